@@ -1,0 +1,1 @@
+//! Calling models, HTTP agents and child processes: plain async functions.

@@ -1,0 +1,1 @@
+//! Who a realm is: sealing, opening, signing, verifying, keys at rest.

@@ -1,0 +1,1 @@
+//! How a typed loop runs: registry, frames, schemas, budgets, trace.

@@ -1,0 +1,1 @@
+//! libp2p links: dial, listen, up, down, bounded frames.

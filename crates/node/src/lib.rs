@@ -1,0 +1,1 @@
+//! How the parts of one realm work together, without any IO.

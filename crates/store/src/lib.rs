@@ -1,0 +1,1 @@
+//! Durable journal, versioned records, queries, and the engines behind them.

@@ -1,0 +1,74 @@
+//! Deterministic CBOR (RFC 8949 §4.2.1): one strict checker, then a typed read.
+//!
+//! [`decode`] accepts exactly the bytes that [`encode`] gives back; everything else is refused.
+//! Maps have integer keys. An unknown key below 64 is a version mismatch; from 64 on it is
+//! ignored, and stays where it was because signed bytes are kept, never written anew.
+
+mod check;
+mod wire;
+
+use ciborium::Value;
+use thiserror::Error;
+
+pub use check::check;
+pub(crate) use wire::wire_map;
+pub use wire::{Blob, MapReader, MapWriter, Wire};
+
+/// Why bytes are not the CBOR this protocol speaks.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CborError {
+    /// The bytes end inside an item.
+    #[error("truncated")]
+    Truncated,
+    /// Bytes follow the item.
+    #[error("trailing bytes")]
+    Trailing,
+    /// An integer or length is not in its shortest form.
+    #[error("integer or length not in shortest form")]
+    NotShortest,
+    /// An item of indefinite length.
+    #[error("indefinite length")]
+    Indefinite,
+    /// Map keys are duplicate or not in bytewise order.
+    #[error("map keys duplicate or unsorted")]
+    KeyOrder,
+    /// Text is not UTF-8.
+    #[error("text is not UTF-8")]
+    Utf8,
+    /// A float, tag, or simple value other than false, true and null.
+    #[error("a type this protocol does not use")]
+    Unsupported,
+    /// Nested too deep.
+    #[error("nested too deep")]
+    Depth,
+    /// Too many items, or too many keys in one map.
+    #[error("too many items")]
+    Items,
+    /// A required key is absent.
+    #[error("key {0} is missing")]
+    Missing(u64),
+    /// A key this version does not know and may not ignore.
+    #[error("key {0} is not known in this version")]
+    Unknown(u64),
+    /// A value has another type or lies outside its range.
+    #[error("expected {0}")]
+    Expected(&'static str),
+}
+
+/// Writes a value in the deterministic form.
+pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    #[expect(clippy::expect_used, reason = "writing to memory cannot fail")]
+    ciborium::into_writer(&value.to_value(), &mut bytes).expect("memory");
+    bytes
+}
+
+/// Reads a value from bytes in the deterministic form.
+///
+/// # Errors
+/// [`CborError`] says what is wrong; nothing is read before the whole document is checked.
+pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CborError> {
+    check(bytes)?;
+    let value: Value = ciborium::from_reader(bytes).map_err(|_| CborError::Unsupported)?;
+    T::from_value(value)
+}

@@ -1,0 +1,377 @@
+//! The envelope: what crosses realms, hop by hop.
+
+use ciborium::Value;
+
+use crate::{
+    CallId, Digest, KeyId, MessageId, Place, Timestamp,
+    cbor::{self, Blob, CborError, Wire, wire_map},
+    limits,
+};
+
+/// Domain tag of an envelope signed alone.
+pub const TAG_SINGLE: &str = "realm/1/envelope";
+/// Domain tag of the Merkle root of a flush of envelopes.
+pub const TAG_ROOT: &str = "realm/1/envelope-root";
+
+macro_rules! numbered {
+    ($(#[$meta:meta])* $name:ident ($what:literal) { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $( $(#[$doc])* $variant = $number, )* }
+
+        impl $name {
+            /// Every variant, in the order of their numbers.
+            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
+
+            /// The variant's number on the wire.
+            pub const fn number(self) -> u64 { self as u64 }
+
+            /// The variant's name in the spec.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => stringify!($variant), )* }
+            }
+        }
+
+        impl Wire for $name {
+            fn to_value(&self) -> Value {
+                Value::from(self.number())
+            }
+
+            fn from_value(value: Value) -> Result<Self, CborError> {
+                let number = u64::from_value(value)?;
+                let known = Self::ALL.iter().find(|known| known.number() == number);
+                known.copied().ok_or(CborError::Expected($what))
+            }
+        }
+    };
+}
+
+numbered! {
+    /// What an envelope is. Numbers never change; those without code are reserved.
+    Kind ("a known message kind") {
+        /// Asks for a realm's chain and keys.
+        Resolve = 1,
+        /// Answers it.
+        Resolved = 2,
+        /// Invokes a loop.
+        Call = 3,
+        /// Reserved: a long call has been taken on.
+        Accepted = 4,
+        /// Reserved: how far a call has come.
+        Progress = 5,
+        /// Reserved: one item of a streamed output.
+        StreamItem = 6,
+        /// Answers a call with its output.
+        Result = 7,
+        /// Reserved: the caller has the result.
+        ResultAck = 8,
+        /// Answers a request with why not.
+        Failure = 9,
+        /// Takes a call back.
+        Cancel = 10,
+        /// Reserved: asks where a call stands.
+        Status = 11,
+        /// Asks for the contracts of loops, or gives them.
+        Contracts = 12,
+        /// Reserved: work for whoever bids best.
+        Announce = 13,
+        /// Reserved: how many bids a subtree will give.
+        Tally = 14,
+        /// Reserved: an offer to do announced work.
+        Bid = 15,
+        /// Reserved: who won.
+        Award = 16,
+        /// Reserved: the winner reserves.
+        Confirm = 17,
+        /// Reserved: the input and the time to work on it.
+        Lease = 18,
+        /// Reserved: the signed end of a broadcast.
+        Close = 19,
+        /// Reserved: something published on a topic.
+        Event = 20,
+        /// Reserved: an event has arrived.
+        EventAck = 21,
+        /// Reserved: a call's signed account.
+        Receipt = 22,
+        /// Reserved: a person's decision.
+        Approval = 23,
+        /// Reserved: stop.
+        Halt = 24,
+        /// Reserved: stopped.
+        HaltAck = 25,
+        /// Reserved: a message is kept for a realm that is offline.
+        Custody = 26,
+    }
+}
+
+impl Kind {
+    /// Whether a message of this kind asks for an answer.
+    pub const fn is_request(self) -> bool {
+        matches!(
+            self,
+            Self::Resolve | Self::Call | Self::Cancel | Self::Contracts
+        )
+    }
+
+    /// Whether this version has code for it.
+    pub const fn is_spoken(self) -> bool {
+        matches!(
+            self,
+            Self::Resolve
+                | Self::Resolved
+                | Self::Call
+                | Self::Result
+                | Self::Failure
+                | Self::Cancel
+                | Self::Contracts
+        )
+    }
+}
+
+numbered! {
+    /// Which leg of its valley-free way an envelope is on.
+    Phase ("a known phase") {
+        /// Toward the root of the source's tree.
+        Up = 1,
+        /// Between two roots; once.
+        Across = 2,
+        /// Toward the destination.
+        Down = 3,
+    }
+}
+
+numbered! {
+    /// How a message ranks where messages wait.
+    Priority ("a known priority") {
+        /// What keeps realms running: resolution, cancels, failures.
+        Control = 1,
+        /// Calls and their answers.
+        Normal = 2,
+        /// Whatever can wait.
+        Bulk = 3,
+    }
+}
+
+numbered! {
+    /// How a body is protected.
+    Suite ("a known suite") {
+        /// Not at all: resolution, and failures raised on the path.
+        Clear = 0,
+        /// HPKE base mode, X25519, HKDF-SHA256, ChaCha20-Poly1305, single-shot.
+        Sealed = 1,
+        /// ChaCha20-Poly1305 under the reply key that a sealed request exported.
+        Reply = 2,
+        /// Reserved: a session between two realms.
+        Session = 3,
+    }
+}
+
+/// Bits of [`Header::flags`].
+pub mod flags {
+    /// A parent may keep the message for a realm that is offline.
+    pub const STORABLE: u64 = 1;
+    /// The Contracts message is an answer, not a question.
+    pub const ANSWER: u64 = 2;
+    /// All bits this version knows.
+    pub const KNOWN: u64 = STORABLE | ANSWER;
+}
+
+wire_map! {
+    /// What changes from hop to hop; not signed.
+    #[derive(Copy)]
+    pub struct Hop {
+        /// Hops left; at zero the message goes no further.
+        0 => left: u64,
+        /// Which leg it is on.
+        1 => phase: Phase,
+        /// Milliseconds it has been under way.
+        2 => age_ms: u64,
+    }
+}
+
+wire_map! {
+    /// What its source signs about a message; clear to every realm on the way.
+    pub struct Header {
+        /// Wire version.
+        0 => version: u64,
+        /// This message; never used again.
+        1 => id: MessageId,
+        /// What it is.
+        2 => kind: Kind,
+        /// Who sends it, in full.
+        3 => source: Place,
+        /// Who receives it.
+        4 => destination: Place,
+        /// When the source made it.
+        5 => created: Timestamp,
+        /// How long it may be under way, milliseconds.
+        6 => ttl_ms: u64,
+        /// The call it belongs to; the same over all attempts.
+        7 => call: CallId,
+        /// SHA-256 of salt and plaintext.
+        8 => commitment: Digest,
+        /// Digest of the header that it answers.
+        9 => answers: Option<Digest>,
+        /// How it ranks.
+        10 => priority: Priority,
+        /// Bits of [`flags`]; absent for none.
+        11 => flags: Option<u64>,
+        /// How the body is protected.
+        12 => suite: Suite,
+        /// The key it is sealed to; absent where the suite needs none.
+        13 => key: Option<KeyId>,
+        /// Largest answer the source takes, bytes of plaintext.
+        14 => max_reply: u64,
+        /// Reserved: position of this piece in a larger body.
+        15 => chunk: Option<u64>,
+    }
+}
+
+impl Header {
+    /// Whether it answers a request.
+    pub fn is_answer(&self) -> bool {
+        self.answers.is_some()
+    }
+
+    /// Whether the flag is set.
+    pub fn has(&self, flag: u64) -> bool {
+        self.flags.is_some_and(|flags| flags & flag != 0)
+    }
+
+    /// When it must have arrived by the source's clock.
+    pub fn expires(&self) -> Timestamp {
+        self.created.plus(self.ttl_ms)
+    }
+}
+
+/// The source's signature over an envelope's header and body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// Over this envelope alone.
+    Single([u8; 64]),
+    /// Over the Merkle root of a flush.
+    Root {
+        /// Over the root.
+        signature: [u8; 64],
+        /// Which leaf this envelope is.
+        index: u64,
+        /// Digests beside the way from leaf to root, leaf first.
+        siblings: Vec<Digest>,
+    },
+}
+
+impl Wire for Signature {
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Single(signature) => signature.to_value(),
+            Self::Root {
+                signature,
+                index,
+                siblings,
+            } => Value::Array(vec![
+                signature.to_value(),
+                index.to_value(),
+                siblings.to_value(),
+            ]),
+        }
+    }
+
+    fn from_value(value: Value) -> Result<Self, CborError> {
+        if value.is_bytes() {
+            return <[u8; 64]>::from_value(value).map(Self::Single);
+        }
+        let items = value
+            .into_array()
+            .map_err(|_| CborError::Expected("a signature"))?;
+        let [signature, index, siblings] =
+            <[Value; 3]>::try_from(items).map_err(|_| CborError::Expected("a root signature"))?;
+        let siblings = Vec::<Digest>::from_value(siblings)?;
+        let index = u64::from_value(index)?;
+        if siblings.len() > limits::MERKLE_SIBLINGS || index >> siblings.len() != 0 {
+            return Err(CborError::Expected("an index inside its tree"));
+        }
+        Ok(Self::Root {
+            signature: <[u8; 64]>::from_value(signature)?,
+            index,
+            siblings,
+        })
+    }
+}
+
+/// A message as it stands on a link: `[hop, header, signature, body, chain?]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// What this hop says.
+    pub hop: Hop,
+    /// A [`Header`], encoded; kept as received because it is signed.
+    pub header: Blob,
+    /// The source's signature.
+    pub signature: Signature,
+    /// Ciphertext, or clear bytes under [`Suite::Clear`].
+    pub body: Blob,
+    /// The source's [`crate::records::Chain`], encoded; not signed by the envelope.
+    pub chain: Option<Blob>,
+}
+
+impl Envelope {
+    /// Reads the header without checking the signature.
+    ///
+    /// # Errors
+    /// [`CborError`] when the bytes are no header of this version.
+    pub fn peek(&self) -> Result<Header, CborError> {
+        cbor::decode(&self.header)
+    }
+
+    /// SHA-256 of the header: what an answer names.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[&self.header])
+    }
+
+    /// The leaf input of its signature: SHA-256(header) and SHA-256(body), one after the other.
+    pub fn signed_input(&self) -> Vec<u8> {
+        let (header, body) = (Digest::of(&[&self.header]), Digest::of(&[&self.body]));
+        [header.as_bytes().as_slice(), body.as_bytes()].concat()
+    }
+}
+
+impl Wire for Envelope {
+    fn to_value(&self) -> Value {
+        let mut items = vec![
+            self.hop.to_value(),
+            self.header.to_value(),
+            self.signature.to_value(),
+            self.body.to_value(),
+        ];
+        items.extend(self.chain.as_ref().map(Wire::to_value));
+        Value::Array(items)
+    }
+
+    fn from_value(value: Value) -> Result<Self, CborError> {
+        let items = value
+            .into_array()
+            .map_err(|_| CborError::Expected("an envelope"))?;
+        if !(4..=5).contains(&items.len()) {
+            return Err(CborError::Expected("an envelope of four or five items"));
+        }
+        let mut items = items.into_iter();
+        let mut next = || items.next().ok_or(CborError::Truncated);
+        let envelope = Self {
+            hop: Hop::from_value(next()?)?,
+            header: Blob::from_value(next()?)?,
+            signature: Signature::from_value(next()?)?,
+            body: Blob::from_value(next()?)?,
+            chain: next().ok().map(Blob::from_value).transpose()?,
+        };
+        if envelope.header.len() > limits::HEADER_BYTES {
+            return Err(CborError::Expected("a shorter header"));
+        }
+        if envelope
+            .chain
+            .as_ref()
+            .is_some_and(|chain| chain.len() > limits::CHAIN_BYTES)
+        {
+            return Err(CborError::Expected("a shorter chain"));
+        }
+        Ok(envelope)
+    }
+}

@@ -1,0 +1,177 @@
+//! What a realm writes to its disk: entries of changes, applied whole or not at all.
+//!
+//! Like the wire, the disk outlives the process, so these types carry versions and vectors too.
+
+use ciborium::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CallId, RunId, Timestamp,
+    cbor::{Blob, CborError, Wire, wire_map},
+};
+
+/// Position in the journal. Rises by one an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalSeq(pub u64);
+
+/// One durable step: all its changes happen, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// One change of what a realm remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Writes a record, over what the key held.
+    Put(Table, Vec<u8>, Vec<u8>),
+    /// Removes a record.
+    Delete(Table, Vec<u8>),
+    /// Writes a run's summary, over the earlier one.
+    Run(Run),
+    /// Appends an event to a run's trace.
+    Event(Event),
+}
+
+macro_rules! numbered {
+    ($(#[$meta:meta])* pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $( $(#[$doc])* $variant = $number, )* }
+
+        impl $name {
+            /// Every variant, in the order of their numbers.
+            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
+
+            /// The variant's number on disk.
+            pub const fn number(self) -> u64 { self as u64 }
+        }
+
+        impl Wire for $name {
+            fn to_value(&self) -> Value {
+                Value::from(self.number())
+            }
+
+            fn from_value(value: Value) -> Result<Self, CborError> {
+                let number = u64::from_value(value)?;
+                let known = Self::ALL.iter().find(|known| known.number() == number);
+                known.copied().ok_or(CborError::Expected(concat!("a known ", stringify!($name))))
+            }
+        }
+    };
+}
+
+numbered! {
+    /// Which kind of record a key belongs to.
+    pub enum Table {
+        /// This realm's own standing: chain, counters, clocks. Keys are short names.
+        Standing = 1,
+        /// Children by label.
+        Children = 2,
+        /// Peerings by root id.
+        Peers = 3,
+        /// Open invitations by ticket id.
+        Tickets = 4,
+        /// Petnames of roots by label.
+        Petnames = 5,
+        /// Policies by id.
+        Policies = 6,
+        /// Loop manifests by loop id.
+        Loops = 7,
+        /// Revocation lists by realm id.
+        Revocations = 8,
+        /// Message ids seen, by expiry and id.
+        Replay = 9,
+        /// Idempotency keys by caller and key.
+        Keys = 10,
+        /// Denials by reference, for `policy why`.
+        Denials = 11,
+        /// Policy records of realms above, by depth.
+        Ceilings = 12,
+        /// Private KEM keys, sealed, by key id.
+        Kem = 13,
+    }
+}
+
+numbered! {
+    /// Which half of a call a run is.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Direction {
+        /// Called and run here.
+        Local = 1,
+        /// Called here, run by another realm.
+        Out = 2,
+        /// Called by another realm, run here.
+        In = 3,
+    }
+}
+
+numbered! {
+    /// Where a run stands.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Status {
+        /// Not finished.
+        Running = 1,
+        /// Finished with an output.
+        Completed = 2,
+        /// Finished with an error.
+        Failed = 3,
+        /// Stopped by somebody.
+        Cancelled = 4,
+        /// Waiting to be resumed.
+        Paused = 5,
+    }
+}
+
+wire_map! {
+    /// A run's summary. `input` and `output` are payload: sealed at rest.
+    pub struct Run {
+        /// The run.
+        0 => id: RunId,
+        /// Its call: the same id in both halves of a trace.
+        1 => call: CallId,
+        /// The loop.
+        2 => loop_id: String,
+        /// The loop's version, once known.
+        3 => version: Option<String>,
+        /// Which half this is.
+        4 => direction: Direction,
+        /// The other realm's scope text; none for a local run.
+        5 => peer: Option<String>,
+        /// Where it stands.
+        6 => status: Status,
+        /// When it started.
+        7 => started: Timestamp,
+        /// When it ended.
+        8 => ended: Option<Timestamp>,
+        /// Failure code's name, if it failed.
+        9 => error: Option<String>,
+        /// Input, JSON.
+        10 => input: Option<Blob>,
+        /// Output, JSON; of a failed run, its detail.
+        11 => output: Option<Blob>,
+        /// The run in this realm that caused it.
+        12 => parent: Option<RunId>,
+    }
+}
+
+wire_map! {
+    /// One event of a run's trace. `payload` is sealed at rest.
+    pub struct Event {
+        /// The run.
+        0 => run: RunId,
+        /// Position in the run, from zero, without gaps.
+        1 => index: u64,
+        /// The frame it belongs to.
+        2 => call: CallId,
+        /// When it happened.
+        3 => at: Timestamp,
+        /// Its type: `call.started`, `call.completed`, ….
+        4 => kind: String,
+        /// Its payload, JSON.
+        5 => payload: Blob,
+    }
+}

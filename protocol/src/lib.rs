@@ -1,0 +1,27 @@
+//! Every byte that leaves a process: names, ids, records, envelopes, failure codes and limits.
+//!
+//! Start at [`Envelope`] and [`Header`] for what crosses a link, at [`records`] for what realms
+//! sign about themselves and each other, at [`Failure`] for what can go wrong, and at [`limits`]
+//! for every bound. The normative text is `protocol/spec/`; this crate is its first reader.
+//! It must never know secret keys, clocks, IO, or what is allowed.
+
+mod address;
+pub mod cbor;
+mod envelope;
+mod failure;
+mod ids;
+pub mod journal;
+pub mod json;
+pub mod limits;
+pub mod link;
+pub mod message;
+mod name;
+pub mod records;
+mod time;
+
+pub use address::{LoopAddress, LoopId, Place, RealmName, Scope};
+pub use envelope::{Envelope, Header, Hop, Kind, Phase, Priority, Signature, Suite, TAG_ROOT, TAG_SINGLE, flags};
+pub use failure::{Failure, FailureCode};
+pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};
+pub use name::{Label, NameError, RealmPath};
+pub use time::{Now, Tick, Timestamp};

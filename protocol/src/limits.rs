@@ -1,0 +1,121 @@
+//! The one table of limits. What happens at each limit stands beside it.
+
+/// Wire version this crate speaks.
+pub const WIRE_VERSION: u64 = 1;
+
+/// Bytes in a frame on a link; a longer declared length closes the link before any allocation.
+pub const FRAME_BYTES: usize = 128 * 1024;
+/// Bytes in a header; longer is refused as malformed.
+pub const HEADER_BYTES: usize = 2 * 1024;
+/// Bytes of plaintext in one message; more is `TooLarge` at the sender.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// Bytes in a certificate chain; longer is refused as malformed.
+pub const CHAIN_BYTES: usize = 32 * 1024;
+/// Bytes in a signed record's payload; longer is refused as malformed.
+pub const RECORD_BYTES: usize = 16 * 1024;
+/// Bytes of Cedar text in a subtree policy record; `policy` refuses to publish more.
+pub const POLICY_BYTES: usize = 12 * 1024;
+
+/// Nesting depth of a CBOR item; deeper is refused.
+pub const CBOR_DEPTH: usize = 32;
+/// Items in one CBOR document; more is refused.
+pub const CBOR_ITEMS: usize = 4_096;
+/// Keys in one CBOR map; more is refused.
+pub const CBOR_MAP_KEYS: usize = 256;
+
+/// Nesting depth of a JSON document given to a loop; deeper is refused.
+pub const JSON_DEPTH: usize = 64;
+
+/// Labels in a realm path below its root; longer names do not parse.
+pub const PATH_DEPTH: usize = 8;
+/// Bytes in a realm path's text form; longer names do not parse.
+pub const PATH_BYTES: usize = 255;
+/// Bytes in a label; longer labels do not parse.
+pub const LABEL_BYTES: usize = 63;
+/// Bytes in a loop id; longer ids do not parse.
+pub const LOOP_ID_BYTES: usize = 128;
+/// Hops an envelope may take: up the deepest tree, across once, down the deepest tree.
+pub const HOPS: u64 = 2 * PATH_DEPTH as u64 + 1;
+/// Depth of calls that cause calls, across realms; deeper is `Budget`.
+pub const CALL_DEPTH: u64 = 32;
+/// Succession records in a chain link; more is refused as `BadCertificate`.
+pub const SUCCESSIONS: usize = 32;
+/// Sibling digests beside a root signature (a flush of at most 1,024 messages).
+pub const MERKLE_SIBLINGS: usize = 10;
+
+/// Longest life of a live message, milliseconds; a longer `ttl` is refused as `Expired`.
+pub const TTL_MS: u64 = 10 * 60 * 1_000;
+/// Longest life of a storable message, milliseconds.
+pub const STORABLE_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How far two honest clocks may differ, milliseconds.
+pub const CLOCK_SKEW_MS: u64 = 5 * 60 * 1_000;
+/// Default and longest wait for a live call, milliseconds.
+pub const CALL_MS: u64 = 60 * 1_000;
+/// Longest wait for a live call, milliseconds.
+pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
+/// Attempts of one call by its caller, all inside its deadline.
+pub const ATTEMPTS: u32 = 3;
+/// How long an idempotency key is kept, milliseconds; an older key is `Expired`.
+pub const KEY_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Message ids a destination remembers; at the bound `Overloaded`.
+pub const REPLAY_IDS: usize = 1_000_000;
+/// Share of [`REPLAY_IDS`] one source root may hold; at the bound `Overloaded`.
+pub const REPLAY_IDS_PER_ROOT: usize = 250_000;
+
+/// Idle time before a Beat, milliseconds.
+pub const BEAT_MS: u64 = 3_000;
+/// Missed Beats that close a link.
+pub const BEATS_MISSED: u64 = 2;
+/// Time a new connection has to prove that it is known or to join, milliseconds.
+pub const ADMISSION_MS: u64 = 10_000;
+
+/// Life of a child certificate, milliseconds.
+pub const CHILD_CERT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// Age at which a child certificate is renewed, milliseconds.
+pub const CHILD_RENEW_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Life of a node certificate, milliseconds.
+pub const NODE_CERT_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// Age at which an expiring node certificate is warned about and renewed, milliseconds.
+pub const NODE_WARN_MS: u64 = 60 * 24 * 60 * 60 * 1_000;
+/// Life of a live KEM key as a target for new messages, milliseconds.
+pub const KEM_LIVE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How long a rotated KEM key still opens messages, milliseconds.
+pub const KEM_GRACE_MS: u64 = 65 * 60 * 1_000;
+/// Default life of a peering, milliseconds.
+pub const PEERING_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+/// Default life of an invitation, milliseconds.
+pub const TICKET_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Children one realm certifies; more is refused at `invite`.
+pub const CHILDREN: usize = 4_096;
+/// Peerings one root holds; more is refused at `invite --peer`.
+pub const PEERS: usize = 1_024;
+/// Invitations open at once; more is refused at `invite`.
+pub const TICKETS: usize = 256;
+/// Revoked serials in one list; more is refused at `revoke` until old ones expire.
+pub const REVOCATIONS: usize = 1_024;
+/// Addresses in a ticket or record; more are cut, the most useful first.
+pub const ADDRESSES: usize = 16;
+/// Calls a realm has under way, in and out; more is `Overloaded`.
+pub const CALLS: usize = 4_096;
+/// Calls from one foreign root under way here; more is `Overloaded`.
+pub const CALLS_PER_PEER: usize = 8;
+/// Chains of other realms remembered; the one used longest ago is forgotten first.
+pub const CHAINS: usize = 1_024;
+/// Messages a second from a root peer until its peering says more, and the burst.
+pub const PEER_RATE: (u32, u32) = (50, 200);
+/// Messages a second from a child until its certificate says more, and the burst.
+pub const CHILD_RATE: (u32, u32) = (5_000, 20_000);
+/// Envelopes waiting for their sender's chain on all links; more are dropped and counted.
+pub const CHAIN_WAITERS: usize = 256;
+/// How long an envelope waits for its sender's chain, milliseconds.
+pub const CHAIN_WAIT_MS: u64 = 1_000;
+
+/// Loops in one registry; more is refused at `apply`.
+pub const LOOPS: usize = 4_096;
+/// Bytes in one JSON Schema; more is refused at `apply`.
+pub const SCHEMA_BYTES: usize = 64 * 1024;
+/// Frames in one run; more ends the run with `Budget`.
+pub const FRAMES: usize = 10_000;
+/// Bytes a backend may answer; more is `LoopFailed`.
+pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;

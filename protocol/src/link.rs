@@ -1,0 +1,221 @@
+//! Frames: what one node says to the next, and nobody further.
+//!
+//! A frame is `[number, content]`: an envelope (0) or a link message (1 to 15).
+
+use ciborium::Value;
+
+use crate::{
+    Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
+    cbor::{self, Blob, CborError, Wire, wire_map},
+    limits,
+    records::{Chain, ChildCert, Grant, Peering, PolicyRecord, RevocationList, Signed},
+};
+
+wire_map! {
+    /// First message in both directions.
+    pub struct Hello {
+        /// Oldest wire version the sender speaks.
+        0 => oldest: u64,
+        /// Newest wire version the sender speaks.
+        1 => newest: u64,
+        /// Who the sender is; a joiner not yet under a parent sends itself as a root.
+        2 => chain: Chain,
+        /// The sender's wall clock.
+        3 => clock: Timestamp,
+        /// Digest of what the sender would share on this link; see [`Beat`].
+        4 => records: Digest,
+    }
+}
+
+wire_map! {
+    /// Asks to become a child or a peer with a ticket.
+    pub struct Join {
+        /// The invitation.
+        0 => ticket: TicketId,
+        /// Its secret.
+        1 => secret: Secret16,
+        /// For a peer: what the joiner grants.
+        2 => grant: Option<Grant>,
+        /// For a peer: what the joiner calls itself.
+        3 => petname: Option<Label>,
+    }
+}
+
+wire_map! {
+    /// Answers a Join, or offers a renewal: one of the records, signed by the offering side.
+    pub struct Offer {
+        /// For a child: its certificate, to be countersigned.
+        0 => child_cert: Option<Signed<ChildCert>>,
+        /// For a peer: the peering, to be countersigned.
+        1 => peering: Option<Signed<Peering>>,
+        /// The offering realm's chain, so that the child knows its own.
+        2 => chain: Chain,
+    }
+}
+
+wire_map! {
+    /// Gives the countersigned record back.
+    pub struct Accept {
+        /// For a child: its certificate with both signatures.
+        0 => child_cert: Option<Signed<ChildCert>>,
+        /// For a peer: the peering with both signatures.
+        1 => peering: Option<Signed<Peering>>,
+    }
+}
+
+wire_map! {
+    /// Says that the record is stored: the join or renewal is done.
+    pub struct Joined {
+        /// Digest of the record's payload.
+        0 => record: Digest,
+    }
+}
+
+wire_map! {
+    /// Asks the parent for a new child certificate, or for the newest records.
+    pub struct Renew {
+        /// The certificate held, by digest; none to ask for records alone.
+        0 => held: Option<Digest>,
+    }
+}
+
+wire_map! {
+    /// What a neighbour needs to know: sent when it changed, or when a digest differs.
+    pub struct Records {
+        /// The sender's chain with its newest keys.
+        0 => chain: Option<Chain>,
+        /// Revocation lists the sender shares on this link.
+        1 => revocations: Vec<Signed<RevocationList>>,
+        /// Chains that prove who signed those lists, in the same order.
+        2 => issuers: Vec<Chain>,
+        /// Policy records above the receiver, the root's first; only from a parent.
+        3 => policies: Vec<Signed<PolicyRecord>>,
+    }
+}
+
+wire_map! {
+    /// Asks for the chain of the source of an envelope that came without.
+    pub struct NeedChain {
+        /// Digest of the envelope's header.
+        0 => header: Digest,
+    }
+}
+
+wire_map! {
+    /// Says that the link lives.
+    pub struct Beat {
+        /// The sender's wall clock.
+        0 => clock: Timestamp,
+        /// SHA-256 over the number of every revocation list shared on this link, by realm id.
+        1 => records: Digest,
+    }
+}
+
+wire_map! {
+    /// The last message on a link.
+    pub struct Bye {
+        /// Why, if it is for a reason.
+        0 => code: Option<FailureCode>,
+        /// Detail for the operator's log, at most 256 bytes.
+        1 => detail: Option<String>,
+    }
+}
+
+macro_rules! frames {
+    ($( $(#[$doc:meta])* $name:ident = $number:literal, )*) => {
+        /// Everything that crosses a link.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Frame { $( $(#[$doc])* $name($name), )* }
+
+        impl Frame {
+            /// The frame's name in the spec.
+            pub const fn name(&self) -> &'static str {
+                match self { $( Self::$name(_) => stringify!($name), )* }
+            }
+
+            fn parts(&self) -> (u64, Value) {
+                match self { $( Self::$name(content) => ($number, content.to_value()), )* }
+            }
+
+            fn read(number: u64, content: Value) -> Result<Self, CborError> {
+                match number {
+                    $( $number => $name::from_value(content).map(Self::$name), )*
+                    _ => Err(CborError::Expected("a known frame")),
+                }
+            }
+        }
+    };
+}
+
+frames! {
+    /// A message between realms.
+    Envelope = 0,
+    /// Who I am.
+    Hello = 1,
+    /// I was invited.
+    Join = 2,
+    /// Sign this.
+    Offer = 3,
+    /// Signed.
+    Accept = 4,
+    /// Stored.
+    Joined = 5,
+    /// My certificate is ageing.
+    Renew = 6,
+    /// What changed.
+    Records = 7,
+    /// Who is that?
+    NeedChain = 8,
+    /// Alive.
+    Beat = 9,
+    /// Goodbye.
+    Bye = 10,
+}
+
+impl Frame {
+    /// Writes the frame without its length prefix.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::encode(self)
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`CborError`] when the bytes are no frame of this version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+        if bytes.len() > limits::FRAME_BYTES {
+            return Err(CborError::Expected("a shorter frame"));
+        }
+        cbor::decode(bytes)
+    }
+}
+
+impl Wire for Frame {
+    fn to_value(&self) -> Value {
+        let (number, content) = self.parts();
+        Value::Array(vec![Value::from(number), content])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CborError> {
+        let items = value
+            .into_array()
+            .map_err(|_| CborError::Expected("a frame"))?;
+        let [number, content] =
+            <[Value; 2]>::try_from(items).map_err(|_| CborError::Expected("a frame"))?;
+        Self::read(u64::from_value(number)?, content)
+    }
+}
+
+impl From<Envelope> for Frame {
+    fn from(envelope: Envelope) -> Self {
+        Self::Envelope(envelope)
+    }
+}
+
+/// The bytes of a blob that must hold a [`Chain`].
+///
+/// # Errors
+/// [`CborError`] when they do not.
+pub fn read_chain(bytes: &Blob) -> Result<Chain, CborError> {
+    cbor::decode(bytes)
+}

@@ -1,0 +1,162 @@
+//! What stands in an envelope's body, by kind.
+
+use crate::{
+    CallId, Digest, LoopId, MessageId, RealmId, RunId, Timestamp,
+    cbor::{Blob, wire_map},
+    records::{Chain, RevocationList, Signed},
+};
+
+wire_map! {
+    /// The plaintext of every body. Under a sealed suite a 32-byte salt stands before it, and
+    /// the header's commitment is SHA-256 of salt and plaintext.
+    pub struct Plaintext {
+        /// The source realm, as in the header.
+        0 => source: RealmId,
+        /// The destination realm, as in the header; absent while it is being resolved.
+        1 => destination: Option<RealmId>,
+        /// The message, as in the header.
+        2 => id: MessageId,
+        /// The content of the kind, encoded.
+        3 => content: Blob,
+        /// Zeros that round the size up to its class.
+        4 => padding: Option<Blob>,
+    }
+}
+
+wire_map! {
+    /// Body of a Resolve: which realm is meant is the header's destination.
+    pub struct Resolve {
+        /// What the asker holds already, so that the same need not come again.
+        0 => known: Option<Digest>,
+    }
+}
+
+wire_map! {
+    /// Body of a Resolved: the chain that proves itself.
+    pub struct Resolved {
+        /// The realm's chain with its current KEM keys.
+        0 => chain: Chain,
+        /// The newest revocation lists of the realms in the chain.
+        1 => revocations: Vec<Signed<RevocationList>>,
+    }
+}
+
+wire_map! {
+    /// Where a call came from, as far as the caller says.
+    pub struct TraceParent {
+        /// The caller's run.
+        0 => run: RunId,
+        /// The caller's frame.
+        1 => frame: CallId,
+    }
+}
+
+wire_map! {
+    /// Body of a Call. Keys 10 to 14 are reserved: budget, spend, grant chain, session key,
+    /// approval.
+    pub struct Call {
+        /// The loop.
+        0 => loop_id: LoopId,
+        /// The version the caller means; none for the current one.
+        1 => version: Option<String>,
+        /// The contract the caller knows, if it knows one.
+        2 => contract: Option<Digest>,
+        /// Input, JSON.
+        3 => input: Blob,
+        /// Idempotency key, of the caller's realm.
+        4 => key: Digest,
+        /// When the key was made.
+        5 => key_created: Timestamp,
+        /// How long the caller waits, milliseconds from receipt.
+        6 => timeout_ms: u64,
+        /// How many calls led to this one.
+        7 => depth: u64,
+        /// Who asked, as the caller's realm puts it; never believed for permission.
+        8 => caller: Option<String>,
+        /// The caller's half of the trace.
+        9 => parent: Option<TraceParent>,
+    }
+}
+
+wire_map! {
+    /// A policy record that a decision rested on.
+    pub struct PolicyUse {
+        /// Whose.
+        0 => realm: RealmId,
+        /// Which.
+        1 => number: u64,
+    }
+}
+
+wire_map! {
+    /// Body of a Result. Keys 8 to 12 are reserved: spend, receipts, digest of the stream,
+    /// session key, taint.
+    pub struct CallResult {
+        /// Output, JSON.
+        0 => output: Blob,
+        /// The callee's run.
+        1 => run: RunId,
+        /// The contract it ran under.
+        2 => contract: Digest,
+        /// The loop's version.
+        3 => version: String,
+        /// The contract's output schema, JSON, so that the caller can check the output itself.
+        4 => output_schema: Blob,
+        /// Milliseconds from receipt to answer.
+        5 => duration_ms: u64,
+        /// Policy records the permission rested on.
+        6 => policies: Vec<PolicyUse>,
+        /// Whether this is an earlier answer given again.
+        7 => replayed: bool,
+    }
+}
+
+wire_map! {
+    /// Body of a Cancel: the call is the header's.
+    pub struct Cancel {
+        /// Why, for the trace.
+        0 => reason: Option<String>,
+    }
+}
+
+wire_map! {
+    /// Body of a Contracts question.
+    pub struct ContractsAsked {
+        /// One loop; none for all that the asker may see.
+        0 => loop_id: Option<LoopId>,
+        /// Ids after this one; for the next page.
+        1 => after: Option<LoopId>,
+    }
+}
+
+wire_map! {
+    /// What a loop promises.
+    pub struct Contract {
+        /// The loop.
+        0 => loop_id: LoopId,
+        /// Its version.
+        1 => version: String,
+        /// Digest of input schema, output schema and effects.
+        2 => digest: Digest,
+        /// What it is for.
+        3 => description: Option<String>,
+        /// Input schema, JSON; only where one loop was asked for.
+        4 => input_schema: Option<Blob>,
+        /// Output schema, JSON; only where one loop was asked for.
+        5 => output_schema: Option<Blob>,
+        /// `none`, `idempotent` or `once`.
+        6 => effects: String,
+        /// `prompt`, `composite`, `tool` or `stack`.
+        7 => kind: String,
+    }
+}
+
+wire_map! {
+    /// Body of a Contracts answer.
+    pub struct ContractsGiven {
+        /// The contracts, by loop id.
+        0 => contracts: Vec<Contract>,
+        /// Whether more follow after the last.
+        1 => more: bool,
+    }
+}

@@ -1,0 +1,106 @@
+//! How trees meet: peerings between roots, and the tickets that begin a join.
+
+use ciborium::Value;
+
+use super::Record;
+use crate::{
+    Label, NodeId, RealmId, RealmPath, Secret16, TicketId, Timestamp,
+    cbor::{CborError, Wire, wire_map},
+};
+
+wire_map! {
+    /// What one root lets the other's tree reach and send.
+    pub struct Grant {
+        /// Subtrees of the granting tree that the other may address; `[""]` is all of it.
+        0 => scopes: Vec<RealmPath>,
+        /// Messages a second.
+        1 => rate: u64,
+        /// Messages at once.
+        2 => burst: u64,
+    }
+}
+
+wire_map! {
+    /// Two roots agree on what passes between their trees. The inviter signs first.
+    pub struct Peering {
+        /// Number among the inviter's peerings; what a revocation by the inviter names.
+        0 => serial: u64,
+        /// The root that invited.
+        1 => inviter: RealmId,
+        /// The root that accepted.
+        2 => acceptor: RealmId,
+        /// What the inviter grants the acceptor's tree.
+        3 => from_inviter: Grant,
+        /// What the acceptor grants the inviter's tree.
+        4 => from_acceptor: Grant,
+        /// Not valid before.
+        5 => not_before: Timestamp,
+        /// Not valid from.
+        6 => not_after: Timestamp,
+        /// The inviter's node that signs, under its `issue` scope.
+        7 => inviter_node: NodeId,
+        /// The acceptor's node that signs, under its `issue` scope.
+        8 => acceptor_node: NodeId,
+    }
+}
+
+impl Record for Peering {
+    const TAGS: &'static [&'static str] = &["realm/1/peering", "realm/1/peering-accept"];
+}
+
+/// What a ticket invites to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketKind {
+    /// To become the child with this label.
+    Child(Label),
+    /// To become a peer; the label is what the inviter would like to be called.
+    Peer(Label),
+}
+
+impl Wire for TicketKind {
+    fn to_value(&self) -> Value {
+        let (kind, label) = match self {
+            Self::Child(label) => (1_u64, label),
+            Self::Peer(label) => (2, label),
+        };
+        Value::Array(vec![Value::from(kind), label.to_value()])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CborError> {
+        let wrong = CborError::Expected("a ticket kind");
+        let items = value.into_array().map_err(|_| wrong.clone())?;
+        let [kind, label] = <[Value; 2]>::try_from(items).map_err(|_| wrong.clone())?;
+        let label = Label::from_value(label)?;
+        match u64::from_value(kind)? {
+            1 => Ok(Self::Child(label)),
+            2 => Ok(Self::Peer(label)),
+            _ => Err(wrong),
+        }
+    }
+}
+
+wire_map! {
+    /// What `invite` prints, in its text form, and `join` takes.
+    pub struct Ticket {
+        /// The invitation.
+        0 => id: TicketId,
+        /// Proves that the joiner was invited. Worth nothing after the last use.
+        1 => secret: Secret16,
+        /// What it invites to.
+        2 => kind: TicketKind,
+        /// The inviting realm.
+        3 => realm: RealmId,
+        /// The root of its tree; a joining child pins it.
+        4 => root: RealmId,
+        /// Where the inviter stands below its root.
+        5 => path: RealmPath,
+        /// What the inviter calls its root.
+        6 => petname: Label,
+        /// The inviter's node: the only one to be believed at the addresses below.
+        7 => node: NodeId,
+        /// Addresses of that node as multiaddr text, the best first.
+        8 => addresses: Vec<String>,
+        /// Not valid from.
+        9 => expires: Timestamp,
+    }
+}

@@ -1,0 +1,1 @@
+//! The virtual world, end-to-end tests, vectors and repository rules.
