@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Label, NameError, NodeId, RealmId, RealmPath, cbor::wire_map, limits};
+use crate::{Label, NameError, NodeId, RealmId, RealmPath, limits, wire_map};
 
 wire_map! {
     /// A realm on the wire: where it stands and, as far as the sender knows, who it is.

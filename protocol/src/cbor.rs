@@ -7,11 +7,10 @@
 mod check;
 mod wire;
 
-use ciborium::Value;
 use thiserror::Error;
 
 pub use check::check;
-pub(crate) use wire::wire_map;
+pub use ciborium::Value;
 pub use wire::{Blob, MapReader, MapWriter, Wire};
 
 /// Why bytes are not the CBOR this protocol speaks.

@@ -4,8 +4,8 @@ use ciborium::Value;
 
 use crate::{
     CallId, Digest, KeyId, MessageId, Place, Timestamp,
-    cbor::{self, Blob, CborError, Wire, wire_map},
-    limits,
+    cbor::{self, Blob, CborError, Wire},
+    limits, wire_map,
 };
 
 /// Domain tag of an envelope signed alone.

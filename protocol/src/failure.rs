@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     Digest,
-    cbor::{CborError, Wire, wire_map},
+    cbor::{CborError, Wire},
+    wire_map,
 };
 
 macro_rules! failure_codes {

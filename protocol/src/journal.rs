@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CallId, RunId, Timestamp,
-    cbor::{Blob, CborError, Wire, wire_map},
+    cbor::{Blob, CborError, Wire},
+    wire_map,
 };
 
 /// Position in the journal. Rises by one an entry.

@@ -20,7 +20,9 @@ pub mod records;
 mod time;
 
 pub use address::{LoopAddress, LoopId, Place, RealmName, Scope};
-pub use envelope::{Envelope, Header, Hop, Kind, Phase, Priority, Signature, Suite, TAG_ROOT, TAG_SINGLE, flags};
+pub use envelope::{
+    Envelope, Header, Hop, Kind, Phase, Priority, Signature, Suite, TAG_ROOT, TAG_SINGLE, flags,
+};
 pub use failure::{Failure, FailureCode};
 pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};
 pub use name::{Label, NameError, RealmPath};

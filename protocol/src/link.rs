@@ -6,9 +6,10 @@ use ciborium::Value;
 
 use crate::{
     Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
-    cbor::{self, Blob, CborError, Wire, wire_map},
+    cbor::{self, Blob, CborError, Wire},
     limits,
     records::{Chain, ChildCert, Grant, Peering, PolicyRecord, RevocationList, Signed},
+    wire_map,
 };
 
 wire_map! {

@@ -2,8 +2,9 @@
 
 use crate::{
     CallId, Digest, LoopId, MessageId, RealmId, RunId, Timestamp,
-    cbor::{Blob, wire_map},
+    cbor::Blob,
     records::{Chain, RevocationList, Signed},
+    wire_map,
 };
 
 wire_map! {
@@ -108,6 +109,8 @@ wire_map! {
         6 => policies: Vec<PolicyUse>,
         /// Whether this is an earlier answer given again.
         7 => replayed: bool,
+        /// Hops the request took.
+        13 => hops: u64,
     }
 }
 

@@ -90,7 +90,8 @@ impl MapReader {
     }
 }
 
-/// Declares a struct whose CBOR form is a map with the integer keys given.
+/// Declares a struct whose CBOR form is a map with the integer keys given, in ascending order.
+#[macro_export]
 macro_rules! wire_map {
     (
         $(#[$meta:meta])*
@@ -105,13 +106,13 @@ macro_rules! wire_map {
         }
 
         impl $crate::cbor::Wire for $name {
-            fn to_value(&self) -> ciborium::Value {
+            fn to_value(&self) -> $crate::cbor::Value {
                 let mut map = $crate::cbor::MapWriter::default();
                 $( map.put($key, &self.$field); )*
                 map.finish()
             }
 
-            fn from_value(value: ciborium::Value) -> Result<Self, $crate::cbor::CborError> {
+            fn from_value(value: $crate::cbor::Value) -> Result<Self, $crate::cbor::CborError> {
                 let mut map = $crate::cbor::MapReader::new(value)?;
                 let read = Self { $( $field: map.take($key)?, )* };
                 map.finish()?;
@@ -120,7 +121,6 @@ macro_rules! wire_map {
         }
     };
 }
-pub(crate) use wire_map;
 
 /// A byte string of any length.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

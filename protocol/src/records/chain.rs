@@ -1,7 +1,7 @@
 //! A realm's certificate chain, from its root down to itself.
 
 use super::{ChildCert, Inception, KemRecord, NodeCert, RealmRecord, Signed, Succession};
-use crate::cbor::wire_map;
+use crate::wire_map;
 
 wire_map! {
     /// One realm in a chain: who it is, who acts for it, and its parent's word for its name.

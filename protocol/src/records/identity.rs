@@ -5,7 +5,8 @@ use ciborium::Value;
 use super::Record;
 use crate::{
     Digest, KeyId, NodeId, RealmId, Timestamp,
-    cbor::{CborError, Wire, wire_map},
+    cbor::{CborError, Wire},
+    wire_map,
 };
 
 wire_map! {

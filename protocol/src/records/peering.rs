@@ -5,7 +5,8 @@ use ciborium::Value;
 use super::Record;
 use crate::{
     Label, NodeId, RealmId, RealmPath, Secret16, TicketId, Timestamp,
-    cbor::{CborError, Wire, wire_map},
+    cbor::{CborError, Wire},
+    wire_map,
 };
 
 wire_map! {

@@ -1,7 +1,7 @@
 //! What a parent signs for the realms below it.
 
 use super::Record;
-use crate::{Digest, Label, NodeId, RealmId, Timestamp, cbor::wire_map};
+use crate::{Digest, Label, NodeId, RealmId, Timestamp, wire_map};
 
 wire_map! {
     /// What a parent lets a child's link carry.
