@@ -81,6 +81,8 @@ pub const NODE_WARN_MS: u64 = 60 * 24 * 60 * 60 * 1_000;
 pub const KEM_LIVE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How long a rotated KEM key still opens messages, milliseconds.
 pub const KEM_GRACE_MS: u64 = 65 * 60 * 1_000;
+/// KEM records in a chain; more is refused as `BadCertificate`.
+pub const KEM_RECORDS: usize = 8;
 /// Default life of a peering, milliseconds.
 pub const PEERING_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
 /// Default life of an invitation, milliseconds.

@@ -1,1 +1,33 @@
 //! Who a realm is: sealing, opening, signing, verifying, keys at rest.
+//!
+//! Start at [`SigningKey`], [`KemKey`] and [`StoreKey`] for secrets, at [`incept`] and
+//! [`current_key`] for a realm's own key, at [`verify_chain`] for what proves a realm's name, at
+//! [`seal`] for what goes out, and at [`verify_envelope`] and [`open_sealed`] for what comes in.
+//! [`VerifiedChain`], [`Verified`] and [`Opened`] are proofs: nothing else makes them.
+//! This crate takes time and randomness as arguments. It must never know clocks, IO, where keys
+//! are kept, or what is allowed.
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)
+)]
+
+mod at_rest;
+mod body;
+mod chain;
+mod inception;
+mod keys;
+mod opening;
+mod record;
+mod sealing;
+mod signature;
+
+pub use at_rest::{AtRestError, StoreKey};
+pub use body::ReplyKey;
+pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain};
+pub use inception::{CurrentKey, check_fork, commit_to, current_key, incept, succeed};
+pub use keys::{KemKey, SigningKey};
+pub use opening::{OpenError, Opened, open_clear, open_reply, open_sealed};
+pub use record::{CertError, verify};
+pub use sealing::{Enveloped, Outgoing, SealError, Sealed, seal, seal_reply, sign_clear};
+pub use signature::{RootMemo, Verified, VerifyError, verify_envelope};

@@ -1,0 +1,187 @@
+//! Bodies: the plaintext in its size class, and the ciphers around it.
+
+use std::fmt;
+
+use chacha20poly1305::{
+    ChaCha20Poly1305, KeyInit as _,
+    aead::{Aead as _, Payload},
+};
+use hkdf::Hkdf;
+use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
+use rand_core::CryptoRng;
+use realm_protocol::{
+    Digest, MessageId,
+    cbor::{self, Blob},
+    limits,
+    message::Plaintext,
+};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::keys::KemKey;
+
+type Kem = hpke::kem::X25519HkdfSha256;
+type Kdf = hpke::kdf::HkdfSha256;
+type Cipher = hpke::aead::ChaCha20Poly1305;
+
+/// HPKE's `info`.
+const HPKE_INFO: &[u8] = b"realm/1/hpke";
+/// What the reply key is exported under.
+const REPLY_LABEL: &[u8] = b"realm/1/reply";
+/// HKDF's `info` for the key and nonce of one answer.
+const REPLY_INFO: &[u8] = b"realm/1/reply-key";
+
+/// Bytes of salt in front of a sealed plaintext.
+pub(crate) const SALT_BYTES: usize = 32;
+/// Bytes of encapsulated key in front of a sealed body.
+const ENC_BYTES: usize = 32;
+/// Smallest size class.
+const CLASS_BYTES: usize = 256;
+
+/// The secret that a sealed request and its answers share, bound to that request.
+#[derive(Clone)]
+pub struct ReplyKey {
+    secret: Zeroizing<[u8; 32]>,
+    request: Digest,
+}
+
+impl ReplyKey {
+    /// Gives the digest of the request's header.
+    pub fn request(&self) -> Digest {
+        self.request
+    }
+
+    /// Derives the key and nonce of one answer; both are used once, as message ids are.
+    fn derive(&self, id: MessageId) -> Option<(Zeroizing<[u8; 32]>, [u8; 12])> {
+        let salt = [id.as_bytes().as_slice(), self.request.as_bytes()].concat();
+        let mut output = Zeroizing::new([0; 44]);
+        Hkdf::<Sha256>::new(Some(&salt), self.secret.as_slice())
+            .expand(REPLY_INFO, output.as_mut_slice())
+            .ok()?;
+        let (key, nonce) = output.split_first_chunk::<32>()?;
+        Some((Zeroizing::new(*key), nonce.try_into().ok()?))
+    }
+
+    /// Encrypts an answer's body.
+    pub(crate) fn encrypt(
+        &self,
+        id: MessageId,
+        header: &[u8],
+        plaintext: &[u8],
+    ) -> Option<Vec<u8>> {
+        let (key, nonce) = self.derive(id)?;
+        let payload = Payload {
+            msg: plaintext,
+            aad: header,
+        };
+        ChaCha20Poly1305::new((&*key).into())
+            .encrypt(&nonce.into(), payload)
+            .ok()
+    }
+
+    /// Decrypts an answer's body.
+    pub(crate) fn decrypt(&self, id: MessageId, header: &[u8], body: &[u8]) -> Option<Vec<u8>> {
+        let (key, nonce) = self.derive(id)?;
+        let payload = Payload {
+            msg: body,
+            aad: header,
+        };
+        ChaCha20Poly1305::new((&*key).into())
+            .decrypt(&nonce.into(), payload)
+            .ok()
+    }
+}
+
+impl fmt::Debug for ReplyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplyKey(redacted)")
+    }
+}
+
+/// Seals to a public key: encapsulated key, then ciphertext; and the reply key.
+pub(crate) fn hpke_seal(
+    rng: &mut impl CryptoRng,
+    recipient: &[u8; 32],
+    header: &[u8],
+    plaintext: &[u8],
+) -> Option<(Vec<u8>, ReplyKey)> {
+    let recipient = <Kem as hpke::Kem>::PublicKey::from_bytes(recipient).ok()?;
+    let (enc, mut context) =
+        hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(&OpModeS::Base, &recipient, HPKE_INFO, rng)
+            .ok()?;
+    let ciphertext = context.seal(plaintext, header).ok()?;
+    let mut secret = Zeroizing::new([0; 32]);
+    context.export(REPLY_LABEL, secret.as_mut_slice()).ok()?;
+    let request = Digest::of(&[header]);
+    let body = [enc.to_bytes().as_slice(), &ciphertext].concat();
+    Some((body, ReplyKey { secret, request }))
+}
+
+/// Opens what was sealed to this key; gives the plaintext and the reply key.
+pub(crate) fn hpke_open(key: &KemKey, header: &[u8], body: &[u8]) -> Option<(Vec<u8>, ReplyKey)> {
+    let (enc, ciphertext) = body.split_at_checked(ENC_BYTES)?;
+    let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).ok()?;
+    let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(key.secret().as_slice()).ok()?;
+    let mut context =
+        hpke::setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, &private, &enc, HPKE_INFO).ok()?;
+    let plaintext = context.open(ciphertext, header).ok()?;
+    let mut secret = Zeroizing::new([0; 32]);
+    context.export(REPLY_LABEL, secret.as_mut_slice()).ok()?;
+    let request = Digest::of(&[header]);
+    Some((plaintext, ReplyKey { secret, request }))
+}
+
+/// Encodes a plaintext, filled up with zeros to its size class.
+pub(crate) fn encode_padded(mut plaintext: Plaintext) -> Vec<u8> {
+    plaintext.padding = None;
+    let bare = cbor::encode(&plaintext);
+    let zeros = zeros_after(bare.len());
+    if zeros.is_none() {
+        return bare;
+    }
+    plaintext.padding = zeros.map(|count| Blob(vec![0; count]));
+    cbor::encode(&plaintext)
+}
+
+/// How many zeros bring an encoding of `length` bytes to a size class; none if it is one.
+fn zeros_after(length: usize) -> Option<usize> {
+    let mut class = size_class(length);
+    // One key byte and a head of one to three bytes: a few gaps cannot be filled exactly, and
+    // the next class then serves.
+    loop {
+        let gap = class.saturating_sub(length);
+        if gap == 0 {
+            return None;
+        }
+        let fits = |overhead: usize| gap.checked_sub(overhead).filter(|n| cost(*n) == overhead);
+        if let Some(zeros) = (2..=4).find_map(fits) {
+            return Some(zeros);
+        }
+        class = size_class(class.saturating_add(1));
+    }
+}
+
+/// Bytes that stand before `count` zeros: the key, and the head of a byte string.
+fn cost(count: usize) -> usize {
+    match count {
+        0..24 => 2,
+        24..256 => 3,
+        _ => 4,
+    }
+}
+
+/// The Padmé class of a length: at most 12 % more, and only its first few bits differ.
+fn size_class(length: usize) -> usize {
+    let length = length.max(CLASS_BYTES);
+    let exponent = length.ilog2();
+    let kept = exponent.ilog2().saturating_add(1);
+    length.next_multiple_of(2_usize.saturating_pow(exponent.saturating_sub(kept)))
+}
+
+/// Whether content fits one message.
+pub(crate) fn fits(content: &[u8]) -> bool {
+    content.len() <= limits::BODY_BYTES
+}
+
+#[cfg(test)]
+mod tests;

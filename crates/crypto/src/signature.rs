@@ -1,0 +1,179 @@
+//! An envelope's signature, alone or as a leaf under a Merkle root.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use realm_protocol::{
+    Digest, Envelope, Header, Hop, NodeId, Signature, TAG_ROOT, TAG_SINGLE, cbor::CborError,
+    limits, records::scopes,
+};
+use thiserror::Error;
+
+use crate::{chain::VerifiedChain, keys::is_signed};
+
+/// Verified roots remembered; at the bound the oldest is forgotten and verified again.
+const ROOTS: usize = 1_024;
+
+/// Prefix of a Merkle leaf's input.
+const LEAF: &[u8] = &[0];
+/// Prefix of an inner Merkle node's input.
+const INNER: &[u8] = &[1];
+
+/// Why an envelope is not its source's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The header does not decode.
+    #[error("malformed header: {0}")]
+    Malformed(#[from] CborError),
+    /// The header given is not the envelope's.
+    #[error("another envelope's header")]
+    Header,
+    /// The chain proves another place than the header's source.
+    #[error("the source is not whom the chain proves")]
+    Source,
+    /// The source's node may not sign messages.
+    #[error("the source's node may not sign messages")]
+    Scope,
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    Signature,
+}
+
+/// An envelope whose signature is its source's.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    envelope: Envelope,
+    header: Header,
+    digest: Digest,
+    trust_epoch: u64,
+}
+
+impl Verified {
+    /// Gives the header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Gives what the last hop said; not signed.
+    pub fn hop(&self) -> Hop {
+        self.envelope.hop
+    }
+
+    /// Gives the envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Gives SHA-256 of the header.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Gives the caller's trust epoch under which the envelope was verified.
+    pub fn trust_epoch(&self) -> u64 {
+        self.trust_epoch
+    }
+
+    /// Takes the envelope back.
+    pub fn into_envelope(self) -> Envelope {
+        self.envelope
+    }
+}
+
+/// Verified Merkle roots by node, so that one flush costs one signature.
+#[derive(Clone, Debug, Default)]
+pub struct RootMemo {
+    /// Node, and the digest of its root with the signature over it.
+    known: BTreeSet<(NodeId, Digest)>,
+    order: VecDeque<(NodeId, Digest)>,
+}
+
+impl RootMemo {
+    /// Forgets a node's roots; for when its certificate goes.
+    pub fn forget(&mut self, node: NodeId) {
+        self.known.retain(|(of, _)| *of != node);
+        self.order.retain(|(of, _)| *of != node);
+    }
+
+    /// Verifies a root's signature, or remembers having done so.
+    fn verify(&mut self, node: NodeId, root: Digest, signature: &[u8; 64]) -> bool {
+        let entry = (node, Digest::of(&[root.as_bytes(), signature]));
+        if self.known.contains(&entry) {
+            return true;
+        }
+        if !is_signed(node.as_bytes(), TAG_ROOT, root.as_bytes(), signature) {
+            return false;
+        }
+        if self.order.len() >= ROOTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.known.insert(entry);
+        self.order.push_back(entry);
+        true
+    }
+}
+
+/// Verifies that an envelope is from the realm that `source` proves. `header` is what
+/// [`Envelope::peek`] gave; `trust_epoch` is the caller's and is carried along.
+///
+/// # Errors
+/// [`VerifyError`] when the header is another's, names another source, or is not signed by it.
+pub fn verify_envelope(
+    envelope: Envelope,
+    header: Header,
+    source: &VerifiedChain,
+    trust_epoch: u64,
+    roots: &mut RootMemo,
+) -> Result<Verified, VerifyError> {
+    if envelope.peek()? != header {
+        return Err(VerifyError::Header);
+    }
+    if header.source != *source.place() {
+        return Err(VerifyError::Source);
+    }
+    if source.scopes() & scopes::MESSAGE == 0 {
+        return Err(VerifyError::Scope);
+    }
+    if !is_signed_by(&envelope, source.node(), roots) {
+        return Err(VerifyError::Signature);
+    }
+    Ok(Verified {
+        digest: envelope.digest(),
+        envelope,
+        header,
+        trust_epoch,
+    })
+}
+
+fn is_signed_by(envelope: &Envelope, node: NodeId, roots: &mut RootMemo) -> bool {
+    let input = envelope.signed_input();
+    match &envelope.signature {
+        Signature::Single(signature) => is_signed(node.as_bytes(), TAG_SINGLE, &input, signature),
+        Signature::Root {
+            signature,
+            index,
+            siblings,
+        } => merkle_root(&input, *index, siblings)
+            .is_some_and(|root| roots.verify(node, root, signature)),
+    }
+}
+
+/// Climbs from a leaf to its root; none for a leaf outside its tree.
+fn merkle_root(input: &[u8], index: u64, siblings: &[Digest]) -> Option<Digest> {
+    if siblings.len() > limits::MERKLE_SIBLINGS {
+        return None;
+    }
+    let mut digest = Digest::of(&[LEAF, input]);
+    let mut index = index;
+    for sibling in siblings {
+        let (left, right) = if index.is_multiple_of(2) {
+            (&digest, sibling)
+        } else {
+            (sibling, &digest)
+        };
+        digest = Digest::of(&[INNER, left.as_bytes(), right.as_bytes()]);
+        index = index.wrapping_shr(1);
+    }
+    (index == 0).then_some(digest)
+}
