@@ -1,1 +1,32 @@
 //! Who may do what: a pure decision with its reasons.
+//!
+//! A [`Policy`] holds this realm's own Cedar documents and, above them, the [ceilings]: what each
+//! ancestor lets its subtree do. [`Policy::decide`] asks every level alone, and all must permit,
+//! so a child can narrow and never widen. The answer is a [`Permit`], which nobody else can make,
+//! or a [`Denial`], which can be stored and explained later: [`suggest`] says what would permit
+//! it. [`default_policies`], [`peer_policies`] and [`allow_policy`] write the Cedar that the
+//! daemon adds by itself; [`check`] reads the Cedar of people. This crate must never know keys,
+//! peers, or how anything is carried out.
+//!
+//! [ceilings]: Policy::set_ceiling
+
+mod cases;
+mod check;
+mod decision;
+mod entities;
+mod generate;
+mod policy;
+mod request;
+mod schema;
+mod suggest;
+
+pub use cases::{Case, CaseResult, Expect};
+pub use check::{PolicyProblem, check};
+pub use decision::{Decision, Denial, Level, Permit, PolicyUse};
+pub use generate::{
+    Allow, Documents, PolicyTexts, allow_policy, default_policies, peer_policies, subtree_text,
+};
+pub use policy::{MAX_DOCUMENTS, Policy};
+pub use request::{Action, AskedResource, ParseAskedError, Request, RequestCopy, Resource};
+pub use schema::SCHEMA;
+pub use suggest::{Suggestion, suggest};

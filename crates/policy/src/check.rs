@@ -1,0 +1,137 @@
+//! Reading Cedar text, with every problem and where it stands.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use cedar_policy::{PolicySet, ValidationMode, ffi::DetailedError};
+use realm_protocol::limits;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+mod complexity;
+
+/// One thing wrong with a policy's text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyProblem {
+    /// The policy; empty where the text has no id yet.
+    pub id: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl PolicyProblem {
+    /// A problem of a policy as a whole.
+    pub(crate) const fn whole(id: String, what: String) -> Self {
+        Self {
+            id,
+            line: 1,
+            column: 1,
+            what,
+            hint: None,
+        }
+    }
+
+    fn at(id: &str, text: &str, offset: usize, what: String, hint: Option<String>) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Self {
+            id: id.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column,
+            what,
+            hint,
+        }
+    }
+
+    fn from_cedar(id: &str, text: &str, error: &DetailedError) -> Self {
+        let offset = error
+            .source_locations
+            .first()
+            .map_or(0, |label| label.loc.start);
+        let label = error
+            .source_locations
+            .first()
+            .and_then(|label| label.label.clone());
+        let hint = error.help.clone().or(label);
+        Self::at(id, text, offset, error.message.clone(), hint)
+    }
+}
+
+impl fmt::Display for PolicyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.id.is_empty() {
+            write!(f, "{}:", self.id)?;
+        }
+        write!(f, "{}:{}: {}", self.line, self.column, self.what)
+    }
+}
+
+/// Reads Cedar text and checks it strictly against the schema; gives every problem, or none.
+///
+/// A policy that can never apply counts as a problem.
+pub fn check(text: &str) -> Vec<PolicyProblem> {
+    parse("", text, Strictness::Validated)
+        .err()
+        .unwrap_or_default()
+}
+
+/// How far a text must hold up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// It is Cedar.
+    Parsed,
+    /// It also fits the schema.
+    Validated,
+}
+
+pub(crate) fn parse(
+    id: &str,
+    text: &str,
+    strictness: Strictness,
+) -> Result<PolicySet, Vec<PolicyProblem>> {
+    if text.len() > limits::POLICY_BYTES {
+        let what = format!("a policy has at most {} bytes", limits::POLICY_BYTES);
+        return Err(vec![PolicyProblem::whole(id.to_owned(), what)]);
+    }
+    if let Some(offset) = complexity::excess(text) {
+        let what = "the policy is nested too deeply".to_owned();
+        let hint = "split it into several policies".to_owned();
+        return Err(vec![PolicyProblem::at(id, text, offset, what, Some(hint))]);
+    }
+    let set = PolicySet::from_str(text).map_err(|errors| {
+        let errors = errors.iter().map(DetailedError::from);
+        errors
+            .map(|error| PolicyProblem::from_cedar(id, text, &error))
+            .collect::<Vec<_>>()
+    })?;
+    if set.num_of_templates() > 0 {
+        let what = "a template (`?principal`, `?resource`) is never asked".to_owned();
+        return Err(vec![PolicyProblem::whole(id.to_owned(), what)]);
+    }
+    match strictness {
+        Strictness::Parsed => Ok(set),
+        Strictness::Validated => validate(id, text, &set).map(|()| set),
+    }
+}
+
+fn validate(id: &str, text: &str, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
+    let result = schema::VALIDATOR.validate(set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(DetailedError::from);
+    let warnings = result.validation_warnings().map(DetailedError::from);
+    let problem = |error: DetailedError| PolicyProblem::from_cedar(id, text, &error);
+    // Cedar checks a policy once for every kind of request, and repeats itself.
+    let problems = errors.chain(warnings).map(problem);
+    let keyed = problems.map(|found| ((found.line, found.column, found.what.clone()), found));
+    let problems: BTreeMap<_, _> = keyed.collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(problems.into_values().collect())
+}

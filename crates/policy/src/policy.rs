@@ -1,0 +1,260 @@
+//! The levels that decide.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
+use realm_protocol::{RealmId, Scope, limits};
+
+use crate::{
+    Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request,
+    check::{Strictness, parse},
+    entities::Question,
+};
+
+/// Documents a realm may have of its own; more is refused by [`Policy::set_own`].
+pub const MAX_DOCUMENTS: usize = 1_024;
+
+/// Everything that decides at one realm: the ceilings of its ancestors and its own documents.
+///
+/// Starts with nothing, and so denies everything.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    ancestors: usize,
+    ceilings: BTreeMap<usize, Ceiling>,
+    own: Rules,
+}
+
+#[derive(Clone, Debug)]
+struct Ceiling {
+    scope: Scope,
+    realm: RealmId,
+    number: u64,
+    rules: Rules,
+}
+
+/// One level's policies. Problems deny everything.
+#[derive(Clone, Debug, Default)]
+struct Rules {
+    set: PolicySet,
+    /// What a person calls each policy.
+    names: BTreeMap<PolicyId, String>,
+    problems: Vec<String>,
+}
+
+impl Policy {
+    /// Starts with no documents and no ceilings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replaces this realm's own documents: policy id to Cedar text.
+    ///
+    /// # Errors
+    /// Every [`PolicyProblem`] in any of them; nothing is replaced then.
+    pub fn set_own(
+        &mut self,
+        documents: BTreeMap<String, String>,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        if documents.len() > MAX_DOCUMENTS {
+            let what = format!("more than {MAX_DOCUMENTS} policies");
+            return Err(vec![PolicyProblem::whole(String::new(), what)]);
+        }
+        let mut own = Rules::default();
+        let mut problems = Vec::new();
+        for (id, text) in documents {
+            let parsed = parse(&id, &text, Strictness::Validated);
+            match parsed.and_then(|set| own.add_document(&id, &set)) {
+                Ok(()) => {}
+                Err(found) => problems.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.own = own;
+        Ok(())
+    }
+
+    /// Says how many ancestors this realm has. Until each has its ceiling, everything is denied.
+    pub fn set_ancestors(&mut self, ancestors: usize) {
+        self.ancestors = ancestors.min(limits::PATH_DEPTH);
+    }
+
+    /// Replaces the ceiling of the ancestor `depth` levels below the root.
+    ///
+    /// The text is parsed, not validated: a newer ancestor may name what this version does not
+    /// know, and a policy that then fails denies by itself.
+    ///
+    /// # Errors
+    /// Every [`PolicyProblem`]; the ceiling is replaced all the same, and denies everything until
+    /// a better one comes. Deeper than a tree can be is an error and changes nothing.
+    pub fn set_ceiling(
+        &mut self,
+        depth: usize,
+        scope: Scope,
+        realm: RealmId,
+        number: u64,
+        text: &str,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        if depth >= limits::PATH_DEPTH {
+            let what = format!(
+                "an ancestor is at most {} below its root",
+                limits::PATH_DEPTH - 1
+            );
+            return Err(vec![PolicyProblem::whole(String::new(), what)]);
+        }
+        let mut rules = Rules::default();
+        let added = parse("", text, Strictness::Parsed).and_then(|set| rules.add_record(&set));
+        if let Err(problems) = &added {
+            rules = Rules::default();
+            rules.problems = problems.iter().map(ToString::to_string).collect();
+        }
+        let ceiling = Ceiling {
+            scope,
+            realm,
+            number,
+            rules,
+        };
+        self.ceilings.insert(depth, ceiling);
+        added
+    }
+
+    /// Forgets the ceilings of the ancestor at `depth` and of all below it.
+    pub fn clear_ceilings_from(&mut self, depth: usize) {
+        self.ceilings.split_off(&depth);
+    }
+
+    /// Decides: the ceilings from the root down, then this realm's own documents. All must
+    /// permit; the first that does not is the denial's level.
+    pub fn decide(&self, request: &Request<'_>) -> Decision {
+        let denied = |level, refusal: Refusal| {
+            Decision::Denied(Denial {
+                request: request.into(),
+                level,
+                determining: refusal.determining,
+                errors: refusal.errors,
+            })
+        };
+        let question = match Question::new(request) {
+            Ok(question) => question,
+            Err(error) => return denied(Level::Own, Refusal::error(error.to_string())),
+        };
+        let deepest = self
+            .ceilings
+            .last_key_value()
+            .map_or(0, |(depth, _)| depth + 1);
+        let mut policies = Vec::new();
+        for depth in 0..deepest.max(self.ancestors) {
+            let Some(ceiling) = self.ceilings.get(&depth) else {
+                return denied(Level::Missing { depth }, Refusal::default());
+            };
+            if let Err(refusal) = ceiling.rules.ask(&question) {
+                let scope = ceiling.scope.clone();
+                let number = ceiling.number;
+                return denied(Level::Ceiling { scope, number }, refusal);
+            }
+            policies.push(PolicyUse {
+                realm: ceiling.realm,
+                number: ceiling.number,
+            });
+        }
+        match self.own.ask(&question) {
+            Ok(()) => Decision::Permitted(Permit::new(request, policies)),
+            Err(refusal) => denied(Level::Own, refusal),
+        }
+    }
+}
+
+/// Why one level does not permit.
+#[derive(Debug, Default)]
+struct Refusal {
+    determining: Vec<String>,
+    errors: Vec<String>,
+}
+
+impl Refusal {
+    fn error(error: String) -> Self {
+        Self {
+            determining: Vec::new(),
+            errors: vec![error],
+        }
+    }
+}
+
+impl Rules {
+    /// Adds a document of this realm; all its policies go by the document's id.
+    fn add_document(&mut self, id: &str, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
+        for policy in set.policies() {
+            let unique = PolicyId::new(format!("{id}#{}", policy.id()));
+            self.add(policy.new_id(unique), id.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Adds an ancestor's record; its policies go by their `@id` or their place in the text.
+    fn add_record(&mut self, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
+        for policy in set.policies() {
+            let name = policy.annotation("id").map(ToOwned::to_owned);
+            let name = name.unwrap_or_else(|| policy.id().to_string());
+            self.add(policy.clone(), name)?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        policy: cedar_policy::Policy,
+        name: String,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        let id = policy.id().clone();
+        let added = self.set.add(policy);
+        added.map_err(|error| vec![PolicyProblem::whole(name.clone(), error.to_string())])?;
+        self.names.insert(id, name);
+        Ok(())
+    }
+
+    /// Permits only if a policy permits, none forbids, and none fails.
+    fn ask(&self, question: &Question) -> Result<(), Refusal> {
+        if !self.problems.is_empty() {
+            return Err(Refusal {
+                determining: Vec::new(),
+                errors: self.problems.clone(),
+            });
+        }
+        let authorizer = Authorizer::new();
+        let response = authorizer.is_authorized(&question.request, &self.set, &question.entities);
+        let errors = response.diagnostics().errors();
+        let mut errors: Vec<String> = errors.map(|error| self.explain(error)).collect();
+        if response.decision() == Verdict::Allow && errors.is_empty() {
+            return Ok(());
+        }
+        errors.sort();
+        let forbids = match response.decision() {
+            Verdict::Allow => Vec::new(),
+            Verdict::Deny => response
+                .diagnostics()
+                .reason()
+                .map(|id| self.name(id))
+                .collect(),
+        };
+        let mut determining: Vec<String> = forbids;
+        determining.sort();
+        determining.dedup();
+        Err(Refusal {
+            determining,
+            errors,
+        })
+    }
+
+    fn name(&self, id: &PolicyId) -> String {
+        self.names
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string())
+    }
+
+    fn explain(&self, error: &cedar_policy::AuthorizationError) -> String {
+        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+        format!("{}: {}", self.name(error.policy_id()), error.inner())
+    }
+}

@@ -1,0 +1,58 @@
+//! What would permit what was denied.
+
+use realm_protocol::{Scope, Timestamp};
+
+use crate::{Action, Allow, AskedResource, Denial, Level};
+
+/// What would permit a denied request at the level that denied it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// Who would be allowed.
+    pub caller: Scope,
+    /// To do what.
+    pub action: Action,
+    /// To which loops.
+    pub pattern: String,
+    /// Of which realm.
+    pub owner: Scope,
+    /// Where the `allow` belongs: this realm, or the ancestor whose ceiling denies.
+    pub at: Level,
+    /// Policies that forbid it: while one stands, no `allow` helps, and `disallow` takes it away.
+    pub disallow: Vec<String>,
+}
+
+impl Suggestion {
+    /// The `allow` it suggests.
+    pub fn allow(&self, caller_name: String, expires: Option<Timestamp>) -> Allow {
+        Allow {
+            caller: self.caller.clone(),
+            action: self.action,
+            pattern: self.pattern.clone(),
+            owner: self.owner.clone(),
+            expires,
+            caller_name,
+        }
+    }
+}
+
+/// Says what would permit a denied request; none where no `allow` or `disallow` would: a level
+/// that cannot be evaluated, or is not there yet, and joining, which takes an invitation.
+pub fn suggest(denial: &Denial) -> Option<Suggestion> {
+    let unheard = matches!(denial.level, Level::Missing { .. });
+    let request = &denial.request;
+    if unheard || !denial.errors.is_empty() || request.action == Action::Join {
+        return None;
+    }
+    let (owner, pattern) = match &request.resource {
+        AskedResource::Realm(scope) => (scope.clone(), "*".to_owned()),
+        AskedResource::Loop { owner, id } => (owner.clone(), id.to_string()),
+    };
+    Some(Suggestion {
+        caller: request.principal.clone(),
+        action: request.action,
+        pattern,
+        owner,
+        at: denial.level.clone(),
+        disallow: denial.determining.clone(),
+    })
+}
