@@ -1,1 +1,30 @@
 //! How a typed loop runs: registry, frames, schemas, budgets, trace.
+//!
+//! [`load`] turns files into [`Manifest`]s, [`Registry`] holds them with their compiled schemas,
+//! and [`Executor`] runs them: a state machine that takes starts, answers and time, and gives
+//! [`Action`]s. What leaves for a backend is a [`BackendRequest`]; what comes back is a
+//! [`BackendReply`] or a [`BackendError`].
+//!
+//! It must never know peers, how a backend is reached, or storage engines.
+
+mod backend;
+mod executor;
+pub mod load;
+mod manifest;
+mod mapping;
+mod outcome;
+mod registry;
+mod schema;
+mod template;
+
+pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
+pub use executor::{Action, Executor, Limits, Start, StartError};
+pub use load::{Problem, load};
+pub use manifest::{
+    Body, Composite, Effects, Http, Kind, LoopLimits, Manifest, Origin, Process, Prompt, Step,
+    Tool, canonical_json,
+};
+pub use mapping::Reference;
+pub use outcome::{CallError, LoopError, Outcome};
+pub use registry::{Inserted, RegisterError, Registered, Registry};
+pub use schema::{SchemaError, example, validate_json};

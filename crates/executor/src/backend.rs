@@ -1,0 +1,238 @@
+//! What a loop asks of the world outside, and what the world may answer.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use thiserror::Error;
+
+/// One piece of work for a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendRequest {
+    /// A completion by the mock model.
+    Mock {
+        /// The rendered prompt.
+        prompt: String,
+        /// System prompt.
+        system: Option<String>,
+        /// Model name, repeated in the reply.
+        model: Option<String>,
+    },
+    /// The input, given back.
+    Echo {
+        /// The loop's input.
+        input: Value,
+    },
+    /// A POST of JSON to an agent.
+    Http {
+        /// Absolute `http` or `https` URL.
+        url: String,
+        /// Headers beside content type and length.
+        headers: BTreeMap<String, String>,
+        /// The loop's input.
+        body: Value,
+        /// Milliseconds for the whole exchange.
+        timeout_ms: u64,
+        /// `host:port` pairs that may be reached though their addresses are not public.
+        allow_private: Vec<String>,
+    },
+    /// A child process: JSON on its standard input, JSON on its standard output.
+    Process {
+        /// Program and arguments; no shell reads them.
+        argv: Vec<String>,
+        /// Environment beside the minimum.
+        env: BTreeMap<String, String>,
+        /// Working directory; none for the daemon's.
+        cwd: Option<String>,
+        /// The loop's input.
+        input: Value,
+        /// Milliseconds from start to exit.
+        timeout_ms: u64,
+    },
+}
+
+/// What a backend answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendReply {
+    /// The answer.
+    pub output: BackendOutput,
+    /// Tokens read, if the backend counts.
+    pub input_tokens: Option<u64>,
+    /// Tokens written, if the backend counts.
+    pub output_tokens: Option<u64>,
+    /// The model that answered, if one did.
+    pub model: Option<String>,
+}
+
+impl BackendReply {
+    /// Makes a reply without tokens or model.
+    pub fn json(output: Value) -> Self {
+        Self {
+            output: BackendOutput::Json(output),
+            input_tokens: None,
+            output_tokens: None,
+            model: None,
+        }
+    }
+}
+
+/// An answer, parsed or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendOutput {
+    /// A JSON value.
+    Json(Value),
+    /// Text; JSON in it is parsed, anything else becomes `{"text": …}`.
+    Text(String),
+}
+
+/// What a caller may do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// It may work when tried again.
+    Transient,
+    /// The data is wrong.
+    Validation,
+    /// The work was done and refused.
+    Business,
+    /// It is not allowed.
+    Permission,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Category {
+    /// The category's name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Validation => "validation",
+            Self::Business => "business",
+            Self::Permission => "permission",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a backend gave no answer.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BackendError {
+    /// It took longer than its time.
+    #[error("no answer within {after_ms} ms")]
+    Timeout {
+        /// The time it had, milliseconds.
+        after_ms: u64,
+    },
+    /// The manifest names something that is not allowed or not a URL.
+    #[error("refused: {reason}")]
+    Refused {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The host has an address that may not be reached.
+    #[error(
+        "{host} is at {address}, which is not a public address; `allowPrivate: [{host}]` permits it"
+    )]
+    Blocked {
+        /// `host:port` as the manifest names it.
+        host: String,
+        /// The address.
+        address: String,
+    },
+    /// Metadata services of clouds are never reached.
+    #[error("{address} is a metadata service and is never reached")]
+    Metadata {
+        /// The address.
+        address: String,
+    },
+    /// The agent could not be reached, or the connection broke.
+    #[error("{host} could not be reached: {reason}")]
+    Unreachable {
+        /// `host:port` as the manifest names it.
+        host: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The agent answered with a status other than success.
+    #[error("the agent answered with status {code}")]
+    Status {
+        /// HTTP status.
+        code: u16,
+    },
+    /// The answer is larger than allowed.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, bytes.
+        limit: usize,
+    },
+    /// The answer is not JSON.
+    #[error("the answer is not JSON: {reason}")]
+    BadOutput {
+        /// What the parser said.
+        reason: String,
+    },
+    /// The process could not be started.
+    #[error("`{program}` could not be started: {reason}")]
+    Spawn {
+        /// First of the arguments.
+        program: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The process ended with an error.
+    #[error("the process ended with {}{}", Ended(.code), Tail(.stderr))]
+    Exit {
+        /// Exit code; none if a signal ended it.
+        code: Option<i32>,
+        /// The end of what it wrote to standard error.
+        stderr: String,
+    },
+    /// The manifest names a model backend that this realm does not have.
+    #[error("backend `{id}` is not configured here; this version has `mock`")]
+    Unconfigured {
+        /// The backend's id.
+        id: String,
+    },
+}
+
+impl BackendError {
+    /// What a caller may do about it.
+    pub const fn category(&self) -> Category {
+        match self {
+            Self::Timeout { .. } | Self::Unreachable { .. } => Category::Transient,
+            Self::Status { code } => match code {
+                408 | 425 | 429 | 500..=599 => Category::Transient,
+                401 | 403 => Category::Permission,
+                400 | 422 => Category::Validation,
+                _ => Category::Business,
+            },
+            Self::TooLarge { .. } | Self::BadOutput { .. } => Category::Validation,
+            Self::Refused { .. } | Self::Blocked { .. } | Self::Metadata { .. } => {
+                Category::Permission
+            }
+            Self::Exit { .. } => Category::Business,
+            Self::Spawn { .. } | Self::Unconfigured { .. } => Category::Unknown,
+        }
+    }
+}
+
+struct Ended<'a>(&'a Option<i32>);
+
+impl std::fmt::Display for Ended<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(code) => write!(f, "exit code {code}"),
+            None => f.write_str("a signal"),
+        }
+    }
+}
+
+struct Tail<'a>(&'a str);
+
+impl std::fmt::Display for Tail<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.0)
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Runs of loops as a state machine: starts, answers and time go in, [`Action`]s come out.
+
+mod frame;
+mod run;
+mod shared;
+
+use realm_protocol::{
+    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, journal::Event, limits,
+    message::TraceParent,
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{BackendError, BackendReply, BackendRequest, CallError, LoopError, Outcome, Registry};
+use run::{Context, Run};
+use shared::Shared;
+
+/// Bounds of an executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Runs at a time; one more is [`StartError::Overloaded`].
+    pub runs: usize,
+    /// Frames in one run; one more ends the run with `Budget`.
+    pub frames: usize,
+    /// Calls that lead to a call, across realms; deeper is [`StartError::Budget`] for a run and
+    /// `Budget` for a step.
+    pub depth: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            runs: limits::CALLS,
+            frames: limits::FRAMES,
+            depth: limits::CALL_DEPTH,
+        }
+    }
+}
+
+/// A run to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The new run.
+    pub run: RunId,
+    /// Its call, which is also its first frame.
+    pub call: CallId,
+    /// The loop.
+    pub loop_id: LoopId,
+    /// The version meant: one version or a requirement; none for the current one.
+    pub version: Option<String>,
+    /// Input.
+    pub input: Value,
+    /// How long the caller waits, milliseconds.
+    pub timeout_ms: u64,
+    /// How many calls led to this one.
+    pub depth: u64,
+    /// Who asked, for the trace.
+    pub caller: Option<String>,
+    /// The caller's half of the trace.
+    pub parent: Option<TraceParent>,
+}
+
+/// Why a run did not begin.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum StartError {
+    /// The loop is absent, or not here in the version meant.
+    #[error("no such loop")]
+    LoopNotFound,
+    /// As many runs as allowed, of this loop or in all, are under way.
+    #[error("too many runs are under way")]
+    Overloaded,
+    /// The call is nested too deep, or its time is over.
+    #[error("the call is nested too deep or has no time left")]
+    Budget,
+    /// The run or the call is under way already.
+    #[error("the run or the call is under way already")]
+    Busy,
+}
+
+impl StartError {
+    /// The failure as the wire says it.
+    pub const fn code(self) -> FailureCode {
+        match self {
+            Self::LoopNotFound => FailureCode::LoopNotFound,
+            Self::Overloaded | Self::Busy => FailureCode::Overloaded,
+            Self::Budget => FailureCode::Budget,
+        }
+    }
+}
+
+/// What the owner of an executor has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Give the work to a backend and its answer to [`Executor::backend_done`].
+    Backend {
+        /// The frame that waits.
+        call: CallId,
+        /// The work.
+        request: BackendRequest,
+    },
+    /// Stop the work of this frame; its answer will be ignored.
+    CancelBackend(CallId),
+    /// Call a loop of another realm and give its answer to [`Executor::invoke_done`].
+    Invoke {
+        /// The new call.
+        call: CallId,
+        /// The run that waits.
+        run: RunId,
+        /// The loop and its realm.
+        address: LoopAddress,
+        /// The version meant.
+        version: Option<String>,
+        /// Input.
+        input: Value,
+        /// Milliseconds the run waits for it.
+        timeout_ms: u64,
+        /// How many calls led to it.
+        depth: u64,
+    },
+    /// Stop the call to another realm; its answer will be ignored.
+    CancelInvoke(CallId),
+    /// Write down an event of a run's trace.
+    Event(Event),
+    /// A run has ended; nothing of it follows.
+    Finished {
+        /// The run.
+        run: RunId,
+        /// Its call.
+        call: CallId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// All runs of one realm that are under way.
+#[derive(Debug, Default)]
+pub struct Executor {
+    limits: Limits,
+    runs: std::collections::BTreeMap<RunId, Run>,
+    shared: Shared,
+}
+
+impl Executor {
+    /// Makes an executor without runs.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Begins a run. An input that does not match the schema begins and ends it at once.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing has begun and nothing is recorded.
+    pub fn start(&mut self, start: Start, registry: &Registry, now: Now) -> Result<(), StartError> {
+        let found = registry.find(&start.loop_id, start.version.as_deref());
+        let entry = found.ok_or(StartError::LoopNotFound)?.clone();
+        if start.depth > self.limits.depth || start.timeout_ms == 0 {
+            return Err(StartError::Budget);
+        }
+        if self.runs.contains_key(&start.run) || self.shared.is_waiting(start.call) {
+            return Err(StartError::Busy);
+        }
+        if self.runs.len() >= self.limits.runs || self.shared.is_full(&entry) {
+            return Err(StartError::Overloaded);
+        }
+        let id = start.run;
+        let mut run = Run::new(&start, entry, now);
+        run.begin(start, &mut self.shared.context(registry, now, self.limits));
+        self.runs.insert(id, run);
+        self.settle(id, now);
+        Ok(())
+    }
+
+    /// Takes a backend's answer. An answer nobody waits for is ignored.
+    pub fn backend_done(
+        &mut self,
+        call: CallId,
+        result: Result<BackendReply, BackendError>,
+        registry: &Registry,
+        now: Now,
+    ) {
+        let Some(id) = self.shared.take_backend(call) else {
+            return;
+        };
+        self.with(id, registry, now, |run, context| {
+            run.backend_done(call, result, context);
+        });
+    }
+
+    /// Takes another realm's answer. An answer nobody waits for is ignored.
+    pub fn invoke_done(
+        &mut self,
+        call: CallId,
+        result: Result<Value, CallError>,
+        registry: &Registry,
+        now: Now,
+    ) {
+        let Some(id) = self.shared.take_invoke(call) else {
+            return;
+        };
+        self.with(id, registry, now, |run, context| {
+            run.invoke_done(call, result, context);
+        });
+    }
+
+    /// Ends a run with `Cancelled` and stops all its work. An unknown run is ignored.
+    pub fn cancel(&mut self, run: RunId, reason: &str, now: Now) {
+        let error = LoopError::new(FailureCode::Cancelled, format!("cancelled: {reason}"));
+        self.with(run, &Registry::empty(), now, |run, context| {
+            run.fail_root(error, context);
+        });
+    }
+
+    /// Ends every frame whose time is over.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((run, call)) = self.shared.next_expired(now.tick) {
+            self.with(run, &Registry::empty(), now, |run, context| {
+                run.expire(call, context);
+            });
+        }
+    }
+
+    /// When [`Executor::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.shared.next_deadline()
+    }
+
+    /// The next thing to do, in the order it came up.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.shared.poll()
+    }
+
+    /// Adds an event of the owner's to a run's trace, numbered in its place. Gives whether the
+    /// run is under way; if not, nothing is added.
+    pub fn record(
+        &mut self,
+        run: RunId,
+        call: CallId,
+        kind: &str,
+        payload: Value,
+        now: Now,
+    ) -> bool {
+        let found = self.runs.get_mut(&run);
+        let recorded = found.map(|run| run.record(call, kind, &payload, &mut self.shared, now));
+        recorded.is_some()
+    }
+
+    /// Number of runs under way.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whether no run is under way.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    fn with(
+        &mut self,
+        id: RunId,
+        registry: &Registry,
+        now: Now,
+        step: impl FnOnce(&mut Run, &mut Context<'_>),
+    ) {
+        if let Some(run) = self.runs.get_mut(&id) {
+            step(run, &mut self.shared.context(registry, now, self.limits));
+            self.settle(id, now);
+        }
+    }
+
+    /// Reports a run that has ended and forgets it.
+    fn settle(&mut self, id: RunId, now: Now) {
+        let ended = self.runs.get_mut(&id).and_then(|run| run.take_outcome(now));
+        if let Some((call, outcome)) = ended {
+            self.runs.remove(&id);
+            self.shared.push(Action::Finished {
+                run: id,
+                call,
+                outcome,
+            });
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What all runs share: the queue of actions, the timers, and who waits for what.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use realm_protocol::{CallId, LoopId, Now, RunId, Tick};
+
+use super::{Action, Limits, run::Context};
+use crate::{Registered, Registry};
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    actions: VecDeque<Action>,
+    timers: BTreeSet<(Tick, RunId, CallId)>,
+    backends: BTreeMap<CallId, RunId>,
+    invokes: BTreeMap<CallId, RunId>,
+    running: BTreeMap<LoopId, u64>,
+}
+
+impl Shared {
+    pub(super) fn context<'a>(
+        &'a mut self,
+        registry: &'a Registry,
+        now: Now,
+        limits: Limits,
+    ) -> Context<'a> {
+        Context {
+            shared: self,
+            registry,
+            now,
+            limits,
+        }
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether a frame of that id waits for somebody's answer.
+    pub(super) fn is_waiting(&self, call: CallId) -> bool {
+        self.backends.contains_key(&call) || self.invokes.contains_key(&call)
+    }
+
+    pub(super) fn wait_backend(&mut self, call: CallId, run: RunId) {
+        self.backends.insert(call, run);
+    }
+
+    pub(super) fn wait_invoke(&mut self, call: CallId, run: RunId) {
+        self.invokes.insert(call, run);
+    }
+
+    pub(super) fn take_backend(&mut self, call: CallId) -> Option<RunId> {
+        self.backends.remove(&call)
+    }
+
+    pub(super) fn take_invoke(&mut self, call: CallId) -> Option<RunId> {
+        self.invokes.remove(&call)
+    }
+
+    /// Whether as many frames of a loop run as it allows.
+    pub(super) fn is_full(&self, entry: &Registered) -> bool {
+        let running = self.running.get(&entry.manifest.id).copied().unwrap_or(0);
+        running >= entry.manifest.limits.concurrency
+    }
+
+    pub(super) fn enter(&mut self, loop_id: &LoopId) {
+        let running = self.running.entry(loop_id.clone()).or_default();
+        *running = running.saturating_add(1);
+    }
+
+    pub(super) fn leave(&mut self, loop_id: &LoopId) {
+        if let Some(running) = self.running.get_mut(loop_id) {
+            *running = running.saturating_sub(1);
+            if *running == 0 {
+                self.running.remove(loop_id);
+            }
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, deadline: Tick, run: RunId, call: CallId) {
+        self.timers.insert((deadline, run, call));
+    }
+
+    pub(super) fn clear_timer(&mut self, deadline: Tick, run: RunId, call: CallId) {
+        self.timers.remove(&(deadline, run, call));
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Tick> {
+        self.timers.first().map(|(deadline, ..)| *deadline)
+    }
+
+    pub(super) fn next_expired(&mut self, now: Tick) -> Option<(RunId, CallId)> {
+        let (deadline, ..) = self.timers.first()?;
+        if *deadline > now {
+            return None;
+        }
+        self.timers.pop_first().map(|(_, run, call)| (run, call))
+    }
+}

@@ -1,0 +1,278 @@
+//! The one model of a loop; every format is converted into it.
+
+mod canonical;
+mod document;
+
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+
+use realm_protocol::{Digest, LoopAddress, LoopId, limits};
+use serde_json::{Map, Number, Value};
+
+pub use canonical::canonical_json;
+
+use crate::Reference;
+
+/// What a loop is: its contract, its limits, and a way to run it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its name inside its realm.
+    pub id: LoopId,
+    /// Its version.
+    pub version: semver::Version,
+    /// What it is for.
+    pub description: Option<String>,
+    /// JSON Schema of what it takes.
+    pub input_schema: Value,
+    /// JSON Schema of what it gives.
+    pub output_schema: Value,
+    /// The effects it declares; none leaves them to its kind.
+    pub effects: Option<Effects>,
+    /// Its bounds.
+    pub limits: LoopLimits,
+    /// How it runs.
+    pub body: Body,
+    /// How it bids for work without an address; kept as written.
+    pub bid: Option<Value>,
+    /// What else its author says; nothing reads it.
+    pub metadata: Map<String, Value>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+impl Manifest {
+    /// Which kind of loop it is.
+    pub const fn kind(&self) -> Kind {
+        match self.body {
+            Body::Prompt(_) => Kind::Prompt,
+            Body::Composite(_) => Kind::Composite,
+            Body::Tool(_) => Kind::Tool,
+        }
+    }
+
+    /// The effects of everything but a composite: as declared, else by kind. A composite's come
+    /// from what it calls, which [`crate::Registered::effects`] knows.
+    pub fn own_effects(&self) -> Effects {
+        let default = match &self.body {
+            Body::Tool(Tool::Echo) => Effects::None,
+            Body::Prompt(_) => Effects::Idempotent,
+            Body::Composite(_) | Body::Tool(_) => Effects::Once,
+        };
+        self.effects.unwrap_or(default)
+    }
+
+    /// SHA-256 over the canonical JSON of effects, input schema and output schema.
+    pub fn contract_digest(&self, effects: Effects) -> Digest {
+        let contract = serde_json::json!({
+            "effects": effects.name(),
+            "input": self.input_schema,
+            "output": self.output_schema,
+        });
+        Digest::of(&[canonical_json(&contract).as_bytes()])
+    }
+}
+
+/// Kinds of loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A model fills a template.
+    Prompt,
+    /// Other loops, one after the other.
+    Composite,
+    /// A program.
+    Tool,
+}
+
+impl Kind {
+    /// The kind's name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Composite => "composite",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What happens to the world when a loop runs; a later one is stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effects {
+    /// Nothing.
+    None,
+    /// Running it twice is as running it once.
+    Idempotent,
+    /// Each run counts.
+    Once,
+}
+
+impl Effects {
+    /// Every value, the weakest first.
+    pub const ALL: [Self; 3] = [Self::None, Self::Idempotent, Self::Once];
+
+    /// The name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Idempotent => "idempotent",
+            Self::Once => "once",
+        }
+    }
+}
+
+impl fmt::Display for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text is not `none`, `idempotent` or `once`.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not one of none, idempotent, once")]
+pub struct UnknownEffects;
+
+impl FromStr for Effects {
+    type Err = UnknownEffects;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEffects> {
+        let known = Self::ALL.into_iter().find(|effects| effects.name() == text);
+        known.ok_or(UnknownEffects)
+    }
+}
+
+/// Bounds of one loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopLimits {
+    /// Milliseconds from start to output; past them the run ends with `Timeout`.
+    pub timeout_ms: u64,
+    /// Runs at a time; one more is `Overloaded`.
+    pub concurrency: u64,
+}
+
+impl Default for LoopLimits {
+    fn default() -> Self {
+        Self {
+            timeout_ms: limits::CALL_MS,
+            concurrency: limits::CALLS as u64,
+        }
+    }
+}
+
+/// How a loop runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A model fills a template.
+    Prompt(Prompt),
+    /// Other loops, one after the other.
+    Composite(Composite),
+    /// A program.
+    Tool(Tool),
+}
+
+/// A prompt and the model it goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Text with `{{name}}` placeholders.
+    pub template: String,
+    /// System prompt.
+    pub system: Option<String>,
+    /// The placeholders that are filled, each from the input's member of that name.
+    pub variables: Vec<String>,
+    /// Most tokens the model may write.
+    pub max_tokens: Option<u64>,
+    /// How freely the model may choose.
+    pub temperature: Option<Number>,
+    /// The model backend's id.
+    pub backend: String,
+    /// The model; none for the backend's own choice.
+    pub model: Option<String>,
+}
+
+/// Steps in order; the last output is the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composite {
+    /// At least one step.
+    pub steps: Vec<Step>,
+}
+
+/// One call of a composite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The loop, here or in another realm.
+    pub loop_id: LoopAddress,
+    /// The version it needs: one version, or a requirement such as `^1.2`.
+    pub loop_version: Option<String>,
+    /// Where each member of the child's input comes from; none hands on the composite's own input.
+    pub input_mapping: Option<BTreeMap<String, Reference>>,
+    /// The name later steps call its output by.
+    pub output_binding: Option<String>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Gives its input back.
+    Echo,
+    /// An HTTP agent.
+    Http(Http),
+    /// A child process.
+    Process(Process),
+}
+
+impl Tool {
+    /// The implementation's name in files and traces.
+    pub const fn implementation(&self) -> &'static str {
+        match self {
+            Self::Echo => "builtin:echo",
+            Self::Http(_) => "http",
+            Self::Process(_) => "process",
+        }
+    }
+}
+
+/// An HTTP agent: takes the input as a POST of JSON, answers with the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Absolute `http` or `https` URL.
+    pub url: String,
+    /// Headers beside content type and length.
+    pub headers: BTreeMap<String, String>,
+    /// `host:port` pairs that may be reached though their addresses are not public.
+    pub allow_private: Vec<String>,
+}
+
+/// A child process: JSON on its standard input, JSON on its standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Program and arguments; no shell reads them.
+    pub argv: Vec<String>,
+    /// Environment beside the minimum.
+    pub env: BTreeMap<String, String>,
+    /// Working directory; none for the daemon's.
+    pub cwd: Option<String>,
+}
+
+/// Where something was written. It is not part of what a manifest is: all origins are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The file's name; empty for what was not read from a file.
+    pub file: Arc<str>,
+    /// Line, from 1; zero if unknown.
+    pub line: usize,
+    /// Column in characters, from 1; zero if unknown.
+    pub column: usize,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}

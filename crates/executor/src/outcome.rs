@@ -1,0 +1,114 @@
+//! How a run ends.
+
+use std::sync::Arc;
+
+use realm_protocol::{Digest, FailureCode, LoopId, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{BackendError, Effects};
+
+/// How a run ended, with what its receipt needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The output, or why there is none.
+    pub result: Result<Value, LoopError>,
+    /// The loop.
+    pub loop_id: LoopId,
+    /// The version that ran.
+    pub version: String,
+    /// The contract it ran under.
+    pub contract: Digest,
+    /// The contract's output schema.
+    pub output_schema: Arc<Value>,
+    /// The contract's effects.
+    pub effects: Effects,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// Why a loop gave no output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopError {
+    /// What went wrong, as the wire says it.
+    pub code: FailureCode,
+    /// What went wrong, for a person.
+    pub message: String,
+    /// One line a fault: `"<instance path or (root)>: <message>"`.
+    pub details: Vec<String>,
+}
+
+impl LoopError {
+    /// Makes an error without details.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+        }
+    }
+
+    /// The code that LSEM's result object carries.
+    pub const fn lsem_code(&self) -> &'static str {
+        match self.code {
+            FailureCode::SchemaInput => "INPUT_VALIDATION_FAILED",
+            FailureCode::SchemaOutput => "OUTPUT_VALIDATION_FAILED",
+            _ => "EXECUTION_FAILED",
+        }
+    }
+
+    /// The error as traces carry it: `code`, `message`, `failure`, and `details` where there are any.
+    pub fn to_json(&self) -> Value {
+        let mut object = json!({
+            "code": self.lsem_code(),
+            "message": self.message,
+            "failure": self.code.name(),
+        });
+        if let (false, Some(members)) = (self.details.is_empty(), object.as_object_mut()) {
+            members.insert("details".to_owned(), json!(self.details));
+        }
+        object
+    }
+}
+
+impl From<BackendError> for LoopError {
+    fn from(error: BackendError) -> Self {
+        let code = match error {
+            BackendError::Timeout { .. } => FailureCode::Timeout,
+            _ => FailureCode::LoopFailed,
+        };
+        let details = vec![format!("(root): {}", error.category().name())];
+        Self {
+            code,
+            message: error.to_string(),
+            details,
+        }
+    }
+}
+
+/// Why a call to another realm gave no output; the node fills it from the failure it got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// What went wrong.
+    pub code: FailureCode,
+    /// What went wrong, for a person.
+    pub message: String,
+    /// The callee's details, if it gave any.
+    pub details: Vec<String>,
+}
+
+impl From<CallError> for LoopError {
+    fn from(error: CallError) -> Self {
+        let CallError {
+            code,
+            message,
+            details,
+        } = error;
+        Self {
+            code,
+            message,
+            details,
+        }
+    }
+}
