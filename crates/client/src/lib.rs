@@ -1,1 +1,17 @@
 //! The local API's types, a typed client of it, and the ticket's text form.
+//!
+//! [`api`] holds what crosses the socket, one file a subject; the daemon answers with these very
+//! types. [`Client`] speaks to a daemon. [`catalogue`] numbers every error and says what helps;
+//! [`Exit`] is what a program ends with. [`ticket`] reads and writes invitations, [`homes`] finds
+//! the realms of this machine.
+//! This crate must never know keys, libp2p, or the node.
+
+pub mod api;
+pub mod catalogue;
+mod client;
+mod exit;
+pub mod homes;
+pub mod ticket;
+
+pub use client::{Client, ClientError, RunEvents, StreamItem, Unreachable};
+pub use exit::Exit;

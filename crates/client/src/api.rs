@@ -1,0 +1,48 @@
+//! What crosses the local API's socket: JSON, camelCase, under `/v1`.
+//!
+//! Requests refuse unknown members; answers may gain members in later versions. Times are
+//! [`Time`], durations are milliseconds unless the name says otherwise, realms and loops go by
+//! the names a person uses on this machine.
+
+mod backup;
+mod config;
+mod doctor;
+mod invoke;
+mod loops;
+mod page;
+mod peers;
+mod policy;
+mod problem;
+pub mod routes;
+mod runs;
+mod status;
+mod tickets;
+mod time;
+
+pub use backup::{BackupReport, BackupRequest};
+pub use config::{ConfigEntry, ConfigView};
+pub use doctor::{Check, CheckGroup, Doctor, Finding};
+pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
+pub use loops::{
+    AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, ImportResult, Imported, LoopDetail,
+    LoopQuery, LoopSummary, Removed, SourceFile, ValidateResult, Validated,
+};
+pub use page::Page;
+pub use peers::{
+    CertificateView, PeerDetail, PeerKind, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode,
+    RevokeRequest, Revoked,
+};
+pub use policy::{
+    AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyCase,
+    PolicyCaseResult, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
+};
+pub use problem::{Fault, PROBLEM_TYPE, Problem};
+pub use runs::{
+    CancelRequest, Direction, Frame, RunDetail, RunQuery, RunStatus, RunSummary, Trace, TraceEvent,
+};
+pub use status::{
+    CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,
+    StoreState, StoreView,
+};
+pub use tickets::{InviteKind, JoinRequest, Joined, TicketIssued, TicketRequest};
+pub use time::Time;

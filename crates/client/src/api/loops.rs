@@ -1,0 +1,221 @@
+//! Loops, the agents that run them, and the files that describe them.
+
+use super::Fault;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+/// A loop, without its schemas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopSummary {
+    /// The loop's id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// `prompt`, `composite`, `tool` or `stack`.
+    pub kind: String,
+    /// `none`, `idempotent` or `once`.
+    pub effects: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Digest of its contract.
+    pub digest: String,
+    /// The realm that owns it; none for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+}
+
+/// A loop's contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopDetail {
+    /// The loop.
+    #[serde(flatten)]
+    pub summary: LoopSummary,
+    /// JSON Schema of its input.
+    pub input_schema: Value,
+    /// JSON Schema of its output.
+    pub output_schema: Value,
+    /// An input to fill in, where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<Value>,
+    /// Its whole definition; only for loops of this realm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Value>,
+}
+
+/// Whose loops are meant, and how much of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LoopQuery {
+    /// A realm by name; none for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// Whether to make an input to fill in.
+    #[serde(default)]
+    pub example: bool,
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Who runs a loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentView {
+    /// The loop's id.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// The loop's version.
+    pub version: String,
+    /// `mock`, `builtin`, `http`, `process` or `composite`.
+    pub backend: String,
+    /// What is called: an address, a command, a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Calls it works on now.
+    pub running: u64,
+    /// Calls it may work on at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u64>,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    /// Its id.
+    pub id: String,
+}
+
+/// A file, by value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceFile {
+    /// Absolute path, or `-` for what came through a pipe.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// Files to register: the definitions, and those they refer to by `$file`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// The files; a relative `$file` is looked up beside the file that names it.
+    #[serde(default)]
+    pub files: Vec<SourceFile>,
+    /// Check everything, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What `apply` did with a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ApplyAction {
+    /// It is new.
+    Created,
+    /// It replaced another.
+    Updated,
+    /// It was there already.
+    Unchanged,
+}
+
+impl ApplyAction {
+    /// The variant's text, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One definition that was applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The loop's id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// What was done.
+    pub action: ApplyAction,
+    /// The file it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// What `apply` did; all of it, or nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyResult {
+    /// The definitions, in order.
+    #[serde(default)]
+    pub applied: Vec<Applied>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// What will not do what it seems to.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
+}
+
+/// One definition that was checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Validated {
+    /// The loop's id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Its kind.
+    pub kind: String,
+    /// The format it is written in: `realm`, `lsem`.
+    pub format: String,
+    /// The file it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// What `validate` found; faults come as a problem document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateResult {
+    /// The definitions, in order.
+    #[serde(default)]
+    pub documents: Vec<Validated>,
+    /// What will not do what it seems to.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
+}
+
+/// One foreign definition in our own form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// The loop's id.
+    pub id: String,
+    /// The format it was written in.
+    pub format: String,
+    /// The definition, YAML.
+    pub text: String,
+    /// The definition.
+    pub document: Value,
+    /// What has no counterpart.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What `import` made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportResult {
+    /// The definitions, in order.
+    #[serde(default)]
+    pub documents: Vec<Imported>,
+}

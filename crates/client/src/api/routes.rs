@@ -1,0 +1,111 @@
+//! The routes, as templates: `{name}` stands for one percent-encoded segment.
+//!
+//! Lists answer with a [`super::Page`]; failures with a [`super::Problem`]. Every POST takes an
+//! `Idempotency-Key` header.
+
+/// GET: [`super::Status`].
+pub const STATUS: &str = "/v1/status";
+/// GET: [`super::Info`].
+pub const INFO: &str = "/v1/info";
+/// GET: [`super::Health`].
+pub const HEALTH: &str = "/v1/health";
+/// GET: [`super::Ready`], with status 503 while it is not.
+pub const READY: &str = "/v1/ready";
+/// GET: [`super::Doctor`].
+pub const DOCTOR: &str = "/v1/doctor";
+/// GET: [`super::ConfigView`].
+pub const CONFIG: &str = "/v1/config";
+/// GET: [`super::ConfigEntry`].
+pub const CONFIG_KEY: &str = "/v1/config/{key}";
+/// POST [`super::InvokeRequest`]: [`super::InvokeResult`] with status 200 also when the call
+/// failed; 202 when detached.
+pub const INVOKE: &str = "/v1/invoke";
+/// GET with [`super::RunQuery`]: a page of [`super::RunSummary`], the newest first.
+pub const RUNS: &str = "/v1/runs";
+/// GET: [`super::RunDetail`].
+pub const RUN: &str = "/v1/runs/{id}";
+/// GET: [`super::Trace`].
+pub const RUN_TRACE: &str = "/v1/runs/{id}/trace";
+/// GET: [`super::Frame`], the outermost.
+pub const RUN_TREE: &str = "/v1/runs/{id}/tree";
+/// GET: server-sent events. `event: trace` carries a [`super::TraceEvent`], its `id` is the
+/// event's index; the last is `event: end` with a [`super::InvokeResult`]. `Last-Event-ID`
+/// resumes after that index without loss or repeat.
+pub const RUN_EVENTS: &str = "/v1/runs/{id}/events";
+/// POST [`super::CancelRequest`]: [`super::RunSummary`].
+pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
+/// GET with [`super::LoopQuery`]: a page of [`super::LoopSummary`].
+pub const LOOPS: &str = "/v1/loops";
+/// GET with [`super::LoopQuery`]: [`super::LoopDetail`]. DELETE: [`super::Removed`].
+pub const LOOP: &str = "/v1/loops/{id}";
+/// GET: a page of [`super::AgentView`].
+pub const AGENTS: &str = "/v1/agents";
+/// GET: [`super::AgentView`]. DELETE: [`super::Removed`].
+pub const AGENT: &str = "/v1/agents/{id}";
+/// POST [`super::ApplyRequest`]: [`super::ApplyResult`].
+pub const APPLY: &str = "/v1/apply";
+/// POST [`super::ApplyRequest`]: [`super::ValidateResult`].
+pub const VALIDATE: &str = "/v1/validate";
+/// POST [`super::ApplyRequest`]: [`super::ImportResult`].
+pub const IMPORT: &str = "/v1/import";
+/// POST [`super::TicketRequest`]: [`super::TicketIssued`].
+pub const TICKETS: &str = "/v1/tickets";
+/// POST [`super::JoinRequest`]: [`super::Joined`].
+pub const JOIN: &str = "/v1/join";
+/// GET: a page of [`super::PeerSummary`].
+pub const PEERS: &str = "/v1/peers";
+/// GET: [`super::PeerDetail`]. DELETE: [`super::Revoked`].
+pub const PEER: &str = "/v1/peers/{name}";
+/// POST: [`super::Pong`].
+pub const PEER_PING: &str = "/v1/peers/{name}/ping";
+/// GET: [`super::RealmForest`].
+pub const REALMS: &str = "/v1/realms";
+/// GET: [`super::RealmDetail`].
+pub const REALM: &str = "/v1/realms/{name}";
+/// POST [`super::RevokeRequest`]: [`super::Revoked`].
+pub const REALM_REVOKE: &str = "/v1/realms/{name}/revoke";
+/// POST [`super::AllowRequest`]: [`super::Allowed`].
+pub const ALLOW: &str = "/v1/allow";
+/// POST [`super::DisallowRequest`]: [`super::Disallowed`].
+pub const DISALLOW: &str = "/v1/disallow";
+/// GET: a page of [`super::PolicyView`].
+pub const POLICIES: &str = "/v1/policies";
+/// POST [`super::PolicyText`]: [`super::PolicyChecked`].
+pub const POLICY_CHECK: &str = "/v1/policies/check";
+/// POST [`super::PolicyCases`]: [`super::PolicyTested`].
+pub const POLICY_TEST: &str = "/v1/policies/test";
+/// GET: [`super::Denial`].
+pub const DENIAL: &str = "/v1/denials/{ref}";
+/// POST [`super::BackupRequest`]: [`super::BackupReport`].
+pub const BACKUP: &str = "/v1/backup";
+/// GET: the OpenAPI 3.1 document.
+pub const OPENAPI: &str = "/openapi.json";
+
+/// Fills a template's segments in order, percent-encoded. Surplus segments are left out.
+pub fn fill(template: &str, segments: &[&str]) -> String {
+    let mut segments = segments.iter();
+    let parts = template.split('/').map(|part| {
+        if part.starts_with('{') {
+            segments
+                .next()
+                .map_or_else(String::new, |text| encode(text))
+        } else {
+            part.to_owned()
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    out
+}

@@ -1,0 +1,215 @@
+//! Runs and their traces.
+
+use super::{CallError, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which half of a call a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// Called and run here.
+    Local,
+    /// Called here, run by another realm.
+    Out,
+    /// Called by another realm, run here.
+    In,
+}
+
+impl Direction {
+    /// The variant's text, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RunStatus {
+    /// Not finished.
+    Running,
+    /// Finished with an output.
+    Completed,
+    /// Finished with an error.
+    Failed,
+    /// Stopped by somebody.
+    Cancelled,
+    /// Waiting to be resumed.
+    Paused,
+}
+
+impl RunStatus {
+    /// The variant's text, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// A run, without its payload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunSummary {
+    /// The run.
+    pub id: String,
+    /// Its call; the same id in both realms.
+    pub call_id: String,
+    /// The loop's id.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// The loop's version, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Which half this is.
+    pub direction: Direction,
+    /// The other realm; none for a local run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// Milliseconds between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Name of the failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The run here that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+/// A run with its payload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDetail {
+    /// The run.
+    #[serde(flatten)]
+    pub summary: RunSummary,
+    /// Input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// Output, if it ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Error, if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<CallError>,
+    /// Realms on the way, from the caller to the one that ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops: Option<Vec<String>>,
+}
+
+/// Which runs are meant; all must match. The newest come first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RunQuery {
+    /// The loop's id.
+    #[serde(rename = "loop", default, skip_serializing_if = "Option::is_none")]
+    pub loop_id: Option<String>,
+    /// The other realm's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RunStatus>,
+    /// Which half it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Begun at or after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Begun before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// At most so many; 50 unless told, 500 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One event of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TraceEvent {
+    /// Position in the run, from zero, without gaps.
+    pub index: u64,
+    /// The frame it belongs to.
+    pub call_id: String,
+    /// When it happened.
+    pub ts: Time,
+    /// `call.started`, `call.sent`, `call.completed`, ….
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What is known about it.
+    pub payload: Value,
+}
+
+/// One realm's half of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// The run.
+    pub run: RunDetail,
+    /// Its events, in order.
+    #[serde(default)]
+    pub events: Vec<TraceEvent>,
+}
+
+/// One call in the tree of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Frame {
+    /// The call.
+    pub call_id: String,
+    /// The loop's id.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// The loop's version, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The realm that runs it; none for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Time,
+    /// Milliseconds it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Name of the failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The calls it made, in order.
+    #[serde(default)]
+    #[schema(no_recursion)]
+    pub children: Vec<Frame>,
+}
+
+/// Why a run is cancelled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelRequest {
+    /// For the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

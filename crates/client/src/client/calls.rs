@@ -1,0 +1,413 @@
+//! One method a route.
+
+use std::{fmt::Display, time::Duration};
+
+use serde_json::Value;
+
+use super::{Client, ClientError};
+use crate::api::{
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
+    CancelRequest, ConfigEntry, ConfigView, Denial, Direction, DisallowRequest, Disallowed, Doctor,
+    Frame, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
+    LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
+    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, Removed,
+    RevokeRequest, Revoked, RunDetail, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
+    TicketRequest, Trace, ValidateResult, routes,
+};
+
+/// How long a call may take that does not say.
+const CALL: Duration = Duration::from_secs(90);
+/// How much longer than the call the client waits, for the daemon to say that time is up.
+const MARGIN: Duration = Duration::from_secs(5);
+
+impl Client {
+    /// Where the realm stands now.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get(routes::STATUS).await
+    }
+
+    /// What the daemon is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn info(&self) -> Result<Info, ClientError> {
+        self.get(routes::INFO).await
+    }
+
+    /// Whether the process answers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.get(routes::HEALTH).await
+    }
+
+    /// What `doctor` finds.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn doctor(&self) -> Result<Doctor, ClientError> {
+        self.get(routes::DOCTOR).await
+    }
+
+    /// The configuration in force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn config(&self) -> Result<ConfigView, ClientError> {
+        self.get(routes::CONFIG).await
+    }
+
+    /// One key of the configuration.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn config_key(&self, key: &str) -> Result<ConfigEntry, ClientError> {
+        self.get(&routes::fill(routes::CONFIG_KEY, &[key])).await
+    }
+
+    /// A run with its payload.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn run(&self, id: &str) -> Result<RunDetail, ClientError> {
+        self.get(&routes::fill(routes::RUN, &[id])).await
+    }
+
+    /// This realm's half of a run's trace.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn trace(&self, id: &str) -> Result<Trace, ClientError> {
+        self.get(&routes::fill(routes::RUN_TRACE, &[id])).await
+    }
+
+    /// The calls of a run, nested.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tree(&self, id: &str) -> Result<Frame, ClientError> {
+        self.get(&routes::fill(routes::RUN_TREE, &[id])).await
+    }
+
+    /// Who runs the loops of this realm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn agents(&self) -> Result<Page<AgentView>, ClientError> {
+        self.get(routes::AGENTS).await
+    }
+
+    /// Who runs one loop.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn agent(&self, id: &str) -> Result<AgentView, ClientError> {
+        self.get(&routes::fill(routes::AGENT, &[id])).await
+    }
+
+    /// The realms next to this one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn peers(&self) -> Result<Page<PeerSummary>, ClientError> {
+        self.get(routes::PEERS).await
+    }
+
+    /// A realm next to this one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn peer(&self, name: &str) -> Result<PeerDetail, ClientError> {
+        self.get(&routes::fill(routes::PEER, &[name])).await
+    }
+
+    /// The trees known here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn realms(&self) -> Result<RealmForest, ClientError> {
+        self.get(routes::REALMS).await
+    }
+
+    /// A realm, as far as known here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn realm(&self, name: &str) -> Result<RealmDetail, ClientError> {
+        self.get(&routes::fill(routes::REALM, &[name])).await
+    }
+
+    /// The policies.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policies(&self) -> Result<Page<PolicyView>, ClientError> {
+        self.get(routes::POLICIES).await
+    }
+
+    /// A denial of this realm, explained.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn denial(&self, reference: &str) -> Result<Denial, ClientError> {
+        self.get(&routes::fill(routes::DENIAL, &[reference])).await
+    }
+
+    /// The OpenAPI document.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn openapi(&self) -> Result<Value, ClientError> {
+        self.get(routes::OPENAPI).await
+    }
+
+    /// Whether the realm can serve calls.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `NotReady` while it cannot.
+    pub async fn ready(&self) -> Result<Ready, ClientError> {
+        self.get(routes::READY).await
+    }
+
+    /// Calls a loop and waits for its end, unless detached.
+    ///
+    /// # Errors
+    /// [`ClientError`]; that the call failed is no error here but part of the result.
+    pub async fn invoke(&self, request: &InvokeRequest) -> Result<InvokeResult, ClientError> {
+        let asked = request.timeout_ms.map(Duration::from_millis);
+        let timeout = asked.map_or(CALL, |asked| asked.saturating_add(MARGIN));
+        self.post_within(routes::INVOKE, request, timeout).await
+    }
+
+    /// Runs that match, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn runs(&self, query: &RunQuery) -> Result<Page<RunSummary>, ClientError> {
+        let RunQuery {
+            loop_id,
+            peer,
+            status,
+            direction,
+            since,
+            until,
+            limit,
+            cursor,
+        } = query;
+        let mut path = Address::new(routes::RUNS);
+        path.add("loop", loop_id.as_ref());
+        path.add("peer", peer.as_ref());
+        path.add("status", status.map(RunStatus::as_str));
+        path.add("direction", direction.map(Direction::as_str));
+        path.add("since", *since);
+        path.add("until", *until);
+        path.add("limit", *limit);
+        path.add("cursor", cursor.as_ref());
+        self.get(&path.text).await
+    }
+
+    /// Loops of this realm, or those of another that this one may see.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn loops(&self, query: &LoopQuery) -> Result<Page<LoopSummary>, ClientError> {
+        self.get(&loop_address(routes::LOOPS.to_owned(), query))
+            .await
+    }
+
+    /// A loop's contract.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn loop_detail(
+        &self,
+        id: &str,
+        query: &LoopQuery,
+    ) -> Result<LoopDetail, ClientError> {
+        self.get(&loop_address(routes::fill(routes::LOOP, &[id]), query))
+            .await
+    }
+
+    /// Sends a message to a realm and waits for it to come back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ping(&self, name: &str) -> Result<Pong, ClientError> {
+        self.post(
+            &routes::fill(routes::PEER_PING, &[name]),
+            &serde_json::json!({}),
+        )
+        .await
+    }
+
+    /// Removes a loop of this realm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_loop(&self, id: &str) -> Result<Removed, ClientError> {
+        self.delete(&routes::fill(routes::LOOP, &[id])).await
+    }
+
+    /// Removes who runs a loop, and the loop with it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_agent(&self, id: &str) -> Result<Removed, ClientError> {
+        self.delete(&routes::fill(routes::AGENT, &[id])).await
+    }
+
+    /// Ends a peering, or cuts off a child.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_peer(&self, name: &str) -> Result<Revoked, ClientError> {
+        self.delete(&routes::fill(routes::PEER, &[name])).await
+    }
+
+    /// Cancels a run.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn cancel(
+        &self,
+        id: &str,
+        request: &CancelRequest,
+    ) -> Result<RunSummary, ClientError> {
+        self.post(&routes::fill(routes::RUN_CANCEL, &[id]), request)
+            .await
+    }
+
+    /// Registers definitions; all of them, or none.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyResult, ClientError> {
+        self.post(routes::APPLY, request).await
+    }
+
+    /// Checks definitions.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn validate(&self, request: &ApplyRequest) -> Result<ValidateResult, ClientError> {
+        self.post(routes::VALIDATE, request).await
+    }
+
+    /// Shows foreign definitions in our own form.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn import(&self, request: &ApplyRequest) -> Result<ImportResult, ClientError> {
+        self.post(routes::IMPORT, request).await
+    }
+
+    /// Opens an invitation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn invite(&self, request: &TicketRequest) -> Result<TicketIssued, ClientError> {
+        self.post(routes::TICKETS, request).await
+    }
+
+    /// Redeems a ticket.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn join(&self, request: &JoinRequest) -> Result<Joined, ClientError> {
+        self.post(routes::JOIN, request).await
+    }
+
+    /// Cuts off a child for good.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke(
+        &self,
+        name: &str,
+        request: &RevokeRequest,
+    ) -> Result<Revoked, ClientError> {
+        self.post(&routes::fill(routes::REALM_REVOKE, &[name]), request)
+            .await
+    }
+
+    /// Gives a permission.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn allow(&self, request: &AllowRequest) -> Result<Allowed, ClientError> {
+        self.post(routes::ALLOW, request).await
+    }
+
+    /// Takes permissions back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn disallow(&self, request: &DisallowRequest) -> Result<Disallowed, ClientError> {
+        self.post(routes::DISALLOW, request).await
+    }
+
+    /// Checks Cedar text.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn check_policy(&self, request: &PolicyText) -> Result<PolicyChecked, ClientError> {
+        self.post(routes::POLICY_CHECK, request).await
+    }
+
+    /// Asks the policy questions with known answers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn test_policy(&self, request: &PolicyCases) -> Result<PolicyTested, ClientError> {
+        self.post(routes::POLICY_TEST, request).await
+    }
+
+    /// Writes a backup while the daemon runs.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn backup(&self, request: &BackupRequest) -> Result<BackupReport, ClientError> {
+        self.post(routes::BACKUP, request).await
+    }
+}
+
+fn loop_address(path: String, query: &LoopQuery) -> String {
+    let LoopQuery {
+        realm,
+        example,
+        cursor,
+    } = query;
+    let mut path = Address::new(&path);
+    path.add("realm", realm.as_ref());
+    path.add("example", example.then_some(true));
+    path.add("cursor", cursor.as_ref());
+    path.text
+}
+
+/// A path with its query.
+struct Address {
+    text: String,
+    separator: char,
+}
+
+impl Address {
+    fn new(path: &str) -> Self {
+        Self {
+            text: path.to_owned(),
+            separator: '?',
+        }
+    }
+
+    fn add(&mut self, name: &str, value: Option<impl Display>) {
+        let Some(value) = value else { return };
+        self.text.push(self.separator);
+        self.text.push_str(name);
+        self.text.push('=');
+        self.text.push_str(&routes::encode(&value.to_string()));
+        self.separator = '&';
+    }
+}
