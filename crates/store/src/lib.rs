@@ -1,1 +1,42 @@
 //! Durable journal, versioned records, queries, and the engines behind them.
+//!
+//! [`Store`] is the handle: [`Store::append`] queues journal entries, one committer thread writes
+//! them in groups, and [`Ack`] says up to where they are durable. Reads see what is committed:
+//! records by table and key, runs by time, loop, peer, call and status, events by run.
+//! [`Store::backup`] and [`restore`] move a store, [`Store::check`] and [`check_files`] look for
+//! damage. Every value is sealed with the store key and bound to its place, so that what the disk
+//! changed is refused and never served. This crate must never know who asks, or the network.
+
+mod backup;
+mod check;
+mod committer;
+mod core;
+mod engine;
+mod error;
+mod files;
+mod layout;
+mod meta;
+mod options;
+mod plan;
+mod query;
+mod reader;
+mod restore;
+mod retention;
+mod sealer;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::BackupReport;
+pub use check::{CheckReport, Problem, check_files};
+pub use engine::Row;
+pub use error::{
+    AppendError, BackupError, EngineError, OpenError, ReadError, RestoreError, RetainError,
+    StoreError,
+};
+pub use layout::Tree;
+pub use options::{Ack, EngineKind, Options, Urgency};
+pub use query::{Page, RunQuery};
+pub use restore::{RestoreReport, restore};
+pub use store::Store;

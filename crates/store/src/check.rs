@@ -1,0 +1,271 @@
+//! Looking for damage.
+
+use std::path::Path;
+
+use realm_protocol::{RunId, journal::Event};
+use thiserror::Error;
+
+use crate::{
+    EngineError, OpenError, Options, ReadError, Tree,
+    core::Core,
+    engine,
+    files::{self, DirLock},
+    layout::{self, KeyRange},
+    meta::{self, Meta},
+    reader::Reader,
+    sealer::Sealer,
+};
+
+/// Problems a report lists; further ones are only counted.
+const LISTED: usize = 100;
+
+/// What a check saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Records that opened.
+    pub records: u64,
+    /// Runs that opened.
+    pub runs: u64,
+    /// Events that opened.
+    pub events: u64,
+    /// Index rows that were followed.
+    pub index_rows: u64,
+    /// The first 100 problems.
+    pub problems: Vec<Problem>,
+    /// Problems in all.
+    pub problems_found: u64,
+}
+
+impl CheckReport {
+    /// Says whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems_found == 0
+    }
+
+    fn add(&mut self, problem: Problem) {
+        self.problems_found += 1;
+        if self.problems.len() < LISTED {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// One thing that is wrong with a store.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Problem {
+    /// The engine's own checksums do not hold.
+    #[error("pages of the store are damaged")]
+    Pages,
+    /// The engine cannot walk a tree to its end.
+    #[error("the {0} cannot be read to their end")]
+    Tree(Tree),
+    /// A row does not open or does not decode.
+    #[error("a row of {tree} is damaged")]
+    Row {
+        /// Where it is.
+        tree: Tree,
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// No index row points at a run where one should.
+    #[error("run {run} is missing from {index}")]
+    NotIndexed {
+        /// The run.
+        run: RunId,
+        /// The index.
+        index: Tree,
+    },
+    /// An index row points at no run, or at one it does not describe.
+    #[error("a row of {index} points at no such run")]
+    Dangling {
+        /// The index.
+        index: Tree,
+        /// The row's key.
+        key: Vec<u8>,
+    },
+    /// Events are missing before this one.
+    #[error("run {run} has no event {expected}, but event {found}")]
+    Gap {
+        /// The run.
+        run: RunId,
+        /// The position that was due.
+        expected: u64,
+        /// The position that came.
+        found: u64,
+    },
+    /// Events belong to a run that is not there.
+    #[error("run {0} has events but is missing")]
+    Orphan(RunId),
+}
+
+/// Checks a store that no process has open: its pages, then all that [`crate::Store::check`]
+/// does. Nothing is written; not even what could be repaired.
+///
+/// # Errors
+/// [`OpenError`] when the store is so damaged, or so new, that it does not open, is open
+/// elsewhere, or is not there.
+pub fn check_files(dir: &Path, options: Options) -> Result<CheckReport, OpenError> {
+    let Options {
+        realm,
+        key,
+        cache_bytes,
+        engine: kind,
+    } = options;
+    let path = files::store_path(dir, kind);
+    path.metadata()?;
+    let lock = DirLock::acquire(dir)?;
+    let mut engine = engine::open_detached(kind, &path, cache_bytes)?;
+    let sound = engine.verify()?;
+    let core = Core::new(engine, Some(lock), Sealer::new(realm, key));
+    Meta::read(core.engine.snapshot()?.as_ref(), &core.sealer)?;
+    let reader = core.reader().map_err(unreadable)?;
+    let mut report = check(&reader).map_err(unreadable)?;
+    if !sound {
+        report.add(Problem::Pages);
+    }
+    Ok(report)
+}
+
+fn unreadable(error: ReadError) -> OpenError {
+    match error {
+        ReadError::Engine(error) => error.into(),
+        other => OpenError::Corrupt(Some(other.into())),
+    }
+}
+
+pub(crate) fn check(reader: &Reader<'_>) -> Result<CheckReport, ReadError> {
+    let mut check = Check {
+        reader,
+        report: CheckReport::default(),
+    };
+    check.tree(Tree::Meta, |check, key, value| {
+        meta::check_row(check.reader.sealer(), key, value)
+    })?;
+    check.tree(Tree::Records, |check, key, value| {
+        check.reader.sealer().open(Tree::Records, key, value)?;
+        check.report.records += 1;
+        Ok(())
+    })?;
+    check.tree(Tree::Runs, Check::run)?;
+    let mut trace = Trace::default();
+    check.tree(Tree::Events, |check, key, value| {
+        check.event(key, value, &mut trace)
+    })?;
+    for index in Tree::INDEXES {
+        check.tree(*index, |check, key, _| check.index_row(*index, key))?;
+    }
+    Ok(check.report)
+}
+
+struct Check<'a> {
+    reader: &'a Reader<'a>,
+    report: CheckReport,
+}
+
+/// How far a run's events have been followed.
+#[derive(Default)]
+struct Trace {
+    run: Option<RunId>,
+    next: u64,
+}
+
+impl<'a> Check<'a> {
+    /// Walks a tree. A row that fails is a problem; a tree that cannot be walked is one too.
+    fn tree(
+        &mut self,
+        tree: Tree,
+        mut row: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let reader = self.reader;
+        let Some(rows) = tolerate(reader.rows(tree, &KeyRange::all()))? else {
+            self.report.add(Problem::Tree(tree));
+            return Ok(());
+        };
+        for next in rows {
+            let Some((key, value)) = tolerate(next.map_err(ReadError::Engine))? else {
+                self.report.add(Problem::Tree(tree));
+                return Ok(());
+            };
+            if tolerate(row(self, &key, &value))?.is_none() {
+                self.report.add(Problem::Row { tree, key });
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
+        let run = self.reader.open_run(key, value)?;
+        if run.id.as_bytes().as_slice() != key {
+            return Err(ReadError::Damaged(Tree::Runs));
+        }
+        self.report.runs += 1;
+        for (index, key) in layout::index_rows(&run) {
+            if self.reader.snapshot().get(index, &key)?.is_none() {
+                self.report.add(Problem::NotIndexed { run: run.id, index });
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, key: &[u8], value: &[u8], trace: &mut Trace) -> Result<(), ReadError> {
+        let place = layout::event_of(key).ok_or(ReadError::Damaged(Tree::Events))?;
+        let (run, index) = place;
+        if trace.run != Some(run) {
+            *trace = Trace {
+                run: Some(run),
+                next: 0,
+            };
+            if self
+                .reader
+                .snapshot()
+                .get(Tree::Runs, run.as_bytes())?
+                .is_none()
+            {
+                self.report.add(Problem::Orphan(run));
+            }
+        }
+        if index != trace.next {
+            self.report.add(Problem::Gap {
+                run,
+                expected: trace.next,
+                found: index,
+            });
+        }
+        trace.next = index.saturating_add(1);
+        let sealer = self.reader.sealer();
+        let event: Event = sealer.open_wire(Tree::Events, key, value)?;
+        if (event.run, event.index) != place {
+            return Err(ReadError::Damaged(Tree::Events));
+        }
+        self.report.events += 1;
+        Ok(())
+    }
+
+    fn index_row(&mut self, index: Tree, key: &[u8]) -> Result<(), ReadError> {
+        self.report.index_rows += 1;
+        let id = layout::run_of(key).ok_or(ReadError::Damaged(index))?;
+        // A run that does not open was reported where it stands.
+        let run = match self.reader.run(id) {
+            Err(ReadError::Damaged(_)) => return Ok(()),
+            other => other?,
+        };
+        let described = run.is_some_and(|run| {
+            let rows = layout::index_rows(&run);
+            rows.iter().any(|(tree, row)| *tree == index && row == key)
+        });
+        if !described {
+            let key = key.to_vec();
+            self.report.add(Problem::Dangling { index, key });
+        }
+        Ok(())
+    }
+}
+
+/// Tells damage, which a check reports and passes over, from what ends it.
+fn tolerate<T>(result: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(ReadError::Damaged(_) | ReadError::Engine(EngineError::Corrupt(_))) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,241 @@
+//! The one thread that writes: it groups what waits, commits it, and says so.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+
+use realm_protocol::{
+    Timestamp,
+    journal::{Entry, JournalSeq},
+};
+
+use crate::{
+    Ack, EngineError, ReadError, RetainError, StoreError, Urgency,
+    core::Core,
+    engine::Batch,
+    plan::Plan,
+    retention,
+    sealer::{self, NoRandomness},
+};
+
+/// Commands in the queue; at the bound [`crate::AppendError::Full`].
+pub(crate) const QUEUE: usize = 1_024;
+/// Bytes of entries in the queue; past the bound [`crate::AppendError::Full`].
+pub(crate) const QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of entries in one commit; what is over waits for the next.
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// How long an entry that nobody waits for waits for company. The rest of its 50 ms is for the
+/// commit itself.
+const COMPANY: Duration = Duration::from_millis(25);
+
+pub(crate) enum Command {
+    Append(Queued),
+    Retain {
+        before: Timestamp,
+        at_most: usize,
+        reply: SyncSender<Result<usize, RetainError>>,
+    },
+    Stop(SyncSender<()>),
+}
+
+pub(crate) struct Queued {
+    pub(crate) seq: JournalSeq,
+    pub(crate) entry: Entry,
+    pub(crate) urgency: Urgency,
+    pub(crate) bytes: usize,
+}
+
+pub(crate) struct Committer {
+    core: Arc<Core>,
+    commands: Receiver<Command>,
+    /// A command that ended a group and was not part of it.
+    held: Option<Command>,
+    last: JournalSeq,
+    acknowledge: Box<dyn Fn(Ack) + Send>,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        commands: Receiver<Command>,
+        last: JournalSeq,
+        acknowledge: Box<dyn Fn(Ack) + Send>,
+    ) -> Self {
+        Self {
+            core,
+            commands,
+            held: None,
+            last,
+            acknowledge,
+        }
+    }
+
+    /// Runs until the store is stopped, every handle is gone, or a write fails.
+    pub(crate) fn run(mut self) {
+        while let Some((command, waited)) = self.next() {
+            let done = match command {
+                Command::Append(first) => self.commit_group(first, waited),
+                Command::Retain {
+                    before,
+                    at_most,
+                    reply,
+                } => self.retain(before, at_most, &reply),
+                Command::Stop(stopped) => {
+                    // The files are let go of before the answer.
+                    drop(self);
+                    let _ = stopped.send(());
+                    return;
+                }
+            };
+            if let Err(error) = done {
+                self.core.poisoned.store(true, Ordering::SeqCst);
+                (self.acknowledge)(Ack::Failed(error));
+                return;
+            }
+        }
+    }
+
+    /// The next command, and whether it waited while the last one was carried out.
+    fn next(&mut self) -> Option<(Command, bool)> {
+        if let Some(command) = self.held.take().or_else(|| self.commands.try_recv().ok()) {
+            return Some((command, true));
+        }
+        self.commands.recv().ok().map(|command| (command, false))
+    }
+
+    fn commit_group(&mut self, first: Queued, waited: bool) -> Result<(), StoreError> {
+        let group = self.gather(first, waited);
+        let bytes = group.iter().map(|queued| queued.bytes).sum();
+        let Some(last) = group.last().map(|queued| queued.seq) else {
+            return Ok(());
+        };
+        let core = Arc::clone(&self.core);
+        guarded(|| write_group(&core, self.last, group))?;
+        self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+        self.last = last;
+        (self.acknowledge)(Ack::Durable(last));
+        Ok(())
+    }
+
+    /// Takes what waits, and for entries that nobody waits for, what comes in a moment.
+    fn gather(&mut self, first: Queued, waited: bool) -> Vec<Queued> {
+        let mut room = GROUP_BYTES.saturating_sub(first.bytes);
+        let mut patient = first.urgency == Urgency::Soon && !waited;
+        let mut group = vec![first];
+        let deadline = patient.then(|| now() + COMPANY);
+        while room > 0 && group.len() < QUEUE {
+            let command = match deadline.filter(|_| patient) {
+                Some(deadline) => self.receive_until(deadline),
+                None => self.commands.try_recv().ok(),
+            };
+            match command {
+                Some(Command::Append(queued)) => {
+                    patient = patient && queued.urgency == Urgency::Soon;
+                    room = room.saturating_sub(queued.bytes);
+                    group.push(queued);
+                }
+                Some(other) => {
+                    self.held = Some(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        group
+    }
+
+    fn receive_until(&self, deadline: Instant) -> Option<Command> {
+        let left = deadline.saturating_duration_since(now());
+        self.commands.recv_timeout(left).ok()
+    }
+
+    fn retain(
+        &self,
+        before: Timestamp,
+        at_most: usize,
+        reply: &SyncSender<Result<usize, RetainError>>,
+    ) -> Result<(), StoreError> {
+        let written = guarded(|| match plan_retention(&self.core, before, at_most) {
+            Ok((batch, removed)) => {
+                write(&self.core, &batch)?;
+                Ok(Ok(removed))
+            }
+            // Nothing was written: what cannot be read hurts this call alone.
+            Err(error) => Ok(Err(error)),
+        });
+        // Whoever asked may be gone; what was removed stays removed.
+        match written {
+            Ok(answer) => {
+                let _ = reply.send(answer.map_err(RetainError::Read));
+                Ok(())
+            }
+            Err(error) => {
+                self.core.poisoned.store(true, Ordering::SeqCst);
+                let _ = reply.send(Err(RetainError::Poisoned));
+                Err(error)
+            }
+        }
+    }
+}
+
+fn write_group(core: &Core, last: JournalSeq, group: Vec<Queued>) -> Result<(), StoreError> {
+    let reader = core.reader().map_err(StoreError::Read)?;
+    let mut plan = Plan::new(&reader, sealer::generator()?);
+    let mut last = last;
+    for queued in group {
+        let expected = JournalSeq(last.0.saturating_add(1));
+        if queued.seq != expected {
+            let found = queued.seq;
+            return Err(StoreError::OutOfOrder { expected, found });
+        }
+        last = queued.seq;
+        plan.apply(queued.entry).map_err(StoreError::Read)?;
+    }
+    write(core, &plan.finish(last))
+}
+
+fn plan_retention(
+    core: &Core,
+    before: Timestamp,
+    at_most: usize,
+) -> Result<(Batch, usize), ReadError> {
+    retention::plan(&core.reader()?, before, at_most)
+}
+
+fn write(core: &Core, batch: &Batch) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    core.engine.write(batch).map_err(StoreError::Write)
+}
+
+/// Turns an engine's panic into a failure like any other: what it left behind is unknown.
+fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(StoreError::Panicked))
+}
+
+impl From<NoRandomness> for StoreError {
+    fn from(_: NoRandomness) -> Self {
+        Self::Randomness
+    }
+}
+
+impl From<EngineError> for StoreError {
+    fn from(error: EngineError) -> Self {
+        Self::Write(error)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the group window is this thread's own; nothing stored or sent depends on it"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,110 @@
+//! The seam between the facade and whatever keeps the files.
+//!
+//! An engine is a few ordered maps of bytes with atomic, durable writes and consistent reads.
+//! Everything else (sealing, indexes, versions, numbering) is done once, above.
+
+mod detached;
+mod redb;
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{EngineError, EngineKind, Tree, layout::KeyRange};
+
+#[cfg(test)]
+pub(crate) use self::redb::RedbEngine;
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Rows in the order of their keys, from either end.
+pub(crate) type Rows<'a> = Box<dyn DoubleEndedIterator<Item = Result<Row, EngineError>> + 'a>;
+
+/// Keeps trees of rows.
+pub(crate) trait Engine: Send + Sync {
+    /// Writes all of a batch or nothing. What it returned from is on the disk.
+    fn write(&self, batch: &Batch) -> Result<(), EngineError>;
+
+    /// Freezes what is committed now.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError>;
+
+    /// Checks the engine's own checksums; false if they do not hold. Must be alone.
+    fn verify(&mut self) -> Result<bool, EngineError>;
+}
+
+/// What was committed at one moment.
+pub(crate) trait Snapshot {
+    /// The value of a key.
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// The rows of a range.
+    fn range(&self, tree: Tree, range: &KeyRange) -> Result<Rows<'_>, EngineError>;
+}
+
+/// Writes that happen together. The last one of a key counts.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    writes: BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>,
+}
+
+impl Batch {
+    pub(crate) fn put(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert((tree, key), Some(value));
+    }
+
+    pub(crate) fn delete(&mut self, tree: Tree, key: Vec<u8>) {
+        self.writes.insert((tree, key), None);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// The writes by tree and key; no value deletes.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (Tree, &[u8], Option<&[u8]>)> {
+        let each = self.writes.iter();
+        each.map(|((tree, key), value)| (*tree, key.as_slice(), value.as_deref()))
+    }
+}
+
+/// Makes an engine's files at a path where there are none.
+pub(crate) fn create(
+    kind: EngineKind,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match kind {
+        EngineKind::Redb => Ok(Box::new(redb::RedbEngine::create(path, cache_bytes)?)),
+    }
+}
+
+/// Opens an engine's files.
+pub(crate) fn open(
+    kind: EngineKind,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match kind {
+        EngineKind::Redb => Ok(Box::new(redb::RedbEngine::open(path, cache_bytes)?)),
+    }
+}
+
+/// Opens an engine's files such that nothing it writes, not even a repair, reaches them.
+pub(crate) fn open_detached(
+    kind: EngineKind,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match kind {
+        EngineKind::Redb => {
+            let overlay = detached::Overlay::open(path)?;
+            Ok(Box::new(redb::RedbEngine::with_backend(
+                overlay,
+                cache_bytes,
+            )?))
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What can go wrong, one enum an operation.
+
+use std::io;
+
+use realm_protocol::journal::JournalSeq;
+use thiserror::Error;
+
+use crate::Tree;
+
+/// An engine's own error, kept as a cause without naming the engine.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an engine could not read or write.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The operating system refused a read, a write or a sync.
+    #[error("the store's files cannot be read or written")]
+    Io(#[from] io::Error),
+    /// The engine's own structures are damaged.
+    #[error("the store's files are damaged")]
+    Corrupt(#[source] Cause),
+    /// Another process has the files open.
+    #[error("the store is open elsewhere")]
+    InUse,
+    /// The engine gave up for another reason, such as an earlier failed write.
+    #[error("the store's engine failed")]
+    Failed(#[source] Cause),
+}
+
+/// Why a read has no answer.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A value does not open or does not decode: the disk or somebody changed it.
+    #[error("a row of {0} is damaged")]
+    Damaged(Tree),
+    /// A value was written by a newer version of the store.
+    #[error("a row of {tree} has version {found}; this program knows {known}")]
+    Newer {
+        /// Where the row is.
+        tree: Tree,
+        /// The row's schema version.
+        found: u8,
+        /// The newest schema version known here.
+        known: u8,
+    },
+}
+
+/// Why a store does not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has the store open.
+    #[error("the store is open in another process")]
+    Locked {
+        /// That process, where it left its id.
+        pid: Option<u32>,
+    },
+    /// The store was written by a newer version of this program.
+    #[error("the store has format {found}; this program knows {known}")]
+    Newer {
+        /// The store's format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// The files are no store, or a damaged one.
+    #[error("the store is damaged; restore it from a backup")]
+    Corrupt(#[source] Option<Cause>),
+    /// The key, or the realm, is not the one the store was sealed for.
+    #[error("the store was sealed with another key, or for another realm")]
+    WrongKey,
+    /// The operating system refused.
+    #[error("the store's directory cannot be used")]
+    Io(#[source] io::Error),
+    /// The engine gave up for another reason.
+    #[error("the store's engine failed")]
+    Engine(#[source] Cause),
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes")]
+    Randomness,
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<EngineError> for OpenError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Io(source) => Self::Io(source),
+            EngineError::Corrupt(source) => Self::Corrupt(Some(source)),
+            EngineError::InUse => Self::Locked { pid: None },
+            EngineError::Failed(source) => Self::Engine(source),
+        }
+    }
+}
+
+/// Why an entry was not taken. The entry is lost; the journal goes on without it only if the
+/// caller gives the same number to the next one.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AppendError {
+    /// The queue is at its bound.
+    #[error("the store's queue is full")]
+    Full,
+    /// The store was stopped.
+    #[error("the store is stopped")]
+    Stopped,
+    /// A write failed earlier; nothing is acknowledged any more.
+    #[error("the store failed earlier and takes nothing")]
+    Poisoned,
+}
+
+/// Why the committer gave up: the reason a store is poisoned.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A write, a commit or a sync failed; whether it reached the disk is unknown.
+    #[error("the journal could not be written")]
+    Write(#[source] EngineError),
+    /// A row that the entry builds on cannot be read.
+    #[error("the journal rests on a row that cannot be read")]
+    Read(#[source] ReadError),
+    /// An entry's number does not follow the last one: an entry was lost on the way here.
+    #[error("journal entry {found:?} came where {expected:?} was due")]
+    OutOfOrder {
+        /// The number that was due.
+        expected: JournalSeq,
+        /// The number that came.
+        found: JournalSeq,
+    },
+    /// The system gave no random bytes to seal with.
+    #[error("the system gives no random bytes")]
+    Randomness,
+    /// The engine panicked.
+    #[error("the store's engine panicked")]
+    Panicked,
+}
+
+/// Why nothing was removed.
+#[derive(Debug, Error)]
+pub enum RetainError {
+    /// What is to be removed cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store was stopped.
+    #[error("the store is stopped")]
+    Stopped,
+    /// A write failed, now or earlier; nothing is acknowledged any more.
+    #[error("the store failed and takes nothing")]
+    Poisoned,
+}
+
+/// Why a backup was not finished.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The output cannot be written.
+    #[error("the backup cannot be written")]
+    Write(#[from] io::Error),
+    /// The system gave no random bytes to seal with.
+    #[error("the system gives no random bytes")]
+    Randomness,
+}
+
+/// Why a backup was not restored. Nothing of it stays behind.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The directory holds something already.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// The input is no backup, is cut short, or was changed.
+    #[error("the backup is damaged")]
+    Damaged,
+    /// The backup was written by a newer version of this program.
+    #[error("the backup has format {found}; this program knows {known}")]
+    Newer {
+        /// The backup's format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// The backup is another realm's.
+    #[error("the backup belongs to another realm")]
+    OtherRealm,
+    /// The key is not the one the backup was sealed with.
+    #[error("the backup was sealed with another key")]
+    WrongKey,
+    /// The input cannot be read.
+    #[error("the backup cannot be read")]
+    Read(#[source] io::Error),
+    /// The new store cannot be made.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
+impl From<EngineError> for RestoreError {
+    fn from(error: EngineError) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -1,0 +1,95 @@
+//! Typed reads of one snapshot.
+
+use realm_protocol::{
+    CallId, RunId,
+    journal::{Event, Run, Table},
+};
+
+use crate::{
+    ReadError, Tree,
+    engine::{Row, Rows, Snapshot},
+    layout::{self, KeyRange},
+    sealer::Sealer,
+};
+
+pub(crate) struct Reader<'a> {
+    snapshot: Box<dyn Snapshot + 'a>,
+    sealer: &'a Sealer,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(snapshot: Box<dyn Snapshot + 'a>, sealer: &'a Sealer) -> Self {
+        Self { snapshot, sealer }
+    }
+
+    pub(crate) fn snapshot(&self) -> &dyn Snapshot {
+        self.snapshot.as_ref()
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        self.sealer
+    }
+
+    pub(crate) fn rows(&self, tree: Tree, range: &KeyRange) -> Result<Rows<'_>, ReadError> {
+        Ok(self.snapshot.range(tree, range)?)
+    }
+
+    pub(crate) fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let key = layout::record_key(table, key);
+        let stored = self.snapshot.get(Tree::Records, &key)?;
+        let opened = stored.map(|stored| self.sealer.open(Tree::Records, &key, &stored));
+        opened.transpose()
+    }
+
+    /// A table's records by key, without the table's own prefix.
+    pub(crate) fn records(&self, table: Table) -> Result<Vec<Row>, ReadError> {
+        let range = KeyRange::under(layout::record_key(table, &[]));
+        let mut records = Vec::new();
+        for row in self.rows(Tree::Records, &range)? {
+            let (key, stored) = row?;
+            let value = self.sealer.open(Tree::Records, &key, &stored)?;
+            let (_, key) = key.split_first().ok_or(ReadError::Damaged(Tree::Records))?;
+            records.push((key.to_vec(), value));
+        }
+        Ok(records)
+    }
+
+    pub(crate) fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {
+        let stored = self.snapshot.get(Tree::Runs, id.as_bytes())?;
+        let run = stored.map(|stored| self.open_run(id.as_bytes(), &stored));
+        run.transpose()
+    }
+
+    /// A run that an index row points at, so that its absence is damage.
+    pub(crate) fn indexed_run(&self, index: Tree, key: &[u8]) -> Result<Run, ReadError> {
+        let id = layout::run_of(key).ok_or(ReadError::Damaged(index))?;
+        self.run(id)?.ok_or(ReadError::Damaged(index))
+    }
+
+    pub(crate) fn open_run(&self, key: &[u8], stored: &[u8]) -> Result<Run, ReadError> {
+        self.sealer.open_wire(Tree::Runs, key, stored)
+    }
+
+    pub(crate) fn runs_by_call(&self, call: CallId) -> Result<Vec<Run>, ReadError> {
+        let range = KeyRange::under(layout::call_prefix(call));
+        let rows = self.rows(Tree::ByCall, &range)?;
+        rows.map(|row| self.indexed_run(Tree::ByCall, &row?.0))
+            .collect()
+    }
+
+    pub(crate) fn events(
+        &self,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, ReadError> {
+        let mut range = KeyRange::under(run.as_bytes().to_vec());
+        range.from = layout::event_key(run, from);
+        let rows = self.rows(Tree::Events, &range)?.take(limit);
+        rows.map(|row| {
+            let (key, stored) = row?;
+            self.sealer.open_wire(Tree::Events, &key, &stored)
+        })
+        .collect()
+    }
+}

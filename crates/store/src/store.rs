@@ -1,0 +1,288 @@
+//! The handle.
+
+use std::{
+    io::Write,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{self, SyncSender, TrySendError},
+    },
+    thread,
+};
+
+use realm_protocol::{
+    CallId, RunId, Timestamp,
+    journal::{Change, Entry, Event, JournalSeq, Run, Table},
+};
+
+use crate::{
+    Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
+    RetainError, RunQuery, Urgency, backup, check,
+    committer::{Command, Committer, QUEUE, QUEUE_BYTES, Queued},
+    core::Core,
+    engine::{self, Batch, Engine, Row},
+    files::{self, DirLock},
+    meta::{self, Meta},
+    query,
+    sealer::{self, NoRandomness, Sealer},
+};
+
+/// A realm's durable memory. Clones are handles of the same store.
+///
+/// Reads see what is committed: an entry that was appended but not yet acknowledged may be absent.
+/// When the last handle is dropped, what is queued is still written, on the committer's own time;
+/// [`Store::stop`] waits for it.
+#[derive(Clone)]
+pub struct Store {
+    core: Arc<Core>,
+    commands: SyncSender<Command>,
+    last: JournalSeq,
+}
+
+impl Store {
+    /// Opens the store in a directory, making both if they are not there. `acknowledge` is called
+    /// on the committer's thread, in order; it must neither block nor wait for this store.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store is open elsewhere, newer, damaged, or sealed with another key.
+    pub fn open(
+        dir: &Path,
+        options: Options,
+        acknowledge: impl Fn(Ack) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let Options {
+            realm,
+            key,
+            cache_bytes,
+            engine: kind,
+        } = options;
+        let sealer = Sealer::new(realm, key);
+        files::create_dir(dir)?;
+        let lock = DirLock::acquire(dir)?;
+        files::discard(dir, kind)?;
+        let path = files::store_path(dir, kind);
+        if !path.try_exists()? {
+            let engine = engine::create(kind, &files::partial_path(dir, kind), cache_bytes)?;
+            begin(engine.as_ref(), &sealer)?;
+            drop(engine);
+            files::install(dir, kind)?;
+        }
+        let engine = engine::open(kind, &path, cache_bytes)?;
+        Self::start(Core::new(engine, Some(lock), sealer), acknowledge)
+    }
+
+    /// Starts the committer on an engine that holds a store.
+    pub(crate) fn start(
+        core: Core,
+        acknowledge: impl Fn(Ack) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let last = Meta::read(core.engine.snapshot()?.as_ref(), &core.sealer)?.last;
+        let core = Arc::new(core);
+        let (commands, queue) = mpsc::sync_channel(QUEUE);
+        let committer = Committer::new(Arc::clone(&core), queue, last, Box::new(acknowledge));
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(|| committer.run())?;
+        Ok(Self {
+            core,
+            commands,
+            last,
+        })
+    }
+
+    /// Queues an entry; never blocks. `seq` is one more than the last entry's, beginning with
+    /// [`Store::last_seq`] plus one; a gap poisons the store.
+    ///
+    /// # Errors
+    /// [`AppendError`] when the entry was not taken: at 1,024 entries or 64 MiB in the queue,
+    /// after a stop, after a failure.
+    pub fn append(
+        &self,
+        seq: JournalSeq,
+        entry: Entry,
+        urgency: Urgency,
+    ) -> Result<(), AppendError> {
+        if self.core.poisoned.load(Ordering::SeqCst) {
+            return Err(AppendError::Poisoned);
+        }
+        let bytes = size(&entry);
+        let queued = self.core.queued.fetch_add(bytes, Ordering::SeqCst);
+        // One entry alone is always taken, however large.
+        if queued > 0 && queued.saturating_add(bytes) > QUEUE_BYTES {
+            self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+            return Err(AppendError::Full);
+        }
+        let command = Command::Append(Queued {
+            seq,
+            entry,
+            urgency,
+            bytes,
+        });
+        self.commands.try_send(command).map_err(|error| {
+            self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+            match error {
+                TrySendError::Full(_) => AppendError::Full,
+                TrySendError::Disconnected(_) if self.is_poisoned() => AppendError::Poisoned,
+                TrySendError::Disconnected(_) => AppendError::Stopped,
+            }
+        })
+    }
+
+    /// The number of the last entry that was durable when the store was opened.
+    pub fn last_seq(&self) -> JournalSeq {
+        self.last
+    }
+
+    /// Says whether the store came from a backup and has had no new KEM key since. The first
+    /// durable `Put` into [`Table::Kem`] ends it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn restored(&self) -> Result<bool, ReadError> {
+        meta::is_restored(self.core.reader()?.snapshot())
+    }
+
+    /// A table's records, by key.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read; one damaged record fails them all.
+    pub fn records(&self, table: Table) -> Result<Vec<Row>, ReadError> {
+        self.core.reader()?.records(table)
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.core.reader()?.record(table, key)
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {
+        self.core.reader()?.run(id)
+    }
+
+    /// A page of runs, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn runs(&self, query: &RunQuery) -> Result<Page<Run>, ReadError> {
+        query::runs(&self.core.reader()?, query)
+    }
+
+    /// A run's events from position `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+        self.core.reader()?.events(run, from, limit)
+    }
+
+    /// The runs of a call in this realm, oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn runs_by_call(&self, call: CallId) -> Result<Vec<Run>, ReadError> {
+        self.core.reader()?.runs_by_call(call)
+    }
+
+    /// Removes runs that ended before `before`, with their events and index rows: at most
+    /// `at_most`, fewer where they are large. Gives their number; zero means none is left.
+    /// Waits for its turn and for the disk.
+    ///
+    /// # Errors
+    /// [`RetainError`] when nothing was removed; a failed write poisons the store.
+    pub fn retain(&self, before: Timestamp, at_most: usize) -> Result<usize, RetainError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let command = Command::Retain {
+            before,
+            at_most,
+            reply,
+        };
+        self.commands
+            .send(command)
+            .map_err(|_| self.retain_refused())?;
+        answer.recv().map_err(|_| self.retain_refused())?
+    }
+
+    /// Writes a consistent copy while the store runs. It stays sealed with the store key, and
+    /// leaves out [`Table::Kem`] and [`Table::Replay`]: a restored realm makes new KEM keys
+    /// instead of remembering what it received.
+    ///
+    /// # Errors
+    /// [`BackupError`] when the store cannot be read or the output not written.
+    pub fn backup(&self, out: &mut impl Write) -> Result<BackupReport, BackupError> {
+        backup::write(&self.core.reader()?, out)
+    }
+
+    /// Looks for damage while the store runs: opens every value, follows every index row both
+    /// ways, and looks for gaps between events. [`crate::check_files`] checks pages too.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the check could not be carried out; damage is in the report.
+    pub fn check(&self) -> Result<CheckReport, ReadError> {
+        check::check(&self.core.reader()?)
+    }
+
+    /// Writes what is queued, ends the committer, and returns when it let go of the files. Other
+    /// handles keep the files open, but nothing is taken any more.
+    pub fn stop(self) {
+        let (stopped, answer) = mpsc::sync_channel(1);
+        if self.commands.send(Command::Stop(stopped)).is_ok() {
+            // An error means that the committer ended on its own.
+            let _ = answer.recv();
+        }
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.core.poisoned.load(Ordering::SeqCst)
+    }
+
+    fn retain_refused(&self) -> RetainError {
+        if self.is_poisoned() {
+            RetainError::Poisoned
+        } else {
+            RetainError::Stopped
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// Makes an empty store out of an empty engine.
+pub(crate) fn begin(engine: &dyn Engine, sealer: &Sealer) -> Result<(), OpenError> {
+    let mut batch = Batch::default();
+    let mut rng = sealer::generator()?;
+    meta::begin(&mut batch, sealer, &mut rng, JournalSeq(0));
+    Ok(engine.write(&batch)?)
+}
+
+impl From<NoRandomness> for OpenError {
+    fn from(_: NoRandomness) -> Self {
+        Self::Randomness
+    }
+}
+
+/// About how many bytes an entry takes.
+fn size(entry: &Entry) -> usize {
+    let changes = entry.changes.iter().map(|change| match change {
+        Change::Put(_, key, value) => key.len() + value.len(),
+        Change::Delete(_, key) => key.len(),
+        Change::Run(run) => {
+            let blobs = run.input.iter().chain(&run.output);
+            blobs.map(|blob| blob.len()).sum()
+        }
+        Change::Event(event) => event.payload.len(),
+    });
+    // Names, ids and times come on top.
+    changes.map(|bytes: usize| bytes.saturating_add(256)).sum()
+}
