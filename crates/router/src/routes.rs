@@ -86,7 +86,7 @@ impl Routes {
     ///
     /// A link is only added once its certificate is verified, so a child or peer at its end is
     /// known from then on. How many links there are is bounded by whoever accepts connections.
-    pub fn add(&mut self, link: LinkId, relation: Relation, _tick: Tick) -> Option<LinkId> {
+    pub fn add(&mut self, link: LinkId, relation: Relation, now: Tick) -> Option<LinkId> {
         if let Some(before) = self.links.insert(link, relation.clone())
             && self.live.get(&before) == Some(&link)
         {
@@ -98,6 +98,7 @@ impl Routes {
             Relation::Parent | Relation::Direct(_) => {}
         }
         self.lost.remove(&relation);
+        self.forget_lost(now);
         let replaced = self.live.insert(relation, link)?;
         self.links.remove(&replaced);
         Some(replaced)
@@ -108,7 +109,7 @@ impl Routes {
     pub fn remove(&mut self, link: LinkId, now: Tick) -> Option<Relation> {
         let relation = self.links.remove(&link)?;
         self.live.remove(&relation);
-        self.lost.retain(|_, since| now < since.plus(GRACE_MS));
+        self.forget_lost(now);
         self.lost.insert(relation.clone(), now);
         Some(relation)
     }
@@ -210,6 +211,10 @@ impl Routes {
             Some((relation, phase)) => self.over(&relation, phase, tick),
             None => Next::NoRoute,
         }
+    }
+
+    fn forget_lost(&mut self, now: Tick) {
+        self.lost.retain(|_, since| now < since.plus(GRACE_MS));
     }
 
     fn shortcut(&self, destination: &Scope) -> Option<LinkId> {
