@@ -1,5 +1,7 @@
 //! One realm's table: replacement, grace, shortcuts, and what may come over which link.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use realm_protocol::{Hop, NodeId, Phase, Place, RealmId, RealmPath, Scope, Tick, limits};
 use realm_router::{GRACE_MS, IngressError, LinkId, Next, Relation, Routes, forward_hop};
 

@@ -1,5 +1,11 @@
 //! Messages over random forests: they arrive, get closer with every hop, and never turn back up.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
