@@ -1,0 +1,65 @@
+//! A node's key as libp2p sees it.
+
+use libp2p::{
+    PeerId,
+    identity::{PublicKey, ed25519},
+};
+use realm_protocol::NodeId;
+use thiserror::Error;
+
+/// Code of the identity multihash, in which a peer id carries a short public key whole.
+const IDENTITY: u64 = 0;
+
+/// A node id that is no Ed25519 public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an Ed25519 public key")]
+pub struct InvalidNode;
+
+/// Gives the libp2p peer id of a node; fails if the id is no point on the curve.
+pub fn peer_id(node: &NodeId) -> Result<PeerId, InvalidNode> {
+    ed25519::PublicKey::try_from_bytes(node.as_bytes())
+        .map(|key| PublicKey::from(key).to_peer_id())
+        .map_err(|_| InvalidNode)
+}
+
+/// Gives the node behind a libp2p peer id; fails if its key is not an Ed25519 key.
+pub fn node_id(peer: &PeerId) -> Result<NodeId, InvalidNode> {
+    let multihash = peer.as_ref();
+    if multihash.code() != IDENTITY {
+        return Err(InvalidNode);
+    }
+    PublicKey::try_decode_protobuf(multihash.digest())
+        .ok()
+        .and_then(|key| key.try_into_ed25519().ok())
+        .map(|key| NodeId::new(key.to_bytes()))
+        .ok_or(InvalidNode)
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::identity::Keypair;
+
+    use super::*;
+
+    #[test]
+    fn a_node_id_and_its_peer_id_convert_both_ways() {
+        let peer = Keypair::ed25519_from_bytes([7; 32])
+            .unwrap()
+            .public()
+            .to_peer_id();
+
+        let node = node_id(&peer).unwrap();
+
+        assert_eq!(peer_id(&node), Ok(peer));
+    }
+
+    #[test]
+    fn a_peer_id_that_hashes_its_key_is_no_node() {
+        let sha256 = libp2p::multihash::Multihash::wrap(0x12, &[1; 32]).unwrap();
+
+        assert_eq!(
+            node_id(&PeerId::from_multihash(sha256).unwrap()),
+            Err(InvalidNode)
+        );
+    }
+}
