@@ -121,3 +121,6 @@ pub(crate) fn random(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {
 fn tagged(tag: &str, input: &[u8]) -> Vec<u8> {
     [tag.as_bytes(), &[0], input].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,6 @@ pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain};
 pub use inception::{CurrentKey, check_fork, commit_to, current_key, incept, succeed};
 pub use keys::{KemKey, SigningKey};
 pub use opening::{OpenError, Opened, open_clear, open_reply, open_sealed};
-pub use record::{CertError, verify};
+pub use record::{CertError, verify, verify_first};
 pub use sealing::{Enveloped, Outgoing, SealError, Sealed, seal, seal_reply, sign_clear};
 pub use signature::{RootMemo, Verified, VerifyError, verify_envelope};

@@ -1,5 +1,7 @@
 //! What comes in: a verified envelope's body, opened and held against its header.
 
+use std::fmt;
+
 use realm_protocol::{
     Digest, Header, KeyId, Kind, Suite,
     cbor::{self, CborError},
@@ -86,6 +88,15 @@ impl Opened {
     /// Takes header, digest, content and reply key apart.
     pub fn into_parts(self) -> (Header, Digest, Vec<u8>, Option<ReplyKey>) {
         (self.header, self.digest, self.content, self.reply_key)
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("header", &self.header)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 

@@ -86,6 +86,21 @@ pub enum CertError {
     },
 }
 
+/// Verifies the first signature of a record that still wants others, and decodes it.
+///
+/// # Errors
+/// As [`verify`], for a record with exactly one signature, by `key`.
+pub fn verify_first<T: Record>(signed: &Signed<T>, key: &[u8; 32]) -> Result<T, CertError> {
+    let ([signature], Some(input)) = (signed.signatures.as_slice(), signed.signed_input(0)) else {
+        return Err(CertError::SignatureCount);
+    };
+    if is_signed_over(key, &input, signature) {
+        Ok(signed.peek()?)
+    } else {
+        Err(CertError::Signature)
+    }
+}
+
 /// Verifies a record's signatures and decodes it. `keys` holds one Ed25519 public key for each
 /// of [`Record::TAGS`], in their order.
 ///

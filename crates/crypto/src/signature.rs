@@ -177,3 +177,6 @@ fn merkle_root(input: &[u8], index: u64, siblings: &[Digest]) -> Option<Digest> 
     }
     (index == 0).then_some(digest)
 }
+
+#[cfg(test)]
+mod tests;

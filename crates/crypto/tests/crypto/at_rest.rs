@@ -1,0 +1,62 @@
+//! What the store key holds together.
+
+use data_encoding::HEXLOWER;
+use realm_crypto::{AtRestError, KemKey, SigningKey, StoreKey, seal};
+use realm_protocol::Kind;
+
+use crate::tree::{Realm, outgoing, rng};
+
+#[test]
+fn sealed_bytes_open_only_whole_in_their_place_and_with_their_key() {
+    let key = StoreKey::generate(&mut rng(1));
+    let sealed = key.seal(&mut rng(2), b"run 1", b"what was asked");
+    assert_eq!(key.open(b"run 1", &sealed).unwrap(), b"what was asked");
+
+    assert_eq!(key.open(b"run 2", &sealed), Err(AtRestError::Refused));
+    let other = StoreKey::generate(&mut rng(3));
+    assert_eq!(other.open(b"run 1", &sealed), Err(AtRestError::Refused));
+    assert_eq!(
+        key.open(b"run 1", &sealed[..23]),
+        Err(AtRestError::Truncated)
+    );
+    for index in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[index] ^= 1;
+        assert_eq!(key.open(b"run 1", &changed), Err(AtRestError::Refused));
+    }
+}
+
+#[test]
+fn a_passphrase_gives_the_key_that_other_implementations_derive() {
+    let key = StoreKey::from_passphrase(b"correct horse", &[1; 16]).unwrap();
+
+    let expected = "dcc3ec3ce0901fcc6f65123e4abe2793a4638f8c4688d557fac29554b038ced3";
+    assert_eq!(HEXLOWER.encode(key.bytes().as_slice()), expected);
+}
+
+#[test]
+fn nothing_prints_a_key() {
+    let secret = [0xab; 32];
+    let (here, there) = (Realm::root(1), Realm::root(2));
+    let (source, target) = (here.verified(), there.verified());
+    let out = outgoing(Kind::Call, source.place(), target.place(), None, b"");
+    let sealed = seal(&mut rng(3), &here.node, &target.kem()[0], &out).unwrap();
+
+    let printed = [
+        format!("{:?}", SigningKey::from_seed(&secret)),
+        format!("{:?}", KemKey::from_secret(secret)),
+        format!("{:?}", StoreKey::from_bytes(secret)),
+        format!("{:?}", sealed.reply_key),
+    ];
+
+    assert_eq!(
+        printed,
+        [
+            "SigningKey(redacted)",
+            "KemKey(redacted)",
+            "StoreKey(redacted)",
+            "ReplyKey(redacted)",
+        ]
+    );
+    assert!(format!("{sealed:?}").contains("ReplyKey(redacted)"));
+}
