@@ -1,0 +1,378 @@
+//! The part of a document that says how the loop runs.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Number, Value};
+
+use super::{
+    document::{Reader, Rule, rule},
+    node::{Data, Node},
+    object::{self, Object},
+};
+use crate::{Body, Composite, Http, Process, Prompt, Reference, Step, Tool};
+
+/// Kinds whose bodies are read.
+const KINDS: [&str; 3] = ["prompt", "composite", "tool"];
+/// Implementations a tool may name.
+const IMPLEMENTATIONS: [&str; 3] = ["builtin:echo", "http", "process"];
+/// Implementations and kinds that are known and come later.
+const LATER: [&str; 3] = ["mcp", "container", "attached"];
+/// Steps in one composite; more is refused.
+const STEPS: usize = 256;
+
+impl Reader<'_> {
+    pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
+        object.know(&["prompt", "composite", "tool", "backend"]);
+        let node = object.need(self, "kind", rule!("kind"))?;
+        let kind = object::text(self, node, rule!("kind"))?;
+        let body = match kind {
+            "prompt" => self.prompt(object).map(Body::Prompt),
+            "composite" => self.composite(object).map(Body::Composite),
+            "tool" => self.tool(object).map(Body::Tool),
+            _ => {
+                self.unknown_kind(node, kind);
+                None
+            }
+        };
+        self.foreign_bodies(object, kind);
+        body
+    }
+
+    fn unknown_kind(&mut self, node: &Node, kind: &str) {
+        let problem = if kind == "stack" {
+            self.new_problem(
+                node.at,
+                rule!("kind.stack"),
+                "stacks are not served yet by this version",
+            )
+        } else {
+            let problem = self.new_problem(
+                node.at,
+                rule!("kind"),
+                format!("`{kind}` is not a kind of loop"),
+            );
+            problem.hint(hint(kind, &KINDS))
+        };
+        self.report(problem);
+    }
+
+    /// A body of another kind is a mistake in our own form; LSEM ignores it.
+    fn foreign_bodies(&mut self, object: &mut Object<'_>, kind: &str) {
+        for other in KINDS {
+            match object.get(other) {
+                Some(node) if other != kind && KINDS.contains(&kind) && self.is_own() => {
+                    self.problem(
+                        node.at,
+                        rule!("kind"),
+                        format!("`{other}` has no place in a loop of kind `{kind}`"),
+                    );
+                }
+                _ => {}
+            }
+        }
+        if let Some(node) = object
+            .get("backend")
+            .filter(|_| kind != "prompt" && self.is_own())
+        {
+            self.problem(
+                node.at,
+                rule!("kind"),
+                "`backend` has no place in a loop without a prompt",
+            );
+        }
+    }
+
+    fn prompt(&mut self, object: &mut Object<'_>) -> Option<Prompt> {
+        let backend = self.backend(object);
+        let node = object.need(self, "prompt", rule!("prompt"))?;
+        let mut object = Object::of(self, node, rule!("prompt"))?;
+        let template = object.need_text(self, "template", rule!("prompt.template"));
+        let system = object.text(self, "systemPrompt", rule!("prompt.systemPrompt"));
+        let variables = object.need(self, "variables", rule!("prompt.variables"));
+        let variables = variables.and_then(|node| self.texts(node, rule!("prompt.variables")));
+        let max_tokens = self.number(&mut object, "maxTokens", rule!("prompt.maxTokens"));
+        let temperature = self.number(&mut object, "temperature", rule!("prompt.temperature"));
+        object.finish(self);
+        let (backend, model) = backend?;
+        Some(Prompt {
+            template: template?.to_owned(),
+            system: system.map(str::to_owned),
+            variables: variables?,
+            max_tokens: max_tokens.and_then(|number| number.as_u64()),
+            temperature,
+            backend,
+            model,
+        })
+    }
+
+    /// The backend's id and model; the mock where none is named.
+    fn backend(&mut self, object: &mut Object<'_>) -> Option<(String, Option<String>)> {
+        let Some(node) = object.get("backend") else {
+            return Some(("mock".to_owned(), None));
+        };
+        let mut object = Object::of(self, node, rule!("backend"))?;
+        let id = object.need_text(self, "id", rule!("backend.id"));
+        let model = object.text(self, "model", rule!("backend.model"));
+        object.finish(self);
+        Some((id?.to_owned(), model.map(str::to_owned)))
+    }
+
+    fn number(&mut self, object: &mut Object<'_>, key: &'static str, rule: Rule) -> Option<Number> {
+        let node = object.get(key)?;
+        match &node.data {
+            Data::Scalar(Value::Number(number)) if number.as_f64() >= Some(0.0) => {
+                return Some(number.clone());
+            }
+            _ => self.problem(node.at, rule, format!("`{key}` is a number, zero or more")),
+        }
+        None
+    }
+
+    fn composite(&mut self, object: &mut Object<'_>) -> Option<Composite> {
+        let node = object.need(self, "composite", rule!("composite"))?;
+        let mut object = Object::of(self, node, rule!("composite"))?;
+        let steps = object.need(self, "steps", rule!("composite.steps"));
+        object.finish(self);
+        let steps = steps?;
+        let Data::List(items) = &steps.data else {
+            self.problem(
+                steps.at,
+                rule!("composite.steps"),
+                format!("expected a list, found {}", steps.noun()),
+            );
+            return None;
+        };
+        if items.is_empty() || items.len() > STEPS {
+            self.problem(
+                steps.at,
+                rule!("composite.steps"),
+                format!("a composite has 1 to {STEPS} steps"),
+            );
+        }
+        let mut bindings = Vec::new();
+        let read = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.step(index, item, &mut bindings));
+        let read: Vec<Option<Step>> = read.collect();
+        Some(Composite {
+            steps: read.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    fn step(&mut self, index: usize, node: &Node, bindings: &mut Vec<String>) -> Option<Step> {
+        let mut object = Object::of(self, node, rule!("composite.steps"))?;
+        let address = object.need(self, "loopId", rule!("composite.loopId"));
+        let loop_id = address.and_then(|node| {
+            let parsed = object::text(self, node, rule!("composite.loopId"))?.parse();
+            parsed
+                .map_err(|error| {
+                    self.problem(node.at, rule!("composite.loopId"), format!("{error}"));
+                })
+                .ok()
+        });
+        let loop_version = self.step_version(&mut object);
+        let input_mapping = object
+            .get("inputMapping")
+            .map(|node| self.mapping(index, node, bindings));
+        let binding = object.text(self, "outputBinding", rule!("composite.outputBinding"));
+        bindings.extend(binding.map(str::to_owned));
+        object.finish(self);
+        Some(Step {
+            loop_id: loop_id?,
+            loop_version,
+            input_mapping,
+            output_binding: binding.map(str::to_owned),
+            origin: self.origin(address.map_or(node.at, |node| node.at)),
+        })
+    }
+
+    fn step_version(&mut self, object: &mut Object<'_>) -> Option<String> {
+        let node = object.get("loopVersion")?;
+        let text = object::text(self, node, rule!("composite.loopVersion"))?;
+        if semver::VersionReq::parse(text).is_err() {
+            let what = format!("`{text}` is neither a version nor a requirement such as ^1.2");
+            self.problem(node.at, rule!("composite.loopVersion"), what);
+        }
+        Some(text.to_owned())
+    }
+
+    fn mapping(
+        &mut self,
+        index: usize,
+        node: &Node,
+        bindings: &[String],
+    ) -> BTreeMap<String, Reference> {
+        const RULE: Rule = rule!("composite.inputMapping");
+        let mut mapping = BTreeMap::new();
+        let Data::Map(members) = &node.data else {
+            self.problem(
+                node.at,
+                RULE,
+                format!("expected an object, found {}", node.noun()),
+            );
+            return mapping;
+        };
+        for member in members {
+            let Some(text) = object::text(self, &member.value, RULE) else {
+                continue;
+            };
+            match text.parse::<Reference>() {
+                Ok(reference) => {
+                    if let Some(what) = too_early(&reference, index, bindings) {
+                        self.problem(member.value.at, RULE, what);
+                    }
+                    mapping.insert(member.key.clone(), reference);
+                }
+                Err(error) => self.problem(member.value.at, RULE, format!("`{text}`: {error}")),
+            }
+        }
+        mapping
+    }
+
+    pub(super) fn tool(&mut self, object: &mut Object<'_>) -> Option<Tool> {
+        let node = object.need(self, "tool", rule!("tool"))?;
+        let mut object = Object::of(self, node, rule!("tool"))?;
+        let at = object.at;
+        let named = object.need(self, "implementation", rule!("tool.implementation"));
+        let config = object.get("config");
+        object.finish(self);
+        let named = named?;
+        let empty = Node {
+            at,
+            data: Data::Map(Vec::new()),
+        };
+        let config = Object::of(self, config.unwrap_or(&empty), rule!("tool.config"))?;
+        match object::text(self, named, rule!("tool.implementation"))? {
+            "builtin:echo" => Some(Tool::Echo),
+            "http" => self.http(config, "url").map(Tool::Http),
+            "process" => self.process(config).map(Tool::Process),
+            other => {
+                self.unknown_implementation(named, other);
+                None
+            }
+        }
+    }
+
+    fn unknown_implementation(&mut self, node: &Node, name: &str) {
+        let what = if LATER.contains(&name) {
+            format!("`{name}` is not yet served by this version")
+        } else {
+            format!("`{name}` is not a known implementation")
+        };
+        let problem = self.new_problem(node.at, rule!("tool.implementation"), what);
+        self.report(problem.hint(hint(name, &IMPLEMENTATIONS)));
+    }
+
+    pub(super) fn http(&mut self, mut config: Object<'_>, url_key: &'static str) -> Option<Http> {
+        let url = config.need(self, url_key, rule!("http.url"));
+        let url = url.and_then(|node| {
+            let url = object::text(self, node, rule!("http.url"))?;
+            let known = ["http://", "https://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme));
+            if !known {
+                self.problem(
+                    node.at,
+                    rule!("http.url"),
+                    format!("`{url}` does not start with http:// or https://"),
+                );
+            }
+            Some(url.to_owned())
+        });
+        let headers = config
+            .get("headers")
+            .map(|node| self.text_map(node, rule!("http.headers")));
+        let private = config.get("allowPrivate");
+        let allow_private = private.and_then(|node| self.texts(node, rule!("http.allowPrivate")));
+        config.finish(self);
+        Some(Http {
+            url: url?,
+            headers: headers.unwrap_or_default(),
+            allow_private: allow_private.unwrap_or_default(),
+        })
+    }
+
+    fn process(&mut self, mut config: Object<'_>) -> Option<Process> {
+        let node = config.need(self, "argv", rule!("process.argv"));
+        let argv = node.and_then(|node| self.texts(node, rule!("process.argv")));
+        if let (Some(node), Some([])) = (node, argv.as_deref()) {
+            self.problem(node.at, rule!("process.argv"), "argv names a program first");
+        }
+        let env = config
+            .get("env")
+            .map(|node| self.text_map(node, rule!("process.env")));
+        let cwd = config
+            .text(self, "cwd", rule!("process.cwd"))
+            .map(str::to_owned);
+        config.finish(self);
+        Some(Process {
+            argv: argv?,
+            env: env.unwrap_or_default(),
+            cwd: self.working_directory(cwd),
+        })
+    }
+
+    /// A process runs beside the file that describes it, where that file's place is known.
+    fn working_directory(&self, cwd: Option<String>) -> Option<String> {
+        let file = Path::new(&*self.file);
+        let folder = file.parent().filter(|_| file.is_absolute());
+        match (folder, cwd) {
+            (Some(folder), Some(cwd)) => Some(folder.join(cwd).to_string_lossy().into_owned()),
+            (Some(folder), None) => Some(folder.to_string_lossy().into_owned()),
+            (None, cwd) => cwd,
+        }
+    }
+
+    fn texts(&mut self, node: &Node, rule: Rule) -> Option<Vec<String>> {
+        let Data::List(items) = &node.data else {
+            self.problem(
+                node.at,
+                rule,
+                format!("expected a list of strings, found {}", node.noun()),
+            );
+            return None;
+        };
+        let texts: Vec<_> = items
+            .iter()
+            .map(|item| object::text(self, item, rule).map(str::to_owned))
+            .collect();
+        texts.into_iter().collect()
+    }
+
+    fn text_map(&mut self, node: &Node, rule: Rule) -> BTreeMap<String, String> {
+        let Data::Map(members) = &node.data else {
+            self.problem(
+                node.at,
+                rule,
+                format!("expected an object of strings, found {}", node.noun()),
+            );
+            return BTreeMap::new();
+        };
+        let texts = members.iter().filter_map(|member| {
+            let text = object::text(self, &member.value, rule)?;
+            Some((member.key.clone(), text.to_owned()))
+        });
+        texts.collect()
+    }
+}
+
+fn hint(text: &str, known: &[&str]) -> String {
+    match object::closest(text, known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("known: {}", known.join(", ")),
+    }
+}
+
+/// Why a reference cannot find anything in the step that makes it.
+fn too_early(reference: &Reference, index: usize, bindings: &[String]) -> Option<String> {
+    match (reference.step(), reference.binding()) {
+        (Some(step), _) if step >= index => Some(format!(
+            "`{reference}`: step {step} has not run before step {index}"
+        )),
+        (_, Some(name)) if !bindings.iter().any(|known| known == name) => Some(format!(
+            "`{reference}`: no step before step {index} binds `{name}`"
+        )),
+        _ => None,
+    }
+}

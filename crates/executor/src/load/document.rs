@@ -1,0 +1,265 @@
+//! One document becomes one manifest.
+
+use std::sync::Arc;
+
+use realm_protocol::{LoopId, limits};
+use serde_json::{Map, Value};
+
+use super::{
+    Problem, duration,
+    node::{Data, Node, Place},
+    object::{self, Object},
+    sketch,
+};
+use crate::{Effects, LoopLimits, Manifest, Origin};
+
+/// A rule's ids: in our own form, in LSEM, in the sketch.
+pub(super) type Rule = [&'static str; 3];
+
+macro_rules! rule {
+    ($name:literal) => {
+        [
+            concat!("loop.", $name),
+            concat!("lsem.", $name),
+            concat!("sketch.", $name),
+        ]
+    };
+}
+pub(super) use rule;
+
+/// Whose form a document has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Own,
+    Lsem,
+    Sketch,
+}
+
+/// Reads the documents of one file and gathers their problems.
+pub(super) struct Reader<'a> {
+    pub(super) file: Arc<str>,
+    pub(super) files: &'a dyn Fn(&str) -> Option<String>,
+    dialect: Dialect,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(file: Arc<str>, files: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            file,
+            files,
+            dialect: Dialect::Own,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(
+        mut self,
+        manifests: Vec<Manifest>,
+    ) -> Result<Vec<Manifest>, Vec<Problem>> {
+        if self.problems.is_empty() {
+            return Ok(manifests);
+        }
+        self.problems
+            .sort_by_key(|problem| (problem.line, problem.column));
+        Err(self.problems)
+    }
+
+    /// Whether unknown members are problems.
+    pub(super) fn is_own(&self) -> bool {
+        self.dialect == Dialect::Own
+    }
+
+    pub(super) fn origin(&self, at: Place) -> Origin {
+        Origin {
+            file: self.file.clone(),
+            line: at.line,
+            column: at.column,
+        }
+    }
+
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn problem(&mut self, at: Place, rule: Rule, what: impl Into<String>) {
+        let problem = self.new_problem(at, rule, what);
+        self.report(problem);
+    }
+
+    pub(super) fn new_problem(
+        &self,
+        at: Place,
+        [own, lsem, sketch]: Rule,
+        what: impl Into<String>,
+    ) -> Problem {
+        let rule = match self.dialect {
+            Dialect::Own => own,
+            Dialect::Lsem => lsem,
+            Dialect::Sketch => sketch,
+        };
+        Problem::at(&self.origin(at), rule, what)
+    }
+
+    /// Reads one document; its problems are kept, and none is read if it has any.
+    pub(super) fn read(&mut self, document: &Node) -> Option<Manifest> {
+        self.dialect = dialect(document);
+        let before = self.problems.len();
+        if let Some(api) = document.get("apiVersion") {
+            let what = format!(
+                "documents of `{}` are not read by this version",
+                api.text().unwrap_or_default()
+            );
+            self.report(Problem::at(&self.origin(api.at), "format.unknown", what));
+            return None;
+        }
+        let mut object = Object::of(self, document, rule!("document"))?;
+        let manifest = if self.dialect == Dialect::Sketch {
+            sketch::read(self, &mut object)
+        } else {
+            self.manifest(&mut object)
+        };
+        object.finish(self);
+        manifest.filter(|_| self.problems.len() == before)
+    }
+
+    /// Reads every member before it gives up, so that all problems come at once.
+    fn manifest(&mut self, object: &mut Object<'_>) -> Option<Manifest> {
+        let id = self.id(object);
+        let version = self.version(object);
+        let description = object
+            .text(self, "description", rule!("description"))
+            .map(str::to_owned);
+        let input_schema = self.schema(object, "inputSchema", rule!("inputSchema"));
+        let output_schema = self.schema(object, "outputSchema", rule!("outputSchema"));
+        let effects = self.effects(object);
+        let limits = self.limits(object);
+        let bid = object.get("bid").map(Node::to_value);
+        let body = self.body(object);
+        let metadata = self.metadata(object);
+        Some(Manifest {
+            id: id?,
+            version: version?,
+            description,
+            input_schema: input_schema?,
+            output_schema: output_schema?,
+            effects,
+            limits,
+            body: body?,
+            bid,
+            metadata,
+            origin: self.origin(object.at),
+        })
+    }
+
+    pub(super) fn id(&mut self, object: &mut Object<'_>) -> Option<LoopId> {
+        let node = object.need(self, "id", rule!("id"))?;
+        let parsed = object::text(self, node, rule!("id"))?.parse();
+        parsed
+            .map_err(|error| self.problem(node.at, rule!("id"), format!("{error}")))
+            .ok()
+    }
+
+    fn version(&mut self, object: &mut Object<'_>) -> Option<semver::Version> {
+        let node = object.need(self, "version", rule!("version"))?;
+        let text = object::text(self, node, rule!("version"))?;
+        self.semver(node.at, text)
+    }
+
+    pub(super) fn semver(&mut self, at: Place, text: &str) -> Option<semver::Version> {
+        let parsed = semver::Version::parse(text);
+        if let Err(error) = &parsed {
+            let what = format!("`{text}` is not a semantic version: {error}");
+            let problem = self.new_problem(at, rule!("version"), what);
+            self.report(problem.hint("write three numbers, such as 1.0.0"));
+        }
+        parsed.ok()
+    }
+
+    fn effects(&mut self, object: &mut Object<'_>) -> Option<Effects> {
+        let node = object.get("effects")?;
+        let text = object::text(self, node, rule!("effects"))?;
+        let parsed = text.parse();
+        parsed
+            .map_err(|error| {
+                self.problem(node.at, rule!("effects"), format!("`{text}` is {error}"));
+            })
+            .ok()
+    }
+
+    fn limits(&mut self, object: &mut Object<'_>) -> LoopLimits {
+        let mut limits = LoopLimits::default();
+        let Some(mut object) = object
+            .get("limits")
+            .and_then(|node| Object::of(self, node, rule!("limits")))
+        else {
+            return limits;
+        };
+        if let Some(node) = object.get("timeout") {
+            limits.timeout_ms = self.timeout(node).unwrap_or(limits.timeout_ms);
+        }
+        if let Some(node) = object.get("concurrency") {
+            limits.concurrency = self.concurrency(node).unwrap_or(limits.concurrency);
+        }
+        object.finish(self);
+        limits
+    }
+
+    fn timeout(&mut self, node: &Node) -> Option<u64> {
+        const RULE: Rule = rule!("limits.timeout");
+        match duration::parse(object::text(self, node, RULE)?) {
+            Ok(millis) if (1..=limits::CALL_MAX_MS).contains(&millis) => return Some(millis),
+            Ok(_) => self.problem(node.at, RULE, "a timeout is at least 1ms and at most 1h"),
+            Err(error) => self.problem(node.at, RULE, error.to_string()),
+        }
+        None
+    }
+
+    fn concurrency(&mut self, node: &Node) -> Option<u64> {
+        let number = match &node.data {
+            Data::Scalar(value) => value.as_u64(),
+            _ => None,
+        };
+        let fits = number.filter(|number| (1..=limits::CALLS as u64).contains(number));
+        if fits.is_none() {
+            let what = format!("concurrency is a whole number from 1 to {}", limits::CALLS);
+            self.problem(node.at, rule!("limits.concurrency"), what);
+        }
+        fits
+    }
+
+    /// The author's own words, LSEM's name, and what LSEM does not know.
+    fn metadata(&mut self, object: &mut Object<'_>) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        if let Some(node) = object.get("metadata") {
+            match node.to_value() {
+                Value::Object(members) => metadata = members,
+                _ => self.problem(
+                    node.at,
+                    rule!("metadata"),
+                    format!("expected an object, found {}", node.noun()),
+                ),
+            }
+        }
+        if self.dialect == Dialect::Lsem {
+            let name = object.need_text(self, "name", rule!("name"));
+            metadata.extend(name.map(|name| ("name".to_owned(), name.into())));
+            for member in object.rest() {
+                metadata
+                    .entry(member.key.clone())
+                    .or_insert_with(|| member.value.to_value());
+            }
+        }
+        metadata
+    }
+}
+
+fn dialect(document: &Node) -> Dialect {
+    if document.get("type").is_some() && document.get("kind").is_none() {
+        Dialect::Sketch
+    } else if document.get("name").is_some() {
+        Dialect::Lsem
+    } else {
+        Dialect::Own
+    }
+}
