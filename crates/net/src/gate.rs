@@ -156,3 +156,6 @@ impl Record {
         self.counted = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

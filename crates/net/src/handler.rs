@@ -315,3 +315,6 @@ impl Drop for Witness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,11 @@ impl Net {
         let _ = self.task.await;
     }
 
+    #[cfg(test)]
+    pub(crate) fn panic(&self) {
+        self.command(Command::Panic).unwrap();
+    }
+
     fn command(&self, command: Command) -> Result<(), CommandError> {
         self.commands
             .try_send(command)

@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Admit(LinkId, Counted),
     /// Close a link.
     Close(LinkId),
+    /// Panic, as a bug in a dependency might.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Owns the swarm and restarts it.
@@ -267,6 +270,8 @@ fn apply(command: Command, links: &mut Links) {
         Command::Dial(dial, node, addresses) => links.dial(dial, node, addresses),
         Command::Admit(link, counted) => links.admit(link, counted),
         Command::Close(link) => links.close(link),
+        #[cfg(test)]
+        Command::Panic => panic!("as asked"),
     }
 }
 
@@ -303,3 +308,6 @@ fn listen_error(error: TransportError<std::io::Error>) -> ListenError {
         TransportError::Other(error) => ListenError::Io(error),
     }
 }
+
+#[cfg(test)]
+mod tests;
