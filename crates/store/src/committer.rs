@@ -17,11 +17,11 @@ use realm_protocol::{
 
 use crate::{
     Ack, EngineError, ReadError, RetainError, StoreError, Urgency,
-    core::Core,
     engine::Batch,
     plan::Plan,
     retention,
     sealer::{self, NoRandomness},
+    shared::Shared,
 };
 
 /// Commands in the queue; at the bound [`crate::AppendError::Full`].
@@ -52,7 +52,7 @@ pub(crate) struct Queued {
 }
 
 pub(crate) struct Committer {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     commands: Receiver<Command>,
     /// A command that ended a group and was not part of it.
     held: Option<Command>,
@@ -62,13 +62,13 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(
-        core: Arc<Core>,
+        shared: Arc<Shared>,
         commands: Receiver<Command>,
         last: JournalSeq,
         acknowledge: Box<dyn Fn(Ack) + Send>,
     ) -> Self {
         Self {
-            core,
+            shared,
             commands,
             held: None,
             last,
@@ -94,7 +94,7 @@ impl Committer {
                 }
             };
             if let Err(error) = done {
-                self.core.poisoned.store(true, Ordering::SeqCst);
+                self.shared.poisoned.store(true, Ordering::SeqCst);
                 (self.acknowledge)(Ack::Failed(error));
                 return;
             }
@@ -115,9 +115,9 @@ impl Committer {
         let Some(last) = group.last().map(|queued| queued.seq) else {
             return Ok(());
         };
-        let core = Arc::clone(&self.core);
-        guarded(|| write_group(&core, self.last, group))?;
-        self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+        let shared = Arc::clone(&self.shared);
+        guarded(|| write_group(&shared, self.last, group))?;
+        self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
         self.last = last;
         (self.acknowledge)(Ack::Durable(last));
         Ok(())
@@ -161,9 +161,9 @@ impl Committer {
         at_most: usize,
         reply: &SyncSender<Result<usize, RetainError>>,
     ) -> Result<(), StoreError> {
-        let written = guarded(|| match plan_retention(&self.core, before, at_most) {
+        let written = guarded(|| match plan_retention(&self.shared, before, at_most) {
             Ok((batch, removed)) => {
-                write(&self.core, &batch)?;
+                write(&self.shared, &batch)?;
                 Ok(Ok(removed))
             }
             // Nothing was written: what cannot be read hurts this call alone.
@@ -176,7 +176,7 @@ impl Committer {
                 Ok(())
             }
             Err(error) => {
-                self.core.poisoned.store(true, Ordering::SeqCst);
+                self.shared.poisoned.store(true, Ordering::SeqCst);
                 let _ = reply.send(Err(RetainError::Poisoned));
                 Err(error)
             }
@@ -184,8 +184,8 @@ impl Committer {
     }
 }
 
-fn write_group(core: &Core, last: JournalSeq, group: Vec<Queued>) -> Result<(), StoreError> {
-    let reader = core.reader().map_err(StoreError::Read)?;
+fn write_group(shared: &Shared, last: JournalSeq, group: Vec<Queued>) -> Result<(), StoreError> {
+    let reader = shared.reader().map_err(StoreError::Read)?;
     let mut plan = Plan::new(&reader, sealer::generator()?);
     let mut last = last;
     for queued in group {
@@ -197,22 +197,22 @@ fn write_group(core: &Core, last: JournalSeq, group: Vec<Queued>) -> Result<(), 
         last = queued.seq;
         plan.apply(queued.entry).map_err(StoreError::Read)?;
     }
-    write(core, &plan.finish(last))
+    write(shared, &plan.finish(last))
 }
 
 fn plan_retention(
-    core: &Core,
+    shared: &Shared,
     before: Timestamp,
     at_most: usize,
 ) -> Result<(Batch, usize), ReadError> {
-    retention::plan(&core.reader()?, before, at_most)
+    retention::plan(&shared.reader()?, before, at_most)
 }
 
-fn write(core: &Core, batch: &Batch) -> Result<(), StoreError> {
+fn write(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
-    core.engine.write(batch).map_err(StoreError::Write)
+    shared.engine.write(batch).map_err(StoreError::Write)
 }
 
 /// Turns an engine's panic into a failure like any other: what it left behind is unknown.

@@ -10,7 +10,7 @@
 mod backup;
 mod check;
 mod committer;
-mod core;
+
 mod engine;
 mod error;
 mod files;
@@ -23,6 +23,7 @@ mod reader;
 mod restore;
 mod retention;
 mod sealer;
+mod shared;
 mod store;
 
 #[cfg(test)]

@@ -20,12 +20,12 @@ use crate::{
     Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
     RetainError, RunQuery, Urgency, backup, check,
     committer::{Command, Committer, QUEUE, QUEUE_BYTES, Queued},
-    core::Core,
     engine::{self, Batch, Engine, Row},
     files::{self, DirLock},
     meta::{self, Meta},
     query,
     sealer::{self, NoRandomness, Sealer},
+    shared::Shared,
 };
 
 /// A realm's durable memory. Clones are handles of the same store.
@@ -35,7 +35,7 @@ use crate::{
 /// [`Store::stop`] waits for it.
 #[derive(Clone)]
 pub struct Store {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     commands: SyncSender<Command>,
     last: JournalSeq,
 }
@@ -69,23 +69,23 @@ impl Store {
             files::install(dir, kind)?;
         }
         let engine = engine::open(kind, &path, cache_bytes)?;
-        Self::start(Core::new(engine, Some(lock), sealer), acknowledge)
+        Self::start(Shared::new(engine, Some(lock), sealer), acknowledge)
     }
 
     /// Starts the committer on an engine that holds a store.
     pub(crate) fn start(
-        core: Core,
+        shared: Shared,
         acknowledge: impl Fn(Ack) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        let last = Meta::read(core.engine.snapshot()?.as_ref(), &core.sealer)?.last;
-        let core = Arc::new(core);
+        let last = Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?.last;
+        let shared = Arc::new(shared);
         let (commands, queue) = mpsc::sync_channel(QUEUE);
-        let committer = Committer::new(Arc::clone(&core), queue, last, Box::new(acknowledge));
+        let committer = Committer::new(Arc::clone(&shared), queue, last, Box::new(acknowledge));
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(|| committer.run())?;
         Ok(Self {
-            core,
+            shared,
             commands,
             last,
         })
@@ -103,14 +103,14 @@ impl Store {
         entry: Entry,
         urgency: Urgency,
     ) -> Result<(), AppendError> {
-        if self.core.poisoned.load(Ordering::SeqCst) {
+        if self.shared.poisoned.load(Ordering::SeqCst) {
             return Err(AppendError::Poisoned);
         }
         let bytes = size(&entry);
-        let queued = self.core.queued.fetch_add(bytes, Ordering::SeqCst);
+        let queued = self.shared.queued.fetch_add(bytes, Ordering::SeqCst);
         // One entry alone is always taken, however large.
         if queued > 0 && queued.saturating_add(bytes) > QUEUE_BYTES {
-            self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+            self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
             return Err(AppendError::Full);
         }
         let command = Command::Append(Queued {
@@ -120,7 +120,7 @@ impl Store {
             bytes,
         });
         self.commands.try_send(command).map_err(|error| {
-            self.core.queued.fetch_sub(bytes, Ordering::SeqCst);
+            self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
             match error {
                 TrySendError::Full(_) => AppendError::Full,
                 TrySendError::Disconnected(_) if self.is_poisoned() => AppendError::Poisoned,
@@ -140,7 +140,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn restored(&self) -> Result<bool, ReadError> {
-        meta::is_restored(self.core.reader()?.snapshot())
+        meta::is_restored(self.shared.reader()?.snapshot())
     }
 
     /// A table's records, by key.
@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read; one damaged record fails them all.
     pub fn records(&self, table: Table) -> Result<Vec<Row>, ReadError> {
-        self.core.reader()?.records(table)
+        self.shared.reader()?.records(table)
     }
 
     /// One record.
@@ -156,7 +156,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.core.reader()?.record(table, key)
+        self.shared.reader()?.record(table, key)
     }
 
     /// One run.
@@ -164,7 +164,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {
-        self.core.reader()?.run(id)
+        self.shared.reader()?.run(id)
     }
 
     /// A page of runs, newest first.
@@ -172,7 +172,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn runs(&self, query: &RunQuery) -> Result<Page<Run>, ReadError> {
-        query::runs(&self.core.reader()?, query)
+        query::runs(&self.shared.reader()?, query)
     }
 
     /// A run's events from position `from` on, at most `limit`.
@@ -180,7 +180,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
-        self.core.reader()?.events(run, from, limit)
+        self.shared.reader()?.events(run, from, limit)
     }
 
     /// The runs of a call in this realm, oldest first.
@@ -188,7 +188,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
     pub fn runs_by_call(&self, call: CallId) -> Result<Vec<Run>, ReadError> {
-        self.core.reader()?.runs_by_call(call)
+        self.shared.reader()?.runs_by_call(call)
     }
 
     /// Removes runs that ended before `before`, with their events and index rows: at most
@@ -217,7 +217,7 @@ impl Store {
     /// # Errors
     /// [`BackupError`] when the store cannot be read or the output not written.
     pub fn backup(&self, out: &mut impl Write) -> Result<BackupReport, BackupError> {
-        backup::write(&self.core.reader()?, out)
+        backup::write(&self.shared.reader()?, out)
     }
 
     /// Looks for damage while the store runs: opens every value, follows every index row both
@@ -226,7 +226,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when the check could not be carried out; damage is in the report.
     pub fn check(&self) -> Result<CheckReport, ReadError> {
-        check::check(&self.core.reader()?)
+        check::check(&self.shared.reader()?)
     }
 
     /// Writes what is queued, ends the committer, and returns when it let go of the files. Other
@@ -240,7 +240,7 @@ impl Store {
     }
 
     fn is_poisoned(&self) -> bool {
-        self.core.poisoned.load(Ordering::SeqCst)
+        self.shared.poisoned.load(Ordering::SeqCst)
     }
 
     fn retain_refused(&self) -> RetainError {

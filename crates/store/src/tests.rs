@@ -1,1 +1,6 @@
+//! What only the inside can arrange: disks that fail, lose and lie, and stores from the future.
 
+mod crash;
+mod damage;
+mod disk;
+mod workload;

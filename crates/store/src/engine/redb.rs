@@ -1,17 +1,27 @@
 //! redb: one file, copy-on-write B-trees, two-phase commits.
 
-use std::{fs::OpenOptions, io, ops::Bound, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fs::OpenOptions,
+    io,
+    ops::Bound,
+    os::unix::fs::OpenOptionsExt as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use redb::{
-    Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase as _,
-    StorageBackend, TableDefinition, TableError,
+    AccessGuard, Builder, Database, Durability, ReadOnlyTable, ReadTransaction,
+    ReadableDatabase as _, StorageBackend, TableDefinition, TableError,
 };
+
+use thiserror::Error;
 
 use super::{Batch, Engine, Row, Rows, Snapshot};
 use crate::{EngineError, Tree, layout::KeyRange};
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Range = redb::Range<'static, &'static [u8], &'static [u8]>;
 
 pub(crate) struct RedbEngine {
     database: Database,
@@ -27,13 +37,13 @@ impl RedbEngine {
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        let database = builder(cache_bytes).create_file(file).map_err(failure)?;
+        let database = guarded(|| builder(cache_bytes).create_file(file))?;
         Ok(Self { database })
     }
 
     /// Opens a file that was made before; an empty one is damage, not a fresh start.
     pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        let database = builder(cache_bytes).open(path).map_err(failure)?;
+        let database = guarded(|| builder(cache_bytes).open(path))?;
         Ok(Self { database })
     }
 
@@ -41,9 +51,7 @@ impl RedbEngine {
         backend: impl StorageBackend,
         cache_bytes: usize,
     ) -> Result<Self, EngineError> {
-        let database = builder(cache_bytes)
-            .create_with_backend(backend)
-            .map_err(failure)?;
+        let database = guarded(|| builder(cache_bytes).create_with_backend(backend))?;
         Ok(Self { database })
     }
 
@@ -69,16 +77,16 @@ impl RedbEngine {
 
 impl Engine for RedbEngine {
     fn write(&self, batch: &Batch) -> Result<(), EngineError> {
-        self.commit(batch).map_err(failure)
+        guarded(|| self.commit(batch))
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError> {
-        let transaction = self.database.begin_read().map_err(failure)?;
+        let transaction = guarded(|| self.database.begin_read())?;
         Ok(Box::new(RedbSnapshot { transaction }))
     }
 
     fn verify(&mut self) -> Result<bool, EngineError> {
-        match self.database.check_integrity().map_err(failure) {
+        match guarded(|| self.database.check_integrity()) {
             Err(EngineError::Corrupt(_)) => Ok(false),
             other => other,
         }
@@ -91,40 +99,89 @@ struct RedbSnapshot {
 
 impl RedbSnapshot {
     /// The tree's table; none before its first write.
-    fn table(&self, tree: Tree) -> Result<Option<Table>, EngineError> {
+    fn table(&self, tree: Tree) -> Result<Option<Table>, redb::Error> {
         match self.transaction.open_table(definition(tree)) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
 impl Snapshot for RedbSnapshot {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        let Some(table) = self.table(tree)? else {
-            return Ok(None);
-        };
-        let value = table.get(key).map_err(failure)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        guarded(|| -> Result<_, redb::Error> {
+            let Some(table) = self.table(tree)? else {
+                return Ok(None);
+            };
+            Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        })
     }
 
     fn range(&self, tree: Tree, range: &KeyRange) -> Result<Rows<'_>, EngineError> {
-        let table = self.table(tree)?.filter(|_| !range.is_empty());
-        let Some(table) = table else {
+        if range.is_empty() {
             return Ok(Box::new(std::iter::empty()));
-        };
+        }
         let until = match &range.until {
             Some(until) => Bound::Excluded(until.as_slice()),
             None => Bound::Unbounded,
         };
-        let rows = table
-            .range::<&[u8]>((Bound::Included(range.from.as_slice()), until))
-            .map_err(failure)?;
-        Ok(Box::new(rows.map(|row| -> Result<Row, EngineError> {
-            let (key, value) = row.map_err(failure)?;
-            Ok((key.value().to_vec(), value.value().to_vec()))
-        })))
+        let bounds = (Bound::Included(range.from.as_slice()), until);
+        let rows = guarded(|| -> Result<_, redb::Error> {
+            let table = self.table(tree)?;
+            Ok(table
+                .map(|table| table.range::<&[u8]>(bounds))
+                .transpose()?)
+        })?;
+        Ok(Box::new(rows.into_iter().flat_map(RedbRows)))
+    }
+}
+
+struct RedbRows(Range);
+
+type RedbRow = Result<RedbPair, redb::StorageError>;
+type RedbPair = (
+    AccessGuard<'static, &'static [u8]>,
+    AccessGuard<'static, &'static [u8]>,
+);
+
+impl RedbRows {
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut Range) -> Option<RedbRow>,
+    ) -> Option<Result<Row, EngineError>> {
+        let row = guarded(|| -> Result<_, redb::Error> {
+            let row = step(&mut self.0).transpose()?;
+            Ok(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        });
+        row.transpose()
+    }
+}
+
+impl Iterator for RedbRows {
+    type Item = Result<Row, EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step(Iterator::next)
+    }
+}
+
+impl DoubleEndedIterator for RedbRows {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.step(DoubleEndedIterator::next_back)
+    }
+}
+
+/// redb panicked, as it does on some damaged pages.
+#[derive(Debug, Error)]
+#[error("the engine panicked")]
+struct Panicked;
+
+/// Calls into redb; its panic on a damaged page is damage like any other.
+fn guarded<T, E: Into<redb::Error>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, EngineError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(failure),
+        Err(_) => Err(EngineError::Corrupt(Panicked.into())),
     }
 }
 

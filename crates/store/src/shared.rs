@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::{ReadError, engine::Engine, files::DirLock, reader::Reader, sealer::Sealer};
 
-pub(crate) struct Core {
+pub(crate) struct Shared {
     // Dropped before the lock: nobody else may open the files while the engine still has them.
     pub(crate) engine: Box<dyn Engine>,
     _lock: Option<DirLock>,
@@ -15,7 +15,7 @@ pub(crate) struct Core {
     pub(crate) queued: AtomicUsize,
 }
 
-impl Core {
+impl Shared {
     pub(crate) fn new(engine: Box<dyn Engine>, lock: Option<DirLock>, sealer: Sealer) -> Self {
         Self {
             engine,
