@@ -35,28 +35,29 @@ pub struct Trust<'a> {
 /// # Errors
 /// [`CertError`] names the first thing that does not hold. No bytes make it panic.
 pub fn verify_chain(chain: &Chain, trust: &Trust<'_>) -> Result<VerifiedChain, CertError> {
-    let bytes = Blob(cbor::encode(chain));
-    if bytes.len() > limits::CHAIN_BYTES {
-        return Err(CertError::TooLong);
-    }
     let links = verify_links(chain, trust)?;
-    let leaf = links.last().ok_or(CertError::Empty)?;
-    let epoch = verify_realm_record(chain, leaf)?;
-    let kem = verify_kem(chain, leaf, trust.now)?;
-    let proof = Proof {
-        root: trust.root,
-        ancestors: links.iter().map(Link::ancestor).collect(),
-        terms: terms(&links, trust.shared),
-        kem,
-        epoch,
-        scopes: leaf.node_cert.scopes,
-        limits: leaf.child_cert.as_ref().map(|cert| cert.limits),
-        chain: chain.clone(),
-        bytes,
+    let shared = shared(&links, trust.shared);
+    prove(chain, trust, &links, shared)
+}
+
+/// Verifies this realm's own chain, as [`verify_chain`] does, save that nothing above the realm
+/// need be current or unrevoked: what it says to those below and beside it does not rest there.
+///
+/// # Errors
+/// As [`verify_chain`].
+pub fn verify_own_chain(
+    chain: &Chain,
+    root: RealmId,
+    now: Timestamp,
+) -> Result<VerifiedChain, CertError> {
+    let trust = Trust {
+        root,
+        shared: None,
+        revoked: &|_, _| false,
+        now,
     };
-    let verified = VerifiedChain::new(proof).ok_or(CertError::Empty)?;
-    verified.is_valid_at(trust.now, trust.revoked)?;
-    Ok(verified)
+    let links = verify_links(chain, &trust)?;
+    prove(chain, &trust, &links, links.len())
 }
 
 /// A link whose signatures and names hold; its times are still to be judged.
@@ -211,15 +212,18 @@ fn verify_kem(chain: &Chain, leaf: &Link, now: Timestamp) -> Result<Vec<KemRecor
     Ok(live)
 }
 
+/// How many realms, from the root down, my own chain passes as well.
+fn shared(links: &[Link], own: Option<&VerifiedChain>) -> usize {
+    let passed = own.map_or(&[][..], VerifiedChain::ancestors);
+    let pairs = links.iter().zip(passed);
+    pairs
+        .take_while(|(link, own)| link.realm == own.realm && link.path == own.path)
+        .count()
+}
+
 /// The certificates that time and revocation can still undo: all node certificates from the
 /// nearest shared realm down, all child certificates below it.
-fn terms(links: &[Link], own: Option<&VerifiedChain>) -> Vec<Term> {
-    let passed = own.map_or(&[][..], VerifiedChain::ancestors);
-    let shared = links
-        .iter()
-        .zip(passed)
-        .take_while(|(link, own)| link.realm == own.realm && link.path == own.path)
-        .count();
+fn terms(links: &[Link], shared: usize) -> Vec<Term> {
     let node_certs = links
         .iter()
         .skip(shared.saturating_sub(1))
@@ -229,4 +233,34 @@ fn terms(links: &[Link], own: Option<&VerifiedChain>) -> Vec<Term> {
         .skip(shared)
         .filter_map(|link| link.child_cert.as_ref().map(Term::of_child));
     node_certs.chain(child_certs).collect()
+}
+
+/// Checks what the leaf says about itself, and every time that matters.
+fn prove(
+    chain: &Chain,
+    trust: &Trust<'_>,
+    links: &[Link],
+    shared: usize,
+) -> Result<VerifiedChain, CertError> {
+    let bytes = Blob(cbor::encode(chain));
+    if bytes.len() > limits::CHAIN_BYTES {
+        return Err(CertError::TooLong);
+    }
+    let leaf = links.last().ok_or(CertError::Empty)?;
+    let epoch = verify_realm_record(chain, leaf)?;
+    let kem = verify_kem(chain, leaf, trust.now)?;
+    let proof = Proof {
+        root: trust.root,
+        ancestors: links.iter().map(Link::ancestor).collect(),
+        terms: terms(links, shared),
+        kem,
+        epoch,
+        scopes: leaf.node_cert.scopes,
+        limits: leaf.child_cert.as_ref().map(|cert| cert.limits),
+        chain: chain.clone(),
+        bytes,
+    };
+    let verified = VerifiedChain::new(proof).ok_or(CertError::Empty)?;
+    verified.is_valid_at(trust.now, trust.revoked)?;
+    Ok(verified)
 }

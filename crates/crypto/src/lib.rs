@@ -24,7 +24,7 @@ mod signature;
 
 pub use at_rest::{AtRestError, StoreKey};
 pub use body::ReplyKey;
-pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain};
+pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain, verify_own_chain};
 pub use inception::{CurrentKey, check_fork, commit_to, current_key, incept, succeed};
 pub use keys::{KemKey, SigningKey};
 pub use opening::{OpenError, Opened, open_clear, open_reply, open_sealed};

@@ -86,21 +86,6 @@ pub enum CertError {
     },
 }
 
-/// Verifies the first signature of a record that still wants others, and decodes it.
-///
-/// # Errors
-/// As [`verify`], for a record with exactly one signature, by `key`.
-pub fn verify_first<T: Record>(signed: &Signed<T>, key: &[u8; 32]) -> Result<T, CertError> {
-    let ([signature], Some(input)) = (signed.signatures.as_slice(), signed.signed_input(0)) else {
-        return Err(CertError::SignatureCount);
-    };
-    if is_signed_over(key, &input, signature) {
-        Ok(signed.peek()?)
-    } else {
-        Err(CertError::Signature)
-    }
-}
-
 /// Verifies a record's signatures and decodes it. `keys` holds one Ed25519 public key for each
 /// of [`Record::TAGS`], in their order.
 ///
@@ -108,7 +93,23 @@ pub fn verify_first<T: Record>(signed: &Signed<T>, key: &[u8; 32]) -> Result<T, 
 /// [`CertError::SignatureCount`] unless every signature is there, [`CertError::Signature`] when
 /// one is not by its key, [`CertError::Malformed`] when the payload is another record.
 pub fn verify<T: Record>(signed: &Signed<T>, keys: &[[u8; 32]]) -> Result<T, CertError> {
-    if signed.signatures.len() != T::TAGS.len() || keys.len() != T::TAGS.len() {
+    if keys.len() == T::TAGS.len() {
+        verify_signatures(signed, keys)
+    } else {
+        Err(CertError::SignatureCount)
+    }
+}
+
+/// Verifies a record that its first signer alone has signed, before it is countersigned.
+///
+/// # Errors
+/// As [`verify`]; [`CertError::SignatureCount`] too when somebody has countersigned already.
+pub fn verify_first<T: Record>(signed: &Signed<T>, key: &[u8; 32]) -> Result<T, CertError> {
+    verify_signatures(signed, &[*key])
+}
+
+fn verify_signatures<T: Record>(signed: &Signed<T>, keys: &[[u8; 32]]) -> Result<T, CertError> {
+    if signed.signatures.len() != keys.len() {
         return Err(CertError::SignatureCount);
     }
     for (index, (signature, key)) in signed.signatures.iter().zip(keys).enumerate() {

@@ -1,6 +1,6 @@
 //! What a chain proves, and what it does not.
 
-use realm_crypto::{CertError, Trust, succeed, verify_chain};
+use realm_crypto::{CertError, Trust, succeed, verify_chain, verify_own_chain};
 use realm_protocol::{
     Digest, RealmId, limits,
     records::{Chain, KemPurpose, Signed, SuccessionReason, scopes},
@@ -288,6 +288,25 @@ fn a_subtree_that_is_cut_off_goes_on_working_inside() {
         verify_chain(&chain, &inside).unwrap_err(),
         CertError::Expired
     );
+}
+
+#[test]
+fn a_realm_that_is_cut_off_still_proves_itself_to_itself() {
+    let t = tree();
+    let mut chain = t.leaf.chain();
+    let expired = t
+        .middle
+        .child_cert(&t.leaf, "cardiology", |c| c.not_after = NOW);
+    chain.links[2].child_cert = Some(expired);
+    chain.links[1].node_cert = t.middle.node_cert(|n| n.not_after = NOW);
+
+    let own = verify_own_chain(&chain, t.root.id, NOW).unwrap();
+
+    assert_eq!(own.realm(), t.leaf.id);
+    assert_eq!(own.expires(), NOW.plus(90 * DAY));
+    chain.links[2].node_cert = t.leaf.node_cert(|n| n.not_after = NOW);
+    let refused = verify_own_chain(&chain, t.root.id, NOW).unwrap_err();
+    assert_eq!(refused, CertError::Expired);
 }
 
 #[test]

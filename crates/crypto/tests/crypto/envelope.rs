@@ -8,6 +8,7 @@ use realm_protocol::{
     Digest, Envelope, Header, Kind, MessageId, Place, Signature, Suite, TAG_SINGLE,
     cbor::{self, Blob},
     limits,
+    message::Plaintext,
     records::scopes,
 };
 
@@ -374,4 +375,30 @@ fn a_key_of_small_order_is_not_sealed_to() {
     let refused = seal(&mut rng(5), &pair.here.node, &kem, &out).err();
 
     assert_eq!(refused, Some(SealError::Key));
+}
+
+#[test]
+fn padding_is_zeros_and_content_is_bounded_for_the_reader_too() {
+    let pair = pair();
+    let (source, target) = (pair.source.place(), pair.target.place());
+    let out = outgoing(Kind::Resolved, source, target, None, b"here");
+    let envelope = sign_clear(&mut rng(5), &pair.here.node, &out)
+        .unwrap()
+        .envelope;
+    let read = |edit: fn(&mut Plaintext)| {
+        let mut changed = envelope.clone();
+        let mut plaintext: Plaintext = cbor::decode(&changed.body).unwrap();
+        edit(&mut plaintext);
+        changed.body = Blob(cbor::encode(&plaintext));
+        let commitment = Digest::of(&[&changed.body]);
+        rewrite(&mut changed, |header| header.commitment = commitment);
+        sign(&mut changed, &pair.here);
+        open_clear(&verify(&changed, &pair.source).unwrap()).err()
+    };
+
+    assert_eq!(read(|plain| plain.padding = Some(Blob(vec![0; 9]))), None);
+    let hidden = read(|plain| plain.padding = Some(Blob(vec![0, 1])));
+    assert!(matches!(hidden, Some(OpenError::Malformed(_))));
+    let large = read(|plain| plain.content = Blob(vec![0; limits::BODY_BYTES + 1]));
+    assert_eq!(large, Some(OpenError::TooLarge));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use realm_crypto::{CertError, SigningKey, verify};
+use realm_crypto::{CertError, SigningKey, verify, verify_first};
 use realm_protocol::{
     Digest, NodeId, RealmId, Signature, TAG_ROOT, TAG_SINGLE,
     records::{
@@ -14,7 +14,7 @@ use realm_protocol::{
 use crate::{
     envelope::{self, pair},
     merkle::sign_bytes,
-    tree::NOW,
+    tree::{NOW, Realm},
 };
 
 const REALM: RealmId = RealmId::new([1; 32]);
@@ -195,4 +195,25 @@ fn a_record_needs_each_signature_by_its_own_key() {
     );
     let keys = [first.public(), second.public()];
     assert_eq!(verify(&signed, &keys), Err(CertError::SignatureCount));
+}
+
+#[test]
+fn what_is_countersigned_is_first_signed_by_one_alone() {
+    let (root, child) = (Realm::root(1), Realm::root(2));
+    let whole = root.child_cert(&child, "health", |_| ());
+    let parent = root.node.public();
+    let mut offered = whole.clone();
+    offered.signatures.truncate(1);
+
+    assert_eq!(
+        verify_first(&offered, &parent),
+        whole.peek().map_err(Into::into)
+    );
+
+    assert_eq!(
+        verify_first(&whole, &parent),
+        Err(CertError::SignatureCount)
+    );
+    let refused = verify_first(&offered, &child.node.public());
+    assert_eq!(refused, Err(CertError::Signature));
 }
