@@ -1,6 +1,6 @@
 //! Reading Cedar text, with every problem and where it stands.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr};
 
 use cedar_policy::{PolicySet, ValidationMode, ffi::DetailedError};
 use realm_protocol::limits;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
-mod complexity;
+mod nesting;
 
 /// One thing wrong with a policy's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,16 +51,15 @@ impl PolicyProblem {
     }
 
     fn from_cedar(id: &str, text: &str, error: &DetailedError) -> Self {
-        let offset = error
-            .source_locations
-            .first()
-            .map_or(0, |label| label.loc.start);
-        let label = error
-            .source_locations
-            .first()
-            .and_then(|label| label.label.clone());
-        let hint = error.help.clone().or(label);
-        Self::at(id, text, offset, error.message.clone(), hint)
+        let label = error.source_locations.first();
+        let offset = label.map_or(0, |label| label.loc.start);
+        let hint = error.help.clone();
+        let hint = hint.or_else(|| label.and_then(|label| label.label.clone()));
+        // The validator names policies by their place in the text; the position says it better.
+        let what = error.message.strip_prefix("for policy `");
+        let what = what.and_then(|what| what.split_once("`, "));
+        let what = what.map_or(error.message.as_str(), |(_, what)| what);
+        Self::at(id, text, offset, what.to_owned(), hint)
     }
 }
 
@@ -100,7 +99,7 @@ pub(crate) fn parse(
         let what = format!("a policy has at most {} bytes", limits::POLICY_BYTES);
         return Err(vec![PolicyProblem::whole(id.to_owned(), what)]);
     }
-    if let Some(offset) = complexity::excess(text) {
+    if let Some(offset) = nesting::excess(text) {
         let what = "the policy is nested too deeply".to_owned();
         let hint = "split it into several policies".to_owned();
         return Err(vec![PolicyProblem::at(id, text, offset, what, Some(hint))]);
@@ -123,15 +122,37 @@ pub(crate) fn parse(
 
 fn validate(id: &str, text: &str, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
     let result = schema::VALIDATOR.validate(set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(DetailedError::from);
-    let warnings = result.validation_warnings().map(DetailedError::from);
-    let problem = |error: DetailedError| PolicyProblem::from_cedar(id, text, &error);
-    // Cedar checks a policy once for every kind of request, and repeats itself.
-    let problems = errors.chain(warnings).map(problem);
-    let keyed = problems.map(|found| ((found.line, found.column, found.what.clone()), found));
-    let problems: BTreeMap<_, _> = keyed.collect();
-    if problems.is_empty() {
+    let mut found: Vec<_> = result
+        .validation_errors()
+        .map(DetailedError::from)
+        .collect();
+    if found.is_empty() {
+        found = result
+            .validation_warnings()
+            .map(DetailedError::from)
+            .collect();
+    }
+    if found.is_empty() {
         return Ok(());
     }
+    let spans: Vec<Range<usize>> = found.iter().map(span).collect();
+    // Cedar checks a policy once for every kind of request, and repeats itself.
+    let mut problems = BTreeMap::new();
+    for (error, wide) in found.iter().zip(&spans) {
+        // What is wrong with a whole policy mostly follows from what is wrong inside it.
+        if !spans.iter().any(|narrow| inside(narrow, wide)) {
+            let problem = PolicyProblem::from_cedar(id, text, error);
+            problems.insert((wide.start, problem.what.clone()), problem);
+        }
+    }
     Err(problems.into_values().collect())
+}
+
+fn span(error: &DetailedError) -> Range<usize> {
+    let location = error.source_locations.first().map(|label| label.loc);
+    location.map_or(0..usize::MAX, |location| location.start..location.end)
+}
+
+fn inside(narrow: &Range<usize>, wide: &Range<usize>) -> bool {
+    narrow != wide && narrow.start >= wide.start && narrow.end <= wide.end
 }

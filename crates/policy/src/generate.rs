@@ -69,41 +69,37 @@ pub fn peer_policies(
     petname: &str,
     scopes: &[RealmPath],
 ) -> PolicyTexts {
-    let reach = |path: &RealmPath| {
-        let path = path.clone();
-        Scope {
-            root: root.root,
-            path,
-        }
-    };
-    let scopes: Vec<String> = scopes.iter().map(|path| realm(&reach(path))).collect();
     if scopes.is_empty() {
         let text = "// This peering opens no realm of this tree.\n".to_owned();
-        return PolicyTexts {
-            own: text.clone(),
-            subtree: text,
-        };
+        let own = text.clone();
+        return PolicyTexts { own, subtree: text };
     }
-    let (peer, scopes) = (literal(&peer.to_string()), scopes.join(", "));
-    let head = format!(
-        "@id({})\n@peer({})\npermit (\n  principal in Realm::{peer},\n",
-        literal(&format!("peer-{petname}")),
-        literal(petname),
-    );
-    let tail = format!(")\nwhen {{ resource in [{scopes}] }};\n");
+    let scopes = scopes.iter().cloned().map(|path| {
+        let root = root.root;
+        realm(&Scope { root, path })
+    });
+    let scopes = scopes.collect::<Vec<_>>().join(", ");
+    let id = literal(&format!("peer-{petname}"));
+    let (petname, peer) = (literal(petname), literal(&peer.to_string()));
+    let permit = |actions, resource| {
+        format!(
+            "@id({id})\n@peer({petname})\npermit (\n  principal in Realm::{peer},\n  \
+             action in [{actions}],\n  {resource}\n)\nwhen {{ resource in [{scopes}] }};\n"
+        )
+    };
+    let reach = r#"Action::"discover", Action::"relay""#;
+    let call = r#"Action::"discover", Action::"relay", Action::"invoke""#;
     PolicyTexts {
-        own: format!(
-            r#"// The peer's tree may find and reach these realms of this tree through this one.
-{head}  action in [Action::"discover", Action::"relay"],
-  resource is Realm
-{tail}"#
-        ),
-        subtree: format!(
-            r#"// The peer's tree may reach these realms, and call what they themselves permit.
-{head}  action in [Action::"discover", Action::"relay", Action::"invoke"],
-  resource
-{tail}"#
-        ),
+        own: [
+            "// The peer's tree may find these realms of this tree, and reach them through here.\n",
+            &permit(reach, "resource is Realm"),
+        ]
+        .concat(),
+        subtree: [
+            "// The peer's tree may reach these realms, and call what they permit themselves.\n",
+            &permit(call, "resource"),
+        ]
+        .concat(),
     }
 }
 
