@@ -13,7 +13,7 @@ use realm_protocol::{
 };
 
 pub(crate) const DAY: u64 = 24 * 60 * 60 * 1_000;
-/// Noon, in all tests.
+/// The wall clock in all tests.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 pub(crate) fn rng(seed: u8) -> ChaCha20Rng {
