@@ -59,7 +59,13 @@ impl PolicyProblem {
         let what = error.message.strip_prefix("for policy `");
         let what = what.and_then(|what| what.split_once("`, "));
         let what = what.map_or(error.message.as_str(), |(_, what)| what);
-        Self::at(id, text, offset, what.to_owned(), hint)
+        Self::at(
+            id,
+            text,
+            offset,
+            what.to_owned(),
+            hint.or_else(|| hint_for(what)),
+        )
     }
 }
 
@@ -70,6 +76,18 @@ impl fmt::Display for PolicyProblem {
         }
         write!(f, "{}:{}: {}", self.line, self.column, self.what)
     }
+}
+
+/// What Cedar cannot know to suggest.
+fn hint_for(what: &str) -> Option<String> {
+    let hint = if what.contains("on entity type `Realm` not found") {
+        "only loops have a name: say `resource is Loop` in the scope"
+    } else if what.contains("policy is impossible") {
+        "invoke is about loops, relay and join are about realms, discover is about both"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
 }
 
 /// Reads Cedar text and checks it strictly against the schema; gives every problem, or none.
@@ -136,13 +154,18 @@ fn validate(id: &str, text: &str, set: &PolicySet) -> Result<(), Vec<PolicyProbl
         return Ok(());
     }
     let spans: Vec<Range<usize>> = found.iter().map(span).collect();
-    // Cedar checks a policy once for every kind of request, and repeats itself.
     let mut problems = BTreeMap::new();
     for (error, wide) in found.iter().zip(&spans) {
         // What is wrong with a whole policy mostly follows from what is wrong inside it.
         if !spans.iter().any(|narrow| inside(narrow, wide)) {
+            // Cedar checks a policy once for every kind of request: one complaint is enough.
             let problem = PolicyProblem::from_cedar(id, text, error);
-            problems.insert((wide.start, problem.what.clone()), problem);
+            let first = problems
+                .entry((wide.start, wide.end))
+                .or_insert(problem.clone());
+            if problem.what < first.what {
+                *first = problem;
+            }
         }
     }
     Err(problems.into_values().collect())

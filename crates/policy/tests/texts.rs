@@ -325,7 +325,11 @@ fn check_says_where_and_what() {
             (line, column),
             "{text}\n{problems:#?}"
         );
-        assert!(!first.what.is_empty());
+        assert_eq!(
+            problems.len(),
+            1,
+            "one complaint for each place: {problems:#?}"
+        );
     }
 }
 
