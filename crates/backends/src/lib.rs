@@ -1,1 +1,16 @@
 //! Calling models, HTTP agents and child processes: plain async functions.
+//!
+//! [`Backends`] answers the executor's requests. [`pure`] answers those that need no IO at once,
+//! [`mock`] is the model that needs no model, and [`address`] decides which hosts an HTTP agent
+//! may have. Dropping a call stops its work: the connection closes, the process group is killed.
+//!
+//! It must never know realms, routing, or traces.
+
+pub mod address;
+mod backends;
+mod http;
+pub mod mock;
+mod process;
+mod resolver;
+
+pub use backends::{Backends, pure};

@@ -1,0 +1,150 @@
+//! Which hosts an HTTP agent may have.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use realm_executor::BackendError;
+use url::{Host, Url};
+
+/// Addresses of metadata services, which hand out a machine's credentials to whoever asks.
+const METADATA_V4: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+/// The same service of one cloud, under its own prefix.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// A URL that may be called, as far as its text tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The URL, normalised.
+    pub url: Url,
+    /// `host:port`, lower case, as `allowPrivate` names it.
+    pub authority: String,
+    /// Whether the operator allows addresses that are not public.
+    pub private: bool,
+}
+
+/// Reads a URL and refuses what its text alone gives away. Names are checked again, by their
+/// addresses, when they are resolved to connect.
+///
+/// # Errors
+/// [`BackendError::Refused`] for another scheme than `http` and `https`, for user and password,
+/// and for what is not a URL; [`BackendError::Blocked`] and [`BackendError::Metadata`] for
+/// addresses.
+pub fn target(url: &str, allow_private: &[String]) -> Result<Target, BackendError> {
+    let url = Url::parse(url).map_err(|_| BackendError::Refused {
+        reason: "not an absolute URL",
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(BackendError::Refused {
+            reason: "only http and https are called",
+        });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(BackendError::Refused {
+            reason: "a URL holds no user and no password",
+        });
+    }
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return Err(BackendError::Refused {
+            reason: "the URL has no host",
+        });
+    };
+    let authority = format!("{host}:{port}");
+    let private = allow_private
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(&authority));
+    let address = match host {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
+    };
+    if let Some(address) = address {
+        check(&authority, address, private)?;
+    }
+    Ok(Target {
+        url,
+        authority,
+        private,
+    })
+}
+
+/// Checks one address of a host.
+///
+/// # Errors
+/// [`BackendError::Metadata`] always for metadata services; [`BackendError::Blocked`] for what is
+/// not public, unless the operator allows it for this host.
+pub fn check(host: &str, address: IpAddr, private: bool) -> Result<(), BackendError> {
+    if is_metadata(address) {
+        Err(BackendError::Metadata {
+            address: address.to_string(),
+        })
+    } else if private || is_public(address) {
+        Ok(())
+    } else {
+        Err(BackendError::Blocked {
+            host: host.to_owned(),
+            address: address.to_string(),
+        })
+    }
+}
+
+/// Whether an address belongs to the public internet. What carries another address inside
+/// (mapped, translated, tunnelled) does not.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224.., ..)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    )
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let global = a & 0xe000 == 0x2000;
+    let special = matches!(
+        (a, b),
+        (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) | (0x3fff, 0..=0xfff)
+    );
+    global && !special
+}
+
+/// Whether an address is, or carries, a metadata service's.
+fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => METADATA_V4.contains(&address),
+        IpAddr::V6(METADATA_V6) => true,
+        IpAddr::V6(address) => carried(address)
+            .iter()
+            .any(|inner| METADATA_V4.contains(inner)),
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for: in its last 32 bits (mapped, compatible,
+/// translated) and behind its first 16 (6to4).
+fn carried(address: Ipv6Addr) -> [Ipv4Addr; 2] {
+    let [_, b, c, _, _, _, g, h] = address.segments();
+    let inner = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    [inner(g, h), inner(b, c)]
+}

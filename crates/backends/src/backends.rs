@@ -1,0 +1,64 @@
+//! One door to every backend.
+
+use realm_executor::{BackendError, BackendReply, BackendRequest};
+
+use crate::{http::HttpAgents, mock, process};
+
+/// All backends of one daemon. Making it does nothing; HTTP clients are built when first used.
+#[derive(Debug, Default)]
+pub struct Backends {
+    http: HttpAgents,
+}
+
+impl Backends {
+    /// Makes the backends.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does a piece of work. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// [`BackendError`] by what went wrong; the request's time is kept here.
+    pub async fn call(&self, request: BackendRequest) -> Result<BackendReply, BackendError> {
+        match request {
+            BackendRequest::Mock {
+                prompt,
+                system: _,
+                model,
+            } => Ok(mock::reply(&prompt, model)),
+            BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
+            BackendRequest::Http {
+                url,
+                headers,
+                body,
+                timeout_ms,
+                allow_private,
+            } => {
+                self.http
+                    .post(&url, &headers, &body, timeout_ms, &allow_private)
+                    .await
+            }
+            BackendRequest::Process {
+                argv,
+                env,
+                cwd,
+                input,
+                timeout_ms,
+            } => process::run(&argv, &env, cwd.as_deref(), &input, timeout_ms).await,
+        }
+    }
+}
+
+/// Answers the requests that need no IO: the mock model and `echo`.
+pub fn pure(request: &BackendRequest) -> Option<Result<BackendReply, BackendError>> {
+    match request {
+        BackendRequest::Mock {
+            prompt,
+            system: _,
+            model,
+        } => Some(Ok(mock::reply(prompt, model.clone()))),
+        BackendRequest::Echo { input } => Some(Ok(BackendReply::json(input.clone()))),
+        BackendRequest::Http { .. } | BackendRequest::Process { .. } => None,
+    }
+}

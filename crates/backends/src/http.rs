@@ -1,0 +1,171 @@
+//! HTTP agents: a POST of JSON, answered with JSON.
+
+use std::{collections::BTreeMap, error::Error, sync::OnceLock, time::Duration};
+
+use realm_executor::{BackendError, BackendReply};
+use realm_protocol::{json, limits};
+use reqwest::{
+    Client, Response,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    redirect,
+};
+use serde_json::Value;
+
+use crate::{
+    address::{self, Target},
+    resolver::{CheckedResolver, NotAllowed},
+};
+
+/// Time to connect, within the time of the whole exchange.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Headers that belong to the exchange itself.
+const OWN_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "proxy-authorization",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The clients: one that reaches public addresses only, one for hosts the operator allows by
+/// name. They share no connections.
+#[derive(Debug, Default)]
+pub(crate) struct HttpAgents {
+    public: OnceLock<Client>,
+    private: OnceLock<Client>,
+}
+
+impl HttpAgents {
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+        body: &Value,
+        timeout_ms: u64,
+        allow_private: &[String],
+    ) -> Result<BackendReply, BackendError> {
+        let target = address::target(url, allow_private)?;
+        let headers = header_map(headers)?;
+        let client = self.client(&target)?;
+        let timeout = Duration::from_millis(timeout_ms);
+        let request = client.post(target.url.clone()).headers(headers);
+        let exchange = async {
+            let sent = request.body(json::to_bytes(body)).send().await;
+            let response = sent.map_err(|error| failed(&target, &error))?;
+            read(&target, response).await
+        };
+        let answered = tokio::time::timeout(timeout, exchange).await;
+        answered
+            .unwrap_or(Err(BackendError::Timeout {
+                after_ms: timeout_ms,
+            }))
+            .map(BackendReply::json)
+    }
+
+    fn client(&self, target: &Target) -> Result<&Client, BackendError> {
+        let cell = if target.private {
+            &self.private
+        } else {
+            &self.public
+        };
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let client = build(target.private).map_err(|error| failed(target, &error))?;
+        Ok(cell.get_or_init(|| client))
+    }
+}
+
+fn build(private: bool) -> reqwest::Result<Client> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Losing the race to another installer is as good as winning it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    Client::builder()
+        .user_agent(concat!("realm/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .dns_resolver(CheckedResolver { private })
+        .build()
+}
+
+fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, BackendError> {
+    let mut map =
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    for (name, value) in headers {
+        let refused = || BackendError::Refused {
+            reason: "a header's name or value is not allowed",
+        };
+        let name: HeaderName = name.parse().map_err(|_| refused())?;
+        let value: HeaderValue = value.parse().map_err(|_| refused())?;
+        if OWN_HEADERS.contains(&name.as_str()) {
+            return Err(refused());
+        }
+        map.insert(name, value);
+    }
+    Ok(map)
+}
+
+async fn read(target: &Target, mut response: Response) -> Result<Value, BackendError> {
+    if !response.status().is_success() {
+        return Err(BackendError::Status {
+            code: response.status().as_u16(),
+        });
+    }
+    let too_large = BackendError::TooLarge {
+        limit: limits::BACKEND_BYTES,
+    };
+    if response
+        .content_length()
+        .is_some_and(|length| length > limits::BACKEND_BYTES as u64)
+    {
+        return Err(too_large);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| failed(target, &error))?
+    {
+        if body.len().saturating_add(chunk.len()) > limits::BACKEND_BYTES {
+            return Err(too_large);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    json::parse(&body).map_err(|error| BackendError::BadOutput {
+        reason: error.to_string(),
+    })
+}
+
+/// The reason of a failed exchange: the resolver's refusal if there was one, else the innermost.
+fn failed(target: &Target, error: &reqwest::Error) -> BackendError {
+    let mut innermost: &dyn Error = error;
+    loop {
+        if let Some(NotAllowed(refused)) = innermost.downcast_ref() {
+            return named(target, refused);
+        }
+        match innermost.source() {
+            Some(source) => innermost = source,
+            None => break,
+        }
+    }
+    BackendError::Unreachable {
+        host: target.authority.clone(),
+        reason: innermost.to_string(),
+    }
+}
+
+/// The resolver knows no ports; the operator's list does.
+fn named(target: &Target, refused: &BackendError) -> BackendError {
+    match refused {
+        BackendError::Blocked { address, .. } => BackendError::Blocked {
+            host: target.authority.clone(),
+            address: address.clone(),
+        },
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
+
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
+
+use realm_executor::{BackendError, BackendReply};
+use realm_protocol::{json, limits};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, Command},
+};
+
+/// The environment of every process; a manifest adds to it and overrides it.
+const ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
+    ("LANG", "C.UTF-8"),
+];
+/// Bytes of standard error that are kept, the last ones.
+const STDERR_BYTES: usize = 4 * 1024;
+/// Files a process may have open.
+const OPEN_FILES: u64 = 1_024;
+/// Bytes a process may write to one file.
+const FILE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Runs a program to its end. Its process group is killed when it has ended, when its time is
+/// over, and when the future is dropped.
+pub(crate) async fn run(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: Option<&str>,
+    input: &Value,
+    timeout_ms: u64,
+) -> Result<BackendReply, BackendError> {
+    let [program, arguments @ ..] = argv else {
+        return Err(BackendError::Refused {
+            reason: "argv names no program",
+        });
+    };
+    let child = spawn(program, arguments, env, cwd)?;
+    let limit = Duration::from_millis(timeout_ms);
+    let ended = tokio::time::timeout(limit, converse(child, json::to_bytes(input))).await;
+    let output = ended.unwrap_or(Err(BackendError::Timeout {
+        after_ms: timeout_ms,
+    }))?;
+    let parsed = json::parse(&output);
+    parsed
+        .map(BackendReply::json)
+        .map_err(|error| BackendError::BadOutput {
+            reason: error.to_string(),
+        })
+}
+
+/// A process whose group dies with it.
+struct Group {
+    child: Child,
+    id: Option<Pid>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        kill(self.id);
+    }
+}
+
+fn kill(group: Option<Pid>) {
+    if let Some(group) = group {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+fn spawn(
+    program: &str,
+    arguments: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: Option<&str>,
+) -> Result<Group, BackendError> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .envs(env);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true);
+    if let Some(cwd) = cwd {
+        command.current_dir(cwd);
+    }
+    let child = command.spawn().map_err(|error| BackendError::Spawn {
+        program: program.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let id = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    if let Some(id) = id {
+        bound(id);
+    }
+    Ok(Group { child, id })
+}
+
+/// Bounds what the process may take. It may have ended already; then there is nothing to bound.
+fn bound(id: Pid) {
+    let bounds = [
+        (Resource::Core, 0),
+        (Resource::Nofile, OPEN_FILES),
+        (Resource::Fsize, FILE_BYTES),
+    ];
+    for (resource, most) in bounds {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        let _ = rustix::process::prlimit(Some(id), resource, limit);
+    }
+}
+
+/// Writes the input, reads what comes, and waits for the end.
+async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+    let Group { child, id } = &mut group;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // What the process leaves behind ends with it, and lets go of the pipes.
+    let end = async {
+        let status = child.wait().await;
+        kill(*id);
+        status
+    };
+    let others = async { Ok(tokio::join!(feed(stdin, input), read_tail(stderr), end)) };
+    let (output, ((), stderr, status)) = tokio::try_join!(read_capped(stdout), others)?;
+    let status = status.map_err(|error| BackendError::BadOutput {
+        reason: error.to_string(),
+    })?;
+    if status.success() {
+        Ok(output)
+    } else {
+        Err(BackendError::Exit {
+            code: status.code(),
+            stderr,
+        })
+    }
+}
+
+/// Hands over the input; a process that does not read it is free not to.
+async fn feed(stdin: Option<ChildStdin>, input: Vec<u8>) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(&input).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, BackendError> {
+    let mut output = Vec::new();
+    let Some(stream) = stream else {
+        return Ok(output);
+    };
+    let limit = limits::BACKEND_BYTES;
+    let read = stream.take(limit as u64 + 1).read_to_end(&mut output).await;
+    read.map_err(|error| BackendError::BadOutput {
+        reason: error.to_string(),
+    })?;
+    if output.len() > limit {
+        Err(BackendError::TooLarge { limit })
+    } else {
+        Ok(output)
+    }
+}
+
+/// Reads to the end and keeps the last bytes.
+async fn read_tail(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut tail = Vec::new();
+    let mut buffer = vec![0; STDERR_BYTES];
+    if let Some(mut stream) = stream {
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            tail.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            tail.drain(..tail.len().saturating_sub(STDERR_BYTES));
+        }
+    }
+    String::from_utf8_lossy(&tail).trim_end().to_owned()
+}

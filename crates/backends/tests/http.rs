@@ -1,0 +1,180 @@
+//! HTTP agents on a real listener.
+
+use std::collections::BTreeMap;
+
+use realm_backends::Backends;
+use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// Answers one request with the given bytes and gives back what was asked.
+async fn serve_once(listener: TcpListener, answer: Vec<u8>) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let asked = read_request(&mut stream).await;
+    // A client that has seen enough hangs up.
+    let _ = stream.write_all(&answer).await;
+    asked
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut asked = Vec::new();
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&asked).contains("\r\n\r\n{") || !asked.ends_with(b"}") {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "the client hung up early");
+        asked.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8(asked).unwrap()
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn request(port: u16, host: &str, allow: bool) -> BackendRequest {
+    let authority = format!("{host}:{port}");
+    BackendRequest::Http {
+        url: format!("http://{authority}/run"),
+        headers: BTreeMap::from([("x-agent".to_owned(), "one".to_owned())]),
+        body: json!({"n": 1}),
+        timeout_ms: 10_000,
+        allow_private: if allow { vec![authority] } else { Vec::new() },
+    }
+}
+
+async fn call(bytes: Vec<u8>) -> (Result<BackendReply, BackendError>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = Backends::new();
+    tokio::join!(
+        backends.call(request(port, "127.0.0.1", true)),
+        serve_once(listener, bytes)
+    )
+}
+
+#[tokio::test]
+async fn the_input_is_posted_and_the_answer_is_the_output() {
+    let (reply, asked) = call(answer("200 OK", "", r#"{"ok":true}"#)).await;
+
+    assert_eq!(
+        reply.unwrap().output,
+        BackendOutput::Json(json!({"ok": true}))
+    );
+    assert!(asked.starts_with("POST /run HTTP/1.1\r\n"), "{asked}");
+    assert!(
+        asked.contains("content-type: application/json\r\n"),
+        "{asked}"
+    );
+    assert!(asked.contains("x-agent: one\r\n"), "{asked}");
+    assert!(asked.ends_with("\r\n\r\n{\"n\":1}"), "{asked}");
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let (reply, _) = call(answer(
+        "302 Found",
+        "location: http://169.254.169.254/\r\n",
+        "",
+    ))
+    .await;
+
+    assert_eq!(reply.unwrap_err(), BackendError::Status { code: 302 });
+}
+
+#[tokio::test]
+async fn answers_that_are_not_success_or_not_json_are_errors() {
+    let (failed, _) = call(answer("500 Internal Server Error", "", "{}")).await;
+    let (text, _) = call(answer("200 OK", "", "hello")).await;
+    let (twice, _) = call(answer("200 OK", "", r#"{"a":1,"a":2}"#)).await;
+
+    assert_eq!(failed.unwrap_err(), BackendError::Status { code: 500 });
+    assert!(matches!(text, Err(BackendError::BadOutput { .. })));
+    assert!(matches!(twice, Err(BackendError::BadOutput { .. })));
+}
+
+#[tokio::test]
+async fn an_answer_past_the_limit_is_refused_by_its_length_and_by_its_bytes() {
+    let (declared, _) =
+        call(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n{".to_vec()).await;
+    let mut endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\"".to_vec();
+    endless.resize(realm_protocol::limits::BACKEND_BYTES + 4096, b'x');
+    let (streamed, _) = call(endless).await;
+
+    assert!(matches!(declared, Err(BackendError::TooLarge { .. })));
+    assert!(matches!(streamed, Err(BackendError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn a_name_is_judged_by_its_addresses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = Backends::new();
+
+    let refused = backends
+        .call(request(port, "localhost", false))
+        .await
+        .unwrap_err();
+    let literal = backends
+        .call(request(port, "127.0.0.1", false))
+        .await
+        .unwrap_err();
+
+    assert!(
+        matches!(&refused, BackendError::Blocked { host, .. } if *host == format!("localhost:{port}")),
+        "{refused}"
+    );
+    assert!(matches!(literal, BackendError::Blocked { .. }));
+}
+
+#[tokio::test]
+async fn an_allowed_name_is_reached() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = Backends::new();
+
+    let served = serve_once(listener, answer("200 OK", "", "[1]"));
+    let (reply, _) = tokio::join!(backends.call(request(port, "localhost", true)), served);
+
+    assert_eq!(reply.unwrap().output, BackendOutput::Json(json!([1])));
+}
+
+#[tokio::test]
+async fn an_agent_that_never_answers_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = Backends::new();
+
+    let mut asked = request(port, "127.0.0.1", true);
+    if let BackendRequest::Http { timeout_ms, .. } = &mut asked {
+        *timeout_ms = 20;
+    }
+
+    let refused = backends.call(asked).await.unwrap_err();
+
+    assert_eq!(refused, BackendError::Timeout { after_ms: 20 });
+}
+
+#[tokio::test]
+async fn headers_of_the_exchange_itself_cannot_be_set() {
+    for name in ["Host", "content-length", "Transfer-Encoding", "bad name"] {
+        let request = BackendRequest::Http {
+            url: "https://example.org/".to_owned(),
+            headers: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
+            body: json!({}),
+            timeout_ms: 1,
+            allow_private: Vec::new(),
+        };
+        let refused = Backends::new().call(request).await.unwrap_err();
+        assert!(
+            matches!(refused, BackendError::Refused { .. }),
+            "{name}: {refused}"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! The mock model and the requests that need no IO.
+
+use realm_backends::{mock, pure};
+use realm_executor::{BackendOutput, BackendRequest};
+use serde_json::json;
+
+#[test]
+fn greets_by_name_whatever_else_the_prompt_says() {
+    for (prompt, greeting) in [
+        ("Please greet someone named Ada.", "Hello, Ada!"),
+        ("GREET Bob and summarize", "Hello, Bob!"),
+        ("greet\n  someone named Eve", "Hello, Eve!"),
+        ("greet someone", "Hello, someone!"),
+    ] {
+        assert_eq!(
+            mock::complete(prompt),
+            json!({"greeting": greeting}),
+            "{prompt}"
+        );
+    }
+}
+
+#[test]
+fn answers_by_the_first_rule_that_fits() {
+    for (prompt, members) in [
+        ("Summarize and classify this", vec!["summary", "keyPoints"]),
+        ("a Summary, please", vec!["summary", "keyPoints"]),
+        ("Classify and retrieve", vec!["category", "confidence"]),
+        ("which category?", vec!["category", "confidence"]),
+        ("retrieve keywords", vec!["documents"]),
+        ("find documents for this", vec!["documents"]),
+        ("extract the answer", vec!["keywords"]),
+        ("one keyword", vec!["keywords"]),
+        ("Answer me", vec!["answer"]),
+        ("synthesize", vec!["answer"]),
+        ("hello", vec!["text"]),
+        ("greetings", vec!["text"]),
+    ] {
+        let answer = mock::complete(prompt);
+        let keys: Vec<&str> = answer
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(keys, members, "{prompt}");
+    }
+}
+
+#[test]
+fn lists_have_three_items_and_categories_a_confidence() {
+    assert_eq!(
+        mock::complete("summarize")["keyPoints"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(
+        mock::complete("retrieve")["documents"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(
+        mock::complete("extract"),
+        json!({"keywords": ["alpha", "beta", "gamma"]})
+    );
+    assert_eq!(
+        mock::complete("classify"),
+        json!({"category": "general", "confidence": 0.87})
+    );
+}
+
+#[test]
+fn tokens_are_a_quarter_of_the_characters_rounded_up() {
+    let request = BackendRequest::Mock {
+        prompt: "äöüßx".to_owned(),
+        system: None,
+        model: Some("m".to_owned()),
+    };
+
+    let reply = pure(&request).unwrap().unwrap();
+
+    assert_eq!(reply.input_tokens, Some(2));
+    assert_eq!(reply.output_tokens, Some(4)); // {"text":"äöüßx"} has 16 characters
+    assert_eq!(reply.model.as_deref(), Some("m"));
+}
+
+#[test]
+fn echo_is_answered_without_io() {
+    let request = BackendRequest::Echo {
+        input: json!({"a": [1]}),
+    };
+
+    let reply = pure(&request).unwrap().unwrap();
+
+    assert_eq!(reply.output, BackendOutput::Json(json!({"a": [1]})));
+}
