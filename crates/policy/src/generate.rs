@@ -61,8 +61,9 @@ when {{ context.answer }};
     )
 }
 
-/// What a peering adds at a root: the peer's tree may reach into `scopes`. Each realm's own
-/// policy still decides about its loops. Without scopes, nothing is permitted.
+/// What a peering adds at a root: all of the peer's tree may reach into `scopes`, which are
+/// subtrees of this tree. Each realm's own policy still decides about its loops. Without scopes,
+/// nothing is permitted.
 pub fn peer_policies(
     root: &Scope,
     peer: RealmId,

@@ -29,8 +29,8 @@ impl Routes {
     /// Whether a message may have come over the link.
     ///
     /// `peer_scopes` gives, for a peer's root, the subtrees of its tree that the peering lets
-    /// messages come from; the empty path is the whole tree. Forwards only: what may be reached
-    /// on this side is policy.
+    /// messages come from; the empty path is the whole tree. What they may reach on this side is
+    /// for policy to say.
     ///
     /// # Errors
     /// [`IngressError`], the first that applies: link, hops, phase, source, destination.
