@@ -96,6 +96,8 @@ struct Link {
     source: Option<Source>,
     counted: Option<Counted>,
     stage: Stage,
+    /// Closed by this side, whoever then hangs up first.
+    closing: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -202,7 +204,8 @@ impl Links {
 
     /// Closes a link once what is queued is sent.
     pub(crate) fn close(&mut self, id: LinkId) {
-        if let Some((&connection, link)) = self.links.iter().find(|(_, link)| link.id == id) {
+        if let Some((&connection, link)) = self.links.iter_mut().find(|(_, link)| link.id == id) {
+            link.closing = true;
             let peer = link.peer;
             self.notify(connection, peer, Command::Close);
         }
@@ -213,8 +216,11 @@ impl Links {
         self.stopping = true;
         let open: Vec<_> = self
             .links
-            .iter()
-            .map(|(connection, link)| (*connection, link.peer))
+            .iter_mut()
+            .map(|(connection, link)| {
+                link.closing = true;
+                (*connection, link.peer)
+            })
             .collect();
         for (connection, peer) in open {
             self.notify(connection, peer, Command::Close);
@@ -360,6 +366,7 @@ impl Links {
             source,
             counted: None,
             stage: Stage::Opening,
+            closing: false,
         };
         self.links.insert(connection, link);
         Handler::new(connection, Arc::clone(&self.limits), self.witness.clone())
@@ -393,6 +400,11 @@ impl Links {
     fn end(&mut self, connection: ConnectionId, reason: DownReason) {
         let Some(link) = self.links.get_mut(&connection) else {
             return;
+        };
+        let reason = if link.closing {
+            DownReason::ClosedHere
+        } else {
+            reason
         };
         let told = match (
             std::mem::replace(&mut link.stage, Stage::Ended),

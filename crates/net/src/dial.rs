@@ -21,7 +21,7 @@ pub enum DialError {
     /// The node id is no Ed25519 public key.
     #[error("the node id is not a public key")]
     InvalidNode,
-    /// The node is this one.
+    /// The node, or every address given, is this node's own.
     #[error("the node is this node")]
     OwnNode,
     /// `Limits::pending` dials are under way already.
@@ -148,7 +148,8 @@ impl From<&swarm::DialError> for Outcome {
                 address: bare(address),
                 error: AttemptError::WrongNode(identity::node_id(obtained).ok()),
             }),
-            swarm::DialError::NoAddresses => Self::Failed(DialError::NoAddress),
+            // The swarm leaves out the addresses it listens on itself.
+            swarm::DialError::NoAddresses => Self::Failed(DialError::OwnNode),
             swarm::DialError::DialPeerConditionFalse(_) | swarm::DialError::Aborted => {
                 Self::Failed(DialError::Stopping)
             }

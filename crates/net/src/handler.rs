@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     mem,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use libp2p::{
@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::{
     DownReason, Inbox, Limits, Outbox,
     deadline::Deadline,
-    lane::{Reader, Writer, Written},
+    lane::{Reader, Writer, Written, poll_discard},
     queue::queues,
 };
 
@@ -65,19 +65,32 @@ pub(crate) struct Handler {
 
 #[derive(Debug)]
 enum State {
-    Opening {
-        inbound: Option<Stream>,
-        outbound: Option<Stream>,
-    },
+    Opening(Box<Opening>),
     Open(Box<Lanes>),
-    Closing(Writer<Stream>),
+    Closing(Box<Goodbye>),
     Ended,
+}
+
+/// The lanes negotiated so far.
+#[derive(Debug, Default)]
+struct Opening {
+    inbound: Option<Stream>,
+    outbound: Option<Stream>,
 }
 
 #[derive(Debug)]
 struct Lanes {
     reader: Reader<Stream>,
     writer: Writer<Stream>,
+}
+
+/// A link this side closes: what is queued is sent, then the lane ends, then the peer, having
+/// read it all, ends its own. To hang up any sooner could cost the peer the last frames.
+#[derive(Debug)]
+struct Goodbye {
+    writer: Writer<Stream>,
+    written: bool,
+    from_peer: Stream,
 }
 
 impl Handler {
@@ -92,10 +105,7 @@ impl Handler {
             admission: Deadline::after(limits.admission),
             phase: Deadline::after(limits.negotiate),
             limits,
-            state: State::Opening {
-                inbound: None,
-                outbound: None,
-            },
+            state: State::Opening(Box::default()),
             requested: false,
             admitted: false,
             reports: VecDeque::new(),
@@ -113,8 +123,8 @@ impl Handler {
     fn take_inbound(&mut self, mut stream: Stream) {
         stream.ignore_for_keep_alive();
         match &mut self.state {
-            State::Opening { inbound, .. } if inbound.is_none() => *inbound = Some(stream),
-            State::Opening { .. } | State::Open(_) => self.end(DownReason::SecondLane),
+            State::Opening(lanes) if lanes.inbound.is_none() => lanes.inbound = Some(stream),
+            State::Opening(_) | State::Open(_) => self.end(DownReason::SecondLane),
             State::Closing(_) | State::Ended => {}
         }
         self.open();
@@ -122,21 +132,21 @@ impl Handler {
 
     fn take_outbound(&mut self, mut stream: Stream) {
         stream.ignore_for_keep_alive();
-        if let State::Opening { outbound, .. } = &mut self.state {
-            *outbound = Some(stream);
+        if let State::Opening(lanes) = &mut self.state {
+            lanes.outbound = Some(stream);
         }
         self.open();
     }
 
     /// Opens the link once both lanes are there.
     fn open(&mut self) {
-        let State::Opening { inbound, outbound } = &mut self.state else {
+        let State::Opening(lanes) = &mut self.state else {
             return;
         };
-        if inbound.is_none() || outbound.is_none() {
+        if lanes.inbound.is_none() || lanes.outbound.is_none() {
             return;
         }
-        let (Some(from_peer), Some(to_peer)) = (inbound.take(), outbound.take()) else {
+        let (Some(from_peer), Some(to_peer)) = (lanes.inbound.take(), lanes.outbound.take()) else {
             return;
         };
         let (outbox, inbox, outbox_end, inbox_end) = queues(&self.limits);
@@ -155,13 +165,17 @@ impl Handler {
 
     fn close(&mut self) {
         match mem::replace(&mut self.state, State::Ended) {
-            State::Opening { .. } => self
+            State::Opening(_) => self
                 .reports
                 .push_back(Report::Ended(DownReason::ClosedHere)),
             State::Open(lanes) => {
                 let mut writer = lanes.writer;
                 writer.finish();
-                self.state = State::Closing(writer);
+                self.state = State::Closing(Box::new(Goodbye {
+                    writer,
+                    written: false,
+                    from_peer: lanes.reader.into_stream(),
+                }));
                 self.phase = Deadline::after(self.limits.close);
             }
             unchanged => self.state = unchanged,
@@ -181,14 +195,14 @@ impl Handler {
         let unadmitted = self.admission.poll(cx).is_ready();
         let inbox_bytes = self.inbox_bytes();
         match &mut self.state {
-            State::Opening { .. } if late => Poll::Ready(DownReason::NoLanes),
-            State::Opening { .. } | State::Open(_) if unadmitted => {
+            State::Opening(_) if late => Poll::Ready(DownReason::NoLanes),
+            State::Opening(_) | State::Open(_) if unadmitted => {
                 Poll::Ready(DownReason::NotAdmitted)
             }
             State::Open(lanes) => lanes.poll(cx, inbox_bytes),
             State::Closing(_) if late => Poll::Ready(DownReason::ClosedHere),
-            State::Closing(writer) => poll_goodbye(writer, cx),
-            State::Opening { .. } | State::Ended => Poll::Pending,
+            State::Closing(goodbye) => goodbye.poll(cx),
+            State::Opening(_) | State::Ended => Poll::Pending,
         }
     }
 
@@ -215,11 +229,19 @@ impl Lanes {
     }
 }
 
-fn poll_goodbye(writer: &mut Writer<Stream>, cx: &mut Context<'_>) -> Poll<DownReason> {
-    if std::task::ready!(writer.poll(cx)) == Written::All {
-        std::task::ready!(writer.poll_close(cx));
+impl Goodbye {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DownReason> {
+        if !self.written
+            && let Poll::Ready(written) = self.writer.poll(cx)
+        {
+            if written != Written::All {
+                return Poll::Ready(DownReason::ClosedHere);
+            }
+            self.written = self.writer.poll_close(cx).is_ready();
+        }
+        ready!(poll_discard(&mut self.from_peer, cx));
+        Poll::Ready(DownReason::ClosedHere)
     }
-    Poll::Ready(DownReason::ClosedHere)
 }
 
 impl ConnectionHandler for Handler {

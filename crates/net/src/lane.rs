@@ -78,6 +78,11 @@ impl<S: AsyncRead + Unpin> Reader<S> {
         Poll::Pending
     }
 
+    /// Gives up the inbox, which ends for its owner, and keeps the stream.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DownReason>> {
         let mut chunk = [0; READ_BYTES];
         match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
@@ -95,6 +100,19 @@ impl<S: AsyncRead + Unpin> Reader<S> {
             Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// Reads and forgets. Ready when the stream has ended.
+pub(crate) fn poll_discard<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+    let mut chunk = [0; READ_BYTES];
+    for _ in 0..TURNS {
+        match ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk)) {
+            Ok(0) | Err(_) => return Poll::Ready(()),
+            Ok(_) => {}
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// The lane to the peer.

@@ -135,8 +135,8 @@ impl Net {
         self.command(Command::Admit(link, counted))
     }
 
-    /// Closes a link once what is in its outbox is sent, within `Limits::close`. Ends in
-    /// `Event::Down`. A link that is gone is ignored.
+    /// Closes a link once the peer has read what is in its outbox, within `Limits::close`. Frames
+    /// that arrive meanwhile are dropped. Ends in `Event::Down`. A link that is gone is ignored.
     pub fn close(&self, link: LinkId) -> Result<(), CommandError> {
         self.command(Command::Close(link))
     }

@@ -24,7 +24,7 @@ async fn one_address_holds_eight_connections_on_trial() {
 async fn one_address_begins_ten_handshakes_a_second_and_a_known_one_many_more() {
     let (mut gate, start) = gate();
     let here = address("/ip4/192.0.2.1");
-    let mut burst = |gate: &mut Gate, now| {
+    let burst = |gate: &mut Gate, now| {
         let mut begun = 0;
         while let Ok(source) = gate.enter(&here, now) {
             gate.leave(source.unwrap());
