@@ -2,13 +2,16 @@
 
 use std::sync::mpsc::{self, Receiver};
 
-use realm_protocol::journal::JournalSeq;
+use realm_protocol::{Timestamp, journal::JournalSeq};
 
 use super::{
     disk::{Disk, Fault},
     workload::{assert_holds, entry, sealer},
 };
-use crate::{Ack, AppendError, Store, Urgency, engine::RedbEngine, shared::Shared, store::begin};
+use crate::{
+    Ack, AppendError, RetainError, Store, StoreError, Urgency, engine::RedbEngine, shared::Shared,
+    store::begin,
+};
 
 const CACHE: usize = 1024 * 1024;
 const ENTRIES: u64 = 4;
@@ -35,6 +38,20 @@ fn each_failed_write_or_sync_poisons_and_loses_nothing_acknowledged() {
 #[test]
 fn power_lost_at_each_write_loses_nothing_acknowledged() {
     assert_survives_every(Fault::From);
+}
+
+#[test]
+fn a_failed_retention_poisons_and_removes_nothing() {
+    let disk = fresh_disk();
+    let (store, acks) = start(&disk);
+    let acked = append_all(&store, &acks);
+    disk.set_fault(Fault::From(1));
+
+    let refused = store.retain(Timestamp::from_millis(1_000_000), 10);
+
+    assert!(matches!(refused, Err(RetainError::Poisoned)));
+    assert!(matches!(acks.recv(), Ok(Ack::Failed(StoreError::Write(_)))));
+    assert_recovers(disk.after_power_loss(1), acked);
 }
 
 /// Runs the workload with a fault at its first operation, its second, and so on to its last.

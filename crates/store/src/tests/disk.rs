@@ -114,21 +114,21 @@ impl Change {
         }
     }
 
+    /// The parts that a power loss keeps or loses apart.
     fn sectors(&self) -> Vec<Self> {
-        let Self::Bytes(offset, bytes) = self else {
-            let Self::Length(length) = self else {
-                unreachable!()
-            };
-            return vec![Self::Length(*length)];
-        };
-        let mut parts = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            let end = bytes.len().min(at + SECTOR - (offset + at) % SECTOR);
-            parts.push(Self::Bytes(offset + at, bytes[at..end].to_vec()));
-            at = end;
+        match self {
+            Self::Length(length) => vec![Self::Length(*length)],
+            Self::Bytes(offset, bytes) => {
+                let first = (SECTOR - offset % SECTOR).min(bytes.len());
+                let (head, rest) = bytes.split_at(first);
+                let starts = (offset + first..).step_by(SECTOR);
+                let tail = starts.zip(rest.chunks(SECTOR));
+                let parts = std::iter::once((*offset, head)).chain(tail);
+                parts
+                    .map(|(offset, part)| Self::Bytes(offset, part.to_vec()))
+                    .collect()
+            }
         }
-        parts
     }
 }
 

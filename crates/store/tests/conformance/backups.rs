@@ -122,3 +122,22 @@ pub(crate) fn a_backup_holds_no_payload(engine: EngineKind) {
     let canary = &payload()[..16];
     assert!(!backup.windows(16).any(|window| window == canary));
 }
+
+pub(crate) fn a_backup_of_the_first_format_still_restores(engine: EngineKind) {
+    let target = TempDir::new().unwrap();
+    let hex = include_str!("../vectors/backup-1.hex").split_whitespace();
+    let digits: Vec<u8> = hex.flat_map(str::bytes).collect();
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
+    let pairs = digits.chunks(2);
+    let backup: Vec<u8> = pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect();
+
+    let report = restore(target.path(), options(engine), &mut backup.as_slice()).unwrap();
+
+    assert_eq!((report.last, report.rows), (JournalSeq(1), 2));
+    let copy = Journal::open(target.path(), engine);
+    let record = |key| copy.store.record(Table::Standing, key).unwrap();
+    assert_eq!(record(b"one"), Some(b"first".to_vec()));
+    assert_eq!(record(b"two"), Some(Vec::new()));
+}

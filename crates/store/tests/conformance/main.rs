@@ -34,6 +34,7 @@ macro_rules! conforms {
                 backups::a_restore_refuses_a_directory_that_is_in_use,
                 backups::a_changed_or_cut_backup_leaves_no_store_behind,
                 backups::a_backup_holds_no_payload,
+                backups::a_backup_of_the_first_format_still_restores,
             );
         }
     };
