@@ -99,6 +99,9 @@ pub struct SourceFile {
     pub name: String,
     /// What it holds.
     pub text: String,
+    /// Whether it is here only because a definition refers to it by `$file`.
+    #[serde(default)]
+    pub referred: bool,
 }
 
 /// Files to register: the definitions, and those they refer to by `$file`.
