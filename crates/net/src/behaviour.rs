@@ -1,12 +1,12 @@
 //! The books of all connections: who may connect, which links stand, which dials are under way.
 //! Runs in the swarm's task; frames never pass through here.
 
+mod dialing;
+mod entry;
+
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll},
 };
 
@@ -14,26 +14,26 @@ use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
     swarm::{
-        CloseConnection, ConnectionDenied, ConnectionError, ConnectionId, DialFailure, FromSwarm,
+        CloseConnection, ConnectionDenied, ConnectionError, ConnectionId, FromSwarm,
         NetworkBehaviour, NotifyHandler, THandlerOutEvent, ToSwarm,
-        dial_opts::{DialOpts, PeerCondition},
     },
 };
-use realm_protocol::{NodeId, limits::ADDRESSES};
+use realm_protocol::NodeId;
 use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior},
 };
 
 use crate::{
-    Attempt, Attempts, Counted, DialError, DialId, DownReason, Event, Limits, LinkId,
+    Counted, DialError, DialId, DownReason, Event, Limits, LinkId,
     cause::kind,
-    dial::{Outcome, bare},
     gate::{Gate, Source},
     handler::{Command, Handler, Report},
-    identity,
     memory::MemoryGuard,
 };
+
+use dialing::Dialing;
+pub(crate) use entry::Refusal;
 
 /// Actions waiting for the swarm; at the bound no command is taken.
 const ACTIONS: usize = 1_024;
@@ -41,32 +41,6 @@ const ACTIONS: usize = 1_024;
 const PANICS: usize = 256;
 /// How often the memory guard looks.
 const MEMORY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Why a connection is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    /// The net is stopping.
-    #[error("stopping")]
-    Stopping,
-    /// The process is short of memory.
-    #[error("short of memory")]
-    Memory,
-    /// Too many handshakes are under way.
-    #[error("too many handshakes under way")]
-    Pending,
-    /// One address asks for too much.
-    #[error(transparent)]
-    Gate(#[from] crate::gate::TooMuch),
-    /// The peer's key is no node key.
-    #[error("not a node's key")]
-    Key,
-    /// Enough links with this node stand already.
-    #[error("too many links with this node")]
-    PerNode,
-    /// Too many links that are not known ones.
-    #[error("too many uncertified links")]
-    Uncertified,
-}
 
 /// All links of a node.
 pub(crate) struct Links {
@@ -107,14 +81,6 @@ enum Stage {
     Ended,
 }
 
-struct Dialing {
-    dial: DialId,
-    peer: PeerId,
-    addresses: Vec<Multiaddr>,
-    attempts: Vec<Attempt>,
-    since: Instant,
-}
-
 impl Links {
     /// Makes empty books for the node `own`. `refused` counts connections not let in.
     pub(crate) fn new(own: NodeId, limits: Arc<Limits>, refused: Arc<AtomicU64>) -> Self {
@@ -150,33 +116,6 @@ impl Links {
     /// Whether no connection is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.links.is_empty()
-    }
-
-    /// Dials a node at all of its addresses at once.
-    pub(crate) fn dial(&mut self, dial: DialId, node: NodeId, mut addresses: Vec<Multiaddr>) {
-        addresses.truncate(ADDRESSES);
-        let refused = if self.stopping {
-            Some(DialError::Stopping)
-        } else if node == self.own {
-            Some(DialError::OwnNode)
-        } else if addresses.is_empty() {
-            Some(DialError::NoAddress)
-        } else if self.dials.len() >= self.limits.pending {
-            Some(DialError::Busy)
-        } else {
-            None
-        };
-        match (refused, identity::peer_id(&node)) {
-            (Some(error), _) => self.fail(dial, error),
-            (None, Err(_)) => self.fail(dial, DialError::InvalidNode),
-            (None, Ok(peer)) => self.try_dial(Dialing {
-                dial,
-                peer,
-                addresses,
-                attempts: Vec::new(),
-                since: Instant::now(),
-            }),
-        }
     }
 
     /// Keeps a link beyond the time of admission.
@@ -243,135 +182,6 @@ impl Links {
         self.actions.push_back(ToSwarm::GenerateEvent(event));
     }
 
-    fn fail(&mut self, dial: DialId, error: DialError) {
-        self.tell(Event::DialFailed { dial, error });
-    }
-
-    fn try_dial(&mut self, dialing: Dialing) {
-        let opts = DialOpts::peer_id(dialing.peer)
-            .condition(PeerCondition::Always)
-            .addresses(dialing.addresses.clone())
-            // A dial from the listening port could meet another in the middle.
-            .allocate_new_port()
-            .build();
-        self.dials.insert(opts.connection_id(), dialing);
-        self.actions.push_back(ToSwarm::Dial { opts });
-    }
-
-    fn handle_dial_failure(&mut self, failure: &DialFailure<'_>) {
-        let Some(mut dialing) = self.dials.remove(&failure.connection_id) else {
-            return;
-        };
-        match Outcome::from(failure.error) {
-            Outcome::Failed(error) => self.fail(dialing.dial, error),
-            Outcome::All(attempts) => {
-                dialing.attempts.extend(attempts);
-                self.fail(dialing.dial, Attempts(dialing.attempts).into());
-            }
-            Outcome::Wrong(attempt) => {
-                let before = dialing.addresses.len();
-                dialing
-                    .addresses
-                    .retain(|address| bare(address) != attempt.address);
-                let shrunk = dialing.addresses.len() < before;
-                dialing.attempts.push(attempt);
-                let in_time = dialing.since.elapsed() < self.limits.dial;
-                if shrunk && in_time && !dialing.addresses.is_empty() && !self.stopping {
-                    self.try_dial(dialing);
-                } else {
-                    self.fail(dialing.dial, Attempts(dialing.attempts).into());
-                }
-            }
-        }
-    }
-
-    fn begin_handshake(
-        &mut self,
-        connection: ConnectionId,
-        address: &Multiaddr,
-    ) -> Result<(), Refusal> {
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
-        if self.memory.refuses() {
-            return Err(Refusal::Memory);
-        }
-        if self.handshakes.len() >= self.limits.pending {
-            return Err(Refusal::Pending);
-        }
-        let source = self.gate.enter(address, Instant::now())?;
-        self.handshakes.insert(connection, source);
-        Ok(())
-    }
-
-    fn end_handshake(&mut self, connection: ConnectionId) {
-        if let Some(Some(source)) = self.handshakes.remove(&connection) {
-            self.gate.leave(source);
-        }
-    }
-
-    fn check_node(&self, peer: &PeerId) -> Result<NodeId, Refusal> {
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
-        let node = identity::node_id(peer).map_err(|_| Refusal::Key)?;
-        if self.count(|link| link.node == node) >= self.limits.per_node {
-            return Err(Refusal::PerNode);
-        }
-        Ok(node)
-    }
-
-    fn accept(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-    ) -> Result<Handler, Refusal> {
-        let node = self.check_node(&peer)?;
-        let uncertified =
-            |link: &Link| link.dialed.is_none() && link.counted != Some(Counted::Known);
-        if self.count(uncertified) >= self.limits.uncertified {
-            return Err(Refusal::Uncertified);
-        }
-        let source = self.handshakes.remove(&connection).flatten();
-        Ok(self.insert(connection, peer, node, address, None, source))
-    }
-
-    fn connect(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-    ) -> Result<Handler, Refusal> {
-        let node = self.check_node(&peer)?;
-        let dialed = self.dials.remove(&connection).map(|dialing| dialing.dial);
-        Ok(self.insert(connection, peer, node, address, dialed, None))
-    }
-
-    fn insert(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        node: NodeId,
-        address: &Multiaddr,
-        dialed: Option<DialId>,
-        source: Option<Source>,
-    ) -> Handler {
-        let link = Link {
-            id: LinkId::next(),
-            node,
-            peer,
-            address: bare(address),
-            dialed,
-            source,
-            counted: None,
-            stage: Stage::Opening,
-            closing: false,
-        };
-        self.links.insert(connection, link);
-        Handler::new(connection, Arc::clone(&self.limits), self.witness.clone())
-    }
-
     fn handle_report(&mut self, connection: ConnectionId, report: Report) {
         match report {
             Report::Up(outbox, inbox) => {
@@ -401,25 +211,26 @@ impl Links {
         let Some(link) = self.links.get_mut(&connection) else {
             return;
         };
+        if link.stage == Stage::Ended {
+            return;
+        }
         let reason = if link.closing {
             DownReason::ClosedHere
         } else {
             reason
         };
-        let told = match (
-            std::mem::replace(&mut link.stage, Stage::Ended),
-            link.dialed,
-        ) {
+        let told = match (link.stage, link.dialed) {
             (Stage::Up, _) => Some(Event::Down {
                 link: link.id,
                 reason,
             }),
-            (Stage::Opening, Some(dial)) => Some(Event::DialFailed {
+            (_, Some(dial)) => Some(Event::DialFailed {
                 dial,
                 error: DialError::NoLink(reason),
             }),
-            (Stage::Opening, None) | (Stage::Ended, _) => None,
+            (_, None) => None,
         };
+        link.stage = Stage::Ended;
         tracing::debug!(link = %link.id, node = %link.node, %reason, "link ended");
         let peer_id = link.peer;
         if let Some(event) = told {
@@ -456,12 +267,6 @@ impl Links {
                 self.end(connection, DownReason::Memory);
             }
         }
-    }
-
-    fn refuse(&self, refusal: Refusal) -> ConnectionDenied {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(%refusal, "connection refused");
-        ConnectionDenied::new(refusal)
     }
 }
 

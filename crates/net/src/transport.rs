@@ -17,7 +17,7 @@ use libp2p::{
     noise, tcp, yamux,
 };
 
-use crate::{Limits, muxer::TimedClose};
+use crate::{Limits, muxer::BoundedMuxer};
 
 /// Builds the transport. Where the system's resolver cannot be read, addresses with names are
 /// unsupported and all others work.
@@ -51,7 +51,7 @@ where
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(yamux)
-        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(TimedClose::new(muxer, close))));
+        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(BoundedMuxer::new(muxer, close))));
     let dialing = TransportTimeout::with_outgoing_timeout(muxed, limits.dial).map_err(timed_out);
     TransportTimeout::with_ingoing_timeout(dialing, limits.negotiate)
         .map_err(timed_out)

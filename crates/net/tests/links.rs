@@ -26,7 +26,10 @@ use realm_net::{
 use realm_protocol::limits::FRAME_BYTES;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+/// For what is bound to be late.
 const SHORT: Duration = Duration::from_millis(100);
+/// For what is late where something else, in the same time, must not be.
+const LONGER: Duration = Duration::from_secs(1);
 
 fn frame(index: u32, length: usize) -> Bytes {
     let mut frame = vec![0; length];
@@ -244,11 +247,28 @@ async fn a_second_lane_is_refused() {
 }
 
 #[tokio::test]
+async fn a_peer_that_opens_many_streams_is_cut() {
+    let mut b = Node::start(2, limits()).await;
+    let mut hostile = RawPeer::connect(9, &b.address, 30).await;
+    hostile.negotiate().await;
+    let end = b.up().await;
+
+    for lane in &mut hostile.lanes[1..] {
+        // The node may hang up before it has seen them all.
+        let _ = lane.write_all(&[0; 1024]).await;
+        let _ = lane.flush().await;
+    }
+
+    assert_eq!(b.down().await.0, end.link);
+    hostile.closed().await;
+}
+
+#[tokio::test]
 async fn a_peer_without_lanes_is_cut_and_never_announced() {
     let mut b = Node::start(
         2,
         Limits {
-            negotiate: SHORT,
+            negotiate: LONGER,
             ..limits()
         },
     )
@@ -267,7 +287,7 @@ async fn a_stranger_nobody_admits_is_cut_while_an_admitted_one_stays() {
     let mut b = Node::start(
         2,
         Limits {
-            admission: SHORT,
+            admission: LONGER,
             ..limits()
         },
     )
@@ -466,6 +486,26 @@ async fn closing_delivers_what_was_queued() {
     assert_eq!(a.down().await, (a_end.link, DownReason::ClosedHere));
     assert_eq!(b.down().await, (b_end.link, DownReason::ClosedByPeer));
     assert_eq!(b_end.outbox.try_send(frame(0, 4)), Err(SendError::Closed));
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_peer_that_does_not_read() {
+    let mut a = Node::start(
+        1,
+        Limits {
+            close: SHORT,
+            ..limits()
+        },
+    )
+    .await;
+    let mut b = Node::start(2, limits()).await;
+    let (a_end, _unread) = connect(&mut a, &mut b).await;
+    while a_end.outbox.try_send(frame(0, FRAME_BYTES)) == Ok(()) {}
+
+    a.net.close(a_end.link).unwrap();
+
+    assert_eq!(a.down().await, (a_end.link, DownReason::ClosedHere));
+    a.net.stop().await;
 }
 
 #[tokio::test]
