@@ -27,6 +27,9 @@ pub struct Entry {
 pub enum Change {
     /// Writes a record, over what the key held.
     Put(Table, Vec<u8>, Vec<u8>),
+    /// Writes a record that is forgotten, without a further change, some time after the moment
+    /// given.
+    PutUntil(Table, Vec<u8>, Vec<u8>, Timestamp),
     /// Removes a record.
     Delete(Table, Vec<u8>),
     /// Writes a run's summary, over the earlier one.

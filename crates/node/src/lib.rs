@@ -1,1 +1,47 @@
-//! How the parts of one realm work together, without any IO.
+//! One realm, without any IO: inputs and time go in, effects come out.
+//!
+//! Start at [`Node`]: [`Node::handle`] takes an [`Input`], [`Node::poll_effect`] gives the next
+//! [`Effect`], [`Node::poll_timeout`] says when to call [`Node::handle_timeout`]. What people and
+//! programs on this machine ask for is a [`Request`]. The way of an invocation leads through
+//! `outbound`, `relay`, `deliver`, `serve` and `runs`.
+//! This crate must never know tokio, libp2p, the store's engine, HTTP, or the wall clock.
+
+mod administer;
+mod config;
+mod contracts;
+mod control;
+mod counters;
+mod deliver;
+mod hold;
+mod identity;
+mod inbound;
+mod io;
+mod join;
+mod kin;
+mod recover;
+mod links;
+mod node;
+mod outbound;
+mod outbox;
+mod records;
+mod relay;
+mod resolve;
+mod rules;
+mod runs;
+mod serve;
+mod state;
+mod timers;
+mod trust;
+mod upkeep;
+mod views;
+
+pub use config::{Config, Founding, Keys, Recovered};
+pub use control::{
+    AllowAsked, Allowed, ApplyReport, CallFailure, ContractsOf, Invocation, InviteAsked, Invited,
+    InviteKind, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,
+};
+pub use counters::{Counters, Refused};
+pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
+pub use node::Node;
+pub use realm_router::LinkId;
+pub use views::{ChildView, LinkView, PeerView, StandingView};

@@ -30,9 +30,28 @@ pub struct PolicyTexts {
 pub fn default_policies(me: &Scope) -> Documents {
     let document = |text: String| BTreeMap::from([("own-tree".to_owned(), text)]);
     Documents {
-        own: document(own_tree(me.root, "this realm")),
+        own: document(own_tree(me.root, "this realm") + &from_above(me)),
         subtree: document(own_tree(me.root, "every realm below this one")),
     }
+}
+
+/// Below a root, what the realms above have let in is passed on: who it is for decides.
+fn from_above(me: &Scope) -> String {
+    if me.path.is_root() {
+        return String::new();
+    }
+    let me = realm(me);
+    format!(
+        r#"
+// What the realms above let in may pass to the realms below; each of them decides for itself.
+@id("own-tree")
+permit (
+  principal,
+  action == Action::"relay",
+  resource in {me}
+);
+"#
+    )
 }
 
 fn own_tree(root: RealmId, whom: &str) -> String {

@@ -10,9 +10,9 @@ use crate::{
 };
 
 wire_map! {
-    /// What one root lets the other's tree reach and send.
+    /// What one root lets in from the other's tree.
     pub struct Grant {
-        /// Subtrees of the granting tree that the other may address; `[""]` is all of it.
+        /// Subtrees of the other's tree whose messages are let in; `[""]` is all of it.
         0 => scopes: Vec<RealmPath>,
         /// Messages a second.
         1 => rate: u64,

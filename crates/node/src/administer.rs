@@ -1,0 +1,338 @@
+//! What the owner changes: loops, policies, children, peers, petnames.
+
+use std::collections::BTreeMap;
+
+use realm_executor::Manifest;
+use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
+use realm_protocol::{
+    Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits,
+};
+
+use crate::{
+    AllowAsked, Allowed, ApplyReport, ControlId, Node, Refusal, Request, Response,
+    state::{self, StoredPolicy},
+};
+
+impl Node {
+    pub(crate) fn handle_control(&mut self, id: ControlId, request: Request) {
+        match request {
+            Request::Invoke(asked) => self.invoke(id, asked),
+            Request::Cancel(run) => self.cancel_run(id, run),
+            Request::Invite(asked) => self.invite(id, asked),
+            Request::Join(asked) => self.join(id, asked),
+            Request::Contracts(asked) => self.contracts_of(id, asked),
+            Request::Ping(name) => match self.resolve_name(&name) {
+                Ok(scope) => self.ping(id, scope),
+                Err(refusal) => self.refuse(id, refusal),
+            },
+            Request::Apply { manifests, dry_run } => {
+                let done = self.apply(manifests, dry_run).map(Response::Applied);
+                self.settle(id, done);
+            }
+            Request::RemoveLoop(loop_id) => {
+                let done = self.remove_loop(&loop_id);
+                self.settle(id, done);
+            }
+            Request::Allow(asked) => {
+                let done = self.allow(&asked).map(Response::Allowed);
+                self.settle(id, done);
+            }
+            Request::SetPolicy { id: policy, cedar, subtree } => {
+                let done = self.set_policy(policy, cedar, subtree).map(|()| Response::Done);
+                self.settle(id, done);
+            }
+            Request::Disallow(policy) => {
+                let done = self.disallow(&policy);
+                self.settle(id, done);
+            }
+            Request::Revoke(path) => {
+                let done = self.revoke_child(&path);
+                self.settle(id, done);
+            }
+            Request::RemovePeer(petname) => {
+                let done = self.remove_peer(&petname);
+                self.settle(id, done);
+            }
+            Request::Pin { petname, root } => {
+                self.pin(petname, root);
+                self.publish_policy();
+                self.respond(id, Response::Done);
+            }
+        }
+    }
+
+    fn settle(&mut self, id: ControlId, done: Result<Response, Refusal>) {
+        match done {
+            Ok(response) => self.respond(id, response),
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    // Loops.
+
+    fn apply(
+        &mut self,
+        manifests: Vec<Manifest>,
+        dry_run: bool,
+    ) -> Result<Vec<ApplyReport>, Refusal> {
+        let mut registry = self.registry.clone();
+        let mut reports = Vec::new();
+        let mut problems = Vec::new();
+        for manifest in &manifests {
+            let id = manifest.id.clone();
+            let known = registry.get(&id).map(|known| known.manifest.to_json());
+            let action = match known {
+                None => "created",
+                Some(known) if known == manifest.to_json() => "unchanged",
+                Some(_) => "updated",
+            };
+            match registry.insert(manifest.clone()) {
+                Ok(_) => reports.push(ApplyReport {
+                    id,
+                    version: manifest.version.to_string(),
+                    action,
+                }),
+                Err(error) => problems.push(format!("{id}: {error}")),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Refusal::Loops(problems));
+        }
+        if !dry_run {
+            self.registry = registry;
+            for manifest in manifests {
+                let row = manifest.to_json().to_string().into_bytes();
+                self.put(Table::Loops, manifest.id.as_str().as_bytes(), row);
+            }
+        }
+        Ok(reports)
+    }
+
+    fn remove_loop(&mut self, id: &LoopId) -> Result<Response, Refusal> {
+        if self.registry.remove(id).is_none() {
+            return Err(Refusal::NotFound { what: "loop", name: id.to_string() });
+        }
+        self.delete(Table::Loops, id.as_str().as_bytes());
+        Ok(Response::Done)
+    }
+
+    // Policies.
+
+    fn allow(&mut self, asked: &AllowAsked) -> Result<Allowed, Refusal> {
+        let caller = self.resolve_name(&asked.caller)?;
+        let action = match asked.action.as_str() {
+            "invoke" => Action::Invoke,
+            "discover" => Action::Discover,
+            "relay" => Action::Relay,
+            _ => {
+                let range = "invoke, discover or relay".to_owned();
+                return Err(Refusal::Range { what: "the action", range });
+            }
+        };
+        let foreign = caller.root != self.me.root();
+        let peered = self.kin.peers.contains_key(&caller.root);
+        let inside = self
+            .kin
+            .peer_scopes(self.me.realm(), caller.root)
+            .iter()
+            .any(|scope| scope.contains(&caller.path));
+        if foreign && self.me.is_root() && !(peered && inside) {
+            return Err(Refusal::OutsidePeering { caller: asked.caller.clone() });
+        }
+        let expires = asked.for_ms.map(|for_ms| self.wall().plus(for_ms));
+        let allow = Allow {
+            caller: caller.clone(),
+            action,
+            pattern: asked.pattern.clone(),
+            owner: self.me.scope(),
+            expires,
+            caller_name: asked.caller.to_string(),
+        };
+        let (mut id, cedar) = allow_policy(&allow);
+        if asked.subtree {
+            id = format!("subtree.{id}");
+        }
+        let warnings = self.standing_in_the_way(&caller, action, &asked.pattern);
+        if !asked.dry_run {
+            self.set_policy(id.clone(), cedar.clone(), asked.subtree)?;
+        }
+        Ok(Allowed { id, cedar, warnings })
+    }
+
+    /// Says which realms above would deny what is being allowed here.
+    fn standing_in_the_way(&self, caller: &Scope, action: Action, pattern: &str) -> Vec<String> {
+        let owner = self.me.scope();
+        let sample: Option<LoopId> = pattern.replace('*', "any").parse().ok();
+        let Some(sample) = sample else { return Vec::new() };
+        let request = realm_policy::Request {
+            action,
+            principal: caller,
+            resource: realm_policy::Resource::Loop { owner: &owner, id: &sample },
+            answer: false,
+            now: self.now.wall,
+        };
+        match self.rules.policy().decide(&request) {
+            Decision::Denied(denial) => match denial.level {
+                realm_policy::Level::Ceiling { scope, .. } => {
+                    let name = self.name_of(&scope);
+                    vec![format!("{name}, above this realm, denies it to its subtree")]
+                }
+                realm_policy::Level::Missing { depth } => {
+                    vec![format!("the policy of the realm at depth {depth} has not arrived yet")]
+                }
+                realm_policy::Level::Own => Vec::new(),
+            },
+            Decision::Permitted(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn set_policy(
+        &mut self,
+        id: String,
+        cedar: String,
+        subtree: bool,
+    ) -> Result<(), Refusal> {
+        let mut documents = self.rules.documents().clone();
+        let policy = StoredPolicy { cedar, subtree, created: self.wall() };
+        let row = state::write(&policy);
+        documents.insert(id.clone(), policy);
+        self.take_documents(documents)?;
+        self.put(Table::Policies, id.as_bytes(), row);
+        if subtree {
+            self.publish_policy();
+        }
+        Ok(())
+    }
+
+    fn take_documents(&mut self, documents: BTreeMap<String, StoredPolicy>) -> Result<(), Refusal> {
+        let subtree = documents.values().filter(|document| document.subtree);
+        let bytes: usize = subtree.map(|document| document.cedar.len()).sum();
+        if bytes > limits::POLICY_BYTES {
+            let what = "bytes of policy for the subtree";
+            return Err(Refusal::Full { what, limit: limits::POLICY_BYTES });
+        }
+        self.rules.set_documents(documents).map_err(Refusal::Policy)
+    }
+
+    fn disallow(&mut self, id: &str) -> Result<Response, Refusal> {
+        let mut documents = self.rules.documents().clone();
+        let Some(removed) = documents.remove(id) else {
+            return Err(Refusal::NotFound { what: "policy", name: id.to_owned() });
+        };
+        self.take_documents(documents)?;
+        self.delete(Table::Policies, id.as_bytes());
+        if removed.subtree {
+            self.publish_policy();
+        }
+        Ok(Response::Done)
+    }
+
+    /// Adds one permission to invoke for each loop id pattern that an invitation named.
+    pub(crate) fn allow_patterns(&mut self, caller: &Scope, patterns: &[String]) {
+        for pattern in patterns {
+            let allow = Allow {
+                caller: caller.clone(),
+                action: Action::Invoke,
+                pattern: pattern.clone(),
+                owner: self.me.scope(),
+                expires: None,
+                caller_name: self.name_of(caller),
+            };
+            let (id, cedar) = allow_policy(&allow);
+            if let Err(error) = self.set_policy(id, cedar, false) {
+                tracing::warn!(%error, pattern, "an invitation's permission does not compile");
+            }
+        }
+    }
+
+    /// Writes the policies a realm starts with, for the root it now stands under.
+    pub(crate) fn renew_default_policies(&mut self) {
+        let defaults = default_policies(&self.me.scope());
+        self.rules.set_ancestors(self.me.path().depth());
+        for (id, cedar) in defaults.own {
+            self.set_generated(id, cedar, false);
+        }
+        for (id, cedar) in defaults.subtree {
+            self.set_generated(format!("subtree.{id}"), cedar, true);
+        }
+    }
+
+    /// A peering opens this tree to the peer's, as far as the realms in it permit.
+    pub(crate) fn add_peer_policies(&mut self, peer: RealmId, petname: &Label) {
+        let me = self.me.scope();
+        let texts = peer_policies(&me, peer, petname.as_str(), &[RealmPath::ROOT]);
+        self.set_generated(format!("peer-{petname}"), texts.own, false);
+        self.set_generated(format!("subtree.peer-{petname}"), texts.subtree, true);
+    }
+
+    fn set_generated(&mut self, id: String, cedar: String, subtree: bool) {
+        if let Err(error) = self.set_policy(id.clone(), cedar, subtree) {
+            tracing::error!(%error, id, "a policy of the daemon's own does not compile");
+        }
+    }
+
+    // Kin.
+
+    fn revoke_child(&mut self, path: &RealmPath) -> Result<Response, Refusal> {
+        let below = path.depth().checked_sub(self.me.path().depth());
+        let label = self.me.path().next_label(path).filter(|_| below == Some(1)).cloned();
+        let not_found = || Refusal::NotFound { what: "child", name: path.to_string() };
+        let label = label.ok_or_else(not_found)?;
+        let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
+        self.may_issue()?;
+        self.delete(Table::Children, label.as_str().as_bytes());
+        self.routes.forget_child(&label);
+        if let Ok(path) = self.me.path().child(label) {
+            self.trust.forget(&Scope { root: self.me.root(), path });
+        }
+        if let Ok(cert) = child.child_cert.peek() {
+            self.revoke_serial(cert.serial);
+        }
+        Ok(Response::Done)
+    }
+
+    fn remove_peer(&mut self, petname: &Label) -> Result<Response, Refusal> {
+        let found = self.kin.peers.iter().find(|(_, peer)| peer.petname == *petname);
+        let Some(root) = found.map(|(root, _)| *root) else {
+            return Err(Refusal::NotFound { what: "peer", name: petname.to_string() });
+        };
+        self.kin.peers.remove(&root);
+        self.kin.petnames.remove(petname);
+        self.routes.forget_peer(root);
+        self.delete(Table::Peers, root.as_bytes());
+        self.delete(Table::Petnames, petname.as_str().as_bytes());
+        for id in [format!("peer-{petname}"), format!("subtree.peer-{petname}")] {
+            // Absent if the owner has removed it before.
+            let _ = self.disallow(&id);
+        }
+        if let Some(link) = self.peer_link(root) {
+            self.close(link, None, "the peering has ended");
+        }
+        self.publish_policy();
+        Ok(Response::Done)
+    }
+
+    /// Where a realm stands that a person named.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownPetname`] with the names there are.
+    pub fn resolve_name(&self, name: &RealmName) -> Result<Scope, Refusal> {
+        let above = self.rules.petnames_above();
+        let own = *name.petname.as_str() == *self.root_name().as_str();
+        let root = if own {
+            self.me.root()
+        } else {
+            self.kin.root_called(&name.petname, &above)?
+        };
+        Ok(Scope { root, path: name.path.clone() })
+    }
+
+    /// What a realm is called on this machine.
+    pub fn name_of(&self, scope: &Scope) -> String {
+        if scope.root == self.me.root() {
+            let name = RealmName { petname: self.root_name(), path: scope.path.clone() };
+            return name.to_string();
+        }
+        self.kin.name_of(scope, &self.rules.petnames_above())
+    }
+}

@@ -1,0 +1,56 @@
+//! What a node starts with.
+
+use realm_crypto::SigningKey;
+use realm_protocol::{
+    Label,
+    journal::{JournalSeq, Run, Table},
+    records::{Inception, NodeCert, Signed, Succession},
+};
+
+/// What the owner decides about a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this machine calls the realm; for a root also the petname it offers to others.
+    pub name: Label,
+    /// Addresses a ticket names, as multiaddr text, the best first.
+    pub addresses: Vec<String>,
+    /// Calls under way, in and out.
+    pub max_calls: usize,
+    /// Calls under way here from one foreign root.
+    pub max_calls_per_peer: usize,
+    /// Milliseconds a call waits where the caller does not say.
+    pub call_timeout_ms: u64,
+}
+
+/// The secret keys a node works with. Files are the daemon's business.
+#[derive(Debug)]
+pub struct Keys {
+    /// Signs node certificates; absent while its owner keeps it offline.
+    pub realm: Option<SigningKey>,
+    /// Signs everything else.
+    pub node: SigningKey,
+}
+
+/// The public records a realm was founded with.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The realm's first record.
+    pub inception: Signed<Inception>,
+    /// Its successions, in order.
+    pub successions: Vec<Signed<Succession>>,
+    /// The node's first certificate.
+    pub node_cert: Signed<NodeCert>,
+}
+
+/// What the store holds from before.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Sequence of the last durable entry.
+    pub last: JournalSeq,
+    /// Every record of every table but `Keys`, which is only ever looked up.
+    pub records: Vec<(Table, Vec<u8>, Vec<u8>)>,
+    /// Runs that had not ended.
+    pub running: Vec<Run>,
+    /// Whether the store was restored from a backup since the last start.
+    pub restored: bool,
+}

@@ -1,0 +1,377 @@
+//! What this machine's programs may ask of a realm, and the answers.
+
+
+use realm_executor::Manifest;
+use realm_protocol::{
+    CallId, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId, Scope,
+    Timestamp,
+    message::Contract,
+    records::Ticket,
+};
+use serde_json::Value;
+use thiserror::Error;
+
+/// Something asked over the local API. Whoever asks has been let in by the daemon.
+#[derive(Debug)]
+pub enum Request {
+    /// Calls a loop and waits for its end.
+    Invoke(InvokeAsked),
+    /// Stops a run and what it waits for.
+    Cancel(RunId),
+    /// Makes a ticket.
+    Invite(InviteAsked),
+    /// Joins a parent or a peer with a ticket.
+    Join(JoinAsked),
+    /// Asks a realm which loops this realm may see there.
+    Contracts(ContractsOf),
+    /// Measures the way to a realm and back.
+    Ping(RealmName),
+    /// Registers loops, all or none.
+    Apply {
+        /// The loops.
+        manifests: Vec<Manifest>,
+        /// Only says what would happen.
+        dry_run: bool,
+    },
+    /// Removes a loop.
+    RemoveLoop(LoopId),
+    /// Permits something.
+    Allow(AllowAsked),
+    /// Adds or replaces a policy document of this realm.
+    SetPolicy {
+        /// Its id.
+        id: String,
+        /// Cedar text.
+        cedar: String,
+        /// Whether it decides for every realm below instead of this one.
+        subtree: bool,
+    },
+    /// Removes a policy by its id.
+    Disallow(String),
+    /// Revokes a child and closes its link.
+    Revoke(RealmPath),
+    /// Ends a peering and closes its link.
+    RemovePeer(Label),
+    /// Gives a root a petname on this machine, over the one it had.
+    Pin {
+        /// The petname.
+        petname: Label,
+        /// The root.
+        root: RealmId,
+    },
+}
+
+/// A call from this machine.
+#[derive(Clone, Debug)]
+pub struct InvokeAsked {
+    /// Which loop, where.
+    pub address: LoopAddress,
+    /// The version meant; none for the current one.
+    pub version: Option<String>,
+    /// Input.
+    pub input: Value,
+    /// How long to wait, milliseconds; none for the configured time.
+    pub timeout_ms: Option<u64>,
+    /// Makes the call again under the same key instead of a second time.
+    pub key: Option<String>,
+    /// Who asks, for the trace.
+    pub caller: Option<String>,
+}
+
+/// A finished call.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// This realm's run.
+    pub run: RunId,
+    /// The call, the same in both halves of the trace.
+    pub call: CallId,
+    /// The loop as it was addressed.
+    pub address: LoopAddress,
+    /// Version that ran, once known.
+    pub version: Option<String>,
+    /// The output, or why there is none.
+    pub result: Result<Value, CallFailure>,
+    /// When it started here.
+    pub started: Timestamp,
+    /// When it ended here.
+    pub ended: Timestamp,
+    /// Milliseconds by the monotonic clock.
+    pub duration_ms: u64,
+    /// Realms the call passed, from this one to the one that ran it, as scope text.
+    pub way: Vec<Scope>,
+    /// Whether the answer was an earlier one given again.
+    pub replayed: bool,
+}
+
+/// Why a call has no output.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{code}: {message}")]
+pub struct CallFailure {
+    /// The wire's code.
+    pub code: FailureCode,
+    /// What happened.
+    pub message: String,
+    /// One line a problem, for schema failures `"<instance path or (root)>: <message>"`.
+    pub details: Vec<String>,
+    /// For `policy why` at the realm that decided.
+    pub reference: Option<String>,
+    /// When to try again, milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// The realm that raised it; none for this one.
+    pub from: Option<Scope>,
+}
+
+impl CallFailure {
+    pub(crate) fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            reference: None,
+            retry_after_ms: None,
+            from: None,
+        }
+    }
+}
+
+/// What an invitation is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InviteKind {
+    /// A child with this label.
+    Child(Label),
+    /// A peer root.
+    Peer,
+}
+
+/// A ticket to be made.
+#[derive(Clone, Debug)]
+pub struct InviteAsked {
+    /// For whom.
+    pub kind: InviteKind,
+    /// Loop id patterns that whoever joins may invoke here.
+    pub allow: Vec<String>,
+    /// How often it may be used.
+    pub uses: u64,
+    /// How long it is good for, milliseconds.
+    pub ttl_ms: u64,
+    /// What a peer will be called here; none for what it calls itself.
+    pub petname: Option<Label>,
+}
+
+/// A ticket made.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    /// The ticket.
+    pub ticket: Ticket,
+}
+
+/// A ticket to be used.
+#[derive(Clone, Debug)]
+pub struct JoinAsked {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What the inviter's root is to be called here; none for what it calls itself.
+    pub petname: Option<Label>,
+    /// Loop id patterns that the inviter's tree may invoke here.
+    pub allow: Vec<String>,
+}
+
+/// How a realm has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedAs {
+    /// This realm's place now.
+    pub me: Scope,
+    /// The realm joined.
+    pub with: Scope,
+    /// What that realm's root is called here.
+    pub petname: Label,
+    /// Whether it is a peering, not a parent.
+    pub peer: bool,
+}
+
+/// Which contracts are asked for.
+#[derive(Clone, Debug)]
+pub struct ContractsOf {
+    /// The realm.
+    pub realm: RealmName,
+    /// One loop, with its schemas; none for all.
+    pub loop_id: Option<LoopId>,
+}
+
+/// A permission to be given.
+#[derive(Clone, Debug)]
+pub struct AllowAsked {
+    /// Who, with everything below.
+    pub caller: RealmName,
+    /// `invoke`, `discover` or `relay`.
+    pub action: String,
+    /// Loop id, `*` standing for anything.
+    pub pattern: String,
+    /// For how long, milliseconds; none for ever.
+    pub for_ms: Option<u64>,
+    /// Whether it decides for every realm below instead of this one.
+    pub subtree: bool,
+    /// Only says what would happen.
+    pub dry_run: bool,
+}
+
+/// A permission given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The policy's id, for `disallow`.
+    pub id: String,
+    /// Its Cedar text.
+    pub cedar: String,
+    /// What still stands in the way.
+    pub warnings: Vec<String>,
+}
+
+/// What an apply did or would do to one loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyReport {
+    /// The loop.
+    pub id: LoopId,
+    /// Its version.
+    pub version: String,
+    /// `created`, `updated` or `unchanged`.
+    pub action: &'static str,
+}
+
+/// An answer to a [`Request`].
+#[derive(Debug)]
+pub enum Response {
+    /// The call has ended.
+    Invoked(Box<Invocation>),
+    /// The ticket.
+    Invited(Box<Invited>),
+    /// Joined.
+    Joined(JoinedAs),
+    /// The contracts.
+    Contracts(Vec<Contract>),
+    /// Microseconds are below this crate's clock; the way and back took this long.
+    Pong {
+        /// The realm that answered.
+        realm: RealmId,
+        /// Where it stands.
+        scope: Scope,
+        /// Milliseconds by the monotonic clock.
+        round_trip_ms: u64,
+        /// Realms on the way.
+        way: Vec<Scope>,
+    },
+    /// What became of each loop.
+    Applied(Vec<ApplyReport>),
+    /// The permission.
+    Allowed(Allowed),
+    /// Done, nothing to say.
+    Done,
+    /// Not done.
+    Refused(Refusal),
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// No root has this petname here.
+    #[error("no realm is called `{name}` here")]
+    UnknownPetname {
+        /// The name asked for.
+        name: Label,
+        /// The names there are.
+        known: Vec<Label>,
+    },
+    /// There is no such thing.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// `loop`, `policy`, `child`, `peer` or `run`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The remote realm, or one on the way, refused or failed.
+    #[error(transparent)]
+    Call(#[from] CallFailure),
+    /// Only a root peers.
+    #[error("only a root can peer, and this realm is {scope}")]
+    NotRoot {
+        /// Where this realm stands.
+        scope: Scope,
+    },
+    /// This realm has a parent, children or peers already.
+    #[error("this realm has {what} already, and joining would rename its tree")]
+    NotFree {
+        /// What it has.
+        what: &'static str,
+    },
+    /// The label belongs to a child.
+    #[error("the label `{label}` belongs to a child already")]
+    LabelTaken {
+        /// The label.
+        label: Label,
+    },
+    /// The petname belongs to another root.
+    #[error("`{petname}` is what another root is called here")]
+    PetnameTaken {
+        /// The petname.
+        petname: Label,
+    },
+    /// Too many of something.
+    #[error("the limit of {limit} {what} is reached")]
+    Full {
+        /// What there are too many of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The ticket is past its time.
+    #[error("the ticket has expired")]
+    TicketExpired,
+    /// The inviter refused the ticket.
+    #[error("the inviter refused the ticket: {detail}")]
+    TicketRefused {
+        /// What it said.
+        detail: String,
+    },
+    /// The inviter could not be reached.
+    #[error("the inviter could not be reached: {detail}")]
+    Unreachable {
+        /// What was tried.
+        detail: String,
+    },
+    /// A value is outside its range.
+    #[error("{what} must be {range}")]
+    Range {
+        /// Which value.
+        what: &'static str,
+        /// Its range.
+        range: String,
+    },
+    /// Policy text is wrong.
+    #[error("the policy is not valid: {0:?}")]
+    Policy(Vec<realm_policy::PolicyProblem>),
+    /// Loops do not fit together.
+    #[error("the loops are not valid: {}", .0.join("; "))]
+    Loops(Vec<String>),
+    /// The caller is outside every peering's scope.
+    #[error("{caller} is outside every peering's scope, so the permission would never be used")]
+    OutsidePeering {
+        /// Who was to be allowed.
+        caller: RealmName,
+    },
+    /// The clock differs too much from the parent's or peers'.
+    #[error("this machine's clock is {skew_ms} ms away from its neighbours'; nothing is issued")]
+    ClockSkew {
+        /// By how much, milliseconds.
+        skew_ms: u64,
+    },
+    /// The node is not allowed to issue.
+    #[error("this node's certificate does not let it issue, or has expired")]
+    MayNotIssue,
+    /// The realm is shutting down.
+    #[error("the realm is shutting down")]
+    Stopping,
+    /// The store has failed, so nothing can be promised.
+    #[error("the store has failed, so nothing can be promised")]
+    StoreFailed,
+}
+

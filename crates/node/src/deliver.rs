@@ -1,0 +1,313 @@
+//! What is addressed to this realm: verified, checked against time and replay, opened, handed on.
+
+use realm_crypto::{Opened, ReplyKey, Verified, open_clear, open_reply, open_sealed};
+use realm_protocol::{
+    CallId, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags, limits,
+    message::{Call, Cancel, ContractsAsked, ContractsGiven, Resolve, Resolved},
+};
+use realm_router::LinkId;
+
+use crate::{CallFailure, Node, Refused, relay::Unverified};
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// A call or question of this realm's.
+    Call {
+        call: CallId,
+        reply_key: ReplyKey,
+        /// Who was asked.
+        to: Scope,
+    },
+    /// The resolution of a place.
+    Resolve(Scope),
+}
+
+impl Pending {
+    fn asked(&self) -> &Scope {
+        match self {
+            Self::Call { to, .. } | Self::Resolve(to) => to,
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn deliver(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+        self.counters.delivered = self.counters.delivered.saturating_add(1);
+        if let Some(answers) = header.answers
+            && self.waiting.get(&answers).is_none()
+        {
+            return self.counters.refuse(Refused::Unasked);
+        }
+        match self.verify(envelope, &header) {
+            Ok(verified) => self.take(verified),
+            Err(Unverified::Unknown(envelope)) => self.await_chain(link, *envelope, header),
+            Err(Unverified::Wrong(reason)) => {
+                tracing::debug!(reason = reason.name(), "an envelope is not verified");
+                self.counters.refuse(reason);
+            }
+        }
+    }
+
+    /// Judges a verified envelope by time and audience, and gives it to its kind's code.
+    fn take(&mut self, verified: Verified) {
+        let header = verified.header().clone();
+        if let Err((reason, code)) = self.check_delivery(&header) {
+            self.counters.refuse(reason);
+            return self.fail_request(None, verified.envelope(), &header, code);
+        }
+        if header.is_answer() {
+            return self.take_answer(&verified);
+        }
+        match header.kind {
+            Kind::Resolve => self.take_resolve(&verified),
+            Kind::Call | Kind::Cancel | Kind::Contracts => self.take_sealed(&verified),
+            _ => self.counters.refuse(Refused::Unasked),
+        }
+    }
+
+    fn check_delivery(&self, header: &Header) -> Result<(), (Refused, FailureCode)> {
+        let now = self.wall();
+        let too_late = header.expires().plus(limits::CLOCK_SKEW_MS) < now;
+        let too_early = header.created > now.plus(limits::CLOCK_SKEW_MS);
+        if too_late || too_early {
+            return Err((Refused::Expired, FailureCode::Expired));
+        }
+        let me = self.me.place();
+        let resolving = header.kind == Kind::Resolve && header.destination.realm.is_none();
+        let mine = header.destination.realm == me.realm && header.destination.node == me.node;
+        if resolving || mine {
+            Ok(())
+        } else {
+            Err((Refused::Audience, FailureCode::UnknownKey))
+        }
+    }
+
+    fn take_resolve(&mut self, verified: &Verified) {
+        let asked = open_clear(verified).ok();
+        let asked = asked.and_then(|opened| cbor::decode::<Resolve>(opened.content()).ok());
+        match asked {
+            Some(_) => self.answer_for_me(verified.envelope(), verified.header()),
+            None => self.counters.refuse(Refused::Malformed),
+        }
+    }
+
+    fn take_sealed(&mut self, verified: &Verified) {
+        let header = verified.header();
+        let Ok(opened) = open_sealed(verified, |id| self.me.kem_key(id)) else {
+            self.counters.refuse(Refused::Sealed);
+            let code = FailureCode::UnknownKey;
+            return self.fail_request(None, verified.envelope(), header, code);
+        };
+        if let Err(code) = self.remember_message(header) {
+            if code == FailureCode::Overloaded {
+                self.fail_request(None, verified.envelope(), header, code);
+            }
+            return;
+        }
+        match header.kind {
+            Kind::Call => match cbor::decode::<Call>(opened.content()) {
+                Ok(call) => self.serve_remote(opened, call, verified.hop()),
+                Err(_) => self.fail_request(
+                    None,
+                    verified.envelope(),
+                    header,
+                    FailureCode::VersionMismatch,
+                ),
+            },
+            Kind::Cancel => {
+                if let Ok(cancel) = cbor::decode::<Cancel>(opened.content()) {
+                    self.cancel_served(&opened, cancel);
+                }
+            }
+            Kind::Contracts => match cbor::decode::<ContractsAsked>(opened.content()) {
+                Ok(asked) => self.answer_contracts(&opened, &asked),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            _ => self.counters.refuse(Refused::Unasked),
+        }
+    }
+
+    /// Remembers a message's id, once; the record goes into the entry that accepts the work.
+    fn remember_message(&mut self, header: &Header) -> Result<(), FailureCode> {
+        let now = self.wall();
+        let expires = header.expires().plus(limits::CLOCK_SKEW_MS);
+        match self.replay.admit(header.id, header.source.root, expires, now) {
+            Ok(()) => {
+                let row = crate::state::replay_row(expires, header.id);
+                let root = header.source.root.as_bytes().to_vec();
+                self.put_until(realm_protocol::journal::Table::Replay, &row, root, expires);
+                Ok(())
+            }
+            Err(realm_router::Replay::Full) => {
+                self.counters.refuse(Refused::Overloaded);
+                Err(FailureCode::Overloaded)
+            }
+            Err(_) => {
+                self.counters.refuse(Refused::Replay);
+                Err(FailureCode::Expired)
+            }
+        }
+    }
+
+    fn take_answer(&mut self, verified: &Verified) {
+        let header = verified.header();
+        let Some(answers) = header.answers else { return };
+        let Some(pending) = self.waiting.get(&answers) else {
+            return self.counters.refuse(Refused::Unasked);
+        };
+        let Some(opened) = open_answer(verified, pending) else {
+            return self.counters.refuse(Refused::Sealed);
+        };
+        if header.kind == Kind::Failure {
+            return self.take_failure(verified, &opened);
+        }
+        let from_asked = header.source.scope() == *pending.asked();
+        match (pending, header.kind) {
+            (Pending::Resolve(_), Kind::Resolved) => match cbor::decode(opened.content()) {
+                Ok(resolved) => {
+                    self.waiting.take(&answers);
+                    self.resolved(header, resolved);
+                }
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            (Pending::Call { call, .. }, Kind::Result | Kind::Contracts) if from_asked => {
+                let call = *call;
+                self.waiting.take(&answers);
+                self.take_reply(call, header.kind, opened.content());
+            }
+            _ => self.counters.refuse(Refused::Unasked),
+        }
+    }
+
+    /// Believes a failure only from who may raise it.
+    fn take_failure(&mut self, verified: &Verified, opened: &Opened) {
+        let header = verified.header();
+        let Ok(failure) = cbor::decode::<Failure>(opened.content()) else {
+            return self.counters.refuse(Refused::Malformed);
+        };
+        let Some(answers) = header.answers.filter(|answers| *answers == failure.answers) else {
+            return self.counters.refuse(Refused::Malformed);
+        };
+        let Some(pending) = self.waiting.get(&answers) else { return };
+        let (from, asked) = (header.source.scope(), pending.asked());
+        let on_path = self.is_on_path(&from, asked) && failure.code.from_path();
+        if from != *asked && !on_path {
+            return self.counters.refuse(Refused::Unasked);
+        }
+        let failure = CallFailure {
+            message: describe(&failure, &self.name_of(&from)),
+            code: failure.code,
+            details: details(&failure),
+            reference: failure.reference,
+            retry_after_ms: failure.retry_after_ms,
+            from: Some(from),
+        };
+        if let Some(pending) = self.waiting.take(&answers) {
+            self.pending_failed(pending, failure);
+        }
+    }
+
+    /// Whether a realm lies between this one and another, ends included.
+    fn is_on_path(&self, realm: &Scope, to: &Scope) -> bool {
+        self.way_to(to).contains(realm)
+    }
+
+    /// The realms a message to `to` passes, this one first.
+    pub(crate) fn way_to(&self, to: &Scope) -> Vec<Scope> {
+        let me = self.me.scope();
+        let up = |from: &Scope, least: usize| {
+            let depths = (least..=from.path.depth()).rev();
+            let paths: Vec<_> = from.path.lineage().collect();
+            let root = from.root;
+            depths
+                .filter_map(|depth| paths.get(depth).cloned())
+                .map(|path| Scope { root, path })
+                .collect::<Vec<_>>()
+        };
+        let shared = if me.root == to.root {
+            let pairs = me.path.labels().iter().zip(to.path.labels());
+            pairs.take_while(|(mine, theirs)| mine == theirs).count()
+        } else {
+            0
+        };
+        let mut way = up(&me, shared);
+        let below = if me.root == to.root { shared.saturating_add(1) } else { 0 };
+        let mut down = if to.path.depth() >= below { up(to, below) } else { Vec::new() };
+        down.reverse();
+        way.append(&mut down);
+        way
+    }
+
+    /// A message of this realm's got no further.
+    pub(crate) fn own_message_failed(&mut self, envelope: &Envelope, code: FailureCode) {
+        if let Some(pending) = self.waiting.take(&envelope.digest()) {
+            let message = match code {
+                FailureCode::Offline | FailureCode::NoRoute => {
+                    "this realm has no link that leads there".to_owned()
+                }
+                _ => format!("{code} in this realm"),
+            };
+            self.pending_failed(pending, CallFailure::new(code, message));
+        }
+    }
+
+    /// Nobody answered a request in its time.
+    pub(crate) fn nobody_answered(&mut self, pending: Pending) {
+        let failure = CallFailure::new(FailureCode::Timeout, "no answer in time");
+        self.pending_failed(pending, failure);
+    }
+
+    fn pending_failed(&mut self, pending: Pending, failure: CallFailure) {
+        match pending {
+            Pending::Call { call, .. } => self.attempt_failed(call, failure),
+            Pending::Resolve(scope) => self.resolve_failed(&scope, &failure),
+        }
+    }
+
+    fn resolved(&mut self, header: &Header, resolved: Resolved) {
+        let asked = header.source.scope();
+        self.take_resolved(&asked, resolved);
+    }
+
+    /// A reply of the kind asked for, under the reply key.
+    fn take_reply(&mut self, call: CallId, kind: Kind, content: &[u8]) {
+        match kind {
+            Kind::Result => match cbor::decode(content) {
+                Ok(result) => self.call_answered(call, result),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            Kind::Contracts => match cbor::decode::<ContractsGiven>(content) {
+                Ok(given) => self.contracts_given(call, given),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            _ => self.counters.refuse(Refused::Unasked),
+        }
+    }
+}
+
+/// Opens an answer by the suite it came in; Contracts answers carry their flag.
+fn open_answer(verified: &Verified, pending: &Pending) -> Option<Opened> {
+    let header = verified.header();
+    if header.kind == Kind::Contracts && !header.has(flags::ANSWER) {
+        return None;
+    }
+    match (header.suite, pending) {
+        (Suite::Reply, Pending::Call { reply_key, .. }) => open_reply(verified, reply_key).ok(),
+        (Suite::Clear, _) => open_clear(verified).ok(),
+        _ => None,
+    }
+}
+
+fn describe(failure: &Failure, from: &str) -> String {
+    let first = failure.detail.as_deref().and_then(|detail| detail.lines().next());
+    match first {
+        Some(line) => line.to_owned(),
+        None => format!("{} at {from}", failure.code),
+    }
+}
+
+fn details(failure: &Failure) -> Vec<String> {
+    let lines = failure.detail.as_deref().unwrap_or_default().lines().skip(1);
+    lines.map(str::to_owned).collect()
+}

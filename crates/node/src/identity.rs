@@ -1,0 +1,235 @@
+//! Who this realm is: its place, its certificates, its keys, and their renewal.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+use realm_crypto::{CertError, KemKey, SigningKey, VerifiedChain, verify_own_chain};
+use realm_protocol::{
+    KeyId, NodeId, Place, RealmId, RealmPath, Scope, Timestamp, limits,
+    records::{
+        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, scopes,
+    },
+};
+
+use crate::{Founding, Keys};
+
+/// This realm's own standing.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    keys: Keys,
+    founding: Founding,
+    realm: RealmId,
+    place: Place,
+    /// The parent's chain and this realm's certificate from it; none for a root.
+    above: Option<(Chain, Signed<ChildCert>)>,
+    node_cert: Signed<NodeCert>,
+    realm_record: Option<Signed<RealmRecord>>,
+    kem: BTreeMap<KeyId, HeldKem>,
+    chain: Option<VerifiedChain>,
+}
+
+/// A KEM key with its record and the end of its life here.
+#[derive(Debug)]
+pub(crate) struct HeldKem {
+    pub(crate) key: KemKey,
+    pub(crate) record: Signed<KemRecord>,
+    pub(crate) not_after: Timestamp,
+    pub(crate) erased: Timestamp,
+}
+
+impl Identity {
+    pub(crate) fn new(keys: Keys, founding: Founding) -> Self {
+        let realm = founding.inception.realm_id();
+        let node = keys.node.node_id();
+        let node_cert = founding.node_cert.clone();
+        Self {
+            place: Place {
+                root: realm,
+                path: RealmPath::ROOT,
+                realm: Some(realm),
+                node: Some(node),
+            },
+            keys,
+            founding,
+            realm,
+            above: None,
+            node_cert,
+            realm_record: None,
+            kem: BTreeMap::new(),
+            chain: None,
+        }
+    }
+
+    pub(crate) fn realm(&self) -> RealmId {
+        self.realm
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.keys.node.node_id()
+    }
+
+    /// This realm's place, complete.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        self.place.scope()
+    }
+
+    pub(crate) fn root(&self) -> RealmId {
+        self.place.root
+    }
+
+    pub(crate) fn path(&self) -> &RealmPath {
+        &self.place.path
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.place.path.is_root()
+    }
+
+    pub(crate) fn signer(&self) -> &SigningKey {
+        &self.keys.node
+    }
+
+    pub(crate) fn parent_cert(&self) -> Option<&Signed<ChildCert>> {
+        self.above.as_ref().map(|(_, cert)| cert)
+    }
+
+    /// This realm's chain if it stands; none while a certificate in it is wrong or expired.
+    pub(crate) fn chain(&self) -> Option<&VerifiedChain> {
+        self.chain.as_ref()
+    }
+
+    /// Whether this node may sign certificates, lists and policy records now.
+    pub(crate) fn may_issue(&self, now: Timestamp) -> bool {
+        let in_time = self.node_cert.peek().is_ok_and(|cert| {
+            cert.scopes & scopes::ISSUE != 0 && cert.not_before <= now && now < cert.not_after
+        });
+        in_time && self.chain.is_some()
+    }
+
+    pub(crate) fn node_cert_times(&self) -> Option<(Timestamp, Timestamp)> {
+        self.node_cert.peek().ok().map(|cert| (cert.not_before, cert.not_after))
+    }
+
+    pub(crate) fn set_node_cert(&mut self, cert: Signed<NodeCert>) {
+        self.node_cert = cert;
+    }
+
+    /// Signs a new node certificate, if the realm key is on this machine.
+    pub(crate) fn renew_node_cert(&mut self, now: Timestamp) -> Option<&Signed<NodeCert>> {
+        let realm_key = self.keys.realm.as_ref()?;
+        let held = self.node_cert.peek().ok()?;
+        let mut cert = Signed::unsigned(&NodeCert {
+            serial: held.serial.saturating_add(1),
+            not_before: now.minus(limits::CLOCK_SKEW_MS),
+            not_after: now.plus(limits::NODE_CERT_MS),
+            ..held
+        });
+        realm_key.sign(&mut cert);
+        self.node_cert = cert;
+        Some(&self.node_cert)
+    }
+
+    /// Takes the parent's chain and certificate: the realm stands under it from here on.
+    pub(crate) fn set_above(&mut self, parent: &VerifiedChain, cert: Signed<ChildCert>) {
+        self.stand_under(parent.root(), parent.chain(), cert);
+    }
+
+    /// Like [`Identity::set_above`], for a chain that was checked before it was written down.
+    pub(crate) fn stand_under(&mut self, root: RealmId, parent: &Chain, cert: Signed<ChildCert>) {
+        let above = parent.links.iter().filter_map(|link| link.child_cert.as_ref());
+        let labels = above.chain([&cert]).map(|cert| cert.peek().map(|cert| cert.label));
+        let path = labels.collect::<Result<Vec<_>, _>>().ok();
+        if let Some(path) = path.and_then(|labels| RealmPath::new(labels).ok()) {
+            self.place.root = root;
+            self.place.path = path;
+            self.above = Some((parent.clone(), cert));
+        }
+    }
+
+    pub(crate) fn realm_record(&self) -> Option<&Signed<RealmRecord>> {
+        self.realm_record.as_ref()
+    }
+
+    pub(crate) fn set_realm_record(&mut self, record: Signed<RealmRecord>) {
+        self.realm_record = Some(record);
+    }
+
+    /// Names this node as the one that serves the realm.
+    pub(crate) fn serve_from_here(&mut self, now: Timestamp) -> &Signed<RealmRecord> {
+        let epoch = self.realm_record.as_ref().and_then(|record| record.peek().ok());
+        let mut record = Signed::unsigned(&RealmRecord {
+            realm: self.realm,
+            epoch: epoch.map_or(1, |record| record.epoch.saturating_add(1)),
+            node: self.node(),
+            created: now,
+        });
+        self.keys.node.sign(&mut record);
+        self.realm_record.insert(record)
+    }
+
+    /// Makes a live KEM key, valid from `from`.
+    pub(crate) fn make_kem(&mut self, rng: &mut impl CryptoRng, from: Timestamp) -> &HeldKem {
+        let key = KemKey::generate(rng);
+        let not_after = from.plus(limits::KEM_LIVE_MS);
+        let mut record = Signed::unsigned(&KemRecord {
+            realm: self.realm,
+            node: self.node(),
+            key: key.public(),
+            purpose: KemPurpose::Live,
+            not_before: from,
+            not_after,
+        });
+        self.keys.node.sign(&mut record);
+        let id = key.key_id();
+        let erased = not_after.plus(limits::KEM_GRACE_MS);
+        self.kem.entry(id).or_insert(HeldKem { key, record, not_after, erased })
+    }
+
+    pub(crate) fn hold_kem(&mut self, held: HeldKem) {
+        self.kem.insert(held.key.key_id(), held);
+    }
+
+    pub(crate) fn kem_key(&self, id: KeyId) -> Option<&KemKey> {
+        self.kem.get(&id).map(|held| &held.key)
+    }
+
+    /// Until when bodies can be sealed to the newest key.
+    pub(crate) fn kem_until(&self) -> Option<Timestamp> {
+        self.kem.values().map(|held| held.not_after).max()
+    }
+
+    /// Forgets the keys whose grace is over, and says which.
+    pub(crate) fn erase_kem(&mut self, now: Timestamp) -> Vec<KeyId> {
+        let over = self.kem.iter().filter(|(_, held)| held.erased <= now);
+        let over: Vec<KeyId> = over.map(|(id, _)| *id).collect();
+        for id in &over {
+            self.kem.remove(id);
+        }
+        over
+    }
+
+    /// Puts the chain together from its parts and checks it as a stranger would.
+    pub(crate) fn rebuild(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<(), CertError> {
+        self.chain = None;
+        let Some(realm_record) = self.realm_record.clone() else { return Ok(()) };
+        let mut links = self.above.as_ref().map_or(Vec::new(), |(chain, _)| chain.links.clone());
+        links.push(ChainLink {
+            inception: self.founding.inception.clone(),
+            successions: self.founding.successions.clone(),
+            node_cert: self.node_cert.clone(),
+            child_cert: self.above.as_ref().map(|(_, cert)| cert.clone()),
+        });
+        let live = self.kem.values().filter(|held| now < held.not_after);
+        let kem = live.map(|held| held.record.clone()).collect();
+        let chain = Chain { links, kem, realm_record };
+        self.chain = Some(verify_own_chain(&chain, self.place.root, now)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What comes over a link: frames are read, and envelopes pass the cheap checks first.
+
+use realm_protocol::{Envelope, FailureCode, Header, flags, limits, link::Frame};
+use realm_router::LinkId;
+
+use crate::{Node, Refused};
+
+impl Node {
+    pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &[u8]) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.last_heard = self.now.tick;
+        let admitted = link.admitted;
+        let Ok(frame) = Frame::decode(bytes) else {
+            self.counters.refuse(Refused::Malformed);
+            if !admitted {
+                self.close(id, Some(FailureCode::Malformed), "not a frame of this version");
+            }
+            return;
+        };
+        tracing::trace!(link = id.0, frame = frame.name(), "received");
+        match frame {
+            Frame::Hello(hello) => self.handle_hello(id, hello),
+            Frame::Bye(bye) => self.handle_bye(id, bye.detail.as_deref()),
+            Frame::Join(join) if !admitted => self.handle_join(id, join),
+            Frame::Offer(offer) => self.handle_offer(id, offer),
+            Frame::Accept(accept) => self.handle_accept(id, accept),
+            Frame::Joined(joined) => self.handle_joined(id, &joined),
+            _ if !admitted => self.counters.refuse(Refused::NotAdmitted),
+            Frame::Envelope(envelope) => self.handle_envelope(id, envelope),
+            Frame::Beat(beat) => self.handle_beat(id, &beat),
+            Frame::Records(records) => self.handle_records(id, records),
+            Frame::Renew(renew) => self.handle_renew(id, renew),
+            Frame::NeedChain(_) => self.share_records(id),
+            Frame::Join(_) => self.counters.refuse(Refused::NotAdmitted),
+        }
+    }
+
+    fn handle_bye(&mut self, id: LinkId, detail: Option<&str>) {
+        let detail: String = detail.unwrap_or_default().chars().take(256).collect();
+        tracing::debug!(link = id.0, detail, "the neighbour says goodbye");
+        if !detail.is_empty() {
+            self.join_refused(id, &detail);
+        }
+    }
+
+    /// A frame of ours found its link's queue full.
+    pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &[u8]) {
+        self.counters.refuse(Refused::Overloaded);
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+            // Without room for its own words a link is not worth keeping.
+            return self.close(id, Some(FailureCode::Overloaded), "the queue is full");
+        };
+        let Ok(header) = envelope.peek() else { return };
+        if header.source == *self.me.place() {
+            self.own_message_failed(&envelope, FailureCode::Overloaded);
+        } else {
+            self.fail_request(None, &envelope, &header, FailureCode::Overloaded);
+        }
+    }
+
+    fn handle_envelope(&mut self, id: LinkId, envelope: Envelope) {
+        let Ok(header) = envelope.peek() else {
+            return self.counters.refuse(Refused::Malformed);
+        };
+        match self.check_envelope(id, &envelope, &header) {
+            Ok(()) => self.pass_on(id, envelope, header),
+            Err(reason) => {
+                tracing::debug!(link = id.0, reason = reason.name(), "dropped an envelope");
+                self.counters.refuse(reason);
+            }
+        }
+    }
+
+    fn check_envelope(
+        &mut self,
+        id: LinkId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), Refused> {
+        if header.version != limits::WIRE_VERSION || !header.kind.is_spoken() {
+            return Err(Refused::Version);
+        }
+        if header.flags.is_some_and(|bits| bits & !flags::KNOWN != 0) {
+            return Err(Refused::Version);
+        }
+        if envelope.hop.left == 0 || envelope.hop.left > limits::HOPS {
+            return Err(Refused::Hops);
+        }
+        if header.ttl_ms > limits::TTL_MS || envelope.hop.age_ms > header.ttl_ms {
+            return Err(Refused::Expired);
+        }
+        let scopes = |peer| self.kin.peer_scopes(self.me.realm(), peer);
+        let ingress =
+            self.routes.ingress(id, &header.source, &header.destination, &envelope.hop, &scopes);
+        ingress.map_err(|_| Refused::Ingress)?;
+        let now = self.now.tick;
+        match self.links.get_mut(&id).map(|link| link.bucket.take(now)) {
+            Some(true) => Ok(()),
+            _ => Err(Refused::Rate),
+        }
+    }
+
+    /// Delivers an envelope that passed the cheap checks, or relays it.
+    pub(crate) fn pass_on(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+        if header.destination.scope() == self.me.scope() {
+            self.deliver(link, envelope, header);
+        } else {
+            self.relay(link, envelope, header);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What goes into a node and what comes out.
+
+use realm_executor::{BackendError, BackendReply, BackendRequest};
+use realm_protocol::{
+    CallId, NodeId,
+    journal::{Entry, JournalSeq, Table},
+};
+use realm_router::LinkId;
+
+use crate::{Request, Response};
+
+/// Names a request of the local API until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ControlId(pub u64);
+
+/// Names an attempt to reach a node until it is up or has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DialId(pub u64);
+
+/// Names a reading of a record until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LookId(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody on this machine asks for something. Answered once, by [`Effect::Respond`].
+    Control(ControlId, Request),
+    /// A link stands; the transport has proven that `node` holds its key.
+    LinkUp {
+        /// The new link.
+        link: LinkId,
+        /// Who is at the other end.
+        node: NodeId,
+        /// The dial that led to it, if this side dialled.
+        dial: Option<DialId>,
+    },
+    /// A link is gone.
+    LinkDown(LinkId),
+    /// A dial led nowhere.
+    DialFailed(DialId, String),
+    /// A frame arrived, without its length prefix.
+    Received(LinkId, Vec<u8>),
+    /// A frame could not be queued because the link's queue is full.
+    Unsent(LinkId, Vec<u8>),
+    /// A backend has answered.
+    BackendDone(CallId, Result<BackendReply, BackendError>),
+    /// What a record holds, as asked by [`Effect::Look`]; entries not yet durable may be missing.
+    Looked(LookId, Option<Vec<u8>>),
+    /// Everything recorded up to here is on the disk.
+    Persisted(JournalSeq),
+    /// The disk has failed; nothing more will be durable.
+    StoreFailed,
+    /// The addresses that a ticket should name, the best first.
+    Addresses(Vec<String>),
+}
+
+/// How soon an entry must be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Something waits for it.
+    Now,
+    /// It may trail by 50 ms.
+    Soon,
+}
+
+/// Something to be done, in the order given, without waiting for the one before.
+#[derive(Debug)]
+pub enum Effect {
+    /// Sends a frame. If the link's queue is full, it comes back as [`Input::Unsent`].
+    Send(LinkId, Vec<u8>),
+    /// Tries the addresses until one leads to the node.
+    Dial {
+        /// Comes back with the link or the failure.
+        dial: DialId,
+        /// The only node to be believed there.
+        node: NodeId,
+        /// Multiaddr text, the best first.
+        addresses: Vec<String>,
+    },
+    /// Keeps a link past the admission window.
+    Admit(LinkId),
+    /// Closes a link after what is queued on it.
+    Close(LinkId),
+    /// Calls a backend; answered once, by [`Input::BackendDone`].
+    CallBackend(CallId, BackendRequest),
+    /// Stops a backend call; no answer is awaited any more.
+    CancelBackend(CallId),
+    /// Reads a record; answered once, by [`Input::Looked`].
+    Look(LookId, Table, Vec<u8>),
+    /// Answers a request of the local API.
+    Respond(ControlId, Response),
+    /// Appends to the journal; answered by [`Input::Persisted`].
+    Record(JournalSeq, Entry, Urgency),
+}

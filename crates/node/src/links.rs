@@ -1,0 +1,369 @@
+//! Links: from the first Hello to the last Bye.
+
+use std::collections::BTreeMap;
+
+use rand_core::Rng;
+use realm_crypto::VerifiedChain;
+use realm_protocol::{
+    Digest, NodeId, RealmId, Scope, Tick, limits,
+    link::{Beat, Bye, Frame, Hello},
+};
+use realm_router::{Backoff, LinkId, Relation, TokenBucket};
+
+use crate::{DialId, Effect, Node, Refused, io::ControlId, state::Target, timers::Timer};
+
+/// One link to another node.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Who the transport has proven to be there.
+    pub(crate) node: NodeId,
+    pub(crate) dial: Option<DialId>,
+    /// Who that is, once a Hello has shown it.
+    pub(crate) chain: Option<VerifiedChain>,
+    pub(crate) admitted: bool,
+    pub(crate) last_heard: Tick,
+    pub(crate) last_sent: Tick,
+    pub(crate) bucket: TokenBucket,
+    /// The join under way on this link, as inviter.
+    pub(crate) offered: Option<crate::join::Offered>,
+    /// The records digest the neighbour showed last.
+    pub(crate) their_records: Option<Digest>,
+    /// The records digest that their latest Records answered.
+    pub(crate) settled: Option<Digest>,
+}
+
+/// Why a node was dialled.
+#[derive(Debug)]
+pub(crate) enum Dialled {
+    /// To keep a link to a parent or peer.
+    Keep(Target),
+    /// To join with a ticket.
+    Join(ControlId, Box<crate::JoinAsked>),
+}
+
+/// Backoff of each node that this one keeps dialling.
+#[derive(Debug, Default)]
+pub(crate) struct Redials(BTreeMap<Target, Backoff>);
+
+impl Redials {
+    /// There was contact: the next delay starts small again.
+    fn reset(&mut self, target: &Target) {
+        self.0.remove(target);
+    }
+
+    fn delay_ms(&mut self, target: &Target, random: u64) -> u64 {
+        self.0.entry(target.clone()).or_insert(Backoff::RECONNECT).delay_ms(random)
+    }
+}
+
+impl Node {
+    pub(crate) fn handle_link_up(&mut self, id: LinkId, node: NodeId, dial: Option<DialId>) {
+        let (rate, burst) = limits::PEER_RATE;
+        let link = Link {
+            node,
+            dial,
+            chain: None,
+            admitted: false,
+            last_heard: self.now.tick,
+            last_sent: self.now.tick,
+            bucket: TokenBucket::new(u64::from(rate), u64::from(burst), self.now.tick),
+            offered: None,
+            their_records: None,
+            settled: None,
+        };
+        self.links.insert(id, link);
+        self.timers.set(Timer::Admission(id), self.now.tick.plus(limits::ADMISSION_MS));
+        self.timers.set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
+        self.greet(id);
+    }
+
+    /// Shows who this realm is.
+    pub(crate) fn greet(&mut self, link: LinkId) {
+        let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) else {
+            tracing::warn!("this realm's own chain does not stand: no link can be greeted");
+            self.close(link, None, "my certificates do not stand");
+            return;
+        };
+        let hello = Hello {
+            oldest: limits::WIRE_VERSION,
+            newest: limits::WIRE_VERSION,
+            chain,
+            clock: self.wall(),
+            records: self.trust.digest(None),
+        };
+        self.send(link, &Frame::Hello(hello));
+    }
+
+    pub(crate) fn handle_link_down(&mut self, id: LinkId) {
+        self.timers.cancel(&Timer::Beat(id));
+        self.timers.cancel(&Timer::Admission(id));
+        let Some(link) = self.links.remove(&id) else { return };
+        let relation = self.routes.remove(id, self.now.tick);
+        if let Some(dial) = link.dial {
+            self.dial_is_over(dial, "the link was closed");
+        }
+        match relation {
+            Some(Relation::Parent) => self.schedule_redial(Target::Parent),
+            Some(Relation::Peer(root)) => self.schedule_redial(Target::Peer(root)),
+            _ => {}
+        }
+        if relation.is_some() {
+            tracing::info!(link = id.0, ?relation, "link down");
+            self.calls_lost_link(id);
+        }
+    }
+
+    pub(crate) fn handle_dial_failed(&mut self, dial: DialId, detail: String) {
+        self.dial_is_over(dial, &detail);
+    }
+
+    /// A dial has ended without the link it was for, or that link has gone.
+    fn dial_is_over(&mut self, dial: DialId, detail: &str) {
+        match self.dials.remove(&dial) {
+            Some(Dialled::Keep(target)) => self.schedule_redial(target),
+            Some(Dialled::Join(control, _)) => self.join_failed(control, detail),
+            None => {}
+        }
+    }
+
+    /// Dials a parent or peer after a while, if this side is the one that dials.
+    pub(crate) fn schedule_redial(&mut self, target: Target) {
+        if self.stopping || self.addresses_of(&target).is_none_or(|(_, known)| known.is_empty()) {
+            return;
+        }
+        if self.timers.is_set(&Timer::Redial(target.clone())) {
+            return;
+        }
+        let random = self.rng.next_u64();
+        let delay = self.redials.delay_ms(&target, random);
+        self.timers.set(Timer::Redial(target), self.now.tick.plus(delay));
+    }
+
+    pub(crate) fn redial(&mut self, target: &Target) {
+        let relation = match target {
+            Target::Parent => Relation::Parent,
+            Target::Peer(root) => Relation::Peer(*root),
+        };
+        let Some((node, addresses)) = self.addresses_of(target) else { return };
+        if self.stopping || addresses.is_empty() || self.routes.link_to(&relation).is_some() {
+            return;
+        }
+        let dial = self.next_dial();
+        self.dials.insert(dial, Dialled::Keep(target.clone()));
+        self.out.emit(Effect::Dial { dial, node, addresses });
+    }
+
+    fn addresses_of(&self, target: &Target) -> Option<(NodeId, Vec<String>)> {
+        match target {
+            Target::Parent => {
+                self.kin.parent.as_ref().map(|parent| (parent.node, parent.addresses.clone()))
+            }
+            Target::Peer(root) => {
+                self.kin.peers.get(root).map(|peer| (peer.node, peer.addresses.clone()))
+            }
+        }
+    }
+
+    pub(crate) fn handle_hello(&mut self, id: LinkId, hello: Hello) {
+        if hello.oldest > limits::WIRE_VERSION || hello.newest < limits::WIRE_VERSION {
+            self.counters.refuse(Refused::Version);
+            return self.close(id, None, "no wire version in common");
+        }
+        self.note_clock(hello.clock);
+        if self.links.get(&id).is_none_or(|link| link.admitted) {
+            return self.counters.refuse(Refused::NotAdmitted);
+        }
+        let Some(root) = hello.chain.links.first().map(|link| link.inception.realm_id()) else {
+            self.counters.refuse(Refused::Certificate);
+            return self.close(id, None, "an empty chain");
+        };
+        let checked = self.trust.check(&hello.chain, root, self.me.chain(), self.wall());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let chain = match checked {
+            Ok(chain) if chain.node() == link.node => chain,
+            Ok(_) => {
+                self.counters.refuse(Refused::Certificate);
+                return self.close(id, None, "the chain is another node's");
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a chain in a Hello does not stand");
+                self.counters.refuse(Refused::Certificate);
+                return self.close(id, None, "the chain does not stand");
+            }
+        };
+        link.their_records = Some(hello.records);
+        link.chain = Some(chain.clone());
+        match self.relation_to(&chain) {
+            Some(relation) => self.admit(id, relation, chain),
+            None => self.meet_stranger(id),
+        }
+    }
+
+    /// What the realm that a chain proves is to this one.
+    fn relation_to(&self, chain: &VerifiedChain) -> Option<Relation> {
+        let them = chain.place().scope();
+        let me = self.me.scope();
+        if them.root == me.root && me.path.parent() == Some(them.path.clone()) {
+            let parent = self.kin.parent.as_ref()?.child_cert.peek().ok()?.parent;
+            return (parent == chain.realm()).then_some(Relation::Parent);
+        }
+        if them.root == me.root && them.path.parent() == Some(me.path.clone()) {
+            let label = them.path.labels().last()?;
+            let child = self.kin.children.get(label)?;
+            return (child.realm == chain.realm()).then(|| Relation::Child(label.clone()));
+        }
+        if self.me.is_root() && them.path.is_root() {
+            let peering = self.kin.peers.get(&them.root)?.peering.peek().ok()?;
+            return (self.wall() < peering.not_after).then_some(Relation::Peer(them.root));
+        }
+        None
+    }
+
+    /// Lets a known neighbour in: routes lead over the link from here on.
+    pub(crate) fn admit(&mut self, id: LinkId, relation: Relation, chain: VerifiedChain) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (rate, burst) = match &relation {
+            Relation::Peer(_) => {
+                let (rate, burst) = limits::PEER_RATE;
+                (u64::from(rate), u64::from(burst))
+            }
+            Relation::Child(_) => chain
+                .limits()
+                .map_or((u64::from(limits::CHILD_RATE.0), u64::from(limits::CHILD_RATE.1)), |limits| {
+                    (limits.rate, limits.burst)
+                }),
+            Relation::Parent | Relation::Direct(_) => {
+                (u64::from(limits::CHILD_RATE.0), u64::from(limits::CHILD_RATE.1))
+            }
+        };
+        link.bucket.set(rate, burst, self.now.tick);
+        link.admitted = true;
+        link.chain = Some(chain.clone());
+        let dial = link.dial.take();
+        self.timers.cancel(&Timer::Admission(id));
+        if let Some(dial) = dial {
+            self.dials.remove(&dial);
+        }
+        match &relation {
+            Relation::Parent => self.redials.reset(&Target::Parent),
+            Relation::Peer(root) => self.redials.reset(&Target::Peer(*root)),
+            Relation::Child(_) | Relation::Direct(_) => {}
+        }
+        self.out.emit(Effect::Admit(id));
+        let older = self.routes.add(id, relation.clone(), self.now.tick);
+        if let Some(older) = older.filter(|older| *older != id) {
+            self.close(older, None, "replaced by a newer link");
+        }
+        tracing::info!(link = id.0, ?relation, "link up");
+        self.note_neighbour(&relation, &chain);
+        self.trust.remember(chain);
+        self.share_records(id);
+        self.release_holds();
+        self.calls_gained_link();
+    }
+
+    /// A realm that is not known: it may join, or the link was dialled to join with.
+    fn meet_stranger(&mut self, id: LinkId) {
+        let dial = self.links.get(&id).and_then(|link| link.dial);
+        let joining = dial.is_some_and(|dial| {
+            matches!(self.dials.get(&dial), Some(Dialled::Join(..)))
+        });
+        if joining {
+            self.ask_to_join(id);
+        } else if dial.is_some() {
+            self.close(id, None, "not the realm that was dialled");
+        }
+    }
+
+    pub(crate) fn cut_stranger(&mut self, id: LinkId) {
+        if self.links.get(&id).is_some_and(|link| !link.admitted) {
+            self.counters.refuse(Refused::NotAdmitted);
+            self.close(id, None, "not admitted in time");
+        }
+    }
+
+    /// Shows that this side lives, and closes the link if the other side does not.
+    pub(crate) fn beat(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let silent = self.now.tick.since(link.last_heard);
+        if link.admitted && silent > limits::BEAT_MS.saturating_mul(limits::BEATS_MISSED + 1) {
+            tracing::info!(link = id.0, silent_ms = silent, "the neighbour is silent");
+            return self.close(id, None, "silent");
+        }
+        let revoked = |issuer, serial| self.trust.is_revoked(issuer, serial);
+        let stands = |chain: &VerifiedChain| chain.is_valid_at(self.now.wall, &revoked);
+        if let Some(Err(error)) = link.chain.as_ref().map(stands) {
+            tracing::warn!(link = id.0, %error, "the neighbour's certificates no longer stand");
+            self.counters.refuse(Refused::Certificate);
+            return self.close(id, None, "your certificates no longer stand");
+        }
+        if link.admitted {
+            let records = self.trust.digest(self.shared_with(id).as_ref());
+            self.send(id, &Frame::Beat(Beat { clock: self.wall(), records }));
+        }
+        self.timers.set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
+    }
+
+    pub(crate) fn handle_beat(&mut self, id: LinkId, beat: &Beat) {
+        self.note_clock(beat.clock);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.their_records = Some(beat.records);
+        }
+        self.compare_records(id);
+    }
+
+    fn note_clock(&mut self, theirs: realm_protocol::Timestamp) {
+        let mine = self.wall();
+        let skew = mine.since(theirs).max(theirs.since(mine));
+        self.skew_ms = self.skew_ms.max(skew);
+    }
+
+    /// Whose records are shared on a link: everybody's downward, one's own subtree's elsewhere.
+    pub(crate) fn shared_with(&self, id: LinkId) -> Option<Scope> {
+        match self.routes.relation(id) {
+            Some(Relation::Child(_)) => None,
+            _ => Some(self.me.scope()),
+        }
+    }
+
+    pub(crate) fn send(&mut self, id: LinkId, frame: &Frame) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.last_sent = self.now.tick;
+        self.out.emit(Effect::Send(id, frame.encode()));
+    }
+
+    /// Like [`Node::send`], but only once everything recorded so far is durable.
+    pub(crate) fn send_promise(&mut self, id: LinkId, frame: &Frame) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.last_sent = self.now.tick;
+        self.out.promise(Effect::Send(id, frame.encode()));
+    }
+
+    /// Says why and closes a link. What routes led over it lead elsewhere at once.
+    pub(crate) fn close(
+        &mut self,
+        id: LinkId,
+        code: Option<realm_protocol::FailureCode>,
+        detail: &str,
+    ) {
+        if !self.links.contains_key(&id) {
+            return;
+        }
+        tracing::debug!(link = id.0, detail, "closing a link");
+        self.send(id, &Frame::Bye(Bye { code, detail: Some(detail.to_owned()) }));
+        self.out.emit(Effect::Close(id));
+        self.handle_link_down(id);
+    }
+
+    pub(crate) fn say_goodbye(&mut self) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.send(link, &Frame::Bye(Bye { code: None, detail: None }));
+        }
+    }
+
+    /// The link to the peer with this root, by relation.
+    pub(crate) fn peer_link(&self, root: RealmId) -> Option<LinkId> {
+        self.routes.link_to(&Relation::Peer(root))
+    }
+}

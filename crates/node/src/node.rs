@@ -1,0 +1,239 @@
+//! The node: one owner of one realm's state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use realm_executor::{Executor, Registry};
+use realm_protocol::{
+    CallId, Now, RunId, Scope, Tick, Timestamp,
+    journal::{Change, Table},
+};
+use realm_router::{LinkId, ReplayMemory, Routes, Waiting};
+
+use crate::{
+    Config, ControlId, Counters, DialId, Effect, Founding, Input, Keys, Recovered, Refusal,
+    Response,
+    deliver::Pending,
+    hold::Holds,
+    identity::Identity,
+    kin::Kin,
+    links::{Dialled, Link, Redials},
+    outbound::OutCall,
+    outbox::Outbox,
+    resolve::Resolving,
+    rules::Rules,
+    serve::Serving,
+    timers::{Timer, Timers},
+    trust::TrustBase,
+};
+
+/// One realm: its identity, kin, policy, loops, links and work under way.
+///
+/// Give it inputs with [`Node::handle`], the time with [`Node::handle_timeout`], and carry out
+/// what [`Node::poll_effect`] gives until it gives nothing. It never blocks, never fails, and
+/// never panics on bytes.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) config: Config,
+    pub(crate) me: Identity,
+    pub(crate) kin: Kin,
+    pub(crate) trust: TrustBase,
+    pub(crate) rules: Rules,
+    pub(crate) registry: Registry,
+    pub(crate) executor: Executor,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) dials: BTreeMap<DialId, Dialled>,
+    pub(crate) redials: Redials,
+    pub(crate) routes: Routes,
+    pub(crate) calls: BTreeMap<CallId, OutCall>,
+    pub(crate) waiting: Waiting<Pending>,
+    pub(crate) resolving: Resolving,
+    pub(crate) serving: Serving,
+    pub(crate) replay: ReplayMemory,
+    pub(crate) holds: Holds,
+    pub(crate) out: Outbox,
+    pub(crate) timers: Timers,
+    pub(crate) counters: Counters,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) now: Now,
+    /// Wall clock and tick when the clocks were last compared.
+    pub(crate) clock_check: Now,
+    /// Largest difference to a neighbour's clock seen in this upkeep round, milliseconds.
+    pub(crate) skew_ms: u64,
+    pub(crate) clock_jumps: u64,
+    /// Places that have been sent this realm's chain since it last changed.
+    pub(crate) introduced: BTreeSet<Scope>,
+    pub(crate) stopping: bool,
+    next_dial: u64,
+}
+
+impl Node {
+    /// Takes up a realm where its store left it. `seed` must be fresh from the operating system.
+    pub fn new(
+        config: Config,
+        keys: Keys,
+        founding: Founding,
+        recovered: Recovered,
+        seed: [u8; 32],
+        now: Now,
+    ) -> Self {
+        let me = Identity::new(keys, founding);
+        let limits = realm_executor::Limits::default();
+        let mut node = Self {
+            routes: Routes::new(me.scope()),
+            me,
+            kin: Kin::default(),
+            trust: TrustBase::default(),
+            rules: Rules::new(),
+            registry: Registry::default(),
+            executor: Executor::new(limits),
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            redials: Redials::default(),
+            calls: BTreeMap::new(),
+            waiting: Waiting::new(config.max_calls),
+            resolving: Resolving::new(),
+            serving: Serving::default(),
+            replay: ReplayMemory::default(),
+            holds: Holds::default(),
+            out: Outbox::new(recovered.last),
+            timers: Timers::default(),
+            counters: Counters::default(),
+            rng: ChaCha20Rng::from_seed(seed),
+            now,
+            clock_check: now,
+            skew_ms: 0,
+            clock_jumps: 0,
+            introduced: BTreeSet::new(),
+            stopping: false,
+            next_dial: 0,
+            config,
+        };
+        node.recover(recovered);
+        node.out.end_turn();
+        node
+    }
+
+    /// Takes something that happened.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.now = now;
+        match input {
+            Input::Control(id, request) => self.handle_control(id, request),
+            Input::LinkUp { link, node, dial } => self.handle_link_up(link, node, dial),
+            Input::LinkDown(link) => self.handle_link_down(link),
+            Input::DialFailed(dial, detail) => self.handle_dial_failed(dial, detail),
+            Input::Received(link, bytes) => self.handle_frame(link, &bytes),
+            Input::Unsent(link, bytes) => self.handle_unsent(link, &bytes),
+            Input::BackendDone(call, result) => {
+                self.executor.backend_done(call, result, &self.registry, now);
+            }
+            Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
+            Input::Persisted(seq) => self.out.persisted(seq),
+            Input::StoreFailed => self.handle_store_failed(),
+            Input::Addresses(addresses) => self.config.addresses = addresses,
+        }
+        self.end_turn();
+    }
+
+    /// The next effect to carry out, in order; none when there is nothing to do for now.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.out.next()
+    }
+
+    /// When [`Node::handle_timeout`] wants to be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        [self.timers.next(), self.executor.poll_timeout(), self.waiting.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        while let Some(timer) = self.timers.take_due(now.tick) {
+            match timer {
+                Timer::Beat(link) => self.beat(link),
+                Timer::Admission(link) => self.cut_stranger(link),
+                Timer::Redial(target) => self.redial(&target),
+                Timer::Attempt(call) => self.attempt_is_over(call),
+                Timer::Hold => self.release_holds(),
+                Timer::Upkeep => self.upkeep(),
+            }
+        }
+        for (_, pending) in self.waiting.expired(now.tick) {
+            self.nobody_answered(pending);
+        }
+        self.executor.handle_timeout(now);
+        self.end_turn();
+    }
+
+    /// Refuses new work and ends what is under way: callers hear `Overloaded` or their result.
+    pub fn shut_down(&mut self, now: Now) {
+        self.now = now;
+        if !self.stopping {
+            self.stopping = true;
+            self.say_goodbye();
+        }
+        self.end_turn();
+    }
+
+    /// Whether nothing is under way and everything promised has been released.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.serving.is_empty() && self.out.is_idle()
+    }
+
+    /// Carries the executor's actions over into effects, and closes the turn's journal entry.
+    fn end_turn(&mut self) {
+        self.drain_executor();
+        self.out.end_turn();
+    }
+
+    fn handle_store_failed(&mut self) {
+        self.out.fail();
+        tracing::error!("the store has failed: nothing is promised any more");
+    }
+
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.now.wall
+    }
+
+    pub(crate) fn put(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        self.out.change(Change::Put(table, key.to_vec(), value));
+    }
+
+    /// Writes a record that the store forgets by itself after `until`.
+    pub(crate) fn put_until(&mut self, table: Table, key: &[u8], value: Vec<u8>, until: Timestamp) {
+        self.out.change(Change::PutUntil(table, key.to_vec(), value, until));
+    }
+
+    pub(crate) fn delete(&mut self, table: Table, key: &[u8]) {
+        self.out.change(Change::Delete(table, key.to_vec()));
+    }
+
+    /// Answers a request of the local API once everything it rests on is durable.
+    pub(crate) fn respond(&mut self, id: ControlId, response: Response) {
+        self.out.promise(Effect::Respond(id, response));
+    }
+
+    pub(crate) fn refuse(&mut self, id: ControlId, refusal: Refusal) {
+        self.out.emit(Effect::Respond(id, Response::Refused(refusal)));
+    }
+
+    pub(crate) fn next_dial(&mut self) -> DialId {
+        self.next_dial = self.next_dial.saturating_add(1);
+        DialId(self.next_dial)
+    }
+
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn new_run(&mut self) -> RunId {
+        let random = self.random();
+        RunId::at(self.now.wall, random)
+    }
+}

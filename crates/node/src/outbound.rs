@@ -1,0 +1,596 @@
+//! Calls to other realms: permit, resolve, seal, send, try again, answer.
+
+use rand_core::Rng;
+use realm_crypto::{Outgoing, SealError, seal};
+use realm_executor::{CallError, validate_json};
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
+    cbor::{self, Blob},
+    journal::{Change, Direction, Event, Run, Status},
+    json, limits,
+    message::{Call, CallResult, ContractsAsked, TraceParent},
+};
+use realm_router::{Backoff, LinkId};
+use serde_json::{Value, json};
+
+use crate::{
+    CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
+    contracts::ContractsTask, deliver::Pending, resolve::Asker, timers::Timer,
+};
+
+/// Longest wait for one attempt of a call, milliseconds.
+const ATTEMPT_MS: u64 = 20_000;
+
+/// A call to another realm, over all its attempts.
+#[derive(Debug)]
+pub(crate) struct OutCall {
+    pub(crate) scope: Scope,
+    pub(crate) deadline: Tick,
+    pub(crate) attempts: u32,
+    pub(crate) backoff: Backoff,
+    /// The attempt under way: digest of its header.
+    pub(crate) sent: Option<Digest>,
+    /// The failure of the last attempt, reported if no later one does better.
+    pub(crate) last: Option<CallFailure>,
+    pub(crate) task: Task,
+}
+
+#[derive(Debug)]
+pub(crate) enum Task {
+    Invoke(Box<Invoke>),
+    Contracts(ContractsTask),
+}
+
+/// What a call asks for, and for whom.
+#[derive(Debug)]
+pub(crate) struct Invoke {
+    pub(crate) run: RunId,
+    pub(crate) origin: Origin,
+    pub(crate) address: LoopAddress,
+    pub(crate) version: Option<String>,
+    pub(crate) input: Vec<u8>,
+    pub(crate) key: Digest,
+    pub(crate) key_created: Timestamp,
+    pub(crate) caller: Option<String>,
+    pub(crate) depth: u64,
+    pub(crate) started: Now,
+    /// Events written so far, where no run of the executor counts them.
+    pub(crate) events: u64,
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A request of the local API.
+    Control(ControlId),
+    /// A frame of a run here.
+    Frame,
+}
+
+impl Node {
+    /// A call from this machine: run here, or sent to where the loop lives.
+    pub(crate) fn invoke(&mut self, control: ControlId, asked: InvokeAsked) {
+        if self.stopping {
+            return self.refuse(control, Refusal::Stopping);
+        }
+        let scope = match &asked.address.realm {
+            None => Ok(self.me.scope()),
+            Some(name) => self.resolve_name(name),
+        };
+        match scope {
+            Err(refusal) => self.refuse(control, refusal),
+            Ok(scope) if scope == self.me.scope() => self.serve_local(control, asked),
+            Ok(scope) => self.invoke_remote(control, asked, scope),
+        }
+    }
+
+    fn invoke_remote(&mut self, control: ControlId, asked: InvokeAsked, scope: Scope) {
+        let call = CallId::new(self.random());
+        let run = self.new_run();
+        let timeout_ms = asked.timeout_ms.unwrap_or(self.config.call_timeout_ms);
+        let key = match &asked.key {
+            Some(key) => Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
+            None => Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
+        };
+        let invoke = Invoke {
+            run,
+            origin: Origin::Control(control),
+            address: asked.address,
+            version: asked.version,
+            input: json::to_bytes(&asked.input),
+            key,
+            key_created: self.wall(),
+            caller: asked.caller,
+            depth: 1,
+            started: self.now,
+            events: 0,
+        };
+        self.start_call(call, scope, invoke, timeout_ms);
+    }
+
+    /// A step of a run here calls a loop of another realm.
+    pub(crate) fn invoke_from_frame(
+        &mut self,
+        (run, call): (RunId, CallId),
+        address: LoopAddress,
+        version: Option<String>,
+        input: &Value,
+        (timeout_ms, depth): (u64, u64),
+    ) {
+        let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
+        let scope = match scope {
+            Some(Ok(scope)) => scope,
+            Some(Err(refusal)) => return self.frame_call_failed(call, &refusal.to_string()),
+            None => self.me.scope(),
+        };
+        if scope == self.me.scope() {
+            return self.frame_call_failed(call, "a step names this realm as another one");
+        }
+        let invoke = Invoke {
+            run,
+            origin: Origin::Frame,
+            address,
+            version,
+            input: json::to_bytes(input),
+            key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
+            key_created: self.wall(),
+            caller: None,
+            depth,
+            started: self.now,
+            events: 0,
+        };
+        self.start_call(call, scope, invoke, timeout_ms);
+    }
+
+    fn frame_call_failed(&mut self, call: CallId, message: &str) {
+        let error = CallError {
+            code: FailureCode::NoRoute,
+            message: message.to_owned(),
+            details: Vec::new(),
+        };
+        self.executor.invoke_done(call, Err(error), &self.registry, self.now);
+    }
+
+    fn start_call(&mut self, call: CallId, scope: Scope, invoke: Invoke, timeout_ms: u64) {
+        let timeout_ms = timeout_ms.clamp(1, limits::CALL_MAX_MS);
+        let me = self.me.scope();
+        let resource = Resource::Loop { owner: &scope, id: &invoke.address.loop_id };
+        let permit = self.rules.decide(Action::Invoke, &me, resource, false, self.wall());
+        let over = self.calls.len() >= self.config.max_calls;
+        let too_large = invoke.input.len() > limits::BODY_BYTES;
+        let out = OutCall {
+            scope,
+            deadline: self.now.tick.plus(timeout_ms),
+            attempts: 0,
+            backoff: Backoff::RETRY,
+            sent: None,
+            last: None,
+            task: Task::Invoke(Box::new(invoke)),
+        };
+        self.calls.insert(call, out);
+        self.record_started(call);
+        if let Err(denial) = permit {
+            let reference = self.remember_denial(denial);
+            let mut failure =
+                CallFailure::new(FailureCode::Denied, "this realm's own policy denies the call");
+            failure.reference = Some(reference);
+            failure.from = Some(me);
+            return self.end_call(call, Err(failure));
+        }
+        if over {
+            let failure = CallFailure::new(FailureCode::Overloaded, "too many calls under way");
+            return self.end_call(call, Err(failure));
+        }
+        if too_large {
+            let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
+            return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
+        }
+        self.try_call(call);
+    }
+
+    /// Makes the next attempt of a call: resolves first where the chain is not known.
+    pub(crate) fn try_call(&mut self, call: CallId) {
+        let Some(out) = self.calls.get(&call) else { return };
+        if out.sent.is_some() {
+            return;
+        }
+        if out.deadline <= self.now.tick {
+            return self.call_timed_out(call);
+        }
+        let scope = out.scope.clone();
+        let deadline = out.deadline;
+        self.timers.set(Timer::Attempt(call), deadline);
+        let now = self.wall();
+        let chain = self.trust.chain(&scope, now).cloned();
+        let Some((chain, kem)) =
+            chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)))
+        else {
+            return self.resolve(scope, Asker::Call(call));
+        };
+        self.send_attempt(call, chain.place().clone(), &kem);
+    }
+
+    fn send_attempt(
+        &mut self,
+        call: CallId,
+        destination: realm_protocol::Place,
+        kem: &realm_protocol::records::KemRecord,
+    ) {
+        let now = self.now;
+        let Some(out) = self.calls.get_mut(&call) else { return };
+        out.attempts = out.attempts.saturating_add(1);
+        let left = now.tick.until(out.deadline).as_millis();
+        let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
+        let (kind, content) = match &out.task {
+            Task::Invoke(invoke) => (Kind::Call, cbor::encode(&call_body(invoke, call, left))),
+            Task::Contracts(task) => {
+                let asked = ContractsAsked { loop_id: task.loop_id.clone(), after: task.after() };
+                (Kind::Contracts, cbor::encode(&asked))
+            }
+        };
+        let (attempts, deadline) = (out.attempts, out.deadline);
+        let source = self.me.place().clone();
+        let outgoing = Outgoing {
+            kind,
+            source: &source,
+            destination: &destination,
+            created: now.wall,
+            ttl_ms: left.clamp(1, limits::TTL_MS),
+            call,
+            answers: None,
+            priority: Priority::Normal,
+            flags: None,
+            max_reply: limits::BODY_BYTES as u64,
+            content: &content,
+        };
+        let sealed = match seal(&mut self.rng, self.me.signer(), kem, &outgoing) {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                let code = match error {
+                    SealError::TooLarge => FailureCode::TooLarge,
+                    _ => FailureCode::BadCertificate,
+                };
+                return self.end_call(call, Err(CallFailure::new(code, error.to_string())));
+            }
+        };
+        let mut envelope = sealed.envelope;
+        let scope = destination.scope();
+        // The first message to a destination carries the chain; so does each further attempt.
+        if self.introduced.insert(scope.clone()) || attempts > 1 {
+            envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        }
+        if self.introduced.len() > limits::CHAINS {
+            self.introduced.pop_first();
+        }
+        let pending = Pending::Call { call, reply_key: sealed.reply_key, to: scope };
+        if self.waiting.insert(sealed.digest, deadline, pending).is_err() {
+            let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
+            return self.end_call(call, Err(failure));
+        }
+        if let Some(out) = self.calls.get_mut(&call) {
+            out.sent = Some(sealed.digest);
+        }
+        let attempt = now.tick.plus(ATTEMPT_MS).min(deadline);
+        self.timers.set(Timer::Attempt(call), attempt);
+        let payload = json!({"attempt": attempts, "realm": self.name_of(&destination.scope())});
+        self.note_call(call, "call.sent", &payload);
+        if let Ok(header) = envelope.peek() {
+            self.launch(envelope, header);
+        }
+    }
+
+    /// An attempt has had its time, or the time to wait before the next is over.
+    pub(crate) fn attempt_is_over(&mut self, call: CallId) {
+        let Some(out) = self.calls.get_mut(&call) else { return };
+        if out.deadline <= self.now.tick {
+            return self.call_timed_out(call);
+        }
+        if let Some(digest) = out.sent.take() {
+            self.waiting.take(&digest);
+            let failure = CallFailure::new(FailureCode::Timeout, "no answer to this attempt");
+            return self.attempt_failed(call, failure);
+        }
+        self.try_call(call);
+    }
+
+    fn call_timed_out(&mut self, call: CallId) {
+        let last = self.calls.get(&call).and_then(|out| out.last.clone());
+        let failure = last.unwrap_or_else(|| {
+            CallFailure::new(FailureCode::Timeout, "no answer inside the call's time")
+        });
+        self.end_call(call, Err(failure));
+    }
+
+    /// An attempt came to nothing: tries again where that can help.
+    pub(crate) fn attempt_failed(&mut self, call: CallId, failure: CallFailure) {
+        let random = self.rng.next_u64();
+        let Some(out) = self.calls.get_mut(&call) else { return };
+        if let Some(digest) = out.sent.take() {
+            self.waiting.take(&digest);
+        }
+        let stale = matches!(failure.code, FailureCode::UnknownKey | FailureCode::BadCertificate);
+        let passing = matches!(
+            failure.code,
+            FailureCode::Offline
+                | FailureCode::NoRoute
+                | FailureCode::Overloaded
+                | FailureCode::Timeout
+        );
+        out.attempts = out.attempts.max(1);
+        if !(stale || passing) || out.attempts >= limits::ATTEMPTS {
+            return self.end_call(call, Err(failure));
+        }
+        let wait = failure.retry_after_ms.unwrap_or(0).saturating_add(out.backoff.delay_ms(random));
+        let again = self.now.tick.plus(if stale { 0 } else { wait });
+        if again >= out.deadline {
+            return self.end_call(call, Err(failure));
+        }
+        // An unanswered resolution counts as an attempt, or a silent realm would be asked forever.
+        out.attempts = out.attempts.saturating_add(u32::from(!stale && out.last.is_some()));
+        out.last = Some(failure);
+        let scope = out.scope.clone();
+        if stale {
+            self.trust.forget(&scope);
+        }
+        self.timers.set(Timer::Attempt(call), again);
+    }
+
+    /// A link came up: calls that wait for a better time are tried at once.
+    pub(crate) fn calls_gained_link(&mut self) {
+        let waiting = self.calls.iter().filter(|(_, out)| out.sent.is_none() && out.last.is_some());
+        let waiting: Vec<CallId> = waiting.map(|(call, _)| *call).collect();
+        for call in waiting {
+            self.timers.set(Timer::Attempt(call), self.now.tick);
+        }
+    }
+
+    /// A link went down: attempts that may have been on it are made again under the same key.
+    pub(crate) fn calls_lost_link(&mut self, _link: LinkId) {
+        let under_way = self.calls.iter().filter(|(_, out)| out.sent.is_some());
+        let under_way: Vec<CallId> = under_way.map(|(call, _)| *call).collect();
+        for call in under_way {
+            let soon = self.now.tick.plus(1_000);
+            self.timers.set(Timer::Attempt(call), soon);
+        }
+    }
+
+    /// The callee has answered: the output is checked here too.
+    pub(crate) fn call_answered(&mut self, call: CallId, result: CallResult) {
+        let output = json::parse(&result.output);
+        let schema = json::parse(&result.output_schema);
+        let checked = match (output, schema) {
+            (Ok(output), Ok(schema)) => match validate_json(&schema, &output) {
+                Ok(()) => Ok(output),
+                Err(details) => Err(schema_failure(details)),
+            },
+            (Err(error), _) | (_, Err(error)) => Err(schema_failure(vec![error.to_string()])),
+        };
+        self.note_call(
+            call,
+            "call.returned",
+            &json!({
+                "run": result.run, "contract": result.contract, "version": result.version,
+                "durationMs": result.duration_ms, "hops": result.hops,
+                "replayed": result.replayed,
+            }),
+        );
+        let answered = Answered {
+            version: Some(result.version),
+            replayed: result.replayed,
+        };
+        self.finish_call(call, checked, answered);
+    }
+
+    pub(crate) fn end_call(&mut self, call: CallId, result: Result<Value, CallFailure>) {
+        if let Err(failure) = &result {
+            let payload = json!({"failure": failure.code.name(), "message": failure.message});
+            self.note_call(call, "call.returned", &payload);
+        }
+        self.finish_call(call, result, Answered::default());
+    }
+
+    fn finish_call(
+        &mut self,
+        call: CallId,
+        result: Result<Value, CallFailure>,
+        answered: Answered,
+    ) {
+        let Some(out) = self.calls.get_mut(&call) else { return };
+        if let Some(digest) = out.sent.take() {
+            self.waiting.take(&digest);
+        }
+        self.timers.cancel(&Timer::Attempt(call));
+        if matches!(&out.task, Task::Invoke(invoke) if invoke.origin != Origin::Frame) {
+            self.record_ended(call, &result, &answered);
+        }
+        let Some(out) = self.calls.remove(&call) else { return };
+        match out.task {
+            Task::Contracts(task) => {
+                if let Err(failure) = result {
+                    self.refuse(task.control, Refusal::Call(failure));
+                }
+            }
+            Task::Invoke(invoke) => match invoke.origin {
+                Origin::Frame => {
+                    let result = result.map_err(|failure| CallError {
+                        code: failure.code,
+                        message: failure.message,
+                        details: failure.details,
+                    });
+                    self.executor.invoke_done(call, result, &self.registry, self.now);
+                }
+                Origin::Control(control) => {
+                    let invocation = Invocation {
+                        run: invoke.run,
+                        call,
+                        address: invoke.address,
+                        version: answered.version,
+                        result,
+                        started: invoke.started.wall,
+                        ended: self.wall(),
+                        duration_ms: self.now.tick.since(invoke.started.tick),
+                        way: self.way_to(&out.scope),
+                        replayed: answered.replayed,
+                    };
+                    // An answer is no promise of this realm's: its trace may trail.
+                    let response = Response::Invoked(Box::new(invocation));
+                    self.out.emit(Effect::Respond(control, response));
+                }
+            },
+        }
+    }
+
+    /// Takes a call back: the callee is told, the caller hears `Cancelled`.
+    pub(crate) fn cancel_call(&mut self, call: CallId, reason: &str) {
+        let Some(out) = self.calls.get(&call) else { return };
+        let now = self.wall();
+        if out.attempts > 0 && matches!(out.task, Task::Invoke(_)) {
+            let scope = out.scope.clone();
+            let chain = self.trust.chain(&scope, now).cloned();
+            let known = chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)));
+            if let Some((chain, kem)) = known {
+                let cancel = realm_protocol::message::Cancel { reason: Some(reason.to_owned()) };
+                let content = cbor::encode(&cancel);
+                let source = self.me.place().clone();
+                let outgoing = Outgoing {
+                    kind: Kind::Cancel,
+                    source: &source,
+                    destination: chain.place(),
+                    created: now,
+                    ttl_ms: limits::CALL_MS,
+                    call,
+                    answers: None,
+                    priority: Priority::Control,
+                    flags: None,
+                    max_reply: 0,
+                    content: &content,
+                };
+                if let Ok(sealed) = seal(&mut self.rng, self.me.signer(), &kem, &outgoing)
+                    && let Ok(header) = sealed.envelope.peek()
+                {
+                    self.launch(sealed.envelope, header);
+                }
+            }
+        }
+        self.end_call(call, Err(CallFailure::new(FailureCode::Cancelled, reason)));
+    }
+
+    // The trace of calls that no run of the executor holds.
+
+    fn record_started(&mut self, call: CallId) {
+        let Some(run) = self.outgoing_run(call, Status::Running) else { return };
+        let payload = json!({"loopId": run.loop_id, "realm": run.peer});
+        self.out.change(Change::Run(run));
+        self.note_call(call, "call.started", &payload);
+    }
+
+    fn record_ended(
+        &mut self,
+        call: CallId,
+        result: &Result<Value, CallFailure>,
+        answered: &Answered,
+    ) {
+        let (status, kind, payload) = match result {
+            Ok(_) => (Status::Completed, "call.completed", json!({})),
+            Err(failure) => {
+                let status = match failure.code {
+                    FailureCode::Cancelled => Status::Cancelled,
+                    _ => Status::Failed,
+                };
+                let payload = json!({
+                    "code": "EXECUTION_FAILED", "failure": failure.code.name(),
+                    "message": failure.message, "details": failure.details,
+                });
+                (status, "call.errored", payload)
+            }
+        };
+        self.note_call(call, kind, &payload);
+        let Some(mut run) = self.outgoing_run(call, status) else { return };
+        run.ended = Some(self.wall());
+        run.version.clone_from(&answered.version);
+        match result {
+            Ok(output) => run.output = Some(Blob(json::to_bytes(output))),
+            Err(failure) => {
+                run.error = Some(failure.code.name().to_owned());
+                run.output = Some(Blob(failure.message.clone().into_bytes()));
+            }
+        }
+        self.out.change(Change::Run(run));
+    }
+
+    fn outgoing_run(&self, call: CallId, status: Status) -> Option<Run> {
+        let out = self.calls.get(&call)?;
+        let Task::Invoke(invoke) = &out.task else { return None };
+        if invoke.origin == Origin::Frame {
+            return None;
+        }
+        Some(Run {
+            id: invoke.run,
+            call,
+            loop_id: invoke.address.loop_id.to_string(),
+            version: invoke.version.clone(),
+            direction: Direction::Out,
+            peer: Some(self.name_of(&out.scope)),
+            status,
+            started: invoke.started.wall,
+            ended: None,
+            error: None,
+            input: Some(Blob(invoke.input.clone())),
+            output: None,
+            parent: None,
+        })
+    }
+
+    /// Adds an event to the trace of the run that a call belongs to.
+    fn note_call(&mut self, call: CallId, kind: &str, payload: &Value) {
+        let at = self.now.wall;
+        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Task::Invoke(invoke) = &mut out.task else { return };
+        if invoke.origin == Origin::Frame {
+            let run = invoke.run;
+            self.executor.record(run, call, kind, payload.clone(), self.now);
+            return;
+        }
+        let event = Event {
+            run: invoke.run,
+            index: invoke.events,
+            call,
+            at,
+            kind: kind.to_owned(),
+            payload: Blob(json::to_bytes(payload)),
+        };
+        invoke.events = invoke.events.saturating_add(1);
+        self.out.change(Change::Event(event));
+    }
+}
+
+/// What is known of an answer besides its output.
+#[derive(Debug, Default)]
+struct Answered {
+    version: Option<String>,
+    replayed: bool,
+}
+
+fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
+    Call {
+        loop_id: invoke.address.loop_id.clone(),
+        version: invoke.version.clone(),
+        contract: None,
+        input: Blob(invoke.input.clone()),
+        key: invoke.key,
+        key_created: invoke.key_created,
+        timeout_ms,
+        depth: invoke.depth,
+        caller: invoke.caller.clone(),
+        parent: Some(TraceParent { run: invoke.run, frame: call }),
+    }
+}
+
+fn schema_failure(details: Vec<String>) -> CallFailure {
+    let message = "the output does not match the contract's output schema".to_owned();
+    CallFailure {
+        details,
+        ..CallFailure::new(FailureCode::SchemaOutput, message)
+    }
+}

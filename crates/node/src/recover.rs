@@ -1,0 +1,243 @@
+//! Taking up where the store left off.
+
+use std::collections::BTreeMap;
+
+use realm_crypto::KemKey;
+use realm_executor::Manifest;
+use realm_policy::Denial;
+use realm_protocol::{
+    RealmId, Timestamp,
+    cbor::Wire,
+    journal::{Change, Run, Status, Table},
+    records::{NodeCert, Signed},
+};
+
+use crate::{
+    Node, Recovered,
+    identity::HeldKem,
+    state::{
+        self, ParentRecord, StoredCeiling, StoredKem, StoredPolicy, StoredRevocations, Target,
+        read_replay_row, standing,
+    },
+    timers::Timer,
+};
+
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+impl Node {
+    pub(crate) fn recover(&mut self, recovered: Recovered) {
+        let rows: Rows = recovered
+            .records
+            .into_iter()
+            .map(|(table, key, value)| ((table, key), value))
+            .collect();
+        self.recover_standing(&rows);
+        self.recover_kin(&rows);
+        self.recover_policies(&rows);
+        self.recover_loops(&rows);
+        if recovered.restored {
+            self.forget_what_a_backup_cannot_know(&rows);
+        } else {
+            self.recover_memory(&rows);
+        }
+        self.end_interrupted(recovered.running);
+        self.rotate_kem();
+        if self.me.realm_record().is_none() {
+            let record = state::write(self.me.serve_from_here(self.now.wall));
+            self.put(Table::Standing, standing::REALM_RECORD, record);
+        }
+        self.routes.set_place(self.me.scope());
+        if self.rules.documents().is_empty() {
+            self.renew_default_policies();
+        }
+        self.rules.set_ancestors(self.me.path().depth());
+        self.chain_changed();
+        self.publish_policy();
+        self.begin();
+    }
+
+    /// Sets what runs by itself going.
+    fn begin(&mut self) {
+        self.timers.set(Timer::Upkeep, self.now.tick);
+        if self.kin.parent.is_some() {
+            self.timers.set(Timer::Redial(Target::Parent), self.now.tick);
+        }
+        let peers: Vec<RealmId> = self.kin.peers.keys().copied().collect();
+        for root in peers {
+            self.timers.set(Timer::Redial(Target::Peer(root)), self.now.tick);
+        }
+    }
+
+    fn recover_standing(&mut self, rows: &Rows) {
+        if let Some(cert) = one::<Signed<NodeCert>>(rows, Table::Standing, standing::NODE_CERT) {
+            self.me.set_node_cert(cert);
+        }
+        if let Some(record) = one(rows, Table::Standing, standing::REALM_RECORD) {
+            self.me.set_realm_record(record);
+        }
+        if let Some(serial) = one::<u64>(rows, Table::Standing, standing::SERIAL) {
+            self.kin.serial = serial;
+        }
+        self.kin.policy = one(rows, Table::Standing, standing::POLICY);
+        let revocations = all::<StoredRevocations>(rows, Table::Revocations);
+        for (_, stored) in revocations {
+            self.trust.recover(stored);
+        }
+        if let Some(parent) = one::<ParentRecord>(rows, Table::Standing, standing::PARENT) {
+            let root = parent.chain.links.first().map(|link| link.inception.realm_id());
+            if let Some(root) = root {
+                self.me.stand_under(root, &parent.chain, parent.child_cert.clone());
+            }
+            self.kin.parent = Some(parent);
+        }
+    }
+
+    fn recover_kin(&mut self, rows: &Rows) {
+        for (label, child) in text_keys(all(rows, Table::Children)) {
+            self.routes_know(&label);
+            self.kin.children.insert(label, child);
+        }
+        for (root, peer) in id_keys(all(rows, Table::Peers)) {
+            self.routes.know_peer(root);
+            self.kin.peers.insert(root, peer);
+        }
+        for (label, root) in text_keys(all(rows, Table::Petnames)) {
+            self.kin.petnames.insert(label, root);
+        }
+        for (_, ticket) in all::<state::TicketRecord>(rows, Table::Tickets) {
+            self.kin.tickets.insert(ticket.ticket.id, ticket);
+        }
+    }
+
+    fn routes_know(&mut self, label: &realm_protocol::Label) {
+        self.routes.know_child(label.clone());
+    }
+
+    fn recover_policies(&mut self, rows: &Rows) {
+        let documents: BTreeMap<String, StoredPolicy> =
+            all::<StoredPolicy>(rows, Table::Policies)
+                .into_iter()
+                .filter_map(|(key, policy)| Some((String::from_utf8(key).ok()?, policy)))
+                .collect();
+        if let Err(problems) = self.rules.set_documents(documents) {
+            tracing::error!(?problems, "the stored policies do not compile: everything is denied");
+        }
+        for (_, ceiling) in all::<StoredCeiling>(rows, Table::Ceilings) {
+            if let Ok(record) = ceiling.record.peek()
+                && let Err(problems) = self.rules.set_ceiling(ceiling, &record)
+            {
+                tracing::error!(?problems, "a stored policy from above does not compile");
+            }
+        }
+        for (key, bytes) in raw(rows, Table::Denials) {
+            let denial = serde_json::from_slice::<Denial>(bytes);
+            if let (Ok(denial), Ok(reference)) = (denial, String::from_utf8(key.clone())) {
+                let at = denial.request.now;
+                self.rules.remember_denial(reference, at, denial);
+            }
+        }
+    }
+
+    fn recover_loops(&mut self, rows: &Rows) {
+        let mut manifests = Vec::new();
+        for (key, bytes) in raw(rows, Table::Loops) {
+            let document = serde_json::from_slice(bytes).ok();
+            match document.map(|document| Manifest::from_json(&document)) {
+                Some(Ok(manifest)) => manifests.push(manifest),
+                _ => {
+                    let id = String::from_utf8_lossy(key).into_owned();
+                    tracing::error!(id, "a stored loop does not read");
+                }
+            }
+        }
+        for manifest in manifests {
+            let id = manifest.id.clone();
+            if let Err(error) = self.registry.insert(manifest) {
+                tracing::error!(%id, %error, "a stored loop is no longer valid");
+            }
+        }
+    }
+
+    fn recover_memory(&mut self, rows: &Rows) {
+        let replay = raw(rows, Table::Replay).filter_map(|(key, root)| {
+            let (expires, id) = read_replay_row(key)?;
+            let root = RealmId::try_from(root.as_slice()).ok()?;
+            Some((id, root, expires))
+        });
+        self.replay.load(Timestamp::default(), replay.collect::<Vec<_>>());
+        for (_, stored) in all::<StoredKem>(rows, Table::Kem) {
+            let Ok(record) = stored.record.peek() else { continue };
+            self.me.hold_kem(HeldKem {
+                key: KemKey::from_secret(stored.secret),
+                not_after: record.not_after,
+                record: stored.record,
+                erased: stored.erased,
+            });
+        }
+        let over = self.me.erase_kem(self.now.wall);
+        for id in over {
+            self.delete(Table::Kem, id.as_bytes());
+        }
+    }
+
+    /// A restored realm has no replay memory it can trust: it forgets its KEM keys, so that what
+    /// was sealed before is sealed again, and serves under a later epoch.
+    fn forget_what_a_backup_cannot_know(&mut self, rows: &Rows) {
+        for table in [Table::Kem, Table::Replay] {
+            let keys: Vec<Vec<u8>> = raw(rows, table).map(|(key, _)| key.clone()).collect();
+            for key in keys {
+                self.delete(table, &key);
+            }
+        }
+        let record = state::write(self.me.serve_from_here(self.now.wall));
+        self.put(Table::Standing, standing::REALM_RECORD, record);
+    }
+
+    /// Runs that had not ended when the process did are ended, with their reason.
+    fn end_interrupted(&mut self, running: Vec<Run>) {
+        for mut run in running {
+            run.status = Status::Failed;
+            run.ended = Some(self.now.wall);
+            run.error = Some("Interrupted".to_owned());
+            self.out.change(Change::Run(run));
+        }
+    }
+}
+
+fn raw(rows: &Rows, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+    rows.range((table, Vec::new())..)
+        .take_while(move |((of, _), _)| *of == table)
+        .map(|((_, key), value)| (key, value))
+}
+
+/// Every readable record of a table; one that does not read is reported and left out.
+fn all<T: Wire>(rows: &Rows, table: Table) -> Vec<(Vec<u8>, T)> {
+    raw(rows, table)
+        .filter_map(|(key, value)| match state::read(value) {
+            Ok(record) => Some((key.clone(), record)),
+            Err(error) => {
+                tracing::error!(?table, %error, "a stored record does not read");
+                None
+            }
+        })
+        .collect()
+}
+
+fn one<T: Wire>(rows: &Rows, table: Table, key: &[u8]) -> Option<T> {
+    let value = rows.get(&(table, key.to_vec()))?;
+    state::read(value)
+        .inspect_err(|error| tracing::error!(?table, %error, "a stored record does not read"))
+        .ok()
+}
+
+fn text_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(realm_protocol::Label, T)> {
+    let parsed = rows.into_iter().filter_map(|(key, value)| {
+        Some((String::from_utf8(key).ok()?.parse().ok()?, value))
+    });
+    parsed.collect()
+}
+
+fn id_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(RealmId, T)> {
+    let parsed = rows.into_iter();
+    parsed.filter_map(|(key, value)| Some((RealmId::try_from(key.as_slice()).ok()?, value))).collect()
+}

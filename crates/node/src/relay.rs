@@ -1,0 +1,281 @@
+//! Sending on what is for others, by policy and by route. Nothing of it is kept.
+
+use realm_crypto::{Outgoing, Verified, sign_clear};
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, cbor, flags,
+    limits,
+    link::Frame,
+};
+use realm_router::{LinkId, Next, Relation, forward_hop};
+
+use crate::{Node, Refused, hold::WaitsFor};
+
+/// When a message may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// It promises nothing.
+    Now,
+    /// It promises what has been recorded so far, this turn included.
+    Durable,
+}
+
+/// Why an envelope has not been verified.
+pub(crate) enum Unverified {
+    /// Its source's chain is not known here yet.
+    Unknown(Box<Envelope>),
+    /// It is wrong.
+    Wrong(Refused),
+}
+
+impl Node {
+    pub(crate) fn relay(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+        if header.kind == Kind::Resolve && self.answer_for_child(&envelope, &header) {
+            return;
+        }
+        let to = header.destination.scope();
+        let phase = Some(envelope.hop.phase);
+        let next = self.routes.next(&to, Some(link), phase, self.now.tick);
+        let envelope = if self.is_border(link, &next) {
+            match self.verify(envelope, &header) {
+                Ok(verified) => verified.into_envelope(),
+                Err(Unverified::Unknown(envelope)) => {
+                    return self.await_chain(link, *envelope, header);
+                }
+                Err(Unverified::Wrong(reason)) => return self.counters.refuse(reason),
+            }
+        } else {
+            envelope
+        };
+        let from = header.source.scope();
+        let resource = Resource::Realm(&to);
+        let now = self.wall();
+        if let Err(denial) =
+            self.rules.decide(Action::Relay, &from, resource, header.is_answer(), now)
+        {
+            self.counters.refuse(Refused::Denied);
+            let reference = self.remember_denial(denial);
+            return self.fail_with(
+                Some(link),
+                &envelope,
+                &header,
+                FailureCode::Denied,
+                Some(reference),
+            );
+        }
+        match next {
+            Next::Forward { link: out, phase } => self.forward(link, out, phase, envelope, &header),
+            Next::Wait { until } => {
+                if !self.hold(Some(link), envelope.clone(), header.clone(), WaitsFor::Route, until) {
+                    self.fail_request(Some(link), &envelope, &header, FailureCode::Overloaded);
+                }
+            }
+            Next::Offline => self.fail_request(Some(link), &envelope, &header, FailureCode::Offline),
+            Next::NoRoute | Next::Deliver => {
+                self.fail_request(Some(link), &envelope, &header, FailureCode::NoRoute);
+            }
+        }
+    }
+
+    fn forward(
+        &mut self,
+        link: LinkId,
+        out: LinkId,
+        phase: Phase,
+        mut envelope: Envelope,
+        header: &Header,
+    ) {
+        let Some(hop) = forward_hop(&envelope.hop, phase, 0) else {
+            self.counters.refuse(Refused::Hops);
+            return self.fail_request(Some(link), &envelope, header, FailureCode::HopLimit);
+        };
+        envelope.hop = hop;
+        self.counters.relayed = self.counters.relayed.saturating_add(1);
+        self.send(out, &Frame::Envelope(envelope));
+    }
+
+    /// Whether an envelope crosses from one tree into another here.
+    fn is_border(&self, link: LinkId, next: &Next) -> bool {
+        let is_peer = |link| matches!(self.routes.relation(link), Some(Relation::Peer(_)));
+        match next {
+            Next::Forward { link: out, .. } => is_peer(link) || is_peer(*out),
+            _ => is_peer(link),
+        }
+    }
+
+    /// Checks an envelope's signature against its source's chain.
+    pub(crate) fn verify(
+        &mut self,
+        mut envelope: Envelope,
+        header: &Header,
+    ) -> Result<Verified, Unverified> {
+        let now = self.wall();
+        let scope = header.source.scope();
+        if let Some(bytes) = envelope.chain.take() {
+            let known = self.trust.chain(&scope, now).is_some_and(|known| *known.bytes() == bytes);
+            if !known {
+                let wrong = |_| Unverified::Wrong(Refused::Certificate);
+                let chain = realm_protocol::link::read_chain(&bytes)
+                    .map_err(|_| Unverified::Wrong(Refused::Malformed))?;
+                let chain = self
+                    .trust
+                    .check(&chain, header.source.root, self.me.chain(), now)
+                    .map_err(wrong)?;
+                if *chain.place() != header.source {
+                    return Err(Unverified::Wrong(Refused::Certificate));
+                }
+                self.trust.remember(chain);
+            }
+            envelope.chain = Some(bytes);
+        }
+        let epoch = self.trust.epoch();
+        let known = self.trust.chain(&scope, now).filter(|chain| *chain.place() == header.source);
+        let Some(chain) = known.cloned() else {
+            return Err(Unverified::Unknown(Box::new(envelope)));
+        };
+        realm_crypto::verify_envelope(envelope, header.clone(), &chain, epoch, &mut self.trust.roots)
+            .map_err(|_| Unverified::Wrong(Refused::Signature))
+    }
+
+    /// Holds an envelope until its source's chain is known, and asks for it.
+    pub(crate) fn await_chain(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+        let source = header.source.scope();
+        let until = self.now.tick.plus(limits::CHAIN_WAIT_MS);
+        if self.hold(Some(link), envelope, header, WaitsFor::Chain, until) {
+            self.resolve(source, crate::resolve::Asker::Hold);
+        }
+    }
+
+    /// Tells the source of a request why it goes no further.
+    pub(crate) fn fail_request(
+        &mut self,
+        link: Option<LinkId>,
+        envelope: &Envelope,
+        header: &Header,
+        code: FailureCode,
+    ) {
+        self.fail_with(link, envelope, header, code, None);
+    }
+
+    pub(crate) fn fail_with(
+        &mut self,
+        link: Option<LinkId>,
+        envelope: &Envelope,
+        header: &Header,
+        code: FailureCode,
+        reference: Option<String>,
+    ) {
+        if header.is_answer() || !header.kind.is_request() || header.has(flags::ANSWER) {
+            return;
+        }
+        if header.source == *self.me.place() {
+            return self.own_message_failed(envelope, code);
+        }
+        let retry_after_ms = (code == FailureCode::Overloaded).then_some(1_000);
+        let failure =
+            Failure { code, answers: envelope.digest(), reference, retry_after_ms, detail: None };
+        tracing::debug!(link = link.map(|link| link.0), %code, "failing a request");
+        self.send_clear(
+            Kind::Failure,
+            &header.source,
+            header.call,
+            Some(envelope.digest()),
+            &cbor::encode(&failure),
+        );
+    }
+
+    /// Signs a clear message of this realm's and sends it on its way, with the chain.
+    pub(crate) fn send_clear(
+        &mut self,
+        kind: Kind,
+        destination: &Place,
+        call: CallId,
+        answers: Option<Digest>,
+        content: &[u8],
+    ) {
+        let sealed = self.seal_clear(kind, destination, call, answers, content);
+        if let Some((envelope, header)) = sealed {
+            self.launch(envelope, header);
+        }
+    }
+
+    pub(crate) fn seal_clear(
+        &mut self,
+        kind: Kind,
+        destination: &Place,
+        call: CallId,
+        answers: Option<Digest>,
+        content: &[u8],
+    ) -> Option<(Envelope, Header)> {
+        let source = self.me.place().clone();
+        let out = Outgoing {
+            kind,
+            source: &source,
+            destination,
+            created: self.now.wall,
+            ttl_ms: limits::CALL_MS,
+            call,
+            answers,
+            priority: Priority::Control,
+            flags: None,
+            max_reply: limits::BODY_BYTES as u64,
+            content,
+        };
+        let mut envelope = sign_clear(&mut self.rng, self.me.signer(), &out)
+            .inspect_err(|error| tracing::warn!(%error, "a clear message cannot be signed"))
+            .ok()?
+            .envelope;
+        envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        let header = envelope.peek().ok()?;
+        Some((envelope, header))
+    }
+
+    /// Sends a message of this realm's on its way.
+    pub(crate) fn launch(&mut self, envelope: Envelope, header: Header) {
+        self.launch_when(envelope, header, Release::Now);
+    }
+
+    /// Sends a message of this realm's, at once or when everything recorded so far is durable.
+    pub(crate) fn launch_when(
+        &mut self,
+        mut envelope: Envelope,
+        header: Header,
+        release: Release,
+    ) {
+        let to = header.destination.scope();
+        match self.routes.next(&to, None, None, self.now.tick) {
+            Next::Forward { link, phase } => {
+                envelope.hop = realm_router::first_hop(phase);
+                self.counters.sent = self.counters.sent.saturating_add(1);
+                let frame = Frame::Envelope(envelope);
+                match release {
+                    Release::Now => self.send(link, &frame),
+                    Release::Durable => self.send_promise(link, &frame),
+                }
+            }
+            Next::Wait { until } => {
+                if !self.hold(None, envelope.clone(), header, WaitsFor::Route, until) {
+                    self.own_message_failed(&envelope, FailureCode::Overloaded);
+                }
+            }
+            Next::Offline => self.own_message_failed(&envelope, FailureCode::Offline),
+            Next::NoRoute | Next::Deliver => {
+                self.own_message_failed(&envelope, FailureCode::NoRoute);
+            }
+        }
+    }
+
+    /// Remembers a denial for `policy why`, and gives its reference.
+    pub(crate) fn remember_denial(&mut self, denial: realm_policy::Denial) -> String {
+        let reference = realm_protocol::TicketId::new(self.random()).to_string();
+        let reference: String = reference.chars().take(10).collect();
+        let now = self.wall();
+        if let Ok(row) = serde_json::to_vec(&denial) {
+            self.put(realm_protocol::journal::Table::Denials, reference.as_bytes(), row);
+        }
+        if let Some(over) = self.rules.remember_denial(reference.clone(), now, denial) {
+            self.delete(realm_protocol::journal::Table::Denials, over.as_bytes());
+        }
+        reference
+    }
+}

@@ -1,0 +1,220 @@
+//! From a place to the chain that proves who is there, and the keys to seal to.
+
+use std::collections::BTreeMap;
+
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    CallId, Envelope, FailureCode, Header, Kind, Place, Scope, Tick, cbor, limits,
+    message::{Resolve, Resolved},
+    records::Chain,
+};
+
+use crate::{
+    CallFailure, ControlId, Node, Refusal, Refused, Response, deliver::Pending,
+    state::StoredRevocations,
+};
+
+/// How long one resolution may take, milliseconds.
+const RESOLVE_MS: u64 = 10_000;
+
+/// Who wants to know.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    /// A call of this realm's.
+    Call(CallId),
+    /// A ping.
+    Ping(ControlId, Tick),
+    /// A message that waits for its source's chain.
+    Hold,
+}
+
+/// Resolutions under way, each asked for once.
+pub(crate) type Resolving = BTreeMap<Scope, Vec<Asker>>;
+
+impl Node {
+    /// Asks who is at a place; the answer reaches the asker.
+    pub(crate) fn resolve(&mut self, scope: Scope, asker: Asker) {
+        let under_way = self.resolving.contains_key(&scope);
+        self.resolving.entry(scope.clone()).or_default().push(asker);
+        if under_way {
+            return;
+        }
+        let destination =
+            Place { root: scope.root, path: scope.path.clone(), realm: None, node: None };
+        let call = CallId::new(self.random());
+        let content = cbor::encode(&Resolve { known: None });
+        let sealed = self.seal_clear(Kind::Resolve, &destination, call, None, &content);
+        let Some((envelope, header)) = sealed else {
+            let failure = CallFailure::new(FailureCode::BadCertificate, "cannot sign");
+            return self.resolve_failed(&scope, &failure);
+        };
+        let deadline = self.now.tick.plus(RESOLVE_MS);
+        let pending = Pending::Resolve(scope.clone());
+        if self.waiting.insert(envelope.digest(), deadline, pending).is_err() {
+            let failure = CallFailure::new(FailureCode::Overloaded, "too many questions open");
+            return self.resolve_failed(&scope, &failure);
+        }
+        self.launch(envelope, header);
+    }
+
+    pub(crate) fn resolve_failed(&mut self, scope: &Scope, failure: &CallFailure) {
+        for asker in self.resolving.remove(scope).unwrap_or_default() {
+            match asker {
+                Asker::Call(call) => self.attempt_failed(call, failure.clone()),
+                Asker::Ping(control, _) => self.refuse(control, Refusal::Call(failure.clone())),
+                Asker::Hold => {}
+            }
+        }
+    }
+
+    /// Takes an answer that proves itself. Who gave it does not matter.
+    pub(crate) fn take_resolved(&mut self, _from: &Scope, resolved: Resolved) {
+        let now = self.wall();
+        let Some(root) = resolved.chain.links.first().map(|link| link.inception.realm_id()) else {
+            return self.counters.refuse(Refused::Malformed);
+        };
+        for list in resolved.revocations {
+            self.take_resolved_revocations(list, &resolved.chain);
+        }
+        let checked = self.trust.check(&resolved.chain, root, self.me.chain(), now);
+        match checked {
+            Ok(chain) => {
+                let scope = chain.place().scope();
+                self.trust.remember(chain);
+                self.is_resolved(&scope);
+                self.release_holds();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a resolved chain does not stand");
+                self.counters.refuse(Refused::Certificate);
+                let scopes: Vec<Scope> = self.resolving.keys().cloned().collect();
+                let claimed = scopes.into_iter().find(|scope| claims(&resolved.chain, scope));
+                if let Some(scope) = claimed {
+                    let message = format!("the chain of the realm does not stand: {error}");
+                    let failure = CallFailure::new(FailureCode::BadCertificate, message);
+                    self.resolve_failed(&scope, &failure);
+                }
+            }
+        }
+    }
+
+    /// Revocation lists of realms in the chain, signed by the nodes in it.
+    fn take_resolved_revocations(
+        &mut self,
+        list: realm_protocol::records::Signed<realm_protocol::records::RevocationList>,
+        chain: &Chain,
+    ) {
+        let Ok(claimed) = list.peek() else { return };
+        let mut issuer = chain.clone();
+        let position = issuer
+            .links
+            .iter()
+            .position(|link| link.inception.realm_id() == claimed.realm);
+        // Only the realm itself shows a whole chain; lists of realms above come over links.
+        if position.is_some_and(|at| at.saturating_add(1) == issuer.links.len()) {
+            let root = issuer.links.first().map(|link| link.inception.realm_id());
+            issuer.kem.clear();
+            let checked = root.and_then(|root| {
+                self.trust.check(chain, root, self.me.chain(), self.wall()).ok()
+            });
+            if let Some(checked) = checked {
+                let stored = StoredRevocations { list, issuer: chain.clone() };
+                let _ = self.trust.revoke(stored, &checked);
+            }
+        }
+    }
+
+    fn is_resolved(&mut self, scope: &Scope) {
+        for asker in self.resolving.remove(scope).unwrap_or_default() {
+            match asker {
+                Asker::Call(call) => self.try_call(call),
+                Asker::Ping(control, asked) => self.pong(control, scope, asked),
+                Asker::Hold => {}
+            }
+        }
+    }
+
+    fn pong(&mut self, control: ControlId, scope: &Scope, asked: Tick) {
+        let now = self.now.wall;
+        let Some(realm) = self.trust.chain(scope, now).map(realm_crypto::VerifiedChain::realm)
+        else {
+            return;
+        };
+        let response = Response::Pong {
+            realm,
+            scope: scope.clone(),
+            round_trip_ms: self.now.tick.since(asked),
+            way: self.way_to(scope),
+        };
+        self.respond(control, response);
+    }
+
+    /// Answers for a child from what it signed, whether it is connected or not.
+    pub(crate) fn answer_for_child(&mut self, envelope: &Envelope, header: &Header) -> bool {
+        let to = header.destination.scope();
+        let is_child = to.root == self.me.root()
+            && to.path.parent().as_ref() == Some(self.me.path());
+        let Some(label) = to.path.labels().last().filter(|_| is_child) else { return false };
+        let child = self.kin.children.get(label).filter(|child| child.accepted);
+        let Some(chain) = child.and_then(|child| child.chain.clone()) else { return false };
+        let fresh = self.trust.check(&chain, to.root, self.me.chain(), self.wall());
+        let fresh = fresh.is_ok_and(|chain| chain.kem_at(self.wall()).is_some());
+        if fresh {
+            self.answer_resolve(envelope, header, chain);
+        }
+        fresh
+    }
+
+    pub(crate) fn answer_for_me(&mut self, envelope: &Envelope, header: &Header) {
+        if let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) {
+            self.answer_resolve(envelope, header, chain);
+        }
+    }
+
+    fn answer_resolve(&mut self, envelope: &Envelope, header: &Header, chain: Chain) {
+        let (from, to) = (header.source.scope(), header.destination.scope());
+        let now = self.wall();
+        if let Err(denial) =
+            self.rules.decide(Action::Discover, &from, Resource::Realm(&to), false, now)
+        {
+            self.counters.refuse(Refused::Denied);
+            let reference = Some(self.remember_denial(denial));
+            return self.fail_with(None, envelope, header, FailureCode::Denied, reference);
+        }
+        let own = self.trust.lists(Some(&self.me.scope()));
+        let mine = self.me.realm();
+        let revocations = own
+            .into_iter()
+            .filter(|stored| stored.list.peek().is_ok_and(|list| list.realm == mine))
+            .map(|stored| stored.list.clone())
+            .collect();
+        let resolved = Resolved { chain, revocations };
+        self.send_clear(
+            Kind::Resolved,
+            &header.source,
+            header.call,
+            Some(envelope.digest()),
+            &cbor::encode(&resolved),
+        );
+    }
+
+    pub(crate) fn ping(&mut self, control: ControlId, scope: Scope) {
+        self.trust.forget(&scope);
+        let asked = self.now.tick;
+        self.resolve(scope, Asker::Ping(control, asked));
+    }
+}
+
+/// Whether a chain claims to be of this place.
+fn claims(chain: &Chain, scope: &Scope) -> bool {
+    let labels: Option<Vec<_>> = chain
+        .links
+        .iter()
+        .skip(1)
+        .map(|link| Some(link.child_cert.as_ref()?.peek().ok()?.label))
+        .collect();
+    let root = chain.links.first().map(|link| link.inception.realm_id());
+    root == Some(scope.root)
+        && labels.is_some_and(|labels| labels == scope.path.labels())
+        && chain.links.len() <= limits::PATH_DEPTH.saturating_add(1)
+}

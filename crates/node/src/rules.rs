@@ -1,0 +1,153 @@
+//! The policies that decide here, and the denials they made.
+
+use std::collections::BTreeMap;
+
+use realm_policy::{Action, Decision, Denial, Permit, Policy, PolicyProblem, Resource};
+use realm_protocol::{Label, RealmId, Scope, Timestamp, records::PolicyRecord};
+
+use crate::state::{StoredCeiling, StoredPolicy};
+
+/// Denials remembered for `policy why`; beyond, the oldest are forgotten.
+pub(crate) const DENIALS: usize = 1_024;
+
+/// The policy documents, compiled.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    documents: BTreeMap<String, StoredPolicy>,
+    ceilings: BTreeMap<usize, StoredCeiling>,
+    policy: Policy,
+    denials: BTreeMap<String, (Timestamp, Denial)>,
+}
+
+impl Rules {
+    pub(crate) fn new() -> Self {
+        Self {
+            documents: BTreeMap::new(),
+            ceilings: BTreeMap::new(),
+            policy: Policy::new(),
+            denials: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn documents(&self) -> &BTreeMap<String, StoredPolicy> {
+        &self.documents
+    }
+
+    /// Takes the documents, if all of them compile.
+    pub(crate) fn set_documents(
+        &mut self,
+        documents: BTreeMap<String, StoredPolicy>,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        let subtree = documents.iter().filter(|(_, document)| document.subtree);
+        let problems: Vec<PolicyProblem> =
+            subtree.flat_map(|(_, document)| realm_policy::check(&document.cedar)).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let own = documents.iter().filter(|(_, document)| !document.subtree);
+        let own = own.map(|(id, document)| (id.clone(), document.cedar.clone())).collect();
+        self.policy.set_own(own)?;
+        self.documents = documents;
+        Ok(())
+    }
+
+    /// The word for every realm below, as one Cedar text.
+    pub(crate) fn subtree_text(&self) -> String {
+        let subtree = self.documents.iter().filter(|(_, document)| document.subtree);
+        subtree.map(|(id, document)| format!("// {id}\n{}\n", document.cedar.trim_end())).collect()
+    }
+
+    pub(crate) fn ceilings(&self) -> impl Iterator<Item = &StoredCeiling> {
+        self.ceilings.values()
+    }
+
+    /// The number of the policy record held from the realm at `depth`.
+    pub(crate) fn ceiling_number(&self, depth: usize) -> u64 {
+        let held = self.ceilings.get(&depth).and_then(|held| held.record.peek().ok());
+        held.map_or(0, |record| record.number)
+    }
+
+    /// Takes the policy record of a realm above.
+    pub(crate) fn set_ceiling(
+        &mut self,
+        ceiling: StoredCeiling,
+        record: &PolicyRecord,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        let depth = ceiling.scope.path.depth();
+        self.policy.set_ceiling(
+            depth,
+            ceiling.scope.clone(),
+            record.realm,
+            record.number,
+            &record.cedar,
+        )?;
+        self.ceilings.insert(depth, ceiling);
+        Ok(())
+    }
+
+    /// Petnames that realms above have given, the nearest realm's last.
+    pub(crate) fn petnames_above(&self) -> Vec<(Label, RealmId)> {
+        let records = self.ceilings.values().filter_map(|held| held.record.peek().ok());
+        records
+            .flat_map(|record| record.petnames)
+            .map(|petname| (petname.name, petname.root))
+            .collect()
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// How many realms stand above: each must have said what its subtree may do.
+    pub(crate) fn set_ancestors(&mut self, ancestors: usize) {
+        self.policy.set_ancestors(ancestors);
+    }
+
+    pub(crate) fn decide(
+        &self,
+        action: Action,
+        principal: &Scope,
+        resource: Resource<'_>,
+        answer: bool,
+        now: Timestamp,
+    ) -> Result<Permit, Denial> {
+        let request = realm_policy::Request { action, principal, resource, answer, now };
+        match self.policy.decide(&request) {
+            Decision::Permitted(permit) => Ok(permit),
+            Decision::Denied(denial) => Err(denial),
+        }
+    }
+
+    /// Remembers a denial; gives the reference of one that is forgotten for it.
+    pub(crate) fn remember_denial(
+        &mut self,
+        reference: String,
+        at: Timestamp,
+        denial: Denial,
+    ) -> Option<String> {
+        self.denials.insert(reference, (at, denial));
+        if self.denials.len() <= DENIALS {
+            return None;
+        }
+        let oldest = self.denials.iter().min_by_key(|(_, (at, _))| *at);
+        let oldest = oldest.map(|(reference, _)| reference.clone())?;
+        self.denials.remove(&oldest);
+        Some(oldest)
+    }
+
+    /// Whether a policy forbids it, rather than none permitting it.
+    pub(crate) fn forbids(
+        &self,
+        action: Action,
+        principal: &Scope,
+        resource: Resource<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let decision = self.decide(action, principal, resource, false, now);
+        decision.is_err_and(|denial| !denial.determining.is_empty() || !denial.errors.is_empty())
+    }
+
+    pub(crate) fn denial(&self, reference: &str) -> Option<&Denial> {
+        self.denials.get(reference).map(|(_, denial)| denial)
+    }
+}

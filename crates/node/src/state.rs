@@ -1,0 +1,199 @@
+//! What a node writes down, each with its version.
+
+use realm_protocol::{
+    Digest, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
+    cbor::{self, Blob, CborError, Wire},
+    records::{Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Ticket},
+    wire_map,
+};
+
+/// Version of every record below.
+const VERSION: u64 = 1;
+
+/// Keys in [`realm_protocol::journal::Table::Standing`].
+pub(crate) mod standing {
+    pub(crate) const PARENT: &[u8] = b"parent";
+    pub(crate) const NODE_CERT: &[u8] = b"node-cert";
+    pub(crate) const REALM_RECORD: &[u8] = b"realm-record";
+    pub(crate) const SERIAL: &[u8] = b"serial";
+    pub(crate) const POLICY: &[u8] = b"policy";
+}
+
+/// Writes a record behind its version.
+pub(crate) fn write<T: Wire>(record: &T) -> Vec<u8> {
+    cbor::encode(&vec![Blob(cbor::encode(&VERSION)), Blob(cbor::encode(record))])
+}
+
+/// Reads a record of this version.
+pub(crate) fn read<T: Wire>(bytes: &[u8]) -> Result<T, CborError> {
+    let parts: Vec<Blob> = cbor::decode(bytes)?;
+    let [version, record] =
+        <[Blob; 2]>::try_from(parts).map_err(|_| CborError::Expected("a versioned record"))?;
+    if cbor::decode::<u64>(&version)? != VERSION {
+        return Err(CborError::Expected("a record of version 1"));
+    }
+    cbor::decode(&record)
+}
+
+/// Somebody this node dials and keeps dialling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// The parent.
+    Parent,
+    /// The peer with this root.
+    Peer(RealmId),
+}
+
+wire_map! {
+    /// The parent, as the child knows it.
+    pub struct ParentRecord {
+        /// Its chain when last heard of.
+        0 => chain: Chain,
+        /// This realm's certificate from it.
+        1 => child_cert: Signed<ChildCert>,
+        /// Its node.
+        2 => node: NodeId,
+        /// Where it is dialled.
+        3 => addresses: Vec<String>,
+        /// What the root is called here.
+        4 => petname: Label,
+    }
+}
+
+wire_map! {
+    /// A child, as the parent knows it.
+    pub struct ChildRecord {
+        /// Its chain as it last showed it; absent before its first Hello.
+        0 => chain: Option<Chain>,
+        /// Its certificate.
+        1 => child_cert: Signed<ChildCert>,
+        /// The child.
+        2 => realm: RealmId,
+        /// Whether the certificate has been countersigned and stored by both.
+        3 => accepted: bool,
+    }
+}
+
+wire_map! {
+    /// A peer root.
+    pub struct PeerRecord {
+        /// What it is called here.
+        0 => petname: Label,
+        /// The peering with both signatures.
+        1 => peering: Signed<Peering>,
+        /// Its chain as it last showed it.
+        2 => chain: Chain,
+        /// Where it is dialled; empty where it dials.
+        3 => addresses: Vec<String>,
+        /// Its node.
+        4 => node: NodeId,
+    }
+}
+
+wire_map! {
+    /// An open invitation.
+    pub struct TicketRecord {
+        /// The ticket as given out.
+        0 => ticket: Ticket,
+        /// Uses left.
+        1 => uses: u64,
+        /// Loop id patterns that whoever joins may invoke.
+        2 => allow: Vec<String>,
+        /// What a peer will be called here.
+        3 => petname: Option<Label>,
+        /// Who has used it: a realm that joins again under a lost answer needs no further use.
+        4 => used_by: Vec<RealmId>,
+    }
+}
+
+wire_map! {
+    /// One of this realm's policies.
+    pub struct StoredPolicy {
+        /// Cedar text.
+        0 => cedar: String,
+        /// Whether it decides for every realm below instead of this one.
+        1 => subtree: bool,
+        /// When it was made.
+        2 => created: Timestamp,
+    }
+}
+
+wire_map! {
+    /// A revocation list with the chain of who issued it.
+    pub struct StoredRevocations {
+        /// The list.
+        0 => list: Signed<RevocationList>,
+        /// The issuer's chain.
+        1 => issuer: Chain,
+    }
+}
+
+wire_map! {
+    /// The policy record of a realm above.
+    pub struct StoredCeiling {
+        /// The record.
+        0 => record: Signed<PolicyRecord>,
+        /// Where its realm stands.
+        1 => scope: Scope,
+    }
+}
+
+wire_map! {
+    /// A KEM key of this node.
+    pub struct StoredKem {
+        /// X25519 secret.
+        0 => secret: [u8; 32],
+        /// Its record.
+        1 => record: Signed<KemRecord>,
+        /// When it is erased.
+        2 => erased: Timestamp,
+    }
+}
+
+wire_map! {
+    /// What became of an idempotency key.
+    pub struct StoredKey {
+        /// SHA-256 of loop, version, contract and input.
+        0 => request: Digest,
+        /// The run that serves it.
+        1 => run: RunId,
+        /// When it is forgotten.
+        2 => forgotten: Timestamp,
+        /// The answer's kind and content; absent while it runs.
+        3 => answer: Option<StoredAnswer>,
+        /// Whether asking again may run again: effects `none` or `idempotent`.
+        4 => repeatable: bool,
+    }
+}
+
+wire_map! {
+    /// An answer that can be given again.
+    pub struct StoredAnswer {
+        /// Whether it is a Failure, not a Result.
+        0 => failed: bool,
+        /// The encoded body.
+        1 => content: Blob,
+    }
+}
+
+/// Key of an idempotency record: the caller's realm, then the key.
+pub(crate) fn key_row(caller: RealmId, key: &Digest) -> Vec<u8> {
+    [caller.as_bytes().as_slice(), key.as_bytes()].concat()
+}
+
+/// Key of a replay record: expiry first, so that old ones are found together.
+pub(crate) fn replay_row(expires: Timestamp, id: realm_protocol::MessageId) -> Vec<u8> {
+    [expires.as_millis().to_be_bytes().as_slice(), id.as_bytes()].concat()
+}
+
+/// Reads a replay record's key.
+pub(crate) fn read_replay_row(row: &[u8]) -> Option<(Timestamp, realm_protocol::MessageId)> {
+    let (expires, id) = row.split_at_checked(8)?;
+    let expires = u64::from_be_bytes(expires.try_into().ok()?);
+    Some((Timestamp::from_millis(expires), id.try_into().ok()?))
+}
+
+/// A ticket's key in its table.
+pub(crate) fn ticket_row(id: &TicketId) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}

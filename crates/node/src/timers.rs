@@ -1,0 +1,63 @@
+//! Timers by what they are for; setting one again moves it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use realm_protocol::{CallId, Tick};
+use realm_router::LinkId;
+
+use crate::state::Target;
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A link sends a Beat, or has been silent too long.
+    Beat(LinkId),
+    /// A link has not shown who it is.
+    Admission(LinkId),
+    /// It is time to dial a parent or peer again.
+    Redial(Target),
+    /// An attempt of a call has had its time.
+    Attempt(CallId),
+    /// A held message has had its time.
+    Hold,
+    /// Certificates, keys, replay memory and clocks are looked after.
+    Upkeep,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    by_time: BTreeSet<(Tick, Timer)>,
+    by_timer: BTreeMap<Timer, Tick>,
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, timer: Timer, at: Tick) {
+        self.cancel(&timer);
+        self.by_time.insert((at, timer.clone()));
+        self.by_timer.insert(timer, at);
+    }
+
+    pub(crate) fn cancel(&mut self, timer: &Timer) {
+        if let Some(at) = self.by_timer.remove(timer) {
+            self.by_time.remove(&(at, timer.clone()));
+        }
+    }
+
+    pub(crate) fn is_set(&self, timer: &Timer) -> bool {
+        self.by_timer.contains_key(timer)
+    }
+
+    pub(crate) fn next(&self) -> Option<Tick> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// Takes one timer that is due.
+    pub(crate) fn take_due(&mut self, now: Tick) -> Option<Timer> {
+        if self.next()? > now {
+            return None;
+        }
+        let (_, timer) = self.by_time.pop_first()?;
+        self.by_timer.remove(&timer);
+        Some(timer)
+    }
+}

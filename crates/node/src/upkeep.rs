@@ -1,0 +1,103 @@
+//! What is looked after from time to time: certificates, keys, memories, clocks.
+
+use realm_protocol::{journal::Table, limits};
+use realm_router::Relation;
+
+use crate::{
+    Node,
+    identity::HeldKem,
+    state::{self, StoredKem, standing},
+    timers::Timer,
+};
+
+/// How often upkeep is done, milliseconds.
+const EVERY_MS: u64 = 10_000;
+/// How long before its end a KEM key's successor is made, milliseconds.
+const KEM_OVERLAP_MS: u64 = 60 * 60 * 1_000;
+/// A wall clock that moved this much against the monotonic one has jumped, milliseconds.
+const JUMP_MS: u64 = 2 * 60 * 1_000;
+
+impl Node {
+    pub(crate) fn upkeep(&mut self) {
+        self.timers.set(Timer::Upkeep, self.now.tick.plus(EVERY_MS));
+        self.check_clock();
+        self.skew_ms = 0;
+        self.drop_expired_tickets();
+        self.replay.purge(self.now.wall);
+        let mut changed = self.renew_node_cert();
+        changed |= self.rotate_kem();
+        if changed || self.me.chain().is_none() {
+            self.chain_changed();
+        }
+        self.renew_child_cert();
+        self.drop_expired_peerings();
+    }
+
+    /// Compares how far the two clocks have moved since the last look.
+    fn check_clock(&mut self) {
+        let ticked = self.now.tick.since(self.clock_check.tick);
+        let should = self.clock_check.wall.plus(ticked);
+        let moved = self.now.wall.since(should).max(should.since(self.now.wall));
+        if moved > JUMP_MS {
+            tracing::warn!(moved_ms = moved, "the wall clock has jumped");
+            self.clock_jumps = self.clock_jumps.saturating_add(1);
+        }
+        self.clock_check = self.now;
+    }
+
+    /// Signs a new node certificate in time, where the realm key is on this machine.
+    fn renew_node_cert(&mut self) -> bool {
+        let now = self.wall();
+        let due = self.me.node_cert_times().is_none_or(|(not_before, _)| {
+            now.since(not_before) >= limits::NODE_WARN_MS
+        });
+        if !due {
+            return false;
+        }
+        let Some(cert) = self.me.renew_node_cert(now) else { return false };
+        let row = state::write(cert);
+        self.put(Table::Standing, standing::NODE_CERT, row);
+        true
+    }
+
+    /// Makes the next KEM key before the last one runs out, and erases old ones.
+    pub(crate) fn rotate_kem(&mut self) -> bool {
+        let now = self.wall();
+        for id in self.me.erase_kem(now) {
+            self.delete(Table::Kem, id.as_bytes());
+        }
+        let until = self.me.kem_until();
+        if until.is_some_and(|until| now.plus(KEM_OVERLAP_MS) < until) {
+            return false;
+        }
+        let held = self.me.make_kem(&mut self.rng, now);
+        let (id, row) = (held.key.key_id(), stored_kem(held));
+        self.put(Table::Kem, id.as_bytes(), row);
+        true
+    }
+
+    fn drop_expired_peerings(&mut self) {
+        let now = self.wall();
+        let links: Vec<_> = self.routes.peers().collect();
+        for (root, link) in links {
+            let peer = self.kin.peers.get(&root);
+            let peering = peer.and_then(|peer| peer.peering.peek().ok());
+            if peering.is_none_or(|peering| peering.not_after <= now) {
+                self.close(link, None, "the peering has expired");
+            }
+        }
+    }
+
+    /// Whether the link to the parent stands, where there is a parent.
+    pub(crate) fn parent_connected(&self) -> bool {
+        self.routes.link_to(&Relation::Parent).is_some()
+    }
+}
+
+fn stored_kem(held: &HeldKem) -> Vec<u8> {
+    state::write(&StoredKem {
+        secret: *held.key.secret(),
+        record: held.record.clone(),
+        erased: held.erased,
+    })
+}

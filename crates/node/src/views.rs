@@ -1,0 +1,204 @@
+//! What a node shows of itself: for status, listings and explanations.
+
+use realm_executor::Registry;
+use realm_policy::{Decision, Denial, Request};
+use realm_protocol::{Label, NodeId, RealmId, RealmPath, Scope, Timestamp};
+use realm_router::{LinkId, Relation};
+
+use crate::{Counters, Node, outbound::Task};
+
+/// Who a realm is and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingView {
+    /// What this machine calls it.
+    pub name: Label,
+    /// The realm.
+    pub realm: RealmId,
+    /// The node that serves it.
+    pub node: NodeId,
+    /// Where it stands.
+    pub scope: Scope,
+    /// What its root is called here.
+    pub root_name: Label,
+    /// Where its parent stands, and whether it is connected.
+    pub parent: Option<(Scope, bool)>,
+    /// When the first certificate in its chain runs out; none while the chain does not stand.
+    pub chain_expires: Option<Timestamp>,
+    /// When the node's certificate runs out.
+    pub node_cert_expires: Option<Timestamp>,
+    /// Until when bodies can be sealed to its newest key.
+    pub kem_until: Option<Timestamp>,
+    /// Largest difference to a neighbour's clock seen lately, milliseconds.
+    pub skew_ms: u64,
+    /// Jumps of the wall clock since the start.
+    pub clock_jumps: u64,
+    /// Calls to other realms under way.
+    pub calls_out: usize,
+    /// Calls run here under way.
+    pub calls_in: usize,
+    /// Invitations not used up.
+    pub open_tickets: usize,
+    /// Promises that wait for the disk.
+    pub promises_held: usize,
+    /// Whether the store has failed.
+    pub store_failed: bool,
+}
+
+/// A child as its parent sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildView {
+    /// Its label.
+    pub label: Label,
+    /// The child.
+    pub realm: RealmId,
+    /// Where it stands.
+    pub scope: Scope,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Whether its certificate carries both signatures.
+    pub accepted: bool,
+    /// When its certificate runs out.
+    pub expires: Option<Timestamp>,
+}
+
+/// A peer root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// What it is called here.
+    pub petname: Label,
+    /// The root.
+    pub root: RealmId,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// When the peering runs out.
+    pub expires: Option<Timestamp>,
+    /// Whether this side dials.
+    pub dialled: bool,
+    /// Subtrees of its tree whose messages are let in.
+    pub scopes: Vec<RealmPath>,
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// The link.
+    pub link: LinkId,
+    /// Who is at the other end.
+    pub node: NodeId,
+    /// What it is to this realm; none for a stranger.
+    pub relation: Option<Relation>,
+}
+
+impl Node {
+    /// Who this realm is and how it stands.
+    pub fn standing(&self) -> StandingView {
+        let parent = self.me.path().parent().map(|path| {
+            (Scope { root: self.me.root(), path }, self.parent_connected())
+        });
+        let out = self.calls.values().filter(|out| matches!(out.task, Task::Invoke(_)));
+        StandingView {
+            name: self.config.name.clone(),
+            realm: self.me.realm(),
+            node: self.me.node(),
+            scope: self.me.scope(),
+            root_name: self.root_name(),
+            parent,
+            chain_expires: self.me.chain().map(realm_crypto::VerifiedChain::expires),
+            node_cert_expires: self.me.node_cert_times().map(|(_, not_after)| not_after),
+            kem_until: self.me.kem_until(),
+            skew_ms: self.skew_ms,
+            clock_jumps: self.clock_jumps,
+            calls_out: out.count(),
+            calls_in: self.serving.len(),
+            open_tickets: self.kin.tickets.values().filter(|held| held.uses > 0).count(),
+            promises_held: self.out.held(),
+            store_failed: self.out.has_failed(),
+        }
+    }
+
+    /// The children, by label.
+    pub fn children(&self) -> Vec<ChildView> {
+        let children = self.kin.children.iter().filter_map(|(label, child)| {
+            Some(ChildView {
+                label: label.clone(),
+                realm: child.realm,
+                scope: Scope {
+                    root: self.me.root(),
+                    path: self.me.path().child(label.clone()).ok()?,
+                },
+                connected: self.routes.link_to(&Relation::Child(label.clone())).is_some(),
+                accepted: child.accepted,
+                expires: child.child_cert.peek().ok().map(|cert| cert.not_after),
+            })
+        });
+        children.collect()
+    }
+
+    /// The peers, by root.
+    pub fn peers(&self) -> Vec<PeerView> {
+        let peers = self.kin.peers.iter().map(|(root, peer)| PeerView {
+            petname: peer.petname.clone(),
+            root: *root,
+            connected: self.routes.link_to(&Relation::Peer(*root)).is_some(),
+            expires: peer.peering.peek().ok().map(|peering| peering.not_after),
+            dialled: !peer.addresses.is_empty(),
+            scopes: self.kin.peer_scopes(self.me.realm(), *root),
+        });
+        peers.collect()
+    }
+
+    /// The links, by age.
+    pub fn links(&self) -> Vec<LinkView> {
+        let links = self.links.iter().map(|(id, link)| LinkView {
+            link: *id,
+            node: link.node,
+            relation: self.routes.relation(*id).cloned(),
+        });
+        links.collect()
+    }
+
+    /// What roots are called here, and whether the name came from above.
+    pub fn petnames(&self) -> Vec<(Label, RealmId, bool)> {
+        let pinned = self.kin.petnames.iter().map(|(name, root)| (name.clone(), *root, false));
+        let given = self.rules.petnames_above().into_iter();
+        let given = given.filter(|(name, _)| !self.kin.petnames.contains_key(name));
+        pinned.chain(given.map(|(name, root)| (name, root, true))).collect()
+    }
+
+    /// The loops.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// This realm's policies: id, Cedar text, whether they decide for the subtree, when made.
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &str, bool, Timestamp)> {
+        let documents = self.rules.documents().iter();
+        documents.map(|(id, policy)| {
+            (id.as_str(), policy.cedar.as_str(), policy.subtree, policy.created)
+        })
+    }
+
+    /// The policies from above: where they come from, their number, their Cedar text.
+    pub fn ceilings(&self) -> Vec<(Scope, u64, String)> {
+        let ceilings = self.rules.ceilings().filter_map(|held| {
+            let record = held.record.peek().ok()?;
+            Some((held.scope.clone(), record.number, record.cedar))
+        });
+        ceilings.collect()
+    }
+
+    /// A denial of this realm's, by its reference.
+    pub fn denial(&self, reference: &str) -> Option<&Denial> {
+        self.rules.denial(reference)
+    }
+
+    /// Decides as this realm would, without any consequence.
+    pub fn policy_decide(&self, request: &Request<'_>) -> Decision {
+        self.rules.policy().decide(request)
+    }
+
+    /// What has been counted since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
