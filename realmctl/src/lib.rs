@@ -1,4 +1,22 @@
-//! The command line of a realm.
+//! The command line of a realm: arguments, printing, exit codes.
+//!
+//! [`main`] reads the command line into [`cli::Cli`] and runs one of `commands`. Whatever is
+//! data goes to stdout through `output`, whatever is talk to stderr; everything that came from
+//! elsewhere passes an escaper first. What needs no daemon is done by the `realmd` that lies
+//! beside this program.
+//! This crate must never know more than `realm-client` gives it.
 
-/// Runs the program.
-pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }
+pub mod cli;
+mod commands;
+mod daemon;
+mod demo;
+mod environment;
+mod escape;
+mod failure;
+mod files;
+mod main_loop;
+pub mod output;
+mod session;
+pub mod show;
+
+pub use main_loop::main;

@@ -1,1 +1,5 @@
-fn main() -> std::process::ExitCode { realmctl::main() }
+//! The command line of a realm.
+
+fn main() -> std::process::ExitCode {
+    realmctl::main()
+}

@@ -1,0 +1,195 @@
+//! The command line, as clap reads it.
+
+mod calls;
+mod daemon;
+mod duration;
+mod local;
+mod policy;
+mod realms;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use calls::{
+    AgentCommand, ApplyArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
+    RunDirection, RunFilter, RunState, TraceCommand,
+};
+pub use daemon::{ConfigCommand, InitArgs, KeyCommand, RestoreArgs, StoreCommand};
+pub use duration::Span;
+pub use local::{ContextCommand, DemoArgs, ManArgs};
+pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
+pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
+
+/// Speaks to the daemon of a realm.
+#[derive(Debug, Parser)]
+#[command(
+    name = "realmctl",
+    disable_version_flag = true,
+    subcommand_required = true
+)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// Realm on this machine, by name.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        conflicts_with = "home"
+    )]
+    pub realm: Option<String>,
+    /// Realm on this machine, by its folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// How to print; only json and ndjson are stable.
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Print data and errors only.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Never ask; fail instead, and name the flag.
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Answer every question with yes.
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// How long to wait: 500ms, 30s, 5m.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub timeout: Option<Span>,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns, the most useful.
+    #[default]
+    Table,
+    /// All columns.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// One JSON document a line, one line an item.
+    Ndjson,
+    /// Names only, one a line.
+    Name,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new realm on this machine.
+    Init(InitArgs),
+    /// Where the realm stands.
+    Status,
+    /// What the daemon is.
+    Info,
+    /// Look for what is wrong, and say what helps.
+    Doctor,
+    /// Watch seven realms of two organisations work together.
+    Demo(DemoArgs),
+    /// Write a loop's folder that works as it is.
+    #[command(subcommand)]
+    New(NewCommand),
+
+    /// Invite a realm to become a child, or a root to become a peer.
+    Invite(InviteArgs),
+    /// Redeem a ticket.
+    Join(JoinArgs),
+    /// Read tickets.
+    #[command(subcommand, alias = "tickets")]
+    Ticket(TicketCommand),
+
+    /// Permit a realm to use loops.
+    Allow(AllowArgs),
+    /// Take a permission back.
+    Disallow(DisallowArgs),
+    /// Read, check and ask the policy.
+    #[command(subcommand, alias = "policies")]
+    Policy(PolicyCommand),
+
+    /// Realms next to this one.
+    #[command(subcommand, alias = "peers")]
+    Peer(PeerCommand),
+    /// Realms known here, as trees.
+    #[command(subcommand, alias = "realms")]
+    Realm(RealmCommand),
+
+    /// Register the loops that files define; all of them, or none.
+    Apply(ApplyArgs),
+    /// Check files without registering anything.
+    Validate(ApplyArgs),
+    /// Show foreign files in this project's own form.
+    Import(ApplyArgs),
+    /// Loops, here and in other realms.
+    #[command(subcommand, alias = "loops")]
+    Loop(LoopCommand),
+    /// Who runs the loops of this realm.
+    #[command(subcommand, alias = "agents")]
+    Agent(AgentCommand),
+
+    /// Call a loop.
+    Invoke(InvokeArgs),
+    /// Calls, past and present.
+    #[command(subcommand, alias = "runs")]
+    Run(RunCommand),
+    /// Traces of calls.
+    #[command(subcommand, alias = "traces")]
+    Trace(TraceCommand),
+
+    /// Check a realm's configuration, or files of loops and policies, without a daemon.
+    Check {
+        /// Files to check; none for the realm's own configuration.
+        files: Vec<PathBuf>,
+    },
+    /// Write a backup while the daemon runs.
+    Backup {
+        /// File to write; it must not exist.
+        file: PathBuf,
+    },
+    /// Make a realm out of a backup.
+    Restore(RestoreArgs),
+    /// Check or migrate a realm's store while its daemon does not run.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// A realm's keys.
+    #[command(subcommand, alias = "keys")]
+    Key(KeyCommand),
+    /// A realm's configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+
+    /// Which realm is meant where none is named.
+    #[command(subcommand)]
+    Ctx(ContextCommand),
+    /// Explain a field of a definition, or an error.
+    Explain {
+        /// `loop`, `loop.limits.timeout`, or `RLM-0106`.
+        topic: String,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all pages to a folder.
+    Man(ManArgs),
+    /// Print the version.
+    Version,
+}

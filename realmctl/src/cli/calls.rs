@@ -1,0 +1,210 @@
+//! Commands about loops and calls.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Span;
+
+/// Which files.
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// File or folder; `-` for stdin.
+    #[arg(value_name = "FILE", required_unless_present = "file")]
+    pub paths: Vec<PathBuf>,
+    /// File or folder; `-` for stdin.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Check everything, change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Loops, here and in other realms.
+#[derive(Debug, Subcommand)]
+pub enum LoopCommand {
+    /// List the loops of this realm, or those of another that this one may see.
+    #[command(alias = "list")]
+    Ls {
+        /// Another realm: `@lab/genomics`.
+        realm: Option<String>,
+    },
+    /// Show a loop's contract.
+    #[command(alias = "get")]
+    Show {
+        /// `loop` or `loop@realm/path`.
+        address: String,
+        /// Print an input to fill in.
+        #[arg(long)]
+        example: bool,
+    },
+    /// Remove a loop of this realm.
+    Rm {
+        /// The loop.
+        id: String,
+    },
+}
+
+/// Who runs the loops of this realm.
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// List who runs what.
+    #[command(alias = "list")]
+    Ls,
+    /// Show who runs a loop.
+    #[command(alias = "get")]
+    Show {
+        /// The loop.
+        id: String,
+    },
+    /// Remove an agent, and its loop with it.
+    Rm {
+        /// The loop.
+        id: String,
+    },
+}
+
+/// Call a loop.
+#[derive(Args, Debug)]
+pub struct InvokeArgs {
+    /// `loop` or `loop@realm/path`.
+    #[arg(value_name = "LOOP")]
+    pub address: String,
+    /// Members of the input: `name=text` or `name:=JSON`.
+    #[arg(value_name = "KEY=VALUE")]
+    pub members: Vec<String>,
+    /// Input: JSON, `@FILE`, or `-` for stdin.
+    #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub input: Option<String>,
+    /// The loop's version.
+    #[arg(long = "loop-version", value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Draw the call on stderr as it goes.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print the run's id and do not wait.
+    #[arg(long, conflicts_with = "watch")]
+    pub detach: bool,
+    /// Asking again under the same key never runs the loop twice.
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+}
+
+/// Calls, past and present.
+#[derive(Debug, Subcommand)]
+pub enum RunCommand {
+    /// List runs, the newest first.
+    #[command(alias = "list")]
+    Ls(RunFilter),
+    /// Show a run.
+    #[command(alias = "get")]
+    Show {
+        /// The run.
+        id: String,
+    },
+    /// Show the calls a run made, as a tree.
+    Tree {
+        /// The run.
+        id: String,
+    },
+    /// Cancel a run.
+    Cancel {
+        /// The run.
+        id: String,
+        /// Why, for the trace.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// Which runs.
+#[derive(Args, Debug)]
+pub struct RunFilter {
+    /// Of this loop.
+    #[arg(long = "loop", value_name = "LOOP")]
+    pub loop_id: Option<String>,
+    /// With this realm.
+    #[arg(long, value_name = "REALM")]
+    pub peer: Option<String>,
+    /// That stand so.
+    #[arg(long, value_enum)]
+    pub status: Option<RunState>,
+    /// Called here, elsewhere, or both.
+    #[arg(long, value_enum)]
+    pub direction: Option<RunDirection>,
+    /// Begun within this time until now: `24h`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Span>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// The page after this one, as the page before printed it.
+    #[arg(long)]
+    pub cursor: Option<String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RunState {
+    /// Not finished.
+    Running,
+    /// Finished with an output.
+    Completed,
+    /// Finished with an error.
+    Failed,
+    /// Stopped by somebody.
+    Cancelled,
+    /// Waiting to be resumed.
+    Paused,
+}
+
+/// Which half of a call a run is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RunDirection {
+    /// Called and run here.
+    Local,
+    /// Called here, run elsewhere.
+    Out,
+    /// Called elsewhere, run here.
+    In,
+}
+
+/// Traces of calls.
+#[derive(Debug, Subcommand)]
+pub enum TraceCommand {
+    /// Show this realm's half of a run's trace.
+    #[command(alias = "get")]
+    Show {
+        /// The run.
+        id: String,
+    },
+}
+
+/// Write a folder that works as it is.
+#[derive(Debug, Subcommand)]
+pub enum NewCommand {
+    /// A loop, run by a program in the folder.
+    #[command(alias = "agent")]
+    Loop {
+        /// The loop's id; also the folder's name.
+        id: String,
+        /// The program's language.
+        #[arg(long, value_enum, default_value_t)]
+        lang: Language,
+        /// Where to make the folder.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+}
+
+/// The language of a new loop's program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Python 3.
+    #[default]
+    Python,
+    /// TypeScript, run by Node 22.18 or later.
+    Typescript,
+    /// POSIX shell.
+    Sh,
+}

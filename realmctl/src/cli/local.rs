@@ -1,0 +1,37 @@
+//! Commands about this program and this machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Which realm is meant where none is named.
+#[derive(Debug, Subcommand)]
+pub enum ContextCommand {
+    /// List the realms of this machine.
+    #[command(alias = "list")]
+    Ls,
+    /// Mean this realm from now on.
+    Use {
+        /// The realm.
+        name: String,
+    },
+    /// Show which realm is meant.
+    #[command(alias = "get")]
+    Show,
+}
+
+/// Watch seven realms work together.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Leave everything running, and print the homes.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Print the manual page.
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Write a page for every command into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}

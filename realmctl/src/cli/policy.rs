@@ -1,0 +1,66 @@
+//! Commands about permission.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Span;
+
+/// Permit a realm to use loops.
+#[derive(Args, Debug)]
+pub struct AllowArgs {
+    /// The realm, with all below it: `acme/health`.
+    pub caller: String,
+    /// `invoke`, `discover` or `relay`.
+    pub action: String,
+    /// Loop or pattern: `variant-call`, `report-*`.
+    #[arg(value_name = "LOOP")]
+    pub pattern: String,
+    /// For how long: `30d`; for ever unless told.
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<Span>,
+    /// Print the policy, add nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Take a permission back.
+#[derive(Args, Debug)]
+pub struct DisallowArgs {
+    /// The policy's id, or the realm that was permitted.
+    #[arg(value_name = "POLICY|CALLER")]
+    pub subject: String,
+    /// The action, after a realm.
+    #[arg(requires = "pattern")]
+    pub action: Option<String>,
+    /// The loop or pattern, after a realm.
+    #[arg(value_name = "LOOP")]
+    pub pattern: Option<String>,
+    /// Print what would be removed, remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Read, check and ask the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the policies.
+    #[command(alias = "list")]
+    Ls,
+    /// Check Cedar text.
+    Check {
+        /// The file; `-` for stdin.
+        file: PathBuf,
+    },
+    /// Ask questions with known answers, from a JSON file:
+    /// `{"cases": [{"principal", "action", "resource", "expect"}]}`.
+    Test {
+        /// The file; `-` for stdin.
+        file: PathBuf,
+    },
+    /// Explain a denial that this realm decided, and print what would permit it.
+    Why {
+        /// The reference in the caller's error.
+        reference: String,
+    },
+}

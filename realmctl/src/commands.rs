@@ -1,0 +1,157 @@
+//! One function a command.
+
+mod apply;
+mod ctx;
+mod doctor;
+mod explain;
+mod invoke;
+mod loops;
+mod new;
+mod pages;
+mod policy;
+mod realms;
+mod runs;
+mod watch;
+
+use std::{ffi::OsString, path::Path};
+
+use realm_client::api::BackupRequest;
+
+use crate::{
+    cli::{Command, ConfigCommand, InitArgs, KeyCommand, RestoreArgs, StoreCommand},
+    daemon, demo,
+    failure::Failure,
+    files,
+    session::Session,
+    show::Version,
+};
+
+/// Runs a command; gives its exit code.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Init(args) => return init(session, args),
+        Command::Check { files } if files.is_empty() => {
+            return daemon::run_at_home(session, &["check"]);
+        }
+        Command::Check { files } => return apply::check(session, &files),
+        Command::Restore(args) => return restore(session, args),
+        Command::Store(command) => return store(session, &command),
+        Command::Key(command) => return key(session, &command),
+        Command::Config(command) => return config(session, &command),
+        Command::Validate(args) => return apply::validate(session, &args).await,
+        Command::Import(args) => return apply::import(session, &args).await,
+        Command::Policy(command) => return policy::run(session, command).await,
+        Command::Apply(args) => apply::apply(session, &args).await?,
+        Command::Status => status(session).await?,
+        Command::Info => info(session).await?,
+        Command::Doctor => doctor::run(session).await?,
+        Command::Demo(args) => demo::run(session, &args).await?,
+        Command::New(command) => new::run(session, command)?,
+        Command::Invite(args) => realms::invite(session, args).await?,
+        Command::Join(args) => realms::join(session, args).await?,
+        Command::Ticket(command) => realms::ticket(session, &command)?,
+        Command::Allow(args) => policy::allow(session, args).await?,
+        Command::Disallow(args) => policy::disallow(session, args).await?,
+        Command::Peer(command) => realms::peer(session, command).await?,
+        Command::Realm(command) => realms::realm(session, command).await?,
+        Command::Loop(command) => loops::run(session, command).await?,
+        Command::Agent(command) => loops::agent(session, command).await?,
+        Command::Invoke(args) => invoke::run(session, args).await?,
+        Command::Run(command) => runs::run(session, command).await?,
+        Command::Trace(command) => runs::trace(session, command).await?,
+        Command::Backup { file } => backup(session, &file).await?,
+        Command::Ctx(command) => ctx::run(session, &command)?,
+        Command::Explain { topic } => explain::run(session, &topic)?,
+        Command::Completions { shell } => pages::completions(session, shell)?,
+        Command::Man(args) => pages::man(session, &args)?,
+        Command::Version => version(session)?,
+    }
+    Ok(0)
+}
+
+async fn status(session: &Session) -> Result<(), Failure> {
+    let daemon = session.daemon().await?;
+    session.print(&daemon.ask(daemon.client.status()).await?)
+}
+
+async fn info(session: &Session) -> Result<(), Failure> {
+    let daemon = session.daemon().await?;
+    session.print(&daemon.ask(daemon.client.info()).await?)
+}
+
+async fn backup(session: &Session, file: &Path) -> Result<(), Failure> {
+    let path = files::absolute(file)?.to_string_lossy().into_owned();
+    let daemon = session.daemon().await?;
+    let request = BackupRequest { path };
+    session.print(&daemon.ask(daemon.client.backup(&request)).await?)
+}
+
+fn version(session: &Session) -> Result<(), Failure> {
+    session.print(&Version {
+        name: "realmctl",
+        version: env!("CARGO_PKG_VERSION"),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}
+
+fn init(session: &Session, args: InitArgs) -> Result<u8, Failure> {
+    if args.name.is_none() && session.global.home.is_none() {
+        let what = "a new realm needs a name".to_owned();
+        return Err(Failure::Usage(what, Some("realmctl init NAME".to_owned())));
+    }
+    let mut all = vec![OsString::from("init")];
+    all.extend(args.name.map(OsString::from));
+    if let Some(home) = &session.global.home {
+        all.extend([OsString::from("--home"), home.into()]);
+    }
+    for address in args.listen {
+        all.extend([OsString::from("--listen"), address.into()]);
+    }
+    daemon::run(session, all)
+}
+
+fn restore(session: &Session, args: RestoreArgs) -> Result<u8, Failure> {
+    let home = match (&session.global.home, &session.global.realm) {
+        (Some(home), _) => files::absolute(home)?,
+        (None, Some(name)) => session.homes()?.home(name)?,
+        (None, None) => {
+            let what = "restore makes a new realm, and needs its name".to_owned();
+            let help = format!("realmctl -r NAME restore {}", args.file.display());
+            return Err(Failure::Usage(what, Some(help)));
+        }
+    };
+    let flag = OsString::from("--home");
+    daemon::run(
+        session,
+        [
+            OsString::from("restore"),
+            args.file.into(),
+            flag,
+            home.into(),
+        ],
+    )
+}
+
+fn store(session: &Session, command: &StoreCommand) -> Result<u8, Failure> {
+    let verb = match command {
+        StoreCommand::Check => "check",
+        StoreCommand::Migrate => "migrate",
+    };
+    daemon::run_at_home(session, &["store", verb])
+}
+
+fn key(session: &Session, command: &KeyCommand) -> Result<u8, Failure> {
+    let verb = match command {
+        KeyCommand::Show => "show",
+        KeyCommand::Rotate => "rotate",
+    };
+    daemon::run_at_home(session, &["key", verb])
+}
+
+fn config(session: &Session, command: &ConfigCommand) -> Result<u8, Failure> {
+    match command {
+        ConfigCommand::Show => daemon::run_at_home(session, &["config", "show"]),
+        ConfigCommand::Explain { key } => daemon::run_at_home(session, &["config", "explain", key]),
+        ConfigCommand::Schema => daemon::run(session, ["config", "schema"]),
+    }
+}

@@ -1,0 +1,103 @@
+//! `apply`, `validate`, `import`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use realm_client::{
+    ClientError,
+    api::{Applied, ApplyAction, Fault},
+    homes::HomesError,
+};
+
+use crate::{cli::ApplyArgs, daemon, failure::Failure, files, session::Session};
+
+/// Registers the loops that files define.
+pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Result<(), Failure> {
+    let request = files::collect(&paths(args), args.dry_run)?;
+    let daemon = session.daemon_to_change().await?;
+    let result = daemon.ask(daemon.client.apply(&request)).await?;
+    warn(session, &result.warnings);
+    session.print(&result)?;
+    if result.dry_run {
+        session.say("nothing was changed");
+    } else if let Some(next) = result.applied.iter().find(|applied| is_new(applied)) {
+        session.say(&format!("next: realmctl loop show {} --example", next.id));
+    }
+    Ok(())
+}
+
+fn is_new(applied: &Applied) -> bool {
+    applied.action == ApplyAction::Created
+}
+
+/// Checks files at the daemon, or by `realmd check` where there is none.
+pub(crate) async fn validate(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
+    let paths = paths(args);
+    let request = files::collect(&paths, true)?;
+    let daemon = match session.daemon().await {
+        Err(failure) if is_absent(&failure) => return check(session, &paths),
+        found => found?,
+    };
+    let result = daemon.ask(daemon.client.validate(&request)).await?;
+    warn(session, &result.warnings);
+    session.print(&result)?;
+    Ok(0)
+}
+
+/// Shows foreign files in our own form; without a daemon only checks them.
+pub(crate) async fn import(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
+    let paths = paths(args);
+    let request = files::collect(&paths, true)?;
+    let daemon = match session.daemon().await {
+        Err(failure) if is_absent(&failure) => return check(session, &paths),
+        found => found?,
+    };
+    let result = daemon.ask(daemon.client.import(&request)).await?;
+    for document in &result.documents {
+        for note in &document.notes {
+            session.say(&format!("note: {}: {note}", document.id));
+        }
+    }
+    session.print(&result)?;
+    Ok(0)
+}
+
+/// Checks files by `realmd check`.
+pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<u8, Failure> {
+    session.detail("no daemon asked: checking offline");
+    let files = paths.iter().map(OsString::from);
+    daemon::run(
+        session,
+        std::iter::once(OsString::from("check")).chain(files),
+    )
+}
+
+/// Whether there is no daemon to ask, which `realmd check` can stand in for.
+pub(crate) fn is_absent(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Client(ClientError::Unreachable { .. }, _)
+            | Failure::Homes(HomesError::None | HomesError::NoFolder)
+    )
+}
+
+fn paths(args: &ApplyArgs) -> Vec<PathBuf> {
+    args.file.iter().chain(&args.paths).cloned().collect()
+}
+
+fn warn(session: &Session, warnings: &[Fault]) {
+    for warning in warnings {
+        let file = warning.file.as_deref().unwrap_or("");
+        let line = warning
+            .line
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
+        let separator = if file.is_empty() { "" } else { ": " };
+        session.say(&format!(
+            "warning: {file}{line}{separator}{}",
+            warning.message
+        ));
+        if let Some(hint) = &warning.hint {
+            session.say(&format!("  help: {hint}"));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The fields of a loop's definition.
+
+/// One field.
+pub(super) struct Field {
+    /// Its place: `loop.limits.timeout`.
+    pub(super) path: &'static str,
+    /// What it is.
+    pub(super) title: &'static str,
+    /// What it means.
+    pub(super) meaning: &'static str,
+    /// What stands there.
+    pub(super) takes: &'static str,
+}
+
+macro_rules! fields {
+    ($( $path:literal: $title:literal, $meaning:literal, $takes:literal; )*) => {
+        /// All fields, by place.
+        pub(super) const FIELDS: &[Field] = &[ $( Field {
+            path: $path,
+            title: $title,
+            meaning: $meaning,
+            takes: $takes,
+        }, )* ];
+    };
+}
+
+fields! {
+    "loop": "a definition",
+        "What is called: a contract and a way to run it. YAML or JSON; `realmctl new loop ID` writes one that works.",
+        "an object";
+    "loop.id": "its name",
+        "How callers address it: id@realm/path.",
+        "1 to 128 of letters, digits and ._:/-";
+    "loop.version": "its version",
+        "Rises with every change; callers may ask for one.",
+        "a semantic version: 1.2.0";
+    "loop.kind": "how it runs",
+        "A prompt asks a model, a composite calls other loops in order, a tool runs code.",
+        "prompt, composite or tool";
+    "loop.description": "what it is for",
+        "One sentence, for people and for models that choose among loops.",
+        "text";
+    "loop.inputSchema": "what it takes",
+        "Input is checked against it in the caller's realm and again where the loop runs.",
+        "a JSON Schema, or {$file: in.json} beside the definition; $ref stays inside the document; 64 KiB at most";
+    "loop.outputSchema": "what it gives",
+        "Output is checked against it where the loop runs and again in the caller's realm.",
+        "as inputSchema";
+    "loop.effects": "what it changes in the world",
+        "Decides what may be repeated: none may always, idempotent under the same key, once never.",
+        "none, idempotent or once; unless told: prompts idempotent, tools once, composites the strongest of their steps";
+    "loop.limits": "its bounds",
+        "The caller's bounds count as well; the tighter of the two wins.",
+        "an object";
+    "loop.limits.timeout": "how long it may run",
+        "At the end of its time it is cancelled and fails with Timeout.",
+        "a duration: 500ms, 30s, 2m";
+    "loop.limits.concurrency": "how many at once",
+        "More calls at once are answered Overloaded.",
+        "a number";
+    "loop.prompt": "what a prompt asks",
+        "For kind prompt.",
+        "an object";
+    "loop.prompt.template": "the text",
+        "{{name}} is filled from the input, only where name is listed in variables, and never twice.",
+        "text";
+    "loop.prompt.systemPrompt": "the model's role",
+        "Goes to the model before the template.",
+        "text";
+    "loop.prompt.variables": "what is filled",
+        "Names of input members that the template may use.",
+        "a list of names";
+    "loop.backend": "who answers a prompt",
+        "For kind prompt.",
+        "an object";
+    "loop.backend.id": "which backend",
+        "mock answers by rules, without a model.",
+        "mock";
+    "loop.backend.model": "which model",
+        "Passed on to the backend.",
+        "text";
+    "loop.composite": "what a composite calls",
+        "For kind composite.",
+        "an object";
+    "loop.composite.steps": "the calls",
+        "Run in order; the last output is the output.",
+        "a list of {loopId, inputMapping, outputBinding}; loopId may be loop@realm/path";
+    "loop.tool": "what a tool runs",
+        "For kind tool.",
+        "an object";
+    "loop.tool.implementation": "how it is reached",
+        "process starts a program, http posts to a server, builtin:echo gives its input back.",
+        "process, http or builtin:echo";
+    "loop.tool.config": "what it needs",
+        "For process argv, env and cwd; for http url, headers and allowPrivate.",
+        "an object";
+    "loop.tool.config.argv": "the program and its arguments",
+        "Started without a shell in the definition's folder; input as JSON on stdin, output as JSON on stdout.",
+        "a list of texts";
+    "loop.tool.config.url": "where to post",
+        "Input as JSON in the body, output as JSON in the answer.",
+        "an http or https URL; private addresses only where config allows them";
+}

@@ -1,0 +1,119 @@
+//! `invoke`: calls a loop.
+
+use realm_client::api::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
+use serde_json::{Map, Value};
+
+use super::watch;
+use crate::{
+    cli::{Format, InvokeArgs, Span},
+    failure::Failure,
+    files,
+    session::Session,
+};
+
+/// Calls a loop, and prints its output.
+pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failure> {
+    let request = InvokeRequest {
+        input: input(args.input.as_deref(), &args.members)?,
+        address: args.address,
+        version: args.version,
+        timeout_ms: session.global.timeout.map(Span::as_millis),
+        idempotency_key: args.idempotency_key,
+        detach: args.detach || args.watch,
+    };
+    let daemon = session.daemon().await?;
+    let mut result = daemon.ask(daemon.client.invoke(&request)).await?;
+    if args.watch {
+        result = watch::until_end(session, &daemon, result).await?;
+    }
+    finish(session, result)
+}
+
+/// Prints a result; one that is an error becomes the command's failure.
+fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
+    if result.status == InvokeStatus::Running {
+        session.say("running; realmctl run show has the result later");
+        return session.print_text(&format!("{}\n", result.run_id));
+    }
+    let whole = !matches!(session.format(), Format::Table | Format::Wide);
+    if whole || result.status == InvokeStatus::Ok {
+        session.print(&result)?;
+    }
+    if result.status == InvokeStatus::Ok {
+        return Ok(());
+    }
+    session.detail(&format!("run {}", result.run_id));
+    let error = result.error.unwrap_or_else(|| CallError {
+        code: String::new(),
+        name: "LoopFailed".to_owned(),
+        message: "the call failed, and nothing says why".to_owned(),
+        details: Vec::new(),
+        realm: result.realm,
+        reference: None,
+        retry_after_ms: None,
+        help: None,
+    });
+    Err(Failure::Call(Box::new(error)))
+}
+
+/// The input: what `-i` gives, with the members over it.
+fn input(input: Option<&str>, members: &[String]) -> Result<Value, Failure> {
+    let base = match input {
+        None => Value::Object(Map::new()),
+        Some(argument) => {
+            let text = files::argument(argument)?;
+            json(&text, "the input")?
+        }
+    };
+    if members.is_empty() {
+        return Ok(base);
+    }
+    let Value::Object(mut object) = base else {
+        let what = "members can only be added to an input that is an object".to_owned();
+        return Err(Failure::Usage(what, None));
+    };
+    for member in members {
+        let (name, value) = split(member)?;
+        object.insert(name, value);
+    }
+    Ok(Value::Object(object))
+}
+
+fn split(member: &str) -> Result<(String, Value), Failure> {
+    let Some((name, value)) = member.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        let what = format!("`{member}` is no member: name=text or name:=JSON");
+        return Err(Failure::Usage(what, None));
+    };
+    match name.strip_suffix(':') {
+        Some(name) => Ok((name.to_owned(), json(value, &format!("`{name}`"))?)),
+        None => Ok((name.to_owned(), Value::from(value))),
+    }
+}
+
+fn json(text: &str, name: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::Json(name.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_are_texts_or_json_and_lie_over_the_input() {
+        let members = ["a=1".to_owned(), "b:=[1]".to_owned(), "c=x=y".to_owned()];
+
+        let input = input(Some(r#"{"a": 0, "z": true}"#), &members).unwrap();
+
+        assert_eq!(input, json!({"a": "1", "z": true, "b": [1], "c": "x=y"}));
+    }
+
+    #[test]
+    fn what_is_no_member_or_no_object_is_refused() {
+        for wrong in ["a", "=1", "a:=x"] {
+            assert!(input(None, &[wrong.to_owned()]).is_err(), "{wrong}");
+        }
+        assert!(input(Some("[1]"), &["a=1".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! `loop` and `agent`.
+
+use realm_client::api::LoopQuery;
+
+use crate::{
+    cli::{AgentCommand, LoopCommand},
+    failure::Failure,
+    session::Session,
+};
+
+/// Lists, shows or removes loops.
+pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), Failure> {
+    match command {
+        LoopCommand::Ls { realm } => {
+            let realm = realm.map(|realm| realm.trim_start_matches('@').to_owned());
+            list(
+                session,
+                LoopQuery {
+                    realm,
+                    ..LoopQuery::default()
+                },
+            )
+            .await
+        }
+        LoopCommand::Show { address, example } => {
+            let (id, realm) = match address.split_once('@') {
+                Some((id, realm)) => (id, Some(realm.to_owned())),
+                None => (address.as_str(), None),
+            };
+            let query = LoopQuery {
+                realm,
+                example,
+                cursor: None,
+            };
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.loop_detail(id, &query)).await?)
+        }
+        LoopCommand::Rm { id } => {
+            own(&id)?;
+            session.confirm(&format!("remove loop {id}"))?;
+            let daemon = session.daemon_to_change().await?;
+            session.print(&daemon.ask(daemon.client.remove_loop(&id)).await?)
+        }
+    }
+}
+
+/// All pages, since a realm has 4,096 loops at most.
+async fn list(session: &Session, mut query: LoopQuery) -> Result<(), Failure> {
+    let daemon = session.daemon().await?;
+    let mut all = daemon.ask(daemon.client.loops(&query)).await?;
+    while let Some(cursor) = all.next.take() {
+        query.cursor = Some(cursor);
+        let page = daemon.ask(daemon.client.loops(&query)).await?;
+        let grows = !page.items.is_empty();
+        all.items.extend(page.items);
+        all.next = page.next.filter(|_| grows);
+    }
+    session.print(&all)
+}
+
+/// Lists, shows or removes agents.
+pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<(), Failure> {
+    match command {
+        AgentCommand::Ls => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.agents()).await?)
+        }
+        AgentCommand::Show { id } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.agent(&id)).await?)
+        }
+        AgentCommand::Rm { id } => {
+            own(&id)?;
+            session.confirm(&format!("remove agent {id}, and its loop"))?;
+            let daemon = session.daemon_to_change().await?;
+            session.print(&daemon.ask(daemon.client.remove_agent(&id)).await?)
+        }
+    }
+}
+
+fn own(id: &str) -> Result<(), Failure> {
+    if id.contains('@') {
+        let what = "only loops of this realm can be removed".to_owned();
+        return Err(Failure::Usage(what, None));
+    }
+    Ok(())
+}

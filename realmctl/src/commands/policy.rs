@@ -1,0 +1,127 @@
+//! `allow`, `disallow`, `policy`.
+
+use std::path::PathBuf;
+
+use realm_client::{
+    Exit,
+    api::{AllowRequest, DisallowRequest, PolicyCases, PolicyText},
+    catalogue::Code,
+};
+
+use super::apply::{check, is_absent};
+use crate::{
+    cli::{AllowArgs, DisallowArgs, PolicyCommand, Span},
+    failure::Failure,
+    files,
+    session::Session,
+};
+
+/// Permits a realm to use loops.
+pub(crate) async fn allow(session: &Session, args: AllowArgs) -> Result<(), Failure> {
+    let AllowArgs {
+        caller,
+        action,
+        pattern,
+        lasts,
+        dry_run,
+    } = args;
+    let for_ms = lasts.map(Span::as_millis);
+    let request = AllowRequest {
+        caller,
+        action,
+        loop_id: pattern,
+        for_ms,
+        dry_run,
+    };
+    let daemon = session.daemon_to_change().await?;
+    let allowed = daemon.ask(daemon.client.allow(&request)).await?;
+    session.print(&allowed)?;
+    for warning in &allowed.warnings {
+        session.say(&format!("warning: {warning}"));
+    }
+    if allowed.dry_run {
+        session.say("nothing was added");
+    } else {
+        session.say(&format!(
+            "take it back with: realmctl disallow {}",
+            allowed.policy_id
+        ));
+    }
+    Ok(())
+}
+
+/// Takes permissions back.
+pub(crate) async fn disallow(session: &Session, args: DisallowArgs) -> Result<(), Failure> {
+    let DisallowArgs {
+        subject,
+        action,
+        pattern,
+        dry_run,
+    } = args;
+    let by_id = action.is_none();
+    let request = DisallowRequest {
+        policy_id: by_id.then(|| subject.clone()),
+        caller: (!by_id).then_some(subject),
+        action,
+        loop_id: pattern,
+        dry_run,
+    };
+    let daemon = session.daemon_to_change().await?;
+    session.print(&daemon.ask(daemon.client.disallow(&request)).await?)
+}
+
+/// Reads, checks and asks the policy.
+pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<u8, Failure> {
+    match command {
+        PolicyCommand::Ls => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.policies()).await?)?;
+            Ok(0)
+        }
+        PolicyCommand::Check { file } => check_text(session, file).await,
+        PolicyCommand::Test { file } => test(session, file).await,
+        PolicyCommand::Why { reference } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.denial(&reference)).await?)?;
+            Ok(0)
+        }
+    }
+}
+
+async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
+    let text = files::text(&file)?;
+    let daemon = match session.daemon().await {
+        Err(failure) if is_absent(&failure) => return check(session, &[file]),
+        found => found?,
+    };
+    let name = file.display().to_string();
+    let request = PolicyText {
+        name: Some(name.clone()),
+        text,
+    };
+    let checked = daemon.ask(daemon.client.check_policy(&request)).await?;
+    session.print(&checked)?;
+    if checked.valid {
+        return Ok(0);
+    }
+    let what = format!("{name} cannot be used");
+    Err(Failure::Faults(Code::PolicySyntax, what, checked.errors))
+}
+
+async fn test(session: &Session, file: PathBuf) -> Result<u8, Failure> {
+    let text = files::text(&file)?;
+    let name = file.display().to_string();
+    let cases: PolicyCases =
+        serde_json::from_str(&text).map_err(|error| Failure::Json(name, error))?;
+    let daemon = match session.daemon().await {
+        Err(failure) if is_absent(&failure) => return check(session, &[file]),
+        found => found?,
+    };
+    let tested = daemon.ask(daemon.client.test_policy(&cases)).await?;
+    session.print(&tested)?;
+    if tested.failed == 0 {
+        Ok(0)
+    } else {
+        Err(Failure::Told(Exit::Other))
+    }
+}

@@ -1,0 +1,78 @@
+//! `run` and `trace`.
+
+use realm_client::api::{CancelRequest, Direction, RunQuery, RunStatus, Time};
+
+use crate::{
+    cli::{RunCommand, RunFilter, TraceCommand},
+    environment,
+    failure::Failure,
+    session::Session,
+};
+
+/// Lists, shows or cancels runs.
+pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Failure> {
+    match command {
+        RunCommand::Ls(filter) => {
+            let daemon = session.daemon().await?;
+            let page = daemon.ask(daemon.client.runs(&query(filter))).await?;
+            session.print(&page)?;
+            session.say_next(page.next.as_ref());
+            Ok(())
+        }
+        RunCommand::Show { id } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.run(&id)).await?)
+        }
+        RunCommand::Tree { id } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.tree(&id)).await?)
+        }
+        RunCommand::Cancel { id, reason } => {
+            let daemon = session.daemon_to_change().await?;
+            let request = CancelRequest { reason };
+            session.print(&daemon.ask(daemon.client.cancel(&id, &request)).await?)
+        }
+    }
+}
+
+/// Shows a trace.
+pub(crate) async fn trace(session: &Session, command: TraceCommand) -> Result<(), Failure> {
+    let TraceCommand::Show { id } = command;
+    let daemon = session.daemon().await?;
+    session.print(&daemon.ask(daemon.client.trace(&id)).await?)
+}
+
+fn query(filter: RunFilter) -> RunQuery {
+    use crate::cli::{RunDirection, RunState};
+
+    let RunFilter {
+        loop_id,
+        peer,
+        status,
+        direction,
+        since,
+        limit,
+        cursor,
+    } = filter;
+    let since = since.map(|span| environment::now_millis().saturating_sub(span.as_millis()));
+    RunQuery {
+        loop_id,
+        peer,
+        status: status.map(|status| match status {
+            RunState::Running => RunStatus::Running,
+            RunState::Completed => RunStatus::Completed,
+            RunState::Failed => RunStatus::Failed,
+            RunState::Cancelled => RunStatus::Cancelled,
+            RunState::Paused => RunStatus::Paused,
+        }),
+        direction: direction.map(|direction| match direction {
+            RunDirection::Local => Direction::Local,
+            RunDirection::Out => Direction::Out,
+            RunDirection::In => Direction::In,
+        }),
+        since: since.map(Time::from_millis),
+        until: None,
+        limit: Some(limit),
+        cursor,
+    }
+}

@@ -1,0 +1,155 @@
+//! What one command works with: its realm, its daemon, its output.
+
+use std::io::{self, BufRead as _, Write as _};
+
+use realm_client::{
+    Client, ClientError,
+    homes::{Home, Homes, Selection},
+};
+
+use crate::{
+    cli::{Format, Global},
+    environment, escape,
+    failure::Failure,
+    output::{self, Show},
+};
+
+/// What one command works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) global: Global,
+}
+
+/// A realm's daemon that answers.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) client: Client,
+    pub(crate) home: Home,
+    /// What `realmd run` takes for this realm.
+    run: String,
+}
+
+impl Daemon {
+    /// Waits for an answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, Failure> {
+        answer
+            .await
+            .map_err(|error| Failure::Client(error, self.run.clone()))
+    }
+}
+
+impl Session {
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// The folders of this user.
+    pub(crate) fn homes(&self) -> Result<Homes, Failure> {
+        Ok(Homes::new(&environment::folders())?)
+    }
+
+    /// The realm that is meant.
+    pub(crate) fn home(&self) -> Result<Home, Failure> {
+        let selection = Selection {
+            name: self.global.realm.clone(),
+            home: self.global.home.clone(),
+        };
+        Ok(self.homes()?.select(&selection)?)
+    }
+
+    /// The daemon of the realm that is meant.
+    pub(crate) async fn daemon(&self) -> Result<Daemon, Failure> {
+        let home = self.home()?;
+        let run = self.run_argument(&home)?;
+        let client = Client::connect(home.socket()).await;
+        let client = client.map_err(|error| Failure::Client(error, run.clone()))?;
+        let client = match self.global.timeout {
+            Some(timeout) => client.with_timeout(timeout.duration()),
+            None => client,
+        };
+        self.detail(&format!("daemon at {}", home.socket().display()));
+        Ok(Daemon { client, home, run })
+    }
+
+    fn run_argument(&self, home: &Home) -> Result<String, Failure> {
+        let usual = self
+            .homes()?
+            .home(&home.name)
+            .is_ok_and(|dir| dir == home.dir);
+        Ok(if usual {
+            home.name.clone()
+        } else {
+            format!("--home {}", home.dir.display())
+        })
+    }
+
+    /// As [`Self::daemon`], for what changes the realm: names it on stderr first.
+    pub(crate) async fn daemon_to_change(&self) -> Result<Daemon, Failure> {
+        let daemon = self.daemon().await?;
+        self.say(&format!("realm {}", daemon.home.name));
+        Ok(daemon)
+    }
+
+    /// Prints data on stdout.
+    pub(crate) fn print<T: Show + ?Sized>(&self, value: &T) -> Result<(), Failure> {
+        let text = output::render(value, self.format())
+            .map_err(|error| Failure::Json("the answer".to_owned(), error))?;
+        self.print_text(&text)
+    }
+
+    /// Prints text on stdout that is safe already.
+    pub(crate) fn print_text(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        written.map_err(Failure::Output)
+    }
+
+    /// How data is printed.
+    pub(crate) fn format(&self) -> Format {
+        self.global.output.unwrap_or_default()
+    }
+
+    /// Talks on stderr, unless told to be quiet.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.global.quiet {
+            // Talk is not worth failing for.
+            writeln!(anstream::stderr(), "{}", escape::text(text)).ok();
+        }
+    }
+
+    /// Talks on stderr, if told to say more.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.global.verbose {
+            self.say(text);
+        }
+    }
+
+    /// Says that there are more pages.
+    pub(crate) fn say_next(&self, next: Option<&String>) {
+        if let Some(cursor) = next {
+            self.say(&format!("more: add --cursor {cursor}"));
+        }
+    }
+
+    /// Asks whether to go on with what cannot be taken back.
+    pub(crate) fn confirm(&self, what: &str) -> Result<(), Failure> {
+        if self.global.yes {
+            return Ok(());
+        }
+        let unconfirmed = || Failure::Unconfirmed(what.to_owned());
+        if self.global.no_input || !environment::asks() {
+            return Err(unconfirmed());
+        }
+        write!(anstream::stderr(), "{} [y/N] ", escape::line(what)).map_err(Failure::Output)?;
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.map_err(|error| Failure::System("stdin cannot be read", error))?;
+        let yes = matches!(answer.trim(), "y" | "Y" | "yes");
+        if yes { Ok(()) } else { Err(unconfirmed()) }
+    }
+}

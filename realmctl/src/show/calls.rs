@@ -1,0 +1,200 @@
+//! Runs, traces, results.
+
+use realm_client::api::{CallError, Frame, InvokeResult, RunDetail, RunSummary, Trace, TraceEvent};
+use serde_json::Value;
+
+use super::{Row, moment, span, span_or, text, tree};
+use crate::output::{Block, Show, json_line};
+
+impl Row for RunSummary {
+    const HEADER: &'static [&'static str] = &[
+        "RUN",
+        "LOOP",
+        "DIRECTION",
+        "PEER",
+        "STATUS",
+        "STARTED",
+        "TOOK",
+        "ERROR",
+        "VERSION",
+        "CALL",
+    ];
+    const NARROW: usize = 8;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.loop_id.clone(),
+            self.direction.as_str().to_owned(),
+            text(self.peer.as_ref()),
+            self.status.as_str().to_owned(),
+            moment(self.started_at),
+            span_or(self.duration_ms),
+            text(self.error.as_ref()),
+            text(self.version.as_ref()),
+            self.call_id.clone(),
+        ]
+    }
+}
+
+impl Show for RunSummary {
+    fn names(&self) -> Vec<String> {
+        vec![self.id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        vec![Block::Fields(summary(self))]
+    }
+}
+
+fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
+    vec![
+        ("run", run.id.clone()),
+        ("call", run.call_id.clone()),
+        (
+            "loop",
+            format!("{} {}", run.loop_id, run.version.as_deref().unwrap_or("")),
+        ),
+        ("direction", run.direction.as_str().to_owned()),
+        ("peer", text(run.peer.as_ref())),
+        ("status", run.status.as_str().to_owned()),
+        ("started", moment(run.started_at)),
+        ("took", span_or(run.duration_ms)),
+    ]
+}
+
+impl Show for RunDetail {
+    fn names(&self) -> Vec<String> {
+        vec![self.summary.id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let mut fields = summary(&self.summary);
+        if let Some(hops) = &self.hops {
+            fields.push(("hops", hops.join(" → ")));
+        }
+        if let Some(error) = &self.failure {
+            fields.push(("error", failure(error)));
+        }
+        let payload = [("input", &self.input), ("output", &self.output)];
+        fields.extend(
+            payload
+                .into_iter()
+                .filter_map(|(name, value)| value.as_ref().map(|value| (name, value.to_string()))),
+        );
+        vec![Block::Fields(fields)]
+    }
+}
+
+fn failure(error: &CallError) -> String {
+    let details = error.details.iter().map(|detail| format!("; {detail}"));
+    format!(
+        "{} {}: {}{}",
+        error.code,
+        error.name,
+        error.message,
+        details.collect::<String>()
+    )
+}
+
+impl Show for Trace {
+    fn names(&self) -> Vec<String> {
+        self.run.names()
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let start = self.run.summary.started_at;
+        let row = |event: &TraceEvent| {
+            let mut row = vec![
+                format!("+{}", span(event.ts.since(start))),
+                event.kind.clone(),
+                payload(&event.payload),
+            ];
+            row.push(event.call_id.clone());
+            row.truncate(if wide { 4 } else { 3 });
+            row
+        };
+        let mut header = vec!["AT", "EVENT", "WHAT", "CALL"];
+        header.truncate(if wide { 4 } else { 3 });
+        let events = Block::Table(header, self.events.iter().map(row).collect());
+        vec![Block::Fields(summary(&self.run.summary)), events]
+    }
+
+    fn items(&self) -> Option<Vec<Value>> {
+        self.events
+            .iter()
+            .map(|event| serde_json::to_value(event).ok())
+            .collect()
+    }
+}
+
+/// A payload's members on one line: `name=value`.
+pub(crate) fn payload(payload: &Value) -> String {
+    let Value::Object(members) = payload else {
+        return if payload.is_null() {
+            String::new()
+        } else {
+            payload.to_string()
+        };
+    };
+    let member = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    };
+    members.iter().map(member).collect::<Vec<_>>().join(" ")
+}
+
+impl Show for Frame {
+    fn names(&self) -> Vec<String> {
+        vec![self.call_id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        vec![Block::Text(tree(self, &frame, &|frame| {
+            frame.children.as_slice()
+        }))]
+    }
+}
+
+fn frame(frame: &Frame) -> String {
+    let at = frame
+        .realm
+        .as_ref()
+        .map(|realm| format!("@{realm}"))
+        .unwrap_or_default();
+    let version = frame
+        .version
+        .as_ref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
+    let error = frame
+        .error
+        .as_ref()
+        .map(|error| format!(" {error}"))
+        .unwrap_or_default();
+    let status = frame.status.as_str();
+    format!(
+        "{}{at}{version}  {status}{error}  {}",
+        frame.loop_id,
+        span_or(frame.duration_ms)
+    )
+}
+
+impl Show for InvokeResult {
+    fn names(&self) -> Vec<String> {
+        vec![self.run_id.clone()]
+    }
+
+    /// The output alone, so that it can be piped on.
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let output = self
+            .output
+            .as_ref()
+            .and_then(|output| json_line(output).ok());
+        vec![Block::Text(output.unwrap_or_default())]
+    }
+}

@@ -1,0 +1,129 @@
+//! Permissions, policies, denials.
+
+use realm_client::api::{
+    Allowed, Denial, Disallowed, PolicyCaseResult, PolicyChecked, PolicyTested, PolicyView,
+};
+
+use super::{Row, moment, moment_or, rows};
+use crate::output::{Block, Show};
+
+impl Show for Allowed {
+    fn names(&self) -> Vec<String> {
+        vec![self.policy_id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        vec![Block::Text(self.cedar.clone())]
+    }
+}
+
+impl Row for PolicyView {
+    const HEADER: &'static [&'static str] = &["POLICY", "LEVEL", "EXPIRES", "CEDAR"];
+    const NARROW: usize = 4;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let cedar = self.cedar.split_whitespace().collect::<Vec<_>>().join(" ");
+        vec![
+            self.id.clone(),
+            self.level.clone(),
+            moment_or(self.expires_at),
+            cedar,
+        ]
+    }
+}
+
+impl Show for Disallowed {
+    fn names(&self) -> Vec<String> {
+        self.removed.iter().map(Row::name).collect()
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        vec![rows(&self.removed, wide)]
+    }
+}
+
+impl Show for PolicyChecked {
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let word = if self.valid { "valid" } else { "not valid" };
+        vec![Block::Text(format!("{word}, {} policies", self.policies))]
+    }
+}
+
+impl Row for PolicyCaseResult {
+    const HEADER: &'static [&'static str] = &[
+        "",
+        "PRINCIPAL",
+        "ACTION",
+        "RESOURCE",
+        "EXPECTED",
+        "GOT",
+        "BECAUSE OF",
+    ];
+    const NARROW: usize = 7;
+
+    fn name(&self) -> String {
+        self.case.resource.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let mark = if self.ok { "ok" } else { "FAIL" };
+        vec![
+            mark.to_owned(),
+            self.case.principal.clone(),
+            self.case.action.clone(),
+            self.case.resource.clone(),
+            self.case.expect.as_str().to_owned(),
+            self.got.as_str().to_owned(),
+            self.determining.join(", "),
+        ]
+    }
+}
+
+impl Show for PolicyTested {
+    fn names(&self) -> Vec<String> {
+        let failed = self.results.iter().filter(|result| !result.ok);
+        failed.map(Row::name).collect()
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let sum = format!("{} passed, {} failed", self.passed, self.failed);
+        vec![rows(&self.results, wide), Block::Text(sum)]
+    }
+}
+
+impl Show for Denial {
+    fn names(&self) -> Vec<String> {
+        vec![self.reference.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let because = if self.determining.is_empty() {
+            "nothing permits it".to_owned()
+        } else {
+            format!("forbidden by {}", self.determining.join(", "))
+        };
+        let mut fields = vec![
+            ("denied", moment(self.at)),
+            ("caller", self.caller.clone()),
+            ("action", self.action.clone()),
+            ("resource", self.resource.clone()),
+            ("level", self.level.clone()),
+            ("because", because),
+        ];
+        fields.extend(self.errors.iter().map(|error| ("failed", error.clone())));
+        fields.extend(
+            self.suggestion
+                .iter()
+                .map(|command| ("permit with", command.clone())),
+        );
+        vec![Block::Fields(fields)]
+    }
+}

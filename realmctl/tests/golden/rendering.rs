@@ -1,0 +1,169 @@
+//! How answers look in each format, as it was last agreed on.
+
+use realm_client::api::{Denial, Doctor, Frame, Page, RealmForest, RunSummary, Status, Trace};
+use realmctl::{
+    cli::Format,
+    output::{Show, render},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::compare;
+
+const FORMATS: [Format; 6] = [
+    Format::Table,
+    Format::Wide,
+    Format::Json,
+    Format::Yaml,
+    Format::Ndjson,
+    Format::Name,
+];
+
+#[test]
+fn a_list_of_runs_looks_as_agreed_in_every_format() {
+    let page = json!({ "items": [run(), failed_run()], "next": "c1" });
+
+    check::<Page<RunSummary>>("runs.txt", page, &FORMATS);
+}
+
+#[test]
+fn status_and_doctor_look_as_agreed() {
+    check::<Status>(
+        "status.txt",
+        status(),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
+    check::<Doctor>(
+        "doctor.txt",
+        doctor(),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
+}
+
+#[test]
+fn trees_and_traces_look_as_agreed() {
+    let trace = json!({ "run": run(), "events": [
+        { "index": 0, "callId": "c1", "ts": "2026-01-31T12:00:00.000Z", "type": "call.started",
+          "payload": { "loopId": "greet", "loopVersion": "1.0.0" } },
+        { "index": 1, "callId": "c1", "ts": "2026-01-31T12:00:00.042Z", "type": "log",
+          "payload": { "text": "two\nlines \u{1b}[2J" } },
+    ]});
+    check::<Trace>(
+        "trace.txt",
+        trace,
+        &[Format::Table, Format::Wide, Format::Ndjson],
+    );
+    check::<Frame>("frames.txt", frames(), &[Format::Table]);
+    check::<RealmForest>(
+        "realms.txt",
+        realms(),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
+}
+
+#[test]
+fn a_denial_is_explained_with_the_command_that_would_permit_it() {
+    let denial = json!({
+        "reference": "d-7", "at": "2026-01-31T12:00:00.000Z", "caller": "acme/health",
+        "action": "invoke", "resource": "variant-call@lab/genomics", "level": "own",
+        "determining": [], "errors": [],
+        "suggestion": "realmctl allow acme/health invoke variant-call",
+    });
+
+    check::<Denial>("denial.txt", denial, &[Format::Table, Format::Yaml]);
+}
+
+#[test]
+fn no_format_lets_control_characters_through() {
+    let mut hostile = run();
+    hostile["loop"] = json!("a\u{1b}]0;x\u{7}\u{9b}\u{202e}b");
+    let page: Page<RunSummary> =
+        serde_json::from_value(json!({ "items": [hostile], "next": null })).unwrap();
+
+    for format in FORMATS {
+        let text = render(&page, format).unwrap();
+
+        let unsafe_char = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(unsafe_char), "{format:?}: {text:?}");
+    }
+}
+
+fn check<T: Show + DeserializeOwned>(name: &str, value: Value, formats: &[Format]) {
+    let value: T = serde_json::from_value(value).unwrap();
+    let parts = formats.iter().map(|format| {
+        let text = render(&value, *format).unwrap();
+        format!("--- {format:?}\n{text}")
+    });
+    compare(name, &parts.collect::<String>());
+}
+
+fn run() -> Value {
+    json!({
+        "id": "run-1", "callId": "call-1", "loop": "greet", "version": "1.0.0",
+        "direction": "out", "peer": "lab/genomics", "status": "completed",
+        "startedAt": "2026-01-31T12:00:00.000Z", "endedAt": "2026-01-31T12:00:01.250Z",
+        "durationMs": 1250,
+    })
+}
+
+fn failed_run() -> Value {
+    json!({
+        "id": "run-2", "callId": "call-2", "loop": "true", "direction": "local",
+        "status": "failed", "startedAt": "2026-01-31T12:00:02.000Z", "error": "SchemaInput",
+    })
+}
+
+fn status() -> Value {
+    json!({
+        "realm": { "name": "acme/health", "id": "h1", "root": "r1", "petname": "acme", "path": "health" },
+        "node": "n1", "version": "0.1.0", "pid": 7, "startedAt": "2026-01-31T12:00:00.000Z",
+        "uptimeMs": 90_061_000, "listen": ["/ip4/0.0.0.0/tcp/4001"], "dataDir": "/r/data",
+        "socket": "/r/realmd.sock", "halted": false,
+        "parent": { "name": "acme", "state": "connecting", "error": "connection refused" },
+        "children": { "certified": 2, "connected": 1 },
+        "peers": [], "loops": 3, "calls": { "local": 0, "outgoing": 1, "incoming": 2 },
+        "certificates": [
+            { "name": "child certificate", "notAfter": "2026-02-14T12:00:00.000Z" },
+            { "name": "node certificate", "notAfter": "2026-05-01T12:00:00.000Z" },
+        ],
+        "store": { "engine": "redb", "state": "ok", "bytes": 1_572_864, "lastSeq": 9, "restored": false },
+        "counters": { "badSignature": 2, "malformed": 0 },
+    })
+}
+
+fn doctor() -> Value {
+    json!({ "status": "fail", "groups": [
+        { "name": "clock", "checks": [
+            { "code": "clock.skew", "status": "ok", "title": "clock", "evidence": "3 ms from acme" } ] },
+        { "name": "ports", "checks": [
+            { "code": "ports.listen", "status": "fail", "title": "port 4001", "evidence": "in use",
+              "fix": "realmd run --listen /ip4/0.0.0.0/tcp/4002" } ] },
+    ]})
+}
+
+fn frames() -> Value {
+    let started = "2026-01-31T12:00:00.000Z";
+    json!({
+        "callId": "c1", "loop": "report", "version": "1.0.0", "status": "failed",
+        "startedAt": started, "durationMs": 61_000, "error": "LoopFailed",
+        "children": [
+            { "callId": "c2", "loop": "fetch", "realm": "lab", "status": "completed",
+              "startedAt": started, "durationMs": 12,
+              "children": [ { "callId": "c3", "loop": "echo", "status": "completed",
+                              "startedAt": started, "durationMs": 1 } ] },
+            { "callId": "c4", "loop": "sum", "status": "failed", "startedAt": started,
+              "error": "LoopFailed" },
+        ],
+    })
+}
+
+fn realms() -> Value {
+    json!({ "trees": [
+        { "name": "mercy", "label": "mercy", "id": "m", "self": true, "children": [
+            { "name": "mercy/cardiology", "label": "cardiology", "id": "mc", "self": false,
+              "state": "connected", "children": [
+                { "name": "mercy/cardiology/imaging", "label": "imaging", "self": false } ] },
+            { "name": "mercy/billing", "label": "billing", "self": false, "state": "offline" } ] },
+        { "name": "lab", "label": "lab", "id": "l", "self": false, "state": "connected" },
+    ]})
+}
