@@ -1,0 +1,230 @@
+//! `realm.toml`, the environment, and what they set.
+//!
+//! [`keys::KEYS`] is the one table of keys: reading, explaining and the schema come from it.
+
+mod explain;
+mod keys;
+mod nearest;
+mod read;
+mod schema;
+mod value;
+
+use std::path::Path;
+
+use realm_client::catalogue::Code;
+use realm_net::Multiaddr;
+use realm_protocol::Label;
+use thiserror::Error;
+
+use crate::failure::{Explained, Place};
+pub(crate) use explain::{entries, entry};
+pub(crate) use nearest::nearest;
+pub(crate) use read::read;
+pub(crate) use schema::schema;
+pub(crate) use value::{Setting, Source};
+
+use value::{Settings, Value};
+
+/// The configuration of one daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// What this machine calls the realm.
+    pub(crate) name: Label,
+    /// Addresses to listen on.
+    pub(crate) listen: Vec<Multiaddr>,
+    /// Addresses that tickets name first.
+    pub(crate) advertise: Vec<Multiaddr>,
+    /// The store.
+    pub(crate) store: StoreConfig,
+    /// Bounds.
+    pub(crate) limits: LimitsConfig,
+    /// The log.
+    pub(crate) log: LogConfig,
+}
+
+/// How the realm remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoreConfig {
+    /// The engine's name.
+    pub(crate) engine: String,
+    /// Bytes of pages kept in memory.
+    pub(crate) cache_bytes: usize,
+    /// How long ended runs are kept, milliseconds.
+    pub(crate) retention_ms: u64,
+}
+
+/// How much the realm takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LimitsConfig {
+    /// Calls under way, in and out.
+    pub(crate) max_calls: usize,
+    /// Calls under way here from one foreign root.
+    pub(crate) max_calls_per_peer: usize,
+    /// Inbound links that are not certified.
+    pub(crate) connections: usize,
+    /// Resident bytes of the process.
+    pub(crate) max_memory: usize,
+    /// How long a call waits that does not say, milliseconds.
+    pub(crate) call_timeout_ms: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    /// `auto`, `pretty` or `json`.
+    pub(crate) format: String,
+    /// Filter directives of `tracing`.
+    pub(crate) level: String,
+}
+
+/// A configuration with the origin of every value.
+#[derive(Clone, Debug)]
+pub(crate) struct Configured {
+    /// What is set.
+    pub(crate) config: Config,
+    /// Every key's setting, by key.
+    pub(crate) settings: Settings,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file or the environment is wrong.
+    #[error("the configuration has {} problem{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+    Problems(Vec<Problem>),
+    /// There is no such key.
+    #[error("`{key}` is no key of the configuration")]
+    UnknownKey {
+        /// What was asked for.
+        key: String,
+        /// The key that looks most like it.
+        nearest: Option<&'static str>,
+    },
+}
+
+/// One thing wrong with the configuration.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub(crate) code: Code,
+    pub(crate) place: Place,
+}
+
+impl Explained for ConfigError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Unreadable { .. } => Code::FileUnreadable,
+            Self::Problems(problems) => {
+                problems.first().map_or(Code::ConfigSyntax, |problem| problem.code)
+            }
+            Self::UnknownKey { .. } => Code::ConfigUnknownKey,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::Problems(_) => Some("realmd config schema".to_owned()),
+            Self::UnknownKey { nearest, .. } => {
+                nearest.map(|nearest| format!("realmd config explain {nearest}"))
+            }
+        }
+    }
+
+    fn places(&self) -> Vec<Place> {
+        match self {
+            Self::Problems(problems) => {
+                problems.iter().map(|problem| problem.place.clone()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Reads a home's configuration and lays the environment over it.
+///
+/// # Errors
+/// [`ConfigError`] with every problem at once.
+pub(crate) fn load(
+    path: &Path,
+    environment: &[(String, String)],
+) -> Result<Configured, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    read(&path.display().to_string(), &text, environment)
+}
+
+/// The file that a new realm begins with.
+pub(crate) fn template(name: &Label, listen: &[Multiaddr]) -> String {
+    let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
+    format!(
+        "# The realm `{name}`. `realmctl config explain KEY` says what a key means.\n\
+         name = \"{name}\"\n\
+         \n\
+         # Where other realms connect. The port was free when the realm was made.\n\
+         listen = [{}]\n\
+         \n\
+         # Addresses that invitations name first, if this machine is reached at others than its own.\n\
+         # advertise = [\"/dns4/realm.example.org/tcp/7420\"]\n\
+         \n\
+         # [store]\n\
+         # retention = \"30d\"\n\
+         \n\
+         # [log]\n\
+         # level = \"info\"\n",
+        listen.join(", ")
+    )
+}
+
+/// Builds the typed configuration; none only if the table of keys and this function differ.
+fn typed(settings: &Settings) -> Option<Config> {
+    let text = |key: &str| match &settings.get(key)?.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let number = |key: &str| match &settings.get(key)?.value {
+        Value::Number(number) | Value::Bytes(number) => usize::try_from(*number).ok(),
+        _ => None,
+    };
+    let millis = |key: &str| match &settings.get(key)?.value {
+        Value::Millis { millis, .. } => Some(*millis),
+        _ => None,
+    };
+    let addresses = |key: &str| match &settings.get(key)?.value {
+        Value::Addresses(addresses) => Some(addresses.clone()),
+        _ => None,
+    };
+    Some(Config {
+        name: text("name")?.parse().ok()?,
+        listen: addresses("listen")?,
+        advertise: addresses("advertise")?,
+        store: StoreConfig {
+            engine: text("store.engine")?,
+            cache_bytes: number("store.cache_bytes")?,
+            retention_ms: millis("store.retention")?,
+        },
+        limits: LimitsConfig {
+            max_calls: number("limits.max_calls")?,
+            max_calls_per_peer: number("limits.max_calls_per_peer")?,
+            connections: number("limits.connections")?,
+            max_memory: number("limits.max_memory")?,
+            call_timeout_ms: millis("limits.call_timeout")?,
+        },
+        log: LogConfig {
+            format: text("log.format")?,
+            level: text("log.level")?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! What is set, where, and what it means.
+
+use realm_client::api::ConfigEntry;
+use toml_edit::Value as Toml;
+
+use super::{
+    ConfigError,
+    keys::{self, KEYS, Key},
+    nearest,
+    value::{self, Settings},
+};
+
+/// Every key with its value, sorted by key.
+pub(crate) fn entries(settings: &Settings) -> Vec<ConfigEntry> {
+    KEYS.iter().map(|key| describe(key, settings)).collect()
+}
+
+/// One key with its value.
+///
+/// # Errors
+/// [`ConfigError::UnknownKey`].
+pub(crate) fn entry(settings: &Settings, key: &str) -> Result<ConfigEntry, ConfigError> {
+    let found = keys::find(key).ok_or_else(|| ConfigError::UnknownKey {
+        key: key.chars().take(80).collect(),
+        nearest: nearest(key, KEYS.iter().map(|key| key.name)),
+    })?;
+    Ok(describe(found, settings))
+}
+
+fn describe(key: &Key, settings: &Settings) -> ConfigEntry {
+    let setting = settings.get(key.name);
+    ConfigEntry {
+        key: key.name.to_owned(),
+        value: setting.map_or(serde_json::Value::Null, |setting| setting.value.to_json()),
+        source: setting.map_or_else(String::new, |setting| setting.source.to_string()),
+        default: default(key),
+        meaning: key.meaning.to_owned(),
+        reloads: key.reloads,
+    }
+}
+
+/// A key's default as JSON; null where it must be set.
+pub(super) fn default(key: &Key) -> serde_json::Value {
+    let toml = key.default.and_then(|text| text.parse::<Toml>().ok());
+    let checked = toml.and_then(|toml| value::check(key.kind, &toml).ok());
+    checked.map_or(serde_json::Value::Null, |value| value.to_json())
+}

@@ -1,0 +1,142 @@
+//! Every key of the configuration, once.
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A realm's label.
+    Label,
+    /// A list of multiaddrs.
+    Addresses,
+    /// A whole number in a range, both ends included.
+    Number(u64, u64),
+    /// Bytes in a range: a number, or text such as `64 MiB`.
+    Bytes(u64, u64),
+    /// A duration in a range of milliseconds: text such as `30d`.
+    Duration(u64, u64),
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Filter directives for the log.
+    Filter,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    /// Its dotted name.
+    pub(crate) name: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+    /// Its value where nothing sets it, as in the file; none where it must be set.
+    pub(crate) default: Option<&'static str>,
+    /// What it does.
+    pub(crate) meaning: &'static str,
+    /// Whether SIGHUP applies a change.
+    pub(crate) reloads: bool,
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 60 * 60 * SECOND;
+const DAY: u64 = 24 * HOUR;
+
+/// The keys, sorted by name.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "advertise",
+        kind: Kind::Addresses,
+        default: Some("[]"),
+        meaning: "Addresses that invitations name before those of this machine, the best first.",
+        reloads: true,
+    },
+    Key {
+        name: "limits.call_timeout",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some("\"60s\""),
+        meaning: "How long a call waits for its answer where the caller does not say.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.connections",
+        kind: Kind::Number(1, 65_536),
+        default: Some("256"),
+        meaning: "Inbound links that are neither parent, child nor peer; more are refused.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.max_calls",
+        kind: Kind::Number(1, 65_536),
+        default: Some("4096"),
+        meaning: "Calls under way, in and out; more are refused as Overloaded.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.max_calls_per_peer",
+        kind: Kind::Number(1, 65_536),
+        default: Some("8"),
+        meaning: "Calls under way here from one foreign root; more are refused as Overloaded.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.max_memory",
+        kind: Kind::Bytes(64 * MIB, 1024 * GIB),
+        default: Some("\"1 GiB\""),
+        meaning: "Resident memory; from 75 % no connection is taken, from 90 % strangers are cut.",
+        reloads: false,
+    },
+    Key {
+        name: "listen",
+        kind: Kind::Addresses,
+        default: None,
+        meaning: "Addresses that other realms connect to, as multiaddr text.",
+        reloads: false,
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Choice(&["auto", "pretty", "json"]),
+        default: Some("\"auto\""),
+        meaning: "How log lines look; auto is pretty on a terminal and JSON otherwise.",
+        reloads: false,
+    },
+    Key {
+        name: "log.level",
+        kind: Kind::Filter,
+        default: Some("\"info\""),
+        meaning: "What is logged: error, warn, info, debug, trace, or a list such as info,realm_node=debug.",
+        reloads: true,
+    },
+    Key {
+        name: "name",
+        kind: Kind::Label,
+        default: None,
+        meaning: "What this machine calls the realm; for a root also the name it offers to others.",
+        reloads: false,
+    },
+    Key {
+        name: "store.cache_bytes",
+        kind: Kind::Bytes(MIB, 64 * GIB),
+        default: Some("\"4 MiB\""),
+        meaning: "Pages of the store kept in memory.",
+        reloads: false,
+    },
+    Key {
+        name: "store.engine",
+        kind: Kind::Choice(&["redb"]),
+        default: Some("\"redb\""),
+        meaning: "The engine that keeps the store's files.",
+        reloads: false,
+    },
+    Key {
+        name: "store.retention",
+        kind: Kind::Duration(HOUR, 3_650 * DAY),
+        default: Some("\"30d\""),
+        meaning: "How long ended runs and their traces are kept.",
+        reloads: true,
+    },
+];
+
+/// Finds a key by its name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

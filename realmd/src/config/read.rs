@@ -1,0 +1,239 @@
+//! From text and variables to settings, with every problem at its place.
+
+use std::ops::Range;
+
+use realm_client::catalogue::Code;
+use toml_edit::{Document, Item, Table, TableLike, Value as Toml};
+
+use super::{
+    ConfigError, Configured, Problem, Setting, Source,
+    keys::{self, KEYS, Key},
+    nearest, typed,
+    value::{self, Settings},
+};
+use crate::{environment::PREFIX, failure::Place};
+
+/// Reads the file's text, lays the variables over it, and fills in the defaults.
+///
+/// # Errors
+/// [`ConfigError::Problems`] with every problem at once.
+pub(crate) fn read(
+    file: &str,
+    text: &str,
+    environment: &[(String, String)],
+) -> Result<Configured, ConfigError> {
+    let mut reading = Reading {
+        file,
+        text,
+        settings: Settings::new(),
+        problems: Vec::new(),
+    };
+    match Document::parse(text) {
+        Ok(document) => reading.table(document.as_table(), ""),
+        Err(error) => {
+            let what = error.message().trim().replace('\n', "; ");
+            reading.problem(Code::ConfigSyntax, error.span(), what, None);
+        }
+    }
+    for (name, value) in environment {
+        reading.variable(name, value);
+    }
+    reading.fill_in();
+    if !reading.problems.is_empty() {
+        return Err(ConfigError::Problems(reading.problems));
+    }
+    let settings = reading.settings;
+    // None only if the table names a key that the typed form reads differently.
+    let config = typed(&settings).ok_or_else(|| ConfigError::Problems(Vec::new()))?;
+    Ok(Configured { config, settings })
+}
+
+struct Reading<'a> {
+    file: &'a str,
+    text: &'a str,
+    settings: Settings,
+    problems: Vec<Problem>,
+}
+
+impl Reading<'_> {
+    fn table(&mut self, table: &Table, prefix: &str) {
+        for (name, item) in table.iter() {
+            let span = table.key(name).and_then(toml_edit::Key::span);
+            self.item(&dotted(prefix, name), item, span);
+        }
+    }
+
+    fn item(&mut self, name: &str, item: &Item, span: Option<Range<usize>>) {
+        if let Some(key) = keys::find(name) {
+            return match item {
+                Item::Value(value) => self.value(key, value, span),
+                _ => self.wrong(span, format!("`{name}` must be a value, not a section")),
+            };
+        }
+        match item {
+            Item::Table(table) if is_section(name) => self.table(table, name),
+            Item::Value(Toml::InlineTable(table)) if is_section(name) => {
+                for (inner, item) in TableLike::iter(table) {
+                    let span = TableLike::key(table, inner).and_then(toml_edit::Key::span);
+                    self.item(&dotted(name, inner), item, span);
+                }
+            }
+            _ if is_section(name) => self.wrong(span, format!("`{name}` must be a section")),
+            _ => self.unknown(name, span),
+        }
+    }
+
+    fn value(&mut self, key: &'static Key, value: &Toml, name_span: Option<Range<usize>>) {
+        let span = value.span().or(name_span);
+        match value::check(key.kind, value) {
+            Ok(value) => {
+                let line = span.map_or(0, |span| position(self.text, span.start).0);
+                let source = Source::File(line);
+                self.settings.insert(key.name, Setting { value, source });
+            }
+            Err(what) => self.wrong(span, format!("`{}` {what}", key.name)),
+        }
+    }
+
+    fn wrong(&mut self, span: Option<Range<usize>>, what: String) {
+        self.problem(Code::ConfigValue, span, what, None);
+    }
+
+    fn unknown(&mut self, name: &str, span: Option<Range<usize>>) {
+        let hint = meant(name).map(|meant| format!("did you mean `{meant}`?"));
+        self.problem(Code::ConfigUnknownKey, span, format!("`{name}` is no key"), hint);
+    }
+
+    fn problem(
+        &mut self,
+        code: Code,
+        span: Option<Range<usize>>,
+        what: String,
+        hint: Option<String>,
+    ) {
+        let at = span.as_ref().map(|span| position(self.text, span.start));
+        let snippet = span.zip(at).map(|(span, (line, column))| {
+            let line = self.text.lines().nth(line - 1).unwrap_or_default();
+            let rest = line.chars().count().saturating_sub(column - 1);
+            let width = self.text.get(span).map_or(1, |text| text.chars().count());
+            (line.to_owned(), width.min(rest))
+        });
+        let file = self.file.to_owned();
+        let place = Place {
+            file,
+            at,
+            what,
+            snippet,
+            hint,
+        };
+        self.problems.push(Problem { code, place });
+    }
+
+    /// Takes `REALMD_SECTION__KEY`: lists are separated by commas.
+    fn variable(&mut self, name: &str, text: &str) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { return };
+        let dotted = rest.to_ascii_lowercase().replace("__", ".");
+        let Some(key) = keys::find(&dotted) else {
+            let hint = meant(&dotted).map(|meant| format!("did you mean `{}`?", variable(meant)));
+            return self.variable_problem(Code::ConfigUnknownKey, name, "names no key", hint);
+        };
+        match value::check(key.kind, &as_toml(key.kind, text)) {
+            Ok(value) => {
+                let source = Source::Variable(name.to_owned());
+                self.settings.insert(key.name, Setting { value, source });
+            }
+            Err(what) => self.variable_problem(Code::ConfigValue, name, &what, None),
+        }
+    }
+
+    fn variable_problem(&mut self, code: Code, name: &str, what: &str, hint: Option<String>) {
+        let place = Place {
+            file: name.to_owned(),
+            at: None,
+            what: what.to_owned(),
+            snippet: None,
+            hint,
+        };
+        self.problems.push(Problem { code, place });
+    }
+
+    fn fill_in(&mut self) {
+        for key in KEYS {
+            if self.settings.contains_key(key.name) {
+                continue;
+            }
+            let default = key.default.and_then(|text| text.parse::<Toml>().ok());
+            match default.and_then(|value| value::check(key.kind, &value).ok()) {
+                Some(value) => {
+                    let source = Source::Default;
+                    self.settings.insert(key.name, Setting { value, source });
+                }
+                // A wrong value of it was reported already.
+                None if self.names(key.name) => {}
+                None => {
+                    let what = format!("`{}` is missing", key.name);
+                    self.problem(Code::ConfigValue, None, what, None);
+                }
+            }
+        }
+    }
+
+    /// Whether a problem is about this key, or the text could not be read at all.
+    fn names(&self, key: &str) -> bool {
+        let quoted = format!("`{key}`");
+        let about = |problem: &Problem| {
+            problem.code == Code::ConfigSyntax || problem.place.what.starts_with(&quoted)
+        };
+        self.problems.iter().any(about)
+    }
+}
+
+fn dotted(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
+}
+
+fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key that was probably meant: by its whole name, or by its last part.
+fn meant(name: &str) -> Option<&'static str> {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let by_last = || {
+        let wanted = name.rsplit('.').next().unwrap_or(name);
+        KEYS.iter().map(|key| key.name).find(|key| last(key) == wanted)
+    };
+    let names = KEYS.iter().map(|key| key.name);
+    let sections = ["store", "limits", "log"];
+    nearest(name, names.chain(sections)).or_else(by_last)
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+/// A variable's text as the TOML value that its key takes.
+fn as_toml(kind: keys::Kind, text: &str) -> Toml {
+    let text = text.trim();
+    match kind {
+        keys::Kind::Addresses => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Toml::Array(items.collect())
+        }
+        keys::Kind::Number(..) => text.parse::<i64>().map_or_else(|_| text.into(), Toml::from),
+        _ => text.into(),
+    }
+}
+
+/// Line and column of an offset, both from 1, the column in characters.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}

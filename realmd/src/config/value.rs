@@ -1,0 +1,193 @@
+//! Values of keys, checked, with where they come from.
+
+use std::{collections::BTreeMap, fmt};
+
+use realm_net::Multiaddr;
+use realm_protocol::Label;
+use serde_json::json;
+use toml_edit::Value as Toml;
+
+use super::keys::Kind;
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A label, a choice, a filter.
+    Text(String),
+    /// A number.
+    Number(u64),
+    /// Bytes.
+    Bytes(u64),
+    /// A duration, and how it was written.
+    Millis {
+        /// Milliseconds.
+        millis: u64,
+        /// As written.
+        written: String,
+    },
+    /// Addresses.
+    Addresses(Vec<Multiaddr>),
+}
+
+impl Value {
+    /// The value as JSON, durations as they were written.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) | Self::Millis { written: text, .. } => json!(text),
+            Self::Number(number) | Self::Bytes(number) => json!(number),
+            Self::Addresses(addresses) => {
+                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+            }
+        }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Nothing sets it.
+    Default,
+    /// This line of the file.
+    File(usize),
+    /// This variable.
+    Variable(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(line) => write!(f, "realm.toml:{line}"),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A key's value and origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The value.
+    pub(crate) value: Value,
+    /// Where it comes from.
+    pub(crate) source: Source,
+}
+
+/// Every key's setting.
+pub(crate) type Settings = BTreeMap<&'static str, Setting>;
+
+/// Checks a TOML value against what its key takes.
+///
+/// # Errors
+/// What is wrong, for a person, and what it takes instead.
+pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
+    let text = || value.as_str().ok_or_else(|| expected(kind, value));
+    match kind {
+        Kind::Label => label(text()?),
+        Kind::Filter => filter(text()?),
+        Kind::Choice(choices) => choice(text()?, choices),
+        Kind::Number(least, most) => {
+            let number = value.as_integer().ok_or_else(|| expected(kind, value))?;
+            in_range(number, least, most).map(Value::Number)
+        }
+        Kind::Bytes(least, most) => {
+            let bytes = match value.as_integer() {
+                Some(number) => i128::from(number),
+                None => bytes(text()?).ok_or_else(|| expected(kind, value))?.into(),
+            };
+            in_range(bytes, least, most).map(Value::Bytes)
+        }
+        Kind::Duration(least, most) => {
+            let written = text()?;
+            let millis = millis(written).ok_or_else(|| expected(kind, value))?;
+            if (least..=most).contains(&millis) {
+                let written = written.to_owned();
+                return Ok(Value::Millis { millis, written });
+            }
+            Err(format!("must be from {} to {}", short(least), short(most)))
+        }
+        Kind::Addresses => addresses(value).map(Value::Addresses),
+    }
+}
+
+fn label(text: &str) -> Result<Value, String> {
+    let label: Label = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(Value::Text(label.to_string()))
+}
+
+fn filter(text: &str) -> Result<Value, String> {
+    let parsed = text.parse::<tracing_subscriber::filter::Targets>();
+    let _ = parsed.map_err(|error| format!("is no log level or list of them: {error}"))?;
+    Ok(Value::Text(text.to_owned()))
+}
+
+fn choice(text: &str, choices: &[&str]) -> Result<Value, String> {
+    if choices.contains(&text) {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    Err(format!("must be one of {}", choices.join(", ")))
+}
+
+fn addresses(value: &Toml) -> Result<Vec<Multiaddr>, String> {
+    let items = value.as_array().ok_or_else(|| expected(Kind::Addresses, value))?;
+    let address = |item: &Toml| {
+        let text = item.as_str().ok_or_else(|| expected(Kind::Addresses, item))?;
+        text.parse().map_err(|_| format!("`{text}` is no address such as /ip4/0.0.0.0/tcp/7420"))
+    };
+    items.iter().map(address).collect()
+}
+
+fn in_range(number: impl Into<i128>, least: u64, most: u64) -> Result<u64, String> {
+    let number = u64::try_from(number.into()).ok();
+    let fits = number.filter(|number| (least..=most).contains(number));
+    fits.ok_or_else(|| format!("must be from {least} to {most}"))
+}
+
+fn expected(kind: Kind, found: &Toml) -> String {
+    let wanted = match kind {
+        Kind::Label | Kind::Filter | Kind::Choice(_) => "text",
+        Kind::Addresses => "a list of addresses as text",
+        Kind::Number(..) => "a whole number",
+        Kind::Bytes(..) => "a number of bytes, or text such as \"64 MiB\"",
+        Kind::Duration(..) => "a duration as text, such as \"30s\" or \"30d\"",
+    };
+    format!("must be {wanted}, not {}", found.type_name())
+}
+
+/// Reads `500ms`, `30s`, `5m`, `12h`, `30d`.
+pub(crate) fn millis(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(split);
+    let factor = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Reads `4096`, `64 KiB`, `4MiB`, `1 GiB`.
+fn bytes(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let shift = match unit.trim() {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Writes a duration in its largest whole unit.
+pub(crate) fn short(millis: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let fits = units.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
+    match fits {
+        Some((unit, name)) => format!("{}{name}", millis / unit),
+        None => format!("{millis}ms"),
+    }
+}

@@ -1,0 +1,305 @@
+//! The one loop that owns the node: inputs in, effects out, never waiting for an effect.
+
+mod backends;
+mod control;
+mod links;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use realm_node::{Effect, Input, Node};
+use realm_net::{Event, Multiaddr, Net};
+use realm_protocol::{Tick, journal::JournalSeq};
+use realm_store::Store;
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    addresses,
+    clock::Clock,
+    handle::Order,
+    journal::{Durability, Journal},
+};
+use backends::{BackendCalls, Done};
+use control::Asked;
+use links::{Inbound, Links};
+
+/// Inputs of one kind handled before the others have their turn.
+const TURN: usize = 64;
+/// How long work under way may go on once the realm stops.
+const GRACE_MS: u64 = 10_000;
+
+/// What comes from outside the loop.
+pub(crate) struct Inlets {
+    /// Requests from the local API.
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// What happens on the network.
+    pub(crate) events: mpsc::Receiver<Event>,
+    /// How far the journal is durable.
+    pub(crate) durability: watch::Receiver<Durability>,
+    /// Cancelled when the realm is to stop.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to, and everything promised was kept.
+    Stopped,
+    /// The store failed.
+    StoreFailed(Arc<str>),
+}
+
+/// The owner of a node and of everything that carries its effects out.
+pub(crate) struct Driver {
+    node: Node,
+    clock: Clock,
+    journal: Journal,
+    net: Net,
+    links: Links,
+    backends: BackendCalls,
+    asked: Asked,
+    advertised: Vec<Multiaddr>,
+    listening: watch::Sender<Vec<Multiaddr>>,
+    /// What effects gave back at once.
+    returned: VecDeque<Input>,
+    durable: JournalSeq,
+    failed: Option<Arc<str>>,
+    /// When the loop ends even though work is under way.
+    deadline: Option<Tick>,
+}
+
+/// What woke the loop.
+enum Wake {
+    Stop,
+    Timer,
+    Order(Order),
+    Durability,
+    Done(Done),
+    Inbound(Inbound),
+    Event(Event),
+    /// Whoever held the other end is gone.
+    Gone,
+}
+
+impl Driver {
+    /// Takes the node and what its effects need. `advertised` addresses stand first in tickets;
+    /// `listening` hears of the others.
+    pub(crate) fn new(
+        node: Node,
+        clock: Clock,
+        store: Store,
+        net: Net,
+        advertised: Vec<Multiaddr>,
+        listening: watch::Sender<Vec<Multiaddr>>,
+    ) -> Self {
+        Self {
+            node,
+            clock,
+            journal: Journal::new(store),
+            net,
+            links: Links::new(),
+            backends: BackendCalls::new(),
+            asked: Asked::default(),
+            advertised,
+            listening,
+            returned: VecDeque::new(),
+            durable: JournalSeq(0),
+            failed: None,
+            deadline: None,
+        }
+    }
+
+    /// Runs until it is stopped or the store fails; then closes the links.
+    pub(crate) async fn run(mut self, mut inlets: Inlets) -> Ended {
+        self.publish_addresses();
+        self.perform();
+        while !self.is_over() {
+            let wake = self.wait(&mut inlets).await;
+            self.take(wake, &inlets);
+            self.drain(&mut inlets);
+        }
+        let Self { net, failed, .. } = self;
+        net.stop().await;
+        failed.map_or(Ended::Stopped, Ended::StoreFailed)
+    }
+
+    /// Waits for the next thing to happen. Nothing new is taken while the store does not keep up.
+    async fn wait(&mut self, inlets: &mut Inlets) -> Wake {
+        let Inlets {
+            orders,
+            events,
+            durability,
+            stop,
+        } = inlets;
+        let open = self.journal.keeps_up();
+        let due = self.node.poll_timeout().into_iter().chain(self.deadline).min();
+        let due = due.map(|tick| self.clock.instant(tick).into());
+        let timer = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if self.deadline.is_none() => Wake::Stop,
+            () = timer => Wake::Timer,
+            order = orders.recv(), if open => order.map_or(Wake::Gone, Wake::Order),
+            changed = durability.changed() => changed.map_or(Wake::Gone, |()| Wake::Durability),
+            done = self.backends.next() => Wake::Done(done),
+            inbound = self.links.next(), if open => Wake::Inbound(inbound),
+            event = events.recv(), if open => event.map_or(Wake::Gone, Wake::Event),
+        }
+    }
+
+    fn take(&mut self, wake: Wake, inlets: &Inlets) {
+        match wake {
+            Wake::Stop => self.begin_stop(),
+            Wake::Timer => self.handle_timeout(),
+            Wake::Order(order) => self.handle_order(order),
+            Wake::Durability => self.handle_durability(&inlets.durability),
+            Wake::Done(done) => self.handle_done(done),
+            Wake::Inbound(inbound) => self.handle_inbound(inbound),
+            Wake::Event(event) => self.handle_event(event),
+            Wake::Gone => {
+                tracing::error!("a part of the daemon ended before its time");
+                self.begin_stop();
+            }
+        }
+    }
+
+    /// Gives every kind of input a turn.
+    fn drain(&mut self, inlets: &mut Inlets) {
+        if self.node.poll_timeout().is_some_and(|due| due <= self.clock.now().tick) {
+            self.handle_timeout();
+        }
+        for _ in 0..TURN {
+            let Some(order) = self.open(|| inlets.orders.try_recv().ok()) else { break };
+            self.handle_order(order);
+        }
+        if inlets.durability.has_changed().unwrap_or(false) {
+            self.handle_durability(&inlets.durability);
+        }
+        for _ in 0..TURN {
+            let Some(done) = self.backends.try_next() else { break };
+            self.handle_done(done);
+        }
+        for _ in 0..TURN {
+            if !self.journal.keeps_up() {
+                break;
+            }
+            let Some(inbound) = self.links.try_next() else { break };
+            self.handle_inbound(inbound);
+        }
+        for _ in 0..TURN {
+            let Some(event) = self.open(|| inlets.events.try_recv().ok()) else { break };
+            self.handle_event(event);
+        }
+    }
+
+    /// Takes something new only while the store keeps up.
+    fn open<T>(&self, next: impl FnOnce() -> Option<T>) -> Option<T> {
+        self.journal.keeps_up().then(next).flatten()
+    }
+
+    fn handle_timeout(&mut self) {
+        self.node.handle_timeout(self.clock.now());
+        self.perform();
+    }
+
+    fn handle_durability(&mut self, durability: &watch::Receiver<Durability>) {
+        let Durability { durable, failed } = durability.borrow().clone();
+        self.journal.flush();
+        if durable > self.durable {
+            self.durable = durable;
+            self.handle(Input::Persisted(durable));
+            self.asked.durable(durable);
+        }
+        if let (Some(error), None) = (failed, &self.failed) {
+            tracing::error!(%error, "the store failed; the realm stops");
+            self.failed = Some(error);
+            self.handle(Input::StoreFailed);
+        }
+    }
+
+    fn handle_done(&mut self, Done(call, result): Done) {
+        self.backends.forget(call);
+        self.handle(Input::BackendDone(call, result));
+    }
+
+    /// Gives the node an input, and carries out what follows.
+    fn handle(&mut self, input: Input) {
+        self.node.handle(input, self.clock.now());
+        self.perform();
+    }
+
+    /// Carries out every effect there is, and hands back what they gave at once.
+    fn perform(&mut self) {
+        loop {
+            while let Some(effect) = self.node.poll_effect() {
+                self.carry_out(effect);
+            }
+            let Some(input) = self.returned.pop_front() else { return };
+            self.node.handle(input, self.clock.now());
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(link, frame) => {
+                if let Err(frame) = self.links.send(link, frame) {
+                    self.returned.push_back(Input::Unsent(link, frame));
+                }
+            }
+            Effect::Dial {
+                dial,
+                node,
+                addresses,
+            } => {
+                if let Err(error) = links::dial(&self.net, dial, node, &addresses) {
+                    self.returned.push_back(Input::DialFailed(dial, error));
+                }
+            }
+            Effect::Admit(link) => links::admit(&self.net, link),
+            Effect::Close(link) => links::close(&self.net, link),
+            Effect::CallBackend(call, request) => self.backends.start(call, request),
+            Effect::CancelBackend(call) => self.backends.cancel(call),
+            Effect::Respond(id, response) => self.asked.respond(id, response),
+            Effect::Record(seq, entry, urgency) => {
+                self.asked.recorded(seq, &entry);
+                self.journal.record(seq, entry, urgency);
+            }
+        }
+    }
+
+    /// Refuses new work; what is under way may end until the grace is over.
+    fn begin_stop(&mut self) {
+        if self.deadline.is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        self.deadline = Some(now.tick.plus(GRACE_MS));
+        self.node.shut_down(now);
+        self.perform();
+    }
+
+    fn is_over(&self) -> bool {
+        let idle = || self.node.is_idle() && self.journal.keeps_up();
+        let late = |deadline: Tick| deadline <= self.clock.now().tick;
+        self.failed.is_some() || self.deadline.is_some_and(|deadline| idle() || late(deadline))
+    }
+
+    /// Tells tickets and the API where the realm is reached.
+    fn publish_addresses(&mut self) {
+        let listening = self.net.addresses();
+        let named = addresses::for_tickets(&self.advertised, &listening);
+        self.listening.send_replace(listening);
+        self.handle(Input::Addresses(named));
+    }
+}
+
+/// How long a whole stop takes at most: the grace, the links' goodbyes, and the last write.
+pub(crate) const STOP: Duration = Duration::from_millis(GRACE_MS + 10_000);

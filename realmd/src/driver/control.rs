@@ -1,0 +1,97 @@
+//! Requests from the local API that wait for the node.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use realm_node::{ControlId, Input, Request, Response};
+use realm_protocol::journal::{Change, Direction, Entry, JournalSeq, Run, Status};
+use tokio::sync::oneshot;
+
+use super::Driver;
+use crate::handle::{Begun, Order};
+
+/// Who waits for which answer. Bounded by the connections of the local API, and by the node.
+#[derive(Default)]
+pub(crate) struct Asked {
+    next: u64,
+    waiting: BTreeMap<ControlId, Waiting>,
+    /// The detached call that is being given to the node right now.
+    beginning: Option<ControlId>,
+    /// Detached calls whose run is recorded and not yet durable, in journal order.
+    recorded: VecDeque<(JournalSeq, Box<Run>, oneshot::Sender<Begun>)>,
+}
+
+enum Waiting {
+    /// For the answer.
+    Answer(oneshot::Sender<Response>),
+    /// For the run to begin.
+    Beginning(oneshot::Sender<Begun>),
+}
+
+impl Asked {
+    fn add(&mut self, waiting: Waiting) -> ControlId {
+        self.next = self.next.saturating_add(1);
+        let id = ControlId(self.next);
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    /// Passes an answer on. Whoever asked may have gone, and a detached call has its answer.
+    pub(crate) fn respond(&mut self, id: ControlId, response: Response) {
+        match self.waiting.remove(&id) {
+            Some(Waiting::Answer(reply)) => {
+                let _ = reply.send(response);
+            }
+            Some(Waiting::Beginning(reply)) => {
+                let _ = reply.send(Begun::Ended(response));
+            }
+            None => {}
+        }
+    }
+
+    /// Looks for the run of the detached call that is being given to the node.
+    pub(crate) fn recorded(&mut self, seq: JournalSeq, entry: &Entry) {
+        let Some(id) = self.beginning else { return };
+        let begun = entry.changes.iter().find_map(|change| match change {
+            Change::Run(run) if run.status == Status::Running && run.direction != Direction::In => {
+                Some(run)
+            }
+            _ => None,
+        });
+        let Some(run) = begun else { return };
+        self.beginning = None;
+        if let Some(Waiting::Beginning(reply)) = self.waiting.remove(&id) {
+            self.recorded.push_back((seq, Box::new(run.clone()), reply));
+        }
+    }
+
+    /// Answers the detached calls whose runs are durable.
+    pub(crate) fn durable(&mut self, durable: JournalSeq) {
+        while self.recorded.front().is_some_and(|(seq, ..)| *seq <= durable) {
+            if let Some((_, run, reply)) = self.recorded.pop_front() {
+                let _ = reply.send(Begun::Running(run));
+            }
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Ask(request, reply) => {
+                let id = self.asked.add(Waiting::Answer(reply));
+                self.handle(Input::Control(id, request));
+            }
+            Order::Begin(asked, reply) => {
+                let id = self.asked.add(Waiting::Beginning(reply));
+                self.asked.beginning = Some(id);
+                self.handle(Input::Control(id, Request::Invoke(asked)));
+                self.asked.beginning = None;
+            }
+            Order::Read(look) => look(&self.node),
+            Order::Advertise(addresses) => {
+                self.advertised = addresses;
+                self.publish_addresses();
+            }
+        }
+    }
+}

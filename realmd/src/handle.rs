@@ -1,0 +1,86 @@
+//! How everything in the daemon speaks to the one loop that owns the node.
+
+use realm_node::{InvokeAsked, Node, Request, Response};
+use realm_protocol::journal::Run;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders waiting for the loop; at the bound whoever asks waits.
+const ORDERS: usize = 256;
+
+/// Something for the loop to do.
+pub(crate) enum Order {
+    /// Ask the node, and answer when it has.
+    Ask(Request, oneshot::Sender<Response>),
+    /// Call a loop, and answer when the run is durable, or ended before.
+    Begin(InvokeAsked, oneshot::Sender<Begun>),
+    /// Look at the node.
+    Read(Box<dyn FnOnce(&Node) + Send>),
+    /// Tickets name these addresses first from now on.
+    Advertise(Vec<realm_net::Multiaddr>),
+}
+
+/// How a detached call began.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It runs.
+    Running(Box<Run>),
+    /// It ended at once, or was refused.
+    Ended(Response),
+}
+
+/// The loop has ended.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("the realm is shutting down")]
+pub(crate) struct Gone;
+
+/// Gives orders to the loop. Clones speak to the same loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    orders: mpsc::Sender<Order>,
+}
+
+/// Makes a handle and the loop's end of it.
+pub(crate) fn channel() -> (Handle, mpsc::Receiver<Order>) {
+    let (orders, receiver) = mpsc::channel(ORDERS);
+    (Handle { orders }, receiver)
+}
+
+impl Handle {
+    /// Asks the node and waits for its answer.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Response, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Ask(request, reply)).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Calls a loop and waits only until the run is durable.
+    pub(crate) async fn begin(&self, asked: InvokeAsked) -> Result<Begun, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Begin(asked, reply)).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Looks at the node inside the loop. `look` must be quick.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Node) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let look = move |node: &Node| {
+            // Nobody waits any more if whoever asked went away.
+            let _ = reply.send(look(node));
+        };
+        self.give(Order::Read(Box::new(look))).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Names the addresses that tickets begin with.
+    pub(crate) async fn advertise(&self, addresses: Vec<realm_net::Multiaddr>) -> Result<(), Gone> {
+        self.give(Order::Advertise(addresses)).await
+    }
+
+    async fn give(&self, order: Order) -> Result<(), Gone> {
+        self.orders.send(order).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,254 @@
+//! Making a realm: its keys, its home, and the recovery key that leaves the machine.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use realm_client::catalogue::Code;
+use realm_crypto::{SigningKey, StoreKey, commit_to, incept};
+use realm_net::Multiaddr;
+use realm_protocol::{
+    Label, NodeId, RealmId, Timestamp, cbor, limits,
+    records::{NodeCert, Signed, scopes},
+};
+use thiserror::Error;
+
+use crate::{
+    config,
+    failure::Explained,
+    home::{
+        Home,
+        files::{self, Scratch},
+        keys::{self, Identity, key_text},
+    },
+    random::{self, NoRandomness},
+};
+
+/// What to make, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Founding {
+    /// What this machine calls the realm.
+    pub(crate) name: Label,
+    /// The home's folder; must not exist.
+    pub(crate) home: PathBuf,
+    /// Addresses to listen on; none for a free port on all of them.
+    pub(crate) listen: Vec<Multiaddr>,
+    /// Where the recovery key goes; none where it is not to be written.
+    pub(crate) recovery: Option<PathBuf>,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Founded {
+    /// The realm.
+    pub(crate) realm: RealmId,
+    /// Its node.
+    pub(crate) node: NodeId,
+    /// Addresses to listen on.
+    pub(crate) listen: Vec<Multiaddr>,
+}
+
+/// Why no realm was made. Nothing of it stays behind.
+#[derive(Debug, Error)]
+pub enum InitError {
+    /// The folder exists.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The recovery file exists.
+    #[error("the recovery file {} exists already", .0.display())]
+    RecoveryExists(PathBuf),
+    /// The recovery key would lie beside the keys that it is to replace.
+    #[error("the recovery file {} would lie inside the home, where it protects nothing", .0.display())]
+    RecoveryInside(PathBuf),
+    /// A file or folder cannot be written.
+    #[error("{} cannot be written", .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No port is free.
+    #[error("no TCP port is free on this machine")]
+    NoPort(#[source] io::Error),
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+impl Explained for InitError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Exists(_) | Self::RecoveryExists(_) | Self::RecoveryInside(_) => Code::Usage,
+            Self::Write { .. } => Code::FileUnreadable,
+            Self::NoPort(_) => Code::AddressInUse,
+            Self::Randomness(_) => Code::Internal,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Exists(dir) => Some(format!(
+                "name another realm, or run this one: realmd run --home {}",
+                dir.display()
+            )),
+            Self::RecoveryExists(_) | Self::RecoveryInside(_) => {
+                Some("name another file, best on a removable disk: --recovery FILE".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Makes a realm, all of it or nothing.
+///
+/// # Errors
+/// [`InitError`].
+pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitError> {
+    let Founding {
+        name,
+        home,
+        listen,
+        recovery,
+    } = founding;
+    if fs::symlink_metadata(home).is_ok() {
+        return Err(InitError::Exists(home.clone()));
+    }
+    let recovery = recovery.as_deref().map(|path| verify_recovery(path, home)).transpose()?;
+    let listen = match listen.as_slice() {
+        [] => vec![free_address()?],
+        given => given.to_vec(),
+    };
+    let made = Secrets::make(now)?;
+    let parent = home.parent().unwrap_or(Path::new("/"));
+    files::make_dirs(parent).map_err(write_at(parent))?;
+    let partial = parent.join(format!(".{name}.partial-{}", random::suffix()?));
+    let scratch = Scratch::make(&partial).map_err(write_at(&partial))?;
+    fill(&Home::new(&partial), name, &listen, &made, recovery.as_deref())?;
+    if let Some(path) = &recovery {
+        let text = recovery_text(name, &made);
+        files::write(path, text.as_bytes()).map_err(write_at(path))?;
+    }
+    if let Err(source) = scratch.place(home) {
+        if let Some(path) = &recovery {
+            // The key in it belongs to a realm that was never made.
+            let _ = fs::remove_file(path);
+        }
+        return Err(write_at(home)(source));
+    }
+    Ok(Founded {
+        realm: made.identity.inception.realm_id(),
+        node: made.node.node_id(),
+        listen,
+    })
+}
+
+/// The keys of a new realm.
+struct Secrets {
+    realm: SigningKey,
+    next: SigningKey,
+    node: SigningKey,
+    store: StoreKey,
+    identity: Identity,
+}
+
+impl Secrets {
+    fn make(now: Timestamp) -> Result<Self, NoRandomness> {
+        let key = || random::seed().map(|seed| SigningKey::from_seed(&seed));
+        let (realm, next, node) = (key()?, key()?, key()?);
+        let (id, inception) = incept(&realm, commit_to(&next.public()), now);
+        let mut node_cert = Signed::unsigned(&NodeCert {
+            serial: 1,
+            realm: id,
+            node: node.node_id(),
+            scopes: scopes::MESSAGE | scopes::ISSUE,
+            not_before: now.minus(limits::CLOCK_SKEW_MS),
+            not_after: now.plus(limits::NODE_CERT_MS),
+            epoch: 0,
+        });
+        realm.sign(&mut node_cert);
+        Ok(Self {
+            realm,
+            next,
+            node,
+            store: StoreKey::from_bytes(*random::seed()?),
+            identity: Identity {
+                inception,
+                successions: Vec::new(),
+                node_cert,
+            },
+        })
+    }
+}
+
+fn fill(
+    home: &Home,
+    name: &Label,
+    listen: &[Multiaddr],
+    made: &Secrets,
+    recovery: Option<&Path>,
+) -> Result<(), InitError> {
+    for dir in [home.keys(), home.data()] {
+        files::make_dir(&dir).map_err(write_at(&dir))?;
+    }
+    let write = |path: PathBuf, bytes: &[u8]| files::write(&path, bytes).map_err(write_at(&path));
+    let keys = home.keys();
+    write(keys.join(keys::REALM), key_text(&made.realm.seed()).as_bytes())?;
+    write(keys.join(keys::NODE), key_text(&made.node.seed()).as_bytes())?;
+    write(keys.join(keys::STORE), key_text(&made.store.bytes()).as_bytes())?;
+    write(keys.join(keys::IDENTITY), &cbor::encode(&made.identity))?;
+    if let Some(path) = recovery {
+        write(keys.join(keys::RECOVERY), path.as_os_str().as_encoded_bytes())?;
+    }
+    write(home.config(), config::template(name, listen).as_bytes())?;
+    files::sync_dir(&keys).map_err(write_at(&keys))?;
+    files::sync_dir(home.dir()).map_err(write_at(home.dir()))
+}
+
+/// Makes the path absolute, and sees that it is free and outside the home.
+fn verify_recovery(path: &Path, home: &Path) -> Result<PathBuf, InitError> {
+    let path = std::path::absolute(path).map_err(write_at(path))?;
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    // The home does not exist yet: its own parent is what may hide behind links.
+    let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let home = std::path::absolute(home).map_err(write_at(home))?;
+    let beside = real(home.parent().unwrap_or(Path::new("/")));
+    let inside = beside.join(home.file_name().unwrap_or_default());
+    if path.starts_with(&home) || real(parent).starts_with(inside) {
+        return Err(InitError::RecoveryInside(path));
+    }
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(InitError::RecoveryExists(path));
+    }
+    Ok(path)
+}
+
+fn recovery_text(name: &Label, made: &Secrets) -> zeroize::Zeroizing<String> {
+    let realm = made.identity.inception.realm_id();
+    let seed = key_text(&made.next.seed());
+    zeroize::Zeroizing::new(format!(
+        "# Recovery key of the realm `{name}`, {realm}.\n\
+         # It takes the realm back when its key is lost or stolen. Whoever holds it owns the realm:\n\
+         # keep it off this machine, on paper or on a disk in a drawer, and delete this file.\n\
+         {}",
+        seed.as_str()
+    ))
+}
+
+/// Picks a port that is free now; it stays in the configuration.
+fn free_address() -> Result<Multiaddr, InitError> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(InitError::NoPort)?;
+    let port = listener.local_addr().map_err(InitError::NoPort)?.port();
+    let text = format!("/ip4/0.0.0.0/tcp/{port}");
+    text.parse().map_err(|_| InitError::NoPort(io::ErrorKind::InvalidInput.into()))
+}
+
+fn write_at(path: &Path) -> impl Fn(io::Error) -> InitError + use<> {
+    let path = path.to_owned();
+    move |source| InitError::Write {
+        path: path.clone(),
+        source,
+    }
+}

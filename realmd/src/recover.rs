@@ -1,0 +1,43 @@
+//! From the store to what a node starts with.
+
+use realm_node::Recovered;
+use realm_protocol::journal::{Run, Status, Table};
+use realm_store::{ReadError, RunQuery, Store};
+
+/// Runs read at a time.
+const PAGE: usize = 1_000;
+
+/// Reads every record and every run that had not ended.
+///
+/// # Errors
+/// [`ReadError`] when the store cannot be read.
+pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
+    let mut records = Vec::new();
+    for table in Table::ALL {
+        let rows = store.records(*table)?;
+        records.extend(rows.into_iter().map(|(key, value)| (*table, key, value)));
+    }
+    Ok(Recovered {
+        last: store.last_seq(),
+        records,
+        running: running(store)?,
+        restored: store.restored()?,
+    })
+}
+
+fn running(store: &Store) -> Result<Vec<Run>, ReadError> {
+    let mut query = RunQuery {
+        status: Some(Status::Running),
+        limit: PAGE,
+        ..RunQuery::default()
+    };
+    let mut runs = Vec::new();
+    loop {
+        let page = store.runs(&query)?;
+        runs.extend(page.items);
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => return Ok(runs),
+        }
+    }
+}
