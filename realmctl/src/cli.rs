@@ -23,11 +23,7 @@ pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand}
 
 /// Speaks to the daemon of a realm.
 #[derive(Debug, Parser)]
-#[command(
-    name = "realmctl",
-    disable_version_flag = true,
-    subcommand_required = true
-)]
+#[command(name = "realmctl", version, subcommand_required = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// What holds for every command.

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    os::unix::process::ExitStatusExt as _,
     process::Command,
 };
 
@@ -23,10 +24,11 @@ pub(crate) fn run<I: AsRef<OsStr>>(
     let status = command
         .status()
         .map_err(|error| Failure::Program(name, error))?;
-    Ok(status
+    // As a shell has it: a program ended by a signal gives 128 and the signal's number.
+    let code = status
         .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1))
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// As [`run`], on the realm that is meant.

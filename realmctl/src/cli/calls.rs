@@ -203,7 +203,7 @@ pub enum Language {
     /// Python 3.
     #[default]
     Python,
-    /// TypeScript, run by Node 22.18 or later.
+    /// JavaScript that TypeScript checks, so that every Node runs it as it is.
     Typescript,
     /// POSIX shell.
     Sh,

@@ -54,7 +54,7 @@ pub(super) fn output(language: Language) -> &'static str {
 pub(super) fn program(language: Language) -> (&'static str, &'static str) {
     match language {
         Language::Python => ("main.py", PYTHON),
-        Language::Typescript => ("main.ts", TYPESCRIPT),
+        Language::Typescript => ("main.mjs", TYPESCRIPT),
         Language::Sh => ("main.sh", SH),
     }
 }
@@ -110,10 +110,12 @@ call = json.load(sys.stdin)
 json.dump({"greeting": f"Hello, {call['name']}!"}, sys.stdout)
 "#;
 
-const TYPESCRIPT: &str = r#"import { readFileSync } from "node:fs";
+const TYPESCRIPT: &str = r#"// @ts-check
+import { readFileSync } from "node:fs";
 
 // Input comes as JSON on stdin, checked against in.json.
-const call: { name: string } = JSON.parse(readFileSync(0, "utf8"));
+/** @type {{ name: string }} */
+const call = JSON.parse(readFileSync(0, "utf8"));
 
 // Output goes as JSON to stdout, and is checked against out.json. Whatever goes to stderr is
 // shown when the program fails with an exit code other than zero.
