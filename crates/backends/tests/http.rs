@@ -1,4 +1,5 @@
 //! HTTP agents on a real listener.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 

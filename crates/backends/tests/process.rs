@@ -1,4 +1,5 @@
 //! Child processes, real ones.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{collections::BTreeMap, os::unix::net::UnixListener, path::Path};
 

@@ -85,6 +85,3 @@ fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Problem> {
         yaml_text::parse(file, text)
     }
 }
-
-#[cfg(test)]
-mod tests;

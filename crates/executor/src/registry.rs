@@ -7,14 +7,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use jsonschema::Validator;
 use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::{
     Body, Effects, LoopLimits, Manifest, Origin, Tool,
-    schema::{self, SchemaError},
+    schema::{Compiled, SchemaError},
 };
 
 /// Id of the loop that every realm has.
@@ -33,8 +32,8 @@ pub struct Registered {
     pub output_schema: Arc<Value>,
     /// Whether it comes with the realm and cannot be replaced or removed.
     pub builtin: bool,
-    input: Arc<Validator>,
-    output: Arc<Validator>,
+    input: Arc<Compiled>,
+    output: Arc<Compiled>,
 }
 
 impl Registered {
@@ -43,7 +42,7 @@ impl Registered {
     /// # Errors
     /// The faults, each `"<instance path or (root)>: <message>"`.
     pub fn check_input(&self, input: &Value) -> Result<(), Vec<String>> {
-        schema::check(&self.input, input)
+        self.input.check(input)
     }
 
     /// Checks an output.
@@ -51,7 +50,7 @@ impl Registered {
     /// # Errors
     /// As [`Registered::check_input`].
     pub fn check_output(&self, output: &Value) -> Result<(), Vec<String>> {
-        schema::check(&self.output, output)
+        self.output.check(output)
     }
 
     /// Whether this version is the one meant: the same version, or inside the requirement.
@@ -209,8 +208,8 @@ impl Registry {
 }
 
 fn compile(manifest: Manifest) -> Result<Registered, RegisterError> {
-    let input = schema::compile(&manifest.input_schema).map_err(RegisterError::Input)?;
-    let output = schema::compile(&manifest.output_schema).map_err(RegisterError::Output)?;
+    let input = Compiled::new(&manifest.input_schema).map_err(RegisterError::Input)?;
+    let output = Compiled::new(&manifest.output_schema).map_err(RegisterError::Output)?;
     let effects = manifest.own_effects();
     Ok(Registered {
         effects,

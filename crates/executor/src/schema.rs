@@ -1,6 +1,7 @@
-//! JSON Schemas: compiled without files or network, with a linear regex engine.
+//! JSON Schemas: compiled without files or network, with a linear regex engine, at bounded cost.
 
 mod example;
+mod weight;
 
 use jsonschema::{PatternOptions, Validator};
 use realm_protocol::limits;
@@ -8,11 +9,14 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use example::example;
+use weight::Weight;
 
 /// Bytes a compiled pattern may take; a larger one is refused with its schema.
 const PATTERN_BYTES: usize = 1 << 20;
-/// Faults listed for one instance; further ones are counted only.
+/// Faults listed for one instance; further ones are left out.
 const FAULTS: usize = 32;
+/// Visits that listing faults may take; past them only the fact is told.
+const VISITS: u64 = 100_000;
 
 /// Why a schema is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub enum SchemaError {
     /// It is larger than allowed.
     #[error("the schema has more than {} bytes", limits::SCHEMA_BYTES)]
     TooLarge,
-    /// It is not a JSON Schema, or refers to another document.
+    /// It is not a JSON Schema, refers to another document, or costs too much.
     #[error("{message}")]
     Invalid {
         /// JSON Pointer to the fault.
@@ -30,32 +34,68 @@ pub enum SchemaError {
     },
 }
 
-/// Compiles a schema.
-///
-/// # Errors
-/// [`SchemaError`] if it is too large, is not a schema, or refers to another document.
-pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
-    if schema.to_string().len() > limits::SCHEMA_BYTES {
-        return Err(SchemaError::TooLarge);
-    }
-    let options = jsonschema::options().offline();
-    let options = options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES));
-    options.build(schema).map_err(|error| SchemaError::Invalid {
-        pointer: error.instance_path().to_string(),
-        message: error.to_string(),
-    })
+/// A compiled schema.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    validator: Validator,
+    weight: Weight,
 }
 
-/// Checks an instance with a compiled schema; gives each fault as
-/// `"<instance path or (root)>: <message>"`.
-pub(crate) fn check(validator: &Validator, instance: &Value) -> Result<(), Vec<String>> {
-    if validator.is_valid(instance) {
-        return Ok(());
+impl Compiled {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if it is too large, is not a schema, refers to another document, or costs
+    /// too much.
+    pub(crate) fn new(schema: &Value) -> Result<Self, SchemaError> {
+        if schema.to_string().len() > limits::SCHEMA_BYTES {
+            return Err(SchemaError::TooLarge);
+        }
+        let weight = weight::weigh(schema).map_err(|error| SchemaError::Invalid {
+            pointer: String::new(),
+            message: error.to_string(),
+        })?;
+        let options = jsonschema::options().offline();
+        let options =
+            options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES));
+        let validator = options
+            .build(schema)
+            .map_err(|error| SchemaError::Invalid {
+                pointer: error.instance_path().to_string(),
+                message: error.to_string(),
+            })?;
+        Ok(Self { validator, weight })
     }
-    let faults = validator.iter_errors(instance).take(FAULTS);
-    Err(faults
-        .map(|error| fault(&error.instance_path().to_string(), &error.to_string()))
-        .collect())
+
+    /// Checks an instance; gives each fault as `"<instance path or (root)>: <message>"`.
+    pub(crate) fn check(&self, instance: &Value) -> Result<(), Vec<String>> {
+        if self.validator.is_valid(instance) {
+            return Ok(());
+        }
+        if self.weight.visits(depth(instance)) > VISITS {
+            return Err(vec![fault(
+                "",
+                "does not match the schema, which refers to itself",
+            )]);
+        }
+        let mut faults: Vec<String> = Vec::new();
+        for error in self.validator.iter_errors(instance) {
+            let fault = fault(&error.instance_path().to_string(), &error.to_string());
+            if faults.len() < FAULTS && !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        Err(faults)
+    }
+}
+
+fn depth(instance: &Value) -> u32 {
+    let below = match instance {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    below.unwrap_or(0).saturating_add(1)
 }
 
 fn fault(path: &str, message: &str) -> String {
@@ -69,6 +109,6 @@ fn fault(path: &str, message: &str) -> String {
 /// The faults, each `"<instance path or (root)>: <message>"`; one fault at `(root)` if the schema
 /// itself is refused.
 pub fn validate_json(schema: &Value, instance: &Value) -> Result<(), Vec<String>> {
-    let validator = compile(schema).map_err(|error| vec![fault("", &error.to_string())])?;
-    check(&validator, instance)
+    let compiled = Compiled::new(schema).map_err(|error| vec![fault("", &error.to_string())])?;
+    compiled.check(instance)
 }

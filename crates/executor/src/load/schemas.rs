@@ -10,7 +10,7 @@ use super::{
     node::{Data, Node},
     object::Object,
 };
-use crate::schema::{self, SchemaError};
+use crate::schema::{Compiled, SchemaError};
 
 impl Reader<'_> {
     /// Reads and compiles a schema, so that its faults are found where they stand.
@@ -33,7 +33,7 @@ impl Reader<'_> {
             Some(file) => (self.schema_file(file, rule)?, false),
             None => (node.to_value(), true),
         };
-        match schema::compile(&schema) {
+        match Compiled::new(&schema) {
             Ok(_) => return Some(schema),
             Err(SchemaError::Invalid { pointer, message }) if inline => {
                 self.problem(node.place_of(&pointer), rule, message);

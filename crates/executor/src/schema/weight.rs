@@ -1,0 +1,163 @@
+//! What a schema can cost: a few references that each double the work make a short schema endless.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use thiserror::Error;
+
+/// Parts a schema may have with its references written out; more is refused.
+const PARTS: u64 = 20_000;
+/// References that may lead to references; deeper is refused.
+const CHAIN: usize = 32;
+/// Keywords whose value refers to another schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+/// Keywords that give a schema a name.
+const ANCHORS: [&str; 2] = ["$anchor", "$dynamicAnchor"];
+
+/// How much a schema asks of whoever checks an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Weight {
+    parts: u64,
+    recursive: bool,
+}
+
+impl Weight {
+    /// The most visits that listing all faults of an instance can take, if the schema refers to
+    /// itself; without that, its parts bound them.
+    pub(super) fn visits(self, depth: u32) -> u64 {
+        if self.recursive {
+            self.parts.saturating_pow(depth.saturating_add(1))
+        } else {
+            0
+        }
+    }
+}
+
+/// Why a schema is not weighed.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(super) enum TooHeavy {
+    #[error("the schema has more than {PARTS} parts once its references are written out")]
+    Parts,
+    #[error("more than {CHAIN} references lead from one to the next")]
+    Chain,
+    #[error("`{0}` is not found in this document")]
+    Absent(String),
+    #[error("an id stands only at the top of a schema")]
+    Id,
+}
+
+/// Weighs a schema.
+pub(super) fn weigh(schema: &Value) -> Result<Weight, TooHeavy> {
+    let mut anchors = BTreeMap::new();
+    let id = id_keyword(schema);
+    children(schema).try_for_each(|child| gather(child, id, &mut anchors))?;
+    anchors.extend(names(schema).map(|name| (name, schema)));
+    let mut scale = Scale {
+        root: schema,
+        anchors,
+        known: BTreeMap::new(),
+        open: Vec::new(),
+        recursive: false,
+    };
+    let parts = scale.target("#")?;
+    Ok(Weight {
+        parts,
+        recursive: scale.recursive,
+    })
+}
+
+/// The keyword that would give a part of the schema an address of its own.
+fn id_keyword(schema: &Value) -> &'static str {
+    let draft = schema
+        .get("$schema")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let old = ["draft-03", "draft-04"]
+        .iter()
+        .any(|old| draft.contains(old));
+    if old { "id" } else { "$id" }
+}
+
+/// Finds the named parts, and the ids that would make references mean something else.
+fn gather<'a>(
+    value: &'a Value,
+    id: &str,
+    anchors: &mut BTreeMap<&'a str, &'a Value>,
+) -> Result<(), TooHeavy> {
+    if value.get(id).is_some_and(Value::is_string) {
+        return Err(TooHeavy::Id);
+    }
+    anchors.extend(names(value).map(|name| (name, value)));
+    children(value).try_for_each(|child| gather(child, id, anchors))
+}
+
+fn names(value: &Value) -> impl Iterator<Item = &str> {
+    ANCHORS
+        .iter()
+        .filter_map(|key| value.get(key).and_then(Value::as_str))
+}
+
+fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(items) => Box::new(items.iter()),
+        Value::Object(members) => Box::new(members.values()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+struct Scale<'a> {
+    root: &'a Value,
+    anchors: BTreeMap<&'a str, &'a Value>,
+    known: BTreeMap<&'a str, u64>,
+    open: Vec<&'a str>,
+    recursive: bool,
+}
+
+impl<'a> Scale<'a> {
+    fn target(&mut self, reference: &'a str) -> Result<u64, TooHeavy> {
+        if let Some(parts) = self.known.get(reference) {
+            return Ok(*parts);
+        }
+        if self.open.contains(&reference) {
+            self.recursive = true;
+            return Ok(1);
+        }
+        if self.open.len() >= CHAIN {
+            return Err(TooHeavy::Chain);
+        }
+        let target = self
+            .find(reference)
+            .ok_or_else(|| TooHeavy::Absent(reference.to_owned()))?;
+        self.open.push(reference);
+        let parts = self.parts(target)?;
+        self.open.pop();
+        self.known.insert(reference, parts);
+        Ok(parts)
+    }
+
+    fn find(&self, reference: &str) -> Option<&'a Value> {
+        let name = reference.strip_prefix('#')?;
+        if name.is_empty() || name.starts_with('/') {
+            self.root.pointer(name)
+        } else {
+            self.anchors.get(name).copied()
+        }
+    }
+
+    fn parts(&mut self, value: &'a Value) -> Result<u64, TooHeavy> {
+        let mut parts: u64 = 1;
+        for key in REFERENCES {
+            if let Some(reference) = value.get(key).and_then(Value::as_str) {
+                parts = parts.saturating_add(self.target(reference)?);
+            }
+        }
+        for child in children(value) {
+            parts = parts.saturating_add(self.parts(child)?);
+        }
+        if parts > PARTS {
+            Err(TooHeavy::Parts)
+        } else {
+            Ok(parts)
+        }
+    }
+}

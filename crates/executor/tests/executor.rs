@@ -1,0 +1,601 @@
+//! Runs, from start to finish, without any IO.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use realm_executor::{
+    Action, BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Executor, Limits,
+    LoopError, Manifest, Outcome, Registry, Start, StartError,
+};
+use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, limits};
+use serde_json::{Value, json};
+
+struct Bench {
+    executor: Executor,
+    registry: Registry,
+    now: Now,
+    events: Vec<Event>,
+}
+
+impl Bench {
+    fn new(loops: &[Value]) -> Self {
+        let mut registry = Registry::default();
+        for document in loops {
+            registry
+                .insert(Manifest::from_json(document).unwrap())
+                .unwrap();
+        }
+        let now = Now {
+            wall: Timestamp::from_millis(1_000_000),
+            tick: Tick::from_millis(500),
+        };
+        Self {
+            executor: Executor::new(Limits::default()),
+            registry,
+            now,
+            events: Vec::new(),
+        }
+    }
+
+    fn later(&mut self, millis: u64) {
+        self.now = Now {
+            wall: self.now.wall.plus(millis),
+            tick: self.now.tick.plus(millis),
+        };
+    }
+
+    fn start(&mut self, loop_id: &str, input: Value) -> Result<(), StartError> {
+        self.executor
+            .start(start(1, loop_id, input), &self.registry, self.now)
+    }
+
+    /// The next action that is not an event; events are kept.
+    fn next(&mut self) -> Option<Action> {
+        loop {
+            match self.executor.poll()? {
+                Action::Event(event) => self.events.push(event),
+                other => return Some(other),
+            }
+        }
+    }
+
+    fn backend(&mut self) -> (CallId, BackendRequest) {
+        match self.next() {
+            Some(Action::Backend { call, request }) => (call, request),
+            other => panic!("expected work for a backend, found {other:?}"),
+        }
+    }
+
+    fn answer(&mut self, call: CallId, output: Value) {
+        self.executor.backend_done(
+            call,
+            Ok(BackendReply::json(output)),
+            &self.registry,
+            self.now,
+        );
+    }
+
+    fn finished(&mut self) -> Outcome {
+        match self.next() {
+            Some(Action::Finished { outcome, .. }) => {
+                assert_eq!(self.next(), None, "nothing follows the end");
+                outcome
+            }
+            other => panic!("expected the end, found {other:?}"),
+        }
+    }
+
+    fn error(&mut self) -> LoopError {
+        self.finished().result.unwrap_err()
+    }
+
+    fn kinds(&self) -> Vec<&str> {
+        self.events
+            .iter()
+            .map(|event| event.kind.as_str())
+            .collect()
+    }
+
+    fn payload(&self, kind: &str) -> Value {
+        let found = self.events.iter().find(|event| event.kind == kind).unwrap();
+        serde_json::from_slice(&found.payload).unwrap()
+    }
+}
+
+fn start(run: u8, loop_id: &str, input: Value) -> Start {
+    Start {
+        run: RunId::new([run; 16]),
+        call: CallId::new([run; 16]),
+        loop_id: loop_id.parse().unwrap(),
+        version: None,
+        input,
+        timeout_ms: 60_000,
+        depth: 0,
+        caller: Some("acme/health".to_owned()),
+        parent: None,
+    }
+}
+
+fn manifest(id: &str, kind: &str, body: Value) -> Value {
+    let mut document = json!({
+        "id": id, "version": "1.2.0", "kind": kind,
+        "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+    });
+    document
+        .as_object_mut()
+        .unwrap()
+        .insert(kind.to_owned(), body);
+    document
+}
+
+fn greet() -> Value {
+    let mut document = manifest(
+        "greet",
+        "prompt",
+        json!({"template": "Greet {{name}} and {{ others }}; leave {{this}}", "variables": ["name", "others"]}),
+    );
+    document["inputSchema"] = json!({"type": "object", "required": ["name"]});
+    document
+}
+
+fn agent(id: &str) -> Value {
+    manifest(
+        id,
+        "tool",
+        json!({"implementation": "process", "config": {"argv": ["x"]}}),
+    )
+}
+
+fn chain(id: &str, steps: Value) -> Value {
+    manifest(id, "composite", json!({ "steps": steps }))
+}
+
+#[test]
+fn a_prompt_runs_and_leaves_the_whole_trace() {
+    let mut bench = Bench::new(&[greet()]);
+
+    bench
+        .start("greet", json!({"name": "{{others}}", "others": ["a", 1]}))
+        .unwrap();
+    let (call, request) = bench.backend();
+    bench.later(7);
+    let reply = BackendReply {
+        output: BackendOutput::Text("hello".to_owned()),
+        input_tokens: Some(3),
+        output_tokens: Some(2),
+        model: None,
+    };
+    bench
+        .executor
+        .backend_done(call, Ok(reply), &bench.registry, bench.now);
+    let outcome = bench.finished();
+
+    let BackendRequest::Mock { prompt, .. } = request else {
+        panic!("the mock")
+    };
+    assert_eq!(prompt, "Greet {{others}} and a, 1; leave {{this}}");
+    assert_eq!(outcome.result, Ok(json!({"text": "hello"})));
+    assert_eq!(outcome.version, "1.2.0");
+    assert_eq!(outcome.ended.since(outcome.started), 7);
+    let kinds = [
+        "call.started",
+        "call.input.validated",
+        "call.backend.requested",
+        "call.backend.responded",
+        "call.output.validated",
+        "call.completed",
+    ];
+    assert_eq!(bench.kinds(), kinds);
+    assert_eq!(
+        bench.payload("call.started"),
+        json!({"loopId": "greet", "loopVersion": "1.2.0", "caller": "acme/health"})
+    );
+    assert_eq!(
+        bench.payload("call.backend.requested"),
+        json!({"backendId": "mock", "promptLength": 41})
+    );
+    let responded = json!({"durationMs": 7, "inputTokens": 3, "outputTokens": 2});
+    assert_eq!(bench.payload("call.backend.responded"), responded);
+    assert_eq!(
+        bench.payload("call.completed"),
+        json!({"totalDurationMs": 7})
+    );
+    let numbers: Vec<u64> = bench.events.iter().map(|event| event.index).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_text_that_is_json_becomes_the_output_itself() {
+    let mut bench = Bench::new(&[greet()]);
+    bench.start("greet", json!({"name": "x"})).unwrap();
+    let (call, _) = bench.backend();
+    let reply = BackendReply {
+        output: BackendOutput::Text("{\"greeting\": \"hi\"}".to_owned()),
+        input_tokens: None,
+        output_tokens: None,
+        model: None,
+    };
+
+    bench
+        .executor
+        .backend_done(call, Ok(reply), &bench.registry, bench.now);
+
+    assert_eq!(bench.finished().result, Ok(json!({"greeting": "hi"})));
+}
+
+#[test]
+fn input_and_output_that_break_their_schemas_end_the_run_with_places() {
+    let mut bench = Bench::new(&[greet(), agent("agent")]);
+
+    bench.start("greet", json!({})).unwrap();
+    let input = bench.error();
+    bench.start("agent", json!({})).unwrap();
+    let (call, _) = bench.backend();
+    bench.answer(call, json!([]));
+    let output = bench.error();
+
+    assert_eq!(
+        (input.code, input.lsem_code()),
+        (FailureCode::SchemaInput, "INPUT_VALIDATION_FAILED")
+    );
+    assert!(input.details[0].starts_with("(root): "), "{input:?}");
+    assert_eq!(
+        (output.code, output.lsem_code()),
+        (FailureCode::SchemaOutput, "OUTPUT_VALIDATION_FAILED")
+    );
+    assert_eq!(
+        bench.payload("call.errored")["code"],
+        "INPUT_VALIDATION_FAILED"
+    );
+}
+
+#[test]
+fn steps_take_their_input_from_where_the_mapping_says() {
+    let steps = json!([
+        {"loopId": "echo", "inputMapping": {"a": "$.input.list[1].x", "b": "literal:$.input"}, "outputBinding": "first"},
+        {"loopId": "echo", "inputMapping": {"again": "$.first.a", "all": "$.steps[0].output"}},
+        {"loopId": "echo"},
+    ]);
+    let mut bench = Bench::new(&[chain("c", steps)]);
+
+    bench.start("c", json!({"list": [0, {"x": [1]}]})).unwrap();
+    let mut inputs = Vec::new();
+    for _ in 0..3 {
+        let (call, BackendRequest::Echo { input }) = bench.backend() else {
+            panic!("echo")
+        };
+        bench.answer(call, input.clone());
+        inputs.push(input);
+    }
+
+    assert_eq!(inputs[0], json!({"a": [1], "b": "$.input"}));
+    assert_eq!(
+        inputs[1],
+        json!({"again": [1], "all": {"a": [1], "b": "$.input"}})
+    );
+    assert_eq!(
+        bench.finished().result,
+        Ok(json!({"list": [0, {"x": [1]}]}))
+    );
+    let first_child = bench.payload("child.completed");
+    assert_eq!(
+        (&first_child["stepIndex"], &first_child["status"]),
+        (&json!(0), &json!("ok"))
+    );
+    assert_eq!(bench.executor.poll_timeout(), None);
+}
+
+#[test]
+fn a_mapping_that_finds_nothing_is_named() {
+    let steps = json!([{"loopId": "echo", "inputMapping": {"a": "$.input.absent.x", "b": "$.input.list[9]"}}]);
+    let mut bench = Bench::new(&[chain("c", steps)]);
+
+    bench.start("c", json!({"list": []})).unwrap();
+    let error = bench.error();
+
+    assert_eq!(error.code, FailureCode::SchemaInput);
+    let expected = [
+        "/steps/0/inputMapping/a: `$.input.absent.x` finds nothing",
+        "/steps/0/inputMapping/b: `$.input.list[9]` finds nothing",
+    ];
+    assert_eq!(error.details, expected);
+}
+
+#[test]
+fn a_step_in_another_realm_is_an_invocation() {
+    let steps = json!([
+        {"loopId": "variant@lab/genomics", "loopVersion": "^1", "inputMapping": {"r": "$.input.r"}, "outputBinding": "v"},
+        {"loopId": "echo", "inputMapping": {"v": "$.v"}},
+    ]);
+    let mut bench = Bench::new(&[chain("c", steps)]);
+
+    bench.start("c", json!({"r": 1})).unwrap();
+    let Some(Action::Invoke {
+        call,
+        address,
+        version,
+        input,
+        timeout_ms,
+        depth,
+        run,
+    }) = bench.next()
+    else {
+        panic!("an invocation")
+    };
+    bench
+        .executor
+        .record(run, call, "call.sent", json!({"hops": 2}), bench.now);
+    bench
+        .executor
+        .invoke_done(call, Ok(json!({"found": 3})), &bench.registry, bench.now);
+    let (echo, _) = bench.backend();
+    bench.answer(echo, json!({"v": {"found": 3}}));
+
+    assert_eq!(address.to_string(), "variant@lab/genomics");
+    assert_eq!(
+        (version.as_deref(), input, timeout_ms, depth),
+        (Some("^1"), json!({"r": 1}), 60_000, 1)
+    );
+    assert_eq!(bench.finished().result, Ok(json!({"v": {"found": 3}})));
+    let sent = bench
+        .events
+        .iter()
+        .position(|event| event.kind == "call.sent")
+        .unwrap();
+    assert_eq!(bench.events[sent].index, sent as u64);
+}
+
+#[test]
+fn a_run_fails_with_what_its_child_failed_with() {
+    let steps = json!([{"loopId": "far@lab"}]);
+    let mut bench = Bench::new(&[
+        chain("inner", steps),
+        chain("outer", json!([{"loopId": "inner"}])),
+    ]);
+
+    bench.start("outer", json!({})).unwrap();
+    let Some(Action::Invoke { call, depth, .. }) = bench.next() else {
+        panic!("an invocation")
+    };
+    let denied = CallError {
+        code: FailureCode::Denied,
+        message: "denied: ref-1".to_owned(),
+        details: Vec::new(),
+    };
+    bench
+        .executor
+        .invoke_done(call, Err(denied), &bench.registry, bench.now);
+    let error = bench.error();
+
+    assert_eq!(depth, 2);
+    assert_eq!(error.code, FailureCode::Denied);
+    assert_eq!(error.message, "step 0 failed: step 0 failed: denied: ref-1");
+    assert!(bench.executor.is_empty());
+}
+
+#[test]
+fn the_smaller_of_both_timeouts_ends_the_run_and_stops_its_work() {
+    let mut slow = agent("slow");
+    slow["limits"] = json!({"timeout": "2s"});
+    let mut bench = Bench::new(&[slow, chain("c", json!([{"loopId": "slow"}]))]);
+
+    bench.start("c", json!({})).unwrap();
+    let (call, BackendRequest::Process { timeout_ms, .. }) = bench.backend() else {
+        panic!("a process")
+    };
+    assert_eq!(timeout_ms, 2_000);
+    assert_eq!(
+        bench.executor.poll_timeout(),
+        Some(bench.now.tick.plus(2_000))
+    );
+    bench.later(1_999);
+    bench.executor.handle_timeout(bench.now);
+    assert_eq!(bench.next(), None);
+    bench.later(1);
+    bench.executor.handle_timeout(bench.now);
+
+    assert_eq!(bench.next(), Some(Action::CancelBackend(call)));
+    assert_eq!(bench.error().code, FailureCode::Timeout);
+    bench.answer(call, json!({}));
+    assert_eq!(bench.next(), None, "late answers are ignored");
+    assert_eq!(
+        (bench.executor.poll_timeout(), bench.executor.len()),
+        (None, 0)
+    );
+}
+
+#[test]
+fn cancelling_stops_backends_and_calls_to_other_realms() {
+    let mut bench = Bench::new(&[
+        chain("c", json!([{"loopId": "far@lab"}])),
+        chain("d", json!([{"loopId": "echo"}])),
+    ]);
+
+    bench.start("c", json!({})).unwrap();
+    let Some(Action::Invoke { call: far, run, .. }) = bench.next() else {
+        panic!("an invocation")
+    };
+    bench.executor.cancel(run, "no longer needed", bench.now);
+    assert_eq!(bench.next(), Some(Action::CancelInvoke(far)));
+    let error = bench.error();
+    bench
+        .executor
+        .invoke_done(far, Ok(json!({})), &bench.registry, bench.now);
+    assert_eq!(bench.next(), None);
+
+    bench.start("d", json!({})).unwrap();
+    let (echo, _) = bench.backend();
+    bench.executor.cancel(run, "again", bench.now);
+    assert_eq!(bench.next(), Some(Action::CancelBackend(echo)));
+
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (FailureCode::Cancelled, "cancelled: no longer needed")
+    );
+    assert_eq!(bench.error().code, FailureCode::Cancelled);
+}
+
+#[test]
+fn loops_that_call_themselves_end_with_budget() {
+    let mut bench = Bench::new(&[
+        chain("a", json!([{"loopId": "b"}])),
+        chain("b", json!([{"loopId": "a"}])),
+    ]);
+
+    bench.start("a", json!({})).unwrap();
+
+    assert_eq!(bench.error().code, FailureCode::Budget);
+    assert!(bench.executor.is_empty());
+    assert_eq!(bench.executor.poll_timeout(), None);
+}
+
+#[test]
+fn a_run_may_not_have_more_frames_than_allowed() {
+    let mut bench = Bench::new(&[chain(
+        "c",
+        json!([{"loopId": "echo"}, {"loopId": "echo"}, {"loopId": "echo"}]),
+    )]);
+    bench.executor = Executor::new(Limits {
+        frames: 3,
+        ..Limits::default()
+    });
+
+    bench.start("c", json!({})).unwrap();
+    for _ in 0..2 {
+        let (call, _) = bench.backend();
+        bench.answer(call, json!({}));
+    }
+
+    let error = bench.error();
+    assert_eq!(error.code, FailureCode::Budget);
+}
+
+#[test]
+fn starts_that_cannot_be_served_are_refused_and_leave_nothing() {
+    let mut one = agent("one");
+    one["limits"] = json!({"concurrency": 1});
+    let mut bench = Bench::new(&[one]);
+    bench.start("one", json!({})).unwrap();
+    bench.backend();
+
+    let mut try_start = |start: Start| bench.executor.start(start, &bench.registry, bench.now);
+    let unknown = try_start(start(2, "nobody", json!({})));
+    let version = try_start(Start {
+        version: Some("^2".to_owned()),
+        ..start(2, "echo", json!({}))
+    });
+    let deep = try_start(Start {
+        depth: limits::CALL_DEPTH + 1,
+        ..start(2, "echo", json!({}))
+    });
+    let late = try_start(Start {
+        timeout_ms: 0,
+        ..start(2, "echo", json!({}))
+    });
+    let again = try_start(start(1, "echo", json!({})));
+    let full = try_start(start(2, "one", json!({})));
+    let same_call = try_start(Start {
+        run: RunId::new([9; 16]),
+        ..start(1, "echo", json!({}))
+    });
+
+    assert_eq!(unknown, Err(StartError::LoopNotFound));
+    assert_eq!(version, Err(StartError::LoopNotFound));
+    assert_eq!(
+        (deep, late),
+        (Err(StartError::Budget), Err(StartError::Budget))
+    );
+    assert_eq!(
+        (again, same_call),
+        (Err(StartError::Busy), Err(StartError::Busy))
+    );
+    assert_eq!(full, Err(StartError::Overloaded));
+    assert_eq!(bench.next(), None);
+}
+
+#[test]
+fn a_step_whose_loop_is_busy_or_gone_fails_alone() {
+    let mut one = agent("one");
+    one["limits"] = json!({"concurrency": 1});
+    let steps = json!([{"loopId": "echo"}, {"loopId": "one"}]);
+    let mut bench = Bench::new(&[one, chain("c", steps)]);
+
+    bench
+        .executor
+        .start(start(2, "one", json!({})), &bench.registry, bench.now)
+        .unwrap();
+    let (held, _) = bench.backend();
+    bench.start("c", json!({})).unwrap();
+    let (echo, _) = bench.backend();
+    bench.answer(echo, json!({}));
+    let busy = bench.error();
+    bench.answer(held, json!({}));
+    let held = bench.finished();
+    bench.start("c", json!({})).unwrap();
+    let (echo, _) = bench.backend();
+    bench.registry.remove(&"one".parse().unwrap());
+    bench.answer(echo, json!({}));
+
+    assert_eq!(busy.code, FailureCode::Overloaded);
+    assert!(held.result.is_ok());
+    assert_eq!(bench.error().code, FailureCode::LoopNotFound);
+}
+
+#[test]
+fn a_backend_that_fails_says_how_and_whether_to_try_again() {
+    let mut bench = Bench::new(&[agent("agent")]);
+    bench.start("agent", json!({})).unwrap();
+    let (call, _) = bench.backend();
+
+    let failed = BackendError::Exit {
+        code: Some(2),
+        stderr: "no reads".to_owned(),
+    };
+    bench
+        .executor
+        .backend_done(call, Err(failed), &bench.registry, bench.now);
+
+    let error = bench.error();
+    assert_eq!(error.code, FailureCode::LoopFailed);
+    assert_eq!(
+        error.message,
+        "the process ended with exit code 2: no reads"
+    );
+    assert_eq!(error.details, ["(root): business failure"]);
+}
+
+#[test]
+fn the_same_start_gives_the_same_ids() {
+    let steps = json!([{"loopId": "echo"}, {"loopId": "far@lab"}]);
+    let ids = || {
+        let mut bench = Bench::new(&[chain("c", steps.clone())]);
+        bench.start("c", json!({})).unwrap();
+        let (call, _) = bench.backend();
+        bench.answer(call, json!({}));
+        let Some(Action::Invoke { call: far, .. }) = bench.next() else {
+            panic!("an invocation")
+        };
+        (call, far)
+    };
+
+    assert_eq!(ids(), ids());
+    assert_ne!(ids().0, ids().1);
+}
+
+#[test]
+fn nothing_is_recorded_for_a_run_that_is_not_there() {
+    let mut bench = Bench::new(&[]);
+
+    let recorded = bench.executor.record(
+        RunId::new([1; 16]),
+        CallId::new([1; 16]),
+        "log",
+        json!({}),
+        bench.now,
+    );
+
+    assert!(!recorded);
+    assert_eq!(bench.next(), None);
+}

@@ -1,0 +1,426 @@
+//! Files of every format, good and bad.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use realm_executor::{Body, Effects, Kind, Manifest, Problem, Registry, Tool, load};
+use serde_json::json;
+
+const PROMPT: &str = r#"{
+  "id": "summarize", "name": "Summarize", "version": "1.0.0", "kind": "prompt",
+  "description": "Summarizes a text.",
+  "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+  "outputSchema": {"type": "object", "required": ["summary"]},
+  "prompt": {"template": "Summarize: {{text}}", "systemPrompt": "Be brief.", "variables": ["text"],
+             "maxTokens": 256, "temperature": 0.2},
+  "backend": {"id": "mock", "model": "m-1"},
+  "metadata": {"team": "a"}, "owner": "somebody"
+}"#;
+
+const COMPOSITE: &str = r#"{
+  "id": "pipeline", "name": "Pipeline", "version": "1.0.0", "kind": "composite",
+  "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+  "composite": {"steps": [
+    {"loopId": "summarize", "loopVersion": "1.0.0", "inputMapping": {"text": "$.input.doc.text"}, "outputBinding": "first"},
+    {"loopId": "echo", "inputMapping": {"again": "$.first.summary", "n": "$.steps[0].output.keyPoints[1]", "x": "literal:y"}}
+  ]}
+}"#;
+
+const TOOL: &str = r#"{
+  "id": "parrot", "name": "Parrot", "version": "0.1.0", "kind": "tool",
+  "inputSchema": {}, "outputSchema": {}, "tool": {"implementation": "builtin:echo", "config": {"ignored": 1}}
+}"#;
+
+const OWN: &str = "\
+id: variant-call
+version: 1.2.0
+kind: tool
+description: Calls variants in a read set.
+inputSchema: {$file: in.json}
+outputSchema: {type: object}
+effects: once
+tool: {implementation: process, config: {argv: [python3, variant.py]}}
+bid: {price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\"}
+limits: {timeout: 30s, concurrency: 4}
+";
+
+fn read(name: &str, text: &str) -> Result<Vec<Manifest>, Vec<Problem>> {
+    load(name, text, &|file| {
+        (file == "in.json").then(|| r#"{"type": "object"}"#.to_owned())
+    })
+}
+
+fn one(name: &str, text: &str) -> Manifest {
+    let mut manifests = read(name, text).unwrap();
+    assert_eq!(manifests.len(), 1);
+    manifests.pop().unwrap()
+}
+
+/// Where and which: `line:column rule`.
+fn places(problems: &[Problem]) -> Vec<String> {
+    problems
+        .iter()
+        .map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.rule))
+        .collect()
+}
+
+#[test]
+fn lsem_files_of_all_three_kinds_load() {
+    let prompt = one("summarize.json", PROMPT);
+    let composite = one("pipeline.json", COMPOSITE);
+    let tool = one("parrot.json", TOOL);
+
+    let Body::Prompt(body) = &prompt.body else {
+        panic!("a prompt")
+    };
+    assert_eq!(
+        (
+            body.backend.as_str(),
+            body.model.as_deref(),
+            body.max_tokens
+        ),
+        ("mock", Some("m-1"), Some(256))
+    );
+    assert_eq!(prompt.metadata["name"], "Summarize");
+    assert_eq!(prompt.metadata["owner"], "somebody");
+    assert_eq!(prompt.own_effects(), Effects::Idempotent);
+    assert_eq!(composite.kind(), Kind::Composite);
+    assert_eq!(tool.body, Body::Tool(Tool::Echo));
+    assert_eq!(tool.own_effects(), Effects::None);
+}
+
+#[test]
+fn our_own_form_loads_with_a_schema_from_a_file() {
+    let manifest = one("/srv/loops/variant.yaml", OWN);
+
+    let Body::Tool(Tool::Process(process)) = &manifest.body else {
+        panic!("a process")
+    };
+    assert_eq!(process.argv, ["python3", "variant.py"]);
+    assert_eq!(process.cwd.as_deref(), Some("/srv/loops"));
+    assert_eq!(manifest.input_schema, json!({"type": "object"}));
+    assert_eq!(manifest.effects, Some(Effects::Once));
+    assert_eq!(
+        (manifest.limits.timeout_ms, manifest.limits.concurrency),
+        (30_000, 4)
+    );
+}
+
+#[test]
+fn every_manifest_survives_the_way_into_its_document_and_back() {
+    for manifest in [
+        one("a.json", PROMPT),
+        one("b.json", COMPOSITE),
+        one("c.json", TOOL),
+        one("/d/d.yaml", OWN),
+    ] {
+        let document = manifest.to_json();
+        assert_eq!(Manifest::from_json(&document).unwrap(), manifest);
+    }
+}
+
+#[test]
+fn one_yaml_file_holds_many_loops() {
+    let text = format!("{OWN}---\n{}\n---\n", PROMPT.replace('\n', " "));
+
+    let ids: Vec<String> = read("all.yaml", &text)
+        .unwrap()
+        .iter()
+        .map(|found| found.id.to_string())
+        .collect();
+
+    assert_eq!(ids, ["variant-call", "summarize"]);
+}
+
+#[test]
+fn sketches_load_as_far_as_a_loop_can_say_them() {
+    let llm = one(
+        "a.json",
+        r#"{"id": "ask", "type": "llm", "llm": {"model": "m", "systemPrompt": "s", "tools": []}}"#,
+    );
+    let http = one(
+        "b.yaml",
+        "{id: agent, type: http, http: {url: 'https://example.org/run'}}",
+    );
+    let mcp = read("c.json", r#"{"id": "mcp", "type": "mcp", "mcp": {}}"#).unwrap_err();
+    let tools = r#"{"id": "ask", "type": "llm", "llm": {"model": "m", "tools": [{"name": "t", "loopRef": "x"}]}}"#;
+
+    assert_eq!(llm.kind(), Kind::Prompt);
+    assert!(matches!(http.body, Body::Tool(Tool::Http(_))));
+    assert_eq!(places(&mcp), ["1:23 sketch.type.mcp"]);
+    assert_eq!(
+        places(&read("d.json", tools).unwrap_err()),
+        ["1:61 sketch.llm.tools"]
+    );
+}
+
+#[test]
+fn all_problems_of_a_file_come_at_once_with_their_places() {
+    let text = "\
+id: Bad Id
+version: one
+kind: tool
+inputSchema:
+  type: object
+  properties:
+    a: {type: strin}
+outputSchema: 7
+effect: once
+tool:
+  implementation: htp
+  config: {}
+limits:
+  timeout: 30
+  concurrency: 0
+";
+
+    let problems = read("bad.yaml", text).unwrap_err();
+
+    let expected = [
+        "1:5 loop.id",
+        "2:10 loop.version",
+        "7:15 loop.inputSchema",
+        "8:15 loop.outputSchema",
+        "9:1 loop.key",
+        "11:19 loop.tool.implementation",
+        "14:12 loop.limits.timeout",
+        "15:16 loop.limits.concurrency",
+    ];
+    assert_eq!(places(&problems), expected);
+    assert_eq!(problems[4].hint.as_deref(), Some("did you mean `effects`?"));
+    assert_eq!(problems[5].hint.as_deref(), Some("did you mean `http`?"));
+    assert!(problems.iter().all(|problem| problem.file == "bad.yaml"));
+}
+
+#[test]
+fn lsem_files_that_break_lsems_rules_are_refused_under_its_names() {
+    let text = "{\n  \"name\": \"n\", \"version\": \"1.0\",\n  \"kind\": \"promt\", \"unknown\": 1,\n  \"inputSchema\": {}\n}";
+
+    let problems = read("bad.json", text).unwrap_err();
+
+    assert_eq!(
+        places(&problems),
+        [
+            "1:1 lsem.id",
+            "1:1 lsem.outputSchema",
+            "2:27 lsem.version",
+            "3:11 lsem.kind"
+        ]
+    );
+    assert_eq!(problems[3].hint.as_deref(), Some("did you mean `prompt`?"));
+}
+
+#[test]
+fn steps_that_refer_to_what_has_not_run_are_refused() {
+    let text = "\
+id: c
+version: 1.0.0
+kind: composite
+inputSchema: {}
+outputSchema: {}
+composite:
+  steps:
+    - {loopId: echo, inputMapping: {a: '$.steps[0].output', b: '$.later.x', c: 'input.x'}}
+    - {loopId: 'bad id', outputBinding: later}
+";
+
+    let problems = read("c.yaml", text).unwrap_err();
+
+    let expected = [
+        "8:40 loop.composite.inputMapping",
+        "8:64 loop.composite.inputMapping",
+        "8:80 loop.composite.inputMapping",
+        "9:16 loop.composite.loopId",
+    ];
+    assert_eq!(places(&problems), expected);
+}
+
+#[test]
+fn what_this_version_does_not_serve_says_so() {
+    let stack = OWN.replace("kind: tool", "kind: stack");
+    let mcp = OWN.replace("implementation: process", "implementation: mcp");
+    let platform = "apiVersion: loopstacks.io/v1\nkind: LoopStack\n";
+
+    let stack = read("a.yaml", &stack).unwrap_err();
+
+    assert_eq!(stack[0].what, "stacks are not served yet by this version");
+    assert!(
+        read("b.yaml", &mcp).unwrap_err()[0]
+            .what
+            .contains("not yet served by this version")
+    );
+    assert_eq!(
+        places(&read("c.yaml", platform).unwrap_err()),
+        ["1:13 format.unknown"]
+    );
+}
+
+#[test]
+fn texts_that_are_not_documents_are_refused_where_they_go_wrong() {
+    for (name, text, place) in [
+        (
+            "a.json",
+            "{\"id\": \"a\",\n \"id\": \"b\"}",
+            "2:5 json.syntax",
+        ),
+        ("a.json", "{\"id\": 9007199254740993}", "1:23 json.syntax"),
+        ("a.yaml", "id: a\nid: b\n", "2:1 yaml.duplicate"),
+        ("a.yaml", "a: &x 1\nb: *x\n", "1:4 yaml.alias"),
+        ("a.yaml", "a: .nan\n", "1:4 yaml.value"),
+        ("a.yaml", "a: [1\n", "2:1 yaml.syntax"),
+        ("a.yaml", "# nothing\n", "1:1 file.empty"),
+        ("a.yaml", "- a\n", "1:1 loop.document"),
+    ] {
+        assert_eq!(places(&read(name, text).unwrap_err()), [place], "{text}");
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused_before_it_costs_anything() {
+    let yaml = read("a.yaml", &"[".repeat(100)).unwrap_err();
+    let endless = read("a.yaml", &"[".repeat(500_000)).unwrap_err();
+    let json = read("a.json", &"[".repeat(500_000)).unwrap_err();
+
+    assert_eq!(yaml[0].rule, "yaml.depth");
+    assert_eq!(endless[0].rule, "yaml.syntax");
+    assert_eq!(json[0].rule, "json.syntax");
+}
+
+#[test]
+fn schemas_that_reach_outside_their_document_are_refused() {
+    for schema in [
+        r#"{"$ref": "https://example.org/s.json"}"#,
+        r#"{"$ref": "file:///etc/passwd"}"#,
+        r#"{"properties": {"a": {"$ref": "other.json"}}}"#,
+        r##"{"$ref": "#/$defs/none"}"##,
+    ] {
+        let text = TOOL.replace("\"inputSchema\": {}", &format!("\"inputSchema\": {schema}"));
+        assert_eq!(
+            read("a.json", &text).unwrap_err()[0].rule,
+            "lsem.inputSchema",
+            "{schema}"
+        );
+    }
+    let outside = OWN.replace("in.json", "../in.json");
+    assert!(
+        read("a.yaml", &outside).unwrap_err()[0]
+            .what
+            .contains("not beside or below")
+    );
+}
+
+#[test]
+fn schemas_past_the_limit_are_refused() {
+    let long = format!(r#"{{"description": "{}"}}"#, "x".repeat(70_000));
+    let text = TOOL.replace("\"inputSchema\": {}", &format!("\"inputSchema\": {long}"));
+
+    assert!(
+        read("a.json", &text).unwrap_err()[0]
+            .what
+            .contains("more than 65536 bytes")
+    );
+}
+
+#[test]
+fn loops_applied_together_may_call_each_other_but_not_in_a_circle() {
+    let step = |id: &str, calls: &str| {
+        let text = format!(
+            "id: {id}\nversion: 1.0.0\nkind: composite\ninputSchema: {{}}\noutputSchema: {{}}\n\
+             composite: {{steps: [{{loopId: {calls}}}]}}\n"
+        );
+        one("set.yaml", &text)
+    };
+    let registry = Registry::default();
+
+    let good = registry.validate_set(&[
+        step("a", "b"),
+        step("b", "echo"),
+        step("c", "x@acme/health"),
+    ]);
+    let circle = registry
+        .validate_set(&[step("a", "b"), step("b", "c"), step("c", "a")])
+        .unwrap_err();
+    let itself = registry.validate_set(&[step("a", "a")]).unwrap_err();
+    let unknown = registry.validate_set(&[step("a", "nobody")]).unwrap_err();
+
+    assert_eq!(good, Ok(()));
+    assert!(
+        circle[0].what.ends_with("a → b → c → a"),
+        "{}",
+        circle[0].what
+    );
+    assert_eq!(
+        circle
+            .iter()
+            .filter(|problem| problem.rule == "composite.cycle")
+            .count(),
+        1
+    );
+    assert!(itself[0].what.ends_with("a → a"));
+    assert_eq!(places(&unknown), ["6:30 composite.loopId"]);
+}
+
+#[test]
+fn a_composite_has_the_strongest_effects_of_what_it_calls_and_may_not_claim_less() {
+    let prompt = one("p.json", PROMPT);
+    let composite = one("c.json", COMPOSITE);
+    let claims = |effects| Manifest {
+        effects: Some(effects),
+        ..composite.clone()
+    };
+    let mut registry = Registry::default();
+
+    registry.insert(composite.clone()).unwrap();
+    let alone = registry.get(&composite.id).unwrap().clone();
+    registry.insert(prompt.clone()).unwrap();
+    let together = registry.get(&composite.id).unwrap().clone();
+
+    assert_eq!(
+        (alone.effects, together.effects),
+        (Effects::Once, Effects::Idempotent)
+    );
+    assert_ne!(alone.contract, together.contract);
+    let weaker = registry.validate_set(&[claims(Effects::None)]).unwrap_err();
+    assert_eq!(weaker[0].rule, "loop.effects");
+    assert_eq!(registry.validate_set(&[claims(Effects::Once)]), Ok(()));
+}
+
+#[test]
+fn echo_is_always_there_and_cannot_be_replaced_or_removed() {
+    let mut registry = Registry::default();
+    let id = "echo".parse().unwrap();
+    let other = Manifest {
+        id: "echo".parse().unwrap(),
+        ..one("t.json", TOOL)
+    };
+
+    assert!(registry.remove(&id).is_none());
+    assert!(registry.insert(other.clone()).is_err());
+    assert_eq!(
+        registry.validate_set(&[other]).unwrap_err()[0].rule,
+        "loop.builtin"
+    );
+    assert_eq!(registry.get(&id).unwrap().effects, Effects::None);
+}
+
+#[test]
+fn the_contract_is_effects_and_schemas_whatever_the_order_of_keys() {
+    let written = one("t.json", TOOL);
+    let schema = |text: &str| serde_json::from_str(text).unwrap();
+    let a = Manifest {
+        input_schema: schema(r#"{"type":"object","title":"t"}"#),
+        ..written.clone()
+    };
+    let b = Manifest {
+        input_schema: schema(r#"{"title":"t","type":"object"}"#),
+        description: None,
+        ..written
+    };
+
+    assert_eq!(
+        a.contract_digest(Effects::None),
+        b.contract_digest(Effects::None)
+    );
+    assert_ne!(
+        a.contract_digest(Effects::None),
+        a.contract_digest(Effects::Once)
+    );
+}
