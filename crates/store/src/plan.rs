@@ -31,7 +31,9 @@ impl<'a> Plan<'a> {
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<(), ReadError> {
         for change in entry.changes {
             match change {
-                Change::Put(table, key, value) => self.put(table, &key, &value),
+                Change::Put(table, key, value) | Change::PutUntil(table, key, value, _) => {
+                    self.put(table, &key, &value);
+                }
                 Change::Delete(table, key) => {
                     let key = layout::record_key(table, &key);
                     self.batch.delete(Tree::Records, key);

@@ -275,7 +275,7 @@ impl From<NoRandomness> for OpenError {
 /// About how many bytes an entry takes.
 fn size(entry: &Entry) -> usize {
     let changes = entry.changes.iter().map(|change| match change {
-        Change::Put(_, key, value) => key.len() + value.len(),
+        Change::Put(_, key, value) | Change::PutUntil(_, key, value, _) => key.len() + value.len(),
         Change::Delete(_, key) => key.len(),
         Change::Run(run) => {
             let blobs = run.input.iter().chain(&run.output);
