@@ -1,1 +1,16 @@
-//! The virtual world, end-to-end tests, vectors and repository rules.
+//! The virtual world: many realms, one thread, one seed, every fault.
+//!
+//! A [`World`] owns hosts, each with a [`realm_node::Node`] and a [`Disk`], a heap of things to
+//! come, and a virtual clock. Everything random comes from the seed, so that a run can be
+//! repeated. What must hold after every run is in [`invariants`].
+
+mod disk;
+mod host;
+pub mod invariants;
+mod tree;
+mod world;
+
+pub use disk::Disk;
+pub use host::{Host, HostId};
+pub use tree::Tree;
+pub use world::{Faults, Outcome, World};

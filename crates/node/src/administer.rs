@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_executor::Manifest;
 use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
-use realm_protocol::{
-    Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits,
-};
+use realm_protocol::{Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits};
 
 use crate::{
     AllowAsked, Allowed, ApplyReport, ControlId, Node, Refusal, Request, Response,
@@ -37,8 +35,14 @@ impl Node {
                 let done = self.allow(&asked).map(Response::Allowed);
                 self.settle(id, done);
             }
-            Request::SetPolicy { id: policy, cedar, subtree } => {
-                let done = self.set_policy(policy, cedar, subtree).map(|()| Response::Done);
+            Request::SetPolicy {
+                id: policy,
+                cedar,
+                subtree,
+            } => {
+                let done = self
+                    .set_policy(policy, cedar, subtree)
+                    .map(|()| Response::Done);
                 self.settle(id, done);
             }
             Request::Disallow(policy) => {
@@ -110,7 +114,10 @@ impl Node {
 
     fn remove_loop(&mut self, id: &LoopId) -> Result<Response, Refusal> {
         if self.registry.remove(id).is_none() {
-            return Err(Refusal::NotFound { what: "loop", name: id.to_string() });
+            return Err(Refusal::NotFound {
+                what: "loop",
+                name: id.to_string(),
+            });
         }
         self.delete(Table::Loops, id.as_str().as_bytes());
         Ok(Response::Done)
@@ -126,7 +133,10 @@ impl Node {
             "relay" => Action::Relay,
             _ => {
                 let range = "invoke, discover or relay".to_owned();
-                return Err(Refusal::Range { what: "the action", range });
+                return Err(Refusal::Range {
+                    what: "the action",
+                    range,
+                });
             }
         };
         let foreign = caller.root != self.me.root();
@@ -137,7 +147,9 @@ impl Node {
             .iter()
             .any(|scope| scope.contains(&caller.path));
         if foreign && self.me.is_root() && !(peered && inside) {
-            return Err(Refusal::OutsidePeering { caller: asked.caller.clone() });
+            return Err(Refusal::OutsidePeering {
+                caller: asked.caller.clone(),
+            });
         }
         let expires = asked.for_ms.map(|for_ms| self.wall().plus(for_ms));
         let allow = Allow {
@@ -156,18 +168,27 @@ impl Node {
         if !asked.dry_run {
             self.set_policy(id.clone(), cedar.clone(), asked.subtree)?;
         }
-        Ok(Allowed { id, cedar, warnings })
+        Ok(Allowed {
+            id,
+            cedar,
+            warnings,
+        })
     }
 
     /// Says which realms above would deny what is being allowed here.
     fn standing_in_the_way(&self, caller: &Scope, action: Action, pattern: &str) -> Vec<String> {
         let owner = self.me.scope();
         let sample: Option<LoopId> = pattern.replace('*', "any").parse().ok();
-        let Some(sample) = sample else { return Vec::new() };
+        let Some(sample) = sample else {
+            return Vec::new();
+        };
         let request = realm_policy::Request {
             action,
             principal: caller,
-            resource: realm_policy::Resource::Loop { owner: &owner, id: &sample },
+            resource: realm_policy::Resource::Loop {
+                owner: &owner,
+                id: &sample,
+            },
             answer: false,
             now: self.now.wall,
         };
@@ -175,10 +196,14 @@ impl Node {
             Decision::Denied(denial) => match denial.level {
                 realm_policy::Level::Ceiling { scope, .. } => {
                     let name = self.name_of(&scope);
-                    vec![format!("{name}, above this realm, denies it to its subtree")]
+                    vec![format!(
+                        "{name}, above this realm, denies it to its subtree"
+                    )]
                 }
                 realm_policy::Level::Missing { depth } => {
-                    vec![format!("the policy of the realm at depth {depth} has not arrived yet")]
+                    vec![format!(
+                        "the policy of the realm at depth {depth} has not arrived yet"
+                    )]
                 }
                 realm_policy::Level::Own => Vec::new(),
             },
@@ -193,7 +218,11 @@ impl Node {
         subtree: bool,
     ) -> Result<(), Refusal> {
         let mut documents = self.rules.documents().clone();
-        let policy = StoredPolicy { cedar, subtree, created: self.wall() };
+        let policy = StoredPolicy {
+            cedar,
+            subtree,
+            created: self.wall(),
+        };
         let row = state::write(&policy);
         documents.insert(id.clone(), policy);
         self.take_documents(documents)?;
@@ -209,7 +238,10 @@ impl Node {
         let bytes: usize = subtree.map(|document| document.cedar.len()).sum();
         if bytes > limits::POLICY_BYTES {
             let what = "bytes of policy for the subtree";
-            return Err(Refusal::Full { what, limit: limits::POLICY_BYTES });
+            return Err(Refusal::Full {
+                what,
+                limit: limits::POLICY_BYTES,
+            });
         }
         self.rules.set_documents(documents).map_err(Refusal::Policy)
     }
@@ -217,7 +249,10 @@ impl Node {
     fn disallow(&mut self, id: &str) -> Result<Response, Refusal> {
         let mut documents = self.rules.documents().clone();
         let Some(removed) = documents.remove(id) else {
-            return Err(Refusal::NotFound { what: "policy", name: id.to_owned() });
+            return Err(Refusal::NotFound {
+                what: "policy",
+                name: id.to_owned(),
+            });
         };
         self.take_documents(documents)?;
         self.delete(Table::Policies, id.as_bytes());
@@ -275,15 +310,26 @@ impl Node {
 
     fn revoke_child(&mut self, path: &RealmPath) -> Result<Response, Refusal> {
         let below = path.depth().checked_sub(self.me.path().depth());
-        let label = self.me.path().next_label(path).filter(|_| below == Some(1)).cloned();
-        let not_found = || Refusal::NotFound { what: "child", name: path.to_string() };
+        let label = self
+            .me
+            .path()
+            .next_label(path)
+            .filter(|_| below == Some(1))
+            .cloned();
+        let not_found = || Refusal::NotFound {
+            what: "child",
+            name: path.to_string(),
+        };
         let label = label.ok_or_else(not_found)?;
         let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
         self.may_issue()?;
         self.delete(Table::Children, label.as_str().as_bytes());
         self.routes.forget_child(&label);
         if let Ok(path) = self.me.path().child(label) {
-            self.trust.forget(&Scope { root: self.me.root(), path });
+            self.trust.forget(&Scope {
+                root: self.me.root(),
+                path,
+            });
         }
         if let Ok(cert) = child.child_cert.peek() {
             self.revoke_serial(cert.serial);
@@ -292,9 +338,16 @@ impl Node {
     }
 
     fn remove_peer(&mut self, petname: &Label) -> Result<Response, Refusal> {
-        let found = self.kin.peers.iter().find(|(_, peer)| peer.petname == *petname);
+        let found = self
+            .kin
+            .peers
+            .iter()
+            .find(|(_, peer)| peer.petname == *petname);
         let Some(root) = found.map(|(root, _)| *root) else {
-            return Err(Refusal::NotFound { what: "peer", name: petname.to_string() });
+            return Err(Refusal::NotFound {
+                what: "peer",
+                name: petname.to_string(),
+            });
         };
         self.kin.peers.remove(&root);
         self.kin.petnames.remove(petname);
@@ -324,13 +377,19 @@ impl Node {
         } else {
             self.kin.root_called(&name.petname, &above)?
         };
-        Ok(Scope { root, path: name.path.clone() })
+        Ok(Scope {
+            root,
+            path: name.path.clone(),
+        })
     }
 
     /// What a realm is called on this machine.
     pub fn name_of(&self, scope: &Scope) -> String {
         if scope.root == self.me.root() {
-            let name = RealmName { petname: self.root_name(), path: scope.path.clone() };
+            let name = RealmName {
+                petname: self.root_name(),
+                path: scope.path.clone(),
+            };
             return name.to_string();
         }
         self.kin.name_of(scope, &self.rules.petnames_above())

@@ -1,15 +1,14 @@
 //! What a realm's loops promise, shown to whom policy lets discover them.
 
 use realm_crypto::Opened;
+use realm_executor::Registered;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Kind, LoopId,
     cbor::{self, Blob},
-    json, limits,
-    flags,
+    flags, json, limits,
     message::{Contract, ContractsAsked, ContractsGiven},
 };
-use realm_executor::Registered;
 use realm_router::Backoff;
 
 use crate::{
@@ -36,7 +35,9 @@ pub(crate) struct ContractsTask {
 impl ContractsTask {
     /// Where the next page begins.
     pub(crate) fn after(&self) -> Option<LoopId> {
-        self.collected.last().map(|contract| contract.loop_id.clone())
+        self.collected
+            .last()
+            .map(|contract| contract.loop_id.clone())
     }
 }
 
@@ -52,10 +53,20 @@ impl Node {
         }
         if self.calls.len() >= self.config.max_calls {
             let limit = self.config.max_calls;
-            return self.refuse(control, Refusal::Full { what: "calls under way", limit });
+            return self.refuse(
+                control,
+                Refusal::Full {
+                    what: "calls under way",
+                    limit,
+                },
+            );
         }
         let call = CallId::new(self.random());
-        let task = ContractsTask { control, loop_id: asked.loop_id, collected: Vec::new() };
+        let task = ContractsTask {
+            control,
+            loop_id: asked.loop_id,
+            collected: Vec::new(),
+        };
         let out = OutCall {
             scope,
             deadline: self.now.tick.plus(ASK_MS),
@@ -70,9 +81,13 @@ impl Node {
     }
 
     pub(crate) fn contracts_given(&mut self, call: CallId, given: ContractsGiven) {
-        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
         out.sent = None;
-        let Task::Contracts(task) = &mut out.task else { return };
+        let Task::Contracts(task) = &mut out.task else {
+            return;
+        };
         let news = !given.contracts.is_empty();
         task.collected.extend(given.contracts);
         if given.more && news && task.collected.len() < CONTRACTS {
@@ -88,7 +103,9 @@ impl Node {
 
     pub(crate) fn answer_contracts(&mut self, opened: &Opened, asked: &ContractsAsked) {
         let header = opened.header();
-        let Some(reply_key) = opened.reply_key() else { return };
+        let Some(reply_key) = opened.reply_key() else {
+            return;
+        };
         let caller = header.source.scope();
         let (contracts, more) =
             self.contracts_for(&caller, asked.loop_id.as_ref(), asked.after.as_ref());
@@ -114,12 +131,15 @@ impl Node {
         let mut bytes: usize = 0;
         for registered in self.registry.iter() {
             let id = &registered.manifest.id;
-            let wanted = loop_id.is_none_or(|wanted| wanted == id)
-                && after.is_none_or(|after| id > after);
+            let wanted =
+                loop_id.is_none_or(|wanted| wanted == id) && after.is_none_or(|after| id > after);
             let resource = Resource::Loop { owner: &owner, id };
             let now = self.now.wall;
             if !wanted
-                || self.rules.decide(Action::Discover, caller, resource, false, now).is_err()
+                || self
+                    .rules
+                    .decide(Action::Discover, caller, resource, false, now)
+                    .is_err()
             {
                 continue;
             }

@@ -1,12 +1,9 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-
 use realm_executor::Manifest;
 use realm_protocol::{
     CallId, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId, Scope,
-    Timestamp,
-    message::Contract,
-    records::Ticket,
+    Timestamp, message::Contract, records::Ticket,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -374,4 +371,3 @@ pub enum Refusal {
     #[error("the store has failed, so nothing can be promised")]
     StoreFailed,
 }
-

@@ -132,7 +132,10 @@ impl Node {
     fn remember_message(&mut self, header: &Header) -> Result<(), FailureCode> {
         let now = self.wall();
         let expires = header.expires().plus(limits::CLOCK_SKEW_MS);
-        match self.replay.admit(header.id, header.source.root, expires, now) {
+        match self
+            .replay
+            .admit(header.id, header.source.root, expires, now)
+        {
             Ok(()) => {
                 let row = crate::state::replay_row(expires, header.id);
                 let root = header.source.root.as_bytes().to_vec();
@@ -152,7 +155,9 @@ impl Node {
 
     fn take_answer(&mut self, verified: &Verified) {
         let header = verified.header();
-        let Some(answers) = header.answers else { return };
+        let Some(answers) = header.answers else {
+            return;
+        };
         let Some(pending) = self.waiting.get(&answers) else {
             return self.counters.refuse(Refused::Unasked);
         };
@@ -189,7 +194,9 @@ impl Node {
         let Some(answers) = header.answers.filter(|answers| *answers == failure.answers) else {
             return self.counters.refuse(Refused::Malformed);
         };
-        let Some(pending) = self.waiting.get(&answers) else { return };
+        let Some(pending) = self.waiting.get(&answers) else {
+            return;
+        };
         let (from, asked) = (header.source.scope(), pending.asked());
         let on_path = self.is_on_path(&from, asked) && failure.code.from_path();
         if from != *asked && !on_path {
@@ -232,8 +239,16 @@ impl Node {
             0
         };
         let mut way = up(&me, shared);
-        let below = if me.root == to.root { shared.saturating_add(1) } else { 0 };
-        let mut down = if to.path.depth() >= below { up(to, below) } else { Vec::new() };
+        let below = if me.root == to.root {
+            shared.saturating_add(1)
+        } else {
+            0
+        };
+        let mut down = if to.path.depth() >= below {
+            up(to, below)
+        } else {
+            Vec::new()
+        };
         down.reverse();
         way.append(&mut down);
         way
@@ -300,7 +315,10 @@ fn open_answer(verified: &Verified, pending: &Pending) -> Option<Opened> {
 }
 
 fn describe(failure: &Failure, from: &str) -> String {
-    let first = failure.detail.as_deref().and_then(|detail| detail.lines().next());
+    let first = failure
+        .detail
+        .as_deref()
+        .and_then(|detail| detail.lines().next());
     match first {
         Some(line) => line.to_owned(),
         None => format!("{} at {from}", failure.code),
@@ -308,6 +326,11 @@ fn describe(failure: &Failure, from: &str) -> String {
 }
 
 fn details(failure: &Failure) -> Vec<String> {
-    let lines = failure.detail.as_deref().unwrap_or_default().lines().skip(1);
+    let lines = failure
+        .detail
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .skip(1);
     lines.map(str::to_owned).collect()
 }

@@ -46,7 +46,14 @@ impl Node {
             return false;
         }
         let since = self.now.tick;
-        self.holds.0.push_back(Held { link, envelope, header, waits_for, since, until });
+        self.holds.0.push_back(Held {
+            link,
+            envelope,
+            header,
+            waits_for,
+            since,
+            until,
+        });
         self.set_hold_timer();
         true
     }
@@ -75,7 +82,10 @@ impl Node {
             return false;
         }
         match held.waits_for {
-            WaitsFor::Chain => self.trust.chain(&held.header.source.scope(), self.now.wall).is_none(),
+            WaitsFor::Chain => self
+                .trust
+                .chain(&held.header.source.scope(), self.now.wall)
+                .is_none(),
             WaitsFor::Route => {
                 let to = held.header.destination.scope();
                 let phase = Some(held.envelope.hop.phase);
@@ -89,7 +99,14 @@ impl Node {
 
     fn release(&mut self, held: Held) {
         let over = held.until <= self.now.tick;
-        let Held { link, mut envelope, header, waits_for, since, .. } = held;
+        let Held {
+            link,
+            mut envelope,
+            header,
+            waits_for,
+            since,
+            ..
+        } = held;
         match (waits_for, link) {
             (WaitsFor::Chain, _) if over => self.counters.refuse(Refused::Certificate),
             (WaitsFor::Route, _) if over => {
@@ -103,5 +120,4 @@ impl Node {
             (_, None) => self.launch(envelope, header),
         }
     }
-
 }

@@ -111,7 +111,10 @@ impl Identity {
     }
 
     pub(crate) fn node_cert_times(&self) -> Option<(Timestamp, Timestamp)> {
-        self.node_cert.peek().ok().map(|cert| (cert.not_before, cert.not_after))
+        self.node_cert
+            .peek()
+            .ok()
+            .map(|cert| (cert.not_before, cert.not_after))
     }
 
     pub(crate) fn set_node_cert(&mut self, cert: Signed<NodeCert>) {
@@ -140,8 +143,13 @@ impl Identity {
 
     /// Like [`Identity::set_above`], for a chain that was checked before it was written down.
     pub(crate) fn stand_under(&mut self, root: RealmId, parent: &Chain, cert: Signed<ChildCert>) {
-        let above = parent.links.iter().filter_map(|link| link.child_cert.as_ref());
-        let labels = above.chain([&cert]).map(|cert| cert.peek().map(|cert| cert.label));
+        let above = parent
+            .links
+            .iter()
+            .filter_map(|link| link.child_cert.as_ref());
+        let labels = above
+            .chain([&cert])
+            .map(|cert| cert.peek().map(|cert| cert.label));
         let path = labels.collect::<Result<Vec<_>, _>>().ok();
         if let Some(path) = path.and_then(|labels| RealmPath::new(labels).ok()) {
             self.place.root = root;
@@ -160,7 +168,10 @@ impl Identity {
 
     /// Names this node as the one that serves the realm.
     pub(crate) fn serve_from_here(&mut self, now: Timestamp) -> &Signed<RealmRecord> {
-        let epoch = self.realm_record.as_ref().and_then(|record| record.peek().ok());
+        let epoch = self
+            .realm_record
+            .as_ref()
+            .and_then(|record| record.peek().ok());
         let mut record = Signed::unsigned(&RealmRecord {
             realm: self.realm,
             epoch: epoch.map_or(1, |record| record.epoch.saturating_add(1)),
@@ -186,7 +197,12 @@ impl Identity {
         self.keys.node.sign(&mut record);
         let id = key.key_id();
         let erased = not_after.plus(limits::KEM_GRACE_MS);
-        self.kem.entry(id).or_insert(HeldKem { key, record, not_after, erased })
+        self.kem.entry(id).or_insert(HeldKem {
+            key,
+            record,
+            not_after,
+            erased,
+        })
     }
 
     pub(crate) fn hold_kem(&mut self, held: HeldKem) {
@@ -213,13 +229,15 @@ impl Identity {
     }
 
     /// Puts the chain together from its parts and checks it as a stranger would.
-    pub(crate) fn rebuild(
-        &mut self,
-        now: Timestamp,
-    ) -> Result<(), CertError> {
+    pub(crate) fn rebuild(&mut self, now: Timestamp) -> Result<(), CertError> {
         self.chain = None;
-        let Some(realm_record) = self.realm_record.clone() else { return Ok(()) };
-        let mut links = self.above.as_ref().map_or(Vec::new(), |(chain, _)| chain.links.clone());
+        let Some(realm_record) = self.realm_record.clone() else {
+            return Ok(());
+        };
+        let mut links = self
+            .above
+            .as_ref()
+            .map_or(Vec::new(), |(chain, _)| chain.links.clone());
         links.push(ChainLink {
             inception: self.founding.inception.clone(),
             successions: self.founding.successions.clone(),
@@ -228,7 +246,11 @@ impl Identity {
         });
         let live = self.kem.values().filter(|held| now < held.not_after);
         let kem = live.map(|held| held.record.clone()).collect();
-        let chain = Chain { links, kem, realm_record };
+        let chain = Chain {
+            links,
+            kem,
+            realm_record,
+        };
         self.chain = Some(verify_own_chain(&chain, self.place.root, now)?);
         Ok(())
     }

@@ -7,13 +7,19 @@ use crate::{Node, Refused};
 
 impl Node {
     pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &[u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         link.last_heard = self.now.tick;
         let admitted = link.admitted;
         let Ok(frame) = Frame::decode(bytes) else {
             self.counters.refuse(Refused::Malformed);
             if !admitted {
-                self.close(id, Some(FailureCode::Malformed), "not a frame of this version");
+                self.close(
+                    id,
+                    Some(FailureCode::Malformed),
+                    "not a frame of this version",
+                );
             }
             return;
         };
@@ -90,8 +96,13 @@ impl Node {
             return Err(Refused::Expired);
         }
         let scopes = |peer| self.kin.peer_scopes(self.me.realm(), peer);
-        let ingress =
-            self.routes.ingress(id, &header.source, &header.destination, &envelope.hop, &scopes);
+        let ingress = self.routes.ingress(
+            id,
+            &header.source,
+            &header.destination,
+            &envelope.hop,
+            &scopes,
+        );
         ingress.map_err(|_| Refused::Ingress)?;
         let now = self.now.tick;
         match self.links.get_mut(&id).map(|link| link.bucket.take(now)) {

@@ -3,15 +3,14 @@
 //! The inviter signs first, the joiner countersigns; both write down before they say so.
 
 use realm_crypto::{VerifiedChain, verify, verify_first};
-use realm_protocol::{
-    FailureCode, Label, RealmId, RealmPath, Scope, TicketId, limits,
-    journal::Table,
-    link::{Accept, Frame, Join, Joined, Offer},
-    records::{
-        ChildCert, ChildLimits, Grant, Peering, Signed, Ticket, TicketKind,
-    },
-};
 use realm_policy::{Action, Resource};
+use realm_protocol::{
+    FailureCode, Label, RealmId, RealmPath, Scope, TicketId,
+    journal::Table,
+    limits,
+    link::{Accept, Frame, Join, Joined, Offer},
+    records::{ChildCert, ChildLimits, Grant, Peering, Signed, Ticket, TicketKind},
+};
 use realm_router::{LinkId, Relation};
 use subtle::ConstantTimeEq;
 
@@ -26,9 +25,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) enum Offered {
     /// A child certificate, by the ticket or as a renewal.
-    Child { ticket: Option<TicketId>, label: Label, cert: Signed<ChildCert> },
+    Child {
+        ticket: Option<TicketId>,
+        label: Label,
+        cert: Signed<ChildCert>,
+    },
     /// A peering.
-    Peer { ticket: TicketId, petname: Label, peering: Signed<Peering> },
+    Peer {
+        ticket: TicketId,
+        petname: Label,
+        peering: Signed<Peering>,
+    },
 }
 
 impl Node {
@@ -46,36 +53,61 @@ impl Node {
         let now = self.wall();
         self.drop_expired_tickets();
         if self.kin.tickets.len() >= limits::TICKETS {
-            return Err(Refusal::Full { what: "open tickets", limit: limits::TICKETS });
+            return Err(Refusal::Full {
+                what: "open tickets",
+                limit: limits::TICKETS,
+            });
         }
         let longest = 30 * limits::TICKET_MS;
         if asked.ttl_ms == 0 || asked.ttl_ms > longest {
             let range = "between one second and 30 days".to_owned();
-            return Err(Refusal::Range { what: "the ticket's life", range });
+            return Err(Refusal::Range {
+                what: "the ticket's life",
+                range,
+            });
         }
         if asked.uses == 0 || asked.uses > 1_000 {
             let range = "between 1 and 1,000".to_owned();
-            return Err(Refusal::Range { what: "the number of uses", range });
+            return Err(Refusal::Range {
+                what: "the number of uses",
+                range,
+            });
         }
         let kind = match asked.kind {
             InviteKind::Child(label) => {
-                self.me.path().child(label.clone()).map_err(|error| Refusal::Range {
-                    what: "the child's path",
-                    range: error.to_string(),
-                })?;
-                if self.kin.children.get(&label).is_some_and(|child| child.accepted) {
+                self.me
+                    .path()
+                    .child(label.clone())
+                    .map_err(|error| Refusal::Range {
+                        what: "the child's path",
+                        range: error.to_string(),
+                    })?;
+                if self
+                    .kin
+                    .children
+                    .get(&label)
+                    .is_some_and(|child| child.accepted)
+                {
                     return Err(Refusal::LabelTaken { label });
                 }
                 if self.kin.children.len() >= limits::CHILDREN {
-                    return Err(Refusal::Full { what: "children", limit: limits::CHILDREN });
+                    return Err(Refusal::Full {
+                        what: "children",
+                        limit: limits::CHILDREN,
+                    });
                 }
                 TicketKind::Child(label)
             }
             InviteKind::Peer if !self.me.is_root() => {
-                return Err(Refusal::NotRoot { scope: self.me.scope() });
+                return Err(Refusal::NotRoot {
+                    scope: self.me.scope(),
+                });
             }
             InviteKind::Peer if self.kin.peers.len() >= limits::PEERS => {
-                return Err(Refusal::Full { what: "peers", limit: limits::PEERS });
+                return Err(Refusal::Full {
+                    what: "peers",
+                    limit: limits::PEERS,
+                });
             }
             InviteKind::Peer => TicketKind::Peer(self.root_name()),
         };
@@ -100,7 +132,11 @@ impl Node {
             petname: asked.petname,
             used_by: Vec::new(),
         };
-        self.put(Table::Tickets, &ticket_row(&ticket.id), state::write(&record));
+        self.put(
+            Table::Tickets,
+            &ticket_row(&ticket.id),
+            state::write(&record),
+        );
         self.kin.tickets.insert(ticket.id, record);
         Ok(ticket)
     }
@@ -122,14 +158,24 @@ impl Node {
             return Err(Refusal::StoreFailed);
         }
         if self.skew_ms > limits::CLOCK_SKEW_MS {
-            return Err(Refusal::ClockSkew { skew_ms: self.skew_ms });
+            return Err(Refusal::ClockSkew {
+                skew_ms: self.skew_ms,
+            });
         }
-        if self.me.may_issue(self.wall()) { Ok(()) } else { Err(Refusal::MayNotIssue) }
+        if self.me.may_issue(self.wall()) {
+            Ok(())
+        } else {
+            Err(Refusal::MayNotIssue)
+        }
     }
 
     pub(crate) fn drop_expired_tickets(&mut self) {
         let now = self.wall();
-        let expired = self.kin.tickets.iter().filter(|(_, held)| held.ticket.expires <= now);
+        let expired = self
+            .kin
+            .tickets
+            .iter()
+            .filter(|(_, held)| held.ticket.expires <= now);
         let expired: Vec<TicketId> = expired.map(|(id, _)| *id).collect();
         for id in expired {
             self.kin.tickets.remove(&id);
@@ -146,7 +192,11 @@ impl Node {
         let (node, addresses) = (asked.ticket.node, asked.ticket.addresses.clone());
         let dial = self.next_dial();
         self.dials.insert(dial, Dialled::Join(id, Box::new(asked)));
-        self.out.emit(Effect::Dial { dial, node, addresses });
+        self.out.emit(Effect::Dial {
+            dial,
+            node,
+            addresses,
+        });
     }
 
     fn may_join(&self, asked: &JoinAsked) -> Result<(), Refusal> {
@@ -157,15 +207,19 @@ impl Node {
         let petname = asked.petname.as_ref().unwrap_or(&asked.ticket.petname);
         let pinned = self.kin.petnames.get(petname);
         if pinned.is_some_and(|pinned| *pinned != asked.ticket.root) {
-            return Err(Refusal::PetnameTaken { petname: petname.clone() });
+            return Err(Refusal::PetnameTaken {
+                petname: petname.clone(),
+            });
         }
         if asked.ticket.realm == self.me.realm() {
-            return Err(Refusal::TicketRefused { detail: "it is this realm's own".to_owned() });
+            return Err(Refusal::TicketRefused {
+                detail: "it is this realm's own".to_owned(),
+            });
         }
         match asked.ticket.kind {
-            TicketKind::Peer(_) if !self.me.is_root() => {
-                Err(Refusal::NotRoot { scope: self.me.scope() })
-            }
+            TicketKind::Peer(_) if !self.me.is_root() => Err(Refusal::NotRoot {
+                scope: self.me.scope(),
+            }),
             TicketKind::Peer(_) => Ok(()),
             TicketKind::Child(_) => match self.bound_by() {
                 Some(what) => Err(Refusal::NotFree { what }),
@@ -197,7 +251,9 @@ impl Node {
 
     /// The inviter has shown who it is: asks, if that is who the ticket names.
     pub(crate) fn ask_to_join(&mut self, link: LinkId) {
-        let Some((_, asked)) = self.joining(link) else { return };
+        let Some((_, asked)) = self.joining(link) else {
+            return;
+        };
         let ticket = &asked.ticket;
         let chain = self.links.get(&link).and_then(|link| link.chain.as_ref());
         let named = chain.is_some_and(|chain| {
@@ -219,16 +275,28 @@ impl Node {
     }
 
     pub(crate) fn join_failed(&mut self, control: ControlId, detail: &str) {
-        self.refuse(control, Refusal::Unreachable { detail: detail.to_owned() });
+        self.refuse(
+            control,
+            Refusal::Unreachable {
+                detail: detail.to_owned(),
+            },
+        );
     }
 
     pub(crate) fn join_refused(&mut self, link: LinkId, detail: &str) {
-        let Some((control, _)) = self.joining(link) else { return };
+        let Some((control, _)) = self.joining(link) else {
+            return;
+        };
         let dial = self.links.get(&link).and_then(|link| link.dial);
         if let Some(dial) = dial {
             self.dials.remove(&dial);
         }
-        self.refuse(control, Refusal::TicketRefused { detail: detail.to_owned() });
+        self.refuse(
+            control,
+            Refusal::TicketRefused {
+                detail: detail.to_owned(),
+            },
+        );
     }
 
     pub(crate) fn handle_offer(&mut self, link: LinkId, offer: Offer) {
@@ -251,7 +319,9 @@ impl Node {
     ) {
         let joining = self.joining(link).map(|(_, asked)| asked.clone());
         let renewing = self.routes.relation(link) == Some(&Relation::Parent);
-        let Ok(claimed) = cert.peek() else { return self.counters.refuse(Refused::Malformed) };
+        let Ok(claimed) = cert.peek() else {
+            return self.counters.refuse(Refused::Malformed);
+        };
         let label_agreed = match joining.as_ref().map(|asked| &asked.ticket.kind) {
             Some(TicketKind::Child(label)) => claimed.label == *label,
             Some(TicketKind::Peer(_)) => false,
@@ -259,7 +329,11 @@ impl Node {
         };
         let mine = claimed.child == self.me.realm() && claimed.child_node == self.me.node();
         let theirs = claimed.parent == parent.realm() && claimed.parent_node == parent.node();
-        if !(label_agreed && mine && theirs && verify_first(&cert, parent.node().as_bytes()).is_ok()) {
+        if !(label_agreed
+            && mine
+            && theirs
+            && verify_first(&cert, parent.node().as_bytes()).is_ok())
+        {
             self.counters.refuse(Refused::Certificate);
             return self.join_refused(link, "the certificate offered is not what was agreed");
         }
@@ -267,7 +341,10 @@ impl Node {
         let held = self.kin.parent.as_ref();
         let addresses = joining.as_ref().map(|asked| asked.ticket.addresses.clone());
         let petname = joining.as_ref().map(|asked| {
-            asked.petname.clone().unwrap_or_else(|| asked.ticket.petname.clone())
+            asked
+                .petname
+                .clone()
+                .unwrap_or_else(|| asked.ticket.petname.clone())
         });
         let (Some(addresses), Some(petname)) = (
             addresses.or_else(|| held.map(|held| held.addresses.clone())),
@@ -290,7 +367,10 @@ impl Node {
         if let Some(asked) = joining {
             self.allow_patterns(&parent.place().scope(), &asked.allow);
         }
-        let accept = Accept { child_cert: Some(cert), peering: None };
+        let accept = Accept {
+            child_cert: Some(cert),
+            peering: None,
+        };
         self.send_promise(link, &Frame::Accept(accept));
     }
 
@@ -301,7 +381,12 @@ impl Node {
         self.chain_changed();
     }
 
-    fn take_peering(&mut self, link: LinkId, inviter: &VerifiedChain, mut peering: Signed<Peering>) {
+    fn take_peering(
+        &mut self,
+        link: LinkId,
+        inviter: &VerifiedChain,
+        mut peering: Signed<Peering>,
+    ) {
         let Some((_, asked)) = self.joining(link) else {
             return self.counters.refuse(Refused::NotAdmitted);
         };
@@ -319,17 +404,25 @@ impl Node {
             return self.join_refused(link, "the peering offered is not what was agreed");
         }
         self.me.signer().sign(&mut peering);
-        let petname = asked.petname.clone().unwrap_or_else(|| asked.ticket.petname.clone());
+        let petname = asked
+            .petname
+            .clone()
+            .unwrap_or_else(|| asked.ticket.petname.clone());
         let addresses = asked.ticket.addresses.clone();
         self.write_peer(inviter, petname, peering.clone(), addresses);
         self.allow_patterns(&inviter.place().scope(), &asked.allow);
-        let accept = Accept { child_cert: None, peering: Some(peering) };
+        let accept = Accept {
+            child_cert: None,
+            peering: Some(peering),
+        };
         self.send_promise(link, &Frame::Accept(accept));
     }
 
     /// The inviter has stored the record: the join is done.
     pub(crate) fn handle_joined(&mut self, link: LinkId, joined: &Joined) {
-        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else { return };
+        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else {
+            return;
+        };
         let parent = self.kin.parent.as_ref();
         let as_child = parent.is_some_and(|parent| {
             parent.child_cert.digest() == joined.record && parent.node == chain.node()
@@ -392,13 +485,22 @@ impl Node {
         if held.uses == 0 && !again {
             return Err("the ticket has been used up");
         }
-        self.may_issue().map_err(|_| "the inviter cannot issue certificates now")?;
+        self.may_issue()
+            .map_err(|_| "the inviter cannot issue certificates now")?;
         let kind = held.ticket.kind.clone();
         let given = held.petname.clone();
         let resource = self.me.scope();
-        let principal = Scope { root: joiner.realm(), path: RealmPath::ROOT };
+        let principal = Scope {
+            root: joiner.realm(),
+            path: RealmPath::ROOT,
+        };
         // The ticket is the permission; policy can only take it away.
-        if self.rules.forbids(Action::Join, &principal, Resource::Realm(&resource), self.wall()) {
+        if self.rules.forbids(
+            Action::Join,
+            &principal,
+            Resource::Realm(&resource),
+            self.wall(),
+        ) {
             return Err("the inviter's policy forbids it");
         }
         let offered = match kind {
@@ -419,7 +521,9 @@ impl Node {
         if held.is_some_and(|held| held.realm != child.realm() && held.accepted) {
             return Err("the label belongs to another realm by now");
         }
-        let epoch = held.and_then(|held| held.child_cert.peek().ok()).map_or(0, |cert| cert.epoch);
+        let epoch = held
+            .and_then(|held| held.child_cert.peek().ok())
+            .map_or(0, |cert| cert.epoch);
         let (rate, burst) = limits::CHILD_RATE;
         let now = self.wall();
         let mut cert = Signed::unsigned(&ChildCert {
@@ -439,7 +543,11 @@ impl Node {
             epoch: epoch.saturating_add(1),
         });
         self.me.signer().sign(&mut cert);
-        Ok(Offered::Child { ticket, label, cert })
+        Ok(Offered::Child {
+            ticket,
+            label,
+            cert,
+        })
     }
 
     fn offer_peer(
@@ -470,11 +578,17 @@ impl Node {
             acceptor_node: peer.node(),
         });
         self.me.signer().sign(&mut peering);
-        Ok(Offered::Peer { ticket: join.ticket, petname, peering })
+        Ok(Offered::Peer {
+            ticket: join.ticket,
+            petname,
+            peering,
+        })
     }
 
     fn send_offer(&mut self, link: LinkId, offered: Offered) {
-        let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) else { return };
+        let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) else {
+            return;
+        };
         let (child_cert, peering) = match &offered {
             Offered::Child { cert, .. } => (Some(cert.clone()), None),
             Offered::Peer { peering, .. } => (None, Some(peering.clone())),
@@ -482,7 +596,14 @@ impl Node {
         if let Some(held) = self.links.get_mut(&link) {
             held.offered = Some(offered);
         }
-        self.send_promise(link, &Frame::Offer(Offer { child_cert, peering, chain }));
+        self.send_promise(
+            link,
+            &Frame::Offer(Offer {
+                child_cert,
+                peering,
+                chain,
+            }),
+        );
     }
 
     /// Offers a child a new certificate for the label it holds.
@@ -490,7 +611,9 @@ impl Node {
         if self.may_issue().is_err() {
             return;
         }
-        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else { return };
+        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else {
+            return;
+        };
         if let Ok(offered) = self.offer_child(&chain, label.clone(), None) {
             self.send_offer(link, offered);
         }
@@ -498,27 +621,49 @@ impl Node {
 
     fn next_serial(&mut self) -> u64 {
         self.kin.serial = self.kin.serial.saturating_add(1);
-        self.put(Table::Standing, standing::SERIAL, state::write(&self.kin.serial));
+        self.put(
+            Table::Standing,
+            standing::SERIAL,
+            state::write(&self.kin.serial),
+        );
         self.kin.serial
     }
 
     pub(crate) fn handle_accept(&mut self, link: LinkId, accept: Accept) {
-        let Some(held) = self.links.get_mut(&link) else { return };
+        let Some(held) = self.links.get_mut(&link) else {
+            return;
+        };
         let (Some(offered), Some(chain)) = (held.offered.take(), held.chain.clone()) else {
             return self.counters.refuse(Refused::Unasked);
         };
         let stored = match (offered, accept.child_cert, accept.peering) {
-            (Offered::Child { ticket, label, cert }, Some(signed), None) => {
-                self.accept_child(link, &chain, (ticket, label, cert), signed)
-            }
-            (Offered::Peer { ticket, petname, peering }, None, Some(signed)) => {
-                self.accept_peer(link, &chain, (ticket, petname, peering), signed)
-            }
+            (
+                Offered::Child {
+                    ticket,
+                    label,
+                    cert,
+                },
+                Some(signed),
+                None,
+            ) => self.accept_child(link, &chain, (ticket, label, cert), signed),
+            (
+                Offered::Peer {
+                    ticket,
+                    petname,
+                    peering,
+                },
+                None,
+                Some(signed),
+            ) => self.accept_peer(link, &chain, (ticket, petname, peering), signed),
             _ => false,
         };
         if !stored {
             self.counters.refuse(Refused::Certificate);
-            self.close(link, Some(FailureCode::BadCertificate), "not what was offered");
+            self.close(
+                link,
+                Some(FailureCode::BadCertificate),
+                "not what was offered",
+            );
         }
     }
 
@@ -540,7 +685,11 @@ impl Node {
             child_cert: signed,
         };
         let digest = record.child_cert.digest();
-        self.put(Table::Children, label.as_str().as_bytes(), state::write(&record));
+        self.put(
+            Table::Children,
+            label.as_str().as_bytes(),
+            state::write(&record),
+        );
         self.kin.children.insert(label.clone(), record);
         self.routes.know_child(label.clone());
         self.use_ticket(ticket, child, &label);
@@ -569,17 +718,27 @@ impl Node {
 
     fn use_ticket(&mut self, ticket: Option<TicketId>, joiner: &VerifiedChain, name: &Label) {
         let Some(id) = ticket else { return };
-        let Some(held) = self.kin.tickets.get_mut(&id) else { return };
+        let Some(held) = self.kin.tickets.get_mut(&id) else {
+            return;
+        };
         if !held.used_by.contains(&joiner.realm()) {
             held.uses = held.uses.saturating_sub(1);
             held.used_by.push(joiner.realm());
         }
-        let (row, allow, kind) = (state::write(held), held.allow.clone(), held.ticket.kind.clone());
+        let (row, allow, kind) = (
+            state::write(held),
+            held.allow.clone(),
+            held.ticket.kind.clone(),
+        );
         self.put(Table::Tickets, &ticket_row(&id), row);
         let caller = match kind {
             TicketKind::Child(_) => {
                 let path = self.me.path().child(name.clone());
-                path.map(|path| Scope { root: self.me.root(), path }).ok()
+                path.map(|path| Scope {
+                    root: self.me.root(),
+                    path,
+                })
+                .ok()
             }
             TicketKind::Peer(_) => Some(joiner.place().scope()),
         };
@@ -620,10 +779,16 @@ impl Node {
 
     /// Asks the parent for a new certificate once the one held is old enough.
     pub(crate) fn renew_child_cert(&mut self) {
-        let Some(cert) = self.me.parent_cert() else { return };
-        let (Ok(held), digest) = (cert.peek(), cert.digest()) else { return };
+        let Some(cert) = self.me.parent_cert() else {
+            return;
+        };
+        let (Ok(held), digest) = (cert.peek(), cert.digest()) else {
+            return;
+        };
         let age = self.wall().since(held.not_before);
-        let Some(link) = self.routes.link_to(&Relation::Parent) else { return };
+        let Some(link) = self.routes.link_to(&Relation::Parent) else {
+            return;
+        };
         if age >= limits::CHILD_RENEW_MS {
             let renew = realm_protocol::link::Renew { held: Some(digest) };
             self.send(link, &Frame::Renew(renew));
@@ -634,5 +799,9 @@ impl Node {
 /// A grant of everything: policy narrows it.
 fn whole_tree() -> Grant {
     let (rate, burst) = limits::PEER_RATE;
-    Grant { scopes: vec![RealmPath::ROOT], rate: u64::from(rate), burst: u64::from(burst) }
+    Grant {
+        scopes: vec![RealmPath::ROOT],
+        rate: u64::from(rate),
+        burst: u64::from(burst),
+    }
 }

@@ -34,14 +34,29 @@ impl Kin {
         name: &Label,
         above: &[(Label, RealmId)],
     ) -> Result<RealmId, Refusal> {
-        let given = || above.iter().find(|(given, _)| given == name).map(|(_, root)| *root);
-        self.petnames.get(name).copied().or_else(given).ok_or_else(|| {
-            let known = self.petnames.keys().chain(above.iter().map(|(name, _)| name));
-            let mut known: Vec<Label> = known.cloned().collect();
-            known.sort();
-            known.dedup();
-            Refusal::UnknownPetname { name: name.clone(), known }
-        })
+        let given = || {
+            above
+                .iter()
+                .find(|(given, _)| given == name)
+                .map(|(_, root)| *root)
+        };
+        self.petnames
+            .get(name)
+            .copied()
+            .or_else(given)
+            .ok_or_else(|| {
+                let known = self
+                    .petnames
+                    .keys()
+                    .chain(above.iter().map(|(name, _)| name));
+                let mut known: Vec<Label> = known.cloned().collect();
+                known.sort();
+                known.dedup();
+                Refusal::UnknownPetname {
+                    name: name.clone(),
+                    known,
+                }
+            })
     }
 
     /// What a root is called here; its id's text where it has no name.
@@ -49,27 +64,41 @@ impl Kin {
         let pinned = self.petnames.iter().find(|(_, root)| **root == scope.root);
         let pinned = pinned.map(|(name, _)| name);
         let name = pinned.or_else(|| {
-            above.iter().find(|(_, root)| *root == scope.root).map(|(name, _)| name)
+            above
+                .iter()
+                .find(|(_, root)| *root == scope.root)
+                .map(|(name, _)| name)
         });
         match name {
-            Some(name) => {
-                RealmName { petname: name.clone(), path: scope.path.clone() }.to_string()
+            Some(name) => RealmName {
+                petname: name.clone(),
+                path: scope.path.clone(),
             }
+            .to_string(),
             None => scope.to_string(),
         }
     }
 
     /// The petname of a root pinned here.
     pub(crate) fn petname_of(&self, root: RealmId) -> Option<&Label> {
-        self.petnames.iter().find(|(_, pinned)| **pinned == root).map(|(name, _)| name)
+        self.petnames
+            .iter()
+            .find(|(_, pinned)| **pinned == root)
+            .map(|(name, _)| name)
     }
 
     /// The scopes of this realm's tree that a peer's tree may address.
     pub(crate) fn peer_scopes(&self, me: RealmId, peer: RealmId) -> Vec<RealmPath> {
-        let peering = self.peers.get(&peer).and_then(|peer| peer.peering.peek().ok());
+        let peering = self
+            .peers
+            .get(&peer)
+            .and_then(|peer| peer.peering.peek().ok());
         peering.map_or_else(Vec::new, |peering| {
-            let grant =
-                if peering.inviter == me { peering.from_inviter } else { peering.from_acceptor };
+            let grant = if peering.inviter == me {
+                peering.from_inviter
+            } else {
+                peering.from_acceptor
+            };
             grant.scopes
         })
     }

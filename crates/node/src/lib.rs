@@ -18,12 +18,12 @@ mod inbound;
 mod io;
 mod join;
 mod kin;
-mod recover;
 mod links;
 mod node;
 mod outbound;
 mod outbox;
 mod records;
+mod recover;
 mod relay;
 mod resolve;
 mod rules;
@@ -37,8 +37,8 @@ mod views;
 
 pub use config::{Config, Founding, Keys, Recovered};
 pub use control::{
-    AllowAsked, Allowed, ApplyReport, CallFailure, ContractsOf, Invocation, InviteAsked, Invited,
-    InviteKind, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,
+    AllowAsked, Allowed, ApplyReport, CallFailure, ContractsOf, InviteAsked, InviteKind, Invited,
+    Invocation, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,
 };
 pub use counters::{Counters, Refused};
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};

@@ -52,7 +52,10 @@ impl Redials {
     }
 
     fn delay_ms(&mut self, target: &Target, random: u64) -> u64 {
-        self.0.entry(target.clone()).or_insert(Backoff::RECONNECT).delay_ms(random)
+        self.0
+            .entry(target.clone())
+            .or_insert(Backoff::RECONNECT)
+            .delay_ms(random)
     }
 }
 
@@ -72,8 +75,12 @@ impl Node {
             settled: None,
         };
         self.links.insert(id, link);
-        self.timers.set(Timer::Admission(id), self.now.tick.plus(limits::ADMISSION_MS));
-        self.timers.set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
+        self.timers.set(
+            Timer::Admission(id),
+            self.now.tick.plus(limits::ADMISSION_MS),
+        );
+        self.timers
+            .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
         self.greet(id);
     }
 
@@ -97,7 +104,9 @@ impl Node {
     pub(crate) fn handle_link_down(&mut self, id: LinkId) {
         self.timers.cancel(&Timer::Beat(id));
         self.timers.cancel(&Timer::Admission(id));
-        let Some(link) = self.links.remove(&id) else { return };
+        let Some(link) = self.links.remove(&id) else {
+            return;
+        };
         let relation = self.routes.remove(id, self.now.tick);
         if let Some(dial) = link.dial {
             self.dial_is_over(dial, "the link was closed");
@@ -128,7 +137,11 @@ impl Node {
 
     /// Dials a parent or peer after a while, if this side is the one that dials.
     pub(crate) fn schedule_redial(&mut self, target: Target) {
-        if self.stopping || self.addresses_of(&target).is_none_or(|(_, known)| known.is_empty()) {
+        if self.stopping
+            || self
+                .addresses_of(&target)
+                .is_none_or(|(_, known)| known.is_empty())
+        {
             return;
         }
         if self.timers.is_set(&Timer::Redial(target.clone())) {
@@ -136,7 +149,8 @@ impl Node {
         }
         let random = self.rng.next_u64();
         let delay = self.redials.delay_ms(&target, random);
-        self.timers.set(Timer::Redial(target), self.now.tick.plus(delay));
+        self.timers
+            .set(Timer::Redial(target), self.now.tick.plus(delay));
     }
 
     pub(crate) fn redial(&mut self, target: &Target) {
@@ -144,23 +158,33 @@ impl Node {
             Target::Parent => Relation::Parent,
             Target::Peer(root) => Relation::Peer(*root),
         };
-        let Some((node, addresses)) = self.addresses_of(target) else { return };
+        let Some((node, addresses)) = self.addresses_of(target) else {
+            return;
+        };
         if self.stopping || addresses.is_empty() || self.routes.link_to(&relation).is_some() {
             return;
         }
         let dial = self.next_dial();
         self.dials.insert(dial, Dialled::Keep(target.clone()));
-        self.out.emit(Effect::Dial { dial, node, addresses });
+        self.out.emit(Effect::Dial {
+            dial,
+            node,
+            addresses,
+        });
     }
 
     fn addresses_of(&self, target: &Target) -> Option<(NodeId, Vec<String>)> {
         match target {
-            Target::Parent => {
-                self.kin.parent.as_ref().map(|parent| (parent.node, parent.addresses.clone()))
-            }
-            Target::Peer(root) => {
-                self.kin.peers.get(root).map(|peer| (peer.node, peer.addresses.clone()))
-            }
+            Target::Parent => self
+                .kin
+                .parent
+                .as_ref()
+                .map(|parent| (parent.node, parent.addresses.clone())),
+            Target::Peer(root) => self
+                .kin
+                .peers
+                .get(root)
+                .map(|peer| (peer.node, peer.addresses.clone())),
         }
     }
 
@@ -173,12 +197,21 @@ impl Node {
         if self.links.get(&id).is_none_or(|link| link.admitted) {
             return self.counters.refuse(Refused::NotAdmitted);
         }
-        let Some(root) = hello.chain.links.first().map(|link| link.inception.realm_id()) else {
+        let Some(root) = hello
+            .chain
+            .links
+            .first()
+            .map(|link| link.inception.realm_id())
+        else {
             self.counters.refuse(Refused::Certificate);
             return self.close(id, None, "an empty chain");
         };
-        let checked = self.trust.check(&hello.chain, root, self.me.chain(), self.wall());
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let checked = self
+            .trust
+            .check(&hello.chain, root, self.me.chain(), self.wall());
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         let chain = match checked {
             Ok(chain) if chain.node() == link.node => chain,
             Ok(_) => {
@@ -221,20 +254,25 @@ impl Node {
 
     /// Lets a known neighbour in: routes lead over the link from here on.
     pub(crate) fn admit(&mut self, id: LinkId, relation: Relation, chain: VerifiedChain) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         let (rate, burst) = match &relation {
             Relation::Peer(_) => {
                 let (rate, burst) = limits::PEER_RATE;
                 (u64::from(rate), u64::from(burst))
             }
-            Relation::Child(_) => chain
-                .limits()
-                .map_or((u64::from(limits::CHILD_RATE.0), u64::from(limits::CHILD_RATE.1)), |limits| {
-                    (limits.rate, limits.burst)
-                }),
-            Relation::Parent | Relation::Direct(_) => {
-                (u64::from(limits::CHILD_RATE.0), u64::from(limits::CHILD_RATE.1))
-            }
+            Relation::Child(_) => chain.limits().map_or(
+                (
+                    u64::from(limits::CHILD_RATE.0),
+                    u64::from(limits::CHILD_RATE.1),
+                ),
+                |limits| (limits.rate, limits.burst),
+            ),
+            Relation::Parent | Relation::Direct(_) => (
+                u64::from(limits::CHILD_RATE.0),
+                u64::from(limits::CHILD_RATE.1),
+            ),
         };
         link.bucket.set(rate, burst, self.now.tick);
         link.admitted = true;
@@ -265,9 +303,8 @@ impl Node {
     /// A realm that is not known: it may join, or the link was dialled to join with.
     fn meet_stranger(&mut self, id: LinkId) {
         let dial = self.links.get(&id).and_then(|link| link.dial);
-        let joining = dial.is_some_and(|dial| {
-            matches!(self.dials.get(&dial), Some(Dialled::Join(..)))
-        });
+        let joining =
+            dial.is_some_and(|dial| matches!(self.dials.get(&dial), Some(Dialled::Join(..))));
         if joining {
             self.ask_to_join(id);
         } else if dial.is_some() {
@@ -284,7 +321,9 @@ impl Node {
 
     /// Shows that this side lives, and closes the link if the other side does not.
     pub(crate) fn beat(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
         let silent = self.now.tick.since(link.last_heard);
         if link.admitted && silent > limits::BEAT_MS.saturating_mul(limits::BEATS_MISSED + 1) {
             tracing::info!(link = id.0, silent_ms = silent, "the neighbour is silent");
@@ -299,9 +338,16 @@ impl Node {
         }
         if link.admitted {
             let records = self.trust.digest(self.shared_with(id).as_ref());
-            self.send(id, &Frame::Beat(Beat { clock: self.wall(), records }));
+            self.send(
+                id,
+                &Frame::Beat(Beat {
+                    clock: self.wall(),
+                    records,
+                }),
+            );
         }
-        self.timers.set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
+        self.timers
+            .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
     }
 
     pub(crate) fn handle_beat(&mut self, id: LinkId, beat: &Beat) {
@@ -327,14 +373,18 @@ impl Node {
     }
 
     pub(crate) fn send(&mut self, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         link.last_sent = self.now.tick;
         self.out.emit(Effect::Send(id, frame.encode()));
     }
 
     /// Like [`Node::send`], but only once everything recorded so far is durable.
     pub(crate) fn send_promise(&mut self, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         link.last_sent = self.now.tick;
         self.out.promise(Effect::Send(id, frame.encode()));
     }
@@ -350,7 +400,13 @@ impl Node {
             return;
         }
         tracing::debug!(link = id.0, detail, "closing a link");
-        self.send(id, &Frame::Bye(Bye { code, detail: Some(detail.to_owned()) }));
+        self.send(
+            id,
+            &Frame::Bye(Bye {
+                code,
+                detail: Some(detail.to_owned()),
+            }),
+        );
         self.out.emit(Effect::Close(id));
         self.handle_link_down(id);
     }
@@ -358,7 +414,13 @@ impl Node {
     pub(crate) fn say_goodbye(&mut self) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
-            self.send(link, &Frame::Bye(Bye { code: None, detail: None }));
+            self.send(
+                link,
+                &Frame::Bye(Bye {
+                    code: None,
+                    detail: None,
+                }),
+            );
         }
     }
 

@@ -126,7 +126,8 @@ impl Node {
             Input::Received(link, bytes) => self.handle_frame(link, &bytes),
             Input::Unsent(link, bytes) => self.handle_unsent(link, &bytes),
             Input::BackendDone(call, result) => {
-                self.executor.backend_done(call, result, &self.registry, now);
+                self.executor
+                    .backend_done(call, result, &self.registry, now);
             }
             Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
             Input::Persisted(seq) => self.out.persisted(seq),
@@ -143,10 +144,14 @@ impl Node {
 
     /// When [`Node::handle_timeout`] wants to be called at the latest.
     pub fn poll_timeout(&self) -> Option<Tick> {
-        [self.timers.next(), self.executor.poll_timeout(), self.waiting.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.timers.next(),
+            self.executor.poll_timeout(),
+            self.waiting.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -205,7 +210,8 @@ impl Node {
 
     /// Writes a record that the store forgets by itself after `until`.
     pub(crate) fn put_until(&mut self, table: Table, key: &[u8], value: Vec<u8>, until: Timestamp) {
-        self.out.change(Change::PutUntil(table, key.to_vec(), value, until));
+        self.out
+            .change(Change::PutUntil(table, key.to_vec(), value, until));
     }
 
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) {
@@ -218,7 +224,8 @@ impl Node {
     }
 
     pub(crate) fn refuse(&mut self, id: ControlId, refusal: Refusal) {
-        self.out.emit(Effect::Respond(id, Response::Refused(refusal)));
+        self.out
+            .emit(Effect::Respond(id, Response::Refused(refusal)));
     }
 
     pub(crate) fn next_dial(&mut self) -> DialId {

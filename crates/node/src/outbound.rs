@@ -149,14 +149,20 @@ impl Node {
             message: message.to_owned(),
             details: Vec::new(),
         };
-        self.executor.invoke_done(call, Err(error), &self.registry, self.now);
+        self.executor
+            .invoke_done(call, Err(error), &self.registry, self.now);
     }
 
     fn start_call(&mut self, call: CallId, scope: Scope, invoke: Invoke, timeout_ms: u64) {
         let timeout_ms = timeout_ms.clamp(1, limits::CALL_MAX_MS);
         let me = self.me.scope();
-        let resource = Resource::Loop { owner: &scope, id: &invoke.address.loop_id };
-        let permit = self.rules.decide(Action::Invoke, &me, resource, false, self.wall());
+        let resource = Resource::Loop {
+            owner: &scope,
+            id: &invoke.address.loop_id,
+        };
+        let permit = self
+            .rules
+            .decide(Action::Invoke, &me, resource, false, self.wall());
         let over = self.calls.len() >= self.config.max_calls;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
         let out = OutCall {
@@ -172,8 +178,10 @@ impl Node {
         self.record_started(call);
         if let Err(denial) = permit {
             let reference = self.remember_denial(denial);
-            let mut failure =
-                CallFailure::new(FailureCode::Denied, "this realm's own policy denies the call");
+            let mut failure = CallFailure::new(
+                FailureCode::Denied,
+                "this realm's own policy denies the call",
+            );
             failure.reference = Some(reference);
             failure.from = Some(me);
             return self.end_call(call, Err(failure));
@@ -191,7 +199,9 @@ impl Node {
 
     /// Makes the next attempt of a call: resolves first where the chain is not known.
     pub(crate) fn try_call(&mut self, call: CallId) {
-        let Some(out) = self.calls.get(&call) else { return };
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
         if out.sent.is_some() {
             return;
         }
@@ -218,14 +228,19 @@ impl Node {
         kem: &realm_protocol::records::KemRecord,
     ) {
         let now = self.now;
-        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
         out.attempts = out.attempts.saturating_add(1);
         let left = now.tick.until(out.deadline).as_millis();
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
         let (kind, content) = match &out.task {
             Task::Invoke(invoke) => (Kind::Call, cbor::encode(&call_body(invoke, call, left))),
             Task::Contracts(task) => {
-                let asked = ContractsAsked { loop_id: task.loop_id.clone(), after: task.after() };
+                let asked = ContractsAsked {
+                    loop_id: task.loop_id.clone(),
+                    after: task.after(),
+                };
                 (Kind::Contracts, cbor::encode(&asked))
             }
         };
@@ -263,8 +278,16 @@ impl Node {
         if self.introduced.len() > limits::CHAINS {
             self.introduced.pop_first();
         }
-        let pending = Pending::Call { call, reply_key: sealed.reply_key, to: scope };
-        if self.waiting.insert(sealed.digest, deadline, pending).is_err() {
+        let pending = Pending::Call {
+            call,
+            reply_key: sealed.reply_key,
+            to: scope,
+        };
+        if self
+            .waiting
+            .insert(sealed.digest, deadline, pending)
+            .is_err()
+        {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
             return self.end_call(call, Err(failure));
         }
@@ -282,7 +305,9 @@ impl Node {
 
     /// An attempt has had its time, or the time to wait before the next is over.
     pub(crate) fn attempt_is_over(&mut self, call: CallId) {
-        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
         if out.deadline <= self.now.tick {
             return self.call_timed_out(call);
         }
@@ -305,11 +330,16 @@ impl Node {
     /// An attempt came to nothing: tries again where that can help.
     pub(crate) fn attempt_failed(&mut self, call: CallId, failure: CallFailure) {
         let random = self.rng.next_u64();
-        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
         if let Some(digest) = out.sent.take() {
             self.waiting.take(&digest);
         }
-        let stale = matches!(failure.code, FailureCode::UnknownKey | FailureCode::BadCertificate);
+        let stale = matches!(
+            failure.code,
+            FailureCode::UnknownKey | FailureCode::BadCertificate
+        );
         let passing = matches!(
             failure.code,
             FailureCode::Offline
@@ -321,13 +351,18 @@ impl Node {
         if !(stale || passing) || out.attempts >= limits::ATTEMPTS {
             return self.end_call(call, Err(failure));
         }
-        let wait = failure.retry_after_ms.unwrap_or(0).saturating_add(out.backoff.delay_ms(random));
+        let wait = failure
+            .retry_after_ms
+            .unwrap_or(0)
+            .saturating_add(out.backoff.delay_ms(random));
         let again = self.now.tick.plus(if stale { 0 } else { wait });
         if again >= out.deadline {
             return self.end_call(call, Err(failure));
         }
         // An unanswered resolution counts as an attempt, or a silent realm would be asked forever.
-        out.attempts = out.attempts.saturating_add(u32::from(!stale && out.last.is_some()));
+        out.attempts = out
+            .attempts
+            .saturating_add(u32::from(!stale && out.last.is_some()));
         out.last = Some(failure);
         let scope = out.scope.clone();
         if stale {
@@ -338,7 +373,10 @@ impl Node {
 
     /// A link came up: calls that wait for a better time are tried at once.
     pub(crate) fn calls_gained_link(&mut self) {
-        let waiting = self.calls.iter().filter(|(_, out)| out.sent.is_none() && out.last.is_some());
+        let waiting = self
+            .calls
+            .iter()
+            .filter(|(_, out)| out.sent.is_none() && out.last.is_some());
         let waiting: Vec<CallId> = waiting.map(|(call, _)| *call).collect();
         for call in waiting {
             self.timers.set(Timer::Attempt(call), self.now.tick);
@@ -396,7 +434,9 @@ impl Node {
         result: Result<Value, CallFailure>,
         answered: Answered,
     ) {
-        let Some(out) = self.calls.get_mut(&call) else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
         if let Some(digest) = out.sent.take() {
             self.waiting.take(&digest);
         }
@@ -404,7 +444,9 @@ impl Node {
         if matches!(&out.task, Task::Invoke(invoke) if invoke.origin != Origin::Frame) {
             self.record_ended(call, &result, &answered);
         }
-        let Some(out) = self.calls.remove(&call) else { return };
+        let Some(out) = self.calls.remove(&call) else {
+            return;
+        };
         match out.task {
             Task::Contracts(task) => {
                 if let Err(failure) = result {
@@ -418,7 +460,8 @@ impl Node {
                         message: failure.message,
                         details: failure.details,
                     });
-                    self.executor.invoke_done(call, result, &self.registry, self.now);
+                    self.executor
+                        .invoke_done(call, result, &self.registry, self.now);
                 }
                 Origin::Control(control) => {
                     let invocation = Invocation {
@@ -443,14 +486,18 @@ impl Node {
 
     /// Takes a call back: the callee is told, the caller hears `Cancelled`.
     pub(crate) fn cancel_call(&mut self, call: CallId, reason: &str) {
-        let Some(out) = self.calls.get(&call) else { return };
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
         let now = self.wall();
         if out.attempts > 0 && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
             let chain = self.trust.chain(&scope, now).cloned();
             let known = chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)));
             if let Some((chain, kem)) = known {
-                let cancel = realm_protocol::message::Cancel { reason: Some(reason.to_owned()) };
+                let cancel = realm_protocol::message::Cancel {
+                    reason: Some(reason.to_owned()),
+                };
                 let content = cbor::encode(&cancel);
                 let source = self.me.place().clone();
                 let outgoing = Outgoing {
@@ -479,7 +526,9 @@ impl Node {
     // The trace of calls that no run of the executor holds.
 
     fn record_started(&mut self, call: CallId) {
-        let Some(run) = self.outgoing_run(call, Status::Running) else { return };
+        let Some(run) = self.outgoing_run(call, Status::Running) else {
+            return;
+        };
         let payload = json!({"loopId": run.loop_id, "realm": run.peer});
         self.out.change(Change::Run(run));
         self.note_call(call, "call.started", &payload);
@@ -506,7 +555,9 @@ impl Node {
             }
         };
         self.note_call(call, kind, &payload);
-        let Some(mut run) = self.outgoing_run(call, status) else { return };
+        let Some(mut run) = self.outgoing_run(call, status) else {
+            return;
+        };
         run.ended = Some(self.wall());
         run.version.clone_from(&answered.version);
         match result {
@@ -521,7 +572,9 @@ impl Node {
 
     fn outgoing_run(&self, call: CallId, status: Status) -> Option<Run> {
         let out = self.calls.get(&call)?;
-        let Task::Invoke(invoke) = &out.task else { return None };
+        let Task::Invoke(invoke) = &out.task else {
+            return None;
+        };
         if invoke.origin == Origin::Frame {
             return None;
         }
@@ -545,11 +598,16 @@ impl Node {
     /// Adds an event to the trace of the run that a call belongs to.
     fn note_call(&mut self, call: CallId, kind: &str, payload: &Value) {
         let at = self.now.wall;
-        let Some(out) = self.calls.get_mut(&call) else { return };
-        let Task::Invoke(invoke) = &mut out.task else { return };
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let Task::Invoke(invoke) = &mut out.task else {
+            return;
+        };
         if invoke.origin == Origin::Frame {
             let run = invoke.run;
-            self.executor.record(run, call, kind, payload.clone(), self.now);
+            self.executor
+                .record(run, call, kind, payload.clone(), self.now);
             return;
         }
         let event = Event {
@@ -583,7 +641,10 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
         timeout_ms,
         depth: invoke.depth,
         caller: invoke.caller.clone(),
-        parent: Some(TraceParent { run: invoke.run, frame: call }),
+        parent: Some(TraceParent {
+            run: invoke.run,
+            frame: call,
+        }),
     }
 }
 

@@ -21,7 +21,11 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(last: JournalSeq) -> Self {
-        Self { last, durable: last, ..Self::default() }
+        Self {
+            last,
+            durable: last,
+            ..Self::default()
+        }
     }
 
     /// Adds a change to this turn's entry.
@@ -43,9 +47,16 @@ impl Outbox {
     pub(crate) fn end_turn(&mut self) {
         if !self.changes.is_empty() {
             self.last = JournalSeq(self.last.0.saturating_add(1));
-            let entry = Entry { changes: std::mem::take(&mut self.changes) };
-            let urgency = if self.promises.is_empty() { Urgency::Soon } else { Urgency::Now };
-            self.ready.push_back(Effect::Record(self.last, entry, urgency));
+            let entry = Entry {
+                changes: std::mem::take(&mut self.changes),
+            };
+            let urgency = if self.promises.is_empty() {
+                Urgency::Soon
+            } else {
+                Urgency::Now
+            };
+            self.ready
+                .push_back(Effect::Record(self.last, entry, urgency));
         }
         for promise in std::mem::take(&mut self.promises) {
             if self.failed {
@@ -61,8 +72,13 @@ impl Outbox {
     /// Releases the promises that rest on nothing later than `seq`.
     pub(crate) fn persisted(&mut self, seq: JournalSeq) {
         self.durable = self.durable.max(seq);
-        while self.held.front().is_some_and(|(rests_on, _)| *rests_on <= self.durable) {
-            self.ready.extend(self.held.pop_front().map(|(_, effect)| effect));
+        while self
+            .held
+            .front()
+            .is_some_and(|(rests_on, _)| *rests_on <= self.durable)
+        {
+            self.ready
+                .extend(self.held.pop_front().map(|(_, effect)| effect));
         }
     }
 
@@ -70,7 +86,8 @@ impl Outbox {
     pub(crate) fn fail(&mut self) {
         self.failed = true;
         let held = std::mem::take(&mut self.held);
-        self.ready.extend(held.into_iter().filter_map(|(_, effect)| broken(effect)));
+        self.ready
+            .extend(held.into_iter().filter_map(|(_, effect)| broken(effect)));
     }
 
     pub(crate) fn has_failed(&self) -> bool {

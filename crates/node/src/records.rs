@@ -2,8 +2,7 @@
 
 use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    RealmId, Scope,
-    cbor,
+    RealmId, Scope, cbor,
     journal::Table,
     link::{Frame, Records, Renew},
     records::{Chain, Petname, PolicyRecord, RevocationList, Signed},
@@ -27,7 +26,12 @@ impl Node {
             _ => Vec::new(),
         };
         let scope = self.shared_with(id);
-        let mut frames = vec![Records { chain, policies, revocations: vec![], issuers: vec![] }];
+        let mut frames = vec![Records {
+            chain,
+            policies,
+            revocations: vec![],
+            issuers: vec![],
+        }];
         let mut size = 0;
         for stored in self.trust.lists(scope.as_ref()) {
             size += stored.list.payload.len() + cbor::encode(&stored.issuer).len();
@@ -53,8 +57,10 @@ impl Node {
     /// Tells every neighbour but one.
     pub(crate) fn share_records_but(&mut self, but: Option<LinkId>) {
         let admitted = self.links.iter().filter(|(_, link)| link.admitted);
-        let others: Vec<LinkId> =
-            admitted.map(|(id, _)| *id).filter(|id| Some(*id) != but).collect();
+        let others: Vec<LinkId> = admitted
+            .map(|(id, _)| *id)
+            .filter(|id| Some(*id) != but)
+            .collect();
         for id in others {
             self.share_records(id);
         }
@@ -64,13 +70,17 @@ impl Node {
     pub(crate) fn compare_records(&mut self, id: LinkId) {
         let theirs_about = match self.routes.relation(id) {
             Some(Relation::Parent) => None,
-            Some(Relation::Child(_) | Relation::Peer(_)) => {
-                self.links.get(&id).and_then(|link| link.chain.as_ref()).map(|c| c.place().scope())
-            }
+            Some(Relation::Child(_) | Relation::Peer(_)) => self
+                .links
+                .get(&id)
+                .and_then(|link| link.chain.as_ref())
+                .map(|c| c.place().scope()),
             _ => return,
         };
         let mine = self.trust.digest(theirs_about.as_ref());
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         if link.their_records == Some(mine) || link.settled == link.their_records {
             link.settled = link.their_records;
             return;
@@ -102,7 +112,9 @@ impl Node {
     }
 
     fn take_neighbours_chain(&mut self, id: LinkId, relation: &Relation, chain: &Chain) {
-        let Some(held) = self.links.get(&id).and_then(|link| link.chain.as_ref()) else { return };
+        let Some(held) = self.links.get(&id).and_then(|link| link.chain.as_ref()) else {
+            return;
+        };
         let (root, place) = (held.root(), held.place().clone());
         match self.trust.check(chain, root, self.me.chain(), self.wall()) {
             Ok(chain) if *chain.place() == place => {
@@ -125,10 +137,17 @@ impl Node {
         match relation {
             Relation::Parent => self.note_parent(chain),
             Relation::Child(label) => {
-                let Some(child) = self.kin.children.get_mut(label) else { return };
+                let Some(child) = self.kin.children.get_mut(label) else {
+                    return;
+                };
                 let known = child.chain.replace(chain.chain().clone());
-                let shown = chain.chain().links.last().and_then(|link| link.child_cert.clone());
-                if let Some(cert) = shown.filter(|cert| cert.digest() == child.child_cert.digest()) {
+                let shown = chain
+                    .chain()
+                    .links
+                    .last()
+                    .and_then(|link| link.child_cert.clone());
+                if let Some(cert) = shown.filter(|cert| cert.digest() == child.child_cert.digest())
+                {
                     child.child_cert = cert;
                     child.accepted = true;
                 }
@@ -138,7 +157,9 @@ impl Node {
                 }
             }
             Relation::Peer(root) => {
-                let Some(peer) = self.kin.peers.get_mut(root) else { return };
+                let Some(peer) = self.kin.peers.get_mut(root) else {
+                    return;
+                };
                 if peer.chain != *chain.chain() {
                     peer.chain = chain.chain().clone();
                     peer.node = chain.node();
@@ -151,7 +172,9 @@ impl Node {
     }
 
     fn note_parent(&mut self, chain: &VerifiedChain) {
-        let Some(parent) = self.kin.parent.as_mut() else { return };
+        let Some(parent) = self.kin.parent.as_mut() else {
+            return;
+        };
         if parent.chain == *chain.chain() {
             return;
         }
@@ -195,16 +218,29 @@ impl Node {
             if !ancestor.issue || policy.number <= self.rules.ceiling_number(depth) {
                 continue;
             }
-            let scope = Scope { root, path: ancestor.path.clone() };
-            let ceiling = StoredCeiling { record: record.clone(), scope };
+            let scope = Scope {
+                root,
+                path: ancestor.path.clone(),
+            };
+            let ceiling = StoredCeiling {
+                record: record.clone(),
+                scope,
+            };
             let row = state::write(&ceiling);
             match self.rules.set_ceiling(ceiling, &policy) {
                 Ok(()) => {
-                    self.put(Table::Ceilings, &[u8::try_from(depth).unwrap_or(u8::MAX)], row);
+                    self.put(
+                        Table::Ceilings,
+                        &[u8::try_from(depth).unwrap_or(u8::MAX)],
+                        row,
+                    );
                     news = true;
                 }
                 Err(problems) => {
-                    tracing::warn!(?problems, "a policy from above does not compile; kept the old");
+                    tracing::warn!(
+                        ?problems,
+                        "a policy from above does not compile; kept the old"
+                    );
                 }
             }
         }
@@ -229,13 +265,23 @@ impl Node {
 
     /// Signs this realm's word for the realms below anew.
     pub(crate) fn publish_policy(&mut self) {
-        let held = self.kin.policy.as_ref().and_then(|record| record.peek().ok());
+        let held = self
+            .kin
+            .policy
+            .as_ref()
+            .and_then(|record| record.peek().ok());
         let petnames = self.kin.petnames.iter();
         let petnames: Vec<Petname> = petnames
-            .map(|(name, root)| Petname { name: name.clone(), root: *root })
+            .map(|(name, root)| Petname {
+                name: name.clone(),
+                root: *root,
+            })
             .collect();
         let cedar = self.rules.subtree_text();
-        if held.as_ref().is_some_and(|held| held.cedar == cedar && held.petnames == petnames) {
+        if held
+            .as_ref()
+            .is_some_and(|held| held.cedar == cedar && held.petnames == petnames)
+        {
             return;
         }
         let mut record = Signed::unsigned(&PolicyRecord {
@@ -245,7 +291,11 @@ impl Node {
             petnames,
             created: self.wall(),
             node: self.me.node(),
-            above: self.rules.ceilings().last().map(|ceiling| ceiling.record.digest()),
+            above: self
+                .rules
+                .ceilings()
+                .last()
+                .map(|ceiling| ceiling.record.digest()),
         });
         self.me.signer().sign(&mut record);
         let row = state::write(&record);
@@ -255,21 +305,30 @@ impl Node {
     }
 
     fn take_revocations(&mut self, relation: &Relation, stored: StoredRevocations) -> bool {
-        let Some(root) = stored.issuer.links.first().map(|link| link.inception.realm_id()) else {
+        let Some(root) = stored
+            .issuer
+            .links
+            .first()
+            .map(|link| link.inception.realm_id())
+        else {
             return false;
         };
-        let Ok(issuer) = self.trust.check(&stored.issuer, root, self.me.chain(), self.wall())
+        let Ok(issuer) = self
+            .trust
+            .check(&stored.issuer, root, self.me.chain(), self.wall())
         else {
             return false;
         };
         let scope = issuer.place().scope();
         let theirs = match relation {
             Relation::Parent => true,
-            Relation::Child(label) => self
-                .me
-                .path()
-                .child(label.clone())
-                .is_ok_and(|path| Scope { root: self.me.root(), path }.contains(&scope)),
+            Relation::Child(label) => self.me.path().child(label.clone()).is_ok_and(|path| {
+                Scope {
+                    root: self.me.root(),
+                    path,
+                }
+                .contains(&scope)
+            }),
             Relation::Peer(peer) => *peer == root,
             Relation::Direct(_) => false,
         };
@@ -294,7 +353,9 @@ impl Node {
     /// Adds a serial to this realm's own list, signs it and tells everybody.
     pub(crate) fn revoke_serial(&mut self, serial: u64) {
         let me = self.me.realm();
-        let Some(chain) = self.me.chain().cloned() else { return };
+        let Some(chain) = self.me.chain().cloned() else {
+            return;
+        };
         let mut serials = self.trust.serials(me);
         serials.insert(serial);
         let mut list = Signed::unsigned(&RevocationList {
@@ -305,7 +366,10 @@ impl Node {
             node: self.me.node(),
         });
         self.me.signer().sign(&mut list);
-        let stored = StoredRevocations { list, issuer: chain.chain().clone() };
+        let stored = StoredRevocations {
+            list,
+            issuer: chain.chain().clone(),
+        };
         let row = state::write(&stored);
         if self.trust.revoke(stored, &chain).is_ok() {
             self.put(Table::Revocations, me.as_bytes(), row);
@@ -328,7 +392,11 @@ impl Node {
             .map(|(id, _)| *id)
             .collect();
         for id in fallen {
-            self.close(id, Some(realm_protocol::FailureCode::BadCertificate), "revoked");
+            self.close(
+                id,
+                Some(realm_protocol::FailureCode::BadCertificate),
+                "revoked",
+            );
         }
     }
 

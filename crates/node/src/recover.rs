@@ -60,11 +60,13 @@ impl Node {
     fn begin(&mut self) {
         self.timers.set(Timer::Upkeep, self.now.tick);
         if self.kin.parent.is_some() {
-            self.timers.set(Timer::Redial(Target::Parent), self.now.tick);
+            self.timers
+                .set(Timer::Redial(Target::Parent), self.now.tick);
         }
         let peers: Vec<RealmId> = self.kin.peers.keys().copied().collect();
         for root in peers {
-            self.timers.set(Timer::Redial(Target::Peer(root)), self.now.tick);
+            self.timers
+                .set(Timer::Redial(Target::Peer(root)), self.now.tick);
         }
     }
 
@@ -84,9 +86,14 @@ impl Node {
             self.trust.recover(stored);
         }
         if let Some(parent) = one::<ParentRecord>(rows, Table::Standing, standing::PARENT) {
-            let root = parent.chain.links.first().map(|link| link.inception.realm_id());
+            let root = parent
+                .chain
+                .links
+                .first()
+                .map(|link| link.inception.realm_id());
             if let Some(root) = root {
-                self.me.stand_under(root, &parent.chain, parent.child_cert.clone());
+                self.me
+                    .stand_under(root, &parent.chain, parent.child_cert.clone());
             }
             self.kin.parent = Some(parent);
         }
@@ -114,13 +121,15 @@ impl Node {
     }
 
     fn recover_policies(&mut self, rows: &Rows) {
-        let documents: BTreeMap<String, StoredPolicy> =
-            all::<StoredPolicy>(rows, Table::Policies)
-                .into_iter()
-                .filter_map(|(key, policy)| Some((String::from_utf8(key).ok()?, policy)))
-                .collect();
+        let documents: BTreeMap<String, StoredPolicy> = all::<StoredPolicy>(rows, Table::Policies)
+            .into_iter()
+            .filter_map(|(key, policy)| Some((String::from_utf8(key).ok()?, policy)))
+            .collect();
         if let Err(problems) = self.rules.set_documents(documents) {
-            tracing::error!(?problems, "the stored policies do not compile: everything is denied");
+            tracing::error!(
+                ?problems,
+                "the stored policies do not compile: everything is denied"
+            );
         }
         for (_, ceiling) in all::<StoredCeiling>(rows, Table::Ceilings) {
             if let Ok(record) = ceiling.record.peek()
@@ -164,9 +173,12 @@ impl Node {
             let root = RealmId::try_from(root.as_slice()).ok()?;
             Some((id, root, expires))
         });
-        self.replay.load(Timestamp::default(), replay.collect::<Vec<_>>());
+        self.replay
+            .load(Timestamp::default(), replay.collect::<Vec<_>>());
         for (_, stored) in all::<StoredKem>(rows, Table::Kem) {
-            let Ok(record) = stored.record.peek() else { continue };
+            let Ok(record) = stored.record.peek() else {
+                continue;
+            };
             self.me.hold_kem(HeldKem {
                 key: KemKey::from_secret(stored.secret),
                 not_after: record.not_after,
@@ -231,13 +243,15 @@ fn one<T: Wire>(rows: &Rows, table: Table, key: &[u8]) -> Option<T> {
 }
 
 fn text_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(realm_protocol::Label, T)> {
-    let parsed = rows.into_iter().filter_map(|(key, value)| {
-        Some((String::from_utf8(key).ok()?.parse().ok()?, value))
-    });
+    let parsed = rows
+        .into_iter()
+        .filter_map(|(key, value)| Some((String::from_utf8(key).ok()?.parse().ok()?, value)));
     parsed.collect()
 }
 
 fn id_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(RealmId, T)> {
     let parsed = rows.into_iter();
-    parsed.filter_map(|(key, value)| Some((RealmId::try_from(key.as_slice()).ok()?, value))).collect()
+    parsed
+        .filter_map(|(key, value)| Some((RealmId::try_from(key.as_slice()).ok()?, value)))
+        .collect()
 }

@@ -3,9 +3,8 @@
 use realm_crypto::{Outgoing, Verified, sign_clear};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, cbor, flags,
-    limits,
-    link::Frame,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, cbor,
+    flags, limits, link::Frame,
 };
 use realm_router::{LinkId, Next, Relation, forward_hop};
 
@@ -51,7 +50,8 @@ impl Node {
         let resource = Resource::Realm(&to);
         let now = self.wall();
         if let Err(denial) =
-            self.rules.decide(Action::Relay, &from, resource, header.is_answer(), now)
+            self.rules
+                .decide(Action::Relay, &from, resource, header.is_answer(), now)
         {
             self.counters.refuse(Refused::Denied);
             let reference = self.remember_denial(denial);
@@ -66,11 +66,19 @@ impl Node {
         match next {
             Next::Forward { link: out, phase } => self.forward(link, out, phase, envelope, &header),
             Next::Wait { until } => {
-                if !self.hold(Some(link), envelope.clone(), header.clone(), WaitsFor::Route, until) {
+                if !self.hold(
+                    Some(link),
+                    envelope.clone(),
+                    header.clone(),
+                    WaitsFor::Route,
+                    until,
+                ) {
                     self.fail_request(Some(link), &envelope, &header, FailureCode::Overloaded);
                 }
             }
-            Next::Offline => self.fail_request(Some(link), &envelope, &header, FailureCode::Offline),
+            Next::Offline => {
+                self.fail_request(Some(link), &envelope, &header, FailureCode::Offline)
+            }
             Next::NoRoute | Next::Deliver => {
                 self.fail_request(Some(link), &envelope, &header, FailureCode::NoRoute);
             }
@@ -112,7 +120,10 @@ impl Node {
         let now = self.wall();
         let scope = header.source.scope();
         if let Some(bytes) = envelope.chain.take() {
-            let known = self.trust.chain(&scope, now).is_some_and(|known| *known.bytes() == bytes);
+            let known = self
+                .trust
+                .chain(&scope, now)
+                .is_some_and(|known| *known.bytes() == bytes);
             if !known {
                 let wrong = |_| Unverified::Wrong(Refused::Certificate);
                 let chain = realm_protocol::link::read_chain(&bytes)
@@ -129,12 +140,21 @@ impl Node {
             envelope.chain = Some(bytes);
         }
         let epoch = self.trust.epoch();
-        let known = self.trust.chain(&scope, now).filter(|chain| *chain.place() == header.source);
+        let known = self
+            .trust
+            .chain(&scope, now)
+            .filter(|chain| *chain.place() == header.source);
         let Some(chain) = known.cloned() else {
             return Err(Unverified::Unknown(Box::new(envelope)));
         };
-        realm_crypto::verify_envelope(envelope, header.clone(), &chain, epoch, &mut self.trust.roots)
-            .map_err(|_| Unverified::Wrong(Refused::Signature))
+        realm_crypto::verify_envelope(
+            envelope,
+            header.clone(),
+            &chain,
+            epoch,
+            &mut self.trust.roots,
+        )
+        .map_err(|_| Unverified::Wrong(Refused::Signature))
     }
 
     /// Holds an envelope until its source's chain is known, and asks for it.
@@ -172,8 +192,13 @@ impl Node {
             return self.own_message_failed(envelope, code);
         }
         let retry_after_ms = (code == FailureCode::Overloaded).then_some(1_000);
-        let failure =
-            Failure { code, answers: envelope.digest(), reference, retry_after_ms, detail: None };
+        let failure = Failure {
+            code,
+            answers: envelope.digest(),
+            reference,
+            retry_after_ms,
+            detail: None,
+        };
         tracing::debug!(link = link.map(|link| link.0), %code, "failing a request");
         self.send_clear(
             Kind::Failure,
@@ -236,12 +261,7 @@ impl Node {
     }
 
     /// Sends a message of this realm's, at once or when everything recorded so far is durable.
-    pub(crate) fn launch_when(
-        &mut self,
-        mut envelope: Envelope,
-        header: Header,
-        release: Release,
-    ) {
+    pub(crate) fn launch_when(&mut self, mut envelope: Envelope, header: Header, release: Release) {
         let to = header.destination.scope();
         match self.routes.next(&to, None, None, self.now.tick) {
             Next::Forward { link, phase } => {
@@ -271,7 +291,11 @@ impl Node {
         let reference: String = reference.chars().take(10).collect();
         let now = self.wall();
         if let Ok(row) = serde_json::to_vec(&denial) {
-            self.put(realm_protocol::journal::Table::Denials, reference.as_bytes(), row);
+            self.put(
+                realm_protocol::journal::Table::Denials,
+                reference.as_bytes(),
+                row,
+            );
         }
         if let Some(over) = self.rules.remember_denial(reference.clone(), now, denial) {
             self.delete(realm_protocol::journal::Table::Denials, over.as_bytes());

@@ -39,8 +39,12 @@ impl Node {
         if under_way {
             return;
         }
-        let destination =
-            Place { root: scope.root, path: scope.path.clone(), realm: None, node: None };
+        let destination = Place {
+            root: scope.root,
+            path: scope.path.clone(),
+            realm: None,
+            node: None,
+        };
         let call = CallId::new(self.random());
         let content = cbor::encode(&Resolve { known: None });
         let sealed = self.seal_clear(Kind::Resolve, &destination, call, None, &content);
@@ -50,7 +54,11 @@ impl Node {
         };
         let deadline = self.now.tick.plus(RESOLVE_MS);
         let pending = Pending::Resolve(scope.clone());
-        if self.waiting.insert(envelope.digest(), deadline, pending).is_err() {
+        if self
+            .waiting
+            .insert(envelope.digest(), deadline, pending)
+            .is_err()
+        {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many questions open");
             return self.resolve_failed(&scope, &failure);
         }
@@ -70,13 +78,20 @@ impl Node {
     /// Takes an answer that proves itself. Who gave it does not matter.
     pub(crate) fn take_resolved(&mut self, _from: &Scope, resolved: Resolved) {
         let now = self.wall();
-        let Some(root) = resolved.chain.links.first().map(|link| link.inception.realm_id()) else {
+        let Some(root) = resolved
+            .chain
+            .links
+            .first()
+            .map(|link| link.inception.realm_id())
+        else {
             return self.counters.refuse(Refused::Malformed);
         };
         for list in resolved.revocations {
             self.take_resolved_revocations(list, &resolved.chain);
         }
-        let checked = self.trust.check(&resolved.chain, root, self.me.chain(), now);
+        let checked = self
+            .trust
+            .check(&resolved.chain, root, self.me.chain(), now);
         match checked {
             Ok(chain) => {
                 let scope = chain.place().scope();
@@ -88,7 +103,9 @@ impl Node {
                 tracing::debug!(%error, "a resolved chain does not stand");
                 self.counters.refuse(Refused::Certificate);
                 let scopes: Vec<Scope> = self.resolving.keys().cloned().collect();
-                let claimed = scopes.into_iter().find(|scope| claims(&resolved.chain, scope));
+                let claimed = scopes
+                    .into_iter()
+                    .find(|scope| claims(&resolved.chain, scope));
                 if let Some(scope) = claimed {
                     let message = format!("the chain of the realm does not stand: {error}");
                     let failure = CallFailure::new(FailureCode::BadCertificate, message);
@@ -115,10 +132,15 @@ impl Node {
             let root = issuer.links.first().map(|link| link.inception.realm_id());
             issuer.kem.clear();
             let checked = root.and_then(|root| {
-                self.trust.check(chain, root, self.me.chain(), self.wall()).ok()
+                self.trust
+                    .check(chain, root, self.me.chain(), self.wall())
+                    .ok()
             });
             if let Some(checked) = checked {
-                let stored = StoredRevocations { list, issuer: chain.clone() };
+                let stored = StoredRevocations {
+                    list,
+                    issuer: chain.clone(),
+                };
                 let _ = self.trust.revoke(stored, &checked);
             }
         }
@@ -136,7 +158,10 @@ impl Node {
 
     fn pong(&mut self, control: ControlId, scope: &Scope, asked: Tick) {
         let now = self.now.wall;
-        let Some(realm) = self.trust.chain(scope, now).map(realm_crypto::VerifiedChain::realm)
+        let Some(realm) = self
+            .trust
+            .chain(scope, now)
+            .map(realm_crypto::VerifiedChain::realm)
         else {
             return;
         };
@@ -152,12 +177,18 @@ impl Node {
     /// Answers for a child from what it signed, whether it is connected or not.
     pub(crate) fn answer_for_child(&mut self, envelope: &Envelope, header: &Header) -> bool {
         let to = header.destination.scope();
-        let is_child = to.root == self.me.root()
-            && to.path.parent().as_ref() == Some(self.me.path());
-        let Some(label) = to.path.labels().last().filter(|_| is_child) else { return false };
+        let is_child =
+            to.root == self.me.root() && to.path.parent().as_ref() == Some(self.me.path());
+        let Some(label) = to.path.labels().last().filter(|_| is_child) else {
+            return false;
+        };
         let child = self.kin.children.get(label).filter(|child| child.accepted);
-        let Some(chain) = child.and_then(|child| child.chain.clone()) else { return false };
-        let fresh = self.trust.check(&chain, to.root, self.me.chain(), self.wall());
+        let Some(chain) = child.and_then(|child| child.chain.clone()) else {
+            return false;
+        };
+        let fresh = self
+            .trust
+            .check(&chain, to.root, self.me.chain(), self.wall());
         let fresh = fresh.is_ok_and(|chain| chain.kem_at(self.wall()).is_some());
         if fresh {
             self.answer_resolve(envelope, header, chain);
@@ -175,7 +206,8 @@ impl Node {
         let (from, to) = (header.source.scope(), header.destination.scope());
         let now = self.wall();
         if let Err(denial) =
-            self.rules.decide(Action::Discover, &from, Resource::Realm(&to), false, now)
+            self.rules
+                .decide(Action::Discover, &from, Resource::Realm(&to), false, now)
         {
             self.counters.refuse(Refused::Denied);
             let reference = Some(self.remember_denial(denial));

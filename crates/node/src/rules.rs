@@ -39,13 +39,16 @@ impl Rules {
         documents: BTreeMap<String, StoredPolicy>,
     ) -> Result<(), Vec<PolicyProblem>> {
         let subtree = documents.iter().filter(|(_, document)| document.subtree);
-        let problems: Vec<PolicyProblem> =
-            subtree.flat_map(|(_, document)| realm_policy::check(&document.cedar)).collect();
+        let problems: Vec<PolicyProblem> = subtree
+            .flat_map(|(_, document)| realm_policy::check(&document.cedar))
+            .collect();
         if !problems.is_empty() {
             return Err(problems);
         }
         let own = documents.iter().filter(|(_, document)| !document.subtree);
-        let own = own.map(|(id, document)| (id.clone(), document.cedar.clone())).collect();
+        let own = own
+            .map(|(id, document)| (id.clone(), document.cedar.clone()))
+            .collect();
         self.policy.set_own(own)?;
         self.documents = documents;
         Ok(())
@@ -53,8 +56,13 @@ impl Rules {
 
     /// The word for every realm below, as one Cedar text.
     pub(crate) fn subtree_text(&self) -> String {
-        let subtree = self.documents.iter().filter(|(_, document)| document.subtree);
-        subtree.map(|(id, document)| format!("// {id}\n{}\n", document.cedar.trim_end())).collect()
+        let subtree = self
+            .documents
+            .iter()
+            .filter(|(_, document)| document.subtree);
+        subtree
+            .map(|(id, document)| format!("// {id}\n{}\n", document.cedar.trim_end()))
+            .collect()
     }
 
     pub(crate) fn ceilings(&self) -> impl Iterator<Item = &StoredCeiling> {
@@ -63,7 +71,10 @@ impl Rules {
 
     /// The number of the policy record held from the realm at `depth`.
     pub(crate) fn ceiling_number(&self, depth: usize) -> u64 {
-        let held = self.ceilings.get(&depth).and_then(|held| held.record.peek().ok());
+        let held = self
+            .ceilings
+            .get(&depth)
+            .and_then(|held| held.record.peek().ok());
         held.map_or(0, |record| record.number)
     }
 
@@ -87,7 +98,10 @@ impl Rules {
 
     /// Petnames that realms above have given, the nearest realm's last.
     pub(crate) fn petnames_above(&self) -> Vec<(Label, RealmId)> {
-        let records = self.ceilings.values().filter_map(|held| held.record.peek().ok());
+        let records = self
+            .ceilings
+            .values()
+            .filter_map(|held| held.record.peek().ok());
         records
             .flat_map(|record| record.petnames)
             .map(|petname| (petname.name, petname.root))
@@ -111,7 +125,13 @@ impl Rules {
         answer: bool,
         now: Timestamp,
     ) -> Result<Permit, Denial> {
-        let request = realm_policy::Request { action, principal, resource, answer, now };
+        let request = realm_policy::Request {
+            action,
+            principal,
+            resource,
+            answer,
+            now,
+        };
         match self.policy.decide(&request) {
             Decision::Permitted(permit) => Ok(permit),
             Decision::Denied(denial) => Err(denial),

@@ -17,10 +17,22 @@ impl Node {
                         BackendRequest::Echo { .. } | BackendRequest::Mock { .. }
                     );
                     let effect = Effect::CallBackend(call, request);
-                    if pure { self.out.emit(effect) } else { self.out.promise(effect) }
+                    if pure {
+                        self.out.emit(effect)
+                    } else {
+                        self.out.promise(effect)
+                    }
                 }
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),
-                Action::Invoke { call, run, address, version, input, timeout_ms, depth } => {
+                Action::Invoke {
+                    call,
+                    run,
+                    address,
+                    version,
+                    input,
+                    timeout_ms,
+                    depth,
+                } => {
                     self.invoke_from_frame(
                         (run, call),
                         address,
@@ -42,16 +54,20 @@ impl Node {
             self.executor.cancel(run, "by the owner", self.now);
             return self.respond(control, Response::Done);
         }
-        let out = self.calls.iter().find(|(_, out)| {
-            matches!(&out.task, Task::Invoke(invoke) if invoke.run == run)
-        });
+        let out = self
+            .calls
+            .iter()
+            .find(|(_, out)| matches!(&out.task, Task::Invoke(invoke) if invoke.run == run));
         match out.map(|(call, _)| *call) {
             Some(call) => {
                 self.cancel_call(call, "cancelled by the owner");
                 self.respond(control, Response::Done);
             }
             None => {
-                let refusal = Refusal::NotFound { what: "run under way", name: run.to_string() };
+                let refusal = Refusal::NotFound {
+                    what: "run under way",
+                    name: run.to_string(),
+                };
                 self.refuse(control, refusal);
             }
         }

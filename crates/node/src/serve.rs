@@ -86,7 +86,11 @@ struct Incoming {
 /// Who waits for an answer.
 #[derive(Debug)]
 enum Responder {
-    Local { control: ControlId, address: LoopAddress, started: Now },
+    Local {
+        control: ControlId,
+        address: LoopAddress,
+        started: Now,
+    },
     Remote(Box<Remote>),
 }
 
@@ -111,7 +115,10 @@ impl Serving {
     }
 
     fn of_root(&self, root: RealmId) -> usize {
-        self.runs.values().filter(|served| served.caller.root == root).count()
+        self.runs
+            .values()
+            .filter(|served| served.caller.root == root)
+            .count()
     }
 
     pub(crate) fn has(&self, run: RunId) -> bool {
@@ -134,7 +141,13 @@ impl Incoming {
     fn request_digest(&self) -> Digest {
         let input = json::to_bytes(&self.input);
         let version = self.version.as_deref().unwrap_or_default();
-        Digest::of(&[self.loop_id.as_str().as_bytes(), &[0], version.as_bytes(), &[0], &input])
+        Digest::of(&[
+            self.loop_id.as_str().as_bytes(),
+            &[0],
+            version.as_bytes(),
+            &[0],
+            &input,
+        ])
     }
 }
 
@@ -142,7 +155,10 @@ impl Node {
     pub(crate) fn serve_local(&mut self, control: ControlId, asked: InvokeAsked) {
         let now = self.now;
         let key = asked.key.as_ref().map(|key| {
-            (Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]), now.wall)
+            (
+                Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
+                now.wall,
+            )
         });
         let incoming = Incoming {
             call: CallId::new(self.random()),
@@ -157,7 +173,11 @@ impl Node {
             caller_name: asked.caller,
             parent: None,
             direction: Direction::Local,
-            responder: Responder::Local { control, address: asked.address, started: now },
+            responder: Responder::Local {
+                control,
+                address: asked.address,
+                started: now,
+            },
         };
         self.serve(incoming);
     }
@@ -177,7 +197,11 @@ impl Node {
         };
         let Ok(input) = json::parse(&call.input) else {
             let failure = CallFailure::new(FailureCode::Malformed, "the input is not strict JSON");
-            return self.answer_failure(&Responder::Remote(Box::new(remote)), &failure, Release::Now);
+            return self.answer_failure(
+                &Responder::Remote(Box::new(remote)),
+                &failure,
+                Release::Now,
+            );
         };
         let incoming = Incoming {
             responder: Responder::Remote(Box::new(remote)),
@@ -203,9 +227,15 @@ impl Node {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         let owner = self.me.scope();
-        let resource = Resource::Loop { owner: &owner, id: &incoming.loop_id };
+        let resource = Resource::Loop {
+            owner: &owner,
+            id: &incoming.loop_id,
+        };
         let now = self.wall();
-        match self.rules.decide(Action::Invoke, &incoming.caller, resource, false, now) {
+        match self
+            .rules
+            .decide(Action::Invoke, &incoming.caller, resource, false, now)
+        {
             Ok(permit) => self.look_up(incoming, permit),
             Err(denial) => {
                 self.counters.refuse(crate::Refused::Denied);
@@ -221,19 +251,25 @@ impl Node {
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
         let foreign = incoming.caller.root != self.me.root();
         let busy = self.serving.len() >= self.config.max_calls;
-        let greedy = foreign
-            && self.serving.of_root(incoming.caller.root) >= self.config.max_calls_per_peer;
+        let greedy =
+            foreign && self.serving.of_root(incoming.caller.root) >= self.config.max_calls_per_peer;
         if self.stopping || busy || greedy {
             let mut failure = CallFailure::new(FailureCode::Overloaded, "busy; try again");
             failure.retry_after_ms = Some(500);
             return Err(failure);
         }
         if self.out.has_failed() {
-            return Err(CallFailure::new(FailureCode::StoreFailed, "nothing can be made durable"));
+            return Err(CallFailure::new(
+                FailureCode::StoreFailed,
+                "nothing can be made durable",
+            ));
         }
         let created = incoming.key.map(|(_, created)| created);
         if created.is_some_and(|created| self.wall().since(created) > limits::KEY_KEPT_MS) {
-            return Err(CallFailure::new(FailureCode::Expired, "the idempotency key is too old"));
+            return Err(CallFailure::new(
+                FailureCode::Expired,
+                "the idempotency key is too old",
+            ));
         }
         Ok(())
     }
@@ -243,8 +279,14 @@ impl Node {
         let loop_id = &incoming.loop_id;
         let registered = self.registry.find(loop_id, incoming.version.as_deref());
         let Some(effects) = registered.map(|registered| registered.effects) else {
-            let version = incoming.version.as_ref().map(|v| format!(" in version {v}"));
-            let message = format!("there is no loop `{loop_id}`{}", version.unwrap_or_default());
+            let version = incoming
+                .version
+                .as_ref()
+                .map(|v| format!(" in version {v}"));
+            let message = format!(
+                "there is no loop `{loop_id}`{}",
+                version.unwrap_or_default()
+            );
             let failure = CallFailure::new(FailureCode::LoopNotFound, message);
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         };
@@ -263,8 +305,17 @@ impl Node {
         }
         self.serving.last_look = self.serving.last_look.saturating_add(1);
         let look = LookId(self.serving.last_look);
-        self.serving.keys.insert(row.clone(), KeyState::Looking(look));
-        self.serving.looks.insert(look, Looking { incoming, permit, others: Vec::new() });
+        self.serving
+            .keys
+            .insert(row.clone(), KeyState::Looking(look));
+        self.serving.looks.insert(
+            look,
+            Looking {
+                incoming,
+                permit,
+                others: Vec::new(),
+            },
+        );
         self.out.emit(Effect::Look(look, Table::Keys, row));
     }
 
@@ -281,7 +332,10 @@ impl Node {
             },
             KeyState::Running(run) => match self.serving.runs.get_mut(&run) {
                 Some(served)
-                    if served.key.as_ref().is_some_and(|(_, key)| key.request == digest) =>
+                    if served
+                        .key
+                        .as_ref()
+                        .is_some_and(|(_, key)| key.request == digest) =>
                 {
                     served.responders.push(incoming.responder);
                     return;
@@ -295,7 +349,12 @@ impl Node {
     }
 
     pub(crate) fn handle_looked(&mut self, look: LookId, value: Option<&[u8]>) {
-        let Some(Looking { incoming, permit, others }) = self.serving.looks.remove(&look) else {
+        let Some(Looking {
+            incoming,
+            permit,
+            others,
+        }) = self.serving.looks.remove(&look)
+        else {
             return;
         };
         let Some((key, _)) = incoming.key else { return };
@@ -306,7 +365,9 @@ impl Node {
         match known.filter(|known| self.now.wall < known.forgotten) {
             Some(known) => self.answer_again(incoming, &permit, &known),
             None => {
-                let found = self.registry.find(&incoming.loop_id, incoming.version.as_deref());
+                let found = self
+                    .registry
+                    .find(&incoming.loop_id, incoming.version.as_deref());
                 let effects = found.map_or(Effects::Once, |registered| registered.effects);
                 self.start_run(incoming, &permit, effects);
             }
@@ -319,7 +380,12 @@ impl Node {
                         served.responders.push(responder);
                     }
                 }
-                _ => match self.serving.recent.get(&row).and_then(|known| known.answer.clone()) {
+                _ => match self
+                    .serving
+                    .recent
+                    .get(&row)
+                    .and_then(|known| known.answer.clone())
+                {
                     Some(answer) if other == digest => self.give(&responder, answer),
                     _ => self.answer_failure(&responder, &key_reused(), Release::Now),
                 },
@@ -355,20 +421,30 @@ impl Node {
         match responder {
             Responder::Remote(remote) => {
                 let content = match cbor::decode::<CallResult>(&answer.content) {
-                    Ok(result) if !answer.failed => {
-                        cbor::encode(&CallResult { replayed: true, ..result })
-                    }
+                    Ok(result) if !answer.failed => cbor::encode(&CallResult {
+                        replayed: true,
+                        ..result
+                    }),
                     _ => match cbor::decode::<Failure>(&answer.content) {
-                        Ok(failure) => {
-                            cbor::encode(&Failure { answers: remote.digest, ..failure })
-                        }
+                        Ok(failure) => cbor::encode(&Failure {
+                            answers: remote.digest,
+                            ..failure
+                        }),
                         Err(_) => return,
                     },
                 };
-                let kind = if answer.failed { Kind::Failure } else { Kind::Result };
+                let kind = if answer.failed {
+                    Kind::Failure
+                } else {
+                    Kind::Result
+                };
                 self.reply(remote, kind, &content, Release::Durable);
             }
-            Responder::Local { control, address, started } => {
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
                 let (result, run, version) = read_answer(&answer);
                 let invocation = Invocation {
                     run: run.unwrap_or_else(|| self.new_run()),
@@ -435,11 +511,16 @@ impl Node {
             if effects != Effects::None {
                 self.put_until(Table::Keys, &row, state::write(&stored), stored.forgotten);
             }
-            self.serving.keys.insert(row.clone(), KeyState::Running(run));
+            self.serving
+                .keys
+                .insert(row.clone(), KeyState::Running(run));
             (row, stored)
         });
         let policies = permit.policies().iter();
-        let policies = policies.map(|used| PolicyUse { realm: used.realm, number: used.number });
+        let policies = policies.map(|used| PolicyUse {
+            realm: used.realm,
+            number: used.number,
+        });
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
@@ -456,7 +537,9 @@ impl Node {
 
     /// A run has ended: written down, then answered.
     pub(crate) fn run_finished(&mut self, run: RunId, outcome: Outcome) {
-        let Some(mut served) = self.serving.runs.remove(&run) else { return };
+        let Some(mut served) = self.serving.runs.remove(&run) else {
+            return;
+        };
         let none = served.effects == Effects::None;
         let release = if none { Release::Now } else { Release::Durable };
         let answer = self.answer_of(run, &served, &outcome);
@@ -480,7 +563,10 @@ impl Node {
         if let Some((row, stored)) = served.key {
             self.serving.keys.remove(&row);
             if !none {
-                let stored = StoredKey { answer: Some(answer.clone()), ..stored };
+                let stored = StoredKey {
+                    answer: Some(answer.clone()),
+                    ..stored
+                };
                 self.put_until(Table::Keys, &row, state::write(&stored), stored.forgotten);
                 self.serving.keep_recent(row, stored);
             }
@@ -506,11 +592,17 @@ impl Node {
                     replayed: false,
                     hops: 0,
                 };
-                StoredAnswer { failed: false, content: Blob(cbor::encode(&result)) }
+                StoredAnswer {
+                    failed: false,
+                    content: Blob(cbor::encode(&result)),
+                }
             }
             Err(error) => StoredAnswer {
                 failed: true,
-                content: Blob(cbor::encode(&failure_body(&loop_failure(error), Digest::of(&[])))),
+                content: Blob(cbor::encode(&failure_body(
+                    &loop_failure(error),
+                    Digest::of(&[]),
+                ))),
             },
         }
     }
@@ -527,14 +619,21 @@ impl Node {
         match responder {
             Responder::Remote(remote) => match (&outcome.result, cbor::decode(&answer.content)) {
                 (Ok(_), Ok(result)) => {
-                    let result = CallResult { hops: remote.hops, ..result };
+                    let result = CallResult {
+                        hops: remote.hops,
+                        ..result
+                    };
                     let content = cbor::encode(&result);
                     self.reply(remote, Kind::Result, &content, release);
                 }
                 (Err(error), _) => self.answer_failure(responder, &loop_failure(error), release),
                 (Ok(_), Err(_)) => {}
             },
-            Responder::Local { control, address, started } => {
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
                 let invocation = Invocation {
                     run,
                     call,
@@ -562,7 +661,11 @@ impl Node {
                 let content = cbor::encode(&failure_body(failure, remote.digest));
                 self.reply(remote, Kind::Failure, &content, release);
             }
-            Responder::Local { control, address, started } => {
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
                 let invocation = Invocation {
                     run: self.new_run(),
                     call: CallId::new(self.random()),
@@ -621,13 +724,21 @@ impl Node {
         let fits = u64::try_from(content.len()).is_ok_and(|length| length <= max_reply);
         let too_large = CallFailure::new(
             FailureCode::TooLarge,
-            format!("the answer has {} bytes; a message carries {}", content.len(), limits::BODY_BYTES),
+            format!(
+                "the answer has {} bytes; a message carries {}",
+                content.len(),
+                limits::BODY_BYTES
+            ),
         );
         let too_large = cbor::encode(&failure_body(&too_large, digest));
         let whole = outgoing(kind, flags, content);
         let instead = outgoing(Kind::Failure, None, &too_large);
         let signer = self.me.signer();
-        let sealed = if fits { seal_reply(&mut self.rng, signer, reply_key, &whole).ok() } else { None };
+        let sealed = if fits {
+            seal_reply(&mut self.rng, signer, reply_key, &whole).ok()
+        } else {
+            None
+        };
         let sealed = match sealed {
             Some(sealed) => Some(sealed),
             None => seal_reply(&mut self.rng, signer, reply_key, &instead).ok(),
@@ -654,7 +765,8 @@ impl Node {
         if let Some(run) = run.map(|(run, _)| *run) {
             let reason = cancel.reason.unwrap_or_default();
             let reason: String = reason.chars().take(200).collect();
-            self.executor.cancel(run, &format!("by the caller: {reason}"), self.now);
+            self.executor
+                .cancel(run, &format!("by the caller: {reason}"), self.now);
         }
     }
 }
@@ -687,8 +799,15 @@ fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
             detail.push_str(&line.replace('\n', " "));
         }
     }
-    let end = detail.char_indices().map(|(at, _)| at).take_while(|at| *at <= DETAIL_BYTES).last();
-    detail.truncate(end.filter(|_| detail.len() > DETAIL_BYTES).unwrap_or(detail.len()));
+    let end = detail
+        .char_indices()
+        .map(|(at, _)| at)
+        .take_while(|at| *at <= DETAIL_BYTES)
+        .last();
+    detail.truncate(
+        end.filter(|_| detail.len() > DETAIL_BYTES)
+            .unwrap_or(detail.len()),
+    );
     Failure {
         code: failure.code,
         answers,

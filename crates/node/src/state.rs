@@ -21,7 +21,10 @@ pub(crate) mod standing {
 
 /// Writes a record behind its version.
 pub(crate) fn write<T: Wire>(record: &T) -> Vec<u8> {
-    cbor::encode(&vec![Blob(cbor::encode(&VERSION)), Blob(cbor::encode(record))])
+    cbor::encode(&vec![
+        Blob(cbor::encode(&VERSION)),
+        Blob(cbor::encode(record)),
+    ])
 }
 
 /// Reads a record of this version.

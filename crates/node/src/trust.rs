@@ -47,7 +47,9 @@ impl TrustBase {
     }
 
     pub(crate) fn is_revoked(&self, issuer: RealmId, serial: u64) -> bool {
-        self.revocations.get(&issuer).is_some_and(|list| list.serials.contains(&serial))
+        self.revocations
+            .get(&issuer)
+            .is_some_and(|list| list.serials.contains(&serial))
     }
 
     /// Checks a chain against its root, from the nearest ancestor shared with `mine`.
@@ -59,7 +61,15 @@ impl TrustBase {
         now: Timestamp,
     ) -> Result<VerifiedChain, CertError> {
         let revoked = |issuer, serial| self.is_revoked(issuer, serial);
-        verify_chain(chain, &Trust { root, shared: mine, revoked: &revoked, now })
+        verify_chain(
+            chain,
+            &Trust {
+                root,
+                shared: mine,
+                revoked: &revoked,
+                now,
+            },
+        )
     }
 
     /// Remembers a verified chain for its place, unless one of a later epoch is known.
@@ -71,7 +81,13 @@ impl TrustBase {
             return;
         }
         self.uses = self.uses.saturating_add(1);
-        self.chains.insert(scope, Known { chain, used: self.uses });
+        self.chains.insert(
+            scope,
+            Known {
+                chain,
+                used: self.uses,
+            },
+        );
         if self.chains.len() > limits::CHAINS {
             let oldest = self.chains.iter().min_by_key(|(_, known)| known.used);
             if let Some(scope) = oldest.map(|(scope, _)| scope.clone()) {
@@ -88,7 +104,9 @@ impl TrustBase {
     pub(crate) fn chain(&mut self, scope: &Scope, now: Timestamp) -> Option<&VerifiedChain> {
         let revocations = &self.revocations;
         let revoked = |issuer: RealmId, serial: u64| {
-            revocations.get(&issuer).is_some_and(|list| list.serials.contains(&serial))
+            revocations
+                .get(&issuer)
+                .is_some_and(|list| list.serials.contains(&serial))
         };
         let known = self.chains.get_mut(scope)?;
         if known.chain.is_valid_at(now, &revoked).is_err() {
@@ -111,14 +129,24 @@ impl TrustBase {
         if list.realm != issuer.realm() || list.node != issuer.node() {
             return Err(CertError::Realm);
         }
-        let held = self.revocations.get(&list.realm).map_or(0, |held| held.number);
+        let held = self
+            .revocations
+            .get(&list.realm)
+            .map_or(0, |held| held.number);
         if list.number <= held {
             return Ok(false);
         }
         let scope = issuer.place().scope();
         let serials = list.serials.into_iter().collect();
-        self.revocations
-            .insert(list.realm, Revoked { number: list.number, serials, scope, stored });
+        self.revocations.insert(
+            list.realm,
+            Revoked {
+                number: list.number,
+                serials,
+                scope,
+                stored,
+            },
+        );
         self.advance();
         Ok(true)
     }
@@ -126,15 +154,29 @@ impl TrustBase {
     /// Takes back a list that was checked before it was written down.
     pub(crate) fn recover(&mut self, stored: StoredRevocations) {
         let Ok(list) = stored.list.peek() else { return };
-        let root = stored.issuer.links.first().map(|link| link.inception.realm_id());
+        let root = stored
+            .issuer
+            .links
+            .first()
+            .map(|link| link.inception.realm_id());
         let labels = stored.issuer.links.iter().skip(1).map(|link| {
-            link.child_cert.as_ref().and_then(|cert| cert.peek().ok()).map(|cert| cert.label)
+            link.child_cert
+                .as_ref()
+                .and_then(|cert| cert.peek().ok())
+                .map(|cert| cert.label)
         });
-        let path = labels.collect::<Option<Vec<_>>>().and_then(|path| RealmPath::new(path).ok());
+        let path = labels
+            .collect::<Option<Vec<_>>>()
+            .and_then(|path| RealmPath::new(path).ok());
         if let (Some(root), Some(path)) = (root, path) {
             let scope = Scope { root, path };
             let serials = list.serials.into_iter().collect();
-            let held = Revoked { number: list.number, serials, scope, stored };
+            let held = Revoked {
+                number: list.number,
+                serials,
+                scope,
+                stored,
+            };
             self.revocations.insert(list.realm, held);
         }
     }
@@ -144,22 +186,26 @@ impl TrustBase {
     }
 
     pub(crate) fn serials(&self, issuer: RealmId) -> BTreeSet<u64> {
-        self.revocations.get(&issuer).map_or_else(BTreeSet::new, |held| held.serials.clone())
+        self.revocations
+            .get(&issuer)
+            .map_or_else(BTreeSet::new, |held| held.serials.clone())
     }
 
     /// The lists of the realms within `scope`; of all realms without one.
     pub(crate) fn lists(&self, scope: Option<&Scope>) -> Vec<&StoredRevocations> {
-        let shared = self.revocations.values().filter(|held| {
-            scope.is_none_or(|scope| scope.contains(&held.scope))
-        });
+        let shared = self
+            .revocations
+            .values()
+            .filter(|held| scope.is_none_or(|scope| scope.contains(&held.scope)));
         shared.map(|held| &held.stored).collect()
     }
 
     /// SHA-256 over issuer and number of the lists that [`TrustBase::lists`] gives.
     pub(crate) fn digest(&self, scope: Option<&Scope>) -> Digest {
-        let shared = self.revocations.iter().filter(|(_, held)| {
-            scope.is_none_or(|scope| scope.contains(&held.scope))
-        });
+        let shared = self
+            .revocations
+            .iter()
+            .filter(|(_, held)| scope.is_none_or(|scope| scope.contains(&held.scope)));
         let mut bytes = Vec::new();
         for (issuer, held) in shared {
             bytes.extend_from_slice(issuer.as_bytes());

@@ -48,13 +48,16 @@ impl Node {
     /// Signs a new node certificate in time, where the realm key is on this machine.
     fn renew_node_cert(&mut self) -> bool {
         let now = self.wall();
-        let due = self.me.node_cert_times().is_none_or(|(not_before, _)| {
-            now.since(not_before) >= limits::NODE_WARN_MS
-        });
+        let due = self
+            .me
+            .node_cert_times()
+            .is_none_or(|(not_before, _)| now.since(not_before) >= limits::NODE_WARN_MS);
         if !due {
             return false;
         }
-        let Some(cert) = self.me.renew_node_cert(now) else { return false };
+        let Some(cert) = self.me.renew_node_cert(now) else {
+            return false;
+        };
         let row = state::write(cert);
         self.put(Table::Standing, standing::NODE_CERT, row);
         true

@@ -93,9 +93,18 @@ impl Node {
     /// Who this realm is and how it stands.
     pub fn standing(&self) -> StandingView {
         let parent = self.me.path().parent().map(|path| {
-            (Scope { root: self.me.root(), path }, self.parent_connected())
+            (
+                Scope {
+                    root: self.me.root(),
+                    path,
+                },
+                self.parent_connected(),
+            )
         });
-        let out = self.calls.values().filter(|out| matches!(out.task, Task::Invoke(_)));
+        let out = self
+            .calls
+            .values()
+            .filter(|out| matches!(out.task, Task::Invoke(_)));
         StandingView {
             name: self.config.name.clone(),
             realm: self.me.realm(),
@@ -110,7 +119,12 @@ impl Node {
             clock_jumps: self.clock_jumps,
             calls_out: out.count(),
             calls_in: self.serving.len(),
-            open_tickets: self.kin.tickets.values().filter(|held| held.uses > 0).count(),
+            open_tickets: self
+                .kin
+                .tickets
+                .values()
+                .filter(|held| held.uses > 0)
+                .count(),
             promises_held: self.out.held(),
             store_failed: self.out.has_failed(),
         }
@@ -126,7 +140,10 @@ impl Node {
                     root: self.me.root(),
                     path: self.me.path().child(label.clone()).ok()?,
                 },
-                connected: self.routes.link_to(&Relation::Child(label.clone())).is_some(),
+                connected: self
+                    .routes
+                    .link_to(&Relation::Child(label.clone()))
+                    .is_some(),
                 accepted: child.accepted,
                 expires: child.child_cert.peek().ok().map(|cert| cert.not_after),
             })
@@ -159,10 +176,16 @@ impl Node {
 
     /// What roots are called here, and whether the name came from above.
     pub fn petnames(&self) -> Vec<(Label, RealmId, bool)> {
-        let pinned = self.kin.petnames.iter().map(|(name, root)| (name.clone(), *root, false));
+        let pinned = self
+            .kin
+            .petnames
+            .iter()
+            .map(|(name, root)| (name.clone(), *root, false));
         let given = self.rules.petnames_above().into_iter();
         let given = given.filter(|(name, _)| !self.kin.petnames.contains_key(name));
-        pinned.chain(given.map(|(name, root)| (name, root, true))).collect()
+        pinned
+            .chain(given.map(|(name, root)| (name, root, true)))
+            .collect()
     }
 
     /// The loops.
@@ -174,7 +197,12 @@ impl Node {
     pub fn policies(&self) -> impl Iterator<Item = (&str, &str, bool, Timestamp)> {
         let documents = self.rules.documents().iter();
         documents.map(|(id, policy)| {
-            (id.as_str(), policy.cedar.as_str(), policy.subtree, policy.created)
+            (
+                id.as_str(),
+                policy.cedar.as_str(),
+                policy.subtree,
+                policy.created,
+            )
         })
     }
 

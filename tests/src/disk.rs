@@ -1,0 +1,137 @@
+//! A disk that may lose what was not yet durable.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use realm_node::Recovered;
+use realm_protocol::{
+    RunId, Timestamp,
+    journal::{Change, Entry, Event, JournalSeq, Run, Status, Table},
+};
+
+/// What a realm has written, and what of it would survive a crash.
+#[derive(Debug, Default)]
+pub struct Disk {
+    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    /// When rows that expire may be forgotten.
+    until: BTreeMap<(Table, Vec<u8>), Timestamp>,
+    /// Runs by id.
+    pub runs: BTreeMap<RunId, Run>,
+    /// Events by run and index.
+    pub events: BTreeMap<(RunId, u64), Event>,
+    durable: JournalSeq,
+    queued: VecDeque<(JournalSeq, Entry)>,
+    /// Full disks and failed writes: nothing becomes durable any more.
+    pub broken: bool,
+}
+
+impl Disk {
+    /// Takes an entry that is not durable yet.
+    pub fn append(&mut self, seq: JournalSeq, entry: Entry) {
+        let expected = self.queued.back().map_or(self.durable.0, |(seq, _)| seq.0) + 1;
+        assert_eq!(seq.0, expected, "journal entries are numbered without gaps");
+        self.queued.push_back((seq, entry));
+    }
+
+    /// Makes everything up to `seq` durable.
+    pub fn sync(&mut self, seq: JournalSeq) -> Option<JournalSeq> {
+        if self.broken {
+            return None;
+        }
+        while self
+            .queued
+            .front()
+            .is_some_and(|(queued, _)| *queued <= seq)
+        {
+            let (seq, entry) = self.queued.pop_front().expect("checked");
+            for change in entry.changes {
+                self.apply(change);
+            }
+            self.durable = seq;
+        }
+        Some(self.durable)
+    }
+
+    /// Loses what was not durable.
+    pub fn crash(&mut self) {
+        self.queued.clear();
+    }
+
+    /// The sequence of the last durable entry.
+    pub fn durable(&self) -> JournalSeq {
+        self.durable
+    }
+
+    /// Reads a record.
+    pub fn look(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        self.rows.get(&(table, key.to_vec())).cloned()
+    }
+
+    /// Every durable byte, for a search.
+    pub fn bytes(&self) -> Vec<u8> {
+        let rows = self
+            .rows
+            .iter()
+            .flat_map(|((_, key), value)| key.iter().chain(value));
+        let runs = self.runs.values().flat_map(|run| {
+            let input = run.input.iter().flat_map(|blob| blob.iter());
+            input.chain(run.output.iter().flat_map(|blob| blob.iter()))
+        });
+        let events = self.events.values().flat_map(|event| event.payload.iter());
+        rows.chain(runs).chain(events).copied().collect()
+    }
+
+    /// What a restarted node finds.
+    pub fn recovered(&mut self, now: Timestamp) -> Recovered {
+        let over = self.until.iter().filter(|(_, until)| **until < now);
+        let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.rows.remove(&key);
+            self.until.remove(&key);
+        }
+        let rows = self
+            .rows
+            .iter()
+            .filter(|((table, _), _)| *table != Table::Keys);
+        let running = self
+            .runs
+            .values()
+            .filter(|run| run.status == Status::Running);
+        Recovered {
+            last: self.durable,
+            records: rows
+                .map(|((table, key), value)| (*table, key.clone(), value.clone()))
+                .collect(),
+            running: running.cloned().collect(),
+            restored: false,
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(table, key, value) => {
+                self.until.remove(&(table, key.clone()));
+                self.rows.insert((table, key), value);
+            }
+            Change::PutUntil(table, key, value, until) => {
+                self.until.insert((table, key.clone()), until);
+                self.rows.insert((table, key), value);
+            }
+            Change::Delete(table, key) => {
+                self.until.remove(&(table, key.clone()));
+                self.rows.remove(&(table, key));
+            }
+            Change::Run(run) => {
+                self.runs.insert(run.id, run);
+            }
+            Change::Event(event) => {
+                let known = self.events.insert((event.run, event.index), event.clone());
+                assert!(
+                    known.is_none(),
+                    "event {} of {} written twice",
+                    event.index,
+                    event.run
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Trees of realms in a world: invited, joined and peered as people do it.
+
+use realm_node::{InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
+use realm_protocol::records::Ticket;
+use serde_json::Value;
+
+use crate::{HostId, World};
+
+/// Ways to build trees and to call across them.
+pub trait Tree {
+    /// Founds a realm and joins it to a parent under a label.
+    fn child(&mut self, parent: HostId, label: &str) -> HostId;
+    /// Peers two roots.
+    fn peer(&mut self, inviter: HostId, acceptor: HostId);
+    /// Calls a loop and waits for the end.
+    fn call(&mut self, from: HostId, address: &str, input: Value) -> realm_node::Invocation;
+    /// The request of a call.
+    fn invoke(address: &str, input: Value) -> Request;
+    /// Makes a ticket.
+    fn ticket(&mut self, inviter: HostId, kind: InviteKind, allow: &[&str]) -> Ticket;
+}
+
+impl Tree for World {
+    fn child(&mut self, parent: HostId, label: &str) -> HostId {
+        let child = self.found(label);
+        let kind = InviteKind::Child(label.parse().expect("a label"));
+        let ticket = self.ticket(parent, kind, &[]);
+        let asked = JoinAsked {
+            ticket,
+            petname: None,
+            allow: vec![],
+        };
+        match self.ask_and_wait(child, Request::Join(asked)) {
+            Response::Joined(_) => child,
+            other => panic!("{label} could not join: {other:?}"),
+        }
+    }
+
+    fn peer(&mut self, inviter: HostId, acceptor: HostId) {
+        let ticket = self.ticket(inviter, InviteKind::Peer, &[]);
+        let asked = JoinAsked {
+            ticket,
+            petname: None,
+            allow: vec![],
+        };
+        match self.ask_and_wait(acceptor, Request::Join(asked)) {
+            Response::Joined(_) => {}
+            other => panic!("no peering: {other:?}"),
+        }
+    }
+
+    fn call(&mut self, from: HostId, address: &str, input: Value) -> realm_node::Invocation {
+        match self.ask_and_wait(from, Self::invoke(address, input)) {
+            Response::Invoked(invocation) => *invocation,
+            other => panic!("{address}: {other:?}"),
+        }
+    }
+
+    fn invoke(address: &str, input: Value) -> Request {
+        Request::Invoke(InvokeAsked {
+            address: address.parse().expect("an address"),
+            version: None,
+            input,
+            timeout_ms: None,
+            key: None,
+            caller: None,
+        })
+    }
+
+    fn ticket(&mut self, inviter: HostId, kind: InviteKind, allow: &[&str]) -> Ticket {
+        let asked = InviteAsked {
+            kind,
+            allow: allow.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            uses: 1,
+            ttl_ms: 3_600_000,
+            petname: None,
+        };
+        match self.ask_and_wait(inviter, Request::Invite(asked)) {
+            Response::Invited(invited) => invited.ticket,
+            other => panic!("no ticket: {other:?}"),
+        }
+    }
+}
