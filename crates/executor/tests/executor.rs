@@ -599,3 +599,27 @@ fn nothing_is_recorded_for_a_run_that_is_not_there() {
     assert!(!recorded);
     assert_eq!(bench.next(), None);
 }
+
+#[test]
+fn two_callers_that_chose_the_same_call_id_do_not_get_each_others_answers() {
+    let mut bench = Bench::new(&[chain("c", json!([{"loopId": "echo"}]))]);
+    bench.start("c", json!({"of": 1})).unwrap();
+    let (first, _) = bench.backend();
+    let same = Start {
+        run: RunId::new([2; 16]),
+        ..start(1, "c", json!({"of": 2}))
+    };
+    bench
+        .executor
+        .start(same, &bench.registry, bench.now)
+        .unwrap();
+    let (second, _) = bench.backend();
+
+    bench.answer(second, json!({"of": 2}));
+    let ended = bench.next();
+    bench.answer(first, json!({"of": 1}));
+
+    assert_ne!(first, second);
+    assert!(matches!(ended, Some(Action::Finished { run, .. }) if run == RunId::new([2; 16])));
+    assert_eq!(bench.finished().result, Ok(json!({"of": 1})));
+}

@@ -424,3 +424,27 @@ fn the_contract_is_effects_and_schemas_whatever_the_order_of_keys() {
         a.contract_digest(Effects::Once)
     );
 }
+
+#[test]
+fn json_and_yaml_keep_every_value_as_it_is_written() {
+    let written = r#"{"e\u00e9\ud83d\ude00": "\"\\\n\/", "n": [-0, 1e3, 0.5, 9007199254740991, -7],
+        "empty": [{}, [], "", null, true], "nested": {"a": {"b": [[["]}"]]]}}, "k:,{": ":,{"}"#;
+    let text = TOOL.replace("{\"ignored\": 1}", "{}").replacen(
+        '{',
+        &format!("{{\"metadata\": {written},"),
+        1,
+    );
+
+    let metadata = one("t.json", &text).metadata;
+
+    let mut expected: serde_json::Map<_, _> = serde_json::from_str(written).unwrap();
+    expected.insert("name".to_owned(), json!("Parrot"));
+    assert_eq!(metadata, expected);
+    let yaml = OWN.to_owned()
+        + "metadata: {a: 012, b: '7', c: yes, d: 1.5, e: ~, f: \"x\\ny\", g: [1, {h: false}]}\n";
+    let expected = json!({"a": 12, "b": "7", "c": "yes", "d": 1.5, "e": null, "f": "x\ny", "g": [1, {"h": false}]});
+    assert_eq!(
+        serde_json::Value::Object(one("t.yaml", &yaml).metadata),
+        expected
+    );
+}

@@ -72,8 +72,8 @@ pub(super) fn local_calls(manifest: &Manifest) -> impl Iterator<Item = &LoopId> 
     local.map(|step| &step.loop_id.loop_id)
 }
 
-/// A loop's effects. A composite has the strongest of what it calls; what is unknown, in another
-/// realm, or calls itself counts as `once`.
+/// A loop's effects. A composite has the strongest of what it calls; what is unknown or in another
+/// realm counts as `once`.
 pub(super) fn effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
     let called = called_effects(manifest, lookup);
     match (called, manifest.effects) {
