@@ -107,6 +107,9 @@ fn init(session: &Session, args: InitArgs) -> Result<u8, Failure> {
     for address in args.listen {
         all.extend([OsString::from("--listen"), address.into()]);
     }
+    if let Some(file) = args.recovery {
+        all.extend([OsString::from("--recovery"), file.into()]);
+    }
     daemon::run(session, all)
 }
 

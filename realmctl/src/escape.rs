@@ -53,4 +53,17 @@ mod tests {
         assert_eq!(text(hostile), "a[2J31mbc\nd");
         assert_eq!(line(hostile), "a[2J31mb c d");
     }
+
+    #[test]
+    fn escaped_json_is_the_same_document() {
+        let document = serde_json::json!({ "a\u{9b}": "b\u{202e}\u{7f}" });
+
+        let escaped = json(&document.to_string());
+
+        assert!(escaped.is_ascii());
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&escaped).unwrap(),
+            document
+        );
+    }
 }

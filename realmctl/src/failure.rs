@@ -45,8 +45,6 @@ pub(crate) enum Failure {
     Interrupted,
     /// An error code does not exist.
     Code(UnknownCode),
-    /// Has its place, and no code yet.
-    Unsupported(&'static str),
 }
 
 macro_rules! from {
@@ -94,7 +92,6 @@ impl Failure {
             Self::Faults(code, ..) => *code,
             Self::Program(..) => Code::ProgramMissing,
             Self::Unconfirmed(_) => Code::ConfirmationNeeded,
-            Self::Unsupported(_) => Code::Unsupported,
             Self::Output(_) | Self::System(..) | Self::Told(_) | Self::Interrupted => return None,
         })
     }
@@ -113,7 +110,6 @@ impl Failure {
             Self::Output(_) => "stdout cannot be written".to_owned(),
             Self::System(what, _) => (*what).to_owned(),
             Self::Code(error) => error.to_string(),
-            Self::Unsupported(what) => format!("{what} is not in this version"),
             Self::Told(_) | Self::Interrupted => String::new(),
         }
     }

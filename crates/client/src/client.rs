@@ -1,5 +1,6 @@
 //! The typed client: HTTP/1.1 over the daemon's Unix socket, one connection a request.
 
+mod address;
 mod calls;
 mod connection;
 mod error;

@@ -173,6 +173,7 @@ impl Homes {
         };
         let homes = entries.flatten().filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
+            name.parse::<Label>().ok()?;
             let dir = entry.path();
             dir.join("realm.toml")
                 .is_file()

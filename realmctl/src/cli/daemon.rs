@@ -12,6 +12,9 @@ pub struct InitArgs {
     /// Address to listen on, as multiaddr; a free port unless told otherwise.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
+    /// Where to write the recovery key, best on a removable disk.
+    #[arg(long, value_name = "FILE")]
+    pub recovery: Option<PathBuf>,
 }
 
 /// Make a realm out of a backup.

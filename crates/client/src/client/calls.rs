@@ -1,10 +1,10 @@
 //! One method a route.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
     CancelRequest, ConfigEntry, ConfigView, Denial, Direction, DisallowRequest, Disallowed, Doctor,
@@ -207,7 +207,7 @@ impl Client {
         path.add("until", *until);
         path.add("limit", *limit);
         path.add("cursor", cursor.as_ref());
-        self.get(&path.text).await
+        self.get(&path.into_text()).await
     }
 
     /// Loops of this realm, or those of another that this one may see.
@@ -385,29 +385,5 @@ fn loop_address(path: String, query: &LoopQuery) -> String {
     path.add("realm", realm.as_ref());
     path.add("example", example.then_some(true));
     path.add("cursor", cursor.as_ref());
-    path.text
-}
-
-/// A path with its query.
-struct Address {
-    text: String,
-    separator: char,
-}
-
-impl Address {
-    fn new(path: &str) -> Self {
-        Self {
-            text: path.to_owned(),
-            separator: '?',
-        }
-    }
-
-    fn add(&mut self, name: &str, value: Option<impl Display>) {
-        let Some(value) = value else { return };
-        self.text.push(self.separator);
-        self.text.push_str(name);
-        self.text.push('=');
-        self.text.push_str(&routes::encode(&value.to_string()));
-        self.separator = '&';
-    }
+    path.into_text()
 }
