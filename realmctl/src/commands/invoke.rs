@@ -32,7 +32,10 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
 /// Prints a result; one that is an error becomes the command's failure.
 fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
     if result.status == InvokeStatus::Running {
-        session.say("running; realmctl run show has the result later");
+        session.say(&format!(
+            "running; for its result: realmctl run show {}",
+            result.run_id
+        ));
         return session.print_text(&format!("{}\n", result.run_id));
     }
     let whole = !matches!(session.format(), Format::Table | Format::Wide);
