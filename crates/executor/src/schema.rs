@@ -69,10 +69,15 @@ impl Compiled {
 
     /// Checks an instance; gives each fault as `"<instance path or (root)>: <message>"`.
     pub(crate) fn check(&self, instance: &Value) -> Result<(), Vec<String>> {
+        let depth = depth(instance);
+        if !self.weight.bears(depth) {
+            let what = "nested too deep for a schema that refers to itself";
+            return Err(vec![fault("", what)]);
+        }
         if self.validator.is_valid(instance) {
             return Ok(());
         }
-        if self.weight.visits(depth(instance)) > VISITS {
+        if self.weight.visits(depth) > VISITS {
             return Err(vec![fault(
                 "",
                 "does not match the schema, which refers to itself",

@@ -119,3 +119,39 @@ fn names_and_ids_inside_a_schema_keep_to_the_document() {
     assert!(validate_json(&renamed, &json!("x")).unwrap_err()[0].contains("an id"));
     assert_eq!(validate_json(&described, &json!({"id": "x"})), Ok(()));
 }
+
+/// Definitions in a row, each nested, the last one leading to `end`.
+fn row(length: usize, nesting: usize, wrap: impl Fn(Value) -> Value, end: Value) -> Value {
+    let nested = |level: usize| {
+        let reference = json!({"$ref": format!("#/$defs/{}", level + 1)});
+        (
+            level.to_string(),
+            (0..nesting).fold(reference, |inner, _| wrap(inner)),
+        )
+    };
+    let mut definitions: Map<String, Value> = (0..length).map(nested).collect();
+    definitions.insert(length.to_string(), end);
+    json!({"$ref": "#/$defs/0", "$defs": definitions})
+}
+
+#[test]
+fn the_deepest_schemas_there_may_be_fit_on_a_small_stack() {
+    let instance = (0..60).fold(json!({"b": 1}), |inner, _| json!([inner]));
+    let descend = |inner| json!({"items": inner});
+    let stay = |inner| json!({"allOf": [inner]});
+
+    let too_deep = row(30, 28, descend, json!({}));
+    assert!(validate_json(&too_deep, &instance).unwrap_err()[0].contains("nests deeper"));
+    for length in [1, 4, 10, 30] {
+        for nesting in [0, 1, 5, 12, 30] {
+            for end in [
+                json!({"type": "object"}),
+                json!({"items": {"$ref": "#"}}),
+                json!({"items": {"$ref": "#/$defs/0"}}),
+            ] {
+                let _ = validate_json(&row(length, nesting, descend, end.clone()), &instance);
+                let _ = validate_json(&row(length, nesting, stay, end), &instance);
+            }
+        }
+    }
+}

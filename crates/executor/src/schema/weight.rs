@@ -9,8 +9,15 @@ use thiserror::Error;
 const PARTS: u64 = 20_000;
 /// References that may lead to references; deeper is refused.
 const CHAIN: usize = 32;
+/// Levels a schema may nest with its references written out; more is refused, for checking takes
+/// stack for every level.
+const LEVELS: usize = 256;
+/// Levels that an instance's and a self-referring schema's nesting may multiply to.
+const RECURSION: usize = 1_024;
 /// Keywords whose value refers to another schema.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+/// Keywords that hold schemas for others to refer to.
+const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// Keywords that give a schema a name.
 const ANCHORS: [&str; 2] = ["$anchor", "$dynamicAnchor"];
 
@@ -18,10 +25,17 @@ const ANCHORS: [&str; 2] = ["$anchor", "$dynamicAnchor"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Weight {
     parts: u64,
+    levels: usize,
     recursive: bool,
 }
 
 impl Weight {
+    /// Whether an instance of that depth can be checked on a small stack.
+    pub(super) fn bears(self, depth: u32) -> bool {
+        let depth = usize::try_from(depth).unwrap_or(usize::MAX);
+        !self.recursive || depth.saturating_mul(self.levels) <= RECURSION
+    }
+
     /// The most visits that listing all faults of an instance can take, if the schema refers to
     /// itself; without that, its parts bound them.
     pub(super) fn visits(self, depth: u32) -> u64 {
@@ -38,6 +52,8 @@ impl Weight {
 pub(super) enum TooHeavy {
     #[error("the schema has more than {PARTS} parts once its references are written out")]
     Parts,
+    #[error("the schema nests deeper than {LEVELS} once its references are written out")]
+    Levels,
     #[error("more than {CHAIN} references lead from one to the next")]
     Chain,
     #[error("`{0}` is not found in this document")]
@@ -59,9 +75,10 @@ pub(super) fn weigh(schema: &Value) -> Result<Weight, TooHeavy> {
         open: Vec::new(),
         recursive: false,
     };
-    let parts = scale.target("#")?;
+    let size = scale.target("#", 0)?;
     Ok(Weight {
-        parts,
+        parts: size.parts,
+        levels: size.levels,
         recursive: scale.recursive,
     })
 }
@@ -105,22 +122,50 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     }
 }
 
+/// The parts that ask something of an instance where they stand; definitions do so only where
+/// something refers to them.
+fn applied(value: &Value) -> impl Iterator<Item = &Value> {
+    let definitions = DEFINITIONS.iter().filter_map(|key| value.get(key));
+    let definitions: Vec<&Value> = definitions.collect();
+    children(value)
+        .filter(move |child| !definitions.iter().any(|apart| std::ptr::eq(*apart, *child)))
+}
+
+/// A part of a schema with its references written out.
+#[derive(Clone, Copy)]
+struct Size {
+    parts: u64,
+    levels: usize,
+}
+
+impl Size {
+    const ONE: Self = Self {
+        parts: 1,
+        levels: 1,
+    };
+
+    fn add(&mut self, below: Self) {
+        self.parts = self.parts.saturating_add(below.parts);
+        self.levels = self.levels.max(below.levels.saturating_add(1));
+    }
+}
+
 struct Scale<'a> {
     root: &'a Value,
     anchors: BTreeMap<&'a str, &'a Value>,
-    known: BTreeMap<&'a str, u64>,
+    known: BTreeMap<&'a str, Size>,
     open: Vec<&'a str>,
     recursive: bool,
 }
 
 impl<'a> Scale<'a> {
-    fn target(&mut self, reference: &'a str) -> Result<u64, TooHeavy> {
-        if let Some(parts) = self.known.get(reference) {
-            return Ok(*parts);
+    fn target(&mut self, reference: &'a str, level: usize) -> Result<Size, TooHeavy> {
+        if let Some(size) = self.known.get(reference) {
+            return Ok(*size);
         }
         if self.open.contains(&reference) {
             self.recursive = true;
-            return Ok(1);
+            return Ok(Size::ONE);
         }
         if self.open.len() >= CHAIN {
             return Err(TooHeavy::Chain);
@@ -129,10 +174,10 @@ impl<'a> Scale<'a> {
             .find(reference)
             .ok_or_else(|| TooHeavy::Absent(reference.to_owned()))?;
         self.open.push(reference);
-        let parts = self.parts(target)?;
+        let size = self.size(target, level)?;
         self.open.pop();
-        self.known.insert(reference, parts);
-        Ok(parts)
+        self.known.insert(reference, size);
+        Ok(size)
     }
 
     fn find(&self, reference: &str) -> Option<&'a Value> {
@@ -144,20 +189,25 @@ impl<'a> Scale<'a> {
         }
     }
 
-    fn parts(&mut self, value: &'a Value) -> Result<u64, TooHeavy> {
-        let mut parts: u64 = 1;
+    fn size(&mut self, value: &'a Value, level: usize) -> Result<Size, TooHeavy> {
+        let mut size = Size::ONE;
+        if level > LEVELS {
+            return Err(TooHeavy::Levels);
+        }
         for key in REFERENCES {
             if let Some(reference) = value.get(key).and_then(Value::as_str) {
-                parts = parts.saturating_add(self.target(reference)?);
+                size.add(self.target(reference, level.saturating_add(1))?);
             }
         }
-        for child in children(value) {
-            parts = parts.saturating_add(self.parts(child)?);
+        for child in applied(value) {
+            size.add(self.size(child, level.saturating_add(1))?);
         }
-        if parts > PARTS {
+        if size.parts > PARTS {
             Err(TooHeavy::Parts)
+        } else if size.levels > LEVELS {
+            Err(TooHeavy::Levels)
         } else {
-            Ok(parts)
+            Ok(size)
         }
     }
 }
