@@ -7,6 +7,8 @@
 //! This crate must never know tokio, libp2p, the store's engine, HTTP, or the wall clock.
 
 mod administer;
+mod answer;
+mod attempt;
 mod config;
 mod contracts;
 mod control;
@@ -15,6 +17,7 @@ mod deliver;
 mod hold;
 mod identity;
 mod inbound;
+mod invite;
 mod io;
 mod join;
 mod kin;

@@ -25,7 +25,7 @@ pub(crate) struct Link {
     pub(crate) last_sent: Tick,
     pub(crate) bucket: TokenBucket,
     /// The join under way on this link, as inviter.
-    pub(crate) offered: Option<crate::join::Offered>,
+    pub(crate) offered: Option<crate::invite::Offered>,
     /// The records digest the neighbour showed last.
     pub(crate) their_records: Option<Digest>,
     /// The records digest that their latest Records answered.

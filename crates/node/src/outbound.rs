@@ -1,7 +1,6 @@
 //! Calls to other realms: permit, resolve, seal, send, try again, answer.
 
-use rand_core::Rng;
-use realm_crypto::{Outgoing, SealError, seal};
+use realm_crypto::{Outgoing, seal};
 use realm_executor::{CallError, validate_json};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
@@ -9,18 +8,15 @@ use realm_protocol::{
     cbor::{self, Blob},
     journal::{Change, Direction, Event, Run, Status},
     json, limits,
-    message::{Call, CallResult, ContractsAsked, TraceParent},
+    message::CallResult,
 };
-use realm_router::{Backoff, LinkId};
+use realm_router::Backoff;
 use serde_json::{Value, json};
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
-    contracts::ContractsTask, deliver::Pending, resolve::Asker, timers::Timer,
+    contracts::ContractsTask, timers::Timer,
 };
-
-/// Longest wait for one attempt of a call, milliseconds.
-const ATTEMPT_MS: u64 = 20_000;
 
 /// A call to another realm, over all its attempts.
 #[derive(Debug)]
@@ -195,202 +191,6 @@ impl Node {
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
         self.try_call(call);
-    }
-
-    /// Makes the next attempt of a call: resolves first where the chain is not known.
-    pub(crate) fn try_call(&mut self, call: CallId) {
-        let Some(out) = self.calls.get(&call) else {
-            return;
-        };
-        if out.sent.is_some() {
-            return;
-        }
-        if out.deadline <= self.now.tick {
-            return self.call_timed_out(call);
-        }
-        let scope = out.scope.clone();
-        let deadline = out.deadline;
-        self.timers.set(Timer::Attempt(call), deadline);
-        let now = self.wall();
-        let chain = self.trust.chain(&scope, now).cloned();
-        let Some((chain, kem)) =
-            chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)))
-        else {
-            return self.resolve(scope, Asker::Call(call));
-        };
-        self.send_attempt(call, chain.place().clone(), &kem);
-    }
-
-    fn send_attempt(
-        &mut self,
-        call: CallId,
-        destination: realm_protocol::Place,
-        kem: &realm_protocol::records::KemRecord,
-    ) {
-        let now = self.now;
-        let Some(out) = self.calls.get_mut(&call) else {
-            return;
-        };
-        out.attempts = out.attempts.saturating_add(1);
-        let left = now.tick.until(out.deadline).as_millis();
-        let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
-        let (kind, content) = match &out.task {
-            Task::Invoke(invoke) => (Kind::Call, cbor::encode(&call_body(invoke, call, left))),
-            Task::Contracts(task) => {
-                let asked = ContractsAsked {
-                    loop_id: task.loop_id.clone(),
-                    after: task.after(),
-                };
-                (Kind::Contracts, cbor::encode(&asked))
-            }
-        };
-        let (attempts, deadline) = (out.attempts, out.deadline);
-        let source = self.me.place().clone();
-        let outgoing = Outgoing {
-            kind,
-            source: &source,
-            destination: &destination,
-            created: now.wall,
-            ttl_ms: left.clamp(1, limits::TTL_MS),
-            call,
-            answers: None,
-            priority: Priority::Normal,
-            flags: None,
-            max_reply: limits::BODY_BYTES as u64,
-            content: &content,
-        };
-        let sealed = match seal(&mut self.rng, self.me.signer(), kem, &outgoing) {
-            Ok(sealed) => sealed,
-            Err(error) => {
-                let code = match error {
-                    SealError::TooLarge => FailureCode::TooLarge,
-                    _ => FailureCode::BadCertificate,
-                };
-                return self.end_call(call, Err(CallFailure::new(code, error.to_string())));
-            }
-        };
-        let mut envelope = sealed.envelope;
-        let scope = destination.scope();
-        // The first message to a destination carries the chain; so does each further attempt.
-        if self.introduced.insert(scope.clone()) || attempts > 1 {
-            envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
-        }
-        if self.introduced.len() > limits::CHAINS {
-            self.introduced.pop_first();
-        }
-        let pending = Pending::Call {
-            call,
-            reply_key: sealed.reply_key,
-            to: scope,
-        };
-        if self
-            .waiting
-            .insert(sealed.digest, deadline, pending)
-            .is_err()
-        {
-            let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
-            return self.end_call(call, Err(failure));
-        }
-        if let Some(out) = self.calls.get_mut(&call) {
-            out.sent = Some(sealed.digest);
-        }
-        let attempt = now.tick.plus(ATTEMPT_MS).min(deadline);
-        self.timers.set(Timer::Attempt(call), attempt);
-        let payload = json!({"attempt": attempts, "realm": self.name_of(&destination.scope())});
-        self.note_call(call, "call.sent", &payload);
-        if let Ok(header) = envelope.peek() {
-            self.launch(envelope, header);
-        }
-    }
-
-    /// An attempt has had its time, or the time to wait before the next is over.
-    pub(crate) fn attempt_is_over(&mut self, call: CallId) {
-        let Some(out) = self.calls.get_mut(&call) else {
-            return;
-        };
-        if out.deadline <= self.now.tick {
-            return self.call_timed_out(call);
-        }
-        if let Some(digest) = out.sent.take() {
-            self.waiting.take(&digest);
-            let failure = CallFailure::new(FailureCode::Timeout, "no answer to this attempt");
-            return self.attempt_failed(call, failure);
-        }
-        self.try_call(call);
-    }
-
-    fn call_timed_out(&mut self, call: CallId) {
-        let last = self.calls.get(&call).and_then(|out| out.last.clone());
-        let failure = last.unwrap_or_else(|| {
-            CallFailure::new(FailureCode::Timeout, "no answer inside the call's time")
-        });
-        self.end_call(call, Err(failure));
-    }
-
-    /// An attempt came to nothing: tries again where that can help.
-    pub(crate) fn attempt_failed(&mut self, call: CallId, failure: CallFailure) {
-        let random = self.rng.next_u64();
-        let Some(out) = self.calls.get_mut(&call) else {
-            return;
-        };
-        if let Some(digest) = out.sent.take() {
-            self.waiting.take(&digest);
-        }
-        let stale = matches!(
-            failure.code,
-            FailureCode::UnknownKey | FailureCode::BadCertificate
-        );
-        let passing = matches!(
-            failure.code,
-            FailureCode::Offline
-                | FailureCode::NoRoute
-                | FailureCode::Overloaded
-                | FailureCode::Timeout
-        );
-        out.attempts = out.attempts.max(1);
-        if !(stale || passing) || out.attempts >= limits::ATTEMPTS {
-            return self.end_call(call, Err(failure));
-        }
-        let wait = failure
-            .retry_after_ms
-            .unwrap_or(0)
-            .saturating_add(out.backoff.delay_ms(random));
-        let again = self.now.tick.plus(if stale { 0 } else { wait });
-        if again >= out.deadline {
-            return self.end_call(call, Err(failure));
-        }
-        // An unanswered resolution counts as an attempt, or a silent realm would be asked forever.
-        out.attempts = out
-            .attempts
-            .saturating_add(u32::from(!stale && out.last.is_some()));
-        out.last = Some(failure);
-        let scope = out.scope.clone();
-        if stale {
-            self.trust.forget(&scope);
-        }
-        self.timers.set(Timer::Attempt(call), again);
-    }
-
-    /// A link came up: calls that wait for a better time are tried at once.
-    pub(crate) fn calls_gained_link(&mut self) {
-        let waiting = self
-            .calls
-            .iter()
-            .filter(|(_, out)| out.sent.is_none() && out.last.is_some());
-        let waiting: Vec<CallId> = waiting.map(|(call, _)| *call).collect();
-        for call in waiting {
-            self.timers.set(Timer::Attempt(call), self.now.tick);
-        }
-    }
-
-    /// A link went down: attempts that may have been on it are made again under the same key.
-    pub(crate) fn calls_lost_link(&mut self, _link: LinkId) {
-        let under_way = self.calls.iter().filter(|(_, out)| out.sent.is_some());
-        let under_way: Vec<CallId> = under_way.map(|(call, _)| *call).collect();
-        for call in under_way {
-            let soon = self.now.tick.plus(1_000);
-            self.timers.set(Timer::Attempt(call), soon);
-        }
     }
 
     /// The callee has answered: the output is checked here too.
@@ -596,7 +396,7 @@ impl Node {
     }
 
     /// Adds an event to the trace of the run that a call belongs to.
-    fn note_call(&mut self, call: CallId, kind: &str, payload: &Value) {
+    pub(crate) fn note_call(&mut self, call: CallId, kind: &str, payload: &Value) {
         let at = self.now.wall;
         let Some(out) = self.calls.get_mut(&call) else {
             return;
@@ -628,24 +428,6 @@ impl Node {
 struct Answered {
     version: Option<String>,
     replayed: bool,
-}
-
-fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
-    Call {
-        loop_id: invoke.address.loop_id.clone(),
-        version: invoke.version.clone(),
-        contract: None,
-        input: Blob(invoke.input.clone()),
-        key: invoke.key,
-        key_created: invoke.key_created,
-        timeout_ms,
-        depth: invoke.depth,
-        caller: invoke.caller.clone(),
-        parent: Some(TraceParent {
-            run: invoke.run,
-            frame: call,
-        }),
-    }
 }
 
 fn schema_failure(details: Vec<String>) -> CallFailure {

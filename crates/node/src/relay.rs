@@ -77,7 +77,7 @@ impl Node {
                 }
             }
             Next::Offline => {
-                self.fail_request(Some(link), &envelope, &header, FailureCode::Offline)
+                self.fail_request(Some(link), &envelope, &header, FailureCode::Offline);
             }
             Next::NoRoute | Next::Deliver => {
                 self.fail_request(Some(link), &envelope, &header, FailureCode::NoRoute);

@@ -18,9 +18,9 @@ impl Node {
                     );
                     let effect = Effect::CallBackend(call, request);
                     if pure {
-                        self.out.emit(effect)
+                        self.out.emit(effect);
                     } else {
-                        self.out.promise(effect)
+                        self.out.promise(effect);
                     }
                 }
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),

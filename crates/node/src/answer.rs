@@ -1,0 +1,336 @@
+//! Answers: to callers on this machine and elsewhere, given once or again.
+
+use realm_crypto::{Outgoing, ReplyKey, seal_reply};
+use realm_executor::{LoopError, Outcome};
+use realm_protocol::{
+    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId,
+    cbor::{self, Blob},
+    json, limits,
+    message::CallResult,
+};
+use serde_json::Value;
+
+use crate::{
+    CallFailure, ControlId, Effect, Invocation, Node, Response, relay::Release, serve::Served,
+    state::StoredAnswer,
+};
+
+/// Bytes of a Failure's detail.
+const DETAIL_BYTES: usize = 4 * 1024;
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(crate) enum Responder {
+    Local {
+        control: ControlId,
+        address: LoopAddress,
+        started: Now,
+    },
+    Remote(Box<Remote>),
+}
+
+/// How a remote caller is answered.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) source: Place,
+    pub(crate) call: CallId,
+    pub(crate) digest: Digest,
+    pub(crate) reply_key: ReplyKey,
+    pub(crate) max_reply: u64,
+    pub(crate) hops: u64,
+}
+
+impl Node {
+    /// Gives a stored answer.
+    pub(crate) fn give(&mut self, responder: &Responder, answer: StoredAnswer) {
+        match responder {
+            Responder::Remote(remote) => {
+                let content = match cbor::decode::<CallResult>(&answer.content) {
+                    Ok(result) if !answer.failed => cbor::encode(&CallResult {
+                        replayed: true,
+                        ..result
+                    }),
+                    _ => match cbor::decode::<Failure>(&answer.content) {
+                        Ok(failure) => cbor::encode(&Failure {
+                            answers: remote.digest,
+                            ..failure
+                        }),
+                        Err(_) => return,
+                    },
+                };
+                let kind = if answer.failed {
+                    Kind::Failure
+                } else {
+                    Kind::Result
+                };
+                self.reply(remote, kind, &content, Release::Durable);
+            }
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
+                let (result, run, version) = read_answer(&answer);
+                let invocation = Invocation {
+                    run: run.unwrap_or_else(|| self.new_run()),
+                    call: CallId::new(self.random()),
+                    address: address.clone(),
+                    version,
+                    result,
+                    started: started.wall,
+                    ended: self.wall(),
+                    duration_ms: self.now.tick.since(started.tick),
+                    way: vec![self.me.scope()],
+                    replayed: true,
+                };
+                self.respond(*control, Response::Invoked(Box::new(invocation)));
+            }
+        }
+    }
+
+    /// The answer in the form that is kept and sent.
+    pub(crate) fn answer_of(&self, run: RunId, served: &Served, outcome: &Outcome) -> StoredAnswer {
+        let duration_ms = self.now.tick.since(served.started.tick);
+        match &outcome.result {
+            Ok(output) => {
+                let result = CallResult {
+                    output: Blob(json::to_bytes(output)),
+                    run,
+                    contract: outcome.contract,
+                    version: outcome.version.clone(),
+                    output_schema: Blob(json::to_bytes(&outcome.output_schema)),
+                    duration_ms,
+                    policies: served.policies.clone(),
+                    replayed: false,
+                    hops: 0,
+                };
+                StoredAnswer {
+                    failed: false,
+                    content: Blob(cbor::encode(&result)),
+                }
+            }
+            Err(error) => StoredAnswer {
+                failed: true,
+                content: Blob(cbor::encode(&failure_body(
+                    &loop_failure(error),
+                    Digest::of(&[]),
+                ))),
+            },
+        }
+    }
+
+    pub(crate) fn answer(
+        &mut self,
+        responder: &Responder,
+        run: RunId,
+        call: CallId,
+        outcome: &Outcome,
+        answer: &StoredAnswer,
+        release: Release,
+    ) {
+        match responder {
+            Responder::Remote(remote) => match (&outcome.result, cbor::decode(&answer.content)) {
+                (Ok(_), Ok(result)) => {
+                    let result = CallResult {
+                        hops: remote.hops,
+                        ..result
+                    };
+                    let content = cbor::encode(&result);
+                    self.reply(remote, Kind::Result, &content, release);
+                }
+                (Err(error), _) => self.answer_failure(responder, &loop_failure(error), release),
+                (Ok(_), Err(_)) => {}
+            },
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
+                let invocation = Invocation {
+                    run,
+                    call,
+                    address: address.clone(),
+                    version: Some(outcome.version.clone()),
+                    result: outcome.result.clone().map_err(|error| loop_failure(&error)),
+                    started: started.wall,
+                    ended: self.wall(),
+                    duration_ms: self.now.tick.since(started.tick),
+                    way: vec![self.me.scope()],
+                    replayed: false,
+                };
+                let response = Effect::Respond(*control, Response::Invoked(Box::new(invocation)));
+                match release {
+                    Release::Now => self.out.emit(response),
+                    Release::Durable => self.out.promise(response),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn answer_failure(
+        &mut self,
+        responder: &Responder,
+        failure: &CallFailure,
+        release: Release,
+    ) {
+        match responder {
+            Responder::Remote(remote) => {
+                let content = cbor::encode(&failure_body(failure, remote.digest));
+                self.reply(remote, Kind::Failure, &content, release);
+            }
+            Responder::Local {
+                control,
+                address,
+                started,
+            } => {
+                let invocation = Invocation {
+                    run: self.new_run(),
+                    call: CallId::new(self.random()),
+                    address: address.clone(),
+                    version: None,
+                    result: Err(failure.clone()),
+                    started: started.wall,
+                    ended: self.wall(),
+                    duration_ms: self.now.tick.since(started.tick),
+                    way: vec![self.me.scope()],
+                    replayed: false,
+                };
+                self.out.emit(Effect::Respond(
+                    *control,
+                    Response::Invoked(Box::new(invocation)),
+                ));
+            }
+        }
+    }
+
+    /// Seals an answer under the caller's reply key and sends it.
+    fn reply(&mut self, remote: &Remote, kind: Kind, content: &[u8], release: Release) {
+        let flags = (kind == Kind::Contracts).then_some(realm_protocol::flags::ANSWER);
+        self.send_reply(
+            (&remote.source, remote.call, remote.digest),
+            &remote.reply_key,
+            (kind, flags),
+            (content, remote.max_reply),
+            release,
+        );
+    }
+
+    /// Seals an answer and sends it; one that is too large becomes a Failure that says so.
+    pub(crate) fn send_reply(
+        &mut self,
+        (to, call, digest): (&Place, CallId, Digest),
+        reply_key: &ReplyKey,
+        (kind, flags): (Kind, Option<u64>),
+        (content, max_reply): (&[u8], u64),
+        release: Release,
+    ) {
+        let source = self.me.place().clone();
+        let outgoing = |kind, flags, content| Outgoing {
+            kind,
+            source: &source,
+            destination: to,
+            created: self.now.wall,
+            ttl_ms: limits::CALL_MS,
+            call,
+            answers: Some(digest),
+            priority: Priority::Normal,
+            flags,
+            max_reply: 0,
+            content,
+        };
+        let fits = u64::try_from(content.len()).is_ok_and(|length| length <= max_reply);
+        let too_large = CallFailure::new(
+            FailureCode::TooLarge,
+            format!(
+                "the answer has {} bytes; a message carries {}",
+                content.len(),
+                limits::BODY_BYTES
+            ),
+        );
+        let too_large = cbor::encode(&failure_body(&too_large, digest));
+        let whole = outgoing(kind, flags, content);
+        let instead = outgoing(Kind::Failure, None, &too_large);
+        let signer = self.me.signer();
+        let sealed = if fits {
+            seal_reply(&mut self.rng, signer, reply_key, &whole).ok()
+        } else {
+            None
+        };
+        let sealed = match sealed {
+            Some(sealed) => Some(sealed),
+            None => seal_reply(&mut self.rng, signer, reply_key, &instead).ok(),
+        };
+        let Some(mut sealed) = sealed else {
+            tracing::warn!(%call, "an answer cannot be sealed");
+            return;
+        };
+        let scope = to.scope();
+        if self.introduced.insert(scope) {
+            sealed.envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        }
+        if let Ok(header) = sealed.envelope.peek() {
+            self.launch_when(sealed.envelope, header, release);
+        }
+    }
+}
+
+fn loop_failure(error: &LoopError) -> CallFailure {
+    CallFailure {
+        details: error.details.clone(),
+        ..CallFailure::new(error.code, error.message.clone())
+    }
+}
+
+/// A failure as it crosses the wire: the message, then a line for each detail.
+fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
+    let mut detail = failure.message.replace('\n', " ");
+    for line in &failure.details {
+        if detail.len().saturating_add(line.len()) < DETAIL_BYTES {
+            detail.push('\n');
+            detail.push_str(&line.replace('\n', " "));
+        }
+    }
+    let end = detail
+        .char_indices()
+        .map(|(at, _)| at)
+        .take_while(|at| *at <= DETAIL_BYTES)
+        .last();
+    detail.truncate(
+        end.filter(|_| detail.len() > DETAIL_BYTES)
+            .unwrap_or(detail.len()),
+    );
+    Failure {
+        code: failure.code,
+        answers,
+        reference: failure.reference.clone(),
+        retry_after_ms: failure.retry_after_ms,
+        detail: Some(detail),
+    }
+}
+
+/// Reads a stored answer for a caller on this machine.
+fn read_answer(
+    answer: &StoredAnswer,
+) -> (Result<Value, CallFailure>, Option<RunId>, Option<String>) {
+    if answer.failed {
+        let failure = cbor::decode::<Failure>(&answer.content).map_or_else(
+            |_| CallFailure::new(FailureCode::LoopFailed, "the stored answer does not read"),
+            |failure| {
+                let mut lines = failure.detail.as_deref().unwrap_or_default().lines();
+                let message = lines.next().unwrap_or_default().to_owned();
+                CallFailure {
+                    details: lines.map(str::to_owned).collect(),
+                    ..CallFailure::new(failure.code, message)
+                }
+            },
+        );
+        return (Err(failure), None, None);
+    }
+    let unread = || CallFailure::new(FailureCode::LoopFailed, "the stored answer does not read");
+    match cbor::decode::<CallResult>(&answer.content) {
+        Ok(result) => {
+            let output = json::parse(&result.output).map_err(|_| unread());
+            (output, Some(result.run), Some(result.version))
+        }
+        Err(_) => (Err(unread()), None, None),
+    }
+}

@@ -1,0 +1,474 @@
+//! Inviting: tickets are made, shown by joiners, and turned into certificates and peerings.
+//!
+//! The inviter signs first, the joiner countersigns; both write down before they say so.
+
+use realm_crypto::{VerifiedChain, verify};
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    FailureCode, Label, RealmPath, Scope, TicketId,
+    journal::Table,
+    limits,
+    link::{Accept, Frame, Join, Joined, Offer},
+    records::{ChildCert, ChildLimits, Peering, Signed, Ticket, TicketKind},
+};
+use realm_router::{LinkId, Relation};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    ControlId, InviteAsked, InviteKind, Invited, Node, Refusal, Refused, Response,
+    join::whole_tree,
+    state::{self, ChildRecord, TicketRecord, standing, ticket_row},
+};
+/// What an inviter has offered on a link and not yet got back.
+#[derive(Clone, Debug)]
+pub(crate) enum Offered {
+    /// A child certificate, by the ticket or as a renewal.
+    Child {
+        ticket: Option<TicketId>,
+        label: Label,
+        cert: Signed<ChildCert>,
+    },
+    /// A peering.
+    Peer {
+        ticket: TicketId,
+        petname: Label,
+        peering: Signed<Peering>,
+    },
+}
+
+impl Node {
+    pub(crate) fn invite(&mut self, id: ControlId, asked: InviteAsked) {
+        match self.make_ticket(asked) {
+            Ok(ticket) => {
+                self.respond(id, Response::Invited(Box::new(Invited { ticket })));
+            }
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    fn make_ticket(&mut self, asked: InviteAsked) -> Result<Ticket, Refusal> {
+        self.may_issue()?;
+        let now = self.wall();
+        self.drop_expired_tickets();
+        if self.kin.tickets.len() >= limits::TICKETS {
+            return Err(Refusal::Full {
+                what: "open tickets",
+                limit: limits::TICKETS,
+            });
+        }
+        let longest = 30 * limits::TICKET_MS;
+        if asked.ttl_ms == 0 || asked.ttl_ms > longest {
+            let range = "between one second and 30 days".to_owned();
+            return Err(Refusal::Range {
+                what: "the ticket's life",
+                range,
+            });
+        }
+        if asked.uses == 0 || asked.uses > 1_000 {
+            let range = "between 1 and 1,000".to_owned();
+            return Err(Refusal::Range {
+                what: "the number of uses",
+                range,
+            });
+        }
+        let kind = match asked.kind {
+            InviteKind::Child(label) => {
+                self.me
+                    .path()
+                    .child(label.clone())
+                    .map_err(|error| Refusal::Range {
+                        what: "the child's path",
+                        range: error.to_string(),
+                    })?;
+                if self
+                    .kin
+                    .children
+                    .get(&label)
+                    .is_some_and(|child| child.accepted)
+                {
+                    return Err(Refusal::LabelTaken { label });
+                }
+                if self.kin.children.len() >= limits::CHILDREN {
+                    return Err(Refusal::Full {
+                        what: "children",
+                        limit: limits::CHILDREN,
+                    });
+                }
+                TicketKind::Child(label)
+            }
+            InviteKind::Peer if !self.me.is_root() => {
+                return Err(Refusal::NotRoot {
+                    scope: self.me.scope(),
+                });
+            }
+            InviteKind::Peer if self.kin.peers.len() >= limits::PEERS => {
+                return Err(Refusal::Full {
+                    what: "peers",
+                    limit: limits::PEERS,
+                });
+            }
+            InviteKind::Peer => TicketKind::Peer(self.root_name()),
+        };
+        let mut addresses = self.config.addresses.clone();
+        addresses.truncate(limits::ADDRESSES);
+        let ticket = Ticket {
+            id: TicketId::new(self.random()),
+            secret: realm_protocol::Secret16::new(self.random()),
+            kind,
+            realm: self.me.realm(),
+            root: self.me.root(),
+            path: self.me.path().clone(),
+            petname: self.root_name(),
+            node: self.me.node(),
+            addresses,
+            expires: now.plus(asked.ttl_ms),
+        };
+        let record = TicketRecord {
+            ticket: ticket.clone(),
+            uses: asked.uses,
+            allow: asked.allow,
+            petname: asked.petname,
+            used_by: Vec::new(),
+        };
+        self.put(
+            Table::Tickets,
+            &ticket_row(&ticket.id),
+            state::write(&record),
+        );
+        self.kin.tickets.insert(ticket.id, record);
+        Ok(ticket)
+    }
+
+    /// What this machine calls the root of its tree.
+    pub(crate) fn root_name(&self) -> Label {
+        match &self.kin.parent {
+            Some(parent) => parent.petname.clone(),
+            None => self.config.name.clone(),
+        }
+    }
+
+    /// Whether anything may be signed for others now.
+    pub(crate) fn may_issue(&self) -> Result<(), Refusal> {
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if self.out.has_failed() {
+            return Err(Refusal::StoreFailed);
+        }
+        if self.skew_ms > limits::CLOCK_SKEW_MS {
+            return Err(Refusal::ClockSkew {
+                skew_ms: self.skew_ms,
+            });
+        }
+        if self.me.may_issue(self.wall()) {
+            Ok(())
+        } else {
+            Err(Refusal::MayNotIssue)
+        }
+    }
+
+    pub(crate) fn drop_expired_tickets(&mut self) {
+        let now = self.wall();
+        let expired = self
+            .kin
+            .tickets
+            .iter()
+            .filter(|(_, held)| held.ticket.expires <= now);
+        let expired: Vec<TicketId> = expired.map(|(id, _)| *id).collect();
+        for id in expired {
+            self.kin.tickets.remove(&id);
+            self.delete(Table::Tickets, &ticket_row(&id));
+        }
+    }
+
+    pub(crate) fn handle_join(&mut self, link: LinkId, join: Join) {
+        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else {
+            return self.counters.refuse(Refused::NotAdmitted);
+        };
+        if let Err(detail) = self.take_join(link, &chain, join) {
+            tracing::info!(link = link.0, detail, "a join was refused");
+            self.counters.refuse(Refused::NotAdmitted);
+            self.close(link, Some(FailureCode::Denied), detail);
+        }
+    }
+
+    /// To strangers every wrong ticket looks alike; the operator's log knows more.
+    fn take_join(
+        &mut self,
+        link: LinkId,
+        joiner: &VerifiedChain,
+        join: Join,
+    ) -> Result<(), &'static str> {
+        const WRONG: &str = "the ticket is not valid";
+        self.drop_expired_tickets();
+        let held = self.kin.tickets.get(&join.ticket).ok_or(WRONG)?;
+        let same = held.ticket.secret.as_bytes().ct_eq(join.secret.as_bytes());
+        if !bool::from(same) {
+            return Err(WRONG);
+        }
+        let again = held.used_by.contains(&joiner.realm());
+        if held.uses == 0 && !again {
+            return Err("the ticket has been used up");
+        }
+        self.may_issue()
+            .map_err(|_| "the inviter cannot issue certificates now")?;
+        let kind = held.ticket.kind.clone();
+        let given = held.petname.clone();
+        let resource = self.me.scope();
+        let principal = Scope {
+            root: joiner.realm(),
+            path: RealmPath::ROOT,
+        };
+        // The ticket is the permission; policy can only take it away.
+        if self.rules.forbids(
+            Action::Join,
+            &principal,
+            Resource::Realm(&resource),
+            self.wall(),
+        ) {
+            return Err("the inviter's policy forbids it");
+        }
+        let offered = match kind {
+            TicketKind::Child(label) => self.offer_child(joiner, label, Some(join.ticket))?,
+            TicketKind::Peer(_) => self.offer_peer(joiner, join, given)?,
+        };
+        self.send_offer(link, offered);
+        Ok(())
+    }
+
+    fn offer_child(
+        &mut self,
+        child: &VerifiedChain,
+        label: Label,
+        ticket: Option<TicketId>,
+    ) -> Result<Offered, &'static str> {
+        let held = self.kin.children.get(&label);
+        if held.is_some_and(|held| held.realm != child.realm() && held.accepted) {
+            return Err("the label belongs to another realm by now");
+        }
+        let epoch = held
+            .and_then(|held| held.child_cert.peek().ok())
+            .map_or(0, |cert| cert.epoch);
+        let (rate, burst) = limits::CHILD_RATE;
+        let now = self.wall();
+        let mut cert = Signed::unsigned(&ChildCert {
+            serial: self.next_serial(),
+            parent: self.me.realm(),
+            label: label.clone(),
+            child: child.realm(),
+            not_before: now.minus(limits::CLOCK_SKEW_MS),
+            not_after: now.plus(limits::CHILD_CERT_MS),
+            parent_node: self.me.node(),
+            child_node: child.node(),
+            limits: ChildLimits {
+                rate: u64::from(rate),
+                burst: u64::from(burst),
+                may_certify: true,
+            },
+            epoch: epoch.saturating_add(1),
+        });
+        self.me.signer().sign(&mut cert);
+        Ok(Offered::Child {
+            ticket,
+            label,
+            cert,
+        })
+    }
+
+    fn offer_peer(
+        &mut self,
+        peer: &VerifiedChain,
+        join: Join,
+        given: Option<Label>,
+    ) -> Result<Offered, &'static str> {
+        if !peer.path().is_root() || !self.me.is_root() {
+            return Err("only roots peer");
+        }
+        let petname = given.or(join.petname).ok_or("the join names no petname")?;
+        let pinned = self.kin.petnames.get(&petname);
+        if pinned.is_some_and(|pinned| *pinned != peer.root()) {
+            return Err("your name is taken here: ask for an invitation with --as");
+        }
+        let grant = join.grant.ok_or("the join grants nothing")?;
+        let now = self.wall();
+        let mut peering = Signed::unsigned(&Peering {
+            serial: self.next_serial(),
+            inviter: self.me.realm(),
+            acceptor: peer.realm(),
+            from_inviter: whole_tree(),
+            from_acceptor: grant,
+            not_before: now.minus(limits::CLOCK_SKEW_MS),
+            not_after: now.plus(limits::PEERING_MS),
+            inviter_node: self.me.node(),
+            acceptor_node: peer.node(),
+        });
+        self.me.signer().sign(&mut peering);
+        Ok(Offered::Peer {
+            ticket: join.ticket,
+            petname,
+            peering,
+        })
+    }
+
+    fn send_offer(&mut self, link: LinkId, offered: Offered) {
+        let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) else {
+            return;
+        };
+        let (child_cert, peering) = match &offered {
+            Offered::Child { cert, .. } => (Some(cert.clone()), None),
+            Offered::Peer { peering, .. } => (None, Some(peering.clone())),
+        };
+        if let Some(held) = self.links.get_mut(&link) {
+            held.offered = Some(offered);
+        }
+        self.send_promise(
+            link,
+            &Frame::Offer(Offer {
+                child_cert,
+                peering,
+                chain,
+            }),
+        );
+    }
+
+    /// Offers a child a new certificate for the label it holds.
+    pub(crate) fn offer_renewal(&mut self, link: LinkId, label: &Label) {
+        if self.may_issue().is_err() {
+            return;
+        }
+        let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else {
+            return;
+        };
+        if let Ok(offered) = self.offer_child(&chain, label.clone(), None) {
+            self.send_offer(link, offered);
+        }
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.kin.serial = self.kin.serial.saturating_add(1);
+        self.put(
+            Table::Standing,
+            standing::SERIAL,
+            state::write(&self.kin.serial),
+        );
+        self.kin.serial
+    }
+
+    pub(crate) fn handle_accept(&mut self, link: LinkId, accept: Accept) {
+        let Some(held) = self.links.get_mut(&link) else {
+            return;
+        };
+        let (Some(offered), Some(chain)) = (held.offered.take(), held.chain.clone()) else {
+            return self.counters.refuse(Refused::Unasked);
+        };
+        let stored = match (offered, accept.child_cert, accept.peering) {
+            (
+                Offered::Child {
+                    ticket,
+                    label,
+                    cert,
+                },
+                Some(signed),
+                None,
+            ) => self.accept_child(link, &chain, (ticket, label, cert), signed),
+            (
+                Offered::Peer {
+                    ticket,
+                    petname,
+                    peering,
+                },
+                None,
+                Some(signed),
+            ) => self.accept_peer(link, &chain, (ticket, petname, peering), signed),
+            _ => false,
+        };
+        if !stored {
+            self.counters.refuse(Refused::Certificate);
+            self.close(
+                link,
+                Some(FailureCode::BadCertificate),
+                "not what was offered",
+            );
+        }
+    }
+
+    fn accept_child(
+        &mut self,
+        link: LinkId,
+        child: &VerifiedChain,
+        (ticket, label, offered): (Option<TicketId>, Label, Signed<ChildCert>),
+        signed: Signed<ChildCert>,
+    ) -> bool {
+        let keys = [*self.me.node().as_bytes(), *child.node().as_bytes()];
+        if signed.payload != offered.payload || verify(&signed, &keys).is_err() {
+            return false;
+        }
+        let record = ChildRecord {
+            chain: ticket.is_none().then(|| child.chain().clone()),
+            realm: child.realm(),
+            accepted: true,
+            child_cert: signed,
+        };
+        let digest = record.child_cert.digest();
+        self.put(
+            Table::Children,
+            label.as_str().as_bytes(),
+            state::write(&record),
+        );
+        self.kin.children.insert(label.clone(), record);
+        self.routes.know_child(label.clone());
+        self.use_ticket(ticket, child, &label);
+        self.send_promise(link, &Frame::Joined(Joined { record: digest }));
+        true
+    }
+
+    fn accept_peer(
+        &mut self,
+        link: LinkId,
+        peer: &VerifiedChain,
+        (ticket, petname, offered): (TicketId, Label, Signed<Peering>),
+        signed: Signed<Peering>,
+    ) -> bool {
+        let keys = [*self.me.node().as_bytes(), *peer.node().as_bytes()];
+        if signed.payload != offered.payload || verify(&signed, &keys).is_err() {
+            return false;
+        }
+        let digest = signed.digest();
+        self.write_peer(peer, petname.clone(), signed, Vec::new());
+        self.use_ticket(Some(ticket), peer, &petname);
+        self.send_promise(link, &Frame::Joined(Joined { record: digest }));
+        self.admit(link, Relation::Peer(peer.root()), peer.clone());
+        true
+    }
+
+    fn use_ticket(&mut self, ticket: Option<TicketId>, joiner: &VerifiedChain, name: &Label) {
+        let Some(id) = ticket else { return };
+        let Some(held) = self.kin.tickets.get_mut(&id) else {
+            return;
+        };
+        if !held.used_by.contains(&joiner.realm()) {
+            held.uses = held.uses.saturating_sub(1);
+            held.used_by.push(joiner.realm());
+        }
+        let (row, allow, kind) = (
+            state::write(held),
+            held.allow.clone(),
+            held.ticket.kind.clone(),
+        );
+        self.put(Table::Tickets, &ticket_row(&id), row);
+        let caller = match kind {
+            TicketKind::Child(_) => {
+                let path = self.me.path().child(name.clone());
+                path.map(|path| Scope {
+                    root: self.me.root(),
+                    path,
+                })
+                .ok()
+            }
+            TicketKind::Peer(_) => Some(joiner.place().scope()),
+        };
+        if let Some(caller) = caller {
+            self.allow_patterns(&caller, &allow);
+        }
+    }
+}
