@@ -81,6 +81,17 @@ fn schemas_whose_references_double_the_work_are_refused() {
 }
 
 #[test]
+fn schemas_with_very_many_patterns_are_refused() {
+    let patterned = |count: usize| {
+        let property = |index: usize| (format!("p{index}"), json!({"pattern": "^[a-z]{1,64}$"}));
+        json!({"properties": (0..count).map(property).collect::<Map<String, Value>>()})
+    };
+
+    assert_eq!(validate_json(&patterned(50), &json!({"p1": "a"})), Ok(()));
+    assert!(validate_json(&patterned(1_000), &json!({})).unwrap_err()[0].contains("parts"));
+}
+
+#[test]
 fn schemas_that_only_refer_to_themselves_end() {
     for schema in [
         json!({"$ref": "#"}),

@@ -7,6 +7,8 @@ use thiserror::Error;
 
 /// Parts a schema may have with its references written out; more is refused.
 const PARTS: u64 = 20_000;
+/// Parts that one regular expression counts as, for what it takes when compiled.
+const PATTERN: u64 = 200;
 /// References that may lead to references; deeper is refused.
 const CHAIN: usize = 32;
 /// Levels a schema may nest with its references written out; more is refused, for checking takes
@@ -122,6 +124,15 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     }
 }
 
+/// Regular expressions that stand in this part itself.
+fn patterns(value: &Value) -> u64 {
+    let named = value.get("patternProperties").and_then(Value::as_object);
+    let own = value.get("pattern").is_some_and(Value::is_string);
+    named
+        .map_or(0, |named| named.len() as u64)
+        .saturating_add(u64::from(own))
+}
+
 /// The parts that ask something of an instance where they stand; definitions do so only where
 /// something refers to them.
 fn applied(value: &Value) -> impl Iterator<Item = &Value> {
@@ -190,7 +201,10 @@ impl<'a> Scale<'a> {
     }
 
     fn size(&mut self, value: &'a Value, level: usize) -> Result<Size, TooHeavy> {
-        let mut size = Size::ONE;
+        let mut size = Size {
+            parts: patterns(value).saturating_mul(PATTERN).saturating_add(1),
+            ..Size::ONE
+        };
         if level > LEVELS {
             return Err(TooHeavy::Levels);
         }
