@@ -2,7 +2,7 @@
 //!
 //! Magic, format, realm, journal number and a sealed check value; then rows of tree, key and
 //! value; then a sealed trailer with the number of rows and the digest of everything before.
-//! Index rows are left out: restoring makes them anew from the runs.
+//! Index rows are left out: restoring makes them anew from the runs and records.
 
 use std::io::{self, Write};
 

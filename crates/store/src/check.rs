@@ -11,7 +11,7 @@ use crate::{
     layout::{self, KeyRange},
     meta::{self, Meta},
     reader::Reader,
-    sealer::Sealer,
+    sealer::{self, Sealer},
     shared::Shared,
 };
 
@@ -74,8 +74,14 @@ pub enum Problem {
         /// The index.
         index: Tree,
     },
-    /// An index row points at no run, or at one it does not describe.
-    #[error("a row of {index} points at no such run")]
+    /// No index row says when a record expires, so that it never would.
+    #[error("an expiring record is missing from the records by expiry")]
+    NeverExpires {
+        /// The record's key among the records.
+        key: Vec<u8>,
+    },
+    /// An index row points at nothing, or at something it does not describe.
+    #[error("a row of {index} points at nothing of the kind")]
     Dangling {
         /// The index.
         index: Tree,
@@ -141,11 +147,7 @@ pub(crate) fn check(reader: &Reader<'_>) -> Result<CheckReport, ReadError> {
     check.tree(Tree::Meta, |check, key, value| {
         meta::check_row(check.reader.sealer(), key, value)
     })?;
-    check.tree(Tree::Records, |check, key, value| {
-        check.reader.sealer().open(Tree::Records, key, value)?;
-        check.report.records += 1;
-        Ok(())
-    })?;
+    check.tree(Tree::Records, Check::record)?;
     check.tree(Tree::Runs, Check::run)?;
     let mut trace = Trace::default();
     check.tree(Tree::Events, |check, key, value| {
@@ -154,6 +156,7 @@ pub(crate) fn check(reader: &Reader<'_>) -> Result<CheckReport, ReadError> {
     for index in Tree::INDEXES {
         check.tree(*index, |check, key, _| check.index_row(*index, key))?;
     }
+    check.tree(Tree::ByExpiry, |check, key, _| check.expiry_row(key))?;
     Ok(check.report)
 }
 
@@ -194,6 +197,20 @@ impl<'a> Check<'a> {
             if tolerate(row(self, &key, &value))?.is_none() {
                 self.report.add(Problem::Row { tree, key });
             }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
+        self.reader.sealer().open(Tree::Records, key, value)?;
+        self.report.records += 1;
+        let Some(until) = sealer::expiry(value) else {
+            return Ok(());
+        };
+        let row = layout::expiry_key(until, key);
+        if self.reader.snapshot().get(Tree::ByExpiry, &row)?.is_none() {
+            let key = key.to_vec();
+            self.report.add(Problem::NeverExpires { key });
         }
         Ok(())
     }
@@ -259,6 +276,17 @@ impl<'a> Check<'a> {
             rows.iter().any(|(tree, row)| *tree == index && row == key)
         });
         if !described {
+            let key = key.to_vec();
+            self.report.add(Problem::Dangling { index, key });
+        }
+        Ok(())
+    }
+
+    fn expiry_row(&mut self, key: &[u8]) -> Result<(), ReadError> {
+        self.report.index_rows += 1;
+        let index = Tree::ByExpiry;
+        let (until, record) = layout::expiry_of(key).ok_or(ReadError::Damaged(index))?;
+        if self.reader.expiry(record)? != Some(until) {
             let key = key.to_vec();
             self.report.add(Problem::Dangling { index, key });
         }

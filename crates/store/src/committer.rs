@@ -18,6 +18,7 @@ use realm_protocol::{
 use crate::{
     Ack, EngineError, ReadError, RetainError, StoreError, Urgency,
     engine::Batch,
+    expiry,
     plan::Plan,
     retention,
     sealer::{self, NoRandomness},
@@ -36,12 +37,21 @@ const COMPANY: Duration = Duration::from_millis(25);
 
 pub(crate) enum Command {
     Append(Queued),
-    Retain {
-        before: Timestamp,
+    Remove {
+        old: Old,
         at_most: usize,
         reply: SyncSender<Result<usize, RetainError>>,
     },
     Stop(SyncSender<()>),
+}
+
+/// What is old enough to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Old {
+    /// Runs that ended before this time.
+    Runs(Timestamp),
+    /// Records that expired before this time.
+    Records(Timestamp),
 }
 
 pub(crate) struct Queued {
@@ -81,11 +91,11 @@ impl Committer {
         while let Some((command, waited)) = self.next() {
             let done = match command {
                 Command::Append(first) => self.commit_group(first, waited),
-                Command::Retain {
-                    before,
+                Command::Remove {
+                    old,
                     at_most,
                     reply,
-                } => self.retain(before, at_most, &reply),
+                } => self.remove(old, at_most, &reply),
                 Command::Stop(stopped) => {
                     // The files are let go of before the answer.
                     drop(self);
@@ -155,13 +165,13 @@ impl Committer {
         self.commands.recv_timeout(left).ok()
     }
 
-    fn retain(
+    fn remove(
         &self,
-        before: Timestamp,
+        old: Old,
         at_most: usize,
         reply: &SyncSender<Result<usize, RetainError>>,
     ) -> Result<(), StoreError> {
-        let written = guarded(|| match plan_retention(&self.shared, before, at_most) {
+        let written = guarded(|| match plan_removal(&self.shared, old, at_most) {
             Ok((batch, removed)) => {
                 write(&self.shared, &batch)?;
                 Ok(Ok(removed))
@@ -200,12 +210,12 @@ fn write_group(shared: &Shared, last: JournalSeq, group: Vec<Queued>) -> Result<
     write(shared, &plan.finish(last))
 }
 
-fn plan_retention(
-    shared: &Shared,
-    before: Timestamp,
-    at_most: usize,
-) -> Result<(Batch, usize), ReadError> {
-    retention::plan(&shared.reader()?, before, at_most)
+fn plan_removal(shared: &Shared, old: Old, at_most: usize) -> Result<(Batch, usize), ReadError> {
+    let reader = shared.reader()?;
+    match old {
+        Old::Runs(before) => retention::plan(&reader, before, at_most),
+        Old::Records(now) => expiry::plan(&reader, now, at_most),
+    }
 }
 
 fn write(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {

@@ -55,6 +55,12 @@ impl Batch {
         self.writes.insert((tree, key), None);
     }
 
+    /// What the batch writes to a key, if it does; no value where it deletes.
+    pub(crate) fn pending(&self, tree: Tree, key: &[u8]) -> Option<Option<&[u8]>> {
+        let write = self.writes.get(&(tree, key.to_vec()))?;
+        Some(write.as_deref())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.writes.len()
     }

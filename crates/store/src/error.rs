@@ -99,11 +99,10 @@ impl From<EngineError> for OpenError {
     }
 }
 
-/// Why an entry was not taken. The entry is lost; the journal goes on without it only if the
-/// caller gives the same number to the next one.
+/// Why an entry was not taken. Its number is still due: see [`crate::Store::append`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AppendError {
-    /// The queue is at its bound.
+    /// The queue is at its bound; it shrinks as entries become durable.
     #[error("the store's queue is full")]
     Full,
     /// The store was stopped.

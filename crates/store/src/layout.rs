@@ -26,6 +26,8 @@ pub enum Tree {
     ByCall = 6,
     /// Runs by status.
     ByStatus = 7,
+    /// Records that expire, by that time.
+    ByExpiry = 8,
 }
 
 impl Tree {
@@ -39,6 +41,7 @@ impl Tree {
         Self::ByPeer,
         Self::ByCall,
         Self::ByStatus,
+        Self::ByExpiry,
     ];
 
     /// The trees that only point at runs.
@@ -60,6 +63,7 @@ impl Tree {
             Self::ByPeer => "runs by peer",
             Self::ByCall => "runs by call",
             Self::ByStatus => "runs by status",
+            Self::ByExpiry => "records by expiry",
         }
     }
 
@@ -121,6 +125,18 @@ pub(crate) fn table_prefix(table: Table) -> u8 {
 
 pub(crate) fn record_key(table: Table, key: &[u8]) -> Vec<u8> {
     [&[table_prefix(table)], key].concat()
+}
+
+/// The key of the index row of a record that expires, from the record's own key.
+pub(crate) fn expiry_key(until: Timestamp, record: &[u8]) -> Vec<u8> {
+    [until.as_millis().to_be_bytes().as_slice(), record].concat()
+}
+
+/// Takes the key of such an index row apart.
+pub(crate) fn expiry_of(key: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (until, record) = key.split_first_chunk()?;
+    let until = Timestamp::from_millis(u64::from_be_bytes(*until));
+    Some((until, record))
 }
 
 pub(crate) fn event_key(run: RunId, index: u64) -> Vec<u8> {

@@ -3,6 +3,7 @@
 //! [`Store`] is the handle: [`Store::append`] queues journal entries, one committer thread writes
 //! them in groups, and [`Ack`] says up to where they are durable. Reads see what is committed:
 //! records by table and key, runs by time, loop, peer, call and status, events by run.
+//! [`Store::retain`] and [`Store::sweep`] forget what is old, a bounded number at a time.
 //! [`Store::backup`] and [`restore`] move a store, [`Store::check`] and [`check_files`] look for
 //! damage. Every value is sealed with the store key and bound to its place, so that what the disk
 //! changed is refused and never served. This crate must never know who asks, or the network.
@@ -13,6 +14,7 @@ mod committer;
 
 mod engine;
 mod error;
+mod expiry;
 mod files;
 mod layout;
 mod meta;

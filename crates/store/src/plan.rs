@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use realm_protocol::{
-    RunId,
+    RunId, Timestamp,
     journal::{Change, Entry, Event, JournalSeq, Run, Table},
 };
 
@@ -31,13 +31,11 @@ impl<'a> Plan<'a> {
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<(), ReadError> {
         for change in entry.changes {
             match change {
-                Change::Put(table, key, value) | Change::PutUntil(table, key, value, _) => {
-                    self.put(table, &key, &value);
+                Change::Put(table, key, value) => self.put(table, &key, &value, None)?,
+                Change::PutUntil(table, key, value, until) => {
+                    self.put(table, &key, &value, Some(until))?;
                 }
-                Change::Delete(table, key) => {
-                    let key = layout::record_key(table, &key);
-                    self.batch.delete(Tree::Records, key);
-                }
+                Change::Delete(table, key) => self.delete(table, &key)?,
                 Change::Run(run) => self.run(run)?,
                 Change::Event(event) => self.event(&event),
             }
@@ -51,15 +49,46 @@ impl<'a> Plan<'a> {
         self.batch
     }
 
-    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+    fn put(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        value: &[u8],
+        until: Option<Timestamp>,
+    ) -> Result<(), ReadError> {
         if table == Table::Kem {
             // New KEM keys are what the mark of a restored store asks for.
             meta::unmark_restored(&mut self.batch);
         }
         let key = layout::record_key(table, key);
+        self.delete_expiry(&key)?;
         let sealer = self.reader.sealer();
-        let stored = sealer.seal(&mut self.rng, Tree::Records, &key, value);
-        self.batch.put(Tree::Records, key, stored);
+        let stored = match until {
+            None => sealer.seal(&mut self.rng, Tree::Records, &key, value),
+            Some(until) => sealer.seal_until(&mut self.rng, &key, until, value),
+        };
+        put_record(&mut self.batch, key, stored);
+        Ok(())
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ReadError> {
+        let key = layout::record_key(table, key);
+        self.delete_expiry(&key)?;
+        self.batch.delete(Tree::Records, key);
+        Ok(())
+    }
+
+    /// Removes the index row of what a key of the records holds.
+    fn delete_expiry(&mut self, key: &[u8]) -> Result<(), ReadError> {
+        let until = match self.batch.pending(Tree::Records, key) {
+            Some(pending) => pending.and_then(sealer::expiry),
+            None => self.reader.expiry(key)?,
+        };
+        if let Some(until) = until {
+            let row = layout::expiry_key(until, key);
+            self.batch.delete(Tree::ByExpiry, row);
+        }
+        Ok(())
     }
 
     fn run(&mut self, run: Run) -> Result<(), ReadError> {
@@ -84,6 +113,15 @@ impl<'a> Plan<'a> {
         let stored = sealer.seal_wire(&mut self.rng, Tree::Events, &key, event);
         self.batch.put(Tree::Events, key, stored);
     }
+}
+
+/// Writes a record, and if it expires the row that points at it.
+pub(crate) fn put_record(batch: &mut Batch, key: Vec<u8>, stored: Vec<u8>) {
+    if let Some(until) = sealer::expiry(&stored) {
+        let row = layout::expiry_key(until, &key);
+        batch.put(Tree::ByExpiry, row, sealer::index_value());
+    }
+    batch.put(Tree::Records, key, stored);
 }
 
 /// Writes a run and the rows that point at it.

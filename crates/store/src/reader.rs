@@ -1,7 +1,7 @@
 //! Typed reads of one snapshot.
 
 use realm_protocol::{
-    CallId, RunId,
+    CallId, RunId, Timestamp,
     journal::{Event, Run, Table},
 };
 
@@ -9,7 +9,7 @@ use crate::{
     ReadError, Tree,
     engine::{Row, Rows, Snapshot},
     layout::{self, KeyRange},
-    sealer::Sealer,
+    sealer::{self, Sealer},
 };
 
 pub(crate) struct Reader<'a> {
@@ -39,6 +39,12 @@ impl<'a> Reader<'a> {
         let stored = self.snapshot.get(Tree::Records, &key)?;
         let opened = stored.map(|stored| self.sealer.open(Tree::Records, &key, &stored));
         opened.transpose()
+    }
+
+    /// When the record at a key of its tree expires, if it does.
+    pub(crate) fn expiry(&self, key: &[u8]) -> Result<Option<Timestamp>, ReadError> {
+        let stored = self.snapshot.get(Tree::Records, key)?;
+        Ok(stored.as_deref().and_then(sealer::expiry))
     }
 
     /// A table's records by key, without the table's own prefix.

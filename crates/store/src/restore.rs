@@ -159,8 +159,12 @@ fn add(
     if tree == Tree::Runs {
         let run: Run = sealer.open_wire(tree, &key, &value).map_err(damaged)?;
         plan::put_run(batch, &run, |_| value);
+        return Ok(());
+    }
+    sealer.open(tree, &key, &value).map_err(damaged)?;
+    if tree == Tree::Records {
+        plan::put_record(batch, key, value);
     } else {
-        sealer.open(tree, &key, &value).map_err(damaged)?;
         batch.put(tree, key, value);
     }
     Ok(())

@@ -4,15 +4,19 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use realm_crypto::StoreKey;
 use realm_protocol::{
-    RealmId,
+    RealmId, Timestamp,
     cbor::{self, Wire},
 };
 use thiserror::Error;
 
 use crate::{ReadError, Tree};
 
-/// Newest schema version of a stored value. It is each value's first byte.
-const VERSION: u8 = 1;
+// The schema version is each stored value's first byte.
+/// The sealed value follows.
+const PLAIN: u8 = 1;
+/// A record's expiry follows, in milliseconds, eight bytes, then the sealed value. The expiry is
+/// in clear, as it is in the index, and bound to the value.
+const EXPIRING: u8 = 2;
 
 /// The system gave no random bytes.
 #[derive(Clone, Copy, Debug, Error)]
@@ -48,23 +52,39 @@ impl Sealer {
         key: &[u8],
         plaintext: &[u8],
     ) -> Vec<u8> {
-        let aad = self.place(tree, key, VERSION);
-        let mut stored = vec![VERSION];
+        let aad = self.place(tree, key, &[], PLAIN);
+        let mut stored = vec![PLAIN];
+        stored.extend(self.key.seal(rng, &aad, plaintext));
+        stored
+    }
+
+    /// Seals a record that expires.
+    pub(crate) fn seal_until(
+        &self,
+        rng: &mut ChaCha20Rng,
+        key: &[u8],
+        until: Timestamp,
+        plaintext: &[u8],
+    ) -> Vec<u8> {
+        let expiry = until.as_millis().to_be_bytes();
+        let aad = self.place(Tree::Records, key, &expiry, EXPIRING);
+        let mut stored = vec![EXPIRING];
+        stored.extend(expiry);
         stored.extend(self.key.seal(rng, &aad, plaintext));
         stored
     }
 
     /// Opens a value of one place.
     pub(crate) fn open(&self, tree: Tree, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, ReadError> {
-        let (version, sealed) = stored.split_first().ok_or(ReadError::Damaged(tree))?;
-        if *version > VERSION {
-            return Err(ReadError::Newer {
-                tree,
-                found: *version,
-                known: VERSION,
-            });
+        let (version, rest) = stored.split_first().ok_or(ReadError::Damaged(tree))?;
+        let (found, known) = (*version, newest(tree));
+        if found > known {
+            return Err(ReadError::Newer { tree, found, known });
         }
-        let aad = self.place(tree, key, *version);
+        let expiry_bytes = if found == EXPIRING { 8 } else { 0 };
+        let parts = rest.split_at_checked(expiry_bytes);
+        let (expiry, sealed) = parts.ok_or(ReadError::Damaged(tree))?;
+        let aad = self.place(tree, key, expiry, found);
         let opened = self.key.open(&aad, sealed);
         opened.map_err(|_| ReadError::Damaged(tree))
     }
@@ -89,13 +109,29 @@ impl Sealer {
         cbor::decode(&bytes).map_err(|_| ReadError::Damaged(tree))
     }
 
-    fn place(&self, tree: Tree, key: &[u8], version: u8) -> Vec<u8> {
+    /// The version comes last: by it alone everything before is told apart.
+    fn place(&self, tree: Tree, key: &[u8], expiry: &[u8], version: u8) -> Vec<u8> {
         let realm = self.realm.as_bytes().as_slice();
-        [realm, &[tree.number()], key, &[version]].concat()
+        [realm, &[tree.number()], key, expiry, &[version]].concat()
+    }
+}
+
+/// When a stored record expires. Only opening the record proves it.
+pub(crate) fn expiry(stored: &[u8]) -> Option<Timestamp> {
+    let rest = stored.strip_prefix(&[EXPIRING])?;
+    let millis = rest.first_chunk()?;
+    Some(Timestamp::from_millis(u64::from_be_bytes(*millis)))
+}
+
+/// The newest schema version of a tree's values.
+const fn newest(tree: Tree) -> u8 {
+    match tree {
+        Tree::Records => EXPIRING,
+        _ => PLAIN,
     }
 }
 
 /// The value of an index row, which says all it has to say by its key.
 pub(crate) fn index_value() -> Vec<u8> {
-    vec![VERSION]
+    vec![PLAIN]
 }

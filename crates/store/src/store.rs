@@ -19,7 +19,7 @@ use realm_protocol::{
 use crate::{
     Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
     RetainError, RunQuery, Urgency, backup, check,
-    committer::{Command, Committer, QUEUE, QUEUE_BYTES, Queued},
+    committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files::{self, DirLock},
     meta::{self, Meta},
@@ -94,6 +94,12 @@ impl Store {
     /// Queues an entry; never blocks. `seq` is one more than the last entry's, beginning with
     /// [`Store::last_seq`] plus one; a gap poisons the store.
     ///
+    /// After [`AppendError::Full`] nothing was taken and the number is still due. The caller, who
+    /// kept a copy, offers the same entry under the same number after each [`Ack::Durable`] until
+    /// it is taken, and no other before it: the queue shrinks between acknowledgements, they go
+    /// on until it is empty, and an empty queue is never full. [`AppendError::Stopped`] and
+    /// [`AppendError::Poisoned`] are final.
+    ///
     /// # Errors
     /// [`AppendError`] when the entry was not taken: at 1,024 entries or 64 MiB in the queue,
     /// after a stop, after a failure.
@@ -143,7 +149,7 @@ impl Store {
         meta::is_restored(self.shared.reader()?.snapshot())
     }
 
-    /// A table's records, by key.
+    /// A table's records, by key. One that expired is among them until it is swept.
     ///
     /// # Errors
     /// [`ReadError`] when the store cannot be read; one damaged record fails them all.
@@ -151,7 +157,7 @@ impl Store {
         self.shared.reader()?.records(table)
     }
 
-    /// One record.
+    /// One record, even if it expired, until it is swept.
     ///
     /// # Errors
     /// [`ReadError`] when the store cannot be read.
@@ -198,16 +204,17 @@ impl Store {
     /// # Errors
     /// [`RetainError`] when nothing was removed; a failed write poisons the store.
     pub fn retain(&self, before: Timestamp, at_most: usize) -> Result<usize, RetainError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        let command = Command::Retain {
-            before,
-            at_most,
-            reply,
-        };
-        self.commands
-            .send(command)
-            .map_err(|_| self.retain_refused())?;
-        answer.recv().map_err(|_| self.retain_refused())?
+        self.remove(Old::Runs(before), at_most)
+    }
+
+    /// Removes records that expired before `now`, the earliest first: at most `at_most`, and never
+    /// more than 1,024 in one call. Gives their number; zero means none is due. Waits for its turn
+    /// and for the disk. What is gone stays gone, even if the clock is set back.
+    ///
+    /// # Errors
+    /// [`RetainError`] when nothing was removed; a failed write poisons the store.
+    pub fn sweep(&self, now: Timestamp, at_most: usize) -> Result<usize, RetainError> {
+        self.remove(Old::Records(now), at_most)
     }
 
     /// Writes a consistent copy while the store runs. It stays sealed with the store key, and
@@ -239,11 +246,24 @@ impl Store {
         }
     }
 
+    fn remove(&self, old: Old, at_most: usize) -> Result<usize, RetainError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let command = Command::Remove {
+            old,
+            at_most,
+            reply,
+        };
+        self.commands
+            .send(command)
+            .map_err(|_| self.remove_refused())?;
+        answer.recv().map_err(|_| self.remove_refused())?
+    }
+
     fn is_poisoned(&self) -> bool {
         self.shared.poisoned.load(Ordering::SeqCst)
     }
 
-    fn retain_refused(&self) -> RetainError {
+    fn remove_refused(&self) -> RetainError {
         if self.is_poisoned() {
             RetainError::Poisoned
         } else {

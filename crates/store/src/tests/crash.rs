@@ -54,6 +54,20 @@ fn a_failed_retention_poisons_and_removes_nothing() {
     assert_recovers(disk.after_power_loss(1), acked);
 }
 
+#[test]
+fn a_failed_sweep_poisons_and_removes_nothing() {
+    let disk = fresh_disk();
+    let (store, acks) = start(&disk);
+    let acked = append_all(&store, &acks);
+    disk.set_fault(Fault::From(1));
+
+    let refused = store.sweep(Timestamp::from_millis(1_000_000), 10);
+
+    assert!(matches!(refused, Err(RetainError::Poisoned)));
+    assert!(matches!(acks.recv(), Ok(Ack::Failed(StoreError::Write(_)))));
+    assert_recovers(disk.after_power_loss(1), acked);
+}
+
 /// Runs the workload with a fault at its first operation, its second, and so on to its last.
 fn assert_survives_every(fault: impl Fn(usize) -> Fault) {
     for at in 1.. {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use realm_protocol::{
-    RealmId,
+    RealmId, Timestamp,
     journal::{JournalSeq, Table},
 };
 use tempfile::TempDir;
@@ -114,6 +114,68 @@ fn a_check_compares_index_rows_both_ways_and_counts_events() {
 }
 
 #[test]
+fn a_check_compares_expiring_records_and_their_index_rows_both_ways() {
+    let dir = filled();
+    let record = |number| layout::record_key(Table::Replay, &record_key(number));
+    let row = |number| layout::expiry_key(run(number).started, &record(number));
+    let early = layout::expiry_key(Timestamp::from_millis(1), &record(3));
+    change(dir.path(), |_, batch| {
+        batch.delete(Tree::Records, record(1));
+        batch.delete(Tree::ByExpiry, row(2));
+        batch.put(Tree::ByExpiry, early.clone(), sealing::index_value());
+    });
+
+    let report = check_files(dir.path(), options()).unwrap();
+
+    let index = Tree::ByExpiry;
+    let expected = [
+        Problem::NeverExpires { key: record(2) },
+        Problem::Dangling { index, key: early },
+        Problem::Dangling { index, key: row(1) },
+    ];
+    assert_eq!(report.problems, expected);
+}
+
+#[test]
+fn a_false_index_row_is_swept_without_the_record() {
+    let dir = filled();
+    let expiring = layout::record_key(Table::Replay, &record_key(3));
+    let lasting = layout::record_key(Table::Keys, &record_key(3));
+    let early = Timestamp::from_millis(1);
+    change(dir.path(), |_, batch| {
+        let rows = [&expiring, &lasting].map(|key| layout::expiry_key(early, key));
+        for row in rows.into_iter().chain([vec![0]]) {
+            batch.put(Tree::ByExpiry, row, sealing::index_value());
+        }
+    });
+    let store = Store::open(dir.path(), options(), drop).unwrap();
+
+    let swept = store.sweep(early.plus(1), 10).unwrap();
+
+    assert_eq!(swept, 3);
+    assert_holds(&store, JournalSeq(ENTRIES), 0);
+}
+
+#[test]
+fn a_record_whose_expiry_was_changed_does_not_open() {
+    let dir = filled();
+    let key = layout::record_key(Table::Replay, &record_key(1));
+    let changed = Timestamp::from_millis(u64::MAX);
+    change(dir.path(), |engine, batch| {
+        let snapshot = engine.snapshot().unwrap();
+        let mut value = snapshot.get(Tree::Records, &key).unwrap().unwrap();
+        value[1..9].fill(u8::MAX);
+        assert_eq!(sealing::expiry(&value), Some(changed));
+        batch.put(Tree::Records, key.clone(), value);
+    });
+
+    let store = Store::open(dir.path(), options(), drop).unwrap();
+    let read = store.record(Table::Replay, &record_key(1));
+
+    assert!(matches!(read, Err(ReadError::Damaged(Tree::Records))));
+}
+
+#[test]
 fn newer_formats_and_newer_rows_are_refused() {
     let dir = filled();
     let row = layout::record_key(Table::Keys, &record_key(1));
@@ -134,7 +196,7 @@ fn newer_formats_and_newer_rows_are_refused() {
         read,
         Err(ReadError::Newer {
             found: 9,
-            known: 1,
+            known: 2,
             ..
         })
     ));

@@ -23,7 +23,7 @@ pub(super) fn sealer() -> Sealer {
     Sealer::new(REALM, key())
 }
 
-/// The entry with this number: a record, a run, two events.
+/// The entry with this number: a record, one that expires, a run, two events.
 pub(super) fn entry(number: u64) -> Entry {
     let run = run(number);
     let event = |index| {
@@ -38,7 +38,13 @@ pub(super) fn entry(number: u64) -> Entry {
     };
     let events = [event(0), event(1)];
     let record = Change::Put(Table::Keys, record_key(number), payload(number));
-    let mut changes = vec![record, Change::Run(run)];
+    let seen = Change::PutUntil(
+        Table::Replay,
+        record_key(number),
+        payload(number),
+        run.started,
+    );
+    let mut changes = vec![record, seen, Change::Run(run)];
     changes.extend(events);
     Entry { changes }
 }
@@ -76,8 +82,10 @@ pub(super) fn assert_holds(store: &Store, last: JournalSeq, beyond: u64) {
         let there = number <= last.0;
         let run = run(number);
         let record = store.record(Table::Keys, &record_key(number)).unwrap();
+        let seen = store.record(Table::Replay, &record_key(number)).unwrap();
         let events = store.events(run.id, 0, 10).unwrap();
         assert_eq!(record, there.then(|| payload(number)), "record {number}");
+        assert_eq!(seen, there.then(|| payload(number)), "expiring {number}");
         assert_eq!(events.len(), if there { 2 } else { 0 }, "events {number}");
         let by_call = store.runs_by_call(run.call).unwrap();
         assert_eq!(by_call.len(), usize::from(there), "index row {number}");

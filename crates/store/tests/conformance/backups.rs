@@ -6,7 +6,7 @@ use realm_protocol::journal::{Change, Entry, JournalSeq, Status, Table};
 use realm_store::{EngineKind, RestoreError, RunQuery, Urgency, restore};
 use tempfile::TempDir;
 
-use crate::workload::{Journal, filled, options, payload, put, run, runs};
+use crate::workload::{Journal, at, filled, options, payload, put, put_until, run, runs};
 
 pub(crate) fn a_backup_taken_while_writing_restores_one_moment(engine: EngineKind) {
     let (dir, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -140,4 +140,24 @@ pub(crate) fn a_backup_of_the_first_format_still_restores(engine: EngineKind) {
     let record = |key| copy.store.record(Table::Standing, key).unwrap();
     assert_eq!(record(b"one"), Some(b"first".to_vec()));
     assert_eq!(record(b"two"), Some(Vec::new()));
+}
+
+pub(crate) fn a_restored_record_still_expires(engine: EngineKind) {
+    let (dir, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut journal = Journal::open(dir.path(), engine);
+    let tables = [Table::Keys, Table::Kem, Table::Replay];
+    journal.write(tables.map(|table| put_until(table, b"k", 10)).to_vec());
+    let mut backup = Vec::new();
+    journal.store.backup(&mut backup).unwrap();
+    restore(target.path(), options(engine), &mut backup.as_slice()).unwrap();
+
+    let copy = Journal::open(target.path(), engine);
+
+    let report = copy.store.check().unwrap();
+    assert_eq!((report.records, report.index_rows), (1, 1));
+    assert_eq!(report.problems, []);
+    let kept = copy.store.record(Table::Keys, b"k").unwrap();
+    assert_eq!(kept, Some(payload()));
+    assert_eq!(copy.store.sweep(at(11), 10).unwrap(), 1);
+    assert_eq!(copy.store.record(Table::Keys, b"k").unwrap(), None);
 }

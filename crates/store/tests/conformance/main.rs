@@ -6,6 +6,7 @@
 )]
 
 mod backups;
+mod expiry;
 mod journal;
 mod queries;
 mod workload;
@@ -29,12 +30,16 @@ macro_rules! conforms {
                 queries::a_run_that_changes_leaves_no_old_index_rows,
                 queries::events_are_read_from_any_position,
                 queries::retention_removes_old_ended_runs_and_all_that_is_theirs,
+                expiry::a_record_outlives_its_expiry_until_it_is_swept,
+                expiry::a_sweep_is_bounded_and_takes_the_earliest_first,
+                expiry::only_the_last_expiry_of_a_record_counts,
                 backups::a_backup_taken_while_writing_restores_one_moment,
                 backups::a_backup_leaves_kem_keys_and_replay_memory_behind,
                 backups::a_restore_refuses_a_directory_that_is_in_use,
                 backups::a_changed_or_cut_backup_leaves_no_store_behind,
                 backups::a_backup_holds_no_payload,
                 backups::a_backup_of_the_first_format_still_restores,
+                backups::a_restored_record_still_expires,
             );
         }
     };

@@ -66,6 +66,15 @@ pub(crate) fn put(table: Table, key: &[u8], value: &[u8]) -> Change {
     Change::Put(table, key.to_vec(), value.to_vec())
 }
 
+/// A record that expires at this second.
+pub(crate) fn put_until(table: Table, key: &[u8], second: u64) -> Change {
+    Change::PutUntil(table, key.to_vec(), payload(), at(second))
+}
+
+pub(crate) fn at(second: u64) -> Timestamp {
+    Timestamp::from_millis(second * 1_000)
+}
+
 /// A run that began at this second.
 pub(crate) fn run(second: u64, status: Status) -> Run {
     let started = Timestamp::from_millis(second * 1_000);
