@@ -193,8 +193,13 @@ impl Node {
         self.put(Table::Standing, standing::PARENT, state::write(&record));
         self.kin.parent = Some(record);
         self.pin(petname, parent.root());
+        let before = self.me.scope();
         self.me.set_above(parent, cert.clone());
-        self.take_place();
+        if self.me.scope() == before {
+            self.chain_changed();
+        } else {
+            self.take_place();
+        }
         if let Some(asked) = joining {
             self.allow_patterns(&parent.place().scope(), &asked.allow);
         }
@@ -205,7 +210,7 @@ impl Node {
         self.send_promise(link, &Frame::Accept(accept));
     }
 
-    /// This realm's place may have changed: routes, own policies and the chain follow it.
+    /// This realm's place has changed: routes, own policies and the chain follow it.
     fn take_place(&mut self) {
         self.routes.set_place(self.me.scope());
         self.renew_default_policies();
@@ -267,10 +272,11 @@ impl Node {
         };
         let control = self.joining(link).map(|(control, _)| control);
         let with = chain.place().scope();
-        if relation == Relation::Parent {
-            self.greet(link);
-        }
         if self.links.get(&link).is_some_and(|link| !link.admitted) {
+            if relation == Relation::Parent {
+                // The parent knew a stranger until now: the new chain shows its child.
+                self.greet(link);
+            }
             self.admit(link, relation, chain);
         }
         if let Some(control) = control {
