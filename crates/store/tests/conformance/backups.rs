@@ -125,13 +125,7 @@ pub(crate) fn a_backup_holds_no_payload(engine: EngineKind) {
 
 pub(crate) fn a_backup_of_the_first_format_still_restores(engine: EngineKind) {
     let target = TempDir::new().unwrap();
-    let hex = include_str!("../vectors/backup-1.hex").split_whitespace();
-    let digits: Vec<u8> = hex.flat_map(str::bytes).collect();
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
-    let pairs = digits.chunks(2);
-    let backup: Vec<u8> = pairs
-        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
-        .collect();
+    let backup = unhex(include_str!("../vectors/backup-1.hex"));
 
     let report = restore(target.path(), options(engine), &mut backup.as_slice()).unwrap();
 
@@ -140,6 +134,20 @@ pub(crate) fn a_backup_of_the_first_format_still_restores(engine: EngineKind) {
     let record = |key| copy.store.record(Table::Standing, key).unwrap();
     assert_eq!(record(b"one"), Some(b"first".to_vec()));
     assert_eq!(record(b"two"), Some(Vec::new()));
+}
+
+pub(crate) fn a_backup_with_a_record_that_expires_still_restores(engine: EngineKind) {
+    let target = TempDir::new().unwrap();
+    let backup = unhex(include_str!("../vectors/backup-1-expiring.hex"));
+
+    let report = restore(target.path(), options(engine), &mut backup.as_slice()).unwrap();
+
+    assert_eq!((report.last, report.rows), (JournalSeq(1), 1));
+    let copy = Journal::open(target.path(), engine);
+    let record = copy.store.record(Table::Keys, b"expiring").unwrap();
+    assert_eq!(record, Some(b"value".to_vec()));
+    assert_eq!(copy.store.sweep(at(10), 10).unwrap(), 0);
+    assert_eq!(copy.store.sweep(at(10).plus(1), 10).unwrap(), 1);
 }
 
 pub(crate) fn a_restored_record_still_expires(engine: EngineKind) {
@@ -160,4 +168,13 @@ pub(crate) fn a_restored_record_still_expires(engine: EngineKind) {
     assert_eq!(kept, Some(payload()));
     assert_eq!(copy.store.sweep(at(11), 10).unwrap(), 1);
     assert_eq!(copy.store.record(Table::Keys, b"k").unwrap(), None);
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.split_whitespace().flat_map(str::bytes).collect();
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
 }

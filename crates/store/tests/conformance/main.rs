@@ -39,6 +39,7 @@ macro_rules! conforms {
                 backups::a_changed_or_cut_backup_leaves_no_store_behind,
                 backups::a_backup_holds_no_payload,
                 backups::a_backup_of_the_first_format_still_restores,
+                backups::a_backup_with_a_record_that_expires_still_restores,
                 backups::a_restored_record_still_expires,
             );
         }
