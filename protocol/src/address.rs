@@ -210,3 +210,6 @@ impl fmt::Display for LoopAddress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

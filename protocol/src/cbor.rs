@@ -71,3 +71,6 @@ pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CborError> {
     let value: Value = ciborium::from_reader(bytes).map_err(|_| CborError::Unsupported)?;
     T::from_value(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -375,3 +375,6 @@ impl Wire for Envelope {
         Ok(envelope)
     }
 }
+
+#[cfg(test)]
+mod tests;

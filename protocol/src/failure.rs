@@ -118,3 +118,6 @@ wire_map! {
         4 => detail: Option<String>,
     }
 }
+
+#[cfg(test)]
+mod tests;

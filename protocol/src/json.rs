@@ -9,6 +9,10 @@ use crate::limits;
 
 /// Largest integer that every JSON reader keeps exactly: 2^53 - 1.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
+/// Digits of [`SAFE_INTEGER`].
+const SAFE_DIGITS: usize = 16;
+/// What is said of a larger one.
+const PAST_SAFE: &str = "integer past 2^53 - 1; send it as a string";
 
 /// Reads one JSON document.
 ///
@@ -19,12 +23,36 @@ pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer)?;
     deserializer.end()?;
+    if has_long_integer(bytes) {
+        return Err(de::Error::custom(PAST_SAFE));
+    }
     Ok(value)
 }
 
 /// Writes one JSON document without spaces.
 pub fn to_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
+}
+
+/// Whether a document that parsed holds an integer of more digits than any safe one has.
+///
+/// Past 64 bits `serde_json` gives integers as floats, which no visitor can tell from `1e20`.
+fn has_long_integer(bytes: &[u8]) -> bool {
+    let (mut in_string, mut escaped) = (false, false);
+    let mut number = Some(0_usize);
+    for byte in bytes.iter().chain(b" ") {
+        match (in_string, *byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (true, _) | (false, b'-' | b'+') => {}
+            (false, b'0'..=b'9') => number = number.map(|digits| digits.saturating_add(1)),
+            (false, b'.' | b'e' | b'E') => number = None,
+            (false, _) if number.is_some_and(|digits| digits > SAFE_DIGITS) => return true,
+            (false, _) => number = Some(0),
+        }
+    }
+    false
 }
 
 #[derive(Clone, Copy)]
@@ -36,7 +64,7 @@ impl Strict {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         if self.depth < limits::JSON_DEPTH {
             Ok(Self {
-                depth: self.depth + 1,
+                depth: self.depth.saturating_add(1),
             })
         } else {
             Err(E::custom(format_args!(
@@ -72,14 +100,14 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
         if value > SAFE_INTEGER {
-            return Err(E::custom("integer past 2^53 - 1; send it as a string"));
+            return Err(E::custom(PAST_SAFE));
         }
         Ok(value.into())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
         if value.unsigned_abs() > SAFE_INTEGER {
-            return Err(E::custom("integer past 2^53 - 1; send it as a string"));
+            return Err(E::custom(PAST_SAFE));
         }
         Ok(value.into())
     }
@@ -115,3 +143,6 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Object(members))
     }
 }
+
+#[cfg(test)]
+mod tests;

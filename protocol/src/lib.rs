@@ -5,6 +5,11 @@
 //! for every bound. The normative text is `protocol/spec/`; this crate is its first reader.
 //! It must never know secret keys, clocks, IO, or what is allowed.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)
+)]
+
 mod address;
 pub mod cbor;
 mod envelope;
@@ -17,6 +22,8 @@ pub mod link;
 pub mod message;
 mod name;
 pub mod records;
+#[cfg(test)]
+mod samples;
 mod time;
 
 pub use address::{LoopAddress, LoopId, Place, RealmName, Scope};

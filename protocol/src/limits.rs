@@ -1,6 +1,6 @@
 //! The one table of limits. What happens at each limit stands beside it.
 
-/// Wire version this crate speaks.
+/// Wire version spoken; another is `VersionMismatch`, or the end of the link.
 pub const WIRE_VERSION: u64 = 1;
 
 /// Bytes in a frame on a link; a longer declared length closes the link before any allocation.
@@ -49,7 +49,7 @@ pub const TTL_MS: u64 = 10 * 60 * 1_000;
 pub const STORABLE_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How far two honest clocks may differ, milliseconds.
 pub const CLOCK_SKEW_MS: u64 = 5 * 60 * 1_000;
-/// Default and longest wait for a live call, milliseconds.
+/// Default wait for a live call, milliseconds.
 pub const CALL_MS: u64 = 60 * 1_000;
 /// Longest wait for a live call, milliseconds.
 pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
@@ -121,3 +121,6 @@ pub const SCHEMA_BYTES: usize = 64 * 1024;
 pub const FRAMES: usize = 10_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

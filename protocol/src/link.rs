@@ -23,7 +23,7 @@ wire_map! {
         2 => chain: Chain,
         /// The sender's wall clock.
         3 => clock: Timestamp,
-        /// Digest of what the sender would share on this link; see [`Beat`].
+        /// Digest of every revocation list the sender holds, formed as in a [`Beat`].
         4 => records: Digest,
     }
 }

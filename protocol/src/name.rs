@@ -94,7 +94,9 @@ impl RealmPath {
     /// # Errors
     /// [`NameError::Depth`] and [`NameError::Length`] past the limits.
     pub fn new(labels: Vec<Label>) -> Result<Self, NameError> {
-        let bytes: usize = labels.iter().map(|label| label.0.len() + 1).sum();
+        let bytes = labels.iter().fold(0_usize, |bytes, label| {
+            bytes.saturating_add(label.0.len()).saturating_add(1)
+        });
         if labels.len() > limits::PATH_DEPTH {
             Err(NameError::Depth)
         } else if bytes > limits::PATH_BYTES + 1 {
@@ -188,3 +190,6 @@ impl fmt::Display for RealmPath {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ impl<T: Record> Wire for Signed<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

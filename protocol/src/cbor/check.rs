@@ -12,7 +12,7 @@ pub fn check(bytes: &[u8]) -> Result<(), CborError> {
     let mut open: Vec<Open> = Vec::new();
     let mut items = 0_usize;
     loop {
-        items += 1;
+        items = items.saturating_add(1);
         if items > limits::CBOR_ITEMS {
             return Err(CborError::Items);
         }
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) -> Result<(), CborError> {
         }
         let opened = reader.item()?;
         if let Some(level) = opened.filter(|level| level.left > 0) {
-            if open.len() + 1 >= limits::CBOR_DEPTH {
+            if open.len().saturating_add(1) >= limits::CBOR_DEPTH {
                 return Err(CborError::Depth);
             }
             open.push(level);
@@ -63,7 +63,7 @@ fn close(bytes: &[u8], start: usize, end: usize, open: &mut Vec<Open>) -> Result
             }
             level.last_key = Some((start, end));
         }
-        level.left -= 1;
+        level.left = level.left.saturating_sub(1);
         if level.left > 0 {
             return Ok(true);
         }
@@ -107,7 +107,7 @@ impl Reader<'_> {
             })),
             5 if argument > limits::CBOR_MAP_KEYS as u64 => Err(CborError::Items),
             5 => Ok(Some(Open {
-                left: argument * 2,
+                left: argument.saturating_mul(2),
                 map: true,
                 last_key: None,
             })),
@@ -138,7 +138,7 @@ impl Reader<'_> {
 
     fn byte(&mut self) -> Result<u8, CborError> {
         let byte = self.bytes.get(self.at).ok_or(CborError::Truncated)?;
-        self.at += 1;
+        self.at = self.at.saturating_add(1);
         Ok(*byte)
     }
 

@@ -1,0 +1,69 @@
+use super::*;
+use crate::samples;
+
+macro_rules! values {
+    ($($name:ident)*) => { &[$((stringify!($name), format!("{:?}", $name))),*] };
+}
+
+/// Name and what stands in the source above it, in the order of the source.
+fn documented() -> Vec<(String, String)> {
+    let mut entries = Vec::new();
+    let mut doc = String::new();
+    for line in include_str!("../limits.rs").lines() {
+        if let Some(text) = line.strip_prefix("/// ") {
+            doc.push_str(if doc.is_empty() { "" } else { " " });
+            doc.push_str(text);
+        } else if let Some(rest) = line.strip_prefix("pub const ") {
+            let (name, _) = rest.split_once(':').unwrap();
+            entries.push((name.to_owned(), std::mem::take(&mut doc)));
+        } else {
+            doc.clear();
+        }
+    }
+    entries
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return digits.to_owned();
+    }
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[test]
+fn the_limits_in_the_specification_are_those_in_the_code() {
+    let values: &[(&str, String)] = values![
+        WIRE_VERSION FRAME_BYTES HEADER_BYTES BODY_BYTES CHAIN_BYTES RECORD_BYTES POLICY_BYTES
+        CBOR_DEPTH CBOR_ITEMS CBOR_MAP_KEYS JSON_DEPTH PATH_DEPTH PATH_BYTES LABEL_BYTES
+        LOOP_ID_BYTES HOPS CALL_DEPTH SUCCESSIONS MERKLE_SIBLINGS TTL_MS STORABLE_TTL_MS
+        CLOCK_SKEW_MS CALL_MS CALL_MAX_MS ATTEMPTS KEY_KEPT_MS REPLAY_IDS REPLAY_IDS_PER_ROOT
+        BEAT_MS BEATS_MISSED ADMISSION_MS CHILD_CERT_MS CHILD_RENEW_MS NODE_CERT_MS NODE_WARN_MS
+        KEM_LIVE_MS KEM_GRACE_MS KEM_RECORDS PEERING_MS TICKET_MS CHILDREN PEERS TICKETS
+        REVOCATIONS ADDRESSES CALLS CALLS_PER_PEER CHAINS PEER_RATE CHILD_RATE CHAIN_WAITERS
+        CHAIN_WAIT_MS LOOPS SCHEMA_BYTES FRAMES BACKEND_BYTES
+    ];
+    let documented = documented();
+    let names: Vec<&str> = documented.iter().map(|(name, _)| name.as_str()).collect();
+    let listed: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, listed, "a limit is missing from this test");
+
+    let table = samples::table(
+        "| limit | value | what happens there |",
+        values.len(),
+        |at| {
+            let (name, doc) = &documented[at];
+            let doc = doc.replace("[`", "`").replace("`]", "`");
+            format!("| `{name}` | {} | {doc} |", grouped(&values[at].1))
+        },
+    );
+
+    samples::assert_in_spec("limits.md", &table);
+}
