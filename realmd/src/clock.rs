@@ -12,7 +12,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Starts the monotonic clock.
-    #[expect(clippy::disallowed_methods, reason = "the edge reads the clock, here alone")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the edge reads the clock, here alone"
+    )]
     pub(crate) fn start() -> Self {
         Self {
             started: Instant::now(),
@@ -29,9 +32,14 @@ impl Clock {
     }
 
     /// Reads the wall clock; a clock before 1970 reads as 1970.
-    #[expect(clippy::disallowed_methods, reason = "the edge reads the clock, here alone")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the edge reads the clock, here alone"
+    )]
     pub(crate) fn wall() -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -40,6 +48,8 @@ impl Clock {
         let since = std::time::Duration::from_millis(tick.as_millis());
         // Far beyond any timer of the node, and never past what the clock can hold.
         let century = std::time::Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        self.started.checked_add(since.min(century)).unwrap_or(self.started)
+        self.started
+            .checked_add(since.min(century))
+            .unwrap_or(self.started)
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Configured {
 
 /// Why there is no configuration.
 #[derive(Debug, Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("{} cannot be read", .path.display())]
     Unreadable {
@@ -112,7 +112,7 @@ pub enum ConfigError {
 
 /// One thing wrong with the configuration.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     pub(crate) code: Code,
     pub(crate) place: Place,
 }
@@ -121,9 +121,9 @@ impl Explained for ConfigError {
     fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } => Code::FileUnreadable,
-            Self::Problems(problems) => {
-                problems.first().map_or(Code::ConfigSyntax, |problem| problem.code)
-            }
+            Self::Problems(problems) => problems
+                .first()
+                .map_or(Code::ConfigSyntax, |problem| problem.code),
             Self::UnknownKey { .. } => Code::ConfigUnknownKey,
         }
     }
@@ -140,9 +140,10 @@ impl Explained for ConfigError {
 
     fn places(&self) -> Vec<Place> {
         match self {
-            Self::Problems(problems) => {
-                problems.iter().map(|problem| problem.place.clone()).collect()
-            }
+            Self::Problems(problems) => problems
+                .iter()
+                .map(|problem| problem.place.clone())
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -165,7 +166,10 @@ pub(crate) fn load(
 
 /// The file that a new realm begins with.
 pub(crate) fn template(name: &Label, listen: &[Multiaddr]) -> String {
-    let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
+    let listen: Vec<String> = listen
+        .iter()
+        .map(|address| format!("\"{address}\""))
+        .collect();
     format!(
         "# The realm `{name}`. `realmctl config explain KEY` says what a key means.\n\
          name = \"{name}\"\n\

@@ -6,8 +6,8 @@ mod links;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use realm_node::{Effect, Input, Node};
 use realm_net::{Event, Multiaddr, Net};
+use realm_node::{Effect, Input, Node};
 use realm_protocol::{Tick, journal::JournalSeq};
 use realm_store::Store;
 use tokio::{
@@ -20,7 +20,7 @@ use crate::{
     addresses,
     clock::Clock,
     handle::Order,
-    journal::{Durability, Journal},
+    journal::{Durability, Journal, with_causes},
 };
 use backends::{BackendCalls, Done};
 use control::Asked;
@@ -135,7 +135,12 @@ impl Driver {
             stop,
         } = inlets;
         let open = self.journal.keeps_up();
-        let due = self.node.poll_timeout().into_iter().chain(self.deadline).min();
+        let due = self
+            .node
+            .poll_timeout()
+            .into_iter()
+            .chain(self.deadline)
+            .min();
         let due = due.map(|tick| self.clock.instant(tick).into());
         let timer = async {
             match due {
@@ -173,29 +178,41 @@ impl Driver {
 
     /// Gives every kind of input a turn.
     fn drain(&mut self, inlets: &mut Inlets) {
-        if self.node.poll_timeout().is_some_and(|due| due <= self.clock.now().tick) {
+        if self
+            .node
+            .poll_timeout()
+            .is_some_and(|due| due <= self.clock.now().tick)
+        {
             self.handle_timeout();
         }
         for _ in 0..TURN {
-            let Some(order) = self.open(|| inlets.orders.try_recv().ok()) else { break };
+            let Some(order) = self.open(|| inlets.orders.try_recv().ok()) else {
+                break;
+            };
             self.handle_order(order);
         }
         if inlets.durability.has_changed().unwrap_or(false) {
             self.handle_durability(&inlets.durability);
         }
         for _ in 0..TURN {
-            let Some(done) = self.backends.try_next() else { break };
+            let Some(done) = self.backends.try_next() else {
+                break;
+            };
             self.handle_done(done);
         }
         for _ in 0..TURN {
             if !self.journal.keeps_up() {
                 break;
             }
-            let Some(inbound) = self.links.try_next() else { break };
+            let Some(inbound) = self.links.try_next() else {
+                break;
+            };
             self.handle_inbound(inbound);
         }
         for _ in 0..TURN {
-            let Some(event) = self.open(|| inlets.events.try_recv().ok()) else { break };
+            let Some(event) = self.open(|| inlets.events.try_recv().ok()) else {
+                break;
+            };
             self.handle_event(event);
         }
     }
@@ -218,10 +235,18 @@ impl Driver {
             self.handle(Input::Persisted(durable));
             self.asked.durable(durable);
         }
-        if let (Some(error), None) = (failed, &self.failed) {
+        if let Some(error) = failed {
+            self.fail(error);
+            self.perform();
+        }
+    }
+
+    /// Takes note that the store failed: nothing is promised any more, and the loop ends.
+    fn fail(&mut self, error: Arc<str>) {
+        if self.failed.is_none() {
             tracing::error!(%error, "the store failed; the realm stops");
             self.failed = Some(error);
-            self.handle(Input::StoreFailed);
+            self.returned.push_back(Input::StoreFailed);
         }
     }
 
@@ -242,7 +267,9 @@ impl Driver {
             while let Some(effect) = self.node.poll_effect() {
                 self.carry_out(effect);
             }
-            let Some(input) = self.returned.pop_front() else { return };
+            let Some(input) = self.returned.pop_front() else {
+                return;
+            };
             self.node.handle(input, self.clock.now());
         }
     }
@@ -267,6 +294,11 @@ impl Driver {
             Effect::Close(link) => links::close(&self.net, link),
             Effect::CallBackend(call, request) => self.backends.start(call, request),
             Effect::CancelBackend(call) => self.backends.cancel(call),
+            Effect::Look(id, table, key) => match self.journal.look(table, &key) {
+                Ok(found) => self.returned.push_back(Input::Looked(id, found)),
+                // To answer that there is nothing could repeat what was done before.
+                Err(error) => self.fail(with_causes(&error).into()),
+            },
             Effect::Respond(id, response) => self.asked.respond(id, response),
             Effect::Record(seq, entry, urgency) => {
                 self.asked.recorded(seq, &entry);
@@ -289,7 +321,10 @@ impl Driver {
     fn is_over(&self) -> bool {
         let idle = || self.node.is_idle() && self.journal.keeps_up();
         let late = |deadline: Tick| deadline <= self.clock.now().tick;
-        self.failed.is_some() || self.deadline.is_some_and(|deadline| idle() || late(deadline))
+        self.failed.is_some()
+            || self
+                .deadline
+                .is_some_and(|deadline| idle() || late(deadline))
     }
 
     /// Tells tickets and the API where the realm is reached.

@@ -21,7 +21,11 @@ pub(crate) struct Environment {
 impl Environment {
     /// Reads the environment.
     pub(crate) fn read() -> Self {
-        let path = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let path = |name: &str| {
+            env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
         let text = env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });

@@ -80,7 +80,10 @@ impl fmt::Display for Place {
         }
         if let (Some((line, column)), Some((snippet, width))) = (self.at, &self.snippet) {
             let number = line.to_string();
-            let (gap, indent) = (" ".repeat(number.len()), " ".repeat(column.saturating_sub(1)));
+            let (gap, indent) = (
+                " ".repeat(number.len()),
+                " ".repeat(column.saturating_sub(1)),
+            );
             writeln!(f, "    {number} | {snippet}")?;
             writeln!(f, "    {gap} | {indent}{}", "^".repeat((*width).max(1)))?;
         }

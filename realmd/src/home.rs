@@ -18,7 +18,7 @@ pub(crate) use lock::HomeLock;
 
 /// Why a home cannot be used.
 #[derive(Debug, Error)]
-pub enum HomeError {
+pub(crate) enum HomeError {
     /// A folder or file of the home is missing.
     #[error("{} is no realm's home: it has no {missing}", .dir.display())]
     NotAHome {

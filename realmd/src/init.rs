@@ -52,7 +52,7 @@ pub(crate) struct Founded {
 
 /// Why no realm was made. Nothing of it stays behind.
 #[derive(Debug, Error)]
-pub enum InitError {
+pub(crate) enum InitError {
     /// The folder exists.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
@@ -116,7 +116,10 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
     }
-    let recovery = recovery.as_deref().map(|path| verify_recovery(path, home)).transpose()?;
+    let recovery = recovery
+        .as_deref()
+        .map(|path| verify_recovery(path, home))
+        .transpose()?;
     let listen = match listen.as_slice() {
         [] => vec![free_address()?],
         given => given.to_vec(),
@@ -126,7 +129,13 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     files::make_dirs(parent).map_err(write_at(parent))?;
     let partial = parent.join(format!(".{name}.partial-{}", random::suffix()?));
     let scratch = Scratch::make(&partial).map_err(write_at(&partial))?;
-    fill(&Home::new(&partial), name, &listen, &made, recovery.as_deref())?;
+    fill(
+        &Home::new(&partial),
+        name,
+        &listen,
+        &made,
+        recovery.as_deref(),
+    )?;
     if let Some(path) = &recovery {
         let text = recovery_text(name, &made);
         files::write(path, text.as_bytes()).map_err(write_at(path))?;
@@ -195,12 +204,24 @@ fn fill(
     }
     let write = |path: PathBuf, bytes: &[u8]| files::write(&path, bytes).map_err(write_at(&path));
     let keys = home.keys();
-    write(keys.join(keys::REALM), key_text(&made.realm.seed()).as_bytes())?;
-    write(keys.join(keys::NODE), key_text(&made.node.seed()).as_bytes())?;
-    write(keys.join(keys::STORE), key_text(&made.store.bytes()).as_bytes())?;
+    write(
+        keys.join(keys::REALM),
+        key_text(&made.realm.seed()).as_bytes(),
+    )?;
+    write(
+        keys.join(keys::NODE),
+        key_text(&made.node.seed()).as_bytes(),
+    )?;
+    write(
+        keys.join(keys::STORE),
+        key_text(&made.store.bytes()).as_bytes(),
+    )?;
     write(keys.join(keys::IDENTITY), &cbor::encode(&made.identity))?;
     if let Some(path) = recovery {
-        write(keys.join(keys::RECOVERY), path.as_os_str().as_encoded_bytes())?;
+        write(
+            keys.join(keys::RECOVERY),
+            path.as_os_str().as_encoded_bytes(),
+        )?;
     }
     write(home.config(), config::template(name, listen).as_bytes())?;
     files::sync_dir(&keys).map_err(write_at(&keys))?;
@@ -242,7 +263,8 @@ fn free_address() -> Result<Multiaddr, InitError> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(InitError::NoPort)?;
     let port = listener.local_addr().map_err(InitError::NoPort)?.port();
     let text = format!("/ip4/0.0.0.0/tcp/{port}");
-    text.parse().map_err(|_| InitError::NoPort(io::ErrorKind::InvalidInput.into()))
+    text.parse()
+        .map_err(|_| InitError::NoPort(io::ErrorKind::InvalidInput.into()))
 }
 
 fn write_at(path: &Path) -> impl Fn(io::Error) -> InitError + use<> {

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use realm_node::Urgency;
-use realm_protocol::journal::{Entry, JournalSeq};
-use realm_store::{Ack, AppendError, Store};
+use realm_protocol::journal::{Entry, JournalSeq, Table};
+use realm_store::{Ack, AppendError, ReadError, Store};
 use tokio::sync::watch;
 
 /// How far the journal is durable, and whether it failed.
@@ -24,7 +24,7 @@ pub(crate) fn acknowledge(ack: Ack, durability: &watch::Sender<Durability>) {
     });
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
@@ -55,6 +55,11 @@ impl Journal {
     /// Whether the store keeps up.
     pub(crate) fn keeps_up(&self) -> bool {
         self.backlog.is_empty()
+    }
+
+    /// Reads a record: one key of one table, so there is no waiting worth a task.
+    pub(crate) fn look(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.store.record(table, key)
     }
 
     /// Takes an entry.

@@ -1,4 +1,42 @@
 //! The daemon that hosts one realm.
-mod clock; mod config; mod environment; mod failure; mod hardening; mod home; mod init; mod notify; mod random;
+//!
+//! `cli` reads the command line; `start` brings a realm up and down again. `driver` is the one
+//! loop that owns the node: it turns what happens into inputs and carries out effects. `serve`
+//! and `api` are the local HTTP API over the home's socket, `handle` is how they speak to the
+//! loop. `home`, `init`, `config`, `backup` and `restore` are the realm's files; `doctor` looks at
+//! everything. This crate reads clocks, the environment, randomness and files so that the crates
+//! below need not. It must never know the rules of the protocol.
+
+mod addresses;
+mod api;
+mod archive;
+mod backup;
+mod check;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod daemon;
+mod definitions;
+mod doctor;
+mod driver;
+mod environment;
+mod failure;
+mod handle;
+mod hardening;
+mod home;
+mod init;
+mod journal;
+mod logging;
+mod notify;
+mod random;
+mod recover;
+mod restore;
+mod serve;
+mod start;
+mod upkeep;
+
 /// Runs the program.
-pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }
+pub fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,1 +1,5 @@
-fn main() -> std::process::ExitCode { realmd::main() }
+//! The daemon's program.
+
+fn main() -> std::process::ExitCode {
+    realmd::main()
+}

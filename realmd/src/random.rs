@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 /// The system gives no random bytes.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("the system gives no random bytes")]
-pub struct NoRandomness;
+pub(crate) struct NoRandomness;
 
 /// Gives 32 fresh bytes, which erase themselves.
 ///

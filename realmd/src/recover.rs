@@ -7,13 +7,14 @@ use realm_store::{ReadError, RunQuery, Store};
 /// Runs read at a time.
 const PAGE: usize = 1_000;
 
-/// Reads every record and every run that had not ended.
+/// Reads every record and every run that had not ended. Idempotency keys stay where they are:
+/// the node looks them up one by one.
 ///
 /// # Errors
 /// [`ReadError`] when the store cannot be read.
 pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
     let mut records = Vec::new();
-    for table in Table::ALL {
+    for table in Table::ALL.iter().filter(|table| **table != Table::Keys) {
         let rows = store.records(*table)?;
         records.extend(rows.into_iter().map(|(key, value)| (*table, key, value)));
     }

@@ -2,7 +2,9 @@
 
 /// Gives the known word that takes the fewest changes, if they are few.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|candidate| (distance(word, candidate), candidate));
+    let scored = known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate));
     let (changes, candidate) = scored.min()?;
     (changes <= (word.chars().count() / 3).max(2)).then_some(candidate)
 }
@@ -15,13 +17,14 @@ fn distance(a: &str, b: &str) -> usize {
     for (row, x) in a.iter().enumerate() {
         let mut line = vec![row + 1];
         for (column, y) in b.iter().enumerate() {
-            let at = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX);
+            let at =
+                |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX);
             let replaced = at(&above, column) + usize::from(x != y);
-            let mut best = replaced.min(at(&above, column + 1) + 1).min(at(&line, column) + 1);
-            let swapped = row > 0
-                && column > 0
-                && a.get(row - 1) == Some(y)
-                && b.get(column - 1) == Some(x);
+            let mut best = replaced
+                .min(at(&above, column + 1) + 1)
+                .min(at(&line, column) + 1);
+            let swapped =
+                row > 0 && column > 0 && a.get(row - 1) == Some(y) && b.get(column - 1) == Some(x);
             if swapped {
                 best = best.min(at(&before, column - 1) + 1);
             }

@@ -101,7 +101,12 @@ impl Reading<'_> {
 
     fn unknown(&mut self, name: &str, span: Option<Range<usize>>) {
         let hint = meant(name).map(|meant| format!("did you mean `{meant}`?"));
-        self.problem(Code::ConfigUnknownKey, span, format!("`{name}` is no key"), hint);
+        self.problem(
+            Code::ConfigUnknownKey,
+            span,
+            format!("`{name}` is no key"),
+            hint,
+        );
     }
 
     fn problem(
@@ -131,7 +136,9 @@ impl Reading<'_> {
 
     /// Takes `REALMD_SECTION__KEY`: lists are separated by commas.
     fn variable(&mut self, name: &str, text: &str) {
-        let Some(rest) = name.strip_prefix(PREFIX) else { return };
+        let Some(rest) = name.strip_prefix(PREFIX) else {
+            return;
+        };
         let dotted = rest.to_ascii_lowercase().replace("__", ".");
         let Some(key) = keys::find(&dotted) else {
             let hint = meant(&dotted).map(|meant| format!("did you mean `{}`?", variable(meant)));
@@ -197,7 +204,11 @@ fn dotted(prefix: &str, name: &str) -> String {
 }
 
 fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|key| {
+        key.name
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// The key that was probably meant: by its whole name, or by its last part.
@@ -205,7 +216,9 @@ fn meant(name: &str) -> Option<&'static str> {
     let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
     let by_last = || {
         let wanted = name.rsplit('.').next().unwrap_or(name);
-        KEYS.iter().map(|key| key.name).find(|key| last(key) == wanted)
+        KEYS.iter()
+            .map(|key| key.name)
+            .find(|key| last(key) == wanted)
     };
     let names = KEYS.iter().map(|key| key.name);
     let sections = ["store", "limits", "log"];
@@ -222,7 +235,10 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
     let text = text.trim();
     match kind {
         keys::Kind::Addresses => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items = text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty());
             Toml::Array(items.collect())
         }
         keys::Kind::Number(..) => text.parse::<i64>().map_or_else(|_| text.into(), Toml::from),

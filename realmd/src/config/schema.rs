@@ -32,8 +32,11 @@ pub(crate) fn schema() -> Value {
         });
         top.insert(section, object);
     }
-    let required: Vec<&str> =
-        KEYS.iter().filter(|key| key.default.is_none()).map(|key| key.name).collect();
+    let required: Vec<&str> = KEYS
+        .iter()
+        .filter(|key| key.default.is_none())
+        .map(|key| key.name)
+        .collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "realm.toml",

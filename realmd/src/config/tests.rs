@@ -1,0 +1,52 @@
+//! The table of keys and the typed form agree.
+
+use super::{keys::KEYS, *};
+
+const LEAST: &str = "name = \"lab\"\nlisten = [\"/ip4/127.0.0.1/tcp/1\"]\n";
+
+#[test]
+fn the_template_reads_back_with_every_default() {
+    let name: Label = "lab".parse().unwrap();
+    let listen = vec!["/ip4/0.0.0.0/tcp/7420".parse().unwrap()];
+
+    let read = read("realm.toml", &template(&name, &listen), &[]).unwrap();
+
+    assert_eq!((read.config.name, read.config.listen), (name, listen));
+    assert_eq!(read.config.store.retention_ms, 30 * 24 * 60 * 60 * 1_000);
+    assert_eq!(read.settings.len(), KEYS.len());
+}
+
+#[test]
+fn the_keys_are_sorted_and_their_defaults_fit() {
+    let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+
+    assert_eq!(names, sorted);
+    assert!(read("realm.toml", LEAST, &[]).is_ok());
+}
+
+#[test]
+fn an_unknown_variable_is_a_problem_with_the_one_that_was_meant() {
+    let variables = [("REALMD_STORE__RETENTOIN".to_owned(), "7d".to_owned())];
+
+    let problems = match read("realm.toml", LEAST, &variables) {
+        Err(ConfigError::Problems(problems)) => problems,
+        other => panic!("{other:?}"),
+    };
+
+    let hint = problems[0].place.hint.as_deref();
+    assert_eq!(hint, Some("did you mean `REALMD_STORE__RETENTION`?"));
+}
+
+#[test]
+fn text_that_is_no_toml_is_one_problem_at_its_place() {
+    let problems = match read("realm.toml", "name = \n", &[]) {
+        Err(ConfigError::Problems(problems)) => problems,
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].code, Code::ConfigSyntax);
+    assert_eq!(problems[0].place.at.map(|(line, _)| line), Some(1));
+}

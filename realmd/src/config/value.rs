@@ -35,9 +35,11 @@ impl Value {
         match self {
             Self::Text(text) | Self::Millis { written: text, .. } => json!(text),
             Self::Number(number) | Self::Bytes(number) => json!(number),
-            Self::Addresses(addresses) => {
-                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().into()
-            }
+            Self::Addresses(addresses) => addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .into(),
         }
     }
 }
@@ -128,10 +130,15 @@ fn choice(text: &str, choices: &[&str]) -> Result<Value, String> {
 }
 
 fn addresses(value: &Toml) -> Result<Vec<Multiaddr>, String> {
-    let items = value.as_array().ok_or_else(|| expected(Kind::Addresses, value))?;
+    let items = value
+        .as_array()
+        .ok_or_else(|| expected(Kind::Addresses, value))?;
     let address = |item: &Toml| {
-        let text = item.as_str().ok_or_else(|| expected(Kind::Addresses, item))?;
-        text.parse().map_err(|_| format!("`{text}` is no address such as /ip4/0.0.0.0/tcp/7420"))
+        let text = item
+            .as_str()
+            .ok_or_else(|| expected(Kind::Addresses, item))?;
+        text.parse()
+            .map_err(|_| format!("`{text}` is no address such as /ip4/0.0.0.0/tcp/7420"))
     };
     items.iter().map(address).collect()
 }
@@ -170,7 +177,9 @@ pub(crate) fn millis(text: &str) -> Option<u64> {
 
 /// Reads `4096`, `64 KiB`, `4MiB`, `1 GiB`.
 fn bytes(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let shift = match unit.trim() {
         "" | "B" => 0,
@@ -184,8 +193,15 @@ fn bytes(text: &str) -> Option<u64> {
 
 /// Writes a duration in its largest whole unit.
 pub(crate) fn short(millis: u64) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let fits = units.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
+    let units = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ];
+    let fits = units
+        .iter()
+        .find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
     match fits {
         Some((unit, name)) => format!("{}{name}", millis / unit),
         None => format!("{millis}ms"),

@@ -43,7 +43,9 @@ impl BackendCalls {
             if full {
                 return Done(call, Err(failed("too many backend calls at once")));
             }
-            let answer = AssertUnwindSafe(backends.call(request)).catch_unwind().await;
+            let answer = AssertUnwindSafe(backends.call(request))
+                .catch_unwind()
+                .await;
             let panicked = |_| {
                 tracing::error!(%call, "a backend call panicked");
                 Err(failed("the call panicked"))

@@ -66,7 +66,11 @@ impl Asked {
 
     /// Answers the detached calls whose runs are durable.
     pub(crate) fn durable(&mut self, durable: JournalSeq) {
-        while self.recorded.front().is_some_and(|(seq, ..)| *seq <= durable) {
+        while self
+            .recorded
+            .front()
+            .is_some_and(|(seq, ..)| *seq <= durable)
+        {
             if let Some((_, run, reply)) = self.recorded.pop_front() {
                 let _ = reply.send(Begun::Running(run));
             }

@@ -55,13 +55,19 @@ impl Links {
     /// Queues a frame; gives it back if the link's queue is full. A frame for a link that is
     /// gone goes with it: the node hears that it is down.
     pub(crate) fn send(&self, link: LinkId, frame: Vec<u8>) -> Result<(), Vec<u8>> {
-        let Some(outbox) = self.outboxes.get(&link) else { return Ok(()) };
+        let Some(outbox) = self.outboxes.get(&link) else {
+            return Ok(());
+        };
         let frame = Bytes::from(frame);
         match outbox.try_send(frame.clone()) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(SendError::Full) => Err(frame.into()),
             Err(SendError::TooLong) => {
-                tracing::error!(link = link.0, bytes = frame.len(), "a frame is too long to send");
+                tracing::error!(
+                    link = link.0,
+                    bytes = frame.len(),
+                    "a frame is too long to send"
+                );
                 Ok(())
             }
         }
@@ -148,9 +154,12 @@ pub(super) fn dial(
     node: NodeId,
     addresses: &[String],
 ) -> Result<(), String> {
-    let parsed = addresses.iter().filter_map(|address| address.parse::<Multiaddr>().ok());
+    let parsed = addresses
+        .iter()
+        .filter_map(|address| address.parse::<Multiaddr>().ok());
     let dial = realm_net::DialId(dial.0);
-    net.dial(dial, node, parsed.collect()).map_err(|error| error.to_string())
+    net.dial(dial, node, parsed.collect())
+        .map_err(|error| error.to_string())
 }
 
 /// Keeps a link. Whom the node admits it knows, or is about to.

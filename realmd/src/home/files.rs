@@ -24,7 +24,11 @@ pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).custom_flags(flags);
+    options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(flags);
     options.open(path)
 }
 
@@ -38,11 +42,17 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Reads a file that is no link and of sensible size.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "the file is too large",
+        ));
     }
     Ok(bytes)
 }

@@ -42,7 +42,7 @@ wire_map! {
 
 /// Why keys cannot be used.
 #[derive(Debug, Error)]
-pub enum KeysError {
+pub(crate) enum KeysError {
     /// A key file is missing or cannot be read.
     #[error("the key file {} cannot be read", .path.display())]
     Unreadable {
@@ -113,12 +113,17 @@ impl HomeKeys {
         let dir = home.keys();
         let identity = read_identity(&dir)?;
         let node = SigningKey::from_seed(&*read_key(&dir.join(NODE))?);
-        let named = identity.node_cert.peek().map_err(|source| KeysError::Identity {
-            path: dir.join(IDENTITY),
-            source,
-        })?;
+        let named = identity
+            .node_cert
+            .peek()
+            .map_err(|source| KeysError::Identity {
+                path: dir.join(IDENTITY),
+                source,
+            })?;
         if named.node != node.node_id() {
-            return Err(KeysError::Foreign { path: dir.join(NODE) });
+            return Err(KeysError::Foreign {
+                path: dir.join(NODE),
+            });
         }
         Ok(Self {
             realm: read_realm_key(&dir, &identity)?,

@@ -35,7 +35,9 @@ impl HomeLock {
             }
             Err(TryLockError::Error(source)) => return Err(io_at(&path, source)),
         }
-        let sign = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        let sign = file
+            .set_len(0)
+            .and_then(|()| write!(file, "{}", std::process::id()));
         sign.map_err(|source| io_at(&path, source))?;
         Ok(Self { _file: file })
     }

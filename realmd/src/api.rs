@@ -1,0 +1,106 @@
+//! The local API: one file a subject, the types from `realm-client`, the rules from the node.
+
+mod apply;
+mod backup;
+mod config;
+mod events;
+mod extract;
+mod invoke;
+mod loops;
+mod metrics;
+pub(crate) mod openapi;
+mod peers;
+mod policy;
+mod problem;
+mod realms;
+mod runs;
+mod status;
+mod tickets;
+mod tree;
+mod views;
+mod yaml;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
+use realm_client::api::routes;
+
+use crate::daemon::Daemon;
+use problem::Fail;
+
+/// What every handler is given.
+type Shared = State<Arc<Daemon>>;
+/// What most handlers answer.
+type Answer<T> = Result<axum::Json<T>, Fail>;
+
+/// Where Prometheus reads.
+pub(crate) const METRICS: &str = "/metrics";
+
+/// Every route of the API.
+pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
+    about()
+        .merge(work())
+        .merge(neighbours())
+        .merge(permissions())
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .with_state(daemon)
+}
+
+fn about() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route(routes::STATUS, get(status::status))
+        .route(routes::INFO, get(status::info))
+        .route(routes::HEALTH, get(status::health))
+        .route(routes::READY, get(status::ready))
+        .route(routes::DOCTOR, get(status::doctor))
+        .route(routes::CONFIG, get(config::config))
+        .route(routes::CONFIG_KEY, get(config::key))
+        .route(routes::BACKUP, post(backup::backup))
+        .route(routes::OPENAPI, get(openapi::serve))
+        .route(METRICS, get(metrics::metrics))
+}
+
+fn work() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route(routes::INVOKE, post(invoke::invoke))
+        .route(routes::RUNS, get(runs::list))
+        .route(routes::RUN, get(runs::show))
+        .route(routes::RUN_TRACE, get(runs::trace))
+        .route(routes::RUN_TREE, get(tree::tree))
+        .route(routes::RUN_EVENTS, get(events::events))
+        .route(routes::RUN_CANCEL, post(runs::cancel))
+        .route(routes::LOOPS, get(loops::list))
+        .route(routes::LOOP, get(loops::show).delete(loops::remove))
+        .route(routes::AGENTS, get(loops::agents))
+        .route(routes::AGENT, get(loops::agent).delete(loops::remove))
+        .route(routes::APPLY, post(apply::apply))
+        .route(routes::VALIDATE, post(apply::validate))
+        .route(routes::IMPORT, post(apply::import))
+}
+
+fn neighbours() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route(routes::TICKETS, post(tickets::invite))
+        .route(routes::JOIN, post(tickets::join))
+        .route(routes::PEERS, get(peers::list))
+        .route(routes::PEER, get(peers::show).delete(peers::remove))
+        .route(routes::PEER_PING, post(peers::ping))
+        .route(routes::REALMS, get(realms::forest))
+        .route(routes::REALM, get(realms::show))
+        .route(routes::REALM_REVOKE, post(realms::revoke))
+}
+
+fn permissions() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route(routes::ALLOW, post(policy::allow))
+        .route(routes::DISALLOW, post(policy::disallow))
+        .route(routes::POLICIES, get(policy::list))
+        .route(routes::POLICY_CHECK, post(policy::check))
+        .route(routes::POLICY_TEST, post(policy::test))
+        .route(routes::DENIAL, get(policy::denial))
+}

@@ -1,0 +1,125 @@
+//! Registering loops from files, checking them, and showing them in our own form.
+
+use std::collections::BTreeMap;
+
+use realm_client::api::{
+    Applied, ApplyAction, ApplyRequest, ApplyResult, Fault, ImportResult, Imported, Problem,
+    SourceFile, ValidateResult, Validated,
+};
+use realm_executor::Manifest;
+use realm_node::{Request, Response};
+
+use super::{Answer, Shared, extract::Body, invoke::unexpected, problem::Fail, yaml};
+use crate::definitions::{self, Loaded};
+
+pub(super) async fn apply(
+    daemon: Shared,
+    Body(request): Body<ApplyRequest>,
+) -> Answer<ApplyResult> {
+    let ApplyRequest { files, dry_run } = request;
+    let loaded = checked(&daemon, &files).await?;
+    let origins: BTreeMap<String, String> = loaded
+        .iter()
+        .map(|(loop_, _)| (loop_.id.to_string(), loop_.origin.file.to_string()))
+        .collect();
+    let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
+    match daemon
+        .handle
+        .ask(Request::Apply { manifests, dry_run })
+        .await?
+    {
+        Response::Applied(reports) => {
+            let applied = reports.into_iter().map(|report| Applied {
+                action: match report.action {
+                    "created" => ApplyAction::Created,
+                    "updated" => ApplyAction::Updated,
+                    _ => ApplyAction::Unchanged,
+                },
+                file: origins.get(report.id.as_str()).cloned(),
+                id: report.id.to_string(),
+                version: report.version,
+            });
+            Ok(axum::Json(ApplyResult {
+                applied: applied.collect(),
+                dry_run,
+                warnings: Vec::new(),
+            }))
+        }
+        Response::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn validate(
+    daemon: Shared,
+    Body(request): Body<ApplyRequest>,
+) -> Answer<ValidateResult> {
+    let loaded = checked(&daemon, &request.files).await?;
+    let documents = loaded.iter().map(|(manifest, format)| Validated {
+        id: manifest.id.to_string(),
+        version: manifest.version.to_string(),
+        kind: manifest.kind().to_string(),
+        format: (*format).to_owned(),
+        file: file_of(manifest),
+    });
+    Ok(axum::Json(ValidateResult {
+        documents: documents.collect(),
+        warnings: Vec::new(),
+    }))
+}
+
+pub(super) async fn import(Body(request): Body<ApplyRequest>) -> Answer<ImportResult> {
+    let files = &request.files;
+    let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
+    let documents = loaded.iter().map(|(manifest, format)| {
+        let document = manifest.to_json();
+        Imported {
+            id: manifest.id.to_string(),
+            format: (*format).to_owned(),
+            text: yaml::write(&document),
+            notes: manifest
+                .metadata
+                .keys()
+                .filter(|_| *format != "realm")
+                .map(|key| format!("`{key}` is kept in metadata; nothing reads it"))
+                .collect(),
+            document,
+        }
+    });
+    Ok(axum::Json(ImportResult {
+        documents: documents.collect(),
+    }))
+}
+
+/// Loads files and checks the loops against each other and against those that are registered.
+async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Loaded, Fail> {
+    let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
+    let manifests: Vec<Manifest> = loaded
+        .iter()
+        .map(|(manifest, _)| manifest.clone())
+        .collect();
+    let check = move |node: &realm_node::Node| node.registry().validate_set(&manifests);
+    daemon
+        .handle
+        .read(check)
+        .await?
+        .map_err(|found| refused(&found, files))?;
+    Ok(loaded)
+}
+
+fn refused(problems: &[realm_executor::Problem], files: &[SourceFile]) -> Fail {
+    let faults: Vec<Fault> = problems
+        .iter()
+        .map(|problem| definitions::fault(problem, files))
+        .collect();
+    let plural = if faults.len() == 1 { "" } else { "s" };
+    let detail = format!("{} problem{plural}; nothing was applied", faults.len());
+    Problem::new(definitions::code(problems), detail)
+        .with_errors(faults)
+        .into()
+}
+
+fn file_of(manifest: &Manifest) -> Option<String> {
+    let file = manifest.origin.file.to_string();
+    (!file.is_empty()).then_some(file)
+}

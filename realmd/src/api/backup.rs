@@ -1,0 +1,54 @@
+//! Writing a backup while the realm runs.
+
+use std::path::PathBuf;
+
+use realm_client::{
+    api::{BackupReport, BackupRequest},
+    catalogue::Code,
+};
+
+use super::{
+    Answer, Shared,
+    extract::{Body, invalid},
+    problem::Fail,
+};
+use crate::{archive::ArchiveError, backup, failure::Explained as _};
+
+pub(super) async fn backup(
+    daemon: Shared,
+    Body(request): Body<BackupRequest>,
+) -> Answer<BackupReport> {
+    let path = PathBuf::from(&request.path);
+    if !path.is_absolute() {
+        return Err(invalid("the path of a backup is absolute"));
+    }
+    let (home, store) = (daemon.home.clone(), daemon.store.clone());
+    let before = daemon.clock.now().tick;
+    let target = path.clone();
+    let written = tokio::task::spawn_blocking(move || backup::write(&home, &store, &target));
+    let written = written.await?.map_err(|error| match error {
+        backup::BackupError::Archive(ArchiveError::Exists(_)) => {
+            Fail::new(Code::BackupExists, error.to_string())
+        }
+        error => {
+            tracing::error!(%error, "the backup was not written");
+            Fail::new(error.code(), with_cause(&error))
+        }
+    })?;
+    Ok(axum::Json(BackupReport {
+        path: request.path,
+        bytes: written.bytes,
+        records: written.rows,
+        runs: 0,
+        events: 0,
+        seq: written.last.0,
+        duration_ms: daemon.clock.now().tick.since(before),
+    }))
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,138 @@
+//! A run's events as they become durable: server-sent events.
+//!
+//! The store is the only source; a commit only wakes. So nothing is lost between what is read and
+//! what is heard, nothing comes twice, and nothing is told before it is durable.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+
+use axum::response::sse::{self, KeepAlive, Sse};
+use futures::{Stream, stream};
+use http::HeaderMap;
+use realm_client::api::{InvokeResult, InvokeStatus};
+use realm_protocol::{
+    RunId,
+    journal::{Event, Run, Status},
+    json,
+};
+use tokio::sync::watch;
+
+use super::{
+    Shared,
+    extract::{Segment, invalid},
+    invoke::unfinished,
+    problem::Fail,
+    runs::{EVENTS, all_events, blocking, event, failure, found, run_id, summary},
+    views::time,
+};
+use crate::{daemon::Daemon, journal::Durability};
+
+/// Time between signs of life.
+const PING: Duration = Duration::from_secs(20);
+
+pub(super) async fn events(
+    daemon: Shared,
+    headers: HeaderMap,
+    Segment(id): Segment,
+) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Fail> {
+    let run = found(&daemon, run_id(&id)?).await?;
+    let next = match headers.get("last-event-id") {
+        None => 0,
+        Some(last) => last
+            .to_str()
+            .ok()
+            .and_then(|last| last.parse::<u64>().ok())
+            .and_then(|last| last.checked_add(1))
+            .ok_or_else(|| invalid("Last-Event-ID is no index of an event"))?,
+    };
+    let following = Following {
+        wakes: daemon.durability.clone(),
+        daemon: Arc::clone(&daemon.0),
+        run: run.id,
+        next,
+        read: VecDeque::new(),
+        over: false,
+    };
+    let stream = stream::unfold(following, |mut following| async {
+        following.step().await.map(|event| (Ok(event), following))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(PING)))
+}
+
+/// Somebody who listens to a run.
+struct Following {
+    daemon: Arc<Daemon>,
+    wakes: watch::Receiver<Durability>,
+    run: RunId,
+    /// Index of the next event to read.
+    next: u64,
+    /// Events read and not yet told.
+    read: VecDeque<Event>,
+    over: bool,
+}
+
+impl Following {
+    /// The next thing to tell; none when the stream is over.
+    async fn step(&mut self) -> Option<sse::Event> {
+        loop {
+            if let Some(next) = self.read.pop_front() {
+                return encode("trace", &event(&next)).map(|told| told.id(next.index.to_string()));
+            }
+            if self.over {
+                return None;
+            }
+            self.wakes.mark_unchanged();
+            // The run is read first: once it has ended, every event of it is there.
+            let run = found(&self.daemon, self.run).await.ok()?;
+            let (id, from) = (self.run, self.next);
+            let events = blocking(&self.daemon, move |store| store.events(id, from, EVENTS));
+            self.read.extend(events.await.ok()?);
+            if let Some(last) = self.read.back() {
+                self.next = last.index.saturating_add(1);
+            } else if run.status != Status::Running {
+                self.over = true;
+                let result = ended(&self.daemon, run).await?;
+                return encode("end", &result);
+            } else {
+                tokio::select! {
+                    biased;
+                    () = self.daemon.stop.cancelled() => return None,
+                    changed = self.wakes.changed() => changed.ok()?,
+                }
+            }
+        }
+    }
+}
+
+/// The result of a run that has ended.
+async fn ended(daemon: &Daemon, run: Run) -> Option<InvokeResult> {
+    let events = all_events(daemon, run.id).await.ok()?;
+    let look = move |node: &realm_node::Node| {
+        let error = failure(&run, &events);
+        let realm = summary(node, &run).peer;
+        InvokeResult {
+            realm: realm.filter(|_| run.direction == realm_protocol::journal::Direction::Out),
+            status: if error.is_none() {
+                InvokeStatus::Ok
+            } else {
+                InvokeStatus::Error
+            },
+            output: match error {
+                None => run
+                    .output
+                    .as_deref()
+                    .and_then(|output| json::parse(output).ok()),
+                Some(_) => None,
+            },
+            error,
+            ended_at: run.ended.map(time),
+            duration_ms: run.ended.map(|ended| ended.since(run.started)),
+            ..unfinished(&run)
+        }
+    };
+    daemon.handle.read(look).await.ok()
+}
+
+/// One event of the stream. JSON on one line always fits; none only where it cannot be written.
+fn encode(kind: &str, content: &impl serde::Serialize) -> Option<sse::Event> {
+    sse::Event::default().event(kind).json_data(content).ok()
+}

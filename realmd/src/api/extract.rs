@@ -1,0 +1,88 @@
+//! Reading requests strictly: type, size, time, JSON without duplicates, no unknown members.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::{header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use realm_client::{api::Problem, catalogue::Code};
+use realm_protocol::json;
+use serde::de::DeserializeOwned;
+
+use super::problem::Fail;
+
+/// Bytes of a request's body.
+const BODY_BYTES: usize = 1024 * 1024;
+/// Time for a request's body.
+const BODY: Duration = Duration::from_secs(10);
+
+/// A request's JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Fail;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fail> {
+        if !is_json(&request) {
+            let detail = "the body must be JSON: Content-Type: application/json";
+            return Err(Fail::status(415, Code::RequestInvalid, detail));
+        }
+        let collected = Limited::new(request.into_body(), BODY_BYTES).collect();
+        let bytes = match tokio::time::timeout(BODY, collected).await {
+            Err(_) => {
+                let detail = "the body did not arrive within 10 s";
+                return Err(Fail::status(408, Code::RequestInvalid, detail));
+            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let detail = format!("a request has at most {BODY_BYTES} bytes");
+                return Err(Problem::new(Code::RequestTooLarge, detail).into());
+            }
+            Ok(Err(_)) => return Err(invalid("the body broke off")),
+            Ok(Ok(body)) => body.to_bytes(),
+        };
+        let value = json::parse(&bytes).map_err(|error| invalid(&error.to_string()))?;
+        serde_json::from_value(value)
+            .map(Self)
+            .map_err(|error| invalid(&error.to_string()))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// A request's query.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Fail;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fail> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query
+            .map(|Query(query)| Self(query))
+            .map_err(|error| invalid(&error.body_text()))
+    }
+}
+
+/// The one variable segment of a request's path, decoded.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Fail;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fail> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        segment
+            .map(|Path(text)| Self(text))
+            .map_err(|error| invalid(&error.body_text()))
+    }
+}
+
+/// A request that is not understood.
+pub(super) fn invalid(detail: &str) -> Fail {
+    Problem::new(Code::RequestInvalid, detail).into()
+}

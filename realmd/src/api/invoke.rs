@@ -1,0 +1,153 @@
+//! Calling a loop.
+
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode};
+use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus};
+use realm_node::{Invocation, InvokeAsked, Node, Response as Answered};
+use realm_protocol::journal::Run;
+
+use super::{
+    Shared,
+    extract::{Body, invalid},
+    problem::{Fail, call_error},
+    views::{short, time},
+};
+use crate::handle::Begun;
+
+/// Longest idempotency key, bytes.
+const KEY_BYTES: usize = 255;
+
+pub(super) async fn invoke(
+    daemon: Shared,
+    headers: HeaderMap,
+    Body(request): Body<InvokeRequest>,
+) -> Result<Response, Fail> {
+    let InvokeRequest {
+        address,
+        input,
+        version,
+        timeout_ms,
+        idempotency_key,
+        detach,
+    } = request;
+    let parsed = address.parse();
+    let address = parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(&address))))?;
+    let asked = InvokeAsked {
+        address,
+        version,
+        input,
+        timeout_ms,
+        key: key(&headers, idempotency_key)?,
+        caller: Some("owner".to_owned()),
+    };
+    let address = asked.address.clone();
+    if !detach {
+        let answer = daemon
+            .handle
+            .ask(realm_node::Request::Invoke(asked))
+            .await?;
+        return Ok(axum::Json(ended(&daemon, answer).await?).into_response());
+    }
+    match daemon.handle.begin(asked).await? {
+        Begun::Ended(answer) => Ok(axum::Json(ended(&daemon, answer).await?).into_response()),
+        Begun::Running(run) => {
+            let realm = address.realm.map(|realm| realm.to_string());
+            let result = InvokeResult {
+                realm,
+                ..unfinished(&run)
+            };
+            Ok((StatusCode::ACCEPTED, axum::Json(result)).into_response())
+        }
+    }
+}
+
+/// The idempotency key, from the header or from the request.
+fn key(headers: &HeaderMap, member: Option<String>) -> Result<Option<String>, Fail> {
+    let Some(header) = headers.get("idempotency-key") else {
+        return Ok(member);
+    };
+    let text = header
+        .to_str()
+        .map_err(|_| invalid("the Idempotency-Key is not text"))?;
+    if text.is_empty() || text.len() > KEY_BYTES {
+        return Err(invalid("an Idempotency-Key has 1 to 255 bytes"));
+    }
+    match member {
+        Some(member) if member != text => Err(invalid(
+            "the Idempotency-Key header differs from idempotencyKey",
+        )),
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+async fn ended(daemon: &Shared, answer: Answered) -> Result<InvokeResult, Fail> {
+    match answer {
+        Answered::Invoked(invocation) => Ok(daemon
+            .handle
+            .read(move |node| result(node, &invocation))
+            .await?),
+        Answered::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The node answered something else than was asked.
+pub(super) fn unexpected(answer: &Answered) -> Fail {
+    tracing::error!(?answer, "an answer of another kind than was asked for");
+    Fail::new(
+        realm_client::catalogue::Code::Internal,
+        "the daemon contradicts itself",
+    )
+}
+
+fn result(node: &Node, invocation: &Invocation) -> InvokeResult {
+    let realm = invocation.address.realm.as_ref().map(ToString::to_string);
+    let (status, output, error) = match &invocation.result {
+        Ok(output) => (InvokeStatus::Ok, Some(output.clone()), None),
+        Err(failure) => {
+            let from = failure.from.as_ref().map(|scope| node.name_of(scope));
+            (InvokeStatus::Error, None, Some(call_error(failure, from)))
+        }
+    };
+    let hops: Vec<String> = invocation
+        .way
+        .iter()
+        .map(|scope| node.name_of(scope))
+        .collect();
+    InvokeResult {
+        run_id: invocation.run.to_string(),
+        call_id: invocation.call.to_string(),
+        loop_id: invocation.address.loop_id.to_string(),
+        realm,
+        version: invocation.version.clone(),
+        status,
+        output,
+        error,
+        started_at: time(invocation.started),
+        ended_at: Some(time(invocation.ended)),
+        duration_ms: Some(invocation.duration_ms),
+        hops: (!hops.is_empty()).then_some(hops),
+        replayed: invocation.replayed.then_some(true),
+        trace: None,
+    }
+}
+
+/// The result of a run that has not ended.
+pub(super) fn unfinished(run: &Run) -> InvokeResult {
+    InvokeResult {
+        run_id: run.id.to_string(),
+        call_id: run.call.to_string(),
+        loop_id: run.loop_id.clone(),
+        realm: None,
+        version: run.version.clone(),
+        status: InvokeStatus::Running,
+        output: None,
+        error: None,
+        started_at: time(run.started),
+        ended_at: None,
+        duration_ms: None,
+        hops: None,
+        replayed: None,
+        trace: None,
+    }
+}

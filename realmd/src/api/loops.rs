@@ -1,0 +1,252 @@
+//! Loops and who runs them.
+
+use std::collections::BTreeMap;
+
+use realm_client::{
+    api::{AgentView, LoopDetail, LoopQuery, LoopSummary, Page, Removed},
+    catalogue::Code,
+};
+use realm_executor::{Body, Manifest, Registered, Tool, example};
+use realm_node::{ContractsOf, Node, Request, Response};
+use realm_protocol::{LoopId, RealmName, journal::Status, json, message::Contract};
+use serde_json::Value;
+
+use super::{
+    Answer, Shared,
+    extract::{Params, Segment, invalid},
+    invoke::unexpected,
+    problem::Fail,
+    runs::blocking,
+    views::{realm_name, short},
+};
+
+/// Loops in a page.
+const PAGE: usize = 500;
+
+pub(super) async fn list(
+    daemon: Shared,
+    Params(query): Params<LoopQuery>,
+) -> Answer<Page<LoopSummary>> {
+    let LoopQuery {
+        realm,
+        example: _,
+        cursor,
+    } = query;
+    let mut loops = match elsewhere(&daemon, realm.as_deref()).await? {
+        None => {
+            let own = |node: &Node| node.registry().iter().map(|known| own(known)).collect();
+            daemon.handle.read(own).await?
+        }
+        Some(realm) => {
+            let name = realm.to_string();
+            let contracts = contracts(&daemon, realm, None).await?;
+            contracts
+                .iter()
+                .map(|contract| foreign(contract, &name))
+                .collect::<Vec<_>>()
+        }
+    };
+    loops.sort_by(|a, b| a.id.cmp(&b.id));
+    loops.retain(|known| cursor.as_ref().is_none_or(|cursor| known.id > *cursor));
+    let more = loops.len() > PAGE;
+    loops.truncate(PAGE);
+    let next = loops.last().filter(|_| more).map(|last| last.id.clone());
+    Ok(axum::Json(Page { items: loops, next }))
+}
+
+pub(super) async fn show(
+    daemon: Shared,
+    Segment(id): Segment,
+    Params(query): Params<LoopQuery>,
+) -> Answer<LoopDetail> {
+    let id = loop_id(&id)?;
+    let wanted = query.example;
+    let found = match elsewhere(&daemon, query.realm.as_deref()).await? {
+        None => {
+            let asked = id.clone();
+            let look =
+                move |node: &Node| node.registry().get(&asked).map(|known| own_detail(known));
+            daemon.handle.read(look).await?
+        }
+        Some(realm) => {
+            let name = realm.to_string();
+            let contracts = contracts(&daemon, realm, Some(id.clone())).await?;
+            contracts
+                .first()
+                .map(|contract| foreign_detail(contract, &name))
+        }
+    };
+    let mut detail = found.ok_or_else(|| no_loop(&id))?;
+    if wanted {
+        detail.example = Some(example(&detail.input_schema));
+    }
+    Ok(axum::Json(detail))
+}
+
+pub(super) async fn remove(daemon: Shared, Segment(id): Segment) -> Answer<Removed> {
+    let id = loop_id(&id)?;
+    match daemon.handle.ask(Request::RemoveLoop(id.clone())).await? {
+        Response::Done => Ok(axum::Json(Removed { id: id.to_string() })),
+        Response::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn agents(daemon: Shared) -> Answer<Page<AgentView>> {
+    let running = running(&daemon).await?;
+    let look = move |node: &Node| {
+        let loops = node.registry().iter();
+        loops
+            .map(|known| agent_view(&known.manifest, &running))
+            .collect()
+    };
+    Ok(axum::Json(Page::whole(daemon.handle.read(look).await?)))
+}
+
+pub(super) async fn agent(daemon: Shared, Segment(id): Segment) -> Answer<AgentView> {
+    let id = loop_id(&id)?;
+    let running = running(&daemon).await?;
+    let asked = id.clone();
+    let look = move |node: &Node| {
+        node.registry()
+            .get(&asked)
+            .map(|known| agent_view(&known.manifest, &running))
+    };
+    daemon
+        .handle
+        .read(look)
+        .await?
+        .map(axum::Json)
+        .ok_or_else(|| no_loop(&id))
+}
+
+/// Runs under way here, by loop.
+async fn running(daemon: &Shared) -> Result<BTreeMap<String, u64>, Fail> {
+    let query = realm_store::RunQuery {
+        status: Some(Status::Running),
+        limit: 1_000,
+        ..realm_store::RunQuery::default()
+    };
+    let page = blocking(daemon, move |store| store.runs(&query)).await?;
+    let mut counts = BTreeMap::new();
+    for run in page.items {
+        if run.direction != realm_protocol::journal::Direction::Out {
+            *counts.entry(run.loop_id).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// The realm that is asked, if it is not this one.
+async fn elsewhere(daemon: &Shared, realm: Option<&str>) -> Result<Option<RealmName>, Fail> {
+    let Some(name) = realm.map(realm_name).transpose()? else {
+        return Ok(None);
+    };
+    let asked = name.clone();
+    let look = move |node: &Node| {
+        node.resolve_name(&asked)
+            .map(|scope| scope == node.standing().scope)
+    };
+    let own = daemon.handle.read(look).await??;
+    Ok((!own).then_some(name))
+}
+
+async fn contracts(
+    daemon: &Shared,
+    realm: RealmName,
+    loop_id: Option<LoopId>,
+) -> Result<Vec<Contract>, Fail> {
+    let asked = ContractsOf { realm, loop_id };
+    match daemon.handle.ask(Request::Contracts(asked)).await? {
+        Response::Contracts(contracts) => Ok(contracts),
+        Response::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn own(known: &Registered) -> LoopSummary {
+    let manifest = &known.manifest;
+    LoopSummary {
+        id: manifest.id.to_string(),
+        version: manifest.version.to_string(),
+        kind: manifest.kind().to_string(),
+        effects: known.effects.to_string(),
+        description: manifest.description.clone(),
+        digest: known.contract.to_string(),
+        realm: None,
+    }
+}
+
+fn own_detail(known: &Registered) -> LoopDetail {
+    let manifest = &known.manifest;
+    LoopDetail {
+        summary: own(known),
+        input_schema: manifest.input_schema.clone(),
+        output_schema: manifest.output_schema.clone(),
+        example: None,
+        manifest: Some(manifest.to_json()),
+    }
+}
+
+fn foreign(contract: &Contract, realm: &str) -> LoopSummary {
+    LoopSummary {
+        id: contract.loop_id.to_string(),
+        version: contract.version.clone(),
+        kind: contract.kind.clone(),
+        effects: contract.effects.clone(),
+        description: contract.description.clone(),
+        digest: contract.digest.to_string(),
+        realm: Some(realm.to_owned()),
+    }
+}
+
+fn foreign_detail(contract: &Contract, realm: &str) -> LoopDetail {
+    let schema = |text: Option<&realm_protocol::cbor::Blob>| {
+        text.and_then(|text| json::parse(text).ok())
+            .unwrap_or(Value::Bool(true))
+    };
+    LoopDetail {
+        summary: foreign(contract, realm),
+        input_schema: schema(contract.input_schema.as_ref()),
+        output_schema: schema(contract.output_schema.as_ref()),
+        example: None,
+        manifest: None,
+    }
+}
+
+fn agent_view(manifest: &Manifest, running: &BTreeMap<String, u64>) -> AgentView {
+    let (backend, target) = match &manifest.body {
+        Body::Prompt(prompt) => (prompt.backend.as_str(), prompt.model.clone()),
+        Body::Composite(composite) => {
+            let steps: Vec<String> = composite
+                .steps
+                .iter()
+                .map(|step| step.loop_id.to_string())
+                .collect();
+            ("composite", Some(steps.join(", ")))
+        }
+        Body::Tool(Tool::Echo) => ("builtin", Some("builtin:echo".to_owned())),
+        Body::Tool(Tool::Http(http)) => ("http", Some(http.url.clone())),
+        Body::Tool(Tool::Process(process)) => ("process", Some(process.argv.join(" "))),
+    };
+    let loop_id = manifest.id.to_string();
+    AgentView {
+        version: manifest.version.to_string(),
+        backend: backend.to_owned(),
+        target,
+        running: running.get(&loop_id).copied().unwrap_or(0),
+        concurrency: Some(manifest.limits.concurrency),
+        loop_id,
+    }
+}
+
+fn loop_id(text: &str) -> Result<LoopId, Fail> {
+    text.parse()
+        .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
+}
+
+fn no_loop(id: &LoopId) -> Fail {
+    realm_client::api::Problem::new(Code::LoopNotFound, format!("there is no loop `{id}`"))
+        .with_hint("realmctl loop ls")
+        .into()
+}

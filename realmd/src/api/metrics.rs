@@ -1,0 +1,148 @@
+//! Counters as Prometheus reads them.
+
+use std::fmt::Write as _;
+
+use http::header;
+use realm_node::{Counters, StandingView};
+
+use super::{Shared, problem::Fail, status::VERSION};
+
+pub(super) async fn metrics(
+    daemon: Shared,
+) -> Result<([(header::HeaderName, &'static str); 1], String), Fail> {
+    let look = |node: &realm_node::Node| {
+        let children = node
+            .children()
+            .iter()
+            .filter(|child| child.connected)
+            .count();
+        let peers = node.peers().iter().filter(|peer| peer.connected).count();
+        (
+            node.standing(),
+            node.counters().clone(),
+            children,
+            peers,
+            node.links().len(),
+        )
+    };
+    let (standing, counters, children, peers, links) = daemon.handle.read(look).await?;
+    let mut text = Exposition::default();
+    text.family("realm_info", "gauge", "Version of the daemon.");
+    text.sample("realm_info", Some(("version", VERSION)), 1);
+    text.counters(&counters);
+    text.standing(&standing);
+    text.gauge("realm_links", "Links that stand.", links as u64);
+    text.gauge(
+        "realm_children_connected",
+        "Children with a live link.",
+        children as u64,
+    );
+    text.gauge(
+        "realm_peers_connected",
+        "Peers with a live link.",
+        peers as u64,
+    );
+    let now = daemon.clock.now().wall;
+    text.gauge(
+        "realm_uptime_seconds",
+        "Time since the start.",
+        now.since(daemon.started) / 1_000,
+    );
+    let durable = daemon.durability.borrow().durable.0;
+    text.gauge(
+        "realm_journal_durable_seq",
+        "Last durable journal entry.",
+        durable,
+    );
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text.0))
+}
+
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    fn counters(&mut self, counters: &Counters) {
+        for (name, help, value) in [
+            (
+                "realm_envelopes_delivered_total",
+                "Envelopes delivered here.",
+                counters.delivered,
+            ),
+            (
+                "realm_envelopes_relayed_total",
+                "Envelopes forwarded.",
+                counters.relayed,
+            ),
+            (
+                "realm_envelopes_sent_total",
+                "Envelopes sent from here.",
+                counters.sent,
+            ),
+            (
+                "realm_calls_served_total",
+                "Calls served here.",
+                counters.served,
+            ),
+        ] {
+            self.family(name, "counter", help);
+            self.sample(name, None, value);
+        }
+        let name = "realm_refused_total";
+        self.family(name, "counter", "What was refused, by reason.");
+        for (reason, count) in &counters.refused {
+            self.sample(name, Some(("reason", reason.name())), *count);
+        }
+    }
+
+    fn standing(&mut self, standing: &StandingView) {
+        self.gauge(
+            "realm_calls_outgoing",
+            "Calls to other realms.",
+            standing.calls_out as u64,
+        );
+        self.gauge(
+            "realm_calls_incoming",
+            "Calls run here.",
+            standing.calls_in as u64,
+        );
+        self.gauge(
+            "realm_tickets_open",
+            "Invitations not used up.",
+            standing.open_tickets as u64,
+        );
+        self.gauge(
+            "realm_clock_skew_ms",
+            "Difference to neighbours' clocks.",
+            standing.skew_ms,
+        );
+        self.gauge(
+            "realm_store_failed",
+            "Whether the store has failed.",
+            u64::from(standing.store_failed),
+        );
+        self.gauge(
+            "realm_promises_held",
+            "Promises that wait for the disk.",
+            standing.promises_held as u64,
+        );
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "gauge", help);
+        self.sample(name, None, value);
+    }
+
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to memory cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Label values here are names of this program and need no escapes.
+    fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: u64) {
+        let _ = match label {
+            Some((key, label)) => writeln!(self.0, "{name}{{{key}=\"{label}\"}} {value}"),
+            None => writeln!(self.0, "{name} {value}"),
+        };
+    }
+}

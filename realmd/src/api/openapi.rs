@@ -1,0 +1,399 @@
+//! The OpenAPI 3.1 document, from one table of routes and the types of `realm-client`.
+
+use std::collections::BTreeMap;
+
+use realm_client::api::{
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DisallowRequest, Disallowed, Doctor, Frame,
+    Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopDetail,
+    LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
+    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, Removed,
+    RevokeRequest, Revoked, RunDetail, RunQuery, RunSummary, Status, TicketIssued, TicketRequest,
+    Trace, TraceEvent, ValidateResult, routes,
+};
+use serde_json::{Map, Value, json};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{RefOr, path::ParameterIn, schema::Schema},
+};
+
+use super::status::VERSION;
+
+/// Schemas by name.
+type Schemas = BTreeMap<String, Value>;
+
+/// How a body or an answer looks.
+#[derive(Clone, Copy)]
+enum Shape {
+    One(fn(&mut Schemas) -> Value),
+    Page(fn(&mut Schemas) -> Value),
+    Events(fn(&mut Schemas) -> Value),
+    Any,
+    Text,
+}
+
+/// One operation.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    query: Option<fn() -> Vec<utoipa::openapi::path::Parameter>>,
+    body: Option<Shape>,
+    answer: Shape,
+}
+
+const fn get(path: &'static str, summary: &'static str, answer: Shape) -> Operation {
+    Operation {
+        method: "get",
+        path,
+        summary,
+        query: None,
+        body: None,
+        answer,
+    }
+}
+
+const fn delete(path: &'static str, summary: &'static str, answer: Shape) -> Operation {
+    Operation {
+        method: "delete",
+        ..get(path, summary, answer)
+    }
+}
+
+const fn post(path: &'static str, summary: &'static str, body: Shape, answer: Shape) -> Operation {
+    Operation {
+        method: "post",
+        body: Some(body),
+        ..get(path, summary, answer)
+    }
+}
+
+impl Operation {
+    const fn with(self, query: fn() -> Vec<utoipa::openapi::path::Parameter>) -> Self {
+        Self {
+            query: Some(query),
+            ..self
+        }
+    }
+}
+
+const fn one<T: ToSchema>() -> Shape {
+    Shape::One(reference::<T>)
+}
+
+const fn page<T: ToSchema>() -> Shape {
+    Shape::Page(reference::<T>)
+}
+
+fn query<T: IntoParams>() -> Vec<utoipa::openapi::path::Parameter> {
+    T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// Every operation of the API.
+const OPERATIONS: &[Operation] = &[
+    get(
+        routes::STATUS,
+        "Says where the realm stands now.",
+        one::<Status>(),
+    ),
+    get(routes::INFO, "Says what the daemon is.", one::<Info>()),
+    get(
+        routes::HEALTH,
+        "Says whether the process answers.",
+        one::<Health>(),
+    ),
+    get(
+        routes::READY,
+        "Says whether the realm can serve calls.",
+        one::<Ready>(),
+    ),
+    get(routes::DOCTOR, "Examines everything.", one::<Doctor>()),
+    get(
+        routes::CONFIG,
+        "Shows the configuration in force.",
+        one::<ConfigView>(),
+    ),
+    get(
+        routes::CONFIG_KEY,
+        "Explains one key of the configuration.",
+        one::<ConfigEntry>(),
+    ),
+    post(
+        routes::INVOKE,
+        "Calls a loop.",
+        one::<InvokeRequest>(),
+        one::<InvokeResult>(),
+    ),
+    get(
+        routes::RUNS,
+        "Lists runs, the newest first.",
+        page::<RunSummary>(),
+    )
+    .with(query::<RunQuery>),
+    get(routes::RUN, "Shows a run.", one::<RunDetail>()),
+    get(
+        routes::RUN_TRACE,
+        "Shows this realm's half of a trace.",
+        one::<Trace>(),
+    ),
+    get(
+        routes::RUN_TREE,
+        "Shows the calls of a run, nested.",
+        one::<Frame>(),
+    ),
+    get(
+        routes::RUN_EVENTS,
+        "Tells a run's events as they become durable; the last is `end`.",
+        Shape::Events(reference::<TraceEvent>),
+    ),
+    post(
+        routes::RUN_CANCEL,
+        "Cancels a run.",
+        one::<CancelRequest>(),
+        one::<RunSummary>(),
+    ),
+    get(routes::LOOPS, "Lists loops.", page::<LoopSummary>()).with(query::<LoopQuery>),
+    get(routes::LOOP, "Shows a loop.", one::<LoopDetail>()).with(query::<LoopQuery>),
+    delete(routes::LOOP, "Removes a loop.", one::<Removed>()),
+    get(
+        routes::AGENTS,
+        "Lists who runs the loops.",
+        page::<AgentView>(),
+    ),
+    get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
+    delete(
+        routes::AGENT,
+        "Removes who runs a loop, and the loop.",
+        one::<Removed>(),
+    ),
+    post(
+        routes::APPLY,
+        "Registers loops, all or none.",
+        one::<ApplyRequest>(),
+        one::<ApplyResult>(),
+    ),
+    post(
+        routes::VALIDATE,
+        "Checks definitions.",
+        one::<ApplyRequest>(),
+        one::<ValidateResult>(),
+    ),
+    post(
+        routes::IMPORT,
+        "Shows foreign definitions in our own form.",
+        one::<ApplyRequest>(),
+        one::<ImportResult>(),
+    ),
+    post(
+        routes::TICKETS,
+        "Opens an invitation.",
+        one::<TicketRequest>(),
+        one::<TicketIssued>(),
+    ),
+    post(
+        routes::JOIN,
+        "Redeems a ticket.",
+        one::<JoinRequest>(),
+        one::<Joined>(),
+    ),
+    get(
+        routes::PEERS,
+        "Lists the realms next to this one.",
+        page::<PeerSummary>(),
+    ),
+    get(
+        routes::PEER,
+        "Shows a realm next to this one.",
+        one::<PeerDetail>(),
+    ),
+    delete(
+        routes::PEER,
+        "Ends a peering, or cuts off a child.",
+        one::<Revoked>(),
+    ),
+    post(
+        routes::PEER_PING,
+        "Measures the way to a realm and back.",
+        Shape::Any,
+        one::<Pong>(),
+    ),
+    get(
+        routes::REALMS,
+        "Shows the trees known here.",
+        one::<RealmForest>(),
+    ),
+    get(
+        routes::REALM,
+        "Shows a realm, as far as known here.",
+        one::<RealmDetail>(),
+    ),
+    post(
+        routes::REALM_REVOKE,
+        "Cuts off a child.",
+        one::<RevokeRequest>(),
+        one::<Revoked>(),
+    ),
+    post(
+        routes::ALLOW,
+        "Gives a permission.",
+        one::<AllowRequest>(),
+        one::<Allowed>(),
+    ),
+    post(
+        routes::DISALLOW,
+        "Takes permissions back.",
+        one::<DisallowRequest>(),
+        one::<Disallowed>(),
+    ),
+    get(
+        routes::POLICIES,
+        "Lists the policies.",
+        page::<PolicyView>(),
+    ),
+    post(
+        routes::POLICY_CHECK,
+        "Checks Cedar text.",
+        one::<PolicyText>(),
+        one::<PolicyChecked>(),
+    ),
+    post(
+        routes::POLICY_TEST,
+        "Asks the policy questions with known answers.",
+        one::<PolicyCases>(),
+        one::<PolicyTested>(),
+    ),
+    get(routes::DENIAL, "Explains a denial.", one::<Denial>()),
+    post(
+        routes::BACKUP,
+        "Writes a backup.",
+        one::<BackupRequest>(),
+        one::<BackupReport>(),
+    ),
+    get(routes::OPENAPI, "Gives this document.", Shape::Any),
+    get(
+        super::METRICS,
+        "Gives counters as Prometheus reads them.",
+        Shape::Text,
+    ),
+];
+
+pub(super) async fn serve() -> axum::Json<Value> {
+    axum::Json(document())
+}
+
+/// Writes the document.
+pub(crate) fn document() -> Value {
+    let mut schemas = Schemas::new();
+    let problem = reference::<Problem>(&mut schemas);
+    let mut paths = Map::new();
+    for operation in OPERATIONS {
+        let described = describe(operation, &problem, &mut schemas);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            path.insert(operation.method.to_owned(), described);
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Realm, the daemon's local API",
+            "version": VERSION,
+            "license": {"name": "MIT OR Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": schemas},
+    })
+}
+
+fn describe(operation: &Operation, problem: &Value, schemas: &mut Schemas) -> Value {
+    let variables = operation.path.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        let schema = json!({"type": "string"});
+        Some(json!({"name": name, "in": "path", "required": true, "schema": schema}))
+    });
+    let mut parameters: Vec<Value> = variables.collect();
+    let query = operation.query.map(|query| query()).unwrap_or_default();
+    parameters.extend(
+        query
+            .iter()
+            .filter_map(|one| serde_json::to_value(one).ok()),
+    );
+    if operation.method == "post" {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "schema": {"type": "string", "maxLength": 255},
+        }));
+    }
+    let mut described = json!({
+        "operationId": operation_id(operation),
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Done.", "content": content(operation.answer, schemas)},
+            "default": {
+                "description": "Not done, and why.",
+                "content": {PROBLEM_TYPE: {"schema": problem}},
+            },
+        },
+    });
+    if let (Some(body), Some(described)) = (operation.body, described.as_object_mut()) {
+        let body = json!({"required": true, "content": content(body, schemas)});
+        described.insert("requestBody".to_owned(), body);
+    }
+    described
+}
+
+fn content(shape: Shape, schemas: &mut Schemas) -> Value {
+    match shape {
+        Shape::One(schema) => json!({"application/json": {"schema": schema(schemas)}}),
+        Shape::Page(schema) => {
+            let page = json!({
+                "type": "object",
+                "required": ["items"],
+                "properties": {
+                    "items": {"type": "array", "items": schema(schemas)},
+                    "next": {"type": "string"},
+                },
+            });
+            json!({"application/json": {"schema": page}})
+        }
+        Shape::Events(schema) => json!({"text/event-stream": {"schema": schema(schemas)}}),
+        Shape::Any => json!({"application/json": {"schema": {"type": "object"}}}),
+        Shape::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
+    }
+}
+
+/// `get /v1/runs/{id}/trace` is `getRunsIdTrace`.
+fn operation_id(operation: &Operation) -> String {
+    let parts = operation
+        .path
+        .split(['/', '.'])
+        .filter(|part| !part.is_empty() && *part != "v1");
+    let mut id = operation.method.to_owned();
+    for part in parts {
+        let mut letters = part.trim_matches(['{', '}']).chars();
+        id.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        id.extend(letters);
+    }
+    id
+}
+
+/// Adds a type's schema with all it refers to, and gives the reference to it.
+fn reference<T: ToSchema>(schemas: &mut Schemas) -> Value {
+    let mut found: Vec<(String, RefOr<Schema>)> = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut found);
+    for (name, schema) in found {
+        if let Ok(schema) = serde_json::to_value(schema) {
+            schemas.insert(name, schema);
+        }
+    }
+    json!({"$ref": format!("#/components/schemas/{}", T::name())})
+}
+
+/// Every method and path in the document.
+#[cfg(test)]
+pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OPERATIONS
+        .iter()
+        .map(|operation| (operation.method, operation.path))
+}

@@ -1,0 +1,473 @@
+//! Who may do what.
+
+use realm_client::{
+    api::{
+        AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, Page, PolicyCase,
+        PolicyCaseResult, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
+        Problem,
+    },
+    catalogue::Code,
+};
+use realm_node::{AllowAsked, Node, Refusal, Request, Response};
+use realm_policy::{
+    Action, Allow, AskedResource, Decision, Level, Suggestion, allow_policy, suggest,
+};
+use realm_protocol::{LoopAddress, RealmName, Scope, Timestamp};
+
+use super::{
+    Answer, Shared,
+    extract::{Body, Segment, invalid},
+    invoke::unexpected,
+    problem::{Fail, policy_faults},
+    views::{realm_name, short, time},
+};
+
+/// Questions in one request.
+const CASES: usize = 1_000;
+
+pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> Answer<Allowed> {
+    let AllowRequest {
+        caller,
+        action,
+        loop_id,
+        for_ms,
+        dry_run,
+    } = request;
+    let caller = realm_name(&caller)?;
+    let expires_at = for_ms.map(|for_ms| time(daemon.clock.now().wall.plus(for_ms)));
+    let asked = match loop_id.split_once('@') {
+        None => Request::Allow(AllowAsked {
+            caller,
+            action,
+            pattern: pattern(&loop_id)?,
+            for_ms,
+            subtree: false,
+            dry_run,
+        }),
+        Some((id, owner)) => {
+            let below = Below {
+                caller,
+                action: parse_action(&action)?,
+                pattern: pattern(id)?,
+                owner: realm_name(owner)?,
+                expires: for_ms.map(|for_ms| daemon.clock.now().wall.plus(for_ms)),
+            };
+            let (policy_id, cedar) = below_policy(&daemon, below).await?;
+            if dry_run {
+                return Ok(axum::Json(Allowed {
+                    policy_id,
+                    cedar,
+                    expires_at,
+                    warnings: Vec::new(),
+                    dry_run,
+                }));
+            }
+            let subtree = true;
+            let answered = daemon.handle.ask(Request::SetPolicy {
+                id: policy_id.clone(),
+                cedar: cedar.clone(),
+                subtree,
+            });
+            return match answered.await? {
+                Response::Refused(refusal) => Err(refusal.into()),
+                _ => Ok(axum::Json(Allowed {
+                    policy_id,
+                    cedar,
+                    expires_at,
+                    warnings: vec!["the realm itself must permit it too".to_owned()],
+                    dry_run,
+                })),
+            };
+        }
+    };
+    match daemon.handle.ask(asked).await? {
+        Response::Allowed(allowed) => Ok(axum::Json(Allowed {
+            policy_id: allowed.id,
+            cedar: allowed.cedar,
+            expires_at,
+            warnings: allowed.warnings,
+            dry_run,
+        })),
+        Response::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A permission about a realm below this one, which belongs into the word for the subtree.
+struct Below {
+    caller: RealmName,
+    action: Action,
+    pattern: String,
+    owner: RealmName,
+    expires: Option<Timestamp>,
+}
+
+async fn below_policy(daemon: &Shared, below: Below) -> Result<(String, String), Fail> {
+    let look = move |node: &Node| {
+        let owner = node.resolve_name(&below.owner)?;
+        let own = node.standing().scope;
+        let allow = Allow {
+            caller: node.resolve_name(&below.caller)?,
+            action: below.action,
+            pattern: below.pattern,
+            expires: below.expires,
+            caller_name: below.caller.to_string(),
+            owner: owner.clone(),
+        };
+        let is_below = own != owner && own.contains(&owner);
+        Ok::<_, Refusal>((is_below, allow_policy(&allow), below.owner))
+    };
+    let (is_below, (id, cedar), owner) = daemon.handle.read(look).await??;
+    if !is_below {
+        let detail = format!("{owner} is not below this realm, which decides for itself");
+        return Err(Fail::new(Code::PolicyPattern, detail));
+    }
+    Ok((format!("subtree.{id}"), cedar))
+}
+
+pub(super) async fn disallow(
+    daemon: Shared,
+    Body(request): Body<DisallowRequest>,
+) -> Answer<Disallowed> {
+    let DisallowRequest {
+        policy_id,
+        caller,
+        action,
+        loop_id,
+        dry_run,
+    } = request;
+    let id = match (policy_id, caller, loop_id) {
+        (Some(id), None, None) if action.is_none() => id,
+        (None, Some(caller), Some(loop_id)) => {
+            let action = parse_action(action.as_deref().unwrap_or("invoke"))?;
+            allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?
+        }
+        _ => {
+            return Err(invalid(
+                "name a policy by policyId, or by caller, action and loop",
+            ));
+        }
+    };
+    let wanted = id.clone();
+    let views = daemon.handle.read(views).await?;
+    let found = views
+        .into_iter()
+        .find(|view| view.id == wanted && is_own(&view.level));
+    let found = found.ok_or_else(|| {
+        let problem = Problem::new(
+            Code::PolicyUnknown,
+            format!("there is no policy `{wanted}`"),
+        );
+        Fail::from(problem.with_hint("realmctl policy ls"))
+    })?;
+    if !dry_run {
+        match daemon.handle.ask(Request::Disallow(id)).await? {
+            Response::Done => {}
+            Response::Refused(refusal) => return Err(refusal.into()),
+            other => return Err(unexpected(&other)),
+        }
+    }
+    Ok(axum::Json(Disallowed {
+        removed: vec![found],
+        dry_run,
+    }))
+}
+
+/// The id that the same `allow` gave its policy.
+async fn allow_id(
+    daemon: &Shared,
+    caller: &str,
+    action: Action,
+    pattern: String,
+) -> Result<String, Fail> {
+    let caller = realm_name(caller)?;
+    let look = move |node: &Node| {
+        let allow = Allow {
+            caller: node.resolve_name(&caller)?,
+            action,
+            pattern,
+            owner: node.standing().scope,
+            expires: None,
+            caller_name: caller.to_string(),
+        };
+        Ok::<_, Refusal>(allow_policy(&allow).0)
+    };
+    Ok(daemon.handle.read(look).await??)
+}
+
+fn is_own(level: &str) -> bool {
+    level == "own" || level == "subtree"
+}
+
+pub(super) async fn list(daemon: Shared) -> Answer<Page<PolicyView>> {
+    Ok(axum::Json(Page::whole(daemon.handle.read(views).await?)))
+}
+
+/// Own policies, the word for the subtree, and what comes from above.
+fn views(node: &Node) -> Vec<PolicyView> {
+    let own = node.policies().map(|(id, cedar, subtree, _)| PolicyView {
+        id: id.to_owned(),
+        level: if subtree { "subtree" } else { "own" }.to_owned(),
+        cedar: cedar.to_owned(),
+        expires_at: expiry(cedar),
+    });
+    let above = node
+        .ceilings()
+        .into_iter()
+        .map(|(scope, number, cedar)| PolicyView {
+            id: number.to_string(),
+            level: node.name_of(&scope),
+            cedar,
+            expires_at: None,
+        });
+    own.chain(above).collect()
+}
+
+/// When a policy that `allow` wrote ends: its only condition on the time.
+fn expiry(cedar: &str) -> Option<realm_client::api::Time> {
+    let (_, rest) = cedar.split_once("context.now < ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let seconds: u64 = digits.parse().ok()?;
+    Some(realm_client::api::Time::from_millis(
+        seconds.saturating_mul(1_000),
+    ))
+}
+
+pub(super) async fn check(Body(request): Body<PolicyText>) -> Answer<PolicyChecked> {
+    let PolicyText { name, text } = request;
+    let mut errors = policy_faults(&realm_policy::check(&text));
+    for error in &mut errors {
+        error.file.clone_from(&name);
+        let line = error.line.and_then(|line| usize::try_from(line).ok());
+        let line = line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
+        error.snippet = line.map(str::to_owned);
+    }
+    Ok(axum::Json(PolicyChecked {
+        valid: errors.is_empty(),
+        policies: count(&text),
+        errors,
+    }))
+}
+
+/// Policies in Cedar text: each ends with a semicolon outside texts and comments.
+fn count(text: &str) -> u64 {
+    let (mut count, mut quoted, mut comment, mut last) = (0, false, false, ' ');
+    for c in text.chars() {
+        match c {
+            '\n' => comment = false,
+            _ if comment => {}
+            '"' if last != '\\' => quoted = !quoted,
+            _ if quoted => {}
+            '/' if last == '/' => comment = true,
+            ';' => count += 1,
+            _ => {}
+        }
+        last = if last == '\\' && c == '\\' { ' ' } else { c };
+    }
+    count
+}
+
+pub(super) async fn test(daemon: Shared, Body(request): Body<PolicyCases>) -> Answer<PolicyTested> {
+    let cases = request.cases;
+    if cases.len() > CASES {
+        return Err(invalid(&format!("at most {CASES} cases at once")));
+    }
+    let mut questions = Vec::new();
+    for case in cases {
+        questions.push((Question::read(&case)?, case));
+    }
+    let now = daemon.clock.now().wall;
+    let look = move |node: &Node| {
+        let answered = questions
+            .into_iter()
+            .map(|(question, case)| answer(node, &question, case, now));
+        answered.collect::<Result<Vec<_>, Refusal>>()
+    };
+    let results = daemon.handle.read(look).await??;
+    let passed = results.iter().filter(|result| result.ok).count() as u64;
+    Ok(axum::Json(PolicyTested {
+        passed,
+        failed: results.len() as u64 - passed,
+        results,
+    }))
+}
+
+/// A case's names, read.
+struct Question {
+    principal: RealmName,
+    action: Action,
+    resource: Named,
+}
+
+enum Named {
+    Loop(LoopAddress),
+    Realm(RealmName),
+}
+
+impl Question {
+    /// A bare word is a loop of this realm where loops are meant, and a realm otherwise.
+    fn read(case: &PolicyCase) -> Result<Self, Fail> {
+        let action = parse_action(&case.action)?;
+        let is_loop = case.resource.contains('@') || action == Action::Invoke;
+        let resource = if is_loop {
+            let address = case.resource.parse();
+            Named::Loop(
+                address
+                    .map_err(|error| invalid(&format!("`{}`: {error}", short(&case.resource))))?,
+            )
+        } else {
+            Named::Realm(realm_name(&case.resource)?)
+        };
+        Ok(Self {
+            principal: realm_name(&case.principal)?,
+            action,
+            resource,
+        })
+    }
+}
+
+fn answer(
+    node: &Node,
+    question: &Question,
+    case: PolicyCase,
+    now: Timestamp,
+) -> Result<PolicyCaseResult, Refusal> {
+    let principal = node.resolve_name(&question.principal)?;
+    let resource = match &question.resource {
+        Named::Realm(name) => AskedResource::Realm(node.resolve_name(name)?),
+        Named::Loop(address) => AskedResource::Loop {
+            owner: match &address.realm {
+                Some(realm) => node.resolve_name(realm)?,
+                None => node.standing().scope,
+            },
+            id: address.loop_id.clone(),
+        },
+    };
+    let decision = node.policy_decide(&realm_policy::Request {
+        action: question.action,
+        principal: &principal,
+        resource: resource.as_resource(),
+        answer: false,
+        now,
+    });
+    let (got, level, determining) = match decision {
+        Decision::Permitted(_) => (Expectation::Permit, None, Vec::new()),
+        Decision::Denied(denial) => {
+            let level = level_name(node, &denial.level);
+            (Expectation::Deny, Some(level), denial.determining)
+        }
+    };
+    Ok(PolicyCaseResult {
+        ok: got == case.expect,
+        case,
+        got,
+        level,
+        determining,
+    })
+}
+
+pub(super) async fn denial(daemon: Shared, Segment(reference): Segment) -> Answer<Denial> {
+    let wanted = reference.clone();
+    let look = move |node: &Node| {
+        node.denial(&wanted)
+            .map(|denial| explain(node, &wanted, denial))
+    };
+    let found = daemon.handle.read(look).await?;
+    found.map(axum::Json).ok_or_else(|| {
+        let detail = format!("no denial `{}` was made here", short(&reference));
+        Problem::new(Code::DenialUnknown, detail)
+            .with_hint("ask the realm that denied: its name stands beside the reference")
+            .into()
+    })
+}
+
+fn explain(node: &Node, reference: &str, denial: &realm_policy::Denial) -> Denial {
+    Denial {
+        reference: reference.to_owned(),
+        at: time(denial.request.now),
+        caller: node.name_of(&denial.request.principal),
+        action: denial.request.action.to_string(),
+        resource: match &denial.request.resource {
+            AskedResource::Realm(scope) => node.name_of(scope),
+            AskedResource::Loop { owner, id } => format!("{id}@{}", node.name_of(owner)),
+        },
+        level: level_name(node, &denial.level),
+        determining: denial.determining.clone(),
+        errors: denial.errors.clone(),
+        suggestion: suggest(denial).map(|suggestion| command(node, &suggestion)),
+    }
+}
+
+/// The command that would permit it, and where to run it if not here.
+fn command(node: &Node, suggestion: &Suggestion) -> String {
+    let command = if let Some(policy) = suggestion.disallow.first() {
+        format!("realmctl disallow {policy}")
+    } else {
+        let caller = node.name_of(&suggestion.caller);
+        let own = suggestion.at == Level::Own || suggestion.owner == deciding(node, suggestion);
+        let target = if own {
+            quoted(&suggestion.pattern)
+        } else {
+            quoted(&format!(
+                "{}@{}",
+                suggestion.pattern,
+                node.name_of(&suggestion.owner)
+            ))
+        };
+        format!("realmctl allow {caller} {} {target}", suggestion.action)
+    };
+    match &suggestion.at {
+        Level::Ceiling { scope, .. } => format!("{command}   # at {}", node.name_of(scope)),
+        Level::Own | Level::Missing { .. } => command,
+    }
+}
+
+/// The realm whose level denied.
+fn deciding(node: &Node, suggestion: &Suggestion) -> Scope {
+    match &suggestion.at {
+        Level::Ceiling { scope, .. } => scope.clone(),
+        Level::Own | Level::Missing { .. } => node.standing().scope,
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    if word.contains('*') {
+        format!("'{word}'")
+    } else {
+        word.to_owned()
+    }
+}
+
+fn level_name(node: &Node, level: &Level) -> String {
+    match level {
+        Level::Own => "own".to_owned(),
+        Level::Ceiling { scope, .. } => node.name_of(scope),
+        Level::Missing { depth } => {
+            let own = node.standing().scope;
+            let mut path = own.path.clone();
+            while path.depth() > *depth {
+                let Some(above) = path.parent() else { break };
+                path = above;
+            }
+            node.name_of(&Scope { path, ..own })
+        }
+    }
+}
+
+fn parse_action(text: &str) -> Result<Action, Fail> {
+    text.parse()
+        .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
+}
+
+/// A loop id in which `*` may stand for anything.
+fn pattern(text: &str) -> Result<String, Fail> {
+    let as_id = text.replace('*', "x");
+    match as_id.parse::<realm_protocol::LoopId>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            let detail = format!("`{}` is neither a loop nor a pattern", short(text));
+            Err(Fail::new(Code::PolicyPattern, detail))
+        }
+    }
+}

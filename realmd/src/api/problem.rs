@@ -1,0 +1,223 @@
+//! From refusals to problem documents, in one place.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use realm_client::{
+    api::{CallError, Fault, PROBLEM_TYPE, Problem},
+    catalogue::Code,
+};
+use realm_node::{CallFailure, Refusal};
+use realm_policy::PolicyProblem;
+use realm_store::ReadError;
+
+use crate::handle::Gone;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub(super) struct Fail(Box<Problem>);
+
+impl Fail {
+    /// A problem with another HTTP status than its code's.
+    pub(super) fn status(status: u16, code: Code, detail: impl Into<String>) -> Self {
+        let mut problem = Problem::new(code, detail);
+        problem.status = status;
+        problem.into()
+    }
+
+    /// A problem of this kind.
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+}
+
+impl From<Problem> for Fail {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Fail {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        let status = StatusCode::from_u16(problem.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(problem)).into_response();
+        let kind = HeaderValue::from_static(PROBLEM_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// Answers what no route takes.
+pub(super) async fn no_route(uri: Uri) -> Fail {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(Code::NotFound, format!("there is no route {path}"))
+        .with_hint("the routes are listed at /openapi.json")
+        .into()
+}
+
+/// Answers a method that its route does not take.
+pub(super) async fn no_method(method: Method, uri: Uri) -> Fail {
+    let path: String = uri.path().chars().take(200).collect();
+    Fail::new(
+        Code::MethodNotAllowed,
+        format!("{path} does not take {method}"),
+    )
+}
+
+impl From<Gone> for Fail {
+    fn from(gone: Gone) -> Self {
+        Self::new(Code::ShuttingDown, gone.to_string())
+    }
+}
+
+impl From<ReadError> for Fail {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(%error, "the store cannot be read");
+        Problem::new(Code::StoreCorrupt, error.to_string())
+            .with_hint("realmd store check")
+            .into()
+    }
+}
+
+/// A task of the daemon panicked or was cancelled.
+impl From<tokio::task::JoinError> for Fail {
+    fn from(error: tokio::task::JoinError) -> Self {
+        tracing::error!(%error, "a task of the local API ended early");
+        Self::new(Code::Internal, "a task of the daemon ended early")
+    }
+}
+
+impl From<Refusal> for Fail {
+    fn from(refusal: Refusal) -> Self {
+        let problem = Problem::new(code(&refusal), refusal.to_string());
+        let problem = match &refusal {
+            Refusal::Call(failure) => with_failure(problem, failure),
+            Refusal::Policy(problems) => problem.with_errors(policy_faults(problems)),
+            Refusal::Loops(problems) => {
+                problem.with_errors(problems.iter().map(Fault::new).collect())
+            }
+            _ => problem,
+        };
+        match hint(&refusal) {
+            Some(hint) => problem.with_hint(hint).into(),
+            None => problem.into(),
+        }
+    }
+}
+
+fn code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::UnknownPetname { .. } => Code::RealmUnknown,
+        Refusal::NotFound { what: "policy", .. } => Code::PolicyUnknown,
+        Refusal::NotFound { what: "loop", .. } => Code::LoopNotFound,
+        Refusal::NotFound { .. } => Code::NotFound,
+        Refusal::Call(failure) => Code::of_failure(failure.code),
+        Refusal::NotRoot { .. } => Code::InviteNotRoot,
+        Refusal::NotFree { .. } => Code::JoinAlready,
+        Refusal::LabelTaken { .. } => Code::InviteLabel,
+        Refusal::PetnameTaken { .. } => Code::PetnamePinned,
+        Refusal::Full { .. } => Code::InviteTooMany,
+        Refusal::TicketExpired => Code::TicketExpired,
+        Refusal::TicketRefused { .. } => Code::JoinRefused,
+        Refusal::Unreachable { .. } => Code::JoinUnreachable,
+        Refusal::Range { .. } => Code::RequestInvalid,
+        Refusal::Policy(_) => Code::PolicySyntax,
+        Refusal::Loops(_) => Code::DefinitionRule,
+        Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
+        Refusal::ClockSkew { .. } => Code::ClockSkew,
+        Refusal::MayNotIssue => Code::BadCertificate,
+        Refusal::Stopping => Code::ShuttingDown,
+        Refusal::StoreFailed => Code::StoreFailed,
+    }
+}
+
+fn hint(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::UnknownPetname { known, .. } if known.is_empty() => {
+            "no other tree is known here yet: realmctl join TICKET".to_owned()
+        }
+        Refusal::UnknownPetname { known, .. } => {
+            let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+            format!("known here: {}", known.join(", "))
+        }
+        Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),
+        Refusal::NotFound { what: "loop", .. } => "realmctl loop ls".to_owned(),
+        Refusal::NotFound {
+            what: "child" | "peer",
+            ..
+        } => "realmctl peer ls".to_owned(),
+        Refusal::Call(failure) => call_help(failure, None)?,
+        Refusal::NotRoot { scope } if scope.path.is_root() => return None,
+        Refusal::NotRoot { .. } => "run this at the root of the tree".to_owned(),
+        Refusal::PetnameTaken { .. } => "realmctl join TICKET --petname OTHER-NAME".to_owned(),
+        Refusal::LabelTaken { .. } => "realmctl peer ls".to_owned(),
+        Refusal::TicketExpired | Refusal::TicketRefused { .. } => {
+            "ask for a new ticket: realmctl invite".to_owned()
+        }
+        Refusal::Unreachable { .. } => {
+            "see that the inviter runs and its addresses are right: realmctl ticket show -"
+                .to_owned()
+        }
+        Refusal::ClockSkew { .. } => "set the clock: timedatectl set-ntp true".to_owned(),
+        Refusal::MayNotIssue | Refusal::StoreFailed => "realmctl doctor".to_owned(),
+        Refusal::OutsidePeering { .. } => "realmctl peer ls".to_owned(),
+        _ => return None,
+    })
+}
+
+fn with_failure(mut problem: Problem, failure: &CallFailure) -> Problem {
+    problem.detail.clone_from(&failure.message);
+    problem.reference.clone_from(&failure.reference);
+    problem.retry_after_ms = failure.retry_after_ms;
+    problem.with_errors(failure.details.iter().map(Fault::new).collect())
+}
+
+/// The faults of Cedar text, each at its place.
+pub(super) fn policy_faults(problems: &[PolicyProblem]) -> Vec<Fault> {
+    let fault = |problem: &PolicyProblem| Fault {
+        file: (!problem.id.is_empty()).then(|| problem.id.clone()),
+        line: u32::try_from(problem.line).ok(),
+        column: u32::try_from(problem.column).ok(),
+        hint: problem.hint.clone(),
+        ..Fault::new(problem.what.clone())
+    };
+    problems.iter().map(fault).collect()
+}
+
+/// A failed call as part of a result. `realm` is the name of the realm that raised it.
+pub(super) fn call_error(failure: &CallFailure, realm: Option<String>) -> CallError {
+    CallError {
+        code: Code::of_failure(failure.code).to_string(),
+        name: failure.code.name().to_owned(),
+        message: failure.message.clone(),
+        details: failure.details.clone(),
+        help: call_help(failure, realm.as_deref()),
+        realm,
+        reference: failure.reference.clone(),
+        retry_after_ms: failure.retry_after_ms,
+    }
+}
+
+fn call_help(failure: &CallFailure, realm: Option<&str>) -> Option<String> {
+    use realm_protocol::FailureCode as Wire;
+
+    Some(match failure.code {
+        Wire::Denied => {
+            let reference = failure.reference.as_deref()?;
+            match realm {
+                Some(realm) => format!("at {realm}: realmctl policy why {reference}"),
+                None => format!("realmctl policy why {reference}"),
+            }
+        }
+        Wire::NoRoute | Wire::Offline => "realmctl realm tree".to_owned(),
+        Wire::LoopNotFound => match realm {
+            Some(realm) => format!("realmctl loop ls @{realm}"),
+            None => "realmctl loop ls".to_owned(),
+        },
+        Wire::SchemaInput => "realmctl loop show LOOP --example".to_owned(),
+        Wire::BadCertificate | Wire::StoreFailed => "realmctl doctor".to_owned(),
+        Wire::Timeout | Wire::Expired => "give it more time: --timeout 5m".to_owned(),
+        _ => return None,
+    })
+}

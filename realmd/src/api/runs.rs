@@ -1,0 +1,266 @@
+//! Runs and their traces.
+
+use realm_client::{
+    api::{
+        CallError, CancelRequest, Direction, Page, RunDetail, RunQuery, RunStatus, RunSummary,
+        Trace, TraceEvent,
+    },
+    catalogue::Code,
+};
+use realm_node::{Node, Request, Response};
+use realm_protocol::{
+    FailureCode, RunId,
+    journal::{self, Event, Run},
+    json,
+};
+use realm_store::Store;
+use serde_json::Value;
+
+use super::{
+    Answer, Shared,
+    extract::{Body, Params, Segment, invalid},
+    invoke::unexpected,
+    problem::Fail,
+    views::{journal_name, realm_name, short, time},
+};
+use crate::daemon::Daemon;
+
+/// Runs in a page that does not say.
+const PAGE: u32 = 50;
+/// Runs in a page at most.
+const PAGE_MOST: u32 = 500;
+/// Events read from the store at a time.
+pub(super) const EVENTS: usize = 1_000;
+
+pub(super) async fn list(
+    daemon: Shared,
+    Params(query): Params<RunQuery>,
+) -> Answer<Page<RunSummary>> {
+    let RunQuery {
+        loop_id,
+        peer,
+        status,
+        direction,
+        since,
+        until,
+        limit,
+        cursor,
+    } = query;
+    let peer = match peer {
+        Some(name) => Some(stored_peer(&daemon, &name).await?),
+        None => None,
+    };
+    let moment =
+        |time: realm_client::api::Time| realm_protocol::Timestamp::from_millis(time.as_millis());
+    let limit = limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let query = realm_store::RunQuery {
+        since: since.map(moment),
+        until: until.map(moment),
+        loop_id,
+        peer,
+        status: status.map(stored_status),
+        direction: direction.map(stored_direction),
+        before: cursor.map(|cursor| run_id(&cursor)).transpose()?,
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    let page = blocking(&daemon, move |store| store.runs(&query)).await?;
+    let next = page.next.map(|run| run.to_string());
+    let items = page.items;
+    let items = daemon
+        .handle
+        .read(move |node| items.iter().map(|run| summary(node, run)).collect())
+        .await?;
+    Ok(axum::Json(Page { items, next }))
+}
+
+/// The text that the journal holds for a realm with this name.
+async fn stored_peer(daemon: &Daemon, name: &str) -> Result<String, Fail> {
+    let name = realm_name(name)?;
+    let found = daemon
+        .handle
+        .read(move |node| node.resolve_name(&name).map(|scope| node.name_of(&scope)));
+    Ok(found.await??)
+}
+
+pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<RunDetail> {
+    let run = found(&daemon, run_id(&id)?).await?;
+    let events = all_events(&daemon, run.id).await?;
+    Ok(axum::Json(
+        daemon
+            .handle
+            .read(move |node| detail(node, &run, &events))
+            .await?,
+    ))
+}
+
+pub(super) async fn trace(daemon: Shared, Segment(id): Segment) -> Answer<Trace> {
+    let run = found(&daemon, run_id(&id)?).await?;
+    let events = all_events(&daemon, run.id).await?;
+    let trace = daemon.handle.read(move |node| Trace {
+        run: detail(node, &run, &events),
+        events: events.iter().map(event).collect(),
+    });
+    Ok(axum::Json(trace.await?))
+}
+
+pub(super) async fn cancel(
+    daemon: Shared,
+    Segment(id): Segment,
+    Body(request): Body<CancelRequest>,
+) -> Answer<RunSummary> {
+    let id = run_id(&id)?;
+    let CancelRequest { reason } = request;
+    tracing::info!(run = %id, reason = reason.as_deref().unwrap_or("none given"), "run cancelled");
+    match daemon.handle.ask(Request::Cancel(id)).await? {
+        Response::Done => {
+            let run = found(&daemon, id).await?;
+            Ok(axum::Json(
+                daemon.handle.read(move |node| summary(node, &run)).await?,
+            ))
+        }
+        Response::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Reads the store on a thread that may wait for the disk.
+pub(super) async fn blocking<T: Send + 'static>(
+    daemon: &Daemon,
+    read: impl FnOnce(&Store) -> Result<T, realm_store::ReadError> + Send + 'static,
+) -> Result<T, Fail> {
+    let store = daemon.store.clone();
+    let read = tokio::task::spawn_blocking(move || read(&store)).await?;
+    Ok(read?)
+}
+
+/// Reads a run's id.
+pub(super) fn run_id(text: &str) -> Result<RunId, Fail> {
+    text.parse()
+        .map_err(|_| invalid(&format!("`{}` is no run", short(text))))
+}
+
+/// The run of that id.
+pub(super) async fn found(daemon: &Daemon, id: RunId) -> Result<Run, Fail> {
+    let run = blocking(daemon, move |store| store.run(id)).await?;
+    run.ok_or_else(|| Fail::new(Code::NotFound, format!("there is no run {id}")))
+}
+
+/// All events of a run, in order.
+pub(super) async fn all_events(daemon: &Daemon, run: RunId) -> Result<Vec<Event>, Fail> {
+    blocking(daemon, move |store| {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let next = store.events(run, events.len() as u64, EVENTS)?;
+            let last = next.len() < EVENTS;
+            events.extend(next);
+            if last {
+                return Ok(events);
+            }
+        }
+    })
+    .await
+}
+
+/// A run without its payload.
+pub(super) fn summary(node: &Node, run: &Run) -> RunSummary {
+    RunSummary {
+        id: run.id.to_string(),
+        call_id: run.call.to_string(),
+        loop_id: run.loop_id.clone(),
+        version: run.version.clone(),
+        direction: match run.direction {
+            journal::Direction::Local => Direction::Local,
+            journal::Direction::Out => Direction::Out,
+            journal::Direction::In => Direction::In,
+        },
+        peer: run.peer.as_deref().map(|peer| journal_name(node, peer)),
+        status: status(run.status),
+        started_at: time(run.started),
+        ended_at: run.ended.map(time),
+        duration_ms: run.ended.map(|ended| ended.since(run.started)),
+        error: run.error.clone(),
+        parent: run.parent.map(|parent| parent.to_string()),
+    }
+}
+
+/// A run with its payload.
+pub(super) fn detail(node: &Node, run: &Run, events: &[Event]) -> RunDetail {
+    let parse = |bytes: &[u8]| json::parse(bytes).ok();
+    let completed = run.status == journal::Status::Completed;
+    RunDetail {
+        summary: summary(node, run),
+        input: run.input.as_deref().and_then(parse),
+        output: run.output.as_deref().filter(|_| completed).and_then(parse),
+        failure: failure(run, events),
+        hops: None,
+    }
+}
+
+/// Why a run failed: its own words, and the details of the trace.
+pub(super) fn failure(run: &Run, events: &[Event]) -> Option<CallError> {
+    let name = run.error.clone()?;
+    let told = events
+        .iter()
+        .rev()
+        .find(|event| event.kind == "call.errored");
+    let told = told
+        .and_then(|event| json::parse(&event.payload).ok())
+        .unwrap_or(Value::Null);
+    let message = run.output.as_deref().map(String::from_utf8_lossy);
+    let details = told.get("details").and_then(Value::as_array);
+    let details = details.map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned));
+    let text = |key: &str| told.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(CallError {
+        code: Code::of_failure_name(&name)
+            .unwrap_or(Code::Internal)
+            .to_string(),
+        message: message.map_or_else(|| text("message").unwrap_or_default(), Into::into),
+        details: details.map(Iterator::collect).unwrap_or_default(),
+        realm: text("realm"),
+        reference: text("reference"),
+        retry_after_ms: told.get("retryAfterMs").and_then(Value::as_u64),
+        help: (name == FailureCode::SchemaInput.name())
+            .then(|| "realmctl loop show LOOP --example".to_owned()),
+        name,
+    })
+}
+
+/// An event of a trace.
+pub(super) fn event(event: &Event) -> TraceEvent {
+    TraceEvent {
+        index: event.index,
+        call_id: event.call.to_string(),
+        ts: time(event.at),
+        kind: event.kind.clone(),
+        payload: json::parse(&event.payload).unwrap_or(Value::Null),
+    }
+}
+
+/// Where a run stands.
+pub(super) const fn status(status: journal::Status) -> RunStatus {
+    match status {
+        journal::Status::Running => RunStatus::Running,
+        journal::Status::Completed => RunStatus::Completed,
+        journal::Status::Failed => RunStatus::Failed,
+        journal::Status::Cancelled => RunStatus::Cancelled,
+        journal::Status::Paused => RunStatus::Paused,
+    }
+}
+
+const fn stored_status(status: RunStatus) -> journal::Status {
+    match status {
+        RunStatus::Running => journal::Status::Running,
+        RunStatus::Completed => journal::Status::Completed,
+        RunStatus::Failed => journal::Status::Failed,
+        RunStatus::Cancelled => journal::Status::Cancelled,
+        RunStatus::Paused => journal::Status::Paused,
+    }
+}
+
+const fn stored_direction(direction: Direction) -> journal::Direction {
+    match direction {
+        Direction::Local => journal::Direction::Local,
+        Direction::Out => journal::Direction::Out,
+        Direction::In => journal::Direction::In,
+    }
+}

@@ -1,0 +1,42 @@
+//! What the local API's handlers share.
+
+use std::sync::Arc;
+
+use realm_net::Multiaddr;
+use realm_protocol::Timestamp;
+use realm_store::Store;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Clock, config::Configured, handle::Handle, home::Home, journal::Durability};
+
+/// Handles of a running daemon's parts.
+pub(crate) struct Daemon {
+    /// The loop that owns the node.
+    pub(crate) handle: Handle,
+    /// The store, for queries.
+    pub(crate) store: Store,
+    /// How far the journal is durable.
+    pub(crate) durability: watch::Receiver<Durability>,
+    /// Addresses listened on.
+    pub(crate) listening: watch::Receiver<Vec<Multiaddr>>,
+    /// The configuration in force.
+    pub(crate) configured: watch::Receiver<Arc<Configured>>,
+    /// The realm's home.
+    pub(crate) home: Home,
+    /// The clocks.
+    pub(crate) clock: Clock,
+    /// Variables that set keys of the configuration.
+    pub(crate) environment: Vec<(String, String)>,
+    /// When the daemon started.
+    pub(crate) started: Timestamp,
+    /// Cancelled when the daemon stops.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Daemon {
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Configured> {
+        Arc::clone(&self.configured.borrow())
+    }
+}

@@ -1,0 +1,159 @@
+//! Files of definitions: loading them, and saying what is wrong with them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+};
+
+use realm_client::{
+    api::{Fault, SourceFile},
+    catalogue::Code,
+};
+use realm_executor::{Body, Manifest, Problem, Tool, load};
+
+/// Loops, each with the format it was written in.
+pub(crate) type Loaded = Vec<(Manifest, &'static str)>;
+
+/// Reads every definition among the files. A process runs in the folder of the file that defines
+/// it, unless that says otherwise.
+///
+/// # Errors
+/// Every problem of every file.
+pub(crate) fn load_all(files: &[SourceFile]) -> Result<Loaded, Vec<Problem>> {
+    let texts: BTreeMap<PathBuf, &str> = files
+        .iter()
+        .map(|file| (normal(Path::new(&file.name)), file.text.as_str()))
+        .collect();
+    let mut loaded = Vec::new();
+    let mut problems = Vec::new();
+    for file in files.iter().filter(|file| !file.referred) {
+        let folder = Path::new(&file.name).parent().filter(|_| file.name != "-");
+        let folder = folder.map(Path::to_owned);
+        let beside = |name: &str| {
+            let path = folder.as_deref().unwrap_or(Path::new("")).join(name);
+            texts.get(&normal(&path)).map(|text| (*text).to_owned())
+        };
+        match load(&file.name, &file.text, &beside) {
+            Ok(manifests) => loaded.extend(manifests.into_iter().map(|mut manifest| {
+                settle(&mut manifest, folder.as_deref());
+                let format = format_of(&manifest, &file.text);
+                (manifest, format)
+            })),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Gives a process its working directory.
+fn settle(manifest: &mut Manifest, folder: Option<&Path>) {
+    let (Some(folder), Body::Tool(Tool::Process(process))) = (folder, &mut manifest.body) else {
+        return;
+    };
+    let cwd = match &process.cwd {
+        None => folder.to_owned(),
+        Some(cwd) => normal(&folder.join(cwd)),
+    };
+    process.cwd = cwd.to_str().map(str::to_owned);
+}
+
+/// Which format a loop was written in: LSEM names its loops, the sketch has types.
+fn format_of(manifest: &Manifest, text: &str) -> &'static str {
+    if !manifest.metadata.contains_key("name") {
+        "realm"
+    } else if text.contains("kind") {
+        "lsem"
+    } else {
+        "loopstacks"
+    }
+}
+
+/// A path without `.` and `..`, as it is written; no link is followed.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The catalogue entry of a set of problems: that of the first.
+pub(crate) fn code(problems: &[Problem]) -> Code {
+    let rule = problems.first().map_or("", |problem| problem.rule);
+    match rule.rsplit('.').next().unwrap_or_default() {
+        "syntax" | "empty" => Code::DefinitionSyntax,
+        "format" | "dialect" => Code::DefinitionFormat,
+        "schema" | "inputSchema" | "outputSchema" => Code::DefinitionSchema,
+        "file" | "$file" | "unknown" | "reference" => Code::DefinitionReference,
+        _ => Code::DefinitionRule,
+    }
+}
+
+/// A problem as the API tells it, with the line it stands on.
+pub(crate) fn fault(problem: &Problem, files: &[SourceFile]) -> Fault {
+    let known = |number: usize| u32::try_from(number).ok().filter(|number| *number > 0);
+    let text = files
+        .iter()
+        .find(|file| file.name == problem.file)
+        .map(|file| &file.text);
+    let line = |text: &String| {
+        text.lines()
+            .nth(problem.line.checked_sub(1)?)
+            .map(str::to_owned)
+    };
+    Fault {
+        pointer: None,
+        file: (!problem.file.is_empty()).then(|| problem.file.clone()),
+        line: known(problem.line),
+        column: known(problem.column),
+        rule: Some(problem.rule.to_owned()),
+        message: problem.what.clone(),
+        hint: problem.hint.clone(),
+        snippet: text.and_then(line),
+    }
+}
+
+/// Adds the files that definitions may refer to: JSON and YAML files beside them, as far as they
+/// are of sensible size. Without a daemon nobody else sends them along.
+pub(crate) fn with_referred(files: &[SourceFile]) -> Vec<SourceFile> {
+    let mut all = files.to_vec();
+    let folders: std::collections::BTreeSet<PathBuf> = files
+        .iter()
+        .filter_map(|file| Path::new(&file.name).parent().map(Path::to_owned))
+        .collect();
+    for folder in folders {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let name = path.display().to_string();
+            let known = all.iter().any(|file| file.name == name);
+            let end = path.extension().and_then(|end| end.to_str());
+            let small = path
+                .metadata()
+                .is_ok_and(|found| found.len() <= REFERRED_BYTES);
+            if known || !small || !matches!(end, Some("json" | "yaml" | "yml")) {
+                continue;
+            }
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                all.push(SourceFile {
+                    name,
+                    text,
+                    referred: true,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Largest file that a definition refers to, bytes.
+const REFERRED_BYTES: u64 = 1024 * 1024;

@@ -1,0 +1,258 @@
+//! What the machine holds: files, configuration, keys, store, ports.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
+
+use realm_client::api::{Check, Finding};
+use realm_protocol::{Timestamp, limits};
+
+use super::{bad, ok, standing::Seen};
+use crate::{
+    api::openapi,
+    config,
+    daemon::Daemon,
+    failure::Explained as _,
+    home::{self, files, keys},
+};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+pub(super) fn install() -> Vec<Check> {
+    let version = env!("CARGO_PKG_VERSION");
+    let client = std::env::current_exe().ok().and_then(|own| {
+        let beside = own.parent()?.join("realmctl");
+        beside.is_file().then_some(beside)
+    });
+    let program = match client {
+        Some(path) => ok(
+            "install.realmctl",
+            "realmctl beside realmd",
+            path.display().to_string(),
+        ),
+        None => bad(
+            Finding::Warn,
+            "install.realmctl",
+            "realmctl beside realmd",
+            "there is no realmctl in realmd's folder",
+            "install both programs into one folder",
+        ),
+    };
+    vec![
+        ok("install.version", "version", format!("realmd {version}")),
+        program,
+    ]
+}
+
+pub(super) fn config(daemon: &Daemon) -> Vec<Check> {
+    let path = daemon.home.config();
+    let file = path.display().to_string();
+    let read = match config::load(&path, &daemon.environment) {
+        Ok(found) if found.config == daemon.config().config => ok(
+            "config.file",
+            "realm.toml",
+            format!("{file} is what is in force"),
+        ),
+        Ok(_) => bad(
+            Finding::Warn,
+            "config.file",
+            "realm.toml",
+            format!("{file} has changed since it was read"),
+            "kill -HUP the daemon, or restart it where a key does not reload",
+        ),
+        Err(error) => bad(
+            Finding::Fail,
+            "config.file",
+            "realm.toml",
+            error.to_string(),
+            format!("realmd check --home {}", daemon.home.dir().display()),
+        ),
+    };
+    vec![read, modes(daemon)]
+}
+
+fn modes(daemon: &Daemon) -> Check {
+    let checked = daemon
+        .home
+        .verify()
+        .and_then(|()| home::verify_private(&daemon.home.socket(), 0o600));
+    match checked {
+        Ok(()) => ok(
+            "config.modes",
+            "modes of private files",
+            "closed to other users",
+        ),
+        Err(error) => bad(
+            Finding::Fail,
+            "config.modes",
+            "modes of private files",
+            error.to_string(),
+            error.help().unwrap_or_default(),
+        ),
+    }
+}
+
+pub(super) fn keys(daemon: &Daemon, seen: &Seen, now: Timestamp) -> Vec<Check> {
+    let files = match keys::HomeKeys::read(&daemon.home) {
+        Ok(found) if found.node_id() == seen.standing.node => ok(
+            "keys.files",
+            "key files",
+            "they belong to this realm and node",
+        ),
+        Ok(_) => bad(
+            Finding::Fail,
+            "keys.files",
+            "key files",
+            "they changed while the daemon was running",
+            "put the right files back, or restart the daemon",
+        ),
+        Err(error) => bad(
+            Finding::Fail,
+            "keys.files",
+            "key files",
+            error.to_string(),
+            error.help().unwrap_or_default(),
+        ),
+    };
+    vec![files, node_cert(seen, now), recovery(daemon)]
+}
+
+fn node_cert(seen: &Seen, now: Timestamp) -> Check {
+    let (code, title) = ("keys.nodeCertificate", "node certificate");
+    let fix = "put realm.key into keys/ and restart, so that it is renewed";
+    match seen.standing.node_cert_expires {
+        None => bad(Finding::Fail, code, title, "there is none", fix),
+        Some(expires) if expires <= now => bad(Finding::Fail, code, title, "it has expired", fix),
+        Some(expires) => {
+            let days = expires.since(now) / DAY_MS;
+            let evidence = format!("good for {days} more days");
+            if expires.since(now) < limits::NODE_CERT_MS - limits::NODE_WARN_MS {
+                bad(Finding::Warn, code, title, evidence, fix)
+            } else {
+                ok(code, title, evidence)
+            }
+        }
+    }
+}
+
+fn recovery(daemon: &Daemon) -> Check {
+    let (code, title) = ("keys.recovery", "recovery key");
+    let noted = files::read(&daemon.home.keys().join(keys::RECOVERY)).ok();
+    let noted = noted.map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
+    let beside = std::fs::read_dir(daemon.home.dir().parent().unwrap_or(daemon.home.dir()));
+    let beside = beside
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let beside = beside.filter(|path| path.extension().is_some_and(|end| end == "recovery"));
+    let mut found = noted
+        .clone()
+        .into_iter()
+        .chain(beside)
+        .filter(|path| path.is_file());
+    match found.next() {
+        Some(path) => bad(
+            Finding::Warn,
+            code,
+            title,
+            format!("{} is still on this machine", path.display()),
+            format!(
+                "move it to paper or another disk, then: shred -u {}",
+                path.display()
+            ),
+        ),
+        None if noted.is_none() => ok(code, title, "none was written by init"),
+        None => ok(code, title, "not on this machine"),
+    }
+}
+
+pub(super) async fn store(daemon: &Daemon) -> Vec<Check> {
+    let write = match daemon.durability.borrow().failed.clone() {
+        None => ok("store.write", "writes", "they become durable"),
+        Some(error) => bad(
+            Finding::Fail,
+            "store.write",
+            "writes",
+            error.to_string(),
+            "free space on the disk, or replace it; then restart the daemon",
+        ),
+    };
+    let store = daemon.store.clone();
+    let sample = tokio::task::spawn_blocking(move || {
+        let page = store.runs(&realm_store::RunQuery::default())?;
+        for run in &page.items {
+            store.events(run.id, 0, 1_000)?;
+        }
+        Ok::<_, realm_store::ReadError>(page.items.len())
+    });
+    let (code, title) = ("store.sample", "the latest runs open");
+    let fix = "realmd store check, then restore from a backup";
+    let read = match sample.await {
+        Ok(Ok(runs)) => ok(code, title, format!("{runs} runs with their events")),
+        Ok(Err(error)) => bad(Finding::Fail, code, title, error.to_string(), fix),
+        Err(error) => bad(Finding::Fail, code, title, error.to_string(), fix),
+    };
+    vec![write, read, space(daemon)]
+}
+
+/// Free space on the disk of the store.
+fn space(daemon: &Daemon) -> Check {
+    const LEAST: u64 = 256 * 1024 * 1024;
+    let (code, title) = ("store.space", "free space");
+    match rustix::fs::statvfs(daemon.home.data()) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let evidence = format!("{} MiB", free / (1024 * 1024));
+            if free < LEAST {
+                bad(
+                    Finding::Warn,
+                    code,
+                    title,
+                    evidence,
+                    "free space, or shorten store.retention",
+                )
+            } else {
+                ok(code, title, evidence)
+            }
+        }
+        Err(error) => Check {
+            status: Finding::Skip,
+            ..ok(code, title, error.to_string())
+        },
+    }
+}
+
+pub(super) fn ports(daemon: &Daemon, listening: usize) -> Vec<Check> {
+    let asked = daemon.config().config.listen.len();
+    let (code, title) = ("ports.listen", "listening");
+    let check = if asked == 0 {
+        ok(
+            code,
+            title,
+            "nothing to listen on is configured: this realm only dials",
+        )
+    } else if listening == 0 {
+        bad(
+            Finding::Fail,
+            code,
+            title,
+            "no configured address is listened on",
+            "set `listen` to a free port: realmctl config explain listen",
+        )
+    } else {
+        ok(code, title, format!("on {listening} addresses"))
+    };
+    let operations = openapi::document();
+    let served = operations
+        .get("paths")
+        .and_then(serde_json::Value::as_object)
+        .map_or(0, |p| p.len());
+    let socket = daemon.home.socket().display().to_string();
+    vec![
+        check,
+        ok(
+            "ports.socket",
+            "local API",
+            format!("{served} routes at {socket}"),
+        ),
+    ]
+}

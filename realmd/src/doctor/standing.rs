@@ -1,0 +1,244 @@
+//! What the node knows: clock, neighbours, backends, policy.
+
+use realm_client::api::{Check, Finding};
+use realm_executor::{Body, Tool};
+use realm_node::{Node, StandingView};
+use realm_protocol::{Timestamp, limits};
+
+use super::{bad, ok};
+
+/// What the checks need of the node, in one look.
+pub(super) struct Seen {
+    pub(super) standing: StandingView,
+    parent: Option<(String, bool)>,
+    children: Vec<(String, bool, bool)>,
+    peers: Vec<(String, bool, bool, Option<Timestamp>)>,
+    /// Loops whose program or backend cannot be right.
+    backends: Vec<(String, String)>,
+    loops: usize,
+    policies: usize,
+    /// Cedar texts that do not hold.
+    faults: Vec<String>,
+    missing_ceilings: bool,
+}
+
+impl Seen {
+    pub(super) fn of(node: &Node) -> Self {
+        let standing = node.standing();
+        let parent = standing.parent.as_ref();
+        let children = node.children();
+        let children = children
+            .iter()
+            .map(|child| (child.label.to_string(), child.connected, child.accepted));
+        let peers = node.peers();
+        let peers = peers.iter().map(|peer| {
+            (
+                peer.petname.to_string(),
+                peer.connected,
+                peer.dialled,
+                peer.expires,
+            )
+        });
+        let faults = node
+            .policies()
+            .filter(|(_, cedar, ..)| !realm_policy::check(cedar).is_empty());
+        Self {
+            parent: parent.map(|(scope, connected)| (node.name_of(scope), *connected)),
+            children: children.collect(),
+            peers: peers.collect(),
+            backends: node
+                .registry()
+                .iter()
+                .filter_map(|known| {
+                    let fault = backend_fault(&known.manifest.body)?;
+                    Some((known.manifest.id.to_string(), fault))
+                })
+                .collect(),
+            loops: node.registry().iter().count(),
+            policies: node.policies().count(),
+            faults: faults.map(|(id, ..)| id.to_owned()).collect(),
+            missing_ceilings: node.ceilings().len() < standing.scope.path.depth(),
+            standing,
+        }
+    }
+
+    pub(super) fn clock(&self) -> Vec<Check> {
+        let skew = self.standing.skew_ms;
+        let (code, title) = ("clock.skew", "difference to neighbours");
+        let evidence = format!("{skew} ms");
+        let fix = "timedatectl set-ntp true";
+        let differs = if skew > limits::CLOCK_SKEW_MS {
+            bad(Finding::Fail, code, title, evidence, fix)
+        } else {
+            ok(code, title, evidence)
+        };
+        let jumps = self.standing.clock_jumps;
+        let (code, title) = ("clock.jumps", "jumps since the start");
+        let jumped = if jumps > 0 {
+            bad(Finding::Warn, code, title, jumps.to_string(), fix)
+        } else {
+            ok(code, title, "none")
+        };
+        vec![differs, jumped]
+    }
+
+    pub(super) fn neighbours(&self, now: Timestamp) -> Vec<Check> {
+        let mut checks = vec![self.chain(now)];
+        if let Some((name, connected)) = &self.parent {
+            let (code, title) = ("parent.link", format!("parent {name}"));
+            checks.push(if *connected {
+                ok(code, &title, "connected directly")
+            } else {
+                bad(
+                    Finding::Fail,
+                    code,
+                    &title,
+                    "unreachable: this side dials and nobody answers",
+                    "see that its daemon runs and its address is open: there, realmctl status",
+                )
+            });
+        }
+        checks.extend(self.children.iter().map(|(label, connected, accepted)| {
+            let title = format!("child {label}");
+            match (connected, accepted) {
+                (true, _) => ok("child.link", &title, "connected directly"),
+                (false, true) => bad(
+                    Finding::Warn,
+                    "child.link",
+                    &title,
+                    "not connected: it dials, this side waits",
+                    "on its machine: realmctl status",
+                ),
+                (false, false) => bad(
+                    Finding::Warn,
+                    "child.link",
+                    &title,
+                    "it has not finished joining",
+                    "on its machine, once more: realmctl join -",
+                ),
+            }
+        }));
+        checks.extend(self.peers.iter().map(|peer| peer_check(peer, now)));
+        checks
+    }
+
+    fn chain(&self, now: Timestamp) -> Check {
+        let (code, title) = ("parent.chain", "certificate chain");
+        match self.standing.chain_expires {
+            Some(expires) if expires > now => {
+                let hours = expires.since(now) / (60 * 60 * 1_000);
+                ok(
+                    code,
+                    title,
+                    format!("stands, for {hours} more hours unless renewed"),
+                )
+            }
+            _ => bad(
+                Finding::Fail,
+                code,
+                title,
+                "a certificate in it has expired or was revoked",
+                "connect to the parent, which renews it; or join again: realmctl join -",
+            ),
+        }
+    }
+
+    pub(super) fn backends(&self) -> Vec<Check> {
+        if self.backends.is_empty() {
+            let evidence = format!("{} loops, all with a backend", self.loops);
+            return vec![ok("backends.loops", "loops", evidence)];
+        }
+        let check = |(id, fault): &(String, String)| {
+            let fix = format!("correct the definition and apply it again: realmctl loop show {id}");
+            bad(
+                Finding::Fail,
+                "backends.loop",
+                &format!("loop {id}"),
+                fault.clone(),
+                fix,
+            )
+        };
+        self.backends.iter().map(check).collect()
+    }
+
+    pub(super) fn policy(&self) -> Vec<Check> {
+        let own = if self.faults.is_empty() {
+            let evidence = format!("{} policies, all valid", self.policies);
+            ok("policy.own", "policies of this realm", evidence)
+        } else {
+            bad(
+                Finding::Fail,
+                "policy.own",
+                "policies of this realm",
+                format!("not valid, and so denying: {}", self.faults.join(", ")),
+                "realmctl policy ls, then realmctl disallow ID",
+            )
+        };
+        let (code, title) = ("policy.above", "policies from above");
+        let above = if self.missing_ceilings {
+            bad(
+                Finding::Fail,
+                code,
+                title,
+                "a realm above has not said what its tree may do: everything is denied",
+                "connect to the parent, which sends them",
+            )
+        } else {
+            ok(code, title, "all here")
+        };
+        vec![own, above]
+    }
+}
+
+fn peer_check(
+    (name, connected, dialled, expires): &(String, bool, bool, Option<Timestamp>),
+    now: Timestamp,
+) -> Check {
+    let (code, title) = ("peer.link", format!("peer {name}"));
+    if expires.is_none_or(|expires| expires <= now) {
+        return bad(
+            Finding::Fail,
+            code,
+            &title,
+            "the peering has expired",
+            "peer again: realmctl invite --peer on one side, realmctl join - on the other",
+        );
+    }
+    match (connected, dialled) {
+        (true, _) => ok(code, &title, "connected directly"),
+        (false, true) => bad(
+            Finding::Warn,
+            code,
+            &title,
+            "unreachable: this side dials and nobody answers",
+            "see with its owner that its daemon runs and its address is open",
+        ),
+        (false, false) => bad(
+            Finding::Warn,
+            code,
+            &title,
+            "not connected: it dials, this side waits",
+            "see with its owner that its daemon runs",
+        ),
+    }
+}
+
+/// What cannot be right about a backend without calling it.
+fn backend_fault(body: &Body) -> Option<String> {
+    match body {
+        Body::Prompt(prompt) if prompt.backend != "mock" => Some(format!(
+            "backend `{}` is not configured here",
+            prompt.backend
+        )),
+        Body::Tool(Tool::Process(process)) => {
+            let program = std::path::Path::new(process.argv.first()?);
+            let missing = program.is_absolute() && !program.is_file();
+            let folder = process.cwd.as_deref().map(std::path::Path::new);
+            match folder.filter(|folder| !folder.is_dir()) {
+                Some(folder) => Some(format!("its folder {} is gone", folder.display())),
+                None => missing.then(|| format!("its program {} is gone", program.display())),
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! The local API's socket: an own accept loop, because every phase of a request has a limit.
+
+use std::{io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::{Request, body::Incoming};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// Connections at once; at the bound no further one is accepted until one ends.
+const CONNECTIONS: usize = 512;
+/// Time for a request's header.
+const HEADER: Duration = Duration::from_secs(5);
+/// Time between pings of an HTTP/2 connection, and for its answer.
+const PING: Duration = Duration::from_secs(20);
+/// Time for answers under way once the daemon stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Headers in one request.
+const HEADERS: usize = 64;
+/// Bytes of a request's header.
+const HEADER_BYTES: usize = 64 * 1024;
+
+/// Binds the socket, for this user alone.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    // The process's umask keeps others out from the first moment.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until told to stop, then lets answers under way end for a moment.
+pub(crate) async fn serve(listener: UnixListener, router: Router, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) if is_permitted(&stream) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    connection(stream, router, stop).await;
+                });
+            }
+            Ok(_) => tracing::warn!("another user was turned away from the socket"),
+            // Out of file descriptors, most likely: whoever connects next tries again.
+            Err(error) => tracing::warn!(%error, "a connection was not accepted"),
+        }
+    }
+    drop(listener);
+    let ends = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(GOODBYE, ends).await;
+}
+
+/// Whether the process at the other end is this user's, or root's.
+fn is_permitted(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn connection(stream: UnixStream, router: Router, stop: CancellationToken) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER)
+        .max_headers(HEADERS)
+        .max_buf_size(HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(32)
+        .max_header_list_size(64 * 1024);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection of the local API ended");
+    }
+}

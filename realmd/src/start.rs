@@ -1,0 +1,354 @@
+//! Bringing a realm up, and down again.
+
+mod banner;
+mod dev;
+mod error;
+mod listen;
+
+use std::{panic::AssertUnwindSafe, path::Path, sync::Arc};
+
+use futures::FutureExt as _;
+use realm_client::Exit;
+use realm_crypto::StoreKey;
+use realm_net::Net;
+use realm_node::{Founding, Keys, Node};
+use realm_store::Store;
+use tokio::{
+    net::UnixListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    clock::Clock,
+    config::{self, Config, Configured},
+    daemon::Daemon,
+    driver::{Driver, Ended, Inlets, STOP},
+    environment::Environment,
+    failure::Failure,
+    handle::{self, Handle},
+    home::{Home, HomeLock, keys::HomeKeys},
+    journal::{self, Durability},
+    logging::{self, LogLevel},
+    notify::Notify,
+    random, recover, serve,
+    upkeep::{self, Reload},
+};
+pub(crate) use dev::run_dev;
+use error::StartError;
+
+/// Threads that run tasks; the loop is one task, so few are enough.
+const WORKERS: usize = 2;
+/// Threads that wait for the disk, at most.
+const BLOCKING: usize = 16;
+
+/// Runs the realm in this home until it is told to stop.
+///
+/// # Errors
+/// Why it did not start, or why it ended before its time.
+pub(crate) fn run(dir: &Path, environment: &Environment) -> Result<Exit, Failure> {
+    run_with(dir, environment, None)
+}
+
+/// As [`run`]; `loops` are registered once the realm serves.
+fn run_with(
+    dir: &Path,
+    environment: &Environment,
+    loops: Option<&'static str>,
+) -> Result<Exit, Failure> {
+    let home = Home::new(dir);
+    home.verify()?;
+    let configured = config::load(&home.config(), &environment.settings)?;
+    let level = logging::start(&configured.config.log);
+    let lock = HomeLock::acquire(&home)?;
+    lock.remove_stale_socket(&home)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .thread_name("realmd")
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    let starting = Starting {
+        home,
+        configured,
+        level,
+        environment: environment.settings.clone(),
+        notify: Notify::new(environment.notify_socket.clone()),
+        loops,
+    };
+    let ended = runtime.block_on(starting.run());
+    // Blocking reads that nobody waits for any more.
+    runtime.shutdown_background();
+    drop(lock);
+    ended
+}
+
+/// A realm that is about to run.
+struct Starting {
+    home: Home,
+    configured: Configured,
+    level: LogLevel,
+    environment: Vec<(String, String)>,
+    notify: Notify,
+    loops: Option<&'static str>,
+}
+
+impl Starting {
+    async fn run(self) -> Result<Exit, Failure> {
+        let clock = Clock::start();
+        let signals = Signals::new().map_err(StartError::Signals)?;
+        let opened = self.open(clock)?;
+        let (net, mut events) = opened.net;
+        let first = listen::first(&net, &mut events, &self.configured.config.listen).await?;
+        let socket = serve::bind(&self.home.socket()).map_err(|source| StartError::Socket {
+            path: self.home.socket(),
+            source,
+        })?;
+        banner::print(&self.home, &self.configured.config, &opened.node, &first);
+        let (handle, orders) = handle::channel();
+        let (listening, listened) = watch::channel(first);
+        let (configured, in_force) = watch::channel(Arc::new(self.configured));
+        let advertised = in_force.borrow().config.advertise.clone();
+        let driver = Driver::new(
+            opened.node,
+            clock,
+            opened.store.clone(),
+            net,
+            advertised,
+            listening,
+        );
+        let stop = CancellationToken::new();
+        let closed = CancellationToken::new();
+        let daemon = Arc::new(Daemon {
+            handle: handle.clone(),
+            store: opened.store.clone(),
+            durability: opened.durability.clone(),
+            listening: listened,
+            configured: in_force.clone(),
+            home: self.home.clone(),
+            clock,
+            environment: self.environment.clone(),
+            started: clock.now().wall,
+            stop: closed.clone(),
+        });
+        let inlets = Inlets {
+            orders,
+            events,
+            durability: opened.durability,
+            stop: stop.clone(),
+        };
+        let Signals { end, hangup } = signals;
+        let mut tasks = Tasks::new(closed);
+        tasks.api(socket, daemon);
+        tasks.retention(opened.store.clone(), in_force);
+        let reload = Reload {
+            home: self.home.clone(),
+            environment: self.environment,
+            configured,
+            level: self.level,
+            handle: handle.clone(),
+        };
+        tasks.reload(reload, hangup);
+        tasks.end(end, stop, self.notify.clone());
+        tasks.welcome(handle, self.notify, self.loops);
+        let ended = AssertUnwindSafe(driver.run(inlets)).catch_unwind().await;
+        tasks.close().await;
+        close_store(opened.store).await;
+        // Gone already if somebody tidied up; whoever starts next removes it otherwise.
+        let _ = std::fs::remove_file(self.home.socket());
+        match ended {
+            Ok(Ended::Stopped) => {
+                tracing::info!("stopped");
+                Ok(Exit::Ok)
+            }
+            Ok(Ended::StoreFailed(error)) => Err(StartError::StoreFailed(error).into()),
+            Err(_) => {
+                tracing::error!("the loop that owns the realm panicked");
+                Err(StartError::Panicked.into())
+            }
+        }
+    }
+
+    /// Opens the store and the net, and takes the node up where the store left it.
+    fn open(&self, clock: Clock) -> Result<Opened, Failure> {
+        let keys = HomeKeys::read(&self.home)?;
+        let config = &self.configured.config;
+        let (sender, durability) = watch::channel(Durability::default());
+        let options = realm_store::Options {
+            cache_bytes: config.store.cache_bytes,
+            ..realm_store::Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store))
+        };
+        let acknowledge = move |ack| journal::acknowledge(ack, &sender);
+        let store = Store::open(&self.home.data(), options, acknowledge).map_err(|source| {
+            StartError::Store {
+                dir: self.home.data(),
+                source,
+            }
+        })?;
+        let recovered = recover::recover(&store).map_err(StartError::Recover)?;
+        let net = realm_net::start(realm_net::Config {
+            seed: keys.node.seed(),
+            listen: config.listen.clone(),
+            limits: realm_net::Limits {
+                uncertified: config.limits.connections,
+                memory: Some(config.limits.max_memory),
+                ..realm_net::Limits::default()
+            },
+        })
+        .map_err(StartError::Net)?;
+        let seed = random::seed().map_err(StartError::Randomness)?;
+        let HomeKeys {
+            realm,
+            node,
+            store: _,
+            identity,
+        } = keys;
+        let founding = Founding {
+            inception: identity.inception,
+            successions: identity.successions,
+            node_cert: identity.node_cert,
+        };
+        let keys = Keys { realm, node };
+        let node = Node::new(
+            node_config(config),
+            keys,
+            founding,
+            recovered,
+            *seed,
+            clock.now(),
+        );
+        Ok(Opened {
+            node,
+            store,
+            durability,
+            net,
+        })
+    }
+}
+
+/// What a realm runs on.
+struct Opened {
+    node: Node,
+    store: Store,
+    durability: watch::Receiver<Durability>,
+    net: (Net, mpsc::Receiver<realm_net::Event>),
+}
+
+fn node_config(config: &Config) -> realm_node::Config {
+    realm_node::Config {
+        name: config.name.clone(),
+        addresses: Vec::new(),
+        max_calls: config.limits.max_calls,
+        max_calls_per_peer: config.limits.max_calls_per_peer,
+        call_timeout_ms: config.limits.call_timeout_ms,
+    }
+}
+
+/// The signals a daemon listens to.
+struct Signals {
+    end: [Signal; 2],
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            end: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            ],
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// The tasks beside the loop. All of them end with `closed`.
+struct Tasks {
+    set: JoinSet<()>,
+    closed: CancellationToken,
+}
+
+impl Tasks {
+    fn new(closed: CancellationToken) -> Self {
+        Self {
+            set: JoinSet::new(),
+            closed,
+        }
+    }
+
+    fn api(&mut self, socket: UnixListener, daemon: Arc<Daemon>) {
+        let router = api::router(daemon);
+        self.set
+            .spawn(serve::serve(socket, router, self.closed.clone()));
+    }
+
+    fn retention(&mut self, store: Store, configured: watch::Receiver<Arc<Configured>>) {
+        self.set.spawn(upkeep::forget_old_runs(
+            store,
+            configured,
+            self.closed.clone(),
+        ));
+    }
+
+    fn reload(&mut self, reload: Reload, hangup: Signal) {
+        self.set.spawn(reload.run(hangup, self.closed.clone()));
+    }
+
+    /// Stops the realm at the first signal, and the process at the second.
+    fn end(&mut self, signals: [Signal; 2], stop: CancellationToken, notify: Notify) {
+        let closed = self.closed.clone();
+        self.set.spawn(async move {
+            let [mut terminate, mut interrupt] = signals;
+            for first in [true, false] {
+                tokio::select! {
+                    biased;
+                    () = closed.cancelled() => return,
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if first {
+                    tracing::info!("stopping; a second signal stops at once");
+                    notify.stopping();
+                    stop.cancel();
+                } else {
+                    tracing::warn!("stopped at once");
+                    std::process::exit(Exit::Interrupted.code().into());
+                }
+            }
+        });
+    }
+
+    /// Says that the realm serves, once the loop answers.
+    fn welcome(&mut self, handle: Handle, notify: Notify, loops: Option<&'static str>) {
+        self.set.spawn(async move {
+            if let Some(text) = loops {
+                dev::register(&handle, text).await;
+            }
+            if handle.read(|_| ()).await.is_ok() {
+                notify.ready();
+            }
+        });
+    }
+
+    async fn close(mut self) {
+        self.closed.cancel();
+        let end = async { while self.set.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, end).await.is_err() {
+            tracing::warn!("a task did not end in time");
+        }
+    }
+}
+
+/// Writes what is queued; waits for the disk on a thread that may.
+async fn close_store(store: Store) {
+    if tokio::task::spawn_blocking(move || store.stop())
+        .await
+        .is_err()
+    {
+        tracing::error!("the store did not close");
+    }
+}

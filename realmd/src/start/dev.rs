@@ -1,0 +1,73 @@
+//! A temporary realm for trying things out.
+
+use std::path::PathBuf;
+
+use realm_client::Exit;
+use realm_node::{Request, Response};
+
+use super::run_with;
+use crate::{
+    clock::Clock,
+    definitions,
+    environment::Environment,
+    failure::Failure,
+    handle::Handle,
+    init::{self, Founding, InitError},
+    random,
+};
+
+/// The loop that the realm begins with.
+const HELLO: &str = include_str!("hello.yaml");
+
+/// Runs a realm in a temporary home, which is deleted at the end.
+///
+/// # Errors
+/// As [`super::run`].
+pub(crate) fn run_dev(environment: &Environment) -> Result<Exit, Failure> {
+    let suffix = random::suffix().map_err(InitError::from)?;
+    let home = Temporary(std::env::temp_dir().join(format!("realm-dev-{suffix}")));
+    let loopback = "/ip4/127.0.0.1/tcp/0".parse();
+    let founding = Founding {
+        name: "dev"
+            .parse()
+            .map_err(|_| InitError::Exists(home.0.clone()))?,
+        home: home.0.clone(),
+        listen: loopback.into_iter().collect(),
+        recovery: None,
+    };
+    init::init(&founding, Clock::wall())?;
+    run_with(&home.0, environment, Some(HELLO))
+}
+
+/// A folder that is deleted with this value.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("{} was not deleted: {error}", self.0.display());
+        }
+    }
+}
+
+/// Registers the demonstration loops.
+pub(super) async fn register(handle: &Handle, text: &str) {
+    let file = realm_client::api::SourceFile {
+        name: "-".to_owned(),
+        text: text.to_owned(),
+        referred: false,
+    };
+    let loaded = match definitions::load_all(&[file]) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            tracing::error!(?problems, "the demonstration loops do not load");
+            return;
+        }
+    };
+    let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
+    let dry_run = false;
+    match handle.ask(Request::Apply { manifests, dry_run }).await {
+        Ok(Response::Applied(_)) | Err(_) => {}
+        Ok(answer) => tracing::error!(?answer, "the demonstration loops were not registered"),
+    }
+}

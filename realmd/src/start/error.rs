@@ -1,0 +1,101 @@
+//! Why a realm does not start, or ended before its time.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use realm_client::catalogue::Code;
+use realm_net::{ListenError, Multiaddr};
+use thiserror::Error;
+
+use crate::{commands::open_code, failure::Explained, random::NoRandomness};
+
+/// Why a realm does not start, or ended before its time.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    /// No runtime.
+    #[error("the system gives no threads")]
+    Runtime(#[source] io::Error),
+    /// No signals.
+    #[error("the system gives no signals")]
+    Signals(#[source] io::Error),
+    /// The store does not open.
+    #[error("the store in {} does not open", .dir.display())]
+    Store {
+        /// Its folder.
+        dir: PathBuf,
+        /// Why not.
+        source: realm_store::OpenError,
+    },
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Recover(#[source] realm_store::ReadError),
+    /// The net does not start.
+    #[error("the network does not start")]
+    Net(#[source] realm_net::StartError),
+    /// No address is listened on.
+    #[error("{address} cannot be listened on")]
+    Listen {
+        /// The last address tried.
+        address: Multiaddr,
+        /// Why not.
+        source: ListenError,
+    },
+    /// The socket of the local API.
+    #[error("the socket {} cannot be made", .path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(NoRandomness),
+    /// The store failed while the realm ran.
+    #[error("the store failed, so the realm stopped: {0}")]
+    StoreFailed(Arc<str>),
+    /// The loop panicked.
+    #[error("the loop that owns the realm panicked; nothing that was promised is lost")]
+    Panicked,
+}
+
+impl Explained for StartError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Store { source, .. } => open_code(source),
+            Self::Recover(_) => Code::StoreCorrupt,
+            Self::Listen {
+                source: ListenError::Unsupported,
+                ..
+            } => Code::ConfigValue,
+            Self::Listen { .. } => Code::AddressInUse,
+            Self::Socket { .. } => Code::FileUnreadable,
+            Self::StoreFailed(_) => Code::StoreWrite,
+            Self::Runtime(_)
+            | Self::Signals(_)
+            | Self::Net(_)
+            | Self::Randomness(_)
+            | Self::Panicked => Code::Internal,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Store {
+                source: realm_store::OpenError::Corrupt(_),
+                ..
+            }
+            | Self::Recover(_) => {
+                "realmd store check, then realmd restore BACKUP --home DIR".to_owned()
+            }
+            Self::Listen { .. } => {
+                "set `listen` in realm.toml to a free port: realmd config explain listen".to_owned()
+            }
+            Self::Socket { path, .. } if path.as_os_str().len() > 107 => {
+                "the path is longer than a socket's may be: use a shorter --home".to_owned()
+            }
+            Self::StoreFailed(_) => "free space on the disk, then start again".to_owned(),
+            Self::Panicked => "start again, and report it with the log".to_owned(),
+            _ => return None,
+        })
+    }
+}
