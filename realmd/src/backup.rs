@@ -9,7 +9,7 @@ use std::{
 
 use realm_client::catalogue::Code;
 use realm_protocol::journal::JournalSeq;
-use realm_store::Store;
+use realm_store::{CheckReport, Store};
 use thiserror::Error;
 
 use crate::{
@@ -34,12 +34,12 @@ pub(crate) const KEY_FILES: [&str; 5] = [
 ];
 
 /// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     /// Length of the file, bytes.
     pub(crate) bytes: u64,
-    /// Rows of the store in it.
-    pub(crate) rows: u64,
+    /// What the store held just before.
+    pub(crate) contents: CheckReport,
     /// Journal position it stands for.
     pub(crate) last: JournalSeq,
 }
@@ -53,6 +53,12 @@ pub(crate) enum BackupError {
     /// The store.
     #[error("the store was not copied")]
     Store(#[from] realm_store::BackupError),
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Read(#[from] realm_store::ReadError),
+    /// A backup of damage would replace a good one.
+    #[error("the store is damaged")]
+    Damaged,
     /// A file of the home cannot be read, or a temporary one not written.
     #[error("{} cannot be used", .path.display())]
     Io {
@@ -71,7 +77,9 @@ impl Explained for BackupError {
         match self {
             Self::Archive(ArchiveError::Exists(_)) => Code::BackupExists,
             Self::Archive(ArchiveError::Damaged(_)) => Code::BackupInvalid,
-            Self::Store(realm_store::BackupError::Read(_)) => Code::StoreCorrupt,
+            Self::Store(realm_store::BackupError::Read(_)) | Self::Read(_) | Self::Damaged => {
+                Code::StoreCorrupt
+            }
             Self::Archive(_) | Self::Store(_) | Self::Io { .. } => Code::FileUnreadable,
             Self::Randomness(_) => Code::Internal,
         }
@@ -84,6 +92,10 @@ impl Explained for BackupError {
 /// [`BackupError`].
 pub(crate) fn write(home: &Home, store: &Store, path: &Path) -> Result<Written, BackupError> {
     let mut archive = Writer::create(path)?;
+    let contents = store.check()?;
+    if !contents.is_sound() {
+        return Err(BackupError::Damaged);
+    }
     let read = |path: &Path| {
         files::read(path).map_err(|source| BackupError::Io {
             path: path.to_owned(),
@@ -102,7 +114,7 @@ pub(crate) fn write(home: &Home, store: &Store, path: &Path) -> Result<Written, 
     let bytes = archive.finish()?;
     Ok(Written {
         bytes,
-        rows: report.rows,
+        contents,
         last: report.last,
     })
 }

@@ -223,6 +223,8 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
         output,
         command,
     } = cli;
+    // Relative folders would change their meaning with the parts that are made of them.
+    let home = home.map(|home| std::path::absolute(&home).unwrap_or(home));
     let selected = |name: Option<String>| {
         let selection = Selection {
             name,

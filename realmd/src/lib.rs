@@ -36,6 +36,9 @@ mod serve;
 mod start;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
     cli::main()

@@ -56,9 +56,14 @@ impl LogLevel {
     }
 }
 
-/// Reads directives that the configuration has checked.
+/// Reads directives that the configuration has checked. What the transport says of itself is
+/// shown only where it is asked for.
 fn targets(level: &str) -> Targets {
-    level
-        .parse()
-        .unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO))
+    let quiet = if level.contains("libp2p") {
+        ""
+    } else {
+        ",libp2p=warn"
+    };
+    let read = format!("{level}{quiet}").parse();
+    read.unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO))
 }

@@ -56,7 +56,11 @@ fn init_refuses_a_recovery_key_inside_the_home_and_leaves_nothing_behind() {
 #[test]
 fn init_leaves_an_existing_home_as_it_is() {
     let place = TempDir::new().unwrap();
-    realmd(&place, &["init", "lab", "--home", "lab"]);
+    assert!(
+        realmd(&place, &["init", "lab", "--home", "lab"])
+            .status
+            .success()
+    );
     let key = fs::read(place.path().join("lab/keys/realm.key")).unwrap();
 
     let again = realmd(
@@ -82,7 +86,11 @@ fn init_leaves_an_existing_home_as_it_is() {
 #[test]
 fn a_key_that_others_can_read_is_refused_with_the_command_that_helps() {
     let place = TempDir::new().unwrap();
-    realmd(&place, &["init", "lab", "--home", "lab"]);
+    assert!(
+        realmd(&place, &["init", "lab", "--home", "lab"])
+            .status
+            .success()
+    );
     let key = place.path().join("lab/keys/node.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
 
@@ -120,7 +128,11 @@ fn a_wrong_configuration_is_shown_with_all_its_problems_at_their_places() {
 #[test]
 fn variables_lie_over_the_file() {
     let place = TempDir::new().unwrap();
-    realmd(&place, &["init", "lab", "--home", "lab"]);
+    assert!(
+        realmd(&place, &["init", "lab", "--home", "lab"])
+            .status
+            .success()
+    );
 
     let shown = command(
         &place,

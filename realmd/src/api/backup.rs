@@ -38,9 +38,9 @@ pub(super) async fn backup(
     Ok(axum::Json(BackupReport {
         path: request.path,
         bytes: written.bytes,
-        records: written.rows,
-        runs: 0,
-        events: 0,
+        records: written.contents.records,
+        runs: written.contents.runs,
+        events: written.contents.events,
         seq: written.last.0,
         duration_ms: daemon.clock.now().tick.since(before),
     }))

@@ -389,11 +389,3 @@ fn reference<T: ToSchema>(schemas: &mut Schemas) -> Value {
     }
     json!({"$ref": format!("#/components/schemas/{}", T::name())})
 }
-
-/// Every method and path in the document.
-#[cfg(test)]
-pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OPERATIONS
-        .iter()
-        .map(|operation| (operation.method, operation.path))
-}
