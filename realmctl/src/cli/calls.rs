@@ -27,7 +27,9 @@ pub enum LoopCommand {
     #[command(alias = "list")]
     Ls {
         /// Another realm: `@lab/genomics`.
-        realm: Option<String>,
+        // Not `realm`, which is `-r`.
+        #[arg(value_name = "REALM")]
+        of: Option<String>,
     },
     /// Show a loop's contract.
     #[command(alias = "get")]

@@ -11,8 +11,8 @@ use crate::{
 /// Lists, shows or removes loops.
 pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), Failure> {
     match command {
-        LoopCommand::Ls { realm } => {
-            let realm = realm.map(|realm| realm.trim_start_matches('@').to_owned());
+        LoopCommand::Ls { of } => {
+            let realm = of.map(|realm| realm.trim_start_matches('@').to_owned());
             list(
                 session,
                 LoopQuery {
