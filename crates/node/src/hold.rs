@@ -31,6 +31,12 @@ struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Holds(VecDeque<Held>);
 
+impl Holds {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Node {
     /// Holds a message back; false where no more can be held.
     pub(crate) fn hold(

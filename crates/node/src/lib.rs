@@ -47,4 +47,4 @@ pub use counters::{Counters, Refused};
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
 pub use node::Node;
 pub use realm_router::LinkId;
-pub use views::{ChildView, LinkView, PeerView, StandingView};
+pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

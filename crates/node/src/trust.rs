@@ -37,6 +37,11 @@ struct Revoked {
 }
 
 impl TrustBase {
+    /// How many chains are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.chains.len()
+    }
+
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }

@@ -2,7 +2,7 @@
 
 use realm_executor::Registry;
 use realm_policy::{Decision, Denial, Request};
-use realm_protocol::{Label, NodeId, RealmId, RealmPath, Scope, Timestamp};
+use realm_protocol::{Label, NodeId, RealmId, RealmPath, Scope, Timestamp, limits};
 use realm_router::{LinkId, Relation};
 
 use crate::{Counters, Node, outbound::Task};
@@ -89,7 +89,66 @@ pub struct LinkView {
     pub relation: Option<Relation>,
 }
 
+/// Something bounded that a node holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadView {
+    /// What it is.
+    pub what: &'static str,
+    /// How many there are.
+    pub held: usize,
+    /// How many there may be.
+    pub bound: usize,
+    /// Whether there are none when nothing is under way.
+    pub at_rest: bool,
+}
+
 impl Node {
+    /// Where this realm stands.
+    pub fn scope(&self) -> Scope {
+        self.me.scope()
+    }
+
+    /// How much of everything bounded is in use.
+    pub fn load(&self) -> Vec<LoadView> {
+        let calls = self.config.max_calls;
+        let passing = |what, held, bound| LoadView {
+            what,
+            held,
+            bound,
+            at_rest: true,
+        };
+        let kept = |what, held, bound| LoadView {
+            what,
+            held,
+            bound,
+            at_rest: false,
+        };
+        vec![
+            passing("calls out", self.calls.len(), calls),
+            passing("calls in", self.serving.len(), calls),
+            passing(
+                "requests that wait for an answer",
+                self.waiting.len(),
+                calls,
+            ),
+            passing("resolutions", self.resolving.len(), calls),
+            passing(
+                "messages held back",
+                self.holds.len(),
+                limits::CHAIN_WAITERS,
+            ),
+            passing("promises held back", self.out.held(), usize::MAX),
+            kept("message ids", self.replay.len(), limits::REPLAY_IDS),
+            kept("chains", self.trust.len(), limits::CHAINS),
+            kept(
+                "realms introduced to",
+                self.introduced.len(),
+                limits::CHAINS,
+            ),
+            kept("tickets", self.kin.tickets.len(), limits::TICKETS),
+        ]
+    }
+
     /// Who this realm is and how it stands.
     pub fn standing(&self) -> StandingView {
         let parent = self.me.path().parent().map(|path| {
