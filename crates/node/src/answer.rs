@@ -17,6 +17,7 @@ use crate::{
 
 /// Bytes of a Failure's detail.
 const DETAIL_BYTES: usize = 4 * 1024;
+
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(crate) enum Responder {
@@ -37,6 +38,21 @@ pub(crate) struct Remote {
     pub(crate) reply_key: ReplyKey,
     pub(crate) max_reply: u64,
     pub(crate) hops: u64,
+}
+
+impl Responder {
+    /// Whether both are messages of one call.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        match other {
+            Self::Remote(remote) => self.is_remote(remote.call, &remote.source),
+            Self::Local { .. } => false,
+        }
+    }
+
+    /// Whether it is a message of this call from there.
+    pub(crate) fn is_remote(&self, call: CallId, source: &Place) -> bool {
+        matches!(self, Self::Remote(remote) if remote.call == call && remote.source.realm == source.realm)
+    }
 }
 
 impl Node {

@@ -90,6 +90,11 @@ impl Outbox {
             .extend(held.into_iter().filter_map(|(_, effect)| broken(effect)));
     }
 
+    /// The entry that this turn's changes go into, and the last durable one.
+    pub(crate) fn position(&self) -> (JournalSeq, JournalSeq) {
+        (JournalSeq(self.last.0.saturating_add(1)), self.durable)
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         self.failed
     }

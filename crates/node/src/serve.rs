@@ -8,7 +8,7 @@ use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
     CallId, Digest, FailureCode, Hop, LoopId, Now, RealmId, RunId, Scope, Timestamp,
     cbor::Blob,
-    journal::{Change, Direction, Run, Status, Table},
+    journal::{Change, Direction, JournalSeq, Run, Status, Table},
     json, limits,
     message::{Call, Cancel, PolicyUse, TraceParent},
 };
@@ -23,6 +23,8 @@ use crate::{
 
 /// Answers kept in memory until the store is sure to have them.
 const RECENT: usize = 1_024;
+/// Callers that wait for one run; one more is `Overloaded`.
+const RESPONDERS: usize = 64;
 
 /// Everything that is run here.
 #[derive(Debug, Default)]
@@ -32,7 +34,8 @@ pub(crate) struct Serving {
     keys: BTreeMap<Vec<u8>, KeyState>,
     looks: BTreeMap<LookId, Looking>,
     recent: BTreeMap<Vec<u8>, StoredKey>,
-    recent_order: VecDeque<Vec<u8>>,
+    /// In the order they came, each with the entry it is written in.
+    recent_order: VecDeque<(JournalSeq, Vec<u8>)>,
     last_look: u64,
 }
 
@@ -46,7 +49,7 @@ enum KeyState {
 struct Looking {
     incoming: Incoming,
     permit: Permit,
-    others: Vec<(Digest, Responder)>,
+    others: Vec<Incoming>,
 }
 
 /// A run under way, and who waits for it.
@@ -54,7 +57,6 @@ struct Looking {
 pub(crate) struct Served {
     pub(crate) call: CallId,
     pub(crate) caller: Scope,
-    pub(crate) caller_realm: RealmId,
     pub(crate) key: Option<(Vec<u8>, StoredKey)>,
     pub(crate) effects: Effects,
     pub(crate) responders: Vec<Responder>,
@@ -91,24 +93,52 @@ impl Serving {
     }
 
     fn of_root(&self, root: RealmId) -> usize {
-        self.runs
+        let runs = self.runs.values().map(|served| served.caller.root);
+        let looks = self
+            .looks
             .values()
-            .filter(|served| served.caller.root == root)
-            .count()
+            .map(|looking| looking.incoming.caller.root);
+        runs.chain(looks).filter(|of| *of == root).count()
     }
 
     pub(crate) fn has(&self, run: RunId) -> bool {
         self.runs.contains_key(&run)
     }
 
-    fn keep_recent(&mut self, row: Vec<u8>, key: StoredKey) {
-        self.recent.insert(row.clone(), key);
-        self.recent_order.push_back(row);
-        if self.recent_order.len() > RECENT
-            && let Some(oldest) = self.recent_order.pop_front()
+    /// Keeps an answer that entry `seq` writes down. What is not durable yet is never forgotten:
+    /// the store could not tell it.
+    fn keep_recent(
+        &mut self,
+        row: Vec<u8>,
+        key: StoredKey,
+        (seq, durable): (JournalSeq, JournalSeq),
+    ) {
+        if self.recent.insert(row.clone(), key).is_some() {
+            return;
+        }
+        self.recent_order.push_back((seq, row));
+        while self.recent_order.len() > RECENT
+            && let Some((seq, _)) = self.recent_order.front()
+            && *seq <= durable
+            && let Some((_, oldest)) = self.recent_order.pop_front()
         {
             self.recent.remove(&oldest);
         }
+    }
+}
+
+impl Served {
+    /// Lets another caller wait for the answer. A call that asks again waits once, under its
+    /// newest message; what does not fit is given back.
+    fn join(&mut self, responder: Responder) -> Result<(), Responder> {
+        let full = self.responders.len() >= RESPONDERS;
+        let mut held = self.responders.iter_mut();
+        match held.find(|held| held.is_of(&responder)) {
+            Some(held) => *held = responder,
+            None if full => return Err(responder),
+            None => self.responders.push(responder),
+        }
+        Ok(())
     }
 }
 
@@ -230,9 +260,7 @@ impl Node {
         let greedy =
             foreign && self.serving.of_root(incoming.caller.root) >= self.config.max_calls_per_peer;
         if self.stopping || busy || greedy {
-            let mut failure = CallFailure::new(FailureCode::Overloaded, "busy; try again");
-            failure.retry_after_ms = Some(500);
-            return Err(failure);
+            return Err(overloaded());
         }
         if self.out.has_failed() {
             return Err(CallFailure::new(
@@ -240,11 +268,15 @@ impl Node {
                 "nothing can be made durable",
             ));
         }
-        let created = incoming.key.map(|(_, created)| created);
-        if created.is_some_and(|created| self.wall().since(created) > limits::KEY_KEPT_MS) {
+        let now = self.wall();
+        // A key from the future would be forgotten before it is too old.
+        let known = |created: Timestamp| {
+            now.since(created) <= limits::KEY_KEPT_MS && created.since(now) <= limits::CLOCK_SKEW_MS
+        };
+        if incoming.key.is_some_and(|(_, created)| !known(created)) {
             return Err(CallFailure::new(
                 FailureCode::Expired,
-                "the idempotency key is too old",
+                "the idempotency key is too old, or from the future",
             ));
         }
         Ok(())
@@ -273,7 +305,8 @@ impl Node {
         if let Some(state) = self.serving.keys.get(&row).copied() {
             return self.join_run(state, incoming);
         }
-        if let Some(known) = self.serving.recent.get(&row).cloned() {
+        let recent = self.serving.recent.get(&row).cloned();
+        if let Some(known) = recent.filter(|known| self.now.wall < known.forgotten) {
             return self.answer_again(incoming, &permit, &known);
         }
         if effects == Effects::None {
@@ -298,29 +331,31 @@ impl Node {
     /// A key that is under way: the caller joins the running call and gets its answer.
     fn join_run(&mut self, state: KeyState, incoming: Incoming) {
         let digest = incoming.request_digest();
-        let same = match state {
-            KeyState::Looking(look) => match self.serving.looks.get_mut(&look) {
-                Some(looking) => {
-                    looking.others.push((digest, incoming.responder));
-                    return;
-                }
-                None => false,
-            },
-            KeyState::Running(run) => match self.serving.runs.get_mut(&run) {
-                Some(served)
-                    if served
-                        .key
-                        .as_ref()
-                        .is_some_and(|(_, key)| key.request == digest) =>
+        match state {
+            KeyState::Looking(look) => {
+                if let Some(looking) = self.serving.looks.get_mut(&look)
+                    && looking.others.len() < RESPONDERS
                 {
-                    served.responders.push(incoming.responder);
+                    looking.others.push(incoming);
                     return;
                 }
-                _ => false,
-            },
-        };
-        if !same {
-            self.answer_failure(&incoming.responder, &key_reused(), Release::Now);
+                self.answer_failure(&incoming.responder, &overloaded(), Release::Now);
+            }
+            KeyState::Running(run) => {
+                let served = self.serving.runs.get_mut(&run);
+                let same = |served: &&mut Served| {
+                    let key = served.key.as_ref();
+                    key.is_some_and(|(_, key)| key.request == digest)
+                };
+                match served.filter(same) {
+                    Some(served) => {
+                        if let Err(left_out) = served.join(incoming.responder) {
+                            self.answer_failure(&left_out, &overloaded(), Release::Now);
+                        }
+                    }
+                    None => self.answer_failure(&incoming.responder, &key_reused(), Release::Now),
+                }
+            }
         }
     }
 
@@ -337,36 +372,31 @@ impl Node {
         let row = key_row(incoming.caller_realm, &key);
         self.serving.keys.remove(&row);
         let known = value.and_then(|bytes| state::read::<StoredKey>(bytes).ok());
-        let digest = incoming.request_digest();
-        match known.filter(|known| self.now.wall < known.forgotten) {
-            Some(known) => self.answer_again(incoming, &permit, &known),
-            None => {
-                let found = self
-                    .registry
-                    .find(&incoming.loop_id, incoming.version.as_deref());
-                let effects = found.map_or(Effects::Once, |registered| registered.effects);
-                self.start_run(incoming, &permit, effects);
-            }
+        let known = known.filter(|known| self.now.wall < known.forgotten);
+        for incoming in std::iter::once(incoming).chain(others) {
+            self.serve_key(&row, incoming, &permit, known.as_ref());
         }
-        for (other, responder) in others {
-            let state = self.serving.keys.get(&row).copied();
-            match state {
-                Some(KeyState::Running(run)) if other == digest => {
-                    if let Some(served) = self.serving.runs.get_mut(&run) {
-                        served.responders.push(responder);
-                    }
-                }
-                _ => match self
-                    .serving
-                    .recent
-                    .get(&row)
-                    .and_then(|known| known.answer.clone())
-                {
-                    Some(answer) if other == digest => self.give(&responder, answer),
-                    _ => self.answer_failure(&responder, &key_reused(), Release::Now),
-                },
-            }
+    }
+
+    /// Serves a call whose key has been looked up: as the one under way, as before, or anew.
+    fn serve_key(
+        &mut self,
+        row: &[u8],
+        incoming: Incoming,
+        permit: &Permit,
+        known: Option<&StoredKey>,
+    ) {
+        if let Some(state) = self.serving.keys.get(row).copied() {
+            return self.join_run(state, incoming);
         }
+        if let Some(known) = known {
+            return self.answer_again(incoming, permit, known);
+        }
+        let found = self
+            .registry
+            .find(&incoming.loop_id, incoming.version.as_deref());
+        let effects = found.map_or(Effects::Once, |registered| registered.effects);
+        self.start_run(incoming, permit, effects);
     }
 
     /// A key that was used before: its answer, unless it stood for something else.
@@ -376,10 +406,6 @@ impl Node {
         }
         match &known.answer {
             Some(answer) => {
-                if let Some((key, _)) = incoming.key {
-                    let row = key_row(incoming.caller_realm, &key);
-                    self.serving.keep_recent(row, known.clone());
-                }
                 self.give(&incoming.responder, answer.clone());
             }
             None if known.repeatable => self.start_run(incoming, permit, Effects::Idempotent),
@@ -453,7 +479,6 @@ impl Node {
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
-            caller_realm: incoming.caller_realm,
             key,
             effects,
             responders: vec![incoming.responder],
@@ -497,7 +522,7 @@ impl Node {
                     ..stored
                 };
                 self.put_until(Table::Keys, &row, state::write(&stored), stored.forgotten);
-                self.serving.keep_recent(row, stored);
+                self.serving.keep_recent(row, stored, self.out.position());
             }
         }
         for responder in served.responders {
@@ -505,19 +530,32 @@ impl Node {
         }
     }
 
-    /// A caller takes its call back. Only who made it can.
+    /// A caller takes its call back. Only who made it can, and only for itself: the run goes on
+    /// while somebody else waits for it.
     pub(crate) fn cancel_served(&mut self, opened: &Opened, cancel: Cancel) {
-        let header = opened.header();
-        let run = self.serving.runs.iter().find(|(_, served)| {
-            served.call == header.call && Some(served.caller_realm) == header.source.realm
-        });
-        if let Some(run) = run.map(|(run, _)| *run) {
-            let reason = cancel.reason.unwrap_or_default();
-            let reason: String = reason.chars().take(200).collect();
-            self.executor
-                .cancel(run, &format!("by the caller: {reason}"), self.now);
+        let (call, source) = (opened.header().call, &opened.header().source);
+        let waits = |held: &Responder| held.is_remote(call, source);
+        let mut runs = self.serving.runs.iter_mut();
+        let Some((run, served)) = runs.find(|(_, served)| served.responders.iter().any(waits))
+        else {
+            return;
+        };
+        if served.responders.len() > 1 {
+            served.responders.retain(|held| !waits(held));
+            return;
         }
+        let run = *run;
+        let reason = cancel.reason.unwrap_or_default();
+        let reason: String = reason.chars().take(200).collect();
+        self.executor
+            .cancel(run, &format!("by the caller: {reason}"), self.now);
     }
+}
+
+fn overloaded() -> CallFailure {
+    let mut failure = CallFailure::new(FailureCode::Overloaded, "busy; try again");
+    failure.retry_after_ms = Some(500);
+    failure
 }
 
 fn key_reused() -> CallFailure {
