@@ -8,7 +8,7 @@ use realm_protocol::{
     limits,
     message::{Call, ContractsAsked, TraceParent},
 };
-use realm_router::LinkId;
+use realm_router::{LinkId, Next};
 use serde_json::json;
 
 use crate::{
@@ -19,8 +19,10 @@ use crate::{
     timers::Timer,
 };
 
-/// Longest wait for one attempt of a call, milliseconds.
+/// Shortest wait for one attempt of a call, milliseconds; longer calls share their time out evenly.
 const ATTEMPT_MS: u64 = 20_000;
+/// How long an attempt waits on after its link was lost, milliseconds.
+const LOST_MS: u64 = 1_000;
 
 impl Node {
     /// Makes the next attempt of a call: resolves first where the chain is not known.
@@ -39,12 +41,25 @@ impl Node {
         self.timers.set(Timer::Attempt(call), deadline);
         let now = self.wall();
         let chain = self.trust.chain(&scope, now).cloned();
-        let Some((chain, kem)) =
-            chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)))
-        else {
-            return self.resolve(scope, Asker::Call(call));
+        match chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem))) {
+            Some((chain, kem)) => self.send_attempt(call, chain.place().clone(), &kem),
+            None => self.resolve(scope, Asker::Call(call)),
+        }
+    }
+
+    /// The callee is resolved: sends, or counts a failure where it shows no key that is valid now.
+    pub(crate) fn call_resolved(&mut self, call: CallId) {
+        let now = self.wall();
+        let Some(scope) = self.calls.get(&call).map(|out| out.scope.clone()) else {
+            return;
         };
-        self.send_attempt(call, chain.place().clone(), &kem);
+        let chain = self.trust.chain(&scope, now);
+        if chain.is_some_and(|chain| chain.kem_at(now).is_some()) {
+            return self.try_call(call);
+        }
+        let message = "the realm shows no key that is valid by this clock";
+        let failure = CallFailure::new(FailureCode::BadCertificate, message);
+        self.attempt_failed(call, failure);
     }
 
     fn send_attempt(
@@ -70,7 +85,7 @@ impl Node {
                 (Kind::Contracts, cbor::encode(&asked))
             }
         };
-        let (attempts, deadline) = (out.attempts, out.deadline);
+        let (attempts, failures, deadline) = (out.attempts, out.failures, out.deadline);
         let source = self.me.place().clone();
         let outgoing = Outgoing {
             kind,
@@ -117,10 +132,16 @@ impl Node {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
             return self.end_call(call, Err(failure));
         }
+        let via = match self.routes.next(&destination.scope(), None, None, now.tick) {
+            Next::Forward { link, .. } => Some(link),
+            _ => None,
+        };
         if let Some(out) = self.calls.get_mut(&call) {
             out.sent = Some(sealed.digest);
+            out.via = via;
         }
-        let attempt = now.tick.plus(ATTEMPT_MS).min(deadline);
+        let share = left / u64::from(limits::ATTEMPTS.saturating_sub(failures).max(1));
+        let attempt = now.tick.plus(share.max(ATTEMPT_MS)).min(deadline);
         self.timers.set(Timer::Attempt(call), attempt);
         let payload = json!({"attempt": attempts, "realm": self.name_of(&destination.scope())});
         self.note_call(call, "call.sent", &payload);
@@ -166,15 +187,15 @@ impl Node {
             failure.code,
             FailureCode::UnknownKey | FailureCode::BadCertificate
         );
-        let passing = matches!(
-            failure.code,
-            FailureCode::Offline
-                | FailureCode::NoRoute
-                | FailureCode::Overloaded
-                | FailureCode::Timeout
-        );
-        out.attempts = out.attempts.max(1);
-        if !(stale || passing) || out.attempts >= limits::ATTEMPTS {
+        let passing = match failure.code {
+            FailureCode::Offline | FailureCode::NoRoute | FailureCode::Overloaded => true,
+            // Said by the callee, it is how the loop ended.
+            FailureCode::Timeout => failure.from.is_none(),
+            _ => false,
+        };
+        // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
+        out.failures = out.failures.saturating_add(1);
+        if !(stale || passing) || out.failures >= limits::ATTEMPTS {
             return self.end_call(call, Err(failure));
         }
         let wait = failure
@@ -185,10 +206,6 @@ impl Node {
         if again >= out.deadline {
             return self.end_call(call, Err(failure));
         }
-        // An unanswered resolution counts as an attempt, or a silent realm would be asked forever.
-        out.attempts = out
-            .attempts
-            .saturating_add(u32::from(!stale && out.last.is_some()));
         out.last = Some(failure);
         let scope = out.scope.clone();
         if stale {
@@ -209,13 +226,17 @@ impl Node {
         }
     }
 
-    /// A link went down: attempts that may have been on it are made again under the same key.
-    pub(crate) fn calls_lost_link(&mut self, _link: LinkId) {
-        let under_way = self.calls.iter().filter(|(_, out)| out.sent.is_some());
-        let under_way: Vec<CallId> = under_way.map(|(call, _)| *call).collect();
-        for call in under_way {
-            let soon = self.now.tick.plus(1_000);
-            self.timers.set(Timer::Attempt(call), soon);
+    /// A link went down: attempts that left over it are soon made again under the same key. The
+    /// last one waits on, because the answer may still find another way.
+    pub(crate) fn calls_lost_link(&mut self, link: LinkId) {
+        let soon = self.now.tick.plus(LOST_MS);
+        let affected = self.calls.iter().filter(|(_, out)| {
+            let again = out.failures.saturating_add(1) < limits::ATTEMPTS;
+            out.sent.is_some() && out.via == Some(link) && again
+        });
+        let affected: Vec<CallId> = affected.map(|(call, _)| *call).collect();
+        for call in affected {
+            self.timers.set_earlier(Timer::Attempt(call), soon);
         }
     }
 }

@@ -71,8 +71,10 @@ impl Node {
             scope,
             deadline: self.now.tick.plus(ASK_MS),
             attempts: 0,
+            failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            via: None,
             last: None,
             task: Task::Contracts(task),
         };
@@ -91,7 +93,7 @@ impl Node {
         let news = !given.contracts.is_empty();
         task.collected.extend(given.contracts);
         if given.more && news && task.collected.len() < CONTRACTS {
-            out.attempts = 0;
+            out.failures = 0;
             return self.try_call(call);
         }
         let control = task.control;

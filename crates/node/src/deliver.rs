@@ -3,7 +3,7 @@
 use realm_crypto::{Opened, ReplyKey, Verified, open_clear, open_reply, open_sealed};
 use realm_protocol::{
     CallId, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags, limits,
-    message::{Call, Cancel, ContractsAsked, ContractsGiven, Resolve, Resolved},
+    message::{Call, Cancel, ContractsAsked, ContractsGiven, Resolve},
 };
 use realm_router::LinkId;
 
@@ -171,8 +171,9 @@ impl Node {
         match (pending, header.kind) {
             (Pending::Resolve(_), Kind::Resolved) => match cbor::decode(opened.content()) {
                 Ok(resolved) => {
+                    let asked = pending.asked().clone();
                     self.waiting.take(&answers);
-                    self.resolved(header, resolved);
+                    self.take_resolved(&asked, resolved);
                 }
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
@@ -278,11 +279,6 @@ impl Node {
             Pending::Call { call, .. } => self.attempt_failed(call, failure),
             Pending::Resolve(scope) => self.resolve_failed(&scope, &failure),
         }
-    }
-
-    fn resolved(&mut self, header: &Header, resolved: Resolved) {
-        let asked = header.source.scope();
-        self.take_resolved(&asked, resolved);
     }
 
     /// A reply of the kind asked for, under the reply key.

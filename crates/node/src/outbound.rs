@@ -10,7 +10,7 @@ use realm_protocol::{
     json, limits,
     message::CallResult,
 };
-use realm_router::Backoff;
+use realm_router::{Backoff, LinkId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,10 +23,15 @@ use crate::{
 pub(crate) struct OutCall {
     pub(crate) scope: Scope,
     pub(crate) deadline: Tick,
+    /// Messages sent.
     pub(crate) attempts: u32,
+    /// Tries that came to nothing, sent or not.
+    pub(crate) failures: u32,
     pub(crate) backoff: Backoff,
     /// The attempt under way: digest of its header.
     pub(crate) sent: Option<Digest>,
+    /// The link it left over, if one was up.
+    pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
     pub(crate) last: Option<CallFailure>,
     pub(crate) task: Task,
@@ -165,8 +170,10 @@ impl Node {
             scope,
             deadline: self.now.tick.plus(timeout_ms),
             attempts: 0,
+            failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            via: None,
             last: None,
             task: Task::Invoke(Box::new(invoke)),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Envelope, FailureCode, Header, Kind, Place, Scope, Tick, cbor, limits,
+    CallId, Envelope, FailureCode, Header, Kind, Place, Scope, Tick, cbor,
     message::{Resolve, Resolved},
     records::Chain,
 };
@@ -18,7 +18,7 @@ use crate::{
 const RESOLVE_MS: u64 = 10_000;
 
 /// Who wants to know.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// A call of this realm's.
     Call(CallId),
@@ -35,7 +35,10 @@ impl Node {
     /// Asks who is at a place; the answer reaches the asker.
     pub(crate) fn resolve(&mut self, scope: Scope, asker: Asker) {
         let under_way = self.resolving.contains_key(&scope);
-        self.resolving.entry(scope.clone()).or_default().push(asker);
+        let askers = self.resolving.entry(scope.clone()).or_default();
+        if !askers.contains(&asker) {
+            askers.push(asker);
+        }
         if under_way {
             return;
         }
@@ -75,44 +78,27 @@ impl Node {
         }
     }
 
-    /// Takes an answer that proves itself. Who gave it does not matter.
-    pub(crate) fn take_resolved(&mut self, _from: &Scope, resolved: Resolved) {
-        let now = self.wall();
-        let Some(root) = resolved
-            .chain
-            .links
-            .first()
-            .map(|link| link.inception.realm_id())
-        else {
-            return self.counters.refuse(Refused::Malformed);
-        };
+    /// Takes an answer that proves itself. Who gave it does not matter; what it is about does.
+    pub(crate) fn take_resolved(&mut self, asked: &Scope, resolved: Resolved) {
         for list in resolved.revocations {
             self.take_resolved_revocations(list, &resolved.chain);
         }
         let checked = self
             .trust
-            .check(&resolved.chain, root, self.me.chain(), now);
-        match checked {
-            Ok(chain) => {
-                let scope = chain.place().scope();
+            .check(&resolved.chain, asked.root, self.me.chain(), self.wall());
+        let message = match checked {
+            Ok(chain) if chain.place().scope() == *asked => {
                 self.trust.remember(chain);
-                self.is_resolved(&scope);
-                self.release_holds();
+                self.is_resolved(asked);
+                return self.release_holds();
             }
-            Err(error) => {
-                tracing::debug!(%error, "a resolved chain does not stand");
-                self.counters.refuse(Refused::Certificate);
-                let scopes: Vec<Scope> = self.resolving.keys().cloned().collect();
-                let claimed = scopes
-                    .into_iter()
-                    .find(|scope| claims(&resolved.chain, scope));
-                if let Some(scope) = claimed {
-                    let message = format!("the chain of the realm does not stand: {error}");
-                    let failure = CallFailure::new(FailureCode::BadCertificate, message);
-                    self.resolve_failed(&scope, &failure);
-                }
-            }
-        }
+            Ok(_) => "the answer shows another realm".to_owned(),
+            Err(error) => format!("the chain of the realm does not stand: {error}"),
+        };
+        tracing::debug!(message, "a resolution is of no use");
+        self.counters.refuse(Refused::Certificate);
+        let failure = CallFailure::new(FailureCode::BadCertificate, message);
+        self.resolve_failed(asked, &failure);
     }
 
     /// Revocation lists of realms in the chain, signed by the nodes in it.
@@ -149,7 +135,7 @@ impl Node {
     fn is_resolved(&mut self, scope: &Scope) {
         for asker in self.resolving.remove(scope).unwrap_or_default() {
             match asker {
-                Asker::Call(call) => self.try_call(call),
+                Asker::Call(call) => self.call_resolved(call),
                 Asker::Ping(control, asked) => self.pong(control, scope, asked),
                 Asker::Hold => {}
             }
@@ -190,29 +176,40 @@ impl Node {
             .trust
             .check(&chain, to.root, self.me.chain(), self.wall());
         let fresh = fresh.is_ok_and(|chain| chain.kem_at(self.wall()).is_some());
-        if fresh {
+        let from = header.source.scope();
+        // Where this realm would deny it, the child decides for itself.
+        if fresh && self.may_discover(&from, &to).is_ok() {
             self.answer_resolve(envelope, header, chain);
+            return true;
         }
-        fresh
+        false
     }
 
+    fn may_discover(&self, from: &Scope, to: &Scope) -> Result<(), realm_policy::Denial> {
+        let resource = Resource::Realm(to);
+        let decided = self
+            .rules
+            .decide(Action::Discover, from, resource, false, self.now.wall);
+        decided.map(|_| ())
+    }
+
+    /// Answers for this realm, to whom policy lets discover it and to whom it is calling.
     pub(crate) fn answer_for_me(&mut self, envelope: &Envelope, header: &Header) {
+        let from = header.source.scope();
+        let calling = self.calls.values().any(|out| out.scope == from);
+        if let Err(denial) = self.may_discover(&from, &self.me.scope())
+            && !calling
+        {
+            self.counters.refuse(Refused::Denied);
+            let reference = Some(self.remember_denial(denial));
+            return self.fail_with(None, envelope, header, FailureCode::Denied, reference);
+        }
         if let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) {
             self.answer_resolve(envelope, header, chain);
         }
     }
 
     fn answer_resolve(&mut self, envelope: &Envelope, header: &Header, chain: Chain) {
-        let (from, to) = (header.source.scope(), header.destination.scope());
-        let now = self.wall();
-        if let Err(denial) =
-            self.rules
-                .decide(Action::Discover, &from, Resource::Realm(&to), false, now)
-        {
-            self.counters.refuse(Refused::Denied);
-            let reference = Some(self.remember_denial(denial));
-            return self.fail_with(None, envelope, header, FailureCode::Denied, reference);
-        }
         let own = self.trust.lists(Some(&self.me.scope()));
         let mine = self.me.realm();
         let revocations = own
@@ -235,18 +232,4 @@ impl Node {
         let asked = self.now.tick;
         self.resolve(scope, Asker::Ping(control, asked));
     }
-}
-
-/// Whether a chain claims to be of this place.
-fn claims(chain: &Chain, scope: &Scope) -> bool {
-    let labels: Option<Vec<_>> = chain
-        .links
-        .iter()
-        .skip(1)
-        .map(|link| Some(link.child_cert.as_ref()?.peek().ok()?.label))
-        .collect();
-    let root = chain.links.first().map(|link| link.inception.realm_id());
-    root == Some(scope.root)
-        && labels.is_some_and(|labels| labels == scope.path.labels())
-        && chain.links.len() <= limits::PATH_DEPTH.saturating_add(1)
 }

@@ -37,6 +37,13 @@ impl Timers {
         self.by_timer.insert(timer, at);
     }
 
+    /// Sets a timer unless it is set for earlier.
+    pub(crate) fn set_earlier(&mut self, timer: Timer, at: Tick) {
+        if self.by_timer.get(&timer).is_none_or(|set| at < *set) {
+            self.set(timer, at);
+        }
+    }
+
     pub(crate) fn cancel(&mut self, timer: &Timer) {
         if let Some(at) = self.by_timer.remove(timer) {
             self.by_time.remove(&(at, timer.clone()));
