@@ -51,9 +51,30 @@ impl Disk {
         Some(self.durable)
     }
 
-    /// Loses what was not durable.
-    pub fn crash(&mut self) {
-        self.queued.clear();
+    /// Loses what was not durable, and gives it.
+    pub fn crash(&mut self) -> Vec<Entry> {
+        let lost = std::mem::take(&mut self.queued);
+        lost.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Entries that are not durable yet.
+    pub fn queued(&self) -> impl Iterator<Item = &Entry> {
+        self.queued.iter().map(|(_, entry)| entry)
+    }
+
+    /// Whether a record stands, durable or not.
+    pub fn holds(&self, table: Table, key: &[u8]) -> bool {
+        let puts = |change: &Change| match change {
+            Change::Put(of, at, _) | Change::PutUntil(of, at, _, _) => *of == table && at == key,
+            _ => false,
+        };
+        self.rows.contains_key(&(table, key.to_vec()))
+            || self.queued().any(|entry| entry.changes.iter().any(puts))
+    }
+
+    /// How many durable records a table has.
+    pub fn count(&self, table: Table) -> usize {
+        self.rows.keys().filter(|(of, _)| *of == table).count()
     }
 
     /// The sequence of the last durable entry.

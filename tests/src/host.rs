@@ -7,7 +7,7 @@ use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept};
 use realm_node::{Config, Founding, Keys, LinkId, Node};
 use realm_protocol::{
-    Label, NodeId, Now, RealmId, Timestamp, limits,
+    Label, NodeId, Now, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{NodeCert, Signed, scopes},
 };
 
@@ -16,6 +16,30 @@ use crate::Disk;
 /// A host's number in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostId(pub usize);
+
+/// A link as the host at one end of it sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkEnd {
+    /// The host at the other end.
+    pub host: HostId,
+    /// What that host calls the link.
+    pub link: LinkId,
+    /// Time a frame takes, milliseconds.
+    pub latency_ms: u64,
+    /// When the last frame that keeps its place arrives.
+    pub(crate) busy_until: u64,
+}
+
+impl LinkEnd {
+    pub(crate) const fn new(host: HostId, link: LinkId, latency_ms: u64) -> Self {
+        Self {
+            host,
+            link,
+            latency_ms,
+            busy_until: 0,
+        }
+    }
+}
 
 /// One machine.
 #[derive(Debug)]
@@ -32,10 +56,18 @@ pub struct Host {
     pub disk: Disk,
     /// How far its wall clock is ahead, milliseconds; negative for behind.
     pub clock_offset: i64,
-    /// The other end of each of its links.
-    pub links: BTreeMap<LinkId, (HostId, LinkId)>,
+    /// Its links.
+    pub links: BTreeMap<LinkId, LinkEnd>,
+    /// Where its realm stands.
+    pub scope: Scope,
     /// Counts starts, so that what was meant for an earlier process is dropped.
     pub life: u64,
+    /// Calls its node takes on from one foreign root at a time.
+    pub max_calls_per_peer: usize,
+    /// When it will be woken next.
+    pub(crate) next_wake: Option<u64>,
+    /// Whether its node knows that the disk is broken.
+    pub(crate) told_broken: bool,
     realm_seed: [u8; 32],
     node_seed: [u8; 32],
     founding: Founding,
@@ -72,7 +104,14 @@ impl Host {
             disk: Disk::default(),
             clock_offset: 0,
             links: BTreeMap::new(),
+            scope: Scope {
+                root: realm,
+                path: RealmPath::ROOT,
+            },
             life: 0,
+            max_calls_per_peer: 64,
+            next_wake: None,
+            told_broken: false,
             realm_seed,
             node_seed,
             founding: Founding {
@@ -89,8 +128,8 @@ impl Host {
             name: self.name.clone(),
             addresses: vec![format!("host:{}", id.0)],
             max_calls: 1_024,
-            max_calls_per_peer: 64,
-            call_timeout_ms: 30_000,
+            max_calls_per_peer: self.max_calls_per_peer,
+            call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.realm_seed)),
@@ -99,7 +138,16 @@ impl Host {
         let recovered = self.disk.recovered(now.wall);
         let founding = self.founding.clone();
         self.life += 1;
+        self.next_wake = None;
+        self.told_broken = false;
         self.node = Some(Node::new(config, keys, founding, recovered, seed, now));
+    }
+
+    /// Looks up where the realm stands now.
+    pub(crate) fn note_scope(&mut self) {
+        if let Some(node) = &self.node {
+            self.scope = node.scope();
+        }
     }
 
     /// The running node.

@@ -1,1 +1,103 @@
 //! What must hold after every run.
+
+use realm_protocol::{
+    CallId,
+    journal::{Direction, Run, Status},
+};
+
+use crate::{HostId, World, errors, watch::has_effects};
+
+/// Lets what is under way come to its end, and panics with everything that does not hold.
+///
+/// # Panics
+/// If an invariant is broken.
+pub fn check(world: &mut World) {
+    let broken = broken(world);
+    assert!(broken.is_empty(), "broken: {broken:#?}");
+}
+
+/// Lets what is under way come to its end, and gives everything that does not hold.
+pub fn broken(world: &mut World) -> Vec<String> {
+    world.run_for(200);
+    let mut broken = world.watch.take_broken();
+    if world.unanswered() > 0 {
+        broken.push(format!("{} requests have no answer", world.unanswered()));
+    }
+    let failed = world.hosts.iter().any(|host| host.told_broken);
+    for error in errors::take() {
+        if !(failed && error.contains("the store has failed")) {
+            broken.push(format!("logged: {error}"));
+        }
+    }
+    for id in (0..world.hosts.len()).map(HostId) {
+        at_rest(world, id, &mut broken);
+        halves_agree(world, id, &mut broken);
+        if let Some(number) = world
+            .watch
+            .canaries
+            .seen(&world.hosts[id.0].disk.bytes(), Some(id))
+        {
+            broken.push(format!("canary {number} on the disk of host {}", id.0));
+        }
+    }
+    for (effect, times) in &world.effects {
+        if *times > 1 {
+            broken.push(format!("{times} times: {effect}"));
+        }
+    }
+    broken
+}
+
+/// Nothing is left over, and nothing has outgrown its bound.
+fn at_rest(world: &World, id: HostId, broken: &mut Vec<String>) {
+    let host = &world.hosts[id.0];
+    let Some(node) = &host.node else { return };
+    for load in node.load() {
+        if load.held > load.bound {
+            broken.push(format!("{}: {load:?}", host.name));
+        }
+        if load.at_rest && load.held > 0 {
+            broken.push(format!("{} has not come to rest: {load:?}", host.name));
+        }
+    }
+    let running = |run: &&Run| run.status == Status::Running;
+    if let Some(run) = host.disk.runs.values().find(running)
+        && !host.disk.broken
+    {
+        broken.push(format!("{} never ended a run: {run:?}", host.name));
+    }
+}
+
+/// Where one half of a trace says that a call was completed, the other half has the same output.
+fn halves_agree(world: &World, id: HostId, broken: &mut Vec<String>) {
+    let runs = world.hosts[id.0].disk.runs.values();
+    let out = runs.filter(|run| run.direction == Direction::Out && run.status == Status::Completed);
+    for half in out {
+        let excused = !has_effects(&half.loop_id) && may_have_lost(world, half.call);
+        if !excused && !has_other_half(world, half) {
+            broken.push(format!(
+                "host {} completed a call that nobody ran: {half:?}",
+                id.0
+            ));
+        }
+    }
+}
+
+fn may_have_lost(world: &World, call: CallId) -> bool {
+    world.watch.has_lost(call) || world.hosts.iter().any(|host| host.disk.broken)
+}
+
+/// The other half has the same call, or, where a key was used again, the same input.
+fn has_other_half(world: &World, half: &Run) -> bool {
+    let mut runs = world
+        .hosts
+        .iter()
+        .flat_map(|host| host.disk.runs.values())
+        .filter(|run| run.direction == Direction::In);
+    runs.any(|run| {
+        run.status == Status::Completed
+            && run.loop_id == half.loop_id
+            && run.output == half.output
+            && (run.call == half.call || run.input == half.input)
+    })
+}

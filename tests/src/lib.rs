@@ -4,13 +4,18 @@
 //! come, and a virtual clock. Everything random comes from the seed, so that a run can be
 //! repeated. What must hold after every run is in [`invariants`].
 
+mod canary;
 mod disk;
+pub mod errors;
 mod host;
 pub mod invariants;
+mod loops;
 mod tree;
+mod watch;
 mod world;
 
 pub use disk::Disk;
-pub use host::{Host, HostId};
+pub use host::{Host, HostId, LinkEnd};
+pub use loops::Loops;
 pub use tree::Tree;
-pub use world::{Faults, Outcome, World};
+pub use world::{CrashPoint, Faults, Outcome, World};

@@ -1,6 +1,6 @@
 //! Trees of realms in a world: invited, joined and peered as people do it.
 
-use realm_node::{InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
+use realm_node::{AllowAsked, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
 use realm_protocol::records::Ticket;
 use serde_json::Value;
 
@@ -16,6 +16,12 @@ pub trait Tree {
     fn call(&mut self, from: HostId, address: &str, input: Value) -> realm_node::Invocation;
     /// The request of a call.
     fn invoke(address: &str, input: Value) -> Request;
+    /// The request of a call with a deadline of its own.
+    fn invoke_within(address: &str, input: Value, timeout_ms: u64) -> Request;
+    /// Permits a realm and all below it to invoke loops of a host's.
+    fn allow(&mut self, host: HostId, caller: &str, pattern: &str);
+    /// Sets a policy of a host's, for itself or for the realms below it.
+    fn set_policy(&mut self, host: HostId, id: &str, cedar: &str, subtree: bool);
     /// Makes a ticket.
     fn ticket(&mut self, inviter: HostId, kind: InviteKind, allow: &[&str]) -> Ticket;
 }
@@ -65,6 +71,43 @@ impl Tree for World {
             key: None,
             caller: None,
         })
+    }
+
+    fn invoke_within(address: &str, input: Value, timeout_ms: u64) -> Request {
+        match Self::invoke(address, input) {
+            Request::Invoke(asked) => Request::Invoke(InvokeAsked {
+                timeout_ms: Some(timeout_ms),
+                ..asked
+            }),
+            other => other,
+        }
+    }
+
+    fn allow(&mut self, host: HostId, caller: &str, pattern: &str) {
+        let asked = AllowAsked {
+            caller: caller.parse().expect("a realm"),
+            action: "invoke".to_owned(),
+            pattern: pattern.to_owned(),
+            for_ms: None,
+            subtree: false,
+            dry_run: false,
+        };
+        match self.ask_and_wait(host, Request::Allow(asked)) {
+            Response::Allowed(_) => {}
+            other => panic!("{caller} is not allowed: {other:?}"),
+        }
+    }
+
+    fn set_policy(&mut self, host: HostId, id: &str, cedar: &str, subtree: bool) {
+        let request = Request::SetPolicy {
+            id: id.to_owned(),
+            cedar: cedar.to_owned(),
+            subtree,
+        };
+        match self.ask_and_wait(host, request) {
+            Response::Done => {}
+            other => panic!("the policy is not set: {other:?}"),
+        }
     }
 
     fn ticket(&mut self, inviter: HostId, kind: InviteKind, allow: &[&str]) -> Ticket {

@@ -1,0 +1,179 @@
+//! What is watched while it happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use realm_node::Response;
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    CallId, Header, Kind, Timestamp,
+    journal::{Change, Direction, Entry, Run, Status, Table},
+    link::Frame,
+};
+use realm_router::distance;
+
+use crate::{Host, HostId, canary::Canaries, world::Asked};
+
+/// How much later than its deadline a call may be answered, milliseconds: a write may be under
+/// way.
+const SLACK_MS: u64 = 250;
+
+/// What has been seen, and which invariants it broke.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    broken: Vec<String>,
+    /// Where each call was first heard of: at its caller.
+    origins: BTreeMap<CallId, HostId>,
+    /// Calls of which a crash took something.
+    lost: BTreeSet<CallId>,
+    pub(crate) canaries: Canaries,
+}
+
+impl Watch {
+    pub(crate) fn broken(&mut self, what: String) {
+        if self.broken.len() < 20 {
+            self.broken.push(what);
+        }
+    }
+
+    pub(crate) fn take_broken(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.broken)
+    }
+
+    pub(crate) fn has_lost(&self, call: CallId) -> bool {
+        self.lost.contains(&call)
+    }
+
+    pub(crate) fn lost(&mut self, entries: Vec<Entry>) {
+        for change in entries.into_iter().flat_map(|entry| entry.changes) {
+            if let Change::Run(run) = change {
+                self.lost.insert(run.call);
+            }
+        }
+    }
+
+    pub(crate) fn recorded(&mut self, id: HostId, hosts: &[Host], entry: &Entry, now: Timestamp) {
+        for change in &entry.changes {
+            match change {
+                Change::Run(run) => {
+                    self.origins.entry(run.call).or_insert(id);
+                    if run.direction == Direction::In && run.status == Status::Running {
+                        self.begun(id, hosts, run, now);
+                    }
+                }
+                Change::Event(event) => {
+                    self.origins.entry(event.call).or_insert(id);
+                }
+                Change::Put(Table::Replay, key, _) | Change::PutUntil(Table::Replay, key, _, _)
+                    if hosts[id.0].disk.holds(Table::Replay, key) =>
+                {
+                    self.broken(format!("host {} takes a message twice", id.0));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Nothing runs that the callee's policies do not permit whoever really called.
+    fn begun(&mut self, id: HostId, hosts: &[Host], run: &Run, now: Timestamp) {
+        let caller = self.origins.get(&run.call).filter(|origin| **origin != id);
+        let Some(caller) = caller.copied() else {
+            return self.broken(format!(
+                "host {} runs {}, which nobody called",
+                id.0, run.loop_id
+            ));
+        };
+        let host = &hosts[id.0];
+        let loop_id = run.loop_id.parse().expect("a loop id");
+        let request = realm_policy::Request {
+            action: Action::Invoke,
+            principal: &hosts[caller.0].scope,
+            resource: Resource::Loop {
+                owner: &host.scope,
+                id: &loop_id,
+            },
+            answer: false,
+            now,
+        };
+        let permitted = host.node.as_ref().map(|node| node.policy_decide(&request));
+        if !permitted.is_some_and(|decision| decision.is_permitted()) {
+            let (there, here) = (caller.0, id.0);
+            self.broken(format!(
+                "host {here} runs {} for host {there} without a permit",
+                run.loop_id
+            ));
+        }
+    }
+
+    pub(crate) fn responded(&mut self, host: &Host, asked: Asked, now: u64, response: &Response) {
+        let took = now.saturating_sub(asked.at);
+        if asked.within.is_some_and(|within| took > within + SLACK_MS) {
+            let name = &host.name;
+            self.broken(format!("{name} answers after {took} ms: {response:?}"));
+        }
+        let (table, what) = match response {
+            Response::Invited(_) => (Table::Tickets, "a ticket"),
+            Response::Joined(joined) if joined.peer => (Table::Peers, "a peering"),
+            Response::Joined(_) => (Table::Standing, "a parent"),
+            _ => return,
+        };
+        if host.disk.count(table) == 0 {
+            let name = &host.name;
+            self.broken(format!("{name} promises {what} that is not durable"));
+        }
+    }
+
+    pub(crate) fn sent(&mut self, hosts: &[Host], (from, to): (HostId, HostId), bytes: &[u8]) {
+        if let Some(number) = self.canaries.seen(bytes, None) {
+            self.broken(format!("canary {number} in a frame to host {}", to.0));
+        }
+        if bytes.get(1) != Some(&0) {
+            return;
+        }
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+            return self.broken(format!("host {} sends what does not decode", from.0));
+        };
+        let header = envelope.peek().expect("a header of our own");
+        self.came_closer(hosts, (from, to), &header);
+        let own = header.source.scope() == hosts[from.0].scope;
+        if own && header.kind == Kind::Result {
+            self.answered(&hosts[from.0], &header);
+        }
+    }
+
+    /// The distance in the tree shrinks at every hop.
+    fn came_closer(&mut self, hosts: &[Host], (from, to): (HostId, HostId), header: &Header) {
+        let there = header.destination.scope();
+        let before = distance(&hosts[from.0].scope, &there);
+        let after = distance(&hosts[to.0].scope, &there);
+        if after >= before {
+            let kind = header.kind.name();
+            self.broken(format!(
+                "a {kind} goes from {before} to {after} hops from its destination"
+            ));
+        }
+    }
+
+    /// An answer leaves only after what it rests on is durable, unless it has no effects.
+    fn answered(&mut self, host: &Host, header: &Header) {
+        let of_call = |run: &&Run| run.call == header.call && run.direction == Direction::In;
+        let runs = host.disk.runs.values().filter(of_call);
+        if runs.clone().any(|run| run.status == Status::Completed) {
+            return;
+        }
+        let queued = host.disk.queued().flat_map(|entry| &entry.changes);
+        let queued = queued.filter_map(|change| match change {
+            Change::Run(run) => Some(run),
+            _ => None,
+        });
+        let promised = runs.chain(queued.filter(of_call)).map(|run| &run.loop_id);
+        if let Some(loop_id) = promised.into_iter().find(|id| has_effects(id)) {
+            let name = &host.name;
+            self.broken(format!("{name} answers for {loop_id} before it is durable"));
+        }
+    }
+}
+
+/// Whether a loop of the tests' has effects: only the one that comes with every realm has none.
+pub(crate) fn has_effects(loop_id: &str) -> bool {
+    loop_id != "echo"
+}

@@ -1,0 +1,143 @@
+//! What nodes want done, done.
+
+use realm_executor::{BackendError, BackendReply, BackendRequest};
+use realm_node::{ControlId, Effect, Input, Response, Urgency};
+use realm_protocol::{CallId, journal::Entry, journal::JournalSeq};
+use serde_json::json;
+
+use super::{Happening, Outcome, World};
+use crate::HostId;
+
+impl World {
+    pub(super) fn carry_out(&mut self, id: HostId) {
+        while let Some(effect) = self.hosts[id.0]
+            .node
+            .as_mut()
+            .and_then(realm_node::Node::poll_effect)
+        {
+            self.perform(id, effect);
+        }
+        self.hosts[id.0].note_scope();
+        self.schedule_wake(id);
+    }
+
+    fn schedule_wake(&mut self, id: HostId) {
+        let host = &self.hosts[id.0];
+        let timeout = host.node.as_ref().and_then(realm_node::Node::poll_timeout);
+        let Some(at) = timeout.map(|at| at.as_millis().max(self.now_ms)) else {
+            return;
+        };
+        if host.next_wake.is_none_or(|next| at < next) {
+            let life = host.life;
+            self.hosts[id.0].next_wake = Some(at);
+            self.schedule_at(at, Happening::Wake(id, life));
+        }
+    }
+
+    fn perform(&mut self, id: HostId, effect: Effect) {
+        let life = self.hosts[id.0].life;
+        match effect {
+            Effect::Send(link, bytes) => self.send(id, link, bytes),
+            Effect::Dial {
+                dial,
+                node,
+                addresses,
+            } => {
+                let after = 1 + self.random(self.faults.latency_ms + 1);
+                self.schedule(after, Happening::Dialled(id, life, dial, node, addresses));
+            }
+            Effect::Admit(_) => {}
+            Effect::Close(link) => self.close_after_frames(id, link),
+            Effect::CallBackend(call, request) => self.call_backend(id, call, request),
+            Effect::CancelBackend(call) => {
+                self.cancelled.insert((id, call));
+            }
+            Effect::Look(look, table, key) => {
+                let value = self.hosts[id.0].disk.look(table, &key);
+                let after = self.random(self.faults.disk_ms + 1);
+                self.schedule(after, Happening::Look(id, life, look, value));
+            }
+            Effect::Respond(control, response) => self.take_response(id, control, response),
+            Effect::Record(seq, entry, urgency) => self.record(id, seq, entry, urgency),
+        }
+    }
+
+    fn take_response(&mut self, id: HostId, control: ControlId, response: Response) {
+        self.note(&format!("respond {} {}", id.0, control.0));
+        let Some(asked) = self.asked.remove(&(id, control)) else {
+            let line = format!("host {} answers {} twice: {response:?}", id.0, control.0);
+            return self.watch.broken(line);
+        };
+        self.watch
+            .responded(&self.hosts[id.0], asked, self.now_ms, &response);
+        let outcome = Outcome {
+            asked: asked.at,
+            answered: self.now_ms,
+            response,
+        };
+        self.outcomes.insert((id, control), outcome);
+    }
+
+    fn record(&mut self, id: HostId, seq: JournalSeq, entry: Entry, urgency: Urgency) {
+        self.note(&format!("record {} {}", id.0, seq.0));
+        let now = self.now(id);
+        self.watch.recorded(id, &self.hosts, &entry, now.wall);
+        self.hosts[id.0].disk.append(seq, entry);
+        if self.reaches_crash_point(id) {
+            return self.crash_at_point(id, seq);
+        }
+        let slow = match urgency {
+            Urgency::Now => self.faults.disk_ms,
+            Urgency::Soon => 50,
+        };
+        let after = self.random(slow + 1);
+        let life = self.hosts[id.0].life;
+        self.schedule(after, Happening::Sync(id, life, seq));
+    }
+
+    fn reaches_crash_point(&mut self, id: HostId) -> bool {
+        let Some(point) = self.crash_points.get_mut(&id) else {
+            return false;
+        };
+        point.entries = point.entries.saturating_sub(1);
+        point.entries == 0
+    }
+
+    fn crash_at_point(&mut self, id: HostId, seq: JournalSeq) {
+        let Some(point) = self.crash_points.remove(&id) else {
+            return;
+        };
+        if point.durable {
+            self.hosts[id.0].disk.sync(seq);
+        }
+        self.crash_for(id, point.down_ms);
+    }
+
+    fn call_backend(&mut self, id: HostId, call: CallId, request: BackendRequest) {
+        let life = self.hosts[id.0].life;
+        let mut after = self.random(20);
+        let result = match (realm_backends::pure(&request), request) {
+            (Some(result), _) => result,
+            (None, BackendRequest::Process { argv, input, .. }) => {
+                let counts = argv.first().is_none_or(|program| program != "again");
+                if counts {
+                    let effect = format!("{} {input}", id.0);
+                    *self.effects.entry(effect).or_default() += 1;
+                }
+                after += argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                match argv.first().map(String::as_str) {
+                    Some("fail") => Err(BackendError::Exit {
+                        code: Some(1),
+                        stderr: "it fails".to_owned(),
+                    }),
+                    _ => Ok(BackendReply::json(json!({"done": input}))),
+                }
+            }
+            (None, _) => Err(BackendError::Refused {
+                reason: "no such backend in the simulation",
+            }),
+        };
+        let input = Box::new(Input::BackendDone(call, result));
+        self.schedule(after, Happening::Backend(id, life, call, input));
+    }
+}

@@ -1,0 +1,119 @@
+//! The rules of the wires.
+
+use realm_node::{DialId, Input, LinkId};
+use realm_protocol::{Digest, NodeId};
+
+use super::{Cut, Happening, World};
+use crate::{HostId, host::LinkEnd};
+
+impl World {
+    pub(super) fn connect(&mut self, id: HostId, dial: DialId, node: NodeId, addresses: &[String]) {
+        let life = self.hosts[id.0].life;
+        let there = addresses
+            .iter()
+            .filter_map(|address| address.strip_prefix("host:")?.parse().ok().map(HostId))
+            .find(|there| {
+                self.hosts
+                    .get(there.0)
+                    .is_some_and(|host| host.node_id == node)
+                    && self.is_up(*there)
+                    && self.cut_between(id, *there).is_none()
+            });
+        let Some(there) = there else {
+            let input = Box::new(Input::DialFailed(dial, "unreachable".to_owned()));
+            return self.schedule(1, Happening::Input(id, life, input));
+        };
+        self.next_link += 2;
+        let (mine, theirs) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        let latency = 1 + self.random(self.faults.latency_ms + 1);
+        self.hosts[id.0]
+            .links
+            .insert(mine, LinkEnd::new(there, theirs, latency));
+        self.hosts[there.0]
+            .links
+            .insert(theirs, LinkEnd::new(id, mine, latency));
+        self.note(&format!("link {} {}", id.0, there.0));
+        let me = self.hosts[id.0].node_id;
+        let up = |link, node, dial| Input::LinkUp { link, node, dial };
+        self.give(there, up(theirs, me, None));
+        self.give(id, up(mine, node, Some(dial)));
+    }
+
+    pub(super) fn send(&mut self, id: HostId, link: LinkId, bytes: Vec<u8>) {
+        let Some(end) = self.hosts[id.0].links.get(&link).copied() else {
+            return;
+        };
+        // A frame is `[number, content]`; envelopes are number 0.
+        let is_envelope = bytes.get(1) == Some(&0);
+        if is_envelope && self.chance(self.faults.full) {
+            let life = self.hosts[id.0].life;
+            let unsent = Box::new(Input::Unsent(link, bytes));
+            return self.schedule(0, Happening::Input(id, life, unsent));
+        }
+        self.watch.sent(&self.hosts, (id, end.host), &bytes);
+        if self.tap {
+            self.wire.push((id, end.host, bytes.clone()));
+        }
+        if self.cut_between(id, end.host).is_some() {
+            return;
+        }
+        let life = self.hosts[end.host.0].life;
+        let mut at = (self.now_ms + end.latency_ms).max(end.busy_until);
+        if is_envelope {
+            if self.chance(self.faults.loss) {
+                return;
+            }
+            if self.chance(self.faults.duplication) {
+                let again = at + self.random(200);
+                let frame = Happening::Frame(end.host, life, end.link, bytes.clone());
+                self.schedule_at(again, frame);
+            }
+            if self.chance(self.faults.reordering) {
+                at += self.random(50);
+            }
+        } else if let Some(end) = self.hosts[id.0].links.get_mut(&link) {
+            end.busy_until = at;
+        }
+        self.schedule_at(at, Happening::Frame(end.host, life, end.link, bytes));
+    }
+
+    pub(super) fn arrive(&mut self, id: HostId, link: LinkId, bytes: Vec<u8>) {
+        let Some(end) = self.hosts[id.0].links.get(&link) else {
+            return;
+        };
+        if self.cut_between(id, end.host).is_some() {
+            return;
+        }
+        self.note(&format!("frame {} {}", id.0, Digest::of(&[&bytes])));
+        self.give(id, Input::Received(link, bytes));
+    }
+
+    /// Closes a link once the frames under way on it have arrived.
+    pub(super) fn close_after_frames(&mut self, id: HostId, link: LinkId) {
+        let Some(end) = self.hosts[id.0].links.remove(&link) else {
+            return;
+        };
+        if self.cut_between(id, end.host) == Some(Cut::Silent) {
+            return;
+        }
+        let life = self.hosts[end.host.0].life;
+        let at = (self.now_ms + end.latency_ms).max(end.busy_until) + 1;
+        self.schedule_at(at, Happening::LinkLost(end.host, life, end.link));
+    }
+
+    /// Breaks a link at once; both ends notice.
+    pub(super) fn break_link(&mut self, id: HostId, link: LinkId) {
+        let Some(end) = self.hosts[id.0].links.remove(&link) else {
+            return;
+        };
+        self.hosts[end.host.0].links.remove(&end.link);
+        for (host, link) in [(id, link), (end.host, end.link)] {
+            let life = self.hosts[host.0].life;
+            self.schedule(1, Happening::LinkLost(host, life, link));
+        }
+    }
+
+    fn cut_between(&self, a: HostId, b: HostId) -> Option<Cut> {
+        self.cut.get(&(a.min(b), a.max(b))).copied()
+    }
+}
