@@ -17,7 +17,7 @@ pub use calls::{
 };
 pub use daemon::{ConfigCommand, InitArgs, KeyCommand, RestoreArgs, StoreCommand};
 pub use duration::Span;
-pub use local::{ContextCommand, DemoArgs, ManArgs};
+pub use local::{ContextCommand, DemoAgent, DemoArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
 
@@ -100,6 +100,9 @@ pub enum Command {
     Doctor,
     /// Watch seven realms of two organisations work together.
     Demo(DemoArgs),
+    /// Be an agent of the demo.
+    #[command(subcommand, hide = true)]
+    DemoAgent(DemoAgent),
     /// Write a loop's folder that works as it is.
     #[command(subcommand)]
     New(NewCommand),

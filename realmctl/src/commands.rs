@@ -46,6 +46,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Info => info(session).await?,
         Command::Doctor => doctor::run(session).await?,
         Command::Demo(args) => demo::run(session, &args).await?,
+        Command::DemoAgent(agent) => demo::agent(session, &agent).await?,
         Command::New(command) => new::run(session, command)?,
         Command::Invite(args) => realms::invite(session, args).await?,
         Command::Join(args) => realms::join(session, args).await?,

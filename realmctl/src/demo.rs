@@ -1,18 +1,32 @@
 //! `demo`: seven realms of two organisations, one story.
 //!
 //! `story` says who there is and what happens, `cast` brings the realms to life as real
-//! processes, `scene` plays one call and judges it.
+//! processes, `scene` plays one call and judges it, `secrecy` searches what the relays hold,
+//! `page` shows it all. `agents` do the work that the story's loops are about.
 
+mod agents;
+mod canary;
 mod cast;
+mod folder;
+mod half;
+mod page;
+mod permit;
 mod process;
+mod progress;
+mod random;
 mod scene;
+mod secrecy;
 mod story;
 
-use realm_client::Exit;
+use std::io::Write as _;
 
-use self::{cast::Cast, scene::Played};
+use realm_client::Exit;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::{canary::Canary, cast::Cast, progress::Progress, scene::Played};
 use crate::{
-    cli::{DemoArgs, Format},
+    cli::{DemoAgent, DemoArgs, Format},
     failure::Failure,
     output,
     session::Session,
@@ -20,31 +34,114 @@ use crate::{
 
 /// Plays the story; fails if anything is not as it should be.
 pub(crate) async fn run(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
-    let mut cast = Cast::gather(session, args.keep).await?;
+    let failed = |error| Failure::System("signals cannot be received", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    // However it ends, dropping the cast ends the processes and removes the folder.
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => Err(Failure::Interrupted),
+        _ = hangup.recv() => Err(Failure::Interrupted),
+        shown = show(session, args) => shown,
+    }
+}
+
+/// Is an agent of the demo.
+pub(crate) async fn agent(session: &Session, agent: &DemoAgent) -> Result<(), Failure> {
+    match agent {
+        DemoAgent::Variants => agents::call_variants(session),
+        DemoAgent::Prices => agents::serve_prices(session).await,
+    }
+}
+
+async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
+    let progress = Progress::new(session);
+    let stage = Stage {
+        session,
+        progress: &progress,
+    };
+    let mut cast = Cast::gather(session, &progress).await?;
+    let canary = Canary::new()?;
     let mut all_well = true;
-    for scene in story::SCENES {
-        let played = scene::play(&mut cast, scene).await?;
-        all_well &= played.ok;
-        tell(session, &played)?;
+    let mut played: Vec<Played> = Vec::new();
+    for (number, scene) in (1..).zip(story::SCENES) {
+        progress.step(&format!("{} calls {}", scene.caller(), scene.address()));
+        let denied = played.last().and_then(|played| played.denial.as_ref());
+        let scene = scene::play(&mut cast, scene, &canary, denied).await?;
+        all_well &= scene.ok;
+        stage.tell(&scene, || page::call(number, &scene))?;
+        played.push(scene);
+    }
+    progress.step("searching what everybody holds");
+    let carried = played.iter().max_by_key(|played| carries(played, &canary));
+    if let Some(carried) = carried {
+        let secrecy = secrecy::search(&cast, &canary, carried).await?;
+        all_well &= secrecy.ok;
+        stage.tell(&secrecy, || page::secrecy(&secrecy))?;
     }
     if args.keep {
-        session.say("left running:");
-        for home in cast.homes() {
-            session.say(&format!("  {}", home.display()));
-        }
+        progress.done();
+        keep(session, cast)?;
+    } else {
+        progress.step("ending seven daemons");
+        cast.dismiss().await?;
+        progress.done();
     }
-    cast.dismiss().await?;
     if all_well {
         Ok(())
     } else {
+        session.say("not everything is as it should be; --keep keeps the homes and their logs");
         Err(Failure::Told(Exit::Other))
     }
 }
 
-fn tell(session: &Session, played: &Played) -> Result<(), Failure> {
-    let text = match session.format() {
-        Format::Json | Format::Ndjson => output::json_line(played),
-        format => output::render(played, format),
-    };
-    session.print_text(&text.map_err(|error| Failure::Json("the scene".to_owned(), error))?)
+/// How many realms at the ends recorded the secret in this call.
+fn carries(played: &Played, canary: &Canary) -> usize {
+    let texts = played.recorded.iter().map(output::json_line);
+    texts
+        .filter(|text| {
+            text.as_ref()
+                .is_ok_and(|text| canary.is_in(text.as_bytes()))
+        })
+        .count()
+}
+
+/// Says where everything is, and how to use and end it.
+fn keep(session: &Session, cast: Cast) -> Result<(), Failure> {
+    let names: Vec<&str> = cast.names().collect();
+    let homes: Vec<_> = names.iter().map(|name| cast.home(name)).collect();
+    let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    session.say("left running; speak to one with realmctl --home HOME:");
+    for (name, home) in names.iter().zip(&homes) {
+        session.say(&format!("  {name:width$}  {}", home.display()));
+    }
+    session.say("to end it all and remove the folder:");
+    let script = cast.keep()?;
+    session.say(&format!("  {}", script.display()));
+    Ok(())
+}
+
+/// Where the show is printed.
+struct Stage<'a> {
+    session: &'a Session,
+    progress: &'a Progress<'a>,
+}
+
+impl Stage<'_> {
+    /// Prints one object, or one page.
+    fn tell<T: Serialize>(&self, shown: &T, page: impl FnOnce() -> String) -> Result<(), Failure> {
+        let people = matches!(self.session.format(), Format::Table | Format::Wide);
+        let text = if people {
+            page()
+        } else {
+            output::json_line(shown).map_err(|error| Failure::Json("a scene".to_owned(), error))?
+        };
+        self.progress.aside(|| {
+            let mut stdout = anstream::stdout().lock();
+            let written = stdout.write_all(text.as_bytes());
+            written
+                .and_then(|()| stdout.flush())
+                .map_err(Failure::Output)
+        })
+    }
 }

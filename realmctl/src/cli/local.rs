@@ -28,6 +28,15 @@ pub struct DemoArgs {
     pub keep: bool,
 }
 
+/// Who works in the demo.
+#[derive(Debug, Subcommand)]
+pub enum DemoAgent {
+    /// Call variants: JSON on stdin, JSON on stdout.
+    Variants,
+    /// Serve prices over HTTP on loopback; the first line on stdout is the address.
+    Prices,
+}
+
 /// Print the manual page.
 #[derive(Args, Debug)]
 pub struct ManArgs {

@@ -2,10 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use realm_client::{
@@ -13,17 +12,24 @@ use realm_client::{
     api::{ApplyRequest, InviteKind, JoinRequest, SourceFile, TicketRequest},
     homes,
 };
+use tokio::time::{interval, timeout};
 
 use super::{
-    process::Process,
-    story::{ROLES, Role},
+    folder::Folder,
+    process::{Process, this_program},
+    progress::Progress,
+    story::{PEERS, Places, ROLES, Role, SCENES},
 };
 use crate::{failure::Failure, session::Session};
+
+/// Longest it may take until everybody can reach whom they will call.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Time between two looks whether something has come about.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One realm, alive.
 #[derive(Debug)]
 struct Member {
-    home: PathBuf,
     process: Process,
     client: Client,
 }
@@ -31,36 +37,42 @@ struct Member {
 /// Everybody, by name.
 #[derive(Debug)]
 pub(super) struct Cast {
-    folder: Folder,
     members: BTreeMap<&'static str, Member>,
-    /// What the last denial suggests, and who may do it.
-    pub(super) denied: Option<(String, String)>,
+    prices: Process,
+    /// Last, so that it is removed when nobody lives in it any more.
+    folder: Folder,
 }
 
 impl Cast {
     /// Starts everybody, and binds them together.
-    pub(super) async fn gather(session: &Session, keep: bool) -> Result<Self, Failure> {
-        let folder = Folder::make(keep)?;
-        let mut members = BTreeMap::new();
-        for (role, port) in ROLES.iter().zip(free_ports(ROLES.len())?) {
-            session.say(&format!("starting {}", role.name));
-            members.insert(role.name, start(&folder.path, role, port, keep).await?);
-        }
-        let cast = Self {
-            folder,
-            members,
-            denied: None,
+    pub(super) async fn gather(
+        session: &Session,
+        progress: &Progress<'_>,
+    ) -> Result<Self, Failure> {
+        let folder = Folder::new()?;
+        let program = this_program()?.to_string_lossy().into_owned();
+        let (prices, address) = Process::agent(folder.path()).await?;
+        let places = Places {
+            program,
+            prices: address,
         };
+        progress.step("making seven realms");
+        found(session, &folder).await?;
+        progress.step("starting seven daemons");
+        let members = start(session, &folder).await?;
+        let cast = Self {
+            members,
+            prices,
+            folder,
+        };
+        cast.bind_all(progress).await?;
+        progress.step("registering their loops");
         for role in ROLES {
-            if let Some((parent, label)) = role.name.rsplit_once('/') {
-                cast.bind(parent, role.name, InviteKind::Child, label)
-                    .await?;
-            }
+            cast.apply(role, &places).await?;
         }
-        session.say("peering mercy and lab");
-        cast.bind("lab", "mercy", InviteKind::Peer, "lab").await?;
-        for role in ROLES {
-            cast.apply(role).await?;
+        progress.step("waiting until they know each other");
+        for scene in SCENES {
+            cast.introduce(scene.caller(), scene.callee()).await?;
         }
         Ok(cast)
     }
@@ -68,106 +80,197 @@ impl Cast {
     /// The client of a realm.
     pub(super) fn client(&self, name: &str) -> Result<&Client, Failure> {
         let member = self.members.get(name);
-        member
-            .map(|member| &member.client)
-            .ok_or_else(|| absent(name))
+        let absent = || Failure::Usage(format!("{name} has no part in the story"), None);
+        member.map(|member| &member.client).ok_or_else(absent)
     }
 
     /// Waits for a realm's answer.
     pub(super) async fn ask<T>(
+        &self,
         name: &str,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, Failure> {
-        answer
-            .await
-            .map_err(|error| Failure::Client(error, name.to_owned()))
+        let run = || format!("--home {}", self.home(name).display());
+        answer.await.map_err(|error| Failure::Client(error, run()))
     }
 
     /// Takes a realm down.
     pub(super) async fn stop(&mut self, name: &str) -> Result<(), Failure> {
-        let member = self.members.remove(name).ok_or_else(|| absent(name))?;
-        member.process.stop().await
-    }
-
-    /// The homes of those alive.
-    pub(super) fn homes(&self) -> impl Iterator<Item = &Path> {
-        self.members.values().map(|member| member.home.as_path())
-    }
-
-    /// Ends everybody, unless they are to be kept.
-    pub(super) async fn dismiss(self) -> Result<(), Failure> {
-        if !self.folder.keep {
-            for member in self.members.into_values().rev() {
-                member.process.stop().await?;
+        match self.members.remove(name) {
+            Some(mut member) => {
+                member.process.terminate();
+                member.process.ended().await
             }
+            None => Ok(()),
+        }
+    }
+
+    /// Those alive.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.members.keys().copied()
+    }
+
+    /// A realm's home, whether it is alive or not.
+    pub(super) fn home(&self, name: &str) -> PathBuf {
+        home(&self.folder, name)
+    }
+
+    /// A realm's log.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.home(name).with_extension("log")
+    }
+
+    /// Leaves everybody running; gives the script that ends them.
+    pub(super) fn keep(mut self) -> Result<PathBuf, Failure> {
+        let members = self.members.values_mut().map(|member| &mut member.process);
+        let processes = members.chain([&mut self.prices]);
+        let ids: Vec<u32> = processes.filter_map(Process::keep).collect();
+        self.folder.keep(&ids)
+    }
+
+    /// Ends everybody, children before their parents.
+    pub(super) async fn dismiss(mut self) -> Result<(), Failure> {
+        for member in self.members.values().rev() {
+            member.process.terminate();
+        }
+        for member in self.members.values_mut() {
+            member.process.ended().await?;
         }
         Ok(())
     }
 
+    async fn bind_all(&self, progress: &Progress<'_>) -> Result<(), Failure> {
+        for role in ROLES {
+            if let Some((parent, label)) = role.name.rsplit_once('/') {
+                progress.step(&format!("{} joins {parent}", role.name));
+                let label = Some(label.to_owned());
+                self.bind(parent, role.name, InviteKind::Child, label)
+                    .await?;
+            }
+        }
+        let (inviter, joiner) = PEERS;
+        progress.step(&format!("{joiner} and {inviter} become peers"));
+        self.bind(inviter, joiner, InviteKind::Peer, None).await
+    }
+
+    /// Invites and joins, with a ticket as a person would carry it.
     async fn bind(
         &self,
         inviter: &str,
         joiner: &str,
         kind: InviteKind,
-        label: &str,
+        label: Option<String>,
     ) -> Result<(), Failure> {
         let request = TicketRequest {
             kind,
-            label: Some(label.to_owned()),
+            label,
             allow: Vec::new(),
             uses: Some(1),
             ttl_ms: None,
             petname: None,
         };
-        let issued = Self::ask(inviter, self.client(inviter)?.invite(&request)).await?;
+        let inviting = self.client(inviter)?.invite(&request);
+        let issued = self.ask(inviter, inviting).await?;
         let request = JoinRequest {
             ticket: issued.ticket,
             petname: None,
             allow: Vec::new(),
         };
-        Self::ask(joiner, self.client(joiner)?.join(&request)).await?;
+        let joining = self.client(joiner)?.join(&request);
+        self.ask(joiner, joining).await?;
         Ok(())
     }
 
-    async fn apply(&self, role: &Role) -> Result<(), Failure> {
+    async fn apply(&self, role: &Role, places: &Places) -> Result<(), Failure> {
         if role.loops.is_empty() {
             return Ok(());
         }
-        let file = |(name, text): &(&str, &str)| SourceFile {
-            name: self.folder.path.join(name).to_string_lossy().into_owned(),
-            text: (*text).to_owned(),
+        let folder = self.folder.path();
+        let file = |(name, text): &(&str, fn(&Places) -> String)| SourceFile {
+            name: folder.join(name).to_string_lossy().into_owned(),
+            text: text(places),
             referred: false,
         };
-        let files = role.loops.iter().map(file).collect();
         let request = ApplyRequest {
-            files,
+            files: role.loops.iter().map(file).collect(),
             dry_run: false,
         };
-        Self::ask(role.name, self.client(role.name)?.apply(&request)).await?;
+        let applying = self.client(role.name)?.apply(&request);
+        self.ask(role.name, applying).await?;
         Ok(())
+    }
+
+    /// Waits until one realm can reach another.
+    async fn introduce(&self, caller: &str, callee: &str) -> Result<(), Failure> {
+        let client = self.client(caller)?;
+        let reached = async {
+            let mut looks = interval(LOOK);
+            loop {
+                looks.tick().await;
+                if client.ping(callee).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        if timeout(PATIENCE, reached).await.is_ok() {
+            return Ok(());
+        }
+        // Once more, for the reason.
+        self.ask(caller, client.ping(callee)).await.map(|_| ())
     }
 }
 
-async fn start(folder: &Path, role: &Role, port: u16, keep: bool) -> Result<Member, Failure> {
-    let file = role.name.replace('/', "-");
-    let home = folder.join(&file);
-    let label = role.name.rsplit('/').next().unwrap_or(role.name);
-    Process::init(label, &home, &format!("/ip4/127.0.0.1/tcp/{port}")).await?;
-    let log = folder.join(format!("{file}.log"));
-    let process = Process::start(&home, &log, keep).await?;
-    let client = Cast::ask(role.name, Client::connect(homes::socket(&home))).await?;
-    Ok(Member {
-        home,
-        process,
-        client,
-    })
+fn home(folder: &Folder, name: &str) -> PathBuf {
+    folder.path().join(name.replace('/', "-"))
 }
 
-fn absent(name: &str) -> Failure {
-    Failure::Usage(format!("{name} has no part in the story"), None)
+/// Makes every home.
+async fn found(session: &Session, folder: &Folder) -> Result<(), Failure> {
+    let mut processes = Vec::new();
+    for (role, port) in ROLES.iter().zip(free_ports(ROLES.len())?) {
+        processes.push(Process::init(role.name, &home(folder, role.name), port)?);
+    }
+    for process in &mut processes {
+        let ended = process.ended().await;
+        told(session, process, ended)?;
+    }
+    Ok(())
 }
 
-/// Ports that are free now; held together so that no two are alike.
+/// Starts every daemon.
+async fn start(
+    session: &Session,
+    folder: &Folder,
+) -> Result<BTreeMap<&'static str, Member>, Failure> {
+    let mut processes = Vec::new();
+    for role in ROLES {
+        let home = home(folder, role.name);
+        processes.push((role.name, Process::run(role.name, &home)?, home));
+    }
+    let mut members = BTreeMap::new();
+    for (name, mut process, home) in processes {
+        let ready = process.ready().await;
+        told(session, &process, ready)?;
+        let client = connect(&home).await?;
+        members.insert(name, Member { process, client });
+    }
+    Ok(members)
+}
+
+async fn connect(home: &Path) -> Result<Client, Failure> {
+    let connected = Client::connect(homes::socket(home)).await;
+    connected.map_err(|error| Failure::Client(error, format!("--home {}", home.display())))
+}
+
+/// Shows the end of a process's log if it failed.
+fn told(session: &Session, process: &Process, done: Result<(), Failure>) -> Result<(), Failure> {
+    if done.is_err() {
+        session.say(&process.last_words());
+    }
+    done
+}
+
+/// Ports of loopback that are free now; held together so that no two are alike.
 fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
     let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listeners = (0..count).map(bind).collect::<Result<Vec<_>, _>>();
@@ -177,29 +280,4 @@ fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
         .map(|listener| listener.local_addr().map(|at| at.port()));
     let ports = ports.collect::<Result<Vec<_>, _>>();
     ports.map_err(|error| Failure::System("no port is free", error))
-}
-
-/// The folder of one show; gone afterwards unless kept.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    keep: bool,
-}
-
-impl Folder {
-    fn make(keep: bool) -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("realm-demo-{}", std::process::id()));
-        let made = fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| Failure::File(path.clone(), error))?;
-        Ok(Self { path, keep })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.keep {
-            // What is left behind lies in the system's temporary folder.
-            fs::remove_dir_all(&self.path).ok();
-        }
-    }
 }

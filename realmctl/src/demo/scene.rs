@@ -1,140 +1,163 @@
-//! One call of the story: played, judged, told.
+//! One call of the story: played and judged.
 
-use realm_client::api::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
+use realm_client::api::{Denial, InvokeRequest, InvokeResult, InvokeStatus, RunStatus};
 use serde::Serialize;
 
 use super::{
+    canary::Canary,
     cast::Cast,
+    half::Half,
+    permit,
     story::{Before, Expected, Scene},
 };
-use crate::{
-    failure::Failure,
-    output::{Block, Show},
-};
+use crate::failure::Failure;
+
+/// How long a call may take, milliseconds.
+const CALL_MS: u64 = 10_000;
 
 /// What became of a scene.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Played {
+    /// `call`, for whoever reads the JSON.
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
     /// What it shows.
     pub(super) title: &'static str,
     /// Who called.
     pub(super) caller: &'static str,
     /// What was called.
-    pub(super) address: &'static str,
-    /// Whether it came to what it should.
-    pub(super) ok: bool,
+    pub(super) address: String,
     /// What it should have come to.
     pub(super) expected: String,
-    /// What the caller's realm says.
+    /// Whether it came to that, on the way it should, and both realms say so.
+    pub(super) ok: bool,
+    /// What is not as it should be.
+    pub(super) faults: Vec<String>,
+    /// What happened before, as a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<String>,
+    /// What the caller's realm answered.
     pub(super) result: InvokeResult,
+    /// The trace as the caller's realm recorded it, then as the other did.
+    pub(super) recorded: Vec<Half>,
+    /// What `policy why` says where it was denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) denial: Option<Denial>,
 }
 
-/// Plays a scene.
-pub(super) async fn play(cast: &mut Cast, scene: &Scene) -> Result<Played, Failure> {
-    prepare(cast, scene.before).await?;
-    let input = serde_json::from_str(scene.input)
-        .map_err(|error| Failure::Json(scene.title.to_owned(), error))?;
+/// Plays a scene; `denied` is the denial of the scene before.
+pub(super) async fn play(
+    cast: &mut Cast,
+    scene: &Scene,
+    canary: &Canary,
+    denied: Option<&Denial>,
+) -> Result<Played, Failure> {
+    let (caller, callee) = (scene.caller(), scene.callee());
+    let before = prepare(cast, scene, denied).await?;
     let request = InvokeRequest {
-        address: scene.address.to_owned(),
-        input,
+        address: scene.address(),
+        input: (scene.input)(canary.text()),
         version: None,
-        timeout_ms: Some(5_000),
+        timeout_ms: Some(CALL_MS),
         idempotency_key: None,
         detach: false,
     };
-    let result = Cast::ask(scene.caller, cast.client(scene.caller)?.invoke(&request)).await?;
-    cast.denied = result.error.as_ref().and_then(denied);
-    let (ok, expected) = match scene.expected {
-        Expected::Output => (result.status == InvokeStatus::Ok, "an output".to_owned()),
-        Expected::Failure(name) => {
-            let found = result
-                .error
-                .as_ref()
-                .is_some_and(|error| error.name == name);
-            (found, name.to_owned())
-        }
-    };
-    let Scene {
-        title,
-        caller,
-        address,
-        ..
-    } = *scene;
+    let invoking = cast.client(caller)?.invoke(&request);
+    let result = cast.ask(caller, invoking).await?;
+    let mut recorded = Vec::new();
+    recorded.extend(Half::of(cast, caller, &result.call_id).await?);
+    if scene.recorded {
+        recorded.extend(Half::of(cast, callee, &result.call_id).await?);
+    }
+    let denial = permit::why(cast, &result).await?;
+    let mut faults = Vec::new();
+    judge_result(scene, &result, &mut faults);
+    judge_records(scene, &recorded, &mut faults);
     Ok(Played {
-        title,
+        kind: "call",
+        title: scene.title,
         caller,
-        address,
-        ok,
-        expected,
+        address: request.address,
+        expected: match scene.expected {
+            Expected::Output(_) => "an output".to_owned(),
+            Expected::Failure(name, realm) => format!("{name}, raised by {realm}"),
+        },
+        ok: faults.is_empty(),
+        faults,
+        before,
         result,
+        recorded,
+        denial,
     })
 }
 
-async fn prepare(cast: &mut Cast, before: Before) -> Result<(), Failure> {
-    match before {
-        Before::Nothing => Ok(()),
-        Before::Stop(name) => cast.stop(name).await,
-        Before::AllowAsSuggested => allow(cast).await,
+async fn prepare(
+    cast: &mut Cast,
+    scene: &Scene,
+    denied: Option<&Denial>,
+) -> Result<Option<String>, Failure> {
+    match scene.before {
+        Before::Nothing => Ok(None),
+        Before::Stop(name) => {
+            cast.stop(name).await?;
+            Ok(Some(format!("{name} is stopped")))
+        }
+        Before::AllowAsSuggested => permit::allow(cast, scene.callee(), denied).await.map(Some),
     }
 }
 
-/// Does at the realm that denied what it says would permit the call.
-async fn allow(cast: &Cast) -> Result<(), Failure> {
-    let nothing = || Failure::Usage("no denial came before this scene".to_owned(), None);
-    let (realm, reference) = cast.denied.as_ref().ok_or_else(nothing)?;
-    let client = cast.client(realm)?;
-    let denial = Cast::ask(realm, client.denial(reference)).await?;
-    let request = denial
-        .suggestion
-        .as_deref()
-        .and_then(read_suggestion)
-        .ok_or_else(nothing)?;
-    Cast::ask(realm, client.allow(&request)).await?;
-    Ok(())
-}
-
-/// Reads `realmctl allow CALLER ACTION LOOP`, whatever flags stand between.
-fn read_suggestion(command: &str) -> Option<realm_client::api::AllowRequest> {
-    let mut words = command
-        .split_whitespace()
-        .skip_while(|word| *word != "allow")
-        .skip(1);
-    let (caller, action, pattern) = (words.next()?, words.next()?, words.next()?);
-    Some(realm_client::api::AllowRequest {
-        caller: caller.to_owned(),
-        action: action.to_owned(),
-        loop_id: pattern.trim_matches('\'').to_owned(),
-        for_ms: None,
-        dry_run: false,
-    })
-}
-
-fn denied(error: &CallError) -> Option<(String, String)> {
-    Some((error.realm.clone()?, error.reference.clone()?))
-}
-
-impl Show for Played {
-    fn names(&self) -> Vec<String> {
-        vec![self.result.run_id.clone()]
+fn judge_result(scene: &Scene, result: &InvokeResult, faults: &mut Vec<String>) {
+    match scene.expected {
+        Expected::Output(part) => {
+            let output = result.output.as_ref().map(ToString::to_string);
+            if !output.is_some_and(|output| output.contains(part)) {
+                faults.push(format!("the output lacks `{part}`"));
+            }
+        }
+        Expected::Failure(name, realm) => {
+            let error = result.error.as_ref();
+            if error.is_none_or(|error| error.name != name) {
+                faults.push(format!("the call should have failed with {name}"));
+            }
+            let raised = error.and_then(|error| error.realm.as_deref());
+            if raised.is_some_and(|raised| raised != realm) {
+                faults.push(format!("{realm} should have raised it"));
+            }
+        }
     }
+    let hops = result.hops.as_deref().unwrap_or_default();
+    if result.status == InvokeStatus::Ok && hops != scene.way {
+        faults.push(format!(
+            "the way should have been {}",
+            scene.way.join(" → ")
+        ));
+    }
+}
 
-    fn blocks(&self, _: bool) -> Vec<Block> {
-        let mark = if self.ok { "ok  " } else { "FAIL" };
-        let outcome = match (&self.result.output, &self.result.error) {
-            (Some(output), _) => output.to_string(),
-            (None, Some(error)) => format!("{} {}: {}", error.code, error.name, error.message),
-            (None, None) => "nothing".to_owned(),
-        };
-        let hops = self
-            .result
-            .hops
-            .as_ref()
-            .map(|hops| hops.join(" → "))
-            .unwrap_or_default();
-        let took = self.result.duration_ms.unwrap_or_default();
-        vec![Block::Text(format!(
-            "{mark} {}\n     {} calls {}\n     {outcome}\n     {took} ms  {hops}\n",
-            self.title, self.caller, self.address
-        ))]
+/// Both halves must be there and say the same.
+fn judge_records(scene: &Scene, recorded: &[Half], faults: &mut Vec<String>) {
+    let halves = if scene.recorded { 2 } else { 1 };
+    if recorded.len() != halves {
+        faults.push(format!("{} of {halves} realms recorded it", recorded.len()));
+    }
+    let expected = match scene.expected {
+        Expected::Output(_) => (RunStatus::Completed, None),
+        Expected::Failure(name, _) => (RunStatus::Failed, Some(name)),
+    };
+    for half in recorded {
+        let run = &half.trace.run.summary;
+        if (run.status, run.error.as_deref()) != expected {
+            faults.push(format!("{} recorded another end", half.realm));
+        }
+        if half.trace.events.is_empty() {
+            faults.push(format!("{} recorded no events", half.realm));
+        }
+    }
+    if let [caller, callee] = recorded {
+        let (ours, theirs) = (&caller.trace.run, &callee.trace.run);
+        if (&ours.input, &ours.output) != (&theirs.input, &theirs.output) {
+            faults.push("the two halves of the trace differ".to_owned());
+        }
     }
 }

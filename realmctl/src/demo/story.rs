@@ -1,23 +1,32 @@
 //! Who there is, and what happens.
 
+mod loops;
+
+use serde_json::{Value, json};
+
+pub(super) use loops::Places;
+
 /// One realm.
 #[derive(Debug)]
 pub(super) struct Role {
     /// Its name: the root's petname and the path.
     pub(super) name: &'static str,
-    /// Its definition files: name and text.
-    pub(super) loops: &'static [(&'static str, &'static str)],
+    /// Its loops.
+    pub(super) loops: &'static [Definition],
 }
+
+/// A definition file: its name, and its text once it is known where the agents are.
+pub(super) type Definition = (&'static str, fn(&Places) -> String);
 
 /// Everybody; parents before their children.
 pub(super) const ROLES: &[Role] = &[
     Role {
         name: "mercy",
-        loops: &[("summarise.json", SUMMARISE)],
+        loops: &[("summarise.json", loops::summarise)],
     },
     Role {
         name: "mercy/cardiology",
-        loops: &[],
+        loops: &[("work-up.json", loops::work_up)],
     },
     Role {
         name: "mercy/cardiology/imaging",
@@ -25,7 +34,7 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "mercy/billing",
-        loops: &[("invoice.yaml", INVOICE)],
+        loops: &[("price.yaml", loops::price)],
     },
     Role {
         name: "lab",
@@ -33,21 +42,24 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "lab/genomics",
-        loops: &[("variant-call.yaml", VARIANT_CALL)],
+        loops: &[("variant-call.yaml", loops::variant_call)],
     },
     Role {
         name: "lab/pathology",
-        loops: &[],
+        loops: &[("grade-slide.yaml", loops::grade_slide)],
     },
 ];
+
+/// The root that invites the other to be its peer, and the other.
+pub(super) const PEERS: (&str, &str) = ("lab", "mercy");
 
 /// What a call should come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// An output.
-    Output,
-    /// A failure with this name.
-    Failure(&'static str),
+    /// An output with this text in it.
+    Output(&'static str),
+    /// A failure with this name, raised by this realm.
+    Failure(&'static str, &'static str),
 }
 
 /// What happens before a call.
@@ -55,7 +67,7 @@ pub(super) enum Expected {
 pub(super) enum Before {
     /// Nothing.
     Nothing,
-    /// The realm that denied the call before does what its denial suggests.
+    /// The realm that denied the call before runs the `allow` that `policy why` prints there.
     AllowAsSuggested,
     /// This realm goes down.
     Stop(&'static str),
@@ -68,104 +80,149 @@ pub(super) struct Scene {
     pub(super) title: &'static str,
     /// What happens before.
     pub(super) before: Before,
-    /// Who calls.
-    pub(super) caller: &'static str,
-    /// What is called.
-    pub(super) address: &'static str,
-    /// With what, JSON.
-    pub(super) input: &'static str,
+    /// Realms on the way, from the caller to the one that has the loop.
+    pub(super) way: &'static [&'static str],
+    /// What is called there.
+    pub(super) loop_id: &'static str,
+    /// With what; the argument is the secret in the patient's record.
+    pub(super) input: fn(&str) -> Value,
     /// What it should come to.
     pub(super) expected: Expected,
+    /// Whether the realm that has the loop records a run.
+    pub(super) recorded: bool,
 }
+
+impl Scene {
+    /// Who calls.
+    pub(super) fn caller(&self) -> &'static str {
+        self.way.first().copied().unwrap_or_default()
+    }
+
+    /// Who has the loop.
+    pub(super) fn callee(&self) -> &'static str {
+        self.way.last().copied().unwrap_or_default()
+    }
+
+    /// What is called, as a user types it.
+    pub(super) fn address(&self) -> String {
+        format!("{}@{}", self.loop_id, self.callee())
+    }
+}
+
+/// From a department to the other organisation's.
+const ACROSS: &[&str] = &["mercy/cardiology", "mercy", "lab", "lab/genomics"];
 
 /// The story.
 pub(super) const SCENES: &[Scene] = &[
     Scene {
-        title: "a sibling, through the parent",
+        title: "A sibling, through the parent",
         before: Before::Nothing,
-        caller: "mercy/cardiology",
-        address: "invoice@mercy/billing",
-        input: r#"{"text": "echocardiogram"}"#,
-        expected: Expected::Output,
+        way: &["mercy/cardiology", "mercy", "mercy/billing"],
+        loop_id: "price",
+        input: |_| json!({"procedures": ["ecg", "echocardiogram"]}),
+        expected: Expected::Output("EUR 214.00"),
+        recorded: true,
     },
     Scene {
-        title: "a child calls its root",
+        title: "A child calls its root",
         before: Before::Nothing,
-        caller: "mercy/cardiology/imaging",
-        address: "summarise@mercy",
-        input: r#"{"text": "Ejection fraction 55 percent, no effusion."}"#,
-        expected: Expected::Output,
+        way: &["mercy/cardiology/imaging", "mercy/cardiology", "mercy"],
+        loop_id: "summarise",
+        input: |_| json!({"finding": "Ejection fraction 55 percent, no effusion."}),
+        expected: Expected::Output("summary"),
+        recorded: true,
     },
     Scene {
-        title: "across organisations, not yet permitted",
+        title: "One call that makes two more, in two other realms",
         before: Before::Nothing,
-        caller: "mercy/cardiology",
-        address: "variant-call@lab/genomics",
-        input: READS,
-        expected: Expected::Failure("Denied"),
+        way: &["mercy/cardiology/imaging", "mercy/cardiology"],
+        loop_id: "work-up",
+        input: |_| json!({"finding": "Septum 17 mm.", "procedures": ["mri", "consultation"]}),
+        expected: Expected::Output("EUR 605.00"),
+        recorded: true,
     },
     Scene {
-        title: "across organisations, after the `allow` that the denial suggested",
+        title: "Across organisations, and nobody has permitted it",
+        before: Before::Nothing,
+        way: ACROSS,
+        loop_id: "variant-call",
+        input: sample,
+        expected: Expected::Failure("Denied", "lab/genomics"),
+        recorded: false,
+    },
+    Scene {
+        title: "The same call, after the command that the denial suggests",
         before: Before::AllowAsSuggested,
-        caller: "mercy/cardiology",
-        address: "variant-call@lab/genomics",
-        input: READS,
-        expected: Expected::Output,
+        way: ACROSS,
+        loop_id: "variant-call",
+        input: sample,
+        expected: Expected::Output("G>A"),
+        recorded: true,
     },
     Scene {
-        title: "bad input",
+        title: "Bad input",
         before: Before::Nothing,
-        caller: "mercy/cardiology",
-        address: "variant-call@lab/genomics",
-        input: r#"{"reads": 7}"#,
-        expected: Expected::Failure("SchemaInput"),
+        way: ACROSS,
+        loop_id: "variant-call",
+        input: |_| json!({"patient": {"name": "M. Roe"}, "reference": "GATTACA", "reads": ["GATXACA"]}),
+        expected: Expected::Failure("SchemaInput", "lab/genomics"),
+        recorded: true,
     },
     Scene {
-        title: "a realm that is down",
-        before: Before::Stop("mercy/billing"),
-        caller: "mercy/cardiology",
-        address: "invoice@mercy/billing",
-        input: r#"{"text": "echocardiogram"}"#,
-        expected: Expected::Failure("Offline"),
+        title: "A realm that is down",
+        before: Before::Stop("lab/pathology"),
+        way: &["mercy/cardiology", "mercy", "lab", "lab/pathology"],
+        loop_id: "grade-slide",
+        input: |_| json!({"slide": "B-1042"}),
+        expected: Expected::Failure("Offline", "lab"),
+        recorded: false,
     },
 ];
 
-/// A patient's record; the canary in it must never be found on a relay's disk.
-const READS: &str = r#"{"reads": "ACGTACGTTAGCACGT", "patient": "canary-6f1b2a9c-patient-record"}"#;
-
-const SUMMARISE: &str = r#"{
-  "id": "summarise", "name": "Summarise", "version": "1.0.0", "kind": "prompt",
-  "description": "Summarises a finding.",
-  "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-  "outputSchema": {"type": "object"},
-  "prompt": {"template": "summarize: {{text}}", "variables": ["text"]},
-  "backend": {"id": "mock"}
+/// A patient's record: the reads carry two variants and one error of the sequencer.
+fn sample(secret: &str) -> Value {
+    json!({
+        "patient": {"name": "M. Roe", "born": "1961-04-12", "record": secret},
+        "reference": "GCTAAAGACAATTACATAACATACACGTCAGCACGAAACTTGTTGGCCCAGTGTGAATCGCTTA",
+        "reads": [
+            "GCTAAAGACAATTACATAACTTAC", "GACAATTACATAACTTACACGTCA",
+            "TACATAACTTACACGTCAGCACGA", "ACTTACACGTAAGCACGAAACTTG",
+            "ACGTCAGCACGAAACTTGTTGACC", "GCACGAAACTTGTTGACCCAGTGT",
+            "AACTTGTTGACCCAGTGTGAATCG", "TGTTGACCCAGTGTGAATCGCTTA",
+        ],
+    })
 }
-"#;
 
-const INVOICE: &str = r#"id: invoice
-version: 1.0.0
-kind: tool
-description: Prices a service by the length of its name.
-inputSchema: {type: object, properties: {text: {type: string}}, required: [text]}
-outputSchema: {type: object, properties: {cents: {type: integer}}, required: [cents]}
-effects: idempotent
-tool:
-  implementation: process
-  config: {argv: [sh, -c, 'n=$(wc -c); printf "{\"cents\": %d}" $((n * 100))']}
-"#;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const VARIANT_CALL: &str = r#"id: variant-call
-version: 1.0.0
-kind: tool
-description: Counts the bases of a read.
-inputSchema:
-  type: object
-  properties: {reads: {type: string, pattern: "^[ACGT]+$"}, patient: {type: string}}
-  required: [reads]
-outputSchema: {type: object, properties: {guanine: {type: integer}}, required: [guanine]}
-effects: idempotent
-tool:
-  implementation: process
-  config: {argv: [sh, -c, 'n=$(sed "s/.*\"reads\":\"//; s/\".*//" | tr -cd G | wc -c); printf "{\"guanine\": %d}" $n']}
-"#;
+    #[test]
+    fn everybody_in_the_story_has_a_role_and_the_loop_that_is_called() {
+        let places = Places {
+            program: "/bin/realmctl".to_owned(),
+            prices: "127.0.0.1:1".to_owned(),
+        };
+        for scene in SCENES {
+            for name in scene.way {
+                assert!(ROLES.iter().any(|role| role.name == *name), "{name}");
+            }
+            let callee = ROLES.iter().find(|role| role.name == scene.callee());
+            let mut texts = callee.unwrap().loops.iter().map(|(_, text)| text(&places));
+            assert!(
+                texts.any(|text| text.contains(scene.loop_id)),
+                "{}",
+                scene.title
+            );
+        }
+    }
+
+    #[test]
+    fn a_parent_stands_before_its_children() {
+        for (at, role) in ROLES.iter().enumerate() {
+            if let Some((parent, _)) = role.name.rsplit_once('/') {
+                assert!(ROLES.iter().take(at).any(|role| role.name == parent));
+            }
+        }
+    }
+}

@@ -25,7 +25,7 @@ fn write_help(out: &mut String, command: &mut Command, above: &str) {
     out.push_str(&format!("# {path}\n{}\n", command.render_long_help()));
     for inner in command
         .get_subcommands_mut()
-        .filter(|inner| inner.get_name() != "help")
+        .filter(|inner| inner.get_name() != "help" && !inner.is_hide_set())
     {
         // What holds for every command is printed once.
         let globals = inner
