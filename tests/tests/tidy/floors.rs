@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    manifests::{Member, members},
+    manifests::{Member, members, shared_dependencies},
     repository::{Files, assert_complaints, assert_none, files, of},
     sources::product,
 };
@@ -137,6 +137,7 @@ fn imports_of(member: &Member, members: &[Member], floor: Option<&Floor>) -> Vec
 
 fn harmful_dependencies(files: &Files) -> Vec<String> {
     let members = members(files);
+    let shared = shared_dependencies(files);
     let mut complaints = Vec::new();
     for member in without_io(&members) {
         for (name, declared) in &member.dependencies {
@@ -144,7 +145,9 @@ fn harmful_dependencies(files: &Files) -> Vec<String> {
             if !ours && !HARMLESS.iter().any(|(harmless, _)| harmless == name) {
                 complaints.push(format!("{}: {name} may do IO", member.package));
             }
-            let declared = declared.to_string();
+            let inherited = shared.iter().find(|(shared, _)| shared == name);
+            let inherited = inherited.map(|(_, item)| item.to_string());
+            let declared = declared.to_string() + &inherited.unwrap_or_default();
             let random = RANDOM_FEATURES.iter().find(|it| declared.contains(**it));
             if let Some(feature) = random {
                 complaints.push(format!("{}: {name} with {feature}", member.package));
@@ -257,7 +260,12 @@ fn a_runtime_a_clock_and_randomness_are_noticed() {
         (
             "crates/router/Cargo.toml",
             "[package]\nname = \"realm-router\"\n[dependencies]\ntokio.workspace = true\n\
-             rand_core = { workspace = true, features = [\"os_rng\"] }",
+             rand_core = { workspace = true, features = [\"os_rng\"] }\n\
+             hpke.workspace = true",
+        ),
+        (
+            "Cargo.toml",
+            "[workspace.dependencies]\nhpke = { version = \"1\", features = [\"sys_rng\"] }",
         ),
         (
             "crates/router/src/lib.rs",
@@ -266,7 +274,7 @@ fn a_runtime_a_clock_and_randomness_are_noticed() {
     ]);
     assert_complaints(
         &harmful_dependencies(&files),
-        &["os_rng", "tokio may do IO"],
+        &["tokio may do IO", "os_rng", "sys_rng"],
     );
     assert_complaints(&names_of_the_outside(&files), &["lib.rs:2: Instant"]);
     assert_complaints(&rooms_without_a_sentence(&files), &["crates/router"]);

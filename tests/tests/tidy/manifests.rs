@@ -1,6 +1,6 @@
 //! The manifests: members, what they depend on, and that versions stand in one place.
 
-use toml::{Table, Value};
+use toml_edit::{DocumentMut, Item};
 
 use crate::repository::{Files, assert_complaints, assert_none, files, of};
 
@@ -11,8 +11,8 @@ pub(crate) struct Member {
     /// The package's name.
     pub(crate) package: String,
     /// What it depends on, of every kind, with the declaration.
-    pub(crate) dependencies: Vec<(String, Value)>,
-    manifest: Table,
+    pub(crate) dependencies: Vec<(String, Item)>,
+    manifest: DocumentMut,
 }
 
 impl Member {
@@ -35,12 +35,11 @@ pub(crate) fn members(files: &Files) -> Vec<Member> {
 }
 
 fn member(folder: &str, text: &str) -> Member {
-    let manifest: Table = text.parse().unwrap();
+    let manifest: DocumentMut = text.parse().unwrap();
     let package = manifest["package"]["name"].as_str().unwrap().to_owned();
     let dependencies = ["dependencies", "dev-dependencies", "build-dependencies"]
         .iter()
-        .filter_map(|kind| manifest.get(*kind)?.as_table())
-        .flat_map(Table::clone)
+        .flat_map(|kind| entries(manifest.get(kind)))
         .collect();
     Member {
         folder: folder.to_owned(),
@@ -50,13 +49,22 @@ fn member(folder: &str, text: &str) -> Member {
     }
 }
 
+/// Gives the entries of a table; none where there is no table.
+fn entries(table: Option<&Item>) -> Vec<(String, Item)> {
+    let table = table.and_then(Item::as_table_like);
+    let entries = table.into_iter().flat_map(|table| table.iter());
+    entries
+        .map(|(name, item)| (name.to_owned(), item.clone()))
+        .collect()
+}
+
 /// Versions, sources and lints are the workspace's to say.
 fn own_versions_and_lints(files: &Files) -> Vec<String> {
     let mut complaints = Vec::new();
     for member in members(files) {
         let own = &member.package;
         for (name, declared) in &member.dependencies {
-            let inherited = declared.get("workspace").and_then(Value::as_bool) == Some(true);
+            let inherited = declared.get("workspace").and_then(Item::as_bool) == Some(true);
             if !inherited {
                 complaints.push(format!("{own}: {name} lacks `workspace = true`"));
             }
@@ -65,7 +73,7 @@ fn own_versions_and_lints(files: &Files) -> Vec<String> {
             .manifest
             .get("lints")
             .and_then(|it| it.get("workspace"));
-        if lints.and_then(Value::as_bool) != Some(true) {
+        if lints.and_then(Item::as_bool) != Some(true) {
             complaints.push(format!("{own}: lacks `[lints] workspace = true`"));
         }
         if member.manifest.contains_key("target") {
@@ -75,13 +83,17 @@ fn own_versions_and_lints(files: &Files) -> Vec<String> {
     complaints
 }
 
+/// Gives what the workspace declares for all of its members.
+pub(crate) fn shared_dependencies(files: &Files) -> Vec<(String, Item)> {
+    let root: DocumentMut = files["Cargo.toml"].parse().unwrap();
+    entries(root["workspace"].get("dependencies"))
+}
+
 /// Whatever the workspace names comes from the registry or from its own folders.
 fn sources_from_elsewhere(files: &Files) -> Vec<String> {
-    let root: Table = files["Cargo.toml"].parse().unwrap();
-    let declared = root["workspace"]["dependencies"].as_table().unwrap();
-    declared
+    shared_dependencies(files)
         .iter()
-        .filter(|(_, value)| value.get("git").is_some() || value.get("registry").is_some())
+        .filter(|(_, declared)| declared.get("git").is_some() || declared.get("registry").is_some())
         .map(|(name, _)| format!("Cargo.toml: {name} comes from elsewhere"))
         .collect()
 }
