@@ -98,11 +98,26 @@ fn sources_from_elsewhere(files: &Files) -> Vec<String> {
         .collect()
 }
 
+/// What nobody depends on is no dependency.
+fn unused_by_members(files: &Files) -> Vec<String> {
+    let members = members(files);
+    let is_used = |name: &String| {
+        let mut all = members.iter().flat_map(|member| &member.dependencies);
+        all.any(|(used, _)| used == name)
+    };
+    shared_dependencies(files)
+        .iter()
+        .filter(|(name, _)| !is_used(name))
+        .map(|(name, _)| format!("Cargo.toml: no member depends on {name}"))
+        .collect()
+}
+
 #[test]
 fn versions_and_lints_stand_in_the_workspace_alone() {
     let files = files();
     assert_none(&own_versions_and_lints(&files));
     assert_none(&sources_from_elsewhere(&files));
+    assert_none(&unused_by_members(&files));
 }
 
 #[test]
@@ -115,10 +130,17 @@ fn a_version_of_its_own_and_missing_lints_are_noticed() {
 }
 
 #[test]
-fn a_dependency_from_git_is_noticed() {
-    let files = of(&[(
-        "Cargo.toml",
-        "[workspace.dependencies]\na = \"1\"\nb = { git = \"https://example.org/b\" }\n",
-    )]);
+fn a_dependency_from_git_or_of_nobody_is_noticed() {
+    let files = of(&[
+        (
+            "Cargo.toml",
+            "[workspace.dependencies]\na = \"1\"\nb = { git = \"https://example.org/b\" }\n",
+        ),
+        (
+            "c/Cargo.toml",
+            "[package]\nname = \"c\"\n[dependencies]\nb.workspace = true\n",
+        ),
+    ]);
     assert_complaints(&sources_from_elsewhere(&files), &["b comes from elsewhere"]);
+    assert_complaints(&unused_by_members(&files), &["depends on a"]);
 }
