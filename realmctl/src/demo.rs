@@ -27,6 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::{canary::Canary, cast::Cast, progress::Progress, scene::Played};
 use crate::{
     cli::{DemoAgent, DemoArgs, Format},
+    environment,
     failure::Failure,
     output,
     session::Session,
@@ -60,12 +61,16 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         session,
         progress: &progress,
     };
+    let started = environment::now_millis();
     let mut cast = Cast::gather(session, &progress).await?;
+    if stage.is_for_people() {
+        stage.print(&page::cast(&cast.folder().display().to_string()))?;
+    }
     let canary = Canary::new()?;
     let mut all_well = true;
     let mut played: Vec<Played> = Vec::new();
     for (number, scene) in (1..).zip(story::SCENES) {
-        progress.step(&format!("{} calls {}", scene.caller(), scene.address()));
+        progress.moment(&format!("{} calls {}", scene.caller(), scene.address()));
         let denied = played.last().and_then(|played| played.denial.as_ref());
         let scene = scene::play(&mut cast, scene, &canary, denied).await?;
         all_well &= scene.ok;
@@ -87,12 +92,17 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         cast.dismiss().await?;
         progress.done();
     }
-    if all_well {
-        Ok(())
-    } else {
+    if !all_well {
         session.say("not everything is as it should be; --keep keeps the homes and their logs");
-        Err(Failure::Told(Exit::Other))
+        return Err(Failure::Told(Exit::Other));
     }
+    let took = environment::now_millis().saturating_sub(started);
+    let (seconds, tenths) = (took / 1_000, took % 1_000 / 100);
+    let calls = played.len();
+    session.say(&format!(
+        "{calls} calls, all as they should be, in {seconds}.{tenths} s"
+    ));
+    Ok(())
 }
 
 /// How many realms at the ends recorded the secret in this call.
@@ -130,18 +140,23 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Prints one object, or one page.
     fn tell<T: Serialize>(&self, shown: &T, page: impl FnOnce() -> String) -> Result<(), Failure> {
-        let people = matches!(self.session.format(), Format::Table | Format::Wide);
-        let text = if people {
-            page()
-        } else {
-            output::json_line(shown).map_err(|error| Failure::Json("a scene".to_owned(), error))?
-        };
+        if self.is_for_people() {
+            return self.print(&page());
+        }
+        let line = output::json_line(shown);
+        self.print(&line.map_err(|error| Failure::Json("a scene".to_owned(), error))?)
+    }
+
+    fn is_for_people(&self) -> bool {
+        matches!(self.session.format(), Format::Table | Format::Wide)
+    }
+
+    fn print(&self, text: &str) -> Result<(), Failure> {
         self.progress.aside(|| {
             let mut stdout = anstream::stdout().lock();
             let written = stdout.write_all(text.as_bytes());
-            written
-                .and_then(|()| stdout.flush())
-                .map_err(Failure::Output)
+            let written = written.and_then(|()| stdout.flush());
+            written.map_err(Failure::Output)
         })
     }
 }

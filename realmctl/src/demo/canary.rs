@@ -169,4 +169,24 @@ mod tests {
         assert!(!canary.is_in(run.as_bytes()));
         assert!(!canary.is_in(HEXLOWER.encode(run.as_bytes()).as_bytes()));
     }
+
+    #[test]
+    fn a_trace_is_found_however_deep_its_file_lies() {
+        let canary = Canary::of("Xq7-zP0_aB9cD8eF6gH5iJ4kL3mN2oQ1rS0tU9vW8xY7zZ6A".to_owned());
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("clean"), "nothing").unwrap();
+        fs::write(
+            deep.join("dirty"),
+            HEXUPPER.encode(canary.text().as_bytes()),
+        )
+        .unwrap();
+
+        let mut found = Search::default();
+        canary.search(dir.path(), &mut found).unwrap();
+
+        assert_eq!(found.files, 2);
+        assert_eq!(found.traces, [deep.join("dirty").display().to_string()]);
+    }
 }

@@ -18,7 +18,7 @@ use super::{
     folder::Folder,
     process::{Process, this_program},
     progress::Progress,
-    story::{PEERS, Places, ROLES, Role, SCENES},
+    story::{Definition, PEERS, Places, ROLES, Role, SCENES},
 };
 use crate::{failure::Failure, session::Session};
 
@@ -105,6 +105,11 @@ impl Cast {
         }
     }
 
+    /// The folder that everything is in.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Those alive.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.members.keys().copied()
@@ -186,9 +191,9 @@ impl Cast {
             return Ok(());
         }
         let folder = self.folder.path();
-        let file = |(name, text): &(&str, fn(&Places) -> String)| SourceFile {
-            name: folder.join(name).to_string_lossy().into_owned(),
-            text: text(places),
+        let file = |definition: &Definition| SourceFile {
+            name: folder.join(definition.file).to_string_lossy().into_owned(),
+            text: (definition.text)(places),
             referred: false,
         };
         let request = ApplyRequest {

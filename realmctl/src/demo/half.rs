@@ -48,16 +48,16 @@ impl Half {
         Ok(None)
     }
 
-    /// The tree, one line a call and one an event, each no wider than `width`.
-    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+    /// The tree, one line a call and one an event.
+    pub(super) fn lines(&self) -> Vec<String> {
         let mut events: BTreeMap<&str, Vec<&TraceEvent>> = BTreeMap::new();
         for event in &self.trace.events {
             events.entry(&event.call_id).or_default().push(event);
         }
-        let mut lines = vec![title(&self.tree)];
+        let mut lines = vec![format!("{} recorded", self.realm), title(&self.tree)];
         let start = self.trace.run.summary.started_at;
         draw(&self.tree, &events, start, "", &mut lines);
-        lines.iter().map(|line| clip(line, width)).collect()
+        lines
     }
 }
 
@@ -100,15 +100,15 @@ fn draw(
         } else {
             ("├─", "│  ")
         };
-        let after = format!("+{}", at.since(start));
+        let after = format!("+{} ms", at.since(start));
         match item {
             Below::Event(event) => {
                 let kind = event.kind.strip_prefix("call.").unwrap_or(&event.kind);
                 let said = said(event);
-                lines.push(format!("{before}{branch} {after:>5} {kind}{said}"));
+                lines.push(format!("{before}{branch} {after:>8} {kind}{said}"));
             }
             Below::Call(child) => {
-                lines.push(format!("{before}{branch} {after:>5} {}", title(child)));
+                lines.push(format!("{before}{branch} {after:>8} {}", title(child)));
                 draw(child, events, start, &format!("{before}{space}"), lines);
             }
         }
@@ -120,37 +120,37 @@ fn is_end(item: &Below<'_>) -> bool {
     matches!(item, Below::Event(event) if ends.contains(&event.kind.as_str()))
 }
 
+/// A call on one line: what, how long, and how it ended if not well.
 fn title(frame: &Frame) -> String {
     let at = frame.realm.as_ref().map(|realm| format!("@{realm}"));
     let version = frame.version.as_ref().map(|version| format!(" {version}"));
-    let outcome = frame.error.as_deref().unwrap_or(frame.status.as_str());
-    let took = frame.duration_ms.map(|took| format!(", {took} ms"));
-    format!(
-        "{}{}{}: {outcome}{}",
-        frame.loop_id,
-        at.unwrap_or_default(),
-        version.unwrap_or_default(),
-        took.unwrap_or_default()
-    )
+    let mut title = frame.loop_id.clone();
+    title.extend(at.into_iter().chain(version));
+    let ended = match (&frame.error, frame.status) {
+        (Some(error), _) => Some(error.clone()),
+        (None, RunStatus::Completed) => None,
+        (None, status) => Some(status.as_str().to_owned()),
+    };
+    let took = frame.duration_ms.map(|took| format!("{took} ms"));
+    for said in ended.into_iter().chain(took) {
+        title.push_str(&format!(", {said}"));
+    }
+    title
 }
 
 /// What is worth saying of an event.
 fn said(event: &TraceEvent) -> String {
-    let key = match event.kind.as_str() {
-        "call.backend.requested" => "backendId",
-        "call.tool.invoked" => "implementation",
-        "call.errored" | "call.returned" => "failure",
-        _ => return String::new(),
+    let text = |key| event.payload.get(key).and_then(Value::as_str);
+    let said = match event.kind.as_str() {
+        "call.backend.requested" => text("backendId").map(str::to_owned),
+        "call.tool.invoked" => text("implementation").map(str::to_owned),
+        "call.errored" | "call.returned" => text("failure").map(str::to_owned),
+        "call.sent" => {
+            let attempt = event.payload.get("attempt").and_then(Value::as_u64);
+            let again = attempt.filter(|attempt| *attempt > 1);
+            again.map(|attempt| format!("again, attempt {attempt}"))
+        }
+        _ => None,
     };
-    let text = event.payload.get(key).and_then(Value::as_str);
-    text.map(|text| format!(" {text}")).unwrap_or_default()
-}
-
-/// Shortens a line to so many characters.
-pub(super) fn clip(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+    said.map(|said| format!(" {said}")).unwrap_or_default()
 }

@@ -3,9 +3,10 @@
 use realm_client::api::InvokeResult;
 
 use super::{
-    half::{Half, clip},
+    half::Half,
     scene::Played,
     secrecy::Secrecy,
+    story::{PEERS, ROLES, Role},
 };
 use crate::escape;
 
@@ -15,6 +16,8 @@ const WIDTH: usize = 100;
 const INDENT: usize = 4;
 /// Columns between the two halves of a trace.
 const GAP: usize = 3;
+/// Lines of an output at most.
+const OUTPUT_LINES: usize = 3;
 
 const BOLD: &str = "\u{1b}[1m";
 const DIM: &str = "\u{1b}[2m";
@@ -59,6 +62,30 @@ impl Page {
         self.text.push('\n');
         self.text
     }
+}
+
+/// Who there is.
+pub(super) fn cast(folder: &str) -> String {
+    let mut page = Page::default();
+    let (one, other) = PEERS;
+    let title = format!("Two organisations, {other} and {one}, peered; seven realmd processes");
+    page.title(true, &title);
+    page.styled(DIM, &format!("on loopback, in {folder}"));
+    for role in ROLES {
+        page.line(&member(role));
+    }
+    page.finish()
+}
+
+fn member(role: &Role) -> String {
+    let depth = role.name.matches('/').count();
+    let label = role.name.rsplit('/').next().unwrap_or(role.name);
+    let name = format!("{}{label}", "   ".repeat(depth));
+    let loops = role
+        .loops
+        .iter()
+        .map(|one| format!("{}, {}", one.id, one.agent));
+    format!("{name:20}{}", loops.collect::<Vec<_>>().join("; "))
 }
 
 /// A call.
@@ -133,41 +160,55 @@ fn latency(result: &InvokeResult) -> String {
 
 fn outcome(result: &InvokeResult) -> Vec<String> {
     if let Some(output) = &result.output {
-        return vec![output.to_string()];
+        return wrap(&output.to_string());
     }
     let Some(error) = &result.error else {
         return vec!["nothing came back".to_owned()];
     };
     let at = error.realm.as_ref().map(|realm| format!(" at {realm}"));
-    let name = format!("{} {}{}", error.code, error.name, at.unwrap_or_default());
-    let mut lines = vec![format!("{name}: {}", error.message)];
+    let name = format!("{}{}", error.name, at.unwrap_or_default());
+    let mut line = format!("{} {name}", error.code);
+    if error.message != name {
+        line.push_str(&format!(": {}", error.message));
+    }
+    let mut lines = vec![line];
     lines.extend(error.details.iter().map(|detail| format!("  {detail}")));
     lines
 }
 
-/// The halves of a trace, side by side.
-fn halves(halves: &[Half]) -> Vec<String> {
+/// A text in as many lines as it needs, up to a bound; broken after commas where it has any.
+fn wrap(text: &str) -> Vec<String> {
     let room = WIDTH - INDENT;
-    let column = |half: &Half, width| {
-        let mut lines = vec![clip(&format!("as {} recorded it", half.realm), width)];
-        lines.extend(half.lines(width));
-        lines
-    };
-    match halves {
-        [] => Vec::new(),
-        [half, others @ ..] => {
-            let widest = if others.is_empty() {
-                room
-            } else {
-                (room - GAP) / 2
-            };
-            let left = column(half, widest);
-            let width = left.iter().map(|line| line.chars().count()).max();
-            let width = width.unwrap_or(0);
-            let right = others.first().map(|half| column(half, room - width - GAP));
-            beside(&left, &right.unwrap_or_default(), width)
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for part in text.split_inclusive(',') {
+        if !line.is_empty() && line.chars().count() + part.chars().count() > room {
+            lines.push(std::mem::take(&mut line));
         }
+        line.push_str(part);
     }
+    lines.push(line);
+    if lines.len() > OUTPUT_LINES {
+        lines.truncate(OUTPUT_LINES);
+        lines.push("…".to_owned());
+    }
+    lines
+}
+
+/// The halves of a trace, side by side; each as wide as it needs, if the other leaves the room.
+fn halves(halves: &[Half]) -> Vec<String> {
+    let mut columns = halves.iter().map(Half::lines);
+    let left = columns.next().unwrap_or_default();
+    let right = columns.next().unwrap_or_default();
+    let room = WIDTH - INDENT - GAP;
+    let spared = room.saturating_sub(widest(&right).min(room / 2));
+    let width = widest(&left).min(spared);
+    let left: Vec<String> = left.iter().map(|line| clip(line, width)).collect();
+    beside(&left, &right, width)
+}
+
+fn widest(lines: &[String]) -> usize {
+    let widths = lines.iter().map(|line| line.chars().count());
+    widths.max().unwrap_or(0)
 }
 
 fn beside(left: &[String], right: &[String], width: usize) -> Vec<String> {
@@ -179,4 +220,13 @@ fn beside(left: &[String], right: &[String], width: usize) -> Vec<String> {
         format!("{left}{space}{right}")
     };
     (0..rows).map(row).collect()
+}
+
+/// Shortens a line to so many characters.
+fn clip(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
 }

@@ -32,9 +32,16 @@ impl<'a> Progress<'a> {
 
     /// Says what is done now.
     pub(super) fn step(&self, what: &str) {
-        match &self.bar {
-            Some(bar) => bar.set_message(escape::line(what)),
-            None => self.session.say(&format!("… {what}")),
+        self.moment(what);
+        if self.bar.is_none() {
+            self.session.say(&format!("… {what}"));
+        }
+    }
+
+    /// Says what is done now where that leaves no trace; what comes of it is printed anyway.
+    pub(super) fn moment(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(escape::line(what));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use realm_client::api::{Denial, InvokeRequest, InvokeResult, InvokeStatus, RunStatus};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     canary::Canary,
@@ -159,5 +160,23 @@ fn judge_records(scene: &Scene, recorded: &[Half], faults: &mut Vec<String>) {
         if (&ours.input, &ours.output) != (&theirs.input, &theirs.output) {
             faults.push("the two halves of the trace differ".to_owned());
         }
+        if ours.output.is_some() {
+            judge_return(scene, caller, &theirs.summary.id, faults);
+        }
+    }
+}
+
+/// What the answer itself carried: the run there, and the links that the call really crossed.
+fn judge_return(scene: &Scene, caller: &Half, run: &str, faults: &mut Vec<String>) {
+    let call = &caller.trace.run.summary.call_id;
+    let mut events = caller.trace.events.iter();
+    let returned = events.find(|event| event.kind == "call.returned" && event.call_id == *call);
+    let said = |key| returned.and_then(|event| event.payload.get(key));
+    if said("run").and_then(Value::as_str) != Some(run) {
+        faults.push("the answer names another run than the callee recorded".to_owned());
+    }
+    let hops = u64::try_from(scene.way.len().saturating_sub(1)).ok();
+    if said("hops").and_then(Value::as_u64) != hops {
+        faults.push("the call crossed another number of links".to_owned());
     }
 }

@@ -15,6 +15,8 @@ use crate::{failure::Failure, output::json_line};
 
 /// Runs asked for at once.
 const PAGE: u32 = 500;
+/// Bytes of the smallest store that has something in it.
+const STORE_BYTES: usize = 16 * 1024;
 
 /// What the search came to.
 #[derive(Debug, Serialize)]
@@ -70,7 +72,11 @@ pub(super) async fn search(
     }
     let mut found = Search::default();
     for role in ROLES {
+        let before = found.bytes;
         canary.search(&cast.home(role.name), &mut found)?;
+        if found.bytes - before < STORE_BYTES {
+            faults.push(format!("{} has its store elsewhere", role.name));
+        }
         canary.search(&cast.log(role.name), &mut found)?;
         faults.extend(errors_logged(cast, role.name)?);
     }

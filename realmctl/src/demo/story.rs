@@ -15,18 +15,38 @@ pub(super) struct Role {
     pub(super) loops: &'static [Definition],
 }
 
-/// A definition file: its name, and its text once it is known where the agents are.
-pub(super) type Definition = (&'static str, fn(&Places) -> String);
+/// A loop, and who runs it.
+#[derive(Debug)]
+pub(super) struct Definition {
+    /// The loop's id.
+    pub(super) id: &'static str,
+    /// Who runs it.
+    pub(super) agent: &'static str,
+    /// The definition file's name.
+    pub(super) file: &'static str,
+    /// Its text, once it is known where the agents are.
+    pub(super) text: fn(&Places) -> String,
+}
 
 /// Everybody; parents before their children.
 pub(super) const ROLES: &[Role] = &[
     Role {
         name: "mercy",
-        loops: &[("summarise.json", loops::summarise)],
+        loops: &[Definition {
+            id: "summarise",
+            agent: "a prompt on the mock backend",
+            file: "summarise.json",
+            text: loops::summarise,
+        }],
     },
     Role {
         name: "mercy/cardiology",
-        loops: &[("work-up.json", loops::work_up)],
+        loops: &[Definition {
+            id: "work-up",
+            agent: "a composite of two others",
+            file: "work-up.json",
+            text: loops::work_up,
+        }],
     },
     Role {
         name: "mercy/cardiology/imaging",
@@ -34,7 +54,12 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "mercy/billing",
-        loops: &[("price.yaml", loops::price)],
+        loops: &[Definition {
+            id: "price",
+            agent: "an HTTP agent",
+            file: "price.yaml",
+            text: loops::price,
+        }],
     },
     Role {
         name: "lab",
@@ -42,11 +67,21 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "lab/genomics",
-        loops: &[("variant-call.yaml", loops::variant_call)],
+        loops: &[Definition {
+            id: "variant-call",
+            agent: "a child process",
+            file: "variant-call.yaml",
+            text: loops::variant_call,
+        }],
     },
     Role {
         name: "lab/pathology",
-        loops: &[("grade-slide.yaml", loops::grade_slide)],
+        loops: &[Definition {
+            id: "grade-slide",
+            agent: "the built-in echo",
+            file: "grade-slide.yaml",
+            text: loops::grade_slide,
+        }],
     },
 ];
 
@@ -208,12 +243,9 @@ mod tests {
                 assert!(ROLES.iter().any(|role| role.name == *name), "{name}");
             }
             let callee = ROLES.iter().find(|role| role.name == scene.callee());
-            let mut texts = callee.unwrap().loops.iter().map(|(_, text)| text(&places));
-            assert!(
-                texts.any(|text| text.contains(scene.loop_id)),
-                "{}",
-                scene.title
-            );
+            let mut loops = callee.unwrap().loops.iter();
+            let called = loops.find(|called| called.id == scene.loop_id).unwrap();
+            assert!((called.text)(&places).contains(called.id), "{}", called.id);
         }
     }
 
