@@ -111,7 +111,7 @@ mod tests {
                 "TACCGATTT",
                 "ACCGATTTG",
                 "GATTACCGA",
-                "TACCGATAT",
+                "GATTACCGATAT",
             ]
             .map(str::to_owned)
             .to_vec(),
