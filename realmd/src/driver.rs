@@ -233,7 +233,7 @@ impl Driver {
         if durable > self.durable {
             self.durable = durable;
             self.handle(Input::Persisted(durable));
-            self.asked.durable(durable);
+            self.asked.durable(durable, &self.node);
         }
         if let Some(error) = failed {
             self.fail(error);
@@ -299,7 +299,7 @@ impl Driver {
                 // To answer that there is nothing could repeat what was done before.
                 Err(error) => self.fail(with_causes(&error).into()),
             },
-            Effect::Respond(id, response) => self.asked.respond(id, response),
+            Effect::Respond(id, response) => self.asked.respond(id, response, &self.node),
             Effect::Record(seq, entry, urgency) => {
                 self.asked.recorded(seq, &entry);
                 self.journal.record(seq, entry, urgency);

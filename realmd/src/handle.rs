@@ -11,14 +11,17 @@ const ORDERS: usize = 256;
 /// Something for the loop to do.
 pub(crate) enum Order {
     /// Ask the node, and answer when it has.
-    Ask(Request, oneshot::Sender<Response>),
+    Ask(Request, Reply<Response>),
     /// Call a loop, and answer when the run is durable, or ended before.
-    Begin(InvokeAsked, oneshot::Sender<Begun>),
+    Begin(InvokeAsked, Reply<Begun>),
     /// Look at the node.
     Read(Box<dyn FnOnce(&Node) + Send>),
     /// Tickets name these addresses first from now on.
     Advertise(Vec<realm_net::Multiaddr>),
 }
+
+/// Takes an answer inside the loop, with the node it came from: the loop may end right after.
+pub(crate) type Reply<T> = Box<dyn FnOnce(&Node, T) + Send>;
 
 /// How a detached call began.
 #[derive(Debug)]
@@ -49,14 +52,27 @@ pub(crate) fn channel() -> (Handle, mpsc::Receiver<Order>) {
 impl Handle {
     /// Asks the node and waits for its answer.
     pub(crate) async fn ask(&self, request: Request) -> Result<Response, Gone> {
-        let (reply, answer) = oneshot::channel();
+        self.ask_and(request, |_, answer| answer).await
+    }
+
+    /// As [`Handle::ask`]; looks at the node as it is when it answers. `look` must be quick.
+    pub(crate) async fn ask_and<T: Send + 'static>(
+        &self,
+        request: Request,
+        look: impl FnOnce(&Node, Response) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = looking(look);
         self.give(Order::Ask(request, reply)).await?;
         answer.await.map_err(|_| Gone)
     }
 
-    /// Calls a loop and waits only until the run is durable.
-    pub(crate) async fn begin(&self, asked: InvokeAsked) -> Result<Begun, Gone> {
-        let (reply, answer) = oneshot::channel();
+    /// Calls a loop and waits only until the run is durable. `look` must be quick.
+    pub(crate) async fn begin_and<T: Send + 'static>(
+        &self,
+        asked: InvokeAsked,
+        look: impl FnOnce(&Node, Begun) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = looking(look);
         self.give(Order::Begin(asked, reply)).await?;
         answer.await.map_err(|_| Gone)
     }
@@ -83,4 +99,15 @@ impl Handle {
     async fn give(&self, order: Order) -> Result<(), Gone> {
         self.orders.send(order).await.map_err(|_| Gone)
     }
+}
+
+/// A reply that looks before it is sent on. Whoever asked may have gone.
+fn looking<A, T: Send + 'static>(
+    look: impl FnOnce(&Node, A) -> T + Send + 'static,
+) -> (Reply<A>, oneshot::Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let reply = move |node: &Node, answer: A| {
+        let _ = sender.send(look(node, answer));
+    };
+    (Box::new(reply), receiver)
 }

@@ -42,23 +42,23 @@ pub(super) async fn invoke(
     };
     let address = asked.address.clone();
     if !detach {
-        let answer = daemon
-            .handle
-            .ask(realm_node::Request::Invoke(asked))
-            .await?;
-        return Ok(axum::Json(ended(&daemon, answer).await?).into_response());
+        let request = realm_node::Request::Invoke(asked);
+        let result = daemon.handle.ask_and(request, ended).await??;
+        return Ok(axum::Json(result).into_response());
     }
-    match daemon.handle.begin(asked).await? {
-        Begun::Ended(answer) => Ok(axum::Json(ended(&daemon, answer).await?).into_response()),
+    let begun = move |node: &Node, begun| match begun {
+        Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, answer)?)),
         Begun::Running(run) => {
             let realm = address.realm.map(|realm| realm.to_string());
             let result = InvokeResult {
                 realm,
                 ..unfinished(&run)
             };
-            Ok((StatusCode::ACCEPTED, axum::Json(result)).into_response())
+            Ok::<_, Fail>((StatusCode::ACCEPTED, result))
         }
-    }
+    };
+    let (status, result) = daemon.handle.begin_and(asked, begun).await??;
+    Ok((status, axum::Json(result)).into_response())
 }
 
 /// The idempotency key, from the header or from the request.
@@ -80,12 +80,9 @@ fn key(headers: &HeaderMap, member: Option<String>) -> Result<Option<String>, Fa
     }
 }
 
-async fn ended(daemon: &Shared, answer: Answered) -> Result<InvokeResult, Fail> {
+fn ended(node: &Node, answer: Answered) -> Result<InvokeResult, Fail> {
     match answer {
-        Answered::Invoked(invocation) => Ok(daemon
-            .handle
-            .read(move |node| result(node, &invocation))
-            .await?),
+        Answered::Invoked(invocation) => Ok(result(node, &invocation)),
         Answered::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }

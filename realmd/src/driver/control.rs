@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::{ControlId, Input, Request, Response};
+use realm_node::{ControlId, Input, Node, Request, Response};
 use realm_protocol::journal::{Change, Direction, Entry, JournalSeq, Run, Status};
-use tokio::sync::oneshot;
 
 use super::Driver;
-use crate::handle::{Begun, Order};
+use crate::handle::{Begun, Order, Reply};
 
 /// Who waits for which answer. Bounded by the connections of the local API, and by the node.
 #[derive(Default)]
@@ -17,14 +16,14 @@ pub(crate) struct Asked {
     /// The detached call that is being given to the node right now.
     beginning: Option<ControlId>,
     /// Detached calls whose run is recorded and not yet durable, in journal order.
-    recorded: VecDeque<(JournalSeq, Box<Run>, oneshot::Sender<Begun>)>,
+    recorded: VecDeque<(JournalSeq, Box<Run>, Reply<Begun>)>,
 }
 
 enum Waiting {
     /// For the answer.
-    Answer(oneshot::Sender<Response>),
+    Answer(Reply<Response>),
     /// For the run to begin.
-    Beginning(oneshot::Sender<Begun>),
+    Beginning(Reply<Begun>),
 }
 
 impl Asked {
@@ -35,15 +34,11 @@ impl Asked {
         id
     }
 
-    /// Passes an answer on. Whoever asked may have gone, and a detached call has its answer.
-    pub(crate) fn respond(&mut self, id: ControlId, response: Response) {
+    /// Passes an answer on, unless a detached call has its answer.
+    pub(crate) fn respond(&mut self, id: ControlId, response: Response, node: &Node) {
         match self.waiting.remove(&id) {
-            Some(Waiting::Answer(reply)) => {
-                let _ = reply.send(response);
-            }
-            Some(Waiting::Beginning(reply)) => {
-                let _ = reply.send(Begun::Ended(response));
-            }
+            Some(Waiting::Answer(reply)) => reply(node, response),
+            Some(Waiting::Beginning(reply)) => reply(node, Begun::Ended(response)),
             None => {}
         }
     }
@@ -65,14 +60,14 @@ impl Asked {
     }
 
     /// Answers the detached calls whose runs are durable.
-    pub(crate) fn durable(&mut self, durable: JournalSeq) {
+    pub(crate) fn durable(&mut self, durable: JournalSeq, node: &Node) {
         while self
             .recorded
             .front()
             .is_some_and(|(seq, ..)| *seq <= durable)
         {
             if let Some((_, run, reply)) = self.recorded.pop_front() {
-                let _ = reply.send(Begun::Running(run));
+                reply(node, Begun::Running(run));
             }
         }
     }
