@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use realm_protocol::{Envelope, FailureCode, Header, Tick, limits};
 use realm_router::{LinkId, Next};
 
-use crate::{Node, Refused, timers::Timer};
+use crate::{Node, Refused, relay::Release, timers::Timer};
 
 /// What a held message waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitsFor {
     /// Its source's chain.
     Chain,
-    /// A link that leads closer.
-    Route,
+    /// A link that leads closer; a message of this realm's may wait for the disk as well.
+    Route(Release),
 }
 
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Node {
                 .trust
                 .chain(&held.header.source.scope(), self.now.wall)
                 .is_none(),
-            WaitsFor::Route => {
+            WaitsFor::Route(_) => {
                 let to = held.header.destination.scope();
                 let phase = Some(held.envelope.hop.phase);
                 matches!(
@@ -115,15 +115,20 @@ impl Node {
         } = held;
         match (waits_for, link) {
             (WaitsFor::Chain, _) if over => self.counters.refuse(Refused::Certificate),
-            (WaitsFor::Route, _) if over => {
+            (WaitsFor::Route(_), _) if over => {
                 self.fail_request(link, &envelope, &header, FailureCode::Offline);
+            }
+            // Where it came from, no link stands for it any more: its checks no longer hold.
+            (_, Some(link)) if self.routes.relation(link).is_none() => {
+                self.counters.refuse(Refused::Ingress);
             }
             (_, Some(link)) => {
                 let waited = self.now.tick.since(since);
                 envelope.hop.age_ms = envelope.hop.age_ms.saturating_add(waited);
                 self.pass_on(link, envelope, header);
             }
-            (_, None) => self.launch(envelope, header),
+            (WaitsFor::Route(release), None) => self.launch_when(envelope, header, release),
+            (WaitsFor::Chain, None) => self.launch(envelope, header),
         }
     }
 }

@@ -29,9 +29,6 @@ pub(crate) enum Unverified {
 
 impl Node {
     pub(crate) fn relay(&mut self, link: LinkId, envelope: Envelope, header: Header) {
-        if header.kind == Kind::Resolve && self.answer_for_child(&envelope, &header) {
-            return;
-        }
         let to = header.destination.scope();
         let phase = Some(envelope.hop.phase);
         let next = self.routes.next(&to, Some(link), phase, self.now.tick);
@@ -46,6 +43,9 @@ impl Node {
         } else {
             envelope
         };
+        if header.kind == Kind::Resolve && self.answer_for_child(&envelope, &header) {
+            return;
+        }
         let from = header.source.scope();
         let resource = Resource::Realm(&to);
         let now = self.wall();
@@ -70,7 +70,7 @@ impl Node {
                     Some(link),
                     envelope.clone(),
                     header.clone(),
-                    WaitsFor::Route,
+                    WaitsFor::Route(Release::Now),
                     until,
                 ) {
                     self.fail_request(Some(link), &envelope, &header, FailureCode::Overloaded);
@@ -140,13 +140,13 @@ impl Node {
             envelope.chain = Some(bytes);
         }
         let epoch = self.trust.epoch();
-        let known = self
-            .trust
-            .chain(&scope, now)
-            .filter(|chain| *chain.place() == header.source);
-        let Some(chain) = known.cloned() else {
+        let Some(chain) = self.trust.chain(&scope, now).cloned() else {
             return Err(Unverified::Unknown(Box::new(envelope)));
         };
+        if *chain.place() != header.source {
+            // Another realm or node stands there: a source that replaced it brings its chain.
+            return Err(Unverified::Wrong(Refused::Certificate));
+        }
         realm_crypto::verify_envelope(
             envelope,
             header.clone(),
@@ -274,7 +274,13 @@ impl Node {
                 }
             }
             Next::Wait { until } => {
-                if !self.hold(None, envelope.clone(), header, WaitsFor::Route, until) {
+                if !self.hold(
+                    None,
+                    envelope.clone(),
+                    header,
+                    WaitsFor::Route(release),
+                    until,
+                ) {
                     self.own_message_failed(&envelope, FailureCode::Overloaded);
                 }
             }
