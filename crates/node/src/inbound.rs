@@ -27,7 +27,7 @@ impl Node {
         match frame {
             Frame::Hello(hello) => self.handle_hello(id, hello),
             Frame::Bye(bye) => self.handle_bye(id, bye.detail.as_deref()),
-            Frame::Join(join) if !admitted => self.handle_join(id, join),
+            Frame::Join(join) => self.handle_join(id, join),
             Frame::Offer(offer) => self.handle_offer(id, offer),
             Frame::Accept(accept) => self.handle_accept(id, accept),
             Frame::Joined(joined) => self.handle_joined(id, &joined),
@@ -37,7 +37,6 @@ impl Node {
             Frame::Records(records) => self.handle_records(id, records),
             Frame::Renew(renew) => self.handle_renew(id, renew),
             Frame::NeedChain(_) => self.share_records(id),
-            Frame::Join(_) => self.counters.refuse(Refused::NotAdmitted),
         }
     }
 

@@ -50,6 +50,7 @@ impl Node {
         self.may_issue()?;
         let now = self.wall();
         self.drop_expired_tickets();
+        self.forget_a_used_ticket();
         if self.kin.tickets.len() >= limits::TICKETS {
             return Err(Refusal::Full {
                 what: "open tickets",
@@ -155,10 +156,9 @@ impl Node {
         if self.out.has_failed() {
             return Err(Refusal::StoreFailed);
         }
-        if self.skew_ms > limits::CLOCK_SKEW_MS {
-            return Err(Refusal::ClockSkew {
-                skew_ms: self.skew_ms,
-            });
+        let skew_ms = self.skew_ms();
+        if skew_ms > limits::CLOCK_SKEW_MS {
+            return Err(Refusal::ClockSkew { skew_ms });
         }
         if self.me.may_issue(self.wall()) {
             Ok(())
@@ -176,6 +176,20 @@ impl Node {
             .filter(|(_, held)| held.ticket.expires <= now);
         let expired: Vec<TicketId> = expired.map(|(id, _)| *id).collect();
         for id in expired {
+            self.kin.tickets.remove(&id);
+            self.delete(Table::Tickets, &ticket_row(&id));
+        }
+    }
+
+    /// Where there is no room, a ticket without uses left goes: its joiner can no longer repeat
+    /// the join.
+    fn forget_a_used_ticket(&mut self) {
+        if self.kin.tickets.len() < limits::TICKETS {
+            return;
+        }
+        let used = self.kin.tickets.iter().filter(|(_, held)| held.uses == 0);
+        let oldest = used.min_by_key(|(_, held)| held.ticket.expires);
+        if let Some(id) = oldest.map(|(id, _)| *id) {
             self.kin.tickets.remove(&id);
             self.delete(Table::Tickets, &ticket_row(&id));
         }
@@ -419,6 +433,10 @@ impl Node {
         self.routes.know_child(label.clone());
         self.use_ticket(ticket, child, &label);
         self.send_promise(link, &Frame::Joined(Joined { record: digest }));
+        if ticket.is_some() && self.routes.relation(link).is_some() {
+            // A join repeated: what was shared before, the child could not take.
+            self.share_records(link);
+        }
         true
     }
 

@@ -6,14 +6,14 @@ use realm_protocol::{
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
-    records::{ChildCert, Grant, Peering, Signed, TicketKind},
+    records::{ChildCert, Grant, Peering, Signed, Ticket, TicketKind},
 };
 use realm_router::{LinkId, Relation};
 
 use crate::{
     ControlId, Effect, JoinAsked, JoinedAs, Node, Refusal, Refused, Response,
     links::Dialled,
-    state::{self, ParentRecord, PeerRecord, standing},
+    state::{self, ParentRecord, PeerRecord, Target, standing},
 };
 impl Node {
     pub(crate) fn join(&mut self, id: ControlId, asked: JoinAsked) {
@@ -47,16 +47,25 @@ impl Node {
                 detail: "it is this realm's own".to_owned(),
             });
         }
-        match asked.ticket.kind {
+        match &asked.ticket.kind {
             TicketKind::Peer(_) if !self.me.is_root() => Err(Refusal::NotRoot {
                 scope: self.me.scope(),
             }),
             TicketKind::Peer(_) => Ok(()),
-            TicketKind::Child(_) => match self.bound_by() {
+            TicketKind::Child(label) => match self.bound_by() {
+                // A join whose end got lost may be repeated.
+                Some(_) if self.is_place(&asked.ticket, label) => Ok(()),
                 Some(what) => Err(Refusal::NotFree { what }),
                 None => Ok(()),
             },
         }
+    }
+
+    /// Whether a ticket is for the place that this realm has.
+    fn is_place(&self, ticket: &Ticket, label: &Label) -> bool {
+        let cert = self.kin.parent.as_ref();
+        let cert = cert.and_then(|parent| parent.child_cert.peek().ok());
+        cert.is_some_and(|cert| cert.parent == ticket.realm && cert.label == *label)
     }
 
     /// What keeps this realm from taking a new place.
@@ -77,6 +86,25 @@ impl Node {
         match self.dials.get(&dial)? {
             Dialled::Join(control, asked) => Some((*control, asked)),
             Dialled::Keep(_) => None,
+        }
+    }
+
+    /// Whether a link was dialled to join with.
+    pub(crate) fn is_joining(&self, link: LinkId) -> bool {
+        self.joining(link).is_some()
+    }
+
+    /// Dials a parent or peer that this side has written down, though the join was not finished:
+    /// the other side may have done so too.
+    pub(crate) fn keep_what_was_joined(&mut self, asked: &JoinAsked) {
+        match &asked.ticket.kind {
+            TicketKind::Child(label) if self.is_place(&asked.ticket, label) => {
+                self.schedule_redial(Target::Parent);
+            }
+            TicketKind::Peer(_) if self.kin.peers.contains_key(&asked.ticket.root) => {
+                self.schedule_redial(Target::Peer(asked.ticket.root));
+            }
+            _ => {}
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Link {
     /// Who that is, once a Hello has shown it.
     pub(crate) chain: Option<VerifiedChain>,
     pub(crate) admitted: bool,
+    /// How far its clock was from this one's when last heard of, milliseconds.
+    pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
     pub(crate) last_sent: Tick,
     pub(crate) bucket: TokenBucket,
@@ -67,6 +69,7 @@ impl Node {
             dial,
             chain: None,
             admitted: false,
+            skew_ms: 0,
             last_heard: self.now.tick,
             last_sent: self.now.tick,
             bucket: TokenBucket::new(u64::from(rate), u64::from(burst), self.now.tick),
@@ -130,7 +133,10 @@ impl Node {
     fn dial_is_over(&mut self, dial: DialId, detail: &str) {
         match self.dials.remove(&dial) {
             Some(Dialled::Keep(target)) => self.schedule_redial(target),
-            Some(Dialled::Join(control, _)) => self.join_failed(control, detail),
+            Some(Dialled::Join(control, asked)) => {
+                self.join_failed(control, detail);
+                self.keep_what_was_joined(&asked);
+            }
             None => {}
         }
     }
@@ -193,7 +199,7 @@ impl Node {
             self.counters.refuse(Refused::Version);
             return self.close(id, None, "no wire version in common");
         }
-        self.note_clock(hello.clock);
+        self.note_clock(id, hello.clock);
         if self.links.get(&id).is_none_or(|link| link.admitted) {
             return self.counters.refuse(Refused::NotAdmitted);
         }
@@ -226,6 +232,10 @@ impl Node {
         };
         link.their_records = Some(hello.records);
         link.chain = Some(chain.clone());
+        if self.is_joining(id) {
+            // Also where they know each other already: a join may be repeated.
+            return self.ask_to_join(id);
+        }
         match self.relation_to(&chain) {
             Some(relation) => self.admit(id, relation, chain),
             None => self.meet_stranger(id),
@@ -300,14 +310,9 @@ impl Node {
         self.calls_gained_link();
     }
 
-    /// A realm that is not known: it may join, or the link was dialled to join with.
+    /// A realm that is not known: it may join, if it was not this side that dialled.
     fn meet_stranger(&mut self, id: LinkId) {
-        let dial = self.links.get(&id).and_then(|link| link.dial);
-        let joining =
-            dial.is_some_and(|dial| matches!(self.dials.get(&dial), Some(Dialled::Join(..))));
-        if joining {
-            self.ask_to_join(id);
-        } else if dial.is_some() {
+        if self.links.get(&id).is_some_and(|link| link.dial.is_some()) {
             self.close(id, None, "not the realm that was dialled");
         }
     }
@@ -351,17 +356,29 @@ impl Node {
     }
 
     pub(crate) fn handle_beat(&mut self, id: LinkId, beat: &Beat) {
-        self.note_clock(beat.clock);
+        self.note_clock(id, beat.clock);
         if let Some(link) = self.links.get_mut(&id) {
             link.their_records = Some(beat.records);
         }
         self.compare_records(id);
     }
 
-    fn note_clock(&mut self, theirs: realm_protocol::Timestamp) {
+    fn note_clock(&mut self, id: LinkId, theirs: realm_protocol::Timestamp) {
         let mine = self.wall();
-        let skew = mine.since(theirs).max(theirs.since(mine));
-        self.skew_ms = self.skew_ms.max(skew);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.skew_ms = mine.since(theirs).max(theirs.since(mine));
+        }
+    }
+
+    /// Largest difference to the clock of the parent or a peer, milliseconds. Children follow
+    /// this realm's clock, and strangers have no say.
+    pub(crate) fn skew_ms(&self) -> u64 {
+        let above = |id| {
+            let relation = self.routes.relation(id);
+            matches!(relation, Some(Relation::Parent | Relation::Peer(_)))
+        };
+        let links = self.links.iter().filter(|(id, _)| above(**id));
+        links.map(|(_, link)| link.skew_ms).max().unwrap_or(0)
     }
 
     /// Whose records are shared on a link: everybody's downward, one's own subtree's elsewhere.

@@ -59,8 +59,6 @@ pub struct Node {
     pub(crate) now: Now,
     /// Wall clock and tick when the clocks were last compared.
     pub(crate) clock_check: Now,
-    /// Largest difference to a neighbour's clock seen in this upkeep round, milliseconds.
-    pub(crate) skew_ms: u64,
     pub(crate) clock_jumps: u64,
     /// Places that have been sent this realm's chain since it last changed.
     pub(crate) introduced: BTreeSet<Scope>,
@@ -103,7 +101,6 @@ impl Node {
             rng: ChaCha20Rng::from_seed(seed),
             now,
             clock_check: now,
-            skew_ms: 0,
             clock_jumps: 0,
             introduced: BTreeSet::new(),
             stopping: false,
