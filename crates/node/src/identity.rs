@@ -33,6 +33,7 @@ pub(crate) struct Identity {
 pub(crate) struct HeldKem {
     pub(crate) key: KemKey,
     pub(crate) record: Signed<KemRecord>,
+    pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) erased: Timestamp,
 }
@@ -200,6 +201,7 @@ impl Identity {
         self.kem.entry(id).or_insert(HeldKem {
             key,
             record,
+            not_before: from,
             not_after,
             erased,
         })
@@ -213,14 +215,20 @@ impl Identity {
         self.kem.get(&id).map(|held| &held.key)
     }
 
-    /// Until when bodies can be sealed to the newest key.
-    pub(crate) fn kem_until(&self) -> Option<Timestamp> {
-        self.kem.values().map(|held| held.not_after).max()
+    /// Until when bodies can be sealed to the newest key that is valid now.
+    pub(crate) fn kem_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let begun = self.kem.values().filter(|held| held.not_before <= now);
+        begun.map(|held| held.not_after).max()
     }
 
-    /// Forgets the keys whose grace is over, and says which.
+    /// Forgets the keys whose grace is over, and those made under a clock that was ahead; says
+    /// which.
     pub(crate) fn erase_kem(&mut self, now: Timestamp) -> Vec<KeyId> {
-        let over = self.kem.iter().filter(|(_, held)| held.erased <= now);
+        let soon = now.plus(limits::CLOCK_SKEW_MS);
+        let over = self
+            .kem
+            .iter()
+            .filter(|(_, held)| held.erased <= now || held.not_before > soon);
         let over: Vec<KeyId> = over.map(|(id, _)| *id).collect();
         for id in &over {
             self.kem.remove(id);

@@ -9,6 +9,7 @@ use realm_protocol::{
     RealmId, Timestamp,
     cbor::Wire,
     journal::{Change, Run, Status, Table},
+    limits,
     records::{NodeCert, Signed},
 };
 
@@ -35,6 +36,7 @@ impl Node {
         self.recover_kin(&rows);
         self.recover_policies(&rows);
         self.recover_loops(&rows);
+        let founded = self.me.realm_record().is_some();
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);
         } else {
@@ -47,7 +49,8 @@ impl Node {
             self.put(Table::Standing, standing::REALM_RECORD, record);
         }
         self.routes.set_place(self.me.scope());
-        if self.rules.documents().is_empty() {
+        // Only once: an owner who removes them wants everything denied.
+        if !founded {
             self.renew_default_policies();
         }
         self.rules.set_ancestors(self.me.path().depth());
@@ -168,19 +171,27 @@ impl Node {
     }
 
     fn recover_memory(&mut self, rows: &Rows) {
+        let clock = one::<Timestamp>(rows, Table::Standing, standing::CLOCK).unwrap_or_default();
+        self.note_clock_reached();
+        if clock.since(self.now.wall) > limits::CLOCK_SKEW_MS {
+            // Ids that had expired by that clock are forgotten, and their messages have not by
+            // this one.
+            tracing::warn!("the wall clock was set back: sealed messages start anew");
+            return self.forget_messages(rows);
+        }
         let replay = raw(rows, Table::Replay).filter_map(|(key, root)| {
             let (expires, id) = read_replay_row(key)?;
             let root = RealmId::try_from(root.as_slice()).ok()?;
             Some((id, root, expires))
         });
-        self.replay
-            .load(Timestamp::default(), replay.collect::<Vec<_>>());
+        self.replay.load(clock, replay.collect::<Vec<_>>());
         for (_, stored) in all::<StoredKem>(rows, Table::Kem) {
             let Ok(record) = stored.record.peek() else {
                 continue;
             };
             self.me.hold_kem(HeldKem {
                 key: KemKey::from_secret(stored.secret),
+                not_before: record.not_before,
                 not_after: record.not_after,
                 record: stored.record,
                 erased: stored.erased,
@@ -195,14 +206,25 @@ impl Node {
     /// A restored realm has no replay memory it can trust: it forgets its KEM keys, so that what
     /// was sealed before is sealed again, and serves under a later epoch.
     fn forget_what_a_backup_cannot_know(&mut self, rows: &Rows) {
+        self.forget_messages(rows);
+        let record = state::write(self.me.serve_from_here(self.now.wall));
+        self.put(Table::Standing, standing::REALM_RECORD, record);
+    }
+
+    /// Without the keys that earlier messages are sealed to, none of them can come again.
+    fn forget_messages(&mut self, rows: &Rows) {
         for table in [Table::Kem, Table::Replay] {
             let keys: Vec<Vec<u8>> = raw(rows, table).map(|(key, _)| key.clone()).collect();
             for key in keys {
                 self.delete(table, &key);
             }
         }
-        let record = state::write(self.me.serve_from_here(self.now.wall));
-        self.put(Table::Standing, standing::REALM_RECORD, record);
+    }
+
+    /// Writes down how far the wall clock has come, for ids that expire by it.
+    pub(crate) fn note_clock_reached(&mut self) {
+        let now = state::write(&self.now.wall);
+        self.put(Table::Standing, standing::CLOCK, now);
     }
 
     /// Runs that had not ended when the process did are ended, with their reason.

@@ -17,6 +17,7 @@ pub(crate) mod standing {
     pub(crate) const REALM_RECORD: &[u8] = b"realm-record";
     pub(crate) const SERIAL: &[u8] = b"serial";
     pub(crate) const POLICY: &[u8] = b"policy";
+    pub(crate) const CLOCK: &[u8] = b"clock";
 }
 
 /// Writes a record behind its version.

@@ -21,16 +21,23 @@ impl Node {
     pub(crate) fn upkeep(&mut self) {
         self.timers.set(Timer::Upkeep, self.now.tick.plus(EVERY_MS));
         self.check_clock();
-        self.skew_ms = 0;
         self.drop_expired_tickets();
-        self.replay.purge(self.now.wall);
+        if self.replay.purge(self.now.wall) > 0 {
+            self.note_clock_reached();
+        }
         let mut changed = self.renew_node_cert();
         changed |= self.rotate_kem();
-        if changed || self.me.chain().is_none() {
+        if changed || self.stands_again() {
             self.chain_changed();
         }
         self.renew_child_cert();
         self.drop_expired_peerings();
+    }
+
+    /// Whether this realm's own chain stands that did not before.
+    fn stands_again(&mut self) -> bool {
+        let now = self.wall();
+        self.me.chain().is_none() && self.me.rebuild(now).is_ok() && self.me.chain().is_some()
     }
 
     /// Compares how far the two clocks have moved since the last look.
@@ -48,10 +55,10 @@ impl Node {
     /// Signs a new node certificate in time, where the realm key is on this machine.
     fn renew_node_cert(&mut self) -> bool {
         let now = self.wall();
-        let due = self
-            .me
-            .node_cert_times()
-            .is_none_or(|(not_before, _)| now.since(not_before) >= limits::NODE_WARN_MS);
+        let due = self.me.node_cert_times().is_none_or(|(not_before, _)| {
+            let ahead = not_before.since(now) > limits::CLOCK_SKEW_MS;
+            ahead || now.since(not_before) >= limits::NODE_WARN_MS
+        });
         if !due {
             return false;
         }
@@ -69,7 +76,7 @@ impl Node {
         for id in self.me.erase_kem(now) {
             self.delete(Table::Kem, id.as_bytes());
         }
-        let until = self.me.kem_until();
+        let until = self.me.kem_until(now);
         if until.is_some_and(|until| now.plus(KEM_OVERLAP_MS) < until) {
             return false;
         }
