@@ -321,8 +321,17 @@ impl Node {
             name: path.to_string(),
         };
         let label = label.ok_or_else(not_found)?;
-        let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
+        if !self.kin.children.contains_key(&label) {
+            return Err(not_found());
+        }
         self.may_issue()?;
+        if self.trust.serials(self.me.realm()).len() >= limits::REVOCATIONS {
+            return Err(Refusal::Full {
+                what: "revoked certificates",
+                limit: limits::REVOCATIONS,
+            });
+        }
+        let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
         self.delete(Table::Children, label.as_str().as_bytes());
         self.routes.forget_child(&label);
         if let Ok(path) = self.me.path().child(label) {
