@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod config;
+mod denials;
 mod events;
 mod extract;
 mod invoke;
@@ -11,6 +12,7 @@ mod metrics;
 pub(crate) mod openapi;
 mod peers;
 mod policy;
+mod policy_test;
 mod problem;
 mod realms;
 mod runs;
@@ -101,6 +103,6 @@ fn permissions() -> Router<Arc<Daemon>> {
         .route(routes::DISALLOW, post(policy::disallow))
         .route(routes::POLICIES, get(policy::list))
         .route(routes::POLICY_CHECK, post(policy::check))
-        .route(routes::POLICY_TEST, post(policy::test))
-        .route(routes::DENIAL, get(policy::denial))
+        .route(routes::POLICY_TEST, post(policy_test::test))
+        .route(routes::DENIAL, get(denials::denial))
 }

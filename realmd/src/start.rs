@@ -190,6 +190,7 @@ impl Starting {
             }
         })?;
         let recovered = recover::recover(&store).map_err(StartError::Recover)?;
+        listen::refuse_taken(&config.listen)?;
         let net = realm_net::start(realm_net::Config {
             seed: keys.node.seed(),
             listen: config.listen.clone(),

@@ -1,5 +1,10 @@
 //! The commands that need no daemon, as a person runs them.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,

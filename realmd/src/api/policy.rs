@@ -2,28 +2,22 @@
 
 use realm_client::{
     api::{
-        AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, Page, PolicyCase,
-        PolicyCaseResult, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
-        Problem,
+        AllowRequest, Allowed, DisallowRequest, Disallowed, Page, PolicyChecked, PolicyText,
+        PolicyView, Problem,
     },
     catalogue::Code,
 };
 use realm_node::{AllowAsked, Node, Refusal, Request, Response};
-use realm_policy::{
-    Action, Allow, AskedResource, Decision, Level, Suggestion, allow_policy, suggest,
-};
-use realm_protocol::{LoopAddress, RealmName, Scope, Timestamp};
+use realm_policy::{Action, Allow, allow_policy};
+use realm_protocol::{RealmName, Timestamp};
 
 use super::{
     Answer, Shared,
-    extract::{Body, Segment, invalid},
+    extract::{Body, invalid},
     invoke::unexpected,
     problem::{Fail, policy_faults},
     views::{realm_name, short, time},
 };
-
-/// Questions in one request.
-const CASES: usize = 1_000;
 
 pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> Answer<Allowed> {
     let AllowRequest {
@@ -267,195 +261,7 @@ fn count(text: &str) -> u64 {
     count
 }
 
-pub(super) async fn test(daemon: Shared, Body(request): Body<PolicyCases>) -> Answer<PolicyTested> {
-    let cases = request.cases;
-    if cases.len() > CASES {
-        return Err(invalid(&format!("at most {CASES} cases at once")));
-    }
-    let mut questions = Vec::new();
-    for case in cases {
-        questions.push((Question::read(&case)?, case));
-    }
-    let now = daemon.clock.now().wall;
-    let look = move |node: &Node| {
-        let answered = questions
-            .into_iter()
-            .map(|(question, case)| answer(node, &question, case, now));
-        answered.collect::<Result<Vec<_>, Refusal>>()
-    };
-    let results = daemon.handle.read(look).await??;
-    let passed = results.iter().filter(|result| result.ok).count() as u64;
-    Ok(axum::Json(PolicyTested {
-        passed,
-        failed: results.len() as u64 - passed,
-        results,
-    }))
-}
-
-/// A case's names, read.
-struct Question {
-    principal: RealmName,
-    action: Action,
-    resource: Named,
-}
-
-enum Named {
-    Loop(LoopAddress),
-    Realm(RealmName),
-}
-
-impl Question {
-    /// A bare word is a loop of this realm where loops are meant, and a realm otherwise.
-    fn read(case: &PolicyCase) -> Result<Self, Fail> {
-        let action = parse_action(&case.action)?;
-        let is_loop = case.resource.contains('@') || action == Action::Invoke;
-        let resource = if is_loop {
-            let address = case.resource.parse();
-            Named::Loop(
-                address
-                    .map_err(|error| invalid(&format!("`{}`: {error}", short(&case.resource))))?,
-            )
-        } else {
-            Named::Realm(realm_name(&case.resource)?)
-        };
-        Ok(Self {
-            principal: realm_name(&case.principal)?,
-            action,
-            resource,
-        })
-    }
-}
-
-fn answer(
-    node: &Node,
-    question: &Question,
-    case: PolicyCase,
-    now: Timestamp,
-) -> Result<PolicyCaseResult, Refusal> {
-    let principal = node.resolve_name(&question.principal)?;
-    let resource = match &question.resource {
-        Named::Realm(name) => AskedResource::Realm(node.resolve_name(name)?),
-        Named::Loop(address) => AskedResource::Loop {
-            owner: match &address.realm {
-                Some(realm) => node.resolve_name(realm)?,
-                None => node.standing().scope,
-            },
-            id: address.loop_id.clone(),
-        },
-    };
-    let decision = node.policy_decide(&realm_policy::Request {
-        action: question.action,
-        principal: &principal,
-        resource: resource.as_resource(),
-        answer: false,
-        now,
-    });
-    let (got, level, determining) = match decision {
-        Decision::Permitted(_) => (Expectation::Permit, None, Vec::new()),
-        Decision::Denied(denial) => {
-            let level = level_name(node, &denial.level);
-            (Expectation::Deny, Some(level), denial.determining)
-        }
-    };
-    Ok(PolicyCaseResult {
-        ok: got == case.expect,
-        case,
-        got,
-        level,
-        determining,
-    })
-}
-
-pub(super) async fn denial(daemon: Shared, Segment(reference): Segment) -> Answer<Denial> {
-    let wanted = reference.clone();
-    let look = move |node: &Node| {
-        node.denial(&wanted)
-            .map(|denial| explain(node, &wanted, denial))
-    };
-    let found = daemon.handle.read(look).await?;
-    found.map(axum::Json).ok_or_else(|| {
-        let detail = format!("no denial `{}` was made here", short(&reference));
-        Problem::new(Code::DenialUnknown, detail)
-            .with_hint("ask the realm that denied: its name stands beside the reference")
-            .into()
-    })
-}
-
-fn explain(node: &Node, reference: &str, denial: &realm_policy::Denial) -> Denial {
-    Denial {
-        reference: reference.to_owned(),
-        at: time(denial.request.now),
-        caller: node.name_of(&denial.request.principal),
-        action: denial.request.action.to_string(),
-        resource: match &denial.request.resource {
-            AskedResource::Realm(scope) => node.name_of(scope),
-            AskedResource::Loop { owner, id } => format!("{id}@{}", node.name_of(owner)),
-        },
-        level: level_name(node, &denial.level),
-        determining: denial.determining.clone(),
-        errors: denial.errors.clone(),
-        suggestion: suggest(denial).map(|suggestion| command(node, &suggestion)),
-    }
-}
-
-/// The command that would permit it, and where to run it if not here.
-fn command(node: &Node, suggestion: &Suggestion) -> String {
-    let command = if let Some(policy) = suggestion.disallow.first() {
-        format!("realmctl disallow {policy}")
-    } else {
-        let caller = node.name_of(&suggestion.caller);
-        let own = suggestion.at == Level::Own || suggestion.owner == deciding(node, suggestion);
-        let target = if own {
-            quoted(&suggestion.pattern)
-        } else {
-            quoted(&format!(
-                "{}@{}",
-                suggestion.pattern,
-                node.name_of(&suggestion.owner)
-            ))
-        };
-        format!("realmctl allow {caller} {} {target}", suggestion.action)
-    };
-    match &suggestion.at {
-        Level::Ceiling { scope, .. } => format!("{command}   # at {}", node.name_of(scope)),
-        Level::Own | Level::Missing { .. } => command,
-    }
-}
-
-/// The realm whose level denied.
-fn deciding(node: &Node, suggestion: &Suggestion) -> Scope {
-    match &suggestion.at {
-        Level::Ceiling { scope, .. } => scope.clone(),
-        Level::Own | Level::Missing { .. } => node.standing().scope,
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    if word.contains('*') {
-        format!("'{word}'")
-    } else {
-        word.to_owned()
-    }
-}
-
-fn level_name(node: &Node, level: &Level) -> String {
-    match level {
-        Level::Own => "own".to_owned(),
-        Level::Ceiling { scope, .. } => node.name_of(scope),
-        Level::Missing { depth } => {
-            let own = node.standing().scope;
-            let mut path = own.path.clone();
-            while path.depth() > *depth {
-                let Some(above) = path.parent() else { break };
-                path = above;
-            }
-            node.name_of(&Scope { path, ..own })
-        }
-    }
-}
-
-fn parse_action(text: &str) -> Result<Action, Fail> {
+pub(super) fn parse_action(text: &str) -> Result<Action, Fail> {
     text.parse()
         .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
 }

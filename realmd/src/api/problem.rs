@@ -138,7 +138,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
             "no other tree is known here yet: realmctl join TICKET".to_owned()
         }
         Refusal::UnknownPetname { known, .. } => {
-            let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+            let known: Vec<&str> = known.iter().map(realm_protocol::Label::as_str).collect();
             format!("known here: {}", known.join(", "))
         }
         Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),

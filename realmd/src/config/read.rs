@@ -57,7 +57,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn table(&mut self, table: &Table, prefix: &str) {
-        for (name, item) in table.iter() {
+        for (name, item) in table {
             let span = table.key(name).and_then(toml_edit::Key::span);
             self.item(&dotted(prefix, name), item, span);
         }

@@ -245,7 +245,7 @@ pub(super) fn ports(daemon: &Daemon, listening: usize) -> Vec<Check> {
     let served = operations
         .get("paths")
         .and_then(serde_json::Value::as_object)
-        .map_or(0, |p| p.len());
+        .map_or(0, serde_json::Map::len);
     let socket = daemon.home.socket().display().to_string();
     vec![
         check,

@@ -82,9 +82,9 @@ impl BackendCalls {
     /// Gives a call that has ended, if there is one.
     pub(crate) fn try_next(&mut self) -> Option<Done> {
         loop {
-            match self.tasks.try_join_next()? {
-                Ok(done) => return Some(done),
-                Err(_) => {}
+            // A cancelled call is passed over.
+            if let Ok(done) = self.tasks.try_join_next()? {
+                return Some(done);
             }
         }
     }

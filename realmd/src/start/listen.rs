@@ -1,8 +1,12 @@
 //! Waiting for the first address that is listened on.
 
-use std::time::Duration;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    time::Duration,
+};
 
-use realm_net::{Event, Multiaddr, Net};
+use realm_net::{Event, ListenError, Multiaddr, Net};
 use tokio::sync::mpsc;
 
 use super::error::StartError;
@@ -35,4 +39,37 @@ pub(super) async fn first(
         }
     }
     Ok(net.addresses())
+}
+
+/// Refuses an address that another program listens on. The transport binds with `SO_REUSEPORT`,
+/// under which two programs would share the port's connections at random.
+pub(super) fn refuse_taken(configured: &[Multiaddr]) -> Result<(), StartError> {
+    for address in configured {
+        let Some(socket) = socket_address(address).filter(|socket| socket.port() != 0) else {
+            continue;
+        };
+        match TcpListener::bind(socket) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let address = address.clone();
+                let source = ListenError::Io(error);
+                return Err(StartError::Listen { address, source });
+            }
+            // Whatever else is wrong with it, the transport says.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The socket address of `/ip4/…/tcp/…` or `/ip6/…/tcp/…`.
+fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let text = address.to_string();
+    let parts: Vec<&str> = text.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["ip4" | "ip6", ip, "tcp", port, ..] => Some(SocketAddr::new(
+            ip.parse::<IpAddr>().ok()?,
+            port.parse().ok()?,
+        )),
+        _ => None,
+    }
 }
