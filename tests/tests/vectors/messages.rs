@@ -1,0 +1,222 @@
+//! What stands in bodies.
+
+use realm_executor::canonical_json;
+use realm_protocol::{
+    CallId, Digest, RunId,
+    cbor::{self, Blob, Value, Wire},
+    message::{
+        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Plaintext, PolicyUse,
+        Resolve, Resolved, TraceParent,
+    },
+};
+use serde_json::json;
+
+use super::{
+    book::{Book, Case, Subject, hex},
+    raw::{Raw, with},
+    tree::{NOW, world},
+};
+
+pub(super) const SUBJECT: Subject = Subject {
+    name: "messages",
+    make,
+    judge,
+};
+
+fn judge(case: &Case) -> Result<(), String> {
+    match case.text("message") {
+        "Plaintext" => read::<Plaintext>(case),
+        "Resolve" => read::<Resolve>(case),
+        "Resolved" => read::<Resolved>(case),
+        "Call" => read::<Call>(case),
+        "Result" => read::<CallResult>(case),
+        "Cancel" => read::<Cancel>(case),
+        "Contracts question" => read::<ContractsAsked>(case),
+        "Contracts answer" => read::<ContractsGiven>(case),
+        "contract digest" => digest(case),
+        other => panic!("no message {other}"),
+    }
+}
+
+fn read<T: Wire>(case: &Case) -> Result<(), String> {
+    let bytes = case.bytes("hex");
+    let message: T = cbor::decode(&bytes).map_err(|error| error.to_string())?;
+    assert_eq!(cbor::encode(&message), bytes);
+    Ok(())
+}
+
+fn digest(case: &Case) -> Result<(), String> {
+    let contract = json!({
+        "effects": case.text("effects"), "input": case.value("input"),
+        "output": case.value("output"),
+    });
+    let text = canonical_json(&contract);
+    assert_eq!(text, case.text("text"));
+    assert_eq!(
+        Digest::of(&[text.as_bytes()]).as_bytes(),
+        &case.array("digest")
+    );
+    Ok(())
+}
+
+pub(super) fn call() -> Call {
+    Call {
+        loop_id: "risk-classify".parse().unwrap(),
+        version: None,
+        contract: None,
+        input: Blob(br#"{"age":61}"#.to_vec()),
+        key: Digest::of(&[b"key"]),
+        key_created: NOW,
+        timeout_ms: 60_000,
+        depth: 1,
+        caller: None,
+        parent: None,
+    }
+}
+
+pub(super) fn result() -> CallResult {
+    CallResult {
+        output: Blob(br#"{"risk":"low"}"#.to_vec()),
+        run: RunId::at(NOW, [1; 10]),
+        contract: Digest::of(&[b"contract"]),
+        version: "1.2.0".to_owned(),
+        output_schema: Blob(b"true".to_vec()),
+        duration_ms: 12,
+        policies: Vec::new(),
+        replayed: false,
+        hops: 3,
+    }
+}
+
+fn contract() -> Contract {
+    Contract {
+        loop_id: "risk-classify".parse().unwrap(),
+        version: "1.2.0".to_owned(),
+        digest: Digest::of(&[b"contract"]),
+        description: Some("Says how high a risk is".to_owned()),
+        input_schema: Some(Blob(b"true".to_vec())),
+        output_schema: Some(Blob(b"true".to_vec())),
+        effects: "idempotent".to_owned(),
+        kind: "prompt".to_owned(),
+    }
+}
+
+fn make(book: &mut Book) {
+    book.about(
+        "Bodies by `hex` and the `message` they are read as. A contract digest has the `effects`, \
+         the schemas `input` and `output`, the `text` that is hashed and its `digest`.",
+    );
+    let world = world();
+    let full = Call {
+        version: Some("1.2.0".to_owned()),
+        contract: Some(Digest::of(&[b"contract"])),
+        caller: Some("ann".to_owned()),
+        parent: Some(TraceParent {
+            run: RunId::at(NOW, [1; 10]),
+            frame: CallId::new([2; 16]),
+        }),
+        ..call()
+    };
+    let used = CallResult {
+        policies: vec![PolicyUse {
+            realm: world.acme.id,
+            number: 4,
+        }],
+        replayed: true,
+        ..result()
+    };
+    let plaintext = Plaintext {
+        source: world.health.id,
+        destination: None,
+        id: realm_protocol::MessageId::new([1; 16]),
+        content: Blob(cbor::encode(&Resolve { known: None })),
+        padding: None,
+    };
+    one(book, "Plaintext", "a plaintext", &plaintext, &[1, 4]);
+    one(book, "Resolve", "a resolve", &Resolve { known: None }, &[0]);
+    let known = Resolve {
+        known: Some(Digest::of(&[b"chain"])),
+    };
+    one(book, "Resolve", "a resolve by who knows", &known, &[0]);
+    let resolved = Resolved {
+        chain: world.health.chain(),
+        revocations: vec![world.health.revocations(&[3])],
+    };
+    one(book, "Resolved", "a resolved", &resolved, &[]);
+    one(book, "Call", "a call", &call(), &[]);
+    one(book, "Call", "a call that says all", &full, &[1, 2, 8, 9]);
+    one(book, "Result", "a result", &result(), &[]);
+    one(book, "Result", "a result given again", &used, &[]);
+    one(book, "Cancel", "a cancel", &Cancel { reason: None }, &[0]);
+    let reason = Cancel {
+        reason: Some("no longer needed".to_owned()),
+    };
+    one(book, "Cancel", "a cancel with a reason", &reason, &[0]);
+    let asked = ContractsAsked {
+        loop_id: Some("risk-classify".parse().unwrap()),
+        after: None,
+    };
+    one(
+        book,
+        "Contracts question",
+        "a question for a contract",
+        &asked,
+        &[0, 1],
+    );
+    let given = ContractsGiven {
+        contracts: vec![contract()],
+        more: true,
+    };
+    one(book, "Contracts answer", "a contract", &given, &[]);
+    digests(book);
+}
+
+/// A body, and what becomes of it when a key is wrong, missing or unknown.
+fn one<T: Wire>(book: &mut Book, message: &str, name: &str, value: &T, optional: &[u64]) {
+    let bytes = cbor::encode(value);
+    let fields = |bytes: Vec<u8>| json!({"message": message, "hex": hex(bytes)});
+    book.valid(name, "MSG-1", fields(bytes.clone()));
+    let later = with(&bytes, 63, Some(0.into()));
+    book.invalid(&format!("{name} with key 63"), "MSG-1", fields(later));
+    let Raw(Value::Map(entries)) = cbor::decode(&bytes).unwrap() else {
+        panic!("a body is a map");
+    };
+    for (key, value) in entries {
+        let key = u64::try_from(key.as_integer().unwrap()).unwrap();
+        let wrong = if value.is_bool() {
+            0.into()
+        } else {
+            Value::Bool(true)
+        };
+        let changed = fields(with(&bytes, key, Some(wrong)));
+        let label = format!("{name} with another type under key {key}");
+        book.invalid(&label, "MSG-1 CBOR-15", changed);
+        if !optional.contains(&key) {
+            let without = fields(with(&bytes, key, None));
+            book.invalid(
+                &format!("{name} without key {key}"),
+                "MSG-1 CBOR-15",
+                without,
+            );
+        }
+    }
+}
+
+fn digests(book: &mut Book) {
+    let object = json!({
+        "type": "object", "required": ["b", "a"],
+        "properties": {"b": {"type": "string", "minLength": 1}, "a": {"const": "é\n"}},
+    });
+    for (name, effects, input, output) in [
+        ("a contract of anything", "none", json!(true), json!({})),
+        ("a contract of objects", "once", object.clone(), object),
+    ] {
+        let text = canonical_json(&json!({"effects": effects, "input": input, "output": output}));
+        let digest = Digest::of(&[text.as_bytes()]);
+        let fields = json!({
+            "message": "contract digest", "effects": effects, "input": input, "output": output,
+            "text": text, "digest": hex(digest.as_bytes()),
+        });
+        book.valid(name, "CONTRACT-1", fields);
+    }
+}

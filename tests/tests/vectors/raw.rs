@@ -1,0 +1,34 @@
+//! CBOR as it stands, for values that no type would write.
+
+use realm_protocol::cbor::{self, CborError, Value, Wire};
+
+/// Any value.
+pub(super) struct Raw(pub(super) Value);
+
+impl Wire for Raw {
+    fn to_value(&self) -> Value {
+        self.0.clone()
+    }
+
+    fn from_value(value: Value) -> Result<Self, CborError> {
+        Ok(Self(value))
+    }
+}
+
+/// Bytes of a map with one key set, or left out.
+pub(super) fn with(bytes: &[u8], key: u64, value: Option<Value>) -> Vec<u8> {
+    edit(bytes, |map| {
+        map.retain(|(held, _)| *held != Value::from(key));
+        if let Some(value) = value {
+            map.push((Value::from(key), value));
+        }
+        map.sort_by_key(|(key, _)| u64::try_from(key.as_integer().unwrap()).unwrap());
+    })
+}
+
+/// Bytes of a map after an edit of its entries.
+pub(super) fn edit(bytes: &[u8], edit: impl FnOnce(&mut Vec<(Value, Value)>)) -> Vec<u8> {
+    let mut map = cbor::decode::<Raw>(bytes).unwrap().0.into_map().unwrap();
+    edit(&mut map);
+    cbor::encode(&Raw(Value::Map(map)))
+}
