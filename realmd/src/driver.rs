@@ -121,6 +121,9 @@ impl Driver {
             self.take(wake, &inlets);
             self.drain(&mut inlets);
         }
+        if self.failed.is_some() {
+            self.asked.store_failed(&self.node);
+        }
         let Self { net, failed, .. } = self;
         net.stop().await;
         failed.map_or(Ended::Stopped, Ended::StoreFailed)

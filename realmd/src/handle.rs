@@ -14,6 +14,8 @@ pub(crate) enum Order {
     Ask(Request, Reply<Response>),
     /// Call a loop, and answer when the run is durable, or ended before.
     Begin(InvokeAsked, Reply<Begun>),
+    /// Answer when everything recorded so far is durable.
+    Settle(oneshot::Sender<()>),
     /// Look at the node.
     Read(Box<dyn FnOnce(&Node) + Send>),
     /// Tickets name these addresses first from now on.
@@ -75,6 +77,14 @@ impl Handle {
         let (reply, answer) = looking(look);
         self.give(Order::Begin(asked, reply)).await?;
         answer.await.map_err(|_| Gone)
+    }
+
+    /// Waits until the store holds everything that happened so far: 50 ms at most, as the traces
+    /// of what was answered may trail by as much.
+    pub(crate) async fn settled(&self) -> Result<(), Gone> {
+        let (reply, settled) = oneshot::channel();
+        self.give(Order::Settle(reply)).await?;
+        settled.await.map_err(|_| Gone)
     }
 
     /// Looks at the node inside the loop. `look` must be quick.

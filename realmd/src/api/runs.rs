@@ -63,6 +63,7 @@ pub(super) async fn list(
         before: cursor.map(|cursor| run_id(&cursor)).transpose()?,
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
     };
+    daemon.handle.settled().await?;
     let page = blocking(&daemon, move |store| store.runs(&query)).await?;
     let next = page.next.map(|run| run.to_string());
     let items = page.items;
@@ -83,6 +84,7 @@ async fn stored_peer(daemon: &Daemon, name: &str) -> Result<String, Fail> {
 }
 
 pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<RunDetail> {
+    daemon.handle.settled().await?;
     let run = found(&daemon, run_id(&id)?).await?;
     let events = all_events(&daemon, run.id).await?;
     Ok(axum::Json(
@@ -94,6 +96,7 @@ pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<RunDeta
 }
 
 pub(super) async fn trace(daemon: Shared, Segment(id): Segment) -> Answer<Trace> {
+    daemon.handle.settled().await?;
     let run = found(&daemon, run_id(&id)?).await?;
     let events = all_events(&daemon, run.id).await?;
     let trace = daemon.handle.read(move |node| Trace {

@@ -21,6 +21,7 @@ use super::{
 const DEPTH: usize = 64;
 
 pub(super) async fn tree(daemon: Shared, Segment(id): Segment) -> Answer<Frame> {
+    daemon.handle.settled().await?;
     let run = found(&daemon, run_id(&id)?).await?;
     let events = all_events(&daemon, run.id).await?;
     let frame = daemon.handle.read(move |node| {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::{ControlId, Input, Node, Request, Response};
+use realm_node::{ControlId, Input, Node, Refusal, Request, Response};
 use realm_protocol::journal::{Change, Direction, Entry, JournalSeq, Run, Status};
+
+use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::handle::{Begun, Order, Reply};
@@ -17,6 +19,10 @@ pub(crate) struct Asked {
     beginning: Option<ControlId>,
     /// Detached calls whose run is recorded and not yet durable, in journal order.
     recorded: VecDeque<(JournalSeq, Box<Run>, Reply<Begun>)>,
+    /// The last entry of the journal.
+    last: JournalSeq,
+    /// Who waits until an entry is durable, in journal order.
+    settling: VecDeque<(JournalSeq, oneshot::Sender<()>)>,
 }
 
 enum Waiting {
@@ -45,6 +51,7 @@ impl Asked {
 
     /// Looks for the run of the detached call that is being given to the node.
     pub(crate) fn recorded(&mut self, seq: JournalSeq, entry: &Entry) {
+        self.last = seq;
         let Some(id) = self.beginning else { return };
         let begun = entry.changes.iter().find_map(|change| match change {
             Change::Run(run) if run.status == Status::Running && run.direction != Direction::In => {
@@ -59,7 +66,7 @@ impl Asked {
         }
     }
 
-    /// Answers the detached calls whose runs are durable.
+    /// Answers the detached calls whose runs are durable, and who waits for no more than that.
     pub(crate) fn durable(&mut self, durable: JournalSeq, node: &Node) {
         while self
             .recorded
@@ -69,6 +76,30 @@ impl Asked {
             if let Some((_, run, reply)) = self.recorded.pop_front() {
                 reply(node, Begun::Running(run));
             }
+        }
+        while self
+            .settling
+            .front()
+            .is_some_and(|(seq, _)| *seq <= durable)
+        {
+            if let Some((_, reply)) = self.settling.pop_front() {
+                // Whoever asked may have gone.
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    /// Tells everybody who still waits that the store failed.
+    pub(crate) fn store_failed(&mut self, node: &Node) {
+        let refused = || Response::Refused(Refusal::StoreFailed);
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            match waiting {
+                Waiting::Answer(reply) => reply(node, refused()),
+                Waiting::Beginning(reply) => reply(node, Begun::Ended(refused())),
+            }
+        }
+        for (_, _, reply) in std::mem::take(&mut self.recorded) {
+            reply(node, Begun::Ended(refused()));
         }
     }
 }
@@ -85,6 +116,10 @@ impl Driver {
                 self.asked.beginning = Some(id);
                 self.handle(Input::Control(id, Request::Invoke(asked)));
                 self.asked.beginning = None;
+            }
+            Order::Settle(reply) => {
+                self.asked.settling.push_back((self.asked.last, reply));
+                self.asked.durable(self.durable, &self.node);
             }
             Order::Read(look) => look(&self.node),
             Order::Advertise(addresses) => {
