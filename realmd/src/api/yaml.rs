@@ -108,3 +108,36 @@ fn string(text: &str) -> String {
         Value::from(text).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::write;
+
+    #[test]
+    fn what_import_writes_loads_as_the_same_loop() {
+        let text = json!({
+            "id": "tricky", "version": "1.0.0", "kind": "prompt",
+            "description": "yes: no # \"quoted\" and 'single'",
+            "inputSchema": {"type": "object", "properties": {"null": {"enum": ["on", "1e3", "", 1]}}},
+            "outputSchema": {"type": "object", "examples": [{"a": []}, {}]},
+            "prompt": {
+                "template": "First {{name}}\n\n  - indented: line\n# no comment\n",
+                "variables": ["name"],
+            },
+            "backend": {"id": "mock"},
+            "metadata": {"note": "two\nlines", "~": "- dash", "nested": [[1, "a: b"], {"k": null}]},
+        });
+        let none = |_: &str| None;
+        let original = realm_executor::load("a.json", &text.to_string(), &none).unwrap();
+
+        let written = write(&original[0].to_json());
+
+        assert_eq!(
+            realm_executor::load("a.yaml", &written, &none).unwrap(),
+            original,
+            "{written}"
+        );
+    }
+}
