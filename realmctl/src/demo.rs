@@ -62,7 +62,7 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         progress: &progress,
     };
     let started = environment::now_millis();
-    let mut cast = Cast::gather(session, &progress).await?;
+    let mut cast = Cast::gather(&progress).await?;
     if stage.is_for_people() {
         stage.print(&page::cast(&cast.folder().display().to_string()))?;
     }
@@ -85,21 +85,19 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         stage.tell(&secrecy, || page::secrecy(&secrecy))?;
     }
     if args.keep {
-        progress.done();
-        keep(session, cast)?;
+        keep(&progress, cast)?;
     } else {
         progress.step("ending seven daemons");
         cast.dismiss().await?;
-        progress.done();
     }
     if !all_well {
-        session.say("not everything is as it should be; --keep keeps the homes and their logs");
+        progress.say("not everything is as it should be; --keep keeps the homes and their logs");
         return Err(Failure::Told(Exit::Other));
     }
     let took = environment::now_millis().saturating_sub(started);
     let (seconds, tenths) = (took / 1_000, took % 1_000 / 100);
     let calls = played.len();
-    session.say(&format!(
+    progress.say(&format!(
         "{calls} calls, all as they should be, in {seconds}.{tenths} s"
     ));
     Ok(())
@@ -117,17 +115,17 @@ fn carries(played: &Played, canary: &Canary) -> usize {
 }
 
 /// Says where everything is, and how to use and end it.
-fn keep(session: &Session, cast: Cast) -> Result<(), Failure> {
+fn keep(progress: &Progress<'_>, cast: Cast) -> Result<(), Failure> {
     let names: Vec<&str> = cast.names().collect();
     let homes: Vec<_> = names.iter().map(|name| cast.home(name)).collect();
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
-    session.say("left running; speak to one with realmctl --home HOME:");
+    progress.say("left running; speak to one with realmctl --home HOME:");
     for (name, home) in names.iter().zip(&homes) {
-        session.say(&format!("  {name:width$}  {}", home.display()));
+        progress.say(&format!("  {name:width$}  {}", home.display()));
     }
-    session.say("to end it all and remove the folder:");
+    progress.say("to end it all and remove the folder:");
     let script = cast.keep()?;
-    session.say(&format!("  {}", script.display()));
+    progress.say(&format!("  {}", script.display()));
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use super::{
     progress::Progress,
     story::{Definition, PEERS, Places, ROLES, Role, SCENES},
 };
-use crate::{failure::Failure, session::Session};
+use crate::failure::Failure;
 
 /// Longest it may take until everybody can reach whom they will call.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -45,10 +45,7 @@ pub(super) struct Cast {
 
 impl Cast {
     /// Starts everybody, and binds them together.
-    pub(super) async fn gather(
-        session: &Session,
-        progress: &Progress<'_>,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn gather(progress: &Progress<'_>) -> Result<Self, Failure> {
         let folder = Folder::new()?;
         let program = this_program()?.to_string_lossy().into_owned();
         let (prices, address) = Process::agent(folder.path()).await?;
@@ -57,9 +54,9 @@ impl Cast {
             prices: address,
         };
         progress.step("making seven realms");
-        found(session, &folder).await?;
+        found(progress, &folder).await?;
         progress.step("starting seven daemons");
-        let members = start(session, &folder).await?;
+        let members = start(progress, &folder).await?;
         let cast = Self {
             members,
             prices,
@@ -230,21 +227,21 @@ fn home(folder: &Folder, name: &str) -> PathBuf {
 }
 
 /// Makes every home.
-async fn found(session: &Session, folder: &Folder) -> Result<(), Failure> {
+async fn found(progress: &Progress<'_>, folder: &Folder) -> Result<(), Failure> {
     let mut processes = Vec::new();
     for (role, port) in ROLES.iter().zip(free_ports(ROLES.len())?) {
         processes.push(Process::init(role.name, &home(folder, role.name), port)?);
     }
     for process in &mut processes {
         let ended = process.ended().await;
-        told(session, process, ended)?;
+        told(progress, process, ended)?;
     }
     Ok(())
 }
 
 /// Starts every daemon.
 async fn start(
-    session: &Session,
+    progress: &Progress<'_>,
     folder: &Folder,
 ) -> Result<BTreeMap<&'static str, Member>, Failure> {
     let mut processes = Vec::new();
@@ -255,7 +252,7 @@ async fn start(
     let mut members = BTreeMap::new();
     for (name, mut process, home) in processes {
         let ready = process.ready().await;
-        told(session, &process, ready)?;
+        told(progress, &process, ready)?;
         let client = connect(&home).await?;
         members.insert(name, Member { process, client });
     }
@@ -268,9 +265,13 @@ async fn connect(home: &Path) -> Result<Client, Failure> {
 }
 
 /// Shows the end of a process's log if it failed.
-fn told(session: &Session, process: &Process, done: Result<(), Failure>) -> Result<(), Failure> {
+fn told(
+    progress: &Progress<'_>,
+    process: &Process,
+    done: Result<(), Failure>,
+) -> Result<(), Failure> {
     if done.is_err() {
-        session.say(&process.last_words());
+        progress.say(&process.last_words());
     }
     done
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use realm_client::api::{Frame, RunQuery, RunStatus, Time, Trace, TraceEvent};
+use realm_client::api::{Frame, RunQuery, RunStatus, RunSummary, Time, Trace, TraceEvent};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::interval;
@@ -11,7 +11,7 @@ use super::cast::Cast;
 use crate::failure::Failure;
 
 /// Looks for a record that may trail the answer by 50 ms.
-const LOOKS: usize = 40;
+const LOOKS: usize = 200;
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -36,16 +36,22 @@ impl Half {
         let mut looks = interval(LOOK);
         for _ in 0..LOOKS {
             looks.tick().await;
-            if let Some(run) = ended_run(cast, realm, call).await? {
+            let run = run_of(cast, realm, call).await?;
+            if let Some(run) = run.filter(|run| run.status != RunStatus::Running) {
                 let client = cast.client(realm)?;
                 return Ok(Some(Self {
                     realm,
-                    tree: cast.ask(realm, client.tree(&run)).await?,
-                    trace: cast.ask(realm, client.trace(&run)).await?,
+                    tree: cast.ask(realm, client.tree(&run.id)).await?,
+                    trace: cast.ask(realm, client.trace(&run.id)).await?,
                 }));
             }
         }
         Ok(None)
+    }
+
+    /// Whether a realm ran nothing for a call.
+    pub(super) async fn is_absent(cast: &Cast, realm: &str, call: &str) -> Result<bool, Failure> {
+        Ok(run_of(cast, realm, call).await?.is_none())
     }
 
     /// The tree, one line a call and one an event.
@@ -61,15 +67,11 @@ impl Half {
     }
 }
 
-/// The run of a call here, once it has ended.
-async fn ended_run(cast: &Cast, realm: &str, call: &str) -> Result<Option<String>, Failure> {
+/// The run of a call here.
+async fn run_of(cast: &Cast, realm: &str, call: &str) -> Result<Option<RunSummary>, Failure> {
     let query = RunQuery::default();
     let runs = cast.ask(realm, cast.client(realm)?.runs(&query)).await?;
-    let mut ended = runs.items.into_iter().filter(|run| {
-        let over = run.status != RunStatus::Running;
-        over && run.call_id == call
-    });
-    Ok(ended.next().map(|run| run.id))
+    Ok(runs.items.into_iter().find(|run| run.call_id == call))
 }
 
 /// What stands below a call: its events and the calls it made, by time.

@@ -96,11 +96,7 @@ pub(super) fn call(number: usize, played: &Played) -> String {
         page.line(&format!("first: {before}"));
     }
     page.line(&format!("{} calls {}", played.caller, played.address));
-    page.line(&format!(
-        "{}   {}",
-        way(&played.result),
-        latency(&played.result)
-    ));
+    page.line(&way(&played.result));
     for line in outcome(&played.result) {
         page.line(&line);
     }
@@ -125,37 +121,41 @@ pub(super) fn secrecy(secrecy: &Secrecy) -> String {
         secrecy.canary_bytes,
         secrecy.endpoints.join(" to ")
     ));
-    page.line(&format!(
-        "relays {}: no trace in {} journals",
-        secrecy.relays.join(" and "),
-        secrecy.relays.len()
-    ));
-    page.line(&format!(
-        "all {} realms: no trace on disk, in {} files and {} KiB",
-        secrecy.realms,
-        secrecy.files,
-        secrecy.bytes / 1024
-    ));
-    page.line("looked for: any 16 bytes of it, plain, as hex, as base64 at each alignment");
-    page.line("the same search finds it where it belongs: in what the two ends' APIs give back");
+    if secrecy.ok {
+        page.line(&format!(
+            "relays {}: no trace in {} journals",
+            secrecy.relays.join(" and "),
+            secrecy.relays.len()
+        ));
+        page.line(&format!(
+            "all {} realms: no trace on disk, in {} files and {} KiB",
+            secrecy.realms,
+            secrecy.files,
+            secrecy.bytes / 1024
+        ));
+        page.line("looked for: any 16 bytes of it, plain, as hex, as base64 at each alignment");
+        page.line(
+            "the same search finds it where it belongs: in what the two ends' APIs give back",
+        );
+    }
     page.faults(&secrecy.faults);
     page.finish()
 }
 
+/// The realms on the way, how far the call came, and how long it took.
 fn way(result: &InvokeResult) -> String {
     let hops = result.hops.as_deref().unwrap_or_default();
-    hops.join(" → ")
-}
-
-fn latency(result: &InvokeResult) -> String {
-    let links = result
-        .hops
-        .as_ref()
-        .map(|hops| hops.len().saturating_sub(1));
-    let took = result.duration_ms.map(|took| format!("{took} ms"));
-    let hops = links.map(|links| format!("{links} hop{}", if links == 1 { "" } else { "s" }));
-    let both: Vec<String> = hops.into_iter().chain(took).collect();
-    both.join(", ")
+    let raised = result.error.as_ref().and_then(|error| error.realm.as_ref());
+    let end = raised.and_then(|raised| hops.iter().position(|hop| hop == raised));
+    let links = end.unwrap_or(hops.len().saturating_sub(1));
+    let (come, not) = hops.split_at_checked(links + 1).unwrap_or((hops, &[]));
+    let mut way = come.join(" → ");
+    for hop in not {
+        way.push_str(&format!(" ✗ {hop}"));
+    }
+    let plural = if links == 1 { "" } else { "s" };
+    let took = result.duration_ms.map(|took| format!(", {took} ms"));
+    format!("{way}   {links} hop{plural}{}", took.unwrap_or_default())
 }
 
 fn outcome(result: &InvokeResult) -> Vec<String> {

@@ -45,6 +45,11 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Says something that stays.
+    pub(super) fn say(&self, text: &str) {
+        self.aside(|| self.session.say(text));
+    }
+
     /// Prints something else in between.
     pub(super) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
@@ -52,9 +57,10 @@ impl<'a> Progress<'a> {
             None => print(),
         }
     }
+}
 
-    /// Nothing is being done any more.
-    pub(super) fn done(&self) {
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -73,6 +73,9 @@ pub(super) async fn play(
     }
     let denial = permit::why(cast, &result).await?;
     let mut faults = Vec::new();
+    if denial.is_some() && !Half::is_absent(cast, callee, &result.call_id).await? {
+        faults.push(format!("{callee} ran it without a permit"));
+    }
     judge_result(scene, &result, &mut faults);
     judge_records(scene, &recorded, &mut faults);
     Ok(Played {
