@@ -27,7 +27,10 @@ pub(super) async fn allow(
     realm: &str,
     denied: Option<&Denial>,
 ) -> Result<String, Failure> {
-    let nothing = || Failure::Usage("no denial suggested a command".to_owned(), None);
+    let nothing = || {
+        let cause = io::Error::other("no call was denied, or nothing would permit it");
+        Failure::System("there is no suggested command", cause)
+    };
     let suggestion = denied.and_then(|denial| denial.suggestion.as_ref());
     let suggestion = suggestion.ok_or_else(nothing)?;
     let words = words(suggestion).ok_or_else(nothing)?;
