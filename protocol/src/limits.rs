@@ -43,7 +43,7 @@ pub const SUCCESSIONS: usize = 32;
 /// Sibling digests beside a root signature (a flush of at most 1,024 messages).
 pub const MERKLE_SIBLINGS: usize = 10;
 
-/// Longest life of a live message, milliseconds; a longer `ttl` is refused as `Expired`.
+/// Longest life of a live message, milliseconds; one with a longer `ttl` is dropped.
 pub const TTL_MS: u64 = 10 * 60 * 1_000;
 /// Longest life of a storable message, milliseconds.
 pub const STORABLE_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
