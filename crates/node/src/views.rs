@@ -171,7 +171,7 @@ impl Node {
             scope: self.me.scope(),
             root_name: self.root_name(),
             parent,
-            chain_expires: self.me.chain().map(realm_crypto::VerifiedChain::expires),
+            chain_expires: self.chain_expires(),
             node_cert_expires: self.me.node_cert_times().map(|(_, not_after)| not_after),
             kem_until: self.me.kem_until(self.now.wall),
             skew_ms: self.skew_ms(),
@@ -187,6 +187,13 @@ impl Node {
             promises_held: self.out.held(),
             store_failed: self.out.has_failed(),
         }
+    }
+
+    /// The chain's own end, or that of the certificate from the parent if it comes first.
+    fn chain_expires(&self) -> Option<Timestamp> {
+        let chain = self.me.chain()?.expires();
+        let cert = self.me.parent_cert().and_then(|cert| cert.peek().ok());
+        Some(cert.map_or(chain, |cert| chain.min(cert.not_after)))
     }
 
     /// The children, by label.
