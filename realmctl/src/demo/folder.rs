@@ -14,6 +14,23 @@ use crate::failure::Failure;
 /// Longest path of the system's folder below which the sockets' paths are not too long.
 const ROOM: usize = 48;
 
+/// Ends the processes, if they are still the demo's, and removes the folder.
+const STOP: &str = r#"#!/bin/sh
+# Ends the demo and removes its folder.
+runs() { readlink "/proc/$1/exe" 2> /dev/null | grep -q '/realmd\|/realmctl'; }
+for id in IDS; do
+  runs "$id" && kill "$id"
+done
+tries=100
+for id in IDS; do
+  while runs "$id" && [ "$tries" -gt 0 ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+done
+cd "$(dirname "$0")" && here=$PWD && cd / && rm -rf "$here"
+"#;
+
 /// The folder of one show; gone afterwards unless kept.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -47,17 +64,7 @@ impl Folder {
         self.kept = true;
         let ids: Vec<String> = processes.iter().map(u32::to_string).collect();
         let script = self.path.join("stop");
-        let text = format!(
-            "#!/bin/sh\n\
-             # Ends the demo and removes its folder.\n\
-             kill {ids} 2> /dev/null\n\
-             for id in {ids}; do\n  \
-               while kill -0 \"$id\" 2> /dev/null; do sleep 0.1; done\n\
-             done\n\
-             rm -rf '{}'\n",
-            self.path.display(),
-            ids = ids.join(" "),
-        );
+        let text = STOP.replace("IDS", &ids.join(" "));
         let write = || {
             fs::write(&script, text)?;
             fs::set_permissions(&script, fs::Permissions::from_mode(0o700))
