@@ -3,7 +3,7 @@
 use realm_crypto::{Trust, VerifiedChain, succeed, verify_chain};
 use realm_protocol::{
     Digest, NodeId, RealmId, Timestamp, cbor,
-    records::{Chain, ChildCert, NodeCert, Signed, SuccessionReason, scopes},
+    records::{Chain, ChildCert, KemPurpose, NodeCert, Signed, SuccessionReason, scopes},
 };
 use serde_json::{Value, json};
 
@@ -33,6 +33,10 @@ fn judge(case: &Case) -> Result<(), String> {
     assert_eq!(hex(verified.node().as_bytes()), case.text("node"));
     assert_eq!(verified.path().to_string(), case.text("path"));
     assert_eq!(verified.epoch(), case.number("epoch"));
+    if case.has("seal_to") {
+        let key = verified.kem_at(trust.now).map(|record| hex(record.key));
+        assert_eq!(key.as_deref(), case.value("seal_to").as_str());
+    }
     Ok(())
 }
 
@@ -94,7 +98,8 @@ fn make(book: &mut Book) {
     book.about(
         "Chains by `hex`, checked against `root` at the time `now` with the `revoked` serials; \
          `own` is the reader's own chain, where it has one in the same tree. A chain that holds \
-         proves `realm`, `node`, `path`, and the `epoch` of its realm record.",
+         proves `realm`, `node`, `path`, and the `epoch` of its realm record; `seal_to` is the X25519 key that a \
+         sender seals to, null if there is none.",
     );
     let world = world();
     let check = Check::of(world.acme.id);
@@ -116,6 +121,7 @@ fn make(book: &mut Book) {
     shapes(book);
     links(book);
     leaves(book);
+    seals(book);
     keys(book);
     times(book);
     shared(book);
@@ -275,6 +281,66 @@ fn leaves(book: &mut Book) {
     let check = Check::of(world.acme.id);
     let fields = check.holds(&eight, &world.health, "health");
     book.valid("eight KEM records", "CHAIN-11", fields);
+}
+
+/// Which of several KEM keys a sender takes: by when they begin and end, relative to now.
+fn seals(book: &mut Book) {
+    let minute = 60_000;
+    let world = world();
+    let check = Check::of(world.acme.id);
+    let at = |offset: i64| {
+        let now = NOW.as_millis();
+        Timestamp::from_millis(now.saturating_add_signed(offset * minute))
+    };
+    type Keys = &'static [(i64, i64)];
+    let cases: [(&str, Keys, Option<u8>); 7] = [
+        (
+            "of two keys the one that begins last",
+            &[(-60, 60), (-30, 90)],
+            Some(1),
+        ),
+        (
+            "of two keys the one that has begun",
+            &[(-60, 60), (1, 90)],
+            Some(0),
+        ),
+        (
+            "of two keys the one that has not ended",
+            &[(-60, 60), (-30, 0)],
+            Some(0),
+        ),
+        ("a key about to begin", &[(5, 60)], Some(0)),
+        (
+            "of two keys the one about to begin first",
+            &[(4, 60), (3, 60)],
+            Some(1),
+        ),
+        ("no key that begins later", &[(6, 60)], None),
+        ("no key that has ended", &[(-60, 0)], None),
+    ];
+    for (name, keys, chosen) in cases {
+        let mut chain = world.acme.chain();
+        let records = (0..).zip(keys).map(|(number, (from, to))| {
+            world.acme.kem_record(|record| {
+                record.key = [number; 32];
+                record.not_before = at(*from);
+                record.not_after = at(*to);
+            })
+        });
+        chain.kem = records.collect();
+        let mut fields = check.holds(&chain, &world.acme, "");
+        fields["seal_to"] = chosen.map(|number| hex([number; 32])).into();
+        book.valid(&format!("sealing to {name}"), "CHAIN-18", fields);
+    }
+    let mut chain = world.acme.chain();
+    chain.kem = vec![
+        world
+            .acme
+            .kem_record(|record| record.purpose = KemPurpose::Stored),
+    ];
+    let mut fields = check.holds(&chain, &world.acme, "");
+    fields["seal_to"] = Value::Null;
+    book.valid("sealing to no key for stored messages", "CHAIN-18", fields);
 }
 
 /// A chain of three realms, in which the node certificate at a depth is another.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::Signer as _;
 use realm_crypto::{
-    RootMemo, SigningKey, Trust, Verified, VerifiedChain, seal, seal_reply, sign_clear,
+    RootMemo, SigningKey, Trust, Verified, VerifiedChain, open_clear, seal, seal_reply, sign_clear,
     verify_chain, verify_envelope,
 };
 use realm_protocol::{
@@ -36,6 +36,9 @@ fn judge(case: &Case) -> Result<(), String> {
     assert_eq!(header.kind.name(), case.text("kind"));
     assert_eq!(verified.digest().as_bytes(), &case.array("digest"));
     assert_eq!(verified.envelope().signed_input(), case.bytes("signed"));
+    if case.has("code") {
+        failed(case, &verified)?;
+    }
     if case.has("request") {
         answers(header, &cbor::decode(&case.bytes("request")).unwrap())?;
     }
@@ -67,6 +70,18 @@ fn source(case: &Case, envelope: &Envelope) -> Result<VerifiedChain, String> {
         now: NOW,
     };
     verify_chain(&chain, &trust).map_err(|error| error.to_string())
+}
+
+/// What a Failure in the clear says.
+fn failed(case: &Case, verified: &Verified) -> Result<(), String> {
+    let opened = open_clear(verified).map_err(|error| error.to_string())?;
+    let failure: Failure = cbor::decode(opened.content()).map_err(|error| error.to_string())?;
+    assert_eq!(failure.code.name(), case.text("code"));
+    if Some(failure.answers) == verified.header().answers {
+        Ok(())
+    } else {
+        Err("a failure of another request".to_owned())
+    }
 }
 
 fn answers(header: &Header, request: &Envelope) -> Result<(), String> {
@@ -131,16 +146,22 @@ fn sign_root(key: &SigningKey, envelopes: &mut [Envelope]) {
 
 /// A Failure in the clear from the lab's root to `acme/health`, with nothing else to it.
 pub(super) fn failure(world: &World) -> Envelope {
+    failure_of(world, Digest::of(&[b"request"]))
+}
+
+/// One that names, in its body, the request given.
+fn failure_of(world: &World, request: Digest) -> Envelope {
     let failure = Failure {
         code: FailureCode::NoRoute,
-        answers: Digest::of(&[b"request"]),
+        answers: request,
         reference: None,
         retry_after_ms: None,
         detail: None,
     };
     let content = cbor::encode(&failure);
     let (from, to) = (world.lab.place(), world.health.place());
-    let out = outgoing(Kind::Failure, &from, &to, Some(failure.answers), &content);
+    let asked = Some(Digest::of(&[b"request"]));
+    let out = outgoing(Kind::Failure, &from, &to, asked, &content);
     sign_clear(&mut rng(2), &world.lab.node, &out)
         .unwrap()
         .envelope
@@ -151,7 +172,7 @@ fn make(book: &mut Book) {
         "Envelopes by `hex`. The source's `chain` stands beside it where the envelope carries \
          none, and is checked against `root` at the time 1800000000000. `kind`, `digest` (of the \
          header) and `signed` (the signed input) say what a reader finds. `request` is the \
-         envelope that an answer answers.",
+         envelope that an answer answers, `code` the code of a Failure in the clear.",
     );
     let world = world();
     kinds(book, &world);
@@ -274,11 +295,13 @@ fn kinds(book: &mut Book, world: &World) {
     let mut of = fields(&reply.envelope, lab);
     of["request"] = hex(cbor::encode(&call.envelope)).into();
     book.invalid("a result of another call", "HEAD-6", of);
-    book.valid(
-        "a failure in the clear",
-        rules,
-        fields(&failure(world), lab),
-    );
+    let mut of = fields(&failure(world), lab);
+    of["code"] = FailureCode::NoRoute.name().into();
+    book.valid("a failure in the clear", &format!("{rules} FAIL-2"), of);
+    let other = Digest::of(&[b"another request"]);
+    let mut of = fields(&failure_of(world, other), lab);
+    of["code"] = FailureCode::NoRoute.name().into();
+    book.invalid("a failure that names another request inside", "FAIL-2", of);
 }
 
 fn flush(world: &World, count: u8) -> Vec<Envelope> {

@@ -1,7 +1,11 @@
 //! What a link may carry, and where a message goes next.
 
-use realm_protocol::{Hop, Label, Phase, Place, RealmId, RealmPath, Scope, Tick, limits};
-use realm_router::{GRACE_MS, LinkId, Next, Relation, Routes, first_hop, forward_hop};
+use realm_protocol::{
+    Hop, Label, MessageId, Phase, Place, RealmId, RealmPath, Scope, Tick, Timestamp, limits,
+};
+use realm_router::{
+    GRACE_MS, LinkId, Next, Relation, ReplayMemory, Routes, first_hop, forward_hop,
+};
 use serde_json::{Value, json};
 
 use super::book::{Book, Case, Subject, hex};
@@ -17,6 +21,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "ingress" => ingress(case),
         "next" => next(case),
         "hop" => hop(case),
+        "replay" => replay(case),
         other => panic!("no question {other}"),
     }
 }
@@ -134,6 +139,19 @@ fn hop(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
+/// Admits messages one after the other; says why the last is not.
+fn replay(case: &Case) -> Result<(), String> {
+    let mut memory = ReplayMemory::new();
+    let mut last = Ok(());
+    for message in case.cases("messages") {
+        assert_eq!(last, Ok(()), "only the last may be refused");
+        let time = |key: &str| Timestamp::from_millis(message.number(key));
+        let id = MessageId::new([u8::try_from(message.number("id")).unwrap(); 16]);
+        last = memory.admit(id, root_of("2"), time("expires"), time("now"));
+    }
+    last.map_err(|error| error.to_string())
+}
+
 const CHILD: &str = "1/x";
 
 fn make(book: &mut Book) {
@@ -142,11 +160,14 @@ fn make(book: &mut Book) {
          each byte of its id repeats. `links` are live; `known` neighbours are certified and not \
          connected. Ingress: whether a message `over` a link may have come; `scopes` are those of \
          the grant to the peer. Next: the link and phase it leaves by, `deliver`, or the failure; \
-         without `over` the realm is its source. Hop: the hop it leaves with, by `hex`.",
+         without `over` the realm is its source. Hop: the hop it leaves with, by `hex`. \
+         Replay: the `messages` that a destination has verified, one after the other; `id` is the \
+         number that each byte repeats, `expires` created + ttl + 300000, `now` its clock.",
     );
     arrivals(book);
     ways(book);
     hops(book);
+    replays(book);
 }
 
 fn arrivals(book: &mut Book) {
@@ -380,4 +401,54 @@ fn hops(book: &mut Book) {
     }
     book.invalid("the last hop taken", "HOP-3", hop(1, 0));
     book.invalid("no hop left", "HOP-3", hop(0, 0));
+}
+
+fn replays(book: &mut Book) {
+    let messages = |messages: &[(u8, u64, u64)]| {
+        let messages = messages.iter();
+        let messages: Vec<Value> = messages
+            .map(|(id, expires, now)| json!({"id": id, "expires": expires, "now": now}))
+            .collect();
+        json!({"question": "replay", "messages": messages})
+    };
+    let apart = messages(&[(1, 2_000, 1_000), (2, 2_000, 1_000), (3, 1_500, 1_001)]);
+    book.valid("three messages", "REPLAY-1", apart);
+    let back = messages(&[(1, 2_000, 1_000), (2, 3_000, 2_000), (3, 2_001, 1_000)]);
+    book.valid(
+        "a later message after the clock was set back",
+        "REPLAY-3",
+        back,
+    );
+    type Steps = &'static [(u8, u64, u64)];
+    let refused: [(&str, &str, Steps); 6] = [
+        ("again", "REPLAY-1", &[(1, 2_000, 1_000), (1, 2_000, 1_001)]),
+        (
+            "again, said to expire later",
+            "REPLAY-1",
+            &[(1, 2_000, 1_000), (1, 9_000, 1_500)],
+        ),
+        (
+            "again until it expires",
+            "REPLAY-2",
+            &[(1, 2_000, 1_000), (1, 2_000, 1_999)],
+        ),
+        (
+            "again once it is forgotten",
+            "REPLAY-3",
+            &[(1, 2_000, 1_000), (1, 2_000, 2_000)],
+        ),
+        (
+            "forgotten, after the clock was set back",
+            "REPLAY-3",
+            &[(1, 2_000, 1_000), (2, 3_000, 2_000), (1, 2_000, 1_000)],
+        ),
+        (
+            "new and no later than a forgotten one, after the clock was set back",
+            "REPLAY-3",
+            &[(1, 2_000, 1_000), (2, 3_000, 2_000), (3, 2_000, 1_000)],
+        ),
+    ];
+    for (name, rule, steps) in refused {
+        book.invalid(&format!("a message {name}"), rule, messages(steps));
+    }
 }
