@@ -18,7 +18,7 @@ mod scene;
 mod secrecy;
 mod story;
 
-use std::io::Write as _;
+use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
 
 use realm_client::Exit;
 use serde::Serialize;
@@ -85,7 +85,8 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         stage.tell(&secrecy, || page::secrecy(&secrecy))?;
     }
     if args.keep {
-        keep(&progress, cast)?;
+        let kept = Kept::of(cast)?;
+        stage.tell(&kept, || page::kept(&kept.homes, &kept.stop))?;
     } else {
         progress.step("ending seven daemons");
         cast.dismiss().await?;
@@ -94,13 +95,16 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         progress.say("not everything is as it should be; --keep keeps the homes and their logs");
         return Err(Failure::Told(Exit::Other));
     }
+    sum_up(&progress, played.len(), started);
+    Ok(())
+}
+
+fn sum_up(progress: &Progress<'_>, calls: usize, started: u64) {
     let took = environment::now_millis().saturating_sub(started);
     let (seconds, tenths) = (took / 1_000, took % 1_000 / 100);
-    let calls = played.len();
     progress.say(&format!(
         "{calls} calls, all as they should be, in {seconds}.{tenths} s"
     ));
-    Ok(())
 }
 
 /// How many realms at the ends recorded the secret in this call.
@@ -114,19 +118,27 @@ fn carries(played: &Played, canary: &Canary) -> usize {
         .count()
 }
 
-/// Says where everything is, and how to use and end it.
-fn keep(progress: &Progress<'_>, cast: Cast) -> Result<(), Failure> {
-    let names: Vec<&str> = cast.names().collect();
-    let homes: Vec<_> = names.iter().map(|name| cast.home(name)).collect();
-    let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
-    progress.say("left running; speak to one with realmctl --home HOME:");
-    for (name, home) in names.iter().zip(&homes) {
-        progress.say(&format!("  {name:width$}  {}", home.display()));
+/// What was left running.
+#[derive(Debug, Serialize)]
+struct Kept {
+    /// `kept`, for whoever reads the JSON.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Homes, by the names of their realms.
+    homes: BTreeMap<&'static str, PathBuf>,
+    /// The script that ends it all and removes the folder.
+    stop: PathBuf,
+}
+
+impl Kept {
+    fn of(cast: Cast) -> Result<Self, Failure> {
+        let homes = cast.names().map(|name| (name, cast.home(name))).collect();
+        Ok(Self {
+            kind: "kept",
+            homes,
+            stop: cast.keep()?,
+        })
     }
-    progress.say("to end it all and remove the folder:");
-    let script = cast.keep()?;
-    progress.say(&format!("  {}", script.display()));
-    Ok(())
 }
 
 /// Where the show is printed.

@@ -1,5 +1,10 @@
 //! How the show looks to people: at most 100 columns.
 
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
 use realm_client::api::InvokeResult;
 
 use super::{
@@ -156,6 +161,19 @@ fn way(result: &InvokeResult) -> String {
     let plural = if links == 1 { "" } else { "s" };
     let took = result.duration_ms.map(|took| format!(", {took} ms"));
     format!("{way}   {links} hop{plural}{}", took.unwrap_or_default())
+}
+
+/// Where everything is that was left running, and how to use and end it.
+pub(super) fn kept(homes: &BTreeMap<&str, PathBuf>, stop: &Path) -> String {
+    let mut page = Page::default();
+    page.title(true, "Left running");
+    let width = homes.keys().map(|name| name.len()).max().unwrap_or(0);
+    for (name, home) in homes {
+        page.line(&format!("{name:width$}   {}", home.display()));
+    }
+    page.line("to use one:   realmctl --home HOME status");
+    page.line(&format!("to end all:   {}", stop.display()));
+    page.finish()
 }
 
 fn outcome(result: &InvokeResult) -> Vec<String> {
