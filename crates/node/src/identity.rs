@@ -236,6 +236,11 @@ impl Identity {
         over
     }
 
+    /// Forgets every KEM key, and says which there were.
+    pub(crate) fn forget_kem(&mut self) -> Vec<KeyId> {
+        std::mem::take(&mut self.kem).into_keys().collect()
+    }
+
     /// Puts the chain together from its parts and checks it as a stranger would.
     pub(crate) fn rebuild(&mut self, now: Timestamp) -> Result<(), CertError> {
         self.chain = None;

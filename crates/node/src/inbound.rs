@@ -24,6 +24,9 @@ impl Node {
             return;
         };
         tracing::trace!(link = id.0, frame = frame.name(), "received");
+        if admitted && !matches!(frame, Frame::Hello(_) | Frame::Bye(_)) {
+            self.is_let_in(id);
+        }
         match frame {
             Frame::Hello(hello) => self.handle_hello(id, hello),
             Frame::Bye(bye) => self.handle_bye(id, bye.detail.as_deref()),

@@ -361,7 +361,7 @@ impl Node {
         let Some(link) = self.routes.link_to(&Relation::Parent) else {
             return;
         };
-        if age >= limits::CHILD_RENEW_MS {
+        if age >= limits::CHILD_RENEW_MS.saturating_add(self.renewal_jitter_ms) {
             let renew = realm_protocol::link::Renew { held: Some(digest) };
             self.send(link, &Frame::Renew(renew));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Label, RealmId, RealmName, RealmPath, Scope, TicketId,
-    records::{PolicyRecord, Signed},
+    records::{Grant, PolicyRecord, Signed},
 };
 
 use crate::{
@@ -87,19 +87,19 @@ impl Kin {
             .map(|(name, _)| name)
     }
 
-    /// The scopes of this realm's tree that a peer's tree may address.
-    pub(crate) fn peer_scopes(&self, me: RealmId, peer: RealmId) -> Vec<RealmPath> {
-        let peering = self
-            .peers
-            .get(&peer)
-            .and_then(|peer| peer.peering.peek().ok());
-        peering.map_or_else(Vec::new, |peering| {
-            let grant = if peering.inviter == me {
-                peering.from_inviter
-            } else {
-                peering.from_acceptor
-            };
-            grant.scopes
+    /// What this realm grants a peer.
+    pub(crate) fn grant_to(&self, me: RealmId, peer: RealmId) -> Option<Grant> {
+        let peering = self.peers.get(&peer)?.peering.peek().ok()?;
+        Some(if peering.inviter == me {
+            peering.from_inviter
+        } else {
+            peering.from_acceptor
         })
+    }
+
+    /// The scopes of a peer's tree whose messages are let in.
+    pub(crate) fn peer_scopes(&self, me: RealmId, peer: RealmId) -> Vec<RealmPath> {
+        let grant = self.grant_to(me, peer);
+        grant.map_or_else(Vec::new, |grant| grant.scopes)
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Link {
     /// Who that is, once a Hello has shown it.
     pub(crate) chain: Option<VerifiedChain>,
     pub(crate) admitted: bool,
+    /// Whether the neighbour has admitted this realm too.
+    pub(crate) let_in: bool,
     /// How far its clock was from this one's when last heard of, milliseconds.
     pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
@@ -48,7 +50,7 @@ pub(crate) enum Dialled {
 pub(crate) struct Redials(BTreeMap<Target, Backoff>);
 
 impl Redials {
-    /// There was contact: the next delay starts small again.
+    /// The other side has let this realm in: the next delay starts small again.
     fn reset(&mut self, target: &Target) {
         self.0.remove(target);
     }
@@ -69,6 +71,7 @@ impl Node {
             dial,
             chain: None,
             admitted: false,
+            let_in: false,
             skew_ms: 0,
             last_heard: self.now.tick,
             last_sent: self.now.tick,
@@ -111,6 +114,9 @@ impl Node {
             return;
         };
         let relation = self.routes.remove(id, self.now.tick);
+        if let Some(relation) = relation.as_ref().filter(|_| !link.let_in) {
+            self.routes.give_up(relation);
+        }
         if let Some(dial) = link.dial {
             self.dial_is_over(dial, "the link was closed");
         }
@@ -268,10 +274,10 @@ impl Node {
             return;
         };
         let (rate, burst) = match &relation {
-            Relation::Peer(_) => {
-                let (rate, burst) = limits::PEER_RATE;
-                (u64::from(rate), u64::from(burst))
-            }
+            Relation::Peer(root) => self
+                .kin
+                .grant_to(self.me.realm(), *root)
+                .map_or((0, 0), |grant| (grant.rate, grant.burst)),
             Relation::Child(_) => chain.limits().map_or(
                 (
                     u64::from(limits::CHILD_RATE.0),
@@ -292,11 +298,6 @@ impl Node {
         if let Some(dial) = dial {
             self.dials.remove(&dial);
         }
-        match &relation {
-            Relation::Parent => self.redials.reset(&Target::Parent),
-            Relation::Peer(root) => self.redials.reset(&Target::Peer(*root)),
-            Relation::Child(_) | Relation::Direct(_) => {}
-        }
         self.out.emit(Effect::Admit(id));
         let older = self.routes.add(id, relation.clone(), self.now.tick);
         if let Some(older) = older.filter(|older| *older != id) {
@@ -308,6 +309,20 @@ impl Node {
         self.share_records(id);
         self.release_holds();
         self.calls_gained_link();
+    }
+
+    /// The neighbour has let this realm in too. Until then dials back off: whoever was cut off
+    /// sees a link for a moment each time.
+    pub(crate) fn is_let_in(&mut self, id: LinkId) {
+        match self.links.get_mut(&id) {
+            Some(link) if !link.let_in => link.let_in = true,
+            _ => return,
+        }
+        match self.routes.relation(id) {
+            Some(Relation::Parent) => self.redials.reset(&Target::Parent),
+            Some(Relation::Peer(root)) => self.redials.reset(&Target::Peer(*root)),
+            Some(Relation::Child(_) | Relation::Direct(_)) | None => {}
+        }
     }
 
     /// A realm that is not known: it may join, if it was not this side that dialled.

@@ -60,6 +60,8 @@ pub struct Node {
     /// Wall clock and tick when the clocks were last compared.
     pub(crate) clock_check: Now,
     pub(crate) clock_jumps: u64,
+    /// How much later than others this realm renews its certificate, milliseconds.
+    pub(crate) renewal_jitter_ms: u64,
     /// Places that have been sent this realm's chain since it last changed.
     pub(crate) introduced: BTreeSet<Scope>,
     pub(crate) stopping: bool,
@@ -102,6 +104,7 @@ impl Node {
             now,
             clock_check: now,
             clock_jumps: 0,
+            renewal_jitter_ms: u64::from(u16::from_be_bytes([seed[0], seed[1]])) * 1_000 / 4,
             introduced: BTreeSet::new(),
             stopping: false,
             next_dial: 0,

@@ -14,8 +14,46 @@ use crate::{
     state::{self, StoredCeiling, StoredRevocations, standing},
 };
 
-/// Bytes of lists and issuers in one Records frame; the rest follows in further frames.
+/// Bytes of policies, lists and issuers in one Records frame; the rest follows in further ones.
 const SHARED_BYTES: usize = 64 * 1024;
+
+/// Records spread over as many frames as they need.
+struct Sheaf {
+    full: Vec<Records>,
+    last: Records,
+    bytes: usize,
+}
+
+impl Sheaf {
+    fn new(chain: Option<Chain>) -> Self {
+        let last = Records {
+            chain,
+            policies: vec![],
+            revocations: vec![],
+            issuers: vec![],
+        };
+        Self {
+            full: Vec::new(),
+            last,
+            bytes: 0,
+        }
+    }
+
+    /// Begins a new frame if the last one has no room for so many bytes more.
+    fn make_room(&mut self, bytes: usize) {
+        if self.bytes > 0 && self.bytes.saturating_add(bytes) > SHARED_BYTES {
+            let next = Self::new(None).last;
+            self.full.push(std::mem::replace(&mut self.last, next));
+            self.bytes = 0;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    fn finish(mut self) -> Vec<Records> {
+        self.full.push(self.last);
+        self.full
+    }
+}
 
 impl Node {
     /// Tells a neighbour everything it should know.
@@ -26,30 +64,17 @@ impl Node {
             _ => Vec::new(),
         };
         let scope = self.shared_with(id);
-        let mut frames = vec![Records {
-            chain,
-            policies,
-            revocations: vec![],
-            issuers: vec![],
-        }];
-        let mut size = 0;
-        for stored in self.trust.lists(scope.as_ref()) {
-            size += stored.list.payload.len() + cbor::encode(&stored.issuer).len();
-            if size > SHARED_BYTES {
-                size = 0;
-                frames.push(Records {
-                    chain: None,
-                    policies: vec![],
-                    revocations: vec![],
-                    issuers: vec![],
-                });
-            }
-            if let Some(last) = frames.last_mut() {
-                last.revocations.push(stored.list.clone());
-                last.issuers.push(stored.issuer.clone());
-            }
+        let mut sheaf = Sheaf::new(chain);
+        for policy in policies {
+            sheaf.make_room(policy.payload.len());
+            sheaf.last.policies.push(policy);
         }
-        for records in frames {
+        for stored in self.trust.lists(scope.as_ref()) {
+            sheaf.make_room(stored.list.payload.len() + cbor::encode(&stored.issuer).len());
+            sheaf.last.revocations.push(stored.list.clone());
+            sheaf.last.issuers.push(stored.issuer.clone());
+        }
+        for records in sheaf.finish() {
             self.send_promise(id, &Frame::Records(records));
         }
     }

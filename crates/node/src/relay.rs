@@ -267,6 +267,10 @@ impl Node {
             Next::Forward { link, phase } => {
                 envelope.hop = realm_router::first_hop(phase);
                 self.counters.sent = self.counters.sent.saturating_add(1);
+                if let Some(out) = self.calls.get_mut(&header.call) {
+                    // It may have waited for this link, and is lost with it.
+                    out.via = Some(link);
+                }
                 let frame = Frame::Envelope(envelope);
                 match release {
                     Release::Now => self.send(link, &frame),

@@ -1,7 +1,7 @@
 //! What is looked after from time to time: certificates, keys, memories, clocks.
 
 use realm_protocol::{journal::Table, limits};
-use realm_router::Relation;
+use realm_router::{Relation, ReplayMemory};
 
 use crate::{
     Node,
@@ -25,6 +25,7 @@ impl Node {
         if self.replay.purge(self.now.wall) > 0 {
             self.note_clock_reached();
         }
+        self.follow_clock_back();
         let mut changed = self.renew_node_cert();
         changed |= self.rotate_kem();
         if changed || self.stands_again() {
@@ -50,6 +51,20 @@ impl Node {
             self.clock_jumps = self.clock_jumps.saturating_add(1);
         }
         self.clock_check = self.now;
+    }
+
+    /// Where the clock is behind ids that were forgotten as expired, everything would be refused
+    /// until it gets there. New keys instead make sure that nothing sealed before comes again.
+    fn follow_clock_back(&mut self) {
+        let behind = self.replay.forgotten_until().since(self.wall());
+        if behind > limits::CLOCK_SKEW_MS {
+            tracing::warn!("the wall clock was set back: sealed messages start anew");
+            self.replay = ReplayMemory::default();
+            for id in self.me.forget_kem() {
+                self.delete(Table::Kem, id.as_bytes());
+            }
+            self.note_clock_reached();
+        }
     }
 
     /// Signs a new node certificate in time, where the realm key is on this machine.
