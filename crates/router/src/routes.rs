@@ -114,6 +114,11 @@ impl Routes {
         Some(relation)
     }
 
+    /// Waits no longer for a link that was lost: whoever stood at its end had not let this realm in.
+    pub fn give_up(&mut self, relation: &Relation) {
+        self.lost.remove(relation);
+    }
+
     /// What stands at the end of a link.
     pub fn relation(&self, link: LinkId) -> Option<&Relation> {
         self.links.get(&link)
