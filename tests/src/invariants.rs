@@ -23,7 +23,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
     if world.unanswered() > 0 {
         broken.push(format!("{} requests have no answer", world.unanswered()));
     }
-    let failed = world.hosts.iter().any(|host| host.told_broken);
+    let failed = world.watch.a_disk_failed;
     for error in errors::take() {
         if !(failed && error.contains("the store has failed")) {
             broken.push(format!("logged: {error}"));
@@ -84,7 +84,7 @@ fn halves_agree(world: &World, id: HostId, broken: &mut Vec<String>) {
 }
 
 fn may_have_lost(world: &World, call: CallId) -> bool {
-    world.watch.has_lost(call) || world.hosts.iter().any(|host| host.disk.broken)
+    world.watch.has_lost(call) || world.watch.a_disk_failed
 }
 
 /// The other half has the same call, or, where a key was used again, the same input.

@@ -26,6 +26,8 @@ pub(crate) struct Watch {
     /// Calls of which a crash took something.
     lost: BTreeSet<CallId>,
     pub(crate) canaries: Canaries,
+    /// Whether a node was told that its disk has failed, which it logs as an error.
+    pub(crate) a_disk_failed: bool,
 }
 
 impl Watch {

@@ -358,10 +358,10 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Input(id, life, input) if self.lives(id, life) => self.give(id, *input),
-            Happening::Backend(id, life, call, input) if self.lives(id, life) => {
-                if !self.cancelled.remove(&(id, call)) {
-                    self.give(id, *input);
-                }
+            Happening::Backend(id, life, call, input)
+                if self.lives(id, life) && !self.cancelled.remove(&(id, call)) =>
+            {
+                self.give(id, *input);
             }
             Happening::Frame(id, life, link, bytes) if self.lives(id, life) => {
                 self.arrive(id, link, bytes);
@@ -392,6 +392,7 @@ impl World {
     fn fail_store(&mut self, id: HostId) {
         if !self.hosts[id.0].told_broken {
             self.hosts[id.0].told_broken = true;
+            self.watch.a_disk_failed = true;
             self.give(id, Input::StoreFailed);
         }
     }

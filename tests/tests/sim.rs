@@ -14,3 +14,5 @@ mod keys;
 mod links;
 #[path = "sim/policies.rs"]
 mod policies;
+#[path = "sim/schedules.rs"]
+mod schedules;

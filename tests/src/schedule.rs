@@ -1,0 +1,289 @@
+//! Random schedules: trees, loops, policies, calls and faults, all from one seed.
+
+mod chaos;
+
+use std::collections::BTreeSet;
+
+use realm_node::{ControlId, InvokeAsked, Request, Response};
+use realm_protocol::{Digest, journal::Direction};
+use serde_json::json;
+
+use crate::{HostId, Loops, Tree, World, invariants};
+
+/// Realms in one schedule.
+const REALMS: u64 = 11;
+/// Things that happen in one schedule.
+const STEPS: u64 = 40;
+/// Depth of the deepest tree.
+const DEPTH: usize = 8;
+
+/// Something that goes wrong, or just happens.
+type Fault = fn(&mut Schedule);
+
+/// A realm of a schedule.
+#[derive(Clone, Debug)]
+struct Member {
+    host: HostId,
+    /// What everybody calls it.
+    name: String,
+    parent: Option<HostId>,
+    depth: usize,
+    /// Whether it forbids everybody to invoke `secret`.
+    closed: bool,
+}
+
+/// One random schedule.
+#[derive(Debug)]
+pub struct Schedule {
+    world: World,
+    members: Vec<Member>,
+    /// Hosts that were revoked.
+    cut_off: BTreeSet<HostId>,
+    /// Pairs kept apart, and until when.
+    apart: Vec<(u64, HostId, HostId)>,
+    /// Calls that may be made again under their key: caller and request.
+    keyed: Vec<(HostId, InvokeAsked)>,
+    calls: Vec<(HostId, ControlId)>,
+    asked: u64,
+    answered: u64,
+    leaps: u64,
+    /// What may go wrong, besides calls.
+    faults: Vec<Fault>,
+}
+
+/// What came of a schedule.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What does not hold.
+    pub broken: Vec<String>,
+    /// Calls made.
+    pub asked: u64,
+    /// Calls that gave an output.
+    pub answered: u64,
+    /// Digest of everything that happened.
+    pub log: Digest,
+}
+
+impl Schedule {
+    /// Runs the schedule of a seed from beginning to end.
+    pub fn run(seed: u64) -> Verdict {
+        let mut schedule = Self::new(seed);
+        schedule.grow();
+        schedule.furnish();
+        schedule.choose_faults();
+        schedule.world.run_for(3_500);
+        for _ in 0..STEPS {
+            schedule.step();
+        }
+        schedule.calm_down();
+        let mut broken = schedule.heals();
+        broken.extend(invariants::broken(&mut schedule.world));
+        broken.extend(schedule.secrets());
+        schedule.count();
+        Verdict {
+            broken,
+            asked: schedule.asked,
+            answered: schedule.answered,
+            log: schedule.world.log(),
+        }
+    }
+
+    fn new(seed: u64) -> Self {
+        Self {
+            world: World::new(seed),
+            members: Vec::new(),
+            cut_off: BTreeSet::new(),
+            apart: Vec::new(),
+            keyed: Vec::new(),
+            calls: Vec::new(),
+            asked: 0,
+            answered: 0,
+            leaps: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Founds two or three roots, lets their trees grow, and peers most of them.
+    fn grow(&mut self) {
+        self.world.faults.latency_ms = self.world.random(40);
+        self.world.faults.disk_ms = self.world.random(10);
+        let roots = 2 + self.world.random(2) as usize;
+        for number in 0..roots {
+            let name = format!("r{number}");
+            let host = self.world.found(&name);
+            self.enlist(host, name, None, 0);
+        }
+        let most = self.world.random(REALMS - roots as u64) + 1;
+        let realms = roots as u64 + self.world.random(most + 1);
+        let deep = self.world.random(3) == 0;
+        for number in roots as u64..realms {
+            self.bear(&format!("c{number}"), deep);
+        }
+        for a in 0..roots {
+            for b in 0..a {
+                if self.world.random(10) < 8 {
+                    let (a, b) = (self.members[a].host, self.members[b].host);
+                    self.world.peer(a, b);
+                }
+            }
+        }
+    }
+
+    fn bear(&mut self, label: &str, deep: bool) {
+        let able = |member: &&Member| member.depth < DEPTH;
+        let able: Vec<Member> = self.members.iter().filter(able).cloned().collect();
+        let parent = match able.last() {
+            Some(last) if deep => last.clone(),
+            _ => self.pick(&able),
+        };
+        let host = self.world.child(parent.host, label);
+        let name = format!("{}/{label}", parent.name);
+        self.enlist(host, name, Some(parent.host), parent.depth + 1);
+    }
+
+    fn enlist(&mut self, host: HostId, name: String, parent: Option<HostId>, depth: usize) {
+        let closed = self.world.random(2) == 0;
+        self.members.push(Member {
+            host,
+            name,
+            parent,
+            depth,
+            closed,
+        });
+    }
+
+    /// Gives every realm loops and policies.
+    fn furnish(&mut self) {
+        for member in self.members.clone() {
+            let host = member.host;
+            let other = self.pick(&self.members.clone());
+            let (ms, idle) = (self.world.random(3_000), self.world.random(500));
+            let mut loops = vec![
+                Loops::once("pay", ms),
+                Loops::idempotent("look", idle),
+                Loops::once("secret", 10),
+                Loops::prompt("ask"),
+                Loops::failing("fails"),
+            ];
+            if other.host != host {
+                let step = format!("pay@{}", other.name);
+                loops.push(Loops::composite("both", &["echo", &step]));
+            }
+            self.world.apply(host, &loops);
+            if member.closed {
+                let forbid = r#"forbid (principal, action == Action::"invoke", resource)
+                    when { resource.name == "secret" };"#;
+                self.world.set_policy(host, "no-secrets", forbid, false);
+            }
+        }
+        for _ in 0..self.members.len() {
+            let owner = self.pick(&self.members.clone());
+            let root = self.root_of(&owner);
+            let foreign: Vec<Member> = self
+                .members
+                .iter()
+                .filter(|member| self.root_of(member) != root)
+                .cloned()
+                .collect();
+            let caller = self.pick(&foreign);
+            let pattern = ["echo", "pay", "*"][self.world.random(3) as usize];
+            self.permit(owner.host, &caller.name, pattern);
+        }
+    }
+
+    /// Permits, where the caller is known and inside a peering.
+    fn permit(&mut self, owner: HostId, caller: &str, pattern: &str) {
+        let asked = realm_node::AllowAsked {
+            caller: caller.parse().expect("a realm"),
+            action: "invoke".to_owned(),
+            pattern: pattern.to_owned(),
+            for_ms: None,
+            subtree: false,
+            dry_run: false,
+        };
+        self.world.ask_and_wait(owner, Request::Allow(asked));
+    }
+
+    fn root_of(&self, member: &Member) -> String {
+        let root = member.name.split('/').next();
+        root.unwrap_or_default().to_owned()
+    }
+
+    fn pick(&mut self, among: &[Member]) -> Member {
+        let index = self.world.random(among.len() as u64) as usize;
+        among[index].clone()
+    }
+
+    /// Ends every fault, and lets what is under way come to its end.
+    fn calm_down(&mut self) {
+        self.world.faults = crate::Faults {
+            latency_ms: 10,
+            disk_ms: 2,
+            ..crate::Faults::default()
+        };
+        self.world.crash_points.clear();
+        for (_, a, b) in std::mem::take(&mut self.apart) {
+            self.world.heal(a, b);
+        }
+        for id in (0..self.world.hosts.len()).map(HostId) {
+            self.world.hosts[id.0].clock_offset = 0;
+            if std::mem::take(&mut self.world.hosts[id.0].disk.broken) && self.world.is_up(id) {
+                self.world.crash(id);
+            }
+            if !self.world.is_up(id) {
+                self.world.start(id);
+            }
+        }
+        self.world.run_for(100_000);
+    }
+
+    /// Afterwards every realm reaches its parent and is reached by it, unless it was cut off.
+    fn heals(&mut self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for member in self.members.clone() {
+            let Some(parent) = member.parent else {
+                continue;
+            };
+            if self.cut_off.contains(&member.host) {
+                continue;
+            }
+            let above = self.members.iter().find(|other| other.host == parent);
+            let above = above.expect("a member").name.clone();
+            let ways = [(member.host, above), (parent, member.name.clone())];
+            for (from, to) in ways {
+                let call = self.world.call(from, &format!("echo@{to}"), json!({}));
+                if let Err(failure) = call.result {
+                    let from = from.0;
+                    broken.push(format!("host {from} does not reach {to}: {failure:?}"));
+                }
+            }
+        }
+        broken
+    }
+
+    /// Nobody has run what its realm forbids.
+    fn secrets(&self) -> Vec<String> {
+        let closed = self.members.iter().filter(|member| member.closed);
+        let ran = |member: &&Member| {
+            let runs = self.world.hosts[member.host.0].disk.runs.values();
+            runs.into_iter()
+                .any(|run| run.loop_id == "secret" && run.direction != Direction::Out)
+        };
+        closed
+            .filter(ran)
+            .map(|member| format!("{} ran a secret", member.name))
+            .collect()
+    }
+
+    fn count(&mut self) {
+        self.asked = self.calls.len() as u64;
+        let answered = self.calls.iter().filter(|(host, control)| {
+            let outcome = self.world.outcomes.get(&(*host, *control));
+            matches!(
+                outcome.map(|outcome| &outcome.response),
+                Some(Response::Invoked(invocation)) if invocation.result.is_ok()
+            )
+        });
+        self.answered = answered.count() as u64;
+    }
+}
