@@ -5,9 +5,13 @@ use std::time::Duration;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::{header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use realm_client::{api::Problem, catalogue::Code};
+use realm_client::{
+    api::{Fault, Problem},
+    catalogue::Code,
+};
 use realm_protocol::json;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment as Segments;
 
 use super::problem::Fail;
 
@@ -41,10 +45,32 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Ok(Ok(body)) => body.to_bytes(),
         };
         let value = json::parse(&bytes).map_err(|error| invalid(&error.to_string()))?;
-        serde_json::from_value(value)
+        serde_path_to_error::deserialize(value)
             .map(Self)
-            .map_err(|error| invalid(&error.to_string()))
+            .map_err(|error| misread(&error))
     }
+}
+
+/// What is wrong with a member, and which.
+fn misread(error: &serde_path_to_error::Error<serde_json::Error>) -> Fail {
+    let what = error.inner().to_string();
+    let fault = Fault {
+        pointer: Some(pointer(error.path())),
+        ..Fault::new(what.clone())
+    };
+    Problem::new(Code::RequestInvalid, what)
+        .with_errors(vec![fault])
+        .into()
+}
+
+/// A path into a request as a JSON pointer (RFC 6901); empty for the whole.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let segment = |segment: &Segments| match segment {
+        Segments::Seq { index } => format!("/{index}"),
+        Segments::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segments::Enum { .. } | Segments::Unknown => String::new(),
+    };
+    path.iter().map(segment).collect()
 }
 
 fn is_json(request: &Request) -> bool {

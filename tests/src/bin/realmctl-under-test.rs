@@ -1,0 +1,5 @@
+//! The command line, as the end-to-end tests run it.
+
+fn main() -> std::process::ExitCode {
+    realmctl::main()
+}
