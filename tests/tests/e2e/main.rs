@@ -1,0 +1,24 @@
+//! The programs as people meet them: real daemons, real sockets, real disks.
+//!
+//! A [`person::Person`] types commands and runs [`daemon::Daemon`]s. Readiness is a daemon's own
+//! word; nothing sleeps, nothing asks again and again, no port or path is fixed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod api;
+mod backup;
+mod crash;
+mod daemon;
+mod demo;
+mod files;
+mod gate;
+mod http;
+mod limit;
+mod lock;
+mod person;
+mod readme;
+mod story;
+mod strangers;
