@@ -48,7 +48,6 @@ enum KeyState {
 #[derive(Debug)]
 struct Looking {
     incoming: Incoming,
-    permit: Permit,
     others: Vec<Incoming>,
 }
 
@@ -232,26 +231,29 @@ impl Node {
         if let Err(failure) = self.may_serve(&incoming) {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
+        match self.permit(&incoming) {
+            Ok(permit) => self.look_up(incoming, &permit),
+            Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
+        }
+    }
+
+    fn permit(&mut self, incoming: &Incoming) -> Result<Permit, CallFailure> {
         let owner = self.me.scope();
         let resource = Resource::Loop {
             owner: &owner,
             id: &incoming.loop_id,
         };
         let now = self.wall();
-        match self
-            .rules
+        self.rules
             .decide(Action::Invoke, &incoming.caller, resource, false, now)
-        {
-            Ok(permit) => self.look_up(incoming, permit),
-            Err(denial) => {
+            .map_err(|denial| {
                 self.counters.refuse(crate::Refused::Denied);
                 let reference = self.remember_denial(denial);
                 let message = format!("denied by policy; reference {reference}");
                 let mut failure = CallFailure::new(FailureCode::Denied, message);
                 failure.reference = Some(reference);
-                self.answer_failure(&incoming.responder, &failure, Release::Now);
-            }
-        }
+                failure
+            })
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
@@ -283,7 +285,7 @@ impl Node {
     }
 
     /// Finds out whether the key was used before. Loops without effects need not know.
-    fn look_up(&mut self, incoming: Incoming, permit: Permit) {
+    fn look_up(&mut self, incoming: Incoming, permit: &Permit) {
         let loop_id = &incoming.loop_id;
         let registered = self.registry.find(loop_id, incoming.version.as_deref());
         let Some(effects) = registered.map(|registered| registered.effects) else {
@@ -299,7 +301,7 @@ impl Node {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         };
         let Some((key, _)) = incoming.key else {
-            return self.start_run(incoming, &permit, effects);
+            return self.start_run(incoming, permit, effects);
         };
         let row = key_row(incoming.caller_realm, &key);
         if let Some(state) = self.serving.keys.get(&row).copied() {
@@ -307,10 +309,10 @@ impl Node {
         }
         let recent = self.serving.recent.get(&row).cloned();
         if let Some(known) = recent.filter(|known| self.now.wall < known.forgotten) {
-            return self.answer_again(incoming, &permit, &known);
+            return self.answer_again(incoming, permit, &known);
         }
         if effects == Effects::None {
-            return self.start_run(incoming, &permit, effects);
+            return self.start_run(incoming, permit, effects);
         }
         self.serving.last_look = self.serving.last_look.saturating_add(1);
         let look = LookId(self.serving.last_look);
@@ -321,7 +323,6 @@ impl Node {
             look,
             Looking {
                 incoming,
-                permit,
                 others: Vec::new(),
             },
         );
@@ -360,12 +361,7 @@ impl Node {
     }
 
     pub(crate) fn handle_looked(&mut self, look: LookId, value: Option<&[u8]>) {
-        let Some(Looking {
-            incoming,
-            permit,
-            others,
-        }) = self.serving.looks.remove(&look)
-        else {
+        let Some(Looking { incoming, others }) = self.serving.looks.remove(&look) else {
             return;
         };
         let Some((key, _)) = incoming.key else { return };
@@ -374,7 +370,11 @@ impl Node {
         let known = value.and_then(|bytes| state::read::<StoredKey>(bytes).ok());
         let known = known.filter(|known| self.now.wall < known.forgotten);
         for incoming in std::iter::once(incoming).chain(others) {
-            self.serve_key(&row, incoming, &permit, known.as_ref());
+            // Policy may have changed meanwhile.
+            match self.permit(&incoming) {
+                Ok(permit) => self.serve_key(&row, incoming, &permit, known.as_ref()),
+                Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
+            }
         }
     }
 
