@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_node::Response;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Header, Kind, Timestamp,
+    CallId, Header, Kind, MessageId, Timestamp,
     journal::{Change, Direction, Entry, Run, Status, Table},
     link::Frame,
 };
@@ -23,6 +23,10 @@ pub(crate) struct Watch {
     broken: Vec<String>,
     /// Where each call was first heard of: at its caller.
     origins: BTreeMap<CallId, HostId>,
+    /// The messages that each call was sent in.
+    messages: BTreeMap<CallId, BTreeSet<MessageId>>,
+    /// How often each call was begun to run.
+    begun: BTreeMap<CallId, usize>,
     /// Calls of which a crash took something.
     lost: BTreeSet<CallId>,
     pub(crate) canaries: Canaries,
@@ -84,6 +88,17 @@ impl Watch {
                 id.0, run.loop_id
             ));
         };
+        let begun = self.begun.entry(run.call).or_default();
+        *begun += 1;
+        let sent = self.messages.get(&run.call).map_or(0, BTreeSet::len);
+        if *begun > sent {
+            let loop_id = &run.loop_id;
+            let what = format!(
+                "host {} runs {loop_id} {begun} times for {sent} messages",
+                id.0
+            );
+            return self.broken(what);
+        }
         let host = &hosts[id.0];
         let loop_id = run.loop_id.parse().expect("a loop id");
         let request = realm_policy::Request {
@@ -137,8 +152,21 @@ impl Watch {
         let header = envelope.peek().expect("a header of our own");
         self.came_closer(hosts, (from, to), &header);
         let own = header.source.scope() == hosts[from.0].scope;
+        if own && header.kind == Kind::Call {
+            let messages = self.messages.entry(header.call).or_default();
+            messages.insert(header.id);
+        }
         if own && header.kind == Kind::Result {
             self.answered(&hosts[from.0], &header);
+        }
+    }
+
+    /// Nothing happens outside before it is durable that it will.
+    pub(crate) fn acts(&mut self, host: &Host, call: CallId) {
+        let mut events = host.disk.events.values();
+        if !events.any(|event| event.call == call) {
+            let name = &host.name;
+            self.broken(format!("{name} acts before its intent is durable"));
         }
     }
 

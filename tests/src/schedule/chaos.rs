@@ -1,6 +1,6 @@
 //! What happens in a schedule, step by step.
 
-use realm_node::{InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
+use realm_node::{ContractsOf, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
 use realm_protocol::journal::Status;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ impl Schedule {
 
     /// What may go wrong in this schedule: a few things of all, so that each is met alone too.
     pub(super) fn choose_faults(&mut self) {
-        let all: [(u64, Fault); 12] = [
+        let all: [(u64, Fault); 14] = [
             (80, Self::call_again),
             (40, Self::crash),
             (40, Self::crash_at_entry),
@@ -40,6 +40,8 @@ impl Schedule {
             (10, Self::break_disk),
             (40, Self::cancel),
             (25, Self::join),
+            (30, Self::rule),
+            (30, Self::look_around),
         ];
         for (chance, fault) in all {
             if self.world.random(100) < chance {
@@ -218,6 +220,45 @@ impl Schedule {
         {
             self.world.ask(host, Request::Cancel(run));
         }
+    }
+
+    /// An owner changes its mind.
+    fn rule(&mut self) {
+        let member = self.member();
+        if !self.world.is_up(member.host) {
+            return;
+        }
+        let verb = ["permit", "forbid"][self.world.random(2) as usize];
+        let cedar = format!(
+            r#"{verb} (principal, action == Action::"invoke", resource) when {{ resource.name == "look" }};"#
+        );
+        let subtree = self.world.random(3) == 0;
+        let id = if subtree { "subtree.looks" } else { "looks" };
+        let request = match self.world.random(3) {
+            0 => Request::Disallow(id.to_owned()),
+            _ => Request::SetPolicy {
+                id: id.to_owned(),
+                cedar,
+                subtree,
+            },
+        };
+        self.world.ask(member.host, request);
+    }
+
+    fn look_around(&mut self) {
+        let (from, to) = (self.member(), self.member());
+        if !self.world.is_up(from.host) {
+            return;
+        }
+        let realm = to.name.parse().expect("a realm");
+        let request = match self.world.random(2) {
+            0 => Request::Ping(realm),
+            _ => Request::Contracts(ContractsOf {
+                realm,
+                loop_id: None,
+            }),
+        };
+        self.world.ask(from.host, request);
     }
 
     /// Somebody joins while everything goes wrong; whether it works out is another matter.

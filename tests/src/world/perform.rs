@@ -119,6 +119,7 @@ impl World {
         let result = match (realm_backends::pure(&request), request) {
             (Some(result), _) => result,
             (None, BackendRequest::Process { argv, input, .. }) => {
+                self.watch.acts(&self.hosts[id.0], call);
                 let counts = argv.first().is_none_or(|program| program != "again");
                 if counts {
                     let effect = format!("{} {input}", id.0);
