@@ -82,6 +82,10 @@ fn sigterm_lets_a_running_call_finish() {
         let mut gate = gate.wait();
         daemon.signal(Signal::TERM);
         daemon.wait_for("\"stopping; ", 1);
+        // What is new is refused; what runs may end.
+        person
+            .ctl("invoke echo text=hello")
+            .fails(4, &["error[RLM-0520]"]);
         gate.open();
 
         assert_eq!(call.join().unwrap().ok(), r#"{"went":"on"}"#);

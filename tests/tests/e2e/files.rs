@@ -197,7 +197,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_says_what_helps() {
         "{log}"
     );
 
-    // Still full: it says so, and does not pretend.
+    // With room again, everything that was acknowledged is there.
     disk.grow();
     let daemon = person.start("lab");
     assert!(!acknowledged.is_empty());

@@ -37,11 +37,7 @@ fn steps(text: &str) -> Vec<Step<'_>> {
                         shown: Vec::new(),
                     });
                 }
-                _ => steps
-                    .last_mut()
-                    .expect("output without a command")
-                    .shown
-                    .push(line),
+                _ => steps.last_mut().unwrap().shown.push(line),
             },
         }
     }

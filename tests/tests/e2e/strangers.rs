@@ -32,10 +32,17 @@ fn strangers_and_garbage_are_cut_off_and_neighbours_do_not_notice() {
     ];
     let cut = sent.map(|bytes| thread::spawn(move || is_cut(port, &bytes)));
 
-    // A stranger who does everything right but is nobody here.
+    // So is a stranger who shakes hands well, and then says nothing or no frame at all.
     let node = status["node"].as_str().unwrap().parse().unwrap();
-    assert!(is_cut_as_stranger(node, address.parse().unwrap()));
+    let address: Multiaddr = address.parse().unwrap();
+    let strangers = [None, Some(vec![0xff; 4096])].map(|frame| {
+        let address = address.clone();
+        thread::spawn(move || stranger_is_cut(node, address, frame))
+    });
 
+    for stranger in strangers {
+        assert!(stranger.join().unwrap());
+    }
     for cut in cut {
         cut.join().unwrap();
     }
@@ -62,15 +69,15 @@ fn is_cut(port: u16, bytes: &[u8]) {
     );
 }
 
-/// Dials as a node that nobody knows, says nothing, and waits until the link is down.
-fn is_cut_as_stranger(node: NodeId, address: Multiaddr) -> bool {
+/// Dials as a node that nobody knows, sends a frame, and waits until the link is down.
+fn stranger_is_cut(node: NodeId, address: Multiaddr, frame: Option<Vec<u8>>) -> bool {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
         let (net, mut events) = realm_net::start(Config {
-            seed: [7; 32].into(),
+            seed: [1 + u8::from(frame.is_some()); 32].into(),
             listen: Vec::new(),
             limits: Limits::default(),
         })
@@ -81,7 +88,12 @@ fn is_cut_as_stranger(node: NodeId, address: Multiaddr) -> bool {
             while let Some(event) = events.recv().await {
                 match event {
                     // The link's ends are kept: only the other side can end it.
-                    Event::Up { outbox, inbox, .. } => up = Some((outbox, inbox)),
+                    Event::Up { outbox, inbox, .. } => {
+                        for frame in frame.clone() {
+                            outbox.try_send(frame.into()).unwrap();
+                        }
+                        up = Some((outbox, inbox));
+                    }
                     Event::Down { .. } => return up.is_some(),
                     Event::DialFailed { error, .. } => panic!("{error}"),
                     _ => {}
