@@ -57,6 +57,8 @@ impl Watch {
         }
     }
 
+    /// A call that its caller has an Out-run of promises nothing; one that a run here causes rests
+    /// on the run's own beginning.
     pub(crate) fn recorded(&mut self, id: HostId, hosts: &[Host], entry: &Entry, now: Timestamp) {
         for change in &entry.changes {
             match change {
@@ -67,7 +69,11 @@ impl Watch {
                     }
                 }
                 Change::Event(event) => {
+                    let new = !self.origins.contains_key(&event.call);
                     self.origins.entry(event.call).or_insert(id);
+                    if new && self.messages.contains_key(&event.call) {
+                        self.broken(format!("host {} asks before its run is durable", id.0));
+                    }
                 }
                 Change::Put(Table::Replay, key, _) | Change::PutUntil(Table::Replay, key, _, _)
                     if hosts[id.0].disk.holds(Table::Replay, key) =>

@@ -14,7 +14,8 @@ use serde_json::json;
 use crate::{
     CallFailure, Node,
     deliver::Pending,
-    outbound::{Invoke, Task},
+    outbound::{Invoke, Origin, Task},
+    relay::Release,
     resolve::Asker,
     timers::Timer,
 };
@@ -85,6 +86,12 @@ impl Node {
                 (Kind::Contracts, cbor::encode(&asked))
             }
         };
+        // What a run causes elsewhere must find the run's own beginning on the disk after a crash,
+        // or the run would begin anew and cause it again under another key.
+        let release = match &out.task {
+            Task::Invoke(invoke) if invoke.origin == Origin::Frame => Release::Durable,
+            _ => Release::Now,
+        };
         let (attempts, failures, deadline) = (out.attempts, out.failures, out.deadline);
         let source = self.me.place().clone();
         let outgoing = Outgoing {
@@ -146,7 +153,7 @@ impl Node {
         let payload = json!({"attempt": attempts, "realm": self.name_of(&destination.scope())});
         self.note_call(call, "call.sent", &payload);
         if let Ok(header) = envelope.peek() {
-            self.launch(envelope, header);
+            self.launch_when(envelope, header, release);
         }
     }
 
