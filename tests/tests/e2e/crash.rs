@@ -72,6 +72,33 @@ fn after_kill_9_nothing_acknowledged_is_lost_and_nothing_runs_twice() {
 }
 
 #[test]
+fn a_caller_that_was_killed_asks_again_under_its_key_and_joins_the_run() {
+    let (mercy, lab) = (Person::new(), Person::new());
+    let (mercy_daemon, lab_daemon) = (mercy.realm("mercy"), lab.realm("lab"));
+    let ticket = lab.ctl("invite --peer --allow gated").ok();
+    mercy.ctl_with("join -", &ticket).ok();
+    let gate = Gate::new(&lab, "lab", "gated");
+    let call = "invoke gated@lab --idempotency-key k1";
+    let run = mercy.ctl(&format!("{call} --detach")).ok();
+    let mut gate = gate.wait();
+
+    mercy_daemon.kill();
+    let mercy_daemon = mercy.start("mercy");
+    mercy_daemon.wait_for("link up", 1);
+
+    // The run that was acknowledged is there, and has an end.
+    let end = mercy_daemon.api().events(&run, None).last().unwrap();
+    assert_eq!(end.data["error"]["name"], "Interrupted", "{end:?}");
+    let again = mercy.ctl(&format!("{call} --detach")).ok();
+    gate.open();
+    let end = mercy_daemon.api().events(&again, None).last().unwrap();
+    assert_eq!(end.data["output"]["went"], "on", "{end:?}");
+    assert_eq!(lines(&lab.dir().join("gated/runs")), 1);
+    mercy_daemon.stop();
+    lab_daemon.stop();
+}
+
+#[test]
 fn sigterm_lets_a_running_call_finish() {
     let person = Person::new();
     let daemon = person.realm("lab");
