@@ -12,6 +12,8 @@ mod joining;
 mod keys;
 #[path = "sim/links.rs"]
 mod links;
+#[path = "sim/past.rs"]
+mod past;
 #[path = "sim/policies.rs"]
 mod policies;
 #[path = "sim/schedules.rs"]

@@ -226,22 +226,3 @@ fn a_revoked_label_can_be_given_to_another_realm() {
     assert_eq!(node.counters().served, 1);
     invariants::check(&mut world);
 }
-
-#[test]
-fn a_realm_that_restarted_with_its_clock_ahead_takes_calls_once_it_is_right() {
-    let mut world = World::new(70);
-    let acme = world.found("acme");
-    let health = world.child(acme, "health");
-    world.run_for(1_000);
-    world.call(acme, "echo@acme/health", json!({}));
-    world.hosts[health.0].clock_offset = 90 * 60_000;
-    world.run_for(20_000);
-    world.crash(health);
-    world.start(health);
-    world.run_for(20_000);
-    world.hosts[health.0].clock_offset = 0;
-    world.run_for(20_000);
-    let down = world.call(acme, "echo@acme/health", json!({}));
-    assert_eq!(down.result, Ok(json!({})));
-    invariants::check(&mut world);
-}

@@ -186,27 +186,3 @@ fn a_broken_disk_promises_nothing() {
     world.run_for(60_000);
     invariants::check(&mut world);
 }
-
-#[test]
-fn a_composite_that_crashes_as_it_begins_causes_its_steps_once() {
-    for after in (0..60).step_by(2) {
-        let mut world = World::new(31);
-        let acme = world.found("acme");
-        let health = world.child(acme, "health");
-        let billing = world.child(acme, "billing");
-        world.apply(billing, &[Loops::once("pay", 10)]);
-        world.apply(
-            health,
-            &[Loops::composite("both", &["echo", "pay@acme/billing"])],
-        );
-        world.run_for(1_000);
-        world.call(health, "echo@acme/billing", json!({}));
-        let control = world.ask(acme, World::invoke("both@acme/health", json!({"n": 1})));
-        world.run_for(after);
-        world.crash(health);
-        world.start(health);
-        invoked(world.wait_for(acme, control));
-        assert!(world.effects.values().sum::<u64>() <= 1, "{after} ms");
-        invariants::check(&mut world);
-    }
-}
