@@ -30,9 +30,9 @@ pub struct Target {
 /// addresses, when they are resolved to connect.
 ///
 /// # Errors
-/// [`BackendError::Refused`] for another scheme than `http` and `https`, for user and password,
-/// and for what is not a URL; [`BackendError::Blocked`] and [`BackendError::Metadata`] for
-/// addresses.
+/// [`BackendError::Refused`] for another scheme than `https`, and `http` where `allow_private` names
+/// the host and port; for user and password, and for what is not a URL; [`BackendError::Blocked`]
+/// and [`BackendError::Metadata`] for addresses.
 pub fn target(url: &str, allow_private: &[String]) -> Result<Target, BackendError> {
     let url = Url::parse(url).map_err(|_| BackendError::Refused {
         reason: "not an absolute URL",
@@ -63,6 +63,11 @@ pub fn target(url: &str, allow_private: &[String]) -> Result<Target, BackendErro
     };
     if let Some(address) = address {
         check(&authority, address, private)?;
+    }
+    if url.scheme() == "http" && !private {
+        return Err(BackendError::Refused {
+            reason: "plain http is only for hosts that `allowPrivate` names: write https://, or allowPrivate: [\"HOST:PORT\"]",
+        });
     }
     Ok(Target {
         url,

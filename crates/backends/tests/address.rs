@@ -122,9 +122,9 @@ fn other_schemes_and_urls_with_users_are_refused() {
 fn public_addresses_and_names_may_be_called() {
     for url in [
         "https://example.org/",
-        "http://8.8.8.8/",
-        "http://[2606:4700::1111]/",
-        "http://172.32.0.1/",
+        "https://8.8.8.8/",
+        "https://[2606:4700::1111]/",
+        "https://172.32.0.1/",
     ] {
         assert!(target(url, &[]).is_ok(), "{url}");
     }
@@ -142,7 +142,29 @@ fn the_operator_allows_one_host_and_port_and_no_other() {
     assert!(target("http://localhost/", &allowed).unwrap().private);
     assert!(target("http://127.0.0.1:11435/api", &allowed).is_err());
     assert!(target("http://127.0.0.2:11434/api", &allowed).is_err());
-    assert!(!target("http://localhost:81/", &allowed).unwrap().private);
+    assert!(!target("https://localhost:81/", &allowed).unwrap().private);
+}
+
+#[test]
+fn plain_http_is_refused_except_for_a_host_and_port_that_are_allowed() {
+    let allowed = ["agent.local:8080".to_owned()];
+
+    for url in [
+        "http://example.org/",
+        "http://8.8.8.8/",
+        "http://agent.local:8081/",
+    ] {
+        let refused = target(url, &allowed).unwrap_err();
+
+        assert!(matches!(refused, BackendError::Refused { .. }), "{url}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("https://") && text.contains("allowPrivate"),
+            "{text}"
+        );
+    }
+    assert!(target("http://agent.local:8080/", &allowed).is_ok());
+    assert!(target("https://example.org/", &allowed).is_ok());
 }
 
 #[test]

@@ -50,6 +50,14 @@ fn request(port: u16, host: &str, allow: bool) -> BackendRequest {
     }
 }
 
+/// The same request by https, for what is refused before anything is sent.
+fn over_tls(mut request: BackendRequest) -> BackendRequest {
+    if let BackendRequest::Http { url, .. } = &mut request {
+        *url = url.replace("http://", "https://");
+    }
+    request
+}
+
 async fn call(bytes: Vec<u8>) -> (Result<BackendReply, BackendError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -118,14 +126,9 @@ async fn a_name_is_judged_by_its_addresses() {
     let port = listener.local_addr().unwrap().port();
     let backends = Backends::new();
 
-    let refused = backends
-        .call(request(port, "localhost", false))
-        .await
-        .unwrap_err();
-    let literal = backends
-        .call(request(port, "127.0.0.1", false))
-        .await
-        .unwrap_err();
+    let call = |host| backends.call(over_tls(request(port, host, false)));
+    let refused = call("localhost").await.unwrap_err();
+    let literal = call("127.0.0.1").await.unwrap_err();
 
     assert!(
         matches!(&refused, BackendError::Blocked { host, .. } if *host == format!("localhost:{port}")),

@@ -99,5 +99,5 @@ fields! {
         "a list of texts";
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
-        "an http or https URL; private addresses only where config allows them";
+        "an https URL; http and private addresses only for what allowPrivate names";
 }
