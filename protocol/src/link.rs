@@ -25,6 +25,8 @@ wire_map! {
         3 => clock: Timestamp,
         /// Digest of every revocation list the sender holds, formed as in a [`Beat`].
         4 => records: Digest,
+        /// Whether a Join follows; absent for no.
+        5 => joining: Option<bool>,
     }
 }
 

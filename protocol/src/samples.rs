@@ -303,6 +303,7 @@ fn frames() -> Vec<Frame> {
             chain: chain(),
             clock: NOW,
             records: digest(1),
+            joining: Some(true),
         }),
         Frame::Join(Join {
             ticket: TicketId::new([1; 16]),

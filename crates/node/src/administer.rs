@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use realm_executor::Manifest;
 use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
-use realm_protocol::{Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits};
+use realm_protocol::{
+    FailureCode, Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits,
+};
 
 use crate::{
     AllowAsked, Allowed, ApplyReport, ControlId, Node, Refusal, Request, Response,
-    state::{self, StoredPolicy},
+    state::{self, StoredPolicy, Target},
 };
 
 impl Node {
@@ -333,6 +335,7 @@ impl Node {
         }
         let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
         self.delete(Table::Children, label.as_str().as_bytes());
+        self.forget_tickets_of(child.realm);
         self.routes.forget_child(&label);
         if let Ok(path) = self.me.path().child(label) {
             self.trust.forget(&Scope {
@@ -363,12 +366,14 @@ impl Node {
         self.routes.forget_peer(root);
         self.delete(Table::Peers, root.as_bytes());
         self.delete(Table::Petnames, petname.as_str().as_bytes());
+        self.forget_tickets_of(root);
+        self.turned_away.remove(&Target::Peer(root));
         for id in [format!("peer-{petname}"), format!("subtree.peer-{petname}")] {
             // Absent if the owner has removed it before.
             let _ = self.disallow(&id);
         }
         if let Some(link) = self.peer_link(root) {
-            self.close(link, None, "the peering has ended");
+            self.close(link, Some(FailureCode::Denied), "the peering has ended");
         }
         self.publish_policy();
         Ok(Response::Done)

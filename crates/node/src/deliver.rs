@@ -260,7 +260,11 @@ impl Node {
         if let Some(pending) = self.waiting.take(&envelope.digest()) {
             let message = match code {
                 FailureCode::Offline | FailureCode::NoRoute => {
-                    "this realm has no link that leads there".to_owned()
+                    let asked = self.turned_away_from(pending.asked());
+                    match asked {
+                        Some(detail) => format!("turned away: {detail}"),
+                        None => "this realm has no link that leads there".to_owned(),
+                    }
                 }
                 _ => format!("{code} in this realm"),
             };

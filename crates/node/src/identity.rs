@@ -241,6 +241,25 @@ impl Identity {
         std::mem::take(&mut self.kem).into_keys().collect()
     }
 
+    /// This realm's chain as if it were a root: for joining, when its place may be lost.
+    pub(crate) fn bare_chain(&self, now: Timestamp) -> Option<Chain> {
+        Some(Chain {
+            links: vec![ChainLink {
+                inception: self.founding.inception.clone(),
+                successions: self.founding.successions.clone(),
+                node_cert: self.node_cert.clone(),
+                child_cert: None,
+            }],
+            kem: self.live_kem(now),
+            realm_record: self.realm_record.clone()?,
+        })
+    }
+
+    fn live_kem(&self, now: Timestamp) -> Vec<Signed<KemRecord>> {
+        let live = self.kem.values().filter(|held| now < held.not_after);
+        live.map(|held| held.record.clone()).collect()
+    }
+
     /// Puts the chain together from its parts and checks it as a stranger would.
     pub(crate) fn rebuild(&mut self, now: Timestamp) -> Result<(), CertError> {
         self.chain = None;
@@ -257,11 +276,9 @@ impl Identity {
             node_cert: self.node_cert.clone(),
             child_cert: self.above.as_ref().map(|(_, cert)| cert.clone()),
         });
-        let live = self.kem.values().filter(|held| now < held.not_after);
-        let kem = live.map(|held| held.record.clone()).collect();
         let chain = Chain {
             links,
-            kem,
+            kem: self.live_kem(now),
             realm_record,
         };
         self.chain = Some(verify_own_chain(&chain, self.place.root, now)?);

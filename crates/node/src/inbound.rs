@@ -1,6 +1,9 @@
 //! What comes over a link: frames are read, and envelopes pass the cheap checks first.
 
-use realm_protocol::{Envelope, FailureCode, Header, flags, limits, link::Frame};
+use realm_protocol::{
+    Envelope, FailureCode, Header, flags, limits,
+    link::{Bye, Frame},
+};
 use realm_router::LinkId;
 
 use crate::{Node, Refused};
@@ -29,7 +32,7 @@ impl Node {
         }
         match frame {
             Frame::Hello(hello) => self.handle_hello(id, hello),
-            Frame::Bye(bye) => self.handle_bye(id, bye.detail.as_deref()),
+            Frame::Bye(bye) => self.handle_bye(id, &bye),
             Frame::Join(join) => self.handle_join(id, join),
             Frame::Offer(offer) => self.handle_offer(id, offer),
             Frame::Accept(accept) => self.handle_accept(id, accept),
@@ -43,9 +46,13 @@ impl Node {
         }
     }
 
-    fn handle_bye(&mut self, id: LinkId, detail: Option<&str>) {
-        let detail: String = detail.unwrap_or_default().chars().take(256).collect();
+    fn handle_bye(&mut self, id: LinkId, bye: &Bye) {
+        let detail = bye.detail.as_deref().unwrap_or_default();
+        let detail: String = detail.chars().take(256).collect();
         tracing::debug!(link = id.0, detail, "the neighbour says goodbye");
+        if bye.code.is_some() {
+            self.note_turned_away(id, &detail);
+        }
         if !detail.is_empty() {
             self.join_refused(id, &detail);
         }

@@ -5,7 +5,7 @@
 use realm_crypto::{VerifiedChain, verify};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    FailureCode, Label, RealmPath, Scope, TicketId,
+    FailureCode, Label, RealmId, RealmPath, Scope, TicketId,
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
@@ -459,15 +459,30 @@ impl Node {
         true
     }
 
+    /// Takes back every ticket that a realm has used: it was let go, and is to be invited anew.
+    pub(crate) fn forget_tickets_of(&mut self, realm: RealmId) {
+        let used = self.kin.tickets.iter();
+        let used: Vec<TicketId> = used
+            .filter(|(_, held)| held.used_by.contains(&realm))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in used {
+            self.kin.tickets.remove(&id);
+            self.delete(Table::Tickets, &ticket_row(&id));
+        }
+    }
+
     fn use_ticket(&mut self, ticket: Option<TicketId>, joiner: &VerifiedChain, name: &Label) {
         let Some(id) = ticket else { return };
         let Some(held) = self.kin.tickets.get_mut(&id) else {
             return;
         };
-        if !held.used_by.contains(&joiner.realm()) {
-            held.uses = held.uses.saturating_sub(1);
-            held.used_by.push(joiner.realm());
+        if held.used_by.contains(&joiner.realm()) {
+            // A join repeated: what it permitted may have been taken back since.
+            return;
         }
+        held.uses = held.uses.saturating_sub(1);
+        held.used_by.push(joiner.realm());
         let (row, allow, kind) = (
             state::write(held),
             held.allow.clone(),

@@ -303,7 +303,7 @@ impl Node {
         if self.links.get(&link).is_some_and(|link| !link.admitted) {
             if relation == Relation::Parent {
                 // The parent knew a stranger until now: the new chain shows its child.
-                self.greet(link);
+                self.greet(link, false);
             }
             self.admit(link, relation, chain);
         }

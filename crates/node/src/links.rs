@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_core::Rng;
 use realm_crypto::VerifiedChain;
 use realm_protocol::{
-    Digest, NodeId, RealmId, Scope, Tick, limits,
+    Digest, FailureCode, NodeId, RealmId, Scope, Tick, limits,
     link::{Beat, Bye, Frame, Hello},
 };
 use realm_router::{Backoff, LinkId, Relation, TokenBucket};
@@ -87,12 +87,18 @@ impl Node {
         );
         self.timers
             .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
-        self.greet(id);
+        self.greet(id, self.is_joining(id));
     }
 
-    /// Shows who this realm is.
-    pub(crate) fn greet(&mut self, link: LinkId) {
-        let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) else {
+    /// Shows who this realm is: as a root, if a Join follows, because the place it holds may be
+    /// the one it has lost.
+    pub(crate) fn greet(&mut self, link: LinkId, joining: bool) {
+        let chain = if joining {
+            self.me.bare_chain(self.wall())
+        } else {
+            self.me.chain().map(|chain| chain.chain().clone())
+        };
+        let Some(chain) = chain else {
             tracing::warn!("this realm's own chain does not stand: no link can be greeted");
             self.close(link, None, "my certificates do not stand");
             return;
@@ -103,6 +109,7 @@ impl Node {
             chain,
             clock: self.wall(),
             records: self.trust.digest(None),
+            joining: joining.then_some(true),
         };
         self.send(link, &Frame::Hello(hello));
     }
@@ -244,7 +251,7 @@ impl Node {
         }
         match self.relation_to(&chain) {
             Some(relation) => self.admit(id, relation, chain),
-            None => self.meet_stranger(id),
+            None => self.meet_stranger(id, hello.joining == Some(true)),
         }
     }
 
@@ -318,18 +325,52 @@ impl Node {
             Some(link) if !link.let_in => link.let_in = true,
             _ => return,
         }
-        match self.routes.relation(id) {
-            Some(Relation::Parent) => self.redials.reset(&Target::Parent),
-            Some(Relation::Peer(root)) => self.redials.reset(&Target::Peer(*root)),
-            Some(Relation::Child(_) | Relation::Direct(_)) | None => {}
-        }
+        let target = match self.routes.relation(id) {
+            Some(Relation::Parent) => Target::Parent,
+            Some(Relation::Peer(root)) => Target::Peer(*root),
+            Some(Relation::Child(_) | Relation::Direct(_)) | None => return,
+        };
+        self.redials.reset(&target);
+        self.turned_away.remove(&target);
     }
 
     /// A realm that is not known: it may join, if it was not this side that dialled.
-    fn meet_stranger(&mut self, id: LinkId) {
+    fn meet_stranger(&mut self, id: LinkId, joining: bool) {
         if self.links.get(&id).is_some_and(|link| link.dial.is_some()) {
             self.close(id, None, "not the realm that was dialled");
+        } else if !joining {
+            self.counters.refuse(Refused::NotAdmitted);
+            let detail = "this realm is not bound to yours: ask for an invitation";
+            self.close(id, Some(FailureCode::Denied), detail);
         }
+    }
+
+    /// Remembers why a parent or peer turned this realm away, for whoever calls or asks why.
+    pub(crate) fn note_turned_away(&mut self, id: LinkId, detail: &str) {
+        let target = match self.routes.relation(id) {
+            Some(Relation::Parent) => Some(Target::Parent),
+            Some(Relation::Peer(root)) => Some(Target::Peer(*root)),
+            _ => {
+                let dial = self.links.get(&id).and_then(|link| link.dial);
+                match dial.and_then(|dial| self.dials.get(&dial)) {
+                    Some(Dialled::Keep(target)) => Some(target.clone()),
+                    _ => None,
+                }
+            }
+        };
+        if let Some(target) = target {
+            self.turned_away.insert(target, detail.to_owned());
+        }
+    }
+
+    /// Why the neighbour that leads to a place turned this realm away, if it did.
+    pub(crate) fn turned_away_from(&self, to: &Scope) -> Option<String> {
+        let target = if self.me.is_root() {
+            Target::Peer(to.root)
+        } else {
+            Target::Parent
+        };
+        self.turned_away.get(&target).cloned()
     }
 
     pub(crate) fn cut_stranger(&mut self, id: LinkId) {
@@ -422,12 +463,7 @@ impl Node {
     }
 
     /// Says why and closes a link. What routes led over it lead elsewhere at once.
-    pub(crate) fn close(
-        &mut self,
-        id: LinkId,
-        code: Option<realm_protocol::FailureCode>,
-        detail: &str,
-    ) {
+    pub(crate) fn close(&mut self, id: LinkId, code: Option<FailureCode>, detail: &str) {
         if !self.links.contains_key(&id) {
             return;
         }

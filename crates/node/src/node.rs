@@ -24,6 +24,7 @@ use crate::{
     resolve::Resolving,
     rules::Rules,
     serve::Serving,
+    state::Target,
     timers::{Timer, Timers},
     trust::TrustBase,
 };
@@ -45,6 +46,8 @@ pub struct Node {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) dials: BTreeMap<DialId, Dialled>,
     pub(crate) redials: Redials,
+    /// Why parent or peers turned this realm away when last they did.
+    pub(crate) turned_away: BTreeMap<Target, String>,
     pub(crate) routes: Routes,
     pub(crate) calls: BTreeMap<CallId, OutCall>,
     pub(crate) waiting: Waiting<Pending>,
@@ -91,6 +94,7 @@ impl Node {
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             redials: Redials::default(),
+            turned_away: BTreeMap::new(),
             calls: BTreeMap::new(),
             waiting: Waiting::new(config.max_calls),
             resolving: Resolving::new(),

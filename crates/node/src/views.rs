@@ -5,7 +5,7 @@ use realm_policy::{Decision, Denial, Request};
 use realm_protocol::{Label, NodeId, RealmId, RealmPath, Scope, Timestamp, limits};
 use realm_router::{LinkId, Relation};
 
-use crate::{Counters, Node, outbound::Task};
+use crate::{Counters, Node, outbound::Task, state::Target};
 
 /// Who a realm is and how it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct StandingView {
     pub root_name: Label,
     /// Where its parent stands, and whether it is connected.
     pub parent: Option<(Scope, bool)>,
+    /// Why the parent turned this realm away when last it did.
+    pub turned_away: Option<String>,
     /// When the first certificate in its chain runs out; none while the chain does not stand.
     pub chain_expires: Option<Timestamp>,
     /// When the node's certificate runs out.
@@ -76,6 +78,8 @@ pub struct PeerView {
     pub dialled: bool,
     /// Subtrees of its tree whose messages are let in.
     pub scopes: Vec<RealmPath>,
+    /// Why it turned this realm away when last it did.
+    pub turned_away: Option<String>,
 }
 
 /// A link.
@@ -171,6 +175,7 @@ impl Node {
             scope: self.me.scope(),
             root_name: self.root_name(),
             parent,
+            turned_away: self.turned_away.get(&Target::Parent).cloned(),
             chain_expires: self.chain_expires(),
             node_cert_expires: self.me.node_cert_times().map(|(_, not_after)| not_after),
             kem_until: self.me.kem_until(self.now.wall),
@@ -226,6 +231,7 @@ impl Node {
             expires: peer.peering.peek().ok().map(|peering| peering.not_after),
             dialled: !peer.addresses.is_empty(),
             scopes: self.kin.peer_scopes(self.me.realm(), *root),
+            turned_away: self.turned_away.get(&Target::Peer(*root)).cloned(),
         });
         peers.collect()
     }

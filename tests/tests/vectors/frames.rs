@@ -80,6 +80,7 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
                 chain: health.chain(),
                 clock: NOW,
                 records: digest,
+                joining: None,
             }),
         ),
         (
