@@ -4,6 +4,12 @@
 //! come, and a virtual clock. Everything random comes from the seed, so that a run can be
 //! repeated. What must hold after every run is in [`invariants`].
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a world that cannot go on fails its test"
+)]
+
 mod canary;
 mod disk;
 pub mod errors;

@@ -1,4 +1,10 @@
 //! Scenarios and random schedules in the virtual world.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "sim/bytes.rs"]
 mod bytes;
