@@ -122,8 +122,8 @@ impl Show for Removed {
 }
 
 impl Row for Applied {
-    const HEADER: &'static [&'static str] = &["LOOP", "VERSION", "ACTION", "FILE"];
-    const NARROW: usize = 3;
+    const HEADER: &'static [&'static str] = &["LOOP", "VERSION", "ACTION", "CALLS", "FILE"];
+    const NARROW: usize = 4;
 
     fn name(&self) -> String {
         self.id.clone()
@@ -135,6 +135,7 @@ impl Row for Applied {
             self.id.clone(),
             self.version.clone(),
             action,
+            text(self.target.as_ref()),
             text(self.file.as_ref()),
         ]
     }

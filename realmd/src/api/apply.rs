@@ -6,10 +6,12 @@ use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Fault, ImportResult, Imported, Problem,
     SourceFile, ValidateResult, Validated,
 };
-use realm_executor::Manifest;
+use realm_executor::{Body as LoopBody, Manifest, Tool};
 use realm_node::{Request, Response};
 
-use super::{Answer, Shared, extract::Body, invoke::unexpected, problem::Fail, yaml};
+use super::{
+    Answer, Shared, extract::Body, invoke::unexpected, loops::called, problem::Fail, yaml,
+};
 use crate::definitions::{self, Loaded};
 
 pub(super) async fn apply(
@@ -18,10 +20,12 @@ pub(super) async fn apply(
 ) -> Answer<ApplyResult> {
     let ApplyRequest { files, dry_run } = request;
     let loaded = checked(&daemon, &files).await?;
-    let origins: BTreeMap<String, String> = loaded
+    let origins: BTreeMap<String, Origin> = loaded
         .iter()
-        .map(|(loop_, _)| (loop_.id.to_string(), loop_.origin.file.to_string()))
+        .map(|(loop_, _)| (loop_.id.to_string(), Origin::of(loop_)))
         .collect();
+    let warnings = loaded.iter().filter_map(|(loop_, _)| unreachable(loop_));
+    let warnings = warnings.collect();
     let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
     match daemon
         .handle
@@ -29,25 +33,57 @@ pub(super) async fn apply(
         .await?
     {
         Response::Applied(reports) => {
-            let applied = reports.into_iter().map(|report| Applied {
-                action: match report.action {
-                    "created" => ApplyAction::Created,
-                    "updated" => ApplyAction::Updated,
-                    _ => ApplyAction::Unchanged,
-                },
-                file: origins.get(report.id.as_str()).cloned(),
-                id: report.id.to_string(),
-                version: report.version,
+            let applied = reports.into_iter().map(|report| {
+                let origin = origins.get(report.id.as_str()).cloned().unwrap_or_default();
+                Applied {
+                    action: match report.action {
+                        "created" => ApplyAction::Created,
+                        "updated" => ApplyAction::Updated,
+                        _ => ApplyAction::Unchanged,
+                    },
+                    target: origin.target,
+                    file: origin.file,
+                    id: report.id.to_string(),
+                    version: report.version,
+                }
             });
             Ok(axum::Json(ApplyResult {
                 applied: applied.collect(),
                 dry_run,
-                warnings: Vec::new(),
+                warnings,
             }))
         }
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Where a definition came from, and what it calls.
+#[derive(Clone, Default)]
+struct Origin {
+    file: Option<String>,
+    target: Option<String>,
+}
+
+impl Origin {
+    fn of(manifest: &Manifest) -> Self {
+        Self {
+            file: file_of(manifest),
+            target: called(&manifest.body).1,
+        }
+    }
+}
+
+/// An address of an agent that calls will not be let through to.
+fn unreachable(manifest: &Manifest) -> Option<Fault> {
+    let LoopBody::Tool(Tool::Http(http)) = &manifest.body else {
+        return None;
+    };
+    let error = realm_backends::address::target(&http.url, &http.allow_private).err()?;
+    Some(Fault {
+        file: file_of(manifest),
+        ..Fault::new(format!("calls of `{}` will fail: {error}", manifest.id))
+    })
 }
 
 pub(super) async fn validate(
@@ -64,7 +100,10 @@ pub(super) async fn validate(
     });
     Ok(axum::Json(ValidateResult {
         documents: documents.collect(),
-        warnings: Vec::new(),
+        warnings: loaded
+            .iter()
+            .filter_map(|(manifest, _)| unreachable(manifest))
+            .collect(),
     }))
 }
 

@@ -214,8 +214,10 @@ fn foreign_detail(contract: &Contract, realm: &str) -> LoopDetail {
     }
 }
 
-fn agent_view(manifest: &Manifest, running: &BTreeMap<String, u64>) -> AgentView {
-    let (backend, target) = match &manifest.body {
+/// What kind of backend a loop is run by, and what is called there: an address, the exact
+/// arguments as JSON, a model.
+pub(super) fn called(body: &Body) -> (&str, Option<String>) {
+    match body {
         Body::Prompt(prompt) => (prompt.backend.as_str(), prompt.model.clone()),
         Body::Composite(composite) => {
             let steps: Vec<String> = composite
@@ -227,8 +229,15 @@ fn agent_view(manifest: &Manifest, running: &BTreeMap<String, u64>) -> AgentView
         }
         Body::Tool(Tool::Echo) => ("builtin", Some("builtin:echo".to_owned())),
         Body::Tool(Tool::Http(http)) => ("http", Some(http.url.clone())),
-        Body::Tool(Tool::Process(process)) => ("process", Some(process.argv.join(" "))),
-    };
+        Body::Tool(Tool::Process(process)) => {
+            let argv = Value::from(process.argv.clone());
+            ("process", Some(argv.to_string()))
+        }
+    }
+}
+
+fn agent_view(manifest: &Manifest, running: &BTreeMap<String, u64>) -> AgentView {
+    let (backend, target) = called(&manifest.body);
     let loop_id = manifest.id.to_string();
     AgentView {
         version: manifest.version.to_string(),

@@ -73,7 +73,7 @@ pub struct AgentView {
     pub version: String,
     /// `mock`, `builtin`, `http`, `process` or `composite`.
     pub backend: String,
-    /// What is called: an address, a command, a model.
+    /// What is called: an address, the arguments of a program as JSON, a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Calls it works on now.
@@ -149,6 +149,9 @@ pub struct Applied {
     pub version: String,
     /// What was done.
     pub action: ApplyAction,
+    /// What it calls: an address, the arguments of a program as JSON, a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The file it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
