@@ -94,7 +94,8 @@ fn split(member: &str) -> Result<(String, Value), Failure> {
 }
 
 fn json(text: &str, name: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::Json(name.to_owned(), error))
+    realm_protocol::json::parse(text.as_bytes())
+        .map_err(|error| Failure::Json(name.to_owned(), error))
 }
 
 #[cfg(test)]
@@ -118,5 +119,17 @@ mod tests {
             assert!(input(None, &[wrong.to_owned()]).is_err(), "{wrong}");
         }
         assert!(input(Some("[1]"), &["a=1".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_at_its_place() {
+        let refused = input(Some("{\"a\": 1,\n \"a\": 2}"), &[]).unwrap_err();
+
+        let Failure::Json(name, error) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(name, "the input");
+        let text = error.to_string();
+        assert!(text.contains("a") && text.contains("line 2"), "{text}");
     }
 }
