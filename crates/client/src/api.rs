@@ -29,8 +29,8 @@ pub use loops::{
 };
 pub use page::Page;
 pub use peers::{
-    CertificateView, PeerDetail, PeerKind, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode,
-    RevokeRequest, Revoked,
+    PeerDetail, PeerKind, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode, RevokeRequest,
+    Revoked,
 };
 pub use policy::{
     AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyCase,

@@ -74,9 +74,6 @@ impl Show for RunDetail {
 
     fn blocks(&self, _: bool) -> Vec<Block> {
         let mut fields = summary(&self.summary);
-        if let Some(hops) = &self.hops {
-            fields.push(("hops", hops.join(" → ")));
-        }
         if let Some(error) = &self.failure {
             fields.push(("error", failure(error)));
         }

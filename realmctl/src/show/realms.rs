@@ -2,31 +2,23 @@
 
 use realm_client::{
     api::{
-        CertificateView, Joined, PeerDetail, PeerSummary, Pong, RealmDetail, RealmForest,
-        RealmNode, Revoked, TicketIssued,
+        Joined, PeerDetail, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode, Revoked,
+        TicketIssued,
     },
     ticket::TicketView,
 };
 use serde_json::Value;
 
 use super::{
-    Row, micros, moment, moment_or, rows,
+    Row, micros, moment, moment_or,
     status::{link, realm_fields},
     text, tree,
 };
 use crate::output::{Block, Show};
 
 impl Row for PeerSummary {
-    const HEADER: &'static [&'static str] = &[
-        "NAME",
-        "KIND",
-        "STATE",
-        "ROUND TRIP",
-        "EXPIRES",
-        "ADDRESS",
-        "ID",
-    ];
-    const NARROW: usize = 5;
+    const HEADER: &'static [&'static str] = &["NAME", "KIND", "STATE", "EXPIRES", "ID"];
+    const NARROW: usize = 4;
 
     fn name(&self) -> String {
         self.name.clone()
@@ -37,12 +29,14 @@ impl Row for PeerSummary {
             self.name.clone(),
             self.kind.as_str().to_owned(),
             self.link.state.as_str().to_owned(),
-            text(self.round_trip_micros.map(micros).as_ref()),
             moment_or(self.expires_at),
-            text(self.link.address.as_ref()),
-            self.realm.clone(),
+            known(&self.realm),
         ]
     }
+}
+
+fn known(id: &str) -> String {
+    if id.is_empty() { "-" } else { id }.to_owned()
 }
 
 impl Show for PeerDetail {
@@ -52,28 +46,20 @@ impl Show for PeerDetail {
 
     fn blocks(&self, _: bool) -> Vec<Block> {
         let summary = &self.summary;
-        vec![Block::Fields(vec![
+        let mut fields = vec![
             ("name", summary.name.clone()),
             ("kind", summary.kind.as_str().to_owned()),
-            ("id", summary.realm.clone()),
-            ("node", text(self.node.as_ref())),
-            ("link", link(&summary.link)),
-            ("addresses", self.addresses.join(" ")),
-            ("may address", self.grants.join(", ")),
-            ("addressable", self.granted.join(", ")),
-            (
-                "valid",
-                format!(
-                    "{} until {}",
-                    moment_or(self.not_before),
-                    moment_or(summary.expires_at)
-                ),
-            ),
-            (
-                "messages",
-                format!("{} sent, {} received", self.sent, self.received),
-            ),
-        ])]
+        ];
+        if !summary.realm.is_empty() {
+            fields.push(("id", summary.realm.clone()));
+        }
+        fields.extend(self.node.iter().map(|node| ("node", node.clone())));
+        fields.push(("link", link(&summary.link)));
+        if !self.scopes.is_empty() {
+            fields.push(("let in", self.scopes.join(", ")));
+        }
+        fields.extend(summary.expires_at.map(|at| ("until", moment(at))));
+        vec![Block::Fields(fields)]
     }
 }
 
@@ -140,42 +126,19 @@ fn node_line(node: &RealmNode, wide: bool) -> String {
     format!("{}{state}{here}{id}", node.label)
 }
 
-impl Row for CertificateView {
-    const HEADER: &'static [&'static str] = &["REALM", "SERIAL", "FROM", "UNTIL", "ID"];
-    const NARROW: usize = 4;
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.name.clone(),
-            self.serial.to_string(),
-            moment(self.not_before),
-            moment(self.not_after),
-            self.id.clone(),
-        ]
-    }
-}
-
 impl Show for RealmDetail {
     fn names(&self) -> Vec<String> {
         vec![self.realm.name.clone()]
     }
 
-    fn blocks(&self, wide: bool) -> Vec<Block> {
+    fn blocks(&self, _: bool) -> Vec<Block> {
         let mut fields = realm_fields(&self.realm);
-        fields.push((
-            "state",
-            text(self.state.map(|state| state.as_str().to_owned()).as_ref()),
-        ));
-        fields.push(("node", text(self.node.as_ref())));
-        fields.push((
-            "loops",
-            text(self.loops.map(|loops| loops.to_string()).as_ref()),
-        ));
-        vec![Block::Fields(fields), rows(&self.chain, wide)]
+        let state = self.state.map(|state| state.as_str().to_owned());
+        fields.extend(state.map(|state| ("state", state)));
+        fields.extend(self.node.iter().map(|node| ("node", node.clone())));
+        fields.extend(self.expires_at.map(|at| ("until", moment(at))));
+        fields.extend(self.loops.map(|loops| ("loops", loops.to_string())));
+        vec![Block::Fields(fields)]
     }
 }
 
@@ -185,10 +148,7 @@ impl Show for Revoked {
     }
 
     fn blocks(&self, _: bool) -> Vec<Block> {
-        vec![Block::Text(format!(
-            "cut off {} (serial {})",
-            self.name, self.serial
-        ))]
+        vec![Block::Text(format!("cut off {}", self.name))]
     }
 }
 

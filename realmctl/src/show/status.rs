@@ -38,10 +38,7 @@ impl Show for Status {
             ("loops", self.loops.to_string()),
             (
                 "calls",
-                format!(
-                    "{} here, {} out, {} in",
-                    calls.local, calls.outgoing, calls.incoming
-                ),
+                format!("{} out, {} in", calls.outgoing, calls.incoming),
             ),
             ("store", store(self)),
         ];
@@ -102,11 +99,12 @@ pub(super) fn link(link: &LinkView) -> String {
 }
 
 pub(super) fn realm_fields(realm: &RealmView) -> Vec<(&'static str, String)> {
-    vec![
-        ("realm", realm.name.clone()),
-        ("id", realm.id.clone()),
-        ("root", realm.root.clone()),
-    ]
+    let mut fields = vec![("realm", realm.name.clone())];
+    if !realm.id.is_empty() {
+        fields.push(("id", realm.id.clone()));
+    }
+    fields.push(("root", realm.root.clone()));
+    fields
 }
 
 impl Show for Info {

@@ -125,7 +125,6 @@ fn result(node: &Node, invocation: &Invocation) -> InvokeResult {
         duration_ms: Some(invocation.duration_ms),
         hops: (!hops.is_empty()).then_some(hops),
         replayed: invocation.replayed.then_some(true),
-        trace: None,
     }
 }
 
@@ -145,6 +144,5 @@ pub(super) fn unfinished(run: &Run) -> InvokeResult {
         duration_ms: None,
         hops: None,
         replayed: None,
-        trace: None,
     }
 }

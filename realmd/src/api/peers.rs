@@ -91,22 +91,15 @@ impl Neighbour {
         PeerDetail {
             summary: self.summary,
             node: self.node,
-            addresses: Vec::new(),
-            grants: Vec::new(),
-            granted: self.scopes,
-            serial: None,
-            not_before: None,
-            sent: 0,
-            received: 0,
+            scopes: self.scopes,
         }
     }
 
-    /// What its removal did. The serial is the issuer's bookkeeping and not shown by the node.
+    /// What its removal did.
     pub(super) fn revoked(self) -> Revoked {
         Revoked {
             name: self.summary.name,
             realm: self.summary.realm,
-            serial: 0,
             link_closed: self.summary.link.state == LinkState::Connected,
         }
     }
@@ -150,7 +143,6 @@ fn neighbours(node: &Node) -> Vec<Neighbour> {
             kind: PeerKind::Parent,
             link,
             expires_at: standing.chain_expires.map(time),
-            round_trip_micros: None,
         },
         node: linked(node, |relation| {
             matches!(relation, realm_router::Relation::Parent)
@@ -179,7 +171,6 @@ fn child_of(node: &Node, child: &ChildView) -> Neighbour {
             kind: PeerKind::Child,
             link,
             expires_at: child.expires.map(time),
-            round_trip_micros: None,
         },
         node: linked(
             node,
@@ -206,7 +197,6 @@ fn peer_of(node: &Node, peer: &PeerView) -> Neighbour {
             kind: PeerKind::Peer,
             link: peer_link(node, peer),
             expires_at: peer.expires.map(time),
-            round_trip_micros: None,
         },
         node: linked(
             node,
@@ -218,7 +208,10 @@ fn peer_of(node: &Node, peer: &PeerView) -> Neighbour {
 }
 
 /// The node at the other end of the link with this relation.
-fn linked(node: &Node, is_meant: impl Fn(&realm_router::Relation) -> bool) -> Option<String> {
+pub(super) fn linked(
+    node: &Node,
+    is_meant: impl Fn(&realm_router::Relation) -> bool,
+) -> Option<String> {
     let links = node.links();
     let found = links
         .iter()

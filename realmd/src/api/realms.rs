@@ -6,12 +6,13 @@ use realm_client::{
 };
 use realm_node::{Node, Request, Response};
 use realm_protocol::{RealmPath, Scope};
+use realm_router::Relation;
 
 use super::{
     Answer, Shared,
     extract::{Body, Segment},
     invoke::unexpected,
-    peers::named,
+    peers::{linked, named},
     problem::Fail,
     status::state,
     views::{realm, realm_name, root, time},
@@ -115,11 +116,21 @@ fn detail(node: &Node, scope: &Scope) -> RealmDetail {
         .map(|child| state(child.connected, false))
         .or_else(|| peer.map(|peer| state(peer.connected, peer.dialled)))
         .or_else(|| parent.map(|(_, connected)| state(*connected, true)));
+    let relation = child
+        .map(|child| Relation::Child(child.label.clone()))
+        .or_else(|| peer.map(|peer| Relation::Peer(peer.root)))
+        .or_else(|| parent.map(|_| Relation::Parent));
+    let at_other_end = relation.and_then(|wanted| linked(node, |relation| *relation == wanted));
+    let expires = match (child, peer) {
+        (Some(child), _) => child.expires,
+        (None, Some(peer)) => peer.expires,
+        (None, None) => standing.chain_expires.filter(|_| own),
+    };
     RealmDetail {
         realm: realm(node, scope, id),
         state: link,
-        node: own.then(|| standing.node.to_string()),
-        chain: Vec::new(),
+        node: own.then(|| standing.node.to_string()).or(at_other_end),
+        expires_at: expires.map(time),
         loops: own.then(|| node.registry().iter().count() as u64),
     }
 }

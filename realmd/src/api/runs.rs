@@ -195,7 +195,6 @@ pub(super) fn detail(node: &Node, run: &Run, events: &[Event]) -> RunDetail {
         input: run.input.as_deref().and_then(parse),
         output: run.output.as_deref().filter(|_| completed).and_then(parse),
         failure: failure(run, events),
-        hops: None,
     }
 }
 

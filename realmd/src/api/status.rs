@@ -106,13 +106,17 @@ impl NodeStatus {
 /// The link with the parent; none for a root.
 pub(super) fn parent_link(node: &Node, standing: &StandingView) -> Option<LinkView> {
     let (scope, connected) = standing.parent.as_ref()?;
-    Some(link(node, scope, state(*connected, true)))
+    Some(LinkView {
+        error: standing.turned_away.clone().filter(|_| !connected),
+        ..link(node, scope, state(*connected, true))
+    })
 }
 
 /// The link with a peer.
 pub(super) fn peer_link(node: &Node, peer: &realm_node::PeerView) -> LinkView {
     LinkView {
         name: peer.petname.to_string(),
+        error: peer.turned_away.clone().filter(|_| !peer.connected),
         ..link(node, &root(peer.root), state(peer.connected, peer.dialled))
     }
 }
@@ -123,9 +127,7 @@ pub(super) fn link(node: &Node, scope: &Scope, state: LinkState) -> LinkView {
         name: node.name_of(scope),
         realm: scope.path.is_root().then(|| scope.root.to_string()),
         state,
-        address: None,
         error: None,
-        since: None,
     }
 }
 
@@ -140,7 +142,6 @@ pub(super) const fn state(connected: bool, dialled: bool) -> LinkState {
 
 fn calls(standing: &StandingView) -> CallCounts {
     CallCounts {
-        local: 0,
         outgoing: standing.calls_out as u64,
         incoming: standing.calls_in as u64,
     }

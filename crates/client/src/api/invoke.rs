@@ -1,6 +1,6 @@
 //! Calling a loop.
 
-use super::{Time, Trace};
+use super::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -117,7 +117,4 @@ pub struct InvokeResult {
     /// Whether this is an earlier answer given again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
-    /// This realm's half of the trace, where asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Trace>,
 }

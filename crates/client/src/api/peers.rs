@@ -33,7 +33,8 @@ impl PeerKind {
 pub struct PeerSummary {
     /// Its name here.
     pub name: String,
-    /// Its id.
+    /// Its id; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub realm: String,
     /// How it is next to this one.
     pub kind: PeerKind,
@@ -42,9 +43,6 @@ pub struct PeerSummary {
     /// When its certificate or peering ends, unless renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
-    /// Last round trip, microseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round_trip_micros: Option<u64>,
 }
 
 /// A realm next to this one, in full.
@@ -54,28 +52,12 @@ pub struct PeerDetail {
     /// The realm.
     #[serde(flatten)]
     pub summary: PeerSummary,
-    /// Id of the node that serves it.
+    /// Id of the node at the other end of the link, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Addresses known of it, the best first.
+    /// Of a peer: the realms of its tree whose messages are let in, with all below them.
     #[serde(default)]
-    pub addresses: Vec<String>,
-    /// Realms here that it may address.
-    #[serde(default)]
-    pub grants: Vec<String>,
-    /// Realms there that may be addressed from here.
-    #[serde(default)]
-    pub granted: Vec<String>,
-    /// Serial of its certificate or peering.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<u64>,
-    /// Since when that is valid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Time>,
-    /// Messages sent to it since the link is up.
-    pub sent: u64,
-    /// Messages received from it since.
-    pub received: u64,
+    pub scopes: Vec<String>,
 }
 
 /// An answered ping.
@@ -137,31 +119,15 @@ pub struct RealmDetail {
     /// How the link with it stands; none where there should be none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<LinkState>,
-    /// Id of the node that serves it.
+    /// Id of the node that serves it, where it is this realm or one with a live link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// What proves it, the root first.
-    #[serde(default)]
-    pub chain: Vec<CertificateView>,
-    /// Loops visible to this realm.
+    /// When its certificate or peering ends, unless renewed; of this realm and those next to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Loops registered; only of this realm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loops: Option<u64>,
-}
-
-/// One link of a chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CertificateView {
-    /// The realm it certifies.
-    pub name: String,
-    /// That realm's id.
-    pub id: String,
-    /// Its serial.
-    pub serial: u64,
-    /// Since when it is valid.
-    pub not_before: Time,
-    /// When it ends.
-    pub not_after: Time,
 }
 
 /// Why a child or peer is cut off.
@@ -181,8 +147,6 @@ pub struct Revoked {
     pub name: String,
     /// Its id.
     pub realm: String,
-    /// The serial now revoked.
-    pub serial: u64,
     /// Whether a live link was closed.
     pub link_closed: bool,
 }

@@ -110,9 +110,6 @@ pub struct RunDetail {
     /// Error, if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<CallError>,
-    /// Realms on the way, from the caller to the one that ran it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hops: Option<Vec<String>>,
 }
 
 /// Which runs are meant; all must match. The newest come first.

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 pub struct RealmView {
     /// Petname of its root and path: `acme/health`.
     pub name: String,
-    /// Its id.
+    /// Its id; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Id of its tree's root.
     pub root: String,
@@ -58,15 +59,9 @@ pub struct LinkView {
     pub realm: Option<String>,
     /// How the link stands.
     pub state: LinkState,
-    /// The address in use, or last tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
     /// Why it is not connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Since when it stands so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
 }
 
 /// Children in numbers.
@@ -83,11 +78,9 @@ pub struct ChildCounts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallCounts {
-    /// Called and run here.
-    pub local: u64,
     /// Called here, run elsewhere.
     pub outgoing: u64,
-    /// Called elsewhere, run here.
+    /// Run here, whoever called.
     pub incoming: u64,
 }
 
