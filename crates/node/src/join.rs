@@ -300,7 +300,8 @@ impl Node {
         };
         let control = self.joining(link).map(|(control, _)| control);
         let with = chain.place().scope();
-        if self.links.get(&link).is_some_and(|link| !link.admitted) {
+        let new = self.links.get(&link).is_some_and(|link| !link.admitted);
+        if new {
             if relation == Relation::Parent {
                 // The parent knew a stranger until now: the new chain shows its child.
                 self.greet(link, false);
@@ -315,6 +316,17 @@ impl Node {
                 peer: as_peer,
                 with,
             };
+            match self.links.get_mut(&link) {
+                // What the tree permits, and the names it knows, follow in the parent's records.
+                Some(link) if new && as_child => link.joined = Some((control, joined)),
+                _ => self.respond(control, Response::Joined(joined)),
+            }
+        }
+    }
+
+    /// Tells whoever asked to join that it is done, unless that was told.
+    pub(crate) fn tell_joined(&mut self, joined: Option<(ControlId, JoinedAs)>) {
+        if let Some((control, joined)) = joined {
             self.respond(control, Response::Joined(joined));
         }
     }

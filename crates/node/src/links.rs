@@ -10,7 +10,7 @@ use realm_protocol::{
 };
 use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
-use crate::{DialId, Effect, Node, Refused, io::ControlId, state::Target, timers::Timer};
+use crate::{DialId, Effect, JoinedAs, Node, Refused, io::ControlId, state::Target, timers::Timer};
 
 /// One link to another node.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) admitted: bool,
     /// Whether the neighbour has admitted this realm too.
     pub(crate) let_in: bool,
+    /// Who waits for the parent's first records to hear that the join is done.
+    pub(crate) joined: Option<(ControlId, JoinedAs)>,
     /// How far its clock was from this one's when last heard of, milliseconds.
     pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
@@ -72,6 +74,7 @@ impl Node {
             chain: None,
             admitted: false,
             let_in: false,
+            joined: None,
             skew_ms: 0,
             last_heard: self.now.tick,
             last_sent: self.now.tick,
@@ -120,6 +123,7 @@ impl Node {
         let Some(link) = self.links.remove(&id) else {
             return;
         };
+        self.tell_joined(link.joined);
         let relation = self.routes.remove(id, self.now.tick);
         if let Some(relation) = relation.as_ref().filter(|_| !link.let_in) {
             self.routes.give_up(relation);

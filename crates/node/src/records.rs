@@ -134,6 +134,8 @@ impl Node {
             self.enforce_revocations();
             self.share_records_but(Some(id));
         }
+        let joined = self.links.get_mut(&id).and_then(|link| link.joined.take());
+        self.tell_joined(joined);
     }
 
     fn take_neighbours_chain(&mut self, id: LinkId, relation: &Relation, chain: &Chain) {
