@@ -101,8 +101,6 @@ fn two_organisations_meet_and_one_calls_a_loop_of_the_other() {
     let ticket = mercy.ctl("invite ward").ok();
     let ticket = ward.write("ticket", &ticket);
     ward.ctl(&format!("join @{}", ticket.display())).ok();
-    // What the parent tells its child, the names of its peers among it, comes before its answer.
-    ward.ctl("peer ping mercy").ok();
     let called = ward
         .ctl("invoke variant-call@lab text=hello -o json")
         .json();
