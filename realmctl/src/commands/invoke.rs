@@ -94,7 +94,7 @@ fn split(member: &str) -> Result<(String, Value), Failure> {
 }
 
 fn json(text: &str, name: &str) -> Result<Value, Failure> {
-    realm_protocol::json::parse(text.as_bytes())
+    realm_client::json::parse(text.as_bytes())
         .map_err(|error| Failure::Json(name.to_owned(), error))
 }
 

@@ -111,7 +111,7 @@ async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
 async fn test(session: &Session, file: PathBuf) -> Result<u8, Failure> {
     let text = files::text(&file)?;
     let name = file.display().to_string();
-    let cases = realm_protocol::json::parse(text.as_bytes()).and_then(serde_json::from_value);
+    let cases = realm_client::json::parse(text.as_bytes()).and_then(serde_json::from_value);
     let cases: PolicyCases = cases.map_err(|error| Failure::Json(name, error))?;
     // The answers depend on what the daemon has in force, so nothing can stand in for it.
     let daemon = session.daemon().await?;
