@@ -19,6 +19,13 @@ pub(crate) fn folders() -> Environment {
     }
 }
 
+/// The unfinished command that a shell asks completions for.
+pub(crate) fn completed() -> impl Iterator<Item = OsString> {
+    env::args_os()
+        .skip_while(|argument| argument != "--")
+        .skip(1)
+}
+
 /// Whether stderr is a terminal that understands cursor movement.
 pub(crate) fn draws() -> bool {
     let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");

@@ -8,6 +8,7 @@
 
 pub mod cli;
 mod commands;
+mod complete;
 mod daemon;
 mod demo;
 mod environment;

@@ -2,7 +2,8 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap_complete::CompleteEnv;
 use realm_client::Exit;
 
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
 
 /// Runs the program: reads the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
+    // A shell that asks for completions is answered, and the process ends.
+    CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

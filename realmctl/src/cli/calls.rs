@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 
 use super::Span;
+use crate::complete;
 
 /// Which files.
 #[derive(Args, Debug)]
@@ -35,6 +37,7 @@ pub enum LoopCommand {
     #[command(alias = "get")]
     Show {
         /// `loop` or `loop@realm/path`.
+        #[arg(add = ArgValueCompleter::new(complete::addresses))]
         address: String,
         /// Print an input to fill in.
         #[arg(long)]
@@ -43,6 +46,7 @@ pub enum LoopCommand {
     /// Remove a loop of this realm.
     Rm {
         /// The loop.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
     },
 }
@@ -57,11 +61,13 @@ pub enum AgentCommand {
     #[command(alias = "get")]
     Show {
         /// The loop.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
     },
     /// Remove an agent, and its loop with it.
     Rm {
         /// The loop.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
     },
 }
@@ -70,7 +76,7 @@ pub enum AgentCommand {
 #[derive(Args, Debug)]
 pub struct InvokeArgs {
     /// `loop` or `loop@realm/path`.
-    #[arg(value_name = "LOOP")]
+    #[arg(value_name = "LOOP", add = ArgValueCompleter::new(complete::addresses))]
     pub address: String,
     /// Members of the input: `name=text` or `name:=JSON`.
     #[arg(value_name = "KEY=VALUE")]
