@@ -1,6 +1,11 @@
 //! Why a command failed, and how that is told.
 
-use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+};
 
 use realm_client::{
     ClientError, Exit, Unreachable,
@@ -153,6 +158,7 @@ impl Failure {
                 Some("name one with -r NAME, or for good: realmctl ctx use NAME".to_owned())
             }
             Self::Homes(HomesError::Unknown { .. }) => Some("realmctl ctx ls".to_owned()),
+            Self::File(path, error) => Some(file_help(path, error.kind())),
             Self::Usage(_, help) => help.clone(),
             Self::Call(error) => error
                 .help
@@ -219,6 +225,19 @@ fn write_fault(out: &mut String, fault: &Fault) {
     }
     if let Some(hint) = &fault.hint {
         writeln!(out, "    help: {}", escape::line(hint)).ok();
+    }
+}
+
+fn file_help(path: &Path, kind: io::ErrorKind) -> String {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    match kind {
+        io::ErrorKind::NotFound => format!("see what is there: ls {}", folder.display()),
+        io::ErrorKind::PermissionDenied => format!("see who may: ls -ld {}", path.display()),
+        io::ErrorKind::InvalidData => "name a text file in UTF-8".to_owned(),
+        _ => format!("realmctl explain {}", Code::FileUnreadable),
     }
 }
 

@@ -89,8 +89,13 @@ impl Session {
     /// As [`Self::daemon`], for what changes the realm: names it on stderr first.
     pub(crate) async fn daemon_to_change(&self) -> Result<Daemon, Failure> {
         let daemon = self.daemon().await?;
-        self.say(&format!("realm {}", daemon.home.name));
+        self.say_realm(&daemon);
         Ok(daemon)
+    }
+
+    /// Names the realm that is about to be changed.
+    pub(crate) fn say_realm(&self, daemon: &Daemon) {
+        self.say(&format!("realm {}", daemon.home.name));
     }
 
     /// Prints data on stdout.

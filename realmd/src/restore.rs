@@ -73,7 +73,14 @@ impl Explained for RestoreError {
     }
 
     fn help(&self) -> Option<String> {
-        matches!(self, Self::Exists(_)).then(|| "name another folder: --home DIR".to_owned())
+        Some(match self {
+            Self::Exists(_) => "name another folder: --home DIR".to_owned(),
+            Self::Archive(ArchiveError::Damaged(_)) | Self::Missing(_) | Self::Store(_) => {
+                "try an older backup; nothing of this one was restored".to_owned()
+            }
+            Self::Archive(_) => "name a backup that can be read".to_owned(),
+            _ => return None,
+        })
     }
 }
 

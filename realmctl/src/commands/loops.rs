@@ -37,8 +37,11 @@ pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), F
         }
         LoopCommand::Rm { id } => {
             own(&id)?;
+            let daemon = session.daemon().await?;
+            // What is not there is said before anybody is asked.
+            daemon.ask(daemon.client.agent(&id)).await?;
             session.confirm(&format!("remove loop {id}"))?;
-            let daemon = session.daemon_to_change().await?;
+            session.say_realm(&daemon);
             session.print(&daemon.ask(daemon.client.remove_loop(&id)).await?)
         }
     }
@@ -71,8 +74,10 @@ pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<()
         }
         AgentCommand::Rm { id } => {
             own(&id)?;
+            let daemon = session.daemon().await?;
+            daemon.ask(daemon.client.agent(&id)).await?;
             session.confirm(&format!("remove agent {id}, and its loop"))?;
-            let daemon = session.daemon_to_change().await?;
+            session.say_realm(&daemon);
             session.print(&daemon.ask(daemon.client.remove_agent(&id)).await?)
         }
     }

@@ -90,8 +90,11 @@ pub(crate) async fn peer(session: &Session, command: PeerCommand) -> Result<(), 
             session.print(&daemon.ask(daemon.client.ping(&name)).await?)
         }
         PeerCommand::Rm { name } => {
+            let daemon = session.daemon().await?;
+            // What is not there is said before anybody is asked.
+            daemon.ask(daemon.client.peer(&name)).await?;
             session.confirm(&format!("end what binds {name} to this realm"))?;
-            let daemon = session.daemon_to_change().await?;
+            session.say_realm(&daemon);
             session.print(&daemon.ask(daemon.client.remove_peer(&name)).await?)
         }
     }
@@ -109,10 +112,12 @@ pub(crate) async fn realm(session: &Session, command: RealmCommand) -> Result<()
             session.print(&daemon.ask(daemon.client.realm(&name)).await?)
         }
         RealmCommand::Revoke { name, reason } => {
+            let daemon = session.daemon().await?;
+            daemon.ask(daemon.client.peer(&name)).await?;
             session.confirm(&format!(
                 "cut off {name} for good, with everything below it"
             ))?;
-            let daemon = session.daemon_to_change().await?;
+            session.say_realm(&daemon);
             let request = RevokeRequest { reason };
             session.print(&daemon.ask(daemon.client.revoke(&name, &request)).await?)
         }
