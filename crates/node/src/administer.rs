@@ -283,14 +283,26 @@ impl Node {
     }
 
     /// Writes the policies a realm starts with, for the root it now stands under.
-    pub(crate) fn renew_default_policies(&mut self) {
-        let defaults = default_policies(&self.me.scope());
-        self.rules.set_ancestors(self.me.path().depth());
-        for (id, cedar) in defaults.own {
-            self.set_generated(id, cedar, false);
+    pub(crate) fn write_default_policies(&mut self) {
+        for (id, cedar, subtree) in defaults_for(&self.me.scope()) {
+            self.set_generated(id, cedar, subtree);
         }
-        for (id, cedar) in defaults.subtree {
-            self.set_generated(format!("subtree.{id}"), cedar, true);
+    }
+
+    /// Moves the policies a realm starts with to the place it has now. One that its owner has
+    /// changed or removed stays as it is.
+    pub(crate) fn move_default_policies(&mut self, before: &Scope) {
+        self.rules.set_ancestors(self.me.path().depth());
+        let old = defaults_for(before);
+        for (id, cedar, subtree) in defaults_for(&self.me.scope()) {
+            let held = self.rules.documents().get(&id).map(|held| &held.cedar);
+            let written = old
+                .iter()
+                .find(|(old, ..)| *old == id)
+                .map(|(_, cedar, _)| cedar);
+            if held.is_some() && held == written {
+                self.set_generated(id, cedar, subtree);
+            }
         }
     }
 
@@ -326,26 +338,16 @@ impl Node {
         if !self.kin.children.contains_key(&label) {
             return Err(not_found());
         }
-        self.may_issue()?;
+        if !self.me.may_issue(self.wall()) {
+            return Err(Refusal::MayNotIssue);
+        }
         if self.trust.serials(self.me.realm()).len() >= limits::REVOCATIONS {
             return Err(Refusal::Full {
                 what: "revoked certificates",
                 limit: limits::REVOCATIONS,
             });
         }
-        let child = self.kin.children.remove(&label).ok_or_else(not_found)?;
-        self.delete(Table::Children, label.as_str().as_bytes());
-        self.forget_tickets_of(child.realm);
-        self.routes.forget_child(&label);
-        if let Ok(path) = self.me.path().child(label) {
-            self.trust.forget(&Scope {
-                root: self.me.root(),
-                path,
-            });
-        }
-        if let Ok(cert) = child.child_cert.peek() {
-            self.revoke_serial(cert.serial);
-        }
+        self.let_child_go(&label);
         Ok(Response::Done)
     }
 
@@ -408,4 +410,16 @@ impl Node {
         }
         self.kin.name_of(scope, &self.rules.petnames_above())
     }
+}
+
+/// The policies a realm starts with at a place: id, Cedar text, whether for the subtree.
+fn defaults_for(scope: &Scope) -> Vec<(String, String, bool)> {
+    let defaults = default_policies(scope);
+    let own = defaults
+        .own
+        .into_iter()
+        .map(|(id, cedar)| (id, cedar, false));
+    let subtree = defaults.subtree.into_iter();
+    let subtree = subtree.map(|(id, cedar)| (format!("subtree.{id}"), cedar, true));
+    own.chain(subtree).collect()
 }

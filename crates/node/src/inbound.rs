@@ -27,6 +27,10 @@ impl Node {
             return;
         };
         tracing::trace!(link = id.0, frame = frame.name(), "received");
+        if !matches!(frame, Frame::Envelope(_) | Frame::Bye(_)) && !link.bucket.take(self.now.tick)
+        {
+            return self.counters.refuse(Refused::Rate);
+        }
         if admitted && !matches!(frame, Frame::Hello(_) | Frame::Bye(_)) {
             self.is_let_in(id);
         }

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     ControlId, InviteAsked, InviteKind, Invited, Node, Refusal, Refused, Response,
     join::whole_tree,
-    state::{self, ChildRecord, TicketRecord, standing, ticket_row},
+    state::{self, ChildRecord, Issued, TicketRecord, standing, ticket_row},
 };
 /// What an inviter has offered on a link and not yet got back.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Node {
                     .kin
                     .children
                     .get(&label)
-                    .is_some_and(|child| child.accepted)
+                    .is_some_and(|child| child.accepted && !child.is_over(now))
                 {
                     return Err(Refusal::LabelTaken { label });
                 }
@@ -224,6 +224,9 @@ impl Node {
         if held.uses == 0 && !again {
             return Err("the ticket has been used up");
         }
+        if joiner.realm() == self.me.realm() {
+            return Err("a realm does not join itself");
+        }
         self.may_issue()
             .map_err(|_| "the inviter cannot issue certificates now")?;
         let kind = held.ticket.kind.clone();
@@ -242,10 +245,12 @@ impl Node {
         ) {
             return Err("the inviter's policy forbids it");
         }
+        let ticket = join.ticket;
         let offered = match kind {
-            TicketKind::Child(label) => self.offer_child(joiner, label, Some(join.ticket))?,
+            TicketKind::Child(label) => self.offer_child(joiner, label, Some(ticket))?,
             TicketKind::Peer(_) => self.offer_peer(joiner, join, given)?,
         };
+        self.use_ticket(ticket, joiner.realm());
         self.send_offer(link, offered);
         Ok(())
     }
@@ -256,15 +261,23 @@ impl Node {
         label: Label,
         ticket: Option<TicketId>,
     ) -> Result<Offered, &'static str> {
-        let held = self.kin.children.get(&label);
-        if held.is_some_and(|held| held.realm != child.realm() && held.accepted) {
-            return Err("the label belongs to another realm by now");
+        let now = self.wall();
+        let held = self.kin.children.get(&label).cloned();
+        if let Some(other) = held.as_ref().filter(|held| held.realm != child.realm()) {
+            if other.accepted && !other.is_over(now) {
+                return Err("the label belongs to another realm by now");
+            }
+            // Offered once and never taken, or run out: nothing of it may come back.
+            self.let_child_go(&label);
+        } else if held.is_none() && self.kin.children.len() >= limits::CHILDREN {
+            return Err("the inviter has as many children as it may");
         }
+        let held = held.filter(|held| held.realm == child.realm());
         let epoch = held
+            .as_ref()
             .and_then(|held| held.child_cert.peek().ok())
             .map_or(0, |cert| cert.epoch);
         let (rate, burst) = limits::CHILD_RATE;
-        let now = self.wall();
         let mut cert = Signed::unsigned(&ChildCert {
             serial: self.next_serial(),
             parent: self.me.realm(),
@@ -282,11 +295,63 @@ impl Node {
             epoch: epoch.saturating_add(1),
         });
         self.me.signer().sign(&mut cert);
+        self.reserve_label(&label, child.realm(), held, &cert);
         Ok(Offered::Child {
             ticket,
             label,
             cert,
         })
+    }
+
+    /// Writes down who a label has been offered to, and under which certificates.
+    fn reserve_label(
+        &mut self,
+        label: &Label,
+        realm: RealmId,
+        held: Option<ChildRecord>,
+        cert: &Signed<ChildCert>,
+    ) {
+        let now = self.wall();
+        let mut record = held.unwrap_or_else(|| ChildRecord {
+            chain: None,
+            child_cert: cert.clone(),
+            realm,
+            accepted: false,
+            issued: None,
+        });
+        let issued = record.issued.get_or_insert_default();
+        issued.retain(|issued| now < issued.not_after);
+        if let Ok(cert) = cert.peek() {
+            issued.push(Issued {
+                serial: cert.serial,
+                not_after: cert.not_after,
+            });
+        }
+        let row = state::write(&record);
+        self.put(Table::Children, label.as_str().as_bytes(), row);
+        self.kin.children.insert(label.clone(), record);
+    }
+
+    /// Forgets a child, revokes whatever was issued to it, and closes its link.
+    pub(crate) fn let_child_go(&mut self, label: &Label) {
+        let Some(child) = self.kin.children.remove(label) else {
+            return;
+        };
+        self.delete(Table::Children, label.as_str().as_bytes());
+        self.forget_tickets_of(child.realm);
+        if let Some(link) = self.routes.link_to(&Relation::Child(label.clone())) {
+            self.close(link, Some(FailureCode::BadCertificate), "revoked");
+        }
+        self.routes.forget_child(label);
+        if let Ok(path) = self.me.path().child(label.clone()) {
+            self.trust.forget(&Scope {
+                root: self.me.root(),
+                path,
+            });
+        }
+        for serial in child.serials() {
+            self.revoke_serial(serial);
+        }
     }
 
     fn offer_peer(
@@ -298,9 +363,13 @@ impl Node {
         if !peer.path().is_root() || !self.me.is_root() {
             return Err("only roots peer");
         }
+        let known = self.kin.peers.contains_key(&peer.root());
+        if !known && self.kin.peers.len() >= limits::PEERS {
+            return Err("the inviter has as many peers as it may");
+        }
         let petname = given.or(join.petname).ok_or("the join names no petname")?;
         let pinned = self.kin.petnames.get(&petname);
-        if pinned.is_some_and(|pinned| *pinned != peer.root()) {
+        if petname == self.root_name() || pinned.is_some_and(|pinned| *pinned != peer.root()) {
             return Err("your name is taken here: ask for an invitation with --as");
         }
         let grant = join.grant.ok_or("the join grants nothing")?;
@@ -347,15 +416,32 @@ impl Node {
 
     /// Offers a child a new certificate for the label it holds.
     pub(crate) fn offer_renewal(&mut self, link: LinkId, label: &Label) {
-        if self.may_issue().is_err() {
+        let Some(held) = self.links.get(&link) else {
+            return;
+        };
+        if held.offered.is_some() || self.may_issue().is_err() || !self.is_renewal_due(label) {
             return;
         }
         let Some(chain) = self.links.get(&link).and_then(|link| link.chain.clone()) else {
             return;
         };
+        let child = self.kin.children.get(label);
+        if child.is_none_or(|child| child.realm != chain.realm()) {
+            return self.counters.refuse(Refused::Certificate);
+        }
         if let Ok(offered) = self.offer_child(&chain, label.clone(), None) {
             self.send_offer(link, offered);
         }
+    }
+
+    /// Whether a child's certificate is old enough, or names a node that no longer signs.
+    fn is_renewal_due(&self, label: &Label) -> bool {
+        let child = self.kin.children.get(label);
+        let cert = child.and_then(|child| child.child_cert.peek().ok());
+        cert.is_some_and(|cert| {
+            let age = self.wall().since(cert.not_before);
+            age >= limits::CHILD_RENEW_MS || cert.parent_node != self.me.node()
+        })
     }
 
     fn next_serial(&mut self) -> u64 {
@@ -417,11 +503,20 @@ impl Node {
         if signed.payload != offered.payload || verify(&signed, &keys).is_err() {
             return false;
         }
+        let Some(held) = self.kin.children.get(&label) else {
+            return false;
+        };
+        let serial = offered.peek().map(|cert| cert.serial).unwrap_or_default();
+        if held.realm != child.realm() || !held.serials().contains(&serial) {
+            return false;
+        }
+        let first = !held.accepted;
         let record = ChildRecord {
             chain: ticket.is_none().then(|| child.chain().clone()),
             realm: child.realm(),
             accepted: true,
             child_cert: signed,
+            issued: held.issued.clone(),
         };
         let digest = record.child_cert.digest();
         self.put(
@@ -431,7 +526,11 @@ impl Node {
         );
         self.kin.children.insert(label.clone(), record);
         self.routes.know_child(label.clone());
-        self.use_ticket(ticket, child, &label);
+        if let (true, Some(ticket), Ok(path)) = (first, ticket, self.me.path().child(label.clone()))
+        {
+            let root = self.me.root();
+            self.allow_as_invited(&ticket, &Scope { root, path });
+        }
         self.send_promise(link, &Frame::Joined(Joined { record: digest }));
         if ticket.is_some() && self.routes.relation(link).is_some() {
             // A join repeated: what was shared before, the child could not take.
@@ -451,9 +550,16 @@ impl Node {
         if signed.payload != offered.payload || verify(&signed, &keys).is_err() {
             return false;
         }
+        let used_by = self.kin.tickets.get(&ticket).map(|held| &held.used_by);
+        if !used_by.is_some_and(|used_by| used_by.contains(&peer.realm())) || !self.me.is_root() {
+            return false;
+        }
         let digest = signed.digest();
-        self.write_peer(peer, petname.clone(), signed, Vec::new());
-        self.use_ticket(Some(ticket), peer, &petname);
+        let first = !self.kin.peers.contains_key(&peer.root());
+        self.write_peer(peer, petname, signed, Vec::new());
+        if first {
+            self.allow_as_invited(&ticket, &peer.place().scope());
+        }
         self.send_promise(link, &Frame::Joined(Joined { record: digest }));
         self.admit(link, Relation::Peer(peer.root()), peer.clone());
         true
@@ -472,36 +578,24 @@ impl Node {
         }
     }
 
-    fn use_ticket(&mut self, ticket: Option<TicketId>, joiner: &VerifiedChain, name: &Label) {
-        let Some(id) = ticket else { return };
+    /// Takes one use off a ticket for a realm that has not used it yet. It is taken when the
+    /// certificate leaves, because that is when it begins to be good for something.
+    fn use_ticket(&mut self, id: TicketId, joiner: RealmId) {
         let Some(held) = self.kin.tickets.get_mut(&id) else {
             return;
         };
-        if held.used_by.contains(&joiner.realm()) {
-            // A join repeated: what it permitted may have been taken back since.
-            return;
+        if !held.used_by.contains(&joiner) {
+            held.uses = held.uses.saturating_sub(1);
+            held.used_by.push(joiner);
+            let row = state::write(held);
+            self.put(Table::Tickets, &ticket_row(&id), row);
         }
-        held.uses = held.uses.saturating_sub(1);
-        held.used_by.push(joiner.realm());
-        let (row, allow, kind) = (
-            state::write(held),
-            held.allow.clone(),
-            held.ticket.kind.clone(),
-        );
-        self.put(Table::Tickets, &ticket_row(&id), row);
-        let caller = match kind {
-            TicketKind::Child(_) => {
-                let path = self.me.path().child(name.clone());
-                path.map(|path| Scope {
-                    root: self.me.root(),
-                    path,
-                })
-                .ok()
-            }
-            TicketKind::Peer(_) => Some(joiner.place().scope()),
-        };
-        if let Some(caller) = caller {
-            self.allow_patterns(&caller, &allow);
-        }
+    }
+
+    /// Permits what the invitation promised, once: it may be taken back later.
+    fn allow_as_invited(&mut self, ticket: &TicketId, caller: &Scope) {
+        let held = self.kin.tickets.get(ticket);
+        let allow = held.map(|held| held.allow.clone()).unwrap_or_default();
+        self.allow_patterns(caller, &allow);
     }
 }

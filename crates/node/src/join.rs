@@ -2,7 +2,7 @@
 
 use realm_crypto::{VerifiedChain, verify_first};
 use realm_protocol::{
-    Label, RealmId, RealmPath,
+    Label, RealmId, RealmPath, Scope,
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
@@ -37,7 +37,9 @@ impl Node {
         }
         let petname = asked.petname.as_ref().unwrap_or(&asked.ticket.petname);
         let pinned = self.kin.petnames.get(petname);
-        if pinned.is_some_and(|pinned| *pinned != asked.ticket.root) {
+        let mine = *petname == self.root_name() && asked.ticket.root != self.me.root();
+        let as_peer = matches!(asked.ticket.kind, TicketKind::Peer(_));
+        if mine && as_peer || pinned.is_some_and(|pinned| *pinned != asked.ticket.root) {
             return Err(Refusal::PetnameTaken {
                 petname: petname.clone(),
             });
@@ -147,8 +149,9 @@ impl Node {
             return;
         };
         let dial = self.links.get(&link).and_then(|link| link.dial);
-        if let Some(dial) = dial {
-            self.dials.remove(&dial);
+        let dialled = dial.and_then(|dial| self.dials.remove(&dial));
+        if let Some(Dialled::Join(_, asked)) = dialled {
+            self.keep_what_was_joined(&asked);
         }
         self.refuse(
             control,
@@ -188,9 +191,15 @@ impl Node {
         };
         let mine = claimed.child == self.me.realm() && claimed.child_node == self.me.node();
         let theirs = claimed.parent == parent.realm() && claimed.parent_node == parent.node();
+        // Something may have been bound to this place since the join was asked for.
+        let free = match joining.as_ref().map(|asked| &asked.ticket) {
+            Some(ticket) => self.is_place(ticket, &claimed.label) || self.bound_by().is_none(),
+            None => true,
+        };
         if !(label_agreed
             && mine
             && theirs
+            && free
             && verify_first(&cert, parent.node().as_bytes()).is_ok())
         {
             self.counters.refuse(Refused::Certificate);
@@ -226,7 +235,7 @@ impl Node {
         if self.me.scope() == before {
             self.chain_changed();
         } else {
-            self.take_place();
+            self.take_place(&before);
         }
         if let Some(asked) = joining {
             self.allow_patterns(&parent.place().scope(), &asked.allow);
@@ -239,9 +248,9 @@ impl Node {
     }
 
     /// This realm's place has changed: routes, own policies and the chain follow it.
-    fn take_place(&mut self) {
+    fn take_place(&mut self, before: &Scope) {
         self.routes.set_place(self.me.scope());
-        self.renew_default_policies();
+        self.move_default_policies(before);
         self.chain_changed();
     }
 
@@ -299,6 +308,10 @@ impl Node {
             _ => return self.counters.refuse(Refused::Unasked),
         };
         let control = self.joining(link).map(|(control, _)| control);
+        let admitted = self.routes.relation(link) == Some(&relation);
+        if control.is_none() && !admitted || self.relation_to(&chain) != Some(relation.clone()) {
+            return self.counters.refuse(Refused::Unasked);
+        }
         let with = chain.place().scope();
         let new = self.links.get(&link).is_some_and(|link| !link.admitted);
         if new {
@@ -339,6 +352,10 @@ impl Node {
         addresses: Vec<String>,
     ) {
         let root = peer.root();
+        let addresses = match self.kin.peers.get(&root) {
+            Some(held) if addresses.is_empty() => held.addresses.clone(),
+            _ => addresses,
+        };
         let record = PeerRecord {
             petname: petname.clone(),
             peering,

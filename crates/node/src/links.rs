@@ -260,7 +260,7 @@ impl Node {
     }
 
     /// What the realm that a chain proves is to this one.
-    fn relation_to(&self, chain: &VerifiedChain) -> Option<Relation> {
+    pub(crate) fn relation_to(&self, chain: &VerifiedChain) -> Option<Relation> {
         let them = chain.place().scope();
         let me = self.me.scope();
         if them.root == me.root && me.path.parent() == Some(them.path.clone()) {
@@ -430,15 +430,19 @@ impl Node {
         }
     }
 
-    /// Largest difference to the clock of the parent or a peer, milliseconds. Children follow
-    /// this realm's clock, and strangers have no say.
+    /// Difference to the clock of the parent, milliseconds; for a root, to the peer it differs
+    /// least from, so that no single peer can stop it. Children follow this realm's clock, and
+    /// strangers have no say.
     pub(crate) fn skew_ms(&self) -> u64 {
-        let above = |id| {
-            let relation = self.routes.relation(id);
-            matches!(relation, Some(Relation::Parent | Relation::Peer(_)))
+        let skew = |wanted: fn(&Relation) -> bool| {
+            let links = self.links.iter();
+            let links = links.filter(move |(id, _)| self.routes.relation(**id).is_some_and(wanted));
+            links.map(|(_, link)| link.skew_ms).min()
         };
-        let links = self.links.iter().filter(|(id, _)| above(**id));
-        links.map(|(_, link)| link.skew_ms).max().unwrap_or(0)
+        let parent = skew(|relation| *relation == Relation::Parent);
+        parent
+            .or_else(|| skew(|relation| matches!(relation, Relation::Peer(_))))
+            .unwrap_or(0)
     }
 
     /// Whose records are shared on a link: everybody's downward, one's own subtree's elsewhere.

@@ -51,7 +51,7 @@ impl Node {
         self.routes.set_place(self.me.scope());
         // Only once: an owner who removes them wants everything denied.
         if !founded {
-            self.renew_default_policies();
+            self.write_default_policies();
         }
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();

@@ -75,6 +75,38 @@ wire_map! {
         2 => realm: RealmId,
         /// Whether the certificate has been countersigned and stored by both.
         3 => accepted: bool,
+        /// Every certificate offered to it that has not run out: what a revocation takes back.
+        4 => issued: Option<Vec<Issued>>,
+    }
+}
+
+wire_map! {
+    /// A certificate that has left this realm.
+    #[derive(Copy)]
+    pub struct Issued {
+        /// Its serial.
+        0 => serial: u64,
+        /// When it runs out.
+        1 => not_after: Timestamp,
+    }
+}
+
+impl ChildRecord {
+    /// Whether its certificate has run out.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.child_cert
+            .peek()
+            .is_ok_and(|cert| cert.not_after <= now)
+    }
+
+    /// Serials of every certificate that may still be in use.
+    pub(crate) fn serials(&self) -> Vec<u64> {
+        let offered = self.issued.iter().flatten().map(|issued| issued.serial);
+        let held = self.child_cert.peek().ok().map(|cert| cert.serial);
+        let mut serials: Vec<u64> = offered.chain(held).collect();
+        serials.sort_unstable();
+        serials.dedup();
+        serials
     }
 }
 

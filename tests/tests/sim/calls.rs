@@ -235,6 +235,7 @@ fn contracts_show_only_what_policy_lets_the_asker_discover() {
     let lab = world.found("lab");
     let genomics = world.child(lab, "genomics");
     world.peer(lab, acme);
+    world.run_for(1_000);
     world.apply(
         genomics,
         &[Loops::once("open", 1), Loops::once("hidden", 1)],
