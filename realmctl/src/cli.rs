@@ -3,6 +3,7 @@
 mod calls;
 mod daemon;
 mod duration;
+mod key;
 mod local;
 mod policy;
 mod realms;
@@ -17,6 +18,7 @@ pub use calls::{
 };
 pub use daemon::{ConfigCommand, InitArgs, KeyCommand, RestoreArgs, StoreCommand};
 pub use duration::Span;
+pub use key::Key;
 pub use local::{ContextCommand, DemoAgent, DemoArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};

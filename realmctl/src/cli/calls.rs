@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
-use super::Span;
+use super::{Key, Span};
 use crate::complete;
 
 /// Which files.
@@ -95,7 +95,7 @@ pub struct InvokeArgs {
     pub detach: bool,
     /// Asking again under the same key never runs the loop twice.
     #[arg(long, value_name = "KEY")]
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<Key>,
 }
 
 /// Calls, past and present.

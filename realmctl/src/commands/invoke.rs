@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::watch;
 use crate::{
-    cli::{Format, InvokeArgs, Span},
+    cli::{Format, InvokeArgs, Key, Span},
     failure::Failure,
     files,
     session::Session,
@@ -18,7 +18,7 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         address: args.address,
         version: args.version,
         timeout_ms: session.global.timeout.map(Span::as_millis),
-        idempotency_key: args.idempotency_key,
+        idempotency_key: args.idempotency_key.map(Key::into_text),
         detach: args.detach || args.watch,
     };
     let daemon = session.daemon().await?;
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_no_member_or_no_object_is_refused() {
-        for wrong in ["a", "=1", "a:=x"] {
+        for wrong in ["a", "=1", "a:=x", "a:=12345678901234567890123", "a:={\"b\": 1, \"b\": 2}"] {
             assert!(input(None, &[wrong.to_owned()]).is_err(), "{wrong}");
         }
         assert!(input(Some("[1]"), &["a=1".to_owned()]).is_err());

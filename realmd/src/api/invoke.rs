@@ -63,21 +63,25 @@ pub(super) async fn invoke(
 
 /// The idempotency key, from the header or from the request.
 fn key(headers: &HeaderMap, member: Option<String>) -> Result<Option<String>, Fail> {
-    let Some(header) = headers.get("idempotency-key") else {
-        return Ok(member);
-    };
-    let text = header
-        .to_str()
-        .map_err(|_| invalid("the Idempotency-Key is not text"))?;
-    if text.is_empty() || text.len() > KEY_BYTES {
-        return Err(invalid("an Idempotency-Key has 1 to 255 bytes"));
-    }
-    match member {
-        Some(member) if member != text => Err(invalid(
+    let header = headers
+        .get("idempotency-key")
+        .map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
+    if header.is_some() && member.is_some() && header != member {
+        return Err(invalid(
             "the Idempotency-Key header differs from idempotencyKey",
-        )),
-        _ => Ok(Some(text.to_owned())),
+        ));
     }
+    let key = header.or(member);
+    if key.as_deref().is_some_and(|key| !is_key(key)) {
+        let detail = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
+        return Err(invalid(&detail));
+    }
+    Ok(key)
+}
+
+/// Whether a text can be a key: what a header can carry, and a person can read.
+fn is_key(text: &str) -> bool {
+    (1..=KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn ended(node: &Node, answer: Answered) -> Result<InvokeResult, Fail> {
