@@ -201,8 +201,18 @@ impl Watch {
             Change::Run(run) => Some(run),
             _ => None,
         });
-        let promised = runs.chain(queued.filter(of_call)).map(|run| &run.loop_id);
-        if let Some(loop_id) = promised.into_iter().find(|id| has_effects(id)) {
+        // Two calls under one key have one run that answers both, under the id of one of them.
+        let answered_elsewhere = |run: &&Run| {
+            host.disk.runs.values().any(|other| {
+                let same = other.loop_id == run.loop_id && other.input == run.input;
+                same && other.direction == Direction::In && other.status == Status::Completed
+            })
+        };
+        let promised = runs.chain(queued.filter(of_call));
+        let broken = promised
+            .into_iter()
+            .find(|run| has_effects(&run.loop_id) && !answered_elsewhere(run));
+        if let Some(loop_id) = broken.map(|run| run.loop_id.clone()) {
             let name = &host.name;
             self.broken(format!("{name} answers for {loop_id} before it is durable"));
         }
