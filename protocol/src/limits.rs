@@ -104,6 +104,8 @@ pub const CALLS: usize = 4_096;
 pub const CALLS_PER_PEER: usize = 8;
 /// Chains of other realms remembered; the one used longest ago is forgotten first.
 pub const CHAINS: usize = 1_024;
+/// Contracts of other realms remembered; the one used longest ago is forgotten first.
+pub const CONTRACTS: usize = 1_024;
 /// Messages a second from a root peer until its peering says more, and the burst.
 pub const PEER_RATE: (u32, u32) = (50, 200);
 /// Messages a second from a child until its certificate says more, and the burst.

@@ -101,8 +101,8 @@ wire_map! {
         2 => contract: Digest,
         /// The loop's version.
         3 => version: String,
-        /// The contract's output schema, JSON, so that the caller can check the output itself.
-        4 => output_schema: Blob,
+        /// The contract's output schema, JSON; where the Call did not name this contract.
+        4 => output_schema: Option<Blob>,
         /// Milliseconds from receipt to answer.
         5 => duration_ms: u64,
         /// Policy records the permission rested on.
@@ -111,6 +111,10 @@ wire_map! {
         7 => replayed: bool,
         /// Hops the request took.
         13 => hops: u64,
+        /// The contract's input schema, JSON; where the Call did not name this contract.
+        14 => input_schema: Option<Blob>,
+        /// The contract's effects; where the Call did not name this contract.
+        15 => effects: Option<String>,
     }
 }
 

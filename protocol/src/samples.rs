@@ -363,7 +363,7 @@ fn bodies() -> Vec<Sample> {
         run: RunId::new([1; 16]),
         contract: digest(1),
         version: "1.2.0".to_owned(),
-        output_schema: Blob(b"true".to_vec()),
+        output_schema: Some(Blob(b"true".to_vec())),
         duration_ms: 12,
         policies: vec![PolicyUse {
             realm: realm(1),
@@ -371,6 +371,8 @@ fn bodies() -> Vec<Sample> {
         }],
         replayed: false,
         hops: 3,
+        input_schema: Some(Blob(b"true".to_vec())),
+        effects: Some("none".to_owned()),
     };
     let contract = Contract {
         loop_id: loop_id(),

@@ -22,7 +22,7 @@ pub use executor::{Action, Executor, Limits, Start, StartError};
 pub use load::{Problem, load};
 pub use manifest::{
     Body, Composite, Effects, Http, Kind, LoopLimits, Manifest, Origin, Process, Prompt, Step,
-    Tool, canonical_json,
+    Tool, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

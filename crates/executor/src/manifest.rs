@@ -62,13 +62,14 @@ impl Manifest {
 
     /// SHA-256 over the canonical JSON of effects, input schema and output schema.
     pub fn contract_digest(&self, effects: Effects) -> Digest {
-        let contract = serde_json::json!({
-            "effects": effects.name(),
-            "input": self.input_schema,
-            "output": self.output_schema,
-        });
-        Digest::of(&[canonical_json(&contract).as_bytes()])
+        contract_digest(effects.name(), &self.input_schema, &self.output_schema)
     }
+}
+
+/// SHA-256 over the canonical JSON of a contract's effects, input schema and output schema.
+pub fn contract_digest(effects: &str, input: &Value, output: &Value) -> Digest {
+    let contract = serde_json::json!({"effects": effects, "input": input, "output": output});
+    Digest::of(&[canonical_json(&contract).as_bytes()])
 }
 
 /// Kinds of loops.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realm_protocol::{Digest, FailureCode, LoopId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{BackendError, Effects};
+use crate::{BackendError, Effects, Manifest};
 
 /// How a run ended, with what its receipt needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Outcome {
     pub version: String,
     /// The contract it ran under.
     pub contract: Digest,
-    /// The contract's output schema.
-    pub output_schema: Arc<Value>,
+    /// What ran, with the contract's schemas.
+    pub manifest: Arc<Manifest>,
     /// The contract's effects.
     pub effects: Effects,
     /// When it started.

@@ -28,8 +28,6 @@ pub struct Registered {
     pub effects: Effects,
     /// Its contract's digest.
     pub contract: Digest,
-    /// Its output schema, shared with every outcome.
-    pub output_schema: Arc<Value>,
     /// Whether it comes with the realm and cannot be replaced or removed.
     pub builtin: bool,
     input: Arc<Compiled>,
@@ -214,7 +212,6 @@ fn compile(manifest: Manifest) -> Result<Registered, RegisterError> {
     Ok(Registered {
         effects,
         contract: manifest.contract_digest(effects),
-        output_schema: Arc::new(manifest.output_schema.clone()),
         builtin: false,
         input: Arc::new(input),
         output: Arc::new(output),

@@ -38,9 +38,34 @@ pub(crate) struct Remote {
     pub(crate) reply_key: ReplyKey,
     pub(crate) max_reply: u64,
     pub(crate) hops: u64,
+    /// The contract that the caller names.
+    pub(crate) contract: Option<Digest>,
+}
+
+impl Remote {
+    /// A Result as this caller gets it: without the contract, if the caller named it.
+    fn told(&self, result: CallResult) -> Vec<u8> {
+        if self.contract != Some(result.contract) {
+            return cbor::encode(&result);
+        }
+        cbor::encode(&CallResult {
+            output_schema: None,
+            input_schema: None,
+            effects: None,
+            ..result
+        })
+    }
 }
 
 impl Responder {
+    /// The message that a remote caller sent: digest of its header, and the links it crossed.
+    pub(crate) fn received(&self) -> Option<(Digest, u64)> {
+        match self {
+            Self::Remote(remote) => Some((remote.digest, remote.hops)),
+            Self::Local { .. } => None,
+        }
+    }
+
     /// Whether both are messages of one call.
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         match other {
@@ -61,7 +86,7 @@ impl Node {
         match responder {
             Responder::Remote(remote) => {
                 let content = match cbor::decode::<CallResult>(&answer.content) {
-                    Ok(result) if !answer.failed => cbor::encode(&CallResult {
+                    Ok(result) if !answer.failed => remote.told(CallResult {
                         replayed: true,
                         ..result
                     }),
@@ -113,11 +138,13 @@ impl Node {
                     run,
                     contract: outcome.contract,
                     version: outcome.version.clone(),
-                    output_schema: Blob(json::to_bytes(&outcome.output_schema)),
+                    output_schema: Some(Blob(json::to_bytes(&outcome.manifest.output_schema))),
                     duration_ms,
                     policies: served.policies.clone(),
                     replayed: false,
                     hops: 0,
+                    input_schema: Some(Blob(json::to_bytes(&outcome.manifest.input_schema))),
+                    effects: Some(outcome.effects.name().to_owned()),
                 };
                 StoredAnswer {
                     failed: false,
@@ -134,6 +161,7 @@ impl Node {
         }
     }
 
+    /// Answers with how a run ended; gives the digest of the answer's header, if one was sent.
     pub(crate) fn answer(
         &mut self,
         responder: &Responder,
@@ -142,7 +170,7 @@ impl Node {
         outcome: &Outcome,
         answer: &StoredAnswer,
         release: Release,
-    ) {
+    ) -> Option<Digest> {
         match responder {
             Responder::Remote(remote) => match (&outcome.result, cbor::decode(&answer.content)) {
                 (Ok(_), Ok(result)) => {
@@ -150,11 +178,10 @@ impl Node {
                         hops: remote.hops,
                         ..result
                     };
-                    let content = cbor::encode(&result);
-                    self.reply(remote, Kind::Result, &content, release);
+                    self.reply(remote, Kind::Result, &remote.told(result), release)
                 }
-                (Err(error), _) => self.answer_failure(responder, &loop_failure(error), release),
-                (Ok(_), Err(_)) => {}
+                (Err(error), _) => self.reply_failure(remote, &loop_failure(error), release),
+                (Ok(_), Err(_)) => None,
             },
             Responder::Local {
                 control,
@@ -178,6 +205,7 @@ impl Node {
                     Release::Now => self.out.emit(response),
                     Release::Durable => self.out.promise(response),
                 }
+                None
             }
         }
     }
@@ -190,8 +218,7 @@ impl Node {
     ) {
         match responder {
             Responder::Remote(remote) => {
-                let content = cbor::encode(&failure_body(failure, remote.digest));
-                self.reply(remote, Kind::Failure, &content, release);
+                self.reply_failure(remote, failure, release);
             }
             Responder::Local {
                 control,
@@ -218,8 +245,24 @@ impl Node {
         }
     }
 
+    fn reply_failure(
+        &mut self,
+        remote: &Remote,
+        failure: &CallFailure,
+        release: Release,
+    ) -> Option<Digest> {
+        let content = cbor::encode(&failure_body(failure, remote.digest));
+        self.reply(remote, Kind::Failure, &content, release)
+    }
+
     /// Seals an answer under the caller's reply key and sends it.
-    fn reply(&mut self, remote: &Remote, kind: Kind, content: &[u8], release: Release) {
+    fn reply(
+        &mut self,
+        remote: &Remote,
+        kind: Kind,
+        content: &[u8],
+        release: Release,
+    ) -> Option<Digest> {
         let flags = (kind == Kind::Contracts).then_some(realm_protocol::flags::ANSWER);
         self.send_reply(
             (&remote.source, remote.call, remote.digest),
@@ -227,10 +270,11 @@ impl Node {
             (kind, flags),
             (content, remote.max_reply),
             release,
-        );
+        )
     }
 
-    /// Seals an answer and sends it; one that is too large becomes a Failure that says so.
+    /// Seals an answer and sends it; one that is too large becomes a Failure that says so. Gives
+    /// the digest of its header.
     pub(crate) fn send_reply(
         &mut self,
         (to, call, digest): (&Place, CallId, Digest),
@@ -238,7 +282,7 @@ impl Node {
         (kind, flags): (Kind, Option<u64>),
         (content, max_reply): (&[u8], u64),
         release: Release,
-    ) {
+    ) -> Option<Digest> {
         let source = self.me.place().clone();
         let outgoing = |kind, flags, content| Outgoing {
             kind,
@@ -277,7 +321,7 @@ impl Node {
         };
         let Some(mut sealed) = sealed else {
             tracing::warn!(%call, "an answer cannot be sealed");
-            return;
+            return None;
         };
         let scope = to.scope();
         if self.introduced.insert(scope) {
@@ -286,6 +330,7 @@ impl Node {
         if let Ok(header) = sealed.envelope.peek() {
             self.launch_when(sealed.envelope, header, release);
         }
+        Some(sealed.digest)
     }
 }
 

@@ -40,6 +40,9 @@ impl Node {
         let scope = out.scope.clone();
         let deadline = out.deadline;
         self.timers.set(Timer::Attempt(call), deadline);
+        if !self.may_leave(call) {
+            return;
+        }
         let now = self.wall();
         let chain = self.trust.chain(&scope, now).cloned();
         match chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem))) {
@@ -74,6 +77,10 @@ impl Node {
             return;
         };
         out.attempts = out.attempts.saturating_add(1);
+        out.heard = None;
+        if let Task::Invoke(invoke) = &mut out.task {
+            invoke.named = self.known.get(&invoke.meant(&out.scope));
+        }
         let left = now.tick.until(out.deadline).as_millis();
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
         let (kind, content) = match &out.task {
@@ -150,7 +157,10 @@ impl Node {
         let share = left / u64::from(limits::ATTEMPTS.saturating_sub(failures).max(1));
         let attempt = now.tick.plus(share.max(ATTEMPT_MS)).min(deadline);
         self.timers.set(Timer::Attempt(call), attempt);
-        let payload = json!({"attempt": attempts, "realm": self.name_of(&destination.scope())});
+        let payload = json!({
+            "attempt": attempts, "realm": self.name_of(&destination.scope()),
+            "header": sealed.digest,
+        });
         self.note_call(call, "call.sent", &payload);
         if let Ok(header) = envelope.peek() {
             self.launch_when(envelope, header, release);
@@ -252,7 +262,7 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
     Call {
         loop_id: invoke.address.loop_id.clone(),
         version: invoke.version.clone(),
-        contract: None,
+        contract: invoke.named.as_ref().map(|named| named.digest),
         input: Blob(invoke.input.clone()),
         key: invoke.key,
         key_created: invoke.key_created,

@@ -4,7 +4,7 @@ use realm_crypto::Opened;
 use realm_executor::Registered;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Kind, LoopId,
+    CallId, FailureCode, Kind, LoopId, Scope, Tick,
     cbor::{self, Blob},
     flags, json, limits,
     message::{Contract, ContractsAsked, ContractsGiven},
@@ -12,9 +12,11 @@ use realm_protocol::{
 use realm_router::Backoff;
 
 use crate::{
-    ContractsOf, ControlId, Node, Refusal, Response,
-    outbound::{OutCall, Task},
+    CallFailure, ContractsOf, ControlId, Node, Refusal, Response,
+    known::KnownContract,
+    outbound::{Check, OutCall, Task},
     relay::Release,
+    timers::Timer,
 };
 
 /// Bytes of contracts in one answer; the rest follows on the next page.
@@ -27,9 +29,18 @@ const ASK_MS: u64 = 15_000;
 /// A question for contracts, over all its pages.
 #[derive(Debug)]
 pub(crate) struct ContractsTask {
-    pub(crate) control: ControlId,
+    asker: Asker,
     pub(crate) loop_id: Option<LoopId>,
     collected: Vec<Contract>,
+}
+
+/// Who waits for contracts.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    /// A request of the local API.
+    Control(ControlId),
+    /// A call whose input does not match the contract that is remembered.
+    Call(CallId),
 }
 
 impl ContractsTask {
@@ -61,25 +72,142 @@ impl Node {
                 },
             );
         }
-        let call = CallId::new(self.random());
+        let question = CallId::new(self.random());
+        let deadline = self.now.tick.plus(ASK_MS);
+        let asker = Asker::Control(control);
+        self.ask_contracts(question, asker, (scope, asked.loop_id), deadline);
+    }
+
+    fn ask_contracts(
+        &mut self,
+        question: CallId,
+        asker: Asker,
+        (scope, loop_id): (Scope, Option<LoopId>),
+        deadline: Tick,
+    ) {
         let task = ContractsTask {
-            control,
-            loop_id: asked.loop_id,
+            asker,
+            loop_id,
             collected: Vec::new(),
         };
         let out = OutCall {
             scope,
-            deadline: self.now.tick.plus(ASK_MS),
+            deadline,
             attempts: 0,
             failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            heard: None,
             via: None,
             last: None,
             task: Task::Contracts(task),
         };
-        self.calls.insert(call, out);
-        self.try_call(call);
+        self.calls.insert(question, out);
+        self.try_call(question);
+    }
+
+    /// Whether what a call carries may leave. An input that does not match the contract that is
+    /// remembered waits until the current one is asked for.
+    pub(crate) fn may_leave(&mut self, call: CallId) -> bool {
+        let Some(out) = self.calls.get_mut(&call) else {
+            return false;
+        };
+        let Task::Invoke(invoke) = &mut out.task else {
+            return true;
+        };
+        if invoke.check != Check::Open {
+            return invoke.check == Check::Done;
+        }
+        let known = self.known.get(&invoke.meant(&out.scope));
+        let matches = known.is_none_or(|known| known.check_input(&invoke.input).is_ok());
+        if matches || self.calls.len() >= self.config.max_calls {
+            self.settle_check(call);
+            return true;
+        }
+        self.ask_for_current(call);
+        false
+    }
+
+    /// Asks what a loop promises now. The call has half of its time left if there is no answer.
+    fn ask_for_current(&mut self, call: CallId) {
+        let question = CallId::new(self.random());
+        let Some(out) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let Task::Invoke(invoke) = &mut out.task else {
+            return;
+        };
+        invoke.check = Check::Asking(question);
+        let about = (out.scope.clone(), Some(invoke.address.loop_id.clone()));
+        let left = out.deadline.since(self.now.tick);
+        let deadline = self.now.tick.plus(ASK_MS.min(left / 2));
+        self.ask_contracts(question, Asker::Call(call), about, deadline);
+    }
+
+    fn settle_check(&mut self, call: CallId) {
+        let task = self.calls.get_mut(&call).map(|out| &mut out.task);
+        if let Some(Task::Invoke(invoke)) = task {
+            invoke.check = Check::Done;
+        }
+    }
+
+    /// The callee has said what its loop promises now: an input that does not match stays here.
+    fn current_contract_told(&mut self, call: CallId, contracts: &[Contract]) {
+        self.settle_check(call);
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
+        let Task::Invoke(invoke) = &out.task else {
+            return;
+        };
+        let meant = invoke.meant(&out.scope);
+        let of_loop = |contract: &&Contract| contract.loop_id == invoke.address.loop_id;
+        let told = contracts.iter().find(of_loop);
+        let told = told.and_then(|contract| KnownContract::told(contract).ok());
+        let known = self.known.get(&meant);
+        // Whether another version is the one that was meant only the callee can say.
+        let is_meant = |told: &KnownContract| {
+            invoke.version.is_none() || known.is_some_and(|known| known.version == told.version)
+        };
+        let Some(told) = told.filter(|told| is_meant(told)) else {
+            return self.try_call(call);
+        };
+        let checked = told.check_input(&invoke.input);
+        let message = format!(
+            "the input of `{}` does not match its schema",
+            invoke.address.loop_id
+        );
+        self.known.remember(meant, told);
+        match checked {
+            Ok(()) => self.try_call(call),
+            Err(details) => {
+                let failure = CallFailure {
+                    details,
+                    ..CallFailure::new(FailureCode::SchemaInput, message)
+                };
+                self.end_call(call, Err(failure));
+            }
+        }
+    }
+
+    /// A question came to nothing. A call that waits for it goes on: the callee decides.
+    pub(crate) fn contracts_failed(&mut self, task: &ContractsTask, failure: CallFailure) {
+        match task.asker {
+            Asker::Control(control) => self.refuse(control, Refusal::Call(failure)),
+            Asker::Call(call) => {
+                self.settle_check(call);
+                self.try_call(call);
+            }
+        }
+    }
+
+    /// Nobody waits for a question's answer any more.
+    pub(crate) fn drop_question(&mut self, question: CallId) {
+        self.timers.cancel(&Timer::Attempt(question));
+        let dropped = self.calls.remove(&question);
+        if let Some(digest) = dropped.and_then(|out| out.sent) {
+            self.waiting.take(&digest);
+        }
     }
 
     pub(crate) fn contracts_given(&mut self, call: CallId, given: ContractsGiven) {
@@ -96,11 +224,22 @@ impl Node {
             out.failures = 0;
             return self.try_call(call);
         }
-        let control = task.control;
+        let asker = task.asker;
         let contracts = std::mem::take(&mut task.collected);
-        self.calls.remove(&call);
-        self.timers.cancel(&crate::timers::Timer::Attempt(call));
-        self.respond(control, Response::Contracts(contracts));
+        let scope = out.scope.clone();
+        self.drop_question(call);
+        match asker {
+            Asker::Control(control) => {
+                for contract in &contracts {
+                    if let Ok(told) = KnownContract::told(contract) {
+                        let meant = (scope.clone(), contract.loop_id.clone(), None);
+                        self.known.remember(meant, told);
+                    }
+                }
+                self.respond(control, Response::Contracts(contracts));
+            }
+            Asker::Call(call) => self.current_contract_told(call, &contracts),
+        }
     }
 
     pub(crate) fn answer_contracts(&mut self, opened: &Opened, asked: &ContractsAsked) {

@@ -180,6 +180,7 @@ impl Node {
             (Pending::Call { call, .. }, Kind::Result | Kind::Contracts) if from_asked => {
                 let call = *call;
                 self.waiting.take(&answers);
+                self.hear(call, &opened);
                 self.take_reply(call, header.kind, opened.content());
             }
             _ => self.counters.refuse(Refused::Unasked),
@@ -212,7 +213,17 @@ impl Node {
             from: Some(from),
         };
         if let Some(pending) = self.waiting.take(&answers) {
+            if let Pending::Call { call, .. } = pending {
+                self.hear(call, opened);
+            }
             self.pending_failed(pending, failure);
+        }
+    }
+
+    /// Notes which message answered a call, for its trace.
+    fn hear(&mut self, call: CallId, opened: &Opened) {
+        if let Some(out) = self.calls.get_mut(&call) {
+            out.heard = Some(opened.digest());
         }
     }
 

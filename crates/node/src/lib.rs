@@ -21,6 +21,7 @@ mod invite;
 mod io;
 mod join;
 mod kin;
+mod known;
 mod links;
 mod node;
 mod outbound;

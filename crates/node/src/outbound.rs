@@ -1,7 +1,9 @@
 //! Calls to other realms: permit, resolve, seal, send, try again, answer.
 
+use std::sync::Arc;
+
 use realm_crypto::{Outgoing, seal};
-use realm_executor::{CallError, validate_json};
+use realm_executor::{CallError, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
@@ -15,7 +17,9 @@ use serde_json::{Value, json};
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
-    contracts::ContractsTask, timers::Timer,
+    contracts::ContractsTask,
+    known::{KnownContract, Meant},
+    timers::Timer,
 };
 
 /// A call to another realm, over all its attempts.
@@ -30,6 +34,8 @@ pub(crate) struct OutCall {
     pub(crate) backoff: Backoff,
     /// The attempt under way: digest of its header.
     pub(crate) sent: Option<Digest>,
+    /// Digest of the header of the answer to the attempt, once there is one.
+    pub(crate) heard: Option<Digest>,
     /// The link it left over, if one was up.
     pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
@@ -58,6 +64,28 @@ pub(crate) struct Invoke {
     pub(crate) started: Now,
     /// Events written so far, where no run of the executor counts them.
     pub(crate) events: u64,
+    pub(crate) check: Check,
+    /// The contract that the attempt under way names.
+    pub(crate) named: Option<Arc<KnownContract>>,
+}
+
+impl Invoke {
+    /// What its contract is remembered by.
+    pub(crate) fn meant(&self, scope: &Scope) -> Meant {
+        let loop_id = self.address.loop_id.clone();
+        (scope.clone(), loop_id, self.version.clone())
+    }
+}
+
+/// How far an input has been held against the callee's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Not yet.
+    Open,
+    /// It does not match the contract that is remembered; this question asks for the current one.
+    Asking(CallId),
+    /// It may leave.
+    Done,
 }
 
 /// Who waits for a call.
@@ -106,6 +134,8 @@ impl Node {
             depth: 1,
             started: self.now,
             events: 0,
+            check: Check::Open,
+            named: None,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -140,6 +170,8 @@ impl Node {
             depth,
             started: self.now,
             events: 0,
+            check: Check::Open,
+            named: None,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -173,6 +205,7 @@ impl Node {
             failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            heard: None,
             via: None,
             last: None,
             task: Task::Invoke(Box::new(invoke)),
@@ -202,19 +235,30 @@ impl Node {
 
     /// The callee has answered: the output is checked here too.
     pub(crate) fn call_answered(&mut self, call: CallId, result: CallResult) {
-        let output = json::parse(&result.output);
-        let schema = json::parse(&result.output_schema);
-        let checked = match (output, schema) {
-            (Ok(output), Ok(schema)) => match validate_json(&schema, &output) {
-                Ok(()) => Ok(output),
-                Err(details) => Err(schema_failure(details)),
-            },
-            (Err(error), _) | (_, Err(error)) => Err(schema_failure(vec![error.to_string()])),
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
+        let Task::Invoke(invoke) = &out.task else {
+            let message = "a question for contracts was answered with a result";
+            return self.attempt_failed(call, CallFailure::new(FailureCode::Malformed, message));
+        };
+        let (meant, header) = (invoke.meant(&out.scope), out.heard);
+        let contract = KnownContract::of_result(&result, invoke.named.as_ref());
+        let checked = match contract {
+            Ok(contract) => {
+                self.known.remember(meant, contract.clone());
+                output_under(&contract, &result.output)
+            }
+            Err(error) => Err(CallFailure::new(
+                FailureCode::SchemaOutput,
+                error.to_string(),
+            )),
         };
         self.note_call(
             call,
             "call.returned",
             &json!({
+                "header": header,
                 "run": result.run, "contract": result.contract, "version": result.version,
                 "durationMs": result.duration_ms, "hops": result.hops,
                 "replayed": result.replayed,
@@ -229,7 +273,11 @@ impl Node {
 
     pub(crate) fn end_call(&mut self, call: CallId, result: Result<Value, CallFailure>) {
         if let Err(failure) = &result {
-            let payload = json!({"failure": failure.code.name(), "message": failure.message});
+            let header = self.calls.get(&call).and_then(|out| out.heard);
+            let mut payload = json!({"failure": failure.code.name(), "message": failure.message});
+            if let (Some(header), Some(members)) = (header, payload.as_object_mut()) {
+                members.insert("header".to_owned(), json!(header));
+            }
             self.note_call(call, "call.returned", &payload);
         }
         self.finish_call(call, result, Answered::default());
@@ -257,37 +305,54 @@ impl Node {
         match out.task {
             Task::Contracts(task) => {
                 if let Err(failure) = result {
-                    self.refuse(task.control, Refusal::Call(failure));
+                    self.contracts_failed(&task, failure);
                 }
             }
-            Task::Invoke(invoke) => match invoke.origin {
-                Origin::Frame => {
-                    let result = result.map_err(|failure| CallError {
-                        code: failure.code,
-                        message: failure.message,
-                        details: failure.details,
-                    });
-                    self.executor
-                        .invoke_done(call, result, &self.registry, self.now);
+            Task::Invoke(invoke) => {
+                if let Check::Asking(question) = invoke.check {
+                    self.drop_question(question);
                 }
-                Origin::Control(control) => {
-                    let invocation = Invocation {
-                        run: invoke.run,
-                        call,
-                        address: invoke.address,
-                        version: answered.version,
-                        result,
-                        started: invoke.started.wall,
-                        ended: self.wall(),
-                        duration_ms: self.now.tick.since(invoke.started.tick),
-                        way: self.way_to(&out.scope),
-                        replayed: answered.replayed,
-                    };
-                    // An answer is no promise of this realm's: its trace may trail.
-                    let response = Response::Invoked(Box::new(invocation));
-                    self.out.emit(Effect::Respond(control, response));
-                }
-            },
+                self.report_call(call, &out.scope, *invoke, result, answered);
+            }
+        }
+    }
+
+    /// Gives whoever made a call its end.
+    fn report_call(
+        &mut self,
+        call: CallId,
+        scope: &Scope,
+        invoke: Invoke,
+        result: Result<Value, CallFailure>,
+        answered: Answered,
+    ) {
+        match invoke.origin {
+            Origin::Frame => {
+                let result = result.map_err(|failure| CallError {
+                    code: failure.code,
+                    message: failure.message,
+                    details: failure.details,
+                });
+                self.executor
+                    .invoke_done(call, result, &self.registry, self.now);
+            }
+            Origin::Control(control) => {
+                let invocation = Invocation {
+                    run: invoke.run,
+                    call,
+                    address: invoke.address,
+                    version: answered.version,
+                    result,
+                    started: invoke.started.wall,
+                    ended: self.wall(),
+                    duration_ms: self.now.tick.since(invoke.started.tick),
+                    way: self.way_to(scope),
+                    replayed: answered.replayed,
+                };
+                // An answer is no promise of this realm's: its trace may trail.
+                let response = Response::Invoked(Box::new(invocation));
+                self.out.emit(Effect::Respond(control, response));
+            }
         }
     }
 
@@ -354,11 +419,12 @@ impl Node {
                     FailureCode::Cancelled => Status::Cancelled,
                     _ => Status::Failed,
                 };
-                let payload = json!({
-                    "code": "EXECUTION_FAILED", "failure": failure.code.name(),
-                    "message": failure.message, "details": failure.details,
-                });
-                (status, "call.errored", payload)
+                let error = LoopError {
+                    code: failure.code,
+                    message: failure.message.clone(),
+                    details: failure.details.clone(),
+                };
+                (status, "call.errored", error.to_json())
             }
         };
         self.note_call(call, kind, &payload);
@@ -435,6 +501,13 @@ impl Node {
 struct Answered {
     version: Option<String>,
     replayed: bool,
+}
+
+/// An output that its contract permits.
+fn output_under(contract: &KnownContract, output: &[u8]) -> Result<Value, CallFailure> {
+    let output = json::parse(output).map_err(|error| schema_failure(vec![error.to_string()]))?;
+    contract.check_output(&output).map_err(schema_failure)?;
+    Ok(output)
 }
 
 fn schema_failure(details: Vec<String>) -> CallFailure {

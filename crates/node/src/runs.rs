@@ -1,9 +1,35 @@
 //! From what the executor wants to what the node does.
 
 use realm_executor::{Action, BackendRequest};
-use realm_protocol::{RunId, journal::Change};
+use realm_protocol::{
+    Digest, RunId, Timestamp,
+    cbor::Blob,
+    journal::{Change, Event},
+    json,
+};
+use serde_json::{Value, json};
 
-use crate::{ControlId, Effect, Node, Refusal, Response, outbound::Task};
+use crate::{ControlId, Effect, Node, Refusal, Response, outbound::Task, serve::Served};
+
+impl Served {
+    fn next_event(&mut self) -> u64 {
+        let index = self.events;
+        self.events = index.saturating_add(1);
+        index
+    }
+
+    /// An event of the node's own in the run's trace.
+    fn event(&mut self, kind: &str, payload: &Value, at: Timestamp) -> Event {
+        Event {
+            run: self.record.id,
+            index: self.next_event(),
+            call: self.call,
+            at,
+            kind: kind.to_owned(),
+            payload: Blob(json::to_bytes(payload)),
+        }
+    }
+}
 
 impl Node {
     /// Carries out everything the executor wants, and what that leads to.
@@ -23,6 +49,8 @@ impl Node {
                         self.out.promise(effect);
                     }
                 }
+                // What still waits for the disk has not begun, and never does.
+                Action::CancelBackend(call) if self.out.withdraw(call) => {}
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),
                 Action::Invoke {
                     call,
@@ -42,10 +70,38 @@ impl Node {
                     );
                 }
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
-                Action::Event(event) => self.out.change(Change::Event(event)),
+                Action::Event(event) => self.record_event(event),
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
             }
         }
+    }
+
+    /// Writes down an event of a run here. The node's own stand among the executor's, so all are
+    /// numbered here.
+    fn record_event(&mut self, event: Event) {
+        if let Some(served) = self.serving.get_mut(event.run) {
+            let index = served.next_event();
+            self.out.change(Change::Event(Event { index, ..event }));
+        }
+    }
+
+    /// The message that brought a call, in the trace of the run that it started or joined.
+    pub(crate) fn note_received(&mut self, run: RunId, received: Option<(Digest, u64)>) {
+        let at = self.wall();
+        let Some((header, hops)) = received else {
+            return;
+        };
+        if let Some(served) = self.serving.get_mut(run) {
+            let payload = json!({"header": header, "hops": hops});
+            let event = served.event("call.received", &payload, at);
+            self.out.change(Change::Event(event));
+        }
+    }
+
+    /// The message that answered a caller, at the end of its run's trace.
+    pub(crate) fn note_answered(&mut self, served: &mut Served, header: Digest) {
+        let event = served.event("call.answered", &json!({"header": header}), self.wall());
+        self.out.change(Change::Event(event));
     }
 
     /// Stops a run, here or wherever it was sent.

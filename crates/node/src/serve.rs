@@ -62,6 +62,8 @@ pub(crate) struct Served {
     pub(crate) started: Now,
     pub(crate) policies: Vec<PolicyUse>,
     pub(crate) record: Run,
+    /// Events of the run's trace so far, the executor's and the node's own.
+    pub(crate) events: u64,
 }
 
 /// A call to be run here.
@@ -98,6 +100,10 @@ impl Serving {
             .values()
             .map(|looking| looking.incoming.caller.root);
         runs.chain(looks).filter(|of| *of == root).count()
+    }
+
+    pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {
+        self.runs.get_mut(&run)
     }
 
     pub(crate) fn has(&self, run: RunId) -> bool {
@@ -199,6 +205,7 @@ impl Node {
             reply_key,
             max_reply: header.max_reply,
             hops: limits::HOPS.saturating_sub(hop.left).saturating_add(1),
+            contract: call.contract,
         };
         let Ok(input) = json::parse(&call.input) else {
             let failure = CallFailure::new(FailureCode::Malformed, "the input is not strict JSON");
@@ -344,16 +351,18 @@ impl Node {
             }
             KeyState::Running(run) => {
                 let served = self.serving.runs.get_mut(&run);
+                let received = incoming.responder.received();
                 let same = |served: &&mut Served| {
                     let key = served.key.as_ref();
                     key.is_some_and(|(_, key)| key.request == digest)
                 };
                 match served.filter(same) {
-                    Some(served) => {
-                        if let Err(left_out) = served.join(incoming.responder) {
+                    Some(served) => match served.join(incoming.responder) {
+                        Ok(()) => self.note_received(run, received),
+                        Err(left_out) => {
                             self.answer_failure(&left_out, &overloaded(), Release::Now);
                         }
-                    }
+                    },
                     None => self.answer_failure(&incoming.responder, &key_reused(), Release::Now),
                 }
             }
@@ -476,6 +485,7 @@ impl Node {
             realm: used.realm,
             number: used.number,
         });
+        let received = incoming.responder.received();
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
@@ -485,8 +495,10 @@ impl Node {
             started: self.now,
             policies: policies.collect(),
             record,
+            events: 0,
         };
         self.serving.runs.insert(run, served);
+        self.note_received(run, received);
     }
 
     /// A run has ended: written down, then answered.
@@ -513,8 +525,8 @@ impl Node {
                 served.record.output = Some(Blob(error.message.clone().into_bytes()));
             }
         }
-        self.out.change(Change::Run(served.record));
-        if let Some((row, stored)) = served.key {
+        self.out.change(Change::Run(served.record.clone()));
+        if let Some((row, stored)) = served.key.take() {
             self.serving.keys.remove(&row);
             if !none {
                 let stored = StoredKey {
@@ -525,8 +537,11 @@ impl Node {
                 self.serving.keep_recent(row, stored, self.out.position());
             }
         }
-        for responder in served.responders {
-            self.answer(&responder, run, served.call, &outcome, &answer, release);
+        for responder in std::mem::take(&mut served.responders) {
+            let sent = self.answer(&responder, run, served.call, &outcome, &answer, release);
+            if let Some(header) = sent {
+                self.note_answered(&mut served, header);
+            }
         }
     }
 

@@ -144,6 +144,7 @@ impl Node {
             passing("promises held back", self.out.held(), usize::MAX),
             kept("message ids", self.replay.len(), limits::REPLAY_IDS),
             kept("chains", self.trust.len(), limits::CHAINS),
+            kept("contracts", self.known.len(), limits::CONTRACTS),
             kept(
                 "realms introduced to",
                 self.introduced.len(),

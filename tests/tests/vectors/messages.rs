@@ -1,6 +1,6 @@
 //! What stands in bodies.
 
-use realm_executor::canonical_json;
+use realm_executor::{canonical_json, contract_digest};
 use realm_protocol::{
     CallId, Digest, RunId,
     cbor::{self, Blob, Value, Wire},
@@ -52,10 +52,12 @@ fn digest(case: &Case) -> Result<(), String> {
     });
     let text = canonical_json(&contract);
     assert_eq!(text, case.text("text"));
-    assert_eq!(
-        Digest::of(&[text.as_bytes()]).as_bytes(),
-        &case.array("digest")
+    let digest = contract_digest(
+        case.text("effects"),
+        case.value("input"),
+        case.value("output"),
     );
+    assert_eq!(digest.as_bytes(), &case.array("digest"));
     Ok(())
 }
 
@@ -80,11 +82,13 @@ pub(super) fn result() -> CallResult {
         run: RunId::at(NOW, [1; 10]),
         contract: Digest::of(&[b"contract"]),
         version: "1.2.0".to_owned(),
-        output_schema: Blob(b"true".to_vec()),
+        output_schema: None,
         duration_ms: 12,
         policies: Vec::new(),
         replayed: false,
         hops: 3,
+        input_schema: None,
+        effects: None,
     }
 }
 
@@ -125,6 +129,12 @@ fn make(book: &mut Book) {
         replayed: true,
         ..result()
     };
+    let told = CallResult {
+        output_schema: Some(Blob(b"true".to_vec())),
+        input_schema: Some(Blob(b"true".to_vec())),
+        effects: Some("none".to_owned()),
+        ..result()
+    };
     let plaintext = Plaintext {
         source: world.health.id,
         destination: None,
@@ -147,6 +157,8 @@ fn make(book: &mut Book) {
     one(book, "Call", "a call that says all", &full, &[1, 2, 8, 9]);
     one(book, "Result", "a result", &result(), &[]);
     one(book, "Result", "a result given again", &used, &[]);
+    let name = "a result that tells its contract";
+    one(book, "Result", name, &told, &[4, 14, 15]);
     one(book, "Cancel", "a cancel", &Cancel { reason: None }, &[0]);
     let reason = Cancel {
         reason: Some("no longer needed".to_owned()),

@@ -126,7 +126,7 @@ impl Run {
             loop_id: entry.manifest.id.clone(),
             version: entry.manifest.version.to_string(),
             contract: entry.contract,
-            output_schema: entry.output_schema.clone(),
+            manifest: entry.manifest.clone(),
             effects: entry.effects,
             started: self.started.wall,
             ended: now.wall,
