@@ -38,8 +38,12 @@ pub(crate) const KEY_FILES: [&str; 5] = [
 pub(crate) struct Written {
     /// Length of the file, bytes.
     pub(crate) bytes: u64,
-    /// What the store held just before.
-    pub(crate) contents: CheckReport,
+    /// Records in it: those of the store without its KEM keys and the messages it has seen.
+    pub(crate) records: u64,
+    /// Runs in it.
+    pub(crate) runs: u64,
+    /// Events in it.
+    pub(crate) events: u64,
     /// Journal position it stands for.
     pub(crate) last: JournalSeq,
 }
@@ -84,6 +88,23 @@ impl Explained for BackupError {
             Self::Randomness(_) => Code::Internal,
         }
     }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Archive(ArchiveError::Exists(_)) => "name another file".to_owned(),
+            Self::Archive(ArchiveError::Write { path, .. }) => {
+                let folder = path.parent().unwrap_or(path);
+                format!(
+                    "name a file in a folder that the daemon may write to, with room left: \
+                     df -h {0}; ls -ld {0}",
+                    folder.display()
+                )
+            }
+            Self::Io { .. } => "realmctl doctor".to_owned(),
+            Self::Store(_) | Self::Read(_) | Self::Damaged => "realmd store check".to_owned(),
+            Self::Archive(_) | Self::Randomness(_) => return None,
+        })
+    }
 }
 
 /// Writes a backup of a running realm.
@@ -112,9 +133,13 @@ pub(crate) fn write(home: &Home, store: &Store, path: &Path) -> Result<Written, 
     }
     let report = copy_store(home, store, &mut archive)?;
     let bytes = archive.finish()?;
+    let CheckReport { runs, events, .. } = contents;
     Ok(Written {
         bytes,
-        contents,
+        // What `store check` counts once it is restored.
+        records: report.rows.saturating_sub(runs + events),
+        runs,
+        events,
         last: report.last,
     })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use realm_client::{
-    api::{BackupReport, BackupRequest},
+    api::{BackupReport, BackupRequest, Problem},
     catalogue::Code,
 };
 
@@ -32,15 +32,19 @@ pub(super) async fn backup(
         }
         error => {
             tracing::error!(%error, "the backup was not written");
-            Fail::new(error.code(), with_cause(&error))
+            let problem = Problem::new(error.code(), with_cause(&error));
+            match error.help() {
+                Some(help) => problem.with_hint(help).into(),
+                None => problem.into(),
+            }
         }
     })?;
     Ok(axum::Json(BackupReport {
         path: request.path,
         bytes: written.bytes,
-        records: written.contents.records,
-        runs: written.contents.runs,
-        events: written.contents.events,
+        records: written.records,
+        runs: written.runs,
+        events: written.events,
         seq: written.last.0,
         duration_ms: daemon.clock.now().tick.since(before),
     }))
