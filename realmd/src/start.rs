@@ -144,7 +144,7 @@ impl Starting {
         let Signals { end, hangup } = signals;
         let mut tasks = Tasks::new(closed);
         tasks.api(socket, daemon);
-        tasks.retention(opened.store.clone(), in_force);
+        tasks.retention(opened.store.clone(), clock, in_force);
         let reload = Reload {
             home: self.home.clone(),
             environment: self.environment,
@@ -287,9 +287,15 @@ impl Tasks {
             .spawn(serve::serve(socket, router, self.closed.clone()));
     }
 
-    fn retention(&mut self, store: Store, configured: watch::Receiver<Arc<Configured>>) {
-        self.set.spawn(upkeep::forget_old_runs(
+    fn retention(
+        &mut self,
+        store: Store,
+        clock: Clock,
+        configured: watch::Receiver<Arc<Configured>>,
+    ) {
+        self.set.spawn(upkeep::forget_what_is_old(
             store,
+            clock,
             configured,
             self.closed.clone(),
         ));

@@ -1,8 +1,9 @@
-//! What a daemon does beside its loop: forgetting old runs, and reading the configuration again.
+//! What a daemon does beside its loop: forgetting what is old, and reading the configuration again.
 
 use std::{sync::Arc, time::Duration};
 
 use realm_net::Multiaddr;
+use realm_protocol::{Now, Timestamp};
 use realm_store::{RetainError, Store};
 use tokio::{
     signal::unix::Signal,
@@ -19,43 +20,68 @@ use crate::{
     logging::LogLevel,
 };
 
-/// Time between looks for old runs.
+/// Time between looks for what is old.
 const RETENTION: Duration = Duration::from_secs(60 * 60);
-/// Runs removed in one write.
+/// Runs or records removed in one write.
 const BATCH: usize = 500;
+/// How far the clocks may part between two looks, milliseconds.
+const JUMP_MS: u64 = 2 * 60 * 1_000;
 
-/// Forgets runs past their retention, now and every hour.
-pub(crate) async fn forget_old_runs(
+/// Forgets runs past their retention and records that expired, now and every hour.
+pub(crate) async fn forget_what_is_old(
     store: Store,
+    clock: Clock,
     configured: watch::Receiver<Arc<Configured>>,
     stop: CancellationToken,
 ) {
     let mut ticks = interval(RETENTION);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = clock.now();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        let now = clock.now();
+        if !agree(last, now) {
+            tracing::warn!("the clock jumped; nothing is forgotten until it runs evenly");
+            last = now;
+            continue;
+        }
+        last = now;
         let kept = configured.borrow().config.store.retention_ms;
         let store = store.clone();
-        let before = Clock::wall().minus(kept);
-        let removed = tokio::task::spawn_blocking(move || remove(&store, before)).await;
+        let removed = tokio::task::spawn_blocking(move || remove(&store, now.wall, kept)).await;
         match removed {
-            Ok(Ok(0)) => {}
-            Ok(Ok(runs)) => tracing::info!(runs, "old runs removed"),
+            Ok(Ok((0, 0))) => {}
+            Ok(Ok((runs, records))) => tracing::info!(runs, records, "what was old is removed"),
             Ok(Err(RetainError::Stopped)) => return,
-            Ok(Err(error)) => tracing::error!(%error, "old runs were not removed"),
-            Err(error) => tracing::error!(%error, "old runs were not removed"),
+            Ok(Err(error)) => tracing::error!(%error, "what is old was not removed"),
+            Err(error) => tracing::error!(%error, "what is old was not removed"),
         }
     }
 }
 
-fn remove(store: &Store, before: realm_protocol::Timestamp) -> Result<usize, RetainError> {
+/// Whether both clocks went on by the same time. What is removed by a clock that stands too far
+/// ahead would be gone for good.
+fn agree(earlier: Now, later: Now) -> bool {
+    let expected = earlier.wall.plus(later.tick.since(earlier.tick));
+    expected.as_millis().abs_diff(later.wall.as_millis()) <= JUMP_MS
+}
+
+/// Removes runs that ended before they are kept for, and records that expired; gives how many.
+fn remove(store: &Store, now: Timestamp, kept: u64) -> Result<(usize, usize), RetainError> {
+    let runs = drain(|| store.retain(now.minus(kept), BATCH))?;
+    let records = drain(|| store.sweep(now, BATCH))?;
+    Ok((runs, records))
+}
+
+/// Repeats until nothing is left.
+fn drain(batch: impl Fn() -> Result<usize, RetainError>) -> Result<usize, RetainError> {
     let mut all = 0;
     loop {
-        match store.retain(before, BATCH)? {
+        match batch()? {
             0 => return Ok(all),
             removed => all += removed,
         }
@@ -126,5 +152,27 @@ impl Reload {
         if self.handle.advertise(advertised).await.is_err() {
             tracing::debug!("the realm is stopping");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realm_protocol::Tick;
+
+    use super::*;
+
+    #[test]
+    fn clocks_agree_unless_the_wall_clock_jumped_by_more_than_two_minutes() {
+        let at = |wall, tick| Now {
+            wall: Timestamp::from_millis(wall),
+            tick: Tick::from_millis(tick),
+        };
+        let hour = 60 * 60 * 1_000;
+        let start = at(10 * hour, 0);
+
+        assert!(agree(start, at(11 * hour, hour)));
+        assert!(agree(start, at(11 * hour + JUMP_MS, hour)));
+        assert!(!agree(start, at(11 * hour + JUMP_MS + 1, hour)));
+        assert!(!agree(start, at(9 * hour, hour)));
     }
 }
