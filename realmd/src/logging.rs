@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::{
     Registry,
-    filter::Targets,
+    filter::{LevelFilter, Targets},
     fmt,
     layer::{Layer as _, SubscriberExt as _},
     reload,
@@ -56,14 +56,43 @@ impl LogLevel {
     }
 }
 
-/// Reads directives that the configuration has checked. What the transport says of itself is
-/// shown only where it is asked for.
+/// Reads directives that the configuration has checked. A word alone is meant for this project's
+/// own parts: what libraries say of themselves is shown from WARN on, unless it is asked for.
 fn targets(level: &str) -> Targets {
-    let quiet = if level.contains("libp2p") {
-        ""
-    } else {
-        ",libp2p=warn"
+    let directive = |directive: &str| match directive.trim().parse::<LevelFilter>() {
+        Ok(wanted) => format!("{},realm={wanted}", wanted.min(LevelFilter::WARN)),
+        Err(_) => directive.to_owned(),
     };
-    let read = format!("{level}{quiet}").parse();
-    read.unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO))
+    let all: Vec<String> = level.split(',').map(directive).collect();
+    let read = all.join(",").parse();
+    read.unwrap_or_else(|_| Targets::new().with_target("realm", LevelFilter::INFO))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_word_is_meant_for_the_realm_and_libraries_only_warn() {
+        let info = targets("info");
+
+        assert!(info.would_enable("realmd::start", &Level::INFO));
+        assert!(info.would_enable("realm_node", &Level::INFO));
+        assert!(!info.would_enable("libp2p_swarm", &Level::INFO));
+        assert!(info.would_enable("libp2p_swarm", &Level::WARN));
+        assert!(!targets("error").would_enable("libp2p_swarm", &Level::WARN));
+    }
+
+    #[test]
+    fn a_list_asks_for_more_or_less_of_a_single_part() {
+        let list = targets("info,libp2p_swarm=debug,realm_node=trace");
+
+        assert!(list.would_enable("libp2p_swarm", &Level::DEBUG));
+        assert!(list.would_enable("realm_node", &Level::TRACE));
+        assert!(list.would_enable("realmd", &Level::INFO));
+        assert!(!list.would_enable("realmd", &Level::DEBUG));
+        assert!(!list.would_enable("yamux", &Level::INFO));
+    }
 }

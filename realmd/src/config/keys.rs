@@ -103,7 +103,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "log.level",
         kind: Kind::Filter,
         default: Some("\"info\""),
-        meaning: "What is logged: error, warn, info, debug, trace, or a list such as info,realm_node=debug.",
+        meaning: "What is logged: error, warn, info, debug, trace, or a list such as info,realm_node=debug; libraries only warn unless named.",
         reloads: true,
     },
     Key {
