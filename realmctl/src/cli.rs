@@ -8,9 +8,12 @@ mod local;
 mod policy;
 mod realms;
 
-use std::path::PathBuf;
+use std::{any::TypeId, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::NonEmptyStringValueParser,
+};
 
 pub use calls::{
     AgentCommand, ApplyArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
@@ -34,6 +37,29 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads this process's command line. No text on it may be empty.
+    ///
+    /// # Errors
+    /// What is wrong, or what `--help` and `--version` print.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = without_empty_texts(Self::command());
+        let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+fn without_empty_texts(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        if arg.get_value_parser().type_id() == TypeId::of::<String>() {
+            arg.value_parser(NonEmptyStringValueParser::new())
+        } else {
+            arg
+        }
+    });
+    command.mut_subcommands(without_empty_texts)
 }
 
 /// What holds for every command.

@@ -72,6 +72,8 @@ impl Failure {
             Self::Call(error) => call_code(error).map_or(Exit::LoopFailed, Code::exit),
             Self::Told(exit) => *exit,
             Self::Interrupted => Exit::Interrupted,
+            // Whoever read it has had enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
             _ => self.code().map_or(Exit::Other, Code::exit),
         };
         exit.code()

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, error::ErrorKind};
 use clap_complete::CompleteEnv;
 use realm_client::Exit;
 
@@ -17,7 +17,7 @@ use crate::{
 pub fn main() -> ExitCode {
     // A shell that asks for completions is answered, and the process ends.
     CompleteEnv::with_factory(Cli::command).complete();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

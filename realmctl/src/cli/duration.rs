@@ -36,6 +36,9 @@ impl FromStr for Span {
             _ => return Err(FORM),
         };
         let millis = number.checked_mul(unit).ok_or(FORM)?;
+        if millis == 0 {
+            return Err("a duration is longer than nothing");
+        }
         Ok(Self(Duration::from_millis(millis)))
     }
 }
@@ -55,6 +58,7 @@ mod tests {
             "",
             "30",
             "s",
+            "0d",
             "-1s",
             "1.5s",
             "99999999999999999999s",

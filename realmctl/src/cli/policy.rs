@@ -47,6 +47,12 @@ pub enum PolicyCommand {
     /// List the policies.
     #[command(alias = "list")]
     Ls,
+    /// Show a policy's text.
+    #[command(alias = "get")]
+    Show {
+        /// Its id.
+        id: String,
+    },
     /// Check Cedar text.
     Check {
         /// The file; `-` for stdin.

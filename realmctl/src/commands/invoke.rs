@@ -115,7 +115,13 @@ mod tests {
 
     #[test]
     fn what_is_no_member_or_no_object_is_refused() {
-        for wrong in ["a", "=1", "a:=x", "a:=12345678901234567890123", "a:={\"b\": 1, \"b\": 2}"] {
+        for wrong in [
+            "a",
+            "=1",
+            "a:=x",
+            "a:=12345678901234567890123",
+            "a:={\"b\": 1, \"b\": 2}",
+        ] {
             assert!(input(None, &[wrong.to_owned()]).is_err(), "{wrong}");
         }
         assert!(input(Some("[1]"), &["a=1".to_owned()]).is_err());

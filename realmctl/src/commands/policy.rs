@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use realm_client::{
-    Exit,
-    api::{AllowRequest, DisallowRequest, PolicyCases, PolicyText},
+    ClientError, Exit,
+    api::{AllowRequest, DisallowRequest, PolicyCases, PolicyText, Problem},
     catalogue::Code,
 };
 
@@ -78,6 +78,10 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<u8,
             session.print(&daemon.ask(daemon.client.policies()).await?)?;
             Ok(0)
         }
+        PolicyCommand::Show { id } => {
+            show(session, &id).await?;
+            Ok(0)
+        }
         PolicyCommand::Check { file } => check_text(session, file).await,
         PolicyCommand::Test { file } => test(session, file).await,
         PolicyCommand::Why { reference } => {
@@ -86,6 +90,18 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<u8,
             Ok(0)
         }
     }
+}
+
+async fn show(session: &Session, id: &str) -> Result<(), Failure> {
+    let daemon = session.daemon().await?;
+    let all = daemon.ask(daemon.client.policies()).await?;
+    let found = all.items.into_iter().find(|policy| policy.id == id);
+    let missing = || {
+        let problem = Problem::new(Code::PolicyUnknown, format!("there is no policy `{id}`"));
+        ClientError::Problem(Box::new(problem.with_hint("realmctl policy ls")))
+    };
+    let found = daemon.ask(async { found.ok_or_else(missing) }).await?;
+    session.print(&found)
 }
 
 async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {

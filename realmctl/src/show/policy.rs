@@ -18,7 +18,7 @@ impl Show for Allowed {
 }
 
 impl Row for PolicyView {
-    const HEADER: &'static [&'static str] = &["POLICY", "LEVEL", "EXPIRES", "CEDAR"];
+    const HEADER: &'static [&'static str] = &["POLICY", "LEVEL", "CREATED", "SUMMARY", "EXPIRES"];
     const NARROW: usize = 4;
 
     fn name(&self) -> String {
@@ -26,12 +26,28 @@ impl Row for PolicyView {
     }
 
     fn cells(&self) -> Vec<String> {
-        let cedar = self.cedar.split_whitespace().collect::<Vec<_>>().join(" ");
         vec![
             self.id.clone(),
             self.level.clone(),
+            moment_or(self.created_at),
+            self.summary.clone(),
             moment_or(self.expires_at),
-            cedar,
+        ]
+    }
+}
+
+impl Show for PolicyView {
+    fn names(&self) -> Vec<String> {
+        vec![self.name()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let mut fields = vec![("policy", self.id.clone()), ("level", self.level.clone())];
+        fields.extend(self.created_at.map(|at| ("created", moment(at))));
+        fields.extend(self.expires_at.map(|at| ("until", moment(at))));
+        vec![
+            Block::Fields(fields),
+            Block::Text(self.cedar.trim_end().to_owned()),
         ]
     }
 }

@@ -19,6 +19,9 @@ use super::{
     views::{realm_name, short, time},
 };
 
+/// Characters of a policy's text in a list.
+const SUMMARY: usize = 72;
+
 pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> Answer<Allowed> {
     let AllowRequest {
         caller,
@@ -199,22 +202,55 @@ pub(super) async fn list(daemon: Shared) -> Answer<Page<PolicyView>> {
 
 /// Own policies, the word for the subtree, and what comes from above.
 fn views(node: &Node) -> Vec<PolicyView> {
-    let own = node.policies().map(|(id, cedar, subtree, _)| PolicyView {
-        id: id.to_owned(),
-        level: if subtree { "subtree" } else { "own" }.to_owned(),
-        cedar: cedar.to_owned(),
-        expires_at: expiry(cedar),
-    });
+    let own = node
+        .policies()
+        .map(|(id, cedar, subtree, created)| PolicyView {
+            id: id.to_owned(),
+            level: if subtree { "subtree" } else { "own" }.to_owned(),
+            summary: summary(cedar),
+            cedar: cedar.to_owned(),
+            created_at: Some(time(created)),
+            expires_at: expiry(cedar),
+        });
     let above = node
         .ceilings()
         .into_iter()
         .map(|(scope, number, cedar)| PolicyView {
             id: number.to_string(),
             level: node.name_of(&scope),
+            summary: summary(&cedar),
             cedar,
+            created_at: None,
             expires_at: None,
         });
     own.chain(above).collect()
+}
+
+/// What a policy that `allow` wrote permits; how any other begins.
+fn summary(cedar: &str) -> String {
+    let permit = || {
+        let caller = after(cedar, "@caller(\"")?;
+        let action = after(cedar, "Action::\"")?;
+        let like = after(cedar, "resource.name like \"");
+        let one = || after(cedar, "Loop::\"")?.split('@').next();
+        let what = like.or_else(one).unwrap_or("*");
+        Some(format!("{caller} may {action} {what}"))
+    };
+    let begins = || {
+        let words: Vec<&str> = cedar.split_whitespace().collect();
+        let text = words.join(" ");
+        let cut: String = text.chars().take(SUMMARY).collect();
+        let more = if cut.len() < text.len() { "…" } else { "" };
+        format!("{cut}{more}")
+    };
+    permit()
+        .filter(|_| count(cedar) == 1)
+        .unwrap_or_else(begins)
+}
+
+/// The text between these words and the next quote.
+fn after<'a>(cedar: &'a str, words: &str) -> Option<&'a str> {
+    cedar.split_once(words)?.1.split('"').next()
 }
 
 /// When a policy that `allow` wrote ends: its only condition on the time.
@@ -275,5 +311,33 @@ fn pattern(text: &str) -> Result<String, Fail> {
             let detail = format!("`{}` is neither a loop nor a pattern", short(text));
             Err(Fail::new(Code::PolicyPattern, detail))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_what_a_permission_permits_and_how_other_text_begins() {
+        let root = realm_protocol::RealmId::new([7; 32]);
+        let scope = super::super::views::root(root);
+        let allow = |pattern: &str| Allow {
+            caller: scope.clone(),
+            action: Action::Invoke,
+            pattern: pattern.to_owned(),
+            owner: scope.clone(),
+            expires: None,
+            caller_name: "mercy".to_owned(),
+        };
+        let said = |pattern: &str| summary(&allow_policy(&allow(pattern)).1);
+
+        assert_eq!(said("greet"), "mercy may invoke greet");
+        assert_eq!(said("report-*"), "mercy may invoke report-*");
+        assert_eq!(said("*"), "mercy may invoke *");
+        assert_eq!(
+            summary("forbid (principal,\n action);"),
+            "forbid (principal, action);"
+        );
     }
 }

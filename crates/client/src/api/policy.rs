@@ -81,8 +81,14 @@ pub struct PolicyView {
     pub id: String,
     /// `own`, `subtree`, or the realm above that decides: `acme/health`.
     pub level: String,
+    /// What it does, in a few words; where these do not suffice, how its text begins.
+    #[serde(default)]
+    pub summary: String,
     /// Cedar text.
     pub cedar: String,
+    /// When it was made; known of this realm's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
