@@ -17,7 +17,7 @@ use realm_protocol::Label;
 use thiserror::Error;
 
 use crate::failure::{Explained, Place};
-pub(crate) use explain::{entries, entry};
+pub(crate) use explain::{entries, entry, raised_limits};
 pub(crate) use nearest::nearest;
 pub(crate) use read::read;
 pub(crate) use schema::schema;
@@ -66,6 +66,18 @@ pub(crate) struct LimitsConfig {
     pub(crate) max_memory: usize,
     /// How long a call waits that does not say, milliseconds.
     pub(crate) call_timeout_ms: u64,
+    /// Connections in their handshake, and dials under way.
+    pub(crate) pending: usize,
+    /// Links of realms that are let in only to join.
+    pub(crate) strangers: usize,
+    /// Links with one node.
+    pub(crate) per_node: usize,
+    /// Connections from one address that are not admitted.
+    pub(crate) unadmitted_per_address: usize,
+    /// Handshakes a second from one address.
+    pub(crate) handshakes: usize,
+    /// From connection to admission, milliseconds.
+    pub(crate) admission_ms: u64,
 }
 
 /// What is logged, and how.
@@ -222,6 +234,12 @@ fn typed(settings: &Settings) -> Option<Config> {
             connections: number("limits.connections")?,
             max_memory: number("limits.max_memory")?,
             call_timeout_ms: millis("limits.call_timeout")?,
+            pending: number("limits.pending")?,
+            strangers: number("limits.strangers")?,
+            per_node: number("limits.per_node")?,
+            unadmitted_per_address: number("limits.unadmitted_per_address")?,
+            handshakes: number("limits.handshakes")?,
+            admission_ms: millis("limits.admission")?,
         },
         log: LogConfig {
             format: text("log.format")?,

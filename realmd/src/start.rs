@@ -5,7 +5,7 @@ mod dev;
 mod error;
 mod listen;
 
-use std::{panic::AssertUnwindSafe, path::Path, sync::Arc};
+use std::{panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use realm_client::Exit;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api,
     clock::Clock,
-    config::{self, Config, Configured},
+    config::{self, Config, Configured, LimitsConfig},
     daemon::Daemon,
     driver::{Driver, Ended, Inlets, STOP},
     environment::Environment,
@@ -194,11 +194,7 @@ impl Starting {
         let net = realm_net::start(realm_net::Config {
             seed: keys.node.seed(),
             listen: config.listen.clone(),
-            limits: realm_net::Limits {
-                uncertified: config.limits.connections,
-                memory: Some(config.limits.max_memory),
-                ..realm_net::Limits::default()
-            },
+            limits: net_limits(&config.limits),
         })
         .map_err(StartError::Net)?;
         let seed = random::seed().map_err(StartError::Randomness)?;
@@ -237,6 +233,21 @@ struct Opened {
     store: Store,
     durability: watch::Receiver<Durability>,
     net: (Net, mpsc::Receiver<realm_net::Event>),
+}
+
+/// The bounds of the net that an operator may set; the others are the net's own.
+pub(crate) fn net_limits(limits: &LimitsConfig) -> realm_net::Limits {
+    realm_net::Limits {
+        pending: limits.pending,
+        uncertified: limits.connections,
+        strangers: limits.strangers,
+        per_node: limits.per_node,
+        unadmitted_per_address: limits.unadmitted_per_address,
+        handshakes: u32::try_from(limits.handshakes).unwrap_or(u32::MAX),
+        memory: Some(limits.max_memory),
+        admission: Duration::from_millis(limits.admission_ms),
+        ..realm_net::Limits::default()
+    }
 }
 
 fn node_config(config: &Config) -> realm_node::Config {

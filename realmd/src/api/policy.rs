@@ -3,7 +3,7 @@
 use realm_client::{
     api::{
         AllowRequest, Allowed, DisallowRequest, Disallowed, Page, PolicyChecked, PolicyText,
-        PolicyView, Problem,
+        PolicyView, Problem, Time,
     },
     catalogue::Code,
 };
@@ -18,6 +18,7 @@ use super::{
     problem::{Fail, policy_faults},
     views::{realm_name, short, time},
 };
+use crate::daemon::Daemon;
 
 /// Characters of a policy's text in a list.
 const SUMMARY: usize = 72;
@@ -30,8 +31,18 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
         for_ms,
         dry_run,
     } = request;
+    if for_ms == Some(0) {
+        return Err(invalid("a permission lasts longer than nothing: forMs"));
+    }
+    whole_realm(&caller, &action, &loop_id)?;
     let caller = realm_name(&caller)?;
     let expires_at = for_ms.map(|for_ms| time(daemon.clock.now().wall.plus(for_ms)));
+    let mut shortened = Vec::new();
+    if loop_id.split_once('@').is_none() {
+        let action = parse_action(&action)?;
+        let id = allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?;
+        shortened = shortens(&daemon, id, expires_at, dry_run).await?;
+    }
     let asked = match loop_id.split_once('@') {
         None => Request::Allow(AllowAsked {
             caller,
@@ -50,12 +61,13 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
                 expires: for_ms.map(|for_ms| daemon.clock.now().wall.plus(for_ms)),
             };
             let (policy_id, cedar) = below_policy(&daemon, below).await?;
+            let warnings = shortens(&daemon, policy_id.clone(), expires_at, dry_run).await?;
             if dry_run {
                 return Ok(axum::Json(Allowed {
                     policy_id,
                     cedar,
                     expires_at,
-                    warnings: Vec::new(),
+                    warnings,
                     dry_run,
                 }));
             }
@@ -82,12 +94,63 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
             policy_id: allowed.id,
             cedar: allowed.cedar,
             expires_at,
-            warnings: allowed.warnings,
+            warnings: [shortened, allowed.warnings].concat(),
             dry_run,
         })),
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Relaying is about a realm, not about its loops.
+fn whole_realm(caller: &str, action: &str, loop_id: &str) -> Result<(), Fail> {
+    let (pattern, at) = loop_id.split_once('@').unwrap_or((loop_id, ""));
+    if action != "relay" || pattern == "*" {
+        return Ok(());
+    }
+    let caller = short(caller);
+    let detail = format!(
+        "`relay` lets {caller} send messages through a realm, whatever loop they are for; it \
+         takes no loop"
+    );
+    let loops = if at.is_empty() { "" } else { " '*'@" };
+    let problem = Problem::new(Code::PolicyPattern, detail);
+    let hint = format!("realmctl allow {caller} relay{loops}{}", short(at));
+    Err(problem.with_hint(hint).into())
+}
+
+/// What to warn of before a permission is replaced by one that ends sooner. Only shown: done, it
+/// would take away silently what was given before.
+async fn shortens(
+    daemon: &Daemon,
+    id: String,
+    until: Option<Time>,
+    dry_run: bool,
+) -> Result<Vec<String>, Fail> {
+    let wanted = id.clone();
+    let look = move |node: &Node| {
+        let mut held = node.policies().filter(|(held, ..)| *held == wanted);
+        held.next().map(|(_, cedar, ..)| expiry(cedar))
+    };
+    let held = daemon.handle.read(look).await?;
+    let what = match (held, until) {
+        (Some(None), Some(_)) => "the one without end".to_owned(),
+        (Some(Some(held)), Some(until)) if held > until => {
+            format!("the longer one, which ends {held}")
+        }
+        _ => return Ok(Vec::new()),
+    };
+    if dry_run {
+        return Ok(vec![format!("it replaces {what}: {id}")]);
+    }
+    let mut problem = Problem::new(
+        Code::RequestInvalid,
+        format!("this permission would replace {what}"),
+    );
+    problem.status = 409;
+    Err(problem
+        .with_hint(format!("realmctl disallow {id}, and allow again"))
+        .into())
 }
 
 /// A permission about a realm below this one, which belongs into the word for the subtree.
@@ -133,51 +196,76 @@ pub(super) async fn disallow(
         loop_id,
         dry_run,
     } = request;
-    let id = match (policy_id, caller, loop_id) {
-        (Some(id), None, None) if action.is_none() => id,
+    let unknown = |what: String| {
+        let problem = Problem::new(Code::PolicyUnknown, what);
+        Fail::from(problem.with_hint("realmctl policy ls"))
+    };
+    let (ids, missing) = match (policy_id, caller, loop_id) {
+        (Some(id), None, None) if action.is_none() => {
+            let missing = format!("there is no policy `{}`", short(&id));
+            (vec![id], missing)
+        }
         (None, Some(caller), Some(loop_id)) => {
             let action = parse_action(action.as_deref().unwrap_or("invoke"))?;
-            allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?
+            let caller = realm_name(&caller)?;
+            let id = allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?;
+            let missing = format!("there is no policy `{id}`");
+            (vec![id], missing)
+        }
+        (None, Some(caller), None) if action.is_none() => {
+            let missing = format!("nothing was allowed to `{}`", short(&caller));
+            (allowed_to(&daemon, &caller).await?, missing)
         }
         _ => {
             return Err(invalid(
-                "name a policy by policyId, or by caller, action and loop",
+                "name a policy by policyId, by caller, or by caller, action and loop",
             ));
         }
     };
-    let wanted = id.clone();
-    let views = daemon.handle.read(views).await?;
-    let found = views
-        .into_iter()
-        .find(|view| view.id == wanted && is_own(&view.level));
-    let found = found.ok_or_else(|| {
-        let problem = Problem::new(
-            Code::PolicyUnknown,
-            format!("there is no policy `{wanted}`"),
-        );
-        Fail::from(problem.with_hint("realmctl policy ls"))
-    })?;
-    if !dry_run {
-        match daemon.handle.ask(Request::Disallow(id)).await? {
+    let mut found = daemon.handle.read(views).await?;
+    found.retain(|view| ids.contains(&view.id) && is_own(&view.level));
+    if found.is_empty() {
+        return Err(unknown(missing));
+    }
+    for view in found.iter().filter(|_| !dry_run) {
+        match daemon
+            .handle
+            .ask(Request::Disallow(view.id.clone()))
+            .await?
+        {
             Response::Done => {}
             Response::Refused(refusal) => return Err(refusal.into()),
             other => return Err(unexpected(&other)),
         }
     }
     Ok(axum::Json(Disallowed {
-        removed: vec![found],
+        removed: found,
         dry_run,
     }))
 }
 
+/// Ids of all that `allow` has given a realm.
+async fn allowed_to(daemon: &Daemon, caller: &str) -> Result<Vec<String>, Fail> {
+    let caller = realm_name(caller)?;
+    let look = move |node: &Node| {
+        let line = format!("principal in Realm::\"{}\"", node.resolve_name(&caller)?);
+        let given = node.policies().filter(|(id, cedar, ..)| {
+            let written = id.strip_prefix("subtree.").unwrap_or(id);
+            written.starts_with("allow-") && cedar.contains(&line)
+        });
+        Ok::<_, Refusal>(given.map(|(id, ..)| id.to_owned()).collect())
+    };
+    Ok(daemon.handle.read(look).await??)
+}
+
 /// The id that the same `allow` gave its policy.
 async fn allow_id(
-    daemon: &Shared,
-    caller: &str,
+    daemon: &Daemon,
+    caller: &RealmName,
     action: Action,
     pattern: String,
 ) -> Result<String, Fail> {
-    let caller = realm_name(caller)?;
+    let caller = caller.clone();
     let look = move |node: &Node| {
         let allow = Allow {
             caller: node.resolve_name(&caller)?,
@@ -303,7 +391,7 @@ pub(super) fn parse_action(text: &str) -> Result<Action, Fail> {
 }
 
 /// A loop id in which `*` may stand for anything.
-fn pattern(text: &str) -> Result<String, Fail> {
+pub(super) fn pattern(text: &str) -> Result<String, Fail> {
     let as_id = text.replace('*', "x");
     match as_id.parse::<realm_protocol::LoopId>() {
         Ok(_) => Ok(text.to_owned()),

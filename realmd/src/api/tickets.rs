@@ -12,6 +12,7 @@ use super::{
     Answer, Shared,
     extract::{Body, invalid},
     invoke::unexpected,
+    policy::pattern,
     problem::Fail,
     views::{own_realm, realm, short, time},
 };
@@ -40,6 +41,7 @@ pub(super) async fn invite(
     }
     let label = label.map(|text| read_label(&text)).transpose()?;
     let petname = petname.map(|text| read_label(&text)).transpose()?;
+    let allow = patterns(&allow)?;
     let (invited, petname) = match (kind, label) {
         (InviteKind::Child, Some(label)) => (realm_node::InviteKind::Child(label), petname),
         (InviteKind::Child, None) => return Err(invalid("an invitation of a child needs a label")),
@@ -87,7 +89,7 @@ pub(super) async fn join(daemon: Shared, Body(request): Body<JoinRequest>) -> An
     let asked = JoinAsked {
         ticket,
         petname: petname.map(|text| read_label(&text)).transpose()?,
-        allow,
+        allow: patterns(&allow)?,
     };
     let before = daemon.handle.read(policy_ids).await?;
     match daemon.handle.ask(Request::Join(asked)).await? {
@@ -132,6 +134,10 @@ fn joined_view(
             .filter(|id| !before.contains(id))
             .collect(),
     }
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<String>, Fail> {
+    texts.iter().map(|text| pattern(text)).collect()
 }
 
 fn read_label(text: &str) -> Result<Label, Fail> {

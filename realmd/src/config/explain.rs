@@ -7,7 +7,7 @@ use super::{
     ConfigError,
     keys::{self, KEYS, Key},
     nearest,
-    value::{self, Settings},
+    value::{self, Settings, Value},
 };
 
 /// Every key with its value, sorted by key.
@@ -41,7 +41,22 @@ fn describe(key: &Key, settings: &Settings) -> ConfigEntry {
 
 /// A key's default as JSON; null where it must be set.
 pub(super) fn default(key: &Key) -> serde_json::Value {
-    let toml = key.default.and_then(|text| text.parse::<Toml>().ok());
-    let checked = toml.and_then(|toml| value::check(key.kind, &toml).ok());
-    checked.map_or(serde_json::Value::Null, |value| value.to_json())
+    checked_default(key).map_or(serde_json::Value::Null, |value| value.to_json())
+}
+
+fn checked_default(key: &Key) -> Option<Value> {
+    let toml = key.default?.parse::<Toml>().ok()?;
+    value::check(key.kind, &toml).ok()
+}
+
+/// The limits that are set above their defaults.
+pub(crate) fn raised_limits(settings: &Settings) -> Vec<&'static str> {
+    let raised = |key: &&Key| {
+        let (Some(setting), Some(default)) = (settings.get(key.name), checked_default(key)) else {
+            return false;
+        };
+        setting.value.exceeds(&default)
+    };
+    let limits = KEYS.iter().filter(|key| key.name.starts_with("limits."));
+    limits.filter(raised).map(|key| key.name).collect()
 }

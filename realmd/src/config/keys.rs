@@ -51,6 +51,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "limits.admission",
+        kind: Kind::Duration(SECOND, 5 * 60 * SECOND),
+        default: Some("\"10s\""),
+        meaning: "How long a new link has to prove who it is; then it is cut.",
+        reloads: false,
+    },
+    Key {
         name: "limits.call_timeout",
         kind: Kind::Duration(SECOND, HOUR),
         default: Some("\"60s\""),
@@ -62,6 +69,13 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Number(1, 65_536),
         default: Some("256"),
         meaning: "Inbound links that are neither parent, child nor peer; more are refused.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.handshakes",
+        kind: Kind::Number(1, 10_000),
+        default: Some("10"),
+        meaning: "Handshakes a second from one address; more are refused. Loopback is exempt.",
         reloads: false,
     },
     Key {
@@ -83,6 +97,34 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Bytes(64 * MIB, 1024 * GIB),
         default: Some("\"1 GiB\""),
         meaning: "Resident memory; from 75 % no connection is taken, from 90 % strangers are cut.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.pending",
+        kind: Kind::Number(1, 4_096),
+        default: Some("64"),
+        meaning: "Connections in their handshake, and dials under way; more are refused.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.per_node",
+        kind: Kind::Number(2, 16),
+        default: Some("2"),
+        meaning: "Links with one node, both directions; more are refused.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.strangers",
+        kind: Kind::Number(1, 4_096),
+        default: Some("32"),
+        meaning: "Links of realms that are let in only to join; one more is closed.",
+        reloads: false,
+    },
+    Key {
+        name: "limits.unadmitted_per_address",
+        kind: Kind::Number(1, 4_096),
+        default: Some("8"),
+        meaning: "Connections from one address that have not proved who they are; more are refused. Loopback is exempt.",
         reloads: false,
     },
     Key {

@@ -50,3 +50,25 @@ fn text_that_is_no_toml_is_one_problem_at_its_place() {
     assert_eq!(problems[0].code, Code::ConfigSyntax);
     assert_eq!(problems[0].place.at.map(|(line, _)| line), Some(1));
 }
+
+#[test]
+fn limits_above_their_defaults_are_found_and_others_are_not() {
+    let text = format!("{LEAST}[limits]\nstrangers = 33\npending = 8\nadmission = \"11s\"\n");
+
+    let read = read("realm.toml", &text, &[]).unwrap();
+
+    assert_eq!(
+        raised_limits(&read.settings),
+        ["limits.admission", "limits.strangers"]
+    );
+}
+
+#[test]
+fn the_defaults_of_limits_are_those_of_the_net() {
+    let read = read("realm.toml", LEAST, &[]).unwrap();
+
+    assert_eq!(
+        crate::start::net_limits(&read.config.limits),
+        realm_net::Limits::default()
+    );
+}

@@ -42,6 +42,19 @@ impl Value {
                 .into(),
         }
     }
+
+    /// Whether it is a larger number, size or time than the other.
+    pub(super) fn exceeds(&self, other: &Self) -> bool {
+        self.amount() > other.amount()
+    }
+
+    const fn amount(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) | Self::Bytes(number) => Some(*number),
+            Self::Millis { millis, .. } => Some(*millis),
+            Self::Text(_) | Self::Addresses(_) => None,
+        }
+    }
 }
 
 /// Where a value comes from.

@@ -66,7 +66,18 @@ pub(super) fn config(daemon: &Daemon) -> Vec<Check> {
             format!("realmd check --home {}", daemon.home.dir().display()),
         ),
     };
-    vec![read, modes(daemon)]
+    let raised = config::raised_limits(&daemon.config().settings);
+    let mut checks = vec![read, modes(daemon)];
+    checks.extend(raised.into_iter().map(|key| {
+        bad(
+            Finding::Warn,
+            "config.limit",
+            key,
+            "it is above its default, which is what was tested",
+            format!("see whether it is needed: realmctl config explain {key}"),
+        )
+    }));
+    checks
 }
 
 fn modes(daemon: &Daemon) -> Check {
