@@ -13,9 +13,9 @@ pub struct AllowArgs {
     pub caller: String,
     /// `invoke`, `discover` or `relay`.
     pub action: String,
-    /// Loop or pattern: `variant-call`, `report-*`.
+    /// Loop or pattern: `variant-call`, `report-*`; none for `relay`, which is about this realm.
     #[arg(value_name = "LOOP")]
-    pub pattern: String,
+    pub pattern: Option<String>,
     /// For how long: `30d`; for ever unless told.
     #[arg(long = "for", value_name = "TIME")]
     pub lasts: Option<Span>,
@@ -27,13 +27,12 @@ pub struct AllowArgs {
 /// Take a permission back.
 #[derive(Args, Debug)]
 pub struct DisallowArgs {
-    /// The policy's id, or the realm that was permitted.
+    /// The policy's id, or the realm that was permitted; alone, a realm loses all it was allowed.
     #[arg(value_name = "POLICY|CALLER")]
     pub subject: String,
     /// The action, after a realm.
-    #[arg(requires = "pattern")]
     pub action: Option<String>,
-    /// The loop or pattern, after a realm.
+    /// The loop or pattern, after the action; none for `relay`.
     #[arg(value_name = "LOOP")]
     pub pattern: Option<String>,
     /// Print what would be removed, remove nothing.

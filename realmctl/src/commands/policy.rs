@@ -25,12 +25,12 @@ pub(crate) async fn allow(session: &Session, args: AllowArgs) -> Result<(), Fail
         lasts,
         dry_run,
     } = args;
-    let for_ms = lasts.map(Span::as_millis);
+    let relays = action == "relay";
     let request = AllowRequest {
+        loop_id: pattern_of(&caller, &action, pattern, "allow")?,
+        for_ms: lasts.map(Span::as_millis),
         caller,
         action,
-        loop_id: pattern,
-        for_ms,
         dry_run,
     };
     let daemon = session.daemon_to_change().await?;
@@ -38,6 +38,12 @@ pub(crate) async fn allow(session: &Session, args: AllowArgs) -> Result<(), Fail
     session.print(&allowed)?;
     for warning in &allowed.warnings {
         session.say(&format!("warning: {warning}"));
+    }
+    if relays {
+        let who = &request.caller;
+        session.say(&format!(
+            "{who}, and every realm below it, may send messages through this realm"
+        ));
     }
     if allowed.dry_run {
         session.say("nothing was added");
@@ -58,16 +64,39 @@ pub(crate) async fn disallow(session: &Session, args: DisallowArgs) -> Result<()
         pattern,
         dry_run,
     } = args;
-    let by_id = action.is_none();
+    let loop_id = match &action {
+        Some(action) => Some(pattern_of(&subject, action, pattern, "disallow")?),
+        None => None,
+    };
+    let daemon = session.daemon_to_change().await?;
+    let all = daemon.ask(daemon.client.policies()).await?.items;
+    let by_id = action.is_none() && all.iter().any(|policy| policy.id == subject);
     let request = DisallowRequest {
         policy_id: by_id.then(|| subject.clone()),
         caller: (!by_id).then_some(subject),
         action,
-        loop_id: pattern,
+        loop_id,
         dry_run,
     };
-    let daemon = session.daemon_to_change().await?;
     session.print(&daemon.ask(daemon.client.disallow(&request)).await?)
+}
+
+/// The loops that a permission is about. Relaying is about the realm itself.
+fn pattern_of(
+    caller: &str,
+    action: &str,
+    pattern: Option<String>,
+    verb: &str,
+) -> Result<String, Failure> {
+    match pattern {
+        Some(pattern) => Ok(pattern),
+        None if action == "relay" => Ok("*".to_owned()),
+        None => {
+            let what = format!("`{action}` needs a loop or a pattern");
+            let help = format!("realmctl {verb} {caller} {action} LOOP, or '*' for every loop");
+            Err(Failure::Usage(what, Some(help)))
+        }
+    }
 }
 
 /// Reads, checks and asks the policy.
