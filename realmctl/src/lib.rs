@@ -15,6 +15,7 @@ mod environment;
 mod escape;
 mod failure;
 mod files;
+mod interrupt;
 mod main_loop;
 pub mod output;
 mod session;

@@ -7,9 +7,10 @@ use clap_complete::CompleteEnv;
 use realm_client::Exit;
 
 use crate::{
-    cli::Cli,
+    cli::{Cli, Command},
     commands,
     failure::{self, Failure},
+    interrupt::interrupted,
     session::Session,
 };
 
@@ -48,13 +49,15 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::System("the runtime cannot be started", error))?;
     let session = Session::new(cli.global);
+    // A call that is waited for is cancelled first.
+    let stops_itself = matches!(cli.command, Command::Invoke(_));
     let code = runtime.block_on(async {
         tokio::select! {
             biased;
             // First, so that the signal is only taken over once there is something to wait for:
             // until then, as while stdin is read, it ends the process as usual.
             done = commands::run(&session, cli.command) => done,
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+            () = interrupted(), if !stops_itself => Err(Failure::Interrupted),
         }
     });
     // A read of stdin that nobody waits for any more must not hold the process.

@@ -1,15 +1,20 @@
 //! `invoke`: calls a loop.
 
-use realm_client::api::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
+mod take_back;
+
+use realm_client::api::{CallError, InvokeRequest, InvokeResult, InvokeStatus, Time};
 use serde_json::{Map, Value};
 
 use super::watch;
 use crate::{
     cli::{Format, InvokeArgs, Key, Span},
+    environment,
     failure::Failure,
     files,
+    interrupt::interrupted,
     session::Session,
 };
+use take_back::take_back;
 
 /// Calls a loop, and prints its output.
 pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failure> {
@@ -22,11 +27,24 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         detach: args.detach || args.watch,
     };
     let daemon = session.daemon().await?;
-    let mut result = daemon.ask(daemon.client.invoke(&request)).await?;
-    if args.watch {
-        result = watch::until_end(session, &daemon, result).await?;
+    let asked = Time::from_millis(environment::now_millis());
+    let answer = async {
+        let result = daemon.ask(daemon.client.invoke(&request)).await?;
+        if args.watch {
+            return watch::until_end(session, &daemon, result).await;
+        }
+        Ok(result)
+    };
+    tokio::select! {
+        biased;
+        result = answer => finish(session, result?),
+        () = interrupted() => {
+            if !args.detach {
+                take_back(session, &daemon, &request, asked).await;
+            }
+            Err(Failure::Interrupted)
+        }
     }
-    finish(session, result)
 }
 
 /// Prints a result; one that is an error becomes the command's failure.
