@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use realm_protocol::journal::{Change, Entry, JournalSeq};
+use realm_protocol::{
+    CallId,
+    journal::{Change, Entry, JournalSeq},
+};
 
 use crate::{Effect, Refusal, Response, Urgency};
 
@@ -41,6 +44,15 @@ impl Outbox {
     /// Releases an effect once everything recorded so far, this turn included, is durable.
     pub(crate) fn promise(&mut self, effect: Effect) {
         self.promises.push(effect);
+    }
+
+    /// Takes back a backend call that has not been released; false if it has been.
+    pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
+        let is_it = |effect: &Effect| matches!(effect, Effect::CallBackend(of, _) if *of == call);
+        let before = self.promises.len().saturating_add(self.held.len());
+        self.promises.retain(|effect| !is_it(effect));
+        self.held.retain(|(_, effect)| !is_it(effect));
+        before > self.promises.len().saturating_add(self.held.len())
     }
 
     /// Ends the turn: its changes become one entry, its promises wait for it.
