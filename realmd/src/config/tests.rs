@@ -72,3 +72,26 @@ fn the_defaults_of_limits_are_those_of_the_net() {
         realm_net::Limits::default()
     );
 }
+
+#[test]
+fn a_log_level_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
+    let read_level = |level: &str| {
+        let text = format!("{LEAST}[log]\nlevel = \"{level}\"\n");
+        read("realm.toml", &text, &[])
+    };
+    for right in ["info", "realm=debug,libp2p=warn,error", "INFO"] {
+        assert!(read_level(right).is_ok(), "{right}");
+    }
+    for wrong in ["inof", "realm_node=debgu", "info,waarn", ""] {
+        assert!(read_level(wrong).is_err(), "{wrong}");
+    }
+
+    let variable = ("REALMD_LOG__LEVEL".to_owned(), "inof".to_owned());
+    let error = read("realm.toml", LEAST, &[variable]).unwrap_err();
+
+    let super::ConfigError::Problems(problems) = error else {
+        panic!("{error:?}");
+    };
+    let what = &problems.first().unwrap().place.what;
+    assert!(what.contains("did you mean `info`?"), "{what}");
+}

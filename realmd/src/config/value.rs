@@ -7,7 +7,10 @@ use realm_protocol::Label;
 use serde_json::json;
 use toml_edit::Value as Toml;
 
-use super::keys::Kind;
+use super::{keys::Kind, nearest};
+
+/// What is logged, from nothing to everything.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A checked value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,9 +133,28 @@ fn label(text: &str) -> Result<Value, String> {
 }
 
 fn filter(text: &str) -> Result<Value, String> {
+    for directive in text.split(',').map(str::trim) {
+        // The parser of filters takes any other word for the name of a target.
+        let level = directive
+            .rsplit_once('=')
+            .map_or(directive, |(_, level)| level);
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(no_level(level));
+        }
+    }
     let parsed = text.parse::<tracing_subscriber::filter::Targets>();
     let _ = parsed.map_err(|error| format!("is no log level or list of them: {error}"))?;
     Ok(Value::Text(text.to_owned()))
+}
+
+fn no_level(word: &str) -> String {
+    let meant = nearest(&word.to_ascii_lowercase(), LEVELS)
+        .map(|level| format!("; did you mean `{level}`?"))
+        .unwrap_or_default();
+    format!(
+        "has `{word}`, which is no log level: {}, or `target=level`{meant}",
+        LEVELS.join(", ")
+    )
 }
 
 fn choice(text: &str, choices: &[&str]) -> Result<Value, String> {
