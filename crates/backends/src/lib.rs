@@ -14,3 +14,4 @@ mod process;
 mod resolver;
 
 pub use backends::{Backends, pure};
+pub use process::PATH;

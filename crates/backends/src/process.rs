@@ -1,6 +1,6 @@
 //! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
@@ -11,14 +11,10 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
+/// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The environment of every process; a manifest adds to it and overrides it.
-const ENVIRONMENT: [(&str, &str); 2] = [
-    (
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ),
-    ("LANG", "C.UTF-8"),
-];
+const ENVIRONMENT: [(&str, &str); 2] = [("PATH", PATH), ("LANG", "C.UTF-8")];
 /// Bytes of standard error that are kept, the last ones.
 const STDERR_BYTES: usize = 4 * 1024;
 /// Files a process may have open.
@@ -95,7 +91,10 @@ fn spawn(
     }
     let child = command.spawn().map_err(|error| BackendError::Spawn {
         program: program.to_owned(),
-        reason: error.to_string(),
+        reason: match cwd.filter(|cwd| !Path::new(cwd).is_dir()) {
+            Some(cwd) => format!("its working directory {cwd} is not there"),
+            None => error.to_string(),
+        },
     })?;
     let id = child
         .id()

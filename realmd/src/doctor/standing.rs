@@ -1,7 +1,9 @@
 //! What the node knows: clock, neighbours, backends, policy.
 
+use std::path::Path;
+
 use realm_client::api::{Check, Finding};
-use realm_executor::{Body, Tool};
+use realm_executor::{Body, Process, Tool};
 use realm_node::{Node, StandingView};
 use realm_protocol::{Timestamp, limits};
 
@@ -231,14 +233,25 @@ fn backend_fault(body: &Body) -> Option<String> {
             prompt.backend
         )),
         Body::Tool(Tool::Process(process)) => {
-            let program = std::path::Path::new(process.argv.first()?);
-            let missing = program.is_absolute() && !program.is_file();
-            let folder = process.cwd.as_deref().map(std::path::Path::new);
+            let folder = process.cwd.as_deref().map(Path::new);
             match folder.filter(|folder| !folder.is_dir()) {
                 Some(folder) => Some(format!("its folder {} is gone", folder.display())),
-                None => missing.then(|| format!("its program {} is gone", program.display())),
+                None => missing_program(process, folder),
             }
         }
         _ => None,
     }
+}
+
+/// A program that is not where the process would be looked for.
+fn missing_program(process: &Process, folder: Option<&Path>) -> Option<String> {
+    let program = process.argv.first()?;
+    if program.contains('/') {
+        let path = folder.map_or_else(|| program.into(), |folder| folder.join(program));
+        return (!path.is_file()).then(|| format!("its program {} is gone", path.display()));
+    }
+    let path = process.env.get("PATH").map(String::as_str);
+    let mut folders = path.unwrap_or(realm_backends::PATH).split(':');
+    let found = folders.any(|folder| Path::new(folder).join(program).is_file());
+    (!found).then(|| format!("its program `{program}` is in no folder of its PATH"))
 }
