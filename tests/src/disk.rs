@@ -87,6 +87,13 @@ impl Disk {
         self.rows.get(&(table, key.to_vec())).cloned()
     }
 
+    /// The durable records of a table, to read or to forge.
+    pub fn rows_mut(&mut self, of: Table) -> impl Iterator<Item = &mut Vec<u8>> {
+        let rows = self.rows.iter_mut();
+        rows.filter(move |((table, _), _)| *table == of)
+            .map(|(_, value)| value)
+    }
+
     /// Every durable byte, for a search.
     pub fn bytes(&self) -> Vec<u8> {
         let rows = self

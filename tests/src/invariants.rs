@@ -1,9 +1,13 @@
 //! What must hold after every run.
 
+use std::collections::BTreeSet;
+
 use realm_protocol::{
     CallId,
     journal::{Direction, Run, Status},
 };
+
+use serde_json::Value;
 
 use crate::{HostId, World, errors, watch::has_effects};
 
@@ -40,6 +44,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
             broken.push(format!("canary {number} on the disk of host {}", id.0));
         }
     }
+    messages_agree(world, &mut broken);
     for (effect, times) in &world.effects {
         if *times > 1 {
             broken.push(format!("{times} times: {effect}"));
@@ -79,6 +84,40 @@ fn halves_agree(world: &World, id: HostId, broken: &mut Vec<String>) {
                 "host {} completed a call that nobody ran: {half:?}",
                 id.0
             ));
+        }
+    }
+}
+
+/// What one half of a trace says it took, the other sent: the same message, by the digest of its
+/// header, both ways.
+fn messages_agree(world: &World, broken: &mut Vec<String>) {
+    let hosts = world.hosts.iter();
+    let events = hosts.flat_map(|host| host.disk.events.values());
+    let kinds = [
+        "call.sent",
+        "call.received",
+        "call.answered",
+        "call.returned",
+    ];
+    let messages: Vec<(&Event, Value)> = events
+        .filter(|event| kinds.contains(&event.kind.as_str()))
+        .map(|event| (event, serde_json::from_slice(&event.payload).expect("JSON")))
+        .collect();
+    let known: BTreeSet<(&str, &str)> = messages
+        .iter()
+        .filter_map(|(event, payload)| Some((event.kind.as_str(), payload["header"].as_str()?)))
+        .collect();
+    for (event, payload) in &messages {
+        let other = match event.kind.as_str() {
+            "call.received" => "call.sent",
+            "call.returned" if payload["replayed"] == false => "call.answered",
+            _ => continue,
+        };
+        let lost = world.watch.has_lost_events(event.call) || world.watch.a_disk_failed;
+        let header = payload["header"].as_str().unwrap_or_default();
+        if !lost && !known.contains(&(other, header)) {
+            let (kind, call) = (&event.kind, event.call);
+            broken.push(format!("{kind} of {call} without its {other}: {header}"));
         }
     }
 }

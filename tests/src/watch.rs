@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     begun: BTreeMap<CallId, usize>,
     /// Calls of which a crash took something.
     lost: BTreeSet<CallId>,
+    /// Calls of which a crash took something from a trace.
+    lost_events: BTreeSet<CallId>,
     pub(crate) canaries: Canaries,
     /// Whether a node was told that its disk has failed, which it logs as an error.
     pub(crate) a_disk_failed: bool,
@@ -49,10 +51,20 @@ impl Watch {
         self.lost.contains(&call)
     }
 
+    pub(crate) fn has_lost_events(&self, call: CallId) -> bool {
+        self.lost_events.contains(&call)
+    }
+
     pub(crate) fn lost(&mut self, entries: Vec<Entry>) {
         for change in entries.into_iter().flat_map(|entry| entry.changes) {
-            if let Change::Run(run) = change {
-                self.lost.insert(run.call);
+            match change {
+                Change::Run(run) => {
+                    self.lost.insert(run.call);
+                }
+                Change::Event(event) => {
+                    self.lost_events.insert(event.call);
+                }
+                _ => {}
             }
         }
     }

@@ -12,6 +12,8 @@ mod bytes;
 mod calls;
 #[path = "sim/certificates.rs"]
 mod certificates;
+#[path = "sim/contracts.rs"]
+mod contracts;
 #[path = "sim/joining.rs"]
 mod joining;
 #[path = "sim/keys.rs"]

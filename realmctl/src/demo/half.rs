@@ -118,7 +118,12 @@ fn draw(
 }
 
 fn is_end(item: &Below<'_>) -> bool {
-    let ends = ["call.output.validated", "call.completed", "call.errored"];
+    let ends = [
+        "call.output.validated",
+        "call.completed",
+        "call.errored",
+        "call.answered",
+    ];
     matches!(item, Below::Event(event) if ends.contains(&event.kind.as_str()))
 }
 
