@@ -1,5 +1,6 @@
 //! The local API: one file a subject, the types from `realm-client`, the rules from the node.
 
+mod again;
 mod apply;
 mod backup;
 mod config;
@@ -32,6 +33,7 @@ use axum::{
 use realm_client::api::routes;
 
 use crate::daemon::Daemon;
+pub(crate) use again::Answers;
 use problem::Fail;
 
 /// What every handler is given.
@@ -48,6 +50,10 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .merge(work())
         .merge(neighbours())
         .merge(permissions())
+        .merge(changes().layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&daemon),
+            again::once,
+        )))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .with_state(daemon)
@@ -80,14 +86,12 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
-        .route(routes::APPLY, post(apply::apply))
         .route(routes::VALIDATE, post(apply::validate))
         .route(routes::IMPORT, post(apply::import))
 }
 
 fn neighbours() -> Router<Arc<Daemon>> {
     Router::new()
-        .route(routes::TICKETS, post(tickets::invite))
         .route(routes::JOIN, post(tickets::join))
         .route(routes::PEERS, get(peers::list))
         .route(routes::PEER, get(peers::show).delete(peers::remove))
@@ -97,10 +101,17 @@ fn neighbours() -> Router<Arc<Daemon>> {
         .route(routes::REALM_REVOKE, post(realms::revoke))
 }
 
-fn permissions() -> Router<Arc<Daemon>> {
+/// What is done once for each `Idempotency-Key`: see [`again`].
+fn changes() -> Router<Arc<Daemon>> {
     Router::new()
+        .route(routes::APPLY, post(apply::apply))
+        .route(routes::TICKETS, post(tickets::invite))
         .route(routes::ALLOW, post(policy::allow))
         .route(routes::DISALLOW, post(policy::disallow))
+}
+
+fn permissions() -> Router<Arc<Daemon>> {
+    Router::new()
         .route(routes::POLICIES, get(policy::list))
         .route(routes::POLICY_CHECK, post(policy::check))
         .route(routes::POLICY_TEST, post(policy_test::test))

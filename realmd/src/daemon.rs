@@ -8,7 +8,9 @@ use realm_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, config::Configured, handle::Handle, home::Home, journal::Durability};
+use crate::{
+    api::Answers, clock::Clock, config::Configured, handle::Handle, home::Home, journal::Durability,
+};
 
 /// Handles of a running daemon's parts.
 pub(crate) struct Daemon {
@@ -28,6 +30,8 @@ pub(crate) struct Daemon {
     pub(crate) clock: Clock,
     /// Variables that set keys of the configuration.
     pub(crate) environment: Vec<(String, String)>,
+    /// Answers given under an idempotency key.
+    pub(crate) answers: Answers,
     /// When the daemon started.
     pub(crate) started: Timestamp,
     /// Cancelled when the daemon stops.

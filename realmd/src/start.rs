@@ -132,6 +132,7 @@ impl Starting {
             home: self.home.clone(),
             clock,
             environment: self.environment.clone(),
+            answers: api::Answers::default(),
             started: clock.now().wall,
             stop: closed.clone(),
         });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
 use http::{header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use realm_client::{
@@ -31,23 +32,28 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = "the body must be JSON: Content-Type: application/json";
             return Err(Fail::status(415, Code::RequestInvalid, detail));
         }
-        let collected = Limited::new(request.into_body(), BODY_BYTES).collect();
-        let bytes = match tokio::time::timeout(BODY, collected).await {
-            Err(_) => {
-                let detail = "the body did not arrive within 10 s";
-                return Err(Fail::status(408, Code::RequestInvalid, detail));
-            }
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let detail = format!("a request has at most {BODY_BYTES} bytes");
-                return Err(Problem::new(Code::RequestTooLarge, detail).into());
-            }
-            Ok(Err(_)) => return Err(invalid("the body broke off")),
-            Ok(Ok(body)) => body.to_bytes(),
-        };
+        let bytes = collect(request.into_body()).await?;
         let value = json::parse(&bytes).map_err(|error| invalid(&error.to_string()))?;
         serde_path_to_error::deserialize(value)
             .map(Self)
             .map_err(|error| misread(&error))
+    }
+}
+
+/// Reads a body whole, within its bounds.
+pub(super) async fn collect(body: axum::body::Body) -> Result<Bytes, Fail> {
+    let collected = Limited::new(body, BODY_BYTES).collect();
+    match tokio::time::timeout(BODY, collected).await {
+        Err(_) => {
+            let detail = "the body did not arrive within 10 s";
+            Err(Fail::status(408, Code::RequestInvalid, detail))
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("a request has at most {BODY_BYTES} bytes");
+            Err(Problem::new(Code::RequestTooLarge, detail).into())
+        }
+        Ok(Err(_)) => Err(invalid("the body broke off")),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn invoke(
 }
 
 /// The idempotency key, from the header or from the request.
-fn key(headers: &HeaderMap, member: Option<String>) -> Result<Option<String>, Fail> {
+pub(super) fn key(headers: &HeaderMap, member: Option<String>) -> Result<Option<String>, Fail> {
     let header = headers
         .get("idempotency-key")
         .map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());

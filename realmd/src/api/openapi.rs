@@ -305,6 +305,15 @@ pub(crate) fn document() -> Value {
     })
 }
 
+/// Where an `Idempotency-Key` is heeded.
+const TAKES_KEY: [&str; 5] = [
+    routes::INVOKE,
+    routes::APPLY,
+    routes::TICKETS,
+    routes::ALLOW,
+    routes::DISALLOW,
+];
+
 fn describe(operation: &Operation, problem: &Value, schemas: &mut Schemas) -> Value {
     let variables = operation.path.split('/').filter_map(|part| {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
@@ -318,7 +327,7 @@ fn describe(operation: &Operation, problem: &Value, schemas: &mut Schemas) -> Va
             .iter()
             .filter_map(|one| serde_json::to_value(one).ok()),
     );
-    if operation.method == "post" {
+    if operation.method == "post" && TAKES_KEY.contains(&operation.path) {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "maxLength": 255},

@@ -1,7 +1,8 @@
 //! The routes, as templates: `{name}` stands for one percent-encoded segment.
 //!
-//! Lists answer with a [`super::Page`]; failures with a [`super::Problem`]. Every POST takes an
-//! `Idempotency-Key` header.
+//! Lists answer with a [`super::Page`]; failures with a [`super::Problem`]. [`INVOKE`]
+//! takes an `Idempotency-Key` header, for seven days; [`APPLY`], [`TICKETS`], [`ALLOW`] and
+//! [`DISALLOW`] take one, and remember the last 256 until the daemon stops.
 
 /// GET: [`super::Status`].
 pub const STATUS: &str = "/v1/status";
