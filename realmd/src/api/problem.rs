@@ -8,6 +8,7 @@ use realm_client::{
 };
 use realm_node::{CallFailure, Refusal};
 use realm_policy::PolicyProblem;
+use realm_protocol::RunId;
 use realm_store::ReadError;
 
 use crate::handle::Gone;
@@ -22,6 +23,12 @@ impl Fail {
         let mut problem = Problem::new(code, detail);
         problem.status = status;
         problem.into()
+    }
+
+    /// The same problem, about this run.
+    pub(super) fn about(mut self, run: RunId) -> Self {
+        self.0.trace_id = Some(run.to_string());
+        self
     }
 
     /// A problem of this kind.

@@ -116,13 +116,14 @@ pub(super) async fn cancel(
     tracing::info!(run = %id, reason = reason.as_deref().unwrap_or("none given"), "run cancelled");
     match daemon.handle.ask(Request::Cancel(id)).await? {
         Response::Done => {
+            daemon.handle.settled().await?;
             let run = found(&daemon, id).await?;
             Ok(axum::Json(
                 daemon.handle.read(move |node| summary(node, &run)).await?,
             ))
         }
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
+        Response::Refused(refusal) => Err(Fail::from(refusal).about(id)),
+        other => Err(unexpected(&other).about(id)),
     }
 }
 
@@ -145,7 +146,7 @@ pub(super) fn run_id(text: &str) -> Result<RunId, Fail> {
 /// The run of that id.
 pub(super) async fn found(daemon: &Daemon, id: RunId) -> Result<Run, Fail> {
     let run = blocking(daemon, move |store| store.run(id)).await?;
-    run.ok_or_else(|| Fail::new(Code::NotFound, format!("there is no run {id}")))
+    run.ok_or_else(|| Fail::new(Code::NotFound, format!("there is no run {id}")).about(id))
 }
 
 /// All events of a run, in order.

@@ -25,7 +25,7 @@ pub struct Problem {
     /// What helps; a command where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The run or request it belongs to.
+    /// The run it is about, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     /// For `policy why`, after a denial.
