@@ -101,7 +101,9 @@ impl Explained for BackupError {
                 )
             }
             Self::Io { .. } => "realmctl doctor".to_owned(),
-            Self::Store(_) | Self::Read(_) | Self::Damaged => "realmd store check".to_owned(),
+            Self::Store(_) | Self::Read(_) | Self::Damaged => {
+                "stop the daemon, then: realmd store check".to_owned()
+            }
             Self::Archive(_) | Self::Randomness(_) => return None,
         })
     }
