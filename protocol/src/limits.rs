@@ -96,6 +96,13 @@ pub const PEERS: usize = 1_024;
 pub const TICKETS: usize = 256;
 /// Revoked serials in one list; more is refused at `revoke` until old ones expire.
 pub const REVOCATIONS: usize = 1_024;
+/// Revocation lists kept of other realms; a list of a further realm is not kept.
+pub const REVOCATION_LISTS: usize = 4_096;
+/// Share of [`REVOCATION_LISTS`] one child's subtree or one foreign root may hold; a list of a
+/// further realm is not kept.
+pub const REVOCATION_LISTS_SHARE: usize = 256;
+/// Petnames in a policy record; others than peers' are left out first.
+pub const PETNAMES: usize = 128;
 /// Addresses in a ticket or record; more are cut, the most useful first.
 pub const ADDRESSES: usize = 16;
 /// Calls a realm has under way, in and out; more is `Overloaded`.
@@ -104,6 +111,9 @@ pub const CALLS: usize = 4_096;
 pub const CALLS_PER_PEER: usize = 8;
 /// Chains of other realms remembered; the one used longest ago is forgotten first.
 pub const CHAINS: usize = 1_024;
+/// Share of [`CHAINS`] one child's subtree or one foreign root may hold; beyond, the one of them
+/// used longest ago is forgotten.
+pub const CHAINS_SHARE: usize = 256;
 /// Contracts of other realms remembered; the one used longest ago is forgotten first.
 pub const CONTRACTS: usize = 1_024;
 /// Messages a second from a root peer until its peering says more, and the burst.

@@ -70,6 +70,9 @@ pub enum CertError {
     /// A node certificate was signed by a key since declared compromised.
     #[error("a certificate signed by a compromised key")]
     Voided,
+    /// A later realm record is known: another node, or the same one restored, serves the realm.
+    #[error("a chain of an earlier epoch than one already known")]
+    Superseded,
     /// A certificate is not valid yet, beyond what clocks may differ.
     #[error("a certificate that is not valid yet")]
     NotYetValid,

@@ -100,27 +100,42 @@ pub fn peer_policies(
     });
     let scopes = scopes.collect::<Vec<_>>().join(", ");
     let id = literal(&format!("peer-{petname}"));
-    let (petname, peer) = (literal(petname), literal(&peer.to_string()));
-    let permit = |actions, resource| {
-        format!(
-            "@id({id})\n@peer({petname})\npermit (\n  principal in Realm::{peer},\n  \
-             action in [{actions}],\n  {resource}\n)\nwhen {{ resource in [{scopes}] }};\n"
-        )
-    };
-    let reach = r#"Action::"discover", Action::"relay""#;
-    let call = r#"Action::"discover", Action::"relay", Action::"invoke""#;
+    let peer = literal(&peer.to_string());
+    let petname = literal(petname);
     PolicyTexts {
         own: [
             "// The peer's tree may find these realms of this tree, and reach them through here.\n",
-            &permit(reach, "resource is Realm"),
+            &peer_permit(&id, &petname, &peer, REACH, "resource is Realm", &scopes),
         ]
         .concat(),
-        subtree: [
-            "// The peer's tree may reach these realms, and call what they permit themselves.\n",
-            &permit(call, "resource"),
-        ]
-        .concat(),
+        subtree: peer_subtree(&id, &petname, &peer, &scopes),
     }
+}
+
+const REACH: &str = r#"Action::"discover", Action::"relay""#;
+const CALL: &str = r#"Action::"discover", Action::"relay", Action::"invoke""#;
+
+/// A peering's word for every realm below. All but the text's form is Cedar already.
+fn peer_subtree(id: &str, petname: &str, peer: &str, scopes: &str) -> String {
+    [
+        "// The peer's tree may reach these realms, and call what they permit themselves.\n",
+        &peer_permit(id, petname, peer, CALL, "resource", scopes),
+    ]
+    .concat()
+}
+
+fn peer_permit(
+    id: &str,
+    petname: &str,
+    peer: &str,
+    actions: &str,
+    resource: &str,
+    scopes: &str,
+) -> String {
+    format!(
+        "@id({id})\n@peer({petname})\npermit (\n  principal in Realm::{peer},\n  \
+         action in [{actions}],\n  {resource}\n)\nwhen {{ resource in [{scopes}] }};\n"
+    )
 }
 
 /// What `allow` permits.
@@ -166,10 +181,51 @@ pub fn allow_policy(allow: &Allow) -> (String, String) {
     (id, text)
 }
 
-/// Joins subtree documents into the text of one policy record.
+/// Joins subtree documents into the text of one policy record. What [`peer_policies`] wrote, and
+/// nobody has changed, becomes one policy for all peers: a root has many, and a record is small.
 pub fn subtree_text(documents: &BTreeMap<String, String>) -> String {
-    let texts: Vec<&str> = documents.values().map(String::as_str).collect();
+    let mut peers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut texts: Vec<String> = Vec::new();
+    for text in documents.values() {
+        match generated_for_peer(text) {
+            Some((peer, scopes)) => peers.entry(scopes).or_default().push(peer),
+            None => texts.push(text.clone()),
+        }
+    }
+    texts.extend(peers.iter().map(|(scopes, peers)| all_peers(peers, scopes)));
     texts.join("\n")
+}
+
+/// One policy for every peer whose tree may reach the same realms.
+fn all_peers(peers: &[&str], scopes: &str) -> String {
+    let peers: Vec<String> = peers.iter().map(|peer| format!("Realm::{peer}")).collect();
+    format!(
+        "@id(\"peers\")\npermit (principal, action in [{CALL}], resource)\n\
+         when {{ principal in [{}] && resource in [{scopes}] }};\n",
+        peers.join(",")
+    )
+}
+
+/// The peer and the scopes, both as Cedar, of a text that is word for word a peering's for the
+/// subtree.
+fn generated_for_peer(text: &str) -> Option<(&str, &str)> {
+    let (_, rest) = text.split_once("@id(")?;
+    let (id, rest) = rest.split_once(")\n@peer(")?;
+    let (petname, rest) = rest.split_once(")\npermit (\n  principal in Realm::")?;
+    let (peer, rest) = rest.split_once(",\n")?;
+    let (_, rest) = rest.split_once("when { resource in [")?;
+    let (scopes, _) = rest.split_once("] }")?;
+    let sound = plain(id).is_some()
+        && plain(petname).is_some()
+        && plain(peer)?.parse::<RealmId>().is_ok()
+        && !scopes.contains(['\n', '\\', ']']);
+    (sound && text == peer_subtree(id, petname, peer, scopes)).then_some((peer, scopes))
+}
+
+/// What stands in a Cedar string literal that needs no escapes.
+fn plain(literal: &str) -> Option<&str> {
+    let text = literal.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains(['"', '\\', '\n'])).then_some(text)
 }
 
 fn allow_id(allow: &Allow) -> String {
