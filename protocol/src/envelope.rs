@@ -228,9 +228,13 @@ wire_map! {
 }
 
 impl Header {
-    /// Whether it answers a request.
+    /// Whether it answers a request: it names one, and is of a kind that answers.
     pub fn is_answer(&self) -> bool {
-        self.answers.is_some()
+        let answers = match self.kind {
+            Kind::Contracts => self.has(flags::ANSWER),
+            kind => !kind.is_request(),
+        };
+        answers && self.answers.is_some()
     }
 
     /// Whether the flag is set.

@@ -324,7 +324,7 @@ impl Node {
             return None;
         };
         let scope = to.scope();
-        if self.introduced.insert(scope) {
+        if self.introduce(scope) {
             sealed.envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
         if let Ok(header) = sealed.envelope.peek() {

@@ -127,11 +127,8 @@ impl Node {
         let mut envelope = sealed.envelope;
         let scope = destination.scope();
         // The first message to a destination carries the chain; so does each further attempt.
-        if self.introduced.insert(scope.clone()) || attempts > 1 {
+        if self.introduce(scope.clone()) || attempts > 1 {
             envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
-        }
-        if self.introduced.len() > limits::CHAINS {
-            self.introduced.pop_first();
         }
         let pending = Pending::Call {
             call,

@@ -177,7 +177,7 @@ impl Node {
                 }
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
-            (Pending::Call { call, .. }, Kind::Result | Kind::Contracts) if from_asked => {
+            (Pending::Call { call, .. }, kind) if from_asked && self.awaits(*call, kind) => {
                 let call = *call;
                 self.waiting.take(&answers);
                 self.hear(call, &opened);

@@ -102,6 +102,9 @@ impl Node {
         if header.flags.is_some_and(|bits| bits & !flags::KNOWN != 0) {
             return Err(Refused::Version);
         }
+        if header.answers.is_some() != header.is_answer() {
+            return Err(Refused::Malformed);
+        }
         if envelope.hop.left == 0 || envelope.hop.left > limits::HOPS {
             return Err(Refused::Hops);
         }

@@ -233,6 +233,15 @@ impl Node {
         self.try_call(call);
     }
 
+    /// Whether a call waits for an answer of this kind.
+    pub(crate) fn awaits(&self, call: CallId, kind: Kind) -> bool {
+        match self.calls.get(&call).map(|out| &out.task) {
+            Some(Task::Invoke(_)) => kind == Kind::Result,
+            Some(Task::Contracts(_)) => kind == Kind::Contracts,
+            None => false,
+        }
+    }
+
     /// The callee has answered: the output is checked here too.
     pub(crate) fn call_answered(&mut self, call: CallId, result: CallResult) {
         let Some(out) = self.calls.get(&call) else {

@@ -3,8 +3,8 @@
 use realm_crypto::{Outgoing, Verified, sign_clear};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, cbor,
-    flags, limits, link::Frame,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, Scope,
+    cbor, flags, limits, link::Frame,
 };
 use realm_router::{LinkId, Next, Relation, forward_hop};
 
@@ -253,6 +253,15 @@ impl Node {
         envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
         let header = envelope.peek().ok()?;
         Some((envelope, header))
+    }
+
+    /// Whether a place has not been sent this realm's chain since it last changed.
+    pub(crate) fn introduce(&mut self, scope: Scope) -> bool {
+        let first = self.introduced.insert(scope);
+        if self.introduced.len() > limits::CHAINS {
+            self.introduced.pop_first();
+        }
+        first
     }
 
     /// Sends a message of this realm's on its way.

@@ -23,6 +23,8 @@ use crate::{
 
 /// Answers kept in memory until the store is sure to have them.
 const RECENT: usize = 1_024;
+/// Bytes of answers kept beyond what is not durable yet.
+const RECENT_BYTES: usize = 16 * 1024 * 1024;
 /// Callers that wait for one run; one more is `Overloaded`.
 const RESPONDERS: usize = 64;
 
@@ -35,6 +37,7 @@ pub(crate) struct Serving {
     looks: BTreeMap<LookId, Looking>,
     recent: BTreeMap<Vec<u8>, StoredKey>,
     /// In the order they came, each with the entry it is written in.
+    recent_bytes: usize,
     recent_order: VecDeque<(JournalSeq, Vec<u8>)>,
     last_look: u64,
 }
@@ -118,16 +121,21 @@ impl Serving {
         key: StoredKey,
         (seq, durable): (JournalSeq, JournalSeq),
     ) {
-        if self.recent.insert(row.clone(), key).is_some() {
+        let bytes = |key: &StoredKey| key.answer.as_ref().map_or(0, |answer| answer.content.len());
+        self.recent_bytes = self.recent_bytes.saturating_add(bytes(&key));
+        if let Some(older) = self.recent.insert(row.clone(), key) {
+            self.recent_bytes = self.recent_bytes.saturating_sub(bytes(&older));
             return;
         }
         self.recent_order.push_back((seq, row));
-        while self.recent_order.len() > RECENT
+        while (self.recent_order.len() > RECENT || self.recent_bytes > RECENT_BYTES)
             && let Some((seq, _)) = self.recent_order.front()
             && *seq <= durable
             && let Some((_, oldest)) = self.recent_order.pop_front()
         {
-            self.recent.remove(&oldest);
+            let gone = self.recent.remove(&oldest);
+            let bytes = gone.as_ref().map_or(0, bytes);
+            self.recent_bytes = self.recent_bytes.saturating_sub(bytes);
         }
     }
 }
