@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use realm_protocol::{
     CallId,
-    journal::{Direction, Run, Status},
+    journal::{Direction, Event, Run, Status},
 };
-
 use serde_json::Value;
 
 use crate::{HostId, World, errors, watch::has_effects};
