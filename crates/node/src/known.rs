@@ -125,3 +125,6 @@ impl KnownContracts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
