@@ -1,6 +1,9 @@
 //! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio,
+    time::Duration,
+};
 
 use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
@@ -137,13 +140,13 @@ async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendEr
     let status = status.map_err(|error| BackendError::BadOutput {
         reason: error.to_string(),
     })?;
-    if status.success() {
-        Ok(output)
-    } else {
-        Err(BackendError::Exit {
+    match status.signal() {
+        Some(signal) => Err(BackendError::Signal { signal, stderr }),
+        None if status.success() => Ok(output),
+        None => Err(BackendError::Exit {
             code: status.code(),
             stderr,
-        })
+        }),
     }
 }
 

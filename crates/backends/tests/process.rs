@@ -57,6 +57,29 @@ async fn a_failing_process_tells_its_exit_code_and_the_end_of_its_errors() {
 }
 
 #[tokio::test]
+async fn a_signal_that_ends_a_process_is_named() {
+    let error = run("echo bye >&2; kill -SEGV $$").await.unwrap_err();
+
+    assert_eq!(error.to_string(), "the process was ended by SIGSEGV: bye");
+}
+
+#[tokio::test]
+async fn a_working_directory_that_is_absent_is_named() {
+    let request = BackendRequest::Process {
+        argv: vec!["sh".to_owned()],
+        env: BTreeMap::new(),
+        cwd: Some("/no/such/folder".to_owned()),
+        input: json!({}),
+        timeout_ms: 5_000,
+    };
+
+    let error = Backends::new().call(request).await.unwrap_err();
+
+    let text = error.to_string();
+    assert!(text.contains("working directory /no/such/folder"), "{text}");
+}
+
+#[tokio::test]
 async fn output_that_is_not_json_or_too_large_is_refused() {
     assert!(matches!(
         run("echo hello").await,

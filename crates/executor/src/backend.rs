@@ -185,6 +185,14 @@ pub enum BackendError {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
+    /// A signal ended the process.
+    #[error("the process was ended by {}{}", Signal(.signal), Tail(.stderr))]
+    Signal {
+        /// The signal's number.
+        signal: i32,
+        /// The end of what it wrote to standard error.
+        stderr: String,
+    },
     /// The manifest names a model backend that this realm does not have.
     #[error("backend `{id}` is not configured here; this version has `mock`")]
     Unconfigured {
@@ -208,7 +216,7 @@ impl BackendError {
             Self::Refused { .. } | Self::Blocked { .. } | Self::Metadata { .. } => {
                 Category::Permission
             }
-            Self::Exit { .. } => Category::Business,
+            Self::Exit { .. } | Self::Signal { .. } => Category::Business,
             Self::Spawn { .. } | Self::Unconfigured { .. } => Category::Unknown,
         }
     }
@@ -222,6 +230,29 @@ impl std::fmt::Display for Ended<'_> {
             Some(code) => write!(f, "exit code {code}"),
             None => f.write_str("a signal"),
         }
+    }
+}
+
+struct Signal<'a>(&'a i32);
+
+impl std::fmt::Display for Signal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self.0 {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            4 => "SIGILL",
+            5 => "SIGTRAP",
+            6 => "SIGABRT",
+            8 => "SIGFPE",
+            9 => "SIGKILL",
+            11 => "SIGSEGV",
+            13 => "SIGPIPE",
+            14 => "SIGALRM",
+            15 => "SIGTERM",
+            number => return write!(f, "signal {number}"),
+        };
+        f.write_str(name)
     }
 }
 

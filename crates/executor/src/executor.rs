@@ -61,14 +61,28 @@ pub struct Start {
 }
 
 /// Why a run did not begin.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum StartError {
     /// The loop is absent, or not here in the version meant.
     #[error("no such loop")]
     LoopNotFound,
-    /// As many runs as allowed, of this loop or in all, are under way.
-    #[error("too many runs are under way")]
-    Overloaded,
+    /// As many runs as the realm allows are under way.
+    #[error("the realm has {limit} runs under way, which is its limit; ask again later")]
+    Overloaded {
+        /// The limit.
+        limit: usize,
+    },
+    /// As many runs as the loop allows are under way.
+    #[error(
+        "`{loop_id}` has {limit} runs under way, which is its limit; ask again later, or raise \
+         `limits.concurrency` in its definition"
+    )]
+    LoopBusy {
+        /// The loop.
+        loop_id: LoopId,
+        /// The limit.
+        limit: u64,
+    },
     /// The call is nested too deep, or its time is over.
     #[error("the call is nested too deep or has no time left")]
     Budget,
@@ -79,10 +93,10 @@ pub enum StartError {
 
 impl StartError {
     /// The failure as the wire says it.
-    pub const fn code(self) -> FailureCode {
+    pub const fn code(&self) -> FailureCode {
         match self {
             Self::LoopNotFound => FailureCode::LoopNotFound,
-            Self::Overloaded | Self::Busy => FailureCode::Overloaded,
+            Self::Overloaded { .. } | Self::LoopBusy { .. } | Self::Busy => FailureCode::Overloaded,
             Self::Budget => FailureCode::Budget,
         }
     }
@@ -162,8 +176,14 @@ impl Executor {
         if self.runs.contains_key(&start.run) || self.shared.is_waiting(start.call) {
             return Err(StartError::Busy);
         }
-        if self.runs.len() >= self.limits.runs || self.shared.is_full(&entry) {
-            return Err(StartError::Overloaded);
+        if self.runs.len() >= self.limits.runs {
+            let limit = self.limits.runs;
+            return Err(StartError::Overloaded { limit });
+        }
+        if self.shared.is_full(&entry) {
+            let limit = entry.manifest.limits.concurrency;
+            let loop_id = start.loop_id;
+            return Err(StartError::LoopBusy { loop_id, limit });
         }
         let id = start.run;
         let mut run = Run::new(&start, entry, now);

@@ -78,12 +78,7 @@ impl From<BackendError> for LoopError {
             BackendError::Timeout { .. } => FailureCode::Timeout,
             _ => FailureCode::LoopFailed,
         };
-        let details = vec![format!("(root): {} failure", error.category().name())];
-        Self {
-            code,
-            message: error.to_string(),
-            details,
-        }
+        Self::new(code, error.to_string())
     }
 }
 

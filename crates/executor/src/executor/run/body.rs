@@ -117,7 +117,10 @@ impl Run {
                 self.event(call, kind, payload, cx);
                 self.complete(call, parsed(reply.output), cx);
             }
-            Err(error) => self.fail(call, error.into(), cx),
+            Err(error) => {
+                let category = error.category();
+                self.fail_as(call, error.into(), Some(category), cx);
+            }
         }
     }
 

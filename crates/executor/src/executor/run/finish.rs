@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
-    Body, LoopError,
+    Body, Category, LoopError,
     executor::{
         Action,
         frame::{Frame, Place, Waiting},
@@ -50,11 +50,26 @@ impl Run {
 
     /// Ends a frame with an error, and everything below it.
     pub(super) fn fail(&mut self, call: CallId, error: LoopError, cx: &mut Context<'_>) {
+        self.fail_as(call, error, None, cx);
+    }
+
+    /// As [`Run::fail`]; what a caller may do about it goes into the trace.
+    pub(super) fn fail_as(
+        &mut self,
+        call: CallId,
+        error: LoopError,
+        category: Option<Category>,
+        cx: &mut Context<'_>,
+    ) {
         self.abort_below(call, &error, cx);
         let Some(frame) = self.close(call, cx) else {
             return;
         };
-        self.event(call, "call.errored", error.to_json(), cx);
+        let mut payload = error.to_json();
+        if let (Some(category), Some(members)) = (category, payload.as_object_mut()) {
+            members.insert("category".to_owned(), category.name().into());
+        }
+        self.event(call, "call.errored", payload, cx);
         self.report(&frame, Err(error), cx);
     }
 
