@@ -1,6 +1,9 @@
 //! `apply`, `validate`, `import`.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use realm_client::{
     ClientError,
@@ -32,25 +35,23 @@ fn is_new(applied: &Applied) -> bool {
 /// Checks files at the daemon, or by `realmd check` where there is none.
 pub(crate) async fn validate(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
     let paths = paths(args);
-    let request = files::collect(&paths, true)?;
+    // Stdin is only read here, and `realmd check` could not read it once more.
+    let is_file = !paths.iter().any(|path| path == Path::new("-"));
     let daemon = match session.daemon().await {
-        Err(failure) if is_absent(&failure) => return check(session, &paths),
+        Err(failure) if is_absent(&failure) && is_file => return check(session, &paths),
         found => found?,
     };
+    let request = files::collect(&paths, true)?;
     let result = daemon.ask(daemon.client.validate(&request)).await?;
     warn(session, &result.warnings);
     session.print(&result)?;
     Ok(0)
 }
 
-/// Shows foreign files in our own form; without a daemon only checks them.
+/// Shows foreign files in our own form, which only the daemon can.
 pub(crate) async fn import(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
-    let paths = paths(args);
-    let request = files::collect(&paths, true)?;
-    let daemon = match session.daemon().await {
-        Err(failure) if is_absent(&failure) => return check(session, &paths),
-        found => found?,
-    };
+    let request = files::collect(&paths(args), true)?;
+    let daemon = session.daemon().await?;
     let result = daemon.ask(daemon.client.import(&request)).await?;
     for document in &result.documents {
         for note in &document.notes {

@@ -134,11 +134,13 @@ async fn show(session: &Session, id: &str) -> Result<(), Failure> {
 }
 
 async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
-    let text = files::text(&file)?;
+    // `realmd check` knows policies by their ending.
+    let is_known = file.extension().is_some_and(|ending| ending == "cedar");
     let daemon = match session.daemon().await {
-        Err(failure) if is_absent(&failure) => return check(session, &[file]),
+        Err(failure) if is_absent(&failure) && is_known => return check(session, &[file]),
         found => found?,
     };
+    let text = files::text(&file)?;
     let name = file.display().to_string();
     let request = PolicyText {
         name: Some(name.clone()),
