@@ -119,9 +119,6 @@ pub enum RunCommand {
     Cancel {
         /// The run.
         id: String,
-        /// Why, for the trace.
-        #[arg(long)]
-        reason: Option<String>,
     },
 }
 

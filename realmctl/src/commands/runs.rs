@@ -27,9 +27,9 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             let daemon = session.daemon().await?;
             session.print(&daemon.ask(daemon.client.tree(&id)).await?)
         }
-        RunCommand::Cancel { id, reason } => {
+        RunCommand::Cancel { id } => {
             let daemon = session.daemon_to_change().await?;
-            let request = CancelRequest { reason };
+            let request = CancelRequest::default();
             session.print(&daemon.ask(daemon.client.cancel(&id, &request)).await?)
         }
     }

@@ -107,7 +107,7 @@ impl Following {
 async fn ended(daemon: &Daemon, run: Run) -> Option<InvokeResult> {
     let events = all_events(daemon, run.id).await.ok()?;
     let look = move |node: &realm_node::Node| {
-        let error = failure(&run, &events);
+        let error = failure(node, &run, &events);
         let realm = summary(node, &run).peer;
         InvokeResult {
             realm: realm.filter(|_| run.direction == realm_protocol::journal::Direction::Out),

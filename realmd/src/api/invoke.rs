@@ -4,7 +4,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus};
 use realm_node::{Invocation, InvokeAsked, Node, Response as Answered};
-use realm_protocol::journal::Run;
+use realm_protocol::{FailureCode, journal::Run};
 
 use super::{
     Shared,
@@ -16,6 +16,8 @@ use crate::handle::Begun;
 
 /// Longest idempotency key, bytes.
 const KEY_BYTES: usize = 255;
+/// How far from its deadline a call may be seen to end, milliseconds.
+const TIMER_MS: u64 = 100;
 
 pub(super) async fn invoke(
     daemon: Shared,
@@ -32,6 +34,7 @@ pub(super) async fn invoke(
     } = request;
     let parsed = address.parse();
     let address = parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(&address))))?;
+    let limit_ms = timeout_ms.unwrap_or(daemon.config().config.limits.call_timeout_ms);
     let asked = InvokeAsked {
         address,
         version,
@@ -43,11 +46,12 @@ pub(super) async fn invoke(
     let address = asked.address.clone();
     if !detach {
         let request = realm_node::Request::Invoke(asked);
+        let ended = move |node: &Node, answer| ended(node, answer, limit_ms);
         let result = daemon.handle.ask_and(request, ended).await??;
         return Ok(axum::Json(result).into_response());
     }
     let begun = move |node: &Node, begun| match begun {
-        Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, answer)?)),
+        Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, answer, limit_ms)?)),
         Begun::Running(run) => {
             let realm = address.realm.map(|realm| realm.to_string());
             let result = InvokeResult {
@@ -84,9 +88,9 @@ fn is_key(text: &str) -> bool {
     (1..=KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-fn ended(node: &Node, answer: Answered) -> Result<InvokeResult, Fail> {
+fn ended(node: &Node, answer: Answered, limit_ms: u64) -> Result<InvokeResult, Fail> {
     match answer {
-        Answered::Invoked(invocation) => Ok(result(node, &invocation)),
+        Answered::Invoked(invocation) => Ok(result(node, &invocation, limit_ms)),
         Answered::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
@@ -101,13 +105,19 @@ pub(super) fn unexpected(answer: &Answered) -> Fail {
     )
 }
 
-fn result(node: &Node, invocation: &Invocation) -> InvokeResult {
+/// The result of a call for which the caller gave `limit_ms`.
+fn result(node: &Node, invocation: &Invocation, limit_ms: u64) -> InvokeResult {
     let realm = invocation.address.realm.as_ref().map(ToString::to_string);
     let (status, output, error) = match &invocation.result {
         Ok(output) => (InvokeStatus::Ok, Some(output.clone()), None),
         Err(failure) => {
             let from = failure.from.as_ref().map(|scope| node.name_of(scope));
-            (InvokeStatus::Error, None, Some(call_error(failure, from)))
+            let mut error = call_error(failure, from, &invocation.address.to_string());
+            let spent = invocation.duration_ms.saturating_add(TIMER_MS) >= limit_ms;
+            if failure.code == FailureCode::Timeout && spent {
+                error.help = Some("give it more time: --timeout 5m".to_owned());
+            }
+            (InvokeStatus::Error, None, Some(error))
         }
     };
     let hops: Vec<String> = invocation

@@ -150,11 +150,12 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),
         Refusal::NotFound { what: "loop", .. } => "realmctl loop ls".to_owned(),
+        Refusal::NotFound { what: "realm", .. } => "realmctl realm ls".to_owned(),
         Refusal::NotFound {
             what: "child" | "peer",
             ..
         } => "realmctl peer ls".to_owned(),
-        Refusal::Call(failure) => call_help(failure, None)?,
+        Refusal::Call(failure) => call_help(failure, None, None)?,
         Refusal::NotRoot { scope } if scope.path.is_root() => return None,
         Refusal::NotRoot { .. } => "run this at the root of the tree".to_owned(),
         Refusal::PetnameTaken { .. } => "realmctl join TICKET --petname OTHER-NAME".to_owned(),
@@ -192,21 +193,22 @@ pub(super) fn policy_faults(problems: &[PolicyProblem]) -> Vec<Fault> {
     problems.iter().map(fault).collect()
 }
 
-/// A failed call as part of a result. `realm` is the name of the realm that raised it.
-pub(super) fn call_error(failure: &CallFailure, realm: Option<String>) -> CallError {
+/// A failed call as part of a result. `realm` is the name of the realm that raised it, `loop_id`
+/// the loop's address.
+pub(super) fn call_error(failure: &CallFailure, realm: Option<String>, loop_id: &str) -> CallError {
     CallError {
         code: Code::of_failure(failure.code).to_string(),
         name: failure.code.name().to_owned(),
         message: failure.message.clone(),
         details: failure.details.clone(),
-        help: call_help(failure, realm.as_deref()),
+        help: call_help(failure, realm.as_deref(), Some(loop_id)),
         realm,
         reference: failure.reference.clone(),
         retry_after_ms: failure.retry_after_ms,
     }
 }
 
-fn call_help(failure: &CallFailure, realm: Option<&str>) -> Option<String> {
+fn call_help(failure: &CallFailure, realm: Option<&str>, loop_id: Option<&str>) -> Option<String> {
     use realm_protocol::FailureCode as Wire;
 
     Some(match failure.code {
@@ -222,9 +224,9 @@ fn call_help(failure: &CallFailure, realm: Option<&str>) -> Option<String> {
             Some(realm) => format!("realmctl loop ls @{realm}"),
             None => "realmctl loop ls".to_owned(),
         },
-        Wire::SchemaInput => "realmctl loop show LOOP --example".to_owned(),
+        Wire::SchemaInput => format!("realmctl loop show {} --example", loop_id?),
+        Wire::Overloaded => "realmctl run ls --status running".to_owned(),
         Wire::BadCertificate | Wire::StoreFailed => "realmctl doctor".to_owned(),
-        Wire::Timeout | Wire::Expired => "give it more time: --timeout 5m".to_owned(),
         _ => return None,
     })
 }

@@ -112,8 +112,8 @@ pub(super) async fn cancel(
     Body(request): Body<CancelRequest>,
 ) -> Answer<RunSummary> {
     let id = run_id(&id)?;
-    let CancelRequest { reason } = request;
-    tracing::info!(run = %id, reason = reason.as_deref().unwrap_or("none given"), "run cancelled");
+    let CancelRequest {} = request;
+    tracing::info!(run = %id, "run cancelled");
     match daemon.handle.ask(Request::Cancel(id)).await? {
         Response::Done => {
             daemon.handle.settled().await?;
@@ -195,12 +195,12 @@ pub(super) fn detail(node: &Node, run: &Run, events: &[Event]) -> RunDetail {
         summary: summary(node, run),
         input: run.input.as_deref().and_then(parse),
         output: run.output.as_deref().filter(|_| completed).and_then(parse),
-        failure: failure(run, events),
+        failure: failure(node, run, events),
     }
 }
 
 /// Why a run failed: its own words, and the details of the trace.
-pub(super) fn failure(run: &Run, events: &[Event]) -> Option<CallError> {
+pub(super) fn failure(node: &Node, run: &Run, events: &[Event]) -> Option<CallError> {
     let name = run.error.clone()?;
     let told = events
         .iter()
@@ -223,9 +223,19 @@ pub(super) fn failure(run: &Run, events: &[Event]) -> Option<CallError> {
         reference: text("reference"),
         retry_after_ms: told.get("retryAfterMs").and_then(Value::as_u64),
         help: (name == FailureCode::SchemaInput.name())
-            .then(|| "realmctl loop show LOOP --example".to_owned()),
+            .then(|| format!("realmctl loop show {} --example", address(node, run))),
         name,
     })
+}
+
+/// The loop of a run as it is addressed from here.
+fn address(node: &Node, run: &Run) -> String {
+    match (&run.peer, run.direction) {
+        (Some(peer), journal::Direction::Out) => {
+            format!("{}@{}", run.loop_id, journal_name(node, peer))
+        }
+        _ => run.loop_id.clone(),
+    }
 }
 
 /// An event of a trace.

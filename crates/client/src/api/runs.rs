@@ -202,11 +202,7 @@ pub struct Frame {
     pub children: Vec<Frame>,
 }
 
-/// Why a run is cancelled.
+/// Cancels a run. It says nothing more yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CancelRequest {
-    /// For the trace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
+pub struct CancelRequest {}

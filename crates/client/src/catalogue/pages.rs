@@ -66,10 +66,14 @@ codes! {
     HopLimit = 104, "hop-limit", "Too many hops", 502, RealmUnreachable,
         "The message passed more realms than the deepest tree needs. Every hop must bring a \
         message closer, so this is a fault of a realm on the way; its trace names it.";
-    Overloaded = 105, "overloaded", "A bound is reached", 503, RealmUnreachable,
-        "A realm on the way, or the destination, is at one of its limits: calls in flight, \
-        messages a second, bytes waiting. Nothing was done. The answer says when to try again; \
-        calls are retried by themselves inside their deadline.";
+    Overloaded = 105, "overloaded", "A bound is reached", 503, Other,
+        "This realm, one on the way, or the destination is at one of its limits: runs of a \
+        loop, calls in flight, messages a second, bytes waiting. Nothing was done. The answer \
+        says when to try again; calls to other realms are retried by themselves inside their \
+        deadline.\n\n\
+        `realmctl run ls --status running` shows what is under way. How often a loop may run at \
+        once is `limits.concurrency` in its definition; how many calls a realm takes is \
+        `limits.max_calls` in its `realm.toml`.";
     Denied = 106, "denied", "Policy does not permit it", 403, Denied,
         "Every realm on the way and the destination decide by their own policy; one of them did \
         not permit it. What nothing permits is denied.\n\n\
