@@ -1,6 +1,6 @@
 //! `loop` and `agent`.
 
-use realm_client::api::LoopQuery;
+use realm_client::api::{AgentView, LoopQuery};
 
 use crate::{
     cli::{AgentCommand, LoopCommand},
@@ -39,7 +39,8 @@ pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), F
             own(&id)?;
             let daemon = session.daemon().await?;
             // What is not there is said before anybody is asked.
-            daemon.ask(daemon.client.agent(&id)).await?;
+            let agent = daemon.ask(daemon.client.agent(&id)).await?;
+            removable(&agent)?;
             session.confirm(&format!("remove loop {id}"))?;
             session.say_realm(&daemon);
             session.print(&daemon.ask(daemon.client.remove_loop(&id)).await?)
@@ -75,12 +76,22 @@ pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<()
         AgentCommand::Rm { id } => {
             own(&id)?;
             let daemon = session.daemon().await?;
-            daemon.ask(daemon.client.agent(&id)).await?;
+            let agent = daemon.ask(daemon.client.agent(&id)).await?;
+            removable(&agent)?;
             session.confirm(&format!("remove agent {id}, and its loop"))?;
             session.say_realm(&daemon);
             session.print(&daemon.ask(daemon.client.remove_agent(&id)).await?)
         }
     }
+}
+
+/// What comes with every realm stays.
+fn removable(agent: &AgentView) -> Result<(), Failure> {
+    if agent.backend == "builtin" {
+        let what = format!("loop `{}` is built in and cannot be removed", agent.loop_id);
+        return Err(Failure::Usage(what, None));
+    }
+    Ok(())
 }
 
 fn own(id: &str) -> Result<(), Failure> {

@@ -85,6 +85,16 @@ pub(super) async fn show(
 
 pub(super) async fn remove(daemon: Shared, Segment(id): Segment) -> Answer<Removed> {
     let id = loop_id(&id)?;
+    let asked = id.clone();
+    let look = move |node: &Node| {
+        node.registry()
+            .get(&asked)
+            .is_some_and(|known| known.builtin)
+    };
+    if daemon.handle.read(look).await? {
+        let detail = format!("loop `{id}` is built in and cannot be removed");
+        return Err(invalid(&detail));
+    }
     match daemon.handle.ask(Request::RemoveLoop(id.clone())).await? {
         Response::Done => Ok(axum::Json(Removed { id: id.to_string() })),
         Response::Refused(refusal) => Err(refusal.into()),

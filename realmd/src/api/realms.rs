@@ -4,7 +4,7 @@ use realm_client::{
     api::{LinkState, RealmDetail, RealmForest, RealmNode, RevokeRequest, Revoked},
     catalogue::Code,
 };
-use realm_node::{Node, Request, Response};
+use realm_node::{Node, Refusal, Request, Response};
 use realm_protocol::{RealmPath, Scope};
 use realm_router::Relation;
 
@@ -93,9 +93,23 @@ pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<Realm
     let name = realm_name(&name)?;
     let detail = daemon.handle.read(move |node| {
         let scope = node.resolve_name(&name)?;
-        Ok::<_, realm_node::Refusal>(detail(node, &scope))
+        if is_known(node, &scope) {
+            return Ok(detail(node, &scope));
+        }
+        Err(Refusal::NotFound {
+            what: "realm",
+            name: name.to_string(),
+        })
     });
     Ok(axum::Json(detail.await??))
+}
+
+/// Whether a realm is this one, above it, next to it, or the root of a tree with a name here.
+/// What lies further is not known to exist.
+fn is_known(node: &Node, scope: &Scope) -> bool {
+    scope.path.is_root()
+        || scope.contains(&node.standing().scope)
+        || node.children().iter().any(|child| child.scope == *scope)
 }
 
 fn detail(node: &Node, scope: &Scope) -> RealmDetail {
