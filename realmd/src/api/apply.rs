@@ -6,7 +6,7 @@ use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Fault, ImportResult, Imported, Problem,
     SourceFile, ValidateResult, Validated,
 };
-use realm_executor::{Body as LoopBody, Manifest, Tool};
+use realm_executor::{BackendError, Body as LoopBody, Manifest, Tool};
 use realm_node::{Request, Response};
 
 use super::{
@@ -74,12 +74,17 @@ impl Origin {
     }
 }
 
-/// An address of an agent that calls will not be let through to.
+/// An agent that calls will not be let through to, or a model that is not here.
 fn unreachable(manifest: &Manifest) -> Option<Fault> {
-    let LoopBody::Tool(Tool::Http(http)) = &manifest.body else {
-        return None;
+    let error = match &manifest.body {
+        LoopBody::Tool(Tool::Http(http)) => {
+            realm_backends::address::target(&http.url, &http.allow_private).err()?
+        }
+        LoopBody::Prompt(prompt) if prompt.backend != "mock" => BackendError::Unconfigured {
+            id: prompt.backend.clone(),
+        },
+        _ => return None,
     };
-    let error = realm_backends::address::target(&http.url, &http.allow_private).err()?;
     Some(Fault {
         file: file_of(manifest),
         ..Fault::new(format!("calls of `{}` will fail: {error}", manifest.id))

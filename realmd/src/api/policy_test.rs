@@ -22,6 +22,9 @@ pub(super) async fn test(daemon: Shared, Body(request): Body<PolicyCases>) -> An
     if cases.len() > CASES {
         return Err(invalid(&format!("at most {CASES} cases at once")));
     }
+    if cases.is_empty() {
+        return Err(invalid("there are no cases to test"));
+    }
     let mut questions = Vec::new();
     for case in cases {
         questions.push((Question::read(&case)?, case));
