@@ -23,6 +23,17 @@ pub(crate) fn for_tickets(advertised: &[Multiaddr], listened: &[Multiaddr]) -> V
     all
 }
 
+/// Whether an address is `/ip4/…/tcp/…` or `/ip6/…/tcp/…` and nothing more.
+pub(crate) fn is_tcp(address: &Multiaddr) -> bool {
+    let text = address.to_string();
+    let mut parts = text.split('/').skip(3);
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    ip(address).is_some()
+        && parts.next() == Some("tcp")
+        && parts.next().is_some_and(is_port)
+        && parts.next().is_none()
+}
+
 /// The address's first part, which libp2p writes as `/ip4/…` or `/ip6/…`.
 fn ip(address: &Multiaddr) -> Option<IpAddr> {
     let text = address.to_string();

@@ -154,9 +154,15 @@ impl Home {
             (self.keys(), "keys/"),
             (self.data(), "data/"),
         ] {
-            if !path.exists() {
-                let dir = self.dir.clone();
-                return Err(HomeError::NotAHome { dir, missing });
+            match path.try_exists() {
+                Ok(true) => {}
+                Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(HomeError::Io { path, source });
+                }
+                _ => {
+                    let dir = self.dir.clone();
+                    return Err(HomeError::NotAHome { dir, missing });
+                }
             }
         }
         for dir in [self.dir.clone(), self.keys(), self.data()] {

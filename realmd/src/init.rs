@@ -16,7 +16,7 @@ use realm_protocol::{
 use thiserror::Error;
 
 use crate::{
-    config,
+    addresses, config,
     failure::Explained,
     home::{
         Home,
@@ -70,6 +70,9 @@ pub(crate) enum InitError {
         /// What the system said.
         source: io::Error,
     },
+    /// An address that this version cannot listen on.
+    #[error("{0} cannot be listened on: only TCP is spoken")]
+    NotTcp(Multiaddr),
     /// No port is free.
     #[error("no TCP port is free on this machine")]
     NoPort(#[source] io::Error),
@@ -81,7 +84,10 @@ pub(crate) enum InitError {
 impl Explained for InitError {
     fn code(&self) -> Code {
         match self {
-            Self::Exists(_) | Self::RecoveryExists(_) | Self::RecoveryInside(_) => Code::Usage,
+            Self::Exists(_)
+            | Self::RecoveryExists(_)
+            | Self::RecoveryInside(_)
+            | Self::NotTcp(_) => Code::Usage,
             Self::Write { .. } => Code::FileUnreadable,
             Self::NoPort(_) => Code::AddressInUse,
             Self::Randomness(_) => Code::Internal,
@@ -94,6 +100,9 @@ impl Explained for InitError {
                 "name another realm, or run this one: realmd run --home {}",
                 dir.display()
             )),
+            Self::NotTcp(_) => {
+                Some("name a TCP address: --listen /ip4/0.0.0.0/tcp/7420".to_owned())
+            }
             Self::RecoveryExists(_) | Self::RecoveryInside(_) => {
                 Some("name another file, best on a removable disk: --recovery FILE".to_owned())
             }
@@ -115,6 +124,9 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     } = founding;
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
+    }
+    if let Some(address) = listen.iter().find(|address| !addresses::is_tcp(address)) {
+        return Err(InitError::NotTcp(address.clone()));
     }
     let recovery = recovery
         .as_deref()

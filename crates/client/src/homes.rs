@@ -247,7 +247,7 @@ impl Homes {
 
     fn existing(&self, name: &str) -> Result<Home, HomesError> {
         let dir = self.home(name)?;
-        if dir.join("realm.toml").is_file() {
+        if has_config(&dir)? {
             return Ok(Home {
                 name: name.to_owned(),
                 dir,
@@ -273,8 +273,20 @@ impl Homes {
     }
 }
 
+/// Whether a folder is a realm's home. One that may not be looked into is not said to be none.
+fn has_config(dir: &Path) -> Result<bool, HomesError> {
+    let path = dir.join("realm.toml");
+    match fs::metadata(&path) {
+        Ok(found) => Ok(found.is_file()),
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(HomesError::Io { path, source })
+        }
+        Err(_) => Ok(false),
+    }
+}
+
 fn named_by_folder(dir: &Path) -> Result<Home, HomesError> {
-    if !dir.join("realm.toml").is_file() {
+    if !has_config(dir)? {
         return Err(HomesError::NotAHome(dir.to_owned()));
     }
     let dir = dir.canonicalize().map_err(|source| HomesError::Io {

@@ -51,7 +51,7 @@ pub enum ConfigCommand {
     Show,
     /// Explain a key.
     Explain {
-        /// The key: `store.cache`.
+        /// The key: `store.retention`.
         key: String,
     },
     /// Print the configuration's schema.
