@@ -1,5 +1,7 @@
 //! Who may do what.
 
+mod summary;
+
 use realm_client::{
     api::{
         AllowRequest, Allowed, DisallowRequest, Disallowed, Page, PolicyChecked, PolicyText,
@@ -11,6 +13,7 @@ use realm_node::{AllowAsked, Node, Refusal, Request, Response};
 use realm_policy::{Action, Allow, allow_policy};
 use realm_protocol::{RealmName, Timestamp};
 
+use self::summary::summary;
 use super::{
     Answer, Shared,
     extract::{Body, invalid},
@@ -19,9 +22,6 @@ use super::{
     views::{realm_name, short, time},
 };
 use crate::daemon::Daemon;
-
-/// Characters of a policy's text in a list.
-const SUMMARY: usize = 72;
 
 pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> Answer<Allowed> {
     let AllowRequest {
@@ -314,33 +314,6 @@ fn views(node: &Node) -> Vec<PolicyView> {
     own.chain(above).collect()
 }
 
-/// What a policy that `allow` wrote permits; how any other begins.
-fn summary(cedar: &str) -> String {
-    let permit = || {
-        let caller = after(cedar, "@caller(\"")?;
-        let action = after(cedar, "Action::\"")?;
-        let like = after(cedar, "resource.name like \"");
-        let one = || after(cedar, "Loop::\"")?.split('@').next();
-        let what = like.or_else(one).unwrap_or("*");
-        Some(format!("{caller} may {action} {what}"))
-    };
-    let begins = || {
-        let words: Vec<&str> = cedar.split_whitespace().collect();
-        let text = words.join(" ");
-        let cut: String = text.chars().take(SUMMARY).collect();
-        let more = if cut.len() < text.len() { "…" } else { "" };
-        format!("{cut}{more}")
-    };
-    permit()
-        .filter(|_| count(cedar) == 1)
-        .unwrap_or_else(begins)
-}
-
-/// The text between these words and the next quote.
-fn after<'a>(cedar: &'a str, words: &str) -> Option<&'a str> {
-    cedar.split_once(words)?.1.split('"').next()
-}
-
 /// When a policy that `allow` wrote ends: its only condition on the time.
 fn expiry(cedar: &str) -> Option<realm_client::api::Time> {
     let (_, rest) = cedar.split_once("context.now < ")?;
@@ -399,33 +372,5 @@ pub(super) fn pattern(text: &str) -> Result<String, Fail> {
             let detail = format!("`{}` is neither a loop nor a pattern", short(text));
             Err(Fail::new(Code::PolicyPattern, detail))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_says_what_a_permission_permits_and_how_other_text_begins() {
-        let root = realm_protocol::RealmId::new([7; 32]);
-        let scope = super::super::views::root(root);
-        let allow = |pattern: &str| Allow {
-            caller: scope.clone(),
-            action: Action::Invoke,
-            pattern: pattern.to_owned(),
-            owner: scope.clone(),
-            expires: None,
-            caller_name: "mercy".to_owned(),
-        };
-        let said = |pattern: &str| summary(&allow_policy(&allow(pattern)).1);
-
-        assert_eq!(said("greet"), "mercy may invoke greet");
-        assert_eq!(said("report-*"), "mercy may invoke report-*");
-        assert_eq!(said("*"), "mercy may invoke *");
-        assert_eq!(
-            summary("forbid (principal,\n action);"),
-            "forbid (principal, action);"
-        );
     }
 }
