@@ -28,7 +28,8 @@ pub(super) async fn backup(
     let written = tokio::task::spawn_blocking(move || backup::write(&home, &store, &target));
     let written = written.await?.map_err(|error| match error {
         backup::BackupError::Archive(ArchiveError::Exists(_)) => {
-            Fail::new(Code::BackupExists, error.to_string())
+            let problem = Problem::new(Code::BackupExists, error.to_string());
+            Fail::from(problem.with_hint("name another file"))
         }
         error => {
             tracing::error!(%error, "the backup was not written");
