@@ -167,15 +167,17 @@ impl Identity {
         self.realm_record = Some(record);
     }
 
-    /// Names this node as the one that serves the realm.
-    pub(crate) fn serve_from_here(&mut self, now: Timestamp) -> &Signed<RealmRecord> {
+    /// Names this node as the one that serves the realm, in an epoch of at least `least`.
+    pub(crate) fn serve_from_here(&mut self, now: Timestamp, least: u64) -> &Signed<RealmRecord> {
         let epoch = self
             .realm_record
             .as_ref()
             .and_then(|record| record.peek().ok());
         let mut record = Signed::unsigned(&RealmRecord {
             realm: self.realm,
-            epoch: epoch.map_or(1, |record| record.epoch.saturating_add(1)),
+            epoch: epoch
+                .map_or(1, |record| record.epoch.saturating_add(1))
+                .max(least),
             node: self.node(),
             created: now,
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    Label, RealmId, RealmName, RealmPath, Scope, TicketId,
+    Label, RealmId, RealmName, RealmPath, Scope, TicketId, Timestamp,
     records::{Grant, PolicyRecord, Signed},
 };
 
@@ -25,6 +25,11 @@ pub(crate) struct Kin {
     pub(crate) policy: Option<Signed<PolicyRecord>>,
     /// Last serial given to a certificate or peering.
     pub(crate) serial: u64,
+    /// Serials that this realm has revoked, with when their certificates have run out for sure.
+    pub(crate) revoked: BTreeMap<u64, Timestamp>,
+    /// Least number of what is signed from here on: a store that was restored, or has lost a
+    /// record, does not know which numbers the world has seen.
+    pub(crate) least: u64,
 }
 
 impl Kin {
@@ -63,9 +68,12 @@ impl Kin {
     pub(crate) fn name_of(&self, scope: &Scope, above: &[(Label, RealmId)]) -> String {
         let pinned = self.petnames.iter().find(|(_, root)| **root == scope.root);
         let pinned = pinned.map(|(name, _)| name);
+        // A name that is pinned here means another root here, whatever it means above.
+        let mut given = above
+            .iter()
+            .filter(|(name, _)| !self.petnames.contains_key(name));
         let name = pinned.or_else(|| {
-            above
-                .iter()
+            given
                 .find(|(_, root)| *root == scope.root)
                 .map(|(name, _)| name)
         });

@@ -1,17 +1,19 @@
 //! What neighbours keep each other informed of: chains, revocations, policies from above.
 
-use realm_crypto::{VerifiedChain, verify};
+use std::collections::BTreeSet;
+
+use realm_crypto::VerifiedChain;
 use realm_protocol::{
-    RealmId, Scope, cbor,
+    RealmId, cbor,
     journal::Table,
     link::{Frame, Records, Renew},
-    records::{Chain, Petname, PolicyRecord, RevocationList, Signed},
+    records::{Chain, PolicyRecord, Signed},
 };
 use realm_router::{LinkId, Relation};
 
 use crate::{
     Node, Refused,
-    state::{self, StoredCeiling, StoredRevocations, standing},
+    state::{self, StoredRevocations, standing},
 };
 
 /// Bytes of policies, lists and issuers in one Records frame; the rest follows in further ones.
@@ -49,6 +51,21 @@ impl Sheaf {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    fn add_policy(&mut self, policy: Signed<PolicyRecord>) {
+        self.make_room(policy.payload.len());
+        self.last.policies.push(policy);
+    }
+
+    fn add_list(&mut self, stored: &StoredRevocations) {
+        self.make_room(stored.list.payload.len() + cbor::encode(&stored.issuer).len());
+        self.last.revocations.push(stored.list.clone());
+        self.last.issuers.push(stored.issuer.clone());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     fn finish(mut self) -> Vec<Records> {
         self.full.push(self.last);
         self.full
@@ -66,29 +83,52 @@ impl Node {
         let scope = self.shared_with(id);
         let mut sheaf = Sheaf::new(chain);
         for policy in policies {
-            sheaf.make_room(policy.payload.len());
-            sheaf.last.policies.push(policy);
+            sheaf.add_policy(policy);
         }
         for stored in self.trust.lists(scope.as_ref()) {
-            sheaf.make_room(stored.list.payload.len() + cbor::encode(&stored.issuer).len());
-            sheaf.last.revocations.push(stored.list.clone());
-            sheaf.last.issuers.push(stored.issuer.clone());
+            sheaf.add_list(stored);
         }
+        self.send_sheaf(id, sheaf);
+    }
+
+    fn send_sheaf(&mut self, id: LinkId, sheaf: Sheaf) {
         for records in sheaf.finish() {
             self.send_promise(id, &Frame::Records(records));
         }
     }
 
-    /// Tells every neighbour but one.
-    pub(crate) fn share_records_but(&mut self, but: Option<LinkId>) {
-        let admitted = self.links.iter().filter(|(_, link)| link.admitted);
-        let others: Vec<LinkId> = admitted
-            .map(|(id, _)| *id)
-            .filter(|id| Some(*id) != but)
-            .collect();
-        for id in others {
-            self.share_records(id);
+    /// Tells every child what it may do, after a change.
+    pub(crate) fn share_policies(&mut self) {
+        let children: Vec<LinkId> = self.routes.children().map(|(_, link)| link).collect();
+        for id in children {
+            let mut sheaf = Sheaf::new(None);
+            for policy in self.policies_for_children() {
+                sheaf.add_policy(policy);
+            }
+            self.send_sheaf(id, sheaf);
         }
+    }
+
+    /// Tells every neighbour but one about revocation lists that are new here.
+    pub(crate) fn share_lists(&mut self, issuers: &BTreeSet<RealmId>, but: Option<LinkId>) {
+        for id in self.neighbours_but(but) {
+            let scope = self.shared_with(id);
+            let mut sheaf = Sheaf::new(None);
+            for issuer in issuers {
+                if let Some(stored) = self.trust.list_of(*issuer, scope.as_ref()) {
+                    sheaf.add_list(stored);
+                }
+            }
+            if !sheaf.is_empty() {
+                self.send_sheaf(id, sheaf);
+            }
+        }
+    }
+
+    fn neighbours_but(&self, but: Option<LinkId>) -> Vec<LinkId> {
+        let admitted = self.links.iter().filter(|(_, link)| link.admitted);
+        let others = admitted.map(|(id, _)| *id);
+        others.filter(|id| Some(*id) != but).collect()
     }
 
     /// Asks for records if the neighbour has some that are not here.
@@ -126,14 +166,13 @@ impl Node {
         if relation == Relation::Parent && !records.policies.is_empty() {
             self.take_policies(&records.policies);
         }
-        let mut news = false;
-        for (list, issuer) in records.revocations.into_iter().zip(records.issuers) {
-            news |= self.take_revocations(&relation, StoredRevocations { list, issuer });
-        }
-        if news {
-            self.enforce_revocations();
-            self.share_records_but(Some(id));
-        }
+        let lists = records.revocations.into_iter().zip(records.issuers);
+        let news: BTreeSet<RealmId> = lists
+            .filter_map(|(list, issuer)| {
+                self.take_revocations(&relation, StoredRevocations { list, issuer })
+            })
+            .collect();
+        self.spread_revocations(&news, Some(id));
         let joined = self.links.get_mut(&id).and_then(|link| link.joined.take());
         self.tell_joined(joined);
     }
@@ -144,7 +183,7 @@ impl Node {
         };
         let (root, place) = (held.root(), held.place().clone());
         match self.trust.check(chain, root, self.me.chain(), self.wall()) {
-            Ok(chain) if *chain.place() == place => {
+            Ok(chain) if *chain.place() == place && !self.is_outdated(relation, &chain) => {
                 if let Some(link) = self.links.get_mut(&id) {
                     link.chain = Some(chain.clone());
                 }
@@ -159,8 +198,27 @@ impl Node {
         }
     }
 
+    /// Whether a later realm record is written down of this neighbour than its chain shows: it
+    /// is served by another node by now.
+    pub(crate) fn is_outdated(&self, relation: &Relation, chain: &VerifiedChain) -> bool {
+        let known = match relation {
+            Relation::Parent => self.kin.parent.as_ref().map(|parent| &parent.chain),
+            Relation::Child(label) => {
+                let child = self.kin.children.get(label);
+                child.and_then(|child| child.chain.as_ref())
+            }
+            Relation::Peer(root) => self.kin.peers.get(root).map(|peer| &peer.chain),
+            Relation::Direct(_) => None,
+        };
+        let known = known.and_then(|known| known.realm_record.peek().ok());
+        known.is_some_and(|known| known.realm == chain.realm() && known.epoch > chain.epoch())
+    }
+
     /// Writes down the newest chain of a neighbour.
     pub(crate) fn note_neighbour(&mut self, relation: &Relation, chain: &VerifiedChain) {
+        if self.is_outdated(relation, chain) {
+            return self.counters.refuse(Refused::Certificate);
+        }
         match relation {
             Relation::Parent => self.note_parent(chain),
             Relation::Child(label) => {
@@ -221,209 +279,10 @@ impl Node {
         if let Err(error) = self.me.rebuild(now) {
             tracing::warn!(%error, "this realm's own chain does not stand");
         }
-        self.share_records_but(None);
-    }
-
-    fn take_policies(&mut self, policies: &[Signed<PolicyRecord>]) {
-        let Some(chain) = self.me.chain() else { return };
-        let above: Vec<_> = chain.ancestors().to_vec();
-        let root = self.me.root();
-        let mut news = false;
-        for record in policies {
-            let Ok(claimed) = record.peek() else { continue };
-            let Some(ancestor) = above.iter().find(|ancestor| {
-                ancestor.realm == claimed.realm && ancestor.realm != self.me.realm()
-            }) else {
-                self.counters.refuse(Refused::Certificate);
-                continue;
-            };
-            let Ok(policy) = verify(record, &[*ancestor.node.as_bytes()]) else {
-                self.counters.refuse(Refused::Signature);
-                continue;
-            };
-            let depth = ancestor.path.depth();
-            if !ancestor.issue || policy.number <= self.rules.ceiling_number(depth) {
-                continue;
-            }
-            let scope = Scope {
-                root,
-                path: ancestor.path.clone(),
-            };
-            let ceiling = StoredCeiling {
-                record: record.clone(),
-                scope,
-            };
-            let row = state::write(&ceiling);
-            match self.rules.set_ceiling(ceiling, &policy) {
-                Ok(()) => {
-                    self.put(
-                        Table::Ceilings,
-                        &[u8::try_from(depth).unwrap_or(u8::MAX)],
-                        row,
-                    );
-                    news = true;
-                }
-                Err(problems) => {
-                    tracing::warn!(
-                        ?problems,
-                        "a policy from above does not compile; kept the old"
-                    );
-                }
-            }
-        }
-        if news {
-            self.share_with_children();
-        }
-    }
-
-    pub(crate) fn share_with_children(&mut self) {
-        let children: Vec<LinkId> = self.routes.children().map(|(_, link)| link).collect();
-        for link in children {
-            self.share_records(link);
-        }
-    }
-
-    fn policies_for_children(&mut self) -> Vec<Signed<PolicyRecord>> {
-        let above = self.rules.ceilings().map(|ceiling| ceiling.record.clone());
-        let mut policies: Vec<_> = above.collect();
-        policies.extend(self.kin.policy.clone());
-        policies
-    }
-
-    /// Signs this realm's word for the realms below anew.
-    pub(crate) fn publish_policy(&mut self) {
-        let held = self
-            .kin
-            .policy
-            .as_ref()
-            .and_then(|record| record.peek().ok());
-        let petnames = self.kin.petnames.iter();
-        let petnames: Vec<Petname> = petnames
-            .map(|(name, root)| Petname {
-                name: name.clone(),
-                root: *root,
-            })
-            .collect();
-        let cedar = self.rules.subtree_text();
-        if held
-            .as_ref()
-            .is_some_and(|held| held.cedar == cedar && held.petnames == petnames)
-        {
-            return;
-        }
-        let mut record = Signed::unsigned(&PolicyRecord {
-            realm: self.me.realm(),
-            number: held.map_or(1, |held| held.number.saturating_add(1)),
-            cedar,
-            petnames,
-            created: self.wall(),
-            node: self.me.node(),
-            above: self
-                .rules
-                .ceilings()
-                .last()
-                .map(|ceiling| ceiling.record.digest()),
-        });
-        self.me.signer().sign(&mut record);
-        let row = state::write(&record);
-        self.put(Table::Standing, standing::POLICY, row);
-        self.kin.policy = Some(record);
-        self.share_with_children();
-    }
-
-    fn take_revocations(&mut self, relation: &Relation, stored: StoredRevocations) -> bool {
-        let Some(root) = stored
-            .issuer
-            .links
-            .first()
-            .map(|link| link.inception.realm_id())
-        else {
-            return false;
-        };
-        let Ok(issuer) = self
-            .trust
-            .check(&stored.issuer, root, self.me.chain(), self.wall())
-        else {
-            return false;
-        };
-        let scope = issuer.place().scope();
-        let theirs = match relation {
-            Relation::Parent => true,
-            Relation::Child(label) => self.me.path().child(label.clone()).is_ok_and(|path| {
-                Scope {
-                    root: self.me.root(),
-                    path,
-                }
-                .contains(&scope)
-            }),
-            Relation::Peer(peer) => *peer == root,
-            Relation::Direct(_) => false,
-        };
-        if !theirs {
-            self.counters.refuse(Refused::Ingress);
-            return false;
-        }
-        let row = state::write(&stored);
-        match self.trust.revoke(stored, &issuer) {
-            Ok(true) => {
-                self.put(Table::Revocations, issuer.realm().as_bytes(), row);
-                true
-            }
-            Ok(false) => false,
-            Err(_) => {
-                self.counters.refuse(Refused::Signature);
-                false
-            }
-        }
-    }
-
-    /// Adds a serial to this realm's own list, signs it and tells everybody.
-    pub(crate) fn revoke_serial(&mut self, serial: u64) {
-        let me = self.me.realm();
-        let Some(chain) = self.me.chain().cloned() else {
-            return;
-        };
-        let mut serials = self.trust.serials(me);
-        serials.insert(serial);
-        let mut list = Signed::unsigned(&RevocationList {
-            realm: me,
-            number: self.trust.number(me).saturating_add(1),
-            serials: serials.into_iter().collect(),
-            created: self.wall(),
-            node: self.me.node(),
-        });
-        self.me.signer().sign(&mut list);
-        let stored = StoredRevocations {
-            list,
-            issuer: chain.chain().clone(),
-        };
-        let row = state::write(&stored);
-        if self.trust.revoke(stored, &chain).is_ok() {
-            self.put(Table::Revocations, me.as_bytes(), row);
-        }
-        self.enforce_revocations();
-        self.share_records_but(None);
-    }
-
-    /// Closes the links whose chains no longer stand.
-    pub(crate) fn enforce_revocations(&mut self) {
-        let now = self.wall();
-        let revoked = |issuer: RealmId, serial| self.trust.is_revoked(issuer, serial);
-        let fallen: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| {
-                let chain = link.chain.as_ref();
-                chain.is_some_and(|chain| chain.is_valid_at(now, &revoked).is_err())
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in fallen {
-            self.close(
-                id,
-                Some(realm_protocol::FailureCode::BadCertificate),
-                "revoked",
-            );
+        self.trust.set_place(self.me.scope());
+        self.reissue_revocations();
+        for id in self.neighbours_but(None) {
+            self.share_records(id);
         }
     }
 

@@ -16,9 +16,10 @@ use realm_protocol::{
 use crate::{
     Node, Recovered,
     identity::HeldKem,
+    revocations::over_at,
     state::{
-        self, ParentRecord, StoredCeiling, StoredKem, StoredPolicy, StoredRevocations, Target,
-        read_replay_row, standing,
+        self, Issued, ParentRecord, StoredCeiling, StoredKem, StoredPolicy, StoredRevocations,
+        Target, read_replay_row, standing,
     },
     timers::Timer,
 };
@@ -32,11 +33,14 @@ impl Node {
             .into_iter()
             .map(|(table, key, value)| ((table, key), value))
             .collect();
+        if recovered.restored {
+            self.kin.least = self.wall().as_millis();
+        }
         self.recover_standing(&rows);
         self.recover_kin(&rows);
         self.recover_policies(&rows);
         self.recover_loops(&rows);
-        let founded = self.me.realm_record().is_some();
+        let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);
         } else {
@@ -45,8 +49,7 @@ impl Node {
         self.end_interrupted(recovered.running);
         self.rotate_kem();
         if self.me.realm_record().is_none() {
-            let record = state::write(self.me.serve_from_here(self.now.wall));
-            self.put(Table::Standing, standing::REALM_RECORD, record);
+            self.serve_from_here();
         }
         self.routes.set_place(self.me.scope());
         // Only once: an owner who removes them wants everything denied.
@@ -56,6 +59,7 @@ impl Node {
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();
         self.publish_policy();
+        self.publish_revocations();
         self.begin();
     }
 
@@ -80,14 +84,12 @@ impl Node {
         if let Some(record) = one(rows, Table::Standing, standing::REALM_RECORD) {
             self.me.set_realm_record(record);
         }
-        if let Some(serial) = one::<u64>(rows, Table::Standing, standing::SERIAL) {
-            self.kin.serial = serial;
-        }
         self.kin.policy = one(rows, Table::Standing, standing::POLICY);
         let revocations = all::<StoredRevocations>(rows, Table::Revocations);
         for (_, stored) in revocations {
-            self.trust.recover(stored);
+            self.trust.recover(stored, self.now.wall);
         }
+        self.recover_numbers(rows);
         if let Some(parent) = one::<ParentRecord>(rows, Table::Standing, standing::PARENT) {
             let root = parent
                 .chain
@@ -99,6 +101,45 @@ impl Node {
                     .stand_under(root, &parent.chain, parent.child_cert.clone());
             }
             self.kin.parent = Some(parent);
+        }
+    }
+
+    /// Goes on numbering where it stopped; past whatever the world may have seen, where a record
+    /// that would say so does not read.
+    fn recover_numbers(&mut self, rows: &Rows) {
+        let now = self.wall();
+        let me = self.me.realm();
+        let serial = one::<u64>(rows, Table::Standing, standing::SERIAL);
+        let read = [
+            (Table::Standing, standing::SERIAL, serial.is_some()),
+            (Table::Standing, standing::POLICY, self.kin.policy.is_some()),
+            (
+                Table::Standing,
+                standing::REALM_RECORD,
+                self.me.realm_record().is_some(),
+            ),
+            (
+                Table::Revocations,
+                me.as_bytes().as_slice(),
+                self.trust.number(me) > 0,
+            ),
+        ];
+        let lost =
+            |(table, key, read): &(Table, &[u8], bool)| !read && is_written(rows, *table, key);
+        if read.iter().any(lost) {
+            self.kin.least = now.as_millis();
+        }
+        self.kin.serial = serial.unwrap_or_default();
+        if self.kin.serial < self.kin.least {
+            self.kin.serial = self.kin.least;
+            let row = state::write(&self.kin.serial);
+            self.put(Table::Standing, standing::SERIAL, row);
+        }
+        let revoked: Option<Vec<Issued>> = one(rows, Table::Standing, standing::REVOKED);
+        let until = |revoked: Issued| (revoked.serial, revoked.not_after);
+        self.kin.revoked = revoked.into_iter().flatten().map(until).collect();
+        for serial in self.trust.serials(me) {
+            self.kin.revoked.entry(serial).or_insert(over_at(now));
         }
     }
 
@@ -138,7 +179,10 @@ impl Node {
             if let Ok(record) = ceiling.record.peek()
                 && let Err(problems) = self.rules.set_ceiling(ceiling, &record)
             {
-                tracing::error!(?problems, "a stored policy from above does not compile");
+                tracing::error!(
+                    ?problems,
+                    "a stored policy from above does not compile: everything is denied until a better one comes"
+                );
             }
         }
         for (key, bytes) in raw(rows, Table::Denials) {
@@ -207,8 +251,13 @@ impl Node {
     /// was sealed before is sealed again, and serves under a later epoch.
     fn forget_what_a_backup_cannot_know(&mut self, rows: &Rows) {
         self.forget_messages(rows);
-        let record = state::write(self.me.serve_from_here(self.now.wall));
-        self.put(Table::Standing, standing::REALM_RECORD, record);
+        self.serve_from_here();
+    }
+
+    fn serve_from_here(&mut self) {
+        let record = self.me.serve_from_here(self.now.wall, self.kin.least);
+        let row = state::write(record);
+        self.put(Table::Standing, standing::REALM_RECORD, row);
     }
 
     /// Without the keys that earlier messages are sealed to, none of them can come again.
@@ -255,6 +304,10 @@ fn all<T: Wire>(rows: &Rows, table: Table) -> Vec<(Vec<u8>, T)> {
             }
         })
         .collect()
+}
+
+fn is_written(rows: &Rows, table: Table, key: &[u8]) -> bool {
+    rows.contains_key(&(table, key.to_vec()))
 }
 
 fn one<T: Wire>(rows: &Rows, table: Table, key: &[u8]) -> Option<T> {

@@ -1,12 +1,13 @@
 //! From a place to the chain that proves who is there, and the keys to seal to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use realm_crypto::VerifiedChain;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Envelope, FailureCode, Header, Kind, Place, Scope, Tick, cbor,
     message::{Resolve, Resolved},
-    records::Chain,
+    records::{Chain, RevocationList, Signed},
 };
 
 use crate::{
@@ -80,14 +81,12 @@ impl Node {
 
     /// Takes an answer that proves itself. Who gave it does not matter; what it is about does.
     pub(crate) fn take_resolved(&mut self, asked: &Scope, resolved: Resolved) {
-        for list in resolved.revocations {
-            self.take_resolved_revocations(list, &resolved.chain);
-        }
         let checked = self
             .trust
             .check(&resolved.chain, asked.root, self.me.chain(), self.wall());
         let message = match checked {
             Ok(chain) if chain.place().scope() == *asked => {
+                self.take_resolved_revocations(resolved.revocations, &chain);
                 self.trust.remember(chain);
                 self.is_resolved(asked);
                 return self.release_holds();
@@ -101,35 +100,23 @@ impl Node {
         self.resolve_failed(asked, &failure);
     }
 
-    /// Revocation lists of realms in the chain, signed by the nodes in it.
+    /// Revocation lists of the realm that answers; those of realms above it come over links.
     fn take_resolved_revocations(
         &mut self,
-        list: realm_protocol::records::Signed<realm_protocol::records::RevocationList>,
-        chain: &Chain,
+        lists: Vec<Signed<RevocationList>>,
+        issuer: &VerifiedChain,
     ) {
-        let Ok(claimed) = list.peek() else { return };
-        let mut issuer = chain.clone();
-        let position = issuer
-            .links
-            .iter()
-            .position(|link| link.inception.realm_id() == claimed.realm);
-        // Only the realm itself shows a whole chain; lists of realms above come over links.
-        if position.is_some_and(|at| at.saturating_add(1) == issuer.links.len()) {
-            let root = issuer.links.first().map(|link| link.inception.realm_id());
-            issuer.kem.clear();
-            let checked = root.and_then(|root| {
-                self.trust
-                    .check(chain, root, self.me.chain(), self.wall())
-                    .ok()
-            });
-            if let Some(checked) = checked {
-                let stored = StoredRevocations {
-                    list,
-                    issuer: chain.clone(),
-                };
-                let _ = self.trust.revoke(stored, &checked);
+        let mut news = BTreeSet::new();
+        for list in lists {
+            let stored = StoredRevocations {
+                list,
+                issuer: issuer.chain().clone(),
+            };
+            if !self.trust.knows(&stored) {
+                news.extend(self.keep_revocations(stored, issuer));
             }
         }
+        self.spread_revocations(&news, None);
     }
 
     fn is_resolved(&mut self, scope: &Scope) {
@@ -144,12 +131,10 @@ impl Node {
 
     fn pong(&mut self, control: ControlId, scope: &Scope, asked: Tick) {
         let now = self.now.wall;
-        let Some(realm) = self
-            .trust
-            .chain(scope, now)
-            .map(realm_crypto::VerifiedChain::realm)
-        else {
-            return;
+        let Some(realm) = self.trust.chain(scope, now).map(VerifiedChain::realm) else {
+            let what = "the chain of the realm no longer stands";
+            let failure = CallFailure::new(FailureCode::BadCertificate, what);
+            return self.refuse(control, Refusal::Call(failure));
         };
         let response = Response::Pong {
             realm,

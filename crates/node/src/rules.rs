@@ -56,44 +56,44 @@ impl Rules {
 
     /// The word for every realm below, as one Cedar text.
     pub(crate) fn subtree_text(&self) -> String {
-        let subtree = self
-            .documents
-            .iter()
-            .filter(|(_, document)| document.subtree);
-        subtree
-            .map(|(id, document)| format!("// {id}\n{}\n", document.cedar.trim_end()))
-            .collect()
+        subtree_text(&self.documents)
+    }
+
+    /// Bytes of Cedar that would be published for every realm below with these documents.
+    pub(crate) fn subtree_bytes(documents: &BTreeMap<String, StoredPolicy>) -> usize {
+        subtree_text(documents).len()
     }
 
     pub(crate) fn ceilings(&self) -> impl Iterator<Item = &StoredCeiling> {
         self.ceilings.values()
     }
 
-    /// The number of the policy record held from the realm at `depth`.
-    pub(crate) fn ceiling_number(&self, depth: usize) -> u64 {
-        let held = self
-            .ceilings
-            .get(&depth)
-            .and_then(|held| held.record.peek().ok());
-        held.map_or(0, |record| record.number)
+    /// The number of the policy record held from a realm above; none if it is another's.
+    pub(crate) fn ceiling_number(&self, scope: &Scope, realm: RealmId) -> Option<u64> {
+        let held = self.ceilings.get(&scope.path.depth())?;
+        let record = held.record.peek().ok()?;
+        (held.scope == *scope && record.realm == realm).then_some(record.number)
     }
 
     /// Takes the policy record of a realm above.
+    ///
+    /// # Errors
+    /// What does not compile; the record is held all the same, and denies everything.
     pub(crate) fn set_ceiling(
         &mut self,
         ceiling: StoredCeiling,
         record: &PolicyRecord,
     ) -> Result<(), Vec<PolicyProblem>> {
         let depth = ceiling.scope.path.depth();
-        self.policy.set_ceiling(
+        let set = self.policy.set_ceiling(
             depth,
             ceiling.scope.clone(),
             record.realm,
             record.number,
             &record.cedar,
-        )?;
+        );
         self.ceilings.insert(depth, ceiling);
-        Ok(())
+        set
     }
 
     /// Petnames that realms above have given, the nearest realm's last.
@@ -170,4 +170,12 @@ impl Rules {
     pub(crate) fn denial(&self, reference: &str) -> Option<&Denial> {
         self.denials.get(reference).map(|(_, denial)| denial)
     }
+}
+
+fn subtree_text(documents: &BTreeMap<String, StoredPolicy>) -> String {
+    let subtree = documents.iter().filter(|(_, document)| document.subtree);
+    let texts = subtree
+        .map(|(id, document)| (id.clone(), document.cedar.clone()))
+        .collect();
+    realm_policy::subtree_text(&texts)
 }

@@ -16,6 +16,7 @@ pub(crate) mod standing {
     pub(crate) const NODE_CERT: &[u8] = b"node-cert";
     pub(crate) const REALM_RECORD: &[u8] = b"realm-record";
     pub(crate) const SERIAL: &[u8] = b"serial";
+    pub(crate) const REVOKED: &[u8] = b"revoked";
     pub(crate) const POLICY: &[u8] = b"policy";
     pub(crate) const CLOCK: &[u8] = b"clock";
 }

@@ -8,11 +8,13 @@ use realm_protocol::{
     records::{Chain, RevocationList},
 };
 
-use crate::state::StoredRevocations;
+use crate::{revocations::over_at, state::StoredRevocations};
 
 /// Chains by place, and revoked serials by issuer.
 #[derive(Debug, Default)]
 pub(crate) struct TrustBase {
+    /// Where this realm stands; its own share of what is remembered has no bound but the whole.
+    place: Option<Scope>,
     chains: BTreeMap<Scope, Known>,
     revocations: BTreeMap<RealmId, Revoked>,
     /// Rises when something that was believed no longer is.
@@ -34,9 +36,41 @@ struct Revoked {
     serials: BTreeSet<u64>,
     scope: Scope,
     stored: StoredRevocations,
+    /// When neither the issuer's chain nor anything it has revoked can be in use any more.
+    over: Timestamp,
+}
+
+/// What became of a revocation list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is newer than the one held, or its issuer's chain ends later.
+    News,
+    /// It is held, or a newer one is.
+    Known,
+    /// It is not kept: too many of other realms are.
+    Full,
 }
 
 impl TrustBase {
+    /// Says where this realm stands.
+    pub(crate) fn set_place(&mut self, place: Scope) {
+        self.place = Some(place);
+    }
+
+    /// The neighbour whose share of the memory a place falls into: the subtree of a child, or the
+    /// tree of another root. The rest of this realm's own tree has no share.
+    fn share_of(&self, scope: &Scope) -> Option<Scope> {
+        let me = self.place.as_ref()?;
+        let root = scope.root;
+        if root != me.root {
+            let path = RealmPath::ROOT;
+            return Some(Scope { root, path });
+        }
+        let label = me.path.next_label(&scope.path)?;
+        let path = me.path.child(label.clone()).ok()?;
+        Some(Scope { root, path })
+    }
+
     /// How many chains are remembered.
     pub(crate) fn len(&self) -> usize {
         self.chains.len()
@@ -57,7 +91,8 @@ impl TrustBase {
             .is_some_and(|list| list.serials.contains(&serial))
     }
 
-    /// Checks a chain against its root, from the nearest ancestor shared with `mine`.
+    /// Checks a chain against its root, from the nearest ancestor shared with `mine`, and against
+    /// what is known of its realm.
     pub(crate) fn check(
         &self,
         chain: &Chain,
@@ -66,25 +101,34 @@ impl TrustBase {
         now: Timestamp,
     ) -> Result<VerifiedChain, CertError> {
         let revoked = |issuer, serial| self.is_revoked(issuer, serial);
-        verify_chain(
-            chain,
-            &Trust {
-                root,
-                shared: mine,
-                revoked: &revoked,
-                now,
-            },
-        )
+        let trust = Trust {
+            root,
+            shared: mine,
+            revoked: &revoked,
+            now,
+        };
+        let chain = verify_chain(chain, &trust)?;
+        if self.is_superseded(&chain) {
+            return Err(CertError::Superseded);
+        }
+        Ok(chain)
+    }
+
+    /// Whether a chain of a later epoch is known for the same realm in the same place.
+    fn is_superseded(&self, chain: &VerifiedChain) -> bool {
+        let known = self.chains.get(&chain.place().scope());
+        known.is_some_and(|known| {
+            known.chain.realm() == chain.realm() && known.chain.epoch() > chain.epoch()
+        })
     }
 
     /// Remembers a verified chain for its place, unless one of a later epoch is known.
     pub(crate) fn remember(&mut self, chain: VerifiedChain) {
         let scope = chain.place().scope();
-        if self.chains.get(&scope).is_some_and(|known| {
-            known.chain.realm() == chain.realm() && known.chain.epoch() > chain.epoch()
-        }) {
+        if self.is_superseded(&chain) {
             return;
         }
+        let share = self.share_of(&scope);
         self.uses = self.uses.saturating_add(1);
         self.chains.insert(
             scope,
@@ -93,11 +137,20 @@ impl TrustBase {
                 used: self.uses,
             },
         );
-        if self.chains.len() > limits::CHAINS {
-            let oldest = self.chains.iter().min_by_key(|(_, known)| known.used);
-            if let Some(scope) = oldest.map(|(scope, _)| scope.clone()) {
-                self.chains.remove(&scope);
-            }
+        let within = |known: &Scope| share.as_ref().is_some_and(|share| share.contains(known));
+        if self.chains.keys().filter(|known| within(known)).count() > limits::CHAINS_SHARE {
+            self.forget_oldest(within);
+        } else if self.chains.len() > limits::CHAINS {
+            self.forget_oldest(|_| true);
+        }
+    }
+
+    /// Forgets the chain used longest ago among some.
+    fn forget_oldest(&mut self, among: impl Fn(&Scope) -> bool) {
+        let some = self.chains.iter().filter(|(scope, _)| among(scope));
+        let oldest = some.min_by_key(|(_, known)| known.used);
+        if let Some(scope) = oldest.map(|(scope, _)| scope.clone()) {
+            self.chains.remove(&scope);
         }
     }
 
@@ -123,41 +176,106 @@ impl TrustBase {
         self.chains.get(scope).map(|known| &known.chain)
     }
 
+    /// Whether a list says nothing that is not held, by its number and its chain: it need not be
+    /// checked.
+    pub(crate) fn knows(&self, stored: &StoredRevocations) -> bool {
+        let Ok(list) = stored.list.peek() else {
+            return false;
+        };
+        self.revocations.get(&list.realm).is_some_and(|held| {
+            let newer = list.number > held.number;
+            let longer = list.number == held.number && end_of(&stored.issuer) > held.end();
+            !newer && !longer
+        })
+    }
+
     /// Takes a revocation list if its issuer signed it and it is newer than the one held.
     pub(crate) fn revoke(
         &mut self,
         stored: StoredRevocations,
         issuer: &VerifiedChain,
-    ) -> Result<bool, CertError> {
+        now: Timestamp,
+    ) -> Result<Taken, CertError> {
         let signers: Vec<[u8; 32]> = vec![*issuer.node().as_bytes()];
         let list: RevocationList = verify(&stored.list, &signers)?;
         if list.realm != issuer.realm() || list.node != issuer.node() {
             return Err(CertError::Realm);
         }
-        let held = self
-            .revocations
-            .get(&list.realm)
-            .map_or(0, |held| held.number);
-        if list.number <= held {
-            return Ok(false);
-        }
         let scope = issuer.place().scope();
-        let serials = list.serials.into_iter().collect();
-        self.revocations.insert(
-            list.realm,
-            Revoked {
-                number: list.number,
-                serials,
-                scope,
-                stored,
-            },
-        );
+        let held = self.revocations.get(&list.realm);
+        let same = held.is_some_and(|held| held.stored.list.payload == stored.list.payload);
+        if self.knows(&stored) || held.is_some_and(|held| held.number == list.number && !same) {
+            return Ok(Taken::Known);
+        }
+        if held.is_none() && self.is_full_for(&scope) {
+            return Ok(Taken::Full);
+        }
+        self.hold(list, scope, stored, now);
         self.advance();
-        Ok(true)
+        Ok(Taken::News)
+    }
+
+    /// Whether no further realm's list is kept for a place; this realm's own always is.
+    fn is_full_for(&self, scope: &Scope) -> bool {
+        if self.place.as_ref() == Some(scope) {
+            return false;
+        }
+        let share = self.share_of(scope);
+        let within = |held: &&Revoked| {
+            let share = share.as_ref();
+            share.is_some_and(|share| share.contains(&held.scope))
+        };
+        self.revocations.len() >= limits::REVOCATION_LISTS
+            || self.revocations.values().filter(within).count() >= limits::REVOCATION_LISTS_SHARE
+    }
+
+    fn hold(
+        &mut self,
+        list: RevocationList,
+        scope: Scope,
+        stored: StoredRevocations,
+        now: Timestamp,
+    ) {
+        let over = over_at(list.created.min(now)).max(end_of(&stored.issuer));
+        let held = Revoked {
+            number: list.number,
+            serials: list.serials.into_iter().collect(),
+            scope,
+            stored,
+            over,
+        };
+        self.revocations.insert(list.realm, held);
+    }
+
+    /// Puts the newest chain of this realm beside its own list, if it is another.
+    pub(crate) fn reissue(
+        &mut self,
+        me: RealmId,
+        chain: &VerifiedChain,
+    ) -> Option<&StoredRevocations> {
+        let held = self.revocations.get_mut(&me)?;
+        if held.stored.issuer == *chain.chain() {
+            return None;
+        }
+        held.stored.issuer = chain.chain().clone();
+        held.scope = chain.place().scope();
+        Some(&held.stored)
+    }
+
+    /// Forgets the lists of other realms that say nothing any more, and gives their issuers.
+    pub(crate) fn forget_lists(&mut self, now: Timestamp) -> Vec<RealmId> {
+        let mine = self.place.as_ref();
+        let over = self.revocations.iter();
+        let over = over.filter(|(_, held)| held.over <= now && Some(&held.scope) != mine);
+        let over: Vec<RealmId> = over.map(|(issuer, _)| *issuer).collect();
+        for issuer in &over {
+            self.revocations.remove(issuer);
+        }
+        over
     }
 
     /// Takes back a list that was checked before it was written down.
-    pub(crate) fn recover(&mut self, stored: StoredRevocations) {
+    pub(crate) fn recover(&mut self, stored: StoredRevocations, now: Timestamp) {
         let Ok(list) = stored.list.peek() else { return };
         let root = stored
             .issuer
@@ -175,14 +293,7 @@ impl TrustBase {
             .and_then(|path| RealmPath::new(path).ok());
         if let (Some(root), Some(path)) = (root, path) {
             let scope = Scope { root, path };
-            let serials = list.serials.into_iter().collect();
-            let held = Revoked {
-                number: list.number,
-                serials,
-                scope,
-                stored,
-            };
-            self.revocations.insert(list.realm, held);
+            self.hold(list, scope, stored, now);
         }
     }
 
@@ -205,6 +316,17 @@ impl TrustBase {
         shared.map(|held| &held.stored).collect()
     }
 
+    /// The list of one realm, if it is within `scope`.
+    pub(crate) fn list_of(
+        &self,
+        issuer: RealmId,
+        scope: Option<&Scope>,
+    ) -> Option<&StoredRevocations> {
+        let held = self.revocations.get(&issuer);
+        held.filter(|held| scope.is_none_or(|scope| scope.contains(&held.scope)))
+            .map(|held| &held.stored)
+    }
+
     /// SHA-256 over issuer and number of the lists that [`TrustBase::lists`] gives.
     pub(crate) fn digest(&self, scope: Option<&Scope>) -> Digest {
         let shared = self
@@ -218,4 +340,22 @@ impl TrustBase {
         }
         Digest::of(&[&bytes])
     }
+}
+
+impl Revoked {
+    /// When the issuer's chain runs out.
+    fn end(&self) -> Timestamp {
+        end_of(&self.stored.issuer)
+    }
+}
+
+/// When a chain runs out.
+fn end_of(chain: &Chain) -> Timestamp {
+    let ends = chain.links.iter().flat_map(|link| {
+        let node = link.node_cert.peek().ok().map(|cert| cert.not_after);
+        let child = link.child_cert.as_ref();
+        let child = child.and_then(|cert| cert.peek().ok().map(|cert| cert.not_after));
+        [node, child].into_iter().flatten()
+    });
+    ends.min().unwrap_or_default()
 }

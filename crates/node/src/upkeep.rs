@@ -32,6 +32,7 @@ impl Node {
             self.chain_changed();
         }
         self.renew_child_cert();
+        self.prune_revocations();
         self.drop_expired_peerings();
     }
 
