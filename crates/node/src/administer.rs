@@ -10,6 +10,7 @@ use realm_protocol::{
 
 use crate::{
     AllowAsked, Allowed, ApplyReport, ControlId, Node, Refusal, Request, Response,
+    rules::Rules,
     state::{self, StoredPolicy, Target},
 };
 
@@ -236,9 +237,7 @@ impl Node {
     }
 
     fn take_documents(&mut self, documents: BTreeMap<String, StoredPolicy>) -> Result<(), Refusal> {
-        let subtree = documents.values().filter(|document| document.subtree);
-        let bytes: usize = subtree.map(|document| document.cedar.len()).sum();
-        if bytes > limits::POLICY_BYTES {
+        if Rules::subtree_bytes(&documents) > limits::POLICY_BYTES {
             let what = "bytes of policy for the subtree";
             return Err(Refusal::Full {
                 what,
