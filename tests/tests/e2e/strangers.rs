@@ -89,7 +89,7 @@ fn stranger_is_cut(node: NodeId, address: Multiaddr, frame: Option<Vec<u8>>) -> 
                 match event {
                     // The link's ends are kept: only the other side can end it.
                     Event::Up { outbox, inbox, .. } => {
-                        for frame in frame.clone() {
+                        if let Some(frame) = frame.clone() {
                             outbox.try_send(frame.into()).unwrap();
                         }
                         up = Some((outbox, inbox));
