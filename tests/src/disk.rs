@@ -22,6 +22,8 @@ pub struct Disk {
     queued: VecDeque<(JournalSeq, Entry)>,
     /// Full disks and failed writes: nothing becomes durable any more.
     pub broken: bool,
+    /// Whether it was filled from a backup since the last start.
+    restored: bool,
 }
 
 impl Disk {
@@ -130,8 +132,27 @@ impl Disk {
                 .map(|((table, key), value)| (*table, key.clone(), value.clone()))
                 .collect(),
             running: running.cloned().collect(),
-            restored: false,
+            restored: std::mem::take(&mut self.restored),
         }
+    }
+
+    /// A copy of what is durable, as another disk that a machine can be given.
+    pub fn copy(&self) -> Self {
+        Self {
+            rows: self.rows.clone(),
+            until: self.until.clone(),
+            runs: self.runs.clone(),
+            events: self.events.clone(),
+            durable: self.durable,
+            ..Self::default()
+        }
+    }
+
+    /// Lets the next start know that a backup was put here.
+    #[must_use]
+    pub fn restored(self) -> Self {
+        let restored = true;
+        Self { restored, ..self }
     }
 
     fn apply(&mut self, change: Change) {

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sim/bounds.rs"]
+mod bounds;
 #[path = "sim/bytes.rs"]
 mod bytes;
 #[path = "sim/calls.rs"]

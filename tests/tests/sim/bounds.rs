@@ -1,0 +1,181 @@
+//! What realms remember of each other: bounded, in order, and not forgotten by a restore.
+
+use realm_node::{Request, Response};
+use realm_protocol::{FailureCode, Scope, journal::Table};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::json;
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+fn days(world: &mut World, days: u64) {
+    for _ in 0..days {
+        world.leap(DAY_MS);
+        world.run_for(30_000);
+    }
+}
+
+fn revoke(world: &mut World, host: HostId, path: &str) {
+    let done = world.ask_and_wait(host, Request::Revoke(path.parse().unwrap()));
+    assert!(matches!(done, Response::Done), "{done:?}");
+}
+
+/// The revocation list of a realm, as written down at a host.
+fn list(world: &World, at: HostId, of: HostId) -> Option<Vec<u8>> {
+    let realm = world.hosts[of.0].realm;
+    let disk = &world.hosts[at.0].disk;
+    disk.look(Table::Revocations, realm.as_bytes())
+}
+
+#[test]
+fn a_root_with_forty_peers_still_says_what_its_tree_may_do() {
+    let mut world = World::new(300);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let mut last = acme;
+    for number in 0..40 {
+        last = world.found(&format!("lab-{number}"));
+        world.peer(acme, last);
+    }
+    world.run_for(5_000);
+    world.allow(health, "lab-39", "echo");
+
+    let up = world.call(health, "echo@acme", json!({"n": 1}));
+    let across = world.call(last, "echo@acme/health", json!({"n": 2}));
+
+    assert_eq!(up.result, Ok(json!({"n": 1})));
+    assert_eq!(across.result, Ok(json!({"n": 2})));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn what_a_restored_realm_signs_is_newer_than_what_it_signed_before() {
+    let mut world = World::new(301);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let billing = world.child(acme, "billing");
+    let sales = world.child(acme, "sales");
+    world.apply(health, &[Loops::once("scan", 1)]);
+    world.run_for(5_000);
+    revoke(&mut world, acme, "sales");
+    world.run_for(5_000);
+    let backup = world.hosts[acme.0].disk.copy();
+    for round in 0..5 {
+        world.set_policy(acme, &format!("subtree.{round}"), "// nothing", true);
+        let spare = world.child(acme, "spare");
+        world.run_for(1_000);
+        revoke(&mut world, acme, "spare");
+        world.crash(spare);
+    }
+    world.run_for(5_000);
+
+    world.crash(acme);
+    world.hosts[acme.0].disk = backup.restored();
+    world.start(acme);
+    world.run_for(60_000);
+    let forbid = r#"forbid (principal, action == Action::"invoke", resource) when { resource.name == "scan" };"#;
+    world.set_policy(acme, "subtree.no-scans", forbid, true);
+    let before = list(&world, health, acme);
+    revoke(&mut world, acme, "billing");
+    world.run_for(10_000);
+
+    let denied = world.call(health, "scan@acme/health", json!({}));
+    assert_eq!(denied.result.unwrap_err().code, FailureCode::Denied);
+    assert!(before.is_some());
+    assert_ne!(list(&world, health, acme), before);
+    assert_eq!(list(&world, health, acme), list(&world, acme, acme));
+    let cut = world.call(billing, "echo@acme/health", json!({}));
+    assert!(cut.result.is_err());
+    let _ = sales;
+}
+
+#[test]
+fn the_machine_that_a_realm_has_moved_from_is_not_let_in_again() {
+    let mut world = World::new(302);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    world.run_for(5_000);
+    let old = world.hosts[health.0].disk.copy();
+    world.crash(health);
+    world.hosts[health.0].disk = old.copy().restored();
+    world.start(health);
+    world.run_for(60_000);
+    let moved = world.call(acme, "echo@acme/health", json!({}));
+    assert!(moved.result.is_ok(), "{moved:?}");
+
+    world.crash(health);
+    world.hosts[health.0].disk = old;
+    world.start(health);
+    world.run_for(60_000);
+
+    assert!(!world.hosts[acme.0].node().children()[0].connected);
+}
+
+#[test]
+fn a_list_is_taken_from_a_realm_whose_certificate_was_renewed_since() {
+    let mut world = World::new(303);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let imaging = world.child(health, "imaging");
+    world.run_for(5_000);
+    days(&mut world, 6);
+    revoke(&mut world, health, "health/imaging");
+    world.crash(imaging);
+    days(&mut world, 9);
+
+    let billing = world.child(acme, "billing");
+    world.run_for(10_000);
+
+    let taken = list(&world, billing, health);
+    assert!(taken.is_some());
+    days(&mut world, 6);
+    let later = list(&world, billing, health);
+    let signed = |list: Option<Vec<u8>>| list.unwrap().into_iter().take(160).collect::<Vec<u8>>();
+    assert_eq!(signed(later.clone()), signed(list(&world, health, health)));
+    assert_ne!(
+        signed(later),
+        signed(taken),
+        "a serial that has run out is left out"
+    );
+    invariants::check(&mut world);
+}
+
+#[test]
+fn the_list_of_a_realm_that_is_gone_is_forgotten() {
+    let mut world = World::new(304);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let imaging = world.child(health, "imaging");
+    world.run_for(5_000);
+    revoke(&mut world, health, "health/imaging");
+    world.run_for(10_000);
+    assert!(list(&world, acme, health).is_some());
+
+    world.crash(health);
+    world.crash(imaging);
+    days(&mut world, 15);
+
+    assert!(list(&world, acme, health).is_none());
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_name_from_above_that_means_another_root_here_is_not_shown() {
+    let mut world = World::new(305);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let lab = world.found("lab");
+    let other = world.found("other");
+    world.peer(acme, lab);
+    let pin = Request::Pin {
+        petname: "lab".parse().unwrap(),
+        root: world.hosts[other.0].realm,
+    };
+    world.ask_and_wait(health, pin);
+    world.run_for(5_000);
+
+    let of = |host: HostId| Scope::clone(&world.hosts[host.0].scope);
+    let node = world.hosts[health.0].node();
+
+    assert_eq!(node.name_of(&of(other)), "lab");
+    assert_eq!(node.name_of(&of(lab)), of(lab).to_string());
+}
