@@ -87,4 +87,19 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn only_plain_tcp_addresses_can_be_listened_on() {
+        let is_tcp = |text: &str| is_tcp(&text.parse().unwrap());
+
+        assert!(is_tcp("/ip4/0.0.0.0/tcp/7420") && is_tcp("/ip6/::/tcp/0"));
+        for wrong in [
+            "/ip4/0.0.0.0",
+            "/ip4/0.0.0.0/udp/7420/quic-v1",
+            "/ip4/0.0.0.0/tcp/7420/ws",
+            "/dns/example.org/tcp/7420",
+        ] {
+            assert!(!is_tcp(wrong), "{wrong}");
+        }
+    }
 }

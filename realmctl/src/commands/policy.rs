@@ -70,7 +70,10 @@ pub(crate) async fn disallow(session: &Session, args: DisallowArgs) -> Result<()
     };
     let daemon = session.daemon_to_change().await?;
     let all = daemon.ask(daemon.client.policies()).await?.items;
-    let by_id = action.is_none() && all.iter().any(|policy| policy.id == subject);
+    // What looks like the id of a policy is reported as one where there is none of it.
+    let is_id = subject.starts_with("allow-") || subject.contains('.');
+    let is_id = is_id || all.iter().any(|policy| policy.id == subject);
+    let by_id = action.is_none() && is_id;
     let request = DisallowRequest {
         policy_id: by_id.then(|| subject.clone()),
         caller: (!by_id).then_some(subject),

@@ -12,7 +12,7 @@ pub struct AllowRequest {
     pub caller: String,
     /// `invoke`, `discover`, `relay` or `join`.
     pub action: String,
-    /// Loop id or `pattern*`.
+    /// Loop id or `pattern*`; `*` for `relay`, which is about the realm.
     #[serde(rename = "loop")]
     pub loop_id: String,
     /// For how long, milliseconds; for ever unless told.
@@ -48,7 +48,7 @@ pub struct DisallowRequest {
     /// Its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_id: Option<String>,
-    /// Realm by name.
+    /// Realm by name; alone, all that it was allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
     /// The action.
