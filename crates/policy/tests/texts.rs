@@ -53,6 +53,54 @@ fn permits(policy: &Policy, request: &RequestCopy) -> bool {
 }
 
 #[test]
+fn a_word_for_150_peers_fits_a_record_and_what_its_owner_changed_stays() {
+    let me = scope(ACME, "");
+    let text = |number: u8| {
+        let peer = RealmId::new([number; 32]);
+        peer_policies(
+            &me,
+            peer,
+            &format!("lab-{number}"),
+            std::slice::from_ref(&me.path),
+        )
+        .subtree
+    };
+    let mut documents: BTreeMap<String, String> = (10..160)
+        .map(|number| (format!("peer-lab-{number}"), text(number)))
+        .collect();
+    let [joined, closed] = [
+        "@id(\"a\") forbid (principal, action, resource); ",
+        "] || true && [1",
+    ];
+    let before = text(10).replacen("@id(", &format!("{joined}@id("), 1);
+    let within = text(11).replacen("] }", &format!("{closed}] }}"), 1);
+
+    let all = subtree_text(&documents);
+    documents.insert("before".to_owned(), before.clone());
+    documents.insert("within".to_owned(), within.clone());
+    let changed = subtree_text(&documents);
+
+    assert!(all.len() <= realm_protocol::limits::POLICY_BYTES);
+    assert_eq!(check(&all), []);
+    assert!(changed.contains(&before) && changed.contains(&within));
+    let mut policy = with([]);
+    policy.set_ceiling(0, me, ACME, 1, &all).unwrap();
+    let caller = |number| {
+        ask(
+            scope(RealmId::new([number; 32]), ""),
+            Action::Invoke,
+            &format!("x@{ACME}"),
+        )
+    };
+    let level = |number| match policy.decide(&caller(number).as_request()) {
+        realm_policy::Decision::Denied(denial) => denial.level,
+        realm_policy::Decision::Permitted(_) => Level::Own,
+    };
+    assert_eq!(level(159), Level::Own, "the ceiling lets it through");
+    assert!(matches!(level(160), Level::Ceiling { .. }));
+}
+
+#[test]
 fn what_the_daemon_writes_passes_its_own_check() {
     let scopes = ["".parse().unwrap(), "health/heart".parse().unwrap()];
     let default = default_policies(&scope(ACME, "health"));
