@@ -67,15 +67,15 @@ pub enum StartError {
     #[error("no such loop")]
     LoopNotFound,
     /// As many runs as the realm allows are under way.
-    #[error("the realm has {limit} runs under way, which is its limit; ask again later")]
+    #[error("as many runs are under way as this realm allows, {limit}; ask again later")]
     Overloaded {
         /// The limit.
         limit: usize,
     },
     /// As many runs as the loop allows are under way.
     #[error(
-        "`{loop_id}` has {limit} runs under way, which is its limit; ask again later, or raise \
-         `limits.concurrency` in its definition"
+        "as many runs of `{loop_id}` are under way as it allows, {limit}; ask again later, or \
+         raise `limits.concurrency` in its definition"
     )]
     LoopBusy {
         /// The loop.
