@@ -36,6 +36,7 @@ mod runs;
 mod serve;
 mod state;
 mod subtree;
+mod tickets;
 mod timers;
 mod trust;
 mod upkeep;

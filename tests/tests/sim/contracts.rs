@@ -238,7 +238,7 @@ fn a_callee_that_forges_a_contract_is_found() {
     let (mut world, acme, health) = pay(86);
     keyed(&mut world, health, "a").result.unwrap();
     lie(&mut world, acme, |result| {
-        result.contract = Digest::of(&[b"forged"])
+        result.contract = Digest::of(&[b"forged"]);
     });
     let forged = keyed(&mut world, health, "a");
     lies_about_output(&forged.result.unwrap_err(), "digest");
@@ -256,7 +256,7 @@ fn an_output_that_breaks_the_contract_that_was_named_is_found() {
     let (mut world, acme, health) = pay(87);
     keyed(&mut world, health, "a").result.unwrap();
     lie(&mut world, acme, |result| {
-        result.output = Blob(b"[]".to_vec())
+        result.output = Blob(b"[]".to_vec());
     });
     let broken = keyed(&mut world, health, "a");
     lies_about_output(&broken.result.unwrap_err(), "schema");
