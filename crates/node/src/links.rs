@@ -254,6 +254,10 @@ impl Node {
             return self.ask_to_join(id);
         }
         match self.relation_to(&chain) {
+            Some(relation) if self.is_outdated(&relation, &chain) => {
+                let detail = "another node serves your realm by now";
+                self.close(id, Some(FailureCode::BadCertificate), detail);
+            }
             Some(relation) => self.admit(id, relation, chain),
             None => self.meet_stranger(id, hello.joining == Some(true)),
         }
