@@ -200,7 +200,7 @@ pub(super) const SCENES: &[Scene] = &[
         way: ACROSS,
         loop_id: "variant-call",
         input: |_| json!({"patient": {"name": "M. Roe"}, "reference": "GATTACA", "reads": ["GATXACA"]}),
-        expected: Expected::Failure("SchemaInput", "mercy/cardiology/imaging"),
+        expected: Expected::Failure("SchemaInput", "mercy/cardiology"),
         recorded: false,
     },
     Scene {

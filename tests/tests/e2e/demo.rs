@@ -14,8 +14,27 @@ fn the_demo_prints_one_object_per_call_and_ends_well() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(calls.len() >= 6, "{shown}");
-    for call in &calls {
-        assert!(call.is_object(), "{call}");
+    for line in &calls {
+        assert_eq!(line["ok"], true, "{line}");
     }
+    let of = |kind: &str| {
+        calls
+            .iter()
+            .filter(|line| line["type"] == kind)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("call").len(), 7, "{shown}");
+    let expected: Vec<_> = of("call")
+        .iter()
+        .map(|call| call["expected"].clone())
+        .collect();
+    let denied = expected
+        .iter()
+        .position(|expected| *expected == "Denied, raised by lab/genomics");
+    assert_eq!(expected[denied.unwrap() + 1], "an output");
+    assert!(expected.contains(&"SchemaInput, raised by mercy/cardiology".into()));
+    assert!(expected.contains(&"Offline, raised by lab".into()));
+    let secrecy = of("secrecy");
+    assert_eq!(secrecy[0]["relays"], serde_json::json!(["mercy", "lab"]));
+    assert!(secrecy[0]["files"].as_u64() > Some(20), "{shown}");
 }

@@ -13,6 +13,7 @@ mod backup;
 mod crash;
 mod daemon;
 mod demo;
+mod examples;
 mod files;
 mod gate;
 mod http;
