@@ -152,23 +152,12 @@ fn every_flipped_byte_of_a_chain_is_refused() {
 #[test]
 fn an_envelope_is_delivered_at_most_once_whatever_its_hop_says() {
     let mut call = intercept(44);
-    let numbers = [0, 1, 2, 16, 17, 18, 255, 65_536, u64::MAX];
-    let ages = [0, 1, 29_999, 30_000, 30_001, limits::TTL_MS, u64::MAX];
-    for left in numbers {
-        for phase in [Phase::Up, Phase::Across, Phase::Down] {
-            for age_ms in ages {
-                let hop = Hop {
-                    left,
-                    phase,
-                    age_ms,
-                };
-                let envelope = Envelope {
-                    hop,
-                    ..call.envelope.clone()
-                };
-                call.inject(envelope);
-            }
-        }
+    for hop in every_hop() {
+        let envelope = Envelope {
+            hop,
+            ..call.envelope.clone()
+        };
+        call.inject(envelope);
     }
     call.world.run_for(1_000);
     assert_eq!(call.runs(), 1);
@@ -182,11 +171,34 @@ fn an_envelope_with_a_young_hop_is_not_delivered_after_its_time() {
     let header = call.envelope.peek().unwrap();
     call.world
         .leap(header.ttl_ms + limits::CLOCK_SKEW_MS + 1_000);
-    let envelope = call.envelope.clone();
-    call.inject(envelope);
+    for hop in every_hop() {
+        let envelope = Envelope {
+            hop,
+            ..call.envelope.clone()
+        };
+        call.inject(envelope);
+    }
     call.world.run_for(1_000);
     assert_eq!(call.runs(), 0);
     assert_eq!(call.counters().served, 0);
+}
+
+/// Every number of hops left that could pass, the bounds of every width beyond, each phase, and
+/// ages around every bound.
+fn every_hop() -> impl Iterator<Item = Hop> {
+    let ages = [0, 1, 29_999, 30_000, 30_001, limits::TTL_MS, u64::MAX];
+    let beyond = [65_536, u64::from(u32::MAX), u64::MAX];
+    (0..=256).chain(beyond).flat_map(move |left| {
+        [Phase::Up, Phase::Across, Phase::Down]
+            .into_iter()
+            .flat_map(move |phase| {
+                ages.map(|age_ms| Hop {
+                    left,
+                    phase,
+                    age_ms,
+                })
+            })
+    })
 }
 
 #[test]
