@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use crate::{
-    limit::{PATIENCE, output_within},
+    limit::{PATIENCE, output_within, skip},
     person::{Person, programs},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 fn every_example_runs_and_ends_well() {
     let python = Command::new("python3").arg("--version").output().is_ok();
     if !python {
-        eprintln!("SKIPPED: two examples need python3: apt-get install python3");
+        skip("two examples need python3: apt-get install python3");
     }
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut ran = 0;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::person::Person;
+use crate::{limit::skip, person::Person};
 
 #[test]
 fn a_broken_definition_is_shown_at_its_place_and_nothing_of_the_set_is_applied() {
@@ -111,7 +111,7 @@ fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn another_user_reads_no_key_and_gets_no_answer() {
     if !is_root() {
-        eprintln!("SKIPPED: only root can act as another user");
+        skip("only root can act as another user");
         return;
     }
     let person = Person::new();
@@ -172,7 +172,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_says_what_helps() {
     let person = Person::new();
     person.ctl("init lab").ok();
     let Some(disk) = Disk::mount(&person.home("lab").join("data")) else {
-        eprintln!("SKIPPED: only root can mount a small disk");
+        skip("only root can mount a small disk");
         return;
     };
     let daemon = person.start("lab");

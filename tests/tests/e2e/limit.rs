@@ -77,3 +77,10 @@ pub(crate) fn exit_within(limit: Duration, mut child: Child) -> ExitStatus {
 pub(crate) fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
+
+/// Says that a test is skipped, and what it needs, past the test runner's capture.
+pub(crate) fn skip(why: &str) {
+    use std::io::Write as _;
+    let said = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(said.as_bytes()).unwrap();
+}

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 
 use crate::{
     daemon::Daemon,
+    limit::skip,
     person::{Outcome, Person},
 };
 
@@ -72,7 +73,7 @@ fn line_is(line: &str, shown: &str) -> bool {
 #[test]
 fn the_section_for_two_machines_works_as_it_is_written() {
     let Some(network) = Network::lay() else {
-        eprintln!("SKIPPED: needs root and `ip`: apt-get install iproute2");
+        skip("needs root and `ip`: apt-get install iproute2");
         return;
     };
     let people: BTreeMap<&str, Person> = ["mercy", "lab"]
