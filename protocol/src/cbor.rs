@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub use check::check;
 pub use ciborium::Value;
+pub(crate) use wire::numbered;
 pub use wire::{Blob, MapReader, MapWriter, Wire};
 
 /// Why bytes are not the CBOR this protocol speaks.

@@ -4,7 +4,7 @@ use ciborium::Value;
 
 use crate::{
     CallId, Digest, KeyId, MessageId, Place, Timestamp,
-    cbor::{self, Blob, CborError, Wire},
+    cbor::{self, Blob, CborError, Wire, numbered},
     limits, wire_map,
 };
 
@@ -12,39 +12,6 @@ use crate::{
 pub const TAG_SINGLE: &str = "realm/1/envelope";
 /// Domain tag of the Merkle root of a flush of envelopes.
 pub const TAG_ROOT: &str = "realm/1/envelope-root";
-
-macro_rules! numbered {
-    ($(#[$meta:meta])* $name:ident ($what:literal) { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $( $(#[$doc])* $variant = $number, )* }
-
-        impl $name {
-            /// Every variant, in the order of their numbers.
-            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
-
-            /// The variant's number on the wire.
-            pub const fn number(self) -> u64 { self as u64 }
-
-            /// The variant's name in the spec.
-            pub const fn name(self) -> &'static str {
-                match self { $( Self::$variant => stringify!($variant), )* }
-            }
-        }
-
-        impl Wire for $name {
-            fn to_value(&self) -> Value {
-                Value::from(self.number())
-            }
-
-            fn from_value(value: Value) -> Result<Self, CborError> {
-                let number = u64::from_value(value)?;
-                let known = Self::ALL.iter().find(|known| known.number() == number);
-                known.copied().ok_or(CborError::Expected($what))
-            }
-        }
-    };
-}
 
 numbered! {
     /// What an envelope is. Numbers never change; those without code are reserved.

@@ -1,13 +1,11 @@
 //! What a realm writes to its disk: entries of changes, applied whole or not at all.
 //!
 //! Like the wire, the disk outlives the process, so these types carry versions and vectors too.
-
-use ciborium::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CallId, RunId, Timestamp,
-    cbor::{Blob, CborError, Wire},
+    cbor::{Blob, numbered},
     wire_map,
 };
 
@@ -38,37 +36,9 @@ pub enum Change {
     Event(Event),
 }
 
-macro_rules! numbered {
-    ($(#[$meta:meta])* pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $( $(#[$doc])* $variant = $number, )* }
-
-        impl $name {
-            /// Every variant, in the order of their numbers.
-            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
-
-            /// The variant's number on disk.
-            pub const fn number(self) -> u64 { self as u64 }
-        }
-
-        impl Wire for $name {
-            fn to_value(&self) -> Value {
-                Value::from(self.number())
-            }
-
-            fn from_value(value: Value) -> Result<Self, CborError> {
-                let number = u64::from_value(value)?;
-                let known = Self::ALL.iter().find(|known| known.number() == number);
-                known.copied().ok_or(CborError::Expected(concat!("a known ", stringify!($name))))
-            }
-        }
-    };
-}
-
 numbered! {
     /// Which kind of record a key belongs to.
-    pub enum Table {
+    Table ("a known Table") {
         /// This realm's own standing: chain, counters, clocks. Keys are short names.
         Standing = 1,
         /// Children by label.
@@ -102,7 +72,7 @@ numbered! {
     /// Which half of a call a run is.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
-    pub enum Direction {
+    Direction ("a known Direction") {
         /// Called and run here.
         Local = 1,
         /// Called here, run by another realm.
@@ -116,7 +86,7 @@ numbered! {
     /// Where a run stands.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
-    pub enum Status {
+    Status ("a known Status") {
         /// Not finished.
         Running = 1,
         /// Finished with an output.

@@ -122,6 +122,41 @@ macro_rules! wire_map {
     };
 }
 
+/// Declares an enum whose CBOR form is the number of its variant.
+macro_rules! numbered {
+    ($(#[$meta:meta])* $name:ident ($what:literal) { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $( $(#[$doc])* $variant = $number, )* }
+
+        impl $name {
+            /// Every variant, in the order of their numbers.
+            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
+
+            /// The variant's number on the wire and on disk.
+            pub const fn number(self) -> u64 { self as u64 }
+
+            /// The variant's name in the spec.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => stringify!($variant), )* }
+            }
+        }
+
+        impl $crate::cbor::Wire for $name {
+            fn to_value(&self) -> $crate::cbor::Value {
+                $crate::cbor::Value::from(self.number())
+            }
+
+            fn from_value(value: $crate::cbor::Value) -> Result<Self, $crate::cbor::CborError> {
+                let number = <u64 as $crate::cbor::Wire>::from_value(value)?;
+                let known = Self::ALL.iter().find(|known| known.number() == number);
+                known.copied().ok_or($crate::cbor::CborError::Expected($what))
+            }
+        }
+    };
+}
+pub(crate) use numbered;
+
 /// A byte string of any length.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blob(pub Vec<u8>);
