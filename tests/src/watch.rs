@@ -60,6 +60,11 @@ impl Watch {
             match change {
                 Change::Run(run) => {
                     self.lost.insert(run.call);
+                    // Its message is forgotten with it, and may come again.
+                    let beginning = run.direction == Direction::In && run.status == Status::Running;
+                    if let Some(begun) = self.begun.get_mut(&run.call).filter(|_| beginning) {
+                        *begun = begun.saturating_sub(1);
+                    }
                 }
                 Change::Event(event) => {
                     self.lost_events.insert(event.call);
