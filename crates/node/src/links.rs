@@ -28,7 +28,6 @@ pub(crate) struct Link {
     /// How far its clock was from this one's when last heard of, milliseconds.
     pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
-    pub(crate) last_sent: Tick,
     pub(crate) bucket: TokenBucket,
     /// The join under way on this link, as inviter.
     pub(crate) offered: Option<crate::invite::Offered>,
@@ -77,7 +76,6 @@ impl Node {
             joined: None,
             skew_ms: 0,
             last_heard: self.now.tick,
-            last_sent: self.now.tick,
             bucket: TokenBucket::new(u64::from(rate), u64::from(burst), self.now.tick),
             offered: None,
             their_records: None,
@@ -458,20 +456,16 @@ impl Node {
     }
 
     pub(crate) fn send(&mut self, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        link.last_sent = self.now.tick;
-        self.out.emit(Effect::Send(id, frame.encode()));
+        if self.links.contains_key(&id) {
+            self.out.emit(Effect::Send(id, frame.encode()));
+        }
     }
 
     /// Like [`Node::send`], but only once everything recorded so far is durable.
     pub(crate) fn send_promise(&mut self, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        link.last_sent = self.now.tick;
-        self.out.promise(Effect::Send(id, frame.encode()));
+        if self.links.contains_key(&id) {
+            self.out.promise(Effect::Send(id, frame.encode()));
+        }
     }
 
     /// Says why and closes a link. What routes led over it lead elsewhere at once.
