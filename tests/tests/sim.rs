@@ -26,5 +26,7 @@ mod links;
 mod past;
 #[path = "sim/policies.rs"]
 mod policies;
+#[path = "sim/routing.rs"]
+mod routing;
 #[path = "sim/schedules.rs"]
 mod schedules;

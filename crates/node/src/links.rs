@@ -46,9 +46,10 @@ pub(crate) enum Dialled {
     Join(ControlId, Box<crate::JoinAsked>),
 }
 
-/// Backoff of each node that this one keeps dialling.
+/// Backoff of each node that this one keeps dialling, and whether it is that of a realm turned
+/// away.
 #[derive(Debug, Default)]
-pub(crate) struct Redials(BTreeMap<Target, Backoff>);
+pub(crate) struct Redials(BTreeMap<Target, (bool, Backoff)>);
 
 impl Redials {
     /// The other side has let this realm in: the next delay starts small again.
@@ -56,11 +57,18 @@ impl Redials {
         self.0.remove(target);
     }
 
-    fn delay_ms(&mut self, target: &Target, random: u64) -> u64 {
-        self.0
-            .entry(target.clone())
-            .or_insert(Backoff::RECONNECT)
-            .delay_ms(random)
+    fn delay_ms(&mut self, target: &Target, turned_away: bool, random: u64) -> u64 {
+        let fresh = if turned_away {
+            Backoff::TURNED_AWAY
+        } else {
+            Backoff::RECONNECT
+        };
+        let held = self.0.entry(target.clone());
+        let (of, backoff) = held.or_insert((turned_away, fresh));
+        if *of != turned_away {
+            (*of, *backoff) = (turned_away, fresh);
+        }
+        backoff.delay_ms(random)
     }
 }
 
@@ -169,7 +177,8 @@ impl Node {
             return;
         }
         let random = self.rng.next_u64();
-        let delay = self.redials.delay_ms(&target, random);
+        let turned_away = self.turned_away.contains_key(&target);
+        let delay = self.redials.delay_ms(&target, turned_away, random);
         self.timers
             .set(Timer::Redial(target), self.now.tick.plus(delay));
     }

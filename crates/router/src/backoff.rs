@@ -10,8 +10,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For a link to a parent or peer: from half a second up to half a minute.
-    pub const RECONNECT: Self = Self::new(500, 30_000);
+    /// For a link to a parent or peer that cannot be reached: from half a second up to four, so
+    /// that a partition is over soon after it has ended.
+    pub const RECONNECT: Self = Self::new(500, 4_000);
+    /// For a link to a parent or peer that has turned this realm away: from half a second up to
+    /// half a minute, since asking again changes nothing there.
+    pub const TURNED_AWAY: Self = Self::new(500, 30_000);
     /// For a call tried again inside its deadline: from 100 ms up to 2 s.
     pub const RETRY: Self = Self::new(100, 2_000);
 
