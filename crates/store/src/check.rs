@@ -1,6 +1,9 @@
 //! Looking for damage.
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use realm_protocol::{RunId, journal::Event};
 use thiserror::Error;
@@ -116,10 +119,16 @@ pub fn check_files(dir: &Path, options: Options) -> Result<CheckReport, OpenErro
         cache_bytes,
         engine: kind,
     } = options;
-    let path = files::store_path(dir, kind);
-    path.metadata()?;
+    // A folder without a store gets no lock file from looking.
+    let found = files::engine_of(dir)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
+    if found != kind {
+        return Err(OpenError::OtherEngine { found, asked: kind });
+    }
     let lock = DirLock::acquire(dir)?;
-    let mut engine = engine::open_detached(kind, &path, cache_bytes)?;
+    let scratch = Scratch(files::scratch_path(dir, kind));
+    files::remove(&scratch.0)?;
+    let path = files::store_path(dir, kind);
+    let mut engine = engine::open_detached(kind, &path, &scratch.0, cache_bytes)?;
     if !engine.verify()? {
         // What damaged pages still show is not worth a walk.
         let mut report = CheckReport::default();
@@ -130,6 +139,16 @@ pub fn check_files(dir: &Path, options: Options) -> Result<CheckReport, OpenErro
     Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?;
     let reader = shared.reader().map_err(unreadable)?;
     check(&reader).map_err(unreadable)
+}
+
+/// The place of a copy, which goes when the check ends.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed when the store opens.
+        let _ = files::remove(&self.0);
+    }
 }
 
 fn unreadable(error: ReadError) -> OpenError {

@@ -5,10 +5,14 @@
 
 mod detached;
 mod redb;
+#[cfg(feature = "sled")]
+mod sled;
+#[cfg(feature = "sled")]
+mod undo;
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::{EngineError, EngineKind, Tree, layout::KeyRange};
+use crate::{EngineError, EngineKind, Tree, files, layout::KeyRange};
 
 #[cfg(test)]
 pub(crate) use self::redb::RedbEngine;
@@ -82,9 +86,13 @@ pub(crate) fn create(
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match kind {
-        EngineKind::Redb => Ok(Box::new(redb::RedbEngine::create(path, cache_bytes)?)),
-    }
+    Ok(match kind {
+        EngineKind::Redb => Box::new(redb::RedbEngine::create(path, cache_bytes)?),
+        #[cfg(feature = "sled")]
+        EngineKind::Sled => Box::new(sled::SledEngine::create(path, cache_bytes)?),
+        #[cfg(not(feature = "sled"))]
+        EngineKind::Sled => return Err(EngineError::LeftOut(kind)),
+    })
 }
 
 /// Opens an engine's files.
@@ -93,24 +101,32 @@ pub(crate) fn open(
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match kind {
-        EngineKind::Redb => Ok(Box::new(redb::RedbEngine::open(path, cache_bytes)?)),
-    }
+    Ok(match kind {
+        EngineKind::Redb => Box::new(redb::RedbEngine::open(path, cache_bytes)?),
+        #[cfg(feature = "sled")]
+        EngineKind::Sled => Box::new(sled::SledEngine::open(path, cache_bytes)?),
+        #[cfg(not(feature = "sled"))]
+        EngineKind::Sled => return Err(EngineError::LeftOut(kind)),
+    })
 }
 
-/// Opens an engine's files such that nothing it writes, not even a repair, reaches them.
+/// Opens an engine's files such that nothing it writes, not even a repair, reaches them. An engine
+/// that cannot be kept from writing gets a copy of them at `scratch`, which the caller removes.
 pub(crate) fn open_detached(
     kind: EngineKind,
     path: &Path,
+    scratch: &Path,
     cache_bytes: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
     match kind {
         EngineKind::Redb => {
             let overlay = detached::Overlay::open(path)?;
-            Ok(Box::new(redb::RedbEngine::with_backend(
-                overlay,
-                cache_bytes,
-            )?))
+            let engine = redb::RedbEngine::with_backend(overlay, cache_bytes)?;
+            Ok(Box::new(engine))
+        }
+        EngineKind::Sled => {
+            files::copy(path, scratch)?;
+            open(kind, scratch, cache_bytes)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use realm_protocol::journal::JournalSeq;
 use thiserror::Error;
 
-use crate::Tree;
+use crate::{EngineKind, Tree};
 
 /// An engine's own error, kept as a cause without naming the engine.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +25,9 @@ pub enum EngineError {
     /// The engine gave up for another reason, such as an earlier failed write.
     #[error("the store's engine failed")]
     Failed(#[source] Cause),
+    /// The engine is not part of this program.
+    #[error("this program was built without the engine {0}")]
+    LeftOut(EngineKind),
 }
 
 /// Why a read has no answer.
@@ -65,9 +68,31 @@ pub enum OpenError {
         /// The newest format known here.
         known: u32,
     },
+    /// The store was written by a version so old that nothing leads from it to this one.
+    #[error("the store has format {found}, from which no step leads to format {known}")]
+    Older {
+        /// The store's format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
     /// The files are no store, or a damaged one.
     #[error("the store is damaged; restore it from a backup")]
     Corrupt(#[source] Option<Cause>),
+    /// The store is another engine's than was asked for.
+    #[error("the store is kept by {found}, not by {asked}")]
+    OtherEngine {
+        /// The engine that keeps it.
+        found: EngineKind,
+        /// The engine that was asked for.
+        asked: EngineKind,
+    },
+    /// A store was here, and its files are gone.
+    #[error("the store's files are missing: `realm.engine` says that {0} keeps them")]
+    Missing(EngineKind),
+    /// The engine is not part of this program.
+    #[error("this program was built without the engine {0}")]
+    LeftOut(EngineKind),
     /// The key, or the realm, is not the one the store was sealed for.
     #[error("the store was sealed with another key, or for another realm")]
     WrongKey,
@@ -95,6 +120,7 @@ impl From<EngineError> for OpenError {
             EngineError::Corrupt(source) => Self::Corrupt(Some(source)),
             EngineError::InUse => Self::Locked { pid: None },
             EngineError::Failed(source) => Self::Engine(source),
+            EngineError::LeftOut(kind) => Self::LeftOut(kind),
         }
     }
 }
@@ -201,4 +227,33 @@ impl From<EngineError> for RestoreError {
     fn from(error: EngineError) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// Why a store did not move to another engine. The store is as it was.
+#[derive(Debug, Error)]
+pub enum MigrateError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A row cannot be read: a copy of damage would replace what a backup can still mend.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The copy cannot be made.
+    #[error("the copy for {to} cannot be written")]
+    Write {
+        /// The engine it was for.
+        to: EngineKind,
+        /// Why not.
+        source: EngineError,
+    },
+    /// The copy, read again from the disk, is not what was written.
+    #[error("the copy for {to} holds {found} rows of {expected}, or other ones")]
+    Differs {
+        /// The engine it was for.
+        to: EngineKind,
+        /// Rows of the store.
+        expected: u64,
+        /// Rows of the copy.
+        found: u64,
+    },
 }

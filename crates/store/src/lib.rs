@@ -18,6 +18,7 @@ mod expiry;
 mod files;
 mod layout;
 mod meta;
+mod migrate;
 mod options;
 mod plan;
 mod query;
@@ -27,6 +28,7 @@ mod retention;
 mod sealer;
 mod shared;
 mod store;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -35,10 +37,11 @@ pub use backup::BackupReport;
 pub use check::{CheckReport, Problem, check_files};
 pub use engine::Row;
 pub use error::{
-    AppendError, BackupError, EngineError, OpenError, ReadError, RestoreError, RetainError,
-    StoreError,
+    AppendError, BackupError, EngineError, MigrateError, OpenError, ReadError, RestoreError,
+    RetainError, StoreError,
 };
 pub use layout::Tree;
+pub use migrate::{MigrateReport, migrate};
 pub use options::{Ack, EngineKind, Options, Urgency};
 pub use query::{Page, RunQuery};
 pub use restore::{RestoreReport, restore};

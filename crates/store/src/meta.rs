@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Newest format of the store as a whole.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The only value in clear, so that a newer store is known for one without its key.
 const FORMAT_KEY: &[u8] = b"format";
@@ -29,7 +29,11 @@ pub(crate) struct Meta {
 impl Meta {
     /// Reads it, refusing newer formats and other keys.
     pub(crate) fn read(snapshot: &dyn Snapshot, sealer: &Sealer) -> Result<Self, OpenError> {
-        check_format(snapshot)?;
+        let found = format(snapshot)?;
+        if found > FORMAT {
+            let known = FORMAT;
+            return Err(OpenError::Newer { found, known });
+        }
         let check = required(snapshot, CHECK_KEY)?;
         match sealer.open(Tree::Meta, CHECK_KEY, &check) {
             Ok(opened) if opened == CHECK => {}
@@ -47,8 +51,7 @@ impl Meta {
 
 /// Writes what makes a store out of empty trees.
 pub(crate) fn begin(batch: &mut Batch, sealer: &Sealer, rng: &mut ChaCha20Rng, last: JournalSeq) {
-    let format = FORMAT.to_be_bytes().to_vec();
-    batch.put(Tree::Meta, FORMAT_KEY.to_vec(), format);
+    set_format(batch, FORMAT);
     let check = sealer.seal(rng, Tree::Meta, CHECK_KEY, CHECK);
     batch.put(Tree::Meta, CHECK_KEY.to_vec(), check);
     advance(batch, sealer, rng, last);
@@ -84,18 +87,20 @@ pub(crate) fn check_row(sealer: &Sealer, key: &[u8], value: &[u8]) -> Result<(),
     sealer.open(Tree::Meta, key, value).map(|_| ())
 }
 
-fn check_format(snapshot: &dyn Snapshot) -> Result<(), OpenError> {
+/// The store's format. The only thing that is read of a store of any age.
+pub(crate) fn format(snapshot: &dyn Snapshot) -> Result<u32, OpenError> {
     let stored = required(snapshot, FORMAT_KEY)?;
     let bytes = stored.try_into().map_err(|_| OpenError::Corrupt(None))?;
-    let found = u32::from_be_bytes(bytes);
-    match found {
-        FORMAT => Ok(()),
+    match u32::from_be_bytes(bytes) {
         0 => Err(OpenError::Corrupt(None)),
-        _ => Err(OpenError::Newer {
-            found,
-            known: FORMAT,
-        }),
+        found => Ok(found),
     }
+}
+
+/// Writes the store's format.
+pub(crate) fn set_format(batch: &mut Batch, format: u32) {
+    let format = format.to_be_bytes().to_vec();
+    batch.put(Tree::Meta, FORMAT_KEY.to_vec(), format);
 }
 
 fn required(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Vec<u8>, OpenError> {

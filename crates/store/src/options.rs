@@ -1,5 +1,7 @@
 //! What a caller chooses, and what the store tells it.
 
+use std::fmt;
+
 use realm_crypto::StoreKey;
 use realm_protocol::{RealmId, journal::JournalSeq};
 
@@ -39,6 +41,32 @@ pub enum EngineKind {
     /// One file, `realm.redb`.
     #[default]
     Redb,
+    /// A folder, `realm.sled`.
+    Sled,
+}
+
+impl EngineKind {
+    /// Every engine there is.
+    pub const ALL: &[Self] = &[Self::Redb, Self::Sled];
+
+    /// The engine's name, as it stands in configurations and beside the store's files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redb => "redb",
+            Self::Sled => "sled",
+        }
+    }
+
+    /// The engine of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Says how soon an entry must reach the disk.

@@ -54,20 +54,21 @@ pub fn restore(
     } = options;
     let sealer = Sealer::new(realm, key);
     files::create_dir(dir).map_err(OpenError::Io)?;
-    if !files::is_vacant(dir, kind).map_err(OpenError::Io)? {
+    if !files::is_vacant(dir).map_err(OpenError::Io)? {
         return Err(RestoreError::NotEmpty);
     }
     let _lock = DirLock::acquire(dir)?;
     // Somebody may have been here before the lock was ours.
-    if !files::is_vacant(dir, kind).map_err(OpenError::Io)? {
+    if !files::is_vacant(dir).map_err(OpenError::Io)? {
         return Err(RestoreError::NotEmpty);
     }
-    files::discard(dir, kind).map_err(OpenError::Io)?;
+    files::discard(dir, None).map_err(OpenError::Io)?;
     let report = fill(dir, kind, cache_bytes, &sealer, input).inspect_err(|_| {
         // What cannot be removed now is overwritten by the next attempt.
-        let _ = files::discard(dir, kind);
+        let _ = files::discard(dir, None);
     })?;
     files::install(dir, kind).map_err(OpenError::Io)?;
+    files::mark(dir, kind).map_err(OpenError::Io)?;
     Ok(report)
 }
 

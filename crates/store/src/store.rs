@@ -22,10 +22,11 @@ use crate::{
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files::{self, DirLock},
-    meta::{self, Meta},
+    meta::{self, FORMAT, Meta},
     query,
     sealer::{self, NoRandomness, Sealer},
     shared::Shared,
+    upgrade::{self, STEPS},
 };
 
 /// A realm's durable memory. Clones are handles of the same store.
@@ -60,15 +61,19 @@ impl Store {
         let sealer = Sealer::new(realm, key);
         files::create_dir(dir)?;
         let lock = DirLock::acquire(dir)?;
-        files::discard(dir, kind)?;
-        let path = files::store_path(dir, kind);
-        if !path.try_exists()? {
+        let found = files::engine_of(dir)?;
+        if let Some(found) = found.filter(|found| *found != kind) {
+            return Err(OpenError::OtherEngine { found, asked: kind });
+        }
+        files::discard(dir, found)?;
+        if found.is_none() {
             let engine = engine::create(kind, &files::partial_path(dir, kind), cache_bytes)?;
             begin(engine.as_ref(), &sealer)?;
             drop(engine);
             files::install(dir, kind)?;
         }
-        let engine = engine::open(kind, &path, cache_bytes)?;
+        files::mark(dir, kind)?;
+        let engine = engine::open(kind, &files::store_path(dir, kind), cache_bytes)?;
         Self::start(Shared::new(engine, Some(lock), sealer), acknowledge)
     }
 
@@ -77,6 +82,9 @@ impl Store {
         shared: Shared,
         acknowledge: impl Fn(Ack) + Send + 'static,
     ) -> Result<Self, OpenError> {
+        // The key is proven before anything is changed.
+        Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?;
+        upgrade::bring(shared.engine.as_ref(), &shared.sealer, STEPS, FORMAT)?;
         let last = Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?.last;
         let shared = Arc::new(shared);
         let (commands, queue) = mpsc::sync_channel(QUEUE);

@@ -186,7 +186,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     let read = store.record(Table::Keys, &record_key(1));
     store.stop();
     change(dir.path(), |_, batch| {
-        let format = 2_u32.to_be_bytes().to_vec();
+        let format = 3_u32.to_be_bytes().to_vec();
         batch.put(Tree::Meta, b"format".to_vec(), format);
     });
 
@@ -202,7 +202,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     ));
     assert!(matches!(
         opened,
-        Err(OpenError::Newer { found: 2, known: 1 })
+        Err(OpenError::Newer { found: 3, known: 2 })
     ));
 }
 

@@ -165,6 +165,7 @@ pub(crate) fn files_are_their_owners_alone(engine: EngineKind) {
 
     assert_eq!(mode(&home), 0o700);
     for file in fs::read_dir(&home).unwrap() {
-        assert_eq!(mode(&file.unwrap().path()), 0o600);
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 });
     }
 }

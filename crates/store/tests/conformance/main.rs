@@ -1,4 +1,4 @@
-//! What every engine must do, seen from outside. The next engine adds one line at the end.
+//! What every engine must do, seen from outside. Another engine adds one line at the end.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -55,3 +55,5 @@ macro_rules! conforms {
 }
 
 conforms!(redb, realm_store::EngineKind::Redb);
+#[cfg(feature = "sled")]
+conforms!(sled, realm_store::EngineKind::Sled);
