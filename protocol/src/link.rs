@@ -2,6 +2,7 @@
 //!
 //! A frame is `[number, content]`: an envelope (0) or a link message (1 to 15).
 
+use bytes::Bytes;
 use ciborium::Value;
 
 use crate::{
@@ -177,15 +178,15 @@ frames! {
 
 impl Frame {
     /// Writes the frame without its length prefix.
-    pub fn encode(&self) -> Vec<u8> {
-        cbor::encode(self)
+    pub fn encode(&self) -> Bytes {
+        cbor::encode(self).into()
     }
 
     /// Reads a frame.
     ///
     /// # Errors
     /// [`CborError`] when the bytes are no frame of this version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+    pub fn decode(bytes: &Bytes) -> Result<Self, CborError> {
         if bytes.len() > limits::FRAME_BYTES {
             return Err(CborError::Expected("a shorter frame"));
         }

@@ -45,7 +45,7 @@ impl<T: Record> Signed<T> {
     /// Encodes the payload; the signatures are added by who holds the keys.
     pub fn unsigned(record: &T) -> Self {
         Self {
-            payload: Blob(cbor::encode(record)),
+            payload: Blob::from(cbor::encode(record)),
             signatures: Vec::new(),
             record: PhantomData,
         }

@@ -277,9 +277,9 @@ pub(crate) fn envelope() -> Envelope {
             phase: Phase::Up,
             age_ms: 0,
         },
-        header: Blob(cbor::encode(&header())),
+        header: Blob::from(cbor::encode(&header())),
         signature: Signature::Single([5; 64]),
-        body: Blob(vec![6; 300]),
+        body: Blob::from(vec![6; 300]),
         chain: None,
     }
 }
@@ -291,7 +291,7 @@ fn frames() -> Vec<Frame> {
             index: 5,
             siblings: vec![digest(6); 3],
         },
-        chain: Some(Blob(cbor::encode(&chain()))),
+        chain: Some(Blob::from(cbor::encode(&chain()))),
         ..envelope()
     };
     vec![
@@ -342,12 +342,12 @@ fn frames() -> Vec<Frame> {
     ]
 }
 
-fn bodies() -> Vec<Sample> {
-    let call = Call {
+pub(crate) fn call() -> Call {
+    Call {
         loop_id: loop_id(),
         version: Some("1.2.0".to_owned()),
         contract: Some(digest(1)),
-        input: Blob(b"{}".to_vec()),
+        input: Blob::from(b"{}".to_vec()),
         key: digest(2),
         key_created: NOW,
         timeout_ms: 60_000,
@@ -357,13 +357,17 @@ fn bodies() -> Vec<Sample> {
             run: RunId::new([1; 16]),
             frame: CallId::new([2; 16]),
         }),
-    };
+    }
+}
+
+fn bodies() -> Vec<Sample> {
+    let call = call();
     let result = CallResult {
-        output: Blob(b"{}".to_vec()),
+        output: Blob::from(b"{}".to_vec()),
         run: RunId::new([1; 16]),
         contract: digest(1),
         version: "1.2.0".to_owned(),
-        output_schema: Some(Blob(b"true".to_vec())),
+        output_schema: Some(Blob::from(b"true".to_vec())),
         duration_ms: 12,
         policies: vec![PolicyUse {
             realm: realm(1),
@@ -371,7 +375,7 @@ fn bodies() -> Vec<Sample> {
         }],
         replayed: false,
         hops: 3,
-        input_schema: Some(Blob(b"true".to_vec())),
+        input_schema: Some(Blob::from(b"true".to_vec())),
         effects: Some("none".to_owned()),
     };
     let contract = Contract {
@@ -379,8 +383,8 @@ fn bodies() -> Vec<Sample> {
         version: "1.2.0".to_owned(),
         digest: digest(1),
         description: None,
-        input_schema: Some(Blob(b"true".to_vec())),
-        output_schema: Some(Blob(b"true".to_vec())),
+        input_schema: Some(Blob::from(b"true".to_vec())),
+        output_schema: Some(Blob::from(b"true".to_vec())),
         effects: "none".to_owned(),
         kind: "tool".to_owned(),
     };
@@ -395,8 +399,8 @@ fn bodies() -> Vec<Sample> {
         source: realm(1),
         destination: Some(realm(2)),
         id: MessageId::new([1; 16]),
-        content: Blob(cbor::encode(&call)),
-        padding: Some(Blob(vec![0; 30])),
+        content: Blob::from(cbor::encode(&call)),
+        padding: Some(Blob::from(vec![0; 30])),
     };
     let asked = ContractsAsked {
         loop_id: Some(loop_id()),
@@ -438,7 +442,7 @@ fn run() -> Run {
         started: NOW,
         ended: Some(NOW),
         error: Some("LoopFailed".to_owned()),
-        input: Some(Blob(b"{}".to_vec())),
+        input: Some(Blob::from(b"{}".to_vec())),
         output: None,
         parent: None,
     }
@@ -451,7 +455,7 @@ fn event() -> Event {
         call: CallId::new([2; 16]),
         at: NOW,
         kind: "call.started".to_owned(),
-        payload: Blob(b"{}".to_vec()),
+        payload: Blob::from(b"{}".to_vec()),
     }
 }
 

@@ -195,8 +195,8 @@ fn run() -> Run {
         started: NOW,
         ended: Some(NOW),
         error: None,
-        input: Some(Blob(b"{}".to_vec())),
-        output: Some(Blob(b"{}".to_vec())),
+        input: Some(Blob::from(b"{}".to_vec())),
+        output: Some(Blob::from(b"{}".to_vec())),
         parent: None,
     }
 }

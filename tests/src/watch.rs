@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use realm_node::Response;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
@@ -162,7 +163,7 @@ impl Watch {
         }
     }
 
-    pub(crate) fn sent(&mut self, hosts: &[Host], (from, to): (HostId, HostId), bytes: &[u8]) {
+    pub(crate) fn sent(&mut self, hosts: &[Host], (from, to): (HostId, HostId), bytes: &Bytes) {
         if let Some(number) = self.canaries.seen(bytes, None) {
             self.broken(format!("canary {number} in a frame to host {}", to.0));
         }

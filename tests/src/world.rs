@@ -5,6 +5,7 @@ mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Request, Response};
@@ -60,7 +61,7 @@ pub struct Outcome {
 enum Happening {
     Input(HostId, u64, Box<Input>),
     Backend(HostId, u64, CallId, Box<Input>),
-    Frame(HostId, u64, LinkId, Vec<u8>),
+    Frame(HostId, u64, LinkId, Bytes),
     Sync(HostId, u64, JournalSeq),
     Dialled(HostId, u64, DialId, NodeId, Vec<String>),
     LinkLost(HostId, u64, LinkId),
@@ -98,7 +99,7 @@ pub struct World {
     /// How often a process was run, by host and what it was to do.
     pub effects: BTreeMap<String, u64>,
     /// Frames that crossed a wire, for a search: sender, receiver, bytes.
-    pub wire: Vec<(HostId, HostId, Vec<u8>)>,
+    pub wire: Vec<(HostId, HostId, Bytes)>,
     /// Whether frames are kept in `wire`.
     pub tap: bool,
     /// Where hosts crash by themselves.
@@ -297,7 +298,7 @@ impl World {
     }
 
     /// Gives a frame to a host as if it had come over a link of its.
-    pub fn inject(&mut self, id: HostId, link: LinkId, bytes: Vec<u8>) {
+    pub fn inject(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         self.give(id, Input::Received(link, bytes));
     }
 

@@ -139,7 +139,7 @@ pub(crate) fn encode_padded(mut plaintext: Plaintext) -> Vec<u8> {
     if zeros.is_none() {
         return bare;
     }
-    plaintext.padding = zeros.map(|count| Blob(vec![0; count]));
+    plaintext.padding = zeros.map(|count| Blob::from(vec![0; count]));
     cbor::encode(&plaintext)
 }
 

@@ -242,7 +242,7 @@ fn prove(
     links: &[Link],
     shared: usize,
 ) -> Result<VerifiedChain, CertError> {
-    let bytes = Blob(cbor::encode(chain));
+    let bytes = Blob::from(cbor::encode(chain));
     if bytes.len() > limits::CHAIN_BYTES {
         return Err(CertError::TooLong);
     }

@@ -189,7 +189,7 @@ fn finish(
     Ok(Opened {
         header: header.clone(),
         digest: verified.digest(),
-        content: plaintext.content.0,
+        content: plaintext.content.to_vec(),
         committed,
         reply_key,
     })

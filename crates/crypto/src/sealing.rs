@@ -224,9 +224,9 @@ impl Draft {
                 phase: Phase::Up,
                 age_ms: 0,
             },
-            header: Blob(header),
+            header: Blob::from(header),
             signature: Signature::Single([0; 64]),
-            body: Blob(body),
+            body: Blob::from(body),
             chain: None,
         };
         let signature = signer.sign_tagged(TAG_SINGLE, &envelope.signed_input());
@@ -259,7 +259,7 @@ fn plaintext(
         source,
         destination: out.destination.realm,
         id,
-        content: Blob(out.content.to_vec()),
+        content: Blob::from(out.content.to_vec()),
         padding: None,
     };
     Ok((id, plaintext))

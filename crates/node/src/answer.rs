@@ -134,26 +134,26 @@ impl Node {
         match &outcome.result {
             Ok(output) => {
                 let result = CallResult {
-                    output: Blob(json::to_bytes(output)),
+                    output: Blob::from(json::to_bytes(output)),
                     run,
                     contract: outcome.contract,
                     version: outcome.version.clone(),
-                    output_schema: Some(Blob(json::to_bytes(&outcome.manifest.output_schema))),
+                    output_schema: Some(Blob::from(json::to_bytes(&outcome.manifest.output_schema))),
                     duration_ms,
                     policies: served.policies.clone(),
                     replayed: false,
                     hops: 0,
-                    input_schema: Some(Blob(json::to_bytes(&outcome.manifest.input_schema))),
+                    input_schema: Some(Blob::from(json::to_bytes(&outcome.manifest.input_schema))),
                     effects: Some(outcome.effects.name().to_owned()),
                 };
                 StoredAnswer {
                     failed: false,
-                    content: Blob(cbor::encode(&result)),
+                    content: Blob::from(cbor::encode(&result)),
                 }
             }
             Err(error) => StoredAnswer {
                 failed: true,
-                content: Blob(cbor::encode(&failure_body(
+                content: Blob::from(cbor::encode(&failure_body(
                     &loop_failure(error),
                     Digest::of(&[]),
                 ))),

@@ -260,7 +260,7 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
         loop_id: invoke.address.loop_id.clone(),
         version: invoke.version.clone(),
         contract: invoke.named.as_ref().map(|named| named.digest),
-        input: Blob(invoke.input.clone()),
+        input: Blob::from(invoke.input.clone()),
         key: invoke.key,
         key_created: invoke.key_created,
         timeout_ms,

@@ -298,7 +298,7 @@ impl Node {
 /// The public face of a loop.
 fn contract_of(registered: &Registered, with_schemas: bool) -> Contract {
     let manifest = &registered.manifest;
-    let schema = |schema| with_schemas.then(|| Blob(json::to_bytes(schema)));
+    let schema = |schema| with_schemas.then(|| Blob::from(json::to_bytes(schema)));
     Contract {
         loop_id: manifest.id.clone(),
         version: manifest.version.to_string(),

@@ -1,5 +1,6 @@
 //! What comes over a link: frames are read, and envelopes pass the cheap checks first.
 
+use bytes::Bytes;
 use realm_protocol::{
     Envelope, FailureCode, Header, flags, limits,
     link::{Bye, Frame},
@@ -9,7 +10,7 @@ use realm_router::LinkId;
 use crate::{Node, Refused};
 
 impl Node {
-    pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &Bytes) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
@@ -63,7 +64,7 @@ impl Node {
     }
 
     /// A frame of ours found its link's queue full.
-    pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &[u8]) {
+    pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &Bytes) {
         self.counters.refuse(Refused::Overloaded);
         let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
             // Without room for its own words a link is not worth keeping.

@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out.
 
+use bytes::Bytes;
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_protocol::{
     CallId, NodeId,
@@ -40,9 +41,9 @@ pub enum Input {
     /// A dial led nowhere.
     DialFailed(DialId, String),
     /// A frame arrived, without its length prefix.
-    Received(LinkId, Vec<u8>),
+    Received(LinkId, Bytes),
     /// A frame could not be queued because the link's queue is full.
-    Unsent(LinkId, Vec<u8>),
+    Unsent(LinkId, Bytes),
     /// A backend has answered.
     BackendDone(CallId, Result<BackendReply, BackendError>),
     /// What a record holds, as asked by [`Effect::Look`]; entries not yet durable may be missing.
@@ -68,7 +69,7 @@ pub enum Urgency {
 #[derive(Debug)]
 pub enum Effect {
     /// Sends a frame. If the link's queue is full, it comes back as [`Input::Unsent`].
-    Send(LinkId, Vec<u8>),
+    Send(LinkId, Bytes),
     /// Tries the addresses until one leads to the node.
     Dial {
         /// Comes back with the link or the failure.

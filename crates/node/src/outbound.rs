@@ -443,10 +443,10 @@ impl Node {
         run.ended = Some(self.wall());
         run.version.clone_from(&answered.version);
         match result {
-            Ok(output) => run.output = Some(Blob(json::to_bytes(output))),
+            Ok(output) => run.output = Some(Blob::from(json::to_bytes(output))),
             Err(failure) => {
                 run.error = Some(failure.code.name().to_owned());
-                run.output = Some(Blob(failure.message.clone().into_bytes()));
+                run.output = Some(Blob::from(failure.message.clone().into_bytes()));
             }
         }
         self.out.change(Change::Run(run));
@@ -471,7 +471,7 @@ impl Node {
             started: invoke.started.wall,
             ended: None,
             error: None,
-            input: Some(Blob(invoke.input.clone())),
+            input: Some(Blob::from(invoke.input.clone())),
             output: None,
             parent: None,
         })
@@ -498,7 +498,7 @@ impl Node {
             call,
             at,
             kind: kind.to_owned(),
-            payload: Blob(json::to_bytes(payload)),
+            payload: Blob::from(json::to_bytes(payload)),
         };
         invoke.events = invoke.events.saturating_add(1);
         self.out.change(Change::Event(event));

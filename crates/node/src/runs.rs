@@ -26,7 +26,7 @@ impl Served {
             call: self.call,
             at,
             kind: kind.to_owned(),
-            payload: Blob(json::to_bytes(payload)),
+            payload: Blob::from(json::to_bytes(payload)),
         }
     }
 }

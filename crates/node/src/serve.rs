@@ -466,7 +466,7 @@ impl Node {
             started: self.wall(),
             ended: None,
             error: None,
-            input: Some(Blob(json::to_bytes(&incoming.input))),
+            input: Some(Blob::from(json::to_bytes(&incoming.input))),
             output: None,
             parent: None,
         };
@@ -522,7 +522,7 @@ impl Node {
         match &outcome.result {
             Ok(output) => {
                 served.record.status = Status::Completed;
-                served.record.output = Some(Blob(json::to_bytes(output)));
+                served.record.output = Some(Blob::from(json::to_bytes(output)));
             }
             Err(error) => {
                 served.record.status = match error.code {
@@ -530,7 +530,7 @@ impl Node {
                     _ => Status::Failed,
                 };
                 served.record.error = Some(error.code.name().to_owned());
-                served.record.output = Some(Blob(error.message.clone().into_bytes()));
+                served.record.output = Some(Blob::from(error.message.clone().into_bytes()));
             }
         }
         self.out.change(Change::Run(served.record.clone()));

@@ -24,8 +24,8 @@ pub(crate) mod standing {
 /// Writes a record behind its version.
 pub(crate) fn write<T: Wire>(record: &T) -> Vec<u8> {
     cbor::encode(&vec![
-        Blob(cbor::encode(&VERSION)),
-        Blob(cbor::encode(record)),
+        Blob::from(cbor::encode(&VERSION)),
+        Blob::from(cbor::encode(record)),
     ])
 }
 

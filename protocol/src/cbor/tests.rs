@@ -4,6 +4,7 @@ use super::*;
 use crate::{Hop, Phase, limits, link::Bye, samples};
 
 mod noncanonical;
+mod speed;
 
 #[test]
 fn every_sample_is_written_again_as_it_was_read() {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
+use bytes::Bytes;
 use ciborium::Value;
 
 use super::CborError;
@@ -157,9 +158,16 @@ macro_rules! numbered {
 }
 pub(crate) use numbered;
 
-/// A byte string of any length.
+/// A byte string of any length; clones share their bytes.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Blob(pub Vec<u8>);
+pub struct Blob(Bytes);
+
+impl Blob {
+    /// The bytes, still shared.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
 
 impl Deref for Blob {
     type Target = [u8];
@@ -171,6 +179,12 @@ impl Deref for Blob {
 
 impl From<Vec<u8>> for Blob {
     fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Bytes> for Blob {
+    fn from(bytes: Bytes) -> Self {
         Self(bytes)
     }
 }
@@ -183,13 +197,13 @@ impl fmt::Debug for Blob {
 
 impl Wire for Blob {
     fn to_value(&self) -> Value {
-        Value::Bytes(self.0.clone())
+        Value::Bytes(self.to_vec())
     }
 
     fn from_value(value: Value) -> Result<Self, CborError> {
         value
             .into_bytes()
-            .map(Self)
+            .map(Self::from)
             .map_err(|_| CborError::Expected("a byte string"))
     }
 }
@@ -200,9 +214,8 @@ impl<const N: usize> Wire for [u8; N] {
     }
 
     fn from_value(value: Value) -> Result<Self, CborError> {
-        let bytes = Blob::from_value(value)?.0;
-        bytes
-            .try_into()
+        let bytes = Blob::from_value(value)?;
+        <[u8; N]>::try_from(&*bytes)
             .map_err(|_| CborError::Expected("a byte string of another length"))
     }
 }

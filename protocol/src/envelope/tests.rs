@@ -41,11 +41,11 @@ fn a_leaf_lies_inside_a_tree_of_at_most_1024() {
 #[test]
 fn header_chain_and_frame_have_their_limits() {
     let header = |length| Envelope {
-        header: Blob(vec![0; length]),
+        header: Blob::from(vec![0; length]),
         ..samples::envelope()
     };
     let chain = |length| Envelope {
-        chain: Some(Blob(vec![0; length])),
+        chain: Some(Blob::from(vec![0; length])),
         ..samples::envelope()
     };
     read(&header(limits::HEADER_BYTES)).unwrap();
@@ -54,7 +54,7 @@ fn header_chain_and_frame_have_their_limits() {
     read(&header(limits::HEADER_BYTES + 1)).unwrap_err();
     read(&chain(limits::CHAIN_BYTES + 1)).unwrap_err();
     let body = Envelope {
-        body: Blob(vec![0; limits::FRAME_BYTES]),
+        body: Blob::from(vec![0; limits::FRAME_BYTES]),
         ..samples::envelope()
     };
     Frame::decode(&Frame::Envelope(body).encode()).unwrap_err();
@@ -65,9 +65,9 @@ fn the_largest_message_fits_a_frame() {
     // Salt, padding of an eighth at most, encapsulated key and tag around the largest content.
     let body = limits::BODY_BYTES + limits::BODY_BYTES / 8 + 1_024;
     let envelope = Envelope {
-        header: Blob(vec![0; limits::HEADER_BYTES]),
-        body: Blob(vec![0; body]),
-        chain: Some(Blob(vec![0; limits::CHAIN_BYTES])),
+        header: Blob::from(vec![0; limits::HEADER_BYTES]),
+        body: Blob::from(vec![0; body]),
+        chain: Some(Blob::from(vec![0; limits::CHAIN_BYTES])),
         ..rooted(1_023, limits::MERKLE_SIBLINGS)
     };
 
@@ -122,9 +122,11 @@ fn what_a_signature_covers_changes_with_header_and_body_alone() {
     let envelope = samples::envelope();
     let mut moved = envelope.clone();
     moved.hop.left = 1;
-    moved.chain = Some(Blob(vec![1]));
+    moved.chain = Some(Blob::from(vec![1]));
     let mut other = envelope.clone();
-    other.body.0[0] ^= 1;
+    let mut body = other.body.to_vec();
+    body[0] ^= 1;
+    other.body = body.into();
 
     assert_eq!(envelope.signed_input(), moved.signed_input());
     assert_ne!(envelope.signed_input(), other.signed_input());

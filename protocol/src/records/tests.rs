@@ -32,7 +32,7 @@ fn signed(signatures: usize, payload: usize) -> Vec<u8> {
         created: crate::Timestamp::from_millis(0),
     });
     record.signatures = vec![[0; 64]; signatures];
-    record.payload.0.resize(payload, 0);
+    record.payload = vec![0; payload].into();
     cbor::encode(&record)
 }
 
@@ -55,8 +55,9 @@ fn a_payload_stays_as_it_was_signed_with_keys_that_are_ignored() {
         node: crate::NodeId::new([2; 32]),
         created: crate::Timestamp::from_millis(0),
     });
-    record.payload.0[0] += 1;
-    record.payload.0.extend([0x18, 64, 0xf5]);
+    let mut payload = [&*record.payload, &[0x18, 64, 0xf5]].concat();
+    payload[0] += 1;
+    record.payload = payload.into();
 
     let again: Signed<RealmRecord> = cbor::decode(&cbor::encode(&record)).unwrap();
 

@@ -54,14 +54,13 @@ impl Links {
 
     /// Queues a frame; gives it back if the link's queue is full. A frame for a link that is
     /// gone goes with it: the node hears that it is down.
-    pub(crate) fn send(&self, link: LinkId, frame: Vec<u8>) -> Result<(), Vec<u8>> {
+    pub(crate) fn send(&self, link: LinkId, frame: Bytes) -> Result<(), Bytes> {
         let Some(outbox) = self.outboxes.get(&link) else {
             return Ok(());
         };
-        let frame = Bytes::from(frame);
         match outbox.try_send(frame.clone()) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
-            Err(SendError::Full) => Err(frame.into()),
+            Err(SendError::Full) => Err(frame),
             Err(SendError::TooLong) => {
                 tracing::error!(
                     link = link.0,
@@ -102,7 +101,7 @@ async fn read(link: LinkId, mut inbox: Inbox, frames: mpsc::Sender<Inbound>) {
 impl Driver {
     pub(super) fn handle_inbound(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Frame(link, frame) => self.handle(Input::Received(link, frame.into())),
+            Inbound::Frame(link, frame) => self.handle(Input::Received(link, frame)),
             Inbound::End(link) => {
                 self.links.remove(link);
                 self.handle(Input::LinkDown(link));

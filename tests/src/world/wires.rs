@@ -1,5 +1,6 @@
 //! The rules of the wires.
 
+use bytes::Bytes;
 use realm_node::{DialId, Input, LinkId};
 use realm_protocol::{Digest, NodeId};
 
@@ -39,7 +40,7 @@ impl World {
         self.give(id, up(mine, node, Some(dial)));
     }
 
-    pub(super) fn send(&mut self, id: HostId, link: LinkId, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         let Some(end) = self.hosts[id.0].links.get(&link).copied() else {
             return;
         };
@@ -77,7 +78,7 @@ impl World {
         self.schedule_at(at, Happening::Frame(end.host, life, end.link, bytes));
     }
 
-    pub(super) fn arrive(&mut self, id: HostId, link: LinkId, bytes: Vec<u8>) {
+    pub(super) fn arrive(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         let Some(end) = self.hosts[id.0].links.get(&link) else {
             return;
         };

@@ -102,7 +102,7 @@ fn every_flipped_byte_of_a_header_is_refused() {
     let call = intercept(40);
     let envelope = &call.envelope;
     let wrong = flips(&envelope.header).map(|header| Envelope {
-        header: Blob(header),
+        header: Blob::from(header),
         ..envelope.clone()
     });
     let wrong = wrong.collect();
@@ -129,7 +129,7 @@ fn every_flipped_byte_of_a_body_is_refused() {
     let call = intercept(42);
     let envelope = &call.envelope;
     let wrong = flips(&envelope.body).map(|body| Envelope {
-        body: Blob(body),
+        body: Blob::from(body),
         ..envelope.clone()
     });
     let wrong = wrong.collect();
@@ -142,7 +142,7 @@ fn every_flipped_byte_of_a_chain_is_refused() {
     let envelope = &call.envelope;
     let chain = envelope.chain.clone().unwrap();
     let wrong = flips(&chain).map(|chain| Envelope {
-        chain: Some(Blob(chain)),
+        chain: Some(Blob::from(chain)),
         ..envelope.clone()
     });
     let wrong = wrong.collect();
@@ -260,7 +260,7 @@ fn an_envelope_for_one_realm_is_of_no_use_at_another() {
                 path: "billing".parse().unwrap(),
                 ..header.destination
             };
-            let header = Blob(cbor::encode(&header));
+            let header = Blob::from(cbor::encode(&header));
             let readdressed = Frame::Envelope(Envelope { header, ..envelope });
             world.inject(billing, link, readdressed.encode());
         }
@@ -278,7 +278,7 @@ fn frames_that_are_not_frames_are_counted_and_hurt_nobody() {
     let mut call = intercept(49);
     let good = Frame::Envelope(call.envelope.clone()).encode();
     let mut wrong: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
-    wrong.push([good.as_slice(), &[0]].concat());
+    wrong.push([&*good, &[0]].concat());
     wrong.push(vec![0xff; 64]);
     wrong.push(vec![0x9b; limits::FRAME_BYTES + 1]);
     wrong.push([&[0x9f, 0x00], &good[2..], &[0xff]].concat());
@@ -287,7 +287,7 @@ fn frames_that_are_not_frames_are_counted_and_hurt_nobody() {
     let before = call.refused();
     let count = wrong.len() as u64;
     for bytes in wrong {
-        call.world.inject(call.child, call.link, bytes);
+        call.world.inject(call.child, call.link, bytes.into());
     }
     assert_eq!(call.refused() - before, count);
     let original = call.envelope.clone();
@@ -308,7 +308,7 @@ fn a_stranger_with_wrong_bytes_is_cut_off() {
     world.run_for(4_000);
     let link = world.links_between(acme, health)[0];
     for bytes in [vec![], vec![0x00], vec![0x82, 0x01, 0xa0], vec![0xff; 100]] {
-        world.inject(acme, link, bytes);
+        world.inject(acme, link, bytes.into());
     }
     world.run_for(40_000);
     let up = world.call(health, "echo@acme", json!({}));

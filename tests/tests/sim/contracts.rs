@@ -203,8 +203,8 @@ fn lie(world: &mut World, liar: HostId, forge: impl Fn(&mut CallResult)) {
         let answer = key.answer.as_mut().unwrap();
         let mut result: CallResult = cbor::decode(&answer.content).unwrap();
         forge(&mut result);
-        answer.content = Blob(cbor::encode(&result));
-        parts[1] = Blob(cbor::encode(&key));
+        answer.content = Blob::from(cbor::encode(&result));
+        parts[1] = Blob::from(cbor::encode(&key));
         *row = cbor::encode(&parts);
     }
     world.start(liar);
@@ -221,8 +221,8 @@ fn a_callee_that_forges_schemas_is_found() {
     let (mut world, acme, health) = pay(85);
     keyed(&mut world, health, "a").result.unwrap();
     lie(&mut world, acme, |result| {
-        result.output = Blob(b"\"anything\"".to_vec());
-        result.output_schema = Some(Blob(b"true".to_vec()));
+        result.output = Blob::from(b"\"anything\"".to_vec());
+        result.output_schema = Some(Blob::from(b"true".to_vec()));
     });
     // A caller that remembers nothing is told all.
     world.crash(health);
@@ -256,7 +256,7 @@ fn an_output_that_breaks_the_contract_that_was_named_is_found() {
     let (mut world, acme, health) = pay(87);
     keyed(&mut world, health, "a").result.unwrap();
     lie(&mut world, acme, |result| {
-        result.output = Blob(b"[]".to_vec());
+        result.output = Blob::from(b"[]".to_vec());
     });
     let broken = keyed(&mut world, health, "a");
     lies_about_output(&broken.result.unwrap_err(), "schema");

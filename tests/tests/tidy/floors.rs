@@ -25,6 +25,7 @@ const WITHOUT_IO: [&str; 6] = [
 /// What crates without IO may depend on, and why it is harmless there.
 const HARMLESS: &[(&str, &str)] = &[
     ("argon2", "pure; the salt is an argument"),
+    ("bytes", "pure; shared slices of memory"),
     (
         "cedar-policy",
         "pure as used: it decides, and reads no file or clock",

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     book::{Book, Case, Subject, hex, long},
-    raw::{Raw, with},
+    raw::{Raw, change, with},
     tree::{NOW, Realm, World, outgoing, rng, world},
 };
 
@@ -60,7 +60,7 @@ pub(super) fn verified(case: &Case, envelope: Envelope) -> Result<Verified, Stri
 fn source(case: &Case, envelope: &Envelope) -> Result<VerifiedChain, String> {
     let bytes = match &envelope.chain {
         Some(chain) => chain.clone(),
-        None => Blob(case.bytes("chain")),
+        None => Blob::from(case.bytes("chain")),
     };
     let chain = read_chain(&bytes).map_err(|error| error.to_string())?;
     let trust = Trust {
@@ -105,7 +105,7 @@ pub(super) fn fields(envelope: &Envelope, source: &Realm) -> serde_json::Value {
         fields["kind"] = header.kind.name().into();
     }
     if envelope.chain.is_none() {
-        fields["chain"] = hex(source.chain_bytes().0).into();
+        fields["chain"] = hex(&*source.chain_bytes()).into();
     }
     fields
 }
@@ -404,7 +404,7 @@ fn signatures(book: &mut Book, world: &World) {
     let parts: [(&str, Part); 2] = [("header", |e| &mut e.header), ("body", |e| &mut e.body)];
     for (name, part) in parts {
         let mut changed = failure(world);
-        *part(&mut changed).0.last_mut().unwrap() ^= 1;
+        change(part(&mut changed), |bytes| *bytes.last_mut().unwrap() ^= 1);
         book.invalid(
             &format!("a bit flipped in its {name}"),
             "SIG-1",
@@ -428,11 +428,11 @@ fn headers(book: &mut Book, world: &World) {
     let lab = &world.lab;
     let signed = |header: Vec<u8>| {
         let mut envelope = failure(world);
-        envelope.header = Blob(header);
+        envelope.header = Blob::from(header);
         sign(&mut envelope, &lab.node);
         fields(&envelope, lab)
     };
-    let header = failure(world).header.0;
+    let header = failure(world).header;
     let number = |value: u64| Some(Value::from(value));
     for (name, rules, key, value) in [
         ("version 0", "HEAD-2", 0, number(0)),
@@ -502,7 +502,7 @@ fn shapes(book: &mut Book, world: &World) {
         book.invalid(name, rules, of);
     };
     write("three items", "ENV-1", items[..3].to_vec());
-    let chain = Value::Bytes(lab.chain_bytes().0);
+    let chain = Value::Bytes(lab.chain_bytes().to_vec());
     let six = [&items[..], &[chain.clone(), chain.clone()]].concat();
     write("six items", "ENV-1", six);
     for (name, at, value) in [
@@ -546,7 +546,7 @@ fn chains(book: &mut Book, world: &World) {
     let lab = &world.lab;
     let carrying = |chain: Vec<u8>| {
         let mut envelope = failure(world);
-        envelope.chain = Some(Blob(chain));
+        envelope.chain = Some(Blob::from(chain));
         fields(&envelope, lab)
     };
     let chain = cbor::encode(&lab.chain());

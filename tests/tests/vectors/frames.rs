@@ -32,7 +32,7 @@ fn judge(case: &Case) -> Result<(), String> {
     } else {
         case.bytes("hex")
     };
-    let frame = Frame::decode(&bytes).map_err(|error| error.to_string())?;
+    let frame = Frame::decode(&bytes.clone().into()).map_err(|error| error.to_string())?;
     assert_eq!(frame.name(), case.text("frame"));
     assert_eq!(frame.encode(), bytes);
     Ok(())

@@ -66,7 +66,7 @@ pub(super) fn call() -> Call {
         loop_id: "risk-classify".parse().unwrap(),
         version: None,
         contract: None,
-        input: Blob(br#"{"age":61}"#.to_vec()),
+        input: Blob::from(br#"{"age":61}"#.to_vec()),
         key: Digest::of(&[b"key"]),
         key_created: NOW,
         timeout_ms: 60_000,
@@ -78,7 +78,7 @@ pub(super) fn call() -> Call {
 
 pub(super) fn result() -> CallResult {
     CallResult {
-        output: Blob(br#"{"risk":"low"}"#.to_vec()),
+        output: Blob::from(br#"{"risk":"low"}"#.to_vec()),
         run: RunId::at(NOW, [1; 10]),
         contract: Digest::of(&[b"contract"]),
         version: "1.2.0".to_owned(),
@@ -98,8 +98,8 @@ fn contract() -> Contract {
         version: "1.2.0".to_owned(),
         digest: Digest::of(&[b"contract"]),
         description: Some("Says how high a risk is".to_owned()),
-        input_schema: Some(Blob(b"true".to_vec())),
-        output_schema: Some(Blob(b"true".to_vec())),
+        input_schema: Some(Blob::from(b"true".to_vec())),
+        output_schema: Some(Blob::from(b"true".to_vec())),
         effects: "idempotent".to_owned(),
         kind: "prompt".to_owned(),
     }
@@ -130,8 +130,8 @@ fn make(book: &mut Book) {
         ..result()
     };
     let told = CallResult {
-        output_schema: Some(Blob(b"true".to_vec())),
-        input_schema: Some(Blob(b"true".to_vec())),
+        output_schema: Some(Blob::from(b"true".to_vec())),
+        input_schema: Some(Blob::from(b"true".to_vec())),
         effects: Some("none".to_owned()),
         ..result()
     };
@@ -139,7 +139,7 @@ fn make(book: &mut Book) {
         source: world.health.id,
         destination: None,
         id: realm_protocol::MessageId::new([1; 16]),
-        content: Blob(cbor::encode(&Resolve { known: None })),
+        content: Blob::from(cbor::encode(&Resolve { known: None })),
         padding: None,
     };
     one(book, "Plaintext", "a plaintext", &plaintext, &[1, 4]);

@@ -1,6 +1,13 @@
 //! CBOR as it stands, for values that no type would write.
 
-use realm_protocol::cbor::{self, CborError, Value, Wire};
+use realm_protocol::cbor::{self, Blob, CborError, Value, Wire};
+
+/// Changes a byte string.
+pub(super) fn change(blob: &mut Blob, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = blob.to_vec();
+    change(&mut bytes);
+    *blob = bytes.into();
+}
 
 /// Any value.
 pub(super) struct Raw(pub(super) Value);

@@ -75,7 +75,7 @@ impl Made {
             record,
             tags: T::TAGS,
             seeds: seeds.to_vec(),
-            payload: signed.payload.0.clone(),
+            payload: signed.payload.to_vec(),
         }
     }
 

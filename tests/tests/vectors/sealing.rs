@@ -20,6 +20,7 @@ use sha2::Sha256;
 use super::{
     book::{Book, Case, Subject, hex, long},
     envelopes::{self, sign},
+    raw::change,
     tree::{World, outgoing, rng, world},
 };
 
@@ -62,7 +63,7 @@ fn clear(case: &Case) -> Result<(), String> {
     let verified = envelopes::verified(case, envelope(case))?;
     let opened = open_clear(&verified).map_err(|error| error.to_string())?;
     means(case, &opened);
-    assert_eq!(verified.envelope().body.0, case.bytes("committed"));
+    assert_eq!(*verified.envelope().body, case.bytes("committed"));
     Ok(())
 }
 
@@ -188,7 +189,7 @@ fn opened_fields(world: &World, envelope: &Envelope) -> Value {
     let (committed, secret) = by_hand(envelope, *world.lab.kem.secret());
     let plaintext: Plaintext = cbor::decode(&committed[32..]).unwrap();
     fields["committed"] = long(&committed);
-    fields["content"] = long(&plaintext.content.0);
+    fields["content"] = long(&*plaintext.content);
     fields["reply_secret"] = hex(secret).into();
     fields
 }
@@ -292,7 +293,7 @@ fn craft(
     let committed = [parts.salt, cbor::encode(&parts.plaintext)].concat();
     parts.header.commitment = Digest::of(&[&committed]);
     after(&mut parts.header);
-    envelope.header = Blob(cbor::encode(&parts.header));
+    envelope.header = Blob::from(cbor::encode(&parts.header));
     let public = <Kem as hpke::Kem>::PublicKey::from_bytes(&world.lab.kem.public()).unwrap();
     let (enc, mut context) = hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(
         &OpModeS::Base,
@@ -302,7 +303,7 @@ fn craft(
     )
     .unwrap();
     let ciphertext = context.seal(&committed, &envelope.header).unwrap();
-    envelope.body = Blob([enc.to_bytes().as_slice(), &ciphertext].concat());
+    envelope.body = Blob::from([enc.to_bytes().as_slice(), &ciphertext].concat());
     sign(&mut envelope, &world.health.node);
     envelope
 }
@@ -336,17 +337,11 @@ fn plaintexts(book: &mut Book, world: &World) {
             parts.plaintext.id = MessageId::new([0; 16]);
         }),
         ("padding that ends in a one", "PAD-4", |parts| {
-            *parts
-                .plaintext
-                .padding
-                .as_mut()
-                .unwrap()
-                .0
-                .last_mut()
-                .unwrap() = 1;
+            let padding = parts.plaintext.padding.as_mut().unwrap();
+            change(padding, |padding| *padding.last_mut().unwrap() = 1);
         }),
         ("padding of text", "PAD-4", |parts| {
-            parts.plaintext.padding = Some(Blob(b"hidden".to_vec()));
+            parts.plaintext.padding = Some(Blob::from(b"hidden".to_vec()));
         }),
         ("a salt of 31 bytes", "SEAL-2", |parts| {
             parts.salt.truncate(31);
@@ -386,7 +381,7 @@ fn ciphertexts(book: &mut Book, world: &World) {
         changed(&|envelope| {
             let mut header = envelope.peek().unwrap();
             edit(&mut header);
-            envelope.header = Blob(cbor::encode(&header));
+            envelope.header = Blob::from(cbor::encode(&header));
         })
     };
     for (name, at) in [
@@ -394,7 +389,7 @@ fn ciphertexts(book: &mut Book, world: &World) {
         ("ciphertext", 40),
         ("tag", call.body.len() - 1),
     ] {
-        let fields = changed(&|envelope| envelope.body.0[at] ^= 1);
+        let fields = changed(&|envelope| change(&mut envelope.body, |body| body[at] ^= 1));
         book.invalid(
             &format!("a bit flipped in the {name}, signed anew"),
             "SEAL-3",
@@ -402,10 +397,10 @@ fn ciphertexts(book: &mut Book, world: &World) {
         );
     }
     for length in [0, 31, 32, 47] {
-        let fields = changed(&|envelope| envelope.body.0.truncate(length));
+        let fields = changed(&|envelope| change(&mut envelope.body, |body| body.truncate(length)));
         book.invalid(&format!("a body of {length} bytes"), "SEAL-4", fields);
     }
-    let fields = changed(&|envelope| envelope.body.0[..32].fill(0));
+    let fields = changed(&|envelope| change(&mut envelope.body, |body| body[..32].fill(0)));
     book.invalid("an encapsulated key of zeros", "SEAL-3", fields);
     let fields = header(&|header| header.max_reply -= 1);
     book.invalid(
@@ -425,7 +420,7 @@ fn ciphertexts(book: &mut Book, world: &World) {
     let mut thief = call.clone();
     let mut stolen = thief.peek().unwrap();
     stolen.source = world.acme.place();
-    thief.header = Blob(cbor::encode(&stolen));
+    thief.header = Blob::from(cbor::encode(&stolen));
     sign(&mut thief, &world.acme.node);
     let mut fields = envelopes::fields(&thief, &world.acme);
     fields["body"] = "sealed".into();
@@ -463,7 +458,9 @@ fn replies(book: &mut Book, world: &World) {
     let changed = |header: &mut Header| header.ttl_ms += 1;
     let (fields, _) = reply_fields(world, &call, b"answer", rewrite(changed));
     book.invalid("an answer whose header was changed", "REPLY-3", fields);
-    let (fields, _) = reply_fields(world, &call, b"answer", |envelope| envelope.body.0[0] ^= 1);
+    let (fields, _) = reply_fields(world, &call, b"answer", |envelope| {
+        change(&mut envelope.body, |body| body[0] ^= 1);
+    });
     book.invalid("an answer with a bit flipped", "REPLY-3", fields);
     let mut fields = envelopes::fields(&envelope, &world.lab);
     fields["body"] = "clear".into();
@@ -474,7 +471,7 @@ fn rewrite(edit: impl FnOnce(&mut Header)) -> impl FnOnce(&mut Envelope) {
     |envelope| {
         let mut header = envelope.peek().unwrap();
         edit(&mut header);
-        envelope.header = Blob(cbor::encode(&header));
+        envelope.header = Blob::from(cbor::encode(&header));
     }
 }
 
@@ -493,7 +490,7 @@ fn clears(book: &mut Book, world: &World) {
     };
     let whole = clear(&[7; 65_536]);
     let mut largest = fields(&whole);
-    largest["committed"] = long(&whole.body.0);
+    largest["committed"] = long(&*whole.body);
     largest["content"] = long([7; 65_536]);
     book.valid(
         "a clear message with the largest content",
@@ -507,21 +504,21 @@ fn clears(book: &mut Book, world: &World) {
         let mut plaintext: Plaintext = cbor::decode(&envelope.body).unwrap();
         header.commitment = Digest::new([0; 32]);
         edit(&mut header, &mut plaintext);
-        envelope.body = Blob(cbor::encode(&plaintext));
+        envelope.body = Blob::from(cbor::encode(&plaintext));
         if header.commitment == Digest::new([0; 32]) {
             header.commitment = Digest::of(&[&envelope.body]);
         }
-        envelope.header = Blob(cbor::encode(&header));
+        envelope.header = Blob::from(cbor::encode(&header));
         sign(&mut envelope, &world.lab.node);
         fields(&envelope)
     };
-    let larger = edited(&|_, plaintext| plaintext.content = Blob(vec![7; 65_537]));
+    let larger = edited(&|_, plaintext| plaintext.content = Blob::from(vec![7; 65_537]));
     book.invalid("a clear message with content too large", "OPEN-3", larger);
     let other = edited(&|header, _| header.commitment = Digest::new([1; 32]));
     book.invalid("a clear message with another commitment", "SEAL-1", other);
     let other = edited(&|_, plaintext| plaintext.id = MessageId::new([0; 16]));
     book.invalid("a clear message with another id inside", "OPEN-2", other);
-    let padded = edited(&|_, plaintext| plaintext.padding = Some(Blob(vec![0, 1])));
+    let padded = edited(&|_, plaintext| plaintext.padding = Some(Blob::from(vec![0, 1])));
     book.invalid(
         "a clear message with padding that is not zeros",
         "PAD-4",

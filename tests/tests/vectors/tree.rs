@@ -226,7 +226,7 @@ impl Realm {
     }
 
     pub(super) fn chain_bytes(&self) -> Blob {
-        Blob(cbor::encode(&self.chain()))
+        Blob::from(cbor::encode(&self.chain()))
     }
 
     pub(super) fn verified(&self) -> VerifiedChain {

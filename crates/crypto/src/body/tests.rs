@@ -8,7 +8,7 @@ fn every_plaintext_fills_a_size_class_with_little_overhead() {
             source: RealmId::new([1; 32]),
             destination: Some(RealmId::new([2; 32])),
             id: MessageId::new([3; 16]),
-            content: Blob(vec![7; length]),
+            content: Blob::from(vec![7; length]),
             padding: None,
         };
         let bare = cbor::encode(&plaintext).len();

@@ -70,7 +70,7 @@ fn sign(envelope: &mut Envelope, realm: &Realm) {
 fn rewrite(envelope: &mut Envelope, edit: impl FnOnce(&mut Header)) {
     let mut header = envelope.peek().unwrap();
     edit(&mut header);
-    envelope.header = Blob(cbor::encode(&header));
+    envelope.header = Blob::from(cbor::encode(&header));
 }
 
 #[test]
@@ -336,7 +336,9 @@ fn a_plaintext_serves_no_other_source_destination_or_message() {
         assert_eq!(open_clear(&verified).err(), Some(OpenError::Misplaced));
     }
     let mut other = envelope;
-    other.body.0[40] ^= 1;
+    let mut body = other.body.to_vec();
+    body[40] ^= 1;
+    other.body = body.into();
     sign(&mut other, &pair.here);
     let verified = verify(&other, &pair.source).unwrap();
     assert_eq!(open_clear(&verified).err(), Some(OpenError::Commitment));
@@ -389,16 +391,19 @@ fn padding_is_zeros_and_content_is_bounded_for_the_reader_too() {
         let mut changed = envelope.clone();
         let mut plaintext: Plaintext = cbor::decode(&changed.body).unwrap();
         edit(&mut plaintext);
-        changed.body = Blob(cbor::encode(&plaintext));
+        changed.body = Blob::from(cbor::encode(&plaintext));
         let commitment = Digest::of(&[&changed.body]);
         rewrite(&mut changed, |header| header.commitment = commitment);
         sign(&mut changed, &pair.here);
         open_clear(&verify(&changed, &pair.source).unwrap()).err()
     };
 
-    assert_eq!(read(|plain| plain.padding = Some(Blob(vec![0; 9]))), None);
-    let hidden = read(|plain| plain.padding = Some(Blob(vec![0, 1])));
+    assert_eq!(
+        read(|plain| plain.padding = Some(Blob::from(vec![0; 9]))),
+        None
+    );
+    let hidden = read(|plain| plain.padding = Some(Blob::from(vec![0, 1])));
     assert!(matches!(hidden, Some(OpenError::Malformed(_))));
-    let large = read(|plain| plain.content = Blob(vec![0; limits::BODY_BYTES + 1]));
+    let large = read(|plain| plain.content = Blob::from(vec![0; limits::BODY_BYTES + 1]));
     assert_eq!(large, Some(OpenError::TooLarge));
 }

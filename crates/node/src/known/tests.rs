@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{ContractError, KnownContract, KnownContracts, Meant};
 
 fn result() -> CallResult {
-    let schema = || Some(Blob(b"true".to_vec()));
+    let schema = || Some(Blob::from(b"true".to_vec()));
     CallResult {
-        output: Blob(b"1".to_vec()),
+        output: Blob::from(b"1".to_vec()),
         run: RunId::new([1; 16]),
         contract: contract_digest("none", &json!(true), &json!(true)),
         version: "1.0.0".to_owned(),

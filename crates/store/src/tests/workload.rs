@@ -33,7 +33,7 @@ pub(super) fn entry(number: u64) -> Entry {
             call: run.call,
             at: run.started,
             kind: "call.started".into(),
-            payload: Blob(payload(number)),
+            payload: Blob::from(payload(number)),
         })
     };
     let events = [event(0), event(1)];
@@ -62,8 +62,8 @@ pub(super) fn run(number: u64) -> Run {
         started,
         ended: Some(started.plus(10)),
         error: None,
-        input: Some(Blob(payload(number))),
-        output: Some(Blob(payload(number))),
+        input: Some(Blob::from(payload(number))),
+        output: Some(Blob::from(payload(number))),
         parent: None,
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn event(run: &Run, index: u64) -> Event {
         call: run.call,
         at: run.started.plus(index),
         kind: "call.started".into(),
-        payload: Blob(payload()),
+        payload: Blob::from(payload()),
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn runs() -> impl Iterator<Item = Run> {
             loop_id: format!("loop-{}", number % 3),
             direction: directions[(number / 2 % 3) as usize],
             peer: number.is_multiple_of(2).then(|| "acme/health".into()),
-            input: Some(Blob(payload())),
+            input: Some(Blob::from(payload())),
             ..run(number, states[(number % 4) as usize])
         }
     })
