@@ -82,7 +82,7 @@ impl HttpAgents {
 fn build(private: bool) -> reqwest::Result<Client> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing the race to another installer is as good as winning it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
     Client::builder()
         .user_agent(concat!("realm/", env!("CARGO_PKG_VERSION")))

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 pub struct Config {
     /// Seed of the node's Ed25519 key, which authenticates its links.
     pub seed: Zeroizing<[u8; 32]>,
-    /// Addresses to listen on, such as `/ip4/0.0.0.0/tcp/0`; none means dial only.
+    /// Addresses to listen on, such as `/ip4/0.0.0.0/tcp/0` or `/ip6/::/udp/0/quic-v1`; none means
+    /// dial only.
     pub listen: Vec<Multiaddr>,
     /// Bounds; the default is right for a daemon.
     pub limits: Limits,
@@ -36,8 +37,16 @@ pub struct Limits {
     pub handshakes: u32,
     /// The same for an address that had a known link in the last hour.
     pub known_handshakes: u32,
-    /// Yamux streams in one connection; more end it.
+    /// Inbound QUIC handshakes under way from which on an address must show that it receives
+    /// what is sent to it, which costs its handshake one round trip more.
+    pub unvalidated: usize,
+    /// Streams in one connection; more end it over yamux and are not given over QUIC.
     pub streams: usize,
+    /// Bytes of one QUIC stream, each way, that may be under way unread or unconfirmed; then
+    /// the sender waits. Over yamux a stream has 256 KiB.
+    pub stream_bytes: usize,
+    /// The same for all streams of a connection that the peer sends on.
+    pub connection_bytes: usize,
     /// Resident bytes of the process. From 75 % no new connection is taken, from 90 % links that
     /// are not known are closed. `None` turns the guard off.
     pub memory: Option<usize>,
@@ -52,6 +61,10 @@ pub struct Limits {
     pub inbox_bytes: usize,
     /// Time for a dial to connect and authenticate; then `DialError::Timeout`.
     pub dial: Duration,
+    /// How long TCP addresses are tried before QUIC addresses are.
+    pub tcp_head_start: Duration,
+    /// Silence after which a QUIC connection counts as lost.
+    pub idle: Duration,
     /// Time for an inbound handshake, and for both lanes to stand; then the connection is cut.
     pub negotiate: Duration,
     /// Time from connection to admission; then the link is cut.
@@ -72,13 +85,18 @@ impl Default for Limits {
             unadmitted_per_address: 8,
             handshakes: 10,
             known_handshakes: 500,
+            unvalidated: 8,
             streams: 32,
+            stream_bytes: 1024 * 1024,
+            connection_bytes: 8 * 1024 * 1024,
             memory: Some(1024 * 1024 * 1024),
             outbox_frames: 256,
             outbox_bytes: 4 * 1024 * 1024,
             inbox_frames: 64,
             inbox_bytes: 1024 * 1024,
             dial: Duration::from_secs(10),
+            tcp_head_start: Duration::from_millis(500),
+            idle: Duration::from_secs(30),
             negotiate: Duration::from_secs(5),
             admission: Duration::from_millis(limits::ADMISSION_MS),
             frame: Duration::from_secs(15),

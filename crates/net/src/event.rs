@@ -155,8 +155,8 @@ impl From<io::ErrorKind> for DownReason {
 /// Why an address is not listened on.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// The address is not one of TCP over IPv4 or IPv6.
-    #[error("not a TCP address")]
+    /// The address is not one of TCP or QUIC over IPv4 or IPv6.
+    #[error("not an address of TCP or QUIC")]
     Unsupported,
     /// The system refused: in use, not permitted, not an address of this machine.
     #[error(transparent)]

@@ -3,7 +3,7 @@
 //! [`start`] gives a [`Net`] to command and a stream of [`Event`]s to follow. Each link comes up
 //! with an [`Outbox`] and an [`Inbox`] that carry whole frames, in order, each way. A link is on
 //! trial until [`Net::admit`]: whoever is not admitted in time is cut. Everything is bounded by
-//! [`Limits`]. TCP with Noise and yamux only; nothing travels in the clear.
+//! [`Limits`]. TCP with Noise and yamux, and QUIC; nothing travels in the clear.
 //! It must never know what a frame means.
 
 mod behaviour;
@@ -21,6 +21,7 @@ mod memory;
 mod muxer;
 mod net;
 mod queue;
+mod quic;
 mod supervisor;
 mod transport;
 
@@ -31,3 +32,4 @@ pub use identity::{InvalidNode, node_id, peer_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use net::{CommandError, Net, StartError, start};
 pub use queue::{Inbox, Outbox, SendError};
+pub use transport::TransportError;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use libp2p::{Multiaddr, identity::Keypair, noise};
+use libp2p::{Multiaddr, identity::Keypair};
 use realm_protocol::NodeId;
 use thiserror::Error;
 use tokio::{
@@ -16,7 +16,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Config, Counted, DialId, Event, InvalidNode, LinkId,
+    Config, Counted, DialId, Event, InvalidNode, LinkId, TransportError,
     identity::node_id,
     supervisor::{Command, Promised, Supervisor},
 };
@@ -47,9 +47,9 @@ pub enum StartError {
     /// The seed makes no usable Ed25519 key.
     #[error("the node key is unusable")]
     Key(#[source] InvalidNode),
-    /// The handshake could not be prepared with the node key.
-    #[error("the node key cannot sign")]
-    Noise(#[source] noise::Error),
+    /// The handshakes could not be prepared with the node key.
+    #[error("the node key cannot authenticate links")]
+    Transport(#[source] TransportError),
 }
 
 /// Why a command was not taken.
@@ -90,7 +90,7 @@ pub fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError>
         refused: Arc::clone(&refused),
         promised: Promised::default(),
     };
-    let swarm = supervisor.build().map_err(StartError::Noise)?;
+    let swarm = supervisor.build().map_err(StartError::Transport)?;
     let net = Net {
         node,
         commands: command_sender,

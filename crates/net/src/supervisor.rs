@@ -10,10 +10,9 @@ use std::{
 
 use futures::{FutureExt as _, StreamExt as _};
 use libp2p::{
-    Multiaddr, Swarm, TransportError,
-    core::transport::ListenerId,
+    Multiaddr, Swarm,
+    core::transport::{self, ListenerId},
     identity::Keypair,
-    noise,
     swarm::{self, SwarmEvent},
 };
 use realm_protocol::{NodeId, limits::ADDRESSES};
@@ -23,8 +22,10 @@ use tokio::{
 };
 
 use crate::{
-    Counted, DialError, DialId, DownReason, Event, Limits, LinkId, ListenError, behaviour::Links,
-    deadline::Deadline, transport,
+    Counted, DialError, DialId, DownReason, Event, Limits, LinkId, ListenError,
+    behaviour::Links,
+    deadline::Deadline,
+    transport::{TransportError, build},
 };
 
 /// First and longest wait before the swarm is started again after a panic.
@@ -127,8 +128,8 @@ impl Supervisor {
     }
 
     /// Makes a swarm. Fails only if the key cannot sign.
-    pub(crate) fn build(&self) -> Result<Swarm<Links>, noise::Error> {
-        let transport = transport::build(&self.keypair, &self.limits)?;
+    pub(crate) fn build(&self) -> Result<Swarm<Links>, TransportError> {
+        let transport = build(&self.keypair, &self.limits)?;
         let links = Links::new(
             self.node,
             Arc::clone(&self.limits),
@@ -302,10 +303,10 @@ fn translate(event: SwarmEvent<Event>, listeners: &mut BTreeMap<Order, Listener>
     }
 }
 
-fn listen_error(error: TransportError<std::io::Error>) -> ListenError {
+fn listen_error(error: transport::TransportError<std::io::Error>) -> ListenError {
     match error {
-        TransportError::MultiaddrNotSupported(_) => ListenError::Unsupported,
-        TransportError::Other(error) => ListenError::Io(error),
+        transport::TransportError::MultiaddrNotSupported(_) => ListenError::Unsupported,
+        transport::TransportError::Other(error) => ListenError::Io(error),
     }
 }
 

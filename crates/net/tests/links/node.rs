@@ -1,7 +1,12 @@
 //! A node on loopback, and waiting for what it tells.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    any::Any,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use realm_net::{
     Config, Counted, DialError, DialId, DownReason, Event, Inbox, Limits, LinkId, Multiaddr, Net,
     Outbox, start,
@@ -10,8 +15,54 @@ use realm_protocol::NodeId;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+/// For what is bound to be late.
+pub(crate) const SHORT: Duration = Duration::from_millis(100);
+/// For what is late where something else, in the same time, must not be.
+pub(crate) const LONGER: Duration = Duration::from_secs(1);
 /// Guards against a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Tcp,
+    Quic,
+}
+
+impl Way {
+    /// An address of this transport on loopback.
+    pub(crate) fn loopback(self, port: u16) -> Multiaddr {
+        let text = match self {
+            Self::Tcp => format!("/ip4/127.0.0.1/tcp/{port}"),
+            Self::Quic => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+        };
+        text.parse().unwrap()
+    }
+
+    /// Whether a dial failed as it must where nobody listens: UDP has no way to say so.
+    pub(crate) fn is_unheard(self, error: &DialError) -> bool {
+        match self {
+            Self::Tcp => matches!(error, DialError::Refused(_)),
+            Self::Quic => matches!(error, DialError::Timeout(_)),
+        }
+    }
+
+    /// A socket that another program holds, and its port.
+    pub(crate) fn taken(self) -> (Box<dyn Any>, u16) {
+        match self {
+            Self::Tcp => {
+                let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+                let port = socket.local_addr().unwrap().port();
+                (Box::new(socket), port)
+            }
+            Self::Quic => {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let port = socket.local_addr().unwrap().port();
+                (Box::new(socket), port)
+            }
+        }
+    }
+}
 
 pub(crate) struct Node {
     pub(crate) net: Net,
@@ -28,10 +79,12 @@ pub(crate) struct Link {
     pub(crate) inbox: Inbox,
 }
 
-/// The default limits, without the guard over memory that all tests of this process share.
+/// The default limits, without the guard over memory that all tests of this
+/// process share, and without waiting for TCP where there is none.
 pub(crate) fn limits() -> Limits {
     Limits {
         memory: None,
+        tcp_head_start: Duration::ZERO,
         ..Limits::default()
     }
 }
@@ -39,6 +92,17 @@ pub(crate) fn limits() -> Limits {
 pub(crate) fn node_id(seed: u8) -> NodeId {
     let keypair = libp2p::identity::Keypair::ed25519_from_bytes([seed; 32]).unwrap();
     realm_net::node_id(&keypair.public().to_peer_id()).unwrap()
+}
+
+/// A frame that tells its place.
+pub(crate) fn frame(index: u32, length: usize) -> Bytes {
+    let mut frame = vec![0; length];
+    frame[..4].copy_from_slice(&index.to_be_bytes());
+    frame.into()
+}
+
+pub(crate) fn index(frame: &[u8]) -> u32 {
+    u32::from_be_bytes(frame[..4].try_into().unwrap())
 }
 
 /// Links `a` to `b` and admits both ends.
@@ -69,9 +133,8 @@ impl Node {
         }
     }
 
-    pub(crate) async fn start(seed: u8, limits: Limits) -> Self {
-        let anywhere = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
-        let mut node = Self::listen_on(seed, limits, vec![anywhere]);
+    pub(crate) async fn start(way: Way, seed: u8, limits: Limits) -> Self {
+        let mut node = Self::listen_on(seed, limits, vec![way.loopback(0)]);
         assert_eq!(node.id, node_id(seed));
         let Event::Listening(address) = node.event().await else {
             panic!("not listening");
@@ -85,7 +148,9 @@ impl Node {
         match (parts.next(), parts.next()) {
             (
                 Some(libp2p::multiaddr::Protocol::Ip4(ip)),
-                Some(libp2p::multiaddr::Protocol::Tcp(port)),
+                Some(
+                    libp2p::multiaddr::Protocol::Tcp(port) | libp2p::multiaddr::Protocol::Udp(port),
+                ),
             ) => (ip, port).into(),
             other => panic!("not a socket: {other:?}"),
         }
