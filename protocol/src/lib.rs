@@ -15,6 +15,7 @@ pub mod cbor;
 mod envelope;
 mod failure;
 mod ids;
+mod internet;
 pub mod journal;
 pub mod json;
 pub mod limits;
@@ -32,5 +33,6 @@ pub use envelope::{
 };
 pub use failure::{Failure, FailureCode};
 pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};
+pub use internet::is_public;
 pub use name::{Label, NameError, RealmPath};
 pub use time::{Now, Tick, Timestamp};

@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures::{future::BoxFuture, stream::FuturesUnordered};
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
@@ -49,6 +50,8 @@ pub(crate) struct Links {
     links: BTreeMap<ConnectionId, Link>,
     handshakes: BTreeMap<ConnectionId, Option<Source>>,
     dials: BTreeMap<ConnectionId, Dialing>,
+    /// Dials that wait for names to be looked up.
+    lookups: FuturesUnordered<BoxFuture<'static, Dialing>>,
     gate: Gate,
     memory: MemoryGuard,
     memory_ticks: Option<Interval>,
@@ -98,6 +101,7 @@ impl Links {
             links: BTreeMap::new(),
             handshakes: BTreeMap::new(),
             dials: BTreeMap::new(),
+            lookups: FuturesUnordered::new(),
             memory,
             memory_ticks,
             actions: VecDeque::new(),
@@ -349,6 +353,7 @@ impl NetworkBehaviour for Links {
         {
             self.shed();
         }
+        self.poll_lookups(cx);
         // Commands come from the task that polls this next, so no waker is kept for them.
         self.actions.pop_front().map_or(Poll::Pending, Poll::Ready)
     }

@@ -78,6 +78,10 @@ pub enum AttemptError {
     /// Nobody answered in time.
     #[error("no answer in time")]
     Timeout,
+    /// The address was learned from others and is not one of the public internet, or is a name
+    /// for such addresses.
+    #[error("learned from others and not a public address")]
+    NotPublic,
     /// The address is of a kind this net does not dial, or names another node.
     #[error("not an address this node can dial")]
     Unsupported,

@@ -17,6 +17,7 @@ mod gate;
 mod handler;
 mod identity;
 mod lane;
+mod learned;
 mod memory;
 mod muxer;
 mod net;

@@ -119,7 +119,9 @@ impl Net {
     }
 
     /// Dials exactly this node at all the addresses given, at most
-    /// `realm_protocol::limits::ADDRESSES` of them. Ends in `Event::Up` or `Event::DialFailed`.
+    /// `realm_protocol::limits::ADDRESSES` of them. They are the operator's word, from a ticket or
+    /// the configuration, and are dialled as they stand. Ends in `Event::Up` or
+    /// `Event::DialFailed`.
     pub fn dial(
         &self,
         dial: DialId,
@@ -127,6 +129,17 @@ impl Net {
         addresses: Vec<Multiaddr>,
     ) -> Result<(), CommandError> {
         self.command(Command::Dial(dial, node, addresses))
+    }
+
+    /// Dials as [`Self::dial`] does, at addresses that somebody else claims: those outside the
+    /// public internet are not dialled, whether written as such or behind a name.
+    pub fn dial_learned(
+        &self,
+        dial: DialId,
+        node: NodeId,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<(), CommandError> {
+        self.command(Command::DialLearned(dial, node, addresses))
     }
 
     /// Keeps a link beyond the time of admission. May be said again as its standing changes. A

@@ -38,6 +38,8 @@ const NEGOTIATING: usize = 2;
 pub(crate) enum Command {
     /// Dial a node.
     Dial(DialId, NodeId, Vec<Multiaddr>),
+    /// Dial a node at addresses that others claim.
+    DialLearned(DialId, NodeId, Vec<Multiaddr>),
     /// Keep a link.
     Admit(LinkId, Counted),
     /// Close a link.
@@ -161,7 +163,7 @@ impl Supervisor {
                 biased;
                 _ = &mut self.stop => break,
                 Some(command) = self.commands.recv(), if room => {
-                    if let Command::Dial(dial, ..) = &command {
+                    if let Command::Dial(dial, ..) | Command::DialLearned(dial, ..) = &command {
                         self.promised.dials.insert(*dial);
                     }
                     apply(command, swarm.behaviour_mut());
@@ -269,6 +271,7 @@ struct Listener {
 fn apply(command: Command, links: &mut Links) {
     match command {
         Command::Dial(dial, node, addresses) => links.dial(dial, node, addresses),
+        Command::DialLearned(dial, node, addresses) => links.dial_learned(dial, node, addresses),
         Command::Admit(link, counted) => links.admit(link, counted),
         Command::Close(link) => links.close(link),
         #[cfg(test)]

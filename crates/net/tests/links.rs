@@ -12,6 +12,7 @@ mod links {
     pub(crate) mod dials;
     pub(crate) mod frames;
     pub(crate) mod hostile;
+    pub(crate) mod load;
     pub(crate) mod node;
     pub(crate) mod raw;
 }
@@ -41,6 +42,8 @@ over_both! {
         a_dial_says_why_it_failed
         a_silent_listener_times_the_dial_out
         an_address_in_use_is_reported
+        an_address_that_others_claim_is_not_dialled_unless_it_is_public
+        a_node_listens_on_ipv6_as_on_ipv4
     }
     frames {
         ten_thousand_frames_cross_each_way_in_order
@@ -68,5 +71,28 @@ over_both! {
         a_peer_without_lanes_is_cut_and_never_announced
         garbage_in_the_clear_does_no_harm
         a_raw_peer_speaks_the_same_lanes
+    }
+}
+
+/// Measures, by hand: `cargo test --release -p realm-net --test links -- --ignored --nocapture
+/// --test-threads 1`.
+mod measured {
+    use super::links::{load, node::Way};
+
+    macro_rules! measure {
+        ($($name:ident: $load:ident over $way:ident),* $(,)?) => {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "a measurement, for a quiet machine"]
+            async fn $name() {
+                load::$load(Way::$way).await;
+            })*
+        };
+    }
+
+    measure! {
+        frames_over_tcp: frames_through_a_relay over Tcp,
+        frames_over_quic: frames_through_a_relay over Quic,
+        memory_over_tcp: memory_of_idle_links over Tcp,
+        memory_over_quic: memory_of_idle_links over Quic,
     }
 }

@@ -1,5 +1,11 @@
 //! Dials under way.
 
+use std::{
+    mem,
+    task::{Context, Poll},
+};
+
+use futures::{FutureExt as _, StreamExt as _};
 use libp2p::{
     Multiaddr, PeerId,
     swarm::{
@@ -8,13 +14,14 @@ use libp2p::{
     },
 };
 use realm_protocol::{NodeId, limits::ADDRESSES};
-use tokio::time::Instant;
+use tokio::{select, time::Instant};
 
 use super::Links;
 use crate::{
-    Attempt, Attempts, DialError, DialId, Event,
+    Attempt, AttemptError, Attempts, DialError, DialId, Event,
+    deadline::Deadline,
     dial::{Outcome, bare},
-    identity,
+    identity, learned,
 };
 
 /// A dial, with the addresses that are left and those that were wrong.
@@ -26,31 +33,90 @@ pub(super) struct Dialing {
     since: Instant,
 }
 
+impl Dialing {
+    fn new(dial: DialId, peer: PeerId, addresses: Vec<Multiaddr>) -> Self {
+        Self {
+            dial,
+            peer,
+            addresses,
+            attempts: Vec::new(),
+            since: Instant::now(),
+        }
+    }
+}
+
+/// Keeps the public addresses of a dial; none are left if the time is over first.
+async fn find(mut dialing: Dialing, mut deadline: Deadline) -> Dialing {
+    let claimed = mem::take(&mut dialing.addresses);
+    select! {
+        biased;
+        (public, refused) = learned::public(&claimed) => {
+            dialing.addresses = public;
+            dialing.attempts = refused;
+        }
+        () = deadline.wait() => {
+            dialing.attempts = claimed
+                .into_iter()
+                .map(|address| Attempt { address, error: AttemptError::Timeout })
+                .collect();
+        }
+    }
+    dialing
+}
+
 impl Links {
-    /// Dials a node at all of its addresses at once.
+    /// Dials a node at all of its addresses at once, as they stand.
     pub(crate) fn dial(&mut self, dial: DialId, node: NodeId, mut addresses: Vec<Multiaddr>) {
         addresses.truncate(ADDRESSES);
-        let refused = if self.stopping {
-            Some(DialError::Stopping)
+        match self.verify_dial(node, &addresses) {
+            Ok(peer) => self.try_dial(Dialing::new(dial, peer, addresses)),
+            Err(error) => self.fail(dial, error),
+        }
+    }
+
+    /// Dials a node at those of its addresses that are public, once it is known which these are.
+    pub(crate) fn dial_learned(
+        &mut self,
+        dial: DialId,
+        node: NodeId,
+        mut addresses: Vec<Multiaddr>,
+    ) {
+        addresses.truncate(ADDRESSES);
+        match self.verify_dial(node, &addresses) {
+            Ok(peer) => {
+                let dialing = Dialing::new(dial, peer, addresses);
+                self.lookups
+                    .push(find(dialing, Deadline::after(self.limits.dial)).boxed());
+            }
+            Err(error) => self.fail(dial, error),
+        }
+    }
+
+    /// Begins the dials whose public addresses have been found.
+    pub(super) fn poll_lookups(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(dialing)) = self.lookups.poll_next_unpin(cx) {
+            if self.stopping {
+                self.fail(dialing.dial, DialError::Stopping);
+            } else if dialing.addresses.is_empty() {
+                self.fail(dialing.dial, Attempts(dialing.attempts).into());
+            } else {
+                self.try_dial(dialing);
+            }
+        }
+    }
+
+    fn verify_dial(&self, node: NodeId, addresses: &[Multiaddr]) -> Result<PeerId, DialError> {
+        let under_way = self.dials.len().saturating_add(self.lookups.len());
+        if self.stopping {
+            Err(DialError::Stopping)
         } else if node == self.own {
-            Some(DialError::OwnNode)
+            Err(DialError::OwnNode)
         } else if addresses.is_empty() {
-            Some(DialError::NoAddress)
-        } else if self.dials.len() >= self.limits.pending {
-            Some(DialError::Busy)
+            Err(DialError::NoAddress)
+        } else if under_way >= self.limits.pending {
+            Err(DialError::Busy)
         } else {
-            None
-        };
-        match (refused, identity::peer_id(&node)) {
-            (Some(error), _) => self.fail(dial, error),
-            (None, Err(_)) => self.fail(dial, DialError::InvalidNode),
-            (None, Ok(peer)) => self.try_dial(Dialing {
-                dial,
-                peer,
-                addresses,
-                attempts: Vec::new(),
-                since: Instant::now(),
-            }),
+            identity::peer_id(&node).map_err(|_| DialError::InvalidNode)
         }
     }
 

@@ -114,3 +114,35 @@ pub(crate) async fn an_address_in_use_is_reported(way: Way) {
         }
     ));
 }
+
+pub(crate) async fn an_address_that_others_claim_is_not_dialled_unless_it_is_public(way: Way) {
+    let mut a = Node::start(way, 1, limits()).await;
+    let mut b = Node::start(way, 2, limits()).await;
+
+    a.net
+        .dial_learned(DialId(1), b.id, vec![b.address.clone()])
+        .unwrap();
+
+    let DialError::Unreachable(attempts) = a.dial_error().await else {
+        panic!("a private address was dialled");
+    };
+    assert!(matches!(attempts.0[0].error, AttemptError::NotPublic));
+    assert!(b.events.try_recv().is_err());
+}
+
+pub(crate) async fn a_node_listens_on_ipv6_as_on_ipv4(way: Way) {
+    let mut a = Node::start(way, 1, limits()).await;
+    let four = way.loopback(0).to_string();
+    let six = four
+        .replace("/ip4/127.0.0.1/", "/ip6/::1/")
+        .parse()
+        .unwrap();
+    let mut b = Node::listen_on(2, limits(), vec![six]);
+    let Event::Listening(address) = b.event().await else {
+        panic!("not listening");
+    };
+
+    a.net.dial(DialId(1), b.id, vec![address]).unwrap();
+
+    assert_eq!((a.up().await.node, b.up().await.node), (b.id, a.id));
+}
