@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,
     aead::{Aead as _, Payload},
@@ -16,10 +15,6 @@ use crate::keys::random;
 /// Bytes of nonce in front of each ciphertext.
 const NONCE_BYTES: usize = 24;
 
-/// Argon2id over 64 MiB, three passes, one lane: the second choice of RFC 9106, on one lane.
-const PASSPHRASE_KIB: u32 = 64 * 1024;
-const PASSPHRASE_PASSES: u32 = 3;
-
 /// Why sealed bytes from disk do not open.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AtRestError {
@@ -29,9 +24,6 @@ pub enum AtRestError {
     /// Another key, other associated data, or changed bytes.
     #[error("sealed bytes do not open: wrong key, wrong place, or changed")]
     Refused,
-    /// Argon2id takes no such passphrase.
-    #[error("the passphrase cannot be used")]
-    Passphrase,
 }
 
 /// An XChaCha20-Poly1305 key for what is stored.
@@ -46,20 +38,6 @@ impl StoreKey {
     /// Makes a new key.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(random(rng))
-    }
-
-    /// Derives a key from a passphrase by Argon2id.
-    ///
-    /// # Errors
-    /// [`AtRestError::Passphrase`] when it is too long for Argon2id.
-    pub fn from_passphrase(passphrase: &[u8], salt: &[u8; 16]) -> Result<Self, AtRestError> {
-        let mut key = Zeroizing::new([0; 32]);
-        let derived = Params::new(PASSPHRASE_KIB, PASSPHRASE_PASSES, 1, None)
-            .map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-            .and_then(|argon| argon.hash_password_into(passphrase, salt, key.as_mut_slice()));
-        derived
-            .map(|()| Self(key))
-            .map_err(|_| AtRestError::Passphrase)
     }
 
     /// Gives the key bytes, for storing under another key.

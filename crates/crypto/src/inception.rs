@@ -2,7 +2,7 @@
 
 use realm_protocol::{
     Digest, RealmId, Timestamp, limits,
-    records::{Inception, Signed, Succession, SuccessionReason},
+    records::{Chain, Inception, NodeCert, Signed, Succession, SuccessionReason},
 };
 
 use crate::{
@@ -92,6 +92,47 @@ pub fn check_fork(
         Some((index, _)) => Err(CertError::Fork(number_after(index))),
         None => Ok(()),
     }
+}
+
+/// Holds each link of a chain that was verified against the successions known of its realm, and
+/// follows the longer history. A realm's chain need not be new, but its node's certificate must
+/// be one that no later key has voided or outlived.
+///
+/// # Errors
+/// [`CertError::Fork`] when a history differs from the one known, [`CertError::Voided`] or
+/// [`CertError::Outlived`] when a later key undoes a node's certificate.
+pub fn check_known<'a>(
+    chain: &Chain,
+    known: impl Fn(RealmId) -> &'a [Signed<Succession>],
+) -> Result<(), CertError> {
+    for link in &chain.links {
+        let known = known(link.inception.realm_id());
+        check_fork(known, &link.successions)?;
+        let longer = if known.len() > link.successions.len() {
+            known
+        } else {
+            &link.successions
+        };
+        check_epoch(&link.node_cert.peek()?, longer)?;
+    }
+    Ok(())
+}
+
+/// Judges a node's certificate by the successions after its epoch. A key that was succeeded by
+/// plan could go on signing: what it signed counts as long as its last certificate may run.
+fn check_epoch(cert: &NodeCert, successions: &[Signed<Succession>]) -> Result<(), CertError> {
+    let passed = usize::try_from(cert.epoch).map_err(|_| CertError::Epoch)?;
+    for (index, signed) in successions.iter().enumerate().skip(passed) {
+        let successor = signed.peek()?;
+        if successor.reason == SuccessionReason::Compromised {
+            return Err(CertError::Voided);
+        }
+        let life = limits::NODE_CERT_MS.saturating_add(limits::CLOCK_SKEW_MS);
+        if index == passed && cert.not_after > successor.created.plus(life) {
+            return Err(CertError::Outlived);
+        }
+    }
+    Ok(())
 }
 
 /// A realm's keys by epoch.

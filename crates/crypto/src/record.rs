@@ -70,6 +70,9 @@ pub enum CertError {
     /// A node certificate was signed by a key since declared compromised.
     #[error("a certificate signed by a compromised key")]
     Voided,
+    /// A node certificate by a key that has been succeeded runs longer than that key's last one.
+    #[error("a certificate that outlives the key that signed it")]
+    Outlived,
     /// A later realm record is known: another node, or the same one restored, serves the realm.
     #[error("a chain of an earlier epoch than one already known")]
     Superseded,

