@@ -74,7 +74,11 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lost, doubled) = (self.lost.len(), self.doubled.len());
-        write!(f, "lost={lost} doubled={doubled} corrupt={}", self.corrupt.len())
+        write!(
+            f,
+            "lost={lost} doubled={doubled} corrupt={}",
+            self.corrupt.len()
+        )
     }
 }
 
@@ -165,7 +169,9 @@ pub(crate) async fn compare(
         let caller = halves.get(call.caller).context("a caller in the network")?;
         if !caller.asked(call, answer) {
             let run = caller.runs.get(&answer.run_id);
-            verdict.lost.push(format!("{call:?}: the caller has {run:?}"));
+            verdict
+                .lost
+                .push(format!("{call:?}: the caller has {run:?}"));
         }
         let callee = halves.get(call.callee).context("a callee in the network")?;
         match callee.served.get(&answer.call_id) {
@@ -204,7 +210,9 @@ pub(crate) async fn ask_again(call: &Call, places: &[Place]) -> anyhow::Result<V
     let (from, to) = pair.context("a call inside the network")?;
     match from.client.run(&answer.run_id).await {
         Ok(run) if run.output.as_ref() == Some(&answer.output) => {}
-        found => verdict.lost.push(format!("{call:?}: the caller has {found:?}")),
+        found => verdict
+            .lost
+            .push(format!("{call:?}: the caller has {found:?}")),
     }
     let loop_id = call.effects.loop_id();
     let address = match call.caller == call.callee {
@@ -216,10 +224,19 @@ pub(crate) async fn ask_again(call: &Call, places: &[Place]) -> anyhow::Result<V
     let again = request(address, input, Some(call.key.clone()));
     match persist(from, &again, PATIENCE).await {
         Ok(result) if result.output.as_ref() == Some(&answer.output) => {}
-        Ok(result) if result.output.as_ref().is_some_and(|it| it["key"] == *call.key) => {
-            verdict.doubled.push(format!("{call:?}: another answer under its key"));
+        Ok(result)
+            if result
+                .output
+                .as_ref()
+                .is_some_and(|it| it["key"] == *call.key) =>
+        {
+            verdict
+                .doubled
+                .push(format!("{call:?}: another answer under its key"));
         }
-        other => verdict.lost.push(format!("{call:?}: asked again: {other:?}")),
+        other => verdict
+            .lost
+            .push(format!("{call:?}: asked again: {other:?}")),
     }
     Ok(verdict)
 }

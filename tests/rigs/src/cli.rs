@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-use crate::{agent, crash};
+use crate::{agent, crash, soak};
 
 /// Long runs against real daemons. The scripts say how each is built and run.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Rig {
     Crash(crash::Crash),
     /// Cut the power of a daemon's machine under load.
     PowerLoss(crash::Rounds),
+    /// Run twenty daemons for a long time under a modest load.
+    Soak(soak::Soak),
 }
 
 /// Runs a rig; 0 if it found nothing wrong, 1 if it did or could not tell.
@@ -46,6 +48,7 @@ fn run(rig: Rig) -> anyhow::Result<bool> {
         match rig {
             Rig::Agent { .. } => Ok(true),
             Rig::Crash(crash) => crash::crash(crash).await,
+            Rig::Soak(soak) => soak::soak(soak).await,
             Rig::PowerLoss(rounds) => crash::power_loss(rounds).await,
         }
     })

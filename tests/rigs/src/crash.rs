@@ -192,7 +192,11 @@ impl Run {
         self.last_look().await?;
         println!("{}", self.ledger.summary());
         if let Strike::Power(disk) = &self.strike {
-            println!("disk flushed {} times, writes lost or torn {}", disk.flushes(), disk.lost());
+            println!(
+                "disk flushed {} times, writes lost or torn {}",
+                disk.flushes(),
+                disk.lost()
+            );
         }
         println!(
             "{:.2} s a round, slowest recovery {:.2} s, last look {:.1} s; engine {}, seed {}",
@@ -293,9 +297,7 @@ impl Run {
 
     async fn start(&mut self, at: usize) -> anyhow::Result<()> {
         let extra = match &self.strike {
-            Strike::Fault(fault, library) => {
-                faults(*fault, library, &self.scratch, at, &self.dice)
-            }
+            Strike::Fault(fault, library) => faults(*fault, library, &self.scratch, at, &self.dice),
             Strike::Kill | Strike::Power(..) => Vec::new(),
         };
         self.daemon(at)?.start_with(&extra).await
@@ -345,7 +347,9 @@ impl Run {
         }
         if let Strike::Power(disk) = &self.strike {
             let mut copy = tokio::process::Command::new("cp");
-            copy.arg("-r").arg(disk.folder()).arg(self.scratch.join("copied"));
+            copy.arg("-r")
+                .arg(disk.folder())
+                .arg(self.scratch.join("copied"));
             copy.status().await.ok();
         }
     }

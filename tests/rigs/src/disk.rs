@@ -58,7 +58,9 @@ impl Medium {
     }
 
     fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
-        let fits = offset.checked_add(bytes.len()).is_some_and(|end| end <= SIZE);
+        let fits = offset
+            .checked_add(bytes.len())
+            .is_some_and(|end| end <= SIZE);
         if fits {
             self.cache.push((offset, bytes.to_vec()));
         }
@@ -112,7 +114,11 @@ impl Medium {
             };
             self.lost += usize::from(kept < sectors);
             let kept = bytes.len().min(kept * SECTOR);
-            put(&mut self.plate, offset, bytes.get(..kept).unwrap_or_default());
+            put(
+                &mut self.plate,
+                offset,
+                bytes.get(..kept).unwrap_or_default(),
+            );
         }
         gone.notify_one();
     }
@@ -220,7 +226,9 @@ impl Filesystem for Served {
         reply: ReplyWrite,
     ) {
         let offset = usize::try_from(offset).unwrap_or(SIZE);
-        let is_written = self.changing(inode).is_some_and(|mut it| it.write(offset, data));
+        let is_written = self
+            .changing(inode)
+            .is_some_and(|mut it| it.write(offset, data));
         match u32::try_from(data.len()) {
             Ok(size) if is_written => reply.written(size),
             _ => reply.error(Errno::EIO),

@@ -3,9 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use serde_json::Value;
+
+use crate::pace::now;
 
 /// What a loop's contract says of its effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,10 @@ struct Pages {
     answered_without_effect: u64,
     failures: BTreeMap<String, u64>,
     wrong: Vec<String>,
+    asked: u64,
+    /// When somebody was down, or had just come back.
+    troubles: Vec<(Instant, Option<Instant>)>,
+    unexpected: u64,
 }
 
 impl Ledger {
@@ -106,9 +113,44 @@ impl Ledger {
         self.pages().answered_without_effect += 1;
     }
 
-    /// Notes that a call ended with a failure; nothing was promised.
-    pub(crate) fn failed(&self, name: &str) {
-        *self.pages().failures.entry(name.to_owned()).or_default() += 1;
+    /// Notes that a call that began then ended with a failure; nothing was promised. Where nobody
+    /// was struck meanwhile, that was not to be expected.
+    pub(crate) fn failed(&self, name: &str, began: Instant) {
+        let mut pages = self.pages();
+        let name = name.split('(').next().unwrap_or_default().trim().to_owned();
+        *pages.failures.entry(name).or_default() += 1;
+        let mut troubles = pages.troubles.iter();
+        let is_explained = troubles.any(|(_, end)| end.is_none_or(|end| end >= began));
+        pages.unexpected += u64::from(!is_explained);
+    }
+
+    /// Notes that somebody is struck; gives the trouble's number.
+    pub(crate) fn begin_trouble(&self) -> usize {
+        let troubles = &mut self.pages().troubles;
+        troubles.push((now(), None));
+        troubles.len() - 1
+    }
+
+    /// Notes that everybody is back.
+    pub(crate) fn end_trouble(&self, number: usize) {
+        if let Some(trouble) = self.pages().troubles.get_mut(number) {
+            trouble.1 = Some(now());
+        }
+    }
+
+    /// How many calls failed while nobody was struck.
+    pub(crate) fn unexpected(&self) -> u64 {
+        self.pages().unexpected
+    }
+
+    /// Notes that a call is asked.
+    pub(crate) fn ask_any(&self) {
+        self.pages().asked += 1;
+    }
+
+    /// How many calls have been asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.pages().asked
     }
 
     /// Notes an answer that cannot be right.
@@ -130,7 +172,9 @@ impl Ledger {
     pub(crate) fn acknowledged(&self, from: usize) -> Vec<Call> {
         let pages = self.pages();
         let places = pages.acknowledged.iter().skip(from);
-        places.filter_map(|&at| pages.calls.get(at).cloned()).collect()
+        places
+            .filter_map(|&at| pages.calls.get(at).cloned())
+            .collect()
     }
 
     /// Every call under a key, acknowledged or not.
@@ -146,11 +190,10 @@ impl Ledger {
             .iter()
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
-        let replayed = pages.calls.iter().filter(|call| {
-            call.answer
-                .as_ref()
-                .is_some_and(|answer| answer.replayed)
-        });
+        let replayed = pages
+            .calls
+            .iter()
+            .filter(|call| call.answer.as_ref().is_some_and(|answer| answer.replayed));
         format!(
             "calls under a key {}, acknowledged {}, of these given again {}; \
              without effects {}; failed: {}",

@@ -16,5 +16,7 @@ mod ledger;
 mod load;
 mod network;
 mod pace;
+mod sample;
+mod soak;
 
 pub use cli::main;

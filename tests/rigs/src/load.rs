@@ -146,9 +146,11 @@ async fn call(load: &Load) {
             answer: None,
         })
     });
+    load.ledger.ask_any();
+    let began = now();
     match persist(from, &request, PATIENCE).await {
         Ok(result) => note(load, at, &key, result),
-        Err(failure) => load.ledger.failed(&failure),
+        Err(failure) => load.ledger.failed(&failure, began),
     }
 }
 
@@ -168,7 +170,8 @@ fn note(load: &Load, at: Option<usize>, key: &str, result: InvokeResult) {
     let output = result.output.unwrap_or_default();
     let named = output["key"].as_str().or(output["text"].as_str());
     if named.is_some_and(|named| named != key) {
-        load.ledger.wrong(format!("{key} was answered with {output}"));
+        load.ledger
+            .wrong(format!("{key} was answered with {output}"));
     }
     match at {
         None => load.ledger.answered_without_effect(),

@@ -85,7 +85,13 @@ impl Network {
             let pair = places.get(one).zip(places.get(other));
             let pair = pair.context("a peering of two in the plan")?;
             let (inviter, joiner) = pair;
-            join(&inviter.client, &joiner.client, InviteKind::Peer, &joiner.name).await?;
+            join(
+                &inviter.client,
+                &joiner.client,
+                InviteKind::Peer,
+                &joiner.name,
+            )
+            .await?;
             links.push((one, other));
             for (root, guest) in [pair, (pair.1, pair.0)] {
                 open_tree(&places, &root.name, &guest.name).await?;
