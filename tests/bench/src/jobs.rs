@@ -1,0 +1,274 @@
+//! What is measured, by name.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use realm_protocol::limits;
+
+use crate::{
+    arguments::Options,
+    crowd::Crowd,
+    far::Far,
+    load::{Call, Load, measure},
+    memory, nats,
+    process::Program,
+    raw,
+    realms::{Ground, Way},
+    report::Report,
+    resources::Processes,
+    whole::Whole,
+};
+
+/// What a job sets up and measures.
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    /// Raw libp2p streams with this many relays.
+    Raw(usize),
+    /// Calls of a loop without effects, this many relays away.
+    None(usize),
+    /// Calls of a loop with effects, this many relays away.
+    Once(usize),
+    /// From a client's process over a daemon's socket to a child process, one relay away.
+    Whole,
+    /// Two hosts 40 ms apart: the first call of a fresh caller, and later ones.
+    Far,
+    /// Memory of a realm with 1,000 idle links.
+    IdleLinks,
+    /// Memory with 10,000 calls in flight.
+    InFlight,
+    /// Calls one relay away while the relay has this many children.
+    Children(usize),
+    /// NATS request-reply, leaf, hub, leaf.
+    Nats,
+    /// NATS publishing to a stream that syncs each message.
+    NatsAlways,
+}
+
+/// All jobs, those that are compared side by side.
+const JOBS: [(&str, Job); 17] = [
+    ("raw-0", Job::Raw(0)),
+    ("raw-1", Job::Raw(1)),
+    ("raw-2", Job::Raw(2)),
+    ("nats-1", Job::Nats),
+    ("realm-none-1", Job::None(1)),
+    ("realm-once-1", Job::Once(1)),
+    ("nats-js-always", Job::NatsAlways),
+    ("realm-none-0", Job::None(0)),
+    ("realm-none-2", Job::None(2)),
+    ("realm-once-0", Job::Once(0)),
+    ("realm-once-2", Job::Once(2)),
+    ("realm-whole-1", Job::Whole),
+    ("far", Job::Far),
+    ("idle-links", Job::IdleLinks),
+    ("in-flight", Job::InFlight),
+    ("children-10", Job::Children(10)),
+    ("children-1000", Job::Children(1_000)),
+];
+
+/// Runs the jobs that are asked for.
+///
+/// # Errors
+/// What hinders a job; the rows before it are printed already.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
+    let wanted: Vec<_> = JOBS
+        .iter()
+        .filter(|(name, _)| is_wanted(options, name))
+        .collect();
+    ensure!(
+        !wanted.is_empty(),
+        "no job matches; scripts/bench --list names them"
+    );
+    if options.list {
+        for (name, _) in wanted {
+            println!("{name}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut report = Report::new(options.json);
+    for (name, job) in wanted {
+        let mut bench = Bench {
+            options,
+            name,
+            report: &mut report,
+        };
+        bench
+            .run(*job)
+            .await
+            .with_context(|| format!("job {name}"))?;
+    }
+    Ok(report.judge(options.report_only))
+}
+
+fn is_wanted(options: &Options, name: &str) -> bool {
+    options.jobs.is_empty() || options.jobs.iter().any(|pattern| matches(pattern, name))
+}
+
+/// Whether a name matches a pattern in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            let mut ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
+            ends.any(|at| matches(rest, &name[at..]))
+        }),
+    }
+}
+
+/// One job under way.
+struct Bench<'a> {
+    options: &'a Options,
+    name: &'a str,
+    report: &'a mut Report,
+}
+
+impl Bench<'_> {
+    async fn run(&mut self, job: Job) -> Result<()> {
+        let ground = Ground::new(&self.options.scratch, &self.options.realmd)?;
+        match job {
+            Job::Raw(relays) => {
+                let chain = raw::Chain::new(ground.dir(), relays).await?;
+                let pids = pids(&chain.nodes)?;
+                self.rows(&pids, &pids, &chain.head).await
+            }
+            Job::None(relays) => self.realms(&ground, relays, "echo").await,
+            Job::Once(relays) => self.realms(&ground, relays, "echo-once").await,
+            Job::Whole => self.whole(&ground).await,
+            Job::Far => self.far(&ground).await,
+            Job::IdleLinks => memory::idle_links(&ground, self.report).await,
+            Job::InFlight => memory::in_flight(&ground, self.report).await,
+            Job::Children(children) => {
+                let way = Way::new(&ground, 1).await?;
+                let root = way.daemons.first().context("no root")?;
+                // The caller and the callee are children too.
+                let crowd = Crowd::join(root, 0, children - 2, None).await?;
+                let result = self.calls(way, "echo").await;
+                drop(crowd);
+                result
+            }
+            Job::Nats => {
+                if self.lacks_nats() {
+                    return Ok(());
+                }
+                let (servers, requests) = nats::Servers::answering(ground.dir()).await?;
+                let daemons = servers.pids()?;
+                let answering = servers.answering.as_ref().context("nobody answers")?;
+                let all = [daemons.as_slice(), &[answering.pid()?]].concat();
+                self.rows(&all, &daemons, &requests).await
+            }
+            Job::NatsAlways => {
+                if self.lacks_nats() {
+                    return Ok(());
+                }
+                let (servers, publishing) = nats::Servers::keeping(ground.dir()).await?;
+                let pids = servers.pids()?;
+                self.rows(&pids, &pids, &publishing).await
+            }
+        }
+    }
+
+    async fn realms(&mut self, ground: &Ground, relays: usize, loop_id: &str) -> Result<()> {
+        let way = Way::new(ground, relays).await?;
+        self.calls(way, loop_id).await
+    }
+
+    async fn calls(&mut self, way: Way, loop_id: &str) -> Result<()> {
+        let pids = way.pids()?;
+        let calls = way.caller.to(&format!("{loop_id}@{}", way.callee))?;
+        calls.call().await?;
+        self.rows(&pids, &pids, &calls).await?;
+        drop(calls);
+        way.caller.stop().await
+    }
+
+    async fn whole(&mut self, ground: &Ground) -> Result<()> {
+        let whole = Whole::new(ground).await?;
+        let pids = whole.pids()?;
+        self.rows(&pids, &pids, &whole.calls()).await
+    }
+
+    async fn far(&mut self, ground: &Ground) -> Result<()> {
+        let far = Far::new(ground).await?;
+        let pids = far.pids()?;
+        let first = far.first_calls().await?;
+        self.report.add(first.row("far-first", 1, None));
+        self.name = "far-later";
+        self.rows(&pids, &pids, &far.calls()?).await
+    }
+
+    /// One row for each number of calls in flight.
+    async fn rows(&mut self, all: &[u32], daemons: &[u32], call: &impl Call) -> Result<()> {
+        let processes = Processes {
+            others: all.to_vec(),
+            daemons: daemons.to_vec(),
+        };
+        let peers = ["raw", "nats"];
+        let is_realm = !peers.iter().any(|peer| self.name.starts_with(peer));
+        let mut allowance = Allowance::new(is_realm);
+        for in_flight in self.options.in_flight.clone() {
+            allowance.refill().await;
+            let load = Load {
+                in_flight,
+                time: self.options.time,
+                most: allowance.calls(),
+            };
+            let row = measure(self.name, load, &processes, call).await?;
+            self.report.add(row);
+        }
+        Ok(())
+    }
+
+    /// Says that rows are left out where the peer is not installed.
+    fn lacks_nats(&mut self) -> bool {
+        let lacks = !nats::is_installed();
+        if lacks {
+            self.report.left_out(
+                self.name,
+                "nats-server is not installed: apt-get install nats-server",
+            );
+        }
+        lacks
+    }
+}
+
+fn pids(programs: &[Program]) -> Result<Vec<u32>> {
+    programs.iter().map(Program::pid).collect()
+}
+
+/// How much a certificate lets a child send: rows are as long as its burst lets them be, and wait
+/// for it to be whole again.
+struct Allowance {
+    rate: u32,
+    burst: u32,
+    used: Option<Instant>,
+}
+
+impl Allowance {
+    fn new(is_realm: bool) -> Self {
+        let (rate, burst) = if is_realm {
+            limits::CHILD_RATE
+        } else {
+            (u32::MAX, u32::MAX)
+        };
+        Self {
+            rate,
+            burst,
+            used: None,
+        }
+    }
+
+    /// Most calls of one row, warm-up included.
+    fn calls(&self) -> u64 {
+        u64::from(self.burst) * 19 / 20
+    }
+
+    async fn refill(&mut self) {
+        if let Some(used) = self.used {
+            let whole = Duration::from_secs_f64(f64::from(self.burst) / f64::from(self.rate));
+            tokio::time::sleep(whole.saturating_sub(used.elapsed())).await;
+        }
+        self.used = Some(Instant::now());
+    }
+}
