@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_executor::{contract_digest, validate_json};
+use realm_executor::{Effects, contract_digest, validate_json};
 use realm_protocol::{
     Digest, LoopId, Scope, json, limits,
     message::{CallResult, Contract},
@@ -15,6 +15,8 @@ use thiserror::Error;
 pub(crate) struct KnownContract {
     pub(crate) digest: Digest,
     pub(crate) version: String,
+    /// Whether its loop does more than answer.
+    pub(crate) has_effects: bool,
     input: Value,
     output: Value,
 }
@@ -45,6 +47,7 @@ impl KnownContract {
         Ok(Arc::new(Self {
             digest,
             version: version.to_owned(),
+            has_effects: effects != Effects::None.name(),
             input,
             output,
         }))

@@ -253,6 +253,7 @@ impl Node {
         };
         let (meant, header) = (invoke.meant(&out.scope), out.heard);
         let contract = KnownContract::of_result(&result, invoke.named.as_ref());
+        let has_effects = contract.as_ref().is_ok_and(|contract| contract.has_effects);
         let checked = match contract {
             Ok(contract) => {
                 self.known.remember(meant, contract.clone());
@@ -276,6 +277,7 @@ impl Node {
         let answered = Answered {
             version: Some(result.version),
             replayed: result.replayed,
+            has_effects,
         };
         self.finish_call(call, checked, answered);
     }
@@ -358,9 +360,14 @@ impl Node {
                     way: self.way_to(scope),
                     replayed: answered.replayed,
                 };
-                // An answer is no promise of this realm's: its trace may trail.
-                let response = Response::Invoked(Box::new(invocation));
-                self.out.emit(Effect::Respond(control, response));
+                let response = Effect::Respond(control, Response::Invoked(Box::new(invocation)));
+                // What was done elsewhere can be asked for here after a crash. An answer alone is
+                // no promise of this realm's: its trace may trail.
+                if answered.has_effects {
+                    self.out.promise(response);
+                } else {
+                    self.out.emit(response);
+                }
             }
         }
     }
@@ -510,6 +517,7 @@ impl Node {
 struct Answered {
     version: Option<String>,
     replayed: bool,
+    has_effects: bool,
 }
 
 /// An output that its contract permits.

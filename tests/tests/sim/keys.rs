@@ -1,7 +1,7 @@
 //! Idempotency keys: at most one effect, and the same answer again.
 
 use realm_node::{Request, Response};
-use realm_protocol::FailureCode;
+use realm_protocol::{FailureCode, journal::Status};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
@@ -156,6 +156,21 @@ fn an_answer_is_given_again_after_the_callee_has_restarted() {
     assert!(again.replayed);
     assert_eq!(world.effects.values().sum::<u64>(), 1);
     invariants::check(&mut world);
+}
+
+#[test]
+fn what_a_caller_was_told_of_an_effect_is_still_in_its_trace_after_a_crash() {
+    for (seed, pay) in [(34, Loops::once("pay", 10)), (35, Loops::idempotent("pay", 10))] {
+        let (mut world, _, health) = two_realms(seed, &[pay]);
+        let told = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+
+        world.crash(health);
+        world.start(health);
+
+        let run = &world.hosts[health.0].disk.runs[&told.run];
+        assert_eq!(run.status, Status::Completed, "{run:?}");
+        invariants::check(&mut world);
+    }
 }
 
 #[test]
