@@ -1,11 +1,15 @@
 //! Frames on a lane: a length of four bytes, big-endian, and as many bytes.
 
+use std::task::Poll;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use realm_protocol::limits::FRAME_BYTES;
 use thiserror::Error;
 
-/// Capacity an empty buffer may keep; more is given back.
-const KEPT_BYTES: usize = 16 * 1024;
+/// Bytes read at once; more while a long frame arrives.
+const READ_BYTES: usize = 16 * 1024;
+/// The same at most.
+const MOST_READ_BYTES: usize = 64 * 1024;
 
 /// A declared length beyond [`FRAME_BYTES`]. Nothing was allocated for it.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -27,13 +31,29 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Takes bytes as they arrived.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+    /// Lets `read` put bytes behind those that have arrived, and keeps as many as it says. Nothing
+    /// is kept, not even the space, if there was nothing to read and no frame has begun.
+    pub(crate) fn read_with<E>(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> Poll<Result<usize, E>>,
+    ) -> Poll<Result<usize, E>> {
+        let arrived = self.buffer.len();
+        let space = arrived.clamp(READ_BYTES, MOST_READ_BYTES);
+        self.buffer.resize(arrived.saturating_add(space), 0);
+        let polled = read(self.buffer.get_mut(arrived..).unwrap_or_default());
+        let read = match &polled {
+            Poll::Ready(Ok(read)) => (*read).min(space),
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        self.buffer.truncate(arrived.saturating_add(read));
+        if self.buffer.is_empty() {
+            release(&mut self.buffer);
+        }
+        polled
     }
 
-    /// Gives the next whole frame, if it has arrived. Fails on a declared length that is too long,
-    /// as soon as the length itself is there.
+    /// Gives the next whole frame, if it has arrived: a part of what was read, not a copy. Fails on a
+    /// declared length that is too long, as soon as the length itself is there.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, FrameTooLong> {
         let Some(&declared) = self.buffer.first_chunk::<4>() else {
             return Ok(None);
@@ -43,17 +63,12 @@ impl Decoder {
             .ok()
             .filter(|length| *length <= FRAME_BYTES)
             .ok_or(FrameTooLong(declared))?;
-        // A copy, so that a small frame kept for long does not keep a large buffer with it.
-        let Some(frame) = self
-            .buffer
-            .get(4..length.saturating_add(4))
-            .map(Bytes::copy_from_slice)
-        else {
+        let end = length.saturating_add(4);
+        if self.buffer.len() < end {
             return Ok(None);
-        };
-        self.buffer.advance(length.saturating_add(4));
-        release(&mut self.buffer);
-        Ok(Some(frame))
+        }
+        self.buffer.advance(4);
+        Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
     /// Whether a frame has begun and not ended.
@@ -62,11 +77,9 @@ impl Decoder {
     }
 }
 
-/// Gives back the memory of a buffer that is empty and large.
+/// Gives back the memory of an empty buffer: an idle link holds none.
 pub(crate) fn release(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.capacity() > KEPT_BYTES {
-        *buffer = BytesMut::new();
-    }
+    *buffer = BytesMut::new();
 }
 
 #[cfg(test)]
@@ -88,7 +101,7 @@ mod tests {
             let mut decoder = Decoder::default();
             let mut seen = Vec::new();
             for chunk in wire.chunks(cut) {
-                decoder.push(chunk);
+                push(&mut decoder, chunk);
                 while let Some(frame) = decoder.next_frame().unwrap() {
                     seen.push(frame.to_vec());
                 }
@@ -103,10 +116,10 @@ mod tests {
         for declared in [u32::MAX, FRAME_BYTES as u32 + 1] {
             let mut decoder = Decoder::default();
 
-            decoder.push(&declared.to_be_bytes());
+            push(&mut decoder, &declared.to_be_bytes());
 
             assert_eq!(decoder.next_frame(), Err(FrameTooLong(declared)));
-            assert!(decoder.buffer.capacity() < 1024);
+            assert!(decoder.buffer.capacity() <= READ_BYTES);
         }
     }
 
@@ -114,9 +127,24 @@ mod tests {
     fn a_declared_length_alone_allocates_nothing() {
         let mut decoder = Decoder::default();
 
-        decoder.push(&(FRAME_BYTES as u32).to_be_bytes());
+        push(&mut decoder, &(FRAME_BYTES as u32).to_be_bytes());
 
         assert_eq!(decoder.next_frame(), Ok(None));
-        assert!(decoder.buffer.capacity() < 1024);
+        assert!(decoder.buffer.capacity() <= READ_BYTES);
+    }
+
+    /// Reads all of the bytes, which come in one piece if there is space.
+    fn push(decoder: &mut Decoder, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let polled = decoder.read_with(|space| {
+                let length = space.len().min(bytes.len());
+                space[..length].copy_from_slice(&bytes[..length]);
+                Poll::Ready(Ok::<_, ()>(length))
+            });
+            let Poll::Ready(Ok(read)) = polled else {
+                panic!("bytes were there");
+            };
+            bytes = &bytes[read..];
+        }
     }
 }

@@ -19,8 +19,8 @@ use crate::{
 
 /// Steps one poll may take before it lets other tasks run.
 const TURNS: usize = 64;
-/// Bytes read at once.
-const READ_BYTES: usize = 16 * 1024;
+/// Bytes read at once from a lane that nobody listens to any more.
+const DISCARD_BYTES: usize = 4 * 1024;
 /// Bytes gathered into one write.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -84,13 +84,10 @@ impl<S: AsyncRead + Unpin> Reader<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DownReason>> {
-        let mut chunk = [0; READ_BYTES];
-        match Pin::new(&mut self.stream).poll_read(cx, &mut chunk) {
+        let stream = Pin::new(&mut self.stream);
+        match self.decoder.read_with(|space| stream.poll_read(cx, space)) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(DownReason::ClosedByPeer)),
-            Poll::Ready(Ok(length)) => {
-                self.decoder.push(chunk.get(..length).unwrap_or_default());
-                Poll::Ready(Ok(()))
-            }
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(kind(&error).into())),
             Poll::Pending if self.decoder.is_partial() => {
                 self.deadline.begin(self.frame_time);
@@ -104,7 +101,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
 
 /// Reads and forgets. Ready when the stream has ended.
 pub(crate) fn poll_discard<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
-    let mut chunk = [0; READ_BYTES];
+    let mut chunk = [0; DISCARD_BYTES];
     for _ in 0..TURNS {
         match ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk)) {
             Ok(0) | Err(_) => return Poll::Ready(()),
@@ -164,10 +161,13 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
                 Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| {
                     self.flushed = true;
                 })
-            } else if closed {
-                return Poll::Ready(Written::All);
             } else {
-                return Poll::Pending;
+                frame::release(&mut self.buffer);
+                return if closed {
+                    Poll::Ready(Written::All)
+                } else {
+                    Poll::Pending
+                };
             };
             match step {
                 Poll::Ready(Ok(())) => self.deadline.clear(),
@@ -208,7 +208,6 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
             return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
         }
         self.buffer.advance(written.min(self.buffer.len()));
-        frame::release(&mut self.buffer);
         self.flushed = false;
         Poll::Ready(Ok(()))
     }

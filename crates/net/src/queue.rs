@@ -105,12 +105,23 @@ struct Room {
 
 impl Inbox {
     /// Waits for the next frame; `None` once the link is down and everything was read. Losing the
-    /// future loses no frame.
+    /// future loses no frame. A frame shares memory with up to 64 KiB that arrived with it: whoever
+    /// keeps it for long keeps a copy.
     pub async fn recv(&mut self) -> Option<Bytes> {
         let frame = self.frames.recv().await?;
         self.room.bytes.fetch_sub(frame.len(), Ordering::AcqRel);
         self.room.waker.wake();
         Some(frame)
+    }
+
+    /// Waits as [`Self::recv`] does and appends what is there to `frames`, at most `limit` of them.
+    /// Gives their number; 0 once the link is down and everything was read.
+    pub async fn recv_many(&mut self, frames: &mut Vec<Bytes>, limit: usize) -> usize {
+        let received = self.frames.recv_many(frames, limit).await;
+        let bytes = frames.iter().rev().take(received).map(Bytes::len).sum();
+        self.room.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.room.waker.wake();
+        received
     }
 }
 

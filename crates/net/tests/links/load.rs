@@ -12,6 +12,8 @@ const FRAMES: u32 = 100_000;
 const FRAME_BYTES: usize = 1_024;
 /// Enough that the pipe is full, few enough that no queue is.
 const IN_FLIGHT: u32 = 128;
+/// Frames taken from an inbox at once.
+const BATCH: usize = 64;
 const LINKS: u64 = 1_000;
 
 /// Frames go from one net through another to a third, and back the same way.
@@ -88,8 +90,11 @@ pub(crate) async fn memory_of_idle_links(way: Way) {
 }
 
 async fn pass(mut inbox: Inbox, outbox: Outbox) {
-    while let Some(frame) = inbox.recv().await {
-        send(&outbox, frame).await;
+    let mut frames = Vec::new();
+    while inbox.recv_many(&mut frames, BATCH).await > 0 {
+        for frame in frames.drain(..) {
+            send(&outbox, frame).await;
+        }
     }
 }
 
