@@ -126,3 +126,6 @@ impl Transport for QuicTransport {
 
 /// TLS wants a name; nodes are known by their keys, and libp2p has agreed on this one.
 const SERVER_NAME: &str = "l";
+
+#[cfg(test)]
+mod tests;

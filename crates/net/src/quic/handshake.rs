@@ -16,14 +16,18 @@ use super::connection::Connection;
 /// An inbound connection. Its handshake begins when it is first polled, which the swarm does once
 /// it has let the connection in; dropped before that, it is refused in one packet.
 pub(crate) struct Handshake {
-    step: Step,
+    pub(super) step: Step,
     /// Says that this handshake is under way.
     _counted: Arc<()>,
 }
 
-enum Step {
+/// How far a handshake is.
+pub(super) enum Step {
+    /// The swarm has not let it in.
     Waiting(quinn::Incoming),
+    /// Under way.
     Shaking(quinn::Connecting),
+    /// Over.
     Done,
 }
 
