@@ -16,7 +16,10 @@ usage: scripts/bench [--job PATTERN] [--seconds N] [-o table|json] [--report-onl
   -o json         one JSON object a row instead of the table
   --report-only   exit 0 even when a bar is missed
   --list          print the names of the jobs
-  --profile JOB   (scripts/bench alone) record where the time of one job goes";
+
+instead, as the first word:
+  --profile JOB   where the time of one job goes, by program and function
+  --callers JOB   the same with call graphs; builds everything again";
 
 /// What this process is to be.
 #[derive(Debug)]

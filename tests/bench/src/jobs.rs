@@ -162,6 +162,11 @@ impl Bench<'_> {
                 if self.lacks_nats() {
                     return Ok(());
                 }
+                if let Some(why) = nats::cannot_sync(ground.dir())? {
+                    let why = format!("it takes nats-server 2.10 or later: {why}");
+                    self.report.left_out(self.name, &why);
+                    return Ok(());
+                }
                 let (servers, publishing) = nats::Servers::keeping(ground.dir()).await?;
                 let pids = servers.pids()?;
                 self.rows(&pids, &pids, &publishing).await

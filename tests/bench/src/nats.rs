@@ -29,6 +29,16 @@ pub(crate) fn is_installed() -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
+/// Why the server that is installed cannot sync each message; none if it can.
+pub(crate) fn cannot_sync(dir: &Path) -> Result<Option<String>> {
+    let path = dir.join("nats-sync.conf");
+    fs::write(&path, "jetstream { sync_interval: always }\n")?;
+    let mut test = std::process::Command::new("nats-server");
+    let output = test.arg("-t").arg("-c").arg(&path).output()?;
+    let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok((!output.status.success()).then_some(told))
+}
+
 /// Leaf, hub, leaf, and whoever answers behind the second leaf.
 #[derive(Debug)]
 pub(crate) struct Servers {
