@@ -1,20 +1,31 @@
 //! Which addresses a ticket names, the best first.
 
-use std::net::IpAddr;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use realm_net::Multiaddr;
 use realm_protocol::limits;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, listen, socket_with,
+    sockopt,
+};
 
 /// Orders what is advertised and what is listened on: advertised first, then global addresses,
-/// private ones, and loopback last. Link-local ones are of no use to others and left out.
+/// private ones, and loopback last, each over TCP before QUIC. Link-local ones are of no use to
+/// others and left out.
 pub(crate) fn for_tickets(advertised: &[Multiaddr], listened: &[Multiaddr]) -> Vec<String> {
     let mut own: Vec<_> = listened
         .iter()
-        .filter_map(|address| Some((rank(ip(address)?)?, address.to_string())))
+        .filter_map(|address| {
+            let (socket, transport) = socket(address)?;
+            Some((rank(socket.ip())?, transport, address.to_string()))
+        })
         .collect();
     own.sort();
     let mut all: Vec<String> = advertised.iter().map(ToString::to_string).collect();
-    for (_, address) in own {
+    for (_, _, address) in own {
         if !all.contains(&address) {
             all.push(address);
         }
@@ -23,25 +34,66 @@ pub(crate) fn for_tickets(advertised: &[Multiaddr], listened: &[Multiaddr]) -> V
     all
 }
 
-/// Whether an address is `/ip4/…/tcp/…` or `/ip6/…/tcp/…` and nothing more.
-pub(crate) fn is_tcp(address: &Multiaddr) -> bool {
-    let text = address.to_string();
-    let mut parts = text.split('/').skip(3);
-    let is_port = |port: &str| port.parse::<u16>().is_ok();
-    ip(address).is_some()
-        && parts.next() == Some("tcp")
-        && parts.next().is_some_and(is_port)
-        && parts.next().is_none()
+/// What carries links to an address; TCP is the first choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Transport {
+    /// `/tcp/PORT`.
+    Tcp,
+    /// `/udp/PORT/quic-v1`.
+    Quic,
 }
 
-/// The address's first part, which libp2p writes as `/ip4/…` or `/ip6/…`.
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
+/// Reads `/ip4/…/tcp/…`, `/ip4/…/udp/…/quic-v1` and the same of `/ip6`; none if it is anything
+/// else, or anything more.
+pub(crate) fn socket(address: &Multiaddr) -> Option<(SocketAddr, Transport)> {
     let text = address.to_string();
-    let mut parts = text.split('/').skip(1);
-    match parts.next()? {
-        "ip4" | "ip6" => parts.next()?.parse().ok(),
-        _ => None,
+    let parts: Vec<&str> = text.split('/').skip(1).collect();
+    let (ip, port, transport) = match parts.as_slice() {
+        ["ip4" | "ip6", ip, "tcp", port] => (ip, port, Transport::Tcp),
+        ["ip4" | "ip6", ip, "udp", port, "quic-v1"] => (ip, port, Transport::Quic),
+        _ => return None,
+    };
+    let socket = SocketAddr::new(ip.parse().ok()?, port.parse().ok()?);
+    Some((socket, transport))
+}
+
+/// Writes what [`socket`] reads.
+pub(crate) fn multiaddr(socket: SocketAddr, transport: Transport) -> Multiaddr {
+    let ip = Multiaddr::from(socket.ip());
+    let text = match transport {
+        Transport::Tcp => format!("{ip}/tcp/{}", socket.port()),
+        Transport::Quic => format!("{ip}/udp/{}/quic-v1", socket.port()),
+    };
+    // Both forms are multiaddrs.
+    text.parse().unwrap_or(ip)
+}
+
+/// Tries whether a socket can be had, and gives its port; IPv6 alone where it is IPv6.
+pub(crate) fn probe(socket: SocketAddr, transport: Transport) -> io::Result<u16> {
+    let (kind, protocol) = match transport {
+        Transport::Tcp => (SocketType::STREAM, ipproto::TCP),
+        Transport::Quic => (SocketType::DGRAM, ipproto::UDP),
+    };
+    let family = if socket.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let probe = socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol))?;
+    if socket.is_ipv6() {
+        sockopt::set_ipv6_v6only(&probe, true)?;
     }
+    if transport == Transport::Tcp {
+        // What a connection leaves behind in the port's name is nobody's.
+        sockopt::set_socket_reuseaddr(&probe, true)?;
+    }
+    bind(&probe, &socket)?;
+    if transport == Transport::Tcp {
+        // Two may bind the port of a stopped listener; only one may listen.
+        listen(&probe, 1)?;
+    }
+    let bound = SocketAddr::try_from(getsockname(&probe)?)?;
+    Ok(bound.port())
 }
 
 /// Smaller is more useful to somebody else; none is useless.
@@ -72,6 +124,7 @@ mod tests {
             "/ip4/127.0.0.1/tcp/7",
             "/ip6/fe80::1/tcp/7",
             "/ip4/192.168.1.2/tcp/7",
+            "/ip4/198.51.100.7/udp/7/quic-v1",
             "/ip4/198.51.100.7/tcp/7",
         ]);
 
@@ -82,6 +135,7 @@ mod tests {
             [
                 "/dns4/realm.example.org/tcp/7420",
                 "/ip4/198.51.100.7/tcp/7",
+                "/ip4/198.51.100.7/udp/7/quic-v1",
                 "/ip4/192.168.1.2/tcp/7",
                 "/ip4/127.0.0.1/tcp/7",
             ]
@@ -89,17 +143,36 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_tcp_addresses_can_be_listened_on() {
-        let is_tcp = |text: &str| is_tcp(&text.parse().unwrap());
+    fn only_plain_addresses_of_tcp_and_quic_can_be_listened_on() {
+        let socket = |text: &str| socket(&text.parse().unwrap()).map(|(_, transport)| transport);
 
-        assert!(is_tcp("/ip4/0.0.0.0/tcp/7420") && is_tcp("/ip6/::/tcp/0"));
+        assert_eq!(socket("/ip4/0.0.0.0/tcp/7420"), Some(Transport::Tcp));
+        assert_eq!(socket("/ip6/::/udp/0/quic-v1"), Some(Transport::Quic));
         for wrong in [
             "/ip4/0.0.0.0",
-            "/ip4/0.0.0.0/udp/7420/quic-v1",
+            "/ip4/0.0.0.0/udp/7420",
+            "/ip4/0.0.0.0/udp/7420/quic",
             "/ip4/0.0.0.0/tcp/7420/ws",
+            "/ip6zone/eth0/ip6/fe80::1/tcp/7420",
             "/dns/example.org/tcp/7420",
         ] {
-            assert!(!is_tcp(wrong), "{wrong}");
+            assert_eq!(socket(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_port_that_somebody_holds_is_noticed_over_both_transports() {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let tcp = std::net::TcpListener::bind(loopback(0)).unwrap();
+        let udp = std::net::UdpSocket::bind(loopback(0)).unwrap();
+
+        for (taken, transport) in [
+            (tcp.local_addr().unwrap(), Transport::Tcp),
+            (udp.local_addr().unwrap(), Transport::Quic),
+        ] {
+            let error = probe(taken, transport).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+        assert_ne!(probe(loopback(0), Transport::Quic).unwrap(), 0);
     }
 }

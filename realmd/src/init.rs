@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,8 @@ use realm_protocol::{
 use thiserror::Error;
 
 use crate::{
-    addresses, config,
+    addresses::{self, Transport},
+    config,
     failure::Explained,
     home::{
         Home,
@@ -25,6 +26,9 @@ use crate::{
     },
     random::{self, NoRandomness},
 };
+
+/// Ports tried before there is none free over both transports and both families.
+const PORTS_TRIED: usize = 16;
 
 /// What to make, and where.
 #[derive(Clone, Debug)]
@@ -71,10 +75,10 @@ pub(crate) enum InitError {
         source: io::Error,
     },
     /// An address that this version cannot listen on.
-    #[error("{0} cannot be listened on: only TCP is spoken")]
-    NotTcp(Multiaddr),
+    #[error("{0} cannot be listened on: only TCP and QUIC are spoken")]
+    Unsupported(Multiaddr),
     /// No port is free.
-    #[error("no TCP port is free on this machine")]
+    #[error("no port is free on this machine")]
     NoPort(#[source] io::Error),
     /// The system gives no random bytes.
     #[error(transparent)]
@@ -87,7 +91,7 @@ impl Explained for InitError {
             Self::Exists(_)
             | Self::RecoveryExists(_)
             | Self::RecoveryInside(_)
-            | Self::NotTcp(_) => Code::Usage,
+            | Self::Unsupported(_) => Code::Usage,
             Self::Write { .. } => Code::FileUnreadable,
             Self::NoPort(_) => Code::AddressInUse,
             Self::Randomness(_) => Code::Internal,
@@ -100,9 +104,11 @@ impl Explained for InitError {
                 "name another realm, or run this one: realmd run --home {}",
                 dir.display()
             )),
-            Self::NotTcp(_) => {
-                Some("name a TCP address: --listen /ip4/0.0.0.0/tcp/7420".to_owned())
-            }
+            Self::Unsupported(_) => Some(
+                "name an address such as --listen /ip4/0.0.0.0/tcp/7420 or \
+                 --listen /ip4/0.0.0.0/udp/7420/quic-v1"
+                    .to_owned(),
+            ),
             Self::RecoveryExists(_) | Self::RecoveryInside(_) => {
                 Some("name another file, best on a removable disk: --recovery FILE".to_owned())
             }
@@ -125,15 +131,15 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
     }
-    if let Some(address) = listen.iter().find(|address| !addresses::is_tcp(address)) {
-        return Err(InitError::NotTcp(address.clone()));
+    if let Some(address) = listen.iter().find(|address| addresses::socket(address).is_none()) {
+        return Err(InitError::Unsupported(address.clone()));
     }
     let recovery = recovery
         .as_deref()
         .map(|path| verify_recovery(path, home))
         .transpose()?;
     let listen = match listen.as_slice() {
-        [] => vec![free_address()?],
+        [] => free_addresses()?,
         given => given.to_vec(),
     };
     let made = Secrets::make(now)?;
@@ -270,13 +276,34 @@ fn recovery_text(name: &Label, made: &Secrets) -> zeroize::Zeroizing<String> {
     ))
 }
 
-/// Picks a port that is free now; it stays in the configuration.
-fn free_address() -> Result<Multiaddr, InitError> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(InitError::NoPort)?;
-    let port = listener.local_addr().map_err(InitError::NoPort)?.port();
-    let text = format!("/ip4/0.0.0.0/tcp/{port}");
-    text.parse()
-        .map_err(|_| InitError::NoPort(io::ErrorKind::InvalidInput.into()))
+/// Picks a port that is free now over TCP and QUIC, on IPv4 and, where the machine speaks it, on
+/// IPv6. It stays in the configuration.
+fn free_addresses() -> Result<Vec<Multiaddr>, InitError> {
+    let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    let families = match addresses::probe(v6, Transport::Tcp) {
+        Ok(_) => vec![v4, v6],
+        Err(_) => vec![v4],
+    };
+    let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..PORTS_TRIED {
+        let port = addresses::probe(v4, Transport::Tcp).map_err(InitError::NoPort)?;
+        let all = families.iter().flat_map(|family| {
+            let socket = SocketAddr::new(family.ip(), port);
+            [(socket, Transport::Tcp), (socket, Transport::Quic)]
+        });
+        let probed: io::Result<Vec<_>> = all
+            .map(|(socket, transport)| {
+                addresses::probe(socket, transport)?;
+                Ok(addresses::multiaddr(socket, transport))
+            })
+            .collect();
+        match probed {
+            Ok(free) => return Ok(free),
+            Err(error) => taken = error,
+        }
+    }
+    Err(InitError::NoPort(taken))
 }
 
 fn write_at(path: &Path) -> impl Fn(io::Error) -> InitError + use<> {

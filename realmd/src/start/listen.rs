@@ -1,15 +1,12 @@
 //! Waiting for the first address that is listened on.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use realm_net::{Event, ListenError, Multiaddr, Net};
 use tokio::sync::mpsc;
 
 use super::error::StartError;
+use crate::addresses;
 
 /// Longest wait; the system answers at once or not at all.
 const WAIT: Duration = Duration::from_secs(10);
@@ -41,14 +38,14 @@ pub(super) async fn first(
     Ok(net.addresses())
 }
 
-/// Refuses an address that another program listens on. The transport binds with `SO_REUSEPORT`,
+/// Refuses an address that another program listens on. The transports bind with `SO_REUSEPORT`,
 /// under which two programs would share the port's connections at random.
 pub(super) fn refuse_taken(configured: &[Multiaddr]) -> Result<(), StartError> {
     for address in configured {
-        let Some(socket) = socket_address(address).filter(|socket| socket.port() != 0) else {
+        let Some((socket, transport)) = addresses::socket(address) else {
             continue;
         };
-        match TcpListener::bind(socket) {
+        match addresses::probe(socket, transport) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let address = address.clone();
                 let source = ListenError::Io(error);
@@ -59,17 +56,4 @@ pub(super) fn refuse_taken(configured: &[Multiaddr]) -> Result<(), StartError> {
         }
     }
     Ok(())
-}
-
-/// The socket address of `/ip4/…/tcp/…` or `/ip6/…/tcp/…`.
-fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
-    let text = address.to_string();
-    let parts: Vec<&str> = text.split('/').skip(1).collect();
-    match parts.as_slice() {
-        ["ip4" | "ip6", ip, "tcp", port, ..] => Some(SocketAddr::new(
-            ip.parse::<IpAddr>().ok()?,
-            port.parse().ok()?,
-        )),
-        _ => None,
-    }
 }
