@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -28,7 +28,7 @@ use tokio::{
     time::sleep_until,
 };
 
-use crate::realms::Daemon;
+use crate::realms::{Daemon, PAYLOAD};
 
 /// Frames of one member waiting to be handled.
 const FRAMES: usize = 256;
@@ -39,28 +39,23 @@ const JOINING: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Crowd {
     members: JoinSet<()>,
+    swallowing: Arc<AtomicBool>,
     swallowed: Arc<AtomicUsize>,
 }
 
 impl Crowd {
-    /// Has this many children of a realm join, named by their numbers from `first` on. With
-    /// `swallow`, they take every further frame longer than this and do nothing with it, so that
-    /// calls to them stay in flight.
-    pub(crate) async fn join(
-        parent: &Daemon,
-        first: usize,
-        children: usize,
-        swallow: Option<usize>,
-    ) -> Result<Self> {
+    /// Has this many children of a realm join, named by their numbers from `first` on.
+    pub(crate) async fn join(parent: &Daemon, first: usize, children: usize) -> Result<Self> {
         let mut crowd = Self {
             members: JoinSet::new(),
+            swallowing: Arc::default(),
             swallowed: Arc::default(),
         };
         let mut joining = JoinSet::new();
         for number in first..first + children {
-            let ticket = parent.invite(&format!("child-{number}"), 1).await?;
+            let ticket = parent.invite(&format!("child-{number}")).await?;
             let ticket = ticket::decode(&ticket)?;
-            let member = Member::new(number, swallow, Arc::clone(&crowd.swallowed))?;
+            let member = Member::new(number, &crowd)?;
             let (sender, joined) = oneshot::channel();
             crowd.members.spawn(member.run(ticket, sender));
             joining.spawn(joined);
@@ -77,6 +72,12 @@ impl Crowd {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// Has the children take every further frame that may hold a payload and do nothing with it,
+    /// so that calls to them stay in flight.
+    pub(crate) fn swallow(&self) {
+        self.swallowing.store(true, Ordering::Relaxed);
     }
 
     /// Frames that were taken and not answered.
@@ -97,12 +98,12 @@ struct Member {
     frames: mpsc::Receiver<(LinkId, Option<bytes::Bytes>)>,
     back: Vec<Input>,
     joined: Option<oneshot::Sender<Result<()>>>,
-    swallow: Option<usize>,
+    swallowing: Arc<AtomicBool>,
     swallowed: Arc<AtomicUsize>,
 }
 
 impl Member {
-    fn new(number: usize, swallow: Option<usize>, swallowed: Arc<AtomicUsize>) -> Result<Self> {
+    fn new(number: usize, crowd: &Crowd) -> Result<Self> {
         let started = Instant::now();
         let now = now(started);
         let seed = |purpose: u8| {
@@ -158,8 +159,8 @@ impl Member {
             frames,
             back: Vec::new(),
             joined: None,
-            swallow,
-            swallowed,
+            swallowing: Arc::clone(&crowd.swallowing),
+            swallowed: Arc::clone(&crowd.swallowed),
         })
     }
 
@@ -204,7 +205,7 @@ impl Member {
     }
 
     fn take(&mut self, link: LinkId, frame: bytes::Bytes) {
-        if self.joined.is_none() && self.swallow.is_some_and(|least| frame.len() > least) {
+        if frame.len() > PAYLOAD && self.swallowing.load(Ordering::Relaxed) {
             self.swallowed.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -32,12 +32,12 @@ impl Far {
         let link = Delayed::new(EACH_WAY)?;
         let root = ground.daemon("root", "").await?;
         let callee = ground.daemon("callee", "").await?;
-        callee.join(root.invite("callee", 1).await?).await?;
+        callee.join(root.invite("callee").await?).await?;
         callee.allow("root").await?;
         let mut callers = Vec::new();
         for number in 0..CALLERS {
             let name = format!("caller-{number}");
-            let mut ticket = ticket::decode(&root.invite(&name, 1).await?)?;
+            let mut ticket = ticket::decode(&root.invite(&name).await?)?;
             let address = ticket
                 .addresses
                 .first()

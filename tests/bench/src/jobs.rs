@@ -143,7 +143,7 @@ impl Bench<'_> {
                 let way = Way::new(&ground, 1).await?;
                 let root = way.daemons.first().context("no root")?;
                 // The caller and the callee are children too.
-                let crowd = Crowd::join(root, 0, children - 2, None).await?;
+                let crowd = Crowd::join(root, 0, children - 2).await?;
                 let result = self.calls(way, "echo").await;
                 drop(crowd);
                 result

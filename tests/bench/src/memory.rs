@@ -16,8 +16,6 @@ pub(crate) const LINKS: usize = 1_000;
 pub(crate) const CALLS: usize = 10_000;
 /// Calls that begin at once.
 const BEGINNING: usize = 64;
-/// Frames up to this many bytes are a link's own; envelopes with a payload are longer.
-const OWN: usize = 900;
 /// How long memory may take to settle.
 const SETTLE: Duration = Duration::from_secs(4);
 /// How long all calls may take to be in flight.
@@ -26,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A realm before and after [`LINKS`] children have joined and fallen silent.
 pub(crate) async fn idle_links(ground: &Ground, report: &mut Report) -> Result<()> {
     let root = ground.daemon("root", "").await?;
-    let warm_up = Crowd::join(&root, 0, 10, None).await?;
+    let warm_up = Crowd::join(&root, 0, 10).await?;
     tokio::time::sleep(SETTLE).await;
     report.add(resident("idle-links", warm_up.len(), rss_kb(root.pid()?)?));
-    let crowd = Crowd::join(&root, 10, LINKS, None).await?;
+    let crowd = Crowd::join(&root, 10, LINKS).await?;
     tokio::time::sleep(SETTLE).await;
     let linked = root.linked_children().await?;
     ensure!(linked == LINKS as u64 + 10, "{linked} children are linked");
@@ -45,8 +43,8 @@ pub(crate) async fn idle_links(ground: &Ground, report: &mut Report) -> Result<(
 pub(crate) async fn in_flight(ground: &Ground, report: &mut Report) -> Result<()> {
     let root = ground.daemon("root", "").await?;
     let caller = ground.daemon("caller", "").await?;
-    caller.join(root.invite("caller", 1).await?).await?;
-    let holder = Crowd::join(&root, 0, 1, Some(OWN)).await?;
+    caller.join(root.invite("caller").await?).await?;
+    let holder = Crowd::join(&root, 0, 1).await?;
     let held = InvokeRequest {
         detach: true,
         ..request("echo@root/child-0")
@@ -57,6 +55,7 @@ pub(crate) async fn in_flight(ground: &Ground, report: &mut Report) -> Result<()
     };
     // The contract is known before the first call, so that every call is on its way at once.
     caller.client.loop_detail("echo", &contract).await?;
+    holder.swallow();
     tokio::time::sleep(SETTLE).await;
     let resident_kb = || Ok::<_, anyhow::Error>(rss_kb(caller.pid()?)? + rss_kb(root.pid()?)?);
     report.add(resident("in-flight", 0, resident_kb()?));

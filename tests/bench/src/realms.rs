@@ -112,13 +112,14 @@ impl Daemon {
         self.program.pid()
     }
 
-    /// Makes a ticket for children.
-    pub(crate) async fn invite(&self, label: &str, uses: u32) -> Result<String> {
+    /// Makes a ticket for a child. Nothing is permitted to it here, so that a thousand children
+    /// are not a thousand policies too.
+    pub(crate) async fn invite(&self, label: &str) -> Result<String> {
         let asked = TicketRequest {
             kind: InviteKind::Child,
             label: Some(label.to_owned()),
-            allow: vec!["*".to_owned()],
-            uses: Some(uses),
+            allow: Vec::new(),
+            uses: Some(1),
             ttl_ms: None,
             petname: None,
         };
@@ -214,7 +215,7 @@ impl Caller {
     pub(crate) async fn invite(&self, label: &str) -> Result<String> {
         let asked = realm_node::InviteAsked {
             kind: realm_node::InviteKind::Child(label.parse()?),
-            allow: vec!["*".to_owned()],
+            allow: Vec::new(),
             uses: 1,
             ttl_ms: 3_600_000,
             petname: None,
@@ -294,17 +295,17 @@ impl Way {
             1 => {
                 let root = ground.daemon("root", "").await?;
                 let callee = ground.daemon("callee", "").await?;
-                caller.join(&root.invite("caller", 1).await?).await?;
-                callee.join(root.invite("callee", 1).await?).await?;
+                caller.join(&root.invite("caller").await?).await?;
+                callee.join(root.invite("callee").await?).await?;
                 (vec![root, callee], "root/caller", "root/callee")
             }
             2 => {
                 let root = ground.daemon("root", "").await?;
                 let middle = ground.daemon("middle", "").await?;
                 let callee = ground.daemon("callee", "").await?;
-                middle.join(root.invite("middle", 1).await?).await?;
-                callee.join(root.invite("callee", 1).await?).await?;
-                caller.join(&middle.invite("caller", 1).await?).await?;
+                middle.join(root.invite("middle").await?).await?;
+                callee.join(root.invite("callee").await?).await?;
+                caller.join(&middle.invite("caller").await?).await?;
                 (
                     vec![root, middle, callee],
                     "root/middle/caller",

@@ -23,7 +23,7 @@ impl Whole {
         let caller = ground.daemon("caller", "").await?;
         let callee = ground.daemon("callee", "").await?;
         for child in [&caller, &callee] {
-            child.join(root.invite(&child.name, 1).await?).await?;
+            child.join(root.invite(&child.name).await?).await?;
         }
         callee.allow("root/caller").await?;
         let agent = std::env::current_exe()?;
