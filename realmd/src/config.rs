@@ -176,6 +176,16 @@ pub(crate) fn load(
     read(&path.display().to_string(), &text, environment)
 }
 
+/// Checks a configuration's text alone; gives what is wrong, one text a problem.
+pub(crate) fn check(file: &str, text: &str) -> Result<(), Vec<String>> {
+    let problems = match read(file, text, &[]) {
+        Ok(_) => return Ok(()),
+        Err(ConfigError::Problems(problems)) => problems,
+        Err(error) => return Err(vec![error.to_string()]),
+    };
+    Err(problems.into_iter().map(|it| it.place.what).collect())
+}
+
 /// The file that a new realm begins with.
 pub(crate) fn template(name: &Label, listen: &[Multiaddr]) -> String {
     let listen: Vec<String> = listen

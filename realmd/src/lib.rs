@@ -43,3 +43,11 @@ mod tests;
 pub fn main() -> std::process::ExitCode {
     cli::main()
 }
+
+/// Checks the text of a `realm.toml`, without the environment.
+///
+/// # Errors
+/// What is wrong, one text a problem.
+pub fn check_config(text: &str) -> Result<(), Vec<String>> {
+    config::check("realm.toml", text)
+}

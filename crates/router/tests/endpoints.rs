@@ -175,8 +175,18 @@ fn the_ceiling_of_delays_doubles_up_to_the_cap_and_contact_resets_it() {
 
     let ceilings: Vec<u64> = (0..6).map(|_| backoff.delay_ms(u64::MAX)).collect();
     assert_eq!(ceilings, [100, 200, 400, 800, 1_000, 1_000]);
+    assert_eq!(backoff.attempts(), 6);
     backoff.reset();
     assert_eq!((backoff.delay_ms(0), backoff.ceiling_ms()), (0, 200));
+    assert_eq!(backoff.attempts(), 1);
+}
+
+#[test]
+fn delays_lie_evenly_between_nothing_and_their_ceiling() {
+    let quarter = 1 << 62;
+    let delays = [0, 1, 2, 3].map(|quarters| Backoff::new(400, 400).delay_ms(quarters * quarter));
+
+    assert_eq!(delays, [0, 100, 200, 300]);
 }
 
 proptest! {

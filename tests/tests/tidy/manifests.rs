@@ -24,11 +24,13 @@ impl Member {
     }
 }
 
-/// Reads the members' manifests; the root has none of its own.
+/// Reads the members' manifests; the root has none of its own, and neither are packages that are
+/// workspaces of their own members.
 pub(crate) fn members(files: &Files) -> Vec<Member> {
     let manifests = files
         .iter()
-        .filter_map(|(path, text)| Some((path.strip_suffix("/Cargo.toml")?, text)));
+        .filter_map(|(path, text)| Some((path.strip_suffix("/Cargo.toml")?, text)))
+        .filter(|(_, text)| !text.lines().any(|line| line == "[workspace]"));
     manifests
         .map(|(folder, text)| member(folder, text))
         .collect()
