@@ -120,6 +120,9 @@ async fn call(load: &Load) {
     let Some((from, to)) = load.places.get(caller).zip(load.places.get(callee)) else {
         return;
     };
+    if !is_open(&from.name, &to.name) {
+        return;
+    }
     let number = load.next.fetch_add(1, Ordering::Relaxed);
     let key = format!("{}-{number}", load.run);
     let work = || dice.below(load.shape.work_ms + 1);
@@ -152,6 +155,13 @@ async fn call(load: &Load) {
         Ok(result) => note(load, at, &key, result),
         Err(failure) => load.ledger.failed(&failure, began),
     }
+}
+
+/// Whether a realm may call another: within a tree all may, and from outside a root and its
+/// children are called.
+fn is_open(from: &str, to: &str) -> bool {
+    let root = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    root(from) == root(to) || to.matches('/').count() < 2
 }
 
 /// Makes a request for a loop.

@@ -143,7 +143,7 @@ async fn join(
     Ok(())
 }
 
-/// Lets a peer call everybody in a tree: its root relays, and each realm permits for itself.
+/// Lets a peer call a root's children: the root relays, and each of them permits for itself.
 async fn open_tree(places: &[Place], root: &str, guest: &str) -> anyhow::Result<()> {
     let allow = |action: &str, loop_id: &str| AllowRequest {
         caller: guest.to_owned(),
@@ -153,12 +153,16 @@ async fn open_tree(places: &[Place], root: &str, guest: &str) -> anyhow::Result<
         dry_run: false,
     };
     for place in places {
-        if place.name == root {
-            place.client.allow(&allow("relay", "*")).await?;
-        } else if place.name.starts_with(&format!("{root}/")) {
-            for id in LOOPS {
-                place.client.allow(&allow("invoke", id)).await?;
+        match place.name.strip_prefix(root) {
+            Some("") => {
+                place.client.allow(&allow("relay", "*")).await?;
             }
+            Some(path) if path.starts_with('/') => {
+                for id in LOOPS {
+                    place.client.allow(&allow("invoke", id)).await?;
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -258,7 +258,7 @@ impl Run {
         );
         let calls = after.1.saturating_sub(before.1);
         let bound = SLACK * before.0 + calls * KIB_A_CALL;
-        let is_disk_bound = after.0 <= bound;
+        let is_disk_bounded = after.0 <= bound;
         let a_call = after.0.saturating_sub(before.0) as f64 / calls.max(1) as f64;
         println!(
             "all homes: {} KiB settled, {} KiB at the end, {a_call:.1} KiB a call, bound {bound} KiB",
@@ -289,9 +289,9 @@ impl Run {
             REALMS.len(),
             self.ledger.asked(),
             word(are_flat, "flat", "growing"),
-            word(is_disk_bound, "ok", "over"),
+            word(is_disk_bounded, "ok", "over"),
         );
-        let holds = unexpected == 0 && rss_growth <= GROWTH && are_flat && is_disk_bound;
+        let holds = unexpected == 0 && rss_growth <= GROWTH && are_flat && is_disk_bounded;
         Ok(holds && found.is_clean())
     }
 }
