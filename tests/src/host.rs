@@ -64,6 +64,10 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// How long its disk takes besides what all disks take, milliseconds.
+    pub slow_ms: u64,
+    /// The most that was.
+    pub(crate) slowest_ms: u64,
     /// When it will be woken next.
     pub(crate) next_wake: Option<u64>,
     /// Whether its node knows that the disk is broken.
@@ -110,6 +114,8 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            slow_ms: 0,
+            slowest_ms: 0,
             next_wake: None,
             told_broken: false,
             realm_seed,
@@ -141,6 +147,11 @@ impl Host {
         self.next_wake = None;
         self.told_broken = false;
         self.node = Some(Node::new(config, keys, founding, recovered, seed, now));
+    }
+
+    /// The key that signs for its node.
+    pub(crate) fn node_key(&self) -> SigningKey {
+        SigningKey::from_seed(&self.node_seed)
     }
 
     /// Looks up where the realm stands now.

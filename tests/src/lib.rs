@@ -13,6 +13,7 @@
 mod canary;
 mod disk;
 pub mod errors;
+mod grants;
 mod host;
 pub mod invariants;
 mod loops;

@@ -1,14 +1,16 @@
 //! Random schedules: trees, loops, policies, calls and faults, all from one seed.
 
 mod chaos;
+mod healing;
+mod hostile;
 
 use std::collections::BTreeSet;
 
 use realm_node::{ControlId, InvokeAsked, Request, Response};
-use realm_protocol::{Digest, journal::Direction};
-use serde_json::json;
+use realm_protocol::Digest;
 
-use crate::{HostId, Loops, Tree, World, invariants};
+use self::hostile::Hostile;
+use crate::{HostId, Loops, Tree, World, grants::Word, invariants};
 
 /// Realms in one schedule.
 const REALMS: u64 = 11;
@@ -16,6 +18,8 @@ const REALMS: u64 = 11;
 const STEPS: u64 = 40;
 /// Depth of the deepest tree.
 const DEPTH: usize = 8;
+/// How long everything under way has to come to its end, milliseconds: more than any deadline.
+const REST_MS: u64 = 85_000;
 
 /// Something that goes wrong, or just happens.
 type Fault = fn(&mut Schedule);
@@ -47,6 +51,13 @@ pub struct Schedule {
     asked: u64,
     answered: u64,
     leaps: u64,
+    /// Disks that are full, and until when.
+    full: Vec<(u64, HostId)>,
+    hostile: Option<Hostile>,
+    /// When the faults ended.
+    calm_since: u64,
+    /// How long each pair took to reach each other after the faults, milliseconds.
+    healed: Vec<u64>,
     /// What may go wrong, besides calls.
     faults: Vec<Fault>,
 }
@@ -60,6 +71,8 @@ pub struct Verdict {
     pub asked: u64,
     /// Calls that gave an output.
     pub answered: u64,
+    /// How long each pair took to reach each other after the faults, milliseconds.
+    pub healed: Vec<u64>,
     /// Digest of everything that happened.
     pub log: Digest,
 }
@@ -71,19 +84,25 @@ impl Schedule {
         schedule.grow();
         schedule.furnish();
         schedule.choose_faults();
+        schedule.choose_hostile();
         schedule.world.run_for(3_500);
         for _ in 0..STEPS {
             schedule.step();
         }
         schedule.calm_down();
-        let mut broken = schedule.heals();
+        let mut broken = schedule.heal();
+        schedule.settle();
+        schedule.ask_for_what_is_forbidden();
+        broken.extend(schedule.revoked_stay_out());
+        schedule.world.run_for(REST_MS);
+        broken.extend(schedule.links_are_few());
         broken.extend(invariants::broken(&mut schedule.world));
-        broken.extend(schedule.secrets());
         schedule.count();
         Verdict {
             broken,
             asked: schedule.asked,
             answered: schedule.answered,
+            healed: schedule.healed,
             log: schedule.world.log(),
         }
     }
@@ -99,6 +118,10 @@ impl Schedule {
             asked: 0,
             answered: 0,
             leaps: 0,
+            full: Vec::new(),
+            hostile: None,
+            calm_since: 0,
+            healed: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -150,6 +173,8 @@ impl Schedule {
             depth,
             closed,
         });
+        let member = &self.members[self.members.len() - 1];
+        self.world.grants().enlist(host, &member.name);
     }
 
     /// Gives every realm loops and policies.
@@ -173,7 +198,15 @@ impl Schedule {
             if member.closed {
                 let forbid = r#"forbid (principal, action == Action::"invoke", resource)
                     when { resource.name == "secret" };"#;
-                self.world.set_policy(host, "no-secrets", forbid, false);
+                let request = Request::SetPolicy {
+                    id: "no-secrets".to_owned(),
+                    cedar: forbid.to_owned(),
+                    subtree: false,
+                };
+                let control = self.world.ask(host, request);
+                let secret = (host, "secret", false);
+                self.world.grants().say(control, secret, Word::Forbid);
+                self.world.wait_for(host, control);
             }
         }
         for _ in 0..self.members.len() {
@@ -187,21 +220,24 @@ impl Schedule {
                 .collect();
             let caller = self.pick(&foreign);
             let pattern = ["echo", "pay", "*"][self.world.random(3) as usize];
-            self.permit(owner.host, &caller.name, pattern);
+            self.permit(owner.host, &caller.name, pattern, None);
+            self.world.run_for(50);
         }
     }
 
     /// Permits, where the caller is known and inside a peering.
-    fn permit(&mut self, owner: HostId, caller: &str, pattern: &str) {
+    fn permit(&mut self, owner: HostId, caller: &str, pattern: &str, for_ms: Option<u64>) {
         let asked = realm_node::AllowAsked {
             caller: caller.parse().expect("a realm"),
             action: "invoke".to_owned(),
             pattern: pattern.to_owned(),
-            for_ms: None,
+            for_ms,
             subtree: false,
             dry_run: false,
         };
-        self.world.ask_and_wait(owner, Request::Allow(asked));
+        let until = for_ms.map(|ms| self.world.now(owner).wall.plus(ms));
+        self.world.grants().allow(owner, caller, pattern, until);
+        self.world.ask(owner, Request::Allow(asked));
     }
 
     fn root_of(&self, member: &Member) -> String {
@@ -222,11 +258,14 @@ impl Schedule {
             ..crate::Faults::default()
         };
         self.world.crash_points.clear();
+        self.full.clear();
+        self.calm_since = self.world.elapsed_ms();
         for (_, a, b) in std::mem::take(&mut self.apart) {
             self.world.heal(a, b);
         }
         for id in (0..self.world.hosts.len()).map(HostId) {
             self.world.hosts[id.0].clock_offset = 0;
+            self.world.hosts[id.0].slow_ms = 0;
             if std::mem::take(&mut self.world.hosts[id.0].disk.broken) && self.world.is_up(id) {
                 self.world.crash(id);
             }
@@ -234,45 +273,14 @@ impl Schedule {
                 self.world.start(id);
             }
         }
-        self.world.run_for(100_000);
     }
 
-    /// Afterwards every realm reaches its parent and is reached by it, unless it was cut off.
-    fn heals(&mut self) -> Vec<String> {
-        let mut broken = Vec::new();
-        for member in self.members.clone() {
-            let Some(parent) = member.parent else {
-                continue;
-            };
-            if self.cut_off.contains(&member.host) {
-                continue;
-            }
-            let above = self.members.iter().find(|other| other.host == parent);
-            let above = above.expect("a member").name.clone();
-            let ways = [(member.host, above), (parent, member.name.clone())];
-            for (from, to) in ways {
-                let call = self.world.call(from, &format!("echo@{to}"), json!({}));
-                if let Err(failure) = call.result {
-                    let from = from.0;
-                    broken.push(format!("host {from} does not reach {to}: {failure:?}"));
-                }
-            }
-        }
-        broken
-    }
-
-    /// Nobody has run what its realm forbids.
-    fn secrets(&self) -> Vec<String> {
-        let closed = self.members.iter().filter(|member| member.closed);
-        let ran = |member: &&Member| {
-            let runs = self.world.hosts[member.host.0].disk.runs.values();
-            runs.into_iter()
-                .any(|run| run.loop_id == "secret" && run.direction != Direction::Out)
-        };
-        closed
-            .filter(ran)
-            .map(|member| format!("{} ran a secret", member.name))
-            .collect()
+    /// From here on every edit has had the time to reach whom it concerns.
+    fn settle(&mut self) {
+        let healed = self.calm_since + healing::HEALED_MS;
+        let left = healed.saturating_sub(self.world.elapsed_ms());
+        self.world.run_for(left);
+        self.world.grants().settled = true;
     }
 
     fn count(&mut self) {

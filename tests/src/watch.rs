@@ -12,7 +12,7 @@ use realm_protocol::{
 };
 use realm_router::distance;
 
-use crate::{Host, HostId, canary::Canaries, world::Asked};
+use crate::{Host, HostId, canary::Canaries, grants::Grants, world::Asked};
 
 /// How much later than its deadline a call may be answered, milliseconds: a write may be under
 /// way.
@@ -33,6 +33,7 @@ pub(crate) struct Watch {
     /// Calls of which a crash took something from a trace.
     lost_events: BTreeSet<CallId>,
     pub(crate) canaries: Canaries,
+    pub(crate) grants: Grants,
     /// Whether a node was told that its disk has failed, which it logs as an error.
     pub(crate) a_disk_failed: bool,
 }
@@ -135,6 +136,13 @@ impl Watch {
             answer: false,
             now,
         };
+        if !self.grants.may((caller, id), &run.loop_id, now) {
+            let (there, here) = (caller.0, id.0);
+            self.broken(format!(
+                "host {here} runs {} for host {there}, which no owner has permitted",
+                run.loop_id
+            ));
+        }
         let permitted = host.node.as_ref().map(|node| node.policy_decide(&request));
         if !permitted.is_some_and(|decision| decision.is_permitted()) {
             let (there, here) = (caller.0, id.0);
@@ -147,7 +155,8 @@ impl Watch {
 
     pub(crate) fn responded(&mut self, host: &Host, asked: Asked, now: u64, response: &Response) {
         let took = now.saturating_sub(asked.at);
-        if asked.within.is_some_and(|within| took > within + SLACK_MS) {
+        let slack = SLACK_MS + host.slowest_ms;
+        if asked.within.is_some_and(|within| took > within + slack) {
             let name = &host.name;
             self.broken(format!("{name} answers after {took} ms: {response:?}"));
         }

@@ -11,7 +11,7 @@ use rand_core::{Rng, SeedableRng};
 use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Request, Response};
 use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
 
-use crate::{Host, HostId, errors, watch::Watch};
+use crate::{Host, HostId, errors, grants::Grants, watch::Watch};
 
 /// Where virtual time begins: 2026-01-01.
 pub(crate) const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -300,6 +300,16 @@ impl World {
     /// Gives a frame to a host as if it had come over a link of its.
     pub fn inject(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         self.give(id, Input::Received(link, bytes));
+    }
+
+    /// Gives a host something as if it had happened to it.
+    pub(crate) fn feed(&mut self, id: HostId, input: Input) {
+        self.give(id, input);
+    }
+
+    /// What owners have asked to permit and to forbid.
+    pub(crate) fn grants(&mut self) -> &mut Grants {
+        &mut self.watch.grants
     }
 
     /// Makes a string that only these hosts may ever hold in the clear.

@@ -28,5 +28,7 @@ mod past;
 mod policies;
 #[path = "sim/routing.rs"]
 mod routing;
+#[path = "sim/scale.rs"]
+mod scale;
 #[path = "sim/schedules.rs"]
 mod schedules;

@@ -125,6 +125,7 @@ impl Node {
     /// Takes something that happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.notice_clock();
         match input {
             Input::Control(id, request) => self.handle_control(id, request),
             Input::LinkUp { link, node, dial } => self.handle_link_up(link, node, dial),
@@ -164,6 +165,7 @@ impl Node {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
+        self.notice_clock();
         while let Some(timer) = self.timers.take_due(now.tick) {
             match timer {
                 Timer::Beat(link) => self.beat(link),

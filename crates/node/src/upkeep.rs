@@ -22,6 +22,7 @@ impl Node {
         self.timers.set(Timer::Upkeep, self.now.tick.plus(EVERY_MS));
         self.check_clock();
         self.drop_expired_tickets();
+        self.sessions.upkeep(self.now.tick);
         if self.replay.purge(self.now.wall) > 0 {
             self.note_clock_reached();
         }
@@ -42,11 +43,23 @@ impl Node {
         self.me.chain().is_none() && self.me.rebuild(now).is_ok() && self.me.chain().is_some()
     }
 
-    /// Compares how far the two clocks have moved since the last look.
-    fn check_clock(&mut self) {
+    /// Looks after everything at once when the wall clock has jumped: certificates and keys that
+    /// stood by the old time may not by the new one.
+    pub(crate) fn notice_clock(&mut self) {
+        if self.clock_moved_ms() > JUMP_MS {
+            self.upkeep();
+        }
+    }
+
+    /// How far the two clocks have moved against each other since the last look, milliseconds.
+    fn clock_moved_ms(&self) -> u64 {
         let ticked = self.now.tick.since(self.clock_check.tick);
         let should = self.clock_check.wall.plus(ticked);
-        let moved = self.now.wall.since(should).max(should.since(self.now.wall));
+        self.now.wall.since(should).max(should.since(self.now.wall))
+    }
+
+    fn check_clock(&mut self) {
+        let moved = self.clock_moved_ms();
         if moved > JUMP_MS {
             tracing::warn!(moved_ms = moved, "the wall clock has jumped");
             self.clock_jumps = self.clock_jumps.saturating_add(1);

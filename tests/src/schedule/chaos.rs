@@ -5,7 +5,7 @@ use realm_protocol::journal::Status;
 use serde_json::json;
 
 use super::{Fault, Member, Schedule};
-use crate::{CrashPoint, Faults, HostId, Tree, World};
+use crate::{CrashPoint, Faults, HostId, Tree, World, grants::Word};
 
 impl Schedule {
     pub(super) fn step(&mut self) {
@@ -23,11 +23,13 @@ impl Schedule {
         };
         self.world.run_for(pause);
         self.bring_together();
+        self.make_room();
+        self.overhear();
     }
 
     /// What may go wrong in this schedule: a few things of all, so that each is met alone too.
     pub(super) fn choose_faults(&mut self) {
-        let all: [(u64, Fault); 14] = [
+        let all: [(u64, Fault); 18] = [
             (80, Self::call_again),
             (40, Self::crash),
             (40, Self::crash_at_entry),
@@ -42,6 +44,10 @@ impl Schedule {
             (25, Self::join),
             (30, Self::rule),
             (30, Self::look_around),
+            (25, Self::slow_disk),
+            (15, Self::fill_disk),
+            (25, Self::allow_for_a_while),
+            (60, Self::harm),
         ];
         for (chance, fault) in all {
             if self.world.random(100) < chance {
@@ -201,8 +207,9 @@ impl Schedule {
             return;
         }
         let path = member.name.split_once('/').expect("a child").1;
-        self.world
-            .ask(parent, Request::Revoke(path.parse().expect("a path")));
+        let request = Request::Revoke(path.parse().expect("a path"));
+        let control = self.world.ask(parent, request);
+        self.world.grants().revoke(control, parent, member.host);
         self.cut_off.insert(member.host);
     }
 
@@ -234,15 +241,63 @@ impl Schedule {
         );
         let subtree = self.world.random(3) == 0;
         let id = if subtree { "subtree.looks" } else { "looks" };
-        let request = match self.world.random(3) {
-            0 => Request::Disallow(id.to_owned()),
-            _ => Request::SetPolicy {
+        let withdraw = self.world.random(3) == 0;
+        let request = match withdraw {
+            true => Request::Disallow(id.to_owned()),
+            false => Request::SetPolicy {
                 id: id.to_owned(),
                 cedar,
                 subtree,
             },
         };
-        self.world.ask(member.host, request);
+        let control = self.world.ask(member.host, request);
+        let word = match (withdraw, verb) {
+            (true, _) => Word::Silence,
+            (false, "permit") => Word::Permit,
+            _ => Word::Forbid,
+        };
+        let document = (member.host, "look", subtree);
+        self.world.grants().say(control, document, word);
+    }
+
+    /// A disk that takes its time.
+    fn slow_disk(&mut self) {
+        let host = self.member().host;
+        self.world.hosts[host.0].slow_ms = [0, 100, 700, 2_000][self.world.random(4) as usize];
+    }
+
+    /// A disk without room: nothing is durable until somebody makes some and starts the realm
+    /// again.
+    fn fill_disk(&mut self) {
+        let host = self.member().host;
+        if !self.world.hosts[host.0].disk.broken {
+            self.world.hosts[host.0].disk.broken = true;
+            let until = self.world.elapsed_ms() + self.world.random(6_000);
+            self.full.push((until, host));
+        }
+    }
+
+    fn make_room(&mut self) {
+        let now = self.world.elapsed_ms();
+        for (until, host) in std::mem::take(&mut self.full) {
+            if until > now {
+                self.full.push((until, host));
+                continue;
+            }
+            self.world.hosts[host.0].disk.broken = false;
+            if self.world.is_up(host) {
+                self.world.crash_for(host, 200);
+            }
+        }
+    }
+
+    /// A permission that ends while it is used.
+    fn allow_for_a_while(&mut self) {
+        let (owner, caller) = (self.member(), self.member());
+        if self.world.is_up(owner.host) {
+            let for_ms = 500 + self.world.random(5_000);
+            self.permit(owner.host, &caller.name, "*", Some(for_ms));
+        }
     }
 
     fn look_around(&mut self) {

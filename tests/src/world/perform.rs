@@ -54,7 +54,8 @@ impl World {
             }
             Effect::Look(look, table, key) => {
                 let value = self.hosts[id.0].disk.look(table, &key);
-                let after = self.random(self.faults.disk_ms + 1);
+                let slow = self.faults.disk_ms + self.slow_ms(id);
+                let after = self.random(slow + 1);
                 self.schedule(after, Happening::Look(id, life, look, value));
             }
             Effect::Respond(control, response) => self.take_response(id, control, response),
@@ -70,6 +71,7 @@ impl World {
         };
         self.watch
             .responded(&self.hosts[id.0], asked, self.now_ms, &response);
+        self.watch.grants.answered(id, control, &response);
         let outcome = Outcome {
             asked: asked.at,
             answered: self.now_ms,
@@ -90,9 +92,17 @@ impl World {
             Urgency::Now => self.faults.disk_ms,
             Urgency::Soon => 50,
         };
+        let slow = slow + self.slow_ms(id);
         let after = self.random(slow + 1);
         let life = self.hosts[id.0].life;
         self.schedule(after, Happening::Sync(id, life, seq));
+    }
+
+    /// How long a host's disk takes besides, milliseconds.
+    fn slow_ms(&mut self, id: HostId) -> u64 {
+        let host = &mut self.hosts[id.0];
+        host.slowest_ms = host.slowest_ms.max(host.slow_ms);
+        host.slow_ms
     }
 
     fn reaches_crash_point(&mut self, id: HostId) -> bool {

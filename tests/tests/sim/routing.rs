@@ -78,7 +78,7 @@ impl Forest {
         };
         let above = self.realms[parent].me().clone();
         let label: Label = format!("c{many}").parse().unwrap();
-        let path = above.path.child(label.clone()).unwrap();
+        let path = above.path.child(&label).unwrap();
         let root = above.root;
         self.realms.push(Routes::new(Scope { root, path }));
         self.parent.push(Some(parent));

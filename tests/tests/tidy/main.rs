@@ -4,6 +4,7 @@
 //! break it before it is believed about files that do not.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod defences;
 mod documents;
 mod floors;
 mod links;

@@ -1,0 +1,193 @@
+//! Who may call what, worked out from what owners have asked for, and from nothing a node says.
+//!
+//! An owner's edit counts as possible from the moment it is asked, and as certain once it is
+//! acknowledged: a crash in between may have lost it. A call is wrong where no possible state of
+//! the edits permits it.
+
+use std::collections::BTreeMap;
+
+use realm_node::{ControlId, Response};
+use realm_protocol::Timestamp;
+
+use crate::HostId;
+
+/// What a policy document of an owner says about its loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Everybody may call the loop.
+    Permit,
+    /// Nobody may.
+    Forbid,
+    /// Nothing.
+    Silence,
+}
+
+/// A document about one loop: of an owner for itself, or for every realm below.
+type Document = (HostId, &'static str, bool);
+
+#[derive(Debug)]
+struct Grant {
+    owner: HostId,
+    caller: String,
+    pattern: String,
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+enum Edit {
+    Word(Document, Word),
+    Revoke(HostId),
+}
+
+/// The edits that owners have asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    names: BTreeMap<HostId, String>,
+    grants: Vec<Grant>,
+    /// What each document may say now, the newest last.
+    words: BTreeMap<Document, Vec<Word>>,
+    /// Realms that are certainly revoked.
+    revoked: Vec<HostId>,
+    asked: BTreeMap<(HostId, ControlId), Edit>,
+    /// Whether every edit has had the time to reach whom it concerns.
+    pub(crate) settled: bool,
+}
+
+impl Grants {
+    /// Takes a realm by its full name. What owns no name here is not judged.
+    pub(crate) fn enlist(&mut self, host: HostId, name: &str) {
+        self.names.insert(host, name.to_owned());
+    }
+
+    /// The owner asks to permit a realm and all below it loops by a pattern.
+    pub(crate) fn allow(
+        &mut self,
+        owner: HostId,
+        caller: &str,
+        pattern: &str,
+        until: Option<Timestamp>,
+    ) {
+        self.grants.push(Grant {
+            owner,
+            caller: caller.to_owned(),
+            pattern: pattern.to_owned(),
+            until,
+        });
+    }
+
+    /// The owner asks to say something about one loop.
+    pub(crate) fn say(
+        &mut self,
+        control: ControlId,
+        (owner, loop_id, subtree): (HostId, &'static str, bool),
+        word: Word,
+    ) {
+        let document = (owner, loop_id, subtree);
+        let words = self.words.entry(document).or_insert(vec![Word::Silence]);
+        words.push(word);
+        self.asked
+            .insert((owner, control), Edit::Word(document, word));
+    }
+
+    /// A parent asks to revoke a child.
+    pub(crate) fn revoke(&mut self, control: ControlId, parent: HostId, child: HostId) {
+        self.asked.insert((parent, control), Edit::Revoke(child));
+    }
+
+    /// A request is answered: an edit that is done is certain.
+    pub(crate) fn answered(&mut self, id: HostId, control: ControlId, response: &Response) {
+        let Some(edit) = self.asked.remove(&(id, control)) else {
+            return;
+        };
+        if !matches!(response, Response::Done) {
+            return;
+        }
+        match edit {
+            Edit::Word(document, word) => {
+                let words = self.words.entry(document).or_default();
+                let last = words.iter().rposition(|known| *known == word);
+                words.drain(..last.unwrap_or(0));
+            }
+            Edit::Revoke(child) => self.revoked.push(child),
+        }
+    }
+
+    /// Whether a realm has certainly been revoked.
+    pub(crate) fn is_revoked(&self, child: HostId) -> bool {
+        self.revoked.contains(&child)
+    }
+
+    /// Whether the caller may be permitted the owner's loop at the owner's time `now`.
+    pub(crate) fn may(
+        &self,
+        (caller, owner): (HostId, HostId),
+        loop_id: &str,
+        now: Timestamp,
+    ) -> bool {
+        let (Some(from), Some(to)) = (self.names.get(&caller), self.names.get(&owner)) else {
+            return true;
+        };
+        let permitted = root(from) == root(to)
+            || self.says(owner, loop_id, false, Word::Permit)
+            || self
+                .grants
+                .iter()
+                .any(|grant| grant.owner == owner && grant.covers(from, loop_id, now));
+        let forbidden = self.certainly_forbids(owner, loop_id, false)
+            || self.settled && self.above(to).any(|above| self.stops(above, loop_id));
+        permitted && !forbidden && !(self.settled && self.is_cut_off(from, to))
+    }
+
+    /// The realms above a name, root first.
+    fn above<'a>(&'a self, name: &'a str) -> impl Iterator<Item = HostId> + 'a {
+        let above = self.names.iter();
+        above
+            .filter(move |(_, above)| *above != name && within(name, above))
+            .map(|(host, _)| *host)
+    }
+
+    fn stops(&self, above: HostId, loop_id: &str) -> bool {
+        self.certainly_forbids(above, loop_id, true)
+    }
+
+    /// Whether a revoked certificate stands between the two.
+    fn is_cut_off(&self, from: &str, to: &str) -> bool {
+        let revoked = self.revoked.iter().filter_map(|host| self.names.get(host));
+        revoked
+            .into_iter()
+            .any(|revoked| within(from, revoked) != within(to, revoked))
+    }
+
+    fn words(&self, owner: HostId, loop_id: &str, subtree: bool) -> &[Word] {
+        let mut words = self.words.iter();
+        let document = words
+            .find(|((of, about, below), _)| *of == owner && *about == loop_id && *below == subtree);
+        document.map_or(&[], |(_, words)| words.as_slice())
+    }
+
+    fn says(&self, owner: HostId, loop_id: &str, subtree: bool, word: Word) -> bool {
+        self.words(owner, loop_id, subtree).contains(&word)
+    }
+
+    fn certainly_forbids(&self, owner: HostId, loop_id: &str, subtree: bool) -> bool {
+        let words = self.words(owner, loop_id, subtree);
+        !words.is_empty() && words.iter().all(|word| *word == Word::Forbid)
+    }
+}
+
+impl Grant {
+    fn covers(&self, caller: &str, loop_id: &str, now: Timestamp) -> bool {
+        let matches = self.pattern == "*" || self.pattern == loop_id;
+        within(caller, &self.caller) && matches && self.until.is_none_or(|until| now < until)
+    }
+}
+
+fn root(name: &str) -> &str {
+    name.split('/').next().unwrap_or(name)
+}
+
+/// Whether a name is another, or lies below it.
+fn within(name: &str, above: &str) -> bool {
+    name.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
