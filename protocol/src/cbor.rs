@@ -4,15 +4,22 @@
 //! Maps have integer keys. An unknown key below 64 is a version mismatch; from 64 on it is
 //! ignored, and stays where it was because signed bytes are kept, never written anew.
 
+mod blob;
 mod check;
+mod head;
+mod reader;
 mod wire;
+mod writer;
 
+use bytes::Bytes;
 use thiserror::Error;
 
+pub use blob::Blob;
 pub use check::check;
-pub use ciborium::Value;
+pub use reader::{MapReader, Reader};
+pub use wire::Wire;
 pub(crate) use wire::numbered;
-pub use wire::{Blob, MapReader, MapWriter, Wire};
+pub use writer::Writer;
 
 /// Why bytes are not the CBOR this protocol speaks.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -57,10 +64,7 @@ pub enum CborError {
 
 /// Writes a value in the deterministic form.
 pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    #[expect(clippy::expect_used, reason = "writing to memory cannot fail")]
-    ciborium::into_writer(&value.to_value(), &mut bytes).expect("memory");
-    bytes
+    Writer::encode(value)
 }
 
 /// Reads a value from bytes in the deterministic form.
@@ -69,8 +73,16 @@ pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
 /// [`CborError`] says what is wrong; nothing is read before the whole document is checked.
 pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CborError> {
     check(bytes)?;
-    let value: Value = ciborium::from_reader(bytes).map_err(|_| CborError::Unsupported)?;
-    T::from_value(value)
+    T::read(&mut Reader::new(bytes))
+}
+
+/// Reads a value whose byte strings stay slices of the document, and keep it in memory.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_shared<T: Wire>(bytes: &Bytes) -> Result<T, CborError> {
+    check(bytes)?;
+    T::read(&mut Reader::sharing(bytes))
 }
 
 #[cfg(test)]

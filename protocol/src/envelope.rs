@@ -1,10 +1,8 @@
 //! The envelope: what crosses realms, hop by hop.
 
-use ciborium::Value;
-
 use crate::{
     CallId, Digest, KeyId, MessageId, Place, Timestamp,
-    cbor::{self, Blob, CborError, Wire, numbered},
+    cbor::{self, Blob, CborError, Reader, Wire, Writer, numbered},
     limits, wire_map,
 };
 
@@ -232,37 +230,35 @@ pub enum Signature {
 }
 
 impl Wire for Signature {
-    fn to_value(&self) -> Value {
+    fn write(&self, out: &mut Writer) {
         match self {
-            Self::Single(signature) => signature.to_value(),
+            Self::Single(signature) => signature.write(out),
             Self::Root {
                 signature,
                 index,
                 siblings,
-            } => Value::Array(vec![
-                signature.to_value(),
-                index.to_value(),
-                siblings.to_value(),
-            ]),
+            } => {
+                out.array(3);
+                signature.write(out);
+                index.write(out);
+                siblings.write(out);
+            }
         }
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        if value.is_bytes() {
-            return <[u8; 64]>::from_value(value).map(Self::Single);
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        if from.is_at_bytes() {
+            return Wire::read(from).map(Self::Single);
         }
-        let items = value
-            .into_array()
-            .map_err(|_| CborError::Expected("a signature"))?;
-        let [signature, index, siblings] =
-            <[Value; 3]>::try_from(items).map_err(|_| CborError::Expected("a root signature"))?;
-        let siblings = Vec::<Digest>::from_value(siblings)?;
-        let index = u64::from_value(index)?;
+        from.array_of(3, "a signature")?;
+        let signature = Wire::read(from)?;
+        let index = from.uint()?;
+        let siblings = Vec::<Digest>::read(from)?;
         if siblings.len() > limits::MERKLE_SIBLINGS || index >> siblings.len() != 0 {
             return Err(CborError::Expected("an index inside its tree"));
         }
         Ok(Self::Root {
-            signature: <[u8; 64]>::from_value(signature)?,
+            signature,
             index,
             siblings,
         })
@@ -306,41 +302,34 @@ impl Envelope {
 }
 
 impl Wire for Envelope {
-    fn to_value(&self) -> Value {
-        let mut items = vec![
-            self.hop.to_value(),
-            self.header.to_value(),
-            self.signature.to_value(),
-            self.body.to_value(),
-        ];
-        items.extend(self.chain.as_ref().map(Wire::to_value));
-        Value::Array(items)
+    fn write(&self, out: &mut Writer) {
+        out.array(if self.chain.is_some() { 5 } else { 4 });
+        self.hop.write(out);
+        self.header.write(out);
+        self.signature.write(out);
+        self.body.write(out);
+        if let Some(chain) = &self.chain {
+            chain.write(out);
+        }
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        let items = value
-            .into_array()
-            .map_err(|_| CborError::Expected("an envelope"))?;
-        if !(4..=5).contains(&items.len()) {
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        let items = from.array("an envelope")?;
+        if !(4..=5).contains(&items) {
             return Err(CborError::Expected("an envelope of four or five items"));
         }
-        let mut items = items.into_iter();
-        let mut next = || items.next().ok_or(CborError::Truncated);
         let envelope = Self {
-            hop: Hop::from_value(next()?)?,
-            header: Blob::from_value(next()?)?,
-            signature: Signature::from_value(next()?)?,
-            body: Blob::from_value(next()?)?,
-            chain: next().ok().map(Blob::from_value).transpose()?,
+            hop: Hop::read(from)?,
+            header: Blob::read(from)?,
+            signature: Signature::read(from)?,
+            body: Blob::read(from)?,
+            chain: (items == 5).then(|| Blob::read(from)).transpose()?,
         };
         if envelope.header.len() > limits::HEADER_BYTES {
             return Err(CborError::Expected("a shorter header"));
         }
-        if envelope
-            .chain
-            .as_ref()
-            .is_some_and(|chain| chain.len() > limits::CHAIN_BYTES)
-        {
+        let chain = envelope.chain.as_ref();
+        if chain.is_some_and(|chain| chain.len() > limits::CHAIN_BYTES) {
             return Err(CborError::Expected("a shorter chain"));
         }
         Ok(envelope)

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use ciborium::Value;
 use serde::Serialize;
 
 use crate::{
     Digest,
-    cbor::{CborError, Wire},
+    cbor::{CborError, Reader, Wire, Writer},
     wire_map,
 };
 
@@ -90,12 +89,12 @@ impl fmt::Display for FailureCode {
 }
 
 impl Wire for FailureCode {
-    fn to_value(&self) -> Value {
-        Value::from(self.number())
+    fn write(&self, out: &mut Writer) {
+        out.uint(self.number());
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        let number = u64::from_value(value)?;
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        let number = from.uint()?;
         let known = Self::ALL.iter().find(|code| code.number() == number);
         known
             .copied()

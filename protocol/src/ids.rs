@@ -85,12 +85,14 @@ macro_rules! id {
         }
 
         impl crate::cbor::Wire for $name {
-            fn to_value(&self) -> ciborium::Value {
-                ciborium::Value::Bytes(self.0.to_vec())
+            fn write(&self, out: &mut crate::cbor::Writer) {
+                out.bytes(&self.0);
             }
 
-            fn from_value(value: ciborium::Value) -> Result<Self, crate::cbor::CborError> {
-                <[u8; $bytes]>::from_value(value).map(Self)
+            fn read(
+                from: &mut crate::cbor::Reader<'_>,
+            ) -> Result<Self, crate::cbor::CborError> {
+                <[u8; $bytes]>::read(from).map(Self)
             }
         }
     };

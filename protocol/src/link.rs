@@ -3,11 +3,10 @@
 //! A frame is `[number, content]`: an envelope (0) or a link message (1 to 15).
 
 use bytes::Bytes;
-use ciborium::Value;
 
 use crate::{
     Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
-    cbor::{self, Blob, CborError, Wire},
+    cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
     records::{Chain, ChildCert, Grant, Peering, PolicyRecord, RevocationList, Signed},
     wire_map,
@@ -137,13 +136,23 @@ macro_rules! frames {
                 match self { $( Self::$name(_) => stringify!($name), )* }
             }
 
-            fn parts(&self) -> (u64, Value) {
-                match self { $( Self::$name(content) => ($number, content.to_value()), )* }
+        }
+
+        impl Wire for Frame {
+            fn write(&self, out: &mut Writer) {
+                out.array(2);
+                match self {
+                    $( Self::$name(content) => {
+                        out.uint($number);
+                        content.write(out);
+                    } )*
+                }
             }
 
-            fn read(number: u64, content: Value) -> Result<Self, CborError> {
-                match number {
-                    $( $number => $name::from_value(content).map(Self::$name), )*
+            fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+                from.array_of(2, "a frame")?;
+                match from.uint()? {
+                    $( $number => $name::read(from).map(Self::$name), )*
                     _ => Err(CborError::Expected("a known frame")),
                 }
             }
@@ -182,7 +191,7 @@ impl Frame {
         cbor::encode(self).into()
     }
 
-    /// Reads a frame.
+    /// Reads a frame; an envelope's parts stay slices of it.
     ///
     /// # Errors
     /// [`CborError`] when the bytes are no frame of this version.
@@ -190,23 +199,7 @@ impl Frame {
         if bytes.len() > limits::FRAME_BYTES {
             return Err(CborError::Expected("a shorter frame"));
         }
-        cbor::decode(bytes)
-    }
-}
-
-impl Wire for Frame {
-    fn to_value(&self) -> Value {
-        let (number, content) = self.parts();
-        Value::Array(vec![Value::from(number), content])
-    }
-
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        let items = value
-            .into_array()
-            .map_err(|_| CborError::Expected("a frame"))?;
-        let [number, content] =
-            <[Value; 2]>::try_from(items).map_err(|_| CborError::Expected("a frame"))?;
-        Self::read(u64::from_value(number)?, content)
+        cbor::decode_shared(bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Labels and realm paths.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -48,15 +48,22 @@ impl FromStr for Label {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let inner = text.bytes().all(|b| alphanumeric(b) || b == b'-');
-        let ends = [text.bytes().next(), text.bytes().last()];
-        let edges = ends.into_iter().all(|end| end.is_some_and(alphanumeric));
-        if inner && edges && text.len() <= limits::LABEL_BYTES {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError::Label(text.chars().take(80).collect()))
-        }
+        check_label(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn check_label(text: &str) -> Result<(), NameError> {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let inner = text.bytes().all(|b| alphanumeric(b) || b == b'-');
+    let ends = [text.as_bytes().first(), text.as_bytes().last()];
+    let edges = ends
+        .into_iter()
+        .all(|end| end.is_some_and(|b| alphanumeric(*b)));
+    if inner && edges && text.len() <= limits::LABEL_BYTES {
+        Ok(())
+    } else {
+        Err(NameError::Label(text.chars().take(80).collect()))
     }
 }
 
@@ -81,76 +88,114 @@ impl fmt::Display for Label {
 }
 
 /// Where a realm stands below its root: `health/cardiology`; empty for the root itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Clones share the text. Paths sort label by label.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RealmPath(Vec<Label>);
+pub struct RealmPath(Option<Arc<str>>);
 
 impl RealmPath {
     /// The path of a root.
-    pub const ROOT: Self = Self(Vec::new());
+    pub const ROOT: Self = Self(None);
 
-    /// Checks depth and length.
+    /// Joins labels, the root's side first.
     ///
     /// # Errors
     /// [`NameError::Depth`] and [`NameError::Length`] past the limits.
-    pub fn new(labels: Vec<Label>) -> Result<Self, NameError> {
-        let bytes = labels.iter().fold(0_usize, |bytes, label| {
-            bytes.saturating_add(label.0.len()).saturating_add(1)
-        });
-        if labels.len() > limits::PATH_DEPTH {
-            Err(NameError::Depth)
-        } else if bytes > limits::PATH_BYTES + 1 {
-            Err(NameError::Length)
-        } else {
-            Ok(Self(labels))
-        }
+    pub fn new(labels: &[Label]) -> Result<Self, NameError> {
+        let labels: Vec<&str> = labels.iter().map(Label::as_str).collect();
+        labels.join("/").parse()
+    }
+
+    /// The path's text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// The labels from the root down.
-    pub fn labels(&self) -> &[Label] {
-        &self.0
+    pub fn labels(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().flat_map(|text| text.split('/'))
+    }
+
+    /// The label that its parent gave the realm; none for a root.
+    pub fn last_label(&self) -> Option<Label> {
+        let last = self.labels().next_back()?;
+        Some(Label(last.to_owned()))
     }
 
     /// Number of labels; zero for a root.
     pub fn depth(&self) -> usize {
-        self.0.len()
+        self.labels().count()
     }
 
     /// Whether this is a root's path.
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// The path one level up; none for a root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        let (_, rest) = self.0.split_last()?;
-        Some(Self(rest.to_vec()))
+        let text = self.0.as_deref()?;
+        let above = text.rsplit_once('/').map(|(above, _)| Arc::from(above));
+        Some(Self(above))
     }
 
     /// The path of a child.
     ///
     /// # Errors
     /// As [`RealmPath::new`].
-    pub fn child(&self, label: Label) -> Result<Self, NameError> {
-        let mut labels = self.0.clone();
-        labels.push(label);
-        Self::new(labels)
+    pub fn child(&self, label: &Label) -> Result<Self, NameError> {
+        match &self.0 {
+            None => label.as_str().parse(),
+            Some(text) => format!("{text}/{label}").parse(),
+        }
     }
 
     /// Whether `other` is this path or below it.
     pub fn contains(&self, other: &Self) -> bool {
-        other.0.starts_with(&self.0)
+        self.rest_of(other).is_some()
     }
 
     /// The label right below this path on the way to `other`, if `other` is below.
-    pub fn next_label<'a>(&self, other: &'a Self) -> Option<&'a Label> {
-        self.contains(other).then(|| other.0.get(self.0.len()))?
+    pub fn next_label(&self, other: &Self) -> Option<Label> {
+        let next = self.rest_of(other)?.split('/').next()?;
+        (!next.is_empty()).then(|| Label(next.to_owned()))
+    }
+
+    /// What stands in `other` below this path; none if it is elsewhere.
+    fn rest_of<'a>(&self, other: &'a Self) -> Option<&'a str> {
+        let Some(text) = &self.0 else {
+            return Some(other.as_str());
+        };
+        let rest = other.as_str().strip_prefix(&**text)?;
+        if rest.is_empty() {
+            Some(rest)
+        } else {
+            rest.strip_prefix('/')
+        }
     }
 
     /// All paths from the root to this one, both included.
     pub fn lineage(&self) -> impl Iterator<Item = Self> + '_ {
-        (0..=self.0.len()).map(|depth| Self(self.0.iter().take(depth).cloned().collect()))
+        let text = self.as_str();
+        let above = text
+            .match_indices('/')
+            .filter_map(|(end, _)| text.get(..end));
+        let below_root = above.chain((!self.is_root()).then_some(text));
+        std::iter::once(Self::ROOT).chain(below_root.map(|text| Self(Some(text.into()))))
+    }
+}
+
+impl Ord for RealmPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.labels().cmp(other.labels())
+    }
+}
+
+impl PartialOrd for RealmPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -161,7 +206,18 @@ impl FromStr for RealmPath {
         if text.is_empty() {
             return Ok(Self::ROOT);
         }
-        Self::new(text.split('/').map(str::parse).collect::<Result<_, _>>()?)
+        let mut depth = 0_usize;
+        for label in text.split('/') {
+            check_label(label)?;
+            depth = depth.saturating_add(1);
+        }
+        if depth > limits::PATH_DEPTH {
+            Err(NameError::Depth)
+        } else if text.len() > limits::PATH_BYTES {
+            Err(NameError::Length)
+        } else {
+            Ok(Self(Some(text.into())))
+        }
     }
 }
 
@@ -181,13 +237,13 @@ impl From<RealmPath> for String {
 
 impl fmt::Display for RealmPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, label) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("/")?;
-            }
-            f.write_str(label.as_str())?;
-        }
-        Ok(())
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RealmPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RealmPath({:?})", self.as_str())
     }
 }
 

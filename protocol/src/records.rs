@@ -10,11 +10,9 @@ mod subtree;
 
 use std::marker::PhantomData;
 
-use ciborium::Value;
-
 use crate::{
     Digest, RealmId,
-    cbor::{self, Blob, CborError, Wire},
+    cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
 };
 
@@ -79,33 +77,29 @@ impl Signed<Inception> {
 }
 
 impl<T: Record> Wire for Signed<T> {
-    fn to_value(&self) -> Value {
-        let signatures = self.signatures.iter().map(Wire::to_value);
-        Value::Array(
-            std::iter::once(self.payload.to_value())
-                .chain(signatures)
-                .collect(),
-        )
+    fn write(&self, out: &mut Writer) {
+        out.array(self.signatures.len().saturating_add(1));
+        self.payload.write(out);
+        for signature in &self.signatures {
+            signature.write(out);
+        }
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        let items = value
-            .into_array()
-            .map_err(|_| CborError::Expected("a signed record"))?;
-        let mut items = items.into_iter();
-        let payload = Blob::from_value(items.next().ok_or(CborError::Truncated)?)?;
-        let signatures = items
-            .map(<[u8; 64]>::from_value)
-            .collect::<Result<Vec<_>, _>>()?;
-        if signatures.len() > T::TAGS.len() {
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        let items = from.array("a signed record")?;
+        let signatures = items.checked_sub(1).ok_or(CborError::Truncated)?;
+        if signatures > T::TAGS.len() as u64 {
             return Err(CborError::Expected("fewer signatures"));
         }
+        // A record outlives what brought it, so it is copied out.
+        let payload = Blob::from(from.bytes()?.to_vec());
         if payload.len() > limits::RECORD_BYTES {
             return Err(CborError::Expected("a shorter record"));
         }
+        let signatures = (0..signatures).map(|_| Wire::read(from));
         Ok(Self {
             payload,
-            signatures,
+            signatures: signatures.collect::<Result<_, _>>()?,
             record: PhantomData,
         })
     }

@@ -168,7 +168,7 @@ fn verify_child(link: &ChainLink, node_cert: NodeCert, parent: &Link) -> Result<
     }
     Ok(Link {
         realm,
-        path: parent.path.child(cert.label.clone())?,
+        path: parent.path.child(&cert.label)?,
         node_cert,
         child_cert: Some(cert),
     })

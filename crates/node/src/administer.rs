@@ -323,12 +323,7 @@ impl Node {
 
     fn revoke_child(&mut self, path: &RealmPath) -> Result<Response, Refusal> {
         let below = path.depth().checked_sub(self.me.path().depth());
-        let label = self
-            .me
-            .path()
-            .next_label(path)
-            .filter(|_| below == Some(1))
-            .cloned();
+        let label = self.me.path().next_label(path).filter(|_| below == Some(1));
         let not_found = || Refusal::NotFound {
             what: "child",
             name: path.to_string(),

@@ -245,7 +245,7 @@ impl Node {
                 .collect::<Vec<_>>()
         };
         let shared = if me.root == to.root {
-            let pairs = me.path.labels().iter().zip(to.path.labels());
+            let pairs = me.path.labels().zip(to.path.labels());
             pairs.take_while(|(mine, theirs)| mine == theirs).count()
         } else {
             0

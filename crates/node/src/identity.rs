@@ -152,7 +152,7 @@ impl Identity {
             .chain([&cert])
             .map(|cert| cert.peek().map(|cert| cert.label));
         let path = labels.collect::<Result<Vec<_>, _>>().ok();
-        if let Some(path) = path.and_then(|labels| RealmPath::new(labels).ok()) {
+        if let Some(path) = path.and_then(|labels| RealmPath::new(&labels).ok()) {
             self.place.root = root;
             self.place.path = path;
             self.above = Some((parent.clone(), cert));

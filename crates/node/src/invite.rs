@@ -212,7 +212,7 @@ impl Node {
             self.close(link, Some(FailureCode::BadCertificate), "revoked");
         }
         self.routes.forget_child(label);
-        if let Ok(path) = self.me.path().child(label.clone()) {
+        if let Ok(path) = self.me.path().child(label) {
             self.trust.forget(&Scope {
                 root: self.me.root(),
                 path,
@@ -395,8 +395,7 @@ impl Node {
         );
         self.kin.children.insert(label.clone(), record);
         self.routes.know_child(label.clone());
-        if let (true, Some(ticket), Ok(path)) = (first, ticket, self.me.path().child(label.clone()))
-        {
+        if let (true, Some(ticket), Ok(path)) = (first, ticket, self.me.path().child(&label)) {
             let root = self.me.root();
             self.allow_as_invited(&ticket, &Scope { root, path });
         }

@@ -187,7 +187,7 @@ impl Node {
         let label_agreed = match joining.as_ref().map(|asked| &asked.ticket.kind) {
             Some(TicketKind::Child(label)) => claimed.label == *label,
             Some(TicketKind::Peer(_)) => false,
-            None => renewing && self.me.path().labels().last() == Some(&claimed.label),
+            None => renewing && self.me.path().last_label().as_ref() == Some(&claimed.label),
         };
         let mine = claimed.child == self.me.realm() && claimed.child_node == self.me.node();
         let theirs = claimed.parent == parent.realm() && claimed.parent_node == parent.node();

@@ -279,9 +279,9 @@ impl Node {
             return (parent == chain.realm()).then_some(Relation::Parent);
         }
         if them.root == me.root && them.path.parent() == Some(me.path.clone()) {
-            let label = them.path.labels().last()?;
-            let child = self.kin.children.get(label)?;
-            return (child.realm == chain.realm()).then(|| Relation::Child(label.clone()));
+            let label = them.path.last_label()?;
+            let child = self.kin.children.get(&label)?;
+            return (child.realm == chain.realm()).then(|| Relation::Child(label));
         }
         if self.me.is_root() && them.path.is_root() {
             let peering = self.kin.peers.get(&them.root)?.peering.peek().ok()?;

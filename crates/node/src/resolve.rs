@@ -150,10 +150,10 @@ impl Node {
         let to = header.destination.scope();
         let is_child =
             to.root == self.me.root() && to.path.parent().as_ref() == Some(self.me.path());
-        let Some(label) = to.path.labels().last().filter(|_| is_child) else {
+        let Some(label) = to.path.last_label().filter(|_| is_child) else {
             return false;
         };
-        let child = self.kin.children.get(label).filter(|child| child.accepted);
+        let child = self.kin.children.get(&label).filter(|child| child.accepted);
         let Some(chain) = child.and_then(|child| child.chain.clone()) else {
             return false;
         };

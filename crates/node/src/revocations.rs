@@ -37,7 +37,7 @@ impl Node {
         let scope = issuer.place().scope();
         let theirs = match relation {
             Relation::Parent => true,
-            Relation::Child(label) => self.me.path().child(label.clone()).is_ok_and(|path| {
+            Relation::Child(label) => self.me.path().child(label).is_ok_and(|path| {
                 Scope {
                     root: self.me.root(),
                     path,

@@ -51,7 +51,7 @@ impl Node {
             InviteKind::Child(label) => {
                 self.me
                     .path()
-                    .child(label.clone())
+                    .child(&label)
                     .map_err(|error| Refusal::Range {
                         what: "the child's path",
                         range: error.to_string(),

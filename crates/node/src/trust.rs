@@ -67,7 +67,7 @@ impl TrustBase {
             return Some(Scope { root, path });
         }
         let label = me.path.next_label(&scope.path)?;
-        let path = me.path.child(label.clone()).ok()?;
+        let path = me.path.child(&label).ok()?;
         Some(Scope { root, path })
     }
 
@@ -290,7 +290,7 @@ impl TrustBase {
         });
         let path = labels
             .collect::<Option<Vec<_>>>()
-            .and_then(|path| RealmPath::new(path).ok());
+            .and_then(|path| RealmPath::new(&path).ok());
         if let (Some(root), Some(path)) = (root, path) {
             let scope = Scope { root, path };
             self.hold(list, scope, stored, now);

@@ -210,7 +210,7 @@ impl Node {
                 realm: child.realm,
                 scope: Scope {
                     root: self.me.root(),
-                    path: self.me.path().child(label.clone()).ok()?,
+                    path: self.me.path().child(label).ok()?,
                 },
                 connected: self
                     .routes

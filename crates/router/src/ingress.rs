@@ -53,7 +53,7 @@ impl Routes {
         let (source_ok, destination_ok) = match relation {
             Relation::Parent => (!self.me.contains(&from), self.me.contains(&to)),
             Relation::Child(label) => {
-                let path = self.me.path.child(label.clone());
+                let path = self.me.path.child(label);
                 let root = self.me.root;
                 let path = path.map_err(|_| IngressError::Link)?;
                 let child = Scope { root, path };

@@ -234,7 +234,7 @@ impl Routes {
     /// The one neighbour that is closer to the destination and legal on this leg.
     fn toward(&self, destination: &Scope, leg: Phase) -> Option<(Relation, Phase)> {
         if self.me.contains(destination) {
-            let label = self.me.path.next_label(&destination.path)?.clone();
+            let label = self.me.path.next_label(&destination.path)?;
             let known = self.known_children.contains(&label);
             return known.then_some((Relation::Child(label), Phase::Down));
         }
@@ -278,7 +278,7 @@ pub fn distance(a: &Scope, b: &Scope) -> usize {
     if a.root != b.root {
         return depth_a + 1 + depth_b;
     }
-    let pairs = a.path.labels().iter().zip(b.path.labels());
+    let pairs = a.path.labels().zip(b.path.labels());
     let shared = pairs.take_while(|(a, b)| a == b).count();
     depth_a + depth_b - 2 * shared
 }

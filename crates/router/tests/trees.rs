@@ -51,7 +51,7 @@ impl Forest {
                 root: child.root,
                 path,
             };
-            let label = child.path.labels().last().unwrap().clone();
+            let label = child.path.last_label().unwrap();
             forest.link(child, Relation::Parent, &parent, Relation::Child(label));
         }
         for (a, b) in peered.iter().filter(|(a, b)| a != b) {
@@ -134,7 +134,7 @@ fn position() -> impl Strategy<Value = Scope> {
     let labels = prop::collection::vec(label, 0..=8);
     (0_u8..3, labels).prop_map(|(tree, labels)| Scope {
         root: root(tree),
-        path: RealmPath::new(labels).unwrap(),
+        path: RealmPath::new(&labels).unwrap(),
     })
 }
 

@@ -1,3 +1,4 @@
+use ciborium::Value;
 use proptest::prelude::*;
 
 use super::*;

@@ -36,7 +36,7 @@ fn paths_have_at_most_eight_labels_and_255_bytes() {
     assert_eq!(labels(5, 51).parse::<RealmPath>(), Err(NameError::Length));
     let longest = labels(4, 63).parse::<RealmPath>().unwrap();
     assert_eq!(longest.to_string().len(), limits::PATH_BYTES);
-    assert_eq!(longest.child("a".parse().unwrap()), Err(NameError::Length));
+    assert_eq!(longest.child(&"a".parse().unwrap()), Err(NameError::Length));
     for text in ["/", "a/", "/a", "a//b", "a/B"] {
         assert!(text.parse::<RealmPath>().is_err(), "{text:?}");
     }
@@ -56,10 +56,27 @@ fn a_path_contains_itself_and_what_is_below_but_no_namesake() {
     assert!(RealmPath::ROOT.contains(&health));
     let below = path("health/cardiology/imaging");
     let next = health.next_label(&below);
-    assert_eq!(next.map(Label::as_str), Some("cardiology"));
+    assert_eq!(next, Some("cardiology".parse().unwrap()));
+    assert_eq!(RealmPath::ROOT.next_label(&health), health.last_label());
+    assert_eq!(health.next_label(&path("healthy/a")), None);
     assert_eq!(health.next_label(&health), None);
     let lineage: Vec<String> = path("a/b").lineage().map(|path| path.to_string()).collect();
     assert_eq!(lineage, ["", "a", "a/b"]);
     assert_eq!(path("a/b").parent(), Some(path("a")));
+    assert_eq!(path("a").parent(), Some(RealmPath::ROOT));
     assert_eq!(RealmPath::ROOT.parent(), None);
+    assert_eq!(RealmPath::ROOT.lineage().count(), 1);
+}
+
+#[test]
+fn paths_sort_label_by_label() {
+    let mut paths: Vec<RealmPath> = ["a-b", "a/b", "", "a", "b", "a/b/c"]
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
+
+    paths.sort();
+
+    let texts: Vec<&str> = paths.iter().map(RealmPath::as_str).collect();
+    assert_eq!(texts, ["", "a", "a/b", "a/b/c", "a-b", "b"]);
 }

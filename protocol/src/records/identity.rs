@@ -1,13 +1,7 @@
 //! Who a realm is: inception, succession, node certificates, KEM keys, the serving node.
 
-use ciborium::Value;
-
 use super::Record;
-use crate::{
-    Digest, KeyId, NodeId, RealmId, Timestamp,
-    cbor::{CborError, Wire},
-    wire_map,
-};
+use crate::{Digest, KeyId, NodeId, RealmId, Timestamp, cbor::numbered, wire_map};
 
 wire_map! {
     /// The first record of a realm. Its digest is the [`RealmId`].
@@ -25,29 +19,13 @@ impl Record for Inception {
     const TAGS: &'static [&'static str] = &["realm/1/inception"];
 }
 
-/// Why a realm key was succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SuccessionReason {
-    /// By plan: older certificates run out by themselves.
-    Routine,
-    /// The key may be in other hands: everything it signed is void at once.
-    Compromised,
-}
-
-impl Wire for SuccessionReason {
-    fn to_value(&self) -> Value {
-        Value::from(match self {
-            Self::Routine => 1_u64,
-            Self::Compromised => 2,
-        })
-    }
-
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        match u64::from_value(value)? {
-            1 => Ok(Self::Routine),
-            2 => Ok(Self::Compromised),
-            _ => Err(CborError::Expected("a known succession reason")),
-        }
+numbered! {
+    /// Why a realm key was succeeded.
+    SuccessionReason ("a known succession reason") {
+        /// By plan: older certificates run out by themselves.
+        Routine = 1,
+        /// The key may be in other hands: everything it signed is void at once.
+        Compromised = 2,
     }
 }
 
@@ -107,29 +85,13 @@ impl Record for NodeCert {
     const TAGS: &'static [&'static str] = &["realm/1/node-cert"];
 }
 
-/// What a KEM key receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KemPurpose {
-    /// Messages on their way now.
-    Live,
-    /// Messages a parent may keep for a realm that is offline.
-    Stored,
-}
-
-impl Wire for KemPurpose {
-    fn to_value(&self) -> Value {
-        Value::from(match self {
-            Self::Live => 1_u64,
-            Self::Stored => 2,
-        })
-    }
-
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        match u64::from_value(value)? {
-            1 => Ok(Self::Live),
-            2 => Ok(Self::Stored),
-            _ => Err(CborError::Expected("a known KEM purpose")),
-        }
+numbered! {
+    /// What a KEM key receives.
+    KemPurpose ("a known KEM purpose") {
+        /// Messages on their way now.
+        Live = 1,
+        /// Messages a parent may keep for a realm that is offline.
+        Stored = 2,
     }
 }
 

@@ -1,11 +1,9 @@
 //! How trees meet: peerings between roots, and the tickets that begin a join.
 
-use ciborium::Value;
-
 use super::Record;
 use crate::{
     Label, NodeId, RealmId, RealmPath, Secret16, TicketId, Timestamp,
-    cbor::{CborError, Wire},
+    cbor::{CborError, Reader, Wire, Writer},
     wire_map,
 };
 
@@ -59,23 +57,23 @@ pub enum TicketKind {
 }
 
 impl Wire for TicketKind {
-    fn to_value(&self) -> Value {
+    fn write(&self, out: &mut Writer) {
         let (kind, label) = match self {
-            Self::Child(label) => (1_u64, label),
+            Self::Child(label) => (1, label),
             Self::Peer(label) => (2, label),
         };
-        Value::Array(vec![Value::from(kind), label.to_value()])
+        out.array(2);
+        out.uint(kind);
+        label.write(out);
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        let wrong = CborError::Expected("a ticket kind");
-        let items = value.into_array().map_err(|_| wrong.clone())?;
-        let [kind, label] = <[Value; 2]>::try_from(items).map_err(|_| wrong.clone())?;
-        let label = Label::from_value(label)?;
-        match u64::from_value(kind)? {
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        from.array_of(2, "a ticket kind")?;
+        let (kind, label) = (from.uint()?, Label::read(from)?);
+        match kind {
             1 => Ok(Self::Child(label)),
             2 => Ok(Self::Peer(label)),
-            _ => Err(wrong),
+            _ => Err(CborError::Expected("a ticket kind")),
         }
     }
 }

@@ -31,7 +31,7 @@ const HARMLESS: &[(&str, &str)] = &[
         "pure as used: it decides, and reads no file or clock",
     ),
     ("chacha20poly1305", "pure; nonces are arguments"),
-    ("ciborium", "pure, behind the strict checker"),
+    ("ciborium", "tests only"),
     ("data-encoding", "pure"),
     ("ed25519-dalek", "pure; built without randomness of its own"),
     ("hkdf", "pure"),

@@ -1,10 +1,7 @@
 //! What is CBOR here, and what is not.
 
-use realm_protocol::{
-    Hop,
-    cbor::{self, Value},
-    link::Bye,
-};
+use ciborium::Value;
+use realm_protocol::{Hop, cbor, link::Bye};
 use serde_json::json;
 
 use super::{

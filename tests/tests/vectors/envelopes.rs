@@ -1,5 +1,6 @@
 //! Envelopes, their headers and both forms of their signatures.
 
+use ciborium::Value;
 use ed25519_dalek::Signer as _;
 use realm_crypto::{
     RootMemo, SigningKey, Trust, Verified, VerifiedChain, open_clear, seal, seal_reply, sign_clear,
@@ -8,7 +9,7 @@ use realm_crypto::{
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Place, Signature, TAG_ROOT,
     TAG_SINGLE,
-    cbor::{self, Blob, Value},
+    cbor::{self, Blob},
     flags, limits,
     link::read_chain,
     message::{Cancel, ContractsAsked, ContractsGiven, Resolve, Resolved},

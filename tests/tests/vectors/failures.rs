@@ -1,9 +1,7 @@
 //! Every failure code.
 
-use realm_protocol::{
-    Digest, Failure, FailureCode,
-    cbor::{self, Value},
-};
+use ciborium::Value;
+use realm_protocol::{Digest, Failure, FailureCode, cbor};
 use serde_json::json;
 
 use super::{

@@ -1,10 +1,9 @@
 //! Everything that crosses a link, and the bytes around it.
 
+use ciborium::Value;
 use realm_crypto::sign_clear;
 use realm_protocol::{
-    Digest, FailureCode, Kind, RealmId, Secret16, TicketId,
-    cbor::{self, Value},
-    limits,
+    Digest, FailureCode, Kind, RealmId, Secret16, TicketId, cbor, limits,
     link::{Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew},
     message::Resolve,
     records::{ChildCert, Peering, Signed},

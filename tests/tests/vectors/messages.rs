@@ -1,9 +1,10 @@
 //! What stands in bodies.
 
+use ciborium::Value;
 use realm_executor::{canonical_json, contract_digest};
 use realm_protocol::{
     CallId, Digest, RunId,
-    cbor::{self, Blob, Value, Wire},
+    cbor::{self, Blob, Wire},
     message::{
         Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Plaintext, PolicyUse,
         Resolve, Resolved, TraceParent,

@@ -1,6 +1,7 @@
 //! CBOR as it stands, for values that no type would write.
 
-use realm_protocol::cbor::{self, Blob, CborError, Value, Wire};
+use ciborium::Value;
+use realm_protocol::cbor::{self, Blob, CborError, Reader, Wire, Writer};
 
 /// Changes a byte string.
 pub(super) fn change(blob: &mut Blob, change: impl FnOnce(&mut Vec<u8>)) {
@@ -13,12 +14,14 @@ pub(super) fn change(blob: &mut Blob, change: impl FnOnce(&mut Vec<u8>)) {
 pub(super) struct Raw(pub(super) Value);
 
 impl Wire for Raw {
-    fn to_value(&self) -> Value {
-        self.0.clone()
+    fn write(&self, out: &mut Writer) {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&self.0, &mut bytes).unwrap();
+        out.raw(&bytes);
     }
 
-    fn from_value(value: Value) -> Result<Self, CborError> {
-        Ok(Self(value))
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        Ok(Self(ciborium::from_reader(from.item()?).unwrap()))
     }
 }
 

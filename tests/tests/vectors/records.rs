@@ -1,10 +1,10 @@
 //! Every signed record, and what is none.
 
+use ciborium::Value;
 use ed25519_dalek::{Signature, VerifyingKey};
 use realm_crypto::{SigningKey, succeed, verify};
 use realm_protocol::{
-    Digest,
-    cbor::{self, Value},
+    Digest, cbor,
     records::{
         ChildCert, Inception, KemRecord, NodeCert, Peering, PolicyRecord, RealmRecord, Record,
         RevocationList, Signed, Succession, SuccessionReason,

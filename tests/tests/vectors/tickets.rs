@@ -1,10 +1,10 @@
 //! What `invite` prints.
 
+use ciborium::Value;
 use data_encoding::BASE64URL_NOPAD;
 use realm_client::ticket;
 use realm_protocol::{
-    Digest,
-    cbor::{self, Value},
+    Digest, cbor,
     records::{Ticket, TicketKind},
 };
 use serde_json::json;
