@@ -12,6 +12,7 @@ use realm_client::{
     homes::{Homes, HomesError, Selection},
 };
 use realm_net::Multiaddr;
+use realm_store::EngineKind;
 
 use crate::{
     check, commands,
@@ -79,7 +80,7 @@ enum Command {
         /// The backup.
         file: PathBuf,
     },
-    /// Check a realm's store.
+    /// Check a realm's store, or move it to another engine.
     #[command(subcommand)]
     Store(StoreCommand),
     /// Show a realm's configuration.
@@ -118,14 +119,21 @@ struct InitArgs {
     /// Where to write the recovery key, best on a removable disk; NAME.recovery here unless told.
     #[arg(long, value_name = "FILE")]
     recovery: Option<PathBuf>,
+    /// The engine that keeps the store: redb or sled.
+    #[arg(long, value_name = "ENGINE", value_parser = engine, default_value_t)]
+    engine: EngineKind,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum StoreCommand {
     /// Check every checksum, index and sealed value.
     Check,
-    /// Bring the store to this version's form.
-    Migrate,
+    /// Move the store to another engine while no daemon runs.
+    Migrate {
+        /// The engine that is to keep it.
+        #[arg(long, value_name = "ENGINE", value_parser = engine)]
+        to: EngineKind,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,10 +261,10 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
             commands::restore(&file, &home, output)
         }
         Command::Store(StoreCommand::Check) => {
-            commands::store_check(&selected(None)?.dir, environment, output)
+            commands::store::check(&selected(None)?.dir, environment, output)
         }
-        Command::Store(StoreCommand::Migrate) => {
-            Err(UsageError::Unsupported("`store migrate`, which no earlier store needs,").into())
+        Command::Store(StoreCommand::Migrate { to }) => {
+            commands::store::migrate(&selected(None)?.dir, environment, to, output)
         }
         Command::Config(ConfigCommand::Schema) => commands::config_schema(),
         Command::Config(ConfigCommand::Show) => {
@@ -272,6 +280,12 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
     }
 }
 
+fn engine(name: &str) -> Result<EngineKind, String> {
+    let names = EngineKind::ALL.iter().map(|kind| kind.name());
+    let unknown = || format!("must be one of {}", names.collect::<Vec<_>>().join(", "));
+    EngineKind::named(name).ok_or_else(unknown)
+}
+
 fn init(
     args: InitArgs,
     home: Option<PathBuf>,
@@ -282,6 +296,7 @@ fn init(
         name,
         listen,
         recovery,
+        engine,
     } = args;
     let folder = home
         .as_deref()
@@ -296,5 +311,5 @@ fn init(
         None => (Homes::new(&environment.homes)?.home(name.as_str())?, true),
     };
     let recovery = recovery.unwrap_or_else(|| PathBuf::from(format!("{name}.recovery")));
-    commands::init(name, &home, named, listen, recovery, output)
+    commands::init(name, &home, named, listen, recovery, engine, output)
 }

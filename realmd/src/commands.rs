@@ -1,5 +1,7 @@
 //! What needs no daemon.
 
+pub(crate) mod store;
+
 use std::{
     fmt::Display,
     io::{self, Write as _},
@@ -10,6 +12,7 @@ use realm_client::{Exit, catalogue::Code};
 use realm_crypto::StoreKey;
 use realm_net::Multiaddr;
 use realm_protocol::Label;
+use realm_store::EngineKind;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -25,67 +28,13 @@ use crate::{
     restore as restoring,
 };
 
-/// Why a store could not be checked, or is not sound.
-#[derive(Debug, Error)]
-pub(crate) enum StoreCheckError {
-    /// It does not open.
-    #[error("the store in {} does not open", .dir.display())]
-    Open {
-        /// Its folder.
-        dir: PathBuf,
-        /// Why not.
-        source: realm_store::OpenError,
-    },
-    /// Something in it is damaged.
-    #[error("the store has {found} problem{}: {first}", if *found == 1 { "" } else { "s" })]
-    Damaged {
-        /// How many problems.
-        found: u64,
-        /// The first of them.
-        first: String,
-    },
-}
-
-/// The catalogue entry of a store that does not open.
-pub(crate) fn open_code(error: &realm_store::OpenError) -> Code {
-    use realm_store::OpenError as Error;
-
-    match error {
-        Error::Locked { .. } => Code::StoreLocked,
-        Error::Newer { .. } => Code::StoreNewer,
-        Error::Corrupt(_) => Code::StoreCorrupt,
-        Error::WrongKey => Code::StoreWrongKey,
-        Error::Io(_) | Error::Engine(_) => Code::StoreWrite,
-        Error::Randomness => Code::Internal,
-    }
-}
-
-impl Explained for StoreCheckError {
-    fn code(&self) -> Code {
-        match self {
-            Self::Open { source, .. } => open_code(source),
-            Self::Damaged { .. } => Code::StoreCorrupt,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Open {
-                source: realm_store::OpenError::Locked { .. },
-                ..
-            } => Some("the daemon runs: ask it instead: realmctl doctor".to_owned()),
-            Self::Open { .. } => None,
-            Self::Damaged { .. } => Some("realmd restore BACKUP --home DIR".to_owned()),
-        }
-    }
-}
-
 pub(crate) fn init(
     name: Label,
     dir: &Path,
     named: bool,
     listen: Vec<Multiaddr>,
     recovery: PathBuf,
+    engine: EngineKind,
     output: Format,
 ) -> Result<Exit, Failure> {
     let founding = Founding {
@@ -93,6 +42,7 @@ pub(crate) fn init(
         home: dir.to_owned(),
         listen,
         recovery: Some(recovery.clone()),
+        engine,
     };
     let founded = init::init(&founding, Clock::wall())?;
     let listen: Vec<String> = founded.listen.iter().map(ToString::to_string).collect();
@@ -145,49 +95,6 @@ pub(crate) fn restore(file: &Path, dir: &Path, output: Format) -> Result<Exit, F
             format!("goes on after entry {}", restored.last.0),
         ),
         ("next", next),
-    ])
-}
-
-pub(crate) fn store_check(
-    dir: &Path,
-    environment: &Environment,
-    output: Format,
-) -> Result<Exit, Failure> {
-    let home = Home::new(dir);
-    home.verify()?;
-    let config = config::load(&home.config(), &environment.settings)?.config;
-    let keys = HomeKeys::read(&home)?;
-    let options = realm_store::Options {
-        cache_bytes: config.store.cache_bytes,
-        ..realm_store::Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store))
-    };
-    let report = realm_store::check_files(&home.data(), options).map_err(|source| {
-        StoreCheckError::Open {
-            dir: home.data(),
-            source,
-        }
-    })?;
-    for problem in &report.problems {
-        eprintln!("{problem}");
-    }
-    if let Some(first) = report.problems.first() {
-        let (found, first) = (report.problems_found, first.to_string());
-        return Err(StoreCheckError::Damaged { found, first }.into());
-    }
-    if output.is_json() {
-        return print_json(
-            &json!({
-                "records": report.records, "runs": report.runs, "events": report.events,
-                "indexRows": report.index_rows, "problems": [],
-            }),
-            output,
-        );
-    }
-    print_lines(&[
-        ("store", "sound".to_owned()),
-        ("records", report.records.to_string()),
-        ("runs", report.runs.to_string()),
-        ("events", report.events.to_string()),
     ])
 }
 

@@ -14,6 +14,7 @@ use std::path::Path;
 use realm_client::catalogue::Code;
 use realm_net::Multiaddr;
 use realm_protocol::Label;
+use realm_store::EngineKind;
 use thiserror::Error;
 
 use crate::failure::{Explained, Place};
@@ -46,7 +47,7 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreConfig {
     /// The engine's name.
-    pub(crate) engine: String,
+    pub(crate) engine: EngineKind,
     /// Bytes of pages kept in memory.
     pub(crate) cache_bytes: usize,
     /// How long ended runs are kept, milliseconds.
@@ -187,11 +188,15 @@ pub(crate) fn check(file: &str, text: &str) -> Result<(), Vec<String>> {
 }
 
 /// The file that a new realm begins with.
-pub(crate) fn template(name: &Label, listen: &[Multiaddr]) -> String {
+pub(crate) fn template(name: &Label, listen: &[Multiaddr], engine: EngineKind) -> String {
     let listen: Vec<String> = listen
         .iter()
         .map(|address| format!("\"{address}\""))
         .collect();
+    let store = match engine {
+        EngineKind::Redb => "# [store]\n".to_owned(),
+        other => format!("[store]\nengine = \"{other}\"\n"),
+    };
     format!(
         "# The realm `{name}`. `realmctl config explain KEY` says what a key means.\n\
          name = \"{name}\"\n\
@@ -202,7 +207,7 @@ pub(crate) fn template(name: &Label, listen: &[Multiaddr]) -> String {
          # Addresses that invitations name first, if this machine is reached at others than its own.\n\
          # advertise = [\"/dns4/realm.example.org/tcp/7420\"]\n\
          \n\
-         # [store]\n\
+         {store}\
          # retention = \"30d\"\n\
          \n\
          # [log]\n\
@@ -234,7 +239,7 @@ fn typed(settings: &Settings) -> Option<Config> {
         listen: addresses("listen")?,
         advertise: addresses("advertise")?,
         store: StoreConfig {
-            engine: text("store.engine")?,
+            engine: EngineKind::named(&text("store.engine")?)?,
             cache_bytes: number("store.cache_bytes")?,
             retention_ms: millis("store.retention")?,
         },

@@ -13,6 +13,7 @@ use realm_protocol::{
     Label, NodeId, RealmId, Timestamp, cbor, limits,
     records::{NodeCert, Signed, scopes},
 };
+use realm_store::EngineKind;
 use thiserror::Error;
 
 use crate::{
@@ -41,6 +42,8 @@ pub(crate) struct Founding {
     pub(crate) listen: Vec<Multiaddr>,
     /// Where the recovery key goes; none where it is not to be written.
     pub(crate) recovery: Option<PathBuf>,
+    /// The engine that keeps the store.
+    pub(crate) engine: EngineKind,
 }
 
 /// What was made.
@@ -127,6 +130,7 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
         home,
         listen,
         recovery,
+        engine,
     } = founding;
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
@@ -151,6 +155,7 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
         &Home::new(&partial),
         name,
         &listen,
+        *engine,
         &made,
         recovery.as_deref(),
     )?;
@@ -214,6 +219,7 @@ fn fill(
     home: &Home,
     name: &Label,
     listen: &[Multiaddr],
+    engine: EngineKind,
     made: &Secrets,
     recovery: Option<&Path>,
 ) -> Result<(), InitError> {
@@ -241,7 +247,10 @@ fn fill(
             path.as_os_str().as_encoded_bytes(),
         )?;
     }
-    write(home.config(), config::template(name, listen).as_bytes())?;
+    write(
+        home.config(),
+        config::template(name, listen, engine).as_bytes(),
+    )?;
     files::sync_dir(&keys).map_err(write_at(&keys))?;
     files::sync_dir(home.dir()).map_err(write_at(home.dir()))
 }

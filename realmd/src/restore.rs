@@ -5,11 +5,13 @@ use std::{fs, io, path::PathBuf};
 use realm_client::catalogue::Code;
 use realm_crypto::StoreKey;
 use realm_protocol::{RealmId, journal::JournalSeq};
+use realm_store::EngineKind;
 use thiserror::Error;
 
 use crate::{
     archive::{Archive, ArchiveError, Part},
     backup::{CONFIG, KEY_FILES, KEYS, STORE},
+    config,
     failure::Explained,
     home::{
         Home,
@@ -127,7 +129,12 @@ fn fill(archive: &Archive, home: &Home) -> Result<Restored, RestoreError> {
     }
     let keys = HomeKeys::read(home)?;
     let realm = keys.realm_id();
-    let options = realm_store::Options::new(realm, StoreKey::from_bytes(*keys.store));
+    let config = config::load(&home.config(), &[]);
+    let options = realm_store::Options {
+        // A configuration that does not read is no reason to leave the store behind.
+        engine: config.map_or_else(|_| EngineKind::default(), |it| it.config.store.engine),
+        ..realm_store::Options::new(realm, StoreKey::from_bytes(*keys.store))
+    };
     let mut store = archive.stream(part(archive, STORE, "store")?)?;
     let report = realm_store::restore(&home.data(), options, &mut store)?;
     Ok(Restored {

@@ -181,6 +181,7 @@ impl Starting {
         let (sender, durability) = watch::channel(Durability::default());
         let options = realm_store::Options {
             cache_bytes: config.store.cache_bytes,
+            engine: config.store.engine,
             ..realm_store::Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store))
         };
         let acknowledge = move |ack| journal::acknowledge(ack, &sender);

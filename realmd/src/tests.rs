@@ -8,7 +8,7 @@ use realm_protocol::{
     cbor::Blob,
     journal::{Change, Direction, Entry, JournalSeq, Run, Status},
 };
-use realm_store::{Options, Store, Urgency};
+use realm_store::{EngineKind, Options, Store, Urgency};
 use tempfile::TempDir;
 
 use crate::{
@@ -163,6 +163,7 @@ fn founded(place: &Path, name: &str) -> Home {
         home: place.join(name),
         listen: vec!["/ip4/127.0.0.1/tcp/7420".parse().unwrap()],
         recovery: None,
+        engine: EngineKind::Redb,
     };
     init(&founding, NOW).unwrap();
     Home::new(founding.home)

@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) const MAGIC: &[u8] = b"realm backup\n";
 /// Newest format of a backup.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// Stands where a row's tree would.
 pub(crate) const END: u8 = u8::MAX;
 /// The trees whose rows a backup holds.

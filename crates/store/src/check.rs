@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use realm_protocol::{RunId, journal::Event};
+use realm_protocol::RunId;
 use thiserror::Error;
 
 use crate::{
@@ -249,8 +249,7 @@ impl<'a> Check<'a> {
     }
 
     fn event(&mut self, key: &[u8], value: &[u8], trace: &mut Trace) -> Result<(), ReadError> {
-        let place = layout::event_of(key).ok_or(ReadError::Damaged(Tree::Events))?;
-        let (run, index) = place;
+        let (run, index) = layout::event_of(key).ok_or(ReadError::Damaged(Tree::Events))?;
         if trace.run != Some(run) {
             *trace = Trace {
                 run: Some(run),
@@ -272,13 +271,11 @@ impl<'a> Check<'a> {
                 found: index,
             });
         }
+        // A row that does not open is one problem, and not a gap before the next.
         trace.next = index.saturating_add(1);
-        let sealer = self.reader.sealer();
-        let event: Event = sealer.open_wire(Tree::Events, key, value)?;
-        if (event.run, event.index) != place {
-            return Err(ReadError::Damaged(Tree::Events));
-        }
-        self.report.events += 1;
+        let events = self.reader.sealer().open_events(key, value)?.len() as u64;
+        trace.next = index.saturating_add(events);
+        self.report.events += events;
         Ok(())
     }
 

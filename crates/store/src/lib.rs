@@ -9,6 +9,7 @@
 //! changed is refused and never served. This crate must never know who asks, or the network.
 
 mod backup;
+mod block;
 mod check;
 mod committer;
 

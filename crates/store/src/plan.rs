@@ -8,14 +8,15 @@ use realm_protocol::{
     journal::{Change, Entry, Event, JournalSeq, Run, Table},
 };
 
-use crate::{ReadError, Tree, engine::Batch, layout, meta, reader::Reader, sealer};
+use crate::{ReadError, Tree, block, engine::Batch, layout, meta, reader::Reader, sealer};
 
 pub(crate) struct Plan<'a> {
     reader: &'a Reader<'a>,
     rng: ChaCha20Rng,
     batch: Batch,
-    /// Runs this batch has written: later changes build on these, not on the snapshot.
-    written: BTreeMap<RunId, Run>,
+    /// Runs that the batch writes: what the store holds of each, and what it will hold.
+    runs: BTreeMap<RunId, (Option<Run>, Run)>,
+    events: Vec<Event>,
 }
 
 impl<'a> Plan<'a> {
@@ -24,7 +25,8 @@ impl<'a> Plan<'a> {
             reader,
             rng,
             batch: Batch::default(),
-            written: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            events: Vec::new(),
         }
     }
 
@@ -37,7 +39,7 @@ impl<'a> Plan<'a> {
                 }
                 Change::Delete(table, key) => self.delete(table, &key)?,
                 Change::Run(run) => self.run(run)?,
-                Change::Event(event) => self.event(&event),
+                Change::Event(event) => self.events.push(event),
             }
         }
         Ok(())
@@ -45,6 +47,8 @@ impl<'a> Plan<'a> {
 
     /// Closes the batch with the number of the last entry in it.
     pub(crate) fn finish(mut self, last: JournalSeq) -> Batch {
+        self.write_runs();
+        self.write_events();
         meta::advance(&mut self.batch, self.reader.sealer(), &mut self.rng, last);
         self.batch
     }
@@ -92,26 +96,59 @@ impl<'a> Plan<'a> {
     }
 
     fn run(&mut self, run: Run) -> Result<(), ReadError> {
-        let earlier = match self.written.remove(&run.id) {
-            Some(earlier) => Some(earlier),
-            None => self.reader.run(run.id)?,
-        };
-        for (tree, key) in earlier.iter().flat_map(layout::index_rows) {
-            self.batch.delete(tree, key);
+        if let Some((_, later)) = self.runs.get_mut(&run.id) {
+            *later = run;
+            return Ok(());
         }
-        let sealer = self.reader.sealer();
-        put_run(&mut self.batch, &run, |key| {
-            sealer.seal_wire(&mut self.rng, Tree::Runs, key, &run)
-        });
-        self.written.insert(run.id, run);
+        let earlier = self.reader.run(run.id)?;
+        self.runs.insert(run.id, (earlier, run));
         Ok(())
     }
 
-    fn event(&mut self, event: &Event) {
-        let key = layout::event_key(event.run, event.index);
+    /// Writes what each run has become, once, and the index rows that this changes.
+    fn write_runs(&mut self) {
         let sealer = self.reader.sealer();
-        let stored = sealer.seal_wire(&mut self.rng, Tree::Events, &key, event);
-        self.batch.put(Tree::Events, key, stored);
+        for (id, (earlier, run)) in std::mem::take(&mut self.runs) {
+            let rows = layout::index_rows(&run);
+            let earlier = earlier.as_ref().map(layout::index_rows).unwrap_or_default();
+            for (tree, key) in &earlier {
+                if !rows.iter().any(|row| (&row.0, &row.1) == (tree, key)) {
+                    self.batch.delete(*tree, key.clone());
+                }
+            }
+            for row in rows {
+                if !earlier.contains(&row) {
+                    self.batch.put(row.0, row.1, sealer::index_value());
+                }
+            }
+            let key = id.as_bytes();
+            let stored = sealer.seal_wire(&mut self.rng, Tree::Runs, key, &run);
+            self.batch.put(Tree::Runs, key.to_vec(), stored);
+        }
+    }
+
+    /// Writes the events, those of one run that follow each other as one row.
+    fn write_events(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        events.sort_by_key(|event| (event.run, event.index));
+        let mut rest = events.as_slice();
+        while let Some(first) = rest.first() {
+            let mut block = Vec::new();
+            let mut length = 0;
+            for event in rest.iter().take(block::EVENTS) {
+                let follows = Some(event.index) == first.index.checked_add(length as u64);
+                if event.run != first.run || !follows || block.len() >= block::BYTES {
+                    break;
+                }
+                block::push(&mut block, event);
+                length += 1;
+            }
+            let key = layout::event_key(first.run, first.index);
+            let sealer = self.reader.sealer();
+            let stored = sealer.seal_block(&mut self.rng, &key, &block);
+            self.batch.put(Tree::Events, key, stored);
+            rest = rest.get(length..).unwrap_or_default();
+        }
     }
 }
 

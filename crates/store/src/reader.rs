@@ -90,12 +90,26 @@ impl<'a> Reader<'a> {
         limit: usize,
     ) -> Result<Vec<Event>, ReadError> {
         let mut range = KeyRange::under(run.as_bytes().to_vec());
-        range.from = layout::event_key(run, from);
-        let rows = self.rows(Tree::Events, &range)?.take(limit);
-        rows.map(|row| {
+        range.from = self.block_of(run, from)?;
+        let mut events = Vec::new();
+        for row in self.rows(Tree::Events, &range)? {
+            if events.len() >= limit {
+                break;
+            }
             let (key, stored) = row?;
-            self.sealer.open_wire(Tree::Events, &key, &stored)
-        })
-        .collect()
+            let block = self.sealer.open_events(&key, &stored)?.into_iter();
+            let room = limit - events.len();
+            events.extend(block.filter(|event| event.index >= from).take(room));
+        }
+        Ok(events)
+    }
+
+    /// The key of the row that holds an event of a run, or would if it were there.
+    fn block_of(&self, run: RunId, index: u64) -> Result<Vec<u8>, ReadError> {
+        let key = layout::event_key(run, index);
+        let mut range = KeyRange::under(run.as_bytes().to_vec());
+        range.until = Some([key.as_slice(), &[0]].concat());
+        let row = self.rows(Tree::Events, &range)?.next_back();
+        Ok(row.transpose()?.map_or(key, |(key, _)| key))
     }
 }

@@ -6,10 +6,11 @@ use realm_crypto::StoreKey;
 use realm_protocol::{
     RealmId, Timestamp,
     cbor::{self, Wire},
+    journal::Event,
 };
 use thiserror::Error;
 
-use crate::{ReadError, Tree};
+use crate::{ReadError, Tree, block, layout};
 
 // The schema version is each stored value's first byte.
 /// The sealed value follows.
@@ -17,6 +18,8 @@ const PLAIN: u8 = 1;
 /// A record's expiry follows, in milliseconds, eight bytes, then the sealed value. The expiry is
 /// in clear, as it is in the index, and bound to the value.
 const EXPIRING: u8 = 2;
+/// Several events follow, sealed as one value: see [`crate::block`].
+const BLOCK: u8 = 3;
 
 /// The system gave no random bytes.
 #[derive(Clone, Copy, Debug, Error)]
@@ -74,6 +77,30 @@ impl Sealer {
         stored
     }
 
+    /// Seals a block of events at the place of its first one.
+    pub(crate) fn seal_block(&self, rng: &mut ChaCha20Rng, key: &[u8], block: &[u8]) -> Vec<u8> {
+        let aad = self.place(Tree::Events, key, &[], BLOCK);
+        let mut stored = vec![BLOCK];
+        stored.extend(self.key.seal(rng, &aad, block));
+        stored
+    }
+
+    /// Opens the events of one row, whether it is one event or a block.
+    pub(crate) fn open_events(&self, key: &[u8], stored: &[u8]) -> Result<Vec<Event>, ReadError> {
+        let damaged = || ReadError::Damaged(Tree::Events);
+        let (run, first) = layout::event_of(key).ok_or_else(damaged)?;
+        if stored.first() == Some(&BLOCK) {
+            let opened = self.open(Tree::Events, key, stored)?;
+            return block::read(run, first, &opened).ok_or_else(damaged);
+        }
+        let event: Event = self.open_wire(Tree::Events, key, stored)?;
+        if (event.run, event.index) == (run, first) {
+            Ok(vec![event])
+        } else {
+            Err(damaged())
+        }
+    }
+
     /// Opens a value of one place.
     pub(crate) fn open(&self, tree: Tree, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, ReadError> {
         let (version, rest) = stored.split_first().ok_or(ReadError::Damaged(tree))?;
@@ -127,6 +154,7 @@ pub(crate) fn expiry(stored: &[u8]) -> Option<Timestamp> {
 const fn newest(tree: Tree) -> u8 {
     match tree {
         Tree::Records => EXPIRING,
+        Tree::Events => BLOCK,
         _ => PLAIN,
     }
 }

@@ -3,4 +3,5 @@
 mod crash;
 mod damage;
 mod disk;
+mod upgrade;
 mod workload;

@@ -196,7 +196,7 @@ fn counters(counters: &Counters) -> BTreeMap<String, u64> {
 fn store_view(daemon: &Daemon) -> StoreView {
     let durability = daemon.durability.borrow().clone();
     StoreView {
-        engine: daemon.config().config.store.engine.clone(),
+        engine: daemon.config().config.store.engine.to_string(),
         state: match durability.failed {
             None => StoreState::Ok,
             Some(_) => StoreState::Failed,

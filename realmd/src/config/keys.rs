@@ -164,9 +164,9 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "store.engine",
-        kind: Kind::Choice(&["redb"]),
+        kind: Kind::Choice(&["redb", "sled"]),
         default: Some("\"redb\""),
-        meaning: "The engine that keeps the store's files.",
+        meaning: "The engine that keeps the store's files; `realmd store migrate --to ENGINE` moves a store to another.",
         reloads: false,
     },
     Key {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use realm_client::Exit;
 use realm_node::{Request, Response};
+use realm_store::EngineKind;
 
 use super::run_with;
 use crate::{
@@ -34,6 +35,7 @@ pub(crate) fn run_dev(environment: &Environment) -> Result<Exit, Failure> {
         home: home.0.clone(),
         listen: loopback.into_iter().collect(),
         recovery: None,
+        engine: EngineKind::default(),
     };
     init::init(&founding, Clock::wall())?;
     run_with(&home.0, environment, Some(HELLO))

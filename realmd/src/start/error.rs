@@ -6,7 +6,11 @@ use realm_client::catalogue::Code;
 use realm_net::{ListenError, Multiaddr};
 use thiserror::Error;
 
-use crate::{commands::open_code, failure::Explained, random::NoRandomness};
+use crate::{
+    commands::store::{open_code, open_help},
+    failure::Explained,
+    random::NoRandomness,
+};
 
 /// Why a realm does not start, or ended before its time.
 #[derive(Debug, Error)]
@@ -87,6 +91,7 @@ impl Explained for StartError {
             | Self::Recover(_) => {
                 "realmd store check, then realmd restore BACKUP --home DIR".to_owned()
             }
+            Self::Store { source, .. } => return open_help(source),
             Self::Listen { .. } => {
                 "set `listen` in realm.toml to a free port: realmd config explain listen".to_owned()
             }

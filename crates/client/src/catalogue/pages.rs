@@ -310,4 +310,11 @@ codes! {
         "A backup is restored into a new home only, so that nothing is mixed.";
     BackupInvalid = 708, "backup-invalid", "Not a backup, or a damaged one", 422, Other,
         "The file is no backup of a realm, or was cut or changed. Nothing was restored.";
+    StoreEngine = 709, "store-engine", "The store is kept by another engine", 409, Configuration,
+        "`store.engine` names one engine, and the store's files are another's, or the program was \
+        built without it. Stop the daemon and move the store: `realmd store migrate --to ENGINE`; \
+        or let `store.engine` name the engine that keeps it.";
+    StoreOlder = 710, "store-older", "The store is too old", 409, Configuration,
+        "No step leads from the store's format to this version's. Open it with a version in \
+        between first.";
 }

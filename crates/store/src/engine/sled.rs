@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{DirBuilder, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io,
     ops::Bound,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
@@ -63,7 +63,24 @@ impl SledEngine {
                 Err(error) => return Err(error.into()),
             }
         }
+        Self::discard_unfinished(path)?;
         Self::start(path, cache_bytes)
+    }
+
+    /// Removes summaries of the log that a crash cut short: sled takes them for whole ones, and the
+    /// log alone says all.
+    fn discard_unfinished(path: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry
+                .file_name()
+                .as_encoded_bytes()
+                .ends_with(b".generating")
+            {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn start(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {

@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use tempfile::TempDir;
 
-use super::workload::{assert_holds, entry, key, options, payload, record_key, run, sealer};
+use super::workload::{assert_holds, entry, event, key, options, payload, record_key, run, sealer};
 use crate::{
     OpenError, Options, Problem, ReadError, Store, Tree, Urgency, check_files,
     engine::{self, Batch},
@@ -89,7 +89,12 @@ fn a_check_compares_index_rows_both_ways_and_counts_events() {
     change(dir.path(), |_, batch| {
         batch.delete(Tree::Runs, lost.id.as_bytes().to_vec());
         batch.delete(index, index_key.clone());
-        batch.delete(Tree::Events, layout::event_key(unindexed.id, 0));
+        // A row of one event, as the first format had them.
+        let key = layout::event_key(unindexed.id, 3);
+        let event = event(&unindexed, 3);
+        let mut rng = sealing::generator().unwrap();
+        let row = sealer().seal_wire(&mut rng, Tree::Events, &key, &event);
+        batch.put(Tree::Events, key, row);
     });
 
     let report = check_files(dir.path(), options()).unwrap();
@@ -100,8 +105,8 @@ fn a_check_compares_index_rows_both_ways_and_counts_events() {
         Problem::Orphan(lost.id),
         Problem::Gap {
             run,
-            expected: 0,
-            found: 1,
+            expected: 2,
+            found: 3,
         },
     ];
     let mut rows = layout::index_rows(&lost);

@@ -26,17 +26,7 @@ pub(super) fn sealer() -> Sealer {
 /// The entry with this number: a record, one that expires, a run, two events.
 pub(super) fn entry(number: u64) -> Entry {
     let run = run(number);
-    let event = |index| {
-        Change::Event(Event {
-            run: run.id,
-            index,
-            call: run.call,
-            at: run.started,
-            kind: "call.started".into(),
-            payload: Blob::from(payload(number)),
-        })
-    };
-    let events = [event(0), event(1)];
+    let events = [0, 1].map(|index| Change::Event(event(&run, index)));
     let record = Change::Put(Table::Keys, record_key(number), payload(number));
     let seen = Change::PutUntil(
         Table::Replay,
@@ -47,6 +37,17 @@ pub(super) fn entry(number: u64) -> Entry {
     let mut changes = vec![record, seen, Change::Run(run)];
     changes.extend(events);
     Entry { changes }
+}
+
+pub(super) fn event(run: &Run, index: u64) -> Event {
+    Event {
+        run: run.id,
+        index,
+        call: run.call,
+        at: run.started,
+        kind: "call.started".into(),
+        payload: Blob::from(payload(run.started.as_millis() / 1_000)),
+    }
 }
 
 pub(super) fn run(number: u64) -> Run {

@@ -6,6 +6,7 @@
 )]
 
 mod backups;
+mod engines;
 mod expiry;
 mod journal;
 mod queries;
@@ -29,6 +30,7 @@ macro_rules! conforms {
                 queries::both_halves_of_a_call_are_found_by_its_id,
                 queries::a_run_that_changes_leaves_no_old_index_rows,
                 queries::events_are_read_from_any_position,
+                queries::events_of_one_run_follow_each_other_across_commits,
                 queries::retention_removes_old_ended_runs_and_all_that_is_theirs,
                 expiry::a_record_outlives_its_expiry_until_it_is_swept,
                 expiry::a_sweep_is_bounded_and_takes_the_earliest_first,
@@ -41,6 +43,11 @@ macro_rules! conforms {
                 backups::a_backup_of_the_first_format_still_restores,
                 backups::a_backup_with_a_record_that_expires_still_restores,
                 backups::a_restored_record_still_expires,
+                engines::a_store_moves_to_every_engine_and_back_whole,
+                engines::another_engines_store_is_refused_untouched,
+                engines::files_that_vanished_are_not_made_anew,
+                engines::a_move_cut_short_anywhere_leaves_the_store_that_the_mark_names,
+                engines::an_open_store_does_not_move,
             );
         }
     };

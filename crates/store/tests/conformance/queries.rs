@@ -187,6 +187,31 @@ pub(crate) fn events_are_read_from_any_position(engine: EngineKind) {
     assert_eq!(events(300, 10), []);
 }
 
+pub(crate) fn events_of_one_run_follow_each_other_across_commits(engine: EngineKind) {
+    let dir = TempDir::new().unwrap();
+    let mut journal = Journal::open(dir.path(), engine);
+    let one = run(1, Status::Running);
+    journal.write(vec![Change::Run(one.clone())]);
+    let mut written = 0;
+    for length in [1, 5, 2, 200] {
+        let events = (written..written + length).map(|index| Change::Event(event(&one, index)));
+        journal.write(events.collect());
+        written += length;
+    }
+
+    let journal = journal.reopened();
+
+    for from in 0..written {
+        let events = journal.store.events(one.id, from, 3).unwrap();
+        let expected: Vec<_> = (from..written.min(from + 3))
+            .map(|index| event(&one, index))
+            .collect();
+        assert_eq!(events, expected, "from {from}");
+    }
+    let report = journal.store.check().unwrap();
+    assert_eq!((report.problems, report.events), (vec![], written));
+}
+
 pub(crate) fn retention_removes_old_ended_runs_and_all_that_is_theirs(engine: EngineKind) {
     let dir = TempDir::new().unwrap();
     let mut journal = filled(dir.path(), engine);
