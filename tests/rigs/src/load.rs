@@ -127,7 +127,7 @@ async fn call(load: &Load) {
     let key = format!("{}-{number}", load.run);
     let work = || dice.below(load.shape.work_ms + 1);
     // Half of the calls without effects take no process at all.
-    let is_echo = effects == Effects::None && number % 2 == 0;
+    let is_echo = effects == Effects::None && number.is_multiple_of(2);
     let input = if is_echo {
         json!({"text": key})
     } else {

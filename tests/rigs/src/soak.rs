@@ -58,7 +58,7 @@ const SIDE: usize = 5;
 /// Samples of a whole run, as many as a person reads.
 const SAMPLES: u32 = 100;
 /// What a call may leave on all disks together, KiB.
-const KIB_A_CALL: u64 = 64;
+const KIB_A_CALL: u64 = 12;
 /// How much larger than what is in them files may be: engines grow them in steps.
 const SLACK: u64 = 2;
 
