@@ -96,6 +96,21 @@ fn setting_the_clock_back_lets_nothing_in_again() {
 }
 
 #[test]
+fn a_purge_tells_how_many_ids_it_forgot_and_keeps_the_others() {
+    let mut memory = ReplayMemory::new();
+    for number in 1..=3 {
+        let expires = time(100 * u64::from(number));
+        memory
+            .admit(id(number), root(number), expires, time(10))
+            .unwrap();
+    }
+
+    assert_eq!(memory.purge(time(200)), 2);
+    assert!(!memory.is_empty());
+    assert_eq!((memory.len(), memory.purge(time(299))), (1, 0));
+}
+
+#[test]
 fn a_restart_lets_nothing_in_again() {
     let mut before = ReplayMemory::new();
     before.admit(id(1), root(1), time(50), time(10)).unwrap();

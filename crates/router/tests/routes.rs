@@ -103,6 +103,27 @@ fn a_message_waits_for_a_neighbour_that_left_a_moment_ago_and_then_it_is_offline
 }
 
 #[test]
+fn nobody_waits_for_a_neighbour_that_was_given_up() {
+    let mut routes = acme();
+    routes.know_peer(LAB);
+    routes.remove(ACROSS, at(100));
+
+    routes.give_up(&Relation::Peer(LAB));
+
+    assert_eq!(from_source(&routes, scope(LAB, ""), at(101)), Next::Offline);
+}
+
+#[test]
+fn children_are_the_connected_ones_and_no_other_neighbour() {
+    let mut routes = acme();
+    routes.know_child("billing".parse().unwrap());
+
+    let children: Vec<_> = routes.children().collect();
+
+    assert_eq!(children, [(&"health".parse().unwrap(), DOWN)]);
+}
+
+#[test]
 fn a_neighbour_nobody_certified_is_no_route_and_one_that_never_came_is_offline() {
     let mut routes = acme();
     routes.know_child("billing".parse().unwrap());
