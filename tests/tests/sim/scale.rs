@@ -10,9 +10,9 @@ use serde_json::json;
 const REALMS: usize = 1_000;
 const ROOTS: usize = 4;
 /// Pairs that call each other when the faults are over.
-const PAIRS: usize = 250;
+const PAIRS: usize = 150;
 /// How often a pair tries, and how long one try takes at most, milliseconds.
-const TRY_MS: u64 = 250;
+const TRY_MS: u64 = 500;
 const WITHIN_MS: u64 = 2_500;
 /// When all must reach each other, and 99 of 100, milliseconds after the faults.
 const HEALED_MS: u64 = 15_000;
