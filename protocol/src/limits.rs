@@ -114,6 +114,11 @@ pub const CHAINS: usize = 1_024;
 /// Share of [`CHAINS`] one child's subtree or one foreign root may hold; beyond, the one of them
 /// used longest ago is forgotten.
 pub const CHAINS_SHARE: usize = 256;
+/// Realms whose successions are remembered; those of a further realm are not.
+pub const HISTORIES: usize = 1_024;
+/// Share of [`HISTORIES`] one child's subtree or one foreign root may hold; those of a further
+/// realm are not remembered.
+pub const HISTORIES_SHARE: usize = 256;
 /// Contracts of other realms remembered; the one used longest ago is forgotten first.
 pub const CONTRACTS: usize = 1_024;
 /// Messages a second from a root peer until its peering says more, and the burst.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
-use realm_crypto::{SigningKey, commit_to, incept};
+use realm_crypto::{SigningKey, commit_to, incept, succeed};
 use realm_node::{Config, Founding, Keys, LinkId, Node};
 use realm_protocol::{
     Label, NodeId, Now, RealmId, RealmPath, Scope, Timestamp, limits,
-    records::{NodeCert, Signed, scopes},
+    records::{NodeCert, Signed, SuccessionReason, scopes},
 };
 
 use crate::Disk;
@@ -38,6 +38,41 @@ impl LinkEnd {
             latency_ms,
             busy_until: 0,
         }
+    }
+}
+
+/// What a machine signs with, and the key its owner keeps in a drawer.
+#[derive(Clone, Debug)]
+pub struct HostKeys {
+    realm_seed: [u8; 32],
+    next_seed: [u8; 32],
+    node_seed: [u8; 32],
+    founding: Founding,
+}
+
+impl HostKeys {
+    /// Hands the realm to the key in the drawer; `next_seed` takes its place there.
+    pub fn hand_over(&mut self, next_seed: [u8; 32], reason: SuccessionReason, now: Timestamp) {
+        let key = SigningKey::from_seed(&self.next_seed);
+        let next = commit_to(&SigningKey::from_seed(&next_seed).public());
+        let Founding {
+            inception,
+            successions,
+            node_cert,
+        } = &mut self.founding;
+        let succession = succeed(inception, successions, &key, next, reason, now);
+        successions.push(succession);
+        let held = node_cert.peek().expect("made here");
+        *node_cert = Signed::unsigned(&NodeCert {
+            serial: held.serial + 1,
+            not_before: now.minus(limits::CLOCK_SKEW_MS),
+            not_after: now.plus(limits::NODE_CERT_MS),
+            epoch: successions.len() as u64,
+            ..held
+        });
+        key.sign(node_cert);
+        self.realm_seed = self.next_seed;
+        self.next_seed = next_seed;
     }
 }
 
@@ -72,9 +107,8 @@ pub struct Host {
     pub(crate) next_wake: Option<u64>,
     /// Whether its node knows that the disk is broken.
     pub(crate) told_broken: bool,
-    realm_seed: [u8; 32],
-    node_seed: [u8; 32],
-    founding: Founding,
+    /// What it signs with. Taken up at the next start.
+    pub keys: HostKeys,
 }
 
 impl Host {
@@ -118,12 +152,15 @@ impl Host {
             slowest_ms: 0,
             next_wake: None,
             told_broken: false,
-            realm_seed,
-            node_seed,
-            founding: Founding {
-                inception,
-                successions: Vec::new(),
-                node_cert,
+            keys: HostKeys {
+                realm_seed,
+                next_seed,
+                node_seed,
+                founding: Founding {
+                    inception,
+                    successions: Vec::new(),
+                    node_cert,
+                },
             },
         }
     }
@@ -138,20 +175,25 @@ impl Host {
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
         };
         let keys = Keys {
-            realm: Some(SigningKey::from_seed(&self.realm_seed)),
-            node: SigningKey::from_seed(&self.node_seed),
+            realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),
+            node: SigningKey::from_seed(&self.keys.node_seed),
         };
         let recovered = self.disk.recovered(now.wall);
-        let founding = self.founding.clone();
+        let founding = self.keys.founding.clone();
         self.life += 1;
         self.next_wake = None;
         self.told_broken = false;
         self.node = Some(Node::new(config, keys, founding, recovered, seed, now));
     }
 
+    /// Whether its disk has seen a later key of the realm than it signs with.
+    pub fn is_superseded(&mut self, now: Timestamp) -> bool {
+        realm_node::is_superseded(&self.keys.founding, &self.disk.recovered(now))
+    }
+
     /// The key that signs for its node.
     pub(crate) fn node_key(&self) -> SigningKey {
-        SigningKey::from_seed(&self.node_seed)
+        SigningKey::from_seed(&self.keys.node_seed)
     }
 
     /// Looks up where the realm stands now.

@@ -23,7 +23,7 @@ mod watch;
 mod world;
 
 pub use disk::Disk;
-pub use host::{Host, HostId, LinkEnd};
+pub use host::{Host, HostId, HostKeys, LinkEnd};
 pub use loops::Loops;
 pub use schedule::{Schedule, Verdict};
 pub use tree::Tree;

@@ -32,3 +32,5 @@ mod routing;
 mod scale;
 #[path = "sim/schedules.rs"]
 mod schedules;
+#[path = "sim/successions.rs"]
+mod successions;

@@ -7,7 +7,8 @@ use realm_crypto::{CertError, KemKey, SigningKey, VerifiedChain, verify_own_chai
 use realm_protocol::{
     KeyId, NodeId, Place, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{
-        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, scopes,
+        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, Succession,
+        scopes,
     },
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Identity {
     realm_record: Option<Signed<RealmRecord>>,
     kem: BTreeMap<KeyId, HeldKem>,
     chain: Option<VerifiedChain>,
+    /// Whether a later key of this realm is known than the one here.
+    superseded: bool,
 }
 
 /// A KEM key with its record and the end of its life here.
@@ -58,6 +61,7 @@ impl Identity {
             realm_record: None,
             kem: BTreeMap::new(),
             chain: None,
+            superseded: false,
         }
     }
 
@@ -118,8 +122,32 @@ impl Identity {
             .map(|cert| (cert.not_before, cert.not_after))
     }
 
-    pub(crate) fn set_node_cert(&mut self, cert: Signed<NodeCert>) {
-        self.node_cert = cert;
+    /// Takes up a certificate that was written down, unless the one this realm begins with is by
+    /// a later key, lasts longer, or is another node's.
+    pub(crate) fn recover_node_cert(&mut self, stored: Signed<NodeCert>) {
+        let age = |cert: &NodeCert| (cert.epoch, cert.not_after);
+        let (Ok(old), held) = (stored.peek(), self.node_cert.peek()) else {
+            return;
+        };
+        if old.node == self.node() && held.is_ok_and(|held| age(&held) < age(&old)) {
+            self.node_cert = stored;
+        }
+    }
+
+    /// This realm's successions, in order.
+    pub(crate) fn successions(&self) -> &[Signed<Succession>] {
+        &self.founding.successions
+    }
+
+    /// Whether a later key of this realm is known than the one here.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded
+    }
+
+    /// Signs and shows nothing from here on.
+    pub(crate) fn step_down(&mut self) {
+        self.superseded = true;
+        self.keys.realm = None;
     }
 
     /// Signs a new node certificate, if the realm key is on this machine.
@@ -130,6 +158,7 @@ impl Identity {
             serial: held.serial.saturating_add(1),
             not_before: now.minus(limits::CLOCK_SKEW_MS),
             not_after: now.plus(limits::NODE_CERT_MS),
+            epoch: self.founding.successions.len() as u64,
             ..held
         });
         realm_key.sign(&mut cert);
@@ -265,6 +294,9 @@ impl Identity {
     /// Puts the chain together from its parts and checks it as a stranger would.
     pub(crate) fn rebuild(&mut self, now: Timestamp) -> Result<(), CertError> {
         self.chain = None;
+        if self.superseded {
+            return Err(CertError::Superseded);
+        }
         let Some(realm_record) = self.realm_record.clone() else {
             return Ok(());
         };

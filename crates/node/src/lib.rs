@@ -14,6 +14,7 @@ mod contracts;
 mod control;
 mod counters;
 mod deliver;
+mod histories;
 mod hold;
 mod identity;
 mod inbound;
@@ -50,5 +51,6 @@ pub use control::{
 pub use counters::{Counters, Refused};
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
 pub use node::Node;
+pub use recover::is_superseded;
 pub use realm_router::LinkId;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

@@ -167,6 +167,7 @@ impl Node {
     /// Dials a parent or peer after a while, if this side is the one that dials.
     pub(crate) fn schedule_redial(&mut self, target: Target) {
         if self.stopping
+            || self.me.is_superseded()
             || self
                 .addresses_of(&target)
                 .is_none_or(|(_, known)| known.is_empty())
@@ -191,7 +192,8 @@ impl Node {
         let Some((node, addresses)) = self.addresses_of(target) else {
             return;
         };
-        if self.stopping || addresses.is_empty() || self.routes.link_to(&relation).is_some() {
+        let idle = self.stopping || self.me.is_superseded();
+        if idle || addresses.is_empty() || self.routes.link_to(&relation).is_some() {
             return;
         }
         let dial = self.next_dial();

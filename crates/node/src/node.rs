@@ -200,6 +200,7 @@ impl Node {
 
     /// Carries the executor's actions over into effects, and closes the turn's journal entry.
     fn end_turn(&mut self) {
+        self.heed_histories();
         self.drain_executor();
         self.out.end_turn();
     }

@@ -14,11 +14,11 @@ use realm_protocol::{
 };
 
 use crate::{
-    Node, Recovered,
+    Founding, Node, Recovered,
     identity::HeldKem,
     revocations::over_at,
     state::{
-        self, Issued, ParentRecord, StoredCeiling, StoredKem, StoredPolicy, StoredRevocations,
+        self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy, StoredRevocations,
         Target, read_replay_row, standing,
     },
     timers::Timer,
@@ -36,6 +36,7 @@ impl Node {
         if recovered.restored {
             self.kin.least = self.wall().as_millis();
         }
+        let handed_over = self.recover_histories(&rows);
         self.recover_standing(&rows);
         self.recover_kin(&rows);
         self.recover_policies(&rows);
@@ -48,7 +49,7 @@ impl Node {
         }
         self.end_interrupted(recovered.running);
         self.rotate_kem();
-        if self.me.realm_record().is_none() {
+        if self.me.realm_record().is_none() || handed_over && !recovered.restored {
             self.serve_from_here();
         }
         self.routes.set_place(self.me.scope());
@@ -59,7 +60,13 @@ impl Node {
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();
         self.publish_policy();
-        self.publish_revocations();
+        if handed_over {
+            // The list travels to everybody who may rely on the old key, and its chain shows the
+            // new one.
+            self.publish_revocations_anew();
+        } else {
+            self.publish_revocations();
+        }
         self.begin();
     }
 
@@ -77,9 +84,31 @@ impl Node {
         }
     }
 
+    /// Takes up what is known of keys; says whether this realm's own has changed since.
+    fn recover_histories(&mut self, rows: &Rows) -> bool {
+        for (realm, history) in histories(rows) {
+            self.trust.histories.recover(realm, history);
+        }
+        let me = self.me.realm();
+        let (known, mine) = (self.trust.histories.of(me), self.me.successions());
+        if !mine.starts_with(known) {
+            self.step_down();
+            return false;
+        }
+        if mine.len() == known.len() {
+            return false;
+        }
+        let history = StoredHistory {
+            scope: self.me.scope(),
+            successions: mine.to_vec(),
+        };
+        self.trust.histories.learn(me, history);
+        true
+    }
+
     fn recover_standing(&mut self, rows: &Rows) {
         if let Some(cert) = one::<Signed<NodeCert>>(rows, Table::Standing, standing::NODE_CERT) {
-            self.me.set_node_cert(cert);
+            self.me.recover_node_cert(cert);
         }
         if let Some(record) = one(rows, Table::Standing, standing::REALM_RECORD) {
             self.me.set_realm_record(record);
@@ -285,6 +314,27 @@ impl Node {
             self.out.change(Change::Run(run));
         }
     }
+}
+
+/// Whether a store has seen a later key of the realm than `founding` holds, or another one: its
+/// keys come from an old backup then, and must not be used.
+pub fn is_superseded(founding: &Founding, recovered: &Recovered) -> bool {
+    let key = standing::history(founding.inception.realm_id());
+    let mut rows = recovered.records.iter();
+    let row = rows.find(|(table, at, _)| *table == Table::Standing && *at == key);
+    let known = row.and_then(|(_, _, value)| state::read::<StoredHistory>(value).ok());
+    known.is_some_and(|known| !founding.successions.starts_with(&known.successions))
+}
+
+fn histories(rows: &Rows) -> Vec<(RealmId, StoredHistory)> {
+    let rows = raw(rows, Table::Standing);
+    let rows = rows.filter_map(|(key, value)| {
+        let realm = RealmId::try_from(key.strip_prefix(standing::HISTORY)?).ok()?;
+        let history = state::read(value)
+            .inspect_err(|error| tracing::error!(%realm, %error, "stored successions do not read"));
+        Some((realm, history.ok()?))
+    });
+    rows.collect()
 }
 
 fn raw(rows: &Rows, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {

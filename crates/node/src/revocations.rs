@@ -25,7 +25,7 @@ impl Node {
         relation: &Relation,
         stored: StoredRevocations,
     ) -> Option<RealmId> {
-        if self.trust.knows(&stored) {
+        if self.trust.knows(&stored) && !self.shows_later_key(&stored) {
             return None;
         }
         let first = stored.issuer.links.first()?;
@@ -52,6 +52,15 @@ impl Node {
             return None;
         }
         self.keep_revocations(stored, &issuer)
+    }
+
+    /// Whether the chain beside this realm's own list knows more of its keys than this node does.
+    fn shows_later_key(&self, stored: &StoredRevocations) -> bool {
+        let mine = stored.issuer.links.last().filter(|link| {
+            let realm = link.inception.realm_id();
+            realm == self.me.realm()
+        });
+        mine.is_some_and(|link| link.successions.len() > self.me.successions().len())
     }
 
     /// Keeps a list whose issuer's chain stands; gives the issuer if it is new here.
@@ -135,15 +144,22 @@ impl Node {
     /// been forgotten.
     pub(crate) fn publish_revocations(&mut self) {
         let me = self.me.realm();
+        let serials: BTreeSet<u64> = self.kin.revoked.keys().copied().collect();
+        let number = self.trust.number(me);
+        let numbered = number >= self.kin.least || number == 0;
+        if self.trust.serials(me) != serials || !numbered {
+            self.publish_revocations_anew();
+        }
+    }
+
+    /// Signs this realm's own list anew and tells everybody.
+    pub(crate) fn publish_revocations_anew(&mut self) {
+        let me = self.me.realm();
         let Some(chain) = self.me.chain().cloned() else {
             return;
         };
         let serials: BTreeSet<u64> = self.kin.revoked.keys().copied().collect();
         let number = self.trust.number(me);
-        let numbered = number >= self.kin.least || number == 0;
-        if self.trust.serials(me) == serials && numbered {
-            return;
-        }
         let mut list = Signed::unsigned(&RevocationList {
             realm: me,
             number: number.saturating_add(1).max(self.kin.least),

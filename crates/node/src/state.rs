@@ -3,7 +3,7 @@
 use realm_protocol::{
     Digest, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
     cbor::{self, Blob, CborError, Wire},
-    records::{Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Ticket},
+    records::{Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession, Ticket},
     wire_map,
 };
 
@@ -19,6 +19,13 @@ pub(crate) mod standing {
     pub(crate) const REVOKED: &[u8] = b"revoked";
     pub(crate) const POLICY: &[u8] = b"policy";
     pub(crate) const CLOCK: &[u8] = b"clock";
+    /// Before the id of each realm whose successions are remembered.
+    pub(crate) const HISTORY: &[u8] = b"history/";
+
+    /// Where the successions of a realm are.
+    pub(crate) fn history(realm: realm_protocol::RealmId) -> Vec<u8> {
+        [HISTORY, realm.as_bytes()].concat()
+    }
 }
 
 /// Writes a record behind its version.
@@ -162,6 +169,16 @@ wire_map! {
         0 => list: Signed<RevocationList>,
         /// The issuer's chain.
         1 => issuer: Chain,
+    }
+}
+
+wire_map! {
+    /// The successions of a realm.
+    pub struct StoredHistory {
+        /// Where it stood when they were learned.
+        0 => scope: Scope,
+        /// The successions, in order.
+        1 => successions: Vec<Signed<Succession>>,
     }
 }
 

@@ -1,14 +1,20 @@
-//! What this node holds to be true about other realms: chains and revocations.
+//! What this node holds to be true about other realms: chains, keys and revocations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_crypto::{CertError, RootMemo, Trust, VerifiedChain, verify, verify_chain};
+use realm_crypto::{
+    CertError, RootMemo, Trust, VerifiedChain, check_known, verify, verify_chain,
+};
 use realm_protocol::{
     Digest, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{Chain, RevocationList},
 };
 
-use crate::{revocations::over_at, state::StoredRevocations};
+use crate::{
+    histories::Histories,
+    revocations::over_at,
+    state::{StoredHistory, StoredRevocations},
+};
 
 /// Chains by place, and revoked serials by issuer.
 #[derive(Debug, Default)]
@@ -17,6 +23,7 @@ pub(crate) struct TrustBase {
     place: Option<Scope>,
     chains: BTreeMap<Scope, Known>,
     revocations: BTreeMap<RealmId, Revoked>,
+    pub(crate) histories: Histories,
     /// Rises when something that was believed no longer is.
     epoch: u64,
     /// Counts uses of chains, to forget the one used longest ago.
@@ -92,9 +99,9 @@ impl TrustBase {
     }
 
     /// Checks a chain against its root, from the nearest ancestor shared with `mine`, and against
-    /// what is known of its realm.
+    /// what is known of the keys of every realm on it. What it shows of them is learned.
     pub(crate) fn check(
-        &self,
+        &mut self,
         chain: &Chain,
         root: RealmId,
         mine: Option<&VerifiedChain>,
@@ -107,11 +114,53 @@ impl TrustBase {
             revoked: &revoked,
             now,
         };
-        let chain = verify_chain(chain, &trust)?;
+        let checked = verify_chain(chain, &trust).and_then(|verified| {
+            check_known(chain, |realm| self.histories.of(realm)).map(|()| verified)
+        });
+        if matches!(checked, Err(CertError::Fork(_))) {
+            self.histories.note_fork(chain);
+        }
+        let chain = checked?;
+        self.learn(&chain);
         if self.is_superseded(&chain) {
             return Err(CertError::Superseded);
         }
         Ok(chain)
+    }
+
+    /// Remembers the keys of the realms on a chain, as far as there is room: who fills it keeps
+    /// nothing from being remembered but what comes after their own.
+    pub(crate) fn learn(&mut self, chain: &VerifiedChain) {
+        let root = chain.root();
+        for (link, ancestor) in chain.chain().links.iter().zip(chain.ancestors()) {
+            if link.successions.len() <= self.histories.of(ancestor.realm).len() {
+                continue;
+            }
+            let path = ancestor.path.clone();
+            let scope = Scope { root, path };
+            if self.histories.holds(ancestor.realm) || self.has_room_for(&scope) {
+                let successions = link.successions.clone();
+                let history = StoredHistory { scope, successions };
+                self.histories.learn(ancestor.realm, history);
+            }
+        }
+    }
+
+    fn has_room_for(&self, scope: &Scope) -> bool {
+        let share = self.share_of(scope);
+        let within = |held: &&StoredHistory| {
+            let share = share.as_ref();
+            share.is_some_and(|share| share.contains(&held.scope))
+        };
+        self.histories.len() < limits::HISTORIES
+            && self.histories.all().filter(within).count() < limits::HISTORIES_SHARE
+    }
+
+    /// Forgets the chains that rest on a key since declared compromised.
+    pub(crate) fn forget_undone(&mut self) {
+        let histories = &self.histories;
+        self.chains.retain(|_, known| !histories.undo(&known.chain));
+        self.advance();
     }
 
     /// Whether a chain of a later epoch is known for the same realm in the same place.

@@ -44,6 +44,10 @@ pub struct StandingView {
     pub promises_held: usize,
     /// Whether the store has failed.
     pub store_failed: bool,
+    /// Whether a later key of this realm is in use than the one here.
+    pub superseded: bool,
+    /// Realms that were seen with two histories of keys, and the first succession that differs.
+    pub forks: Vec<(RealmId, u64)>,
 }
 
 /// A child as its parent sees it.
@@ -144,6 +148,7 @@ impl Node {
             passing("promises held back", self.out.held(), usize::MAX),
             kept("message ids", self.replay.len(), limits::REPLAY_IDS),
             kept("chains", self.trust.len(), limits::CHAINS),
+            kept("successions", self.trust.histories.len(), limits::HISTORIES),
             kept("contracts", self.known.len(), limits::CONTRACTS),
             kept(
                 "realms introduced to",
@@ -192,6 +197,14 @@ impl Node {
                 .count(),
             promises_held: self.out.held(),
             store_failed: self.out.has_failed(),
+            superseded: self.me.is_superseded(),
+            forks: self
+                .trust
+                .histories
+                .forks()
+                .iter()
+                .map(|(realm, number)| (*realm, *number))
+                .collect(),
         }
     }
 

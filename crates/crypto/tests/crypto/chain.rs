@@ -1,6 +1,6 @@
 //! What a chain proves, and what it does not.
 
-use realm_crypto::{CertError, Trust, succeed, verify_chain, verify_own_chain};
+use realm_crypto::{CertError, Trust, check_known, succeed, verify_chain, verify_own_chain};
 use realm_protocol::{
     Digest, RealmId, limits,
     records::{Chain, KemPurpose, Signed, SuccessionReason, scopes},
@@ -355,6 +355,33 @@ fn a_routine_succession_lets_certificates_run_out_and_a_compromise_voids_them() 
         assert_eq!(by_old_key, old);
         assert!(by_new_key.is_ok());
     }
+}
+
+#[test]
+fn a_key_succeeded_by_plan_signs_nothing_that_outlives_its_last_certificate() {
+    let t = tree();
+    let inception = t.middle.chain().links[0].inception.clone();
+    let (next, reason) = (Digest::new([0; 32]), SuccessionReason::Routine);
+    let known = [succeed(
+        &inception,
+        &[],
+        &t.root.next_key,
+        next,
+        reason,
+        NOW,
+    )];
+    let judge = |not_after| {
+        let mut chain = t.middle.chain();
+        chain.links[0].node_cert = t.root.node_cert(|cert| cert.not_after = not_after);
+        check_known(
+            &chain,
+            |realm| if realm == t.root.id { &known } else { &[] },
+        )
+    };
+    let last = NOW.plus(limits::NODE_CERT_MS + limits::CLOCK_SKEW_MS);
+
+    assert_eq!(judge(last), Ok(()));
+    assert_eq!(judge(last.plus(1)), Err(CertError::Outlived));
 }
 
 #[test]
