@@ -19,7 +19,10 @@ pub use calls::{
     AgentCommand, ApplyArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
     RunDirection, RunFilter, RunState, TraceCommand,
 };
-pub use daemon::{ConfigCommand, InitArgs, KeyCommand, RestoreArgs, StoreCommand};
+pub use daemon::{
+    ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
+    RestoreArgs, StoreCommand,
+};
 pub use duration::Span;
 pub use key::Key;
 pub use local::{ContextCommand, DemoAgent, DemoArgs, ManArgs};

@@ -13,7 +13,10 @@ mod realms;
 mod runs;
 mod watch;
 
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use realm_client::api::BackupRequest;
 
@@ -36,7 +39,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Check { files } => return apply::check(session, &files),
         Command::Restore(args) => return restore(session, args),
         Command::Store(command) => return store(session, &command),
-        Command::Key(command) => return key(session, &command),
+        Command::Key(command) => return key(session, command),
         Command::Config(command) => return config(session, &command),
         Command::Validate(args) => return apply::validate(session, &args).await,
         Command::Import(args) => return apply::import(session, &args).await,
@@ -108,9 +111,8 @@ fn init(session: &Session, args: InitArgs) -> Result<u8, Failure> {
     for address in args.listen {
         all.extend([OsString::from("--listen"), address.into()]);
     }
-    if let Some(file) = args.recovery {
-        all.extend([OsString::from("--recovery"), file.into()]);
-    }
+    flag(&mut all, "--recovery", args.recovery);
+    flag(&mut all, "--passphrase-file", args.passphrase_file);
     daemon::run(session, all)
 }
 
@@ -144,12 +146,57 @@ fn store(session: &Session, command: &StoreCommand) -> Result<u8, Failure> {
     daemon::run_at_home(session, &["store", verb])
 }
 
-fn key(session: &Session, command: &KeyCommand) -> Result<u8, Failure> {
-    let verb = match command {
-        KeyCommand::Show => "show",
-        KeyCommand::Rotate => "rotate",
-    };
-    daemon::run_at_home(session, &["key", verb])
+/// Adds a flag with a path, where there is one.
+fn flag(all: &mut Vec<OsString>, name: &str, path: Option<PathBuf>) {
+    if let Some(path) = path {
+        all.extend([OsString::from(name), path.into()]);
+    }
+}
+
+fn key(session: &Session, command: KeyCommand) -> Result<u8, Failure> {
+    let mut all = vec![OsString::from("key")];
+    let mut at_home = true;
+    match command {
+        KeyCommand::Show => all.push("show".into()),
+        KeyCommand::Passphrase(args) => {
+            all.push("passphrase".into());
+            flag(&mut all, "--passphrase-file", args.passphrase_file);
+            flag(&mut all, "--new-passphrase-file", args.new_passphrase_file);
+            if args.remove {
+                all.push("--remove".into());
+            }
+        }
+        KeyCommand::Rotate(args) => {
+            all.push("rotate".into());
+            flag(&mut all, "--recovery", Some(args.recovery));
+            flag(&mut all, "--new-recovery", args.new_recovery);
+            if args.compromised {
+                all.push("--compromised".into());
+            }
+            at_home = args.identity.is_none();
+            flag(&mut all, "--identity", args.identity);
+            flag(&mut all, "--out", args.out);
+            flag(&mut all, "--passphrase-file", args.passphrase_file);
+        }
+        KeyCommand::Certify(args) => {
+            at_home = false;
+            all.extend(["certify".into(), args.identity.into_os_string()]);
+            flag(&mut all, "--key", Some(args.key));
+            flag(&mut all, "--out", Some(args.out));
+        }
+        KeyCommand::Install {
+            file,
+            passphrase_file,
+        } => {
+            all.extend(["install".into(), file.into_os_string()]);
+            flag(&mut all, "--passphrase-file", passphrase_file);
+        }
+    }
+    if at_home {
+        let home = session.home()?;
+        flag(&mut all, "--home", Some(home.dir));
+    }
+    daemon::run(session, all)
 }
 
 fn config(session: &Session, command: &ConfigCommand) -> Result<u8, Failure> {

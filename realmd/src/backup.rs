@@ -25,12 +25,13 @@ pub(crate) const KEYS: &str = "keys/";
 pub(crate) const STORE: &str = "store";
 
 /// The files of `keys/` that a backup holds. The realm key may be elsewhere.
-pub(crate) const KEY_FILES: [&str; 5] = [
+pub(crate) const KEY_FILES: [&str; 6] = [
     keys::IDENTITY,
     keys::NODE,
     keys::STORE,
     keys::REALM,
     keys::RECOVERY,
+    keys::LOCK,
 ];
 
 /// What was written.

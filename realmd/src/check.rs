@@ -20,7 +20,7 @@ use crate::{
     config, definitions,
     environment::Environment,
     failure::{Explained, Failure, Place},
-    home::{Home, keys::HomeKeys},
+    home::{Home, keys::PublicKeys},
 };
 
 /// Why files do not pass.
@@ -65,7 +65,7 @@ pub(crate) fn home(dir: &Path, environment: &Environment, output: Format) -> Res
     let home = Home::new(dir);
     home.verify()?;
     let configured = config::load(&home.config(), &environment.settings)?;
-    let keys = HomeKeys::read(&home)?;
+    let keys = PublicKeys::read(&home)?;
     if output.is_json() {
         let name = &configured.config.name;
         return print_json(

@@ -15,10 +15,17 @@ use realm_net::Multiaddr;
 use realm_store::EngineKind;
 
 use crate::{
-    check, commands,
+    check,
+    commands::{
+        self,
+        keys::{self, Rotation},
+    },
     environment::Environment,
     failure::{Explained, Failure},
-    hardening, start,
+    hardening,
+    home::passphrase::{PassphraseSource, Unlock},
+    init::Founding,
+    start,
 };
 
 /// Hosts one realm: its keys, its store, its links, and the local API.
@@ -36,6 +43,9 @@ struct Cli {
     /// How results look.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// File with the passphrase of the keys, or the word `prompt`.
+    #[arg(long, global = true, value_name = "FILE|prompt")]
+    passphrase_file: Option<PassphraseSource>,
     #[command(subcommand)]
     command: Command,
 }
@@ -149,12 +159,57 @@ enum ConfigCommand {
     Schema,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Show the public keys.
+    /// Show which keys there are, where and since when; never a secret.
     Show,
-    /// Make a new node key.
-    Rotate,
+    /// Set, change or remove the passphrase of the key files; the daemon must not run.
+    Passphrase {
+        /// File with the new passphrase, or the word `prompt`.
+        #[arg(long, value_name = "FILE|prompt", required_unless_present = "remove")]
+        new_passphrase_file: Option<PassphraseSource>,
+        /// Make the key files plain.
+        #[arg(long, conflicts_with = "new_passphrase_file")]
+        remove: bool,
+    },
+    /// Hand the realm to its recovery key; the daemon must not run.
+    Rotate(RotateArgs),
+    /// Certify a node where the realm key is: no home is needed.
+    Certify {
+        /// The home's `keys/identity`, which holds public records only.
+        identity: PathBuf,
+        /// The file with the realm key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where the certified records go.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Take in records that were certified elsewhere; the daemon must not run.
+    Install {
+        /// The records.
+        file: PathBuf,
+    },
+}
+
+/// What `key rotate` takes.
+#[derive(Args, Debug)]
+struct RotateArgs {
+    /// The recovery file: its key becomes the realm key.
+    #[arg(long, value_name = "FILE")]
+    recovery: PathBuf,
+    /// Where the next recovery key goes; beside the old one unless told.
+    #[arg(long, value_name = "FILE")]
+    new_recovery: Option<PathBuf>,
+    /// The realm key may be in other hands: everything it has signed is void at once.
+    #[arg(long)]
+    compromised: bool,
+    /// Public records to work on instead of a home's.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    identity: Option<PathBuf>,
+    /// Where the new records go.
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    out: Option<PathBuf>,
 }
 
 impl Explained for HomesError {
@@ -229,8 +284,13 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
     let Cli {
         home,
         output,
+        passphrase_file,
         command,
     } = cli;
+    let unlock = Unlock {
+        passphrase: passphrase_file,
+        credentials: environment.credentials.clone(),
+    };
     // Relative folders would change their meaning with the parts that are made of them.
     let home = home.map(|home| std::path::absolute(&home).unwrap_or(home));
     let selected = |name: Option<String>| {
@@ -249,22 +309,22 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
                 return start::run_dev(environment);
             }
             let found = selected(name)?;
-            start::run(&found.dir, environment)
+            start::run(&found.dir, environment, &unlock)
         }
-        Command::Init(args) => init(args, home, environment, output),
+        Command::Init(args) => init(args, home, environment, &unlock, output),
         Command::Check { files } if files.is_empty() => {
             check::home(&selected(None)?.dir, environment, output)
         }
         Command::Check { files } => check::files(&files, output),
         Command::Restore { file } => {
             let home = home.ok_or(UsageError::Unsupported("`restore` without --home DIR"))?;
-            commands::restore(&file, &home, output)
+            commands::restore(&file, &home, &unlock, output)
         }
         Command::Store(StoreCommand::Check) => {
-            commands::store::check(&selected(None)?.dir, environment, output)
+            commands::store::check(&selected(None)?.dir, environment, &unlock, output)
         }
         Command::Store(StoreCommand::Migrate { to }) => {
-            commands::store::migrate(&selected(None)?.dir, environment, to, output)
+            commands::store::migrate(&selected(None)?.dir, environment, &unlock, to, output)
         }
         Command::Config(ConfigCommand::Schema) => commands::config_schema(),
         Command::Config(ConfigCommand::Show) => {
@@ -273,8 +333,10 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
         Command::Config(ConfigCommand::Explain { key }) => {
             commands::config_explain(&selected(None)?.dir, environment, &key, output)
         }
-        Command::Key(KeyCommand::Show) => commands::key_show(&selected(None)?.dir, output),
-        Command::Key(KeyCommand::Rotate) => Err(UsageError::Unsupported("`key rotate`").into()),
+        Command::Key(command) => {
+            let dir = || Ok::<_, Failure>(selected(None)?.dir);
+            key(command, dir, environment, &unlock, output)
+        }
         Command::Openapi => commands::openapi(),
         Command::Version => commands::version(output),
     }
@@ -286,10 +348,41 @@ fn engine(name: &str) -> Result<EngineKind, String> {
     EngineKind::named(name).ok_or_else(unknown)
 }
 
+fn key(
+    command: KeyCommand,
+    dir: impl Fn() -> Result<PathBuf, Failure>,
+    environment: &Environment,
+    unlock: &Unlock,
+    output: Format,
+) -> Result<Exit, Failure> {
+    match command {
+        KeyCommand::Show => keys::show(&dir()?, unlock, output),
+        KeyCommand::Passphrase {
+            new_passphrase_file,
+            remove: _,
+        } => keys::passphrase(&dir()?, unlock, new_passphrase_file, output),
+        KeyCommand::Rotate(args) => {
+            let rotation = Rotation {
+                recovery: args.recovery,
+                next: args.new_recovery,
+                compromised: args.compromised,
+                elsewhere: args.identity.zip(args.out),
+            };
+            match &rotation.elsewhere {
+                Some(files) => keys::hand_over_elsewhere(&rotation, files, output),
+                None => keys::hand_over(&dir()?, environment, unlock, &rotation, output),
+            }
+        }
+        KeyCommand::Certify { identity, key, out } => keys::certify(&identity, &key, &out, output),
+        KeyCommand::Install { file } => keys::install(&dir()?, unlock, &file, output),
+    }
+}
+
 fn init(
     args: InitArgs,
     home: Option<PathBuf>,
     environment: &Environment,
+    unlock: &Unlock,
     output: Format,
 ) -> Result<Exit, Failure> {
     let InitArgs {
@@ -311,5 +404,14 @@ fn init(
         None => (Homes::new(&environment.homes)?.home(name.as_str())?, true),
     };
     let recovery = recovery.unwrap_or_else(|| PathBuf::from(format!("{name}.recovery")));
-    commands::init(name, &home, named, listen, recovery, engine, output)
+    let passphrase = unlock.passphrase.as_ref();
+    let founding = Founding {
+        name,
+        home,
+        listen,
+        recovery: Some(recovery),
+        engine,
+        passphrase: passphrase.map(PassphraseSource::choose).transpose()?,
+    };
+    commands::init(&founding, named, output)
 }

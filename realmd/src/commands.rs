@@ -1,20 +1,16 @@
 //! What needs no daemon.
 
+pub(crate) mod keys;
 pub(crate) mod store;
 
 use std::{
     fmt::Display,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use realm_client::{Exit, catalogue::Code};
-use realm_crypto::StoreKey;
-use realm_net::Multiaddr;
-use realm_protocol::Label;
-use realm_store::EngineKind;
+use realm_client::Exit;
 use serde_json::{Value, json};
-use thiserror::Error;
 
 use crate::{
     api::openapi as document,
@@ -22,29 +18,22 @@ use crate::{
     clock::Clock,
     config,
     environment::Environment,
-    failure::{Explained, Failure},
-    home::{Home, keys::HomeKeys},
+    failure::Failure,
+    home::{Home, passphrase::Unlock},
     init::{self, Founding},
     restore as restoring,
 };
 
-pub(crate) fn init(
-    name: Label,
-    dir: &Path,
-    named: bool,
-    listen: Vec<Multiaddr>,
-    recovery: PathBuf,
-    engine: EngineKind,
-    output: Format,
-) -> Result<Exit, Failure> {
-    let founding = Founding {
-        name: name.clone(),
-        home: dir.to_owned(),
-        listen,
-        recovery: Some(recovery.clone()),
-        engine,
-    };
-    let founded = init::init(&founding, Clock::wall())?;
+pub(crate) fn init(founding: &Founding, named: bool, output: Format) -> Result<Exit, Failure> {
+    let Founding {
+        name,
+        home: dir,
+        recovery,
+        passphrase,
+        ..
+    } = founding;
+    let recovery = recovery.clone().unwrap_or_default();
+    let founded = init::init(founding, Clock::wall())?;
     let listen: Vec<String> = founded.listen.iter().map(ToString::to_string).collect();
     let next = if named {
         format!("realmd run {name}")
@@ -70,6 +59,14 @@ pub(crate) fn init(
             format!("{}   keep it off this machine", recovery.display()),
         ),
         (
+            "keys",
+            match passphrase {
+                Some(_) => "behind a passphrase, which every start needs",
+                None => "plain files, for this user alone: realmctl key passphrase --help",
+            }
+            .to_owned(),
+        ),
+        (
             "policy",
             "own-tree: realms of this tree may call each other; nobody else may".to_owned(),
         ),
@@ -77,8 +74,13 @@ pub(crate) fn init(
     ])
 }
 
-pub(crate) fn restore(file: &Path, dir: &Path, output: Format) -> Result<Exit, Failure> {
-    let restored = restoring::restore(file, &Home::new(dir))?;
+pub(crate) fn restore(
+    file: &Path,
+    dir: &Path,
+    unlock: &Unlock,
+    output: Format,
+) -> Result<Exit, Failure> {
+    let restored = restoring::restore(file, &Home::new(dir), unlock)?;
     let next = format!("realmd run --home {}", dir.display());
     if output.is_json() {
         let seq = restored.last.0;
@@ -149,42 +151,6 @@ pub(crate) fn config_explain(
         ("default", entry.default.to_string()),
         ("meaning", entry.meaning),
         ("change", reload.to_owned()),
-    ])
-}
-
-pub(crate) fn key_show(dir: &Path, output: Format) -> Result<Exit, Failure> {
-    let home = Home::new(dir);
-    home.verify()?;
-    let keys = HomeKeys::read(&home)?;
-    let expires = keys
-        .identity
-        .node_cert
-        .peek()
-        .ok()
-        .map(|cert| cert.not_after);
-    let expires = expires.map(|at| realm_client::api::Time::from_millis(at.as_millis()));
-    let here = keys.realm.is_some();
-    if output.is_json() {
-        return print_json(
-            &json!({
-                "realm": keys.realm_id(), "node": keys.node_id(), "realmKeyHere": here,
-                "firstNodeCertificateUntil": expires,
-            }),
-            output,
-        );
-    }
-    let expires = expires.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-    print_lines(&[
-        ("realm", keys.realm_id().to_string()),
-        ("node", keys.node_id().to_string()),
-        (
-            "realm key",
-            if here { "in keys/" } else { "kept elsewhere" }.to_owned(),
-        ),
-        (
-            "certificate",
-            format!("the first one until {expires}; the daemon renews it"),
-        ),
     ])
 }
 

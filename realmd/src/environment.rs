@@ -16,6 +16,8 @@ pub(crate) struct Environment {
     pub(crate) settings: Vec<(String, String)>,
     /// `NOTIFY_SOCKET`, where the service manager listens.
     pub(crate) notify_socket: Option<String>,
+    /// `CREDENTIALS_DIRECTORY`, where systemd leaves credentials.
+    pub(crate) credentials: Option<PathBuf>,
 }
 
 impl Environment {
@@ -39,6 +41,7 @@ impl Environment {
                 realm_home: path("REALM_HOME"),
             },
             settings,
+            credentials: path("CREDENTIALS_DIRECTORY"),
             notify_socket: env::var_os("NOTIFY_SOCKET").and_then(|name| name.into_string().ok()),
         }
     }

@@ -1,8 +1,11 @@
 //! A realm's home: `realm.toml`, `keys/`, `data/`, `realmd.sock`.
 
 pub(crate) mod files;
+pub(crate) mod keyfile;
 pub(crate) mod keys;
 mod lock;
+pub(crate) mod passphrase;
+pub(crate) mod protect;
 
 use std::{
     fs, io,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use realm_client::catalogue::Code;
-use realm_crypto::{SigningKey, StoreKey, commit_to, incept};
+use realm_crypto::{PassphraseError, SigningKey, StoreKey, WrappingKey, commit_to, incept};
 use realm_net::Multiaddr;
 use realm_protocol::{
     Label, NodeId, RealmId, Timestamp, cbor, limits,
@@ -15,6 +15,7 @@ use realm_protocol::{
 };
 use realm_store::EngineKind;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::{
     addresses::{self, Transport},
@@ -23,7 +24,9 @@ use crate::{
     home::{
         Home,
         files::{self, Scratch},
-        keys::{self, Identity, key_text},
+        keyfile,
+        keys::{self, Identity},
+        passphrase::Passphrase,
     },
     random::{self, NoRandomness},
 };
@@ -32,7 +35,6 @@ use crate::{
 const PORTS_TRIED: usize = 16;
 
 /// What to make, and where.
-#[derive(Clone, Debug)]
 pub(crate) struct Founding {
     /// What this machine calls the realm.
     pub(crate) name: Label,
@@ -44,6 +46,8 @@ pub(crate) struct Founding {
     pub(crate) recovery: Option<PathBuf>,
     /// The engine that keeps the store.
     pub(crate) engine: EngineKind,
+    /// The passphrase of the keys; none for plain files.
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// What was made.
@@ -83,6 +87,9 @@ pub(crate) enum InitError {
     /// No port is free.
     #[error("no port is free on this machine")]
     NoPort(#[source] io::Error),
+    /// The passphrase.
+    #[error("the passphrase cannot be used")]
+    Passphrase(#[from] PassphraseError),
     /// The system gives no random bytes.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -94,6 +101,7 @@ impl Explained for InitError {
             Self::Exists(_)
             | Self::RecoveryExists(_)
             | Self::RecoveryInside(_)
+            | Self::Passphrase(_)
             | Self::Unsupported(_) => Code::Usage,
             Self::Write { .. } => Code::FileUnreadable,
             Self::NoPort(_) => Code::AddressInUse,
@@ -131,6 +139,7 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
         listen,
         recovery,
         engine,
+        passphrase,
     } = founding;
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
@@ -158,9 +167,11 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
         *engine,
         &made,
         recovery.as_deref(),
+        passphrase.as_ref(),
     )?;
     if let Some(path) = &recovery {
-        let text = recovery_text(name, &made);
+        let realm = made.identity.inception.realm_id();
+        let text = recovery_text(name, realm, &made.next.seed());
         files::write(path, text.as_bytes()).map_err(write_at(path))?;
     }
     if let Err(source) = scratch.place(home) {
@@ -222,24 +233,32 @@ fn fill(
     engine: EngineKind,
     made: &Secrets,
     recovery: Option<&Path>,
+    passphrase: Option<&Passphrase>,
 ) -> Result<(), InitError> {
     for dir in [home.keys(), home.data()] {
         files::make_dir(&dir).map_err(write_at(&dir))?;
     }
     let write = |path: PathBuf, bytes: &[u8]| files::write(&path, bytes).map_err(write_at(&path));
     let keys = home.keys();
-    write(
-        keys.join(keys::REALM),
-        key_text(&made.realm.seed()).as_bytes(),
-    )?;
-    write(
-        keys.join(keys::NODE),
-        key_text(&made.node.seed()).as_bytes(),
-    )?;
-    write(
-        keys.join(keys::STORE),
-        key_text(&made.store.bytes()).as_bytes(),
-    )?;
+    let realm = made.identity.inception.realm_id();
+    let wrapping = match passphrase {
+        Some(passphrase) => {
+            let mut rng = random::rng()?;
+            let wrapping = WrappingKey::generate(&mut rng);
+            let lock = wrapping.lock(&mut rng, realm, passphrase)?;
+            write(keys.join(keys::LOCK), &cbor::encode(&lock))?;
+            Some(wrapping)
+        }
+        None => None,
+    };
+    for (name, key) in [
+        (keys::REALM, made.realm.seed()),
+        (keys::NODE, made.node.seed()),
+        (keys::STORE, made.store.bytes()),
+    ] {
+        let text = keyfile::text(&key, realm, name, wrapping.as_ref())?;
+        write(keys.join(name), text.as_bytes())?;
+    }
     write(keys.join(keys::IDENTITY), &cbor::encode(&made.identity))?;
     if let Some(path) = recovery {
         write(
@@ -247,16 +266,16 @@ fn fill(
             path.as_os_str().as_encoded_bytes(),
         )?;
     }
-    write(
-        home.config(),
-        config::template(name, listen, engine).as_bytes(),
-    )?;
+    write(home.config(), config::template(name, listen, engine).as_bytes())?;
     files::sync_dir(&keys).map_err(write_at(&keys))?;
     files::sync_dir(home.dir()).map_err(write_at(home.dir()))
 }
 
 /// Makes the path absolute, and sees that it is free and outside the home.
-fn verify_recovery(path: &Path, home: &Path) -> Result<PathBuf, InitError> {
+///
+/// # Errors
+/// [`InitError::RecoveryInside`] or [`InitError::RecoveryExists`].
+pub(crate) fn verify_recovery(path: &Path, home: &Path) -> Result<PathBuf, InitError> {
     let path = std::path::absolute(path).map_err(write_at(path))?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     // The home does not exist yet: its own parent is what may hide behind links.
@@ -273,14 +292,14 @@ fn verify_recovery(path: &Path, home: &Path) -> Result<PathBuf, InitError> {
     Ok(path)
 }
 
-fn recovery_text(name: &Label, made: &Secrets) -> zeroize::Zeroizing<String> {
-    let realm = made.identity.inception.realm_id();
-    let seed = key_text(&made.next.seed());
-    zeroize::Zeroizing::new(format!(
+/// The text of a recovery file.
+pub(crate) fn recovery_text(name: &Label, realm: RealmId, seed: &[u8; 32]) -> Zeroizing<String> {
+    let seed = Zeroizing::new(data_encoding::HEXLOWER.encode(seed));
+    Zeroizing::new(format!(
         "# Recovery key of the realm `{name}`, {realm}.\n\
          # It takes the realm back when its key is lost or stolen. Whoever holds it owns the realm:\n\
          # keep it off this machine, on paper or on a disk in a drawer, and delete this file.\n\
-         {}",
+         {}\n",
         seed.as_str()
     ))
 }

@@ -3,14 +3,16 @@
 //! `cli` reads the command line; `start` brings a realm up and down again. `driver` is the one
 //! loop that owns the node: it turns what happens into inputs and carries out effects. `serve`
 //! and `api` are the local HTTP API over the home's socket, `handle` is how they speak to the
-//! loop. `home`, `init`, `config`, `backup` and `restore` are the realm's files; `doctor` looks at
-//! everything. This crate reads clocks, the environment, randomness and files so that the crates
-//! below need not. It must never know the rules of the protocol.
+//! loop; [`Embedded`] is a realm inside another program. `home`, `init`, `config`, `backup` and
+//! `restore` are the realm's files; `doctor` looks at everything. This crate reads clocks, the
+//! environment, randomness and files so that the crates below need not. It must never know the
+//! rules of the protocol.
 
 mod addresses;
 mod api;
 mod archive;
 mod backup;
+mod ceremony;
 mod check;
 mod cli;
 mod clock;
@@ -38,6 +40,8 @@ mod upkeep;
 
 #[cfg(test)]
 mod tests;
+
+pub use start::{EmbedError, Embedded};
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {

@@ -1,5 +1,6 @@
 //! Randomness of the operating system: the only place that asks for it.
 
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -26,4 +27,12 @@ pub(crate) fn suffix() -> Result<String, NoRandomness> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// Gives a generator with a fresh seed.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub(crate) fn rng() -> Result<ChaCha20Rng, NoRandomness> {
+    Ok(ChaCha20Rng::from_seed(*seed()?))
 }

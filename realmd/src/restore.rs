@@ -17,6 +17,7 @@ use crate::{
         Home,
         files::{self, Scratch},
         keys::{HomeKeys, KeysError},
+        passphrase::Unlock,
     },
     random::{self, NoRandomness},
 };
@@ -69,7 +70,7 @@ impl Explained for RestoreError {
                 Code::BackupInvalid
             }
             Self::Archive(_) | Self::Write { .. } => Code::FileUnreadable,
-            Self::Keys(_) => Code::KeysInvalid,
+            Self::Keys(error) => error.code(),
             Self::Randomness(_) => Code::Internal,
         }
     }
@@ -81,6 +82,7 @@ impl Explained for RestoreError {
                 "try an older backup; nothing of this one was restored".to_owned()
             }
             Self::Archive(_) => "name a backup that can be read".to_owned(),
+            Self::Keys(error) => return error.help(),
             _ => return None,
         })
     }
@@ -90,7 +92,11 @@ impl Explained for RestoreError {
 ///
 /// # Errors
 /// [`RestoreError`].
-pub(crate) fn restore(file: &std::path::Path, home: &Home) -> Result<Restored, RestoreError> {
+pub(crate) fn restore(
+    file: &std::path::Path,
+    home: &Home,
+    unlock: &Unlock,
+) -> Result<Restored, RestoreError> {
     if fs::symlink_metadata(home.dir()).is_ok() {
         return Err(RestoreError::Exists(home.dir().to_owned()));
     }
@@ -103,12 +109,12 @@ pub(crate) fn restore(file: &std::path::Path, home: &Home) -> Result<Restored, R
     files::make_dirs(parent).map_err(write(parent))?;
     let partial = parent.join(format!(".restore-{}", random::suffix()?));
     let scratch = Scratch::make(&partial).map_err(write(&partial))?;
-    let restored = fill(&archive, &Home::new(&partial))?;
+    let restored = fill(&archive, &Home::new(&partial), unlock)?;
     scratch.place(home.dir()).map_err(write(home.dir()))?;
     Ok(restored)
 }
 
-fn fill(archive: &Archive, home: &Home) -> Result<Restored, RestoreError> {
+fn fill(archive: &Archive, home: &Home, unlock: &Unlock) -> Result<Restored, RestoreError> {
     let write = |path: PathBuf, bytes: &[u8]| {
         files::write(&path, bytes).map_err(|source| RestoreError::Write { path, source })
     };
@@ -127,7 +133,7 @@ fn fill(archive: &Archive, home: &Home) -> Result<Restored, RestoreError> {
             write(home.keys().join(name), &content)?;
         }
     }
-    let keys = HomeKeys::read(home)?;
+    let keys = HomeKeys::read(home, unlock)?;
     let realm = keys.realm_id();
     let config = config::load(&home.config(), &[]);
     let options = realm_store::Options {

@@ -2,6 +2,7 @@
 
 mod banner;
 mod dev;
+mod embedded;
 mod error;
 mod listen;
 
@@ -30,7 +31,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     handle::{self, Handle},
-    home::{Home, HomeLock, keys::HomeKeys},
+    home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
     journal::{self, Durability},
     logging::{self, LogLevel},
     notify::Notify,
@@ -38,6 +39,7 @@ use crate::{
     upkeep::{self, Reload},
 };
 pub(crate) use dev::run_dev;
+pub use embedded::{EmbedError, Embedded};
 use error::StartError;
 
 /// Threads that run tasks; the loop is one task, so few are enough.
@@ -49,14 +51,15 @@ const BLOCKING: usize = 16;
 ///
 /// # Errors
 /// Why it did not start, or why it ended before its time.
-pub(crate) fn run(dir: &Path, environment: &Environment) -> Result<Exit, Failure> {
-    run_with(dir, environment, None)
+pub(crate) fn run(dir: &Path, environment: &Environment, unlock: &Unlock) -> Result<Exit, Failure> {
+    run_with(dir, environment, unlock, None)
 }
 
 /// As [`run`]; `loops` are registered once the realm serves.
 fn run_with(
     dir: &Path,
     environment: &Environment,
+    unlock: &Unlock,
     loops: Option<&'static str>,
 ) -> Result<Exit, Failure> {
     let home = Home::new(dir);
@@ -65,6 +68,8 @@ fn run_with(
     let level = logging::start(&configured.config.log);
     let lock = HomeLock::acquire(&home)?;
     lock.remove_stale_socket(&home)?;
+    let keys = HomeKeys::read(&home, unlock)?;
+    protect::settle(&home, &keys)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -74,6 +79,7 @@ fn run_with(
         .map_err(StartError::Runtime)?;
     let starting = Starting {
         home,
+        keys,
         configured,
         level,
         environment: environment.settings.clone(),
@@ -90,6 +96,7 @@ fn run_with(
 /// A realm that is about to run.
 struct Starting {
     home: Home,
+    keys: HomeKeys,
     configured: Configured,
     level: LogLevel,
     environment: Vec<(String, String)>,
@@ -101,7 +108,7 @@ impl Starting {
     async fn run(self) -> Result<Exit, Failure> {
         let clock = Clock::start();
         let signals = Signals::new().map_err(StartError::Signals)?;
-        let opened = self.open(clock)?;
+        let opened = open(&self.home, &self.configured.config, self.keys, clock)?;
         let (net, mut events) = opened.net;
         let first = listen::first(&net, &mut events, &self.configured.config.listen).await?;
         let socket = serve::bind(&self.home.socket()).map_err(|source| StartError::Socket {
@@ -173,60 +180,61 @@ impl Starting {
             }
         }
     }
+}
 
-    /// Opens the store and the net, and takes the node up where the store left it.
-    fn open(&self, clock: Clock) -> Result<Opened, Failure> {
-        let keys = HomeKeys::read(&self.home)?;
-        let config = &self.configured.config;
-        let (sender, durability) = watch::channel(Durability::default());
-        let options = realm_store::Options {
-            cache_bytes: config.store.cache_bytes,
-            engine: config.store.engine,
-            ..realm_store::Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store))
-        };
-        let acknowledge = move |ack| journal::acknowledge(ack, &sender);
-        let store = Store::open(&self.home.data(), options, acknowledge).map_err(|source| {
-            StartError::Store {
-                dir: self.home.data(),
-                source,
-            }
+/// Opens the store and the net, and takes the node up where the store left it.
+fn open(home: &Home, config: &Config, keys: HomeKeys, clock: Clock) -> Result<Opened, Failure> {
+    let (sender, durability) = watch::channel(Durability::default());
+    let options = realm_store::Options {
+        cache_bytes: config.store.cache_bytes,
+        engine: config.store.engine,
+        ..realm_store::Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store))
+    };
+    let acknowledge = move |ack| journal::acknowledge(ack, &sender);
+    let store =
+        Store::open(&home.data(), options, acknowledge).map_err(|source| StartError::Store {
+            dir: home.data(),
+            source,
         })?;
-        let recovered = recover::recover(&store).map_err(StartError::Recover)?;
-        listen::refuse_taken(&config.listen)?;
-        let net = realm_net::start(realm_net::Config {
-            seed: keys.node.seed(),
-            listen: config.listen.clone(),
-            limits: net_limits(&config.limits),
-        })
-        .map_err(StartError::Net)?;
-        let seed = random::seed().map_err(StartError::Randomness)?;
-        let HomeKeys {
-            realm,
-            node,
-            store: _,
-            identity,
-        } = keys;
-        let founding = Founding {
-            inception: identity.inception,
-            successions: identity.successions,
-            node_cert: identity.node_cert,
-        };
-        let keys = Keys { realm, node };
-        let node = Node::new(
-            node_config(config),
-            keys,
-            founding,
-            recovered,
-            *seed,
-            clock.now(),
-        );
-        Ok(Opened {
-            node,
-            store,
-            durability,
-            net,
-        })
+    let recovered = recover::recover(&store).map_err(StartError::Recover)?;
+    let HomeKeys {
+        realm,
+        node,
+        store: _,
+        wrapping: _,
+        identity,
+    } = keys;
+    let founding = Founding {
+        inception: identity.inception,
+        successions: identity.successions,
+        node_cert: identity.node_cert,
+    };
+    if realm_node::is_superseded(&founding, &recovered) {
+        return Err(StartError::Superseded { dir: home.keys() }.into());
     }
+    listen::refuse_taken(&config.listen)?;
+    let net = realm_net::start(realm_net::Config {
+        seed: node.seed(),
+        listen: config.listen.clone(),
+        limits: net_limits(&config.limits),
+    })
+    .map_err(StartError::Net)?;
+    let seed = random::seed().map_err(StartError::Randomness)?;
+    let keys = Keys { realm, node };
+    let node = Node::new(
+        node_config(config),
+        keys,
+        founding,
+        recovered,
+        *seed,
+        clock.now(),
+    );
+    Ok(Opened {
+        node,
+        store,
+        durability,
+        net,
+    })
 }
 
 /// What a realm runs on.

@@ -1,6 +1,11 @@
 //! What only the parts together show.
 
-use std::{fs, path::Path};
+mod keys;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use realm_crypto::StoreKey;
 use realm_protocol::{
@@ -15,7 +20,11 @@ use crate::{
     api::openapi,
     archive::ArchiveError,
     backup,
-    home::{Home, HomeError, HomeLock, keys::HomeKeys},
+    home::{
+        Home, HomeError, HomeLock,
+        keys::HomeKeys,
+        passphrase::{Passphrase, Unlock},
+    },
     init::{Founding, init},
     restore::{RestoreError, restore},
 };
@@ -33,7 +42,7 @@ fn a_backup_restores_the_keys_the_configuration_and_the_runs() {
     backup::write(&home, &store, &file).unwrap();
     let there = Home::new(place.path().join("there"));
 
-    let restored = restore(&file, &there).unwrap();
+    let restored = restore(&file, &there, &Unlock::default()).unwrap();
 
     there.verify().unwrap();
     assert_eq!(restored.last, JournalSeq(1));
@@ -42,8 +51,11 @@ fn a_backup_restores_the_keys_the_configuration_and_the_runs() {
         fs::read(home.config()).unwrap()
     );
     assert_eq!(
-        HomeKeys::read(&there).unwrap().node_id(),
-        HomeKeys::read(&home).unwrap().node_id()
+        HomeKeys::read(&there, &Unlock::default())
+            .unwrap()
+            .node
+            .node_id(),
+        HomeKeys::read(&home, &Unlock::default()).unwrap().node.node_id()
     );
     assert_eq!(open(&there).run(run.id).unwrap(), Some(run));
 }
@@ -62,7 +74,7 @@ fn a_backup_with_any_byte_changed_restores_nothing() {
         bad[at] ^= 1;
         fs::write(&file, bad).unwrap();
 
-        let refused = restore(&file, &there).unwrap_err();
+        let refused = restore(&file, &there, &Unlock::default()).unwrap_err();
 
         assert!(
             matches!(refused, RestoreError::Archive(ArchiveError::Damaged(_))),
@@ -80,7 +92,7 @@ fn a_restore_leaves_an_existing_home_as_it_is() {
     backup::write(&home, &open(&home), &file).unwrap();
 
     assert!(matches!(
-        restore(&file, &home),
+        restore(&file, &home, &Unlock::default()),
         Err(RestoreError::Exists(_))
     ));
 }
@@ -123,7 +135,7 @@ fn a_key_behind_a_link_is_refused() {
     std::os::unix::fs::symlink(&elsewhere, &key).unwrap();
 
     assert!(matches!(home.verify(), Err(HomeError::Link { path }) if path == key));
-    assert!(HomeKeys::read(&home).is_err());
+    assert!(HomeKeys::read(&home, &Unlock::default()).is_err());
 }
 
 /// `UPDATE_SNAPSHOTS=1 cargo test -p realmd` writes the document anew.
@@ -158,19 +170,29 @@ fn every_reference_in_the_openapi_document_leads_somewhere() {
 }
 
 fn founded(place: &Path, name: &str) -> Home {
+    founded_with(place, name, None, None)
+}
+
+fn founded_with(
+    place: &Path,
+    name: &str,
+    recovery: Option<PathBuf>,
+    passphrase: Option<Passphrase>,
+) -> Home {
     let founding = Founding {
         name: name.parse().unwrap(),
         home: place.join(name),
         listen: vec!["/ip4/127.0.0.1/tcp/7420".parse().unwrap()],
-        recovery: None,
+        recovery,
         engine: EngineKind::Redb,
+        passphrase,
     };
     init(&founding, NOW).unwrap();
     Home::new(founding.home)
 }
 
 fn open(home: &Home) -> Store {
-    let keys = HomeKeys::read(home).unwrap();
+    let keys = HomeKeys::read(home, &Unlock::default()).unwrap();
     let options = Options::new(keys.realm_id(), StoreKey::from_bytes(*keys.store));
     Store::open(&home.data(), options, |_| {}).unwrap()
 }

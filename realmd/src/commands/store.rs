@@ -17,7 +17,7 @@ use crate::{
     config,
     environment::Environment,
     failure::{Explained, Failure},
-    home::{Home, HomeLock, files, keys::HomeKeys},
+    home::{Home, HomeLock, files, keys::HomeKeys, passphrase::Unlock},
 };
 
 /// Why a store could not be checked, or is not sound.
@@ -147,9 +147,13 @@ impl Explained for StoreCheckError {
     }
 }
 
-fn options(home: &Home, environment: &Environment) -> Result<Options, Failure> {
+fn options(
+    home: &Home,
+    environment: &Environment,
+    unlock: &Unlock,
+) -> Result<Options, Failure> {
     let config = config::load(&home.config(), &environment.settings)?.config;
-    let keys = HomeKeys::read(home)?;
+    let keys = HomeKeys::read(home, unlock)?;
     Ok(Options {
         cache_bytes: config.store.cache_bytes,
         engine: config.store.engine,
@@ -160,14 +164,17 @@ fn options(home: &Home, environment: &Environment) -> Result<Options, Failure> {
 pub(crate) fn check(
     dir: &Path,
     environment: &Environment,
+    unlock: &Unlock,
     output: Format,
 ) -> Result<Exit, Failure> {
     let home = Home::new(dir);
     home.verify()?;
-    let options = options(&home, environment)?;
-    let report = check_files(&home.data(), options).map_err(|source| StoreCheckError::Open {
-        dir: home.data(),
-        source,
+    let options = options(&home, environment, unlock)?;
+    let report = check_files(&home.data(), options).map_err(|source| {
+        StoreCheckError::Open {
+            dir: home.data(),
+            source,
+        }
     })?;
     for problem in &report.problems {
         eprintln!("{problem}");
@@ -193,17 +200,19 @@ pub(crate) fn check(
     ])
 }
 
+
 /// Moves a home's store to another engine, and lets the configuration name it.
 pub(crate) fn migrate(
     dir: &Path,
     environment: &Environment,
+    unlock: &Unlock,
     to: EngineKind,
     output: Format,
 ) -> Result<Exit, Failure> {
     let home = Home::new(dir);
     home.verify()?;
     let _lock = HomeLock::acquire(&home)?;
-    let options = options(&home, environment)?;
+    let options = options(&home, environment, unlock)?;
     let moved = realm_store::migrate(&home.data(), options, to).map_err(|source| {
         StoreMigrateError::Store {
             dir: home.data(),

@@ -15,6 +15,8 @@ use crate::{
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Age of a realm key that is worth a word, days.
+const KEY_DAYS: u64 = 3 * 365;
 
 pub(super) fn install() -> Vec<Check> {
     let version = env!("CARGO_PKG_VERSION");
@@ -102,8 +104,9 @@ fn modes(daemon: &Daemon) -> Check {
 }
 
 pub(super) fn keys(daemon: &Daemon, seen: &Seen, now: Timestamp) -> Vec<Check> {
-    let files = match keys::HomeKeys::read(&daemon.home) {
-        Ok(found) if found.node_id() == seen.standing.node => ok(
+    let read = keys::PublicKeys::read(&daemon.home);
+    let files = match &read {
+        Ok(found) if found.node_cert.node == seen.standing.node => ok(
             "keys.files",
             "key files",
             "they belong to this realm and node",
@@ -123,12 +126,20 @@ pub(super) fn keys(daemon: &Daemon, seen: &Seen, now: Timestamp) -> Vec<Check> {
             error.help().unwrap_or_default(),
         ),
     };
-    vec![files, node_cert(seen, now), recovery(daemon)]
+    let mut checks = vec![files, node_cert(daemon, seen, now), recovery(daemon)];
+    checks.extend(read.ok().map(|found| realm_key(&found, now)));
+    checks.push(successors(seen));
+    checks
 }
 
-fn node_cert(seen: &Seen, now: Timestamp) -> Check {
+fn node_cert(daemon: &Daemon, seen: &Seen, now: Timestamp) -> Check {
     let (code, title) = ("keys.nodeCertificate", "node certificate");
-    let fix = "put realm.key into keys/ and restart, so that it is renewed";
+    let fix = if daemon.home.keys().join(keys::REALM).exists() {
+        "restart the daemon, which renews it, and see the log if it does not"
+    } else {
+        "where the realm key is: realmd key certify identity --key FILE --out certified; then here, \
+         with the daemon stopped: realmctl key install certified"
+    };
     match seen.standing.node_cert_expires {
         None => bad(Finding::Fail, code, title, "there is none", fix),
         Some(expires) if expires <= now => bad(Finding::Fail, code, title, "it has expired", fix),
@@ -173,6 +184,49 @@ fn recovery(daemon: &Daemon) -> Check {
         ),
         None if noted.is_none() => ok(code, title, "none was written by init"),
         None => ok(code, title, "not on this machine"),
+    }
+}
+
+/// Whether this realm, or one it talks to, has two successors.
+fn successors(seen: &Seen) -> Check {
+    let (code, title) = ("keys.successors", "one history of keys");
+    if seen.standing.superseded {
+        let evidence = "a later key of this realm is in use: this copy is an old one, and serves nobody";
+        let fix = "stop it, and run the latest copy; if there is none, somebody else has your \
+                   recovery key";
+        return bad(Finding::Fail, code, title, evidence, fix);
+    }
+    let forks = &seen.standing.forks;
+    if let Some((realm, number)) = forks.first() {
+        let others = forks.len().saturating_sub(1);
+        let evidence = format!("{realm} shows two successions number {number} ({others} more realms)");
+        let fix = "ask its owner which one is theirs: somebody holds a key they should not; the one \
+                   seen first is believed here";
+        return bad(Finding::Fail, code, title, evidence, fix);
+    }
+    ok(code, title, "no realm has shown two successors")
+}
+
+/// How old the realm key is, and whether it is behind a passphrase.
+fn realm_key(found: &keys::PublicKeys, now: Timestamp) -> Check {
+    let (code, title) = ("keys.realmKey", "realm key");
+    let records = &found.identity;
+    let since = match records.successions.last() {
+        Some(last) => last.peek().map(|record| record.created),
+        None => records.inception.peek().map(|record| record.created),
+    };
+    let days = now.since(since.unwrap_or(now)) / DAY_MS;
+    let behind = match found.lock {
+        Some(_) => "behind a passphrase",
+        None => "not behind a passphrase",
+    };
+    let number = found.current.epoch;
+    let evidence = format!("number {number}, {days} days old, the key files {behind}");
+    if days > KEY_DAYS {
+        let fix = "hand the realm on, with the daemon stopped: realmctl key rotate --recovery FILE";
+        bad(Finding::Warn, code, title, evidence, fix)
+    } else {
+        ok(code, title, evidence)
     }
 }
 

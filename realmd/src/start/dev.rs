@@ -13,6 +13,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     handle::Handle,
+    home::passphrase::Unlock,
     init::{self, Founding, InitError},
     random,
 };
@@ -36,9 +37,10 @@ pub(crate) fn run_dev(environment: &Environment) -> Result<Exit, Failure> {
         listen: loopback.into_iter().collect(),
         recovery: None,
         engine: EngineKind::default(),
+        passphrase: None,
     };
     init::init(&founding, Clock::wall())?;
-    run_with(&home.0, environment, Some(HELLO))
+    run_with(&home.0, environment, &Unlock::default(), Some(HELLO))
 }
 
 /// A folder that is deleted with this value.

@@ -6,11 +6,7 @@ use realm_client::catalogue::Code;
 use realm_net::{ListenError, Multiaddr};
 use thiserror::Error;
 
-use crate::{
-    commands::store::{open_code, open_help},
-    failure::Explained,
-    random::NoRandomness,
-};
+use crate::{commands::store::{open_code, open_help}, failure::Explained, random::NoRandomness};
 
 /// Why a realm does not start, or ended before its time.
 #[derive(Debug, Error)]
@@ -28,6 +24,12 @@ pub(crate) enum StartError {
         dir: PathBuf,
         /// Why not.
         source: realm_store::OpenError,
+    },
+    /// The keys are from an old backup.
+    #[error("the store has seen a later key of this realm than {} holds", .dir.display())]
+    Superseded {
+        /// The folder of the keys.
+        dir: PathBuf,
     },
     /// The store cannot be read.
     #[error("the store cannot be read")]
@@ -66,6 +68,7 @@ impl Explained for StartError {
     fn code(&self) -> Code {
         match self {
             Self::Store { source, .. } => open_code(source),
+            Self::Superseded { .. } => Code::KeysSuperseded,
             Self::Recover(_) => Code::StoreCorrupt,
             Self::Listen {
                 source: ListenError::Unsupported,
@@ -84,6 +87,11 @@ impl Explained for StartError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
+            Self::Superseded { .. } => {
+                "put the newest keys back: the folder keys/ of the latest backup, or the records \
+                 that were certified last: realmctl key install FILE"
+                    .to_owned()
+            }
             Self::Store {
                 source: realm_store::OpenError::Corrupt(_),
                 ..

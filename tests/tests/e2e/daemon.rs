@@ -30,11 +30,18 @@ impl Daemon {
     /// Runs `realmd run --home HOME`, and waits until it says that it serves.
     #[track_caller]
     pub(crate) fn start(person: &Person, home: &Path) -> Self {
+        Self::start_with(person, home, &[])
+    }
+
+    /// As [`Daemon::start`], with these variables in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(person: &Person, home: &Path, variables: &[(&str, &Path)]) -> Self {
         let notices = Notices::open(person.dir());
         let mut child = person
             .command("realmd")
             .args(["run", "--home", home.to_str().unwrap()])
             .env("NOTIFY_SOCKET", &notices.path)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -17,6 +17,7 @@ mod examples;
 mod files;
 mod gate;
 mod http;
+mod keys;
 mod limit;
 mod lock;
 mod person;

@@ -156,6 +156,19 @@ codes! {
     KeysInvalid = 206, "keys-invalid", "The keys cannot be used", 422, Configuration,
         "A key file is missing, damaged, or does not belong to this realm. Without its keys a \
         realm cannot prove who it is; take them from your backup of the keys.";
+    KeysLocked = 207, "keys-locked", "The keys need their passphrase", 422, Configuration,
+        "The key files are wrapped under a passphrase, and it was not given, or another one was. It \
+        comes from `--passphrase-file FILE`, from the systemd credential `realm-passphrase`, or from \
+        whoever sits at the terminal. Without it, and without a copy of the keys that is not \
+        wrapped, the recovery key is the only way to take the realm back.";
+    KeysSuperseded = 208, "keys-superseded", "The keys have been succeeded", 409, Configuration,
+        "The realm's store, or a neighbour, has seen a later key of this realm than `keys/` holds. \
+        That happens when `keys/` comes from an old backup. Put the newest records and keys back; a \
+        key that has been succeeded never counts again.";
+    RealmKeyAway = 209, "realm-key-away", "The realm key is kept elsewhere", 409, Configuration,
+        "This needs the realm's own key, which is not on this machine. Take the file \
+        `keys/identity`, which holds public records only, to where the key is, run `realmd key \
+        certify` there, bring the result back and run `realmctl key install` on it.";
     DefinitionSyntax = 301, "definition-syntax", "A definition is not YAML or JSON", 422, Configuration,
         "The file could not be read. The message has the file, the line and the column. Nothing \
         was applied.";
