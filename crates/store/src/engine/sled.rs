@@ -24,7 +24,9 @@ use super::{Batch, Engine, Row, Rows, Snapshot, undo::Undo};
 use crate::{EngineError, Tree, layout::KeyRange};
 
 /// What sled cannot do without, and would make anew.
-const FILES: [&str; 2] = ["db", "conf"];
+const FILES: [&str; 2] = [LOG, "conf"];
+/// The log, which sled locks while it is open.
+const LOG: &str = "db";
 /// Rows read under one hold of the lock.
 const CHUNK: usize = 128;
 
@@ -84,6 +86,13 @@ impl SledEngine {
     }
 
     fn start(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
+        // Threads of sled's hold the lock for a moment after an engine of this process is dropped;
+        // no other process gets as far as here, because the folder above is locked.
+        match File::open(path.join(LOG)) {
+            Ok(log) => log.lock()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
         let config = Config::new()
             .path(path)
             .cache_capacity(cache_bytes as u64)
@@ -91,7 +100,7 @@ impl SledEngine {
         let database = guarded(|| config.open())?;
         Ok(Self {
             database,
-            log: File::open(path.join("db"))?,
+            log: File::open(path.join(LOG))?,
             large: File::open(path.join("blobs"))?,
             undo: RwLock::default(),
         })
