@@ -250,7 +250,9 @@ impl Wire for Signature {
         if from.is_at_bytes() {
             return Wire::read(from).map(Self::Single);
         }
-        from.array_of(3, "a signature")?;
+        if from.array("a signature")? != 3 {
+            return Err(CborError::Expected("a root signature"));
+        }
         let signature = Wire::read(from)?;
         let index = from.uint()?;
         let siblings = Vec::<Digest>::read(from)?;

@@ -5,6 +5,7 @@ use super::CborError;
 /// Major types, the upper three bits of an item's first byte.
 pub(super) mod major {
     pub(in crate::cbor) const UINT: u8 = 0;
+    pub(in crate::cbor) const NEGATIVE: u8 = 1;
     pub(in crate::cbor) const BYTES: u8 = 2;
     pub(in crate::cbor) const TEXT: u8 = 3;
     pub(in crate::cbor) const ARRAY: u8 = 4;

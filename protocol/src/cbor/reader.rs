@@ -49,7 +49,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CborError::Expected`] before anything else.
     pub fn uint(&mut self) -> Result<u64, CborError> {
-        self.argument(major::UINT, "an unsigned integer")
+        let head = self.cursor.head()?;
+        match head.major {
+            major::UINT => Ok(head.argument),
+            major::NEGATIVE => Err(CborError::Expected("an unsigned integer")),
+            _ => Err(CborError::Expected("an integer")),
+        }
     }
 
     /// Reads a byte string, without a copy.
