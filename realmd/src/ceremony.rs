@@ -9,7 +9,7 @@ use std::{
 use realm_client::catalogue::Code;
 use realm_crypto::{CertError, SigningKey, commit_to, succeed};
 use realm_protocol::{
-    Label, RealmId, Timestamp, cbor, limits,
+    RealmId, Timestamp, cbor, limits,
     records::{NodeCert, Signed, SuccessionReason, scopes},
 };
 use thiserror::Error;
@@ -51,9 +51,6 @@ pub(crate) enum CeremonyError {
         /// The realm.
         realm: RealmId,
     },
-    /// The realm key is needed, and is not here.
-    #[error("the realm key is not on this machine")]
-    Away,
     /// The realm has been handed on as often as it can be.
     #[error(
         "the realm has been handed on {} times, which is as often as can be",
@@ -99,7 +96,6 @@ impl Explained for CeremonyError {
             | Self::NotOurs { .. }
             | Self::Records { .. }
             | Self::TooMany => Code::KeysInvalid,
-            Self::Away => Code::RealmKeyAway,
             Self::Write { .. } => Code::FileUnreadable,
             Self::Randomness(_) => Code::Internal,
         }
@@ -113,9 +109,6 @@ impl Explained for CeremonyError {
                 "name the newest recovery file; `realmd key show` gives the digest of its public key"
                     .to_owned()
             }
-            Self::Away => "take keys/identity to where the realm key is, and there: realmd key \
-                           certify identity --key FILE --out certified"
-                .to_owned(),
             Self::NotRealmKey { .. } | Self::NotOurs { .. } | Self::Records { .. } => {
                 "realmd key show".to_owned()
             }
@@ -134,7 +127,7 @@ pub(crate) struct Handover {
     /// Why.
     pub(crate) reason: SuccessionReason,
     /// What this machine calls the realm.
-    pub(crate) name: Label,
+    pub(crate) name: String,
 }
 
 /// Hands a realm on: the recovery key becomes the realm key, certifies the node anew, and commits

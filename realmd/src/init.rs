@@ -144,7 +144,10 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     if fs::symlink_metadata(home).is_ok() {
         return Err(InitError::Exists(home.clone()));
     }
-    if let Some(address) = listen.iter().find(|address| addresses::socket(address).is_none()) {
+    if let Some(address) = listen
+        .iter()
+        .find(|address| addresses::socket(address).is_none())
+    {
         return Err(InitError::Unsupported(address.clone()));
     }
     let recovery = recovery
@@ -171,7 +174,7 @@ pub(crate) fn init(founding: &Founding, now: Timestamp) -> Result<Founded, InitE
     )?;
     if let Some(path) = &recovery {
         let realm = made.identity.inception.realm_id();
-        let text = recovery_text(name, realm, &made.next.seed());
+        let text = recovery_text(name.as_str(), realm, &made.next.seed());
         files::write(path, text.as_bytes()).map_err(write_at(path))?;
     }
     if let Err(source) = scratch.place(home) {
@@ -266,7 +269,10 @@ fn fill(
             path.as_os_str().as_encoded_bytes(),
         )?;
     }
-    write(home.config(), config::template(name, listen, engine).as_bytes())?;
+    write(
+        home.config(),
+        config::template(name, listen, engine).as_bytes(),
+    )?;
     files::sync_dir(&keys).map_err(write_at(&keys))?;
     files::sync_dir(home.dir()).map_err(write_at(home.dir()))
 }
@@ -293,7 +299,7 @@ pub(crate) fn verify_recovery(path: &Path, home: &Path) -> Result<PathBuf, InitE
 }
 
 /// The text of a recovery file.
-pub(crate) fn recovery_text(name: &Label, realm: RealmId, seed: &[u8; 32]) -> Zeroizing<String> {
+pub(crate) fn recovery_text(name: &str, realm: RealmId, seed: &[u8; 32]) -> Zeroizing<String> {
     let seed = Zeroizing::new(data_encoding::HEXLOWER.encode(seed));
     Zeroizing::new(format!(
         "# Recovery key of the realm `{name}`, {realm}.\n\

@@ -55,7 +55,10 @@ fn a_backup_restores_the_keys_the_configuration_and_the_runs() {
             .unwrap()
             .node
             .node_id(),
-        HomeKeys::read(&home, &Unlock::default()).unwrap().node.node_id()
+        HomeKeys::read(&home, &Unlock::default())
+            .unwrap()
+            .node
+            .node_id()
     );
     assert_eq!(open(&there).run(run.id).unwrap(), Some(run));
 }

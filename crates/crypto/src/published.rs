@@ -88,7 +88,7 @@ fn the_store_key_opens_what_is_published_for_xchacha20poly1305() {
             continue;
         }
         let key = StoreKey::from_bytes(test.key.as_ref().try_into().unwrap());
-        let parts = [&test.nonce, &test.ct, &test.tag].map(|part| part.as_ref());
+        let parts = [&test.nonce, &test.ct, &test.tag].map(AsRef::as_ref);
 
         let opened = key.open(&test.aad, &parts.concat());
 

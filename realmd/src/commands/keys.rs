@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use realm_client::{Exit, api::Time};
-use realm_protocol::{Digest, Label, Timestamp, records::SuccessionReason};
+use realm_protocol::{Digest, Timestamp, records::SuccessionReason};
 use serde_json::json;
 
 use super::{print_json, print_lines};
@@ -175,7 +175,7 @@ pub(crate) struct Rotation {
 }
 
 impl Rotation {
-    fn handover(&self, next: PathBuf, name: Label) -> Handover {
+    fn handover(&self, next: PathBuf, name: String) -> Handover {
         Handover {
             recovery: self.recovery.clone(),
             next,
@@ -213,7 +213,7 @@ pub(crate) fn hand_over(
         .name;
     let next = rotation.next(keys.identity.successions.len());
     let next = ceremony::verify_recovery(&next, &home)?;
-    let handover = rotation.handover(next.clone(), name);
+    let handover = rotation.handover(next.clone(), name.to_string());
     let (handed, key) = ceremony::hand_over(&keys.identity, &handover, Clock::wall())?;
     let here = keys.realm.is_some();
     ceremony::install(&home, &keys, &handed, here.then_some(&key))?;
@@ -230,8 +230,7 @@ pub(crate) fn hand_over_elsewhere(
 ) -> Result<Exit, Failure> {
     let identity = keys::read_identity(from)?;
     let next = rotation.next(identity.successions.len());
-    let name = "realm".parse().map_err(|_| CeremonyError::Away)?;
-    let handover = rotation.handover(next.clone(), name);
+    let handover = rotation.handover(next.clone(), identity.inception.realm_id().to_string());
     let (handed, _) = ceremony::hand_over(&identity, &handover, Clock::wall())?;
     ceremony::write_out(to, &handed)?;
     handed_over(&handed, &next, rotation, false, output)

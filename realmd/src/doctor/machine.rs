@@ -191,7 +191,8 @@ fn recovery(daemon: &Daemon) -> Check {
 fn successors(seen: &Seen) -> Check {
     let (code, title) = ("keys.successors", "one history of keys");
     if seen.standing.superseded {
-        let evidence = "a later key of this realm is in use: this copy is an old one, and serves nobody";
+        let evidence =
+            "a later key of this realm is in use: this copy is an old one, and serves nobody";
         let fix = "stop it, and run the latest copy; if there is none, somebody else has your \
                    recovery key";
         return bad(Finding::Fail, code, title, evidence, fix);
@@ -199,7 +200,8 @@ fn successors(seen: &Seen) -> Check {
     let forks = &seen.standing.forks;
     if let Some((realm, number)) = forks.first() {
         let others = forks.len().saturating_sub(1);
-        let evidence = format!("{realm} shows two successions number {number} ({others} more realms)");
+        let evidence =
+            format!("{realm} shows two successions number {number} ({others} more realms)");
         let fix = "ask its owner which one is theirs: somebody holds a key they should not; the one \
                    seen first is believed here";
         return bad(Finding::Fail, code, title, evidence, fix);

@@ -6,7 +6,11 @@ use realm_client::catalogue::Code;
 use realm_net::{ListenError, Multiaddr};
 use thiserror::Error;
 
-use crate::{commands::store::{open_code, open_help}, failure::Explained, random::NoRandomness};
+use crate::{
+    commands::store::{open_code, open_help},
+    failure::Explained,
+    random::NoRandomness,
+};
 
 /// Why a realm does not start, or ended before its time.
 #[derive(Debug, Error)]

@@ -181,7 +181,7 @@ fn handover(recovery: &std::path::Path, reason: SuccessionReason) -> Handover {
         recovery: recovery.to_owned(),
         next: recovery.with_extension("next"),
         reason,
-        name: "lab".parse().unwrap(),
+        name: "lab".to_owned(),
     }
 }
 

@@ -165,10 +165,6 @@ codes! {
         "The realm's store, or a neighbour, has seen a later key of this realm than `keys/` holds. \
         That happens when `keys/` comes from an old backup. Put the newest records and keys back; a \
         key that has been succeeded never counts again.";
-    RealmKeyAway = 209, "realm-key-away", "The realm key is kept elsewhere", 409, Configuration,
-        "This needs the realm's own key, which is not on this machine. Take the file \
-        `keys/identity`, which holds public records only, to where the key is, run `realmd key \
-        certify` there, bring the result back and run `realmctl key install` on it.";
     DefinitionSyntax = 301, "definition-syntax", "A definition is not YAML or JSON", 422, Configuration,
         "The file could not be read. The message has the file, the line and the column. Nothing \
         was applied.";
