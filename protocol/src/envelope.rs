@@ -126,7 +126,7 @@ numbered! {
         Sealed = 1,
         /// ChaCha20-Poly1305 under the reply key that a sealed request exported.
         Reply = 2,
-        /// Reserved: a session between two realms.
+        /// ChaCha20-Poly1305 under the keys of a session between two realms.
         Session = 3,
     }
 }
@@ -183,12 +183,14 @@ wire_map! {
         11 => flags: Option<u64>,
         /// How the body is protected.
         12 => suite: Suite,
-        /// The key it is sealed to; absent where the suite needs none.
+        /// The key or session it is sealed to; absent where the suite needs none.
         13 => key: Option<KeyId>,
         /// Largest answer the source takes, bytes of plaintext.
         14 => max_reply: u64,
         /// Reserved: position of this piece in a larger body.
         15 => chunk: Option<u64>,
+        /// Which message of the session it is; absent under other suites.
+        16 => counter: Option<u64>,
     }
 }
 
@@ -296,11 +298,22 @@ impl Envelope {
         Digest::of(&[&self.header])
     }
 
+    /// SHA-256 over digests of header and body: what a session's keys are bound to.
+    pub fn message_digest(&self) -> Digest {
+        message_digest(&self.header, &self.body)
+    }
+
     /// The leaf input of its signature: SHA-256(header) and SHA-256(body), one after the other.
     pub fn signed_input(&self) -> Vec<u8> {
         let (header, body) = (Digest::of(&[&self.header]), Digest::of(&[&self.body]));
         [header.as_bytes().as_slice(), body.as_bytes()].concat()
     }
+}
+
+/// [`Envelope::message_digest`] of a header and a body.
+pub fn message_digest(header: &[u8], body: &[u8]) -> Digest {
+    let (header, body) = (Digest::of(&[header]), Digest::of(&[body]));
+    Digest::of(&[header.as_bytes(), body.as_bytes()])
 }
 
 impl Wire for Envelope {

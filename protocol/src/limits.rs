@@ -62,6 +62,24 @@ pub const REPLAY_IDS: usize = 1_000_000;
 /// Share of [`REPLAY_IDS`] one source root may hold; at the bound `Overloaded`.
 pub const REPLAY_IDS_PER_ROOT: usize = 250_000;
 
+/// Counters up to the newest that a session's replay window remembers; older ones are refused.
+pub const SESSION_WINDOW: u64 = 1_024;
+/// Requests that one side seals in a session; beyond, it is used up.
+pub const SESSION_MESSAGES: u64 = 1 << 24;
+/// Requests after which a new session is offered.
+pub const SESSION_RENEW_MESSAGES: u64 = 1 << 23;
+/// Life of a session, milliseconds; beyond, it is forgotten.
+pub const SESSION_MS: u64 = 60 * 60 * 1_000;
+/// Age at which a new session is offered, milliseconds.
+pub const SESSION_RENEW_MS: u64 = 30 * 60 * 1_000;
+/// Sessions a node holds; the one used longest ago is forgotten first.
+pub const SESSIONS: usize = 4_096;
+/// Share of [`SESSIONS`] one child's subtree or one foreign root may hold; beyond, the one of them
+/// used longest ago is forgotten.
+pub const SESSIONS_SHARE: usize = 1_024;
+/// Sessions one node may hold with another; beyond, the one used longest ago is forgotten.
+pub const SESSIONS_PER_NODE: usize = 4;
+
 /// Idle time before a Beat, milliseconds.
 pub const BEAT_MS: u64 = 3_000;
 /// Missed Beats that close a link.

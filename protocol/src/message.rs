@@ -53,8 +53,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// Body of a Call. Keys 10 to 14 are reserved: budget, spend, grant chain, session key,
-    /// approval.
+    /// Body of a Call. Keys 10 to 12 and 14 are reserved: budget, spend, grant chain, approval.
     pub struct Call {
         /// The loop.
         0 => loop_id: LoopId,
@@ -76,6 +75,8 @@ wire_map! {
         8 => caller: Option<String>,
         /// The caller's half of the trace.
         9 => parent: Option<TraceParent>,
+        /// An X25519 key that offers a session; only in a sealed call.
+        13 => session: Option<[u8; 32]>,
     }
 }
 
@@ -90,8 +91,8 @@ wire_map! {
 }
 
 wire_map! {
-    /// Body of a Result. Keys 8 to 12 are reserved: spend, receipts, digest of the stream,
-    /// session key, taint.
+    /// Body of a Result. Keys 8 to 10 and 12 are reserved: spend, receipts, digest of the stream,
+    /// taint.
     pub struct CallResult {
         /// Output, JSON.
         0 => output: Blob,
@@ -109,6 +110,8 @@ wire_map! {
         6 => policies: Vec<PolicyUse>,
         /// Whether this is an earlier answer given again.
         7 => replayed: bool,
+        /// The callee's X25519 key, if it takes the session that the call offered.
+        11 => session: Option<[u8; 32]>,
         /// Hops the request took.
         13 => hops: u64,
         /// The contract's input schema, JSON; where the Call did not name this contract.

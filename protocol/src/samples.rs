@@ -267,6 +267,7 @@ pub(crate) fn header() -> Header {
         key: Some(crate::KeyId::new([4; 8])),
         max_reply: 65_536,
         chunk: None,
+        counter: None,
     }
 }
 
@@ -357,6 +358,7 @@ pub(crate) fn call() -> Call {
             run: RunId::new([1; 16]),
             frame: CallId::new([2; 16]),
         }),
+        session: None,
     }
 }
 
@@ -374,6 +376,7 @@ fn bodies() -> Vec<Sample> {
             number: 1,
         }],
         replayed: false,
+        session: None,
         hops: 3,
         input_schema: Some(Blob::from(b"true".to_vec())),
         effects: Some("none".to_owned()),

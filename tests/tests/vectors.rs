@@ -19,6 +19,7 @@ mod vectors {
     mod records;
     mod routing;
     mod sealing;
+    mod signed;
     mod successions;
     mod suite;
     mod tickets;

@@ -14,6 +14,7 @@ use realm_protocol::{
     cbor::{self, Blob},
     limits,
     message::Plaintext,
+    message_digest,
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -28,6 +29,8 @@ type Cipher = hpke::aead::ChaCha20Poly1305;
 const HPKE_INFO: &[u8] = b"realm/1/hpke";
 /// What the reply key is exported under.
 const REPLY_LABEL: &[u8] = b"realm/1/reply";
+/// What the seed of a session is exported under.
+const SESSION_LABEL: &[u8] = b"realm/1/session";
 /// HKDF's `info` for the key and nonce of one answer.
 const REPLY_INFO: &[u8] = b"realm/1/reply-key";
 
@@ -43,9 +46,33 @@ const CLASS_BYTES: usize = 256;
 pub struct ReplyKey {
     secret: Zeroizing<[u8; 32]>,
     request: Digest,
+    seed: Option<SessionSeed>,
+}
+
+/// What a sealed request gives to the session that its answer may begin.
+#[derive(Clone)]
+pub(crate) struct SessionSeed {
+    /// HPKE's export.
+    pub(crate) exported: Zeroizing<[u8; 32]>,
+    /// The whole request: [`realm_protocol::Envelope::message_digest`].
+    pub(crate) request: Digest,
 }
 
 impl ReplyKey {
+    /// The key for the answers to a request in a session.
+    pub(crate) fn in_session(secret: Zeroizing<[u8; 32]>, request: Digest) -> Self {
+        Self {
+            secret,
+            request,
+            seed: None,
+        }
+    }
+
+    /// Gives what a session begins with; none if the request was in a session itself.
+    pub(crate) fn session_seed(&self) -> Option<&SessionSeed> {
+        self.seed.as_ref()
+    }
+
     /// Gives the digest of the request's header.
     pub fn request(&self) -> Digest {
         self.request
@@ -110,11 +137,10 @@ pub(crate) fn hpke_seal(
         hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(&OpModeS::Base, &recipient, HPKE_INFO, rng)
             .ok()?;
     let ciphertext = context.seal(plaintext, header).ok()?;
-    let mut secret = Zeroizing::new([0; 32]);
-    context.export(REPLY_LABEL, secret.as_mut_slice()).ok()?;
-    let request = Digest::of(&[header]);
     let body = [enc.to_bytes().as_slice(), &ciphertext].concat();
-    Some((body, ReplyKey { secret, request }))
+    let export = |label: &[u8], into: &mut [u8]| context.export(label, into).ok();
+    let reply_key = shared_by(header, &body, export)?;
+    Some((body, reply_key))
 }
 
 /// Opens what was sealed to this key; gives the plaintext and the reply key.
@@ -125,10 +151,29 @@ pub(crate) fn hpke_open(key: &KemKey, header: &[u8], body: &[u8]) -> Option<(Vec
     let mut context =
         hpke::setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, &private, &enc, HPKE_INFO).ok()?;
     let plaintext = context.open(ciphertext, header).ok()?;
+    let export = |label: &[u8], into: &mut [u8]| context.export(label, into).ok();
+    let reply_key = shared_by(header, body, export)?;
+    Some((plaintext, reply_key))
+}
+
+/// What both sides of a sealed request share.
+fn shared_by(
+    header: &[u8],
+    body: &[u8],
+    export: impl Fn(&[u8], &mut [u8]) -> Option<()>,
+) -> Option<ReplyKey> {
     let mut secret = Zeroizing::new([0; 32]);
-    context.export(REPLY_LABEL, secret.as_mut_slice()).ok()?;
-    let request = Digest::of(&[header]);
-    Some((plaintext, ReplyKey { secret, request }))
+    export(REPLY_LABEL, secret.as_mut_slice())?;
+    let mut exported = Zeroizing::new([0; 32]);
+    export(SESSION_LABEL, exported.as_mut_slice())?;
+    Some(ReplyKey {
+        secret,
+        request: Digest::of(&[header]),
+        seed: Some(SessionSeed {
+            exported,
+            request: message_digest(header, body),
+        }),
+    })
 }
 
 /// Encodes a plaintext, filled up with zeros to its size class.

@@ -2,7 +2,7 @@
 //!
 //! Start at [`SigningKey`], [`KemKey`] and [`StoreKey`] for secrets, at [`incept`] and
 //! [`current_key`] for a realm's own key, at [`verify_chain`] for what proves a realm's name, at
-//! [`seal`] for what goes out, and at [`verify_envelope`] and [`open_sealed`] for what comes in.
+//! [`seal`] and [`sign_flush`] for what goes out, and at [`verify_envelope`] and [`open_sealed`] for what comes in.
 //! [`VerifiedChain`], [`Verified`] and [`Opened`] are proofs: nothing else makes them.
 //! This crate takes time and randomness as arguments. It must never know clocks, IO, where keys
 //! are kept, or what is allowed.
@@ -17,12 +17,14 @@ mod body;
 mod chain;
 mod inception;
 mod keys;
+mod letter;
 mod opening;
 mod passphrase;
 #[cfg(test)]
 mod published;
 mod record;
 mod sealing;
+mod session;
 mod signature;
 
 pub use at_rest::{AtRestError, StoreKey};
@@ -30,8 +32,10 @@ pub use body::ReplyKey;
 pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain, verify_own_chain};
 pub use inception::{CurrentKey, check_fork, check_known, commit_to, current_key, incept, succeed};
 pub use keys::{KemKey, SigningKey};
-pub use opening::{OpenError, Opened, open_clear, open_reply, open_sealed};
+pub use letter::{Letter, sign_flush};
+pub use opening::{OpenError, Opened, open_clear, open_in_session, open_reply, open_sealed};
 pub use passphrase::{PASSPHRASE_BYTES, PassphraseError, PassphraseLock, WrappingKey};
 pub use record::{CertError, verify, verify_first};
-pub use sealing::{Enveloped, Outgoing, SealError, Sealed, seal, seal_reply, sign_clear};
+pub use sealing::{Outgoing, SealError, seal, seal_in_session, seal_reply, write_clear};
+pub use session::{Ephemeral, Session, Side};
 pub use signature::{RootMemo, Verified, VerifyError, verify_envelope};

@@ -13,6 +13,7 @@ use crate::{
     body::{ReplyKey, SALT_BYTES, fits, hpke_open},
     keys::KemKey,
     sealing::may_be_clear,
+    session::{Session, Unopened},
     signature::Verified,
 };
 
@@ -28,6 +29,9 @@ pub enum OpenError {
     /// It is sealed to a key that this realm does not hold, or no longer.
     #[error("sealed to an unknown key")]
     UnknownKey,
+    /// Its counter came before in its session, or is too old to tell.
+    #[error("replayed in its session")]
+    Replayed,
     /// It answers another request than the reply key is of.
     #[error("not the answer to this request")]
     Request,
@@ -115,6 +119,29 @@ pub fn open_sealed<'k>(
     let envelope = verified.envelope();
     let (committed, reply_key) =
         hpke_open(key, &envelope.header, &envelope.body).ok_or(OpenError::Ciphertext)?;
+    finish(verified, committed, SALT_BYTES, Some(reply_key))
+}
+
+/// Opens a request in a session, once.
+///
+/// # Errors
+/// [`OpenError::Replayed`] when its counter came before or is too old to tell; otherwise
+/// [`OpenError`] says what does not hold.
+pub fn open_in_session(verified: &Verified, session: &mut Session) -> Result<Opened, OpenError> {
+    expect_suite(verified, Suite::Session)?;
+    let header = verified.header();
+    let counter = header.counter.ok_or(OpenError::UnknownKey)?;
+    if header.key != Some(session.id()) {
+        return Err(OpenError::UnknownKey);
+    }
+    let envelope = verified.envelope();
+    let committed = session
+        .decrypt(counter, &envelope.header, &envelope.body)
+        .map_err(|unopened| match unopened {
+            Unopened::Replayed => OpenError::Replayed,
+            Unopened::Ciphertext => OpenError::Ciphertext,
+        })?;
+    let reply_key = session.reply_key(verified.digest());
     finish(verified, committed, SALT_BYTES, Some(reply_key))
 }
 

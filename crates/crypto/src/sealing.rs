@@ -1,9 +1,8 @@
-//! What goes out: header, commitment, body, signature.
+//! What goes out: header, commitment, body. Signing comes after, for all that leave together.
 
 use rand_core::CryptoRng;
 use realm_protocol::{
-    CallId, Digest, Envelope, Header, Hop, Kind, MessageId, Phase, Place, Priority, Signature,
-    Suite, TAG_SINGLE, Timestamp,
+    CallId, Digest, Header, Kind, MessageId, Place, Priority, Suite, Timestamp,
     cbor::{self, Blob},
     limits,
     message::Plaintext,
@@ -12,8 +11,10 @@ use realm_protocol::{
 use thiserror::Error;
 
 use crate::{
+    Letter,
     body::{ReplyKey, encode_padded, fits, hpke_seal},
     keys::{SigningKey, random},
+    session::Session,
 };
 
 /// A message before it is sealed.
@@ -61,33 +62,12 @@ pub enum SealError {
     /// Only resolution and failures go in the clear.
     #[error("a {} must be sealed", .0.name())]
     MustBeSealed(Kind),
+    /// The session has sealed all it may.
+    #[error("the session is used up")]
+    UsedUp,
     /// The recipient's public key is no key.
     #[error("the recipient's key cannot be sealed to")]
     Key,
-}
-
-/// A sealed request.
-#[derive(Clone, Debug)]
-pub struct Sealed {
-    /// The envelope, at the start of its way, without a chain.
-    pub envelope: Envelope,
-    /// Opens the answers.
-    pub reply_key: ReplyKey,
-    /// SHA-256 of the header: what answers name.
-    pub digest: Digest,
-    /// The message's id.
-    pub id: MessageId,
-}
-
-/// A signed message that shares no new key.
-#[derive(Clone, Debug)]
-pub struct Enveloped {
-    /// The envelope, at the start of its way, without a chain.
-    pub envelope: Envelope,
-    /// SHA-256 of the header.
-    pub digest: Digest,
-    /// The message's id.
-    pub id: MessageId,
 }
 
 /// Seals a message to a KEM key of its destination, under [`Suite::Sealed`].
@@ -99,7 +79,7 @@ pub fn seal(
     signer: &SigningKey,
     kem: &KemRecord,
     out: &Outgoing<'_>,
-) -> Result<Sealed, SealError> {
+) -> Result<(Letter, ReplyKey), SealError> {
     let to = out.destination;
     if to.realm != Some(kem.realm) || to.node != Some(kem.node) {
         return Err(SealError::Recipient);
@@ -107,20 +87,34 @@ pub fn seal(
     let draft = Draft::salted(rng, signer, out)?;
     let mut header = draft.header(out, Suite::Sealed);
     header.key = Some(kem.key_id());
-    let header = cbor::encode(&header);
+    let encoded = cbor::encode(&header);
     let (body, reply_key) =
-        hpke_seal(rng, &kem.key, &header, &draft.committed).ok_or(SealError::Key)?;
-    let Enveloped {
-        envelope,
-        digest,
-        id,
-    } = draft.finish(signer, header, body);
-    Ok(Sealed {
-        envelope,
-        reply_key,
-        digest,
-        id,
-    })
+        hpke_seal(rng, &kem.key, &encoded, &draft.committed).ok_or(SealError::Key)?;
+    Ok((Letter::new(header, encoded, body), reply_key))
+}
+
+/// Seals a request under a session, under [`Suite::Session`].
+///
+/// # Errors
+/// [`SealError::UsedUp`] once the session has sealed all it may, and as [`seal`].
+pub fn seal_in_session(
+    rng: &mut impl CryptoRng,
+    signer: &SigningKey,
+    session: &mut Session,
+    out: &Outgoing<'_>,
+) -> Result<(Letter, ReplyKey), SealError> {
+    let draft = Draft::salted(rng, signer, out)?;
+    let counter = session.take_counter().ok_or(SealError::UsedUp)?;
+    let mut header = draft.header(out, Suite::Session);
+    header.key = Some(session.id());
+    header.counter = Some(counter);
+    let encoded = cbor::encode(&header);
+    let body = session
+        .encrypt(counter, &encoded, &draft.committed)
+        .ok_or(SealError::TooLarge)?;
+    let letter = Letter::new(header, encoded, body);
+    let reply_key = session.reply_key(letter.digest());
+    Ok((letter, reply_key))
 }
 
 /// Seals an answer under the key that its request shared, under [`Suite::Reply`].
@@ -132,34 +126,35 @@ pub fn seal_reply(
     signer: &SigningKey,
     reply_key: &ReplyKey,
     out: &Outgoing<'_>,
-) -> Result<Enveloped, SealError> {
+) -> Result<Letter, SealError> {
     if out.answers != Some(reply_key.request()) {
         return Err(SealError::Request);
     }
     let draft = Draft::salted(rng, signer, out)?;
-    let header = cbor::encode(&draft.header(out, Suite::Reply));
+    let header = draft.header(out, Suite::Reply);
+    let encoded = cbor::encode(&header);
     let body = reply_key
-        .encrypt(draft.id, &header, &draft.committed)
+        .encrypt(draft.id, &encoded, &draft.committed)
         .ok_or(SealError::TooLarge)?;
-    Ok(draft.finish(signer, header, body))
+    Ok(Letter::new(header, encoded, body))
 }
 
-/// Signs a message that anybody may read, under [`Suite::Clear`].
+/// Makes a message that anybody may read, under [`Suite::Clear`].
 ///
 /// # Errors
 /// [`SealError::MustBeSealed`] for all but resolution and failures, and as [`seal`].
-pub fn sign_clear(
+pub fn write_clear(
     rng: &mut impl CryptoRng,
     signer: &SigningKey,
     out: &Outgoing<'_>,
-) -> Result<Enveloped, SealError> {
+) -> Result<Letter, SealError> {
     if !may_be_clear(out.kind) {
         return Err(SealError::MustBeSealed(out.kind));
     }
     let draft = Draft::clear(rng, signer, out)?;
-    let header = cbor::encode(&draft.header(out, Suite::Clear));
-    let body = draft.committed.clone();
-    Ok(draft.finish(signer, header, body))
+    let header = draft.header(out, Suite::Clear);
+    let encoded = cbor::encode(&header);
+    Ok(Letter::new(header, encoded, draft.committed))
 }
 
 /// Whether messages of this kind may go unsealed.
@@ -214,27 +209,7 @@ impl Draft {
             key: None,
             max_reply: out.max_reply,
             chunk: None,
-        }
-    }
-
-    fn finish(self, signer: &SigningKey, header: Vec<u8>, body: Vec<u8>) -> Enveloped {
-        let mut envelope = Envelope {
-            hop: Hop {
-                left: limits::HOPS,
-                phase: Phase::Up,
-                age_ms: 0,
-            },
-            header: Blob::from(header),
-            signature: Signature::Single([0; 64]),
-            body: Blob::from(body),
-            chain: None,
-        };
-        let signature = signer.sign_tagged(TAG_SINGLE, &envelope.signed_input());
-        envelope.signature = Signature::Single(signature);
-        Enveloped {
-            digest: envelope.digest(),
-            envelope,
-            id: self.id,
+            counter: None,
         }
     }
 }

@@ -159,12 +159,22 @@ fn is_signed_by(envelope: &Envelope, node: NodeId, roots: &mut RootMemo) -> bool
     }
 }
 
+/// The leaf of a message with this signed input.
+pub(crate) fn leaf(input: &[u8]) -> Digest {
+    Digest::of(&[LEAF, input])
+}
+
+/// The digest above two others.
+pub(crate) fn inner(left: &Digest, right: &Digest) -> Digest {
+    Digest::of(&[INNER, left.as_bytes(), right.as_bytes()])
+}
+
 /// Climbs from a leaf to its root; none for a leaf outside its tree.
 fn merkle_root(input: &[u8], index: u64, siblings: &[Digest]) -> Option<Digest> {
     if siblings.len() > limits::MERKLE_SIBLINGS {
         return None;
     }
-    let mut digest = Digest::of(&[LEAF, input]);
+    let mut digest = leaf(input);
     let mut index = index;
     for sibling in siblings {
         let (left, right) = if index.is_multiple_of(2) {
@@ -172,7 +182,7 @@ fn merkle_root(input: &[u8], index: u64, siblings: &[Digest]) -> Option<Digest> 
         } else {
             (sibling, &digest)
         };
-        digest = Digest::of(&[INNER, left.as_bytes(), right.as_bytes()]);
+        digest = inner(left, right);
         index = index.wrapping_shr(1);
     }
     (index == 0).then_some(digest)

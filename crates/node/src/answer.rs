@@ -1,11 +1,11 @@
 //! Answers: to callers on this machine and elsewhere, given once or again.
 
-use realm_crypto::{Outgoing, ReplyKey, seal_reply};
+use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_reply};
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
     CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId,
     cbor::{self, Blob},
-    json, limits,
+    flags, json, limits,
     message::CallResult,
 };
 use serde_json::Value;
@@ -40,20 +40,22 @@ pub(crate) struct Remote {
     pub(crate) hops: u64,
     /// The contract that the caller names.
     pub(crate) contract: Option<Digest>,
+    /// The session that the caller offers.
+    pub(crate) offer: Option<[u8; 32]>,
 }
 
 impl Remote {
     /// A Result as this caller gets it: without the contract, if the caller named it.
-    fn told(&self, result: CallResult) -> Vec<u8> {
+    fn told(&self, result: CallResult) -> CallResult {
         if self.contract != Some(result.contract) {
-            return cbor::encode(&result);
+            return result;
         }
-        cbor::encode(&CallResult {
+        CallResult {
             output_schema: None,
             input_schema: None,
             effects: None,
             ..result
-        })
+        }
     }
 }
 
@@ -85,25 +87,22 @@ impl Node {
     pub(crate) fn give(&mut self, responder: &Responder, answer: StoredAnswer) {
         match responder {
             Responder::Remote(remote) => {
-                let content = match cbor::decode::<CallResult>(&answer.content) {
-                    Ok(result) if !answer.failed => remote.told(CallResult {
-                        replayed: true,
-                        ..result
-                    }),
-                    _ => match cbor::decode::<Failure>(&answer.content) {
-                        Ok(failure) => cbor::encode(&Failure {
+                if answer.failed {
+                    if let Ok(failure) = cbor::decode::<Failure>(&answer.content) {
+                        let failure = Failure {
                             answers: remote.digest,
                             ..failure
-                        }),
-                        Err(_) => return,
-                    },
-                };
-                let kind = if answer.failed {
-                    Kind::Failure
-                } else {
-                    Kind::Result
-                };
-                self.reply(remote, kind, &content, Release::Durable);
+                        };
+                        let content = cbor::encode(&failure);
+                        self.reply(remote, Kind::Failure, &content, Release::Durable);
+                    }
+                } else if let Ok(result) = cbor::decode::<CallResult>(&answer.content) {
+                    let result = CallResult {
+                        replayed: true,
+                        ..result
+                    };
+                    self.reply_result(remote, result, Release::Durable);
+                }
             }
             Responder::Local {
                 control,
@@ -138,10 +137,13 @@ impl Node {
                     run,
                     contract: outcome.contract,
                     version: outcome.version.clone(),
-                    output_schema: Some(Blob::from(json::to_bytes(&outcome.manifest.output_schema))),
+                    output_schema: Some(Blob::from(json::to_bytes(
+                        &outcome.manifest.output_schema,
+                    ))),
                     duration_ms,
                     policies: served.policies.clone(),
                     replayed: false,
+                    session: None,
                     hops: 0,
                     input_schema: Some(Blob::from(json::to_bytes(&outcome.manifest.input_schema))),
                     effects: Some(outcome.effects.name().to_owned()),
@@ -178,7 +180,7 @@ impl Node {
                         hops: remote.hops,
                         ..result
                     };
-                    self.reply(remote, Kind::Result, &remote.told(result), release)
+                    self.reply_result(remote, result, release)
                 }
                 (Err(error), _) => self.reply_failure(remote, &loop_failure(error), release),
                 (Ok(_), Err(_)) => None,
@@ -255,6 +257,34 @@ impl Node {
         self.reply(remote, Kind::Failure, &content, release)
     }
 
+    /// Answers with a result, and takes the session that the call offered.
+    fn reply_result(
+        &mut self,
+        remote: &Remote,
+        result: CallResult,
+        release: Release,
+    ) -> Option<Digest> {
+        let node = remote.source.node?;
+        let offer = remote
+            .offer
+            .filter(|_| self.sessions.may_take(node, self.now.tick));
+        let taken = offer.map(|theirs| (Ephemeral::generate(&mut self.rng), theirs));
+        let mut result = remote.told(result);
+        result.session = taken.as_ref().map(|(mine, _)| mine.public());
+        let letter = self.seal_answer(remote, Kind::Result, &cbor::encode(&result))?;
+        if let Some((mine, theirs)) = taken {
+            let answer = letter.message_digest();
+            let reply_key = &remote.reply_key;
+            let session = Session::derive(Side::Callee, reply_key, answer, &mine, &theirs);
+            if let Some(session) = session {
+                self.hold_session(node, remote.source.scope(), session, false);
+            }
+        }
+        let digest = letter.digest();
+        self.launch_when(letter, release);
+        Some(digest)
+    }
+
     /// Seals an answer under the caller's reply key and sends it.
     fn reply(
         &mut self,
@@ -263,75 +293,74 @@ impl Node {
         content: &[u8],
         release: Release,
     ) -> Option<Digest> {
-        let flags = (kind == Kind::Contracts).then_some(realm_protocol::flags::ANSWER);
-        self.send_reply(
+        let letter = self.seal_answer(remote, kind, content)?;
+        let digest = letter.digest();
+        self.launch_when(letter, release);
+        Some(digest)
+    }
+
+    fn seal_answer(&mut self, remote: &Remote, kind: Kind, content: &[u8]) -> Option<Letter> {
+        self.seal_reply(
             (&remote.source, remote.call, remote.digest),
             &remote.reply_key,
-            (kind, flags),
+            kind,
             (content, remote.max_reply),
-            release,
         )
     }
 
-    /// Seals an answer and sends it; one that is too large becomes a Failure that says so. Gives
-    /// the digest of its header.
-    pub(crate) fn send_reply(
+    /// Seals an answer; one that is too large becomes a Failure that says so.
+    pub(crate) fn seal_reply(
         &mut self,
         (to, call, digest): (&Place, CallId, Digest),
         reply_key: &ReplyKey,
-        (kind, flags): (Kind, Option<u64>),
+        kind: Kind,
         (content, max_reply): (&[u8], u64),
-        release: Release,
-    ) -> Option<Digest> {
-        let source = self.me.place().clone();
-        let outgoing = |kind, flags, content| Outgoing {
+    ) -> Option<Letter> {
+        let whole = Outgoing {
             kind,
-            source: &source,
+            source: self.me.place(),
             destination: to,
             created: self.now.wall,
             ttl_ms: limits::CALL_MS,
             call,
             answers: Some(digest),
             priority: Priority::Normal,
-            flags,
+            flags: (kind == Kind::Contracts).then_some(flags::ANSWER),
             max_reply: 0,
             content,
         };
-        let fits = u64::try_from(content.len()).is_ok_and(|length| length <= max_reply);
-        let too_large = CallFailure::new(
-            FailureCode::TooLarge,
-            format!(
-                "the answer has {} bytes; a message carries {}",
-                content.len(),
-                limits::BODY_BYTES
-            ),
-        );
-        let too_large = cbor::encode(&failure_body(&too_large, digest));
-        let whole = outgoing(kind, flags, content);
-        let instead = outgoing(Kind::Failure, None, &too_large);
         let signer = self.me.signer();
+        let fits = u64::try_from(content.len()).is_ok_and(|length| length <= max_reply);
         let sealed = if fits {
             seal_reply(&mut self.rng, signer, reply_key, &whole).ok()
         } else {
             None
         };
-        let sealed = match sealed {
-            Some(sealed) => Some(sealed),
-            None => seal_reply(&mut self.rng, signer, reply_key, &instead).ok(),
-        };
-        let Some(mut sealed) = sealed else {
+        let sealed = sealed.or_else(|| {
+            let instead = cbor::encode(&failure_body(&too_large(content.len()), digest));
+            let instead = Outgoing {
+                kind: Kind::Failure,
+                flags: None,
+                content: &instead,
+                ..whole
+            };
+            seal_reply(&mut self.rng, signer, reply_key, &instead).ok()
+        });
+        let Some(mut letter) = sealed else {
             tracing::warn!(%call, "an answer cannot be sealed");
             return None;
         };
-        let scope = to.scope();
-        if self.introduce(scope) {
-            sealed.envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        if self.introduce(to.scope()) {
+            letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
-        if let Ok(header) = sealed.envelope.peek() {
-            self.launch_when(sealed.envelope, header, release);
-        }
-        Some(sealed.digest)
+        Some(letter)
     }
+}
+
+fn too_large(bytes: usize) -> CallFailure {
+    let carries = limits::BODY_BYTES;
+    let message = format!("the answer has {bytes} bytes; a message carries {carries}");
+    CallFailure::new(FailureCode::TooLarge, message)
 }
 
 fn loop_failure(error: &LoopError) -> CallFailure {

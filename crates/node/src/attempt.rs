@@ -1,12 +1,13 @@
 //! Attempts of a call: each a new message under the same key, inside the call's deadline.
 
 use rand_core::Rng;
-use realm_crypto::{Outgoing, SealError, seal};
+use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, FailureCode, Kind, Priority,
+    CallId, FailureCode, Kind, Place, Priority,
     cbor::{self, Blob},
     limits,
     message::{Call, ContractsAsked, TraceParent},
+    records::KemRecord,
 };
 use realm_router::{LinkId, Next};
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::{
     outbound::{Invoke, Origin, Task},
     relay::Release,
     resolve::Asker,
+    sessions::Way,
     timers::Timer,
 };
 
@@ -66,12 +68,7 @@ impl Node {
         self.attempt_failed(call, failure);
     }
 
-    fn send_attempt(
-        &mut self,
-        call: CallId,
-        destination: realm_protocol::Place,
-        kem: &realm_protocol::records::KemRecord,
-    ) {
+    fn send_attempt(&mut self, call: CallId, destination: realm_protocol::Place, kem: &KemRecord) {
         let now = self.now;
         let Some(out) = self.calls.get_mut(&call) else {
             return;
@@ -83,16 +80,6 @@ impl Node {
         }
         let left = now.tick.until(out.deadline).as_millis();
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
-        let (kind, content) = match &out.task {
-            Task::Invoke(invoke) => (Kind::Call, cbor::encode(&call_body(invoke, call, left))),
-            Task::Contracts(task) => {
-                let asked = ContractsAsked {
-                    loop_id: task.loop_id.clone(),
-                    after: task.after(),
-                };
-                (Kind::Contracts, cbor::encode(&asked))
-            }
-        };
         // What a run causes elsewhere must find the run's own beginning on the disk after a crash,
         // or the run would begin anew and cause it again under another key.
         let release = match &out.task {
@@ -100,21 +87,36 @@ impl Node {
             _ => Release::Now,
         };
         let (attempts, failures, deadline) = (out.attempts, out.failures, out.deadline);
-        let source = self.me.place().clone();
-        let outgoing = Outgoing {
+        let way = self.sessions.way(kem.node, now.tick);
+        let (kind, content, offer) = match &out.task {
+            Task::Invoke(invoke) => {
+                let rng = &mut self.rng;
+                let offer = (way == Way::Sealed).then(|| {
+                    self.sessions
+                        .offer(kem.node, now.tick, || Ephemeral::generate(rng))
+                });
+                let session = offer.as_ref().map(|offer| offer.public());
+                let body = call_body(invoke, call, left, session);
+                (Kind::Call, cbor::encode(&body), offer)
+            }
+            Task::Contracts(task) => {
+                let asked = ContractsAsked {
+                    loop_id: task.loop_id.clone(),
+                    after: task.after(),
+                };
+                (Kind::Contracts, cbor::encode(&asked), None)
+            }
+        };
+        let request = Request {
             kind,
-            source: &source,
             destination: &destination,
-            created: now.wall,
             ttl_ms: left.clamp(1, limits::TTL_MS),
             call,
-            answers: None,
             priority: Priority::Normal,
-            flags: None,
             max_reply: limits::BODY_BYTES as u64,
             content: &content,
         };
-        let sealed = match seal(&mut self.rng, self.me.signer(), kem, &outgoing) {
+        let (mut letter, reply_key) = match self.seal_request(kem, way, &request) {
             Ok(sealed) => sealed,
             Err(error) => {
                 let code = match error {
@@ -124,22 +126,19 @@ impl Node {
                 return self.end_call(call, Err(CallFailure::new(code, error.to_string())));
             }
         };
-        let mut envelope = sealed.envelope;
         let scope = destination.scope();
         // The first message to a destination carries the chain; so does each further attempt.
         if self.introduce(scope.clone()) || attempts > 1 {
-            envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
+            letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
+        let digest = letter.digest();
         let pending = Pending::Call {
             call,
-            reply_key: sealed.reply_key,
+            reply_key,
+            offer,
             to: scope,
         };
-        if self
-            .waiting
-            .insert(sealed.digest, deadline, pending)
-            .is_err()
-        {
+        if self.waiting.insert(digest, deadline, pending).is_err() {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
             return self.end_call(call, Err(failure));
         }
@@ -148,7 +147,11 @@ impl Node {
             _ => None,
         };
         if let Some(out) = self.calls.get_mut(&call) {
-            out.sent = Some(sealed.digest);
+            out.sent = Some(digest);
+            out.session = match way {
+                Way::Session(id) => Some((kem.node, id)),
+                Way::Sealed => None,
+            };
             out.via = via;
         }
         let share = left / u64::from(limits::ATTEMPTS.saturating_sub(failures).max(1));
@@ -156,11 +159,40 @@ impl Node {
         self.timers.set(Timer::Attempt(call), attempt);
         let payload = json!({
             "attempt": attempts, "realm": self.name_of(&destination.scope()),
-            "header": sealed.digest,
+            "header": digest,
         });
         self.note_call(call, "call.sent", &payload);
-        if let Ok(header) = envelope.peek() {
-            self.launch_when(envelope, header, release);
+        self.launch_when(letter, release);
+    }
+
+    /// Seals a request of this realm's: under the session with the destination, or to its key.
+    pub(crate) fn seal_request(
+        &mut self,
+        kem: &KemRecord,
+        way: Way,
+        request: &Request<'_>,
+    ) -> Result<(Letter, ReplyKey), SealError> {
+        let out = Outgoing {
+            kind: request.kind,
+            source: self.me.place(),
+            destination: request.destination,
+            created: self.now.wall,
+            ttl_ms: request.ttl_ms,
+            call: request.call,
+            answers: None,
+            priority: request.priority,
+            flags: None,
+            max_reply: request.max_reply,
+            content: request.content,
+        };
+        let signer = self.me.signer();
+        let session = match way {
+            Way::Session(id) => self.sessions.get_mut(kem.node, id),
+            Way::Sealed => None,
+        };
+        match session {
+            Some(session) => seal_in_session(&mut self.rng, signer, session, &out),
+            None => seal(&mut self.rng, signer, kem, &out),
         }
     }
 
@@ -197,10 +229,17 @@ impl Node {
         if let Some(digest) = out.sent.take() {
             self.waiting.take(&digest);
         }
-        let stale = matches!(
-            failure.code,
-            FailureCode::UnknownKey | FailureCode::BadCertificate
-        );
+        // A session that the callee no longer knows ends; its chain may be as good as before.
+        let session = out.session.take();
+        let session = session.filter(|_| failure.code == FailureCode::UnknownKey);
+        if let Some((node, id)) = session {
+            self.sessions.forget(node, id);
+        }
+        let stale = session.is_none()
+            && matches!(
+                failure.code,
+                FailureCode::UnknownKey | FailureCode::BadCertificate
+            );
         let passing = match failure.code {
             FailureCode::Offline | FailureCode::NoRoute | FailureCode::Overloaded => true,
             // Said by the callee, it is how the loop ended.
@@ -209,14 +248,17 @@ impl Node {
         };
         // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
         out.failures = out.failures.saturating_add(1);
-        if !(stale || passing) || out.failures >= limits::ATTEMPTS {
+        if !(stale || passing || session.is_some()) || out.failures >= limits::ATTEMPTS {
             return self.end_call(call, Err(failure));
         }
         let wait = failure
             .retry_after_ms
             .unwrap_or(0)
             .saturating_add(out.backoff.delay_ms(random));
-        let again = self.now.tick.plus(if stale { 0 } else { wait });
+        let again = self
+            .now
+            .tick
+            .plus(if stale || session.is_some() { 0 } else { wait });
         if again >= out.deadline {
             return self.end_call(call, Err(failure));
         }
@@ -255,7 +297,18 @@ impl Node {
     }
 }
 
-fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
+/// A request before it is sealed.
+pub(crate) struct Request<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) destination: &'a Place,
+    pub(crate) ttl_ms: u64,
+    pub(crate) call: CallId,
+    pub(crate) priority: Priority,
+    pub(crate) max_reply: u64,
+    pub(crate) content: &'a [u8],
+}
+
+fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8; 32]>) -> Call {
     Call {
         loop_id: invoke.address.loop_id.clone(),
         version: invoke.version.clone(),
@@ -270,5 +323,6 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64) -> Call {
             run: invoke.run,
             frame: call,
         }),
+        session,
     }
 }

@@ -6,7 +6,7 @@ use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, FailureCode, Kind, LoopId, Scope, Tick,
     cbor::{self, Blob},
-    flags, json, limits,
+    json, limits,
     message::{Contract, ContractsAsked, ContractsGiven},
 };
 use realm_router::Backoff;
@@ -15,7 +15,6 @@ use crate::{
     CallFailure, ContractsOf, ControlId, Node, Refusal, Response,
     known::KnownContract,
     outbound::{Check, OutCall, Task},
-    relay::Release,
     timers::Timer,
 };
 
@@ -97,6 +96,7 @@ impl Node {
             failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            session: None,
             heard: None,
             via: None,
             last: None,
@@ -251,18 +251,20 @@ impl Node {
         let (contracts, more) =
             self.contracts_for(&caller, asked.loop_id.as_ref(), asked.after.as_ref());
         let content = cbor::encode(&ContractsGiven { contracts, more });
-        self.send_reply(
+        let letter = self.seal_reply(
             (&header.source, header.call, opened.digest()),
             reply_key,
-            (Kind::Contracts, Some(flags::ANSWER)),
+            Kind::Contracts,
             (&content, header.max_reply),
-            Release::Now,
         );
+        if let Some(letter) = letter {
+            self.launch(letter);
+        }
     }
 
     /// What a caller may see, one page of it. Hidden and absent look alike.
     fn contracts_for(
-        &self,
+        &mut self,
         caller: &realm_protocol::Scope,
         loop_id: Option<&LoopId>,
         after: Option<&LoopId>,

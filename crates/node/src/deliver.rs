@@ -1,9 +1,15 @@
 //! What is addressed to this realm: verified, checked against time and replay, opened, handed on.
 
-use realm_crypto::{Opened, ReplyKey, Verified, open_clear, open_reply, open_sealed};
+use std::sync::Arc;
+
+use realm_crypto::{
+    Ephemeral, OpenError, Opened, ReplyKey, Session, Side, Verified, open_clear, open_reply,
+    open_sealed,
+};
 use realm_protocol::{
-    CallId, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags, limits,
-    message::{Call, Cancel, ContractsAsked, ContractsGiven, Resolve},
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags,
+    limits,
+    message::{Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve},
 };
 use realm_router::LinkId;
 
@@ -16,6 +22,8 @@ pub(crate) enum Pending {
     Call {
         call: CallId,
         reply_key: ReplyKey,
+        /// The session that it offers.
+        offer: Option<Arc<Ephemeral>>,
         /// Who was asked.
         to: Scope,
     },
@@ -54,7 +62,7 @@ impl Node {
         let header = verified.header().clone();
         if let Err((reason, code)) = self.check_delivery(&header) {
             self.counters.refuse(reason);
-            return self.fail_request(None, verified.envelope(), &header, code);
+            return self.fail_request(None, verified.digest(), &header, code);
         }
         if header.is_answer() {
             return self.take_answer(&verified);
@@ -87,21 +95,32 @@ impl Node {
         let asked = open_clear(verified).ok();
         let asked = asked.and_then(|opened| cbor::decode::<Resolve>(opened.content()).ok());
         match asked {
-            Some(_) => self.answer_for_me(verified.envelope(), verified.header()),
+            Some(_) => self.answer_for_me(verified.digest(), verified.header()),
             None => self.counters.refuse(Refused::Malformed),
         }
     }
 
     fn take_sealed(&mut self, verified: &Verified) {
         let header = verified.header();
-        let Ok(opened) = open_sealed(verified, |id| self.me.kem_key(id)) else {
-            self.counters.refuse(Refused::Sealed);
-            let code = FailureCode::UnknownKey;
-            return self.fail_request(None, verified.envelope(), header, code);
+        let opened = match header.suite {
+            Suite::Session => self.open_in_session(verified),
+            _ => open_sealed(verified, |id| self.me.kem_key(id)),
         };
-        if let Err(code) = self.remember_message(header) {
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(OpenError::Replayed) => return self.counters.refuse(Refused::Replay),
+            Err(_) => {
+                self.counters.refuse(Refused::Sealed);
+                let code = FailureCode::UnknownKey;
+                return self.fail_request(None, verified.digest(), header, code);
+            }
+        };
+        // In a session the window of counters has let it in once.
+        if header.suite != Suite::Session
+            && let Err(code) = self.remember_message(header)
+        {
             if code == FailureCode::Overloaded {
-                self.fail_request(None, verified.envelope(), header, code);
+                self.fail_request(None, verified.digest(), header, code);
             }
             return;
         }
@@ -110,7 +129,7 @@ impl Node {
                 Ok(call) => self.serve_remote(opened, call, verified.hop()),
                 Err(_) => self.fail_request(
                     None,
-                    verified.envelope(),
+                    verified.digest(),
                     header,
                     FailureCode::VersionMismatch,
                 ),
@@ -179,9 +198,9 @@ impl Node {
             },
             (Pending::Call { call, .. }, kind) if from_asked && self.awaits(*call, kind) => {
                 let call = *call;
-                self.waiting.take(&answers);
+                let pending = self.waiting.take(&answers);
                 self.hear(call, &opened);
-                self.take_reply(call, header.kind, opened.content());
+                self.take_reply(call, verified, pending, opened.content());
             }
             _ => self.counters.refuse(Refused::Unasked),
         }
@@ -267,8 +286,8 @@ impl Node {
     }
 
     /// A message of this realm's got no further.
-    pub(crate) fn own_message_failed(&mut self, envelope: &Envelope, code: FailureCode) {
-        if let Some(pending) = self.waiting.take(&envelope.digest()) {
+    pub(crate) fn own_message_failed(&mut self, digest: Digest, code: FailureCode) {
+        if let Some(pending) = self.waiting.take(&digest) {
             let message = match code {
                 FailureCode::Offline | FailureCode::NoRoute => {
                     let asked = self.turned_away_from(pending.asked());
@@ -297,10 +316,19 @@ impl Node {
     }
 
     /// A reply of the kind asked for, under the reply key.
-    fn take_reply(&mut self, call: CallId, kind: Kind, content: &[u8]) {
-        match kind {
-            Kind::Result => match cbor::decode(content) {
-                Ok(result) => self.call_answered(call, result),
+    fn take_reply(
+        &mut self,
+        call: CallId,
+        verified: &Verified,
+        pending: Option<Pending>,
+        content: &[u8],
+    ) {
+        match verified.header().kind {
+            Kind::Result => match cbor::decode::<CallResult>(content) {
+                Ok(result) => {
+                    self.begin_session(verified, pending, result.session.as_ref());
+                    self.call_answered(call, result);
+                }
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             Kind::Contracts => match cbor::decode::<ContractsGiven>(content) {
@@ -308,6 +336,34 @@ impl Node {
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             _ => self.counters.refuse(Refused::Unasked),
+        }
+    }
+
+    /// The callee has taken the session that a call offered.
+    fn begin_session(
+        &mut self,
+        verified: &Verified,
+        pending: Option<Pending>,
+        theirs: Option<&[u8; 32]>,
+    ) {
+        let Some(Pending::Call {
+            reply_key,
+            offer: Some(offer),
+            to,
+            ..
+        }) = pending
+        else {
+            return;
+        };
+        let (Some(theirs), Some(node)) = (theirs, verified.header().source.node) else {
+            return;
+        };
+        if !self.sessions.wants(node, self.now.tick) {
+            return;
+        }
+        let answer = verified.envelope().message_digest();
+        if let Some(session) = Session::derive(Side::Caller, &reply_key, answer, &offer, theirs) {
+            self.hold_session(node, to, session, true);
         }
     }
 }

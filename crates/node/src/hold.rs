@@ -2,27 +2,26 @@
 
 use std::collections::VecDeque;
 
-use realm_protocol::{Envelope, FailureCode, Header, Tick, limits};
+use realm_crypto::Letter;
+use realm_protocol::{Envelope, FailureCode, Header, Scope, Tick, limits};
 use realm_router::{LinkId, Next};
 
 use crate::{Node, Refused, relay::Release, timers::Timer};
 
-/// What a held message waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WaitsFor {
-    /// Its source's chain.
-    Chain,
-    /// A link that leads closer; a message of this realm's may wait for the disk as well.
-    Route(Release),
+/// A message that waits, and for what.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// One that came over a link and waits for its source's chain.
+    Unproven(LinkId, Envelope, Header),
+    /// One that came over a link and waits for another that leads closer.
+    Passing(LinkId, Envelope, Header),
+    /// One of this realm's that waits for a link that leads closer.
+    Own(Letter, Release),
 }
 
 #[derive(Debug)]
 struct Held {
-    /// None where this realm is the source.
-    link: Option<LinkId>,
-    envelope: Envelope,
-    header: Header,
-    waits_for: WaitsFor,
+    waiter: Waiter,
     since: Tick,
     until: Tick,
 }
@@ -38,30 +37,20 @@ impl Holds {
 }
 
 impl Node {
-    /// Holds a message back; false where no more can be held.
-    pub(crate) fn hold(
-        &mut self,
-        link: Option<LinkId>,
-        envelope: Envelope,
-        header: Header,
-        waits_for: WaitsFor,
-        until: Tick,
-    ) -> bool {
+    /// Holds a message back; gives it back where no more can be held.
+    pub(crate) fn hold(&mut self, waiter: Waiter, until: Tick) -> Result<(), Waiter> {
         if self.holds.0.len() >= limits::CHAIN_WAITERS {
             self.counters.refuse(Refused::Overloaded);
-            return false;
+            return Err(waiter);
         }
         let since = self.now.tick;
         self.holds.0.push_back(Held {
-            link,
-            envelope,
-            header,
-            waits_for,
+            waiter,
             since,
             until,
         });
         self.set_hold_timer();
-        true
+        Ok(())
     }
 
     fn set_hold_timer(&mut self) {
@@ -87,48 +76,49 @@ impl Node {
         if held.until <= self.now.tick {
             return false;
         }
-        match held.waits_for {
-            WaitsFor::Chain => self
-                .trust
-                .chain(&held.header.source.scope(), self.now.wall)
-                .is_none(),
-            WaitsFor::Route(_) => {
-                let to = held.header.destination.scope();
-                let phase = Some(held.envelope.hop.phase);
-                matches!(
-                    self.routes.next(&to, held.link, phase, self.now.tick),
-                    Next::Wait { .. }
-                )
+        let tick = self.now.tick;
+        let waits = |next| matches!(next, Next::Wait { .. });
+        match &held.waiter {
+            Waiter::Unproven(_, _, header) => {
+                let source = header.source.scope();
+                self.trust.chain(&source, self.now.wall).is_none()
+            }
+            Waiter::Passing(link, envelope, header) => {
+                let (to, phase) = (header.destination.scope(), Some(envelope.hop.phase));
+                waits(self.routes.next(&to, Some(*link), phase, tick))
+            }
+            Waiter::Own(letter, _) => {
+                waits(self.routes.next(&destination(letter), None, None, tick))
             }
         }
     }
 
     fn release(&mut self, held: Held) {
         let over = held.until <= self.now.tick;
-        let Held {
-            link,
-            mut envelope,
-            header,
-            waits_for,
-            since,
-            ..
-        } = held;
-        match (waits_for, link) {
-            (WaitsFor::Chain, _) if over => self.counters.refuse(Refused::Certificate),
-            (WaitsFor::Route(_), _) if over => {
-                self.fail_request(link, &envelope, &header, FailureCode::Offline);
+        match held.waiter {
+            Waiter::Unproven(..) if over => self.counters.refuse(Refused::Certificate),
+            Waiter::Passing(link, envelope, header) if over => {
+                let digest = envelope.digest();
+                self.fail_request(Some(link), digest, &header, FailureCode::Offline);
             }
-            // Where it came from, no link stands for it any more: its checks no longer hold.
-            (_, Some(link)) if self.routes.relation(link).is_none() => {
-                self.counters.refuse(Refused::Ingress);
+            Waiter::Own(letter, _) if over => {
+                self.own_message_failed(letter.digest(), FailureCode::Offline);
             }
-            (_, Some(link)) => {
-                let waited = self.now.tick.since(since);
+            Waiter::Unproven(link, mut envelope, header)
+            | Waiter::Passing(link, mut envelope, header) => {
+                // Where it came from, no link stands for it any more: its checks no longer hold.
+                if self.routes.relation(link).is_none() {
+                    return self.counters.refuse(Refused::Ingress);
+                }
+                let waited = self.now.tick.since(held.since);
                 envelope.hop.age_ms = envelope.hop.age_ms.saturating_add(waited);
                 self.pass_on(link, envelope, header);
             }
-            (WaitsFor::Route(release), None) => self.launch_when(envelope, header, release),
-            (WaitsFor::Chain, None) => self.launch(envelope, header),
+            Waiter::Own(letter, release) => self.launch_when(letter, release),
         }
     }
+}
+
+fn destination(letter: &Letter) -> Scope {
+    letter.header().destination.scope()
 }

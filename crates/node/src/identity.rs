@@ -7,8 +7,8 @@ use realm_crypto::{CertError, KemKey, SigningKey, VerifiedChain, verify_own_chai
 use realm_protocol::{
     KeyId, NodeId, Place, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{
-        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, Succession,
-        scopes,
+        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed,
+        Succession, scopes,
     },
 };
 

@@ -72,9 +72,9 @@ impl Node {
         };
         let Ok(header) = envelope.peek() else { return };
         if header.source == *self.me.place() {
-            self.own_message_failed(&envelope, FailureCode::Overloaded);
+            self.own_message_failed(envelope.digest(), FailureCode::Overloaded);
         } else {
-            self.fail_request(None, &envelope, &header, FailureCode::Overloaded);
+            self.fail_request(None, envelope.digest(), &header, FailureCode::Overloaded);
         }
     }
 

@@ -35,6 +35,7 @@ mod revocations;
 mod rules;
 mod runs;
 mod serve;
+mod sessions;
 mod state;
 mod subtree;
 mod tickets;
@@ -51,6 +52,6 @@ pub use control::{
 pub use counters::{Counters, Refused};
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
 pub use node::Node;
-pub use recover::is_superseded;
 pub use realm_router::LinkId;
+pub use recover::is_superseded;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

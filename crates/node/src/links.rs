@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use rand_core::Rng;
-use realm_crypto::VerifiedChain;
+use realm_crypto::{Letter, VerifiedChain};
 use realm_protocol::{
     Digest, FailureCode, NodeId, RealmId, Scope, Tick, limits,
     link::{Beat, Bye, Frame, Hello},
 };
 use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
-use crate::{DialId, Effect, JoinedAs, Node, Refused, io::ControlId, state::Target, timers::Timer};
+use crate::{
+    DialId, Effect, JoinedAs, Node, Refused, io::ControlId, relay::Release, state::Target,
+    timers::Timer,
+};
 
 /// One link to another node.
 #[derive(Debug)]
@@ -476,6 +479,17 @@ impl Node {
     pub(crate) fn send_promise(&mut self, id: LinkId, frame: &Frame) {
         if self.links.contains_key(&id) {
             self.out.promise(Effect::Send(id, frame.encode()));
+        }
+    }
+
+    /// Sends a letter of this realm's over a link.
+    pub(crate) fn post(&mut self, id: LinkId, letter: Letter, release: Release) {
+        if !self.links.contains_key(&id) {
+            return;
+        }
+        match release {
+            Release::Now => self.out.post(id, letter),
+            Release::Durable => self.out.post_promise(id, letter),
         }
     }
 

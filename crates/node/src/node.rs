@@ -25,6 +25,7 @@ use crate::{
     resolve::Resolving,
     rules::Rules,
     serve::Serving,
+    sessions::Sessions,
     state::Target,
     timers::{Timer, Timers},
     trust::TrustBase,
@@ -55,6 +56,7 @@ pub struct Node {
     pub(crate) waiting: Waiting<Pending>,
     pub(crate) resolving: Resolving,
     pub(crate) serving: Serving,
+    pub(crate) sessions: Sessions,
     pub(crate) replay: ReplayMemory,
     pub(crate) holds: Holds,
     pub(crate) out: Outbox,
@@ -102,6 +104,7 @@ impl Node {
             waiting: Waiting::new(config.max_calls),
             resolving: Resolving::new(),
             serving: Serving::default(),
+            sessions: Sessions::default(),
             replay: ReplayMemory::default(),
             holds: Holds::default(),
             out: Outbox::new(recovered.last),
@@ -147,7 +150,7 @@ impl Node {
 
     /// The next effect to carry out, in order; none when there is nothing to do for now.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.out.next()
+        self.out.next(self.me.signer())
     }
 
     /// When [`Node::handle_timeout`] wants to be called at the latest.

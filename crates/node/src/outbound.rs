@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use realm_crypto::{Outgoing, seal};
 use realm_executor::{CallError, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
+    CallId, Digest, FailureCode, KeyId, Kind, LoopAddress, NodeId, Now, Priority, RunId, Scope,
+    Tick, Timestamp,
     cbor::{self, Blob},
     journal::{Change, Direction, Event, Run, Status},
     json, limits,
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
+    attempt::Request,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
     timers::Timer,
@@ -34,6 +35,8 @@ pub(crate) struct OutCall {
     pub(crate) backoff: Backoff,
     /// The attempt under way: digest of its header.
     pub(crate) sent: Option<Digest>,
+    /// The session it was sealed under, if it was.
+    pub(crate) session: Option<(NodeId, KeyId)>,
     /// Digest of the header of the answer to the attempt, once there is one.
     pub(crate) heard: Option<Digest>,
     /// The link it left over, if one was up.
@@ -205,6 +208,7 @@ impl Node {
             failures: 0,
             backoff: Backoff::RETRY,
             sent: None,
+            session: None,
             heard: None,
             via: None,
             last: None,
@@ -387,24 +391,18 @@ impl Node {
                     reason: Some(reason.to_owned()),
                 };
                 let content = cbor::encode(&cancel);
-                let source = self.me.place().clone();
-                let outgoing = Outgoing {
+                let request = Request {
                     kind: Kind::Cancel,
-                    source: &source,
                     destination: chain.place(),
-                    created: now,
                     ttl_ms: limits::CALL_MS,
                     call,
-                    answers: None,
                     priority: Priority::Control,
-                    flags: None,
                     max_reply: 0,
                     content: &content,
                 };
-                if let Ok(sealed) = seal(&mut self.rng, self.me.signer(), &kem, &outgoing)
-                    && let Ok(header) = sealed.envelope.peek()
-                {
-                    self.launch(sealed.envelope, header);
+                let way = self.sessions.way(kem.node, self.now.tick);
+                if let Ok((letter, _)) = self.seal_request(&kem, way, &request) {
+                    self.launch(letter);
                 }
             }
         }

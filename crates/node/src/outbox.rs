@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
+use realm_crypto::{Letter, SigningKey, sign_flush};
 use realm_protocol::{
     CallId,
     journal::{Change, Entry, JournalSeq},
+    link::Frame,
 };
+use realm_router::LinkId;
 
 use crate::{Effect, Refusal, Response, Urgency};
 
@@ -13,13 +16,22 @@ use crate::{Effect, Refusal, Response, Urgency};
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     ready: VecDeque<Effect>,
+    /// Sealed and released; signed together when the effects are polled.
+    letters: Vec<(LinkId, Letter)>,
     /// Promises by the entry they rest on; at most what the bounded work in flight can make.
-    held: VecDeque<(JournalSeq, Effect)>,
+    held: VecDeque<(JournalSeq, Promise)>,
     changes: Vec<Change>,
-    promises: Vec<Effect>,
+    promises: Vec<Promise>,
     last: JournalSeq,
     durable: JournalSeq,
     failed: bool,
+}
+
+/// What waits for the journal.
+#[derive(Debug)]
+enum Promise {
+    Effect(Effect),
+    Letter(LinkId, Letter),
 }
 
 impl Outbox {
@@ -43,15 +55,25 @@ impl Outbox {
 
     /// Releases an effect once everything recorded so far, this turn included, is durable.
     pub(crate) fn promise(&mut self, effect: Effect) {
-        self.promises.push(effect);
+        self.promises.push(Promise::Effect(effect));
+    }
+
+    /// Sends a letter that promises nothing.
+    pub(crate) fn post(&mut self, link: LinkId, letter: Letter) {
+        self.letters.push((link, letter));
+    }
+
+    /// Sends a letter once everything recorded so far, this turn included, is durable.
+    pub(crate) fn post_promise(&mut self, link: LinkId, letter: Letter) {
+        self.promises.push(Promise::Letter(link, letter));
     }
 
     /// Takes back a backend call that has not been released; false if it has been.
     pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        let is_it = |effect: &Effect| matches!(effect, Effect::CallBackend(of, _) if *of == call);
+        let is_it = |promise: &Promise| matches!(promise, Promise::Effect(Effect::CallBackend(of, _)) if *of == call);
         let before = self.promises.len().saturating_add(self.held.len());
-        self.promises.retain(|effect| !is_it(effect));
-        self.held.retain(|(_, effect)| !is_it(effect));
+        self.promises.retain(|promise| !is_it(promise));
+        self.held.retain(|(_, promise)| !is_it(promise));
         before > self.promises.len().saturating_add(self.held.len())
     }
 
@@ -74,7 +96,7 @@ impl Outbox {
             if self.failed {
                 self.ready.extend(broken(promise));
             } else if self.last <= self.durable {
-                self.ready.push_back(promise);
+                self.release(promise);
             } else {
                 self.held.push_back((self.last, promise));
             }
@@ -89,8 +111,16 @@ impl Outbox {
             .front()
             .is_some_and(|(rests_on, _)| *rests_on <= self.durable)
         {
-            self.ready
-                .extend(self.held.pop_front().map(|(_, effect)| effect));
+            if let Some((_, promise)) = self.held.pop_front() {
+                self.release(promise);
+            }
+        }
+    }
+
+    fn release(&mut self, promise: Promise) {
+        match promise {
+            Promise::Effect(effect) => self.ready.push_back(effect),
+            Promise::Letter(link, letter) => self.post(link, letter),
         }
     }
 
@@ -99,7 +129,7 @@ impl Outbox {
         self.failed = true;
         let held = std::mem::take(&mut self.held);
         self.ready
-            .extend(held.into_iter().filter_map(|(_, effect)| broken(effect)));
+            .extend(held.into_iter().filter_map(|(_, promise)| broken(promise)));
     }
 
     /// The entry that this turn's changes go into, and the last durable one.
@@ -112,24 +142,38 @@ impl Outbox {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.held.is_empty()
+        self.ready.is_empty() && self.letters.is_empty() && self.held.is_empty()
     }
 
     pub(crate) fn held(&self) -> usize {
         self.held.len()
     }
 
-    pub(crate) fn next(&mut self) -> Option<Effect> {
+    /// The next effect. Letters come last and are signed here: those that were released since
+    /// the last time share one signature.
+    pub(crate) fn next(&mut self, signer: &SigningKey) -> Option<Effect> {
+        if self.ready.is_empty() && !self.letters.is_empty() {
+            let (links, letters): (Vec<LinkId>, Vec<Letter>) =
+                std::mem::take(&mut self.letters).into_iter().unzip();
+            let envelopes = sign_flush(signer, letters).into_iter();
+            let frames = envelopes.map(|envelope| Frame::Envelope(envelope).encode());
+            self.ready.extend(
+                links
+                    .into_iter()
+                    .zip(frames)
+                    .map(|(link, frame)| Effect::Send(link, frame)),
+            );
+        }
         self.ready.pop_front()
     }
 }
 
 /// What becomes of a promise that can no longer be kept.
-fn broken(promise: Effect) -> Option<Effect> {
+fn broken(promise: Promise) -> Option<Effect> {
     match promise {
-        Effect::Respond(id, _) => {
+        Promise::Effect(Effect::Respond(id, _)) => {
             Some(Effect::Respond(id, Response::Refused(Refusal::StoreFailed)))
         }
-        _ => None,
+        Promise::Effect(_) | Promise::Letter(..) => None,
     }
 }

@@ -18,8 +18,8 @@ use crate::{
     identity::HeldKem,
     revocations::over_at,
     state::{
-        self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy, StoredRevocations,
-        Target, read_replay_row, standing,
+        self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy,
+        StoredRevocations, Target, read_replay_row, standing,
     },
     timers::Timer,
 };

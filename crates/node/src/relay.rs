@@ -1,6 +1,6 @@
 //! Sending on what is for others, by policy and by route. Nothing of it is kept.
 
-use realm_crypto::{Outgoing, Verified, sign_clear};
+use realm_crypto::{Letter, Outgoing, Verified, write_clear};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, Scope,
@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use realm_router::{LinkId, Next, Relation, forward_hop};
 
-use crate::{Node, Refused, hold::WaitsFor};
+use crate::{Node, Refused, hold::Waiter};
 
 /// When a message may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Node {
         } else {
             envelope
         };
-        if header.kind == Kind::Resolve && self.answer_for_child(&envelope, &header) {
+        if header.kind == Kind::Resolve && self.answer_for_child(envelope.digest(), &header) {
             return;
         }
         let from = header.source.scope();
@@ -57,7 +57,7 @@ impl Node {
             let reference = self.remember_denial(denial);
             return self.fail_with(
                 Some(link),
-                &envelope,
+                envelope.digest(),
                 &header,
                 FailureCode::Denied,
                 Some(reference),
@@ -66,21 +66,18 @@ impl Node {
         match next {
             Next::Forward { link: out, phase } => self.forward(link, out, phase, envelope, &header),
             Next::Wait { until } => {
-                if !self.hold(
-                    Some(link),
-                    envelope.clone(),
-                    header.clone(),
-                    WaitsFor::Route(Release::Now),
-                    until,
-                ) {
-                    self.fail_request(Some(link), &envelope, &header, FailureCode::Overloaded);
+                let digest = envelope.digest();
+                if let Err(Waiter::Passing(_, _, header)) =
+                    self.hold(Waiter::Passing(link, envelope, header), until)
+                {
+                    self.fail_request(Some(link), digest, &header, FailureCode::Overloaded);
                 }
             }
             Next::Offline => {
-                self.fail_request(Some(link), &envelope, &header, FailureCode::Offline);
+                self.fail_request(Some(link), envelope.digest(), &header, FailureCode::Offline);
             }
             Next::NoRoute | Next::Deliver => {
-                self.fail_request(Some(link), &envelope, &header, FailureCode::NoRoute);
+                self.fail_request(Some(link), envelope.digest(), &header, FailureCode::NoRoute);
             }
         }
     }
@@ -95,7 +92,8 @@ impl Node {
     ) {
         let Some(hop) = forward_hop(&envelope.hop, phase, 0) else {
             self.counters.refuse(Refused::Hops);
-            return self.fail_request(Some(link), &envelope, header, FailureCode::HopLimit);
+            let digest = envelope.digest();
+            return self.fail_request(Some(link), digest, header, FailureCode::HopLimit);
         };
         envelope.hop = hop;
         self.counters.relayed = self.counters.relayed.saturating_add(1);
@@ -161,7 +159,8 @@ impl Node {
     pub(crate) fn await_chain(&mut self, link: LinkId, envelope: Envelope, header: Header) {
         let source = header.source.scope();
         let until = self.now.tick.plus(limits::CHAIN_WAIT_MS);
-        if self.hold(Some(link), envelope, header, WaitsFor::Chain, until) {
+        let waiter = Waiter::Unproven(link, envelope, header);
+        if self.hold(waiter, until).is_ok() {
             self.resolve(source, crate::resolve::Asker::Hold);
         }
     }
@@ -170,17 +169,17 @@ impl Node {
     pub(crate) fn fail_request(
         &mut self,
         link: Option<LinkId>,
-        envelope: &Envelope,
+        digest: Digest,
         header: &Header,
         code: FailureCode,
     ) {
-        self.fail_with(link, envelope, header, code, None);
+        self.fail_with(link, digest, header, code, None);
     }
 
     pub(crate) fn fail_with(
         &mut self,
         link: Option<LinkId>,
-        envelope: &Envelope,
+        digest: Digest,
         header: &Header,
         code: FailureCode,
         reference: Option<String>,
@@ -189,12 +188,12 @@ impl Node {
             return;
         }
         if header.source == *self.me.place() {
-            return self.own_message_failed(envelope, code);
+            return self.own_message_failed(digest, code);
         }
         let retry_after_ms = (code == FailureCode::Overloaded).then_some(1_000);
         let failure = Failure {
             code,
-            answers: envelope.digest(),
+            answers: digest,
             reference,
             retry_after_ms,
             detail: None,
@@ -204,12 +203,12 @@ impl Node {
             Kind::Failure,
             &header.source,
             header.call,
-            Some(envelope.digest()),
+            Some(digest),
             &cbor::encode(&failure),
         );
     }
 
-    /// Signs a clear message of this realm's and sends it on its way, with the chain.
+    /// Sends a clear message of this realm's on its way, with the chain.
     pub(crate) fn send_clear(
         &mut self,
         kind: Kind,
@@ -218,24 +217,22 @@ impl Node {
         answers: Option<Digest>,
         content: &[u8],
     ) {
-        let sealed = self.seal_clear(kind, destination, call, answers, content);
-        if let Some((envelope, header)) = sealed {
-            self.launch(envelope, header);
+        if let Some(letter) = self.write_clear(kind, destination, call, answers, content) {
+            self.launch(letter);
         }
     }
 
-    pub(crate) fn seal_clear(
+    pub(crate) fn write_clear(
         &mut self,
         kind: Kind,
         destination: &Place,
         call: CallId,
         answers: Option<Digest>,
         content: &[u8],
-    ) -> Option<(Envelope, Header)> {
-        let source = self.me.place().clone();
+    ) -> Option<Letter> {
         let out = Outgoing {
             kind,
-            source: &source,
+            source: self.me.place(),
             destination,
             created: self.now.wall,
             ttl_ms: limits::CALL_MS,
@@ -246,13 +243,11 @@ impl Node {
             max_reply: limits::BODY_BYTES as u64,
             content,
         };
-        let mut envelope = sign_clear(&mut self.rng, self.me.signer(), &out)
-            .inspect_err(|error| tracing::warn!(%error, "a clear message cannot be signed"))
-            .ok()?
-            .envelope;
-        envelope.chain = self.me.chain().map(|chain| chain.bytes().clone());
-        let header = envelope.peek().ok()?;
-        Some((envelope, header))
+        let mut letter = write_clear(&mut self.rng, self.me.signer(), &out)
+            .inspect_err(|error| tracing::warn!(%error, "a clear message cannot be written"))
+            .ok()?;
+        letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        Some(letter)
     }
 
     /// Whether a place has not been sent this realm's chain since it last changed.
@@ -265,41 +260,32 @@ impl Node {
     }
 
     /// Sends a message of this realm's on its way.
-    pub(crate) fn launch(&mut self, envelope: Envelope, header: Header) {
-        self.launch_when(envelope, header, Release::Now);
+    pub(crate) fn launch(&mut self, letter: Letter) {
+        self.launch_when(letter, Release::Now);
     }
 
     /// Sends a message of this realm's, at once or when everything recorded so far is durable.
-    pub(crate) fn launch_when(&mut self, mut envelope: Envelope, header: Header, release: Release) {
-        let to = header.destination.scope();
+    pub(crate) fn launch_when(&mut self, mut letter: Letter, release: Release) {
+        let to = letter.header().destination.scope();
         match self.routes.next(&to, None, None, self.now.tick) {
             Next::Forward { link, phase } => {
-                envelope.hop = realm_router::first_hop(phase);
+                letter.phase = phase;
                 self.counters.sent = self.counters.sent.saturating_add(1);
-                if let Some(out) = self.calls.get_mut(&header.call) {
+                if let Some(out) = self.calls.get_mut(&letter.header().call) {
                     // It may have waited for this link, and is lost with it.
                     out.via = Some(link);
                 }
-                let frame = Frame::Envelope(envelope);
-                match release {
-                    Release::Now => self.send(link, &frame),
-                    Release::Durable => self.send_promise(link, &frame),
-                }
+                self.post(link, letter, release);
             }
             Next::Wait { until } => {
-                if !self.hold(
-                    None,
-                    envelope.clone(),
-                    header,
-                    WaitsFor::Route(release),
-                    until,
-                ) {
-                    self.own_message_failed(&envelope, FailureCode::Overloaded);
+                let digest = letter.digest();
+                if self.hold(Waiter::Own(letter, release), until).is_err() {
+                    self.own_message_failed(digest, FailureCode::Overloaded);
                 }
             }
-            Next::Offline => self.own_message_failed(&envelope, FailureCode::Offline),
+            Next::Offline => self.own_message_failed(letter.digest(), FailureCode::Offline),
             Next::NoRoute | Next::Deliver => {
-                self.own_message_failed(&envelope, FailureCode::NoRoute);
+                self.own_message_failed(letter.digest(), FailureCode::NoRoute);
             }
         }
     }

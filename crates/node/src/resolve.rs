@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_crypto::VerifiedChain;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Envelope, FailureCode, Header, Kind, Place, Scope, Tick, cbor,
+    CallId, Digest, FailureCode, Header, Kind, Place, Scope, Tick, cbor,
     message::{Resolve, Resolved},
     records::{Chain, RevocationList, Signed},
 };
@@ -51,8 +51,8 @@ impl Node {
         };
         let call = CallId::new(self.random());
         let content = cbor::encode(&Resolve { known: None });
-        let sealed = self.seal_clear(Kind::Resolve, &destination, call, None, &content);
-        let Some((envelope, header)) = sealed else {
+        let letter = self.write_clear(Kind::Resolve, &destination, call, None, &content);
+        let Some(letter) = letter else {
             let failure = CallFailure::new(FailureCode::BadCertificate, "cannot sign");
             return self.resolve_failed(&scope, &failure);
         };
@@ -60,13 +60,13 @@ impl Node {
         let pending = Pending::Resolve(scope.clone());
         if self
             .waiting
-            .insert(envelope.digest(), deadline, pending)
+            .insert(letter.digest(), deadline, pending)
             .is_err()
         {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many questions open");
             return self.resolve_failed(&scope, &failure);
         }
-        self.launch(envelope, header);
+        self.launch(letter);
     }
 
     pub(crate) fn resolve_failed(&mut self, scope: &Scope, failure: &CallFailure) {
@@ -146,7 +146,7 @@ impl Node {
     }
 
     /// Answers for a child from what it signed, whether it is connected or not.
-    pub(crate) fn answer_for_child(&mut self, envelope: &Envelope, header: &Header) -> bool {
+    pub(crate) fn answer_for_child(&mut self, digest: Digest, header: &Header) -> bool {
         let to = header.destination.scope();
         let is_child =
             to.root == self.me.root() && to.path.parent().as_ref() == Some(self.me.path());
@@ -164,13 +164,13 @@ impl Node {
         let from = header.source.scope();
         // Where this realm would deny it, the child decides for itself.
         if fresh && self.may_discover(&from, &to).is_ok() {
-            self.answer_resolve(envelope, header, chain);
+            self.answer_resolve(digest, header, chain);
             return true;
         }
         false
     }
 
-    fn may_discover(&self, from: &Scope, to: &Scope) -> Result<(), realm_policy::Denial> {
+    fn may_discover(&mut self, from: &Scope, to: &Scope) -> Result<(), realm_policy::Denial> {
         let resource = Resource::Realm(to);
         let decided = self
             .rules
@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// Answers for this realm, to whom policy lets discover it and to whom it is calling.
-    pub(crate) fn answer_for_me(&mut self, envelope: &Envelope, header: &Header) {
+    pub(crate) fn answer_for_me(&mut self, digest: Digest, header: &Header) {
         let from = header.source.scope();
         let calling = self.calls.values().any(|out| out.scope == from);
         if let Err(denial) = self.may_discover(&from, &self.me.scope())
@@ -187,14 +187,14 @@ impl Node {
         {
             self.counters.refuse(Refused::Denied);
             let reference = Some(self.remember_denial(denial));
-            return self.fail_with(None, envelope, header, FailureCode::Denied, reference);
+            return self.fail_with(None, digest, header, FailureCode::Denied, reference);
         }
         if let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) {
-            self.answer_resolve(envelope, header, chain);
+            self.answer_resolve(digest, header, chain);
         }
     }
 
-    fn answer_resolve(&mut self, envelope: &Envelope, header: &Header, chain: Chain) {
+    fn answer_resolve(&mut self, digest: Digest, header: &Header, chain: Chain) {
         let own = self.trust.lists(Some(&self.me.scope()));
         let mine = self.me.realm();
         let revocations = own
@@ -207,7 +207,7 @@ impl Node {
             Kind::Resolved,
             &header.source,
             header.call,
-            Some(envelope.digest()),
+            Some(digest),
             &cbor::encode(&resolved),
         );
     }

@@ -1,8 +1,10 @@
 //! The policies that decide here, and the denials they made.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use realm_policy::{Action, Decision, Denial, Permit, Policy, PolicyProblem, Resource};
+use realm_policy::{
+    Action, Decision, Denial, Memo, Permit, Policy, PolicyProblem, Request, Resource,
+};
 use realm_protocol::{Label, RealmId, Scope, Timestamp, records::PolicyRecord};
 
 use crate::state::{StoredCeiling, StoredPolicy};
@@ -16,6 +18,7 @@ pub(crate) struct Rules {
     documents: BTreeMap<String, StoredPolicy>,
     ceilings: BTreeMap<usize, StoredCeiling>,
     policy: Policy,
+    memo: Memo,
     denials: BTreeMap<String, (Timestamp, Denial)>,
 }
 
@@ -25,6 +28,7 @@ impl Rules {
             documents: BTreeMap::new(),
             ceilings: BTreeMap::new(),
             policy: Policy::new(),
+            memo: Memo::default(),
             denials: BTreeMap::new(),
         }
     }
@@ -117,25 +121,24 @@ impl Rules {
         self.policy.set_ancestors(ancestors);
     }
 
+    /// Decides, or remembers having decided.
     pub(crate) fn decide(
-        &self,
+        &mut self,
         action: Action,
         principal: &Scope,
         resource: Resource<'_>,
         answer: bool,
         now: Timestamp,
-    ) -> Result<Permit, Denial> {
-        let request = realm_policy::Request {
+    ) -> Result<Arc<Permit>, Denial> {
+        let request = Request {
             action,
             principal,
             resource,
             answer,
             now,
         };
-        match self.policy.decide(&request) {
-            Decision::Permitted(permit) => Ok(permit),
-            Decision::Denied(denial) => Err(denial),
-        }
+        let decided = self.memo.decide(&self.policy, &request);
+        decided.map_err(|denial| *denial)
     }
 
     /// Remembers a denial; gives the reference of one that is forgotten for it.
@@ -163,8 +166,17 @@ impl Rules {
         resource: Resource<'_>,
         now: Timestamp,
     ) -> bool {
-        let decision = self.decide(action, principal, resource, false, now);
-        decision.is_err_and(|denial| !denial.determining.is_empty() || !denial.errors.is_empty())
+        let request = Request {
+            action,
+            principal,
+            resource,
+            answer: false,
+            now,
+        };
+        match self.policy.decide(&request) {
+            Decision::Permitted(_) => false,
+            Decision::Denied(denial) => !denial.determining.is_empty() || !denial.errors.is_empty(),
+        }
     }
 
     pub(crate) fn denial(&self, reference: &str) -> Option<&Denial> {

@@ -1,6 +1,9 @@
 //! Calls that are run here: once for each idempotency key, with a permit, answered when durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use realm_crypto::Opened;
 use realm_executor::{Effects, Outcome, Start};
@@ -214,6 +217,7 @@ impl Node {
             max_reply: header.max_reply,
             hops: limits::HOPS.saturating_sub(hop.left).saturating_add(1),
             contract: call.contract,
+            offer: call.session,
         };
         let Ok(input) = json::parse(&call.input) else {
             let failure = CallFailure::new(FailureCode::Malformed, "the input is not strict JSON");
@@ -252,7 +256,7 @@ impl Node {
         }
     }
 
-    fn permit(&mut self, incoming: &Incoming) -> Result<Permit, CallFailure> {
+    fn permit(&mut self, incoming: &Incoming) -> Result<Arc<Permit>, CallFailure> {
         let owner = self.me.scope();
         let resource = Resource::Loop {
             owner: &owner,

@@ -3,7 +3,10 @@
 use realm_protocol::{
     Digest, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
     cbor::{self, Blob, CborError, Wire},
-    records::{Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession, Ticket},
+    records::{
+        Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession,
+        Ticket,
+    },
     wire_map,
 };
 

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_crypto::{
-    CertError, RootMemo, Trust, VerifiedChain, check_known, verify, verify_chain,
-};
+use realm_crypto::{CertError, RootMemo, Trust, VerifiedChain, check_known, verify, verify_chain};
 use realm_protocol::{
     Digest, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{Chain, RevocationList},
@@ -66,7 +64,7 @@ impl TrustBase {
 
     /// The neighbour whose share of the memory a place falls into: the subtree of a child, or the
     /// tree of another root. The rest of this realm's own tree has no share.
-    fn share_of(&self, scope: &Scope) -> Option<Scope> {
+    pub(crate) fn share_of(&self, scope: &Scope) -> Option<Scope> {
         let me = self.place.as_ref()?;
         let root = scope.root;
         if root != me.root {

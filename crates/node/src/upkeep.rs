@@ -22,6 +22,7 @@ impl Node {
         self.timers.set(Timer::Upkeep, self.now.tick.plus(EVERY_MS));
         self.check_clock();
         self.drop_expired_tickets();
+        self.sessions.upkeep(self.now.tick);
         if self.replay.purge(self.now.wall) > 0 {
             self.note_clock_reached();
         }

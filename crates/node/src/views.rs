@@ -149,6 +149,7 @@ impl Node {
             kept("message ids", self.replay.len(), limits::REPLAY_IDS),
             kept("chains", self.trust.len(), limits::CHAINS),
             kept("successions", self.trust.histories.len(), limits::HISTORIES),
+            kept("sessions", self.sessions.len(), limits::SESSIONS),
             kept("contracts", self.known.len(), limits::CONTRACTS),
             kept(
                 "realms introduced to",

@@ -4,7 +4,7 @@
 //! ancestor lets its subtree do. [`Policy::decide`] asks every level alone, and all must permit,
 //! so a child can narrow and never widen. The answer is a [`Permit`], which nobody else can make,
 //! or a [`Denial`], which can be stored and explained later: [`suggest`] says what would permit
-//! it. [`default_policies`], [`peer_policies`] and [`allow_policy`] write the Cedar that the
+//! it. A [`Memo`] remembers permits by all they depend on. [`default_policies`], [`peer_policies`] and [`allow_policy`] write the Cedar that the
 //! daemon adds by itself; [`check`] reads the Cedar of people. This crate must never know keys,
 //! peers, or how anything is carried out.
 //!
@@ -15,6 +15,7 @@ mod check;
 mod decision;
 mod entities;
 mod generate;
+mod memo;
 mod policy;
 mod request;
 mod schema;
@@ -26,6 +27,7 @@ pub use decision::{Decision, Denial, Level, Permit, PolicyUse};
 pub use generate::{
     Allow, Documents, PolicyTexts, allow_policy, default_policies, peer_policies, subtree_text,
 };
+pub use memo::Memo;
 pub use policy::{MAX_DOCUMENTS, Policy};
 pub use request::{Action, AskedResource, ParseAskedError, Request, RequestCopy, Resource};
 pub use schema::SCHEMA;

@@ -19,6 +19,8 @@ pub const MAX_DOCUMENTS: usize = 1_024;
 /// Starts with nothing, and so denies everything.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
+    /// Counts changes, so that what was decided before one is not taken for what holds after.
+    generation: u64,
     ancestors: usize,
     ceilings: BTreeMap<usize, Ceiling>,
     own: Rules,
@@ -72,12 +74,23 @@ impl Policy {
             return Err(problems);
         }
         self.own = own;
+        self.note_change();
         Ok(())
+    }
+
+    /// Counts the changes of these policies so far.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn note_change(&mut self) {
+        self.generation = self.generation.saturating_add(1);
     }
 
     /// Says how many ancestors this realm has. Until each has its ceiling, everything is denied.
     pub fn set_ancestors(&mut self, ancestors: usize) {
         self.ancestors = ancestors.min(limits::PATH_DEPTH);
+        self.note_change();
     }
 
     /// Replaces the ceiling of the ancestor `depth` levels below the root.
@@ -116,12 +129,14 @@ impl Policy {
             rules,
         };
         self.ceilings.insert(depth, ceiling);
+        self.note_change();
         added
     }
 
     /// Forgets the ceilings of the ancestor at `depth` and of all below it.
     pub fn clear_ceilings_from(&mut self, depth: usize) {
         self.ceilings.split_off(&depth);
+        self.note_change();
     }
 
     /// Decides: the ceilings from the root down, then this realm's own documents. All must

@@ -1,10 +1,10 @@
 //! Envelopes, their headers and both forms of their signatures.
 
+use super::signed::{seal, seal_reply, sign_clear};
 use ciborium::Value;
 use ed25519_dalek::Signer as _;
 use realm_crypto::{
-    RootMemo, SigningKey, Trust, Verified, VerifiedChain, open_clear, seal, seal_reply, sign_clear,
-    verify_chain, verify_envelope,
+    RootMemo, SigningKey, Trust, Verified, VerifiedChain, open_clear, verify_chain, verify_envelope,
 };
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Place, Signature, TAG_ROOT,

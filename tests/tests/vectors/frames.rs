@@ -1,7 +1,7 @@
 //! Everything that crosses a link, and the bytes around it.
 
+use super::signed::sign_clear;
 use ciborium::Value;
-use realm_crypto::sign_clear;
 use realm_protocol::{
     Digest, FailureCode, Kind, RealmId, Secret16, TicketId, cbor, limits,
     link::{Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew},

@@ -74,6 +74,7 @@ pub(super) fn call() -> Call {
         depth: 1,
         caller: None,
         parent: None,
+        session: None,
     }
 }
 
@@ -87,6 +88,7 @@ pub(super) fn result() -> CallResult {
         duration_ms: 12,
         policies: Vec::new(),
         replayed: false,
+        session: None,
         hops: 3,
         input_schema: None,
         effects: None,
@@ -120,6 +122,7 @@ fn make(book: &mut Book) {
             run: RunId::at(NOW, [1; 10]),
             frame: CallId::new([2; 16]),
         }),
+        session: None,
         ..call()
     };
     let used = CallResult {

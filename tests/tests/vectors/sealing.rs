@@ -1,14 +1,13 @@
 //! Bodies: commitment, HPKE, reply keys, padding. Opened once more here without `realm-crypto`.
 
+use super::signed::{Sealed, seal, seal_reply, sign_clear};
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit as _,
     aead::{Aead as _, Payload},
 };
 use hkdf::Hkdf;
 use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
-use realm_crypto::{
-    KemKey, Opened, Sealed, open_clear, open_reply, open_sealed, seal, seal_reply, sign_clear,
-};
+use realm_crypto::{KemKey, Opened, open_clear, open_reply, open_sealed};
 use realm_protocol::{
     CallId, Digest, Envelope, Header, KeyId, Kind, MessageId, RealmId, Suite,
     cbor::{self, Blob},
@@ -215,7 +214,7 @@ fn reply_fields(
     let (there, here) = (world.lab.place(), world.health.place());
     let out = outgoing(Kind::Result, &there, &here, Some(call.digest), content);
     let reply = seal_reply(&mut rng(4), &world.lab.node, &call.reply_key, &out).unwrap();
-    let id = reply.id;
+    let id = reply.envelope.peek().unwrap().id;
     let mut envelope = reply.envelope;
     let request = opened_fields(world, &call.envelope);
     let secret: [u8; 32] = Case(request.as_object().unwrap().clone()).array("reply_secret");

@@ -1,6 +1,7 @@
 //! What the store key holds together.
 
-use realm_crypto::{AtRestError, KemKey, SigningKey, StoreKey, WrappingKey, seal};
+use crate::signed::seal;
+use realm_crypto::{AtRestError, KemKey, SigningKey, StoreKey, WrappingKey};
 use realm_protocol::Kind;
 
 use crate::tree::{Realm, outgoing, rng};

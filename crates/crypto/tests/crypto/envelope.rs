@@ -1,8 +1,9 @@
 //! Messages sealed at one end and opened at the other.
 
+use crate::signed::{seal, seal_reply, sign_clear};
 use realm_crypto::{
     OpenError, Opened, RootMemo, SealError, Verified, VerifiedChain, VerifyError, open_clear,
-    open_reply, open_sealed, seal, seal_reply, sign_clear, verify_chain, verify_envelope,
+    open_reply, open_sealed, verify_chain, verify_envelope,
 };
 use realm_protocol::{
     Digest, Envelope, Header, Kind, MessageId, Place, Signature, Suite, TAG_SINGLE,
@@ -36,7 +37,7 @@ pub(crate) fn pair() -> Pair {
 }
 
 impl Pair {
-    pub(crate) fn call(&self, content: &[u8]) -> realm_crypto::Sealed {
+    pub(crate) fn call(&self, content: &[u8]) -> crate::signed::Sealed {
         let (source, target) = (self.source.place(), self.target.place());
         let out = outgoing(Kind::Call, source, target, None, content);
         let kem = self.target.kem_at(NOW).unwrap();

@@ -6,6 +6,8 @@ mod chain;
 mod envelope;
 mod merkle;
 mod records;
+mod sessions;
+mod signed;
 mod succession;
 mod tamper;
 mod tree;

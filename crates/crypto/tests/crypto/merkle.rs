@@ -48,7 +48,7 @@ fn flush(count: usize) -> Vec<Envelope> {
         .map(|_| {
             let (source, target) = (pair.source.place(), pair.target.place());
             let out = outgoing(Kind::Failure, source, target, None, b"no");
-            let clear = realm_crypto::sign_clear(&mut rng, &pair.here.node, &out);
+            let clear = crate::signed::sign_clear(&mut rng, &pair.here.node, &out);
             clear.unwrap().envelope
         })
         .collect();

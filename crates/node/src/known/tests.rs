@@ -17,6 +17,7 @@ fn result() -> CallResult {
         duration_ms: 1,
         policies: Vec::new(),
         replayed: false,
+        session: None,
         hops: 1,
         input_schema: schema(),
         effects: Some("none".to_owned()),

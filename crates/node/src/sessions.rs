@@ -1,0 +1,234 @@
+//! Sessions with other nodes: which stand, which are offered, which are forgotten.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use realm_crypto::{Ephemeral, Opened, Session, Verified, open_in_session};
+use realm_protocol::{KeyId, NodeId, Scope, Tick, limits};
+
+use crate::Node;
+
+/// How long one offer goes with every sealed call to a node, milliseconds.
+const OFFER_MS: u64 = 10_000;
+/// How long a session that nobody has used yet stands in the way of another, milliseconds.
+const UNUSED_MS: u64 = 30_000;
+/// Sessions taken from one node that it has not used yet.
+const UNUSED: usize = 2;
+/// How long a receiver knows a session: messages may be under way when its life is over.
+const KNOWN_MS: u64 = limits::SESSION_MS + limits::TTL_MS;
+
+/// The sessions of this node, at most [`limits::SESSIONS`]. They are never written down.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    held: BTreeMap<(NodeId, KeyId), Held>,
+    offers: BTreeMap<NodeId, (Arc<Ephemeral>, Tick)>,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    session: Session,
+    scope: Scope,
+    since: Tick,
+    /// Whether the other side has shown that it holds the session too.
+    confirmed: bool,
+    used: u64,
+}
+
+impl Held {
+    fn age(&self, now: Tick) -> u64 {
+        now.since(self.since)
+    }
+
+    /// Whether this side may seal under it.
+    fn serves(&self, now: Tick) -> bool {
+        self.confirmed
+            && self.age(now) < limits::SESSION_MS
+            && self.session.sealed() < limits::SESSION_MESSAGES
+    }
+
+    fn is_due(&self, now: Tick) -> bool {
+        self.age(now) >= limits::SESSION_RENEW_MS
+            || self.session.sealed() >= limits::SESSION_RENEW_MESSAGES
+    }
+}
+
+/// How a request to a node is to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Under this session.
+    Session(KeyId),
+    /// To the KEM key; a call offers a session.
+    Sealed,
+}
+
+impl Sessions {
+    /// How the next request to a node is to be sealed. Once a session is due, one call in a while
+    /// offers another, and the others go on under it.
+    pub(crate) fn way(&self, node: NodeId, now: Tick) -> Way {
+        let Some((id, held)) = self.newest(node, now) else {
+            return Way::Sealed;
+        };
+        let offered = self.offers.get(&node);
+        let offered = offered.is_some_and(|(_, since)| now.since(*since) < OFFER_MS);
+        if held.is_due(now) && !offered {
+            return Way::Sealed;
+        }
+        Way::Session(id)
+    }
+
+    fn newest(&self, node: NodeId, now: Tick) -> Option<(KeyId, &Held)> {
+        let serving = self.of(node).filter(|(_, held)| held.serves(now));
+        serving.max_by_key(|(_, held)| held.since)
+    }
+
+    fn of(&self, node: NodeId) -> impl Iterator<Item = (KeyId, &Held)> {
+        let all = (node, KeyId::new([0; 8]))..=(node, KeyId::new([255; 8]));
+        self.held.range(all).map(|((_, id), held)| (*id, held))
+    }
+
+    /// The session to seal under, as [`Sessions::way`] said.
+    pub(crate) fn get_mut(&mut self, node: NodeId, id: KeyId) -> Option<&mut Session> {
+        self.uses = self.uses.saturating_add(1);
+        let held = self.held.get_mut(&(node, id))?;
+        held.used = self.uses;
+        Some(&mut held.session)
+    }
+
+    /// The key that sealed calls to a node offer now.
+    pub(crate) fn offer(
+        &mut self,
+        node: NodeId,
+        now: Tick,
+        fresh: impl FnOnce() -> Ephemeral,
+    ) -> Arc<Ephemeral> {
+        if let Some((offer, since)) = self.offers.get(&node)
+            && now.since(*since) < OFFER_MS
+        {
+            return Arc::clone(offer);
+        }
+        let offer = Arc::new(fresh());
+        self.offers.insert(node, (Arc::clone(&offer), now));
+        if self.offers.len() > limits::SESSIONS {
+            let oldest = self.offers.iter().min_by_key(|(_, (_, since))| *since);
+            if let Some(oldest) = oldest.map(|(node, _)| *node) {
+                self.offers.remove(&oldest);
+            }
+        }
+        offer
+    }
+
+    /// Whether an answer that takes the session offered would begin one that is wanted.
+    pub(crate) fn wants(&self, node: NodeId, now: Tick) -> bool {
+        self.newest(node, now)
+            .is_none_or(|(_, held)| held.is_due(now))
+    }
+
+    /// Whether a session that a node offers is taken.
+    pub(crate) fn may_take(&self, node: NodeId, now: Tick) -> bool {
+        let unused = self
+            .of(node)
+            .filter(|(_, held)| !held.confirmed && held.age(now) < UNUSED_MS);
+        unused.count() < UNUSED
+    }
+
+    /// Holds a session with a node; forgets others where there are too many.
+    pub(crate) fn hold(
+        &mut self,
+        (node, scope): (NodeId, Scope),
+        session: Session,
+        confirmed: bool,
+        share: Option<&Scope>,
+        now: Tick,
+    ) {
+        let key = (node, session.id());
+        if self.held.contains_key(&key) {
+            return;
+        }
+        if confirmed {
+            self.offers.remove(&node);
+        }
+        self.uses = self.uses.saturating_add(1);
+        let held = Held {
+            session,
+            scope,
+            since: now,
+            confirmed,
+            used: self.uses,
+        };
+        self.held.insert(key, held);
+        if self.of(node).count() > limits::SESSIONS_PER_NODE {
+            self.forget_oldest(|(of, _), _| *of == node);
+        }
+        if self.held.len() <= limits::SESSIONS_SHARE {
+            return;
+        }
+        let within = |held: &Held| share.is_some_and(|share| share.contains(&held.scope));
+        if self.held.values().filter(|held| within(held)).count() > limits::SESSIONS_SHARE {
+            self.forget_oldest(|_, held| within(held));
+        } else if self.held.len() > limits::SESSIONS {
+            self.forget_oldest(|_, _| true);
+        }
+    }
+
+    fn forget_oldest(&mut self, among: impl Fn(&(NodeId, KeyId), &Held) -> bool) {
+        let some = self.held.iter().filter(|(key, held)| among(key, held));
+        let oldest = some.min_by_key(|(_, held)| held.used);
+        if let Some(key) = oldest.map(|(key, _)| *key) {
+            self.held.remove(&key);
+        }
+    }
+
+    /// Forgets a session that the other side no longer knows.
+    pub(crate) fn forget(&mut self, node: NodeId, id: KeyId) {
+        self.held.remove(&(node, id));
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn upkeep(&mut self, now: Tick) {
+        self.held.retain(|_, held| held.age(now) < KNOWN_MS);
+        self.offers
+            .retain(|_, (_, since)| now.since(*since) < OFFER_MS);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+impl Node {
+    /// Opens a request in a session; none if there is no such session, or it came before.
+    pub(crate) fn open_in_session(
+        &mut self,
+        verified: &Verified,
+    ) -> Result<Opened, realm_crypto::OpenError> {
+        let header = verified.header();
+        let unknown = realm_crypto::OpenError::UnknownKey;
+        let (Some(node), Some(id)) = (header.source.node, header.key) else {
+            return Err(unknown);
+        };
+        let held = self.sessions.held.get_mut(&(node, id)).ok_or(unknown)?;
+        let opened = open_in_session(verified, &mut held.session)?;
+        held.confirmed = true;
+        self.sessions.uses = self.sessions.uses.saturating_add(1);
+        held.used = self.sessions.uses;
+        Ok(opened)
+    }
+
+    /// Holds a session with the node at a place.
+    pub(crate) fn hold_session(
+        &mut self,
+        node: NodeId,
+        scope: Scope,
+        session: Session,
+        confirmed: bool,
+    ) {
+        let share = self.trust.share_of(&scope);
+        self.sessions.hold(
+            (node, scope),
+            session,
+            confirmed,
+            share.as_ref(),
+            self.now.tick,
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Decisions remembered by all that they depend on.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
+
+use realm_protocol::Scope;
+
+use crate::{Action, AskedResource, Decision, Denial, Permit, Policy, Request, Resource};
+
+/// Permits remembered; at the bound all are forgotten and asked for anew.
+const PERMITS: usize = 4_096;
+
+/// Permits that a [`Policy`] gave, by question.
+///
+/// A decision depends on the question, on the policies, and on the time in whole seconds, which
+/// is all that policies can see of it. So each permit holds for the second it was given in, and
+/// until a policy changes. Denials are not remembered: each is explained.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    generation: u64,
+    second: u64,
+    /// By hash of the question; questions with one hash displace each other.
+    permits: BTreeMap<u64, (Asked, Arc<Permit>)>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    action: Action,
+    answer: bool,
+    principal: Scope,
+    resource: AskedResource,
+}
+
+impl Asked {
+    fn is(&self, request: &Request<'_>) -> bool {
+        self.action == request.action
+            && self.answer == request.answer
+            && self.principal == *request.principal
+            && self.resource.as_resource() == request.resource
+    }
+}
+
+impl Memo {
+    /// Decides as [`Policy::decide`] does, or remembers that it did.
+    ///
+    /// # Errors
+    /// The [`Denial`].
+    pub fn decide(
+        &mut self,
+        policy: &Policy,
+        request: &Request<'_>,
+    ) -> Result<Arc<Permit>, Box<Denial>> {
+        let second = request.now.as_millis() / 1_000;
+        let over = self.permits.len() >= PERMITS;
+        if self.generation != policy.generation() || self.second != second || over {
+            self.permits.clear();
+            self.generation = policy.generation();
+            self.second = second;
+        }
+        let hash = hash(request);
+        if let Some((asked, permit)) = self.permits.get(&hash)
+            && asked.is(request)
+        {
+            return Ok(Arc::clone(permit));
+        }
+        match policy.decide(request) {
+            Decision::Permitted(permit) => {
+                let permit = Arc::new(permit);
+                let asked = Asked {
+                    action: request.action,
+                    answer: request.answer,
+                    principal: request.principal.clone(),
+                    resource: request.resource.to_owned(),
+                };
+                self.permits.insert(hash, (asked, Arc::clone(&permit)));
+                Ok(permit)
+            }
+            Decision::Denied(denial) => Err(Box::new(denial)),
+        }
+    }
+
+    /// Tells how many permits are remembered.
+    pub fn len(&self) -> usize {
+        self.permits.len()
+    }
+
+    /// Tells whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.permits.is_empty()
+    }
+}
+
+fn hash(request: &Request<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    request.action.hash(&mut hasher);
+    request.answer.hash(&mut hasher);
+    request.principal.hash(&mut hasher);
+    match request.resource {
+        Resource::Realm(scope) => scope.hash(&mut hasher),
+        Resource::Loop { owner, id } => {
+            owner.hash(&mut hasher);
+            id.hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}

@@ -1,0 +1,125 @@
+//! What is remembered of decisions.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use realm_policy::{Action, AskedResource, Memo, Policy, RequestCopy};
+use realm_protocol::{RealmId, Scope, Timestamp};
+
+const ACME: RealmId = RealmId::new([1; 32]);
+const SECOND: u64 = 1_800_000_000;
+
+/// Texts a realm's document or its parent's record may have.
+const TEXTS: [&str; 4] = [
+    "permit(principal, action, resource);",
+    "permit(principal, action, resource) when { context.now < 1800000002 };",
+    "permit(principal, action, resource) when { context.answer };",
+    "forbid(principal, action, resource);",
+];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Own(usize),
+    Ceiling(usize),
+    Clear,
+    Ancestors(usize),
+    Ask(RequestCopy),
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof!["", "health", "health/cardiology"].prop_map(|path: String| Scope {
+        root: ACME,
+        path: path.parse().unwrap(),
+    })
+}
+
+fn resource() -> impl Strategy<Value = AskedResource> {
+    (scope(), prop_oneof!["", "triage", "risk"]).prop_map(|(owner, id)| match id.as_str() {
+        "" => AskedResource::Realm(owner),
+        id => AskedResource::Loop {
+            owner,
+            id: id.parse().unwrap(),
+        },
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let action = prop_oneof![Just(Action::Invoke), Just(Action::Relay)];
+    let ask = (action, scope(), resource(), any::<bool>(), 0..4_000_u64);
+    let ask = ask.prop_map(|(action, principal, resource, answer, ms)| {
+        Step::Ask(RequestCopy {
+            action,
+            principal,
+            resource,
+            answer,
+            now: Timestamp::from_millis(SECOND * 1_000 + ms),
+        })
+    });
+    prop_oneof![
+        1 => (0..TEXTS.len()).prop_map(Step::Own),
+        1 => (0..TEXTS.len()).prop_map(Step::Ceiling),
+        1 => Just(Step::Clear),
+        1 => (0..2_usize).prop_map(Step::Ancestors),
+        12 => ask,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_decided(steps in prop::collection::vec(step(), 1..80)) {
+        let root = Scope { root: ACME, path: "".parse().unwrap() };
+        let mut policy = Policy::new();
+        let mut memo = Memo::default();
+        for step in steps {
+            match step {
+                Step::Own(text) => {
+                    let own = BTreeMap::from([("rule".to_owned(), TEXTS[text].to_owned())]);
+                    policy.set_own(own).unwrap();
+                }
+                Step::Ceiling(text) => {
+                    policy.set_ceiling(0, root.clone(), ACME, 1, TEXTS[text]).unwrap();
+                }
+                Step::Clear => policy.clear_ceilings_from(0),
+                Step::Ancestors(count) => policy.set_ancestors(count),
+                Step::Ask(request) => {
+                    let request = request.as_request();
+                    let fresh = policy.decide(&request);
+                    let remembered = memo.decide(&policy, &request);
+                    prop_assert_eq!(fresh.clone().permit(), remembered.as_deref().ok().cloned());
+                    prop_assert_eq!(fresh.denial(), remembered.err().map(|denial| *denial));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
+    let mut policy = Policy::new();
+    let mut memo = Memo::default();
+    let request = RequestCopy {
+        action: Action::Invoke,
+        principal: Scope {
+            root: ACME,
+            path: "".parse().unwrap(),
+        },
+        resource: AskedResource::Realm(Scope {
+            root: ACME,
+            path: "".parse().unwrap(),
+        }),
+        answer: false,
+        now: Timestamp::from_millis(SECOND * 1_000),
+    };
+    assert!(memo.decide(&policy, &request.as_request()).is_err());
+    assert!(memo.is_empty());
+    let own = BTreeMap::from([("rule".to_owned(), TEXTS[0].to_owned())]);
+    policy.set_own(own).unwrap();
+    let first = memo.decide(&policy, &request.as_request()).unwrap();
+    let again = memo.decide(&policy, &request.as_request()).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &again));
+    assert_eq!(memo.len(), 1);
+}
