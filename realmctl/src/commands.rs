@@ -126,16 +126,10 @@ fn restore(session: &Session, args: RestoreArgs) -> Result<u8, Failure> {
             return Err(Failure::Usage(what, Some(help)));
         }
     };
-    let flag = OsString::from("--home");
-    daemon::run(
-        session,
-        [
-            OsString::from("restore"),
-            args.file.into(),
-            flag,
-            home.into(),
-        ],
-    )
+    let mut all = vec![OsString::from("restore"), args.file.into()];
+    flag(&mut all, "--home", Some(home));
+    flag(&mut all, "--passphrase-file", args.passphrase_file);
+    daemon::run(session, all)
 }
 
 fn store(session: &Session, command: &StoreCommand) -> Result<u8, Failure> {

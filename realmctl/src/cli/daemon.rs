@@ -25,6 +25,9 @@ pub struct InitArgs {
 pub struct RestoreArgs {
     /// The backup.
     pub file: PathBuf,
+    /// File with the passphrase of the keys in it, or the word `prompt`.
+    #[arg(long, value_name = "FILE|prompt")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Check or migrate a realm's store.
