@@ -87,7 +87,7 @@ pub(crate) fn show(dir: &Path, unlock: &Unlock, output: Format) -> Result<Exit, 
         (
             "certificate",
             format!(
-                "of the node, signed {}, until {}; a daemon with the realm key renews it",
+                "of the node, from {} until {}; a daemon with the realm key renews it",
                 time(cert.not_before),
                 time(cert.not_after)
             ),
