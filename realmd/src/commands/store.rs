@@ -147,11 +147,7 @@ impl Explained for StoreCheckError {
     }
 }
 
-fn options(
-    home: &Home,
-    environment: &Environment,
-    unlock: &Unlock,
-) -> Result<Options, Failure> {
+fn options(home: &Home, environment: &Environment, unlock: &Unlock) -> Result<Options, Failure> {
     let config = config::load(&home.config(), &environment.settings)?.config;
     let keys = HomeKeys::read(home, unlock)?;
     Ok(Options {
@@ -170,11 +166,9 @@ pub(crate) fn check(
     let home = Home::new(dir);
     home.verify()?;
     let options = options(&home, environment, unlock)?;
-    let report = check_files(&home.data(), options).map_err(|source| {
-        StoreCheckError::Open {
-            dir: home.data(),
-            source,
-        }
+    let report = check_files(&home.data(), options).map_err(|source| StoreCheckError::Open {
+        dir: home.data(),
+        source,
     })?;
     for problem in &report.problems {
         eprintln!("{problem}");
@@ -199,7 +193,6 @@ pub(crate) fn check(
         ("events", report.events.to_string()),
     ])
 }
-
 
 /// Moves a home's store to another engine, and lets the configuration name it.
 pub(crate) fn migrate(

@@ -210,7 +210,9 @@ fn an_old_backup_does_not_bring_back_a_key_that_was_succeeded() {
     world.run_for(15_000);
     assert!(world.hosts[cast.health.0].node().standing().superseded);
     let children = world.hosts[cast.acme.0].node().children();
-    let health = children.iter().find(|child| child.label.as_str() == "health");
+    let health = children
+        .iter()
+        .find(|child| child.label.as_str() == "health");
     assert!(!health.unwrap().connected);
     let said = errors::take();
     assert!(!said.is_empty() && said.iter().all(|line| line.contains("an old one")));
