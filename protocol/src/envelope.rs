@@ -290,7 +290,13 @@ impl Envelope {
     /// # Errors
     /// [`CborError`] when the bytes are no header of this version.
     pub fn peek(&self) -> Result<Header, CborError> {
-        cbor::decode(&self.header)
+        let header: Header = cbor::decode(&self.header)?;
+        if header.counter.is_some() != (header.suite == Suite::Session) {
+            return Err(CborError::Expected(
+                "a counter in a session, and only there",
+            ));
+        }
+        Ok(header)
     }
 
     /// SHA-256 of the header: what an answer names.

@@ -11,6 +11,7 @@ mod vectors {
     mod chains;
     mod envelopes;
     mod failures;
+    mod flushes;
     mod frames;
     mod json;
     mod messages;
@@ -19,6 +20,7 @@ mod vectors {
     mod records;
     mod routing;
     mod sealing;
+    mod sessions;
     mod signed;
     mod successions;
     mod suite;

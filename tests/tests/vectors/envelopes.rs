@@ -34,6 +34,8 @@ fn judge(case: &Case) -> Result<(), String> {
     assert_eq!(cbor::encode(&envelope), case.bytes("hex"));
     let verified = verified(case, envelope)?;
     let header = verified.header();
+    let node = header.source.node.unwrap();
+    super::flushes::by_hand(verified.envelope(), node.as_bytes());
     assert_eq!(header.kind.name(), case.text("kind"));
     assert_eq!(verified.digest().as_bytes(), &case.array("digest"));
     assert_eq!(verified.envelope().signed_input(), case.bytes("signed"));
@@ -178,6 +180,7 @@ fn make(book: &mut Book) {
     let world = world();
     kinds(book, &world);
     signatures(book, &world);
+    super::flushes::make(book, &world);
     headers(book, &world);
     shapes(book, &world);
     chains(book, &world);
@@ -460,6 +463,8 @@ fn headers(book: &mut Book, world: &World) {
         ("a negative ttl", "HEAD-1", 6, Some(Value::from(-1))),
         ("null for what it answers", "HEAD-1", 9, Some(Value::Null)),
         ("key 16", "HEAD-1", 16, number(0)),
+        ("key 17", "HEAD-1", 17, number(0)),
+        ("suite 3 and no counter", "HEAD-1", 12, number(3)),
         ("no source", "HEAD-1", 3, None),
         ("no destination", "HEAD-1", 4, None),
         ("no commitment", "HEAD-1", 8, None),

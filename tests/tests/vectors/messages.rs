@@ -159,7 +159,18 @@ fn make(book: &mut Book) {
     one(book, "Resolved", "a resolved", &resolved, &[]);
     one(book, "Call", "a call", &call(), &[]);
     one(book, "Call", "a call that says all", &full, &[1, 2, 8, 9]);
+    let offers = Call {
+        session: Some([1; 32]),
+        ..call()
+    };
+    one(book, "Call", "a call that offers a session", &offers, &[13]);
     one(book, "Result", "a result", &result(), &[]);
+    let takes = CallResult {
+        session: Some([1; 32]),
+        ..result()
+    };
+    let name = "a result that takes a session";
+    one(book, "Result", name, &takes, &[11]);
     one(book, "Result", "a result given again", &used, &[]);
     let name = "a result that tells its contract";
     one(book, "Result", name, &told, &[4, 14, 15]);

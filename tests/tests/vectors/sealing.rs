@@ -29,11 +29,11 @@ pub(super) const SUBJECT: Subject = Subject {
     judge,
 };
 
-type Kem = hpke::kem::X25519HkdfSha256;
-type Kdf = hpke::kdf::HkdfSha256;
-type Cipher = hpke::aead::ChaCha20Poly1305;
+pub(super) type Kem = hpke::kem::X25519HkdfSha256;
+pub(super) type Kdf = hpke::kdf::HkdfSha256;
+pub(super) type Cipher = hpke::aead::ChaCha20Poly1305;
 
-const INFO: &[u8] = b"realm/1/hpke";
+pub(super) const INFO: &[u8] = b"realm/1/hpke";
 
 fn judge(case: &Case) -> Result<(), String> {
     match case.text("body") {
@@ -45,11 +45,11 @@ fn judge(case: &Case) -> Result<(), String> {
     }
 }
 
-fn envelope(case: &Case) -> Envelope {
+pub(super) fn envelope(case: &Case) -> Envelope {
     cbor::decode(&case.bytes("hex")).unwrap()
 }
 
-fn means(case: &Case, opened: &Opened) {
+pub(super) fn means(case: &Case, opened: &Opened) {
     assert_eq!(opened.committed(), case.bytes("committed"));
     assert_eq!(opened.content(), case.bytes("content"));
     assert_eq!(
@@ -66,7 +66,7 @@ fn clear(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn sealed(case: &Case) -> Result<Opened, String> {
+pub(super) fn sealed(case: &Case) -> Result<Opened, String> {
     let verified = envelopes::verified(case, envelope(case))?;
     let key = KemKey::from_secret(case.array("kem_secret"));
     let opened = open_sealed(&verified, |id| (id == key.key_id()).then_some(&key))
@@ -183,7 +183,7 @@ fn sealed_fields(world: &World, envelope: &Envelope) -> Value {
 }
 
 /// Adds what a reader finds.
-fn opened_fields(world: &World, envelope: &Envelope) -> Value {
+pub(super) fn opened_fields(world: &World, envelope: &Envelope) -> Value {
     let mut fields = sealed_fields(world, envelope);
     let (committed, secret) = by_hand(envelope, *world.lab.kem.secret());
     let plaintext: Plaintext = cbor::decode(&committed[32..]).unwrap();

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 use realm_crypto::{Letter, Outgoing, ReplyKey, SealError, SigningKey};
-use realm_protocol::{Digest, Envelope, MessageId, records::KemRecord};
+use realm_protocol::{Digest, Envelope, records::KemRecord};
 
 /// A request on its way.
 #[derive(Clone, Debug)]
@@ -10,19 +10,16 @@ pub(crate) struct Sealed {
     pub(crate) envelope: Envelope,
     pub(crate) reply_key: ReplyKey,
     pub(crate) digest: Digest,
-    pub(crate) id: MessageId,
 }
 
 /// An answer or a clear message on its way.
 pub(crate) struct Enveloped {
     pub(crate) envelope: Envelope,
-    pub(crate) digest: Digest,
 }
 
 impl Enveloped {
     fn of(letter: Letter, signer: &SigningKey) -> Self {
         Self {
-            digest: letter.digest(),
             envelope: letter.sign(signer),
         }
     }
@@ -36,7 +33,6 @@ pub(crate) fn seal(
 ) -> Result<Sealed, SealError> {
     let (letter, reply_key) = realm_crypto::seal(rng, signer, kem, out)?;
     Ok(Sealed {
-        id: letter.id(),
         digest: letter.digest(),
         envelope: letter.sign(signer),
         reply_key,

@@ -6,7 +6,7 @@ use std::{
 use super::{
     book::{Book, Subject, path, protocol, read},
     cbor, chains, envelopes, failures, frames, json, messages, names, records, routing, sealing,
-    successions, tickets,
+    sessions, successions, tickets,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -20,6 +20,7 @@ const SUBJECTS: &[Subject] = &[
     frames::SUBJECT,
     envelopes::SUBJECT,
     sealing::SUBJECT,
+    sessions::SUBJECT,
     messages::SUBJECT,
     failures::SUBJECT,
     routing::SUBJECT,
