@@ -192,7 +192,7 @@ impl Host {
     }
 
     /// The key that signs for its node.
-    pub(crate) fn node_key(&self) -> SigningKey {
+    pub fn node_key(&self) -> SigningKey {
         SigningKey::from_seed(&self.keys.node_seed)
     }
 

@@ -13,6 +13,9 @@ use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::Jour
 
 use crate::{Host, HostId, errors, grants::Grants, watch::Watch};
 
+/// How often a host takes another input of the same instant into its turn, in thousandths.
+const TOGETHER: u64 = 750;
+
 /// Where virtual time begins: 2026-01-01.
 pub(crate) const EPOCH_MS: u64 = 1_767_225_600_000;
 /// How long a call waits where it does not say.
@@ -70,6 +73,21 @@ enum Happening {
     Start(HostId, u64),
 }
 
+impl Happening {
+    /// The host that takes it as an input.
+    fn taker(&self) -> Option<HostId> {
+        match self {
+            Self::Input(id, ..)
+            | Self::Backend(id, ..)
+            | Self::Frame(id, ..)
+            | Self::Sync(id, ..)
+            | Self::Look(id, ..)
+            | Self::Wake(id, _) => Some(*id),
+            Self::Dialled(..) | Self::LinkLost(..) | Self::Start(..) => None,
+        }
+    }
+}
+
 /// How two hosts are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
@@ -106,6 +124,10 @@ pub struct World {
     pub crash_points: BTreeMap<HostId, CrashPoint>,
     pub(crate) watch: Watch,
     rng: ChaCha8Rng,
+    /// Draws which inputs make one turn.
+    turns: ChaCha8Rng,
+    /// The host that has taken inputs whose effects are not carried out yet.
+    turn: Option<HostId>,
     now_ms: u64,
     /// How far every wall clock has been moved on.
     leapt_ms: u64,
@@ -137,6 +159,8 @@ impl World {
             crash_points: BTreeMap::new(),
             watch: Watch::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
+            turns: ChaCha8Rng::seed_from_u64(!seed),
+            turn: None,
             now_ms: 0,
             leapt_ms: 0,
             heap: BTreeMap::new(),
@@ -176,6 +200,7 @@ impl World {
         host.node = None;
         host.life += 1;
         host.next_wake = None;
+        self.turn = self.turn.filter(|of| *of != id);
         let lost = host.disk.crash();
         self.watch.lost(lost);
         let links: Vec<LinkId> = self.hosts[id.0].links.keys().copied().collect();
@@ -232,6 +257,25 @@ impl World {
 
     /// Asks a host for something.
     pub fn ask(&mut self, id: HostId, request: Request) -> ControlId {
+        let (control, input) = self.asking(id, request);
+        self.give(id, input);
+        control
+    }
+
+    /// Asks a host for several things before any effect of them is carried out.
+    pub fn ask_together(&mut self, id: HostId, requests: Vec<Request>) -> Vec<ControlId> {
+        let asked = requests.into_iter();
+        let asked: Vec<(ControlId, Input)> =
+            asked.map(|request| self.asking(id, request)).collect();
+        let controls = asked.iter().map(|(control, _)| *control).collect();
+        for (_, input) in asked {
+            self.handle(id, input);
+        }
+        self.carry_out(id);
+        controls
+    }
+
+    fn asking(&mut self, id: HostId, request: Request) -> (ControlId, Input) {
         self.next_control += 1;
         let control = ControlId(self.next_control);
         let within = match &request {
@@ -244,8 +288,7 @@ impl World {
         };
         let at = self.now_ms;
         self.asked.insert((id, control), Asked { at, within });
-        self.give(id, Input::Control(control, request));
-        control
+        (control, Input::Control(control, request))
     }
 
     /// Asks, and lets time pass until there is an answer.
@@ -362,7 +405,11 @@ impl World {
         }
         let ((at, _), happening) = entry.remove_entry();
         self.now_ms = self.now_ms.max(at);
+        let turn = self.turn.take();
         self.happen(happening);
+        if let Some(id) = turn.filter(|_| self.turn != turn) {
+            self.carry_out(id);
+        }
         true
     }
 
@@ -414,7 +461,7 @@ impl World {
         if let Some(node) = self.hosts[id.0].node.as_mut() {
             node.handle_timeout(now);
         }
-        self.carry_out(id);
+        self.end_turn(id);
     }
 
     fn lives(&self, id: HostId, life: u64) -> bool {
@@ -422,11 +469,32 @@ impl World {
     }
 
     fn give(&mut self, id: HostId, input: Input) {
+        self.handle(id, input);
+        self.end_turn(id);
+    }
+
+    fn handle(&mut self, id: HostId, input: Input) {
         let now = self.now(id);
-        let Some(node) = self.hosts[id.0].node.as_mut() else {
-            return;
-        };
-        node.handle(input, now);
-        self.carry_out(id);
+        if let Some(node) = self.hosts[id.0].node.as_mut() {
+            node.handle(input, now);
+        }
+    }
+
+    /// Carries out what a host wants done, or lets it take what comes next at the same instant
+    /// first, as a busy daemon does.
+    fn end_turn(&mut self, id: HostId) {
+        let next = self.heap.first_key_value();
+        let more = next.is_some_and(|((at, _), happening)| {
+            *at <= self.now_ms && happening.taker() == Some(id)
+        });
+        let goes_on = more && self.turns.next_u64() % 1_000 < TOGETHER;
+        if let Some(other) = self.turn.take().filter(|other| *other != id) {
+            self.carry_out(other);
+        }
+        if goes_on {
+            self.turn = Some(id);
+        } else {
+            self.carry_out(id);
+        }
     }
 }

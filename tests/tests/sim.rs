@@ -32,5 +32,7 @@ mod routing;
 mod scale;
 #[path = "sim/schedules.rs"]
 mod schedules;
+#[path = "sim/sessions.rs"]
+mod sessions;
 #[path = "sim/successions.rs"]
 mod successions;

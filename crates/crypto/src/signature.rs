@@ -85,9 +85,15 @@ pub struct RootMemo {
     /// Node, and the digest of its root with the signature over it.
     known: BTreeSet<(NodeId, Digest)>,
     order: VecDeque<(NodeId, Digest)>,
+    verified: u64,
 }
 
 impl RootMemo {
+    /// Gives how many signatures over roots it has verified and not merely remembered.
+    pub fn verified(&self) -> u64 {
+        self.verified
+    }
+
     /// Forgets a node's roots; for when its certificate goes.
     pub fn forget(&mut self, node: NodeId) {
         self.known.retain(|(of, _)| *of != node);
@@ -100,6 +106,7 @@ impl RootMemo {
         if self.known.contains(&entry) {
             return true;
         }
+        self.verified = self.verified.saturating_add(1);
         if !is_signed(node.as_bytes(), TAG_ROOT, root.as_bytes(), signature) {
             return false;
         }

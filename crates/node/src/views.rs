@@ -312,6 +312,11 @@ impl Node {
         self.rules.policy().decide(request)
     }
 
+    /// How many signatures over several messages were verified; each counts once.
+    pub fn roots_verified(&self) -> u64 {
+        self.trust.roots.verified()
+    }
+
     /// What has been counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
