@@ -63,6 +63,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) max_calls_per_peer: usize,
     /// Inbound links that are not certified.
     pub(crate) connections: usize,
+    /// Messages a second that a child's link carries.
+    pub(crate) child_rate: usize,
     /// Resident bytes of the process.
     pub(crate) max_memory: usize,
     /// How long a call waits that does not say, milliseconds.
@@ -247,6 +249,7 @@ fn typed(settings: &Settings) -> Option<Config> {
             max_calls: number("limits.max_calls")?,
             max_calls_per_peer: number("limits.max_calls_per_peer")?,
             connections: number("limits.connections")?,
+            child_rate: number("limits.child_rate")?,
             max_memory: number("limits.max_memory")?,
             call_timeout_ms: millis("limits.call_timeout")?,
             pending: number("limits.pending")?,

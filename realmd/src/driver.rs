@@ -120,6 +120,7 @@ impl Driver {
             let wake = self.wait(&mut inlets).await;
             self.take(wake, &inlets);
             self.drain(&mut inlets);
+            self.perform();
         }
         if self.failed.is_some() {
             self.asked.store_failed(&self.node);
@@ -227,7 +228,6 @@ impl Driver {
 
     fn handle_timeout(&mut self) {
         self.node.handle_timeout(self.clock.now());
-        self.perform();
     }
 
     fn handle_durability(&mut self, durability: &watch::Receiver<Durability>) {
@@ -240,7 +240,6 @@ impl Driver {
         }
         if let Some(error) = failed {
             self.fail(error);
-            self.perform();
         }
     }
 
@@ -258,10 +257,10 @@ impl Driver {
         self.handle(Input::BackendDone(call, result));
     }
 
-    /// Gives the node an input, and carries out what follows.
+    /// Gives the node an input. What follows is carried out once everything that is there has
+    /// been handled: the more there is to do, the more is written and signed together.
     fn handle(&mut self, input: Input) {
         self.node.handle(input, self.clock.now());
-        self.perform();
     }
 
     /// Carries out every effect there is, and hands back what they gave at once.
@@ -318,7 +317,6 @@ impl Driver {
         let now = self.clock.now();
         self.deadline = Some(now.tick.plus(GRACE_MS));
         self.node.shut_down(now);
-        self.perform();
     }
 
     fn is_over(&self) -> bool {

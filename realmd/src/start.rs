@@ -267,6 +267,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         max_calls: config.limits.max_calls,
         max_calls_per_peer: config.limits.max_calls_per_peer,
         call_timeout_ms: config.limits.call_timeout_ms,
+        child_rate: config.limits.child_rate as u64,
     }
 }
 

@@ -173,6 +173,7 @@ impl Host {
             max_calls: 1_024,
             max_calls_per_peer: self.max_calls_per_peer,
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
+            child_rate: u64::from(limits::CHILD_RATE.0),
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),

@@ -20,7 +20,13 @@ pub struct Config {
     pub max_calls_per_peer: usize,
     /// Milliseconds a call waits where the caller does not say.
     pub call_timeout_ms: u64,
+    /// Messages a second that a child's certificate lets its link carry, and that this realm takes
+    /// from its parent; four times as many at once.
+    pub child_rate: u64,
 }
+
+/// Messages at once, for each of a second's.
+pub(crate) const BURST: u64 = 4;
 
 /// The secret keys a node works with. Files are the daemon's business.
 #[derive(Debug)]

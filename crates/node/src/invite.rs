@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     Node, Refusal, Refused,
+    config::BURST,
     join::whole_tree,
     state::{self, ChildRecord, Issued, standing},
 };
@@ -146,7 +147,7 @@ impl Node {
             .as_ref()
             .and_then(|held| held.child_cert.peek().ok())
             .map_or(0, |cert| cert.epoch);
-        let (rate, burst) = limits::CHILD_RATE;
+        let rate = self.config.child_rate;
         let mut cert = Signed::unsigned(&ChildCert {
             serial: self.next_serial(),
             parent: self.me.realm(),
@@ -157,8 +158,8 @@ impl Node {
             parent_node: self.me.node(),
             child_node: child.node(),
             limits: ChildLimits {
-                rate: u64::from(rate),
-                burst: u64::from(burst),
+                rate,
+                burst: rate.saturating_mul(BURST),
                 may_certify: true,
             },
             epoch: epoch.saturating_add(1),

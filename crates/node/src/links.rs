@@ -11,8 +11,8 @@ use realm_protocol::{
 use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
 use crate::{
-    DialId, Effect, JoinedAs, Node, Refused, io::ControlId, relay::Release, state::Target,
-    timers::Timer,
+    DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, relay::Release,
+    state::Target, timers::Timer,
 };
 
 /// One link to another node.
@@ -300,22 +300,17 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
+        let rate = self.config.child_rate;
+        let own = (rate, rate.saturating_mul(BURST));
         let (rate, burst) = match &relation {
             Relation::Peer(root) => self
                 .kin
                 .grant_to(self.me.realm(), *root)
                 .map_or((0, 0), |grant| (grant.rate, grant.burst)),
-            Relation::Child(_) => chain.limits().map_or(
-                (
-                    u64::from(limits::CHILD_RATE.0),
-                    u64::from(limits::CHILD_RATE.1),
-                ),
-                |limits| (limits.rate, limits.burst),
-            ),
-            Relation::Parent | Relation::Direct(_) => (
-                u64::from(limits::CHILD_RATE.0),
-                u64::from(limits::CHILD_RATE.1),
-            ),
+            Relation::Child(_) => chain
+                .limits()
+                .map_or(own, |limits| (limits.rate, limits.burst)),
+            Relation::Parent | Relation::Direct(_) => own,
         };
         link.bucket.set(rate, burst, self.now.tick);
         link.admitted = true;

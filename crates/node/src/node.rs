@@ -121,7 +121,6 @@ impl Node {
             config,
         };
         node.recover(recovered);
-        node.out.end_turn();
         node
     }
 
@@ -145,10 +144,13 @@ impl Node {
             Input::StoreFailed => self.handle_store_failed(),
             Input::Addresses(addresses) => self.config.addresses = addresses,
         }
-        self.end_turn();
+        self.follow_up();
     }
 
     /// The next effect to carry out, in order; none when there is nothing to do for now.
+    ///
+    /// Inputs handled since the last time make one turn: what they change is one entry of the
+    /// journal, and the messages they cause share a signature.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.out.next(self.me.signer())
     }
@@ -183,7 +185,7 @@ impl Node {
             self.nobody_answered(pending);
         }
         self.executor.handle_timeout(now);
-        self.end_turn();
+        self.follow_up();
     }
 
     /// Refuses new work and ends what is under way: callers hear `Overloaded` or their result.
@@ -193,7 +195,7 @@ impl Node {
             self.stopping = true;
             self.say_goodbye();
         }
-        self.end_turn();
+        self.follow_up();
     }
 
     /// Whether nothing is under way and everything promised has been released.
@@ -201,11 +203,10 @@ impl Node {
         self.calls.is_empty() && self.serving.is_empty() && self.out.is_idle()
     }
 
-    /// Carries the executor's actions over into effects, and closes the turn's journal entry.
-    fn end_turn(&mut self) {
+    /// Acts on what was learned of others' keys, and carries the executor's actions over.
+    fn follow_up(&mut self) {
         self.heed_histories();
         self.drain_executor();
-        self.out.end_turn();
     }
 
     fn handle_store_failed(&mut self) {

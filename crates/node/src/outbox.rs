@@ -78,7 +78,7 @@ impl Outbox {
     }
 
     /// Ends the turn: its changes become one entry, its promises wait for it.
-    pub(crate) fn end_turn(&mut self) {
+    fn end_turn(&mut self) {
         if !self.changes.is_empty() {
             self.last = JournalSeq(self.last.0.saturating_add(1));
             let entry = Entry {
@@ -142,7 +142,8 @@ impl Outbox {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.letters.is_empty() && self.held.is_empty()
+        let begun = !self.changes.is_empty() || !self.promises.is_empty();
+        !begun && self.ready.is_empty() && self.letters.is_empty() && self.held.is_empty()
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -152,6 +153,7 @@ impl Outbox {
     /// The next effect. Letters come last and are signed here: those that were released since
     /// the last time share one signature.
     pub(crate) fn next(&mut self, signer: &SigningKey) -> Option<Effect> {
+        self.end_turn();
         if self.ready.is_empty() && !self.letters.is_empty() {
             let (links, letters): (Vec<LinkId>, Vec<Letter>) =
                 std::mem::take(&mut self.letters).into_iter().unzip();

@@ -65,6 +65,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: false,
     },
     Key {
+        name: "limits.child_rate",
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("5000"),
+        meaning: "Messages a second that a child's link carries, four times as many at once; in certificates from the next renewal on.",
+        reloads: false,
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Number(1, 65_536),
         default: Some("256"),

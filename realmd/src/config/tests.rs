@@ -9,7 +9,12 @@ fn the_template_reads_back_with_every_default() {
     let name: Label = "lab".parse().unwrap();
     let listen = vec!["/ip4/0.0.0.0/tcp/7420".parse().unwrap()];
 
-    let read = read("realm.toml", &template(&name, &listen, EngineKind::Redb), &[]).unwrap();
+    let read = read(
+        "realm.toml",
+        &template(&name, &listen, EngineKind::Redb),
+        &[],
+    )
+    .unwrap();
 
     assert_eq!((read.config.name, read.config.listen), (name, listen));
     assert_eq!(read.config.store.retention_ms, 30 * 24 * 60 * 60 * 1_000);

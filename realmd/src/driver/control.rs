@@ -112,9 +112,12 @@ impl Driver {
                 self.handle(Input::Control(id, request));
             }
             Order::Begin(asked, reply) => {
+                // Its run is told from others by being alone in its entry.
+                self.perform();
                 let id = self.asked.add(Waiting::Beginning(reply));
                 self.asked.beginning = Some(id);
                 self.handle(Input::Control(id, Request::Invoke(asked)));
+                self.perform();
                 self.asked.beginning = None;
             }
             Order::Settle(reply) => {

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use realm_net::{Counted, Event, Inbox, Multiaddr, Net, Outbox, SendError};
 use realm_node::{DialId, Input, LinkId};
 use realm_protocol::NodeId;
-use tokio::{sync::mpsc, task::JoinSet};
 
 use super::Driver;
 
-/// Frames of all links waiting for the loop; at the bound the links are no longer read.
-const FRAMES: usize = 256;
+/// Frames taken from one link at once.
+const FRAMES: usize = 64;
 
 /// What a link's reader found.
 pub(crate) enum Inbound {
-    /// A frame.
-    Frame(LinkId, Bytes),
+    /// Frames in the order they came, and where more come from.
+    Frames(LinkId, Vec<Bytes>, Inbox),
     /// The end: the link is down and everything was read.
     End(LinkId),
 }
@@ -24,32 +24,30 @@ pub(crate) enum Inbound {
 /// The links that stand.
 pub(crate) struct Links {
     outboxes: BTreeMap<LinkId, Outbox>,
-    readers: JoinSet<()>,
-    sender: mpsc::Sender<Inbound>,
-    frames: mpsc::Receiver<Inbound>,
+    /// One for each link. Nothing is read from a link while what it gave waits for the loop.
+    readers: FuturesUnordered<BoxFuture<'static, Inbound>>,
 }
 
 impl Links {
     /// Starts with none.
     pub(crate) fn new() -> Self {
-        let (sender, frames) = mpsc::channel(FRAMES);
         Self {
             outboxes: BTreeMap::new(),
-            readers: JoinSet::new(),
-            sender,
-            frames,
+            readers: FuturesUnordered::new(),
         }
     }
 
     fn add(&mut self, link: LinkId, outbox: Outbox, inbox: Inbox) {
         self.outboxes.insert(link, outbox);
-        self.readers.spawn(read(link, inbox, self.sender.clone()));
+        self.read_on(link, inbox);
+    }
+
+    fn read_on(&mut self, link: LinkId, inbox: Inbox) {
+        self.readers.push(read(link, inbox).boxed());
     }
 
     fn remove(&mut self, link: LinkId) {
         self.outboxes.remove(&link);
-        // Collects the readers that have ended.
-        while self.readers.try_join_next().is_some() {}
     }
 
     /// Queues a frame; gives it back if the link's queue is full. A frame for a link that is
@@ -72,36 +70,39 @@ impl Links {
         }
     }
 
-    /// Waits for the next frame.
+    /// Waits for the next frames.
     pub(crate) async fn next(&mut self) -> Inbound {
-        match self.frames.recv().await {
+        match self.readers.next().await {
             Some(inbound) => inbound,
-            // This end holds a sender itself, so the channel never closes.
+            // There are no links.
             None => std::future::pending().await,
         }
     }
 
-    /// Gives a frame, if there is one.
+    /// Gives the frames of a link, if there are any.
     pub(crate) fn try_next(&mut self) -> Option<Inbound> {
-        self.frames.try_recv().ok()
+        self.readers.next().now_or_never().flatten()
     }
 }
 
-/// Reads a link to its end.
-async fn read(link: LinkId, mut inbox: Inbox, frames: mpsc::Sender<Inbound>) {
-    while let Some(frame) = inbox.recv().await {
-        if frames.send(Inbound::Frame(link, frame)).await.is_err() {
-            return;
-        }
+/// Reads what there is from a link.
+async fn read(link: LinkId, mut inbox: Inbox) -> Inbound {
+    let mut frames = Vec::new();
+    match inbox.recv_many(&mut frames, FRAMES).await {
+        0 => Inbound::End(link),
+        _ => Inbound::Frames(link, frames, inbox),
     }
-    // Nobody to tell if the loop has ended.
-    let _ = frames.send(Inbound::End(link)).await;
 }
 
 impl Driver {
     pub(super) fn handle_inbound(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Frame(link, frame) => self.handle(Input::Received(link, frame)),
+            Inbound::Frames(link, frames, inbox) => {
+                for frame in frames {
+                    self.handle(Input::Received(link, frame));
+                }
+                self.links.read_on(link, inbox);
+            }
             Inbound::End(link) => {
                 self.links.remove(link);
                 self.handle(Input::LinkDown(link));

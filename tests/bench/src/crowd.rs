@@ -137,6 +137,7 @@ impl Member {
             max_calls: limits::CALLS,
             max_calls_per_peer: limits::CALLS,
             call_timeout_ms: limits::CALL_MS,
+            child_rate: 250_000,
         };
         let keys = Keys {
             realm: Some(realm),

@@ -1,12 +1,8 @@
 //! What is measured, by name.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use realm_protocol::limits;
 
 use crate::{
     arguments::Options,
@@ -209,15 +205,10 @@ impl Bench<'_> {
             others: all.to_vec(),
             daemons: daemons.to_vec(),
         };
-        let peers = ["raw", "nats"];
-        let is_realm = !peers.iter().any(|peer| self.name.starts_with(peer));
-        let mut allowance = Allowance::new(is_realm);
         for in_flight in self.options.in_flight.clone() {
-            allowance.refill().await;
             let load = Load {
                 in_flight,
                 time: self.options.time,
-                most: allowance.calls(),
             };
             let row = measure(self.name, load, &processes, call).await?;
             self.report.add(row);
@@ -240,40 +231,4 @@ impl Bench<'_> {
 
 fn pids(programs: &[Program]) -> Result<Vec<u32>> {
     programs.iter().map(Program::pid).collect()
-}
-
-/// How much a certificate lets a child send: rows are as long as its burst lets them be, and wait
-/// for it to be whole again.
-struct Allowance {
-    rate: u32,
-    burst: u32,
-    used: Option<Instant>,
-}
-
-impl Allowance {
-    fn new(is_realm: bool) -> Self {
-        let (rate, burst) = if is_realm {
-            limits::CHILD_RATE
-        } else {
-            (u32::MAX, u32::MAX)
-        };
-        Self {
-            rate,
-            burst,
-            used: None,
-        }
-    }
-
-    /// Most calls of one row, warm-up included.
-    fn calls(&self) -> u64 {
-        u64::from(self.burst) * 19 / 20
-    }
-
-    async fn refill(&mut self) {
-        if let Some(used) = self.used {
-            let whole = Duration::from_secs_f64(f64::from(self.burst) / f64::from(self.rate));
-            tokio::time::sleep(whole.saturating_sub(used.elapsed())).await;
-        }
-        self.used = Some(Instant::now());
-    }
 }

@@ -1,10 +1,6 @@
 //! A closed load: a number of calls always in flight, each timed.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -23,8 +19,6 @@ pub(crate) struct Load {
     pub(crate) in_flight: usize,
     /// How long it is measured.
     pub(crate) time: Duration,
-    /// Most calls, the warm-up's included.
-    pub(crate) most: u64,
 }
 
 /// Something that can be called again and again.
@@ -88,18 +82,13 @@ pub(crate) async fn measure(
 ) -> Result<Row> {
     let warm_up = Load {
         time: load.time.mul_f64(WARM_UP),
-        most: (load.most as f64 * WARM_UP) as u64,
         ..load
     };
     drive(warm_up, callee)
         .await
         .with_context(|| format!("{job}, warming up"))?;
     let before = processes.cpu()?;
-    let rest = Load {
-        most: load.most - warm_up.most,
-        ..load
-    };
-    let times = drive(rest, callee).await.with_context(|| job.to_owned())?;
+    let times = drive(load, callee).await.with_context(|| job.to_owned())?;
     let cpu = processes.cpu()?.saturating_sub(before);
     let row = times.row(job, load.in_flight, Some(cpu));
     Ok(Row {
@@ -110,15 +99,13 @@ pub(crate) async fn measure(
 
 /// Keeps calls in flight until the time or the calls are used up.
 async fn drive(load: Load, callee: &impl Call) -> Result<Times> {
-    let begun = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let mut workers = JoinSet::new();
     for _ in 0..load.in_flight {
-        let (callee, begun) = (callee.clone(), Arc::clone(&begun));
+        let callee = callee.clone();
         workers.spawn(async move {
             let mut times = Vec::new();
-            while started.elapsed() < load.time && begun.fetch_add(1, Ordering::Relaxed) < load.most
-            {
+            while started.elapsed() < load.time {
                 let at = Instant::now();
                 callee.call().await?;
                 times.push(u64::try_from(at.elapsed().as_nanos())?);

@@ -160,7 +160,10 @@ fn an_answer_is_given_again_after_the_callee_has_restarted() {
 
 #[test]
 fn what_a_caller_was_told_of_an_effect_is_still_in_its_trace_after_a_crash() {
-    for (seed, pay) in [(34, Loops::once("pay", 10)), (35, Loops::idempotent("pay", 10))] {
+    for (seed, pay) in [
+        (34, Loops::once("pay", 10)),
+        (35, Loops::idempotent("pay", 10)),
+    ] {
         let (mut world, _, health) = two_realms(seed, &[pay]);
         let told = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
 
