@@ -64,7 +64,7 @@ numbered! {
         Halt = 24,
         /// Reserved: stopped.
         HaltAck = 25,
-        /// Reserved: a message is kept for a realm that is offline.
+        /// Says that a call is kept for a realm that is offline, or that the realm has taken it.
         Custody = 26,
     }
 }
@@ -89,6 +89,7 @@ impl Kind {
                 | Self::Failure
                 | Self::Cancel
                 | Self::Contracts
+                | Self::Custody
         )
     }
 }
@@ -207,6 +208,20 @@ impl Header {
     /// Whether the flag is set.
     pub fn has(&self, flag: u64) -> bool {
         self.flags.is_some_and(|flags| flags & flag != 0)
+    }
+
+    /// Whether it is of the form that a parent may keep: a call, sealed to a key, and flagged.
+    pub fn is_storable(&self) -> bool {
+        self.has(flags::STORABLE) && self.kind == Kind::Call && self.suite == Suite::Sealed
+    }
+
+    /// The longest that it may be under way, milliseconds.
+    pub fn longest_ttl_ms(&self) -> u64 {
+        if self.is_storable() {
+            limits::STORABLE_TTL_MS
+        } else {
+            limits::TTL_MS
+        }
     }
 
     /// When it must have arrived by the source's clock.

@@ -65,6 +65,8 @@ numbered! {
         Ceilings = 12,
         /// Private KEM keys, sealed, by key id.
         Kem = 13,
+        /// Calls kept for children, in the order they came.
+        Custody = 14,
     }
 }
 

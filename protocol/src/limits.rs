@@ -99,6 +99,10 @@ pub const NODE_WARN_MS: u64 = 60 * 24 * 60 * 60 * 1_000;
 pub const KEM_LIVE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How long a rotated KEM key still opens messages, milliseconds.
 pub const KEM_GRACE_MS: u64 = 65 * 60 * 1_000;
+/// Life of a stored KEM key as a target for new messages, milliseconds.
+pub const KEM_STORED_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long a rotated stored KEM key still opens messages, milliseconds.
+pub const KEM_STORED_GRACE_MS: u64 = 7 * 24 * 60 * 60 * 1_000 + 10 * 60 * 1_000;
 /// KEM records in a chain; more is refused as `BadCertificate`.
 pub const KEM_RECORDS: usize = 8;
 /// Default life of a peering, milliseconds.
@@ -147,6 +151,20 @@ pub const CHILD_RATE: (u32, u32) = (5_000, 20_000);
 pub const CHAIN_WAITERS: usize = 256;
 /// How long an envelope waits for its sender's chain, milliseconds.
 pub const CHAIN_WAIT_MS: u64 = 1_000;
+
+/// Calls kept for one child; one more is `Overloaded`.
+pub const CUSTODY: usize = 1_024;
+/// Share of [`CUSTODY`] one other child's subtree or one foreign root may hold; one more is
+/// `Overloaded`.
+pub const CUSTODY_SHARE: usize = 256;
+/// Bytes of calls kept for one child; more is `Overloaded`.
+pub const CUSTODY_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of calls kept for all children; more is `Overloaded`.
+pub const CUSTODY_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
+/// Kept calls a second that a child is given on its return, and the burst; the rest waits.
+pub const CUSTODY_RATE: (u32, u32) = (50, 50);
+/// Kept calls under way to a child that has not taken them yet; the rest waits.
+pub const CUSTODY_WINDOW: usize = 16;
 
 /// Loops in one registry; more is refused at `apply`.
 pub const LOOPS: usize = 4_096;

@@ -115,6 +115,14 @@ wire_map! {
 }
 
 wire_map! {
+    /// Says that a storable call has arrived and need not be kept any longer.
+    pub struct Taken {
+        /// Digest of the call's header.
+        0 => header: Digest,
+    }
+}
+
+wire_map! {
     /// The last message on a link.
     pub struct Bye {
         /// Why, if it is for a reason.
@@ -183,6 +191,8 @@ frames! {
     Beat = 9,
     /// Goodbye.
     Bye = 10,
+    /// It is mine now.
+    Taken = 12,
 }
 
 impl Frame {

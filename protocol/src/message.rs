@@ -130,6 +130,18 @@ wire_map! {
 }
 
 wire_map! {
+    /// Body of a Custody: what a parent has done with a call for its child.
+    pub struct Custody {
+        /// Digest of the call's header.
+        0 => answers: Digest,
+        /// Until when the call is kept, by the parent's clock.
+        1 => until: Timestamp,
+        /// Whether the child has taken it by now.
+        2 => taken: bool,
+    }
+}
+
+wire_map! {
     /// Body of a Contracts question.
     pub struct ContractsAsked {
         /// One loop; none for all that the asker may see.

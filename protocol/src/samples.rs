@@ -6,10 +6,12 @@ use crate::{
     Timestamp,
     cbor::{self, Blob, CborError, Wire},
     journal::{Direction, Event, Run, Status},
-    link::{Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew},
+    link::{
+        Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
+    },
     message::{
-        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Plaintext, PolicyUse,
-        Resolve, Resolved, TraceParent,
+        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody, Plaintext,
+        PolicyUse, Resolve, Resolved, TraceParent,
     },
     records::{
         Chain, ChainLink, ChildCert, ChildLimits, Grant, Inception, KemPurpose, KemRecord,
@@ -340,6 +342,7 @@ fn frames() -> Vec<Frame> {
             code: Some(FailureCode::Denied),
             detail: Some("the ticket is not valid".to_owned()),
         }),
+        Frame::Taken(Taken { header: digest(1) }),
     ]
 }
 
@@ -417,6 +420,11 @@ fn bodies() -> Vec<Sample> {
         chain: chain(),
         revocations: vec![signed(&revocations())],
     };
+    let custody = Custody {
+        answers: digest(1),
+        until: NOW,
+        taken: false,
+    };
     let cancel = Cancel {
         reason: Some("no longer needed".to_owned()),
     };
@@ -427,6 +435,7 @@ fn bodies() -> Vec<Sample> {
         sample("Call", &call),
         sample("CallResult", &result),
         sample("Cancel", &cancel),
+        sample("Custody", &custody),
         sample("ContractsAsked", &asked),
         sample("ContractsGiven", &given),
         sample("Failure", &failure),

@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) advertise: Vec<Multiaddr>,
     /// The store.
     pub(crate) store: StoreConfig,
+    /// What is kept for realms that are offline.
+    pub(crate) custody: CustodyConfig,
     /// Bounds.
     pub(crate) limits: LimitsConfig,
     /// The log.
@@ -52,6 +54,17 @@ pub(crate) struct StoreConfig {
     pub(crate) cache_bytes: usize,
     /// How long ended runs are kept, milliseconds.
     pub(crate) retention_ms: u64,
+}
+
+/// What is kept for realms that are offline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CustodyConfig {
+    /// Whether the parent is asked to keep calls.
+    pub(crate) ask: bool,
+    /// Whether calls are kept for children that ask.
+    pub(crate) keep_for_children: bool,
+    /// Longest that one is kept, milliseconds.
+    pub(crate) keep_ms: u64,
 }
 
 /// How much the realm takes on.
@@ -244,6 +257,11 @@ fn typed(settings: &Settings) -> Option<Config> {
             engine: EngineKind::named(&text("store.engine")?)?,
             cache_bytes: number("store.cache_bytes")?,
             retention_ms: millis("store.retention")?,
+        },
+        custody: CustodyConfig {
+            ask: text("custody.ask")? == "yes",
+            keep_for_children: text("custody.keep_for_children")? == "yes",
+            keep_ms: millis("custody.keep")?,
         },
         limits: LimitsConfig {
             max_calls: number("limits.max_calls")?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
-use realm_node::{Config, Founding, Keys, LinkId, Node};
+use realm_node::{Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_protocol::{
     Label, NodeId, Now, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{NodeCert, Signed, SuccessionReason, scopes},
@@ -99,6 +99,8 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// What its node keeps for others, and asks others to keep. Taken up at the next start.
+    pub custody: CustodyTerms,
     /// How long its disk takes besides what all disks take, milliseconds.
     pub slow_ms: u64,
     /// The most that was.
@@ -148,6 +150,7 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            custody: CustodyTerms::default(),
             slow_ms: 0,
             slowest_ms: 0,
             next_wake: None,
@@ -174,6 +177,7 @@ impl Host {
             max_calls_per_peer: self.max_calls_per_peer,
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
+            custody: self.custody,
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),

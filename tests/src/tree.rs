@@ -70,6 +70,7 @@ impl Tree for World {
             timeout_ms: None,
             key: None,
             caller: None,
+            store: false,
         })
     }
 

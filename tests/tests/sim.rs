@@ -16,6 +16,8 @@ mod calls;
 mod certificates;
 #[path = "sim/contracts.rs"]
 mod contracts;
+#[path = "sim/custody.rs"]
+mod custody;
 #[path = "sim/joining.rs"]
 mod joining;
 #[path = "sim/keys.rs"]

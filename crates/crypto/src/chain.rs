@@ -188,15 +188,20 @@ fn verify_realm_record(chain: &Chain, leaf: &Link) -> Result<u64, CertError> {
     }
 }
 
-/// Checks every KEM record; gives those for live messages that have not run out.
-fn verify_kem(chain: &Chain, leaf: &Link, now: Timestamp) -> Result<Vec<KemRecord>, CertError> {
+/// Checks every KEM record; gives those that have not run out: for live messages, and for stored
+/// ones.
+fn verify_kem(
+    chain: &Chain,
+    leaf: &Link,
+    now: Timestamp,
+) -> Result<(Vec<KemRecord>, Vec<KemRecord>), CertError> {
     if chain.kem.len() > limits::KEM_RECORDS {
         return Err(CertError::TooMany);
     }
     if !chain.kem.is_empty() && !leaf.may(scopes::MESSAGE) {
         return Err(CertError::Scope);
     }
-    let mut live = Vec::new();
+    let mut open = Vec::new();
     for signed in &chain.kem {
         let record = verify(signed, &[*leaf.node().as_bytes()])?;
         if record.realm != leaf.realm {
@@ -205,11 +210,12 @@ fn verify_kem(chain: &Chain, leaf: &Link, now: Timestamp) -> Result<Vec<KemRecor
         if record.node != leaf.node() {
             return Err(CertError::Node);
         }
-        if record.purpose == KemPurpose::Live && now < record.not_after {
-            live.push(record);
+        if now < record.not_after {
+            open.push(record);
         }
     }
-    Ok(live)
+    let is_live = |record: &KemRecord| record.purpose == KemPurpose::Live;
+    Ok(open.into_iter().partition(is_live))
 }
 
 /// How many realms, from the root down, my own chain passes as well.
@@ -248,12 +254,13 @@ fn prove(
     }
     let leaf = links.last().ok_or(CertError::Empty)?;
     let epoch = verify_realm_record(chain, leaf)?;
-    let kem = verify_kem(chain, leaf, trust.now)?;
+    let (kem, stored_kem) = verify_kem(chain, leaf, trust.now)?;
     let proof = Proof {
         root: trust.root,
         ancestors: links.iter().map(Link::ancestor).collect(),
         terms: terms(links, shared),
         kem,
+        stored_kem,
         epoch,
         scopes: leaf.node_cert.scopes,
         limits: leaf.child_cert.as_ref().map(|cert| cert.limits),

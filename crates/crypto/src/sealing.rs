@@ -59,7 +59,7 @@ pub enum SealError {
     /// The answer does not name the request that the reply key is of.
     #[error("the reply key is of another request")]
     Request,
-    /// Only resolution and failures go in the clear.
+    /// Only resolution, failures and custody receipts go in the clear.
     #[error("a {} must be sealed", .0.name())]
     MustBeSealed(Kind),
     /// The session has sealed all it may.
@@ -142,7 +142,7 @@ pub fn seal_reply(
 /// Makes a message that anybody may read, under [`Suite::Clear`].
 ///
 /// # Errors
-/// [`SealError::MustBeSealed`] for all but resolution and failures, and as [`seal`].
+/// [`SealError::MustBeSealed`] for all but resolution, failures and custody receipts, and as [`seal`].
 pub fn write_clear(
     rng: &mut impl CryptoRng,
     signer: &SigningKey,
@@ -159,7 +159,10 @@ pub fn write_clear(
 
 /// Whether messages of this kind may go unsealed.
 pub(crate) fn may_be_clear(kind: Kind) -> bool {
-    matches!(kind, Kind::Resolve | Kind::Resolved | Kind::Failure)
+    matches!(
+        kind,
+        Kind::Resolve | Kind::Resolved | Kind::Failure | Kind::Custody
+    )
 }
 
 /// A message whose id and committed bytes stand.

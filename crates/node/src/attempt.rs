@@ -5,9 +5,9 @@ use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_
 use realm_protocol::{
     CallId, FailureCode, Kind, Place, Priority,
     cbor::{self, Blob},
-    limits,
+    flags, limits,
     message::{Call, ContractsAsked, TraceParent},
-    records::KemRecord,
+    records::{KemPurpose, KemRecord},
 };
 use realm_router::{LinkId, Next};
 use serde_json::json;
@@ -19,11 +19,12 @@ use crate::{
     relay::Release,
     resolve::Asker,
     sessions::Way,
+    storing::{Storing, may_be_kept},
     timers::Timer,
 };
 
 /// Shortest wait for one attempt of a call, milliseconds; longer calls share their time out evenly.
-const ATTEMPT_MS: u64 = 20_000;
+pub(crate) const ATTEMPT_MS: u64 = 20_000;
 /// How long an attempt waits on after its link was lost, milliseconds.
 const LOST_MS: u64 = 1_000;
 
@@ -47,7 +48,13 @@ impl Node {
         }
         let now = self.wall();
         let chain = self.trust.chain(&scope, now).cloned();
-        match chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem))) {
+        let out = self.calls.get(&call);
+        let key = out.and_then(|out| {
+            let chain = chain?;
+            let kem = out.key_of(&chain, now).cloned()?;
+            Some((chain, kem))
+        });
+        match key {
             Some((chain, kem)) => self.send_attempt(call, chain.place().clone(), &kem),
             None => self.resolve(scope, Asker::Call(call)),
         }
@@ -56,15 +63,20 @@ impl Node {
     /// The callee is resolved: sends, or counts a failure where it shows no key that is valid now.
     pub(crate) fn call_resolved(&mut self, call: CallId) {
         let now = self.wall();
-        let Some(scope) = self.calls.get(&call).map(|out| out.scope.clone()) else {
+        let Some(out) = self.calls.get(&call) else {
             return;
         };
-        let chain = self.trust.chain(&scope, now);
-        if chain.is_some_and(|chain| chain.kem_at(now).is_some()) {
+        let chain = self.trust.chain(&out.scope, now);
+        if chain.is_some_and(|chain| out.key_of(chain, now).is_some()) {
             return self.try_call(call);
         }
-        let message = "the realm shows no key that is valid by this clock";
-        let failure = CallFailure::new(FailureCode::BadCertificate, message);
+        let failure = if chain.is_some_and(|chain| chain.stored_kem_at(now).is_some()) {
+            let message = "the realm has been offline for longer than its keys last";
+            CallFailure::new(FailureCode::Offline, message)
+        } else {
+            let message = "the realm shows no key that is valid by this clock";
+            CallFailure::new(FailureCode::BadCertificate, message)
+        };
         self.attempt_failed(call, failure);
     }
 
@@ -80,18 +92,26 @@ impl Node {
         }
         let left = now.tick.until(out.deadline).as_millis();
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
+        // What may be kept is always sealed to the key for it, and offers no session.
+        let storable = kem.purpose == KemPurpose::Stored;
+        if storable {
+            out.set_storing(Storing::Due);
+        }
         // What a run causes elsewhere must find the run's own beginning on the disk after a crash,
         // or the run would begin anew and cause it again under another key.
         let release = match &out.task {
             Task::Invoke(invoke) if invoke.origin == Origin::Frame => Release::Durable,
             _ => Release::Now,
         };
-        let (attempts, failures, deadline) = (out.attempts, out.failures, out.deadline);
-        let way = self.sessions.way(kem.node, now.tick);
+        let (attempts, share, deadline) = (out.attempts, out.share_ms(left), out.deadline);
+        let way = match storable {
+            true => Way::Sealed,
+            false => self.sessions.way(kem.node, now.tick),
+        };
         let (kind, content, offer) = match &out.task {
             Task::Invoke(invoke) => {
                 let rng = &mut self.rng;
-                let offer = (way == Way::Sealed).then(|| {
+                let offer = (way == Way::Sealed && !storable).then(|| {
                     self.sessions
                         .offer(kem.node, now.tick, || Ephemeral::generate(rng))
                 });
@@ -107,10 +127,15 @@ impl Node {
                 (Kind::Contracts, cbor::encode(&asked), None)
             }
         };
+        let longest = if storable {
+            limits::STORABLE_TTL_MS
+        } else {
+            limits::TTL_MS
+        };
         let request = Request {
             kind,
             destination: &destination,
-            ttl_ms: left.clamp(1, limits::TTL_MS),
+            ttl_ms: left.clamp(1, longest),
             call,
             priority: Priority::Normal,
             max_reply: limits::BODY_BYTES as u64,
@@ -128,7 +153,7 @@ impl Node {
         };
         let scope = destination.scope();
         // The first message to a destination carries the chain; so does each further attempt.
-        if self.introduce(scope.clone()) || attempts > 1 {
+        if self.introduce(scope.clone()) || attempts > 1 || storable {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
         let digest = letter.digest();
@@ -154,8 +179,7 @@ impl Node {
             };
             out.via = via;
         }
-        let share = left / u64::from(limits::ATTEMPTS.saturating_sub(failures).max(1));
-        let attempt = now.tick.plus(share.max(ATTEMPT_MS)).min(deadline);
+        let attempt = now.tick.plus(share).min(deadline);
         self.timers.set(Timer::Attempt(call), attempt);
         let payload = json!({
             "attempt": attempts, "realm": self.name_of(&destination.scope()),
@@ -172,6 +196,7 @@ impl Node {
         way: Way,
         request: &Request<'_>,
     ) -> Result<(Letter, ReplyKey), SealError> {
+        let storable = kem.purpose == KemPurpose::Stored && request.kind == Kind::Call;
         let out = Outgoing {
             kind: request.kind,
             source: self.me.place(),
@@ -181,7 +206,7 @@ impl Node {
             call: request.call,
             answers: None,
             priority: request.priority,
-            flags: None,
+            flags: storable.then_some(flags::STORABLE),
             max_reply: request.max_reply,
             content: request.content,
         };
@@ -246,6 +271,9 @@ impl Node {
             FailureCode::Timeout => failure.from.is_none(),
             _ => false,
         };
+        if out.storing() != Storing::No && passing && may_be_kept(failure.code) {
+            out.set_storing(Storing::Due);
+        }
         // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
         out.failures = out.failures.saturating_add(1);
         if !(stale || passing || session.is_some()) || out.failures >= limits::ATTEMPTS {
@@ -280,12 +308,19 @@ impl Node {
         for call in waiting {
             self.timers.set(Timer::Attempt(call), self.now.tick);
         }
+        self.ask_again_for_kept();
     }
 
     /// A link went down: attempts that left over it are soon made again under the same key. The
     /// last one waits on, because the answer may still find another way.
     pub(crate) fn calls_lost_link(&mut self, link: LinkId) {
         let soon = self.now.tick.plus(LOST_MS);
+        for out in self.calls.values_mut() {
+            let kept = matches!(out.storing(), Storing::Kept | Storing::Taken);
+            if kept && out.via == Some(link) {
+                out.via = None;
+            }
+        }
         let affected = self.calls.iter().filter(|(_, out)| {
             let again = out.failures.saturating_add(1) < limits::ATTEMPTS;
             out.sent.is_some() && out.via == Some(link) && again

@@ -4,6 +4,7 @@ use realm_crypto::SigningKey;
 use realm_protocol::{
     Label,
     journal::{JournalSeq, Run, Table},
+    limits,
     records::{Inception, NodeCert, Signed, Succession},
 };
 
@@ -23,6 +24,29 @@ pub struct Config {
     /// Messages a second that a child's certificate lets its link carry, and that this realm takes
     /// from its parent; four times as many at once.
     pub child_rate: u64,
+    /// What is kept for realms that are offline.
+    pub custody: CustodyTerms,
+}
+
+/// What an owner agrees to about calls for realms that are offline: nothing by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CustodyTerms {
+    /// Whether this realm asks its parent to keep calls for it.
+    pub ask: bool,
+    /// Whether this realm keeps calls for its children that ask for it.
+    pub keep_for_children: bool,
+    /// Longest that it keeps one, milliseconds.
+    pub keep_ms: u64,
+}
+
+impl Default for CustodyTerms {
+    fn default() -> Self {
+        Self {
+            ask: false,
+            keep_for_children: false,
+            keep_ms: limits::STORABLE_TTL_MS,
+        }
+    }
 }
 
 /// Messages at once, for each of a second's.

@@ -73,6 +73,8 @@ pub struct InvokeAsked {
     pub key: Option<String>,
     /// Who asks, for the trace.
     pub caller: Option<String>,
+    /// Whether the callee's parent may keep the call while the callee is offline.
+    pub store: bool,
 }
 
 /// A finished call.

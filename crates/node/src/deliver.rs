@@ -10,6 +10,7 @@ use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags,
     limits,
     message::{Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve},
+    records::KemPurpose,
 };
 use realm_router::LinkId;
 
@@ -47,13 +48,19 @@ impl Node {
         {
             return self.counters.refuse(Refused::Unasked);
         }
+        let storable = header.is_storable().then(|| envelope.digest());
         match self.verify(envelope, &header) {
             Ok(verified) => self.take(verified),
-            Err(Unverified::Unknown(envelope)) => self.await_chain(link, *envelope, header),
+            Err(Unverified::Unknown(envelope)) => {
+                return self.await_chain(link, *envelope, header);
+            }
             Err(Unverified::Wrong(reason)) => {
                 tracing::debug!(reason = reason.name(), "an envelope is not verified");
                 self.counters.refuse(reason);
             }
+        }
+        if let Some(digest) = storable {
+            self.acknowledge(link, digest);
         }
     }
 
@@ -104,7 +111,14 @@ impl Node {
         let header = verified.header();
         let opened = match header.suite {
             Suite::Session => self.open_in_session(verified),
-            _ => open_sealed(verified, |id| self.me.kem_key(id)),
+            _ => {
+                let purpose = if header.is_storable() {
+                    KemPurpose::Stored
+                } else {
+                    KemPurpose::Live
+                };
+                open_sealed(verified, |id| self.me.kem_key(id, purpose))
+            }
         };
         let opened = match opened {
             Ok(opened) => opened,
@@ -183,8 +197,10 @@ impl Node {
         let Some(opened) = open_answer(verified, pending) else {
             return self.counters.refuse(Refused::Sealed);
         };
-        if header.kind == Kind::Failure {
-            return self.take_failure(verified, &opened);
+        match header.kind {
+            Kind::Failure => return self.take_failure(verified, &opened),
+            Kind::Custody => return self.take_custody(&opened, answers),
+            _ => {}
         }
         let from_asked = header.source.scope() == *pending.asked();
         match (pending, header.kind) {
@@ -220,7 +236,8 @@ impl Node {
         };
         let (from, asked) = (header.source.scope(), pending.asked());
         let on_path = self.is_on_path(&from, asked) && failure.code.from_path();
-        if from != *asked && !on_path {
+        let expired = failure.code == FailureCode::Expired && self.is_custodian(&from, pending);
+        if from != *asked && !on_path && !expired {
             return self.counters.refuse(Refused::Unasked);
         }
         let failure = CallFailure {

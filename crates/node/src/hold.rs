@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use realm_crypto::Letter;
-use realm_protocol::{Envelope, FailureCode, Header, Scope, Tick, limits};
+use realm_protocol::{Envelope, Header, Scope, Tick, limits};
 use realm_router::{LinkId, Next};
 
 use crate::{Node, Refused, relay::Release, timers::Timer};
@@ -98,12 +98,9 @@ impl Node {
         match held.waiter {
             Waiter::Unproven(..) if over => self.counters.refuse(Refused::Certificate),
             Waiter::Passing(link, envelope, header) if over => {
-                let digest = envelope.digest();
-                self.fail_request(Some(link), digest, &header, FailureCode::Offline);
+                self.keep_or_fail(link, envelope, header);
             }
-            Waiter::Own(letter, _) if over => {
-                self.own_message_failed(letter.digest(), FailureCode::Offline);
-            }
+            Waiter::Own(letter, _) if over => self.keep_own(letter),
             Waiter::Unproven(link, mut envelope, header)
             | Waiter::Passing(link, mut envelope, header) => {
                 // Where it came from, no link stands for it any more: its checks no longer hold.

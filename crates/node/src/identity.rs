@@ -27,6 +27,8 @@ pub(crate) struct Identity {
     realm_record: Option<Signed<RealmRecord>>,
     kem: BTreeMap<KeyId, HeldKem>,
     chain: Option<VerifiedChain>,
+    /// Whether the keys for messages that the parent may keep are shown.
+    asks_for_custody: bool,
     /// Whether a later key of this realm is known than the one here.
     superseded: bool,
 }
@@ -36,13 +38,14 @@ pub(crate) struct Identity {
 pub(crate) struct HeldKem {
     pub(crate) key: KemKey,
     pub(crate) record: Signed<KemRecord>,
+    pub(crate) purpose: KemPurpose,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) erased: Timestamp,
 }
 
 impl Identity {
-    pub(crate) fn new(keys: Keys, founding: Founding) -> Self {
+    pub(crate) fn new(keys: Keys, founding: Founding, asks_for_custody: bool) -> Self {
         let realm = founding.inception.realm_id();
         let node = keys.node.node_id();
         let node_cert = founding.node_cert.clone();
@@ -61,6 +64,7 @@ impl Identity {
             realm_record: None,
             kem: BTreeMap::new(),
             chain: None,
+            asks_for_custody,
             superseded: false,
         }
     }
@@ -214,24 +218,39 @@ impl Identity {
         self.realm_record.insert(record)
     }
 
-    /// Makes a live KEM key, valid from `from`.
-    pub(crate) fn make_kem(&mut self, rng: &mut impl CryptoRng, from: Timestamp) -> &HeldKem {
+    /// Whether this realm asks its parent to keep calls for it.
+    pub(crate) fn asks_for_custody(&self) -> bool {
+        self.asks_for_custody
+    }
+
+    /// Makes a KEM key, valid from `from`.
+    pub(crate) fn make_kem(
+        &mut self,
+        rng: &mut impl CryptoRng,
+        purpose: KemPurpose,
+        from: Timestamp,
+    ) -> &HeldKem {
         let key = KemKey::generate(rng);
-        let not_after = from.plus(limits::KEM_LIVE_MS);
+        let (life, grace) = match purpose {
+            KemPurpose::Live => (limits::KEM_LIVE_MS, limits::KEM_GRACE_MS),
+            KemPurpose::Stored => (limits::KEM_STORED_MS, limits::KEM_STORED_GRACE_MS),
+        };
+        let not_after = from.plus(life);
         let mut record = Signed::unsigned(&KemRecord {
             realm: self.realm,
             node: self.node(),
             key: key.public(),
-            purpose: KemPurpose::Live,
+            purpose,
             not_before: from,
             not_after,
         });
         self.keys.node.sign(&mut record);
         let id = key.key_id();
-        let erased = not_after.plus(limits::KEM_GRACE_MS);
+        let erased = not_after.plus(grace);
         self.kem.entry(id).or_insert(HeldKem {
             key,
             record,
+            purpose,
             not_before: from,
             not_after,
             erased,
@@ -242,13 +261,18 @@ impl Identity {
         self.kem.insert(held.key.key_id(), held);
     }
 
-    pub(crate) fn kem_key(&self, id: KeyId) -> Option<&KemKey> {
-        self.kem.get(&id).map(|held| &held.key)
+    /// The key with this id, if it is for messages of the purpose.
+    pub(crate) fn kem_key(&self, id: KeyId, purpose: KemPurpose) -> Option<&KemKey> {
+        let held = self.kem.get(&id).filter(|held| held.purpose == purpose);
+        held.map(|held| &held.key)
     }
 
-    /// Until when bodies can be sealed to the newest key that is valid now.
-    pub(crate) fn kem_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let begun = self.kem.values().filter(|held| held.not_before <= now);
+    /// Until when bodies can be sealed to the newest key of the purpose that is valid now.
+    pub(crate) fn kem_until(&self, purpose: KemPurpose, now: Timestamp) -> Option<Timestamp> {
+        let begun = self
+            .kem
+            .values()
+            .filter(|held| held.purpose == purpose && held.not_before <= now);
         begun.map(|held| held.not_after).max()
     }
 
@@ -281,14 +305,17 @@ impl Identity {
                 node_cert: self.node_cert.clone(),
                 child_cert: None,
             }],
-            kem: self.live_kem(now),
+            kem: self.shown_kem(now),
             realm_record: self.realm_record.clone()?,
         })
     }
 
-    fn live_kem(&self, now: Timestamp) -> Vec<Signed<KemRecord>> {
-        let live = self.kem.values().filter(|held| now < held.not_after);
-        live.map(|held| held.record.clone()).collect()
+    fn shown_kem(&self, now: Timestamp) -> Vec<Signed<KemRecord>> {
+        let shown = self.kem.values().filter(|held| {
+            let wanted = held.purpose == KemPurpose::Live || self.asks_for_custody;
+            wanted && now < held.not_after
+        });
+        shown.map(|held| held.record.clone()).collect()
     }
 
     /// Puts the chain together from its parts and checks it as a stranger would.
@@ -312,7 +339,7 @@ impl Identity {
         });
         let chain = Chain {
             links,
-            kem: self.live_kem(now),
+            kem: self.shown_kem(now),
             realm_record,
         };
         self.chain = Some(verify_own_chain(&chain, self.place.root, now)?);

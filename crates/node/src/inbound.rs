@@ -48,6 +48,7 @@ impl Node {
             Frame::Records(records) => self.handle_records(id, records),
             Frame::Renew(renew) => self.handle_renew(id, renew),
             Frame::NeedChain(_) => self.share_records(id),
+            Frame::Taken(taken) => self.handle_taken(id, &taken),
         }
     }
 
@@ -71,6 +72,9 @@ impl Node {
             return self.close(id, Some(FailureCode::Overloaded), "the queue is full");
         };
         let Ok(header) = envelope.peek() else { return };
+        if self.custody.keeps(envelope.digest()) {
+            return; // It goes again later.
+        }
         if header.source == *self.me.place() {
             self.own_message_failed(envelope.digest(), FailureCode::Overloaded);
         } else {
@@ -109,7 +113,10 @@ impl Node {
         if envelope.hop.left == 0 || envelope.hop.left > limits::HOPS {
             return Err(Refused::Hops);
         }
-        if header.ttl_ms > limits::TTL_MS || envelope.hop.age_ms > header.ttl_ms {
+        if header.has(flags::STORABLE) && !header.is_storable() {
+            return Err(Refused::Malformed);
+        }
+        if header.ttl_ms > header.longest_ttl_ms() || envelope.hop.age_ms > header.ttl_ms {
             return Err(Refused::Expired);
         }
         let scopes = |peer| self.kin.peer_scopes(self.me.realm(), peer);

@@ -213,6 +213,7 @@ impl Node {
             self.close(link, Some(FailureCode::BadCertificate), "revoked");
         }
         self.routes.forget_child(label);
+        self.drop_custody_of(label);
         if let Ok(path) = self.me.path().child(label) {
             self.trust.forget(&Scope {
                 root: self.me.root(),

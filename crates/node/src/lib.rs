@@ -13,6 +13,7 @@ mod config;
 mod contracts;
 mod control;
 mod counters;
+mod custody;
 mod deliver;
 mod histories;
 mod hold;
@@ -37,6 +38,7 @@ mod runs;
 mod serve;
 mod sessions;
 mod state;
+mod storing;
 mod subtree;
 mod tickets;
 mod timers;
@@ -44,7 +46,7 @@ mod trust;
 mod upkeep;
 mod views;
 
-pub use config::{Config, Founding, Keys, Recovered};
+pub use config::{Config, CustodyTerms, Founding, Keys, Recovered};
 pub use control::{
     AllowAsked, Allowed, ApplyReport, CallFailure, ContractsOf, InviteAsked, InviteKind, Invited,
     Invocation, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,

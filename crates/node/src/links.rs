@@ -140,9 +140,10 @@ impl Node {
         if let Some(dial) = link.dial {
             self.dial_is_over(dial, "the link was closed");
         }
-        match relation {
+        match &relation {
             Some(Relation::Parent) => self.schedule_redial(Target::Parent),
-            Some(Relation::Peer(root)) => self.schedule_redial(Target::Peer(root)),
+            Some(Relation::Peer(root)) => self.schedule_redial(Target::Peer(*root)),
+            Some(Relation::Child(label)) => self.custody.child_is_gone(label),
             _ => {}
         }
         if relation.is_some() {
@@ -343,7 +344,11 @@ impl Node {
         let target = match self.routes.relation(id) {
             Some(Relation::Parent) => Target::Parent,
             Some(Relation::Peer(root)) => Target::Peer(*root),
-            Some(Relation::Child(_) | Relation::Direct(_)) | None => return,
+            Some(Relation::Child(label)) => {
+                let label = label.clone();
+                return self.hand_over(&label);
+            }
+            Some(Relation::Direct(_)) | None => return,
         };
         self.redials.reset(&target);
         self.turned_away.remove(&target);

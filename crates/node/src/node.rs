@@ -12,8 +12,9 @@ use realm_protocol::{
 use realm_router::{LinkId, ReplayMemory, Routes, Waiting};
 
 use crate::{
-    Config, ControlId, Counters, DialId, Effect, Founding, Input, Keys, Recovered, Refusal,
+    Config, ControlId, Counters, DialId, Effect, Founding, Input, Keys, LookId, Recovered, Refusal,
     Response,
+    custody::Custodian,
     deliver::Pending,
     hold::Holds,
     identity::Identity,
@@ -59,6 +60,7 @@ pub struct Node {
     pub(crate) sessions: Sessions,
     pub(crate) replay: ReplayMemory,
     pub(crate) holds: Holds,
+    pub(crate) custody: Custodian,
     pub(crate) out: Outbox,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -73,6 +75,7 @@ pub struct Node {
     pub(crate) introduced: BTreeSet<Scope>,
     pub(crate) stopping: bool,
     next_dial: u64,
+    last_look: u64,
 }
 
 impl Node {
@@ -85,7 +88,7 @@ impl Node {
         seed: [u8; 32],
         now: Now,
     ) -> Self {
-        let me = Identity::new(keys, founding);
+        let me = Identity::new(keys, founding, config.custody.ask);
         let limits = realm_executor::Limits::default();
         let mut node = Self {
             routes: Routes::new(me.scope()),
@@ -107,6 +110,7 @@ impl Node {
             sessions: Sessions::default(),
             replay: ReplayMemory::default(),
             holds: Holds::default(),
+            custody: Custodian::default(),
             out: Outbox::new(recovered.last),
             timers: Timers::default(),
             counters: Counters::default(),
@@ -118,6 +122,7 @@ impl Node {
             introduced: BTreeSet::new(),
             stopping: false,
             next_dial: 0,
+            last_look: 0,
             config,
         };
         node.recover(recovered);
@@ -138,6 +143,9 @@ impl Node {
             Input::BackendDone(call, result) => {
                 self.executor
                     .backend_done(call, result, &self.registry, now);
+            }
+            Input::Looked(look, value) if self.custody.is_looking(look) => {
+                self.hand_over_read(look, value.as_deref());
             }
             Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
             Input::Persisted(seq) => self.out.persisted(seq),
@@ -179,6 +187,7 @@ impl Node {
                 Timer::Attempt(call) => self.attempt_is_over(call),
                 Timer::Hold => self.release_holds(),
                 Timer::Upkeep => self.upkeep(),
+                Timer::Custody(child) => self.hand_over(&child),
             }
         }
         for (_, pending) in self.waiting.expired(now.tick) {
@@ -245,6 +254,11 @@ impl Node {
     pub(crate) fn next_dial(&mut self) -> DialId {
         self.next_dial = self.next_dial.saturating_add(1);
         DialId(self.next_dial)
+    }
+
+    pub(crate) fn next_look(&mut self) -> LookId {
+        self.last_look = self.last_look.saturating_add(1);
+        LookId(self.last_look)
     }
 
     pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {

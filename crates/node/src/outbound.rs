@@ -20,6 +20,7 @@ use crate::{
     attempt::Request,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
+    storing::Storing,
     timers::Timer,
 };
 
@@ -70,6 +71,8 @@ pub(crate) struct Invoke {
     pub(crate) check: Check,
     /// The contract that the attempt under way names.
     pub(crate) named: Option<Arc<KnownContract>>,
+    /// Whether it may be kept for the callee.
+    pub(crate) storing: Storing,
 }
 
 impl Invoke {
@@ -120,7 +123,12 @@ impl Node {
     fn invoke_remote(&mut self, control: ControlId, asked: InvokeAsked, scope: Scope) {
         let call = CallId::new(self.random());
         let run = self.new_run();
-        let timeout_ms = asked.timeout_ms.unwrap_or(self.config.call_timeout_ms);
+        let (storing, default_ms) = if asked.store {
+            (Storing::Untried, limits::STORABLE_TTL_MS)
+        } else {
+            (Storing::No, self.config.call_timeout_ms)
+        };
+        let timeout_ms = asked.timeout_ms.unwrap_or(default_ms);
         let key = match &asked.key {
             Some(key) => Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
             None => Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
@@ -139,6 +147,7 @@ impl Node {
             events: 0,
             check: Check::Open,
             named: None,
+            storing,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -175,6 +184,7 @@ impl Node {
             events: 0,
             check: Check::Open,
             named: None,
+            storing: Storing::No,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -190,7 +200,11 @@ impl Node {
     }
 
     fn start_call(&mut self, call: CallId, scope: Scope, invoke: Invoke, timeout_ms: u64) {
-        let timeout_ms = timeout_ms.clamp(1, limits::CALL_MAX_MS);
+        let longest = match invoke.storing {
+            Storing::No => limits::CALL_MAX_MS,
+            _ => limits::STORABLE_TTL_MS,
+        };
+        let timeout_ms = timeout_ms.clamp(1, longest);
         let me = self.me.scope();
         let resource = Resource::Loop {
             owner: &scope,
@@ -385,7 +399,11 @@ impl Node {
         if out.attempts > 0 && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
             let chain = self.trust.chain(&scope, now).cloned();
-            let known = chain.and_then(|chain| chain.kem_at(now).cloned().map(|kem| (chain, kem)));
+            let known = chain.and_then(|chain| {
+                // The callee's parent drops what it keeps, whatever the Cancel is sealed to.
+                let kem = chain.kem_at(now).or_else(|| chain.stored_kem_at(now));
+                kem.cloned().map(|kem| (chain, kem))
+            });
             if let Some((chain, kem)) = known {
                 let cancel = realm_protocol::message::Cancel {
                     reason: Some(reason.to_owned()),

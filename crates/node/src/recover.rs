@@ -59,6 +59,7 @@ impl Node {
         }
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();
+        self.recover_custody(all(&rows, Table::Custody));
         self.publish_policy();
         if handed_over {
             // The list travels to everybody who may rely on the old key, and its chain shows the
@@ -264,6 +265,7 @@ impl Node {
             };
             self.me.hold_kem(HeldKem {
                 key: KemKey::from_secret(stored.secret),
+                purpose: record.purpose,
                 not_before: record.not_before,
                 not_after: record.not_after,
                 record: stored.record,

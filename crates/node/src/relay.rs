@@ -63,7 +63,13 @@ impl Node {
                 Some(reference),
             );
         }
+        if header.kind == Kind::Cancel {
+            self.cancel_kept(&envelope, &header);
+        }
         match next {
+            Next::Forward { .. } if self.waits_its_turn(&header) => {
+                self.keep_or_fail(link, envelope, header);
+            }
             Next::Forward { link: out, phase } => self.forward(link, out, phase, envelope, &header),
             Next::Wait { until } => {
                 let digest = envelope.digest();
@@ -73,9 +79,7 @@ impl Node {
                     self.fail_request(Some(link), digest, &header, FailureCode::Overloaded);
                 }
             }
-            Next::Offline => {
-                self.fail_request(Some(link), envelope.digest(), &header, FailureCode::Offline);
-            }
+            Next::Offline => self.keep_or_fail(link, envelope, header),
             Next::NoRoute | Next::Deliver => {
                 self.fail_request(Some(link), envelope.digest(), &header, FailureCode::NoRoute);
             }
@@ -268,6 +272,7 @@ impl Node {
     pub(crate) fn launch_when(&mut self, mut letter: Letter, release: Release) {
         let to = letter.header().destination.scope();
         match self.routes.next(&to, None, None, self.now.tick) {
+            Next::Forward { .. } if self.waits_its_turn(letter.header()) => self.keep_own(letter),
             Next::Forward { link, phase } => {
                 letter.phase = phase;
                 self.counters.sent = self.counters.sent.saturating_add(1);
@@ -283,7 +288,7 @@ impl Node {
                     self.own_message_failed(digest, FailureCode::Overloaded);
                 }
             }
-            Next::Offline => self.own_message_failed(letter.digest(), FailureCode::Offline),
+            Next::Offline => self.keep_own(letter),
             Next::NoRoute | Next::Deliver => {
                 self.own_message_failed(letter.digest(), FailureCode::NoRoute);
             }

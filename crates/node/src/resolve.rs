@@ -160,7 +160,10 @@ impl Node {
         let fresh = self
             .trust
             .check(&chain, to.root, self.me.chain(), self.wall());
-        let fresh = fresh.is_ok_and(|chain| chain.kem_at(self.wall()).is_some());
+        let (now, keeps) = (self.wall(), self.config.custody.keep_for_children);
+        let fresh = fresh.is_ok_and(|chain| {
+            chain.kem_at(now).is_some() || keeps && chain.stored_kem_at(now).is_some()
+        });
         let from = header.source.scope();
         // Where this realm would deny it, the child decides for itself.
         if fresh && self.may_discover(&from, &to).is_ok() {

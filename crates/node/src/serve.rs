@@ -42,7 +42,6 @@ pub(crate) struct Serving {
     /// In the order they came, each with the entry it is written in.
     recent_bytes: usize,
     recent_order: VecDeque<(JournalSeq, Vec<u8>)>,
-    last_look: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -333,8 +332,7 @@ impl Node {
         if effects == Effects::None {
             return self.start_run(incoming, permit, effects);
         }
-        self.serving.last_look = self.serving.last_look.saturating_add(1);
-        let look = LookId(self.serving.last_look);
+        let look = self.next_look();
         self.serving
             .keys
             .insert(row.clone(), KeyState::Looking(look));

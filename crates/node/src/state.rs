@@ -1,7 +1,7 @@
 //! What a node writes down, each with its version.
 
 use realm_protocol::{
-    Digest, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
+    Digest, Envelope, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
     cbor::{self, Blob, CborError, Wire},
     records::{
         Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession,
@@ -230,6 +230,20 @@ wire_map! {
         0 => failed: bool,
         /// The encoded body.
         1 => content: Blob,
+    }
+}
+
+wire_map! {
+    /// A call kept for a child that is offline.
+    pub struct KeptCall {
+        /// The child's label.
+        0 => child: Label,
+        /// Since when it is kept.
+        1 => since: Timestamp,
+        /// Until when.
+        2 => until: Timestamp,
+        /// The call as it came, with its source's chain.
+        3 => envelope: Envelope,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{CallId, Tick};
+use realm_protocol::{CallId, Label, Tick};
 use realm_router::LinkId;
 
 use crate::state::Target;
@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Attempt(CallId),
     /// A held message has had its time.
     Hold,
+    /// Calls kept for a child can go on to it.
+    Custody(Label),
     /// Certificates, keys, replay memory and clocks are looked after.
     Upkeep,
 }

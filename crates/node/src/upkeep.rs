@@ -1,6 +1,6 @@
 //! What is looked after from time to time: certificates, keys, memories, clocks.
 
-use realm_protocol::{journal::Table, limits};
+use realm_protocol::{journal::Table, limits, records::KemPurpose};
 use realm_router::{Relation, ReplayMemory};
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
 const EVERY_MS: u64 = 10_000;
 /// How long before its end a KEM key's successor is made, milliseconds.
 const KEM_OVERLAP_MS: u64 = 60 * 60 * 1_000;
+/// How long before its end a stored KEM key's successor is made, milliseconds: a realm that goes
+/// offline has shown a key that can be sealed to for at least this long.
+const STORED_OVERLAP_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
 /// A wall clock that moved this much against the monotonic one has jumped, milliseconds.
 const JUMP_MS: u64 = 2 * 60 * 1_000;
 
@@ -22,6 +25,7 @@ impl Node {
         self.timers.set(Timer::Upkeep, self.now.tick.plus(EVERY_MS));
         self.check_clock();
         self.drop_expired_tickets();
+        self.drop_expired_custody();
         self.sessions.upkeep(self.now.tick);
         if self.replay.purge(self.now.wall) > 0 {
             self.note_clock_reached();
@@ -105,11 +109,20 @@ impl Node {
         for id in self.me.erase_kem(now) {
             self.delete(Table::Kem, id.as_bytes());
         }
-        let until = self.me.kem_until(now);
-        if until.is_some_and(|until| now.plus(KEM_OVERLAP_MS) < until) {
+        let mut made = self.renew_kem(KemPurpose::Live, KEM_OVERLAP_MS);
+        if self.me.asks_for_custody() {
+            made |= self.renew_kem(KemPurpose::Stored, STORED_OVERLAP_MS);
+        }
+        made
+    }
+
+    fn renew_kem(&mut self, purpose: KemPurpose, overlap_ms: u64) -> bool {
+        let now = self.wall();
+        let until = self.me.kem_until(purpose, now);
+        if until.is_some_and(|until| now.plus(overlap_ms) < until) {
             return false;
         }
-        let held = self.me.make_kem(&mut self.rng, now);
+        let held = self.me.make_kem(&mut self.rng, purpose, now);
         let (id, row) = (held.key.key_id(), stored_kem(held));
         self.put(Table::Kem, id.as_bytes(), row);
         true

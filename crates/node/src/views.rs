@@ -2,7 +2,9 @@
 
 use realm_executor::Registry;
 use realm_policy::{Decision, Denial, Request};
-use realm_protocol::{Label, NodeId, RealmId, RealmPath, Scope, Timestamp, limits};
+use realm_protocol::{
+    Label, NodeId, RealmId, RealmPath, Scope, Timestamp, limits, records::KemPurpose,
+};
 use realm_router::{LinkId, Relation};
 
 use crate::{Counters, Node, outbound::Task, state::Target};
@@ -156,6 +158,11 @@ impl Node {
                 self.introduced.len(),
                 limits::CHAINS,
             ),
+            kept(
+                "bytes kept for children",
+                self.custody.bytes(),
+                limits::CUSTODY_BYTES_IN_ALL,
+            ),
             kept("tickets", self.kin.tickets.len(), limits::TICKETS),
         ]
     }
@@ -185,7 +192,7 @@ impl Node {
             turned_away: self.turned_away.get(&Target::Parent).cloned(),
             chain_expires: self.chain_expires(),
             node_cert_expires: self.me.node_cert_times().map(|(_, not_after)| not_after),
-            kem_until: self.me.kem_until(self.now.wall),
+            kem_until: self.me.kem_until(KemPurpose::Live, self.now.wall),
             skew_ms: self.skew_ms(),
             clock_jumps: self.clock_jumps,
             calls_out: out.count(),

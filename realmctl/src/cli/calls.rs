@@ -93,6 +93,9 @@ pub struct InvokeArgs {
     /// Print the run's id and do not wait.
     #[arg(long, conflicts_with = "watch")]
     pub detach: bool,
+    /// Let the callee's parent keep the call while the callee is offline, for 7 days at most.
+    #[arg(long)]
+    pub store: bool,
     /// Asking again under the same key never runs the loop twice.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<Key>,

@@ -25,6 +25,7 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         timeout_ms: session.global.timeout.map(Span::as_millis),
         idempotency_key: args.idempotency_key.map(Key::into_text),
         detach: args.detach || args.watch,
+        store: args.store,
     };
     let daemon = session.daemon().await?;
     let asked = Time::from_millis(environment::now_millis());

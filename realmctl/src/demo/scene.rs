@@ -63,6 +63,7 @@ pub(super) async fn play(
         timeout_ms: Some(CALL_MS),
         idempotency_key: None,
         detach: false,
+        store: false,
     };
     let invoking = cast.client(caller)?.invoke(&request);
     let result = cast.ask(caller, invoking).await?;

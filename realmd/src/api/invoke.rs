@@ -31,10 +31,16 @@ pub(super) async fn invoke(
         timeout_ms,
         idempotency_key,
         detach,
+        store,
     } = request;
     let parsed = address.parse();
     let address = parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(&address))))?;
-    let limit_ms = timeout_ms.unwrap_or(daemon.config().config.limits.call_timeout_ms);
+    let default_ms = if store {
+        realm_protocol::limits::STORABLE_TTL_MS
+    } else {
+        daemon.config().config.limits.call_timeout_ms
+    };
+    let limit_ms = timeout_ms.unwrap_or(default_ms);
     let asked = InvokeAsked {
         address,
         version,
@@ -42,6 +48,7 @@ pub(super) async fn invoke(
         timeout_ms,
         key: key(&headers, idempotency_key)?,
         caller: Some("owner".to_owned()),
+        store,
     };
     let address = asked.address.clone();
     if !detach {

@@ -51,6 +51,27 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "custody.ask",
+        kind: Kind::Choice(&["no", "yes"]),
+        default: Some("\"no\""),
+        meaning: "Whether this realm asks its parent to keep calls for it while it is offline.",
+        reloads: false,
+    },
+    Key {
+        name: "custody.keep",
+        kind: Kind::Duration(60 * SECOND, 7 * DAY),
+        default: Some("\"7d\""),
+        meaning: "Longest that a call is kept for a child that is offline; then its sender hears Expired.",
+        reloads: false,
+    },
+    Key {
+        name: "custody.keep_for_children",
+        kind: Kind::Choice(&["no", "yes"]),
+        default: Some("\"no\""),
+        meaning: "Whether this realm keeps calls for children that are offline and ask for it.",
+        reloads: false,
+    },
+    Key {
         name: "limits.admission",
         kind: Kind::Duration(SECOND, 5 * 60 * SECOND),
         default: Some("\"10s\""),

@@ -138,6 +138,7 @@ impl Member {
             max_calls_per_peer: limits::CALLS,
             call_timeout_ms: limits::CALL_MS,
             child_rate: 250_000,
+            custody: realm_node::CustodyTerms::default(),
         };
         let keys = Keys {
             realm: Some(realm),

@@ -258,6 +258,7 @@ impl Call for LoopCall {
             timeout_ms: Some(CALL_MS),
             key: None,
             caller: Some("bench".to_owned()),
+            store: false,
         };
         match self.realm.ask(Request::Invoke(asked)).await? {
             Response::Invoked(invocation) => {

@@ -64,6 +64,7 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
         timeout_ms: Some(60_000),
         idempotency_key: None,
         detach: false,
+        store: false,
     }
 }
 

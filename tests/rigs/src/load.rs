@@ -173,6 +173,7 @@ pub(crate) fn request(address: String, input: Value, key: Option<String>) -> Inv
         timeout_ms: Some(ATTEMPT_MS),
         idempotency_key: key,
         detach: false,
+        store: false,
     }
 }
 

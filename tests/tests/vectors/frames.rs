@@ -4,7 +4,9 @@ use super::signed::sign_clear;
 use ciborium::Value;
 use realm_protocol::{
     Digest, FailureCode, Kind, RealmId, Secret16, TicketId, cbor, limits,
-    link::{Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew},
+    link::{
+        Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
+    },
     message::Resolve,
     records::{ChildCert, Peering, Signed},
 };
@@ -177,6 +179,7 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
                 detail: Some("the ticket is not valid".to_owned()),
             }),
         ),
+        ("a taken", Frame::Taken(Taken { header: digest })),
     ]
 }
 

@@ -6,8 +6,8 @@ use realm_protocol::{
     CallId, Digest, RunId,
     cbor::{self, Blob, Wire},
     message::{
-        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Plaintext, PolicyUse,
-        Resolve, Resolved, TraceParent,
+        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody, Plaintext,
+        PolicyUse, Resolve, Resolved, TraceParent,
     },
 };
 use serde_json::json;
@@ -32,6 +32,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "Call" => read::<Call>(case),
         "Result" => read::<CallResult>(case),
         "Cancel" => read::<Cancel>(case),
+        "Custody" => read::<Custody>(case),
         "Contracts question" => read::<ContractsAsked>(case),
         "Contracts answer" => read::<ContractsGiven>(case),
         "contract digest" => digest(case),
@@ -195,6 +196,17 @@ fn make(book: &mut Book) {
         more: true,
     };
     one(book, "Contracts answer", "a contract", &given, &[]);
+    for (name, taken) in [
+        ("a call that is kept", false),
+        ("a call that was taken", true),
+    ] {
+        let receipt = Custody {
+            answers: Digest::of(&[b"call"]),
+            until: NOW,
+            taken,
+        };
+        one(book, "Custody", name, &receipt, &[]);
+    }
     digests(book);
 }
 

@@ -26,6 +26,10 @@ pub struct InvokeRequest {
     /// Answer as soon as the run has begun, with status `running`.
     #[serde(default)]
     pub detach: bool,
+    /// Let the callee's parent keep the call while the callee is offline; it then waits 7 days where
+    /// `timeoutMs` does not say, and at most.
+    #[serde(default)]
+    pub store: bool,
 }
 
 /// How a call ended, or that it has not.

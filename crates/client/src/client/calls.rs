@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use realm_protocol::limits;
 use serde_json::Value;
 
 use super::{Client, ClientError, address::Address};
@@ -17,6 +18,8 @@ use crate::api::{
 
 /// How long a call may take that does not say.
 const CALL: Duration = Duration::from_secs(90);
+/// How long a call that may be kept waits where it does not say.
+const STORED: Duration = Duration::from_millis(limits::STORABLE_TTL_MS).saturating_add(MARGIN);
 /// How much longer than the call the client waits, for the daemon to say that time is up.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -179,7 +182,8 @@ impl Client {
     /// [`ClientError`]; that the call failed is no error here but part of the result.
     pub async fn invoke(&self, request: &InvokeRequest) -> Result<InvokeResult, ClientError> {
         let asked = request.timeout_ms.map(Duration::from_millis);
-        let timeout = asked.map_or(CALL, |asked| asked.saturating_add(MARGIN));
+        let longest = if request.store { STORED } else { CALL };
+        let timeout = asked.map_or(longest, |asked| asked.saturating_add(MARGIN));
         self.post_within(routes::INVOKE, request, timeout).await
     }
 

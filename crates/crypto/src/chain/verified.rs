@@ -39,6 +39,7 @@ pub(super) struct Proof {
     pub(super) ancestors: Vec<Ancestor>,
     pub(super) terms: Vec<Term>,
     pub(super) kem: Vec<KemRecord>,
+    pub(super) stored_kem: Vec<KemRecord>,
     pub(super) epoch: u64,
     pub(super) scopes: u64,
     pub(super) limits: Option<ChildLimits>,
@@ -143,12 +144,19 @@ impl VerifiedChain {
     /// Gives the key to seal to: the newest that is valid. A receiver's clock may be ahead, so
     /// one about to become valid serves where there is no other.
     pub fn kem_at(&self, now: Timestamp) -> Option<&KemRecord> {
-        let open = || self.kem().iter().filter(|key| now < key.not_after);
-        let begun = open().filter(|key| key.not_before <= now);
-        let near = open().filter(|key| key.not_before <= now.plus(limits::CLOCK_SKEW_MS));
-        begun
-            .max_by_key(|key| key.not_before)
-            .or_else(|| near.min_by_key(|key| key.not_before))
+        newest(self.kem(), now)
+    }
+
+    /// Gives the realm's keys for messages that its parent may keep, as far as they had not run
+    /// out when it was verified. A realm that shows one asks for messages to be kept.
+    pub fn stored_kem(&self) -> &[KemRecord] {
+        &self.proof.stored_kem
+    }
+
+    /// Gives the key to seal to what the realm's parent may keep, as [`VerifiedChain::kem_at`]
+    /// does for live messages.
+    pub fn stored_kem_at(&self, now: Timestamp) -> Option<&KemRecord> {
+        newest(self.stored_kem(), now)
     }
 
     /// Gives the scopes of the realm's node, as in its certificate.
@@ -210,4 +218,14 @@ impl fmt::Debug for VerifiedChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("VerifiedChain").field(&self.place).finish()
     }
+}
+
+/// The newest key that is valid, or else the one that will be first.
+fn newest(keys: &[KemRecord], now: Timestamp) -> Option<&KemRecord> {
+    let open = || keys.iter().filter(|key| now < key.not_after);
+    let begun = open().filter(|key| key.not_before <= now);
+    let near = open().filter(|key| key.not_before <= now.plus(limits::CLOCK_SKEW_MS));
+    begun
+        .max_by_key(|key| key.not_before)
+        .or_else(|| near.min_by_key(|key| key.not_before))
 }

@@ -449,6 +449,9 @@ fn the_newest_live_key_that_has_begun_is_sealed_to() {
 
     let listed: Vec<_> = verified.kem().iter().map(|k| k.key[0]).collect();
     assert_eq!(listed, [1, 2, 3]);
+    let stored: Vec<_> = verified.stored_kem().iter().map(|k| k.key[0]).collect();
+    assert_eq!(stored, [5]);
+    assert_eq!(verified.stored_kem_at(NOW).unwrap().key, [5; 32]);
     assert_eq!(verified.kem_at(NOW).unwrap().key, [2; 32]);
     assert_eq!(verified.kem_at(NOW.plus(1)).unwrap().key, [3; 32]);
     assert!(verified.kem_at(NOW.plus(2 * DAY)).is_none());

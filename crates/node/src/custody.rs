@@ -1,0 +1,365 @@
+//! Calls kept for children that are offline, where both agreed: written down, then promised, given
+//! in order and at a pace on their return.
+
+mod mailbox;
+
+use realm_protocol::{
+    Digest, Envelope, Failure, FailureCode, Header, Kind, Label, Phase, Scope, cbor,
+    journal::{JournalSeq, Table},
+    limits,
+    link::{Frame, Taken},
+    message::Custody,
+};
+use realm_router::{LinkId, Relation, TokenBucket, forward_hop};
+
+use crate::{
+    Effect, LookId, Node, Refused,
+    relay::{Release, Unverified},
+    state::{self, KeptCall},
+    timers::Timer,
+};
+pub(crate) use mailbox::Custodian;
+use mailbox::{AGAIN_MS, Kept};
+
+/// How long a call waits for its own record to be durable before that is looked at again,
+/// milliseconds.
+const DURABLE_MS: u64 = 50;
+
+/// Key of a kept call's record: its number, so that they lie in order.
+fn row(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+impl Node {
+    /// Takes up what was kept before a restart; what is of children that have gone is dropped.
+    pub(crate) fn recover_custody(&mut self, rows: Vec<(Vec<u8>, KeptCall)>) {
+        for (key, stored) in rows {
+            let header = stored.envelope.peek().ok();
+            let number = <[u8; 8]>::try_from(key.as_slice()).ok();
+            let is_child = self.kin.children.contains_key(&stored.child);
+            let (Some(header), Some(number), true) = (header, number, is_child) else {
+                self.delete(Table::Custody, &key);
+                continue;
+            };
+            let kept = Kept {
+                digest: stored.envelope.digest(),
+                share: self.trust.share_of(&header.source.scope()),
+                source: header.source,
+                call: header.call,
+                bytes: state::write(&stored).len(),
+                until: stored.until,
+                written: JournalSeq(0),
+                given: None,
+            };
+            let number = u64::from_be_bytes(number);
+            self.custody.insert(&stored.child, number, kept);
+        }
+    }
+
+    /// Keeps a call for a child that is offline, where both agreed; anything else fails as
+    /// `Offline`.
+    pub(crate) fn keep_or_fail(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+        let digest = envelope.digest();
+        let Some(child) = self.agreed(&header) else {
+            return self.fail_request(Some(link), digest, &header, FailureCode::Offline);
+        };
+        match self.verify(envelope, &header) {
+            Ok(verified) => {
+                if let Err(code) = self.keep(&child, verified.into_envelope(), &header) {
+                    self.fail_request(Some(link), digest, &header, code);
+                }
+            }
+            Err(Unverified::Unknown(envelope)) => self.await_chain(link, *envelope, header),
+            Err(Unverified::Wrong(reason)) => self.counters.refuse(reason),
+        }
+    }
+
+    /// As [`Node::keep_or_fail`], for a message of this realm's own.
+    pub(crate) fn keep_own(&mut self, letter: realm_crypto::Letter) {
+        let header = letter.header().clone();
+        let digest = letter.digest();
+        let kept = match self.agreed(&header) {
+            Some(child) => self.keep(&child, letter.sign(self.me.signer()), &header),
+            None => Err(FailureCode::Offline),
+        };
+        if let Err(code) = kept {
+            self.own_message_failed(digest, code);
+        }
+    }
+
+    /// Whether a call has to wait behind others that are kept for its destination.
+    pub(crate) fn waits_its_turn(&mut self, header: &Header) -> bool {
+        let child = self.child_at(&header.destination.scope());
+        child.is_some_and(|child| self.custody.children.contains_key(&child))
+            && self.agreed(header).is_some()
+    }
+
+    /// The label of the child that stands exactly there.
+    fn child_at(&self, to: &Scope) -> Option<Label> {
+        let is_below =
+            to.root == self.me.root() && to.path.parent().as_ref() == Some(self.me.path());
+        to.path.last_label().filter(|_| is_below)
+    }
+
+    /// The child that a call may be kept for. The child has agreed by showing the key that the call
+    /// is sealed to, this realm by its configuration.
+    fn agreed(&mut self, header: &Header) -> Option<Label> {
+        if !self.config.custody.keep_for_children || !header.is_storable() {
+            return None;
+        }
+        let to = header.destination.scope();
+        let label = self.child_at(&to)?;
+        let now = self.wall();
+        let child = self.kin.children.get(&label)?;
+        if header.destination.realm != Some(child.realm) {
+            return None;
+        }
+        if self.trust.chain(&to, now).is_none() {
+            let chain = child.chain.clone()?;
+            let chain = self.trust.check(&chain, to.root, self.me.chain(), now);
+            self.trust.remember(chain.ok()?);
+        }
+        let chain = self.trust.chain(&to, now)?;
+        let mut keys = chain.stored_kem().iter();
+        let shown = keys.any(|key| {
+            Some(key.key_id()) == header.key && now < key.not_after.plus(limits::CLOCK_SKEW_MS)
+        });
+        (shown && header.destination.node == Some(chain.node())).then_some(label)
+    }
+
+    /// Writes a call down and, once that is durable, says so to its source. A further attempt of a
+    /// call takes the place of the one before.
+    fn keep(
+        &mut self,
+        child: &Label,
+        mut envelope: Envelope,
+        header: &Header,
+    ) -> Result<(), FailureCode> {
+        let digest = envelope.digest();
+        let same = |kept: &Kept| kept.call == header.call && kept.source == header.source;
+        let older = self.custody.find(child, same);
+        if let Some(kept) = older.and_then(|number| self.custody.get_mut(child, number))
+            && kept.digest == digest
+        {
+            let kept = kept.clone();
+            self.tell_custody(&kept, false, Release::Durable);
+            return Ok(());
+        }
+        let left = header.ttl_ms.saturating_sub(envelope.hop.age_ms);
+        if left == 0 || self.out.has_failed() {
+            return Err(FailureCode::Offline);
+        }
+        if forward_hop(&envelope.hop, Phase::Down, 0).is_none() {
+            return Err(FailureCode::HopLimit);
+        }
+        let (now, source) = (self.wall(), header.source.scope());
+        if envelope.chain.is_none() {
+            // The child may ask nobody when it is back.
+            let chain = self.trust.chain(&source, now);
+            envelope.chain = chain.map(|chain| chain.bytes().clone());
+        }
+        let until = now.plus(left.min(self.config.custody.keep_ms));
+        let record = state::write(&KeptCall {
+            child: child.clone(),
+            since: now,
+            until,
+            envelope,
+        });
+        let kept = Kept {
+            digest,
+            source: header.source.clone(),
+            call: header.call,
+            share: self.trust.share_of(&source),
+            bytes: record.len(),
+            until,
+            written: self.out.position().0,
+            given: None,
+        };
+        if !self.custody.has_room(child, &kept, older) {
+            self.counters.refuse(Refused::Overloaded);
+            return Err(FailureCode::Overloaded);
+        }
+        if let Some(older) = older {
+            self.let_go(child, older);
+        }
+        let number = self.custody.last.saturating_add(1);
+        self.put(Table::Custody, &row(number), record);
+        self.tell_custody(&kept, false, Release::Durable);
+        self.custody.insert(child, number, kept);
+        self.hand_over(child);
+        Ok(())
+    }
+
+    fn let_go(&mut self, child: &Label, number: u64) -> Option<Kept> {
+        let kept = self.custody.remove(child, number)?;
+        self.delete(Table::Custody, &row(number));
+        Some(kept)
+    }
+
+    /// Tells the source of a call that it is kept, or that the child has taken it.
+    fn tell_custody(&mut self, kept: &Kept, taken: bool, release: Release) {
+        let receipt = Custody {
+            answers: kept.digest,
+            until: kept.until,
+            taken,
+        };
+        if kept.source == *self.me.place() {
+            let by = self.me.scope();
+            return self.heed_custody(kept.call, &by, &receipt, None);
+        }
+        let content = cbor::encode(&receipt);
+        let answers = Some(kept.digest);
+        let letter = self.write_clear(Kind::Custody, &kept.source, kept.call, answers, &content);
+        if let Some(letter) = letter {
+            self.launch_when(letter, release);
+        }
+    }
+
+    fn tell_dropped(&mut self, kept: &Kept, code: FailureCode) {
+        if kept.source == *self.me.place() {
+            return self.own_message_failed(kept.digest, code);
+        }
+        let failure = cbor::encode(&Failure {
+            code,
+            answers: kept.digest,
+            reference: None,
+            retry_after_ms: None,
+            detail: None,
+        });
+        let answers = Some(kept.digest);
+        self.send_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);
+    }
+
+    /// Gives a child that is back the next call that is kept for it, if it is time for it.
+    pub(crate) fn hand_over(&mut self, child: &Label) {
+        let tick = self.now.tick;
+        let relation = Relation::Child(child.clone());
+        let Some(link) = self.routes.link_to(&relation) else {
+            return;
+        };
+        let let_in = self.links.get(&link).is_some_and(|link| link.let_in);
+        let durable = self.out.position().1;
+        let Some(mailbox) = self.custody.children.get_mut(child) else {
+            return;
+        };
+        if !let_in || mailbox.reading {
+            return;
+        }
+        let calls = || mailbox.calls.iter();
+        let under_way = calls().filter(|(_, kept)| kept.is_under_way(tick)).count();
+        let next = calls().find(|(_, kept)| !kept.is_under_way(tick));
+        let Some((number, kept)) = next.filter(|_| under_way < limits::CUSTODY_WINDOW) else {
+            let again = tick.plus(AGAIN_MS);
+            return self
+                .timers
+                .set_earlier(Timer::Custody(child.clone()), again);
+        };
+        if kept.written > durable {
+            let soon = tick.plus(DURABLE_MS);
+            return self.timers.set_earlier(Timer::Custody(child.clone()), soon);
+        }
+        let number = *number;
+        let (rate, burst) = limits::CUSTODY_RATE;
+        let pace = mailbox
+            .pace
+            .get_or_insert_with(|| TokenBucket::new(u64::from(rate), u64::from(burst), tick));
+        if !pace.take(tick) {
+            let soon = tick.plus(pace.retry_after_ms(tick).max(1));
+            return self.timers.set_earlier(Timer::Custody(child.clone()), soon);
+        }
+        mailbox.reading = true;
+        let look = self.next_look();
+        self.custody.looks.insert(look, (child.clone(), number));
+        let key = row(number).to_vec();
+        self.out.emit(Effect::Look(look, Table::Custody, key));
+    }
+
+    /// A kept call has been read, and goes on to its child.
+    pub(crate) fn hand_over_read(&mut self, look: LookId, value: Option<&[u8]>) {
+        let Some((child, number)) = self.custody.looks.remove(&look) else {
+            return;
+        };
+        if let Some(mailbox) = self.custody.children.get_mut(&child) {
+            mailbox.reading = false;
+        }
+        let link = self.routes.link_to(&Relation::Child(child.clone()));
+        let tick = self.now.tick;
+        if let (Some(link), Some(kept)) = (link, self.custody.get_mut(&child, number)) {
+            kept.given = Some(tick);
+            match value.map(state::read::<KeptCall>) {
+                Some(Ok(stored)) => self.give_kept(link, stored),
+                _ => {
+                    tracing::error!(%child, number, "a kept call does not read");
+                    self.let_go(&child, number);
+                }
+            }
+        }
+        self.hand_over(&child);
+    }
+
+    fn give_kept(&mut self, link: LinkId, stored: KeptCall) {
+        let waited = self.wall().since(stored.since);
+        let mut envelope = stored.envelope;
+        if let Some(hop) = forward_hop(&envelope.hop, Phase::Down, waited) {
+            envelope.hop = hop;
+            self.counters.relayed = self.counters.relayed.saturating_add(1);
+            self.send(link, &Frame::Envelope(envelope));
+        }
+    }
+
+    /// The child has a call now: it is kept no longer.
+    pub(crate) fn handle_taken(&mut self, id: LinkId, taken: &Taken) {
+        let Some(Relation::Child(child)) = self.routes.relation(id).cloned() else {
+            return self.counters.refuse(Refused::NotAdmitted);
+        };
+        let number = self
+            .custody
+            .find(&child, |kept| kept.digest == taken.header);
+        let kept = number.and_then(|number| self.let_go(&child, number));
+        if let Some(kept) = kept {
+            self.tell_custody(&kept, true, Release::Now);
+            self.hand_over(&child);
+        }
+    }
+
+    /// Says to the parent, once that is durable, that a storable call is here.
+    pub(crate) fn acknowledge(&mut self, link: LinkId, header: Digest) {
+        if self.routes.relation(link) == Some(&Relation::Parent) {
+            self.send_promise(link, &Frame::Taken(Taken { header }));
+        }
+    }
+
+    /// Lets go of a call that its source takes back.
+    pub(crate) fn cancel_kept(&mut self, cancel: &Envelope, header: &Header) {
+        let Some(child) = self.child_at(&header.destination.scope()) else {
+            return;
+        };
+        let same = |kept: &Kept| kept.call == header.call && kept.source == header.source;
+        let Some(number) = self.custody.find(&child, same) else {
+            return;
+        };
+        if self.verify(cancel.clone(), header).is_ok() {
+            self.let_go(&child, number);
+        }
+    }
+
+    /// Reports to their sources the calls that nobody has fetched in time.
+    pub(crate) fn drop_expired_custody(&mut self) {
+        for (child, number) in self.custody.over(self.wall()) {
+            if let Some(kept) = self.let_go(&child, number) {
+                self.tell_dropped(&kept, FailureCode::Expired);
+            }
+        }
+    }
+
+    /// Drops what is kept for a child that has been revoked.
+    pub(crate) fn drop_custody_of(&mut self, child: &Label) {
+        let numbers = self.custody.children.get(child);
+        let numbers = numbers.map(|mailbox| mailbox.calls.keys().copied().collect::<Vec<_>>());
+        for number in numbers.unwrap_or_default() {
+            if let Some(kept) = self.let_go(child, number) {
+                self.tell_dropped(&kept, FailureCode::NoRoute);
+            }
+        }
+    }
+}
