@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use realm_net::Multiaddr;
+use realm_net::{Multiaddr, Turned};
 use realm_protocol::Timestamp;
 use realm_store::Store;
 use tokio::sync::watch;
@@ -22,6 +22,8 @@ pub(crate) struct Daemon {
     pub(crate) durability: watch::Receiver<Durability>,
     /// Addresses listened on.
     pub(crate) listening: watch::Receiver<Vec<Multiaddr>>,
+    /// Connections turned away and cut.
+    pub(crate) turned: Turned,
     /// The configuration in force.
     pub(crate) configured: watch::Receiver<Arc<Configured>>,
     /// The realm's home.

@@ -120,6 +120,7 @@ impl Starting {
         let (listening, listened) = watch::channel(first);
         let (configured, in_force) = watch::channel(Arc::new(self.configured));
         let advertised = in_force.borrow().config.advertise.clone();
+        let turned = net.turned();
         let driver = Driver::new(
             opened.node,
             clock,
@@ -135,6 +136,7 @@ impl Starting {
             store: opened.store.clone(),
             durability: opened.durability.clone(),
             listening: listened,
+            turned,
             configured: in_force.clone(),
             home: self.home.clone(),
             clock,

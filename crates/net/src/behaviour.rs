@@ -6,7 +6,7 @@ mod entry;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,7 +15,7 @@ use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
     swarm::{
-        CloseConnection, ConnectionDenied, ConnectionError, ConnectionId, FromSwarm,
+        CloseConnection, ConnectionDenied, ConnectionError, ConnectionId, FromSwarm, ListenError,
         NetworkBehaviour, NotifyHandler, THandlerOutEvent, ToSwarm,
     },
 };
@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    Counted, DialError, DialId, DownReason, Event, Limits, LinkId,
+    Counted, DialError, DialId, DownReason, Event, Limits, LinkId, Turned,
     cause::kind,
     gate::{Gate, Source},
     handler::{Command, Handler, Report},
@@ -58,7 +58,7 @@ pub(crate) struct Links {
     actions: VecDeque<ToSwarm<Event, Command>>,
     panicked: mpsc::Receiver<ConnectionId>,
     witness: mpsc::Sender<ConnectionId>,
-    refused: Arc<AtomicU64>,
+    turned: Turned,
     stopping: bool,
 }
 
@@ -85,8 +85,8 @@ enum Stage {
 }
 
 impl Links {
-    /// Makes empty books for the node `own`. `refused` counts connections not let in.
-    pub(crate) fn new(own: NodeId, limits: Arc<Limits>, refused: Arc<AtomicU64>) -> Self {
+    /// Makes empty books for the node `own`. `turned` counts what is not let in, and what is cut.
+    pub(crate) fn new(own: NodeId, limits: Arc<Limits>, turned: Turned) -> Self {
         let (witness, panicked) = mpsc::channel(PANICS);
         let memory = MemoryGuard::new(limits.memory);
         let memory_ticks = memory.watches().then(|| {
@@ -107,7 +107,7 @@ impl Links {
             actions: VecDeque::new(),
             panicked,
             witness,
-            refused,
+            turned,
             stopping: false,
         }
     }
@@ -235,6 +235,7 @@ impl Links {
             (_, None) => None,
         };
         link.stage = Stage::Ended;
+        self.turned.cut(reason);
         tracing::debug!(link = %link.id, node = %link.node, %reason, "link ended");
         let peer_id = link.peer;
         if let Some(event) = told {
@@ -330,7 +331,12 @@ impl NetworkBehaviour for Links {
                 self.forget(closed.connection_id, reason(closed.cause));
             }
             FromSwarm::DialFailure(failure) => self.handle_dial_failure(&failure),
-            FromSwarm::ListenFailure(failure) => self.end_handshake(failure.connection_id),
+            FromSwarm::ListenFailure(failure) => {
+                if !matches!(failure.error, ListenError::Denied { .. }) {
+                    self.turned.fail_handshake();
+                }
+                self.end_handshake(failure.connection_id);
+            }
             _ => {}
         }
     }

@@ -25,6 +25,7 @@ mod queue;
 mod quic;
 mod supervisor;
 mod transport;
+mod turned;
 
 pub use config::{Config, Limits};
 pub use dial::{Attempt, AttemptError, Attempts, DialError};
@@ -34,3 +35,4 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use net::{CommandError, Net, StartError, start};
 pub use queue::{Inbox, Outbox, SendError};
 pub use transport::TransportError;
+pub use turned::Turned;

@@ -1,9 +1,6 @@
 //! The handle of a running net.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use libp2p::{Multiaddr, identity::Keypair};
 use realm_protocol::NodeId;
@@ -16,7 +13,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Config, Counted, DialId, Event, InvalidNode, LinkId, TransportError,
+    Config, Counted, DialId, Event, InvalidNode, LinkId, TransportError, Turned,
     identity::node_id,
     supervisor::{Command, Promised, Supervisor},
 };
@@ -33,7 +30,7 @@ pub struct Net {
     node: NodeId,
     commands: mpsc::Sender<Command>,
     addresses: watch::Receiver<Vec<Multiaddr>>,
-    refused: Arc<AtomicU64>,
+    turned: Turned,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -77,7 +74,7 @@ pub fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError>
     let (events, event_receiver) = mpsc::channel(EVENTS);
     let (stop_sender, stop) = oneshot::channel();
     let (address_sender, addresses) = watch::channel(Vec::new());
-    let refused = Arc::new(AtomicU64::new(0));
+    let turned = Turned::default();
     let supervisor = Supervisor {
         keypair,
         node,
@@ -87,7 +84,7 @@ pub fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError>
         events,
         stop,
         addresses: address_sender,
-        refused: Arc::clone(&refused),
+        turned: turned.clone(),
         promised: Promised::default(),
     };
     let swarm = supervisor.build().map_err(StartError::Transport)?;
@@ -95,7 +92,7 @@ pub fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError>
         node,
         commands: command_sender,
         addresses,
-        refused,
+        turned,
         stop: stop_sender,
         task: runtime.spawn(supervisor.run(swarm)),
     };
@@ -115,7 +112,12 @@ impl Net {
 
     /// Gives the number of connections refused since the start, at any limit.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.turned.refused()
+    }
+
+    /// Gives the counts of what is turned away and cut, which outlive the net.
+    pub fn turned(&self) -> Turned {
+        self.turned.clone()
     }
 
     /// Dials exactly this node at all the addresses given, at most

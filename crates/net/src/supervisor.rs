@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU8,
     panic::AssertUnwindSafe,
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    Counted, DialError, DialId, DownReason, Event, Limits, LinkId, ListenError,
+    Counted, DialError, DialId, DownReason, Event, Limits, LinkId, ListenError, Turned,
     behaviour::Links,
     deadline::Deadline,
     transport::{TransportError, build},
@@ -59,7 +59,7 @@ pub(crate) struct Supervisor {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) stop: oneshot::Receiver<()>,
     pub(crate) addresses: watch::Sender<Vec<Multiaddr>>,
-    pub(crate) refused: Arc<AtomicU64>,
+    pub(crate) turned: Turned,
     /// What the owner believes to be up and under way, should everything be lost at once.
     pub(crate) promised: Promised,
 }
@@ -132,11 +132,7 @@ impl Supervisor {
     /// Makes a swarm. Fails only if the key cannot sign.
     pub(crate) fn build(&self) -> Result<Swarm<Links>, TransportError> {
         let transport = build(&self.keypair, &self.limits)?;
-        let links = Links::new(
-            self.node,
-            Arc::clone(&self.limits),
-            Arc::clone(&self.refused),
-        );
+        let links = Links::new(self.node, Arc::clone(&self.limits), self.turned.clone());
         let all_addresses = u8::try_from(ADDRESSES)
             .ok()
             .and_then(NonZeroU8::new)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use http::header;
+use realm_net::Turned;
 use realm_node::{Counters, StandingView};
 
 use super::{Shared, problem::Fail, status::VERSION};
@@ -30,6 +31,7 @@ pub(super) async fn metrics(
     text.family("realm_info", "gauge", "Version of the daemon.");
     text.sample("realm_info", Some(("version", VERSION)), 1);
     text.counters(&counters);
+    text.turned(&daemon.turned);
     text.standing(&standing);
     text.gauge("realm_links", "Links that stand.", links as u64);
     text.gauge(
@@ -92,6 +94,15 @@ impl Exposition {
         self.family(name, "counter", "What was refused, by reason.");
         for (reason, count) in &counters.refused {
             self.sample(name, Some(("reason", reason.name())), *count);
+        }
+    }
+
+    fn turned(&mut self, turned: &Turned) {
+        let name = "realm_connections_refused_total";
+        let help = "Connections turned away or cut, by reason.";
+        self.family(name, "counter", help);
+        for (reason, count) in turned.counts() {
+            self.sample(name, Some(("reason", reason)), count);
         }
     }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-use crate::{agent, crash, soak};
+use crate::{agent, crash, hostile, soak};
 
 /// Long runs against real daemons. The scripts say how each is built and run.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Rig {
     Crash(crash::Crash),
     /// Cut the power of a daemon's machine under load.
     PowerLoss(crash::Rounds),
+    /// Attack a daemon from outside, while an honest realm calls it.
+    Hostile(hostile::Hostile),
     /// Run twenty daemons for a long time under a modest load.
     Soak(soak::Soak),
 }
@@ -48,6 +50,7 @@ fn run(rig: Rig) -> anyhow::Result<bool> {
         match rig {
             Rig::Agent { .. } => Ok(true),
             Rig::Crash(crash) => crash::crash(crash).await,
+            Rig::Hostile(attack) => hostile::hostile(attack).await,
             Rig::Soak(soak) => soak::soak(soak).await,
             Rig::PowerLoss(rounds) => crash::power_loss(rounds).await,
         }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
+    net::{IpAddr, Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -29,6 +29,8 @@ pub(crate) struct Programs {
     pub(crate) rig: PathBuf,
     /// The engine of the stores: `redb`.
     pub(crate) engine: String,
+    /// The address that daemons listen on, each at a port of its own.
+    pub(crate) host: IpAddr,
 }
 
 impl Programs {
@@ -39,6 +41,7 @@ impl Programs {
             realmd: found.with_context(|| format!("no daemon at {}", realmd.display()))?,
             rig: std::env::current_exe()?,
             engine: engine.to_owned(),
+            host: Ipv4Addr::LOCALHOST.into(),
         })
     }
 }
@@ -74,9 +77,10 @@ impl Daemon {
         };
         let recovery = aside.join(format!("{label}.recovery"));
         let mut command = daemon.command();
-        // A port that is free now, on the loopback alone.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let listen = format!("/ip4/127.0.0.1/tcp/{port}");
+        // A port that is free now.
+        let host = programs.host;
+        let port = TcpListener::bind((host, 0))?.local_addr()?.port();
+        let listen = format!("/ip4/{host}/tcp/{port}");
         command.args(["init", label, "--listen", &listen, "--recovery"]);
         command.arg(recovery);
         let output = timeout(PATIENCE, command.output()).await??;

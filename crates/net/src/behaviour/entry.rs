@@ -1,6 +1,6 @@
 //! Who may connect.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -42,6 +42,41 @@ pub(crate) enum Refusal {
     /// Too many links that are not known ones.
     #[error("too many uncertified links")]
     Uncertified,
+}
+
+impl Refusal {
+    /// The names of all.
+    pub(crate) const NAMES: [&'static str; 7] = [
+        "stopping",
+        "memory",
+        "handshakes",
+        "address",
+        "key",
+        "perNode",
+        "uncertified",
+    ];
+
+    /// The refusal's name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        let [
+            stopping,
+            memory,
+            handshakes,
+            address,
+            key,
+            per_node,
+            uncertified,
+        ] = Self::NAMES;
+        match self {
+            Self::Stopping => stopping,
+            Self::Memory => memory,
+            Self::Pending => handshakes,
+            Self::Gate(TooMuch) => address,
+            Self::Key => key,
+            Self::PerNode => per_node,
+            Self::Uncertified => uncertified,
+        }
+    }
 }
 
 impl Links {
@@ -133,7 +168,7 @@ impl Links {
     }
 
     pub(super) fn refuse(&self, refusal: Refusal) -> ConnectionDenied {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.turned.refuse(refusal);
         tracing::debug!(%refusal, "connection refused");
         ConnectionDenied::new(refusal)
     }

@@ -28,6 +28,7 @@ pub(crate) async fn an_oversize_declared_frame_closes_its_link_and_no_other(way:
         b.down().await,
         (hostile_end.link, DownReason::FrameTooLong(u32::MAX))
     );
+    assert_eq!(b.net.turned().counts().get("frameTooLong"), Some(&1));
     a_end.outbox.try_send(frame(1, FRAME_BYTES)).unwrap();
     assert_eq!(b_end.inbox.recv().await.unwrap().len(), FRAME_BYTES);
 }

@@ -1,0 +1,508 @@
+//! One attack after the other, each while an honest realm calls.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use realm_protocol::{FailureCode, Kind, link::Frame};
+use tokio::{runtime::Handle, sync::Mutex, task::JoinSet};
+
+use super::{
+    eve::Eve,
+    strangers::{Door, Knock, QUICK, SLOW, crowd_from_one_address, crowd_in},
+    strikes::{Prey, STRIKES, Strike, beat, session_call},
+    verdict::{Bound, Row},
+    victim::{Counts, Honest, Noticed, Victim},
+    wire::Link,
+};
+use crate::{
+    daemon::Daemon,
+    pace::{ms, now, pause},
+};
+
+/// Knocks at once.
+const WIDTH: usize = 4;
+/// Connections of a crowd that come at once.
+const CROWD: usize = 512;
+/// Strikes between two rests, and the rest: a little less than a peer may send.
+const VOLLEY: (usize, Duration) = (10, ms(220));
+/// Longest wait until the victim has counted what was sent.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Silence after which a link is gone, and more.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// What an attack did.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Knocks or strikes.
+    pub(crate) attempts: u64,
+    /// What the victim should have done otherwise.
+    pub(crate) wrong: Vec<String>,
+    /// Failures that came back, by code.
+    pub(crate) failures: BTreeMap<FailureCode, u64>,
+}
+
+impl Tally {
+    fn note(&mut self, done: io::Result<bool>) {
+        self.attempts += 1;
+        match done {
+            Ok(true) => {}
+            Ok(false) => self.wrong.push("not refused as it should be".to_owned()),
+            Err(error) => self.wrong.push(error.to_string()),
+        }
+    }
+}
+
+/// Whether an attack has gone on for long enough.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Enough(Arc<AtomicBool>);
+
+impl Enough {
+    fn is_said(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The victim, its honest caller, and what was seen until now.
+pub(crate) struct Siege {
+    victim: Victim,
+    honest: Honest,
+    attackers: Handle,
+    calls: usize,
+    /// Only attacks whose names hold this are run.
+    pub(super) only: String,
+    pub(super) calm: Noticed,
+    pub(super) rows: Vec<Row>,
+    /// The realm that strikes, once it has what it strikes with.
+    eve: Option<Arc<Mutex<(Eve, Prey)>>>,
+}
+
+impl Siege {
+    /// Nothing has happened yet.
+    pub(crate) fn new(victim: Victim, honest: Honest, attackers: Handle, calls: usize) -> Self {
+        Self {
+            victim,
+            honest,
+            attackers,
+            calls,
+            only: String::new(),
+            calm: Noticed::default(),
+            rows: Vec::new(),
+            eve: None,
+        }
+    }
+
+    /// Runs every attack that leaves the victim running.
+    pub(crate) async fn all(
+        &mut self,
+        door: Arc<Door>,
+        mut eve: Eve,
+        connections: usize,
+    ) -> anyhow::Result<()> {
+        // The first calls find the way, and begin a session.
+        self.honest.call(self.calls / 2 + 50).await;
+        let prey = prepare(&mut eve).await?;
+        let eve = Arc::new(Mutex::new((eve, prey)));
+        self.eve = Some(Arc::clone(&eve));
+        for knock in QUICK {
+            self.knock(knock, &door).await?;
+        }
+        let one_address = {
+            let door = Arc::clone(&door);
+            move |enough| flood_from_one_address(door, enough)
+        };
+        let counter = "realm_connections_refused_total{reason=\"address\"}";
+        let name = "20 at once from one address";
+        self.under(
+            name,
+            Bound::Strangers,
+            Expected::counter(counter, 12),
+            one_address,
+        )
+        .await?;
+        for strike in &STRIKES {
+            self.strike(strike, &eve).await?;
+        }
+        let flood = {
+            let eve = Arc::clone(&eve);
+            move |enough| flood(eve, enough)
+        };
+        let rate = Expected::any("realm_refused_total{reason=\"rate\"}");
+        self.under("as fast as it can", Bound::Peer, rate, flood)
+            .await?;
+        self.wait_out(&door, &eve).await?;
+        let many = if connections < 1_000 {
+            "notAdmitted"
+        } else {
+            "uncertified"
+        };
+        for (what, shakes_hands, reason) in
+            [("connections", false, "handshakes"), ("links", true, many)]
+        {
+            let counter = format!("realm_connections_refused_total{{reason=\"{reason}\"}}");
+            let door = Arc::clone(&door);
+            let attack = move |_| crowd(door, connections, shakes_hands);
+            let name = format!("{connections} {what}");
+            self.under(&name, Bound::Strangers, Expected::any(&counter), attack)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn knock(&mut self, knock: Knock, door: &Arc<Door>) -> anyhow::Result<()> {
+        let door = Arc::clone(door);
+        let expected = knock
+            .counter
+            .map_or(Expected::default(), |counter| Expected::counter(counter, 1));
+        let bound = match knock.name {
+            "a frame of 4 GiB declared" => Bound::Frame,
+            _ => Bound::Strangers,
+        };
+        let attack = move |enough| knock_on(knock, door, enough);
+        self.under(knock.name, bound, expected, attack).await
+    }
+
+    async fn strike(
+        &mut self,
+        strike: &'static Strike,
+        eve: &Arc<Mutex<(Eve, Prey)>>,
+    ) -> anyhow::Result<()> {
+        let reason = strike.reason;
+        let counter = reason.map(|reason| format!("realm_refused_total{{reason=\"{reason}\"}}"));
+        let expected = Expected {
+            counter,
+            each: 1,
+            code: strike.code,
+        };
+        let eve = Arc::clone(eve);
+        let attack = move |enough| strike_at(strike, eve, enough);
+        self.under(strike.name, Bound::Peer, expected, attack).await
+    }
+
+    /// All that waits for the victim's patience to end, at the same time.
+    async fn wait_out(
+        &mut self,
+        door: &Arc<Door>,
+        eve: &Arc<Mutex<(Eve, Prey)>>,
+    ) -> anyhow::Result<()> {
+        let (door, eve) = (Arc::clone(door), Arc::clone(eve));
+        let attack = move |_| async move {
+            let mut tally = Tally::default();
+            let mut tasks = JoinSet::new();
+            for knock in SLOW {
+                for _ in 0..WIDTH {
+                    let done = (knock.one)(Arc::clone(&door));
+                    tasks.spawn(async move { (knock.name, done.await) });
+                }
+            }
+            tasks.spawn(async move { ("a peer that falls silent", fall_silent(eve).await) });
+            while let Some(done) = tasks.join_next().await {
+                let (name, done) = done?;
+                let before = tally.wrong.len();
+                tally.note(done);
+                for wrong in tally.wrong.iter_mut().skip(before) {
+                    *wrong = format!("{name}: {wrong}");
+                }
+            }
+            Ok(tally)
+        };
+        let name = "5 ways to stall, and a half-open link";
+        let expected = Expected::any("realm_connections_refused_total{reason=\"handshake\"}");
+        self.under(name, Bound::Strangers, expected, attack).await
+    }
+
+    /// What was served before a restart is refused after it.
+    pub(crate) async fn replay_over_restart(&mut self, daemon: &mut Daemon) -> anyhow::Result<()> {
+        let eve = self.eve.clone().context("it has struck before")?;
+        {
+            // What is recorded must not be too old by itself.
+            let mut guard = eve.lock().await;
+            guard.1 = prepare(&mut guard.0).await?;
+        }
+        daemon.stop().await?;
+        daemon.start().await?;
+        self.victim.pid = daemon.pid().context("it runs")?;
+        let attack = move |_| async move {
+            let mut guard = eve.lock().await;
+            let (eve, prey) = &mut *guard;
+            let mut link = eve.connect().await?;
+            for _ in 0..10 {
+                link.send(&Frame::Envelope(prey.served.clone()).encode())
+                    .await?;
+            }
+            // What is sent leaves in the background.
+            pause(VOLLEY.1).await;
+            Ok(Tally {
+                attempts: 10,
+                ..Tally::default()
+            })
+        };
+        let expected = Expected::counter("realm_refused_total{reason=\"replay\"}", 1);
+        let calls = std::mem::take(&mut self.calls);
+        let name = "a message sent again after a restart";
+        self.under(name, Bound::Peer, expected, attack).await?;
+        self.calls = calls;
+        Ok(())
+    }
+
+    /// Runs one attack while the honest realm calls, and writes down what was seen.
+    async fn under<F>(
+        &mut self,
+        name: &str,
+        bound: Bound,
+        expected: Expected,
+        attack: impl FnOnce(Enough) -> F,
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = anyhow::Result<Tally>> + Send + 'static,
+    {
+        if !name.contains(&self.only) {
+            return Ok(());
+        }
+        let calm = self.honest.call(self.calls / 2).await;
+        self.calm.times.extend(calm.times);
+        self.calm.failed.extend(calm.failed);
+        let before = self.victim.counts().await?;
+        let rss = self.victim.rss_kib()?;
+        let enough = Enough::default();
+        let task = self.attackers.spawn(attack(enough.clone()));
+        let mut noticed = Noticed::default();
+        let mut peak = rss;
+        while !task.is_finished() {
+            let some = self.honest.call(10.min(self.calls)).await;
+            noticed.times.extend(some.times);
+            noticed.failed.extend(some.failed);
+            peak = peak.max(self.victim.rss_kib()?);
+            if noticed.times.len() + noticed.failed.len() >= self.calls {
+                enough.0.store(true, Ordering::Relaxed);
+                pause(ms(1)).await;
+            }
+        }
+        let tally = task.await?.with_context(|| name.to_owned())?;
+        let after = self.settle(&before, &expected, tally.attempts).await?;
+        peak = peak.max(self.victim.rss_kib()?);
+        let row = Row::new(
+            name,
+            bound,
+            &expected,
+            tally,
+            (&before, &after),
+            (rss, peak),
+            noticed,
+        );
+        eprintln!("{}", row.line(None));
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Waits until the victim has counted everything, and gives its counters.
+    async fn settle(
+        &self,
+        before: &Counts,
+        expected: &Expected,
+        attempts: u64,
+    ) -> anyhow::Result<Counts> {
+        let begun = now();
+        loop {
+            let after = self.victim.counts().await?;
+            if expected.is_counted(before, &after, attempts) || begun.elapsed() > SETTLE {
+                return Ok(after);
+            }
+            pause(ms(20)).await;
+        }
+    }
+}
+
+/// What the victim should count or answer.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    /// The counter of these refusals; none where only the end of the connection tells.
+    pub(crate) counter: Option<String>,
+    /// How much an attempt adds to it; zero where any number is right but none.
+    pub(crate) each: u64,
+    /// The code that each is answered with.
+    pub(crate) code: Option<FailureCode>,
+}
+
+impl Expected {
+    fn counter(name: &str, each: u64) -> Self {
+        Self {
+            counter: Some(name.to_owned()),
+            each,
+            code: None,
+        }
+    }
+
+    fn any(name: &str) -> Self {
+        Self::counter(name, 0)
+    }
+
+    /// Whether as much was counted as was tried.
+    pub(crate) fn is_counted(&self, before: &Counts, after: &Counts, attempts: u64) -> bool {
+        let Some(counter) = &self.counter else {
+            return true;
+        };
+        added(before, after, counter) >= (attempts * self.each).max(1)
+    }
+}
+
+/// By how much a counter has grown.
+pub(crate) fn added(before: &Counts, after: &Counts, counter: &str) -> u64 {
+    let read = |counts: &Counts| counts.get(counter).copied().unwrap_or_default();
+    read(after).saturating_sub(read(before))
+}
+
+/// Gets what is needed to strike: a session, and messages that were served.
+async fn prepare(eve: &mut Eve) -> anyhow::Result<Prey> {
+    let mut link = eve.connect().await?;
+    let mut session = eve.begin_session(&mut link).await?;
+    let served = eve.envelope()?;
+    let served_in_session = session_call(eve, &mut session)?;
+    for envelope in [&served, &served_in_session] {
+        link.send(&Frame::Envelope(envelope.clone()).encode())
+            .await?;
+        let asked = envelope.digest();
+        let wanted = |frame| match frame {
+            Frame::Envelope(envelope) => {
+                let header = envelope.peek().ok()?;
+                (header.answers == Some(asked)).then_some(header.kind)
+            }
+            _ => None,
+        };
+        let kind = link.wait_for(wanted).await.context("no answer")?;
+        anyhow::ensure!(kind == Kind::Result, "answered with {kind:?}");
+    }
+    let other = Eve::new(1_000, [127, 0, 0, 1].into(), "127.0.0.1:1".parse()?)?;
+    Ok(Prey {
+        other: other.place.root,
+        session,
+        served,
+        served_in_session,
+    })
+}
+
+async fn knock_on(knock: Knock, door: Arc<Door>, enough: Enough) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut tasks = JoinSet::new();
+    while !enough.is_said() || tally.attempts == 0 {
+        while tasks.len() < WIDTH {
+            tasks.spawn((knock.one)(Arc::clone(&door)));
+        }
+        if let Some(done) = tasks.join_next().await {
+            tally.note(done?);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        tally.note(done?);
+    }
+    Ok(tally)
+}
+
+async fn strike_at(
+    strike: &Strike,
+    eve: Arc<Mutex<(Eve, Prey)>>,
+    enough: Enough,
+) -> anyhow::Result<Tally> {
+    let mut guard = eve.lock().await;
+    let (eve, prey) = &mut *guard;
+    if strike.reason == Some("replay") {
+        *prey = prepare(eve).await?;
+    }
+    let mut link = eve.connect().await?;
+    let mut attempts = 0;
+    while !enough.is_said() || attempts == 0 {
+        for _ in 0..VOLLEY.0 {
+            let bytes = (strike.make)(eve, prey)?;
+            link.send(&bytes).await?;
+            attempts += 1;
+        }
+        pause(VOLLEY.1).await;
+    }
+    Ok(Tally {
+        attempts,
+        wrong: Vec::new(),
+        failures: heard(&mut link, strike.code, attempts).await,
+    })
+}
+
+/// The failures that came back, after waiting for those that should.
+async fn heard(
+    link: &mut Link,
+    code: Option<FailureCode>,
+    attempts: u64,
+) -> BTreeMap<FailureCode, u64> {
+    let begun = now();
+    loop {
+        let failures = link.heard().failures;
+        let came = code.is_none_or(|code| failures.get(&code) >= Some(&attempts));
+        if came || begun.elapsed() > SETTLE {
+            return failures;
+        }
+        pause(ms(20)).await;
+    }
+}
+
+async fn flood(eve: Arc<Mutex<(Eve, Prey)>>, enough: Enough) -> anyhow::Result<Tally> {
+    let guard = eve.lock().await;
+    let (eve, prey) = &*guard;
+    let mut link = eve.connect().await?;
+    let frame = Frame::Envelope(prey.served.clone()).encode();
+    let mut attempts = 0;
+    while !enough.is_said() || attempts < 1_000 {
+        link.send(&frame).await?;
+        attempts += 1;
+    }
+    Ok(Tally {
+        attempts,
+        ..Tally::default()
+    })
+}
+
+async fn flood_from_one_address(door: Arc<Door>, enough: Enough) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    while !enough.is_said() || tally.attempts == 0 {
+        tally.note(crowd_from_one_address(Arc::clone(&door)).await);
+    }
+    Ok(tally)
+}
+
+/// A peer that is let in, sends some calls, and neither reads nor writes any more.
+async fn fall_silent(eve: Arc<Mutex<(Eve, Prey)>>) -> io::Result<bool> {
+    let mut guard = eve.lock().await;
+    let (eve, _) = &mut *guard;
+    let mut link = eve.connect().await.map_err(io::Error::other)?;
+    for _ in 0..50 {
+        let envelope = eve.envelope().map_err(io::Error::other)?;
+        link.send(&Frame::Envelope(envelope).encode()).await?;
+    }
+    link.send(&beat()).await?;
+    link.freeze(true);
+    pause(SILENCE).await;
+    link.freeze(false);
+    Ok(link.is_closed(Duration::from_secs(2)).await)
+}
+
+async fn crowd(door: Arc<Door>, connections: usize, shakes_hands: bool) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut tasks = JoinSet::new();
+    for number in 0..connections {
+        if tasks.len() >= CROWD
+            && let Some(done) = tasks.join_next().await
+        {
+            tally.note(done?);
+        }
+        tasks.spawn(crowd_in(Arc::clone(&door), number, shakes_hands));
+    }
+    while let Some(done) = tasks.join_next().await {
+        tally.note(done?);
+    }
+    Ok(tally)
+}
