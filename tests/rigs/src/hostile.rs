@@ -2,6 +2,7 @@
 //! certificates, while an honest realm goes on calling.
 
 mod attack;
+mod deeds;
 mod eve;
 mod strangers;
 mod strikes;
