@@ -18,7 +18,10 @@ fn strangers_and_garbage_are_cut_off_and_neighbours_do_not_notice() {
     let ticket = lab.ctl("invite --peer --allow echo").ok();
     mercy.ctl_with("join -", &ticket).ok();
     let status = lab.ctl("status -o json").json();
-    let address = status["listen"][0].as_str().unwrap();
+    let listen = status["listen"].as_array().unwrap();
+    let mut addresses = listen.iter().filter_map(|address| address.as_str());
+    let is_tcp_here = |address: &&str| address.starts_with("/ip4/") && address.contains("/tcp/");
+    let address = addresses.find(is_tcp_here).unwrap();
     let port = address.rsplit('/').next().unwrap().parse().unwrap();
 
     // Who says nothing, garbage, half a handshake, or another protocol, is disconnected.
@@ -50,6 +53,11 @@ fn strangers_and_garbage_are_cut_off_and_neighbours_do_not_notice() {
         mercy.ctl("invoke echo@lab text=hello").ok(),
         r#"{"text":"hello"}"#
     );
+    let metrics = lab_daemon.api().get("/metrics").body;
+    let counter = r#"realm_connections_refused_total{reason="handshake"} "#;
+    let counted = metrics.lines().find_map(|line| line.strip_prefix(counter));
+    // Whoever dials several addresses at once gives up all but one of them: also counted.
+    assert!(counted.unwrap().parse::<u64>().unwrap() >= 4, "{metrics}");
     lab_daemon.stop();
     mercy_daemon.stop();
 }
