@@ -71,7 +71,8 @@ pub(crate) struct Siege {
     victim: Victim,
     honest: Honest,
     attackers: Handle,
-    calls: usize,
+    /// Honest calls during each attack, at least.
+    pub(super) calls: usize,
     /// Only attacks whose names hold this are run.
     pub(super) only: String,
     pub(super) calm: Noticed,
