@@ -248,6 +248,7 @@ impl Node {
     /// An attempt came to nothing: tries again where that can help.
     pub(crate) fn attempt_failed(&mut self, call: CallId, failure: CallFailure) {
         let random = self.rng.next_u64();
+        let stranded = self.is_stranded(call, &failure);
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };
@@ -273,6 +274,10 @@ impl Node {
         };
         if out.storing() != Storing::No && passing && may_be_kept(failure.code) {
             out.set_storing(Storing::Due);
+        }
+        if stranded {
+            out.last = Some(failure);
+            return self.timers.set(Timer::Attempt(call), out.deadline);
         }
         // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
         out.failures = out.failures.saturating_add(1);

@@ -8,7 +8,7 @@ use realm_protocol::{
 use serde_json::json;
 
 use crate::{
-    Node, Refused,
+    CallFailure, Node, Refused,
     attempt::ATTEMPT_MS,
     deliver::Pending,
     outbound::{OutCall, Task},
@@ -68,6 +68,17 @@ impl OutCall {
 }
 
 impl Node {
+    /// Whether an attempt failed because this realm has no link upward or across for the moment: a
+    /// call that may be kept waits for one, as long as it may wait at all.
+    pub(crate) fn is_stranded(&self, call: CallId, failure: &CallFailure) -> bool {
+        let here = failure.code == FailureCode::Offline && failure.from.is_none();
+        self.calls.get(&call).is_some_and(|out| {
+            let below = self.me.scope().contains(&out.scope);
+            let let_in = self.turned_away_from(&out.scope).is_none();
+            out.storing() != Storing::No && here && !below && let_in
+        })
+    }
+
     /// Whether a realm keeps the call that is pending.
     pub(crate) fn is_custodian(&self, realm: &Scope, pending: &Pending) -> bool {
         let Pending::Call { call, to, .. } = pending else {

@@ -11,6 +11,7 @@
 mod api;
 mod backup;
 mod crash;
+mod custody;
 mod daemon;
 mod demo;
 mod examples;

@@ -462,3 +462,40 @@ fn a_message_is_kept_only_as_a_sealed_call() {
     assert!(clinic.end(clinic.billing, asked).result.is_ok());
     invariants::check(&mut clinic.world);
 }
+
+#[test]
+fn under_loss_and_duplication_and_crashes_every_kept_call_ends_and_has_its_effect_once() {
+    for seed in 930..936 {
+        let mut clinic = clinic(seed);
+        clinic.take_down();
+        clinic.world.faults.loss = 100;
+        clinic.world.faults.duplication = 100;
+        clinic.world.faults.reordering = 100;
+        let asked: Vec<_> = (0..10)
+            .map(|n| clinic.ask(clinic.billing, n, DAY_MS))
+            .collect();
+        for _ in 0..4 {
+            let pause = clinic.world.random(HOUR_MS / 2);
+            clinic.world.run_for(pause);
+            clinic.world.crash_for(clinic.acme, 20_000);
+            if clinic.world.is_up(clinic.health) {
+                clinic.world.crash(clinic.health);
+            } else {
+                clinic.world.start(clinic.health);
+            }
+        }
+        clinic.world.run_for(60_000);
+        if !clinic.world.is_up(clinic.health) {
+            clinic.world.start(clinic.health);
+        }
+        clinic.world.run_for(25 * HOUR_MS);
+
+        clinic.world.faults.loss = 0;
+        let billing = clinic.billing;
+        let ends = asked.into_iter().map(|it| clinic.end(billing, it));
+        let answered = ends.filter(|ended| ended.result.is_ok()).count();
+        assert!(answered >= 5, "{answered} of 10");
+        assert_eq!(clinic.kept(), 0);
+        invariants::check(&mut clinic.world);
+    }
+}
