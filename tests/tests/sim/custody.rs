@@ -1,8 +1,14 @@
 //! Calls that a parent keeps for a child that is offline.
 
 use bytes::Bytes;
-use realm_node::{ControlId, Invocation, Request, Response};
-use realm_protocol::{Envelope, FailureCode, Kind, flags, journal::Table, limits, link::Frame};
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng as _;
+use realm_crypto::{Outgoing, write_clear};
+use realm_node::{ControlId, Invocation, Refused, Request, Response};
+use realm_protocol::{
+    Envelope, Failure, FailureCode, Kind, Phase, Place, Priority, cbor, flags, journal::Table,
+    limits, link::Frame, message::Custody,
+};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
@@ -81,6 +87,16 @@ impl Clinic {
             _ => None,
         });
         envelopes.any(|envelope| envelope.peek().unwrap().kind == Kind::Custody)
+    }
+
+    /// How often a host has dropped an answer that nobody asked it.
+    fn refused(&self, host: HostId) -> u64 {
+        let counters = self.world.hosts[host.0].node().counters();
+        counters
+            .refused
+            .get(&Refused::Unasked)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The storable calls that have crossed a wire to a host.
@@ -498,4 +514,77 @@ fn under_loss_and_duplication_and_crashes_every_kept_call_ends_and_has_its_effec
         assert_eq!(clinic.kept(), 0);
         invariants::check(&mut clinic.world);
     }
+}
+
+#[test]
+fn only_the_callee_s_parent_is_believed_about_what_is_kept() {
+    let mut clinic = clinic(940);
+    let desk = clinic.world.child(clinic.billing, "desk");
+    clinic.world.run_for(5_000);
+    clinic.take_down();
+    clinic.world.tap = true;
+    let asked = clinic.ask(desk, 1, DAY_MS);
+    clinic.world.run_for(30_000);
+    assert_eq!(clinic.events(desk, "call.stored"), 1);
+    let (_, _, call) = clinic.stored_calls_to(clinic.acme).remove(0);
+    let answers = call.digest();
+    let taken = Custody {
+        answers,
+        until: clinic.world.now(desk).wall,
+        taken: true,
+    };
+    let expired = Failure {
+        code: FailureCode::Expired,
+        answers,
+        reference: None,
+        retry_after_ms: None,
+        detail: None,
+    };
+
+    let before = clinic.refused(desk);
+    for (kind, content) in [
+        (Kind::Custody, cbor::encode(&taken)),
+        (Kind::Failure, cbor::encode(&expired)),
+    ] {
+        let said = said_by_billing(&clinic, &call, kind, &content);
+        let link = clinic.world.links_between(desk, clinic.billing)[0];
+        clinic.world.inject(desk, link, said);
+    }
+    clinic.world.run_for(1_000);
+
+    assert_eq!(clinic.refused(desk), before + 2);
+    assert_eq!(clinic.events(desk, "call.taken"), 0);
+    clinic.world.start(clinic.health);
+    let ended = clinic.end(desk, asked);
+    assert_eq!(ended.result, Ok(json!({"done": {"n": 1}})));
+    invariants::check(&mut clinic.world);
+}
+
+/// What a realm that only passed a call on says about it.
+fn said_by_billing(clinic: &Clinic, call: &Envelope, kind: Kind, content: &[u8]) -> Bytes {
+    let header = call.peek().unwrap();
+    let billing = &clinic.world.hosts[clinic.billing.0];
+    let place = Place {
+        root: billing.scope.root,
+        path: billing.scope.path.clone(),
+        realm: Some(billing.realm),
+        node: Some(billing.node_id),
+    };
+    let out = Outgoing {
+        kind,
+        source: &place,
+        destination: &header.source,
+        created: clinic.world.now(clinic.billing).wall,
+        ttl_ms: 30_000,
+        call: header.call,
+        answers: Some(call.digest()),
+        priority: Priority::Control,
+        flags: None,
+        max_reply: 0,
+        content,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut letter = write_clear(&mut rng, &billing.node_key(), &out).unwrap();
+    letter.phase = Phase::Down;
+    Frame::Envelope(letter.sign(&billing.node_key())).encode()
 }
