@@ -28,6 +28,9 @@ use links::{Inbound, Links};
 
 /// Inputs of one kind handled before the others have their turn.
 const TURN: usize = 64;
+/// Inputs whose effects are carried out together. More would save little, and realms that talk
+/// would wait for each other instead of working at the same time.
+const TOGETHER: usize = 16;
 /// How long work under way may go on once the realm stops.
 const GRACE_MS: u64 = 10_000;
 
@@ -63,6 +66,8 @@ pub(crate) struct Driver {
     asked: Asked,
     advertised: Vec<Multiaddr>,
     listening: watch::Sender<Vec<Multiaddr>>,
+    /// Inputs since effects were last carried out.
+    handled: usize,
     /// What effects gave back at once.
     returned: VecDeque<Input>,
     durable: JournalSeq,
@@ -105,6 +110,7 @@ impl Driver {
             asked: Asked::default(),
             advertised,
             listening,
+            handled: 0,
             returned: VecDeque::new(),
             durable: JournalSeq(0),
             failed: None,
@@ -257,14 +263,19 @@ impl Driver {
         self.handle(Input::BackendDone(call, result));
     }
 
-    /// Gives the node an input. What follows is carried out once everything that is there has
-    /// been handled: the more there is to do, the more is written and signed together.
+    /// Gives the node an input. What follows is carried out once some more have been handled, or
+    /// there are none: the more there is to do, the more is written and signed together.
     fn handle(&mut self, input: Input) {
         self.node.handle(input, self.clock.now());
+        self.handled = self.handled.saturating_add(1);
+        if self.handled >= TOGETHER {
+            self.perform();
+        }
     }
 
     /// Carries out every effect there is, and hands back what they gave at once.
     fn perform(&mut self) {
+        self.handled = 0;
         loop {
             while let Some(effect) = self.node.poll_effect() {
                 self.carry_out(effect);

@@ -71,16 +71,16 @@ impl Journal {
     /// Hands over what waits, as far as there is room.
     pub(crate) fn flush(&mut self) {
         while let Some((seq, entry, urgency)) = self.backlog.pop_front() {
-            // Kept until the store has taken it: a refused entry is not given back.
-            let kept = entry.clone();
-            match self.store.append(seq, entry, stored(urgency)) {
-                Ok(()) => {}
-                Err(AppendError::Full) => {
-                    self.backlog.push_front((seq, kept, urgency));
+            let Err(refused) = self.store.append(seq, entry, stored(urgency)) else {
+                continue;
+            };
+            match refused.error {
+                AppendError::Full => {
+                    self.backlog.push_front((seq, refused.entry, urgency));
                     return;
                 }
                 // The failure itself comes as an acknowledgement.
-                Err(AppendError::Stopped | AppendError::Poisoned) => self.backlog.clear(),
+                AppendError::Stopped | AppendError::Poisoned => self.backlog.clear(),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use realm_protocol::journal::Entry;
 use realm_protocol::journal::JournalSeq;
 use thiserror::Error;
 
@@ -137,6 +138,16 @@ pub enum AppendError {
     /// A write failed earlier; nothing is acknowledged any more.
     #[error("the store failed earlier and takes nothing")]
     Poisoned,
+}
+
+/// An entry that was not taken, and why.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct Unappended {
+    /// Why.
+    pub error: AppendError,
+    /// The entry, as it was given.
+    pub entry: Entry,
 }
 
 /// Why the committer gave up: the reason a store is poisoned.

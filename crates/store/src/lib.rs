@@ -39,7 +39,7 @@ pub use check::{CheckReport, Problem, check_files};
 pub use engine::Row;
 pub use error::{
     AppendError, BackupError, EngineError, MigrateError, OpenError, ReadError, RestoreError,
-    RetainError, StoreError,
+    RetainError, StoreError, Unappended,
 };
 pub use layout::Tree;
 pub use migrate::{MigrateReport, migrate};

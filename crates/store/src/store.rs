@@ -18,7 +18,7 @@ use realm_protocol::{
 
 use crate::{
     Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
-    RetainError, RunQuery, Urgency, backup, check,
+    RetainError, RunQuery, Unappended, Urgency, backup, check,
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files::{self, DirLock},
@@ -109,23 +109,24 @@ impl Store {
     /// [`AppendError::Poisoned`] are final.
     ///
     /// # Errors
-    /// [`AppendError`] when the entry was not taken: at 1,024 entries or 64 MiB in the queue,
+    /// [`AppendError`], and the entry, when it was not taken: at 1,024 entries or 64 MiB in the queue,
     /// after a stop, after a failure.
     pub fn append(
         &self,
         seq: JournalSeq,
         entry: Entry,
         urgency: Urgency,
-    ) -> Result<(), AppendError> {
+    ) -> Result<(), Unappended> {
+        let refused = |error, entry| Err(Unappended { error, entry });
         if self.shared.poisoned.load(Ordering::SeqCst) {
-            return Err(AppendError::Poisoned);
+            return refused(AppendError::Poisoned, entry);
         }
         let bytes = size(&entry);
         let queued = self.shared.queued.fetch_add(bytes, Ordering::SeqCst);
         // One entry alone is always taken, however large.
         if queued > 0 && queued.saturating_add(bytes) > QUEUE_BYTES {
             self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
-            return Err(AppendError::Full);
+            return refused(AppendError::Full, entry);
         }
         let command = Command::Append(Queued {
             seq,
@@ -133,14 +134,19 @@ impl Store {
             urgency,
             bytes,
         });
-        self.commands.try_send(command).map_err(|error| {
-            self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
-            match error {
-                TrySendError::Full(_) => AppendError::Full,
-                TrySendError::Disconnected(_) if self.is_poisoned() => AppendError::Poisoned,
-                TrySendError::Disconnected(_) => AppendError::Stopped,
+        let (error, command) = match self.commands.try_send(command) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(command)) => (AppendError::Full, command),
+            Err(TrySendError::Disconnected(command)) if self.is_poisoned() => {
+                (AppendError::Poisoned, command)
             }
-        })
+            Err(TrySendError::Disconnected(command)) => (AppendError::Stopped, command),
+        };
+        self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
+        match command {
+            Command::Append(queued) => refused(error, queued.entry),
+            Command::Remove { .. } | Command::Stop(_) => Ok(()),
+        }
     }
 
     /// The number of the last entry that was durable when the store was opened.
