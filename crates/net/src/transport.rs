@@ -42,6 +42,10 @@ pub enum TransportError {
 pub(crate) fn build(keypair: &Keypair, limits: &Limits) -> Result<Way, TransportError> {
     let noise = noise::Config::new(keypair)?;
     let quic = quic::Config::new(keypair, limits)?;
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the error's type has no name here"
+    )]
     let ways = || {
         over_tcp(noise.clone(), limits)
             .or_transport(over_quic(quic.clone(), limits))

@@ -38,10 +38,10 @@ impl Holds {
 
 impl Node {
     /// Holds a message back; gives it back where no more can be held.
-    pub(crate) fn hold(&mut self, waiter: Waiter, until: Tick) -> Result<(), Waiter> {
+    pub(crate) fn hold(&mut self, waiter: Waiter, until: Tick) -> Result<(), Box<Waiter>> {
         if self.holds.0.len() >= limits::CHAIN_WAITERS {
             self.counters.refuse(Refused::Overloaded);
-            return Err(waiter);
+            return Err(Box::new(waiter));
         }
         let since = self.now.tick;
         self.holds.0.push_back(Held {

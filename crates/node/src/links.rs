@@ -287,7 +287,7 @@ impl Node {
         if them.root == me.root && them.path.parent() == Some(me.path.clone()) {
             let label = them.path.last_label()?;
             let child = self.kin.children.get(&label)?;
-            return (child.realm == chain.realm()).then(|| Relation::Child(label));
+            return (child.realm == chain.realm()).then_some(Relation::Child(label));
         }
         if self.me.is_root() && them.path.is_root() {
             let peering = self.kin.peers.get(&them.root)?.peering.peek().ok()?;

@@ -31,7 +31,7 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 enum Promise {
     Effect(Effect),
-    Letter(LinkId, Letter),
+    Letter(LinkId, Box<Letter>),
 }
 
 impl Outbox {
@@ -65,7 +65,7 @@ impl Outbox {
 
     /// Sends a letter once everything recorded so far, this turn included, is durable.
     pub(crate) fn post_promise(&mut self, link: LinkId, letter: Letter) {
-        self.promises.push(Promise::Letter(link, letter));
+        self.promises.push(Promise::Letter(link, Box::new(letter)));
     }
 
     /// Takes back a backend call that has not been released; false if it has been.
@@ -120,7 +120,7 @@ impl Outbox {
     fn release(&mut self, promise: Promise) {
         match promise {
             Promise::Effect(effect) => self.ready.push_back(effect),
-            Promise::Letter(link, letter) => self.post(link, letter),
+            Promise::Letter(link, letter) => self.post(link, *letter),
         }
     }
 

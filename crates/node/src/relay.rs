@@ -73,8 +73,9 @@ impl Node {
             Next::Forward { link: out, phase } => self.forward(link, out, phase, envelope, &header),
             Next::Wait { until } => {
                 let digest = envelope.digest();
-                if let Err(Waiter::Passing(_, _, header)) =
-                    self.hold(Waiter::Passing(link, envelope, header), until)
+                let waiter = Waiter::Passing(link, envelope, header);
+                if let Err(waiter) = self.hold(waiter, until)
+                    && let Waiter::Passing(_, _, header) = *waiter
                 {
                     self.fail_request(Some(link), digest, &header, FailureCode::Overloaded);
                 }

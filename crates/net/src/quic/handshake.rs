@@ -24,7 +24,7 @@ pub(crate) struct Handshake {
 /// How far a handshake is.
 pub(super) enum Step {
     /// The swarm has not let it in.
-    Waiting(quinn::Incoming),
+    Waiting(Box<quinn::Incoming>),
     /// Under way.
     Shaking(quinn::Connecting),
     /// Over.
@@ -35,7 +35,7 @@ impl Handshake {
     /// Takes a connection that somebody has asked for.
     pub(super) fn new(incoming: quinn::Incoming, counted: Arc<()>) -> Self {
         Self {
-            step: Step::Waiting(incoming),
+            step: Step::Waiting(Box::new(incoming)),
             _counted: counted,
         }
     }

@@ -17,6 +17,7 @@ const BATCH: usize = 64;
 const LINKS: u64 = 1_000;
 
 /// Frames go from one net through another to a third, and back the same way.
+#[expect(clippy::disallowed_methods, reason = "what is measured is time")]
 pub(crate) async fn frames_through_a_relay(way: Way) {
     let mut a = Node::start(way, 1, limits()).await;
     let mut relay = Node::start(way, 2, limits()).await;
