@@ -8,13 +8,15 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{self, DirBuilder, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions, TryLockError},
     io,
     ops::Bound,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    thread::park_timeout,
+    time::Duration,
 };
 
 use sled::{Config, Db};
@@ -27,6 +29,10 @@ use crate::{EngineError, Tree, layout::KeyRange};
 const FILES: [&str; 2] = [LOG, "conf"];
 /// The log, which sled locks while it is open.
 const LOG: &str = "db";
+/// How often sled's lock is tried before it is taken for lost.
+const LOCK_TRIES: u32 = 300;
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Rows read under one hold of the lock.
 const CHUNK: usize = 128;
 
@@ -86,10 +92,8 @@ impl SledEngine {
     }
 
     fn start(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        // Threads of sled's hold the lock for a moment after an engine of this process is dropped;
-        // no other process gets as far as here, because the folder above is locked.
         match File::open(path.join(LOG)) {
-            Ok(log) => log.lock()?,
+            Ok(log) => wait_for_lock(&log)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -333,6 +337,20 @@ struct Overtaken;
 #[derive(Debug, Error)]
 #[error("the engine panicked")]
 struct Panicked;
+
+/// Waits until sled has let go of its log. Threads of its own hold it for a moment after an engine
+/// of this process is dropped, and for ever after a failed one; no other process gets as far as
+/// here, because the folder above is locked.
+fn wait_for_lock(log: &File) -> Result<(), EngineError> {
+    for _ in 0..LOCK_TRIES {
+        match log.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => park_timeout(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::InUse)
+}
 
 /// Calls into sled; its panic is damage like any other.
 fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, EngineError> {
