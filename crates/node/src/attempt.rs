@@ -3,7 +3,7 @@
 use rand_core::Rng;
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, FailureCode, Kind, Place, Priority,
+    CallId, Digest, FailureCode, Kind, Place, Priority,
     cbor::{self, Blob},
     flags, limits,
     message::{Call, ContractsAsked, TraceParent},
@@ -314,6 +314,18 @@ impl Node {
             self.timers.set(Timer::Attempt(call), self.now.tick);
         }
         self.ask_again_for_kept();
+    }
+
+    /// A link went down whose other end never let this realm in: what left over it went nowhere.
+    pub(crate) fn calls_not_let_in(&mut self, link: LinkId) {
+        let lost = self.calls.values();
+        let lost = lost
+            .filter(|out| out.via == Some(link))
+            .filter_map(|out| out.sent);
+        let lost: Vec<Digest> = lost.collect();
+        for digest in lost {
+            self.own_message_failed(digest, FailureCode::Offline);
+        }
     }
 
     /// A link went down: attempts that left over it are soon made again under the same key. The

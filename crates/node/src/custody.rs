@@ -25,6 +25,9 @@ use mailbox::{AGAIN_MS, Kept};
 /// milliseconds.
 const DURABLE_MS: u64 = 50;
 
+/// Bytes that the age of a kept frame may take more than it did.
+const GROWS: usize = 8;
+
 /// Key of a kept call's record: its number, so that they lie in order.
 fn row(number: u64) -> [u8; 8] {
     number.to_be_bytes()
@@ -158,7 +161,17 @@ impl Node {
             let chain = self.trust.chain(&source, now);
             envelope.chain = chain.map(|chain| chain.bytes().clone());
         }
-        let until = now.plus(left.min(self.config.custody.keep_ms));
+        let length = Frame::Envelope(envelope.clone()).encode().len();
+        if length.saturating_add(GROWS) > limits::FRAME_BYTES {
+            return Err(FailureCode::TooLarge);
+        }
+        // The age is the last hop's word; what the source signed bounds it.
+        let until = now
+            .plus(left.min(self.config.custody.keep_ms))
+            .min(header.expires());
+        if until <= now {
+            return Err(FailureCode::Expired);
+        }
         let record = state::write(&KeptCall {
             child: child.clone(),
             since: now,

@@ -148,7 +148,11 @@ impl Node {
         }
         if relation.is_some() {
             tracing::info!(link = id.0, ?relation, "link down");
-            self.calls_lost_link(id);
+            if link.let_in {
+                self.calls_lost_link(id);
+            } else {
+                self.calls_not_let_in(id);
+            }
         }
     }
 

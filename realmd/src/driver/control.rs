@@ -121,6 +121,7 @@ impl Driver {
                 self.asked.beginning = None;
             }
             Order::Settle(reply) => {
+                self.perform();
                 self.asked.settling.push_back((self.asked.last, reply));
                 self.asked.durable(self.durable, &self.node);
             }

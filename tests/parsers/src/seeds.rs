@@ -150,6 +150,9 @@ fn add_inside(value: &Cbor, seeds: &mut BTreeSet<Vec<u8>>) {
 /// Gives every string of every vector.
 fn each_string(root: &Path, take: &mut dyn FnMut(&str)) {
     each_file(&root.join("protocol/vectors"), &mut |path| {
+        if path.extension().is_none_or(|kind| kind != "json") {
+            return;
+        }
         let text = fs::read(path).expect("a file");
         let value: Value = serde_json::from_slice(&text).expect("JSON");
         strings(&value, take);
