@@ -85,7 +85,7 @@ impl Default for Limits {
             unadmitted_per_address: 8,
             handshakes: 10,
             known_handshakes: 500,
-            unvalidated: 8,
+            unvalidated: 0,
             streams: 32,
             stream_bytes: 1024 * 1024,
             connection_bytes: 8 * 1024 * 1024,

@@ -258,8 +258,8 @@ impl Node {
         // A session that the callee no longer knows ends; its chain may be as good as before.
         let session = out.session.take();
         let session = session.filter(|_| failure.code == FailureCode::UnknownKey);
-        if let Some((node, id)) = session {
-            self.sessions.forget(node, id);
+        if let Some((node, _)) = session {
+            self.sessions.forget(node);
         }
         let stale = session.is_none()
             && matches!(

@@ -260,7 +260,8 @@ impl Node {
         }
         let calls = || mailbox.calls.iter();
         let under_way = calls().filter(|(_, kept)| kept.is_under_way(tick)).count();
-        let next = calls().find(|(_, kept)| !kept.is_under_way(tick));
+        let wall = self.now.wall;
+        let next = calls().find(|(_, kept)| !kept.is_under_way(tick) && wall < kept.until);
         let Some((number, kept)) = next.filter(|_| under_way < limits::CUSTODY_WINDOW) else {
             let again = tick.plus(AGAIN_MS);
             return self
@@ -296,6 +297,8 @@ impl Node {
             mailbox.reading = false;
         }
         let link = self.routes.link_to(&Relation::Child(child.clone()));
+        let let_in = |link: &LinkId| self.links.get(link).is_some_and(|link| link.let_in);
+        let link = link.filter(let_in);
         let tick = self.now.tick;
         if let (Some(link), Some(kept)) = (link, self.custody.get_mut(&child, number)) {
             kept.given = Some(tick);
@@ -358,7 +361,13 @@ impl Node {
 
     /// Reports to their sources the calls that nobody has fetched in time.
     pub(crate) fn drop_expired_custody(&mut self) {
+        let tick = self.now.tick;
         for (child, number) in self.custody.over(self.wall()) {
+            let kept = self.custody.get_mut(&child, number);
+            if kept.is_some_and(|kept| kept.is_under_way(tick)) {
+                // The child may have it by now; it is dropped if it says nothing.
+                continue;
+            }
             if let Some(kept) = self.let_go(&child, number) {
                 self.tell_dropped(&kept, FailureCode::Expired);
             }

@@ -396,7 +396,10 @@ impl Node {
             return;
         };
         let now = self.wall();
-        if out.attempts > 0 && matches!(out.task, Task::Invoke(_)) {
+        // An attempt that has not left never does.
+        let withdrawn = out.sent.is_some_and(|sent| self.out.withdraw_letter(sent));
+        let left = out.attempts > u32::from(withdrawn);
+        if left && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
             let chain = self.trust.chain(&scope, now).cloned();
             let known = chain.and_then(|chain| {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use realm_crypto::{Letter, SigningKey, sign_flush};
 use realm_protocol::{
-    CallId,
+    CallId, Digest,
     journal::{Change, Entry, JournalSeq},
     link::Frame,
 };
@@ -71,6 +71,15 @@ impl Outbox {
     /// Takes back a backend call that has not been released; false if it has been.
     pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
         let is_it = |promise: &Promise| matches!(promise, Promise::Effect(Effect::CallBackend(of, _)) if *of == call);
+        let before = self.promises.len().saturating_add(self.held.len());
+        self.promises.retain(|promise| !is_it(promise));
+        self.held.retain(|(_, promise)| !is_it(promise));
+        before > self.promises.len().saturating_add(self.held.len())
+    }
+
+    /// Takes back a letter that waits for the journal; false if it has left.
+    pub(crate) fn withdraw_letter(&mut self, digest: Digest) -> bool {
+        let is_it = |promise: &Promise| matches!(promise, Promise::Letter(_, letter) if letter.digest() == digest);
         let before = self.promises.len().saturating_add(self.held.len());
         self.promises.retain(|promise| !is_it(promise));
         self.held.retain(|(_, promise)| !is_it(promise));

@@ -178,9 +178,10 @@ impl Sessions {
         }
     }
 
-    /// Forgets a session that the other side no longer knows.
-    pub(crate) fn forget(&mut self, node: NodeId, id: KeyId) {
-        self.held.remove(&(node, id));
+    /// Forgets the sessions with a node that no longer knows one of them: it has most likely
+    /// started anew, and would know none.
+    pub(crate) fn forget(&mut self, node: NodeId) {
+        self.held.retain(|(of, _), _| *of != node);
     }
 
     /// Forgets what is over.
