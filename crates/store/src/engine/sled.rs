@@ -14,8 +14,8 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    thread::park_timeout,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
+    thread::{self, park_timeout},
     time::Duration,
 };
 
@@ -31,6 +31,8 @@ const FILES: [&str; 2] = [LOG, "conf"];
 const LOG: &str = "db";
 /// How often sled's lock is tried before it is taken for lost.
 const LOCK_TRIES: u32 = 300;
+/// How long sled may take to write out what it holds.
+const FLUSH: Duration = Duration::from_secs(10);
 /// Between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Rows read under one hold of the lock.
@@ -140,7 +142,7 @@ impl SledEngine {
 impl Engine for SledEngine {
     fn write(&self, batch: &Batch) -> Result<(), EngineError> {
         let number = self.apply(batch)?;
-        guarded(|| self.database.flush())?;
+        flush(&self.database)?;
         self.large.sync_all()?;
         self.log.sync_data()?;
         self.writing().settle(number);
@@ -350,6 +352,21 @@ fn wait_for_lock(log: &File) -> Result<(), EngineError> {
         }
     }
     Err(EngineError::InUse)
+}
+
+/// Writes out what sled holds. After a write that failed sled may wait for ever for one that never
+/// comes, so somebody else waits for sled, and here for a bounded time.
+fn flush(database: &Db) -> Result<(), EngineError> {
+    let (done, flushed) = mpsc::sync_channel(1);
+    let database = database.clone();
+    thread::Builder::new()
+        .name("sled-flush".to_owned())
+        .spawn(move || {
+            // Nobody waits any more once the time is over.
+            let _ = done.send(guarded(|| database.flush()));
+        })?;
+    let late = || EngineError::Io(io::ErrorKind::TimedOut.into());
+    flushed.recv_timeout(FLUSH).map_err(|_| late())?.map(|_| ())
 }
 
 /// Calls into sled; its panic is damage like any other.
