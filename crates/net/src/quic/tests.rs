@@ -73,6 +73,7 @@ async fn once_handshakes_pile_up_an_address_must_show_that_it_receives() {
 async fn an_unconfirmed_address_is_sent_at_most_three_times_what_came_from_it() {
     let limits = Limits {
         idle: Duration::from_secs(1),
+        unvalidated: 8,
         ..Limits::default()
     };
     let (mut server, address) = listening(config(1, &limits)).await;
