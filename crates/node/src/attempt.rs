@@ -174,7 +174,7 @@ impl Node {
         if let Some(out) = self.calls.get_mut(&call) {
             out.sent = Some(digest);
             out.session = match way {
-                Way::Session(id) => Some((kem.node, id)),
+                Way::Session(_) => Some(kem.node),
                 Way::Sealed => None,
             };
             out.via = via;
@@ -258,7 +258,7 @@ impl Node {
         // A session that the callee no longer knows ends; its chain may be as good as before.
         let session = out.session.take();
         let session = session.filter(|_| failure.code == FailureCode::UnknownKey);
-        if let Some((node, _)) = session {
+        if let Some(node) = session {
             self.sessions.forget(node);
         }
         let stale = session.is_none()

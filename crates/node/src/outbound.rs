@@ -5,8 +5,8 @@ use std::sync::Arc;
 use realm_executor::{CallError, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, KeyId, Kind, LoopAddress, NodeId, Now, Priority, RunId, Scope,
-    Tick, Timestamp,
+    CallId, Digest, FailureCode, Kind, LoopAddress, NodeId, Now, Priority, RunId, Scope, Tick,
+    Timestamp,
     cbor::{self, Blob},
     journal::{Change, Direction, Event, Run, Status},
     json, limits,
@@ -36,8 +36,8 @@ pub(crate) struct OutCall {
     pub(crate) backoff: Backoff,
     /// The attempt under way: digest of its header.
     pub(crate) sent: Option<Digest>,
-    /// The session it was sealed under, if it was.
-    pub(crate) session: Option<(NodeId, KeyId)>,
+    /// The node it was sealed to in a session, if it was.
+    pub(crate) session: Option<NodeId>,
     /// Digest of the header of the answer to the attempt, once there is one.
     pub(crate) heard: Option<Digest>,
     /// The link it left over, if one was up.

@@ -70,19 +70,23 @@ impl Outbox {
 
     /// Takes back a backend call that has not been released; false if it has been.
     pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        let is_it = |promise: &Promise| matches!(promise, Promise::Effect(Effect::CallBackend(of, _)) if *of == call);
-        let before = self.promises.len().saturating_add(self.held.len());
-        self.promises.retain(|promise| !is_it(promise));
-        self.held.retain(|(_, promise)| !is_it(promise));
-        before > self.promises.len().saturating_add(self.held.len())
+        self.withdraw_where(
+            |promise| matches!(promise, Promise::Effect(Effect::CallBackend(of, _)) if *of == call),
+        )
     }
 
     /// Takes back a letter that waits for the journal; false if it has left.
     pub(crate) fn withdraw_letter(&mut self, digest: Digest) -> bool {
-        let is_it = |promise: &Promise| matches!(promise, Promise::Letter(_, letter) if letter.digest() == digest);
+        self.withdraw_where(
+            |promise| matches!(promise, Promise::Letter(_, letter) if letter.digest() == digest),
+        )
+    }
+
+    /// Takes back the promises of this turn and of those before that are meant; false if none are.
+    fn withdraw_where(&mut self, is_meant: impl Fn(&Promise) -> bool) -> bool {
         let before = self.promises.len().saturating_add(self.held.len());
-        self.promises.retain(|promise| !is_it(promise));
-        self.held.retain(|(_, promise)| !is_it(promise));
+        self.promises.retain(|promise| !is_meant(promise));
+        self.held.retain(|(_, promise)| !is_meant(promise));
         before > self.promises.len().saturating_add(self.held.len())
     }
 
