@@ -42,8 +42,6 @@ pub(crate) use dev::run_dev;
 pub use embedded::{EmbedError, Embedded};
 use error::StartError;
 
-/// Threads that run tasks; the loop is one task, so few are enough.
-const WORKERS: usize = 2;
 /// Threads that wait for the disk, at most.
 const BLOCKING: usize = 16;
 
@@ -70,8 +68,8 @@ fn run_with(
     lock.remove_stale_socket(&home)?;
     let keys = HomeKeys::read(&home, unlock)?;
     protect::settle(&home, &keys)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    // One thread runs the loop and the links: a frame is handled where it was read.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(BLOCKING)
         .thread_name("realmd")
         .enable_all()
