@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Serialize,
+    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Number, Value};
 
 use crate::limits;
@@ -32,6 +35,60 @@ pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 /// Writes one JSON document without spaces.
 pub fn to_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
+}
+
+/// One JSON object, written member by member as the payload of a trace's event is: without a tree.
+#[derive(Debug)]
+pub struct Object {
+    bytes: Vec<u8>,
+}
+
+impl Object {
+    /// An object without members.
+    pub fn new() -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.push(b'{');
+        Self { bytes }
+    }
+
+    /// Adds a member. The name must be one that needs no escape, and must not be there yet. A value
+    /// that JSON cannot hold becomes `null`.
+    #[must_use]
+    pub fn with<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        if self.bytes.len() > 1 {
+            self.bytes.push(b',');
+        }
+        self.bytes.push(b'"');
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(b"\":");
+        let start = self.bytes.len();
+        if serde_json::to_writer(&mut self.bytes, value).is_err() {
+            self.bytes.truncate(start);
+            self.bytes.extend_from_slice(b"null");
+        }
+        self
+    }
+
+    /// Adds a member where there is a value for it.
+    #[must_use]
+    pub fn with_some<T: Serialize>(self, name: &str, value: Option<T>) -> Self {
+        match value {
+            Some(value) => self.with(name, &value),
+            None => self,
+        }
+    }
+
+    /// The whole object.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.push(b'}');
+        self.bytes
+    }
+}
+
+impl Default for Object {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Whether a document that parsed holds an integer of more digits than any safe one has.

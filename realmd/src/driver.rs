@@ -280,10 +280,12 @@ impl Driver {
             while let Some(effect) = self.node.poll_effect() {
                 self.carry_out(effect);
             }
-            let Some(input) = self.returned.pop_front() else {
+            if self.returned.is_empty() {
                 return;
-            };
-            self.node.handle(input, self.clock.now());
+            }
+            for input in std::mem::take(&mut self.returned) {
+                self.node.handle(input, self.clock.now());
+            }
         }
     }
 
@@ -305,7 +307,10 @@ impl Driver {
             }
             Effect::Admit(link) => links::admit(&self.net, link),
             Effect::Close(link) => links::close(&self.net, link),
-            Effect::CallBackend(call, request) => self.backends.start(call, request),
+            Effect::CallBackend(call, request) => match realm_backends::pure(request) {
+                Ok(reply) => self.returned.push_back(Input::BackendDone(call, Ok(reply))),
+                Err(request) => self.backends.start(call, request),
+            },
             Effect::CancelBackend(call) => self.backends.cancel(call),
             Effect::Look(id, table, key) => match self.journal.look(table, &key) {
                 Ok(found) => self.returned.push_back(Input::Looked(id, found)),

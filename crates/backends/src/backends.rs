@@ -50,15 +50,18 @@ impl Backends {
     }
 }
 
-/// Answers the requests that need no IO: the mock model and `echo`.
-pub fn pure(request: &BackendRequest) -> Option<Result<BackendReply, BackendError>> {
+/// Answers a request that needs no IO, as the mock model and `echo` do; gives any other back.
+///
+/// # Errors
+/// The request itself.
+pub fn pure(request: BackendRequest) -> Result<BackendReply, BackendRequest> {
     match request {
         BackendRequest::Mock {
             prompt,
             system: _,
             model,
-        } => Some(Ok(mock::reply(prompt, model.clone()))),
-        BackendRequest::Echo { input } => Some(Ok(BackendReply::json(input.clone()))),
-        BackendRequest::Http { .. } | BackendRequest::Process { .. } => None,
+        } => Ok(mock::reply(&prompt, model)),
+        BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
+        request @ (BackendRequest::Http { .. } | BackendRequest::Process { .. }) => Err(request),
     }
 }

@@ -81,7 +81,7 @@ fn tokens_are_a_quarter_of_the_characters_rounded_up() {
         model: Some("m".to_owned()),
     };
 
-    let reply = pure(&request).unwrap().unwrap();
+    let reply = pure(request).unwrap();
 
     assert_eq!(reply.input_tokens, Some(2));
     assert_eq!(reply.output_tokens, Some(4)); // {"text":"äöüßx"} has 16 characters
@@ -94,7 +94,7 @@ fn echo_is_answered_without_io() {
         input: json!({"a": [1]}),
     };
 
-    let reply = pure(&request).unwrap().unwrap();
+    let reply = pure(request).unwrap();
 
     assert_eq!(reply.output, BackendOutput::Json(json!({"a": [1]})));
 }

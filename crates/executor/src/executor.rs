@@ -5,8 +5,8 @@ mod run;
 mod shared;
 
 use realm_protocol::{
-    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, journal::Event, limits,
-    message::TraceParent,
+    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, journal::Event, json::Object,
+    limits, message::TraceParent,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -259,11 +259,11 @@ impl Executor {
         run: RunId,
         call: CallId,
         kind: &str,
-        payload: Value,
+        payload: Object,
         now: Now,
     ) -> bool {
         let found = self.runs.get_mut(&run);
-        let recorded = found.map(|run| run.record(call, kind, &payload, &mut self.shared, now));
+        let recorded = found.map(|run| run.record(call, kind, payload, &mut self.shared, now));
         recorded.is_some()
     }
 

@@ -27,4 +27,4 @@ pub use manifest::{
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
 pub use registry::{Inserted, RegisterError, Registered, Registry};
-pub use schema::{SchemaError, example, validate_json};
+pub use schema::{SchemaError, ToldSchema, example};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, LoopId, Timestamp};
-use serde_json::{Value, json};
+use realm_protocol::{Digest, FailureCode, LoopId, Timestamp, json::Object};
+use serde_json::Value;
 
 use crate::{BackendError, Effects, Manifest};
 
@@ -59,16 +59,13 @@ impl LoopError {
     }
 
     /// The error as traces carry it: `code`, `message`, `failure`, and `details` where there are any.
-    pub fn to_json(&self) -> Value {
-        let mut object = json!({
-            "code": self.lsem_code(),
-            "message": self.message,
-            "failure": self.code.name(),
-        });
-        if let (false, Some(members)) = (self.details.is_empty(), object.as_object_mut()) {
-            members.insert("details".to_owned(), json!(self.details));
-        }
-        object
+    pub fn to_object(&self) -> Object {
+        let details = (!self.details.is_empty()).then_some(&self.details);
+        Object::new()
+            .with("code", self.lsem_code())
+            .with("message", &self.message)
+            .with("failure", self.code.name())
+            .with_some("details", details)
     }
 }
 

@@ -3,6 +3,8 @@
 mod example;
 mod weight;
 
+use std::sync::OnceLock;
+
 use jsonschema::{PatternOptions, Validator};
 use realm_protocol::limits;
 use serde_json::Value;
@@ -108,12 +110,37 @@ fn fault(path: &str, message: &str) -> String {
     format!("{place}: {message}")
 }
 
-/// Checks an instance against a schema that came with it, as the caller's end of a call does.
-///
-/// # Errors
-/// The faults, each `"<instance path or (root)>: <message>"`; one fault at `(root)` if the schema
-/// itself is refused.
-pub fn validate_json(schema: &Value, instance: &Value) -> Result<(), Vec<String>> {
-    let compiled = Compiled::new(schema).map_err(|error| vec![fault("", &error.to_string())])?;
-    compiled.check(instance)
+/// A schema that somebody else told: compiled when it is first used, and once.
+#[derive(Debug)]
+pub struct ToldSchema {
+    schema: Value,
+    compiled: OnceLock<Result<Compiled, SchemaError>>,
+}
+
+impl ToldSchema {
+    /// Keeps a schema; whether it is one shows when it is used.
+    pub fn new(schema: Value) -> Self {
+        Self {
+            schema,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// The schema as it was told.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// Checks an instance, as the caller's end of a call does.
+    ///
+    /// # Errors
+    /// The faults, each `"<instance path or (root)>: <message>"`; one fault at `(root)` if the
+    /// schema itself is refused.
+    pub fn check(&self, instance: &Value) -> Result<(), Vec<String>> {
+        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.schema));
+        match compiled {
+            Ok(compiled) => compiled.check(instance),
+            Err(error) => Err(vec![fault("", &error.to_string())]),
+        }
+    }
 }

@@ -9,7 +9,9 @@ use realm_executor::{
     Action, BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Executor, Limits,
     LoopError, Manifest, Outcome, Registry, Start, StartError,
 };
-use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, limits};
+use realm_protocol::{
+    CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, json::Object, limits,
+};
 use serde_json::{Value, json};
 
 struct Bench {
@@ -324,9 +326,13 @@ fn a_step_in_another_realm_is_an_invocation() {
     else {
         panic!("an invocation")
     };
-    bench
-        .executor
-        .record(run, call, "call.sent", json!({"hops": 2}), bench.now);
+    bench.executor.record(
+        run,
+        call,
+        "call.sent",
+        Object::new().with("hops", &2),
+        bench.now,
+    );
     bench
         .executor
         .invoke_done(call, Ok(json!({"found": 3})), &bench.registry, bench.now);
@@ -594,7 +600,7 @@ fn nothing_is_recorded_for_a_run_that_is_not_there() {
         RunId::new([1; 16]),
         CallId::new([1; 16]),
         "log",
-        json!({}),
+        Object::new(),
         bench.now,
     );
 

@@ -385,7 +385,7 @@ impl Node {
         let root = if own {
             self.me.root()
         } else {
-            self.kin.root_called(&name.petname, &above)?
+            self.kin.root_called(&name.petname, above)?
         };
         Ok(Scope {
             root,
@@ -402,7 +402,7 @@ impl Node {
             };
             return name.to_string();
         }
-        self.kin.name_of(scope, &self.rules.petnames_above())
+        self.kin.name_of(scope, self.rules.petnames_above())
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) enum Responder {
     Remote(Box<Remote>),
 }
 
+/// How a run ended, as its callers are told.
+pub(crate) type Ending = Result<CallResult, CallFailure>;
+
 /// How a remote caller is answered.
 #[derive(Debug)]
 pub(crate) struct Remote {
@@ -127,40 +130,23 @@ impl Node {
         }
     }
 
-    /// The answer in the form that is kept and sent.
-    pub(crate) fn answer_of(&self, run: RunId, served: &Served, outcome: &Outcome) -> StoredAnswer {
-        let duration_ms = self.now.tick.since(served.started.tick);
-        match &outcome.result {
-            Ok(output) => {
-                let result = CallResult {
-                    output: Blob::from(json::to_bytes(output)),
-                    run,
-                    contract: outcome.contract,
-                    version: outcome.version.clone(),
-                    output_schema: Some(Blob::from(json::to_bytes(
-                        &outcome.manifest.output_schema,
-                    ))),
-                    duration_ms,
-                    policies: served.policies.clone(),
-                    replayed: false,
-                    session: None,
-                    hops: 0,
-                    input_schema: Some(Blob::from(json::to_bytes(&outcome.manifest.input_schema))),
-                    effects: Some(outcome.effects.name().to_owned()),
-                };
-                StoredAnswer {
-                    failed: false,
-                    content: Blob::from(cbor::encode(&result)),
-                }
-            }
-            Err(error) => StoredAnswer {
-                failed: true,
-                content: Blob::from(cbor::encode(&failure_body(
-                    &loop_failure(error),
-                    Digest::of(&[]),
-                ))),
-            },
-        }
+    /// How a run ended, as callers are told; the contract is added for those who need it.
+    pub(crate) fn ending_of(&self, run: RunId, served: &Served, outcome: &Outcome) -> Ending {
+        let output = outcome.result.as_ref().map_err(loop_failure)?;
+        Ok(CallResult {
+            output: Blob::from(json::to_bytes(output)),
+            run,
+            contract: outcome.contract,
+            version: outcome.version.clone(),
+            output_schema: None,
+            duration_ms: self.now.tick.since(served.started.tick),
+            policies: served.policies.clone(),
+            replayed: false,
+            session: None,
+            hops: 0,
+            input_schema: None,
+            effects: None,
+        })
     }
 
     /// Answers with how a run ended; gives the digest of the answer's header, if one was sent.
@@ -169,21 +155,20 @@ impl Node {
         responder: &Responder,
         run: RunId,
         call: CallId,
-        outcome: &Outcome,
-        answer: &StoredAnswer,
+        (outcome, ending): (&Outcome, &Ending),
         release: Release,
     ) -> Option<Digest> {
         match responder {
-            Responder::Remote(remote) => match (&outcome.result, cbor::decode(&answer.content)) {
-                (Ok(_), Ok(result)) => {
-                    let result = CallResult {
-                        hops: remote.hops,
-                        ..result
-                    };
+            Responder::Remote(remote) => match ending {
+                Ok(result) => {
+                    let mut result = result.clone();
+                    if remote.contract != Some(result.contract) {
+                        result = with_contract(result, outcome);
+                    }
+                    result.hops = remote.hops;
                     self.reply_result(remote, result, release)
                 }
-                (Err(error), _) => self.reply_failure(remote, &loop_failure(error), release),
-                (Ok(_), Err(_)) => None,
+                Err(failure) => self.reply_failure(remote, failure, release),
             },
             Responder::Local {
                 control,
@@ -354,6 +339,29 @@ impl Node {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
         Some(letter)
+    }
+}
+
+/// The form of an answer that is kept, for callers that may not know the contract.
+pub(crate) fn stored_answer(outcome: &Outcome, ending: &Ending) -> StoredAnswer {
+    let content = match ending {
+        Ok(result) => cbor::encode(&with_contract(result.clone(), outcome)),
+        Err(failure) => cbor::encode(&failure_body(failure, Digest::of(&[]))),
+    };
+    StoredAnswer {
+        failed: ending.is_err(),
+        content: Blob::from(content),
+    }
+}
+
+/// A Result that shows the contract it rests on.
+fn with_contract(result: CallResult, outcome: &Outcome) -> CallResult {
+    let schema = |schema| Some(Blob::from(json::to_bytes(schema)));
+    CallResult {
+        input_schema: schema(&outcome.manifest.input_schema),
+        output_schema: schema(&outcome.manifest.output_schema),
+        effects: Some(outcome.effects.name().to_owned()),
+        ..result
     }
 }
 

@@ -3,14 +3,13 @@
 use rand_core::Rng;
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, Place, Priority,
-    cbor::{self, Blob},
-    flags, limits,
+    CallId, Digest, FailureCode, Kind, Place, Priority, cbor, flags,
+    json::Object,
+    limits,
     message::{Call, ContractsAsked, TraceParent},
     records::{KemPurpose, KemRecord},
 };
 use realm_router::{LinkId, Next};
-use serde_json::json;
 
 use crate::{
     CallFailure, Node,
@@ -181,11 +180,11 @@ impl Node {
         }
         let attempt = now.tick.plus(share).min(deadline);
         self.timers.set(Timer::Attempt(call), attempt);
-        let payload = json!({
-            "attempt": attempts, "realm": self.name_of(&destination.scope()),
-            "header": digest,
-        });
-        self.note_call(call, "call.sent", &payload);
+        let payload = Object::new()
+            .with("attempt", &attempts)
+            .with("realm", &self.name_of(&destination.scope()))
+            .with("header", &digest);
+        self.note_call(call, "call.sent", payload);
         self.launch_when(letter, release);
     }
 
@@ -365,7 +364,7 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8
         loop_id: invoke.address.loop_id.clone(),
         version: invoke.version.clone(),
         contract: invoke.named.as_ref().map(|named| named.digest),
-        input: Blob::from(invoke.input.clone()),
+        input: invoke.input.clone(),
         key: invoke.key,
         key_created: invoke.key_created,
         timeout_ms,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_executor::{Effects, contract_digest, validate_json};
+use realm_executor::{Effects, ToldSchema, contract_digest};
 use realm_protocol::{
     Digest, LoopId, Scope, json, limits,
     message::{CallResult, Contract},
@@ -17,8 +17,8 @@ pub(crate) struct KnownContract {
     pub(crate) version: String,
     /// Whether its loop does more than answer.
     pub(crate) has_effects: bool,
-    input: Value,
-    output: Value,
+    input: ToldSchema,
+    output: ToldSchema,
 }
 
 /// Why an answer shows no contract that can be believed.
@@ -48,8 +48,8 @@ impl KnownContract {
             digest,
             version: version.to_owned(),
             has_effects: effects != Effects::None.name(),
-            input,
-            output,
+            input: ToldSchema::new(input),
+            output: ToldSchema::new(output),
         }))
     }
 
@@ -85,12 +85,12 @@ impl KnownContract {
     /// Checks an input, JSON; gives the faults.
     pub(crate) fn check_input(&self, input: &[u8]) -> Result<(), Vec<String>> {
         let input = json::parse(input).map_err(|error| vec![error.to_string()])?;
-        validate_json(&self.input, &input)
+        self.input.check(&input)
     }
 
     /// Checks an output; gives the faults.
     pub(crate) fn check_output(&self, output: &Value) -> Result<(), Vec<String>> {
-        validate_json(&self.output, output)
+        self.output.check(output)
     }
 }
 

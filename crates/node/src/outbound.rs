@@ -9,11 +9,12 @@ use realm_protocol::{
     Timestamp,
     cbor::{self, Blob},
     journal::{Change, Direction, Event, Run, Status},
-    json, limits,
+    json::{self, Object},
+    limits,
     message::CallResult,
 };
 use realm_router::{Backoff, LinkId};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
@@ -60,7 +61,8 @@ pub(crate) struct Invoke {
     pub(crate) origin: Origin,
     pub(crate) address: LoopAddress,
     pub(crate) version: Option<String>,
-    pub(crate) input: Vec<u8>,
+    /// Input, JSON.
+    pub(crate) input: Blob,
     pub(crate) key: Digest,
     pub(crate) key_created: Timestamp,
     pub(crate) caller: Option<String>,
@@ -138,7 +140,7 @@ impl Node {
             origin: Origin::Control(control),
             address: asked.address,
             version: asked.version,
-            input: json::to_bytes(&asked.input),
+            input: json::to_bytes(&asked.input).into(),
             key,
             key_created: self.wall(),
             caller: asked.caller,
@@ -175,7 +177,7 @@ impl Node {
             origin: Origin::Frame,
             address,
             version,
-            input: json::to_bytes(input),
+            input: json::to_bytes(input).into(),
             key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
             key_created: self.wall(),
             caller: None,
@@ -285,12 +287,14 @@ impl Node {
         self.note_call(
             call,
             "call.returned",
-            &json!({
-                "header": header,
-                "run": result.run, "contract": result.contract, "version": result.version,
-                "durationMs": result.duration_ms, "hops": result.hops,
-                "replayed": result.replayed,
-            }),
+            Object::new()
+                .with("header", &header)
+                .with("run", &result.run)
+                .with("contract", &result.contract)
+                .with("version", &result.version)
+                .with("durationMs", &result.duration_ms)
+                .with("hops", &result.hops)
+                .with("replayed", &result.replayed),
         );
         let answered = Answered {
             version: Some(result.version),
@@ -303,11 +307,11 @@ impl Node {
     pub(crate) fn end_call(&mut self, call: CallId, result: Result<Value, CallFailure>) {
         if let Err(failure) = &result {
             let header = self.calls.get(&call).and_then(|out| out.heard);
-            let mut payload = json!({"failure": failure.code.name(), "message": failure.message});
-            if let (Some(header), Some(members)) = (header, payload.as_object_mut()) {
-                members.insert("header".to_owned(), json!(header));
-            }
-            self.note_call(call, "call.returned", &payload);
+            let payload = Object::new()
+                .with("failure", failure.code.name())
+                .with("message", &failure.message)
+                .with_some("header", header);
+            self.note_call(call, "call.returned", payload);
         }
         self.finish_call(call, result, Answered::default());
     }
@@ -436,9 +440,11 @@ impl Node {
         let Some(run) = self.outgoing_run(call, Status::Running) else {
             return;
         };
-        let payload = json!({"loopId": run.loop_id, "realm": run.peer});
+        let payload = Object::new()
+            .with("loopId", &run.loop_id)
+            .with("realm", &run.peer);
         self.out.change(Change::Run(run));
-        self.note_call(call, "call.started", &payload);
+        self.note_call(call, "call.started", payload);
     }
 
     fn record_ended(
@@ -448,7 +454,7 @@ impl Node {
         answered: &Answered,
     ) {
         let (status, kind, payload) = match result {
-            Ok(_) => (Status::Completed, "call.completed", json!({})),
+            Ok(_) => (Status::Completed, "call.completed", Object::new()),
             Err(failure) => {
                 let status = match failure.code {
                     FailureCode::Cancelled => Status::Cancelled,
@@ -459,10 +465,10 @@ impl Node {
                     message: failure.message.clone(),
                     details: failure.details.clone(),
                 };
-                (status, "call.errored", error.to_json())
+                (status, "call.errored", error.to_object())
             }
         };
-        self.note_call(call, kind, &payload);
+        self.note_call(call, kind, payload);
         let Some(mut run) = self.outgoing_run(call, status) else {
             return;
         };
@@ -497,14 +503,14 @@ impl Node {
             started: invoke.started.wall,
             ended: None,
             error: None,
-            input: Some(Blob::from(invoke.input.clone())),
+            input: Some(invoke.input.clone()),
             output: None,
             parent: None,
         })
     }
 
     /// Adds an event to the trace of the run that a call belongs to.
-    pub(crate) fn note_call(&mut self, call: CallId, kind: &str, payload: &Value) {
+    pub(crate) fn note_call(&mut self, call: CallId, kind: &str, payload: Object) {
         let at = self.now.wall;
         let Some(out) = self.calls.get_mut(&call) else {
             return;
@@ -514,8 +520,7 @@ impl Node {
         };
         if invoke.origin == Origin::Frame {
             let run = invoke.run;
-            self.executor
-                .record(run, call, kind, payload.clone(), self.now);
+            self.executor.record(run, call, kind, payload, self.now);
             return;
         }
         let event = Event {
@@ -524,7 +529,7 @@ impl Node {
             call,
             at,
             kind: kind.to_owned(),
-            payload: Blob::from(json::to_bytes(payload)),
+            payload: Blob::from(payload.into_bytes()),
         };
         invoke.events = invoke.events.saturating_add(1);
         self.out.change(Change::Event(event));

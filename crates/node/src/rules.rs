@@ -17,6 +17,8 @@ pub(crate) const DENIALS: usize = 1_024;
 pub(crate) struct Rules {
     documents: BTreeMap<String, StoredPolicy>,
     ceilings: BTreeMap<usize, StoredCeiling>,
+    /// Petnames that the realms above give, the nearest realm's last.
+    petnames: Vec<(Label, RealmId)>,
     policy: Policy,
     memo: Memo,
     denials: BTreeMap<String, (Timestamp, Denial)>,
@@ -27,6 +29,7 @@ impl Rules {
         Self {
             documents: BTreeMap::new(),
             ceilings: BTreeMap::new(),
+            petnames: Vec::new(),
             policy: Policy::new(),
             memo: Memo::default(),
             denials: BTreeMap::new(),
@@ -97,19 +100,18 @@ impl Rules {
             &record.cedar,
         );
         self.ceilings.insert(depth, ceiling);
+        let held = self.ceilings.values();
+        let records = held.filter_map(|held| held.record.peek().ok());
+        self.petnames = records
+            .flat_map(|record| record.petnames)
+            .map(|petname| (petname.name, petname.root))
+            .collect();
         set
     }
 
     /// Petnames that realms above have given, the nearest realm's last.
-    pub(crate) fn petnames_above(&self) -> Vec<(Label, RealmId)> {
-        let records = self
-            .ceilings
-            .values()
-            .filter_map(|held| held.record.peek().ok());
-        records
-            .flat_map(|record| record.petnames)
-            .map(|petname| (petname.name, petname.root))
-            .collect()
+    pub(crate) fn petnames_above(&self) -> &[(Label, RealmId)] {
+        &self.petnames
     }
 
     pub(crate) fn policy(&self) -> &Policy {

@@ -5,9 +5,8 @@ use realm_protocol::{
     Digest, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Event},
-    json,
+    json::Object,
 };
-use serde_json::{Value, json};
 
 use crate::{ControlId, Effect, Node, Refusal, Response, outbound::Task, serve::Served};
 
@@ -19,14 +18,14 @@ impl Served {
     }
 
     /// An event of the node's own in the run's trace.
-    fn event(&mut self, kind: &str, payload: &Value, at: Timestamp) -> Event {
+    fn event(&mut self, kind: &str, payload: Object, at: Timestamp) -> Event {
         Event {
             run: self.record.id,
             index: self.next_event(),
             call: self.call,
             at,
             kind: kind.to_owned(),
-            payload: Blob::from(json::to_bytes(payload)),
+            payload: Blob::from(payload.into_bytes()),
         }
     }
 }
@@ -92,15 +91,19 @@ impl Node {
             return;
         };
         if let Some(served) = self.serving.get_mut(run) {
-            let payload = json!({"header": header, "hops": hops});
-            let event = served.event("call.received", &payload, at);
+            let payload = Object::new().with("header", &header).with("hops", &hops);
+            let event = served.event("call.received", payload, at);
             self.out.change(Change::Event(event));
         }
     }
 
     /// The message that answered a caller, at the end of its run's trace.
     pub(crate) fn note_answered(&mut self, served: &mut Served, header: Digest) {
-        let event = served.event("call.answered", &json!({"header": header}), self.wall());
+        let event = served.event(
+            "call.answered",
+            Object::new().with("header", &header),
+            self.wall(),
+        );
         self.out.change(Change::Event(event));
     }
 

@@ -2,10 +2,9 @@
 
 use realm_crypto::{Opened, VerifiedChain};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Scope, Timestamp, cbor, limits, message::Custody,
+    CallId, Digest, FailureCode, Scope, Timestamp, cbor, json::Object, limits, message::Custody,
     records::KemRecord,
 };
-use serde_json::json;
 
 use crate::{
     CallFailure, Node, Refused,
@@ -132,8 +131,11 @@ impl Node {
             _ => out.deadline,
         };
         self.timers.set(Timer::Attempt(call), next);
-        let payload = json!({"by": by, "until": receipt.until, "receipt": header});
-        self.note_call(call, kind, &payload);
+        let payload = Object::new()
+            .with("by", &by)
+            .with("until", &receipt.until)
+            .with("receipt", &header);
+        self.note_call(call, kind, payload);
     }
 
     /// Calls that are kept, and whose answer may have come while the link they left over was down,

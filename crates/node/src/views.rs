@@ -275,10 +275,10 @@ impl Node {
             .petnames
             .iter()
             .map(|(name, root)| (name.clone(), *root, false));
-        let given = self.rules.petnames_above().into_iter();
+        let given = self.rules.petnames_above().iter();
         let given = given.filter(|(name, _)| !self.kin.petnames.contains_key(name));
         pinned
-            .chain(given.map(|(name, root)| (name, root, true)))
+            .chain(given.map(|(name, root)| (name.clone(), *root, true)))
             .collect()
     }
 

@@ -20,7 +20,7 @@ pub enum Relation {
     Child(Label),
     /// The root of another tree, by its id.
     Peer(RealmId),
-    /// A shortcut to exactly one realm.
+    /// A shortcut to exactly one realm. The last of the relations in their order.
     Direct(Place),
 }
 
@@ -223,12 +223,14 @@ impl Routes {
     }
 
     fn shortcut(&self, destination: &Scope) -> Option<LinkId> {
-        self.live
-            .iter()
-            .find_map(|(relation, link)| match relation {
-                Relation::Direct(place) if place.scope() == *destination => Some(*link),
-                _ => None,
-            })
+        // Shortcuts stand last in the order of relations.
+        let last = self.live.iter().rev();
+        last.map_while(|(relation, link)| match relation {
+            Relation::Direct(place) => Some((place, link)),
+            _ => None,
+        })
+        .find(|(place, _)| place.root == destination.root && place.path == destination.path)
+        .map(|(_, link)| *link)
     }
 
     /// The one neighbour that is closer to the destination and legal on this leg.

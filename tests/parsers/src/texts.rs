@@ -10,7 +10,7 @@ use realm_client::{
     ticket::{self as tickets},
 };
 use realm_executor::{
-    Effects, Manifest, Reference, Registry, canonical_json, example, load, validate_json,
+    Effects, Manifest, Reference, Registry, ToldSchema, canonical_json, example, load,
 };
 use realm_policy::{Action, AskedResource, Policy, Request, Resource, check};
 use realm_protocol::{
@@ -95,9 +95,10 @@ pub(crate) fn schema(bytes: &[u8]) {
     };
     let instance = value.get(1).unwrap_or(&Value::Null);
     let schema = value.get(0).unwrap_or(&value);
-    let verdict = validate_json(schema, instance);
+    let told = ToldSchema::new(schema.clone());
+    let verdict = told.check(instance);
     assert!(verdict.is_ok() || verdict.is_err_and(|faults| !faults.is_empty()));
-    let _ = validate_json(schema, &example(schema));
+    let _ = told.check(&example(schema));
 }
 
 /// A loop's file, in each form. What is read can be written, and read again as the same.

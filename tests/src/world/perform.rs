@@ -126,9 +126,9 @@ impl World {
     fn call_backend(&mut self, id: HostId, call: CallId, request: BackendRequest) {
         let life = self.hosts[id.0].life;
         let mut after = self.random(20);
-        let result = match (realm_backends::pure(&request), request) {
-            (Some(result), _) => result,
-            (None, BackendRequest::Process { argv, input, .. }) => {
+        let result = match realm_backends::pure(request) {
+            Ok(reply) => Ok(reply),
+            Err(BackendRequest::Process { argv, input, .. }) => {
                 self.watch.acts(&self.hosts[id.0], call);
                 let counts = argv.first().is_none_or(|program| program != "again");
                 if counts {
@@ -144,7 +144,7 @@ impl World {
                     _ => Ok(BackendReply::json(json!({"done": input}))),
                 }
             }
-            (None, _) => Err(BackendError::Refused {
+            Err(_) => Err(BackendError::Refused {
                 reason: "no such backend in the simulation",
             }),
         };

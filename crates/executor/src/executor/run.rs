@@ -5,8 +5,8 @@ mod finish;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_protocol::{CallId, FailureCode, Now, RunId, journal::Event, limits};
-use serde_json::{Value, json};
+use realm_protocol::{CallId, FailureCode, Now, RunId, journal::Event, json::Object, limits};
+use serde_json::Value;
 
 use super::{
     Action, Limits, Start,
@@ -97,7 +97,7 @@ impl Run {
         );
         match checked {
             Ok(()) => {
-                self.event(call, "call.input.validated", json!({"durationMs": 0}), cx);
+                self.event(call, "call.input.validated", checked_payload(), cx);
                 self.run_body(call, cx);
             }
             Err(details) => {
@@ -138,7 +138,7 @@ impl Run {
         &mut self,
         call: CallId,
         kind: &str,
-        payload: &Value,
+        payload: Object,
         shared: &mut Shared,
         now: Now,
     ) {
@@ -148,25 +148,26 @@ impl Run {
             call,
             at: now.wall,
             kind: kind.to_owned(),
-            payload: payload.to_string().into_bytes().into(),
+            payload: payload.into_bytes().into(),
         };
         self.events = self.events.saturating_add(1);
         shared.push(Action::Event(event));
     }
 
-    fn event(&mut self, call: CallId, kind: &str, payload: Value, cx: &mut Context<'_>) {
-        self.record(call, kind, &payload, cx.shared, cx.now);
+    fn event(&mut self, call: CallId, kind: &str, payload: Object, cx: &mut Context<'_>) {
+        self.record(call, kind, payload, cx.shared, cx.now);
     }
 }
 
-fn started_payload(entry: &Registered, parent: Option<CallId>, caller: Option<&str>) -> Value {
-    let mut payload = json!({
-        "loopId": entry.manifest.id,
-        "loopVersion": entry.manifest.version.to_string(),
-    });
-    if let Value::Object(members) = &mut payload {
-        members.extend(parent.map(|call| ("parentCallId".to_owned(), json!(call))));
-        members.extend(caller.map(|caller| ("caller".to_owned(), json!(caller))));
-    }
-    payload
+fn started_payload(entry: &Registered, parent: Option<CallId>, caller: Option<&str>) -> Object {
+    Object::new()
+        .with("loopId", &entry.manifest.id)
+        .with("loopVersion", &entry.manifest.version)
+        .with_some("parentCallId", parent)
+        .with_some("caller", caller)
+}
+
+/// A check against a schema takes no time that this clock would show.
+fn checked_payload() -> Object {
+    Object::new().with("durationMs", &0)
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{CallId, FailureCode, json as strict};
+use realm_protocol::{
+    CallId, FailureCode,
+    json::{self as strict, Object},
+};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Run};
@@ -40,13 +43,10 @@ impl Run {
             };
             return self.fail(call, error.into(), cx);
         }
-        let mut payload = json!({"backendId": prompt.backend});
-        if let (Value::Object(members), Some(model)) = (&mut payload, &prompt.model) {
-            members.insert("model".to_owned(), json!(model));
-        }
-        if let Value::Object(members) = &mut payload {
-            members.insert("promptLength".to_owned(), json!(text.chars().count()));
-        }
+        let payload = Object::new()
+            .with("backendId", &prompt.backend)
+            .with_some("model", prompt.model.as_ref())
+            .with("promptLength", &text.chars().count());
         self.event(call, "call.backend.requested", payload, cx);
         let request = BackendRequest::Mock {
             prompt: text,
@@ -82,7 +82,7 @@ impl Run {
         self.event(
             call,
             "call.tool.invoked",
-            json!({"implementation": tool.implementation()}),
+            Object::new().with("implementation", tool.implementation()),
             cx,
         );
         self.ask_backend(call, request, cx);
@@ -222,12 +222,7 @@ impl Run {
             },
         );
         cx.shared.wait_invoke(child, self.id);
-        self.event(
-            call,
-            "child.started",
-            json!({"stepIndex": index, "loopId": step.loop_id}),
-            cx,
-        );
+        self.event(call, "child.started", step_payload(index, step), cx);
         cx.shared.push(action);
     }
 
@@ -264,12 +259,7 @@ impl Run {
             outputs: Vec::new(),
             bindings: Vec::new(),
         };
-        self.event(
-            call,
-            "child.started",
-            json!({"stepIndex": index, "loopId": step.loop_id}),
-            cx,
-        );
+        self.event(call, "child.started", step_payload(index, step), cx);
         self.open(opened, Some(call), None, cx);
     }
 
@@ -319,17 +309,22 @@ impl Run {
     }
 }
 
-fn answered(prompt: bool, reply: &BackendReply, duration: u64) -> (&'static str, Value) {
+fn answered(prompt: bool, reply: &BackendReply, duration: u64) -> (&'static str, Object) {
+    let payload = Object::new().with("durationMs", &duration);
     if prompt {
-        let payload = json!({
-            "durationMs": duration,
-            "inputTokens": reply.input_tokens,
-            "outputTokens": reply.output_tokens,
-        });
+        let payload = payload
+            .with("inputTokens", &reply.input_tokens)
+            .with("outputTokens", &reply.output_tokens);
         ("call.backend.responded", payload)
     } else {
-        ("call.tool.returned", json!({"durationMs": duration}))
+        ("call.tool.returned", payload)
     }
+}
+
+fn step_payload(index: usize, step: &Step) -> Object {
+    Object::new()
+        .with("stepIndex", &index)
+        .with("loopId", &step.loop_id)
 }
 
 fn parsed(output: BackendOutput) -> Value {

@@ -1,9 +1,9 @@
 //! How frames end, and what that means for the frames above and below.
 
-use realm_protocol::{CallId, FailureCode};
-use serde_json::{Value, json};
+use realm_protocol::{CallId, FailureCode, json::Object};
+use serde_json::Value;
 
-use super::{Context, Run};
+use super::{Context, Run, checked_payload};
 use crate::{
     Body, Category, LoopError,
     executor::{
@@ -34,7 +34,7 @@ impl Run {
                 cx,
             );
         }
-        self.event(call, "call.output.validated", json!({"durationMs": 0}), cx);
+        self.event(call, "call.output.validated", checked_payload(), cx);
         let Some(frame) = self.close(call, cx) else {
             return;
         };
@@ -42,7 +42,7 @@ impl Run {
         self.event(
             call,
             "call.completed",
-            json!({"totalDurationMs": total}),
+            Object::new().with("totalDurationMs", &total),
             cx,
         );
         self.report(&frame, Ok(output), cx);
@@ -65,10 +65,8 @@ impl Run {
         let Some(frame) = self.close(call, cx) else {
             return;
         };
-        let mut payload = error.to_json();
-        if let (Some(category), Some(members)) = (category, payload.as_object_mut()) {
-            members.insert("category".to_owned(), category.name().into());
-        }
+        let category = category.map(Category::name);
+        let payload = error.to_object().with_some("category", category);
         self.event(call, "call.errored", payload, cx);
         self.report(&frame, Err(error), cx);
     }
@@ -106,7 +104,10 @@ impl Run {
         cx: &mut Context<'_>,
     ) {
         let status = if result.is_ok() { "ok" } else { "error" };
-        let payload = json!({"stepIndex": place.step, "childCallId": child, "status": status});
+        let payload = Object::new()
+            .with("stepIndex", &place.step)
+            .with("childCallId", &child)
+            .with("status", status);
         self.event(place.frame, "child.completed", payload, cx);
         let Some(frame) = self.frames.get_mut(&place.frame) else {
             return;
@@ -148,7 +149,7 @@ impl Run {
                     FailureCode::Cancelled,
                     format!("stopped: {}", error.message),
                 );
-                self.event(child, "call.errored", stopped.to_json(), cx);
+                self.event(child, "call.errored", stopped.to_object(), cx);
             }
         }
     }

@@ -1,0 +1,157 @@
+//! Idempotency keys: a call that comes again joins the run under way, or gets its answer again.
+
+use realm_executor::Effects;
+use realm_policy::Permit;
+use realm_protocol::{FailureCode, journal::Table};
+
+use super::{
+    overloaded,
+    serving::{Incoming, KeyState, Looking, RESPONDERS, Served},
+};
+use crate::{
+    CallFailure, Effect, LookId, Node,
+    relay::Release,
+    state::{self, StoredKey, key_row},
+};
+
+impl Node {
+    /// Finds out whether the key was used before. Loops without effects need not know.
+    pub(super) fn look_up(&mut self, incoming: Incoming, permit: &Permit) {
+        let loop_id = &incoming.loop_id;
+        let registered = self.registry.find(loop_id, incoming.version.as_deref());
+        let Some(effects) = registered.map(|registered| registered.effects) else {
+            let version = incoming
+                .version
+                .as_ref()
+                .map(|v| format!(" in version {v}"));
+            let message = format!(
+                "there is no loop `{loop_id}`{}",
+                version.unwrap_or_default()
+            );
+            let failure = CallFailure::new(FailureCode::LoopNotFound, message);
+            return self.answer_failure(&incoming.responder, &failure, Release::Now);
+        };
+        let Some((key, _)) = incoming.key else {
+            return self.start_run(incoming, permit, effects);
+        };
+        let row = key_row(incoming.caller_realm, &key);
+        if let Some(state) = self.serving.keys.get(&row).copied() {
+            return self.join_run(state, incoming);
+        }
+        let recent = self.serving.recent.get(&row).cloned();
+        if let Some(known) = recent.filter(|known| self.now.wall < known.forgotten) {
+            return self.answer_again(incoming, permit, &known);
+        }
+        if effects == Effects::None {
+            return self.start_run(incoming, permit, effects);
+        }
+        let look = self.next_look();
+        self.serving
+            .keys
+            .insert(row.clone(), KeyState::Looking(look));
+        self.serving.looks.insert(
+            look,
+            Looking {
+                incoming,
+                others: Vec::new(),
+            },
+        );
+        self.out.emit(Effect::Look(look, Table::Keys, row));
+    }
+
+    /// A key that is under way: the caller joins the running call and gets its answer.
+    fn join_run(&mut self, state: KeyState, incoming: Incoming) {
+        let digest = incoming.request_digest();
+        match state {
+            KeyState::Looking(look) => {
+                if let Some(looking) = self.serving.looks.get_mut(&look)
+                    && looking.others.len() < RESPONDERS
+                {
+                    looking.others.push(incoming);
+                    return;
+                }
+                self.answer_failure(&incoming.responder, &overloaded(), Release::Now);
+            }
+            KeyState::Running(run) => {
+                let served = self.serving.runs.get_mut(&run);
+                let received = incoming.responder.received();
+                let same = |served: &&mut Served| {
+                    let key = served.key.as_ref();
+                    key.is_some_and(|(_, key)| key.request == digest)
+                };
+                match served.filter(same) {
+                    Some(served) => match served.join(incoming.responder) {
+                        Ok(()) => self.note_received(run, received),
+                        Err(left_out) => {
+                            self.answer_failure(&left_out, &overloaded(), Release::Now);
+                        }
+                    },
+                    None => self.answer_failure(&incoming.responder, &key_reused(), Release::Now),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn handle_looked(&mut self, look: LookId, value: Option<&[u8]>) {
+        let Some(Looking { incoming, others }) = self.serving.looks.remove(&look) else {
+            return;
+        };
+        let Some((key, _)) = incoming.key else { return };
+        let row = key_row(incoming.caller_realm, &key);
+        self.serving.keys.remove(&row);
+        let known = value.and_then(|bytes| state::read::<StoredKey>(bytes).ok());
+        let known = known.filter(|known| self.now.wall < known.forgotten);
+        for incoming in std::iter::once(incoming).chain(others) {
+            // Policy may have changed meanwhile.
+            match self.permit(&incoming) {
+                Ok(permit) => self.serve_key(&row, incoming, &permit, known.as_ref()),
+                Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
+            }
+        }
+    }
+
+    /// Serves a call whose key has been looked up: as the one under way, as before, or anew.
+    fn serve_key(
+        &mut self,
+        row: &[u8],
+        incoming: Incoming,
+        permit: &Permit,
+        known: Option<&StoredKey>,
+    ) {
+        if let Some(state) = self.serving.keys.get(row).copied() {
+            return self.join_run(state, incoming);
+        }
+        if let Some(known) = known {
+            return self.answer_again(incoming, permit, known);
+        }
+        let found = self
+            .registry
+            .find(&incoming.loop_id, incoming.version.as_deref());
+        let effects = found.map_or(Effects::Once, |registered| registered.effects);
+        self.start_run(incoming, permit, effects);
+    }
+
+    /// A key that was used before: its answer, unless it stood for something else.
+    fn answer_again(&mut self, incoming: Incoming, permit: &Permit, known: &StoredKey) {
+        if known.request != incoming.request_digest() {
+            return self.answer_failure(&incoming.responder, &key_reused(), Release::Now);
+        }
+        match &known.answer {
+            Some(answer) => {
+                self.give(&incoming.responder, answer.clone());
+            }
+            None if known.repeatable => self.start_run(incoming, permit, Effects::Idempotent),
+            None => {
+                let message = "an earlier attempt under this key was interrupted; whether it had \
+                               its effect is not known";
+                let failure = CallFailure::new(FailureCode::LoopFailed, message);
+                self.answer_failure(&incoming.responder, &failure, Release::Now);
+            }
+        }
+    }
+}
+
+fn key_reused() -> CallFailure {
+    let message = "this idempotency key was used for another loop, version or input";
+    CallFailure::new(FailureCode::KeyReused, message)
+}

@@ -1,0 +1,166 @@
+//! What is run here, and who waits for it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use realm_executor::Effects;
+use realm_protocol::{
+    CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
+    journal::{Direction, JournalSeq, Run},
+    json,
+    message::{PolicyUse, TraceParent},
+};
+use serde_json::Value;
+
+use crate::{LookId, answer::Responder, state::StoredKey};
+
+/// Answers kept in memory until the store is sure to have them.
+const RECENT: usize = 1_024;
+/// Bytes of answers kept beyond what is not durable yet.
+const RECENT_BYTES: usize = 16 * 1024 * 1024;
+/// Callers that wait for one run; one more is `Overloaded`.
+pub(super) const RESPONDERS: usize = 64;
+
+/// Everything that is run here.
+#[derive(Debug, Default)]
+pub(crate) struct Serving {
+    pub(super) runs: BTreeMap<RunId, Served>,
+    /// Keys under way: looked up or running.
+    pub(super) keys: BTreeMap<Vec<u8>, KeyState>,
+    pub(super) looks: BTreeMap<LookId, Looking>,
+    pub(super) recent: BTreeMap<Vec<u8>, StoredKey>,
+    /// In the order they came, each with the entry it is written in.
+    recent_bytes: usize,
+    recent_order: VecDeque<(JournalSeq, Vec<u8>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeyState {
+    Looking(LookId),
+    Running(RunId),
+}
+
+#[derive(Debug)]
+pub(super) struct Looking {
+    pub(super) incoming: Incoming,
+    pub(super) others: Vec<Incoming>,
+}
+
+/// A run under way, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) call: CallId,
+    pub(crate) caller: Scope,
+    pub(crate) key: Option<(Vec<u8>, StoredKey)>,
+    pub(crate) effects: Effects,
+    pub(crate) responders: Vec<Responder>,
+    pub(crate) started: Now,
+    pub(crate) policies: Vec<PolicyUse>,
+    pub(crate) record: Run,
+    /// Events of the run's trace so far, the executor's and the node's own.
+    pub(crate) events: u64,
+}
+
+/// A call to be run here.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) responder: Responder,
+    pub(super) call: CallId,
+    pub(super) caller: Scope,
+    pub(super) caller_realm: RealmId,
+    pub(super) loop_id: LoopId,
+    pub(super) version: Option<String>,
+    pub(super) input: Value,
+    pub(super) key: Option<(Digest, Timestamp)>,
+    pub(super) timeout_ms: u64,
+    pub(super) depth: u64,
+    pub(super) caller_name: Option<String>,
+    pub(super) parent: Option<TraceParent>,
+    pub(super) direction: Direction,
+}
+
+impl Serving {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.looks.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.runs.len().saturating_add(self.looks.len())
+    }
+
+    pub(super) fn of_root(&self, root: RealmId) -> usize {
+        let runs = self.runs.values().map(|served| served.caller.root);
+        let looks = self
+            .looks
+            .values()
+            .map(|looking| looking.incoming.caller.root);
+        runs.chain(looks).filter(|of| *of == root).count()
+    }
+
+    pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {
+        self.runs.get_mut(&run)
+    }
+
+    pub(crate) fn has(&self, run: RunId) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    /// Keeps an answer that entry `seq` writes down. What is not durable yet is never forgotten:
+    /// the store could not tell it.
+    pub(super) fn keep_recent(
+        &mut self,
+        row: Vec<u8>,
+        key: StoredKey,
+        (seq, durable): (JournalSeq, JournalSeq),
+    ) {
+        let bytes = |key: &StoredKey| key.answer.as_ref().map_or(0, |answer| answer.content.len());
+        self.recent_bytes = self.recent_bytes.saturating_add(bytes(&key));
+        if let Some(older) = self.recent.insert(row.clone(), key) {
+            self.recent_bytes = self.recent_bytes.saturating_sub(bytes(&older));
+            return;
+        }
+        self.recent_order.push_back((seq, row));
+        while (self.recent_order.len() > RECENT || self.recent_bytes > RECENT_BYTES)
+            && let Some((seq, _)) = self.recent_order.front()
+            && *seq <= durable
+            && let Some((_, oldest)) = self.recent_order.pop_front()
+        {
+            let gone = self.recent.remove(&oldest);
+            let bytes = gone.as_ref().map_or(0, bytes);
+            self.recent_bytes = self.recent_bytes.saturating_sub(bytes);
+        }
+    }
+}
+
+impl Served {
+    /// Lets another caller wait for the answer. A call that asks again waits once, under its
+    /// newest message; what does not fit is given back.
+    pub(super) fn join(&mut self, responder: Responder) -> Result<(), Responder> {
+        let full = self.responders.len() >= RESPONDERS;
+        let mut held = self.responders.iter_mut();
+        match held.find(|held| held.is_of(&responder)) {
+            Some(held) => *held = responder,
+            None if full => return Err(responder),
+            None => self.responders.push(responder),
+        }
+        Ok(())
+    }
+}
+
+impl Incoming {
+    /// What an idempotency key stands for: loop, version and input.
+    pub(super) fn request_digest(&self) -> Digest {
+        self.request_digest_with(&json::to_bytes(&self.input))
+    }
+
+    /// The same, with the input as it is written.
+    pub(super) fn request_digest_with(&self, input: &[u8]) -> Digest {
+        let version = self.version.as_deref().unwrap_or_default();
+        Digest::of(&[
+            self.loop_id.as_str().as_bytes(),
+            &[0],
+            version.as_bytes(),
+            &[0],
+            input,
+        ])
+    }
+}
