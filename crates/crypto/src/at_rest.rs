@@ -2,15 +2,14 @@
 
 use std::fmt;
 
-use chacha20poly1305::{
-    KeyInit as _, XChaCha20Poly1305,
-    aead::{Aead as _, Payload},
-};
 use rand_core::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::keys::random;
+use crate::{
+    aead::{AeadKey, TAG_BYTES},
+    keys::random,
+};
 
 /// Bytes of nonce in front of each ciphertext.
 const NONCE_BYTES: usize = 24;
@@ -49,16 +48,15 @@ impl StoreKey {
     pub fn seal(&self, rng: &mut impl CryptoRng, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
         rng.fill_bytes(&mut nonce);
-        let payload = Payload {
-            msg: plaintext,
-            aad,
-        };
+        let (key, short) = AeadKey::extended(&self.0, &nonce);
+        let room = plaintext.len().saturating_add(NONCE_BYTES + TAG_BYTES);
+        let mut sealed = Vec::with_capacity(room);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
         #[expect(clippy::expect_used, reason = "fails only past 256 GiB of plaintext")]
-        let ciphertext = self
-            .cipher()
-            .encrypt(&nonce.into(), payload)
+        key.seal(short, aad, &mut sealed, NONCE_BYTES)
             .expect("256 GiB");
-        [nonce.as_slice(), &ciphertext].concat()
+        sealed
     }
 
     /// Opens what [`StoreKey::seal`] gave, under the same associated data.
@@ -69,13 +67,8 @@ impl StoreKey {
         let (nonce, msg) = sealed
             .split_first_chunk::<NONCE_BYTES>()
             .ok_or(AtRestError::Truncated)?;
-        self.cipher()
-            .decrypt(&(*nonce).into(), Payload { msg, aad })
-            .map_err(|_| AtRestError::Refused)
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.0).into())
+        let (key, short) = AeadKey::extended(&self.0, nonce);
+        key.open(short, aad, msg).ok_or(AtRestError::Refused)
     }
 }
 

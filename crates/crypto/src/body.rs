@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use chacha20poly1305::{
-    ChaCha20Poly1305, KeyInit as _,
-    aead::{Aead as _, Payload},
-};
 use hkdf::Hkdf;
 use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
 use rand_core::CryptoRng;
@@ -19,7 +15,7 @@ use realm_protocol::{
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::keys::KemKey;
+use crate::{aead::AeadKey, keys::KemKey};
 
 type Kem = hpke::kem::X25519HkdfSha256;
 type Kdf = hpke::kdf::HkdfSha256;
@@ -79,43 +75,29 @@ impl ReplyKey {
     }
 
     /// Derives the key and nonce of one answer; both are used once, as message ids are.
-    fn derive(&self, id: MessageId) -> Option<(Zeroizing<[u8; 32]>, [u8; 12])> {
-        let salt = [id.as_bytes().as_slice(), self.request.as_bytes()].concat();
+    fn derive(&self, id: MessageId) -> Option<(AeadKey, [u8; 12])> {
+        let mut salt = [0; 48];
+        let (first, last) = salt.split_at_mut(16);
+        first.copy_from_slice(id.as_bytes());
+        last.copy_from_slice(self.request.as_bytes());
         let mut output = Zeroizing::new([0; 44]);
         Hkdf::<Sha256>::new(Some(&salt), self.secret.as_slice())
             .expand(REPLY_INFO, output.as_mut_slice())
             .ok()?;
         let (key, nonce) = output.split_first_chunk::<32>()?;
-        Some((Zeroizing::new(*key), nonce.try_into().ok()?))
+        Some((AeadKey::new(key), nonce.try_into().ok()?))
     }
 
-    /// Encrypts an answer's body.
-    pub(crate) fn encrypt(
-        &self,
-        id: MessageId,
-        header: &[u8],
-        plaintext: &[u8],
-    ) -> Option<Vec<u8>> {
+    /// Encrypts an answer's body in place.
+    pub(crate) fn encrypt(&self, id: MessageId, header: &[u8], body: &mut Vec<u8>) -> Option<()> {
         let (key, nonce) = self.derive(id)?;
-        let payload = Payload {
-            msg: plaintext,
-            aad: header,
-        };
-        ChaCha20Poly1305::new((&*key).into())
-            .encrypt(&nonce.into(), payload)
-            .ok()
+        key.seal(nonce, header, body, 0)
     }
 
     /// Decrypts an answer's body.
     pub(crate) fn decrypt(&self, id: MessageId, header: &[u8], body: &[u8]) -> Option<Vec<u8>> {
         let (key, nonce) = self.derive(id)?;
-        let payload = Payload {
-            msg: body,
-            aad: header,
-        };
-        ChaCha20Poly1305::new((&*key).into())
-            .decrypt(&nonce.into(), payload)
-            .ok()
+        key.open(nonce, header, body)
     }
 }
 

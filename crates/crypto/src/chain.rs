@@ -10,6 +10,7 @@ use realm_protocol::{
 };
 
 use crate::{
+    ed25519::PublicKey,
     inception::{KeyHistory, check_fork},
     record::{CertError, verify},
 };
@@ -257,6 +258,7 @@ fn prove(
     let (kem, stored_kem) = verify_kem(chain, leaf, trust.now)?;
     let proof = Proof {
         root: trust.root,
+        key: PublicKey::new(leaf.node().as_bytes()),
         ancestors: links.iter().map(Link::ancestor).collect(),
         terms: terms(links, shared),
         kem,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use ed25519_dalek::Signer as _;
 use rand_core::CryptoRng;
 use realm_protocol::{
     Digest, KeyId, NodeId,
@@ -11,13 +10,15 @@ use realm_protocol::{
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
+use crate::ed25519::{self, SecretKey};
+
 /// An Ed25519 key: a realm's, or a node's.
-pub struct SigningKey(ed25519_dalek::SigningKey);
+pub struct SigningKey(SecretKey);
 
 impl SigningKey {
     /// Derives the key from its 32-byte seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+        Self(SecretKey::from_seed(seed))
     }
 
     /// Makes a new key.
@@ -27,12 +28,12 @@ impl SigningKey {
 
     /// Gives the seed, for storing.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes())
+        self.0.seed()
     }
 
     /// Gives the public key.
     pub fn public(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
+        self.0.public()
     }
 
     /// Names the node that holds this key.
@@ -43,13 +44,13 @@ impl SigningKey {
     /// Appends the record's next signature; a record that has all of them stays as it is.
     pub fn sign<T: Record>(&self, record: &mut Signed<T>) {
         if let Some(input) = record.signed_input(record.signatures.len()) {
-            record.signatures.push(self.0.sign(&input).to_bytes());
+            record.signatures.push(self.0.sign(&input));
         }
     }
 
     /// Signs the tag, a zero byte and the input.
     pub(crate) fn sign_tagged(&self, tag: &str, input: &[u8]) -> [u8; 64] {
-        self.0.sign(&tagged(tag, input)).to_bytes()
+        self.0.sign(&[tag.as_bytes(), &[0], input].concat())
     }
 }
 
@@ -98,17 +99,9 @@ impl fmt::Debug for KemKey {
     }
 }
 
-/// Checks a signature over the tag, a zero byte and the input; `verify_strict` alone.
-pub(crate) fn is_signed(key: &[u8; 32], tag: &str, input: &[u8], signature: &[u8; 64]) -> bool {
-    is_signed_over(key, &tagged(tag, input), signature)
-}
-
-/// Checks a signature over the message as it stands; `verify_strict` alone.
+/// Checks a signature over the message as it stands, by a key that is seen once.
 pub(crate) fn is_signed_over(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    let signature = ed25519_dalek::Signature::from_bytes(signature);
-    ed25519_dalek::VerifyingKey::from_bytes(key)
-        .and_then(|key| key.verify_strict(message, &signature))
-        .is_ok()
+    ed25519::PublicKey::new(key).is_some_and(|key| key.has_signed(&[message], signature))
 }
 
 /// Fills 32 bytes.
@@ -116,10 +109,6 @@ pub(crate) fn random(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(bytes.as_mut_slice());
     bytes
-}
-
-fn tagged(tag: &str, input: &[u8]) -> Vec<u8> {
-    [tag.as_bytes(), &[0], input].concat()
 }
 
 #[cfg(test)]

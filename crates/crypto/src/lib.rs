@@ -12,9 +12,11 @@
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)
 )]
 
+mod aead;
 mod at_rest;
 mod body;
 mod chain;
+mod ed25519;
 mod inception;
 mod keys;
 mod letter;

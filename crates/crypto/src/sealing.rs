@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use crate::{
     Letter,
-    body::{ReplyKey, encode_padded, fits, hpke_seal},
+    aead::TAG_BYTES,
+    body::{ReplyKey, SALT_BYTES, encode_padded, fits, hpke_seal},
     keys::{SigningKey, random},
     session::Session,
 };
@@ -109,8 +110,9 @@ pub fn seal_in_session(
     header.key = Some(session.id());
     header.counter = Some(counter);
     let encoded = cbor::encode(&header);
-    let body = session
-        .encrypt(counter, &encoded, &draft.committed)
+    let mut body = draft.committed;
+    session
+        .encrypt(counter, &encoded, &mut body)
         .ok_or(SealError::TooLarge)?;
     let letter = Letter::new(header, encoded, body);
     let reply_key = session.reply_key(letter.digest());
@@ -133,8 +135,9 @@ pub fn seal_reply(
     let draft = Draft::salted(rng, signer, out)?;
     let header = draft.header(out, Suite::Reply);
     let encoded = cbor::encode(&header);
-    let body = reply_key
-        .encrypt(draft.id, &encoded, &draft.committed)
+    let mut body = draft.committed;
+    reply_key
+        .encrypt(draft.id, &encoded, &mut body)
         .ok_or(SealError::TooLarge)?;
     Ok(Letter::new(header, encoded, body))
 }
@@ -180,7 +183,11 @@ impl Draft {
     ) -> Result<Self, SealError> {
         let (id, plaintext) = plaintext(rng, signer, out)?;
         let salt = random(rng);
-        let committed = [salt.as_slice(), &encode_padded(plaintext)].concat();
+        let padded = encode_padded(plaintext);
+        let room = padded.len().saturating_add(SALT_BYTES + TAG_BYTES);
+        let mut committed = Vec::with_capacity(room);
+        committed.extend_from_slice(salt.as_slice());
+        committed.extend_from_slice(&padded);
         Ok(Self { id, committed })
     }
 

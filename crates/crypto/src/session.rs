@@ -4,10 +4,6 @@ mod window;
 
 use std::fmt;
 
-use chacha20poly1305::{
-    ChaCha20Poly1305, KeyInit as _,
-    aead::{Aead as _, Payload},
-};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use realm_protocol::{Digest, KeyId, limits};
@@ -15,7 +11,7 @@ use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use crate::{body::ReplyKey, keys::random};
+use crate::{aead::AeadKey, body::ReplyKey, keys::random};
 use window::Window;
 
 /// HKDF's `info` for the keys of a session.
@@ -64,8 +60,8 @@ pub enum Side {
 /// Requests in a session cost one AEAD each; their answers go under reply keys as all answers do.
 pub struct Session {
     id: KeyId,
-    seals: ChaCha20Poly1305,
-    opens: ChaCha20Poly1305,
+    seals: AeadKey,
+    opens: AeadKey,
     replies: Zeroizing<[u8; 32]>,
     next: u64,
     window: Window,
@@ -102,8 +98,8 @@ impl Session {
         };
         Some(Self {
             id: KeyId::new(id.try_into().ok()?),
-            seals: ChaCha20Poly1305::new(seals.into()),
-            opens: ChaCha20Poly1305::new(opens.into()),
+            seals: AeadKey::new(seals),
+            opens: AeadKey::new(opens),
             replies: Zeroizing::new(*replies),
             next: 0,
             window: Window::default(),
@@ -127,13 +123,9 @@ impl Session {
         (counter < limits::SESSION_MESSAGES).then_some(counter)
     }
 
-    /// Encrypts a request's body under its counter.
-    pub(crate) fn encrypt(&self, counter: u64, header: &[u8], plaintext: &[u8]) -> Option<Vec<u8>> {
-        let payload = Payload {
-            msg: plaintext,
-            aad: header,
-        };
-        self.seals.encrypt(&nonce(counter).into(), payload).ok()
+    /// Encrypts a request's body in place, under its counter.
+    pub(crate) fn encrypt(&self, counter: u64, header: &[u8], body: &mut Vec<u8>) -> Option<()> {
+        self.seals.seal(nonce(counter), header, body, 0)
     }
 
     /// Decrypts a request's body, once for each counter.
@@ -146,14 +138,10 @@ impl Session {
         if counter >= limits::SESSION_MESSAGES || !self.window.is_fresh(counter) {
             return Err(Unopened::Replayed);
         }
-        let payload = Payload {
-            msg: body,
-            aad: header,
-        };
         let plaintext = self
             .opens
-            .decrypt(&nonce(counter).into(), payload)
-            .map_err(|_| Unopened::Ciphertext)?;
+            .open(nonce(counter), header, body)
+            .ok_or(Unopened::Ciphertext)?;
         self.window.note(counter);
         Ok(plaintext)
     }

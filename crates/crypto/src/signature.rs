@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use thiserror::Error;
 
-use crate::{chain::VerifiedChain, keys::is_signed};
+use crate::{chain::VerifiedChain, ed25519::PublicKey};
 
 /// Verified roots remembered; at the bound the oldest is forgotten and verified again.
 const ROOTS: usize = 1_024;
@@ -101,13 +101,19 @@ impl RootMemo {
     }
 
     /// Verifies a root's signature, or remembers having done so.
-    fn verify(&mut self, node: NodeId, root: Digest, signature: &[u8; 64]) -> bool {
+    fn verify(
+        &mut self,
+        node: NodeId,
+        key: &PublicKey,
+        root: Digest,
+        signature: &[u8; 64],
+    ) -> bool {
         let entry = (node, Digest::of(&[root.as_bytes(), signature]));
         if self.known.contains(&entry) {
             return true;
         }
         self.verified = self.verified.saturating_add(1);
-        if !is_signed(node.as_bytes(), TAG_ROOT, root.as_bytes(), signature) {
+        if !key.has_signed(&[TAG_ROOT.as_bytes(), &[0], root.as_bytes()], signature) {
             return false;
         }
         if self.order.len() >= ROOTS
@@ -142,7 +148,7 @@ pub fn verify_envelope(
     if source.scopes() & scopes::MESSAGE == 0 {
         return Err(VerifyError::Scope);
     }
-    if !is_signed_by(&envelope, source.node(), roots) {
+    if !is_signed_by(&envelope, source, roots) {
         return Err(VerifyError::Signature);
     }
     Ok(Verified {
@@ -153,16 +159,21 @@ pub fn verify_envelope(
     })
 }
 
-fn is_signed_by(envelope: &Envelope, node: NodeId, roots: &mut RootMemo) -> bool {
+fn is_signed_by(envelope: &Envelope, source: &VerifiedChain, roots: &mut RootMemo) -> bool {
+    let Some(key) = source.key() else {
+        return false;
+    };
     let input = envelope.signed_input();
     match &envelope.signature {
-        Signature::Single(signature) => is_signed(node.as_bytes(), TAG_SINGLE, &input, signature),
+        Signature::Single(signature) => {
+            key.has_signed(&[TAG_SINGLE.as_bytes(), &[0], &input], signature)
+        }
         Signature::Root {
             signature,
             index,
             siblings,
         } => merkle_root(&input, *index, siblings)
-            .is_some_and(|root| roots.verify(node, root, signature)),
+            .is_some_and(|root| roots.verify(source.node(), key, root, signature)),
     }
 }
 

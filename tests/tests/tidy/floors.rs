@@ -25,13 +25,19 @@ const WITHOUT_IO: [&str; 6] = [
 /// What crates without IO may depend on, and why it is harmless there.
 const HARMLESS: &[(&str, &str)] = &[
     ("argon2", "pure; the salt is an argument"),
+    (
+        "aws-lc-rs",
+        "pure as used: ciphers and signatures, without its randomness",
+    ),
     ("bytes", "pure; shared slices of memory"),
     (
         "cedar-policy",
         "pure as used: it decides, and reads no file or clock",
     ),
-    ("chacha20poly1305", "pure; nonces are arguments"),
+    ("chacha20", "pure; the block function of a derivation"),
+    ("chacha20poly1305", "tests only"),
     ("ciborium", "tests only"),
+    ("curve25519-dalek", "tests only"),
     ("data-encoding", "pure"),
     ("ed25519-dalek", "pure; built without randomness of its own"),
     ("hkdf", "pure"),

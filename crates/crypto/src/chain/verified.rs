@@ -9,7 +9,7 @@ use realm_protocol::{
     records::{Chain, ChildCert, ChildLimits, KemRecord, NodeCert},
 };
 
-use crate::record::CertError;
+use crate::{ed25519::PublicKey, record::CertError};
 
 /// A chain that [`crate::verify_chain`] found good. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub struct Ancestor {
 /// What verification learned.
 pub(super) struct Proof {
     pub(super) root: RealmId,
+    /// The node's key, taken up; none if it is no key that anything is believed for.
+    pub(super) key: Option<PublicKey>,
     pub(super) ancestors: Vec<Ancestor>,
     pub(super) terms: Vec<Term>,
     pub(super) kem: Vec<KemRecord>,
@@ -119,6 +121,11 @@ impl VerifiedChain {
     /// Gives the node that serves the realm.
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Gives the node's key, ready for signatures of messages; none if it is of no use.
+    pub(crate) fn key(&self) -> Option<&PublicKey> {
+        self.proof.key.as_ref()
     }
 
     /// Gives the realm.

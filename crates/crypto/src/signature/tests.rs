@@ -1,6 +1,10 @@
 use super::*;
 use crate::SigningKey;
 
+fn taken(key: &SigningKey) -> PublicKey {
+    PublicKey::new(&key.public()).unwrap()
+}
+
 #[test]
 fn remembered_roots_are_bounded_and_forgotten_with_their_node() {
     let key = SigningKey::from_seed(&[1; 32]);
@@ -8,7 +12,7 @@ fn remembered_roots_are_bounded_and_forgotten_with_their_node() {
     for number in 0..ROOTS + 10 {
         let root = Digest::of(&[&number.to_be_bytes()]);
         let signature = key.sign_tagged(TAG_ROOT, root.as_bytes());
-        assert!(memo.verify(key.node_id(), root, &signature));
+        assert!(memo.verify(key.node_id(), &taken(&key), root, &signature));
     }
     assert_eq!(memo.known.len(), ROOTS);
     assert_eq!(memo.order.len(), ROOTS);
@@ -24,10 +28,10 @@ fn a_remembered_root_vouches_for_no_other_signature() {
     let mut memo = RootMemo::default();
     let root = Digest::of(&[b"root"]);
     let signature = key.sign_tagged(TAG_ROOT, root.as_bytes());
-    assert!(memo.verify(key.node_id(), root, &signature));
+    assert!(memo.verify(key.node_id(), &taken(&key), root, &signature));
 
     let mut other = signature;
     other[40] ^= 1;
 
-    assert!(!memo.verify(key.node_id(), root, &other));
+    assert!(!memo.verify(key.node_id(), &taken(&key), root, &other));
 }

@@ -8,6 +8,7 @@ mod merkle;
 mod records;
 mod sessions;
 mod signed;
+mod speed;
 mod succession;
 mod tamper;
 mod tree;

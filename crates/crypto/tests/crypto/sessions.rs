@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// Both ends of a session, after a sealed call and its answer.
-struct Ends {
-    pair: Pair,
-    caller: Session,
-    callee: Session,
+pub(crate) struct Ends {
+    pub(crate) pair: Pair,
+    pub(crate) caller: Session,
+    pub(crate) callee: Session,
 }
 
 /// A sealed call and its answer, with both keys of the session that they make.
@@ -52,7 +52,7 @@ fn talk(seed: u8) -> Talk {
     }
 }
 
-fn ends() -> Ends {
+pub(crate) fn ends() -> Ends {
     let talk = talk(10);
     let answer = talk.answer.message_digest();
     let (offer, taken) = (&talk.offer, &talk.taken);
