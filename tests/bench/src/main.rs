@@ -25,9 +25,6 @@ use std::{io, process::ExitCode};
 
 use arguments::Role;
 
-/// Threads of the runtime, as many as a daemon has.
-const WORKERS: usize = 2;
-
 fn main() -> ExitCode {
     // An agent lives for one call, so it does nothing else.
     if std::env::args().nth(1).as_deref() == Some("agent") {
@@ -41,8 +38,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    // One thread, as a daemon has.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let ended = runtime
