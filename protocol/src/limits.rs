@@ -61,6 +61,11 @@ pub const KEY_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const REPLAY_IDS: usize = 1_000_000;
 /// Share of [`REPLAY_IDS`] one source root may hold; at the bound `Overloaded`.
 pub const REPLAY_IDS_PER_ROOT: usize = 250_000;
+/// Ids of storable messages a destination remembers; at the bound they stay where they are kept.
+pub const STORED_REPLAY_IDS: usize = 250_000;
+/// Share of [`STORED_REPLAY_IDS`] one source root may hold; at the bound they stay where they are
+/// kept.
+pub const STORED_REPLAY_IDS_PER_ROOT: usize = 62_500;
 
 /// Counters up to the newest that a session's replay window remembers; older ones are refused.
 pub const SESSION_WINDOW: u64 = 1_024;
@@ -154,8 +159,8 @@ pub const CHAIN_WAIT_MS: u64 = 1_000;
 
 /// Calls kept for one child; one more is `Overloaded`.
 pub const CUSTODY: usize = 1_024;
-/// Share of [`CUSTODY`] one other child's subtree or one foreign root may hold; one more is
-/// `Overloaded`.
+/// Share of [`CUSTODY`] that calls from one neighbour's side may take: one other child's subtree,
+/// one foreign root, or the rest of this realm's own tree; one more is `Overloaded`.
 pub const CUSTODY_SHARE: usize = 256;
 /// Bytes of calls kept for one child; more is `Overloaded`.
 pub const CUSTODY_BYTES: usize = 16 * 1024 * 1024;
@@ -163,8 +168,13 @@ pub const CUSTODY_BYTES: usize = 16 * 1024 * 1024;
 pub const CUSTODY_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
 /// Kept calls a second that a child is given on its return, and the burst; the rest waits.
 pub const CUSTODY_RATE: (u32, u32) = (50, 50);
+/// Share of [`CUSTODY_BYTES`] that calls from one neighbour's side may take; more is `Overloaded`.
+pub const CUSTODY_SHARE_BYTES: usize = 4 * 1024 * 1024;
 /// Kept calls under way to a child that has not taken them yet; the rest waits.
 pub const CUSTODY_WINDOW: usize = 16;
+/// Share of [`CUSTODY_BYTES_IN_ALL`] that calls from one neighbour's side may take; more is
+/// `Overloaded`.
+pub const CUSTODY_SHARE_BYTES_IN_ALL: usize = 16 * 1024 * 1024;
 
 /// Loops in one registry; more is refused at `apply`.
 pub const LOOPS: usize = 4_096;

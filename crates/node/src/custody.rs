@@ -4,17 +4,19 @@
 mod mailbox;
 
 use realm_protocol::{
-    Digest, Envelope, Failure, FailureCode, Header, Kind, Label, Phase, Scope, cbor,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Label, MessageId, Phase, Place,
+    RealmPath, Scope, cbor,
     journal::{JournalSeq, Table},
     limits,
     link::{Frame, Taken},
     message::Custody,
 };
-use realm_router::{LinkId, Relation, TokenBucket, forward_hop};
+use realm_router::{LinkId, Relation, Replay, TokenBucket, forward_hop};
 
 use crate::{
     Effect, LookId, Node, Refused,
     relay::{Release, Unverified},
+    seen::SeenId,
     state::{self, KeptCall},
     timers::Timer,
 };
@@ -33,6 +35,17 @@ fn row(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
+/// What a call that was taken back is remembered by, among the ids of storable messages.
+fn taken_back(header: &Header) -> MessageId {
+    let source = cbor::encode(&header.source);
+    let digest = Digest::of(&[b"realm/1/taken-back", header.call.as_bytes(), &source]);
+    let mut id = [0; 16];
+    id.iter_mut()
+        .zip(digest.as_bytes())
+        .for_each(|(to, from)| *to = *from);
+    MessageId::new(id)
+}
+
 impl Node {
     /// Takes up what was kept before a restart; what is of children that have gone is dropped.
     pub(crate) fn recover_custody(&mut self, rows: Vec<(Vec<u8>, KeptCall)>) {
@@ -46,9 +59,10 @@ impl Node {
             };
             let kept = Kept {
                 digest: stored.envelope.digest(),
-                share: self.trust.share_of(&header.source.scope()),
+                share: self.custody_share(&header.source),
                 source: header.source,
                 call: header.call,
+                created: header.created,
                 bytes: state::write(&stored).len(),
                 until: stored.until,
                 written: JournalSeq(0),
@@ -130,8 +144,21 @@ impl Node {
         (shown && header.destination.node == Some(chain.node())).then_some(label)
     }
 
-    /// Writes a call down and, once that is durable, says so to its source. A further attempt of a
-    /// call takes the place of the one before.
+    /// Whose share of the room a call falls into: that of the neighbour on whose side its source
+    /// stands; none for this realm's own.
+    fn custody_share(&self, source: &Place) -> Option<Scope> {
+        if source == self.me.place() {
+            return None;
+        }
+        let path = RealmPath::ROOT;
+        let root = source.root;
+        let share = self.trust.share_of(&source.scope());
+        share.or(Some(Scope { root, path }))
+    }
+
+    /// Writes a call down and, once that is durable, says so to its source. A later attempt of a
+    /// call takes the place of the one before; an earlier one, and one that was taken back, comes
+    /// to nothing.
     fn keep(
         &mut self,
         child: &Label,
@@ -146,6 +173,12 @@ impl Node {
         {
             let kept = kept.clone();
             self.tell_custody(&kept, false, Release::Durable);
+            return Ok(());
+        }
+        let newer = older.and_then(|number| self.custody.get_mut(child, number));
+        let newer = newer.is_some_and(|kept| kept.created > header.created);
+        if newer || self.seen.holds_stored(taken_back(header)) {
+            self.counters.refuse(Refused::Replay);
             return Ok(());
         }
         let left = header.ttl_ms.saturating_sub(envelope.hop.age_ms);
@@ -182,7 +215,8 @@ impl Node {
             digest,
             source: header.source.clone(),
             call: header.call,
-            share: self.trust.share_of(&source),
+            created: header.created,
+            share: self.custody_share(&header.source),
             bytes: record.len(),
             until,
             written: self.out.position().0,
@@ -240,7 +274,11 @@ impl Node {
             detail: None,
         });
         let answers = Some(kept.digest);
-        self.send_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);
+        let letter = self.write_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);
+        if let Some(letter) = letter {
+            // After a crash it would be kept again, and given.
+            self.launch_when(letter, Release::Durable);
+        }
     }
 
     /// Gives a child that is back the next call that is kept for it, if it is time for it.
@@ -345,17 +383,60 @@ impl Node {
         }
     }
 
-    /// Lets go of a call that its source takes back.
-    pub(crate) fn cancel_kept(&mut self, cancel: &Envelope, header: &Header) {
-        let Some(child) = self.child_at(&header.destination.scope()) else {
-            return;
+    /// Lets go of a call that its source takes back. Gives the Cancel back, as an error where its
+    /// source's chain has to be asked for first.
+    pub(crate) fn cancel_kept(
+        &mut self,
+        cancel: Envelope,
+        header: &Header,
+    ) -> Result<Envelope, Box<Envelope>> {
+        let Some((child, number)) = self.find_kept(header) else {
+            return Ok(cancel);
         };
+        match self.verify(cancel.clone(), header) {
+            Ok(_) => {
+                self.let_go(&child, number);
+                self.remember_taken_back(header);
+                Ok(cancel)
+            }
+            Err(Unverified::Unknown(cancel)) => Err(cancel),
+            Err(Unverified::Wrong(_)) => Ok(cancel),
+        }
+    }
+
+    fn find_kept(&self, header: &Header) -> Option<(Label, u64)> {
+        let child = self.child_at(&header.destination.scope())?;
         let same = |kept: &Kept| kept.call == header.call && kept.source == header.source;
-        let Some(number) = self.custody.find(&child, same) else {
+        let number = self.custody.find(&child, same)?;
+        Some((child, number))
+    }
+
+    /// Lets go of a call of this realm's own, if it keeps it.
+    pub(crate) fn cancel_kept_own(&mut self, to: &Scope, call: CallId) {
+        let Some(child) = self.child_at(to) else {
             return;
         };
-        if self.verify(cancel.clone(), header).is_ok() {
+        let me = self.me.place();
+        let own = |kept: &Kept| kept.call == call && kept.source == *me;
+        if let Some(number) = self.custody.find(&child, own) {
             self.let_go(&child, number);
+        }
+    }
+
+    /// No attempt of a call that was taken back is kept again, for as long as one may come.
+    fn remember_taken_back(&mut self, cancel: &Header) {
+        let now = self.wall();
+        let longest = limits::STORABLE_TTL_MS.saturating_add(limits::CLOCK_SKEW_MS);
+        let seen = SeenId {
+            id: taken_back(cancel),
+            root: cancel.source.root,
+            expires: now.plus(longest),
+            storable: true,
+        };
+        match self.seen.admit(seen, now) {
+            Ok(()) => self.put_until(Table::Replay, &seen.key(), seen.value(), seen.expires),
+            Err(Replay::Full) => self.counters.refuse(Refused::Overloaded),
+            Err(Replay::Seen | Replay::Expired) => {}
         }
     }
 

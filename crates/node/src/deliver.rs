@@ -8,13 +8,14 @@ use realm_crypto::{
 };
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags,
+    journal::Table,
     limits,
     message::{Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve},
     records::KemPurpose,
 };
-use realm_router::LinkId;
+use realm_router::{LinkId, Replay};
 
-use crate::{CallFailure, Node, Refused, relay::Unverified};
+use crate::{CallFailure, Node, Refused, relay::Unverified, seen::SeenId};
 
 /// Who waits for an answer.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ pub(crate) enum Pending {
     /// The resolution of a place.
     Resolve(Scope),
 }
+
+/// A message is not taken: there is no room to remember that it came.
+struct NoRoom;
 
 impl Pending {
     fn asked(&self) -> &Scope {
@@ -49,7 +53,7 @@ impl Node {
             return self.counters.refuse(Refused::Unasked);
         }
         let storable = header.is_storable().then(|| envelope.digest());
-        match self.verify(envelope, &header) {
+        let taken = match self.verify(envelope, &header) {
             Ok(verified) => self.take(verified),
             Err(Unverified::Unknown(envelope)) => {
                 return self.await_chain(link, *envelope, header);
@@ -57,28 +61,33 @@ impl Node {
             Err(Unverified::Wrong(reason)) => {
                 tracing::debug!(reason = reason.name(), "an envelope is not verified");
                 self.counters.refuse(reason);
+                Ok(())
             }
-        }
-        if let Some(digest) = storable {
+        };
+        // What there is no room to remember stays with who keeps it, and comes again.
+        if let (Some(digest), Ok(())) = (storable, taken) {
             self.acknowledge(link, digest);
         }
     }
 
     /// Judges a verified envelope by time and audience, and gives it to its kind's code.
-    fn take(&mut self, verified: Verified) {
+    fn take(&mut self, verified: Verified) -> Result<(), NoRoom> {
         let header = verified.header().clone();
         if let Err((reason, code)) = self.check_delivery(&header) {
             self.counters.refuse(reason);
-            return self.fail_request(None, verified.digest(), &header, code);
+            self.fail_request(None, verified.digest(), &header, code);
+            return Ok(());
         }
         if header.is_answer() {
-            return self.take_answer(&verified);
+            self.take_answer(&verified);
+            return Ok(());
         }
         match header.kind {
             Kind::Resolve => self.take_resolve(&verified),
-            Kind::Call | Kind::Cancel | Kind::Contracts => self.take_sealed(&verified),
+            Kind::Call | Kind::Cancel | Kind::Contracts => return self.take_sealed(&verified),
             _ => self.counters.refuse(Refused::Unasked),
         }
+        Ok(())
     }
 
     fn check_delivery(&self, header: &Header) -> Result<(), (Refused, FailureCode)> {
@@ -107,7 +116,7 @@ impl Node {
         }
     }
 
-    fn take_sealed(&mut self, verified: &Verified) {
+    fn take_sealed(&mut self, verified: &Verified) -> Result<(), NoRoom> {
         let header = verified.header();
         let opened = match header.suite {
             Suite::Session => self.open_in_session(verified),
@@ -126,17 +135,22 @@ impl Node {
             Err(_) => {
                 self.counters.refuse(Refused::Sealed);
                 let code = FailureCode::UnknownKey;
-                return self.fail_request(None, verified.digest(), header, code);
+                self.fail_request(None, verified.digest(), header, code);
+                return Ok(());
             }
         };
         // In a session the window of counters has let it in once.
-        if header.suite != Suite::Session
-            && let Err(code) = self.remember_message(header)
-        {
-            if code == FailureCode::Overloaded {
-                self.fail_request(None, verified.digest(), header, code);
+        if header.suite != Suite::Session {
+            match self.remember_message(header) {
+                Ok(()) => {}
+                Err(Replay::Full) if header.is_storable() => return Err(NoRoom),
+                Err(Replay::Full) => {
+                    let code = FailureCode::Overloaded;
+                    self.fail_request(None, verified.digest(), header, code);
+                    return Ok(());
+                }
+                Err(Replay::Seen | Replay::Expired) => return Ok(()),
             }
-            return;
         }
         match header.kind {
             Kind::Call => match cbor::decode::<Call>(opened.content()) {
@@ -145,6 +159,13 @@ impl Node {
                     None,
                     verified.digest(),
                     header,
+        self.take_request(verified, opened);
+        Ok(())
+    }
+
+    /// A request that was opened, by its kind.
+    fn take_request(&mut self, verified: &Verified, opened: Opened) {
+        let header = verified.header();
                     FailureCode::VersionMismatch,
                 ),
             },
@@ -162,27 +183,13 @@ impl Node {
     }
 
     /// Remembers a message's id, once; the record goes into the entry that accepts the work.
-    fn remember_message(&mut self, header: &Header) -> Result<(), FailureCode> {
-        let now = self.wall();
-        let expires = header.expires().plus(limits::CLOCK_SKEW_MS);
-        match self
-            .replay
-            .admit(header.id, header.source.root, expires, now)
-        {
-            Ok(()) => {
-                let row = crate::state::replay_row(expires, header.id);
-                let root = header.source.root.as_bytes().to_vec();
-                self.put_until(realm_protocol::journal::Table::Replay, &row, root, expires);
-                Ok(())
-            }
-            Err(realm_router::Replay::Full) => {
-                self.counters.refuse(Refused::Overloaded);
-                Err(FailureCode::Overloaded)
-            }
-            Err(_) => {
-                self.counters.refuse(Refused::Replay);
-                Err(FailureCode::Expired)
-            }
+    fn remember_message(&mut self, header: &Header) -> Result<(), Replay> {
+        let seen = SeenId::of(header);
+        let remembered = self.seen.admit(seen, self.wall());
+        match remembered {
+            Ok(()) => self.put_until(Table::Replay, &seen.key(), seen.value(), seen.expires),
+            Err(Replay::Full) => self.counters.refuse(Refused::Overloaded),
+            Err(Replay::Seen | Replay::Expired) => self.counters.refuse(Refused::Replay),
         }
     }
 
@@ -191,6 +198,7 @@ impl Node {
         let Some(answers) = header.answers else {
             return;
         };
+        remembered
         let Some(pending) = self.waiting.get(&answers) else {
             return self.counters.refuse(Refused::Unasked);
         };

@@ -35,6 +35,7 @@ mod resolve;
 mod revocations;
 mod rules;
 mod runs;
+mod seen;
 mod serve;
 mod sessions;
 mod state;

@@ -9,7 +9,7 @@ use realm_protocol::{
     CallId, Now, RunId, Scope, Tick, Timestamp,
     journal::{Change, Table},
 };
-use realm_router::{LinkId, ReplayMemory, Routes, Waiting};
+use realm_router::{LinkId, Routes, Waiting};
 
 use crate::{
     Config, ControlId, Counters, DialId, Effect, Founding, Input, Keys, LookId, Recovered, Refusal,
@@ -25,6 +25,7 @@ use crate::{
     outbox::Outbox,
     resolve::Resolving,
     rules::Rules,
+    seen::Seen,
     serve::Serving,
     sessions::Sessions,
     state::Target,
@@ -58,7 +59,7 @@ pub struct Node {
     pub(crate) resolving: Resolving,
     pub(crate) serving: Serving,
     pub(crate) sessions: Sessions,
-    pub(crate) replay: ReplayMemory,
+    pub(crate) seen: Seen,
     pub(crate) holds: Holds,
     pub(crate) custody: Custodian,
     pub(crate) out: Outbox,
@@ -108,7 +109,7 @@ impl Node {
             resolving: Resolving::new(),
             serving: Serving::default(),
             sessions: Sessions::default(),
-            replay: ReplayMemory::default(),
+            seen: Seen::default(),
             holds: Holds::default(),
             custody: Custodian::default(),
             out: Outbox::new(recovered.last),

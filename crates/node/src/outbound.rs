@@ -406,8 +406,10 @@ impl Node {
         if left && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
             let chain = self.trust.chain(&scope, now).cloned();
+        let may_be_kept = out.storing() != Storing::No;
             let known = chain.and_then(|chain| {
                 // The callee's parent drops what it keeps, whatever the Cancel is sealed to.
+            self.cancel_kept_own(&scope, call);
                 let kem = chain.kem_at(now).or_else(|| chain.stored_kem_at(now));
                 kem.cloned().map(|kem| (chain, kem))
             });
@@ -426,7 +428,11 @@ impl Node {
                     content: &content,
                 };
                 let way = self.sessions.way(kem.node, self.now.tick);
-                if let Ok((letter, _)) = self.seal_request(&kem, way, &request) {
+                if let Ok((mut letter, _)) = self.seal_request(&kem, way, &request) {
+                    if may_be_kept {
+                        // Who keeps it may have forgotten who this is.
+                        letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
+                    }
                     self.launch(letter);
                 }
             }

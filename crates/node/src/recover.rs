@@ -17,9 +17,10 @@ use crate::{
     Founding, Node, Recovered,
     identity::HeldKem,
     revocations::over_at,
+    seen::SeenId,
     state::{
         self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy,
-        StoredRevocations, Target, read_replay_row, standing,
+        StoredRevocations, Target, standing,
     },
     timers::Timer,
 };
@@ -253,12 +254,8 @@ impl Node {
             tracing::warn!("the wall clock was set back: sealed messages start anew");
             return self.forget_messages(rows);
         }
-        let replay = raw(rows, Table::Replay).filter_map(|(key, root)| {
-            let (expires, id) = read_replay_row(key)?;
-            let root = RealmId::try_from(root.as_slice()).ok()?;
-            Some((id, root, expires))
-        });
-        self.replay.load(clock, replay.collect::<Vec<_>>());
+        let seen = raw(rows, Table::Replay).filter_map(|(key, value)| SeenId::read(key, value));
+        self.seen.load(clock, seen.collect());
         for (_, stored) in all::<StoredKem>(rows, Table::Kem) {
             let Ok(record) = stored.record.peek() else {
                 continue;

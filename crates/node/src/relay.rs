@@ -63,9 +63,14 @@ impl Node {
                 Some(reference),
             );
         }
-        if header.kind == Kind::Cancel {
-            self.cancel_kept(&envelope, &header);
-        }
+        let envelope = if header.kind == Kind::Cancel {
+            match self.cancel_kept(envelope, &header) {
+                Ok(envelope) => envelope,
+                Err(unproven) => return self.await_chain(link, *unproven, header),
+            }
+        } else {
+            envelope
+        };
         match next {
             Next::Forward { .. } if self.waits_its_turn(&header) => {
                 self.keep_or_fail(link, envelope, header);

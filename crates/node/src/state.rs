@@ -252,18 +252,6 @@ pub(crate) fn key_row(caller: RealmId, key: &Digest) -> Vec<u8> {
     [caller.as_bytes().as_slice(), key.as_bytes()].concat()
 }
 
-/// Key of a replay record: expiry first, so that old ones are found together.
-pub(crate) fn replay_row(expires: Timestamp, id: realm_protocol::MessageId) -> Vec<u8> {
-    [expires.as_millis().to_be_bytes().as_slice(), id.as_bytes()].concat()
-}
-
-/// Reads a replay record's key.
-pub(crate) fn read_replay_row(row: &[u8]) -> Option<(Timestamp, realm_protocol::MessageId)> {
-    let (expires, id) = row.split_at_checked(8)?;
-    let expires = u64::from_be_bytes(expires.try_into().ok()?);
-    Some((Timestamp::from_millis(expires), id.try_into().ok()?))
-}
-
 /// A ticket's key in its table.
 pub(crate) fn ticket_row(id: &TicketId) -> Vec<u8> {
     id.as_bytes().to_vec()

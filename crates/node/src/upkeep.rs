@@ -1,11 +1,12 @@
 //! What is looked after from time to time: certificates, keys, memories, clocks.
 
 use realm_protocol::{journal::Table, limits, records::KemPurpose};
-use realm_router::{Relation, ReplayMemory};
+use realm_router::Relation;
 
 use crate::{
     Node,
     identity::HeldKem,
+    seen::Seen,
     state::{self, StoredKem, standing},
     timers::Timer,
 };
@@ -27,7 +28,7 @@ impl Node {
         self.drop_expired_tickets();
         self.drop_expired_custody();
         self.sessions.upkeep(self.now.tick);
-        if self.replay.purge(self.now.wall) > 0 {
+        if self.seen.purge(self.now.wall) > 0 {
             self.note_clock_reached();
         }
         self.follow_clock_back();
@@ -74,10 +75,10 @@ impl Node {
     /// Where the clock is behind ids that were forgotten as expired, everything would be refused
     /// until it gets there. New keys instead make sure that nothing sealed before comes again.
     fn follow_clock_back(&mut self) {
-        let behind = self.replay.forgotten_until().since(self.wall());
+        let behind = self.seen.forgotten_until().since(self.wall());
         if behind > limits::CLOCK_SKEW_MS {
             tracing::warn!("the wall clock was set back: sealed messages start anew");
-            self.replay = ReplayMemory::default();
+            self.seen = Seen::default();
             for id in self.me.forget_kem() {
                 self.delete(Table::Kem, id.as_bytes());
             }

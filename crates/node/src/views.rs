@@ -133,6 +133,7 @@ impl Node {
             bound,
             at_rest: false,
         };
+        let (live, stored) = self.seen.len();
         vec![
             passing("calls out", self.calls.len(), calls),
             passing("calls in", self.serving.len(), calls),
@@ -148,7 +149,8 @@ impl Node {
                 limits::CHAIN_WAITERS,
             ),
             passing("promises held back", self.out.held(), usize::MAX),
-            kept("message ids", self.replay.len(), limits::REPLAY_IDS),
+            kept("message ids", live, limits::REPLAY_IDS),
+            kept("ids of kept messages", stored, limits::STORED_REPLAY_IDS),
             kept("chains", self.trust.len(), limits::CHAINS),
             kept("successions", self.trust.histories.len(), limits::HISTORIES),
             kept("sessions", self.sessions.len(), limits::SESSIONS),

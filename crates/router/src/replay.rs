@@ -130,6 +130,11 @@ impl ReplayMemory {
         self.forgotten
     }
 
+    /// Whether an id is remembered.
+    pub fn holds(&self, id: MessageId) -> bool {
+        self.ids.contains_key(&id)
+    }
+
     /// How many ids of one root are remembered.
     pub fn held(&self, root: RealmId) -> usize {
         self.shares.get(&root).map_or(0, |share| share.held)

@@ -12,6 +12,11 @@ use realm_protocol::{
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
+#[path = "custody/room.rs"]
+mod room;
+#[path = "custody/withdrawn.rs"]
+mod withdrawn;
+
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
@@ -79,14 +84,14 @@ impl Clinic {
         events.filter(|event| event.kind == kind).count()
     }
 
-    /// Whether a receipt has left the parent.
-    fn has_receipt(&self) -> bool {
+    /// Whether a message of a kind has left a host.
+    fn has_sent(&self, host: HostId, kind: Kind) -> bool {
         let wire = self.world.wire.iter();
         let mut envelopes = wire.filter_map(|(from, _, bytes)| match Frame::decode(bytes) {
-            Ok(Frame::Envelope(envelope)) if *from == self.acme => Some(envelope),
+            Ok(Frame::Envelope(envelope)) if *from == host => Some(envelope),
             _ => None,
         });
-        envelopes.any(|envelope| envelope.peek().unwrap().kind == Kind::Custody)
+        envelopes.any(|envelope| envelope.peek().unwrap().kind == kind)
     }
 
     /// How often a host has dropped an answer that nobody asked it.
@@ -181,7 +186,7 @@ fn a_receipt_never_leaves_before_the_call_is_on_the_disk() {
     clinic.world.tap = true;
     let asked = clinic.ask(clinic.billing, 1, DAY_MS);
     let mut steps = 0;
-    while !clinic.has_receipt() {
+    while !clinic.has_sent(clinic.acme, Kind::Custody) {
         assert_eq!(clinic.events(clinic.billing, "call.stored"), 0);
         clinic.world.run_for(1);
         steps += 1;

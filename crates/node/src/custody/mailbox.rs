@@ -18,6 +18,8 @@ pub(crate) struct Custodian {
     pub(super) children: BTreeMap<Label, Mailbox>,
     pub(super) looks: BTreeMap<LookId, (Label, u64)>,
     pub(super) bytes: usize,
+    /// Bytes kept for all children, by whose share they fall into.
+    shares: BTreeMap<Scope, usize>,
     pub(super) last: u64,
 }
 
@@ -36,7 +38,9 @@ pub(super) struct Kept {
     pub(super) digest: Digest,
     pub(super) source: Place,
     pub(super) call: CallId,
-    /// Whose share of the mailbox it falls into.
+    /// When its source made it: of two attempts the later one counts.
+    pub(super) created: Timestamp,
+    /// Whose share of the room it falls into; none for this realm's own.
     pub(super) share: Option<Scope>,
     pub(super) bytes: usize,
     pub(super) until: Timestamp,
@@ -92,23 +96,36 @@ impl Custodian {
 
     /// Whether one more is let in; what it would take the place of counts no longer.
     pub(super) fn has_room(&self, child: &Label, kept: &Kept, instead: Option<u64>) -> bool {
-        let Some(mailbox) = self.children.get(child) else {
-            return self.bytes.saturating_add(kept.bytes) <= limits::CUSTODY_BYTES_IN_ALL;
+        let mailbox = self.children.get(child);
+        let freed = mailbox.and_then(|mailbox| mailbox.calls.get(&instead?));
+        let freed_bytes = freed.map_or(0, |freed| freed.bytes);
+        let more = |bytes: usize| bytes.saturating_sub(freed_bytes).saturating_add(kept.bytes);
+        let calls = mailbox.iter().flat_map(|mailbox| mailbox.calls.iter());
+        let others = calls.filter(|(at, _)| Some(**at) != instead);
+        let others: Vec<&Kept> = others.map(|(_, other)| other).collect();
+        let all = others.len() < limits::CUSTODY
+            && more(mailbox.map_or(0, |mailbox| mailbox.bytes)) <= limits::CUSTODY_BYTES
+            && more(self.bytes) <= limits::CUSTODY_BYTES_IN_ALL;
+        let Some(share) = &kept.share else {
+            return all;
         };
-        let others = || mailbox.calls.iter().filter(|(at, _)| Some(**at) != instead);
-        let freed = instead.and_then(|at| mailbox.calls.get(&at));
-        let freed = freed.map_or(0, |freed| freed.bytes);
-        let more = |bytes: usize| bytes.saturating_sub(freed).saturating_add(kept.bytes);
-        let share = others().filter(|(_, other)| other.share == kept.share);
-        others().count() < limits::CUSTODY
-            && (kept.share.is_none() || share.count() < limits::CUSTODY_SHARE)
-            && more(mailbox.bytes) <= limits::CUSTODY_BYTES
-            && more(self.bytes) <= limits::CUSTODY_BYTES_IN_ALL
+        let same = || others.iter().filter(|other| other.share == kept.share);
+        let bytes: usize = same().map(|other| other.bytes).sum();
+        let of_same = freed.is_some_and(|freed| freed.share == kept.share);
+        let in_all = self.shares.get(share).copied().unwrap_or(0);
+        let in_all = in_all.saturating_sub(if of_same { freed_bytes } else { 0 });
+        all && same().count() < limits::CUSTODY_SHARE
+            && bytes.saturating_add(kept.bytes) <= limits::CUSTODY_SHARE_BYTES
+            && in_all.saturating_add(kept.bytes) <= limits::CUSTODY_SHARE_BYTES_IN_ALL
     }
 
     pub(super) fn insert(&mut self, child: &Label, number: u64, kept: Kept) {
         self.last = self.last.max(number);
         self.bytes = self.bytes.saturating_add(kept.bytes);
+        if let Some(share) = &kept.share {
+            let bytes = self.shares.entry(share.clone()).or_default();
+            *bytes = bytes.saturating_add(kept.bytes);
+        }
         let mailbox = self.children.entry(child.clone()).or_default();
         mailbox.bytes = mailbox.bytes.saturating_add(kept.bytes);
         mailbox.calls.insert(number, kept);
@@ -121,6 +138,14 @@ impl Custodian {
         self.bytes = self.bytes.saturating_sub(kept.bytes);
         if mailbox.calls.is_empty() {
             self.children.remove(child);
+        }
+        if let Some(share) = &kept.share
+            && let Some(bytes) = self.shares.get_mut(share)
+        {
+            *bytes = bytes.saturating_sub(kept.bytes);
+            if *bytes == 0 {
+                self.shares.remove(share);
+            }
         }
         Some(kept)
     }
@@ -135,3 +160,6 @@ impl Custodian {
         over.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
