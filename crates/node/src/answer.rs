@@ -249,25 +249,36 @@ impl Node {
         result: CallResult,
         release: Release,
     ) -> Option<Digest> {
-        let node = remote.source.node?;
-        let offer = remote
-            .offer
-            .filter(|_| self.sessions.may_take(node, self.now.tick));
-        let taken = offer.map(|theirs| (Ephemeral::generate(&mut self.rng), theirs));
         let mut result = remote.told(result);
-        result.session = taken.as_ref().map(|(mine, _)| mine.public());
-        let letter = self.seal_answer(remote, Kind::Result, &cbor::encode(&result))?;
-        if let Some((mine, theirs)) = taken {
-            let answer = letter.message_digest();
-            let reply_key = &remote.reply_key;
-            let session = Session::derive(Side::Callee, reply_key, answer, &mine, &theirs);
-            if let Some(session) = session {
-                self.hold_session(node, remote.source.scope(), session, false);
+        let taking = self.take_session(remote, &mut result);
+        let letter = match taking {
+            Some(letter) => letter,
+            None => {
+                result.session = None;
+                self.seal_answer(remote, Kind::Result, &cbor::encode(&result))?
             }
-        }
+        };
         let digest = letter.digest();
         self.launch_when(letter, release);
         Some(digest)
+    }
+
+    /// Seals a result that takes the session offered; none where no session would come of it.
+    fn take_session(&mut self, remote: &Remote, result: &mut CallResult) -> Option<Letter> {
+        let (node, theirs) = (remote.source.node?, remote.offer?);
+        if !self.sessions.may_take(node, self.now.tick) {
+            return None;
+        }
+        let mine = Ephemeral::generate(&mut self.rng);
+        result.session = Some(mine.public());
+        let letter = self.seal_answer(remote, Kind::Result, &cbor::encode(result))?;
+        if letter.header().kind != Kind::Result {
+            return None;
+        }
+        let (answer, reply_key) = (letter.message_digest(), &remote.reply_key);
+        let session = Session::derive(Side::Callee, reply_key, answer, &mine, &theirs)?;
+        self.hold_session(node, remote.source.scope(), session, false);
+        Some(letter)
     }
 
     /// Seals an answer under the caller's reply key and sends it.

@@ -1,7 +1,7 @@
 //! Attempts of a call: each a new message under the same key, inside the call's deadline.
 
 use rand_core::Rng;
-use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
+use realm_crypto::{Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
     CallId, Digest, FailureCode, Kind, Place, Priority, cbor, flags,
     json::Object,
@@ -17,7 +17,7 @@ use crate::{
     outbound::{Invoke, Origin, Task},
     relay::Release,
     resolve::Asker,
-    sessions::Way,
+    sessions::{InSession, Way},
     storing::{Storing, may_be_kept},
     timers::Timer,
 };
@@ -103,27 +103,28 @@ impl Node {
             _ => Release::Now,
         };
         let (attempts, share, deadline) = (out.attempts, out.share_ms(left), out.deadline);
-        let way = match storable {
+        let way = match storable || out.no_session {
             true => Way::Sealed,
             false => self.sessions.way(kem.node, now.tick),
         };
-        let (kind, content, offer) = match &out.task {
+        let offers = way == Way::Sealed && !storable && self.sessions.wants(kem.node, now.tick);
+        let is_call = matches!(out.task, Task::Invoke(_));
+        let offer = (offers && is_call).then(|| self.offer_session(kem.node));
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
+        let (kind, content) = match &out.task {
             Task::Invoke(invoke) => {
-                let rng = &mut self.rng;
-                let offer = (way == Way::Sealed && !storable).then(|| {
-                    self.sessions
-                        .offer(kem.node, now.tick, || Ephemeral::generate(rng))
-                });
                 let session = offer.as_ref().map(|offer| offer.public());
                 let body = call_body(invoke, call, left, session);
-                (Kind::Call, cbor::encode(&body), offer)
+                (Kind::Call, cbor::encode(&body))
             }
             Task::Contracts(task) => {
                 let asked = ContractsAsked {
                     loop_id: task.loop_id.clone(),
                     after: task.after(),
                 };
-                (Kind::Contracts, cbor::encode(&asked), None)
+                (Kind::Contracts, cbor::encode(&asked))
             }
         };
         let longest = if storable {
@@ -156,6 +157,15 @@ impl Node {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
         let digest = letter.digest();
+        let counter = letter.header().counter;
+        let session = match way {
+            Way::Session(id) => counter.map(|counter| InSession {
+                node: kem.node,
+                id,
+                counter,
+            }),
+            Way::Sealed => None,
+        };
         let pending = Pending::Call {
             call,
             reply_key,
@@ -172,10 +182,7 @@ impl Node {
         };
         if let Some(out) = self.calls.get_mut(&call) {
             out.sent = Some(digest);
-            out.session = match way {
-                Way::Session(_) => Some(kem.node),
-                Way::Sealed => None,
-            };
+            out.session = session;
             out.via = via;
         }
         let attempt = now.tick.plus(share).min(deadline);
@@ -254,11 +261,12 @@ impl Node {
         if let Some(digest) = out.sent.take() {
             self.waiting.take(&digest);
         }
-        // A session that the callee no longer knows ends; its chain may be as good as before.
+        // What the callee cannot open in a session is sealed; its chain may be as good as before.
         let session = out.session.take();
         let session = session.filter(|_| failure.code == FailureCode::UnknownKey);
-        if let Some(node) = session {
-            self.sessions.forget(node);
+        if let Some(sent) = session {
+            out.no_session = true;
+            self.sessions.unknown_to(sent);
         }
         let stale = session.is_none()
             && matches!(

@@ -97,6 +97,7 @@ impl Node {
             backoff: Backoff::RETRY,
             sent: None,
             session: None,
+            no_session: false,
             heard: None,
             via: None,
             last: None,

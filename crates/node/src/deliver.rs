@@ -131,7 +131,14 @@ impl Node {
         };
         let opened = match opened {
             Ok(opened) => opened,
-            Err(OpenError::Replayed) => return self.counters.refuse(Refused::Replay),
+            Err(OpenError::Replayed) => {
+                self.counters.refuse(Refused::Replay);
+                if self.is_late(verified) {
+                    let code = FailureCode::UnknownKey;
+                    self.fail_request(None, verified.digest(), header, code);
+                }
+                return Ok(());
+            }
             Err(_) => {
                 self.counters.refuse(Refused::Sealed);
                 let code = FailureCode::UnknownKey;
@@ -152,13 +159,6 @@ impl Node {
                 Err(Replay::Seen | Replay::Expired) => return Ok(()),
             }
         }
-        match header.kind {
-            Kind::Call => match cbor::decode::<Call>(opened.content()) {
-                Ok(call) => self.serve_remote(opened, call, verified.hop()),
-                Err(_) => self.fail_request(
-                    None,
-                    verified.digest(),
-                    header,
         self.take_request(verified, opened);
         Ok(())
     }
@@ -166,6 +166,13 @@ impl Node {
     /// A request that was opened, by its kind.
     fn take_request(&mut self, verified: &Verified, opened: Opened) {
         let header = verified.header();
+        match header.kind {
+            Kind::Call => match cbor::decode::<Call>(opened.content()) {
+                Ok(call) => self.serve_remote(opened, call, verified.hop()),
+                Err(_) => self.fail_request(
+                    None,
+                    verified.digest(),
+                    header,
                     FailureCode::VersionMismatch,
                 ),
             },
@@ -191,6 +198,7 @@ impl Node {
             Err(Replay::Full) => self.counters.refuse(Refused::Overloaded),
             Err(Replay::Seen | Replay::Expired) => self.counters.refuse(Refused::Replay),
         }
+        remembered
     }
 
     fn take_answer(&mut self, verified: &Verified) {
@@ -198,7 +206,6 @@ impl Node {
         let Some(answers) = header.answers else {
             return;
         };
-        remembered
         let Some(pending) = self.waiting.get(&answers) else {
             return self.counters.refuse(Refused::Unasked);
         };

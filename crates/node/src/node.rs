@@ -189,6 +189,7 @@ impl Node {
                 Timer::Hold => self.release_holds(),
                 Timer::Upkeep => self.upkeep(),
                 Timer::Custody(child) => self.hand_over(&child),
+                Timer::Offers => self.erase_offers(),
             }
         }
         for (_, pending) in self.waiting.expired(now.tick) {

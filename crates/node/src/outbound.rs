@@ -5,8 +5,7 @@ use std::sync::Arc;
 use realm_executor::{CallError, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, LoopAddress, NodeId, Now, Priority, RunId, Scope, Tick,
-    Timestamp,
+    CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
     cbor::{self, Blob},
     journal::{Change, Direction, Event, Run, Status},
     json::{self, Object},
@@ -21,6 +20,7 @@ use crate::{
     attempt::Request,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
+    sessions::InSession,
     storing::Storing,
     timers::Timer,
 };
@@ -37,8 +37,10 @@ pub(crate) struct OutCall {
     pub(crate) backoff: Backoff,
     /// The attempt under way: digest of its header.
     pub(crate) sent: Option<Digest>,
-    /// The node it was sealed to in a session, if it was.
-    pub(crate) session: Option<NodeId>,
+    /// Where it was sealed in a session, if it was.
+    pub(crate) session: Option<InSession>,
+    /// Whether an attempt in a session came to nothing because of that: no other goes in one.
+    pub(crate) no_session: bool,
     /// Digest of the header of the answer to the attempt, once there is one.
     pub(crate) heard: Option<Digest>,
     /// The link it left over, if one was up.
@@ -225,6 +227,7 @@ impl Node {
             backoff: Backoff::RETRY,
             sent: None,
             session: None,
+            no_session: false,
             heard: None,
             via: None,
             last: None,
@@ -403,13 +406,13 @@ impl Node {
         // An attempt that has not left never does.
         let withdrawn = out.sent.is_some_and(|sent| self.out.withdraw_letter(sent));
         let left = out.attempts > u32::from(withdrawn);
+        let may_be_kept = out.storing() != Storing::No;
         if left && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
+            self.cancel_kept_own(&scope, call);
             let chain = self.trust.chain(&scope, now).cloned();
-        let may_be_kept = out.storing() != Storing::No;
             let known = chain.and_then(|chain| {
                 // The callee's parent drops what it keeps, whatever the Cancel is sealed to.
-            self.cancel_kept_own(&scope, call);
                 let kem = chain.kem_at(now).or_else(|| chain.stored_kem_at(now));
                 kem.cloned().map(|kem| (chain, kem))
             });

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use realm_crypto::{Ephemeral, Opened, Session, Verified, open_in_session};
 use realm_protocol::{KeyId, NodeId, Scope, Tick, limits};
+use realm_router::TokenBucket;
 
-use crate::Node;
+use crate::{Node, timers::Timer};
 
 /// How long one offer goes with every sealed call to a node, milliseconds.
 const OFFER_MS: u64 = 10_000;
@@ -13,6 +14,8 @@ const OFFER_MS: u64 = 10_000;
 const UNUSED_MS: u64 = 30_000;
 /// Sessions taken from one node that it has not used yet.
 const UNUSED: usize = 2;
+/// Requests a second that fell out of a session's window and are answered, and the burst.
+const LATE_RATE: (u64, u64) = (64, 256);
 /// How long a receiver knows a session: messages may be under way when its life is over.
 const KNOWN_MS: u64 = limits::SESSION_MS + limits::TTL_MS;
 
@@ -32,6 +35,18 @@ struct Held {
     /// Whether the other side has shown that it holds the session too.
     confirmed: bool,
     used: u64,
+    /// The highest counter that came.
+    newest: u64,
+    /// How often the other side may hear that a request fell out of the window.
+    late: TokenBucket,
+}
+
+/// A request of this node's in a session: which node, which session, which counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InSession {
+    pub(crate) node: NodeId,
+    pub(crate) id: KeyId,
+    pub(crate) counter: u64,
 }
 
 impl Held {
@@ -95,7 +110,7 @@ impl Sessions {
     }
 
     /// The key that sealed calls to a node offer now.
-    pub(crate) fn offer(
+    fn offer(
         &mut self,
         node: NodeId,
         now: Tick,
@@ -154,6 +169,8 @@ impl Sessions {
             since: now,
             confirmed,
             used: self.uses,
+            newest: 0,
+            late: TokenBucket::new(LATE_RATE.0, LATE_RATE.1, now),
         };
         self.held.insert(key, held);
         if self.of(node).count() > limits::SESSIONS_PER_NODE {
@@ -179,24 +196,54 @@ impl Sessions {
     }
 
     /// Forgets the sessions with a node that no longer knows one of them: it has most likely
-    /// started anew, and would know none.
-    pub(crate) fn forget(&mut self, node: NodeId) {
-        self.held.retain(|(of, _), _| *of != node);
+    /// started anew, and would know none. Where the request may have fallen out of the session's
+    /// window they stay: then that says nothing of the session.
+    pub(crate) fn unknown_to(&mut self, sent: InSession) {
+        let held = self.held.get(&(sent.node, sent.id));
+        let beyond = sent.counter.saturating_add(limits::SESSION_WINDOW);
+        if held.is_none_or(|held| held.session.sealed() <= beyond) {
+            self.held.retain(|(of, _), _| *of != sent.node);
+        }
     }
 
     /// Forgets what is over.
     pub(crate) fn upkeep(&mut self, now: Tick) {
         self.held.retain(|_, held| held.age(now) < KNOWN_MS);
+    }
+
+    /// Erases the keys that are offered no more; gives when the next one is.
+    fn erase_offers(&mut self, now: Tick) -> Option<Tick> {
         self.offers
             .retain(|_, (_, since)| now.since(*since) < OFFER_MS);
+        let ends = self.offers.values();
+        ends.map(|(_, since)| since.plus(OFFER_MS)).min()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
+
+    /// How many keys are offered.
+    pub(crate) fn offered(&self) -> usize {
+        self.offers.len()
+    }
 }
 
 impl Node {
+    /// The key that sealed calls to a node offer now; it is erased when its time is over.
+    pub(crate) fn offer_session(&mut self, node: NodeId) -> Arc<Ephemeral> {
+        let (rng, tick) = (&mut self.rng, self.now.tick);
+        let offer = self.sessions.offer(node, tick, || Ephemeral::generate(rng));
+        self.timers.set_earlier(Timer::Offers, tick.plus(OFFER_MS));
+        offer
+    }
+
+    pub(crate) fn erase_offers(&mut self) {
+        if let Some(next) = self.sessions.erase_offers(self.now.tick) {
+            self.timers.set(Timer::Offers, next);
+        }
+    }
+
     /// Opens a request in a session; none if there is no such session, or it came before.
     pub(crate) fn open_in_session(
         &mut self,
@@ -210,9 +257,26 @@ impl Node {
         let held = self.sessions.held.get_mut(&(node, id)).ok_or(unknown)?;
         let opened = open_in_session(verified, &mut held.session)?;
         held.confirmed = true;
+        held.newest = held.newest.max(header.counter.unwrap_or(0));
         self.sessions.uses = self.sessions.uses.saturating_add(1);
         held.used = self.sessions.uses;
         Ok(opened)
+    }
+
+    /// Whether the source of a request that did not open is to hear that it fell out of its
+    /// session's window. It hears nothing of a request that is being served: that one came again.
+    pub(crate) fn is_late(&mut self, verified: &Verified) -> bool {
+        let header = verified.header();
+        let (Some(node), Some(id), Some(counter)) =
+            (header.source.node, header.key, header.counter)
+        else {
+            return false;
+        };
+        let Some(held) = self.sessions.held.get_mut(&(node, id)) else {
+            return false;
+        };
+        let too_old = counter.saturating_add(limits::SESSION_WINDOW) <= held.newest;
+        too_old && !self.serving.is_serving(verified.digest()) && held.late.take(self.now.tick)
     }
 
     /// Holds a session with the node at a place.

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Hold,
     /// Calls kept for a child can go on to it.
     Custody(Label),
+    /// A key that sealed calls offered is offered no more.
+    Offers,
     /// Certificates, keys, replay memory and clocks are looked after.
     Upkeep,
 }

@@ -154,6 +154,7 @@ impl Node {
             kept("chains", self.trust.len(), limits::CHAINS),
             kept("successions", self.trust.histories.len(), limits::HISTORIES),
             kept("sessions", self.sessions.len(), limits::SESSIONS),
+            kept("session offers", self.sessions.offered(), limits::SESSIONS),
             kept("contracts", self.known.len(), limits::CONTRACTS),
             kept(
                 "realms introduced to",

@@ -12,6 +12,9 @@ use realm_protocol::{
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
+#[path = "sessions/beyond.rs"]
+mod beyond;
+
 /// Two children of one root.
 struct Realms {
     world: World,
@@ -304,17 +307,6 @@ fn a_late_call_is_taken_while_the_window_reaches_back_to_it() {
     realms.world.run_for(200);
     assert_eq!(realms.effects(), served + 1, "within the window");
     realms.paid(second);
-
-    for _ in 0..=limits::SESSION_WINDOW / 64 {
-        let asked = echoes("echo@acme/billing", 64);
-        let asked = realms.world.ask_together(realms.health, asked);
-        for control in asked {
-            let done = ended(realms.world.wait_for(realms.health, control));
-            assert!(done.result.is_ok(), "{done:?}");
-        }
-    }
-    assert_eq!(realms.refused_by_billing(&frames[0], Refused::Replay), 1);
-    assert_eq!(realms.effects(), served + 1, "beyond the window");
     realms.paid(first);
     invariants::check(&mut realms.world);
 }

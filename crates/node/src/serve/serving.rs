@@ -96,6 +96,21 @@ impl Serving {
         runs.chain(looks).filter(|of| *of == root).count()
     }
 
+    /// Whether the message with this header is being served.
+    pub(crate) fn is_serving(&self, header: Digest) -> bool {
+        let runs = self
+            .runs
+            .values()
+            .flat_map(|served| served.responders.iter());
+        let looks = self.looks.values().flat_map(|looking| {
+            let first = std::iter::once(&looking.incoming);
+            let all = first.chain(&looking.others);
+            all.map(|incoming| &incoming.responder)
+        });
+        let mut received = runs.chain(looks).filter_map(Responder::received);
+        received.any(|(digest, _)| digest == header)
+    }
+
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {
         self.runs.get_mut(&run)
     }
