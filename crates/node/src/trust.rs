@@ -156,8 +156,12 @@ impl TrustBase {
 
     /// Forgets the chains that rest on a key since declared compromised.
     pub(crate) fn forget_undone(&mut self) {
-        let histories = &self.histories;
-        self.chains.retain(|_, known| !histories.undo(&known.chain));
+        let undone = self.chains.iter();
+        let undone = undone.filter(|(_, known)| self.histories.undo(&known.chain));
+        let undone: Vec<Scope> = undone.map(|(scope, _)| scope.clone()).collect();
+        for scope in undone {
+            self.forget(&scope);
+        }
         self.advance();
     }
 
@@ -177,13 +181,15 @@ impl TrustBase {
         }
         let share = self.share_of(&scope);
         self.uses = self.uses.saturating_add(1);
-        self.chains.insert(
-            scope,
-            Known {
-                chain,
-                used: self.uses,
-            },
-        );
+        let node = chain.node();
+        let known = Known {
+            chain,
+            used: self.uses,
+        };
+        let before = self.chains.insert(scope, known);
+        if let Some(before) = before.filter(|before| before.chain.node() != node) {
+            self.roots.forget(before.chain.node());
+        }
         let within = |known: &Scope| share.as_ref().is_some_and(|share| share.contains(known));
         if self.chains.keys().filter(|known| within(known)).count() > limits::CHAINS_SHARE {
             self.forget_oldest(within);
@@ -197,12 +203,25 @@ impl TrustBase {
         let some = self.chains.iter().filter(|(scope, _)| among(scope));
         let oldest = some.min_by_key(|(_, known)| known.used);
         if let Some(scope) = oldest.map(|(scope, _)| scope.clone()) {
-            self.chains.remove(&scope);
+            self.forget(&scope);
         }
     }
 
     pub(crate) fn forget(&mut self, scope: &Scope) {
-        self.chains.remove(scope);
+        if let Some(known) = self.chains.remove(scope) {
+            self.roots.forget(known.chain.node());
+        }
+    }
+
+    /// Forgets the chains that no longer stand.
+    fn forget_fallen(&mut self, now: Timestamp) {
+        let revoked = |issuer, serial| self.is_revoked(issuer, serial);
+        let fallen = self.chains.iter();
+        let fallen = fallen.filter(|(_, known)| known.chain.is_valid_at(now, &revoked).is_err());
+        let fallen: Vec<Scope> = fallen.map(|(scope, _)| scope.clone()).collect();
+        for scope in fallen {
+            self.forget(&scope);
+        }
     }
 
     /// The chain known for a place, if it still stands.
@@ -215,7 +234,7 @@ impl TrustBase {
         };
         let known = self.chains.get_mut(scope)?;
         if known.chain.is_valid_at(now, &revoked).is_err() {
-            self.chains.remove(scope);
+            self.forget(scope);
             return None;
         }
         self.uses = self.uses.saturating_add(1);
@@ -267,6 +286,7 @@ impl TrustBase {
         if self.place.as_ref() == Some(scope) {
             return false;
         }
+        self.forget_fallen(now);
         let share = self.share_of(scope);
         let within = |held: &&Revoked| {
             let share = share.as_ref();
