@@ -57,7 +57,7 @@ pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
 pub const ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept, milliseconds; an older key is `Expired`.
 pub const KEY_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
-/// Message ids a destination remembers; at the bound `Overloaded`.
+/// Ids of live messages a destination remembers; at the bound `Overloaded`.
 pub const REPLAY_IDS: usize = 1_000_000;
 /// Share of [`REPLAY_IDS`] one source root may hold; at the bound `Overloaded`.
 pub const REPLAY_IDS_PER_ROOT: usize = 250_000;
@@ -141,11 +141,15 @@ pub const CHAINS: usize = 1_024;
 /// Share of [`CHAINS`] one child's subtree or one foreign root may hold; beyond, the one of them
 /// used longest ago is forgotten.
 pub const CHAINS_SHARE: usize = 256;
-/// Realms whose successions are remembered; those of a further realm are not.
+/// Realms whose successions are remembered; beyond, those that no chain in use needs and that were
+/// used longest ago are forgotten first, from the share that holds most.
 pub const HISTORIES: usize = 1_024;
-/// Share of [`HISTORIES`] one child's subtree or one foreign root may hold; those of a further
-/// realm are not remembered.
+/// Share of [`HISTORIES`] one child's subtree or one foreign root may hold; beyond, those of its
+/// own are forgotten.
 pub const HISTORIES_SHARE: usize = 256;
+/// Share of [`HISTORIES`] the rest of this realm's own tree may hold; beyond, those of its own are
+/// forgotten, but never those of this realm and the realms above it.
+pub const HISTORIES_OWN_TREE: usize = 512;
 /// Contracts of other realms remembered; the one used longest ago is forgotten first.
 pub const CONTRACTS: usize = 1_024;
 /// Messages a second from a root peer until its peering says more, and the burst.
@@ -164,17 +168,17 @@ pub const CUSTODY: usize = 1_024;
 pub const CUSTODY_SHARE: usize = 256;
 /// Bytes of calls kept for one child; more is `Overloaded`.
 pub const CUSTODY_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of calls kept for all children; more is `Overloaded`.
-pub const CUSTODY_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
-/// Kept calls a second that a child is given on its return, and the burst; the rest waits.
-pub const CUSTODY_RATE: (u32, u32) = (50, 50);
 /// Share of [`CUSTODY_BYTES`] that calls from one neighbour's side may take; more is `Overloaded`.
 pub const CUSTODY_SHARE_BYTES: usize = 4 * 1024 * 1024;
-/// Kept calls under way to a child that has not taken them yet; the rest waits.
-pub const CUSTODY_WINDOW: usize = 16;
+/// Bytes of calls kept for all children; more is `Overloaded`.
+pub const CUSTODY_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
 /// Share of [`CUSTODY_BYTES_IN_ALL`] that calls from one neighbour's side may take; more is
 /// `Overloaded`.
 pub const CUSTODY_SHARE_BYTES_IN_ALL: usize = 16 * 1024 * 1024;
+/// Kept calls a second that a child is given on its return, and the burst; the rest waits.
+pub const CUSTODY_RATE: (u32, u32) = (50, 50);
+/// Kept calls under way to a child that has not taken them yet; the rest waits.
+pub const CUSTODY_WINDOW: usize = 16;
 
 /// Loops in one registry; more is refused at `apply`.
 pub const LOOPS: usize = 4_096;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use realm_crypto::{VerifiedChain, check_fork, check_known};
 use realm_protocol::{
-    FailureCode, RealmId,
+    FailureCode, RealmId, Scope,
     journal::Table,
+    limits,
     records::{Chain, Signed, Succession, SuccessionReason},
 };
 use realm_router::{LinkId, Relation};
@@ -16,15 +17,24 @@ use realm_router::{LinkId, Relation};
 use crate::{
     Node,
     state::{self, StoredHistory, standing},
+    trust::realms_on,
 };
 
 /// Successions by realm; only realms with at least one.
 #[derive(Debug, Default)]
 pub(crate) struct Histories {
-    held: BTreeMap<RealmId, StoredHistory>,
+    held: BTreeMap<RealmId, Held>,
+    /// Counts uses, to forget the one used longest ago.
+    uses: u64,
     /// The first number that differs, of realms that were seen with two histories.
     forks: BTreeMap<RealmId, u64>,
     news: News,
+}
+
+#[derive(Debug)]
+struct Held {
+    history: StoredHistory,
+    used: u64,
 }
 
 /// What was learned and is still to be heeded.
@@ -40,12 +50,7 @@ impl Histories {
     pub(crate) fn of(&self, realm: RealmId) -> &[Signed<Succession>] {
         self.held
             .get(&realm)
-            .map_or(&[][..], |held| &held.successions)
-    }
-
-    /// Everything held.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &StoredHistory> {
-        self.held.values()
+            .map_or(&[][..], |held| &held.history.successions)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -57,16 +62,22 @@ impl Histories {
         &self.forks
     }
 
-    pub(crate) fn holds(&self, realm: RealmId) -> bool {
-        self.held.contains_key(&realm)
-    }
-
     /// Takes back a history that was checked before it was written down.
     pub(crate) fn recover(&mut self, realm: RealmId, history: StoredHistory) {
-        self.held.insert(realm, history);
+        self.uses = self.uses.saturating_add(1);
+        let used = self.uses;
+        self.held.insert(realm, Held { history, used });
     }
 
-    /// Takes a history that holds, continues the one known, and has a place here.
+    /// Notes that a chain was checked against the history of a realm.
+    pub(crate) fn touch(&mut self, realm: RealmId) {
+        if let Some(held) = self.held.get_mut(&realm) {
+            self.uses = self.uses.saturating_add(1);
+            held.used = self.uses;
+        }
+    }
+
+    /// Takes a history that holds and continues the one known.
     pub(crate) fn learn(&mut self, realm: RealmId, history: StoredHistory) {
         let known = self.of(realm).len();
         let new = history.successions.iter().skip(known);
@@ -74,7 +85,46 @@ impl Histories {
             .filter_map(|signed| signed.peek().ok())
             .any(|record| record.reason == SuccessionReason::Compromised);
         *self.news.grown.entry(realm).or_default() |= voids;
-        self.held.insert(realm, history);
+        self.recover(realm, history);
+    }
+
+    /// Forgets histories until no share, and all of them, hold more than they may; gives whose.
+    /// First go those that are not needed, the one used longest ago first; then the newest. Those
+    /// of `kept` never go.
+    pub(crate) fn trim(
+        &mut self,
+        needed: &BTreeSet<RealmId>,
+        kept: &BTreeSet<RealmId>,
+        share_of: impl Fn(&Scope) -> Option<Scope>,
+    ) -> Vec<RealmId> {
+        let mut shares: BTreeMap<Option<Scope>, Vec<(bool, u64, RealmId)>> = BTreeMap::new();
+        for (realm, held) in self.held.iter().filter(|(realm, _)| !kept.contains(realm)) {
+            let needed = needed.contains(realm);
+            let rank = if needed { !held.used } else { held.used };
+            let share = shares.entry(share_of(&held.history.scope)).or_default();
+            share.push((needed, rank, *realm));
+        }
+        let mut forgotten = Vec::new();
+        for (share, ranked) in &mut shares {
+            // The first to go stand last.
+            ranked.sort_unstable_by(|a, b| b.cmp(a));
+            let most = match share {
+                Some(_) => limits::HISTORIES_SHARE,
+                None => limits::HISTORIES_OWN_TREE,
+            };
+            forgotten.extend(ranked.split_off(most.min(ranked.len())));
+        }
+        let held: usize = shares.values().map(Vec::len).sum();
+        for _ in limits::HISTORIES..held {
+            let largest = shares.values_mut().max_by_key(|ranked| ranked.len());
+            forgotten.extend(largest.and_then(Vec::pop));
+        }
+        let forgotten: Vec<RealmId> = forgotten.into_iter().map(|(_, _, realm)| realm).collect();
+        for realm in &forgotten {
+            self.held.remove(realm);
+            self.forks.remove(realm);
+        }
+        forgotten
     }
 
     /// Notes which realm of a chain shows another history than the one known.
@@ -110,7 +160,7 @@ impl Node {
         }
         for (realm, voids) in &grown {
             let held = self.trust.histories.held.get(realm);
-            if let Some(row) = held.map(state::write) {
+            if let Some(row) = held.map(|held| state::write(&held.history)) {
                 self.put(Table::Standing, &standing::history(*realm), row);
             }
             tracing::info!(%realm, compromised = voids, "a realm has a new key");
@@ -119,8 +169,33 @@ impl Node {
             self.trust.forget_undone();
             self.close_undone(&grown);
         }
+        if !grown.is_empty() {
+            self.trim_histories();
+        }
         if self.trust.histories.of(self.me.realm()).len() > self.me.successions().len() {
             self.step_down();
+        }
+    }
+
+    /// Makes room among the histories: what no chain in use needs goes first.
+    pub(crate) fn trim_histories(&mut self) {
+        if self.trust.histories.len() <= limits::HISTORIES_SHARE {
+            return;
+        }
+        let mine = self.me.chain().into_iter();
+        let above = mine.flat_map(|chain| realms_on(chain.chain()));
+        let kept: BTreeSet<RealmId> = above.chain([self.me.realm()]).collect();
+        let parent = self.kin.parent.iter().map(|parent| &parent.chain);
+        let children = self.kin.children.values();
+        let children = children.filter_map(|child| child.chain.as_ref());
+        let peers = self.kin.peers.values().map(|peer| &peer.chain);
+        let links = self.links.values().filter_map(|link| link.chain.as_ref());
+        let links = links.map(|chain| chain.chain());
+        let kin = parent.chain(children).chain(peers).chain(links);
+        let needed = kin.flat_map(realms_on).chain(self.trust.in_use()).collect();
+        for realm in self.trust.trim_histories(&needed, &kept) {
+            tracing::warn!(%realm, "there is no room to remember a realm's successions");
+            self.delete(Table::Standing, &standing::history(realm));
         }
     }
 
@@ -160,3 +235,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

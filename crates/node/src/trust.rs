@@ -126,32 +126,40 @@ impl TrustBase {
         Ok(chain)
     }
 
-    /// Remembers the keys of the realms on a chain, as far as there is room: who fills it keeps
-    /// nothing from being remembered but what comes after their own.
+    /// Remembers the keys of the realms on a chain. Where that is more than may be held, the node
+    /// makes room before its turn is over.
     pub(crate) fn learn(&mut self, chain: &VerifiedChain) {
         let root = chain.root();
         for (link, ancestor) in chain.chain().links.iter().zip(chain.ancestors()) {
-            if link.successions.len() <= self.histories.of(ancestor.realm).len() {
-                continue;
-            }
-            let path = ancestor.path.clone();
-            let scope = Scope { root, path };
-            if self.histories.holds(ancestor.realm) || self.has_room_for(&scope) {
-                let successions = link.successions.clone();
-                let history = StoredHistory { scope, successions };
+            self.histories.touch(ancestor.realm);
+            if link.successions.len() > self.histories.of(ancestor.realm).len() {
+                let path = ancestor.path.clone();
+                let history = StoredHistory {
+                    scope: Scope { root, path },
+                    successions: link.successions.clone(),
+                };
                 self.histories.learn(ancestor.realm, history);
             }
         }
     }
 
-    fn has_room_for(&self, scope: &Scope) -> bool {
-        let share = self.share_of(scope);
-        let within = |held: &&StoredHistory| {
-            let share = share.as_ref();
-            share.is_some_and(|share| share.contains(&held.scope))
-        };
-        self.histories.len() < limits::HISTORIES
-            && self.histories.all().filter(within).count() < limits::HISTORIES_SHARE
+    /// The realms on the chains that are remembered, and on those beside revocation lists.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = RealmId> {
+        let chains = self.chains.values().map(|known| known.chain.chain());
+        let issuers = self.revocations.values().map(|held| &held.stored.issuer);
+        chains.chain(issuers).flat_map(realms_on)
+    }
+
+    /// Forgets successions until no more are held than may be; gives whose.
+    pub(crate) fn trim_histories(
+        &mut self,
+        needed: &BTreeSet<RealmId>,
+        kept: &BTreeSet<RealmId>,
+    ) -> Vec<RealmId> {
+        let mut histories = std::mem::take(&mut self.histories);
+        let forgotten = histories.trim(needed, kept, |scope| self.share_of(scope));
+        self.histories = histories;
+        forgotten
     }
 
     /// Forgets the chains that rest on a key since declared compromised.
@@ -207,6 +215,7 @@ impl TrustBase {
         }
     }
 
+    /// Forgets the chain of a place, and what its node was known to have signed.
     pub(crate) fn forget(&mut self, scope: &Scope) {
         if let Some(known) = self.chains.remove(scope) {
             self.roots.forget(known.chain.node());
@@ -277,6 +286,7 @@ impl TrustBase {
             return Ok(Taken::Full);
         }
         self.hold(list, scope, stored, now);
+        self.forget_fallen(now);
         self.advance();
         Ok(Taken::News)
     }
@@ -286,7 +296,6 @@ impl TrustBase {
         if self.place.as_ref() == Some(scope) {
             return false;
         }
-        self.forget_fallen(now);
         let share = self.share_of(scope);
         let within = |held: &&Revoked| {
             let share = share.as_ref();
@@ -414,6 +423,12 @@ impl Revoked {
     fn end(&self) -> Timestamp {
         end_of(&self.stored.issuer)
     }
+}
+
+/// The realms on a chain.
+pub(crate) fn realms_on(chain: &Chain) -> impl Iterator<Item = RealmId> {
+    let links = chain.links.iter();
+    links.map(|link| link.inception.realm_id())
 }
 
 /// When a chain runs out.

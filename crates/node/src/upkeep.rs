@@ -39,6 +39,7 @@ impl Node {
         }
         self.renew_child_cert();
         self.prune_revocations();
+        self.trim_histories();
         self.drop_expired_peerings();
     }
 
