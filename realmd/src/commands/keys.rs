@@ -18,7 +18,7 @@ use crate::{
         Home, HomeLock, keyfile,
         keys::{self, HomeKeys, PublicKeys},
         passphrase::{PassphraseSource, Unlock},
-        protect,
+        protect::{self, Protected},
     },
 };
 
@@ -142,20 +142,23 @@ pub(crate) fn passphrase(
 ) -> Result<Exit, Failure> {
     let (home, _lock, keys) = open(dir, unlock)?;
     let was = keys.wrapping.is_some();
-    let now = match new {
-        Some(source) => {
-            protect::protect(&home, &keys, &source.choose()?)?;
-            "set"
-        }
+    let (now, wrapped) = match new {
+        Some(source) => ("set", protect::protect(&home, &keys, &source.choose()?)?),
         None => {
             protect::unprotect(&home, &keys)?;
-            "removed"
+            ("removed", Protected::AsBefore)
         }
     };
+    let anew = wrapped == Protected::Anew;
     if output.is_json() {
-        return print_json(&json!({"passphrase": now, "before": was}), output);
+        let told = json!({"passphrase": now, "before": was, "wrappedAnew": anew});
+        return print_json(&told, output);
     }
     let next = match now {
+        "set" if !anew => {
+            "a key file is elsewhere, so the keys stay under the wrapping key they had: put it \
+             back and set the passphrase again to change that"
+        }
         "set" => "the daemon needs it at every start: --passphrase-file FILE, or a credential",
         _ => "the key files are plain: encrypt the disk that holds them",
     };

@@ -19,6 +19,8 @@ use crate::random;
 const WRAPPED: &str = "realm wrapped key 1";
 /// What a file is called until the records beside it name its key.
 const STAGED: &str = "new";
+/// What a file under the next wrapping key is called until that is the one in use.
+const REWRAPPED: &str = "rewrapped";
 
 /// What a key file holds.
 #[derive(Debug)]
@@ -113,6 +115,11 @@ pub(crate) fn text(
 /// Where a key waits that the records beside it do not name yet.
 pub(crate) fn staged(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.{STAGED}"))
+}
+
+/// Where a key waits, wrapped anew, for the passphrase that unwraps it to be in place.
+pub(crate) fn rewrapped(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.{REWRAPPED}"))
 }
 
 /// Puts a file in the place of another, whole or not at all, and wipes what was there. The disk

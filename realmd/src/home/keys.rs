@@ -271,7 +271,12 @@ impl Reader<'_> {
     fn key(&self, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
         let path = self.dir.join(name);
         if path.symlink_metadata().is_ok() {
-            return self.open(&path, name).map(Some);
+            let rewrapped = keyfile::rewrapped(&self.dir, name);
+            let opened = match self.open(&path, name) {
+                Err(KeysError::Foreign { .. }) if rewrapped.exists() => self.open(&rewrapped, name),
+                other => other,
+            };
+            return opened.map(Some);
         }
         let credential = self.unlock.credential(name);
         credential.map(|path| self.open(&path, name)).transpose()

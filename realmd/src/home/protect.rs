@@ -1,7 +1,8 @@
 //! Setting, changing and removing the passphrase of the key files.
 //!
 //! The lock is written before the first key is wrapped and removed after the last one is plain
-//! again, so a crash leaves each file readable with the passphrase, wrapped or not.
+//! again, so a crash leaves each file readable with the passphrase, wrapped or not. Where the
+//! wrapping key changes, each key lies beside its file under the new one before the lock does.
 
 use std::{
     fs, io,
@@ -73,22 +74,64 @@ impl Explained for ProtectError {
     }
 }
 
-/// Puts the key files behind a passphrase, or behind another one.
+/// What a change of passphrase did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protected {
+    /// The key files are under a wrapping key that nobody had before.
+    Anew,
+    /// They are under the one they were under: a key file is elsewhere, and may need it.
+    AsBefore,
+}
+
+/// Puts the key files behind a passphrase, or behind another one and another wrapping key.
 ///
 /// # Errors
 /// [`ProtectError`]; the files open with the old passphrase, or with the new one.
-pub(crate) fn protect(home: &Home, keys: &HomeKeys, passphrase: &[u8]) -> Result<(), ProtectError> {
-    let fresh;
-    let wrapping = match &keys.wrapping {
-        Some(held) => held,
-        None => {
-            fresh = WrappingKey::generate(&mut random::rng()?);
-            &fresh
-        }
+pub(crate) fn protect(
+    home: &Home,
+    keys: &HomeKeys,
+    passphrase: &[u8],
+) -> Result<Protected, ProtectError> {
+    let (dir, realm) = (home.keys(), keys.realm_id());
+    let fresh = WrappingKey::generate(&mut random::rng()?);
+    let all_here = keys::SECRETS.iter().all(|name| dir.join(name).exists());
+    let (wrapping, done) = match &keys.wrapping {
+        Some(held) if !all_here => (held, Protected::AsBefore),
+        _ => (&fresh, Protected::Anew),
     };
-    let lock = wrapping.lock(&mut random::rng()?, keys.realm_id(), passphrase)?;
-    write(&home.keys().join(keys::LOCK), &cbor::encode(&lock))?;
-    wrap_all(&home.keys(), keys.realm_id(), wrapping)
+    let lock = wrapping.lock(&mut random::rng()?, realm, passphrase)?;
+    if keys.wrapping.is_some() && done == Protected::Anew {
+        for name in keys::SECRETS {
+            let path = dir.join(name);
+            let key = KeyFile::read(&path)?.open(&path, realm, name, keys.wrapping.as_ref())?;
+            let text = keyfile::text(&key, realm, name, Some(wrapping))?;
+            write(&keyfile::rewrapped(&dir, name), text.as_bytes())?;
+        }
+    }
+    write(&dir.join(keys::LOCK), &cbor::encode(&lock))?;
+    settle_rewrapped(&dir, realm, Some(wrapping))?;
+    wrap_all(&dir, realm, wrapping)?;
+    Ok(done)
+}
+
+/// Keys that were wrapped anew take their place, if that is how they are unwrapped now.
+fn settle_rewrapped(
+    dir: &Path,
+    realm: RealmId,
+    wrapping: Option<&WrappingKey>,
+) -> Result<(), ProtectError> {
+    for name in keys::SECRETS {
+        let waiting = keyfile::rewrapped(dir, name);
+        if !waiting.exists() {
+            continue;
+        }
+        if let Ok(key) = KeyFile::read(&waiting)?.open(&waiting, realm, name, wrapping) {
+            let text = keyfile::text(&key, realm, name, wrapping)?;
+            write(&dir.join(name), text.as_bytes())?;
+        }
+        remove(&waiting)?;
+    }
+    Ok(())
 }
 
 /// Makes the key files plain again.
@@ -125,6 +168,7 @@ pub(crate) fn settle(home: &Home, keys: &HomeKeys) -> Result<(), ProtectError> {
     for path in listing(&dir)?.into_iter().filter(partial) {
         remove(&path)?;
     }
+    settle_rewrapped(&dir, keys.realm_id(), keys.wrapping.as_ref())?;
     settle_key(&dir, keys, keys::NODE, Some(&keys.node))?;
     settle_key(&dir, keys, keys::REALM, keys.realm.as_ref())?;
     match &keys.wrapping {

@@ -13,7 +13,7 @@ use crate::{
         Home, keyfile,
         keys::{self, HomeKeys, KeysError, PublicKeys},
         passphrase::{CREDENTIAL, PassphraseSource, PassphraseSourceError, Unlock},
-        protect,
+        protect::{self, Protected},
     },
 };
 
@@ -135,6 +135,94 @@ fn a_crash_between_any_two_files_leaves_keys_that_open_and_is_ended_later() {
         protect::settle(&home, &found).unwrap();
 
         assert!(!holds_any(&home, &secrets), "{done} wrapped");
+    }
+}
+
+/// Whether what wrapped the keys before opens the file of the node key now.
+fn opens_node(home: &Home, before: &HomeKeys) -> bool {
+    let path = home.keys().join(keys::NODE);
+    let held = keyfile::KeyFile::read(&path).unwrap();
+    let wrapping = before.wrapping.as_ref();
+    held.open(&path, before.realm_id(), keys::NODE, wrapping)
+        .is_ok()
+}
+
+#[test]
+fn a_changed_passphrase_leaves_nothing_that_the_old_one_ever_opened() {
+    let place = TempDir::new().unwrap();
+    let (home, _) = protected(&place);
+    let before = HomeKeys::read(&home, &with(&place, "open sesame")).unwrap();
+    let old_lock = fs::read(home.keys().join(keys::LOCK)).unwrap();
+
+    let done = protect::protect(&home, &before, b"second").unwrap();
+
+    assert_eq!(done, Protected::Anew);
+    assert!(!opens_node(&home, &before));
+    let after = HomeKeys::read(&home, &with(&place, "second")).unwrap();
+    assert_eq!(secrets(&after), secrets(&before));
+    // With a copy of the old lock, the old passphrase opens nothing that lies here now.
+    fs::write(home.keys().join(keys::LOCK), old_lock).unwrap();
+    let thief = HomeKeys::read(&home, &with(&place, "open sesame")).unwrap_err();
+    assert!(matches!(thief, KeysError::Foreign { .. }), "{thief:?}");
+}
+
+#[test]
+fn while_a_key_file_is_elsewhere_it_goes_on_to_open_after_a_change_of_passphrase() {
+    let place = TempDir::new().unwrap();
+    let (home, _) = protected(&place);
+    let drawer = place.path().join("drawer");
+    let file = home.keys().join(keys::REALM);
+    fs::rename(&file, &drawer).unwrap();
+    let before = HomeKeys::read(&home, &with(&place, "open sesame")).unwrap();
+
+    let done = protect::protect(&home, &before, b"second").unwrap();
+    fs::rename(&drawer, &file).unwrap();
+
+    assert_eq!(done, Protected::AsBefore);
+    let after = HomeKeys::read(&home, &with(&place, "second")).unwrap();
+    assert!(after.realm.is_some());
+}
+
+#[test]
+fn a_crash_in_a_change_of_passphrase_leaves_keys_that_open_with_one_of_the_two() {
+    let place = TempDir::new().unwrap();
+    let (home, _) = protected(&place);
+    let unlock = with(&place, "open sesame");
+    let before = HomeKeys::read(&home, &unlock).unwrap();
+    let seeds = secrets(&before);
+    let names = [keys::SECRETS.as_slice(), &[keys::LOCK]].concat();
+    let read = |name: &str| fs::read(home.keys().join(name)).unwrap();
+    let old: Vec<Vec<u8>> = names.iter().map(|name| read(name)).collect();
+    protect::protect(&home, &before, b"second").unwrap();
+    let new: Vec<Vec<u8>> = names.iter().map(|name| read(name)).collect();
+    let second = with(&place, "second");
+
+    // The first steps put the keys beside their files, the next the lock in place, the last ones
+    // the keys in theirs.
+    for steps in 0..=7 {
+        for (name, bytes) in names.iter().zip(&old) {
+            keyfile::replace(&home.keys().join(name), bytes).unwrap();
+        }
+        for (name, bytes) in keys::SECRETS.iter().zip(&new).take(steps) {
+            keyfile::replace(&keyfile::rewrapped(&home.keys(), name), bytes).unwrap();
+        }
+        if steps > 3 {
+            keyfile::replace(&home.keys().join(keys::LOCK), &new[3]).unwrap();
+        }
+        for (name, bytes) in keys::SECRETS.iter().zip(&new).take(steps.saturating_sub(4)) {
+            keyfile::replace(&home.keys().join(name), bytes).unwrap();
+            keyfile::remove(&keyfile::rewrapped(&home.keys(), name)).unwrap();
+        }
+        let unlock = if steps > 3 { &second } else { &unlock };
+
+        let found = HomeKeys::read(&home, unlock).unwrap();
+        assert_eq!(secrets(&found), seeds, "{steps} steps");
+        protect::settle(&home, &found).unwrap();
+
+        let settled = HomeKeys::read(&home, unlock).unwrap();
+        assert_eq!(secrets(&settled), seeds, "{steps} steps, settled");
+        let waiting = |name: &&str| keyfile::rewrapped(&home.keys(), name).exists();
+        assert!(!keys::SECRETS.iter().any(waiting), "{steps} steps");
     }
 }
 
