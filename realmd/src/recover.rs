@@ -1,6 +1,6 @@
 //! From the store to what a node starts with.
 
-use realm_node::Recovered;
+use realm_node::{KeptOutline, Recovered};
 use realm_protocol::journal::{Run, Status, Table};
 use realm_store::{ReadError, RunQuery, Store};
 
@@ -8,19 +8,25 @@ use realm_store::{ReadError, RunQuery, Store};
 const PAGE: usize = 1_000;
 
 /// Reads every record and every run that had not ended. Idempotency keys stay where they are:
-/// the node looks them up one by one.
+/// the node looks them up one by one. So do kept calls, but for what they are.
 ///
 /// # Errors
 /// [`ReadError`] when the store cannot be read.
 pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
     let mut records = Vec::new();
-    for table in Table::ALL.iter().filter(|table| **table != Table::Keys) {
+    let whole = |table: &&Table| !matches!(table, Table::Keys | Table::Custody);
+    for table in Table::ALL.iter().filter(whole) {
         let rows = store.records(*table)?;
         records.extend(rows.into_iter().map(|(key, value)| (*table, key, value)));
     }
+    let mut kept = Vec::new();
+    store.each_record(Table::Custody, |key, value| {
+        kept.extend(KeptOutline::read(key, value));
+    })?;
     Ok(Recovered {
         last: store.last_seq(),
         records,
+        kept,
         running: running(store)?,
         restored: store.restored()?,
     })

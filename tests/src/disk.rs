@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::Recovered;
+use realm_node::{KeptOutline, Recovered};
 use realm_protocol::{
     RunId, Timestamp,
     journal::{Change, Entry, Event, JournalSeq, Run, Status, Table},
@@ -126,7 +126,9 @@ impl Disk {
         let rows = self
             .rows
             .iter()
-            .filter(|((table, _), _)| *table != Table::Keys);
+            .filter(|((table, _), _)| !matches!(table, Table::Keys | Table::Custody));
+        let kept = self.rows.iter();
+        let kept = kept.filter(|((table, _), _)| *table == Table::Custody);
         let running = self
             .runs
             .values()
@@ -135,6 +137,9 @@ impl Disk {
             last: self.durable,
             records: rows
                 .map(|((table, key), value)| (*table, key.clone(), value.clone()))
+                .collect(),
+            kept: kept
+                .filter_map(|((_, key), value)| KeptOutline::read(key, value))
                 .collect(),
             running: running.cloned().collect(),
             restored: std::mem::take(&mut self.restored),

@@ -8,6 +8,8 @@ use realm_protocol::{
     records::{Inception, NodeCert, Signed, Succession},
 };
 
+use crate::KeptOutline;
+
 /// What the owner decides about a node.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -77,8 +79,10 @@ pub struct Founding {
 pub struct Recovered {
     /// Sequence of the last durable entry.
     pub last: JournalSeq,
-    /// Every record of every table but `Keys`, which is only ever looked up.
+    /// Every record of every table but `Keys`, which is only ever looked up, and `Custody`.
     pub records: Vec<(Table, Vec<u8>, Vec<u8>)>,
+    /// What is in `Custody`, by key.
+    pub kept: Vec<KeptOutline>,
     /// Runs that had not ended.
     pub running: Vec<Run>,
     /// Whether the store was restored from a backup since the last start.

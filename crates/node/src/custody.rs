@@ -2,11 +2,12 @@
 //! in order and at a pace on their return.
 
 mod mailbox;
+mod outline;
 
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Label, MessageId, Phase, Place,
     RealmPath, Scope, cbor,
-    journal::{JournalSeq, Table},
+    journal::Table,
     limits,
     link::{Frame, Taken},
     message::Custody,
@@ -22,6 +23,7 @@ use crate::{
 };
 pub(crate) use mailbox::Custodian;
 use mailbox::{AGAIN_MS, Kept};
+pub use outline::KeptOutline;
 
 /// How long a call waits for its own record to be durable before that is looked at again,
 /// milliseconds.
@@ -48,28 +50,16 @@ fn taken_back(header: &Header) -> MessageId {
 
 impl Node {
     /// Takes up what was kept before a restart; what is of children that have gone is dropped.
-    pub(crate) fn recover_custody(&mut self, rows: Vec<(Vec<u8>, KeptCall)>) {
-        for (key, stored) in rows {
-            let header = stored.envelope.peek().ok();
-            let number = <[u8; 8]>::try_from(key.as_slice()).ok();
-            let is_child = self.kin.children.contains_key(&stored.child);
-            let (Some(header), Some(number), true) = (header, number, is_child) else {
-                self.delete(Table::Custody, &key);
+    pub(crate) fn recover_custody(&mut self, outlines: Vec<KeptOutline>) {
+        for outline in outlines {
+            let number = outline.number;
+            if !self.kin.children.contains_key(&outline.child) {
+                self.delete(Table::Custody, &row(number));
                 continue;
-            };
-            let kept = Kept {
-                digest: stored.envelope.digest(),
-                share: self.custody_share(&header.source),
-                source: header.source,
-                call: header.call,
-                created: header.created,
-                bytes: state::write(&stored).len(),
-                until: stored.until,
-                written: JournalSeq(0),
-                given: None,
-            };
-            let number = u64::from_be_bytes(number);
-            self.custody.insert(&stored.child, number, kept);
+            }
+            let share = self.custody_share(&outline.source);
+            let (child, kept) = outline.into_kept(share);
+            self.custody.insert(&child, number, kept);
         }
     }
 

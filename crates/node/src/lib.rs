@@ -53,6 +53,7 @@ pub use control::{
     Invocation, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,
 };
 pub use counters::{Counters, Refused};
+pub use custody::KeptOutline;
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
 pub use node::Node;
 pub use realm_router::LinkId;

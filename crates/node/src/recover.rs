@@ -60,7 +60,7 @@ impl Node {
         }
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();
-        self.recover_custody(all(&rows, Table::Custody));
+        self.recover_custody(recovered.kept);
         self.publish_policy();
         if handed_over {
             // The list travels to everybody who may rely on the old key, and its chain shows the

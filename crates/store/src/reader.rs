@@ -49,15 +49,25 @@ impl<'a> Reader<'a> {
 
     /// A table's records by key, without the table's own prefix.
     pub(crate) fn records(&self, table: Table) -> Result<Vec<Row>, ReadError> {
-        let range = KeyRange::under(layout::record_key(table, &[]));
         let mut records = Vec::new();
+        self.each_record(table, |key, value| records.push((key.to_vec(), value)))?;
+        Ok(records)
+    }
+
+    /// Gives a table's records one after the other, as [`Reader::records`] gives them together.
+    pub(crate) fn each_record(
+        &self,
+        table: Table,
+        mut take: impl FnMut(&[u8], Vec<u8>),
+    ) -> Result<(), ReadError> {
+        let range = KeyRange::under(layout::record_key(table, &[]));
         for row in self.rows(Tree::Records, &range)? {
             let (key, stored) = row?;
             let value = self.sealer.open(Tree::Records, &key, &stored)?;
             let (_, key) = key.split_first().ok_or(ReadError::Damaged(Tree::Records))?;
-            records.push((key.to_vec(), value));
+            take(key, value);
         }
-        Ok(records)
+        Ok(())
     }
 
     pub(crate) fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {

@@ -171,6 +171,20 @@ impl Store {
         self.shared.reader()?.records(table)
     }
 
+    /// Gives a table's records to `take`, by key and one at a time: key, then value. One that
+    /// expired is among them until it is swept.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read; one damaged record fails those after it.
+    pub fn each_record(
+        &self,
+        table: Table,
+        mut take: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), ReadError> {
+        let reader = self.shared.reader()?;
+        reader.each_record(table, |key, value| take(key, &value))
+    }
+
     /// One record, even if it expired, until it is swept.
     ///
     /// # Errors
