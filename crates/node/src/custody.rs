@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// The label of the child that stands exactly there.
-    fn child_at(&self, to: &Scope) -> Option<Label> {
+    pub(crate) fn child_at(&self, to: &Scope) -> Option<Label> {
         let is_below =
             to.root == self.me.root() && to.path.parent().as_ref() == Some(self.me.path());
         to.path.last_label().filter(|_| is_below)
@@ -121,17 +121,28 @@ impl Node {
         if header.destination.realm != Some(child.realm) {
             return None;
         }
-        if self.trust.chain(&to, now).is_none() {
-            let chain = child.chain.clone()?;
-            let chain = self.trust.check(&chain, to.root, self.me.chain(), now);
-            self.trust.remember(chain.ok()?);
-        }
+        self.know_child(&label, &to);
         let chain = self.trust.chain(&to, now)?;
         let mut keys = chain.stored_kem().iter();
         let shown = keys.any(|key| {
             Some(key.key_id()) == header.key && now < key.not_after.plus(limits::CLOCK_SKEW_MS)
         });
         (shown && header.destination.node == Some(chain.node())).then_some(label)
+    }
+
+    /// Takes up the chain of a child as it showed it last, unless it is known.
+    pub(crate) fn know_child(&mut self, label: &Label, at: &Scope) {
+        let now = self.wall();
+        if self.trust.chain(at, now).is_some() {
+            return;
+        }
+        let child = self.kin.children.get(label);
+        let Some(chain) = child.and_then(|child| child.chain.clone()) else {
+            return;
+        };
+        if let Ok(chain) = self.trust.check(&chain, at.root, self.me.chain(), now) {
+            self.trust.remember(chain);
+        }
     }
 
     /// Whose share of the room a call falls into: that of the neighbour on whose side its source

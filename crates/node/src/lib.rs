@@ -32,6 +32,7 @@ mod records;
 mod recover;
 mod relay;
 mod resolve;
+mod resumed;
 mod revocations;
 mod rules;
 mod runs;

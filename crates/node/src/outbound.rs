@@ -105,6 +105,8 @@ pub(crate) enum Origin {
     Control(ControlId),
     /// A frame of a run here.
     Frame,
+    /// Nobody any more: whoever asked did so before a restart.
+    Restart,
 }
 
 impl Node {
@@ -209,14 +211,6 @@ impl Node {
             _ => limits::STORABLE_TTL_MS,
         };
         let timeout_ms = timeout_ms.clamp(1, longest);
-        let me = self.me.scope();
-        let resource = Resource::Loop {
-            owner: &scope,
-            id: &invoke.address.loop_id,
-        };
-        let permit = self
-            .rules
-            .decide(Action::Invoke, &me, resource, false, self.wall());
         let over = self.calls.len() >= self.config.max_calls;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
         let out = OutCall {
@@ -235,14 +229,7 @@ impl Node {
         };
         self.calls.insert(call, out);
         self.record_started(call);
-        if let Err(denial) = permit {
-            let reference = self.remember_denial(denial);
-            let mut failure = CallFailure::new(
-                FailureCode::Denied,
-                "this realm's own policy denies the call",
-            );
-            failure.reference = Some(reference);
-            failure.from = Some(me);
+        if let Err(failure) = self.permit_call(call) {
             return self.end_call(call, Err(failure));
         }
         if over {
@@ -254,6 +241,30 @@ impl Node {
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
         self.try_call(call);
+    }
+
+    /// Asks this realm's own policy for a call.
+    pub(crate) fn permit_call(&mut self, call: CallId) -> Result<(), CallFailure> {
+        let Some(out) = self.calls.get(&call) else {
+            return Ok(());
+        };
+        let Task::Invoke(invoke) = &out.task else {
+            return Ok(());
+        };
+        let (me, now) = (self.me.scope(), self.now.wall);
+        let resource = Resource::Loop {
+            owner: &out.scope,
+            id: &invoke.address.loop_id,
+        };
+        let permit = self.rules.decide(Action::Invoke, &me, resource, false, now);
+        let Err(denial) = permit else { return Ok(()) };
+        let mut failure = CallFailure::new(
+            FailureCode::Denied,
+            "this realm's own policy denies the call",
+        );
+        failure.reference = Some(self.remember_denial(denial));
+        failure.from = Some(me);
+        Err(failure)
     }
 
     /// Whether a call waits for an answer of this kind.
@@ -334,6 +345,7 @@ impl Node {
         self.timers.cancel(&Timer::Attempt(call));
         if matches!(&out.task, Task::Invoke(invoke) if invoke.origin != Origin::Frame) {
             self.record_ended(call, &result, &answered);
+            self.forget_storable(call);
         }
         let Some(out) = self.calls.remove(&call) else {
             return;
@@ -372,6 +384,7 @@ impl Node {
                 self.executor
                     .invoke_done(call, result, &self.registry, self.now);
             }
+            Origin::Restart => {}
             Origin::Control(control) => {
                 let invocation = Invocation {
                     run: invoke.run,
@@ -542,6 +555,7 @@ impl Node {
         };
         invoke.events = invoke.events.saturating_add(1);
         self.out.change(Change::Event(event));
+        self.note_storable(call);
     }
 }
 

@@ -6,7 +6,7 @@ use realm_crypto::KemKey;
 use realm_executor::Manifest;
 use realm_policy::Denial;
 use realm_protocol::{
-    RealmId, Timestamp,
+    CallId, RealmId, Timestamp,
     cbor::Wire,
     journal::{Change, Run, Status, Table},
     limits,
@@ -19,8 +19,8 @@ use crate::{
     revocations::over_at,
     seen::SeenId,
     state::{
-        self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy,
-        StoredRevocations, Target, standing,
+        self, Issued, ParentRecord, StoredCall, StoredCeiling, StoredHistory, StoredKem,
+        StoredPolicy, StoredRevocations, Target, standing,
     },
     timers::Timer,
 };
@@ -48,7 +48,10 @@ impl Node {
         } else {
             self.recover_memory(&rows);
         }
-        self.end_interrupted(recovered.running);
+        let stored = storable_calls(&rows);
+        let (unfinished, interrupted) =
+            self.find_unfinished(stored, recovered.running, recovered.restored);
+        self.end_interrupted(interrupted);
         self.rotate_kem();
         if self.me.realm_record().is_none() || handed_over && !recovered.restored {
             self.serve_from_here();
@@ -70,6 +73,9 @@ impl Node {
             self.publish_revocations();
         }
         self.begin();
+        for call in unfinished {
+            self.resume(call);
+        }
     }
 
     /// Sets what runs by itself going.
@@ -332,6 +338,16 @@ fn histories(rows: &Rows) -> Vec<(RealmId, StoredHistory)> {
         let history = state::read(value)
             .inspect_err(|error| tracing::error!(%realm, %error, "stored successions do not read"));
         Some((realm, history.ok()?))
+    });
+    rows.collect()
+}
+
+fn storable_calls(rows: &Rows) -> Vec<(CallId, StoredCall)> {
+    let rows = raw(rows, Table::Standing).filter_map(|(key, value)| {
+        let call = CallId::try_from(key.strip_prefix(standing::CALL)?).ok()?;
+        let stored = state::read(value)
+            .inspect_err(|error| tracing::error!(%call, %error, "a stored call does not read"));
+        Some((call, stored.ok()?))
     });
     rows.collect()
 }

@@ -25,6 +25,14 @@ pub(crate) mod standing {
     /// Before the id of each realm whose successions are remembered.
     pub(crate) const HISTORY: &[u8] = b"history/";
 
+    /// Before the id of each call of this realm's that may be kept elsewhere.
+    pub(crate) const CALL: &[u8] = b"call/";
+
+    /// Where a call that may be kept elsewhere is.
+    pub(crate) fn call(call: realm_protocol::CallId) -> Vec<u8> {
+        [CALL, call.as_bytes()].concat()
+    }
+
     /// Where the successions of a realm are.
     pub(crate) fn history(realm: realm_protocol::RealmId) -> Vec<u8> {
         [HISTORY, realm.as_bytes()].concat()
@@ -244,6 +252,28 @@ wire_map! {
         2 => until: Timestamp,
         /// The call as it came, with its source's chain.
         3 => envelope: Envelope,
+    }
+}
+
+wire_map! {
+    /// A call of this realm's that may be kept for its callee: what its run does not say.
+    pub struct StoredCall {
+        /// Its run.
+        0 => run: RunId,
+        /// The callee.
+        1 => scope: Scope,
+        /// The loop, as it was asked for.
+        2 => address: String,
+        /// Its idempotency key.
+        3 => key: Digest,
+        /// When that was made.
+        4 => key_created: Timestamp,
+        /// Until when its caller waits.
+        5 => until: Timestamp,
+        /// Events of its run so far.
+        6 => events: u64,
+        /// Who asked on this machine.
+        7 => caller: Option<String>,
     }
 }
 

@@ -1,0 +1,137 @@
+//! Calls that may be kept outlive a restart of their caller: their run goes on, and asks again
+//! under the same call and key.
+
+use realm_protocol::{
+    CallId, Now, Scope,
+    journal::{Direction, Run, Table},
+    json::Object,
+};
+use realm_router::Backoff;
+
+use crate::{
+    Node,
+    outbound::{Check, Invoke, Origin, OutCall, Task},
+    state::{self, StoredCall, standing},
+    storing::Storing,
+    timers::Timer,
+};
+
+/// A call from before a restart, and the run that waits for it.
+pub(crate) type Unfinished = (CallId, StoredCall, Run);
+
+impl Node {
+    /// Writes down what a restart needs to go on with a call that may be kept.
+    pub(crate) fn note_storable(&mut self, call: CallId) {
+        let Some(out) = self.calls.get(&call) else {
+            return;
+        };
+        let Task::Invoke(invoke) = &out.task else {
+            return;
+        };
+        if invoke.storing == Storing::No {
+            return;
+        }
+        let left = self.now.tick.until(out.deadline).as_millis();
+        let stored = StoredCall {
+            run: invoke.run,
+            scope: out.scope.clone(),
+            address: invoke.address.to_string(),
+            key: invoke.key,
+            key_created: invoke.key_created,
+            until: self.wall().plus(u64::try_from(left).unwrap_or(u64::MAX)),
+            events: invoke.events,
+            caller: invoke.caller.clone(),
+        };
+        let row = state::write(&stored);
+        self.put(Table::Standing, &standing::call(call), row);
+    }
+
+    /// A call has ended: there is nothing to go on with.
+    pub(crate) fn forget_storable(&mut self, call: CallId) {
+        let storable = self.calls.get(&call).map(OutCall::storing);
+        if storable.is_some_and(|storing| storing != Storing::No) {
+            self.delete(Table::Standing, &standing::call(call));
+        }
+    }
+
+    /// Tells the runs that can go on from those that were interrupted. A call goes on while its
+    /// time is not over; after a backup was restored none does.
+    pub(crate) fn find_unfinished(
+        &mut self,
+        stored: Vec<(CallId, StoredCall)>,
+        running: Vec<Run>,
+        restored: bool,
+    ) -> (Vec<Unfinished>, Vec<Run>) {
+        let (mut unfinished, mut interrupted) = (Vec::new(), running);
+        for (call, stored) in stored {
+            let goes_on = !restored && self.wall() < stored.until;
+            let at = interrupted.iter().position(|run| {
+                run.id == stored.run && run.call == call && run.direction == Direction::Out
+            });
+            match at.filter(|_| goes_on) {
+                Some(at) => unfinished.push((call, stored, interrupted.swap_remove(at))),
+                None => self.delete(Table::Standing, &standing::call(call)),
+            }
+        }
+        (unfinished, interrupted)
+    }
+
+    /// Goes on with a call: whoever asked is gone, and its run gets the result.
+    pub(crate) fn resume(&mut self, (call, stored, run): Unfinished) {
+        let (Ok(address), Some(input)) = (stored.address.parse(), run.input) else {
+            return self.delete(Table::Standing, &standing::call(call));
+        };
+        let now = self.now;
+        let left = stored.until.since(now.wall);
+        let invoke = Invoke {
+            run: stored.run,
+            origin: Origin::Restart,
+            address,
+            version: run.version,
+            input,
+            key: stored.key,
+            key_created: stored.key_created,
+            caller: stored.caller,
+            depth: 1,
+            started: Now {
+                wall: run.started,
+                tick: now.tick,
+            },
+            events: stored.events,
+            check: Check::Open,
+            named: None,
+            // It may be kept by now: the next attempt takes the place of that.
+            storing: Storing::Due,
+        };
+        self.know_own_child(&stored.scope);
+        let out = OutCall {
+            scope: stored.scope,
+            deadline: now.tick.plus(left),
+            // How many there were is not known, but one may be kept.
+            attempts: 1,
+            failures: 0,
+            backoff: Backoff::RETRY,
+            sent: None,
+            session: None,
+            no_session: false,
+            heard: None,
+            via: None,
+            last: None,
+            task: Task::Invoke(Box::new(invoke)),
+        };
+        self.calls.insert(call, out);
+        let payload = Object::new().with("until", &stored.until);
+        self.note_call(call, "call.resumed", payload);
+        match self.permit_call(call) {
+            Ok(()) => self.timers.set(Timer::Attempt(call), now.tick),
+            Err(failure) => self.end_call(call, Err(failure)),
+        }
+    }
+
+    /// The chain of a child comes from what it signed: a child that is offline cannot be asked.
+    fn know_own_child(&mut self, to: &Scope) {
+        if let Some(label) = self.child_at(to) {
+            self.know_child(&label, to);
+        }
+    }
+}
