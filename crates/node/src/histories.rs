@@ -190,7 +190,7 @@ impl Node {
         let children = children.filter_map(|child| child.chain.as_ref());
         let peers = self.kin.peers.values().map(|peer| &peer.chain);
         let links = self.links.values().filter_map(|link| link.chain.as_ref());
-        let links = links.map(|chain| chain.chain());
+        let links = links.map(VerifiedChain::chain);
         let kin = parent.chain(children).chain(peers).chain(links);
         let needed = kin.flat_map(realms_on).chain(self.trust.in_use()).collect();
         for realm in self.trust.trim_histories(&needed, &kept) {

@@ -123,3 +123,21 @@ fn a_kept_call_can_be_taken_back_after_its_caller_has_restarted() {
     assert_eq!(effects(&clinic), 0);
     invariants::check(&mut clinic.world);
 }
+
+#[test]
+fn a_caller_restored_from_a_backup_does_not_go_on_with_calls_it_may_have_ended() {
+    let mut clinic = clinic(975);
+    clinic.take_down();
+    clinic.ask(clinic.billing, 1, DAY_MS);
+    clinic.world.run_for(30_000);
+    let id = run_of(&clinic, clinic.billing);
+    let backup = clinic.world.hosts[clinic.billing.0].disk.copy();
+
+    clinic.world.crash(clinic.billing);
+    clinic.world.hosts[clinic.billing.0].disk = backup.restored();
+    clinic.world.start(clinic.billing);
+    clinic.world.run_for(30_000);
+
+    assert_eq!(run(&clinic, clinic.billing, id).status, Status::Failed);
+    assert!(stands_at_nothing(&clinic, clinic.billing));
+}
