@@ -3,7 +3,7 @@
 use rand_core::Rng;
 use realm_crypto::{Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, Place, Priority, cbor, flags,
+    CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp, cbor, flags,
     json::Object,
     limits,
     message::{Call, ContractsAsked, TraceParent},
@@ -93,8 +93,14 @@ impl Node {
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
         // What may be kept is always sealed to the key for it, and offers no session.
         let storable = kem.purpose == KemPurpose::Stored;
+        let mut created = now.wall;
         if storable {
             out.set_storing(Storing::Due);
+            if let Task::Invoke(invoke) = &mut out.task {
+                // Who keeps an attempt keeps the latest, also where this clock was set back.
+                created = created.max(invoke.sealed.plus(1));
+                invoke.sealed = created;
+            }
         }
         // What a run causes elsewhere must find the run's own beginning on the disk after a crash,
         // or the run would begin anew and cause it again under another key.
@@ -135,6 +141,7 @@ impl Node {
         let request = Request {
             kind,
             destination: &destination,
+            created,
             ttl_ms: left.clamp(1, longest),
             call,
             priority: Priority::Normal,
@@ -207,7 +214,7 @@ impl Node {
             kind: request.kind,
             source: self.me.place(),
             destination: request.destination,
-            created: self.now.wall,
+            created: request.created,
             ttl_ms: request.ttl_ms,
             call: request.call,
             answers: None,
@@ -360,6 +367,7 @@ impl Node {
 pub(crate) struct Request<'a> {
     pub(crate) kind: Kind,
     pub(crate) destination: &'a Place,
+    pub(crate) created: Timestamp,
     pub(crate) ttl_ms: u64,
     pub(crate) call: CallId,
     pub(crate) priority: Priority,

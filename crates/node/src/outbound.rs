@@ -77,6 +77,8 @@ pub(crate) struct Invoke {
     pub(crate) named: Option<Arc<KnownContract>>,
     /// Whether it may be kept for the callee.
     pub(crate) storing: Storing,
+    /// When its latest attempt that may be kept was made: the next one is later, by any clock.
+    pub(crate) sealed: Timestamp,
 }
 
 impl Invoke {
@@ -154,6 +156,7 @@ impl Node {
             check: Check::Open,
             named: None,
             storing,
+            sealed: Timestamp::default(),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -191,6 +194,7 @@ impl Node {
             check: Check::Open,
             named: None,
             storing: Storing::No,
+            sealed: Timestamp::default(),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -437,6 +441,7 @@ impl Node {
                 let request = Request {
                     kind: Kind::Cancel,
                     destination: chain.place(),
+                    created: now,
                     ttl_ms: limits::CALL_MS,
                     call,
                     priority: Priority::Control,

@@ -41,6 +41,7 @@ impl Node {
             until: self.wall().plus(u64::try_from(left).unwrap_or(u64::MAX)),
             events: invoke.events,
             caller: invoke.caller.clone(),
+            sealed: invoke.sealed,
         };
         let row = state::write(&stored);
         self.put(Table::Standing, &standing::call(call), row);
@@ -102,6 +103,7 @@ impl Node {
             named: None,
             // It may be kept by now: the next attempt takes the place of that.
             storing: Storing::Due,
+            sealed: stored.sealed,
         };
         self.know_own_child(&stored.scope);
         let out = OutCall {

@@ -274,6 +274,8 @@ wire_map! {
         6 => events: u64,
         /// Who asked on this machine.
         7 => caller: Option<String>,
+        /// When its latest attempt that may be kept was made.
+        8 => sealed: Timestamp,
     }
 }
 

@@ -141,3 +141,32 @@ fn a_caller_restored_from_a_backup_does_not_go_on_with_calls_it_may_have_ended()
     assert_eq!(run(&clinic, clinic.billing, id).status, Status::Failed);
     assert!(stands_at_nothing(&clinic, clinic.billing));
 }
+
+#[test]
+fn a_caller_whose_clock_is_set_back_still_replaces_the_attempt_that_is_kept() {
+    for (seed, restarts) in [(976, false), (977, true)] {
+        let mut clinic = clinic(seed);
+        let caller = clinic.billing;
+        clinic.take_down();
+        clinic.ask(caller, 1, DAY_MS);
+        clinic.world.run_for(30_000);
+        let id = run_of(&clinic, caller);
+
+        clinic.world.hosts[caller.0].clock_offset -= 60_000;
+        if restarts {
+            restart(&mut clinic, caller);
+        } else {
+            clinic.world.partition(caller, clinic.acme);
+            clinic.world.run_for(20_000);
+            clinic.world.heal(caller, clinic.acme);
+        }
+        clinic.world.run_for(30_000);
+        clinic.world.start(clinic.health);
+        clinic.world.run_for(30_000);
+
+        let done = run(&clinic, caller, id);
+        assert_eq!(done.status, Status::Completed, "{restarts}: {done:?}");
+        assert_eq!((effects(&clinic), clinic.kept()), (1, 0));
+        invariants::check(&mut clinic.world);
+    }
+}
