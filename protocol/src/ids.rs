@@ -149,11 +149,22 @@ impl Digest {
 impl RunId {
     /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
     pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
-        let mut bytes = [0; 16];
-        let millis = now.as_millis().to_be_bytes();
-        let (time, tail) = bytes.split_at_mut(6);
-        time.copy_from_slice(&millis[2..]);
-        tail.copy_from_slice(&random);
-        Self(bytes)
+        Self(by_time(now, random))
     }
+}
+
+impl CallId {
+    /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
+    pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
+        Self(by_time(now, random))
+    }
+}
+
+fn by_time(now: crate::Timestamp, random: [u8; 10]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let millis = now.as_millis().to_be_bytes();
+    let (time, tail) = bytes.split_at_mut(6);
+    time.copy_from_slice(&millis[2..]);
+    tail.copy_from_slice(&random);
+    bytes
 }

@@ -115,7 +115,7 @@ impl Node {
                 let (result, run, version) = read_answer(&answer);
                 let invocation = Invocation {
                     run: run.unwrap_or_else(|| self.new_run()),
-                    call: CallId::new(self.random()),
+                    call: self.new_call(),
                     address: address.clone(),
                     version,
                     result,
@@ -214,7 +214,7 @@ impl Node {
             } => {
                 let invocation = Invocation {
                     run: self.new_run(),
-                    call: CallId::new(self.random()),
+                    call: self.new_call(),
                     address: address.clone(),
                     version: None,
                     result: Err(failure.clone()),

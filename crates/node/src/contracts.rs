@@ -71,7 +71,7 @@ impl Node {
                 },
             );
         }
-        let question = CallId::new(self.random());
+        let question = self.new_call();
         let deadline = self.now.tick.plus(ASK_MS);
         let asker = Asker::Control(control);
         self.ask_contracts(question, asker, (scope, asked.loop_id), deadline);
@@ -131,7 +131,7 @@ impl Node {
 
     /// Asks what a loop promises now. The call has half of its time left if there is no answer.
     fn ask_for_current(&mut self, call: CallId) {
-        let question = CallId::new(self.random());
+        let question = self.new_call();
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };

@@ -273,4 +273,9 @@ impl Node {
         let random = self.random();
         RunId::at(self.now.wall, random)
     }
+
+    pub(crate) fn new_call(&mut self) -> CallId {
+        let random = self.random();
+        CallId::at(self.now.wall, random)
+    }
 }

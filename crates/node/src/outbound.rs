@@ -129,7 +129,7 @@ impl Node {
     }
 
     fn invoke_remote(&mut self, control: ControlId, asked: InvokeAsked, scope: Scope) {
-        let call = CallId::new(self.random());
+        let call = self.new_call();
         let run = self.new_run();
         let (storing, default_ms) = if asked.store {
             (Storing::Untried, limits::STORABLE_TTL_MS)

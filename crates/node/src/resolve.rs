@@ -49,7 +49,7 @@ impl Node {
             realm: None,
             node: None,
         };
-        let call = CallId::new(self.random());
+        let call = self.new_call();
         let content = cbor::encode(&Resolve { known: None });
         let letter = self.write_clear(Kind::Resolve, &destination, call, None, &content);
         let Some(letter) = letter else {

@@ -9,7 +9,7 @@ use realm_crypto::Opened;
 use realm_executor::{Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Hop, RunId, Timestamp,
+    Digest, FailureCode, Hop, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json, limits,
@@ -35,7 +35,7 @@ impl Node {
             )
         });
         let incoming = Incoming {
-            call: CallId::new(self.random()),
+            call: self.new_call(),
             caller: self.me.scope(),
             caller_realm: self.me.realm(),
             loop_id: asked.address.loop_id.clone(),
