@@ -46,17 +46,28 @@ impl StoreKey {
 
     /// Seals the plaintext: a random nonce of 24 bytes, then the ciphertext.
     pub fn seal(&self, rng: &mut impl CryptoRng, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        self.seal_onto(rng, aad, plaintext, &mut sealed);
+        sealed
+    }
+
+    /// Seals the plaintext like [`StoreKey::seal`], behind what `out` holds.
+    pub fn seal_onto(
+        &self,
+        rng: &mut impl CryptoRng,
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         let mut nonce = [0; NONCE_BYTES];
         rng.fill_bytes(&mut nonce);
         let (key, short) = AeadKey::extended(&self.0, &nonce);
-        let room = plaintext.len().saturating_add(NONCE_BYTES + TAG_BYTES);
-        let mut sealed = Vec::with_capacity(room);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(plaintext);
+        out.reserve_exact(plaintext.len().saturating_add(NONCE_BYTES + TAG_BYTES));
+        out.extend_from_slice(&nonce);
+        let start = out.len();
+        out.extend_from_slice(plaintext);
         #[expect(clippy::expect_used, reason = "fails only past 256 GiB of plaintext")]
-        key.seal(short, aad, &mut sealed, NONCE_BYTES)
-            .expect("256 GiB");
-        sealed
+        key.seal(short, aad, out, start).expect("256 GiB");
     }
 
     /// Opens what [`StoreKey::seal`] gave, under the same associated data.

@@ -1,7 +1,7 @@
 //! A backup: the store's sealed values as they are, in one stream.
 //!
 //! Magic, format, realm, journal number and a sealed check value; then rows of tree, key and
-//! value; then a sealed trailer with the number of rows and the digest of everything before.
+//! value, groups before the rows that point into them; then a sealed trailer with the number of rows and the digest of everything before.
 //! Index rows are left out: restoring makes them anew from the runs and records.
 
 use std::io::{self, Write};
@@ -22,11 +22,11 @@ use crate::{
 
 pub(crate) const MAGIC: &[u8] = b"realm backup\n";
 /// Newest format of a backup.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 /// Stands where a row's tree would.
 pub(crate) const END: u8 = u8::MAX;
 /// The trees whose rows a backup holds.
-pub(crate) const TREES: &[Tree] = &[Tree::Records, Tree::Runs, Tree::Events];
+pub(crate) const TREES: &[Tree] = &[Tree::Records, Tree::Groups, Tree::Runs, Tree::Events];
 /// The places of the check value and the trailer: no row of the store has these keys.
 pub(crate) const CHECK_KEY: &[u8] = b"backup check";
 pub(crate) const TRAILER_KEY: &[u8] = b"backup trailer";
@@ -89,7 +89,7 @@ fn write_rows<W: Write>(reader: &Reader<'_>, out: &mut Stream<'_, W>) -> Result<
                 continue;
             }
             // A backup of damage would replace a good one: every value must open.
-            reader.sealer().open(*tree, &key, &value)?;
+            reader.prove(*tree, &key, &value)?;
             out.put(&[tree.number()])?;
             out.put_block(&key)?;
             out.put_block(&value)?;

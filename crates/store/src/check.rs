@@ -1,6 +1,7 @@
 //! Looking for damage.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -13,6 +14,7 @@ use crate::{
     files::{self, DirLock},
     layout::{self, KeyRange},
     meta::{self, Meta},
+    pointer::RunPointer,
     reader::Reader,
     sealer::{self, Sealer},
     shared::Shared,
@@ -101,8 +103,8 @@ pub enum Problem {
         /// The position that came.
         found: u64,
     },
-    /// Events belong to a run that is not there.
-    #[error("run {0} has events but is missing")]
+    /// Something of a run is there, but not the run.
+    #[error("run {0} is missing, but not all that it left")]
     Orphan(RunId),
 }
 
@@ -151,7 +153,7 @@ impl Drop for Scratch {
     }
 }
 
-fn unreadable(error: ReadError) -> OpenError {
+pub(crate) fn unreadable(error: ReadError) -> OpenError {
     match error {
         ReadError::Engine(error) => error.into(),
         other => OpenError::Corrupt(Some(other.into())),
@@ -162,12 +164,14 @@ pub(crate) fn check(reader: &Reader<'_>) -> Result<CheckReport, ReadError> {
     let mut check = Check {
         reader,
         report: CheckReport::default(),
+        orphans: BTreeSet::new(),
     };
     check.tree(Tree::Meta, |check, key, value| {
         meta::check_row(check.reader.sealer(), key, value)
     })?;
     check.tree(Tree::Records, Check::record)?;
     check.tree(Tree::Runs, Check::run)?;
+    check.tree(Tree::Groups, Check::group)?;
     let mut trace = Trace::default();
     check.tree(Tree::Events, |check, key, value| {
         check.event(key, value, &mut trace)
@@ -182,6 +186,8 @@ pub(crate) fn check(reader: &Reader<'_>) -> Result<CheckReport, ReadError> {
 struct Check<'a> {
     reader: &'a Reader<'a>,
     report: CheckReport,
+    /// Runs that are missing and are listed already.
+    orphans: BTreeSet<RunId>,
 }
 
 /// How far a run's events have been followed.
@@ -240,6 +246,7 @@ impl<'a> Check<'a> {
             return Err(ReadError::Damaged(Tree::Runs));
         }
         self.report.runs += 1;
+        self.report.events += self.reader.first_events(run.id, value)?.len() as u64;
         for (index, key) in layout::index_rows(&run) {
             if self.reader.snapshot().get(index, &key)?.is_none() {
                 self.report.add(Problem::NotIndexed { run: run.id, index });
@@ -248,20 +255,65 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    /// Looks whether what a group holds is what rows point at. A state that no row points at was
+    /// superseded, and then the row points at a later one.
+    fn group(&mut self, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
+        let damaged = || ReadError::Damaged(Tree::Groups);
+        let number = layout::group_of(key).ok_or_else(damaged)?;
+        let group = self.reader.sealer().open_group(key, value)?;
+        for (slot, run, first) in group.items() {
+            let state = self.reader.snapshot().get(Tree::Runs, run.as_bytes())?;
+            let Some(state) = state else {
+                self.orphan(run);
+                continue;
+            };
+            let pointer = RunPointer::read(&state);
+            let (tree, key) = match first {
+                None if pointer
+                    .as_ref()
+                    .is_none_or(|at| (at.group, at.slot) < (number, slot)) =>
+                {
+                    (Tree::Runs, run.as_bytes().to_vec())
+                }
+                Some(first) if !self.is_pointed_at(run, first, pointer.as_ref())? => {
+                    (Tree::Events, layout::event_key(run, first))
+                }
+                _ => continue,
+            };
+            self.report.add(Problem::Row { tree, key });
+        }
+        Ok(())
+    }
+
+    /// Whether events of a run have a row, or lie beside its state and need none.
+    fn is_pointed_at(
+        &self,
+        run: RunId,
+        first: u64,
+        pointer: Option<&RunPointer>,
+    ) -> Result<bool, ReadError> {
+        let beside = first == 0 && pointer.is_some_and(|pointer| pointer.events > 0);
+        let key = layout::event_key(run, first);
+        Ok(beside || self.reader.snapshot().get(Tree::Events, &key)?.is_some())
+    }
+
+    fn orphan(&mut self, run: RunId) {
+        if self.orphans.len() == LISTED || self.orphans.insert(run) {
+            self.report.add(Problem::Orphan(run));
+        }
+    }
+
     fn event(&mut self, key: &[u8], value: &[u8], trace: &mut Trace) -> Result<(), ReadError> {
         let (run, index) = layout::event_of(key).ok_or(ReadError::Damaged(Tree::Events))?;
         if trace.run != Some(run) {
+            let state = self.reader.snapshot().get(Tree::Runs, run.as_bytes())?;
+            let beside = state.as_deref().and_then(RunPointer::read);
             *trace = Trace {
                 run: Some(run),
-                next: 0,
+                next: beside.map_or(0, |pointer| pointer.events.into()),
             };
-            if self
-                .reader
-                .snapshot()
-                .get(Tree::Runs, run.as_bytes())?
-                .is_none()
-            {
-                self.report.add(Problem::Orphan(run));
+            if state.is_none() {
+                self.orphan(run);
             }
         }
         if index != trace.next {
@@ -273,7 +325,7 @@ impl<'a> Check<'a> {
         }
         // A row that does not open is one problem, and not a gap before the next.
         trace.next = index.saturating_add(1);
-        let events = self.reader.sealer().open_events(key, value)?.len() as u64;
+        let events = self.reader.open_events(key, value)?.len() as u64;
         trace.next = index.saturating_add(events);
         self.report.events += events;
         Ok(())

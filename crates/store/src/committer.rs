@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rand_chacha::ChaCha20Rng;
 use realm_protocol::{
     Timestamp,
     journal::{Entry, JournalSeq},
@@ -19,6 +20,7 @@ use crate::{
     Ack, EngineError, ReadError, RetainError, StoreError, Urgency,
     engine::Batch,
     expiry,
+    known::Known,
     plan::Plan,
     retention,
     sealer::{self, NoRandomness},
@@ -33,7 +35,7 @@ pub(crate) const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// How long an entry that nobody waits for waits for company. The rest of its 50 ms is for the
 /// commit itself.
-const COMPANY: Duration = Duration::from_millis(25);
+const COMPANY: Duration = Duration::from_millis(40);
 
 pub(crate) enum Command {
     Append(Queued),
@@ -67,6 +69,7 @@ pub(crate) struct Committer {
     /// A command that ended a group and was not part of it.
     held: Option<Command>,
     last: JournalSeq,
+    known: Known,
     acknowledge: Box<dyn Fn(Ack) + Send>,
 }
 
@@ -75,6 +78,7 @@ impl Committer {
         shared: Arc<Shared>,
         commands: Receiver<Command>,
         last: JournalSeq,
+        known: Known,
         acknowledge: Box<dyn Fn(Ack) + Send>,
     ) -> Self {
         Self {
@@ -82,6 +86,7 @@ impl Committer {
             commands,
             held: None,
             last,
+            known,
             acknowledge,
         }
     }
@@ -126,7 +131,8 @@ impl Committer {
             return Ok(());
         };
         let shared = Arc::clone(&self.shared);
-        guarded(|| write_group(&shared, self.last, group))?;
+        let (last_written, known) = (self.last, &mut self.known);
+        guarded(|| write_group(&shared, last_written, known, group))?;
         self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
         self.last = last;
         (self.acknowledge)(Ack::Durable(last));
@@ -171,14 +177,17 @@ impl Committer {
         at_most: usize,
         reply: &SyncSender<Result<usize, RetainError>>,
     ) -> Result<(), StoreError> {
-        let written = guarded(|| match plan_removal(&self.shared, old, at_most) {
-            Ok((batch, removed)) => {
-                write(&self.shared, &batch)?;
-                Ok(Ok(removed))
-            }
-            // Nothing was written: what cannot be read hurts this call alone.
-            Err(error) => Ok(Err(error)),
-        });
+        let shared = &self.shared;
+        let written = guarded(
+            || match plan_removal(shared, old, at_most, sealer::generator()?) {
+                Ok((batch, removed)) => {
+                    write(shared, &batch)?;
+                    Ok(Ok(removed))
+                }
+                // Nothing was written: what cannot be read hurts this call alone.
+                Err(error) => Ok(Err(error)),
+            },
+        );
         // Whoever asked may be gone; what was removed stays removed.
         match written {
             Ok(answer) => {
@@ -194,9 +203,14 @@ impl Committer {
     }
 }
 
-fn write_group(shared: &Shared, last: JournalSeq, group: Vec<Queued>) -> Result<(), StoreError> {
+fn write_group(
+    shared: &Shared,
+    last: JournalSeq,
+    known: &mut Known,
+    group: Vec<Queued>,
+) -> Result<(), StoreError> {
     let reader = shared.reader().map_err(StoreError::Read)?;
-    let mut plan = Plan::new(&reader, sealer::generator()?);
+    let mut plan = Plan::new(&reader, known, sealer::generator()?);
     let mut last = last;
     for queued in group {
         let expected = JournalSeq(last.0.saturating_add(1));
@@ -210,10 +224,15 @@ fn write_group(shared: &Shared, last: JournalSeq, group: Vec<Queued>) -> Result<
     write(shared, &plan.finish(last))
 }
 
-fn plan_removal(shared: &Shared, old: Old, at_most: usize) -> Result<(Batch, usize), ReadError> {
+fn plan_removal(
+    shared: &Shared,
+    old: Old,
+    at_most: usize,
+    rng: ChaCha20Rng,
+) -> Result<(Batch, usize), ReadError> {
     let reader = shared.reader()?;
     match old {
-        Old::Runs(before) => retention::plan(&reader, before, at_most),
+        Old::Runs(before) => retention::plan(&reader, rng, before, at_most),
         Old::Records(now) => expiry::plan(&reader, now, at_most),
     }
 }

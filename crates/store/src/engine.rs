@@ -10,7 +10,7 @@ mod sled;
 #[cfg(feature = "sled")]
 mod undo;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use crate::{EngineError, EngineKind, Tree, files, layout::KeyRange};
 
@@ -47,36 +47,47 @@ pub(crate) trait Snapshot {
 /// Writes that happen together. The last one of a key counts.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    writes: BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>,
+    /// By the numbers of the trees.
+    trees: [TreeBatch; Tree::ALL.len()],
 }
 
+/// Writes to one tree by key; no value deletes.
+pub(crate) type TreeBatch = BTreeMap<Vec<u8>, Option<Cow<'static, [u8]>>>;
+
 impl Batch {
-    pub(crate) fn put(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert((tree, key), Some(value));
+    pub(crate) fn put(&mut self, tree: Tree, key: Vec<u8>, value: impl Into<Cow<'static, [u8]>>) {
+        self.write(tree, key, Some(value.into()));
     }
 
     pub(crate) fn delete(&mut self, tree: Tree, key: Vec<u8>) {
-        self.writes.insert((tree, key), None);
+        self.write(tree, key, None);
     }
 
     /// What the batch writes to a key, if it does; no value where it deletes.
     pub(crate) fn pending(&self, tree: Tree, key: &[u8]) -> Option<Option<&[u8]>> {
-        let write = self.writes.get(&(tree, key.to_vec()))?;
+        let write = self.trees.get(usize::from(tree.number()))?.get(key)?;
         Some(write.as_deref())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.writes.len()
+        self.trees.iter().map(BTreeMap::len).sum()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.trees.iter().all(BTreeMap::is_empty)
     }
 
-    /// The writes by tree and key; no value deletes.
-    pub(crate) fn writes(&self) -> impl Iterator<Item = (Tree, &[u8], Option<&[u8]>)> {
-        let each = self.writes.iter();
-        each.map(|((tree, key), value)| (*tree, key.as_slice(), value.as_deref()))
+    /// The trees that are written to, in the order of their numbers.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = (Tree, &TreeBatch)> {
+        let trees = Tree::ALL.iter().copied().zip(&self.trees);
+        trees.filter(|(_, writes)| !writes.is_empty())
+    }
+
+    fn write(&mut self, tree: Tree, key: Vec<u8>, value: Option<Cow<'static, [u8]>>) {
+        // Every tree has a number below their count: see `Tree::ALL`.
+        if let Some(writes) = self.trees.get_mut(usize::from(tree.number())) {
+            writes.insert(key, value);
+        }
     }
 }
 

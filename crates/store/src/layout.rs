@@ -28,6 +28,8 @@ pub enum Tree {
     ByStatus = 7,
     /// Records that expire, by that time.
     ByExpiry = 8,
+    /// What each commit wrote of runs and events, sealed together, in their order.
+    Groups = 9,
 }
 
 impl Tree {
@@ -42,6 +44,7 @@ impl Tree {
         Self::ByCall,
         Self::ByStatus,
         Self::ByExpiry,
+        Self::Groups,
     ];
 
     /// The trees that only point at runs.
@@ -64,6 +67,7 @@ impl Tree {
             Self::ByCall => "runs by call",
             Self::ByStatus => "runs by status",
             Self::ByExpiry => "records by expiry",
+            Self::Groups => "groups",
         }
     }
 
@@ -148,6 +152,15 @@ pub(crate) fn event_of(key: &[u8]) -> Option<(RunId, u64)> {
     let (run, index) = key.split_at_checked(16)?;
     let index = u64::from_be_bytes(index.try_into().ok()?);
     Some((RunId::try_from(run).ok()?, index))
+}
+
+pub(crate) fn group_key(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+/// Takes a group's key apart.
+pub(crate) fn group_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.try_into().ok()?))
 }
 
 /// The prefix of a text's index rows: its length first, so that no text is another's prefix.

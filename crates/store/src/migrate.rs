@@ -15,6 +15,7 @@ use crate::{
     files::{self, DirLock},
     layout::KeyRange,
     meta::{self, Meta},
+    reader::Reader,
     sealer::Sealer,
 };
 
@@ -91,11 +92,12 @@ fn copy(
     let copy = engine::create(to, &path, cache_bytes).map_err(unwritten)?;
     let mut batch = Batch::default();
     let mut bytes = 0;
+    let reader = Reader::new(store.snapshot().map_err(read)?, sealer);
     let (expected, digest) = walk(store, |tree, key, value| {
         if tree == Tree::Meta {
             meta::check_row(sealer, &key, &value)?;
         } else if backup::TREES.contains(&tree) {
-            sealer.open(tree, &key, &value)?;
+            reader.prove(tree, &key, &value)?;
         }
         bytes += key.len() + value.len();
         batch.put(tree, key, value);

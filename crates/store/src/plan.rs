@@ -8,25 +8,47 @@ use realm_protocol::{
     journal::{Change, Entry, Event, JournalSeq, Run, Table},
 };
 
-use crate::{ReadError, Tree, block, engine::Batch, layout, meta, reader::Reader, sealer};
+use crate::{
+    ReadError, Tree,
+    engine::Batch,
+    group::{Item, Kind, Writer},
+    known::{Held, Known},
+    layout, meta,
+    pointer::{EventsPointer, RunPointer},
+    reader::Reader,
+    sealer,
+};
+
+/// About how many bytes a run, or an event, takes in a group beside its payload.
+const BESIDE: usize = 160;
 
 pub(crate) struct Plan<'a> {
     reader: &'a Reader<'a>,
+    known: &'a mut Known,
     rng: ChaCha20Rng,
     batch: Batch,
-    /// Runs that the batch writes: what the store holds of each, and what it will hold.
-    runs: BTreeMap<RunId, (Option<Run>, Run)>,
+    runs: BTreeMap<RunId, Written>,
+    /// About how many bytes the runs and events are.
+    bytes: usize,
+}
+
+/// What the batch writes of a run.
+#[derive(Default)]
+struct Written {
+    /// What the store holds of it, and what it has become.
+    state: Option<(Option<Held>, Run)>,
     events: Vec<Event>,
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(reader: &'a Reader<'a>, rng: ChaCha20Rng) -> Self {
+    pub(crate) fn new(reader: &'a Reader<'a>, known: &'a mut Known, rng: ChaCha20Rng) -> Self {
         Self {
             reader,
+            known,
             rng,
             batch: Batch::default(),
             runs: BTreeMap::new(),
-            events: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -39,7 +61,10 @@ impl<'a> Plan<'a> {
                 }
                 Change::Delete(table, key) => self.delete(table, &key)?,
                 Change::Run(run) => self.run(run)?,
-                Change::Event(event) => self.events.push(event),
+                Change::Event(event) => {
+                    self.bytes += event.payload.len() + BESIDE;
+                    self.runs.entry(event.run).or_default().events.push(event);
+                }
             }
         }
         Ok(())
@@ -47,8 +72,7 @@ impl<'a> Plan<'a> {
 
     /// Closes the batch with the number of the last entry in it.
     pub(crate) fn finish(mut self, last: JournalSeq) -> Batch {
-        self.write_runs();
-        self.write_events();
+        self.write_groups();
         meta::advance(&mut self.batch, self.reader.sealer(), &mut self.rng, last);
         self.batch
     }
@@ -96,59 +120,109 @@ impl<'a> Plan<'a> {
     }
 
     fn run(&mut self, run: Run) -> Result<(), ReadError> {
-        if let Some((_, later)) = self.runs.get_mut(&run.id) {
-            *later = run;
+        let blobs = run.input.iter().chain(&run.output);
+        self.bytes += blobs.map(|blob| blob.len()).sum::<usize>() + BESIDE;
+        let written = self.runs.entry(run.id).or_default();
+        if let Some((_, state)) = &mut written.state {
+            *state = run;
             return Ok(());
         }
-        let earlier = self.reader.run(run.id)?;
-        self.runs.insert(run.id, (earlier, run));
+        let held = self.known.held(self.reader, run.id)?;
+        written.state = Some((held, run));
         Ok(())
     }
 
-    /// Writes what each run has become, once, and the index rows that this changes.
-    fn write_runs(&mut self) {
-        let sealer = self.reader.sealer();
-        for (id, (earlier, run)) in std::mem::take(&mut self.runs) {
-            let rows = layout::index_rows(&run);
-            let earlier = earlier.as_ref().map(layout::index_rows).unwrap_or_default();
-            for (tree, key) in &earlier {
-                if !rows.iter().any(|row| (&row.0, &row.1) == (tree, key)) {
-                    self.batch.delete(*tree, key.clone());
-                }
+    /// Writes what each run has become, once, and its events, in as few groups as hold them.
+    fn write_groups(&mut self) {
+        let mut runs = std::mem::take(&mut self.runs);
+        let mut writer = Writer::with_capacity(self.bytes);
+        for written in runs.values_mut() {
+            if let Some((_, run)) = &written.state {
+                writer.run(run);
             }
-            for row in rows {
-                if !earlier.contains(&row) {
-                    self.batch.put(row.0, row.1, sealer::index_value());
-                }
+            written.events.sort_by_key(|event| event.index);
+            let mut rest = written.events.as_slice();
+            while !rest.is_empty() {
+                rest = writer.events(rest);
             }
-            let key = id.as_bytes();
-            let stored = sealer.seal_wire(&mut self.rng, Tree::Runs, key, &run);
-            self.batch.put(Tree::Runs, key.to_vec(), stored);
+        }
+        for (items, bytes) in writer.groups() {
+            let group = self.known.group();
+            let key = layout::group_key(group);
+            let sealer = self.reader.sealer();
+            let sealed = sealer.seal(&mut self.rng, Tree::Groups, &key, bytes);
+            self.batch.put(Tree::Groups, key.to_vec(), sealed);
+            self.point(group, items, &mut runs);
         }
     }
 
-    /// Writes the events, those of one run that follow each other as one row.
-    fn write_events(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        events.sort_by_key(|event| (event.run, event.index));
-        let mut rest = events.as_slice();
-        while let Some(first) = rest.first() {
-            let mut block = Vec::new();
-            let mut length = 0;
-            for event in rest.iter().take(block::EVENTS) {
-                let follows = Some(event.index) == first.index.checked_add(length as u64);
-                if event.run != first.run || !follows || block.len() >= block::BYTES {
-                    break;
+    /// Writes the rows that point at what is in a group.
+    fn point(&mut self, group: u64, items: &[Item], runs: &mut BTreeMap<RunId, Written>) {
+        let mut items = (0_u32..).zip(items).peekable();
+        while let Some((slot, item)) = items.next() {
+            match item.kind {
+                Kind::Events(first, count) => {
+                    let pointer = EventsPointer { group, slot, count };
+                    self.point_at_events(item.run, first, pointer);
                 }
-                block::push(&mut block, event);
-                length += 1;
+                Kind::Run => {
+                    let written = runs.get_mut(&item.run);
+                    let Some((held, run)) = written.and_then(|written| written.state.take()) else {
+                        continue;
+                    };
+                    // The first events of a new run that lie beside it need no row.
+                    let beside = items.next_if(|(_, next)| {
+                        let is_first = matches!(next.kind, Kind::Events(0, _));
+                        held.is_none() && next.run == run.id && is_first
+                    });
+                    let events = beside.map_or(0, |(_, next)| match next.kind {
+                        Kind::Events(_, count) => count,
+                        Kind::Run => 0,
+                    });
+                    self.point_at_run(held, &run, (group, slot, events));
+                }
             }
-            let key = layout::event_key(first.run, first.index);
-            let sealer = self.reader.sealer();
-            let stored = sealer.seal_block(&mut self.rng, &key, &block);
-            self.batch.put(Tree::Events, key, stored);
-            rest = rest.get(length..).unwrap_or_default();
         }
+    }
+
+    fn point_at_run(&mut self, held: Option<Held>, run: &Run, place: (u64, u32, u32)) {
+        let (group, slot, events) = place;
+        let rows = layout::index_rows(run);
+        let (earlier_rows, earlier) = held.map_or_else(Default::default, |held| {
+            let groups = held
+                .pointer
+                .as_ref()
+                .map(|pointer| pointer.as_earlier(group));
+            let events = held.pointer.and_then(|pointer| pointer.first_events());
+            if let Some(pointer) = events {
+                self.point_at_events(run.id, 0, pointer);
+            }
+            (held.rows, groups.unwrap_or_default())
+        });
+        let pointer = RunPointer {
+            group,
+            slot,
+            events,
+            earlier,
+        };
+        let key = run.id.as_bytes().to_vec();
+        self.batch.put(Tree::Runs, key, pointer.to_bytes());
+        self.known.note(run, &rows, pointer);
+        for (tree, key) in &earlier_rows {
+            if !rows.iter().any(|row| (&row.0, &row.1) == (tree, key)) {
+                self.batch.delete(*tree, key.clone());
+            }
+        }
+        for row in rows {
+            if !earlier_rows.contains(&row) {
+                self.batch.put(row.0, row.1, sealer::INDEX_VALUE);
+            }
+        }
+    }
+
+    fn point_at_events(&mut self, run: RunId, first: u64, pointer: EventsPointer) {
+        let key = layout::event_key(run, first);
+        self.batch.put(Tree::Events, key, pointer.to_bytes());
     }
 }
 
@@ -156,16 +230,15 @@ impl<'a> Plan<'a> {
 pub(crate) fn put_record(batch: &mut Batch, key: Vec<u8>, stored: Vec<u8>) {
     if let Some(until) = sealer::expiry(&stored) {
         let row = layout::expiry_key(until, &key);
-        batch.put(Tree::ByExpiry, row, sealer::index_value());
+        batch.put(Tree::ByExpiry, row, sealer::INDEX_VALUE);
     }
     batch.put(Tree::Records, key, stored);
 }
 
 /// Writes a run and the rows that point at it.
-pub(crate) fn put_run(batch: &mut Batch, run: &Run, stored: impl FnOnce(&[u8]) -> Vec<u8>) {
-    let key = run.id.as_bytes();
-    batch.put(Tree::Runs, key.to_vec(), stored(key));
+pub(crate) fn put_run(batch: &mut Batch, run: &Run, stored: Vec<u8>) {
+    batch.put(Tree::Runs, run.id.as_bytes().to_vec(), stored);
     for (tree, key) in layout::index_rows(run) {
-        batch.put(tree, key, sealer::index_value());
+        batch.put(tree, key, sealer::INDEX_VALUE);
     }
 }

@@ -1,5 +1,7 @@
 //! Typed reads of one snapshot.
 
+use std::{cell::RefCell, rc::Rc};
+
 use realm_protocol::{
     CallId, RunId, Timestamp,
     journal::{Event, Run, Table},
@@ -8,18 +10,25 @@ use realm_protocol::{
 use crate::{
     ReadError, Tree,
     engine::{Row, Rows, Snapshot},
+    group::{Group, Remembered},
     layout::{self, KeyRange},
+    pointer::{EventsPointer, GROUPED, RunPointer},
     sealer::{self, Sealer},
 };
 
 pub(crate) struct Reader<'a> {
     snapshot: Box<dyn Snapshot + 'a>,
     sealer: &'a Sealer,
+    groups: RefCell<Remembered>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(snapshot: Box<dyn Snapshot + 'a>, sealer: &'a Sealer) -> Self {
-        Self { snapshot, sealer }
+        Self {
+            snapshot,
+            sealer,
+            groups: RefCell::default(),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
@@ -82,8 +91,71 @@ impl<'a> Reader<'a> {
         self.run(id)?.ok_or(ReadError::Damaged(index))
     }
 
+    /// Opens a row of the runs, and the group it points into.
     pub(crate) fn open_run(&self, key: &[u8], stored: &[u8]) -> Result<Run, ReadError> {
-        self.sealer.open_wire(Tree::Runs, key, stored)
+        let damaged = || ReadError::Damaged(Tree::Runs);
+        if stored.first() != Some(&GROUPED) {
+            return self.sealer.open_wire(Tree::Runs, key, stored);
+        }
+        let id = RunId::try_from(key).map_err(|_| damaged())?;
+        let pointer = RunPointer::read(stored).ok_or_else(damaged)?;
+        let group = self.group(pointer.group)?;
+        group.run(pointer.slot, id).ok_or_else(damaged)
+    }
+
+    /// Opens a row of the events, and the group it points into.
+    pub(crate) fn open_events(&self, key: &[u8], stored: &[u8]) -> Result<Vec<Event>, ReadError> {
+        let damaged = || ReadError::Damaged(Tree::Events);
+        if stored.first() != Some(&GROUPED) {
+            return self.sealer.open_events(key, stored);
+        }
+        let (run, first) = layout::event_of(key).ok_or_else(damaged)?;
+        let pointer = EventsPointer::read(stored).ok_or_else(damaged)?;
+        self.pointed(run, first, pointer)
+    }
+
+    /// The first events of a run that have no row of their own, because they lie beside its state.
+    pub(crate) fn first_events(&self, run: RunId, stored: &[u8]) -> Result<Vec<Event>, ReadError> {
+        let pointer = RunPointer::read(stored).and_then(|pointer| pointer.first_events());
+        pointer.map_or(Ok(Vec::new()), |pointer| self.pointed(run, 0, pointer))
+    }
+
+    /// Opens a value of any tree but the indexes, and all that it points at.
+    pub(crate) fn prove(&self, tree: Tree, key: &[u8], stored: &[u8]) -> Result<(), ReadError> {
+        match tree {
+            Tree::Runs => {
+                let run = self.open_run(key, stored)?;
+                self.first_events(run.id, stored)?;
+            }
+            Tree::Events => drop(self.open_events(key, stored)?),
+            Tree::Groups => drop(self.sealer.open_group(key, stored)?),
+            _ => drop(self.sealer.open(tree, key, stored)?),
+        }
+        Ok(())
+    }
+
+    /// A group that a row points into, so that its absence is damage.
+    pub(crate) fn group(&self, number: u64) -> Result<Rc<Group>, ReadError> {
+        if let Some(group) = self.groups.borrow_mut().get(number) {
+            return Ok(group);
+        }
+        let key = layout::group_key(number);
+        let stored = self.snapshot.get(Tree::Groups, &key)?;
+        let stored = stored.ok_or(ReadError::Damaged(Tree::Groups))?;
+        let group = Rc::new(self.sealer.open_group(&key, &stored)?);
+        self.groups.borrow_mut().add(number, &group);
+        Ok(group)
+    }
+
+    fn pointed(
+        &self,
+        run: RunId,
+        first: u64,
+        pointer: EventsPointer,
+    ) -> Result<Vec<Event>, ReadError> {
+        let events = self.group(pointer.group)?.events(pointer.slot, run, first);
+        let events = events.filter(|events| events.len() as u64 == u64::from(pointer.count));
+        events.ok_or(ReadError::Damaged(Tree::Events))
     }
 
     pub(crate) fn runs_by_call(&self, call: CallId) -> Result<Vec<Run>, ReadError> {
@@ -99,15 +171,24 @@ impl<'a> Reader<'a> {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Event>, ReadError> {
+        let mut events = Vec::new();
+        let state = self.snapshot.get(Tree::Runs, run.as_bytes())?;
+        let pointer = state.as_deref().and_then(RunPointer::read);
+        let beside = pointer.map_or(0, |pointer| u64::from(pointer.events));
+        if from < beside {
+            events = self.first_events(run, state.as_deref().unwrap_or_default())?;
+            events.retain(|event| event.index >= from);
+            events.truncate(limit);
+        }
+        let from = from.max(beside);
         let mut range = KeyRange::under(run.as_bytes().to_vec());
         range.from = self.block_of(run, from)?;
-        let mut events = Vec::new();
         for row in self.rows(Tree::Events, &range)? {
             if events.len() >= limit {
                 break;
             }
             let (key, stored) = row?;
-            let block = self.sealer.open_events(&key, &stored)?.into_iter();
+            let block = self.open_events(&key, &stored)?.into_iter();
             let room = limit - events.len();
             events.extend(block.filter(|event| event.index >= from).take(room));
         }

@@ -6,10 +6,7 @@ use std::{
 };
 
 use rand_chacha::ChaCha20Rng;
-use realm_protocol::{
-    Digest,
-    journal::{JournalSeq, Run},
-};
+use realm_protocol::{Digest, journal::JournalSeq};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -17,6 +14,7 @@ use crate::{
     engine::{self, Batch, Engine},
     files::{self, DirLock},
     meta, plan,
+    reader::Reader,
     sealer::{self, Sealer},
 };
 
@@ -115,6 +113,9 @@ fn read_head<R: Read>(
     Ok(last)
 }
 
+/// Bytes that a row takes in memory beside its own, index rows included.
+const ROW_BYTES: usize = 512;
+
 /// Copies rows up to the trailer, which must vouch for them; gives their number.
 fn copy_rows<R: Read>(
     input: &mut Stream<'_, R>,
@@ -124,6 +125,9 @@ fn copy_rows<R: Read>(
     let mut rows = 0_u64;
     let mut batch = Batch::default();
     let mut bytes = 0;
+    let mut last = None;
+    // What the groups and rows written so far hold.
+    let mut reader = None;
     loop {
         let digest = input.digest();
         let [number] = input.array()?;
@@ -136,20 +140,26 @@ fn copy_rows<R: Read>(
         let tree = tree.ok_or(RestoreError::Damaged)?;
         let key = input.block(KEY_BYTES)?;
         let value = input.block(VALUE_BYTES)?;
-        bytes += key.len() + value.len();
-        rows += 1;
-        add(&mut batch, sealer, tree, key, value)?;
-        if bytes >= COMMIT_BYTES {
+        // A row that points into a group comes after it, and finds it written.
+        if bytes >= COMMIT_BYTES || last.replace(tree) != Some(tree) {
+            drop(reader.take());
             engine.write(&std::mem::take(&mut batch))?;
             bytes = 0;
         }
+        let reader = match &mut reader {
+            Some(reader) => reader,
+            none => none.insert(Reader::new(engine.snapshot()?, sealer)),
+        };
+        bytes += key.len() + value.len() + ROW_BYTES;
+        rows += 1;
+        add(&mut batch, reader, tree, key, value)?;
     }
 }
 
 /// Adds a row that opens, and the index rows that follow from it.
 fn add(
     batch: &mut Batch,
-    sealer: &Sealer,
+    reader: &Reader<'_>,
     tree: Tree,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -157,16 +167,14 @@ fn add(
     if !backup::is_kept(tree, &key) {
         return Err(RestoreError::Damaged);
     }
-    if tree == Tree::Runs {
-        let run: Run = sealer.open_wire(tree, &key, &value).map_err(damaged)?;
-        plan::put_run(batch, &run, |_| value);
-        return Ok(());
-    }
-    sealer.open(tree, &key, &value).map_err(damaged)?;
-    if tree == Tree::Records {
-        plan::put_record(batch, key, value);
-    } else {
-        batch.put(tree, key, value);
+    reader.prove(tree, &key, &value).map_err(damaged)?;
+    match tree {
+        Tree::Records => plan::put_record(batch, key, value),
+        Tree::Runs => {
+            let run = reader.open_run(&key, &value).map_err(damaged)?;
+            plan::put_run(batch, &run, value);
+        }
+        _ => batch.put(tree, key, value),
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use realm_protocol::{
 };
 use thiserror::Error;
 
-use crate::{ReadError, Tree, block, layout};
+use crate::{ReadError, Tree, block, group::Group, layout, pointer::GROUPED};
 
 // The schema version is each stored value's first byte.
 /// The sealed value follows.
@@ -20,6 +20,10 @@ const PLAIN: u8 = 1;
 const EXPIRING: u8 = 2;
 /// Several events follow, sealed as one value: see [`crate::block`].
 const BLOCK: u8 = 3;
+// 4 is `GROUPED`: the value is in a group, and its place there follows.
+
+/// Bytes that a stored value takes beside what is sealed, at most: version, expiry, nonce and tag.
+const AROUND: usize = 1 + 8 + 24 + 16;
 
 /// The system gave no random bytes.
 #[derive(Clone, Copy, Debug, Error)]
@@ -56,8 +60,9 @@ impl Sealer {
         plaintext: &[u8],
     ) -> Vec<u8> {
         let aad = self.place(tree, key, &[], PLAIN);
-        let mut stored = vec![PLAIN];
-        stored.extend(self.key.seal(rng, &aad, plaintext));
+        let mut stored = Vec::with_capacity(plaintext.len() + AROUND);
+        stored.push(PLAIN);
+        self.key.seal_onto(rng, &aad, plaintext, &mut stored);
         stored
     }
 
@@ -71,13 +76,15 @@ impl Sealer {
     ) -> Vec<u8> {
         let expiry = until.as_millis().to_be_bytes();
         let aad = self.place(Tree::Records, key, &expiry, EXPIRING);
-        let mut stored = vec![EXPIRING];
+        let mut stored = Vec::with_capacity(plaintext.len() + AROUND);
+        stored.push(EXPIRING);
         stored.extend(expiry);
-        stored.extend(self.key.seal(rng, &aad, plaintext));
+        self.key.seal_onto(rng, &aad, plaintext, &mut stored);
         stored
     }
 
-    /// Seals a block of events at the place of its first one.
+    /// Seals a block of events at the place of its first one, as the second format had them.
+    #[cfg(test)]
     pub(crate) fn seal_block(&self, rng: &mut ChaCha20Rng, key: &[u8], block: &[u8]) -> Vec<u8> {
         let aad = self.place(Tree::Events, key, &[], BLOCK);
         let mut stored = vec![BLOCK];
@@ -85,7 +92,13 @@ impl Sealer {
         stored
     }
 
-    /// Opens the events of one row, whether it is one event or a block.
+    /// Opens a group.
+    pub(crate) fn open_group(&self, key: &[u8], stored: &[u8]) -> Result<Group, ReadError> {
+        let opened = self.open(Tree::Groups, key, stored)?;
+        Group::read(opened).ok_or(ReadError::Damaged(Tree::Groups))
+    }
+
+    /// Opens the events of a row that holds them itself, whether it is one event or a block.
     pub(crate) fn open_events(&self, key: &[u8], stored: &[u8]) -> Result<Vec<Event>, ReadError> {
         let damaged = || ReadError::Damaged(Tree::Events);
         let (run, first) = layout::event_of(key).ok_or_else(damaged)?;
@@ -116,6 +129,8 @@ impl Sealer {
         opened.map_err(|_| ReadError::Damaged(tree))
     }
 
+    /// Seals a typed value, as the formats before groups had runs and single events.
+    #[cfg(test)]
     pub(crate) fn seal_wire<T: Wire>(
         &self,
         rng: &mut ChaCha20Rng,
@@ -154,12 +169,10 @@ pub(crate) fn expiry(stored: &[u8]) -> Option<Timestamp> {
 const fn newest(tree: Tree) -> u8 {
     match tree {
         Tree::Records => EXPIRING,
-        Tree::Events => BLOCK,
+        Tree::Runs | Tree::Events => GROUPED,
         _ => PLAIN,
     }
 }
 
 /// The value of an index row, which says all it has to say by its key.
-pub(crate) fn index_value() -> Vec<u8> {
-    vec![PLAIN]
-}
+pub(crate) const INDEX_VALUE: &[u8] = &[PLAIN];

@@ -22,6 +22,7 @@ use crate::{
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files::{self, DirLock},
+    known::Known,
     meta::{self, FORMAT, Meta},
     query,
     sealer::{self, NoRandomness, Sealer},
@@ -86,9 +87,17 @@ impl Store {
         Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?;
         upgrade::bring(shared.engine.as_ref(), &shared.sealer, STEPS, FORMAT)?;
         let last = Meta::read(shared.engine.snapshot()?.as_ref(), &shared.sealer)?.last;
+        let known = Known::read(&shared.reader().map_err(check::unreadable)?);
+        let known = known.map_err(check::unreadable)?;
         let shared = Arc::new(shared);
         let (commands, queue) = mpsc::sync_channel(QUEUE);
-        let committer = Committer::new(Arc::clone(&shared), queue, last, Box::new(acknowledge));
+        let committer = Committer::new(
+            Arc::clone(&shared),
+            queue,
+            last,
+            known,
+            Box::new(acknowledge),
+        );
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(|| committer.run())?;

@@ -3,5 +3,6 @@
 mod crash;
 mod damage;
 mod disk;
+mod groups;
 mod upgrade;
 mod workload;

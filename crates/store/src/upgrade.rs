@@ -24,6 +24,11 @@ pub(crate) const STEPS: &[Step] = &[
         from: 1,
         apply: |_, _| Ok(Batch::default()),
     },
+    // Format 3 adds groups and rows that point into them, and reads the rows before as they are.
+    Step {
+        from: 2,
+        apply: |_, _| Ok(Batch::default()),
+    },
 ];
 
 /// Takes the steps from a store's format to `newest`. A store that is newer is refused untouched.

@@ -11,6 +11,7 @@
 )]
 
 use std::{
+    fs,
     path::Path,
     sync::mpsc,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use std::{
 
 use realm_crypto::StoreKey;
 use realm_protocol::{
-    CallId, RealmId, RunId, Timestamp,
+    CallId, Digest, RealmId, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Entry, Event, JournalSeq, Run, Status, Table},
 };
@@ -151,4 +152,127 @@ fn event(run: &Run, index: u64) -> Event {
         kind: "call.input.validated".into(),
         payload: Blob::from(br#"{"durationMs":1}"#.to_vec()),
     }
+}
+
+/// Runs in one commit of [`processor_time_of_a_run`].
+const RUNS: u64 = 100;
+/// Its commits.
+const COMMITS: u64 = 300;
+
+/// How a run of [`processor_time_of_a_run`] comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Its call's id is random, as another realm may choose it.
+    RandomCall,
+    /// Its call's id begins with the time.
+    TimedCall,
+    /// It brings the row that remembers its message.
+    WithReplay,
+    /// It begins in one commit and ends in the next.
+    InTwoCommits,
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn processor_time_of_a_run_in_redb() {
+    processor_time_of_a_run(EngineKind::Redb);
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn processor_time_of_a_run_in_sled() {
+    processor_time_of_a_run(EngineKind::Sled);
+}
+
+/// What a run costs the thread that writes: its states, six events, input and output of 1 KiB.
+fn processor_time_of_a_run(engine: EngineKind) {
+    for shape in [
+        Shape::RandomCall,
+        Shape::TimedCall,
+        Shape::WithReplay,
+        Shape::InTwoCommits,
+    ] {
+        let dir = TempDir::new_in("/dev/shm").unwrap();
+        let options = Options {
+            engine,
+            ..Options::new(RealmId::new([1; 32]), StoreKey::from_bytes([7; 32]))
+        };
+        let (acks, acked) = mpsc::channel();
+        let store = Store::open(dir.path(), options, move |ack| drop(acks.send(ack))).unwrap();
+        let mut left = Vec::new();
+        let mut spent = Vec::new();
+        for commit in 0..COMMITS {
+            let mut changes = std::mem::take(&mut left);
+            for number in commit * RUNS..(commit + 1) * RUNS {
+                let mut run = whole_run(number, shape);
+                if shape == Shape::InTwoCommits {
+                    left.extend(run.split_off(4));
+                }
+                changes.extend(run);
+            }
+            let before = processor_time();
+            store
+                .append(JournalSeq(commit + 1), Entry { changes }, Urgency::Now)
+                .unwrap();
+            assert!(matches!(acked.recv(), Ok(Ack::Durable(_))));
+            spent.push(processor_time() - before);
+        }
+        spent.sort_unstable();
+        let median = spent[spent.len() / 2];
+        store.stop();
+        let files = fs::read_dir(dir.path()).unwrap();
+        let bytes: u64 = files.map(|file| size(&file.unwrap().path())).sum();
+        let runs = COMMITS * RUNS;
+        println!(
+            "{engine}: {:.1} µs and {} bytes a run, {shape:?}",
+            median as f64 / 1_000.0 / RUNS as f64,
+            bytes / runs
+        );
+    }
+}
+
+/// Bytes of a file, or of all in a folder.
+fn size(path: &Path) -> u64 {
+    match fs::read_dir(path) {
+        Ok(files) => files.map(|file| size(&file.unwrap().path())).sum(),
+        Err(_) => fs::metadata(path).unwrap().len(),
+    }
+}
+
+/// Nanoseconds that the stores' threads have run.
+fn processor_time() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let spent = threads.filter_map(|thread| {
+        let path = thread.unwrap().path();
+        let name = fs::read_to_string(path.join("comm")).ok()?;
+        let spent = fs::read_to_string(path.join("schedstat")).ok()?;
+        let spent = spent.split_whitespace().next()?.parse::<u64>().ok()?;
+        (name.trim() == "store").then_some(spent)
+    });
+    spent.sum()
+}
+
+fn whole_run(number: u64, shape: Shape) -> Vec<Change> {
+    let mut run = run(number, Status::Completed);
+    if shape == Shape::RandomCall {
+        let random = Digest::of(&[&number.to_be_bytes()]);
+        run.call = CallId::new(*random.as_bytes().first_chunk().unwrap());
+    }
+    run.input = Some(Blob::from(vec![b'i'; 1_024]));
+    let begun = Run {
+        status: Status::Running,
+        ended: None,
+        ..run.clone()
+    };
+    let mut changes = vec![Change::Run(begun)];
+    if shape == Shape::WithReplay {
+        let expires = run.started.plus(300_000);
+        let time = expires.as_millis().to_be_bytes();
+        let key = [time.as_slice(), run.call.as_bytes()].concat();
+        changes.push(Change::PutUntil(Table::Replay, key, Vec::new(), expires));
+    }
+    changes.extend((0..6).map(|index| Change::Event(event(&run, index))));
+    run.output = Some(Blob::from(vec![b'o'; 1_024]));
+    changes.push(Change::Run(run));
+    changes
 }

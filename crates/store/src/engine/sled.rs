@@ -125,8 +125,11 @@ impl SledEngine {
         let mut writes = sled::Batch::default();
         let mut undo = self.writing();
         let number = undo.next();
-        for (tree, key, value) in batch.writes() {
-            let key = full_key(tree, key);
+        let each = batch.trees().flat_map(|(tree, writes)| {
+            let writes = writes.iter();
+            writes.map(move |(key, value)| (full_key(tree, key), value.as_deref()))
+        });
+        for (key, value) in each {
             let old = guarded(|| self.database.get(&key))?;
             match value {
                 Some(value) => writes.insert(key.as_slice(), value),

@@ -127,7 +127,7 @@ fn a_check_compares_expiring_records_and_their_index_rows_both_ways() {
     change(dir.path(), |_, batch| {
         batch.delete(Tree::Records, record(1));
         batch.delete(Tree::ByExpiry, row(2));
-        batch.put(Tree::ByExpiry, early.clone(), sealing::index_value());
+        batch.put(Tree::ByExpiry, early.clone(), sealing::INDEX_VALUE);
     });
 
     let report = check_files(dir.path(), options()).unwrap();
@@ -150,7 +150,7 @@ fn a_false_index_row_is_swept_without_the_record() {
     change(dir.path(), |_, batch| {
         let rows = [&expiring, &lasting].map(|key| layout::expiry_key(early, key));
         for row in rows.into_iter().chain([vec![0]]) {
-            batch.put(Tree::ByExpiry, row, sealing::index_value());
+            batch.put(Tree::ByExpiry, row, sealing::INDEX_VALUE);
         }
     });
     let store = Store::open(dir.path(), options(), drop).unwrap();
@@ -191,7 +191,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     let read = store.record(Table::Keys, &record_key(1));
     store.stop();
     change(dir.path(), |_, batch| {
-        let format = 3_u32.to_be_bytes().to_vec();
+        let format = 4_u32.to_be_bytes().to_vec();
         batch.put(Tree::Meta, b"format".to_vec(), format);
     });
 
@@ -207,7 +207,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     ));
     assert!(matches!(
         opened,
-        Err(OpenError::Newer { found: 3, known: 2 })
+        Err(OpenError::Newer { found: 4, known: 3 })
     ));
 }
 
