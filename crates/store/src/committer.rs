@@ -181,7 +181,7 @@ impl Committer {
         let written = guarded(
             || match plan_removal(shared, old, at_most, sealer::generator()?) {
                 Ok((batch, removed)) => {
-                    write(shared, &batch)?;
+                    write(shared, batch)?;
                     Ok(Ok(removed))
                 }
                 // Nothing was written: what cannot be read hurts this call alone.
@@ -221,7 +221,9 @@ fn write_group(
         last = queued.seq;
         plan.apply(queued.entry).map_err(StoreError::Read)?;
     }
-    write(shared, &plan.finish(last))
+    let batch = plan.finish(last);
+    drop(reader);
+    write(shared, batch)
 }
 
 fn plan_removal(
@@ -237,7 +239,7 @@ fn plan_removal(
     }
 }
 
-fn write(shared: &Shared, batch: &Batch) -> Result<(), StoreError> {
+fn write(shared: &Shared, batch: Batch) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }

@@ -4,6 +4,9 @@
 //! Everything else (sealing, indexes, versions, numbering) is done once, above.
 
 mod detached;
+pub(crate) mod log;
+mod logged;
+mod recent;
 mod redb;
 #[cfg(feature = "sled")]
 mod sled;
@@ -12,8 +15,10 @@ mod undo;
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
+use self::logged::LoggedEngine;
 use crate::{EngineError, EngineKind, Tree, files, layout::KeyRange};
 
+pub(crate) use self::logged::LOG_KEY;
 #[cfg(test)]
 pub(crate) use self::redb::RedbEngine;
 
@@ -26,7 +31,7 @@ pub(crate) type Rows<'a> = Box<dyn DoubleEndedIterator<Item = Result<Row, Engine
 /// Keeps trees of rows.
 pub(crate) trait Engine: Send + Sync {
     /// Writes all of a batch or nothing. What it returned from is on the disk.
-    fn write(&self, batch: &Batch) -> Result<(), EngineError>;
+    fn write(&self, batch: Batch) -> Result<(), EngineError>;
 
     /// Freezes what is committed now.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError>;
@@ -45,7 +50,7 @@ pub(crate) trait Snapshot {
 }
 
 /// Writes that happen together. The last one of a key counts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     /// By the numbers of the trees.
     trees: [TreeBatch; Tree::ALL.len()],
@@ -67,6 +72,18 @@ impl Batch {
     pub(crate) fn pending(&self, tree: Tree, key: &[u8]) -> Option<Option<&[u8]>> {
         let write = self.trees.get(usize::from(tree.number()))?.get(key)?;
         Some(write.as_deref())
+    }
+
+    /// The writes to a tree.
+    pub(crate) fn tree(&self, tree: Tree) -> Option<&TreeBatch> {
+        self.trees.get(usize::from(tree.number()))
+    }
+
+    /// Adds the writes of a later batch.
+    pub(crate) fn append(&mut self, later: Self) {
+        for (writes, mut later) in self.trees.iter_mut().zip(later.trees) {
+            writes.append(&mut later);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -106,8 +123,17 @@ pub(crate) fn create(
     })
 }
 
-/// Opens an engine's files.
+/// Opens an engine's files, with the log beside them in front.
 pub(crate) fn open(
+    kind: EngineKind,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let engine = open_files(kind, path, cache_bytes)?;
+    Ok(Box::new(LoggedEngine::open(engine, path)?))
+}
+
+fn open_files(
     kind: EngineKind,
     path: &Path,
     cache_bytes: usize,
@@ -129,15 +155,15 @@ pub(crate) fn open_detached(
     scratch: &Path,
     cache_bytes: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match kind {
+    let engine = match kind {
         EngineKind::Redb => {
             let overlay = detached::Overlay::open(path)?;
-            let engine = redb::RedbEngine::with_backend(overlay, cache_bytes)?;
-            Ok(Box::new(engine))
+            Box::new(redb::RedbEngine::with_backend(overlay, cache_bytes)?)
         }
         EngineKind::Sled => {
             files::copy(path, scratch)?;
-            open(kind, scratch, cache_bytes)
+            open_files(kind, scratch, cache_bytes)?
         }
-    }
+    };
+    Ok(Box::new(LoggedEngine::detached(engine, path)?))
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{EngineKind, OpenError};
+use crate::{EngineKind, OpenError, engine::log};
 
 const LOCK: &str = "realm.lock";
 /// Names the engine that keeps the store. A store whose files vanished is told by it from a
@@ -126,7 +126,9 @@ pub(crate) fn discard(dir: &Path, keeps: Option<EngineKind>) -> io::Result<()> {
         remove(&partial_path(dir, *kind))?;
         remove(&scratch_path(dir, *kind))?;
         if keeps.is_some_and(|keeps| keeps != *kind) {
-            remove(&store_path(dir, *kind))?;
+            let store = store_path(dir, *kind);
+            remove(&log::path(&store))?;
+            remove(&store)?;
         }
     }
     Ok(())

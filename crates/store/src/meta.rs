@@ -5,14 +5,14 @@ use realm_protocol::journal::JournalSeq;
 
 use crate::{
     OpenError, ReadError, Tree,
-    engine::{Batch, Snapshot},
+    engine::{Batch, LOG_KEY, Snapshot},
     sealer::Sealer,
 };
 
 /// Newest format of the store as a whole.
 pub(crate) const FORMAT: u32 = 3;
 
-/// The only value in clear, so that a newer store is known for one without its key.
+/// In clear, so that a newer store is known for one without its key.
 const FORMAT_KEY: &[u8] = b"format";
 const CHECK_KEY: &[u8] = b"check";
 const SEQ_KEY: &[u8] = b"seq";
@@ -79,9 +79,9 @@ pub(crate) fn is_restored(snapshot: &dyn Snapshot) -> Result<bool, ReadError> {
     Ok(snapshot.get(Tree::Meta, RESTORED_KEY)?.is_some())
 }
 
-/// Opens a row of the tree; the format alone is in clear.
+/// Opens a row of the tree; format and name of the log alone are in clear.
 pub(crate) fn check_row(sealer: &Sealer, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
-    if key == FORMAT_KEY {
+    if key == FORMAT_KEY || key == LOG_KEY {
         return Ok(());
     }
     sealer.open(Tree::Meta, key, value).map(|_| ())

@@ -132,7 +132,7 @@ fn copy_rows<R: Read>(
         let digest = input.digest();
         let [number] = input.array()?;
         if number == backup::END {
-            engine.write(&batch)?;
+            engine.write(batch)?;
             check_trailer(input, sealer, rows, digest)?;
             return Ok(rows);
         }
@@ -143,7 +143,7 @@ fn copy_rows<R: Read>(
         // A row that points into a group comes after it, and finds it written.
         if bytes >= COMMIT_BYTES || last.replace(tree) != Some(tree) {
             drop(reader.take());
-            engine.write(&std::mem::take(&mut batch))?;
+            engine.write(std::mem::take(&mut batch))?;
             bytes = 0;
         }
         let reader = match &mut reader {
@@ -204,7 +204,7 @@ fn finish(
     let mut batch = Batch::default();
     meta::begin(&mut batch, sealer, rng, last);
     meta::mark_restored(&mut batch, sealer, rng);
-    Ok(engine.write(&batch)?)
+    Ok(engine.write(batch)?)
 }
 
 fn damaged(error: ReadError) -> RestoreError {

@@ -4,5 +4,6 @@ mod crash;
 mod damage;
 mod disk;
 mod groups;
+mod log;
 mod upgrade;
 mod workload;

@@ -113,8 +113,8 @@ fn write_table(table: &mut WriteTable<'_>, writes: &TreeBatch) -> Result<(), red
 }
 
 impl Engine for RedbEngine {
-    fn write(&self, batch: &Batch) -> Result<(), EngineError> {
-        guarded(|| self.commit(batch))
+    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+        guarded(|| self.commit(&batch))
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError> {

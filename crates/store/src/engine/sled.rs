@@ -143,8 +143,8 @@ impl SledEngine {
 }
 
 impl Engine for SledEngine {
-    fn write(&self, batch: &Batch) -> Result<(), EngineError> {
-        let number = self.apply(batch)?;
+    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+        let number = self.apply(&batch)?;
         flush(&self.database)?;
         self.large.sync_all()?;
         self.log.sync_data()?;

@@ -1,0 +1,218 @@
+//! The log in front of an engine: what it holds counts, what a crash cut short never was.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use tempfile::TempDir;
+
+use crate::{
+    EngineError, EngineKind, Tree,
+    engine::{self, Batch, Engine, log},
+    files,
+    layout::KeyRange,
+};
+
+const CACHE: usize = 1024 * 1024;
+const TREE: Tree = Tree::Records;
+
+type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A number from another, with all its bits mixed.
+fn mix(number: u64) -> u64 {
+    let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
+}
+
+/// The writes of one step over 40 keys: mostly puts, some deletes.
+fn step(number: u64) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let write = |part: u64| {
+        let random = mix(number * 16 + part);
+        let key = vec![u8::try_from(random % 40).unwrap()];
+        let value = vec![u8::try_from(number % 251).unwrap(); 1 + (random % 300) as usize];
+        (key, (!random.is_multiple_of(5)).then_some(value))
+    };
+    (0..1 + mix(number) % 9).map(write).collect()
+}
+
+fn write(engine: &dyn Engine, model: &mut Rows, number: u64) {
+    let mut batch = Batch::default();
+    for (key, value) in step(number) {
+        match value {
+            Some(value) => {
+                batch.put(TREE, key.clone(), value.clone());
+                model.insert(key, value);
+            }
+            None => {
+                batch.delete(TREE, key.clone());
+                model.remove(&key);
+            }
+        }
+    }
+    engine.write(batch).unwrap();
+}
+
+fn assert_reads(engine: &dyn Engine, model: &Rows) {
+    let snapshot = engine.snapshot().unwrap();
+    let expected: Vec<_> = model.clone().into_iter().collect();
+    let range = || snapshot.range(TREE, &KeyRange::all()).unwrap();
+    let forth: Vec<_> = range().map(Result::unwrap).collect();
+    let mut back: Vec<_> = range().rev().map(Result::unwrap).collect();
+    back.reverse();
+    let mut both = range();
+    let mut ends = (Vec::new(), Vec::new());
+    while let Some(row) = both.next() {
+        ends.0.push(row.unwrap());
+        ends.1.extend(both.next_back().map(Result::unwrap));
+    }
+    ends.1.reverse();
+    assert_eq!(forth, expected);
+    assert_eq!(back, expected);
+    assert_eq!([ends.0, ends.1].concat(), expected);
+    for key in 0..40 {
+        let found = snapshot.get(TREE, &[key]).unwrap();
+        assert_eq!(found.as_ref(), model.get([key].as_slice()));
+    }
+    let some = KeyRange {
+        from: vec![7],
+        until: Some(vec![23]),
+    };
+    let found = snapshot.range(TREE, &some).unwrap();
+    let keys: Vec<_> = found.map(|row| row.unwrap().0).collect();
+    let inside = model.range(vec![7]..vec![23]).map(|(key, _)| key.clone());
+    assert_eq!(keys, inside.collect::<Vec<_>>());
+}
+
+fn fresh(dir: &Path, kind: EngineKind) -> Box<dyn Engine> {
+    drop(engine::create(kind, &files::store_path(dir, kind), CACHE).unwrap());
+    open(dir, kind).unwrap()
+}
+
+fn open(dir: &Path, kind: EngineKind) -> Result<Box<dyn Engine>, EngineError> {
+    engine::open(kind, &files::store_path(dir, kind), CACHE)
+}
+
+/// The files as a kill at this moment would leave them.
+fn killed(dir: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    files::copy(dir, &copy.path().join("data")).unwrap();
+    copy
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_what_was_written() {
+    for kind in EngineKind::ALL {
+        let dir = TempDir::new().unwrap();
+        let engine = fresh(dir.path(), *kind);
+        let mut model = Rows::new();
+
+        for number in 0..12 {
+            write(engine.as_ref(), &mut model, number);
+            assert_reads(engine.as_ref(), &model);
+            let copy = killed(dir.path());
+            let again = open(&copy.path().join("data"), *kind).unwrap();
+
+            assert_reads(again.as_ref(), &model);
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_was_closed_needs_no_log() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    write(engine.as_ref(), &mut model, 1);
+    drop(engine);
+    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
+
+    fs::remove_file(log).unwrap();
+    let again = open(dir.path(), EngineKind::Redb).unwrap();
+
+    assert_reads(again.as_ref(), &model);
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    for number in 0..5 {
+        write(engine.as_ref(), &mut model, number);
+    }
+    let snapshot = engine.snapshot().unwrap();
+    let before: Vec<_> = model.clone().into_iter().collect();
+    for number in 5..40 {
+        write(engine.as_ref(), &mut model, number);
+    }
+    let mut large = Batch::default();
+    large.put(Tree::Groups, vec![1], vec![0; 9 * 1024 * 1024]);
+    engine.write(large).unwrap(); // carried into the engine
+
+    let rows = snapshot.range(TREE, &KeyRange::all()).unwrap();
+
+    assert_eq!(rows.map(Result::unwrap).collect::<Vec<_>>(), before);
+    assert_reads(engine.as_ref(), &model);
+}
+
+#[test]
+fn what_the_engine_has_is_not_read_from_an_old_log_again() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    write(engine.as_ref(), &mut model, 1);
+    let store = files::store_path(dir.path(), EngineKind::Redb);
+    let old = fs::read(log::path(&store)).unwrap();
+    for number in 2..9 {
+        write(engine.as_ref(), &mut model, number);
+    }
+    drop(engine);
+
+    fs::write(log::path(&store), old).unwrap();
+    let again = open(dir.path(), EngineKind::Redb).unwrap();
+
+    assert_reads(again.as_ref(), &model);
+}
+
+#[test]
+fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    for number in 0..6 {
+        write(engine.as_ref(), &mut model, number);
+    }
+    let whole = killed(dir.path());
+    let mut after = model.clone();
+    write(engine.as_ref(), &mut after, 6);
+    let longer = killed(dir.path());
+    let log_of = |dir: &TempDir| {
+        let data = dir.path().join("data");
+        log::path(&files::store_path(&data, EngineKind::Redb))
+    };
+    let kept = fs::read(log_of(&whole)).unwrap();
+    let bytes = fs::read(log_of(&longer)).unwrap();
+    let reopened = |bytes: &[u8]| {
+        fs::write(log_of(&longer), bytes).unwrap();
+        let copy = TempDir::new().unwrap();
+        files::copy(&longer.path().join("data"), &copy.path().join("data")).unwrap();
+        open(&copy.path().join("data"), EngineKind::Redb).map(|engine| (engine, copy))
+    };
+
+    for end in (kept.len()..bytes.len()).step_by(37) {
+        let mut short = bytes.clone();
+        short.truncate(end);
+        assert_reads(reopened(&short).unwrap().0.as_ref(), &model);
+        // The file was as long already, but what was to be in it is not.
+        short.resize(bytes.len(), 0);
+        assert_reads(reopened(&short).unwrap().0.as_ref(), &model);
+        let mut late = bytes.clone();
+        late[kept.len()..=end].fill(0);
+        assert_reads(reopened(&late).unwrap().0.as_ref(), &model);
+    }
+    for at in (0..kept.len()).step_by(53) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        let refused = matches!(reopened(&damaged), Err(EngineError::Corrupt(_)));
+        assert!(refused, "byte {at}");
+    }
+    assert_reads(reopened(&bytes).unwrap().0.as_ref(), &after);
+}
