@@ -127,6 +127,9 @@ impl Driver {
             self.take(wake, &inlets);
             self.drain(&mut inlets);
             self.perform();
+            if self.deadline.is_some() {
+                self.journal.flush();
+            }
         }
         if self.failed.is_some() {
             self.asked.store_failed(&self.node);
@@ -150,6 +153,7 @@ impl Driver {
             .poll_timeout()
             .into_iter()
             .chain(self.deadline)
+            .chain(self.journal.due())
             .min();
         let due = due.map(|tick| self.clock.instant(tick).into());
         let timer = async {
@@ -188,11 +192,12 @@ impl Driver {
 
     /// Gives every kind of input a turn.
     fn drain(&mut self, inlets: &mut Inlets) {
-        if self
+        let due = self
             .node
             .poll_timeout()
-            .is_some_and(|due| due <= self.clock.now().tick)
-        {
+            .into_iter()
+            .chain(self.journal.due());
+        if due.min().is_some_and(|due| due <= self.clock.now().tick) {
             self.handle_timeout();
         }
         for _ in 0..TURN {
@@ -234,11 +239,14 @@ impl Driver {
 
     fn handle_timeout(&mut self) {
         self.node.handle_timeout(self.clock.now());
+        self.journal.flush_due(self.clock.now().tick);
     }
 
     fn handle_durability(&mut self, durability: &watch::Receiver<Durability>) {
         let Durability { durable, failed } = durability.borrow().clone();
-        self.journal.flush();
+        if !self.journal.keeps_up() {
+            self.journal.flush();
+        }
         if durable > self.durable {
             self.durable = durable;
             self.handle(Input::Persisted(durable));
@@ -320,7 +328,8 @@ impl Driver {
             Effect::Respond(id, response) => self.asked.respond(id, response, &self.node),
             Effect::Record(seq, entry, urgency) => {
                 self.asked.recorded(seq, &entry);
-                self.journal.record(seq, entry, urgency);
+                self.journal
+                    .record(seq, entry, urgency, self.clock.now().tick);
             }
         }
     }
@@ -336,7 +345,7 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        let idle = || self.node.is_idle() && self.journal.keeps_up();
+        let idle = || self.node.is_idle() && self.journal.is_empty();
         let late = |deadline: Tick| deadline <= self.clock.now().tick;
         self.failed.is_some()
             || self

@@ -3,7 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use realm_node::Urgency;
-use realm_protocol::journal::{Entry, JournalSeq, Table};
+use realm_protocol::{
+    Tick,
+    journal::{Entry, JournalSeq, Table},
+};
 use realm_store::{Ack, AppendError, ReadError, Store};
 use tokio::sync::watch;
 
@@ -34,13 +37,22 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Milliseconds that an entry which nobody waits for is kept back: to hand over one wakes the store's
+/// thread. The rest of its 50 ms is for the store.
+const KEPT_BACK_MS: u64 = 25;
+/// Entries kept back; one more hands all of them over.
+const KEPT_BACK: usize = 256;
+
 /// Hands the node's entries to the store, in order.
 #[derive(Debug)]
 pub(crate) struct Journal {
     store: Store,
-    /// Entries that the store had no room for. While there are any, the loop takes no new work,
-    /// so there are never more than one turn makes.
-    backlog: VecDeque<(JournalSeq, Entry, Urgency)>,
+    /// Entries kept back for company, or because the store had no room for them. Then the loop
+    /// takes no new work, so there are never more than one turn makes beyond [`KEPT_BACK`].
+    entries: VecDeque<(JournalSeq, Entry, Urgency)>,
+    /// When those kept back for company are handed over.
+    due: Option<Tick>,
+    full: bool,
 }
 
 impl Journal {
@@ -48,13 +60,25 @@ impl Journal {
     pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
-            backlog: VecDeque::new(),
+            entries: VecDeque::new(),
+            due: None,
+            full: false,
         }
     }
 
     /// Whether the store keeps up.
     pub(crate) fn keeps_up(&self) -> bool {
-        self.backlog.is_empty()
+        !self.full
+    }
+
+    /// Whether the store has been given everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// When [`Journal::flush_due`] has something to do.
+    pub(crate) fn due(&self) -> Option<Tick> {
+        self.due
     }
 
     /// Reads a record: one key of one table, so there is no waiting worth a task.
@@ -62,27 +86,47 @@ impl Journal {
         self.store.record(table, key)
     }
 
-    /// Takes an entry.
-    pub(crate) fn record(&mut self, seq: JournalSeq, entry: Entry, urgency: Urgency) {
-        self.backlog.push_back((seq, entry, urgency));
-        self.flush();
+    /// Takes an entry; hands it over at once if somebody waits for it.
+    pub(crate) fn record(&mut self, seq: JournalSeq, entry: Entry, urgency: Urgency, now: Tick) {
+        self.entries.push_back((seq, entry, urgency));
+        if urgency == Urgency::Now || self.full || self.entries.len() > KEPT_BACK {
+            self.flush();
+        } else if self.due.is_none() {
+            self.due = Some(now.plus(KEPT_BACK_MS));
+        }
+    }
+
+    /// Hands over what has been kept back for long enough.
+    pub(crate) fn flush_due(&mut self, now: Tick) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.flush();
+        }
     }
 
     /// Hands over what waits, as far as there is room.
     pub(crate) fn flush(&mut self) {
-        while let Some((seq, entry, urgency)) = self.backlog.pop_front() {
+        self.due = None;
+        self.full = false;
+        while let Some((seq, entry, urgency)) = self.entries.pop_front() {
             let Err(refused) = self.store.append(seq, entry, stored(urgency)) else {
                 continue;
             };
             match refused.error {
                 AppendError::Full => {
-                    self.backlog.push_front((seq, refused.entry, urgency));
+                    self.entries.push_front((seq, refused.entry, urgency));
+                    self.full = true;
                     return;
                 }
                 // The failure itself comes as an acknowledgement.
-                AppendError::Stopped | AppendError::Poisoned => self.backlog.clear(),
+                AppendError::Stopped | AppendError::Poisoned => self.entries.clear(),
             }
         }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -33,9 +33,9 @@ pub(crate) const QUEUE: usize = 1_024;
 pub(crate) const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of entries in one commit; what is over waits for the next.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
-/// How long an entry that nobody waits for waits for company. The rest of its 50 ms is for the
-/// commit itself.
-const COMPANY: Duration = Duration::from_millis(40);
+/// How long an entry that nobody waits for waits for company here. The rest of its 50 ms is for
+/// whoever gathered entries before, and for the commit itself.
+const COMPANY: Duration = Duration::from_millis(10);
 
 pub(crate) enum Command {
     Append(Queued),

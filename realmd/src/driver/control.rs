@@ -118,10 +118,12 @@ impl Driver {
                 self.asked.beginning = Some(id);
                 self.handle(Input::Control(id, Request::Invoke(asked)));
                 self.perform();
+                self.journal.flush();
                 self.asked.beginning = None;
             }
             Order::Settle(reply) => {
                 self.perform();
+                self.journal.flush();
                 self.asked.settling.push_back((self.asked.last, reply));
                 self.asked.durable(self.durable, &self.node);
             }
