@@ -67,6 +67,16 @@ pub fn encode<T: Wire>(value: &T) -> Vec<u8> {
     Writer::encode(value)
 }
 
+/// Tells how many bytes [`encode`] would give, without writing them.
+pub fn encoded_length<T: Wire>(value: &T) -> usize {
+    Writer::length(value)
+}
+
+/// Appends a value in the deterministic form; where there is room, without another allocation.
+pub fn encode_onto<T: Wire>(value: &T, bytes: &mut Vec<u8>) {
+    Writer::append(value, bytes);
+}
+
 /// Reads a value from bytes in the deterministic form.
 ///
 /// # Errors

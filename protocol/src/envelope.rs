@@ -1,5 +1,7 @@
 //! The envelope: what crosses realms, hop by hop.
 
+use std::ops::Deref;
+
 use crate::{
     CallId, Digest, KeyId, MessageId, Place, Timestamp,
     cbor::{self, Blob, CborError, Reader, Wire, Writer, numbered},
@@ -314,6 +316,17 @@ impl Envelope {
         Ok(header)
     }
 
+    /// Reads the header as [`Envelope::peek`] does, and remembers whose it is.
+    ///
+    /// # Errors
+    /// As [`Envelope::peek`].
+    pub fn read_header(&self) -> Result<ReadHeader, CborError> {
+        Ok(ReadHeader {
+            header: self.peek()?,
+            encoded: self.header.clone(),
+        })
+    }
+
     /// SHA-256 of the header: what an answer names.
     pub fn digest(&self) -> Digest {
         Digest::of(&[&self.header])
@@ -328,6 +341,33 @@ impl Envelope {
     pub fn signed_input(&self) -> Vec<u8> {
         let (header, body) = (Digest::of(&[&self.header]), Digest::of(&[&self.body]));
         [header.as_bytes().as_slice(), body.as_bytes()].concat()
+    }
+}
+
+/// A header together with the bytes that it was read from, so that nobody need read them twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadHeader {
+    header: Header,
+    encoded: Blob,
+}
+
+impl ReadHeader {
+    /// Whether it is this envelope's header.
+    pub fn is_of(&self, envelope: &Envelope) -> bool {
+        self.encoded == envelope.header
+    }
+
+    /// Takes the header out.
+    pub fn into_header(self) -> Header {
+        self.header
+    }
+}
+
+impl Deref for ReadHeader {
+    type Target = Header;
+
+    fn deref(&self) -> &Header {
+        &self.header
     }
 }
 

@@ -29,8 +29,8 @@ mod time;
 
 pub use address::{LoopAddress, LoopId, Place, RealmName, Scope};
 pub use envelope::{
-    Envelope, Header, Hop, Kind, Phase, Priority, Signature, Suite, TAG_ROOT, TAG_SINGLE, flags,
-    message_digest,
+    Envelope, Header, Hop, Kind, Phase, Priority, ReadHeader, Signature, Suite, TAG_ROOT,
+    TAG_SINGLE, flags, message_digest,
 };
 pub use failure::{Failure, FailureCode};
 pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};

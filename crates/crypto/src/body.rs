@@ -10,12 +10,14 @@ use realm_protocol::{
     cbor::{self, Blob},
     limits,
     message::Plaintext,
-    message_digest,
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{aead::AeadKey, keys::KemKey};
+use crate::{
+    aead::{AeadKey, TAG_BYTES},
+    keys::KemKey,
+};
 
 type Kem = hpke::kem::X25519HkdfSha256;
 type Kdf = hpke::kdf::HkdfSha256;
@@ -107,67 +109,76 @@ impl fmt::Debug for ReplyKey {
     }
 }
 
-/// Seals to a public key: encapsulated key, then ciphertext; and the reply key.
+/// What a sealed request lets both its sides share, before its digests are known.
+pub(crate) struct Exported {
+    reply: Zeroizing<[u8; 32]>,
+    session: Zeroizing<[u8; 32]>,
+}
+
+impl Exported {
+    /// Gives the reply key of the request with these digests of its header and of the whole.
+    pub(crate) fn reply_key(self, header: Digest, message: Digest) -> ReplyKey {
+        ReplyKey {
+            secret: self.reply,
+            request: header,
+            seed: Some(SessionSeed {
+                exported: self.session,
+                request: message,
+            }),
+        }
+    }
+}
+
+/// Seals to a public key: encapsulated key, then ciphertext; and what both sides share.
 pub(crate) fn hpke_seal(
     rng: &mut impl CryptoRng,
     recipient: &[u8; 32],
     header: &[u8],
     plaintext: &[u8],
-) -> Option<(Vec<u8>, ReplyKey)> {
+) -> Option<(Vec<u8>, Exported)> {
     let recipient = <Kem as hpke::Kem>::PublicKey::from_bytes(recipient).ok()?;
     let (enc, mut context) =
         hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(&OpModeS::Base, &recipient, HPKE_INFO, rng)
             .ok()?;
     let ciphertext = context.seal(plaintext, header).ok()?;
     let body = [enc.to_bytes().as_slice(), &ciphertext].concat();
-    let export = |label: &[u8], into: &mut [u8]| context.export(label, into).ok();
-    let reply_key = shared_by(header, &body, export)?;
-    Some((body, reply_key))
+    let exported = exported(|label, into| context.export(label, into).ok())?;
+    Some((body, exported))
 }
 
-/// Opens what was sealed to this key; gives the plaintext and the reply key.
-pub(crate) fn hpke_open(key: &KemKey, header: &[u8], body: &[u8]) -> Option<(Vec<u8>, ReplyKey)> {
+/// Opens what was sealed to this key; gives the plaintext and what both sides share.
+pub(crate) fn hpke_open(key: &KemKey, header: &[u8], body: &[u8]) -> Option<(Vec<u8>, Exported)> {
     let (enc, ciphertext) = body.split_at_checked(ENC_BYTES)?;
     let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).ok()?;
     let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(key.secret().as_slice()).ok()?;
     let mut context =
         hpke::setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, &private, &enc, HPKE_INFO).ok()?;
     let plaintext = context.open(ciphertext, header).ok()?;
-    let export = |label: &[u8], into: &mut [u8]| context.export(label, into).ok();
-    let reply_key = shared_by(header, body, export)?;
-    Some((plaintext, reply_key))
+    let exported = exported(|label, into| context.export(label, into).ok())?;
+    Some((plaintext, exported))
 }
 
-/// What both sides of a sealed request share.
-fn shared_by(
-    header: &[u8],
-    body: &[u8],
-    export: impl Fn(&[u8], &mut [u8]) -> Option<()>,
-) -> Option<ReplyKey> {
-    let mut secret = Zeroizing::new([0; 32]);
-    export(REPLY_LABEL, secret.as_mut_slice())?;
-    let mut exported = Zeroizing::new([0; 32]);
-    export(SESSION_LABEL, exported.as_mut_slice())?;
-    Some(ReplyKey {
-        secret,
-        request: Digest::of(&[header]),
-        seed: Some(SessionSeed {
-            exported,
-            request: message_digest(header, body),
-        }),
-    })
+fn exported(export: impl Fn(&[u8], &mut [u8]) -> Option<()>) -> Option<Exported> {
+    let mut reply = Zeroizing::new([0; 32]);
+    export(REPLY_LABEL, reply.as_mut_slice())?;
+    let mut session = Zeroizing::new([0; 32]);
+    export(SESSION_LABEL, session.as_mut_slice())?;
+    Some(Exported { reply, session })
 }
 
-/// Encodes a plaintext, filled up with zeros to its size class.
-pub(crate) fn encode_padded(mut plaintext: Plaintext) -> Vec<u8> {
+/// Encodes salt and plaintext, filled up with zeros to its size class. There is room left for
+/// the tag of whoever encrypts it in place.
+pub(crate) fn encode_padded(salt: &[u8; SALT_BYTES], mut plaintext: Plaintext) -> Vec<u8> {
     plaintext.padding = None;
-    let bare = cbor::encode(&plaintext);
-    let zeros = zeros_after(bare.len());
-    if zeros.is_none() {
-        return bare;
+    let bare = cbor::encoded_length(&plaintext);
+    if let Some(zeros) = zeros_after(bare) {
+        plaintext.padding = Some(Blob::from(vec![0; zeros]));
     }
-    plaintext.padding = zeros.map(|count| Blob::from(vec![0; count]));
-    cbor::encode(&plaintext)
+    let length = cbor::encoded_length(&plaintext);
+    let mut bytes = Vec::with_capacity(length.saturating_add(SALT_BYTES + TAG_BYTES));
+    bytes.extend_from_slice(salt);
+    cbor::encode_onto(&plaintext, &mut bytes);
+    bytes
 }
 
 /// How many zeros bring an encoding of `length` bytes to a size class; none if it is one.

@@ -7,7 +7,7 @@ use realm_protocol::{
 
 use crate::{
     keys::SigningKey,
-    signature::{inner, leaf},
+    signature::{inner, leaf, signed_input},
 };
 
 /// Letters under one root, at most.
@@ -58,7 +58,7 @@ impl Letter {
 
     /// Gives what [`Envelope::message_digest`] will give.
     pub fn message_digest(&self) -> Digest {
-        Digest::of(&[self.digest.as_bytes(), self.body_digest.as_bytes()])
+        Digest::of(&[&self.signed_input()])
     }
 
     /// Signs it alone.
@@ -68,11 +68,7 @@ impl Letter {
     }
 
     fn signed_input(&self) -> [u8; 64] {
-        let mut input = [0; 64];
-        let (header, body) = input.split_at_mut(32);
-        header.copy_from_slice(self.digest.as_bytes());
-        body.copy_from_slice(self.body_digest.as_bytes());
-        input
+        signed_input(self.digest, self.body_digest)
     }
 
     fn seal_with(self, signature: Signature) -> Envelope {

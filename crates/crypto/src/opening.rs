@@ -1,10 +1,10 @@
 //! What comes in: a verified envelope's body, opened and held against its header.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use realm_protocol::{
     Digest, Header, KeyId, Kind, Suite,
-    cbor::{self, CborError},
+    cbor::{self, Blob, CborError},
     message::Plaintext,
 };
 use thiserror::Error;
@@ -55,10 +55,10 @@ pub enum OpenError {
 /// A message that is whole, from whom it says, and for whom it says.
 #[derive(Clone)]
 pub struct Opened {
-    header: Header,
+    header: Arc<Header>,
     digest: Digest,
-    content: Vec<u8>,
-    committed: Vec<u8>,
+    content: Blob,
+    committed: Blob,
     reply_key: Option<ReplyKey>,
 }
 
@@ -90,8 +90,9 @@ impl Opened {
     }
 
     /// Takes header, digest, content and reply key apart.
-    pub fn into_parts(self) -> (Header, Digest, Vec<u8>, Option<ReplyKey>) {
-        (self.header, self.digest, self.content, self.reply_key)
+    pub fn into_parts(self) -> (Header, Digest, Blob, Option<ReplyKey>) {
+        let header = Arc::unwrap_or_clone(self.header);
+        (header, self.digest, self.content, self.reply_key)
     }
 }
 
@@ -117,8 +118,10 @@ pub fn open_sealed<'k>(
     let id = verified.header().key.ok_or(OpenError::UnknownKey)?;
     let key = keys(id).ok_or(OpenError::UnknownKey)?;
     let envelope = verified.envelope();
-    let (committed, reply_key) =
+    let (committed, exported) =
         hpke_open(key, &envelope.header, &envelope.body).ok_or(OpenError::Ciphertext)?;
+    let reply_key = exported.reply_key(verified.digest(), verified.message_digest());
+    let committed = Blob::from(committed);
     finish(verified, committed, SALT_BYTES, Some(reply_key))
 }
 
@@ -142,7 +145,7 @@ pub fn open_in_session(verified: &Verified, session: &mut Session) -> Result<Ope
             Unopened::Ciphertext => OpenError::Ciphertext,
         })?;
     let reply_key = session.reply_key(verified.digest());
-    finish(verified, committed, SALT_BYTES, Some(reply_key))
+    finish(verified, committed.into(), SALT_BYTES, Some(reply_key))
 }
 
 /// Opens an answer with the key that its request shared.
@@ -160,7 +163,7 @@ pub fn open_reply(verified: &Verified, reply_key: &ReplyKey) -> Result<Opened, O
     let committed = reply_key
         .decrypt(header.id, &envelope.header, &envelope.body)
         .ok_or(OpenError::Ciphertext)?;
-    finish(verified, committed, SALT_BYTES, None)
+    finish(verified, committed.into(), SALT_BYTES, None)
 }
 
 /// Reads a body that anybody may read.
@@ -174,7 +177,7 @@ pub fn open_clear(verified: &Verified) -> Result<Opened, OpenError> {
     if !may_be_clear(kind) {
         return Err(OpenError::MustBeSealed(kind));
     }
-    finish(verified, verified.envelope().body.to_vec(), 0, None)
+    finish(verified, verified.envelope().body.clone(), 0, None)
 }
 
 fn expect_suite(verified: &Verified, suite: Suite) -> Result<(), OpenError> {
@@ -188,7 +191,7 @@ fn expect_suite(verified: &Verified, suite: Suite) -> Result<(), OpenError> {
 /// Holds what was opened against the header: the commitment first, then who, whom and which.
 fn finish(
     verified: &Verified,
-    committed: Vec<u8>,
+    committed: Blob,
     salt: usize,
     reply_key: Option<ReplyKey>,
 ) -> Result<Opened, OpenError> {
@@ -196,8 +199,11 @@ fn finish(
     if Digest::of(&[&committed]) != header.commitment {
         return Err(OpenError::Commitment);
     }
-    let bytes = committed.get(salt..).ok_or(CborError::Truncated)?;
-    let plaintext: Plaintext = cbor::decode(bytes)?;
+    let mut bytes = committed.clone().into_bytes();
+    if bytes.len() < salt {
+        return Err(CborError::Truncated.into());
+    }
+    let plaintext: Plaintext = cbor::decode_shared(&bytes.split_off(salt))?;
     let same = Some(plaintext.source) == header.source.realm
         && plaintext.destination == header.destination.realm
         && plaintext.id == header.id;
@@ -205,7 +211,7 @@ fn finish(
         return Err(OpenError::Misplaced);
     }
     let padding = plaintext.padding.unwrap_or_default();
-    if padding.iter().any(|byte| *byte != 0) {
+    if padding.iter().fold(0, |seen, byte| seen | byte) != 0 {
         return Err(OpenError::Malformed(CborError::Expected(
             "zeros as padding",
         )));
@@ -214,9 +220,9 @@ fn finish(
         return Err(OpenError::TooLarge);
     }
     Ok(Opened {
-        header: header.clone(),
+        header: verified.shared_header(),
         digest: verified.digest(),
-        content: plaintext.content.to_vec(),
+        content: plaintext.content,
         committed,
         reply_key,
     })

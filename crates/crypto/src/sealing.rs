@@ -12,8 +12,7 @@ use thiserror::Error;
 
 use crate::{
     Letter,
-    aead::TAG_BYTES,
-    body::{ReplyKey, SALT_BYTES, encode_padded, fits, hpke_seal},
+    body::{ReplyKey, encode_padded, fits, hpke_seal},
     keys::{SigningKey, random},
     session::Session,
 };
@@ -89,9 +88,11 @@ pub fn seal(
     let mut header = draft.header(out, Suite::Sealed);
     header.key = Some(kem.key_id());
     let encoded = cbor::encode(&header);
-    let (body, reply_key) =
+    let (body, exported) =
         hpke_seal(rng, &kem.key, &encoded, &draft.committed).ok_or(SealError::Key)?;
-    Ok((Letter::new(header, encoded, body), reply_key))
+    let letter = Letter::new(header, encoded, body);
+    let reply_key = exported.reply_key(letter.digest(), letter.message_digest());
+    Ok((letter, reply_key))
 }
 
 /// Seals a request under a session, under [`Suite::Session`].
@@ -182,12 +183,7 @@ impl Draft {
         out: &Outgoing<'_>,
     ) -> Result<Self, SealError> {
         let (id, plaintext) = plaintext(rng, signer, out)?;
-        let salt = random(rng);
-        let padded = encode_padded(plaintext);
-        let room = padded.len().saturating_add(SALT_BYTES + TAG_BYTES);
-        let mut committed = Vec::with_capacity(room);
-        committed.extend_from_slice(salt.as_slice());
-        committed.extend_from_slice(&padded);
+        let committed = encode_padded(&random(rng), plaintext);
         Ok(Self { id, committed })
     }
 

@@ -1,10 +1,13 @@
 //! An envelope's signature, alone or as a leaf under a Merkle root.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use realm_protocol::{
-    Digest, Envelope, Header, Hop, NodeId, Signature, TAG_ROOT, TAG_SINGLE, cbor::CborError,
-    limits, records::scopes,
+    Digest, Envelope, Header, Hop, NodeId, ReadHeader, Signature, TAG_ROOT, TAG_SINGLE, limits,
+    records::scopes,
 };
 use thiserror::Error;
 
@@ -21,9 +24,6 @@ const INNER: &[u8] = &[1];
 /// Why an envelope is not its source's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum VerifyError {
-    /// The header does not decode.
-    #[error("malformed header: {0}")]
-    Malformed(#[from] CborError),
     /// The header given is not the envelope's.
     #[error("another envelope's header")]
     Header,
@@ -42,8 +42,9 @@ pub enum VerifyError {
 #[derive(Clone, Debug)]
 pub struct Verified {
     envelope: Envelope,
-    header: Header,
+    header: Arc<Header>,
     digest: Digest,
+    body_digest: Digest,
     trust_epoch: u64,
 }
 
@@ -66,6 +67,16 @@ impl Verified {
     /// Gives SHA-256 of the header.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Gives what [`Envelope::message_digest`] gives.
+    pub fn message_digest(&self) -> Digest {
+        Digest::of(&[&signed_input(self.digest, self.body_digest)])
+    }
+
+    /// Gives the header to share.
+    pub(crate) fn shared_header(&self) -> Arc<Header> {
+        Arc::clone(&self.header)
     }
 
     /// Gives the caller's trust epoch under which the envelope was verified.
@@ -128,18 +139,18 @@ impl RootMemo {
 }
 
 /// Verifies that an envelope is from the realm that `source` proves. `header` is what
-/// [`Envelope::peek`] gave; `trust_epoch` is the caller's and is carried along.
+/// [`Envelope::read_header`] gave; `trust_epoch` is the caller's and is carried along.
 ///
 /// # Errors
 /// [`VerifyError`] when the header is another's, names another source, or is not signed by it.
 pub fn verify_envelope(
     envelope: Envelope,
-    header: Header,
+    header: ReadHeader,
     source: &VerifiedChain,
     trust_epoch: u64,
     roots: &mut RootMemo,
 ) -> Result<Verified, VerifyError> {
-    if envelope.peek()? != header {
+    if !header.is_of(&envelope) {
         return Err(VerifyError::Header);
     }
     if header.source != *source.place() {
@@ -148,31 +159,48 @@ pub fn verify_envelope(
     if source.scopes() & scopes::MESSAGE == 0 {
         return Err(VerifyError::Scope);
     }
-    if !is_signed_by(&envelope, source, roots) {
+    let digest = envelope.digest();
+    let body_digest = Digest::of(&[&envelope.body]);
+    let input = signed_input(digest, body_digest);
+    if !is_signed_by(&envelope.signature, &input, source, roots) {
         return Err(VerifyError::Signature);
     }
     Ok(Verified {
-        digest: envelope.digest(),
+        digest,
+        body_digest,
         envelope,
-        header,
+        header: Arc::new(header.into_header()),
         trust_epoch,
     })
 }
 
-fn is_signed_by(envelope: &Envelope, source: &VerifiedChain, roots: &mut RootMemo) -> bool {
+/// What a signature covers: the digest of the header, then that of the body.
+pub(crate) fn signed_input(header: Digest, body: Digest) -> [u8; 64] {
+    let mut input = [0; 64];
+    let (first, second) = input.split_at_mut(32);
+    first.copy_from_slice(header.as_bytes());
+    second.copy_from_slice(body.as_bytes());
+    input
+}
+
+fn is_signed_by(
+    signature: &Signature,
+    input: &[u8; 64],
+    source: &VerifiedChain,
+    roots: &mut RootMemo,
+) -> bool {
     let Some(key) = source.key() else {
         return false;
     };
-    let input = envelope.signed_input();
-    match &envelope.signature {
+    match signature {
         Signature::Single(signature) => {
-            key.has_signed(&[TAG_SINGLE.as_bytes(), &[0], &input], signature)
+            key.has_signed(&[TAG_SINGLE.as_bytes(), &[0], input], signature)
         }
         Signature::Root {
             signature,
             index,
             siblings,
-        } => merkle_root(&input, *index, siblings)
+        } => merkle_root(input, *index, siblings)
             .is_some_and(|root| roots.verify(source.node(), key, root, signature)),
     }
 }

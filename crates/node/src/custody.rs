@@ -6,7 +6,7 @@ mod outline;
 
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Label, MessageId, Phase, Place,
-    RealmPath, Scope, cbor,
+    ReadHeader, RealmPath, Scope, cbor,
     journal::Table,
     limits,
     link::{Frame, Taken},
@@ -65,7 +65,7 @@ impl Node {
 
     /// Keeps a call for a child that is offline, where both agreed; anything else fails as
     /// `Offline`.
-    pub(crate) fn keep_or_fail(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+    pub(crate) fn keep_or_fail(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         let digest = envelope.digest();
         let Some(child) = self.agreed(&header) else {
             return self.fail_request(Some(link), digest, &header, FailureCode::Offline);
@@ -389,7 +389,7 @@ impl Node {
     pub(crate) fn cancel_kept(
         &mut self,
         cancel: Envelope,
-        header: &Header,
+        header: &ReadHeader,
     ) -> Result<Envelope, Box<Envelope>> {
         let Some((child, number)) = self.find_kept(header) else {
             return Ok(cancel);

@@ -7,7 +7,8 @@ use realm_crypto::{
     open_sealed,
 };
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Scope, Suite, cbor, flags,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, ReadHeader, Scope, Suite, cbor,
+    flags,
     journal::Table,
     limits,
     message::{Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve},
@@ -45,7 +46,7 @@ impl Pending {
 }
 
 impl Node {
-    pub(crate) fn deliver(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+    pub(crate) fn deliver(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         self.counters.delivered = self.counters.delivered.saturating_add(1);
         if let Some(answers) = header.answers
             && self.waiting.get(&answers).is_none()
@@ -393,7 +394,7 @@ impl Node {
         if !self.sessions.wants(node, self.now.tick) {
             return;
         }
-        let answer = verified.envelope().message_digest();
+        let answer = verified.message_digest();
         if let Some(session) = Session::derive(Side::Caller, &reply_key, answer, &offer, theirs) {
             self.hold_session(node, to, session, true);
         }

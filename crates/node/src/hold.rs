@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use realm_crypto::Letter;
-use realm_protocol::{Envelope, Header, Scope, Tick, limits};
+use realm_protocol::{Envelope, ReadHeader, Scope, Tick, limits};
 use realm_router::{LinkId, Next};
 
 use crate::{Node, Refused, relay::Release, timers::Timer};
@@ -12,9 +12,9 @@ use crate::{Node, Refused, relay::Release, timers::Timer};
 #[derive(Debug)]
 pub(crate) enum Waiter {
     /// One that came over a link and waits for its source's chain.
-    Unproven(LinkId, Envelope, Header),
+    Unproven(LinkId, Envelope, ReadHeader),
     /// One that came over a link and waits for another that leads closer.
-    Passing(LinkId, Envelope, Header),
+    Passing(LinkId, Envelope, ReadHeader),
     /// One of this realm's that waits for a link that leads closer.
     Own(Letter, Release),
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use realm_protocol::{
-    Envelope, FailureCode, Header, flags, limits,
+    Envelope, FailureCode, Header, ReadHeader, flags, limits,
     link::{Bye, Frame},
 };
 use realm_router::LinkId;
@@ -83,7 +83,7 @@ impl Node {
     }
 
     fn handle_envelope(&mut self, id: LinkId, envelope: Envelope) {
-        let Ok(header) = envelope.peek() else {
+        let Ok(header) = envelope.read_header() else {
             return self.counters.refuse(Refused::Malformed);
         };
         match self.check_envelope(id, &envelope, &header) {
@@ -136,7 +136,7 @@ impl Node {
     }
 
     /// Delivers an envelope that passed the cheap checks, or relays it.
-    pub(crate) fn pass_on(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+    pub(crate) fn pass_on(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         if header.destination.scope() == self.me.scope() {
             self.deliver(link, envelope, header);
         } else {

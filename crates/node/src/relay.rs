@@ -3,8 +3,8 @@
 use realm_crypto::{Letter, Outgoing, Verified, write_clear};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority, Scope,
-    cbor, flags, limits, link::Frame,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority,
+    ReadHeader, Scope, cbor, flags, limits, link::Frame,
 };
 use realm_router::{LinkId, Next, Relation, forward_hop};
 
@@ -28,7 +28,7 @@ pub(crate) enum Unverified {
 }
 
 impl Node {
-    pub(crate) fn relay(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+    pub(crate) fn relay(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         let to = header.destination.scope();
         let phase = Some(envelope.hop.phase);
         let next = self.routes.next(&to, Some(link), phase, self.now.tick);
@@ -123,7 +123,7 @@ impl Node {
     pub(crate) fn verify(
         &mut self,
         mut envelope: Envelope,
-        header: &Header,
+        header: &ReadHeader,
     ) -> Result<Verified, Unverified> {
         let now = self.wall();
         let scope = header.source.scope();
@@ -166,7 +166,7 @@ impl Node {
     }
 
     /// Holds an envelope until its source's chain is known, and asks for it.
-    pub(crate) fn await_chain(&mut self, link: LinkId, envelope: Envelope, header: Header) {
+    pub(crate) fn await_chain(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         let source = header.source.scope();
         let until = self.now.tick.plus(limits::CHAIN_WAIT_MS);
         let waiter = Waiter::Unproven(link, envelope, header);

@@ -16,17 +16,29 @@ pub struct Writer {
 impl Writer {
     /// The encoding of a value, in one allocation of its size.
     pub(super) fn encode<T: Wire>(value: &T) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Self::length(value));
+        Self::append(value, &mut bytes);
+        bytes
+    }
+
+    /// How long the encoding of a value would be.
+    pub(super) fn length<T: Wire>(value: &T) -> usize {
         let mut measure = Self {
             measures: true,
             ..Self::default()
         };
         value.write(&mut measure);
+        measure.length
+    }
+
+    /// Appends the encoding of a value to the bytes.
+    pub(super) fn append<T: Wire>(value: &T, bytes: &mut Vec<u8>) {
         let mut out = Self {
-            bytes: Vec::with_capacity(measure.length),
+            bytes: std::mem::take(bytes),
             ..Self::default()
         };
         value.write(&mut out);
-        out.bytes
+        *bytes = out.bytes;
     }
 
     /// Writes an unsigned integer.

@@ -61,8 +61,7 @@ static HANDSHAKE: LazyLock<Handshake> = LazyLock::new(|| {
     };
     let envelope = |of: &str| cbor::decode::<Envelope>(&bytes(&case[of]["hex"])).expect("one");
     let call = envelope("call");
-    let header = call.peek().expect("a header");
-    let call = verify(call, header).expect("from the source");
+    let call = verify(call).expect("from the source");
     let call = open_sealed(&call, kem_key).expect("sealed to a known key");
     let body: Call = cbor::decode(call.content()).expect("a call");
     Handshake {
@@ -115,17 +114,16 @@ pub(crate) fn opening(bytes: &[u8]) {
     let Ok(header) = envelope.peek() else {
         return;
     };
-    if let Some(verified) = verify(envelope.clone(), header.clone()) {
+    if let Some(verified) = verify(envelope.clone()) {
         open(&verified);
     }
-    let (envelope, header) = signed(envelope, header);
-    let verified = verify(envelope, header).expect("signed by its source");
+    let verified = verify(signed(envelope, header)).expect("signed by its source");
     open(&verified);
 }
 
 /// The envelope as its source would have sent it: from there, committed to, and signed. A sealed
 /// body is bound to its header, so that one stays as it is where it can.
-fn signed(mut envelope: Envelope, mut header: Header) -> (Envelope, Header) {
+fn signed(mut envelope: Envelope, mut header: Header) -> Envelope {
     header.source = SOURCE.place().clone();
     if header.suite == Suite::Clear {
         header.commitment = Digest::of(&[&envelope.body]);
@@ -135,10 +133,11 @@ fn signed(mut envelope: Envelope, mut header: Header) -> (Envelope, Header) {
     let key = ed25519_dalek::SigningKey::from_bytes(&key.seed());
     let input = [TAG_SINGLE.as_bytes(), &[0], &envelope.signed_input()].concat();
     envelope.signature = Signature::Single(key.sign(&input).to_bytes());
-    (envelope, header)
+    envelope
 }
 
-fn verify(envelope: Envelope, header: Header) -> Option<Verified> {
+fn verify(envelope: Envelope) -> Option<Verified> {
+    let header = envelope.read_header().ok()?;
     let digest = envelope.digest();
     let verified = verify_envelope(envelope, header, &SOURCE, 1, &mut RootMemo::default()).ok()?;
     assert_eq!(verified.header().source, *SOURCE.place());
@@ -182,8 +181,7 @@ mod tests {
         let envelope: Envelope = cbor::decode(&bytes.unwrap()).unwrap();
         let header = envelope.peek().unwrap();
 
-        let (envelope, header) = signed(envelope, header);
-        let verified = verify(envelope, header).unwrap();
+        let verified = verify(signed(envelope, header)).unwrap();
 
         assert!(open_in_session(&verified, &mut session()).is_ok());
     }

@@ -50,7 +50,7 @@ fn judge(case: &Case) -> Result<(), String> {
 
 /// Judges header, chain and signature as a destination does.
 pub(super) fn verified(case: &Case, envelope: Envelope) -> Result<Verified, String> {
-    let header = envelope.peek().map_err(|error| error.to_string())?;
+    let header = envelope.read_header().map_err(|error| error.to_string())?;
     let known = header.flags.is_none_or(|bits| bits & !flags::KNOWN == 0);
     if header.version != limits::WIRE_VERSION || !header.kind.is_spoken() || !known {
         return Err("a version that is not spoken".to_owned());

@@ -7,7 +7,8 @@ use crate::body::hpke_seal;
 fn a_session_seals_no_more_than_it_may() {
     let mut rng = rand_chacha::ChaCha8Rng::from_seed([1; 32]);
     let kem = crate::KemKey::generate(&mut rng);
-    let (_, reply_key) = hpke_seal(&mut rng, &kem.public(), b"header", b"body").unwrap();
+    let (_, exported) = hpke_seal(&mut rng, &kem.public(), b"header", b"body").unwrap();
+    let reply_key = exported.reply_key(Digest::new([0; 32]), Digest::new([1; 32]));
     let (mine, theirs) = (Ephemeral::generate(&mut rng), Ephemeral::generate(&mut rng));
     let answer = Digest::of(&[b"answer"]);
     let session = Session::derive(Side::Caller, &reply_key, answer, &mine, &theirs.public());

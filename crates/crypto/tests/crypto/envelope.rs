@@ -52,7 +52,7 @@ impl Pair {
 }
 
 pub(crate) fn verify(envelope: &Envelope, source: &VerifiedChain) -> Result<Verified, VerifyError> {
-    let header = envelope.peek()?;
+    let header = envelope.read_header().unwrap();
     verify_envelope(
         envelope.clone(),
         header,
@@ -207,8 +207,9 @@ fn an_envelope_is_only_from_whom_its_chain_proves() {
             Some(VerifyError::Source)
         );
     }
-    let mut header = envelope.peek().unwrap();
-    header.commitment = other;
+    let mut swapped = envelope.clone();
+    rewrite(&mut swapped, |header| header.commitment = other);
+    let header = swapped.read_header().unwrap();
     let swapped = verify_envelope(envelope, header, &pair.source, 0, &mut RootMemo::default());
     assert_eq!(swapped.err(), Some(VerifyError::Header));
 }

@@ -62,7 +62,7 @@ fn every_leaf_of_a_flush_verifies_under_its_root() {
     for count in [1, 2, 3, 7, 1_024] {
         let mut roots = RootMemo::default();
         for envelope in flush(count) {
-            let header = envelope.peek().unwrap();
+            let header = envelope.read_header().unwrap();
             verify_envelope(envelope, header, &source, 0, &mut roots).unwrap();
         }
     }
@@ -74,7 +74,7 @@ fn a_leaf_verifies_only_in_its_place() {
     let envelopes = flush(7);
     let mut roots = RootMemo::default();
     for envelope in &envelopes {
-        let header = envelope.peek().unwrap();
+        let header = envelope.read_header().unwrap();
         verify_envelope(envelope.clone(), header, &source, 0, &mut roots).unwrap();
     }
     type Edit = fn(&mut [u8; 64], &mut u64, &mut Vec<Digest>);
@@ -99,7 +99,7 @@ fn a_leaf_verifies_only_in_its_place() {
         };
         edit(signature, index, siblings);
 
-        let header = changed.peek().unwrap();
+        let header = changed.read_header().unwrap();
         let refused = verify_envelope(changed, header, &source, 0, &mut roots).err();
 
         assert_eq!(refused, Some(VerifyError::Signature));

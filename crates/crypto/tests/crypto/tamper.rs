@@ -11,7 +11,7 @@ use crate::{
 /// What a destination does with bytes from a stranger.
 fn receive(pair: &Pair, trust: &Trust<'_>, bytes: &[u8]) -> Option<Opened> {
     let envelope: Envelope = cbor::decode(bytes).ok()?;
-    let header = envelope.peek().ok()?;
+    let header = envelope.read_header().ok()?;
     let chain = read_chain(envelope.chain.as_ref()?).ok()?;
     let source = verify_chain(&chain, trust).ok()?;
     let mut roots = RootMemo::default();

@@ -328,7 +328,7 @@ impl Eve {
         link.send(&Frame::Envelope(envelope).encode()).await?;
         let wanted = |frame| match frame {
             Frame::Envelope(envelope) => {
-                let header = envelope.peek().ok()?;
+                let header = envelope.read_header().ok()?;
                 (header.answers == Some(asked)).then_some((envelope, header))
             }
             _ => None,

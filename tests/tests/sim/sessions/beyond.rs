@@ -162,7 +162,7 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
     realms.world.run_for(200);
 
     let answer = sent(&realms.world, billing, Kind::Result).remove(0);
-    let header = answer.peek().unwrap();
+    let header = answer.read_header().unwrap();
     let verified = verify_envelope(answer, header, &theirs, 0, &mut RootMemo::default());
     let opened = open_reply(&verified.unwrap(), &reply_key).unwrap();
     let result: CallResult = cbor::decode(opened.content()).unwrap();
