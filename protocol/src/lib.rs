@@ -18,6 +18,7 @@ mod ids;
 mod internet;
 pub mod journal;
 pub mod json;
+mod key;
 pub mod limits;
 pub mod link;
 pub mod message;
@@ -35,5 +36,6 @@ pub use envelope::{
 pub use failure::{Failure, FailureCode};
 pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};
 pub use internet::is_public;
+pub use key::is_canonical_key;
 pub use name::{Label, NameError, RealmPath};
 pub use time::{Now, Tick, Timestamp};

@@ -1,12 +1,13 @@
 //! Ed25519: signing by the faster library, verifying by the one whose rules are the strictest.
 //!
-//! A signature holds if and only if ed25519-dalek's `verify_strict` says so. Of that function's
-//! work, the part that depends on the key alone is done once, when the key is taken up.
+//! A signature holds if and only if its key is canonical and ed25519-dalek's `verify_strict` says
+//! so. Of that work, the part that depends on the key alone is done once, when the key is taken up.
 
 use std::fmt;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use ed25519_dalek::{Signature, VerifyingKey, ed25519::signature::MultipartVerifier as _};
+use realm_protocol::is_canonical_key;
 use zeroize::Zeroizing;
 
 /// Second coordinates of the points of small order, lowest word first, as they may be written:
@@ -95,13 +96,17 @@ impl SecretKey {
     }
 }
 
-/// A public key, taken up: it is a point, and not of small order.
+/// A public key, taken up: it is a point, written as it must be, and not of small order.
 #[derive(Clone, Copy)]
 pub(crate) struct PublicKey(VerifyingKey);
 
 impl PublicKey {
     /// Takes up a key; none if nothing may be believed for it.
     pub(crate) fn new(bytes: &[u8; 32]) -> Option<Self> {
+        // ed25519-dalek decodes a second coordinate beyond the modulus as if it were below.
+        if !is_canonical_key(bytes) {
+            return None;
+        }
         let key = VerifyingKey::from_bytes(bytes).ok()?;
         (!key.is_weak()).then_some(Self(key))
     }

@@ -194,6 +194,26 @@ fn a_key_written_in_another_way_is_judged_as_strictly() {
 }
 
 #[test]
+fn a_key_that_is_not_canonical_is_refused_although_its_point_is_a_key() {
+    let mut large = 0;
+    for (low, sign) in (0xed..=0xff).flat_map(|low| [(low, 0), (low, 0x80)]) {
+        let mut bytes = [0xff; 32];
+        bytes[0] = low;
+        bytes[31] = 0x7f | sign;
+        assert!(PublicKey::new(&bytes).is_none(), "{bytes:02x?}");
+        let decoded = VerifyingKey::from_bytes(&bytes);
+        let Some(key) = decoded.ok().filter(|key| !key.is_weak()) else {
+            continue;
+        };
+        let canonical = key.to_edwards().compress().to_bytes();
+        assert_ne!(canonical, bytes);
+        assert!(PublicKey::new(&canonical).is_some(), "{canonical:02x?}");
+        large += 1;
+    }
+    assert!(large > 10, "{large}");
+}
+
+#[test]
 fn signatures_are_made_and_judged_as_another_library_does() {
     let mut rng = ChaCha20Rng::from_seed([4; 32]);
     let mut held = 0;
