@@ -10,8 +10,7 @@ use realm_protocol::RunId;
 use thiserror::Error;
 
 use crate::{
-    EngineError, OpenError, Options, ReadError, Tree, engine,
-    files::{self, DirLock},
+    EngineError, OpenError, Options, ReadError, Tree, engine, files,
     layout::{self, KeyRange},
     meta::{self, Meta},
     pointer::RunPointer,
@@ -126,7 +125,7 @@ pub fn check_files(dir: &Path, options: Options) -> Result<CheckReport, OpenErro
     if found != kind {
         return Err(OpenError::OtherEngine { found, asked: kind });
     }
-    let lock = DirLock::acquire(dir)?;
+    let lock = files::lock(dir)?;
     let scratch = Scratch(files::scratch_path(dir, kind));
     files::remove(&scratch.0)?;
     let path = files::store_path(dir, kind);

@@ -1,13 +1,13 @@
 //! The store's directory: one owner at a time, and files that appear whole or not at all.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Write as _},
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use crate::{EngineKind, OpenError, engine::log};
+use crate::{EngineKind, FileLock, LockError, OpenError, engine::log};
 
 const LOCK: &str = "realm.lock";
 /// Names the engine that keeps the store. A store whose files vanished is told by it from a
@@ -15,37 +15,12 @@ const LOCK: &str = "realm.lock";
 const MARK: &str = "realm.engine";
 const MARK_PARTIAL: &str = "realm.engine.partial";
 
-/// An exclusive lock on a store's directory, held until it is dropped or the process ends.
-#[derive(Debug)]
-pub(crate) struct DirLock {
-    _file: File,
-}
-
-impl DirLock {
-    /// Takes the lock and leaves this process's id for whoever is refused.
-    pub(crate) fn acquire(dir: &Path) -> Result<Self, OpenError> {
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.mode(0o600).open(dir.join(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::Locked {
-                    pid: owner(&mut file),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-        file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
-    }
-}
-
-fn owner(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+/// Takes the lock of a store's directory, which is held until it is dropped or the process ends.
+pub(crate) fn lock(dir: &Path) -> Result<FileLock, OpenError> {
+    FileLock::acquire(&dir.join(LOCK)).map_err(|error| match error {
+        LockError::Held { pid } => OpenError::Locked { pid },
+        LockError::Io(source) => source.into(),
+    })
 }
 
 /// Makes the directory, for its owner alone, if it is not there.

@@ -20,6 +20,7 @@ mod files;
 mod group;
 mod known;
 mod layout;
+mod lock;
 mod meta;
 mod migrate;
 mod options;
@@ -45,6 +46,7 @@ pub use error::{
     RetainError, StoreError, Unappended,
 };
 pub use layout::Tree;
+pub use lock::{FileLock, LockError};
 pub use migrate::{MigrateReport, migrate};
 pub use options::{Ack, EngineKind, Options, Urgency};
 pub use query::{Page, RunQuery};

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     EngineError, EngineKind, MigrateError, OpenError, Options, Tree, backup,
     engine::{self, Batch, Engine},
-    files::{self, DirLock},
+    files,
     layout::KeyRange,
     meta::{self, Meta},
     reader::Reader,
@@ -51,7 +51,7 @@ pub fn migrate(
     } = options;
     let absent = || OpenError::from(std::io::Error::from(std::io::ErrorKind::NotFound));
     files::engine_of(dir)?.ok_or_else(absent)?;
-    let _lock = DirLock::acquire(dir)?;
+    let _lock = files::lock(dir)?;
     let from = files::engine_of(dir)?.ok_or_else(absent)?;
     files::discard(dir, Some(from)).map_err(OpenError::from)?;
     files::mark(dir, from).map_err(OpenError::from)?;

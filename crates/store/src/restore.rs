@@ -12,8 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     EngineKind, OpenError, Options, ReadError, RestoreError, Tree, backup,
     engine::{self, Batch, Engine},
-    files::{self, DirLock},
-    meta, plan,
+    files, meta, plan,
     reader::Reader,
     sealer::{self, Sealer},
 };
@@ -55,7 +54,7 @@ pub fn restore(
     if !files::is_vacant(dir).map_err(OpenError::Io)? {
         return Err(RestoreError::NotEmpty);
     }
-    let _lock = DirLock::acquire(dir)?;
+    let _lock = files::lock(dir)?;
     // Somebody may have been here before the lock was ours.
     if !files::is_vacant(dir).map_err(OpenError::Io)? {
         return Err(RestoreError::NotEmpty);

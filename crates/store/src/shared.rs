@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use crate::{ReadError, engine::Engine, files::DirLock, reader::Reader, sealer::Sealer};
+use crate::{FileLock, ReadError, engine::Engine, reader::Reader, sealer::Sealer};
 
 pub(crate) struct Shared {
     // Dropped before the lock: nobody else may open the files while the engine still has them.
     pub(crate) engine: Box<dyn Engine>,
-    _lock: Option<DirLock>,
+    _lock: Option<FileLock>,
     pub(crate) sealer: Sealer,
     /// A write failed; nothing is acknowledged any more.
     pub(crate) poisoned: AtomicBool,
@@ -16,7 +16,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Box<dyn Engine>, lock: Option<DirLock>, sealer: Sealer) -> Self {
+    pub(crate) fn new(engine: Box<dyn Engine>, lock: Option<FileLock>, sealer: Sealer) -> Self {
         Self {
             engine,
             _lock: lock,

@@ -21,7 +21,7 @@ use crate::{
     RetainError, RunQuery, Unappended, Urgency, backup, check,
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
-    files::{self, DirLock},
+    files,
     known::Known,
     meta::{self, FORMAT, Meta},
     query,
@@ -61,7 +61,7 @@ impl Store {
         } = options;
         let sealer = Sealer::new(realm, key);
         files::create_dir(dir)?;
-        let lock = DirLock::acquire(dir)?;
+        let lock = files::lock(dir)?;
         let found = files::engine_of(dir)?;
         if let Some(found) = found.filter(|found| *found != kind) {
             return Err(OpenError::OtherEngine { found, asked: kind });
