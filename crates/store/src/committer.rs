@@ -243,7 +243,7 @@ fn write(shared: &Shared, batch: Batch) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
-    shared.engine.write(batch).map_err(StoreError::Write)
+    shared.engine.write(batch.into()).map_err(StoreError::Write)
 }
 
 /// Turns an engine's panic into a failure like any other: what it left behind is unknown.

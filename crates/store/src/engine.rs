@@ -13,7 +13,7 @@ mod sled;
 #[cfg(feature = "sled")]
 mod undo;
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, path::Path, sync::Arc};
 
 use self::logged::LoggedEngine;
 use crate::{EngineError, EngineKind, Tree, files, layout::KeyRange};
@@ -31,7 +31,7 @@ pub(crate) type Rows<'a> = Box<dyn DoubleEndedIterator<Item = Result<Row, Engine
 /// Keeps trees of rows.
 pub(crate) trait Engine: Send + Sync {
     /// Writes all of a batch or nothing. What it returned from is on the disk.
-    fn write(&self, batch: Batch) -> Result<(), EngineError>;
+    fn write(&self, batch: Arc<Batch>) -> Result<(), EngineError>;
 
     /// Freezes what is committed now.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError>;

@@ -103,11 +103,12 @@ fn copy(
         batch.put(tree, key, value);
         if bytes >= COMMIT_BYTES {
             bytes = 0;
-            copy.write(std::mem::take(&mut batch)).map_err(unwritten)?;
+            copy.write(std::mem::take(&mut batch).into())
+                .map_err(unwritten)?;
         }
         Ok(())
     })?;
-    copy.write(batch).map_err(unwritten)?;
+    copy.write(batch.into()).map_err(unwritten)?;
     drop(copy);
     let copy = engine::open(to, &path, cache_bytes).map_err(unwritten)?;
     let (found, copied) = walk(copy.as_ref(), |_, _, _| Ok(()))?;

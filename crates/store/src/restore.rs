@@ -131,7 +131,7 @@ fn copy_rows<R: Read>(
         let digest = input.digest();
         let [number] = input.array()?;
         if number == backup::END {
-            engine.write(batch)?;
+            engine.write(batch.into())?;
             check_trailer(input, sealer, rows, digest)?;
             return Ok(rows);
         }
@@ -142,7 +142,7 @@ fn copy_rows<R: Read>(
         // A row that points into a group comes after it, and finds it written.
         if bytes >= COMMIT_BYTES || last.replace(tree) != Some(tree) {
             drop(reader.take());
-            engine.write(std::mem::take(&mut batch))?;
+            engine.write(std::mem::take(&mut batch).into())?;
             bytes = 0;
         }
         let reader = match &mut reader {
@@ -203,7 +203,7 @@ fn finish(
     let mut batch = Batch::default();
     meta::begin(&mut batch, sealer, rng, last);
     meta::mark_restored(&mut batch, sealer, rng);
-    Ok(engine.write(batch)?)
+    Ok(engine.write(batch.into())?)
 }
 
 fn damaged(error: ReadError) -> RestoreError {

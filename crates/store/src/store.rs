@@ -320,7 +320,7 @@ pub(crate) fn begin(engine: &dyn Engine, sealer: &Sealer) -> Result<(), OpenErro
     let mut batch = Batch::default();
     let mut rng = sealer::generator()?;
     meta::begin(&mut batch, sealer, &mut rng, JournalSeq(0));
-    Ok(engine.write(batch)?)
+    Ok(engine.write(batch.into())?)
 }
 
 impl From<NoRandomness> for OpenError {

@@ -54,6 +54,6 @@ pub(crate) fn bring(
         })?;
         let mut last = (step.apply)(engine, sealer)?;
         meta::set_format(&mut last, found.saturating_add(1));
-        engine.write(last)?;
+        engine.write(last.into())?;
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 use crate::{EngineError, Tree};
 
 /// Bytes of log that are carried into the engine.
-const LOG_BYTES: u64 = 8 * 1024 * 1024;
+const LOG_BYTES: u64 = 4 * 1024 * 1024;
 /// The name of the engine's log, among what the store knows about itself.
 pub(crate) const LOG_KEY: &[u8] = b"log";
 
@@ -75,7 +75,7 @@ impl LoggedEngine {
     fn new(engine: Box<dyn Engine>, end: End, batch: Option<Batch>) -> Self {
         let mut state = State::default();
         if let Some(batch) = batch.filter(|batch| !batch.is_empty()) {
-            state.recent.push(batch);
+            state.recent.push(batch.into());
         }
         Self {
             engine,
@@ -108,10 +108,15 @@ impl LoggedEngine {
 
     /// Carries what the log holds into the engine, and begins it anew.
     fn carry(&self, end: End) -> Result<End, EngineError> {
-        let mut batch = self.state().recent.merged();
         let mut name: LogName = [0; 16];
         getrandom::fill(&mut name).map_err(|error| EngineError::Failed(error.into()))?;
-        batch.put(Tree::Meta, LOG_KEY.to_vec(), name.to_vec());
+        let mut named = Batch::default();
+        named.put(Tree::Meta, LOG_KEY.to_vec(), name.to_vec());
+        let batch = {
+            let mut state = self.state();
+            state.recent.push(named.into());
+            state.recent.compact()
+        };
         self.engine.write(batch)?;
         {
             let mut state = self.state();
@@ -125,7 +130,7 @@ impl LoggedEngine {
         })
     }
 
-    fn commit(&self, end: End, batch: Batch) -> Result<End, EngineError> {
+    fn commit(&self, end: End, batch: Arc<Batch>) -> Result<End, EngineError> {
         let end = self.append(end, &batch)?;
         self.state().recent.push(batch);
         match &end {
@@ -136,7 +141,7 @@ impl LoggedEngine {
 }
 
 impl Engine for LoggedEngine {
-    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+    fn write(&self, batch: Arc<Batch>) -> Result<(), EngineError> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *end, End::Failed);
         *end = self.commit(before, batch)?;

@@ -18,31 +18,23 @@ pub(super) struct Recent {
 
 impl Recent {
     /// Puts a batch over what is there.
-    pub(super) fn push(&mut self, batch: Batch) {
+    pub(super) fn push(&mut self, batch: Arc<Batch>) {
         let mut newest = batch;
-        while let Some(below) = self.layers.pop() {
-            if below.len() / 2 > newest.len() {
-                self.layers.push(below);
-                break;
-            }
-            let mut merged = Arc::unwrap_or_clone(below);
-            merged.append(newest);
-            newest = merged;
+        while let Some(below) = self.layers.pop_if(|below| below.len() / 2 <= newest.len()) {
+            newest = merged(below, newest);
         }
-        self.layers.push(Arc::new(newest));
+        self.layers.push(newest);
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// Everything as one batch.
-    pub(super) fn merged(&self) -> Batch {
-        let mut merged = Batch::default();
-        for layer in &self.layers {
-            merged.append(Batch::clone(layer));
-        }
-        merged
+    /// Makes one layer of all, and gives it.
+    pub(super) fn compact(&mut self) -> Arc<Batch> {
+        let all = self.layers.drain(..).reduce(merged).unwrap_or_default();
+        self.layers.push(Arc::clone(&all));
+        all
     }
 
     /// What it says of a key, if it does; no value where it is deleted.
@@ -63,6 +55,13 @@ impl Recent {
             .map(|(key, value)| (key.as_slice(), value.as_deref()))
             .collect()
     }
+}
+
+/// Both batches, of which nobody else should hold one: then nothing is copied.
+fn merged(below: Arc<Batch>, above: Arc<Batch>) -> Arc<Batch> {
+    let mut merged = Arc::unwrap_or_clone(below);
+    merged.append(Arc::unwrap_or_clone(above));
+    Arc::new(merged)
 }
 
 /// What an engine holds, as it is with what the log holds over it.

@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::Arc,
 };
 
 use redb::{
@@ -113,7 +114,7 @@ fn write_table(table: &mut WriteTable<'_>, writes: &TreeBatch) -> Result<(), red
 }
 
 impl Engine for RedbEngine {
-    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+    fn write(&self, batch: Arc<Batch>) -> Result<(), EngineError> {
         guarded(|| self.commit(&batch))
     }
 

@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
     thread::{self, park_timeout},
     time::Duration,
 };
@@ -143,7 +143,7 @@ impl SledEngine {
 }
 
 impl Engine for SledEngine {
-    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+    fn write(&self, batch: Arc<Batch>) -> Result<(), EngineError> {
         let number = self.apply(&batch)?;
         flush(&self.database)?;
         self.large.sync_all()?;

@@ -268,5 +268,5 @@ fn change(dir: &Path, change: impl FnOnce(&dyn engine::Engine, &mut Batch)) {
     let engine = engine::open(kind, &files::store_path(dir, kind), 1 << 20).unwrap();
     let mut batch = Batch::default();
     change(engine.as_ref(), &mut batch);
-    engine.write(batch).unwrap();
+    engine.write(batch.into()).unwrap();
 }

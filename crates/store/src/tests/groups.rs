@@ -59,7 +59,7 @@ impl Journal {
         let engine = engine::open(kind, &path, 1 << 20).unwrap();
         let mut batch = Batch::default();
         change(engine.as_ref(), &mut batch);
-        engine.write(batch).unwrap();
+        engine.write(batch.into()).unwrap();
         drop(engine);
         Self::open(self.dir)
     }

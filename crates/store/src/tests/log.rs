@@ -47,7 +47,7 @@ fn write(engine: &dyn Engine, model: &mut Rows, number: u64) {
             }
         }
     }
-    engine.write(batch).unwrap();
+    engine.write(batch.into()).unwrap();
 }
 
 fn assert_reads(engine: &dyn Engine, model: &Rows) {
@@ -145,7 +145,7 @@ fn a_snapshot_stays_as_it_was() {
     }
     let mut large = Batch::default();
     large.put(Tree::Groups, vec![1], vec![0; 9 * 1024 * 1024]);
-    engine.write(large).unwrap(); // carried into the engine
+    engine.write(large.into()).unwrap(); // carried into the engine
 
     let rows = snapshot.range(TREE, &KeyRange::all()).unwrap();
 

@@ -27,7 +27,7 @@ const BEYOND: &[Step] = &[
             let mut batch = Batch::default();
             let sealed = seal(sealer, b"first");
             batch.put(Tree::Meta, KEY.to_vec(), sealed);
-            engine.write(batch)?;
+            engine.write(batch.into())?;
             Ok(Batch::default())
         },
     },
@@ -82,7 +82,7 @@ fn a_store_of_the_first_format_opens_and_goes_on() {
     let engine = fresh(&disk);
     let mut batch = Batch::default();
     meta::set_format(&mut batch, 1);
-    engine.write(batch).unwrap();
+    engine.write(batch.into()).unwrap();
     let shared = Shared::new(Box::new(engine), None, sealer());
     let (acks, acked) = std::sync::mpsc::channel();
 
