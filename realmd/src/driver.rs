@@ -133,10 +133,23 @@ impl Driver {
         }
         if self.failed.is_some() {
             self.asked.store_failed(&self.node);
+        } else if tokio::time::timeout(STOP, self.hand_over(&mut inlets.durability))
+            .await
+            .is_err()
+        {
+            tracing::error!("the store took too long: the ends of some traces are lost");
         }
         let Self { net, failed, .. } = self;
         net.stop().await;
         failed.map_or(Ended::Stopped, Ended::StoreFailed)
+    }
+
+    /// Gives the store what it has not been given yet.
+    async fn hand_over(&mut self, durability: &mut watch::Receiver<Durability>) {
+        self.journal.flush();
+        while !self.journal.is_empty() && durability.changed().await.is_ok() {
+            self.journal.flush();
+        }
     }
 
     /// Waits for the next thing to happen. Nothing new is taken while the store does not keep up.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     EngineError, EngineKind, MigrateError, OpenError, Options, Tree, backup,
-    engine::{self, Batch, Engine},
+    engine::{self, Batch, Engine, LOG_KEY},
     files,
     layout::KeyRange,
     meta::{self, Meta},
@@ -134,6 +134,9 @@ fn walk(
     for tree in Tree::ALL {
         for next in snapshot.range(*tree, &KeyRange::all()).map_err(read)? {
             let (key, value) = next.map_err(read)?;
+            if tree == &Tree::Meta && key == LOG_KEY {
+                continue; // Each engine has a log of its own.
+            }
             hasher.update([tree.number()]);
             for part in [&key, &value] {
                 hasher.update((part.len() as u64).to_be_bytes());

@@ -39,7 +39,7 @@ impl Node {
             return self.join_run(state, incoming);
         }
         let recent = self.serving.recent.get(&row).cloned();
-        if let Some(known) = recent.filter(|known| self.now.wall < known.forgotten) {
+        if let Some(known) = recent.filter(|known| self.now.wall <= known.forgotten) {
             return self.answer_again(incoming, permit, &known);
         }
         if effects == Effects::None {
@@ -99,8 +99,14 @@ impl Node {
         let Some((key, _)) = incoming.key else { return };
         let row = key_row(incoming.caller_realm, &key);
         self.serving.keys.remove(&row);
-        let known = value.and_then(|bytes| state::read::<StoredKey>(bytes).ok());
-        let known = known.filter(|known| self.now.wall < known.forgotten);
+        let Ok(known) = value.map(state::read::<StoredKey>).transpose() else {
+            // Whatever it says, the key was used: to begin anew could repeat what was done.
+            for incoming in std::iter::once(incoming).chain(others) {
+                self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
+            }
+            return;
+        };
+        let known = known.filter(|known| self.now.wall <= known.forgotten);
         for incoming in std::iter::once(incoming).chain(others) {
             // Policy may have changed meanwhile.
             match self.permit(&incoming) {
@@ -124,11 +130,15 @@ impl Node {
         if let Some(known) = known {
             return self.answer_again(incoming, permit, known);
         }
-        let found = self
-            .registry
-            .find(&incoming.loop_id, incoming.version.as_deref());
-        let effects = found.map_or(Effects::Once, |registered| registered.effects);
+        let effects = self.effects_of(&incoming);
         self.start_run(incoming, permit, effects);
+    }
+
+    /// The effects that a loop has now; the strongest if it is gone.
+    fn effects_of(&self, incoming: &Incoming) -> Effects {
+        let version = incoming.version.as_deref();
+        let found = self.registry.find(&incoming.loop_id, version);
+        found.map_or(Effects::Once, |registered| registered.effects)
     }
 
     /// A key that was used before: its answer, unless it stood for something else.
@@ -140,12 +150,12 @@ impl Node {
             Some(answer) => {
                 self.give(&incoming.responder, answer.clone());
             }
-            None if known.repeatable => self.start_run(incoming, permit, Effects::Idempotent),
+            None if known.repeatable => {
+                let effects = self.effects_of(&incoming).max(Effects::Idempotent);
+                self.start_run(incoming, permit, effects);
+            }
             None => {
-                let message = "an earlier attempt under this key was interrupted; whether it had \
-                               its effect is not known";
-                let failure = CallFailure::new(FailureCode::LoopFailed, message);
-                self.answer_failure(&incoming.responder, &failure, Release::Now);
+                self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
             }
         }
     }
@@ -154,4 +164,10 @@ impl Node {
 fn key_reused() -> CallFailure {
     let message = "this idempotency key was used for another loop, version or input";
     CallFailure::new(FailureCode::KeyReused, message)
+}
+
+fn unknown_outcome() -> CallFailure {
+    let message = "an earlier attempt under this key was interrupted; whether it had its effect is \
+                   not known";
+    CallFailure::new(FailureCode::LoopFailed, message)
 }

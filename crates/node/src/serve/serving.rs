@@ -131,7 +131,8 @@ impl Serving {
         self.recent_bytes = self.recent_bytes.saturating_add(bytes(&key));
         if let Some(older) = self.recent.insert(row.clone(), key) {
             self.recent_bytes = self.recent_bytes.saturating_sub(bytes(&older));
-            return;
+            // It counts from the entry that writes it now.
+            self.recent_order.retain(|(_, other)| *other != row);
         }
         self.recent_order.push_back((seq, row));
         while (self.recent_order.len() > RECENT || self.recent_bytes > RECENT_BYTES)

@@ -6,8 +6,8 @@
 //! are sealed before they come here; the CRC only tells a write that a crash cut short.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read as _},
+    fs::{self, File, OpenOptions},
+    io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -34,6 +34,11 @@ pub(super) type LogName = [u8; 16];
 #[error("the store's log is damaged at byte {0}")]
 struct Damaged(u64);
 
+/// The engine has had a log, and it is not there.
+#[derive(Debug, Error)]
+#[error("the store's log is missing")]
+struct Missing;
+
 /// The open end of a log.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -44,24 +49,19 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Begins a log of this name, over whatever the file held, durably.
-    pub(super) fn begin(path: &Path, name: &LogName) -> io::Result<Self> {
+    /// Opens the file of a log, durably there from now on, with whatever it holds.
+    pub(super) fn prepare(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let file = options.mode(0o600).open(path)?;
-        let log = Self::restart(file, name)?;
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(log)
+        Ok(file)
     }
 
-    /// Begins anew under another name, in the same file, durably.
-    pub(super) fn renew(self, name: &LogName) -> io::Result<Self> {
-        Self::restart(self.file, name)
-    }
-
-    fn restart(file: File, name: &LogName) -> io::Result<Self> {
+    /// Begins a log of this name, over whatever the file held, durably.
+    pub(super) fn begin(file: File, name: &LogName) -> io::Result<Self> {
         file.set_len(0)?;
         file.write_all_at(&[MAGIC.as_slice(), name].concat(), 0)?;
         file.sync_data()?;
@@ -73,36 +73,21 @@ impl Log {
         })
     }
 
-    /// Opens the log of this name and reads what it holds; none if the file is another's, begins
-    /// no log, or is not there. A record that a crash cut short at the end never was.
-    pub(super) fn open(path: &Path, name: &LogName) -> Result<Option<(Self, Batch)>, EngineError> {
-        let mut options = OpenOptions::new();
-        let opened = options.read(true).write(true).open(path);
-        let Some((file, bytes)) = read(opened)? else {
-            return Ok(None);
-        };
-        let Some((batch, end)) = replay(&bytes, name)? else {
-            return Ok(None);
-        };
-        if end < bytes.len() {
-            file.set_len(end as u64)?;
-            file.sync_data()?;
-        }
-        let log = Self {
-            file,
-            name: *name,
-            end: end as u64,
-            buffer: Vec::new(),
-        };
-        Ok(Some((log, batch)))
+    /// Begins anew under another name, in the same file, durably.
+    pub(super) fn renew(self, name: &LogName) -> io::Result<Self> {
+        Self::begin(self.file, name)
     }
 
-    /// Reads the log of this name and leaves the file as it is.
-    pub(super) fn peek(path: &Path, name: &LogName) -> Result<Option<Batch>, EngineError> {
-        let Some((_, bytes)) = read(File::open(path))? else {
-            return Ok(None);
-        };
-        Ok(replay(&bytes, name)?.map(|(batch, _)| batch))
+    /// Reads the log of this name; nothing if the file is another's or begins no log. A record
+    /// that a crash cut short at the end never was. What is read may be in the page cache alone.
+    pub(super) fn read(path: &Path, name: &LogName) -> Result<Batch, EngineError> {
+        match fs::read(path) {
+            Ok(bytes) => replay(&bytes, name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(EngineError::Corrupt(Missing.into()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Appends a batch. It is on the disk when this returns; after an error the log takes no more.
@@ -134,29 +119,22 @@ pub(crate) fn path(store: &Path) -> PathBuf {
     path.into()
 }
 
-fn read(opened: io::Result<File>) -> io::Result<Option<(File, Vec<u8>)>> {
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Some((file, bytes)))
-}
-
-/// All records of a log as one batch, and where they end; none if it is not the log of this name.
-fn replay(bytes: &[u8], name: &LogName) -> Result<Option<(Batch, usize)>, EngineError> {
+/// All records of a log as one batch; an empty one if it is not the log of this name.
+fn replay(bytes: &[u8], name: &LogName) -> Result<Batch, EngineError> {
     let damaged = |at: usize| EngineError::Corrupt(Damaged(at as u64).into());
     let Some((header, _)) = bytes.split_at_checked(HEADER) else {
-        return Ok(None);
+        return Ok(Batch::default());
     };
     let of_name = header.strip_prefix(MAGIC);
     if of_name != Some(name) {
         // A header is durable before the first record, so what has records begins with one.
         let is_log = of_name.is_some() || bytes.len() == HEADER;
         let is_other = is_log && !has_record(bytes, name);
-        return if is_other { Ok(None) } else { Err(damaged(0)) };
+        return if is_other {
+            Ok(Batch::default())
+        } else {
+            Err(damaged(0))
+        };
     }
     let mut batch = Batch::default();
     let mut end = HEADER;
@@ -171,7 +149,7 @@ fn replay(bytes: &[u8], name: &LogName) -> Result<Option<(Batch, usize)>, Engine
         decode(rows, &mut batch).ok_or_else(|| damaged(end))?;
         end = end.saturating_add(PREFIX).saturating_add(rows.len());
     }
-    Ok(Some((batch, end)))
+    Ok(batch)
 }
 
 fn mark(name: &LogName) -> &[u8] {

@@ -49,37 +49,33 @@ struct State {
 }
 
 impl LoggedEngine {
-    /// Puts the log beside an engine's files in front of it.
+    /// Puts the log beside an engine's files in front of it. What the log holds goes into the engine
+    /// first: whether the disk has it, or only the page cache, cannot be told.
     pub(super) fn open(engine: Box<dyn Engine>, store: &Path) -> Result<Self, EngineError> {
         let path = log::path(store);
-        let found = match name(engine.as_ref())? {
-            Some(name) => Log::open(&path, &name)?,
-            None => None,
-        };
-        let (end, batch) = match found {
-            Some((log, batch)) => (End::Open(log), Some(batch)),
-            None => (End::Due(path), None),
-        };
-        Ok(Self::new(engine, end, batch))
+        let batch = read(engine.as_ref(), &path)?;
+        let is_empty = batch.is_empty();
+        let opened = Self::new(engine, batch);
+        let due = End::Due(path);
+        let end = if is_empty { due } else { opened.carry(due)? };
+        *opened.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        Ok(opened)
     }
 
-    /// As [`Self::open`], but never writes to the log.
+    /// As [`Self::open`], but never writes to the files.
     pub(super) fn detached(engine: Box<dyn Engine>, store: &Path) -> Result<Self, EngineError> {
-        let batch = match name(engine.as_ref())? {
-            Some(name) => Log::peek(&log::path(store), &name)?,
-            None => None,
-        };
-        Ok(Self::new(engine, End::Detached, batch))
+        let batch = read(engine.as_ref(), &log::path(store))?;
+        Ok(Self::new(engine, batch))
     }
 
-    fn new(engine: Box<dyn Engine>, end: End, batch: Option<Batch>) -> Self {
+    fn new(engine: Box<dyn Engine>, batch: Batch) -> Self {
         let mut state = State::default();
-        if let Some(batch) = batch.filter(|batch| !batch.is_empty()) {
+        if !batch.is_empty() {
             state.recent.push(batch.into());
         }
         Self {
             engine,
-            end: Mutex::new(end),
+            end: Mutex::new(End::Detached),
             state: Mutex::new(state),
         }
     }
@@ -88,26 +84,13 @@ impl LoggedEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, end: End, batch: &Batch) -> Result<End, EngineError> {
-        Ok(match end {
-            End::Open(mut log) => {
-                log.append(batch)?;
-                End::Open(log)
-            }
-            End::Due(_) => {
-                let End::Open(mut log) = self.carry(end)? else {
-                    return Ok(End::Failed);
-                };
-                log.append(batch)?;
-                End::Open(log)
-            }
-            End::Detached => End::Detached,
-            End::Failed => return Err(EngineError::Failed(AfterFailure.into())),
-        })
-    }
-
     /// Carries what the log holds into the engine, and begins it anew.
     fn carry(&self, end: End) -> Result<End, EngineError> {
+        // The file is there before the engine names it, so that a missing one is damage.
+        let file = match &end {
+            End::Due(path) => Some(Log::prepare(path)?),
+            _ => None,
+        };
         let mut name: LogName = [0; 16];
         getrandom::fill(&mut name).map_err(|error| EngineError::Failed(error.into()))?;
         let mut named = Batch::default();
@@ -123,19 +106,32 @@ impl LoggedEngine {
             state.recent = Recent::default();
             state.carried = state.carried.saturating_add(1);
         }
-        Ok(match end {
-            End::Open(log) => End::Open(log.renew(&name)?),
-            End::Due(path) => End::Open(Log::begin(&path, &name)?),
-            end @ (End::Detached | End::Failed) => end,
+        Ok(match (end, file) {
+            (End::Open(log), _) => End::Open(log.renew(&name)?),
+            (_, Some(file)) => End::Open(Log::begin(file, &name)?),
+            (end, None) => end,
         })
     }
 
     fn commit(&self, end: End, batch: Arc<Batch>) -> Result<End, EngineError> {
-        let end = self.append(end, &batch)?;
-        self.state().recent.push(batch);
-        match &end {
-            End::Open(log) if log.bytes() >= LOG_BYTES => self.carry(end),
-            _ => Ok(end),
+        match end {
+            End::Open(mut log) => {
+                log.append(&batch)?;
+                self.state().recent.push(batch);
+                let is_long = log.bytes() >= LOG_BYTES;
+                let end = End::Open(log);
+                if is_long { self.carry(end) } else { Ok(end) }
+            }
+            // The first write goes into the engine, with the name of the log for those to come.
+            End::Due(_) => {
+                self.state().recent.push(batch);
+                self.carry(end)
+            }
+            End::Detached => {
+                self.state().recent.push(batch);
+                Ok(end)
+            }
+            End::Failed => Err(EngineError::Failed(AfterFailure.into())),
         }
     }
 }
@@ -184,8 +180,12 @@ impl Drop for LoggedEngine {
 #[error("an earlier write to the log failed")]
 struct AfterFailure;
 
-/// The name of the log that belongs to an engine, if it has had one.
-fn name(engine: &dyn Engine) -> Result<Option<LogName>, EngineError> {
+/// What the log of an engine holds; nothing if it has not had one.
+fn read(engine: &dyn Engine, path: &Path) -> Result<Batch, EngineError> {
     let stored = engine.snapshot()?.get(Tree::Meta, LOG_KEY)?;
-    Ok(stored.and_then(|name| name.try_into().ok()))
+    let name: Option<LogName> = stored.and_then(|name| name.try_into().ok());
+    match name {
+        Some(name) => Log::read(path, &name),
+        None => Ok(Batch::default()),
+    }
 }

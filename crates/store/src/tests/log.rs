@@ -116,7 +116,7 @@ fn a_kill_at_any_moment_leaves_what_was_written() {
 }
 
 #[test]
-fn an_engine_that_was_closed_needs_no_log() {
+fn a_log_that_is_missing_is_damage() {
     let dir = TempDir::new().unwrap();
     let engine = fresh(dir.path(), EngineKind::Redb);
     let mut model = Rows::new();
@@ -124,10 +124,12 @@ fn an_engine_that_was_closed_needs_no_log() {
     drop(engine);
     let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
 
-    fs::remove_file(log).unwrap();
-    let again = open(dir.path(), EngineKind::Redb).unwrap();
+    assert_reads(open(dir.path(), EngineKind::Redb).unwrap().as_ref(), &model);
 
-    assert_reads(again.as_ref(), &model);
+    fs::remove_file(log).unwrap();
+    let refused = open(dir.path(), EngineKind::Redb);
+
+    assert!(matches!(refused, Err(EngineError::Corrupt(_))));
 }
 
 #[test]
@@ -215,4 +217,20 @@ fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
         assert!(refused, "byte {at}");
     }
     assert_reads(reopened(&bytes).unwrap().0.as_ref(), &after);
+}
+
+#[test]
+fn the_first_write_after_opening_goes_into_the_engine_itself() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
+
+    write(engine.as_ref(), &mut model, 1);
+    let begun = fs::metadata(&log).unwrap().len();
+    write(engine.as_ref(), &mut model, 2);
+
+    assert_eq!(begun, 32, "a log that holds nothing");
+    assert!(fs::metadata(&log).unwrap().len() > begun);
+    assert_reads(engine.as_ref(), &model);
 }
