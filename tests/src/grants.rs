@@ -134,7 +134,7 @@ impl Grants {
                 .iter()
                 .any(|grant| grant.owner == owner && grant.covers(from, loop_id, now));
         let forbidden = self.certainly_forbids(owner, loop_id, false)
-            || self.settled && self.above(to).any(|above| self.stops(above, loop_id));
+            || self.settled && self.above(to).any(|above| self.stops(above, loop_id, to));
         permitted && !forbidden && !(self.settled && self.is_cut_off(from, to))
     }
 
@@ -146,8 +146,10 @@ impl Grants {
             .map(|(host, _)| *host)
     }
 
-    fn stops(&self, above: HostId, loop_id: &str) -> bool {
-        self.certainly_forbids(above, loop_id, true)
+    /// Whether a realm above forbids it, and what it says still gets to the realm of this name.
+    fn stops(&self, above: HostId, loop_id: &str, to: &str) -> bool {
+        let name = self.names.get(&above).map_or("", String::as_str);
+        self.certainly_forbids(above, loop_id, true) && !self.is_cut_off(name, to)
     }
 
     /// Whether a revoked certificate stands between the two.

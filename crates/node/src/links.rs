@@ -120,7 +120,7 @@ impl Node {
             newest: limits::WIRE_VERSION,
             chain,
             clock: self.wall(),
-            records: self.trust.digest(None),
+            records: self.trust.digest(None, std::iter::empty()),
             joining: joining.then_some(true),
         };
         self.send(link, &Frame::Hello(hello));
@@ -422,7 +422,7 @@ impl Node {
             return self.close(id, None, "your certificates no longer stand");
         }
         if link.admitted {
-            let records = self.trust.digest(self.shared_with(id).as_ref());
+            let records = self.records_shared(id);
             self.send(
                 id,
                 &Frame::Beat(Beat {

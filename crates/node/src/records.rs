@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_crypto::VerifiedChain;
 use realm_protocol::{
-    RealmId, cbor,
+    Digest, RealmId, cbor,
     journal::Table,
     link::{Frame, Records, Renew},
     records::{Chain, PolicyRecord, Signed},
@@ -142,7 +142,11 @@ impl Node {
                 .map(|c| c.place().scope()),
             _ => return,
         };
-        let mine = self.trust.digest(theirs_about.as_ref());
+        let policies: Vec<_> = match self.routes.relation(id) {
+            Some(Relation::Parent) => self.rules.ceilings().map(|held| &held.record).collect(),
+            _ => Vec::new(),
+        };
+        let mine = self.trust.digest(theirs_about.as_ref(), numbers(&policies));
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
@@ -151,6 +155,17 @@ impl Node {
             return;
         }
         self.send(id, &Frame::Renew(Renew { held: None }));
+    }
+
+    /// The digest of what this realm shares on a link.
+    pub(crate) fn records_shared(&self, id: LinkId) -> Digest {
+        let policies = match self.routes.relation(id) {
+            Some(Relation::Child(_)) => self.policies_for_children(),
+            _ => Vec::new(),
+        };
+        let policies: Vec<_> = policies.iter().collect();
+        self.trust
+            .digest(self.shared_with(id).as_ref(), numbers(&policies))
     }
 
     pub(crate) fn handle_records(&mut self, id: LinkId, records: Records) {
@@ -293,4 +308,10 @@ impl Node {
             _ => self.counters.refuse(Refused::NotAdmitted),
         }
     }
+}
+
+/// What tells policy records apart: whose they are, and which.
+fn numbers(policies: &[&Signed<PolicyRecord>]) -> impl Iterator<Item = (RealmId, u64)> {
+    let records = policies.iter().filter_map(|policy| policy.peek().ok());
+    records.map(|record| (record.realm, record.number))
 }

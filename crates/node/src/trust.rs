@@ -403,8 +403,13 @@ impl TrustBase {
             .map(|held| &held.stored)
     }
 
-    /// SHA-256 over issuer and number of the lists that [`TrustBase::lists`] gives.
-    pub(crate) fn digest(&self, scope: Option<&Scope>) -> Digest {
+    /// SHA-256 over issuer and number of the lists that [`TrustBase::lists`] gives, and then of
+    /// policy records.
+    pub(crate) fn digest(
+        &self,
+        scope: Option<&Scope>,
+        policies: impl Iterator<Item = (RealmId, u64)>,
+    ) -> Digest {
         let shared = self
             .revocations
             .iter()
@@ -413,6 +418,10 @@ impl TrustBase {
         for (issuer, held) in shared {
             bytes.extend_from_slice(issuer.as_bytes());
             bytes.extend_from_slice(&held.number.to_be_bytes());
+        }
+        for (realm, number) in policies {
+            bytes.extend_from_slice(realm.as_bytes());
+            bytes.extend_from_slice(&number.to_be_bytes());
         }
         Digest::of(&[&bytes])
     }

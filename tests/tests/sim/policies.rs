@@ -44,6 +44,25 @@ fn what_a_realm_forbids_its_subtree_no_child_can_permit() {
 }
 
 #[test]
+fn a_word_for_the_subtree_that_gets_lost_is_asked_for_at_the_next_beat() {
+    let mut world = World::new(123);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    world.run_for(5_000);
+    world.silence(acme, health);
+    let forbid = r#"forbid (principal, action == Action::"invoke", resource) when { resource.name == "echo" };"#;
+    world.set_policy(acme, "subtree.no-echo", forbid, true);
+    world.run_for(1_000);
+    world.heal(acme, health);
+
+    world.run_for(5_000);
+    let denied = code(&mut world, acme, "echo@acme/health");
+
+    assert_eq!(denied, Err(FailureCode::Denied));
+    invariants::check(&mut world);
+}
+
+#[test]
 fn a_child_can_forbid_what_its_parent_permits() {
     let mut world = World::new(121);
     let acme = world.found("acme");
