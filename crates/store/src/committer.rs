@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
     time::{Duration, Instant},
 };
@@ -37,6 +37,9 @@ const GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// whoever gathered entries before, and for the commit itself.
 const COMPANY: Duration = Duration::from_millis(10);
 
+/// How long nothing comes before the engine may do what can wait.
+const IDLE: Duration = Duration::from_secs(1);
+
 pub(crate) enum Command {
     Append(Queued),
     Remove {
@@ -45,6 +48,8 @@ pub(crate) enum Command {
         reply: SyncSender<Result<usize, RetainError>>,
     },
     Stop(SyncSender<()>),
+    /// Nothing has come for a while.
+    Rest,
 }
 
 /// What is old enough to go.
@@ -68,6 +73,8 @@ pub(crate) struct Committer {
     commands: Receiver<Command>,
     /// A command that ended a group and was not part of it.
     held: Option<Command>,
+    /// Whether the engine has rested since the last command.
+    rested: bool,
     last: JournalSeq,
     known: Known,
     acknowledge: Box<dyn Fn(Ack) + Send>,
@@ -85,6 +92,7 @@ impl Committer {
             shared,
             commands,
             held: None,
+            rested: true,
             last,
             known,
             acknowledge,
@@ -101,6 +109,7 @@ impl Committer {
                     at_most,
                     reply,
                 } => self.remove(old, at_most, &reply),
+                Command::Rest => guarded(|| Ok(self.shared.engine.rest()?)),
                 Command::Stop(stopped) => {
                     // The files are let go of before the answer.
                     drop(self);
@@ -119,8 +128,19 @@ impl Committer {
     /// The next command, and whether it waited while the last one was carried out.
     fn next(&mut self) -> Option<(Command, bool)> {
         if let Some(command) = self.held.take().or_else(|| self.commands.try_recv().ok()) {
+            self.rested = false;
             return Some((command, true));
         }
+        if !std::mem::replace(&mut self.rested, true) {
+            match self.commands.recv_timeout(IDLE) {
+                Err(RecvTimeoutError::Timeout) => return Some((Command::Rest, false)),
+                received => {
+                    self.rested = false;
+                    return received.ok().map(|command| (command, false));
+                }
+            }
+        }
+        self.rested = false;
         self.commands.recv().ok().map(|command| (command, false))
     }
 

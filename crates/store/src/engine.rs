@@ -33,6 +33,11 @@ pub(crate) trait Engine: Send + Sync {
     /// Writes all of a batch or nothing. What it returned from is on the disk.
     fn write(&self, batch: Arc<Batch>) -> Result<(), EngineError>;
 
+    /// Does what can wait until nothing else is to be done.
+    fn rest(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Freezes what is committed now.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError>;
 

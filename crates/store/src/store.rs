@@ -154,7 +154,7 @@ impl Store {
         self.shared.queued.fetch_sub(bytes, Ordering::SeqCst);
         match command {
             Command::Append(queued) => refused(error, queued.entry),
-            Command::Remove { .. } | Command::Stop(_) => Ok(()),
+            Command::Remove { .. } | Command::Stop(_) | Command::Rest => Ok(()),
         }
     }
 

@@ -144,6 +144,15 @@ impl Engine for LoggedEngine {
         Ok(())
     }
 
+    fn rest(&self) -> Result<(), EngineError> {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*end, End::Open(_)) && !self.state().recent.is_empty() {
+            let before = std::mem::replace(&mut *end, End::Failed);
+            *end = self.carry(before)?;
+        }
+        Ok(())
+    }
+
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError> {
         loop {
             let carried = self.state().carried;

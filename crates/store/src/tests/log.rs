@@ -234,3 +234,24 @@ fn the_first_write_after_opening_goes_into_the_engine_itself() {
     assert!(fs::metadata(&log).unwrap().len() > begun);
     assert_reads(engine.as_ref(), &model);
 }
+
+#[test]
+fn an_engine_at_rest_has_all_that_the_log_held() {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    for number in 0..5 {
+        write(engine.as_ref(), &mut model, number);
+    }
+    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
+
+    engine.rest().unwrap();
+    let rested = fs::metadata(&log).unwrap().len();
+
+    assert_eq!(rested, 32, "a log that holds nothing");
+    assert_reads(engine.as_ref(), &model);
+    write(engine.as_ref(), &mut model, 5);
+    let copy = killed(dir.path());
+    let again = open(&copy.path().join("data"), EngineKind::Redb).unwrap();
+    assert_reads(again.as_ref(), &model);
+}
