@@ -127,9 +127,6 @@ impl Driver {
             self.take(wake, &inlets);
             self.drain(&mut inlets);
             self.perform();
-            if self.deadline.is_some() {
-                self.journal.flush();
-            }
         }
         if self.failed.is_some() {
             self.asked.store_failed(&self.node);
@@ -161,13 +158,7 @@ impl Driver {
             stop,
         } = inlets;
         let open = self.journal.keeps_up();
-        let due = self
-            .node
-            .poll_timeout()
-            .into_iter()
-            .chain(self.deadline)
-            .chain(self.journal.due())
-            .min();
+        let due = self.due().into_iter().chain(self.deadline).min();
         let due = due.map(|tick| self.clock.instant(tick).into());
         let timer = async {
             match due {
@@ -205,12 +196,7 @@ impl Driver {
 
     /// Gives every kind of input a turn.
     fn drain(&mut self, inlets: &mut Inlets) {
-        let due = self
-            .node
-            .poll_timeout()
-            .into_iter()
-            .chain(self.journal.due());
-        if due.min().is_some_and(|due| due <= self.clock.now().tick) {
+        if self.due().is_some_and(|due| due <= self.clock.now().tick) {
             self.handle_timeout();
         }
         for _ in 0..TURN {
@@ -248,6 +234,12 @@ impl Driver {
     /// Takes something new only while the store keeps up.
     fn open<T>(&self, next: impl FnOnce() -> Option<T>) -> Option<T> {
         self.journal.keeps_up().then(next).flatten()
+    }
+
+    /// When [`Driver::handle_timeout`] has something to do.
+    fn due(&self) -> Option<Tick> {
+        let node = self.node.poll_timeout();
+        node.into_iter().chain(self.journal.due()).min()
     }
 
     fn handle_timeout(&mut self) {
@@ -358,7 +350,7 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        let idle = || self.node.is_idle() && self.journal.is_empty();
+        let idle = || self.node.is_idle();
         let late = |deadline: Tick| deadline <= self.clock.now().tick;
         self.failed.is_some()
             || self

@@ -102,7 +102,7 @@ impl Node {
                 } else if let Ok(result) = cbor::decode::<CallResult>(&answer.content) {
                     let result = CallResult {
                         replayed: true,
-                        ..result
+                        ..remote.told(result)
                     };
                     self.reply_result(remote, result, Release::Durable);
                 }
@@ -246,10 +246,9 @@ impl Node {
     fn reply_result(
         &mut self,
         remote: &Remote,
-        result: CallResult,
+        mut result: CallResult,
         release: Release,
     ) -> Option<Digest> {
-        let mut result = remote.told(result);
         let taking = self.take_session(remote, &mut result);
         let letter = match taking {
             Some(letter) => letter,

@@ -9,7 +9,6 @@ use realm_protocol::{
     json, limits,
     message::{Contract, ContractsAsked, ContractsGiven},
 };
-use realm_router::Backoff;
 
 use crate::{
     CallFailure, ContractsOf, ControlId, Node, Refusal, Response,
@@ -89,20 +88,7 @@ impl Node {
             loop_id,
             collected: Vec::new(),
         };
-        let out = OutCall {
-            scope,
-            deadline,
-            attempts: 0,
-            failures: 0,
-            backoff: Backoff::RETRY,
-            sent: None,
-            session: None,
-            no_session: false,
-            heard: None,
-            via: None,
-            last: None,
-            task: Task::Contracts(task),
-        };
+        let out = OutCall::new(scope, deadline, Task::Contracts(task));
         self.calls.insert(question, out);
         self.try_call(question);
     }

@@ -50,6 +50,26 @@ pub(crate) struct OutCall {
     pub(crate) task: Task,
 }
 
+impl OutCall {
+    /// A call of which nothing has been tried.
+    pub(crate) fn new(scope: Scope, deadline: Tick, task: Task) -> Self {
+        Self {
+            scope,
+            deadline,
+            attempts: 0,
+            failures: 0,
+            backoff: Backoff::RETRY,
+            sent: None,
+            session: None,
+            no_session: false,
+            heard: None,
+            via: None,
+            last: None,
+            task,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Task {
     Invoke(Box<Invoke>),
@@ -217,20 +237,8 @@ impl Node {
         let timeout_ms = timeout_ms.clamp(1, longest);
         let over = self.calls.len() >= self.config.max_calls;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
-        let out = OutCall {
-            scope,
-            deadline: self.now.tick.plus(timeout_ms),
-            attempts: 0,
-            failures: 0,
-            backoff: Backoff::RETRY,
-            sent: None,
-            session: None,
-            no_session: false,
-            heard: None,
-            via: None,
-            last: None,
-            task: Task::Invoke(Box::new(invoke)),
-        };
+        let deadline = self.now.tick.plus(timeout_ms);
+        let out = OutCall::new(scope, deadline, Task::Invoke(Box::new(invoke)));
         self.calls.insert(call, out);
         self.record_started(call);
         if let Err(failure) = self.permit_call(call) {

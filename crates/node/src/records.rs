@@ -77,7 +77,7 @@ impl Node {
     pub(crate) fn share_records(&mut self, id: LinkId) {
         let chain = self.me.chain().map(|chain| chain.chain().clone());
         let policies = match self.routes.relation(id) {
-            Some(Relation::Child(_)) => self.policies_for_children(),
+            Some(Relation::Child(_)) => self.policies_for_children().cloned().collect(),
             _ => Vec::new(),
         };
         let scope = self.shared_with(id);
@@ -103,7 +103,7 @@ impl Node {
         for id in children {
             let mut sheaf = Sheaf::new(None);
             for policy in self.policies_for_children() {
-                sheaf.add_policy(policy);
+                sheaf.add_policy(policy.clone());
             }
             self.send_sheaf(id, sheaf);
         }
@@ -142,11 +142,10 @@ impl Node {
                 .map(|c| c.place().scope()),
             _ => return,
         };
-        let policies: Vec<_> = match self.routes.relation(id) {
-            Some(Relation::Parent) => self.rules.ceilings().map(|held| &held.record).collect(),
-            _ => Vec::new(),
-        };
-        let mine = self.trust.digest(theirs_about.as_ref(), numbers(&policies));
+        let is_parent = self.routes.relation(id) == Some(&Relation::Parent);
+        let policies = is_parent.then(|| self.policies_above());
+        let policies = numbers(policies.into_iter().flatten());
+        let mine = self.trust.digest(theirs_about.as_ref(), policies);
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
@@ -159,13 +158,10 @@ impl Node {
 
     /// The digest of what this realm shares on a link.
     pub(crate) fn records_shared(&self, id: LinkId) -> Digest {
-        let policies = match self.routes.relation(id) {
-            Some(Relation::Child(_)) => self.policies_for_children(),
-            _ => Vec::new(),
-        };
-        let policies: Vec<_> = policies.iter().collect();
-        self.trust
-            .digest(self.shared_with(id).as_ref(), numbers(&policies))
+        let is_child = matches!(self.routes.relation(id), Some(Relation::Child(_)));
+        let policies = is_child.then(|| self.policies_for_children());
+        let policies = numbers(policies.into_iter().flatten());
+        self.trust.digest(self.shared_with(id).as_ref(), policies)
     }
 
     pub(crate) fn handle_records(&mut self, id: LinkId, records: Records) {
@@ -311,7 +307,9 @@ impl Node {
 }
 
 /// What tells policy records apart: whose they are, and which.
-fn numbers(policies: &[&Signed<PolicyRecord>]) -> impl Iterator<Item = (RealmId, u64)> {
-    let records = policies.iter().filter_map(|policy| policy.peek().ok());
+fn numbers<'a>(
+    policies: impl Iterator<Item = &'a Signed<PolicyRecord>>,
+) -> impl Iterator<Item = (RealmId, u64)> {
+    let records = policies.filter_map(|policy| policy.peek().ok());
     records.map(|record| (record.realm, record.number))
 }

@@ -6,7 +6,6 @@ use realm_protocol::{
     journal::{Direction, Run, Table},
     json::Object,
 };
-use realm_router::Backoff;
 
 use crate::{
     Node,
@@ -106,20 +105,11 @@ impl Node {
             sealed: stored.sealed,
         };
         self.know_own_child(&stored.scope);
+        let task = Task::Invoke(Box::new(invoke));
         let out = OutCall {
-            scope: stored.scope,
-            deadline: now.tick.plus(left),
             // How many there were is not known, but one may be kept.
             attempts: 1,
-            failures: 0,
-            backoff: Backoff::RETRY,
-            sent: None,
-            session: None,
-            no_session: false,
-            heard: None,
-            via: None,
-            last: None,
-            task: Task::Invoke(Box::new(invoke)),
+            ..OutCall::new(stored.scope, now.tick.plus(left), task)
         };
         self.calls.insert(call, out);
         let payload = Object::new().with("until", &stored.until);

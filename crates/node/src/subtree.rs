@@ -71,9 +71,14 @@ impl Node {
         true
     }
 
-    pub(crate) fn policies_for_children(&self) -> Vec<Signed<PolicyRecord>> {
-        let above = self.rules.ceilings().map(|ceiling| ceiling.record.clone());
-        above.chain(self.kin.policy.clone()).collect()
+    /// The word of every realm above for its subtree, and then this realm's own.
+    pub(crate) fn policies_for_children(&self) -> impl Iterator<Item = &Signed<PolicyRecord>> {
+        self.policies_above().chain(&self.kin.policy)
+    }
+
+    /// The word of every realm above for its subtree, the root's first.
+    pub(crate) fn policies_above(&self) -> impl Iterator<Item = &Signed<PolicyRecord>> {
+        self.rules.ceilings().map(|ceiling| &ceiling.record)
     }
 
     /// Signs this realm's word for the realms below anew, if it has changed or a number given

@@ -131,17 +131,17 @@ impl Committer {
             self.rested = false;
             return Some((command, true));
         }
-        if !std::mem::replace(&mut self.rested, true) {
-            match self.commands.recv_timeout(IDLE) {
-                Err(RecvTimeoutError::Timeout) => return Some((Command::Rest, false)),
-                received => {
-                    self.rested = false;
-                    return received.ok().map(|command| (command, false));
-                }
-            }
+        let received = if self.rested {
+            self.commands.recv().map_err(RecvTimeoutError::from)
+        } else {
+            self.commands.recv_timeout(IDLE)
+        };
+        self.rested = matches!(received, Err(RecvTimeoutError::Timeout));
+        match received {
+            Ok(command) => Some((command, false)),
+            Err(RecvTimeoutError::Timeout) => Some((Command::Rest, false)),
+            Err(RecvTimeoutError::Disconnected) => None,
         }
-        self.rested = false;
-        self.commands.recv().ok().map(|command| (command, false))
     }
 
     fn commit_group(&mut self, first: Queued, waited: bool) -> Result<(), StoreError> {

@@ -174,13 +174,8 @@ impl Engine for LoggedEngine {
 
 impl Drop for LoggedEngine {
     fn drop(&mut self) {
-        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let end = std::mem::replace(end, End::Failed);
-        let idle = self.state().recent.is_empty();
-        if matches!(end, End::Open(_)) && !idle {
-            // What cannot be carried over now is read from the log when the store opens.
-            let _ = self.carry(end);
-        }
+        // What cannot be carried over now is read from the log when the store opens.
+        let _ = self.rest();
     }
 }
 

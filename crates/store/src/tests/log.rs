@@ -1,6 +1,11 @@
 //! The log in front of an engine: what it holds counts, what a crash cut short never was.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
@@ -90,6 +95,22 @@ fn open(dir: &Path, kind: EngineKind) -> Result<Box<dyn Engine>, EngineError> {
     engine::open(kind, &files::store_path(dir, kind), CACHE)
 }
 
+/// An engine that these steps were written to, and the rows that it holds.
+fn written(steps: Range<u64>) -> (TempDir, Box<dyn Engine>, Rows) {
+    let dir = TempDir::new().unwrap();
+    let engine = fresh(dir.path(), EngineKind::Redb);
+    let mut model = Rows::new();
+    for number in steps {
+        write(engine.as_ref(), &mut model, number);
+    }
+    (dir, engine, model)
+}
+
+/// Where the log of an engine in a directory is.
+fn log_in(dir: &Path) -> PathBuf {
+    log::path(&files::store_path(dir, EngineKind::Redb))
+}
+
 /// The files as a kill at this moment would leave them.
 fn killed(dir: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
@@ -117,16 +138,11 @@ fn a_kill_at_any_moment_leaves_what_was_written() {
 
 #[test]
 fn a_log_that_is_missing_is_damage() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    write(engine.as_ref(), &mut model, 1);
+    let (dir, engine, model) = written(1..2);
     drop(engine);
-    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
-
     assert_reads(open(dir.path(), EngineKind::Redb).unwrap().as_ref(), &model);
 
-    fs::remove_file(log).unwrap();
+    fs::remove_file(log_in(dir.path())).unwrap();
     let refused = open(dir.path(), EngineKind::Redb);
 
     assert!(matches!(refused, Err(EngineError::Corrupt(_))));
@@ -134,12 +150,7 @@ fn a_log_that_is_missing_is_damage() {
 
 #[test]
 fn a_snapshot_stays_as_it_was() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    for number in 0..5 {
-        write(engine.as_ref(), &mut model, number);
-    }
+    let (_dir, engine, mut model) = written(0..5);
     let snapshot = engine.snapshot().unwrap();
     let before: Vec<_> = model.clone().into_iter().collect();
     for number in 5..40 {
@@ -157,18 +168,15 @@ fn a_snapshot_stays_as_it_was() {
 
 #[test]
 fn what_the_engine_has_is_not_read_from_an_old_log_again() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    write(engine.as_ref(), &mut model, 1);
-    let store = files::store_path(dir.path(), EngineKind::Redb);
-    let old = fs::read(log::path(&store)).unwrap();
-    for number in 2..9 {
+    let (dir, engine, mut model) = written(1..3);
+    let old = fs::read(log_in(dir.path())).unwrap();
+    assert!(old.len() > 32, "a log that holds something");
+    for number in 3..9 {
         write(engine.as_ref(), &mut model, number);
     }
     drop(engine);
 
-    fs::write(log::path(&store), old).unwrap();
+    fs::write(log_in(dir.path()), old).unwrap();
     let again = open(dir.path(), EngineKind::Redb).unwrap();
 
     assert_reads(again.as_ref(), &model);
@@ -176,20 +184,12 @@ fn what_the_engine_has_is_not_read_from_an_old_log_again() {
 
 #[test]
 fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    for number in 0..6 {
-        write(engine.as_ref(), &mut model, number);
-    }
+    let (dir, engine, model) = written(0..6);
     let whole = killed(dir.path());
     let mut after = model.clone();
     write(engine.as_ref(), &mut after, 6);
     let longer = killed(dir.path());
-    let log_of = |dir: &TempDir| {
-        let data = dir.path().join("data");
-        log::path(&files::store_path(&data, EngineKind::Redb))
-    };
+    let log_of = |dir: &TempDir| log_in(&dir.path().join("data"));
     let kept = fs::read(log_of(&whole)).unwrap();
     let bytes = fs::read(log_of(&longer)).unwrap();
     let reopened = |bytes: &[u8]| {
@@ -221,12 +221,9 @@ fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
 
 #[test]
 fn the_first_write_after_opening_goes_into_the_engine_itself() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
+    let (dir, engine, mut model) = written(1..2);
+    let log = log_in(dir.path());
 
-    write(engine.as_ref(), &mut model, 1);
     let begun = fs::metadata(&log).unwrap().len();
     write(engine.as_ref(), &mut model, 2);
 
@@ -237,13 +234,8 @@ fn the_first_write_after_opening_goes_into_the_engine_itself() {
 
 #[test]
 fn an_engine_at_rest_has_all_that_the_log_held() {
-    let dir = TempDir::new().unwrap();
-    let engine = fresh(dir.path(), EngineKind::Redb);
-    let mut model = Rows::new();
-    for number in 0..5 {
-        write(engine.as_ref(), &mut model, number);
-    }
-    let log = log::path(&files::store_path(dir.path(), EngineKind::Redb));
+    let (dir, engine, mut model) = written(0..5);
+    let log = log_in(dir.path());
 
     engine.rest().unwrap();
     let rested = fs::metadata(&log).unwrap().len();
