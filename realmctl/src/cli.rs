@@ -16,8 +16,8 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, ApplyArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
-    RunDirection, RunFilter, RunState, TraceCommand,
+    AgentCommand, ApplyArgs, ExportFormat, InvokeArgs, Language, LoopCommand, NewCommand,
+    RunCommand, RunDirection, RunFilter, RunState, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,

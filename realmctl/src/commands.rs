@@ -11,6 +11,7 @@ mod pages;
 mod policy;
 mod realms;
 mod runs;
+mod traces;
 mod watch;
 
 use std::{
@@ -44,6 +45,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Validate(args) => return apply::validate(session, &args).await,
         Command::Import(args) => return apply::import(session, &args).await,
         Command::Policy(command) => return policy::run(session, command).await,
+        Command::Trace(command) => return traces::run(session, command).await,
         Command::Apply(args) => apply::apply(session, &args).await?,
         Command::Status => status(session).await?,
         Command::Info => info(session).await?,
@@ -62,7 +64,6 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Agent(command) => loops::agent(session, command).await?,
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Run(command) => runs::run(session, command).await?,
-        Command::Trace(command) => runs::trace(session, command).await?,
         Command::Backup { file } => backup(session, &file).await?,
         Command::Ctx(command) => ctx::run(session, &command)?,
         Command::Explain { topic } => explain::run(session, &topic)?,

@@ -3,8 +3,9 @@
 mod sources;
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    fs::{File, OpenOptions},
+    io::{self, Read, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,8 @@ use crate::failure::Failure;
 
 /// Largest file that is read, bytes.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest exported trace that is read, bytes.
+const EXPORT_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Reads an argument's value: `-` is stdin, `@FILE` a file, all else itself.
 pub(crate) fn argument(value: &str) -> Result<String, Failure> {
@@ -27,9 +30,9 @@ pub(crate) fn argument(value: &str) -> Result<String, Failure> {
 /// Reads a text file, or stdin for `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     let read = if path == Path::new("-") {
-        bounded(io::stdin().lock())
+        bounded(io::stdin().lock(), FILE_BYTES)
     } else {
-        File::open(path).and_then(bounded)
+        File::open(path).and_then(|file| bounded(file, FILE_BYTES))
     };
     read.map_err(|error| Failure::File(path.to_owned(), error))
 }
@@ -39,14 +42,29 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::File(path.to_owned(), error))
 }
 
-fn bounded(reader: impl Read) -> io::Result<String> {
+/// Reads an exported trace.
+pub(crate) fn export(path: &Path) -> Result<String, Failure> {
+    let read = File::open(path).and_then(|file| bounded(file, EXPORT_BYTES));
+    read.map_err(|error| Failure::File(path.to_owned(), error))
+}
+
+/// Writes a file for this user alone, in place of what may be there.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failure::File(path.to_owned(), error))
+}
+
+fn bounded(reader: impl Read, limit: u64) -> io::Result<String> {
     let mut text = String::new();
-    reader.take(FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "larger than 4 MiB",
-        ));
+    reader.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit {
+        let message = format!("larger than {} MiB", limit / 1_048_576);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
 }

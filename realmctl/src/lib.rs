@@ -2,7 +2,7 @@
 //!
 //! [`main`] reads the command line into [`cli::Cli`] and runs one of `commands`. Whatever is
 //! data goes to stdout through `output`, whatever is talk to stderr; everything that came from
-//! elsewhere passes an escaper first. What needs no daemon is done by the `realmd` that lies
+//! elsewhere passes an escaper first; [`export`] writes traces for other programs. What needs no daemon is done by the `realmd` that lies
 //! beside this program.
 //! This crate must never know more than `realm-client` gives it.
 
@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod environment;
 mod escape;
+pub mod export;
 mod failure;
 mod files;
 mod interrupt;

@@ -7,6 +7,7 @@ mod loops;
 mod policy;
 mod realms;
 mod status;
+mod traces;
 
 use realm_client::api::{Page, Time};
 use serde::Serialize;

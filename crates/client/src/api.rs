@@ -38,7 +38,8 @@ pub use policy::{
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
 pub use runs::{
-    CancelRequest, Direction, Frame, RunDetail, RunQuery, RunStatus, RunSummary, Trace, TraceEvent,
+    CancelRequest, Direction, Frame, FrameTree, RunDetail, RunQuery, RunStatus, RunSummary, Trace,
+    TraceEvent, TraceQuery,
 };
 pub use status::{
     CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,

@@ -3,7 +3,7 @@
 //! [`api`] holds what crosses the socket, one file a subject; the daemon answers with these very
 //! types. [`Client`] speaks to a daemon. [`catalogue`] numbers every error and says what helps;
 //! [`Exit`] is what a program ends with. [`ticket`] reads and writes invitations, [`homes`] finds
-//! the realms of this machine, [`json`] reads JSON strictly.
+//! the realms of this machine, [`json`] reads JSON strictly. [`trace`] makes a tree of a run's events.
 //! This crate must never know keys, libp2p, or the node.
 
 pub mod api;
@@ -12,6 +12,7 @@ mod client;
 mod exit;
 pub mod homes;
 pub mod ticket;
+pub mod trace;
 
 pub use client::{Client, ClientError, RunEvents, StreamItem, Unreachable};
 pub use exit::Exit;

@@ -112,9 +112,30 @@ pub enum RunCommand {
     Show {
         /// The run.
         id: String,
+        /// Draw its events on stderr until it ends, then show it.
+        #[arg(long)]
+        watch: bool,
     },
     /// Show the calls a run made, as a tree.
     Tree {
+        /// The run.
+        id: String,
+        /// Draw its events on stderr until it ends, then show the tree.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Show the turns a run took, by time.
+    History {
+        /// The run.
+        id: String,
+    },
+    /// Show every attempt at every call of a run.
+    Attempts {
+        /// The run.
+        id: String,
+    },
+    /// Show the tools a run called, and whether a result is recorded.
+    ToolCalls {
         /// The run.
         id: String,
     },
@@ -186,6 +207,46 @@ pub enum TraceCommand {
         /// The run.
         id: String,
     },
+    /// Write a run's trace as a file for others.
+    Export {
+        /// The run.
+        id: String,
+        /// What to write.
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// File to write, in place of stdout; one that exists is replaced.
+        // Not `output`, which is how data is printed.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Put inputs, outputs and messages into the spans of otlp.
+        #[arg(long)]
+        content: bool,
+    },
+    /// Compare two runs frame by frame; exit 1 if they differ.
+    ///
+    /// Compared are loops, versions, contracts, models, status, errors, attempts, tool calls, and
+    /// inputs and outputs or their digests; not times.
+    Diff {
+        /// A run, or `@FILE` for a trace exported as json.
+        #[arg(value_name = "RUN|@FILE")]
+        left: String,
+        /// Another.
+        #[arg(value_name = "RUN|@FILE")]
+        right: String,
+    },
+}
+
+/// The form of an exported trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One page that needs nothing else, with inputs and outputs.
+    Html,
+    /// The run, its frames and its events, with inputs and outputs.
+    Json,
+    /// A row a frame, without inputs and outputs.
+    Csv,
+    /// OpenTelemetry's OTLP in JSON, a span a frame.
+    Otlp,
 }
 
 /// Write a folder that works as it is.

@@ -1,12 +1,17 @@
-//! `run` and `trace`.
+//! `run`.
 
-use realm_client::api::{CancelRequest, Direction, RunQuery, RunStatus, Time};
+use realm_client::{
+    api::{CancelRequest, Direction, Page, RunQuery, RunStatus, Time},
+    trace::TraceTree,
+};
 
+use super::watch;
 use crate::{
-    cli::{RunCommand, RunFilter, TraceCommand},
+    cli::{RunCommand, RunFilter},
     environment,
     failure::Failure,
     session::Session,
+    show::Row,
 };
 
 /// Lists, shows or cancels runs.
@@ -19,14 +24,23 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             session.say_next(page.next.as_ref());
             Ok(())
         }
-        RunCommand::Show { id } => {
+        RunCommand::Show { id, watch } => {
             let daemon = session.daemon().await?;
+            if watch {
+                watch::follow(session, &daemon, &id).await?;
+            }
             session.print(&daemon.ask(daemon.client.run(&id)).await?)
         }
-        RunCommand::Tree { id } => {
+        RunCommand::Tree { id, watch } => {
             let daemon = session.daemon().await?;
+            if watch {
+                watch::follow(session, &daemon, &id).await?;
+            }
             session.print(&daemon.ask(daemon.client.tree(&id)).await?)
         }
+        RunCommand::History { id } => list(session, &id, TraceTree::history).await,
+        RunCommand::Attempts { id } => list(session, &id, TraceTree::attempts).await,
+        RunCommand::ToolCalls { id } => list(session, &id, TraceTree::tool_calls).await,
         RunCommand::Cancel { id } => {
             let daemon = session.daemon_to_change().await?;
             let request = CancelRequest::default();
@@ -35,11 +49,18 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
     }
 }
 
-/// Shows a trace.
-pub(crate) async fn trace(session: &Session, command: TraceCommand) -> Result<(), Failure> {
-    let TraceCommand::Show { id } = command;
+/// Prints a list that a run's trace gives.
+async fn list<T: Row>(
+    session: &Session,
+    id: &str,
+    items: impl FnOnce(&TraceTree) -> Vec<T>,
+) -> Result<(), Failure> {
     let daemon = session.daemon().await?;
-    session.print(&daemon.ask(daemon.client.trace(&id)).await?)
+    let tree = TraceTree::new(daemon.ask(daemon.client.trace(id)).await?);
+    session.print(&Page {
+        items: items(&tree),
+        next: None,
+    })
 }
 
 fn query(filter: RunFilter) -> RunQuery {

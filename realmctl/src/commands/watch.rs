@@ -29,12 +29,20 @@ pub(super) async fn until_end(
     if begun.status != InvokeStatus::Running {
         return Ok(begun);
     }
+    let ended = follow(session, daemon, &begun.run_id).await?;
+    Ok(ended.unwrap_or(begun))
+}
+
+/// Draws a run until its end; gives its result, or none where the stream broke for good.
+pub(super) async fn follow(
+    session: &Session,
+    daemon: &Daemon,
+    run: &str,
+) -> Result<Option<InvokeResult>, Failure> {
     let mut painter = Painter::new(session);
     let mut last = None;
     for _ in 0..RESUMES {
-        let mut events = daemon
-            .ask(daemon.client.events(&begun.run_id, last))
-            .await?;
+        let mut events = daemon.ask(daemon.client.events(run, last)).await?;
         while let Ok(Some(item)) = events.next().await {
             match item {
                 StreamItem::Event(event) => {
@@ -43,16 +51,13 @@ pub(super) async fn until_end(
                 }
                 StreamItem::End(result) => {
                     painter.end(&result);
-                    return Ok(*result);
+                    return Ok(Some(*result));
                 }
             }
         }
     }
-    session.say(&format!(
-        "the stream broke; realmctl run show {}",
-        begun.run_id
-    ));
-    Ok(begun)
+    session.say(&format!("the stream broke; realmctl run show {run}"));
+    Ok(None)
 }
 
 /// Lines on stderr: live on a terminal, one after the other elsewhere.

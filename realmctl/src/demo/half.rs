@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use realm_client::api::{Frame, RunQuery, RunStatus, RunSummary, Time, Trace, TraceEvent};
+use realm_client::api::{
+    Frame, FrameTree, RunQuery, RunStatus, RunSummary, Time, Trace, TraceEvent,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::interval;
@@ -21,7 +23,7 @@ pub(super) struct Half {
     /// The realm.
     pub(super) realm: &'static str,
     /// The calls, nested.
-    pub(super) tree: Frame,
+    pub(super) tree: FrameTree,
     /// What happened, in order.
     pub(super) trace: Trace,
 }
@@ -60,7 +62,7 @@ impl Half {
         for event in &self.trace.events {
             events.entry(&event.call_id).or_default().push(event);
         }
-        let mut lines = vec![format!("{} recorded", self.realm), title(&self.tree)];
+        let mut lines = vec![format!("{} recorded", self.realm), title(&self.tree.frame)];
         let start = self.trace.run.summary.started_at;
         draw(&self.tree, &events, start, "", &mut lines);
         lines
@@ -77,22 +79,25 @@ async fn run_of(cast: &Cast, realm: &str, call: &str) -> Result<Option<RunSummar
 /// What stands below a call: its events and the calls it made, by time.
 enum Below<'a> {
     Event(&'a TraceEvent),
-    Call(&'a Frame),
+    Call(&'a FrameTree),
 }
 
 fn draw(
-    frame: &Frame,
+    tree: &FrameTree,
     events: &BTreeMap<&str, Vec<&TraceEvent>>,
     start: Time,
     before: &str,
     lines: &mut Vec<String>,
 ) {
-    let own = events.get(frame.call_id.as_str()).into_iter().flatten();
+    let own = events
+        .get(tree.frame.call_id.as_str())
+        .into_iter()
+        .flatten();
     // A child's beginning is told by the child itself.
     let own = own.filter(|event| !event.kind.starts_with("child."));
     let own = own.map(|event| (event.ts, Below::Event(event)));
-    let children = frame.children.iter();
-    let children = children.map(|child| (child.started_at, Below::Call(child)));
+    let children = tree.children.iter();
+    let children = children.map(|child| (child.frame.started_at, Below::Call(child)));
     let mut below: Vec<_> = own.chain(children).collect();
     below.sort_by_key(|(at, item)| (*at, is_end(item)));
     let last = below.len().saturating_sub(1);
@@ -110,7 +115,10 @@ fn draw(
                 lines.push(format!("{before}{branch} {after:>8} {kind}{said}"));
             }
             Below::Call(child) => {
-                lines.push(format!("{before}{branch} {after:>8} {}", title(child)));
+                lines.push(format!(
+                    "{before}{branch} {after:>8} {}",
+                    title(&child.frame)
+                ));
                 draw(child, events, start, &format!("{before}{space}"), lines);
             }
         }

@@ -1,10 +1,15 @@
 //! Runs, traces, results.
 
-use realm_client::api::{CallError, Frame, InvokeResult, RunDetail, RunSummary, Trace, TraceEvent};
+use realm_client::api::{
+    CallError, Frame, FrameTree, InvokeResult, RunDetail, RunSummary, Trace, TraceEvent,
+};
 use serde_json::Value;
 
 use super::{Row, moment, span, span_or, text, tree};
 use crate::output::{Block, Show, json_line};
+
+/// Characters of a failure's message in a tree.
+const BRIEF: usize = 80;
 
 impl Row for RunSummary {
     const HEADER: &'static [&'static str] = &[
@@ -145,39 +150,59 @@ pub(crate) fn payload(payload: &Value) -> String {
     members.iter().map(member).collect::<Vec<_>>().join(" ")
 }
 
-impl Show for Frame {
+impl Show for FrameTree {
     fn names(&self) -> Vec<String> {
-        vec![self.call_id.clone()]
+        vec![self.frame.call_id.clone()]
     }
 
     fn blocks(&self, _: bool) -> Vec<Block> {
-        vec![Block::Text(tree(self, &frame, &|frame| {
+        vec![Block::Text(tree(self, &branch, &|frame| {
             frame.children.as_slice()
         }))]
     }
 }
 
+fn branch(tree: &FrameTree) -> String {
+    let children = tree.children.iter();
+    let below = children.map(|child| &child.frame.error);
+    // What failed below says why there.
+    let told = below.flatten().next().is_some();
+    let message = tree.frame.message.as_ref().filter(|_| !told);
+    let message = message.map(|message| format!("  {}", brief(message)));
+    let omitted = tree
+        .omitted
+        .map(|count| format!("  … {count} more calls below: realmctl trace export"));
+    let line = [Some(frame(&tree.frame)), message, omitted];
+    line.into_iter().flatten().collect()
+}
+
+/// The beginning of a text, on one line.
+fn brief(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(BRIEF) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
 fn frame(frame: &Frame) -> String {
-    let at = frame
-        .realm
-        .as_ref()
-        .map(|realm| format!("@{realm}"))
-        .unwrap_or_default();
-    let version = frame
-        .version
-        .as_ref()
-        .map(|version| format!(" {version}"))
-        .unwrap_or_default();
-    let error = frame
-        .error
-        .as_ref()
-        .map(|error| format!(" {error}"))
-        .unwrap_or_default();
-    let status = frame.status.as_str();
+    let part = |before: &str, text: Option<&String>| {
+        text.map(|text| format!("{before}{text}"))
+            .unwrap_or_default()
+    };
+    let item = frame.item.map(|item| format!("[{item}]"));
+    let attempts = frame.attempts.filter(|attempts| *attempts > 1);
+    let attempts = attempts.map(|attempts| format!("  {attempts} attempts"));
     format!(
-        "{}{at}{version}  {status}{error}  {}",
+        "{}{}{}{}  {}{}  {}{}",
         frame.loop_id,
-        span_or(frame.duration_ms)
+        part("@", frame.realm.as_ref()),
+        item.unwrap_or_default(),
+        part(" ", frame.version.as_ref()),
+        frame.status.as_str(),
+        part(" ", frame.error.as_ref()),
+        span_or(frame.duration_ms),
+        attempts.unwrap_or_default(),
     )
 }
 

@@ -1,6 +1,9 @@
 //! How answers look in each format, as it was last agreed on.
 
-use realm_client::api::{Denial, Doctor, Frame, Page, RealmForest, RunSummary, Status, Trace};
+use realm_client::{
+    api::{Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status, Trace},
+    trace::TraceTree,
+};
 use realmctl::{
     cli::Format,
     output::{Show, render},
@@ -53,7 +56,14 @@ fn trees_and_traces_look_as_agreed() {
         trace,
         &[Format::Table, Format::Wide, Format::Ndjson],
     );
-    check::<Frame>("frames.txt", frames(), &[Format::Table]);
+    check::<FrameTree>("frames.txt", frames(), &[Format::Table]);
+    let tree = TraceTree::new(serde_json::from_value(retried()).unwrap());
+    let shown = [
+        render(&page(tree.history()), Format::Wide).unwrap(),
+        render(&page(tree.attempts()), Format::Wide).unwrap(),
+        render(&page(tree.tool_calls()), Format::Wide).unwrap(),
+    ];
+    compare("lists.txt", &shown.join("---\n"));
     check::<RealmForest>(
         "realms.txt",
         realms(),
@@ -86,6 +96,10 @@ fn no_format_lets_control_characters_through() {
         let unsafe_char = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!text.contains(unsafe_char), "{format:?}: {text:?}");
     }
+}
+
+fn page<T>(items: Vec<T>) -> Page<T> {
+    Page { items, next: None }
 }
 
 fn check<T: Show + DeserializeOwned>(name: &str, value: Value, formats: &[Format]) {
@@ -151,10 +165,35 @@ fn frames() -> Value {
               "startedAt": started, "durationMs": 12,
               "children": [ { "callId": "c3", "loop": "echo", "status": "completed",
                               "startedAt": started, "durationMs": 1 } ] },
-            { "callId": "c4", "loop": "sum", "status": "failed", "startedAt": started,
-              "error": "LoopFailed" },
+            { "callId": "c4", "loop": "sum", "item": 7, "status": "failed", "startedAt": started,
+              "error": "LoopFailed", "message": "no sum of nothing\nat all", "attempts": 3 },
         ],
+        "omitted": 12,
     })
+}
+
+/// A trace with a tool call that was tried twice.
+fn retried() -> Value {
+    let event = |ts: &str, call: &str, kind: &str, payload: Value| {
+        let ts = format!("2026-01-31T12:00:{ts}Z");
+        json!({ "index": 0, "callId": call, "ts": ts, "type": kind, "payload": payload })
+    };
+    let tool = json!({ "implementation": "http", "idempotencyKey": "k-1" });
+    json!({ "run": run(), "events": [
+        event("00.000", "call-1", "call.started", json!({ "loopId": "greet" })),
+        event("00.000", "call-1", "child.started", json!({ "stepIndex": 0, "loopId": "fetch" })),
+        event("00.001", "c2", "call.started",
+            json!({ "loopId": "fetch", "parentCallId": "call-1" })),
+        event("00.002", "c2", "call.tool.invoked", tool.clone()),
+        event("00.100", "c2", "call.retried", json!({
+            "failure": "Timeout", "category": "transient", "message": "no answer", "delayMs": 400 })),
+        event("00.500", "c2", "call.tool.invoked", tool),
+        event("00.530", "c2", "call.tool.returned", json!({ "durationMs": 30 })),
+        event("00.531", "c2", "call.completed", json!({ "totalDurationMs": 530 })),
+        event("00.531", "call-1", "child.completed",
+            json!({ "stepIndex": 0, "childCallId": "c2", "status": "ok" })),
+        event("01.250", "call-1", "call.completed", json!({})),
+    ]})
 }
 
 fn realms() -> Value {

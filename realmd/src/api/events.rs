@@ -88,7 +88,7 @@ impl Following {
             self.read.extend(events.await.ok()?);
             if let Some(last) = self.read.back() {
                 self.next = last.index.saturating_add(1);
-            } else if run.status != Status::Running {
+            } else if !matches!(run.status, Status::Running | Status::Paused) {
                 self.over = true;
                 let result = ended(&self.daemon, run).await?;
                 return encode("end", &result);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DisallowRequest, Disallowed, Doctor, Frame,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DisallowRequest, Disallowed, Doctor, FrameTree,
     Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopDetail,
     LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
     PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, Removed,
     RevokeRequest, Revoked, RunDetail, RunQuery, RunSummary, Status, TicketIssued, TicketRequest,
-    Trace, TraceEvent, ValidateResult, routes,
+    Trace, TraceEvent, TraceQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -133,13 +133,14 @@ const OPERATIONS: &[Operation] = &[
     get(routes::RUN, "Shows a run.", one::<RunDetail>()),
     get(
         routes::RUN_TRACE,
-        "Shows this realm's half of a trace.",
+        "Shows this realm's half of a trace, part by part.",
         one::<Trace>(),
-    ),
+    )
+    .with(query::<TraceQuery>),
     get(
         routes::RUN_TREE,
         "Shows the calls of a run, nested.",
-        one::<Frame>(),
+        one::<FrameTree>(),
     ),
     get(
         routes::RUN_EVENTS,

@@ -3,7 +3,7 @@
 use realm_client::{
     api::{
         CallError, CancelRequest, Direction, Page, RunDetail, RunQuery, RunStatus, RunSummary,
-        Trace, TraceEvent,
+        Trace, TraceEvent, TraceQuery,
     },
     catalogue::Code,
 };
@@ -31,6 +31,10 @@ const PAGE: u32 = 50;
 const PAGE_MOST: u32 = 500;
 /// Events read from the store at a time.
 pub(super) const EVENTS: usize = 1_000;
+/// Bytes of events after which one answer gets no more of them.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of an event beside its payload, about.
+const EVENT_BYTES: usize = 128;
 
 pub(super) async fn list(
     daemon: Shared,
@@ -95,15 +99,70 @@ pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<RunDeta
     ))
 }
 
-pub(super) async fn trace(daemon: Shared, Segment(id): Segment) -> Answer<Trace> {
+pub(super) async fn trace(
+    daemon: Shared,
+    Segment(id): Segment,
+    Params(query): Params<TraceQuery>,
+) -> Answer<Trace> {
+    let TraceQuery { cursor } = query;
+    let from = match cursor {
+        None => 0,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| invalid(&format!("`{}` is no cursor", short(&cursor))))?,
+    };
+    Ok(axum::Json(part(&daemon, run_id(&id)?, from).await?))
+}
+
+/// This realm's half of a run's trace, whole.
+pub(super) async fn recorded(daemon: &Daemon, id: RunId) -> Result<Trace, Fail> {
+    let mut trace = part(daemon, id, 0).await?;
+    while trace.next.take().is_some() {
+        let read = trace
+            .events
+            .last()
+            .map_or(0, |event| event.index.saturating_add(1));
+        let more = part(daemon, id, read).await?;
+        trace.events.extend(more.events);
+        (trace.run, trace.next) = (more.run, more.next);
+    }
+    Ok(trace)
+}
+
+/// The events of a run from one on, as many as an answer should hold. What failed is told in
+/// detail by the part that holds its event, which is the last.
+async fn part(daemon: &Daemon, id: RunId, from: u64) -> Result<Trace, Fail> {
     daemon.handle.settled().await?;
-    let run = found(&daemon, run_id(&id)?).await?;
-    let events = all_events(&daemon, run.id).await?;
+    let run = found(daemon, id).await?;
+    let (events, next) = blocking(daemon, move |store| {
+        let (mut events, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
+        loop {
+            let next = from.saturating_add(events.len() as u64);
+            let read = store.events(id, next, EVENTS)?;
+            let last = read.len() < EVENTS;
+            bytes = bytes.saturating_add(read.iter().map(event_bytes).sum());
+            events.extend(read);
+            if last {
+                return Ok((events, None));
+            }
+            if bytes >= PART_BYTES {
+                let next = from.saturating_add(events.len() as u64);
+                return Ok((events, Some(next)));
+            }
+        }
+    })
+    .await?;
     let trace = daemon.handle.read(move |node| Trace {
         run: detail(node, &run, &events),
         events: events.iter().map(event).collect(),
+        next: next.map(|next| next.to_string()),
     });
-    Ok(axum::Json(trace.await?))
+    Ok(trace.await?)
+}
+
+/// How long an event is in an answer, about.
+fn event_bytes(event: &Event) -> usize {
+    event.payload.len().saturating_add(EVENT_BYTES)
 }
 
 pub(super) async fn cancel(

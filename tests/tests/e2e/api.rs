@@ -120,7 +120,7 @@ fn every_listing_is_json_as_the_openapi_document_describes_it() {
         ("agent show echo", "AgentView"),
         ("run ls", "[RunSummary]"),
         (&format!("run show {run}"), "RunDetail"),
-        (&format!("run tree {run}"), "Frame"),
+        (&format!("run tree {run}"), "FrameTree"),
         (&format!("trace show {run}"), "Trace"),
         ("policy ls", "[PolicyView]"),
         ("invoke echo text=hello", "InvokeResult"),
@@ -200,5 +200,8 @@ fn an_event_stream_resumes_where_it_broke_off_without_loss_or_repeat() {
     let trace = person.ctl(&format!("trace show {run} -o json")).json();
     let told: Vec<&Value> = events.iter().map(|event| &event.data).collect();
     assert_eq!(json!(told), trace["events"]);
+    let rest = api.get(&format!("/v1/runs/{run}/trace?cursor=2")).json();
+    assert_eq!(json!(told[2..]), rest["events"]);
+    assert_eq!(rest["next"], Value::Null);
     daemon.stop();
 }

@@ -92,6 +92,19 @@ fn two_organisations_meet_and_one_calls_a_loop_of_the_other() {
     assert_eq!(half["run"]["callId"], trace["run"]["callId"]);
     assert_eq!(half["run"]["direction"], "in");
 
+    // A trace in a file is the run it was exported from; a call that failed is another.
+    let file = mercy.dir().join("trace.json");
+    let file = file.display();
+    mercy
+        .ctl(&format!("trace export {run} --format json --out {file}"))
+        .ok();
+    let same = mercy.ctl(&format!("trace diff @{file} {run}")).ok();
+    assert_eq!(same, "equal, 1 frame");
+    let failed = mercy.ctl("run ls --status failed --limit 1 -o name").ok();
+    mercy
+        .ctl(&format!("trace diff @{file} {failed}"))
+        .fails(1, &[]);
+
     // A child under the hospital can call it too once the lab permits that; then it is cut off.
     let ward = Person::new();
     ward.ctl("init ward").ok();

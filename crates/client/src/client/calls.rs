@@ -9,11 +9,11 @@ use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
     CancelRequest, ConfigEntry, ConfigView, Denial, Direction, DisallowRequest, Disallowed, Doctor,
-    Frame, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
+    FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
     LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
     PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, Removed,
     RevokeRequest, Revoked, RunDetail, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
-    TicketRequest, Trace, ValidateResult, routes,
+    TicketRequest, Trace, TraceQuery, ValidateResult, routes,
 };
 
 /// How long a call may take that does not say.
@@ -80,19 +80,37 @@ impl Client {
         self.get(&routes::fill(routes::RUN, &[id])).await
     }
 
-    /// This realm's half of a run's trace.
+    /// This realm's half of a run's trace, whole.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn trace(&self, id: &str) -> Result<Trace, ClientError> {
-        self.get(&routes::fill(routes::RUN_TRACE, &[id])).await
+        let mut trace = self.trace_part(id, &TraceQuery::default()).await?;
+        while let Some(cursor) = trace.next.take() {
+            let cursor = Some(cursor);
+            let more = self.trace_part(id, &TraceQuery { cursor }).await?;
+            trace.events.extend(more.events);
+            (trace.run, trace.next) = (more.run, more.next);
+        }
+        Ok(trace)
+    }
+
+    /// One part of a trace.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn trace_part(&self, id: &str, query: &TraceQuery) -> Result<Trace, ClientError> {
+        let TraceQuery { cursor } = query;
+        let mut path = Address::new(&routes::fill(routes::RUN_TRACE, &[id]));
+        path.add("cursor", cursor.as_ref());
+        self.get(&path.into_text()).await
     }
 
     /// The calls of a run, nested.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn tree(&self, id: &str) -> Result<Frame, ClientError> {
+    pub async fn tree(&self, id: &str) -> Result<FrameTree, ClientError> {
         self.get(&routes::fill(routes::RUN_TREE, &[id])).await
     }
 

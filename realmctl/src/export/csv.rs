@@ -1,0 +1,129 @@
+//! A row a frame, as RFC 4180 has it.
+
+use realm_client::trace::{Node, TraceTree};
+
+const HEADER: [&str; 28] = [
+    "call",
+    "parent",
+    "depth",
+    "step",
+    "item",
+    "loop",
+    "version",
+    "contract",
+    "realm",
+    "caller",
+    "status",
+    "error",
+    "message",
+    "category",
+    "attempts",
+    "started",
+    "durationMs",
+    "critical",
+    "backend",
+    "model",
+    "promptVersion",
+    "inputTokens",
+    "outputTokens",
+    "costMicros",
+    "tool",
+    "toolCalls",
+    "inputDigest",
+    "outputDigest",
+];
+
+/// Writes the frames of a trace, depth first, under a header. Payloads stay out of it.
+pub fn csv(tree: &TraceTree) -> String {
+    let mut out = String::new();
+    line(&mut out, HEADER.map(str::to_owned).into_iter());
+    for node in &tree.nodes {
+        let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
+        let parent = parent.map(|parent| parent.frame.call_id.clone());
+        line(&mut out, row(node, parent));
+    }
+    out
+}
+
+fn row(node: &Node, parent: Option<String>) -> impl Iterator<Item = String> + use<> {
+    let frame = &node.frame;
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let cells: [_; HEADER.len()] = [
+        Some(frame.call_id.clone()),
+        parent,
+        Some(node.depth.to_string()),
+        number(frame.step),
+        number(frame.item),
+        Some(frame.loop_id.clone()),
+        frame.version.clone(),
+        frame.contract.clone(),
+        frame.realm.clone(),
+        frame.caller.clone(),
+        Some(frame.status.as_str().to_owned()),
+        frame.error.clone(),
+        frame.message.clone(),
+        frame.category.clone(),
+        number(frame.attempts),
+        Some(frame.started_at.to_string()),
+        number(frame.duration_ms),
+        Some(node.critical.to_string()),
+        frame.backend.clone(),
+        frame.model.clone(),
+        frame.prompt_version.clone(),
+        number(frame.input_tokens),
+        number(frame.output_tokens),
+        number(frame.cost_micros),
+        frame.tool.clone(),
+        number(frame.tool_calls),
+        frame.input_digest.clone(),
+        frame.output_digest.clone(),
+    ];
+    cells.into_iter().map(Option::unwrap_or_default)
+}
+
+fn line(out: &mut String, cells: impl Iterator<Item = String>) {
+    for (at, text) in cells.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        cell(out, &text);
+    }
+    out.push_str("\r\n");
+}
+
+/// Writes a cell. What a spreadsheet would take for a formula gets an apostrophe before it.
+fn cell(out: &mut String, text: &str) {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let guard = if formula { "'" } else { "" };
+    if text.contains([',', '"', '\r', '\n']) {
+        out.push_str(&format!("\"{guard}{}\"", text.replace('"', "\"\"")));
+    } else {
+        out.push_str(guard);
+        out.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_never_formulas() {
+        let mut out = String::new();
+
+        let cells = [
+            "=1+1",
+            "@a,b",
+            "-1",
+            "\tx",
+            "a\"b",
+            "two\nlines",
+            "plain",
+            "",
+        ];
+        line(&mut out, cells.map(str::to_owned).into_iter());
+
+        let expected = "'=1+1,\"'@a,b\",'-1,'\tx,\"a\"\"b\",\"two\nlines\",plain,\r\n";
+        assert_eq!(out, expected);
+    }
+}
