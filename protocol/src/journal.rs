@@ -67,6 +67,10 @@ numbered! {
         Kem = 13,
         /// Calls kept for children, in the order they came.
         Custody = 14,
+        /// Revisions of loops that are not the current ones, by loop id and digest.
+        Revisions = 15,
+        /// What was changed of loops, by loop id and number.
+        LoopChanges = 16,
     }
 }
 

@@ -182,6 +182,21 @@ pub const CUSTODY_WINDOW: usize = 16;
 
 /// Loops in one registry; more is refused at `apply`.
 pub const LOOPS: usize = 4_096;
+/// Versions of one loop that can be asked for; the one replaced longest ago that no other loop
+/// needs is only kept from then on.
+pub const LOOP_VERSIONS: usize = 16;
+/// Revisions of one loop that are kept beside those that can be asked for; the one replaced longest
+/// ago is forgotten.
+pub const LOOP_REVISIONS: usize = 16;
+/// Revisions of all loops that are kept beside the current ones; the one replaced longest ago that
+/// no other loop needs is forgotten.
+pub const LOOP_REVISIONS_IN_ALL: usize = 16_384;
+/// Removed loops whose revisions are kept; the one removed longest ago is forgotten.
+pub const LOOPS_REMOVED: usize = 256;
+/// Changes remembered of one loop; the oldest is forgotten.
+pub const LOOP_CHANGES: usize = 32;
+/// Differences named where one contract is compared with another; further ones are left out.
+pub const DIFFERENCES: usize = 16;
 /// Bytes in one JSON Schema; more is refused at `apply`.
 pub const SCHEMA_BYTES: usize = 64 * 1024;
 /// Frames in one run; more ends the run with `Budget`.

@@ -16,7 +16,7 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, ApplyArgs, ExportFormat, InvokeArgs, Language, LoopCommand, NewCommand,
+    AgentCommand, ApplyArgs, ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand, NewCommand,
     RunCommand, RunDirection, RunFilter, RunState, TraceCommand,
 };
 pub use daemon::{
@@ -164,9 +164,9 @@ pub enum Command {
     /// Register the loops that files define; all of them, or none.
     Apply(ApplyArgs),
     /// Check files without registering anything.
-    Validate(ApplyArgs),
+    Validate(FileArgs),
     /// Show foreign files in this project's own form.
-    Import(ApplyArgs),
+    Import(FileArgs),
     /// Loops, here and in other realms.
     #[command(subcommand, alias = "loops")]
     Loop(LoopCommand),

@@ -7,6 +7,8 @@ use realm_protocol::journal::Run;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+/// Who asks over the local API: it lets in nobody but the realm's owner.
+pub(crate) const OWNER: &str = "owner";
 /// Orders waiting for the loop; at the bound whoever asks waits.
 const ORDERS: usize = 256;
 /// Longest wait for what was recorded to become durable.

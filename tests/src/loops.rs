@@ -1,7 +1,7 @@
 //! Loops for the virtual world.
 
 use realm_executor::Manifest;
-use realm_node::{Request, Response};
+use realm_node::{ApplyAsked, Request, Response};
 use serde_json::{Value, json};
 
 use crate::{HostId, World};
@@ -64,10 +64,13 @@ impl World {
     pub fn apply(&mut self, id: HostId, loops: &[Value]) {
         let read = |document| Manifest::from_json(document).expect("a manifest");
         let manifests = loops.iter().map(read).collect();
-        let request = Request::Apply {
+        let request = Request::Apply(ApplyAsked {
             manifests,
             dry_run: false,
-        };
+            force: true,
+            prune: false,
+            by: "owner".to_owned(),
+        });
         match self.ask_and_wait(id, request) {
             Response::Applied(_) => {}
             other => panic!("not applied: {other:?}"),

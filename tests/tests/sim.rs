@@ -24,6 +24,8 @@ mod joining;
 mod keys;
 #[path = "sim/links.rs"]
 mod links;
+#[path = "sim/loops.rs"]
+mod loops;
 #[path = "sim/past.rs"]
 mod past;
 #[path = "sim/policies.rs"]

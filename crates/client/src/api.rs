@@ -25,7 +25,7 @@ pub use doctor::{Check, CheckGroup, Doctor, Finding};
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
 pub use loops::{
     AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, ImportResult, Imported, LoopDetail,
-    LoopQuery, LoopSummary, Removed, SourceFile, ValidateResult, Validated,
+    LoopQuery, LoopSummary, RemoveQuery, Removed, SourceFile, ValidateResult, Validated,
 };
 pub use page::Page;
 pub use peers::{

@@ -8,6 +8,7 @@
 //! It must never know peers, how a backend is reached, or storage engines.
 
 mod backend;
+mod change;
 mod executor;
 pub mod load;
 mod manifest;
@@ -18,6 +19,7 @@ mod schema;
 mod template;
 
 pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
+pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use executor::{Action, Executor, Limits, Start, StartError};
 pub use load::{Problem, load};
 pub use manifest::{
@@ -26,5 +28,5 @@ pub use manifest::{
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
-pub use registry::{Inserted, RegisterError, Registered, Registry};
+pub use registry::{Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange};
 pub use schema::{SchemaError, ToldSchema, example};

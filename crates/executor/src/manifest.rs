@@ -60,6 +60,11 @@ impl Manifest {
         self.effects.unwrap_or(default)
     }
 
+    /// SHA-256 over the canonical JSON of the whole manifest: what names this revision of it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[canonical_json(&self.to_json()).as_bytes()])
+    }
+
     /// SHA-256 over the canonical JSON of effects, input schema and output schema.
     pub fn contract_digest(&self, effects: Effects) -> Digest {
         contract_digest(effects.name(), &self.input_schema, &self.output_schema)

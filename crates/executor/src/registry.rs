@@ -1,5 +1,7 @@
-//! The loops of a realm, compiled.
+//! The loops of a realm, compiled: the current revision of each, and the earlier ones that are kept.
 
+mod kept;
+mod pins;
 mod set;
 
 use std::{
@@ -11,36 +13,64 @@ use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+pub use kept::{Kept, RevisionChange};
+pub use pins::Need;
+
 use crate::{
     Body, Effects, LoopLimits, Manifest, Origin, Tool,
-    schema::{Compiled, SchemaError},
+    schema::{LazySchema, SchemaError},
 };
 
 /// Id of the loop that every realm has.
 const ECHO: &str = "echo";
 
-/// A loop with its schemas compiled and its contract settled.
+/// A revision of a loop, with its schemas compiled and its contract settled.
 #[derive(Clone, Debug)]
 pub struct Registered {
     /// The loop.
     pub manifest: Arc<Manifest>,
+    /// What names this revision: [`Manifest::digest`].
+    pub digest: Digest,
     /// Its effects: as declared, by kind, or the strongest of what it calls.
     pub effects: Effects,
     /// Its contract's digest.
     pub contract: Digest,
     /// Whether it comes with the realm and cannot be replaced or removed.
     pub builtin: bool,
-    input: Arc<Compiled>,
-    output: Arc<Compiled>,
+    input: Arc<LazySchema>,
+    output: Arc<LazySchema>,
 }
 
 impl Registered {
+    /// A revision whose schemas are compiled when they are first used.
+    fn new(manifest: Manifest) -> Self {
+        let effects = manifest.own_effects();
+        Self {
+            digest: manifest.digest(),
+            effects,
+            contract: manifest.contract_digest(effects),
+            builtin: false,
+            input: Arc::default(),
+            output: Arc::default(),
+            manifest: Arc::new(manifest),
+        }
+    }
+
+    /// Compiles the schemas now.
+    fn compiled(self) -> Result<Self, RegisterError> {
+        let input = self.input.compiled(&self.manifest.input_schema);
+        input.map_err(|error| RegisterError::Input(error.clone()))?;
+        let output = self.output.compiled(&self.manifest.output_schema);
+        output.map_err(|error| RegisterError::Output(error.clone()))?;
+        Ok(self)
+    }
+
     /// Checks an input.
     ///
     /// # Errors
     /// The faults, each `"<instance path or (root)>: <message>"`.
     pub fn check_input(&self, input: &Value) -> Result<(), Vec<String>> {
-        self.input.check(input)
+        self.input.check(&self.manifest.input_schema, input)
     }
 
     /// Checks an output.
@@ -48,7 +78,7 @@ impl Registered {
     /// # Errors
     /// As [`Registered::check_input`].
     pub fn check_output(&self, output: &Value) -> Result<(), Vec<String>> {
-        self.output.check(output)
+        self.output.check(&self.manifest.output_schema, output)
     }
 
     /// Whether this version is the one meant: the same version, or inside the requirement.
@@ -57,21 +87,10 @@ impl Registered {
     }
 }
 
-fn satisfies(version: &semver::Version, wanted: &str) -> bool {
-    match (
-        semver::Version::parse(wanted),
-        semver::VersionReq::parse(wanted),
-    ) {
-        (Ok(exact), _) => exact == *version,
-        (Err(_), Ok(requirement)) => requirement.matches(version),
-        _ => false,
-    }
-}
-
 /// What a registration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inserted {
-    /// The loop of the same id that was there.
+    /// The current revision that was there.
     pub replaced: Option<Arc<Manifest>>,
 }
 
@@ -90,23 +109,39 @@ pub enum RegisterError {
     /// The output schema is refused.
     #[error("outputSchema: {0}")]
     Output(#[source] SchemaError),
+    /// Every version that is kept is needed by another loop.
+    #[error(
+        "{} versions of it are kept, and other loops need every one; let them need newer ones first",
+        limits::LOOP_VERSIONS
+    )]
+    VersionsNeeded,
 }
 
 /// The loops of a realm by id. `echo`, which gives any object back, is always among them.
+///
+/// What another revision takes the place of is kept: its version can still be asked for, and runs
+/// that began with it find it by its digest.
 #[derive(Clone, Debug)]
 pub struct Registry {
     loops: BTreeMap<LoopId, Arc<Registered>>,
+    /// Of each loop, the revision replaced longest ago first. Here are removed loops too.
+    earlier: BTreeMap<LoopId, Vec<Kept>>,
+    /// Whose revision a digest names.
+    digests: BTreeMap<Digest, LoopId>,
+    /// Order of the revision that is replaced next.
+    next_order: u64,
+    changes: Vec<RevisionChange>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        let echo = ECHO_LOOP.clone();
-        Self {
-            loops: echo
-                .map(|echo| (echo.manifest.id.clone(), echo))
-                .into_iter()
-                .collect(),
+        let mut registry = Self::empty();
+        if let Some(echo) = ECHO_LOOP.clone() {
+            let id = echo.manifest.id.clone();
+            registry.digests.insert(echo.digest, id.clone());
+            registry.loops.insert(id, echo);
         }
+        registry
     }
 }
 
@@ -115,13 +150,19 @@ impl Registry {
     pub(crate) const fn empty() -> Self {
         Self {
             loops: BTreeMap::new(),
+            earlier: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            next_order: 0,
+            changes: Vec::new(),
         }
     }
 
-    /// Compiles a loop's schemas and registers it under its id, over the one that was there.
+    /// Compiles a loop's schemas and makes it the current revision under its id. The one that was
+    /// is kept.
     ///
     /// # Errors
-    /// [`RegisterError`]; the registry is then as before.
+    /// [`RegisterError`]; the registry is then as before, but for
+    /// [`RegisterError::VersionsNeeded`].
     pub fn insert(&mut self, manifest: Manifest) -> Result<Inserted, RegisterError> {
         let id = manifest.id.clone();
         let known = self.loops.get(&id);
@@ -131,40 +172,75 @@ impl Registry {
         if known.is_none() && self.loops.len() >= limits::LOOPS {
             return Err(RegisterError::Full);
         }
-        let registered = compile(manifest)?;
-        let replaced = self.loops.insert(id.clone(), Arc::new(registered));
+        let registered = Registered::new(manifest).compiled()?;
+        let replaced = self.put(Arc::new(registered));
         self.settle(&id);
+        self.bound(&id)?;
         Ok(Inserted {
             replaced: replaced.map(|old| old.manifest.clone()),
         })
     }
 
-    /// Removes a loop; gives it, if it was there and did not come with the realm.
+    /// Removes a loop with all its versions; gives it, if it was there and did not come with the
+    /// realm. Its revisions are kept for runs that began with them.
     pub fn remove(&mut self, id: &LoopId) -> Option<Arc<Manifest>> {
         if self.loops.get(id)?.builtin {
             return None;
         }
         let removed = self.loops.remove(id)?;
+        let manifest = removed.manifest.clone();
+        self.withdraw(id, removed);
         self.settle(id);
-        Some(removed.manifest.clone())
+        Some(manifest)
     }
 
-    /// Finds a loop.
+    /// Finds the current revision of a loop.
     pub fn get(&self, id: &LoopId) -> Option<&Arc<Registered>> {
         self.loops.get(id)
     }
 
-    /// Finds a loop in the version meant; none if it is absent in that version.
+    /// Finds a loop in the version meant: the newest that is kept and satisfies the requirement,
+    /// the current one where none is meant.
     pub fn find(&self, id: &LoopId, version: Option<&str>) -> Option<&Arc<Registered>> {
-        let found = self.loops.get(id)?;
-        version
-            .is_none_or(|wanted| found.satisfies(wanted))
-            .then_some(found)
+        let current = self.loops.get(id)?;
+        let Some(wanted) = version else {
+            return Some(current);
+        };
+        let wanted = Wanted::read(wanted)?;
+        // Of equal versions the last one counts, and the current one comes last.
+        self.offered(id)
+            .filter(|known| wanted.takes(&known.manifest.version))
+            .max_by(|a, b| a.manifest.version.cmp(&b.manifest.version))
     }
 
-    /// All loops by id.
+    /// Finds a revision that is kept, current or not.
+    pub fn by_digest(&self, digest: &Digest) -> Option<&Arc<Registered>> {
+        let id = self.digests.get(digest)?;
+        let kept = self.kept(id).iter().map(|kept| &kept.registered);
+        let mut known = self.loops.get(id).into_iter().chain(kept);
+        known.find(|known| known.digest == *digest)
+    }
+
+    /// The versions of a loop that can be asked for, each in its last revision, the newest first.
+    pub fn versions(&self, id: &LoopId) -> Vec<&Arc<Registered>> {
+        let last: BTreeMap<_, _> = self
+            .offered(id)
+            .map(|known| (&known.manifest.version, known))
+            .collect();
+        last.into_values().rev().collect()
+    }
+
+    /// All loops by id, each in its current revision.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Registered>> {
         self.loops.values()
+    }
+
+    /// Every revision that can be asked for, in the order in which they were replaced; the current
+    /// one comes last.
+    fn offered(&self, id: &LoopId) -> impl Iterator<Item = &Arc<Registered>> {
+        let kept = self.kept(id).iter().filter(|kept| kept.offered);
+        let current = self.loops.get(id);
+        kept.map(|kept| &kept.registered).chain(current)
     }
 
     /// Settles effects and contracts of a loop and of all composites that lead to it.
@@ -180,43 +256,75 @@ impl Registry {
         }
     }
 
+    /// Settles every revision of one loop.
     fn settle_one(&mut self, id: &LoopId) {
-        let Some(found) = self.loops.get(id) else {
-            return;
-        };
-        let effects = set::effects(&found.manifest, &|id| {
-            self.loops.get(id).map(|found| &*found.manifest)
-        });
-        if effects != found.effects {
-            let contract = found.manifest.contract_digest(effects);
-            let settled = Registered {
-                effects,
-                contract,
-                ..Registered::clone(found)
-            };
-            self.loops.insert(id.clone(), Arc::new(settled));
+        if let Some(settled) = self.loops.get(id).and_then(|found| self.settled(found)) {
+            self.loops.insert(id.clone(), settled);
+        }
+        let kept = self.kept(id).iter();
+        let settled: Vec<_> = kept.map(|kept| self.settled(&kept.registered)).collect();
+        let kept = self.earlier.get_mut(id).into_iter().flatten();
+        for (kept, settled) in kept.zip(settled) {
+            kept.registered = settled.unwrap_or_else(|| kept.registered.clone());
         }
     }
 
+    /// A revision with the effects it has now, where they have changed.
+    fn settled(&self, found: &Registered) -> Option<Arc<Registered>> {
+        let lookup = |id: &LoopId, version: Option<&str>| {
+            let found = self.find(id, version);
+            found.map(|found| &*found.manifest)
+        };
+        let effects = set::effects(&found.manifest, &lookup);
+        let contract = || found.manifest.contract_digest(effects);
+        (effects != found.effects).then(|| {
+            Arc::new(Registered {
+                effects,
+                contract: contract(),
+                ..found.clone()
+            })
+        })
+    }
+
     fn callers(&self, id: &LoopId) -> Vec<LoopId> {
-        let calls = |manifest: &Manifest| set::local_calls(manifest).any(|called| called == id);
-        let callers = self.loops.values().filter(|found| calls(&found.manifest));
-        callers.map(|found| found.manifest.id.clone()).collect()
+        let calls = |known: &Registered| {
+            set::local_steps(&known.manifest).any(|step| step.loop_id.loop_id == *id)
+        };
+        let current = self.loops.values();
+        let kept = self.earlier.values().flatten();
+        let all = current.chain(kept.map(|kept| &kept.registered));
+        let callers: BTreeSet<_> = all
+            .filter(|known| calls(known))
+            .map(|known| known.manifest.id.clone())
+            .collect();
+        callers.into_iter().collect()
     }
 }
 
-fn compile(manifest: Manifest) -> Result<Registered, RegisterError> {
-    let input = Compiled::new(&manifest.input_schema).map_err(RegisterError::Input)?;
-    let output = Compiled::new(&manifest.output_schema).map_err(RegisterError::Output)?;
-    let effects = manifest.own_effects();
-    Ok(Registered {
-        effects,
-        contract: manifest.contract_digest(effects),
-        builtin: false,
-        input: Arc::new(input),
-        output: Arc::new(output),
-        manifest: Arc::new(manifest),
-    })
+/// Which version is meant.
+enum Wanted {
+    Exactly(semver::Version),
+    Within(semver::VersionReq),
+}
+
+impl Wanted {
+    fn read(text: &str) -> Option<Self> {
+        let exact = semver::Version::parse(text).map(Self::Exactly);
+        exact
+            .or_else(|_| semver::VersionReq::parse(text).map(Self::Within))
+            .ok()
+    }
+
+    fn takes(&self, version: &semver::Version) -> bool {
+        match self {
+            Self::Exactly(exact) => exact == version,
+            Self::Within(requirement) => requirement.matches(version),
+        }
+    }
+}
+
+fn satisfies(version: &semver::Version, wanted: &str) -> bool {
+    Wanted::read(wanted).is_some_and(|wanted| wanted.takes(version))
 }
 
 static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
@@ -233,9 +341,8 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         metadata: Map::new(),
         origin: Origin::default(),
     };
-    let registered = compile(echo).ok()?;
     Some(Arc::new(Registered {
         builtin: true,
-        ..registered
+        ..Registered::new(echo).compiled().ok()?
     }))
 });

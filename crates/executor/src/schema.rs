@@ -110,11 +110,30 @@ fn fault(path: &str, message: &str) -> String {
     format!("{place}: {message}")
 }
 
-/// A schema that somebody else told: compiled when it is first used, and once.
+/// A schema that is compiled when it is first used, and once.
+#[derive(Debug, Default)]
+pub(crate) struct LazySchema(OnceLock<Result<Compiled, SchemaError>>);
+
+impl LazySchema {
+    /// The schema, compiled; it is the same one every time.
+    pub(crate) fn compiled(&self, schema: &Value) -> Result<&Compiled, &SchemaError> {
+        self.0.get_or_init(|| Compiled::new(schema)).as_ref()
+    }
+
+    /// As [`Compiled::check`]; one fault at `(root)` if the schema itself is refused.
+    pub(crate) fn check(&self, schema: &Value, instance: &Value) -> Result<(), Vec<String>> {
+        match self.compiled(schema) {
+            Ok(compiled) => compiled.check(instance),
+            Err(error) => Err(vec![fault("", &error.to_string())]),
+        }
+    }
+}
+
+/// A schema that somebody else told.
 #[derive(Debug)]
 pub struct ToldSchema {
     schema: Value,
-    compiled: OnceLock<Result<Compiled, SchemaError>>,
+    compiled: LazySchema,
 }
 
 impl ToldSchema {
@@ -122,7 +141,7 @@ impl ToldSchema {
     pub fn new(schema: Value) -> Self {
         Self {
             schema,
-            compiled: OnceLock::new(),
+            compiled: LazySchema::default(),
         }
     }
 
@@ -137,10 +156,6 @@ impl ToldSchema {
     /// The faults, each `"<instance path or (root)>: <message>"`; one fault at `(root)` if the
     /// schema itself is refused.
     pub fn check(&self, instance: &Value) -> Result<(), Vec<String>> {
-        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.schema));
-        match compiled {
-            Ok(compiled) => compiled.check(instance),
-            Err(error) => Err(vec![fault("", &error.to_string())]),
-        }
+        self.compiled.check(&self.schema, instance)
     }
 }

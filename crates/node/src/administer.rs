@@ -1,15 +1,14 @@
-//! What the owner changes: loops, policies, children, peers, petnames.
+//! What the owner changes: policies, children, peers, petnames; loops are in `loops`.
 
 use std::collections::BTreeMap;
 
-use realm_executor::Manifest;
 use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
 use realm_protocol::{
     FailureCode, Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits,
 };
 
 use crate::{
-    AllowAsked, Allowed, ApplyReport, ControlId, Node, Refusal, Request, Response,
+    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response,
     rules::Rules,
     state::{self, StoredPolicy, Target},
 };
@@ -26,12 +25,12 @@ impl Node {
                 Ok(scope) => self.ping(id, scope),
                 Err(refusal) => self.refuse(id, refusal),
             },
-            Request::Apply { manifests, dry_run } => {
-                let done = self.apply(manifests, dry_run).map(Response::Applied);
+            Request::Apply(asked) => {
+                let done = self.apply(asked).map(Response::Applied);
                 self.settle(id, done);
             }
-            Request::RemoveLoop(loop_id) => {
-                let done = self.remove_loop(&loop_id);
+            Request::RemoveLoop(asked) => {
+                let done = self.remove_loop(&asked);
                 self.settle(id, done);
             }
             Request::Allow(asked) => {
@@ -73,57 +72,6 @@ impl Node {
             Ok(response) => self.respond(id, response),
             Err(refusal) => self.refuse(id, refusal),
         }
-    }
-
-    // Loops.
-
-    fn apply(
-        &mut self,
-        manifests: Vec<Manifest>,
-        dry_run: bool,
-    ) -> Result<Vec<ApplyReport>, Refusal> {
-        let mut registry = self.registry.clone();
-        let mut reports = Vec::new();
-        let mut problems = Vec::new();
-        for manifest in &manifests {
-            let id = manifest.id.clone();
-            let known = registry.get(&id).map(|known| known.manifest.to_json());
-            let action = match known {
-                None => "created",
-                Some(known) if known == manifest.to_json() => "unchanged",
-                Some(_) => "updated",
-            };
-            match registry.insert(manifest.clone()) {
-                Ok(_) => reports.push(ApplyReport {
-                    id,
-                    version: manifest.version.to_string(),
-                    action,
-                }),
-                Err(error) => problems.push(format!("{id}: {error}")),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(Refusal::Loops(problems));
-        }
-        if !dry_run {
-            self.registry = registry;
-            for manifest in manifests {
-                let row = manifest.to_json().to_string().into_bytes();
-                self.put(Table::Loops, manifest.id.as_str().as_bytes(), row);
-            }
-        }
-        Ok(reports)
-    }
-
-    fn remove_loop(&mut self, id: &LoopId) -> Result<Response, Refusal> {
-        if self.registry.remove(id).is_none() {
-            return Err(Refusal::NotFound {
-                what: "loop",
-                name: id.to_string(),
-            });
-        }
-        self.delete(Table::Loops, id.as_str().as_bytes());
-        Ok(Response::Done)
     }
 
     // Policies.

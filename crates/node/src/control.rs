@@ -1,9 +1,9 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-use realm_executor::Manifest;
+use realm_executor::{Manifest, Need};
 use realm_protocol::{
-    CallId, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId, Scope,
-    Timestamp, message::Contract, records::Ticket,
+    CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
+    Scope, Timestamp, message::Contract, records::Ticket,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -24,14 +24,9 @@ pub enum Request {
     /// Measures the way to a realm and back.
     Ping(RealmName),
     /// Registers loops, all or none.
-    Apply {
-        /// The loops.
-        manifests: Vec<Manifest>,
-        /// Only says what would happen.
-        dry_run: bool,
-    },
-    /// Removes a loop.
-    RemoveLoop(LoopId),
+    Apply(ApplyAsked),
+    /// Removes a loop, or one version of it.
+    RemoveLoop(RemoveAsked),
     /// Permits something.
     Allow(AllowAsked),
     /// Adds or replaces a policy document of this realm.
@@ -197,6 +192,86 @@ pub struct ContractsOf {
     pub loop_id: Option<LoopId>,
 }
 
+/// Loops to be registered.
+#[derive(Clone, Debug)]
+pub struct ApplyAsked {
+    /// The loops.
+    pub manifests: Vec<Manifest>,
+    /// Only says what would happen.
+    pub dry_run: bool,
+    /// Goes on where loops would find no longer what they need.
+    pub force: bool,
+    /// Removes every other loop.
+    pub prune: bool,
+    /// Who asks, for the history.
+    pub by: String,
+}
+
+/// A loop to be removed.
+#[derive(Clone, Debug)]
+pub struct RemoveAsked {
+    /// The loop.
+    pub id: LoopId,
+    /// One version, which is not the current one; none for the whole loop.
+    pub version: Option<semver::Version>,
+    /// Goes on where another loop needs it.
+    pub force: bool,
+    /// Who asks, for the history.
+    pub by: String,
+}
+
+/// What happened to a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LoopAction {
+    /// It is new.
+    Created,
+    /// Another version took its place.
+    Updated,
+    /// Its version stayed, and what it is changed.
+    Changed,
+    /// It was there already.
+    Unchanged,
+    /// It, or one version of it, is gone.
+    Removed,
+}
+
+impl LoopAction {
+    /// Every action.
+    pub const ALL: [Self; 5] = [
+        Self::Created,
+        Self::Updated,
+        Self::Changed,
+        Self::Unchanged,
+        Self::Removed,
+    ];
+
+    /// The name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// One change of a loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopChange {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub by: String,
+    /// What was done.
+    pub action: LoopAction,
+    /// The version it was done to.
+    pub version: semver::Version,
+    /// The revision.
+    pub digest: Digest,
+}
+
 /// A permission to be given.
 #[derive(Clone, Debug)]
 pub struct AllowAsked {
@@ -231,9 +306,11 @@ pub struct ApplyReport {
     /// The loop.
     pub id: LoopId,
     /// Its version.
-    pub version: String,
-    /// `created`, `updated` or `unchanged`.
-    pub action: &'static str,
+    pub version: semver::Version,
+    /// The revision.
+    pub digest: Digest,
+    /// What is done.
+    pub action: LoopAction,
 }
 
 /// An answer to a [`Request`].
@@ -351,6 +428,17 @@ pub enum Refusal {
     /// Loops do not fit together.
     #[error("the loops are not valid: {}", .0.join("; "))]
     Loops(Vec<String>),
+    /// Steps of other loops would find no longer what they call.
+    #[error("other loops need what would go")]
+    Needed(Vec<Need>),
+    /// The version is the one that calls get which name none.
+    #[error("{version} is the current version of `{id}`")]
+    CurrentVersion {
+        /// The loop.
+        id: LoopId,
+        /// Its version.
+        version: semver::Version,
+    },
     /// The caller is outside every peering's scope.
     #[error("{caller} is outside every peering's scope, so the permission would never be used")]
     OutsidePeering {

@@ -25,6 +25,7 @@ mod join;
 mod kin;
 mod known;
 mod links;
+mod loops;
 mod node;
 mod outbound;
 mod outbox;
@@ -50,8 +51,9 @@ mod views;
 
 pub use config::{Config, CustodyTerms, Founding, Keys, Recovered};
 pub use control::{
-    AllowAsked, Allowed, ApplyReport, CallFailure, ContractsOf, InviteAsked, InviteKind, Invited,
-    Invocation, InvokeAsked, JoinAsked, JoinedAs, Refusal, Request, Response,
+    AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
+    InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
+    Refusal, RemoveAsked, Request, Response,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;

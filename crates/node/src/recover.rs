@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use realm_crypto::KemKey;
-use realm_executor::Manifest;
 use realm_policy::Denial;
 use realm_protocol::{
     CallId, RealmId, Timestamp,
@@ -41,7 +40,11 @@ impl Node {
         self.recover_standing(&rows);
         self.recover_kin(&rows);
         self.recover_policies(&rows);
-        self.recover_loops(&rows);
+        self.recover_loops(
+            raw(&rows, Table::Loops),
+            all(&rows, Table::Revisions),
+            all(&rows, Table::LoopChanges),
+        );
         let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);
@@ -227,26 +230,6 @@ impl Node {
             if let (Ok(denial), Ok(reference)) = (denial, String::from_utf8(key.clone())) {
                 let at = denial.request.now;
                 self.rules.remember_denial(reference, at, denial);
-            }
-        }
-    }
-
-    fn recover_loops(&mut self, rows: &Rows) {
-        let mut manifests = Vec::new();
-        for (key, bytes) in raw(rows, Table::Loops) {
-            let document = serde_json::from_slice(bytes).ok();
-            match document.map(|document| Manifest::from_json(&document)) {
-                Some(Ok(manifest)) => manifests.push(manifest),
-                _ => {
-                    let id = String::from_utf8_lossy(key).into_owned();
-                    tracing::error!(id, "a stored loop does not read");
-                }
-            }
-        }
-        for manifest in manifests {
-            let id = manifest.id.clone();
-            if let Err(error) = self.registry.insert(manifest) {
-                tracing::error!(%id, %error, "a stored loop is no longer valid");
             }
         }
     }

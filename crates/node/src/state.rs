@@ -10,6 +10,8 @@ use realm_protocol::{
     wire_map,
 };
 
+use crate::{LoopAction, LoopChange};
+
 /// Version of every record below.
 const VERSION: u64 = 1;
 
@@ -238,6 +240,63 @@ wire_map! {
         0 => failed: bool,
         /// The encoded body.
         1 => content: Blob,
+    }
+}
+
+wire_map! {
+    /// A revision of a loop that is not the current one.
+    pub struct StoredRevision {
+        /// The manifest, JSON.
+        0 => manifest: Blob,
+        /// Its place among all that were replaced.
+        1 => order: u64,
+        /// Whether its version can still be asked for.
+        2 => offered: bool,
+    }
+}
+
+wire_map! {
+    /// One change of a loop.
+    pub struct StoredLoopChange {
+        /// When it was made.
+        0 => at: Timestamp,
+        /// Who made it.
+        1 => by: String,
+        /// What was done.
+        2 => action: String,
+        /// The version it was done to.
+        3 => version: String,
+        /// The revision.
+        4 => digest: Digest,
+    }
+}
+
+impl From<&LoopChange> for StoredLoopChange {
+    fn from(change: &LoopChange) -> Self {
+        Self {
+            at: change.at,
+            by: change.by.clone(),
+            action: change.action.name().to_owned(),
+            version: change.version.to_string(),
+            digest: change.digest,
+        }
+    }
+}
+
+impl TryFrom<StoredLoopChange> for LoopChange {
+    type Error = CborError;
+
+    fn try_from(stored: StoredLoopChange) -> Result<Self, CborError> {
+        let mut actions = LoopAction::ALL.into_iter();
+        let action = actions.find(|action| action.name() == stored.action);
+        let version = stored.version.parse();
+        Ok(Self {
+            at: stored.at,
+            by: stored.by,
+            action: action.ok_or(CborError::Expected("an action"))?,
+            version: version.map_err(|_| CborError::Expected("a version"))?,
+            digest: stored.digest,
+        })
     }
 }
 

@@ -10,16 +10,30 @@ use crate::complete;
 
 /// Which files.
 #[derive(Args, Debug)]
-pub struct ApplyArgs {
+pub struct FileArgs {
     /// File or folder; `-` for stdin.
     #[arg(value_name = "FILE", required_unless_present = "file")]
     pub paths: Vec<PathBuf>,
     /// File or folder; `-` for stdin.
     #[arg(short, long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
+}
+
+/// Which files, and what becomes of other loops.
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
     /// Check everything, change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Remove every loop that the files do not define.
+    #[arg(long)]
+    pub prune: bool,
+    /// Go on where a version breaks its own contract, or other loops need what goes.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Loops, here and in other realms.
@@ -43,11 +57,17 @@ pub enum LoopCommand {
         #[arg(long)]
         example: bool,
     },
-    /// Remove a loop of this realm.
+    /// Remove a loop of this realm, or one version of it.
     Rm {
         /// The loop.
         #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
+        /// Only this version; the current one goes with the loop.
+        #[arg(long = "loop-version", value_name = "VERSION")]
+        version: Option<String>,
+        /// Go on where other loops need it.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -69,6 +89,9 @@ pub enum AgentCommand {
         /// The loop.
         #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
+        /// Go on where other loops need it.
+        #[arg(long)]
+        force: bool,
     },
 }
 

@@ -7,15 +7,36 @@ use std::{
 
 use realm_client::{
     ClientError,
-    api::{Applied, ApplyAction, Fault},
+    api::{Applied, ApplyAction, ApplyRequest, Fault},
     homes::HomesError,
 };
 
-use crate::{cli::ApplyArgs, daemon, failure::Failure, files, session::Session};
+use crate::{
+    cli::{ApplyArgs, FileArgs},
+    daemon,
+    failure::Failure,
+    files,
+    session::Session,
+};
 
 /// Registers the loops that files define.
 pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Result<(), Failure> {
-    let request = files::collect(&paths(args), args.dry_run)?;
+    let ApplyArgs {
+        files,
+        dry_run,
+        prune,
+        force,
+    } = args;
+    let request = ApplyRequest {
+        dry_run: *dry_run,
+        prune: *prune,
+        force: *force,
+        ..files::collect(&paths(files))?
+    };
+    let removes = request.prune && !request.dry_run;
+    if removes {
+        session.confirm("remove every loop that the files do not define")?;
+    }
     let daemon = session.daemon_to_change().await?;
     let result = daemon.ask(daemon.client.apply(&request)).await?;
     warn(session, &result.warnings);
@@ -33,7 +54,7 @@ fn is_new(applied: &Applied) -> bool {
 }
 
 /// Checks files at the daemon, or by `realmd check` where there is none.
-pub(crate) async fn validate(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
+pub(crate) async fn validate(session: &Session, args: &FileArgs) -> Result<u8, Failure> {
     let paths = paths(args);
     // Stdin is only read here, and `realmd check` could not read it once more.
     let is_file = !paths.iter().any(|path| path == Path::new("-"));
@@ -41,7 +62,7 @@ pub(crate) async fn validate(session: &Session, args: &ApplyArgs) -> Result<u8, 
         Err(failure) if is_absent(&failure) && is_file => return check(session, &paths),
         found => found?,
     };
-    let request = files::collect(&paths, true)?;
+    let request = files::collect(&paths)?;
     let result = daemon.ask(daemon.client.validate(&request)).await?;
     warn(session, &result.warnings);
     session.print(&result)?;
@@ -49,8 +70,8 @@ pub(crate) async fn validate(session: &Session, args: &ApplyArgs) -> Result<u8, 
 }
 
 /// Shows foreign files in our own form, which only the daemon can.
-pub(crate) async fn import(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
-    let request = files::collect(&paths(args), true)?;
+pub(crate) async fn import(session: &Session, args: &FileArgs) -> Result<u8, Failure> {
+    let request = files::collect(&paths(args))?;
     let daemon = session.daemon().await?;
     let result = daemon.ask(daemon.client.import(&request)).await?;
     for document in &result.documents {
@@ -81,7 +102,7 @@ pub(crate) fn is_absent(failure: &Failure) -> bool {
     )
 }
 
-fn paths(args: &ApplyArgs) -> Vec<PathBuf> {
+fn paths(args: &FileArgs) -> Vec<PathBuf> {
     args.file.iter().chain(&args.paths).cloned().collect()
 }
 

@@ -1,6 +1,6 @@
 //! `loop` and `agent`.
 
-use realm_client::api::{AgentView, LoopQuery};
+use realm_client::api::{AgentView, LoopQuery, RemoveQuery};
 
 use crate::{
     cli::{AgentCommand, LoopCommand},
@@ -35,15 +35,19 @@ pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), F
             let daemon = session.daemon().await?;
             session.print(&daemon.ask(daemon.client.loop_detail(id, &query)).await?)
         }
-        LoopCommand::Rm { id } => {
+        LoopCommand::Rm { id, version, force } => {
             own(&id)?;
             let daemon = session.daemon().await?;
             // What is not there is said before anybody is asked.
             let agent = daemon.ask(daemon.client.agent(&id)).await?;
             removable(&agent)?;
-            session.confirm(&format!("remove loop {id}"))?;
+            let of = version
+                .as_deref()
+                .map(|version| format!("version {version} of "));
+            session.confirm(&format!("remove {}loop {id}", of.unwrap_or_default()))?;
             session.say_realm(&daemon);
-            session.print(&daemon.ask(daemon.client.remove_loop(&id)).await?)
+            let query = RemoveQuery { version, force };
+            session.print(&daemon.ask(daemon.client.remove_loop(&id, &query)).await?)
         }
     }
 }
@@ -73,14 +77,18 @@ pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<()
             let daemon = session.daemon().await?;
             session.print(&daemon.ask(daemon.client.agent(&id)).await?)
         }
-        AgentCommand::Rm { id } => {
+        AgentCommand::Rm { id, force } => {
             own(&id)?;
             let daemon = session.daemon().await?;
             let agent = daemon.ask(daemon.client.agent(&id)).await?;
             removable(&agent)?;
             session.confirm(&format!("remove agent {id}, and its loop"))?;
             session.say_realm(&daemon);
-            session.print(&daemon.ask(daemon.client.remove_agent(&id)).await?)
+            let query = RemoveQuery {
+                version: None,
+                force,
+            };
+            session.print(&daemon.ask(daemon.client.remove_agent(&id, &query)).await?)
         }
     }
 }

@@ -196,6 +196,7 @@ impl Cast {
         let request = ApplyRequest {
             files: role.loops.iter().map(file).collect(),
             dry_run: false,
+            ..ApplyRequest::default()
         };
         let applying = self.client(role.name)?.apply(&request);
         self.ask(role.name, applying).await?;

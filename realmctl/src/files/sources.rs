@@ -17,14 +17,14 @@ const FILES: usize = 1_024;
 const DEPTH: usize = 8;
 
 /// Reads definitions from files, folders and stdin, with the files they refer to by `$file`.
-pub(crate) fn collect(paths: &[PathBuf], dry_run: bool) -> Result<ApplyRequest, Failure> {
+pub(crate) fn collect(paths: &[PathBuf]) -> Result<ApplyRequest, Failure> {
     let mut sources = Sources::default();
     for path in paths {
         sources.add(path)?;
     }
     Ok(ApplyRequest {
         files: sources.finish(),
-        dry_run,
+        ..ApplyRequest::default()
     })
 }
 

@@ -117,7 +117,13 @@ impl Show for Removed {
     }
 
     fn blocks(&self, _: bool) -> Vec<Block> {
-        vec![Block::Text(format!("removed {}", self.id))]
+        let version = self.version.as_ref();
+        let version = version.map(|version| format!(" {version}"));
+        vec![Block::Text(format!(
+            "removed {}{}",
+            self.id,
+            version.unwrap_or_default()
+        ))]
     }
 }
 

@@ -7,18 +7,26 @@ use realm_client::api::{
     SourceFile, ValidateResult, Validated,
 };
 use realm_executor::{BackendError, Body as LoopBody, Manifest, Tool};
-use realm_node::{Request, Response};
+use realm_node::{ApplyAsked, LoopAction, Request, Response};
 
 use super::{
     Answer, Shared, extract::Body, invoke::unexpected, loops::called, problem::Fail, yaml,
 };
-use crate::definitions::{self, Loaded};
+use crate::{
+    definitions::{self, Loaded},
+    handle::OWNER,
+};
 
 pub(super) async fn apply(
     daemon: Shared,
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
-    let ApplyRequest { files, dry_run } = request;
+    let ApplyRequest {
+        files,
+        dry_run,
+        force,
+        prune,
+    } = request;
     let loaded = checked(&daemon, &files).await?;
     let origins: BTreeMap<String, Origin> = loaded
         .iter()
@@ -29,22 +37,25 @@ pub(super) async fn apply(
     let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
     match daemon
         .handle
-        .ask(Request::Apply { manifests, dry_run })
+        .ask(Request::Apply(ApplyAsked {
+            manifests,
+            dry_run,
+            force,
+            prune,
+            by: OWNER.to_owned(),
+        }))
         .await?
     {
         Response::Applied(reports) => {
             let applied = reports.into_iter().map(|report| {
                 let origin = origins.get(report.id.as_str()).cloned().unwrap_or_default();
                 Applied {
-                    action: match report.action {
-                        "created" => ApplyAction::Created,
-                        "updated" => ApplyAction::Updated,
-                        _ => ApplyAction::Unchanged,
-                    },
+                    action: action(report.action),
+                    digest: report.digest.to_string(),
                     target: origin.target,
                     file: origin.file,
                     id: report.id.to_string(),
-                    version: report.version,
+                    version: report.version.to_string(),
                 }
             });
             Ok(axum::Json(ApplyResult {
@@ -55,6 +66,17 @@ pub(super) async fn apply(
         }
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
+    }
+}
+
+/// What was done, as the API says it.
+pub(super) fn action(action: LoopAction) -> ApplyAction {
+    match action {
+        LoopAction::Created => ApplyAction::Created,
+        LoopAction::Updated => ApplyAction::Updated,
+        LoopAction::Changed => ApplyAction::Changed,
+        LoopAction::Unchanged => ApplyAction::Unchanged,
+        LoopAction::Removed => ApplyAction::Removed,
     }
 }
 

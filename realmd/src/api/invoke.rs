@@ -12,7 +12,7 @@ use super::{
     problem::{Fail, call_error},
     views::{short, time},
 };
-use crate::handle::Begun;
+use crate::handle::{Begun, OWNER};
 
 /// Longest idempotency key, bytes.
 const KEY_BYTES: usize = 255;
@@ -47,7 +47,7 @@ pub(super) async fn invoke(
         input,
         timeout_ms,
         key: key(&headers, idempotency_key)?,
-        caller: Some("owner".to_owned()),
+        caller: Some(OWNER.to_owned()),
         store,
     };
     let address = asked.address.clone();

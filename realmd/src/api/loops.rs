@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use realm_client::{
-    api::{AgentView, LoopDetail, LoopQuery, LoopSummary, Page, Removed},
+    api::{AgentView, LoopDetail, LoopQuery, LoopSummary, Page, RemoveQuery, Removed},
     catalogue::Code,
 };
 use realm_executor::{Body, Manifest, Registered, Tool, example};
-use realm_node::{ContractsOf, Node, Request, Response};
+use realm_node::{ContractsOf, Node, RemoveAsked, Request, Response};
 use realm_protocol::{LoopId, RealmName, journal::Status, json, message::Contract};
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ use super::{
     runs::blocking,
     views::{realm_name, short},
 };
+use crate::handle::OWNER;
 
 /// Loops in a page.
 const PAGE: usize = 500;
@@ -83,8 +84,15 @@ pub(super) async fn show(
     Ok(axum::Json(detail))
 }
 
-pub(super) async fn remove(daemon: Shared, Segment(id): Segment) -> Answer<Removed> {
+pub(super) async fn remove(
+    daemon: Shared,
+    Segment(id): Segment,
+    Params(query): Params<RemoveQuery>,
+) -> Answer<Removed> {
+    let RemoveQuery { version, force } = query;
     let id = loop_id(&id)?;
+    let parsed = version.as_deref().map(semver::Version::parse).transpose();
+    let parsed = parsed.map_err(|error| invalid(&format!("the version: {error}")))?;
     let asked = id.clone();
     let look = move |node: &Node| {
         node.registry()
@@ -95,8 +103,17 @@ pub(super) async fn remove(daemon: Shared, Segment(id): Segment) -> Answer<Remov
         let detail = format!("loop `{id}` is built in and cannot be removed");
         return Err(invalid(&detail));
     }
-    match daemon.handle.ask(Request::RemoveLoop(id.clone())).await? {
-        Response::Done => Ok(axum::Json(Removed { id: id.to_string() })),
+    let asked = RemoveAsked {
+        id: id.clone(),
+        version: parsed,
+        force,
+        by: OWNER.to_owned(),
+    };
+    match daemon.handle.ask(Request::RemoveLoop(asked)).await? {
+        Response::Done => Ok(axum::Json(Removed {
+            id: id.to_string(),
+            version,
+        })),
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }

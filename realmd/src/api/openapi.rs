@@ -7,9 +7,9 @@ use realm_client::api::{
     CancelRequest, ConfigEntry, ConfigView, Denial, DisallowRequest, Disallowed, Doctor, FrameTree,
     Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopDetail,
     LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, Removed,
-    RevokeRequest, Revoked, RunDetail, RunQuery, RunSummary, Status, TicketIssued, TicketRequest,
-    Trace, TraceEvent, TraceQuery, ValidateResult, routes,
+    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest,
+    RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery, RunSummary, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -155,7 +155,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(routes::LOOPS, "Lists loops.", page::<LoopSummary>()).with(query::<LoopQuery>),
     get(routes::LOOP, "Shows a loop.", one::<LoopDetail>()).with(query::<LoopQuery>),
-    delete(routes::LOOP, "Removes a loop.", one::<Removed>()),
+    delete(routes::LOOP, "Removes a loop.", one::<Removed>()).with(query::<RemoveQuery>),
     get(
         routes::AGENTS,
         "Lists who runs the loops.",
@@ -166,7 +166,8 @@ const OPERATIONS: &[Operation] = &[
         routes::AGENT,
         "Removes who runs a loop, and the loop.",
         one::<Removed>(),
-    ),
+    )
+    .with(query::<RemoveQuery>),
     post(
         routes::APPLY,
         "Registers loops, all or none.",

@@ -6,6 +6,7 @@ use realm_client::{
     api::{CallError, Fault, PROBLEM_TYPE, Problem},
     catalogue::Code,
 };
+use realm_executor::Need;
 use realm_node::{CallFailure, Refusal};
 use realm_policy::PolicyProblem;
 use realm_protocol::RunId;
@@ -104,6 +105,7 @@ impl From<Refusal> for Fail {
             Refusal::Loops(problems) => {
                 problem.with_errors(problems.iter().map(Fault::new).collect())
             }
+            Refusal::Needed(needs) => problem.with_errors(needs.iter().map(need).collect()),
             _ => problem,
         };
         match hint(&refusal) {
@@ -131,6 +133,8 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Range { .. } => Code::RequestInvalid,
         Refusal::Policy(_) => Code::PolicySyntax,
         Refusal::Loops(_) => Code::DefinitionRule,
+        Refusal::Needed(_) => Code::DefinitionNeeded,
+        Refusal::CurrentVersion { .. } => Code::RequestInvalid,
         Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
         Refusal::ClockSkew { .. } => Code::ClockSkew,
         Refusal::MayNotIssue => Code::BadCertificate,
@@ -170,8 +174,22 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::ClockSkew { .. } => "set the clock: timedatectl set-ntp true".to_owned(),
         Refusal::MayNotIssue | Refusal::StoreFailed => "realmctl doctor".to_owned(),
         Refusal::OutsidePeering { .. } => "realmctl peer ls".to_owned(),
+        Refusal::Needed(_) => "change those loops first, or add --force".to_owned(),
+        Refusal::CurrentVersion { id, .. } => {
+            format!("apply another version first, or remove all of it: realmctl loop rm {id}")
+        }
         _ => return None,
     })
+}
+
+fn need(need: &Need) -> Fault {
+    let version = need.version.as_ref();
+    let version = version.map(|version| format!(" in version {version}"));
+    let (caller, called) = (&need.caller, &need.called);
+    Fault::new(format!(
+        "`{caller}` calls `{called}`{}",
+        version.unwrap_or_default()
+    ))
 }
 
 fn with_failure(mut problem: Problem, failure: &CallFailure) -> Problem {

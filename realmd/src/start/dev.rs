@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use realm_client::Exit;
-use realm_node::{Request, Response};
+use realm_node::{ApplyAsked, Request, Response};
 use realm_store::EngineKind;
 
 use super::run_with;
@@ -12,7 +12,7 @@ use crate::{
     definitions,
     environment::Environment,
     failure::Failure,
-    handle::Handle,
+    handle::{Handle, OWNER},
     home::passphrase::Unlock,
     init::{self, Founding, InitError},
     random,
@@ -69,8 +69,14 @@ pub(super) async fn register(handle: &Handle, text: &str) {
         }
     };
     let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
-    let dry_run = false;
-    match handle.ask(Request::Apply { manifests, dry_run }).await {
+    let asked = ApplyAsked {
+        manifests,
+        dry_run: false,
+        force: false,
+        prune: false,
+        by: OWNER.to_owned(),
+    };
+    match handle.ask(Request::Apply(asked)).await {
         Ok(Response::Applied(_)) | Err(_) => {}
         Ok(answer) => tracing::error!(?answer, "the demonstration loops were not registered"),
     }

@@ -89,6 +89,22 @@ pub struct AgentView {
 pub struct Removed {
     /// Its id.
     pub id: String,
+    /// The version that was removed; none for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How much of a loop is removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RemoveQuery {
+    /// One version, which is not the current one; none for the whole loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Go on where other loops need it.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// A file, by value.
@@ -114,6 +130,12 @@ pub struct ApplyRequest {
     /// Check everything, change nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Go on where a version would break its own contract, or other loops need what would go.
+    #[serde(default)]
+    pub force: bool,
+    /// Remove every loop that the files do not define.
+    #[serde(default)]
+    pub prune: bool,
 }
 
 /// What `apply` did with a definition.
@@ -122,10 +144,14 @@ pub struct ApplyRequest {
 pub enum ApplyAction {
     /// It is new.
     Created,
-    /// It replaced another.
+    /// Another version took its place.
     Updated,
+    /// Its version stayed, and what it is changed.
+    Changed,
     /// It was there already.
     Unchanged,
+    /// It is gone.
+    Removed,
 }
 
 impl ApplyAction {
@@ -134,7 +160,9 @@ impl ApplyAction {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",
+            Self::Changed => "changed",
             Self::Unchanged => "unchanged",
+            Self::Removed => "removed",
         }
     }
 }
@@ -149,6 +177,8 @@ pub struct Applied {
     pub version: String,
     /// What was done.
     pub action: ApplyAction,
+    /// The revision: SHA-256 of the definition's canonical JSON.
+    pub digest: String,
     /// What it calls: an address, the arguments of a program as JSON, a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,

@@ -184,6 +184,11 @@ codes! {
     DefinitionFormat = 306, "definition-format", "The format is not known", 422, Configuration,
         "The file is neither our own form nor one that can be imported in this version. \
         `realmctl explain loop` shows our own.";
+    DefinitionNeeded = 307, "definition-needed", "Another loop needs it", 409, Configuration,
+        "A step of another loop calls what would be removed, and would find it no longer, or not in \
+        the version that its `loopVersion` asks for. Nothing was changed. Change or remove those \
+        loops first, or in the same `realmctl apply`; with `--force` they stay, and their steps \
+        fail.";
     PolicySyntax = 401, "policy-syntax", "A policy is not Cedar", 422, Configuration,
         "The text could not be parsed, or names entities and actions that do not exist here. \
         Actions are `invoke`, `discover`, `relay` and `join`. `realmctl policy check FILE` \

@@ -11,9 +11,9 @@ use crate::api::{
     CancelRequest, ConfigEntry, ConfigView, Denial, Direction, DisallowRequest, Disallowed, Doctor,
     FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
     LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, Removed,
-    RevokeRequest, Revoked, RunDetail, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
-    TicketRequest, Trace, TraceQuery, ValidateResult, routes,
+    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
+    Removed, RevokeRequest, Revoked, RunDetail, RunQuery, RunStatus, RunSummary, Status,
+    TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult, routes,
 };
 
 /// How long a call may take that does not say.
@@ -266,20 +266,26 @@ impl Client {
         .await
     }
 
-    /// Removes a loop of this realm.
+    /// Removes a loop of this realm, or one version of it.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn remove_loop(&self, id: &str) -> Result<Removed, ClientError> {
-        self.delete(&routes::fill(routes::LOOP, &[id])).await
+    pub async fn remove_loop(&self, id: &str, query: &RemoveQuery) -> Result<Removed, ClientError> {
+        let path = routes::fill(routes::LOOP, &[id]);
+        self.delete(&removal_address(&path, query)).await
     }
 
     /// Removes who runs a loop, and the loop with it.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn remove_agent(&self, id: &str) -> Result<Removed, ClientError> {
-        self.delete(&routes::fill(routes::AGENT, &[id])).await
+    pub async fn remove_agent(
+        &self,
+        id: &str,
+        query: &RemoveQuery,
+    ) -> Result<Removed, ClientError> {
+        let path = routes::fill(routes::AGENT, &[id]);
+        self.delete(&removal_address(&path, query)).await
     }
 
     /// Ends a peering, or cuts off a child.
@@ -395,6 +401,14 @@ impl Client {
     pub async fn backup(&self, request: &BackupRequest) -> Result<BackupReport, ClientError> {
         self.post(routes::BACKUP, request).await
     }
+}
+
+fn removal_address(path: &str, query: &RemoveQuery) -> String {
+    let RemoveQuery { version, force } = query;
+    let mut path = Address::new(path);
+    path.add("version", version.as_ref());
+    path.add("force", force.then_some(true));
+    path.into_text()
 }
 
 fn loop_address(path: String, query: &LoopQuery) -> String {

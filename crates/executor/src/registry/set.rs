@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::LoopId;
+use semver::Version;
 
-use super::Registry;
+use super::{Registry, satisfies};
 use crate::{Body, Effects, Manifest, Origin, Problem, Step};
 
-type Lookup<'a> = &'a dyn Fn(&LoopId) -> Option<&'a Manifest>;
+/// Finds a loop in the version meant.
+type Lookup<'a> = &'a dyn Fn(&LoopId, Option<&str>) -> Option<&'a Manifest>;
 
 impl Registry {
     /// Checks loops that are about to be registered together, over the ones that are here:
@@ -19,10 +21,17 @@ impl Registry {
     pub fn validate_set(&self, manifests: &[Manifest]) -> Result<(), Vec<Problem>> {
         let new: BTreeMap<&LoopId, &Manifest> =
             manifests.iter().map(|new| (&new.id, new)).collect();
-        let lookup = |id: &LoopId| {
-            new.get(id)
-                .copied()
-                .or_else(|| self.get(id).map(|known| &*known.manifest))
+        let lookup = |id: &LoopId, version: Option<&str>| {
+            let new = new.get(id).copied();
+            let new = new.filter(|new| version.is_none_or(|text| satisfies(&new.version, text)));
+            let known = self.find(id, version).map(|known| &*known.manifest);
+            match (new, known) {
+                // A new revision takes the place of the one with its version.
+                (Some(new), Some(known)) if version.is_some() && known.version > new.version => {
+                    Some(known)
+                }
+                (new, known) => new.or(known),
+            }
         };
         let mut problems = Vec::new();
         let mut seen = BTreeSet::new();
@@ -32,7 +41,7 @@ impl Registry {
                 problems.push(Problem::at(&manifest.origin, "loop.twice", what));
             }
             self.check_builtin(manifest, &mut problems);
-            check_calls(manifest, &lookup, &mut problems);
+            self.check_calls(manifest, &lookup, &mut problems);
             check_effects(manifest, &lookup, &mut problems);
         }
         check_cycles(manifests, &lookup, &mut problems);
@@ -40,6 +49,39 @@ impl Registry {
             Ok(())
         } else {
             Err(problems)
+        }
+    }
+
+    fn check_calls<'a>(
+        &self,
+        manifest: &'a Manifest,
+        lookup: Lookup<'a>,
+        problems: &mut Vec<Problem>,
+    ) {
+        for step in local_steps(manifest) {
+            let id = &step.loop_id.loop_id;
+            let Some(called) = lookup(id, None) else {
+                let what = format!(
+                    "`{}` calls `{id}`, which this realm does not have",
+                    manifest.id
+                );
+                let hint =
+                    format!("apply `{id}` together with it, or name its realm: `{id}@realm/path`");
+                problems.push(Problem::at(&step.origin, "composite.loopId", what).hint(hint));
+                continue;
+            };
+            let wanted = step.loop_version.as_deref();
+            if let Some(wanted) = wanted.filter(|_| lookup(id, wanted).is_none()) {
+                let known = self.versions(id);
+                let known = known.iter().map(|known| &known.manifest.version);
+                let versions: BTreeSet<_> = known.chain([&called.version]).collect();
+                let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+                let what = format!(
+                    "`{id}` is here in version {}, not {wanted}",
+                    versions.join(", ")
+                );
+                problems.push(Problem::at(&step.origin, "composite.loopVersion", what));
+            }
         }
     }
 
@@ -64,12 +106,10 @@ fn steps(manifest: &Manifest) -> &[Step] {
     }
 }
 
-/// The loops of this realm that a loop calls.
-pub(super) fn local_calls(manifest: &Manifest) -> impl Iterator<Item = &LoopId> {
-    let local = steps(manifest)
-        .iter()
-        .filter(|step| step.loop_id.realm.is_none());
-    local.map(|step| &step.loop_id.loop_id)
+/// The steps of a loop that call loops of this realm.
+pub(super) fn local_steps(manifest: &Manifest) -> impl Iterator<Item = &Step> {
+    let steps = steps(manifest).iter();
+    steps.filter(|step| step.loop_id.realm.is_none())
 }
 
 /// A loop's effects. A composite has the strongest of what it calls; what is unknown or in another
@@ -89,16 +129,17 @@ fn called_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Option<Effe
         return None;
     }
     let mut strongest = Effects::None;
-    let mut seen = BTreeSet::from([&manifest.id]);
+    let mut seen = BTreeSet::from([(&manifest.id, &manifest.version)]);
     let mut waiting = vec![manifest];
     while let Some(caller) = waiting.pop() {
         for step in steps(caller) {
             let local = step.loop_id.realm.is_none();
-            match lookup(&step.loop_id.loop_id).filter(|_| local) {
+            let version = step.loop_version.as_deref();
+            match lookup(&step.loop_id.loop_id, version).filter(|_| local) {
                 None => return Some(Effects::Once),
                 Some(called) if matches!(called.body, Body::Composite(_)) => {
                     strongest = strongest.max(called.effects.unwrap_or(Effects::None));
-                    if seen.insert(&called.id) {
+                    if seen.insert((&called.id, &called.version)) {
                         waiting.push(called);
                     }
                 }
@@ -107,31 +148,6 @@ fn called_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Option<Effe
         }
     }
     Some(strongest)
-}
-
-fn check_calls<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
-    let local = steps(manifest)
-        .iter()
-        .filter(|step| step.loop_id.realm.is_none());
-    for step in local {
-        let id = &step.loop_id.loop_id;
-        let Some(called) = lookup(id) else {
-            let what = format!(
-                "`{}` calls `{id}`, which this realm does not have",
-                manifest.id
-            );
-            let hint =
-                format!("apply `{id}` together with it, or name its realm: `{id}@realm/path`");
-            problems.push(Problem::at(&step.origin, "composite.loopId", what).hint(hint));
-            continue;
-        };
-        let wanted = step.loop_version.as_deref();
-        if wanted.is_some_and(|wanted| !super::satisfies(&called.version, wanted)) {
-            let wanted = wanted.unwrap_or_default();
-            let what = format!("`{id}` is here in version {}, not {wanted}", called.version);
-            problems.push(Problem::at(&step.origin, "composite.loopVersion", what));
-        }
-    }
 }
 
 fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
@@ -149,24 +165,27 @@ fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut 
 
 /// Finds every cycle that starts at one of the new loops and names it once.
 fn check_cycles<'a>(manifests: &'a [Manifest], lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
-    let mut done: BTreeSet<&LoopId> = BTreeSet::new();
+    let mut done: BTreeSet<(&LoopId, &Version)> = BTreeSet::new();
     for start in manifests {
-        let mut path: Vec<(&'a LoopId, Vec<&'a LoopId>)> = Vec::new();
-        let mut next = Some(&start.id);
+        let mut path: Vec<(&'a Manifest, Vec<&'a Step>)> = Vec::new();
+        let mut next = Some(start);
         loop {
-            if let Some(id) = next.take() {
-                if let Some(first) = path.iter().position(|(on_path, _)| *on_path == id) {
-                    let cycle = path.iter().skip(first).map(|(id, _)| *id);
-                    problems.push(cycle_problem(&start.origin, cycle, id));
-                } else if done.insert(id) {
-                    let calls = lookup(id).map(|found| local_calls(found).collect());
-                    path.push((id, calls.unwrap_or_default()));
+            if let Some(called) = next.take() {
+                let key = (&called.id, &called.version);
+                let is_called = |on_path: &Manifest| (&on_path.id, &on_path.version) == key;
+                if let Some(first) = path.iter().position(|(on_path, _)| is_called(on_path)) {
+                    let cycle = path.iter().skip(first).map(|(on_path, _)| &on_path.id);
+                    problems.push(cycle_problem(&start.origin, cycle, &called.id));
+                } else if done.insert(key) {
+                    path.push((called, local_steps(called).collect()));
                 }
             }
             match path.last_mut() {
                 None => break,
-                Some((_, calls)) => match calls.pop() {
-                    Some(call) => next = Some(call),
+                Some((_, steps)) => match steps.pop() {
+                    Some(step) => {
+                        next = lookup(&step.loop_id.loop_id, step.loop_version.as_deref());
+                    }
                     None => drop(path.pop()),
                 },
             }

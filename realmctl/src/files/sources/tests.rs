@@ -30,7 +30,7 @@ fn a_folder_gives_definitions_and_tells_the_files_they_refer_to_apart() {
         fs::write(dir.path().join(name), text).unwrap();
     }
 
-    let request = collect(&[dir.path().to_owned()], false).unwrap();
+    let request = collect(&[dir.path().to_owned()]).unwrap();
 
     assert_eq!(names(&request, false), ["b.json", "loop.yaml"]);
     assert_eq!(names(&request, true), ["in.json", "out.json"]);
@@ -54,7 +54,7 @@ fn a_definition_cannot_pick_files_outside_its_folder() {
     );
     fs::write(inner.join("loop.yaml"), text).unwrap();
 
-    let request = collect(&[inner], false).unwrap();
+    let request = collect(&[inner]).unwrap();
 
     assert_eq!(names(&request, false), ["loop.yaml"]);
     assert_eq!(names(&request, true), [] as [&str; 0]);

@@ -1,0 +1,239 @@
+//! The loops of this realm: applied and removed, kept in their revisions, and who changed what when.
+
+mod history;
+
+use realm_executor::{Kept, Manifest, Need, Registry, RevisionChange};
+use realm_protocol::{Digest, LoopId, cbor::Blob, journal::Table};
+
+use crate::{
+    ApplyAsked, ApplyReport, LoopAction, LoopChange, Node, Refusal, RemoveAsked, Response,
+    state::{self, StoredLoopChange, StoredRevision},
+};
+pub(crate) use history::LoopHistories;
+
+impl Node {
+    pub(crate) fn apply(&mut self, asked: ApplyAsked) -> Result<Vec<ApplyReport>, Refusal> {
+        let mut after = self.registry.clone();
+        let mut problems = Vec::new();
+        for manifest in &asked.manifests {
+            if let Err(error) = after.insert(manifest.clone()) {
+                problems.push(format!("{}: {error}", manifest.id));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Refusal::Loops(problems));
+        }
+        let applied: Vec<LoopId> = asked.manifests.into_iter().map(|new| new.id).collect();
+        let pruned = if asked.prune {
+            prune(&mut after, &applied)
+        } else {
+            Vec::new()
+        };
+        if !asked.force {
+            self.check_needs(&after)?;
+        }
+        let all = applied.iter().chain(&pruned);
+        let reports: Vec<ApplyReport> = all.filter_map(|id| self.report(id, &after)).collect();
+        if !asked.dry_run {
+            self.take_registry(after, &reports, &asked.by);
+        }
+        Ok(reports)
+    }
+
+    pub(crate) fn remove_loop(&mut self, asked: &RemoveAsked) -> Result<Response, Refusal> {
+        let mut after = self.registry.clone();
+        let not_found = || Refusal::NotFound {
+            what: "loop",
+            name: asked.id.to_string(),
+        };
+        let report = match &asked.version {
+            None => {
+                after.remove(&asked.id).ok_or_else(not_found)?;
+                self.report(&asked.id, &after).ok_or_else(not_found)?
+            }
+            Some(version) => self.withdraw(&asked.id, version, &mut after)?,
+        };
+        if !asked.force {
+            self.check_needs(&after)?;
+        }
+        self.take_registry(after, &[report], &asked.by);
+        Ok(Response::Done)
+    }
+
+    /// Withdraws a version that is not the current one.
+    fn withdraw(
+        &self,
+        id: &LoopId,
+        version: &semver::Version,
+        after: &mut Registry,
+    ) -> Result<ApplyReport, Refusal> {
+        let known = self.registry.find(id, Some(&version.to_string()));
+        let known = known.ok_or_else(|| Refusal::NotFound {
+            what: "loop",
+            name: format!("{id} {version}"),
+        })?;
+        if !after.remove_version(id, version)
+            || after.find(id, Some(&version.to_string())).is_some()
+        {
+            return Err(Refusal::CurrentVersion {
+                id: id.clone(),
+                version: version.clone(),
+            });
+        }
+        Ok(ApplyReport {
+            id: id.clone(),
+            version: version.clone(),
+            digest: known.digest,
+            action: LoopAction::Removed,
+        })
+    }
+
+    /// Whether every step of every loop still finds what it finds now.
+    fn check_needs(&self, after: &Registry) -> Result<(), Refusal> {
+        let unmet: Vec<Need> = self.registry.needs_unmet(after);
+        if unmet.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Needed(unmet))
+        }
+    }
+
+    /// What becomes of one loop.
+    fn report(&self, id: &LoopId, after: &Registry) -> Option<ApplyReport> {
+        let (old, new) = (self.registry.get(id), after.get(id));
+        let (named, action) = match (old, new) {
+            (None, Some(new)) => (new, LoopAction::Created),
+            (Some(old), Some(new)) if old.digest == new.digest => (new, LoopAction::Unchanged),
+            (Some(old), Some(new)) if old.manifest.version == new.manifest.version => {
+                (new, LoopAction::Changed)
+            }
+            (Some(_), Some(new)) => (new, LoopAction::Updated),
+            (Some(old), None) => (old, LoopAction::Removed),
+            (None, None) => return None,
+        };
+        Some(ApplyReport {
+            id: id.clone(),
+            version: named.manifest.version.clone(),
+            digest: named.digest,
+            action,
+        })
+    }
+
+    /// Takes a registry over, and writes down in what it differs and who made it so.
+    fn take_registry(&mut self, mut after: Registry, reports: &[ApplyReport], by: &str) {
+        let changes = after.take_changes();
+        self.registry = after;
+        for report in reports {
+            let key = report.id.as_str().as_bytes();
+            match (report.action, self.registry.get(&report.id)) {
+                (LoopAction::Unchanged, _) => continue,
+                (LoopAction::Removed, None) => self.delete(Table::Loops, key),
+                (LoopAction::Removed, Some(_)) | (_, None) => {}
+                (_, Some(current)) => {
+                    let row = current.manifest.to_json().to_string().into_bytes();
+                    self.put(Table::Loops, key, row);
+                }
+            }
+            self.note_change(report, by);
+        }
+        for change in &changes {
+            self.write_revision(change);
+        }
+    }
+
+    fn write_revision(&mut self, change: &RevisionChange) {
+        let (RevisionChange::Kept(id, digest) | RevisionChange::Dropped(id, digest)) = change;
+        let key = revision_row(id, digest);
+        let mut kept = self.registry.kept(id).iter();
+        match kept.find(|kept| kept.registered.digest == *digest) {
+            Some(kept) => {
+                let row = state::write(&stored_revision(kept));
+                self.put(Table::Revisions, &key, row);
+            }
+            None => self.delete(Table::Revisions, &key),
+        }
+        if !self.registry.remembers(id) {
+            for row in self.loop_histories.forget(id) {
+                self.delete(Table::LoopChanges, &row);
+            }
+        }
+    }
+
+    fn note_change(&mut self, report: &ApplyReport, by: &str) {
+        let change = LoopChange {
+            at: self.wall(),
+            by: by.to_owned(),
+            action: report.action,
+            version: report.version.clone(),
+            digest: report.digest,
+        };
+        let row = state::write(&StoredLoopChange::from(&change));
+        let (key, forgotten) = self.loop_histories.note(&report.id, change);
+        self.put(Table::LoopChanges, &key, row);
+        for key in forgotten {
+            self.delete(Table::LoopChanges, &key);
+        }
+    }
+
+    /// What was changed of a loop, the oldest first; also of one that is gone.
+    pub fn loop_history<'a>(
+        &'a self,
+        id: &LoopId,
+    ) -> impl DoubleEndedIterator<Item = &'a LoopChange> + use<'a> {
+        self.loop_histories.of(id)
+    }
+
+    /// Takes up the loops as they were written down: current ones, kept revisions, histories.
+    pub(crate) fn recover_loops<'a>(
+        &mut self,
+        loops: impl Iterator<Item = (&'a Vec<u8>, &'a Vec<u8>)>,
+        revisions: Vec<(Vec<u8>, StoredRevision)>,
+        changes: Vec<(Vec<u8>, StoredLoopChange)>,
+    ) {
+        let current = loops.filter_map(|(key, bytes)| read_manifest(key, bytes));
+        let kept = revisions.into_iter().filter_map(|(key, stored)| {
+            let manifest = read_manifest(&key, &stored.manifest)?;
+            Some((manifest, stored.order, stored.offered))
+        });
+        let refused = self.registry.recover(current.collect(), kept.collect());
+        for (id, error) in refused {
+            tracing::error!(%id, %error, "a stored loop is no longer valid");
+        }
+        for (key, stored) in changes {
+            self.loop_histories.recover(&key, stored);
+        }
+    }
+}
+
+/// Removes what is not among those applied; gives what that was.
+fn prune(after: &mut Registry, applied: &[LoopId]) -> Vec<LoopId> {
+    let others = after.iter().filter(|known| !known.builtin);
+    let others = others.map(|known| known.manifest.id.clone());
+    let mut pruned: Vec<LoopId> = others.filter(|id| !applied.contains(id)).collect();
+    pruned.retain(|id| after.remove(id).is_some());
+    pruned
+}
+
+fn read_manifest(key: &[u8], bytes: &[u8]) -> Option<Manifest> {
+    let document = serde_json::from_slice(bytes).ok();
+    let manifest = document.and_then(|document| Manifest::from_json(&document).ok());
+    if manifest.is_none() {
+        let id = String::from_utf8_lossy(key).into_owned();
+        tracing::error!(id, "a stored loop does not read");
+    }
+    manifest
+}
+
+fn stored_revision(kept: &Kept) -> StoredRevision {
+    let document = kept.registered.manifest.to_json();
+    StoredRevision {
+        manifest: Blob::from(document.to_string().into_bytes()),
+        order: kept.order,
+        offered: kept.offered,
+    }
+}
+
+/// Key of a kept revision: the loop, a zero, the revision.
+fn revision_row(id: &LoopId, digest: &Digest) -> Vec<u8> {
+    [id.as_str().as_bytes(), &[0], digest.as_bytes()].concat()
+}

@@ -1,0 +1,169 @@
+//! Loops in their versions: which one runs, what is remembered of the others, and what needs them.
+
+use realm_executor::Manifest;
+use realm_node::{ApplyAsked, InvokeAsked, LoopAction, Refusal, RemoveAsked, Request, Response};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::{Value, json};
+
+fn version(document: &Value, version: &str) -> Value {
+    let mut document = document.clone();
+    document["version"] = version.into();
+    document
+}
+
+fn asked(loops: &[Value]) -> ApplyAsked {
+    let read = |document| Manifest::from_json(document).unwrap();
+    ApplyAsked {
+        manifests: loops.iter().map(read).collect(),
+        dry_run: false,
+        force: false,
+        prune: false,
+        by: "ada".to_owned(),
+    }
+}
+
+fn actions(response: &Response) -> Vec<(&str, LoopAction)> {
+    match response {
+        Response::Applied(reports) => reports
+            .iter()
+            .map(|report| (report.id.as_str(), report.action))
+            .collect(),
+        other => panic!("not applied: {other:?}"),
+    }
+}
+
+fn remove(id: &str, version: Option<&str>, force: bool) -> Request {
+    Request::RemoveLoop(RemoveAsked {
+        id: id.parse().unwrap(),
+        version: version.map(|version| version.parse().unwrap()),
+        force,
+        by: "bob".to_owned(),
+    })
+}
+
+/// The version that ran.
+fn ran(world: &mut World, from: HostId, address: &str, version: Option<&str>) -> Option<String> {
+    let Request::Invoke(invoke) = World::invoke(address, json!({"n": 1})) else {
+        panic!("not an invocation");
+    };
+    let version = version.map(str::to_owned);
+    let invoke = Request::Invoke(InvokeAsked { version, ..invoke });
+    match world.ask_and_wait(from, invoke) {
+        Response::Invoked(invocation) => invocation.result.ok().and(invocation.version),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn history(world: &World, host: HostId, id: &str) -> Vec<(String, &'static str, String)> {
+    let node = world.hosts[host.0].node();
+    let changes = node.loop_history(&id.parse().unwrap());
+    changes
+        .map(|change| {
+            let by = change.by.clone();
+            (by, change.action.name(), change.version.to_string())
+        })
+        .collect()
+}
+
+#[test]
+fn earlier_versions_serve_whoever_asks_for_them_also_after_a_restart() {
+    let mut world = World::new(900);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let pay = Loops::idempotent("pay", 10);
+    for number in ["1.0.0", "1.1.0", "2.0.0"] {
+        world.apply(acme, &[version(&pay, number)]);
+    }
+    world.run_for(1_000);
+
+    for restarted in [false, true] {
+        if restarted {
+            world.crash_for(acme, 1_000);
+            world.run_for(10_000);
+        }
+        let mut ran = |from, wanted| ran(&mut world, from, "pay@acme", wanted);
+        assert_eq!(ran(health, None).as_deref(), Some("2.0.0"));
+        assert_eq!(ran(health, Some("^1")).as_deref(), Some("1.1.0"));
+        assert_eq!(ran(acme, Some("1.0.0")).as_deref(), Some("1.0.0"));
+        assert_eq!(ran(health, Some("^3")), None);
+    }
+    invariants::check(&mut world);
+}
+
+#[test]
+fn what_was_changed_by_whom_is_remembered_with_every_revision() {
+    let mut world = World::new(901);
+    let acme = world.found("acme");
+    let pay = Loops::once("pay", 10);
+    let mut described = pay.clone();
+    described["description"] = "Pays.".into();
+    let first = Manifest::from_json(&pay).unwrap().digest();
+
+    for document in [&pay, &pay, &described, &version(&pay, "2.0.0")] {
+        let request = Request::Apply(asked(std::slice::from_ref(document)));
+        world.ask_and_wait(acme, request);
+    }
+    world.ask_and_wait(acme, remove("pay", None, false));
+    world.crash_for(acme, 1_000);
+    world.run_for(5_000);
+
+    let told = |by: &str, action, version: &str| (by.to_owned(), action, version.to_owned());
+    let old = pay["version"].as_str().unwrap();
+    assert_eq!(
+        history(&world, acme, "pay"),
+        [
+            told("ada", "created", old),
+            told("ada", "changed", old),
+            told("ada", "updated", "2.0.0"),
+            told("bob", "removed", "2.0.0"),
+        ]
+    );
+    let node = world.hosts[acme.0].node();
+    assert!(node.registry().get(&"pay".parse().unwrap()).is_none());
+    let kept = node.registry().by_digest(&first).unwrap();
+    assert_eq!(kept.manifest.to_json(), pay);
+    assert_eq!(ran(&mut world, acme, "pay@acme", None), None);
+}
+
+#[test]
+fn what_another_loop_needs_goes_only_by_force() {
+    let mut world = World::new(902);
+    let acme = world.found("acme");
+    let pay = Loops::idempotent("pay", 10);
+    let mut shop = Loops::composite("shop", &["pay"]);
+    shop["composite"]["steps"][0]["loopVersion"] = "^1".into();
+    world.apply(acme, &[version(&pay, "1.0.0")]);
+    world.apply(acme, &[version(&pay, "2.0.0"), shop]);
+
+    for request in [
+        remove("pay", None, false),
+        remove("pay", Some("1.0.0"), false),
+        Request::Apply(ApplyAsked {
+            prune: true,
+            ..asked(&[version(&Loops::composite("shop", &["echo"]), "2.0.0")])
+        }),
+    ] {
+        let pruning = matches!(request, Request::Apply(_));
+        let response = world.ask_and_wait(acme, request);
+        match response {
+            Response::Refused(Refusal::Needed(needs)) => {
+                assert!(!pruning);
+                assert_eq!(needs[0].caller.as_str(), "shop");
+            }
+            other => {
+                assert!(pruning);
+                let expected = [("shop", LoopAction::Updated), ("pay", LoopAction::Removed)];
+                assert_eq!(actions(&other), expected);
+            }
+        }
+    }
+    let current = world.ask_and_wait(acme, remove("shop", Some("2.0.0"), false));
+    assert!(matches!(
+        current,
+        Response::Refused(Refusal::CurrentVersion { .. })
+    ));
+    assert!(matches!(
+        world.ask_and_wait(acme, remove("shop", None, true)),
+        Response::Done
+    ));
+}
