@@ -204,5 +204,12 @@ pub const FRAMES: usize = 10_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
 
+/// Rules of redaction by path, and as many by pattern; more are refused with the configuration.
+pub const REDACTIONS: usize = 256;
+/// Bytes of one rule of redaction; more is refused with the configuration.
+pub const REDACTION_BYTES: usize = 1_024;
+/// Bytes that a pattern may take once compiled; more is refused with the configuration.
+pub const REDACTION_PROGRAM_BYTES: usize = 1024 * 1024;
+
 #[cfg(test)]
 mod tests;

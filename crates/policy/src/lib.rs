@@ -5,7 +5,8 @@
 //! so a child can narrow and never widen. The answer is a [`Permit`], which nobody else can make,
 //! or a [`Denial`], which can be stored and explained later: [`suggest`] says what would permit
 //! it. A [`Memo`] remembers permits by all they depend on. [`default_policies`], [`peer_policies`] and [`allow_policy`] write the Cedar that the
-//! daemon adds by itself; [`check`] reads the Cedar of people. This crate must never know keys,
+//! daemon adds by itself; [`check`] reads the Cedar of people. A [`Redaction`] takes out of payloads
+//! what an owner wants nobody to read later. This crate must never know keys,
 //! peers, or how anything is carried out.
 //!
 //! [ceilings]: Policy::set_ceiling
@@ -17,6 +18,7 @@ mod entities;
 mod generate;
 mod memo;
 mod policy;
+mod redaction;
 mod request;
 mod schema;
 mod suggest;
@@ -29,6 +31,7 @@ pub use generate::{
 };
 pub use memo::Memo;
 pub use policy::{MAX_DOCUMENTS, Policy};
+pub use redaction::{REDACTED, Redaction, RedactionError};
 pub use request::{Action, AskedResource, ParseAskedError, Request, RequestCopy, Resource};
 pub use schema::SCHEMA;
 pub use suggest::{Suggestion, suggest};
