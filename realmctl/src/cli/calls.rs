@@ -232,8 +232,9 @@ pub enum TraceCommand {
     },
     /// Write a run's trace as a file for others.
     Export {
-        /// The run.
-        id: String,
+        /// A run, or `@FILE` for a trace exported as json; that needs no daemon.
+        #[arg(value_name = "RUN|@FILE")]
+        run: String,
         /// What to write.
         #[arg(long, value_enum)]
         format: ExportFormat,

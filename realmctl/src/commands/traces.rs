@@ -20,17 +20,17 @@ pub(crate) async fn run(session: &Session, command: TraceCommand) -> Result<u8, 
             session.print(&daemon.ask(daemon.client.trace(&id)).await?)?;
         }
         TraceCommand::Export {
-            id,
+            run,
             format,
             out,
             content,
         } => {
             if content && format != ExportFormat::Otlp {
                 let what = "--content is for --format otlp alone".to_owned();
-                let help = format!("realmctl trace export {id} --format otlp --content");
+                let help = format!("realmctl trace export {run} --format otlp --content");
                 return Err(Failure::Usage(what, Some(help)));
             }
-            let tree = TraceTree::new(recorded(session, &id).await?);
+            let tree = TraceTree::new(named(session, &run).await?);
             let text = exported(&tree, format, content)
                 .map_err(|error| Failure::Json("the trace".to_owned(), error))?;
             match out {

@@ -6,6 +6,8 @@ use realm_client::{
 };
 use serde::Serialize;
 
+use crate::escape;
+
 /// The form of the document. Members may be added to it; what is there keeps its meaning.
 pub const FORMAT: &str = "realm.trace/1";
 
@@ -64,5 +66,6 @@ impl<'a> Document<'a> {
 /// # Errors
 /// `serde_json`'s.
 pub fn json(tree: &TraceTree) -> Result<String, serde_json::Error> {
-    crate::output::json(&serde_json::to_value(Document::new(tree))?)
+    let text = serde_json::to_string_pretty(&Document::new(tree))?;
+    Ok(format!("{}\n", escape::json(&text)))
 }

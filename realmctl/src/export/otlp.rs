@@ -7,7 +7,8 @@ use realm_client::{
     api::{Direction, Frame, RunStatus, Time},
     trace::{Node, TraceTree},
 };
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The version of the semantic conventions that the spans follow.
@@ -22,35 +23,71 @@ const CLIENT: u8 = 3;
 /// # Errors
 /// `serde_json`'s.
 pub fn otlp(tree: &TraceTree, content: bool) -> Result<String, serde_json::Error> {
-    let summary = &tree.trace.run.summary;
-    let trace_id = id(&["trace", &summary.call_id], 16);
-    let last = tree.trace.events.iter().map(|event| event.ts).max();
-    let last = last.unwrap_or(summary.started_at);
-    let spans = tree.nodes.iter().map(|node| {
-        let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
-        let served = parent.is_none() && summary.direction == Direction::In;
-        let parent = match parent {
-            Some(parent) => span_id(tree, parent),
-            // The caller's half has a span of the same call.
-            None if served => id(&["span", &summary.call_id], 8),
-            None => String::new(),
-        };
-        span(tree, node, &trace_id, parent, last, content)
-    });
-    let spans: Vec<Value> = spans.collect();
     let version = env!("CARGO_PKG_VERSION");
-    crate::output::json(&json!({ "resourceSpans": [{
-        "resource": { "attributes": attributes([
-            ("service.name", Some(json!("realm"))),
-            ("service.version", Some(json!(version))),
-        ]) },
-        "schemaUrl": SCHEMA_URL,
-        "scopeSpans": [{
-            "scope": { "name": "realmctl", "version": version },
-            "schemaUrl": SCHEMA_URL,
-            "spans": spans,
+    let service = attributes([
+        ("service.name", Some(json!("realm"))),
+        ("service.version", Some(json!(version))),
+    ]);
+    crate::output::json_line(&Request {
+        resource_spans: [ResourceSpans {
+            resource: json!({ "attributes": service }),
+            schema_url: SCHEMA_URL,
+            scope_spans: [ScopeSpans {
+                scope: json!({ "name": "realmctl", "version": version }),
+                schema_url: SCHEMA_URL,
+                spans: Spans { tree, content },
+            }],
         }],
-    }] }))
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    resource_spans: [ResourceSpans<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a> {
+    resource: Value,
+    schema_url: &'static str,
+    scope_spans: [ScopeSpans<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ScopeSpans<'a> {
+    scope: Value,
+    schema_url: &'static str,
+    spans: Spans<'a>,
+}
+
+/// Made one by one as they are written: a trace may have many.
+struct Spans<'a> {
+    tree: &'a TraceTree,
+    content: bool,
+}
+
+impl Serialize for Spans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { tree, content } = *self;
+        let summary = &tree.trace.run.summary;
+        let trace_id = id(&["trace", &summary.call_id], 16);
+        let last = tree.trace.events.iter().map(|event| event.ts).max();
+        let last = last.unwrap_or(summary.started_at);
+        serializer.collect_seq(tree.nodes.iter().map(|node| {
+            let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
+            let served = parent.is_none() && summary.direction == Direction::In;
+            let parent = match parent {
+                Some(parent) => span_id(tree, parent),
+                // The caller's half has a span of the same call.
+                None if served => id(&["span", &summary.call_id], 8),
+                None => String::new(),
+            };
+            span(tree, node, &trace_id, parent, last, content)
+        }))
+    }
 }
 
 fn span(
@@ -234,12 +271,7 @@ fn attributes(all: impl IntoIterator<Item = (&'static str, Option<Value>)>) -> V
             Value::String(text) => json!({ "stringValue": text }),
             other => json!({ "stringValue": other.to_string() }),
         };
-        let pair = [("key", json!(key)), ("value", value)];
-        let pair: Map<String, Value> = pair
-            .map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect();
-        Some(Value::Object(pair))
+        Some(json!({ "key": key, "value": value }))
     });
     present.collect()
 }

@@ -13,7 +13,11 @@ fn spans_hold_no_content_unless_asked() {
     let bare = export::otlp(&tree, false).unwrap();
     let full = export::otlp(&tree, true).unwrap();
 
-    compare("otlp.json", &bare);
+    let document: Value = serde_json::from_str(&bare).unwrap();
+    compare(
+        "otlp.json",
+        &serde_json::to_string_pretty(&document).unwrap(),
+    );
     for secret in ["<patient>", "=no", "prompt words"] {
         let quoted = json!(secret).to_string();
         let quoted = quoted.trim_matches('"');

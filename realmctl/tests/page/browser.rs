@@ -130,6 +130,7 @@ impl Browser {
             "ArrowRight" => 39,
             "ArrowDown" => 40,
             "Delete" => 46,
+            "z" => 90,
             other => panic!("no code for {other}"),
         };
         for kind in ["rawKeyDown", "keyUp"] {

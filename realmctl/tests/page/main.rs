@@ -67,6 +67,14 @@ fn ten_thousand_frames_are_searched_filtered_and_walked_without_an_error_or_a_re
     browser.press("Home");
     browser.press("ArrowDown");
     assert_eq!(chosen(&mut browser), "frame-1");
+    let wide = "document.querySelector('#frame-1 .bar').style.width";
+    assert_ne!(browser.ask(wide), "100%");
+    browser.press("z");
+    assert_eq!(
+        browser.ask(wide),
+        "100%",
+        "the lanes show the chosen frame's time"
+    );
     browser.press("ArrowLeft");
     let folded = "document.querySelector('#frame-1').getAttribute('aria-expanded')";
     assert_eq!(browser.ask(folded), "false");

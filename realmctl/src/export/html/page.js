@@ -38,6 +38,8 @@
   let matching = new Set();
   let filtered = false;
   let chosen = 0;
+  let from = begin; // what the lanes show
+  let range = whole;
 
   const element = (name, className, text) => {
     const made = document.createElement(name);
@@ -132,8 +134,9 @@
     const lane = element("div", "lane");
     const bar = element("div", "bar");
     const took = frame.durationMs ?? end - frame.start;
-    bar.style.left = `${Math.min(99.8, (100 * (frame.start - begin)) / whole)}%`;
-    bar.style.width = `${(100 * took) / whole}%`;
+    bar.style.left = `${Math.min(99.6, (100 * (frame.start - from)) / range)}%`;
+    bar.style.width = `${(100 * took) / range}%`;
+    bar.hidden = frame.start > from + range || frame.start + took < from;
     bar.classList.toggle("path", frame.critical);
     bar.classList.toggle("bad", frame.error !== undefined);
     bar.classList.toggle("open", frame.durationMs === undefined);
@@ -274,6 +277,26 @@
     choose(visible[Math.min(visible.length - 1, Math.max(0, place + by))]);
   };
 
+  const axis = () => {
+    const parts = range < 4 ? [0, 1] : [0, 0.5, 1];
+    at("ticks").replaceChildren(...parts.map((part) => {
+      const tick = element("span", "", span(Math.round(from - begin + range * part)));
+      tick.style.left = `${part * 100}%`;
+      return tick;
+    }));
+    at("zoom").textContent = range === whole ? "Zoom to frame" : "Whole run";
+  };
+
+  // From the whole run to the chosen frame, and back.
+  const zoom = () => {
+    const frame = frames[chosen];
+    const near = range === whole;
+    from = near ? frame.start : begin;
+    range = near ? Math.max(1, frame.durationMs ?? end - frame.start) : whole;
+    axis();
+    draw();
+  };
+
   const page = () => Math.max(1, Math.floor(at("list").clientHeight / ROW) - 1);
 
   const keys = {
@@ -290,6 +313,7 @@
       else if (frame.above >= 0) choose(frame.above);
     },
     Enter: () => at("detail").focus(),
+    z: zoom,
   };
 
   at("list").addEventListener("keydown", (event) => {
@@ -338,6 +362,7 @@
     filter();
     choose(0);
   });
+  at("zoom").addEventListener("click", zoom);
   window.addEventListener("beforeprint", () => {
     at("rows").replaceChildren(...visible.slice(0, PRINTED).map(row));
     if (visible.length > PRINTED) {
@@ -360,12 +385,7 @@
     ["critical path", `${path.toLocaleString("en")} frames`],
     ["run", run.id],
   ]);
-  const parts = whole < 8 ? [0, 1] : [0, 0.25, 0.5, 0.75, 1];
-  for (const part of parts) {
-    const tick = element("span", "", span(Math.round(whole * part)));
-    tick.style.left = `${part * 100}%`;
-    at("ticks").append(tick);
-  }
+  axis();
   filter();
   if (frames.length > 0) choose(0);
 })();
