@@ -109,8 +109,9 @@ fn tree(frame: &Frame, children: Vec<FrameTree>, omitted: u64) -> FrameTree {
 
 fn name(frame: &Frame) -> String {
     let step = frame.step.map(|step| format!("{step}."));
+    let branch = frame.branch.map(|branch| format!("{branch}."));
     let item = frame.item.map(|item| format!("[{item}]"));
-    let parts = [step, Some(frame.loop_id.clone()), item];
+    let parts = [step, branch, Some(frame.loop_id.clone()), item];
     parts.into_iter().flatten().collect()
 }
 

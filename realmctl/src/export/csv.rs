@@ -2,12 +2,14 @@
 
 use realm_client::trace::{Node, TraceTree};
 
-const HEADER: [&str; 28] = [
+const HEADER: [&str; 30] = [
     "call",
     "parent",
     "depth",
     "step",
+    "branch",
     "item",
+    "fallback",
     "loop",
     "version",
     "contract",
@@ -53,7 +55,9 @@ fn row(node: &Node, parent: Option<String>) -> impl Iterator<Item = String> + us
         parent,
         Some(node.depth.to_string()),
         number(frame.step),
+        number(frame.branch),
         number(frame.item),
+        Some(frame.fallback.to_string()),
         Some(frame.loop_id.clone()),
         frame.version.clone(),
         frame.contract.clone(),

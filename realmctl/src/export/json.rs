@@ -38,6 +38,9 @@ pub struct ExportedFrame<'a> {
     pub depth: usize,
     /// Whether it lies on the critical path.
     pub critical: bool,
+    /// Positions of its events. A call that another realm was asked for again has events of several
+    /// calls.
+    pub events: &'a [usize],
 }
 
 impl<'a> Document<'a> {
@@ -50,6 +53,7 @@ impl<'a> Document<'a> {
                 parent: parent.map(|parent| parent.frame.call_id.as_str()),
                 depth: node.depth,
                 critical: node.critical,
+                events: &node.events,
             }
         });
         Self {

@@ -234,7 +234,7 @@ impl Operation {
     }
 }
 
-fn own_attributes(frame: &Frame) -> [(&'static str, Option<Value>); 16] {
+fn own_attributes(frame: &Frame) -> [(&'static str, Option<Value>); 18] {
     [
         ("error.type", value(frame.error.as_ref())),
         ("realm.call.id", Some(json!(frame.call_id))),
@@ -248,7 +248,9 @@ fn own_attributes(frame: &Frame) -> [(&'static str, Option<Value>); 16] {
         ("realm.error.category", value(frame.category.as_ref())),
         ("realm.attempts", integer(frame.attempts)),
         ("realm.step", integer(frame.step)),
+        ("realm.branch", integer(frame.branch)),
         ("realm.item", integer(frame.item)),
+        ("realm.fallback", frame.fallback.then(|| json!(true))),
         ("realm.cost.micros", integer(frame.cost_micros)),
         ("realm.input.digest", value(frame.input_digest.as_ref())),
         ("realm.output.digest", value(frame.output_digest.as_ref())),
@@ -269,6 +271,7 @@ fn attributes(all: impl IntoIterator<Item = (&'static str, Option<Value>)>) -> V
         let value = match value? {
             Value::Number(number) => json!({ "intValue": number.to_string() }),
             Value::String(text) => json!({ "stringValue": text }),
+            Value::Bool(truth) => json!({ "boolValue": truth }),
             other => json!({ "stringValue": other.to_string() }),
         };
         Some(json!({ "key": key, "value": value }))

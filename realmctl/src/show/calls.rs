@@ -193,8 +193,9 @@ fn frame(frame: &Frame) -> String {
     let item = frame.item.map(|item| format!("[{item}]"));
     let attempts = frame.attempts.filter(|attempts| *attempts > 1);
     let attempts = attempts.map(|attempts| format!("  {attempts} attempts"));
+    let fallback = if frame.fallback { "  fallback" } else { "" };
     format!(
-        "{}{}{}{}  {}{}  {}{}",
+        "{}{}{}{}  {}{}  {}{}{fallback}",
         frame.loop_id,
         part("@", frame.realm.as_ref()),
         item.unwrap_or_default(),

@@ -208,9 +208,15 @@ pub struct Frame {
     /// The step of the calling loop, from zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
+    /// The branch of a parallel step, from zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<u64>,
     /// The item of a `forEach` step, from zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<u64>,
+    /// Whether it ran because another loop had failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fallback: bool,
     /// Where it stands.
     pub status: RunStatus,
     /// When it began.

@@ -20,11 +20,29 @@ pub(super) fn nodes(trace: &Trace) -> Vec<Node> {
 /// A step that began, and whose frame has not been seen.
 struct Begun {
     caller: usize,
-    step: Option<u64>,
-    item: Option<u64>,
+    place: Place,
+    fallback: bool,
     attempt: Option<u64>,
     address: String,
     input: [Option<Value>; 2],
+}
+
+/// Where in its caller a frame stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    step: Option<u64>,
+    branch: Option<u64>,
+    item: Option<u64>,
+}
+
+impl Place {
+    fn of(payload: &Value) -> Self {
+        Self {
+            step: number(payload, "stepIndex"),
+            branch: number(payload, "branch"),
+            item: number(payload, "item"),
+        }
+    }
 }
 
 struct Building {
@@ -33,6 +51,8 @@ struct Building {
     children: Vec<Vec<usize>>,
     calls: BTreeMap<String, usize>,
     begun: VecDeque<Begun>,
+    /// Frames that another realm is asked for again, under another id.
+    retried: VecDeque<usize>,
 }
 
 impl Building {
@@ -43,6 +63,7 @@ impl Building {
             children: Vec::new(),
             calls: BTreeMap::new(),
             begun: VecDeque::new(),
+            retried: VecDeque::new(),
         };
         building.add(&run.call_id, &run.loop_id, run.started_at, None);
         building
@@ -79,12 +100,33 @@ impl Building {
         match event.kind.as_str() {
             "child.started" => self.begin(own, event),
             "child.completed" => self.end(own, event),
+            "call.retried" if self.is_remote(own) => self.retried.push_back(own),
             _ => {}
         }
     }
 
+    fn is_remote(&self, index: usize) -> bool {
+        let node = self.nodes.get(index);
+        node.is_some_and(|node| node.frame.realm.is_some())
+    }
+
+    /// The frame that is asked for again by this event, if one is.
+    fn again(&mut self, event: &TraceEvent) -> Option<usize> {
+        let realm = text(&event.payload, "realm").filter(|_| event.kind == "call.sent")?;
+        let same = |index: &usize| {
+            let node = self.nodes.get(*index);
+            node.is_some_and(|node| node.frame.realm.as_ref() == Some(&realm))
+        };
+        let at = self.retried.iter().position(same)?;
+        self.retried.remove(at)
+    }
+
     /// A frame shows itself by its first event.
     fn appear(&mut self, event: &TraceEvent) -> usize {
+        if let Some(index) = self.again(event) {
+            self.calls.insert(event.call_id.clone(), index);
+            return index;
+        }
         let parent = text(&event.payload, "parentCallId");
         let parent = parent.and_then(|call| self.calls.get(&call).copied());
         let loop_id = text(&event.payload, "loopId");
@@ -116,7 +158,8 @@ impl Building {
     fn attach(&mut self, call: &str, at: Time, begun: Begun) -> usize {
         let index = self.add(call, &begun.address, at, Some(begun.caller));
         if let Some(Node { frame, .. }) = self.nodes.get_mut(index) {
-            (frame.step, frame.item, frame.attempts) = (begun.step, begun.item, begun.attempt);
+            stand(frame, begun.place);
+            (frame.attempts, frame.fallback) = (begun.attempt, begun.fallback);
             let [input, digest] = begun.input;
             frame.input = input;
             frame.input_digest = digest.and_then(|digest| digest.as_str().map(str::to_owned));
@@ -128,8 +171,8 @@ impl Building {
         let payload = &event.payload;
         let begun = Begun {
             caller,
-            step: number(payload, "stepIndex"),
-            item: number(payload, "item"),
+            place: Place::of(payload),
+            fallback: payload.get("fallback") == Some(&Value::Bool(true)),
             attempt: number(payload, "attempt"),
             address: text(payload, "loopId").unwrap_or_default(),
             input: ["input", "inputDigest"].map(|key| payload.get(key).cloned()),
@@ -147,9 +190,9 @@ impl Building {
         let Some(call) = text(payload, "childCallId") else {
             return;
         };
-        let step = number(payload, "stepIndex");
+        let place = Place::of(payload);
         let own = self.calls.get(&call).copied().unwrap_or_else(|| {
-            let fits = |begun: &Begun| begun.caller == caller && begun.step == step;
+            let fits = |begun: &Begun| begun.caller == caller && begun.place == place;
             match self.begun.iter().position(fits) {
                 Some(at) => match self.begun.remove(at) {
                     Some(begun) => self.attach(&call, event.ts, begun),
@@ -161,8 +204,8 @@ impl Building {
         let Some(Node { frame, .. }) = self.nodes.get_mut(own) else {
             return;
         };
-        frame.step = frame.step.or(step);
-        frame.item = frame.item.or(number(payload, "item"));
+        // That names the call; the beginning did not.
+        stand(frame, place);
         content(frame, payload);
         if frame.status == RunStatus::Running {
             frame.status = match text(payload, "status").as_deref() {
@@ -248,7 +291,9 @@ fn frame(call: &str, address: &str, started_at: Time) -> Frame {
         realm,
         caller: None,
         step: None,
+        branch: None,
         item: None,
+        fallback: false,
         status: RunStatus::Running,
         started_at,
         duration_ms: None,
@@ -293,13 +338,17 @@ fn note(frame: &mut Frame, event: &TraceEvent) {
             take(&mut frame.realm, text(payload, "realm"));
         }
         "call.sent" => take(&mut frame.realm, text(payload, "realm")),
-        "call.backend.requested" => take(&mut frame.backend, text(payload, "backendId")),
+        "call.backend.requested" => {
+            frame.status = RunStatus::Running;
+            take(&mut frame.backend, text(payload, "backendId"));
+        }
         "call.backend.responded" => {
             add(&mut frame.input_tokens, number(payload, "inputTokens"));
             add(&mut frame.output_tokens, number(payload, "outputTokens"));
             add(&mut frame.cost_micros, number(payload, "costMicros"));
         }
         "call.tool.invoked" => {
+            frame.status = RunStatus::Running;
             take(&mut frame.tool, text(payload, "implementation"));
             add(&mut frame.tool_calls, Some(1));
         }
@@ -309,6 +358,11 @@ fn note(frame: &mut Frame, event: &TraceEvent) {
         }
         "call.completed" => close(frame, event, false),
         "call.errored" => close(frame, event, true),
+        // Only a person can say how it goes on.
+        "call.outcome.unknown" => {
+            frame.status = RunStatus::Paused;
+            take(&mut frame.message, text(payload, "message"));
+        }
         "run.paused" => frame.status = RunStatus::Paused,
         "run.resumed" => {
             (frame.status, frame.duration_ms) = (RunStatus::Running, None);
@@ -335,6 +389,12 @@ fn content(frame: &mut Frame, payload: &Value) {
     frame.input_digest = frame.input_digest.take().or_else(digest);
     take(&mut frame.output, value("output"));
     take(&mut frame.output_digest, text(payload, "outputDigest"));
+}
+
+fn stand(frame: &mut Frame, place: Place) {
+    take(&mut frame.step, place.step);
+    take(&mut frame.branch, place.branch);
+    take(&mut frame.item, place.item);
 }
 
 fn take<T>(member: &mut Option<T>, told: Option<T>) {

@@ -152,8 +152,8 @@ pub fn diff(left: &TraceTree, right: &TraceTree) -> TraceDiff {
     }
 }
 
-/// Step, item, and which of the frames with these.
-type Key = (Option<u64>, Option<u64>, usize);
+/// Step, branch, item, whether instead of another, and which of the frames with these.
+type Key = (Option<u64>, Option<u64>, Option<u64>, bool, usize);
 
 fn children(side: &TraceTree) -> Vec<Vec<usize>> {
     let mut children = vec![Vec::new(); side.nodes.len()];
@@ -166,15 +166,21 @@ fn children(side: &TraceTree) -> Vec<Vec<usize>> {
 }
 
 fn keyed(side: &TraceTree, below: Option<&Vec<usize>>) -> Vec<(Key, usize)> {
-    let mut seen: BTreeMap<(Option<u64>, Option<u64>), usize> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let mut keyed = Vec::new();
     for index in below.into_iter().flatten() {
         let Some(node) = side.nodes.get(*index) else {
             continue;
         };
-        let (step, item) = (node.frame.step, node.frame.item);
-        let count = seen.entry((step, item)).or_default();
-        keyed.push(((step, item, *count), *index));
+        let Frame {
+            step,
+            branch,
+            item,
+            fallback,
+            ..
+        } = node.frame;
+        let count: &mut usize = seen.entry((step, branch, item, fallback)).or_default();
+        keyed.push(((step, branch, item, fallback, *count), *index));
         *count = count.saturating_add(1);
     }
     keyed

@@ -197,6 +197,84 @@ fn attempts_and_tool_calls_tell_what_was_tried_and_what_is_unknown() {
 }
 
 #[test]
+fn a_realm_that_is_asked_again_answers_in_the_same_frame() {
+    let tree = tree_of(
+        run("completed"),
+        &[
+            event(0, "r", "call.started", json!({"loopId": "report"})),
+            event(
+                0,
+                "r",
+                "child.started",
+                json!({"stepIndex": 2, "branch": 1, "loopId": "ask@lab"}),
+            ),
+            event(1, "c", "call.sent", json!({"realm": "lab", "attempt": 1})),
+            event(5, "c", "call.returned", json!({"failure": "Timeout"})),
+            event(
+                5,
+                "c",
+                "call.retried",
+                json!({"failure": "Timeout", "attempt": 2, "delayMs": 10}),
+            ),
+            event(15, "d", "call.sent", json!({"realm": "lab", "attempt": 1})),
+            event(19, "d", "call.returned", json!({"version": "2.0.0"})),
+            event(
+                19,
+                "r",
+                "child.completed",
+                json!({"stepIndex": 2, "branch": 1, "childCallId": "c", "status": "ok"}),
+            ),
+            event(
+                19,
+                "r",
+                "child.started",
+                json!({"stepIndex": 3, "loopId": "b", "fallback": true}),
+            ),
+            event(
+                20,
+                "b",
+                "call.started",
+                json!({"loopId": "b", "parentCallId": "r"}),
+            ),
+            event(
+                21,
+                "b",
+                "call.outcome.unknown",
+                json!({"message": "who knows"}),
+            ),
+        ],
+    );
+
+    let paths: Vec<_> = (0..tree.nodes.len())
+        .map(|index| tree.path(index))
+        .collect();
+    assert_eq!(paths, ["report", "report/2.1.ask", "report/3.b"]);
+    let [_, ask, fallback] = &tree.nodes[..] else {
+        panic!("{:?}", tree.nodes);
+    };
+    assert_eq!(
+        (ask.frame.status, ask.frame.duration_ms),
+        (RunStatus::Completed, Some(18))
+    );
+    assert_eq!(ask.frame.version.as_deref(), Some("2.0.0"));
+    let attempts = tree.attempts();
+    let shape: Vec<_> = attempts
+        .iter()
+        .filter(|attempt| attempt.call_id == "c")
+        .map(|attempt| (attempt.attempt, attempt.status, attempt.duration_ms))
+        .collect();
+    assert_eq!(
+        shape,
+        [
+            (1, RunStatus::Failed, Some(4)),
+            (2, RunStatus::Completed, Some(4))
+        ]
+    );
+    assert!(fallback.frame.fallback);
+    assert_eq!(fallback.frame.status, RunStatus::Paused);
+}
+
+#[test]
 fn runs_that_did_the_same_at_another_pace_are_equal() {
     let events = |pace: u64| {
         vec![

@@ -18,15 +18,11 @@
     frame.index = index;
     frame.above = frame.parent === undefined ? -1 : calls.get(frame.parent);
     frame.below = 0;
-    frame.events = [];
     frame.start = Date.parse(frame.startedAt);
   });
   for (const frame of frames) if (frame.above >= 0) frames[frame.above].below += 1;
-  for (const event of trace.events) {
-    event.time = Date.parse(event.ts);
-    const frame = frames[calls.get(event.callId)];
-    if (frame) frame.events.push(event);
-  }
+  for (const event of trace.events) event.time = Date.parse(event.ts);
+  for (const frame of frames) frame.events = frame.events.map((place) => trace.events[place]);
   const begin = frames.length ? frames[0].start : 0;
   let end = begin;
   for (const event of trace.events) end = Math.max(end, event.time);
@@ -129,7 +125,8 @@
     mark.title = frame.status;
     mark.setAttribute("aria-label", frame.status);
     name.append(mark, element("span", "loop", label(frame)));
-    const more = [frame.version, frame.error, frame.attempts > 1 ? `${frame.attempts} attempts` : undefined];
+    const more = [frame.version, frame.error, frame.attempts > 1 ? `${frame.attempts} attempts` : undefined,
+      frame.fallback ? "fallback" : undefined];
     name.append(element("span", "more", more.filter(Boolean).join(" · ")));
     const lane = element("div", "lane");
     const bar = element("div", "bar");
@@ -241,7 +238,9 @@
       ["Attempts", frame.attempts],
       ["Called by", frame.caller ?? caller],
       ["Step", frame.step],
+      ["Branch", frame.branch],
       ["Item", frame.item],
+      ["Fallback", frame.fallback ? "yes" : undefined],
       ["Calls made", frame.below || undefined],
       ["Version", frame.version],
       ["Contract", frame.contract],
