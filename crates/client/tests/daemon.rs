@@ -26,6 +26,11 @@ fn listen() -> (TempDir, PathBuf, UnixListener) {
 /// Answers the client's first look and then one request; gives the request's head.
 async fn answer(listener: UnixListener, pieces: Vec<&str>) -> String {
     drop(listener.accept().await.unwrap());
+    answer_next(&listener, pieces).await
+}
+
+/// Answers one request; gives the request's head.
+async fn answer_next(listener: &UnixListener, pieces: Vec<&str>) -> String {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -61,6 +66,45 @@ async fn names_and_filters_are_encoded_and_nothing_is_asked_that_was_not_set() {
     assert!(page.unwrap().items.is_empty());
     let line = request.lines().next().unwrap();
     assert_eq!(line, "GET /v1/runs?loop=a%2Fb%26c&direction=out HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_trace_that_comes_in_parts_is_put_together() {
+    let (_dir, socket, listener) = listen();
+    let part = |index: u64, status: &str, next: &str| {
+        let at = "2026-01-31T12:00:00.000Z";
+        response(
+            "200 OK",
+            &format!(
+                r#"{{"run": {{"id": "r", "callId": "c", "loop": "l", "direction": "local",
+                    "status": "{status}", "startedAt": "{at}"}},
+                    "events": [{{"index": {index}, "callId": "c", "ts": "{at}", "type": "log",
+                    "payload": null}}]{next}}}"#
+            ),
+        )
+    };
+    let (first, second) = (
+        part(0, "running", r#", "next": "a b""#),
+        part(1, "completed", ""),
+    );
+
+    let ask = async { Client::connect(&socket).await.unwrap().trace("r").await };
+    let answers = async {
+        drop(listener.accept().await.unwrap());
+        let one = answer_next(&listener, vec![&first]).await;
+        (one, answer_next(&listener, vec![&second]).await)
+    };
+    let (trace, (one, other)) = tokio::join!(ask, answers);
+
+    let trace = trace.unwrap();
+    let indexes: Vec<u64> = trace.events.iter().map(|event| event.index).collect();
+    assert_eq!((indexes, trace.next), (vec![0, 1], None));
+    assert_eq!(trace.run.summary.status.as_str(), "completed");
+    assert!(one.starts_with("GET /v1/runs/r/trace HTTP/1.1"), "{one}");
+    assert!(
+        other.starts_with("GET /v1/runs/r/trace?cursor=a%20b HTTP/1.1"),
+        "{other}"
+    );
 }
 
 #[tokio::test]

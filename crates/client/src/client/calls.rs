@@ -89,6 +89,9 @@ impl Client {
         while let Some(cursor) = trace.next.take() {
             let cursor = Some(cursor);
             let more = self.trace_part(id, &TraceQuery { cursor }).await?;
+            if more.events.is_empty() {
+                break;
+            }
             trace.events.extend(more.events);
             (trace.run, trace.next) = (more.run, more.next);
         }
