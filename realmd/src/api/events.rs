@@ -21,7 +21,7 @@ use super::{
     extract::{Segment, invalid},
     invoke::unfinished,
     problem::Fail,
-    runs::{EVENTS, all_events, blocking, event, failure, found, run_id, summary},
+    runs::{EVENTS, blocking, event, failure, found, run_id, summary, told_failure},
     views::time,
 };
 use crate::{daemon::Daemon, journal::Durability};
@@ -105,7 +105,7 @@ impl Following {
 
 /// The result of a run that has ended.
 async fn ended(daemon: &Daemon, run: Run) -> Option<InvokeResult> {
-    let events = all_events(daemon, run.id).await.ok()?;
+    let events = told_failure(daemon, &run).await.ok()?;
     let look = move |node: &realm_node::Node| {
         let error = failure(node, &run, &events);
         let realm = summary(node, &run).peer;

@@ -31,6 +31,8 @@ const PAGE: u32 = 50;
 const PAGE_MOST: u32 = 500;
 /// Events read from the store at a time.
 pub(super) const EVENTS: usize = 1_000;
+/// The event that tells why a call failed.
+const ERRORED: &str = "call.errored";
 /// Bytes of events after which one answer gets no more of them.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of an event beside its payload, about.
@@ -90,7 +92,7 @@ async fn stored_peer(daemon: &Daemon, name: &str) -> Result<String, Fail> {
 pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<RunDetail> {
     daemon.handle.settled().await?;
     let run = found(&daemon, run_id(&id)?).await?;
-    let events = all_events(&daemon, run.id).await?;
+    let events = told_failure(&daemon, &run).await?;
     Ok(axum::Json(
         daemon
             .handle
@@ -208,16 +210,25 @@ pub(super) async fn found(daemon: &Daemon, id: RunId) -> Result<Run, Fail> {
     run.ok_or_else(|| Fail::new(Code::NotFound, format!("there is no run {id}")).about(id))
 }
 
-/// All events of a run, in order.
-pub(super) async fn all_events(daemon: &Daemon, run: RunId) -> Result<Vec<Event>, Fail> {
+/// The last event that tells of a run's failure, if it failed. However long the trace is, only a
+/// part of it is held.
+pub(super) async fn told_failure(daemon: &Daemon, run: &Run) -> Result<Vec<Event>, Fail> {
+    if run.error.is_none() {
+        return Ok(Vec::new());
+    }
+    let run = run.id;
     blocking(daemon, move |store| {
-        let mut events: Vec<Event> = Vec::new();
+        let (mut from, mut told) = (0_u64, Vec::new());
         loop {
-            let next = store.events(run, events.len() as u64, EVENTS)?;
-            let last = next.len() < EVENTS;
-            events.extend(next);
+            let read = store.events(run, from, EVENTS)?;
+            let last = read.len() < EVENTS;
+            from = from.saturating_add(read.len() as u64);
+            let errored = read.into_iter().rfind(|event| event.kind == ERRORED);
+            if let Some(event) = errored {
+                told = vec![event];
+            }
             if last {
-                return Ok(events);
+                return Ok(told);
             }
         }
     })
@@ -261,10 +272,7 @@ pub(super) fn detail(node: &Node, run: &Run, events: &[Event]) -> RunDetail {
 /// Why a run failed: its own words, and the details of the trace.
 pub(super) fn failure(node: &Node, run: &Run, events: &[Event]) -> Option<CallError> {
     let name = run.error.clone()?;
-    let told = events
-        .iter()
-        .rev()
-        .find(|event| event.kind == "call.errored");
+    let told = events.iter().rev().find(|event| event.kind == ERRORED);
     let told = told
         .and_then(|event| json::parse(&event.payload).ok())
         .unwrap_or(Value::Null);
