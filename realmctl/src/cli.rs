@@ -16,8 +16,8 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, ApplyArgs, ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand, NewCommand,
-    RunCommand, RunDirection, RunFilter, RunState, TraceCommand,
+    AgentCommand, ApplyArgs, DiffArgs, ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand,
+    NewCommand, RunCommand, RunDirection, RunFilter, RunState, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -163,6 +163,8 @@ pub enum Command {
 
     /// Register the loops that files define; all of them, or none.
     Apply(ApplyArgs),
+    /// Show what applying files would change.
+    Diff(DiffArgs),
     /// Check files without registering anything.
     Validate(FileArgs),
     /// Show foreign files in this project's own form.

@@ -42,6 +42,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Store(command) => return store(session, &command),
         Command::Key(command) => return key(session, command),
         Command::Config(command) => return config(session, &command),
+        Command::Diff(args) => return apply::diff(session, &args).await,
         Command::Validate(args) => return apply::validate(session, &args).await,
         Command::Import(args) => return apply::import(session, &args).await,
         Command::Policy(command) => return policy::run(session, command).await,

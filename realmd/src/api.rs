@@ -84,8 +84,10 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_CANCEL, post(runs::cancel))
         .route(routes::LOOPS, get(loops::list))
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
+        .route(routes::LOOP_HISTORY, get(loops::history))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
+        .route(routes::DIFF, post(apply::diff))
         .route(routes::VALIDATE, post(apply::validate))
         .route(routes::IMPORT, post(apply::import))
 }

@@ -24,8 +24,9 @@ pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
 pub use loops::{
-    AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, ImportResult, Imported, LoopDetail,
-    LoopQuery, LoopSummary, RemoveQuery, Removed, SourceFile, ValidateResult, Validated,
+    AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult,
+    ImportResult, Imported, LoopChange, LoopDetail, LoopDiff, LoopQuery, LoopSummary, RemoveQuery,
+    Removed, SourceFile, ValidateResult, Validated,
 };
 pub use page::Page;
 pub use peers::{

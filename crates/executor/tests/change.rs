@@ -1,9 +1,5 @@
 //! Which changes of a contract are called compatible, and what is said of the others.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use realm_executor::{ContractChange, Effects, Terms, ToldSchema, Verdict, version_to_break};
 use serde_json::{Map, Value, json};

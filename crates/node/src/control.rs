@@ -1,6 +1,6 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-use realm_executor::{Manifest, Need};
+use realm_executor::{ContractChange, Manifest, Need, Verdict};
 use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
     Scope, Timestamp, message::Contract, records::Ticket,
@@ -199,7 +199,7 @@ pub struct ApplyAsked {
     pub manifests: Vec<Manifest>,
     /// Only says what would happen.
     pub dry_run: bool,
-    /// Goes on where loops would find no longer what they need.
+    /// Goes on where a version breaks its own contract, or loops find no longer what they need.
     pub force: bool,
     /// Removes every other loop.
     pub prune: bool,
@@ -270,6 +270,10 @@ pub struct LoopChange {
     pub version: semver::Version,
     /// The revision.
     pub digest: Digest,
+    /// What it meant to callers; none if there was nothing to call before.
+    pub verdict: Option<Verdict>,
+    /// Why it was not compatible.
+    pub reasons: Vec<String>,
 }
 
 /// A permission to be given.
@@ -311,6 +315,19 @@ pub struct ApplyReport {
     pub digest: Digest,
     /// What is done.
     pub action: LoopAction,
+    /// What it means to callers of the revision whose place it takes; none if there is none.
+    pub replaces: Option<Replacement>,
+}
+
+/// What it means to callers that one revision takes the place of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The version that was.
+    pub version: semver::Version,
+    /// How the contract changes.
+    pub change: ContractChange,
+    /// The version that would tell callers of the break, where the new one does not.
+    pub advised: Option<semver::Version>,
 }
 
 /// An answer to a [`Request`].
@@ -428,6 +445,9 @@ pub enum Refusal {
     /// Loops do not fit together.
     #[error("the loops are not valid: {}", .0.join("; "))]
     Loops(Vec<String>),
+    /// Versions would keep their number and break their own contract.
+    #[error("a version would break its own contract")]
+    Breaks(Vec<ApplyReport>),
     /// Steps of other loops would find no longer what they call.
     #[error("other loops need what would go")]
     Needed(Vec<Need>),

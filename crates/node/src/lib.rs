@@ -53,7 +53,7 @@ pub use config::{Config, CustodyTerms, Founding, Keys, Recovered};
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
     InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
-    Refusal, RemoveAsked, Request, Response,
+    Refusal, RemoveAsked, Replacement, Request, Response,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;

@@ -2,14 +2,22 @@
 
 mod history;
 
-use realm_executor::{Kept, Manifest, Need, Registry, RevisionChange};
+use realm_executor::{
+    ContractChange, Kept, Manifest, Need, Registered, Registry, RevisionChange, version_to_break,
+};
 use realm_protocol::{Digest, LoopId, cbor::Blob, journal::Table};
 
 use crate::{
-    ApplyAsked, ApplyReport, LoopAction, LoopChange, Node, Refusal, RemoveAsked, Response,
+    ApplyAsked, ApplyReport, LoopAction, LoopChange, Node, Refusal, RemoveAsked, Replacement,
+    Response,
     state::{self, StoredLoopChange, StoredRevision},
 };
 pub(crate) use history::LoopHistories;
+
+/// Differences remembered of one change; further ones are left out.
+const REASONS: usize = 8;
+/// Characters remembered of one difference.
+const REASON: usize = 200;
 
 impl Node {
     pub(crate) fn apply(&mut self, asked: ApplyAsked) -> Result<Vec<ApplyReport>, Refusal> {
@@ -34,6 +42,11 @@ impl Node {
         }
         let all = applied.iter().chain(&pruned);
         let reports: Vec<ApplyReport> = all.filter_map(|id| self.report(id, &after)).collect();
+        let breaks = reports.iter().filter(|report| breaks_itself(report));
+        let breaks: Vec<ApplyReport> = breaks.cloned().collect();
+        if !asked.force && !breaks.is_empty() {
+            return Err(Refusal::Breaks(breaks));
+        }
         if !asked.dry_run {
             self.take_registry(after, &reports, &asked.by);
         }
@@ -85,6 +98,7 @@ impl Node {
             version: version.clone(),
             digest: known.digest,
             action: LoopAction::Removed,
+            replaces: None,
         })
     }
 
@@ -101,22 +115,49 @@ impl Node {
     /// What becomes of one loop.
     fn report(&self, id: &LoopId, after: &Registry) -> Option<ApplyReport> {
         let (old, new) = (self.registry.get(id), after.get(id));
-        let (named, action) = match (old, new) {
-            (None, Some(new)) => (new, LoopAction::Created),
-            (Some(old), Some(new)) if old.digest == new.digest => (new, LoopAction::Unchanged),
-            (Some(old), Some(new)) if old.manifest.version == new.manifest.version => {
-                (new, LoopAction::Changed)
-            }
-            (Some(_), Some(new)) => (new, LoopAction::Updated),
-            (Some(old), None) => (old, LoopAction::Removed),
-            (None, None) => return None,
+        let Some(new) = new else {
+            return old.map(|old| report(old, LoopAction::Removed, None));
         };
-        Some(ApplyReport {
-            id: id.clone(),
-            version: named.manifest.version.clone(),
-            digest: named.digest,
-            action,
-        })
+        if old.is_some_and(|old| old.digest == new.digest) {
+            return Some(report(new, LoopAction::Unchanged, None));
+        }
+        let same = self
+            .registry
+            .find(id, Some(&new.manifest.version.to_string()));
+        let same = same.filter(|same| same.digest != new.digest);
+        let action = match (old, same) {
+            (None, _) => LoopAction::Created,
+            (Some(_), None) => LoopAction::Updated,
+            (Some(_), Some(_)) => LoopAction::Changed,
+        };
+        let replaces = same.or(old).map(|old| self.replacement(old, new));
+        Some(report(new, action, replaces))
+    }
+
+    fn replacement(&self, old: &Registered, new: &Registered) -> Replacement {
+        let change = ContractChange::between(old.into(), new.into());
+        let told =
+            |old: &Registered| version_to_break(&old.manifest.version, &new.manifest.version);
+        let breaks =
+            |old: &Registered| !ContractChange::between(old.into(), new.into()).is_compatible();
+        // Callers that ask for an older line get the new version too, if it is in that line.
+        let versions = self.registry.versions(&new.manifest.id);
+        let mut line = versions.iter().filter(|known| {
+            known.digest != new.digest
+                && known.manifest.version <= new.manifest.version
+                && told(known).is_some()
+        });
+        let advised = (!change.is_compatible()).then(|| told(old)).flatten();
+        let advised = advised.or_else(|| {
+            line.next()
+                .filter(|known| breaks(known))
+                .and_then(|known| told(known))
+        });
+        Replacement {
+            version: old.manifest.version.clone(),
+            change,
+            advised,
+        }
     }
 
     /// Takes a registry over, and writes down in what it differs and who made it so.
@@ -160,12 +201,15 @@ impl Node {
     }
 
     fn note_change(&mut self, report: &ApplyReport, by: &str) {
+        let change = report.replaces.as_ref().map(|replaces| &replaces.change);
         let change = LoopChange {
             at: self.wall(),
             by: by.to_owned(),
             action: report.action,
             version: report.version.clone(),
             digest: report.digest,
+            verdict: change.map(ContractChange::verdict),
+            reasons: change.map(reasons).unwrap_or_default(),
         };
         let row = state::write(&StoredLoopChange::from(&change));
         let (key, forgotten) = self.loop_histories.note(&report.id, change);
@@ -203,6 +247,32 @@ impl Node {
             self.loop_histories.recover(&key, stored);
         }
     }
+}
+
+fn report(known: &Registered, action: LoopAction, replaces: Option<Replacement>) -> ApplyReport {
+    ApplyReport {
+        id: known.manifest.id.clone(),
+        version: known.manifest.version.clone(),
+        digest: known.digest,
+        action,
+        replaces,
+    }
+}
+
+/// Whether a version keeps its number and breaks its callers.
+fn breaks_itself(report: &ApplyReport) -> bool {
+    let same = report.action == LoopAction::Changed;
+    let replaces = report.replaces.as_ref();
+    same && replaces.is_some_and(|replaces| !replaces.change.is_compatible())
+}
+
+/// The differences as they are remembered.
+fn reasons(change: &ContractChange) -> Vec<String> {
+    let reasons = change.differences.iter().map(ToString::to_string);
+    reasons
+        .map(|reason| reason.chars().take(REASON).collect())
+        .take(REASONS)
+        .collect()
 }
 
 /// Removes what is not among those applied; gives what that was.

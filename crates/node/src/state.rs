@@ -10,6 +10,8 @@ use realm_protocol::{
     wire_map,
 };
 
+use realm_executor::Verdict;
+
 use crate::{LoopAction, LoopChange};
 
 /// Version of every record below.
@@ -268,6 +270,10 @@ wire_map! {
         3 => version: String,
         /// The revision.
         4 => digest: Digest,
+        /// What it meant to callers.
+        5 => verdict: Option<String>,
+        /// Why it was not compatible.
+        6 => reasons: Vec<String>,
     }
 }
 
@@ -279,6 +285,8 @@ impl From<&LoopChange> for StoredLoopChange {
             action: change.action.name().to_owned(),
             version: change.version.to_string(),
             digest: change.digest,
+            verdict: change.verdict.map(|verdict| verdict.name().to_owned()),
+            reasons: change.reasons.clone(),
         }
     }
 }
@@ -296,6 +304,11 @@ impl TryFrom<StoredLoopChange> for LoopChange {
             action: action.ok_or(CborError::Expected("an action"))?,
             version: version.map_err(|_| CborError::Expected("a version"))?,
             digest: stored.digest,
+            verdict: stored.verdict.and_then(|name| {
+                let mut all = Verdict::ALL.into_iter();
+                all.find(|verdict| verdict.name() == name)
+            }),
+            reasons: stored.reasons,
         })
     }
 }

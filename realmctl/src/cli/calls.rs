@@ -36,6 +36,18 @@ pub struct ApplyArgs {
     pub force: bool,
 }
 
+/// Which files, and whether other loops would go.
+#[derive(Args, Debug)]
+#[command(after_help = "Exits with 0 if nothing would change, and with 1 if something would.")]
+pub struct DiffArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Show what `apply --prune` would remove.
+    #[arg(long)]
+    pub prune: bool,
+}
+
 /// Loops, here and in other realms.
 #[derive(Debug, Subcommand)]
 pub enum LoopCommand {
@@ -56,6 +68,12 @@ pub enum LoopCommand {
         /// Print an input to fill in.
         #[arg(long)]
         example: bool,
+    },
+    /// Show what was changed of a loop of this realm, when, and by whom.
+    History {
+        /// The loop; also one that is gone.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
+        id: String,
     },
     /// Remove a loop of this realm, or one version of it.
     Rm {

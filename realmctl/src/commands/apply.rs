@@ -12,7 +12,7 @@ use realm_client::{
 };
 
 use crate::{
-    cli::{ApplyArgs, FileArgs},
+    cli::{ApplyArgs, DiffArgs, FileArgs},
     daemon,
     failure::Failure,
     files,
@@ -47,6 +47,20 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Result<(), Fai
         session.say(&format!("next: realmctl loop show {} --example", next.id));
     }
     Ok(())
+}
+
+/// Shows what applying files would change; 1 if it would change anything.
+pub(crate) async fn diff(session: &Session, args: &DiffArgs) -> Result<u8, Failure> {
+    let DiffArgs { files, prune } = args;
+    let request = ApplyRequest {
+        prune: *prune,
+        ..files::collect(&paths(files))?
+    };
+    let daemon = session.daemon().await?;
+    let result = daemon.ask(daemon.client.diff(&request)).await?;
+    warn(session, &result.warnings);
+    session.print(&result)?;
+    Ok(u8::from(result.differs))
 }
 
 fn is_new(applied: &Applied) -> bool {

@@ -35,6 +35,10 @@ pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), F
             let daemon = session.daemon().await?;
             session.print(&daemon.ask(daemon.client.loop_detail(id, &query)).await?)
         }
+        LoopCommand::History { id } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.loop_history(&id)).await?)
+        }
         LoopCommand::Rm { id, version, force } => {
             own(&id)?;
             let daemon = session.daemon().await?;

@@ -1,8 +1,8 @@
 //! Loops, agents, and what became of files.
 
 use realm_client::api::{
-    AgentView, Applied, ApplyResult, ImportResult, LoopDetail, LoopSummary, Removed,
-    ValidateResult, Validated,
+    AgentView, Applied, ApplyAction, ApplyResult, Compatibility, DiffResult, ImportResult,
+    LoopChange, LoopDetail, LoopDiff, LoopSummary, Removed, ValidateResult, Validated,
 };
 use serde_json::Value;
 
@@ -161,6 +161,92 @@ impl Show for ApplyResult {
             .iter()
             .map(|applied| serde_json::to_value(applied).ok())
             .collect()
+    }
+}
+
+impl Show for DiffResult {
+    fn names(&self) -> Vec<String> {
+        let changed = self.loops.iter().filter(|one| is_changed(one));
+        changed.map(|one| one.applied.id.clone()).collect()
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let changed: Vec<_> = self.loops.iter().filter(|one| is_changed(one)).collect();
+        if changed.is_empty() {
+            return vec![Block::Text("nothing would change".to_owned())];
+        }
+        let told = changed.into_iter().map(|one| Block::Text(tell(one)));
+        told.collect()
+    }
+
+    fn items(&self) -> Option<Vec<Value>> {
+        self.loops
+            .iter()
+            .map(|one| serde_json::to_value(one).ok())
+            .collect()
+    }
+}
+
+fn is_changed(one: &LoopDiff) -> bool {
+    one.applied.action != ApplyAction::Unchanged
+}
+
+/// What happens to the loop, what that means to callers and why, then the lines.
+fn tell(one: &LoopDiff) -> String {
+    let applied = &one.applied;
+    let mut text = format!(
+        "{} {}: {}",
+        applied.id,
+        applied.version,
+        applied.action.as_str()
+    );
+    if let (Some(replaces), Some(compatibility)) = (&applied.replaces, applied.compatibility) {
+        text.push_str(&format!(", {} with {replaces}", meant(compatibility)));
+    }
+    for reason in &applied.reasons {
+        text.push_str(&format!("\n  {reason}"));
+    }
+    if let Some(advised) = &applied.advised {
+        text.push_str(&format!("\n  give it version {advised}"));
+    }
+    format!("{text}\n{}", one.text.trim_end())
+}
+
+const fn meant(compatibility: Compatibility) -> &'static str {
+    match compatibility {
+        Compatibility::Compatible => "compatible",
+        Compatibility::Unknown => "perhaps not compatible",
+        Compatibility::Breaking => "not compatible",
+    }
+}
+
+impl Row for LoopChange {
+    const HEADER: &'static [&'static str] = &[
+        "AT",
+        "BY",
+        "ACTION",
+        "VERSION",
+        "COMPATIBILITY",
+        "DIGEST",
+        "REASONS",
+    ];
+    const NARROW: usize = 5;
+
+    fn name(&self) -> String {
+        self.digest.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let compatibility = self.compatibility.map(Compatibility::as_str);
+        vec![
+            self.at.to_string(),
+            self.by.clone(),
+            self.action.as_str().to_owned(),
+            self.version.clone(),
+            text(compatibility.map(str::to_owned).as_ref()),
+            self.digest.clone(),
+            self.reasons.join("; "),
+        ]
     }
 }
 

@@ -1,13 +1,13 @@
 //! Registering loops from files, checking them, and showing them in our own form.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use realm_client::api::{
-    Applied, ApplyAction, ApplyRequest, ApplyResult, Fault, ImportResult, Imported, Problem,
-    SourceFile, ValidateResult, Validated,
+    Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
+    ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
 };
-use realm_executor::{BackendError, Body as LoopBody, Manifest, Tool};
-use realm_node::{ApplyAsked, LoopAction, Request, Response};
+use realm_executor::{BackendError, Body as LoopBody, Manifest, Tool, Verdict};
+use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response};
 
 use super::{
     Answer, Shared, extract::Body, invoke::unexpected, loops::called, problem::Fail, yaml,
@@ -21,52 +21,154 @@ pub(super) async fn apply(
     daemon: Shared,
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
+    let dry_run = request.dry_run;
+    let (applied, warnings) = register(&daemon, request).await?;
+    Ok(axum::Json(ApplyResult {
+        applied,
+        dry_run,
+        warnings,
+    }))
+}
+
+/// Registers what files define, or says what would happen; with what will not do what it seems to.
+async fn register(
+    daemon: &Shared,
+    request: ApplyRequest,
+) -> Result<(Vec<Applied>, Vec<Fault>), Fail> {
     let ApplyRequest {
         files,
         dry_run,
         force,
         prune,
     } = request;
-    let loaded = checked(&daemon, &files).await?;
+    let loaded = checked(daemon, &files).await?;
     let origins: BTreeMap<String, Origin> = loaded
         .iter()
         .map(|(loop_, _)| (loop_.id.to_string(), Origin::of(loop_)))
         .collect();
     let warnings = loaded.iter().filter_map(|(loop_, _)| unreachable(loop_));
-    let warnings = warnings.collect();
-    let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
-    match daemon
-        .handle
-        .ask(Request::Apply(ApplyAsked {
-            manifests,
-            dry_run,
-            force,
-            prune,
-            by: OWNER.to_owned(),
-        }))
-        .await?
-    {
+    let mut warnings: Vec<Fault> = warnings.collect();
+    let asked = ApplyAsked {
+        manifests: loaded.into_iter().map(|(manifest, _)| manifest).collect(),
+        dry_run,
+        force,
+        prune,
+        by: OWNER.to_owned(),
+    };
+    match daemon.handle.ask(Request::Apply(asked)).await? {
         Response::Applied(reports) => {
+            warnings.extend(reports.iter().filter_map(untold));
             let applied = reports.into_iter().map(|report| {
-                let origin = origins.get(report.id.as_str()).cloned().unwrap_or_default();
-                Applied {
-                    action: action(report.action),
-                    digest: report.digest.to_string(),
-                    target: origin.target,
-                    file: origin.file,
-                    id: report.id.to_string(),
-                    version: report.version.to_string(),
-                }
+                let origin = origins.get(report.id.as_str()).cloned();
+                applied(report, origin.unwrap_or_default())
             });
-            Ok(axum::Json(ApplyResult {
-                applied: applied.collect(),
-                dry_run,
-                warnings,
-            }))
+            Ok((applied.collect(), warnings))
         }
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
+}
+
+/// What applying files would change, line by line.
+pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> Answer<DiffResult> {
+    let loaded = definitions::load_all(&request.files);
+    let loaded = loaded.map_err(|found| refused(&found, &request.files))?;
+    let documents = |manifests: &mut dyn Iterator<Item = &Manifest>| -> BTreeMap<String, String> {
+        let texts = manifests.map(|manifest| (manifest.id.to_string(), canonical_yaml(manifest)));
+        texts.collect()
+    };
+    let new = documents(&mut loaded.iter().map(|(manifest, _)| manifest));
+    let look = |node: &realm_node::Node| -> Vec<Arc<Manifest>> {
+        let known = node.registry().iter();
+        known.map(|known| known.manifest.clone()).collect()
+    };
+    let old = daemon.handle.read(look).await?;
+    let old = documents(&mut old.iter().map(|known| &**known));
+    let asked = ApplyRequest {
+        dry_run: true,
+        force: true,
+        ..request
+    };
+    let (applied, warnings) = register(&daemon, asked).await?;
+    let loops = applied.into_iter().map(|applied| {
+        let text = |of: &BTreeMap<String, String>| of.get(&applied.id).cloned().unwrap_or_default();
+        LoopDiff {
+            text: unified(&applied.id, &text(&old), &text(&new)),
+            applied,
+        }
+    });
+    let loops: Vec<LoopDiff> = loops.collect();
+    Ok(axum::Json(DiffResult {
+        differs: loops
+            .iter()
+            .any(|one| one.applied.action != ApplyAction::Unchanged),
+        loops,
+        warnings,
+    }))
+}
+
+fn canonical_yaml(manifest: &Manifest) -> String {
+    let mut document = manifest.to_json();
+    document.sort_all_objects();
+    yaml::write(&document)
+}
+
+/// The lines in which two texts differ, with three around each.
+fn unified(id: &str, old: &str, new: &str) -> String {
+    let name = |side: &str, text: &str| match text {
+        "" => "/dev/null".to_owned(),
+        _ => format!("{side}/{id}"),
+    };
+    let diff = similar::TextDiff::from_lines(old, new);
+    let (old, new) = (name("applied", old), name("files", new));
+    diff.unified_diff().header(&old, &new).to_string()
+}
+
+fn applied(report: ApplyReport, origin: Origin) -> Applied {
+    let ApplyReport {
+        id,
+        version,
+        digest,
+        action,
+        replaces,
+    } = report;
+    let change = replaces.as_ref().map(|replaces| &replaces.change);
+    let reasons = change.into_iter().flat_map(|change| &change.differences);
+    Applied {
+        id: id.to_string(),
+        version: version.to_string(),
+        action: self::action(action),
+        digest: digest.to_string(),
+        compatibility: change.map(|change| compatibility(change.verdict())),
+        reasons: reasons.map(ToString::to_string).collect(),
+        advised: replaces
+            .as_ref()
+            .and_then(|replaces| Some(replaces.advised.as_ref()?.to_string())),
+        replaces: replaces.map(|replaces| replaces.version.to_string()),
+        target: origin.target,
+        file: origin.file,
+    }
+}
+
+/// What a verdict is called in the API.
+pub(super) fn compatibility(verdict: Verdict) -> Compatibility {
+    match verdict {
+        Verdict::Compatible => Compatibility::Compatible,
+        Verdict::Unknown => Compatibility::Unknown,
+        Verdict::Breaking => Compatibility::Breaking,
+    }
+}
+
+/// A break that the new version does not tell callers of.
+fn untold(report: &ApplyReport) -> Option<Fault> {
+    let advised = report.replaces.as_ref()?.advised.as_ref()?;
+    let (id, version) = (&report.id, &report.version);
+    Some(Fault {
+        hint: Some(format!("give it version {advised}")),
+        ..Fault::new(format!(
+            "`{id}` {version} may break callers, who take it for compatible"
+        ))
+    })
 }
 
 /// What was done, as the API says it.

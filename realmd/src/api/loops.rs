@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realm_client::{
-    api::{AgentView, LoopDetail, LoopQuery, LoopSummary, Page, RemoveQuery, Removed},
+    api::{AgentView, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, RemoveQuery, Removed},
     catalogue::Code,
 };
 use realm_executor::{Body, Manifest, Registered, Tool, example};
@@ -12,12 +12,12 @@ use realm_protocol::{LoopId, RealmName, journal::Status, json, message::Contract
 use serde_json::Value;
 
 use super::{
-    Answer, Shared,
+    Answer, Shared, apply,
     extract::{Params, Segment, invalid},
     invoke::unexpected,
     problem::Fail,
     runs::blocking,
-    views::{realm_name, short},
+    views::{realm_name, short, time},
 };
 use crate::handle::OWNER;
 
@@ -116,6 +116,32 @@ pub(super) async fn remove(
         })),
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn history(daemon: Shared, Segment(id): Segment) -> Answer<Page<LoopChange>> {
+    let id = loop_id(&id)?;
+    let asked = id.clone();
+    let look = move |node: &Node| -> Vec<LoopChange> {
+        let changes = node.loop_history(&asked);
+        changes.map(change).collect()
+    };
+    let changes = daemon.handle.read(look).await?;
+    if changes.is_empty() {
+        return Err(no_loop(&id));
+    }
+    Ok(axum::Json(Page::whole(changes)))
+}
+
+fn change(change: &realm_node::LoopChange) -> LoopChange {
+    LoopChange {
+        at: time(change.at),
+        by: change.by.clone(),
+        action: apply::action(change.action),
+        version: change.version.to_string(),
+        digest: change.digest.to_string(),
+        compatibility: change.verdict.map(apply::compatibility),
+        reasons: change.reasons.clone(),
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DisallowRequest, Disallowed, Doctor, FrameTree,
-    Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopDetail,
-    LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest,
-    RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery, RunSummary, Status,
-    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult, routes,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed,
+    Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
+    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary,
+    PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready,
+    RealmDetail, RealmForest, RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery,
+    RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult,
+    routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -157,6 +158,11 @@ const OPERATIONS: &[Operation] = &[
     get(routes::LOOP, "Shows a loop.", one::<LoopDetail>()).with(query::<LoopQuery>),
     delete(routes::LOOP, "Removes a loop.", one::<Removed>()).with(query::<RemoveQuery>),
     get(
+        routes::LOOP_HISTORY,
+        "Shows what was changed of a loop.",
+        page::<LoopChange>(),
+    ),
+    get(
         routes::AGENTS,
         "Lists who runs the loops.",
         page::<AgentView>(),
@@ -173,6 +179,12 @@ const OPERATIONS: &[Operation] = &[
         "Registers loops, all or none.",
         one::<ApplyRequest>(),
         one::<ApplyResult>(),
+    ),
+    post(
+        routes::DIFF,
+        "Says what registering loops would change.",
+        one::<ApplyRequest>(),
+        one::<DiffResult>(),
     ),
     post(
         routes::VALIDATE,

@@ -6,8 +6,8 @@ use realm_client::{
     api::{CallError, Fault, PROBLEM_TYPE, Problem},
     catalogue::Code,
 };
-use realm_executor::Need;
-use realm_node::{CallFailure, Refusal};
+use realm_executor::{Difference, Need};
+use realm_node::{ApplyReport, CallFailure, Refusal};
 use realm_policy::PolicyProblem;
 use realm_protocol::RunId;
 use realm_store::ReadError;
@@ -105,6 +105,9 @@ impl From<Refusal> for Fail {
             Refusal::Loops(problems) => {
                 problem.with_errors(problems.iter().map(Fault::new).collect())
             }
+            Refusal::Breaks(reports) => {
+                problem.with_errors(reports.iter().flat_map(breaks).collect())
+            }
             Refusal::Needed(needs) => problem.with_errors(needs.iter().map(need).collect()),
             _ => problem,
         };
@@ -133,6 +136,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Range { .. } => Code::RequestInvalid,
         Refusal::Policy(_) => Code::PolicySyntax,
         Refusal::Loops(_) => Code::DefinitionRule,
+        Refusal::Breaks(_) => Code::DefinitionBreaks,
         Refusal::Needed(_) => Code::DefinitionNeeded,
         Refusal::CurrentVersion { .. } => Code::RequestInvalid,
         Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
@@ -174,12 +178,33 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::ClockSkew { .. } => "set the clock: timedatectl set-ntp true".to_owned(),
         Refusal::MayNotIssue | Refusal::StoreFailed => "realmctl doctor".to_owned(),
         Refusal::OutsidePeering { .. } => "realmctl peer ls".to_owned(),
+        Refusal::Breaks(reports) => {
+            let advised = |report: &ApplyReport| {
+                let version = report.replaces.as_ref()?.advised.as_ref()?;
+                Some(format!("`{}` {version}", report.id))
+            };
+            let advised: Vec<String> = reports.iter().filter_map(advised).collect();
+            format!("apply it as {}, or add --force", advised.join(", "))
+        }
         Refusal::Needed(_) => "change those loops first, or add --force".to_owned(),
         Refusal::CurrentVersion { id, .. } => {
             format!("apply another version first, or remove all of it: realmctl loop rm {id}")
         }
         _ => return None,
     })
+}
+
+fn breaks(report: &ApplyReport) -> Vec<Fault> {
+    let differences = report.replaces.iter();
+    let differences = differences.flat_map(|replaces| &replaces.change.differences);
+    let fault = |difference: &Difference| Fault {
+        pointer: Some(difference.pointer.clone()),
+        ..Fault::new(format!(
+            "`{}` {}: {}",
+            report.id, report.version, difference.what
+        ))
+    };
+    differences.map(fault).collect()
 }
 
 fn need(need: &Need) -> Fault {

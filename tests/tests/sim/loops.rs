@@ -1,6 +1,6 @@
 //! Loops in their versions: which one runs, what is remembered of the others, and what needs them.
 
-use realm_executor::Manifest;
+use realm_executor::{Manifest, Verdict};
 use realm_node::{ApplyAsked, InvokeAsked, LoopAction, Refusal, RemoveAsked, Request, Response};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
@@ -166,4 +166,63 @@ fn what_another_loop_needs_goes_only_by_force() {
         world.ask_and_wait(acme, remove("shop", None, true)),
         Response::Done
     ));
+}
+
+#[test]
+fn a_version_breaks_its_own_contract_only_by_force() {
+    let mut world = World::new(903);
+    let acme = world.found("acme");
+    let mut pay = Loops::idempotent("pay", 10);
+    pay["version"] = "1.2.0".into();
+    let mut strict = pay.clone();
+    strict["inputSchema"] = json!({"type": "object", "required": ["n"]});
+    world.apply(acme, &[pay]);
+
+    let refused = world.ask_and_wait(acme, Request::Apply(asked(&[strict.clone()])));
+    let Response::Refused(Refusal::Breaks(reports)) = refused else {
+        panic!("{refused:?}");
+    };
+    let replaces = reports[0].replaces.clone().unwrap();
+    assert_eq!(replaces.advised, Some("2.0.0".parse().unwrap()));
+    assert_eq!(
+        replaces.change.differences[0].to_string(),
+        "/inputSchema/properties/n: was optional, is required"
+    );
+
+    let next = world.ask_and_wait(acme, Request::Apply(asked(&[version(&strict, "2.0.0")])));
+    assert_eq!(actions(&next), [("pay", LoopAction::Updated)]);
+    let forced = ApplyAsked {
+        force: true,
+        ..asked(&[strict])
+    };
+    let forced = world.ask_and_wait(acme, Request::Apply(forced));
+    assert_eq!(actions(&forced), [("pay", LoopAction::Changed)]);
+
+    let node = world.hosts[acme.0].node();
+    let id = "pay".parse().unwrap();
+    let verdicts: Vec<_> = node
+        .loop_history(&id)
+        .map(|change| change.verdict)
+        .collect();
+    let breaking = Some(Verdict::Breaking);
+    assert_eq!(verdicts, [None, breaking, breaking]);
+}
+
+#[test]
+fn a_break_is_measured_by_the_line_whose_callers_get_the_new_version() {
+    let mut world = World::new(904);
+    let acme = world.found("acme");
+    let pay = Loops::idempotent("pay", 10);
+    let mut strict = pay.clone();
+    strict["inputSchema"] = json!({"type": "object", "required": ["n"]});
+    world.apply(acme, &[version(&pay, "1.0.0")]);
+    world.apply(acme, &[version(&strict, "2.0.0")]);
+
+    let patch = |document| Request::Apply(asked(&[version(document, "1.0.1")]));
+    let Response::Applied(reports) = world.ask_and_wait(acme, patch(&strict)) else {
+        panic!("not applied");
+    };
+    let replaces = reports[0].replaces.clone().unwrap();
+    assert!(replaces.change.is_compatible(), "with 2.0.0");
+    assert_eq!(replaces.advised, Some("2.0.0".parse().unwrap()));
 }

@@ -1,6 +1,6 @@
 //! Loops, the agents that run them, and the files that describe them.
 
-use super::Fault;
+use super::{Fault, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -179,6 +179,18 @@ pub struct Applied {
     pub action: ApplyAction,
     /// The revision: SHA-256 of the definition's canonical JSON.
     pub digest: String,
+    /// The version whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// What that means to callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatibility: Option<Compatibility>,
+    /// Why it is not compatible, each `"<JSON Pointer>: <what was and is>"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// The version that would tell callers of the break, where this one does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advised: Option<String>,
     /// What it calls: an address, the arguments of a program as JSON, a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -199,6 +211,77 @@ pub struct ApplyResult {
     /// What will not do what it seems to.
     #[serde(default)]
     pub warnings: Vec<Fault>,
+}
+
+/// What a change of a contract means to its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Compatibility {
+    /// They go on working.
+    Compatible,
+    /// It cannot be decided; it counts as breaking.
+    Unknown,
+    /// Some do not go on working.
+    Breaking,
+}
+
+impl Compatibility {
+    /// The variant's text, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compatible => "compatible",
+            Self::Unknown => "unknown",
+            Self::Breaking => "breaking",
+        }
+    }
+}
+
+/// What `apply` would do with one loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopDiff {
+    /// What would be done.
+    #[serde(flatten)]
+    pub applied: Applied,
+    /// The lines that differ, unified, of the definition as YAML with sorted keys; empty if none
+    /// do.
+    pub text: String,
+}
+
+/// What `apply` would change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffResult {
+    /// Whether anything would change.
+    pub differs: bool,
+    /// The loops, in order.
+    #[serde(default)]
+    pub loops: Vec<LoopDiff>,
+    /// What will not do what it seems to.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
+}
+
+/// One change of a loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopChange {
+    /// When it was made.
+    pub at: Time,
+    /// Who made it.
+    pub by: String,
+    /// What was done.
+    pub action: ApplyAction,
+    /// The version it was done to.
+    pub version: String,
+    /// The revision.
+    pub digest: String,
+    /// What it meant to callers; none if there was nothing to call before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatibility: Option<Compatibility>,
+    /// Why it was not compatible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
 }
 
 /// One definition that was checked.

@@ -39,12 +39,16 @@ pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 pub const LOOPS: &str = "/v1/loops";
 /// GET with [`super::LoopQuery`]: [`super::LoopDetail`]. DELETE: [`super::Removed`].
 pub const LOOP: &str = "/v1/loops/{id}";
+/// GET: a page of [`super::LoopChange`], the oldest first; also of a loop that is gone.
+pub const LOOP_HISTORY: &str = "/v1/loops/{id}/history";
 /// GET: a page of [`super::AgentView`].
 pub const AGENTS: &str = "/v1/agents";
 /// GET: [`super::AgentView`]. DELETE: [`super::Removed`].
 pub const AGENT: &str = "/v1/agents/{id}";
 /// POST [`super::ApplyRequest`]: [`super::ApplyResult`].
 pub const APPLY: &str = "/v1/apply";
+/// POST [`super::ApplyRequest`]: [`super::DiffResult`]; `dryRun` and `force` change nothing.
+pub const DIFF: &str = "/v1/diff";
 /// POST [`super::ApplyRequest`]: [`super::ValidateResult`].
 pub const VALIDATE: &str = "/v1/validate";
 /// POST [`super::ApplyRequest`]: [`super::ImportResult`].

@@ -189,6 +189,12 @@ codes! {
         the version that its `loopVersion` asks for. Nothing was changed. Change or remove those \
         loops first, or in the same `realmctl apply`; with `--force` they stay, and their steps \
         fail.";
+    DefinitionBreaks = 308, "definition-breaks", "A version would break its own contract", 409, Configuration,
+        "The definition keeps its version and changes its contract so that callers who rely on that \
+        version may stop working; each fault names the place, what was and what is. What cannot be \
+        decided counts as breaking. Nothing was applied.\n\n\
+        Give it the version that is named, so that callers choose when they move, or leave the \
+        contract as it was. With `--force` the version breaks its callers.";
     PolicySyntax = 401, "policy-syntax", "A policy is not Cedar", 422, Configuration,
         "The text could not be parsed, or names entities and actions that do not exist here. \
         Actions are `invoke`, `discover`, `relay` and `join`. `realmctl policy check FILE` \

@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    CancelRequest, ConfigEntry, ConfigView, Denial, Direction, DisallowRequest, Disallowed, Doctor,
-    FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
-    LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
-    Removed, RevokeRequest, Revoked, RunDetail, RunQuery, RunStatus, RunSummary, Status,
-    TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult, routes,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest,
+    Disallowed, Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult,
+    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail,
+    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready,
+    RealmDetail, RealmForest, RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery,
+    RunStatus, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult,
+    routes,
 };
 
 /// How long a call may take that does not say.
@@ -318,6 +319,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyResult, ClientError> {
         self.post(routes::APPLY, request).await
+    }
+
+    /// What applying definitions would change.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn diff(&self, request: &ApplyRequest) -> Result<DiffResult, ClientError> {
+        self.post(routes::DIFF, request).await
+    }
+
+    /// What was changed of a loop, and by whom.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn loop_history(&self, id: &str) -> Result<Page<LoopChange>, ClientError> {
+        self.get(&routes::fill(routes::LOOP_HISTORY, &[id])).await
     }
 
     /// Checks definitions.
