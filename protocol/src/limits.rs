@@ -193,6 +193,8 @@ pub const LOOP_REVISIONS: usize = 16;
 pub const LOOP_REVISIONS_IN_ALL: usize = 16_384;
 /// Removed loops whose revisions are kept; the one removed longest ago is forgotten.
 pub const LOOPS_REMOVED: usize = 256;
+/// Aliases of one loop; more are refused at `apply`.
+pub const LOOP_ALIASES: usize = 8;
 /// Changes remembered of one loop; the oldest is forgotten.
 pub const LOOP_CHANGES: usize = 32;
 /// Differences named where one contract is compared with another; further ones are left out.

@@ -134,8 +134,8 @@ fn has_other_half(world: &World, half: &Run) -> bool {
         .filter(|run| run.direction == Direction::In);
     runs.any(|run| {
         run.status == Status::Completed
-            && run.loop_id == half.loop_id
             && run.output == half.output
-            && (run.call == half.call || run.input == half.input)
+            // The caller may know the loop by an alias.
+            && (run.call == half.call || run.loop_id == half.loop_id && run.input == half.input)
     })
 }

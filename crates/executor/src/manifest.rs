@@ -19,6 +19,8 @@ pub struct Manifest {
     pub id: LoopId,
     /// Its version.
     pub version: semver::Version,
+    /// Other names that calls reach it by.
+    pub aliases: Vec<LoopId>,
     /// What it is for.
     pub description: Option<String>,
     /// JSON Schema of what it takes.

@@ -109,6 +109,14 @@ pub enum RegisterError {
     /// The output schema is refused.
     #[error("outputSchema: {0}")]
     Output(#[source] SchemaError),
+    /// A name is another loop's already.
+    #[error("`{name}` is `{owner}` already")]
+    NameTaken {
+        /// The id or alias.
+        name: LoopId,
+        /// The loop that has it.
+        owner: LoopId,
+    },
     /// Every version that is kept is needed by another loop.
     #[error(
         "{} versions of it are kept, and other loops need every one; let them need newer ones first",
@@ -126,6 +134,8 @@ pub struct Registry {
     loops: BTreeMap<LoopId, Arc<Registered>>,
     /// Of each loop, the revision replaced longest ago first. Here are removed loops too.
     earlier: BTreeMap<LoopId, Vec<Kept>>,
+    /// Which loop an alias stands for: as the current revisions say.
+    aliases: BTreeMap<LoopId, LoopId>,
     /// Whose revision a digest names.
     digests: BTreeMap<Digest, LoopId>,
     /// Order of the revision that is replaced next.
@@ -151,6 +161,7 @@ impl Registry {
         Self {
             loops: BTreeMap::new(),
             earlier: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             digests: BTreeMap::new(),
             next_order: 0,
             changes: Vec::new(),
@@ -172,6 +183,9 @@ impl Registry {
         if known.is_none() && self.loops.len() >= limits::LOOPS {
             return Err(RegisterError::Full);
         }
+        if let Some((name, owner)) = self.taken(&manifest) {
+            return Err(RegisterError::NameTaken { name, owner });
+        }
         let registered = Registered::new(manifest).compiled()?;
         let replaced = self.put(Arc::new(registered));
         self.settle(&id);
@@ -188,6 +202,7 @@ impl Registry {
             return None;
         }
         let removed = self.loops.remove(id)?;
+        self.aliases.retain(|_, of| of != id);
         let manifest = removed.manifest.clone();
         self.withdraw(id, removed);
         self.settle(id);
@@ -199,9 +214,25 @@ impl Registry {
         self.loops.get(id)
     }
 
-    /// Finds a loop in the version meant: the newest that is kept and satisfies the requirement,
+    /// The loop that a name stands for: itself, unless it is an alias.
+    pub fn resolve<'a>(&'a self, name: &'a LoopId) -> &'a LoopId {
+        self.aliases.get(name).unwrap_or(name)
+    }
+
+    /// A name of this loop that is another's already, and whose.
+    fn taken(&self, manifest: &Manifest) -> Option<(LoopId, LoopId)> {
+        let mut names = std::iter::once(&manifest.id).chain(&manifest.aliases);
+        names.find_map(|name| {
+            let owner = self.resolve(name);
+            let other = *owner != manifest.id && self.loops.contains_key(owner);
+            other.then(|| (name.clone(), owner.clone()))
+        })
+    }
+
+    /// Finds a loop, by its id or an alias, in the version meant: the newest that is kept and satisfies the requirement,
     /// the current one where none is meant.
     pub fn find(&self, id: &LoopId, version: Option<&str>) -> Option<&Arc<Registered>> {
+        let id = self.resolve(id);
         let current = self.loops.get(id)?;
         let Some(wanted) = version else {
             return Some(current);
@@ -288,7 +319,7 @@ impl Registry {
 
     fn callers(&self, id: &LoopId) -> Vec<LoopId> {
         let calls = |known: &Registered| {
-            set::local_steps(&known.manifest).any(|step| step.loop_id.loop_id == *id)
+            set::local_steps(&known.manifest).any(|step| self.resolve(&step.loop_id.loop_id) == id)
         };
         let current = self.loops.values();
         let kept = self.earlier.values().flatten();
@@ -331,6 +362,7 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
     let echo = Manifest {
         id: ECHO.parse().ok()?,
         version: semver::Version::new(1, 0, 0),
+        aliases: Vec::new(),
         description: Some("Gives its input back.".to_owned()),
         input_schema: json!({"type": "object"}),
         output_schema: json!({"type": "object"}),

@@ -237,3 +237,34 @@ fn a_pinned_step_takes_its_effects_and_its_circles_from_the_version_it_needs() {
     };
     assert_eq!(registry.validate_set(&[circle]), Ok(()));
 }
+
+#[test]
+fn an_alias_finds_its_loop_and_belongs_to_one_alone() {
+    let also = |id: &str, aliases: &[&str]| Manifest {
+        aliases: aliases.iter().map(|alias| alias.parse().unwrap()).collect(),
+        ..tool(id, "1.0.0", "")
+    };
+    let registry = with([also("a", &["old"]), calling("b", "old", Some("^1"))]);
+
+    assert_eq!(
+        registry.find(&id("old"), None).unwrap().manifest.id,
+        id("a")
+    );
+    for other in [
+        also("c", &["old"]),
+        also("old", &[]),
+        also("c", &["b"]),
+        also("c", &["echo"]),
+    ] {
+        let problems = registry
+            .validate_set(std::slice::from_ref(&other))
+            .unwrap_err();
+        assert_eq!(problems[0].rule, "loop.aliases", "{other:?}");
+        assert!(registry.clone().insert(other).is_err());
+    }
+
+    let mut without = registry.clone();
+    without.insert(also("a", &["new"])).unwrap();
+    assert!(without.find(&id("old"), None).is_none());
+    assert_eq!(registry.needs_unmet(&without)[0].called, id("old"));
+}

@@ -257,6 +257,7 @@ impl Node {
         after: Option<&LoopId>,
     ) -> (Vec<Contract>, bool) {
         let owner = self.me.scope();
+        let loop_id = loop_id.map(|name| self.registry.resolve(name));
         let mut contracts = Vec::new();
         let mut bytes: usize = 0;
         for registered in self.registry.iter() {

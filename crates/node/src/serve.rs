@@ -98,14 +98,40 @@ impl Node {
     }
 
     /// Permission first, so that a loop that is hidden and one that is absent look alike.
-    fn serve(&mut self, incoming: Incoming) {
+    fn serve(&mut self, mut incoming: Incoming) {
         if let Err(failure) = self.may_serve(&incoming) {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
-        match self.permit(&incoming) {
+        let permitted = match self.permit_aliased(&mut incoming) {
+            Some(permitted) => permitted,
+            None => self.permit(&incoming),
+        };
+        match permitted {
             Ok(permit) => self.look_up(incoming, &permit),
             Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
         }
+    }
+
+    /// A call by an alias is a call of the loop, and policy decides about that one. Whoever may
+    /// not make it learns what policy says of the name, as if nothing were called so.
+    fn permit_aliased(
+        &mut self,
+        incoming: &mut Incoming,
+    ) -> Option<Result<Arc<Permit>, CallFailure>> {
+        let id = self.registry.resolve(&incoming.loop_id).clone();
+        if id == incoming.loop_id {
+            return None;
+        }
+        let alias = std::mem::replace(&mut incoming.loop_id, id);
+        let permitted = self.permit(incoming);
+        if permitted.is_ok() {
+            return Some(permitted);
+        }
+        incoming.loop_id = alias;
+        let hidden = self
+            .permit(incoming)
+            .and_then(|_| Err(keys::no_loop(incoming)));
+        Some(hidden)
     }
 
     fn permit(&mut self, incoming: &Incoming) -> Result<Arc<Permit>, CallFailure> {

@@ -65,8 +65,11 @@ pub(super) async fn show(
     let found = match elsewhere(&daemon, query.realm.as_deref()).await? {
         None => {
             let asked = id.clone();
-            let look =
-                move |node: &Node| node.registry().get(&asked).map(|known| own_detail(known));
+            let look = move |node: &Node| {
+                node.registry()
+                    .find(&asked, None)
+                    .map(|known| own_detail(known))
+            };
             daemon.handle.read(look).await?
         }
         Some(realm) => {

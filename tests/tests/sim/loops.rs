@@ -2,6 +2,7 @@
 
 use realm_executor::{Manifest, Verdict};
 use realm_node::{ApplyAsked, InvokeAsked, LoopAction, Refusal, RemoveAsked, Request, Response};
+use realm_protocol::FailureCode;
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
@@ -225,4 +226,29 @@ fn a_break_is_measured_by_the_line_whose_callers_get_the_new_version() {
     let replaces = reports[0].replaces.clone().unwrap();
     assert!(replaces.change.is_compatible(), "with 2.0.0");
     assert_eq!(replaces.advised, Some("2.0.0".parse().unwrap()));
+}
+
+#[test]
+fn an_alias_leads_to_the_loop_only_where_the_loop_may_be_called() {
+    let mut world = World::new(905);
+    let acme = world.found("acme");
+    let lab = world.found("lab");
+    world.peer(lab, acme);
+    let mut pay = Loops::once("pay", 10);
+    pay["aliases"] = json!(["charge"]);
+    world.apply(acme, &[pay]);
+    world.allow(acme, "lab", "charge");
+    world.run_for(5_000);
+
+    let mut code = |address| world.call(lab, address, json!({})).result.unwrap_err().code;
+    assert_eq!(code("charge@acme"), FailureCode::LoopNotFound);
+    assert_eq!(code("pay@acme"), FailureCode::Denied);
+
+    world.allow(acme, "lab", "pay");
+    let done = world.call(lab, "charge@acme", json!({"n": 1}));
+    assert_eq!(done.result, Ok(json!({"done": {"n": 1}})));
+    let runs = world.hosts[acme.0].disk.runs.values();
+    let served: Vec<&str> = runs.map(|run| run.loop_id.as_str()).collect();
+    assert_eq!(served, ["pay"]);
+    invariants::check(&mut world);
 }

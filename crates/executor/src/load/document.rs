@@ -127,6 +127,7 @@ impl<'a> Reader<'a> {
     fn manifest(&mut self, object: &mut Object<'_>) -> Option<Manifest> {
         let id = self.id(object);
         let version = self.version(object);
+        let aliases = self.aliases(object);
         let description = object
             .text(self, "description", rule!("description"))
             .map(str::to_owned);
@@ -140,6 +141,7 @@ impl<'a> Reader<'a> {
         Some(Manifest {
             id: id?,
             version: version?,
+            aliases,
             description,
             input_schema: input_schema?,
             output_schema: output_schema?,
@@ -158,6 +160,34 @@ impl<'a> Reader<'a> {
         parsed
             .map_err(|error| self.problem(node.at, rule!("id"), format!("{error}")))
             .ok()
+    }
+
+    /// Other names of the loop; LSEM knows none.
+    fn aliases(&mut self, object: &mut Object<'_>) -> Vec<LoopId> {
+        if !self.is_own() {
+            return Vec::new();
+        }
+        let Some(node) = object.get("aliases") else {
+            return Vec::new();
+        };
+        let Data::List(items) = &node.data else {
+            let what = format!("expected a list of names, found {}", node.noun());
+            self.problem(node.at, rule!("aliases"), what);
+            return Vec::new();
+        };
+        if items.len() > limits::LOOP_ALIASES {
+            let what = format!("a loop has {} aliases at most", limits::LOOP_ALIASES);
+            self.problem(node.at, rule!("aliases"), what);
+        }
+        let mut aliases = Vec::new();
+        for item in items {
+            match object::text(self, item, rule!("aliases")).map(str::parse) {
+                Some(Ok(alias)) => aliases.push(alias),
+                Some(Err(error)) => self.problem(item.at, rule!("aliases"), format!("{error}")),
+                None => {}
+            }
+        }
+        aliases
     }
 
     fn version(&mut self, object: &mut Object<'_>) -> Option<semver::Version> {

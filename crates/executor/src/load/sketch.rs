@@ -41,6 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
     Some(Manifest {
         id: id?,
         version: version?,
+        aliases: Vec::new(),
         description,
         input_schema: input_schema?,
         output_schema: output_schema?,

@@ -14,6 +14,12 @@ impl Manifest {
         put(&mut document, "id", self.id.as_str());
         put(&mut document, "version", self.version.to_string());
         put(&mut document, "kind", self.kind().name());
+        let aliases: Vec<Value> = self.aliases.iter().map(|id| id.as_str().into()).collect();
+        put_some(
+            &mut document,
+            "aliases",
+            (!aliases.is_empty()).then_some(aliases),
+        );
         put_some(&mut document, "description", self.description.as_deref());
         put(&mut document, "inputSchema", self.input_schema.clone());
         put(&mut document, "outputSchema", self.output_schema.clone());

@@ -62,6 +62,7 @@ impl Registry {
                 }
                 Ok(registered) => {
                     self.digests.insert(registered.digest, id.clone());
+                    self.alias(&registered);
                     self.loops.insert(id, Arc::new(registered));
                 }
                 Err(error) => refused.push((id, error)),
@@ -122,6 +123,7 @@ impl Registry {
         if self.digests.insert(digest, id.clone()).is_some() {
             self.unshelve(&id, digest);
         }
+        self.alias(&registered);
         let replaced = self.loops.insert(id, registered);
         if let Some(replaced) = replaced.clone().filter(|old| old.digest != digest) {
             self.keep(replaced, true);
@@ -218,6 +220,19 @@ impl Registry {
         for (_, id, digest) in all.into_iter().take(surplus) {
             self.forget(&id, digest);
         }
+    }
+
+    /// Takes over the aliases of a revision that is to be the current one.
+    fn alias(&mut self, registered: &Registered) {
+        let id = &registered.manifest.id;
+        self.aliases.retain(|_, of| of != id);
+        let aliases = registered
+            .manifest
+            .aliases
+            .iter()
+            .filter(|alias| *alias != id);
+        let aliases: Vec<_> = aliases.map(|alias| (alias.clone(), id.clone())).collect();
+        self.aliases.extend(aliases);
     }
 
     fn keep(&mut self, registered: Arc<Registered>, offered: bool) {

@@ -19,8 +19,10 @@ impl Registry {
     /// # Errors
     /// All problems at once.
     pub fn validate_set(&self, manifests: &[Manifest]) -> Result<(), Vec<Problem>> {
-        let new: BTreeMap<&LoopId, &Manifest> =
-            manifests.iter().map(|new| (&new.id, new)).collect();
+        let new: BTreeMap<&LoopId, &Manifest> = manifests
+            .iter()
+            .flat_map(|new| names(new).map(move |name| (name, new)))
+            .collect();
         let lookup = |id: &LoopId, version: Option<&str>| {
             let new = new.get(id).copied();
             let new = new.filter(|new| version.is_none_or(|text| satisfies(&new.version, text)));
@@ -41,6 +43,7 @@ impl Registry {
                 problems.push(Problem::at(&manifest.origin, "loop.twice", what));
             }
             self.check_builtin(manifest, &mut problems);
+            self.check_names(manifest, &new, &mut problems);
             self.check_calls(manifest, &lookup, &mut problems);
             check_effects(manifest, &lookup, &mut problems);
         }
@@ -85,6 +88,24 @@ impl Registry {
         }
     }
 
+    fn check_names(
+        &self,
+        manifest: &Manifest,
+        new: &BTreeMap<&LoopId, &Manifest>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let together = names(manifest).find_map(|name| {
+            let owner = new.get(name).filter(|owner| owner.id != manifest.id)?;
+            Some((name.clone(), owner.id.clone()))
+        });
+        let taken = self.taken(manifest);
+        if let Some((name, owner)) = together.or(taken) {
+            let what = format!("`{name}` is a name of `{owner}` already");
+            let problem = Problem::at(&manifest.origin, "loop.aliases", what);
+            problems.push(problem.hint("choose another name, or apply that loop without it first"));
+        }
+    }
+
     fn check_builtin(&self, manifest: &Manifest, problems: &mut Vec<Problem>) {
         if self.get(&manifest.id).is_some_and(|known| known.builtin) {
             let what = format!(
@@ -96,6 +117,11 @@ impl Registry {
             );
         }
     }
+}
+
+/// The id and the aliases of a loop.
+fn names(manifest: &Manifest) -> impl Iterator<Item = &LoopId> {
+    std::iter::once(&manifest.id).chain(&manifest.aliases)
 }
 
 /// The steps of a composite; none for every other kind.

@@ -20,15 +20,7 @@ impl Node {
         let loop_id = &incoming.loop_id;
         let registered = self.registry.find(loop_id, incoming.version.as_deref());
         let Some(effects) = registered.map(|registered| registered.effects) else {
-            let version = incoming
-                .version
-                .as_ref()
-                .map(|v| format!(" in version {v}"));
-            let message = format!(
-                "there is no loop `{loop_id}`{}",
-                version.unwrap_or_default()
-            );
-            let failure = CallFailure::new(FailureCode::LoopNotFound, message);
+            let failure = no_loop(&incoming);
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         };
         let Some((key, _)) = incoming.key else {
@@ -159,6 +151,18 @@ impl Node {
             }
         }
     }
+}
+
+/// There is no such loop, or not for this caller.
+pub(super) fn no_loop(incoming: &Incoming) -> CallFailure {
+    let version = incoming.version.as_ref();
+    let version = version.map(|version| format!(" in version {version}"));
+    let message = format!(
+        "there is no loop `{}`{}",
+        incoming.loop_id,
+        version.unwrap_or_default()
+    );
+    CallFailure::new(FailureCode::LoopNotFound, message)
 }
 
 fn key_reused() -> CallFailure {

@@ -34,6 +34,9 @@ fields! {
     "loop.version": "its version",
         "Rises with every change; callers may ask for one.",
         "a semantic version: 1.2.0";
+    "loop.aliases": "its other names",
+        "Calls by one of them reach the loop; traces and policies know it by its id alone.",
+        "a list of ids that no other loop has, 8 at most";
     "loop.kind": "how it runs",
         "A prompt asks a model, a composite calls other loops in order, a tool runs code.",
         "prompt, composite or tool";
