@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CallId, RunId, Timestamp,
+    CallId, Digest, FailureCode, RunId, Timestamp,
     cbor::{Blob, numbered},
     wire_map,
 };
@@ -71,6 +71,8 @@ numbered! {
         Revisions = 15,
         /// What was changed of loops, by loop id and number.
         LoopChanges = 16,
+        /// Frames of runs under way, by run and call.
+        Frames = 17,
     }
 }
 
@@ -135,6 +137,53 @@ wire_map! {
         11 => output: Option<Blob>,
         /// The run in this realm that caused it.
         12 => parent: Option<RunId>,
+        /// What a restart needs to go on with it; none for a run that ends with the process.
+        13 => resume: Option<Blob>,
+    }
+}
+
+wire_map! {
+    /// What a run needs to know of one of its frames to go on after a restart. It is gone once the
+    /// frame's caller has ended. `output` and `state` are payload: sealed at rest.
+    pub struct FrameRecord {
+        /// When the frame began.
+        0 => began: Timestamp,
+        /// The manifest that it runs; none for a loop of another realm.
+        1 => manifest: Option<Digest>,
+        /// Which attempt is under way, from 1.
+        2 => attempt: u64,
+        /// When somebody was asked who has not answered yet.
+        3 => asked: Option<Timestamp>,
+        /// When a pause ends.
+        4 => due: Option<Timestamp>,
+        /// The output, JSON, of a frame that ended well.
+        5 => output: Option<Blob>,
+        /// Why a frame ended without one.
+        6 => error: Option<FrameError>,
+        /// The last state of a machine, JSON.
+        7 => state: Option<Blob>,
+        /// Steps that a machine has taken.
+        8 => steps: u64,
+        /// Milliseconds for which the run has been paused; only of its first frame.
+        9 => paused_ms: u64,
+        /// Since when the run is paused; only of its first frame.
+        10 => paused: Option<Timestamp>,
+    }
+}
+
+wire_map! {
+    /// Why a frame gave no output.
+    pub struct FrameError {
+        /// What went wrong.
+        0 => code: FailureCode,
+        /// What went wrong, for a person.
+        1 => message: String,
+        /// One line a fault.
+        2 => details: Vec<String>,
+        /// What a caller may do about it: `transient`, `validation`, ….
+        3 => category: String,
+        /// Whether the work may have begun.
+        4 => may_have_begun: bool,
     }
 }
 

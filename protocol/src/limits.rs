@@ -201,8 +201,20 @@ pub const LOOP_CHANGES: usize = 32;
 pub const DIFFERENCES: usize = 16;
 /// Bytes in one JSON Schema; more is refused at `apply`.
 pub const SCHEMA_BYTES: usize = 64 * 1024;
-/// Frames in one run; more ends the run with `Budget`.
+/// Frames open in one run at a time; more ends the run with `Budget`.
 pub const FRAMES: usize = 10_000;
+/// Frames in one run, one after the other; more ends the run with `Budget`.
+pub const RUN_FRAMES: u64 = 2_000_000;
+/// Steps that one machine may be allowed to take; more is refused at `apply`.
+pub const MACHINE_STEPS: u64 = 1_000_000;
+/// Items of one `forEach`; more ends the step with `Budget`.
+pub const ITEMS: usize = 10_000;
+/// Calls of one `forEach` at a time; more is refused at `apply`.
+pub const ITEMS_AT_A_TIME: u64 = 256;
+/// Attempts that a loop or step may ask for; more is refused at `apply`.
+pub const RETRIES: u64 = 100;
+/// Longest time that a run may be given, milliseconds; more is refused at `apply`.
+pub const RUN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
 

@@ -5,7 +5,7 @@ use crate::{
     Phase, Place, Priority, RealmId, RealmPath, RunId, Secret16, Signature, Suite, TicketId,
     Timestamp,
     cbor::{self, Blob, CborError, Wire},
-    journal::{Direction, Event, Run, Status},
+    journal::{Direction, Event, FrameError, FrameRecord, Run, Status},
     link::{
         Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
     },
@@ -48,6 +48,7 @@ pub(crate) fn all() -> Vec<Sample> {
     samples.push(sample("Ticket", &ticket()));
     samples.push(sample("Run", &run()));
     samples.push(sample("Event", &event()));
+    samples.push(sample("FrameRecord", &frame_record()));
     samples
 }
 
@@ -457,6 +458,29 @@ fn run() -> Run {
         input: Some(Blob::from(b"{}".to_vec())),
         output: None,
         parent: None,
+        resume: None,
+    }
+}
+
+fn frame_record() -> FrameRecord {
+    FrameRecord {
+        began: NOW,
+        manifest: Some(Digest::of(&[b"manifest"])),
+        attempt: 2,
+        asked: Some(NOW),
+        due: None,
+        output: None,
+        error: Some(FrameError {
+            code: FailureCode::LoopFailed,
+            message: "told to".to_owned(),
+            details: vec!["(root): wrong".to_owned()],
+            category: "business".to_owned(),
+            may_have_begun: true,
+        }),
+        state: Some(Blob::from(b"{}".to_vec())),
+        steps: 7,
+        paused_ms: 1_000,
+        paused: None,
     }
 }
 

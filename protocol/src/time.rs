@@ -51,6 +51,9 @@ impl fmt::Display for Timestamp {
 pub struct Tick(u64);
 
 impl Tick {
+    /// A time that never comes.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// Takes milliseconds since the process started.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

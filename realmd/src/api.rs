@@ -17,6 +17,7 @@ mod policy_test;
 mod problem;
 mod realms;
 mod runs;
+mod standing;
 mod status;
 mod tickets;
 mod tree;
@@ -81,7 +82,10 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_TRACE, get(runs::trace))
         .route(routes::RUN_TREE, get(tree::tree))
         .route(routes::RUN_EVENTS, get(events::events))
-        .route(routes::RUN_CANCEL, post(runs::cancel))
+        .route(routes::RUN_EXPLAIN, get(standing::explain))
+        .route(routes::RUN_PAUSE, post(standing::pause))
+        .route(routes::RUN_RESUME, post(standing::resume))
+        .route(routes::RUN_CANCEL, post(standing::cancel))
         .route(routes::LOOPS, get(loops::list))
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
         .route(routes::LOOP_HISTORY, get(loops::history))

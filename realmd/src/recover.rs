@@ -1,7 +1,7 @@
 //! From the store to what a node starts with.
 
-use realm_node::{KeptOutline, Recovered};
-use realm_protocol::journal::{Run, Status, Table};
+use realm_node::{KeptOutline, Recovered, UnderWay};
+use realm_protocol::journal::{Status, Table};
 use realm_store::{ReadError, RunQuery, Store};
 
 /// Runs read at a time.
@@ -27,24 +27,30 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
         last: store.last_seq(),
         records,
         kept,
-        running: running(store)?,
+        under_way: under_way(store)?,
         restored: store.restored()?,
     })
 }
 
-fn running(store: &Store) -> Result<Vec<Run>, ReadError> {
-    let mut query = RunQuery {
-        status: Some(Status::Running),
-        limit: PAGE,
-        ..RunQuery::default()
-    };
-    let mut runs = Vec::new();
-    loop {
-        let page = store.runs(&query)?;
-        runs.extend(page.items);
-        match page.next {
-            Some(next) => query.before = Some(next),
-            None => return Ok(runs),
+fn under_way(store: &Store) -> Result<Vec<UnderWay>, ReadError> {
+    let mut found = Vec::new();
+    for status in [Status::Running, Status::Paused] {
+        let mut query = RunQuery {
+            status: Some(status),
+            limit: PAGE,
+            ..RunQuery::default()
+        };
+        loop {
+            let page = store.runs(&query)?;
+            for run in page.items {
+                let events = store.next_event(run.id)?;
+                found.push(UnderWay { run, events });
+            }
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => break,
+            }
         }
     }
+    Ok(found)
 }

@@ -224,5 +224,6 @@ fn run() -> Run {
         input: Some(Blob::from(b"{}".to_vec())),
         output: Some(Blob::from(b"{}".to_vec())),
         parent: None,
+        resume: None,
     }
 }

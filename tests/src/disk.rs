@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::{KeptOutline, Recovered};
+use realm_node::{KeptOutline, Recovered, UnderWay};
 use realm_protocol::{
     RunId, Timestamp,
     journal::{Change, Entry, Event, JournalSeq, Run, Status, Table},
@@ -129,10 +129,14 @@ impl Disk {
             .filter(|((table, _), _)| !matches!(table, Table::Keys | Table::Custody));
         let kept = self.rows.iter();
         let kept = kept.filter(|((table, _), _)| *table == Table::Custody);
-        let running = self
+        let under_way = self
             .runs
             .values()
-            .filter(|run| run.status == Status::Running);
+            .filter(|run| matches!(run.status, Status::Running | Status::Paused));
+        let under_way = under_way.map(|run| UnderWay {
+            run: run.clone(),
+            events: self.next_event(run.id),
+        });
         Recovered {
             last: self.durable,
             records: rows
@@ -141,9 +145,15 @@ impl Disk {
             kept: kept
                 .filter_map(|((_, key), value)| KeptOutline::read(key, value))
                 .collect(),
-            running: running.cloned().collect(),
+            under_way: under_way.collect(),
             restored: std::mem::take(&mut self.restored),
         }
+    }
+
+    fn next_event(&self, run: RunId) -> u64 {
+        let events = self.events.keys();
+        let of_run = events.filter(|(of, _)| *of == run);
+        of_run.map(|(_, index)| index + 1).max().unwrap_or(0)
     }
 
     /// A copy of what is durable, as another disk that a machine can be given.

@@ -71,6 +71,7 @@ impl Tree for World {
             key: None,
             caller: None,
             store: false,
+            detach: false,
         })
     }
 

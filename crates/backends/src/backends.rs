@@ -4,6 +4,11 @@ use realm_executor::{BackendError, BackendReply, BackendRequest};
 
 use crate::{http::HttpAgents, mock, process};
 
+/// Header in which an HTTP agent finds the key of its work, the same in every attempt.
+pub const KEY_HEADER: &str = "idempotency-key";
+/// Variable in which a process finds the key of its work, the same in every attempt.
+pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
+
 /// All backends of one daemon. Making it does nothing; HTTP clients are built when first used.
 #[derive(Debug, Default)]
 pub struct Backends {
@@ -30,22 +35,31 @@ impl Backends {
             BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
             BackendRequest::Http {
                 url,
-                headers,
+                mut headers,
+                key,
                 body,
                 timeout_ms,
                 allow_private,
             } => {
+                headers
+                    .entry(KEY_HEADER.to_owned())
+                    .or_insert_with(|| key.to_string());
                 self.http
                     .post(&url, &headers, &body, timeout_ms, &allow_private)
                     .await
             }
             BackendRequest::Process {
                 argv,
-                env,
+                mut env,
+                key,
                 cwd,
                 input,
                 timeout_ms,
-            } => process::run(&argv, &env, cwd.as_deref(), &input, timeout_ms).await,
+            } => {
+                env.entry(KEY_VARIABLE.to_owned())
+                    .or_insert_with(|| key.to_string());
+                process::run(&argv, &env, cwd.as_deref(), &input, timeout_ms).await
+            }
         }
     }
 }

@@ -13,5 +13,5 @@ pub mod mock;
 mod process;
 mod resolver;
 
-pub use backends::{Backends, pure};
+pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, pure};
 pub use process::PATH;

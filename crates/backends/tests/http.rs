@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_backends::Backends;
 use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest};
+use realm_protocol::CallId;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,6 +43,7 @@ fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
 fn request(port: u16, host: &str, allow: bool) -> BackendRequest {
     let authority = format!("{host}:{port}");
     BackendRequest::Http {
+        key: CallId::new([7; 16]),
         url: format!("http://{authority}/run"),
         headers: BTreeMap::from([("x-agent".to_owned(), "one".to_owned())]),
         body: json!({"n": 1}),
@@ -169,6 +171,7 @@ async fn an_agent_that_never_answers_times_out() {
 async fn headers_of_the_exchange_itself_cannot_be_set() {
     for name in ["Host", "content-length", "Transfer-Encoding", "bad name"] {
         let request = BackendRequest::Http {
+            key: CallId::new([7; 16]),
             url: "https://example.org/".to_owned(),
             headers: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
             body: json!({}),

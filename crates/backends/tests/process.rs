@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, os::unix::net::UnixListener, path::Path};
 
 use realm_backends::Backends;
 use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest};
+use realm_protocol::CallId;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
 fn shell(script: &str, input: Value, timeout_ms: u64) -> BackendRequest {
     BackendRequest::Process {
+        key: CallId::new([7; 16]),
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: BTreeMap::from([("GIVEN".to_owned(), "yes".to_owned())]),
         cwd: None,
@@ -40,7 +42,10 @@ async fn the_input_comes_on_standard_input_and_the_output_goes_to_standard_outpu
 async fn nothing_is_inherited_but_what_the_manifest_gives() {
     let reply = run(r#"printf '"%s"' "$(env | cut -d= -f1 | grep -v '^_$\|^PWD$\|^SHLVL$\|^OLDPWD$' | sort | tr '\n' ' ')""#).await;
 
-    assert_eq!(output(reply.unwrap()), json!("GIVEN LANG PATH "));
+    assert_eq!(
+        output(reply.unwrap()),
+        json!("GIVEN LANG PATH REALM_IDEMPOTENCY_KEY ")
+    );
 }
 
 #[tokio::test]
@@ -66,6 +71,7 @@ async fn a_signal_that_ends_a_process_is_named() {
 #[tokio::test]
 async fn a_working_directory_that_is_absent_is_named() {
     let request = BackendRequest::Process {
+        key: CallId::new([7; 16]),
         argv: vec!["sh".to_owned()],
         env: BTreeMap::new(),
         cwd: Some("/no/such/folder".to_owned()),
@@ -94,6 +100,7 @@ async fn output_that_is_not_json_or_too_large_is_refused() {
 #[tokio::test]
 async fn a_program_that_is_absent_is_named() {
     let request = BackendRequest::Process {
+        key: CallId::new([7; 16]),
         argv: vec!["/no/such/program".to_owned()],
         env: BTreeMap::new(),
         cwd: None,

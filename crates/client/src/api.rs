@@ -39,8 +39,9 @@ pub use policy::{
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
 pub use runs::{
-    CancelRequest, Direction, Frame, FrameTree, RunDetail, RunQuery, RunStatus, RunSummary, Trace,
-    TraceEvent, TraceQuery,
+    CancelRequest, Direction, Frame, FrameTree, PauseRequest, ResumeDecision, ResumeRequest,
+    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceEvent, TraceQuery,
+    Wait, WaitsOn,
 };
 pub use status::{
     CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,

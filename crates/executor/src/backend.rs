@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use realm_protocol::{CallId, FailureCode};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -26,8 +27,10 @@ pub enum BackendRequest {
     Http {
         /// Absolute `http` or `https` URL.
         url: String,
-        /// Headers beside content type and length.
+        /// Headers beside content type, length and idempotency key.
         headers: BTreeMap<String, String>,
+        /// The same in every attempt at the same work.
+        key: CallId,
         /// The loop's input.
         body: Value,
         /// Milliseconds for the whole exchange.
@@ -41,6 +44,8 @@ pub enum BackendRequest {
         argv: Vec<String>,
         /// Environment beside the minimum.
         env: BTreeMap<String, String>,
+        /// The same in every attempt at the same work.
+        key: CallId,
         /// Working directory; none for the daemon's.
         cwd: Option<String>,
         /// The loop's input.
@@ -48,6 +53,16 @@ pub enum BackendRequest {
         /// Milliseconds from start to exit.
         timeout_ms: u64,
     },
+}
+
+impl BackendRequest {
+    /// Whether it does nothing to the world and answers the same each time.
+    pub const fn is_pure(&self) -> bool {
+        match self {
+            Self::Mock { .. } | Self::Echo { .. } => true,
+            Self::Http { .. } | Self::Process { .. } => false,
+        }
+    }
 }
 
 /// What a backend answered.
@@ -85,7 +100,7 @@ pub enum BackendOutput {
 }
 
 /// What a caller may do about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Category {
     /// It may work when tried again.
     Transient,
@@ -100,6 +115,35 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every category.
+    pub const ALL: [Self; 5] = [
+        Self::Transient,
+        Self::Validation,
+        Self::Business,
+        Self::Permission,
+        Self::Unknown,
+    ];
+
+    /// The category of a failure that says nothing else about itself.
+    pub const fn of(code: FailureCode) -> Self {
+        match code {
+            FailureCode::NoRoute
+            | FailureCode::Offline
+            | FailureCode::Overloaded
+            | FailureCode::Timeout
+            | FailureCode::StoreFailed => Self::Transient,
+            FailureCode::SchemaInput
+            | FailureCode::SchemaOutput
+            | FailureCode::Malformed
+            | FailureCode::TooLarge => Self::Validation,
+            FailureCode::Denied | FailureCode::BadCertificate => Self::Permission,
+            FailureCode::LoopFailed | FailureCode::LoopNotFound | FailureCode::Budget => {
+                Self::Business
+            }
+            _ => Self::Unknown,
+        }
+    }
+
     /// The category's name in text.
     pub const fn name(self) -> &'static str {
         match self {
@@ -202,6 +246,24 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Whether the work may have begun, so that only what may be repeated is tried again.
+    pub const fn may_have_begun(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::Unreachable { .. }
+            | Self::TooLarge { .. }
+            | Self::BadOutput { .. }
+            | Self::Exit { .. }
+            | Self::Signal { .. } => true,
+            Self::Status { code } => !matches!(code, 400..=499 | 503),
+            Self::Refused { .. }
+            | Self::Blocked { .. }
+            | Self::Metadata { .. }
+            | Self::Spawn { .. }
+            | Self::Unconfigured { .. } => false,
+        }
+    }
+
     /// What a caller may do about it.
     pub const fn category(&self) -> Category {
         match self {

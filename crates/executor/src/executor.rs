@@ -4,9 +4,14 @@ mod frame;
 mod run;
 mod shared;
 
+use std::collections::BTreeMap;
+
 use realm_protocol::{
-    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, journal::Event, json::Object,
-    limits, message::TraceParent,
+    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
+    journal::{self, Event},
+    json::Object,
+    limits,
+    message::TraceParent,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -20,8 +25,10 @@ use shared::Shared;
 pub struct Limits {
     /// Runs at a time; one more is [`StartError::Overloaded`].
     pub runs: usize,
-    /// Frames in one run; one more ends the run with `Budget`.
+    /// Frames open in one run at a time; one more ends the run with `Budget`.
     pub frames: usize,
+    /// Frames in one run, one after the other; one more ends the run with `Budget`.
+    pub run_frames: u64,
     /// Calls that lead to a call, across realms; deeper is [`StartError::Budget`] for a run and
     /// `Budget` for a step.
     pub depth: u64,
@@ -32,6 +39,7 @@ impl Default for Limits {
         Self {
             runs: limits::CALLS,
             frames: limits::FRAMES,
+            run_frames: limits::RUN_FRAMES,
             depth: limits::CALL_DEPTH,
         }
     }
@@ -58,6 +66,94 @@ pub struct Start {
     pub caller: Option<String>,
     /// The caller's half of the trace.
     pub parent: Option<TraceParent>,
+    /// Whether it must go on after a restart. A composite and a machine do anyway.
+    pub durable: bool,
+}
+
+/// A run to go on with after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// How it began; its time is what is left of it.
+    pub start: Start,
+    /// When it began.
+    pub started: Timestamp,
+    /// What was written down of its frames.
+    pub known: BTreeMap<CallId, journal::FrameRecord>,
+}
+
+/// Frames of a run that are told to wait.
+const WAITS: usize = 100;
+
+/// A frame that waits for somebody or something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// The frame.
+    pub call: CallId,
+    /// Its loop, with its realm if that is another one.
+    pub name: String,
+    /// Which attempt is under way, from 1.
+    pub attempt: u64,
+    /// What for.
+    pub on: WaitingFor,
+    /// When somebody was asked, if that is written down.
+    pub since: Option<Timestamp>,
+}
+
+/// What a frame waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// A backend's answer.
+    Backend,
+    /// Another realm's answer.
+    Realm,
+    /// A time.
+    Time(Timestamp),
+    /// A person's word.
+    Person,
+}
+
+/// What becomes of a call whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is made again.
+    Again,
+    /// It was done, and gave this.
+    Output(Value),
+    /// It failed, for this reason.
+    Fail(String),
+}
+
+impl Decision {
+    /// The decision's name in text.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Output(_) => "output",
+            Self::Fail(_) => "fail",
+        }
+    }
+}
+
+/// Why a run was not resumed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ResumeError {
+    /// No such run is under way.
+    #[error("no such run is under way")]
+    NotFound,
+    /// It is not paused.
+    #[error("the run is not paused")]
+    NotPaused,
+    /// It waits for a decision, and none was given.
+    #[error(
+        "what call {call} did is unknown: say whether it is made again, what it gave, or that it failed"
+    )]
+    Undecided {
+        /// The call.
+        call: CallId,
+    },
+    /// A decision was given, and nothing waits for one.
+    #[error("no call of the run waits for a decision")]
+    NothingToDecide,
 }
 
 /// Why a run did not begin.
@@ -135,6 +231,34 @@ pub enum Action {
     CancelInvoke(CallId),
     /// Write down an event of a run's trace.
     Event(Event),
+    /// Write down where a frame stands, over what was written of it before.
+    Keep {
+        /// The run.
+        run: RunId,
+        /// The frame.
+        call: CallId,
+        /// Where it stands.
+        frame: Box<journal::FrameRecord>,
+    },
+    /// Remove what was written down of frames.
+    Forget {
+        /// The run.
+        run: RunId,
+        /// The frames.
+        calls: Vec<CallId>,
+    },
+    /// The run stands still until somebody resumes it.
+    Paused {
+        /// The run.
+        run: RunId,
+        /// Whether somebody asked for it; else a call's outcome is unknown.
+        by_hand: bool,
+    },
+    /// The run goes on.
+    Resumed {
+        /// The run.
+        run: RunId,
+    },
     /// A run has ended; nothing of it follows.
     Finished {
         /// The run.
@@ -150,7 +274,7 @@ pub enum Action {
 #[derive(Debug, Default)]
 pub struct Executor {
     limits: Limits,
-    runs: std::collections::BTreeMap<RunId, Run>,
+    runs: BTreeMap<RunId, Run>,
     shared: Shared,
 }
 
@@ -193,6 +317,65 @@ impl Executor {
         Ok(())
     }
 
+    /// Goes on with a run after a restart, with the very manifests that it began with.
+    ///
+    /// # Errors
+    /// [`StartError::LoopNotFound`] if its loop is gone in that form; nothing has begun then.
+    pub fn restart(
+        &mut self,
+        from: Restart,
+        registry: &Registry,
+        now: Now,
+    ) -> Result<(), StartError> {
+        let Start {
+            run: id,
+            call,
+            ref loop_id,
+            ref version,
+            ..
+        } = from.start;
+        let pinned = from.known.get(&call).and_then(|root| root.manifest);
+        let entry = match pinned {
+            Some(digest) => registry.by_digest(&digest),
+            None => registry.find(loop_id, version.as_deref()),
+        };
+        let entry = entry.ok_or(StartError::LoopNotFound)?.clone();
+        if self.runs.contains_key(&id) {
+            return Err(StartError::Busy);
+        }
+        let mut run = Run::new(&from.start, entry, now);
+        run.restart(from, &mut self.shared.context(registry, now, self.limits));
+        self.runs.insert(id, run);
+        self.settle(id, now);
+        Ok(())
+    }
+
+    /// Holds a run where it stands until [`Executor::resume`]. An answer that is under way is
+    /// taken; nothing new is begun, and no time runs out. Gives whether the run is under way.
+    pub fn pause(&mut self, run: RunId, reason: &str, now: Now) -> bool {
+        self.with(run, &Registry::empty(), now, |run, context| {
+            run.pause(reason, true, context);
+        })
+        .is_some()
+    }
+
+    /// Lets a paused run go on; `decision` says what becomes of a call whose outcome is unknown.
+    ///
+    /// # Errors
+    /// [`ResumeError`]; the run is then as before.
+    pub fn resume(
+        &mut self,
+        run: RunId,
+        decision: Option<Decision>,
+        registry: &Registry,
+        now: Now,
+    ) -> Result<(), ResumeError> {
+        let resumed = self.with(run, registry, now, |run, context| {
+            run.resume(decision, context)
+        });
+        resumed.ok_or(ResumeError::NotFound)?
+    }
+
     /// Takes a backend's answer. An answer nobody waits for is ignored.
     pub fn backend_done(
         &mut self,
@@ -201,7 +384,7 @@ impl Executor {
         registry: &Registry,
         now: Now,
     ) {
-        let Some(id) = self.shared.take_backend(call) else {
+        let Some(id) = self.shared.take(call) else {
             return;
         };
         self.with(id, registry, now, |run, context| {
@@ -217,7 +400,7 @@ impl Executor {
         registry: &Registry,
         now: Now,
     ) {
-        let Some(id) = self.shared.take_invoke(call) else {
+        let Some(id) = self.shared.take(call) else {
             return;
         };
         self.with(id, registry, now, |run, context| {
@@ -233,10 +416,10 @@ impl Executor {
         });
     }
 
-    /// Ends every frame whose time is over.
-    pub fn handle_timeout(&mut self, now: Now) {
+    /// Ends every frame whose time is over, and wakes every one whose pause is.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
         while let Some((run, call)) = self.shared.next_expired(now.tick) {
-            self.with(run, &Registry::empty(), now, |run, context| {
+            self.with(run, registry, now, |run, context| {
                 run.expire(call, context);
             });
         }
@@ -267,6 +450,26 @@ impl Executor {
         recorded.is_some()
     }
 
+    /// Holds every run that goes on after a restart, because the process ends: nothing new is begun,
+    /// what is answered until then is written down, and nobody is told of a pause.
+    pub fn stand_still(&mut self, now: Now) {
+        for run in self.runs.values_mut() {
+            run.stand_still(now);
+        }
+    }
+
+    /// Whether no run waits for anybody's answer or has anything to do: those that stand still may
+    /// be left as they are.
+    pub fn is_at_rest(&self) -> bool {
+        self.shared.is_at_rest() && self.runs.values().all(Run::is_held)
+    }
+
+    /// What a run waits for, at most 100 frames of it; nothing if it is not under way.
+    pub fn waits_of(&self, run: RunId, now: Now) -> Vec<Waits> {
+        let found = self.runs.get(&run);
+        found.map_or_else(Vec::new, |run| run.waits(now, WAITS))
+    }
+
     /// Number of runs under way.
     pub fn len(&self) -> usize {
         self.runs.len()
@@ -277,17 +480,19 @@ impl Executor {
         self.runs.is_empty()
     }
 
-    fn with(
+    fn with<T>(
         &mut self,
         id: RunId,
         registry: &Registry,
         now: Now,
-        step: impl FnOnce(&mut Run, &mut Context<'_>),
-    ) {
-        if let Some(run) = self.runs.get_mut(&id) {
-            step(run, &mut self.shared.context(registry, now, self.limits));
-            self.settle(id, now);
-        }
+        step: impl FnOnce(&mut Run, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let run = self.runs.get_mut(&id)?;
+        let context = &mut self.shared.context(registry, now, self.limits);
+        let given = step(run, context);
+        run.go_on(context);
+        self.settle(id, now);
+        Some(given)
     }
 
     /// Reports a run that has ended and forgets it.

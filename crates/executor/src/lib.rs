@@ -9,6 +9,7 @@
 
 mod backend;
 mod change;
+mod condition;
 mod executor;
 pub mod load;
 mod manifest;
@@ -20,11 +21,14 @@ mod template;
 
 pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
-pub use executor::{Action, Executor, Limits, Start, StartError};
+pub use condition::{Condition, ConditionError};
+pub use executor::{
+    Action, Decision, Executor, Limits, Restart, ResumeError, Start, StartError, WaitingFor, Waits,
+};
 pub use load::{Problem, load};
 pub use manifest::{
-    Body, Composite, Effects, Http, Kind, LoopLimits, Manifest, Origin, Process, Prompt, Step,
-    Tool, canonical_json, contract_digest,
+    Backoff, Body, Call, Composite, Effects, Fallback, ForEach, Http, Kind, LoopLimits, Machine,
+    Manifest, Origin, Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

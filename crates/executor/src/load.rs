@@ -9,6 +9,7 @@ mod object;
 mod problem;
 mod schemas;
 mod sketch;
+mod steps;
 mod yaml_text;
 
 use std::sync::Arc;

@@ -2,15 +2,15 @@
 
 mod canonical;
 mod document;
+mod step;
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-use realm_protocol::{Digest, LoopAddress, LoopId, limits};
+use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Number, Value};
 
 pub use canonical::canonical_json;
-
-use crate::Reference;
+pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 
 /// What a loop is: its contract, its limits, and a way to run it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Manifest {
     pub effects: Option<Effects>,
     /// Its bounds.
     pub limits: LoopLimits,
+    /// What of its own work is tried again; none for nothing.
+    pub retry: Option<Retry>,
     /// How it runs.
     pub body: Body,
     /// How it bids for work without an address; kept as written.
@@ -47,19 +49,43 @@ impl Manifest {
         match self.body {
             Body::Prompt(_) => Kind::Prompt,
             Body::Composite(_) => Kind::Composite,
+            Body::Machine(_) => Kind::Machine,
             Body::Tool(_) => Kind::Tool,
         }
     }
 
-    /// The effects of everything but a composite: as declared, else by kind. A composite's come
-    /// from what it calls, which [`crate::Registered::effects`] knows.
+    /// The effects of everything but composites and machines: as declared, else by kind. Theirs come
+    /// from what they call, which [`crate::Registered::effects`] knows.
     pub fn own_effects(&self) -> Effects {
         let default = match &self.body {
             Body::Tool(Tool::Echo) => Effects::None,
             Body::Prompt(_) => Effects::Idempotent,
-            Body::Composite(_) | Body::Tool(_) => Effects::Once,
+            Body::Composite(_) | Body::Machine(_) | Body::Tool(_) => Effects::Once,
         };
         self.effects.unwrap_or(default)
+    }
+
+    /// The calls of other loops that it can make, in the order they are written.
+    pub fn calls(&self) -> Vec<&Call> {
+        match &self.body {
+            Body::Composite(composite) => composite.calls().collect(),
+            Body::Machine(machine) => vec![&machine.step],
+            Body::Prompt(_) | Body::Tool(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it asks nobody but itself, and gives the same output for the same input.
+    pub fn is_pure(&self) -> bool {
+        match &self.body {
+            Body::Prompt(prompt) => prompt.backend == "mock",
+            Body::Tool(tool) => matches!(tool, Tool::Echo),
+            Body::Composite(_) | Body::Machine(_) => false,
+        }
+    }
+
+    /// Whether its effects are those of what it calls.
+    pub const fn is_composed(&self) -> bool {
+        matches!(self.body, Body::Composite(_) | Body::Machine(_))
     }
 
     /// SHA-256 over the canonical JSON of the whole manifest: what names this revision of it.
@@ -84,8 +110,10 @@ pub fn contract_digest(effects: &str, input: &Value, output: &Value) -> Digest {
 pub enum Kind {
     /// A model fills a template.
     Prompt,
-    /// Other loops, one after the other.
+    /// Other loops, step by step.
     Composite,
+    /// One loop, again and again.
+    Machine,
     /// A program.
     Tool,
 }
@@ -96,6 +124,7 @@ impl Kind {
         match self {
             Self::Prompt => "prompt",
             Self::Composite => "composite",
+            Self::Machine => "machine",
             Self::Tool => "tool",
         }
     }
@@ -175,8 +204,10 @@ impl Default for LoopLimits {
 pub enum Body {
     /// A model fills a template.
     Prompt(Prompt),
-    /// Other loops, one after the other.
+    /// Other loops, step by step.
     Composite(Composite),
+    /// One loop, again and again.
+    Machine(Box<Machine>),
     /// A program.
     Tool(Tool),
 }
@@ -198,28 +229,6 @@ pub struct Prompt {
     pub backend: String,
     /// The model; none for the backend's own choice.
     pub model: Option<String>,
-}
-
-/// Steps in order; the last output is the output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Composite {
-    /// At least one step.
-    pub steps: Vec<Step>,
-}
-
-/// One call of a composite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The loop, here or in another realm.
-    pub loop_id: LoopAddress,
-    /// The version it needs: one version, or a requirement such as `^1.2`.
-    pub loop_version: Option<String>,
-    /// Where each member of the child's input comes from; none hands on the composite's own input.
-    pub input_mapping: Option<BTreeMap<String, Reference>>,
-    /// The name later steps call its output by.
-    pub output_binding: Option<String>,
-    /// Where it was written.
-    pub origin: Origin,
 }
 
 /// Programs.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 /// Segments one reference may have; more is refused where it is read.
@@ -66,7 +66,11 @@ impl Reference {
             Source::Literal(text) => return Some(Value::from(text.as_str())),
             Source::Input(path) => (Some(scope.input), path),
             Source::Step(index, path) => (scope.outputs.get(*index), path),
-            Source::Binding(name, path) => (scope.bound(name), path),
+            Source::Binding(name, path) => match (name.as_str(), scope.item) {
+                ("index", Some((index, _))) => return path.is_empty().then(|| index.into()),
+                ("item", Some((_, item))) => (Some(item), path),
+                _ => (scope.bound(name), path),
+            },
         };
         let found = path
             .iter()
@@ -78,18 +82,51 @@ impl Reference {
     }
 }
 
-/// What the references of one step can see.
+/// What the references and the condition of one step can see.
+#[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) input: &'a Value,
     pub(crate) outputs: &'a [Value],
-    pub(crate) bindings: &'a [(String, usize)],
+    pub(crate) bindings: &'a [Binding],
+    pub(crate) item: Option<(usize, &'a Value)>,
+}
+
+/// A name for the output of a step, or of one of its branches.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub(crate) name: String,
+    pub(crate) step: usize,
+    pub(crate) branch: Option<usize>,
 }
 
 impl<'a> Scope<'a> {
-    fn bound(&self, name: &str) -> Option<&'a Value> {
-        let latest = self.bindings.iter().rev().find(|(bound, _)| bound == name);
-        latest.and_then(|(_, index)| self.outputs.get(*index))
+    /// The value a name stands for in a condition.
+    pub(crate) fn named(&self, name: &str) -> Option<Value> {
+        match (name, self.item) {
+            ("input", _) => Some(self.input.clone()),
+            ("steps", _) => Some(self.outputs.iter().map(step_value).collect()),
+            ("index", Some((index, _))) => Some(index.into()),
+            ("item", Some((_, item))) => Some(item.clone()),
+            _ => self.bound(name).cloned(),
+        }
     }
+
+    fn bound(&self, name: &str) -> Option<&'a Value> {
+        let latest = self
+            .bindings
+            .iter()
+            .rev()
+            .find(|bound| bound.name == name)?;
+        let output = self.outputs.get(latest.step)?;
+        match latest.branch {
+            Some(branch) => output.get(branch),
+            None => Some(output),
+        }
+    }
+}
+
+fn step_value(output: &Value) -> Value {
+    json!({ "output": output })
 }
 
 impl FromStr for Reference {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, LoopId, Timestamp, json::Object};
+use realm_protocol::{Digest, FailureCode, LoopId, Timestamp, journal::FrameError, json::Object};
 use serde_json::Value;
 
-use crate::{BackendError, Effects, Manifest};
+use crate::{BackendError, Category, Effects, Manifest};
 
 /// How a run ended, with what its receipt needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +37,29 @@ pub struct LoopError {
     pub message: String,
     /// One line a fault: `"<instance path or (root)>: <message>"`.
     pub details: Vec<String>,
+    /// What a caller may do about it.
+    pub category: Category,
+    /// Whether the work may have begun, so that only what may be repeated is tried again.
+    pub may_have_begun: bool,
 }
 
 impl LoopError {
-    /// Makes an error without details.
+    /// Makes an error without details, of the category its code has. A time that ran out is one
+    /// whose work may have begun.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
             details: Vec::new(),
+            category: Category::of(code),
+            may_have_begun: matches!(code, FailureCode::Timeout),
         }
+    }
+
+    /// Adds details.
+    #[must_use]
+    pub fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
     }
 
     /// The code that LSEM's result object carries.
@@ -58,14 +71,46 @@ impl LoopError {
         }
     }
 
-    /// The error as traces carry it: `code`, `message`, `failure`, and `details` where there are any.
+    /// The error as traces carry it: `code`, `message`, `failure`, `category`, and `details` where
+    /// there are any.
     pub fn to_object(&self) -> Object {
         let details = (!self.details.is_empty()).then_some(&self.details);
         Object::new()
             .with("code", self.lsem_code())
             .with("message", &self.message)
             .with("failure", self.code.name())
+            .with("category", self.category.name())
             .with_some("details", details)
+    }
+
+    /// The error as a frame's record keeps it.
+    pub(crate) fn to_record(&self) -> FrameError {
+        FrameError {
+            code: self.code,
+            message: self.message.clone(),
+            details: self.details.clone(),
+            category: self.category.name().to_owned(),
+            may_have_begun: self.may_have_begun,
+        }
+    }
+
+    pub(crate) fn from_record(record: FrameError) -> Self {
+        let FrameError {
+            code,
+            message,
+            details,
+            category,
+            may_have_begun,
+        } = record;
+        let mut known = Category::ALL.into_iter();
+        let category = known.find(|known| known.name() == category);
+        Self {
+            code,
+            message,
+            details,
+            category: category.unwrap_or(Category::Unknown),
+            may_have_begun,
+        }
     }
 }
 
@@ -75,7 +120,11 @@ impl From<BackendError> for LoopError {
             BackendError::Timeout { .. } => FailureCode::Timeout,
             _ => FailureCode::LoopFailed,
         };
-        Self::new(code, error.to_string())
+        Self {
+            category: error.category(),
+            may_have_begun: error.may_have_begun(),
+            ..Self::new(code, error.to_string())
+        }
     }
 }
 
@@ -97,10 +146,6 @@ impl From<CallError> for LoopError {
             message,
             details,
         } = error;
-        Self {
-            code,
-            message,
-            details,
-        }
+        Self::new(code, message).with_details(details)
     }
 }

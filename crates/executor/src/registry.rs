@@ -319,7 +319,7 @@ impl Registry {
 
     fn callers(&self, id: &LoopId) -> Vec<LoopId> {
         let calls = |known: &Registered| {
-            set::local_steps(&known.manifest).any(|step| self.resolve(&step.loop_id.loop_id) == id)
+            set::local_calls(&known.manifest).any(|call| self.resolve(call.id) == id)
         };
         let current = self.loops.values();
         let kept = self.earlier.values().flatten();
@@ -368,6 +368,7 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         output_schema: json!({"type": "object"}),
         effects: None,
         limits: LoopLimits::default(),
+        retry: None,
         body: Body::Tool(Tool::Echo),
         bid: None,
         metadata: Map::new(),

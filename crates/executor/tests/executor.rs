@@ -58,6 +58,7 @@ impl Bench {
         loop {
             match self.executor.poll()? {
                 Action::Event(event) => self.events.push(event),
+                Action::Keep { .. } | Action::Forget { .. } => {}
                 other => return Some(other),
             }
         }
@@ -117,6 +118,7 @@ fn start(run: u8, loop_id: &str, input: Value) -> Start {
         depth: 0,
         caller: Some("acme/health".to_owned()),
         parent: None,
+        durable: false,
     }
 }
 
@@ -397,10 +399,10 @@ fn the_smaller_of_both_timeouts_ends_the_run_and_stops_its_work() {
         Some(bench.now.tick.plus(2_000))
     );
     bench.later(1_999);
-    bench.executor.handle_timeout(bench.now);
+    bench.executor.handle_timeout(&bench.registry, bench.now);
     assert_eq!(bench.next(), None);
     bench.later(1);
-    bench.executor.handle_timeout(bench.now);
+    bench.executor.handle_timeout(&bench.registry, bench.now);
 
     assert_eq!(bench.next(), Some(Action::CancelBackend(call)));
     assert_eq!(bench.error().code, FailureCode::Timeout);
@@ -464,7 +466,7 @@ fn a_run_may_not_have_more_frames_than_allowed() {
         json!([{"loopId": "echo"}, {"loopId": "echo"}, {"loopId": "echo"}]),
     )]);
     bench.executor = Executor::new(Limits {
-        frames: 3,
+        run_frames: 3,
         ..Limits::default()
     });
 

@@ -18,6 +18,8 @@ impl Node {
         match request {
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Cancel(run) => self.cancel_run(id, run),
+            Request::Pause(run) => self.pause_run(id, run),
+            Request::Resume(run, decision) => self.resume_run(id, run, decision),
             Request::Invite(asked) => self.invite(id, asked),
             Request::Join(asked) => self.join(id, asked),
             Request::Contracts(asked) => self.contracts_of(id, asked),

@@ -84,7 +84,16 @@ pub struct Recovered {
     /// What is in `Custody`, by key.
     pub kept: Vec<KeptOutline>,
     /// Runs that had not ended.
-    pub running: Vec<Run>,
+    pub under_way: Vec<UnderWay>,
     /// Whether the store was restored from a backup since the last start.
     pub restored: bool,
+}
+
+/// A run that had not ended.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    /// The run.
+    pub run: Run,
+    /// The index that its next event has.
+    pub events: u64,
 }

@@ -1,6 +1,6 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-use realm_executor::{ContractChange, Manifest, Need, Verdict};
+use realm_executor::{ContractChange, Decision, Manifest, Need, ResumeError, Verdict};
 use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
     Scope, Timestamp, message::Contract, records::Ticket,
@@ -15,6 +15,10 @@ pub enum Request {
     Invoke(InvokeAsked),
     /// Stops a run and what it waits for.
     Cancel(RunId),
+    /// Holds a run where it stands.
+    Pause(RunId),
+    /// Lets a paused run go on; the decision says what becomes of a call whose outcome is unknown.
+    Resume(RunId, Option<Decision>),
     /// Makes a ticket.
     Invite(InviteAsked),
     /// Joins a parent or a peer with a ticket.
@@ -70,6 +74,9 @@ pub struct InvokeAsked {
     pub caller: Option<String>,
     /// Whether the callee's parent may keep the call while the callee is offline.
     pub store: bool,
+    /// Whether nobody waits for the answer: the run has its own bounds alone, and outlives the
+    /// process.
+    pub detach: bool,
 }
 
 /// A finished call.
@@ -416,6 +423,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The run cannot be resumed so.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// The ticket is past its time.
     #[error("the ticket has expired")]
     TicketExpired,

@@ -15,6 +15,7 @@ mod control;
 mod counters;
 mod custody;
 mod deliver;
+mod durable;
 mod histories;
 mod hold;
 mod identity;
@@ -49,7 +50,7 @@ mod trust;
 mod upkeep;
 mod views;
 
-pub use config::{Config, CustodyTerms, Founding, Keys, Recovered};
+pub use config::{Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
     InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,

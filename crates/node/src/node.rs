@@ -198,7 +198,7 @@ impl Node {
         for (_, pending) in self.waiting.expired(now.tick) {
             self.nobody_answered(pending);
         }
-        self.executor.handle_timeout(now);
+        self.executor.handle_timeout(&self.registry, now);
         self.follow_up();
     }
 
@@ -207,14 +207,17 @@ impl Node {
         self.now = now;
         if !self.stopping {
             self.stopping = true;
+            self.executor.stand_still(now);
             self.say_goodbye();
         }
         self.follow_up();
     }
 
-    /// Whether nothing is under way and everything promised has been released.
+    /// Whether nothing is under way but runs that stand still, and everything promised has been
+    /// released.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.serving.is_empty() && self.out.is_idle()
+        let served = !self.serving.is_looking() && self.executor.is_at_rest();
+        self.calls.is_empty() && served && self.out.is_idle()
     }
 
     /// Acts on what was learned of others' keys, and carries the executor's actions over.

@@ -495,11 +495,8 @@ impl Node {
                     FailureCode::Cancelled => Status::Cancelled,
                     _ => Status::Failed,
                 };
-                let error = LoopError {
-                    code: failure.code,
-                    message: failure.message.clone(),
-                    details: failure.details.clone(),
-                };
+                let error = LoopError::new(failure.code, failure.message.clone())
+                    .with_details(failure.details.clone());
                 (status, "call.errored", error.to_object())
             }
         };
@@ -541,6 +538,7 @@ impl Node {
             input: Some(invoke.input.clone()),
             output: None,
             parent: None,
+            resume: None,
         })
     }
 

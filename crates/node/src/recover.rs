@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
-    CallId, RealmId, Timestamp,
+    CallId, RealmId, RunId, Timestamp,
     cbor::Wire,
-    journal::{Change, Run, Status, Table},
+    journal::{self, Change, Direction, Status, Table},
     limits,
     records::{NodeCert, Signed},
 };
 
 use crate::{
-    Founding, Node, Recovered,
+    Founding, Node, Recovered, UnderWay,
+    durable::BrokenOff,
     identity::HeldKem,
     revocations::over_at,
     seen::SeenId,
     state::{
         self, Issued, ParentRecord, StoredCall, StoredCeiling, StoredHistory, StoredKem,
-        StoredPolicy, StoredRevocations, Target, standing,
+        StoredPolicy, StoredRevocations, StoredRun, Target, standing,
     },
     timers::Timer,
 };
@@ -53,8 +54,8 @@ impl Node {
         }
         let stored = storable_calls(&rows);
         let (unfinished, interrupted) =
-            self.find_unfinished(stored, recovered.running, recovered.restored);
-        self.end_interrupted(interrupted);
+            self.find_unfinished(stored, recovered.under_way, recovered.restored);
+        let broken_off = self.end_interrupted(interrupted, &rows, recovered.restored);
         self.rotate_kem();
         if self.me.realm_record().is_none() || handed_over && !recovered.restored {
             self.serve_from_here();
@@ -79,6 +80,10 @@ impl Node {
         for call in unfinished {
             self.resume(call);
         }
+        for run in broken_off {
+            self.go_on_with(run);
+        }
+        self.drain_executor();
     }
 
     /// Sets what runs by itself going.
@@ -293,14 +298,40 @@ impl Node {
         self.put(Table::Standing, standing::CLOCK, now);
     }
 
-    /// Runs that had not ended when the process did are ended, with their reason.
-    fn end_interrupted(&mut self, running: Vec<Run>) {
-        for mut run in running {
-            run.status = Status::Failed;
-            run.ended = Some(self.now.wall);
-            run.error = Some("Interrupted".to_owned());
-            self.out.change(Change::Run(run));
+    /// Runs that had not ended when the process did, and cannot go on, are ended with their reason.
+    /// Gives the others. After a backup was restored none goes on: what it did since is forgotten.
+    fn end_interrupted(
+        &mut self,
+        under_way: Vec<UnderWay>,
+        rows: &Rows,
+        restored: bool,
+    ) -> Vec<BrokenOff> {
+        let mut frames = frames(rows);
+        let mut going_on = Vec::new();
+        for UnderWay { mut run, events } in under_way {
+            let stored = run.resume.as_deref().map(state::read::<StoredRun>);
+            match stored {
+                Some(Ok(stored)) if !restored && run.direction != Direction::Out => {
+                    going_on.push(BrokenOff {
+                        stored,
+                        events,
+                        frames: frames.remove(&run.id).unwrap_or_default(),
+                        run,
+                    });
+                }
+                _ => {
+                    run.status = Status::Failed;
+                    run.ended = Some(self.now.wall);
+                    run.error = Some("Interrupted".to_owned());
+                    run.resume = None;
+                    self.out.change(Change::Run(run));
+                }
+            }
         }
+        for (run, left) in frames {
+            self.forget_frames(run, left.into_keys());
+        }
+        going_on
     }
 }
 
@@ -323,6 +354,18 @@ fn histories(rows: &Rows) -> Vec<(RealmId, StoredHistory)> {
         Some((realm, history.ok()?))
     });
     rows.collect()
+}
+
+/// The frames of runs under way, by run and call.
+fn frames(rows: &Rows) -> BTreeMap<RunId, BTreeMap<CallId, journal::FrameRecord>> {
+    let mut frames: BTreeMap<RunId, BTreeMap<CallId, journal::FrameRecord>> = BTreeMap::new();
+    for (key, frame) in all::<journal::FrameRecord>(rows, Table::Frames) {
+        let (run, call) = key.split_at(key.len().min(16));
+        if let (Ok(run), Ok(call)) = (RunId::try_from(run), CallId::try_from(call)) {
+            frames.entry(run).or_default().insert(call, frame);
+        }
+    }
+    frames
 }
 
 fn storable_calls(rows: &Rows) -> Vec<(CallId, StoredCall)> {

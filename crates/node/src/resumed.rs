@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 
 use crate::{
-    Node,
+    Node, UnderWay,
     outbound::{Check, Invoke, Origin, OutCall, Task},
     state::{self, StoredCall, standing},
     storing::Storing,
@@ -59,17 +59,17 @@ impl Node {
     pub(crate) fn find_unfinished(
         &mut self,
         stored: Vec<(CallId, StoredCall)>,
-        running: Vec<Run>,
+        under_way: Vec<UnderWay>,
         restored: bool,
-    ) -> (Vec<Unfinished>, Vec<Run>) {
-        let (mut unfinished, mut interrupted) = (Vec::new(), running);
+    ) -> (Vec<Unfinished>, Vec<UnderWay>) {
+        let (mut unfinished, mut interrupted) = (Vec::new(), under_way);
         for (call, stored) in stored {
             let goes_on = !restored && self.wall() < stored.until;
-            let at = interrupted.iter().position(|run| {
+            let at = interrupted.iter().position(|UnderWay { run, .. }| {
                 run.id == stored.run && run.call == call && run.direction == Direction::Out
             });
             match at.filter(|_| goes_on) {
-                Some(at) => unfinished.push((call, stored, interrupted.swap_remove(at))),
+                Some(at) => unfinished.push((call, stored, interrupted.swap_remove(at).run)),
                 None => self.delete(Table::Standing, &standing::call(call)),
             }
         }

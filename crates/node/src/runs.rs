@@ -1,6 +1,6 @@
 //! From what the executor wants to what the node does.
 
-use realm_executor::{Action, BackendRequest};
+use realm_executor::Action;
 use realm_protocol::{
     Digest, RunId, Timestamp,
     cbor::Blob,
@@ -37,10 +37,7 @@ impl Node {
             match action {
                 Action::Backend { call, request } => {
                     // Pure work has no effect that would need the intent on the disk first.
-                    let pure = matches!(
-                        request,
-                        BackendRequest::Echo { .. } | BackendRequest::Mock { .. }
-                    );
+                    let pure = request.is_pure();
                     let effect = Effect::CallBackend(call, request);
                     if pure {
                         self.out.emit(effect);
@@ -70,6 +67,10 @@ impl Node {
                 }
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
                 Action::Event(event) => self.record_event(event),
+                Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
+                Action::Forget { run, calls } => self.forget_frames(run, calls),
+                Action::Paused { run, by_hand } => self.run_paused(run, by_hand),
+                Action::Resumed { run } => self.run_resumed(run),
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
             }
         }
@@ -84,16 +85,20 @@ impl Node {
         }
     }
 
+    /// An event of the node's own in the trace of a run here.
+    pub(crate) fn note_in_run(&mut self, run: RunId, kind: &str, payload: Object) {
+        let at = self.wall();
+        if let Some(served) = self.serving.get_mut(run) {
+            let event = served.event(kind, payload, at);
+            self.out.change(Change::Event(event));
+        }
+    }
+
     /// The message that brought a call, in the trace of the run that it started or joined.
     pub(crate) fn note_received(&mut self, run: RunId, received: Option<(Digest, u64)>) {
-        let at = self.wall();
-        let Some((header, hops)) = received else {
-            return;
-        };
-        if let Some(served) = self.serving.get_mut(run) {
+        if let Some((header, hops)) = received {
             let payload = Object::new().with("header", &header).with("hops", &hops);
-            let event = served.event("call.received", payload, at);
-            self.out.change(Change::Event(event));
+            self.note_in_run(run, "call.received", payload);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     CallFailure, ControlId, InvokeAsked, Node,
     answer::{Remote, Responder, stored_answer},
     relay::Release,
-    state::{self, StoredKey, key_row},
+    state::{self, StoredKey, StoredRun, key_row},
 };
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
@@ -42,11 +42,17 @@ impl Node {
             version: asked.version,
             input: asked.input,
             key,
-            timeout_ms: asked.timeout_ms.unwrap_or(self.config.call_timeout_ms),
+            timeout_ms: asked.timeout_ms.unwrap_or(if asked.detach {
+                // Nobody waits: its own bounds are enough.
+                limits::RUN_MS
+            } else {
+                self.config.call_timeout_ms
+            }),
             depth: 0,
             caller_name: asked.caller,
             parent: None,
             direction: Direction::Local,
+            detached: asked.detach,
             responder: Responder::Local {
                 control,
                 address: asked.address,
@@ -93,6 +99,7 @@ impl Node {
             caller_name: call.caller,
             parent: call.parent,
             direction: Direction::In,
+            detached: false,
         };
         self.serve(incoming);
     }
@@ -195,13 +202,40 @@ impl Node {
             depth: incoming.depth,
             caller: Some(caller_text(&incoming, &self.name_of(&incoming.caller))),
             parent: incoming.parent.clone(),
+            durable: incoming.detached || effects != Effects::None,
         };
+        let (caller, depth) = (start.caller.clone(), start.depth);
+        let version = incoming.version.as_deref();
+        let registered = self.registry.find(&incoming.loop_id, version);
+        let composed = registered.is_some_and(|found| found.manifest.is_composed());
+        let durable = start.durable || composed;
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
             let failure = CallFailure::new(error.code(), error.to_string());
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         self.counters.served = self.counters.served.saturating_add(1);
         let peer = (incoming.direction == Direction::In).then(|| self.name_of(&incoming.caller));
+        let policies = permit.policies().iter();
+        let policies = policies.map(|used| PolicyUse {
+            realm: used.realm,
+            number: used.number,
+        });
+        let policies: Vec<PolicyUse> = policies.collect();
+        let key = incoming.key.map(|(key, created)| {
+            let forgotten = created.max(self.now.wall).plus(limits::KEY_KEPT_MS);
+            (key_row(incoming.caller_realm, &key), forgotten)
+        });
+        let resume = durable.then(|| StoredRun {
+            until: self.now.wall.plus(incoming.timeout_ms.min(limits::RUN_MS)),
+            depth,
+            caller,
+            scope: incoming.caller.clone(),
+            key: key.as_ref().map(|(row, _)| Blob::from(row.clone())),
+            request,
+            forgotten: key.as_ref().map_or(Timestamp::default(), |(_, at)| *at),
+            policies: policies.clone(),
+            parent: incoming.parent.clone(),
+        });
         let record = Run {
             id: run,
             call: incoming.call,
@@ -216,14 +250,14 @@ impl Node {
             input: Some(input),
             output: None,
             parent: None,
+            resume: resume.map(|resume| Blob::from(state::write(&resume))),
         };
         self.out.change(Change::Run(record.clone()));
-        let key = incoming.key.map(|(key, created)| {
-            let row = key_row(incoming.caller_realm, &key);
+        let key = key.map(|(row, forgotten)| {
             let stored = StoredKey {
                 request,
                 run,
-                forgotten: created.max(self.now.wall).plus(limits::KEY_KEPT_MS),
+                forgotten,
                 answer: None,
                 repeatable: effects != Effects::Once,
             };
@@ -235,11 +269,6 @@ impl Node {
                 .insert(row.clone(), KeyState::Running(run));
             (row, stored)
         });
-        let policies = permit.policies().iter();
-        let policies = policies.map(|used| PolicyUse {
-            realm: used.realm,
-            number: used.number,
-        });
         let received = incoming.responder.received();
         let served = Served {
             call: incoming.call,
@@ -248,9 +277,10 @@ impl Node {
             effects,
             responders: vec![incoming.responder],
             started: self.now,
-            policies: policies.collect(),
+            policies,
             record,
             events: 0,
+            undecided: false,
         };
         self.serving.runs.insert(run, served);
         self.note_received(run, received);
@@ -266,6 +296,7 @@ impl Node {
         let ending = self.ending_of(run, &served, &outcome);
         served.record.version = Some(outcome.version.clone());
         served.record.ended = Some(outcome.ended);
+        served.record.resume = None;
         match &ending {
             Ok(result) => {
                 served.record.status = Status::Completed;

@@ -3,6 +3,7 @@
 use realm_protocol::{
     Digest, Envelope, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
     cbor::{self, Blob, CborError, Wire},
+    message::{PolicyUse, TraceParent},
     records::{
         Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession,
         Ticket,
@@ -324,6 +325,30 @@ wire_map! {
         2 => until: Timestamp,
         /// The call as it came, with its source's chain.
         3 => envelope: Envelope,
+    }
+}
+
+wire_map! {
+    /// What a restart needs to go on with a run, beside its summary and its frames.
+    pub struct StoredRun {
+        /// Until when it may run, were it never paused.
+        0 => until: Timestamp,
+        /// How many calls led to it.
+        1 => depth: u64,
+        /// Who asked, for the trace.
+        2 => caller: Option<String>,
+        /// Who asked.
+        3 => scope: Scope,
+        /// The row of its idempotency key.
+        4 => key: Option<Blob>,
+        /// What that key stands for.
+        5 => request: Digest,
+        /// When that key is forgotten.
+        6 => forgotten: Timestamp,
+        /// The policies that permitted it.
+        7 => policies: Vec<PolicyUse>,
+        /// The caller's half of the trace.
+        8 => parent: Option<TraceParent>,
     }
 }
 

@@ -136,7 +136,7 @@ impl Node {
         let (live, stored) = self.seen.len();
         vec![
             passing("calls out", self.calls.len(), calls),
-            passing("calls in", self.serving.len(), calls),
+            passing("calls in", self.serving.active(), calls),
             passing(
                 "requests that wait for an answer",
                 self.waiting.len(),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Newest format of the store as a whole.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// In clear, so that a newer store is known for one without its key.
 const FORMAT_KEY: &[u8] = b"format";

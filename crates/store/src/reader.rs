@@ -195,6 +195,19 @@ impl<'a> Reader<'a> {
         Ok(events)
     }
 
+    /// The index that the next event of a run has.
+    pub(crate) fn next_event(&self, run: RunId) -> Result<u64, ReadError> {
+        let range = KeyRange::under(run.as_bytes().to_vec());
+        if let Some(row) = self.rows(Tree::Events, &range)?.next_back() {
+            let (key, stored) = row?;
+            let last = self.open_events(&key, &stored)?.pop();
+            return Ok(last.map_or(0, |event| event.index.saturating_add(1)));
+        }
+        let state = self.snapshot.get(Tree::Runs, run.as_bytes())?;
+        let pointer = state.as_deref().and_then(RunPointer::read);
+        Ok(pointer.map_or(0, |pointer| u64::from(pointer.events)))
+    }
+
     /// The key of the row that holds an event of a run, or would if it were there.
     fn block_of(&self, run: RunId, index: u64) -> Result<Vec<u8>, ReadError> {
         let key = layout::event_key(run, index);

@@ -226,6 +226,14 @@ impl Store {
         self.shared.reader()?.events(run, from, limit)
     }
 
+    /// The index that the next event of a run has: one past its last.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn next_event(&self, run: RunId) -> Result<u64, ReadError> {
+        self.shared.reader()?.next_event(run)
+    }
+
     /// The runs of a call in this realm, oldest first.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ pub(crate) const STEPS: &[Step] = &[
         from: 2,
         apply: |_, _| Ok(Batch::default()),
     },
+    // Format 4 adds frames of runs under way, and what a restart needs to a run's state.
+    Step {
+        from: 3,
+        apply: |_, _| Ok(Batch::default()),
+    },
 ];
 
 /// Takes the steps from a store's format to `newest`. A store that is newer is refused untouched.

@@ -140,6 +140,7 @@ fn run(number: u64, status: Status) -> Run {
         input: None,
         output: None,
         parent: None,
+        resume: None,
     }
 }
 

@@ -180,6 +180,40 @@ pub enum RunCommand {
         /// The run.
         id: String,
     },
+    /// Say why a run is where it is.
+    Explain {
+        /// The run.
+        id: String,
+    },
+    /// Wait until a run has ended, and print what it gave.
+    Wait {
+        /// The run.
+        id: String,
+    },
+    /// Hold a run where it stands, until it is resumed.
+    Pause {
+        /// The run.
+        id: String,
+    },
+    /// Let a paused run go on. Where it is not known what a call did, say what becomes of it.
+    Resume {
+        /// The run.
+        id: String,
+        /// The call is made again.
+        #[arg(long, group = "decision")]
+        again: bool,
+        /// The call was done and gave this: JSON, `@FILE`, or `-` for stdin.
+        #[arg(
+            long,
+            group = "decision",
+            value_name = "JSON|@FILE|-",
+            allow_hyphen_values = true
+        )]
+        gave: Option<String>,
+        /// The call failed, for this reason.
+        #[arg(long, group = "decision", value_name = "REASON")]
+        failed: Option<String>,
+    },
     /// Cancel a run.
     Cancel {
         /// The run.

@@ -49,7 +49,7 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
 }
 
 /// Prints a result; one that is an error becomes the command's failure.
-fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
+pub(super) fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
     if result.status == InvokeStatus::Running {
         session.say(&format!(
             "running; for its result: realmctl run show {}",
@@ -82,10 +82,7 @@ fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
 fn input(input: Option<&str>, members: &[String]) -> Result<Value, Failure> {
     let base = match input {
         None => Value::Object(Map::new()),
-        Some(argument) => {
-            let text = files::argument(argument)?;
-            json(&text, "the input")?
-        }
+        Some(argument) => value(argument, "the input")?,
     };
     if members.is_empty() {
         return Ok(base);
@@ -99,6 +96,11 @@ fn input(input: Option<&str>, members: &[String]) -> Result<Value, Failure> {
         object.insert(name, value);
     }
     Ok(Value::Object(object))
+}
+
+/// What an argument gives: JSON, `@FILE`, or `-` for stdin.
+pub(super) fn value(argument: &str, name: &str) -> Result<Value, Failure> {
+    json(&files::argument(argument)?, name)
 }
 
 fn split(member: &str) -> Result<(String, Value), Failure> {

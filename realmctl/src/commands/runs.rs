@@ -1,11 +1,14 @@
 //! `run`.
 
 use realm_client::{
-    api::{CancelRequest, Direction, Page, RunQuery, RunStatus, Time},
+    api::{
+        CancelRequest, Direction, Page, PauseRequest, ResumeDecision, ResumeRequest, RunQuery,
+        RunStatus, Time,
+    },
     trace::TraceTree,
 };
 
-use super::watch;
+use super::{invoke, watch};
 use crate::{
     cli::{RunCommand, RunFilter},
     environment,
@@ -14,7 +17,7 @@ use crate::{
     show::Row,
 };
 
-/// Lists, shows or cancels runs.
+/// Lists, shows, explains, holds or stops runs.
 pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Failure> {
     match command {
         RunCommand::Ls(filter) => {
@@ -41,6 +44,41 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
         RunCommand::History { id } => list(session, &id, TraceTree::history).await,
         RunCommand::Attempts { id } => list(session, &id, TraceTree::attempts).await,
         RunCommand::ToolCalls { id } => list(session, &id, TraceTree::tool_calls).await,
+        RunCommand::Explain { id } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.explain(&id)).await?)
+        }
+        RunCommand::Wait { id } => {
+            let daemon = session.daemon().await?;
+            let ended = watch::wait(session, &daemon, &id).await?;
+            match ended {
+                Some(result) => invoke::finish(session, result),
+                None => session.print(&daemon.ask(daemon.client.explain(&id)).await?),
+            }
+        }
+        RunCommand::Pause { id } => {
+            let daemon = session.daemon_to_change().await?;
+            let request = PauseRequest::default();
+            session.print(&daemon.ask(daemon.client.pause(&id, &request)).await?)
+        }
+        RunCommand::Resume {
+            id,
+            again,
+            gave,
+            failed,
+        } => {
+            let decision = match (again, gave, failed) {
+                (true, _, _) => Some(ResumeDecision::Again),
+                (_, Some(output), _) => {
+                    Some(ResumeDecision::Gave(invoke::value(&output, "the output")?))
+                }
+                (_, _, Some(reason)) => Some(ResumeDecision::Failed(reason)),
+                (false, None, None) => None,
+            };
+            let daemon = session.daemon_to_change().await?;
+            let request = ResumeRequest { decision };
+            session.print(&daemon.ask(daemon.client.resume(&id, &request)).await?)
+        }
         RunCommand::Cancel { id } => {
             let daemon = session.daemon_to_change().await?;
             let request = CancelRequest::default();

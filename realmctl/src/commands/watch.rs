@@ -39,7 +39,24 @@ pub(super) async fn follow(
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    let mut painter = Painter::new(session);
+    listen(session, daemon, run, Some(Painter::new(session))).await
+}
+
+/// As [`follow`], without drawing anything.
+pub(super) async fn wait(
+    session: &Session,
+    daemon: &Daemon,
+    run: &str,
+) -> Result<Option<InvokeResult>, Failure> {
+    listen(session, daemon, run, None).await
+}
+
+async fn listen(
+    session: &Session,
+    daemon: &Daemon,
+    run: &str,
+    mut painter: Option<Painter<'_>>,
+) -> Result<Option<InvokeResult>, Failure> {
     let mut last = None;
     for _ in 0..RESUMES {
         let mut events = daemon.ask(daemon.client.events(run, last)).await?;
@@ -47,10 +64,14 @@ pub(super) async fn follow(
             match item {
                 StreamItem::Event(event) => {
                     last = Some(event.index);
-                    painter.event(&event);
+                    if let Some(painter) = &mut painter {
+                        painter.event(&event);
+                    }
                 }
                 StreamItem::End(result) => {
-                    painter.end(&result);
+                    if let Some(painter) = &mut painter {
+                        painter.end(&result);
+                    }
                     return Ok(Some(*result));
                 }
             }

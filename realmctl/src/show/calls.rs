@@ -1,7 +1,8 @@
 //! Runs, traces, results.
 
 use realm_client::api::{
-    CallError, Frame, FrameTree, InvokeResult, RunDetail, RunSummary, Trace, TraceEvent,
+    CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation, RunSummary, Trace,
+    TraceEvent,
 };
 use serde_json::Value;
 
@@ -53,6 +54,20 @@ impl Show for RunSummary {
 
     fn blocks(&self, _: bool) -> Vec<Block> {
         vec![Block::Fields(summary(self))]
+    }
+}
+
+impl Show for RunExplanation {
+    fn names(&self) -> Vec<String> {
+        vec![self.run.id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let mut text = self.text.clone();
+        if let Some(help) = &self.help {
+            text = format!("{text}\nhelp: {help}");
+        }
+        vec![Block::Text(text)]
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) async fn invoke(
         key: key(&headers, idempotency_key)?,
         caller: Some(OWNER.to_owned()),
         store,
+        detach,
     };
     let address = asked.address.clone();
     if !detach {

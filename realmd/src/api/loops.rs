@@ -276,13 +276,11 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
     match body {
         Body::Prompt(prompt) => (prompt.backend.as_str(), prompt.model.clone()),
         Body::Composite(composite) => {
-            let steps: Vec<String> = composite
-                .steps
-                .iter()
-                .map(|step| step.loop_id.to_string())
-                .collect();
-            ("composite", Some(steps.join(", ")))
+            let calls = composite.calls();
+            let called: Vec<String> = calls.map(|call| call.loop_id.to_string()).collect();
+            ("composite", Some(called.join(", ")))
         }
+        Body::Machine(machine) => ("machine", Some(machine.step.loop_id.to_string())),
         Body::Tool(Tool::Echo) => ("builtin", Some("builtin:echo".to_owned())),
         Body::Tool(Tool::Http(http)) => ("http", Some(http.url.clone())),
         Body::Tool(Tool::Process(process)) => {

@@ -6,11 +6,11 @@ use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
     CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed,
     Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
-    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PeerDetail, PeerSummary,
-    PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready,
-    RealmDetail, RealmForest, RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery,
-    RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult,
-    routes,
+    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail,
+    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem,
+    Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
+    RunDetail, RunExplanation, RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace,
+    TraceEvent, TraceQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -147,6 +147,23 @@ const OPERATIONS: &[Operation] = &[
         routes::RUN_EVENTS,
         "Tells a run's events as they become durable; the last is `end`.",
         Shape::Events(reference::<TraceEvent>),
+    ),
+    get(
+        routes::RUN_EXPLAIN,
+        "Says why a run is where it is.",
+        one::<RunExplanation>(),
+    ),
+    post(
+        routes::RUN_PAUSE,
+        "Holds a run where it stands.",
+        one::<PauseRequest>(),
+        one::<RunSummary>(),
+    ),
+    post(
+        routes::RUN_RESUME,
+        "Lets a paused run go on.",
+        one::<ResumeRequest>(),
+        one::<RunSummary>(),
     ),
     post(
         routes::RUN_CANCEL,

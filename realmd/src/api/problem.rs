@@ -6,7 +6,7 @@ use realm_client::{
     api::{CallError, Fault, PROBLEM_TYPE, Problem},
     catalogue::Code,
 };
-use realm_executor::{Difference, Need};
+use realm_executor::{Difference, Need, ResumeError};
 use realm_node::{ApplyReport, CallFailure, Refusal};
 use realm_policy::PolicyProblem;
 use realm_protocol::RunId;
@@ -133,7 +133,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::TicketExpired => Code::TicketExpired,
         Refusal::TicketRefused { .. } => Code::JoinRefused,
         Refusal::Unreachable { .. } => Code::JoinUnreachable,
-        Refusal::Range { .. } => Code::RequestInvalid,
+        Refusal::Range { .. } | Refusal::Resume(_) => Code::RequestInvalid,
         Refusal::Policy(_) => Code::PolicySyntax,
         Refusal::Loops(_) => Code::DefinitionRule,
         Refusal::Breaks(_) => Code::DefinitionBreaks,
@@ -163,6 +163,11 @@ fn hint(refusal: &Refusal) -> Option<String> {
             what: "child" | "peer",
             ..
         } => "realmctl peer ls".to_owned(),
+        Refusal::Resume(ResumeError::Undecided { .. }) => {
+            "realmctl run resume RUN --again | --gave JSON | --failed REASON".to_owned()
+        }
+        Refusal::Resume(ResumeError::NothingToDecide) => "realmctl run resume RUN".to_owned(),
+        Refusal::Resume(_) => "realmctl run ls --status paused".to_owned(),
         Refusal::Call(failure) => call_help(failure, None, None)?,
         Refusal::NotRoot { scope } if scope.path.is_root() => return None,
         Refusal::NotRoot { .. } => "run this at the root of the tree".to_owned(),

@@ -2,12 +2,12 @@
 
 use realm_client::{
     api::{
-        CallError, CancelRequest, Direction, Page, RunDetail, RunQuery, RunStatus, RunSummary,
-        Trace, TraceEvent, TraceQuery,
+        CallError, Direction, Page, RunDetail, RunQuery, RunStatus, RunSummary, Trace, TraceEvent,
+        TraceQuery,
     },
     catalogue::Code,
 };
-use realm_node::{Node, Request, Response};
+use realm_node::Node;
 use realm_protocol::{
     FailureCode, RunId,
     journal::{self, Event, Run},
@@ -18,8 +18,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Shared,
-    extract::{Body, Params, Segment, invalid},
-    invoke::unexpected,
+    extract::{Params, Segment, invalid},
     problem::Fail,
     views::{journal_name, realm_name, short, time},
 };
@@ -165,27 +164,6 @@ async fn part(daemon: &Daemon, id: RunId, from: u64) -> Result<Trace, Fail> {
 /// How long an event is in an answer, about.
 fn event_bytes(event: &Event) -> usize {
     event.payload.len().saturating_add(EVENT_BYTES)
-}
-
-pub(super) async fn cancel(
-    daemon: Shared,
-    Segment(id): Segment,
-    Body(request): Body<CancelRequest>,
-) -> Answer<RunSummary> {
-    let id = run_id(&id)?;
-    let CancelRequest {} = request;
-    tracing::info!(run = %id, "run cancelled");
-    match daemon.handle.ask(Request::Cancel(id)).await? {
-        Response::Done => {
-            daemon.handle.settled().await?;
-            let run = found(&daemon, id).await?;
-            Ok(axum::Json(
-                daemon.handle.read(move |node| summary(node, &run)).await?,
-            ))
-        }
-        Response::Refused(refusal) => Err(Fail::from(refusal).about(id)),
-        other => Err(unexpected(&other).about(id)),
-    }
 }
 
 /// Reads the store on a thread that may wait for the disk.

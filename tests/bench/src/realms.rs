@@ -259,6 +259,7 @@ impl Call for LoopCall {
             key: None,
             caller: Some("bench".to_owned()),
             store: false,
+            detach: false,
         };
         match self.realm.ask(Request::Invoke(asked)).await? {
             Response::Invoked(invocation) => {

@@ -1,5 +1,6 @@
 //! Idempotency keys: at most one effect, and the same answer again.
 
+use realm_executor::Decision;
 use realm_node::{Request, Response};
 use realm_protocol::{FailureCode, journal::Status};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
@@ -127,6 +128,18 @@ fn a_once_call_interrupted_by_a_crash_is_not_run_again() {
     let failed = invoked(world.wait_for(health, control)).result.unwrap_err();
     assert_eq!(failed.code, FailureCode::LoopFailed, "{failed:?}");
     assert!(failed.message.contains("interrupted"), "{failed:?}");
+    assert_eq!(world.effects.values().sum::<u64>(), 1);
+
+    // Somebody at the callee finds out what it did; then the caller is told so, too.
+    let paused = world.hosts[acme.0].disk.runs.values();
+    let mut paused = paused.filter(|run| run.status == Status::Paused);
+    let run = paused.next().unwrap().id;
+    let gave = Decision::Output(json!({"paid": true}));
+    let resumed = world.ask_and_wait(acme, Request::Resume(run, Some(gave)));
+    assert!(matches!(resumed, Response::Done), "{resumed:?}");
+    let control = world.ask(health, keyed(json!({"n": 1}), "a"));
+    let told = invoked(world.wait_for(health, control));
+    assert_eq!(told.result.unwrap(), json!({"paid": true}));
     assert_eq!(world.effects.values().sum::<u64>(), 1);
     invariants::check(&mut world);
 }

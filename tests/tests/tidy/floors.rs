@@ -34,6 +34,7 @@ const HARMLESS: &[(&str, &str)] = &[
         "cedar-policy",
         "pure as used: it decides, and reads no file or clock",
     ),
+    ("cel", "pure; built without its clock"),
     ("chacha20", "pure; the block function of a derivation"),
     ("chacha20poly1305", "tests only"),
     ("ciborium", "tests only"),

@@ -33,6 +33,12 @@ pub const RUN_TREE: &str = "/v1/runs/{id}/tree";
 /// event's index; the last is `event: end` with a [`super::InvokeResult`]. `Last-Event-ID`
 /// resumes after that index without loss or repeat.
 pub const RUN_EVENTS: &str = "/v1/runs/{id}/events";
+/// POST [`super::PauseRequest`]: [`super::RunSummary`].
+pub const RUN_PAUSE: &str = "/v1/runs/{id}/pause";
+/// POST [`super::ResumeRequest`]: [`super::RunSummary`].
+pub const RUN_RESUME: &str = "/v1/runs/{id}/resume";
+/// GET: [`super::RunExplanation`].
+pub const RUN_EXPLAIN: &str = "/v1/runs/{id}/explain";
 /// POST [`super::CancelRequest`]: [`super::RunSummary`].
 pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 /// GET with [`super::LoopQuery`]: a page of [`super::LoopSummary`].

@@ -290,6 +290,83 @@ pub struct FrameTree {
     pub omitted: Option<u64>,
 }
 
+/// Holds a run where it stands. It says nothing more yet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PauseRequest {}
+
+/// Lets a paused run go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// What becomes of a call whose outcome is unknown; needed where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ResumeDecision>,
+}
+
+/// What becomes of a call whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ResumeDecision {
+    /// It is made again.
+    Again,
+    /// It was done, and gave this.
+    Gave(Value),
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+/// Why a run is where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunExplanation {
+    /// The run.
+    pub run: RunSummary,
+    /// One paragraph for people.
+    pub text: String,
+    /// What it waits for; empty once it has ended.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
+    /// A command that helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// One call of a run that waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// The call.
+    pub call_id: String,
+    /// Its loop, with its realm if that is another one.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// What for.
+    pub on: WaitsOn,
+    /// Which attempt is under way, from 1.
+    pub attempt: u64,
+    /// Since when, where somebody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Until when, where it is a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WaitsOn {
+    /// A backend's answer.
+    Backend,
+    /// Another realm's answer.
+    Realm,
+    /// A time: a wait, or the next attempt.
+    Time,
+    /// A person's word.
+    Person,
+}
+
 /// Cancels a run. It says nothing more yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -10,11 +10,11 @@ use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
     CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest,
     Disallowed, Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult,
-    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PeerDetail,
-    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready,
-    RealmDetail, RealmForest, RemoveQuery, Removed, RevokeRequest, Revoked, RunDetail, RunQuery,
-    RunStatus, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult,
-    routes,
+    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PauseRequest,
+    PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
+    Pong, Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest,
+    Revoked, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
+    TicketRequest, Trace, TraceQuery, ValidateResult, routes,
 };
 
 /// How long a call may take that does not say.
@@ -298,6 +298,36 @@ impl Client {
     /// [`ClientError`].
     pub async fn remove_peer(&self, name: &str) -> Result<Revoked, ClientError> {
         self.delete(&routes::fill(routes::PEER, &[name])).await
+    }
+
+    /// Holds a run where it stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pause(&self, id: &str, request: &PauseRequest) -> Result<RunSummary, ClientError> {
+        self.post(&routes::fill(routes::RUN_PAUSE, &[id]), request)
+            .await
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn resume(
+        &self,
+        id: &str,
+        request: &ResumeRequest,
+    ) -> Result<RunSummary, ClientError> {
+        self.post(&routes::fill(routes::RUN_RESUME, &[id]), request)
+            .await
+    }
+
+    /// Why a run is where it is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn explain(&self, id: &str) -> Result<RunExplanation, ClientError> {
+        self.get(&routes::fill(routes::RUN_EXPLAIN, &[id])).await
     }
 
     /// Cancels a run.

@@ -2,58 +2,292 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{CallId, Digest, Now, Tick};
+use realm_protocol::{CallId, Digest, LoopAddress, Now, RunId, Tick, Timestamp};
 use serde_json::Value;
 
-use crate::{Registered, mapping::Scope};
+use crate::{
+    Effects, Manifest, Registered, Retry,
+    mapping::{Binding, Scope},
+};
 
 /// Domain of the digests that frames are named by.
 const FRAME_TAG: &[u8] = b"realm/1/frame";
+/// Domain of the keys under which tools are asked.
+const WORK_TAG: &[u8] = b"realm/1/work";
 
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) call: CallId,
     pub(super) parent: Option<Place>,
-    pub(super) entry: Arc<Registered>,
+    pub(super) subject: Subject,
     pub(super) input: Value,
-    pub(super) started: Now,
+    pub(super) began: Began,
+    /// Milliseconds for one attempt.
+    pub(super) timeout_ms: u64,
     pub(super) deadline: Tick,
     pub(super) depth: u64,
+    /// Which attempt is under way, from 1.
+    pub(super) attempt: u64,
+    /// What its caller says of attempts; none for what the loop says.
+    pub(super) retry: Option<Retry>,
     pub(super) waiting: Waiting,
-    pub(super) outputs: Vec<Value>,
-    pub(super) bindings: Vec<(String, usize)>,
+    /// When somebody was asked whose answer is not known.
+    pub(super) asked: Option<Timestamp>,
+    /// When a pause ends, and the step it is, from 1; none of them where another attempt follows.
+    pub(super) due: Option<(Timestamp, u64)>,
+    pub(super) progress: Progress,
 }
 
-/// Where a child stands: its caller and the step that called it.
+/// When something began.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) frame: CallId,
-    pub(super) step: usize,
+pub(super) struct Began {
+    pub(super) wall: Timestamp,
+    /// None if it was before a restart.
+    tick: Option<Tick>,
 }
 
-/// What a frame waits for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Waiting {
-    Nothing,
-    Backend { since: Tick },
-    Child(CallId),
-    Remote(CallId),
-}
+impl Began {
+    pub(super) const fn now(now: Now) -> Self {
+        Self {
+            wall: now.wall,
+            tick: Some(now.tick),
+        }
+    }
 
-impl Frame {
-    pub(super) fn scope(&self) -> Scope<'_> {
-        Scope {
-            input: &self.input,
-            outputs: &self.outputs,
-            bindings: &self.bindings,
+    pub(super) const fn before_restart(wall: Timestamp) -> Self {
+        Self { wall, tick: None }
+    }
+
+    /// Milliseconds since then.
+    pub(super) fn lasted_ms(self, now: Now) -> u64 {
+        match self.tick {
+            Some(tick) => now.tick.since(tick),
+            None => now.wall.since(self.wall),
         }
     }
 }
 
-/// The id of a step's frame: the same run of the same steps has the same ids.
-pub(super) fn child_id(parent: CallId, step: usize, attempt: u64) -> CallId {
-    let step = (step as u64).to_be_bytes();
-    let digest = Digest::of(&[FRAME_TAG, parent.as_bytes(), &step, &attempt.to_be_bytes()]);
+/// What a frame runs.
+#[derive(Clone, Debug)]
+pub(super) enum Subject {
+    /// A loop of this realm.
+    Local(Arc<Registered>),
+    /// A loop of another realm.
+    Remote {
+        address: LoopAddress,
+        version: Option<String>,
+    },
+}
+
+impl Subject {
+    pub(super) fn manifest(&self) -> Option<&Arc<Manifest>> {
+        match self {
+            Self::Local(entry) => Some(&entry.manifest),
+            Self::Remote { .. } => None,
+        }
+    }
+
+    /// What may be repeated; another realm repeats nothing under one key.
+    pub(super) fn effects(&self) -> Effects {
+        match self {
+            Self::Local(entry) => entry.effects,
+            Self::Remote { .. } => Effects::Idempotent,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Local(entry) => entry.manifest.id.to_string(),
+            Self::Remote { address, .. } => address.to_string(),
+        }
+    }
+}
+
+/// Where a child stands: its caller, and which of its calls it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) frame: CallId,
+    pub(super) at: At,
+}
+
+/// Which of a frame's calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) step: u64,
+    pub(super) branch: Option<usize>,
+    pub(super) item: Option<usize>,
+    pub(super) fallback: bool,
+}
+
+/// What a frame waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Its children, or its turn.
+    Nothing,
+    /// A backend's answer to what was asked under this id.
+    Backend { since: Tick, asked: CallId },
+    /// Another realm's answer.
+    Realm { since: Tick, asked: CallId },
+    /// The end of a pause, after which it goes on or tries again.
+    Pause { until: Tick },
+    /// A person's word on work that may or may not have been done.
+    Person,
+}
+
+/// How far a frame has come.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// One backend or another realm is asked.
+    Leaf,
+    Composite(Composition),
+    Machine {
+        state: Value,
+        steps: u64,
+    },
+}
+
+/// How far a composite has come.
+#[derive(Debug, Default)]
+pub(super) struct Composition {
+    /// Of the steps behind; `null` for one that did not run.
+    pub(super) outputs: Vec<Value>,
+    pub(super) bindings: Vec<Binding>,
+    /// The last step that ran.
+    pub(super) last: Option<usize>,
+    /// The calls of the step under way, by branch.
+    pub(super) current: Vec<Branch>,
+    /// Whether the step under way is a wait.
+    pub(super) waits: bool,
+    /// The wait that a restart broke off: its step, from 1, and its end.
+    pub(super) waited: Option<(u64, Timestamp)>,
+}
+
+/// The calls of one branch of a step.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// The items; none for a call that is made once.
+    pub(super) items: Option<Vec<Value>>,
+    /// The next item to begin with.
+    pub(super) next: usize,
+    /// Calls under way.
+    pub(super) open: usize,
+    /// Calls that have ended.
+    pub(super) done: usize,
+    /// By item.
+    pub(super) outputs: Vec<Value>,
+}
+
+impl Branch {
+    pub(super) fn new(items: Option<Vec<Value>>) -> Self {
+        let calls = items.as_ref().map_or(1, Vec::len);
+        Self {
+            items,
+            next: 0,
+            open: 0,
+            done: 0,
+            outputs: vec![Value::Null; calls],
+        }
+    }
+
+    /// A branch that does not run.
+    pub(super) fn skipped() -> Self {
+        Self {
+            done: 1,
+            next: 1,
+            ..Self::new(None)
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done == self.outputs.len()
+    }
+
+    /// One output, or the list of them.
+    pub(super) fn into_output(self) -> Value {
+        let single = self.items.is_none();
+        let mut outputs = self.outputs;
+        match outputs.pop() {
+            Some(output) if single => output,
+            last => {
+                outputs.extend(last);
+                Value::Array(outputs)
+            }
+        }
+    }
+}
+
+impl Frame {
+    pub(super) fn scope<'a>(&'a self, item: Option<(usize, &'a Value)>) -> Scope<'a> {
+        let (outputs, bindings) = match &self.progress {
+            Progress::Composite(composition) => (
+                composition.outputs.as_slice(),
+                composition.bindings.as_slice(),
+            ),
+            Progress::Leaf | Progress::Machine { .. } => ([].as_slice(), [].as_slice()),
+        };
+        Scope {
+            input: &self.input,
+            outputs,
+            bindings,
+            item,
+        }
+    }
+
+    /// Whether its output can be worked out again from its input.
+    pub(super) fn is_pure(&self) -> bool {
+        self.subject.manifest().is_some_and(|own| own.is_pure())
+    }
+
+    /// What is said of attempts.
+    pub(super) fn retry(&self) -> Option<&Retry> {
+        let own = || self.subject.manifest().and_then(|own| own.retry.as_ref());
+        self.retry.as_ref().or_else(own)
+    }
+}
+
+/// The id of a child's frame. It depends on nothing but the run and the place, so a run that goes on
+/// after a restart finds what it has done; and the run's id is nobody's choice, so no caller can
+/// take a child's id for its own call.
+pub(super) fn child_id(run: RunId, (parent, attempt): (CallId, u64), at: At) -> CallId {
+    let At {
+        step,
+        branch,
+        item,
+        fallback,
+    } = at;
+    let place = |index: Option<usize>| index.map_or(u64::MAX, |index| index as u64).to_be_bytes();
+    let digest = Digest::of(&[
+        FRAME_TAG,
+        run.as_bytes(),
+        parent.as_bytes(),
+        &attempt.to_be_bytes(),
+        &step.to_be_bytes(),
+        &place(branch),
+        &place(item),
+        &[u8::from(fallback)],
+    ]);
+    shortened(digest)
+}
+
+/// The id under which another realm is asked again.
+pub(super) fn attempt_id(call: CallId, attempt: u64) -> CallId {
+    if attempt == 1 {
+        return call;
+    }
+    shortened(Digest::of(&[
+        FRAME_TAG,
+        call.as_bytes(),
+        &attempt.to_be_bytes(),
+    ]))
+}
+
+/// The key under which a tool is asked, the same in every attempt. It holds the run's id, so no
+/// caller can make two runs' work look like one.
+pub(super) fn work_key(run: RunId, call: CallId) -> CallId {
+    shortened(Digest::of(&[WORK_TAG, run.as_bytes(), call.as_bytes()]))
+}
+
+fn shortened(digest: Digest) -> CallId {
     let mut bytes = [0; 16];
     for (byte, hashed) in bytes.iter_mut().zip(digest.as_bytes()) {
         *byte = *hashed;

@@ -1,19 +1,31 @@
 //! One run: the tree of frames that one call caused in this realm.
 
-mod body;
+mod composite;
 mod finish;
+mod keep;
+mod leaf;
+mod machine;
+mod pause;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
-use realm_protocol::{CallId, FailureCode, Now, RunId, journal::Event, json::Object, limits};
+use realm_protocol::{
+    CallId, FailureCode, Now, RunId, Timestamp,
+    journal::{self, Event},
+    json::Object,
+    limits,
+};
 use serde_json::Value;
 
 use super::{
-    Action, Limits, Start,
-    frame::{Frame, Place, Waiting},
+    Action, Limits, Restart, Start,
+    frame::{Began, Composition, Frame, Place, Progress, Subject, Waiting},
     shared::Shared,
 };
-use crate::{LoopError, Outcome, Registered, Registry};
+use crate::{Body, LoopError, Outcome, Registered, Registry};
 
 /// What a step of a run may touch.
 pub(super) struct Context<'a> {
@@ -28,51 +40,134 @@ pub(super) struct Run {
     id: RunId,
     root: CallId,
     entry: Arc<Registered>,
-    started: Now,
+    started: Timestamp,
     events: u64,
-    opened: usize,
+    opened: u64,
     frames: BTreeMap<CallId, Frame>,
-    remotes: BTreeMap<CallId, Place>,
+    /// Who waits for what was asked, of backends and other realms.
+    asked: BTreeMap<CallId, CallId>,
+    /// What is to be done next; nothing of it waits for anybody.
+    ready: VecDeque<Task>,
+    /// Whether it goes on after a restart.
+    durable: bool,
+    /// Frames that are written down, by the frame that called them; the first one by itself.
+    kept: BTreeMap<CallId, BTreeSet<CallId>>,
+    /// What was written down before a restart and has not been used yet.
+    known: BTreeMap<CallId, journal::FrameRecord>,
+    /// Since when it stands still, if it does.
+    paused: Option<Pause>,
+    /// Milliseconds spent in earlier pauses.
+    paused_ms: u64,
     result: Option<Result<Value, LoopError>>,
+}
+
+/// A run that stands still until somebody says otherwise.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    since: Began,
+    /// Whether somebody asked for it. A pause that a question needs comes again by itself.
+    by_hand: bool,
+}
+
+/// One thing that a run does next.
+#[derive(Debug)]
+enum Task {
+    Open(Box<Frame>),
+    /// Takes a composite or a machine on.
+    Advance(CallId),
+    /// A child has ended.
+    Done(Place, CallId, Result<Value, LoopError>),
+    /// A child had ended before a restart.
+    Known(Place, Result<Value, LoopError>),
+    /// A pause is over.
+    Wake(CallId),
 }
 
 impl Run {
     pub(super) fn new(start: &Start, entry: Arc<Registered>, now: Now) -> Self {
+        let single = !entry.manifest.is_composed();
         Self {
             id: start.run,
             root: start.call,
+            durable: start.durable || !single,
             entry,
-            started: now,
+            started: now.wall,
             events: 0,
             opened: 0,
             frames: BTreeMap::new(),
-            remotes: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            ready: VecDeque::new(),
+            kept: BTreeMap::new(),
+            known: BTreeMap::new(),
+            paused: None,
+            paused_ms: 0,
             result: None,
         }
     }
 
+    /// Goes on with a run that a restart broke off.
+    pub(super) fn restart(&mut self, from: Restart, cx: &mut Context<'_>) {
+        let Restart {
+            start,
+            started,
+            known,
+        } = from;
+        self.durable = true;
+        self.started = started;
+        self.known = known;
+        if let Some(root) = self.known.get(&self.root) {
+            self.paused_ms = root.paused_ms;
+            self.paused = root.paused.map(|since| Pause {
+                since: Began::before_restart(since),
+                by_hand: true,
+            });
+        }
+        self.begin(start, cx);
+    }
+
     pub(super) fn begin(&mut self, start: Start, cx: &mut Context<'_>) {
-        let entry = self.entry.clone();
-        let timeout = entry
-            .manifest
-            .limits
-            .timeout_ms
-            .min(start.timeout_ms)
-            .min(limits::CALL_MAX_MS);
+        let own = self.entry.manifest.limits.timeout_ms;
+        let timeout_ms = own.min(start.timeout_ms).min(limits::RUN_MS);
         let frame = Frame {
             call: start.call,
             parent: None,
-            entry,
+            subject: Subject::Local(self.entry.clone()),
             input: start.input,
-            started: cx.now,
-            deadline: cx.now.tick.plus(timeout),
+            began: Began::now(cx.now),
+            timeout_ms,
+            deadline: cx.now.tick.plus(timeout_ms),
             depth: start.depth,
+            attempt: 1,
+            retry: None,
             waiting: Waiting::Nothing,
-            outputs: Vec::new(),
-            bindings: Vec::new(),
+            asked: None,
+            due: None,
+            progress: Progress::Leaf,
         };
         let parent = start.parent.map(|parent| parent.frame);
         self.open(frame, parent, start.caller.as_deref(), cx);
+        self.go_on(cx);
+    }
+
+    /// Does what is ready, until everything waits for somebody.
+    pub(super) fn go_on(&mut self, cx: &mut Context<'_>) {
+        while self.paused.is_none()
+            && let Some(task) = self.ready.pop_front()
+        {
+            match task {
+                Task::Open(frame) => {
+                    let caller = frame.parent.map(|place| place.frame);
+                    // A caller that has ended meanwhile waits for nothing.
+                    if caller.is_none_or(|caller| self.frames.contains_key(&caller)) {
+                        self.open(*frame, caller, None, cx);
+                    }
+                }
+                Task::Advance(call) => self.advance(call, cx),
+                Task::Done(place, child, result) => self.child_done(place, child, result, cx),
+                Task::Known(place, result) => self.child_ended(place, result, cx),
+                Task::Wake(call) => self.wake(call, cx),
+            }
+        }
     }
 
     /// Enters a frame: records it, checks its input, and sets its body going.
@@ -83,38 +178,103 @@ impl Run {
         caller: Option<&str>,
         cx: &mut Context<'_>,
     ) {
-        let (call, entry) = (frame.call, frame.entry.clone());
+        let call = frame.call;
+        let subject = frame.subject.clone();
         self.opened = self.opened.saturating_add(1);
-        cx.shared.enter(&entry.manifest.id);
+        let full = self.frames.len() >= cx.limits.frames || self.opened > cx.limits.run_frames;
+        let taken = self.frames.contains_key(&call) || cx.shared.is_waiting(call);
+        if (full || taken) && frame.parent.is_some() {
+            let message = format!("`{}` is one frame too many for one run", subject.name());
+            return self.refuse(&frame, LoopError::new(FailureCode::Budget, message));
+        }
         cx.shared.set_timer(frame.deadline, self.id, call);
-        let checked = entry.check_input(&frame.input);
         self.frames.insert(call, frame);
-        self.event(
-            call,
-            "call.started",
-            started_payload(&entry, parent, caller),
-            cx,
-        );
+        match &subject {
+            Subject::Local(entry) => {
+                cx.shared.enter(&entry.manifest.id);
+                self.open_local(call, &entry.clone(), parent, caller, cx);
+            }
+            Subject::Remote { .. } => self.set_going(call, cx),
+        }
+    }
+
+    fn open_local(
+        &mut self,
+        call: CallId,
+        entry: &Registered,
+        parent: Option<CallId>,
+        caller: Option<&str>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let checked = entry.check_input(&frame.input);
+        let again = self.known.contains_key(&call);
+        if !again {
+            let payload = started_payload(entry, parent, caller, frame);
+            self.event(call, "call.started", payload, cx);
+        }
         match checked {
             Ok(()) => {
-                self.event(call, "call.input.validated", checked_payload(), cx);
-                self.run_body(call, cx);
+                if !again {
+                    self.event(call, "call.input.validated", checked_payload(), cx);
+                }
+                self.set_going(call, cx);
             }
             Err(details) => {
-                let message = format!(
-                    "the input of `{}` does not match its schema",
-                    entry.manifest.id
-                );
-                self.fail(
-                    call,
-                    LoopError {
-                        code: FailureCode::SchemaInput,
-                        message,
-                        details,
-                    },
-                    cx,
-                );
+                let id = &entry.manifest.id;
+                let message = format!("the input of `{id}` does not match its schema");
+                let error = LoopError::new(FailureCode::SchemaInput, message);
+                self.fail(call, error.with_details(details), cx);
             }
+        }
+    }
+
+    /// Sets a frame's body going, where it stood before a restart if there was one.
+    fn set_going(&mut self, call: CallId, cx: &mut Context<'_>) {
+        if let Some(known) = self.known.remove(&call) {
+            return self.take_up(call, known, cx);
+        }
+        self.start_body(call, cx);
+    }
+
+    /// Starts a frame's body from its beginning.
+    fn start_body(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        let Subject::Local(entry) = frame.subject.clone() else {
+            return self.ask_realm(call, cx);
+        };
+        match &entry.manifest.body {
+            Body::Prompt(prompt) => self.ask_model(call, prompt, cx),
+            Body::Tool(tool) => self.use_tool(call, tool, cx),
+            Body::Composite(_) => {
+                frame.progress = Progress::Composite(Composition::default());
+                self.keep(call, cx);
+                self.ready.push_back(Task::Advance(call));
+            }
+            Body::Machine(_) => {
+                let state = frame.input.clone();
+                frame.progress = Progress::Machine { state, steps: 0 };
+                self.keep(call, cx);
+                self.ready.push_back(Task::Advance(call));
+            }
+        }
+    }
+
+    fn advance(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let Some(manifest) = frame.subject.manifest().cloned() else {
+            return;
+        };
+        match &manifest.body {
+            Body::Composite(composite) => self.next_step(call, composite, cx),
+            Body::Machine(machine) => self.next_state(call, machine, cx),
+            Body::Prompt(_) | Body::Tool(_) => {}
         }
     }
 
@@ -128,7 +288,7 @@ impl Run {
             contract: entry.contract,
             manifest: entry.manifest.clone(),
             effects: entry.effects,
-            started: self.started.wall,
+            started: self.started,
             ended: now.wall,
         };
         Some((self.root, outcome))
@@ -159,12 +319,19 @@ impl Run {
     }
 }
 
-fn started_payload(entry: &Registered, parent: Option<CallId>, caller: Option<&str>) -> Object {
+fn started_payload(
+    entry: &Registered,
+    parent: Option<CallId>,
+    caller: Option<&str>,
+    frame: &Frame,
+) -> Object {
+    let at = frame.parent.map(|place| place.at);
     Object::new()
         .with("loopId", &entry.manifest.id)
         .with("loopVersion", &entry.manifest.version)
         .with_some("parentCallId", parent)
         .with_some("caller", caller)
+        .with_some("item", at.and_then(|at| at.item))
 }
 
 /// A check against a schema takes no time that this clock would show.

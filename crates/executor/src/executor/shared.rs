@@ -11,8 +11,8 @@ use crate::{Registered, Registry};
 pub(super) struct Shared {
     actions: VecDeque<Action>,
     timers: BTreeSet<(Tick, RunId, CallId)>,
-    backends: BTreeMap<CallId, RunId>,
-    invokes: BTreeMap<CallId, RunId>,
+    /// What was asked of backends and other realms, and the runs that wait for it.
+    asked: BTreeMap<CallId, RunId>,
     running: BTreeMap<LoopId, u64>,
 }
 
@@ -39,25 +39,23 @@ impl Shared {
         self.actions.pop_front()
     }
 
-    /// Whether a frame of that id waits for somebody's answer.
-    pub(super) fn is_waiting(&self, call: CallId) -> bool {
-        self.backends.contains_key(&call) || self.invokes.contains_key(&call)
+    /// Whether somebody was asked under that id and has not answered.
+    pub(super) fn is_waiting(&self, asked: CallId) -> bool {
+        self.asked.contains_key(&asked)
     }
 
-    pub(super) fn wait_backend(&mut self, call: CallId, run: RunId) {
-        self.backends.insert(call, run);
+    /// Whether nobody is being asked and there is nothing to carry out.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.asked.is_empty() && self.actions.is_empty()
     }
 
-    pub(super) fn wait_invoke(&mut self, call: CallId, run: RunId) {
-        self.invokes.insert(call, run);
+    pub(super) fn wait(&mut self, asked: CallId, run: RunId) {
+        self.asked.insert(asked, run);
     }
 
-    pub(super) fn take_backend(&mut self, call: CallId) -> Option<RunId> {
-        self.backends.remove(&call)
-    }
-
-    pub(super) fn take_invoke(&mut self, call: CallId) -> Option<RunId> {
-        self.invokes.remove(&call)
+    /// The run that waits for an answer, which has come.
+    pub(super) fn take(&mut self, asked: CallId) -> Option<RunId> {
+        self.asked.remove(&asked)
     }
 
     /// Whether as many frames of a loop run as it allows.

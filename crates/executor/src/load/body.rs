@@ -9,25 +9,24 @@ use super::{
     node::{Data, Node},
     object::{self, Object},
 };
-use crate::{Body, Composite, Http, Process, Prompt, Reference, Step, Tool};
+use crate::{Body, Http, Process, Prompt, Tool};
 
 /// Kinds whose bodies are read.
-const KINDS: [&str; 3] = ["prompt", "composite", "tool"];
+const KINDS: [&str; 4] = ["prompt", "composite", "machine", "tool"];
 /// Implementations a tool may name.
 const IMPLEMENTATIONS: [&str; 3] = ["builtin:echo", "http", "process"];
 /// Implementations and kinds that are known and come later.
 const LATER: [&str; 3] = ["mcp", "container", "attached"];
-/// Steps in one composite; more is refused.
-const STEPS: usize = 256;
 
 impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
-        object.know(&["prompt", "composite", "tool", "backend"]);
+        object.know(&["prompt", "composite", "machine", "tool", "backend"]);
         let node = object.need(self, "kind", rule!("kind"))?;
         let kind = object::text(self, node, rule!("kind"))?;
         let body = match kind {
             "prompt" => self.prompt(object).map(Body::Prompt),
             "composite" => self.composite(object).map(Body::Composite),
+            "machine" => self.machine(object).map(Box::new).map(Body::Machine),
             "tool" => self.tool(object).map(Body::Tool),
             _ => {
                 self.unknown_kind(node, kind);
@@ -128,108 +127,6 @@ impl Reader<'_> {
         None
     }
 
-    fn composite(&mut self, object: &mut Object<'_>) -> Option<Composite> {
-        let node = object.need(self, "composite", rule!("composite"))?;
-        let mut object = Object::of(self, node, rule!("composite"))?;
-        let steps = object.need(self, "steps", rule!("composite.steps"));
-        object.finish(self);
-        let steps = steps?;
-        let Data::List(items) = &steps.data else {
-            self.problem(
-                steps.at,
-                rule!("composite.steps"),
-                format!("expected a list, found {}", steps.noun()),
-            );
-            return None;
-        };
-        if items.is_empty() || items.len() > STEPS {
-            self.problem(
-                steps.at,
-                rule!("composite.steps"),
-                format!("a composite has 1 to {STEPS} steps"),
-            );
-        }
-        let mut bindings = Vec::new();
-        let read = items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| self.step(index, item, &mut bindings));
-        let read: Vec<Option<Step>> = read.collect();
-        Some(Composite {
-            steps: read.into_iter().collect::<Option<_>>()?,
-        })
-    }
-
-    fn step(&mut self, index: usize, node: &Node, bindings: &mut Vec<String>) -> Option<Step> {
-        let mut object = Object::of(self, node, rule!("composite.steps"))?;
-        let address = object.need(self, "loopId", rule!("composite.loopId"));
-        let loop_id = address.and_then(|node| {
-            let parsed = object::text(self, node, rule!("composite.loopId"))?.parse();
-            parsed
-                .map_err(|error| {
-                    self.problem(node.at, rule!("composite.loopId"), format!("{error}"));
-                })
-                .ok()
-        });
-        let loop_version = self.step_version(&mut object);
-        let input_mapping = object
-            .get("inputMapping")
-            .map(|node| self.mapping(index, node, bindings));
-        let binding = object.text(self, "outputBinding", rule!("composite.outputBinding"));
-        bindings.extend(binding.map(str::to_owned));
-        object.finish(self);
-        Some(Step {
-            loop_id: loop_id?,
-            loop_version,
-            input_mapping,
-            output_binding: binding.map(str::to_owned),
-            origin: self.origin(address.map_or(node.at, |node| node.at)),
-        })
-    }
-
-    fn step_version(&mut self, object: &mut Object<'_>) -> Option<String> {
-        let node = object.get("loopVersion")?;
-        let text = object::text(self, node, rule!("composite.loopVersion"))?;
-        if semver::VersionReq::parse(text).is_err() {
-            let what = format!("`{text}` is neither a version nor a requirement such as ^1.2");
-            self.problem(node.at, rule!("composite.loopVersion"), what);
-        }
-        Some(text.to_owned())
-    }
-
-    fn mapping(
-        &mut self,
-        index: usize,
-        node: &Node,
-        bindings: &[String],
-    ) -> BTreeMap<String, Reference> {
-        const RULE: Rule = rule!("composite.inputMapping");
-        let mut mapping = BTreeMap::new();
-        let Data::Map(members) = &node.data else {
-            self.problem(
-                node.at,
-                RULE,
-                format!("expected an object, found {}", node.noun()),
-            );
-            return mapping;
-        };
-        for member in members {
-            let Some(text) = object::text(self, &member.value, RULE) else {
-                continue;
-            };
-            match text.parse::<Reference>() {
-                Ok(reference) => {
-                    if let Some(what) = too_early(&reference, index, bindings) {
-                        self.problem(member.value.at, RULE, what);
-                    }
-                    mapping.insert(member.key.clone(), reference);
-                }
-                Err(error) => self.problem(member.value.at, RULE, format!("`{text}`: {error}")),
-            }
-        }
-        mapping
-    }
-
     pub(super) fn tool(&mut self, object: &mut Object<'_>) -> Option<Tool> {
         let node = object.need(self, "tool", rule!("tool"))?;
         let mut object = Object::of(self, node, rule!("tool"))?;
@@ -324,7 +221,7 @@ impl Reader<'_> {
         }
     }
 
-    fn texts(&mut self, node: &Node, rule: Rule) -> Option<Vec<String>> {
+    pub(super) fn texts(&mut self, node: &Node, rule: Rule) -> Option<Vec<String>> {
         let Data::List(items) = &node.data else {
             self.problem(
                 node.at,
@@ -357,22 +254,9 @@ impl Reader<'_> {
     }
 }
 
-fn hint(text: &str, known: &[&str]) -> String {
+pub(super) fn hint(text: &str, known: &[&str]) -> String {
     match object::closest(text, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known: {}", known.join(", ")),
-    }
-}
-
-/// Why a reference cannot find anything in the step that makes it.
-fn too_early(reference: &Reference, index: usize, bindings: &[String]) -> Option<String> {
-    match (reference.step(), reference.binding()) {
-        (Some(step), _) if step >= index => Some(format!(
-            "`{reference}`: step {step} has not run before step {index}"
-        )),
-        (_, Some(name)) if !bindings.iter().any(|known| known == name) => Some(format!(
-            "`{reference}`: no step before step {index} binds `{name}`"
-        )),
-        _ => None,
     }
 }

@@ -6,12 +6,12 @@ use realm_protocol::{LoopId, limits};
 use serde_json::{Map, Value};
 
 use super::{
-    Problem, duration,
+    Problem,
     node::{Data, Node, Place},
     object::{self, Object},
     sketch,
 };
-use crate::{Effects, LoopLimits, Manifest, Origin};
+use crate::{Body, Effects, LoopLimits, Manifest, Origin};
 
 /// A rule's ids: in our own form, in LSEM, in the sketch.
 pub(super) type Rule = [&'static str; 3];
@@ -134,9 +134,10 @@ impl<'a> Reader<'a> {
         let input_schema = self.schema(object, "inputSchema", rule!("inputSchema"));
         let output_schema = self.schema(object, "outputSchema", rule!("outputSchema"));
         let effects = self.effects(object);
-        let limits = self.limits(object);
+        let retry = self.retry(object);
         let bid = object.get("bid").map(Node::to_value);
         let body = self.body(object);
+        let limits = self.limits(object, body.as_ref());
         let metadata = self.metadata(object);
         Some(Manifest {
             id: id?,
@@ -147,6 +148,7 @@ impl<'a> Reader<'a> {
             output_schema: output_schema?,
             effects,
             limits,
+            retry,
             body: body?,
             bid,
             metadata,
@@ -217,8 +219,13 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    fn limits(&mut self, object: &mut Object<'_>) -> LoopLimits {
+    /// A loop that waits has that time on top of what a loop has unless told.
+    fn limits(&mut self, object: &mut Object<'_>, body: Option<&Body>) -> LoopLimits {
         let mut limits = LoopLimits::default();
+        if let Some(Body::Composite(composite)) = body {
+            let longer = limits.timeout_ms.saturating_add(composite.waits_ms());
+            limits.timeout_ms = longer.min(limits::RUN_MS);
+        }
         let Some(mut object) = object
             .get("limits")
             .and_then(|node| Object::of(self, node, rule!("limits")))
@@ -226,36 +233,16 @@ impl<'a> Reader<'a> {
             return limits;
         };
         if let Some(node) = object.get("timeout") {
-            limits.timeout_ms = self.timeout(node).unwrap_or(limits.timeout_ms);
+            let read = self.duration(node, rule!("limits.timeout"), limits::RUN_MS);
+            limits.timeout_ms = read.unwrap_or(limits.timeout_ms);
         }
         if let Some(node) = object.get("concurrency") {
-            limits.concurrency = self.concurrency(node).unwrap_or(limits.concurrency);
+            let most = limits::CALLS as u64;
+            let read = self.count(node, rule!("limits.concurrency"), most);
+            limits.concurrency = read.unwrap_or(limits.concurrency);
         }
         object.finish(self);
         limits
-    }
-
-    fn timeout(&mut self, node: &Node) -> Option<u64> {
-        const RULE: Rule = rule!("limits.timeout");
-        match duration::parse(object::text(self, node, RULE)?) {
-            Ok(millis) if (1..=limits::CALL_MAX_MS).contains(&millis) => return Some(millis),
-            Ok(_) => self.problem(node.at, RULE, "a timeout is at least 1ms and at most 1h"),
-            Err(error) => self.problem(node.at, RULE, error.to_string()),
-        }
-        None
-    }
-
-    fn concurrency(&mut self, node: &Node) -> Option<u64> {
-        let number = match &node.data {
-            Data::Scalar(value) => value.as_u64(),
-            _ => None,
-        };
-        let fits = number.filter(|number| (1..=limits::CALLS as u64).contains(number));
-        if fits.is_none() {
-            let what = format!("concurrency is a whole number from 1 to {}", limits::CALLS);
-            self.problem(node.at, rule!("limits.concurrency"), what);
-        }
-        fits
     }
 
     /// The author's own words, LSEM's name, and what LSEM does not know.

@@ -1,10 +1,10 @@
-//! Durations in text: `500ms`, `30s`, `2m`, `1h`.
+//! Durations in text: `500ms`, `30s`, `2m`, `1h`, `3d`.
 
 use thiserror::Error;
 
 /// The text is not a duration.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a duration is a whole number with a unit: 500ms, 30s, 2m, 1h")]
+#[error("a duration is a whole number with a unit: 500ms, 30s, 2m, 1h, 3d")]
 pub(super) struct NotADuration;
 
 /// Gives milliseconds.
@@ -16,6 +16,7 @@ pub(super) fn parse(text: &str) -> Result<u64, NotADuration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return Err(NotADuration),
     };
     let number: u64 = number.parse().map_err(|_| NotADuration)?;

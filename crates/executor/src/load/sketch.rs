@@ -47,6 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
         output_schema: output_schema?,
         effects: None,
         limits: LoopLimits::default(),
+        retry: None,
         body: body?,
         bid: None,
         metadata: metadata.into_iter().collect::<Map<_, _>>(),

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use realm_protocol::limits;
+
 use crate::{
-    Body, Composite, LoopLimits, Manifest, Prompt, Step, Tool,
+    Body, Call, Composite, LoopLimits, Machine, Manifest, Prompt, Retry, Step, Tool, Work,
     load::{self, Problem},
 };
 
@@ -33,8 +35,10 @@ impl Manifest {
             Body::Composite(composite) => {
                 put(&mut document, "composite", composite_json(composite));
             }
+            Body::Machine(machine) => put(&mut document, "machine", machine_json(machine)),
             Body::Tool(tool) => put(&mut document, "tool", tool_json(tool)),
         }
+        put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
         put_some(&mut document, "bid", self.bid.clone());
         let limits = limits_json(self.limits);
         put_some(
@@ -91,21 +95,91 @@ fn composite_json(composite: &Composite) -> Value {
 
 fn step_json(step: &Step) -> Value {
     let mut document = Map::new();
-    put(&mut document, "loopId", step.loop_id.to_string());
-    put_some(&mut document, "loopVersion", step.loop_version.as_deref());
-    let mapping = step.input_mapping.as_ref().map(|mapping| {
+    match &step.work {
+        Work::Call(call) => put_call(&mut document, call),
+        Work::Parallel(steps) => {
+            let steps: Vec<Value> = steps.iter().map(step_json).collect();
+            put(&mut document, "parallel", steps);
+        }
+        Work::Wait { for_ms } => put(&mut document, "wait", millis(*for_ms)),
+    }
+    let when = step.when.as_ref().map(ToString::to_string);
+    put_some(&mut document, "when", when);
+    let binding = step.output_binding.as_deref();
+    put_some(&mut document, "outputBinding", binding);
+    Value::Object(document)
+}
+
+fn machine_json(machine: &Machine) -> Value {
+    let mut document = Map::new();
+    put_call(&mut document, &machine.step);
+    if machine.max_steps != limits::MACHINE_STEPS {
+        put(&mut document, "maxSteps", machine.max_steps);
+    }
+    Value::Object(document)
+}
+
+fn put_call(document: &mut Map<String, Value>, call: &Call) {
+    let Call {
+        loop_id,
+        loop_version,
+        input_mapping,
+        for_each,
+        retry,
+        timeout_ms,
+        fallback,
+        origin: _,
+    } = call;
+    put(document, "loopId", loop_id.to_string());
+    put_some(document, "loopVersion", loop_version.as_deref());
+    let mapping = input_mapping.as_ref().map(|mapping| {
         let text = mapping
             .iter()
             .map(|(field, reference)| (field.clone(), reference.to_string().into()));
         text.collect::<Map<String, Value>>()
     });
-    put_some(&mut document, "inputMapping", mapping);
-    put_some(
-        &mut document,
-        "outputBinding",
-        step.output_binding.as_deref(),
-    );
-    Value::Object(document)
+    put_some(document, "inputMapping", mapping);
+    let for_each = for_each.as_ref().map(|each| {
+        let on_failure = if each.keep_failures { "keep" } else { "stop" };
+        json!({
+            "items": each.items.to_string(),
+            "concurrency": each.concurrency,
+            "onFailure": on_failure,
+        })
+    });
+    put_some(document, "forEach", for_each);
+    put_some(document, "retry", retry.as_ref().map(retry_json));
+    put_some(document, "timeout", timeout_ms.map(millis));
+    let fallback = fallback.as_ref().map(|fallback| {
+        let mut document = Map::new();
+        put(&mut document, "loopId", fallback.loop_id.to_string());
+        let version = fallback.loop_version.as_deref();
+        put_some(&mut document, "loopVersion", version);
+        document
+    });
+    put_some(document, "fallback", fallback);
+}
+
+fn retry_json(retry: &Retry) -> Value {
+    let Retry {
+        attempts,
+        backoff,
+        delay_ms,
+        max_delay_ms,
+        on,
+    } = retry;
+    let on: Vec<&str> = on.iter().map(|category| category.name()).collect();
+    json!({
+        "attempts": attempts,
+        "backoff": backoff.name(),
+        "delay": millis(*delay_ms),
+        "maxDelay": millis(*max_delay_ms),
+        "on": on,
+    })
+}
+
+fn millis(millis: u64) -> String {
+    format!("{millis}ms")
 }
 
 fn tool_json(tool: &Tool) -> Value {
@@ -150,7 +224,7 @@ fn limits_json(limits: LoopLimits) -> Map<String, Value> {
     let default = LoopLimits::default();
     let mut document = Map::new();
     if timeout_ms != default.timeout_ms {
-        put(&mut document, "timeout", format!("{timeout_ms}ms"));
+        put(&mut document, "timeout", millis(timeout_ms));
     }
     if concurrency != default.concurrency {
         put(&mut document, "concurrency", concurrency);

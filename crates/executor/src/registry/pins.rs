@@ -20,17 +20,17 @@ pub struct Need {
 impl Registry {
     /// The steps of current loops that find their loop here, but would not in `after`.
     pub fn needs_unmet(&self, after: &Self) -> Vec<Need> {
-        let steps = after.loops.values().flat_map(|known| {
-            set::local_steps(&known.manifest).map(|step| (&known.manifest.id, step))
+        let calls = after.loops.values().flat_map(|known| {
+            set::local_calls(&known.manifest).map(|call| (&known.manifest.id, call))
         });
-        let unmet = steps.filter(|(_, step)| {
-            let (id, version) = (&step.loop_id.loop_id, step.loop_version.as_deref());
+        let unmet = calls.filter(|(_, call)| {
+            let (id, version) = (call.id, call.version);
             after.find(id, version).is_none() && self.find(id, version).is_some()
         });
-        let needs = unmet.map(|(caller, step)| Need {
+        let needs = unmet.map(|(caller, call)| Need {
             caller: caller.clone(),
-            called: step.loop_id.loop_id.clone(),
-            version: step.loop_version.clone(),
+            called: call.id.clone(),
+            version: call.version.map(str::to_owned),
         });
         let mut needs: Vec<Need> = needs.collect();
         needs.dedup();
@@ -42,10 +42,9 @@ impl Registry {
         let current = self.loops.values();
         let offered = self.earlier.values().flatten().filter(|kept| kept.offered);
         let all = current.chain(offered.map(|kept| &kept.registered));
-        let steps = all.flat_map(|known| set::local_steps(&known.manifest));
-        let pinned = steps.filter(|step| step.loop_version.is_some());
-        let found = pinned
-            .filter_map(|step| self.find(&step.loop_id.loop_id, step.loop_version.as_deref()));
+        let calls = all.flat_map(|known| set::local_calls(&known.manifest));
+        let pinned = calls.filter(|call| call.version.is_some());
+        let found = pinned.filter_map(|call| self.find(call.id, call.version));
         found.map(|found| found.digest).collect()
     }
 }

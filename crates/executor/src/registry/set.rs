@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::LoopId;
+use realm_protocol::{LoopAddress, LoopId};
 use semver::Version;
 
 use super::{Registry, satisfies};
-use crate::{Body, Effects, Manifest, Origin, Problem, Step};
+use crate::{Effects, Manifest, Origin, Problem};
 
 /// Finds a loop in the version meant.
 type Lookup<'a> = &'a dyn Fn(&LoopId, Option<&str>) -> Option<&'a Manifest>;
@@ -61,8 +61,8 @@ impl Registry {
         lookup: Lookup<'a>,
         problems: &mut Vec<Problem>,
     ) {
-        for step in local_steps(manifest) {
-            let id = &step.loop_id.loop_id;
+        for call in local_calls(manifest) {
+            let id = call.id;
             let Some(called) = lookup(id, None) else {
                 let what = format!(
                     "`{}` calls `{id}`, which this realm does not have",
@@ -70,10 +70,10 @@ impl Registry {
                 );
                 let hint =
                     format!("apply `{id}` together with it, or name its realm: `{id}@realm/path`");
-                problems.push(Problem::at(&step.origin, "composite.loopId", what).hint(hint));
+                problems.push(Problem::at(call.origin, "composite.loopId", what).hint(hint));
                 continue;
             };
-            let wanted = step.loop_version.as_deref();
+            let wanted = call.version;
             if let Some(wanted) = wanted.filter(|_| lookup(id, wanted).is_none()) {
                 let known = self.versions(id);
                 let known = known.iter().map(|known| &known.manifest.version);
@@ -83,7 +83,7 @@ impl Registry {
                     "`{id}` is here in version {}, not {wanted}",
                     versions.join(", ")
                 );
-                problems.push(Problem::at(&step.origin, "composite.loopVersion", what));
+                problems.push(Problem::at(call.origin, "composite.loopVersion", what));
             }
         }
     }
@@ -124,22 +124,46 @@ fn names(manifest: &Manifest) -> impl Iterator<Item = &LoopId> {
     std::iter::once(&manifest.id).chain(&manifest.aliases)
 }
 
-/// The steps of a composite; none for every other kind.
-fn steps(manifest: &Manifest) -> &[Step] {
-    match &manifest.body {
-        Body::Composite(composite) => &composite.steps,
-        Body::Prompt(_) | Body::Tool(_) => &[],
+/// A loop that another one calls.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'a> {
+    address: &'a LoopAddress,
+    /// The loop, in its realm.
+    pub(super) id: &'a LoopId,
+    /// The version that is needed.
+    pub(super) version: Option<&'a str>,
+    /// Where the call was written.
+    pub(super) origin: &'a Origin,
+}
+
+impl Called<'_> {
+    fn is_local(&self) -> bool {
+        self.address.realm.is_none()
     }
 }
 
-/// The steps of a loop that call loops of this realm.
-pub(super) fn local_steps(manifest: &Manifest) -> impl Iterator<Item = &Step> {
-    let steps = steps(manifest).iter();
-    steps.filter(|step| step.loop_id.realm.is_none())
+/// The loops that a loop calls; those it falls back on as well.
+fn called(manifest: &Manifest) -> impl Iterator<Item = Called<'_>> {
+    manifest.calls().into_iter().flat_map(|call| {
+        let fallback = call.fallback.as_ref();
+        let fallback = fallback.map(|other| (&other.loop_id, &other.loop_version));
+        let both = std::iter::once((&call.loop_id, &call.loop_version)).chain(fallback);
+        both.map(|(address, version)| Called {
+            address,
+            id: &address.loop_id,
+            version: version.as_deref(),
+            origin: &call.origin,
+        })
+    })
 }
 
-/// A loop's effects. A composite has the strongest of what it calls; what is unknown or in another
-/// realm counts as `once`.
+/// The loops of this realm that a loop calls.
+pub(super) fn local_calls(manifest: &Manifest) -> impl Iterator<Item = Called<'_>> {
+    called(manifest).filter(Called::is_local)
+}
+
+/// A loop's effects. A composite or a machine has the strongest of what it calls; what is unknown or
+/// in another realm counts as `once`.
 pub(super) fn effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
     let called = called_effects(manifest, lookup);
     match (called, manifest.effects) {
@@ -149,21 +173,19 @@ pub(super) fn effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects
     }
 }
 
-/// The strongest effects of everything a composite leads to; none for other kinds.
+/// The strongest effects of everything a composite or a machine leads to; none for other kinds.
 fn called_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Option<Effects> {
-    if !matches!(manifest.body, Body::Composite(_)) {
+    if !manifest.is_composed() {
         return None;
     }
     let mut strongest = Effects::None;
     let mut seen = BTreeSet::from([(&manifest.id, &manifest.version)]);
     let mut waiting = vec![manifest];
     while let Some(caller) = waiting.pop() {
-        for step in steps(caller) {
-            let local = step.loop_id.realm.is_none();
-            let version = step.loop_version.as_deref();
-            match lookup(&step.loop_id.loop_id, version).filter(|_| local) {
+        for call in called(caller) {
+            match lookup(call.id, call.version).filter(|_| call.is_local()) {
                 None => return Some(Effects::Once),
-                Some(called) if matches!(called.body, Body::Composite(_)) => {
+                Some(called) if called.is_composed() => {
                     strongest = strongest.max(called.effects.unwrap_or(Effects::None));
                     if seen.insert((&called.id, &called.version)) {
                         waiting.push(called);
@@ -193,7 +215,7 @@ fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut 
 fn check_cycles<'a>(manifests: &'a [Manifest], lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
     let mut done: BTreeSet<(&LoopId, &Version)> = BTreeSet::new();
     for start in manifests {
-        let mut path: Vec<(&'a Manifest, Vec<&'a Step>)> = Vec::new();
+        let mut path: Vec<(&'a Manifest, Vec<Called<'a>>)> = Vec::new();
         let mut next = Some(start);
         loop {
             if let Some(called) = next.take() {
@@ -203,15 +225,13 @@ fn check_cycles<'a>(manifests: &'a [Manifest], lookup: Lookup<'a>, problems: &mu
                     let cycle = path.iter().skip(first).map(|(on_path, _)| &on_path.id);
                     problems.push(cycle_problem(&start.origin, cycle, &called.id));
                 } else if done.insert(key) {
-                    path.push((called, local_steps(called).collect()));
+                    path.push((called, local_calls(called).collect()));
                 }
             }
             match path.last_mut() {
                 None => break,
-                Some((_, steps)) => match steps.pop() {
-                    Some(step) => {
-                        next = lookup(&step.loop_id.loop_id, step.loop_version.as_deref());
-                    }
+                Some((_, calls)) => match calls.pop() {
+                    Some(call) => next = lookup(call.id, call.version),
                     None => drop(path.pop()),
                 },
             }

@@ -72,6 +72,9 @@ impl Node {
                     key.is_some_and(|(_, key)| key.request == digest)
                 };
                 match served.filter(same) {
+                    Some(served) if served.undecided => {
+                        self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
+                    }
                     Some(served) => match served.join(incoming.responder) {
                         Ok(()) => self.note_received(run, received),
                         Err(left_out) => {
@@ -172,6 +175,6 @@ fn key_reused() -> CallFailure {
 
 fn unknown_outcome() -> CallFailure {
     let message = "an earlier attempt under this key was interrupted; whether it had its effect is \
-                   not known";
+                   not known, and a person there decides; ask again under the same key";
     CallFailure::new(FailureCode::LoopFailed, message)
 }

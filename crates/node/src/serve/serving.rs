@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use realm_executor::Effects;
 use realm_protocol::{
     CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
-    journal::{Direction, JournalSeq, Run},
+    journal::{Direction, JournalSeq, Run, Status},
     json,
     message::{PolicyUse, TraceParent},
 };
@@ -58,6 +58,8 @@ pub(crate) struct Served {
     pub(crate) record: Run,
     /// Events of the run's trace so far, the executor's and the node's own.
     pub(crate) events: u64,
+    /// Whether it stands still until a person says what a call did whose outcome is unknown.
+    pub(crate) undecided: bool,
 }
 
 /// A call to be run here.
@@ -76,15 +78,25 @@ pub(super) struct Incoming {
     pub(super) caller_name: Option<String>,
     pub(super) parent: Option<TraceParent>,
     pub(super) direction: Direction,
+    /// Whether nobody waits for it.
+    pub(super) detached: bool,
 }
 
 impl Serving {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.looks.is_empty()
+    /// Whether it is being found out what became of a key.
+    pub(crate) fn is_looking(&self) -> bool {
+        !self.looks.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.runs.len().saturating_add(self.looks.len())
+    }
+
+    /// Runs and looks under way, but for runs that stand still.
+    pub(crate) fn active(&self) -> usize {
+        let runs = self.runs.values();
+        let active = runs.filter(|served| served.record.status != Status::Paused);
+        active.count().saturating_add(self.looks.len())
     }
 
     pub(super) fn of_root(&self, root: RealmId) -> usize {
@@ -109,6 +121,21 @@ impl Serving {
         });
         let mut received = runs.chain(looks).filter_map(Responder::received);
         received.any(|(digest, _)| digest == header)
+    }
+
+    /// Takes up a run that a restart goes on with.
+    pub(crate) fn insert(&mut self, run: RunId, served: Served) {
+        if let Some((row, _)) = &served.key {
+            self.keys.insert(row.clone(), KeyState::Running(run));
+        }
+        self.runs.insert(run, served);
+    }
+
+    /// Forgets a run that could not go on.
+    pub(crate) fn forget(&mut self, run: RunId) {
+        if let Some((row, _)) = self.runs.remove(&run).and_then(|served| served.key) {
+            self.keys.remove(&row);
+        }
     }
 
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {

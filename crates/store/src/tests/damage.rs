@@ -191,7 +191,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     let read = store.record(Table::Keys, &record_key(1));
     store.stop();
     change(dir.path(), |_, batch| {
-        let format = 4_u32.to_be_bytes().to_vec();
+        let format = 5_u32.to_be_bytes().to_vec();
         batch.put(Tree::Meta, b"format".to_vec(), format);
     });
 
@@ -207,7 +207,7 @@ fn newer_formats_and_newer_rows_are_refused() {
     ));
     assert!(matches!(
         opened,
-        Err(OpenError::Newer { found: 4, known: 3 })
+        Err(OpenError::Newer { found: 5, known: 4 })
     ));
 }
 

@@ -66,6 +66,7 @@ pub(super) fn run(number: u64) -> Run {
         input: Some(Blob::from(payload(number))),
         output: Some(Blob::from(payload(number))),
         parent: None,
+        resume: None,
     }
 }
 

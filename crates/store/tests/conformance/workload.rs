@@ -93,6 +93,7 @@ pub(crate) fn run(second: u64, status: Status) -> Run {
         input: None,
         output: None,
         parent: None,
+        resume: None,
     }
 }
 

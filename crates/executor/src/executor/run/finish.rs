@@ -1,14 +1,14 @@
 //! How frames end, and what that means for the frames above and below.
 
-use realm_protocol::{CallId, FailureCode, json::Object};
+use realm_protocol::{CallId, Digest, FailureCode, Tick, Timestamp, json::Object};
 use serde_json::Value;
 
-use super::{Context, Run, checked_payload};
+use super::{Context, Run, Task, checked_payload, pause::clear_timers};
 use crate::{
-    Body, Category, LoopError,
+    Effects, LoopError, Retry,
     executor::{
         Action,
-        frame::{Frame, Place, Waiting},
+        frame::{Frame, Place, Progress, Subject, Waiting},
     },
 };
 
@@ -18,81 +18,112 @@ impl Run {
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
-        let entry = frame.entry.clone();
-        if let Err(details) = entry.check_output(&output) {
-            let message = format!(
-                "the output of `{}` does not match its schema",
-                entry.manifest.id
-            );
-            return self.fail(
-                call,
-                LoopError {
-                    code: FailureCode::SchemaOutput,
-                    message,
-                    details,
-                },
-                cx,
-            );
+        if let Subject::Local(entry) = frame.subject.clone() {
+            if let Err(details) = entry.check_output(&output) {
+                let id = &entry.manifest.id;
+                let message = format!("the output of `{id}` does not match its schema");
+                let error = LoopError {
+                    may_have_begun: true,
+                    ..LoopError::new(FailureCode::SchemaOutput, message)
+                };
+                return self.fail(call, error.with_details(details), cx);
+            }
+            self.event(call, "call.output.validated", checked_payload(), cx);
         }
-        self.event(call, "call.output.validated", checked_payload(), cx);
         let Some(frame) = self.close(call, cx) else {
             return;
         };
-        let total = cx.now.tick.since(frame.started.tick);
-        self.event(
-            call,
-            "call.completed",
-            Object::new().with("totalDurationMs", &total),
-            cx,
-        );
+        if let Subject::Local(_) = frame.subject {
+            let total = frame.began.lasted_ms(cx.now);
+            let payload = Object::new().with("totalDurationMs", &total);
+            self.event(call, "call.completed", payload, cx);
+        }
         self.report(&frame, Ok(output), cx);
     }
 
-    /// Ends a frame with an error, and everything below it.
+    /// Ends a frame's attempt with an error, and everything below it. If the failure is one that
+    /// may be tried again, the frame pauses for its next attempt; else it ends.
     pub(super) fn fail(&mut self, call: CallId, error: LoopError, cx: &mut Context<'_>) {
-        self.fail_as(call, error, None, cx);
+        match self.next_attempt(call, &error, cx) {
+            Some(due) => self.try_again(call, &error, due, cx),
+            None => self.fail_for_good(call, error, cx),
+        }
     }
 
-    /// As [`Run::fail`]; what a caller may do about it goes into the trace.
-    pub(super) fn fail_as(
-        &mut self,
-        call: CallId,
-        error: LoopError,
-        category: Option<Category>,
-        cx: &mut Context<'_>,
-    ) {
+    /// Ends a frame with an error, and everything below it.
+    pub(super) fn fail_for_good(&mut self, call: CallId, error: LoopError, cx: &mut Context<'_>) {
         self.abort_below(call, &error, cx);
         let Some(frame) = self.close(call, cx) else {
             return;
         };
-        let category = category.map(Category::name);
-        let payload = error.to_object().with_some("category", category);
-        self.event(call, "call.errored", payload, cx);
+        if let Subject::Local(_) = frame.subject {
+            self.event(call, "call.errored", error.to_object(), cx);
+        }
         self.report(&frame, Err(error), cx);
     }
 
     pub(in crate::executor) fn fail_root(&mut self, error: LoopError, cx: &mut Context<'_>) {
-        self.fail(self.root, error, cx);
+        self.paused = None;
+        self.fail_for_good(self.root, error, cx);
     }
 
-    /// Ends a frame whose time is over.
-    pub(in crate::executor) fn expire(&mut self, call: CallId, cx: &mut Context<'_>) {
-        let Some(frame) = self.frames.get(&call) else {
+    /// When a frame may be tried again after a failure, if it may.
+    fn next_attempt(&self, call: CallId, error: &LoopError, cx: &Context<'_>) -> Option<Timestamp> {
+        let frame = self.frames.get(&call)?;
+        let retry = frame.retry()?;
+        let repeatable = frame.subject.effects() != Effects::Once || !error.may_have_begun;
+        let worth = retry.on.contains(&error.category) && frame.attempt < retry.attempts;
+        let pause = pause_ms(retry, frame);
+        let limit = frame.parent.and_then(|place| self.frames.get(&place.frame));
+        let limit = limit.map_or(frame.deadline, |caller| caller.deadline);
+        let in_time = cx.now.tick.plus(pause) < limit;
+        (repeatable && worth && in_time).then(|| cx.now.wall.plus(pause))
+    }
+
+    fn try_again(&mut self, call: CallId, error: &LoopError, due: Timestamp, cx: &mut Context<'_>) {
+        self.abort_below(call, error, cx);
+        self.forget_below(call, cx);
+        let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
-        let after = frame.deadline.since(frame.started.tick);
-        let message = format!(
-            "`{}` gave no output within {after} ms",
-            frame.entry.manifest.id
-        );
-        self.fail(call, LoopError::new(FailureCode::Timeout, message), cx);
+        let attempt = frame.attempt.saturating_add(1);
+        frame.attempt = attempt;
+        frame.progress = Progress::Leaf;
+        let called = frame.parent.is_some();
+        let payload = error
+            .to_object()
+            .with("attempt", &attempt)
+            .with("delayMs", &due.since(cx.now.wall));
+        self.event(call, "call.retried", payload, cx);
+        // The pause is not the attempt's time.
+        if called {
+            self.set_deadline(call, Tick::MAX, cx);
+        }
+        self.keep_pause(call, (due, 0), cx);
+        self.pause_until(call, due, cx);
     }
 
     /// Hands a frame's end to its caller, or to the run if it is the first frame.
     fn report(&mut self, frame: &Frame, result: Result<Value, LoopError>, cx: &mut Context<'_>) {
         match frame.parent {
-            None => self.result = Some(result),
-            Some(place) => self.child_done(place, frame.call, result, cx),
+            None => {
+                self.result = Some(result);
+                self.ready.clear();
+                self.forget_all(cx);
+            }
+            Some(place) => {
+                self.forget_below(frame.call, cx);
+                self.keep_end(frame, &result, cx);
+                self.ready.push_back(Task::Done(place, frame.call, result));
+            }
+        }
+    }
+
+    /// A frame that was never opened has failed.
+    pub(super) fn refuse(&mut self, frame: &Frame, error: LoopError) {
+        if let Some(place) = frame.parent {
+            self.ready
+                .push_back(Task::Done(place, frame.call, Err(error)));
         }
     }
 
@@ -103,91 +134,114 @@ impl Run {
         result: Result<Value, LoopError>,
         cx: &mut Context<'_>,
     ) {
+        if !self.frames.contains_key(&place.frame) {
+            return;
+        }
         let status = if result.is_ok() { "ok" } else { "error" };
         let payload = Object::new()
-            .with("stepIndex", &place.step)
+            .with("stepIndex", &place.at.step)
+            .with_some("branch", place.at.branch)
+            .with_some("item", place.at.item)
             .with("childCallId", &child)
             .with("status", status);
         self.event(place.frame, "child.completed", payload, cx);
-        let Some(frame) = self.frames.get_mut(&place.frame) else {
-            return;
-        };
-        frame.waiting = Waiting::Nothing;
-        match result {
-            Ok(output) => {
-                bind(frame, place.step, output);
-                self.advance(place.frame, cx);
-            }
-            Err(error) => {
-                let message = format!("step {} failed: {}", place.step, error.message);
-                self.fail(place.frame, LoopError { message, ..error }, cx);
-            }
+        self.child_ended(place, result, cx);
+    }
+
+    /// Hands a child's end to its caller.
+    pub(super) fn child_ended(
+        &mut self,
+        place: Place,
+        result: Result<Value, LoopError>,
+        cx: &mut Context<'_>,
+    ) {
+        let caller = self.frames.get(&place.frame).map(|caller| &caller.progress);
+        match caller {
+            Some(Progress::Machine { .. }) => self.state_done(place.frame, result, cx),
+            Some(Progress::Composite(_)) => self.call_done(place, result, cx),
+            Some(Progress::Leaf) | None => {}
         }
     }
 
-    /// Stops everything a frame waits for, the deepest frame first.
+    /// Stops everything below a frame, the deepest first, and what it waits for itself.
     fn abort_below(&mut self, call: CallId, error: &LoopError, cx: &mut Context<'_>) {
-        let mut below = Vec::new();
-        let mut next = Some(call);
-        while let Some(frame) = next.and_then(|call| self.frames.get_mut(&call)) {
-            let waiting = std::mem::replace(&mut frame.waiting, Waiting::Nothing);
-            next = match waiting {
-                Waiting::Child(child) => {
-                    below.push(child);
-                    Some(child)
-                }
-                other => {
-                    let waiter = frame.call;
-                    self.stop(waiter, other, cx);
-                    None
-                }
-            };
-        }
+        let below = self.below(call);
         for child in below.into_iter().rev() {
-            if self.close(child, cx).is_some() {
-                let stopped = LoopError::new(
-                    FailureCode::Cancelled,
-                    format!("stopped: {}", error.message),
-                );
+            self.stop_waiting(child, cx);
+            self.forget_below(child, cx);
+            if let Some(frame) = self.close(child, cx)
+                && let Subject::Local(_) = frame.subject
+            {
+                let message = format!("stopped: {}", error.message);
+                let stopped = LoopError::new(FailureCode::Cancelled, message);
                 self.event(child, "call.errored", stopped.to_object(), cx);
             }
         }
+        self.ready.retain(|task| match task {
+            Task::Done(place, ..) | Task::Known(place, _) => place.frame != call,
+            Task::Open(frame) => frame.parent.is_none_or(|place| place.frame != call),
+            Task::Advance(of) | Task::Wake(of) => *of != call,
+        });
+        self.stop_waiting(call, cx);
     }
 
-    fn stop(&mut self, waiter: CallId, waiting: Waiting, cx: &mut Context<'_>) {
-        match waiting {
-            Waiting::Backend { .. } => {
-                if cx.shared.take_backend(waiter).is_some() {
-                    cx.shared.push(Action::CancelBackend(waiter));
-                }
+    /// The open frames below one, each after its caller.
+    fn below(&self, call: CallId) -> Vec<CallId> {
+        let mut below = vec![call];
+        let mut at = 0;
+        while let Some(caller) = below.get(at).copied() {
+            let frame = self.frames.get(&caller);
+            let leaf = frame.is_none_or(|frame| matches!(frame.progress, Progress::Leaf));
+            if leaf {
+                at += 1;
+                continue;
             }
-            Waiting::Remote(child) => {
-                self.remotes.remove(&child);
-                if cx.shared.take_invoke(child).is_some() {
-                    cx.shared.push(Action::CancelInvoke(child));
-                }
+            let children = self.frames.values();
+            let children =
+                children.filter(|child| child.parent.is_some_and(|place| place.frame == caller));
+            below.extend(children.map(|child| child.call));
+            at += 1;
+        }
+        below.remove(0);
+        below
+    }
+
+    fn stop_waiting(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        let waiting = std::mem::replace(&mut frame.waiting, Waiting::Nothing);
+        let (asked, cancel) = match waiting {
+            Waiting::Backend { asked, .. } => (asked, Action::CancelBackend(asked)),
+            Waiting::Realm { asked, .. } => (asked, Action::CancelInvoke(asked)),
+            Waiting::Pause { until } => {
+                return cx.shared.clear_timer(until, self.id, call);
             }
-            Waiting::Nothing | Waiting::Child(_) => {}
+            Waiting::Nothing | Waiting::Person => return,
+        };
+        frame.asked = None;
+        self.asked.remove(&asked);
+        if cx.shared.take(asked).is_some() {
+            cx.shared.push(cancel);
         }
     }
 
     fn close(&mut self, call: CallId, cx: &mut Context<'_>) -> Option<Frame> {
         let frame = self.frames.remove(&call)?;
-        cx.shared.leave(&frame.entry.manifest.id);
-        cx.shared.clear_timer(frame.deadline, self.id, call);
+        if let Some(manifest) = frame.subject.manifest() {
+            cx.shared.leave(&manifest.id);
+        }
+        clear_timers(&frame, self.id, cx);
         Some(frame)
     }
 }
 
-/// Keeps a step's output for the steps after it.
-fn bind(frame: &mut Frame, step: usize, output: Value) {
-    let entry = frame.entry.clone();
-    if let Body::Composite(composite) = &entry.manifest.body {
-        let name = composite
-            .steps
-            .get(step)
-            .and_then(|step| step.output_binding.clone());
-        frame.bindings.extend(name.map(|name| (name, step)));
-    }
-    frame.outputs.push(output);
+/// The pause before a frame's next attempt: between half of what is asked for and all of it, the
+/// same each time it is worked out.
+fn pause_ms(retry: &Retry, frame: &Frame) -> u64 {
+    let full = retry.pause_ms(frame.attempt.saturating_add(1));
+    let digest = Digest::of(&[frame.call.as_bytes(), &frame.attempt.to_be_bytes()]);
+    let [first, second, ..] = *digest.as_bytes();
+    let share = u64::from(u16::from_be_bytes([first, second]));
+    full - (full / 2).saturating_mul(share) / u64::from(u16::MAX)
 }

@@ -1,0 +1,129 @@
+//! Conditions in CEL, the Common Expression Language: what a step is run `when`.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use cel::{Context, Program, Value as Cel};
+use thiserror::Error;
+
+use crate::mapping::Scope;
+
+/// Bytes in one condition; a longer one is refused where it is read.
+const BYTES: usize = 1_024;
+/// Macros over lists in one condition; more is refused, as each can go over every item of the one
+/// around it.
+const MACROS: usize = 2;
+/// Names of the macros that go over a list.
+const OVER_LISTS: [&str; 6] = [
+    ".all(",
+    ".exists(",
+    ".exists_one(",
+    ".existsOne(",
+    ".filter(",
+    ".map(",
+];
+/// Names a condition can use beside bindings.
+const NAMES: [&str; 4] = ["input", "steps", "item", "index"];
+
+/// An expression that holds or does not.
+#[derive(Clone)]
+pub struct Condition {
+    text: String,
+    program: Arc<Program>,
+}
+
+/// Why a text is no condition.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ConditionError {
+    /// It is longer than allowed.
+    #[error("a condition has at most {BYTES} bytes")]
+    Long,
+    /// It goes over lists inside lists too often.
+    #[error("a condition goes over lists at most {MACROS} times")]
+    Macros,
+    /// It does not parse.
+    #[error("not CEL: {0}")]
+    Syntax(String),
+}
+
+impl Condition {
+    /// Whether it holds where a step stands.
+    ///
+    /// # Errors
+    /// What went wrong: a name that is not there, values that cannot be compared, an answer that is
+    /// neither true nor false.
+    pub(crate) fn holds(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        let mut context = Context::default();
+        let references = self.program.references();
+        for name in references.variables() {
+            if let Some(value) = scope.named(name) {
+                let value = cel::to_value(&value).map_err(|error| error.to_string())?;
+                context.add_variable_from_value(name.to_owned(), value);
+            }
+        }
+        match self.program.execute(&context) {
+            Ok(Cel::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("gives {}, not true or false", kind(&other))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The bindings it uses.
+    pub(crate) fn bindings(&self) -> Vec<String> {
+        let references = self.program.references();
+        let names = references.variables().into_iter();
+        let bindings = names.filter(|name| !NAMES.contains(name));
+        bindings.map(str::to_owned).collect()
+    }
+}
+
+fn kind(value: &Cel) -> &'static str {
+    match value {
+        Cel::List(_) => "a list",
+        Cel::Map(_) => "an object",
+        Cel::Int(_) | Cel::UInt(_) | Cel::Float(_) => "a number",
+        Cel::String(_) => "text",
+        Cel::Null => "null",
+        _ => "something else",
+    }
+}
+
+impl FromStr for Condition {
+    type Err = ConditionError;
+
+    fn from_str(text: &str) -> Result<Self, ConditionError> {
+        if text.len() > BYTES {
+            return Err(ConditionError::Long);
+        }
+        let bare: String = text.chars().filter(|char| !char.is_whitespace()).collect();
+        let over_lists = OVER_LISTS.iter().map(|name| bare.matches(name).count());
+        if over_lists.sum::<usize>() > MACROS {
+            return Err(ConditionError::Macros);
+        }
+        let program = Program::compile(text);
+        let program = program.map_err(|error| ConditionError::Syntax(error.to_string()))?;
+        Ok(Self {
+            text: text.to_owned(),
+            program: Arc::new(program),
+        })
+    }
+}
+
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Condition {}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.text).finish()
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

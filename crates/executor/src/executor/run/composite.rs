@@ -1,0 +1,485 @@
+//! Composites: step by step, each a call, calls side by side, or a wait.
+
+use std::sync::Arc;
+
+use realm_protocol::{CallId, FailureCode, LoopAddress, json::Object, limits};
+use serde_json::{Map, Value, json};
+
+use super::{Context, Run, Task};
+use crate::{
+    Body, Call, Composite, LoopError, Manifest, Step, Work,
+    executor::frame::{
+        At, Began, Branch, Composition, Frame, Place, Progress, Subject, Waiting, child_id,
+    },
+    mapping::{Binding, Scope},
+};
+
+impl Run {
+    /// Takes a composite to its next step that has something to wait for, or to its end.
+    pub(super) fn next_step(&mut self, call: CallId, composite: &Composite, cx: &mut Context<'_>) {
+        loop {
+            let Some((frame, composition)) = self.composition(call) else {
+                return;
+            };
+            let index = composition.outputs.len();
+            let Some(step) = composite.steps.get(index) else {
+                let last = composition.last;
+                let output = last.and_then(|last| composition.outputs.get(last)).cloned();
+                return self.complete(call, output.unwrap_or(Value::Null), cx);
+            };
+            let runs = holds(step, &frame.scope(None), index);
+            let begun = runs.and_then(|runs| match (runs, &step.work) {
+                (false, _) => Ok(None),
+                (true, Work::Wait { for_ms }) => Ok(Some(Begun::Wait(*for_ms))),
+                (true, Work::Call(called)) => {
+                    let branch = branch(called, &frame.scope(None), index)?;
+                    Ok(Some(Begun::Calls(vec![branch])))
+                }
+                (true, Work::Parallel(steps)) => branches(steps, frame, index).map(Some),
+            });
+            match begun {
+                Err(error) => return self.fail(call, error, cx),
+                Ok(None) => {
+                    self.event(
+                        call,
+                        "child.skipped",
+                        Object::new().with("stepIndex", &index),
+                        cx,
+                    );
+                    self.bind(call, step, None);
+                }
+                Ok(Some(Begun::Wait(for_ms))) => {
+                    if self.begin_wait(call, index, for_ms, cx) {
+                        return;
+                    }
+                    self.bind(call, step, None);
+                }
+                Ok(Some(Begun::Calls(branches))) => {
+                    if let Some(composition) = self.composition_mut(call) {
+                        composition.current = branches;
+                    }
+                    if !self.finish_step(call, step) {
+                        return self.begin_calls(call, index, step, cx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts as many calls of the step under way as may run at a time.
+    fn begin_calls(&mut self, call: CallId, index: usize, step: &Step, cx: &mut Context<'_>) {
+        let parallel = matches!(step.work, Work::Parallel(_));
+        for (number, called) in step.calls().enumerate() {
+            let at_a_time = called.for_each.as_ref();
+            let at_a_time = at_a_time.map_or(1, |each| each.concurrency);
+            loop {
+                let Some(branch) = self.branch_mut(call, number) else {
+                    return;
+                };
+                let item = branch.next;
+                if branch.open as u64 >= at_a_time || item >= branch.outputs.len() {
+                    break;
+                }
+                branch.next += 1;
+                branch.open += 1;
+                let at = At {
+                    step: index as u64,
+                    branch: parallel.then_some(number),
+                    item: branch.items.is_some().then_some(item),
+                    fallback: false,
+                };
+                if let Err(error) = self.spawn_call(call, at, called, cx) {
+                    return self.fail(call, error, cx);
+                }
+            }
+        }
+    }
+
+    /// Makes one of the step's calls.
+    fn spawn_call(
+        &mut self,
+        call: CallId,
+        at: At,
+        called: &Call,
+        cx: &mut Context<'_>,
+    ) -> Result<(), LoopError> {
+        let Some((frame, composition)) = self.composition(call) else {
+            return Ok(());
+        };
+        let branch = composition.current.get(at.branch.unwrap_or(0));
+        let items = branch.and_then(|branch| branch.items.as_ref());
+        let item = at.item.and_then(|item| Some((item, items?.get(item)?)));
+        let input = call_input(called, at, &frame.scope(item))?;
+        self.spawn(call, at, called, input, cx)
+    }
+
+    /// Opens a frame for a call of another one, unless it is known how that ended.
+    pub(super) fn spawn(
+        &mut self,
+        caller: CallId,
+        at: At,
+        called: &Call,
+        input: Value,
+        cx: &mut Context<'_>,
+    ) -> Result<(), LoopError> {
+        let Some(frame) = self.frames.get(&caller) else {
+            return Ok(());
+        };
+        let child = child_id(self.id, (caller, frame.attempt), at);
+        let place = Place { frame: caller, at };
+        if let Some(result) = self.known_end(caller, child) {
+            self.ready.push_back(Task::Known(place, result));
+            return Ok(());
+        }
+        let Some(frame) = self.frames.get(&caller) else {
+            return Ok(());
+        };
+        let (loop_id, version) = match &called.fallback {
+            Some(fallback) if at.fallback => (&fallback.loop_id, &fallback.loop_version),
+            _ => (&called.loop_id, &called.loop_version),
+        };
+        if frame.depth >= cx.limits.depth {
+            let message = format!("step {} (`{loop_id}`) is nested too deep", at.step);
+            return Err(LoopError::new(FailureCode::Budget, message));
+        }
+        let subject = self.subject(child, at.step, loop_id, version.as_deref(), cx)?;
+        let own = match &subject {
+            Subject::Local(entry) => entry.manifest.limits.timeout_ms,
+            Subject::Remote { .. } => limits::CALL_MAX_MS,
+        };
+        let timeout_ms = called.timeout_ms.unwrap_or(own).min(own);
+        let opened = Frame {
+            call: child,
+            parent: Some(place),
+            subject,
+            input,
+            began: Began::now(cx.now),
+            timeout_ms,
+            deadline: cx.now.tick.plus(timeout_ms).min(frame.deadline),
+            depth: frame.depth.saturating_add(1),
+            attempt: 1,
+            retry: called.retry.clone(),
+            waiting: Waiting::Nothing,
+            asked: None,
+            due: None,
+            progress: Progress::Leaf,
+        };
+        if !self.known.contains_key(&child) {
+            let payload = Object::new()
+                .with("stepIndex", &at.step)
+                .with("loopId", loop_id)
+                .with_some("branch", at.branch)
+                .with_some("item", at.item)
+                .with_some("fallback", at.fallback.then_some(true));
+            self.event(caller, "child.started", payload, cx);
+        }
+        self.ready.push_back(Task::Open(Box::new(opened)));
+        Ok(())
+    }
+
+    /// What a call runs: the very manifest that it ran before a restart, or the one of its version.
+    fn subject(
+        &self,
+        child: CallId,
+        step: u64,
+        loop_id: &LoopAddress,
+        version: Option<&str>,
+        cx: &Context<'_>,
+    ) -> Result<Subject, LoopError> {
+        if loop_id.realm.is_some() {
+            return Ok(Subject::Remote {
+                address: loop_id.clone(),
+                version: version.map(str::to_owned),
+            });
+        }
+        let id = &loop_id.loop_id;
+        let pinned = self.known.get(&child).and_then(|known| known.manifest);
+        let found = match pinned {
+            Some(digest) => cx.registry.by_digest(&digest),
+            None => cx.registry.find(id, version),
+        };
+        let Some(entry) = found else {
+            let message = match pinned {
+                Some(_) => format!(
+                    "step {step} ran `{id}` in a form that this realm no longer has; apply it again"
+                ),
+                None => format!(
+                    "step {step} calls `{id}`, which this realm does not have in that version"
+                ),
+            };
+            return Err(LoopError::new(FailureCode::LoopNotFound, message));
+        };
+        if cx.shared.is_full(entry) {
+            let message = format!("step {step} calls `{id}`, which runs as often as it may");
+            return Err(LoopError::new(FailureCode::Overloaded, message));
+        }
+        Ok(Subject::Local(entry.clone()))
+    }
+
+    /// Takes the end of one of a step's calls.
+    pub(super) fn call_done(
+        &mut self,
+        place: Place,
+        result: Result<Value, LoopError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Place { frame: call, at } = place;
+        let Some(manifest) = self.manifest_of(call) else {
+            return;
+        };
+        let Some(step) = step_at(&manifest, at.step) else {
+            return;
+        };
+        let number = at.branch.unwrap_or(0);
+        let Some(called) = step.calls().nth(number) else {
+            return;
+        };
+        let output = match result {
+            Ok(output) => output,
+            Err(_) if called.fallback.is_some() && !at.fallback => {
+                let at = At {
+                    fallback: true,
+                    ..at
+                };
+                if let Err(error) = self.spawn_call(call, at, called, cx) {
+                    self.fail(call, error, cx);
+                }
+                return;
+            }
+            Err(error)
+                if called
+                    .for_each
+                    .as_ref()
+                    .is_some_and(|each| each.keep_failures) =>
+            {
+                json!({"error": {"code": error.code.name(), "message": error.message}})
+            }
+            Err(error) => {
+                let item = at.item.map(|item| format!(", item {item},"));
+                let message = format!(
+                    "step {}{} failed: {}",
+                    at.step,
+                    item.unwrap_or_default(),
+                    error.message
+                );
+                return self.fail(call, LoopError { message, ..error }, cx);
+            }
+        };
+        if let Some(branch) = self.branch_mut(call, number) {
+            branch.open = branch.open.saturating_sub(1);
+            branch.done += 1;
+            if let Some(slot) = branch.outputs.get_mut(at.item.unwrap_or(0)) {
+                *slot = output;
+            }
+        }
+        if self.finish_step(call, step) {
+            self.ready.push_back(Task::Advance(call));
+        } else {
+            let index = usize::try_from(at.step).unwrap_or(usize::MAX);
+            self.begin_calls(call, index, step, cx);
+        }
+    }
+
+    /// Closes the step under way if all its calls have ended.
+    fn finish_step(&mut self, call: CallId, step: &Step) -> bool {
+        let Some(composition) = self.composition_mut(call) else {
+            return false;
+        };
+        if !composition.current.iter().all(Branch::is_done) {
+            return false;
+        }
+        let parallel = matches!(step.work, Work::Parallel(_));
+        let outputs = std::mem::take(&mut composition.current).into_iter();
+        let mut outputs: Vec<Value> = outputs.map(Branch::into_output).collect();
+        let output = if parallel {
+            Value::Array(outputs)
+        } else {
+            outputs.pop().unwrap_or(Value::Null)
+        };
+        self.bind(call, step, Some(output));
+        true
+    }
+
+    /// Keeps a step's output for the steps after it; none for a step that did not run.
+    fn bind(&mut self, call: CallId, step: &Step, output: Option<Value>) {
+        let Some(composition) = self.composition_mut(call) else {
+            return;
+        };
+        let index = composition.outputs.len();
+        if output.is_some() {
+            composition.last = Some(index);
+        }
+        composition.outputs.push(output.unwrap_or(Value::Null));
+        let bind = |name: &String, branch| Binding {
+            name: name.clone(),
+            step: index,
+            branch,
+        };
+        let own = step.output_binding.iter().map(|name| bind(name, None));
+        composition.bindings.extend(own);
+        if let Work::Parallel(branches) = &step.work {
+            let names = branches.iter().enumerate().filter_map(|(number, branch)| {
+                let name = branch.output_binding.as_ref()?;
+                Some(bind(name, Some(number)))
+            });
+            composition.bindings.extend(names);
+        }
+    }
+
+    /// Begins a wait, or goes on with the one that a restart broke off; false if it is over.
+    fn begin_wait(
+        &mut self,
+        call: CallId,
+        index: usize,
+        for_ms: u64,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(composition) = self.composition_mut(call) else {
+            return false;
+        };
+        let number = index as u64 + 1;
+        let due = match composition.waited {
+            Some((behind, _)) if behind > number => return false,
+            Some((same, due)) if same == number => due,
+            _ => cx.now.wall.plus(for_ms),
+        };
+        let known = composition.waited.is_some_and(|(same, _)| same == number);
+        if due <= cx.now.wall {
+            return false;
+        }
+        composition.waits = true;
+        if !known {
+            let payload = Object::new().with("stepIndex", &index).with("until", &due);
+            self.event(call, "wait.started", payload, cx);
+        }
+        self.keep_pause(call, (due, number), cx);
+        self.pause_until(call, due, cx);
+        true
+    }
+
+    /// A wait is over.
+    pub(super) fn waited(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(composition) = self.composition_mut(call) else {
+            return;
+        };
+        composition.waits = false;
+        let index = composition.outputs.len();
+        let payload = Object::new().with("stepIndex", &index);
+        self.event(call, "wait.completed", payload, cx);
+        let manifest = self.manifest_of(call);
+        if let Some(step) = manifest.as_ref().and_then(|own| step_at(own, index as u64)) {
+            self.bind(call, step, None);
+        }
+        self.ready.push_back(Task::Advance(call));
+    }
+
+    fn manifest_of(&self, call: CallId) -> Option<Arc<Manifest>> {
+        self.frames.get(&call)?.subject.manifest().cloned()
+    }
+
+    fn composition(&self, call: CallId) -> Option<(&Frame, &Composition)> {
+        let frame = self.frames.get(&call)?;
+        match &frame.progress {
+            Progress::Composite(composition) => Some((frame, composition)),
+            Progress::Leaf | Progress::Machine { .. } => None,
+        }
+    }
+
+    fn composition_mut(&mut self, call: CallId) -> Option<&mut Composition> {
+        match &mut self.frames.get_mut(&call)?.progress {
+            Progress::Composite(composition) => Some(composition),
+            Progress::Leaf | Progress::Machine { .. } => None,
+        }
+    }
+
+    fn branch_mut(&mut self, call: CallId, number: usize) -> Option<&mut Branch> {
+        self.composition_mut(call)?.current.get_mut(number)
+    }
+}
+
+fn step_at(manifest: &Manifest, index: u64) -> Option<&Step> {
+    match &manifest.body {
+        Body::Composite(composite) => composite.steps.get(usize::try_from(index).ok()?),
+        Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) => None,
+    }
+}
+
+/// What a step begins with.
+enum Begun {
+    Wait(u64),
+    Calls(Vec<Branch>),
+}
+
+fn holds(step: &Step, scope: &Scope<'_>, index: usize) -> Result<bool, LoopError> {
+    let Some(condition) = &step.when else {
+        return Ok(true);
+    };
+    condition.holds(scope).map_err(|error| {
+        let message = format!("the condition of step {index}, `{condition}`: {error}");
+        LoopError::new(FailureCode::LoopFailed, message)
+    })
+}
+
+fn branches(steps: &[Step], frame: &Frame, index: usize) -> Result<Begun, LoopError> {
+    let scope = frame.scope(None);
+    let branches = steps.iter().filter_map(|step| {
+        let called = step.call()?;
+        Some(match holds(step, &scope, index) {
+            Ok(true) => branch(called, &scope, index),
+            Ok(false) => Ok(Branch::skipped()),
+            Err(error) => Err(error),
+        })
+    });
+    branches.collect::<Result<_, _>>().map(Begun::Calls)
+}
+
+/// A branch with the items it goes over.
+fn branch(called: &Call, scope: &Scope<'_>, index: usize) -> Result<Branch, LoopError> {
+    let Some(each) = &called.for_each else {
+        return Ok(Branch::new(None));
+    };
+    match each.items.select(scope) {
+        Some(Value::Array(items)) if items.len() <= limits::ITEMS => Ok(Branch::new(Some(items))),
+        Some(Value::Array(items)) => {
+            let message = format!(
+                "step {index} goes over {} items, and {} is the limit",
+                items.len(),
+                limits::ITEMS
+            );
+            Err(LoopError::new(FailureCode::Budget, message))
+        }
+        _ => {
+            let message = format!("step {index} goes over a list, and finds none");
+            let detail = format!("/steps/{index}/forEach: `{}` is no list", each.items);
+            let error = LoopError::new(FailureCode::SchemaInput, message);
+            Err(error.with_details(vec![detail]))
+        }
+    }
+}
+
+/// Builds a call's input.
+fn call_input(called: &Call, at: At, scope: &Scope<'_>) -> Result<Value, LoopError> {
+    let Some(mapping) = &called.input_mapping else {
+        let whole = scope.item.map_or(scope.input, |(_, item)| item);
+        return Ok(whole.clone());
+    };
+    let mut input = Map::new();
+    let mut details = Vec::new();
+    let step = at.step;
+    for (field, reference) in mapping {
+        match reference.select(scope) {
+            Some(value) => drop(input.insert(field.clone(), value)),
+            None => details.push(format!(
+                "/steps/{step}/inputMapping/{field}: `{reference}` finds nothing"
+            )),
+        }
+    }
+    if details.is_empty() {
+        return Ok(Value::Object(input));
+    }
+    let message = format!(
+        "the input of step {step} (`{}`) cannot be put together",
+        called.loop_id
+    );
+    Err(LoopError::new(FailureCode::SchemaInput, message).with_details(details))
+}

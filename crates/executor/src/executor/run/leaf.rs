@@ -1,0 +1,204 @@
+//! Frames that ask somebody: a model, a tool, another realm.
+
+use realm_protocol::{
+    CallId,
+    json::{self as strict, Object},
+};
+use serde_json::{Value, json};
+
+use super::{Context, Run};
+use crate::{
+    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Effects, LoopError,
+    Prompt, Tool,
+    executor::{
+        Action,
+        frame::{Subject, Waiting, attempt_id, work_key},
+    },
+    template,
+};
+
+impl Run {
+    pub(super) fn ask_model(&mut self, call: CallId, prompt: &Prompt, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let text = template::render(prompt, &frame.input);
+        if prompt.backend != "mock" {
+            let error = BackendError::Unconfigured {
+                id: prompt.backend.clone(),
+            };
+            return self.fail(call, error.into(), cx);
+        }
+        let payload = Object::new()
+            .with("backendId", &prompt.backend)
+            .with_some("model", prompt.model.as_ref())
+            .with("promptLength", &text.chars().count());
+        self.event(call, "call.backend.requested", payload, cx);
+        let request = BackendRequest::Mock {
+            prompt: text,
+            system: prompt.system.clone(),
+            model: prompt.model.clone(),
+        };
+        self.ask_backend(call, request, cx);
+    }
+
+    pub(super) fn use_tool(&mut self, call: CallId, tool: &Tool, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let input = frame.input.clone();
+        let attempt = frame.attempt;
+        let key = work_key(self.id, call);
+        let timeout_ms = frame.deadline.since(cx.now.tick);
+        let request = match tool {
+            Tool::Echo => BackendRequest::Echo { input },
+            Tool::Http(http) => BackendRequest::Http {
+                url: http.url.clone(),
+                headers: http.headers.clone(),
+                key,
+                body: input,
+                timeout_ms,
+                allow_private: http.allow_private.clone(),
+            },
+            Tool::Process(process) => BackendRequest::Process {
+                argv: process.argv.clone(),
+                env: process.env.clone(),
+                key,
+                cwd: process.cwd.clone(),
+                input,
+                timeout_ms,
+            },
+        };
+        let payload = Object::new()
+            .with("implementation", tool.implementation())
+            .with_some("attempt", (attempt > 1).then_some(attempt));
+        self.event(call, "call.tool.invoked", payload, cx);
+        self.ask_backend(call, request, cx);
+    }
+
+    /// Asks a backend. Where asking twice would count twice, it is written down first that it was.
+    fn ask_backend(&mut self, call: CallId, request: BackendRequest, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        let asked = attempt_id(call, frame.attempt);
+        frame.waiting = Waiting::Backend {
+            since: cx.now.tick,
+            asked,
+        };
+        if !request.is_pure() && frame.subject.effects() == Effects::Once {
+            self.keep_asked(call, cx);
+        }
+        self.asked.insert(asked, call);
+        cx.shared.wait(asked, self.id);
+        cx.shared.push(Action::Backend {
+            call: asked,
+            request,
+        });
+    }
+
+    pub(in crate::executor) fn backend_done(
+        &mut self,
+        asked: CallId,
+        result: Result<BackendReply, BackendError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some((call, since)) = self.answered(asked) else {
+            return;
+        };
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let prompt = frame.subject.manifest();
+        let prompt = prompt.is_some_and(|own| matches!(own.body, crate::Body::Prompt(_)));
+        let duration = cx.now.tick.since(since);
+        match result {
+            Ok(reply) => {
+                let (kind, payload) = answered(prompt, &reply, duration);
+                self.event(call, kind, payload, cx);
+                self.complete(call, parsed(reply.output), cx);
+            }
+            Err(error) => self.fail(call, error.into(), cx),
+        }
+    }
+
+    pub(super) fn ask_realm(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        let Subject::Remote { address, version } = frame.subject.clone() else {
+            return;
+        };
+        let asked = attempt_id(call, frame.attempt);
+        frame.waiting = Waiting::Realm {
+            since: cx.now.tick,
+            asked,
+        };
+        let action = Action::Invoke {
+            call: asked,
+            run: self.id,
+            address,
+            version,
+            input: frame.input.clone(),
+            timeout_ms: frame.deadline.since(cx.now.tick),
+            depth: frame.depth,
+        };
+        self.keep_asked(call, cx);
+        self.asked.insert(asked, call);
+        cx.shared.wait(asked, self.id);
+        cx.shared.push(action);
+    }
+
+    pub(in crate::executor) fn invoke_done(
+        &mut self,
+        asked: CallId,
+        result: Result<Value, CallError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some((call, _)) = self.answered(asked) else {
+            return;
+        };
+        match result {
+            Ok(output) => self.complete(call, output, cx),
+            Err(error) => self.fail(call, LoopError::from(error), cx),
+        }
+    }
+
+    /// The frame that asked under this id and waits for the answer, and since when.
+    fn answered(&mut self, asked: CallId) -> Option<(CallId, realm_protocol::Tick)> {
+        let call = self.asked.remove(&asked)?;
+        let frame = self.frames.get_mut(&call)?;
+        let since = match frame.waiting {
+            Waiting::Backend { since, asked: id } | Waiting::Realm { since, asked: id }
+                if id == asked =>
+            {
+                since
+            }
+            _ => return None,
+        };
+        frame.waiting = Waiting::Nothing;
+        frame.asked = None;
+        Some((call, since))
+    }
+}
+
+fn answered(prompt: bool, reply: &BackendReply, duration: u64) -> (&'static str, Object) {
+    let payload = Object::new().with("durationMs", &duration);
+    if prompt {
+        let payload = payload
+            .with("inputTokens", &reply.input_tokens)
+            .with("outputTokens", &reply.output_tokens);
+        ("call.backend.responded", payload)
+    } else {
+        ("call.tool.returned", payload)
+    }
+}
+
+fn parsed(output: BackendOutput) -> Value {
+    match output {
+        BackendOutput::Json(value) => value,
+        BackendOutput::Text(text) => {
+            strict::parse(text.as_bytes()).unwrap_or_else(|_| json!({"text": text}))
+        }
+    }
+}

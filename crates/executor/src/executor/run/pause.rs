@@ -1,0 +1,214 @@
+//! Runs that stand still: a wait, a pause between attempts, or until a person says otherwise.
+
+use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, json::Object};
+
+use super::{Context, Pause, Run, Task};
+use crate::{
+    Decision, LoopError, ResumeError, WaitingFor, Waits,
+    executor::{
+        Action,
+        frame::{Began, Frame, Progress, Waiting},
+    },
+};
+
+impl Run {
+    /// Lets a frame go on at a time of the wall clock.
+    pub(super) fn pause_until(&mut self, call: CallId, due: Timestamp, cx: &mut Context<'_>) {
+        let until = cx.now.tick.plus(due.since(cx.now.wall));
+        if let Some(frame) = self.frames.get_mut(&call) {
+            frame.waiting = Waiting::Pause { until };
+            cx.shared.set_timer(until, self.id, call);
+        }
+    }
+
+    /// The time of a frame has come: a pause is over, or its time is.
+    pub(in crate::executor) fn expire(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        match frame.waiting {
+            Waiting::Pause { until } if until <= cx.now.tick => {
+                self.ready.push_back(Task::Wake(call));
+            }
+            _ if frame.deadline <= cx.now.tick => self.time_out(call, cx),
+            _ => {}
+        }
+    }
+
+    fn time_out(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let after = frame.timeout_ms;
+        let message = format!(
+            "`{}` gave no output within {after} ms",
+            frame.subject.name()
+        );
+        self.fail(call, LoopError::new(FailureCode::Timeout, message), cx);
+    }
+
+    /// A pause is over: the step after a wait, or another attempt.
+    pub(super) fn wake(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        if !matches!(frame.waiting, Waiting::Pause { .. }) {
+            return;
+        }
+        frame.waiting = Waiting::Nothing;
+        frame.due = None;
+        if let Progress::Composite(composition) = &frame.progress
+            && composition.waits
+        {
+            return self.waited(call, cx);
+        }
+        let timeout = frame.timeout_ms;
+        self.set_deadline(call, cx.now.tick.plus(timeout), cx);
+        self.start_body(call, cx);
+    }
+
+    /// Gives a frame a deadline, its caller's at the latest.
+    pub(super) fn set_deadline(&mut self, call: CallId, deadline: Tick, cx: &mut Context<'_>) {
+        let place = self.frames.get(&call).and_then(|frame| frame.parent);
+        let caller = place.and_then(|place| self.frames.get(&place.frame));
+        let latest = caller.map_or(Tick::MAX, |caller| caller.deadline);
+        if let Some(frame) = self.frames.get_mut(&call) {
+            cx.shared.clear_timer(frame.deadline, self.id, call);
+            frame.deadline = deadline.min(latest);
+            cx.shared.set_timer(frame.deadline, self.id, call);
+        }
+    }
+
+    /// Holds the run where it stands. Answers under way are taken; nothing new is begun, and no
+    /// time runs out.
+    pub(in crate::executor) fn pause(&mut self, reason: &str, by_hand: bool, cx: &mut Context<'_>) {
+        if self.paused.is_some() {
+            return;
+        }
+        let since = Began::now(cx.now);
+        self.paused = Some(Pause { since, by_hand });
+        for frame in self.frames.values() {
+            clear_timers(frame, self.id, cx);
+        }
+        self.keep(self.root, cx);
+        self.event(
+            self.root,
+            "run.paused",
+            Object::new().with("reason", reason),
+            cx,
+        );
+        let run = self.id;
+        cx.shared.push(Action::Paused { run, by_hand });
+    }
+
+    /// Holds the run until the process ends, if it goes on after that.
+    pub(in crate::executor) fn stand_still(&mut self, now: Now) {
+        if self.durable && self.paused.is_none() {
+            let since = Began::now(now);
+            self.paused = Some(Pause {
+                since,
+                by_hand: false,
+            });
+        }
+    }
+
+    pub(in crate::executor) fn is_held(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// Lets the run go on. Where a call's outcome is unknown, `decision` says what becomes of it.
+    pub(in crate::executor) fn resume(
+        &mut self,
+        decision: Option<Decision>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ResumeError> {
+        let Pause { since, .. } = self.paused.ok_or(ResumeError::NotPaused)?;
+        let asking = self.asking();
+        if let (Some(call), None) = (asking, &decision) {
+            return Err(ResumeError::Undecided { call });
+        }
+        if asking.is_none() && decision.is_some() {
+            return Err(ResumeError::NothingToDecide);
+        }
+        let still = since.lasted_ms(cx.now);
+        self.paused = None;
+        self.paused_ms = self.paused_ms.saturating_add(still);
+        for frame in self.frames.values_mut() {
+            frame.deadline = frame.deadline.plus(still);
+            cx.shared.set_timer(frame.deadline, self.id, frame.call);
+            if let Waiting::Pause { until } = frame.waiting {
+                cx.shared.set_timer(until, self.id, frame.call);
+            }
+        }
+        self.keep(self.root, cx);
+        let payload = Object::new()
+            .with("pausedMs", &still)
+            .with_some("decision", decision.as_ref().map(Decision::name));
+        self.event(self.root, "run.resumed", payload, cx);
+        cx.shared.push(Action::Resumed { run: self.id });
+        if let (Some(call), Some(decision)) = (asking, decision) {
+            self.decide(call, decision, cx);
+        }
+        if self.asking().is_some() {
+            self.pause("the outcome of another call is unknown as well", false, cx);
+        }
+        Ok(())
+    }
+
+    /// The frames that wait, at most so many.
+    pub(in crate::executor) fn waits(&self, now: Now, most: usize) -> Vec<Waits> {
+        let waits = self.frames.values().filter_map(|frame| {
+            let (on, since) = match frame.waiting {
+                Waiting::Nothing => return None,
+                Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
+                Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
+                Waiting::Pause { until } => {
+                    let due = now.wall.plus(until.since(now.tick));
+                    (WaitingFor::Time(due), None)
+                }
+                Waiting::Person => (WaitingFor::Person, None),
+            };
+            let since = since.map(|tick| now.wall.minus(now.tick.since(tick)));
+            Some(Waits {
+                call: frame.call,
+                name: frame.subject.name(),
+                attempt: frame.attempt,
+                on,
+                since: frame.asked.or(since),
+            })
+        });
+        waits.take(most).collect()
+    }
+
+    /// A call that waits for a person's word.
+    fn asking(&self) -> Option<CallId> {
+        let mut frames = self.frames.values();
+        let asking = frames.find(|frame| frame.waiting == Waiting::Person);
+        asking.map(|frame| frame.call)
+    }
+
+    fn decide(&mut self, call: CallId, decision: Decision, cx: &mut Context<'_>) {
+        if let Some(frame) = self.frames.get_mut(&call) {
+            frame.waiting = Waiting::Nothing;
+            frame.asked = None;
+        }
+        match decision {
+            Decision::Again => self.start_body(call, cx),
+            Decision::Output(output) => self.complete(call, output, cx),
+            Decision::Fail(reason) => {
+                let error = LoopError {
+                    may_have_begun: true,
+                    ..LoopError::new(FailureCode::LoopFailed, reason)
+                };
+                self.fail_for_good(call, error, cx);
+            }
+        }
+    }
+}
+
+pub(super) fn clear_timers(frame: &Frame, run: RunId, cx: &mut Context<'_>) {
+    cx.shared.clear_timer(frame.deadline, run, frame.call);
+    if let Waiting::Pause { until } = frame.waiting {
+        cx.shared.clear_timer(until, run, frame.call);
+    }
+}

@@ -1,0 +1,537 @@
+//! Runs that are broken off at any point and go on from what was written down.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use realm_executor::{
+    Action, BackendError, BackendReply, BackendRequest, Decision, Executor, Limits, Manifest,
+    Outcome, Registry, Restart, ResumeError, Start,
+};
+use realm_protocol::{
+    CallId, FailureCode, Now, RunId, Tick, Timestamp,
+    journal::{self, Event},
+};
+use serde_json::{Value, json};
+
+const RUN: RunId = RunId::new([1; 16]);
+const CALL: CallId = CallId::new([1; 16]);
+
+/// A realm in miniature: what is written down survives, everything else is lost in a crash.
+struct World {
+    registry: Registry,
+    executor: Executor,
+    now: Now,
+    start: Start,
+    started: Timestamp,
+    disk: BTreeMap<CallId, journal::FrameRecord>,
+    events: Vec<Event>,
+    /// Work given to a backend that has not answered.
+    asked: VecDeque<(CallId, BackendRequest)>,
+    paused: bool,
+    outcome: Option<Outcome>,
+    /// How often each piece of work was done, by its key.
+    done: BTreeMap<CallId, u64>,
+    /// What each call gave.
+    gave: BTreeMap<CallId, Value>,
+    /// The keys of work that counts each time.
+    charges: BTreeSet<CallId>,
+    turns: u64,
+}
+
+type Answer = Result<BackendReply, BackendError>;
+
+/// What a tool of this world gives.
+fn worked(input: &Value) -> Value {
+    let seen = input.get("n").and_then(Value::as_u64).unwrap_or(0);
+    match input.get("to").and_then(Value::as_u64) {
+        Some(to) if seen + 1 >= to => json!({"complete": {"n": seen + 1}}),
+        Some(to) => json!({"continue": {"n": seen + 1, "to": to}}),
+        None => json!({"n": seen + 1}),
+    }
+}
+
+impl World {
+    fn new(loops: &[Value], loop_id: &str, input: Value) -> Self {
+        let mut registry = Registry::default();
+        for document in loops {
+            let manifest = Manifest::from_json(document).unwrap();
+            registry.insert(manifest).unwrap();
+        }
+        let now = Now {
+            wall: Timestamp::from_millis(1_000_000),
+            tick: Tick::from_millis(500),
+        };
+        Self {
+            registry,
+            executor: Executor::new(Limits::default()),
+            now,
+            start: Start {
+                run: RUN,
+                call: CALL,
+                loop_id: loop_id.parse().unwrap(),
+                version: None,
+                input,
+                timeout_ms: u64::MAX,
+                depth: 0,
+                caller: None,
+                parent: None,
+                durable: true,
+            },
+            started: now.wall,
+            disk: BTreeMap::new(),
+            events: Vec::new(),
+            asked: VecDeque::new(),
+            paused: false,
+            outcome: None,
+            done: BTreeMap::new(),
+            gave: BTreeMap::new(),
+            charges: BTreeSet::new(),
+            turns: 0,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.executor
+            .start(self.start.clone(), &self.registry, self.now)
+            .unwrap();
+    }
+
+    /// The process ends and another begins: ticks start anew, the wall clock goes on.
+    fn restart(&mut self) {
+        self.executor = Executor::new(Limits::default());
+        self.asked.clear();
+        self.paused = false;
+        self.now.tick = Tick::from_millis(1);
+        let from = Restart {
+            start: self.start.clone(),
+            started: self.started,
+            known: self.disk.clone(),
+        };
+        self.executor
+            .restart(from, &self.registry, self.now)
+            .unwrap();
+    }
+
+    fn later(&mut self, millis: u64) {
+        self.now.wall = self.now.wall.plus(millis);
+        self.now.tick = self.now.tick.plus(millis);
+        self.executor.handle_timeout(&self.registry, self.now);
+    }
+
+    /// Carries out what the executor wants, as one turn: its changes are written down together,
+    /// and before anything that rests on them. A turn that is `lost` leaves nothing.
+    fn turn(&mut self, lost: bool) {
+        let mut disk = self.disk.clone();
+        let mut asked = VecDeque::new();
+        while let Some(action) = self.executor.poll() {
+            match action {
+                Action::Event(event) => self.events.push(event),
+                Action::Keep { call, frame, .. } => drop(disk.insert(call, *frame)),
+                Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
+                Action::Backend { call, request } => asked.push_back((call, request)),
+                Action::CancelBackend(call) => self.asked.retain(|(of, _)| *of != call),
+                Action::Paused { .. } => self.paused = true,
+                Action::Resumed { .. } => self.paused = false,
+                Action::Finished { outcome, .. } => self.outcome = Some(outcome),
+                Action::Invoke { .. } | Action::CancelInvoke(_) => panic!("nobody else is here"),
+            }
+        }
+        if lost {
+            self.outcome = None;
+        } else {
+            self.disk = disk;
+            self.asked.extend(asked);
+        }
+        self.turns += 1;
+    }
+
+    /// Does one piece of work; whether its answer is heard is another matter.
+    fn work(&mut self) -> Option<(CallId, Answer)> {
+        let (call, request) = self.asked.pop_front()?;
+        let (key, input, argv) = match request {
+            BackendRequest::Process {
+                key, input, argv, ..
+            } => (key, input, argv),
+            BackendRequest::Echo { input } => return Some((call, Ok(BackendReply::json(input)))),
+            other => panic!("{other:?} is no work for this world"),
+        };
+        *self.done.entry(key).or_default() += 1;
+        if argv == ["charge"] {
+            self.charges.insert(key);
+        }
+        if input.get("fail").is_some() {
+            let stderr = "told to".to_owned();
+            let code = Some(1);
+            return Some((call, Err(BackendError::Exit { code, stderr })));
+        }
+        let output = worked(&input);
+        self.gave.insert(call, output.clone());
+        Some((call, Ok(BackendReply::json(output))))
+    }
+
+    fn hear(&mut self, (call, answer): (CallId, Answer)) {
+        self.executor
+            .backend_done(call, answer, &self.registry, self.now);
+    }
+
+    /// What happens next: an answer, or the end of a wait. False if nothing does.
+    fn next(&mut self) -> bool {
+        if let Some(answer) = self.work() {
+            self.hear(answer);
+            return true;
+        }
+        if self.outcome.is_some() || self.paused {
+            return false;
+        }
+        let next = self.executor.poll_timeout().unwrap();
+        self.later(next.since(self.now.tick));
+        true
+    }
+
+    /// Runs to the end, or until a person has to say something.
+    fn run(&mut self) {
+        loop {
+            self.turn(false);
+            if !self.next() {
+                return;
+            }
+        }
+    }
+
+    fn resume(&mut self, decision: Option<Decision>) -> Result<(), ResumeError> {
+        self.executor
+            .resume(RUN, decision, &self.registry, self.now)
+    }
+
+    /// Runs to the end; where a call's outcome is unknown, a person finds out what it was.
+    fn go_on_with_a_person(&mut self) {
+        loop {
+            self.run();
+            if self.outcome.is_some() {
+                return;
+            }
+            let Err(ResumeError::Undecided { call }) = self.resume(None) else {
+                panic!("it is paused for a decision");
+            };
+            let decision = match self.gave.get(&call) {
+                Some(output) => Decision::Output(output.clone()),
+                None => Decision::Again,
+            };
+            self.resume(Some(decision)).unwrap();
+        }
+    }
+
+    fn output(&self) -> &Value {
+        let outcome = self.outcome.as_ref().unwrap();
+        outcome.result.as_ref().unwrap()
+    }
+
+    fn count(&self, kind: &str) -> usize {
+        let of_kind = self.events.iter().filter(|event| event.kind == kind);
+        of_kind.count()
+    }
+}
+
+fn a_loop(id: &str, kind: &str, body: Value) -> Value {
+    let mut document = json!({
+        "id": id, "version": "1.0.0", "kind": kind, "inputSchema": {}, "outputSchema": {},
+    });
+    let members = document.as_object_mut().unwrap();
+    members.insert(kind.to_owned(), body);
+    document
+}
+
+/// A tool that does something in the world.
+fn tool(id: &str, effects: &str) -> Value {
+    let body = json!({"implementation": "process", "config": {"argv": [id]}});
+    let mut document = a_loop(id, "tool", body);
+    document["effects"] = json!(effects);
+    document
+}
+
+fn everything() -> Vec<Value> {
+    let steps = json!({"steps": [
+        {"loopId": "charge", "inputMapping": {"n": "$.input.n"}, "outputBinding": "first"},
+        {"loopId": "look", "inputMapping": {"n": "$.first.n"}, "when": "first.n > 0"},
+        {"loopId": "look", "when": "first.n > 100"},
+        {"parallel": [
+            {"loopId": "charge", "inputMapping": {"n": "$.first.n"}, "outputBinding": "left"},
+            {"loopId": "inner", "inputMapping": {"n": "$.first.n"}},
+        ]},
+        {"wait": "3d"},
+        {"loopId": "charge", "forEach": {"items": "$.input.list", "concurrency": 2},
+            "inputMapping": {"n": "$.item", "index": "$.index"}, "outputBinding": "all"},
+        {"loopId": "count", "inputMapping": {"n": "$.left.n", "to": "$.input.to"}},
+        {"loopId": "echo", "inputMapping": {"all": "$.all", "count": "$.steps[6].output"}},
+    ]});
+    vec![
+        tool("charge", "once"),
+        tool("look", "idempotent"),
+        a_loop(
+            "inner",
+            "composite",
+            json!({"steps": [
+                {"loopId": "charge"}, {"loopId": "look"}, {"loopId": "echo"},
+            ]}),
+        ),
+        a_loop("count", "machine", json!({"loopId": "charge"})),
+        a_loop("everything", "composite", steps),
+    ]
+}
+
+fn everything_starts() -> World {
+    let input = json!({"n": 1, "list": [10, 20, 30], "to": 6});
+    let mut world = World::new(&everything(), "everything", input);
+    world.begin();
+    world
+}
+
+#[test]
+fn a_run_that_is_broken_off_at_any_action_ends_as_if_it_had_not_been() {
+    let mut whole = everything_starts();
+    whole.run();
+    let expected = whole.output().clone();
+    assert_eq!(
+        expected,
+        json!({"all": [{"n": 11}, {"n": 21}, {"n": 31}], "count": {"n": 6}})
+    );
+    assert_eq!(whole.disk, BTreeMap::new(), "nothing is left of its frames");
+
+    for at in 0..whole.turns {
+        for crash in [Crash::BeforeWriting, Crash::BeforeWork, Crash::AfterWork] {
+            let mut world = everything_starts();
+            while world.turns < at {
+                world.turn(false);
+                assert!(world.next(), "turn {at} is not the last");
+            }
+            world.turn(crash == Crash::BeforeWriting);
+            if crash == Crash::AfterWork {
+                while world.work().is_some() {}
+            }
+            if world.outcome.is_some() {
+                continue;
+            }
+            world.restart();
+            world.go_on_with_a_person();
+            assert_eq!(world.output(), &expected, "{crash:?} in turn {at}");
+            assert_eq!(world.disk, BTreeMap::new(), "{crash:?} in turn {at}");
+            let charged = world
+                .done
+                .iter()
+                .filter(|(key, _)| world.charges.contains(key));
+            for (key, times) in charged {
+                assert_eq!(*times, 1, "{crash:?} in turn {at}: {key} was done twice");
+            }
+        }
+    }
+}
+
+/// When the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crash {
+    BeforeWriting,
+    BeforeWork,
+    AfterWork,
+}
+
+#[test]
+fn what_a_once_tool_did_before_a_restart_is_never_guessed() {
+    let loops = [
+        tool("charge", "once"),
+        a_loop("pay", "composite", json!({"steps": [{"loopId": "charge"}]})),
+    ];
+    let mut world = World::new(&loops, "pay", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    world.restart();
+    world.run();
+
+    assert!(world.paused, "a person is asked");
+    assert_eq!(world.done.values().sum::<u64>(), 1, "and the tool is not");
+    assert_eq!(world.count("call.outcome.unknown"), 1);
+    let undecided = world.resume(None);
+    assert!(matches!(undecided, Err(ResumeError::Undecided { .. })));
+
+    let gave = Decision::Output(json!({"n": 2}));
+    world.resume(Some(gave)).unwrap();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+    assert_eq!(world.done.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn a_question_is_asked_again_after_every_restart() {
+    let mut world = World::new(&[tool("charge", "once")], "charge", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    for _ in 0..3 {
+        world.restart();
+        world.run();
+        assert!(world.paused, "a person is asked");
+    }
+    assert_eq!(world.done.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn an_idempotent_tool_is_asked_again_under_the_same_key() {
+    let loops = [
+        tool("look", "idempotent"),
+        a_loop("see", "composite", json!({"steps": [{"loopId": "look"}]})),
+    ];
+    let mut world = World::new(&loops, "see", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    world.restart();
+    world.run();
+
+    assert_eq!(world.output(), &json!({"n": 2}));
+    assert_eq!(
+        world.done.values().copied().collect::<Vec<_>>(),
+        [2],
+        "one key, two attempts"
+    );
+}
+
+#[test]
+fn a_wait_ends_on_its_day_though_nobody_was_there() {
+    let day = 24 * 60 * 60 * 1_000;
+    let loops = [a_loop(
+        "later",
+        "composite",
+        json!({"steps": [{"wait": "3d"}, {"loopId": "echo"}]}),
+    )];
+    let mut world = World::new(&loops, "later", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    world.later(day);
+    world.restart();
+    world.turn(false);
+    assert_eq!(
+        world.executor.poll_timeout(),
+        Some(world.now.tick.plus(2 * day))
+    );
+    world.now.wall = world.now.wall.plus(5 * day);
+    world.restart();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 1}));
+}
+
+#[test]
+fn a_failure_is_tried_again_as_often_and_as_late_as_asked() {
+    let mut failing = tool("flaky", "idempotent");
+    failing["retry"] =
+        json!({"attempts": 3, "delay": "10s", "backoff": "exponential", "on": ["business"]});
+    let mut world = World::new(&[failing], "flaky", json!({"fail": true}));
+    world.begin();
+    let before = world.now.wall;
+    world.run();
+
+    let outcome = world.outcome.as_ref().unwrap();
+    assert_eq!(
+        outcome.result.as_ref().unwrap_err().code,
+        FailureCode::LoopFailed
+    );
+    assert_eq!(world.done.values().copied().collect::<Vec<_>>(), [3]);
+    assert_eq!(world.count("call.retried"), 2);
+    let lasted = world.now.wall.since(before);
+    assert!(
+        (15_000..=30_000).contains(&lasted),
+        "10 s and 20 s, each at least half: {lasted}"
+    );
+}
+
+#[test]
+fn what_may_have_happened_once_is_not_tried_again() {
+    let mut failing = tool("pay", "once");
+    failing["retry"] = json!({"attempts": 3, "on": ["business", "transient", "unknown"]});
+    let mut world = World::new(&[failing], "pay", json!({"fail": true}));
+    world.begin();
+    world.run();
+    assert_eq!(world.done.values().copied().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_failed_step_falls_back_and_a_failed_item_is_kept_where_asked() {
+    let steps = json!({"steps": [
+        {"loopId": "look", "inputMapping": {"fail": "literal:yes"}, "fallback": {"loopId": "echo"},
+            "outputBinding": "kept"},
+        {"loopId": "look", "forEach": {"items": "$.input.list", "onFailure": "keep"}},
+    ]});
+    let loops = [
+        tool("look", "idempotent"),
+        a_loop("both", "composite", steps),
+    ];
+    let mut world = World::new(
+        &loops,
+        "both",
+        json!({"list": [{"n": 1}, {"fail": 1}, {"n": 3}]}),
+    );
+    world.begin();
+    world.run();
+    let output = world.output().as_array().unwrap();
+    assert_eq!(output.first(), Some(&json!({"n": 2})));
+    assert_eq!(output.get(1).unwrap()["error"]["code"], "LoopFailed");
+    assert_eq!(output.get(2), Some(&json!({"n": 4})));
+}
+
+#[test]
+fn a_paused_run_begins_nothing_and_loses_no_time() {
+    let loops = [
+        tool("look", "idempotent"),
+        a_loop(
+            "two",
+            "composite",
+            json!({"steps": [{"loopId": "look"}, {"loopId": "look"}]}),
+        ),
+    ];
+    let mut world = World::new(&loops, "two", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.executor.pause(RUN, "by hand", world.now));
+    let answer = world.work().unwrap();
+    world.hear(answer);
+    world.turn(false);
+    assert_eq!(world.asked.len(), 0, "the second step has not begun");
+    assert_eq!(world.executor.poll_timeout(), None, "no time runs out");
+
+    world.later(10 * 24 * 60 * 60 * 1_000);
+    world.restart();
+    world.turn(false);
+    assert_eq!(world.asked.len(), 0, "a restart does not resume it");
+    world.resume(None).unwrap();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+    let keys: BTreeSet<_> = world.done.keys().collect();
+    assert_eq!(
+        (world.done.values().sum::<u64>(), keys.len()),
+        (2, 2),
+        "the first answer was kept"
+    );
+}
+
+#[test]
+fn a_machine_of_many_steps_holds_one_state() {
+    let loops = [
+        tool("charge", "idempotent"),
+        a_loop("count", "machine", json!({"loopId": "charge"})),
+    ];
+    let mut world = World::new(&loops, "count", json!({"n": 0, "to": 5_000}));
+    world.begin();
+    let mut most = 0;
+    while world.outcome.is_none() {
+        world.turn(false);
+        most = most.max(world.disk.len());
+        if let Some(answer) = world.work() {
+            world.hear(answer);
+        }
+    }
+    assert_eq!(world.output(), &json!({"n": 5_000}));
+    assert!(most <= 2, "{most} frames are written down at a time");
+}

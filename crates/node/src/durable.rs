@@ -1,0 +1,187 @@
+//! Runs that outlive the process: what is written down of them, and how they go on.
+
+use std::collections::BTreeMap;
+
+use realm_executor::{Decision, Effects, Restart, Start, Waits};
+use realm_protocol::{
+    CallId, Now, RunId,
+    journal::{self, Change, Run, Status, Table},
+    json::{self, Object},
+};
+
+use crate::{
+    ControlId, Node, Refusal, Response,
+    serve::Served,
+    state::{self, StoredKey, StoredRun},
+};
+
+/// A run that the end of a process broke off.
+#[derive(Debug)]
+pub(crate) struct BrokenOff {
+    pub(crate) run: Run,
+    pub(crate) stored: StoredRun,
+    /// The index that its next event has.
+    pub(crate) events: u64,
+    pub(crate) frames: BTreeMap<CallId, journal::FrameRecord>,
+}
+
+impl Node {
+    pub(crate) fn keep_frame(&mut self, run: RunId, call: CallId, frame: &journal::FrameRecord) {
+        self.put(Table::Frames, &frame_row(run, call), state::write(frame));
+    }
+
+    pub(crate) fn forget_frames(&mut self, run: RunId, calls: impl IntoIterator<Item = CallId>) {
+        for call in calls {
+            self.delete(Table::Frames, &frame_row(run, call));
+        }
+    }
+
+    /// Writes down that a run stands still.
+    pub(crate) fn run_paused(&mut self, run: RunId, by_hand: bool) {
+        if let Some(served) = self.serving.get_mut(run) {
+            served.record.status = Status::Paused;
+            served.undecided = !by_hand;
+            self.out.change(Change::Run(served.record.clone()));
+        }
+    }
+
+    /// Writes down that a run goes on.
+    pub(crate) fn run_resumed(&mut self, run: RunId) {
+        if let Some(served) = self.serving.get_mut(run) {
+            served.record.status = Status::Running;
+            served.undecided = false;
+            self.out.change(Change::Run(served.record.clone()));
+        }
+    }
+
+    /// Goes on with a run where the end of a process broke it off. Whoever asked asks again, under
+    /// the same key, or reads the run's end in its trace.
+    pub(crate) fn go_on_with(&mut self, broken_off: BrokenOff) {
+        let BrokenOff {
+            run: mut record,
+            stored,
+            events,
+            frames,
+        } = broken_off;
+        let run = record.id;
+        let calls: Vec<CallId> = frames.keys().copied().collect();
+        let input = record.input.as_deref().map(json::parse);
+        let (Some(Ok(input)), Ok(loop_id)) = (input, record.loop_id.parse()) else {
+            return self.cannot_go_on(record, calls, "its input or its loop does not read");
+        };
+        let paused: u64 = frames.values().map(|frame| frame.paused_ms).sum();
+        let until = stored.until.plus(paused);
+        let from = Restart {
+            start: Start {
+                run,
+                call: record.call,
+                loop_id,
+                version: record.version.clone(),
+                input,
+                timeout_ms: until.since(self.now.wall).max(1),
+                depth: stored.depth,
+                caller: stored.caller,
+                parent: stored.parent,
+                durable: true,
+            },
+            started: record.started,
+            known: frames,
+        };
+        let pinned = from.known.get(&record.call).and_then(|root| root.manifest);
+        let registered = match pinned {
+            Some(digest) => self.registry.by_digest(&digest),
+            None => self
+                .registry
+                .find(&from.start.loop_id, from.start.version.as_deref()),
+        };
+        let effects = registered.map_or(Effects::Once, |registered| registered.effects);
+        let key = stored.key.map(|row| {
+            let key = StoredKey {
+                request: stored.request,
+                run,
+                forgotten: stored.forgotten,
+                answer: None,
+                repeatable: effects != Effects::Once,
+            };
+            (row.to_vec(), key)
+        });
+        record.status = Status::Running;
+        let served = Served {
+            call: record.call,
+            caller: stored.scope,
+            key,
+            effects,
+            responders: Vec::new(),
+            started: Now {
+                wall: record.started,
+                tick: self.now.tick,
+            },
+            policies: stored.policies,
+            record: record.clone(),
+            events,
+            undecided: false,
+        };
+        self.serving.insert(run, served);
+        let restarted = Object::new().with("reason", "the daemon was restarted");
+        self.note_in_run(run, "run.restarted", restarted);
+        if let Err(error) = self.executor.restart(from, &self.registry, self.now) {
+            self.serving.forget(run);
+            self.cannot_go_on(record, calls, &error.to_string());
+        }
+    }
+
+    /// A run that cannot go on after a restart has ended.
+    fn cannot_go_on(&mut self, mut record: Run, frames: Vec<CallId>, reason: &str) {
+        self.forget_frames(record.id, frames);
+        record.status = Status::Failed;
+        record.ended = Some(self.now.wall);
+        record.error = Some("Interrupted".to_owned());
+        record.output = Some(
+            format!("it cannot go on after a restart: {reason}")
+                .into_bytes()
+                .into(),
+        );
+        record.resume = None;
+        self.out.change(Change::Run(record));
+    }
+
+    /// What a run here waits for; nothing if it is not under way here.
+    pub fn waits_of(&self, run: RunId) -> Vec<Waits> {
+        self.executor.waits_of(run, self.now)
+    }
+
+    pub(crate) fn pause_run(&mut self, control: ControlId, run: RunId) {
+        if self.executor.pause(run, "paused by the owner", self.now) {
+            return self.respond(control, Response::Done);
+        }
+        self.refuse(control, no_run(run));
+    }
+
+    pub(crate) fn resume_run(
+        &mut self,
+        control: ControlId,
+        run: RunId,
+        decision: Option<Decision>,
+    ) {
+        let resumed = self
+            .executor
+            .resume(run, decision, &self.registry, self.now);
+        match resumed {
+            Ok(()) => self.respond(control, Response::Done),
+            Err(realm_executor::ResumeError::NotFound) => self.refuse(control, no_run(run)),
+            Err(error) => self.refuse(control, error.into()),
+        }
+    }
+}
+
+fn no_run(run: RunId) -> Refusal {
+    Refusal::NotFound {
+        what: "run under way",
+        name: run.to_string(),
+    }
+}
+
+/// The key of a frame's row: the run, then the call.
+fn frame_row(run: RunId, call: CallId) -> Vec<u8> {
+    [run.as_bytes().as_slice(), call.as_bytes()].concat()
+}

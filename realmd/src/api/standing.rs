@@ -1,0 +1,170 @@
+//! Where a run stands, and how people hold it, let it go on, and stop it.
+
+use realm_client::api::{
+    CancelRequest, PauseRequest, ResumeDecision, ResumeRequest, RunExplanation, RunStatus,
+    RunSummary, Time, Wait, WaitsOn,
+};
+use realm_executor::{Decision, WaitingFor, Waits};
+use realm_node::{Node, Request, Response};
+use realm_protocol::{RunId, journal::Run};
+
+use super::{
+    Answer, Shared,
+    extract::{Body, Segment},
+    invoke::unexpected,
+    problem::Fail,
+    runs::{failure, found, run_id, summary, told_failure},
+    views::time,
+};
+
+pub(super) async fn pause(
+    daemon: Shared,
+    Segment(id): Segment,
+    Body(request): Body<PauseRequest>,
+) -> Answer<RunSummary> {
+    let PauseRequest {} = request;
+    let id = run_id(&id)?;
+    change(&daemon, id, Request::Pause(id)).await
+}
+
+pub(super) async fn resume(
+    daemon: Shared,
+    Segment(id): Segment,
+    Body(request): Body<ResumeRequest>,
+) -> Answer<RunSummary> {
+    let ResumeRequest { decision } = request;
+    let id = run_id(&id)?;
+    let decision = decision.map(|decision| match decision {
+        ResumeDecision::Again => Decision::Again,
+        ResumeDecision::Gave(output) => Decision::Output(output),
+        ResumeDecision::Failed(reason) => Decision::Fail(reason),
+    });
+    change(&daemon, id, Request::Resume(id, decision)).await
+}
+
+pub(super) async fn cancel(
+    daemon: Shared,
+    Segment(id): Segment,
+    Body(request): Body<CancelRequest>,
+) -> Answer<RunSummary> {
+    let CancelRequest {} = request;
+    let id = run_id(&id)?;
+    change(&daemon, id, Request::Cancel(id)).await
+}
+
+/// Changes where a run stands, and gives where it stands then.
+async fn change(daemon: &Shared, id: RunId, request: Request) -> Answer<RunSummary> {
+    tracing::info!(run = %id, ?request, "a run is told where to stand");
+    match daemon.handle.ask(request).await? {
+        Response::Done => {
+            daemon.handle.settled().await?;
+            let run = found(daemon, id).await?;
+            let summary = daemon.handle.read(move |node| summary(node, &run));
+            Ok(axum::Json(summary.await?))
+        }
+        Response::Refused(refusal) => Err(Fail::from(refusal).about(id)),
+        other => Err(unexpected(&other).about(id)),
+    }
+}
+
+pub(super) async fn explain(daemon: Shared, Segment(id): Segment) -> Answer<RunExplanation> {
+    daemon.handle.settled().await?;
+    let run = found(&daemon, run_id(&id)?).await?;
+    let events = told_failure(&daemon, &run).await?;
+    let explanation = daemon.handle.read(move |node| {
+        let failed = failure(node, &run, &events).map(|failure| failure.message);
+        explained(node, &run, failed)
+    });
+    Ok(axum::Json(explanation.await?))
+}
+
+fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
+    let id = run.id;
+    let waits: Vec<Wait> = node.waits_of(id).iter().map(wait).collect();
+    let run = summary(node, run);
+    let asking = waits.iter().find(|wait| wait.on == WaitsOn::Person);
+    let (text, help) = match run.status {
+        RunStatus::Completed => ("It has completed.".to_owned(), None),
+        RunStatus::Cancelled => ("It was cancelled.".to_owned(), None),
+        RunStatus::Failed => {
+            let why = failed.unwrap_or_else(|| run.error.clone().unwrap_or_default());
+            let help = Some(format!("realmctl trace show {id}"));
+            (format!("It has failed: {why}."), help)
+        }
+        RunStatus::Paused => match asking {
+            Some(wait) => (
+                format!(
+                    "It waits for a person: `{}` was asked {} before a restart, what it did is not \
+                     known, and it is declared `once`, so it is not asked again unbidden.",
+                    wait.loop_id,
+                    wait.since.map_or_else(String::new, |at| format!("at {at}")),
+                ),
+                Some(format!(
+                    "realmctl run resume {id} --again | --gave JSON | --failed REASON"
+                )),
+            ),
+            None => (
+                "It was paused by its owner, and begins nothing until it is resumed.".to_owned(),
+                Some(format!("realmctl run resume {id}")),
+            ),
+        },
+        RunStatus::Running => (running(&waits), None),
+    };
+    RunExplanation {
+        run,
+        text,
+        waits,
+        help,
+    }
+}
+
+/// Why a run that is under way has not ended.
+fn running(waits: &[Wait]) -> String {
+    if waits.is_empty() {
+        return "It is under way, and waits for nobody on this machine.".to_owned();
+    }
+    let all: Vec<String> = waits.iter().map(sentence).collect();
+    all.join(" ")
+}
+
+fn sentence(wait: &Wait) -> String {
+    let attempt = match wait.attempt {
+        1 => String::new(),
+        number => format!(", in attempt {number}"),
+    };
+    let since = wait
+        .since
+        .map(|at| format!(" since {at}"))
+        .unwrap_or_default();
+    let until = wait
+        .until
+        .map(|at| format!(" until {at}"))
+        .unwrap_or_default();
+    let name = &wait.loop_id;
+    match wait.on {
+        WaitsOn::Backend => format!("`{name}` waits for its backend{since}{attempt}."),
+        WaitsOn::Realm => format!("`{name}` has been asked{since} and has not answered{attempt}."),
+        WaitsOn::Time if wait.attempt > 1 => {
+            format!("`{name}` pauses{until} before attempt {}.", wait.attempt)
+        }
+        WaitsOn::Time => format!("`{name}` waits{until}."),
+        WaitsOn::Person => format!("`{name}` waits for a person."),
+    }
+}
+
+fn wait(waits: &Waits) -> Wait {
+    let (on, until): (WaitsOn, Option<Time>) = match waits.on {
+        WaitingFor::Backend => (WaitsOn::Backend, None),
+        WaitingFor::Realm => (WaitsOn::Realm, None),
+        WaitingFor::Time(due) => (WaitsOn::Time, Some(time(due))),
+        WaitingFor::Person => (WaitsOn::Person, None),
+    };
+    Wait {
+        call_id: waits.call.to_string(),
+        loop_id: waits.name.clone(),
+        on,
+        attempt: waits.attempt,
+        since: waits.since.map(time),
+        until,
+    }
+}
