@@ -54,7 +54,12 @@ pub(super) async fn cancel(
 
 /// Changes where a run stands, and gives where it stands then.
 async fn change(daemon: &Shared, id: RunId, request: Request) -> Answer<RunSummary> {
-    tracing::info!(run = %id, ?request, "a run is told where to stand");
+    let told = match &request {
+        Request::Pause(_) => "pause",
+        Request::Resume(..) => "resume",
+        _ => "cancel",
+    };
+    tracing::info!(run = %id, told, "a run is told where to stand");
     match daemon.handle.ask(request).await? {
         Response::Done => {
             daemon.handle.settled().await?;

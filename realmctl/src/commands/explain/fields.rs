@@ -38,8 +38,23 @@ fields! {
         "Calls by one of them reach the loop; traces and policies know it by its id alone.",
         "a list of ids that no other loop has, 8 at most";
     "loop.kind": "how it runs",
-        "A prompt asks a model, a composite calls other loops in order, a tool runs code.",
-        "prompt, composite or tool";
+        "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code.",
+        "prompt, composite, machine or tool";
+    "loop.retry": "what is tried again",
+        "Of the loop's own work. What may have been done and counts each time is never tried again.",
+        "an object with attempts; backoff, delay, maxDelay and on where they differ";
+    "loop.retry.attempts": "how often in all",
+        "The first attempt counts.",
+        "a number from 1 to 100";
+    "loop.retry.backoff": "how the pause grows",
+        "Between half of the pause and all of it is waited.",
+        "exponential, linear or fixed; exponential unless told";
+    "loop.retry.delay": "the pause after the first attempt",
+        "Grows by backoff up to maxDelay.",
+        "a duration; 1s unless told, maxDelay 60s";
+    "loop.retry.on": "which failures are worth it",
+        "By category: what the failure says about trying again.",
+        "a list of transient, validation, business, permission, unknown; transient unless told";
     "loop.description": "what it is for",
         "One sentence, for people and for models that choose among loops.",
         "text";
@@ -86,8 +101,32 @@ fields! {
         "For kind composite.",
         "an object";
     "loop.composite.steps": "the calls",
-        "Run in order; the last output is the output.",
-        "a list of {loopId, inputMapping, outputBinding}; loopId may be loop@realm/path";
+        "Run in order; the output of the last one that ran is the output. Each calls a loop, has parallel steps, or a wait.",
+        "a list of {loopId, loopVersion, inputMapping, outputBinding, when, forEach, retry, timeout, fallback}, {parallel}, {wait}; loopId may be loop@realm/path";
+    "loop.composite.steps.when": "when a step runs",
+        "CEL over input, steps and what steps before it bind. A step that does not run has the output null.",
+        "an expression: input.amount > 100.0 && risk.level == 'high'";
+    "loop.composite.steps.forEach": "one call for each item",
+        "The output lists the outputs, in order. The mapping sees $.item and $.index.",
+        "$.path of a list, or {items, concurrency, onFailure: stop | keep}";
+    "loop.composite.steps.parallel": "steps side by side",
+        "Each calls a loop. The output lists their outputs, in order; the first failure stops the others.",
+        "a list of steps";
+    "loop.composite.steps.wait": "a pause",
+        "Goes on over restarts, and runs out while no daemon is there.",
+        "a duration: 10m, 3d; 30d at most";
+    "loop.composite.steps.retry": "what is tried again",
+        "As loop.retry, over what the called loop says.",
+        "as loop.retry";
+    "loop.composite.steps.timeout": "how long one attempt may take",
+        "The called loop's own limit counts as well.",
+        "a duration";
+    "loop.composite.steps.fallback": "who is called instead",
+        "With the same input, when the call has failed for good.",
+        "{loopId, loopVersion}";
+    "loop.machine": "the loop of a state machine",
+        "For kind machine. Called with its last state until it answers {complete: output}; {continue: state} goes on.",
+        "{loopId, loopVersion, maxSteps, retry, timeout}";
     "loop.tool": "what a tool runs",
         "For kind tool.",
         "an object";
