@@ -1,6 +1,7 @@
 //! One door to every backend.
 
 use realm_executor::{BackendError, BackendReply, BackendRequest};
+use serde_json::{Value, json};
 
 use crate::{http::HttpAgents, mock, process};
 
@@ -33,6 +34,7 @@ impl Backends {
                 model,
             } => Ok(mock::reply(&prompt, model)),
             BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
+            BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
             BackendRequest::Http {
                 url,
                 mut headers,
@@ -76,6 +78,18 @@ pub fn pure(request: BackendRequest) -> Result<BackendReply, BackendRequest> {
             model,
         } => Ok(mock::reply(&prompt, model)),
         BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
+        BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
         request @ (BackendRequest::Http { .. } | BackendRequest::Process { .. }) => Err(request),
+    }
+}
+
+/// One step of a machine that counts.
+fn count(input: &Value) -> Value {
+    let number = |name| input.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let (next, to) = (number("n").saturating_add(1), number("to"));
+    if next >= to {
+        json!({"complete": {"n": next}})
+    } else {
+        json!({"continue": {"n": next, "to": to}})
     }
 }

@@ -98,3 +98,16 @@ fn echo_is_answered_without_io() {
 
     assert_eq!(reply.output, BackendOutput::Json(json!({"a": [1]})));
 }
+
+#[test]
+fn counting_goes_on_until_the_number_is_reached() {
+    let step = |input| pure(BackendRequest::Count { input }).unwrap().output;
+
+    let begun = step(json!({"to": 2}));
+    assert_eq!(
+        begun,
+        BackendOutput::Json(json!({"continue": {"n": 1, "to": 2}}))
+    );
+    let ended = step(json!({"n": 1, "to": 2}));
+    assert_eq!(ended, BackendOutput::Json(json!({"complete": {"n": 2}})));
+}

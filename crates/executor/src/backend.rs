@@ -23,6 +23,11 @@ pub enum BackendRequest {
         /// The loop's input.
         input: Value,
     },
+    /// One step of a machine that counts `n`, from zero unless told, up to `to`.
+    Count {
+        /// The loop's input.
+        input: Value,
+    },
     /// A POST of JSON to an agent.
     Http {
         /// Absolute `http` or `https` URL.
@@ -59,7 +64,7 @@ impl BackendRequest {
     /// Whether it does nothing to the world and answers the same each time.
     pub const fn is_pure(&self) -> bool {
         match self {
-            Self::Mock { .. } | Self::Echo { .. } => true,
+            Self::Mock { .. } | Self::Echo { .. } | Self::Count { .. } => true,
             Self::Http { .. } | Self::Process { .. } => false,
         }
     }

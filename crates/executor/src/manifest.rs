@@ -58,7 +58,7 @@ impl Manifest {
     /// from what they call, which [`crate::Registered::effects`] knows.
     pub fn own_effects(&self) -> Effects {
         let default = match &self.body {
-            Body::Tool(Tool::Echo) => Effects::None,
+            Body::Tool(Tool::Echo | Tool::Count) => Effects::None,
             Body::Prompt(_) => Effects::Idempotent,
             Body::Composite(_) | Body::Machine(_) | Body::Tool(_) => Effects::Once,
         };
@@ -78,7 +78,7 @@ impl Manifest {
     pub fn is_pure(&self) -> bool {
         match &self.body {
             Body::Prompt(prompt) => prompt.backend == "mock",
-            Body::Tool(tool) => matches!(tool, Tool::Echo),
+            Body::Tool(tool) => matches!(tool, Tool::Echo | Tool::Count),
             Body::Composite(_) | Body::Machine(_) => false,
         }
     }
@@ -236,6 +236,8 @@ pub struct Prompt {
 pub enum Tool {
     /// Gives its input back.
     Echo,
+    /// One step of a machine that counts `n` up to `to`.
+    Count,
     /// An HTTP agent.
     Http(Http),
     /// A child process.
@@ -247,6 +249,7 @@ impl Tool {
     pub const fn implementation(&self) -> &'static str {
         match self {
             Self::Echo => "builtin:echo",
+            Self::Count => "builtin:count",
             Self::Http(_) => "http",
             Self::Process(_) => "process",
         }

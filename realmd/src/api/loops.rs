@@ -281,7 +281,9 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             ("composite", Some(called.join(", ")))
         }
         Body::Machine(machine) => ("machine", Some(machine.step.loop_id.to_string())),
-        Body::Tool(Tool::Echo) => ("builtin", Some("builtin:echo".to_owned())),
+        Body::Tool(tool @ (Tool::Echo | Tool::Count)) => {
+            ("builtin", Some(tool.implementation().to_owned()))
+        }
         Body::Tool(Tool::Http(http)) => ("http", Some(http.url.clone())),
         Body::Tool(Tool::Process(process)) => {
             let argv = Value::from(process.argv.clone());

@@ -14,7 +14,7 @@ use crate::{Body, Http, Process, Prompt, Tool};
 /// Kinds whose bodies are read.
 const KINDS: [&str; 4] = ["prompt", "composite", "machine", "tool"];
 /// Implementations a tool may name.
-const IMPLEMENTATIONS: [&str; 3] = ["builtin:echo", "http", "process"];
+const IMPLEMENTATIONS: [&str; 4] = ["builtin:echo", "builtin:count", "http", "process"];
 /// Implementations and kinds that are known and come later.
 const LATER: [&str; 3] = ["mcp", "container", "attached"];
 
@@ -142,6 +142,7 @@ impl Reader<'_> {
         let config = Object::of(self, config.unwrap_or(&empty), rule!("tool.config"))?;
         match object::text(self, named, rule!("tool.implementation"))? {
             "builtin:echo" => Some(Tool::Echo),
+            "builtin:count" => Some(Tool::Count),
             "http" => self.http(config, "url").map(Tool::Http),
             "process" => self.process(config).map(Tool::Process),
             other => {

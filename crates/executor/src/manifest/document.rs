@@ -185,7 +185,7 @@ fn millis(millis: u64) -> String {
 fn tool_json(tool: &Tool) -> Value {
     let mut config = Map::new();
     match tool {
-        Tool::Echo => {}
+        Tool::Echo | Tool::Count => {}
         Tool::Http(http) => {
             put(&mut config, "url", http.url.as_str());
             put_some(

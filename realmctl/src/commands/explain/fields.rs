@@ -131,8 +131,8 @@ fields! {
         "For kind tool.",
         "an object";
     "loop.tool.implementation": "how it is reached",
-        "process starts a program, http posts to a server, builtin:echo gives its input back.",
-        "process, http or builtin:echo";
+        "process starts a program, http posts to a server, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
+        "process, http, builtin:echo or builtin:count";
     "loop.tool.config": "what it needs",
         "For process argv, env and cwd; for http url, headers and allowPrivate.",
         "an object";

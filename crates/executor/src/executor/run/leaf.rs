@@ -52,6 +52,7 @@ impl Run {
         let timeout_ms = frame.deadline.since(cx.now.tick);
         let request = match tool {
             Tool::Echo => BackendRequest::Echo { input },
+            Tool::Count => BackendRequest::Count { input },
             Tool::Http(http) => BackendRequest::Http {
                 url: http.url.clone(),
                 headers: http.headers.clone(),
