@@ -13,6 +13,7 @@ mod daemon;
 mod dice;
 mod disk;
 mod hostile;
+mod kill_matrix;
 mod ledger;
 mod load;
 mod network;

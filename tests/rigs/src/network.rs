@@ -189,5 +189,7 @@ pub(crate) fn loops(programs: &Programs, scratch: &Path) -> ApplyRequest {
     ApplyRequest {
         files: ["idempotent", "once", "none"].map(file).to_vec(),
         dry_run: false,
+        force: false,
+        prune: false,
     }
 }
