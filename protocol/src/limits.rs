@@ -201,6 +201,8 @@ pub const LOOP_CHANGES: usize = 32;
 pub const DIFFERENCES: usize = 16;
 /// Bytes in one JSON Schema; more is refused at `apply`.
 pub const SCHEMA_BYTES: usize = 64 * 1024;
+/// Bytes of a step's input or output that its trace holds; of more, the digest.
+pub const TRACED_BYTES: usize = 16 * 1024;
 /// Frames open in one run at a time; more ends the run with `Budget`.
 pub const FRAMES: usize = 10_000;
 /// Frames in one run, one after the other; more ends the run with `Budget`.

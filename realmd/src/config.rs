@@ -26,6 +26,15 @@ pub(crate) use value::{Setting, Source};
 
 use value::{Settings, Value};
 
+/// What traces hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TracesConfig {
+    /// JSON paths of what is taken out.
+    pub(crate) redact: Vec<String>,
+    /// Regular expressions of what is taken out of texts.
+    pub(crate) redact_patterns: Vec<String>,
+}
+
 /// The configuration of one daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -39,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreConfig,
     /// What is kept for realms that are offline.
     pub(crate) custody: CustodyConfig,
+    /// What traces hold.
+    pub(crate) traces: TracesConfig,
     /// Bounds.
     pub(crate) limits: LimitsConfig,
     /// The log.
@@ -249,6 +260,10 @@ fn typed(settings: &Settings) -> Option<Config> {
         Value::Addresses(addresses) => Some(addresses.clone()),
         _ => None,
     };
+    let texts = |key: &str| match &settings.get(key)?.value {
+        Value::Texts(texts) => Some(texts.clone()),
+        _ => None,
+    };
     Some(Config {
         name: text("name")?.parse().ok()?,
         listen: addresses("listen")?,
@@ -262,6 +277,10 @@ fn typed(settings: &Settings) -> Option<Config> {
             ask: text("custody.ask")? == "yes",
             keep_for_children: text("custody.keep_for_children")? == "yes",
             keep_ms: millis("custody.keep")?,
+        },
+        traces: TracesConfig {
+            redact: texts("traces.redact")?,
+            redact_patterns: texts("traces.redact_patterns")?,
         },
         limits: LimitsConfig {
             max_calls: number("limits.max_calls")?,

@@ -13,6 +13,7 @@ use realm_client::Exit;
 use realm_crypto::StoreKey;
 use realm_net::Net;
 use realm_node::{Founding, Keys, Node};
+use realm_policy::Redaction;
 use realm_store::Store;
 use tokio::{
     net::UnixListener,
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api,
     clock::Clock,
-    config::{self, Config, Configured, LimitsConfig},
+    config::{self, Config, Configured, LimitsConfig, TracesConfig},
     daemon::Daemon,
     driver::{Driver, Ended, Inlets, STOP},
     environment::Environment,
@@ -273,7 +274,18 @@ fn node_config(config: &Config) -> realm_node::Config {
             keep_for_children: config.custody.keep_for_children,
             keep_ms: config.custody.keep_ms,
         },
+        redaction: redaction(&config.traces),
     }
+}
+
+/// The rules were checked when they were read; if they do not hold now, everything is taken out.
+fn redaction(config: &TracesConfig) -> Redaction {
+    let TracesConfig {
+        redact,
+        redact_patterns,
+    } = config;
+    let everything = |_| Redaction::new(&["$"], &[]).unwrap_or_default();
+    Redaction::new(redact, redact_patterns).unwrap_or_else(everything)
 }
 
 /// The signals a daemon listens to.

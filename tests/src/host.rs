@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
 use realm_node::{Config, CustodyTerms, Founding, Keys, LinkId, Node};
+use realm_policy::Redaction;
 use realm_protocol::{
     Label, NodeId, Now, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{NodeCert, Signed, SuccessionReason, scopes},
@@ -101,6 +102,8 @@ pub struct Host {
     pub max_calls_per_peer: usize,
     /// What its node keeps for others, and asks others to keep. Taken up at the next start.
     pub custody: CustodyTerms,
+    /// What is taken out of its traces.
+    pub redaction: Redaction,
     /// How long its disk takes besides what all disks take, milliseconds.
     pub slow_ms: u64,
     /// The most that was.
@@ -151,6 +154,7 @@ impl Host {
             life: 0,
             max_calls_per_peer: 64,
             custody: CustodyTerms::default(),
+            redaction: Redaction::default(),
             slow_ms: 0,
             slowest_ms: 0,
             next_wake: None,
@@ -178,6 +182,7 @@ impl Host {
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
             custody: self.custody,
+            redaction: self.redaction.clone(),
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),

@@ -30,6 +30,8 @@ mod loops;
 mod past;
 #[path = "sim/policies.rs"]
 mod policies;
+#[path = "sim/redaction.rs"]
+mod redaction;
 #[path = "sim/routing.rs"]
 mod routing;
 #[path = "sim/scale.rs"]

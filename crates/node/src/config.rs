@@ -1,6 +1,7 @@
 //! What a node starts with.
 
 use realm_crypto::SigningKey;
+use realm_policy::Redaction;
 use realm_protocol::{
     Label,
     journal::{JournalSeq, Run, Table},
@@ -28,6 +29,8 @@ pub struct Config {
     pub child_rate: u64,
     /// What is kept for realms that are offline.
     pub custody: CustodyTerms,
+    /// What is taken out of inputs and outputs before traces are written.
+    pub redaction: Redaction,
 }
 
 /// What an owner agrees to about calls for realms that are offline: nothing by default.

@@ -65,6 +65,9 @@ impl Node {
         } = broken_off;
         let run = record.id;
         let calls: Vec<CallId> = frames.keys().copied().collect();
+        if stored.input.is_some() {
+            record.input.clone_from(&stored.input);
+        }
         let input = record.input.as_deref().map(json::parse);
         let (Some(Ok(input)), Ok(loop_id)) = (input, record.loop_id.parse()) else {
             return self.cannot_go_on(record, calls, "its input or its loop does not read");

@@ -115,7 +115,7 @@ impl Node {
             seen: Seen::default(),
             holds: Holds::default(),
             custody: Custodian::default(),
-            out: Outbox::new(recovered.last),
+            out: Outbox::new(recovered.last, config.redaction.clone()),
             timers: Timers::default(),
             counters: Counters::default(),
             rng: ChaCha20Rng::from_seed(seed),

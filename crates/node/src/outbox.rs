@@ -3,12 +3,16 @@
 use std::collections::VecDeque;
 
 use realm_crypto::{Letter, SigningKey, sign_flush};
+use realm_policy::Redaction;
 use realm_protocol::{
     CallId, Digest,
-    journal::{Change, Entry, JournalSeq},
+    cbor::Blob,
+    journal::{Change, Entry, Event, JournalSeq, Run},
+    json,
     link::Frame,
 };
 use realm_router::LinkId;
+use serde_json::Value;
 
 use crate::{Effect, Refusal, Response, Urgency};
 
@@ -25,6 +29,7 @@ pub(crate) struct Outbox {
     last: JournalSeq,
     durable: JournalSeq,
     failed: bool,
+    redaction: Redaction,
 }
 
 /// What waits for the journal.
@@ -35,17 +40,72 @@ enum Promise {
 }
 
 impl Outbox {
-    pub(crate) fn new(last: JournalSeq) -> Self {
+    pub(crate) fn new(last: JournalSeq, redaction: Redaction) -> Self {
         Self {
             last,
             durable: last,
+            redaction,
             ..Self::default()
         }
     }
 
-    /// Adds a change to this turn's entry.
+    /// Adds a change to this turn's entry. What the owner wants nobody to read later is taken out
+    /// of runs and events here, before anything is written.
     pub(crate) fn change(&mut self, change: Change) {
+        let change = match change {
+            change if self.redaction.is_empty() => change,
+            Change::Run(run) => Change::Run(self.redacted_run(run)),
+            Change::Event(event) => Change::Event(self.redacted_event(event)),
+            change => change,
+        };
         self.changes.push(change);
+    }
+
+    /// Whether runs are written down without what a restart may need of them.
+    pub(crate) fn redacts(&self) -> bool {
+        !self.redaction.is_empty()
+    }
+
+    fn redacted_run(&self, run: Run) -> Run {
+        let redacted = |blob: Option<Blob>| blob.map(|blob| self.redacted(&blob));
+        Run {
+            input: redacted(run.input),
+            output: redacted(run.output),
+            ..run
+        }
+    }
+
+    /// Paths are those of an input or output; patterns are looked for everywhere.
+    fn redacted_event(&self, event: Event) -> Event {
+        let Ok(mut payload) = json::parse(&event.payload) else {
+            return event;
+        };
+        for name in ["input", "output"] {
+            if let Some(data) = payload.get_mut(name) {
+                self.redaction.apply(data);
+            }
+        }
+        self.redaction.apply(&mut payload);
+        Event {
+            payload: Blob::from(json::to_bytes(&payload)),
+            ..event
+        }
+    }
+
+    /// A failed run's output is a message.
+    fn redacted(&self, data: &[u8]) -> Blob {
+        match json::parse(data) {
+            Ok(mut value) => {
+                self.redaction.apply(&mut value);
+                json::to_bytes(&value).into()
+            }
+            Err(_) => {
+                let mut text = Value::from(String::from_utf8_lossy(data));
+                self.redaction.apply(&mut text);
+                let text = text.as_str().unwrap_or_default();
+                text.as_bytes().to_vec().into()
+            }
+        }
     }
 
     /// Releases an effect that promises nothing.

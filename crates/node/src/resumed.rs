@@ -41,6 +41,7 @@ impl Node {
             events: invoke.events,
             caller: invoke.caller.clone(),
             sealed: invoke.sealed,
+            input: self.out.redacts().then(|| invoke.input.clone()),
         };
         let row = state::write(&stored);
         self.put(Table::Standing, &standing::call(call), row);
@@ -78,7 +79,8 @@ impl Node {
 
     /// Goes on with a call: whoever asked is gone, and its run gets the result.
     pub(crate) fn resume(&mut self, (call, stored, run): Unfinished) {
-        let (Ok(address), Some(input)) = (stored.address.parse(), run.input) else {
+        let input = stored.input.clone().or(run.input);
+        let (Ok(address), Some(input)) = (stored.address.parse(), input) else {
             return self.delete(Table::Standing, &standing::call(call));
         };
         let now = self.now;

@@ -234,6 +234,7 @@ impl Node {
             request,
             forgotten: key.as_ref().map_or(Timestamp::default(), |(_, at)| *at),
             policies: policies.clone(),
+            input: self.out.redacts().then(|| input.clone()),
             parent: incoming.parent.clone(),
         });
         let record = Run {

@@ -349,6 +349,8 @@ wire_map! {
         7 => policies: Vec<PolicyUse>,
         /// The caller's half of the trace.
         8 => parent: Option<TraceParent>,
+        /// The input, where the run's own may have lost something.
+        9 => input: Option<Blob>,
     }
 }
 
@@ -373,6 +375,8 @@ wire_map! {
         7 => caller: Option<String>,
         /// When its latest attempt that may be kept was made.
         8 => sealed: Timestamp,
+        /// The input, where the run's own may have lost something.
+        9 => input: Option<Blob>,
     }
 }
 

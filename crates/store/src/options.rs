@@ -8,7 +8,7 @@ use realm_protocol::{RealmId, journal::JournalSeq};
 use crate::StoreError;
 
 /// Default size of an engine's page cache, bytes: small, because an idle daemon holds it too.
-const CACHE_BYTES: usize = 4 * 1024 * 1024;
+const CACHE_BYTES: usize = 1024 * 1024;
 
 /// Opens a store as whose, with which key, and on what.
 #[derive(Debug)]

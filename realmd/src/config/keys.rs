@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// Filter directives for the log.
     Filter,
+    /// A list of JSON paths.
+    Paths,
+    /// A list of regular expressions.
+    Patterns,
 }
 
 /// One key.
@@ -186,7 +190,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "store.cache_bytes",
         kind: Kind::Bytes(MIB, 64 * GIB),
-        default: Some("\"4 MiB\""),
+        default: Some("\"1 MiB\""),
         meaning: "Pages of the store kept in memory.",
         reloads: false,
     },
@@ -203,6 +207,20 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some("\"30d\""),
         meaning: "How long ended runs and their traces are kept.",
         reloads: true,
+    },
+    Key {
+        name: "traces.redact",
+        kind: Kind::Paths,
+        default: Some("[]"),
+        meaning: "JSON paths of what is taken out of inputs and outputs before traces are written.",
+        reloads: false,
+    },
+    Key {
+        name: "traces.redact_patterns",
+        kind: Kind::Patterns,
+        default: Some("[]"),
+        meaning: "Regular expressions; what matches is taken out of texts before traces are written.",
+        reloads: false,
     },
 ];
 

@@ -234,9 +234,14 @@ pub(super) fn variable(key: &str) -> String {
 fn as_toml(kind: keys::Kind, text: &str) -> Toml {
     let text = text.trim();
     match kind {
-        keys::Kind::Addresses => {
+        keys::Kind::Addresses | keys::Kind::Paths | keys::Kind::Patterns => {
+            // A regular expression may have commas.
+            let between = match kind {
+                keys::Kind::Patterns => '\n',
+                _ => ',',
+            };
             let items = text
-                .split(',')
+                .split(between)
                 .map(str::trim)
                 .filter(|item| !item.is_empty());
             Toml::Array(items.collect())

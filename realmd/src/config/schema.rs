@@ -53,7 +53,9 @@ fn property(key: &Key) -> Value {
             "type": "string",
             "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         }),
-        Kind::Addresses => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Addresses | Kind::Paths | Kind::Patterns => {
+            json!({"type": "array", "items": {"type": "string"}})
+        }
         Kind::Number(least, most) => {
             json!({"type": "integer", "minimum": least, "maximum": most})
         }

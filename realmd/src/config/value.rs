@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use realm_net::Multiaddr;
+use realm_policy::{Redaction, RedactionError};
 use realm_protocol::Label;
 use serde_json::json;
 use toml_edit::Value as Toml;
@@ -30,6 +31,8 @@ pub(crate) enum Value {
     },
     /// Addresses.
     Addresses(Vec<Multiaddr>),
+    /// Texts.
+    Texts(Vec<String>),
 }
 
 impl Value {
@@ -38,6 +41,7 @@ impl Value {
         match self {
             Self::Text(text) | Self::Millis { written: text, .. } => json!(text),
             Self::Number(number) | Self::Bytes(number) => json!(number),
+            Self::Texts(texts) => json!(texts),
             Self::Addresses(addresses) => addresses
                 .iter()
                 .map(ToString::to_string)
@@ -55,7 +59,7 @@ impl Value {
         match self {
             Self::Number(number) | Self::Bytes(number) => Some(*number),
             Self::Millis { millis, .. } => Some(*millis),
-            Self::Text(_) | Self::Addresses(_) => None,
+            Self::Text(_) | Self::Texts(_) | Self::Addresses(_) => None,
         }
     }
 }
@@ -124,6 +128,8 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
             Err(format!("must be from {} to {}", short(least), short(most)))
         }
         Kind::Addresses => addresses(value).map(Value::Addresses),
+        Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
+        Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
 }
 
@@ -178,6 +184,27 @@ fn addresses(value: &Toml) -> Result<Vec<Multiaddr>, String> {
     items.iter().map(address).collect()
 }
 
+/// A list of rules that say what is taken out of traces.
+fn rules(
+    kind: Kind,
+    value: &Toml,
+    check: impl FnOnce(&[String]) -> Result<Redaction, Vec<RedactionError>>,
+) -> Result<Value, String> {
+    let items = value.as_array().ok_or_else(|| expected(kind, value))?;
+    let text = |item: &Toml| match item.as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(expected(kind, item)),
+    };
+    let texts: Vec<String> = items.iter().map(text).collect::<Result<_, _>>()?;
+    match check(&texts) {
+        Ok(_) => Ok(Value::Texts(texts)),
+        Err(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Err(errors.join("; "))
+        }
+    }
+}
+
 fn in_range(number: impl Into<i128>, least: u64, most: u64) -> Result<u64, String> {
     let number = u64::try_from(number.into()).ok();
     let fits = number.filter(|number| (least..=most).contains(number));
@@ -188,6 +215,8 @@ fn expected(kind: Kind, found: &Toml) -> String {
     let wanted = match kind {
         Kind::Label | Kind::Filter | Kind::Choice(_) => "text",
         Kind::Addresses => "a list of addresses as text",
+        Kind::Paths => "a list of JSON paths as text",
+        Kind::Patterns => "a list of regular expressions as text",
         Kind::Number(..) => "a whole number",
         Kind::Bytes(..) => "a number of bytes, or text such as \"64 MiB\"",
         Kind::Duration(..) => "a duration as text, such as \"30s\" or \"30d\"",

@@ -13,9 +13,9 @@ use std::{
 };
 
 use realm_protocol::{
-    CallId, FailureCode, Now, RunId, Timestamp,
+    CallId, Digest, FailureCode, Now, RunId, Timestamp,
     journal::{self, Event},
-    json::Object,
+    json::{self, Object},
     limits,
 };
 use serde_json::Value;
@@ -326,12 +326,27 @@ fn started_payload(
     frame: &Frame,
 ) -> Object {
     let at = frame.parent.map(|place| place.at);
-    Object::new()
+    let payload = Object::new()
         .with("loopId", &entry.manifest.id)
         .with("loopVersion", &entry.manifest.version)
         .with_some("parentCallId", parent)
         .with_some("caller", caller)
-        .with_some("item", at.and_then(|at| at.item))
+        .with_some("item", at.and_then(|at| at.item));
+    with_data(payload, frame, ["input", "inputDigest"], &frame.input)
+}
+
+/// Adds what went into a frame or came out of it; of the first frame, the run itself says so.
+fn with_data(payload: Object, frame: &Frame, names: [&str; 2], data: &Value) -> Object {
+    let [name, digest] = names;
+    if frame.parent.is_none() {
+        return payload;
+    }
+    let bytes = json::to_bytes(data);
+    if bytes.len() <= limits::TRACED_BYTES {
+        payload.with(name, data)
+    } else {
+        payload.with(digest, &Digest::of(&[&bytes]))
+    }
 }
 
 /// A check against a schema takes no time that this clock would show.

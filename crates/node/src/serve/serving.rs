@@ -14,9 +14,9 @@ use serde_json::Value;
 use crate::{LookId, answer::Responder, state::StoredKey};
 
 /// Answers kept in memory until the store is sure to have them.
-const RECENT: usize = 1_024;
+const RECENT: usize = 64;
 /// Bytes of answers kept beyond what is not durable yet.
-const RECENT_BYTES: usize = 16 * 1024 * 1024;
+const RECENT_BYTES: usize = 1024 * 1024;
 /// Callers that wait for one run; one more is `Overloaded`.
 pub(super) const RESPONDERS: usize = 64;
 

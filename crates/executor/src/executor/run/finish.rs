@@ -3,7 +3,7 @@
 use realm_protocol::{CallId, Digest, FailureCode, Tick, Timestamp, json::Object};
 use serde_json::Value;
 
-use super::{Context, Run, Task, checked_payload, pause::clear_timers};
+use super::{Context, Run, Task, checked_payload, pause::clear_timers, with_data};
 use crate::{
     Effects, LoopError, Retry,
     executor::{
@@ -36,6 +36,7 @@ impl Run {
         if let Subject::Local(_) = frame.subject {
             let total = frame.began.lasted_ms(cx.now);
             let payload = Object::new().with("totalDurationMs", &total);
+            let payload = with_data(payload, &frame, ["output", "outputDigest"], &output);
             self.event(call, "call.completed", payload, cx);
         }
         self.report(&frame, Ok(output), cx);
