@@ -15,7 +15,8 @@ use crate::{
     realms::{Ground, Way},
     report::Report,
     resources::Processes,
-    whole::Whole,
+    steps,
+    whole::{self, Whole},
 };
 
 /// What a job sets up and measures.
@@ -39,12 +40,18 @@ enum Job {
     Children(usize),
     /// NATS request-reply, leaf, hub, leaf.
     Nats,
+    /// Calls of `echo` over a daemon's socket, inside one realm.
+    Local,
+    /// Steps of a durable machine.
+    Machine,
+    /// Steps of loom-runner's own counter.
+    Loom,
     /// NATS publishing to a stream that syncs each message.
     NatsAlways,
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 17] = [
+const JOBS: [(&str, Job); 20] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -57,6 +64,9 @@ const JOBS: [(&str, Job); 17] = [
     ("realm-once-0", Job::Once(0)),
     ("realm-once-2", Job::Once(2)),
     ("realm-whole-1", Job::Whole),
+    ("local-echo", Job::Local),
+    ("machine-steps", Job::Machine),
+    ("loom-steps", Job::Loom),
     ("far", Job::Far),
     ("idle-links", Job::IdleLinks),
     ("in-flight", Job::InFlight),
@@ -132,6 +142,27 @@ impl Bench<'_> {
             Job::None(relays) => self.realms(&ground, relays, "echo").await,
             Job::Once(relays) => self.realms(&ground, relays, "echo-once").await,
             Job::Whole => self.whole(&ground).await,
+            Job::Local => {
+                let daemon = ground.daemon("local", "").await?;
+                let pids = [daemon.pid()?];
+                self.rows(&pids, &pids, &whole::ClientCall::new(&daemon, "echo"))
+                    .await
+            }
+            Job::Machine => {
+                let row = steps::machine(&ground).await?;
+                self.report.add(row);
+                Ok(())
+            }
+            Job::Loom => {
+                match steps::loom(&self.options.scratch).await? {
+                    Some(row) => self.report.add(row),
+                    None => {
+                        let why = steps::installation(&self.options.scratch);
+                        self.report.left_out(self.name, &why);
+                    }
+                }
+                Ok(())
+            }
             Job::Far => self.far(&ground).await,
             Job::IdleLinks => memory::idle_links(&ground, self.report).await,
             Job::InFlight => memory::in_flight(&ground, self.report).await,

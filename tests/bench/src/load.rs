@@ -1,8 +1,6 @@
 //! A closed load: a number of calls always in flight, each timed.
 
-use std::{
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;

@@ -19,6 +19,7 @@ mod realms;
 mod report;
 mod resources;
 mod row;
+mod steps;
 mod whole;
 
 use std::{io, process::ExitCode};

@@ -165,6 +165,8 @@ impl Daemon {
         let asked = ApplyRequest {
             files: vec![file],
             dry_run: false,
+            force: false,
+            prune: false,
         };
         self.client.apply(&asked).await?;
         Ok(())

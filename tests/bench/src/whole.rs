@@ -48,10 +48,7 @@ impl Whole {
     /// Calls from this program.
     pub(crate) fn calls(&self) -> ClientCall {
         let [caller, ..] = &self.daemons;
-        ClientCall {
-            client: caller.client.clone(),
-            request: Arc::new(request("agent@root/callee")),
-        }
+        ClientCall::new(caller, "agent@root/callee")
     }
 }
 
@@ -73,6 +70,16 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
 pub(crate) struct ClientCall {
     client: Client,
     request: Arc<InvokeRequest>,
+}
+
+impl ClientCall {
+    /// Calls of a loop from this program.
+    pub(crate) fn new(daemon: &Daemon, address: &str) -> Self {
+        Self {
+            client: daemon.client.clone(),
+            request: Arc::new(request(address)),
+        }
+    }
 }
 
 impl Call for ClientCall {
