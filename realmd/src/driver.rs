@@ -70,6 +70,9 @@ pub(crate) struct Driver {
     handled: usize,
     /// What effects gave back at once.
     returned: VecDeque<Input>,
+    /// Answers of work that needs nobody else. They have their turn as all inputs do: a run of a
+    /// hundred thousand such steps would leave no time for anything else, and no room.
+    worked: VecDeque<Done>,
     durable: JournalSeq,
     failed: Option<Arc<str>>,
     /// When the loop ends even though work is under way.
@@ -85,6 +88,8 @@ enum Wake {
     Done(Done),
     Inbound(Inbound),
     Event(Event),
+    /// Work that needs nobody else has been done.
+    Worked,
     /// Whoever held the other end is gone.
     Gone,
 }
@@ -112,6 +117,7 @@ impl Driver {
             listening,
             handled: 0,
             returned: VecDeque::new(),
+            worked: VecDeque::new(),
             durable: JournalSeq(0),
             failed: None,
             deadline: None,
@@ -158,6 +164,12 @@ impl Driver {
             stop,
         } = inlets;
         let open = self.journal.keeps_up();
+        if open && !self.worked.is_empty() {
+            // Whoever else runs on this thread has its turn, too.
+            tokio::task::yield_now().await;
+            let stops = stop.is_cancelled() && self.deadline.is_none();
+            return if stops { Wake::Stop } else { Wake::Worked };
+        }
         let due = self.due().into_iter().chain(self.deadline).min();
         let due = due.map(|tick| self.clock.instant(tick).into());
         let timer = async {
@@ -187,6 +199,8 @@ impl Driver {
             Wake::Done(done) => self.handle_done(done),
             Wake::Inbound(inbound) => self.handle_inbound(inbound),
             Wake::Event(event) => self.handle_event(event),
+            // Effects are carried out after every turn, and what they gave with them.
+            Wake::Worked => {}
             Wake::Gone => {
                 tracing::error!("a part of the daemon ended before its time");
                 self.begin_stop();
@@ -289,14 +303,22 @@ impl Driver {
     /// Carries out every effect there is, and hands back what they gave at once.
     fn perform(&mut self) {
         self.handled = 0;
+        let mut turn = TURN;
         loop {
             while let Some(effect) = self.node.poll_effect() {
                 self.carry_out(effect);
             }
-            if self.returned.is_empty() {
+            let mut inputs = std::mem::take(&mut self.returned);
+            if self.journal.keeps_up() {
+                let worked = self.worked.len().min(turn);
+                turn -= worked;
+                let worked = self.worked.drain(..worked);
+                inputs.extend(worked.map(|Done(call, result)| Input::BackendDone(call, result)));
+            }
+            if inputs.is_empty() {
                 return;
             }
-            for input in std::mem::take(&mut self.returned) {
+            for input in inputs {
                 self.node.handle(input, self.clock.now());
             }
         }
@@ -321,7 +343,7 @@ impl Driver {
             Effect::Admit(link) => links::admit(&self.net, link),
             Effect::Close(link) => links::close(&self.net, link),
             Effect::CallBackend(call, request) => match realm_backends::pure(request) {
-                Ok(reply) => self.returned.push_back(Input::BackendDone(call, Ok(reply))),
+                Ok(reply) => self.worked.push_back(Done(call, Ok(reply))),
                 Err(request) => self.backends.start(call, request),
             },
             Effect::CancelBackend(call) => self.backends.cancel(call),
