@@ -205,3 +205,39 @@ fn an_event_stream_resumes_where_it_broke_off_without_loss_or_repeat() {
     assert_eq!(rest["next"], Value::Null);
     daemon.stop();
 }
+
+#[test]
+fn a_run_that_never_waits_leaves_room_for_everything_else() {
+    let person = Person::new();
+    let daemon = person.realm("lab");
+    let api = daemon.api();
+    let loops = r#"
+id: step
+version: 1.0.0
+kind: tool
+inputSchema: {}
+outputSchema: {}
+tool: {implementation: "builtin:count"}
+---
+id: count
+version: 1.0.0
+kind: machine
+inputSchema: {}
+outputSchema: {}
+limits: {timeout: 1h}
+machine: {loopId: step}
+"#;
+    let files = json!({"files": [{"name": "-", "text": loops}]});
+    api.post("/v1/apply", &files.to_string()).json();
+    let asked = json!({"loop": "count", "input": {"to": 1_000_000}, "detach": true});
+    let begun = api.post("/v1/invoke", &asked.to_string()).json();
+    let run = begun["runId"].as_str().expect("a run");
+
+    api.get("/v1/status").json();
+    let cancelled = api.post(&format!("/v1/runs/{run}/cancel"), "{}").json();
+
+    assert_eq!(
+        cancelled["status"], "cancelled",
+        "before its million steps are done"
+    );
+}
