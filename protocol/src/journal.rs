@@ -168,6 +168,10 @@ wire_map! {
         9 => paused_ms: u64,
         /// Since when the run is paused; only of its first frame.
         10 => paused: Option<Timestamp>,
+        /// Whether somebody asked for that pause; else a call's outcome is unknown.
+        11 => by_hand: bool,
+        /// When the attempt under way began.
+        12 => tried: Timestamp,
     }
 }
 

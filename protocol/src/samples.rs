@@ -481,6 +481,8 @@ fn frame_record() -> FrameRecord {
         steps: 7,
         paused_ms: 1_000,
         paused: None,
+        by_hand: false,
+        tried: NOW,
     }
 }
 

@@ -79,6 +79,12 @@ impl Disk {
         self.rows.keys().filter(|(of, _)| *of == table).count()
     }
 
+    /// The keys of a table's durable records.
+    pub fn keys(&self, of: Table) -> impl Iterator<Item = &[u8]> {
+        let keys = self.rows.keys().filter(move |(table, _)| *table == of);
+        keys.map(|(_, key)| key.as_slice())
+    }
+
     /// The sequence of the last durable entry.
     pub fn durable(&self) -> JournalSeq {
         self.durable

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use realm_protocol::{
-    CallId,
-    journal::{Direction, Event, Run, Status},
+    CallId, RunId,
+    journal::{Direction, Event, Run, Status, Table},
 };
 use serde_json::Value;
 
@@ -49,6 +49,11 @@ pub fn broken(world: &mut World) -> Vec<String> {
             broken.push(format!("{times} times: {effect}"));
         }
     }
+    for ((host, key), work) in &world.work {
+        if work.times > 1 {
+            broken.push(format!("{} times at host {}: {key}", work.times, host.0));
+        }
+    }
     broken
 }
 
@@ -64,11 +69,29 @@ fn at_rest(world: &World, id: HostId, broken: &mut Vec<String>) {
             broken.push(format!("{} has not come to rest: {load:?}", host.name));
         }
     }
+    if host.disk.broken {
+        return;
+    }
     let running = |run: &&Run| run.status == Status::Running;
-    if let Some(run) = host.disk.runs.values().find(running)
-        && !host.disk.broken
-    {
+    if let Some(run) = host.disk.runs.values().find(running) {
         broken.push(format!("{} never ended a run: {run:?}", host.name));
+    }
+    let paused = host.disk.runs.values();
+    for run in paused.filter(|run| run.status == Status::Paused) {
+        let mut events = host.disk.events.values();
+        if !events.any(|event| event.run == run.id && event.kind == "run.paused") {
+            broken.push(format!("{} pauses without a word: {run:?}", host.name));
+        }
+    }
+    for key in host.disk.keys(Table::Frames) {
+        let run = key.first_chunk().map(|run| RunId::new(*run));
+        let run = run.and_then(|run| host.disk.runs.get(&run));
+        if run.is_none_or(|run| run.status != Status::Paused) {
+            broken.push(format!(
+                "{} keeps a frame of what is over: {run:?}",
+                host.name
+            ));
+        }
     }
 }
 

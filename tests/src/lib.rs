@@ -13,18 +13,21 @@
 mod canary;
 mod disk;
 pub mod errors;
+mod flows;
 mod grants;
 mod host;
 pub mod invariants;
 mod loops;
+mod person;
 mod schedule;
 mod tree;
 mod watch;
 mod world;
 
 pub use disk::Disk;
+pub use flows::Flows;
 pub use host::{Host, HostId, HostKeys, LinkEnd};
 pub use loops::Loops;
 pub use schedule::{Schedule, Verdict};
 pub use tree::Tree;
-pub use world::{CrashPoint, Faults, Outcome, World};
+pub use world::{CrashPoint, Faults, Outcome, Work, World};

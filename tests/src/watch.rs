@@ -6,8 +6,8 @@ use bytes::Bytes;
 use realm_node::Response;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Header, Kind, MessageId, Timestamp,
-    journal::{Change, Direction, Entry, Run, Status, Table},
+    CallId, Digest, Header, Kind, MessageId, RunId, Timestamp,
+    journal::{Change, Direction, Entry, Event, Run, Status, Table},
     link::Frame,
 };
 use realm_router::distance;
@@ -26,8 +26,8 @@ pub(crate) struct Watch {
     origins: BTreeMap<CallId, HostId>,
     /// The messages that each call was sent in.
     messages: BTreeMap<CallId, BTreeSet<MessageId>>,
-    /// How often each call was begun to run.
-    begun: BTreeMap<CallId, usize>,
+    /// The runs that each call was begun in.
+    begun: BTreeMap<CallId, BTreeSet<RunId>>,
     /// Calls of which a crash took something.
     lost: BTreeSet<CallId>,
     /// Calls of which a crash took something from a trace.
@@ -65,7 +65,7 @@ impl Watch {
                     // Its message is forgotten with it, and may come again.
                     let beginning = run.direction == Direction::In && run.status == Status::Running;
                     if let Some(begun) = self.begun.get_mut(&run.call).filter(|_| beginning) {
-                        *begun = begun.saturating_sub(1);
+                        begun.remove(&run.id);
                     }
                 }
                 Change::Event(event) => {
@@ -83,7 +83,9 @@ impl Watch {
             match change {
                 Change::Run(run) => {
                     self.origins.entry(run.call).or_insert(id);
-                    if run.direction == Direction::In && run.status == Status::Running {
+                    let begins = run.direction == Direction::In && run.status == Status::Running;
+                    // One that is known goes on, after a pause.
+                    if begins && !hosts[id.0].disk.runs.contains_key(&run.id) {
                         self.begun(id, hosts, run, now);
                     }
                 }
@@ -114,9 +116,12 @@ impl Watch {
             ));
         };
         let begun = self.begun.entry(run.call).or_default();
-        *begun += 1;
+        if !begun.insert(run.id) {
+            return;
+        }
+        let begun = begun.len();
         let sent = self.messages.get(&run.call).map_or(0, BTreeSet::len);
-        if *begun > sent {
+        if begun > sent {
             let loop_id = &run.loop_id;
             let what = format!(
                 "host {} runs {loop_id} {begun} times for {sent} messages",
@@ -195,9 +200,11 @@ impl Watch {
     }
 
     /// Nothing happens outside before it is durable that it will.
-    pub(crate) fn acts(&mut self, host: &Host, call: CallId) {
-        let mut events = host.disk.events.values();
-        if !events.any(|event| event.call == call) {
+    pub(crate) fn acts(&mut self, host: &Host, call: CallId, key: CallId) {
+        // Another attempt has an id of its own, and the key of the first.
+        let asks = |event: &Event| event.call == call || work_key(event.run, event.call) == key;
+        let mut events = host.disk.events.values().rev();
+        if !events.any(asks) {
             let name = &host.name;
             self.broken(format!("{name} acts before its intent is durable"));
         }
@@ -244,6 +251,13 @@ impl Watch {
             self.broken(format!("{name} answers for {loop_id} before it is durable"));
         }
     }
+}
+
+/// The key under which a frame asks for work.
+pub(crate) fn work_key(run: RunId, call: CallId) -> CallId {
+    let digest = Digest::of(&[b"realm/1/work", run.as_bytes(), call.as_bytes()]);
+    let bytes = digest.as_bytes().first_chunk();
+    CallId::new(*bytes.expect("a digest is longer"))
 }
 
 /// Whether a loop of the tests' has effects: only the one that comes with every realm has none.

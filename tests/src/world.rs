@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Request, Response};
 use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
+use serde_json::Value;
 
 use crate::{Host, HostId, errors, grants::Grants, watch::Watch};
 
@@ -58,6 +59,15 @@ pub struct Outcome {
     pub answered: u64,
     /// The answer.
     pub response: Response,
+}
+
+/// What came of one piece of work.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// How often it was done.
+    pub times: u64,
+    /// What it gave the last time; none if it failed.
+    pub gave: Option<Value>,
 }
 
 #[derive(Debug)]
@@ -116,10 +126,14 @@ pub struct World {
     pub outcomes: BTreeMap<(HostId, ControlId), Outcome>,
     /// How often a process was run, by host and what it was to do.
     pub effects: BTreeMap<String, u64>,
+    /// What processes did, by host and the key they were asked under.
+    pub work: BTreeMap<(HostId, CallId), Work>,
     /// Frames that crossed a wire, for a search: sender, receiver, bytes.
     pub wire: Vec<(HostId, HostId, Bytes)>,
     /// Whether frames are kept in `wire`.
     pub tap: bool,
+    /// Whether backends go on with what was cancelled, and answer.
+    pub deaf: bool,
     /// Where hosts crash by themselves.
     pub crash_points: BTreeMap<HostId, CrashPoint>,
     pub(crate) watch: Watch,
@@ -154,8 +168,10 @@ impl World {
             },
             outcomes: BTreeMap::new(),
             effects: BTreeMap::new(),
+            work: BTreeMap::new(),
             wire: Vec::new(),
             tap: false,
+            deaf: false,
             crash_points: BTreeMap::new(),
             watch: Watch::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -279,6 +295,7 @@ impl World {
         self.next_control += 1;
         let control = ControlId(self.next_control);
         let within = match &request {
+            Request::Invoke(InvokeAsked { detach: true, .. }) => None,
             Request::Invoke(InvokeAsked { timeout_ms, .. }) => {
                 Some(timeout_ms.unwrap_or(CALL_TIMEOUT_MS))
             }
@@ -286,6 +303,11 @@ impl World {
             Request::Ping(_) => Some(10_000),
             _ => None,
         };
+        if matches!(request, Request::Pause(_)) {
+            // No time runs out while a run stands still.
+            let of_host = self.asked.iter_mut().filter(|((host, _), _)| *host == id);
+            of_host.for_each(|(_, asked)| asked.within = None);
+        }
         let at = self.now_ms;
         self.asked.insert((id, control), Asked { at, within });
         (control, Input::Control(control, request))
@@ -417,7 +439,7 @@ impl World {
         match happening {
             Happening::Input(id, life, input) if self.lives(id, life) => self.give(id, *input),
             Happening::Backend(id, life, call, input)
-                if self.lives(id, life) && !self.cancelled.remove(&(id, call)) =>
+                if self.lives(id, life) && (self.deaf || !self.cancelled.remove(&(id, call))) =>
             {
                 self.give(id, *input);
             }

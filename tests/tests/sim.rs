@@ -18,6 +18,8 @@ mod certificates;
 mod contracts;
 #[path = "sim/custody.rs"]
 mod custody;
+#[path = "sim/durable.rs"]
+mod durable;
 #[path = "sim/joining.rs"]
 mod joining;
 #[path = "sim/keys.rs"]

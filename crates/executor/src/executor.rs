@@ -216,6 +216,10 @@ pub enum Action {
         call: CallId,
         /// The run that waits.
         run: RunId,
+        /// The frame that waits, the same in every attempt.
+        frame: CallId,
+        /// When this attempt was first made; earlier than now where a restart broke it off.
+        asked: Timestamp,
         /// The loop and its realm.
         address: LoopAddress,
         /// The version meant.

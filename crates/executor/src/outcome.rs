@@ -137,6 +137,8 @@ pub struct CallError {
     pub message: String,
     /// The callee's details, if it gave any.
     pub details: Vec<String>,
+    /// Whether the callee may have begun.
+    pub may_have_begun: bool,
 }
 
 impl From<CallError> for LoopError {
@@ -145,7 +147,11 @@ impl From<CallError> for LoopError {
             code,
             message,
             details,
+            may_have_begun,
         } = error;
-        Self::new(code, message).with_details(details)
+        Self {
+            may_have_begun,
+            ..Self::new(code, message).with_details(details)
+        }
     }
 }

@@ -324,6 +324,7 @@ fn a_step_in_another_realm_is_an_invocation() {
         timeout_ms,
         depth,
         run,
+        ..
     }) = bench.next()
     else {
         panic!("an invocation")
@@ -371,6 +372,7 @@ fn a_run_fails_with_what_its_child_failed_with() {
         code: FailureCode::Denied,
         message: "denied: ref-1".to_owned(),
         details: Vec::new(),
+        may_have_begun: false,
     };
     bench
         .executor

@@ -72,8 +72,11 @@ impl Node {
         let (Some(Ok(input)), Ok(loop_id)) = (input, record.loop_id.parse()) else {
             return self.cannot_go_on(record, calls, "its input or its loop does not read");
         };
-        let paused: u64 = frames.values().map(|frame| frame.paused_ms).sum();
-        let until = stored.until.plus(paused);
+        let paused = frames.values().map(|frame| {
+            let still = frame.paused.map_or(0, |since| self.now.wall.since(since));
+            frame.paused_ms.saturating_add(still)
+        });
+        let until = stored.until.plus(paused.fold(0, u64::saturating_add));
         let from = Restart {
             start: Start {
                 run,
@@ -81,7 +84,7 @@ impl Node {
                 loop_id,
                 version: record.version.clone(),
                 input,
-                timeout_ms: until.since(self.now.wall).max(1),
+                timeout_ms: until.since(self.now.wall),
                 depth: stored.depth,
                 caller: stored.caller,
                 parent: stored.parent,

@@ -15,8 +15,8 @@ use thiserror::Error;
 pub(crate) struct KnownContract {
     pub(crate) digest: Digest,
     pub(crate) version: String,
-    /// Whether its loop does more than answer.
-    pub(crate) has_effects: bool,
+    /// What its loop does besides answering.
+    pub(crate) effects: Effects,
     input: ToldSchema,
     output: ToldSchema,
 }
@@ -47,7 +47,7 @@ impl KnownContract {
         Ok(Arc::new(Self {
             digest,
             version: version.to_owned(),
-            has_effects: effects != Effects::None.name(),
+            effects: effects.parse().unwrap_or(Effects::Once),
             input: ToldSchema::new(input),
             output: ToldSchema::new(output),
         }))

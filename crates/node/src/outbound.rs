@@ -1,8 +1,10 @@
 //! Calls to other realms: permit, resolve, seal, send, try again, answer.
 
+pub(crate) mod frame;
+
 use std::sync::Arc;
 
-use realm_executor::{CallError, LoopError};
+use realm_executor::{CallError, Effects, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
@@ -181,54 +183,6 @@ impl Node {
         self.start_call(call, scope, invoke, timeout_ms);
     }
 
-    /// A step of a run here calls a loop of another realm.
-    pub(crate) fn invoke_from_frame(
-        &mut self,
-        (run, call): (RunId, CallId),
-        address: LoopAddress,
-        version: Option<String>,
-        input: &Value,
-        (timeout_ms, depth): (u64, u64),
-    ) {
-        let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
-        let scope = match scope {
-            Some(Ok(scope)) => scope,
-            Some(Err(refusal)) => return self.frame_call_failed(call, &refusal.to_string()),
-            None => self.me.scope(),
-        };
-        if scope == self.me.scope() {
-            return self.frame_call_failed(call, "a step names this realm as another one");
-        }
-        let invoke = Invoke {
-            run,
-            origin: Origin::Frame,
-            address,
-            version,
-            input: json::to_bytes(input).into(),
-            key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
-            key_created: self.wall(),
-            caller: None,
-            depth,
-            started: self.now,
-            events: 0,
-            check: Check::Open,
-            named: None,
-            storing: Storing::No,
-            sealed: Timestamp::default(),
-        };
-        self.start_call(call, scope, invoke, timeout_ms);
-    }
-
-    fn frame_call_failed(&mut self, call: CallId, message: &str) {
-        let error = CallError {
-            code: FailureCode::NoRoute,
-            message: message.to_owned(),
-            details: Vec::new(),
-        };
-        self.executor
-            .invoke_done(call, Err(error), &self.registry, self.now);
-    }
-
     fn start_call(&mut self, call: CallId, scope: Scope, invoke: Invoke, timeout_ms: u64) {
         let longest = match invoke.storing {
             Storing::No => limits::CALL_MAX_MS,
@@ -299,7 +253,9 @@ impl Node {
         };
         let (meant, header) = (invoke.meant(&out.scope), out.heard);
         let contract = KnownContract::of_result(&result, invoke.named.as_ref());
-        let has_effects = contract.as_ref().is_ok_and(|contract| contract.has_effects);
+        let has_effects = contract
+            .as_ref()
+            .is_ok_and(|contract| contract.effects != Effects::None);
         let checked = match contract {
             Ok(contract) => {
                 self.known.remember(meant, contract.clone());
@@ -372,7 +328,8 @@ impl Node {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);
                 }
-                self.report_call(call, &out.scope, *invoke, result, answered);
+                let sent = out.attempts > 0;
+                self.report_call(call, (&out.scope, sent), *invoke, result, answered);
             }
         }
     }
@@ -381,7 +338,7 @@ impl Node {
     fn report_call(
         &mut self,
         call: CallId,
-        scope: &Scope,
+        (scope, may_have_begun): (&Scope, bool),
         invoke: Invoke,
         result: Result<Value, CallFailure>,
         answered: Answered,
@@ -392,6 +349,7 @@ impl Node {
                     code: failure.code,
                     message: failure.message,
                     details: failure.details,
+                    may_have_begun,
                 });
                 self.executor
                     .invoke_done(call, result, &self.registry, self.now);

@@ -8,7 +8,11 @@ use realm_protocol::{
     json::Object,
 };
 
-use crate::{ControlId, Effect, Node, Refusal, Response, outbound::Task, serve::Served};
+use crate::{
+    ControlId, Effect, Node, Refusal, Response,
+    outbound::{Task, frame::FrameAsks},
+    serve::Served,
+};
 
 impl Served {
     fn next_event(&mut self) -> u64 {
@@ -51,20 +55,24 @@ impl Node {
                 Action::Invoke {
                     call,
                     run,
+                    frame,
+                    asked,
                     address,
                     version,
                     input,
                     timeout_ms,
                     depth,
-                } => {
-                    self.invoke_from_frame(
-                        (run, call),
-                        address,
-                        version,
-                        &input,
-                        (timeout_ms, depth),
-                    );
-                }
+                } => self.invoke_from_frame(FrameAsks {
+                    run,
+                    call,
+                    frame,
+                    asked,
+                    address,
+                    version,
+                    input,
+                    timeout_ms,
+                    depth,
+                }),
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),

@@ -3,7 +3,7 @@
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_node::{ControlId, Effect, Input, Response, Urgency};
 use realm_protocol::{CallId, journal::Entry, journal::JournalSeq};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Happening, Outcome, World};
 use crate::HostId;
@@ -125,30 +125,71 @@ impl World {
 
     fn call_backend(&mut self, id: HostId, call: CallId, request: BackendRequest) {
         let life = self.hosts[id.0].life;
-        let mut after = self.random(20);
-        let result = match realm_backends::pure(request) {
-            Ok(reply) => Ok(reply),
-            Err(BackendRequest::Process { argv, input, .. }) => {
-                self.watch.acts(&self.hosts[id.0], call);
-                let counts = argv.first().is_none_or(|program| program != "again");
-                if counts {
-                    let effect = format!("{} {input}", id.0);
-                    *self.effects.entry(effect).or_default() += 1;
-                }
-                after += argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
-                match argv.first().map(String::as_str) {
-                    Some("fail") => Err(BackendError::Exit {
-                        code: Some(1),
-                        stderr: "it fails".to_owned(),
-                    }),
-                    _ => Ok(BackendReply::json(json!({"done": input}))),
-                }
+        let after = self.random(20);
+        let (result, ms) = match realm_backends::pure(request) {
+            Ok(reply) => (Ok(reply), 0),
+            Err(BackendRequest::Process {
+                argv, input, key, ..
+            }) => {
+                self.watch.acts(&self.hosts[id.0], call, key);
+                let ms = argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                (self.run_process(id, key, &argv, input), ms)
             }
-            Err(_) => Err(BackendError::Refused {
-                reason: "no such backend in the simulation",
-            }),
+            Err(_) => {
+                let reason = "no such backend in the simulation";
+                (Err(BackendError::Refused { reason }), 0)
+            }
         };
         let input = Box::new(Input::BackendDone(call, result));
-        self.schedule(after, Happening::Backend(id, life, call, input));
+        self.schedule(after + ms, Happening::Backend(id, life, call, input));
+    }
+
+    /// Does what a process does; the first argument says what that is.
+    fn run_process(
+        &mut self,
+        id: HostId,
+        key: CallId,
+        argv: &[String],
+        input: Value,
+    ) -> Result<BackendReply, BackendError> {
+        let program = argv.first().map_or("", String::as_str);
+        if program == "flaky" && self.random(2) == 0 {
+            return Err(BackendError::Status { code: 503 });
+        }
+        let gave = match program {
+            "fail" | "balk" => None,
+            "step" => Some(step(&input)),
+            _ => Some(json!({"done": input})),
+        };
+        if !matches!(program, "again" | "balk") {
+            let effect = format!("{} {input}", id.0);
+            *self.effects.entry(effect).or_default() += 1;
+            let work = self.work.entry((id, key)).or_default();
+            work.times += 1;
+            work.gave.clone_from(&gave);
+        }
+        let slipped = program == "slip" && self.random(2) == 0;
+        match gave {
+            Some(_) if slipped => Err(BackendError::Unreachable {
+                host: "till:80".to_owned(),
+                reason: "connection reset".to_owned(),
+            }),
+            Some(output) => Ok(BackendReply::json(output)),
+            None => Err(BackendError::Exit {
+                code: Some(1),
+                stderr: "it fails".to_owned(),
+            }),
+        }
+    }
+}
+
+/// One step of a machine of three.
+fn step(input: &Value) -> Value {
+    let at = input["at"].as_u64().unwrap_or(0) + 1;
+    let mut state = input.clone();
+    state["at"] = json!(at);
+    match at {
+        3.. => json!({"complete": state}),
+        _ => json!({"continue": state}),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Frame {
     pub(super) subject: Subject,
     pub(super) input: Value,
     pub(super) began: Began,
+    /// When the attempt under way began.
+    pub(super) tried: Timestamp,
     /// Milliseconds for one attempt.
     pub(super) timeout_ms: u64,
     pub(super) deadline: Tick,
@@ -33,7 +35,8 @@ pub(super) struct Frame {
     pub(super) waiting: Waiting,
     /// When somebody was asked whose answer is not known.
     pub(super) asked: Option<Timestamp>,
-    /// When a pause ends, and the step it is, from 1; none of them where another attempt follows.
+    /// When the last pause ends, and the step it is, from 1; none of them where another attempt
+    /// follows.
     pub(super) due: Option<(Timestamp, u64)>,
     pub(super) progress: Progress,
 }

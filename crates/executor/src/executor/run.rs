@@ -13,7 +13,7 @@ use std::{
 };
 
 use realm_protocol::{
-    CallId, Digest, FailureCode, Now, RunId, Timestamp,
+    CallId, Digest, FailureCode, Now, RunId, Tick, Timestamp,
     journal::{self, Event},
     json::{self, Object},
     limits,
@@ -41,6 +41,8 @@ pub(super) struct Run {
     root: CallId,
     entry: Arc<Registered>,
     started: Timestamp,
+    /// When its caller no longer waits for it, whatever it is allowed itself.
+    latest: Tick,
     events: u64,
     opened: u64,
     frames: BTreeMap<CallId, Frame>,
@@ -73,6 +75,8 @@ struct Pause {
 #[derive(Debug)]
 enum Task {
     Open(Box<Frame>),
+    /// Asks whom a frame asks, again after a restart.
+    Start(CallId),
     /// Takes a composite or a machine on.
     Advance(CallId),
     /// A child has ended.
@@ -92,6 +96,7 @@ impl Run {
             durable: start.durable || !single,
             entry,
             started: now.wall,
+            latest: Tick::MAX,
             events: 0,
             opened: 0,
             frames: BTreeMap::new(),
@@ -115,27 +120,42 @@ impl Run {
         self.durable = true;
         self.started = started;
         self.known = known;
+        let mut asks = false;
         if let Some(root) = self.known.get(&self.root) {
             self.paused_ms = root.paused_ms;
-            self.paused = root.paused.map(|since| Pause {
-                since: Began::before_restart(since),
-                by_hand: true,
-            });
+            if let Some(since) = root.paused {
+                // What it stood still before the restart is none of its time either.
+                let still = cx.now.wall.since(since);
+                self.paused_ms = self.paused_ms.saturating_add(still);
+                asks = !root.by_hand;
+                self.paused = root.by_hand.then_some(Pause {
+                    since: Began::now(cx.now),
+                    by_hand: true,
+                });
+            }
+        }
+        if self.paused.is_some() {
+            let (run, by_hand) = (self.id, true);
+            cx.shared.push(Action::Paused { run, by_hand });
         }
         self.begin(start, cx);
+        if asks || self.paused.is_some() {
+            self.keep(self.root, cx);
+        }
     }
 
     pub(super) fn begin(&mut self, start: Start, cx: &mut Context<'_>) {
-        let own = self.entry.manifest.limits.timeout_ms;
-        let timeout_ms = own.min(start.timeout_ms).min(limits::RUN_MS);
+        let timeout_ms = self.entry.manifest.limits.timeout_ms.min(limits::RUN_MS);
+        self.latest = cx.now.tick.plus(start.timeout_ms.min(limits::RUN_MS));
         let frame = Frame {
             call: start.call,
             parent: None,
             subject: Subject::Local(self.entry.clone()),
             input: start.input,
             began: Began::now(cx.now),
+            tried: cx.now.wall,
             timeout_ms,
-            deadline: cx.now.tick.plus(timeout_ms),
+            deadline: cx.now.tick.plus(timeout_ms).min(self.latest),
             depth: start.depth,
             attempt: 1,
             retry: None,
@@ -162,6 +182,7 @@ impl Run {
                         self.open(*frame, caller, None, cx);
                     }
                 }
+                Task::Start(call) => self.start_body(call, cx),
                 Task::Advance(call) => self.advance(call, cx),
                 Task::Done(place, child, result) => self.child_done(place, child, result, cx),
                 Task::Known(place, result) => self.child_ended(place, result, cx),
@@ -244,6 +265,9 @@ impl Run {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
+        if frame.deadline <= cx.now.tick {
+            return self.time_out(call, cx);
+        }
         let Subject::Local(entry) = frame.subject.clone() else {
             return self.ask_realm(call, cx);
         };

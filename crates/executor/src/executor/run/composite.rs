@@ -154,6 +154,7 @@ impl Run {
             subject,
             input,
             began: Began::now(cx.now),
+            tried: cx.now.wall,
             timeout_ms,
             deadline: cx.now.tick.plus(timeout_ms).min(frame.deadline),
             depth: frame.depth.saturating_add(1),
@@ -209,7 +210,8 @@ impl Run {
             };
             return Err(LoopError::new(FailureCode::LoopNotFound, message));
         };
-        if cx.shared.is_full(entry) {
+        let under_way = self.known.contains_key(&child);
+        if !under_way && cx.shared.is_full(entry) {
             let message = format!("step {step} calls `{id}`, which runs as often as it may");
             return Err(LoopError::new(FailureCode::Overloaded, message));
         }
@@ -234,6 +236,11 @@ impl Run {
         let Some(called) = step.calls().nth(number) else {
             return;
         };
+        // Who is fallen back on says nothing of what the other one has begun.
+        let result = result.map_err(|error| LoopError {
+            may_have_begun: error.may_have_begun || at.fallback,
+            ..error
+        });
         let output = match result {
             Ok(output) => output,
             Err(_) if called.fallback.is_some() && !at.fallback => {

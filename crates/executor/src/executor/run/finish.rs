@@ -45,6 +45,10 @@ impl Run {
     /// Ends a frame's attempt with an error, and everything below it. If the failure is one that
     /// may be tried again, the frame pauses for its next attempt; else it ends.
     pub(super) fn fail(&mut self, call: CallId, error: LoopError, cx: &mut Context<'_>) {
+        let error = LoopError {
+            may_have_begun: error.may_have_begun || self.has_made_calls(call),
+            ..error
+        };
         match self.next_attempt(call, &error, cx) {
             Some(due) => self.try_again(call, &error, due, cx),
             None => self.fail_for_good(call, error, cx),
@@ -68,6 +72,19 @@ impl Run {
         self.fail_for_good(self.root, error, cx);
     }
 
+    /// Whether a frame has made other calls than the one that it fails with, so that another attempt
+    /// would make them again.
+    fn has_made_calls(&self, call: CallId) -> bool {
+        match self.frames.get(&call).map(|frame| &frame.progress) {
+            Some(Progress::Composite(composition)) => {
+                let begun = composition.current.iter().map(|branch| branch.next);
+                composition.last.is_some() || begun.sum::<usize>() > 1
+            }
+            Some(Progress::Machine { steps, .. }) => *steps > 0,
+            Some(Progress::Leaf) | None => false,
+        }
+    }
+
     /// When a frame may be tried again after a failure, if it may.
     fn next_attempt(&self, call: CallId, error: &LoopError, cx: &Context<'_>) -> Option<Timestamp> {
         let frame = self.frames.get(&call)?;
@@ -76,7 +93,7 @@ impl Run {
         let worth = retry.on.contains(&error.category) && frame.attempt < retry.attempts;
         let pause = pause_ms(retry, frame);
         let limit = frame.parent.and_then(|place| self.frames.get(&place.frame));
-        let limit = limit.map_or(frame.deadline, |caller| caller.deadline);
+        let limit = limit.map_or(self.latest, |caller| caller.deadline);
         let in_time = cx.now.tick.plus(pause) < limit;
         (repeatable && worth && in_time).then(|| cx.now.wall.plus(pause))
     }
@@ -90,16 +107,13 @@ impl Run {
         let attempt = frame.attempt.saturating_add(1);
         frame.attempt = attempt;
         frame.progress = Progress::Leaf;
-        let called = frame.parent.is_some();
         let payload = error
             .to_object()
             .with("attempt", &attempt)
             .with("delayMs", &due.since(cx.now.wall));
         self.event(call, "call.retried", payload, cx);
         // The pause is not the attempt's time.
-        if called {
-            self.set_deadline(call, Tick::MAX, cx);
-        }
+        self.set_deadline(call, Tick::MAX, cx);
         self.keep_pause(call, (due, 0), cx);
         self.pause_until(call, due, cx);
     }
@@ -181,7 +195,7 @@ impl Run {
         self.ready.retain(|task| match task {
             Task::Done(place, ..) | Task::Known(place, _) => place.frame != call,
             Task::Open(frame) => frame.parent.is_none_or(|place| place.frame != call),
-            Task::Advance(of) | Task::Wake(of) => *of != call,
+            Task::Start(of) | Task::Advance(of) | Task::Wake(of) => *of != call,
         });
         self.stop_waiting(call, cx);
     }

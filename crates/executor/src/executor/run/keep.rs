@@ -1,7 +1,7 @@
 //! What is written down of a run's frames, and how a restarted run takes them up again.
 
 use realm_protocol::{
-    CallId, FailureCode, Timestamp,
+    CallId, FailureCode, Tick, Timestamp,
     cbor::Blob,
     journal::FrameRecord,
     json::{self, Object},
@@ -31,7 +31,7 @@ impl Run {
     /// Somebody is being asked.
     pub(super) fn keep_asked(&mut self, call: CallId, cx: &mut Context<'_>) {
         if let Some(frame) = self.frames.get_mut(&call) {
-            frame.asked = Some(cx.now.wall);
+            frame.asked.get_or_insert(cx.now.wall);
             self.keep(call, cx);
         }
     }
@@ -98,6 +98,7 @@ impl Run {
             _ => (None, 0),
         };
         let root = frame.parent.is_none();
+        let pause = self.paused.filter(|_| root);
         FrameRecord {
             began: frame.began.wall,
             manifest,
@@ -109,10 +110,9 @@ impl Run {
             state,
             steps,
             paused_ms: if root { self.paused_ms } else { 0 },
-            paused: self
-                .paused
-                .filter(|pause| root && pause.by_hand)
-                .map(|pause| pause.since.wall),
+            paused: pause.map(|pause| pause.since.wall),
+            by_hand: pause.is_some_and(|pause| pause.by_hand),
+            tried: frame.tried,
         }
     }
 
@@ -171,31 +171,43 @@ impl Run {
             steps,
             paused_ms: _,
             paused: _,
+            by_hand: _,
+            tried,
         } = record;
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
         let caller = frame.parent.map_or(call, |place| place.frame);
         self.kept.entry(caller).or_default().insert(call);
-        let elapsed = cx.now.wall.since(began);
         frame.attempt = attempt.max(1);
         frame.began = Began::before_restart(began);
-        // Time went on while nothing ran, but for what the run was paused.
-        let used = elapsed.saturating_sub(self.paused_ms).min(frame.timeout_ms);
-        if frame.parent.is_some() {
-            let deadline = cx.now.tick.plus(frame.timeout_ms - used);
-            self.set_deadline(call, deadline, cx);
+        frame.tried = tried;
+        if let Some(due) = due.filter(|_| steps == 0) {
+            frame.due = Some((due, 0));
+            self.set_deadline(call, Tick::MAX, cx);
+            return self.pause_until(call, due, cx);
         }
+        // Time went on while nothing ran, but for what the run was paused. Who calls others is not
+        // charged for it: a wait may have ended meanwhile, and what follows takes its time.
+        let composed = frame
+            .subject
+            .manifest()
+            .is_some_and(|own| own.is_composed());
+        let elapsed = cx.now.wall.since(tried);
+        let used = elapsed.saturating_sub(self.paused_ms).min(frame.timeout_ms);
+        let left = if composed {
+            frame.timeout_ms
+        } else {
+            frame.timeout_ms - used
+        };
+        self.set_deadline(call, cx.now.tick.plus(left), cx);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
-        if let Some(due) = due.filter(|_| steps == 0) {
-            frame.due = Some((due, 0));
-            return self.pause_until(call, due, cx);
-        }
         let body = frame.subject.manifest().map(|own| &own.body);
         match body {
             Some(Body::Composite(_)) => {
+                frame.due = due.map(|due| (due, steps));
                 frame.progress = Progress::Composite(Composition {
                     waited: due.map(|due| (steps, due)),
                     ..Composition::default()
@@ -210,11 +222,14 @@ impl Run {
                 };
                 self.ready.push_back(Task::Advance(call));
             }
-            _ if asked.is_some() && frame.subject.effects() == Effects::Once => {
+            _ => {
                 frame.asked = asked;
-                self.ask_person(call, cx);
+                if asked.is_some() && frame.subject.effects() == Effects::Once {
+                    self.ask_person(call, cx);
+                } else {
+                    self.ready.push_back(Task::Start(call));
+                }
             }
-            _ => self.start_body(call, cx),
         }
     }
 

@@ -138,6 +138,8 @@ impl Run {
         let action = Action::Invoke {
             call: asked,
             run: self.id,
+            frame: call,
+            asked: frame.asked.unwrap_or(cx.now.wall),
             address,
             version,
             input: frame.input.clone(),

@@ -23,7 +23,7 @@ impl Run {
 
     /// The time of a frame has come: a pause is over, or its time is.
     pub(in crate::executor) fn expire(&mut self, call: CallId, cx: &mut Context<'_>) {
-        let Some(frame) = self.frames.get(&call) else {
+        let Some(frame) = self.frames.get(&call).filter(|_| self.paused.is_none()) else {
             return;
         };
         match frame.waiting {
@@ -35,7 +35,7 @@ impl Run {
         }
     }
 
-    fn time_out(&mut self, call: CallId, cx: &mut Context<'_>) {
+    pub(super) fn time_out(&mut self, call: CallId, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
@@ -56,12 +56,13 @@ impl Run {
             return;
         }
         frame.waiting = Waiting::Nothing;
-        frame.due = None;
         if let Progress::Composite(composition) = &frame.progress
             && composition.waits
         {
             return self.waited(call, cx);
         }
+        frame.due = None;
+        frame.tried = cx.now.wall;
         let timeout = frame.timeout_ms;
         self.set_deadline(call, cx.now.tick.plus(timeout), cx);
         self.start_body(call, cx);
@@ -71,7 +72,7 @@ impl Run {
     pub(super) fn set_deadline(&mut self, call: CallId, deadline: Tick, cx: &mut Context<'_>) {
         let place = self.frames.get(&call).and_then(|frame| frame.parent);
         let caller = place.and_then(|place| self.frames.get(&place.frame));
-        let latest = caller.map_or(Tick::MAX, |caller| caller.deadline);
+        let latest = caller.map_or(self.latest, |caller| caller.deadline);
         if let Some(frame) = self.frames.get_mut(&call) {
             cx.shared.clear_timer(frame.deadline, self.id, call);
             frame.deadline = deadline.min(latest);
@@ -133,6 +134,7 @@ impl Run {
         let still = since.lasted_ms(cx.now);
         self.paused = None;
         self.paused_ms = self.paused_ms.saturating_add(still);
+        self.latest = self.latest.plus(still);
         for frame in self.frames.values_mut() {
             frame.deadline = frame.deadline.plus(still);
             cx.shared.set_timer(frame.deadline, self.id, frame.call);
@@ -147,10 +149,15 @@ impl Run {
         self.event(self.root, "run.resumed", payload, cx);
         cx.shared.push(Action::Resumed { run: self.id });
         if let (Some(call), Some(decision)) = (asking, decision) {
+            if let Some(frame) = self.frames.get_mut(&call) {
+                frame.waiting = Waiting::Nothing;
+                frame.asked = None;
+            }
+            // While it stands still every end is written down at once, this one too.
+            if self.asking().is_some() {
+                self.pause("the outcome of another call is unknown as well", false, cx);
+            }
             self.decide(call, decision, cx);
-        }
-        if self.asking().is_some() {
-            self.pause("the outcome of another call is unknown as well", false, cx);
         }
         Ok(())
     }
@@ -188,10 +195,6 @@ impl Run {
     }
 
     fn decide(&mut self, call: CallId, decision: Decision, cx: &mut Context<'_>) {
-        if let Some(frame) = self.frames.get_mut(&call) {
-            frame.waiting = Waiting::Nothing;
-            frame.asked = None;
-        }
         match decision {
             Decision::Again => self.start_body(call, cx),
             Decision::Output(output) => self.complete(call, output, cx),

@@ -1,0 +1,84 @@
+//! Calls that the frames of runs here make to other realms.
+
+use realm_executor::{CallError, Effects};
+use realm_protocol::{CallId, Digest, FailureCode, LoopAddress, RunId, Timestamp, json};
+use serde_json::Value;
+
+use super::{Check, Invoke, Origin};
+use crate::{Node, storing::Storing};
+
+/// A call that a frame of a run here makes.
+#[derive(Debug)]
+pub(crate) struct FrameAsks {
+    pub(crate) run: RunId,
+    pub(crate) call: CallId,
+    /// The frame, the same in every attempt.
+    pub(crate) frame: CallId,
+    /// When the attempt was first made.
+    pub(crate) asked: Timestamp,
+    pub(crate) address: LoopAddress,
+    pub(crate) version: Option<String>,
+    pub(crate) input: Value,
+    pub(crate) timeout_ms: u64,
+    pub(crate) depth: u64,
+}
+
+impl Node {
+    /// A step of a run here calls a loop of another realm.
+    pub(crate) fn invoke_from_frame(&mut self, asked: FrameAsks) {
+        let FrameAsks {
+            run,
+            call,
+            frame,
+            asked,
+            address,
+            version,
+            input,
+            timeout_ms,
+            depth,
+        } = asked;
+        let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
+        let scope = match scope {
+            Some(Ok(scope)) => scope,
+            Some(Err(refusal)) => return self.frame_call_failed(call, &refusal.to_string()),
+            None => self.me.scope(),
+        };
+        if scope == self.me.scope() {
+            return self.frame_call_failed(call, "a step names this realm as another one");
+        }
+        let meant = (scope.clone(), address.loop_id.clone(), version.clone());
+        let known = self.known.get(&meant);
+        // What must not be done twice has one key for all attempts: the callee does it once.
+        let repeatable = known.is_some_and(|known| known.effects != Effects::Once);
+        let work = if repeatable { call } else { frame };
+        let invoke = Invoke {
+            run,
+            origin: Origin::Frame,
+            address,
+            version,
+            input: json::to_bytes(&input).into(),
+            key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), work.as_bytes()]),
+            key_created: asked,
+            caller: None,
+            depth,
+            started: self.now,
+            events: 0,
+            check: Check::Open,
+            named: None,
+            storing: Storing::No,
+            sealed: Timestamp::default(),
+        };
+        self.start_call(call, scope, invoke, timeout_ms);
+    }
+
+    fn frame_call_failed(&mut self, call: CallId, message: &str) {
+        let error = CallError {
+            code: FailureCode::NoRoute,
+            message: message.to_owned(),
+            details: Vec::new(),
+            may_have_begun: false,
+        };
+        self.executor
+            .invoke_done(call, Err(error), &self.registry, self.now);
+    }
+}
