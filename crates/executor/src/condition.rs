@@ -12,6 +12,10 @@ const BYTES: usize = 1_024;
 /// Macros over lists in one condition; more is refused, as each can go over every item of the one
 /// around it.
 const MACROS: usize = 2;
+/// Brackets open at a time, and operators and members in all, in one condition: the parser goes as
+/// deep as they nest.
+const BRACKETS: usize = 16;
+const PARTS: usize = 64;
 /// Names of the macros that go over a list.
 const OVER_LISTS: [&str; 6] = [
     ".all(",
@@ -40,6 +44,11 @@ pub enum ConditionError {
     /// It goes over lists inside lists too often.
     #[error("a condition goes over lists at most {MACROS} times")]
     Macros,
+    /// It nests too deep, or has too many parts.
+    #[error(
+        "a condition has at most {BRACKETS} brackets inside each other and {PARTS} operators and members"
+    )]
+    Deep,
     /// It does not parse.
     #[error("not CEL: {0}")]
     Syntax(String),
@@ -76,6 +85,23 @@ impl Condition {
     }
 }
 
+/// Whether a text may take the parser too deep. Texts in quotes count as well: to tell them apart is
+/// the parser's work.
+fn is_deep(text: &str) -> bool {
+    let (mut open, mut deepest, mut parts) = (0_usize, 0, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            b'.' | b'!' | b'-' | b'+' | b'*' | b'/' | b'%' | b'?' | b'&' | b'|' | b'<' | b'>'
+            | b'=' => parts += 1,
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest > BRACKETS || parts > PARTS
+}
+
 fn kind(value: &Cel) -> &'static str {
     match value {
         Cel::List(_) => "a list",
@@ -98,6 +124,9 @@ impl FromStr for Condition {
         let over_lists = OVER_LISTS.iter().map(|name| bare.matches(name).count());
         if over_lists.sum::<usize>() > MACROS {
             return Err(ConditionError::Macros);
+        }
+        if is_deep(text) {
+            return Err(ConditionError::Deep);
         }
         let program = Program::compile(text);
         let program = program.map_err(|error| ConditionError::Syntax(error.to_string()))?;

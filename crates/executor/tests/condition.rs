@@ -1,0 +1,58 @@
+//! Conditions: what is refused before it can do harm.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use realm_executor::{Condition, ConditionError};
+
+fn refused(text: &str) -> ConditionError {
+    text.parse::<Condition>().unwrap_err()
+}
+
+#[test]
+fn deep_nesting_is_refused_and_overflows_no_stack() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("!(", ")"),
+        ("-(", ")"),
+        ("{'a':", "}"),
+    ] {
+        let depth = 1_000 / (open.len() + close.len());
+        let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        assert!(matches!(refused(&deep), ConditionError::Deep), "{open}");
+    }
+    for chain in ["!", "-"] {
+        let deep = format!("{}true", chain.repeat(900));
+        assert!(matches!(refused(&deep), ConditionError::Deep), "{chain}");
+    }
+    let chained = format!("input{}", ".a".repeat(400));
+    assert!(matches!(refused(&chained), ConditionError::Deep));
+    let sums = vec!["1"; 400].join("+");
+    assert!(matches!(refused(&sums), ConditionError::Deep));
+    let choices = format!("{}1", "true?1:".repeat(100));
+    assert!(matches!(refused(&choices), ConditionError::Deep));
+    "((((input.n)))) > 1 && (input.a.b.c == 'x' || !(input.d))"
+        .parse::<Condition>()
+        .unwrap();
+}
+
+/// As much as is taken, on half the stack that a thread has.
+#[test]
+fn what_is_taken_fits_a_small_stack() {
+    let text = format!(
+        "{}1{} == 1 && {} > 1",
+        "!(".repeat(16),
+        ")".repeat(16),
+        ["1"; 40].join("+")
+    );
+    let small = std::thread::Builder::new().stack_size(1024 * 1024);
+    let read = small.spawn(move || text.parse::<Condition>().map(drop));
+    read.unwrap().join().unwrap().unwrap();
+}
+
+#[test]
+fn what_is_too_long_or_goes_over_lists_too_often_is_refused() {
+    assert_eq!(refused(&"a".repeat(1_025)), ConditionError::Long);
+    let nested = "input.l.all(a, input.l.all(b, input.l.all(c, a == b)))";
+    assert_eq!(refused(nested), ConditionError::Macros);
+    assert!(matches!(refused("input.n >"), ConditionError::Syntax(_)));
+}
