@@ -12,9 +12,12 @@ const BYTES: usize = 1_024;
 /// Macros over lists in one condition; more is refused, as each can go over every item of the one
 /// around it.
 const MACROS: usize = 2;
-/// Brackets open at a time, and operators and members in all, in one condition: the parser goes as
-/// deep as they nest.
-const BRACKETS: usize = 16;
+/// Brackets and signs inside each other, in one condition: the parser takes some 150 KiB of stack for each
+/// where nothing is optimised.
+const DEPTH: usize = 5;
+/// Choices (`a ? b : c`) in one condition.
+const CHOICES: usize = 2;
+/// Operators and members in all in one condition.
 const PARTS: usize = 64;
 /// Names of the macros that go over a list.
 const OVER_LISTS: [&str; 6] = [
@@ -46,7 +49,8 @@ pub enum ConditionError {
     Macros,
     /// It nests too deep, or has too many parts.
     #[error(
-        "a condition has at most {BRACKETS} brackets inside each other and {PARTS} operators and members"
+        "a condition has at most {DEPTH} brackets and signs inside each other, {CHOICES} choices, and \
+         {PARTS} operators and members"
     )]
     Deep,
     /// It does not parse.
@@ -88,18 +92,27 @@ impl Condition {
 /// Whether a text may take the parser too deep. Texts in quotes count as well: to tell them apart is
 /// the parser's work.
 fn is_deep(text: &str) -> bool {
-    let (mut open, mut deepest, mut parts) = (0_usize, 0, 0_usize);
+    let (mut choices, mut parts) = (0, 0);
+    // Each bracket that is open, with the signs before it, and the signs since the last one.
+    let (mut open, mut signs) = (Vec::new(), 0);
     for byte in text.bytes() {
         match byte {
-            b'(' | b'[' | b'{' => open += 1,
-            b')' | b']' | b'}' => open = open.saturating_sub(1),
-            b'.' | b'!' | b'-' | b'+' | b'*' | b'/' | b'%' | b'?' | b'&' | b'|' | b'<' | b'>'
-            | b'=' => parts += 1,
-            _ => {}
+            b' ' | b'\t' | b'\r' | b'\n' => continue,
+            b'!' | b'-' => (signs, parts) = (signs + 1, parts + 1),
+            b'(' | b'[' | b'{' => {
+                open.push(signs + 1);
+                signs = 0;
+            }
+            b')' | b']' | b'}' => drop(open.pop()),
+            _ => signs = 0,
         }
-        deepest = deepest.max(open);
+        choices += usize::from(byte == b'?');
+        parts += usize::from(b".+*/%?&|<>=".contains(&byte));
+        if open.iter().sum::<usize>() + signs > DEPTH {
+            return true;
+        }
     }
-    deepest > BRACKETS || parts > PARTS
+    choices > CHOICES || parts > PARTS
 }
 
 fn kind(value: &Cel) -> &'static str {

@@ -30,23 +30,28 @@ fn deep_nesting_is_refused_and_overflows_no_stack() {
     assert!(matches!(refused(&sums), ConditionError::Deep));
     let choices = format!("{}1", "true?1:".repeat(100));
     assert!(matches!(refused(&choices), ConditionError::Deep));
-    "((((input.n)))) > 1 && (input.a.b.c == 'x' || !(input.d))"
+    "(((input.n))) > 1 && (input.a.b.c == 'x' || !(input.d))"
         .parse::<Condition>()
         .unwrap();
 }
 
-/// As much as is taken, on half the stack that a thread has.
+/// As much as is taken, on less stack than any thread has.
 #[test]
 fn what_is_taken_fits_a_small_stack() {
-    let text = format!(
-        "{}1{} == 1 && {} > 1",
-        "!(".repeat(16),
-        ")".repeat(16),
-        ["1"; 40].join("+")
-    );
-    let small = std::thread::Builder::new().stack_size(1024 * 1024);
-    let read = small.spawn(move || text.parse::<Condition>().map(drop));
-    read.unwrap().join().unwrap().unwrap();
+    let ones = ["1"; 40].join("+");
+    let takes = [
+        format!("(((((1))))) == 1 && {ones} > 1"),
+        format!("!(!(!true)) && {ones} > 1"),
+        format!("!!!!!true && {ones} > 1"),
+        format!("true ? {ones} : false ? 1 : 2"),
+        format!("input{}", ".a".repeat(60)),
+        format!("[[[[[1]]]]] == input && {ones} > 1"),
+    ];
+    for text in takes {
+        let small = std::thread::Builder::new().stack_size(1536 * 1024);
+        let read = small.spawn(move || text.parse::<Condition>().map(drop));
+        read.unwrap().join().unwrap().unwrap();
+    }
 }
 
 #[test]
