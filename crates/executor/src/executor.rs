@@ -110,6 +110,8 @@ pub enum WaitingFor {
     Time(Timestamp),
     /// A person's word.
     Person,
+    /// A machine's next step, after so many.
+    Step(u64),
 }
 
 /// What becomes of a call whose outcome is unknown.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_executor::{
     Action, BackendError, BackendReply, BackendRequest, Decision, Executor, Limits, Manifest,
-    Outcome, Registry, Restart, ResumeError, Start,
+    Outcome, Registry, Restart, ResumeError, Start, WaitingFor,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp,
@@ -534,4 +534,26 @@ fn a_machine_of_many_steps_holds_one_state() {
     }
     assert_eq!(world.output(), &json!({"n": 5_000}));
     assert!(most <= 2, "{most} frames are written down at a time");
+}
+
+#[test]
+fn a_machine_says_how_many_steps_it_has_taken() {
+    let loops = [
+        tool("charge", "idempotent"),
+        a_loop("count", "machine", json!({"loopId": "charge"})),
+    ];
+    let mut world = World::new(&loops, "count", json!({"n": 0, "to": 10}));
+    world.begin();
+    for _ in 0..7 {
+        world.turn(false);
+        let answer = world.work().unwrap();
+        world.hear(answer);
+    }
+    world.turn(false);
+    world.restart();
+    world.turn(false);
+
+    let waits = world.executor.waits_of(RUN, world.now);
+    let machine = waits.iter().find(|waits| waits.name == "count").unwrap();
+    assert_eq!(machine.on, WaitingFor::Step(7));
 }

@@ -17,6 +17,8 @@ use crate::{
 
 /// Lines drawn at once on a terminal; older ones scroll out.
 const LINES: usize = 16;
+/// As high as no event's index is: after it only the end comes.
+const ONLY_THE_END: u64 = u64::MAX - 1;
 /// How often a broken stream is taken up again.
 const RESUMES: usize = 5;
 
@@ -39,25 +41,25 @@ pub(super) async fn follow(
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    listen(session, daemon, run, Some(Painter::new(session))).await
+    listen(session, daemon, run, None, Some(Painter::new(session))).await
 }
 
-/// As [`follow`], without drawing anything.
+/// As [`follow`], without drawing anything: what happens on the way is not asked for.
 pub(super) async fn wait(
     session: &Session,
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    listen(session, daemon, run, None).await
+    listen(session, daemon, run, Some(ONLY_THE_END), None).await
 }
 
 async fn listen(
     session: &Session,
     daemon: &Daemon,
     run: &str,
+    mut last: Option<u64>,
     mut painter: Option<Painter<'_>>,
 ) -> Result<Option<InvokeResult>, Failure> {
-    let mut last = None;
     for _ in 0..RESUMES {
         let mut events = daemon.ask(daemon.client.events(run, last)).await?;
         while let Ok(Some(item)) = events.next().await {

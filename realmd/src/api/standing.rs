@@ -2,7 +2,7 @@
 
 use realm_client::api::{
     CancelRequest, PauseRequest, ResumeDecision, ResumeRequest, RunExplanation, RunStatus,
-    RunSummary, Time, Wait, WaitsOn,
+    RunSummary, Wait, WaitsOn,
 };
 use realm_executor::{Decision, WaitingFor, Waits};
 use realm_node::{Node, Request, Response};
@@ -154,15 +154,24 @@ fn sentence(wait: &Wait) -> String {
         }
         WaitsOn::Time => format!("`{name}` waits{until}."),
         WaitsOn::Person => format!("`{name}` waits for a person."),
+        WaitsOn::Step => format!("`{name}` has taken {} steps.", wait.steps.unwrap_or(0)),
     }
 }
 
 fn wait(waits: &Waits) -> Wait {
-    let (on, until): (WaitsOn, Option<Time>) = match waits.on {
-        WaitingFor::Backend => (WaitsOn::Backend, None),
-        WaitingFor::Realm => (WaitsOn::Realm, None),
-        WaitingFor::Time(due) => (WaitsOn::Time, Some(time(due))),
-        WaitingFor::Person => (WaitsOn::Person, None),
+    let (mut until, mut steps) = (None, None);
+    let on = match waits.on {
+        WaitingFor::Backend => WaitsOn::Backend,
+        WaitingFor::Realm => WaitsOn::Realm,
+        WaitingFor::Time(due) => {
+            until = Some(time(due));
+            WaitsOn::Time
+        }
+        WaitingFor::Person => WaitsOn::Person,
+        WaitingFor::Step(taken) => {
+            steps = Some(taken);
+            WaitsOn::Step
+        }
     };
     Wait {
         call_id: waits.call.to_string(),
@@ -171,5 +180,6 @@ fn wait(waits: &Waits) -> Wait {
         attempt: waits.attempt,
         since: waits.since.map(time),
         until,
+        steps,
     }
 }

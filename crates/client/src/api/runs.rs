@@ -351,6 +351,9 @@ pub struct Wait {
     /// Until when, where it is a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// Steps taken, where it is a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
 }
 
 /// What a call waits for.
@@ -365,6 +368,8 @@ pub enum WaitsOn {
     Time,
     /// A person's word.
     Person,
+    /// A machine's next step.
+    Step,
 }
 
 /// Cancels a run. It says nothing more yet.

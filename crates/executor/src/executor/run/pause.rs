@@ -166,11 +166,15 @@ impl Run {
     pub(in crate::executor) fn waits(&self, now: Now, most: usize) -> Vec<Waits> {
         let waits = self.frames.values().filter_map(|frame| {
             let (on, since) = match frame.waiting {
-                Waiting::Nothing => return None,
+                Waiting::Nothing => match &frame.progress {
+                    Progress::Machine { steps, .. } => (WaitingFor::Step(*steps), None),
+                    Progress::Leaf | Progress::Composite(_) => return None,
+                },
                 Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
                 Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
                 Waiting::Pause { until } => {
-                    let due = now.wall.plus(until.since(now.tick));
+                    let due = frame.due.map(|(due, _)| due);
+                    let due = due.unwrap_or(now.wall.plus(until.since(now.tick)));
                     (WaitingFor::Time(due), None)
                 }
                 Waiting::Person => (WaitingFor::Person, None),
