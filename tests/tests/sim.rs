@@ -44,3 +44,5 @@ mod schedules;
 mod sessions;
 #[path = "sim/successions.rs"]
 mod successions;
+#[path = "sim/waiting.rs"]
+mod waiting;
