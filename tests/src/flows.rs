@@ -48,17 +48,20 @@ impl Flows {
         ]
     }
 
-    /// An input for `flow`; no two numbers may be the same.
+    /// An input for `flow`; no two numbers may be the same, and none above 900.
     pub fn input(number: usize, draw: Draw<'_>) -> Value {
-        let items: Vec<u64> = (0..draw(5)).collect();
+        let first = 1_000 * (number + 1);
+        let items: Vec<usize> = (first..first + draw(5) as usize).collect();
         json!({"n": number, "from": "caller", "list": items, "odds": draw(10)})
     }
 }
 
+/// The last step makes sure that nothing of it is without effects.
 fn composite(id: &str, steps: u64, step: &mut dyn FnMut(&str) -> Value) -> Value {
-    let steps: Vec<Value> = (0..steps)
+    let mut steps: Vec<Value> = (0..steps)
         .map(|index| step(&format!("{id} {index}")))
         .collect();
+    steps.push(json!({"loopId": "see"}));
     json!({
         "id": id, "version": "1.0.0", "kind": "composite",
         "inputSchema": {"type": "object"}, "outputSchema": {},
@@ -84,7 +87,7 @@ fn step(tag: &str, others: &[String], whole: bool, draw: Draw<'_>) -> Value {
             step["forEach"] = json!({
                 "items": "$.input.list", "concurrency": 1 + draw(3), "onFailure": on_failure,
             });
-            step["inputMapping"]["item"] = json!("$.item");
+            step["inputMapping"]["n"] = json!("$.item");
             step
         }
     };

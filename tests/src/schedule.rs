@@ -10,7 +10,7 @@ use realm_node::{ControlId, InvokeAsked, Request, Response};
 use realm_protocol::Digest;
 
 use self::hostile::Hostile;
-use crate::{HostId, Loops, Tree, World, grants::Word, invariants};
+use crate::{Flows, HostId, Loops, Tree, World, grants::Word, invariants};
 
 /// Realms in one schedule.
 const REALMS: u64 = 11;
@@ -92,6 +92,7 @@ impl Schedule {
         schedule.calm_down();
         let mut broken = schedule.heal();
         schedule.settle();
+        schedule.answer();
         schedule.ask_for_what_is_forbidden();
         broken.extend(schedule.revoked_stay_out());
         schedule.world.run_for(REST_MS);
@@ -194,6 +195,9 @@ impl Schedule {
                 let step = format!("pay@{}", other.name);
                 loops.push(Loops::composite("both", &["echo", &step]));
             }
+            let others = [other.name.clone()].into_iter();
+            let others: Vec<String> = others.filter(|name| *name != member.name).collect();
+            loops.extend(Flows::loops(&others, &mut |bound| self.world.random(bound)));
             self.world.apply(host, &loops);
             if member.closed {
                 let forbid = r#"forbid (principal, action == Action::"invoke", resource)
@@ -281,6 +285,17 @@ impl Schedule {
         let left = healed.saturating_sub(self.world.elapsed_ms());
         self.world.run_for(left);
         self.world.grants().settled = true;
+    }
+
+    /// Persons let go on what stands still, and say what became of what nobody knows. Each answer
+    /// may lead to another question.
+    fn answer(&mut self) {
+        for _ in 0..30 {
+            if self.world.resume_all() == 0 {
+                return;
+            }
+            self.world.run_for(200);
+        }
     }
 
     fn count(&mut self) {

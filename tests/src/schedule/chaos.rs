@@ -5,7 +5,7 @@ use realm_protocol::journal::Status;
 use serde_json::json;
 
 use super::{Fault, Member, Schedule};
-use crate::{CrashPoint, Faults, HostId, Tree, World, grants::Word};
+use crate::{CrashPoint, Faults, Flows, HostId, Tree, World, grants::Word};
 
 impl Schedule {
     pub(super) fn step(&mut self) {
@@ -29,7 +29,7 @@ impl Schedule {
 
     /// What may go wrong in this schedule: a few things of all, so that each is met alone too.
     pub(super) fn choose_faults(&mut self) {
-        let all: [(u64, Fault); 18] = [
+        let all: [(u64, Fault); 19] = [
             (80, Self::call_again),
             (40, Self::crash),
             (40, Self::crash_at_entry),
@@ -41,6 +41,7 @@ impl Schedule {
             (15, Self::revoke),
             (10, Self::break_disk),
             (40, Self::cancel),
+            (30, Self::hold),
             (25, Self::join),
             (30, Self::rule),
             (30, Self::look_around),
@@ -72,7 +73,7 @@ impl Schedule {
             }
         }
         let loops = [
-            "echo", "echo", "pay", "pay", "look", "ask", "both", "secret", "fails",
+            "echo", "echo", "pay", "pay", "look", "ask", "both", "secret", "fails", "flow", "flow",
         ];
         let loop_id = loops[self.world.random(loops.len() as u64) as usize];
         let mut known_to = vec![from.host, to.host];
@@ -81,7 +82,11 @@ impl Schedule {
         }
         let canary = self.world.canary(&known_to);
         let number = self.calls.len();
-        let input = json!({"n": number, "question": canary});
+        let mut input = json!({"n": number, "question": canary});
+        if loop_id == "flow" {
+            input = Flows::input(number, &mut |bound| self.world.random(bound));
+            input["question"] = json!(canary);
+        }
         let timeout_ms = [2_000, 10_000, 30_000, 60_000][self.world.random(4) as usize];
         let address = format!("{loop_id}@{}", to.name);
         let request = World::invoke_within(&address, input, timeout_ms);
@@ -226,6 +231,23 @@ impl Schedule {
             && self.world.is_up(host)
         {
             self.world.ask(host, Request::Cancel(run));
+        }
+    }
+
+    /// An owner lets a run stand still, or go on.
+    fn hold(&mut self) {
+        let host = self.member().host;
+        if !self.world.is_up(host) {
+            return;
+        }
+        let runs = self.world.hosts[host.0].disk.runs.values().rev();
+        let mut held = runs.filter_map(|run| match run.status {
+            Status::Running => Some(Request::Pause(run.id)),
+            Status::Paused => Some(Request::Resume(run.id, None)),
+            Status::Completed | Status::Failed | Status::Cancelled => None,
+        });
+        if let Some(request) = held.next() {
+            self.world.ask(host, request);
         }
     }
 
