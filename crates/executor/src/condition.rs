@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use cel::{Context, Program, Value as Cel};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::mapping::Scope;
@@ -11,7 +12,9 @@ use crate::mapping::Scope;
 const BYTES: usize = 1_024;
 /// Macros over lists in one condition; more is refused, as each can go over every item of the one
 /// around it.
-const MACROS: usize = 2;
+const MACROS: usize = 1;
+/// Values that a condition with such a macro may look at, in all.
+const VALUES: usize = 2_000;
 /// Brackets and signs inside each other, in one condition: the parser takes some 150 KiB of stack for each
 /// where nothing is optimised.
 const DEPTH: usize = 5;
@@ -19,15 +22,18 @@ const DEPTH: usize = 5;
 const CHOICES: usize = 2;
 /// Operators and members in all in one condition.
 const PARTS: usize = 64;
+/// Brackets in all in one condition: one that closes inside quotes closes nothing.
+const BRACKETS: usize = 12;
 /// Names of the macros that go over a list.
-const OVER_LISTS: [&str; 6] = [
+const OVER_LISTS: [&str; 5] = [
     ".all(",
     ".exists(",
     ".exists_one(",
     ".existsOne(",
     ".filter(",
-    ".map(",
 ];
+/// What a condition needs none of: lists made of lists, and comments, which hide what is counted.
+const REFUSED: [&str; 2] = [".map(", "//"];
 /// Names a condition can use beside bindings.
 const NAMES: [&str; 4] = ["input", "steps", "item", "index"];
 
@@ -36,6 +42,7 @@ const NAMES: [&str; 4] = ["input", "steps", "item", "index"];
 pub struct Condition {
     text: String,
     program: Arc<Program>,
+    goes_over_lists: bool,
 }
 
 /// Why a text is no condition.
@@ -44,13 +51,13 @@ pub enum ConditionError {
     /// It is longer than allowed.
     #[error("a condition has at most {BYTES} bytes")]
     Long,
-    /// It goes over lists inside lists too often.
-    #[error("a condition goes over lists at most {MACROS} times")]
+    /// It goes over lists too often, makes lists of them, or has comments.
+    #[error("a condition goes over a list at most once, and has no `map` and no comments")]
     Macros,
     /// It nests too deep, or has too many parts.
     #[error(
-        "a condition has at most {DEPTH} brackets and signs inside each other, {CHOICES} choices, and \
-         {PARTS} operators and members"
+        "a condition has at most {DEPTH} brackets and signs inside each other, {BRACKETS} in \
+         all, {CHOICES} choices, and {PARTS} operators and members"
     )]
     Deep,
     /// It does not parse.
@@ -67,8 +74,12 @@ impl Condition {
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> Result<bool, String> {
         let mut context = Context::default();
         let references = self.program.references();
+        let mut room = VALUES;
         for name in references.variables() {
             if let Some(value) = scope.named(name) {
+                if self.goes_over_lists && !takes(&value, &mut room) {
+                    return Err(format!("goes over more than {VALUES} values"));
+                }
                 let value = cel::to_value(&value).map_err(|error| error.to_string())?;
                 context.add_variable_from_value(name.to_owned(), value);
             }
@@ -89,10 +100,23 @@ impl Condition {
     }
 }
 
+/// Whether there is room for every value in a value.
+fn takes(value: &Value, room: &mut usize) -> bool {
+    let Some(left) = room.checked_sub(1) else {
+        return false;
+    };
+    *room = left;
+    match value {
+        Value::Array(items) => items.iter().all(|item| takes(item, room)),
+        Value::Object(members) => members.values().all(|member| takes(member, room)),
+        _ => true,
+    }
+}
+
 /// Whether a text may take the parser too deep. Texts in quotes count as well: to tell them apart is
 /// the parser's work.
 fn is_deep(text: &str) -> bool {
-    let (mut choices, mut parts) = (0, 0);
+    let (mut choices, mut parts, mut brackets) = (0, 0, 0);
     // Each bracket that is open, with the signs before it, and the signs since the last one.
     let (mut open, mut signs) = (Vec::new(), 0);
     for byte in text.bytes() {
@@ -101,7 +125,7 @@ fn is_deep(text: &str) -> bool {
             b'!' | b'-' => (signs, parts) = (signs + 1, parts + 1),
             b'(' | b'[' | b'{' => {
                 open.push(signs + 1);
-                signs = 0;
+                (signs, brackets) = (0, brackets + 1);
             }
             b')' | b']' | b'}' => drop(open.pop()),
             _ => signs = 0,
@@ -112,7 +136,7 @@ fn is_deep(text: &str) -> bool {
             return true;
         }
     }
-    choices > CHOICES || parts > PARTS
+    choices > CHOICES || parts > PARTS || brackets > BRACKETS
 }
 
 fn kind(value: &Cel) -> &'static str {
@@ -135,7 +159,8 @@ impl FromStr for Condition {
         }
         let bare: String = text.chars().filter(|char| !char.is_whitespace()).collect();
         let over_lists = OVER_LISTS.iter().map(|name| bare.matches(name).count());
-        if over_lists.sum::<usize>() > MACROS {
+        let refused = REFUSED.iter().any(|name| bare.contains(name));
+        if refused || over_lists.sum::<usize>() > MACROS {
             return Err(ConditionError::Macros);
         }
         if is_deep(text) {
@@ -144,6 +169,7 @@ impl FromStr for Condition {
         let program = Program::compile(text);
         let program = program.map_err(|error| ConditionError::Syntax(error.to_string()))?;
         Ok(Self {
+            goes_over_lists: OVER_LISTS.iter().any(|name| bare.contains(name)),
             text: text.to_owned(),
             program: Arc::new(program),
         })

@@ -24,6 +24,8 @@ fn deep_nesting_is_refused_and_overflows_no_stack() {
         let deep = format!("{}true", chain.repeat(900));
         assert!(matches!(refused(&deep), ConditionError::Deep), "{chain}");
     }
+    let quoted = r#"((((("))))) "+((((("))))) "+((((("))))) "+1)))))"#;
+    assert!(matches!(refused(quoted), ConditionError::Deep));
     let chained = format!("input{}", ".a".repeat(400));
     assert!(matches!(refused(&chained), ConditionError::Deep));
     let sums = vec!["1"; 400].join("+");
@@ -57,7 +59,12 @@ fn what_is_taken_fits_a_small_stack() {
 #[test]
 fn what_is_too_long_or_goes_over_lists_too_often_is_refused() {
     assert_eq!(refused(&"a".repeat(1_025)), ConditionError::Long);
-    let nested = "input.l.all(a, input.l.all(b, input.l.all(c, a == b)))";
-    assert_eq!(refused(nested), ConditionError::Macros);
+    for text in [
+        "input.l.all(a, input.l.all(b, a == b))",
+        "input.l.map(a, a + a) == []",
+        "input.l.all // (\n (a, a == 1)",
+    ] {
+        assert_eq!(refused(text), ConditionError::Macros, "{text}");
+    }
     assert!(matches!(refused("input.n >"), ConditionError::Syntax(_)));
 }

@@ -557,3 +557,43 @@ fn a_machine_says_how_many_steps_it_has_taken() {
     let machine = waits.iter().find(|waits| waits.name == "count").unwrap();
     assert_eq!(machine.on, WaitingFor::Step(7));
 }
+
+#[test]
+fn a_machine_whose_step_answers_nonsense_is_not_tried_again() {
+    let mut machine = a_loop("count", "machine", json!({"loopId": "charge"}));
+    machine["retry"] = json!({"attempts": 3, "on": ["validation", "business", "transient"]});
+    let mut world = World::new(&[tool("charge", "once"), machine], "count", json!({"n": 1}));
+    world.begin();
+    world.run();
+    assert!(world.outcome.as_ref().unwrap().result.is_err());
+    assert_eq!(world.done.values().sum::<u64>(), 1, "{:?}", world.done);
+}
+
+#[test]
+fn items_wait_for_room_where_their_loop_takes_fewer_at_a_time() {
+    let mut narrow = tool("charge", "once");
+    narrow["limits"] = json!({"concurrency": 2});
+    let steps = json!({"steps": [{"loopId": "charge", "forEach": {"items": "$.input.list", "concurrency": 8}}]});
+    let input = json!({"list": (0..20).map(|n| json!({"n": n})).collect::<Vec<_>>()});
+    let mut world = World::new(&[narrow, a_loop("all", "composite", steps)], "all", input);
+    world.begin();
+    world.run();
+    let expected: Vec<Value> = (1..=20).map(|n| json!({"n": n})).collect();
+    assert_eq!(world.output(), &json!(expected));
+}
+
+#[test]
+fn steps_that_wait_for_nobody_leave_room_for_others() {
+    let steps: Vec<Value> = (0..10)
+        .map(|_| json!({"loopId": "echo", "when": "false"}))
+        .collect();
+    let inner = a_loop("inner", "composite", json!({"steps": steps}));
+    let each = json!({"steps": [{"loopId": "inner", "forEach": "$.input.list"}]});
+    let input = json!({"list": vec![json!({}); 400]});
+    let mut world = World::new(&[inner, a_loop("all", "composite", each)], "all", input);
+    world.begin();
+    let begun = world.now.tick;
+    world.run();
+    assert_eq!(world.output(), &json!(vec![Value::Null; 400]));
+    assert!(world.now.tick > begun, "it was not done in one turn");
+}

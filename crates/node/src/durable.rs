@@ -59,7 +59,7 @@ impl Node {
     pub(crate) fn go_on_with(&mut self, broken_off: BrokenOff) {
         let BrokenOff {
             run: mut record,
-            stored,
+            mut stored,
             events,
             frames,
         } = broken_off;
@@ -67,6 +67,10 @@ impl Node {
         let calls: Vec<CallId> = frames.keys().copied().collect();
         if stored.input.is_some() {
             record.input.clone_from(&stored.input);
+        } else if self.out.redacts() {
+            // It began before the rules did, and from now on its record loses what they name.
+            stored.input.clone_from(&record.input);
+            record.resume = Some(state::write(&stored).into());
         }
         let input = record.input.as_deref().map(json::parse);
         let (Some(Ok(input)), Ok(loop_id)) = (input, record.loop_id.parse()) else {

@@ -316,8 +316,11 @@ impl Node {
         if let Some((row, stored)) = served.key.take() {
             self.serving.keys.remove(&row);
             if !none {
+                // A run may have taken longer than a key is kept.
+                let kept = self.now.wall.plus(limits::KEY_KEPT_MS);
                 let stored = StoredKey {
                     answer: Some(stored_answer(&outcome, &ending)),
+                    forgotten: stored.forgotten.max(kept),
                     ..stored
                 };
                 self.put_until(Table::Keys, &row, state::write(&stored), stored.forgotten);

@@ -35,6 +35,11 @@ pub(super) struct Context<'a> {
     pub(super) limits: Limits,
 }
 
+/// Things that one run does before others have their turn, and milliseconds until it goes on: steps
+/// that wait for nobody make no more of a trace than a store takes.
+const TURN: usize = 256;
+const TURN_MS: u64 = 10;
+
 #[derive(Debug)]
 pub(super) struct Run {
     id: RunId,
@@ -169,11 +174,15 @@ impl Run {
         self.go_on(cx);
     }
 
-    /// Does what is ready, until everything waits for somebody.
+    /// Does what is ready, until everything waits for somebody, or until others have had their turn.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>) {
-        while self.paused.is_none()
-            && let Some(task) = self.ready.pop_front()
-        {
+        for _ in 0..TURN {
+            if self.paused.is_some() {
+                return;
+            }
+            let Some(task) = self.ready.pop_front() else {
+                return;
+            };
             match task {
                 Task::Open(frame) => {
                     let caller = frame.parent.map(|place| place.frame);
@@ -188,6 +197,10 @@ impl Run {
                 Task::Known(place, result) => self.child_ended(place, result, cx),
                 Task::Wake(call) => self.wake(call, cx),
             }
+        }
+        if !self.ready.is_empty() && self.paused.is_none() {
+            let next = cx.now.tick.plus(TURN_MS);
+            cx.shared.set_timer(next, self.id, self.root);
         }
     }
 

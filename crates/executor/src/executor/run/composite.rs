@@ -88,8 +88,23 @@ impl Run {
                     item: branch.items.is_some().then_some(item),
                     fallback: false,
                 };
-                if let Err(error) = self.spawn_call(call, at, called, cx) {
-                    return self.fail(call, error, cx);
+                let Err(error) = self.spawn_call(call, at, called, cx) else {
+                    continue;
+                };
+                match self.branch_mut(call, number) {
+                    // Its loop runs as often as it may: the next one that ends makes room.
+                    Some(branch) if error.code == FailureCode::Overloaded && branch.open > 1 => {
+                        branch.next -= 1;
+                        branch.open -= 1;
+                        break;
+                    }
+                    _ if called.for_each.is_some() || called.fallback.is_some() => {
+                        let place = Place { frame: call, at };
+                        let attempt = self.frames.get(&call).map_or(1, |frame| frame.attempt);
+                        let child = child_id(self.id, (call, attempt), at);
+                        self.ready.push_back(Task::Done(place, child, Err(error)));
+                    }
+                    _ => return self.fail(call, error, cx),
                 }
             }
         }
@@ -249,6 +264,11 @@ impl Run {
                     ..at
                 };
                 if let Err(error) = self.spawn_call(call, at, called, cx) {
+                    // It says nothing of what the other one has begun.
+                    let error = LoopError {
+                        may_have_begun: true,
+                        ..error
+                    };
                     self.fail(call, error, cx);
                 }
                 return;

@@ -56,7 +56,9 @@ impl Run {
             return;
         };
         let caller = self.frames.get(&place.frame).map(|caller| &caller.progress);
-        let stepping = matches!(caller, Some(Progress::Machine { .. })) && self.paused.is_none();
+        let stepping = matches!(caller, Some(Progress::Machine { .. }))
+            && self.paused.is_none()
+            && self.known.is_empty();
         if stepping || frame.is_pure() {
             return;
         }
