@@ -153,6 +153,12 @@ pub enum ResumeError {
         /// The call.
         call: CallId,
     },
+    /// What the call is said to have given does not match its loop's output schema.
+    #[error("what call {call} is said to have given does not match its loop's output schema")]
+    Output {
+        /// The call.
+        call: CallId,
+    },
     /// A decision was given, and nothing waits for one.
     #[error("no call of the run waits for a decision")]
     NothingToDecide,

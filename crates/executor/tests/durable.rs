@@ -365,6 +365,29 @@ fn what_a_once_tool_did_before_a_restart_is_never_guessed() {
 }
 
 #[test]
+fn what_a_call_cannot_have_given_is_refused_and_asked_for_again() {
+    let mut charge = tool("charge", "once");
+    charge["outputSchema"] = json!({"type": "object", "required": ["n"]});
+    let mut world = World::new(&[charge], "charge", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    world.restart();
+    world.run();
+
+    let wrong = world.resume(Some(Decision::Output(json!({"m": 2}))));
+    assert!(
+        matches!(wrong, Err(ResumeError::Output { .. })),
+        "{wrong:?}"
+    );
+    world
+        .resume(Some(Decision::Output(json!({"n": 2}))))
+        .unwrap();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+}
+
+#[test]
 fn a_question_is_asked_again_after_every_restart() {
     let mut world = World::new(&[tool("charge", "once")], "charge", json!({"n": 1}));
     world.begin();

@@ -166,6 +166,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::Resume(ResumeError::Undecided { .. }) => {
             "realmctl run resume RUN --again | --gave JSON | --failed REASON".to_owned()
         }
+        Refusal::Resume(ResumeError::Output { .. }) => "realmctl run explain RUN".to_owned(),
         Refusal::Resume(ResumeError::NothingToDecide) => "realmctl run resume RUN".to_owned(),
         Refusal::Resume(_) => "realmctl run ls --status paused".to_owned(),
         Refusal::Call(failure) => call_help(failure, None, None)?,

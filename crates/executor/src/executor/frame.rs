@@ -272,13 +272,15 @@ pub(super) fn child_id(run: RunId, (parent, attempt): (CallId, u64), at: At) -> 
     shortened(digest)
 }
 
-/// The id under which another realm is asked again.
-pub(super) fn attempt_id(call: CallId, attempt: u64) -> CallId {
+/// The id under which an attempt is asked of a backend or another realm: the frame's own, then others
+/// that nobody outside can foresee.
+pub(super) fn attempt_id(run: RunId, call: CallId, attempt: u64) -> CallId {
     if attempt == 1 {
         return call;
     }
     shortened(Digest::of(&[
         FRAME_TAG,
+        run.as_bytes(),
         call.as_bytes(),
         &attempt.to_be_bytes(),
     ]))

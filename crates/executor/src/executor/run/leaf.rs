@@ -82,7 +82,7 @@ impl Run {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
-        let asked = attempt_id(call, frame.attempt);
+        let asked = attempt_id(self.id, call, frame.attempt);
         frame.waiting = Waiting::Backend {
             since: cx.now.tick,
             asked,
@@ -130,7 +130,7 @@ impl Run {
         let Subject::Remote { address, version } = frame.subject.clone() else {
             return;
         };
-        let asked = attempt_id(call, frame.attempt);
+        let asked = attempt_id(self.id, call, frame.attempt);
         frame.waiting = Waiting::Realm {
             since: cx.now.tick,
             asked,

@@ -7,7 +7,7 @@ use crate::{
     Decision, LoopError, ResumeError, WaitingFor, Waits,
     executor::{
         Action,
-        frame::{Began, Frame, Progress, Waiting},
+        frame::{Began, Frame, Progress, Subject, Waiting},
     },
 };
 
@@ -130,6 +130,12 @@ impl Run {
         }
         if asking.is_none() && decision.is_some() {
             return Err(ResumeError::NothingToDecide);
+        }
+        if let (Some(call), Some(Decision::Output(output))) = (asking, &decision)
+            && let Some(Subject::Local(entry)) = self.frames.get(&call).map(|frame| &frame.subject)
+            && entry.check_output(output).is_err()
+        {
+            return Err(ResumeError::Output { call });
         }
         let still = since.lasted_ms(cx.now);
         self.paused = None;
