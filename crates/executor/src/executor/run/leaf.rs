@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Effects, LoopError,
-    Prompt, Tool,
+    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, Prompt, Tool,
     executor::{
         Action,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -77,7 +76,8 @@ impl Run {
         self.ask_backend(call, request, cx);
     }
 
-    /// Asks a backend. Where asking twice would count twice, it is written down first that it was.
+    /// Asks a backend. It is written down first that it was asked, and what asked it: a restarted run
+    /// asks the same, or a person where asking twice would count twice.
     fn ask_backend(&mut self, call: CallId, request: BackendRequest, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
@@ -87,7 +87,7 @@ impl Run {
             since: cx.now.tick,
             asked,
         };
-        if !request.is_pure() && frame.subject.effects() == Effects::Once {
+        if !request.is_pure() {
             self.keep_asked(call, cx);
         }
         self.asked.insert(asked, call);
