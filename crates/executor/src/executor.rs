@@ -206,6 +206,29 @@ impl StartError {
     }
 }
 
+/// A call that a run makes of a loop of another realm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmCall {
+    /// The new call.
+    pub call: CallId,
+    /// The run that waits.
+    pub run: RunId,
+    /// The frame that waits, the same in every attempt.
+    pub frame: CallId,
+    /// When this attempt was first made; earlier than now where a restart broke it off.
+    pub asked: Timestamp,
+    /// The loop and its realm.
+    pub address: LoopAddress,
+    /// The version meant.
+    pub version: Option<String>,
+    /// Input.
+    pub input: Value,
+    /// Milliseconds the run waits for it.
+    pub timeout_ms: u64,
+    /// How many calls led to it.
+    pub depth: u64,
+}
+
 /// What the owner of an executor has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -219,26 +242,7 @@ pub enum Action {
     /// Stop the work of this frame; its answer will be ignored.
     CancelBackend(CallId),
     /// Call a loop of another realm and give its answer to [`Executor::invoke_done`].
-    Invoke {
-        /// The new call.
-        call: CallId,
-        /// The run that waits.
-        run: RunId,
-        /// The frame that waits, the same in every attempt.
-        frame: CallId,
-        /// When this attempt was first made; earlier than now where a restart broke it off.
-        asked: Timestamp,
-        /// The loop and its realm.
-        address: LoopAddress,
-        /// The version meant.
-        version: Option<String>,
-        /// Input.
-        input: Value,
-        /// Milliseconds the run waits for it.
-        timeout_ms: u64,
-        /// How many calls led to it.
-        depth: u64,
-    },
+    Invoke(RealmCall),
     /// Stop the call to another realm; its answer will be ignored.
     CancelInvoke(CallId),
     /// Write down an event of a run's trace.
@@ -347,10 +351,7 @@ impl Executor {
             ..
         } = from.start;
         let pinned = from.known.get(&call).and_then(|root| root.manifest);
-        let entry = match pinned {
-            Some(digest) => registry.by_digest(&digest),
-            None => registry.find(loop_id, version.as_deref()),
-        };
+        let entry = registry.revision(pinned.as_ref(), loop_id, version.as_deref());
         let entry = entry.ok_or(StartError::LoopNotFound)?.clone();
         if self.runs.contains_key(&id) {
             return Err(StartError::Busy);

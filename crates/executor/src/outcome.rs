@@ -62,6 +62,15 @@ impl LoopError {
         Self { details, ..self }
     }
 
+    /// Says that the work may have begun.
+    #[must_use]
+    pub fn after_work(self) -> Self {
+        Self {
+            may_have_begun: true,
+            ..self
+        }
+    }
+
     /// The code that LSEM's result object carries.
     pub const fn lsem_code(&self) -> &'static str {
         match self.code {

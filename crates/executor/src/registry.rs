@@ -244,6 +244,19 @@ impl Registry {
             .max_by(|a, b| a.manifest.version.cmp(&b.manifest.version))
     }
 
+    /// Finds the revision that a digest names, or without one the loop in the version meant.
+    pub fn revision(
+        &self,
+        digest: Option<&Digest>,
+        id: &LoopId,
+        version: Option<&str>,
+    ) -> Option<&Arc<Registered>> {
+        match digest {
+            Some(digest) => self.by_digest(digest),
+            None => self.find(id, version),
+        }
+    }
+
     /// Finds a revision that is kept, current or not.
     pub fn by_digest(&self, digest: &Digest) -> Option<&Arc<Registered>> {
         let id = self.digests.get(digest)?;

@@ -137,7 +137,7 @@ impl World {
                 Action::Paused { .. } => self.paused = true,
                 Action::Resumed { .. } => self.paused = false,
                 Action::Finished { outcome, .. } => self.outcome = Some(outcome),
-                Action::Invoke { .. } | Action::CancelInvoke(_) => panic!("nobody else is here"),
+                Action::Invoke(_) | Action::CancelInvoke(_) => panic!("nobody else is here"),
             }
         }
         if lost {

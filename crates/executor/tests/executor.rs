@@ -7,7 +7,7 @@
 
 use realm_executor::{
     Action, BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Executor, Limits,
-    LoopError, Manifest, Outcome, Registry, Start, StartError,
+    LoopError, Manifest, Outcome, RealmCall, Registry, Start, StartError,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, json::Object, limits,
@@ -316,7 +316,7 @@ fn a_step_in_another_realm_is_an_invocation() {
     let mut bench = Bench::new(&[chain("c", steps)]);
 
     bench.start("c", json!({"r": 1})).unwrap();
-    let Some(Action::Invoke {
+    let Some(Action::Invoke(RealmCall {
         call,
         address,
         version,
@@ -325,7 +325,7 @@ fn a_step_in_another_realm_is_an_invocation() {
         depth,
         run,
         ..
-    }) = bench.next()
+    })) = bench.next()
     else {
         panic!("an invocation")
     };
@@ -365,7 +365,7 @@ fn a_run_fails_with_what_its_child_failed_with() {
     ]);
 
     bench.start("outer", json!({})).unwrap();
-    let Some(Action::Invoke { call, depth, .. }) = bench.next() else {
+    let Some(Action::Invoke(RealmCall { call, depth, .. })) = bench.next() else {
         panic!("an invocation")
     };
     let denied = CallError {
@@ -424,7 +424,7 @@ fn cancelling_stops_backends_and_calls_to_other_realms() {
     ]);
 
     bench.start("c", json!({})).unwrap();
-    let Some(Action::Invoke { call: far, run, .. }) = bench.next() else {
+    let Some(Action::Invoke(RealmCall { call: far, run, .. })) = bench.next() else {
         panic!("an invocation")
     };
     bench.executor.cancel(run, "no longer needed", bench.now);
@@ -586,7 +586,7 @@ fn the_same_start_gives_the_same_ids() {
         bench.start("c", json!({})).unwrap();
         let (call, _) = bench.backend();
         bench.answer(call, json!({}));
-        let Some(Action::Invoke { call: far, .. }) = bench.next() else {
+        let Some(Action::Invoke(RealmCall { call: far, .. })) = bench.next() else {
             panic!("an invocation")
         };
         (call, far)

@@ -98,12 +98,8 @@ impl Node {
             known: frames,
         };
         let pinned = from.known.get(&record.call).and_then(|root| root.manifest);
-        let registered = match pinned {
-            Some(digest) => self.registry.by_digest(&digest),
-            None => self
-                .registry
-                .find(&from.start.loop_id, from.start.version.as_deref()),
-        };
+        let (loop_id, version) = (&from.start.loop_id, from.start.version.as_deref());
+        let registered = self.registry.revision(pinned.as_ref(), loop_id, version);
         let effects = registered.map_or(Effects::Once, |registered| registered.effects);
         let key = stored.key.map(|row| {
             let key = StoredKey {
@@ -184,7 +180,8 @@ impl Node {
     }
 }
 
-fn no_run(run: RunId) -> Refusal {
+/// Nothing of that run is under way here.
+pub(crate) fn no_run(run: RunId) -> Refusal {
     Refusal::NotFound {
         what: "run under way",
         name: run.to_string(),

@@ -8,11 +8,7 @@ use realm_protocol::{
     json::Object,
 };
 
-use crate::{
-    ControlId, Effect, Node, Refusal, Response,
-    outbound::{Task, frame::FrameAsks},
-    serve::Served,
-};
+use crate::{ControlId, Effect, Node, Response, durable::no_run, outbound::Task, serve::Served};
 
 impl Served {
     fn next_event(&mut self) -> u64 {
@@ -52,27 +48,7 @@ impl Node {
                 // What still waits for the disk has not begun, and never does.
                 Action::CancelBackend(call) if self.out.withdraw(call) => {}
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),
-                Action::Invoke {
-                    call,
-                    run,
-                    frame,
-                    asked,
-                    address,
-                    version,
-                    input,
-                    timeout_ms,
-                    depth,
-                } => self.invoke_from_frame(FrameAsks {
-                    run,
-                    call,
-                    frame,
-                    asked,
-                    address,
-                    version,
-                    input,
-                    timeout_ms,
-                    depth,
-                }),
+                Action::Invoke(asked) => self.invoke_from_frame(asked),
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
@@ -135,13 +111,7 @@ impl Node {
                 self.cancel_call(call, "cancelled by the owner");
                 self.respond(control, Response::Done);
             }
-            None => {
-                let refusal = Refusal::NotFound {
-                    what: "run under way",
-                    name: run.to_string(),
-                };
-                self.refuse(control, refusal);
-            }
+            None => self.refuse(control, no_run(run)),
         }
     }
 }

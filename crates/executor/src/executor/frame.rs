@@ -220,6 +220,34 @@ impl Branch {
 }
 
 impl Frame {
+    /// A frame whose first attempt begins now, without a caller in this run. It has `timeout_ms` for
+    /// each attempt, and none of it after `latest`.
+    pub(super) fn new(
+        call: CallId,
+        (subject, input): (Subject, Value),
+        (timeout_ms, latest): (u64, Tick),
+        depth: u64,
+        now: Now,
+    ) -> Self {
+        Self {
+            call,
+            parent: None,
+            subject,
+            input,
+            began: Began::now(now),
+            tried: now.wall,
+            timeout_ms,
+            deadline: now.tick.plus(timeout_ms).min(latest),
+            depth,
+            attempt: 1,
+            retry: None,
+            waiting: Waiting::Nothing,
+            asked: None,
+            due: None,
+            progress: Progress::Leaf,
+        }
+    }
+
     pub(super) fn scope<'a>(&'a self, item: Option<(usize, &'a Value)>) -> Scope<'a> {
         let (outputs, bindings) = match &self.progress {
             Progress::Composite(composition) => (

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::{
     Action, Limits, Restart, Start,
-    frame::{Began, Composition, Frame, Place, Progress, Subject, Waiting},
+    frame::{Began, Composition, Frame, Place, Progress, Subject},
     shared::Shared,
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
@@ -152,23 +152,13 @@ impl Run {
     pub(super) fn begin(&mut self, start: Start, cx: &mut Context<'_>) {
         let timeout_ms = self.entry.manifest.limits.timeout_ms.min(limits::RUN_MS);
         self.latest = cx.now.tick.plus(start.timeout_ms.min(limits::RUN_MS));
-        let frame = Frame {
-            call: start.call,
-            parent: None,
-            subject: Subject::Local(self.entry.clone()),
-            input: start.input,
-            began: Began::now(cx.now),
-            tried: cx.now.wall,
-            timeout_ms,
-            deadline: cx.now.tick.plus(timeout_ms).min(self.latest),
-            depth: start.depth,
-            attempt: 1,
-            retry: None,
-            waiting: Waiting::Nothing,
-            asked: None,
-            due: None,
-            progress: Progress::Leaf,
-        };
+        let frame = Frame::new(
+            start.call,
+            (Subject::Local(self.entry.clone()), start.input),
+            (timeout_ms, self.latest),
+            start.depth,
+            cx.now,
+        );
         let parent = start.parent.map(|parent| parent.frame);
         self.open(frame, parent, start.caller.as_deref(), cx);
         self.go_on(cx);
@@ -226,7 +216,7 @@ impl Run {
         match &subject {
             Subject::Local(entry) => {
                 cx.shared.enter(&entry.manifest.id);
-                self.open_local(call, &entry.clone(), parent, caller, cx);
+                self.open_local(call, entry, parent, caller, cx);
             }
             Subject::Remote { .. } => self.set_going(call, cx),
         }
@@ -284,21 +274,17 @@ impl Run {
         let Subject::Local(entry) = frame.subject.clone() else {
             return self.ask_realm(call, cx);
         };
-        match &entry.manifest.body {
-            Body::Prompt(prompt) => self.ask_model(call, prompt, cx),
-            Body::Tool(tool) => self.use_tool(call, tool, cx),
-            Body::Composite(_) => {
-                frame.progress = Progress::Composite(Composition::default());
-                self.keep(call, cx);
-                self.ready.push_back(Task::Advance(call));
-            }
-            Body::Machine(_) => {
-                let state = frame.input.clone();
-                frame.progress = Progress::Machine { state, steps: 0 };
-                self.keep(call, cx);
-                self.ready.push_back(Task::Advance(call));
-            }
-        }
+        frame.progress = match &entry.manifest.body {
+            Body::Prompt(prompt) => return self.ask_model(call, prompt, cx),
+            Body::Tool(tool) => return self.use_tool(call, tool, cx),
+            Body::Composite(_) => Progress::Composite(Composition::default()),
+            Body::Machine(_) => Progress::Machine {
+                state: frame.input.clone(),
+                steps: 0,
+            },
+        };
+        self.keep(call, cx);
+        self.ready.push_back(Task::Advance(call));
     }
 
     fn advance(&mut self, call: CallId, cx: &mut Context<'_>) {

@@ -1,32 +1,15 @@
 //! Calls that the frames of runs here make to other realms.
 
-use realm_executor::{CallError, Effects};
-use realm_protocol::{CallId, Digest, FailureCode, LoopAddress, RunId, Timestamp, json};
-use serde_json::Value;
+use realm_executor::{CallError, Effects, RealmCall};
+use realm_protocol::{CallId, Digest, FailureCode, Timestamp, json};
 
 use super::{Check, Invoke, Origin};
 use crate::{Node, storing::Storing};
 
-/// A call that a frame of a run here makes.
-#[derive(Debug)]
-pub(crate) struct FrameAsks {
-    pub(crate) run: RunId,
-    pub(crate) call: CallId,
-    /// The frame, the same in every attempt.
-    pub(crate) frame: CallId,
-    /// When the attempt was first made.
-    pub(crate) asked: Timestamp,
-    pub(crate) address: LoopAddress,
-    pub(crate) version: Option<String>,
-    pub(crate) input: Value,
-    pub(crate) timeout_ms: u64,
-    pub(crate) depth: u64,
-}
-
 impl Node {
     /// A step of a run here calls a loop of another realm.
-    pub(crate) fn invoke_from_frame(&mut self, asked: FrameAsks) {
-        let FrameAsks {
+    pub(crate) fn invoke_from_frame(&mut self, asked: RealmCall) {
+        let RealmCall {
             run,
             call,
             frame,

@@ -8,9 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, Run, Task};
 use crate::{
     Body, Call, Composite, LoopError, Manifest, Step, Work,
-    executor::frame::{
-        At, Began, Branch, Composition, Frame, Place, Progress, Subject, Waiting, child_id,
-    },
+    executor::frame::{At, Branch, Composition, Frame, Place, Progress, Subject, child_id},
     mapping::{Binding, Scope},
 };
 
@@ -164,21 +162,15 @@ impl Run {
         };
         let timeout_ms = called.timeout_ms.unwrap_or(own).min(own);
         let opened = Frame {
-            call: child,
             parent: Some(place),
-            subject,
-            input,
-            began: Began::now(cx.now),
-            tried: cx.now.wall,
-            timeout_ms,
-            deadline: cx.now.tick.plus(timeout_ms).min(frame.deadline),
-            depth: frame.depth.saturating_add(1),
-            attempt: 1,
             retry: called.retry.clone(),
-            waiting: Waiting::Nothing,
-            asked: None,
-            due: None,
-            progress: Progress::Leaf,
+            ..Frame::new(
+                child,
+                (subject, input),
+                (timeout_ms, frame.deadline),
+                frame.depth.saturating_add(1),
+                cx.now,
+            )
         };
         if !self.known.contains_key(&child) {
             let payload = Object::new()
@@ -210,10 +202,7 @@ impl Run {
         }
         let id = &loop_id.loop_id;
         let pinned = self.known.get(&child).and_then(|known| known.manifest);
-        let found = match pinned {
-            Some(digest) => cx.registry.by_digest(&digest),
-            None => cx.registry.find(id, version),
-        };
+        let found = cx.registry.revision(pinned.as_ref(), id, version);
         let Some(entry) = found else {
             let message = match pinned {
                 Some(_) => format!(
@@ -265,11 +254,7 @@ impl Run {
                 };
                 if let Err(error) = self.spawn_call(call, at, called, cx) {
                     // It says nothing of what the other one has begun.
-                    let error = LoopError {
-                        may_have_begun: true,
-                        ..error
-                    };
-                    self.fail(call, error, cx);
+                    self.fail(call, error.after_work(), cx);
                 }
                 return;
             }

@@ -1,5 +1,7 @@
 //! How frames end, and what that means for the frames above and below.
 
+use std::collections::BTreeMap;
+
 use realm_protocol::{CallId, Digest, FailureCode, Tick, Timestamp, json::Object};
 use serde_json::Value;
 
@@ -22,10 +24,7 @@ impl Run {
             if let Err(details) = entry.check_output(&output) {
                 let id = &entry.manifest.id;
                 let message = format!("the output of `{id}` does not match its schema");
-                let error = LoopError {
-                    may_have_begun: true,
-                    ..LoopError::new(FailureCode::SchemaOutput, message)
-                };
+                let error = LoopError::new(FailureCode::SchemaOutput, message).after_work();
                 return self.fail(call, error.with_details(details), cx);
             }
             self.event(call, "call.output.validated", checked_payload(), cx);
@@ -202,22 +201,22 @@ impl Run {
 
     /// The open frames below one, each after its caller.
     fn below(&self, call: CallId) -> Vec<CallId> {
-        let mut below = vec![call];
-        let mut at = 0;
-        while let Some(caller) = below.get(at).copied() {
-            let frame = self.frames.get(&caller);
-            let leaf = frame.is_none_or(|frame| matches!(frame.progress, Progress::Leaf));
-            if leaf {
-                at += 1;
-                continue;
+        let frame = self.frames.get(&call);
+        if frame.is_none_or(|frame| matches!(frame.progress, Progress::Leaf)) {
+            return Vec::new();
+        }
+        let mut children: BTreeMap<CallId, Vec<CallId>> = BTreeMap::new();
+        for child in self.frames.values() {
+            if let Some(place) = child.parent {
+                children.entry(place.frame).or_default().push(child.call);
             }
-            let children = self.frames.values();
-            let children =
-                children.filter(|child| child.parent.is_some_and(|place| place.frame == caller));
-            below.extend(children.map(|child| child.call));
+        }
+        let mut below = children.remove(&call).unwrap_or_default();
+        let mut at = 0;
+        while let Some(caller) = below.get(at) {
+            below.extend(children.remove(caller).unwrap_or_default());
             at += 1;
         }
-        below.remove(0);
         below
     }
 

@@ -10,7 +10,7 @@ use super::{Context, Run};
 use crate::{
     BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, Prompt, Tool,
     executor::{
-        Action,
+        Action, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
     },
     template,
@@ -135,7 +135,7 @@ impl Run {
             since: cx.now.tick,
             asked,
         };
-        let action = Action::Invoke {
+        let action = Action::Invoke(RealmCall {
             call: asked,
             run: self.id,
             frame: call,
@@ -145,7 +145,7 @@ impl Run {
             input: frame.input.clone(),
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
-        };
+        });
         self.keep_asked(call, cx);
         self.asked.insert(asked, call);
         cx.shared.wait(asked, self.id);

@@ -84,8 +84,5 @@ fn verdict(answer: Value, step: u64) -> Result<Verdict, LoopError> {
         "step {step} of a machine answers {{\"continue\": state}} or {{\"complete\": output}}, and \
          nothing beside it"
     );
-    Err(LoopError {
-        may_have_begun: true,
-        ..LoopError::new(FailureCode::SchemaOutput, message)
-    })
+    Err(LoopError::new(FailureCode::SchemaOutput, message).after_work())
 }

@@ -209,10 +209,7 @@ impl Run {
             Decision::Again => self.start_body(call, cx),
             Decision::Output(output) => self.complete(call, output, cx),
             Decision::Fail(reason) => {
-                let error = LoopError {
-                    may_have_begun: true,
-                    ..LoopError::new(FailureCode::LoopFailed, reason)
-                };
+                let error = LoopError::new(FailureCode::LoopFailed, reason).after_work();
                 self.fail_for_good(call, error, cx);
             }
         }
