@@ -66,7 +66,7 @@ pub struct Start {
     pub caller: Option<String>,
     /// The caller's half of the trace.
     pub parent: Option<TraceParent>,
-    /// Whether it must go on after a restart. A composite and a machine do anyway.
+    /// Whether it goes on after a restart, and writes down what it needs for that.
     pub durable: bool,
 }
 

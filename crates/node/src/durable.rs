@@ -102,13 +102,7 @@ impl Node {
         let registered = self.registry.revision(pinned.as_ref(), loop_id, version);
         let effects = registered.map_or(Effects::Once, |registered| registered.effects);
         let key = stored.key.map(|row| {
-            let key = StoredKey {
-                request: stored.request,
-                run,
-                forgotten: stored.forgotten,
-                answer: None,
-                repeatable: effects != Effects::Once,
-            };
+            let key = StoredKey::under_way(run, stored.request, stored.forgotten, effects);
             (row.to_vec(), key)
         });
         record.status = Status::Running;
@@ -136,19 +130,25 @@ impl Node {
         }
     }
 
-    /// A run that cannot go on after a restart has ended.
-    fn cannot_go_on(&mut self, mut record: Run, frames: Vec<CallId>, reason: &str) {
+    /// A run that should go on after a restart, and cannot, has ended.
+    fn cannot_go_on(&mut self, record: Run, frames: Vec<CallId>, reason: &str) {
         self.forget_frames(record.id, frames);
-        record.status = Status::Failed;
-        record.ended = Some(self.now.wall);
-        record.error = Some("Interrupted".to_owned());
-        record.output = Some(
-            format!("it cannot go on after a restart: {reason}")
-                .into_bytes()
-                .into(),
-        );
-        record.resume = None;
-        self.out.change(Change::Run(record));
+        let why = format!("it cannot go on after a restart: {reason}");
+        self.end_broken_off(Run {
+            output: Some(why.into_bytes().into()),
+            ..record
+        });
+    }
+
+    /// A run that the end of the process broke off has ended.
+    pub(crate) fn end_broken_off(&mut self, record: Run) {
+        self.out.change(Change::Run(Run {
+            status: Status::Failed,
+            ended: Some(self.now.wall),
+            error: Some("Interrupted".to_owned()),
+            resume: None,
+            ..record
+        }));
     }
 
     /// What a run here waits for; nothing if it is not under way here.

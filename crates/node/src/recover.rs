@@ -7,7 +7,7 @@ use realm_policy::Denial;
 use realm_protocol::{
     CallId, RealmId, RunId, Timestamp,
     cbor::Wire,
-    journal::{self, Change, Direction, Status, Table},
+    journal::{self, Direction, Table},
     limits,
     records::{NodeCert, Signed},
 };
@@ -308,7 +308,7 @@ impl Node {
     ) -> Vec<BrokenOff> {
         let mut frames = frames(rows);
         let mut going_on = Vec::new();
-        for UnderWay { mut run, events } in under_way {
+        for UnderWay { run, events } in under_way {
             let stored = run.resume.as_deref().map(state::read::<StoredRun>);
             match stored {
                 Some(Ok(stored)) if !restored && run.direction != Direction::Out => {
@@ -319,13 +319,7 @@ impl Node {
                         run,
                     });
                 }
-                _ => {
-                    run.status = Status::Failed;
-                    run.ended = Some(self.now.wall);
-                    run.error = Some("Interrupted".to_owned());
-                    run.resume = None;
-                    self.out.change(Change::Run(run));
-                }
+                _ => self.end_broken_off(run),
             }
         }
         for (run, left) in frames {

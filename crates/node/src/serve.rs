@@ -202,13 +202,9 @@ impl Node {
             depth: incoming.depth,
             caller: Some(caller_text(&incoming, &self.name_of(&incoming.caller))),
             parent: incoming.parent.clone(),
-            durable: incoming.detached || effects != Effects::None,
+            durable: incoming.detached || effects != Effects::None || self.is_composed(&incoming),
         };
-        let (caller, depth) = (start.caller.clone(), start.depth);
-        let version = incoming.version.as_deref();
-        let registered = self.registry.find(&incoming.loop_id, version);
-        let composed = registered.is_some_and(|found| found.manifest.is_composed());
-        let durable = start.durable || composed;
+        let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
             let failure = CallFailure::new(error.code(), error.to_string());
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
@@ -225,9 +221,9 @@ impl Node {
             let forgotten = created.max(self.now.wall).plus(limits::KEY_KEPT_MS);
             (key_row(incoming.caller_realm, &key), forgotten)
         });
-        let resume = durable.then(|| StoredRun {
+        let resume = resumable.map(|caller| StoredRun {
             until: self.now.wall.plus(incoming.timeout_ms.min(limits::RUN_MS)),
-            depth,
+            depth: incoming.depth,
             caller,
             scope: incoming.caller.clone(),
             key: key.as_ref().map(|(row, _)| Blob::from(row.clone())),
@@ -255,13 +251,7 @@ impl Node {
         };
         self.out.change(Change::Run(record.clone()));
         let key = key.map(|(row, forgotten)| {
-            let stored = StoredKey {
-                request,
-                run,
-                forgotten,
-                answer: None,
-                repeatable: effects != Effects::Once,
-            };
+            let stored = StoredKey::under_way(run, request, forgotten, effects);
             if effects != Effects::None {
                 self.put_until(Table::Keys, &row, state::write(&stored), stored.forgotten);
             }
@@ -285,6 +275,13 @@ impl Node {
         };
         self.serving.runs.insert(run, served);
         self.note_received(run, received);
+    }
+
+    /// Whether the loop calls others, so that its run has more to go on with than its input.
+    fn is_composed(&self, incoming: &Incoming) -> bool {
+        let version = incoming.version.as_deref();
+        let found = self.registry.find(&incoming.loop_id, version);
+        found.is_some_and(|found| found.manifest.is_composed())
     }
 
     /// A run has ended: written down, then answered.

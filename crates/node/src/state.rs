@@ -11,7 +11,7 @@ use realm_protocol::{
     wire_map,
 };
 
-use realm_executor::Verdict;
+use realm_executor::{Effects, Verdict};
 
 use crate::{LoopAction, LoopChange};
 
@@ -377,6 +377,24 @@ wire_map! {
         8 => sealed: Timestamp,
         /// The input, where the run's own may have lost something.
         9 => input: Option<Blob>,
+    }
+}
+
+impl StoredKey {
+    /// A key whose run is under way.
+    pub(crate) fn under_way(
+        run: RunId,
+        request: Digest,
+        forgotten: Timestamp,
+        effects: Effects,
+    ) -> Self {
+        Self {
+            request,
+            run,
+            forgotten,
+            answer: None,
+            repeatable: effects != Effects::Once,
+        }
     }
 }
 

@@ -94,11 +94,10 @@ enum Task {
 
 impl Run {
     pub(super) fn new(start: &Start, entry: Arc<Registered>, now: Now) -> Self {
-        let single = !entry.manifest.is_composed();
         Self {
             id: start.run,
             root: start.call,
-            durable: start.durable || !single,
+            durable: start.durable,
             entry,
             started: now.wall,
             latest: Tick::MAX,
@@ -122,7 +121,6 @@ impl Run {
             started,
             known,
         } = from;
-        self.durable = true;
         self.started = started;
         self.known = known;
         let mut asks = false;
