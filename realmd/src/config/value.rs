@@ -170,18 +170,22 @@ fn choice(text: &str, choices: &[&str]) -> Result<Value, String> {
     Err(format!("must be one of {}", choices.join(", ")))
 }
 
+/// A list of texts.
+fn texts(kind: Kind, value: &Toml) -> Result<Vec<String>, String> {
+    let items = value.as_array().ok_or_else(|| expected(kind, value))?;
+    let text = |item: &Toml| match item.as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(expected(kind, item)),
+    };
+    items.iter().map(text).collect()
+}
+
 fn addresses(value: &Toml) -> Result<Vec<Multiaddr>, String> {
-    let items = value
-        .as_array()
-        .ok_or_else(|| expected(Kind::Addresses, value))?;
-    let address = |item: &Toml| {
-        let text = item
-            .as_str()
-            .ok_or_else(|| expected(Kind::Addresses, item))?;
+    let address = |text: &String| {
         text.parse()
             .map_err(|_| format!("`{text}` is no address such as /ip4/0.0.0.0/tcp/7420"))
     };
-    items.iter().map(address).collect()
+    texts(Kind::Addresses, value)?.iter().map(address).collect()
 }
 
 /// A list of rules that say what is taken out of traces.
@@ -190,12 +194,7 @@ fn rules(
     value: &Toml,
     check: impl FnOnce(&[String]) -> Result<Redaction, Vec<RedactionError>>,
 ) -> Result<Value, String> {
-    let items = value.as_array().ok_or_else(|| expected(kind, value))?;
-    let text = |item: &Toml| match item.as_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(expected(kind, item)),
-    };
-    let texts: Vec<String> = items.iter().map(text).collect::<Result<_, _>>()?;
+    let texts = texts(kind, value)?;
     match check(&texts) {
         Ok(_) => Ok(Value::Texts(texts)),
         Err(errors) => {
