@@ -2,7 +2,10 @@
 
 use realm_executor::Decision;
 use realm_node::{Request, Response};
-use realm_protocol::{FailureCode, journal::Status};
+use realm_protocol::{
+    FailureCode,
+    journal::{Status, Table},
+};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
@@ -140,6 +143,56 @@ fn a_once_call_interrupted_by_a_crash_is_not_run_again() {
     let control = world.ask(health, keyed(json!({"n": 1}), "a"));
     let told = invoked(world.wait_for(health, control));
     assert_eq!(told.result.unwrap(), json!({"paid": true}));
+    assert_eq!(world.effects.values().sum::<u64>(), 1);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_key_whose_record_does_not_read_is_not_begun_anew() {
+    let (mut world, acme, health) = two_realms(36, &[Loops::once("pay", 10)]);
+    invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+    world.crash(acme);
+    for record in world.hosts[acme.0].disk.rows_mut(Table::Keys) {
+        record.truncate(record.len() / 2);
+    }
+    world.start(acme);
+
+    let again = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+    let other = invoked(world.ask_and_wait(health, keyed(json!({"n": 2}), "b")));
+
+    let failed = again.result.unwrap_err();
+    assert_eq!(failed.code, FailureCode::LoopFailed, "{failed:?}");
+    assert!(failed.message.contains("interrupted"), "{failed:?}");
+    assert_eq!(other.result, Ok(json!({"done": {"n": 2}})));
+    assert_eq!(world.effects.values().sum::<u64>(), 2);
+    invariants::check(&mut world);
+}
+
+/// Stops a host in the middle of its runs, so that none of them can go on.
+fn break_off(world: &mut World, id: HostId) {
+    world.run_for(1_000);
+    world.crash(id);
+    for run in world.hosts[id.0].disk.runs.values_mut() {
+        run.resume = None;
+    }
+    world.start(id);
+}
+
+#[test]
+fn a_key_that_was_left_open_is_served_by_the_effects_that_its_loop_has_now() {
+    let (mut world, acme, _) = two_realms(37, &[Loops::idempotent("pay", 3_000)]);
+    world.ask(acme, keyed(json!({"n": 1}), "a"));
+    break_off(&mut world, acme);
+    world.apply(acme, &[Loops::once("pay", 3_000)]);
+    // What was idempotent may be done again, and counts from now on.
+    world.ask(acme, keyed(json!({"n": 1}), "a"));
+    break_off(&mut world, acme);
+
+    let third = invoked(world.ask_and_wait(acme, keyed(json!({"n": 1}), "a")));
+
+    let failed = third.result.unwrap_err();
+    assert_eq!(failed.code, FailureCode::LoopFailed, "{failed:?}");
+    assert!(failed.message.contains("interrupted"), "{failed:?}");
     assert_eq!(world.effects.values().sum::<u64>(), 1);
     invariants::check(&mut world);
 }
