@@ -7,6 +7,7 @@ use serde::{
     de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
+use thiserror::Error;
 
 use crate::limits;
 
@@ -35,6 +36,79 @@ pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 /// Writes one JSON document without spaces.
 pub fn to_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
+}
+
+/// Why [`parse`] would not read a value back once it is written.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{fault}")]
+pub struct Unreadable {
+    /// JSON Pointer to the fault, the first 200 characters of it.
+    pub pointer: String,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+enum Fault {
+    #[error(
+        "nested deeper than {}, the limit of a JSON document here",
+        limits::JSON_DEPTH
+    )]
+    Depth,
+    #[error("{PAST_SAFE}")]
+    Integer,
+}
+
+impl Unreadable {
+    /// Characters of a pointer.
+    const POINTER: usize = 200;
+
+    fn here(fault: Fault) -> Self {
+        let pointer = String::new();
+        Self { pointer, fault }
+    }
+
+    fn inside(self, key: &str) -> Self {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        let pointer = format!("/{key}{}", self.pointer);
+        let pointer = match pointer.char_indices().nth(Self::POINTER) {
+            Some((end, _)) => format!("{}…", pointer.get(..end).unwrap_or_default()),
+            None => pointer,
+        };
+        Self { pointer, ..self }
+    }
+}
+
+/// Checks that [`parse`] would read a value back: what is written down must not be lost by it.
+///
+/// # Errors
+/// [`Unreadable`] for the first fault.
+pub fn check(value: &Value) -> Result<(), Unreadable> {
+    check_inside(value, 0)
+}
+
+/// As [`check`], for a value that `depth` arrays and objects will stand around.
+///
+/// # Errors
+/// [`Unreadable`] for the first fault.
+pub fn check_inside(value: &Value, depth: usize) -> Result<(), Unreadable> {
+    let (full, below) = (depth >= limits::JSON_DEPTH, depth.saturating_add(1));
+    match value {
+        Value::Array(_) | Value::Object(_) if full => Err(Unreadable::here(Fault::Depth)),
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
+            check_inside(item, below).map_err(|error| error.inside(&index.to_string()))
+        }),
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| {
+            check_inside(member, below).map_err(|error| error.inside(name))
+        }),
+        Value::Number(number) if !is_safe(number) => Err(Unreadable::here(Fault::Integer)),
+        _ => Ok(()),
+    }
+}
+
+fn is_safe(number: &Number) -> bool {
+    let unsigned = number.as_u64();
+    let magnitude = unsigned.or_else(|| number.as_i64().map(i64::unsigned_abs));
+    magnitude.is_none_or(|magnitude| magnitude <= SAFE_INTEGER)
 }
 
 /// One JSON object, written member by member as the payload of a trace's event is: without a tree.

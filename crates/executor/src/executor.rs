@@ -7,7 +7,7 @@ mod shared;
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    CallId, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
+    CallId, Digest, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
     journal::{self, Event},
     json::Object,
     limits,
@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{BackendError, BackendReply, BackendRequest, CallError, LoopError, Outcome, Registry};
-use run::{Context, Run};
+use run::{Context, Known, Run};
 use shared::Shared;
 
 /// Bounds of an executor.
@@ -206,6 +206,41 @@ impl StartError {
     }
 }
 
+/// Why a run does not go on after a restart.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RestartError {
+    /// Its loop is gone in the form that it began with.
+    #[error(
+        "it began with revision {digest} of `{loop_id}`, which this realm no longer keeps; invoke \
+         the loop anew"
+    )]
+    RevisionGone {
+        /// The loop.
+        loop_id: LoopId,
+        /// The revision.
+        digest: Digest,
+    },
+    /// Its loop is gone, or is not here in the version meant.
+    #[error("`{loop_id}` is no longer here in that version; apply it again, and invoke it anew")]
+    LoopNotFound {
+        /// The loop.
+        loop_id: LoopId,
+    },
+    /// What was written down of it does not read, and nothing may be put in its place.
+    #[error("the {what} that is written down of its frame {call} does not read: {reason}")]
+    Unreadable {
+        /// The frame.
+        call: CallId,
+        /// What of it.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The run is under way already.
+    #[error("the run is under way already")]
+    Busy,
+}
+
 /// A call that a run makes of a loop of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealmCall {
@@ -336,28 +371,35 @@ impl Executor {
     /// Goes on with a run after a restart, with the very manifests that it began with.
     ///
     /// # Errors
-    /// [`StartError::LoopNotFound`] if its loop is gone in that form; nothing has begun then.
+    /// [`RestartError`]; nothing has begun then.
     pub fn restart(
         &mut self,
         from: Restart,
         registry: &Registry,
         now: Now,
-    ) -> Result<(), StartError> {
-        let Start {
-            run: id,
-            call,
-            ref loop_id,
-            ref version,
-            ..
-        } = from.start;
-        let pinned = from.known.get(&call).and_then(|root| root.manifest);
-        let entry = registry.revision(pinned.as_ref(), loop_id, version.as_deref());
-        let entry = entry.ok_or(StartError::LoopNotFound)?.clone();
+    ) -> Result<(), RestartError> {
+        let Restart {
+            start,
+            started,
+            known,
+        } = from;
+        let (id, loop_id) = (start.run, &start.loop_id);
+        let pinned = known.get(&start.call).and_then(|root| root.manifest);
+        let entry = registry.revision(pinned.as_ref(), loop_id, start.version.as_deref());
+        let Some(entry) = entry.cloned() else {
+            let loop_id = loop_id.clone();
+            return Err(match pinned {
+                Some(digest) => RestartError::RevisionGone { loop_id, digest },
+                None => RestartError::LoopNotFound { loop_id },
+            });
+        };
         if self.runs.contains_key(&id) {
-            return Err(StartError::Busy);
+            return Err(RestartError::Busy);
         }
-        let mut run = Run::new(&from.start, entry, now);
-        run.restart(from, &mut self.shared.context(registry, now, self.limits));
+        let known = Known::read(known)?;
+        let mut run = Run::new(&start, entry, now);
+        let context = &mut self.shared.context(registry, now, self.limits);
+        run.restart(start, (started, known), context);
         self.runs.insert(id, run);
         self.settle(id, now);
         Ok(())

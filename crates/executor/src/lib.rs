@@ -23,8 +23,8 @@ pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Cat
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
-    Action, Decision, Executor, Limits, RealmCall, Restart, ResumeError, Start, StartError,
-    WaitingFor, Waits,
+    Action, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError, Start,
+    StartError, WaitingFor, Waits,
 };
 pub use load::{Problem, load};
 pub use manifest::{

@@ -6,7 +6,7 @@ mod weight;
 use std::sync::OnceLock;
 
 use jsonschema::{PatternOptions, Validator};
-use realm_protocol::limits;
+use realm_protocol::{json, limits};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -69,8 +69,10 @@ impl Compiled {
         Ok(Self { validator, weight })
     }
 
-    /// Checks an instance; gives each fault as `"<instance path or (root)>: <message>"`.
+    /// Checks an instance, which no schema may nest deeper than what is written down is read back;
+    /// gives each fault as `"<instance path or (root)>: <message>"`.
     pub(crate) fn check(&self, instance: &Value) -> Result<(), Vec<String>> {
+        json::check(instance).map_err(|error| vec![fault(&error.pointer, &error.to_string())])?;
         let depth = depth(instance);
         if !self.weight.bears(depth) {
             let what = "nested too deep for a schema that refers to itself";

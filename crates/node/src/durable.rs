@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use realm_executor::{Decision, Effects, Restart, Start, Waits};
 use realm_protocol::{
     CallId, Now, RunId,
+    cbor::CborError,
     journal::{self, Change, Run, Status, Table},
     json::{self, Object},
 };
@@ -22,8 +23,11 @@ pub(crate) struct BrokenOff {
     pub(crate) stored: StoredRun,
     /// The index that its next event has.
     pub(crate) events: u64,
-    pub(crate) frames: BTreeMap<CallId, journal::FrameRecord>,
+    pub(crate) frames: KnownFrames,
 }
+
+/// What was written down of a run's frames, or why it does not read.
+pub(crate) type KnownFrames = BTreeMap<CallId, Result<journal::FrameRecord, CborError>>;
 
 impl Node {
     pub(crate) fn keep_frame(&mut self, run: RunId, call: CallId, frame: &journal::FrameRecord) {
@@ -76,7 +80,17 @@ impl Node {
         let (Some(Ok(input)), Ok(loop_id)) = (input, record.loop_id.parse()) else {
             return self.cannot_go_on(record, calls, "its input or its loop does not read");
         };
-        let paused = frames.values().map(|frame| {
+        let known = frames.into_iter().map(|(call, frame)| match frame {
+            Ok(frame) => Ok((call, frame)),
+            Err(error) => Err(format!(
+                "what is written down of its frame {call} does not read: {error}"
+            )),
+        });
+        let known: BTreeMap<CallId, journal::FrameRecord> = match known.collect() {
+            Ok(known) => known,
+            Err(reason) => return self.cannot_go_on(record, calls, &reason),
+        };
+        let paused = known.values().map(|frame| {
             let still = frame.paused.map_or(0, |since| self.now.wall.since(since));
             frame.paused_ms.saturating_add(still)
         });
@@ -95,7 +109,7 @@ impl Node {
                 durable: true,
             },
             started: record.started,
-            known: frames,
+            known,
         };
         let pinned = from.known.get(&record.call).and_then(|root| root.manifest);
         let (loop_id, version) = (&from.start.loop_id, from.start.version.as_deref());

@@ -7,14 +7,14 @@ use realm_policy::Denial;
 use realm_protocol::{
     CallId, RealmId, RunId, Timestamp,
     cbor::Wire,
-    journal::{self, Direction, Table},
+    journal::{Direction, Table},
     limits,
     records::{NodeCert, Signed},
 };
 
 use crate::{
     Founding, Node, Recovered, UnderWay,
-    durable::BrokenOff,
+    durable::{BrokenOff, KnownFrames},
     identity::HeldKem,
     revocations::over_at,
     seen::SeenId,
@@ -350,13 +350,14 @@ fn histories(rows: &Rows) -> Vec<(RealmId, StoredHistory)> {
     rows.collect()
 }
 
-/// The frames of runs under way, by run and call.
-fn frames(rows: &Rows) -> BTreeMap<RunId, BTreeMap<CallId, journal::FrameRecord>> {
-    let mut frames: BTreeMap<RunId, BTreeMap<CallId, journal::FrameRecord>> = BTreeMap::new();
-    for (key, frame) in all::<journal::FrameRecord>(rows, Table::Frames) {
+/// The frames of runs under way, by run and call; what of them does not read as well.
+fn frames(rows: &Rows) -> BTreeMap<RunId, KnownFrames> {
+    let mut frames: BTreeMap<RunId, KnownFrames> = BTreeMap::new();
+    for (key, value) in raw(rows, Table::Frames) {
         let (run, call) = key.split_at(key.len().min(16));
         if let (Ok(run), Ok(call)) = (RunId::try_from(run), CallId::try_from(call)) {
-            frames.entry(run).or_default().insert(call, frame);
+            let of_run = frames.entry(run).or_default();
+            of_run.insert(call, state::read(value));
         }
     }
     frames

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 fn refused(text: &str) -> String {
@@ -87,4 +89,40 @@ fn what_is_written_reads_back_as_the_same_bytes() {
     let written = to_bytes(&parse(text.as_bytes()).unwrap());
 
     assert_eq!(to_bytes(&parse(&written).unwrap()), written);
+}
+
+#[test]
+fn what_would_not_be_read_back_is_named_with_its_place() {
+    let nested = |depth: usize| (0..depth).fold(json!(0), |inner, _| json!({"a": inner}));
+    for value in [
+        nested(limits::JSON_DEPTH),
+        json!([
+            9_007_199_254_740_991_u64,
+            -1,
+            1e300,
+            0.1,
+            12_345_678_901_234_567.0
+        ]),
+    ] {
+        assert_eq!(check(&value), Ok(()));
+        parse(&to_bytes(&value)).unwrap();
+    }
+    let deep = json!([nested(limits::JSON_DEPTH)]);
+    for (value, pointer, what) in [
+        (deep, format!("/0{}", "/a".repeat(99)), "deeper than 64"),
+        (
+            json!({"a/b": [0, 9_007_199_254_740_992_u64]}),
+            "/a~1b/1".to_owned(),
+            "2^53",
+        ),
+        (json!([-9_007_199_254_740_992_i64]), "/0".to_owned(), "2^53"),
+    ] {
+        let error = check(&value).unwrap_err();
+        assert!(
+            pointer.starts_with(error.pointer.trim_end_matches('…')),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(parse(&to_bytes(&value)).is_err());
+    }
 }

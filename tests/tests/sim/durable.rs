@@ -14,6 +14,8 @@ mod bench;
 mod faults;
 #[path = "durable/paused.rs"]
 mod paused;
+#[path = "durable/records.rs"]
+mod records;
 
 /// Composites that are broken off at every entry of the journal.
 const COMPOSITES: u64 = 6;

@@ -3,6 +3,7 @@
 mod composite;
 mod finish;
 mod keep;
+mod known;
 mod leaf;
 mod machine;
 mod pause;
@@ -14,18 +15,19 @@ use std::{
 
 use realm_protocol::{
     CallId, Digest, FailureCode, Now, RunId, Tick, Timestamp,
-    journal::{self, Event},
+    journal::Event,
     json::{self, Object},
     limits,
 };
 use serde_json::Value;
 
 use super::{
-    Action, Limits, Restart, Start,
+    Action, Limits, Start,
     frame::{Began, Composition, Frame, Place, Progress, Subject},
     shared::Shared,
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
+pub(super) use known::Known;
 
 /// What a step of a run may touch.
 pub(super) struct Context<'a> {
@@ -60,7 +62,7 @@ pub(super) struct Run {
     /// Frames that are written down, by the frame that called them; the first one by itself.
     kept: BTreeMap<CallId, BTreeSet<CallId>>,
     /// What was written down before a restart and has not been used yet.
-    known: BTreeMap<CallId, journal::FrameRecord>,
+    known: BTreeMap<CallId, Known>,
     /// Since when it stands still, if it does.
     paused: Option<Pause>,
     /// Milliseconds spent in earlier pauses.
@@ -115,16 +117,16 @@ impl Run {
     }
 
     /// Goes on with a run that a restart broke off.
-    pub(super) fn restart(&mut self, from: Restart, cx: &mut Context<'_>) {
-        let Restart {
-            start,
-            started,
-            known,
-        } = from;
+    pub(super) fn restart(
+        &mut self,
+        start: Start,
+        (started, known): (Timestamp, BTreeMap<CallId, Known>),
+        cx: &mut Context<'_>,
+    ) {
         self.started = started;
         self.known = known;
         let mut asks = false;
-        if let Some(root) = self.known.get(&self.root) {
+        if let Some(Known { record: root, .. }) = self.known.get(&self.root) {
             self.paused_ms = root.paused_ms;
             if let Some(since) = root.paused {
                 // What it stood still before the restart is none of its time either.
@@ -363,7 +365,8 @@ fn with_data(payload: Object, frame: &Frame, names: [&str; 2], data: &Value) -> 
         return payload;
     }
     let bytes = json::to_bytes(data);
-    if bytes.len() <= limits::TRACED_BYTES {
+    let readable = json::check_inside(data, 1).is_ok();
+    if readable && bytes.len() <= limits::TRACED_BYTES {
         payload.with(name, data)
     } else {
         payload.with(digest, &Digest::of(&[&bytes]))

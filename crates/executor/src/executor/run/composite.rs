@@ -201,7 +201,10 @@ impl Run {
             });
         }
         let id = &loop_id.loop_id;
-        let pinned = self.known.get(&child).and_then(|known| known.manifest);
+        let pinned = self
+            .known
+            .get(&child)
+            .and_then(|known| known.record.manifest);
         let found = cx.registry.revision(pinned.as_ref(), id, version);
         let Some(entry) = found else {
             let message = match pinned {

@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use super::{Context, Run, Task};
+use super::{Context, Known, Run, Task};
 use crate::{
     Body, Effects, LoopError,
     executor::{
@@ -148,19 +148,15 @@ impl Run {
         caller: CallId,
         call: CallId,
     ) -> Option<Result<Value, LoopError>> {
-        let record = self.known.get(&call)?;
-        let result = match (&record.output, &record.error) {
-            (Some(output), _) => Ok(json::parse(output).unwrap_or(Value::Null)),
-            (None, Some(error)) => Err(LoopError::from_record(error.clone())),
-            (None, None) => return None,
-        };
+        let end = self.known.get_mut(&call)?.end.take()?;
         self.known.remove(&call);
         self.kept.entry(caller).or_default().insert(call);
-        Some(result)
+        Some(end)
     }
 
     /// Takes a frame up where its record says that it stood.
-    pub(super) fn take_up(&mut self, call: CallId, record: FrameRecord, cx: &mut Context<'_>) {
+    pub(super) fn take_up(&mut self, call: CallId, known: Known, cx: &mut Context<'_>) {
+        let Known { record, state, .. } = known;
         let FrameRecord {
             began,
             manifest: _,
@@ -169,7 +165,7 @@ impl Run {
             due,
             output: _,
             error: _,
-            state,
+            state: _,
             steps,
             paused_ms: _,
             paused: _,
@@ -217,7 +213,6 @@ impl Run {
                 self.ready.push_back(Task::Advance(call));
             }
             Some(Body::Machine(_)) => {
-                let state = state.and_then(|state| json::parse(&state).ok());
                 frame.progress = Progress::Machine {
                     state: state.unwrap_or_else(|| frame.input.clone()),
                     steps,

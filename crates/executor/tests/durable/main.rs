@@ -1,0 +1,10 @@
+//! Durable runs, in a realm in miniature.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod records;
+mod restarts;
+mod world;
