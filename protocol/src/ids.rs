@@ -119,6 +119,10 @@ id!(
     RunId, 16
 );
 id!(
+    /// One broadcast: work without an address, from its announcement to its close.
+    BroadcastId, 16
+);
+id!(
     /// A KEM key: the first eight bytes of the SHA-256 of its public key.
     KeyId, 8
 );
@@ -154,6 +158,13 @@ impl RunId {
 }
 
 impl CallId {
+    /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
+    pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
+        Self(by_time(now, random))
+    }
+}
+
+impl BroadcastId {
     /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
     pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
         Self(by_time(now, random))

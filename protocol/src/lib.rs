@@ -1,8 +1,8 @@
 //! Every byte that leaves a process: names, ids, records, envelopes, failure codes and limits.
 //!
 //! Start at [`Envelope`] and [`Header`] for what crosses a link, at [`records`] for what realms
-//! sign about themselves and each other, at [`Failure`] for what can go wrong, and at [`limits`]
-//! for every bound. The normative text is `protocol/spec/`; this crate is its first reader.
+//! sign about themselves and each other, at [`broadcast`] for work without an address, at
+//! [`Failure`] for what can go wrong, and at [`limits`] for every bound. The normative text is `protocol/spec/`; this crate is its first reader.
 //! It must never know secret keys, clocks, IO, or what is allowed.
 
 #![cfg_attr(
@@ -11,6 +11,7 @@
 )]
 
 mod address;
+pub mod broadcast;
 pub mod cbor;
 mod envelope;
 mod failure;
@@ -34,7 +35,9 @@ pub use envelope::{
     TAG_SINGLE, flags, message_digest,
 };
 pub use failure::{Failure, FailureCode};
-pub use ids::{CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId};
+pub use ids::{
+    BroadcastId, CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId,
+};
 pub use internet::is_public;
 pub use key::is_canonical_key;
 pub use name::{Label, NameError, RealmPath};

@@ -220,6 +220,53 @@ pub const RUN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
 
+/// Bytes of a signed bid; a longer one is refused.
+pub const BID_BYTES: usize = 4 * 1024;
+/// Bids that count in one broadcast; at the bound no more are taken.
+pub const BIDS: usize = 8_192;
+/// Bids from one foreign root that count in one broadcast; more are refused.
+pub const BIDS_PER_ROOT: usize = 64;
+/// Longest time that a bid holds, milliseconds; a bid that is to hold longer is refused.
+pub const BID_MS: u64 = 60 * 1_000;
+/// Default time that bids are taken, milliseconds.
+pub const WINDOW_MS: u64 = 2_000;
+/// Longest time that bids are taken, milliseconds; an announcement with a longer one is refused.
+pub const WINDOW_MAX_MS: u64 = 60 * 1_000;
+/// Capabilities that an announcement may ask for; one with more is refused.
+pub const CAPABILITIES: usize = 16;
+/// Scopes that an announcement may name; one with more is refused.
+pub const NAMED_SCOPES: usize = 64;
+/// Slots of one broadcast; an announcement with more is refused.
+pub const AWARDS: u64 = 256;
+/// Awards of one slot, one after the other; after the last it stays empty.
+pub const EPOCHS: u64 = 8;
+/// Largest weight in a rule; an announcement with a larger one is refused.
+pub const WEIGHT: u64 = 1_000;
+/// Members on the way to the value that results are compared by; an announcement with more is
+/// refused.
+pub const FIELD_DEPTH: usize = 8;
+/// Default time that an award waits for its confirmation, milliseconds.
+pub const CONFIRM_MS: u64 = 2_000;
+/// How long an announcer waits past a lease's end, milliseconds.
+pub const LEASE_GRACE_MS: u64 = 5 * 1_000;
+/// How long an announcer waits for those it cancels, milliseconds.
+pub const WITHDRAW_MS: u64 = 5 * 1_000;
+/// Bytes of a capability summary's filter; another length is refused.
+pub const SUMMARY_BYTES: usize = 512;
+/// Digests on one page of a Close.
+pub const CLOSE_DIGESTS: usize = 1_024;
+/// Winners' bids on one page of a Close.
+pub const CLOSE_BIDS: usize = 6;
+/// Offers that a realm has open as a bidder; to announcements beyond them it does not bid.
+pub const OFFERS: usize = 1_024;
+/// Share of [`OFFERS`] for the announcements of one root; it does not bid for more.
+pub const OFFERS_PER_ROOT: usize = 128;
+/// Times that an outcome is sent again until it is acknowledged; after the last it is kept, and
+/// sent no more.
+pub const OUTCOME_SENDS: u32 = 8;
+/// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
+pub const TRUSTED: usize = 4_096;
+
 /// Rules of redaction by path, and as many by pattern; more are refused with the configuration.
 pub const REDACTIONS: usize = 256;
 /// Bytes of one rule of redaction; more is refused with the configuration.

@@ -1,5 +1,7 @@
 //! One value of every type that crosses a link or reaches a disk, for tests.
 
+mod broadcast;
+
 use crate::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Hop, Kind, LoopId, MessageId, NodeId,
     Phase, Place, Priority, RealmId, RealmPath, RunId, Secret16, Signature, Suite, TicketId,
@@ -38,6 +40,7 @@ fn sample<T: Wire>(name: &'static str, value: &T) -> Sample {
 pub(crate) fn all() -> Vec<Sample> {
     let mut samples = records();
     samples.extend(bodies());
+    samples.extend(broadcast::all());
     samples.extend(
         frames()
             .into_iter()

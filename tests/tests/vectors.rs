@@ -6,16 +6,20 @@
 mod vectors {
     //! One module a file of vectors.
 
+    mod aggregation;
     mod book;
+    mod broadcast;
     mod cbor;
     mod chains;
     mod envelopes;
     mod failures;
+    mod fanout;
     mod flushes;
     mod frames;
     mod json;
     mod messages;
     mod names;
+    mod ranking;
     mod raw;
     mod records;
     mod routing;

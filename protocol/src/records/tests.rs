@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{TAG_ROOT, TAG_SINGLE};
+use crate::{
+    TAG_ROOT, TAG_SINGLE,
+    broadcast::{Announcement, Bid, Confirm, Outcome, Verdict},
+};
 
 #[test]
 fn no_two_signatures_in_the_protocol_share_a_tag_and_none_begins_another() {
@@ -15,6 +18,11 @@ fn no_two_signatures_in_the_protocol_share_a_tag_and_none_begins_another() {
         Peering::TAGS,
         RevocationList::TAGS,
         PolicyRecord::TAGS,
+        Announcement::TAGS,
+        Bid::TAGS,
+        Confirm::TAGS,
+        Outcome::TAGS,
+        Verdict::TAGS,
         &[TAG_SINGLE, TAG_ROOT],
     ]
     .concat();

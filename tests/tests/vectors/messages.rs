@@ -40,7 +40,7 @@ fn judge(case: &Case) -> Result<(), String> {
     }
 }
 
-fn read<T: Wire>(case: &Case) -> Result<(), String> {
+pub(super) fn read<T: Wire>(case: &Case) -> Result<(), String> {
     let bytes = case.bytes("hex");
     let message: T = cbor::decode(&bytes).map_err(|error| error.to_string())?;
     assert_eq!(cbor::encode(&message), bytes);
@@ -210,13 +210,25 @@ fn make(book: &mut Book) {
     digests(book);
 }
 
-/// A body, and what becomes of it when a key is wrong, missing or unknown.
 fn one<T: Wire>(book: &mut Book, message: &str, name: &str, value: &T, optional: &[u64]) {
+    body(book, "MSG-1", message, name, value, optional);
+}
+
+/// A body, and what becomes of it when a key is wrong, missing or unknown.
+pub(super) fn body<T: Wire>(
+    book: &mut Book,
+    rule: &str,
+    message: &str,
+    name: &str,
+    value: &T,
+    optional: &[u64],
+) {
     let bytes = cbor::encode(value);
     let fields = |bytes: Vec<u8>| json!({"message": message, "hex": hex(bytes)});
-    book.valid(name, "MSG-1", fields(bytes.clone()));
+    let wrong_type = format!("{rule} CBOR-15");
+    book.valid(name, rule, fields(bytes.clone()));
     let later = with(&bytes, 63, Some(0.into()));
-    book.invalid(&format!("{name} with key 63"), "MSG-1", fields(later));
+    book.invalid(&format!("{name} with key 63"), rule, fields(later));
     let Raw(Value::Map(entries)) = cbor::decode(&bytes).unwrap() else {
         panic!("a body is a map");
     };
@@ -229,14 +241,10 @@ fn one<T: Wire>(book: &mut Book, message: &str, name: &str, value: &T, optional:
         };
         let changed = fields(with(&bytes, key, Some(wrong)));
         let label = format!("{name} with another type under key {key}");
-        book.invalid(&label, "MSG-1 CBOR-15", changed);
+        book.invalid(&label, &wrong_type, changed);
         if !optional.contains(&key) {
             let without = fields(with(&bytes, key, None));
-            book.invalid(
-                &format!("{name} without key {key}"),
-                "MSG-1 CBOR-15",
-                without,
-            );
+            book.invalid(&format!("{name} without key {key}"), &wrong_type, without);
         }
     }
 }

@@ -4,9 +4,10 @@ use std::{
 };
 
 use super::{
+    aggregation,
     book::{Book, Subject, path, protocol, read},
-    cbor, chains, envelopes, failures, frames, json, messages, names, records, routing, sealing,
-    sessions, successions, tickets,
+    broadcast, cbor, chains, envelopes, failures, fanout, frames, json, messages, names, ranking,
+    records, routing, sealing, sessions, successions, tickets,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -24,6 +25,10 @@ const SUBJECTS: &[Subject] = &[
     messages::SUBJECT,
     failures::SUBJECT,
     routing::SUBJECT,
+    broadcast::SUBJECT,
+    ranking::SUBJECT,
+    aggregation::SUBJECT,
+    fanout::SUBJECT,
 ];
 
 #[test]

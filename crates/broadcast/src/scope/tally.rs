@@ -1,0 +1,76 @@
+//! How many were asked and how many bids they sent, counted on the way back up.
+
+use std::collections::BTreeSet;
+
+use realm_protocol::{BroadcastId, Tick, broadcast::Tally};
+
+use super::{FanOut, Side};
+
+/// What a realm has heard of those it passed an announcement to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tallying {
+    tally: Tally,
+    waiting: BTreeSet<Side>,
+    due: Tick,
+}
+
+impl Tallying {
+    /// Begins when an announcement is passed on; `asked` tells whether the realm is asked itself.
+    pub fn new(broadcast: BroadcastId, round: u64, asked: bool, fan: &FanOut, due: Tick) -> Self {
+        Self {
+            tally: Tally {
+                broadcast,
+                round,
+                asked: u64::from(asked),
+                bids: 0,
+                unreached: fan.unreached,
+            },
+            waiting: fan.passes.iter().map(|pass| pass.to.clone()).collect(),
+            due,
+        }
+    }
+
+    /// Counts bids of the realm itself.
+    pub fn count_own(&mut self, bids: u64) {
+        self.tally.bids = self.tally.bids.saturating_add(bids);
+    }
+
+    /// Takes a neighbour's tally. One of another round, or that nobody waits for, changes nothing.
+    pub fn hear(&mut self, from: &Side, tally: &Tally) {
+        let own = (self.tally.broadcast, self.tally.round);
+        if (tally.broadcast, tally.round) != own || !self.waiting.remove(from) {
+            return;
+        }
+        self.tally.asked = self.tally.asked.saturating_add(tally.asked);
+        self.tally.bids = self.tally.bids.saturating_add(tally.bids);
+        self.tally.unreached = self.tally.unreached.saturating_add(tally.unreached);
+    }
+
+    /// Gives up on a neighbour that cannot be reached after all.
+    pub fn lose(&mut self, side: &Side) {
+        if self.waiting.remove(side) {
+            self.tally.unreached = self.tally.unreached.saturating_add(1);
+        }
+    }
+
+    /// Whether everybody has answered.
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When it is sent at the latest.
+    pub fn due(&self) -> Tick {
+        self.due
+    }
+
+    /// The tally by now; who has not answered counts as not reached.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            unreached: self
+                .tally
+                .unreached
+                .saturating_add(self.waiting.len() as u64),
+            ..self.tally
+        }
+    }
+}

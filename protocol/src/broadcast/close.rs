@@ -1,0 +1,66 @@
+//! The signed end of the bidding, from which a bidder tells whether it was ranked by the rule.
+
+use super::Bid;
+use crate::{
+    BroadcastId, Digest, Timestamp,
+    cbor::Blob,
+    records::{Record, Signed},
+    wire_map,
+};
+
+wire_map! {
+    /// A slot and the bid that won it last.
+    #[derive(Copy)]
+    pub struct Winner {
+        /// The slot.
+        0 => slot: u64,
+        /// The last award's epoch.
+        1 => epoch: u64,
+        /// Digest of the bid.
+        2 => bid: Digest,
+    }
+}
+
+wire_map! {
+    /// Which bids counted and who won, signed by the announcer.
+    pub struct Verdict {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// Digest of the last announcement.
+        1 => announcement: Digest,
+        /// The secret that ties were broken by.
+        2 => secret: [u8; 32],
+        /// How many bids counted.
+        3 => counted: u64,
+        /// Merkle root of the counted bids' digests, ascending.
+        4 => root: Digest,
+        /// SHA-256 of the counted bids' digests, one after the other in rank order.
+        5 => order: Digest,
+        /// Who won, by slot.
+        6 => winners: Vec<Winner>,
+        /// When the broadcast closed.
+        7 => closed: Timestamp,
+    }
+}
+
+impl Record for Verdict {
+    const TAGS: &'static [&'static str] = &["realm/1/verdict"];
+}
+
+wire_map! {
+    /// Body of a Close: one page of the end of a broadcast.
+    pub struct Close {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// Which page, from 0.
+        1 => page: u64,
+        /// How many pages there are.
+        2 => pages: u64,
+        /// The verdict, the same on every page.
+        3 => verdict: Signed<Verdict>,
+        /// Digests of counted bids in rank order, one after the other: this page's share.
+        4 => digests: Blob,
+        /// The winners' bids by slot: this page's share.
+        5 => winners: Vec<Signed<Bid>>,
+    }
+}

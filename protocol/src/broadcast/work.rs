@@ -1,0 +1,183 @@
+//! From award to outcome: who won, who reserves, the input, and what became of it.
+
+use super::Price;
+use crate::{
+    BroadcastId, Digest, FailureCode, RunId, Timestamp,
+    cbor::{Blob, numbered},
+    records::{Record, Signed},
+    wire_map,
+};
+
+wire_map! {
+    /// Body of an Award: a bid has won a slot. It holds no input.
+    pub struct Award {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// Rises with every award of the slot.
+        2 => epoch: u64,
+        /// Digest of the bid that won.
+        3 => bid: Digest,
+        /// How long the award waits for its confirmation, milliseconds.
+        4 => confirm_ms: u64,
+        /// How long each lease would be, milliseconds.
+        5 => lease_ms: u64,
+    }
+}
+
+numbered! {
+    /// What a winner says to its award.
+    ConfirmAnswer ("a known answer to an award") {
+        /// It has reserved what it needs.
+        Reserved = 1,
+        /// It has no room for it.
+        Busy = 2,
+        /// Its bid has expired.
+        Expired = 3,
+        /// It knows nothing of such a bid.
+        Unknown = 4,
+        /// It has confirmed a later award of the slot.
+        Stale = 5,
+        /// Its owner does not permit it any more.
+        Refused = 6,
+    }
+}
+
+wire_map! {
+    /// Body of a Confirm, signed by the winner.
+    #[derive(Copy)]
+    pub struct Confirm {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+        /// Digest of the bid.
+        3 => bid: Digest,
+        /// What the winner says.
+        4 => answer: ConfirmAnswer,
+    }
+}
+
+impl Record for Confirm {
+    const TAGS: &'static [&'static str] = &["realm/1/confirm"];
+}
+
+wire_map! {
+    /// Body of a Lease: the input and the time to work on it, or more time.
+    pub struct Lease {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+        /// What it answers: 0 the confirmation, otherwise the progress of this number.
+        3 => answers: u64,
+        /// How long it is, milliseconds from when the holder sent what it answers.
+        4 => lease_ms: u64,
+        /// Idempotency key of the work; the same for every holder of the slot.
+        5 => key: Digest,
+        /// Input, JSON; with the first lease, and only there.
+        6 => input: Option<Blob>,
+    }
+}
+
+wire_map! {
+    /// Body of a Progress from the holder of a lease: it works, and wants more time.
+    #[derive(Copy)]
+    pub struct WorkProgress {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+        /// Rises with every progress, from 1.
+        3 => number: u64,
+        /// How far the work has come, in millionths.
+        4 => done: u64,
+    }
+}
+
+numbered! {
+    /// How a lease ended, as its holder says.
+    LeaseEnd ("a known end of a lease") {
+        /// With an output.
+        Done = 1,
+        /// Before the work began.
+        NotBegun = 2,
+        /// After the work began, without an output.
+        Failed = 3,
+    }
+}
+
+wire_map! {
+    /// How a lease ended, signed by its holder.
+    pub struct Outcome {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+        /// Digest of the bid.
+        3 => bid: Digest,
+        /// How it ended.
+        4 => end: LeaseEnd,
+        /// SHA-256 of the output, if there is one.
+        5 => output: Option<Digest>,
+        /// Why there is none.
+        6 => failure: Option<FailureCode>,
+        /// How sure the holder is of the output, in millionths; none for as sure as its bid.
+        7 => confidence: Option<u64>,
+        /// What it cost; none for nothing.
+        8 => charged: Option<Price>,
+        /// The holder's run, if the work began.
+        9 => run: Option<RunId>,
+        /// When it was made.
+        10 => created: Timestamp,
+    }
+}
+
+impl Record for Outcome {
+    const TAGS: &'static [&'static str] = &["realm/1/outcome"];
+}
+
+wire_map! {
+    /// Body of a Result or Failure of leased work.
+    pub struct Deliver {
+        /// How the lease ended.
+        0 => outcome: Signed<Outcome>,
+        /// Output, JSON, if there is one.
+        1 => output: Option<Blob>,
+    }
+}
+
+wire_map! {
+    /// Body of a ResultAck for leased work: the announcer has written the outcome down.
+    #[derive(Copy)]
+    pub struct OutcomeAck {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+    }
+}
+
+wire_map! {
+    /// Body of a Cancel of awarded work.
+    #[derive(Copy)]
+    pub struct Withdraw {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// The slot.
+        1 => slot: u64,
+        /// The award's epoch.
+        2 => epoch: u64,
+    }
+}
