@@ -162,9 +162,10 @@ wire_map! {
         6 => error: Option<FrameError>,
         /// The last state of a machine, JSON.
         7 => state: Option<Blob>,
-        /// Steps that a machine has taken.
+        /// Steps that a machine has taken; of a composite, its last wait, from 1, which is over where
+        /// `due` says no end.
         8 => steps: u64,
-        /// Milliseconds for which the run has been paused; only of its first frame.
+        /// Milliseconds for which the run had been paused when this was written.
         9 => paused_ms: u64,
         /// Since when the run is paused; only of its first frame.
         10 => paused: Option<Timestamp>,
@@ -172,6 +173,8 @@ wire_map! {
         11 => by_hand: bool,
         /// When the attempt under way began.
         12 => tried: Timestamp,
+        /// When its time is over, later by what the run is paused from now on.
+        13 => deadline: Option<Timestamp>,
     }
 }
 

@@ -467,6 +467,7 @@ fn run() -> Run {
 
 fn frame_record() -> FrameRecord {
     FrameRecord {
+        deadline: Some(NOW),
         began: NOW,
         manifest: Some(Digest::of(&[b"manifest"])),
         attempt: 2,

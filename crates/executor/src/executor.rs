@@ -4,7 +4,7 @@ mod frame;
 mod run;
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
     CallId, Digest, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{BackendError, BackendReply, BackendRequest, CallError, LoopError, Outcome, Registry};
-use run::{Context, Known, Run};
+use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
 /// Bounds of an executor.
@@ -250,8 +250,10 @@ pub struct RealmCall {
     pub run: RunId,
     /// The frame that waits, the same in every attempt.
     pub frame: CallId,
-    /// When this attempt was first made; earlier than now where a restart broke it off.
+    /// When the first attempt was made.
     pub asked: Timestamp,
+    /// When this one was; earlier than now where a restart broke it off.
+    pub tried: Timestamp,
     /// The loop and its realm.
     pub address: LoopAddress,
     /// The version meant.
@@ -302,8 +304,8 @@ pub enum Action {
     Paused {
         /// The run.
         run: RunId,
-        /// Whether somebody asked for it; else a call's outcome is unknown.
-        by_hand: bool,
+        /// Whether a call's outcome is unknown, so that a person has to decide.
+        undecided: bool,
     },
     /// The run goes on.
     Resumed {
@@ -409,7 +411,7 @@ impl Executor {
     /// taken; nothing new is begun, and no time runs out. Gives whether the run is under way.
     pub fn pause(&mut self, run: RunId, reason: &str, now: Now) -> bool {
         self.with(run, &Registry::empty(), now, |run, context| {
-            run.pause(reason, true, context);
+            run.pause(reason, Cause::Hand, context);
         })
         .is_some()
     }
@@ -523,6 +525,11 @@ impl Executor {
     pub fn waits_of(&self, run: RunId, now: Now) -> Vec<Waits> {
         let found = self.runs.get(&run);
         found.map_or_else(Vec::new, |run| run.waits(now, WAITS))
+    }
+
+    /// The revisions of loops that runs under way use, and would go on with after a restart.
+    pub fn revisions(&self) -> BTreeSet<Digest> {
+        self.runs.values().flat_map(Run::revisions).collect()
     }
 
     /// Number of runs under way.

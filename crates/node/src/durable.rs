@@ -41,10 +41,10 @@ impl Node {
     }
 
     /// Writes down that a run stands still.
-    pub(crate) fn run_paused(&mut self, run: RunId, by_hand: bool) {
+    pub(crate) fn run_paused(&mut self, run: RunId, undecided: bool) {
         if let Some(served) = self.serving.get_mut(run) {
             served.record.status = Status::Paused;
-            served.undecided = !by_hand;
+            served.undecided = undecided;
             self.out.change(Change::Run(served.record.clone()));
         }
     }
@@ -90,11 +90,11 @@ impl Node {
             Ok(known) => known,
             Err(reason) => return self.cannot_go_on(record, calls, &reason),
         };
-        let paused = known.values().map(|frame| {
-            let still = frame.paused.map_or(0, |since| self.now.wall.since(since));
-            frame.paused_ms.saturating_add(still)
+        let paused = known.get(&record.call).map_or(0, |root| {
+            let still = root.paused.map_or(0, |since| self.now.wall.since(since));
+            root.paused_ms.saturating_add(still)
         });
-        let until = stored.until.plus(paused.fold(0, u64::saturating_add));
+        let until = stored.until.plus(paused);
         let from = Restart {
             start: Start {
                 run,

@@ -53,7 +53,7 @@ impl Node {
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
                 Action::Forget { run, calls } => self.forget_frames(run, calls),
-                Action::Paused { run, by_hand } => self.run_paused(run, by_hand),
+                Action::Paused { run, undecided } => self.run_paused(run, undecided),
                 Action::Resumed { run } => self.run_resumed(run),
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
             }

@@ -33,11 +33,11 @@ pub(super) struct Frame {
     /// What its caller says of attempts; none for what the loop says.
     pub(super) retry: Option<Retry>,
     pub(super) waiting: Waiting,
-    /// When somebody was asked whose answer is not known.
+    /// When somebody was asked whose answer is not known; another realm, when it was asked first: all
+    /// attempts have one key, and it is as old as the first.
     pub(super) asked: Option<Timestamp>,
-    /// When the last pause ends, and the step it is, from 1; none of them where another attempt
-    /// follows.
-    pub(super) due: Option<(Timestamp, u64)>,
+    /// When the pause before the next attempt ends.
+    pub(super) due: Option<Timestamp>,
     pub(super) progress: Progress,
 }
 
@@ -161,8 +161,17 @@ pub(super) struct Composition {
     pub(super) current: Vec<Branch>,
     /// Whether the step under way is a wait.
     pub(super) waits: bool,
-    /// The wait that a restart broke off: its step, from 1, and its end.
-    pub(super) waited: Option<(u64, Timestamp)>,
+    /// The last wait.
+    pub(super) wait: Wait,
+}
+
+/// A wait of a composite.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wait {
+    /// Its step, from 1; zero for none yet.
+    pub(super) step: u64,
+    /// When it ends; none once it has. What is written down of that decides, and no clock.
+    pub(super) due: Option<Timestamp>,
 }
 
 /// The calls of one branch of a step.
@@ -261,6 +270,21 @@ impl Frame {
             outputs,
             bindings,
             item,
+        }
+    }
+
+    /// Nobody is being asked any more.
+    pub(super) fn hear(&mut self) {
+        if let Subject::Local(_) = self.subject {
+            self.asked = None;
+        }
+    }
+
+    /// When it goes on by itself, if it waits for a time.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        match &self.progress {
+            Progress::Composite(composition) => composition.wait.due,
+            Progress::Leaf | Progress::Machine { .. } => self.due,
         }
     }
 

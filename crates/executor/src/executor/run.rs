@@ -74,8 +74,18 @@ pub(super) struct Run {
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     since: Began,
-    /// Whether somebody asked for it. A pause that a question needs comes again by itself.
-    by_hand: bool,
+    cause: Cause,
+}
+
+/// Why a run stands still. A later cause takes the place of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    /// The process ends: nobody is told, and nothing of it is written down.
+    Stop,
+    /// What a call did is unknown. The question comes again by itself after a restart.
+    Question,
+    /// Somebody asked for it.
+    Hand,
 }
 
 /// One thing that a run does next.
@@ -125,28 +135,34 @@ impl Run {
     ) {
         self.started = started;
         self.known = known;
-        let mut asks = false;
-        if let Some(Known { record: root, .. }) = self.known.get(&self.root) {
-            self.paused_ms = root.paused_ms;
-            if let Some(since) = root.paused {
-                // What it stood still before the restart is none of its time either.
-                let still = cx.now.wall.since(since);
-                self.paused_ms = self.paused_ms.saturating_add(still);
-                asks = !root.by_hand;
-                self.paused = root.by_hand.then_some(Pause {
-                    since: Began::now(cx.now),
-                    by_hand: true,
-                });
-            }
-        }
-        if self.paused.is_some() {
-            let (run, by_hand) = (self.id, true);
-            cx.shared.push(Action::Paused { run, by_hand });
-        }
+        let root = self.known.get(&self.root).map(|known| &known.record);
+        let since = root.and_then(|root| root.paused);
+        let by_hand = root.is_some_and(|root| root.by_hand);
+        self.paused_ms = root.map_or(0, |root| root.paused_ms);
+        // What it stood still before the restart is none of its time, and neither is what it
+        // overslept.
+        let still = match since {
+            Some(since) => cx.now.wall.since(since),
+            None => self.overslept_ms(cx.now),
+        };
+        self.paused_ms = self.paused_ms.saturating_add(still);
+        self.paused = by_hand.then(|| Pause {
+            since: Began::now(cx.now),
+            cause: Cause::Hand,
+        });
         self.begin(start, cx);
-        if asks || self.paused.is_some() {
+        if by_hand {
+            self.tell_paused(cx);
+        }
+        if still > 0 || since.is_some() {
             self.keep(self.root, cx);
         }
+    }
+
+    /// For how long a wait has been over that ended while no process was there.
+    fn overslept_ms(&self, now: Now) -> u64 {
+        let dues = self.known.values().filter_map(|known| known.record.due);
+        dues.map(|due| now.wall.since(due)).max().unwrap_or(0)
     }
 
     pub(super) fn begin(&mut self, start: Start, cx: &mut Context<'_>) {
@@ -299,6 +315,22 @@ impl Run {
             Body::Machine(machine) => self.next_state(call, machine, cx),
             Body::Prompt(_) | Body::Tool(_) => {}
         }
+    }
+
+    /// The revisions of loops that its frames run, or ran before a restart.
+    pub(super) fn revisions(&self) -> impl Iterator<Item = Digest> {
+        let frames = self
+            .frames
+            .values()
+            .filter_map(|frame| match &frame.subject {
+                Subject::Local(entry) => Some(entry.digest),
+                Subject::Remote { .. } => None,
+            });
+        let known = self
+            .known
+            .values()
+            .filter_map(|known| known.record.manifest);
+        frames.chain(known)
     }
 
     pub(super) fn take_outcome(&mut self, now: Now) -> Option<(CallId, Outcome)> {

@@ -5,6 +5,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod clocks;
+mod pauses;
 mod records;
 mod restarts;
 mod world;

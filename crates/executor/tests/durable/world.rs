@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_executor::{
-    Action, BackendError, BackendReply, BackendRequest, Decision, Executor, Limits, Manifest,
-    Outcome, Registry, Restart, RestartError, ResumeError, Start,
+    Action, BackendError, BackendReply, BackendRequest, CallError, Decision, Executor, Limits,
+    Manifest, Outcome, RealmCall, Registry, Restart, RestartError, ResumeError, Start,
 };
 use realm_protocol::{
-    CallId, Now, RunId, Tick, Timestamp,
+    CallId, FailureCode, Now, RunId, Tick, Timestamp,
     journal::{self, Event},
 };
 use serde_json::{Value, json};
@@ -26,7 +26,11 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     /// Work given to a backend that has not answered.
     pub(crate) asked: VecDeque<(CallId, BackendRequest)>,
+    /// Other realms' loops that were called.
+    pub(crate) called: VecDeque<RealmCall>,
     pub(crate) paused: bool,
+    /// Whether it stands still for a person's decision.
+    pub(crate) undecided: bool,
     pub(crate) outcome: Option<Outcome>,
     /// How often each piece of work was done, by its key.
     pub(crate) done: BTreeMap<CallId, u64>,
@@ -80,7 +84,9 @@ impl World {
             disk: BTreeMap::new(),
             events: Vec::new(),
             asked: VecDeque::new(),
+            called: VecDeque::new(),
             paused: false,
+            undecided: false,
             outcome: None,
             done: BTreeMap::new(),
             gave: BTreeMap::new(),
@@ -103,7 +109,8 @@ impl World {
     pub(crate) fn try_restart(&mut self) -> Result<(), RestartError> {
         self.executor = Executor::new(Limits::default());
         self.asked.clear();
-        self.paused = false;
+        self.called.clear();
+        (self.paused, self.undecided) = (false, false);
         self.now.tick = Tick::from_millis(1);
         let from = Restart {
             start: self.start.clone(),
@@ -131,10 +138,15 @@ impl World {
                 Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
                 Action::Backend { call, request } => asked.push_back((call, request)),
                 Action::CancelBackend(call) => self.asked.retain(|(of, _)| *of != call),
-                Action::Paused { .. } => self.paused = true,
-                Action::Resumed { .. } => self.paused = false,
+                Action::Paused { undecided, .. } => {
+                    (self.paused, self.undecided) = (true, undecided);
+                }
+                Action::Resumed { .. } => {
+                    (self.paused, self.undecided) = (false, false);
+                }
                 Action::Finished { outcome, .. } => self.outcome = Some(outcome),
-                Action::Invoke(_) | Action::CancelInvoke(_) => panic!("nobody else is here"),
+                Action::Invoke(call) => self.called.push_back(call),
+                Action::CancelInvoke(call) => self.called.retain(|of| of.call != call),
             }
         }
         if lost {
@@ -173,6 +185,18 @@ impl World {
     pub(crate) fn hear(&mut self, (call, answer): (CallId, Answer)) {
         self.executor
             .backend_done(call, answer, &self.registry, self.now);
+    }
+
+    /// Another realm gives no output.
+    pub(crate) fn refuse(&mut self, call: CallId, code: FailureCode) {
+        let error = CallError {
+            code,
+            message: "no output".to_owned(),
+            details: Vec::new(),
+            may_have_begun: true,
+        };
+        self.executor
+            .invoke_done(call, Err(error), &self.registry, self.now);
     }
 
     /// What happens next: an answer, or the end of a wait. False if nothing does.

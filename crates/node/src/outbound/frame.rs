@@ -14,6 +14,7 @@ impl Node {
             call,
             frame,
             asked,
+            tried,
             address,
             version,
             input,
@@ -33,7 +34,12 @@ impl Node {
         let known = self.known.get(&meant);
         // What must not be done twice has one key for all attempts: the callee does it once.
         let repeatable = known.is_some_and(|known| known.effects != Effects::Once);
-        let work = if repeatable { call } else { frame };
+        // That key is as old as the first attempt, so that a callee which has forgotten it says so.
+        let (work, created) = if repeatable {
+            (call, tried)
+        } else {
+            (frame, asked)
+        };
         let invoke = Invoke {
             run,
             origin: Origin::Frame,
@@ -41,7 +47,7 @@ impl Node {
             version,
             input: json::to_bytes(&input).into(),
             key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), work.as_bytes()]),
-            key_created: asked,
+            key_created: created,
             caller: None,
             depth,
             started: self.now,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, Run, Task};
 use crate::{
     Body, Call, Composite, LoopError, Manifest, Step, Work,
-    executor::frame::{At, Branch, Composition, Frame, Place, Progress, Subject, child_id},
+    executor::frame::{At, Branch, Composition, Frame, Place, Progress, Subject, Wait, child_id},
     mapping::{Binding, Scope},
 };
 
@@ -208,8 +208,8 @@ impl Run {
         let found = cx.registry.revision(pinned.as_ref(), id, version);
         let Some(entry) = found else {
             let message = match pinned {
-                Some(_) => format!(
-                    "step {step} ran `{id}` in a form that this realm no longer has; apply it again"
+                Some(digest) => format!(
+                    "step {step} ran revision {digest} of `{id}`, which this realm no longer keeps"
                 ),
                 None => format!(
                     "step {step} calls `{id}`, which this realm does not have in that version"
@@ -353,39 +353,56 @@ impl Run {
             return false;
         };
         let number = index as u64 + 1;
-        let due = match composition.waited {
-            Some((behind, _)) if behind > number => return false,
-            Some((same, due)) if same == number => due,
-            _ => cx.now.wall.plus(for_ms),
+        let known = composition.wait;
+        if known.step > number || known.step == number && known.due.is_none() {
+            return false;
+        }
+        // A clock that was set back makes no wait longer.
+        let latest = cx.now.wall.plus(for_ms);
+        let due = known.due.filter(|_| known.step == number);
+        let due = due.map_or(latest, |due| due.min(latest));
+        composition.wait = Wait {
+            step: number,
+            due: Some(due),
         };
-        let known = composition.waited.is_some_and(|(same, _)| same == number);
         if due <= cx.now.wall {
+            self.end_wait(call, index, cx);
             return false;
         }
         composition.waits = true;
-        if !known {
+        if known.step != number {
             let payload = Object::new().with("stepIndex", &index).with("until", &due);
             self.event(call, "wait.started", payload, cx);
         }
-        self.keep_pause(call, (due, number), cx);
+        self.keep(call, cx);
         self.pause_until(call, due, cx);
         true
     }
 
     /// A wait is over.
     pub(super) fn waited(&mut self, call: CallId, cx: &mut Context<'_>) {
-        let Some(composition) = self.composition_mut(call) else {
+        let Some((_, composition)) = self.composition(call) else {
             return;
         };
-        composition.waits = false;
         let index = composition.outputs.len();
-        let payload = Object::new().with("stepIndex", &index);
-        self.event(call, "wait.completed", payload, cx);
+        self.end_wait(call, index, cx);
         let manifest = self.manifest_of(call);
         if let Some(step) = manifest.as_ref().and_then(|own| step_at(own, index as u64)) {
             self.bind(call, step, None);
         }
         self.ready.push_back(Task::Advance(call));
+    }
+
+    /// Writes down that a wait is over: no clock that is set back begins it again.
+    fn end_wait(&mut self, call: CallId, index: usize, cx: &mut Context<'_>) {
+        let Some(composition) = self.composition_mut(call) else {
+            return;
+        };
+        composition.waits = false;
+        composition.wait.due = None;
+        self.keep(call, cx);
+        let payload = Object::new().with("stepIndex", &index);
+        self.event(call, "wait.completed", payload, cx);
     }
 
     fn manifest_of(&self, call: CallId) -> Option<Arc<Manifest>> {

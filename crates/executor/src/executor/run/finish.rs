@@ -105,6 +105,7 @@ impl Run {
         };
         let attempt = frame.attempt.saturating_add(1);
         frame.attempt = attempt;
+        frame.due = Some(due);
         frame.progress = Progress::Leaf;
         let payload = error
             .to_object()
@@ -113,7 +114,7 @@ impl Run {
         self.event(call, "call.retried", payload, cx);
         // The pause is not the attempt's time.
         self.set_deadline(call, Tick::MAX, cx);
-        self.keep_pause(call, (due, 0), cx);
+        self.keep(call, cx);
         self.pause_until(call, due, cx);
     }
 
@@ -233,7 +234,7 @@ impl Run {
             }
             Waiting::Nothing | Waiting::Person => return,
         };
-        frame.asked = None;
+        frame.hear();
         self.asked.remove(&asked);
         if cx.shared.take(asked).is_some() {
             cx.shared.push(cancel);

@@ -1,19 +1,19 @@
 //! What is written down of a run's frames, and how a restarted run takes them up again.
 
 use realm_protocol::{
-    CallId, FailureCode, Tick, Timestamp,
+    CallId, FailureCode, Now, Tick,
     cbor::Blob,
     journal::FrameRecord,
     json::{self, Object},
 };
 use serde_json::Value;
 
-use super::{Context, Known, Run, Task};
+use super::{Cause, Context, Known, Run, Task};
 use crate::{
     Body, Effects, LoopError,
     executor::{
         Action,
-        frame::{Began, Composition, Frame, Progress, Subject, Waiting},
+        frame::{Began, Composition, Frame, Progress, Subject, Wait, Waiting},
     },
 };
 
@@ -24,7 +24,7 @@ impl Run {
             return;
         };
         let caller = frame.parent.map_or(call, |place| place.frame);
-        let record = self.record_of(frame);
+        let record = self.record_of(frame, cx.now);
         self.keep_record(caller, call, record, cx);
     }
 
@@ -32,14 +32,6 @@ impl Run {
     pub(super) fn keep_asked(&mut self, call: CallId, cx: &mut Context<'_>) {
         if let Some(frame) = self.frames.get_mut(&call) {
             frame.asked.get_or_insert(cx.now.wall);
-            self.keep(call, cx);
-        }
-    }
-
-    /// A pause begins, of the step given, from 1; of none where the frame is to be tried again.
-    pub(super) fn keep_pause(&mut self, call: CallId, due: (Timestamp, u64), cx: &mut Context<'_>) {
-        if let Some(frame) = self.frames.get_mut(&call) {
-            frame.due = Some(due);
             self.keep(call, cx);
         }
     }
@@ -62,7 +54,7 @@ impl Run {
         if stepping || frame.is_pure() {
             return;
         }
-        let mut record = self.record_of(frame);
+        let mut record = self.record_of(frame, cx.now);
         (record.asked, record.due) = (None, None);
         match result {
             Ok(output) => record.output = Some(Blob::from(json::to_bytes(output))),
@@ -87,34 +79,36 @@ impl Run {
         cx.shared.push(Action::Keep { run, call, frame });
     }
 
-    fn record_of(&self, frame: &Frame) -> FrameRecord {
+    fn record_of(&self, frame: &Frame, now: Now) -> FrameRecord {
         let manifest = match &frame.subject {
             Subject::Local(entry) => Some(entry.digest),
             Subject::Remote { .. } => None,
         };
-        let (state, steps) = match (&frame.progress, frame.due) {
-            (Progress::Machine { state, steps }, _) if *steps > 0 => {
+        let (state, steps) = match &frame.progress {
+            Progress::Machine { state, steps } if *steps > 0 => {
                 (Some(Blob::from(json::to_bytes(state))), *steps)
             }
-            (_, Some((_, step))) => (None, step),
-            _ => (None, 0),
+            Progress::Composite(composition) => (None, composition.wait.step),
+            Progress::Machine { .. } | Progress::Leaf => (None, 0),
         };
-        let root = frame.parent.is_none();
-        let pause = self.paused.filter(|_| root);
+        let pause = self.paused.filter(|_| frame.parent.is_none());
+        let pause = pause.filter(|pause| pause.cause != Cause::Stop);
+        let ends = (frame.deadline != Tick::MAX).then(|| frame.deadline.since(now.tick));
         FrameRecord {
             began: frame.began.wall,
             manifest,
             attempt: frame.attempt,
             asked: frame.asked,
-            due: frame.due.map(|(due, _)| due),
+            due: frame.due(),
             output: None,
             error: None,
             state,
             steps,
-            paused_ms: if root { self.paused_ms } else { 0 },
+            paused_ms: self.paused_ms,
             paused: pause.map(|pause| pause.since.wall),
-            by_hand: pause.is_some_and(|pause| pause.by_hand),
+            by_hand: pause.is_some_and(|pause| pause.cause == Cause::Hand),
             tried: frame.tried,
+            deadline: ends.map(|left| now.wall.plus(left)),
         }
     }
 
@@ -167,10 +161,11 @@ impl Run {
             error: _,
             state: _,
             steps,
-            paused_ms: _,
+            paused_ms,
             paused: _,
             by_hand: _,
             tried,
+            deadline,
         } = record;
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
@@ -181,23 +176,16 @@ impl Run {
         frame.began = Began::before_restart(began);
         frame.tried = tried;
         if let Some(due) = due.filter(|_| steps == 0) {
-            frame.due = Some((due, 0));
+            let longest = frame.retry().map_or(0, |retry| retry.pause_ms(attempt));
+            let due = due.min(cx.now.wall.plus(longest));
+            (frame.asked, frame.due) = (asked, Some(due));
             self.set_deadline(call, Tick::MAX, cx);
             return self.pause_until(call, due, cx);
         }
-        // Time went on while nothing ran, but for what the run was paused. Who calls others is not
-        // charged for it: a wait may have ended meanwhile, and what follows takes its time.
-        let composed = frame
-            .subject
-            .manifest()
-            .is_some_and(|own| own.is_composed());
-        let elapsed = cx.now.wall.since(tried);
-        let used = elapsed.saturating_sub(self.paused_ms).min(frame.timeout_ms);
-        let left = if composed {
-            frame.timeout_ms
-        } else {
-            frame.timeout_ms - used
-        };
+        // Time went on while nothing ran, but for what the run was paused since.
+        let paused = self.paused_ms.saturating_sub(paused_ms);
+        let left = deadline.map(|deadline| deadline.plus(paused).since(cx.now.wall));
+        let left = left.map_or(frame.timeout_ms, |left| left.min(frame.timeout_ms));
         self.set_deadline(call, cx.now.tick.plus(left), cx);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
@@ -205,9 +193,8 @@ impl Run {
         let body = frame.subject.manifest().map(|own| &own.body);
         match body {
             Some(Body::Composite(_)) => {
-                frame.due = due.map(|due| (due, steps));
                 frame.progress = Progress::Composite(Composition {
-                    waited: due.map(|due| (steps, due)),
+                    wait: Wait { step: steps, due },
                     ..Composition::default()
                 });
                 self.ready.push_back(Task::Advance(call));
@@ -222,7 +209,8 @@ impl Run {
             _ => {
                 frame.asked = asked;
                 if asked.is_some() && frame.subject.effects() == Effects::Once {
-                    self.ask_person(call, cx);
+                    let why = "is declared `once` and was asked before a restart, and what it did";
+                    self.ask_person(call, why, cx);
                 } else {
                     self.ready.push_back(Task::Start(call));
                 }
@@ -231,20 +219,19 @@ impl Run {
     }
 
     /// The outcome of a call is unknown and asking again could count twice: a person decides.
-    fn ask_person(&mut self, call: CallId, cx: &mut Context<'_>) {
+    pub(super) fn ask_person(&mut self, call: CallId, why: &str, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
         frame.waiting = Waiting::Person;
         let message = format!(
-            "`{}` was asked before a restart and what it did is unknown; it is declared `once`, so \
-             it is not asked again without a person's word",
+            "`{}` {why} is unknown; it is not asked again without a person's word",
             frame.subject.name()
         );
         let payload = Object::new()
             .with("failure", FailureCode::LoopFailed.name())
             .with("message", &message);
         self.event(call, "call.outcome.unknown", payload, cx);
-        self.pause(&message, false, cx);
+        self.pause(&message, Cause::Question, cx);
     }
 }

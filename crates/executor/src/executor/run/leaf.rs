@@ -1,8 +1,9 @@
 //! Frames that ask somebody: a model, a tool, another realm.
 
 use realm_protocol::{
-    CallId,
+    CallId, FailureCode, Now,
     json::{self as strict, Object},
+    limits,
 };
 use serde_json::{Value, json};
 
@@ -140,6 +141,7 @@ impl Run {
             run: self.id,
             frame: call,
             asked: frame.asked.unwrap_or(cx.now.wall),
+            tried: frame.tried,
             address,
             version,
             input: frame.input.clone(),
@@ -163,8 +165,19 @@ impl Run {
         };
         match result {
             Ok(output) => self.complete(call, output, cx),
+            Err(error) if error.code == FailureCode::Expired && self.is_forgotten(call, cx.now) => {
+                let why = "was asked so long ago that it no longer knows, and what it did";
+                self.ask_person(call, why, cx);
+            }
             Err(error) => self.fail(call, LoopError::from(error), cx),
         }
+    }
+
+    /// Whether another realm was first asked longer ago than it remembers, give or take its clock.
+    fn is_forgotten(&self, call: CallId, now: Now) -> bool {
+        let remembered = limits::KEY_KEPT_MS.saturating_sub(limits::CLOCK_SKEW_MS);
+        let asked = self.frames.get(&call).and_then(|frame| frame.asked);
+        asked.is_some_and(|asked| now.wall.since(asked) > remembered)
     }
 
     /// The frame that asked under this id and waits for the answer, and since when.
@@ -180,7 +193,7 @@ impl Run {
             _ => return None,
         };
         frame.waiting = Waiting::Nothing;
-        frame.asked = None;
+        frame.hear();
         Some((call, since))
     }
 }

@@ -2,7 +2,7 @@
 
 use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, json::Object};
 
-use super::{Context, Pause, Run, Task};
+use super::{Cause, Context, Pause, Run, Task};
 use crate::{
     Decision, LoopError, ResumeError, WaitingFor, Waits,
     executor::{
@@ -82,33 +82,37 @@ impl Run {
 
     /// Holds the run where it stands. Answers under way are taken; nothing new is begun, and no
     /// time runs out.
-    pub(in crate::executor) fn pause(&mut self, reason: &str, by_hand: bool, cx: &mut Context<'_>) {
-        if self.paused.is_some() {
+    pub(in crate::executor) fn pause(&mut self, reason: &str, cause: Cause, cx: &mut Context<'_>) {
+        let held = self.paused;
+        if held.is_some_and(|held| held.cause >= cause) {
             return;
         }
-        let since = Began::now(cx.now);
-        self.paused = Some(Pause { since, by_hand });
+        let held = held.filter(|held| held.cause != Cause::Stop);
+        let since = held.map_or(Began::now(cx.now), |held| held.since);
+        self.paused = Some(Pause { since, cause });
         for frame in self.frames.values() {
             clear_timers(frame, self.id, cx);
         }
         self.keep(self.root, cx);
-        self.event(
-            self.root,
-            "run.paused",
-            Object::new().with("reason", reason),
-            cx,
-        );
-        let run = self.id;
-        cx.shared.push(Action::Paused { run, by_hand });
+        let payload = Object::new().with("reason", reason);
+        self.event(self.root, "run.paused", payload, cx);
+        self.tell_paused(cx);
+    }
+
+    /// Says that the run stands still.
+    pub(super) fn tell_paused(&self, cx: &mut Context<'_>) {
+        cx.shared.push(Action::Paused {
+            run: self.id,
+            undecided: self.asking().is_some(),
+        });
     }
 
     /// Holds the run until the process ends, if it goes on after that.
     pub(in crate::executor) fn stand_still(&mut self, now: Now) {
         if self.durable && self.paused.is_none() {
-            let since = Began::now(now);
             self.paused = Some(Pause {
-                since,
-                by_hand: false,
+                since: Began::now(now),
+                cause: Cause::Stop,
             });
         }
     }
@@ -123,7 +127,8 @@ impl Run {
         decision: Option<Decision>,
         cx: &mut Context<'_>,
     ) -> Result<(), ResumeError> {
-        let Pause { since, .. } = self.paused.ok_or(ResumeError::NotPaused)?;
+        let held = self.paused.filter(|held| held.cause != Cause::Stop);
+        let Pause { since, .. } = held.ok_or(ResumeError::NotPaused)?;
         let asking = self.asking();
         if let (Some(call), None) = (asking, &decision) {
             return Err(ResumeError::Undecided { call });
@@ -161,7 +166,8 @@ impl Run {
             }
             // While it stands still every end is written down at once, this one too.
             if self.asking().is_some() {
-                self.pause("the outcome of another call is unknown as well", false, cx);
+                let reason = "the outcome of another call is unknown as well";
+                self.pause(reason, Cause::Question, cx);
             }
             self.decide(call, decision, cx);
         }
@@ -179,8 +185,7 @@ impl Run {
                 Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
                 Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
                 Waiting::Pause { until } => {
-                    let due = frame.due.map(|(due, _)| due);
-                    let due = due.unwrap_or(now.wall.plus(until.since(now.tick)));
+                    let due = frame.due().unwrap_or(now.wall.plus(until.since(now.tick)));
                     (WaitingFor::Time(due), None)
                 }
                 Waiting::Person => (WaitingFor::Person, None),

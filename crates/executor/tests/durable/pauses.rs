@@ -1,0 +1,72 @@
+//! Pauses by hand, and what else holds a run at the same time.
+
+use realm_executor::{Decision, ResumeError};
+use serde_json::json;
+
+use crate::world::{RUN, World, a_loop, tool};
+
+#[test]
+fn a_pause_by_hand_while_the_process_ends_is_remembered() {
+    let mut world = World::new(&[tool("look", "idempotent")], "look", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    world.executor.stand_still(world.now);
+    assert_eq!(world.resume(None), Err(ResumeError::NotPaused));
+    assert!(world.executor.pause(RUN, "by hand", world.now));
+    world.turn(false);
+    assert!(world.paused, "it is told");
+
+    world.restart();
+    world.run();
+    assert_eq!(world.asked.len(), 0, "nobody is asked again");
+    world.resume(None).unwrap();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+}
+
+#[test]
+fn a_pause_by_hand_while_a_question_is_open_is_remembered() {
+    let steps = json!({"steps": [{"loopId": "charge"}, {"loopId": "charge"}]});
+    let loops = [tool("charge", "once"), a_loop("pay", "composite", steps)];
+    let mut world = World::new(&loops, "pay", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    world.restart();
+    world.run();
+    assert!(world.undecided);
+    assert!(world.executor.pause(RUN, "by hand", world.now));
+    world.turn(false);
+    assert!(world.undecided, "the question is still there");
+
+    world.restart();
+    world.run();
+    assert!(world.paused, "a restart does not resume it");
+    assert_eq!(world.count("call.outcome.unknown"), 1);
+    world.resume(None).unwrap();
+    world.run();
+    assert!(world.undecided, "and it asks before it goes on");
+    let gave = Decision::Output(json!({"n": 2}));
+    world.resume(Some(gave)).unwrap();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+    assert_eq!(world.done.values().sum::<u64>(), 2);
+}
+
+#[test]
+fn a_run_of_one_once_tool_that_was_paused_by_hand_still_asks_a_person() {
+    let mut world = World::new(&[tool("charge", "once")], "charge", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    world.executor.pause(RUN, "by hand", world.now);
+    world.turn(false);
+    assert!(!world.undecided);
+    assert!(world.work().is_some());
+
+    world.restart();
+    world.turn(false);
+
+    assert!(world.undecided);
+    let undecided = world.resume(None);
+    assert!(matches!(undecided, Err(ResumeError::Undecided { .. })));
+}
