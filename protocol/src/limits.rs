@@ -185,11 +185,12 @@ pub const LOOPS: usize = 4_096;
 /// Versions of one loop that can be asked for; the one replaced longest ago that no other loop
 /// needs is only kept from then on.
 pub const LOOP_VERSIONS: usize = 16;
-/// Revisions of one loop that are kept beside those that can be asked for; the one replaced longest
-/// ago is forgotten.
+/// Revisions of one loop that are kept beside those that can be asked for and those that runs under
+/// way use; the one replaced longest ago is forgotten.
 pub const LOOP_REVISIONS: usize = 16;
 /// Revisions of all loops that are kept beside the current ones; the one replaced longest ago that
-/// no other loop needs is forgotten.
+/// neither another loop needs nor a run under way uses is forgotten, and where there is none, no
+/// further one is taken.
 pub const LOOP_REVISIONS_IN_ALL: usize = 16_384;
 /// Removed loops whose revisions are kept; the one removed longest ago is forgotten.
 pub const LOOPS_REMOVED: usize = 256;

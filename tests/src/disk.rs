@@ -107,6 +107,11 @@ impl Disk {
         self.rows.insert((table, key), value);
     }
 
+    /// Loses the durable records of a table.
+    pub fn lose(&mut self, of: Table) {
+        self.rows.retain(|(table, _), _| *table != of);
+    }
+
     /// Every durable byte, for a search.
     pub fn bytes(&self) -> Vec<u8> {
         let rows = self

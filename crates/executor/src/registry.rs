@@ -123,6 +123,21 @@ pub enum RegisterError {
         limits::LOOP_VERSIONS
     )]
     VersionsNeeded,
+    /// Every earlier revision that is kept is needed by another loop or used by a run under way.
+    #[error(
+        "{} earlier revisions of loops are kept, and other loops or runs under way need every one; \
+         let runs end, or cancel some (`realmctl run ls --status running`, `realmctl run cancel`)",
+        limits::LOOP_REVISIONS_IN_ALL
+    )]
+    RevisionsUsed,
+    /// Loops would call each other in a circle.
+    #[error("loops call each other in a circle: {}", circle(.0))]
+    Circle(Vec<LoopId>),
+}
+
+fn circle(loops: &[LoopId]) -> String {
+    let names: Vec<&str> = loops.iter().map(LoopId::as_str).collect();
+    names.join(" → ")
 }
 
 /// The loops of a realm by id. `echo`, which gives any object back, is always among them.
@@ -138,6 +153,8 @@ pub struct Registry {
     aliases: BTreeMap<LoopId, LoopId>,
     /// Whose revision a digest names.
     digests: BTreeMap<Digest, LoopId>,
+    /// Revisions that runs under way use.
+    spared: BTreeSet<Digest>,
     /// Order of the revision that is replaced next.
     next_order: u64,
     changes: Vec<RevisionChange>,
@@ -163,6 +180,7 @@ impl Registry {
             earlier: BTreeMap::new(),
             aliases: BTreeMap::new(),
             digests: BTreeMap::new(),
+            spared: BTreeSet::new(),
             next_order: 0,
             changes: Vec::new(),
         }
@@ -171,9 +189,11 @@ impl Registry {
     /// Compiles a loop's schemas and makes it the current revision under its id. The one that was
     /// is kept.
     ///
+    /// Loops that call each other are inserted together, by [`Registry::insert_all`].
+    ///
     /// # Errors
     /// [`RegisterError`]; the registry is then as before, but for
-    /// [`RegisterError::VersionsNeeded`].
+    /// [`RegisterError::VersionsNeeded`] and [`RegisterError::RevisionsUsed`].
     pub fn insert(&mut self, manifest: Manifest) -> Result<Inserted, RegisterError> {
         let id = manifest.id.clone();
         let known = self.loops.get(&id);
@@ -193,6 +213,32 @@ impl Registry {
         Ok(Inserted {
             replaced: replaced.map(|old| old.manifest.clone()),
         })
+    }
+
+    /// Inserts loops together, as [`Registry::insert`] does each, if none of them leads back to
+    /// itself then.
+    ///
+    /// # Errors
+    /// What is wrong with each; the registry is then of no use.
+    pub fn insert_all(
+        &mut self,
+        manifests: Vec<Manifest>,
+    ) -> Result<(), Vec<(LoopId, RegisterError)>> {
+        let ids: Vec<LoopId> = manifests.iter().map(|new| new.id.clone()).collect();
+        let inserted = manifests
+            .into_iter()
+            .map(|new| (new.id.clone(), self.insert(new)));
+        let refused = inserted.filter_map(|(id, inserted)| Some((id, inserted.err()?)));
+        let mut refused: Vec<_> = refused.collect();
+        if refused.is_empty() {
+            let circles = self.circles(&ids).into_iter();
+            refused.extend(circles.map(|(id, circle)| (id, RegisterError::Circle(circle))));
+        }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(refused)
+        }
     }
 
     /// Removes a loop with all its versions; gives it, if it was there and did not come with the

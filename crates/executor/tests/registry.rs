@@ -268,3 +268,54 @@ fn an_alias_finds_its_loop_and_belongs_to_one_alone() {
     assert!(without.find(&id("old"), None).is_none());
     assert_eq!(registry.needs_unmet(&without)[0].called, id("old"));
 }
+
+#[test]
+fn revisions_that_runs_under_way_use_outlive_any_number_of_newer_ones() {
+    let used = tool("a", "1.0.0", "used");
+    let removed = tool("b", "1.0.0", "");
+    let mut registry = with([used.clone(), removed.clone()]);
+    registry.spare([used.digest(), removed.digest()].into());
+
+    registry.remove(&id("b"));
+    for number in 0..=limits::LOOPS_REMOVED {
+        let passing = tool(&format!("passing-{number}"), "1.0.0", "");
+        registry.insert(passing).unwrap();
+        registry.remove(&id(&format!("passing-{number}")));
+    }
+    for number in 0..3 * limits::LOOP_REVISIONS {
+        registry
+            .insert(tool("a", "1.0.0", &number.to_string()))
+            .unwrap();
+    }
+
+    assert!(registry.by_digest(&used.digest()).is_some());
+    assert!(registry.by_digest(&removed.digest()).is_some());
+    let kept = registry.kept(&id("a")).len();
+    assert_eq!(
+        kept,
+        limits::LOOP_REVISIONS + 1,
+        "and nothing else is kept for it"
+    );
+    registry.spare([].into());
+    registry.insert(tool("a", "1.0.0", "last")).unwrap();
+    assert!(registry.by_digest(&used.digest()).is_none());
+}
+
+#[test]
+fn loops_that_would_lead_back_to_themselves_are_not_inserted() {
+    let mut registry = with([calling("a", "b", None)]);
+    let refused = registry
+        .clone()
+        .insert_all(vec![calling("b", "c", None), calling("c", "a", None)]);
+    let refused = refused.unwrap_err();
+    let (_, error) = refused.first().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "loops call each other in a circle: b → c → a → b"
+    );
+
+    // What is replaced with them closes no circle.
+    registry
+        .insert_all(vec![calling("b", "a", None), tool("a", "2.0.0", "")])
+        .unwrap();
+}

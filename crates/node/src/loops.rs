@@ -21,17 +21,12 @@ const REASON: usize = 200;
 
 impl Node {
     pub(crate) fn apply(&mut self, asked: ApplyAsked) -> Result<Vec<ApplyReport>, Refusal> {
-        let mut after = self.registry.clone();
-        let mut problems = Vec::new();
-        for manifest in &asked.manifests {
-            if let Err(error) = after.insert(manifest.clone()) {
-                problems.push(format!("{}: {error}", manifest.id));
-            }
-        }
-        if !problems.is_empty() {
-            return Err(Refusal::Loops(problems));
-        }
-        let applied: Vec<LoopId> = asked.manifests.into_iter().map(|new| new.id).collect();
+        let mut after = self.registry_to_change();
+        let applied: Vec<LoopId> = asked.manifests.iter().map(|new| new.id.clone()).collect();
+        after.insert_all(asked.manifests).map_err(|refused| {
+            let problems = refused.iter().map(|(id, error)| format!("{id}: {error}"));
+            Refusal::Loops(problems.collect())
+        })?;
         let pruned = if asked.prune {
             prune(&mut after, &applied)
         } else {
@@ -54,7 +49,7 @@ impl Node {
     }
 
     pub(crate) fn remove_loop(&mut self, asked: &RemoveAsked) -> Result<Response, Refusal> {
-        let mut after = self.registry.clone();
+        let mut after = self.registry_to_change();
         let not_found = || Refusal::NotFound {
             what: "loop",
             name: asked.id.to_string(),
@@ -71,6 +66,13 @@ impl Node {
         }
         self.take_registry(after, &[report], &asked.by);
         Ok(Response::Done)
+    }
+
+    /// A registry to change, which keeps what runs under way use.
+    fn registry_to_change(&self) -> Registry {
+        let mut registry = self.registry.clone();
+        registry.spare(self.executor.revisions());
+        registry
     }
 
     /// Withdraws a version that is not the current one.

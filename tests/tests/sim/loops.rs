@@ -33,6 +33,32 @@ fn actions(response: &Response) -> Vec<(&str, LoopAction)> {
     }
 }
 
+#[test]
+fn loops_that_would_call_each_other_in_a_circle_are_refused_here_too() {
+    let mut world = World::new(70);
+    let acme = world.found("acme");
+    let circle = [
+        Loops::composite("a", &["b"]),
+        Loops::composite("b", &["c"]),
+        Loops::composite("c", &["b"]),
+    ];
+    let mut forced = asked(&circle);
+    forced.force = true;
+
+    let response = world.ask_and_wait(acme, Request::Apply(forced));
+
+    let Response::Refused(Refusal::Loops(problems)) = response else {
+        panic!("not refused: {response:?}");
+    };
+    let said = "a: loops call each other in a circle: b → c → b";
+    assert_eq!(problems, [said]);
+    let known = world.hosts[acme.0]
+        .node()
+        .registry()
+        .get(&"a".parse().unwrap());
+    assert!(known.is_none(), "nothing of it is applied");
+}
+
 fn remove(id: &str, version: Option<&str>, force: bool) -> Request {
     Request::RemoveLoop(RemoveAsked {
         id: id.parse().unwrap(),

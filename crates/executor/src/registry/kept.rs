@@ -40,6 +40,11 @@ impl Registry {
         self.loops.contains_key(id) || self.earlier.contains_key(id)
     }
 
+    /// Spares the revisions that runs under way use: they are not forgotten, whatever else is.
+    pub fn spare(&mut self, revisions: BTreeSet<Digest>) {
+        self.spared = revisions;
+    }
+
     /// What has changed in what is kept since this was last asked.
     pub fn take_changes(&mut self) -> Vec<RevisionChange> {
         std::mem::take(&mut self.changes)
@@ -166,6 +171,9 @@ impl Registry {
         }
         self.bound_revisions(id);
         self.bound_all();
+        if self.surplus() > 0 {
+            return Err(RegisterError::RevisionsUsed);
+        }
         Ok(())
     }
 
@@ -174,7 +182,8 @@ impl Registry {
         let offered: BTreeSet<Digest> =
             self.versions(id).iter().map(|known| known.digest).collect();
         let digests = self.kept(id).iter().map(|kept| kept.registered.digest);
-        let alone: Vec<Digest> = digests.filter(|digest| !offered.contains(digest)).collect();
+        let alone = |digest: &Digest| !offered.contains(digest) && !self.spared.contains(digest);
+        let alone: Vec<Digest> = digests.filter(alone).collect();
         let surplus = alone.len().saturating_sub(limits::LOOP_REVISIONS);
         for digest in alone.into_iter().take(surplus) {
             self.forget(id, digest);
@@ -183,10 +192,11 @@ impl Registry {
 
     /// Forgets removed loops past the limit.
     fn bound_removed(&mut self) {
+        let used = |kept: &Kept| self.spared.contains(&kept.registered.digest);
         let removed = self
             .earlier
             .iter()
-            .filter(|(id, _)| !self.loops.contains_key(*id));
+            .filter(|(id, kept)| !self.loops.contains_key(*id) && !kept.iter().any(used));
         let mut removed: Vec<(u64, LoopId)> = removed
             .map(|(id, kept)| (kept.last().map_or(0, |last| last.order), id.clone()))
             .collect();
@@ -202,8 +212,7 @@ impl Registry {
 
     /// Forgets revisions past the limit of them all.
     fn bound_all(&mut self) {
-        let kept = self.digests.len().saturating_sub(self.loops.len());
-        let surplus = kept.saturating_sub(limits::LOOP_REVISIONS_IN_ALL);
+        let surplus = self.surplus();
         if surplus == 0 {
             return;
         }
@@ -214,12 +223,18 @@ impl Registry {
                 kept.iter()
                     .map(|kept| (kept.order, id.clone(), kept.registered.digest))
             })
-            .filter(|(_, _, digest)| !needed.contains(digest))
+            .filter(|(_, _, digest)| !needed.contains(digest) && !self.spared.contains(digest))
             .collect();
         all.sort_unstable();
         for (_, id, digest) in all.into_iter().take(surplus) {
             self.forget(&id, digest);
         }
+    }
+
+    /// Revisions kept past the limit of them all.
+    fn surplus(&self) -> usize {
+        let kept = self.digests.len().saturating_sub(self.loops.len());
+        kept.saturating_sub(limits::LOOP_REVISIONS_IN_ALL)
     }
 
     /// Takes over the aliases of a revision that is to be the current one.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_protocol::{LoopAddress, LoopId};
 use semver::Version;
 
-use super::{Registry, satisfies};
+use super::{RegisterError, Registry, satisfies};
 use crate::{Effects, Manifest, Origin, Problem};
 
 /// Finds a loop in the version meant.
@@ -47,12 +47,26 @@ impl Registry {
             self.check_calls(manifest, &lookup, &mut problems);
             check_effects(manifest, &lookup, &mut problems);
         }
-        check_cycles(manifests, &lookup, &mut problems);
+        let circles = circles(manifests.iter(), &lookup).into_iter();
+        problems.extend(circles.map(|(start, circle)| circle_problem(&start.origin, circle)));
         if problems.is_empty() {
             Ok(())
         } else {
             Err(problems)
         }
+    }
+
+    /// The circles that these loops lead into, in their current revisions.
+    pub(super) fn circles(&self, ids: &[LoopId]) -> Vec<(LoopId, Vec<LoopId>)> {
+        let lookup = |id: &LoopId, version: Option<&str>| {
+            let found = self.find(id, version);
+            found.map(|found| &*found.manifest)
+        };
+        let starts = ids.iter().filter_map(|id| lookup(id, None));
+        let circles = circles(starts, &lookup).into_iter();
+        circles
+            .map(|(start, circle)| (start.id.clone(), circle))
+            .collect()
     }
 
     fn check_calls<'a>(
@@ -211,43 +225,46 @@ fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut 
     }
 }
 
-/// Finds every cycle that starts at one of the new loops and names it once.
-fn check_cycles<'a>(manifests: &'a [Manifest], lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
+/// The circles of calls that one of these loops leads into, each named once: the loop that was looked
+/// at, and those that call each other, the first one again at the end.
+fn circles<'a>(
+    starts: impl Iterator<Item = &'a Manifest>,
+    lookup: Lookup<'a>,
+) -> Vec<(&'a Manifest, Vec<LoopId>)> {
+    let mut circles = Vec::new();
     let mut done: BTreeSet<(&LoopId, &Version)> = BTreeSet::new();
-    for start in manifests {
+    for start in starts {
         let mut path: Vec<(&'a Manifest, Vec<Called<'a>>)> = Vec::new();
+        let mut on_path: BTreeSet<(&LoopId, &Version)> = BTreeSet::new();
         let mut next = Some(start);
         loop {
             if let Some(called) = next.take() {
                 let key = (&called.id, &called.version);
-                let is_called = |on_path: &Manifest| (&on_path.id, &on_path.version) == key;
-                if let Some(first) = path.iter().position(|(on_path, _)| is_called(on_path)) {
-                    let cycle = path.iter().skip(first).map(|(on_path, _)| &on_path.id);
-                    problems.push(cycle_problem(&start.origin, cycle, &called.id));
+                if on_path.contains(&key) {
+                    let first = |(of, _): &&(&Manifest, _)| (&of.id, &of.version) != key;
+                    let circle = path.iter().skip_while(first).map(|(of, _)| &of.id);
+                    circles.push((start, circle.chain([&called.id]).cloned().collect()));
                 } else if done.insert(key) {
+                    on_path.insert(key);
                     path.push((called, local_calls(called).collect()));
                 }
             }
-            match path.last_mut() {
-                None => break,
-                Some((_, calls)) => match calls.pop() {
-                    Some(call) => next = lookup(call.id, call.version),
-                    None => drop(path.pop()),
-                },
+            let Some((caller, calls)) = path.last_mut() else {
+                break;
+            };
+            match calls.pop() {
+                Some(call) => next = lookup(call.id, call.version),
+                None => {
+                    on_path.remove(&(&caller.id, &caller.version));
+                    path.pop();
+                }
             }
         }
     }
+    circles
 }
 
-fn cycle_problem<'a>(
-    origin: &Origin,
-    cycle: impl Iterator<Item = &'a LoopId>,
-    back: &'a LoopId,
-) -> Problem {
-    let names: Vec<String> = cycle.chain([back]).map(ToString::to_string).collect();
-    Problem::at(
-        origin,
-        "composite.cycle",
-        format!("loops call each other in a circle: {}", names.join(" → ")),
-    )
+fn circle_problem(origin: &Origin, circle: Vec<LoopId>) -> Problem {
+    let what = RegisterError::Circle(circle).to_string();
+    Problem::at(origin, "composite.cycle", what)
 }

@@ -249,13 +249,13 @@ fn a_full_disk_at_any_entry_leaves_a_run_that_ends_with_room() {
 }
 
 #[test]
-fn loops_that_call_each_other_in_a_circle_end_with_the_depth_error() {
-    let back = json!([call("spend", "x"), {"parallel": [call("main", "y")]}]);
-    let tools = [Loops::once("spend", 10), composite("back", back)];
-    let mut bench = Bench::with(34, &tools, json!([{"loopId": "back"}]));
-    let run = bench.begin(json!({"n": 1}), 5_000);
-    // Every turn has an input of its own but for its depth, so they look alike.
-    bench.world.effects.clear();
+fn loops_of_two_realms_that_call_each_other_in_a_circle_end_with_the_depth_error() {
+    let back = json!([{"parallel": [call("main@acme", "y")]}]);
+    let mut bench = Bench::with(34, &[], json!([{"loopId": "back@lab"}]));
+    let (lab, acme) = (bench.lab, bench.acme);
+    bench.world.apply(lab, &[composite("back", back)]);
+    bench.world.allow(acme, "lab", "*");
+    let run = bench.begin(json!({"n": 1}), 60_000);
     bench.fails(run, "Budget", "nested too deep");
 }
 

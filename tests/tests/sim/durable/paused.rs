@@ -2,7 +2,7 @@
 
 use realm_executor::{Decision, ResumeError};
 use realm_node::{Refusal, RemoveAsked, Request};
-use realm_protocol::journal::Status;
+use realm_protocol::{journal::Status, limits};
 use realm_tests::{Loops, invariants};
 use serde_json::json;
 
@@ -186,6 +186,32 @@ fn a_paused_run_goes_on_with_the_revision_it_began_with() {
             bench.completes(run);
         }
     }
+}
+
+#[test]
+fn a_paused_run_keeps_its_revisions_however_many_newer_ones_there_are() {
+    let inner = |tag: &str| composite("inner", json!([{"wait": "10s"}, call("spend", tag)]));
+    let tools = [Loops::once("spend", 10), inner("old")];
+    let mut bench = Bench::with(10, &tools, json!([{"loopId": "inner"}]));
+    let (acme, run) = (bench.acme, bench.begin(json!({"n": 1}), 500));
+    bench.pause(run);
+    for newer in 0..2 * limits::LOOP_REVISIONS {
+        bench.world.apply(acme, &[inner(&format!("newer-{newer}"))]);
+    }
+    bench.restart(acme, 1_000);
+    // Nothing of it has been looked up since, and it is spared all the same.
+    for newer in 0..2 * limits::LOOP_REVISIONS {
+        bench
+            .world
+            .apply(acme, &[inner(&format!("newest-{newer}"))]);
+    }
+    bench.restart(acme, 1_000);
+    bench.resume(run);
+    bench.world.run_for(20_000);
+    let effects: Vec<&String> = bench.world.effects.keys().collect();
+    assert_eq!(effects.len(), 1, "{:?}", bench.error(run));
+    assert!(effects[0].contains("old"), "{effects:?}");
+    bench.completes(run);
 }
 
 #[test]
