@@ -99,7 +99,7 @@ pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<()
 
 /// What comes with every realm stays.
 fn removable(agent: &AgentView) -> Result<(), Failure> {
-    if agent.backend == "builtin" {
+    if agent.builtin {
         let what = format!("loop `{}` is built in and cannot be removed", agent.loop_id);
         return Err(Failure::Usage(what, None));
     }

@@ -6,7 +6,7 @@ use realm_client::{
     api::{AgentView, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, RemoveQuery, Removed},
     catalogue::Code,
 };
-use realm_executor::{Body, Manifest, Registered, Tool, example};
+use realm_executor::{Body, Registered, Tool, example};
 use realm_node::{ContractsOf, Node, RemoveAsked, Request, Response};
 use realm_protocol::{LoopId, RealmName, journal::Status, json, message::Contract};
 use serde_json::Value;
@@ -152,9 +152,7 @@ pub(super) async fn agents(daemon: Shared) -> Answer<Page<AgentView>> {
     let running = running(&daemon).await?;
     let look = move |node: &Node| {
         let loops = node.registry().iter();
-        loops
-            .map(|known| agent_view(&known.manifest, &running))
-            .collect()
+        loops.map(|known| agent_view(known, &running)).collect()
     };
     Ok(axum::Json(Page::whole(daemon.handle.read(look).await?)))
 }
@@ -166,7 +164,7 @@ pub(super) async fn agent(daemon: Shared, Segment(id): Segment) -> Answer<AgentV
     let look = move |node: &Node| {
         node.registry()
             .get(&asked)
-            .map(|known| agent_view(&known.manifest, &running))
+            .map(|known| agent_view(known, &running))
     };
     daemon
         .handle
@@ -292,11 +290,13 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
     }
 }
 
-fn agent_view(manifest: &Manifest, running: &BTreeMap<String, u64>) -> AgentView {
+fn agent_view(known: &Registered, running: &BTreeMap<String, u64>) -> AgentView {
+    let manifest = &known.manifest;
     let (backend, target) = called(&manifest.body);
     let loop_id = manifest.id.to_string();
     AgentView {
         version: manifest.version.to_string(),
+        builtin: known.builtin,
         backend: backend.to_owned(),
         target,
         running: running.get(&loop_id).copied().unwrap_or(0),

@@ -62,6 +62,26 @@ fn a_broken_definition_is_shown_at_its_place_and_nothing_of_the_set_is_applied()
 }
 
 #[test]
+fn what_comes_with_a_realm_stays_and_what_only_uses_it_can_be_removed() {
+    let person = Person::new();
+    let daemon = person.realm("lab");
+    person.write(
+        "own.yaml",
+        "id: own\nversion: 1.0.0\nkind: tool\ninputSchema: {type: object}\n\
+         outputSchema: {type: object}\ntool: {implementation: 'builtin:echo'}\n",
+    );
+    person.ctl("apply -f own.yaml").ok();
+
+    person.ctl("loop rm own --yes").ok();
+    person
+        .ctl("loop rm echo --yes")
+        .fails(2, &["loop `echo` is built in"]);
+
+    assert_eq!(person.ctl("loop ls -o name").ok(), "echo");
+    daemon.stop();
+}
+
+#[test]
 fn everything_is_the_owners_alone_whatever_the_umask() {
     let person = Person::inside(&["sh", "-c", "umask 0; exec \"$@\"", "sh"]);
     let daemon = person.realm("lab");

@@ -71,6 +71,9 @@ pub struct AgentView {
     pub loop_id: String,
     /// The loop's version.
     pub version: String,
+    /// Whether it comes with the realm and cannot be removed.
+    #[serde(default)]
+    pub builtin: bool,
     /// `mock`, `builtin`, `http`, `process` or `composite`.
     pub backend: String,
     /// What is called: an address, the arguments of a program as JSON, a model.
