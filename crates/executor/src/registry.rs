@@ -56,6 +56,15 @@ impl Registered {
         }
     }
 
+    /// The same revision with other effects, and the contract that goes with them.
+    fn with_effects(&self, effects: Effects) -> Self {
+        Self {
+            effects,
+            contract: self.manifest.contract_digest(effects),
+            ..self.clone()
+        }
+    }
+
     /// Compiles the schemas now.
     fn compiled(self) -> Result<Self, RegisterError> {
         let input = self.input.compiled(&self.manifest.input_schema);
@@ -196,6 +205,13 @@ impl Registry {
     /// [`RegisterError::VersionsNeeded`] and [`RegisterError::RevisionsUsed`].
     pub fn insert(&mut self, manifest: Manifest) -> Result<Inserted, RegisterError> {
         let id = manifest.id.clone();
+        let inserted = self.insert_unsettled(manifest)?;
+        self.settle([id]);
+        Ok(inserted)
+    }
+
+    fn insert_unsettled(&mut self, manifest: Manifest) -> Result<Inserted, RegisterError> {
+        let id = manifest.id.clone();
         let known = self.loops.get(&id);
         if known.is_some_and(|known| known.builtin) {
             return Err(RegisterError::Builtin(id));
@@ -208,7 +224,6 @@ impl Registry {
         }
         let registered = Registered::new(manifest).compiled()?;
         let replaced = self.put(Arc::new(registered));
-        self.settle(&id);
         self.bound(&id)?;
         Ok(Inserted {
             replaced: replaced.map(|old| old.manifest.clone()),
@@ -227,7 +242,7 @@ impl Registry {
         let ids: Vec<LoopId> = manifests.iter().map(|new| new.id.clone()).collect();
         let inserted = manifests
             .into_iter()
-            .map(|new| (new.id.clone(), self.insert(new)));
+            .map(|new| (new.id.clone(), self.insert_unsettled(new)));
         let refused = inserted.filter_map(|(id, inserted)| Some((id, inserted.err()?)));
         let mut refused: Vec<_> = refused.collect();
         if refused.is_empty() {
@@ -235,6 +250,7 @@ impl Registry {
             refused.extend(circles.map(|(id, circle)| (id, RegisterError::Circle(circle))));
         }
         if refused.is_empty() {
+            self.settle(ids);
             Ok(())
         } else {
             Err(refused)
@@ -251,7 +267,7 @@ impl Registry {
         self.aliases.retain(|_, of| of != id);
         let manifest = removed.manifest.clone();
         self.withdraw(id, removed);
-        self.settle(id);
+        self.settle([id.clone()]);
         Some(manifest)
     }
 
@@ -333,61 +349,67 @@ impl Registry {
         kept.map(|kept| &kept.registered).chain(current)
     }
 
-    /// Settles effects and contracts of a loop and of all composites that lead to it.
-    fn settle(&mut self, changed: &LoopId) {
-        let mut waiting = vec![changed.clone()];
-        let mut settled = BTreeSet::new();
-        while let Some(id) = waiting.pop() {
-            if !settled.insert(id.clone()) {
-                continue;
-            }
-            self.settle_one(&id);
-            waiting.extend(self.callers(&id));
-        }
-    }
-
-    /// Settles every revision of one loop.
-    fn settle_one(&mut self, id: &LoopId) {
-        if let Some(settled) = self.loops.get(id).and_then(|found| self.settled(found)) {
-            self.loops.insert(id.clone(), settled);
-        }
-        let kept = self.kept(id).iter();
-        let settled: Vec<_> = kept.map(|kept| self.settled(&kept.registered)).collect();
-        let kept = self.earlier.get_mut(id).into_iter().flatten();
-        for (kept, settled) in kept.zip(settled) {
-            kept.registered = settled.unwrap_or_else(|| kept.registered.clone());
-        }
-    }
-
-    /// A revision with the effects it has now, where they have changed.
-    fn settled(&self, found: &Registered) -> Option<Arc<Registered>> {
+    /// Settles effects and contracts of loops and of all that lead to them, what is called before who
+    /// calls it.
+    fn settle(&mut self, changed: impl IntoIterator<Item = LoopId>) {
+        let affected = self.led_from(changed);
         let lookup = |id: &LoopId, version: Option<&str>| {
             let found = self.find(id, version);
             found.map(|found| &*found.manifest)
         };
-        let effects = set::effects(&found.manifest, &lookup);
-        let contract = || found.manifest.contract_digest(effects);
-        (effects != found.effects).then(|| {
-            Arc::new(Registered {
-                effects,
-                contract: contract(),
-                ..found.clone()
-            })
-        })
+        let current = affected.iter().filter_map(|id| lookup(id, None));
+        let mut settled = set::Settled::default();
+        for manifest in set::walk(current, &lookup).order {
+            settled.effects(manifest, &lookup);
+        }
+        let mut anew = Vec::new();
+        for id in &affected {
+            let current = self.loops.get(id).into_iter();
+            let kept = self.kept(id).iter().map(|kept| &kept.registered);
+            for known in current.chain(kept) {
+                let effects = settled.effects(&known.manifest, &lookup);
+                if effects != known.effects {
+                    anew.push(known.with_effects(effects));
+                }
+            }
+        }
+        for registered in anew {
+            self.replace(Arc::new(registered));
+        }
     }
 
-    fn callers(&self, id: &LoopId) -> Vec<LoopId> {
-        let calls = |known: &Registered| {
-            set::local_calls(&known.manifest).any(|call| self.resolve(call.id) == id)
-        };
-        let current = self.loops.values();
+    /// These loops, and all whose steps lead to them.
+    fn led_from(&self, changed: impl IntoIterator<Item = LoopId>) -> BTreeSet<LoopId> {
+        let mut callers: BTreeMap<&LoopId, BTreeSet<&LoopId>> = BTreeMap::new();
         let kept = self.earlier.values().flatten();
-        let all = current.chain(kept.map(|kept| &kept.registered));
-        let callers: BTreeSet<_> = all
-            .filter(|known| calls(known))
-            .map(|known| known.manifest.id.clone())
-            .collect();
-        callers.into_iter().collect()
+        let all = self.loops.values().chain(kept.map(|kept| &kept.registered));
+        for known in all {
+            for call in set::local_calls(&known.manifest) {
+                let called = callers.entry(self.resolve(call.id)).or_default();
+                called.insert(&known.manifest.id);
+            }
+        }
+        let mut led = BTreeSet::new();
+        let mut waiting: Vec<LoopId> = changed.into_iter().collect();
+        while let Some(id) = waiting.pop() {
+            if led.insert(id.clone()) {
+                let callers = callers.get(&id).into_iter().flatten();
+                waiting.extend(callers.map(|caller| LoopId::clone(caller)));
+            }
+        }
+        led
+    }
+
+    /// Puts a revision in the place of the one with its digest.
+    fn replace(&mut self, registered: Arc<Registered>) {
+        let id = &registered.manifest.id;
+        let current = self.loops.get_mut(id).into_iter();
+        let kept = self.earlier.get_mut(id).into_iter().flatten();
+        let kept = kept.map(|kept| &mut kept.registered);
+        let same = |known: &&mut Arc<Registered>| known.digest == registered.digest;
+        if let Some(known) = current.chain(kept).find(same) {
+            *known = registered.clone();
+        }
     }
 }
 

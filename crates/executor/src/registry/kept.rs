@@ -91,9 +91,7 @@ impl Registry {
             .chain(self.earlier.keys())
             .cloned()
             .collect();
-        for id in all {
-            self.settle_one(&id);
-        }
+        self.settle(all);
         self.changes.clear();
         refused
     }
@@ -116,7 +114,7 @@ impl Registry {
             self.changes.push(RevisionChange::Kept(id.clone(), digest));
         }
         if withdrawn {
-            self.settle(id);
+            self.settle([id.clone()]);
             self.bound_revisions(id);
         }
         withdrawn

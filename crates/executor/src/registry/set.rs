@@ -37,6 +37,11 @@ impl Registry {
         };
         let mut problems = Vec::new();
         let mut seen = BTreeSet::new();
+        let Walk { order, circles } = walk(manifests.iter(), &lookup);
+        let mut settled = Settled::default();
+        for manifest in order {
+            settled.effects(manifest, &lookup);
+        }
         for manifest in manifests {
             if !seen.insert(&manifest.id) {
                 let what = format!("`{}` is defined twice", manifest.id);
@@ -45,9 +50,9 @@ impl Registry {
             self.check_builtin(manifest, &mut problems);
             self.check_names(manifest, &new, &mut problems);
             self.check_calls(manifest, &lookup, &mut problems);
-            check_effects(manifest, &lookup, &mut problems);
+            check_effects(manifest, &mut settled, &lookup, &mut problems);
         }
-        let circles = circles(manifests.iter(), &lookup).into_iter();
+        let circles = circles.into_iter();
         problems.extend(circles.map(|(start, circle)| circle_problem(&start.origin, circle)));
         if problems.is_empty() {
             Ok(())
@@ -63,7 +68,7 @@ impl Registry {
             found.map(|found| &*found.manifest)
         };
         let starts = ids.iter().filter_map(|id| lookup(id, None));
-        let circles = circles(starts, &lookup).into_iter();
+        let circles = walk(starts, &lookup).circles.into_iter();
         circles
             .map(|(start, circle)| (start.id.clone(), circle))
             .collect()
@@ -176,44 +181,69 @@ pub(super) fn local_calls(manifest: &Manifest) -> impl Iterator<Item = Called<'_
     called(manifest).filter(Called::is_local)
 }
 
-/// A loop's effects. A composite or a machine has the strongest of what it calls; what is unknown or
-/// in another realm counts as `once`.
-pub(super) fn effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
-    let called = called_effects(manifest, lookup);
-    match (called, manifest.effects) {
-        (Some(called), Some(declared)) => called.max(declared),
-        (Some(called), None) => called,
-        (None, _) => manifest.own_effects(),
-    }
-}
+/// The effects of loops, each worked out once.
+#[derive(Default)]
+pub(super) struct Settled<'a>(BTreeMap<(&'a LoopId, &'a Version), Effects>);
 
-/// The strongest effects of everything a composite or a machine leads to; none for other kinds.
-fn called_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>) -> Option<Effects> {
-    if !manifest.is_composed() {
-        return None;
-    }
-    let mut strongest = Effects::None;
-    let mut seen = BTreeSet::from([(&manifest.id, &manifest.version)]);
-    let mut waiting = vec![manifest];
-    while let Some(caller) = waiting.pop() {
-        for call in called(caller) {
-            match lookup(call.id, call.version).filter(|_| call.is_local()) {
-                None => return Some(Effects::Once),
-                Some(called) if called.is_composed() => {
-                    strongest = strongest.max(called.effects.unwrap_or(Effects::None));
-                    if seen.insert((&called.id, &called.version)) {
-                        waiting.push(called);
-                    }
-                }
-                Some(called) => strongest = strongest.max(called.own_effects()),
-            }
+impl<'a> Settled<'a> {
+    /// A loop's effects. A composite or a machine has the strongest of what it calls; what is unknown
+    /// or in another realm counts as `once`.
+    pub(super) fn effects(&mut self, manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
+        let called = self.called_effects(manifest, lookup);
+        match (called, manifest.effects) {
+            (Some(called), Some(declared)) => called.max(declared),
+            (Some(called), None) => called,
+            (None, _) => manifest.own_effects(),
         }
     }
-    Some(strongest)
+
+    /// The strongest effects of everything a composite or a machine leads to; none for other kinds.
+    fn called_effects(&mut self, manifest: &'a Manifest, lookup: Lookup<'a>) -> Option<Effects> {
+        if !manifest.is_composed() {
+            return None;
+        }
+        let strongest = self.strongest(manifest, lookup);
+        // What an earlier revision calls says nothing of the one that its version finds.
+        let own = lookup(&manifest.id, Some(&manifest.version.to_string()));
+        if own.is_some_and(|own| std::ptr::eq(own, manifest)) {
+            self.0.insert((&manifest.id, &manifest.version), strongest);
+        }
+        Some(strongest)
+    }
+
+    fn strongest(&self, manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
+        let mut strongest = Effects::None;
+        let mut seen = BTreeSet::from([(&manifest.id, &manifest.version)]);
+        let mut waiting = vec![manifest];
+        while let Some(caller) = waiting.pop() {
+            for call in called(caller) {
+                let Some(called) = lookup(call.id, call.version).filter(|_| call.is_local()) else {
+                    return Effects::Once;
+                };
+                let key = (&called.id, &called.version);
+                strongest = strongest.max(match called.is_composed() {
+                    true => called.effects.unwrap_or(Effects::None),
+                    false => called.own_effects(),
+                });
+                match self.0.get(&key) {
+                    Some(known) => strongest = strongest.max(*known),
+                    None if called.is_composed() && seen.insert(key) => waiting.push(called),
+                    None => {}
+                }
+            }
+        }
+        strongest
+    }
 }
 
-fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut Vec<Problem>) {
-    if let (Some(called), Some(declared)) = (called_effects(manifest, lookup), manifest.effects)
+fn check_effects<'a>(
+    manifest: &'a Manifest,
+    settled: &mut Settled<'a>,
+    lookup: Lookup<'a>,
+    problems: &mut Vec<Problem>,
+) {
+    let called = settled.called_effects(manifest, lookup);
+    if let (Some(called), Some(declared)) = (called, manifest.effects)
         && declared < called
     {
         let what = format!(
@@ -225,13 +255,19 @@ fn check_effects<'a>(manifest: &'a Manifest, lookup: Lookup<'a>, problems: &mut 
     }
 }
 
-/// The circles of calls that one of these loops leads into, each named once: the loop that was looked
-/// at, and those that call each other, the first one again at the end.
-fn circles<'a>(
-    starts: impl Iterator<Item = &'a Manifest>,
-    lookup: Lookup<'a>,
-) -> Vec<(&'a Manifest, Vec<LoopId>)> {
-    let mut circles = Vec::new();
+/// A walk over everything that loops lead to.
+#[derive(Default)]
+pub(super) struct Walk<'a> {
+    /// All of it, what is called before who calls it.
+    pub(super) order: Vec<&'a Manifest>,
+    /// The circles of calls, each once: where the walk began that found it, and the loops that call
+    /// each other, the first one again at the end.
+    circles: Vec<(&'a Manifest, Vec<LoopId>)>,
+}
+
+/// Walks over everything that these loops lead to, in this realm.
+pub(super) fn walk<'a>(starts: impl Iterator<Item = &'a Manifest>, lookup: Lookup<'a>) -> Walk<'a> {
+    let mut walk = Walk::default();
     let mut done: BTreeSet<(&LoopId, &Version)> = BTreeSet::new();
     for start in starts {
         let mut path: Vec<(&'a Manifest, Vec<Called<'a>>)> = Vec::new();
@@ -241,9 +277,10 @@ fn circles<'a>(
             if let Some(called) = next.take() {
                 let key = (&called.id, &called.version);
                 if on_path.contains(&key) {
-                    let first = |(of, _): &&(&Manifest, _)| (&of.id, &of.version) != key;
-                    let circle = path.iter().skip_while(first).map(|(of, _)| &of.id);
-                    circles.push((start, circle.chain([&called.id]).cloned().collect()));
+                    let before = |(of, _): &&(&Manifest, _)| (&of.id, &of.version) != key;
+                    let circle = path.iter().skip_while(before).map(|(of, _)| &of.id);
+                    let circle = circle.chain([&called.id]).cloned().collect();
+                    walk.circles.push((start, circle));
                 } else if done.insert(key) {
                     on_path.insert(key);
                     path.push((called, local_calls(called).collect()));
@@ -256,12 +293,13 @@ fn circles<'a>(
                 Some(call) => next = lookup(call.id, call.version),
                 None => {
                     on_path.remove(&(&caller.id, &caller.version));
+                    walk.order.push(*caller);
                     path.pop();
                 }
             }
         }
     }
-    circles
+    walk
 }
 
 fn circle_problem(origin: &Origin, circle: Vec<LoopId>) -> Problem {
