@@ -312,6 +312,28 @@ fn a_late_call_is_taken_while_the_window_reaches_back_to_it() {
 }
 
 #[test]
+fn a_call_of_a_session_that_is_held_back_is_not_taken_after_its_time() {
+    let mut realms = Realms::in_session(412);
+    realms.world.silence(realms.acme, realms.billing);
+    let held_back = realms.ask_to_pay(1);
+    let ended = ended(realms.world.wait_for(realms.health, held_back));
+    assert!(ended.result.is_err(), "{ended:?}");
+    let frame = realms.frames_to_billing().remove(0);
+    let header = envelope(&frame).unwrap().peek().unwrap();
+    assert_eq!(header.suite, Suite::Session);
+    realms.world.heal(realms.acme, realms.billing);
+    realms
+        .world
+        .run_for(header.ttl_ms + limits::CLOCK_SKEW_MS + 1_000);
+    let before = realms.effects();
+
+    assert_eq!(realms.refused_by_billing(&frame, Refused::Expired), 1);
+
+    assert_eq!(realms.effects(), before);
+    invariants::check(&mut realms.world);
+}
+
+#[test]
 fn after_half_an_hour_one_call_begins_another_session_while_the_others_go_on() {
     let mut realms = Realms::in_session(406);
     realms.pay(1);
