@@ -22,21 +22,21 @@ numbered! {
         Resolved = 2,
         /// Invokes a loop.
         Call = 3,
-        /// Reserved: a long call has been taken on.
+        /// Answers a call whose result will come in a message of its own.
         Accepted = 4,
-        /// Reserved: how far a call has come.
+        /// How a call that was accepted stands.
         Progress = 5,
         /// Reserved: one item of a streamed output.
         StreamItem = 6,
-        /// Answers a call with its output.
+        /// Answers a call with its output, at once or after it was accepted.
         Result = 7,
-        /// Reserved: the caller has the result.
+        /// Says that the end of a call that was accepted has arrived.
         ResultAck = 8,
         /// Answers a request with why not.
         Failure = 9,
         /// Takes a call back.
         Cancel = 10,
-        /// Reserved: asks where a call stands.
+        /// Asks how a call that was accepted stands.
         Status = 11,
         /// Asks for the contracts of loops, or gives them.
         Contracts = 12,
@@ -76,7 +76,7 @@ impl Kind {
     pub const fn is_request(self) -> bool {
         matches!(
             self,
-            Self::Resolve | Self::Call | Self::Cancel | Self::Contracts
+            Self::Resolve | Self::Call | Self::Cancel | Self::Status | Self::Contracts
         )
     }
 
@@ -87,9 +87,13 @@ impl Kind {
             Self::Resolve
                 | Self::Resolved
                 | Self::Call
+                | Self::Accepted
+                | Self::Progress
                 | Self::Result
+                | Self::ResultAck
                 | Self::Failure
                 | Self::Cancel
+                | Self::Status
                 | Self::Contracts
                 | Self::Custody
         )
@@ -205,6 +209,12 @@ impl Header {
             kind => !kind.is_request(),
         };
         answers && self.answers.is_some()
+    }
+
+    /// Whether it tells of a call that was accepted: sealed anew, and not under the call's reply key.
+    pub fn is_late(&self) -> bool {
+        let late = matches!(self.kind, Kind::Progress | Kind::Result | Kind::Failure);
+        late && self.is_answer() && matches!(self.suite, Suite::Sealed | Suite::Session)
     }
 
     /// Whether the flag is set.

@@ -51,8 +51,16 @@ pub const STORABLE_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const CLOCK_SKEW_MS: u64 = 5 * 60 * 1_000;
 /// Default wait for a live call, milliseconds.
 pub const CALL_MS: u64 = 60 * 1_000;
-/// Longest wait for a live call, milliseconds.
+/// Longest wait for a call that is not accepted, milliseconds.
 pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
+/// How long a call runs before it is accepted, milliseconds; one that stands still is at once.
+pub const ACCEPT_AFTER_MS: u64 = 5 * 1_000;
+/// Calls that are accepted and not yet told their end; one more waits as any call does.
+pub const ACCEPTED: usize = 512;
+/// Those of them from one foreign root.
+pub const ACCEPTED_SHARE: usize = 128;
+/// How long the end of an accepted call is sent again, milliseconds; then it is given up.
+pub const DELIVERY_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Attempts of one call by its caller, all inside its deadline.
 pub const ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept, milliseconds; an older key is `Expired`.

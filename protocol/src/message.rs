@@ -2,7 +2,7 @@
 
 use crate::{
     CallId, Digest, LoopId, MessageId, RealmId, RunId, Timestamp,
-    cbor::Blob,
+    cbor::{Blob, numbered},
     records::{Chain, RevocationList, Signed},
     wire_map,
 };
@@ -118,6 +118,62 @@ wire_map! {
         14 => input_schema: Option<Blob>,
         /// The contract's effects; where the Call did not name this contract.
         15 => effects: Option<String>,
+    }
+}
+
+numbered! {
+    /// How a run stands that a caller waits for.
+    Stage ("a known stage") {
+        /// It is at work.
+        Running = 1,
+        /// It waits for a time.
+        Waiting = 2,
+        /// It stands still until a person says how it goes on.
+        Paused = 3,
+        /// It has ended; how, comes in a message of its own.
+        Ended = 4,
+    }
+}
+
+wire_map! {
+    /// Body of an Accepted: the call is taken on, and its end comes in a message of its own.
+    pub struct Accepted {
+        /// The callee's run.
+        0 => run: RunId,
+        /// The contract it runs under, while that is registered.
+        1 => contract: Option<Digest>,
+        /// Until when it may run, by the callee's clock, were it never paused.
+        2 => until: Timestamp,
+        /// How it stands.
+        3 => stage: Stage,
+    }
+}
+
+wire_map! {
+    /// Body of a Progress: how a run stands that was accepted.
+    pub struct Progress {
+        /// The callee's run.
+        0 => run: RunId,
+        /// Rises by one a message of this run's to this caller.
+        1 => number: u64,
+        /// How it stands.
+        2 => stage: Stage,
+    }
+}
+
+wire_map! {
+    /// Body of a Status: the call is the header's.
+    pub struct StatusAsked {
+        /// The callee's run, from the Accepted.
+        0 => run: RunId,
+    }
+}
+
+wire_map! {
+    /// Body of a ResultAck: the end of a call has arrived.
+    pub struct ResultAck {
+        /// Whether the caller still waited for it.
+        0 => awaited: bool,
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{
         Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
     },
     message::{
-        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody, Plaintext,
-        PolicyUse, Resolve, Resolved, TraceParent,
+        Accepted, Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody,
+        Plaintext, PolicyUse, Progress, Resolve, Resolved, ResultAck, Stage, StatusAsked,
+        TraceParent,
     },
     records::{
         Chain, ChainLink, ChildCert, ChildLimits, Grant, Inception, KemPurpose, KemRecord,
@@ -424,6 +425,19 @@ fn bodies() -> Vec<Sample> {
         chain: chain(),
         revocations: vec![signed(&revocations())],
     };
+    let run = RunId::new([16; 16]);
+    let accepted = Accepted {
+        run,
+        contract: Some(digest(1)),
+        until: NOW,
+        stage: Stage::Waiting,
+    };
+    let progress = Progress {
+        run,
+        number: 1,
+        stage: Stage::Paused,
+    };
+    let status = StatusAsked { run };
     let custody = Custody {
         answers: digest(1),
         until: NOW,
@@ -440,6 +454,10 @@ fn bodies() -> Vec<Sample> {
         sample("CallResult", &result),
         sample("Cancel", &cancel),
         sample("Custody", &custody),
+        sample("Accepted", &accepted),
+        sample("Progress", &progress),
+        sample("StatusAsked", &status),
+        sample("ResultAck", &ResultAck { awaited: true }),
         sample("ContractsAsked", &asked),
         sample("ContractsGiven", &given),
         sample("Failure", &failure),

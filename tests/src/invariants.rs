@@ -127,7 +127,7 @@ fn messages_agree(world: &World, broken: &mut Vec<String>) {
         .collect();
     let known: BTreeSet<(&str, &str)> = messages
         .iter()
-        .filter_map(|(event, payload)| Some((event.kind.as_str(), payload["header"].as_str()?)))
+        .filter_map(|(event, payload)| Some((event.kind.as_str(), named(payload)?)))
         .collect();
     for (event, payload) in &messages {
         let other = match event.kind.as_str() {
@@ -136,12 +136,18 @@ fn messages_agree(world: &World, broken: &mut Vec<String>) {
             _ => continue,
         };
         let lost = world.watch.has_lost_events(event.call) || world.watch.a_disk_failed;
-        let header = payload["header"].as_str().unwrap_or_default();
+        let header = named(payload).unwrap_or_default();
         if !lost && !known.contains(&(other, header)) {
             let (kind, call) = (&event.kind, event.call);
             broken.push(format!("{kind} of {call} without its {other}: {header}"));
         }
     }
+}
+
+/// What both halves name an answer by: its header, or the header of the call that a late one answers.
+fn named(payload: &Value) -> Option<&str> {
+    let late = payload["answers"].as_str();
+    late.or_else(|| payload["header"].as_str())
 }
 
 fn may_have_lost(world: &World, call: CallId) -> bool {

@@ -26,6 +26,8 @@ mod joining;
 mod keys;
 #[path = "sim/links.rs"]
 mod links;
+#[path = "sim/long.rs"]
+mod long;
 #[path = "sim/loops.rs"]
 mod loops;
 #[path = "sim/past.rs"]

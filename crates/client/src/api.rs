@@ -39,9 +39,9 @@ pub use policy::{
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
 pub use runs::{
-    CancelRequest, Direction, Frame, FrameTree, PauseRequest, ResumeDecision, ResumeRequest,
-    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceEvent, TraceQuery,
-    Wait, WaitsOn,
+    AcceptedCall, AcceptedStage, CancelRequest, Direction, Frame, FrameTree, PauseRequest,
+    ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary,
+    Trace, TraceEvent, TraceQuery, Wait, WaitsOn,
 };
 pub use status::{
     CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,

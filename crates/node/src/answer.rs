@@ -3,7 +3,7 @@
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_reply};
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
-    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId,
+    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId, Tick,
     cbor::{self, Blob},
     flags, json, limits,
     message::CallResult,
@@ -21,12 +21,27 @@ const DETAIL_BYTES: usize = 4 * 1024;
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(crate) enum Responder {
-    Local {
-        control: ControlId,
-        address: LoopAddress,
-        started: Now,
-    },
+    Local(Local),
     Remote(Box<Remote>),
+}
+
+/// How a caller on this machine is answered.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) control: ControlId,
+    pub(crate) address: LoopAddress,
+    pub(crate) started: Now,
+    /// How long it waits.
+    pub(crate) until: Tick,
+}
+
+/// What a caller on this machine is told.
+struct Told {
+    run: RunId,
+    call: CallId,
+    version: Option<String>,
+    result: Result<Value, CallFailure>,
+    replayed: bool,
 }
 
 /// How a run ended, as its callers are told.
@@ -45,6 +60,8 @@ pub(crate) struct Remote {
     pub(crate) contract: Option<Digest>,
     /// The session that the caller offers.
     pub(crate) offer: Option<[u8; 32]>,
+    /// Whether the caller takes an Accepted for an answer.
+    pub(crate) takes_accepted: bool,
 }
 
 impl Remote {
@@ -67,15 +84,28 @@ impl Responder {
     pub(crate) fn received(&self) -> Option<(Digest, u64)> {
         match self {
             Self::Remote(remote) => Some((remote.digest, remote.hops)),
-            Self::Local { .. } => None,
+            Self::Local(_) => None,
         }
+    }
+
+    /// How long a caller on this machine waits.
+    pub(crate) fn patience(&self) -> Option<Tick> {
+        match self {
+            Self::Local(local) => Some(local.until),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Whether it is a caller elsewhere who may be told that its call is accepted.
+    pub(crate) fn takes_accepted(&self) -> bool {
+        matches!(self, Self::Remote(remote) if remote.takes_accepted)
     }
 
     /// Whether both are messages of one call.
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         match other {
             Self::Remote(remote) => self.is_remote(remote.call, &remote.source),
-            Self::Local { .. } => false,
+            Self::Local(_) => false,
         }
     }
 
@@ -107,26 +137,38 @@ impl Node {
                     self.reply_result(remote, result, Release::Durable);
                 }
             }
-            Responder::Local {
-                control,
-                address,
-                started,
-            } => {
+            Responder::Local(local) => {
                 let (result, run, version) = read_answer(&answer);
-                let invocation = Invocation {
+                let told = Told {
                     run: run.unwrap_or_else(|| self.new_run()),
                     call: self.new_call(),
-                    address: address.clone(),
                     version,
                     result,
-                    started: started.wall,
-                    ended: self.wall(),
-                    duration_ms: self.now.tick.since(started.tick),
-                    way: vec![self.me.scope()],
                     replayed: true,
                 };
-                self.respond(*control, Response::Invoked(Box::new(invocation)));
+                self.tell(local, told, Release::Durable);
             }
+        }
+    }
+
+    /// Answers a caller on this machine.
+    fn tell(&mut self, local: &Local, told: Told, release: Release) {
+        let invocation = Invocation {
+            run: told.run,
+            call: told.call,
+            address: local.address.clone(),
+            version: told.version,
+            result: told.result,
+            started: local.started.wall,
+            ended: self.wall(),
+            duration_ms: self.now.tick.since(local.started.tick),
+            way: vec![self.me.scope()],
+            replayed: told.replayed,
+        };
+        let response = Response::Invoked(Box::new(invocation));
+        match release {
+            Release::Now => self.out.emit(Effect::Respond(local.control, response)),
+            Release::Durable => self.respond(local.control, response),
         }
     }
 
@@ -161,37 +203,20 @@ impl Node {
         match responder {
             Responder::Remote(remote) => match ending {
                 Ok(result) => {
-                    let mut result = result.clone();
-                    if remote.contract != Some(result.contract) {
-                        result = with_contract(result, outcome);
-                    }
-                    result.hops = remote.hops;
+                    let result = result_for(result, Some(outcome), remote.contract, remote.hops);
                     self.reply_result(remote, result, release)
                 }
                 Err(failure) => self.reply_failure(remote, failure, release),
             },
-            Responder::Local {
-                control,
-                address,
-                started,
-            } => {
-                let invocation = Invocation {
+            Responder::Local(local) => {
+                let told = Told {
                     run,
                     call,
-                    address: address.clone(),
                     version: Some(outcome.version.clone()),
                     result: outcome.result.clone().map_err(|error| loop_failure(&error)),
-                    started: started.wall,
-                    ended: self.wall(),
-                    duration_ms: self.now.tick.since(started.tick),
-                    way: vec![self.me.scope()],
                     replayed: false,
                 };
-                let response = Effect::Respond(*control, Response::Invoked(Box::new(invocation)));
-                match release {
-                    Release::Now => self.out.emit(response),
-                    Release::Durable => self.out.promise(response),
-                }
+                self.tell(local, told, release);
                 None
             }
         }
@@ -207,29 +232,28 @@ impl Node {
             Responder::Remote(remote) => {
                 self.reply_failure(remote, failure, release);
             }
-            Responder::Local {
-                control,
-                address,
-                started,
-            } => {
-                let invocation = Invocation {
-                    run: self.new_run(),
-                    call: self.new_call(),
-                    address: address.clone(),
-                    version: None,
-                    result: Err(failure.clone()),
-                    started: started.wall,
-                    ended: self.wall(),
-                    duration_ms: self.now.tick.since(started.tick),
-                    way: vec![self.me.scope()],
-                    replayed: false,
-                };
-                self.out.emit(Effect::Respond(
-                    *control,
-                    Response::Invoked(Box::new(invocation)),
-                ));
+            Responder::Local(local) => {
+                let (run, call) = (self.new_run(), self.new_call());
+                self.tell_failure(local, (run, call), failure);
             }
         }
+    }
+
+    /// Tells a caller on this machine why there is no output of this run.
+    pub(crate) fn tell_failure(
+        &mut self,
+        local: &Local,
+        (run, call): (RunId, CallId),
+        failure: &CallFailure,
+    ) {
+        let told = Told {
+            run,
+            call,
+            version: None,
+            result: Err(failure.clone()),
+            replayed: false,
+        };
+        self.tell(local, told, Release::Now);
     }
 
     fn reply_failure(
@@ -281,7 +305,7 @@ impl Node {
     }
 
     /// Seals an answer under the caller's reply key and sends it.
-    fn reply(
+    pub(crate) fn reply(
         &mut self,
         remote: &Remote,
         kind: Kind,
@@ -364,6 +388,23 @@ pub(crate) fn stored_answer(outcome: &Outcome, ending: &Ending) -> StoredAnswer 
     }
 }
 
+/// A Result as one caller is told it: with the contract, unless the caller named it.
+pub(crate) fn result_for(
+    result: &CallResult,
+    outcome: Option<&Outcome>,
+    named: Option<Digest>,
+    hops: u64,
+) -> CallResult {
+    let result = CallResult {
+        hops,
+        ..result.clone()
+    };
+    match outcome {
+        Some(outcome) if named != Some(result.contract) => with_contract(result, outcome),
+        _ => result,
+    }
+}
+
 /// A Result that shows the contract it rests on.
 fn with_contract(result: CallResult, outcome: &Outcome) -> CallResult {
     let schema = |schema| Some(Blob::from(json::to_bytes(schema)));
@@ -375,7 +416,7 @@ fn with_contract(result: CallResult, outcome: &Outcome) -> CallResult {
     }
 }
 
-fn too_large(bytes: usize) -> CallFailure {
+pub(crate) fn too_large(bytes: usize) -> CallFailure {
     let carries = limits::BODY_BYTES;
     let message = format!("the answer has {bytes} bytes; a message carries {carries}");
     CallFailure::new(FailureCode::TooLarge, message)
@@ -389,7 +430,7 @@ fn loop_failure(error: &LoopError) -> CallFailure {
 }
 
 /// A failure as it crosses the wire: the message, then a line for each detail.
-fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
+pub(crate) fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
     let mut detail = failure.message.replace('\n', " ");
     for line in &failure.details {
         if detail.len().saturating_add(line.len()) < DETAIL_BYTES {

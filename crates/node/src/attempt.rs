@@ -6,7 +6,7 @@ use realm_protocol::{
     CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp, cbor, flags,
     json::Object,
     limits,
-    message::{Call, ContractsAsked, TraceParent},
+    message::{Call, ContractsAsked, StatusAsked, TraceParent},
     records::{KemPurpose, KemRecord},
 };
 use realm_router::{LinkId, Next};
@@ -86,9 +86,13 @@ impl Node {
         };
         out.attempts = out.attempts.saturating_add(1);
         out.heard = None;
+        let mut waits_until = out.deadline;
         if let Task::Invoke(invoke) = &mut out.task {
             invoke.named = self.known.get(&invoke.meant(&out.scope));
+            waits_until = waits_until.max(invoke.until);
         }
+        let waits = now.tick.until(waits_until).as_millis();
+        let waits = u64::try_from(waits).unwrap_or(limits::RUN_MS);
         let left = now.tick.until(out.deadline).as_millis();
         let left = u64::try_from(left).unwrap_or(limits::CALL_MAX_MS);
         // What may be kept is always sealed to the key for it, and offers no session.
@@ -106,6 +110,7 @@ impl Node {
         // or the run would begin anew and cause it again under another key.
         let release = match &out.task {
             Task::Invoke(invoke) if invoke.origin == Origin::Frame => Release::Durable,
+            Task::Deliver(_) => Release::Durable,
             _ => Release::Now,
         };
         let (attempts, share, deadline) = (out.attempts, out.share_ms(left), out.deadline);
@@ -119,11 +124,21 @@ impl Node {
         let Some(out) = self.calls.get(&call) else {
             return;
         };
+        let mut about = (call, None);
         let (kind, content) = match &out.task {
             Task::Invoke(invoke) => {
                 let session = offer.as_ref().map(|offer| offer.public());
-                let body = call_body(invoke, call, left, session);
+                let body = call_body(invoke, call, waits, session);
                 (Kind::Call, cbor::encode(&body))
+            }
+            Task::Status(asked) => {
+                about.0 = asked.call;
+                let body = StatusAsked { run: asked.run };
+                (Kind::Status, cbor::encode(&body))
+            }
+            Task::Deliver(delivery) => {
+                about = (delivery.to.call, Some(delivery.to.header));
+                (delivery.kind(), delivery.content.to_vec())
             }
             Task::Contracts(task) => {
                 let asked = ContractsAsked {
@@ -143,7 +158,8 @@ impl Node {
             destination: &destination,
             created,
             ttl_ms: left.clamp(1, longest),
-            call,
+            call: about.0,
+            answers: about.1,
             priority: Priority::Normal,
             max_reply: limits::BODY_BYTES as u64,
             content: &content,
@@ -217,7 +233,7 @@ impl Node {
             created: request.created,
             ttl_ms: request.ttl_ms,
             call: request.call,
-            answers: None,
+            answers: request.answers,
             priority: request.priority,
             flags: storable.then_some(flags::STORABLE),
             max_reply: request.max_reply,
@@ -247,7 +263,10 @@ impl Node {
             let failure = CallFailure::new(FailureCode::Timeout, "no answer to this attempt");
             return self.attempt_failed(call, failure);
         }
-        self.try_call(call);
+        match out.acceptance() {
+            Some(_) => self.ask_status(call),
+            None => self.try_call(call),
+        }
     }
 
     fn call_timed_out(&mut self, call: CallId) {
@@ -289,6 +308,9 @@ impl Node {
         if out.storing() != Storing::No && passing && may_be_kept(failure.code) {
             out.set_storing(Storing::Due);
         }
+        if matches!(out.task, Task::Deliver(_)) {
+            return self.deliver_again(call, failure);
+        }
         if stranded {
             out.last = Some(failure);
             return self.timers.set(Timer::Attempt(call), out.deadline);
@@ -328,6 +350,7 @@ impl Node {
             self.timers.set(Timer::Attempt(call), self.now.tick);
         }
         self.ask_again_for_kept();
+        self.ask_for_accepted();
     }
 
     /// A link went down whose other end never let this realm in: what left over it went nowhere.
@@ -370,6 +393,8 @@ pub(crate) struct Request<'a> {
     pub(crate) created: Timestamp,
     pub(crate) ttl_ms: u64,
     pub(crate) call: CallId,
+    /// Digest of the header of the call that it tells of.
+    pub(crate) answers: Option<Digest>,
     pub(crate) priority: Priority,
     pub(crate) max_reply: u64,
     pub(crate) content: &'a [u8],

@@ -11,7 +11,10 @@ use realm_protocol::{
     flags,
     journal::Table,
     limits,
-    message::{Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve},
+    message::{
+        Accepted, Call, CallResult, Cancel, ContractsAsked, ContractsGiven, Resolve, ResultAck,
+        StatusAsked,
+    },
     records::KemPurpose,
 };
 use realm_router::{LinkId, Replay};
@@ -49,6 +52,7 @@ impl Node {
     pub(crate) fn deliver(&mut self, link: LinkId, envelope: Envelope, header: ReadHeader) {
         self.counters.delivered = self.counters.delivered.saturating_add(1);
         if let Some(answers) = header.answers
+            && !header.is_late()
             && self.waiting.get(&answers).is_none()
         {
             return self.counters.refuse(Refused::Unasked);
@@ -79,13 +83,18 @@ impl Node {
             self.fail_request(None, verified.digest(), &header, code);
             return Ok(());
         }
+        if header.is_late() {
+            return self.take_sealed(&verified);
+        }
         if header.is_answer() {
             self.take_answer(&verified);
             return Ok(());
         }
         match header.kind {
             Kind::Resolve => self.take_resolve(&verified),
-            Kind::Call | Kind::Cancel | Kind::Contracts => return self.take_sealed(&verified),
+            Kind::Call | Kind::Cancel | Kind::Status | Kind::Contracts => {
+                return self.take_sealed(&verified);
+            }
             _ => self.counters.refuse(Refused::Unasked),
         }
         Ok(())
@@ -186,7 +195,11 @@ impl Node {
                 Ok(asked) => self.answer_contracts(&opened, &asked),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
-            _ => self.counters.refuse(Refused::Unasked),
+            Kind::Status => match cbor::decode::<StatusAsked>(opened.content()) {
+                Ok(asked) => self.answer_status(&opened, asked),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            _ => self.take_late(&opened),
         }
     }
 
@@ -256,19 +269,24 @@ impl Node {
         if from != *asked && !on_path && !expired {
             return self.counters.refuse(Refused::Unasked);
         }
-        let failure = CallFailure {
+        let failure = self.told_failure(failure, from);
+        if let Some(pending) = self.waiting.take(&answers) {
+            if let Pending::Call { call, .. } = pending {
+                self.hear(call, opened);
+            }
+            self.pending_failed(pending, failure);
+        }
+    }
+
+    /// A Failure as a realm tells it.
+    pub(crate) fn told_failure(&self, failure: Failure, from: Scope) -> CallFailure {
+        CallFailure {
             message: describe(&failure, &self.name_of(&from)),
             code: failure.code,
             details: details(&failure),
             reference: failure.reference,
             retry_after_ms: failure.retry_after_ms,
             from: Some(from),
-        };
-        if let Some(pending) = self.waiting.take(&answers) {
-            if let Pending::Call { call, .. } = pending {
-                self.hear(call, opened);
-            }
-            self.pending_failed(pending, failure);
         }
     }
 
@@ -366,6 +384,14 @@ impl Node {
             },
             Kind::Contracts => match cbor::decode::<ContractsGiven>(content) {
                 Ok(given) => self.contracts_given(call, given),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            Kind::Accepted => match cbor::decode::<Accepted>(content) {
+                Ok(accepted) => self.call_accepted(call, &accepted),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            Kind::ResultAck => match cbor::decode::<ResultAck>(content) {
+                Ok(_) => self.delivered(call),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             _ => self.counters.refuse(Refused::Unasked),

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use realm_executor::{Decision, Effects, Restart, Start, Waits};
 use realm_protocol::{
-    CallId, Now, RunId,
+    CallId, FailureCode, Now, RunId,
     cbor::CborError,
     journal::{self, Change, Run, Status, Table},
     json::{self, Object},
 };
 
 use crate::{
-    ControlId, Node, Refusal, Response,
+    CallFailure, ControlId, Node, Refusal, Response,
     serve::Served,
     state::{self, StoredKey, StoredRun},
 };
@@ -46,6 +46,8 @@ impl Node {
             served.record.status = Status::Paused;
             served.undecided = undecided;
             self.out.change(Change::Run(served.record.clone()));
+            self.tell_progress(run);
+            self.heed_patience(run);
         }
     }
 
@@ -55,6 +57,7 @@ impl Node {
             served.record.status = Status::Running;
             served.undecided = false;
             self.out.change(Change::Run(served.record.clone()));
+            self.tell_progress(run);
         }
     }
 
@@ -126,6 +129,8 @@ impl Node {
             key,
             effects,
             responders: Vec::new(),
+            accepted: stored.accepted,
+            told: 0,
             started: Now {
                 wall: record.started,
                 tick: self.now.tick,
@@ -148,6 +153,12 @@ impl Node {
     fn cannot_go_on(&mut self, record: Run, frames: Vec<CallId>, reason: &str) {
         self.forget_frames(record.id, frames);
         let why = format!("it cannot go on after a restart: {reason}");
+        let stored = record.resume.as_deref().map(state::read::<StoredRun>);
+        let accepted = stored.and_then(Result::ok).map(|stored| stored.accepted);
+        for caller in accepted.unwrap_or_default() {
+            let failure = CallFailure::new(FailureCode::LoopFailed, why.clone());
+            self.deliver_end(record.id, caller, (None, &Err(failure)));
+        }
         self.end_broken_off(Run {
             output: Some(why.into_bytes().into()),
             ..record

@@ -6,6 +6,7 @@
 //! `outbound`, `relay`, `deliver`, `serve` and `runs`.
 //! This crate must never know tokio, libp2p, the store's engine, HTTP, or the wall clock.
 
+mod accept;
 mod administer;
 mod answer;
 mod attempt;
@@ -15,6 +16,7 @@ mod control;
 mod counters;
 mod custody;
 mod deliver;
+mod delivery;
 mod durable;
 mod histories;
 mod hold;
@@ -60,6 +62,7 @@ pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
 pub use node::Node;
+pub use outbound::accepted::AcceptedView;
 pub use realm_router::LinkId;
 pub use recover::is_superseded;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

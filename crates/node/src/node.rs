@@ -22,7 +22,7 @@ use crate::{
     known::KnownContracts,
     links::{Dialled, Link, Redials},
     loops::LoopHistories,
-    outbound::OutCall,
+    outbound::{OutCall, accepted::AcceptedCalls},
     outbox::Outbox,
     resolve::Resolving,
     rules::Rules,
@@ -58,6 +58,8 @@ pub struct Node {
     pub(crate) routes: Routes,
     pub(crate) calls: BTreeMap<CallId, OutCall>,
     pub(crate) waiting: Waiting<Pending>,
+    /// Calls that other realms have accepted.
+    pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
     pub(crate) serving: Serving,
     pub(crate) sessions: Sessions,
@@ -109,6 +111,7 @@ impl Node {
             turned_away: BTreeMap::new(),
             calls: BTreeMap::new(),
             waiting: Waiting::new(config.max_calls),
+            accepted: AcceptedCalls::default(),
             resolving: Resolving::new(),
             serving: Serving::default(),
             sessions: Sessions::default(),
@@ -189,6 +192,8 @@ impl Node {
                 Timer::Admission(link) => self.cut_stranger(link),
                 Timer::Redial(target) => self.redial(&target),
                 Timer::Attempt(call) => self.attempt_is_over(call),
+                Timer::Accept(run) => self.accept(run),
+                Timer::Patience(run) => self.patience_is_over(run),
                 Timer::Hold => self.release_holds(),
                 Timer::Upkeep => self.upkeep(),
                 Timer::Custody(child) => self.hand_over(&child),
@@ -213,11 +218,12 @@ impl Node {
         self.follow_up();
     }
 
-    /// Whether nothing is under way but runs that stand still, and everything promised has been
-    /// released.
+    /// Whether nothing is under way but what goes on after a restart, and everything promised has
+    /// been released.
     pub fn is_idle(&self) -> bool {
         let served = !self.serving.is_looking() && self.executor.is_at_rest();
-        self.calls.is_empty() && served && self.out.is_idle()
+        let ending = self.calls.values().any(|out| !out.outlives());
+        !ending && served && self.out.is_idle()
     }
 
     /// Acts on what was learned of others' keys, and carries the executor's actions over.
@@ -273,6 +279,10 @@ impl Node {
         let mut bytes = [0; N];
         self.rng.fill_bytes(&mut bytes);
         bytes
+    }
+
+    pub(crate) fn random_word(&mut self) -> u64 {
+        self.rng.next_u64()
     }
 
     pub(crate) fn new_run(&mut self) -> RunId {

@@ -1,5 +1,6 @@
 //! Calls to other realms: permit, resolve, seal, send, try again, answer.
 
+pub(crate) mod accepted;
 pub(crate) mod frame;
 
 use std::sync::Arc;
@@ -17,12 +18,15 @@ use realm_protocol::{
 use realm_router::{Backoff, LinkId};
 use serde_json::Value;
 
+use accepted::{Acceptance, StatusTask};
+
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     attempt::Request,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
     sessions::InSession,
+    state::Delivery,
     storing::Storing,
     timers::Timer,
 };
@@ -45,6 +49,8 @@ pub(crate) struct OutCall {
     pub(crate) no_session: bool,
     /// Digest of the header of the answer to the attempt, once there is one.
     pub(crate) heard: Option<Digest>,
+    /// Digest of the header of the accepted call that a late answer names.
+    pub(crate) late: Option<Digest>,
     /// The link it left over, if one was up.
     pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
@@ -65,6 +71,7 @@ impl OutCall {
             session: None,
             no_session: false,
             heard: None,
+            late: None,
             via: None,
             last: None,
             task,
@@ -76,6 +83,9 @@ impl OutCall {
 pub(crate) enum Task {
     Invoke(Box<Invoke>),
     Contracts(ContractsTask),
+    Status(StatusTask),
+    /// Tells a caller elsewhere the end of a call that was accepted here.
+    Deliver(Box<Delivery>),
 }
 
 /// What a call asks for, and for whom.
@@ -92,6 +102,12 @@ pub(crate) struct Invoke {
     pub(crate) caller: Option<String>,
     pub(crate) depth: u64,
     pub(crate) started: Now,
+    /// Until when it waits once it was accepted.
+    pub(crate) until: Tick,
+    /// Whether nobody waits for it on this machine, and it goes on after a restart from the start.
+    pub(crate) detached: bool,
+    /// What is known of the callee's run, once it was accepted.
+    pub(crate) accepted: Option<Acceptance>,
     /// Events written so far, where no run of the executor counts them.
     pub(crate) events: u64,
     pub(crate) check: Check,
@@ -155,6 +171,8 @@ impl Node {
         let run = self.new_run();
         let (storing, default_ms) = if asked.store {
             (Storing::Untried, limits::STORABLE_TTL_MS)
+        } else if asked.detach {
+            (Storing::No, limits::RUN_MS)
         } else {
             (Storing::No, self.config.call_timeout_ms)
         };
@@ -174,6 +192,9 @@ impl Node {
             caller: asked.caller,
             depth: 1,
             started: self.now,
+            until: self.now.tick,
+            detached: asked.detach,
+            accepted: None,
             events: 0,
             check: Check::Open,
             named: None,
@@ -183,15 +204,16 @@ impl Node {
         self.start_call(call, scope, invoke, timeout_ms);
     }
 
-    fn start_call(&mut self, call: CallId, scope: Scope, invoke: Invoke, timeout_ms: u64) {
+    fn start_call(&mut self, call: CallId, scope: Scope, mut invoke: Invoke, timeout_ms: u64) {
         let longest = match invoke.storing {
             Storing::No => limits::CALL_MAX_MS,
             _ => limits::STORABLE_TTL_MS,
         };
-        let timeout_ms = timeout_ms.clamp(1, longest);
+        let timeout_ms = timeout_ms.clamp(1, limits::RUN_MS);
+        invoke.until = self.now.tick.plus(timeout_ms);
         let over = self.calls.len() >= self.config.max_calls;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
-        let deadline = self.now.tick.plus(timeout_ms);
+        let deadline = self.now.tick.plus(timeout_ms.min(longest));
         let out = OutCall::new(scope, deadline, Task::Invoke(Box::new(invoke)));
         self.calls.insert(call, out);
         self.record_started(call);
@@ -206,7 +228,9 @@ impl Node {
             let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
-        self.try_call(call);
+        if !self.is_accepted_already(call) {
+            self.try_call(call);
+        }
     }
 
     /// Asks this realm's own policy for a call.
@@ -236,8 +260,10 @@ impl Node {
     /// Whether a call waits for an answer of this kind.
     pub(crate) fn awaits(&self, call: CallId, kind: Kind) -> bool {
         match self.calls.get(&call).map(|out| &out.task) {
-            Some(Task::Invoke(_)) => kind == Kind::Result,
+            Some(Task::Invoke(_)) => matches!(kind, Kind::Result | Kind::Accepted),
             Some(Task::Contracts(_)) => kind == Kind::Contracts,
+            Some(Task::Status(_)) => kind == Kind::Accepted,
+            Some(Task::Deliver(_)) => kind == Kind::ResultAck,
             None => false,
         }
     }
@@ -251,7 +277,7 @@ impl Node {
             let message = "a question for contracts was answered with a result";
             return self.attempt_failed(call, CallFailure::new(FailureCode::Malformed, message));
         };
-        let (meant, header) = (invoke.meant(&out.scope), out.heard);
+        let (meant, header, late) = (invoke.meant(&out.scope), out.heard, out.late);
         let contract = KnownContract::of_result(&result, invoke.named.as_ref());
         let has_effects = contract
             .as_ref()
@@ -271,6 +297,7 @@ impl Node {
             "call.returned",
             Object::new()
                 .with("header", &header)
+                .with_some("answers", late)
                 .with("run", &result.run)
                 .with("contract", &result.contract)
                 .with("version", &result.version)
@@ -288,11 +315,13 @@ impl Node {
 
     pub(crate) fn end_call(&mut self, call: CallId, result: Result<Value, CallFailure>) {
         if let Err(failure) = &result {
-            let header = self.calls.get(&call).and_then(|out| out.heard);
+            let out = self.calls.get(&call);
+            let (header, late) = out.map_or((None, None), |out| (out.heard, out.late));
             let payload = Object::new()
                 .with("failure", failure.code.name())
                 .with("message", &failure.message)
-                .with_some("header", header);
+                .with_some("header", header)
+                .with_some("answers", late);
             self.note_call(call, "call.returned", payload);
         }
         self.finish_call(call, result, Answered::default());
@@ -304,6 +333,7 @@ impl Node {
         result: Result<Value, CallFailure>,
         answered: Answered,
     ) {
+        self.forget_accepted(call);
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };
@@ -324,11 +354,17 @@ impl Node {
                     self.contracts_failed(&task, failure);
                 }
             }
+            Task::Status(asked) => {
+                if let Err(failure) = result {
+                    self.status_failed(asked, failure);
+                }
+            }
+            Task::Deliver(delivery) => self.end_delivery(&delivery, result.err()),
             Task::Invoke(invoke) => {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);
                 }
-                let sent = out.attempts > 0;
+                let sent = out.attempts > 0 || invoke.accepted.is_some();
                 self.report_call(call, (&out.scope, sent), *invoke, result, answered);
             }
         }
@@ -388,7 +424,7 @@ impl Node {
         let now = self.wall();
         // An attempt that has not left never does.
         let withdrawn = out.sent.is_some_and(|sent| self.out.withdraw_letter(sent));
-        let left = out.attempts > u32::from(withdrawn);
+        let left = out.attempts > u32::from(withdrawn) || out.acceptance().is_some();
         let may_be_kept = out.storing() != Storing::No;
         if left && matches!(out.task, Task::Invoke(_)) {
             let scope = out.scope.clone();
@@ -410,6 +446,7 @@ impl Node {
                     created: now,
                     ttl_ms: limits::CALL_MS,
                     call,
+                    answers: None,
                     priority: Priority::Control,
                     max_reply: 0,
                     content: &content,

@@ -19,8 +19,8 @@ use crate::{
     revocations::over_at,
     seen::SeenId,
     state::{
-        self, Issued, ParentRecord, StoredCall, StoredCeiling, StoredHistory, StoredKem,
-        StoredPolicy, StoredRevocations, StoredRun, Target, standing,
+        self, Issued, ParentRecord, StoredCeiling, StoredHistory, StoredKem, StoredPolicy,
+        StoredRevocations, StoredRun, Target, standing,
     },
     timers::Timer,
 };
@@ -52,7 +52,7 @@ impl Node {
         } else {
             self.recover_memory(&rows);
         }
-        let stored = storable_calls(&rows);
+        let stored = calls_at(&rows, standing::CALL);
         let (unfinished, interrupted) =
             self.find_unfinished(stored, recovered.under_way, recovered.restored);
         let broken_off = self.end_interrupted(interrupted, &rows, recovered.restored);
@@ -77,6 +77,12 @@ impl Node {
             self.publish_revocations();
         }
         self.begin();
+        if recovered.restored {
+            self.forget_at(&rows, &[standing::ACCEPTED, standing::DELIVERY]);
+        } else {
+            self.accepted.recover(calls_at(&rows, standing::ACCEPTED));
+            self.recover_deliveries(at(&rows, standing::DELIVERY));
+        }
         for call in unfinished {
             self.resume(call);
         }
@@ -276,6 +282,14 @@ impl Node {
         self.serve_from_here();
     }
 
+    fn forget_at(&mut self, rows: &Rows, prefixes: &[&[u8]]) {
+        let keys = raw(rows, Table::Standing).map(|(key, _)| key);
+        let keys = keys.filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix)));
+        for key in keys {
+            self.delete(Table::Standing, key);
+        }
+    }
+
     fn serve_from_here(&mut self) {
         let record = self.me.serve_from_here(self.now.wall, self.kin.least);
         let row = state::write(record);
@@ -363,14 +377,31 @@ fn frames(rows: &Rows) -> BTreeMap<RunId, KnownFrames> {
     frames
 }
 
-fn storable_calls(rows: &Rows) -> Vec<(CallId, StoredCall)> {
-    let rows = raw(rows, Table::Standing).filter_map(|(key, value)| {
-        let call = CallId::try_from(key.strip_prefix(standing::CALL)?).ok()?;
-        let stored = state::read(value)
-            .inspect_err(|error| tracing::error!(%call, %error, "a stored call does not read"));
-        Some((call, stored.ok()?))
+/// The records of calls behind a prefix, by call.
+fn calls_at<T: Wire>(rows: &Rows, prefix: &[u8]) -> Vec<(CallId, T)> {
+    let read = keyed_at(rows, prefix).filter_map(|(key, record)| {
+        let call = CallId::try_from(key).ok()?;
+        Some((call, record))
     });
-    rows.collect()
+    read.collect()
+}
+
+/// The records of the realm's standing behind a prefix.
+fn at<T: Wire>(rows: &Rows, prefix: &[u8]) -> Vec<T> {
+    keyed_at(rows, prefix).map(|(_, record)| record).collect()
+}
+
+/// The readable records of the realm's standing behind a prefix, with the rest of their keys.
+fn keyed_at<'r, T: Wire>(
+    rows: &'r Rows,
+    prefix: &'r [u8],
+) -> impl Iterator<Item = (&'r [u8], T)> + 'r {
+    raw(rows, Table::Standing).filter_map(move |(key, value)| {
+        let rest = key.strip_prefix(prefix)?;
+        let record = state::read(value)
+            .inspect_err(|error| tracing::error!(%error, "a stored call or its end does not read"));
+        Some((rest, record.ok()?))
+    })
 }
 
 fn raw(rows: &Rows, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {

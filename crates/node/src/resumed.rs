@@ -1,10 +1,11 @@
-//! Calls that may be kept outlive a restart of their caller: their run goes on, and asks again
-//! under the same call and key.
+//! Calls that may be kept, that were accepted, or that nobody waits for outlive a restart of their
+//! caller: their run goes on, and asks again under the same call and key.
 
 use realm_protocol::{
     CallId, Now, Scope,
     journal::{Direction, Run, Table},
     json::Object,
+    limits,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 pub(crate) type Unfinished = (CallId, StoredCall, Run);
 
 impl Node {
-    /// Writes down what a restart needs to go on with a call that may be kept.
+    /// Writes down what a restart needs to go on with a call that outlives it.
     pub(crate) fn note_storable(&mut self, call: CallId) {
         let Some(out) = self.calls.get(&call) else {
             return;
@@ -27,10 +28,11 @@ impl Node {
         let Task::Invoke(invoke) = &out.task else {
             return;
         };
-        if invoke.storing == Storing::No {
+        if !is_kept(out) {
             return;
         }
-        let left = self.now.tick.until(out.deadline).as_millis();
+        let until = out.deadline.max(invoke.until);
+        let left = self.now.tick.until(until).as_millis();
         let stored = StoredCall {
             run: invoke.run,
             scope: out.scope.clone(),
@@ -42,6 +44,7 @@ impl Node {
             caller: invoke.caller.clone(),
             sealed: invoke.sealed,
             input: self.out.redacts().then(|| invoke.input.clone()),
+            storable: invoke.storing != Storing::No,
         };
         let row = state::write(&stored);
         self.put(Table::Standing, &standing::call(call), row);
@@ -49,8 +52,7 @@ impl Node {
 
     /// A call has ended: there is nothing to go on with.
     pub(crate) fn forget_storable(&mut self, call: CallId) {
-        let storable = self.calls.get(&call).map(OutCall::storing);
-        if storable.is_some_and(|storing| storing != Storing::No) {
+        if self.calls.get(&call).is_some_and(is_kept) {
             self.delete(Table::Standing, &standing::call(call));
         }
     }
@@ -85,6 +87,10 @@ impl Node {
         };
         let now = self.now;
         let left = stored.until.since(now.wall);
+        let longest = match stored.storable {
+            true => limits::STORABLE_TTL_MS,
+            false => limits::CALL_MAX_MS,
+        };
         let invoke = Invoke {
             run: stored.run,
             origin: Origin::Restart,
@@ -99,11 +105,17 @@ impl Node {
                 wall: run.started,
                 tick: now.tick,
             },
+            until: now.tick.plus(left),
+            detached: true,
+            accepted: None,
             events: stored.events,
             check: Check::Open,
             named: None,
             // It may be kept by now: the next attempt takes the place of that.
-            storing: Storing::Due,
+            storing: match stored.storable {
+                true => Storing::Due,
+                false => Storing::No,
+            },
             sealed: stored.sealed,
         };
         self.know_own_child(&stored.scope);
@@ -111,12 +123,13 @@ impl Node {
         let out = OutCall {
             // How many there were is not known, but one may be kept.
             attempts: 1,
-            ..OutCall::new(stored.scope, now.tick.plus(left), task)
+            ..OutCall::new(stored.scope, now.tick.plus(left.min(longest)), task)
         };
         self.calls.insert(call, out);
         let payload = Object::new().with("until", &stored.until);
         self.note_call(call, "call.resumed", payload);
         match self.permit_call(call) {
+            Ok(()) if self.is_accepted_already(call) => {}
             Ok(()) => self.timers.set(Timer::Attempt(call), now.tick),
             Err(failure) => self.end_call(call, Err(failure)),
         }
@@ -128,4 +141,13 @@ impl Node {
             self.know_child(&label, to);
         }
     }
+}
+
+/// Whether a call that no run of the executor holds outlives this process.
+fn is_kept(out: &OutCall) -> bool {
+    let Task::Invoke(invoke) = &out.task else {
+        return false;
+    };
+    let own = invoke.origin != Origin::Frame;
+    own && (invoke.storing != Storing::No || invoke.detached || invoke.accepted.is_some())
 }

@@ -86,13 +86,11 @@ impl Node {
         }
     }
 
-    /// The message that answered a caller, at the end of its run's trace.
-    pub(crate) fn note_answered(&mut self, served: &mut Served, header: Digest) {
-        let event = served.event(
-            "call.answered",
-            Object::new().with("header", &header),
-            self.wall(),
-        );
+    /// What answered a caller, at the end of its run's trace: a message by its header, or a late one
+    /// by what it answers.
+    pub(crate) fn note_answered(&mut self, served: &mut Served, by: &str, digest: Digest) {
+        let payload = Object::new().with(by, &digest);
+        let event = served.event("call.answered", payload, self.wall());
         self.out.change(Change::Event(event));
     }
 

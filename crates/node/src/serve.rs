@@ -18,9 +18,10 @@ use realm_protocol::{
 
 use crate::{
     CallFailure, ControlId, InvokeAsked, Node,
-    answer::{Remote, Responder, stored_answer},
+    answer::{Local, Remote, Responder, stored_answer},
     relay::Release,
-    state::{self, StoredKey, StoredRun, key_row},
+    state::{self, AcceptedCaller, StoredKey, StoredRun, key_row},
+    timers::Timer,
 };
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
@@ -28,6 +29,12 @@ pub(crate) use serving::{Served, Serving};
 impl Node {
     pub(crate) fn serve_local(&mut self, control: ControlId, asked: InvokeAsked) {
         let now = self.now;
+        let timeout_ms = asked.timeout_ms.unwrap_or(if asked.detach {
+            // Nobody waits: its own bounds are enough.
+            limits::RUN_MS
+        } else {
+            self.config.call_timeout_ms
+        });
         let key = asked.key.as_ref().map(|key| {
             (
                 Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
@@ -42,22 +49,18 @@ impl Node {
             version: asked.version,
             input: asked.input,
             key,
-            timeout_ms: asked.timeout_ms.unwrap_or(if asked.detach {
-                // Nobody waits: its own bounds are enough.
-                limits::RUN_MS
-            } else {
-                self.config.call_timeout_ms
-            }),
+            timeout_ms,
             depth: 0,
             caller_name: asked.caller,
             parent: None,
             direction: Direction::Local,
             detached: asked.detach,
-            responder: Responder::Local {
+            responder: Responder::Local(Local {
                 control,
                 address: asked.address,
                 started: now,
-            },
+                until: now.tick.plus(timeout_ms),
+            }),
         };
         self.serve(incoming);
     }
@@ -67,7 +70,9 @@ impl Node {
         let (Some(reply_key), Some(caller_realm)) = (reply_key, header.source.realm) else {
             return;
         };
+        let takes_accepted = call.timeout_ms > limits::CALL_MS;
         let remote = Remote {
+            takes_accepted,
             source: header.source.clone(),
             call: header.call,
             digest,
@@ -94,7 +99,7 @@ impl Node {
             version: call.version,
             input,
             key: Some((call.key, call.key_created)),
-            timeout_ms: call.timeout_ms.min(limits::CALL_MAX_MS),
+            timeout_ms: call.timeout_ms.min(limits::RUN_MS),
             depth: call.depth,
             caller_name: call.caller,
             parent: call.parent,
@@ -232,6 +237,7 @@ impl Node {
             policies: policies.clone(),
             input: self.out.redacts().then(|| input.clone()),
             parent: incoming.parent.clone(),
+            accepted: Vec::new(),
         });
         let record = Run {
             id: run,
@@ -267,6 +273,8 @@ impl Node {
             key,
             effects,
             responders: vec![incoming.responder],
+            accepted: Vec::new(),
+            told: 0,
             started: self.now,
             policies,
             record,
@@ -275,6 +283,7 @@ impl Node {
         };
         self.serving.runs.insert(run, served);
         self.note_received(run, received);
+        self.accept_later(run);
     }
 
     /// Whether the loop calls others, so that its run has more to go on with than its input.
@@ -289,6 +298,8 @@ impl Node {
         let Some(mut served) = self.serving.runs.remove(&run) else {
             return;
         };
+        self.timers.cancel(&Timer::Accept(run));
+        self.timers.cancel(&Timer::Patience(run));
         let none = served.effects == Effects::None;
         let release = if none { Release::Now } else { Release::Durable };
         let ending = self.ending_of(run, &served, &outcome);
@@ -327,9 +338,46 @@ impl Node {
         for responder in std::mem::take(&mut served.responders) {
             let sent = self.answer(&responder, run, served.call, (&outcome, &ending), release);
             if let Some(header) = sent {
-                self.note_answered(&mut served, header);
+                self.note_answered(&mut served, "header", header);
             }
         }
+        for caller in std::mem::take(&mut served.accepted) {
+            self.note_answered(&mut served, "answers", caller.header);
+            self.deliver_end(run, caller, (Some(&outcome), &ending));
+        }
+    }
+
+    /// Sees to it that callers on this machine wait no longer than they said for a run that may
+    /// take longer: one that stands still, or that another call has begun.
+    pub(crate) fn heed_patience(&mut self, run: RunId) {
+        let Some(served) = self.serving.get(run) else {
+            return;
+        };
+        let until = served.responders.iter().filter_map(Responder::patience);
+        if let Some(until) = until.min() {
+            self.timers.set(Timer::Patience(run), until);
+        }
+    }
+
+    /// Callers on this machine have waited as long as they said.
+    pub(crate) fn patience_is_over(&mut self, run: RunId) {
+        let now = self.now.tick;
+        let Some(served) = self.serving.get_mut(run) else {
+            return;
+        };
+        let is_over = |held: &Responder| held.patience().is_some_and(|until| until <= now);
+        let all = std::mem::take(&mut served.responders);
+        let (over, waiting) = all.into_iter().partition::<Vec<_>, _>(is_over);
+        served.responders = waiting;
+        let message = format!("no answer inside the call's time; run {run} goes on");
+        let failure = CallFailure::new(FailureCode::Timeout, message);
+        let call = served.call;
+        for responder in over {
+            if let Responder::Local(local) = responder {
+                self.tell_failure(&local, (run, call), &failure);
+            }
+        }
+        self.heed_patience(run);
     }
 
     /// A caller takes its call back. Only who made it can, and only for itself: the run goes on
@@ -337,16 +385,21 @@ impl Node {
     pub(crate) fn cancel_served(&mut self, opened: &Opened, cancel: Cancel) {
         let (call, source) = (opened.header().call, &opened.header().source);
         let waits = |held: &Responder| held.is_remote(call, source);
+        let accepted = |held: &AcceptedCaller| held.is_of(call, source.realm);
         let mut runs = self.serving.runs.iter_mut();
-        let Some((run, served)) = runs.find(|(_, served)| served.responders.iter().any(waits))
-        else {
+        let found = runs.find(|(_, served)| {
+            served.responders.iter().any(waits) || served.accepted.iter().any(accepted)
+        });
+        let Some((run, served)) = found else {
             return;
         };
-        if served.responders.len() > 1 {
-            served.responders.retain(|held| !waits(held));
-            return;
-        }
         let run = *run;
+        let others = served.responders.iter().any(|held| !waits(held))
+            || served.accepted.iter().any(|held| !accepted(held));
+        served.responders.retain(|held| !waits(held) || !others);
+        if others {
+            return self.drop_accepted(run, call, source.realm);
+        }
         let reason = cancel.reason.unwrap_or_default();
         let reason: String = reason.chars().take(200).collect();
         self.executor

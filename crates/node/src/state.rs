@@ -1,9 +1,9 @@
 //! What a node writes down, each with its version.
 
 use realm_protocol::{
-    Digest, Envelope, Label, NodeId, RealmId, RunId, Scope, TicketId, Timestamp,
+    CallId, Digest, Envelope, Label, NodeId, Place, RealmId, RunId, Scope, TicketId, Timestamp,
     cbor::{self, Blob, CborError, Wire},
-    message::{PolicyUse, TraceParent},
+    message::{PolicyUse, Stage, TraceParent},
     records::{
         Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession,
         Ticket,
@@ -32,6 +32,21 @@ pub(crate) mod standing {
 
     /// Before the id of each call of this realm's that may be kept elsewhere.
     pub(crate) const CALL: &[u8] = b"call/";
+
+    /// Before the id of each call of this realm's that another one has accepted.
+    pub(crate) const ACCEPTED: &[u8] = b"accepted/";
+    /// Before what names each end of a call that its caller has not acknowledged.
+    pub(crate) const DELIVERY: &[u8] = b"delivery/";
+
+    /// Where a call that another realm has accepted is.
+    pub(crate) fn accepted(call: realm_protocol::CallId) -> Vec<u8> {
+        [ACCEPTED, call.as_bytes()].concat()
+    }
+
+    /// Where the end of a call is: by the run, and the caller's call.
+    pub(crate) fn delivery(run: realm_protocol::RunId, call: realm_protocol::CallId) -> Vec<u8> {
+        [DELIVERY, run.as_bytes(), call.as_bytes()].concat()
+    }
 
     /// Where a call that may be kept elsewhere is.
     pub(crate) fn call(call: realm_protocol::CallId) -> Vec<u8> {
@@ -351,11 +366,61 @@ wire_map! {
         8 => parent: Option<TraceParent>,
         /// The input, where the run's own may have lost something.
         9 => input: Option<Blob>,
+        /// The callers that its call was accepted from.
+        10 => accepted: Vec<AcceptedCaller>,
     }
 }
 
 wire_map! {
-    /// A call of this realm's that may be kept for its callee: what its run does not say.
+    /// A caller elsewhere whose call was accepted: how it is told the end.
+    pub struct AcceptedCaller {
+        /// Who called.
+        0 => source: Place,
+        /// Its call.
+        1 => call: CallId,
+        /// Digest of the header of the Call that was accepted.
+        2 => header: Digest,
+        /// The contract that the call named.
+        3 => contract: Option<Digest>,
+        /// The largest end that the caller takes, bytes.
+        4 => max_reply: u64,
+        /// Links that the call crossed.
+        5 => hops: u64,
+    }
+}
+
+wire_map! {
+    /// The end of an accepted call, until its caller has acknowledged it.
+    pub struct Delivery {
+        /// The run that ended.
+        0 => run: RunId,
+        /// Who is told.
+        1 => to: AcceptedCaller,
+        /// Whether the content is a Failure.
+        2 => failed: bool,
+        /// What is told: a Result or Failure, encoded.
+        3 => content: Blob,
+        /// When it is given up.
+        4 => until: Timestamp,
+    }
+}
+
+wire_map! {
+    /// A call of this realm's that another one has accepted.
+    pub struct StoredAcceptance {
+        /// The callee's run.
+        0 => run: RunId,
+        /// Digest of the header of the Call that was accepted.
+        1 => header: Digest,
+        /// When it was accepted.
+        2 => since: Timestamp,
+        /// How the run stood then.
+        3 => stage: Stage,
+    }
+}
+
+wire_map! {
+    /// A call of this realm's that outlives it: what its run does not say.
     pub struct StoredCall {
         /// Its run.
         0 => run: RunId,
@@ -377,6 +442,8 @@ wire_map! {
         8 => sealed: Timestamp,
         /// The input, where the run's own may have lost something.
         9 => input: Option<Blob>,
+        /// Whether it may be kept for its callee.
+        10 => storable: bool,
     }
 }
 

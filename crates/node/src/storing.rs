@@ -10,6 +10,7 @@ use crate::{
     CallFailure, Node, Refused,
     attempt::ATTEMPT_MS,
     deliver::Pending,
+    delivery::ACKNOWLEDGE_MS,
     outbound::{OutCall, Task},
     timers::Timer,
 };
@@ -33,7 +34,7 @@ impl OutCall {
     pub(crate) fn storing(&self) -> Storing {
         match &self.task {
             Task::Invoke(invoke) => invoke.storing,
-            Task::Contracts(_) => Storing::No,
+            _ => Storing::No,
         }
     }
 
@@ -60,6 +61,9 @@ impl OutCall {
 
     /// How long an attempt waits for its answer, of the time that is left, milliseconds.
     pub(crate) fn share_ms(&self, left_ms: u64) -> u64 {
+        if matches!(self.task, Task::Deliver(_)) {
+            return ACKNOWLEDGE_MS;
+        }
         let attempts = limits::ATTEMPTS.saturating_sub(self.failures).max(1);
         let share = left_ms.min(limits::CALL_MAX_MS) / u64::from(attempts);
         share.max(ATTEMPT_MS)

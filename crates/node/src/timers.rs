@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{CallId, Label, Tick};
+use realm_protocol::{CallId, Label, RunId, Tick};
 use realm_router::LinkId;
 
 use crate::state::Target;
@@ -18,6 +18,10 @@ pub(crate) enum Timer {
     Redial(Target),
     /// An attempt of a call has had its time.
     Attempt(CallId),
+    /// A run has taken so long that those who wait elsewhere are told so.
+    Accept(RunId),
+    /// Callers on this machine have waited for a run as long as they said.
+    Patience(RunId),
     /// A held message has had its time.
     Hold,
     /// Calls kept for a child can go on to it.

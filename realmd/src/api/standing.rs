@@ -1,12 +1,12 @@
 //! Where a run stands, and how people hold it, let it go on, and stop it.
 
 use realm_client::api::{
-    CancelRequest, PauseRequest, ResumeDecision, ResumeRequest, RunExplanation, RunStatus,
-    RunSummary, Wait, WaitsOn,
+    AcceptedCall, AcceptedStage, CancelRequest, PauseRequest, ResumeDecision, ResumeRequest,
+    RunExplanation, RunStatus, RunSummary, Wait, WaitsOn,
 };
 use realm_executor::{Decision, WaitingFor, Waits};
-use realm_node::{Node, Request, Response};
-use realm_protocol::{RunId, journal::Run};
+use realm_node::{AcceptedView, Node, Request, Response};
+use realm_protocol::{RunId, journal::Run, message::Stage};
 
 use super::{
     Answer, Shared,
@@ -86,6 +86,8 @@ pub(super) async fn explain(daemon: Shared, Segment(id): Segment) -> Answer<RunE
 fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
     let id = run.id;
     let waits: Vec<Wait> = node.waits_of(id).iter().map(wait).collect();
+    let accepted = node.accepted_elsewhere(id);
+    let accepted: Vec<AcceptedCall> = accepted.iter().map(accepted_call).collect();
     let run = summary(node, run);
     let asking = waits.iter().find(|wait| wait.on == WaitsOn::Person);
     let (text, help) = match run.status {
@@ -113,23 +115,55 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
                 Some(format!("realmctl run resume {id}")),
             ),
         },
-        RunStatus::Running => (running(&waits), None),
+        RunStatus::Running => (running(&waits, &accepted), None),
     };
     RunExplanation {
         run,
         text,
         waits,
+        accepted,
         help,
     }
 }
 
 /// Why a run that is under way has not ended.
-fn running(waits: &[Wait]) -> String {
-    if waits.is_empty() {
+fn running(waits: &[Wait], accepted: &[AcceptedCall]) -> String {
+    let waits = waits.iter().map(sentence);
+    let all: Vec<String> = waits.chain(accepted.iter().map(elsewhere)).collect();
+    if all.is_empty() {
         return "It is under way, and waits for nobody on this machine.".to_owned();
     }
-    let all: Vec<String> = waits.iter().map(sentence).collect();
     all.join(" ")
+}
+
+fn elsewhere(call: &AcceptedCall) -> String {
+    let AcceptedCall {
+        loop_id,
+        run_id,
+        since,
+        stage,
+    } = call;
+    let stands = match stage {
+        AcceptedStage::Running => "where it is at work",
+        AcceptedStage::Waiting => "where it waits for a time",
+        AcceptedStage::Paused => "where it stands still until a person there says how it goes on",
+        AcceptedStage::Ended => "where it has ended; the end is on the way",
+    };
+    format!("`{loop_id}` was accepted there at {since} as run {run_id}, {stands}.")
+}
+
+fn accepted_call(view: &AcceptedView) -> AcceptedCall {
+    AcceptedCall {
+        loop_id: view.address.to_string(),
+        run_id: view.run.to_string(),
+        since: time(view.since),
+        stage: match view.stage {
+            Stage::Running => AcceptedStage::Running,
+            Stage::Waiting => AcceptedStage::Waiting,
+            Stage::Paused => AcceptedStage::Paused,
+            Stage::Ended => AcceptedStage::Ended,
+        },
+    }
 }
 
 fn sentence(wait: &Wait) -> String {

@@ -1,7 +1,7 @@
 //! What random schedules once found, each told as a story of its own.
 
-use realm_node::Request;
-use realm_protocol::link::Frame;
+use realm_node::{InvokeAsked, Request, Response};
+use realm_protocol::{FailureCode, link::Frame};
 use realm_tests::{Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -65,5 +65,37 @@ fn a_realm_that_was_cut_off_dials_ever_more_rarely() {
         dials && matches!(Frame::decode(bytes), Ok(Frame::Hello(_)))
     });
     assert!(hellos.count() < 60);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_caller_that_joins_a_run_waits_for_its_own_time() {
+    let mut world = World::new(272);
+    let acme = world.found("acme");
+    let mut slow = Loops::once("slow", 60_000);
+    slow["limits"] = json!({"timeout": "5m"});
+    world.apply(acme, &[slow]);
+    let under_key = |millis: u64| {
+        let Request::Invoke(asked) = World::invoke_within("slow@acme", json!({"n": 1}), millis)
+        else {
+            unreachable!()
+        };
+        let key = Some("the same".to_owned());
+        Request::Invoke(InvokeAsked { key, ..asked })
+    };
+    let first = world.ask(acme, under_key(120_000));
+    world.run_for(1_000);
+    let second = world.ask(acme, under_key(10_000));
+    world.run_for(11_000);
+    let Response::Invoked(ended) = &world.outcomes[&(acme, second)].response else {
+        panic!("a call")
+    };
+    let failure = ended.result.as_ref().unwrap_err();
+    assert_eq!(failure.code, FailureCode::Timeout);
+    assert!(failure.message.contains("goes on"), "{failure}");
+    let Response::Invoked(ended) = world.wait_for(acme, first) else {
+        panic!("a call")
+    };
+    assert!(ended.result.is_ok());
     invariants::check(&mut world);
 }

@@ -6,8 +6,9 @@ use realm_protocol::{
     CallId, Digest, RunId,
     cbor::{self, Blob, Wire},
     message::{
-        Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody, Plaintext,
-        PolicyUse, Resolve, Resolved, TraceParent,
+        Accepted, Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody,
+        Plaintext, PolicyUse, Progress, Resolve, Resolved, ResultAck, Stage, StatusAsked,
+        TraceParent,
     },
 };
 use serde_json::json;
@@ -33,6 +34,10 @@ fn judge(case: &Case) -> Result<(), String> {
         "Result" => read::<CallResult>(case),
         "Cancel" => read::<Cancel>(case),
         "Custody" => read::<Custody>(case),
+        "Accepted" => read::<Accepted>(case),
+        "Progress" => read::<Progress>(case),
+        "Status" => read::<StatusAsked>(case),
+        "ResultAck" => read::<ResultAck>(case),
         "Contracts question" => read::<ContractsAsked>(case),
         "Contracts answer" => read::<ContractsGiven>(case),
         "contract digest" => digest(case),
@@ -207,7 +212,41 @@ fn make(book: &mut Book) {
         };
         one(book, "Custody", name, &receipt, &[]);
     }
+    long_calls(book);
     digests(book);
+}
+
+fn long_calls(book: &mut Book) {
+    let run = RunId::new([6; 16]);
+    let accepted = Accepted {
+        run,
+        contract: Some(Digest::of(&[b"contract"])),
+        until: NOW,
+        stage: Stage::Running,
+    };
+    one(book, "Accepted", "a call that is accepted", &accepted, &[1]);
+    for (number, stage) in (0..).zip(Stage::ALL) {
+        let progress = Progress {
+            run,
+            number,
+            stage: *stage,
+        };
+        let name = format!("a run that is {}", stage.name().to_lowercase());
+        one(book, "Progress", &name, &progress, &[]);
+    }
+    one(
+        book,
+        "Status",
+        "a question for a run",
+        &StatusAsked { run },
+        &[],
+    );
+    for (name, awaited) in [
+        ("an end that was awaited", true),
+        ("an end that was not", false),
+    ] {
+        one(book, "ResultAck", name, &ResultAck { awaited }, &[]);
+    }
 }
 
 fn one<T: Wire>(book: &mut Book, message: &str, name: &str, value: &T, optional: &[u64]) {

@@ -327,9 +327,41 @@ pub struct RunExplanation {
     /// What it waits for; empty once it has ended.
     #[serde(default)]
     pub waits: Vec<Wait>,
+    /// Its calls that other realms have accepted, and whose end is told once it is known.
+    #[serde(default)]
+    pub accepted: Vec<AcceptedCall>,
     /// A command that helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+/// A call of a run that another realm has accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedCall {
+    /// The loop with its realm, as it was asked for.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// The run there.
+    pub run_id: String,
+    /// When it was accepted.
+    pub since: Time,
+    /// How it stood there when last that was told.
+    pub stage: AcceptedStage,
+}
+
+/// How a run stands in another realm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AcceptedStage {
+    /// It is at work.
+    Running,
+    /// It waits for a time.
+    Waiting,
+    /// It stands still until a person there says how it goes on.
+    Paused,
+    /// It has ended; its end is on the way.
+    Ended,
 }
 
 /// One call of a run that waits.

@@ -72,11 +72,15 @@ impl Node {
                     key.is_some_and(|(_, key)| key.request == digest)
                 };
                 match served.filter(same) {
-                    Some(served) if served.undecided => {
+                    Some(served) if served.undecided && !incoming.responder.takes_accepted() => {
                         self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
                     }
                     Some(served) => match served.join(incoming.responder) {
-                        Ok(()) => self.note_received(run, received),
+                        Ok(()) => {
+                            self.note_received(run, received);
+                            self.accept_later(run);
+                            self.heed_patience(run);
+                        }
                         Err(left_out) => {
                             self.answer_failure(&left_out, &overloaded(), Release::Now);
                         }

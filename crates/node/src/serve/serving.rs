@@ -11,7 +11,11 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use crate::{LookId, answer::Responder, state::StoredKey};
+use crate::{
+    LookId,
+    answer::Responder,
+    state::{AcceptedCaller, StoredKey},
+};
 
 /// Answers kept in memory until the store is sure to have them.
 const RECENT: usize = 64;
@@ -53,6 +57,10 @@ pub(crate) struct Served {
     pub(crate) key: Option<(Vec<u8>, StoredKey)>,
     pub(crate) effects: Effects,
     pub(crate) responders: Vec<Responder>,
+    /// Callers elsewhere whose calls were accepted.
+    pub(crate) accepted: Vec<AcceptedCaller>,
+    /// The number of the latest Progress that they were told.
+    pub(crate) told: u64,
     pub(crate) started: Now,
     pub(crate) policies: Vec<PolicyUse>,
     pub(crate) record: Run,
@@ -100,7 +108,10 @@ impl Serving {
     }
 
     pub(super) fn of_root(&self, root: RealmId) -> usize {
-        let runs = self.runs.values().map(|served| served.caller.root);
+        // Accepted ones have a bound of their own: they may last for days.
+        let runs = self.runs.values();
+        let runs = runs.filter(|served| served.accepted.is_empty());
+        let runs = runs.map(|served| served.caller.root);
         let looks = self
             .looks
             .values()
@@ -136,6 +147,15 @@ impl Serving {
         if let Some((row, _)) = self.runs.remove(&run).and_then(|served| served.key) {
             self.keys.remove(&row);
         }
+    }
+
+    /// The callers elsewhere whose calls were accepted and run.
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = &AcceptedCaller> {
+        self.runs.values().flat_map(|served| &served.accepted)
+    }
+
+    pub(crate) fn get(&self, run: RunId) -> Option<&Served> {
+        self.runs.get(&run)
     }
 
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {

@@ -158,7 +158,7 @@ impl Run {
         let subject = self.subject(child, at.step, loop_id, version.as_deref(), cx)?;
         let own = match &subject {
             Subject::Local(entry) => entry.manifest.limits.timeout_ms,
-            Subject::Remote { .. } => limits::CALL_MAX_MS,
+            Subject::Remote { .. } => limits::RUN_MS,
         };
         let timeout_ms = called.timeout_ms.unwrap_or(own).min(own);
         let opened = Frame {
