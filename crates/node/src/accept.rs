@@ -21,6 +21,9 @@ use crate::{
     timers::Timer,
 };
 
+/// When a call that there was no room for may be accepted after all, milliseconds.
+const ROOM_MS: u64 = 60_000;
+
 impl Remote {
     fn to_accepted(&self) -> AcceptedCaller {
         AcceptedCaller {
@@ -81,6 +84,8 @@ impl Node {
                 accepted.extend(self.note_caller(run, &remote).then_some(remote));
             } else {
                 self.keep_responder(run, Responder::Remote(remote));
+                let again = self.now.tick.plus(ROOM_MS);
+                self.timers.set(Timer::Accept(run), again);
             }
         }
         let Some(body) = self.accepted_body(run) else {
@@ -220,6 +225,7 @@ impl Node {
     fn send_progress(&mut self, caller: &AcceptedCaller, content: &[u8]) {
         let now = self.now;
         let chain = self.trust.chain(&caller.source.scope(), now.wall).cloned();
+        let chain = chain.filter(|chain| Some(chain.realm()) == caller.source.realm);
         let known = chain.and_then(|chain| chain.kem_at(now.wall).cloned().map(|kem| (chain, kem)));
         let Some((chain, kem)) = known else { return };
         let request = Request {

@@ -48,6 +48,13 @@ impl Node {
         let now = self.wall();
         let chain = self.trust.chain(&scope, now).cloned();
         let out = self.calls.get(&call);
+        if let (Some(out), Some(chain)) = (out, &chain)
+            && !out.is_for(chain.realm())
+        {
+            let message = "another realm stands where the caller stood";
+            let failure = CallFailure::new(FailureCode::BadCertificate, message);
+            return self.attempt_failed(call, failure);
+        }
         let key = out.and_then(|out| {
             let chain = chain?;
             let kem = out.key_of(&chain, now).cloned()?;

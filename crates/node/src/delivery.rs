@@ -33,6 +33,17 @@ impl Delivery {
     }
 }
 
+impl OutCall {
+    /// Whether it may be sent to this realm: an end is for the one that called, whoever has come to
+    /// stand in its place.
+    pub(crate) fn is_for(&self, realm: RealmId) -> bool {
+        match &self.task {
+            Task::Deliver(delivery) => delivery.to.source.realm == Some(realm),
+            _ => true,
+        }
+    }
+}
+
 impl Node {
     /// Tells a caller how the run ended that its call was accepted for.
     pub(crate) fn deliver_end(
@@ -109,7 +120,10 @@ impl Node {
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };
-        let silent = failure.code == FailureCode::Timeout;
+        let stale = matches!(
+            failure.code,
+            FailureCode::Timeout | FailureCode::BadCertificate
+        );
         let wait = out.backoff.delay_ms(random);
         let again = self.now.tick.plus(wait).min(out.deadline);
         // The caller may have restarted: it has no session any more, and perhaps other keys.
@@ -117,7 +131,7 @@ impl Node {
         out.no_session = true;
         out.last = Some(failure);
         let scope = out.scope.clone();
-        if silent {
+        if stale {
             self.trust.forget(&scope);
         }
         self.timers.set(Timer::Attempt(call), again);

@@ -290,7 +290,7 @@ fn a_call_is_taken_back_by_its_caller_though_both_have_restarted() {
 
 #[test]
 fn one_foreign_root_cannot_have_all_calls_accepted() {
-    let mut pair = Pair::new(12, &[Loops::once("spend", 10), waits("later", "1h")]);
+    let mut pair = Pair::new(12, &[Loops::once("spend", 10), waits("later", "30m")]);
     let (acme, lab) = (pair.acme, pair.lab);
     let mut asked = Vec::new();
     // Few at a time: that many may be under way without being accepted.
