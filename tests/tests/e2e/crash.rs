@@ -53,7 +53,7 @@ fn after_kill_9_nothing_acknowledged_is_lost_and_nothing_runs_twice() {
     let there = paused["items"][0]["id"].as_str().unwrap().to_owned();
     let resumed = format!("run resume {there} --gave {{\"went\":\"on\"}}");
     lab.ctl(&resumed).ok();
-    let mut events = mercy_daemon.api().events(&interrupted, None);
+    let events = mercy_daemon.api().events(&interrupted, None);
     let end = events.last().unwrap();
     assert_eq!(end.kind, "end");
     assert_eq!(end.data["output"]["went"], "on", "{end:?}");

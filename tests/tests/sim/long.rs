@@ -294,8 +294,9 @@ fn one_foreign_root_cannot_have_all_calls_accepted() {
     let (acme, lab) = (pair.acme, pair.lab);
     let mut asked = Vec::new();
     // Few at a time: that many may be under way without being accepted.
-    for _ in 0..=limits::ACCEPTED_SHARE {
-        asked.push(pair.world.ask(acme, within("later@lab", 3 * HOUR_MS)));
+    for n in 0..=limits::ACCEPTED_SHARE {
+        let request = World::invoke_within("later@lab", json!({"n": n}), 3 * HOUR_MS);
+        asked.push(pair.world.ask(acme, request));
         if asked.len() % 8 == 0 {
             pair.world.run_for(6_000);
         }
