@@ -2,19 +2,19 @@
 
 mod agree;
 mod merge;
-mod number;
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use realm_protocol::{
     Digest, FailureCode, RealmId,
     broadcast::{Aggregation, MILLION, Strategy, Waiting},
+    numbered, wire_map,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::number::{self, Micros};
 use agree::{Group, groups, same};
-use number::Micros;
 
 /// What became of one slot.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ pub enum Said {
     /// An output that matches the schema.
     Output {
         /// The output.
-        output: Value,
+        output: Arc<Value>,
         /// How sure the winner is of it, in millionths.
         confidence: u64,
         /// The how-manieth outcome it was to arrive.
@@ -47,38 +47,43 @@ pub enum Said {
     Failed(FailureCode),
 }
 
-/// What a contribution was to the aggregate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Its output is in the aggregate, or says the same.
-    Contributed,
-    /// Its output says something else.
-    Dissented,
-    /// It has no output.
-    Failed(FailureCode),
-    /// It is less sure of its output than asked.
-    Unsure,
-    /// Its output lacks the value that is compared or counted.
-    NoValue,
-    /// The value is no number, or one past 2^53 - 1.
-    NotNumeric,
-    /// Its output is no object.
-    NotAnObject,
+numbered! {
+    /// What a contribution was to the aggregate.
+    Part ("a known part in an aggregate") {
+        /// Its output is in the aggregate, or says the same.
+        Contributed = 1,
+        /// Its output says something else.
+        Dissented = 2,
+        /// It has no output.
+        Failed = 3,
+        /// It is less sure of its output than asked.
+        Unsure = 4,
+        /// Its output lacks the value that is compared or counted.
+        NoValue = 5,
+        /// The value is no number, or one past 2^53 - 1.
+        NotNumeric = 6,
+        /// Its output is no object.
+        NotAnObject = 7,
+    }
 }
 
-/// One contribution as the aggregate cites it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Citation {
-    /// The slot.
-    pub slot: u64,
-    /// Who held it last.
-    pub bidder: RealmId,
-    /// Digest of its bid.
-    pub bid: Digest,
-    /// Digest of its signed outcome, if it gave one.
-    pub outcome: Option<Digest>,
-    /// What it was to the aggregate.
-    pub part: Part,
+wire_map! {
+    /// One contribution as the aggregate cites it.
+    #[derive(Copy)]
+    pub struct Citation {
+        /// The slot.
+        0 => slot: u64,
+        /// Who held it last.
+        1 => bidder: RealmId,
+        /// Digest of its bid.
+        2 => bid: Digest,
+        /// Digest of its signed outcome, if it gave one.
+        3 => outcome: Option<Digest>,
+        /// What it was to the aggregate.
+        4 => part: Part,
+        /// Why it has no output.
+        5 => failure: Option<FailureCode>,
+    }
 }
 
 /// Results made one.
@@ -203,6 +208,12 @@ pub fn aggregate(
     })
 }
 
+/// Cites everybody where no aggregate tells who agrees: whoever counts has contributed.
+pub(crate) fn cite_all(rule: &Aggregation, contributions: &[Contribution]) -> Vec<Citation> {
+    let part = |it: &Contribution| check(rule, it).err().unwrap_or(Part::Contributed);
+    contributions.iter().map(|it| cite(it, part(it))).collect()
+}
+
 fn cite(it: &Contribution, part: Part) -> Citation {
     Citation {
         slot: it.slot,
@@ -210,6 +221,10 @@ fn cite(it: &Contribution, part: Part) -> Citation {
         bid: it.bid,
         outcome: it.outcome,
         part,
+        failure: match it.said {
+            Said::Failed(why) => Some(why),
+            Said::Output { .. } => None,
+        },
     }
 }
 
@@ -221,12 +236,12 @@ fn valid<'a>(rule: &Aggregation, contributions: &'a [Contribution]) -> Vec<Valid
 /// A contribution that counts, or what keeps it from counting.
 fn check<'a>(rule: &Aggregation, it: &'a Contribution) -> Result<Valid<'a>, Part> {
     let (output, confidence, arrival) = match &it.said {
-        Said::Failed(why) => return Err(Part::Failed(*why)),
+        Said::Failed(_) => return Err(Part::Failed),
         Said::Output {
             output,
             confidence,
             arrival,
-        } => (output, *confidence, *arrival),
+        } => (output.as_ref(), *confidence, *arrival),
     };
     if rule.confidence.is_some_and(|least| confidence < least) {
         return Err(Part::Unsure);

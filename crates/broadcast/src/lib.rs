@@ -1,9 +1,12 @@
 //! The market for work without an address: announce, bid, award, lease, aggregate.
 //!
-//! [`rank()`] orders bids by a published rule and [`select()`] says who wins; [`aggregate()`] makes
-//! results one and cites who said what. Time and randomness are arguments, arithmetic is in
-//! integers, and the same input gives the same output everywhere. It must never know keys, links,
-//! policy, or how work is run.
+//! [`Announcer`] is one broadcast at the realm that announces it, [`Bidder`] a realm's part in the
+//! broadcasts of others; both take inputs and time, and give what is to be done. [`rank()`] orders
+//! bids by a published rule, [`select()`] says who wins, [`aggregate()`] makes results one, and
+//! [`fan_out`] says whom an announcement is passed to. What an announcer writes down
+//! ([`log::Entry`]) makes it again after a restart, and proves afterwards what it did
+//! ([`announcer::recompute`]). Time is an argument, arithmetic is in integers, and the same input
+//! gives the same output everywhere. It must never know keys, links, policy, or how work is run.
 
 #![cfg_attr(
     not(test),
@@ -11,9 +14,13 @@
 )]
 
 mod aggregate;
+pub mod announcer;
+pub mod bidder;
 mod close;
 #[cfg(test)]
 mod fixtures;
+pub mod log;
+mod number;
 mod quota;
 mod rank;
 mod rule;
@@ -24,6 +31,8 @@ mod work;
 pub use aggregate::{
     Aggregate, AggregateError, Citation, Contribution, Part, Said, aggregate, is_enough,
 };
+pub use announcer::Announcer;
+pub use bidder::Bidder;
 pub use close::{CloseError, Closed, Standing, close_pages};
 pub use quota::Quotas;
 pub use rank::{Candidate, Ranked, Ranking, Scale, bids_root, rank};

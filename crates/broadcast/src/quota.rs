@@ -22,21 +22,21 @@ impl Quotas {
         }
     }
 
-    /// Counts a bid of the realm at a place, unless that realm or one above it has had its share.
-    pub fn admit(&mut self, bidder: &Scope) -> bool {
-        let scopes: Vec<Scope> = ancestors(bidder).collect();
+    /// Whether another bid of the realm at a place may count.
+    pub fn has_room(&self, bidder: &Scope) -> bool {
         let full = |scope: &Scope| {
             let counted = self.counted.get(scope).copied().unwrap_or(0);
             self.share(scope).is_some_and(|share| counted >= share)
         };
-        if scopes.iter().any(full) {
-            return false;
-        }
-        for scope in scopes {
+        !ancestors(bidder).any(|scope| full(&scope))
+    }
+
+    /// Counts a bid of the realm at a place.
+    pub fn count(&mut self, bidder: &Scope) {
+        for scope in ancestors(bidder) {
             let counted = self.counted.entry(scope).or_insert(0);
             *counted = counted.saturating_add(1);
         }
-        true
     }
 
     /// Gives back what a bid took that is counted no more.

@@ -60,6 +60,7 @@ macro_rules! wire_map {
 }
 
 /// Declares an enum whose CBOR form is the number of its variant.
+#[macro_export]
 macro_rules! numbered {
     ($(#[$meta:meta])* $name:ident ($what:literal) { $( $(#[$doc:meta])* $variant:ident = $number:literal, )* }) => {
         $(#[$meta])*

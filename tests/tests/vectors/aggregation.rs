@@ -33,7 +33,7 @@ fn part(part: Part) -> &'static str {
     match part {
         Part::Contributed => "contributed",
         Part::Dissented => "dissented",
-        Part::Failed(_) => "failed",
+        Part::Failed => "failed",
         Part::Unsure => "unsure",
         Part::NoValue => "no value",
         Part::NotNumeric => "not numeric",
@@ -68,7 +68,7 @@ fn results(case: &Case) -> Vec<Contribution> {
             let digest = Digest::of(&[&slot.to_be_bytes()]);
             let said = match result.as_array().map(Vec::as_slice) {
                 Some([output, confidence, arrival]) => Said::Output {
-                    output: output.clone(),
+                    output: output.clone().into(),
                     confidence: confidence.as_u64().unwrap(),
                     arrival: arrival.as_u64().unwrap(),
                 },

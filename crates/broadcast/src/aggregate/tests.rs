@@ -35,7 +35,7 @@ fn contribution(slot: usize, said: Said) -> Contribution {
 /// Outputs by slot; the later slot arrived earlier and is surer.
 fn results(outputs: &[Value]) -> Vec<Contribution> {
     let said = |slot: usize, output: &Value| Said::Output {
-        output: output.clone(),
+        output: output.clone().into(),
         confidence: 100_000 * (slot as u64 + 1),
         arrival: 100 - slot as u64,
     };
@@ -245,7 +245,7 @@ fn sums_past_what_json_keeps_and_weights_of_nothing_are_refused() {
     let large = results(&[most.clone(), most.clone()]);
     let mut weightless = results(&[json!(1)]);
     weightless[0].said = Said::Output {
-        output: json!(1),
+        output: json!(1).into(),
         confidence: 0,
         arrival: 0,
     };

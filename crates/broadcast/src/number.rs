@@ -1,4 +1,4 @@
-//! Numbers of results, counted in whole millionths so that every reader gets the same sum.
+//! Numbers of results and bids, counted in whole millionths so that every reader gets the same sum.
 
 use realm_protocol::broadcast::MILLION;
 use serde_json::{Number, Value};
@@ -11,17 +11,17 @@ const BIAS: u64 = 1_023;
 
 /// A number in whole millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Micros(i128);
+pub(crate) struct Micros(i128);
 
 impl Micros {
     /// A share that is counted in millionths already.
-    pub(super) fn of_millionths(millionths: u64) -> Self {
+    pub(crate) fn of_millionths(millionths: u64) -> Self {
         Self(i128::from(millionths))
     }
 
     /// Reads a JSON number as an IEEE 754 double and rounds it, half to even. None for what is no
     /// number, or one past 2^53 - 1.
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         let bits = value.as_f64()?.to_bits();
         let (negative, exponent) = (bits >> 63 == 1, (bits >> FRACTION_BITS) & 0x7ff);
         let fraction = bits & ((1 << FRACTION_BITS) - 1);
@@ -47,9 +47,19 @@ impl Micros {
         (signed.abs() <= MOST).then_some(Self(signed))
     }
 
+    /// The number in millionths, if it is not below zero.
+    pub(crate) fn millionths(self) -> Option<u64> {
+        u64::try_from(self.0).ok()
+    }
+
+    /// The number rounded half to even to a whole, if it is not below zero.
+    pub(crate) fn rounded(self) -> Option<u64> {
+        divide(self.0, i128::from(MILLION)).and_then(|whole| u64::try_from(whole).ok())
+    }
+
     /// Writes a JSON number: without a fraction where it has none, otherwise the nearest double.
     /// None past 2^53 - 1.
-    pub(super) fn write(self) -> Option<Value> {
+    pub(crate) fn write(self) -> Option<Value> {
         if self.0.abs() > MOST {
             return None;
         }
@@ -76,12 +86,12 @@ fn divide(value: i128, divisor: i128) -> Option<i128> {
 }
 
 /// The sum of numbers, whatever their weights.
-pub(super) fn sum(numbers: impl Iterator<Item = (Micros, u64)>) -> Micros {
+pub(crate) fn sum(numbers: impl Iterator<Item = (Micros, u64)>) -> Micros {
     Micros(numbers.fold(0, |sum, (number, _)| sum.saturating_add(number.0)))
 }
 
 /// The weighted mean, rounded half to even to a millionth. None without any weight.
-pub(super) fn mean(numbers: impl Iterator<Item = (Micros, u64)>) -> Option<Micros> {
+pub(crate) fn mean(numbers: impl Iterator<Item = (Micros, u64)>) -> Option<Micros> {
     let (sum, weights) = numbers.fold((0_i128, 0_i128), |(sum, weights), (number, weight)| {
         let weight = i128::from(weight);
         let part = number.0.saturating_mul(weight);

@@ -1,0 +1,470 @@
+//! One broadcast, from its announcement to its one outcome, at the realm that announces it.
+//!
+//! Inputs go into [`Announcer::handle`], time into [`Announcer::handle_timeout`], and what is to be
+//! done comes out of [`Announcer::poll_output`], in order: whatever follows an [`Output::Write`]
+//! rests on it and waits until it is durable. What was written down makes the announcer again
+//! ([`Announcer::resume`]).
+
+mod audit;
+mod finish;
+mod intake;
+mod plan;
+mod replay;
+mod slot;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, Now, Place, Tick, Timestamp,
+    broadcast::{
+        Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Tally, Verdict, Withdraw,
+        WorkProgress,
+    },
+    cbor::Blob,
+    records::Signed,
+};
+use serde_json::Value;
+
+use crate::{
+    log::{Announced, BidsClosed, Cancelled, CloseCause, Conclusion, Counted, Entry},
+    rank::Ranking,
+    scope::{FanOut, Pass, Side, Tallying},
+};
+
+pub use audit::{Account, Fate, Recomputed, Wrong, recompute};
+pub use intake::Refusal;
+pub use plan::{Plan, PlanError, Round};
+
+use intake::Intake;
+use slot::Slot;
+
+/// What happens to an announcer. Senders are those whose signature on the envelope was verified.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A bid came.
+    Bid {
+        /// Who sent it.
+        from: Place,
+        /// The bid; its signature is verified.
+        bid: Signed<Bid>,
+        /// How this realm trusts the bidder, in millionths.
+        trust: u64,
+    },
+    /// A neighbour's tally came.
+    Tally {
+        /// Which neighbour.
+        from: Side,
+        /// The tally.
+        tally: Tally,
+    },
+    /// The announcement did not reach a neighbour.
+    Unreached(Side),
+    /// A winner answered.
+    Confirm {
+        /// Who sent it.
+        from: Place,
+        /// The answer; its signature is verified.
+        confirm: Signed<Confirm>,
+    },
+    /// An award did not reach its winner.
+    Undelivered {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The holder of a lease works.
+    Progress {
+        /// Who sent it.
+        from: Place,
+        /// How far it is.
+        progress: WorkProgress,
+    },
+    /// The holder of a lease gave its outcome.
+    Delivered {
+        /// Who sent it.
+        from: Place,
+        /// The outcome; its signature is verified.
+        delivered: Deliver,
+        /// Whether the output matches the contract's schema.
+        matches: bool,
+    },
+    /// A person says whether work that may have begun is given out again.
+    Decision {
+        /// The slot.
+        slot: u64,
+        /// The epoch that the person was asked about.
+        epoch: u64,
+        /// Whether it is.
+        again: bool,
+    },
+    /// The loop that aggregates ended.
+    Aggregated(Result<Blob, FailureCode>),
+    /// The broadcast is to end.
+    Cancel,
+}
+
+/// What an announcer wants done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// To be durable before anything that follows is done.
+    Write(Box<Entry>),
+    /// The announcement of a round goes to a neighbour.
+    Announce {
+        /// The round, from 1.
+        round: u64,
+        /// Which neighbour, how far, and for how long.
+        pass: Pass,
+    },
+    /// A bid does not count.
+    Refuse {
+        /// Who sent it.
+        to: Place,
+        /// Its digest.
+        bid: Digest,
+        /// Why.
+        why: Refusal,
+    },
+    /// A message goes to a bidder.
+    Send {
+        /// Who.
+        to: Place,
+        /// What.
+        message: Message,
+    },
+    /// A person must say whether work that may have begun is given out again.
+    Ask {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+        /// Who held it.
+        holder: Place,
+    },
+    /// The loop that aggregates is to run.
+    Aggregate(Value),
+    /// The broadcast is closed: the verdict is to be signed and sent in pages.
+    Close {
+        /// The verdict.
+        verdict: Box<Verdict>,
+        /// The winners' bids, by slot.
+        winners: Vec<Signed<Bid>>,
+        /// Everybody whose bid counted.
+        to: Vec<Place>,
+    },
+    /// The broadcast has ended. After a restart it may be said again, and says the same.
+    Finished(Box<Conclusion>),
+}
+
+/// What an announcer says to a bidder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// It has won.
+    Award(Award),
+    /// It may work, or go on.
+    Lease(Lease),
+    /// It has won no more.
+    Withdraw(Withdraw),
+    /// Its outcome is written down.
+    Ack(OutcomeAck),
+}
+
+/// Where a broadcast stands.
+#[derive(Clone, Debug)]
+enum Phase {
+    /// Bids are taken in this round, from 0.
+    Bidding { round: usize, until: Tick },
+    /// Slots are awarded and worked on.
+    Working { until: Tick },
+    /// The loop that aggregates runs.
+    Aggregating,
+    /// Holders are waited for after a cancel.
+    Withdrawing { until: Tick },
+    /// It has ended.
+    Finished(Box<Conclusion>),
+}
+
+/// One broadcast at the realm that announces it.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    plan: Plan,
+    rounds: Vec<Announcement>,
+    phase: Phase,
+    intake: Intake,
+    tallying: Tallying,
+    ranking: Ranking,
+    slots: Vec<Slot>,
+    /// What became of the bids that have had an award.
+    fates: BTreeMap<Digest, Fate>,
+    /// When the bidding ended.
+    closed: Timestamp,
+    /// When the broadcast ended.
+    finished: Timestamp,
+    /// The round that bids were last taken in, from 0.
+    last_round: usize,
+    /// Slots that were leased when the broadcast was cancelled.
+    withdrawn: Vec<u64>,
+    /// Results that counted so far.
+    results: u64,
+    /// Digests of outcomes that were written down.
+    heard: BTreeSet<Digest>,
+    /// Slots and epochs of outcomes that are not used.
+    unused: BTreeSet<(u64, u64)>,
+    outputs: VecDeque<Output>,
+}
+
+impl Announcer {
+    /// Begins a broadcast.
+    ///
+    /// # Errors
+    /// [`PlanError`] where the plan contradicts itself or a rule of the protocol.
+    pub fn start(plan: Plan, now: Now) -> Result<Self, PlanError> {
+        let mut announcer = Self::new(plan)?;
+        let planned = announcer.plan.entry();
+        announcer
+            .outputs
+            .push_back(Output::Write(Box::new(planned.into())));
+        announcer.announce(1, now);
+        announcer.close_if_complete(now);
+        Ok(announcer)
+    }
+
+    fn new(plan: Plan) -> Result<Self, PlanError> {
+        let rounds = plan.check()?;
+        let first = rounds.first().ok_or(PlanError::Rounds)?;
+        let fan = FanOut {
+            passes: Vec::new(),
+            unreached: 0,
+        };
+        Ok(Self {
+            phase: Phase::Bidding {
+                round: 0,
+                until: Tick::MAX,
+            },
+            intake: Intake::new(first),
+            tallying: Tallying::new(first.broadcast, 1, false, &fan, Tick::MAX),
+            ranking: Ranking {
+                root: crate::rank::bids_root(Vec::new()),
+                ranked: Vec::new(),
+            },
+            slots: Vec::new(),
+            fates: BTreeMap::new(),
+            closed: first.created,
+            finished: first.created,
+            last_round: 0,
+            withdrawn: Vec::new(),
+            results: 0,
+            heard: BTreeSet::new(),
+            unused: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            plan,
+            rounds,
+        })
+    }
+
+    /// The broadcast.
+    pub fn broadcast(&self) -> BroadcastId {
+        self.announcement().broadcast
+    }
+
+    /// The bids that counted, in rank order; none before the bidding has ended.
+    pub fn ranking(&self) -> &Ranking {
+        &self.ranking
+    }
+
+    /// The one outcome, once there is one.
+    pub fn conclusion(&self) -> Option<&Conclusion> {
+        match &self.phase {
+            Phase::Finished(conclusion) => Some(conclusion),
+            _ => None,
+        }
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Bid { from, bid, trust } => self.bid(from, bid, trust, now),
+            Input::Tally { from, tally } => {
+                self.tallying.hear(&from, &tally);
+                self.close_if_complete(now);
+            }
+            Input::Unreached(side) => {
+                self.tallying.lose(&side);
+                self.close_if_complete(now);
+            }
+            Input::Confirm { from, confirm } => self.confirm(&from, confirm, now),
+            Input::Undelivered { slot, epoch } => self.undelivered(slot, epoch, now),
+            Input::Progress { from, progress } => self.progress(&from, &progress, now),
+            Input::Delivered {
+                from,
+                delivered,
+                matches,
+            } => self.delivered(&from, delivered, matches, now),
+            Input::Decision { slot, epoch, again } => self.decide(slot, epoch, again, now),
+            Input::Aggregated(result) => self.aggregated(result, now),
+            Input::Cancel => self.cancel(now),
+        }
+    }
+
+    /// Does what its time has come for.
+    pub fn handle_timeout(&mut self, now: Now) {
+        match self.phase {
+            Phase::Bidding { until, .. } if until <= now.tick => {
+                self.close_bids(CloseCause::Window, now);
+            }
+            Phase::Working { .. } | Phase::Withdrawing { .. } => self.work_timeout(now),
+            Phase::Bidding { .. } | Phase::Aggregating | Phase::Finished(_) => {}
+        }
+    }
+
+    /// When [`Announcer::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        match self.phase {
+            Phase::Bidding { until, .. } => Some(until),
+            Phase::Working { .. } | Phase::Withdrawing { .. } => self.next_work_timeout(),
+            Phase::Aggregating | Phase::Finished(_) => None,
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The last round's announcement; rounds differ in number and reach alone.
+    fn announcement(&self) -> &Announcement {
+        let round = match self.phase {
+            Phase::Bidding { round, .. } => round,
+            _ => 0,
+        };
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a plan has at least one round, and no phase is past the last"
+        )]
+        &self.rounds[round]
+    }
+
+    /// Writes an entry down, and is what it says from then on.
+    fn record(&mut self, entry: impl Into<Entry>, now: Now) {
+        let entry = entry.into();
+        self.apply(&entry, now);
+        self.outputs.push_back(Output::Write(Box::new(entry)));
+    }
+
+    fn announce(&mut self, round: u64, now: Now) {
+        let at = now.wall;
+        self.record(Announced { round, at }, now);
+        self.pass_on();
+    }
+
+    /// Sends the announcement of the current round to all neighbours that it is for.
+    fn pass_on(&mut self) {
+        let Phase::Bidding { round, .. } = self.phase else {
+            return;
+        };
+        let passes = self.plan.rounds.get(round).map(|it| &it.fan.passes);
+        for pass in passes.into_iter().flatten() {
+            self.outputs.push_back(Output::Announce {
+                round: (round as u64).saturating_add(1),
+                pass: pass.clone(),
+            });
+        }
+    }
+
+    fn bid(&mut self, from: Place, signed: Signed<Bid>, trust: u64, now: Now) {
+        let verdict = match self.phase {
+            Phase::Bidding { round, until } if now.tick < until => {
+                let digests = self.plan.rounds.iter().map(|it| it.announcement.digest());
+                let open: Vec<(Digest, &Announcement)> = digests
+                    .zip(&self.rounds)
+                    .take(round.saturating_add(1))
+                    .collect();
+                self.intake.check(&open, &from, &signed)
+            }
+            _ => Err(Refusal::Late),
+        };
+        match verdict {
+            Ok(()) => {
+                let counted = Counted {
+                    bid: signed,
+                    trust,
+                    at: now.wall,
+                };
+                self.record(counted, now);
+            }
+            Err(why) => self.outputs.push_back(Output::Refuse {
+                to: from,
+                bid: signed.digest(),
+                why,
+            }),
+        }
+        self.close_if_complete(now);
+    }
+
+    /// Whether a bid for one of the rounds so far counts.
+    fn check_bid(&mut self, from: &Place, signed: &Signed<Bid>) -> Result<(), Refusal> {
+        let Phase::Bidding { round, .. } = self.phase else {
+            return Err(Refusal::Late);
+        };
+        let digests = self.plan.rounds.iter().map(|it| it.announcement.digest());
+        let rounds = digests.zip(&self.rounds).take(round.saturating_add(1));
+        let open: Vec<(Digest, &Announcement)> = rounds.collect();
+        self.intake.check(&open, from, signed)
+    }
+
+    /// Ends the bidding as soon as nothing more is to be waited for.
+    fn close_if_complete(&mut self, now: Now) {
+        let Phase::Bidding { .. } = self.phase else {
+            return;
+        };
+        let rule = self.announcement().rule;
+        let tallied =
+            self.tallying.is_complete() && self.intake.received() >= self.tallying.tally().bids;
+        if self.intake.is_enough(rule.early.as_ref()) {
+            self.close_bids(CloseCause::Enough, now);
+        } else if self.intake.len() >= rule.max_bids {
+            self.close_bids(CloseCause::Full, now);
+        } else if tallied {
+            self.close_bids(CloseCause::Tallied, now);
+        }
+    }
+
+    /// Ends the round: with the second where there are too few bids and may be one, otherwise for
+    /// good.
+    fn close_bids(&mut self, cause: CloseCause, now: Now) {
+        let Phase::Bidding { round, .. } = self.phase else {
+            return;
+        };
+        let too_few = self.intake.len() < self.announcement().rule.min_bids.max(1);
+        let next = round.saturating_add(1);
+        if too_few && cause != CloseCause::Cancelled && next < self.rounds.len() {
+            self.announce((next as u64).saturating_add(1), now);
+            self.close_if_complete(now);
+            return;
+        }
+        let closed = BidsClosed {
+            cause,
+            tally: self.tallying.tally(),
+            at: now.wall,
+        };
+        self.record(closed, now);
+        if cause != CloseCause::Cancelled {
+            self.go_on(now);
+        }
+    }
+
+    fn cancel(&mut self, now: Now) {
+        if let Phase::Bidding { .. } = self.phase {
+            self.close_bids(CloseCause::Cancelled, now);
+        }
+        if let Phase::Working { .. } | Phase::Aggregating = self.phase {
+            self.record(Cancelled { at: now.wall }, now);
+            self.withdraw_all();
+            self.go_on(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,446 @@
+//! What a reader of an announcer's log finds: whether every award, lease and result was right, and
+//! why each bid won or lost.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    Digest, Now, Place, Tick, Timestamp,
+    broadcast::{Bid, Confirm},
+    limits,
+    records::Signed,
+};
+use thiserror::Error;
+
+use super::{Announcer, Phase, Plan, PlanError, Refusal, Round, slot::State, work::judge};
+use crate::{
+    log::{
+        Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Leased,
+        Planned,
+    },
+    rank::Ranking,
+    scope::FanOut,
+};
+
+/// What is wrong with a log.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Wrong {
+    /// It does not begin with a plan, or with one that contradicts itself.
+    #[error("the log does not begin with a plan that can be followed: {0}")]
+    Plan(PlanError),
+    /// Rounds are not in order, or one begins after the bidding.
+    #[error("round {0} is out of order")]
+    Round(u64),
+    /// A bid was counted that does not count.
+    #[error("bid {bid} was counted: {why}")]
+    Counted {
+        /// Its digest.
+        bid: Digest,
+        /// Why it does not count.
+        why: Refusal,
+    },
+    /// The bidding ended twice, or before it began.
+    #[error("the bidding ended out of order")]
+    Close,
+    /// An award was made to another bid than the next, out of order, or too late.
+    #[error("award {epoch} of slot {slot} is not to the next bid")]
+    Award {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// A confirmation is not of the award before it.
+    #[error("the answer to award {epoch} of slot {slot} is not of that award")]
+    Answer {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// A lease, and so the input, was given without a confirmation, or to somebody else.
+    #[error("the lease of epoch {epoch} of slot {slot} was not confirmed by its holder")]
+    Lease {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// A lease did not end as its outcome says, or as its time does.
+    #[error("epoch {epoch} of slot {slot} did not end so")]
+    End {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// A person decided about what nobody asked.
+    #[error("nobody asked about slot {0}")]
+    Decision(u64),
+    /// Something follows what ends a log, or happened before the bidding ended.
+    #[error("an entry is out of order")]
+    Order,
+    /// The outcome is not what the results come to.
+    #[error("the outcome is not what the results come to")]
+    Conclusion,
+}
+
+/// What became of a bid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It won a slot, and its lease ended so; none while it has not.
+    Won {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+        /// How.
+        end: Option<End>,
+    },
+    /// It was awarded a slot and was not confirmed.
+    Declined {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// It stood among the winners or standbys, and no slot was left for it, or it held no longer.
+    Standby,
+    /// It stood behind all of them.
+    Lost,
+}
+
+/// Why a bid won or lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its digest.
+    pub bid: Digest,
+    /// Who bid.
+    pub bidder: Place,
+    /// Its rank, from 1.
+    pub rank: u64,
+    /// Its score, where the rule has weights.
+    pub score: Option<u64>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What a log comes to.
+#[derive(Clone, Debug)]
+pub struct Recomputed {
+    /// The ranking.
+    pub ranking: Ranking,
+    /// Why each bid won or lost, in rank order.
+    pub accounts: Vec<Account>,
+    /// Everybody who got the input, in the order in which they did.
+    pub informed: Vec<Place>,
+    /// The outcome; none while there is none.
+    pub conclusion: Option<Conclusion>,
+}
+
+/// Recomputes a broadcast from its log: every award, lease, end and the outcome. Signatures are for
+/// the caller to check, and so is what only the loop's schema tells.
+///
+/// # Errors
+/// [`Wrong`] for the first entry that the rule does not lead to.
+pub fn recompute(entries: &[Entry]) -> Result<Recomputed, Wrong> {
+    let Some((Entry::Planned(planned), rest)) = entries.split_first() else {
+        return Err(Wrong::Plan(PlanError::Log));
+    };
+    let announcer = Announcer::new(plan(planned)).map_err(Wrong::Plan)?;
+    let mut audit = Audit {
+        announcer,
+        informed: Vec::new(),
+        leased: BTreeMap::new(),
+    };
+    for entry in rest {
+        audit.check(entry)?;
+        audit.announcer.apply(entry, at(time(entry)));
+    }
+    Ok(audit.recomputed())
+}
+
+/// The plan of a log; whom it was passed to and the input are not in it.
+fn plan(planned: &Planned) -> Plan {
+    let rounds = planned.rounds.iter().map(|announcement| Round {
+        announcement: announcement.clone(),
+        fan: FanOut {
+            passes: Vec::new(),
+            unreached: 0,
+        },
+    });
+    Plan {
+        rounds: rounds.collect(),
+        secret: planned.secret,
+        input: Vec::new().into(),
+        confirm_ms: planned.confirm_ms,
+        lease_ms: planned.lease_ms,
+        at_once: planned.at_once,
+        person_ms: planned.person_ms,
+    }
+}
+
+/// When an entry was made.
+fn time(entry: &Entry) -> Timestamp {
+    match entry {
+        Entry::Planned(_) => Timestamp::from_millis(0),
+        Entry::Announced(it) => it.at,
+        Entry::Counted(it) => it.at,
+        Entry::BidsClosed(it) => it.at,
+        Entry::Awarded(it) => it.at,
+        Entry::Answered(it) => it.at,
+        Entry::Leased(it) => it.at,
+        Entry::Ended(it) => it.at,
+        Entry::Decided(it) => it.at,
+        Entry::Unused(it) => it.at,
+        Entry::Cancelled(it) => it.at,
+        Entry::Finished(it) => it.at,
+    }
+}
+
+fn at(wall: Timestamp) -> Now {
+    Now {
+        wall,
+        tick: Tick::from_millis(0),
+    }
+}
+
+/// A log, as far as it has been read and found right.
+struct Audit {
+    announcer: Announcer,
+    informed: Vec<Place>,
+    /// When the last lease of a slot was granted, and for how long.
+    leased: BTreeMap<u64, (Timestamp, u64)>,
+}
+
+impl Audit {
+    fn check(&mut self, entry: &Entry) -> Result<(), Wrong> {
+        let finished = matches!(self.announcer.phase, Phase::Finished(_));
+        match entry {
+            Entry::Unused(_) => Ok(()),
+            _ if finished => Err(Wrong::Order),
+            Entry::Planned(_) => Err(Wrong::Order),
+            Entry::Announced(it) => self.announced(it),
+            Entry::Counted(it) => self.counted(it),
+            Entry::BidsClosed(_) => match self.announcer.phase {
+                Phase::Bidding { .. } => Ok(()),
+                _ => Err(Wrong::Close),
+            },
+            _ if matches!(self.announcer.phase, Phase::Bidding { .. }) => Err(Wrong::Order),
+            Entry::Awarded(it) => self.awarded(it),
+            Entry::Answered(it) => self.answered(it),
+            Entry::Leased(it) => self.leased(it),
+            Entry::Ended(it) => self.ended(it),
+            Entry::Decided(it) => match self.state(it.slot, it.epoch) {
+                Some(State::Asking { .. }) => Ok(()),
+                _ => Err(Wrong::Decision(it.slot)),
+            },
+            Entry::Cancelled(_) => Ok(()),
+            Entry::Finished(it) => self.finished(&it.conclusion),
+        }
+    }
+
+    fn announced(&self, it: &Announced) -> Result<(), Wrong> {
+        let next = match self.announcer.phase {
+            Phase::Bidding { until, .. } if until == Tick::MAX => 1,
+            Phase::Bidding { round, .. } => (round as u64).saturating_add(2),
+            _ => return Err(Wrong::Round(it.round)),
+        };
+        let planned = self.announcer.rounds.len() as u64;
+        if it.round == next && it.round <= planned {
+            Ok(())
+        } else {
+            Err(Wrong::Round(it.round))
+        }
+    }
+
+    fn counted(&mut self, it: &Counted) -> Result<(), Wrong> {
+        let bid = it.bid.digest();
+        let wrong = |why| Wrong::Counted { bid, why };
+        if !matches!(self.announcer.phase, Phase::Bidding { .. }) {
+            return Err(wrong(Refusal::Late));
+        }
+        let bidder = it.bid.peek().map_err(|_| wrong(Refusal::Malformed))?.bidder;
+        self.announcer.check_bid(&bidder, &it.bid).map_err(wrong)
+    }
+
+    /// Where a slot stands in an epoch.
+    fn state(&self, slot: u64, epoch: u64) -> Option<&State> {
+        let slot = self.announcer.slots.get(self.announcer.number(slot)?)?;
+        (slot.epoch == epoch).then_some(&slot.state)
+    }
+
+    fn bid(&self, slot: u64) -> Option<(&Signed<Bid>, &Bid)> {
+        let (_, bid) = self.announcer.held(self.announcer.number(slot)?)?;
+        let entrant = self.announcer.intake.get(&bid)?;
+        Some((&entrant.signed, &entrant.bid))
+    }
+
+    fn awarded(&self, it: &Awarded) -> Result<(), Wrong> {
+        let announcer = &self.announcer;
+        let active = announcer
+            .slots
+            .iter()
+            .filter(|slot| slot.is_active())
+            .count() as u64;
+        let is_open = matches!(
+            self.state(it.slot, it.epoch.saturating_sub(1)),
+            Some(State::Open)
+        );
+        let is_next = announcer.next_bid(it.at) == Some(it.bid) && announcer.may_award(it.at);
+        let bounded = it.epoch <= limits::EPOCHS && active < announcer.plan.at_once;
+        let working = matches!(announcer.phase, Phase::Working { .. });
+        let wrong = Wrong::Award {
+            slot: it.slot,
+            epoch: it.epoch,
+        };
+        if is_open && is_next && bounded && working {
+            Ok(())
+        } else {
+            Err(wrong)
+        }
+    }
+
+    fn answered(&self, it: &Answered) -> Result<(), Wrong> {
+        let wrong = Wrong::Answer {
+            slot: it.slot,
+            epoch: it.epoch,
+        };
+        let (Some(State::Awarded { .. }), Some((bid, _))) =
+            (self.state(it.slot, it.epoch), self.bid(it.slot))
+        else {
+            return Err(wrong);
+        };
+        let Some(confirm) = &it.confirm else {
+            return Ok(());
+        };
+        let confirm = confirm.peek().map_err(|_| wrong.clone())?;
+        let expected = Confirm {
+            broadcast: self.announcer.broadcast(),
+            slot: it.slot,
+            epoch: it.epoch,
+            bid: bid.digest(),
+            answer: confirm.answer,
+        };
+        if confirm == expected {
+            Ok(())
+        } else {
+            Err(wrong)
+        }
+    }
+
+    fn leased(&mut self, it: &Leased) -> Result<(), Wrong> {
+        let wrong = Wrong::Lease {
+            slot: it.slot,
+            epoch: it.epoch,
+        };
+        let in_order = match self.state(it.slot, it.epoch) {
+            Some(State::Reserved) => it.answers == 0,
+            Some(State::Leased { answers, .. }) => it.answers > *answers,
+            _ => false,
+        };
+        let holds = self
+            .bid(it.slot)
+            .is_some_and(|(_, bid)| bid.bidder == it.holder);
+        if !in_order || !holds || it.lease_ms > self.announcer.plan.lease_ms {
+            return Err(wrong);
+        }
+        if it.answers == 0 {
+            self.informed.push(it.holder.clone());
+        }
+        self.leased.insert(it.slot, (it.at, it.lease_ms));
+        Ok(())
+    }
+
+    fn ended(&self, it: &Ended) -> Result<(), Wrong> {
+        let wrong = Wrong::End {
+            slot: it.slot,
+            epoch: it.epoch,
+        };
+        let state = self.state(it.slot, it.epoch).ok_or(wrong.clone())?;
+        let is_right = match (&it.delivered, it.end) {
+            (None, End::Withdrawn) => matches!(state, State::Leased { .. }),
+            (None, End::NotBegun) => matches!(state, State::Reserved),
+            (None, End::Expired) => {
+                matches!(state, State::Leased { .. }) && self.is_over(it.slot, it.at)
+            }
+            (None, _) => false,
+            (Some(delivered), end) => {
+                let outcome = delivered.outcome.peek().map_err(|_| wrong.clone())?;
+                let (signed, bid) = self.bid(it.slot).ok_or(wrong.clone())?;
+                // What the schema says only who has it can tell.
+                let judged = judge(&outcome, delivered, bid, end != End::Mismatched);
+                let of_slot = (outcome.slot, outcome.epoch, outcome.bid)
+                    == (it.slot, it.epoch, signed.digest());
+                let waited = match state {
+                    State::Leased { .. } => true,
+                    State::Asking { .. } => matches!(end, End::Result | End::NotBegun),
+                    _ => false,
+                };
+                judged == end && of_slot && waited
+            }
+        };
+        if is_right { Ok(()) } else { Err(wrong) }
+    }
+
+    /// Whether a slot's lease was over, unless the announcer gave up on everybody.
+    fn is_over(&self, slot: u64, at: Timestamp) -> bool {
+        let ends = self
+            .leased
+            .get(&slot)
+            .map(|(began, lease_ms)| began.plus(*lease_ms));
+        let withdrawing = matches!(self.announcer.phase, Phase::Withdrawing { .. });
+        withdrawing || ends.is_some_and(|ends| at >= ends)
+    }
+
+    fn finished(&self, conclusion: &Conclusion) -> Result<(), Wrong> {
+        let announcer = &self.announcer;
+        let waits = announcer.slots.iter().any(super::Slot::is_active);
+        let expected = announcer.settled();
+        let is_right = if announcer.aggregates_by_loop() && expected.ending == Ending::Output {
+            let by_loop = matches!(conclusion.ending, Ending::Output | Ending::AggregatorFailed);
+            by_loop && conclusion.citations == expected.citations
+        } else {
+            *conclusion == expected
+        };
+        if is_right && !waits {
+            Ok(())
+        } else {
+            Err(Wrong::Conclusion)
+        }
+    }
+
+    fn recomputed(self) -> Recomputed {
+        let accounts = self.accounts();
+        let conclusion = self.announcer.conclusion().cloned();
+        Recomputed {
+            accounts,
+            informed: self.informed,
+            conclusion,
+            ranking: self.announcer.ranking,
+        }
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        let announcer = &self.announcer;
+        let rule = &announcer.announcement().rule;
+        let eligible = rule.awards.saturating_add(rule.standbys);
+        let ranked = (1_u64..).zip(&announcer.ranking.ranked);
+        let accounts = ranked.filter_map(|(rank, ranked)| {
+            let bid = ranked.candidate.bid;
+            let fate = announcer.fates.get(&bid).copied();
+            let unawarded = if rank <= eligible {
+                Fate::Standby
+            } else {
+                Fate::Lost
+            };
+            Some(Account {
+                bid,
+                bidder: announcer.intake.get(&bid)?.bid.bidder.clone(),
+                rank,
+                score: ranked.score,
+                fate: fate.unwrap_or(unawarded),
+            })
+        });
+        accounts.collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! Bids as they come: which count, and when there are enough.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    Digest, LoopId, Place, RealmId, Timestamp,
+    broadcast::{Announcement, Bid, BidLimits, EarlyClose, MILLION},
+    limits,
+    records::Signed,
+};
+use thiserror::Error;
+
+use crate::{log::Counted, quota::Quotas, rank::Candidate};
+
+/// Why a bid does not count.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// It came after the bidding.
+    #[error("the bid came after its time")]
+    Late,
+    /// The agent has bid in this round.
+    #[error("the agent has bid already")]
+    Duplicate,
+    /// It names no announcement of this broadcast.
+    #[error("the bid is for another announcement")]
+    Unknown,
+    /// Its bidder is not who sent it.
+    #[error("the bid names another bidder than its sender")]
+    Author,
+    /// It does not read.
+    #[error("the bid does not read")]
+    Malformed,
+    /// It is too long, or a share in it is above one.
+    #[error(
+        "a bid has at most {} bytes, and shares of at most one",
+        limits::BID_BYTES
+    )]
+    OutOfRange,
+    /// It holds for no time, or for too long.
+    #[error("a bid holds for 1 to {} ms", limits::BID_MS)]
+    Holds,
+    /// Its price is in another currency.
+    #[error("the bid is in another currency")]
+    Currency,
+    /// Its price is above the highest.
+    #[error("the bid is above the highest price")]
+    Price,
+    /// Its time is above the longest.
+    #[error("the bid is above the longest time")]
+    Time,
+    /// Its confidence is below the lowest.
+    #[error("the bid is below the lowest confidence")]
+    Confidence,
+    /// As many bids count from there as may.
+    #[error("no more bids count from that realm, or from one above it")]
+    Quota,
+    /// As many bids count as are taken.
+    #[error("no more bids are taken")]
+    Full,
+}
+
+/// A bid that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entrant {
+    /// The bid, signed.
+    pub(crate) signed: Signed<Bid>,
+    /// The bid, read.
+    pub(crate) bid: Bid,
+    /// What it is ranked by.
+    pub(crate) candidate: Candidate,
+    /// When it counted.
+    pub(crate) at: Timestamp,
+}
+
+impl Entrant {
+    /// Whether the bid holds at a time.
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        now.since(self.at) < self.bid.expires_ms
+    }
+}
+
+/// The bids that count.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    entrants: BTreeMap<Digest, Entrant>,
+    by_agent: BTreeMap<(RealmId, LoopId), Digest>,
+    quotas: Quotas,
+    arrivals: u64,
+    /// Bids of this round that count, and that came in time and do not.
+    counted: u64,
+    refused: u64,
+    good: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(announcement: &Announcement) -> Self {
+        let home = announcement.announcer.scope();
+        Self {
+            entrants: BTreeMap::new(),
+            by_agent: BTreeMap::new(),
+            quotas: Quotas::new(home, announcement.rule.per_realm),
+            arrivals: 0,
+            counted: 0,
+            refused: 0,
+            good: 0,
+        }
+    }
+
+    /// Begins to count what comes for another round.
+    pub(crate) fn begin_round(&mut self) {
+        self.counted = 0;
+        self.refused = 0;
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.entrants.len() as u64
+    }
+
+    /// Bids of this round that came in time.
+    pub(crate) fn received(&self) -> u64 {
+        self.counted.saturating_add(self.refused)
+    }
+
+    pub(crate) fn get(&self, bid: &Digest) -> Option<&Entrant> {
+        self.entrants.get(bid)
+    }
+
+    pub(crate) fn entrants(&self) -> impl Iterator<Item = &Entrant> {
+        self.entrants.values()
+    }
+
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let entrants = self.entrants.values();
+        entrants.map(|entrant| entrant.candidate.clone()).collect()
+    }
+
+    /// Whether as many good bids count as are enough.
+    pub(crate) fn is_enough(&self, early: Option<&EarlyClose>) -> bool {
+        early.is_some_and(|early| self.good >= early.enough)
+    }
+
+    /// Says whether a bid for one of the rounds so far counts.
+    pub(crate) fn check(
+        &mut self,
+        rounds: &[(Digest, &Announcement)],
+        from: &Place,
+        signed: &Signed<Bid>,
+    ) -> Result<(), Refusal> {
+        let refusal = self.refusal(rounds, from, signed);
+        if refusal.is_err_and(|refusal| refusal != Refusal::Duplicate) {
+            self.refused = self.refused.saturating_add(1);
+        }
+        refusal
+    }
+
+    fn refusal(
+        &self,
+        rounds: &[(Digest, &Announcement)],
+        from: &Place,
+        signed: &Signed<Bid>,
+    ) -> Result<(), Refusal> {
+        if signed.payload.len() > limits::BID_BYTES {
+            return Err(Refusal::OutOfRange);
+        }
+        let bid = signed.peek().map_err(|_| Refusal::Malformed)?;
+        let named = rounds
+            .iter()
+            .find(|(digest, _)| *digest == bid.announcement);
+        let announcement = named.map(|(_, it)| *it).ok_or(Refusal::Unknown)?;
+        if bid.broadcast != announcement.broadcast {
+            return Err(Refusal::Unknown);
+        }
+        let realm = bid.bidder.realm.ok_or(Refusal::Malformed)?;
+        if !bid.bidder.is_at(from) || from.realm != Some(realm) {
+            return Err(Refusal::Author);
+        }
+        keeps_to(&bid, &announcement.limits)?;
+        let earlier = self.by_agent.get(&(realm, bid.agent.clone()));
+        let earlier = earlier.and_then(|digest| self.entrants.get(digest));
+        // A later round's bid takes the place of an earlier one's.
+        if earlier.is_some_and(|earlier| earlier.bid.announcement == bid.announcement) {
+            return Err(Refusal::Duplicate);
+        }
+        if earlier.is_some() {
+            return Ok(());
+        }
+        if self.len() >= announcement.rule.max_bids {
+            return Err(Refusal::Full);
+        }
+        if self.quotas.has_room(&bid.bidder.scope()) {
+            Ok(())
+        } else {
+            Err(Refusal::Quota)
+        }
+    }
+
+    /// Counts a bid. One that does not read was never written down, and changes nothing.
+    pub(crate) fn count(&mut self, counted: &Counted, early: Option<&EarlyClose>) {
+        let Ok(bid) = counted.bid.peek() else {
+            return;
+        };
+        let Some(realm) = bid.bidder.realm else {
+            return;
+        };
+        let digest = counted.bid.digest();
+        let is_good = |bid: &Bid| early.is_some_and(|early| is_good(bid, early));
+        let agent = (realm, bid.agent.clone());
+        let earlier = self.by_agent.insert(agent, digest);
+        if let Some(earlier) = earlier.and_then(|earlier| self.entrants.remove(&earlier)) {
+            self.quotas.release(&earlier.bid.bidder.scope());
+            self.good = self.good.saturating_sub(u64::from(is_good(&earlier.bid)));
+        }
+        self.quotas.count(&bid.bidder.scope());
+        self.good = self.good.saturating_add(u64::from(is_good(&bid)));
+        let candidate = Candidate::of(&bid, digest, counted.trust, self.arrivals);
+        self.arrivals = self.arrivals.saturating_add(1);
+        self.counted = self.counted.saturating_add(1);
+        let entrant = Entrant {
+            signed: counted.bid.clone(),
+            bid,
+            candidate,
+            at: counted.at,
+        };
+        self.entrants.insert(digest, entrant);
+    }
+}
+
+/// Whether a bid keeps to what every bid must keep to, and to the announcement's limits.
+fn keeps_to(bid: &Bid, asked: &BidLimits) -> Result<(), Refusal> {
+    let (currency, price) = (asked.currency.as_deref(), bid.price.as_ref());
+    let refusals = [
+        (
+            bid.confidence > MILLION || bid.load > MILLION,
+            Refusal::OutOfRange,
+        ),
+        (
+            bid.expires_ms == 0 || bid.expires_ms > limits::BID_MS,
+            Refusal::Holds,
+        ),
+        (
+            price.is_some_and(|price| Some(price.currency.as_str()) != currency),
+            Refusal::Currency,
+        ),
+        (
+            asked.price.is_some_and(|most| bid.micros() > most),
+            Refusal::Price,
+        ),
+        (
+            asked.time_ms.is_some_and(|most| bid.time_ms > most),
+            Refusal::Time,
+        ),
+        (
+            asked.confidence.is_some_and(|least| bid.confidence < least),
+            Refusal::Confidence,
+        ),
+    ];
+    let first = refusals.into_iter().find(|(refused, _)| *refused);
+    first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+fn is_good(bid: &Bid, early: &EarlyClose) -> bool {
+    early.price.is_none_or(|most| bid.micros() <= most)
+        && early.time_ms.is_none_or(|most| bid.time_ms <= most)
+        && early.confidence.is_none_or(|least| bid.confidence >= least)
+}

@@ -1,0 +1,88 @@
+//! One slot: who holds it, and what became of it.
+
+use std::sync::Arc;
+
+use realm_protocol::{Digest, FailureCode, Tick};
+use serde_json::Value;
+
+use crate::log::End;
+
+/// A slot of a broadcast.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot {
+    /// The last award's epoch; 0 before the first.
+    pub(crate) epoch: u64,
+    /// The bid that was awarded last.
+    pub(crate) holder: Option<Digest>,
+    pub(crate) state: State,
+    /// How the last lease ended.
+    pub(crate) last: Option<Last>,
+}
+
+/// Where a slot stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum State {
+    /// It waits for a bidder.
+    #[default]
+    Open,
+    /// It waits for a confirmation.
+    Awarded { until: Tick },
+    /// It is confirmed, and waits for its lease.
+    Reserved,
+    /// It is worked on.
+    Leased { until: Tick, answers: u64 },
+    /// It waits for a person.
+    Asking { until: Tick },
+    /// It has a result.
+    Done(Given),
+    /// Nothing comes of it any more.
+    Over,
+}
+
+/// A result that counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) outcome: Digest,
+    pub(crate) output: Arc<Value>,
+    pub(crate) confidence: u64,
+    pub(crate) arrival: u64,
+}
+
+/// How a lease ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Last {
+    pub(crate) end: End,
+    pub(crate) code: FailureCode,
+    pub(crate) outcome: Option<Digest>,
+}
+
+impl Slot {
+    /// Whether somebody, or something, is waited for.
+    pub(crate) fn is_active(&self) -> bool {
+        !matches!(self.state, State::Open | State::Done(_) | State::Over)
+    }
+
+    /// Whether nothing can change what becomes of it.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.state, State::Done(_) | State::Over)
+    }
+
+    pub(crate) fn is_leased(&self) -> bool {
+        matches!(self.state, State::Leased { .. })
+    }
+
+    /// When something happens by itself.
+    pub(crate) fn until(&self) -> Option<Tick> {
+        match self.state {
+            State::Awarded { until } | State::Leased { until, .. } | State::Asking { until } => {
+                Some(until)
+            }
+            State::Open | State::Reserved | State::Done(_) | State::Over => None,
+        }
+    }
+
+    /// Whether `until` has come.
+    pub(crate) fn is_due(&self, now: Tick) -> bool {
+        self.until().is_some_and(|until| until <= now)
+    }
+}

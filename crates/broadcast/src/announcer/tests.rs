@@ -1,0 +1,263 @@
+use realm_protocol::{
+    Timestamp,
+    broadcast::{BidLimits, Price, Rule},
+};
+
+use super::*;
+use crate::fixtures;
+
+const NOW: Now = Now {
+    wall: Timestamp::from_millis(1_800_000_000_000),
+    tick: Tick::from_millis(1_000),
+};
+
+/// What makes an honest bid another.
+type Change = fn(&mut Bid);
+
+fn plan(announcement: &Announcement) -> Plan {
+    let waits = Pass {
+        to: Side::Parent,
+        left: crate::scope::Left { down: 0, up: 0 },
+        window_ms: 1,
+    };
+    Plan {
+        rounds: vec![Round {
+            announcement: Signed::unsigned(announcement),
+            fan: FanOut {
+                passes: vec![waits],
+                unreached: 0,
+            },
+        }],
+        secret: [9; 32],
+        input: b"{}".to_vec().into(),
+        confirm_ms: 500,
+        lease_ms: 5_000,
+        at_once: 8,
+        person_ms: 1_000,
+    }
+}
+
+/// Why a bid does not count; none if it does.
+fn refusal(announcer: &mut Announcer, from: &Place, bid: &Bid, now: Now) -> Option<Refusal> {
+    while announcer.poll_output().is_some() {}
+    let input = Input::Bid {
+        from: from.clone(),
+        bid: Signed::unsigned(bid),
+        trust: 0,
+    };
+    announcer.handle(input, now);
+    match announcer.poll_output() {
+        Some(Output::Refuse { why, .. }) => Some(why),
+        _ => None,
+    }
+}
+
+#[test]
+fn each_bid_that_breaks_a_rule_is_refused_by_name() {
+    let announcement = Announcement {
+        limits: BidLimits {
+            confidence: Some(800_000),
+            ..fixtures::announcement().limits
+        },
+        ..fixtures::announcement()
+    };
+    let euros = |currency: &str, micros| {
+        Some(Price {
+            currency: currency.to_owned(),
+            micros,
+        })
+    };
+    let changes: [(Refusal, Change); 9] = [
+        (Refusal::Unknown, |bid| {
+            bid.announcement = Digest::new([0; 32]);
+        }),
+        (Refusal::Unknown, |bid| {
+            bid.broadcast = BroadcastId::new([0; 16]);
+        }),
+        (Refusal::OutOfRange, |bid| bid.confidence = 1_000_001),
+        (Refusal::OutOfRange, |bid| bid.load = 1_000_001),
+        (Refusal::Holds, |bid| bid.expires_ms = 60_001),
+        (Refusal::Holds, |bid| bid.expires_ms = 0),
+        (Refusal::Time, |bid| bid.time_ms = 5_001),
+        (Refusal::Confidence, |bid| bid.confidence = 799_999),
+        (Refusal::Author, |bid| {
+            bid.bidder.path = "elsewhere".parse().unwrap();
+        }),
+    ];
+    let prices = [
+        (Refusal::Currency, euros("USD", 1)),
+        (Refusal::Price, euros("EUR", 100_001)),
+    ];
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let mut honest = fixtures::bid(2, 10);
+    honest.announcement = Signed::unsigned(&announcement).digest();
+    let from = honest.bidder.clone();
+
+    for (expected, change) in changes {
+        let mut bid = honest.clone();
+        change(&mut bid);
+        assert_eq!(refusal(&mut announcer, &from, &bid, NOW), Some(expected));
+    }
+    for (expected, price) in prices {
+        let bid = Bid {
+            price,
+            ..honest.clone()
+        };
+        assert_eq!(refusal(&mut announcer, &from, &bid, NOW), Some(expected));
+    }
+    let impostor = fixtures::place(2, "", 3);
+    let forged = refusal(&mut announcer, &impostor, &honest, NOW);
+    assert_eq!(forged, Some(Refusal::Author));
+    let free = Bid {
+        price: None,
+        ..honest
+    };
+    assert_eq!(refusal(&mut announcer, &from, &free, NOW), None);
+}
+
+#[test]
+fn an_agent_bids_once_and_nobody_after_the_time_or_the_last_place() {
+    let announcement = Announcement {
+        rule: Rule {
+            max_bids: 3,
+            ..fixtures::announcement().rule
+        },
+        ..fixtures::announcement()
+    };
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let mut try_bid = |number, micros, tick| {
+        let mut bid = fixtures::bid(number, micros);
+        bid.announcement = Signed::unsigned(&announcement).digest();
+        let now = Now {
+            tick: Tick::from_millis(tick),
+            ..NOW
+        };
+        let from = bid.bidder.clone();
+        refusal(&mut announcer, &from, &bid, now)
+    };
+
+    assert_eq!(try_bid(2, 10, 1_000), None);
+    assert_eq!(try_bid(2, 9, 1_000), Some(Refusal::Duplicate));
+    assert_eq!(try_bid(3, 10, 2_999), None);
+    assert_eq!(try_bid(4, 10, 3_000), Some(Refusal::Late));
+    assert_eq!(try_bid(4, 10, 2_999), None);
+    // The third was the last, and ended the bidding.
+    assert_eq!(try_bid(5, 10, 2_999), Some(Refusal::Late));
+}
+
+#[test]
+fn a_root_has_its_share_of_bids_and_no_more() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let refused: Vec<Option<Refusal>> = (0..70)
+        .map(|number| {
+            let mut bid = fixtures::bid(2, 10);
+            bid.bidder = fixtures::place(2, &format!("a{number}"), number);
+            let from = bid.bidder.clone();
+            refusal(&mut announcer, &from, &bid, NOW)
+        })
+        .collect();
+
+    assert!(refused[..64].iter().all(Option::is_none));
+    assert!(refused[64..].iter().all(|it| *it == Some(Refusal::Quota)));
+}
+
+#[test]
+fn a_plan_that_contradicts_itself_does_not_begin() {
+    let announcement = fixtures::announcement();
+    let start = |change: fn(&mut Plan)| {
+        let mut plan = plan(&announcement);
+        change(&mut plan);
+        Announcer::start(plan, NOW).map(|_| ())
+    };
+
+    assert_eq!(start(|plan| plan.rounds.clear()), Err(PlanError::Rounds));
+    assert_eq!(start(|plan| plan.secret = [0; 32]), Err(PlanError::Secret));
+    assert_eq!(start(|plan| plan.lease_ms = 0), Err(PlanError::Zero));
+    assert_eq!(
+        start(|plan| plan.rounds.push(plan.rounds[0].clone())),
+        Err(PlanError::Different)
+    );
+    let large = |plan: &mut Plan| plan.input = vec![0; 65_537].into();
+    assert_eq!(start(large), Err(PlanError::Input));
+}
+
+#[test]
+fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    for (number, micros) in [(2, 30), (3, 10), (4, 20)] {
+        let bid = fixtures::bid(number, micros);
+        announcer.handle(
+            Input::Bid {
+                from: bid.bidder.clone(),
+                bid: Signed::unsigned(&bid),
+                trust: 0,
+            },
+            NOW,
+        );
+    }
+    let closing = Now {
+        tick: Tick::from_millis(3_000),
+        ..NOW
+    };
+    announcer.handle_timeout(closing);
+    let outputs = std::iter::from_fn(|| announcer.poll_output());
+    let log: Vec<Entry> = outputs
+        .filter_map(|output| match output {
+            Output::Write(entry) => Some(*entry),
+            _ => None,
+        })
+        .collect();
+    let tampered = |change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut log = log.clone();
+        change(&mut log);
+        recompute(&log).map(|_| ())
+    };
+    let award = |epoch| Wrong::Award { slot: 0, epoch };
+
+    assert_eq!(tampered(&|_| {}), Ok(()));
+    let other_bid = |log: &mut Vec<Entry>| {
+        let Some(Entry::Awarded(last)) = log.pop() else {
+            panic!("the last entry is the second award");
+        };
+        log.pop();
+        log.push(Entry::Awarded(crate::log::Awarded { slot: 0, ..last }));
+    };
+    assert_eq!(tampered(&other_bid), Err(award(1)));
+    let twice = |log: &mut Vec<Entry>| log.push(log[log.len() - 2].clone());
+    assert_eq!(tampered(&twice), Err(award(1)));
+    let uncounted = |log: &mut Vec<Entry>| {
+        let bid = fixtures::bid(9, 100_001);
+        let counted = Counted {
+            bid: Signed::unsigned(&bid),
+            trust: 0,
+            at: NOW.wall,
+        };
+        log.insert(2, counted.into());
+    };
+    assert!(matches!(
+        tampered(&uncounted),
+        Err(Wrong::Counted {
+            why: Refusal::Price,
+            ..
+        })
+    ));
+    let unconfirmed = |log: &mut Vec<Entry>| {
+        let leased = crate::log::Leased {
+            slot: 0,
+            epoch: 1,
+            answers: 0,
+            lease_ms: 1,
+            holder: fixtures::bid(3, 10).bidder,
+            at: NOW.wall,
+        };
+        log.push(leased.into());
+    };
+    let (slot, epoch) = (0, 1);
+    assert_eq!(tampered(&unconfirmed), Err(Wrong::Lease { slot, epoch }));
+    let headless = |log: &mut Vec<Entry>| {
+        log.remove(0);
+    };
+    assert_eq!(tampered(&headless), Err(Wrong::Plan(PlanError::Log)));
+}

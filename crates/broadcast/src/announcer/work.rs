@@ -1,0 +1,453 @@
+//! Awards, confirmations, leases and what becomes of them.
+
+use realm_protocol::{
+    Digest, FailureCode, Now, Place, Tick, Timestamp,
+    broadcast::{
+        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
+        Withdraw, WorkProgress,
+    },
+    limits,
+    records::Signed,
+};
+
+use super::{Announcer, Message, Output, Phase, slot::State};
+use crate::{
+    log::{Answered, Awarded, Decided, End, Ended, Leased, Unused},
+    work::slot_key,
+};
+
+impl Announcer {
+    /// Awards open slots, as many as may be worked on at a time.
+    pub(super) fn fill(&mut self, now: Now) {
+        let Phase::Working { until } = self.phase else {
+            return;
+        };
+        let in_time = now.tick < until && self.may_award(now.wall);
+        for number in 0..self.slots.len() {
+            let active = self.slots.iter().filter(|slot| slot.is_active()).count() as u64;
+            let slot = self.slots.get(number);
+            let Some(slot) = slot.filter(|slot| matches!(slot.state, State::Open)) else {
+                continue;
+            };
+            let epochs_left = slot.epoch < limits::EPOCHS;
+            let next = self.next_bid(now.wall).filter(|_| in_time && epochs_left);
+            match next {
+                None => self.set(number, State::Over),
+                Some(bid) if active < self.plan.at_once => self.award(number, bid, now),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Whether awards may still be made.
+    pub(super) fn may_award(&self, now: Timestamp) -> bool {
+        now <= self.closed.plus(self.announcement().award_ms)
+    }
+
+    /// The best-ranked winner or standby that has had no award and whose bid holds.
+    pub(super) fn next_bid(&self, now: Timestamp) -> Option<Digest> {
+        let rule = &self.announcement().rule;
+        let most = rule.awards.saturating_add(rule.standbys);
+        let eligible = self.ranking.ranked.iter();
+        eligible
+            .take(usize::try_from(most).unwrap_or(usize::MAX))
+            .map(|ranked| ranked.candidate.bid)
+            .filter(|bid| !self.fates.contains_key(bid))
+            .find(|bid| self.intake.get(bid).is_some_and(|it| it.is_live(now)))
+    }
+
+    fn award(&mut self, number: usize, bid: Digest, now: Now) {
+        let epoch = self.slots.get(number).map_or(0, |slot| slot.epoch);
+        let awarded = Awarded {
+            slot: number as u64,
+            epoch: epoch.saturating_add(1),
+            bid,
+            at: now.wall,
+        };
+        self.record(awarded, now);
+        self.send_award(number);
+    }
+
+    /// Sends a slot's last award, perhaps once more.
+    pub(super) fn send_award(&mut self, number: usize) {
+        let Some((slot, bid)) = self.held(number) else {
+            return;
+        };
+        let award = Award {
+            broadcast: self.broadcast(),
+            slot: number as u64,
+            epoch: slot,
+            bid,
+            confirm_ms: self.plan.confirm_ms,
+            lease_ms: self.plan.lease_ms,
+        };
+        self.send(bid, Message::Award(award));
+    }
+
+    /// Epoch and bid of a slot's last award.
+    pub(super) fn held(&self, number: usize) -> Option<(u64, Digest)> {
+        let slot = self.slots.get(number)?;
+        Some((slot.epoch, slot.holder?))
+    }
+
+    fn send(&mut self, bid: Digest, message: Message) {
+        if let Some(entrant) = self.intake.get(&bid) {
+            let to = entrant.bid.bidder.clone();
+            self.outputs.push_back(Output::Send { to, message });
+        }
+    }
+
+    fn set(&mut self, number: usize, state: State) {
+        if let Some(slot) = self.slots.get_mut(number) {
+            slot.state = state;
+        }
+    }
+
+    /// Tells a holder that it holds a slot no more.
+    pub(super) fn withdraw(&mut self, number: usize) {
+        if let Some((epoch, bid)) = self.held(number) {
+            let (broadcast, slot) = (self.broadcast(), number as u64);
+            let withdraw = Withdraw {
+                broadcast,
+                slot,
+                epoch,
+            };
+            self.send(bid, Message::Withdraw(withdraw));
+        }
+    }
+
+    pub(super) fn confirm(&mut self, from: &Place, signed: Signed<Confirm>, now: Now) {
+        let Ok(confirm) = signed.peek() else {
+            return;
+        };
+        if confirm.broadcast != self.broadcast() || !self.is_bidder(from, &confirm.bid) {
+            return;
+        }
+        let Some(number) = self.number(confirm.slot) else {
+            return;
+        };
+        let current = self.held(number) == Some((confirm.epoch, confirm.bid));
+        let state = self.slots.get(number).map(|slot| &slot.state);
+        match state {
+            Some(State::Awarded { .. }) if current => {
+                let answered = Answered {
+                    slot: confirm.slot,
+                    epoch: confirm.epoch,
+                    confirm: Some(signed),
+                    at: now.wall,
+                };
+                self.record(answered, now);
+                self.go_on(now);
+            }
+            // The same again; the lease is on its way.
+            Some(State::Leased { .. } | State::Reserved) if current => {}
+            // Somebody keeps room for nothing.
+            _ if confirm.answer == ConfirmAnswer::Reserved => {
+                let withdraw = Withdraw {
+                    broadcast: confirm.broadcast,
+                    slot: confirm.slot,
+                    epoch: confirm.epoch,
+                };
+                self.send(confirm.bid, Message::Withdraw(withdraw));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_bidder(&self, from: &Place, bid: &Digest) -> bool {
+        let entrant = self.intake.get(bid);
+        from.realm.is_some() && entrant.is_some_and(|it| it.bid.bidder.realm == from.realm)
+    }
+
+    pub(super) fn number(&self, slot: u64) -> Option<usize> {
+        let number = usize::try_from(slot).ok()?;
+        (number < self.slots.len()).then_some(number)
+    }
+
+    /// Grants the leases of slots that are confirmed.
+    pub(super) fn grant(&mut self, now: Now) {
+        let reserved = |number: &usize| {
+            let slot = self.slots.get(*number);
+            slot.is_some_and(|slot| matches!(slot.state, State::Reserved))
+        };
+        let reserved: Vec<usize> = (0..self.slots.len()).filter(reserved).collect();
+        for number in reserved {
+            self.lease(number, 0, now);
+        }
+    }
+
+    /// Grants or renews a lease, as far as there is time for the work.
+    fn lease(&mut self, number: usize, answers: u64, now: Now) {
+        let Phase::Working { until } = self.phase else {
+            return;
+        };
+        let left = until.as_millis().saturating_sub(now.tick.as_millis());
+        let lease_ms = self.plan.lease_ms.min(left);
+        let held = self.held(number);
+        let Some((epoch, bid)) = held.filter(|_| lease_ms > 0) else {
+            return;
+        };
+        let Some(holder) = self.intake.get(&bid).map(|it| it.bid.bidder.clone()) else {
+            return;
+        };
+        let leased = Leased {
+            slot: number as u64,
+            epoch,
+            answers,
+            lease_ms,
+            holder,
+            at: now.wall,
+        };
+        self.record(leased, now);
+        self.send_lease(number, answers, lease_ms);
+    }
+
+    /// Sends a lease; the first with the input.
+    pub(super) fn send_lease(&mut self, number: usize, answers: u64, lease_ms: u64) {
+        let Some((epoch, bid)) = self.held(number) else {
+            return;
+        };
+        let (broadcast, slot) = (self.broadcast(), number as u64);
+        let lease = Lease {
+            broadcast,
+            slot,
+            epoch,
+            answers,
+            lease_ms,
+            key: slot_key(broadcast, slot),
+            input: (answers == 0).then(|| self.plan.input.clone()),
+        };
+        self.send(bid, Message::Lease(lease));
+    }
+
+    pub(super) fn undelivered(&mut self, slot: u64, epoch: u64, now: Now) {
+        let awarded = self.number(slot).and_then(|number| self.slots.get(number));
+        let waits = awarded
+            .is_some_and(|it| it.epoch == epoch && matches!(it.state, State::Awarded { .. }));
+        if waits {
+            self.unanswered(slot, epoch, now);
+            self.go_on(now);
+        }
+    }
+
+    pub(super) fn unanswered(&mut self, slot: u64, epoch: u64, now: Now) {
+        let answered = Answered {
+            slot,
+            epoch,
+            confirm: None,
+            at: now.wall,
+        };
+        self.record(answered, now);
+    }
+
+    pub(super) fn progress(&mut self, from: &Place, progress: &WorkProgress, now: Now) {
+        let Some(number) = self.number(progress.slot) else {
+            return;
+        };
+        let Some((epoch, bid)) = self.held(number) else {
+            return;
+        };
+        let ours = progress.broadcast == self.broadcast() && progress.epoch == epoch;
+        let last = match self.slots.get(number).map(|slot| &slot.state) {
+            Some(State::Leased { answers, .. }) => *answers,
+            _ => return,
+        };
+        if ours && progress.number > last && self.is_bidder(from, &bid) {
+            self.lease(number, progress.number, now);
+        }
+    }
+
+    pub(super) fn delivered(&mut self, from: &Place, delivered: Deliver, matches: bool, now: Now) {
+        let Ok(outcome) = delivered.outcome.peek() else {
+            return;
+        };
+        let ours = outcome.broadcast == self.broadcast() && self.is_bidder(from, &outcome.bid);
+        let Some(number) = self.number(outcome.slot).filter(|_| ours) else {
+            return;
+        };
+        let epochs = self.slots.get(number).map_or(0, |slot| slot.epoch);
+        if outcome.epoch == 0 || outcome.epoch > epochs {
+            return;
+        }
+        if !self.heard.contains(&delivered.outcome.digest()) {
+            self.take_outcome(number, &outcome, delivered, matches, now);
+        }
+        let ack = OutcomeAck {
+            broadcast: outcome.broadcast,
+            slot: outcome.slot,
+            epoch: outcome.epoch,
+        };
+        self.send(outcome.bid, Message::Ack(ack));
+        self.go_on(now);
+    }
+
+    fn take_outcome(
+        &mut self,
+        number: usize,
+        outcome: &Outcome,
+        delivered: Deliver,
+        matches: bool,
+        now: Now,
+    ) {
+        let Some(entrant) = self.intake.get(&outcome.bid) else {
+            return;
+        };
+        let end = judge(outcome, &delivered, &entrant.bid, matches);
+        let current = self.held(number) == Some((outcome.epoch, outcome.bid));
+        let settles = match self.slots.get(number).map(|slot| &slot.state) {
+            Some(State::Leased { .. }) => current,
+            // The lease is over, and the person need not be asked any more.
+            Some(State::Asking { .. }) => current && matches!(end, End::Result | End::NotBegun),
+            _ => false,
+        };
+        let (slot, epoch, at) = (outcome.slot, outcome.epoch, now.wall);
+        if settles {
+            let delivered = Some(delivered);
+            let ended = Ended {
+                slot,
+                epoch,
+                end,
+                delivered,
+                at,
+            };
+            self.record(ended, now);
+            self.ask(number);
+        } else if self.unused.insert((slot, epoch)) {
+            self.record(Unused { delivered, at }, now);
+        }
+    }
+
+    pub(super) fn decide(&mut self, slot: u64, epoch: u64, again: bool, now: Now) {
+        let asked = self.number(slot).and_then(|number| self.slots.get(number));
+        let waits =
+            asked.is_some_and(|it| it.epoch == epoch && matches!(it.state, State::Asking { .. }));
+        if waits {
+            self.record_decision(slot, epoch, again, now);
+            self.go_on(now);
+        }
+    }
+
+    /// Waits for a person no more.
+    pub(super) fn give_up(&mut self, slot: u64, epoch: u64, now: Now) {
+        self.record_decision(slot, epoch, false, now);
+    }
+
+    fn record_decision(&mut self, slot: u64, epoch: u64, again: bool, now: Now) {
+        let at = now.wall;
+        let decided = Decided {
+            slot,
+            epoch,
+            again,
+            at,
+        };
+        self.record(decided, now);
+    }
+
+    /// Whether work whose lease ended without a result may go to the next bidder unasked.
+    pub(super) fn may_repeat(&self, end: End) -> bool {
+        end == End::NotBegun || self.announcement().effects != Effects::Once
+    }
+
+    pub(super) fn work_timeout(&mut self, now: Now) {
+        let over = match self.phase {
+            Phase::Working { until } | Phase::Withdrawing { until } => until <= now.tick,
+            _ => return,
+        };
+        for number in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(number) else {
+                continue;
+            };
+            let (due, epoch) = (slot.is_due(now.tick), slot.epoch);
+            let gives_up = over && matches!(self.phase, Phase::Withdrawing { .. });
+            match slot.state {
+                State::Awarded { .. } if due || over => {
+                    self.withdraw(number);
+                    self.unanswered(number as u64, epoch, now);
+                }
+                State::Reserved if over => {
+                    self.withdraw(number);
+                    self.end(number, End::NotBegun, now);
+                }
+                State::Leased { .. } if due || gives_up => self.end(number, End::Expired, now),
+                State::Asking { .. } if due || gives_up => {
+                    self.give_up(number as u64, epoch, now);
+                }
+                _ => {}
+            }
+        }
+        self.go_on(now);
+    }
+
+    /// Ends a lease of which its holder says nothing.
+    pub(super) fn end(&mut self, number: usize, end: End, now: Now) {
+        if let Some((epoch, _)) = self.held(number) {
+            let ended = Ended {
+                slot: number as u64,
+                epoch,
+                end,
+                delivered: None,
+                at: now.wall,
+            };
+            self.record(ended, now);
+            self.ask(number);
+        }
+    }
+
+    pub(super) fn next_work_timeout(&self) -> Option<Tick> {
+        let slots = self.slots.iter().filter_map(super::slot::Slot::until).min();
+        let own = match self.phase {
+            Phase::Withdrawing { until } => Some(until),
+            Phase::Working { until } => {
+                let waits = |slot: &super::Slot| {
+                    matches!(
+                        slot.state,
+                        State::Open | State::Awarded { .. } | State::Reserved
+                    )
+                };
+                self.slots.iter().any(waits).then_some(until)
+            }
+            _ => None,
+        };
+        slots.into_iter().chain(own).min()
+    }
+}
+
+/// What an outcome is worth.
+pub(super) fn judge(outcome: &Outcome, delivered: &Deliver, bid: &Bid, matches: bool) -> End {
+    let charged = outcome.charged.as_ref();
+    let overcharged = charged.is_some_and(|charged| {
+        let agreed = bid
+            .price
+            .as_ref()
+            .filter(|it| it.currency == charged.currency);
+        charged.micros > agreed.map_or(0, |it| it.micros)
+    });
+    let given = delivered
+        .output
+        .as_ref()
+        .map(|output| Digest::of(&[output]));
+    match outcome.end {
+        _ if overcharged => End::Overcharged,
+        LeaseEnd::NotBegun => End::NotBegun,
+        LeaseEnd::Failed => End::Failed,
+        LeaseEnd::Done if given.is_none() || given != outcome.output => End::Forged,
+        LeaseEnd::Done if !matches => End::Mismatched,
+        LeaseEnd::Done => End::Result,
+    }
+}
+
+/// The failure that stands for an end without a result.
+pub(super) fn code(end: End, outcome: Option<&Outcome>) -> FailureCode {
+    match end {
+        End::Result | End::Failed => {
+            let said = outcome.and_then(|outcome| outcome.failure);
+            said.unwrap_or(FailureCode::LoopFailed)
+        }
+        End::NotBegun => FailureCode::Overloaded,
+        End::Expired => FailureCode::Timeout,
+        End::Overcharged => FailureCode::Budget,
+        End::Mismatched => FailureCode::SchemaOutput,
+        End::Forged => FailureCode::Malformed,
+        End::Withdrawn => FailureCode::Cancelled,
+    }
+}

@@ -1,0 +1,344 @@
+//! What a realm does about the announcements of others: bid, confirm, work under a lease, say how
+//! it ended.
+//!
+//! Announcements go into [`Bidder::announced`], everything else into [`Bidder::handle`]; what is to
+//! be done comes out of [`Bidder::poll_output`], in order: whatever follows an [`Output::Write`]
+//! rests on it and waits until it is durable.
+
+mod bidding;
+mod held;
+mod job;
+mod lease;
+mod terms;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, LoopId, Now, Place, RunId, Tick,
+    broadcast::{
+        Award, Bid, Confirm, ConfirmAnswer, Lease, MILLION, Outcome, OutcomeAck, Price, Withdraw,
+        WorkProgress,
+    },
+    cbor::Blob,
+    limits,
+};
+
+pub use bidding::Heard;
+pub use held::{Acked, Begun, Given, Held, Reserved};
+pub use terms::{Agent, Evaluate, Figure, NoBid, Offer, Quote, Terms};
+
+use bidding::Round;
+use job::{Job, State, Won};
+
+/// One agent's part in one broadcast.
+type JobId = (BroadcastId, LoopId);
+
+/// What a worker gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Output, JSON, that matches the agent's own contract.
+    pub output: Blob,
+    /// How sure the agent is of it, in millionths; none for as sure as its bid.
+    pub confidence: Option<u64>,
+    /// What it cost; none for nothing.
+    pub charged: Option<Price>,
+    /// The run that did it.
+    pub run: RunId,
+}
+
+/// What happens to a bidder. Senders are those whose signature on the envelope was verified.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An agent that was asked has answered.
+    Answered {
+        /// The broadcast.
+        broadcast: BroadcastId,
+        /// The agent.
+        agent: LoopId,
+        /// What it offers; none if it would not.
+        offer: Option<Offer>,
+    },
+    /// A bid has won.
+    Award {
+        /// Who sent it.
+        from: Place,
+        /// The award.
+        award: Award,
+        /// Whether policy still permits the work.
+        permitted: bool,
+    },
+    /// A lease came.
+    Lease {
+        /// Who sent it.
+        from: Place,
+        /// The lease.
+        lease: Lease,
+    },
+    /// An award or a lease is taken back.
+    Withdraw {
+        /// Who sent it.
+        from: Place,
+        /// What is taken back.
+        withdraw: Withdraw,
+    },
+    /// The announcer has the outcome.
+    Ack {
+        /// Who sent it.
+        from: Place,
+        /// Which.
+        ack: OutcomeAck,
+    },
+    /// The work has come so far.
+    Progressed {
+        /// Digest of the bid.
+        bid: Digest,
+        /// How far, in millionths.
+        done: u64,
+    },
+    /// The work has ended.
+    Worked {
+        /// Digest of the bid.
+        bid: Digest,
+        /// How.
+        result: Result<Work, FailureCode>,
+    },
+}
+
+/// What a bidder wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To be durable before anything that follows is done.
+    Write(Box<Held>),
+    /// An agent is to be asked for its offer.
+    Ask {
+        /// The broadcast.
+        broadcast: BroadcastId,
+        /// The agent.
+        agent: LoopId,
+        /// How long it has, milliseconds.
+        limit_ms: u64,
+    },
+    /// A bid is to be signed, sealed and sent to the announcer.
+    Bid {
+        /// The announcer.
+        to: Place,
+        /// The bid.
+        bid: Box<Bid>,
+    },
+    /// An agent does not bid.
+    NoBid {
+        /// The broadcast.
+        broadcast: BroadcastId,
+        /// The agent; none where no agent was looked at.
+        agent: Option<LoopId>,
+        /// Why.
+        why: NoBid,
+    },
+    /// All agents have decided about an announcement.
+    Decided {
+        /// The broadcast.
+        broadcast: BroadcastId,
+        /// The round.
+        round: u64,
+        /// How many bids were sent.
+        bids: u64,
+    },
+    /// The answer to an award is to be signed and sent.
+    Confirm {
+        /// The announcer.
+        to: Place,
+        /// The answer.
+        confirm: Confirm,
+    },
+    /// Work is to begin.
+    Work {
+        /// Digest of the bid.
+        bid: Digest,
+        /// The agent.
+        agent: LoopId,
+        /// Idempotency key.
+        key: Digest,
+        /// Input, JSON.
+        input: Blob,
+        /// When the first lease ends.
+        until: Tick,
+    },
+    /// Work is to stop at once.
+    Stop {
+        /// Digest of the bid.
+        bid: Digest,
+    },
+    /// The announcer is told how far the work is.
+    Progress {
+        /// The announcer.
+        to: Place,
+        /// How far.
+        progress: WorkProgress,
+    },
+    /// An outcome is to be signed and sent with the output.
+    Deliver {
+        /// The announcer.
+        to: Place,
+        /// The outcome.
+        outcome: Box<Outcome>,
+        /// Output, JSON, if there is one.
+        output: Option<Blob>,
+    },
+}
+
+/// A realm as a bidder.
+#[derive(Clone, Debug)]
+pub struct Bidder {
+    me: Place,
+    /// Slots that may be worked on at a time.
+    capacity: u64,
+    /// How long a bid holds, milliseconds.
+    holds_ms: u64,
+    jobs: BTreeMap<JobId, Job>,
+    rounds: BTreeMap<BroadcastId, Round>,
+    outputs: VecDeque<Output>,
+}
+
+impl Bidder {
+    /// Takes who bids, how many slots it works on at a time, and how long its bids hold.
+    pub fn new(me: Place, capacity: u64, holds_ms: u64) -> Self {
+        Self {
+            me,
+            capacity,
+            holds_ms: holds_ms.clamp(1, limits::BID_MS),
+            jobs: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// How busy it is, in millionths of its capacity.
+    pub fn load(&self) -> u64 {
+        let busy = self.busy().saturating_mul(MILLION);
+        busy.checked_div(self.capacity)
+            .unwrap_or(MILLION)
+            .min(MILLION)
+    }
+
+    fn busy(&self) -> u64 {
+        self.jobs.values().filter(|job| job.is_busy()).count() as u64
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Bidder::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.jobs.values().map(Job::until).min()
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Answered {
+                broadcast,
+                agent,
+                offer,
+            } => self.answered(&(broadcast, agent), offer, now),
+            Input::Award {
+                from,
+                award,
+                permitted,
+            } => self.award(&from, &award, permitted, now),
+            Input::Lease { from, lease } => self.lease(&from, lease, now),
+            Input::Withdraw { from, withdraw } => self.withdraw(&from, &withdraw, now),
+            Input::Ack { from, ack } => self.ack(&from, &ack, now),
+            Input::Progressed { bid, done } => self.progressed(&bid, done),
+            Input::Worked { bid, result } => self.worked(&bid, result, now),
+        }
+    }
+
+    /// Answers an award: room is kept from here on, not before.
+    fn award(&mut self, from: &Place, award: &Award, permitted: bool, now: Now) {
+        let answer = match self.job_of_bid(&award.bid) {
+            None => ConfirmAnswer::Unknown,
+            Some((_, job)) if job.announcer.realm != from.realm => return,
+            Some((id, job)) => {
+                let (id, answer) = (id.clone(), self.answer(job, award, permitted, now));
+                if answer == ConfirmAnswer::Reserved {
+                    self.reserve(&id, award, now);
+                }
+                answer
+            }
+        };
+        let confirm = Confirm {
+            broadcast: award.broadcast,
+            slot: award.slot,
+            epoch: award.epoch,
+            bid: award.bid,
+            answer,
+        };
+        let to = from.clone();
+        self.outputs.push_back(Output::Confirm { to, confirm });
+    }
+
+    fn answer(&self, job: &Job, award: &Award, permitted: bool, now: Now) -> ConfirmAnswer {
+        match &job.state {
+            State::Offered { .. } if !permitted => ConfirmAnswer::Refused,
+            State::Offered { until, .. } if *until <= now.tick => ConfirmAnswer::Expired,
+            State::Offered { .. } if self.busy() >= self.capacity => ConfirmAnswer::Busy,
+            State::Offered { .. } => ConfirmAnswer::Reserved,
+            State::Reserved { won, .. } | State::Working { won, .. }
+                if (won.slot, won.epoch) == (award.slot, award.epoch) =>
+            {
+                ConfirmAnswer::Reserved
+            }
+            _ => ConfirmAnswer::Stale,
+        }
+    }
+
+    /// The job that a bid is out for, or that a bid has won a slot for.
+    fn job_of_bid(&self, bid: &Digest) -> Option<(&JobId, &Job)> {
+        self.jobs.iter().find(|(_, job)| match &job.state {
+            State::Offered { digest, .. } => digest == bid,
+            State::Ended { outcome, .. } => outcome.bid == *bid,
+            _ => job.won().is_some_and(|won| won.bid == *bid),
+        })
+    }
+
+    fn reserve(&mut self, id: &JobId, award: &Award, now: Now) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        // The same award again changes nothing: the time runs from the first answer.
+        let State::Offered { .. } = &job.state else {
+            return;
+        };
+        let reserved = Reserved {
+            broadcast: award.broadcast,
+            slot: award.slot,
+            epoch: award.epoch,
+            bid: award.bid,
+            agent: job.agent.clone(),
+            announcer: job.announcer.clone(),
+            at: now.wall,
+        };
+        let won = Won {
+            slot: award.slot,
+            epoch: award.epoch,
+            bid: award.bid,
+            confirmed: now.tick,
+        };
+        let waits = award.confirm_ms.saturating_mul(2).min(limits::RUN_MS);
+        job.state = State::Reserved {
+            won,
+            until: now.tick.plus(waits),
+        };
+        self.write(reserved);
+    }
+
+    fn write(&mut self, entry: impl Into<Held>) {
+        self.outputs
+            .push_back(Output::Write(Box::new(entry.into())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

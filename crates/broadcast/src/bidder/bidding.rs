@@ -1,0 +1,237 @@
+//! From an announcement to a bid, or to the reason why there is none.
+
+use realm_protocol::{
+    BroadcastId, Digest, LoopId, Now,
+    broadcast::{Announcement, Bid},
+    limits,
+    records::Signed,
+};
+
+use super::{
+    Agent, Bidder, Evaluate, JobId, NoBid, Offer, Output, Terms,
+    job::{Job, State},
+    terms::{facts, keeps_to},
+};
+use crate::{rule::check_announcement, scope::window_below};
+
+/// An announcement that came, verified.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The announcement; its signature is verified.
+    pub announcement: Signed<Announcement>,
+    /// How long this realm has for its tally, milliseconds.
+    pub window_ms: u64,
+    /// Agents that can do the work and may bid.
+    pub agents: Vec<Agent>,
+}
+
+/// How many bids an announcement has led to, until all agents have decided.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Round {
+    number: u64,
+    asking: u64,
+    bids: u64,
+}
+
+impl Bidder {
+    /// Takes an announcement. Expressions of bids are given to `evaluate`.
+    pub fn announced(&mut self, heard: Heard, evaluate: Evaluate<'_>, now: Now) {
+        let digest = heard.announcement.digest();
+        let Ok(announcement) = heard.announcement.peek() else {
+            return;
+        };
+        let broadcast = announcement.broadcast;
+        if let Err(error) = check_announcement(&announcement) {
+            self.no_bid(broadcast, None, error.into());
+            return;
+        }
+        let number = announcement.round;
+        let round = Round {
+            number,
+            ..Round::default()
+        };
+        self.rounds.insert(broadcast, round);
+        for agent in heard.agents {
+            self.consider(&announcement, digest, heard.window_ms, agent, evaluate, now);
+        }
+        self.say_decided(broadcast);
+    }
+
+    fn consider(
+        &mut self,
+        announcement: &Announcement,
+        announced: Digest,
+        window_ms: u64,
+        agent: Agent,
+        evaluate: Evaluate<'_>,
+        now: Now,
+    ) {
+        let broadcast = announcement.broadcast;
+        let id = (broadcast, agent.agent.clone());
+        if self.bids_again(&id, announced) {
+            return;
+        }
+        if self.jobs.contains_key(&id) && !self.may_bid_anew(&id) {
+            return;
+        }
+        if !self.jobs.contains_key(&id) && !self.has_room(announcement) {
+            self.no_bid(broadcast, Some(agent.agent), NoBid::Flooded);
+            return;
+        }
+        let limit_ms = match agent.terms {
+            Terms::Ask { limit_ms } => limit_ms.min(window_below(window_ms)),
+            Terms::Quote(_) => 0,
+        };
+        let job = Job {
+            announced: Some(announced),
+            announcer: announcement.announcer.clone(),
+            agent: agent.agent.clone(),
+            state: State::Asking {
+                announcement: Box::new(announcement.clone()),
+                contract: agent.contract,
+                until: now.tick.plus(limit_ms),
+            },
+        };
+        self.jobs.insert(id.clone(), job);
+        match agent.terms {
+            Terms::Quote(quote) => {
+                let facts = facts(announcement, window_ms, self.load());
+                self.offer(&id, quote.offer(&facts, evaluate), now);
+            }
+            Terms::Ask { .. } => {
+                self.count(broadcast, |round| {
+                    round.asking = round.asking.saturating_add(1);
+                });
+                self.outputs.push_back(Output::Ask {
+                    broadcast,
+                    agent: agent.agent,
+                    limit_ms,
+                });
+            }
+        }
+    }
+
+    /// Sends the bid once more that was made for the same announcement.
+    fn bids_again(&mut self, id: &JobId, announced: Digest) -> bool {
+        let Some(job) = self
+            .jobs
+            .get(id)
+            .filter(|job| job.announced == Some(announced))
+        else {
+            return false;
+        };
+        match &job.state {
+            State::Offered { bid, .. } => {
+                let (to, bid) = (job.announcer.clone(), bid.clone());
+                self.outputs.push_back(Output::Bid { to, bid });
+                self.count(id.0, |round| round.bids = round.bids.saturating_add(1));
+            }
+            State::Asking { .. } => {
+                self.count(id.0, |round| round.asking = round.asking.saturating_add(1));
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Whether another round may take the place of an earlier one's bid.
+    fn may_bid_anew(&self, id: &JobId) -> bool {
+        let state = self.jobs.get(id).map(|job| &job.state);
+        matches!(state, Some(State::Asking { .. } | State::Offered { .. }))
+    }
+
+    fn has_room(&self, announcement: &Announcement) -> bool {
+        let root = announcement.announcer.root;
+        let of_root = self.jobs.values().filter(|job| job.announcer.root == root);
+        self.jobs.len() < limits::OFFERS && of_root.count() < limits::OFFERS_PER_ROOT
+    }
+
+    /// Makes an offer a bid, or drops the job.
+    fn offer(&mut self, id: &JobId, offer: Result<Offer, NoBid>, now: Now) {
+        let load = self.load();
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        let State::Asking {
+            announcement,
+            contract,
+            ..
+        } = &job.state
+        else {
+            return;
+        };
+        let kept = offer.and_then(|offer| keeps_to(&offer, announcement).map(|()| offer));
+        match (kept, job.announced) {
+            (Ok(offer), Some(announced)) => {
+                let bid = Box::new(Bid {
+                    broadcast: announcement.broadcast,
+                    announcement: announced,
+                    bidder: self.me.clone(),
+                    agent: job.agent.clone(),
+                    contract: *contract,
+                    price: offer.price,
+                    time_ms: offer.time_ms,
+                    confidence: offer.confidence,
+                    load,
+                    created: now.wall,
+                    expires_ms: self.holds_ms,
+                });
+                // It counts by the end of the window at the latest, and holds from then on.
+                let holds = announcement.window_ms.saturating_add(self.holds_ms);
+                job.state = State::Offered {
+                    digest: Signed::unsigned(&*bid).digest(),
+                    bid: bid.clone(),
+                    until: now.tick.plus(holds),
+                };
+                let to = job.announcer.clone();
+                self.outputs.push_back(Output::Bid { to, bid });
+                self.count(id.0, |round| round.bids = round.bids.saturating_add(1));
+            }
+            (Ok(_), None) => {}
+            (Err(why), _) => {
+                self.jobs.remove(id);
+                self.no_bid(id.0, Some(id.1.clone()), why);
+            }
+        }
+    }
+
+    fn no_bid(&mut self, broadcast: BroadcastId, agent: Option<LoopId>, why: NoBid) {
+        self.outputs.push_back(Output::NoBid {
+            broadcast,
+            agent,
+            why,
+        });
+    }
+
+    fn count(&mut self, broadcast: BroadcastId, change: impl FnOnce(&mut Round)) {
+        if let Some(round) = self.rounds.get_mut(&broadcast) {
+            change(round);
+        }
+    }
+
+    /// Says how many bids there are, once every agent has decided.
+    fn say_decided(&mut self, broadcast: BroadcastId) {
+        let decided = self
+            .rounds
+            .get(&broadcast)
+            .filter(|round| round.asking == 0);
+        if let Some(round) = decided.copied() {
+            self.rounds.remove(&broadcast);
+            self.outputs.push_back(Output::Decided {
+                broadcast,
+                round: round.number,
+                bids: round.bids,
+            });
+        }
+    }
+
+    /// Takes an asked agent's answer, or its silence.
+    pub(super) fn answered(&mut self, id: &JobId, offer: Option<Offer>, now: Now) {
+        let asked = self.jobs.get(id).map(|job| &job.state);
+        if matches!(asked, Some(State::Asking { .. })) {
+            self.offer(id, offer.ok_or(NoBid::Declined), now);
+            self.count(id.0, |round| round.asking = round.asking.saturating_sub(1));
+            self.say_decided(id.0);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One agent's part in one broadcast.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    Digest, LoopId, Place, Tick,
+    broadcast::{Announcement, Bid, Outcome},
+    cbor::Blob,
+};
+
+/// What a job is for.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// Digest of the announcement; none after a restart, when it is needed no more.
+    pub(super) announced: Option<Digest>,
+    /// Who announced.
+    pub(super) announcer: Place,
+    pub(super) agent: LoopId,
+    pub(super) state: State,
+}
+
+/// The slot that a job has won.
+#[derive(Clone, Debug)]
+pub(super) struct Won {
+    pub(super) slot: u64,
+    pub(super) epoch: u64,
+    pub(super) bid: Digest,
+    /// When the confirmation was sent.
+    pub(super) confirmed: Tick,
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// The agent is asked for its offer.
+    Asking {
+        announcement: Box<Announcement>,
+        contract: Digest,
+        until: Tick,
+    },
+    /// A bid is out.
+    Offered {
+        bid: Box<Bid>,
+        digest: Digest,
+        until: Tick,
+    },
+    /// The award is confirmed, and the lease is waited for.
+    Reserved { won: Won, until: Tick },
+    /// The work is done.
+    Working { won: Won, lease: Held },
+    /// The outcome is out, and its acknowledgement is waited for.
+    Ended {
+        outcome: Box<Outcome>,
+        output: Option<Blob>,
+        sends: u32,
+        next: Tick,
+    },
+    /// The award was withdrawn before it was leased, or nothing more is said.
+    Over { until: Tick },
+}
+
+/// A lease as its holder counts it.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// When the work must stop.
+    pub(super) until: Tick,
+    /// How long the last lease was, milliseconds.
+    pub(super) lease_ms: u64,
+    /// When the last messages were sent that a lease may answer, by their numbers.
+    pub(super) sent: BTreeMap<u64, Tick>,
+    /// When the next is due.
+    pub(super) next: Tick,
+    /// How far the work has come, in millionths.
+    pub(super) done: u64,
+}
+
+/// Messages remembered that a lease may answer; an answer to an older one is too old.
+const REMEMBERED: usize = 8;
+
+impl Held {
+    /// The last message that a lease may answer.
+    pub(super) fn number(&self) -> u64 {
+        self.sent.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Remembers when the next progress is sent, and gives its number.
+    pub(super) fn send(&mut self, now: Tick) -> u64 {
+        let number = self.number().saturating_add(1);
+        self.sent.insert(number, now);
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_first();
+        }
+        self.next = now.plus((self.lease_ms / 4).max(1));
+        number
+    }
+
+    /// Takes a renewal, which counts from when the progress was sent that it answers.
+    pub(super) fn renew(&mut self, answers: u64, lease_ms: u64) {
+        let sent = self.sent.get(&answers).filter(|_| answers > 0);
+        if let Some(sent) = sent.copied() {
+            self.until = self.until.max(sent.plus(lease_ms));
+            self.next = self.next.max(sent.plus(lease_ms / 2));
+            self.lease_ms = lease_ms;
+        }
+    }
+}
+
+impl Job {
+    /// Whether it takes room.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.state, State::Reserved { .. } | State::Working { .. })
+    }
+
+    /// The slot it holds.
+    pub(super) fn won(&self) -> Option<&Won> {
+        match &self.state {
+            State::Reserved { won, .. } | State::Working { won, .. } => Some(won),
+            _ => None,
+        }
+    }
+
+    /// When something happens by itself.
+    pub(super) fn until(&self) -> Tick {
+        match &self.state {
+            State::Asking { until, .. }
+            | State::Offered { until, .. }
+            | State::Reserved { until, .. }
+            | State::Over { until } => *until,
+            State::Working { lease, .. } => lease.until.min(lease.next),
+            State::Ended { next, .. } => *next,
+        }
+    }
+}

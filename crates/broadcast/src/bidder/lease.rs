@@ -1,0 +1,349 @@
+//! From the lease to the acknowledged outcome.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, LoopId, Now, Place, Tick,
+    broadcast::{Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw, WorkProgress},
+    cbor::Blob,
+    limits,
+};
+
+use super::{
+    Bidder, JobId, Output, Work,
+    held::{Acked, Begun, Given, Held, Reserved},
+    job::{self, Job, State, Won},
+};
+use crate::work::slot_key;
+
+/// How long an outcome waits for its acknowledgement before it is sent again the first time,
+/// milliseconds; each time twice as long.
+const RESEND_MS: u64 = 1_000;
+/// How long a job that is over is remembered, so that what comes late is not taken for something
+/// new, milliseconds.
+const REMEMBER_MS: u64 = 2 * limits::BID_MS;
+
+impl Bidder {
+    pub(super) fn lease(&mut self, from: &Place, lease: Lease, now: Now) {
+        let Some((id, job)) = self.job_at(from, lease.broadcast, lease.slot, lease.epoch) else {
+            return;
+        };
+        let (id, job) = (id.clone(), job.clone());
+        match job.state {
+            State::Reserved { won, .. } if lease.answers == 0 => {
+                self.begin(&id, job.agent, won, lease, now);
+            }
+            State::Working {
+                won,
+                lease: mut held,
+            } => {
+                held.renew(lease.answers, lease.lease_ms);
+                self.become_state(&id, State::Working { won, lease: held });
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins the work, if the lease has time left and is for it.
+    fn begin(&mut self, id: &JobId, agent: LoopId, won: Won, lease: Lease, now: Now) {
+        let key = slot_key(lease.broadcast, lease.slot);
+        let Some(input) = lease.input.filter(|_| lease.key == key) else {
+            return;
+        };
+        // Counted from the confirmation, the lease is over here before it is for the announcer.
+        let until = won.confirmed.plus(lease.lease_ms);
+        if until <= now.tick {
+            self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), now);
+            return;
+        }
+        let bid = won.bid;
+        let held = job::Held {
+            until,
+            lease_ms: lease.lease_ms,
+            sent: BTreeMap::from([(0, won.confirmed)]),
+            next: won.confirmed.plus(lease.lease_ms / 2).max(now.tick),
+            done: 0,
+        };
+        self.become_state(id, State::Working { won, lease: held });
+        self.write(Begun { bid, at: now.wall });
+        self.outputs.push_back(Output::Work {
+            bid,
+            agent,
+            key,
+            input,
+            until,
+        });
+    }
+
+    fn become_state(&mut self, id: &JobId, state: State) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.state = state;
+        }
+    }
+
+    /// The job that holds a slot of an announcer's broadcast in this epoch.
+    fn job_at(
+        &self,
+        from: &Place,
+        broadcast: BroadcastId,
+        slot: u64,
+        epoch: u64,
+    ) -> Option<(&JobId, &Job)> {
+        self.jobs.iter().find(|((of, _), job)| {
+            let holds = job
+                .won()
+                .is_some_and(|won| (won.slot, won.epoch) == (slot, epoch));
+            let ended = match &job.state {
+                State::Ended { outcome, .. } => (outcome.slot, outcome.epoch) == (slot, epoch),
+                _ => false,
+            };
+            *of == broadcast && job.announcer.realm == from.realm && (holds || ended)
+        })
+    }
+
+    pub(super) fn withdraw(&mut self, from: &Place, it: &Withdraw, now: Now) {
+        let Some((id, job)) = self.job_at(from, it.broadcast, it.slot, it.epoch) else {
+            return;
+        };
+        let id = id.clone();
+        match job.state {
+            State::Reserved { .. } => {
+                self.give(&id, LeaseEnd::NotBegun, Err(FailureCode::Cancelled), now);
+            }
+            State::Working { .. } => self.stop(&id, FailureCode::Cancelled, now),
+            _ => {}
+        }
+    }
+
+    /// Stops the work and says so.
+    fn stop(&mut self, id: &JobId, why: FailureCode, now: Now) {
+        let won = self.jobs.get(id).and_then(Job::won);
+        if let Some(bid) = won.map(|won| won.bid) {
+            self.outputs.push_back(Output::Stop { bid });
+            self.give(id, LeaseEnd::Failed, Err(why), now);
+        }
+    }
+
+    pub(super) fn progressed(&mut self, bid: &Digest, done: u64) {
+        if let Some((_, State::Working { lease, .. })) = self.worker(bid) {
+            lease.done = done.min(MILLION);
+        }
+    }
+
+    fn worker(&mut self, bid: &Digest) -> Option<(JobId, &mut State)> {
+        let mut jobs = self.jobs.iter_mut();
+        let (id, job) = jobs.find(|(_, job)| job.won().is_some_and(|won| won.bid == *bid))?;
+        Some((id.clone(), &mut job.state))
+    }
+
+    pub(super) fn worked(&mut self, bid: &Digest, result: Result<Work, FailureCode>, now: Now) {
+        let Some((id, State::Working { .. })) = self.worker(bid) else {
+            return;
+        };
+        let end = match result {
+            Ok(_) => LeaseEnd::Done,
+            Err(_) => LeaseEnd::Failed,
+        };
+        self.give(&id, end, result, now);
+    }
+
+    /// Gives a slot back with its outcome.
+    fn give(&mut self, id: &JobId, end: LeaseEnd, result: Result<Work, FailureCode>, now: Now) {
+        let Some(won) = self.jobs.get(id).and_then(Job::won).cloned() else {
+            return;
+        };
+        let (work, failure) = match result {
+            Ok(work) => (Some(work), None),
+            Err(code) => (None, Some(code)),
+        };
+        let outcome = Outcome {
+            broadcast: id.0,
+            slot: won.slot,
+            epoch: won.epoch,
+            bid: won.bid,
+            end,
+            output: work.as_ref().map(|work| Digest::of(&[&work.output])),
+            failure,
+            confidence: work.as_ref().and_then(|work| work.confidence),
+            charged: work.as_ref().and_then(|work| work.charged.clone()),
+            run: work.as_ref().map(|work| work.run),
+            created: now.wall,
+        };
+        let output = work.map(|work| work.output);
+        self.write(Given {
+            outcome: outcome.clone(),
+            output: output.clone(),
+        });
+        self.become_ended(id, outcome, output, now.tick);
+    }
+
+    /// Sends an outcome, and will send it again.
+    fn become_ended(&mut self, id: &JobId, outcome: Outcome, output: Option<Blob>, now: Tick) {
+        let ended = State::Ended {
+            outcome: Box::new(outcome),
+            output,
+            sends: 0,
+            next: now,
+        };
+        self.become_state(id, ended);
+        self.send_outcome(id, now);
+    }
+
+    fn send_outcome(&mut self, id: &JobId, now: Tick) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        let State::Ended {
+            outcome,
+            output,
+            sends,
+            next,
+        } = &mut job.state
+        else {
+            return;
+        };
+        if *sends >= limits::OUTCOME_SENDS {
+            job.state = State::Over {
+                until: now.plus(REMEMBER_MS),
+            };
+            return;
+        }
+        let waits = RESEND_MS.checked_shl(*sends).unwrap_or(u64::MAX);
+        *sends = sends.saturating_add(1);
+        *next = now.plus(waits);
+        self.outputs.push_back(Output::Deliver {
+            to: job.announcer.clone(),
+            outcome: outcome.clone(),
+            output: output.clone(),
+        });
+    }
+
+    pub(super) fn ack(&mut self, from: &Place, ack: &OutcomeAck, now: Now) {
+        let Some((id, job)) = self.job_at(from, ack.broadcast, ack.slot, ack.epoch) else {
+            return;
+        };
+        let id = id.clone();
+        if let State::Ended { outcome, .. } = &job.state {
+            let bid = outcome.bid;
+            self.write(Acked { bid });
+            let until = now.tick.plus(REMEMBER_MS);
+            self.become_state(&id, State::Over { until });
+        }
+    }
+
+    /// Does what its time has come for.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let due = self.jobs.iter().filter(|(_, job)| job.until() <= now.tick);
+        let due: Vec<JobId> = due.map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.time_out(&id, now);
+        }
+    }
+
+    fn time_out(&mut self, id: &JobId, now: Now) {
+        let state = self.jobs.get(id).map(|job| job.state.clone());
+        match state {
+            Some(State::Asking { .. }) => self.answered(id, None, now),
+            Some(State::Offered { .. } | State::Over { .. }) => {
+                self.jobs.remove(id);
+            }
+            Some(State::Reserved { .. }) => {
+                self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), now);
+            }
+            Some(State::Working { lease, .. }) if lease.until <= now.tick => {
+                self.stop(id, FailureCode::Timeout, now);
+            }
+            Some(State::Working { won, lease }) => self.send_progress(id, won, lease, now),
+            Some(State::Ended { .. }) => self.send_outcome(id, now.tick),
+            None => {}
+        }
+    }
+
+    /// Says that it works, and so asks for more time.
+    fn send_progress(&mut self, id: &JobId, won: Won, mut lease: job::Held, now: Now) {
+        let Some(to) = self.jobs.get(id).map(|job| job.announcer.clone()) else {
+            return;
+        };
+        let progress = WorkProgress {
+            broadcast: id.0,
+            slot: won.slot,
+            epoch: won.epoch,
+            number: lease.send(now.tick),
+            done: lease.done,
+        };
+        self.become_state(id, State::Working { won, lease });
+        self.outputs.push_back(Output::Progress { to, progress });
+    }
+
+    /// Goes on after a restart from what was written down. What was reserved is given back, what
+    /// had begun has failed, and what was given is sent again.
+    pub fn resume(&mut self, entries: impl IntoIterator<Item = Held>, now: Now) {
+        for entry in entries {
+            match entry {
+                Held::Reserved(it) => self.restore(it, now.tick),
+                Held::Begun(it) => self.restore_begun(&it.bid, now.tick),
+                Held::Given(it) => self.restore_given(it, now.tick),
+                Held::Acked(it) => {
+                    let id = self.job_of_bid(&it.bid).map(|(id, _)| id.clone());
+                    id.and_then(|id| self.jobs.remove(&id));
+                }
+            }
+        }
+        let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
+        for id in jobs {
+            match self.jobs.get(&id).map(|job| &job.state) {
+                Some(State::Reserved { .. }) => {
+                    self.give(&id, LeaseEnd::NotBegun, Err(FailureCode::Cancelled), now);
+                }
+                Some(State::Working { .. }) => {
+                    self.give(&id, LeaseEnd::Failed, Err(FailureCode::LoopFailed), now);
+                }
+                _ => self.send_outcome(&id, now.tick),
+            }
+        }
+    }
+
+    fn restore(&mut self, it: Reserved, now: Tick) {
+        let won = Won {
+            slot: it.slot,
+            epoch: it.epoch,
+            bid: it.bid,
+            confirmed: now,
+        };
+        let job = Job {
+            announced: None,
+            announcer: it.announcer,
+            agent: it.agent.clone(),
+            state: State::Reserved { won, until: now },
+        };
+        self.jobs.insert((it.broadcast, it.agent), job);
+    }
+
+    fn restore_begun(&mut self, bid: &Digest, now: Tick) {
+        let Some((id, State::Reserved { won, .. })) = self.worker(bid) else {
+            return;
+        };
+        let won = won.clone();
+        let lease = job::Held {
+            until: now,
+            lease_ms: 0,
+            sent: BTreeMap::new(),
+            next: now,
+            done: 0,
+        };
+        self.become_state(&id, State::Working { won, lease });
+    }
+
+    fn restore_given(&mut self, it: Given, now: Tick) {
+        let id = self.job_of_bid(&it.outcome.bid).map(|(id, _)| id.clone());
+        if let Some(id) = id {
+            let ended = State::Ended {
+                outcome: Box::new(it.outcome),
+                output: it.output,
+                sends: 0,
+                next: now,
+            };
+            self.become_state(&id, ended);
+        }
+    }
+}

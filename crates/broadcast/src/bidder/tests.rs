@@ -1,0 +1,432 @@
+use realm_protocol::{
+    RealmId, Timestamp,
+    broadcast::{Announcement, LeaseEnd},
+    records::Signed,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{fixtures, work::slot_key};
+
+fn at(tick: u64) -> Now {
+    Now {
+        wall: Timestamp::from_millis(1_800_000_000_000 + tick),
+        tick: Tick::from_millis(tick),
+    }
+}
+
+fn bidder(capacity: u64) -> Bidder {
+    Bidder::new(fixtures::place(2, "lab", 2), capacity, 30_000)
+}
+
+fn agent(name: &str, terms: Terms) -> Agent {
+    Agent {
+        agent: name.parse().unwrap(),
+        contract: Digest::new([1; 32]),
+        terms,
+    }
+}
+
+fn quote(when: Option<&str>, price: Figure) -> Terms {
+    Terms::Quote(Quote {
+        when: when.map(str::to_owned),
+        price: Some(("EUR".to_owned(), price)),
+        time: Figure::Fixed(1_000),
+        confidence: Figure::Fixed(900_000),
+    })
+}
+
+fn fixed() -> Terms {
+    quote(None, Figure::Fixed(20_000))
+}
+
+fn hear(bidder: &mut Bidder, announcement: &Announcement, agents: Vec<Agent>) -> Vec<Output> {
+    let heard = Heard {
+        announcement: Signed::unsigned(announcement),
+        window_ms: 1_000,
+        agents,
+    };
+    bidder.announced(heard, &evaluate, at(0));
+    drain(bidder)
+}
+
+/// Expressions that these tests know.
+fn evaluate(text: &str, facts: &Value) -> Option<Value> {
+    match text {
+        "free" => Some(json!(facts["load"] == json!(0))),
+        "half the highest price" => Some(json!(facts["highestPrice"].as_f64()? / 2.0)),
+        "broken" => Some(json!("x")),
+        _ => None,
+    }
+}
+
+fn drain(bidder: &mut Bidder) -> Vec<Output> {
+    std::iter::from_fn(|| bidder.poll_output()).collect()
+}
+
+fn bids(outputs: &[Output]) -> Vec<&Bid> {
+    let bids = outputs.iter().filter_map(|output| match output {
+        Output::Bid { bid, .. } => Some(&**bid),
+        _ => None,
+    });
+    bids.collect()
+}
+
+/// A bidder whose bid of one agent is out, and the bid's digest.
+fn bidding(capacity: u64) -> (Bidder, Digest) {
+    let mut bidder = bidder(capacity);
+    let outputs = hear(
+        &mut bidder,
+        &fixtures::announcement(),
+        vec![agent("a", fixed())],
+    );
+    let digest = Signed::unsigned(bids(&outputs)[0]).digest();
+    (bidder, digest)
+}
+
+fn award(bid: Digest, slot: u64, epoch: u64) -> Input {
+    Input::Award {
+        from: fixtures::announcement().announcer,
+        award: Award {
+            broadcast: fixtures::announcement().broadcast,
+            slot,
+            epoch,
+            bid,
+            confirm_ms: 500,
+            lease_ms: 4_000,
+        },
+        permitted: true,
+    }
+}
+
+fn lease(answers: u64) -> Input {
+    let broadcast = fixtures::announcement().broadcast;
+    Input::Lease {
+        from: fixtures::announcement().announcer,
+        lease: Lease {
+            broadcast,
+            slot: 0,
+            epoch: 1,
+            answers,
+            lease_ms: 4_000,
+            key: slot_key(broadcast, 0),
+            input: (answers == 0).then(|| b"{}".to_vec().into()),
+        },
+    }
+}
+
+fn answers(outputs: &[Output]) -> Vec<ConfirmAnswer> {
+    let answers = outputs.iter().filter_map(|output| match output {
+        Output::Confirm { confirm, .. } => Some(confirm.answer),
+        _ => None,
+    });
+    answers.collect()
+}
+
+fn ends(outputs: &[Output]) -> Vec<LeaseEnd> {
+    let ends = outputs.iter().filter_map(|output| match output {
+        Output::Deliver { outcome, .. } => Some(outcome.end),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn an_agent_bids_what_it_is_told_to_or_says_why_not() {
+    let announcement = fixtures::announcement();
+    for (terms, expected) in [
+        (fixed(), Ok(20_000)),
+        (quote(Some("free"), Figure::Fixed(1)), Ok(1)),
+        (
+            quote(
+                None,
+                Figure::Expression("half the highest price".to_owned()),
+            ),
+            Ok(50_000),
+        ),
+        (
+            quote(Some("broken"), Figure::Fixed(1)),
+            Err(NoBid::Expression),
+        ),
+        (
+            quote(None, Figure::Expression("unknown".to_owned())),
+            Err(NoBid::Expression),
+        ),
+        (quote(None, Figure::Fixed(100_001)), Err(NoBid::Price)),
+    ] {
+        let mut bidder = bidder(1);
+        let outputs = hear(&mut bidder, &announcement, vec![agent("a", terms)]);
+        let said = match &outputs[0] {
+            Output::Bid { bid, .. } => Ok(bid.micros()),
+            Output::NoBid { why, .. } => Err(*why),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(said, expected);
+        assert!(
+            matches!(outputs[1], Output::Decided { bids, .. } if bids == u64::from(expected.is_ok()))
+        );
+    }
+}
+
+#[test]
+fn a_busy_bidder_sees_its_load_and_a_condition_keeps_it_from_bidding() {
+    let (mut bidder, bid) = bidding(1);
+    bidder.handle(award(bid, 0, 1), at(10));
+    drain(&mut bidder);
+    let next = Announcement {
+        broadcast: BroadcastId::new([2; 16]),
+        ..fixtures::announcement()
+    };
+
+    let terms = quote(Some("free"), Figure::Fixed(1));
+    let outputs = hear(&mut bidder, &next, vec![agent("a", terms)]);
+
+    assert_eq!(bidder.load(), 1_000_000);
+    assert!(matches!(
+        outputs[0],
+        Output::NoBid {
+            why: NoBid::Condition,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn an_agent_that_is_asked_bids_what_it_answers_and_silence_is_no_bid() {
+    let asked = || agent("a", Terms::Ask { limit_ms: 300 });
+    let announcement = fixtures::announcement();
+    let mut answering = bidder(1);
+    let mut silent = bidder(1);
+
+    assert_eq!(hear(&mut answering, &announcement, vec![asked()]).len(), 1);
+    hear(&mut silent, &announcement, vec![asked()]);
+    let offer = Offer {
+        price: None,
+        time_ms: 5,
+        confidence: 1,
+    };
+    let answered = Input::Answered {
+        broadcast: announcement.broadcast,
+        agent: "a".parse().unwrap(),
+        offer: Some(offer),
+    };
+    answering.handle(answered, at(100));
+    silent.handle_timeout(at(300));
+
+    assert_eq!(bids(&drain(&mut answering)).len(), 1);
+    let outputs = drain(&mut silent);
+    assert!(matches!(
+        outputs[0],
+        Output::NoBid {
+            why: NoBid::Declined,
+            ..
+        }
+    ));
+    assert!(matches!(outputs[1], Output::Decided { bids: 0, .. }));
+}
+
+#[test]
+fn the_same_announcement_again_gets_the_same_bid_and_a_later_round_another() {
+    let (mut bidder, bid) = bidding(1);
+    let second = Announcement {
+        round: 2,
+        ..fixtures::announcement()
+    };
+
+    let again = hear(
+        &mut bidder,
+        &fixtures::announcement(),
+        vec![agent("a", fixed())],
+    );
+    let anew = hear(&mut bidder, &second, vec![agent("a", fixed())]);
+
+    assert_eq!(Signed::unsigned(bids(&again)[0]).digest(), bid);
+    assert_eq!(
+        bids(&anew)[0].announcement,
+        Signed::unsigned(&second).digest()
+    );
+}
+
+#[test]
+fn room_is_kept_from_the_confirmation_on_and_not_before() {
+    let mut bidder = bidder(1);
+    let agents = vec![agent("a", fixed()), agent("b", fixed())];
+    let outputs = hear(&mut bidder, &fixtures::announcement(), agents);
+    let won: Vec<Digest> = bids(&outputs)
+        .iter()
+        .map(|it| Signed::unsigned(*it).digest())
+        .collect();
+    assert_eq!(bidder.load(), 0);
+
+    bidder.handle(award(won[0], 0, 1), at(10));
+    bidder.handle(award(won[0], 0, 1), at(20));
+    bidder.handle(award(won[1], 1, 1), at(20));
+    bidder.handle(award(Digest::new([0; 32]), 2, 1), at(20));
+
+    use ConfirmAnswer::{Busy, Reserved, Unknown};
+    assert_eq!(
+        answers(&drain(&mut bidder)),
+        [Reserved, Reserved, Busy, Unknown]
+    );
+    assert_eq!(bidder.load(), 1_000_000);
+}
+
+#[test]
+fn an_award_by_another_realm_or_for_an_expired_bid_is_not_confirmed() {
+    let (mut bidder, bid) = bidding(1);
+    let Input::Award {
+        mut from,
+        award: it,
+        permitted,
+    } = award(bid, 0, 1)
+    else {
+        unreachable!()
+    };
+    from.realm = Some(RealmId::new([9; 32]));
+    let forged = Input::Award {
+        from,
+        award: it,
+        permitted,
+    };
+
+    bidder.handle(forged, at(10));
+    assert_eq!(answers(&drain(&mut bidder)), []);
+    // Two seconds of bidding, and thirty that the bid holds.
+    bidder.handle(award(bid, 0, 1), at(32_000));
+    assert_eq!(answers(&drain(&mut bidder)), [ConfirmAnswer::Expired]);
+}
+
+#[test]
+fn a_lease_is_counted_from_what_it_answers_and_work_stops_at_its_end() {
+    let (mut bidder, bid) = bidding(1);
+    bidder.handle(award(bid, 0, 1), at(100));
+    // On its way for three seconds, it has one left.
+    bidder.handle(lease(0), at(3_100));
+    let begun = drain(&mut bidder);
+    assert!(
+        begun
+            .iter()
+            .any(|it| matches!(it, Output::Work { until, .. } if until.as_millis() == 4_100))
+    );
+
+    bidder.handle_timeout(at(4_100));
+
+    let outputs = drain(&mut bidder);
+    assert!(outputs.contains(&Output::Stop { bid }));
+    assert_eq!(ends(&outputs), [LeaseEnd::Failed]);
+}
+
+#[test]
+fn a_renewal_counts_from_the_progress_that_it_answers_even_if_another_has_left_since() {
+    let (mut bidder, bid) = bidding(1);
+    bidder.handle(award(bid, 0, 1), at(0));
+    bidder.handle(lease(0), at(10));
+    bidder.handle_timeout(at(2_000));
+    bidder.handle_timeout(at(3_000));
+    let sent = drain(&mut bidder);
+    let progress = sent
+        .iter()
+        .filter(|it| matches!(it, Output::Progress { .. }));
+    assert_eq!(progress.count(), 2);
+
+    bidder.handle(lease(1), at(3_500));
+    bidder.handle_timeout(at(5_999));
+    assert_eq!(ends(&drain(&mut bidder)), []);
+    bidder.handle_timeout(at(6_000));
+
+    assert_eq!(ends(&drain(&mut bidder)), [LeaseEnd::Failed]);
+}
+
+#[test]
+fn a_reservation_without_a_lease_is_given_back() {
+    let (mut bidder, bid) = bidding(1);
+    bidder.handle(award(bid, 0, 1), at(100));
+    drain(&mut bidder);
+
+    bidder.handle_timeout(at(1_100));
+
+    assert_eq!(ends(&drain(&mut bidder)), [LeaseEnd::NotBegun]);
+    assert_eq!(bidder.load(), 0);
+}
+
+#[test]
+fn an_outcome_is_sent_until_it_is_acknowledged_and_not_for_ever() {
+    let work = |bid| Input::Worked {
+        bid,
+        result: Err(FailureCode::LoopFailed),
+    };
+    let begin = || {
+        let (mut bidder, bid) = bidding(1);
+        bidder.handle(award(bid, 0, 1), at(0));
+        bidder.handle(lease(0), at(1));
+        bidder.handle(work(bid), at(2));
+        bidder
+    };
+    let mut unheard = begin();
+    let mut heard = begin();
+    drain(&mut heard);
+    let ack = OutcomeAck {
+        broadcast: fixtures::announcement().broadcast,
+        slot: 0,
+        epoch: 1,
+    };
+    let from = fixtures::announcement().announcer;
+
+    heard.handle(Input::Ack { from, ack }, at(50));
+    for bidder in [&mut unheard, &mut heard] {
+        while let Some(next) = bidder.poll_timeout() {
+            bidder.handle_timeout(at(next.as_millis()));
+        }
+    }
+
+    assert_eq!(ends(&drain(&mut unheard)).len(), 8);
+    assert_eq!(ends(&drain(&mut heard)), []);
+}
+
+#[test]
+fn after_a_restart_what_was_reserved_is_given_back_and_what_had_begun_has_failed() {
+    let story = |leased: bool| {
+        let (mut before, bid) = bidding(1);
+        before.handle(award(bid, 0, 1), at(0));
+        if leased {
+            before.handle(lease(0), at(1));
+        }
+        let entries = drain(&mut before)
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Write(entry) => Some(*entry),
+                _ => None,
+            });
+        let mut after = bidder(1);
+        after.resume(entries, at(5));
+        let ends = ends(&drain(&mut after));
+        (ends, after.load())
+    };
+
+    assert_eq!(story(false), (vec![LeaseEnd::NotBegun], 0));
+    assert_eq!(story(true), (vec![LeaseEnd::Failed], 0));
+}
+
+#[test]
+fn a_flood_of_one_root_leaves_room_for_others() {
+    let mut bidder = bidder(1);
+    let mut offers = |root: u8, broadcasts: std::ops::Range<u64>| {
+        let announcements = broadcasts.map(|number| {
+            let mut id = [root; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            Announcement {
+                broadcast: BroadcastId::new(id),
+                announcer: fixtures::place(root, "", root),
+                ..fixtures::announcement()
+            }
+        });
+        let mut sent = 0;
+        for announcement in announcements {
+            sent += bids(&hear(&mut bidder, &announcement, vec![agent("a", fixed())])).len();
+        }
+        sent
+    };
+
+    assert_eq!(offers(7, 0..200), limits::OFFERS_PER_ROOT);
+    assert_eq!(offers(8, 0..1), 1);
+}
