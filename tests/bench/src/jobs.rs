@@ -15,7 +15,7 @@ use crate::{
     realms::{Ground, Way},
     report::Report,
     resources::Processes,
-    steps,
+    resume, steps,
     whole::{self, Whole},
 };
 
@@ -46,12 +46,14 @@ enum Job {
     Machine,
     /// Steps of loom-runner's own counter.
     Loom,
+    /// A run of 100,000 entries, broken off by `kill -9` and gone on with.
+    Resume,
     /// NATS publishing to a stream that syncs each message.
     NatsAlways,
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 20] = [
+const JOBS: [(&str, Job); 21] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -67,6 +69,7 @@ const JOBS: [(&str, Job); 20] = [
     ("local-echo", Job::Local),
     ("machine-steps", Job::Machine),
     ("loom-steps", Job::Loom),
+    ("resume", Job::Resume),
     ("far", Job::Far),
     ("idle-links", Job::IdleLinks),
     ("in-flight", Job::InFlight),
@@ -150,6 +153,11 @@ impl Bench<'_> {
             }
             Job::Machine => {
                 let row = steps::machine(&ground).await?;
+                self.report.add(row);
+                Ok(())
+            }
+            Job::Resume => {
+                let row = resume::run(&ground).await?;
                 self.report.add(row);
                 Ok(())
             }

@@ -18,6 +18,7 @@ mod raw;
 mod realms;
 mod report;
 mod resources;
+mod resume;
 mod row;
 mod steps;
 mod whole;

@@ -73,6 +73,11 @@ impl Program {
         }
     }
 
+    /// Kills it, as `kill -9` does.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> Result<u32> {
         self.child.id().context("the program has ended")

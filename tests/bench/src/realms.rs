@@ -78,11 +78,16 @@ impl Ground {
     /// Makes a realm, and runs it as a process of its own.
     pub(crate) async fn daemon(&self, name: &str, more: &str) -> Result<Daemon> {
         let home = self.found(name, more).await?;
+        self.start(name, &home).await
+    }
+
+    /// Runs the realm in this home as a process of its own.
+    pub(crate) async fn start(&self, name: &str, home: &Path) -> Result<Daemon> {
         let mut run = Command::new(&self.realmd);
-        run.args(["run", "--home"]).arg(&home);
+        run.args(["run", "--home"]).arg(home);
         let log = home.with_extension("log");
         let program = Program::start_and_be_told(&mut run, &log).await?;
-        let client = Client::connect(homes::socket(&home)).await?;
+        let client = Client::connect(homes::socket(home)).await?;
         let name = name.to_owned();
         Ok(Daemon {
             name,
