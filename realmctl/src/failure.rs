@@ -155,6 +155,7 @@ impl Failure {
                 realm,
             ) => Some(format!("realmd run {realm}")),
             Self::Client(ClientError::Problem(problem), _) => problem.hint.clone().or_else(explain),
+            Self::Client(ClientError::TraceTooLong(error), _) => Some(error.hint()),
             Self::Homes(HomesError::None) => Some("realmctl init NAME".to_owned()),
             Self::Homes(HomesError::Several(_)) => {
                 Some("name one with -r NAME, or for good: realmctl ctx use NAME".to_owned())

@@ -8,6 +8,7 @@ mod build;
 mod critical;
 mod diff;
 mod lists;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::api::{Frame, FrameTree, Trace, TraceEvent};
 
 pub use diff::{Aspect, Difference, TraceDiff, diff};
 pub use lists::{Attempt, HistoryEntry, ToolCall};
+pub use parts::{TraceParts, TraceTooLong};
 
 /// Calls nested in a [`FrameTree`]: strict parsers take 128 levels of JSON, and a call needs two.
 const NESTED: usize = 60;

@@ -2,10 +2,11 @@
 
 use realm_client::{
     api::{
-        CallError, Direction, Page, RunDetail, RunQuery, RunStatus, RunSummary, Trace, TraceEvent,
-        TraceQuery,
+        CallError, Direction, Page, Problem, RunDetail, RunQuery, RunStatus, RunSummary, Trace,
+        TraceEvent, TraceQuery,
     },
     catalogue::Code,
+    trace::TraceParts,
 };
 use realm_node::Node;
 use realm_protocol::{
@@ -117,17 +118,15 @@ pub(super) async fn trace(
 
 /// This realm's half of a run's trace, whole.
 pub(super) async fn recorded(daemon: &Daemon, id: RunId) -> Result<Trace, Fail> {
-    let mut trace = part(daemon, id, 0).await?;
-    while trace.next.take().is_some() {
-        let read = trace
-            .events
-            .last()
-            .map_or(0, |event| event.index.saturating_add(1));
-        let more = part(daemon, id, read).await?;
-        trace.events.extend(more.events);
-        (trace.run, trace.next) = (more.run, more.next);
+    let mut parts = TraceParts::new(part(daemon, id, 0).await?);
+    while parts.next().is_some() {
+        let more = part(daemon, id, parts.read()).await?;
+        parts.add(more).map_err(|error| {
+            let problem = Problem::new(Code::TraceTooLong, error.to_string());
+            Fail::from(problem.with_hint(error.hint())).about(id)
+        })?;
     }
-    Ok(trace)
+    Ok(parts.whole())
 }
 
 /// The events of a run from one on, as many as an answer should hold. What failed is told in

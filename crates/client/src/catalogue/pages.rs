@@ -272,6 +272,10 @@ codes! {
         "The command or route has its place, and this version does not do it yet.";
     NotReady = 522, "not-ready", "The realm cannot serve calls yet", 503, RealmUnreachable,
         "It is starting, or its store failed. `realmctl doctor` says which.";
+    TraceTooLong = 523, "trace-too-long", "The trace is too long", 413, Other,
+        "Trees, lists, exports and comparisons of a run hold its whole trace, and this one has more \
+        events than that is done for. `realmctl run show RUN --watch` and the API's `events` and \
+        `trace?cursor=` give it piece by piece.";
     TicketMalformed = 601, "ticket-malformed", "Not a ticket", 400, Usage,
         "A ticket is one line that begins with `realm-ticket-v1:`. Something was cut off or \
         changed on the way; copy the whole line again.";

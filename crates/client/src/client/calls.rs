@@ -16,6 +16,7 @@ use crate::api::{
     Revoked, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
     TicketRequest, Trace, TraceQuery, ValidateResult, routes,
 };
+use crate::trace::TraceParts;
 
 /// How long a call may take that does not say.
 const CALL: Duration = Duration::from_secs(90);
@@ -84,19 +85,15 @@ impl Client {
     /// This realm's half of a run's trace, whole.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]; [`ClientError::TraceTooLong`] for one that is not held whole.
     pub async fn trace(&self, id: &str) -> Result<Trace, ClientError> {
-        let mut trace = self.trace_part(id, &TraceQuery::default()).await?;
-        while let Some(cursor) = trace.next.take() {
-            let cursor = Some(cursor);
-            let more = self.trace_part(id, &TraceQuery { cursor }).await?;
-            if more.events.is_empty() {
-                break;
-            }
-            trace.events.extend(more.events);
-            (trace.run, trace.next) = (more.run, more.next);
+        let first = self.trace_part(id, &TraceQuery::default()).await?;
+        let mut parts = TraceParts::new(first);
+        while let Some(cursor) = parts.next() {
+            let cursor = Some(cursor.to_owned());
+            parts.add(self.trace_part(id, &TraceQuery { cursor }).await?)?;
         }
-        Ok(trace)
+        Ok(parts.whole())
     }
 
     /// One part of a trace.

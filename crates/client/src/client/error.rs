@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::{Exit, api::Problem, catalogue::Code};
+use crate::{Exit, api::Problem, catalogue::Code, trace::TraceTooLong};
 
 /// Why the daemon does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,9 @@ pub enum ClientError {
     /// A line of an event stream is longer than any event.
     #[error("an event is too large")]
     EventTooLarge,
+    /// A trace has more than is held whole.
+    #[error(transparent)]
+    TraceTooLong(#[from] TraceTooLong),
 }
 
 impl ClientError {
@@ -102,6 +105,7 @@ impl ClientError {
                 Code::DaemonProtocol
             }
             Self::EventTooLarge => Code::DaemonProtocol,
+            Self::TraceTooLong(_) => Code::TraceTooLong,
         })
     }
 
