@@ -7,9 +7,12 @@ mod json_text;
 mod node;
 mod object;
 mod problem;
+mod references;
+mod retry;
 mod schemas;
 mod sketch;
 mod steps;
+mod values;
 mod yaml_text;
 
 use std::sync::Arc;

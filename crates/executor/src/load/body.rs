@@ -8,6 +8,7 @@ use super::{
     document::{Reader, Rule, rule},
     node::{Data, Node},
     object::{self, Object},
+    values::hint,
 };
 use crate::{Body, Http, Process, Prompt, Tool};
 
@@ -252,12 +253,5 @@ impl Reader<'_> {
             Some((member.key.clone(), text.to_owned()))
         });
         texts.collect()
-    }
-}
-
-pub(super) fn hint(text: &str, known: &[&str]) -> String {
-    match object::closest(text, known) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known: {}", known.join(", ")),
     }
 }

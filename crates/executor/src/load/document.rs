@@ -158,10 +158,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn id(&mut self, object: &mut Object<'_>) -> Option<LoopId> {
         let node = object.need(self, "id", rule!("id"))?;
-        let parsed = object::text(self, node, rule!("id"))?.parse();
-        parsed
-            .map_err(|error| self.problem(node.at, rule!("id"), format!("{error}")))
-            .ok()
+        self.parsed(node, rule!("id"))
     }
 
     /// Other names of the loop; LSEM knows none.
@@ -181,15 +178,10 @@ impl<'a> Reader<'a> {
             let what = format!("a loop has {} aliases at most", limits::LOOP_ALIASES);
             self.problem(node.at, rule!("aliases"), what);
         }
-        let mut aliases = Vec::new();
-        for item in items {
-            match object::text(self, item, rule!("aliases")).map(str::parse) {
-                Some(Ok(alias)) => aliases.push(alias),
-                Some(Err(error)) => self.problem(item.at, rule!("aliases"), format!("{error}")),
-                None => {}
-            }
-        }
+        let aliases = items.iter();
         aliases
+            .filter_map(|item| self.parsed(item, rule!("aliases")))
+            .collect()
     }
 
     fn version(&mut self, object: &mut Object<'_>) -> Option<semver::Version> {
