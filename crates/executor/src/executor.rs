@@ -1,24 +1,27 @@
 //! Runs of loops as a state machine: starts, answers and time go in, [`Action`]s come out.
 
+mod action;
 mod frame;
 mod run;
 mod shared;
+mod start;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{
-    CallId, Digest, FailureCode, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
-    journal::{self, Event},
-    json::Object,
-    limits,
-    message::TraceParent,
-};
+use realm_protocol::{CallId, Digest, FailureCode, Now, RunId, Tick, json::Object, limits};
 use serde_json::Value;
-use thiserror::Error;
 
-use crate::{BackendError, BackendReply, BackendRequest, CallError, LoopError, Outcome, Registry};
+use crate::{BackendError, BackendReply, CallError, LoopError, Registry};
 use run::{Cause, Context, Known, Run};
 use shared::Shared;
+
+pub use action::{Action, RealmCall};
+pub use start::{Restart, RestartError, Start, StartError};
+pub use waits::{Decision, ResumeError, WaitingFor, Waits};
+
+/// Frames of a run that are told to wait.
+const WAITS: usize = 100;
 
 /// Bounds of an executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,284 +46,6 @@ impl Default for Limits {
             depth: limits::CALL_DEPTH,
         }
     }
-}
-
-/// A run to begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// The new run.
-    pub run: RunId,
-    /// Its call, which is also its first frame.
-    pub call: CallId,
-    /// The loop.
-    pub loop_id: LoopId,
-    /// The version meant: one version or a requirement; none for the current one.
-    pub version: Option<String>,
-    /// Input.
-    pub input: Value,
-    /// How long the caller waits, milliseconds.
-    pub timeout_ms: u64,
-    /// How many calls led to this one.
-    pub depth: u64,
-    /// Who asked, for the trace.
-    pub caller: Option<String>,
-    /// The caller's half of the trace.
-    pub parent: Option<TraceParent>,
-    /// Whether it goes on after a restart, and writes down what it needs for that.
-    pub durable: bool,
-}
-
-/// A run to go on with after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restart {
-    /// How it began; its time is what is left of it.
-    pub start: Start,
-    /// When it began.
-    pub started: Timestamp,
-    /// What was written down of its frames.
-    pub known: BTreeMap<CallId, journal::FrameRecord>,
-}
-
-/// Frames of a run that are told to wait.
-const WAITS: usize = 100;
-
-/// A frame that waits for somebody or something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waits {
-    /// The frame.
-    pub call: CallId,
-    /// Its loop, with its realm if that is another one.
-    pub name: String,
-    /// Which attempt is under way, from 1.
-    pub attempt: u64,
-    /// What for.
-    pub on: WaitingFor,
-    /// When somebody was asked, if that is written down.
-    pub since: Option<Timestamp>,
-}
-
-/// What a frame waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitingFor {
-    /// A backend's answer.
-    Backend,
-    /// Another realm's answer.
-    Realm,
-    /// A time.
-    Time(Timestamp),
-    /// A person's word.
-    Person,
-    /// A machine's next step, after so many.
-    Step(u64),
-}
-
-/// What becomes of a call whose outcome is unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is made again.
-    Again,
-    /// It was done, and gave this.
-    Output(Value),
-    /// It failed, for this reason.
-    Fail(String),
-}
-
-impl Decision {
-    /// The decision's name in text.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Again => "again",
-            Self::Output(_) => "output",
-            Self::Fail(_) => "fail",
-        }
-    }
-}
-
-/// Why a run was not resumed.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum ResumeError {
-    /// No such run is under way.
-    #[error("no such run is under way")]
-    NotFound,
-    /// It is not paused.
-    #[error("the run is not paused")]
-    NotPaused,
-    /// It waits for a decision, and none was given.
-    #[error(
-        "what call {call} did is unknown: say whether it is made again, what it gave, or that it failed"
-    )]
-    Undecided {
-        /// The call.
-        call: CallId,
-    },
-    /// What the call is said to have given does not match its loop's output schema.
-    #[error("what call {call} is said to have given does not match its loop's output schema")]
-    Output {
-        /// The call.
-        call: CallId,
-    },
-    /// A decision was given, and nothing waits for one.
-    #[error("no call of the run waits for a decision")]
-    NothingToDecide,
-}
-
-/// Why a run did not begin.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum StartError {
-    /// The loop is absent, or not here in the version meant.
-    #[error("no such loop")]
-    LoopNotFound,
-    /// As many runs as the realm allows are under way.
-    #[error("as many runs are under way as this realm allows, {limit}; ask again later")]
-    Overloaded {
-        /// The limit.
-        limit: usize,
-    },
-    /// As many runs as the loop allows are under way.
-    #[error(
-        "as many runs of `{loop_id}` are under way as it allows, {limit}; ask again later, or \
-         raise `limits.concurrency` in its definition"
-    )]
-    LoopBusy {
-        /// The loop.
-        loop_id: LoopId,
-        /// The limit.
-        limit: u64,
-    },
-    /// The call is nested too deep, or its time is over.
-    #[error("the call is nested too deep or has no time left")]
-    Budget,
-    /// The run or the call is under way already.
-    #[error("the run or the call is under way already")]
-    Busy,
-}
-
-impl StartError {
-    /// The failure as the wire says it.
-    pub const fn code(&self) -> FailureCode {
-        match self {
-            Self::LoopNotFound => FailureCode::LoopNotFound,
-            Self::Overloaded { .. } | Self::LoopBusy { .. } | Self::Busy => FailureCode::Overloaded,
-            Self::Budget => FailureCode::Budget,
-        }
-    }
-}
-
-/// Why a run does not go on after a restart.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum RestartError {
-    /// Its loop is gone in the form that it began with.
-    #[error(
-        "it began with revision {digest} of `{loop_id}`, which this realm no longer keeps; invoke \
-         the loop anew"
-    )]
-    RevisionGone {
-        /// The loop.
-        loop_id: LoopId,
-        /// The revision.
-        digest: Digest,
-    },
-    /// Its loop is gone, or is not here in the version meant.
-    #[error("`{loop_id}` is no longer here in that version; apply it again, and invoke it anew")]
-    LoopNotFound {
-        /// The loop.
-        loop_id: LoopId,
-    },
-    /// What was written down of it does not read, and nothing may be put in its place.
-    #[error("the {what} that is written down of its frame {call} does not read: {reason}")]
-    Unreadable {
-        /// The frame.
-        call: CallId,
-        /// What of it.
-        what: &'static str,
-        /// Why not.
-        reason: String,
-    },
-    /// The run is under way already.
-    #[error("the run is under way already")]
-    Busy,
-}
-
-/// A call that a run makes of a loop of another realm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RealmCall {
-    /// The new call.
-    pub call: CallId,
-    /// The run that waits.
-    pub run: RunId,
-    /// The frame that waits, the same in every attempt.
-    pub frame: CallId,
-    /// When the first attempt was made.
-    pub asked: Timestamp,
-    /// When this one was; earlier than now where a restart broke it off.
-    pub tried: Timestamp,
-    /// The loop and its realm.
-    pub address: LoopAddress,
-    /// The version meant.
-    pub version: Option<String>,
-    /// Input.
-    pub input: Value,
-    /// Milliseconds the run waits for it.
-    pub timeout_ms: u64,
-    /// How many calls led to it.
-    pub depth: u64,
-}
-
-/// What the owner of an executor has to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Give the work to a backend and its answer to [`Executor::backend_done`].
-    Backend {
-        /// The frame that waits.
-        call: CallId,
-        /// The work.
-        request: BackendRequest,
-    },
-    /// Stop the work of this frame; its answer will be ignored.
-    CancelBackend(CallId),
-    /// Call a loop of another realm and give its answer to [`Executor::invoke_done`].
-    Invoke(RealmCall),
-    /// Stop the call to another realm; its answer will be ignored.
-    CancelInvoke(CallId),
-    /// Write down an event of a run's trace.
-    Event(Event),
-    /// Write down where a frame stands, over what was written of it before.
-    Keep {
-        /// The run.
-        run: RunId,
-        /// The frame.
-        call: CallId,
-        /// Where it stands.
-        frame: Box<journal::FrameRecord>,
-    },
-    /// Remove what was written down of frames.
-    Forget {
-        /// The run.
-        run: RunId,
-        /// The frames.
-        calls: Vec<CallId>,
-    },
-    /// The run stands still until somebody resumes it.
-    Paused {
-        /// The run.
-        run: RunId,
-        /// Whether a call's outcome is unknown, so that a person has to decide.
-        undecided: bool,
-    },
-    /// The run goes on.
-    Resumed {
-        /// The run.
-        run: RunId,
-    },
-    /// A run has ended; nothing of it follows.
-    Finished {
-        /// The run.
-        run: RunId,
-        /// Its call.
-        call: CallId,
-        /// How it ended.
-        outcome: Outcome,
-    },
 }
 
 /// All runs of one realm that are under way.

@@ -1,5 +1,6 @@
 //! One run: the tree of frames that one call caused in this realm.
 
+mod call;
 mod composite;
 mod finish;
 mod keep;
@@ -7,6 +8,7 @@ mod known;
 mod leaf;
 mod machine;
 mod pause;
+mod wait;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

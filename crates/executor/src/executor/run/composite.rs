@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{CallId, FailureCode, LoopAddress, json::Object, limits};
-use serde_json::{Map, Value, json};
+use realm_protocol::{CallId, FailureCode, json::Object, limits};
+use serde_json::{Value, json};
 
 use super::{Context, Run, Task};
 use crate::{
     Body, Call, Composite, LoopError, Manifest, Step, Work,
-    executor::frame::{At, Branch, Composition, Frame, Place, Progress, Subject, Wait, child_id},
+    executor::frame::{At, Branch, Composition, Frame, Place, Progress, child_id},
     mapping::{Binding, Scope},
 };
 
@@ -108,123 +108,6 @@ impl Run {
         }
     }
 
-    /// Makes one of the step's calls.
-    fn spawn_call(
-        &mut self,
-        call: CallId,
-        at: At,
-        called: &Call,
-        cx: &mut Context<'_>,
-    ) -> Result<(), LoopError> {
-        let Some((frame, composition)) = self.composition(call) else {
-            return Ok(());
-        };
-        let branch = composition.current.get(at.branch.unwrap_or(0));
-        let items = branch.and_then(|branch| branch.items.as_ref());
-        let item = at.item.and_then(|item| Some((item, items?.get(item)?)));
-        let input = call_input(called, at, &frame.scope(item))?;
-        self.spawn(call, at, called, input, cx)
-    }
-
-    /// Opens a frame for a call of another one, unless it is known how that ended.
-    pub(super) fn spawn(
-        &mut self,
-        caller: CallId,
-        at: At,
-        called: &Call,
-        input: Value,
-        cx: &mut Context<'_>,
-    ) -> Result<(), LoopError> {
-        let Some(frame) = self.frames.get(&caller) else {
-            return Ok(());
-        };
-        let child = child_id(self.id, (caller, frame.attempt), at);
-        let place = Place { frame: caller, at };
-        if let Some(result) = self.known_end(caller, child) {
-            self.ready.push_back(Task::Known(place, result));
-            return Ok(());
-        }
-        let Some(frame) = self.frames.get(&caller) else {
-            return Ok(());
-        };
-        let (loop_id, version) = match &called.fallback {
-            Some(fallback) if at.fallback => (&fallback.loop_id, &fallback.loop_version),
-            _ => (&called.loop_id, &called.loop_version),
-        };
-        if frame.depth >= cx.limits.depth {
-            let message = format!("step {} (`{loop_id}`) is nested too deep", at.step);
-            return Err(LoopError::new(FailureCode::Budget, message));
-        }
-        let subject = self.subject(child, at.step, loop_id, version.as_deref(), cx)?;
-        let own = match &subject {
-            Subject::Local(entry) => entry.manifest.limits.timeout_ms,
-            Subject::Remote { .. } => limits::RUN_MS,
-        };
-        let timeout_ms = called.timeout_ms.unwrap_or(own).min(own);
-        let opened = Frame {
-            parent: Some(place),
-            retry: called.retry.clone(),
-            ..Frame::new(
-                child,
-                (subject, input),
-                (timeout_ms, frame.deadline),
-                frame.depth.saturating_add(1),
-                cx.now,
-            )
-        };
-        if !self.known.contains_key(&child) {
-            let payload = Object::new()
-                .with("stepIndex", &at.step)
-                .with("loopId", loop_id)
-                .with_some("branch", at.branch)
-                .with_some("item", at.item)
-                .with_some("fallback", at.fallback.then_some(true));
-            self.event(caller, "child.started", payload, cx);
-        }
-        self.ready.push_back(Task::Open(Box::new(opened)));
-        Ok(())
-    }
-
-    /// What a call runs: the very manifest that it ran before a restart, or the one of its version.
-    fn subject(
-        &self,
-        child: CallId,
-        step: u64,
-        loop_id: &LoopAddress,
-        version: Option<&str>,
-        cx: &Context<'_>,
-    ) -> Result<Subject, LoopError> {
-        if loop_id.realm.is_some() {
-            return Ok(Subject::Remote {
-                address: loop_id.clone(),
-                version: version.map(str::to_owned),
-            });
-        }
-        let id = &loop_id.loop_id;
-        let pinned = self
-            .known
-            .get(&child)
-            .and_then(|known| known.record.manifest);
-        let found = cx.registry.revision(pinned.as_ref(), id, version);
-        let Some(entry) = found else {
-            let message = match pinned {
-                Some(digest) => format!(
-                    "step {step} ran revision {digest} of `{id}`, which this realm no longer keeps"
-                ),
-                None => format!(
-                    "step {step} calls `{id}`, which this realm does not have in that version"
-                ),
-            };
-            return Err(LoopError::new(FailureCode::LoopNotFound, message));
-        };
-        let under_way = self.known.contains_key(&child);
-        if !under_way && cx.shared.is_full(entry) {
-            let message = format!("step {step} calls `{id}`, which runs as often as it may");
-            return Err(LoopError::new(FailureCode::Overloaded, message));
-        }
-        Ok(Subject::Local(entry.clone()))
-    }
-
     /// Takes the end of one of a step's calls.
     pub(super) fn call_done(
         &mut self,
@@ -316,7 +199,7 @@ impl Run {
     }
 
     /// Keeps a step's output for the steps after it; none for a step that did not run.
-    fn bind(&mut self, call: CallId, step: &Step, output: Option<Value>) {
+    pub(super) fn bind(&mut self, call: CallId, step: &Step, output: Option<Value>) {
         let Some(composition) = self.composition_mut(call) else {
             return;
         };
@@ -341,75 +224,11 @@ impl Run {
         }
     }
 
-    /// Begins a wait, or goes on with the one that a restart broke off; false if it is over.
-    fn begin_wait(
-        &mut self,
-        call: CallId,
-        index: usize,
-        for_ms: u64,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let Some(composition) = self.composition_mut(call) else {
-            return false;
-        };
-        let number = index as u64 + 1;
-        let known = composition.wait;
-        if known.step > number || known.step == number && known.due.is_none() {
-            return false;
-        }
-        // A clock that was set back makes no wait longer.
-        let latest = cx.now.wall.plus(for_ms);
-        let due = known.due.filter(|_| known.step == number);
-        let due = due.map_or(latest, |due| due.min(latest));
-        composition.wait = Wait {
-            step: number,
-            due: Some(due),
-        };
-        if due <= cx.now.wall {
-            self.end_wait(call, index, cx);
-            return false;
-        }
-        composition.waits = true;
-        if known.step != number {
-            let payload = Object::new().with("stepIndex", &index).with("until", &due);
-            self.event(call, "wait.started", payload, cx);
-        }
-        self.keep(call, cx);
-        self.pause_until(call, due, cx);
-        true
-    }
-
-    /// A wait is over.
-    pub(super) fn waited(&mut self, call: CallId, cx: &mut Context<'_>) {
-        let Some((_, composition)) = self.composition(call) else {
-            return;
-        };
-        let index = composition.outputs.len();
-        self.end_wait(call, index, cx);
-        let manifest = self.manifest_of(call);
-        if let Some(step) = manifest.as_ref().and_then(|own| step_at(own, index as u64)) {
-            self.bind(call, step, None);
-        }
-        self.ready.push_back(Task::Advance(call));
-    }
-
-    /// Writes down that a wait is over: no clock that is set back begins it again.
-    fn end_wait(&mut self, call: CallId, index: usize, cx: &mut Context<'_>) {
-        let Some(composition) = self.composition_mut(call) else {
-            return;
-        };
-        composition.waits = false;
-        composition.wait.due = None;
-        self.keep(call, cx);
-        let payload = Object::new().with("stepIndex", &index);
-        self.event(call, "wait.completed", payload, cx);
-    }
-
-    fn manifest_of(&self, call: CallId) -> Option<Arc<Manifest>> {
+    pub(super) fn manifest_of(&self, call: CallId) -> Option<Arc<Manifest>> {
         self.frames.get(&call)?.subject.manifest().cloned()
     }
 
-    fn composition(&self, call: CallId) -> Option<(&Frame, &Composition)> {
+    pub(super) fn composition(&self, call: CallId) -> Option<(&Frame, &Composition)> {
         let frame = self.frames.get(&call)?;
         match &frame.progress {
             Progress::Composite(composition) => Some((frame, composition)),
@@ -417,7 +236,7 @@ impl Run {
         }
     }
 
-    fn composition_mut(&mut self, call: CallId) -> Option<&mut Composition> {
+    pub(super) fn composition_mut(&mut self, call: CallId) -> Option<&mut Composition> {
         match &mut self.frames.get_mut(&call)?.progress {
             Progress::Composite(composition) => Some(composition),
             Progress::Leaf | Progress::Machine { .. } => None,
@@ -429,7 +248,7 @@ impl Run {
     }
 }
 
-fn step_at(manifest: &Manifest, index: u64) -> Option<&Step> {
+pub(super) fn step_at(manifest: &Manifest, index: u64) -> Option<&Step> {
     match &manifest.body {
         Body::Composite(composite) => composite.steps.get(usize::try_from(index).ok()?),
         Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) => None,
@@ -487,31 +306,4 @@ fn branch(called: &Call, scope: &Scope<'_>, index: usize) -> Result<Branch, Loop
             Err(error.with_details(vec![detail]))
         }
     }
-}
-
-/// Builds a call's input.
-fn call_input(called: &Call, at: At, scope: &Scope<'_>) -> Result<Value, LoopError> {
-    let Some(mapping) = &called.input_mapping else {
-        let whole = scope.item.map_or(scope.input, |(_, item)| item);
-        return Ok(whole.clone());
-    };
-    let mut input = Map::new();
-    let mut details = Vec::new();
-    let step = at.step;
-    for (field, reference) in mapping {
-        match reference.select(scope) {
-            Some(value) => drop(input.insert(field.clone(), value)),
-            None => details.push(format!(
-                "/steps/{step}/inputMapping/{field}: `{reference}` finds nothing"
-            )),
-        }
-    }
-    if details.is_empty() {
-        return Ok(Value::Object(input));
-    }
-    let message = format!(
-        "the input of step {step} (`{}`) cannot be put together",
-        called.loop_id
-    );
-    Err(LoopError::new(FailureCode::SchemaInput, message).with_details(details))
 }

@@ -1,0 +1,91 @@
+//! What runs want done.
+
+use realm_protocol::{
+    CallId, LoopAddress, RunId, Timestamp,
+    journal::{self, Event},
+};
+use serde_json::Value;
+
+use crate::{BackendRequest, Outcome};
+
+/// A call that a run makes of a loop of another realm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmCall {
+    /// The new call.
+    pub call: CallId,
+    /// The run that waits.
+    pub run: RunId,
+    /// The frame that waits, the same in every attempt.
+    pub frame: CallId,
+    /// When the first attempt was made.
+    pub asked: Timestamp,
+    /// When this one was; earlier than now where a restart broke it off.
+    pub tried: Timestamp,
+    /// The loop and its realm.
+    pub address: LoopAddress,
+    /// The version meant.
+    pub version: Option<String>,
+    /// Input.
+    pub input: Value,
+    /// Milliseconds the run waits for it.
+    pub timeout_ms: u64,
+    /// How many calls led to it.
+    pub depth: u64,
+}
+
+/// What the owner of an executor has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Give the work to a backend and its answer to [`Executor::backend_done`].
+    Backend {
+        /// The frame that waits.
+        call: CallId,
+        /// The work.
+        request: BackendRequest,
+    },
+    /// Stop the work of this frame; its answer will be ignored.
+    CancelBackend(CallId),
+    /// Call a loop of another realm and give its answer to [`Executor::invoke_done`].
+    Invoke(RealmCall),
+    /// Stop the call to another realm; its answer will be ignored.
+    CancelInvoke(CallId),
+    /// Write down an event of a run's trace.
+    Event(Event),
+    /// Write down where a frame stands, over what was written of it before.
+    Keep {
+        /// The run.
+        run: RunId,
+        /// The frame.
+        call: CallId,
+        /// Where it stands.
+        frame: Box<journal::FrameRecord>,
+    },
+    /// Remove what was written down of frames.
+    Forget {
+        /// The run.
+        run: RunId,
+        /// The frames.
+        calls: Vec<CallId>,
+    },
+    /// The run stands still until somebody resumes it.
+    Paused {
+        /// The run.
+        run: RunId,
+        /// Whether a call's outcome is unknown, so that a person has to decide.
+        undecided: bool,
+    },
+    /// The run goes on.
+    Resumed {
+        /// The run.
+        run: RunId,
+    },
+    /// A run has ended; nothing of it follows.
+    Finished {
+        /// The run.
+        run: RunId,
+        /// Its call.
+        call: CallId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
