@@ -43,6 +43,8 @@ pub(super) struct Context<'a> {
 /// that wait for nobody make no more of a trace than a store takes.
 const TURN: usize = 256;
 const TURN_MS: u64 = 10;
+/// Ends known from before a restart that count as one such thing: nothing is written for them.
+const KNOWN_ENDS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -184,31 +186,40 @@ impl Run {
 
     /// Does what is ready, until everything waits for somebody, or until others have had their turn.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..TURN {
+        let mut turn = TURN.saturating_mul(KNOWN_ENDS);
+        while turn > 0 {
             if self.paused.is_some() {
                 return;
             }
             let Some(task) = self.ready.pop_front() else {
                 return;
             };
-            match task {
-                Task::Open(frame) => {
-                    let caller = frame.parent.map(|place| place.frame);
-                    // A caller that has ended meanwhile waits for nothing.
-                    if caller.is_none_or(|caller| self.frames.contains_key(&caller)) {
-                        self.open(*frame, caller, None, cx);
-                    }
-                }
-                Task::Start(call) => self.start_body(call, cx),
-                Task::Advance(call) => self.advance(call, cx),
-                Task::Done(place, child, result) => self.child_done(place, child, result, cx),
-                Task::Known(place, result) => self.child_ended(place, result, cx),
-                Task::Wake(call) => self.wake(call, cx),
-            }
+            turn = turn.saturating_sub(match task {
+                Task::Known(..) => 1,
+                _ => KNOWN_ENDS,
+            });
+            self.carry_out(task, cx);
         }
         if !self.ready.is_empty() && self.paused.is_none() {
             let next = cx.now.tick.plus(TURN_MS);
             cx.shared.set_timer(next, self.id, self.root);
+        }
+    }
+
+    fn carry_out(&mut self, task: Task, cx: &mut Context<'_>) {
+        match task {
+            Task::Open(frame) => {
+                let caller = frame.parent.map(|place| place.frame);
+                // A caller that has ended meanwhile waits for nothing.
+                if caller.is_none_or(|caller| self.frames.contains_key(&caller)) {
+                    self.open(*frame, caller, None, cx);
+                }
+            }
+            Task::Start(call) => self.start_body(call, cx),
+            Task::Advance(call) => self.advance(call, cx),
+            Task::Done(place, child, result) => self.child_done(place, child, result, cx),
+            Task::Known(place, result) => self.child_ended(place, result, cx),
+            Task::Wake(call) => self.wake(call, cx),
         }
     }
 

@@ -375,3 +375,29 @@ fn steps_that_wait_for_nobody_leave_room_for_others() {
     assert_eq!(world.output(), &json!(vec![Value::Null; 400]));
     assert!(world.now.tick > begun, "it was not done in one turn");
 }
+
+#[test]
+fn ten_thousand_known_ends_are_taken_up_in_one_turn() {
+    let steps = json!({"steps": [
+        {"loopId": "look", "forEach": {"items": "$.input.list", "concurrency": 256}},
+        {"wait": "1h"},
+    ]});
+    let loops = [tool("look", "idempotent"), a_loop("all", "composite", steps)];
+    let input = json!({"list": (0..10_000).map(|n| json!({"n": n})).collect::<Vec<_>>()});
+    let mut world = World::new(&loops, "all", input);
+    world.begin();
+    world.turn(false);
+    while let Some(answer) = world.work() {
+        world.hear(answer);
+        if world.asked.is_empty() {
+            world.turn(false);
+        }
+    }
+
+    world.restart();
+
+    let waits = world.executor.waits_of(RUN, world.now);
+    let waits: Vec<WaitingFor> = waits.into_iter().map(|waits| waits.on).collect();
+    let until = world.now.wall.plus(3_600_000);
+    assert_eq!(waits, [WaitingFor::Time(until)]);
+}
