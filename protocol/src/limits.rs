@@ -266,6 +266,10 @@ pub const SUMMARY_BYTES: usize = 512;
 pub const CLOSE_DIGESTS: usize = 1_024;
 /// Winners' bids on one page of a Close.
 pub const CLOSE_BIDS: usize = 6;
+/// Entries on one page of a transcript.
+pub const TRANSCRIPT_ENTRIES: usize = 1_024;
+/// Pages of one transcript; one with more is refused.
+pub const TRANSCRIPT_PAGES: usize = 64;
 /// Offers that a realm has open as a bidder; to announcements beyond them it does not bid.
 pub const OFFERS: usize = 1_024;
 /// Share of [`OFFERS`] for the announcements of one root; it does not bid for more.

@@ -29,5 +29,6 @@ mod vectors {
     mod successions;
     mod suite;
     mod tickets;
+    mod transcripts;
     mod tree;
 }

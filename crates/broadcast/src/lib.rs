@@ -26,6 +26,8 @@ mod rank;
 mod rule;
 mod scope;
 mod select;
+mod transcript;
+pub mod trust;
 mod work;
 
 pub use aggregate::{
@@ -42,4 +44,6 @@ pub use scope::{
     window_below,
 };
 pub use select::{Selected, TooFewBids, select};
+pub use transcript::{TranscriptError, open_transcript, seal_transcript};
+pub use trust::Trust;
 pub use work::slot_key;

@@ -64,3 +64,31 @@ wire_map! {
         5 => winners: Vec<Signed<Bid>>,
     }
 }
+
+wire_map! {
+    /// What the announcer signs of a transcript.
+    pub struct TranscriptSeal {
+        /// The broadcast.
+        0 => broadcast: BroadcastId,
+        /// How many entries there are.
+        1 => entries: u64,
+        /// SHA-256 of the pages, one after the other.
+        2 => digest: Digest,
+    }
+}
+
+impl Record for TranscriptSeal {
+    const TAGS: &'static [&'static str] = &["realm/1/transcript"];
+}
+
+wire_map! {
+    /// Everything that an announcer wrote down of a broadcast, for whoever checks it.
+    pub struct Transcript {
+        /// What the announcer signed.
+        0 => seal: Signed<TranscriptSeal>,
+        /// The announcer's [`crate::records::Chain`], encoded; absent where the reader has it.
+        1 => chain: Option<Blob>,
+        /// The entries in order, in pages; each entry encoded.
+        2 => pages: Vec<Blob>,
+    }
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     TAG_ROOT, TAG_SINGLE,
-    broadcast::{Announcement, Bid, Confirm, Outcome, Verdict},
+    broadcast::{Announcement, Bid, Confirm, Outcome, TranscriptSeal, Verdict},
 };
 
 #[test]
@@ -23,6 +23,7 @@ fn no_two_signatures_in_the_protocol_share_a_tag_and_none_begins_another() {
         Confirm::TAGS,
         Outcome::TAGS,
         Verdict::TAGS,
+        TranscriptSeal::TAGS,
         &[TAG_SINGLE, TAG_ROOT],
     ]
     .concat();

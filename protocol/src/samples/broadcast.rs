@@ -6,8 +6,8 @@ use crate::{
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
         Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, Price, Reach, Rule,
-        Selection, Strategy, Summary, Tally, Verdict, Waiting, Weights, Winner, Withdraw,
-        WorkProgress,
+        Selection, Strategy, Summary, Tally, Transcript, TranscriptSeal, Verdict, Waiting, Weights,
+        Winner, Withdraw, WorkProgress,
     },
     cbor::Blob,
 };
@@ -52,6 +52,18 @@ fn bidding() -> Vec<Sample> {
             },
         ),
         sample("Verdict", &verdict()),
+        sample(
+            "Transcript",
+            &Transcript {
+                seal: signed(&TranscriptSeal {
+                    broadcast: BROADCAST,
+                    entries: 1,
+                    digest: digest(1),
+                }),
+                chain: None,
+                pages: vec![Blob::from(vec![0x80])],
+            },
+        ),
         sample(
             "Close",
             &Close {

@@ -68,13 +68,13 @@ fn judge(case: &Case) -> Result<(), String> {
 }
 
 /// Signed by nobody in particular: these vectors show shapes, not signatures.
-fn signed<T: Record>(record: &T) -> Signed<T> {
+pub(super) fn signed<T: Record>(record: &T) -> Signed<T> {
     let mut signed = Signed::unsigned(record);
     signed.signatures = vec![[7; 64]; T::TAGS.len()];
     signed
 }
 
-fn place(root: u8, path: &str) -> Place {
+pub(super) fn place(root: u8, path: &str) -> Place {
     Place {
         root: RealmId::new([root; 32]),
         path: path.parse().unwrap(),

@@ -7,7 +7,7 @@ use super::{
     aggregation,
     book::{Book, Subject, path, protocol, read},
     broadcast, cbor, chains, envelopes, failures, fanout, frames, json, messages, names, ranking,
-    records, routing, sealing, sessions, successions, tickets,
+    records, routing, sealing, sessions, successions, tickets, transcripts,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -29,6 +29,7 @@ const SUBJECTS: &[Subject] = &[
     ranking::SUBJECT,
     aggregation::SUBJECT,
     fanout::SUBJECT,
+    transcripts::SUBJECT,
 ];
 
 #[test]

@@ -84,6 +84,7 @@ pub(super) fn check(seed: u64, world: &World, undisturbed: bool) {
         world.seen.finished.first(),
         "seed {seed}"
     );
+    awards_are_to_live_bids_within_the_limit(seed, world);
     input_only_after_a_confirmation(seed, world);
     every_lease_ends(seed, world);
     nothing_runs_twice(seed, world);
@@ -115,6 +116,30 @@ fn one_outcome(seed: u64, world: &World) {
         said.windows(2).all(|pair| pair[0] == pair[1]),
         "seed {seed}"
     );
+}
+
+/// Each slot's epochs rise by one, each bid is awarded once, and while it holds.
+fn awards_are_to_live_bids_within_the_limit(seed: u64, world: &World) {
+    let announcement = world.plan.rounds[0].announcement.peek().unwrap();
+    let mut live_until = BTreeMap::new();
+    let mut epochs: BTreeMap<u64, u64> = BTreeMap::new();
+    for entry in &world.log {
+        match entry {
+            Entry::Counted(it) => {
+                let until = it.at.plus(it.bid.peek().unwrap().expires_ms);
+                live_until.insert(it.bid.digest(), until);
+            }
+            Entry::Awarded(it) => {
+                let until = live_until.remove(&it.bid);
+                assert!(until > Some(it.at), "seed {seed}: a dead bid won {it:?}");
+                assert!(it.slot < announcement.rule.awards, "seed {seed}: {it:?}");
+                let epoch = epochs.entry(it.slot).or_default();
+                *epoch += 1;
+                assert_eq!(it.epoch, *epoch, "seed {seed}: {it:?}");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn input_only_after_a_confirmation(seed: u64, world: &World) {

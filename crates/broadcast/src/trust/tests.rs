@@ -1,0 +1,73 @@
+use super::*;
+
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+fn realm(number: u64) -> RealmId {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    RealmId::new(id)
+}
+
+fn day(day: u64) -> Timestamp {
+    Timestamp::from_millis(day * DAY)
+}
+
+#[test]
+fn a_bidder_that_confirms_and_falls_silent_takes_long_to_win_its_trust_back() {
+    let mut trust = Trust::default();
+    trust.note(realm(1), Conduct::Broke, day(0));
+    let broken = trust.of(&realm(1), day(0));
+
+    let mut results = 0;
+    while trust.of(&realm(1), day(0)) < UNKNOWN {
+        trust.note(realm(1), Conduct::Delivered, day(0));
+        results += 1;
+    }
+
+    assert_eq!((broken, results), (UNKNOWN / 2, 4));
+}
+
+#[test]
+fn a_score_fades_to_that_of_a_stranger_by_halves() {
+    let mut trust = Trust::default();
+    trust.note(realm(1), Conduct::Broke, day(0));
+
+    let scores = [0, 7, 14, 70, 7_000].map(|passed| trust.of(&realm(1), day(passed)));
+
+    assert_eq!(scores, [250_000, 375_000, 437_500, 499_756, 500_000]);
+    let between = trust.of(&realm(1), Timestamp::from_millis(7 * DAY / 2));
+    assert_eq!(between, 312_500);
+    assert_eq!(trust.of(&realm(2), day(0)), UNKNOWN);
+}
+
+#[test]
+fn what_changed_a_score_can_be_told() {
+    let mut trust = Trust::default();
+    for at in 0..20 {
+        trust.note(realm(1), Conduct::Delivered, day(at));
+    }
+    let written = trust.note(realm(1), Conduct::Failed, day(20));
+
+    let known = Trust::new([(realm(1), written)]);
+
+    let told = known.explain(&realm(1)).unwrap();
+    assert_eq!(told.events.len(), EVENTS);
+    let last = told.events.last().unwrap();
+    assert_eq!((last.conduct, last.score), (Conduct::Failed, told.score));
+}
+
+#[test]
+fn the_bidder_heard_of_longest_ago_is_forgotten_first() {
+    let mut trust = Trust::default();
+    let bidders = limits::TRUSTED as u64;
+    for number in 0..=bidders {
+        trust.note(
+            realm(number),
+            Conduct::Broke,
+            Timestamp::from_millis(number),
+        );
+    }
+
+    assert!(trust.explain(&realm(0)).is_none());
+    assert!(trust.explain(&realm(1)).is_some());
+}

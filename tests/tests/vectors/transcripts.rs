@@ -1,0 +1,442 @@
+//! Transcripts of whole broadcasts, and what is none.
+
+use realm_broadcast::{
+    Announcer, FanOut, Left, Pass, Side,
+    announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
+    log::{Awarded, Conclusion, Entry},
+    open_transcript, seal_transcript,
+};
+use realm_protocol::{
+    Digest, Now, Place, RunId, Tick, Timestamp,
+    broadcast::{
+        Aggregation, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, LeaseEnd, Outcome,
+        Price, Rule, Selection, Strategy, Transcript, Waiting,
+    },
+    cbor::{self, Blob},
+    records::Signed,
+};
+use serde_json::{Value, json};
+
+use super::{
+    book::{Book, Case, Subject, hex},
+    broadcast::{announcement, place, signed},
+    tree::NOW,
+};
+
+pub(super) const SUBJECT: Subject = Subject {
+    name: "transcripts",
+    make,
+    judge,
+};
+
+fn judge(case: &Case) -> Result<(), String> {
+    let transcript: Transcript = cbor::decode(&case.bytes("hex")).map_err(|it| it.to_string())?;
+    let entries = open_transcript(&transcript).map_err(|error| error.to_string())?;
+    let found = recompute(&entries).map_err(|wrong| wrong.to_string())?;
+
+    let accounts = found.accounts.iter().map(|account| {
+        json!([
+            hex(account.bid.as_bytes()),
+            account.score,
+            fate(account.fate)
+        ])
+    });
+    assert_eq!(&Value::from_iter(accounts), case.value("bids"));
+    assert_eq!(found.informed.len() as u64, case.number("informed"));
+    let conclusion = found.conclusion.unwrap();
+    assert_eq!(&output(&conclusion), case.value("output"));
+    assert_eq!(conclusion.ending.number(), case.number("ending"));
+    Ok(())
+}
+
+fn fate(fate: Fate) -> Value {
+    match fate {
+        Fate::Won { slot, epoch, end } => {
+            json!(["won", slot, epoch, end.map(|end| end.number())])
+        }
+        Fate::Declined { slot, epoch } => json!(["declined", slot, epoch]),
+        Fate::Standby => json!(["standby"]),
+        Fate::Lost => json!(["lost"]),
+    }
+}
+
+fn output(conclusion: &Conclusion) -> Value {
+    let output = conclusion.output.as_ref();
+    output.map_or(Value::Null, |it| realm_protocol::json::parse(it).unwrap())
+}
+
+/// What each of the bidders does when it is awarded a slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Gives(u64),
+    Declines,
+    Fails,
+    Overcharges,
+    Stays,
+}
+
+/// An announcer, its bidders and its log.
+struct Story {
+    announcer: Announcer,
+    announced: Digest,
+    parts: Vec<Part>,
+    log: Vec<Entry>,
+    elapsed: u64,
+}
+
+impl Story {
+    fn new(announcement: &Announcement, parts: &[Part]) -> Self {
+        let announced = signed(announcement);
+        let pass = Pass {
+            to: Side::Parent,
+            left: Left { down: 0, up: 0 },
+            window_ms: 1_800,
+        };
+        let plan = Plan {
+            rounds: vec![Round {
+                announcement: announced.clone(),
+                fan: FanOut {
+                    passes: vec![pass],
+                    unreached: 0,
+                },
+            }],
+            secret: [7; 32],
+            input: Blob::from(b"{}".to_vec()),
+            confirm_ms: 2_000,
+            lease_ms: 30_000,
+            at_once: 2,
+            person_ms: 60_000,
+        };
+        let clock = Now {
+            wall: NOW,
+            tick: Tick::from_millis(0),
+        };
+        Self {
+            announcer: Announcer::start(plan, clock).unwrap(),
+            announced: announced.digest(),
+            parts: parts.to_vec(),
+            log: Vec::new(),
+            elapsed: 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: NOW.plus(self.elapsed),
+            tick: Tick::from_millis(self.elapsed),
+        }
+    }
+
+    /// Every bidder bids, and time passes until there is an outcome, or up to `until`.
+    fn run(mut self, until: u64) -> Self {
+        for number in 0..self.parts.len() {
+            let bid = signed(&self.bid(number));
+            let from = bidder(number);
+            let trust = 500_000;
+            self.tell(Input::Bid { from, bid, trust });
+        }
+        while let Some(next) = self.announcer.poll_timeout() {
+            if next.as_millis() > until {
+                break;
+            }
+            self.elapsed = self.elapsed.max(next.as_millis());
+            self.announcer.handle_timeout(self.now());
+            self.drain();
+        }
+        self
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.elapsed += 1;
+        self.announcer.handle(input, self.now());
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.announcer.poll_output() {
+            match output {
+                Output::Write(entry) => self.log.push(*entry),
+                Output::Send { to, message } => self.answer(&to, message),
+                _ => {}
+            }
+        }
+    }
+
+    fn bid(&self, number: usize) -> Bid {
+        let number = number as u64;
+        Bid {
+            broadcast: announcement().broadcast,
+            announcement: self.announced,
+            bidder: bidder(usize::try_from(number).unwrap()),
+            agent: "risk-classify".parse().unwrap(),
+            contract: Digest::of(&[b"contract"]),
+            price: euros(20_000 + 1_000 * number),
+            time_ms: 2_000,
+            confidence: 900_000,
+            load: 0,
+            created: NOW,
+            expires_ms: 60_000,
+        }
+    }
+
+    fn answer(&mut self, to: &Place, message: Message) {
+        let mut numbers = 0..self.parts.len();
+        let number = numbers.find(|it| bidder(*it) == *to).unwrap();
+        let part = self.parts[number];
+        match message {
+            Message::Award(award) => {
+                let answer = match part {
+                    Part::Declines => ConfirmAnswer::Busy,
+                    _ => ConfirmAnswer::Reserved,
+                };
+                let confirm = signed(&confirm(&award, answer));
+                let from = to.clone();
+                self.tell(Input::Confirm { from, confirm });
+            }
+            Message::Lease(lease) if part != Part::Stays => {
+                let bid = Signed::unsigned(&self.bid(number)).digest();
+                let delivered = deliver(part, lease.slot, lease.epoch, bid, number as u64);
+                let (from, matches) = (to.clone(), true);
+                self.tell(Input::Delivered {
+                    from,
+                    delivered,
+                    matches,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bidder(number: usize) -> Place {
+    place(u8::try_from(20 + 3 * number).unwrap(), "lab")
+}
+
+fn euros(micros: u64) -> Option<Price> {
+    Some(Price {
+        currency: "EUR".to_owned(),
+        micros,
+    })
+}
+
+fn confirm(award: &Award, answer: ConfirmAnswer) -> Confirm {
+    Confirm {
+        broadcast: award.broadcast,
+        slot: award.slot,
+        epoch: award.epoch,
+        bid: award.bid,
+        answer,
+    }
+}
+
+fn deliver(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> Deliver {
+    let output = match part {
+        Part::Fails => None,
+        Part::Gives(risk) => Some(json!({"risk": risk})),
+        _ => Some(json!({"risk": 0})),
+    };
+    let output = output.map(|output| Blob::from(output.to_string().into_bytes()));
+    let more = u64::from(part == Part::Overcharges);
+    let outcome = Outcome {
+        broadcast: announcement().broadcast,
+        slot,
+        epoch,
+        bid,
+        end: match output {
+            Some(_) => LeaseEnd::Done,
+            None => LeaseEnd::Failed,
+        },
+        output: output.as_ref().map(|output| Digest::of(&[output])),
+        failure: None,
+        confidence: None,
+        charged: euros(20_000 + 1_000 * number + more),
+        run: Some(RunId::at(NOW, [1; 10])),
+        created: NOW,
+    };
+    Deliver {
+        outcome: signed(&outcome),
+        output,
+    }
+}
+
+/// Three slots, two standbys, and what two thirds agree on.
+fn asking() -> Announcement {
+    Announcement {
+        aggregation: Aggregation {
+            strategy: Strategy::Consensus,
+            waiting: Waiting::All,
+            min_results: 1,
+            ..announcement().aggregation
+        },
+        ..announcement()
+    }
+}
+
+fn best(announcement: Announcement) -> Announcement {
+    Announcement {
+        rule: Rule {
+            selection: Selection::Best,
+            weights: None,
+            early: None,
+            ..announcement.rule
+        },
+        ..announcement
+    }
+}
+
+fn transcript(log: &[Entry]) -> Transcript {
+    let (seal, pages) = seal_transcript(announcement().broadcast, log).unwrap();
+    Transcript {
+        seal: signed(&seal),
+        chain: None,
+        pages,
+    }
+}
+
+fn fields(transcript: &Transcript) -> Value {
+    json!({"hex": hex(cbor::encode(transcript))})
+}
+
+fn make(book: &mut Book) {
+    book.about(
+        "Transcripts by `hex`; signatures in them are 64 bytes 07 and show nothing. Of a right one: \
+         all `bids` in rank order with digest, score (null without weights) and fate: won with slot, \
+         epoch and the number of the end, declined with slot and epoch, standby, or lost; how many \
+         realms were `informed` of the input; the number of the `ending`, and the `output`.",
+    );
+    use Part::{Declines, Fails, Gives, Overcharges, Stays};
+    let all = "TRANSCRIPT-1 TRANSCRIPT-2 TRANSCRIPT-3 TRANSCRIPT-4 TRANSCRIPT-5 TRANSCRIPT-6 \
+               TRANSCRIPT-7";
+    let agreed = Story::new(&asking(), &[Gives(1), Gives(1), Gives(2), Gives(1)]).run(u64::MAX);
+    let replaced = Story::new(
+        &best(asking()),
+        &[Declines, Fails, Gives(1), Overcharges, Gives(1), Gives(1)],
+    );
+    let replaced = replaced.run(u64::MAX);
+    let expired = Story::new(&best(asking()), &[Stays, Gives(1), Gives(1)]).run(u64::MAX);
+    let alone = Story::new(&best(asking()), &[]).run(u64::MAX);
+    let mut cancelled = Story::new(&best(asking()), &[Stays, Stays, Gives(1)]).run(3_000);
+    cancelled.tell(Input::Cancel);
+    let cancelled = cancelled.run(u64::MAX);
+    for (name, story) in [
+        ("two of three agree", &agreed),
+        ("winners that fall out are replaced", &replaced),
+        ("a lease that expires", &expired),
+        ("no bids", &alone),
+        ("cancelled", &cancelled),
+    ] {
+        book.valid(name, all, answered(&story.log));
+    }
+    tampered(book, &replaced.log);
+}
+
+/// Adds what a right transcript comes to.
+fn answered(log: &[Entry]) -> Value {
+    let found = recompute(log).unwrap();
+    let accounts = found.accounts.iter().map(|account| {
+        json!([
+            hex(account.bid.as_bytes()),
+            account.score,
+            fate(account.fate)
+        ])
+    });
+    let conclusion = found.conclusion.unwrap();
+    let mut fields = fields(&transcript(log));
+    fields["bids"] = Value::from_iter(accounts);
+    fields["informed"] = found.informed.len().into();
+    fields["ending"] = conclusion.ending.number().into();
+    fields["output"] = output(&conclusion);
+    fields
+}
+
+fn tampered(book: &mut Book, log: &[Entry]) {
+    let mut edit = |name: &str, rule: &str, change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut log = log.to_vec();
+        change(&mut log);
+        book.invalid(name, rule, fields(&transcript(&log)));
+    };
+    let at = |log: &[Entry], wanted: fn(&Entry) -> bool| log.iter().position(wanted).unwrap();
+    edit("without a plan", "TRANSCRIPT-2", &|log| {
+        log.remove(0);
+    });
+    edit("another secret", "TRANSCRIPT-2", &|log| {
+        if let Entry::Planned(planned) = &mut log[0] {
+            planned.secret = [8; 32];
+        }
+    });
+    edit("a round that nobody planned", "TRANSCRIPT-2", &|log| {
+        if let Entry::Announced(announced) = &mut log[1] {
+            announced.round = 2;
+        }
+    });
+    edit("a bid less", "TRANSCRIPT-3", &|log| {
+        log.remove(at(log, |it| matches!(it, Entry::Counted(_))));
+    });
+    edit("a bid twice", "TRANSCRIPT-3", &|log| {
+        let bid = at(log, |it| matches!(it, Entry::Counted(_)));
+        log.insert(bid, log[bid].clone());
+    });
+    edit("a bid after the bidding", "TRANSCRIPT-3", &|log| {
+        let bid = at(log, |it| matches!(it, Entry::Counted(_)));
+        let closed = at(log, |it| matches!(it, Entry::BidsClosed(_)));
+        let bid = log.remove(bid);
+        log.insert(closed, bid);
+    });
+    edit("an award to another bid", "TRANSCRIPT-4", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Awarded(_)));
+        if let Entry::Awarded(award) = &mut log[first] {
+            award.bid = Digest::of(&[b"another"]);
+        }
+    });
+    edit("an award in a later epoch", "TRANSCRIPT-4", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Awarded(_)));
+        if let Entry::Awarded(Awarded { epoch, .. }) = &mut log[first] {
+            *epoch = 2;
+        }
+    });
+    edit("an award too late", "TRANSCRIPT-4", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Awarded(_)));
+        if let Entry::Awarded(Awarded { at, .. }) = &mut log[first] {
+            *at = Timestamp::from_millis(at.as_millis() + 10_001);
+        }
+    });
+    edit("a lease without an answer", "TRANSCRIPT-5", &|log| {
+        let answered = |it: &Entry| matches!(it, Entry::Answered(it) if it.slot == 1);
+        log.remove(at(log, answered));
+    });
+    edit("a lease to another realm", "TRANSCRIPT-5", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Leased(_)));
+        if let Entry::Leased(leased) = &mut log[first] {
+            leased.holder = bidder(9);
+        }
+    });
+    edit("an expiry before its time", "TRANSCRIPT-6", &|log| {
+        let ended = at(log, |it| matches!(it, Entry::Ended(_)));
+        if let Entry::Ended(ended) = &mut log[ended] {
+            ended.end = realm_broadcast::log::End::Expired;
+            ended.delivered = None;
+        }
+    });
+    edit("a failure taken for a result", "TRANSCRIPT-6", &|log| {
+        let ended = at(log, |it| matches!(it, Entry::Ended(_)));
+        if let Entry::Ended(ended) = &mut log[ended] {
+            ended.end = realm_broadcast::log::End::Result;
+        }
+    });
+    edit("another output", "TRANSCRIPT-7", &|log| {
+        if let Some(Entry::Finished(finished)) = log.last_mut() {
+            finished.conclusion.output = Some(Blob::from(b"{\"risk\":2}".to_vec()));
+        }
+    });
+    edit("an outcome twice", "TRANSCRIPT-7", &|log| {
+        log.push(log[log.len() - 1].clone());
+    });
+    let mut more = transcript(log);
+    more.pages.push(more.pages[0].clone());
+    book.invalid("a page more than signed", "TRANSCRIPT-1", fields(&more));
+    let mut fewer = transcript(log);
+    let mut seal = fewer.seal.peek().unwrap();
+    seal.entries += 1;
+    fewer.seal = signed(&seal);
+    book.invalid("an entry less than signed", "TRANSCRIPT-1", fields(&fewer));
+}
