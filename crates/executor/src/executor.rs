@@ -54,6 +54,8 @@ pub struct Executor {
     limits: Limits,
     runs: BTreeMap<RunId, Run>,
     shared: Shared,
+    /// Whether the process ends: what is resumed then goes on after it.
+    stopping: bool,
 }
 
 impl Executor {
@@ -152,8 +154,13 @@ impl Executor {
         registry: &Registry,
         now: Now,
     ) -> Result<(), ResumeError> {
+        let stopping = self.stopping;
         let resumed = self.with(run, registry, now, |run, context| {
-            run.resume(decision, context)
+            let resumed = run.resume(decision, context);
+            if stopping {
+                run.stand_still(now);
+            }
+            resumed
         });
         resumed.ok_or(ResumeError::NotFound)?
     }
@@ -235,6 +242,7 @@ impl Executor {
     /// Holds every run that goes on after a restart, because the process ends: nothing new is begun,
     /// what is answered until then is written down, and nobody is told of a pause.
     pub fn stand_still(&mut self, now: Now) {
+        self.stopping = true;
         for run in self.runs.values_mut() {
             run.stand_still(now);
         }

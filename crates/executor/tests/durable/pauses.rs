@@ -25,6 +25,31 @@ fn a_pause_by_hand_while_the_process_ends_is_remembered() {
 }
 
 #[test]
+fn a_run_that_is_resumed_while_the_process_ends_goes_on_after_it() {
+    let steps = json!({"steps": [{"loopId": "look"}, {"loopId": "look"}]});
+    let loops = [
+        tool("look", "idempotent"),
+        a_loop("two", "composite", steps),
+    ];
+    let mut world = World::new(&loops, "two", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    world.executor.pause(RUN, "by hand", world.now);
+    let answer = world.work().unwrap();
+    world.hear(answer);
+    world.turn(false);
+
+    world.executor.stand_still(world.now);
+    world.resume(None).unwrap();
+    world.turn(false);
+    assert_eq!(world.asked.len(), 0, "the second step has not begun");
+
+    world.restart();
+    world.run();
+    assert_eq!(world.output(), &json!({"n": 2}));
+}
+
+#[test]
 fn a_pause_by_hand_while_a_question_is_open_is_remembered() {
     let steps = json!({"steps": [{"loopId": "charge"}, {"loopId": "charge"}]});
     let loops = [tool("charge", "once"), a_loop("pay", "composite", steps)];

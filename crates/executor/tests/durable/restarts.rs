@@ -382,7 +382,10 @@ fn ten_thousand_known_ends_are_taken_up_in_one_turn() {
         {"loopId": "look", "forEach": {"items": "$.input.list", "concurrency": 256}},
         {"wait": "1h"},
     ]});
-    let loops = [tool("look", "idempotent"), a_loop("all", "composite", steps)];
+    let loops = [
+        tool("look", "idempotent"),
+        a_loop("all", "composite", steps),
+    ];
     let input = json!({"list": (0..10_000).map(|n| json!({"n": n})).collect::<Vec<_>>()});
     let mut world = World::new(&loops, "all", input);
     world.begin();

@@ -1,7 +1,7 @@
 //! Runs that stand still, because somebody said so or because a tool's work is unknown.
 
 use realm_executor::{Decision, ResumeError};
-use realm_node::{Refusal, RemoveAsked, Request};
+use realm_node::{Refusal, RemoveAsked, Request, Response};
 use realm_protocol::{journal::Status, limits};
 use realm_tests::{Loops, invariants};
 use serde_json::json;
@@ -211,6 +211,39 @@ fn a_paused_run_keeps_its_revisions_however_many_newer_ones_there_are() {
     let effects: Vec<&String> = bench.world.effects.keys().collect();
     assert_eq!(effects.len(), 1, "{:?}", bench.error(run));
     assert!(effects[0].contains("old"), "{effects:?}");
+    bench.completes(run);
+}
+
+#[test]
+fn another_realm_that_has_forgotten_a_call_meanwhile_is_not_asked_to_do_it_again() {
+    let mut step = retried("spend@lab", "there", 4);
+    step["timeout"] = json!("30s");
+    let mut main = composite("main", json!([step]));
+    main["limits"] = json!({"timeout": "10d"});
+    let mut bench = Bench::new(11);
+    let (acme, lab) = (bench.acme, bench.lab);
+    bench.world.apply(acme, &[main]);
+    bench.world.apply(lab, &[Loops::once("spend", 3_000)]);
+    let run = bench.begin(json!({"n": 1}), 1_000);
+    bench.world.silence(acme, lab);
+    bench.pause(run);
+    bench.world.run_for(60_000);
+    bench.world.heal(acme, lab);
+    for _ in 0..8 {
+        bench.world.run_for(24 * HOUR_MS);
+    }
+    bench.resume(run);
+    bench.world.run_for(60_000);
+
+    assert_eq!(bench.effects(), 1);
+    assert_eq!(bench.status(run), Status::Paused, "{:?}", bench.error(run));
+    let gave = Request::Resume(run, Some(Decision::Output(json!({"done": true}))));
+    assert!(matches!(
+        bench.world.ask_and_wait(acme, gave),
+        Response::Done
+    ));
+    bench.world.run_for(1_000);
+    assert_eq!(bench.effects(), 1);
     bench.completes(run);
 }
 
