@@ -190,6 +190,8 @@ enum Phase {
 pub struct Announcer {
     plan: Plan,
     rounds: Vec<Announcement>,
+    /// The digests that bids name the rounds by.
+    digests: Vec<Digest>,
     phase: Phase,
     intake: Intake,
     tallying: Tallying,
@@ -258,6 +260,11 @@ impl Announcer {
             heard: BTreeSet::new(),
             unused: BTreeSet::new(),
             outputs: VecDeque::new(),
+            digests: plan
+                .rounds
+                .iter()
+                .map(|it| it.announcement.digest())
+                .collect(),
             plan,
             rounds,
         })
@@ -407,9 +414,8 @@ impl Announcer {
         let Phase::Bidding { round, .. } = self.phase else {
             return Err(Refusal::Late);
         };
-        let digests = self.plan.rounds.iter().map(|it| it.announcement.digest());
-        let rounds = digests.zip(&self.rounds).take(round.saturating_add(1));
-        let open: Vec<(Digest, &Announcement)> = rounds.collect();
+        let rounds = self.digests.iter().copied().zip(&self.rounds);
+        let open: Vec<(Digest, &Announcement)> = rounds.take(round.saturating_add(1)).collect();
         self.intake.check(&open, from, signed)
     }
 

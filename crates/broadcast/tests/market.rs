@@ -9,6 +9,7 @@ mod market {
     mod invariants;
     mod plans;
     mod random;
+    mod realms;
     mod stories;
     mod world;
 }

@@ -382,14 +382,13 @@ impl Audit {
         if is_right { Ok(()) } else { Err(wrong) }
     }
 
-    /// Whether a slot's lease was over, unless the announcer gave up on everybody.
+    /// Whether a slot's lease was over.
     fn is_over(&self, slot: u64, at: Timestamp) -> bool {
         let ends = self
             .leased
             .get(&slot)
             .map(|(began, lease_ms)| began.plus(*lease_ms));
-        let withdrawing = matches!(self.announcer.phase, Phase::Withdrawing { .. });
-        withdrawing || ends.is_some_and(|ends| at >= ends)
+        ends.is_some_and(|ends| at >= ends)
     }
 
     fn finished(&self, conclusion: &Conclusion) -> Result<(), Wrong> {

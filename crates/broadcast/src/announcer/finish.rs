@@ -106,7 +106,7 @@ impl Announcer {
                 .ok()
                 .and_then(|slot| self.slots.get(slot));
             let last = slot.and_then(|slot| slot.last);
-            last.is_some_and(|last| last.end != End::Expired)
+            last.is_some_and(|last| last.outcome.is_some())
         };
         let (confirmed, silent) = self.withdrawn.iter().copied().partition(spoke);
         Conclusion {

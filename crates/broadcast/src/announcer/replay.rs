@@ -60,9 +60,12 @@ impl Announcer {
                     self.withdraw(number);
                 }
                 (Some(State::Awarded { .. }), _) => self.send_award(number),
-                (Some(State::Leased { answers, .. }), _) => {
-                    self.send_lease(number, answers, self.plan.lease_ms);
-                }
+                (
+                    Some(State::Leased {
+                        answers, lease_ms, ..
+                    }),
+                    _,
+                ) => self.send_lease(number, answers, lease_ms),
                 (Some(State::Asking { .. }), _) => self.ask(number),
                 _ => {}
             }
@@ -161,6 +164,7 @@ impl Announcer {
         let state = State::Leased {
             until: left(lasts, leased.at, now),
             answers: leased.answers,
+            lease_ms: leased.lease_ms,
         };
         self.become_at(leased.slot, leased.epoch, state);
     }
@@ -171,7 +175,6 @@ impl Announcer {
         let outcome = delivered.and_then(|it| it.outcome.peek().ok());
         self.heard.extend(digest);
         let last = Last {
-            end: ended.end,
             code: code(ended.end, outcome.as_ref()),
             outcome: digest,
         };

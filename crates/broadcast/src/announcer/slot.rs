@@ -5,8 +5,6 @@ use std::sync::Arc;
 use realm_protocol::{Digest, FailureCode, Tick};
 use serde_json::Value;
 
-use crate::log::End;
-
 /// A slot of a broadcast.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
@@ -30,7 +28,11 @@ pub(crate) enum State {
     /// It is confirmed, and waits for its lease.
     Reserved,
     /// It is worked on.
-    Leased { until: Tick, answers: u64 },
+    Leased {
+        until: Tick,
+        answers: u64,
+        lease_ms: u64,
+    },
     /// It waits for a person.
     Asking { until: Tick },
     /// It has a result.
@@ -51,7 +53,6 @@ pub(crate) struct Given {
 /// How a lease ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Last {
-    pub(crate) end: End,
     pub(crate) code: FailureCode,
     pub(crate) outcome: Option<Digest>,
 }

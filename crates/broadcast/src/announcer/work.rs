@@ -10,7 +10,10 @@ use realm_protocol::{
     records::Signed,
 };
 
-use super::{Announcer, Message, Output, Phase, slot::State};
+use super::{
+    Announcer, Message, Output, Phase,
+    slot::{Slot, State},
+};
 use crate::{
     log::{Answered, Awarded, Decided, End, Ended, Leased, Unused},
     work::slot_key,
@@ -22,18 +25,24 @@ impl Announcer {
         let Phase::Working { until } = self.phase else {
             return;
         };
+        let is_open = |slot: &Slot| matches!(slot.state, State::Open);
+        if !self.slots.iter().any(is_open) {
+            return;
+        }
         let in_time = now.tick < until && self.may_award(now.wall);
+        let mut active = self.slots.iter().filter(|slot| slot.is_active()).count() as u64;
+        let mut next = self.next_bid(now.wall).filter(|_| in_time);
         for number in 0..self.slots.len() {
-            let active = self.slots.iter().filter(|slot| slot.is_active()).count() as u64;
-            let slot = self.slots.get(number);
-            let Some(slot) = slot.filter(|slot| matches!(slot.state, State::Open)) else {
+            let Some(slot) = self.slots.get(number).filter(|slot| is_open(slot)) else {
                 continue;
             };
-            let epochs_left = slot.epoch < limits::EPOCHS;
-            let next = self.next_bid(now.wall).filter(|_| in_time && epochs_left);
-            match next {
+            match next.filter(|_| slot.epoch < limits::EPOCHS) {
                 None => self.set(number, State::Over),
-                Some(bid) if active < self.plan.at_once => self.award(number, bid, now),
+                Some(bid) if active < self.plan.at_once => {
+                    self.award(number, bid, now);
+                    active = active.saturating_add(1);
+                    next = self.next_bid(now.wall).filter(|_| in_time);
+                }
                 Some(_) => {}
             }
         }
@@ -368,7 +377,8 @@ impl Announcer {
                     self.withdraw(number);
                     self.end(number, End::NotBegun, now);
                 }
-                State::Leased { .. } if due || gives_up => self.end(number, End::Expired, now),
+                State::Leased { .. } if due => self.end(number, End::Expired, now),
+                State::Leased { .. } if gives_up => self.end(number, End::Withdrawn, now),
                 State::Asking { .. } if due || gives_up => {
                     self.give_up(number as u64, epoch, now);
                 }
@@ -394,11 +404,11 @@ impl Announcer {
     }
 
     pub(super) fn next_work_timeout(&self) -> Option<Tick> {
-        let slots = self.slots.iter().filter_map(super::slot::Slot::until).min();
+        let slots = self.slots.iter().filter_map(Slot::until).min();
         let own = match self.phase {
             Phase::Withdrawing { until } => Some(until),
             Phase::Working { until } => {
-                let waits = |slot: &super::Slot| {
+                let waits = |slot: &Slot| {
                     matches!(
                         slot.state,
                         State::Open | State::Awarded { .. } | State::Reserved

@@ -14,7 +14,8 @@ use realm_protocol::broadcast::{ConfirmAnswer, Effects};
 use super::{
     plans,
     random::Random,
-    world::{Agenda, Conduct, Faults, World},
+    realms::{Agenda, Conduct},
+    world::{Faults, World},
 };
 
 #[test]

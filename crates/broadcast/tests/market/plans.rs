@@ -179,7 +179,7 @@ pub(super) fn random(random: &mut Random, bidders: usize) -> Plan {
     };
     Plan {
         at_once: random.between(1, 8),
-        lease_ms: random.between(1_000, 6_000),
+        lease_ms: random.between(1_000, 20_000),
         ..plan(&announcement, &reached)
     }
 }

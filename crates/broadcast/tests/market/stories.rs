@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::{
     invariants::check,
     plans::{announcement, plan},
-    world::{Agenda, Conduct, Faults, World},
+    realms::{Agenda, Conduct},
+    world::{Faults, World},
 };
 
 const QUICK: Faults = Faults {
@@ -288,6 +289,42 @@ fn an_announcer_that_dies_at_each_moment_comes_to_one_outcome() {
         let both = results == json!([1, 2]) || results == json!([2, 1]);
         assert!(both, "died at {moment}: {results}");
     }
+}
+
+#[test]
+fn nothing_is_lost_wherever_between_two_outputs_an_announcer_dies() {
+    let agendas = bidders(&[Conduct::Honest, Conduct::Honest]);
+    for outputs in 0..40 {
+        let mut world = World::new(outputs, plan(&awarding(2), &[2]), &agendas, QUICK);
+        world.dies_after = Some(outputs);
+
+        world.run();
+
+        check(outputs, &world, true);
+        // The same two that had been awarded first have worked, each once.
+        assert_eq!(
+            ends(&world),
+            [End::Result, End::Result],
+            "died after {outputs}"
+        );
+        assert_eq!(world.seen.begun.len(), 2, "died after {outputs}");
+    }
+}
+
+#[test]
+fn messages_that_come_twice_change_nothing() {
+    let twice = Faults {
+        doubled: 1_000,
+        ..QUICK
+    };
+    let agendas = bidders(&[Conduct::Fails, Conduct::Honest, Conduct::Honest]);
+    let mut world = World::new(1, plan(&awarding(2), &[3]), &agendas, twice);
+
+    world.run();
+
+    check(1, &world, true);
+    assert_eq!(ends(&world).len(), 3);
+    assert!(!world.log.iter().any(|it| matches!(it, Entry::Unused(_))));
 }
 
 #[test]

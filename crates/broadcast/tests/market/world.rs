@@ -3,23 +3,20 @@
 use std::collections::BTreeMap;
 
 use realm_broadcast::{
-    Announcer, Bidder, Closed,
+    Announcer, Bidder, CloseError, Closed,
     announcer::{self, Message, Plan, Refusal},
-    bidder::{self, Agent, Figure, Heard, Held, Quote, Terms, Work},
-    close_pages,
+    bidder, close_pages,
     log::{Conclusion, End, Entry},
 };
 use realm_protocol::{
-    Digest, FailureCode, Now, Place, RunId, Tick, Timestamp,
-    broadcast::{Announcement, Bid, Close, Confirm, Deliver, Outcome, Price, Tally},
+    Digest, FailureCode, Now, Place, Tick, Timestamp,
     cbor::{self, Blob},
-    records::{Record, Signed},
 };
-use serde_json::Value;
 
 use super::{
     plans::{self, EPOCH},
     random::Random,
+    realms::{Agenda, Conduct, Realm, ToBidder, signed},
 };
 
 /// What goes wrong, in a thousand.
@@ -37,59 +34,16 @@ pub(super) struct Faults {
     pub(super) delay_ms: u64,
 }
 
-/// How a bidder bids and works.
-#[derive(Clone, Copy)]
-pub(super) struct Agenda {
-    pub(super) price: u64,
-    pub(super) work_ms: u64,
-    pub(super) conduct: Conduct,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Conduct {
-    Honest,
-    /// Its work fails.
-    Fails,
-    /// It works for ever.
-    Stalls,
-    /// It charges more than it bid.
-    Overcharges,
-    /// Its output breaks the schema.
-    Mismatches,
-    /// It dies as soon as it works, and stays dead.
-    Dies,
-}
-
 /// What is under way to somebody.
-enum Event {
+pub(super) enum Event {
     ToAnnouncer(announcer::Input),
     ToBidder(usize, ToBidder),
     /// Work of a bidder ends, if it is still the same process.
-    Works(usize, u64, Digest, Result<Work, FailureCode>),
+    Works(usize, u64, Digest, Result<bidder::Work, FailureCode>),
     AnnouncerUp,
     BidderUp(usize),
     /// Nothing but that time passes.
     Turn,
-}
-
-#[derive(Clone)]
-enum ToBidder {
-    Announce(Signed<Announcement>, u64),
-    Input(bidder::Input),
-}
-
-/// A bidder and its disk.
-struct Realm {
-    agenda: Agenda,
-    running: Option<Bidder>,
-    /// Which process it is by now.
-    life: u64,
-    disk: Vec<Held>,
-    /// What it works on: slot and epoch by bid.
-    working: BTreeMap<Digest, (u64, u64)>,
-    bids: BTreeMap<Digest, Bid>,
-    awarded: Vec<Digest>,
-    close: Vec<Close>,
 }
 
 /// What was seen from outside.
@@ -112,30 +66,25 @@ pub(super) struct World {
     pub(super) log: Vec<Entry>,
     pub(super) seen: Seen,
     pub(super) now: u64,
-    faults: Faults,
-    random: Random,
+    pub(super) faults: Faults,
+    pub(super) random: Random,
     announcer: Option<Announcer>,
     /// Tick zero of the announcer's process.
     started: u64,
-    bidders: Vec<Realm>,
+    pub(super) bidders: Vec<Realm>,
     events: BTreeMap<(u64, u64), Event>,
     sequence: u64,
+    /// After so many more outputs the announcer dies, once.
+    pub(super) dies_after: Option<u64>,
     /// What a person says when asked.
     pub(super) person: Option<bool>,
 }
 
 impl World {
     pub(super) fn new(seed: u64, plan: Plan, agendas: &[Agenda], faults: Faults) -> Self {
-        let bidders = (0..).zip(agendas).map(|(number, agenda)| Realm {
-            agenda: *agenda,
-            running: Some(Bidder::new(plans::bidder(number), 1, 20_000)),
-            life: 0,
-            disk: Vec::new(),
-            working: BTreeMap::new(),
-            bids: BTreeMap::new(),
-            awarded: Vec::new(),
-            close: Vec::new(),
-        });
+        let bidders = (0..)
+            .zip(agendas)
+            .map(|(number, agenda)| Realm::new(number, *agenda));
         let mut world = Self {
             plan,
             log: Vec::new(),
@@ -148,6 +97,7 @@ impl World {
             bidders: bidders.collect(),
             events: BTreeMap::new(),
             sequence: 0,
+            dies_after: None,
             person: None,
         };
         world.announcer = Some(Announcer::start(world.plan.clone(), world.clock(0)).unwrap());
@@ -190,7 +140,7 @@ impl World {
     }
 
     /// What a bidder makes of the close that it got; none if it got none.
-    pub(super) fn judged(&self, number: usize) -> Option<Result<(), realm_broadcast::CloseError>> {
+    pub(super) fn judged(&self, number: usize) -> Option<Result<(), CloseError>> {
         let realm = &self.bidders[number];
         let announcement = self.plan.rounds[0].announcement.peek().unwrap();
         if realm.close.is_empty() {
@@ -221,14 +171,14 @@ impl World {
         finished.unwrap().as_millis() - EPOCH
     }
 
-    fn clock(&self, started: u64) -> Now {
+    pub(super) fn clock(&self, started: u64) -> Now {
         Now {
             wall: Timestamp::from_millis(EPOCH + self.now),
             tick: Tick::from_millis(self.now - started),
         }
     }
 
-    fn schedule(&mut self, after: u64, event: Event) {
+    pub(super) fn schedule(&mut self, after: u64, event: Event) {
         self.schedule_at(self.now + after, event);
     }
 
@@ -238,7 +188,7 @@ impl World {
     }
 
     /// Puts a message under way: it may be lost, doubled or late.
-    fn send(&mut self, event: impl Fn() -> Event) {
+    pub(super) fn send(&mut self, event: impl Fn() -> Event) {
         if self.random.chance(self.faults.lost) {
             return;
         }
@@ -346,8 +296,11 @@ impl World {
     /// Performs what the announcer wants done; it may die anywhere in between.
     fn drain_announcer(&mut self) {
         loop {
-            if self.random.chance(self.faults.announcer_dies) {
-                let down = self.random.between(1, 3_000);
+            let its_time = self.dies_after == Some(0);
+            self.dies_after = self.dies_after.and_then(|left| left.checked_sub(1));
+            if its_time || self.random.chance(self.faults.announcer_dies) {
+                let down = if its_time { 100 } else { 3_000 };
+                let down = self.random.between(1, down);
                 self.kill_announcer(down);
                 return;
             }
@@ -444,178 +397,4 @@ impl World {
         };
         self.send(|| Event::ToBidder(number, ToBidder::Input(input.clone())));
     }
-
-    fn tell_bidder(&mut self, number: usize, message: ToBidder) {
-        if self.random.chance(self.faults.bidder_dies) {
-            let back = self.random.chance(700);
-            let down = self.random.between(1, 8_000);
-            self.kill_bidder(number, back.then_some(down));
-        }
-        let now = self.clock(0);
-        let realm = &mut self.bidders[number];
-        let Some(bidder) = &mut realm.running else {
-            return;
-        };
-        match message {
-            ToBidder::Announce(announcement, window_ms) => {
-                let heard = Heard {
-                    announcement,
-                    window_ms,
-                    agents: vec![agent(realm.agenda.price)],
-                };
-                bidder.announced(heard, &|_, _| None, now);
-            }
-            ToBidder::Input(input) => {
-                if let bidder::Input::Award { award, .. } = &input {
-                    realm.awarded.push(award.bid);
-                }
-                if let bidder::Input::Worked { bid, .. } = &input {
-                    realm.working.remove(bid);
-                }
-                bidder.handle(input, now);
-            }
-        }
-        self.drain_bidder(number);
-    }
-
-    fn drain_bidder(&mut self, number: usize) {
-        let running = |world: &mut Self| world.bidders[number].running.as_mut()?.poll_output();
-        while let Some(output) = running(self) {
-            self.perform_bidder(number, output);
-        }
-        let busy = self.bidders[number].running.as_ref().map(Bidder::load);
-        self.seen.overloaded |= busy.is_some_and(|load| load > 1_000_000);
-    }
-
-    fn perform_bidder(&mut self, number: usize, output: bidder::Output) {
-        let from = plans::bidder(number);
-        match output {
-            bidder::Output::Write(entry) => {
-                let entry: Held = cbor::decode(&cbor::encode(&*entry)).unwrap();
-                self.bidders[number].disk.push(entry);
-            }
-            bidder::Output::Bid { bid, .. } => {
-                let bid = signed(&*bid);
-                let realm = &mut self.bidders[number];
-                realm.bids.insert(bid.digest(), bid.peek().unwrap());
-                let trust = 100_000 * (number as u64 % 10);
-                let input = announcer::Input::Bid { from, bid, trust };
-                self.send(|| Event::ToAnnouncer(input.clone()));
-            }
-            bidder::Output::Decided {
-                broadcast,
-                round,
-                bids,
-            } => {
-                let tally = Tally {
-                    broadcast,
-                    round,
-                    asked: 1,
-                    bids,
-                    unreached: 0,
-                };
-                let from = plans::side(number);
-                let input = announcer::Input::Tally { from, tally };
-                self.send(|| Event::ToAnnouncer(input.clone()));
-            }
-            bidder::Output::Confirm { confirm, .. } => {
-                let confirm: Signed<Confirm> = signed(&confirm);
-                let input = announcer::Input::Confirm { from, confirm };
-                self.send(|| Event::ToAnnouncer(input.clone()));
-            }
-            bidder::Output::Progress { progress, .. } => {
-                let input = announcer::Input::Progress { from, progress };
-                self.send(|| Event::ToAnnouncer(input.clone()));
-            }
-            bidder::Output::Deliver {
-                outcome, output, ..
-            } => {
-                let matches = self.bidders[number].agenda.conduct != Conduct::Mismatches;
-                let outcome: Signed<Outcome> = signed(&*outcome);
-                let delivered = Deliver { outcome, output };
-                let input = announcer::Input::Delivered {
-                    from,
-                    delivered,
-                    matches,
-                };
-                self.send(|| Event::ToAnnouncer(input.clone()));
-            }
-            bidder::Output::Work { bid, .. } => self.work(number, bid),
-            bidder::Output::Stop { bid } => {
-                self.bidders[number].working.remove(&bid);
-            }
-            bidder::Output::Ask { .. } | bidder::Output::NoBid { .. } => {}
-        }
-    }
-
-    fn work(&mut self, number: usize, bid: Digest) {
-        let begun = self.bidders[number]
-            .disk
-            .iter()
-            .find_map(|entry| match entry {
-                Held::Reserved(it) if it.bid == bid => Some((it.slot, it.epoch)),
-                _ => None,
-            });
-        let (slot, epoch) = begun.unwrap();
-        self.seen.begun.push((slot, epoch, number));
-        let realm = &mut self.bidders[number];
-        realm.working.insert(bid, (slot, epoch));
-        let Agenda {
-            price,
-            work_ms,
-            conduct,
-        } = realm.agenda;
-        let life = realm.life;
-        let conduct = if self.random.chance(self.faults.work_fails) {
-            self.random
-                .pick(&[Conduct::Fails, Conduct::Stalls, Conduct::Dies])
-        } else {
-            conduct
-        };
-        let charged = match conduct {
-            Conduct::Overcharges => price + 1,
-            _ => price,
-        };
-        let output = Value::from(number as u64 % 3);
-        let work = Work {
-            output: Blob::from(output.to_string().into_bytes()),
-            confidence: None,
-            charged: Some(euros(charged)),
-            run: RunId::new([1; 16]),
-        };
-        match conduct {
-            Conduct::Stalls => {}
-            Conduct::Dies => self.kill_bidder(number, None),
-            Conduct::Fails => {
-                let failed = Err(FailureCode::LoopFailed);
-                self.schedule(work_ms, Event::Works(number, life, bid, failed));
-            }
-            _ => self.schedule(work_ms, Event::Works(number, life, bid, Ok(work))),
-        }
-    }
-}
-
-fn euros(micros: u64) -> Price {
-    Price {
-        currency: "EUR".to_owned(),
-        micros,
-    }
-}
-
-fn agent(price: u64) -> Agent {
-    Agent {
-        agent: "price-check".parse().unwrap(),
-        contract: Digest::new([1; 32]),
-        terms: Terms::Quote(Quote {
-            when: None,
-            price: Some(("EUR".to_owned(), Figure::Fixed(price))),
-            time: Figure::Fixed(price),
-            confidence: Figure::Fixed(900_000 - price),
-        }),
-    }
-}
-
-/// Signatures are for somebody else to make and to check.
-fn signed<T: Record>(record: &T) -> Signed<T> {
-    Signed::unsigned(record)
 }
