@@ -139,7 +139,7 @@ impl Run {
     ) {
         self.started = started;
         self.known = known;
-        let root = self.known.get(&self.root).map(|known| &known.record);
+        let root = self.known.get(&self.root).and_then(Known::open);
         let since = root.and_then(|root| root.paused);
         let by_hand = root.is_some_and(|root| root.by_hand);
         self.paused_ms = root.map_or(0, |root| root.paused_ms);
@@ -165,7 +165,7 @@ impl Run {
 
     /// For how long a wait has been over that ended while no process was there.
     fn overslept_ms(&self, now: Now) -> u64 {
-        let dues = self.known.values().filter_map(|known| known.record.due);
+        let dues = self.known.values().filter_map(|known| known.open()?.due);
         dues.map(|due| now.wall.since(due)).max().unwrap_or(0)
     }
 
@@ -286,10 +286,12 @@ impl Run {
 
     /// Sets a frame's body going, where it stood before a restart if there was one.
     fn set_going(&mut self, call: CallId, cx: &mut Context<'_>) {
-        if let Some(known) = self.known.remove(&call) {
-            return self.take_up(call, known, cx);
+        match self.known.remove(&call) {
+            None => self.start_body(call, cx),
+            Some(Known::Open(record, state)) => self.take_up(call, *record, state, cx),
+            Some(Known::Ended(Ok(output))) => self.complete(call, output, cx),
+            Some(Known::Ended(Err(error))) => self.fail_for_good(call, error, cx),
         }
-        self.start_body(call, cx);
     }
 
     /// Starts a frame's body from its beginning.
@@ -342,7 +344,7 @@ impl Run {
         let known = self
             .known
             .values()
-            .filter_map(|known| known.record.manifest);
+            .filter_map(|known| known.open()?.manifest);
         frames.chain(known)
     }
 

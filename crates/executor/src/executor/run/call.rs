@@ -3,7 +3,7 @@
 use realm_protocol::{CallId, FailureCode, LoopAddress, json::Object, limits};
 use serde_json::{Map, Value};
 
-use super::{Context, Run, Task};
+use super::{Context, Known, Run, Task};
 use crate::{
     Call, LoopError,
     executor::frame::{At, Frame, Place, Subject, child_id},
@@ -104,10 +104,8 @@ impl Run {
             });
         }
         let id = &loop_id.loop_id;
-        let pinned = self
-            .known
-            .get(&child)
-            .and_then(|known| known.record.manifest);
+        let known = self.known.get(&child).and_then(Known::open);
+        let pinned = known.and_then(|known| known.manifest);
         let found = cx.registry.revision(pinned.as_ref(), id, version);
         let Some(entry) = found else {
             let message = match pinned {

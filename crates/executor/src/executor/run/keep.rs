@@ -142,15 +142,26 @@ impl Run {
         caller: CallId,
         call: CallId,
     ) -> Option<Result<Value, LoopError>> {
-        let end = self.known.get_mut(&call)?.end.take()?;
-        self.known.remove(&call);
-        self.kept.entry(caller).or_default().insert(call);
-        Some(end)
+        match self.known.remove(&call)? {
+            Known::Ended(end) => {
+                self.kept.entry(caller).or_default().insert(call);
+                Some(end)
+            }
+            open => {
+                self.known.insert(call, open);
+                None
+            }
+        }
     }
 
     /// Takes a frame up where its record says that it stood.
-    pub(super) fn take_up(&mut self, call: CallId, known: Known, cx: &mut Context<'_>) {
-        let Known { record, state, .. } = known;
+    pub(super) fn take_up(
+        &mut self,
+        call: CallId,
+        record: FrameRecord,
+        state: Option<Value>,
+        cx: &mut Context<'_>,
+    ) {
         let FrameRecord {
             began,
             manifest: _,

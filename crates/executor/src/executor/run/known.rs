@@ -7,14 +7,13 @@ use serde_json::Value;
 
 use crate::{LoopError, RestartError};
 
-/// A frame's record, with what it holds of JSON read.
+/// What was written down of a frame, with the JSON in it read.
 #[derive(Debug)]
-pub(in crate::executor) struct Known {
-    pub(super) record: FrameRecord,
-    /// How the frame ended, if it did.
-    pub(super) end: Option<Result<Value, LoopError>>,
-    /// The last state of a machine.
-    pub(super) state: Option<Value>,
+pub(in crate::executor) enum Known {
+    /// It ended like this.
+    Ended(Result<Value, LoopError>),
+    /// It stood here; a machine in this state, once it had one.
+    Open(Box<FrameRecord>, Option<Value>),
 }
 
 impl Known {
@@ -34,9 +33,20 @@ impl Known {
             let output = value(record.output.take(), "output")?;
             let state = value(record.state.take(), "state")?;
             let error = record.error.take().map(LoopError::from_record);
-            let end = output.map(Ok).or(error.map(Err));
-            Ok((call, Self { record, end, state }))
+            let known = match output.map(Ok).or(error.map(Err)) {
+                Some(end) => Self::Ended(end),
+                None => Self::Open(Box::new(record), state),
+            };
+            Ok((call, known))
         });
         read.collect()
+    }
+
+    /// The record of a frame that had not ended.
+    pub(super) fn open(&self) -> Option<&FrameRecord> {
+        match self {
+            Self::Ended(_) => None,
+            Self::Open(record, _) => Some(record),
+        }
     }
 }
