@@ -76,3 +76,24 @@ fn a_text_may_be_as_long_as_the_bound() {
     assert_eq!(check(&text), []);
     assert_eq!(check(&format!("{text}x")).len(), 1);
 }
+
+#[test]
+fn what_is_wrong_inside_is_told_and_not_what_follows_from_it() {
+    let places = |condition: &str| -> Vec<usize> {
+        let problems = check(&format!("{PERMIT} when {{ {condition} }};"));
+        let before = PERMIT.len() + " when { ".len();
+        let columns = problems.iter().map(|problem| problem.column - before);
+        columns.collect()
+    };
+
+    assert_eq!(
+        places("resource.name == 3"),
+        [1],
+        "the place is the whole's"
+    );
+    assert_eq!(places("3 == resource.name"), [6], "the end is the whole's");
+    assert_eq!(places("(3 == resource.name) && true"), [7], "neither is");
+    assert_eq!(places("context.time > 3 && context.foo"), [1, 21]);
+    let inner = &check(&format!("{PERMIT} when {{ resource.name == 3 }};"))[0];
+    assert!(inner.what.contains("`name`"), "{inner}");
+}
