@@ -99,6 +99,23 @@ fn by_default_my_own_tree_may_and_strangers_may_only_answer() {
 }
 
 #[test]
+fn a_realm_below_a_root_passes_on_what_those_above_let_in_and_a_root_does_not() {
+    let passes = |me: &str, to: &str| {
+        let mut policy = Policy::new();
+        policy
+            .set_own(default_policies(&scope(ACME, me)).own)
+            .unwrap();
+        let to = AskedResource::Realm(scope(ACME, to));
+        let request = ask(&scope(LAB, "dna"), Action::Relay, &to);
+        policy.decide(&request.as_request()).is_permitted()
+    };
+
+    assert!(passes("health", "health") && passes("health", "health/heart"));
+    assert!(!passes("health", "billing") && !passes("health", ""));
+    assert!(!passes("", "health"));
+}
+
+#[test]
 fn a_permit_names_what_it_permits_and_the_records_it_rests_on() {
     let request = ask(
         &scope(ACME, ""),

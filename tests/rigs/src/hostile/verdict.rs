@@ -87,7 +87,8 @@ impl Row {
                 noticed.failed.len()
             ));
         }
-        let reason = expected.counter.as_deref().and_then(label);
+        let counter = expected.counter.as_deref();
+        let reason = counter.and_then(|counter| label(counter).or(mostly(before, after, counter)));
         let code = expected.code.map(FailureCode::name);
         let words: Vec<&str> = reason.into_iter().chain(code).collect();
         Self {
@@ -163,6 +164,13 @@ impl Siege {
 /// The value of a counter's label.
 fn label(counter: &str) -> Option<&str> {
     counter.split('"').nth(1)
+}
+
+/// The label of that which has grown most of the counters that begin so.
+fn mostly<'a>(before: &Counts, after: &'a Counts, counter: &str) -> Option<&'a str> {
+    let names = after.keys().filter(|name| name.starts_with(counter));
+    let most = names.max_by_key(|name| added(before, after, name))?;
+    label(most)
 }
 
 /// The counters that have grown, for whoever looks for the reason.
