@@ -80,3 +80,17 @@ fn the_texts_of_ids_sort_like_their_bytes() {
 
     assert!(ids.is_sorted() && texts.is_sorted());
 }
+
+#[test]
+fn two_places_are_one_position_whoever_stands_there() {
+    let place = |root: u8, path: &str, realm: Option<u8>| Place {
+        root: RealmId::new([root; 32]),
+        path: path.parse().unwrap(),
+        realm: realm.map(|realm| RealmId::new([realm; 32])),
+        node: None,
+    };
+
+    assert!(place(1, "a", None).is_at(&place(1, "a", Some(3))));
+    assert!(!place(1, "a", None).is_at(&place(2, "a", None)));
+    assert!(!place(1, "a", None).is_at(&place(1, "b", None)));
+}

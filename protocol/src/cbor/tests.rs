@@ -191,3 +191,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_appended_is_what_would_be_written_alone() {
+    for before in [&b""[..], b"before"] {
+        let hop = Hop {
+            left: 300,
+            phase: Phase::Down,
+            age_ms: 70_000,
+        };
+        let mut bytes = before.to_vec();
+
+        encode_onto(&hop, &mut bytes);
+
+        assert_eq!(bytes, [before, &encode(&hop)].concat());
+        assert_eq!(bytes.len(), before.len() + encoded_length(&hop));
+    }
+}

@@ -132,3 +132,49 @@ fn what_a_signature_covers_changes_with_header_and_body_alone() {
     assert_ne!(envelope.signed_input(), other.signed_input());
     assert_eq!(envelope.signed_input().len(), 64);
 }
+
+#[test]
+fn a_message_may_be_kept_only_as_a_sealed_call_with_its_flag() {
+    let header = |flags, kind, suite| Header {
+        flags,
+        kind,
+        suite,
+        ..samples::envelope().peek().unwrap()
+    };
+    let storable = header(Some(flags::STORABLE), Kind::Call, Suite::Sealed);
+    let others = [
+        header(None, Kind::Call, Suite::Sealed),
+        header(Some(flags::ANSWER), Kind::Call, Suite::Sealed),
+        header(Some(0), Kind::Call, Suite::Sealed),
+        header(Some(flags::STORABLE), Kind::Cancel, Suite::Sealed),
+        header(Some(flags::STORABLE), Kind::Call, Suite::Session),
+    ];
+
+    assert!(storable.is_storable());
+    assert_eq!(storable.longest_ttl_ms(), limits::STORABLE_TTL_MS);
+    for other in others {
+        assert!(!other.is_storable(), "{other:?}");
+        assert_eq!(other.longest_ttl_ms(), limits::TTL_MS);
+    }
+}
+
+#[test]
+fn an_answer_names_a_request_and_is_of_a_kind_that_answers() {
+    let answers = |kind, flags, answers| {
+        let header = Header {
+            kind,
+            flags,
+            answers,
+            ..samples::envelope().peek().unwrap()
+        };
+        header.is_answer()
+    };
+    let request = Some(Digest::new([7; 32]));
+
+    assert!(answers(Kind::Result, None, request));
+    assert!(answers(Kind::Contracts, Some(flags::ANSWER), request));
+    assert!(!answers(Kind::Result, None, None));
+    assert!(!answers(Kind::Call, None, request));
+    assert!(!answers(Kind::Contracts, None, request));
+    assert!(!answers(Kind::Contracts, Some(flags::STORABLE), request));
+}

@@ -126,3 +126,26 @@ fn what_would_not_be_read_back_is_named_with_its_place() {
         assert!(parse(&to_bytes(&value)).is_err());
     }
 }
+
+#[test]
+fn an_object_written_member_by_member_is_what_a_tree_would_be() {
+    let none: Option<u8> = None;
+    let written = Object::new()
+        .with("text", "a \"b\"")
+        .with_some("left out", none)
+        .with_some("number", Some(7))
+        .with("list", &[1, 2])
+        .into_bytes();
+
+    assert_eq!(written, br#"{"text":"a \"b\"","number":7,"list":[1,2]}"#);
+    assert_eq!(Object::default().into_bytes(), b"{}");
+    assert!(
+        Object::new()
+            .with(
+                "not in JSON",
+                &std::collections::BTreeMap::from([(vec![1], 1)])
+            )
+            .into_bytes()
+            == br#"{"not in JSON":null}"#
+    );
+}
