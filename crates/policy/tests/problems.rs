@@ -1,7 +1,5 @@
 //! How problems with a policy's text read, and where nesting ends.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use realm_policy::{Policy, check};
