@@ -11,8 +11,8 @@ use realm_protocol::{
 };
 
 use crate::{
-    Node,
-    answer::{Remote, Responder},
+    CallFailure, Node,
+    answer::{Remote, Responder, failure_body},
     attempt::Request,
     outbound::Task,
     relay::Release,
@@ -257,14 +257,22 @@ impl Node {
             Some(_) => self.accepted_body(run),
             None => self.end_is_due(run, call, realm),
         };
-        let (Some(body), Some(reply_key)) = (body, opened.reply_key()) else {
-            return self.fail_request(None, opened.digest(), header, FailureCode::Expired);
+        let Some(reply_key) = opened.reply_key() else {
+            return;
+        };
+        let (kind, content) = match body {
+            Some(body) => (Kind::Accepted, cbor::encode(&body)),
+            None => {
+                let unknown = CallFailure::new(FailureCode::Expired, "no such call is known");
+                let body = failure_body(&unknown, opened.digest());
+                (Kind::Failure, cbor::encode(&body))
+            }
         };
         let letter = self.seal_reply(
             (&header.source, call, opened.digest()),
             reply_key,
-            Kind::Accepted,
-            (&cbor::encode(&body), limits::BODY_BYTES as u64),
+            kind,
+            (&content, limits::BODY_BYTES as u64),
         );
         if let Some(letter) = letter {
             self.launch(letter);

@@ -93,6 +93,7 @@ impl Node {
         };
         out.attempts = out.attempts.saturating_add(1);
         out.heard = None;
+        out.callee = destination.realm;
         let mut waits_until = out.deadline;
         if let Task::Invoke(invoke) = &mut out.task {
             invoke.named = self.known.get(&invoke.meant(&out.scope));
@@ -147,6 +148,10 @@ impl Node {
                 about = (delivery.to.call, Some(delivery.to.header));
                 (delivery.kind(), delivery.content.to_vec())
             }
+            Task::Cancel(cancel) => {
+                about.0 = cancel.call;
+                (Kind::Cancel, cancel.content())
+            }
             Task::Contracts(task) => {
                 let asked = ContractsAsked {
                     loop_id: task.loop_id.clone(),
@@ -178,13 +183,19 @@ impl Node {
                     SealError::TooLarge => FailureCode::TooLarge,
                     _ => FailureCode::BadCertificate,
                 };
-                return self.end_call(call, Err(CallFailure::new(code, error.to_string())));
+                return self.not_sent(call, CallFailure::new(code, error.to_string()));
             }
         };
         let scope = destination.scope();
         // The first message to a destination carries the chain; so does each further attempt.
         if self.introduce(scope.clone()) || attempts > 1 || storable {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
+        }
+        if kind == Kind::Cancel {
+            // Nobody answers it.
+            self.calls.remove(&call);
+            self.timers.cancel(&Timer::Attempt(call));
+            return self.launch_when(letter, release);
         }
         let digest = letter.digest();
         let counter = letter.header().counter;
@@ -204,7 +215,7 @@ impl Node {
         };
         if self.waiting.insert(digest, deadline, pending).is_err() {
             let failure = CallFailure::new(FailureCode::Overloaded, "too many calls wait");
-            return self.end_call(call, Err(failure));
+            return self.not_sent(call, failure);
         }
         let via = match self.routes.next(&destination.scope(), None, None, now.tick) {
             Next::Forward { link, .. } => Some(link),
@@ -223,6 +234,15 @@ impl Node {
             .with("header", &digest);
         self.note_call(call, "call.sent", payload);
         self.launch_when(letter, release);
+    }
+
+    /// An attempt could not be made. What can be told later is.
+    fn not_sent(&mut self, call: CallId, failure: CallFailure) {
+        let out = self.calls.get(&call);
+        if out.is_some_and(|out| matches!(out.task, Task::Deliver(_))) {
+            return self.deliver_again(call, failure);
+        }
+        self.end_call(call, Err(failure));
     }
 
     /// Seals a request of this realm's: under the session with the destination, or to its key.
@@ -315,7 +335,7 @@ impl Node {
         if out.storing() != Storing::No && passing && may_be_kept(failure.code) {
             out.set_storing(Storing::Due);
         }
-        if matches!(out.task, Task::Deliver(_)) {
+        if matches!(out.task, Task::Deliver(_) | Task::Cancel(_)) {
             return self.deliver_again(call, failure);
         }
         if stranded {

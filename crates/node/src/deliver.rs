@@ -46,6 +46,13 @@ impl Pending {
             Self::Call { to, .. } | Self::Resolve(to) => to,
         }
     }
+
+    fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Call { call, .. } => Some(*call),
+            Self::Resolve(_) => None,
+        }
+    }
 }
 
 impl Node {
@@ -269,7 +276,11 @@ impl Node {
         if from != *asked && !on_path && !expired {
             return self.counters.refuse(Refused::Unasked);
         }
-        let failure = self.told_failure(failure, from);
+        let pending_call = pending.call();
+        let mut failure = self.told_failure(failure, from);
+        if header.suite == Suite::Clear {
+            self.not_of_a_run(pending_call, &mut failure);
+        }
         if let Some(pending) = self.waiting.take(&answers) {
             if let Pending::Call { call, .. } = pending {
                 self.hear(call, opened);

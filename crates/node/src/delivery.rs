@@ -21,7 +21,7 @@ use crate::{
 /// How long an end that was sent waits to be acknowledged, milliseconds.
 pub(crate) const ACKNOWLEDGE_MS: u64 = 10_000;
 /// When an end is sent again.
-const AGAIN: Backoff = Backoff::new(2_000, 60_000);
+pub(crate) const AGAIN: Backoff = Backoff::new(2_000, 60_000);
 
 impl Delivery {
     pub(crate) fn kind(&self) -> Kind {
@@ -52,8 +52,8 @@ impl Node {
         to: AcceptedCaller,
         (outcome, ending): (Option<&Outcome>, &Ending),
     ) {
-        let fits =
-            |content: &[u8]| u64::try_from(content.len()).is_ok_and(|bytes| bytes <= to.max_reply);
+        let most = to.max_reply.min(limits::BODY_BYTES as u64);
+        let fits = |content: &[u8]| u64::try_from(content.len()).is_ok_and(|bytes| bytes <= most);
         let told = match ending {
             Ok(result) => {
                 // A caller that has restarted does not know the contract any more that it named.
@@ -114,7 +114,8 @@ impl Node {
         self.try_call(call);
     }
 
-    /// An end was not acknowledged: it is sent again, to whoever is there by then.
+    /// An end was not acknowledged, or what takes a call back has not left: it is sent again, to
+    /// whoever is there by then.
     pub(crate) fn deliver_again(&mut self, call: CallId, failure: CallFailure) {
         let random = self.random_word();
         let Some(out) = self.calls.get_mut(&call) else {

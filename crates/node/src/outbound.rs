@@ -1,15 +1,17 @@
 //! Calls to other realms: permit, resolve, seal, send, try again, answer.
 
 pub(crate) mod accepted;
+mod cancel;
 pub(crate) mod frame;
+mod late;
 
 use std::sync::Arc;
 
 use realm_executor::{CallError, Effects, LoopError};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, LoopAddress, Now, Priority, RunId, Scope, Tick, Timestamp,
-    cbor::{self, Blob},
+    CallId, Digest, FailureCode, Kind, LoopAddress, Now, RealmId, RunId, Scope, Tick, Timestamp,
+    cbor::Blob,
     journal::{Change, Direction, Event, Run, Status},
     json::{self, Object},
     limits,
@@ -19,10 +21,10 @@ use realm_router::{Backoff, LinkId};
 use serde_json::Value;
 
 use accepted::{Acceptance, StatusTask};
+use cancel::CancelTask;
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
-    attempt::Request,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
     sessions::InSession,
@@ -51,6 +53,8 @@ pub(crate) struct OutCall {
     pub(crate) heard: Option<Digest>,
     /// Digest of the header of the accepted call that a late answer names.
     pub(crate) late: Option<Digest>,
+    /// The realm that was asked.
+    pub(crate) callee: Option<RealmId>,
     /// The link it left over, if one was up.
     pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
@@ -72,6 +76,7 @@ impl OutCall {
             no_session: false,
             heard: None,
             late: None,
+            callee: None,
             via: None,
             last: None,
             task,
@@ -84,6 +89,7 @@ pub(crate) enum Task {
     Invoke(Box<Invoke>),
     Contracts(ContractsTask),
     Status(StatusTask),
+    Cancel(CancelTask),
     /// Tells a caller elsewhere the end of a call that was accepted here.
     Deliver(Box<Delivery>),
 }
@@ -217,6 +223,10 @@ impl Node {
         let out = OutCall::new(scope, deadline, Task::Invoke(Box::new(invoke)));
         self.calls.insert(call, out);
         self.record_started(call);
+        // It is under way whatever has become of policy and room since.
+        if self.is_accepted_already(call) {
+            return;
+        }
         if let Err(failure) = self.permit_call(call) {
             return self.end_call(call, Err(failure));
         }
@@ -228,9 +238,7 @@ impl Node {
             let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
-        if !self.is_accepted_already(call) {
-            self.try_call(call);
-        }
+        self.try_call(call);
     }
 
     /// Asks this realm's own policy for a call.
@@ -264,7 +272,7 @@ impl Node {
             Some(Task::Contracts(_)) => kind == Kind::Contracts,
             Some(Task::Status(_)) => kind == Kind::Accepted,
             Some(Task::Deliver(_)) => kind == Kind::ResultAck,
-            None => false,
+            Some(Task::Cancel(_)) | None => false,
         }
     }
 
@@ -360,6 +368,7 @@ impl Node {
                 }
             }
             Task::Deliver(delivery) => self.end_delivery(&delivery, result.err()),
+            Task::Cancel(_) => {}
             Task::Invoke(invoke) => {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);
@@ -414,54 +423,6 @@ impl Node {
                 }
             }
         }
-    }
-
-    /// Takes a call back: the callee is told, the caller hears `Cancelled`.
-    pub(crate) fn cancel_call(&mut self, call: CallId, reason: &str) {
-        let Some(out) = self.calls.get(&call) else {
-            return;
-        };
-        let now = self.wall();
-        // An attempt that has not left never does.
-        let withdrawn = out.sent.is_some_and(|sent| self.out.withdraw_letter(sent));
-        let left = out.attempts > u32::from(withdrawn) || out.acceptance().is_some();
-        let may_be_kept = out.storing() != Storing::No;
-        if left && matches!(out.task, Task::Invoke(_)) {
-            let scope = out.scope.clone();
-            self.cancel_kept_own(&scope, call);
-            let chain = self.trust.chain(&scope, now).cloned();
-            let known = chain.and_then(|chain| {
-                // The callee's parent drops what it keeps, whatever the Cancel is sealed to.
-                let kem = chain.kem_at(now).or_else(|| chain.stored_kem_at(now));
-                kem.cloned().map(|kem| (chain, kem))
-            });
-            if let Some((chain, kem)) = known {
-                let cancel = realm_protocol::message::Cancel {
-                    reason: Some(reason.to_owned()),
-                };
-                let content = cbor::encode(&cancel);
-                let request = Request {
-                    kind: Kind::Cancel,
-                    destination: chain.place(),
-                    created: now,
-                    ttl_ms: limits::CALL_MS,
-                    call,
-                    answers: None,
-                    priority: Priority::Control,
-                    max_reply: 0,
-                    content: &content,
-                };
-                let way = self.sessions.way(kem.node, self.now.tick);
-                if let Ok((mut letter, _)) = self.seal_request(&kem, way, &request) {
-                    if may_be_kept {
-                        // Who keeps it may have forgotten who this is.
-                        letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
-                    }
-                    self.launch(letter);
-                }
-            }
-        }
-        self.end_call(call, Err(CallFailure::new(FailureCode::Cancelled, reason)));
     }
 
     // The trace of calls that no run of the executor holds.

@@ -90,6 +90,7 @@ impl Node {
             self.go_on_with(run);
         }
         self.drain_executor();
+        self.forget_orphans();
     }
 
     /// Sets what runs by itself going.

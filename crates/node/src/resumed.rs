@@ -128,8 +128,10 @@ impl Node {
         self.calls.insert(call, out);
         let payload = Object::new().with("until", &stored.until);
         self.note_call(call, "call.resumed", payload);
+        if self.is_accepted_already(call) {
+            return;
+        }
         match self.permit_call(call) {
-            Ok(()) if self.is_accepted_already(call) => {}
             Ok(()) => self.timers.set(Timer::Attempt(call), now.tick),
             Err(failure) => self.end_call(call, Err(failure)),
         }

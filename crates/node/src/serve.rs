@@ -300,6 +300,7 @@ impl Node {
         };
         self.timers.cancel(&Timer::Accept(run));
         self.timers.cancel(&Timer::Patience(run));
+        self.forget_earlier(run);
         let none = served.effects == Effects::None;
         let release = if none { Release::Now } else { Release::Durable };
         let ending = self.ending_of(run, &served, &outcome);

@@ -410,12 +410,16 @@ wire_map! {
     pub struct StoredAcceptance {
         /// The callee's run.
         0 => run: RunId,
-        /// Digest of the header of the Call that was accepted.
-        1 => header: Digest,
         /// When it was accepted.
-        2 => since: Timestamp,
+        1 => since: Timestamp,
         /// How the run stood then.
-        3 => stage: Stage,
+        2 => stage: Stage,
+        /// The run here that waits.
+        3 => caller: RunId,
+        /// The callee.
+        4 => scope: Scope,
+        /// The realm that stood there.
+        5 => realm: Option<RealmId>,
     }
 }
 

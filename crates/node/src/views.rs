@@ -134,8 +134,13 @@ impl Node {
             at_rest: false,
         };
         let (live, stored) = self.seen.len();
+        let tasks = self.calls.values().map(|out| &out.task);
+        let ends = tasks
+            .filter(|task| matches!(task, Task::Deliver(_)))
+            .count();
         vec![
-            passing("calls out", self.calls.len(), calls),
+            passing("calls out", self.calls.len().saturating_sub(ends), calls),
+            kept("ends to tell", ends, limits::ACCEPTED),
             passing("calls in", self.serving.active(), calls),
             passing(
                 "requests that wait for an answer",

@@ -9,6 +9,13 @@ use realm_protocol::{
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
+#[path = "long/ends.rs"]
+mod ends;
+#[path = "long/faults.rs"]
+mod faults;
+#[path = "long/hostile.rs"]
+mod hostile;
+
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 

@@ -1,22 +1,19 @@
 //! Calls that another realm has accepted: nobody need stay until their end comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use realm_crypto::Opened;
 use realm_protocol::{
-    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, RunId, Timestamp, cbor,
+    CallId, FailureCode, LoopAddress, Place, RunId, Tick, Timestamp,
     journal::Table,
     json::Object,
     limits,
-    message::{self, CallResult, Progress, ResultAck, Stage},
+    message::{self, Stage},
 };
 use realm_router::Backoff;
 
 use super::{OutCall, Task};
 use crate::{
-    CallFailure, Node, Refused,
-    deliver::Pending,
-    relay::Release,
+    CallFailure, Node,
     state::{self, StoredAcceptance, standing},
     timers::Timer,
 };
@@ -33,26 +30,27 @@ const CHANGES: u32 = 100;
 /// The calls of this realm's that others have accepted.
 #[derive(Debug, Default)]
 pub(crate) struct AcceptedCalls {
-    /// By the digest of the Call's header, which the end names.
-    by_header: BTreeMap<Digest, CallId>,
+    /// Those that are waited for.
+    pub(super) calls: BTreeSet<CallId>,
     /// Those from before a restart that nobody has asked for again yet.
-    earlier: BTreeMap<CallId, StoredAcceptance>,
+    pub(super) earlier: BTreeMap<CallId, StoredAcceptance>,
 }
 
 /// What is known of a call that was accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptance {
-    run: RunId,
-    header: Digest,
+    pub(super) run: RunId,
     since: Timestamp,
     stage: Stage,
     /// The number of the latest Progress.
-    told: u64,
+    pub(super) told: u64,
     /// How often the run has changed.
     changes: u32,
     again: Backoff,
+    /// When it was asked last how it stands.
+    asked: Option<Tick>,
     /// The question under way for how it stands.
-    question: Option<CallId>,
+    pub(super) question: Option<CallId>,
 }
 
 /// A question for a run that was accepted.
@@ -68,12 +66,12 @@ impl Acceptance {
     fn new(stored: &StoredAcceptance) -> Self {
         Self {
             run: stored.run,
-            header: stored.header,
             since: stored.since,
             stage: stored.stage,
             told: 0,
             changes: 0,
             again: ASK_AGAIN,
+            asked: None,
             question: None,
         }
     }
@@ -108,18 +106,23 @@ impl OutCall {
         }
     }
 
-    fn acceptance_mut(&mut self) -> Option<&mut Acceptance> {
+    pub(super) fn acceptance_mut(&mut self) -> Option<&mut Acceptance> {
         match &mut self.task {
             Task::Invoke(invoke) => invoke.accepted.as_mut(),
             _ => None,
         }
     }
 
+    /// Whether its attempts went to this place.
+    pub(super) fn was_asked_of(&self, place: &Place) -> bool {
+        self.scope == place.scope() && self.callee == place.realm
+    }
+
     /// Whether it goes on after a restart, so that nobody need wait for it before one.
     pub(crate) fn outlives(&self) -> bool {
         match &self.task {
             Task::Invoke(invoke) => invoke.accepted.is_some() || invoke.detached,
-            Task::Deliver(_) | Task::Status(_) => true,
+            Task::Deliver(_) | Task::Status(_) | Task::Cancel(_) => true,
             Task::Contracts(_) => false,
         }
     }
@@ -128,7 +131,7 @@ impl OutCall {
 impl Node {
     /// The calls of a run here that other realms have accepted.
     pub fn accepted_elsewhere(&self, run: RunId) -> Vec<AcceptedView> {
-        let calls = self.accepted.by_header.values();
+        let calls = self.accepted.calls.iter();
         let views = calls.filter_map(|call| match &self.calls.get(call)?.task {
             Task::Invoke(invoke) if invoke.run == run => {
                 let accepted = invoke.accepted.as_ref()?;
@@ -157,16 +160,18 @@ impl Node {
                     self.stage_told(asked.call, accepted.stage);
                 }
             }
-            Task::Invoke(_) => {
-                let Some(header) = out.sent.take() else {
+            Task::Invoke(invoke) => {
+                if out.sent.take().is_none() {
                     return;
-                };
+                }
                 out.heard = None;
                 let stored = StoredAcceptance {
                     run: accepted.run,
-                    header,
                     since: self.now.wall,
                     stage: accepted.stage,
+                    caller: invoke.run,
+                    scope: out.scope.clone(),
+                    realm: out.callee,
                 };
                 self.take_up(call, &stored);
                 let row = standing::accepted(call);
@@ -195,7 +200,8 @@ impl Node {
         out.deadline = out.deadline.max(invoke.until);
         out.last = None;
         out.failures = 0;
-        self.accepted.by_header.insert(stored.header, call);
+        out.callee = stored.realm;
+        self.accepted.calls.insert(call);
         self.ask_later(call);
     }
 
@@ -240,6 +246,7 @@ impl Node {
             return;
         }
         acceptance.question = Some(question);
+        acceptance.asked = Some(self.now.tick);
         let run = acceptance.run;
         let deadline = self.now.tick.plus(ASK_MS);
         let task = Task::Status(StatusTask { call, run });
@@ -270,138 +277,42 @@ impl Node {
     /// A link came up: an end may have been sent while there was none, and a callee may have come
     /// back without its memory.
     pub(crate) fn ask_for_accepted(&mut self) {
-        let accepted: Vec<CallId> = self.accepted.by_header.values().copied().collect();
+        let accepted: Vec<CallId> = self.accepted.calls.iter().copied().collect();
         for call in accepted {
             let (mut soon, random) = (SOON, self.random_word());
-            let wait = soon.delay_ms(random);
-            self.timers
-                .set_earlier(Timer::Attempt(call), self.now.tick.plus(wait));
+            let soon = self.now.tick.plus(soon.delay_ms(random));
+            // Links that come and go make nobody ask more often than this.
+            let asked = self
+                .calls
+                .get(&call)
+                .and_then(|out| out.acceptance()?.asked);
+            let at = asked.map_or(soon, |asked| soon.max(asked.plus(ASK_MS)));
+            self.timers.set_earlier(Timer::Attempt(call), at);
         }
     }
 
-    fn stage_told(&mut self, call: CallId, stage: Stage) {
+    pub(super) fn stage_told(&mut self, call: CallId, stage: Stage) {
         let Some(acceptance) = self.calls.get_mut(&call).and_then(OutCall::acceptance_mut) else {
             return;
         };
         acceptance.question = None;
-        let news = acceptance.stage != stage && stage != Stage::Ended;
-        if !news || acceptance.changes >= CHANGES {
+        if acceptance.stage == stage || stage == Stage::Ended {
             return;
         }
         acceptance.stage = stage;
+        if acceptance.changes >= CHANGES {
+            return;
+        }
         acceptance.changes = acceptance.changes.saturating_add(1);
         let payload = Object::new().with("stage", stage_name(stage));
         self.note_call(call, "call.progress", payload);
-    }
-
-    /// Takes what a callee tells of a call that it accepted, in a message of its own.
-    pub(crate) fn take_late(&mut self, opened: &Opened) {
-        let header = opened.header();
-        let Some(answers) = header.answers else {
-            return;
-        };
-        let call = self.awaited(answers);
-        let call = call.filter(|call| {
-            let out = self.calls.get(call);
-            out.is_some_and(|out| out.scope == header.source.scope())
-        });
-        let taken = match header.kind {
-            Kind::Progress => self.take_progress(call, opened),
-            Kind::Result => self.take_late_result(call, opened, answers),
-            _ => self.take_late_failure(call, opened, answers),
-        };
-        if taken.is_none() {
-            self.counters.refuse(Refused::Malformed);
-        }
-        if header.kind != Kind::Progress {
-            self.acknowledge_end(opened, taken.is_some() && call.is_some());
-        }
-    }
-
-    /// The call that waits for an answer to the message with this header. An end may overtake the
-    /// Accepted.
-    fn awaited(&self, answers: Digest) -> Option<CallId> {
-        let accepted = self.accepted.by_header.get(&answers).copied();
-        accepted.or_else(|| match self.waiting.get(&answers) {
-            Some(Pending::Call { call, .. }) if self.awaits(*call, Kind::Accepted) => Some(*call),
-            _ => None,
-        })
-    }
-
-    fn take_progress(&mut self, call: Option<CallId>, opened: &Opened) -> Option<()> {
-        let progress: Progress = cbor::decode(opened.content()).ok()?;
-        let call = call?;
-        let acceptance = self.calls.get_mut(&call)?.acceptance_mut()?;
-        if acceptance.run == progress.run && acceptance.told < progress.number {
-            acceptance.told = progress.number;
-            let question = acceptance.question;
-            self.stage_told(call, progress.stage);
-            let acceptance = self.calls.get_mut(&call)?.acceptance_mut()?;
-            acceptance.question = question;
-        }
-        Some(())
-    }
-
-    fn take_late_result(
-        &mut self,
-        call: Option<CallId>,
-        opened: &Opened,
-        answers: Digest,
-    ) -> Option<()> {
-        let result: CallResult = cbor::decode(opened.content()).ok()?;
-        if let Some(call) = call {
-            self.hear_late(call, opened, answers);
-            self.call_answered(call, result);
-        }
-        Some(())
-    }
-
-    fn take_late_failure(
-        &mut self,
-        call: Option<CallId>,
-        opened: &Opened,
-        answers: Digest,
-    ) -> Option<()> {
-        let failure: Failure = cbor::decode(opened.content()).ok()?;
-        if failure.answers != answers {
-            return None;
-        }
-        if let Some(call) = call {
-            let failure = self.told_failure(failure, opened.header().source.scope());
-            self.hear_late(call, opened, answers);
-            self.end_call(call, Err(failure));
-        }
-        Some(())
-    }
-
-    fn hear_late(&mut self, call: CallId, opened: &Opened, answers: Digest) {
-        if let Some(out) = self.calls.get_mut(&call) {
-            out.heard = Some(opened.digest());
-            out.late = Some(answers);
-        }
-    }
-
-    fn acknowledge_end(&mut self, opened: &Opened, awaited: bool) {
-        let (header, Some(reply_key)) = (opened.header(), opened.reply_key()) else {
-            return;
-        };
-        let content = cbor::encode(&ResultAck { awaited });
-        let letter = self.seal_reply(
-            (&header.source, header.call, opened.digest()),
-            reply_key,
-            Kind::ResultAck,
-            (&content, limits::BODY_BYTES as u64),
-        );
-        if let Some(letter) = letter {
-            self.launch_when(letter, Release::Durable);
-        }
     }
 
     /// A call has ended: its end is not waited for any more.
     pub(crate) fn forget_accepted(&mut self, call: CallId) {
         let acceptance = self.calls.get(&call).and_then(OutCall::acceptance).cloned();
         if let Some(acceptance) = acceptance {
-            self.accepted.by_header.remove(&acceptance.header);
+            self.accepted.calls.remove(&call);
             self.delete(Table::Standing, &standing::accepted(call));
             if let Some(question) = acceptance.question {
                 self.drop_question(question);
