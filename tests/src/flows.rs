@@ -25,7 +25,8 @@ impl Flows {
         loops
     }
 
-    /// What the steps call: tools with all effects, reliable and not, and a machine of three steps.
+    /// What the steps call: tools with all effects, reliable and not, quick and slow, and a machine
+    /// of three steps.
     pub fn tools(ms: u64) -> Vec<Value> {
         let tool = |id: &str, program: &str| {
             let mut tool = Loops::once(id, ms);
@@ -44,6 +45,7 @@ impl Flows {
             tool("slips", "slip"),
             tool("breaks", "fail"),
             tool("turn", "step"),
+            Loops::once("dawdle", 5_000 + 5 * ms),
             machine,
         ]
     }
@@ -71,8 +73,9 @@ fn composite(id: &str, steps: u64, step: &mut dyn FnMut(&str) -> Value) -> Value
 
 /// One step; `whole` if it may hold others, and call composites.
 fn step(tag: &str, others: &[String], whole: bool, draw: Draw<'_>) -> Value {
-    let mut step = match draw(if whole { 10 } else { 6 }) {
+    let mut step = match draw(if whole { 10 } else { 7 }) {
         0..6 => call(tag, others, whole, draw),
+        6 if !whole => json!({"wait": format!("{}ms", 1 + draw(20_000))}),
         6..8 => {
             let branches = (0..2 + draw(2)).map(|number| {
                 let tag = format!("{tag}.{number}");
@@ -100,10 +103,10 @@ fn step(tag: &str, others: &[String], whole: bool, draw: Draw<'_>) -> Value {
 fn call(tag: &str, others: &[String], whole: bool, draw: Draw<'_>) -> Value {
     let kinds = match whole {
         true => [
-            "spend", "see", "echo", "flaky", "slips", "breaks", "turns", "inner",
+            "spend", "see", "echo", "flaky", "slips", "breaks", "turns", "dawdle", "inner",
         ]
         .as_slice(),
-        false => ["spend", "see", "echo", "flaky", "slips", "turns"].as_slice(),
+        false => ["spend", "see", "echo", "flaky", "slips", "turns", "dawdle"].as_slice(),
     };
     let mut loop_id = kinds[draw(kinds.len() as u64) as usize].to_owned();
     if !others.is_empty() && draw(3) == 0 {

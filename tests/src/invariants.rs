@@ -83,6 +83,13 @@ fn at_rest(world: &World, id: HostId, broken: &mut Vec<String>) {
             broken.push(format!("{} pauses without a word: {run:?}", host.name));
         }
     }
+    let mut paused = host.disk.runs.values();
+    if !paused.any(|run| run.status == Status::Paused) {
+        let mut rows = host.disk.keys(Table::Standing);
+        if rows.any(|key| key.starts_with(b"accepted/")) {
+            broken.push(format!("{} waits for a call that is over", host.name));
+        }
+    }
     for key in host.disk.keys(Table::Frames) {
         let run = key.first_chunk().map(|run| RunId::new(*run));
         let run = run.and_then(|run| host.disk.runs.get(&run));

@@ -87,7 +87,7 @@ impl Schedule {
             input = Flows::input(number, &mut |bound| self.world.random(bound));
             input["question"] = json!(canary);
         }
-        let timeout_ms = [2_000, 10_000, 30_000, 60_000][self.world.random(4) as usize];
+        let timeout_ms = [2_000, 10_000, 30_000, 60_000, 90_000][self.world.random(5) as usize];
         let address = format!("{loop_id}@{}", to.name);
         let request = World::invoke_within(&address, input, timeout_ms);
         let Request::Invoke(mut asked) = request else {

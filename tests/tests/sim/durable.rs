@@ -4,7 +4,7 @@ use std::thread;
 
 use realm_protocol::journal::{Direction, Run, Status};
 use realm_tests::{CrashPoint, Flows, HostId, Tree, World, invariants};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::bench::detached;
 
@@ -19,6 +19,8 @@ mod records;
 
 /// Composites that are broken off at every entry of the journal.
 const COMPOSITES: u64 = 6;
+/// Every how many begin with a call that takes so long that it is accepted.
+const LONG: u64 = 3;
 
 /// Two realms under two roots with random composites; the first one's owner calls `flow`.
 struct Town {
@@ -35,7 +37,10 @@ fn town(seed: u64) -> Town {
     world.allow(lab, "acme", "*");
     for (host, other) in [(acme, Some("lab".to_owned())), (lab, None)] {
         let others: Vec<String> = other.into_iter().collect();
-        let loops = Flows::loops(&others, &mut |bound| world.random(bound));
+        let mut loops = Flows::loops(&others, &mut |bound| world.random(bound));
+        if host == acme && seed.is_multiple_of(LONG) {
+            begin_long(&mut loops);
+        }
         world.apply(host, &loops);
     }
     world.run_for(2_000);
@@ -46,6 +51,14 @@ fn town(seed: u64) -> Town {
         lab,
         input,
     }
+}
+
+/// Lets `flow` begin with a call of a slow tool elsewhere.
+fn begin_long(loops: &mut [Value]) {
+    let flow = loops.last_mut().expect("flow");
+    let steps = flow["composite"]["steps"].as_array_mut().expect("steps");
+    let mapping = json!({"n": "$.input.n", "tag": "literal:long"});
+    steps.insert(0, json!({"loopId": "dawdle@lab", "inputMapping": mapping}));
 }
 
 impl Town {
@@ -99,6 +112,10 @@ fn break_off_everywhere(seed: u64) -> Vec<String> {
     town.begin();
     town.end();
     let mut failed = invariants::broken(&mut town.world);
+    let mut events = town.world.hosts[town.acme.0].disk.events.values();
+    if seed.is_multiple_of(LONG) && !events.any(|event| event.kind == "call.accepted") {
+        failed.push(format!("seed {seed}: no call was accepted"));
+    }
     let after = town.entries();
     for (number, host) in [town.acme, town.lab].into_iter().enumerate() {
         for entries in 1..=after[number] - before[number] {
