@@ -123,3 +123,34 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
     assert!(std::sync::Arc::ptr_eq(&first, &again));
     assert_eq!(memo.len(), 1);
 }
+
+#[test]
+fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
+    let mut policy = Policy::new();
+    let own = BTreeMap::from([("rule".to_owned(), TEXTS[0].to_owned())]);
+    policy.set_own(own).unwrap();
+    let mut memo = Memo::default();
+    let mut ask = |id: &str, millis: u64| {
+        let request = RequestCopy {
+            action: Action::Invoke,
+            principal: Scope {
+                root: ACME,
+                path: "".parse().unwrap(),
+            },
+            resource: format!("{id}@{ACME}").parse().unwrap(),
+            answer: false,
+            now: Timestamp::from_millis(SECOND * 1_000 + millis),
+        };
+        let permit = memo.decide(&policy, &request.as_request()).unwrap();
+        (permit, memo.len())
+    };
+
+    let (first, _) = ask("a", 0);
+    assert_eq!(ask("b", 1).1, 2);
+    let (again, _) = ask("a", 999);
+    let (later, left) = ask("a", 1_000);
+
+    assert!(std::sync::Arc::ptr_eq(&first, &again));
+    assert!(!std::sync::Arc::ptr_eq(&first, &later));
+    assert_eq!(left, 1);
+}

@@ -149,3 +149,12 @@ fn an_object_written_member_by_member_is_what_a_tree_would_be() {
             == br#"{"not in JSON":null}"#
     );
 }
+
+#[test]
+fn what_cannot_be_kept_is_found_by_its_pointer() {
+    let value = json!({"a/b": [1, {"c~d": 9_007_199_254_740_993_u64}]});
+
+    let error = check(&value).unwrap_err();
+
+    assert_eq!(error.pointer, "/a~1b/1/c~0d");
+}
