@@ -107,8 +107,8 @@ impl LoggedEngine {
             state.carried = state.carried.saturating_add(1);
         }
         Ok(match (end, file) {
-            (End::Open(log), _) => End::Open(log.renew(&name)?),
-            (_, Some(file)) => End::Open(Log::begin(file, &name)?),
+            (End::Open(log), _) => End::Open(log.renew(&name, LOG_BYTES)?),
+            (_, Some(file)) => End::Open(Log::begin(file, &name, LOG_BYTES)?),
             (end, None) => end,
         })
     }

@@ -118,6 +118,17 @@ fn killed(dir: &Path) -> TempDir {
     copy
 }
 
+/// A log up to the end of its last record.
+fn records(log: &[u8]) -> &[u8] {
+    let mark = &log[16..24];
+    let mut end = 32;
+    while log.get(end..end + 8) == Some(mark) {
+        let length = log[end + 8..end + 12].try_into().unwrap();
+        end += 16 + u32::from_be_bytes(length) as usize;
+    }
+    &log[..end]
+}
+
 #[test]
 fn a_kill_at_any_moment_leaves_what_was_written() {
     for kind in EngineKind::ALL {
@@ -170,7 +181,7 @@ fn a_snapshot_stays_as_it_was() {
 fn what_the_engine_has_is_not_read_from_an_old_log_again() {
     let (dir, engine, mut model) = written(1..3);
     let old = fs::read(log_in(dir.path())).unwrap();
-    assert!(old.len() > 32, "a log that holds something");
+    assert!(records(&old).len() > 32, "a log that holds something");
     for number in 3..9 {
         write(engine.as_ref(), &mut model, number);
     }
@@ -190,8 +201,9 @@ fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
     write(engine.as_ref(), &mut after, 6);
     let longer = killed(dir.path());
     let log_of = |dir: &TempDir| log_in(&dir.path().join("data"));
-    let kept = fs::read(log_of(&whole)).unwrap();
-    let bytes = fs::read(log_of(&longer)).unwrap();
+    let kept = records(&fs::read(log_of(&whole)).unwrap()).to_vec();
+    let file = fs::read(log_of(&longer)).unwrap();
+    let bytes = records(&file).to_vec();
     let reopened = |bytes: &[u8]| {
         fs::write(log_of(&longer), bytes).unwrap();
         let copy = TempDir::new().unwrap();
@@ -206,6 +218,8 @@ fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
         // The file was as long already, but what was to be in it is not.
         short.resize(bytes.len(), 0);
         assert_reads(reopened(&short).unwrap().0.as_ref(), &model);
+        short.resize(file.len(), 0);
+        assert_reads(reopened(&short).unwrap().0.as_ref(), &model);
         let mut late = bytes.clone();
         late[kept.len()..=end].fill(0);
         assert_reads(reopened(&late).unwrap().0.as_ref(), &model);
@@ -217,6 +231,18 @@ fn a_record_cut_short_never_was_and_damage_before_it_is_refused() {
         assert!(refused, "byte {at}");
     }
     assert_reads(reopened(&bytes).unwrap().0.as_ref(), &after);
+    assert_reads(reopened(&file).unwrap().0.as_ref(), &after);
+}
+
+#[test]
+fn a_file_that_a_crash_left_without_a_header_is_no_log_yet() {
+    let (dir, engine, model) = written(0..1);
+    drop(engine);
+    for bytes in [0, 31, 32, 4096, 4 * 1024 * 1024] {
+        fs::write(log_in(dir.path()), vec![0; bytes]).unwrap();
+        let again = open(dir.path(), EngineKind::Redb).unwrap();
+        assert_reads(again.as_ref(), &model);
+    }
 }
 
 #[test]
@@ -224,11 +250,13 @@ fn the_first_write_after_opening_goes_into_the_engine_itself() {
     let (dir, engine, mut model) = written(1..2);
     let log = log_in(dir.path());
 
-    let begun = fs::metadata(&log).unwrap().len();
+    let begun = fs::read(&log).unwrap();
     write(engine.as_ref(), &mut model, 2);
+    let after = fs::read(&log).unwrap();
 
-    assert_eq!(begun, 32, "a log that holds nothing");
-    assert!(fs::metadata(&log).unwrap().len() > begun);
+    assert_eq!(records(&begun).len(), 32, "a log that holds nothing");
+    assert!(records(&after).len() > 32);
+    assert_eq!(after.len(), begun.len(), "a length that stays");
     assert_reads(engine.as_ref(), &model);
 }
 
@@ -238,9 +266,9 @@ fn an_engine_at_rest_has_all_that_the_log_held() {
     let log = log_in(dir.path());
 
     engine.rest().unwrap();
-    let rested = fs::metadata(&log).unwrap().len();
+    let rested = fs::read(&log).unwrap();
 
-    assert_eq!(rested, 32, "a log that holds nothing");
+    assert_eq!(records(&rested).len(), 32, "a log that holds nothing");
     assert_reads(engine.as_ref(), &model);
     write(engine.as_ref(), &mut model, 5);
     let copy = killed(dir.path());
