@@ -95,6 +95,13 @@ impl Kind {
                 | Self::Cancel
                 | Self::Status
                 | Self::Contracts
+                | Self::Announce
+                | Self::Tally
+                | Self::Bid
+                | Self::Award
+                | Self::Confirm
+                | Self::Lease
+                | Self::Close
                 | Self::Custody
         )
     }

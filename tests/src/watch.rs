@@ -190,7 +190,7 @@ impl Watch {
         let header = envelope.peek().expect("a header of our own");
         self.came_closer(hosts, (from, to), &header);
         let own = header.source.scope() == hosts[from.0].scope;
-        if own && header.kind == Kind::Call {
+        if own && matches!(header.kind, Kind::Call | Kind::Lease) {
             let messages = self.messages.entry(header.call).or_default();
             messages.insert(header.id);
         }

@@ -30,6 +30,8 @@ mod links;
 mod long;
 #[path = "sim/loops.rs"]
 mod loops;
+#[path = "sim/market.rs"]
+mod market;
 #[path = "sim/past.rs"]
 mod past;
 #[path = "sim/policies.rs"]

@@ -100,6 +100,27 @@ impl Condition {
     }
 }
 
+/// What an expression gives over the members of an object; nothing if it is none, or fails.
+pub fn evaluate(text: &str, facts: &Value) -> Option<Value> {
+    let expression: Condition = text.parse().ok()?;
+    let mut context = Context::default();
+    let mut room = VALUES;
+    for name in expression.program.references().variables() {
+        let value = facts.get(name)?;
+        if expression.goes_over_lists && !takes(value, &mut room) {
+            return None;
+        }
+        context.add_variable_from_value(name.to_owned(), cel::to_value(value).ok()?);
+    }
+    match expression.program.execute(&context).ok()? {
+        Cel::Bool(holds) => Some(holds.into()),
+        Cel::Int(number) => Some(number.into()),
+        Cel::UInt(number) => Some(number.into()),
+        Cel::Float(number) => Some(number.into()),
+        _ => None,
+    }
+}
+
 /// Whether there is room for every value in a value.
 fn takes(value: &Value, room: &mut usize) -> bool {
     let Some(left) = room.checked_sub(1) else {

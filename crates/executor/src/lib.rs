@@ -21,7 +21,7 @@ mod template;
 
 pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
-pub use condition::{Condition, ConditionError};
+pub use condition::{Condition, ConditionError, evaluate};
 pub use executor::{
     Action, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError, Start,
     StartError, WaitingFor, Waits,

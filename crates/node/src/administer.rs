@@ -17,6 +17,8 @@ impl Node {
     pub(crate) fn handle_control(&mut self, id: ControlId, request: Request) {
         match request {
             Request::Invoke(asked) => self.invoke(id, asked),
+            Request::Broadcast(asked) => self.broadcast(id, *asked),
+            Request::Cancel(run) if self.cancel_broadcast(run) => self.respond(id, Response::Done),
             Request::Cancel(run) => self.cancel_run(id, run),
             Request::Pause(run) => self.pause_run(id, run),
             Request::Resume(run, decision) => self.resume_run(id, run, decision),

@@ -23,6 +23,8 @@ const DETAIL_BYTES: usize = 4 * 1024;
 pub(crate) enum Responder {
     Local(Local),
     Remote(Box<Remote>),
+    /// The bidder here, whose bid won the work.
+    Leased(Digest),
 }
 
 /// How a caller on this machine is answered.
@@ -84,7 +86,7 @@ impl Responder {
     pub(crate) fn received(&self) -> Option<(Digest, u64)> {
         match self {
             Self::Remote(remote) => Some((remote.digest, remote.hops)),
-            Self::Local(_) => None,
+            Self::Local(_) | Self::Leased(_) => None,
         }
     }
 
@@ -92,7 +94,7 @@ impl Responder {
     pub(crate) fn patience(&self) -> Option<Tick> {
         match self {
             Self::Local(local) => Some(local.until),
-            Self::Remote(_) => None,
+            Self::Remote(_) | Self::Leased(_) => None,
         }
     }
 
@@ -105,7 +107,7 @@ impl Responder {
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         match other {
             Self::Remote(remote) => self.is_remote(remote.call, &remote.source),
-            Self::Local(_) => false,
+            Self::Local(_) | Self::Leased(_) => false,
         }
     }
 
@@ -136,6 +138,11 @@ impl Node {
                     };
                     self.reply_result(remote, result, Release::Durable);
                 }
+            }
+            Responder::Leased(bid) => {
+                let (result, run, _) = read_answer(&answer);
+                let result = result.map(|output| Blob::from(json::to_bytes(&output)));
+                self.work_ended(*bid, run, result.map_err(|failure| failure.code));
             }
             Responder::Local(local) => {
                 let (result, run, version) = read_answer(&answer);
@@ -208,6 +215,10 @@ impl Node {
                 }
                 Err(failure) => self.reply_failure(remote, failure, release),
             },
+            Responder::Leased(bid) => {
+                self.lease_served(*bid, run, ending);
+                None
+            }
             Responder::Local(local) => {
                 let told = Told {
                     run,
@@ -232,6 +243,7 @@ impl Node {
             Responder::Remote(remote) => {
                 self.reply_failure(remote, failure, release);
             }
+            Responder::Leased(bid) => self.work_ended(*bid, None, Err(failure.code)),
             Responder::Local(local) => {
                 let (run, call) = (self.new_run(), self.new_call());
                 self.tell_failure(local, (run, call), failure);

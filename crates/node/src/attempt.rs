@@ -118,7 +118,7 @@ impl Node {
         // or the run would begin anew and cause it again under another key.
         let release = match &out.task {
             Task::Invoke(invoke) if invoke.origin == Origin::Frame => Release::Durable,
-            Task::Deliver(_) => Release::Durable,
+            Task::Deliver(_) | Task::Tell(_) => Release::Durable,
             _ => Release::Now,
         };
         let (attempts, share, deadline) = (out.attempts, out.share_ms(left), out.deadline);
@@ -143,6 +143,10 @@ impl Node {
                 about.0 = asked.call;
                 let body = StatusAsked { run: asked.run };
                 (Kind::Status, cbor::encode(&body))
+            }
+            Task::Tell(tell) => {
+                about.0 = tell.call;
+                (tell.kind, tell.content.to_vec())
             }
             Task::Deliver(delivery) => {
                 about = (delivery.to.call, Some(delivery.to.header));
@@ -207,6 +211,14 @@ impl Node {
             }),
             Way::Sealed => None,
         };
+        if matches!(
+            self.calls.get(&call).map(|out| &out.task),
+            Some(Task::Tell(_))
+        ) {
+            // Its answer, if there is one, is a message of its own.
+            self.launch_when(letter, release);
+            return self.drop_question(call);
+        }
         let pending = Pending::Call {
             call,
             reply_key,

@@ -13,6 +13,8 @@ use thiserror::Error;
 pub enum Request {
     /// Calls a loop and waits for its end.
     Invoke(InvokeAsked),
+    /// Announces work without an address, and waits for its outcome.
+    Broadcast(Box<crate::BroadcastAsked>),
     /// Stops a run and what it waits for.
     Cancel(RunId),
     /// Holds a run where it stands.
@@ -342,6 +344,8 @@ pub struct Replacement {
 pub enum Response {
     /// The call has ended.
     Invoked(Box<Invocation>),
+    /// The broadcast has ended.
+    Broadcasted(Box<crate::Broadcasted>),
     /// The ticket.
     Invited(Box<Invited>),
     /// Joined.

@@ -99,10 +99,10 @@ impl Node {
         }
         match header.kind {
             Kind::Resolve => self.take_resolve(&verified),
-            Kind::Call | Kind::Cancel | Kind::Status | Kind::Contracts => {
-                return self.take_sealed(&verified);
+            Kind::Resolved | Kind::Accepted | Kind::StreamItem | Kind::Custody => {
+                self.counters.refuse(Refused::Unasked);
             }
-            _ => self.counters.refuse(Refused::Unasked),
+            _ => return self.take_sealed(&verified),
         }
         Ok(())
     }
@@ -183,6 +183,10 @@ impl Node {
     /// A request that was opened, by its kind.
     fn take_request(&mut self, verified: &Verified, opened: Opened) {
         let header = verified.header();
+        let reports = header.is_late();
+        if !reports && self.take_market(&opened) {
+            return;
+        }
         match header.kind {
             Kind::Call => match cbor::decode::<Call>(opened.content()) {
                 Ok(call) => self.serve_remote(opened, call, verified.hop()),

@@ -39,6 +39,7 @@ impl OutCall {
     pub(crate) fn is_for(&self, realm: RealmId) -> bool {
         match &self.task {
             Task::Deliver(delivery) => delivery.to.source.realm == Some(realm),
+            Task::Tell(tell) => tell.realm.is_none_or(|of| of == realm),
             _ => true,
         }
     }

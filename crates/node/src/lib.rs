@@ -29,6 +29,7 @@ mod kin;
 mod known;
 mod links;
 mod loops;
+mod market;
 mod node;
 mod outbound;
 mod outbox;
@@ -61,6 +62,7 @@ pub use control::{
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
+pub use market::{BroadcastAsked, Broadcasted};
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
 pub use realm_router::LinkId;

@@ -27,6 +27,7 @@ use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     contracts::ContractsTask,
     known::{KnownContract, Meant},
+    market::Tell,
     sessions::InSession,
     state::Delivery,
     storing::Storing,
@@ -92,6 +93,8 @@ pub(crate) enum Task {
     Cancel(CancelTask),
     /// Tells a caller elsewhere the end of a call that was accepted here.
     Deliver(Box<Delivery>),
+    /// Carries one message of the market.
+    Tell(Box<Tell>),
 }
 
 /// What a call asks for, and for whom.
@@ -272,7 +275,7 @@ impl Node {
             Some(Task::Contracts(_)) => kind == Kind::Contracts,
             Some(Task::Status(_)) => kind == Kind::Accepted,
             Some(Task::Deliver(_)) => kind == Kind::ResultAck,
-            Some(Task::Cancel(_)) | None => false,
+            Some(Task::Cancel(_) | Task::Tell(_)) | None => false,
         }
     }
 
@@ -368,7 +371,8 @@ impl Node {
                 }
             }
             Task::Deliver(delivery) => self.end_delivery(&delivery, result.err()),
-            Task::Cancel(_) => {}
+            // Times run out by themselves: who is not told has not answered.
+            Task::Cancel(_) | Task::Tell(_) => {}
             Task::Invoke(invoke) => {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);

@@ -9,7 +9,7 @@ use realm_crypto::Opened;
 use realm_executor::{Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    Digest, FailureCode, Hop, RunId, Timestamp,
+    CallId, Digest, FailureCode, Hop, LoopId, Place, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json, limits,
@@ -25,6 +25,18 @@ use crate::{
 };
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
+
+/// Work that a bid of this realm's has won.
+pub(crate) struct Leased {
+    pub(crate) call: CallId,
+    pub(crate) bid: Digest,
+    pub(crate) agent: LoopId,
+    /// The same for every holder of the slot.
+    pub(crate) key: Digest,
+    pub(crate) input: serde_json::Value,
+    pub(crate) announcer: Place,
+    pub(crate) timeout_ms: u64,
+}
 
 impl Node {
     pub(crate) fn serve_local(&mut self, control: ControlId, asked: InvokeAsked) {
@@ -103,6 +115,30 @@ impl Node {
             depth: call.depth,
             caller_name: call.caller,
             parent: call.parent,
+            direction: Direction::In,
+            detached: false,
+        };
+        self.serve(incoming);
+    }
+
+    /// Runs an agent whose bid has won, for whoever leased the work.
+    pub(crate) fn serve_leased(&mut self, leased: Leased) {
+        let Some(caller_realm) = leased.announcer.realm else {
+            return;
+        };
+        let incoming = Incoming {
+            responder: Responder::Leased(leased.bid),
+            call: leased.call,
+            caller: leased.announcer.scope(),
+            caller_realm,
+            loop_id: leased.agent,
+            version: None,
+            input: leased.input,
+            key: Some((leased.key, self.wall())),
+            timeout_ms: leased.timeout_ms,
+            depth: 1,
+            caller_name: None,
+            parent: None,
             direction: Direction::In,
             detached: false,
         };

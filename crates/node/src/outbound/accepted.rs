@@ -123,7 +123,7 @@ impl OutCall {
         match &self.task {
             Task::Invoke(invoke) => invoke.accepted.is_some() || invoke.detached,
             Task::Deliver(_) | Task::Status(_) | Task::Cancel(_) => true,
-            Task::Contracts(_) => false,
+            Task::Contracts(_) | Task::Tell(_) => false,
         }
     }
 }

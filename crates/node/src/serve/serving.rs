@@ -154,6 +154,14 @@ impl Serving {
         self.runs.values().flat_map(|served| &served.accepted)
     }
 
+    /// The runs that do the work of a bid.
+    pub(crate) fn runs_of(&self, bid: Digest) -> Vec<RunId> {
+        let runs = self.runs.iter();
+        let of_bid =
+            runs.filter(|(_, served)| served.responders.iter().any(|held| held.is_for(bid)));
+        of_bid.map(|(run, _)| *run).collect()
+    }
+
     pub(crate) fn get(&self, run: RunId) -> Option<&Served> {
         self.runs.get(&run)
     }

@@ -1,0 +1,201 @@
+//! Work without an address: this realm's part in broadcasts, its own and others'.
+
+mod announcing;
+mod bidding;
+mod passing;
+mod telling;
+
+use std::collections::BTreeMap;
+
+use realm_broadcast::{Announcer, Bidder, Side, Tallying};
+use realm_crypto::{Opened, verify};
+use realm_executor::Registered;
+use realm_protocol::{
+    BroadcastId, CallId, Digest, Kind, Place, Scope, Tick,
+    broadcast::{
+        Announce, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw, WorkProgress,
+    },
+    cbor::{self, Wire},
+    journal::Run,
+    limits,
+    records::{Record, Signed},
+};
+
+use crate::{ControlId, Node, Refused, timers::Timer};
+
+pub use announcing::{BroadcastAsked, Broadcasted};
+pub(crate) use telling::Tell;
+
+/// Slots that a realm works on at a time.
+const CAPACITY: u64 = 64;
+/// How long its bids hold, milliseconds.
+const HOLDS_MS: u64 = 30_000;
+
+/// Everything that this realm announces, bids for, or passes on.
+#[derive(Debug, Default)]
+pub(crate) struct Market {
+    announced: BTreeMap<BroadcastId, Announced>,
+    bidder: Option<Bidder>,
+    /// Announcements passed on whose tally is due, by broadcast and round.
+    passed: BTreeMap<(BroadcastId, u64), Passed>,
+    /// Who announced the work of bids that were confirmed and are not leased yet.
+    announcers: BTreeMap<Digest, Place>,
+}
+
+/// A broadcast of this realm's own.
+#[derive(Debug)]
+struct Announced {
+    announcer: Announcer,
+    control: ControlId,
+    /// The announcement of each round.
+    rounds: Vec<Signed<realm_protocol::broadcast::Announcement>>,
+    contract: std::sync::Arc<Registered>,
+    run: Run,
+    call: CallId,
+    /// The bids that were awarded, by slot and epoch.
+    awarded: BTreeMap<(u64, u64), Digest>,
+    /// Events of its run so far.
+    events: u64,
+    started: Tick,
+}
+
+/// An announcement of another realm's that was passed on.
+#[derive(Debug)]
+struct Passed {
+    /// The realm that gets the tally.
+    to: Place,
+    tallying: Tallying,
+    /// Whether this realm's own agents have decided.
+    decided: bool,
+}
+
+impl Market {
+    /// How many broadcasts are under way here.
+    pub(crate) fn announced(&self) -> usize {
+        self.announced.len()
+    }
+
+    /// How many announcements wait for their tallies.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed.len()
+    }
+
+    fn next(&self) -> Option<Tick> {
+        let own = self.announced.values();
+        let own = own.filter_map(|own| own.announcer.poll_timeout());
+        let bids = self.bidder.iter().filter_map(Bidder::poll_timeout);
+        let passed = self.passed.values().map(|passed| passed.tallying.due());
+        own.chain(bids).chain(passed).min()
+    }
+}
+
+impl Node {
+    /// Takes a message of the market; gives whether it was one.
+    pub(crate) fn take_market(&mut self, opened: &Opened) -> bool {
+        let header = opened.header();
+        let from = header.source.clone();
+        let taken = match header.kind {
+            Kind::Announce => read(opened).map(|it: Announce| self.heard(&from, it)),
+            Kind::Tally => read(opened).map(|it: Tally| self.tallied(&from, &it)),
+            Kind::Bid => read(opened).map(|it| self.bid_came(&from, it)),
+            Kind::Award => read(opened).map(|it: Award| self.awarded(&from, it)),
+            Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(&from, it)),
+            Kind::Lease => read(opened).map(|it: Lease| self.leased(&from, it)),
+            Kind::Progress => read(opened).map(|it: WorkProgress| self.progressed(&from, it)),
+            Kind::Result | Kind::Failure => read(opened).map(|it: Deliver| self.gave(&from, it)),
+            Kind::ResultAck => read(opened).map(|it: OutcomeAck| self.acknowledged(&from, it)),
+            Kind::Cancel => match read::<Withdraw>(opened) {
+                Some(withdraw) => Some(self.withdrawn(&from, withdraw)),
+                None => return false,
+            },
+            Kind::Close => read(opened).map(|_: Close| ()),
+            _ => return false,
+        };
+        if taken.is_none() {
+            self.counters.refuse(Refused::Malformed);
+        }
+        self.set_market_timer();
+        true
+    }
+
+    /// Does what broadcasts have to do at this time.
+    pub(crate) fn market_is_due(&mut self) {
+        let now = self.now;
+        let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
+        for broadcast in due {
+            if let Some(own) = self.market.announced.get_mut(&broadcast) {
+                own.announcer.handle_timeout(now);
+            }
+            self.carry_out_announcer(broadcast);
+        }
+        if let Some(bidder) = &mut self.market.bidder {
+            bidder.handle_timeout(now);
+        }
+        self.carry_out_bidder();
+        self.send_due_tallies();
+        self.set_market_timer();
+    }
+
+    fn set_market_timer(&mut self) {
+        match self.market.next() {
+            Some(at) => self.timers.set(Timer::Market, at),
+            None => self.timers.cancel(&Timer::Market),
+        }
+    }
+
+    /// Whether the node of a realm has signed a record.
+    fn has_signed<T: Record>(&mut self, from: &Place, record: &Signed<T>) -> bool {
+        let Some(node) = from.node else { return false };
+        let signed = verify(record, &[*node.as_bytes()]).is_ok();
+        if !signed {
+            self.counters.refuse(Refused::Certificate);
+        }
+        signed
+    }
+
+    /// Which neighbour a realm is.
+    fn side_of(&self, scope: &Scope) -> Option<Side> {
+        let me = self.me.scope();
+        if *scope == me {
+            return Some(Side::Here);
+        }
+        if let Some(label) = self.child_at(scope) {
+            return Some(Side::Child(label));
+        }
+        let above = me.root == scope.root && me.path.parent().as_ref() == Some(&scope.path);
+        if above {
+            return Some(Side::Parent);
+        }
+        let peer = me.path.is_root() && scope.path.is_root();
+        peer.then_some(Side::Peer(scope.root))
+    }
+
+    /// Where a neighbour stands.
+    fn scope_of(&self, side: &Side) -> Option<Scope> {
+        let me = self.me.scope();
+        match side {
+            Side::Here => Some(me),
+            Side::Parent => me.path.parent().map(|path| Scope { path, ..me }),
+            Side::Child(label) => me.path.child(label).ok().map(|path| Scope { path, ..me }),
+            Side::Peer(root) => Some(Scope {
+                root: *root,
+                path: realm_protocol::RealmPath::default(),
+            }),
+        }
+    }
+}
+
+fn read<T: Wire>(opened: &Opened) -> Option<T> {
+    cbor::decode(opened.content()).ok()
+}
+
+/// The call that the work of a bid is, in both halves of its trace.
+fn call_of(bid: &Digest) -> CallId {
+    let mut id = [0; 16];
+    let parts = id.iter_mut().zip(bid.as_bytes());
+    parts.for_each(|(to, from)| *to = *from);
+    CallId::new(id)
+}
+
+/// Broadcasts that may be under way at a time, of this realm's and passed on.
+pub(crate) const BROADCASTS: usize = limits::OFFERS;

@@ -1,0 +1,320 @@
+//! Bids of this realm's agents, and the work that they win.
+
+use realm_broadcast::{
+    Bidder,
+    bidder::{Agent, Figure, Heard, Input, Output, Quote, Terms, Work},
+};
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    Digest, FailureCode, Kind, LoopId, Place, RunId, Tick,
+    broadcast::{
+        Announcement, Award, Deliver, Lease, LeaseEnd, MILLION, OutcomeAck, Tally, Withdraw,
+    },
+    cbor::Blob,
+    json,
+    records::Signed,
+};
+use serde_json::Value;
+
+use super::{CAPACITY, HOLDS_MS, announcing::schemas, call_of};
+use crate::{
+    Node,
+    answer::{Ending, Responder},
+    serve::Leased,
+};
+
+impl Node {
+    /// This realm's agents hear an announcement that is verified.
+    pub(super) fn consider(&mut self, announcement: Signed<Announcement>, window_ms: u64) {
+        let Ok(read) = announcement.peek() else {
+            return;
+        };
+        let agents = self.agents_for(&read);
+        let heard = Heard {
+            announcement,
+            window_ms,
+            agents,
+        };
+        let now = self.now;
+        self.bidder()
+            .announced(heard, &realm_executor::evaluate, now);
+        self.carry_out_bidder();
+    }
+
+    fn bidder(&mut self) -> &mut Bidder {
+        let place = self.me.place().clone();
+        let bidder = self
+            .market
+            .bidder
+            .get_or_insert_with(|| Bidder::new(place, CAPACITY, HOLDS_MS));
+        bidder
+    }
+
+    /// The loops here that can do announced work, say how they bid, and may be called by whoever
+    /// announces it.
+    fn agents_for(&mut self, announcement: &Announcement) -> Vec<Agent> {
+        let announcer = announcement.announcer.scope();
+        let (owner, now) = (self.me.scope(), self.now.wall);
+        let mut agents = Vec::new();
+        for registered in self.registry.iter() {
+            let manifest = &registered.manifest;
+            let Some(terms) = manifest.bid.as_ref().and_then(terms) else {
+                continue;
+            };
+            let meant = manifest.id == announcement.loop_id
+                || manifest.aliases.contains(&announcement.loop_id);
+            let fits =
+                schemas(registered) == (announcement.input_schema, announcement.output_schema);
+            let resource = Resource::Loop {
+                owner: &owner,
+                id: &manifest.id,
+            };
+            let permitted = meant
+                && fits
+                && self
+                    .rules
+                    .decide(Action::Invoke, &announcer, resource, false, now)
+                    .is_ok();
+            if permitted {
+                agents.push(Agent {
+                    agent: manifest.id.clone(),
+                    contract: registered.contract,
+                    terms,
+                });
+            }
+        }
+        agents
+    }
+
+    fn tell_bidder(&mut self, input: Input) {
+        let now = self.now;
+        self.bidder().handle(input, now);
+        self.carry_out_bidder();
+    }
+
+    pub(super) fn awarded(&mut self, from: &Place, award: Award) {
+        // Whether it may call the agent is asked once more when the work begins.
+        let (from, permitted) = (from.clone(), true);
+        self.tell_bidder(Input::Award {
+            from,
+            award,
+            permitted,
+        });
+    }
+
+    pub(super) fn leased(&mut self, from: &Place, lease: Lease) {
+        let from = from.clone();
+        self.tell_bidder(Input::Lease { from, lease });
+    }
+
+    pub(super) fn withdrawn(&mut self, from: &Place, withdraw: Withdraw) {
+        let from = from.clone();
+        self.tell_bidder(Input::Withdraw { from, withdraw });
+    }
+
+    pub(super) fn acknowledged(&mut self, from: &Place, ack: OutcomeAck) {
+        let from = from.clone();
+        self.tell_bidder(Input::Ack { from, ack });
+    }
+
+    /// Carries out what this realm's bids want.
+    pub(super) fn carry_out_bidder(&mut self) {
+        while let Some(output) = self.market.bidder.as_mut().and_then(Bidder::poll_output) {
+            match output {
+                // A restart forgets bids and leases: who announced hears nothing more, and goes on
+                // to the next.
+                Output::Write(_) => {}
+                Output::Ask {
+                    broadcast, agent, ..
+                } => {
+                    let offer = None;
+                    let now = self.now;
+                    self.bidder().handle(
+                        Input::Answered {
+                            broadcast,
+                            agent,
+                            offer,
+                        },
+                        now,
+                    );
+                }
+                Output::Bid { to, bid } => {
+                    let mut signed = Signed::unsigned(&*bid);
+                    self.me.signer().sign(&mut signed);
+                    match self.is_me(&to) {
+                        true => self.bid_came(&to, signed),
+                        false => self.send_to(&to, Kind::Bid, &signed),
+                    }
+                }
+                Output::NoBid { agent, why, .. } => {
+                    tracing::debug!(?agent, %why, "no bid");
+                }
+                Output::Decided {
+                    broadcast,
+                    round,
+                    bids,
+                } => {
+                    let tally = Tally {
+                        broadcast,
+                        round,
+                        asked: 1,
+                        bids,
+                        unreached: 0,
+                    };
+                    if self.market.announced.contains_key(&broadcast) {
+                        let me = self.me.place().clone();
+                        self.tallied(&me, &tally);
+                    } else {
+                        self.count_own((broadcast, round), bids);
+                    }
+                }
+                Output::Confirm { to, confirm } => {
+                    self.market.announcers.insert(confirm.bid, to.clone());
+                    let mut signed = Signed::unsigned(&confirm);
+                    self.me.signer().sign(&mut signed);
+                    match self.is_me(&to) {
+                        true => self.confirmed(&to, signed),
+                        false => self.send_to(&to, Kind::Confirm, &signed),
+                    }
+                }
+                Output::Work {
+                    bid,
+                    agent,
+                    key,
+                    input,
+                    until,
+                } => self.begin_work(bid, agent, key, &input, until),
+                Output::Stop { bid } => self.stop_work(bid),
+                Output::Progress { to, progress } => match self.is_me(&to) {
+                    true => self.progressed(&to, progress),
+                    false => self.send_to(&to, Kind::Progress, &progress),
+                },
+                Output::Deliver {
+                    to,
+                    outcome,
+                    output,
+                } => {
+                    let kind = match outcome.end {
+                        LeaseEnd::Done => Kind::Result,
+                        _ => Kind::Failure,
+                    };
+                    let mut outcome = Signed::unsigned(&*outcome);
+                    self.me.signer().sign(&mut outcome);
+                    let deliver = Deliver { outcome, output };
+                    match self.is_me(&to) {
+                        true => self.gave(&to, deliver),
+                        false => self.send_to(&to, kind, &deliver),
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_me(&self, place: &Place) -> bool {
+        place.realm == self.me.place().realm
+    }
+
+    /// Runs an agent for whoever has leased its work.
+    fn begin_work(&mut self, bid: Digest, agent: LoopId, key: Digest, input: &Blob, until: Tick) {
+        let input = json::parse(input);
+        let announcer = self.market.announcers.remove(&bid);
+        let (Ok(input), Some(announcer)) = (input, announcer) else {
+            return self.work_ended(bid, None, Err(FailureCode::Malformed));
+        };
+        let leased = Leased {
+            call: call_of(&bid),
+            bid,
+            agent,
+            key,
+            input,
+            announcer,
+            timeout_ms: u64::try_from(self.now.tick.until(until).as_millis()).unwrap_or(u64::MAX),
+        };
+        self.serve_leased(leased);
+    }
+
+    fn stop_work(&mut self, bid: Digest) {
+        let runs = self.serving.runs_of(bid);
+        for run in runs {
+            self.executor.cancel(run, "its lease has ended", self.now);
+        }
+    }
+
+    /// The run of leased work has ended.
+    pub(crate) fn lease_served(&mut self, bid: Digest, run: RunId, ending: &Ending) {
+        let result = match ending {
+            Ok(result) => Ok(result.output.clone()),
+            Err(failure) => Err(failure.code),
+        };
+        self.work_ended(bid, Some(run), result);
+    }
+
+    pub(crate) fn work_ended(
+        &mut self,
+        bid: Digest,
+        run: Option<RunId>,
+        result: Result<Blob, FailureCode>,
+    ) {
+        let run = run.unwrap_or_else(|| self.new_run());
+        let result = result.map(|output| Work {
+            output,
+            confidence: None,
+            charged: None,
+            run,
+        });
+        self.tell_bidder(Input::Worked { bid, result });
+        self.set_market_timer();
+    }
+}
+
+impl Responder {
+    /// Whether it waits for the work of this bid.
+    pub(crate) fn is_for(&self, bid: Digest) -> bool {
+        matches!(self, Self::Leased(of) if *of == bid)
+    }
+}
+
+/// How a manifest says that its loop bids: `{price: EUR 0.02, time: 2s, confidence: 0.9, when: …}`.
+fn terms(bid: &Value) -> Option<Terms> {
+    let bid = bid.as_object()?;
+    let text = |name: &str| bid.get(name).and_then(Value::as_str);
+    let price = match bid.get("price") {
+        None => None,
+        Some(Value::String(price)) => {
+            let (currency, amount) = price.split_once(' ')?;
+            let amount: f64 = amount.parse().ok()?;
+            Some((currency.to_owned(), Figure::Fixed(millionths(amount)?)))
+        }
+        Some(_) => return None,
+    };
+    let time = text("time").and_then(milliseconds)?;
+    let confidence = bid.get("confidence").map_or(Some(1.0), Value::as_f64)?;
+    Some(Terms::Quote(Quote {
+        when: text("when").map(str::to_owned),
+        price,
+        time: Figure::Fixed(time),
+        confidence: Figure::Fixed(millionths(confidence)?.min(MILLION)),
+    }))
+}
+
+fn millionths(amount: f64) -> Option<u64> {
+    let scaled = (amount * 1_000_000.0).round();
+    let fits = (0.0..9e15).contains(&scaled);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a whole number between nothing and 9e15"
+    )]
+    fits.then_some(scaled as u64)
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|it: char| !it.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => None,
+    }
+}

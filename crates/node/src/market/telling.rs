@@ -1,0 +1,70 @@
+//! Messages of the market on their way: sealed for one realm, sent once, answered by messages of
+//! their own.
+
+use realm_protocol::{
+    CallId, Kind, Place, RealmId, Scope,
+    cbor::{Blob, Wire, encode},
+    limits,
+};
+
+use crate::{
+    Node, Refused,
+    outbound::{OutCall, Task},
+};
+
+/// A message that waits until it is known who is at its place.
+#[derive(Debug)]
+pub(crate) struct Tell {
+    /// The call that its header names.
+    pub(crate) call: CallId,
+    pub(crate) kind: Kind,
+    pub(crate) content: Blob,
+    /// The realm that it is for, where that is known.
+    pub(crate) realm: Option<RealmId>,
+}
+
+impl Node {
+    /// Sends a message to a realm that is known.
+    pub(super) fn send_to<T: Wire>(&mut self, to: &Place, kind: Kind, message: &T) {
+        let call = self.new_call();
+        self.send_as(call, to, kind, message);
+    }
+
+    /// Sends a message that belongs to a call.
+    pub(super) fn send_as<T: Wire>(&mut self, call: CallId, to: &Place, kind: Kind, message: &T) {
+        let tell = Tell {
+            call,
+            kind,
+            content: encode(message).into(),
+            realm: to.realm,
+        };
+        self.dispatch(to.scope(), tell);
+    }
+
+    /// Sends a message to whoever is at a place.
+    pub(super) fn send_at<T: Wire>(&mut self, scope: Scope, kind: Kind, message: &T) {
+        let tell = Tell {
+            call: self.new_call(),
+            kind,
+            content: encode(message).into(),
+            realm: None,
+        };
+        self.dispatch(scope, tell);
+    }
+
+    fn dispatch(&mut self, scope: Scope, tell: Tell) {
+        if self.calls.len() >= self.config.max_calls {
+            // Times run out by themselves: who is not told has not answered.
+            return self.counters.refuse(Refused::Overloaded);
+        }
+        let deadline = self.now.tick.plus(limits::CALL_MS);
+        let out = OutCall {
+            // Nobody would say that a session is unknown: what is sent once is sealed anew.
+            no_session: true,
+            ..OutCall::new(scope, deadline, Task::Tell(Box::new(tell)))
+        };
+        let id = self.new_call();
+        self.calls.insert(id, out);
+        self.try_call(id);
+    }
+}

@@ -1,0 +1,202 @@
+//! Work without an address: announced, bid for, awarded, done, made one.
+
+use realm_node::{BroadcastAsked, Broadcasted, Request, Response};
+use realm_protocol::{
+    broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting},
+    journal::Status,
+};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::{Value, json};
+
+/// A loop whose agent bids so.
+fn bids(mut tool: Value, price: &str) -> Value {
+    tool["bid"] = json!({"price": price, "time": "1s", "confidence": 0.9});
+    tool
+}
+
+fn rule(selection: Selection, awards: u64, standbys: u64) -> Rule {
+    Rule {
+        selection,
+        weights: None,
+        awards,
+        standbys,
+        min_bids: 1,
+        max_bids: 100,
+        early: None,
+        per_realm: None,
+    }
+}
+
+fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> BroadcastAsked {
+    BroadcastAsked {
+        loop_id: loop_id.parse().unwrap(),
+        input: json!({"n": 1}),
+        reach,
+        limits: BidLimits {
+            currency: Some("EUR".to_owned()),
+            price: Some(1_000_000),
+            time_ms: None,
+            confidence: None,
+        },
+        window_ms: 5_000,
+        award_ms: 30_000,
+        execution_ms: 60_000,
+        rule,
+        aggregation: Aggregation {
+            strategy,
+            waiting: Waiting::All,
+            quorum: None,
+            threshold: None,
+            min_results: 1,
+            confidence: None,
+            field: Vec::new(),
+        },
+    }
+}
+
+fn reach(down: u64, up: u64, across: u64) -> Reach {
+    Reach {
+        down,
+        up,
+        across,
+        realms: Vec::new(),
+    }
+}
+
+fn broadcast(world: &mut World, host: HostId, asked: BroadcastAsked) -> Broadcasted {
+    match world.ask_and_wait(host, Request::Broadcast(Box::new(asked))) {
+        Response::Broadcasted(ended) => *ended,
+        other => panic!("no broadcast: {other:?}"),
+    }
+}
+
+fn output(ended: &Broadcasted) -> Value {
+    let output = ended.conclusion.output.as_deref();
+    let reason = ended.conclusion.reason.clone();
+    serde_json::from_slice(output.unwrap_or_else(|| panic!("no output: {reason:?}"))).unwrap()
+}
+
+/// A root with two children that bid for `see` at these prices.
+fn family(seed: u64, prices: [&str; 2]) -> (World, HostId, [HostId; 2]) {
+    let mut world = World::new(seed);
+    let acme = world.found("acme");
+    let children = ["left", "right"].map(|name| world.child(acme, name));
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    for (child, price) in children.into_iter().zip(prices) {
+        world.apply(child, &[bids(Loops::idempotent("see", 100), price)]);
+    }
+    world.run_for(2_000);
+    (world, acme, children)
+}
+
+#[test]
+fn the_best_bid_does_the_work_as_soon_as_all_have_answered() {
+    let (mut world, acme, [left, right]) = family(1, ["EUR 0.03", "EUR 0.02"]);
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    );
+    let before = world.elapsed_ms();
+    let ended = broadcast(&mut world, acme, work);
+    output(&ended);
+    assert_eq!(ended.bids, 2);
+    assert!(
+        world.elapsed_ms() - before < 1_000,
+        "nobody waits for the window"
+    );
+    let done = |host: HostId| world.hosts[host.0].disk.runs.len();
+    assert_eq!((done(left), done(right)), (0, 1));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn without_bids_a_broadcast_ends_when_every_tally_is_back() {
+    let (mut world, acme, _) = family(2, ["EUR 3.00", "EUR 2.00"]);
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+    let before = world.elapsed_ms();
+    let ended = broadcast(&mut world, acme, work);
+    assert_eq!(ended.conclusion.ending.name(), "TooFewBids");
+    assert!(
+        world.elapsed_ms() - before < 1_000,
+        "nobody waits for the window"
+    );
+    let run = &world.hosts[acme.0].disk.runs[&ended.run];
+    assert_eq!(run.status, Status::Failed);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn work_goes_across_organisations_and_down_their_trees() {
+    let mut world = World::new(3);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    let health = world.child(acme, "health");
+    let genomics = world.child(lab, "genomics");
+    world.peer(acme, lab);
+    world.allow(genomics, "acme/health", "*");
+    world.allow(lab, "acme", "*");
+    world.apply(health, &[Loops::idempotent("see", 100)]);
+    world.apply(genomics, &[bids(Loops::idempotent("see", 100), "EUR 0.01")]);
+    world.run_for(3_000);
+    let work = asked(
+        "see",
+        reach(2, 1, 2),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+    let ended = broadcast(&mut world, health, work);
+    output(&ended);
+    assert_eq!(world.hosts[genomics.0].disk.runs.len(), 1);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn when_the_winner_falls_silent_the_next_one_takes_over_under_the_same_key() {
+    let (mut world, acme, [left, right]) = family(4, ["EUR 0.03", "EUR 0.02"]);
+    for child in [left, right] {
+        world.apply(child, &[bids(Loops::idempotent("see", 3_000), "EUR 0.02")]);
+    }
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    );
+    let control = world.ask(acme, Request::Broadcast(Box::new(work)));
+    world.run_for(1_500);
+    let at_work = |world: &World, host: HostId| !world.hosts[host.0].disk.runs.is_empty();
+    let winner = [left, right]
+        .into_iter()
+        .find(|host| at_work(&world, *host));
+    let winner = winner.expect("somebody at work");
+    world.crash(winner);
+    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+    output(&ended);
+    let other = if winner == left { right } else { left };
+    assert!(at_work(&world, other));
+    world.start(winner);
+    world.run_for(60_000);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn all_bidders_work_and_what_they_give_is_collected() {
+    let (mut world, acme, _) = family(5, ["EUR 0.03", "EUR 0.02"]);
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::All, 2, 0),
+        Strategy::CollectAll,
+    );
+    let ended = broadcast(&mut world, acme, work);
+    assert_eq!(output(&ended).as_array().map(Vec::len), Some(2));
+    invariants::check(&mut world);
+}
