@@ -40,19 +40,19 @@ numbered! {
         Status = 11,
         /// Asks for the contracts of loops, or gives them.
         Contracts = 12,
-        /// Reserved: work for whoever bids best.
+        /// Announces work for whoever bids best.
         Announce = 13,
-        /// Reserved: how many bids a subtree will give.
+        /// Says how many bids a subtree has sent.
         Tally = 14,
-        /// Reserved: an offer to do announced work.
+        /// Offers to do announced work.
         Bid = 15,
-        /// Reserved: who won.
+        /// Tells a bidder that it has won.
         Award = 16,
-        /// Reserved: the winner reserves.
+        /// Answers an award: the winner has reserved, or not.
         Confirm = 17,
-        /// Reserved: the input and the time to work on it.
+        /// Gives the input, and the time to work on it.
         Lease = 18,
-        /// Reserved: the signed end of a broadcast.
+        /// Is the signed end of a broadcast.
         Close = 19,
         /// Reserved: something published on a topic.
         Event = 20,

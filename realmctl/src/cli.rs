@@ -16,8 +16,9 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, ApplyArgs, DiffArgs, ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand,
-    NewCommand, RunCommand, RunDirection, RunFilter, RunState, TraceCommand,
+    AgentCommand, AggregateBy, ApplyArgs, BroadcastArgs, DiffArgs, ExportFormat, FileArgs,
+    InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
+    SelectBy, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -178,6 +179,8 @@ pub enum Command {
 
     /// Call a loop.
     Invoke(InvokeArgs),
+    /// Announce work without an address.
+    Broadcast(BroadcastArgs),
     /// Calls, past and present.
     #[command(subcommand, alias = "runs")]
     Run(RunCommand),

@@ -1,6 +1,7 @@
 //! One function a command.
 
 mod apply;
+mod broadcast;
 mod ctx;
 mod doctor;
 mod explain;
@@ -64,6 +65,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Loop(command) => loops::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
         Command::Invoke(args) => invoke::run(session, args).await?,
+        Command::Broadcast(args) => broadcast::run(session, args).await?,
         Command::Run(command) => runs::run(session, command).await?,
         Command::Backup { file } => backup(session, &file).await?,
         Command::Ctx(command) => ctx::run(session, &command)?,

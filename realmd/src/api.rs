@@ -3,6 +3,7 @@
 mod again;
 mod apply;
 mod backup;
+mod broadcasts;
 mod config;
 mod denials;
 mod events;
@@ -77,6 +78,7 @@ fn about() -> Router<Arc<Daemon>> {
 fn work() -> Router<Arc<Daemon>> {
     Router::new()
         .route(routes::INVOKE, post(invoke::invoke))
+        .route(routes::BROADCASTS, post(broadcasts::broadcast))
         .route(routes::RUNS, get(runs::list))
         .route(routes::RUN, get(runs::show))
         .route(routes::RUN_TRACE, get(runs::trace))

@@ -5,6 +5,7 @@
 //! the names a person uses on this machine.
 
 mod backup;
+mod broadcasts;
 mod config;
 mod doctor;
 mod invoke;
@@ -20,6 +21,7 @@ mod tickets;
 mod time;
 
 pub use backup::{BackupReport, BackupRequest};
+pub use broadcasts::{Aggregate, BroadcastRequest, BroadcastResult, Select, SlotResult};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};

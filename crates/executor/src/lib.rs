@@ -28,8 +28,9 @@ pub use executor::{
 };
 pub use load::{Problem, load};
 pub use manifest::{
-    Backoff, Body, Call, Composite, Effects, Fallback, ForEach, Http, Kind, LoopLimits, Machine,
-    Manifest, Origin, Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
+    Backoff, BidTerms, BidTermsError, Body, Call, Composite, Effects, Fallback, ForEach, Http,
+    Kind, LoopLimits, Machine, Manifest, Origin, Process, Prompt, Retry, Step, Tool, Work,
+    canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

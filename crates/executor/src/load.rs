@@ -2,7 +2,7 @@
 
 mod body;
 mod document;
-mod duration;
+pub(crate) mod duration;
 mod json_text;
 mod node;
 mod object;

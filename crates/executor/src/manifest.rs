@@ -1,5 +1,6 @@
 //! The one model of a loop; every format is converted into it.
 
+mod bid;
 mod canonical;
 mod document;
 mod step;
@@ -9,6 +10,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Number, Value};
 
+pub use bid::{BidTerms, BidTermsError};
 pub use canonical::canonical_json;
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 

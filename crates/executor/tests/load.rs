@@ -448,3 +448,22 @@ fn json_and_yaml_keep_every_value_as_it_is_written() {
         expected
     );
 }
+
+#[test]
+fn a_bid_that_says_nothing_is_refused_with_the_reason() {
+    for (bid, says) in [
+        ("ask", "write {price"),
+        ("{time: 2s, speed: 3}", "`speed` is not known"),
+        ("{time: 2s, price: 0.02}", "three upper-case letters"),
+        ("{time: 2s, price: eur 0.02}", "three upper-case letters"),
+        ("{price: EUR 0.02}", "time to the result"),
+        ("{time: 2s, confidence: 1.5}", "from 0 to 1"),
+        ("{time: 2s, when: \"load <\"}", "`when`: not CEL"),
+    ] {
+        let line = "bid: {price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\"}";
+        let text = OWN.replace(line, &format!("bid: {bid}"));
+        let problems = read("loop.yaml", &text).unwrap_err();
+        assert_eq!(places(&problems), ["9:6 loop.bid"], "{bid}");
+        assert!(problems[0].what.contains(says), "{}", problems[0].what);
+    }
+}

@@ -2,8 +2,10 @@
 
 mod announcing;
 mod bidding;
+mod hearing;
 mod passing;
 mod telling;
+mod traced;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,7 @@ use realm_protocol::{
 
 use crate::{ControlId, Node, Refused, timers::Timer};
 
-pub use announcing::{BroadcastAsked, Broadcasted};
+pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
 pub(crate) use telling::Tell;
 
 /// Slots that a realm works on at a time.
@@ -35,7 +37,8 @@ const HOLDS_MS: u64 = 30_000;
 #[derive(Debug, Default)]
 pub(crate) struct Market {
     announced: BTreeMap<BroadcastId, Announced>,
-    bidder: Option<Bidder>,
+    /// With the place that it bids from.
+    bidder: Option<(Place, Bidder)>,
     /// Announcements passed on whose tally is due, by broadcast and round.
     passed: BTreeMap<(BroadcastId, u64), Passed>,
     /// Who announced the work of bids that were confirmed and are not leased yet.
@@ -83,7 +86,10 @@ impl Market {
     fn next(&self) -> Option<Tick> {
         let own = self.announced.values();
         let own = own.filter_map(|own| own.announcer.poll_timeout());
-        let bids = self.bidder.iter().filter_map(Bidder::poll_timeout);
+        let bids = self
+            .bidder
+            .iter()
+            .filter_map(|(_, bidder)| bidder.poll_timeout());
         let passed = self.passed.values().map(|passed| passed.tallying.due());
         own.chain(bids).chain(passed).min()
     }
@@ -104,10 +110,14 @@ impl Node {
             Kind::Progress => read(opened).map(|it: WorkProgress| self.progressed(&from, it)),
             Kind::Result | Kind::Failure => read(opened).map(|it: Deliver| self.gave(&from, it)),
             Kind::ResultAck => read(opened).map(|it: OutcomeAck| self.acknowledged(&from, it)),
-            Kind::Cancel => match read::<Withdraw>(opened) {
-                Some(withdraw) => Some(self.withdrawn(&from, withdraw)),
-                None => return false,
-            },
+            Kind::Cancel => {
+                // Or a caller takes back its call.
+                let Some(withdraw) = read::<Withdraw>(opened) else {
+                    return false;
+                };
+                self.withdrawn(&from, withdraw);
+                Some(())
+            }
             Kind::Close => read(opened).map(|_: Close| ()),
             _ => return false,
         };
@@ -128,7 +138,7 @@ impl Node {
             }
             self.carry_out_announcer(broadcast);
         }
-        if let Some(bidder) = &mut self.market.bidder {
+        if let Some((_, bidder)) = &mut self.market.bidder {
             bidder.handle_timeout(now);
         }
         self.carry_out_bidder();

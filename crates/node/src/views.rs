@@ -148,6 +148,8 @@ impl Node {
                 calls,
             ),
             passing("resolutions", self.resolving.len(), calls),
+            passing("broadcasts", self.market.announced(), limits::OFFERS),
+            passing("announcements", self.market.passed(), limits::OFFERS),
             passing(
                 "messages held back",
                 self.holds.len(),

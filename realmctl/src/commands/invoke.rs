@@ -79,7 +79,7 @@ pub(super) fn finish(session: &Session, result: InvokeResult) -> Result<(), Fail
 }
 
 /// The input: what `-i` gives, with the members over it.
-fn input(input: Option<&str>, members: &[String]) -> Result<Value, Failure> {
+pub(super) fn input(input: Option<&str>, members: &[String]) -> Result<Value, Failure> {
     let base = match input {
         None => Value::Object(Map::new()),
         Some(argument) => value(argument, "the input")?,

@@ -1,8 +1,8 @@
 //! Runs, traces, results.
 
 use realm_client::api::{
-    CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation, RunSummary, Trace,
-    TraceEvent,
+    BroadcastResult, CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation,
+    RunSummary, Trace, TraceEvent,
 };
 use serde_json::Value;
 
@@ -220,6 +220,19 @@ fn frame(frame: &Frame) -> String {
         span_or(frame.duration_ms),
         attempts.unwrap_or_default(),
     )
+}
+
+impl Show for BroadcastResult {
+    fn names(&self) -> Vec<String> {
+        vec![self.run_id.clone()]
+    }
+
+    /// The output alone, so that it can be piped on.
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let output = self.output.as_ref();
+        let output = output.and_then(|output| json_line(output).ok());
+        vec![Block::Text(output.unwrap_or_default())]
+    }
 }
 
 impl Show for InvokeResult {

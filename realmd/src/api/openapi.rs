@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed,
-    Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
-    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail,
-    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem,
-    Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RunDetail, RunExplanation, RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace,
-    TraceEvent, TraceQuery, ValidateResult, routes,
+    BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult,
+    DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest,
+    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
+    PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
+    PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
+    ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunSummary, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -124,6 +124,12 @@ const OPERATIONS: &[Operation] = &[
         "Calls a loop.",
         one::<InvokeRequest>(),
         one::<InvokeResult>(),
+    ),
+    post(
+        routes::BROADCASTS,
+        "Announces work without an address, and waits for its outcome.",
+        one::<BroadcastRequest>(),
+        one::<BroadcastResult>(),
     ),
     get(
         routes::RUNS,

@@ -32,6 +32,7 @@ fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> Broadca
         loop_id: loop_id.parse().unwrap(),
         input: json!({"n": 1}),
         reach,
+        realms: Vec::new(),
         limits: BidLimits {
             currency: Some("EUR".to_owned()),
             price: Some(1_000_000),
@@ -71,9 +72,8 @@ fn broadcast(world: &mut World, host: HostId, asked: BroadcastAsked) -> Broadcas
 }
 
 fn output(ended: &Broadcasted) -> Value {
-    let output = ended.conclusion.output.as_deref();
-    let reason = ended.conclusion.reason.clone();
-    serde_json::from_slice(output.unwrap_or_else(|| panic!("no output: {reason:?}"))).unwrap()
+    let output = ended.output.clone();
+    output.unwrap_or_else(|| panic!("no output: {:?}", ended.reason))
 }
 
 /// A root with two children that bid for `see` at these prices.
@@ -122,7 +122,7 @@ fn without_bids_a_broadcast_ends_when_every_tally_is_back() {
     );
     let before = world.elapsed_ms();
     let ended = broadcast(&mut world, acme, work);
-    assert_eq!(ended.conclusion.ending.name(), "TooFewBids");
+    assert_eq!(ended.ending, "TooFewBids");
     assert!(
         world.elapsed_ms() - before < 1_000,
         "nobody waits for the window"

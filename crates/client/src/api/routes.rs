@@ -21,6 +21,8 @@ pub const CONFIG_KEY: &str = "/v1/config/{key}";
 /// POST [`super::InvokeRequest`]: [`super::InvokeResult`] with status 200 also when the call
 /// failed; 202 when detached.
 pub const INVOKE: &str = "/v1/invoke";
+/// POST [`super::BroadcastRequest`]: [`super::BroadcastResult`], once it has ended.
+pub const BROADCASTS: &str = "/v1/broadcasts";
 /// GET with [`super::RunQuery`]: a page of [`super::RunSummary`], the newest first.
 pub const RUNS: &str = "/v1/runs";
 /// GET: [`super::RunDetail`].

@@ -341,4 +341,12 @@ codes! {
     StoreOlder = 710, "store-older", "The store is too old", 409, Configuration,
         "No step leads from the store's format to this version's. Open it with a version in \
         between first.";
+    TooFewBids = 801, "too-few-bids", "Too few bids", 409, Bids,
+        "Fewer realms offered to do the work than were asked for. `realmctl trace show RUN` says who \
+        was asked and which bids did not count. Ask more realms (`--scope`), pay more \
+        (`--max-price`), or be content with fewer (`--min-bids`). A realm bids only if a loop there \
+        has this name and these schemas, says how it bids (`bid:`), and may be called by this realm.";
+    BroadcastFailed = 802, "broadcast-failed", "The broadcast has no output", 502, LoopFailed,
+        "Bids were there, and no output came of them: results were too few, did not agree, or were not \
+        of the form that they are made one by. `realmctl trace show RUN` says what became of each slot.";
 }

@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest,
-    Disallowed, Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult,
-    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PauseRequest,
-    PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
-    Pong, Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest,
-    Revoked, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
-    TicketRequest, Trace, TraceQuery, ValidateResult, routes,
+    BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult,
+    Direction, DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info,
+    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
+    LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
+    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
+    Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus,
+    RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult, routes,
 };
 use crate::trace::TraceParts;
 
@@ -204,6 +204,19 @@ impl Client {
         let longest = if request.store { STORED } else { CALL };
         let timeout = asked.map_or(longest, |asked| asked.saturating_add(MARGIN));
         self.post_within(routes::INVOKE, request, timeout).await
+    }
+
+    /// Announces work without an address, and waits for its outcome.
+    ///
+    /// # Errors
+    /// [`ClientError`]; that the broadcast failed is no error here but part of the result.
+    pub async fn broadcast(
+        &self,
+        request: &BroadcastRequest,
+    ) -> Result<BroadcastResult, ClientError> {
+        let longest = request.window_ms.saturating_add(request.execution_ms);
+        let timeout = Duration::from_millis(longest).saturating_add(MARGIN);
+        self.post_within(routes::BROADCASTS, request, timeout).await
     }
 
     /// Runs that match, the newest first.

@@ -11,7 +11,7 @@ use super::{
     object::{self, Object},
     sketch,
 };
-use crate::{Body, Effects, LoopLimits, Manifest, Origin};
+use crate::{BidTerms, Body, Effects, LoopLimits, Manifest, Origin};
 
 /// A rule's ids: in our own form, in LSEM, in the sketch.
 pub(super) type Rule = [&'static str; 3];
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         let output_schema = self.schema(object, "outputSchema", rule!("outputSchema"));
         let effects = self.effects(object);
         let retry = self.retry(object);
-        let bid = object.get("bid").map(Node::to_value);
+        let bid = self.bid(object);
         let body = self.body(object);
         let limits = self.limits(object, body.as_ref());
         let metadata = self.metadata(object);
@@ -182,6 +182,16 @@ impl<'a> Reader<'a> {
         aliases
             .filter_map(|item| self.parsed(item, rule!("aliases")))
             .collect()
+    }
+
+    /// How the loop bids for announced work.
+    fn bid(&mut self, object: &mut Object<'_>) -> Option<Value> {
+        let node = object.get("bid")?;
+        let bid = node.to_value();
+        if let Err(error) = BidTerms::try_from(&bid) {
+            self.problem(node.at, rule!("bid"), error.to_string());
+        }
+        Some(bid)
     }
 
     fn version(&mut self, object: &mut Object<'_>) -> Option<semver::Version> {

@@ -5,10 +5,10 @@ use thiserror::Error;
 /// The text is not a duration.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a duration is a whole number with a unit: 500ms, 30s, 2m, 1h, 3d")]
-pub(super) struct NotADuration;
+pub(crate) struct NotADuration;
 
 /// Gives milliseconds.
-pub(super) fn parse(text: &str) -> Result<u64, NotADuration> {
+pub(crate) fn parse(text: &str) -> Result<u64, NotADuration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or(NotADuration)?;
     let millis = match unit {

@@ -3,21 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use realm_broadcast::{
-    Announcer, FanOut, Left, Neighbour, Pass, Side,
+    Announcer, Citation, FanOut, Left, Neighbour, Pass, Side,
     announcer::{Input, Message, Output, Plan, PlanError, Round},
     close_pages, fan_out,
-    log::{Conclusion, Ending, Entry},
+    log::{Conclusion, Ending},
 };
 use realm_executor::{Effects, Registered};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, FailureCode, Kind, Place, Scope,
+    BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
     broadcast::{
-        self, Aggregation, Announce, Announcement, Bid, BidLimits, Close, Confirm, Deliver,
-        OutcomeAck, Reach, Rule, Tally, Verdict, WorkProgress,
+        self, Aggregation, Announce, Announcement, Bid, BidLimits, Close, Reach, Rule, Verdict,
     },
-    cbor::{self, Blob},
-    journal::{Change, Direction, Event, Run, Status},
+    cbor::Blob,
+    journal::{Change, Direction, Run, Status},
     json::{self, Object},
     records::Signed,
 };
@@ -30,18 +29,18 @@ use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response};
 const CONFIRM_MS: u64 = 5_000;
 /// How long a lease is, milliseconds; a holder that works on renews it.
 const LEASE_MS: u64 = 10_000;
-/// What a bidder is trusted with that nothing is known of, in millionths.
-const TRUST: u64 = 500_000;
 
 /// Work without an address.
 #[derive(Clone, Debug)]
 pub struct BroadcastAsked {
     /// The loop whose contract the work has; it is registered here.
-    pub loop_id: realm_protocol::LoopId,
+    pub loop_id: LoopId,
     /// Input.
     pub input: Value,
-    /// Who is asked.
+    /// How far it goes.
     pub reach: Reach,
+    /// If any, only realms at or below these are asked.
+    pub realms: Vec<RealmName>,
     /// What bids must keep to.
     pub limits: BidLimits,
     /// How long bids are taken, milliseconds.
@@ -60,19 +59,42 @@ pub struct BroadcastAsked {
 #[derive(Clone, Debug)]
 pub struct Broadcasted {
     /// Its run here.
-    pub run: realm_protocol::RunId,
+    pub run: RunId,
     /// The broadcast.
     pub broadcast: BroadcastId,
     /// Bids that counted.
     pub bids: usize,
-    /// Its one outcome.
-    pub conclusion: Conclusion,
+    /// How it ended: `Output`, `TooFewBids`, ….
+    pub ending: &'static str,
+    /// Output, if there is one.
+    pub output: Option<Value>,
+    /// Why there is none.
+    pub reason: Option<String>,
+    /// Everybody who won a slot, by slot.
+    pub slots: Vec<SlotView>,
     /// Milliseconds from announcement to outcome.
     pub duration_ms: u64,
 }
 
+/// Who held a slot last, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotView {
+    /// The slot.
+    pub slot: u64,
+    /// Its holder.
+    pub realm: RealmId,
+    /// Digest of the holder's bid.
+    pub bid: Digest,
+    /// Digest of its signed outcome, if it gave one.
+    pub outcome: Option<Digest>,
+    /// What it was to the output: `Contributor`, `Dissenter`, ….
+    pub part: &'static str,
+    /// Why it has no output.
+    pub failure: Option<FailureCode>,
+}
+
 impl Node {
-    pub(crate) fn broadcast(&mut self, control: ControlId, asked: BroadcastAsked) {
+    pub(crate) fn broadcast(&mut self, control: ControlId, mut asked: BroadcastAsked) {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
@@ -91,6 +113,15 @@ impl Node {
                 ..CallFailure::new(FailureCode::SchemaInput, message)
             };
             return self.refuse(control, Refusal::Call(failure));
+        }
+        let named: Result<Vec<Scope>, Refusal> = asked
+            .realms
+            .iter()
+            .map(|name| self.resolve_name(name))
+            .collect();
+        match named {
+            Ok(realms) => asked.reach.realms = realms,
+            Err(refusal) => return self.refuse(control, refusal),
         }
         match self.announce(control, &asked, contract) {
             Ok(broadcast) => self.carry_out_announcer(broadcast),
@@ -285,7 +316,7 @@ impl Node {
         own.announcer.poll_output()
     }
 
-    fn tell_announcer(&mut self, broadcast: BroadcastId, input: Input) {
+    pub(super) fn tell_announcer(&mut self, broadcast: BroadcastId, input: Input) {
         let now = self.now;
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.announcer.handle(input, now);
@@ -325,7 +356,7 @@ impl Node {
         self.send_at(scope, Kind::Announce, &message);
     }
 
-    fn send_as_announcer(&mut self, to: &Place, message: Message) {
+    pub(super) fn send_as_announcer(&mut self, to: &Place, message: Message) {
         let me = self.me.place().clone();
         let here = to.realm == me.realm;
         match message {
@@ -379,197 +410,36 @@ impl Node {
             Ending::Cancelled => (Status::Cancelled, Some("Cancelled".to_owned())),
             other => (Status::Failed, Some(other.name().to_owned())),
         };
-        let told = conclusion.reason.clone().unwrap_or_default();
-        let output = match completed {
-            true => conclusion.output.clone(),
-            false => Some(Blob::from(told.into_bytes())),
-        };
+        let output = conclusion.output.clone().filter(|_| completed);
+        let told = conclusion
+            .reason
+            .clone()
+            .map(|told| Blob::from(told.into_bytes()));
         let run = own.run.id;
         self.out.change(Change::Run(Run {
             status,
             ended: Some(self.wall()),
             error,
-            output,
+            output: output.clone().or(told),
             ..own.run
         }));
         let response = Response::Broadcasted(Box::new(Broadcasted {
             run,
             broadcast,
             bids: own.announcer.ranking().ranked.len(),
-            conclusion,
+            ending: conclusion.ending.name(),
+            output: output
+                .as_deref()
+                .and_then(|output| json::parse(output).ok()),
+            reason: conclusion.reason,
+            slots: conclusion.citations.iter().map(slot_view).collect(),
             duration_ms: self.now.tick.since(own.started),
         }));
         self.out.promise(Effect::Respond(own.control, response));
     }
 
-    /// What a broadcast wrote down, in the trace of its run.
-    fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
-        let (kind, payload) = self.told(entry);
-        let payload = payload.with("entry", &Digest::of(&[&cbor::encode(entry)]));
-        let call = match entry {
-            Entry::Awarded(it) => {
-                if let Some(own) = self.market.announced.get_mut(&broadcast) {
-                    own.awarded.insert((it.slot, it.epoch), it.bid);
-                }
-                Some(call_of(&it.bid))
-            }
-            _ => None,
-        };
-        self.note_broadcast(broadcast, call, kind, payload);
-    }
-
-    fn told(&self, entry: &Entry) -> (&'static str, Object) {
-        let told = Object::new();
-        match entry {
-            Entry::Planned(_) => ("broadcast.planned", told),
-            Entry::Announced(it) => ("broadcast.announced", told.with("round", &it.round)),
-            Entry::Counted(it) => {
-                let bid = it.bid.peek().ok();
-                let realm = bid.as_ref().map(|bid| self.name_of(&bid.bidder.scope()));
-                let agent = bid.as_ref().map(|bid| bid.agent.clone());
-                let time = bid.as_ref().map(|bid| bid.time_ms);
-                let told = told.with("bid", &it.bid.digest()).with_some("realm", realm);
-                let told = told.with_some("agent", agent).with_some("timeMs", time);
-                ("broadcast.bid", told)
-            }
-            Entry::BidsClosed(it) => {
-                let told = told.with("cause", it.cause.name());
-                let told = told
-                    .with("asked", &it.tally.asked)
-                    .with("bids", &it.tally.bids);
-                (
-                    "broadcast.closed",
-                    told.with("unreached", &it.tally.unreached),
-                )
-            }
-            Entry::Awarded(it) => {
-                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
-                ("broadcast.awarded", told.with("bid", &it.bid))
-            }
-            Entry::Answered(it) => {
-                let answer = it.confirm.as_ref().and_then(|it| it.peek().ok());
-                let answer = answer.map(|it| it.answer.name());
-                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
-                ("broadcast.answered", told.with_some("answer", answer))
-            }
-            Entry::Leased(it) => {
-                let realm = self.name_of(&it.holder.scope());
-                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
-                ("broadcast.leased", told.with("realm", &realm))
-            }
-            Entry::Ended(it) => {
-                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
-                ("broadcast.ended", told.with("end", it.end.name()))
-            }
-            Entry::Decided(it) => ("broadcast.decided", told.with("slot", &it.slot)),
-            Entry::Unused(_) => ("broadcast.unused", told),
-            Entry::Cancelled(_) => ("broadcast.cancelled", told),
-            Entry::Finished(it) => {
-                let told = told.with("ending", it.conclusion.ending.name());
-                ("broadcast.finished", told)
-            }
-        }
-    }
-
-    fn note_broadcast(
-        &mut self,
-        broadcast: BroadcastId,
-        call: Option<CallId>,
-        kind: &str,
-        payload: Object,
-    ) {
-        let at = self.wall();
-        let Some(own) = self.market.announced.get_mut(&broadcast) else {
-            return;
-        };
-        let event = Event {
-            run: own.run.id,
-            index: own.events,
-            call: call.unwrap_or(own.call),
-            at,
-            kind: kind.to_owned(),
-            payload: Blob::from(payload.into_bytes()),
-        };
-        own.events = own.events.saturating_add(1);
-        self.out.change(Change::Event(event));
-    }
-
-    // What bidders say.
-
-    pub(super) fn tallied(&mut self, from: &Place, tally: &Tally) {
-        let Some(side) = self.side_of(&from.scope()) else {
-            return;
-        };
-        if self.market.announced.contains_key(&tally.broadcast) {
-            let (broadcast, tally) = (tally.broadcast, *tally);
-            self.tell_announcer(broadcast, Input::Tally { from: side, tally });
-            return self.carry_out_announcer(broadcast);
-        }
-        self.tally_of_passed(&side, tally);
-    }
-
-    pub(super) fn bid_came(&mut self, from: &Place, bid: Signed<Bid>) {
-        let Ok(read) = bid.peek() else { return };
-        if !self.has_signed(from, &bid) {
-            return;
-        }
-        let from = from.clone();
-        let trust = TRUST;
-        self.tell_announcer(read.broadcast, Input::Bid { from, bid, trust });
-        self.carry_out_announcer(read.broadcast);
-    }
-
-    pub(super) fn confirmed(&mut self, from: &Place, confirm: Signed<Confirm>) {
-        let Ok(read) = confirm.peek() else { return };
-        if !self.has_signed(from, &confirm) {
-            return;
-        }
-        let from = from.clone();
-        self.tell_announcer(read.broadcast, Input::Confirm { from, confirm });
-        self.carry_out_announcer(read.broadcast);
-    }
-
-    pub(super) fn progressed(&mut self, from: &Place, progress: WorkProgress) {
-        let from = from.clone();
-        let broadcast = progress.broadcast;
-        self.tell_announcer(broadcast, Input::Progress { from, progress });
-        self.carry_out_announcer(broadcast);
-    }
-
-    pub(super) fn gave(&mut self, from: &Place, delivered: Deliver) {
-        let Ok(outcome) = delivered.outcome.peek() else {
-            return;
-        };
-        if !self.has_signed(from, &delivered.outcome) {
-            return;
-        }
-        let broadcast = outcome.broadcast;
-        let Some(own) = self.market.announced.get(&broadcast) else {
-            // It is over, and nothing is to be done about it: whoever sends it may stop.
-            let ack = OutcomeAck {
-                broadcast,
-                slot: outcome.slot,
-                epoch: outcome.epoch,
-            };
-            return self.send_as_announcer(from, Message::Ack(ack));
-        };
-        let output = delivered.output.as_deref().map(json::parse);
-        let matches = match output {
-            Some(Ok(output)) => own.contract.check_output(&output).is_ok(),
-            Some(Err(_)) => false,
-            None => true,
-        };
-        let input = Input::Delivered {
-            from: from.clone(),
-            delivered,
-            matches,
-        };
-        self.tell_announcer(broadcast, input);
-        self.carry_out_announcer(broadcast);
-    }
-
     /// Takes back a broadcast of this realm's; false if none has that run.
-    pub(crate) fn cancel_broadcast(&mut self, run: realm_protocol::RunId) -> bool {
+    pub(crate) fn cancel_broadcast(&mut self, run: RunId) -> bool {
         let mut own = self.market.announced.iter();
         let Some((broadcast, _)) = own.find(|(_, own)| own.run.id == run) else {
             return false;
@@ -579,6 +449,17 @@ impl Node {
         self.carry_out_announcer(broadcast);
         self.set_market_timer();
         true
+    }
+}
+
+fn slot_view(citation: &Citation) -> SlotView {
+    SlotView {
+        slot: citation.slot,
+        realm: citation.bidder,
+        bid: citation.bid,
+        outcome: citation.outcome,
+        part: citation.part.name(),
+        failure: citation.failure,
     }
 }
 

@@ -4,12 +4,11 @@ use realm_broadcast::{
     Bidder,
     bidder::{Agent, Figure, Heard, Input, Output, Quote, Terms, Work},
 };
+use realm_executor::BidTerms;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     Digest, FailureCode, Kind, LoopId, Place, RunId, Tick,
-    broadcast::{
-        Announcement, Award, Deliver, Lease, LeaseEnd, MILLION, OutcomeAck, Tally, Withdraw,
-    },
+    broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
     cbor::Blob,
     json,
     records::Signed,
@@ -42,11 +41,18 @@ impl Node {
     }
 
     fn bidder(&mut self) -> &mut Bidder {
-        let place = self.me.place().clone();
-        let bidder = self
-            .market
-            .bidder
-            .get_or_insert_with(|| Bidder::new(place, CAPACITY, HOLDS_MS));
+        let place = self.me.place();
+        let moved = |(of, bidder): &(Place, Bidder)| of != place && bidder.load() == 0;
+        if self.market.bidder.as_ref().is_some_and(moved) {
+            self.market.bidder = None;
+        }
+        let new = || {
+            (
+                place.clone(),
+                Bidder::new(place.clone(), CAPACITY, HOLDS_MS),
+            )
+        };
+        let (_, bidder) = self.market.bidder.get_or_insert_with(new);
         bidder
     }
 
@@ -119,7 +125,7 @@ impl Node {
 
     /// Carries out what this realm's bids want.
     pub(super) fn carry_out_bidder(&mut self) {
-        while let Some(output) = self.market.bidder.as_mut().and_then(Bidder::poll_output) {
+        while let Some(output) = self.bidder_output() {
             match output {
                 // A restart forgets bids and leases: who announced hears nothing more, and goes on
                 // to the next.
@@ -198,6 +204,7 @@ impl Node {
                         LeaseEnd::Done => Kind::Result,
                         _ => Kind::Failure,
                     };
+                    self.market.announcers.remove(&outcome.bid);
                     let mut outcome = Signed::unsigned(&*outcome);
                     self.me.signer().sign(&mut outcome);
                     let deliver = Deliver { outcome, output };
@@ -208,6 +215,11 @@ impl Node {
                 }
             }
         }
+    }
+
+    fn bidder_output(&mut self) -> Option<Output> {
+        let (_, bidder) = self.market.bidder.as_mut()?;
+        bidder.poll_output()
     }
 
     fn is_me(&self, place: &Place) -> bool {
@@ -274,47 +286,15 @@ impl Responder {
     }
 }
 
-/// How a manifest says that its loop bids: `{price: EUR 0.02, time: 2s, confidence: 0.9, when: …}`.
+/// How a manifest says that its loop bids.
 fn terms(bid: &Value) -> Option<Terms> {
-    let bid = bid.as_object()?;
-    let text = |name: &str| bid.get(name).and_then(Value::as_str);
-    let price = match bid.get("price") {
-        None => None,
-        Some(Value::String(price)) => {
-            let (currency, amount) = price.split_once(' ')?;
-            let amount: f64 = amount.parse().ok()?;
-            Some((currency.to_owned(), Figure::Fixed(millionths(amount)?)))
-        }
-        Some(_) => return None,
-    };
-    let time = text("time").and_then(milliseconds)?;
-    let confidence = bid.get("confidence").map_or(Some(1.0), Value::as_f64)?;
+    let bid = BidTerms::try_from(bid).ok()?;
     Some(Terms::Quote(Quote {
-        when: text("when").map(str::to_owned),
-        price,
-        time: Figure::Fixed(time),
-        confidence: Figure::Fixed(millionths(confidence)?.min(MILLION)),
+        when: bid.when,
+        price: bid
+            .price
+            .map(|(currency, price)| (currency, Figure::Fixed(price))),
+        time: Figure::Fixed(bid.time_ms),
+        confidence: Figure::Fixed(bid.confidence),
     }))
-}
-
-fn millionths(amount: f64) -> Option<u64> {
-    let scaled = (amount * 1_000_000.0).round();
-    let fits = (0.0..9e15).contains(&scaled);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is a whole number between nothing and 9e15"
-    )]
-    fits.then_some(scaled as u64)
-}
-
-fn milliseconds(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at(text.find(|it: char| !it.is_ascii_digit())?);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        _ => None,
-    }
 }

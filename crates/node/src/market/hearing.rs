@@ -1,0 +1,88 @@
+//! What bidders say to this realm as the one that announced.
+
+use realm_broadcast::announcer::{Input, Message};
+use realm_protocol::{
+    Place,
+    broadcast::{Bid, Confirm, Deliver, OutcomeAck, Tally, WorkProgress},
+    json,
+    records::Signed,
+};
+
+use crate::Node;
+
+/// What a bidder is trusted with that nothing is known of, in millionths.
+const TRUST: u64 = 500_000;
+
+impl Node {
+    pub(super) fn tallied(&mut self, from: &Place, tally: &Tally) {
+        let Some(side) = self.side_of(&from.scope()) else {
+            return;
+        };
+        if self.market.announced.contains_key(&tally.broadcast) {
+            let (broadcast, tally) = (tally.broadcast, *tally);
+            self.tell_announcer(broadcast, Input::Tally { from: side, tally });
+            return self.carry_out_announcer(broadcast);
+        }
+        self.tally_of_passed(&side, tally);
+    }
+
+    pub(super) fn bid_came(&mut self, from: &Place, bid: Signed<Bid>) {
+        let Ok(read) = bid.peek() else { return };
+        if !self.has_signed(from, &bid) {
+            return;
+        }
+        let from = from.clone();
+        let trust = TRUST;
+        self.tell_announcer(read.broadcast, Input::Bid { from, bid, trust });
+        self.carry_out_announcer(read.broadcast);
+    }
+
+    pub(super) fn confirmed(&mut self, from: &Place, confirm: Signed<Confirm>) {
+        let Ok(read) = confirm.peek() else { return };
+        if !self.has_signed(from, &confirm) {
+            return;
+        }
+        let from = from.clone();
+        self.tell_announcer(read.broadcast, Input::Confirm { from, confirm });
+        self.carry_out_announcer(read.broadcast);
+    }
+
+    pub(super) fn progressed(&mut self, from: &Place, progress: WorkProgress) {
+        let from = from.clone();
+        let broadcast = progress.broadcast;
+        self.tell_announcer(broadcast, Input::Progress { from, progress });
+        self.carry_out_announcer(broadcast);
+    }
+
+    pub(super) fn gave(&mut self, from: &Place, delivered: Deliver) {
+        let Ok(outcome) = delivered.outcome.peek() else {
+            return;
+        };
+        if !self.has_signed(from, &delivered.outcome) {
+            return;
+        }
+        let broadcast = outcome.broadcast;
+        let Some(own) = self.market.announced.get(&broadcast) else {
+            // It is over, and nothing is to be done about it: whoever sends it may stop.
+            let ack = OutcomeAck {
+                broadcast,
+                slot: outcome.slot,
+                epoch: outcome.epoch,
+            };
+            return self.send_as_announcer(from, Message::Ack(ack));
+        };
+        let output = delivered.output.as_deref().map(json::parse);
+        let matches = match output {
+            Some(Ok(output)) => own.contract.check_output(&output).is_ok(),
+            Some(Err(_)) => false,
+            None => true,
+        };
+        let input = Input::Delivered {
+            from: from.clone(),
+            delivered,
+            matches,
+        };
+        self.tell_announcer(broadcast, input);
+        self.carry_out_announcer(broadcast);
+    }
+}

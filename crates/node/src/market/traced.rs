@@ -1,0 +1,106 @@
+//! Broadcasts in the traces of their runs.
+
+use realm_broadcast::log::Entry;
+use realm_protocol::{
+    BroadcastId, CallId, Digest,
+    cbor::{self, Blob},
+    journal::{Change, Event},
+    json::Object,
+};
+
+use super::call_of;
+use crate::Node;
+
+impl Node {
+    /// What a broadcast wrote down, in the trace of its run.
+    pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
+        let (kind, payload) = self.told(entry);
+        let payload = payload.with("entry", &Digest::of(&[&cbor::encode(entry)]));
+        let call = match entry {
+            Entry::Awarded(it) => {
+                if let Some(own) = self.market.announced.get_mut(&broadcast) {
+                    own.awarded.insert((it.slot, it.epoch), it.bid);
+                }
+                Some(call_of(&it.bid))
+            }
+            _ => None,
+        };
+        self.note_broadcast(broadcast, call, kind, payload);
+    }
+
+    fn told(&self, entry: &Entry) -> (&'static str, Object) {
+        let told = Object::new();
+        match entry {
+            Entry::Planned(_) => ("broadcast.planned", told),
+            Entry::Announced(it) => ("broadcast.announced", told.with("round", &it.round)),
+            Entry::Counted(it) => {
+                let bid = it.bid.peek().ok();
+                let realm = bid.as_ref().map(|bid| self.name_of(&bid.bidder.scope()));
+                let agent = bid.as_ref().map(|bid| bid.agent.clone());
+                let time = bid.as_ref().map(|bid| bid.time_ms);
+                let told = told.with("bid", &it.bid.digest()).with_some("realm", realm);
+                let told = told.with_some("agent", agent).with_some("timeMs", time);
+                ("broadcast.bid", told)
+            }
+            Entry::BidsClosed(it) => {
+                let told = told.with("cause", it.cause.name());
+                let told = told
+                    .with("asked", &it.tally.asked)
+                    .with("bids", &it.tally.bids);
+                (
+                    "broadcast.closed",
+                    told.with("unreached", &it.tally.unreached),
+                )
+            }
+            Entry::Awarded(it) => {
+                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
+                ("broadcast.awarded", told.with("bid", &it.bid))
+            }
+            Entry::Answered(it) => {
+                let answer = it.confirm.as_ref().and_then(|it| it.peek().ok());
+                let answer = answer.map(|it| it.answer.name());
+                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
+                ("broadcast.answered", told.with_some("answer", answer))
+            }
+            Entry::Leased(it) => {
+                let realm = self.name_of(&it.holder.scope());
+                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
+                ("broadcast.leased", told.with("realm", &realm))
+            }
+            Entry::Ended(it) => {
+                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
+                ("broadcast.ended", told.with("end", it.end.name()))
+            }
+            Entry::Decided(it) => ("broadcast.decided", told.with("slot", &it.slot)),
+            Entry::Unused(_) => ("broadcast.unused", told),
+            Entry::Cancelled(_) => ("broadcast.cancelled", told),
+            Entry::Finished(it) => {
+                let told = told.with("ending", it.conclusion.ending.name());
+                ("broadcast.finished", told)
+            }
+        }
+    }
+
+    pub(super) fn note_broadcast(
+        &mut self,
+        broadcast: BroadcastId,
+        call: Option<CallId>,
+        kind: &str,
+        payload: Object,
+    ) {
+        let at = self.wall();
+        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+            return;
+        };
+        let event = Event {
+            run: own.run.id,
+            index: own.events,
+            call: call.unwrap_or(own.call),
+            at,
+            kind: kind.to_owned(),
+            payload: Blob::from(payload.into_bytes()),
+        };
+        own.events = own.events.saturating_add(1);
+        self.out.change(Change::Event(event));
+    }
+}
