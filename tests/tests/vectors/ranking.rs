@@ -208,10 +208,10 @@ fn announcements(book: &mut Book) {
         ("depth 33", "ANNOUNCE-1", |it| it.depth = 33),
         ("no time for bids", "ANNOUNCE-1", |it| it.window_ms = 0),
         ("a minute and more for bids", "ANNOUNCE-1", |it| {
-            it.window_ms = 60_001
+            it.window_ms = 60_001;
         }),
         ("no time for the work", "ANNOUNCE-1", |it| {
-            it.execution_ms = 0
+            it.execution_ms = 0;
         }),
         ("thirty days and more for the work", "ANNOUNCE-1", |it| {
             it.execution_ms = 2_592_000_001;
@@ -232,24 +232,24 @@ fn announcements(book: &mut Book) {
             it.reach.realms = vec![scope; 65];
         }),
         ("a currency in lower case", "ANNOUNCE-2", |it| {
-            it.limits.currency = Some("eur".to_owned())
+            it.limits.currency = Some("eur".to_owned());
         }),
         ("a price without a currency", "ANNOUNCE-2", |it| {
-            it.limits.currency = None
+            it.limits.currency = None;
         }),
         ("no slots", "ANNOUNCE-3", |it| it.rule.awards = 0),
         ("257 slots", "ANNOUNCE-3", |it| it.rule.awards = 257),
         ("takes fewer bids than it asks for", "ANNOUNCE-3", |it| {
-            it.rule.min_bids = it.rule.max_bids + 1
+            it.rule.min_bids = it.rule.max_bids + 1;
         }),
         ("takes 8,193 bids", "ANNOUNCE-3", |it| {
-            it.rule.max_bids = 8_193
+            it.rule.max_bids = 8_193;
         }),
         ("weights beside best", "ANNOUNCE-3", |it| {
-            it.rule.selection = Selection::Best
+            it.rule.selection = Selection::Best;
         }),
         ("weighted without weights", "ANNOUNCE-3", |it| {
-            it.rule.weights = None
+            it.rule.weights = None;
         }),
         ("a weight of 1,001", "ANNOUNCE-3", |it| weigh(it, 1_001)),
         (
@@ -258,19 +258,19 @@ fn announcements(book: &mut Book) {
             |it| it.limits.price = None,
         ),
         ("a share above one", "ANNOUNCE-4", |it| {
-            it.aggregation.threshold = Some(1_000_001)
+            it.aggregation.threshold = Some(1_000_001);
         }),
         ("a confidence above one", "ANNOUNCE-4", |it| {
-            it.limits.confidence = Some(1_000_001)
+            it.limits.confidence = Some(1_000_001);
         }),
         ("consensus without a threshold", "ANNOUNCE-4", |it| {
-            it.aggregation.threshold = None
+            it.aggregation.threshold = None;
         }),
         ("more results than slots", "ANNOUNCE-4", |it| {
-            it.aggregation.min_results = 4
+            it.aggregation.min_results = 4;
         }),
         ("nine members", "ANNOUNCE-4", |it| {
-            it.aggregation.field = vec!["a".to_owned(); 9]
+            it.aggregation.field = vec!["a".to_owned(); 9];
         }),
     ];
     for (name, rule, change) in changes {

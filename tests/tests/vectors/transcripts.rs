@@ -52,7 +52,12 @@ fn judge(case: &Case) -> Result<(), String> {
 fn fate(fate: Fate) -> Value {
     match fate {
         Fate::Won { slot, epoch, end } => {
-            json!(["won", slot, epoch, end.map(|end| end.number())])
+            json!([
+                "won",
+                slot,
+                epoch,
+                end.map(realm_broadcast::log::End::number)
+            ])
         }
         Fate::Declined { slot, epoch } => json!(["declined", slot, epoch]),
         Fate::Standby => json!(["standby"]),
