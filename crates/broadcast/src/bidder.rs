@@ -220,6 +220,11 @@ impl Bidder {
             .min(MILLION)
     }
 
+    /// Whether it has bid for a broadcast, and is not done with it.
+    pub fn takes_part(&self, broadcast: BroadcastId) -> bool {
+        self.jobs.keys().any(|(of, _)| *of == broadcast)
+    }
+
     fn busy(&self) -> u64 {
         self.jobs.values().filter(|job| job.is_busy()).count() as u64
     }

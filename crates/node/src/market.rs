@@ -7,7 +7,7 @@ mod passing;
 mod telling;
 mod traced;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use realm_broadcast::{Announcer, Bidder, Side, Tallying};
 use realm_crypto::{Opened, verify};
@@ -37,12 +37,14 @@ const HOLDS_MS: u64 = 30_000;
 #[derive(Debug, Default)]
 pub(crate) struct Market {
     announced: BTreeMap<BroadcastId, Announced>,
+    /// The latest of this realm's that have ended: outcomes may still come.
+    over: VecDeque<BroadcastId>,
     /// With the place that it bids from.
     bidder: Option<(Place, Bidder)>,
     /// Announcements passed on whose tally is due, by broadcast and round.
     passed: BTreeMap<(BroadcastId, u64), Passed>,
     /// Who announced the work of bids that were confirmed and are not leased yet.
-    announcers: BTreeMap<Digest, Place>,
+    announcers: BTreeMap<Digest, (BroadcastId, Place)>,
 }
 
 /// A broadcast of this realm's own.
@@ -55,8 +57,6 @@ struct Announced {
     contract: std::sync::Arc<Registered>,
     run: Run,
     call: CallId,
-    /// The bids that were awarded, by slot and epoch.
-    awarded: BTreeMap<(u64, u64), Digest>,
     /// Events of its run so far.
     events: u64,
     started: Tick,
@@ -107,16 +107,12 @@ impl Node {
             Kind::Award => read(opened).map(|it: Award| self.awarded(&from, it)),
             Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(&from, it)),
             Kind::Lease => read(opened).map(|it: Lease| self.leased(&from, it)),
-            Kind::Progress => read(opened).map(|it: WorkProgress| self.progressed(&from, it)),
-            Kind::Result | Kind::Failure => read(opened).map(|it: Deliver| self.gave(&from, it)),
-            Kind::ResultAck => read(opened).map(|it: OutcomeAck| self.acknowledged(&from, it)),
-            Kind::Cancel => {
-                // Or a caller takes back its call.
-                let Some(withdraw) = read::<Withdraw>(opened) else {
+            // Calls have messages of these kinds as well.
+            Kind::Progress | Kind::Result | Kind::Failure | Kind::ResultAck | Kind::Cancel => {
+                if !self.takes_part(header.call) {
                     return false;
-                };
-                self.withdrawn(&from, withdraw);
-                Some(())
+                }
+                self.take_of_work(&from, opened)
             }
             Kind::Close => read(opened).map(|_: Close| ()),
             _ => return false,
@@ -126,6 +122,25 @@ impl Node {
         }
         self.set_market_timer();
         true
+    }
+
+    /// A message about leased work.
+    fn take_of_work(&mut self, from: &Place, opened: &Opened) -> Option<()> {
+        match opened.header().kind {
+            Kind::Progress => read(opened).map(|it: WorkProgress| self.progressed(from, it)),
+            Kind::ResultAck => read(opened).map(|it: OutcomeAck| self.acknowledged(from, it)),
+            Kind::Cancel => read(opened).map(|it: Withdraw| self.withdrawn(from, it)),
+            _ => read(opened).map(|it: Deliver| self.gave(from, it)),
+        }
+    }
+
+    /// Whether a call is a broadcast that this realm announced or bids for.
+    fn takes_part(&self, call: CallId) -> bool {
+        let broadcast = BroadcastId::new(*call.as_bytes());
+        let bids = self.market.bidder.as_ref();
+        self.market.announced.contains_key(&broadcast)
+            || self.market.over.contains(&broadcast)
+            || bids.is_some_and(|(_, bidder)| bidder.takes_part(broadcast))
     }
 
     /// Does what broadcasts have to do at this time.
@@ -199,12 +214,9 @@ fn read<T: Wire>(opened: &Opened) -> Option<T> {
     cbor::decode(opened.content()).ok()
 }
 
-/// The call that the work of a bid is, in both halves of its trace.
-fn call_of(bid: &Digest) -> CallId {
-    let mut id = [0; 16];
-    let parts = id.iter_mut().zip(bid.as_bytes());
-    parts.for_each(|(to, from)| *to = *from);
-    CallId::new(id)
+/// The call that a broadcast is, in every half of its trace and in the header of all its messages.
+fn call_of(broadcast: BroadcastId) -> CallId {
+    CallId::new(*broadcast.as_bytes())
 }
 
 /// Broadcasts that may be under way at a time, of this realm's and passed on.

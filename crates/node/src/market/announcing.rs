@@ -1,6 +1,6 @@
 //! Broadcasts of this realm's own: announced, awarded, made one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use realm_broadcast::{
     Announcer, Citation, FanOut, Left, Neighbour, Pass, Side,
@@ -166,7 +166,7 @@ impl Node {
             person_ms: asked.execution_ms,
         };
         let announcer = Announcer::start(plan, self.now)?;
-        let (run, call) = (self.new_run(), self.new_call());
+        let (run, call) = (self.new_run(), call_of(broadcast));
         let run = Run {
             id: run,
             call,
@@ -191,7 +191,6 @@ impl Node {
             contract,
             run,
             call,
-            awarded: BTreeMap::new(),
             events: 0,
             started: self.now.tick,
         };
@@ -288,14 +287,14 @@ impl Node {
                     let payload = Object::new()
                         .with("realm", &self.name_of(&to.scope()))
                         .with("why", &why.to_string());
-                    self.note_broadcast(broadcast, None, "broadcast.refused", payload);
+                    self.note_broadcast(broadcast, "broadcast.refused", payload);
                 }
                 Output::Send { to, message } => self.send_as_announcer(&to, message),
                 Output::Ask { slot, holder, .. } => {
                     let payload = Object::new()
                         .with("slot", &slot)
                         .with("realm", &self.name_of(&holder.scope()));
-                    self.note_broadcast(broadcast, None, "broadcast.undecided", payload);
+                    self.note_broadcast(broadcast, "broadcast.undecided", payload);
                 }
                 Output::Aggregate(_) => {
                     let none = Input::Aggregated(Err(FailureCode::LoopNotFound));
@@ -343,6 +342,9 @@ impl Node {
         pass: &Pass,
         chain: Option<Blob>,
     ) {
+        let Ok(broadcast) = announcement.peek().map(|it| it.broadcast) else {
+            return;
+        };
         let Some(scope) = self.scope_of(&pass.to) else {
             return;
         };
@@ -353,7 +355,7 @@ impl Node {
             up: pass.left.up,
             chain,
         };
-        self.send_at(scope, Kind::Announce, &message);
+        self.send_at(broadcast, scope, &message);
     }
 
     pub(super) fn send_as_announcer(&mut self, to: &Place, message: Message) {
@@ -364,17 +366,12 @@ impl Node {
             Message::Lease(lease) if here => self.leased(&me, lease),
             Message::Withdraw(withdraw) if here => self.withdrawn(&me, withdraw),
             Message::Ack(ack) if here => self.acknowledged(&me, ack),
-            Message::Award(award) => self.send_to(to, Kind::Award, &award),
-            Message::Lease(lease) => {
-                // The work is one call, in both halves of its trace.
-                let own = self.market.announced.get(&lease.broadcast);
-                let bid = own.and_then(|own| own.awarded.get(&(lease.slot, lease.epoch)));
-                let call = bid.map(call_of);
-                let call = call.unwrap_or_else(|| self.new_call());
-                self.send_as(call, to, Kind::Lease, &lease);
+            Message::Award(award) => self.send_to(award.broadcast, to, Kind::Award, &award),
+            Message::Lease(lease) => self.send_to(lease.broadcast, to, Kind::Lease, &lease),
+            Message::Withdraw(withdraw) => {
+                self.send_to(withdraw.broadcast, to, Kind::Cancel, &withdraw);
             }
-            Message::Withdraw(withdraw) => self.send_to(to, Kind::Cancel, &withdraw),
-            Message::Ack(ack) => self.send_to(to, Kind::ResultAck, &ack),
+            Message::Ack(ack) => self.send_to(ack.broadcast, to, Kind::ResultAck, &ack),
         }
     }
 
@@ -394,7 +391,7 @@ impl Node {
         let me = self.me.place().realm;
         for place in to.iter().filter(|place| place.realm != me) {
             for page in &pages {
-                self.send_to(place, Kind::Close, page);
+                self.send_to(broadcast, place, Kind::Close, page);
             }
         }
     }
@@ -404,6 +401,10 @@ impl Node {
         let Some(own) = self.market.announced.remove(&broadcast) else {
             return;
         };
+        self.market.over.push_back(broadcast);
+        if self.market.over.len() > BROADCASTS {
+            self.market.over.pop_front();
+        }
         let completed = conclusion.ending == Ending::Output;
         let (status, error) = match conclusion.ending {
             Ending::Output => (Status::Completed, None),

@@ -149,7 +149,7 @@ impl Node {
                     self.me.signer().sign(&mut signed);
                     match self.is_me(&to) {
                         true => self.bid_came(&to, signed),
-                        false => self.send_to(&to, Kind::Bid, &signed),
+                        false => self.send_to(bid.broadcast, &to, Kind::Bid, &signed),
                     }
                 }
                 Output::NoBid { agent, why, .. } => {
@@ -175,12 +175,14 @@ impl Node {
                     }
                 }
                 Output::Confirm { to, confirm } => {
-                    self.market.announcers.insert(confirm.bid, to.clone());
+                    self.market
+                        .announcers
+                        .insert(confirm.bid, (confirm.broadcast, to.clone()));
                     let mut signed = Signed::unsigned(&confirm);
                     self.me.signer().sign(&mut signed);
                     match self.is_me(&to) {
                         true => self.confirmed(&to, signed),
-                        false => self.send_to(&to, Kind::Confirm, &signed),
+                        false => self.send_to(confirm.broadcast, &to, Kind::Confirm, &signed),
                     }
                 }
                 Output::Work {
@@ -193,7 +195,7 @@ impl Node {
                 Output::Stop { bid } => self.stop_work(bid),
                 Output::Progress { to, progress } => match self.is_me(&to) {
                     true => self.progressed(&to, progress),
-                    false => self.send_to(&to, Kind::Progress, &progress),
+                    false => self.send_to(progress.broadcast, &to, Kind::Progress, &progress),
                 },
                 Output::Deliver {
                     to,
@@ -205,12 +207,13 @@ impl Node {
                         _ => Kind::Failure,
                     };
                     self.market.announcers.remove(&outcome.bid);
+                    let broadcast = outcome.broadcast;
                     let mut outcome = Signed::unsigned(&*outcome);
                     self.me.signer().sign(&mut outcome);
                     let deliver = Deliver { outcome, output };
                     match self.is_me(&to) {
                         true => self.gave(&to, deliver),
-                        false => self.send_to(&to, kind, &deliver),
+                        false => self.send_to(broadcast, &to, kind, &deliver),
                     }
                 }
             }
@@ -230,11 +233,11 @@ impl Node {
     fn begin_work(&mut self, bid: Digest, agent: LoopId, key: Digest, input: &Blob, until: Tick) {
         let input = json::parse(input);
         let announcer = self.market.announcers.remove(&bid);
-        let (Ok(input), Some(announcer)) = (input, announcer) else {
+        let (Ok(input), Some((broadcast, announcer))) = (input, announcer) else {
             return self.work_ended(bid, None, Err(FailureCode::Malformed));
         };
         let leased = Leased {
-            call: call_of(&bid),
+            call: call_of(broadcast),
             bid,
             agent,
             key,

@@ -112,7 +112,8 @@ impl Node {
         let due: Vec<_> = due.map(|(key, _)| *key).collect();
         for key in due {
             if let Some(passed) = self.market.passed.remove(&key) {
-                self.send_to(&passed.to, Kind::Tally, &passed.tallying.tally());
+                let tally = passed.tallying.tally();
+                self.send_to(tally.broadcast, &passed.to, Kind::Tally, &tally);
             }
         }
     }

@@ -2,11 +2,13 @@
 //! their own.
 
 use realm_protocol::{
-    CallId, Kind, Place, RealmId, Scope,
+    BroadcastId, CallId, Kind, Place, RealmId, Scope,
+    broadcast::Announce,
     cbor::{Blob, Wire, encode},
     limits,
 };
 
+use super::call_of;
 use crate::{
     Node, Refused,
     outbound::{OutCall, Task},
@@ -24,16 +26,16 @@ pub(crate) struct Tell {
 }
 
 impl Node {
-    /// Sends a message to a realm that is known.
-    pub(super) fn send_to<T: Wire>(&mut self, to: &Place, kind: Kind, message: &T) {
-        let call = self.new_call();
-        self.send_as(call, to, kind, message);
-    }
-
-    /// Sends a message that belongs to a call.
-    pub(super) fn send_as<T: Wire>(&mut self, call: CallId, to: &Place, kind: Kind, message: &T) {
+    /// Sends a message of a broadcast to a realm that is known.
+    pub(super) fn send_to<T: Wire>(
+        &mut self,
+        broadcast: BroadcastId,
+        to: &Place,
+        kind: Kind,
+        message: &T,
+    ) {
         let tell = Tell {
-            call,
+            call: call_of(broadcast),
             kind,
             content: encode(message).into(),
             realm: to.realm,
@@ -41,11 +43,11 @@ impl Node {
         self.dispatch(to.scope(), tell);
     }
 
-    /// Sends a message to whoever is at a place.
-    pub(super) fn send_at<T: Wire>(&mut self, scope: Scope, kind: Kind, message: &T) {
+    /// Sends an announcement to whoever is at a place.
+    pub(super) fn send_at(&mut self, broadcast: BroadcastId, scope: Scope, message: &Announce) {
         let tell = Tell {
-            call: self.new_call(),
-            kind,
+            call: call_of(broadcast),
+            kind: Kind::Announce,
             content: encode(message).into(),
             realm: None,
         };

@@ -2,13 +2,12 @@
 
 use realm_broadcast::log::Entry;
 use realm_protocol::{
-    BroadcastId, CallId, Digest,
+    BroadcastId, Digest,
     cbor::{self, Blob},
     journal::{Change, Event},
     json::Object,
 };
 
-use super::call_of;
 use crate::Node;
 
 impl Node {
@@ -16,16 +15,7 @@ impl Node {
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
         let (kind, payload) = self.told(entry);
         let payload = payload.with("entry", &Digest::of(&[&cbor::encode(entry)]));
-        let call = match entry {
-            Entry::Awarded(it) => {
-                if let Some(own) = self.market.announced.get_mut(&broadcast) {
-                    own.awarded.insert((it.slot, it.epoch), it.bid);
-                }
-                Some(call_of(&it.bid))
-            }
-            _ => None,
-        };
-        self.note_broadcast(broadcast, call, kind, payload);
+        self.note_broadcast(broadcast, kind, payload);
     }
 
     fn told(&self, entry: &Entry) -> (&'static str, Object) {
@@ -81,13 +71,7 @@ impl Node {
         }
     }
 
-    pub(super) fn note_broadcast(
-        &mut self,
-        broadcast: BroadcastId,
-        call: Option<CallId>,
-        kind: &str,
-        payload: Object,
-    ) {
+    pub(super) fn note_broadcast(&mut self, broadcast: BroadcastId, kind: &str, payload: Object) {
         let at = self.wall();
         let Some(own) = self.market.announced.get_mut(&broadcast) else {
             return;
@@ -95,7 +79,7 @@ impl Node {
         let event = Event {
             run: own.run.id,
             index: own.events,
-            call: call.unwrap_or(own.call),
+            call: own.call,
             at,
             kind: kind.to_owned(),
             payload: Blob::from(payload.into_bytes()),
