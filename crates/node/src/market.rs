@@ -83,6 +83,13 @@ impl Market {
         self.passed.len()
     }
 
+    /// Whether another announcement of a neighbour's may be passed on; none fills more than a share.
+    fn has_room_from(&self, neighbour: &Place) -> bool {
+        let passed = self.passed.values();
+        let of_neighbour = passed.filter(|passed| passed.to.realm == neighbour.realm);
+        self.passed.len() < BROADCASTS && of_neighbour.count() < BROADCASTS / SHARES
+    }
+
     fn next(&self) -> Option<Tick> {
         let own = self.announced.values();
         let own = own.filter_map(|own| own.announcer.poll_timeout());
@@ -218,6 +225,9 @@ fn read<T: Wire>(opened: &Opened) -> Option<T> {
 fn call_of(broadcast: BroadcastId) -> CallId {
     CallId::new(*broadcast.as_bytes())
 }
+
+/// Neighbours that it takes to fill the places for announcements that are passed on.
+const SHARES: usize = 4;
 
 /// Broadcasts that may be under way at a time, of this realm's and passed on.
 pub(crate) const BROADCASTS: usize = limits::OFFERS;

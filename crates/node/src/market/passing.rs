@@ -9,7 +9,7 @@ use realm_protocol::{
     records::Chain,
 };
 
-use super::{BROADCASTS, Passed};
+use super::Passed;
 use crate::{Node, Refused};
 
 impl Node {
@@ -26,7 +26,7 @@ impl Node {
         };
         let key = (announcement.broadcast, announcement.round);
         let own = announcement.announcer.realm == self.me.place().realm;
-        let full = self.market.passed() >= BROADCASTS;
+        let full = !self.market.has_room_from(from);
         if own || full || self.market.passed.contains_key(&key) {
             return;
         }
