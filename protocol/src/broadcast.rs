@@ -23,3 +23,13 @@ pub use work::{
 
 /// One whole: what shares, confidence, load and trust are counted in.
 pub const MILLION: u64 = 1_000_000;
+
+/// Reads a decimal number of at most six places in millionths, `0.02` as 20,000; none for another
+/// text, or one that is too large.
+pub fn millionths(text: &str) -> Option<u64> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = !whole.is_empty() && places.len() <= 6 && digits(whole) && digits(places);
+    let number = fits.then(|| format!("{whole}{places:0<6}"))?;
+    number.parse().ok()
+}

@@ -16,4 +16,4 @@ pub mod trace;
 
 pub use client::{Client, ClientError, RunEvents, StreamItem, Unreachable};
 pub use exit::Exit;
-pub use realm_protocol::json;
+pub use realm_protocol::{broadcast::millionths, json};

@@ -72,11 +72,18 @@ impl Condition {
     /// What went wrong: a name that is not there, values that cannot be compared, an answer that is
     /// neither true nor false.
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        match self.execute(|name| scope.named(name))? {
+            Cel::Bool(holds) => Ok(holds),
+            other => Err(format!("gives {}, not true or false", kind(&other))),
+        }
+    }
+
+    /// What it gives over what names stand for.
+    fn execute(&self, named: impl Fn(&str) -> Option<Value>) -> Result<Cel, String> {
         let mut context = Context::default();
-        let references = self.program.references();
         let mut room = VALUES;
-        for name in references.variables() {
-            if let Some(value) = scope.named(name) {
+        for name in self.program.references().variables() {
+            if let Some(value) = named(name) {
                 if self.goes_over_lists && !takes(&value, &mut room) {
                     return Err(format!("goes over more than {VALUES} values"));
                 }
@@ -84,11 +91,8 @@ impl Condition {
                 context.add_variable_from_value(name.to_owned(), value);
             }
         }
-        match self.program.execute(&context) {
-            Ok(Cel::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("gives {}, not true or false", kind(&other))),
-            Err(error) => Err(error.to_string()),
-        }
+        let given = self.program.execute(&context);
+        given.map_err(|error| error.to_string())
     }
 
     /// The bindings it uses.
@@ -103,16 +107,12 @@ impl Condition {
 /// What an expression gives over the members of an object; nothing if it is none, or fails.
 pub fn evaluate(text: &str, facts: &Value) -> Option<Value> {
     let expression: Condition = text.parse().ok()?;
-    let mut context = Context::default();
-    let mut room = VALUES;
-    for name in expression.program.references().variables() {
-        let value = facts.get(name)?;
-        if expression.goes_over_lists && !takes(value, &mut room) {
-            return None;
-        }
-        context.add_variable_from_value(name.to_owned(), cel::to_value(value).ok()?);
+    let references = expression.program.references();
+    let known = |name: &&str| facts.get(*name).is_some();
+    if !references.variables().iter().all(known) {
+        return None;
     }
-    match expression.program.execute(&context).ok()? {
+    match expression.execute(|name| facts.get(name).cloned()).ok()? {
         Cel::Bool(holds) => Some(holds.into()),
         Cel::Int(number) => Some(number.into()),
         Cel::UInt(number) => Some(number.into()),

@@ -135,38 +135,36 @@ impl Node {
     /// Writes down with a run that this caller is to be told its end; false if the run does not
     /// outlive the process.
     fn note_caller(&mut self, run: RunId, remote: &Remote) -> bool {
-        let Some(served) = self.serving.get_mut(run) else {
-            return false;
-        };
-        let mut accepted = served.accepted.clone();
-        accepted.retain(|caller| !caller.is_of(remote.call, remote.source.realm));
-        accepted.push(remote.to_accepted());
-        self.set_accepted(run, accepted)
+        self.change_accepted(run, |accepted| {
+            accepted.retain(|caller| !caller.is_of(remote.call, remote.source.realm));
+            accepted.push(remote.to_accepted());
+        })
     }
 
-    fn set_accepted(&mut self, run: RunId, accepted: Vec<AcceptedCaller>) -> bool {
+    /// A caller takes back a call that was accepted.
+    pub(crate) fn drop_accepted(&mut self, run: RunId, call: CallId, realm: Option<RealmId>) {
+        self.change_accepted(run, |accepted| {
+            accepted.retain(|caller| !caller.is_of(call, realm));
+        });
+    }
+
+    /// Writes down anew who is to be told the end of a run.
+    fn change_accepted(
+        &mut self,
+        run: RunId,
+        change: impl FnOnce(&mut Vec<AcceptedCaller>),
+    ) -> bool {
         let Some(served) = self.serving.get_mut(run) else {
             return false;
         };
-        let Some(stored) = stored_run(served) else {
+        let Some(mut stored) = stored_run(served) else {
             return false;
         };
-        served.accepted.clone_from(&accepted);
-        let stored = StoredRun { accepted, ..stored };
+        change(&mut stored.accepted);
         served.record.resume = Some(state::write(&stored).into());
+        served.accepted = stored.accepted;
         self.out.change(Change::Run(served.record.clone()));
         true
-    }
-
-    /// A caller takes back a call that was accepted, or nobody waits for it any more; gives whether
-    /// others wait.
-    pub(crate) fn drop_accepted(&mut self, run: RunId, call: CallId, realm: Option<RealmId>) {
-        let Some(served) = self.serving.get_mut(run) else {
-            return;
-        };
-        let mut accepted = served.accepted.clone();
-        accepted.retain(|caller| !caller.is_of(call, realm));
-        self.set_accepted(run, accepted);
     }
 
     fn accepted_body(&self, run: RunId) -> Option<Accepted> {

@@ -195,12 +195,6 @@ impl Node {
         if self.introduce(scope.clone()) || attempts > 1 || storable {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
-        if kind == Kind::Cancel {
-            // Nobody answers it.
-            self.calls.remove(&call);
-            self.timers.cancel(&Timer::Attempt(call));
-            return self.launch_when(letter, release);
-        }
         let digest = letter.digest();
         let counter = letter.header().counter;
         let session = match way {
@@ -211,10 +205,8 @@ impl Node {
             }),
             Way::Sealed => None,
         };
-        if matches!(
-            self.calls.get(&call).map(|out| &out.task),
-            Some(Task::Tell(_))
-        ) {
+        let task = self.calls.get(&call).map(|out| &out.task);
+        if matches!(task, Some(Task::Tell(_) | Task::Cancel(_))) {
             // Its answer, if there is one, is a message of its own.
             self.launch_when(letter, release);
             return self.drop_question(call);

@@ -7,7 +7,7 @@ use realm_crypto::{CertError, KemKey, SigningKey, VerifiedChain, verify_own_chai
 use realm_protocol::{
     KeyId, NodeId, Place, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{
-        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed,
+        Chain, ChainLink, ChildCert, KemPurpose, KemRecord, NodeCert, RealmRecord, Record, Signed,
         Succession, scopes,
     },
 };
@@ -96,6 +96,13 @@ impl Identity {
 
     pub(crate) fn is_root(&self) -> bool {
         self.place.path.is_root()
+    }
+
+    /// A record of this realm's, signed by its node.
+    pub(crate) fn sign<T: Record>(&self, record: &T) -> Signed<T> {
+        let mut signed = Signed::unsigned(record);
+        self.keys.node.sign(&mut signed);
+        signed
     }
 
     pub(crate) fn signer(&self) -> &SigningKey {
@@ -206,7 +213,7 @@ impl Identity {
             .realm_record
             .as_ref()
             .and_then(|record| record.peek().ok());
-        let mut record = Signed::unsigned(&RealmRecord {
+        let record = self.sign(&RealmRecord {
             realm: self.realm,
             epoch: epoch
                 .map_or(1, |record| record.epoch.saturating_add(1))
@@ -214,7 +221,6 @@ impl Identity {
             node: self.node(),
             created: now,
         });
-        self.keys.node.sign(&mut record);
         self.realm_record.insert(record)
     }
 
@@ -236,7 +242,7 @@ impl Identity {
             KemPurpose::Stored => (limits::KEM_STORED_MS, limits::KEM_STORED_GRACE_MS),
         };
         let not_after = from.plus(life);
-        let mut record = Signed::unsigned(&KemRecord {
+        let record = self.sign(&KemRecord {
             realm: self.realm,
             node: self.node(),
             key: key.public(),
@@ -244,7 +250,6 @@ impl Identity {
             not_before: from,
             not_after,
         });
-        self.keys.node.sign(&mut record);
         let id = key.key_id();
         let erased = not_after.plus(grace);
         self.kem.entry(id).or_insert(HeldKem {

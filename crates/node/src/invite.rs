@@ -148,8 +148,9 @@ impl Node {
             .and_then(|held| held.child_cert.peek().ok())
             .map_or(0, |cert| cert.epoch);
         let rate = self.config.child_rate;
-        let mut cert = Signed::unsigned(&ChildCert {
-            serial: self.next_serial(),
+        let serial = self.next_serial();
+        let cert = self.me.sign(&ChildCert {
+            serial,
             parent: self.me.realm(),
             label: label.clone(),
             child: child.realm(),
@@ -164,7 +165,6 @@ impl Node {
             },
             epoch: epoch.saturating_add(1),
         });
-        self.me.signer().sign(&mut cert);
         self.reserve_label(&label, child.realm(), held, &cert);
         Ok(Offered::Child {
             ticket,
@@ -245,8 +245,9 @@ impl Node {
         }
         let grant = join.grant.ok_or("the join grants nothing")?;
         let now = self.wall();
-        let mut peering = Signed::unsigned(&Peering {
-            serial: self.next_serial(),
+        let serial = self.next_serial();
+        let peering = self.me.sign(&Peering {
+            serial,
             inviter: self.me.realm(),
             acceptor: peer.realm(),
             from_inviter: whole_tree(),
@@ -256,7 +257,6 @@ impl Node {
             inviter_node: self.me.node(),
             acceptor_node: peer.node(),
         });
-        self.me.signer().sign(&mut peering);
         Ok(Offered::Peer {
             ticket: join.ticket,
             petname,

@@ -7,15 +7,19 @@ mod passing;
 mod telling;
 mod traced;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use realm_broadcast::{Announcer, Bidder, Side, Tallying};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, Place, Scope, Tick,
+    BroadcastId, CallId, Digest, Kind, Place, RealmPath, Scope, Tick,
     broadcast::{
-        Announce, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw, WorkProgress,
+        Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
+        WorkProgress,
     },
     cbor::{self, Wire},
     journal::Run,
@@ -32,6 +36,10 @@ pub(crate) use telling::Tell;
 const CAPACITY: u64 = 64;
 /// How long its bids hold, milliseconds.
 const HOLDS_MS: u64 = 30_000;
+/// Broadcasts that may be under way at a time, of this realm's and passed on.
+const BROADCASTS: usize = limits::OFFERS;
+/// Neighbours that it takes to fill the places for announcements that are passed on.
+const SHARES: usize = 4;
 
 /// Everything that this realm announces, bids for, or passes on.
 #[derive(Debug, Default)]
@@ -53,10 +61,9 @@ struct Announced {
     announcer: Announcer,
     control: ControlId,
     /// The announcement of each round.
-    rounds: Vec<Signed<realm_protocol::broadcast::Announcement>>,
-    contract: std::sync::Arc<Registered>,
+    rounds: Vec<Signed<Announcement>>,
+    contract: Arc<Registered>,
     run: Run,
-    call: CallId,
     /// Events of its run so far.
     events: u64,
     started: Tick,
@@ -106,20 +113,20 @@ impl Node {
     /// Takes a message of the market; gives whether it was one.
     pub(crate) fn take_market(&mut self, opened: &Opened) -> bool {
         let header = opened.header();
-        let from = header.source.clone();
+        let from = &header.source;
         let taken = match header.kind {
-            Kind::Announce => read(opened).map(|it: Announce| self.heard(&from, it)),
-            Kind::Tally => read(opened).map(|it: Tally| self.tallied(&from, &it)),
-            Kind::Bid => read(opened).map(|it| self.bid_came(&from, it)),
-            Kind::Award => read(opened).map(|it: Award| self.awarded(&from, it)),
-            Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(&from, it)),
-            Kind::Lease => read(opened).map(|it: Lease| self.leased(&from, it)),
+            Kind::Announce => read(opened).map(|it: Announce| self.heard(from, it)),
+            Kind::Tally => read(opened).map(|it: Tally| self.tallied(from, &it)),
+            Kind::Bid => read(opened).map(|it| self.bid_came(from, it)),
+            Kind::Award => read(opened).map(|it: Award| self.awarded(from, it)),
+            Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(from, it)),
+            Kind::Lease => read(opened).map(|it: Lease| self.leased(from, it)),
             // Calls have messages of these kinds as well.
             Kind::Progress | Kind::Result | Kind::Failure | Kind::ResultAck | Kind::Cancel => {
                 if !self.takes_part(header.call) {
                     return false;
                 }
-                self.take_of_work(&from, opened)
+                self.take_of_work(from, opened)
             }
             Kind::Close => read(opened).map(|_: Close| ()),
             _ => return false,
@@ -211,7 +218,7 @@ impl Node {
             Side::Child(label) => me.path.child(label).ok().map(|path| Scope { path, ..me }),
             Side::Peer(root) => Some(Scope {
                 root: *root,
-                path: realm_protocol::RealmPath::default(),
+                path: RealmPath::default(),
             }),
         }
     }
@@ -225,9 +232,3 @@ fn read<T: Wire>(opened: &Opened) -> Option<T> {
 fn call_of(broadcast: BroadcastId) -> CallId {
     CallId::new(*broadcast.as_bytes())
 }
-
-/// Neighbours that it takes to fill the places for announcements that are passed on.
-const SHARES: usize = 4;
-
-/// Broadcasts that may be under way at a time, of this realm's and passed on.
-pub(crate) const BROADCASTS: usize = limits::OFFERS;

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    FailureCode, RealmId, Scope, Timestamp,
-    journal::Table,
-    limits,
-    records::{RevocationList, Signed},
+    FailureCode, RealmId, Scope, Timestamp, journal::Table, limits, records::RevocationList,
 };
 use realm_router::{LinkId, Relation};
 
@@ -160,14 +157,13 @@ impl Node {
         };
         let serials: BTreeSet<u64> = self.kin.revoked.keys().copied().collect();
         let number = self.trust.number(me);
-        let mut list = Signed::unsigned(&RevocationList {
+        let list = self.me.sign(&RevocationList {
             realm: me,
             number: number.saturating_add(1).max(self.kin.least),
             serials: serials.into_iter().collect(),
             created: self.wall(),
             node: self.me.node(),
         });
-        self.me.signer().sign(&mut list);
         let stored = StoredRevocations {
             list,
             issuer: chain.chain().clone(),

@@ -242,15 +242,9 @@ impl FromStr for Decimal {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is no number such as 0.02, with six decimal places at most");
-        let (whole, places) = text.split_once('.').unwrap_or((text, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || places.len() > 6 || !digits(whole) || !digits(places) {
-            return Err(wrong());
-        }
-        let micros = format!("{whole}{places:0<6}").parse();
-        let micros = micros.map_err(|_| wrong())?;
+        let micros = realm_client::millionths(text).ok_or_else(|| {
+            format!("`{text}` is no number such as 0.02, with six decimal places at most")
+        })?;
         Ok(Self { micros })
     }
 }

@@ -1,13 +1,13 @@
 //! How a loop bids for announced work.
 
-use realm_protocol::limits;
+use realm_protocol::{
+    broadcast::{MILLION, millionths},
+    limits,
+};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{Condition, load::duration};
-
-/// Millionths of one whole.
-const MILLION: u64 = 1_000_000;
 
 /// What a loop offers for announced work: `{price: EUR 0.02, time: 2s, confidence: 0.9, when: …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,13 +98,4 @@ fn amount(text: &str) -> Option<(String, u64)> {
     let letters = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
     let price = millionths(number).filter(|_| letters)?;
     Some((currency.to_owned(), price))
-}
-
-/// A decimal number of at most six places.
-fn millionths(text: &str) -> Option<u64> {
-    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let fits = !whole.is_empty() && places.len() <= 6 && digits(whole) && digits(places);
-    let number = fits.then(|| format!("{whole}{places:0<6}"))?;
-    number.parse().ok()
 }

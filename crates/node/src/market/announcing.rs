@@ -20,6 +20,7 @@ use realm_protocol::{
     json::{self, Object},
     records::Signed,
 };
+use realm_router::Relation;
 use serde_json::Value;
 
 use super::{Announced, BROADCASTS, call_of};
@@ -142,8 +143,7 @@ impl Node {
         let secret: [u8; 32] = self.random();
         let broadcast = BroadcastId::new(self.random());
         let announcement = self.announcement(broadcast, asked, &contract, &secret);
-        let mut signed = Signed::unsigned(&announcement);
-        self.me.signer().sign(&mut signed);
+        let signed = self.me.sign(&announcement);
         let mut fan = self.fan_out_own(&announcement);
         if realm_broadcast::is_asked(&announcement, &self.me.scope()) {
             fan.passes.push(Pass {
@@ -166,10 +166,9 @@ impl Node {
             person_ms: asked.execution_ms,
         };
         let announcer = Announcer::start(plan, self.now)?;
-        let (run, call) = (self.new_run(), call_of(broadcast));
         let run = Run {
-            id: run,
-            call,
+            id: self.new_run(),
+            call: call_of(broadcast),
             loop_id: asked.loop_id.to_string(),
             version: Some(contract.manifest.version.to_string()),
             direction: Direction::Local,
@@ -190,7 +189,6 @@ impl Node {
             rounds: vec![signed],
             contract,
             run,
-            call,
             events: 0,
             started: self.now.tick,
         };
@@ -245,19 +243,17 @@ impl Node {
 
     /// Parent, children and peers, and whether this realm's policy lets the announcement go there.
     pub(super) fn neighbours(&mut self, announcement: &Announcement) -> Vec<Neighbour> {
-        let connected = self.routes.children().map(|(label, _)| label.clone());
-        let connected: Vec<_> = connected.collect();
-        let mut sides: Vec<(Side, bool)> = Vec::new();
-        for label in self.kin.children.keys() {
-            sides.push((Side::Child(label.clone()), connected.contains(label)));
-        }
-        if self.kin.parent.is_some() {
-            sides.push((Side::Parent, self.parent_connected()));
-        }
-        let links: Vec<_> = self.routes.peers().map(|(root, _)| root).collect();
-        for root in self.kin.peers.keys() {
-            sides.push((Side::Peer(*root), links.contains(root)));
-        }
+        let linked = |relation: Relation| self.routes.link_to(&relation).is_some();
+        let children = self.kin.children.keys();
+        let children = children.map(|label| {
+            let linked = linked(Relation::Child(label.clone()));
+            (Side::Child(label.clone()), linked)
+        });
+        let parent = self.kin.parent.iter();
+        let parent = parent.map(|_| (Side::Parent, linked(Relation::Parent)));
+        let peers = self.kin.peers.keys();
+        let peers = peers.map(|root| (Side::Peer(*root), linked(Relation::Peer(*root))));
+        let sides: Vec<(Side, bool)> = children.chain(parent).chain(peers).collect();
         let announcer = announcement.announcer.scope();
         let neighbours = sides.into_iter().filter_map(|(side, linked)| {
             let scope = self.scope_of(&side)?;
@@ -382,8 +378,7 @@ impl Node {
         winners: &[Signed<Bid>],
         to: &[Place],
     ) {
-        let mut signed = Signed::unsigned(verdict);
-        self.me.signer().sign(&mut signed);
+        let signed = self.me.sign(verdict);
         let Some(own) = self.market.announced.get(&broadcast) else {
             return;
         };

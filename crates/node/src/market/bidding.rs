@@ -28,7 +28,7 @@ impl Node {
         let Ok(read) = announcement.peek() else {
             return;
         };
-        let agents = self.agents_for(&read);
+        let agents = self.agent_for(&read).into_iter().collect();
         let heard = Heard {
             announcement,
             window_ms,
@@ -56,40 +56,30 @@ impl Node {
         bidder
     }
 
-    /// The loops here that can do announced work, say how they bid, and may be called by whoever
-    /// announces it.
-    fn agents_for(&mut self, announcement: &Announcement) -> Vec<Agent> {
-        let announcer = announcement.announcer.scope();
-        let (owner, now) = (self.me.scope(), self.now.wall);
-        let mut agents = Vec::new();
-        for registered in self.registry.iter() {
-            let manifest = &registered.manifest;
-            let Some(terms) = manifest.bid.as_ref().and_then(terms) else {
-                continue;
-            };
-            let meant = manifest.id == announcement.loop_id
-                || manifest.aliases.contains(&announcement.loop_id);
-            let fits =
-                schemas(registered) == (announcement.input_schema, announcement.output_schema);
-            let resource = Resource::Loop {
-                owner: &owner,
-                id: &manifest.id,
-            };
-            let permitted = meant
-                && fits
-                && self
-                    .rules
-                    .decide(Action::Invoke, &announcer, resource, false, now)
-                    .is_ok();
-            if permitted {
-                agents.push(Agent {
-                    agent: manifest.id.clone(),
-                    contract: registered.contract,
-                    terms,
-                });
-            }
+    /// The loop here that can do announced work, if it says how it bids, and whoever announces may
+    /// call it.
+    fn agent_for(&mut self, announcement: &Announcement) -> Option<Agent> {
+        let registered = self.registry.find(&announcement.loop_id, None)?;
+        let manifest = &registered.manifest;
+        let terms = terms(manifest.bid.as_ref()?)?;
+        if schemas(registered) != (announcement.input_schema, announcement.output_schema) {
+            return None;
         }
-        agents
+        let agent = Agent {
+            agent: manifest.id.clone(),
+            contract: registered.contract,
+            terms,
+        };
+        let (announcer, owner) = (announcement.announcer.scope(), self.me.scope());
+        let resource = Resource::Loop {
+            owner: &owner,
+            id: &agent.agent,
+        };
+        let now = self.now.wall;
+        let permitted = self
+            .rules
+            .decide(Action::Invoke, &announcer, resource, false, now);
+        permitted.is_ok().then_some(agent)
     }
 
     fn tell_bidder(&mut self, input: Input) {
@@ -145,8 +135,7 @@ impl Node {
                     );
                 }
                 Output::Bid { to, bid } => {
-                    let mut signed = Signed::unsigned(&*bid);
-                    self.me.signer().sign(&mut signed);
+                    let signed = self.me.sign(&*bid);
                     match self.is_me(&to) {
                         true => self.bid_came(&to, signed),
                         false => self.send_to(bid.broadcast, &to, Kind::Bid, &signed),
@@ -178,8 +167,7 @@ impl Node {
                     self.market
                         .announcers
                         .insert(confirm.bid, (confirm.broadcast, to.clone()));
-                    let mut signed = Signed::unsigned(&confirm);
-                    self.me.signer().sign(&mut signed);
+                    let signed = self.me.sign(&confirm);
                     match self.is_me(&to) {
                         true => self.confirmed(&to, signed),
                         false => self.send_to(confirm.broadcast, &to, Kind::Confirm, &signed),
@@ -208,8 +196,7 @@ impl Node {
                     };
                     self.market.announcers.remove(&outcome.bid);
                     let broadcast = outcome.broadcast;
-                    let mut outcome = Signed::unsigned(&*outcome);
-                    self.me.signer().sign(&mut outcome);
+                    let outcome = self.me.sign(&*outcome);
                     let deliver = Deliver { outcome, output };
                     match self.is_me(&to) {
                         true => self.gave(&to, deliver),

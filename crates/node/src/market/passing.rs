@@ -3,7 +3,7 @@
 use realm_broadcast::{Left, Side, Tallying, check_announcement, fan_out, is_asked};
 use realm_crypto::verify;
 use realm_protocol::{
-    Kind, Place,
+    BroadcastId, Kind, Place,
     broadcast::{Announce, Announcement, Tally},
     cbor,
     records::Chain,
@@ -89,8 +89,8 @@ impl Node {
     }
 
     /// This realm's own agents have decided about an announcement.
-    pub(super) fn count_own(&mut self, signed: (realm_protocol::BroadcastId, u64), bids: u64) {
-        if let Some(passed) = self.market.passed.get_mut(&signed) {
+    pub(super) fn count_own(&mut self, key: (BroadcastId, u64), bids: u64) {
+        if let Some(passed) = self.market.passed.get_mut(&key) {
             passed.tallying.count_own(bids);
             passed.decided = true;
         }

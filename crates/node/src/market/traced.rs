@@ -79,7 +79,7 @@ impl Node {
         let event = Event {
             run: own.run.id,
             index: own.events,
-            call: own.call,
+            call: own.run.call,
             at,
             kind: kind.to_owned(),
             payload: Blob::from(payload.into_bytes()),

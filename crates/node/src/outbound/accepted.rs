@@ -156,6 +156,7 @@ impl Node {
             Task::Status(asked) => {
                 let asked = *asked;
                 self.drop_question(call);
+                self.question_is_over(asked.call);
                 if asked.run == accepted.run {
                     self.stage_told(asked.call, accepted.stage);
                 }
@@ -257,13 +258,11 @@ impl Node {
 
     /// A question for a run came to nothing. That the callee does not know the run is the end.
     pub(crate) fn status_failed(&mut self, asked: StatusTask, failure: CallFailure) {
-        let Some(out) = self.calls.get_mut(&asked.call) else {
+        self.question_is_over(asked.call);
+        let Some(out) = self.calls.get(&asked.call) else {
             return;
         };
         let said_there = failure.from.as_ref() == Some(&out.scope);
-        if let Some(acceptance) = out.acceptance_mut() {
-            acceptance.question = None;
-        }
         if said_there && failure.code == FailureCode::Expired {
             let message = format!(
                 "the realm no longer knows run {}, which it had accepted",
@@ -271,6 +270,12 @@ impl Node {
             );
             let failure = CallFailure { message, ..failure };
             self.end_call(asked.call, Err(failure));
+        }
+    }
+
+    fn question_is_over(&mut self, call: CallId) {
+        if let Some(acceptance) = self.calls.get_mut(&call).and_then(OutCall::acceptance_mut) {
+            acceptance.question = None;
         }
     }
 
@@ -295,7 +300,6 @@ impl Node {
         let Some(acceptance) = self.calls.get_mut(&call).and_then(OutCall::acceptance_mut) else {
             return;
         };
-        acceptance.question = None;
         if acceptance.stage == stage || stage == Stage::Ended {
             return;
         }

@@ -69,10 +69,7 @@ impl Node {
         let acceptance = self.calls.get_mut(&call)?.acceptance_mut()?;
         if acceptance.run == progress.run && acceptance.told < progress.number {
             acceptance.told = progress.number;
-            let question = acceptance.question;
             self.stage_told(call, progress.stage);
-            let acceptance = self.calls.get_mut(&call)?.acceptance_mut()?;
-            acceptance.question = question;
         }
         Some(())
     }

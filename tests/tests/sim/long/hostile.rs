@@ -127,18 +127,24 @@ fn encoded(body: &impl Wire) -> Vec<u8> {
     cbor::encode(body)
 }
 
+/// A third root that lab lets in, on every wire while acme's long call is accepted there.
+fn listen_in(pair: &mut Pair) -> HostId {
+    let eve = pair.world.found("eve");
+    pair.world.tap = true;
+    pair.world.peer(eve, pair.lab);
+    pair.world.allow(pair.lab, "eve", "*");
+    pair.world.run_for(1_000);
+    pair.world.ask(pair.acme, detached("later@lab"));
+    pair.world.call(eve, "echo@lab", serde_json::json!({}));
+    pair.world.run_for(10_000);
+    eve
+}
+
 #[test]
 fn a_stranger_learns_nothing_of_a_run_and_changes_nothing() {
     let mut pair = Pair::new(30, &[Loops::once("spend", 10), waits("later", "10h")]);
     let (acme, lab) = (pair.acme, pair.lab);
-    let eve = pair.world.found("eve");
-    pair.world.tap = true;
-    pair.world.peer(eve, lab);
-    pair.world.allow(lab, "eve", "*");
-    pair.world.run_for(1_000);
-    pair.world.ask(acme, detached("later@lab"));
-    pair.world.call(eve, "echo@lab", serde_json::json!({}));
-    pair.world.run_for(10_000);
+    let eve = listen_in(&mut pair);
     let heard = Overheard::by(&pair.world);
     let call = heard.last(acme, Kind::Call).unwrap().3.call;
     let run = pair.served().id;
@@ -263,14 +269,7 @@ fn a_flood_of_progress_fills_no_trace() {
 fn an_acknowledgement_by_another_ends_no_delivery() {
     let mut pair = Pair::new(33, &[Loops::once("spend", 10), waits("later", "1h")]);
     let (acme, lab) = (pair.acme, pair.lab);
-    let eve = pair.world.found("eve");
-    pair.world.tap = true;
-    pair.world.peer(eve, lab);
-    pair.world.allow(lab, "eve", "*");
-    pair.world.run_for(1_000);
-    pair.world.ask(acme, detached("later@lab"));
-    pair.world.call(eve, "echo@lab", serde_json::json!({}));
-    pair.world.run_for(10_000);
+    let eve = listen_in(&mut pair);
     pair.world.silence(acme, lab);
     pair.world.run_for(HOUR_MS);
     let heard = Overheard::by(&pair.world);
