@@ -5,7 +5,12 @@ mod canonical;
 mod document;
 mod step;
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Number, Value};
@@ -23,6 +28,8 @@ pub struct Manifest {
     pub version: semver::Version,
     /// Other names that calls reach it by.
     pub aliases: Vec<LoopId>,
+    /// What it can do, whatever it is called: announced work that needs all of it may be its.
+    pub capabilities: BTreeSet<LoopId>,
     /// What it is for.
     pub description: Option<String>,
     /// JSON Schema of what it takes.

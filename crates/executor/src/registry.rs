@@ -276,6 +276,17 @@ impl Registry {
         self.loops.get(id)
     }
 
+    /// The loops, by id, that have all of these capabilities.
+    pub fn able<'a>(
+        &'a self,
+        capabilities: &'a [LoopId],
+    ) -> impl Iterator<Item = &'a Arc<Registered>> {
+        self.iter().filter(|known| {
+            let own = &known.manifest.capabilities;
+            capabilities.iter().all(|needed| own.contains(needed))
+        })
+    }
+
     /// The loop that a name stands for: itself, unless it is an alias.
     pub fn resolve<'a>(&'a self, name: &'a LoopId) -> &'a LoopId {
         self.aliases.get(name).unwrap_or(name)
@@ -444,6 +455,7 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         id: ECHO.parse().ok()?,
         version: semver::Version::new(1, 0, 0),
         aliases: Vec::new(),
+        capabilities: BTreeSet::new(),
         description: Some("Gives its input back.".to_owned()),
         input_schema: json!({"type": "object"}),
         output_schema: json!({"type": "object"}),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use realm_executor::{Body, Effects, Kind, Manifest, Problem, Registry, Tool, load};
+use realm_protocol::LoopId;
 use serde_json::json;
 
 const PROMPT: &str = r#"{
@@ -39,6 +40,7 @@ outputSchema: {type: object}
 effects: once
 tool: {implementation: process, config: {argv: [python3, variant.py]}}
 bid: {price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\"}
+capabilities: [genome.variants, genome.reads]
 limits: {timeout: 30s, concurrency: 4}
 ";
 
@@ -98,6 +100,8 @@ fn our_own_form_loads_with_a_schema_from_a_file() {
     assert_eq!(process.cwd.as_deref(), Some("/srv/loops"));
     assert_eq!(manifest.input_schema, json!({"type": "object"}));
     assert_eq!(manifest.effects, Some(Effects::Once));
+    let capabilities = manifest.capabilities.iter().map(LoopId::as_str);
+    assert!(capabilities.eq(["genome.reads", "genome.variants"]));
     assert_eq!(
         (manifest.limits.timeout_ms, manifest.limits.concurrency),
         (30_000, 4)

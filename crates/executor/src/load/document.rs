@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Problem,
-    node::{Data, Node, Place},
+    node::{Node, Place},
     object::{self, Object},
     sketch,
 };
@@ -128,6 +128,7 @@ impl<'a> Reader<'a> {
         let id = self.id(object);
         let version = self.version(object);
         let aliases = self.aliases(object);
+        let capabilities = self.capabilities(object);
         let description = object
             .text(self, "description", rule!("description"))
             .map(str::to_owned);
@@ -143,6 +144,7 @@ impl<'a> Reader<'a> {
             id: id?,
             version: version?,
             aliases,
+            capabilities: capabilities.into_iter().collect(),
             description,
             input_schema: input_schema?,
             output_schema: output_schema?,
@@ -163,25 +165,31 @@ impl<'a> Reader<'a> {
 
     /// Other names of the loop; LSEM knows none.
     fn aliases(&mut self, object: &mut Object<'_>) -> Vec<LoopId> {
-        if !self.is_own() {
-            return Vec::new();
+        let node = self.is_own().then(|| object.get("aliases")).flatten();
+        node.map_or_else(Vec::new, |node| {
+            self.loop_ids(node, rule!("aliases"), limits::LOOP_ALIASES)
+        })
+    }
+
+    /// What the loop can do; LSEM knows no such thing.
+    fn capabilities(&mut self, object: &mut Object<'_>) -> Vec<LoopId> {
+        let node = self.is_own().then(|| object.get("capabilities")).flatten();
+        node.map_or_else(Vec::new, |node| self.named_capabilities(node))
+    }
+
+    /// A list of names of capabilities.
+    pub(super) fn named_capabilities(&mut self, node: &Node) -> Vec<LoopId> {
+        self.loop_ids(node, rule!("capabilities"), limits::CAPABILITIES)
+    }
+
+    /// A list of names, `most` of them at most.
+    fn loop_ids(&mut self, node: &Node, rule: Rule, most: usize) -> Vec<LoopId> {
+        let items = self.items(node, rule).unwrap_or_default();
+        if items.len() > most {
+            self.problem(node.at, rule, format!("{most} names stand here at most"));
         }
-        let Some(node) = object.get("aliases") else {
-            return Vec::new();
-        };
-        let Data::List(items) = &node.data else {
-            let what = format!("expected a list of names, found {}", node.noun());
-            self.problem(node.at, rule!("aliases"), what);
-            return Vec::new();
-        };
-        if items.len() > limits::LOOP_ALIASES {
-            let what = format!("a loop has {} aliases at most", limits::LOOP_ALIASES);
-            self.problem(node.at, rule!("aliases"), what);
-        }
-        let aliases = items.iter();
-        aliases
-            .filter_map(|item| self.parsed(item, rule!("aliases")))
-            .collect()
+        let names = items.iter();
+        names.filter_map(|item| self.parsed(item, rule)).collect()
     }
 
     /// How the loop bids for announced work.

@@ -1,5 +1,7 @@
 //! The LoopStacks site's sketch: `{id, type: llm|mcp|http, …}`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -42,6 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
         id: id?,
         version: version?,
         aliases: Vec::new(),
+        capabilities: BTreeSet::new(),
         description,
         input_schema: input_schema?,
         output_schema: output_schema?,

@@ -22,6 +22,13 @@ impl Manifest {
             "aliases",
             (!aliases.is_empty()).then_some(aliases),
         );
+        let capabilities = self.capabilities.iter();
+        let capabilities: Vec<Value> = capabilities.map(|name| name.as_str().into()).collect();
+        put_some(
+            &mut document,
+            "capabilities",
+            (!capabilities.is_empty()).then_some(capabilities),
+        );
         put_some(&mut document, "description", self.description.as_deref());
         put(&mut document, "inputSchema", self.input_schema.clone());
         put(&mut document, "outputSchema", self.output_schema.clone());

@@ -37,6 +37,9 @@ fields! {
     "loop.aliases": "its other names",
         "Calls by one of them reach the loop; traces and policies know it by its id alone.",
         "a list of ids that no other loop has, 8 at most";
+    "loop.capabilities": "what it can do",
+        "Announced work that names capabilities is offered to loops that have all of them, whatever they are called.",
+        "a list of dotted names, 16 at most: [speech.transcribe]";
     "loop.kind": "how it runs",
         "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code.",
         "prompt, composite, machine or tool";
