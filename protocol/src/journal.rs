@@ -73,6 +73,10 @@ numbered! {
         LoopChanges = 16,
         /// Frames of runs under way, by run and call.
         Frames = 17,
+        /// Broadcasts under way by id, and behind each what its announcer wrote down, by number.
+        Broadcasts = 18,
+        /// Slots that this realm's bids have won, by digest of the bid and kind of record.
+        Slots = 19,
     }
 }
 

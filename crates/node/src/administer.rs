@@ -21,6 +21,8 @@ impl Node {
             Request::Cancel(run) if self.cancel_broadcast(run) => self.respond(id, Response::Done),
             Request::Cancel(run) => self.cancel_run(id, run),
             Request::Pause(run) => self.pause_run(id, run),
+            Request::Resume(run, decision) if self.decide_broadcast(id, run, decision.as_ref()) => {
+            }
             Request::Resume(run, decision) => self.resume_run(id, run, decision),
             Request::Invite(asked) => self.invite(id, asked),
             Request::Join(asked) => self.join(id, asked),

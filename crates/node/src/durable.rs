@@ -150,7 +150,7 @@ impl Node {
     }
 
     /// A run that should go on after a restart, and cannot, has ended.
-    fn cannot_go_on(&mut self, record: Run, frames: Vec<CallId>, reason: &str) {
+    pub(crate) fn cannot_go_on(&mut self, record: Run, frames: Vec<CallId>, reason: &str) {
         self.forget_frames(record.id, frames);
         self.forget_earlier(record.id);
         let why = format!("it cannot go on after a restart: {reason}");

@@ -2,7 +2,9 @@
 
 mod announcing;
 mod bidding;
+mod deciding;
 mod hearing;
+mod kept;
 mod passing;
 mod telling;
 mod traced;
@@ -30,6 +32,7 @@ use realm_protocol::{
 use crate::{ControlId, Node, Refused, timers::Timer};
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
+pub(crate) use kept::Kept;
 pub(crate) use telling::Tell;
 
 /// Slots that a realm works on at a time.
@@ -59,14 +62,18 @@ pub(crate) struct Market {
 #[derive(Debug)]
 struct Announced {
     announcer: Announcer,
-    control: ControlId,
+    /// Who waits for it; nobody after a restart.
+    control: Option<ControlId>,
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,
     run: Run,
+    /// Entries that its announcer has written down so far.
+    entries: u64,
     /// Events of its run so far.
     events: u64,
-    started: Tick,
+    /// Slots and epochs that a person is asked about.
+    undecided: Vec<(u64, u64)>,
 }
 
 /// An announcement of another realm's that was passed on.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use realm_broadcast::bidder::Held;
 use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
-    CallId, RealmId, RunId, Timestamp,
-    cbor::Wire,
+    BroadcastId, CallId, RealmId, RunId, Timestamp,
+    cbor::{CborError, Wire},
     journal::{Direction, Table},
     limits,
     records::{NodeCert, Signed},
@@ -16,6 +17,7 @@ use crate::{
     Founding, Node, Recovered, UnderWay,
     durable::{BrokenOff, KnownFrames},
     identity::HeldKem,
+    market::Kept,
     revocations::over_at,
     seen::SeenId,
     state::{
@@ -55,6 +57,8 @@ impl Node {
         let stored = calls_at(&rows, standing::CALL);
         let (unfinished, interrupted) =
             self.find_unfinished(stored, recovered.under_way, recovered.restored);
+        let kept = kept_market(&rows);
+        let (broadcasts, interrupted) = self.find_broadcasts(kept, interrupted, recovered.restored);
         let broken_off = self.end_interrupted(interrupted, &rows, recovered.restored);
         self.rotate_kem();
         if self.me.realm_record().is_none() || handed_over && !recovered.restored {
@@ -86,8 +90,15 @@ impl Node {
         for call in unfinished {
             self.resume(call);
         }
+        let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
         for run in broken_off {
-            self.go_on_with(run);
+            match leases.contains(&run.run.call) {
+                true => self.end_leased(run),
+                false => self.go_on_with(run),
+            }
+        }
+        for broadcast in broadcasts {
+            self.go_on_broadcasting(broadcast);
         }
         self.drain_executor();
         self.forget_orphans();
@@ -403,6 +414,30 @@ fn keyed_at<'r, T: Wire>(
             .inspect_err(|error| tracing::error!(%error, "a stored call or its end does not read"));
         Some((rest, record.ok()?))
     })
+}
+
+/// Broadcasts under way, with what their announcers wrote down, in order.
+fn kept_market(rows: &Rows) -> BTreeMap<BroadcastId, Kept> {
+    let mut kept: BTreeMap<BroadcastId, Kept> = BTreeMap::new();
+    for (key, value) in raw(rows, Table::Broadcasts) {
+        let (broadcast, number) = key.split_at(key.len().min(16));
+        let Ok(broadcast) = BroadcastId::try_from(broadcast) else {
+            continue;
+        };
+        let of = kept.entry(broadcast).or_default();
+        match number.is_empty() {
+            true => of.stored = Some(state::read(value)),
+            false => of.entries.push(state::read(value)),
+        }
+    }
+    kept
+}
+
+/// What bids have won, in the order in which it happened to each.
+fn kept_slots(rows: &Rows) -> Vec<(Vec<u8>, Result<Held, CborError>)> {
+    let rows = raw(rows, Table::Slots);
+    rows.map(|(key, value)| (key.clone(), state::read(value)))
+        .collect()
 }
 
 fn raw(rows: &Rows, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {

@@ -372,6 +372,44 @@ wire_map! {
 }
 
 wire_map! {
+    /// A broadcast of this realm's under way, beside what its announcer wrote down.
+    pub struct StoredBroadcast {
+        /// Its run.
+        0 => run: RunId,
+        /// The revision of the loop whose contract the work has.
+        1 => revision: Digest,
+        /// Input, JSON.
+        2 => input: Blob,
+        /// Whom the announcement of each round is passed to.
+        3 => fans: Vec<StoredFan>,
+    }
+}
+
+wire_map! {
+    /// Whom one round's announcement is passed to.
+    pub struct StoredFan {
+        /// The neighbours.
+        0 => passes: Vec<StoredPass>,
+        /// Neighbours that it cannot be passed to.
+        1 => unreached: u64,
+    }
+}
+
+wire_map! {
+    /// One neighbour that an announcement is passed to.
+    pub struct StoredPass {
+        /// Where the neighbour stands.
+        0 => to: Scope,
+        /// How many levels down it may go from there.
+        1 => down: u64,
+        /// How many levels up.
+        2 => up: u64,
+        /// Until when its tally is due, milliseconds.
+        3 => window_ms: u64,
+    }
+}
+
+wire_map! {
     /// A caller elsewhere whose call was accepted: how it is told the end.
     pub struct AcceptedCaller {
         /// Who called.

@@ -72,17 +72,20 @@ impl OutCall {
 
 impl Node {
     /// Whether an attempt failed because this realm has no link upward or across for the moment: a
-    /// call that may be kept, or that nobody waits for, waits for one as long as it may wait at all.
+    /// call that may be kept, or that nobody waits for, and most of what is said about awarded work
+    /// wait for one as long as they may wait at all.
     pub(crate) fn is_stranded(&self, call: CallId, failure: &CallFailure) -> bool {
         let here = failure.code == FailureCode::Offline && failure.from.is_none();
-        let patient = |out: &OutCall| match &out.task {
-            Task::Invoke(invoke) => invoke.storing != Storing::No || invoke.detached,
-            _ => false,
-        };
         self.calls.get(&call).is_some_and(|out| {
             let below = self.me.scope().contains(&out.scope);
-            let let_in = self.turned_away_from(&out.scope).is_none();
-            patient(out) && here && !below && let_in
+            let patient = match &out.task {
+                Task::Invoke(invoke) => {
+                    !below && (invoke.storing != Storing::No || invoke.detached)
+                }
+                Task::Tell(tell) => tell.is_patient(),
+                _ => false,
+            };
+            patient && here && self.turned_away_from(&out.scope).is_none()
         })
     }
 

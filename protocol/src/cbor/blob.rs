@@ -3,6 +3,7 @@
 use std::{fmt, ops::Deref};
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 
 use super::{CborError, Reader, Wire, Writer};
 
@@ -14,6 +15,17 @@ impl Blob {
     /// The bytes, still shared.
     pub fn into_bytes(self) -> Bytes {
         self.0
+    }
+
+    /// The bytes in text: base64url without padding.
+    pub fn to_base64(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0)
+    }
+
+    /// Reads what [`Blob::to_base64`] writes; none where the text is not that.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        Some(bytes.into())
     }
 }
 

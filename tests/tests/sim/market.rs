@@ -1,5 +1,8 @@
 //! Work without an address: announced, bid for, awarded, done, made one.
 
+#[path = "market/restarts.rs"]
+mod restarts;
+
 use realm_node::{BroadcastAsked, Broadcasted, Request, Response};
 use realm_protocol::{
     broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting},

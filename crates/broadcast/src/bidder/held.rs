@@ -50,7 +50,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// The announcer has the outcome.
+    /// The announcer has the outcome, or is told it no more.
     pub struct Acked {
         /// Digest of the bid.
         0 => bid: Digest,
@@ -66,7 +66,19 @@ entries! {
         2 => Begun,
         /// A slot has ended here.
         3 => Given,
-        /// The announcer has the outcome.
+        /// The announcer has the outcome, or is told it no more.
         4 => Acked,
+    }
+}
+
+impl Held {
+    /// The bid that it is about.
+    pub const fn bid(&self) -> Digest {
+        match self {
+            Self::Reserved(it) => it.bid,
+            Self::Begun(it) => it.bid,
+            Self::Given(it) => it.outcome.bid,
+            Self::Acked(it) => it.bid,
+        }
     }
 }

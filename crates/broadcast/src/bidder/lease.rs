@@ -203,10 +203,11 @@ impl Bidder {
             return;
         };
         if *sends >= limits::OUTCOME_SENDS {
+            let bid = outcome.bid;
             job.state = State::Over {
                 until: now.plus(REMEMBER_MS),
             };
-            return;
+            return self.write(Acked { bid });
         }
         let waits = RESEND_MS.checked_shl(*sends).unwrap_or(u64::MAX);
         *sends = sends.saturating_add(1);

@@ -165,6 +165,7 @@ impl Node {
             at_once: asked.rule.awards.max(1),
             person_ms: asked.execution_ms,
         };
+        let fans: Vec<FanOut> = plan.rounds.iter().map(|round| round.fan.clone()).collect();
         let announcer = Announcer::start(plan, self.now)?;
         let run = Run {
             id: self.new_run(),
@@ -183,14 +184,16 @@ impl Node {
             resume: None,
         };
         self.out.change(Change::Run(run.clone()));
+        self.keep_broadcast(&run, &contract, &fans);
         let own = Announced {
             announcer,
-            control,
+            control: Some(control),
             rounds: vec![signed],
             contract,
             run,
+            entries: 0,
             events: 0,
-            started: self.now.tick,
+            undecided: Vec::new(),
         };
         self.market.announced.insert(broadcast, own);
         Ok(broadcast)
@@ -286,12 +289,11 @@ impl Node {
                     self.note_broadcast(broadcast, "broadcast.refused", payload);
                 }
                 Output::Send { to, message } => self.send_as_announcer(&to, message),
-                Output::Ask { slot, holder, .. } => {
-                    let payload = Object::new()
-                        .with("slot", &slot)
-                        .with("realm", &self.name_of(&holder.scope()));
-                    self.note_broadcast(broadcast, "broadcast.undecided", payload);
-                }
+                Output::Ask {
+                    slot,
+                    epoch,
+                    holder,
+                } => self.ask_owner(broadcast, (slot, epoch), &holder),
                 Output::Aggregate(_) => {
                     let none = Input::Aggregated(Err(FailureCode::LoopNotFound));
                     self.tell_announcer(broadcast, none);
@@ -396,6 +398,7 @@ impl Node {
         let Some(own) = self.market.announced.remove(&broadcast) else {
             return;
         };
+        self.forget_broadcast(broadcast, own.entries);
         self.market.over.push_back(broadcast);
         if self.market.over.len() > BROADCASTS {
             self.market.over.pop_front();
@@ -417,7 +420,7 @@ impl Node {
             ended: Some(self.wall()),
             error,
             output: output.clone().or(told),
-            ..own.run
+            ..own.run.clone()
         }));
         let response = Response::Broadcasted(Box::new(Broadcasted {
             run,
@@ -429,9 +432,11 @@ impl Node {
                 .and_then(|output| json::parse(output).ok()),
             reason: conclusion.reason,
             slots: conclusion.citations.iter().map(slot_view).collect(),
-            duration_ms: self.now.tick.since(own.started),
+            duration_ms: self.wall().since(own.run.started),
         }));
-        self.out.promise(Effect::Respond(own.control, response));
+        if let Some(control) = own.control {
+            self.out.promise(Effect::Respond(control, response));
+        }
     }
 
     /// Takes back a broadcast of this realm's; false if none has that run.

@@ -40,7 +40,7 @@ impl Node {
         self.carry_out_bidder();
     }
 
-    fn bidder(&mut self) -> &mut Bidder {
+    pub(super) fn bidder(&mut self) -> &mut Bidder {
         let place = self.me.place();
         let moved = |(of, bidder): &(Place, Bidder)| of != place && bidder.load() == 0;
         if self.market.bidder.as_ref().is_some_and(moved) {
@@ -117,9 +117,7 @@ impl Node {
     pub(super) fn carry_out_bidder(&mut self) {
         while let Some(output) = self.bidder_output() {
             match output {
-                // A restart forgets bids and leases: who announced hears nothing more, and goes on
-                // to the next.
-                Output::Write(_) => {}
+                Output::Write(held) => self.keep_slot(&held),
                 Output::Ask {
                     broadcast, agent, ..
                 } => {

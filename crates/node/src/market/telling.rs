@@ -25,6 +25,13 @@ pub(crate) struct Tell {
     pub(crate) realm: Option<RealmId>,
 }
 
+impl Tell {
+    /// Whether it waits for a link: all but what others make up for, or can do without.
+    pub(crate) const fn is_patient(&self) -> bool {
+        !matches!(self.kind, Kind::Progress | Kind::Tally | Kind::Close)
+    }
+}
+
 impl Node {
     /// Sends a message of a broadcast to a realm that is known.
     pub(super) fn send_to<T: Wire>(

@@ -2,7 +2,7 @@
 
 use realm_broadcast::log::Entry;
 use realm_protocol::{
-    BroadcastId, Digest,
+    BroadcastId,
     cbor::{self, Blob},
     journal::{Change, Event},
     json::Object,
@@ -13,9 +13,14 @@ use crate::Node;
 impl Node {
     /// What a broadcast wrote down, in the trace of its run.
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
-        let (kind, payload) = self.told(entry);
-        let payload = payload.with("entry", &Digest::of(&[&cbor::encode(entry)]));
+        let entry = self.keep_entry(broadcast, entry);
+        let (kind, payload) = self.told(&entry);
+        let bytes = Blob::from(cbor::encode(&entry));
+        let payload = payload.with("entry", &bytes.to_base64());
         self.note_broadcast(broadcast, kind, payload);
+        if let Entry::Decided(it) = &entry {
+            self.no_longer_asked(broadcast, (it.slot, it.epoch));
+        }
     }
 
     fn told(&self, entry: &Entry) -> (&'static str, Object) {

@@ -1,0 +1,314 @@
+//! Broadcasts and won slots outlive the process: what is written down of them, and how they go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use realm_broadcast::{
+    Announcer, FanOut, Left, Pass,
+    announcer::{Plan, Round},
+    bidder::Held,
+    log::{Conclusion, Ended, Entry, Finished, Planned, Unused},
+};
+use realm_executor::Registered;
+use realm_protocol::{
+    BroadcastId, CallId, Digest,
+    broadcast::Deliver,
+    cbor::CborError,
+    journal::{Run, Table},
+    json::Object,
+};
+
+use super::{Announced, call_of};
+use crate::{
+    Node, UnderWay,
+    durable::BrokenOff,
+    state::{self, StoredBroadcast, StoredFan, StoredPass},
+};
+
+/// What was written down of a broadcast under way; what of it does not read as well.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) stored: Option<Result<StoredBroadcast, CborError>>,
+    pub(crate) entries: Vec<Result<Entry, CborError>>,
+}
+
+/// A broadcast that the end of the process broke off, and its run.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    broadcast: BroadcastId,
+    stored: StoredBroadcast,
+    entries: Vec<Result<Entry, CborError>>,
+    run: UnderWay,
+}
+
+impl Node {
+    /// Writes down what a restart needs of a broadcast beside its announcer's entries.
+    pub(super) fn keep_broadcast(&mut self, run: &Run, contract: &Registered, fans: &[FanOut]) {
+        let stored = StoredBroadcast {
+            run: run.id,
+            revision: contract.digest,
+            input: run.input.clone().unwrap_or_default(),
+            fans: fans.iter().map(|fan| self.stored_fan(fan)).collect(),
+        };
+        let key = run.call.as_bytes();
+        self.put(Table::Broadcasts, key, state::write(&stored));
+    }
+
+    fn stored_fan(&self, fan: &FanOut) -> StoredFan {
+        let passes = fan.passes.iter().filter_map(|pass| {
+            Some(StoredPass {
+                to: self.scope_of(&pass.to)?,
+                down: pass.left.down,
+                up: pass.left.up,
+                window_ms: pass.window_ms,
+            })
+        });
+        StoredFan {
+            passes: passes.collect(),
+            unreached: fan.unreached,
+        }
+    }
+
+    fn fan(&self, stored: &StoredFan) -> FanOut {
+        let passes = stored.passes.iter().filter_map(|pass| {
+            Some(Pass {
+                to: self.side_of(&pass.to)?,
+                left: Left {
+                    down: pass.down,
+                    up: pass.up,
+                },
+                window_ms: pass.window_ms,
+            })
+        });
+        FanOut {
+            passes: passes.collect(),
+            unreached: stored.unreached,
+        }
+    }
+
+    /// Writes down an entry of an announcer's. Gives it as the trace may show it: where the owner
+    /// has things taken out of traces, without outputs; their digests are signed.
+    pub(super) fn keep_entry(&mut self, broadcast: BroadcastId, entry: &Entry) -> Entry {
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            let row = entry_row(broadcast, own.entries);
+            own.entries = own.entries.saturating_add(1);
+            self.put(Table::Broadcasts, &row, state::write(entry));
+        }
+        match self.out.redacts() {
+            true => without_output(entry),
+            false => entry.clone(),
+        }
+    }
+
+    /// A broadcast has ended: its trace tells the rest.
+    pub(super) fn forget_broadcast(&mut self, broadcast: BroadcastId, entries: u64) {
+        self.delete(Table::Broadcasts, broadcast.as_bytes());
+        for number in 0..entries {
+            self.delete(Table::Broadcasts, &entry_row(broadcast, number));
+        }
+    }
+
+    /// Tells the broadcasts that can go on from the runs that were interrupted. After a backup was
+    /// restored none does.
+    pub(crate) fn find_broadcasts(
+        &mut self,
+        kept: BTreeMap<BroadcastId, Kept>,
+        under_way: Vec<UnderWay>,
+        restored: bool,
+    ) -> (Vec<Unfinished>, Vec<UnderWay>) {
+        let (mut unfinished, mut interrupted) = (Vec::new(), under_way);
+        for (broadcast, kept) in kept {
+            let stored = kept.stored.and_then(Result::ok).filter(|_| !restored);
+            let run = stored.as_ref().map(|stored| stored.run);
+            let at = interrupted.iter().position(|it| Some(it.run.id) == run);
+            match (stored, at) {
+                (Some(stored), Some(at)) => unfinished.push(Unfinished {
+                    broadcast,
+                    stored,
+                    entries: kept.entries,
+                    run: interrupted.swap_remove(at),
+                }),
+                _ => self.forget_broadcast(broadcast, kept.entries.len() as u64),
+            }
+        }
+        (unfinished, interrupted)
+    }
+
+    /// Goes on with a broadcast where the end of a process broke it off. Nobody waits for its
+    /// answer any more, but for its run.
+    pub(crate) fn go_on_broadcasting(&mut self, unfinished: Unfinished) {
+        let broadcast = unfinished.broadcast;
+        let entries = unfinished.entries.len() as u64;
+        let run = unfinished.run.run.clone();
+        match self.resumed(unfinished) {
+            Ok(own) => {
+                self.market.announced.insert(broadcast, own);
+                let told = Object::new().with("reason", "the daemon was restarted");
+                self.note_broadcast(broadcast, "run.restarted", told);
+                self.carry_out_announcer(broadcast);
+                self.set_market_timer();
+            }
+            Err(reason) => {
+                self.forget_broadcast(broadcast, entries);
+                let why = format!("it cannot go on after a restart: {reason}");
+                self.end_broken_off(Run {
+                    output: Some(why.into_bytes().into()),
+                    ..run
+                });
+            }
+        }
+    }
+
+    fn resumed(&self, unfinished: Unfinished) -> Result<Announced, String> {
+        let Unfinished {
+            stored,
+            entries,
+            run: UnderWay { run, events },
+            ..
+        } = unfinished;
+        let entries: Result<Vec<Entry>, CborError> = entries.into_iter().collect();
+        let entries = entries.map_err(|error| format!("what it wrote down: {error}"))?;
+        let Some(Entry::Planned(planned)) = entries.first().cloned() else {
+            return Err("its plan was not written down".to_owned());
+        };
+        let contract = self.registry.by_digest(&stored.revision).cloned();
+        let contract = contract.ok_or_else(|| {
+            format!(
+                "the revision of `{}` that it announced is no longer here",
+                run.loop_id
+            )
+        })?;
+        let count = entries.len() as u64;
+        let plan = self.plan_of(&planned, &stored);
+        let announcer =
+            Announcer::resume(plan, entries, self.now).map_err(|error| error.to_string())?;
+        Ok(Announced {
+            announcer,
+            control: None,
+            rounds: planned.rounds,
+            contract,
+            run,
+            entries: count,
+            events,
+            undecided: Vec::new(),
+        })
+    }
+
+    fn plan_of(&self, planned: &Planned, stored: &StoredBroadcast) -> Plan {
+        let rounds = planned.rounds.iter().zip(&stored.fans);
+        let rounds = rounds.map(|(announcement, fan)| Round {
+            announcement: announcement.clone(),
+            fan: self.fan(fan),
+        });
+        Plan {
+            rounds: rounds.collect(),
+            secret: planned.secret,
+            input: stored.input.clone(),
+            confirm_ms: planned.confirm_ms,
+            lease_ms: planned.lease_ms,
+            at_once: planned.at_once,
+            person_ms: planned.person_ms,
+        }
+    }
+
+    /// Writes down what a slot that was won has come to; forgets it once its announcer has the
+    /// outcome.
+    pub(super) fn keep_slot(&mut self, held: &Held) {
+        let bid = held.bid();
+        match stage_of(held) {
+            Some(stage) => self.put(Table::Slots, &slot_row(bid, stage), state::write(held)),
+            None => self.forget_slot(bid),
+        }
+    }
+
+    fn forget_slot(&mut self, bid: Digest) {
+        for stage in STAGES {
+            self.delete(Table::Slots, &slot_row(bid, stage));
+        }
+    }
+
+    /// Goes on with the slots that were won before a restart: what was not given yet is given up,
+    /// because nobody knows whether its lease still holds. Gives the calls whose work has begun.
+    pub(crate) fn recover_slots(
+        &mut self,
+        rows: Vec<(Vec<u8>, Result<Held, CborError>)>,
+        restored: bool,
+    ) -> BTreeSet<CallId> {
+        let mut held = Vec::new();
+        for (key, row) in rows {
+            match row {
+                Ok(row) if !restored => held.push(row),
+                Ok(_) => self.delete(Table::Slots, &key),
+                Err(error) => {
+                    tracing::error!(%error, "a stored slot does not read");
+                    self.delete(Table::Slots, &key);
+                }
+            }
+        }
+        let reserved = held.iter().filter_map(|held| match held {
+            Held::Reserved(it) => Some(call_of(it.broadcast)),
+            _ => None,
+        });
+        let calls = reserved.collect();
+        if !held.is_empty() {
+            let now = self.now;
+            self.bidder().resume(held, now);
+            self.carry_out_bidder();
+            self.set_market_timer();
+        }
+        calls
+    }
+
+    /// A run whose lease a restart has ended is over.
+    pub(crate) fn end_leased(&mut self, broken_off: BrokenOff) {
+        let calls = broken_off.frames.keys().copied().collect();
+        self.cannot_go_on(broken_off.run, calls, "its lease ended with the process");
+    }
+}
+
+/// The stages of a slot that are written down, in order.
+const STAGES: [u8; 3] = [1, 2, 3];
+
+/// Which record of a slot's this is; none where nothing more is to be remembered.
+const fn stage_of(held: &Held) -> Option<u8> {
+    match held {
+        Held::Reserved(_) => Some(1),
+        Held::Begun(_) => Some(2),
+        Held::Given(_) => Some(3),
+        Held::Acked(_) => None,
+    }
+}
+
+/// The key of what a slot has come to: the bid, then the stage.
+fn slot_row(bid: Digest, stage: u8) -> Vec<u8> {
+    [bid.as_bytes().as_slice(), &[stage]].concat()
+}
+
+/// The key of an entry's row: the broadcast, then the number.
+fn entry_row(broadcast: BroadcastId, number: u64) -> Vec<u8> {
+    [broadcast.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+fn without_output(entry: &Entry) -> Entry {
+    let bare = |delivered: &Deliver| Deliver {
+        output: None,
+        ..delivered.clone()
+    };
+    match entry {
+        Entry::Ended(it) => Entry::Ended(Ended {
+            delivered: it.delivered.as_ref().map(bare),
+            ..it.clone()
+        }),
+        Entry::Unused(it) => Entry::Unused(Unused {
+            delivered: bare(&it.delivered),
+            ..it.clone()
+        }),
+        Entry::Finished(it) => Entry::Finished(Finished {
+            conclusion: Conclusion {
+                output: None,
+                ..it.conclusion.clone()
+            },
+            ..it.clone()
+        }),
+        other => other.clone(),
+    }
+}

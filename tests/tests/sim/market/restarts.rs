@@ -1,0 +1,116 @@
+//! Broadcasts that a crash breaks off, at the realm that announced or at one that works.
+
+use realm_executor::Decision;
+use realm_protocol::journal::{Direction, JournalSeq, Run, Status, Table};
+
+use super::*;
+
+/// A run of this realm's whose loop is `see`.
+fn runs_of(world: &World, host: HostId, direction: Direction) -> Vec<&Run> {
+    let runs = world.hosts[host.0].disk.runs.values();
+    runs.filter(|run| run.direction == direction).collect()
+}
+
+fn work() -> BroadcastAsked {
+    asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    )
+}
+
+/// Asks, and crashes a realm as soon as it has written so many entries more; false if it never does.
+fn crash_after(world: &mut World, acme: HostId, host: HostId, entries: u64) -> bool {
+    let before = world.hosts[host.0].disk.durable();
+    world.ask(acme, Request::Broadcast(Box::new(work())));
+    for _ in 0..6_000 {
+        world.run_for(1);
+        if world.hosts[host.0].disk.durable() >= JournalSeq(before.0 + entries) {
+            world.crash_for(host, 500);
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn an_announcer_that_crashes_at_any_entry_goes_on_and_ends_once() {
+    for entries in 1..40 {
+        let (mut world, acme, [left, right]) = family(10 + entries, ["EUR 0.03", "EUR 0.02"]);
+        if !crash_after(&mut world, acme, acme, entries) {
+            assert!(
+                entries > 5,
+                "a broadcast writes more than {entries} entries"
+            );
+            return;
+        }
+        world.run_for(40_000);
+        let ended = runs_of(&world, acme, Direction::Local);
+        let told: Vec<_> = ended.iter().map(|run| (run.status, &run.error)).collect();
+        assert_eq!(ended.len(), 1, "after {entries} entries");
+        assert_eq!(
+            ended[0].status,
+            Status::Completed,
+            "after {entries}: {told:?}"
+        );
+        let done = [left, right].map(|host| runs_of(&world, host, Direction::In).len());
+        assert_eq!(done.iter().sum::<usize>(), 1, "after {entries}: {done:?}");
+        let disk = &world.hosts[acme.0].disk;
+        assert_eq!(disk.count(Table::Broadcasts), 0, "nothing is left behind");
+        invariants::check(&mut world);
+    }
+    panic!("a broadcast never ends");
+}
+
+#[test]
+fn a_winner_that_crashes_at_any_entry_gives_up_and_the_work_is_done_all_the_same() {
+    for entries in 1..40 {
+        let (mut world, acme, [left, right]) = family(60 + entries, ["EUR 0.03", "EUR 0.02"]);
+        if !crash_after(&mut world, acme, right, entries) {
+            assert!(entries > 3, "a winner writes more than {entries} entries");
+            return;
+        }
+        world.run_for(60_000);
+        let ended = runs_of(&world, acme, Direction::Local);
+        assert_eq!(
+            ended[0].status,
+            Status::Completed,
+            "after {entries} entries"
+        );
+        for host in [left, right] {
+            let all = runs_of(&world, host, Direction::In);
+            assert!(all.len() <= 1, "after {entries} entries: {all:?}");
+            assert_eq!(world.hosts[host.0].disk.count(Table::Slots), 0);
+        }
+        invariants::check(&mut world);
+    }
+    panic!("a winner never ends");
+}
+
+#[test]
+fn work_of_effect_that_a_crash_broke_off_waits_for_a_person_over_the_announcers_restart() {
+    let (mut world, acme, [left, right]) = family(7, ["EUR 0.03", "EUR 0.02"]);
+    world.apply(acme, &[Loops::once("see", 100)]);
+    for (child, price) in [(left, "EUR 0.03"), (right, "EUR 0.02")] {
+        world.apply(child, &[bids(Loops::once("see", 3_000), price)]);
+    }
+    world.run_for(1_000);
+    world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(1_500);
+    world.crash_for(right, 500);
+    world.run_for(10_000);
+    world.crash_for(acme, 500);
+    world.run_for(5_000);
+    let waiting = runs_of(&world, acme, Direction::Local)[0].clone();
+    assert_eq!(waiting.status, Status::Paused);
+    assert_eq!(runs_of(&world, left, Direction::In).len(), 0);
+    let again = Request::Resume(waiting.id, Some(Decision::Again));
+    let answer = world.ask_and_wait(acme, again);
+    assert!(matches!(answer, Response::Done), "{answer:?}");
+    world.run_for(20_000);
+    let ended = &world.hosts[acme.0].disk.runs[&waiting.id];
+    assert_eq!(ended.status, Status::Completed);
+    assert_eq!(runs_of(&world, left, Direction::In).len(), 1);
+    invariants::check(&mut world);
+}
