@@ -6,6 +6,7 @@
 //! rests on it and waits until it is durable.
 
 mod bidding;
+mod budget;
 mod held;
 mod job;
 mod lease;
@@ -22,12 +23,15 @@ use realm_protocol::{
     cbor::Blob,
     limits,
 };
+use serde_json::Value;
 
 pub use bidding::Heard;
+pub use budget::Budget;
 pub use held::{Acked, Begun, Given, Held, Reserved};
 pub use terms::{Agent, Evaluate, Figure, NoBid, Offer, Quote, Terms};
 
 use bidding::Round;
+use budget::Reservations;
 use job::{Job, State, Won};
 
 /// One agent's part in one broadcast.
@@ -115,6 +119,8 @@ pub enum Output {
         broadcast: BroadcastId,
         /// The agent.
         agent: LoopId,
+        /// What it is asked about: the announcement, and the bidder's own load and budget.
+        facts: Box<Value>,
         /// How long it has, milliseconds.
         limit_ms: u64,
     },
@@ -195,6 +201,7 @@ pub struct Bidder {
     /// How long a bid holds, milliseconds.
     holds_ms: u64,
     jobs: BTreeMap<JobId, Job>,
+    reservations: Reservations,
     rounds: BTreeMap<BroadcastId, Round>,
     outputs: VecDeque<Output>,
 }
@@ -207,6 +214,7 @@ impl Bidder {
             capacity,
             holds_ms: holds_ms.clamp(1, limits::BID_MS),
             jobs: BTreeMap::new(),
+            reservations: Reservations::default(),
             rounds: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -288,7 +296,11 @@ impl Bidder {
         match &job.state {
             State::Offered { .. } if !permitted => ConfirmAnswer::Refused,
             State::Offered { until, .. } if *until <= now.tick => ConfirmAnswer::Expired,
-            State::Offered { .. } if self.busy() >= self.capacity => ConfirmAnswer::Busy,
+            State::Offered { bid, .. }
+                if self.busy() >= self.capacity || !self.affords(job, bid, now) =>
+            {
+                ConfirmAnswer::Busy
+            }
             State::Offered { .. } => ConfirmAnswer::Reserved,
             State::Reserved { won, .. } | State::Working { won, .. }
                 if (won.slot, won.epoch) == (award.slot, award.epoch) =>
@@ -297,6 +309,15 @@ impl Bidder {
             }
             _ => ConfirmAnswer::Stale,
         }
+    }
+
+    /// Whether the agent's budget has room for its bid.
+    fn affords(&self, job: &Job, bid: &Bid, now: Now) -> bool {
+        let (Some(budget), Some(price)) = (&job.budget, &bid.price) else {
+            return true;
+        };
+        self.reservations
+            .has_room(&job.agent, budget, price, now.wall)
     }
 
     /// The job that a bid is out for, or that a bid has won a slot for.
@@ -313,9 +334,10 @@ impl Bidder {
             return;
         };
         // The same award again changes nothing: the time runs from the first answer.
-        let State::Offered { .. } = &job.state else {
+        let State::Offered { bid, .. } = &job.state else {
             return;
         };
+        let price = bid.price.clone();
         let reserved = Reserved {
             broadcast: award.broadcast,
             slot: award.slot,
@@ -324,12 +346,18 @@ impl Bidder {
             agent: job.agent.clone(),
             announcer: job.announcer.clone(),
             at: now.wall,
+            price: price.clone(),
         };
+        if let Some(price) = &price {
+            self.reservations.reserve(&job.agent, price, now.wall);
+        }
         let won = Won {
             slot: award.slot,
             epoch: award.epoch,
             bid: award.bid,
             confirmed: now.tick,
+            price,
+            at: now.wall,
         };
         let waits = award.confirm_ms.saturating_mul(2).min(limits::RUN_MS);
         job.state = State::Reserved {

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use cel::{Context, Program, Value as Cel};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -87,7 +88,7 @@ impl Condition {
                 if self.goes_over_lists && !takes(&value, &mut room) {
                     return Err(format!("goes over more than {VALUES} values"));
                 }
-                let value = cel::to_value(&value).map_err(|error| error.to_string())?;
+                let value = cel::to_value(Whole(&value)).map_err(|error| error.to_string())?;
                 context.add_variable_from_value(name.to_owned(), value);
             }
         }
@@ -95,29 +96,58 @@ impl Condition {
         given.map_err(|error| error.to_string())
     }
 
-    /// The bindings it uses.
-    pub(crate) fn bindings(&self) -> Vec<String> {
+    /// What it gives over the members of an object; nothing if a member is not there, it fails, or
+    /// what it gives is neither a number nor true or false.
+    pub(crate) fn evaluate(&self, facts: &Value) -> Option<Value> {
+        let known = |name: &String| facts.get(name).is_some();
+        if !self.names().iter().all(known) {
+            return None;
+        }
+        match self.execute(|name| facts.get(name).cloned()).ok()? {
+            Cel::Bool(holds) => Some(holds.into()),
+            Cel::Int(number) => Some(number.into()),
+            Cel::UInt(number) => Some(number.into()),
+            Cel::Float(number) => Some(number.into()),
+            _ => None,
+        }
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names it uses.
+    pub(crate) fn names(&self) -> Vec<String> {
         let references = self.program.references();
         let names = references.variables().into_iter();
-        let bindings = names.filter(|name| !NAMES.contains(name));
-        bindings.map(str::to_owned).collect()
+        names.map(str::to_owned).collect()
+    }
+
+    /// The bindings it uses.
+    pub(crate) fn bindings(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| !NAMES.contains(&name.as_str()));
+        names
     }
 }
 
-/// What an expression gives over the members of an object; nothing if it is none, or fails.
-pub fn evaluate(text: &str, facts: &Value) -> Option<Value> {
-    let expression: Condition = text.parse().ok()?;
-    let references = expression.program.references();
-    let known = |name: &&str| facts.get(*name).is_some();
-    if !references.variables().iter().all(known) {
-        return None;
-    }
-    match expression.execute(|name| facts.get(name).cloned()).ok()? {
-        Cel::Bool(holds) => Some(holds.into()),
-        Cel::Int(number) => Some(number.into()),
-        Cel::UInt(number) => Some(number.into()),
-        Cel::Float(number) => Some(number.into()),
-        _ => None,
+/// A value as CEL takes it: with whole numbers as `int`, which its literals are, where they fit.
+struct Whole<'a>(&'a Value);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => to.serialize_i64(whole),
+                None => number.serialize(to),
+            },
+            Value::Array(items) => to.collect_seq(items.iter().map(Whole)),
+            Value::Object(members) => {
+                to.collect_map(members.iter().map(|(name, value)| (name, Whole(value))))
+            }
+            scalar => scalar.serialize(to),
+        }
     }
 }
 

@@ -21,16 +21,16 @@ mod template;
 
 pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
-pub use condition::{Condition, ConditionError, evaluate};
+pub use condition::{Condition, ConditionError};
 pub use executor::{
     Action, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError, Start,
     StartError, WaitingFor, Waits,
 };
 pub use load::{Problem, load};
 pub use manifest::{
-    Backoff, BidTerms, BidTermsError, Body, Call, Composite, Effects, Fallback, ForEach, Http,
-    Kind, LoopLimits, Machine, Manifest, Origin, Process, Prompt, Retry, Step, Tool, Work,
-    canonical_json, contract_digest,
+    Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Call, Composite, Effects, Fallback,
+    Figure, ForEach, Http, Kind, LoopLimits, Machine, Manifest, OfferTerms, Offered, Origin,
+    Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

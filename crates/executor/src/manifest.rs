@@ -15,7 +15,7 @@ use std::{
 use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Number, Value};
 
-pub use bid::{BidTerms, BidTermsError};
+pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offered};
 pub use canonical::canonical_json;
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 
@@ -44,8 +44,8 @@ pub struct Manifest {
     pub retry: Option<Retry>,
     /// How it runs.
     pub body: Body,
-    /// How it bids for work without an address; kept as written.
-    pub bid: Option<Value>,
+    /// How it bids for work without an address.
+    pub bid: Option<BidTerms>,
     /// What else its author says; nothing reads it.
     pub metadata: Map<String, Value>,
     /// Where it was written.

@@ -455,19 +455,30 @@ fn json_and_yaml_keep_every_value_as_it_is_written() {
 
 #[test]
 fn a_bid_that_says_nothing_is_refused_with_the_reason() {
-    for (bid, says) in [
-        ("ask", "write {price"),
-        ("{time: 2s, speed: 3}", "`speed` is not known"),
-        ("{time: 2s, price: 0.02}", "three upper-case letters"),
-        ("{time: 2s, price: eur 0.02}", "three upper-case letters"),
-        ("{price: EUR 0.02}", "time to the result"),
-        ("{time: 2s, confidence: 1.5}", "from 0 to 1"),
-        ("{time: 2s, when: \"load <\"}", "`when`: not CEL"),
+    for (bid, column, says) in [
+        ("ask", 6, "write {price"),
+        ("{time: 2s, speed: 3}", 6, "`speed` is not known"),
+        ("{time: 2s, price: 0.02}", 24, "three upper-case letters"),
+        (
+            "{time: 2s, price: eur 0.02}",
+            24,
+            "three upper-case letters",
+        ),
+        ("{price: EUR 0.02}", 6, "time to the result"),
+        ("{time: 31d}", 13, "1ms to 30d"),
+        ("{time: 2s, confidence: 1.5}", 29, "from 0 to 1"),
+        ("{time: 2s, when: \"load <\"}", 23, "`when`: not CEL"),
+        ("{time: \"wait * 2\"}", 13, "`time`: `wait` is not known"),
+        ("{time: 2s, price: EUR 1 +}", 24, "`price`: not CEL"),
+        ("{time: 2s, budget: EUR load}", 25, "for a day"),
+        ("{ask: quote, time: 2s}", 25, "`time` and `ask` exclude"),
+        ("{ask: quote, within: 2m}", 27, "1ms to 60s"),
+        ("{time: 2s, within: 2s}", 25, "write `ask`"),
     ] {
         let line = "bid: {price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\"}";
         let text = OWN.replace(line, &format!("bid: {bid}"));
         let problems = read("loop.yaml", &text).unwrap_err();
-        assert_eq!(places(&problems), ["9:6 loop.bid"], "{bid}");
+        assert_eq!(places(&problems), [format!("9:{column} loop.bid")], "{bid}");
         assert!(problems[0].what.contains(says), "{}", problems[0].what);
     }
 }

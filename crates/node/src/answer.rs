@@ -3,7 +3,8 @@
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_reply};
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
-    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId, Tick,
+    BroadcastId, CallId, Digest, Failure, FailureCode, Kind, LoopAddress, LoopId, Now, Place,
+    Priority, RunId, Tick,
     cbor::{self, Blob},
     flags, json, limits,
     message::CallResult,
@@ -25,6 +26,8 @@ pub(crate) enum Responder {
     Remote(Box<Remote>),
     /// The bidder here, whose bid won the work.
     Leased(Digest),
+    /// The bidder here, which asks what an agent offers.
+    Asked(Box<(BroadcastId, LoopId)>),
 }
 
 /// How a caller on this machine is answered.
@@ -86,7 +89,7 @@ impl Responder {
     pub(crate) fn received(&self) -> Option<(Digest, u64)> {
         match self {
             Self::Remote(remote) => Some((remote.digest, remote.hops)),
-            Self::Local(_) | Self::Leased(_) => None,
+            Self::Local(_) | Self::Leased(_) | Self::Asked(_) => None,
         }
     }
 
@@ -94,7 +97,7 @@ impl Responder {
     pub(crate) fn patience(&self) -> Option<Tick> {
         match self {
             Self::Local(local) => Some(local.until),
-            Self::Remote(_) | Self::Leased(_) => None,
+            Self::Remote(_) | Self::Leased(_) | Self::Asked(_) => None,
         }
     }
 
@@ -107,7 +110,7 @@ impl Responder {
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         match other {
             Self::Remote(remote) => self.is_remote(remote.call, &remote.source),
-            Self::Local(_) | Self::Leased(_) => false,
+            Self::Local(_) | Self::Leased(_) | Self::Asked(_) => false,
         }
     }
 
@@ -144,6 +147,8 @@ impl Node {
                 let result = result.map(|output| Blob::from(json::to_bytes(&output)));
                 self.work_ended(*bid, run, result.map_err(|failure| failure.code));
             }
+            // It is asked without a key: there is no earlier answer.
+            Responder::Asked(asked) => self.agent_offers(asked.0, asked.1.clone(), None),
             Responder::Local(local) => {
                 let (result, run, version) = read_answer(&answer);
                 let told = Told {
@@ -219,6 +224,10 @@ impl Node {
                 self.lease_served(*bid, run, ending);
                 None
             }
+            Responder::Asked(asked) => {
+                self.asked_served(asked, run, ending);
+                None
+            }
             Responder::Local(local) => {
                 let told = Told {
                     run,
@@ -244,6 +253,7 @@ impl Node {
                 self.reply_failure(remote, failure, release);
             }
             Responder::Leased(bid) => self.work_ended(*bid, None, Err(failure.code)),
+            Responder::Asked(asked) => self.agent_offers(asked.0, asked.1.clone(), None),
             Responder::Local(local) => {
                 let (run, call) = (self.new_run(), self.new_call());
                 self.tell_failure(local, (run, call), failure);

@@ -1,6 +1,7 @@
 //! Work without an address: this realm's part in broadcasts, its own and others'.
 
 mod announcing;
+mod asking;
 mod bidding;
 mod deciding;
 mod hearing;

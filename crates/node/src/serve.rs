@@ -9,7 +9,7 @@ use realm_crypto::Opened;
 use realm_executor::{Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Hop, LoopId, Place, RunId, Timestamp,
+    BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json, limits,
@@ -36,6 +36,18 @@ pub(crate) struct Leased {
     pub(crate) input: serde_json::Value,
     pub(crate) announcer: Place,
     pub(crate) timeout_ms: u64,
+}
+
+/// What an agent is asked before it bids.
+pub(crate) struct Asked {
+    pub(crate) call: CallId,
+    /// The loop that answers for it.
+    pub(crate) loop_id: LoopId,
+    /// The announcement, and the bidder's own load and budget.
+    pub(crate) facts: serde_json::Value,
+    pub(crate) limit_ms: u64,
+    /// The broadcast, and the agent that would bid.
+    pub(crate) for_whom: (BroadcastId, LoopId),
 }
 
 impl Node {
@@ -140,6 +152,27 @@ impl Node {
             caller_name: None,
             parent: None,
             direction: Direction::In,
+            detached: false,
+        };
+        self.serve(incoming);
+    }
+
+    /// Runs the loop that says what an agent offers.
+    pub(crate) fn serve_asked(&mut self, asked: Asked) {
+        let incoming = Incoming {
+            responder: Responder::Asked(Box::new(asked.for_whom)),
+            call: asked.call,
+            caller: self.me.scope(),
+            caller_realm: self.me.realm(),
+            loop_id: asked.loop_id,
+            version: None,
+            input: asked.facts,
+            key: None,
+            timeout_ms: asked.limit_ms,
+            depth: 0,
+            caller_name: None,
+            parent: None,
+            direction: Direction::Local,
             detached: false,
         };
         self.serve(incoming);

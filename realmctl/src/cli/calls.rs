@@ -154,6 +154,10 @@ pub struct BroadcastArgs {
     /// Input: JSON, `@FILE`, or `-` for stdin.
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub input: Option<String>,
+    /// A capability that loops declare which may do the work, whatever they are called; can be given
+    /// several times.
+    #[arg(long, value_name = "NAME")]
+    pub capability: Vec<String>,
     /// Who is asked: `children`, `subtree`, `peers`, or a realm and all below it.
     #[arg(
         long,

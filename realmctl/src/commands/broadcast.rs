@@ -36,6 +36,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
     let mut request = BroadcastRequest {
         input: input(args.input.as_deref(), &args.members)?,
         loop_id: args.loop_id,
+        capabilities: args.capability,
         down: 0,
         up: 0,
         across: 0,

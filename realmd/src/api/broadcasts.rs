@@ -42,6 +42,14 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
     let loop_id = request.loop_id.parse();
     let loop_id =
         loop_id.map_err(|error| invalid(&format!("`{}`: {error}", short(&request.loop_id))))?;
+    let capabilities: Result<_, Fail> = request
+        .capabilities
+        .iter()
+        .map(|name| {
+            let parsed = name.parse();
+            parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(name))))
+        })
+        .collect();
     let realms: Result<Vec<RealmName>, Fail> = request
         .realms
         .iter()
@@ -53,6 +61,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
         .collect();
     Ok(BroadcastAsked {
         loop_id,
+        capabilities: capabilities?,
         input: request.input,
         reach: Reach {
             down: request.down,

@@ -159,9 +159,10 @@ impl World {
         let gave = match program {
             "fail" | "balk" => None,
             "step" => Some(step(&input)),
+            "say" => argv.get(1).and_then(|said| serde_json::from_str(said).ok()),
             _ => Some(json!({"done": input})),
         };
-        if !matches!(program, "again" | "balk") {
+        if !matches!(program, "again" | "balk" | "say") {
             let effect = format!("{} {input}", id.0);
             *self.effects.entry(effect).or_default() += 1;
             let work = self.work.entry((id, key)).or_default();

@@ -3,6 +3,8 @@
 #[path = "market/restarts.rs"]
 mod restarts;
 
+use std::collections::BTreeSet;
+
 use realm_node::{BroadcastAsked, Broadcasted, Request, Response};
 use realm_protocol::{
     broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting},
@@ -33,6 +35,7 @@ fn rule(selection: Selection, awards: u64, standbys: u64) -> Rule {
 fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> BroadcastAsked {
     BroadcastAsked {
         loop_id: loop_id.parse().unwrap(),
+        capabilities: BTreeSet::new(),
         input: json!({"n": 1}),
         reach,
         realms: Vec::new(),
@@ -201,5 +204,88 @@ fn all_bidders_work_and_what_they_give_is_collected() {
     );
     let ended = broadcast(&mut world, acme, work);
     assert_eq!(output(&ended).as_array().map(Vec::len), Some(2));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn loops_that_declare_the_capability_bid_whatever_they_are_called() {
+    let (mut world, acme, [left, right]) = family(6, ["EUR 0.03", "EUR 0.02"]);
+    let mut able = bids(Loops::idempotent("look", 100), "EUR 0.09");
+    able["capabilities"] = json!(["image.label", "image.read"]);
+    world.apply(left, &[able]);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    );
+    work.capabilities.insert("image.label".parse().unwrap());
+
+    let ended = broadcast(&mut world, acme, work);
+
+    output(&ended);
+    assert_eq!(ended.bids, 1);
+    let runs = world.hosts[left.0].disk.runs.values();
+    let loops: Vec<&str> = runs.map(|run| run.loop_id.as_str()).collect();
+    assert_eq!(loops, ["look"]);
+    assert!(world.hosts[right.0].disk.runs.is_empty());
+    invariants::check(&mut world);
+}
+
+#[test]
+fn an_agent_bids_by_expressions_until_its_budget_of_the_day_is_reserved() {
+    let (mut world, acme, [left, _]) = family(7, ["EUR 0.03", "EUR 3.00"]);
+    let mut agent = Loops::idempotent("see", 100);
+    agent["bid"] = json!({
+        "price": "EUR highestPrice * 0.5", "time": "execution / 2",
+        "confidence": "load < 0.5 ? 0.9 : 0.1", "when": "budget > 0.1", "budget": "EUR 1.20",
+    });
+    world.apply(left, &[agent]);
+    let work = || {
+        asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::Best, 1, 0),
+            Strategy::Select,
+        )
+    };
+
+    let bids: Vec<usize> = (0..3)
+        .map(|_| broadcast(&mut world, acme, work()).bids)
+        .collect();
+
+    // Half a euro each: two have room, and then twenty cents are left.
+    assert_eq!(bids, [1, 1, 0]);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn an_agent_that_is_asked_bids_what_a_loop_of_its_realm_says_and_leaves_a_trace_of_it() {
+    let (mut world, acme, [left, _]) = family(8, ["EUR 0.03", "EUR 3.00"]);
+    let mut agent = Loops::idempotent("see", 100);
+    agent["bid"] = json!({"ask": "quote", "within": "1s"});
+    let quote = json!({
+        "id": "quote", "version": "1.0.0", "kind": "tool",
+        "inputSchema": {"type": "object", "required": ["loop", "highestPrice", "load"]},
+        "outputSchema": {"type": "object"},
+        "tool": {"implementation": "process",
+                 "config": {"argv": ["say", "{\"price\": \"EUR 0.05\", \"time\": \"2s\"}"]}},
+    });
+    world.apply(left, &[quote, agent]);
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+
+    let ended = broadcast(&mut world, acme, work);
+
+    output(&ended);
+    assert_eq!(ended.bids, 1);
+    let runs = world.hosts[left.0].disk.runs.values();
+    let mut loops: Vec<&str> = runs.map(|run| run.loop_id.as_str()).collect();
+    loops.sort_unstable();
+    assert_eq!(loops, ["quote", "see"]);
     invariants::check(&mut world);
 }

@@ -10,7 +10,7 @@ use realm_protocol::{
 use super::{
     Agent, Bidder, Evaluate, JobId, NoBid, Offer, Output, Terms,
     job::{Job, State},
-    terms::{facts, keeps_to},
+    terms::{facts, keeps_to, meets},
 };
 use crate::{rule::check_announcement, scope::window_below};
 
@@ -78,36 +78,41 @@ impl Bidder {
             self.no_bid(broadcast, Some(agent.agent), NoBid::Flooded);
             return;
         }
-        let limit_ms = match agent.terms {
-            Terms::Ask { limit_ms } => limit_ms.min(window_below(window_ms)),
+        let limit_ms = match &agent.terms {
+            Terms::Ask { limit_ms, .. } => (*limit_ms).min(window_below(window_ms)),
             Terms::Quote(_) => 0,
         };
         let job = Job {
             announced: Some(announced),
             announcer: announcement.announcer.clone(),
             agent: agent.agent.clone(),
+            budget: agent.budget.clone(),
             state: State::Asking {
                 announcement: Box::new(announcement.clone()),
                 contract: agent.contract,
                 until: now.tick.plus(limit_ms),
             },
         };
+        let left = agent.budget.as_ref();
+        let left = left.map(|it| self.reservations.left(&agent.agent, it, now.wall));
         self.jobs.insert(id.clone(), job);
+        let facts = facts(announcement, window_ms, self.load(), left);
         match agent.terms {
-            Terms::Quote(quote) => {
-                let facts = facts(announcement, window_ms, self.load());
-                self.offer(&id, quote.offer(&facts, evaluate), now);
-            }
-            Terms::Ask { .. } => {
-                self.count(broadcast, |round| {
-                    round.asking = round.asking.saturating_add(1);
-                });
-                self.outputs.push_back(Output::Ask {
-                    broadcast,
-                    agent: agent.agent,
-                    limit_ms,
-                });
-            }
+            Terms::Quote(quote) => self.offer(&id, quote.offer(&facts, evaluate), now),
+            Terms::Ask { when, .. } => match meets(when.as_deref(), &facts, evaluate) {
+                Err(why) => self.offer(&id, Err(why), now),
+                Ok(()) => {
+                    self.count(broadcast, |round| {
+                        round.asking = round.asking.saturating_add(1);
+                    });
+                    self.outputs.push_back(Output::Ask {
+                        broadcast,
+                        agent: agent.agent,
+                        facts: Box::new(facts),
+                        limit_ms,
+                    });
+                }
+            },
         }
     }
 
@@ -160,7 +165,19 @@ impl Bidder {
         else {
             return;
         };
-        let kept = offer.and_then(|offer| keeps_to(&offer, announcement).map(|()| offer));
+        let kept = offer.and_then(|offer| {
+            keeps_to(&offer, announcement)?;
+            match (&job.budget, &offer.price) {
+                (Some(budget), Some(price))
+                    if !self
+                        .reservations
+                        .has_room(&job.agent, budget, price, now.wall) =>
+                {
+                    Err(NoBid::Budget)
+                }
+                _ => Ok(offer),
+            }
+        });
         match (kept, job.announced) {
             (Ok(offer), Some(announced)) => {
                 let bid = Box::new(Bid {

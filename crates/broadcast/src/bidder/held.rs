@@ -2,7 +2,7 @@
 
 use realm_protocol::{
     BroadcastId, Digest, LoopId, Place, Timestamp,
-    broadcast::Outcome,
+    broadcast::{Outcome, Price},
     cbor::{Blob, CborError, Reader, Wire, Writer},
     wire_map,
 };
@@ -26,6 +26,8 @@ wire_map! {
         5 => announcer: Place,
         /// When.
         6 => at: Timestamp,
+        /// What it is to cost; none for nothing.
+        7 => price: Option<Price>,
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    Digest, LoopId, Place, Tick,
-    broadcast::{Announcement, Bid, Outcome},
+    Digest, LoopId, Place, Tick, Timestamp,
+    broadcast::{Announcement, Bid, Outcome, Price},
     cbor::Blob,
 };
+
+use super::Budget;
 
 /// What a job is for.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Job {
     /// Who announced.
     pub(super) announcer: Place,
     pub(super) agent: LoopId,
+    /// What its confirmed bids may come to; none after a restart, when it is needed no more.
+    pub(super) budget: Option<Budget>,
     pub(super) state: State,
 }
 
@@ -27,6 +31,9 @@ pub(super) struct Won {
     pub(super) bid: Digest,
     /// When the confirmation was sent.
     pub(super) confirmed: Tick,
+    /// What is reserved for it, and since when.
+    pub(super) price: Option<Price>,
+    pub(super) at: Timestamp,
 }
 
 /// Where a job stands.

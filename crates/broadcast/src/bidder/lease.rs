@@ -152,6 +152,9 @@ impl Bidder {
         let Some(won) = self.jobs.get(id).and_then(Job::won).cloned() else {
             return;
         };
+        if let (LeaseEnd::NotBegun, Some(price)) = (end, &won.price) {
+            self.reservations.release(&id.1, price, won.at);
+        }
         let (work, failure) = match result {
             Ok(work) => (Some(work), None),
             Err(code) => (None, Some(code)),
@@ -310,11 +313,17 @@ impl Bidder {
             epoch: it.epoch,
             bid: it.bid,
             confirmed: now,
+            price: it.price.clone(),
+            at: it.at,
         };
+        if let Some(price) = &it.price {
+            self.reservations.reserve(&it.agent, price, it.at);
+        }
         let job = Job {
             announced: None,
             announcer: it.announcer,
             agent: it.agent.clone(),
+            budget: None,
             state: State::Reserved { won, until: now },
         };
         self.jobs.insert((it.broadcast, it.agent), job);
@@ -338,6 +347,12 @@ impl Bidder {
     fn restore_given(&mut self, it: Given, now: Tick) {
         let id = self.job_of_bid(&it.outcome.bid).map(|(id, _)| id.clone());
         if let Some(id) = id {
+            let won = self.jobs.get(&id).and_then(Job::won).cloned();
+            if let Some((price, at)) = won.and_then(|won| Some((won.price?, won.at)))
+                && it.outcome.end == LeaseEnd::NotBegun
+            {
+                self.reservations.release(&id.1, &price, at);
+            }
             let ended = State::Ended {
                 outcome: Box::new(it.outcome),
                 output: it.output,

@@ -8,6 +8,7 @@ use realm_protocol::{
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::Budget;
 use crate::{number::Micros, rule::RuleError};
 
 /// A figure of a bid.
@@ -39,6 +40,8 @@ pub enum Terms {
     Quote(Quote),
     /// It is asked, and has so long to answer, milliseconds.
     Ask {
+        /// An expression; the agent is asked only where it gives true.
+        when: Option<String>,
         /// How long.
         limit_ms: u64,
     },
@@ -53,6 +56,8 @@ pub struct Agent {
     pub contract: Digest,
     /// How it bids.
     pub terms: Terms,
+    /// What its confirmed bids of a day may come to; none for no bound.
+    pub budget: Option<Budget>,
 }
 
 /// What an agent offers.
@@ -88,6 +93,9 @@ pub enum NoBid {
     /// The agent was asked and would not, or did not answer in time.
     #[error("the agent would not, or did not say in time")]
     Declined,
+    /// The agent's confirmed bids of this day leave no room for the price.
+    #[error("the agent's budget of this day has no room for the price")]
+    Budget,
     /// The announcement asks for another currency, or for nothing to be paid.
     #[error("the announcement is in another currency")]
     Currency,
@@ -108,13 +116,7 @@ pub type Evaluate<'a> = &'a dyn Fn(&str, &Value) -> Option<Value>;
 impl Quote {
     /// What the agent offers for an announcement.
     pub(super) fn offer(&self, facts: &Value, evaluate: Evaluate<'_>) -> Result<Offer, NoBid> {
-        if let Some(when) = &self.when {
-            match evaluate(when, facts) {
-                Some(Value::Bool(true)) => {}
-                Some(Value::Bool(false)) => return Err(NoBid::Condition),
-                _ => return Err(NoBid::Expression),
-            }
-        }
+        meets(self.when.as_deref(), facts, evaluate)?;
         let price = match &self.price {
             Some((currency, figure)) => Some(Price {
                 currency: currency.clone(),
@@ -127,6 +129,19 @@ impl Quote {
             time_ms: self.time.get(facts, evaluate, Micros::rounded)?,
             confidence: self.confidence.get(facts, evaluate, Micros::millionths)?,
         })
+    }
+}
+
+/// Whether an agent's condition holds, if it has one.
+pub(super) fn meets(
+    when: Option<&str>,
+    facts: &Value,
+    evaluate: Evaluate<'_>,
+) -> Result<(), NoBid> {
+    match when.map(|when| evaluate(when, facts)) {
+        None | Some(Some(Value::Bool(true))) => Ok(()),
+        Some(Some(Value::Bool(false))) => Err(NoBid::Condition),
+        Some(_) => Err(NoBid::Expression),
     }
 }
 
@@ -178,9 +193,15 @@ pub(super) fn keeps_to(offer: &Offer, announcement: &Announcement) -> Result<(),
     first.map_or(Ok(()), |(_, why)| Err(why))
 }
 
-/// What expressions see of an announcement and of the bidder.
-pub(super) fn facts(announcement: &Announcement, window_ms: u64, load: u64) -> Value {
-    let units = |millionths: u64| Micros::of_millionths(millionths).write();
+/// What expressions see of an announcement and of the bidder; shares and prices always with a
+/// fraction, so that they mix with each other.
+pub(super) fn facts(
+    announcement: &Announcement,
+    window_ms: u64,
+    load: u64,
+    budget: Option<u64>,
+) -> Value {
+    let units = |millionths: u64| Micros::of_millionths(millionths).write()?.as_f64();
     let asked = &announcement.limits;
     json!({
         "loop": announcement.loop_id,
@@ -197,5 +218,6 @@ pub(super) fn facts(announcement: &Announcement, window_ms: u64, load: u64) -> V
         "slots": announcement.rule.awards,
         "depth": announcement.depth,
         "load": units(load),
+        "budget": budget.and_then(units),
     })
 }

@@ -24,6 +24,7 @@ fn agent(name: &str, terms: Terms) -> Agent {
         agent: name.parse().unwrap(),
         contract: Digest::new([1; 32]),
         terms,
+        budget: None,
     }
 }
 
@@ -53,7 +54,7 @@ fn hear(bidder: &mut Bidder, announcement: &Announcement, agents: Vec<Agent>) ->
 /// Expressions that these tests know.
 fn evaluate(text: &str, facts: &Value) -> Option<Value> {
     match text {
-        "free" => Some(json!(facts["load"] == json!(0))),
+        "free" => Some(json!(facts["load"] == json!(0.0))),
         "half the highest price" => Some(json!(facts["highestPrice"].as_f64()? / 2.0)),
         "broken" => Some(json!("x")),
         _ => None,
@@ -193,7 +194,15 @@ fn a_busy_bidder_sees_its_load_and_a_condition_keeps_it_from_bidding() {
 
 #[test]
 fn an_agent_that_is_asked_bids_what_it_answers_and_silence_is_no_bid() {
-    let asked = || agent("a", Terms::Ask { limit_ms: 300 });
+    let asked = || {
+        agent(
+            "a",
+            Terms::Ask {
+                when: None,
+                limit_ms: 300,
+            },
+        )
+    };
     let announcement = fixtures::announcement();
     let mut answering = bidder(1);
     let mut silent = bidder(1);

@@ -245,6 +245,7 @@ fn agent(price: u64) -> Agent {
             time: Figure::Fixed(price),
             confidence: Figure::Fixed(900_000 - price),
         }),
+        budget: None,
     }
 }
 

@@ -13,6 +13,9 @@ pub struct BroadcastRequest {
     /// The loop whose contract the work has; it is registered here.
     #[serde(rename = "loop")]
     pub loop_id: String,
+    /// If any, loops that declare all of these may do it, whatever they are called.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
     /// Input, as the loop's input schema has it. It leaves with a lease alone.
     pub input: Value,
     /// Levels below this realm that are asked; 1 is its children.

@@ -193,13 +193,16 @@ impl<'a> Reader<'a> {
     }
 
     /// How the loop bids for announced work.
-    fn bid(&mut self, object: &mut Object<'_>) -> Option<Value> {
+    fn bid(&mut self, object: &mut Object<'_>) -> Option<BidTerms> {
         let node = object.get("bid")?;
-        let bid = node.to_value();
-        if let Err(error) = BidTerms::try_from(&bid) {
-            self.problem(node.at, rule!("bid"), error.to_string());
-        }
-        Some(bid)
+        let terms = BidTerms::read(&node.to_value());
+        terms
+            .map_err(|error| {
+                let member = error.member.and_then(|name| node.get(name));
+                let at = member.map_or(node.at, |member| member.at);
+                self.problem(at, rule!("bid"), error.to_string());
+            })
+            .ok()
     }
 
     fn version(&mut self, object: &mut Object<'_>) -> Option<semver::Version> {

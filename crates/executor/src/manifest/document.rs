@@ -46,7 +46,8 @@ impl Manifest {
             Body::Tool(tool) => put(&mut document, "tool", tool_json(tool)),
         }
         put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
-        put_some(&mut document, "bid", self.bid.clone());
+        let bid = self.bid.as_ref().map(|bid| bid.written().clone());
+        put_some(&mut document, "bid", bid);
         let limits = limits_json(self.limits);
         put_some(
             &mut document,

@@ -1,6 +1,6 @@
 //! Broadcasts of this realm's own: announced, awarded, made one.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use realm_broadcast::{
     Announcer, Citation, FanOut, Left, Neighbour, Pass, Side,
@@ -36,6 +36,8 @@ const LEASE_MS: u64 = 10_000;
 pub struct BroadcastAsked {
     /// The loop whose contract the work has; it is registered here.
     pub loop_id: LoopId,
+    /// If any, loops that declare all of these may do it, whatever they are called.
+    pub capabilities: BTreeSet<LoopId>,
     /// Input.
     pub input: Value,
     /// How far it goes.
@@ -220,7 +222,7 @@ impl Node {
                 Effects::Idempotent => broadcast::Effects::Idempotent,
                 Effects::Once => broadcast::Effects::Once,
             },
-            capabilities: Vec::new(),
+            capabilities: asked.capabilities.iter().cloned().collect(),
             limits: asked.limits.clone(),
             reach: asked.reach.clone(),
             window_ms: asked.window_ms,

@@ -2,9 +2,9 @@
 
 use realm_broadcast::{
     Bidder,
-    bidder::{Agent, Figure, Heard, Input, Output, Quote, Terms, Work},
+    bidder::{self, Agent, Budget, Heard, Input, Output, Quote, Terms, Work},
 };
-use realm_executor::BidTerms;
+use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     Digest, FailureCode, Kind, LoopId, Place, RunId, Tick,
@@ -13,7 +13,6 @@ use realm_protocol::{
     json,
     records::Signed,
 };
-use serde_json::Value;
 
 use super::{CAPACITY, HOLDS_MS, announcing::schemas, call_of};
 use crate::{
@@ -22,21 +21,30 @@ use crate::{
     serve::Leased,
 };
 
+/// Agents of one realm that bid for one announcement.
+const AGENTS: usize = 16;
+
 impl Node {
     /// This realm's agents hear an announcement that is verified.
     pub(super) fn consider(&mut self, announcement: Signed<Announcement>, window_ms: u64) {
         let Ok(read) = announcement.peek() else {
             return;
         };
-        let agents = self.agent_for(&read).into_iter().collect();
+        let agents = self.agents_for(&read);
+        let bids = |(_, terms): &(Agent, BidTerms)| terms.clone();
+        let terms: Vec<BidTerms> = agents.iter().map(bids).collect();
+        let agents = agents.into_iter().map(|(agent, _)| agent).collect();
         let heard = Heard {
             announcement,
             window_ms,
             agents,
         };
         let now = self.now;
-        self.bidder()
-            .announced(heard, &realm_executor::evaluate, now);
+        self.bidder().announced(
+            heard,
+            &|text, facts| terms.iter().find_map(|it| it.evaluate(text, facts)),
+            now,
+        );
         self.carry_out_bidder();
     }
 
@@ -56,33 +64,26 @@ impl Node {
         bidder
     }
 
-    /// The loop here that can do announced work, if it says how it bids, and whoever announces may
-    /// call it.
-    fn agent_for(&mut self, announcement: &Announcement) -> Option<Agent> {
-        let registered = self.registry.find(&announcement.loop_id, None)?;
-        let manifest = &registered.manifest;
-        let terms = terms(manifest.bid.as_ref()?)?;
-        if schemas(registered) != (announcement.input_schema, announcement.output_schema) {
-            return None;
-        }
-        let agent = Agent {
-            agent: manifest.id.clone(),
-            contract: registered.contract,
-            terms,
-        };
+    /// The loops here that can do announced work, say how they bid, and that whoever announces may
+    /// call.
+    fn agents_for(&mut self, announcement: &Announcement) -> Vec<(Agent, BidTerms)> {
         let (announcer, owner) = (announcement.announcer.scope(), self.me.scope());
-        let resource = Resource::Loop {
-            owner: &owner,
-            id: &agent.agent,
-        };
+        let able = self.registry.iter().filter(|it| can(it, announcement));
+        let able = able.filter_map(|it| agent(it)).take(AGENTS);
         let now = self.now.wall;
-        let permitted = self
-            .rules
-            .decide(Action::Invoke, &announcer, resource, false, now);
-        permitted.is_ok().then_some(agent)
+        let rules = &mut self.rules;
+        let permitted = able.filter(|(agent, _)| {
+            let resource = Resource::Loop {
+                owner: &owner,
+                id: &agent.agent,
+            };
+            let decided = rules.decide(Action::Invoke, &announcer, resource, false, now);
+            decided.is_ok()
+        });
+        permitted.collect()
     }
 
-    fn tell_bidder(&mut self, input: Input) {
+    pub(super) fn tell_bidder(&mut self, input: Input) {
         let now = self.now;
         self.bidder().handle(input, now);
         self.carry_out_bidder();
@@ -119,19 +120,11 @@ impl Node {
             match output {
                 Output::Write(held) => self.keep_slot(&held),
                 Output::Ask {
-                    broadcast, agent, ..
-                } => {
-                    let offer = None;
-                    let now = self.now;
-                    self.bidder().handle(
-                        Input::Answered {
-                            broadcast,
-                            agent,
-                            offer,
-                        },
-                        now,
-                    );
-                }
+                    broadcast,
+                    agent,
+                    facts,
+                    limit_ms,
+                } => self.ask_agent(broadcast, agent, *facts, limit_ms),
                 Output::Bid { to, bid } => {
                     let signed = self.me.sign(&*bid);
                     match self.is_me(&to) {
@@ -274,15 +267,59 @@ impl Responder {
     }
 }
 
-/// How a manifest says that its loop bids.
-fn terms(bid: &Value) -> Option<Terms> {
-    let bid = BidTerms::try_from(bid).ok()?;
-    Some(Terms::Quote(Quote {
-        when: bid.when,
-        price: bid
-            .price
-            .map(|(currency, price)| (currency, Figure::Fixed(price))),
-        time: Figure::Fixed(bid.time_ms),
-        confidence: Figure::Fixed(bid.confidence),
-    }))
+/// Whether a loop can do announced work: it has the schemas, and the capabilities that are asked for
+/// or, where none are, the name.
+fn can(registered: &Registered, announcement: &Announcement) -> bool {
+    let (manifest, asked) = (&registered.manifest, &announcement.capabilities);
+    let named = match asked.is_empty() {
+        true => {
+            let mut names = std::iter::once(&manifest.id).chain(&manifest.aliases);
+            names.any(|name| *name == announcement.loop_id)
+        }
+        false => asked.iter().all(|it| manifest.capabilities.contains(it)),
+    };
+    let announced = (announcement.input_schema, announcement.output_schema);
+    named && manifest.bid.is_some() && schemas(registered) == announced
+}
+
+/// A loop as an agent, if it says how it bids.
+fn agent(registered: &Registered) -> Option<(Agent, BidTerms)> {
+    let manifest = &registered.manifest;
+    let bid = manifest.bid.clone()?;
+    let budget = bid.budget.clone();
+    let agent = Agent {
+        agent: manifest.id.clone(),
+        contract: registered.contract,
+        terms: terms(&bid),
+        budget: budget.map(|(currency, most)| Budget { currency, most }),
+    };
+    Some((agent, bid))
+}
+
+/// How a loop bids, its expressions by their texts.
+fn terms(bid: &BidTerms) -> Terms {
+    let figure = |figure: &Figure| match figure {
+        Figure::Fixed(figure) => bidder::Figure::Fixed(*figure),
+        Figure::Expression(expression) => bidder::Figure::Expression(expression.to_string()),
+    };
+    let when = bid.when.as_ref().map(ToString::to_string);
+    match &bid.offer {
+        OfferTerms::Ask { limit_ms, .. } => Terms::Ask {
+            when,
+            limit_ms: *limit_ms,
+        },
+        OfferTerms::Quote {
+            price,
+            time,
+            confidence,
+        } => {
+            let price = price.as_ref();
+            Terms::Quote(Quote {
+                when,
+                price: price.map(|(currency, price)| (currency.clone(), figure(price))),
+                time: figure(time),
+                confidence: figure(confidence),
+            })
+        }
+    }
 }

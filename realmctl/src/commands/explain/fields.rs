@@ -40,6 +40,9 @@ fields! {
     "loop.capabilities": "what it can do",
         "Announced work that names capabilities is offered to loops that have all of them, whatever they are called.",
         "a list of dotted names, 16 at most: [speech.transcribe]";
+    "loop.bid": "how it bids for announced work",
+        "Figures are fixed or CEL over the announcement; with `ask`, another loop of the realm says them. A budget bounds a day.",
+        "{price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\", budget: EUR 5} or {ask: LOOP, within: 1s}";
     "loop.kind": "how it runs",
         "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code.",
         "prompt, composite, machine or tool";
