@@ -1,11 +1,11 @@
 //! Work without an address: this realm's part in broadcasts, its own and others'.
 
 mod announcing;
-mod asking;
 mod bidding;
 mod deciding;
 mod hearing;
 mod kept;
+mod offers;
 mod passing;
 mod telling;
 mod traced;
