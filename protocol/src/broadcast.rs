@@ -4,7 +4,8 @@
 //! An [`Announcement`] goes down its scope in an [`Announce`]; [`Tally`] and [`Bid`] come back. A
 //! winner gets an [`Award`], answers with a [`Confirm`], gets a [`Lease`] with the input and ends
 //! it with an [`Outcome`]. The [`Verdict`] in a [`Close`] lets every bidder tell whether it was
-//! ranked by the rule, and a [`Transcript`] lets an auditor check every step. The normative text is `protocol/spec/broadcast.md`.
+//! ranked by the rule, and a [`Transcript`] lets an
+//! auditor check every step; both are handed on as [`Evidence`]. The normative text is `protocol/spec/broadcast.md`.
 
 mod announcement;
 mod bid;
@@ -14,7 +15,7 @@ mod work;
 
 pub use announcement::{Announce, Announcement, BidLimits, Effects, Reach, Summary, Tally};
 pub use bid::{Bid, Price};
-pub use close::{Close, Transcript, TranscriptSeal, Verdict, Winner};
+pub use close::{Close, Evidence, Receipt, Transcript, TranscriptSeal, Verdict, Winner};
 pub use rule::{Aggregation, EarlyClose, Rule, Selection, Strategy, Waiting, Weights};
 pub use work::{
     Award, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd, Outcome, OutcomeAck, Withdraw,

@@ -21,6 +21,7 @@ mod vectors {
     mod names;
     mod ranking;
     mod raw;
+    mod receipts;
     mod records;
     mod routing;
     mod sealing;

@@ -32,7 +32,7 @@ use crate::{
     scope::{FanOut, Pass, Side, Tallying},
 };
 
-pub use audit::{Account, Fate, Recomputed, Wrong, recompute};
+pub use audit::{Account, Fate, Fault, Recomputed, Wrong, recompute};
 pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 

@@ -44,6 +44,6 @@ pub use scope::{
     window_below,
 };
 pub use select::{Selected, TooFewBids, select};
-pub use transcript::{TranscriptError, open_transcript, seal_transcript};
+pub use transcript::{TranscriptError, Unsealed, open_transcript};
 pub use trust::Trust;
 pub use work::slot_key;

@@ -197,6 +197,16 @@ wire_map! {
     }
 }
 
+wire_map! {
+    /// A realm's chain proves which node signs for it.
+    pub struct Proved {
+        /// The [`realm_protocol::records::Chain`], encoded.
+        0 => chain: Blob,
+        /// When.
+        1 => at: Timestamp,
+    }
+}
+
 numbered! {
     /// How a broadcast ended.
     Ending ("a known ending of a broadcast") {
@@ -246,7 +256,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// The broadcast has ended; the last entry, but for outcomes that come late.
+    /// The broadcast has ended; the last entry, but for proofs and for outcomes that come late.
     pub struct Finished {
         /// Its outcome.
         0 => conclusion: Conclusion,
@@ -318,6 +328,29 @@ entries! {
     11 => Cancelled,
     /// The broadcast has ended.
     12 => Finished,
+    /// A realm is proven.
+    13 => Proved,
+    }
+}
+
+impl Entry {
+    /// When it was written; a plan has no time of its own, and says 0.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Planned(_) => Timestamp::from_millis(0),
+            Self::Announced(it) => it.at,
+            Self::Counted(it) => it.at,
+            Self::BidsClosed(it) => it.at,
+            Self::Awarded(it) => it.at,
+            Self::Answered(it) => it.at,
+            Self::Leased(it) => it.at,
+            Self::Ended(it) => it.at,
+            Self::Decided(it) => it.at,
+            Self::Unused(it) => it.at,
+            Self::Cancelled(it) => it.at,
+            Self::Finished(it) => it.at,
+            Self::Proved(it) => it.at,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod telling;
 mod traced;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -71,6 +71,8 @@ struct Announced {
     run: Run,
     /// Entries that its announcer has written down so far.
     entries: u64,
+    /// Those whose chains are written down.
+    proven: BTreeSet<Place>,
     /// Events of its run so far.
     events: u64,
     /// Slots and epochs that a person is asked about.

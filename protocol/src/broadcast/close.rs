@@ -1,9 +1,9 @@
 //! The signed end of the bidding, from which a bidder tells whether it was ranked by the rule.
 
-use super::Bid;
+use super::{Announcement, Bid};
 use crate::{
     BroadcastId, Digest, Timestamp,
-    cbor::Blob,
+    cbor::{Blob, CborError, Reader, Wire, Writer},
     records::{Record, Signed},
     wire_map,
 };
@@ -72,8 +72,10 @@ wire_map! {
         0 => broadcast: BroadcastId,
         /// How many entries there are.
         1 => entries: u64,
-        /// SHA-256 of the pages, one after the other.
+        /// SHA-256 of the entries' digests, one after the other.
         2 => digest: Digest,
+        /// When it was signed.
+        3 => at: Timestamp,
     }
 }
 
@@ -86,9 +88,64 @@ wire_map! {
     pub struct Transcript {
         /// What the announcer signed.
         0 => seal: Signed<TranscriptSeal>,
-        /// The announcer's [`crate::records::Chain`], encoded; absent where the reader has it.
+        /// The [`crate::records::Chain`] of the announcer when it signed, encoded; absent where the
+        /// reader has it.
         1 => chain: Option<Blob>,
         /// The entries in order, in pages; each entry encoded.
         2 => pages: Vec<Blob>,
+        /// The entries' digests, one after the other.
+        3 => digests: Blob,
+    }
+}
+
+wire_map! {
+    /// What a bidder keeps of a broadcast: from it anybody can tell whether its bid was counted
+    /// and ranked by the rule.
+    pub struct Receipt {
+        /// The announcement that was bid for.
+        0 => announcement: Signed<Announcement>,
+        /// The bid.
+        1 => bid: Signed<Bid>,
+        /// The pages of the close, each encoded; none while there is none.
+        2 => close: Vec<Blob>,
+        /// The bidder's word that it was awarded a slot, or could not have been because its bid
+        /// held no longer.
+        3 => awarded: bool,
+        /// The announcer's [`crate::records::Chain`] and the bidder's, encoded.
+        4 => chains: Vec<Blob>,
+    }
+}
+
+/// A file that proves something by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// An announcer's.
+    Transcript(Transcript),
+    /// A bidder's.
+    Receipt(Receipt),
+}
+
+impl Wire for Evidence {
+    fn write(&self, out: &mut Writer) {
+        out.array(2);
+        match self {
+            Self::Transcript(transcript) => {
+                out.uint(1);
+                transcript.write(out);
+            }
+            Self::Receipt(receipt) => {
+                out.uint(2);
+                receipt.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        from.array_of(2, "evidence")?;
+        match from.uint()? {
+            1 => Wire::read(from).map(Self::Transcript),
+            2 => Wire::read(from).map(Self::Receipt),
+            _ => Err(CborError::Expected("evidence of a known kind")),
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     aggregation,
     book::{Book, Subject, path, protocol, read},
     broadcast, cbor, chains, envelopes, failures, fanout, frames, json, messages, names, ranking,
-    records, routing, sealing, sessions, successions, tickets, transcripts,
+    receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -30,6 +30,7 @@ const SUBJECTS: &[Subject] = &[
     aggregation::SUBJECT,
     fanout::SUBJECT,
     transcripts::SUBJECT,
+    receipts::SUBJECT,
 ];
 
 #[test]

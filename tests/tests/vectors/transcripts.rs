@@ -1,16 +1,17 @@
 //! Transcripts of whole broadcasts, and what is none.
 
 use realm_broadcast::{
-    Announcer, FanOut, Left, Pass, Side,
+    Announcer, FanOut, Left, Pass, Side, Unsealed,
     announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
-    log::{Awarded, Conclusion, Entry},
-    open_transcript, seal_transcript,
+    close_pages,
+    log::{Awarded, Conclusion, Entry, Proved},
+    open_transcript,
 };
 use realm_protocol::{
     Digest, Now, Place, RunId, Tick, Timestamp,
     broadcast::{
-        Aggregation, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, LeaseEnd, Outcome,
-        Price, Rule, Selection, Strategy, Transcript, Waiting,
+        Aggregation, Announcement, Award, Bid, Close, Confirm, ConfirmAnswer, Deliver, Evidence,
+        LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Transcript, TranscriptSeal, Waiting,
     },
     cbor::{self, Blob},
     records::Signed,
@@ -19,8 +20,8 @@ use serde_json::{Value, json};
 
 use super::{
     book::{Book, Case, Subject, hex},
-    broadcast::{announcement, place, signed},
-    tree::NOW,
+    broadcast::announcement,
+    tree::{NOW, Realm, signed},
 };
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -30,9 +31,12 @@ pub(super) const SUBJECT: Subject = Subject {
 };
 
 fn judge(case: &Case) -> Result<(), String> {
-    let transcript: Transcript = cbor::decode(&case.bytes("hex")).map_err(|it| it.to_string())?;
-    let entries = open_transcript(&transcript).map_err(|error| error.to_string())?;
-    let found = recompute(&entries).map_err(|wrong| wrong.to_string())?;
+    let bytes = case.bytes("hex");
+    realm_evidence::examine(&bytes).map_err(|error| error.to_string())?;
+    let Evidence::Transcript(transcript) = cbor::decode(&bytes).unwrap() else {
+        panic!("{} is no transcript", case.name());
+    };
+    let found = recompute(&open_transcript(&transcript).unwrap()).unwrap();
 
     let accounts = found.accounts.iter().map(|account| {
         json!([
@@ -72,7 +76,7 @@ fn output(conclusion: &Conclusion) -> Value {
 
 /// What each of the bidders does when it is awarded a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Gives(u64),
     Declines,
     Fails,
@@ -81,17 +85,26 @@ enum Part {
 }
 
 /// An announcer, its bidders and its log.
-struct Story {
+pub(super) struct Story {
     announcer: Announcer,
-    announced: Digest,
+    pub(super) announced: Signed<Announcement>,
     parts: Vec<Part>,
-    log: Vec<Entry>,
+    /// Who announces, and then who bids.
+    pub(super) realms: Vec<Realm>,
+    pub(super) log: Vec<Entry>,
+    /// The close, in pages.
+    pub(super) close: Vec<Close>,
     elapsed: u64,
 }
 
 impl Story {
-    fn new(announcement: &Announcement, parts: &[Part]) -> Self {
-        let announced = signed(announcement);
+    pub(super) fn new(announcement: &Announcement, parts: &[Part]) -> Self {
+        let realms: Vec<Realm> = (0..=parts.len()).map(realm).collect();
+        let announcement = Announcement {
+            announcer: realms[0].place(),
+            ..announcement.clone()
+        };
+        let announced = signed(&announcement, &[&realms[0].node]);
         let pass = Pass {
             to: Side::Parent,
             left: Left { down: 0, up: 0 },
@@ -118,9 +131,11 @@ impl Story {
         };
         Self {
             announcer: Announcer::start(plan, clock).unwrap(),
-            announced: announced.digest(),
+            announced,
             parts: parts.to_vec(),
+            realms,
             log: Vec::new(),
+            close: Vec::new(),
             elapsed: 0,
         }
     }
@@ -133,10 +148,10 @@ impl Story {
     }
 
     /// Every bidder bids, and time passes until there is an outcome, or up to `until`.
-    fn run(mut self, until: u64) -> Self {
+    pub(super) fn run(mut self, until: u64) -> Self {
         for number in 0..self.parts.len() {
-            let bid = signed(&self.bid(number));
-            let from = bidder(number);
+            let bid = self.signed_bid(number);
+            let from = self.bidder(number).place();
             let trust = 500_000;
             self.tell(Input::Bid { from, bid, trust });
         }
@@ -151,7 +166,23 @@ impl Story {
         self
     }
 
-    fn tell(&mut self, input: Input) {
+    /// A chain is written down before what rests on it.
+    fn write_down(&mut self, entry: Entry) {
+        let proven = match &entry {
+            Entry::Planned(_) => Some(self.realms[0].place()),
+            Entry::Counted(it) => Some(it.bid.peek().unwrap().bidder),
+            _ => None,
+        };
+        let at = self.now().wall;
+        self.log.push(entry);
+        if let Some(place) = proven {
+            let realm = self.realms.iter().find(|realm| realm.place() == place);
+            let chain = realm.unwrap().chain_bytes();
+            self.log.push(Proved { chain, at }.into());
+        }
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
         self.elapsed += 1;
         self.announcer.handle(input, self.now());
         self.drain();
@@ -160,19 +191,35 @@ impl Story {
     fn drain(&mut self) {
         while let Some(output) = self.announcer.poll_output() {
             match output {
-                Output::Write(entry) => self.log.push(*entry),
+                Output::Write(entry) => self.write_down(*entry),
+                Output::Close {
+                    verdict, winners, ..
+                } => {
+                    let signed = signed(&*verdict, &[&self.realms[0].node]);
+                    let ranking = self.announcer.ranking();
+                    self.close = close_pages(&signed, &verdict, ranking, &winners);
+                }
                 Output::Send { to, message } => self.answer(&to, message),
                 _ => {}
             }
         }
     }
 
+    pub(super) fn bidder(&self, number: usize) -> &Realm {
+        &self.realms[number + 1]
+    }
+
+    pub(super) fn signed_bid(&self, number: usize) -> Signed<Bid> {
+        signed(&self.bid(number), &[&self.bidder(number).node])
+    }
+
     fn bid(&self, number: usize) -> Bid {
+        let bidder = self.bidder(number).place();
         let number = number as u64;
         Bid {
             broadcast: announcement().broadcast,
-            announcement: self.announced,
-            bidder: bidder(usize::try_from(number).unwrap()),
+            announcement: self.announced.digest(),
+            bidder,
             agent: "risk-classify".parse().unwrap(),
             contract: Digest::of(&[b"contract"]),
             price: euros(20_000 + 1_000 * number),
@@ -186,7 +233,7 @@ impl Story {
 
     fn answer(&mut self, to: &Place, message: Message) {
         let mut numbers = 0..self.parts.len();
-        let number = numbers.find(|it| bidder(*it) == *to).unwrap();
+        let number = numbers.find(|it| self.bidder(*it).place() == *to).unwrap();
         let part = self.parts[number];
         match message {
             Message::Award(award) => {
@@ -194,13 +241,17 @@ impl Story {
                     Part::Declines => ConfirmAnswer::Busy,
                     _ => ConfirmAnswer::Reserved,
                 };
-                let confirm = signed(&confirm(&award, answer));
+                let confirm = signed(&confirm(&award, answer), &[&self.bidder(number).node]);
                 let from = to.clone();
                 self.tell(Input::Confirm { from, confirm });
             }
             Message::Lease(lease) if part != Part::Stays => {
                 let bid = Signed::unsigned(&self.bid(number)).digest();
-                let delivered = deliver(part, lease.slot, lease.epoch, bid, number as u64);
+                let outcome = outcome(part, lease.slot, lease.epoch, bid, number as u64);
+                let delivered = Deliver {
+                    outcome: signed(&outcome.0, &[&self.bidder(number).node]),
+                    output: outcome.1,
+                };
                 let (from, matches) = (to.clone(), true);
                 self.tell(Input::Delivered {
                     from,
@@ -213,8 +264,9 @@ impl Story {
     }
 }
 
-fn bidder(number: usize) -> Place {
-    place(u8::try_from(20 + 3 * number).unwrap(), "lab")
+/// A root of its own.
+fn realm(number: usize) -> Realm {
+    Realm::new(u8::try_from(10 + 10 * number).unwrap(), None)
 }
 
 fn euros(micros: u64) -> Option<Price> {
@@ -234,7 +286,7 @@ fn confirm(award: &Award, answer: ConfirmAnswer) -> Confirm {
     }
 }
 
-fn deliver(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> Deliver {
+fn outcome(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> (Outcome, Option<Blob>) {
     let output = match part {
         Part::Fails => None,
         Part::Gives(risk) => Some(json!({"risk": risk})),
@@ -258,14 +310,11 @@ fn deliver(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> Deliv
         run: Some(RunId::at(NOW, [1; 10])),
         created: NOW,
     };
-    Deliver {
-        outcome: signed(&outcome),
-        output,
-    }
+    (outcome, output)
 }
 
 /// Three slots, two standbys, and what two thirds agree on.
-fn asking() -> Announcement {
+pub(super) fn asking() -> Announcement {
     Announcement {
         aggregation: Aggregation {
             strategy: Strategy::Consensus,
@@ -277,7 +326,7 @@ fn asking() -> Announcement {
     }
 }
 
-fn best(announcement: Announcement) -> Announcement {
+pub(super) fn best(announcement: Announcement) -> Announcement {
     Announcement {
         rule: Rule {
             selection: Selection::Best,
@@ -289,29 +338,28 @@ fn best(announcement: Announcement) -> Announcement {
     }
 }
 
-fn transcript(log: &[Entry]) -> Transcript {
-    let (seal, pages) = seal_transcript(announcement().broadcast, log).unwrap();
-    Transcript {
-        seal: signed(&seal),
-        chain: None,
-        pages,
-    }
+/// A transcript that its announcer seals, whatever is in it.
+pub(super) fn transcript(log: &[Entry]) -> Transcript {
+    let announcer = realm(0);
+    let unsealed = Unsealed::new(announcement().broadcast, log, NOW).unwrap();
+    let seal = signed(&unsealed.seal, &[&announcer.node]);
+    unsealed.sealed(seal, Some(announcer.chain_bytes()))
 }
 
 fn fields(transcript: &Transcript) -> Value {
-    json!({"hex": hex(cbor::encode(transcript))})
+    json!({"hex": hex(cbor::encode(&Evidence::Transcript(transcript.clone())))})
 }
 
 fn make(book: &mut Book) {
     book.about(
-        "Transcripts by `hex`; signatures in them are 64 bytes 07 and show nothing. Of a right one: \
+        "Evidence that is a transcript by `hex`. Of a right one: \
          all `bids` in rank order with digest, score (null without weights) and fate: won with slot, \
          epoch and the number of the end, declined with slot and epoch, standby, or lost; how many \
          realms were `informed` of the input; the number of the `ending`, and the `output`.",
     );
     use Part::{Declines, Fails, Gives, Overcharges, Stays};
     let all = "TRANSCRIPT-1 TRANSCRIPT-2 TRANSCRIPT-3 TRANSCRIPT-4 TRANSCRIPT-5 TRANSCRIPT-6 \
-               TRANSCRIPT-7";
+               TRANSCRIPT-7 TRANSCRIPT-8";
     let agreed = Story::new(&asking(), &[Gives(1), Gives(1), Gives(2), Gives(1)]).run(u64::MAX);
     let replaced = Story::new(
         &best(asking()),
@@ -370,7 +418,8 @@ fn tampered(book: &mut Book, log: &[Entry]) {
         }
     });
     edit("a round that nobody planned", "TRANSCRIPT-2", &|log| {
-        if let Entry::Announced(announced) = &mut log[1] {
+        let first = at(log, |it| matches!(it, Entry::Announced(_)));
+        if let Entry::Announced(announced) = &mut log[first] {
             announced.round = 2;
         }
     });
@@ -412,7 +461,7 @@ fn tampered(book: &mut Book, log: &[Entry]) {
     edit("a lease to another realm", "TRANSCRIPT-5", &|log| {
         let first = at(log, |it| matches!(it, Entry::Leased(_)));
         if let Entry::Leased(leased) = &mut log[first] {
-            leased.holder = bidder(9);
+            leased.holder = realm(9).place();
         }
     });
     edit("an expiry before its time", "TRANSCRIPT-6", &|log| {
@@ -436,12 +485,42 @@ fn tampered(book: &mut Book, log: &[Entry]) {
     edit("an outcome twice", "TRANSCRIPT-7", &|log| {
         log.push(log[log.len() - 1].clone());
     });
+    edit("a signature by somebody else", "TRANSCRIPT-8", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Counted(_)));
+        if let Entry::Counted(counted) = &mut log[first] {
+            let bid = counted.bid.peek().unwrap();
+            counted.bid = signed(&bid, &[&realm(7).node]);
+        }
+    });
+    edit("a bidder that nothing proves", "TRANSCRIPT-8", &|log| {
+        let first = at(log, |it| matches!(it, Entry::Counted(_)));
+        log.remove(first + 1);
+    });
+    edit("a chain that does not hold yet", "TRANSCRIPT-8", &|log| {
+        if let Entry::Proved(proved) = &mut log[1] {
+            proved.at = Timestamp::from_millis(0);
+        }
+    });
     let mut more = transcript(log);
     more.pages.push(more.pages[0].clone());
     book.invalid("a page more than signed", "TRANSCRIPT-1", fields(&more));
-    let mut fewer = transcript(log);
-    let mut seal = fewer.seal.peek().unwrap();
-    seal.entries += 1;
-    fewer.seal = signed(&seal);
+    let whole = transcript(log);
+    let mut fewer = transcript(&log[..log.len() - 1]);
+    (fewer.seal, fewer.digests) = (whole.seal.clone(), whole.digests.clone());
     book.invalid("an entry less than signed", "TRANSCRIPT-1", fields(&fewer));
+    let mut turned = log.to_vec();
+    turned.swap(3, 4);
+    let mut turned = transcript(&turned);
+    (turned.seal, turned.digests) = (whole.seal.clone(), whole.digests);
+    book.invalid("entries in another order", "TRANSCRIPT-1", fields(&turned));
+    let mut listed = transcript(log);
+    let seal = TranscriptSeal {
+        entries: log.len() as u64 + 1,
+        ..whole.seal.peek().unwrap()
+    };
+    let mut unsealed = transcript(log);
+    unsealed.seal = signed(&unsealed.seal.peek().unwrap(), &[&realm(1).node]);
+    book.invalid("a seal by somebody else", "TRANSCRIPT-8", fields(&unsealed));
+    listed.seal = signed(&seal, &[&realm(0).node]);
+    book.invalid("a digest less than signed", "TRANSCRIPT-1", fields(&listed));
 }

@@ -84,6 +84,17 @@ pub enum Wrong {
     Conclusion,
 }
 
+/// The first entry of a log that the rule does not lead to.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("entry {entry}: {wrong}")]
+pub struct Fault {
+    /// Its number, from 0.
+    pub entry: u64,
+    /// What is wrong with it.
+    #[source]
+    pub wrong: Wrong,
+}
+
 /// What became of a bid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -141,20 +152,22 @@ pub struct Recomputed {
 /// the caller to check, and so is what only the loop's schema tells.
 ///
 /// # Errors
-/// [`Wrong`] for the first entry that the rule does not lead to.
-pub fn recompute(entries: &[Entry]) -> Result<Recomputed, Wrong> {
+/// [`Fault`] for the first entry that the rule does not lead to.
+pub fn recompute(entries: &[Entry]) -> Result<Recomputed, Fault> {
+    let fault = |entry, wrong| Fault { entry, wrong };
+    let unplanned = |error| fault(0, Wrong::Plan(error));
     let Some((Entry::Planned(planned), rest)) = entries.split_first() else {
-        return Err(Wrong::Plan(PlanError::Log));
+        return Err(unplanned(PlanError::Log));
     };
-    let announcer = Announcer::new(plan(planned)).map_err(Wrong::Plan)?;
+    let announcer = Announcer::new(plan(planned)).map_err(unplanned)?;
     let mut audit = Audit {
         announcer,
         informed: Vec::new(),
         leased: BTreeMap::new(),
     };
-    for entry in rest {
-        audit.check(entry)?;
-        audit.announcer.apply(entry, at(time(entry)));
+    for (number, entry) in (1..).zip(rest) {
+        audit.check(entry).map_err(|wrong| fault(number, wrong))?;
+        audit.announcer.apply(entry, at(entry.at()));
     }
     Ok(audit.recomputed())
 }
@@ -179,24 +192,6 @@ fn plan(planned: &Planned) -> Plan {
     }
 }
 
-/// When an entry was made.
-fn time(entry: &Entry) -> Timestamp {
-    match entry {
-        Entry::Planned(_) => Timestamp::from_millis(0),
-        Entry::Announced(it) => it.at,
-        Entry::Counted(it) => it.at,
-        Entry::BidsClosed(it) => it.at,
-        Entry::Awarded(it) => it.at,
-        Entry::Answered(it) => it.at,
-        Entry::Leased(it) => it.at,
-        Entry::Ended(it) => it.at,
-        Entry::Decided(it) => it.at,
-        Entry::Unused(it) => it.at,
-        Entry::Cancelled(it) => it.at,
-        Entry::Finished(it) => it.at,
-    }
-}
-
 fn at(wall: Timestamp) -> Now {
     Now {
         wall,
@@ -216,7 +211,7 @@ impl Audit {
     fn check(&mut self, entry: &Entry) -> Result<(), Wrong> {
         let finished = matches!(self.announcer.phase, Phase::Finished(_));
         match entry {
-            Entry::Unused(_) => Ok(()),
+            Entry::Unused(_) | Entry::Proved(_) => Ok(()),
             _ if finished => Err(Wrong::Order),
             Entry::Planned(_) => Err(Wrong::Order),
             Entry::Announced(it) => self.announced(it),

@@ -77,7 +77,7 @@ impl Announcer {
     /// Becomes what an entry says.
     pub(super) fn apply(&mut self, entry: &Entry, now: Now) {
         match entry {
-            Entry::Planned(_) => {}
+            Entry::Planned(_) | Entry::Proved(_) => {}
             Entry::Announced(it) => self.apply_announced(it.round, it.at, now),
             Entry::Counted(it) => {
                 let early = self.announcement().rule.early;

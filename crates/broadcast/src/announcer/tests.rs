@@ -212,7 +212,7 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
     let tampered = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut log = log.clone();
         change(&mut log);
-        recompute(&log).map(|_| ())
+        recompute(&log).map(|_| ()).map_err(|fault| fault.wrong)
     };
     let award = |epoch| Wrong::Award { slot: 0, epoch };
 

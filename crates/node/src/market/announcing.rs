@@ -194,6 +194,7 @@ impl Node {
             contract,
             run,
             entries: 0,
+            proven: BTreeSet::new(),
             events: 0,
             undecided: Vec::new(),
         };

@@ -188,6 +188,7 @@ impl Node {
             contract,
             run,
             entries: count,
+            proven: BTreeSet::new(),
             events,
             undecided: Vec::new(),
         })

@@ -1,11 +1,12 @@
 //! Broadcasts in the traces of their runs.
 
-use realm_broadcast::log::Entry;
+use realm_broadcast::log::{Entry, Proved};
 use realm_protocol::{
-    BroadcastId,
+    BroadcastId, Place,
     cbor::{self, Blob},
     journal::{Change, Event},
     json::Object,
+    records::Chain,
 };
 
 use crate::Node;
@@ -18,9 +19,48 @@ impl Node {
         let bytes = Blob::from(cbor::encode(&entry));
         let payload = payload.with("entry", &bytes.to_base64());
         self.note_broadcast(broadcast, kind, payload);
+        let signer = match &entry {
+            Entry::Planned(_) => Some(self.me.place().clone()),
+            Entry::Counted(it) => it.bid.peek().ok().map(|bid| bid.bidder),
+            _ => None,
+        };
         if let Entry::Decided(it) = &entry {
             self.no_longer_asked(broadcast, (it.slot, it.epoch));
         }
+        if let Some(signer) = signer {
+            self.prove(broadcast, &signer);
+        }
+    }
+
+    /// Writes down what proves a realm that has signed something, once for each of its nodes.
+    pub(super) fn prove(&mut self, broadcast: BroadcastId, signer: &Place) {
+        let Some(own) = self.market.announced.get(&broadcast) else {
+            return;
+        };
+        if own.proven.contains(signer) {
+            return;
+        }
+        let now = self.now.wall;
+        let chain = match signer.realm == self.me.place().realm {
+            true => self.me.chain(),
+            false => self.trust.chain(&signer.scope(), now),
+        };
+        let Some(chain) = chain.filter(|chain| chain.place() == signer) else {
+            return;
+        };
+        // Keys to seal to prove nothing.
+        let chain = Chain {
+            kem: Vec::new(),
+            ..chain.chain().clone()
+        };
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            own.proven.insert(signer.clone());
+        }
+        let proved = Proved {
+            chain: Blob::from(cbor::encode(&chain)),
+            at: now,
+        };
+        self.write_down(broadcast, &proved.into());
     }
 
     fn told(&self, entry: &Entry) -> (&'static str, Object) {
@@ -69,6 +109,7 @@ impl Node {
             Entry::Decided(it) => ("broadcast.decided", told.with("slot", &it.slot)),
             Entry::Unused(_) => ("broadcast.unused", told),
             Entry::Cancelled(_) => ("broadcast.cancelled", told),
+            Entry::Proved(_) => ("broadcast.proved", told),
             Entry::Finished(it) => {
                 let told = told.with("ending", it.conclusion.ending.name());
                 ("broadcast.finished", told)

@@ -1,0 +1,238 @@
+//! A broadcast told from its transcript: who bid, who won and why, and what came of it.
+
+use realm_broadcast::{
+    Citation,
+    announcer::{self, Recomputed},
+    log::{End, Entry},
+};
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, Place, Timestamp,
+    broadcast::{Announcement, Bid},
+    json,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A broadcast as it was recomputed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// The broadcast.
+    pub broadcast: BroadcastId,
+    /// Who announced, as root and path.
+    pub announcer: String,
+    /// The loop whose work it was.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// When it was announced.
+    pub announced: Timestamp,
+    /// The published rule: `Best`, `Weighted`, ….
+    pub selection: &'static str,
+    /// How results are made one: `Select`, `Consensus`, ….
+    pub strategy: &'static str,
+    /// Every bid that counted, in rank order.
+    pub bids: Vec<BidAccount>,
+    /// Everybody who got the input, in the order in which they did.
+    pub informed: Vec<String>,
+    /// How it ended; none while it is under way.
+    pub ending: Option<&'static str>,
+    /// Its output, if it has one.
+    pub output: Option<Value>,
+    /// Why it has none.
+    pub reason: Option<String>,
+    /// What every slot was to the outcome.
+    pub slots: Vec<Slot>,
+    /// Entries that were checked.
+    pub entries: u64,
+    /// Signatures that were checked.
+    pub signatures: u64,
+}
+
+/// Why one bid won or lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BidAccount {
+    /// Its rank, from 1.
+    pub rank: u64,
+    /// Its digest.
+    pub bid: Digest,
+    /// Who bid, as root and path.
+    pub realm: String,
+    /// The bidder's agent.
+    pub agent: String,
+    /// Currency of the price; none for nothing.
+    pub currency: Option<String>,
+    /// Price in millionths.
+    pub price_micros: u64,
+    /// Time to the result, milliseconds.
+    pub time_ms: u64,
+    /// Confidence, in millionths.
+    pub confidence: u64,
+    /// Its score, where the rule has weights.
+    pub score: Option<u64>,
+    /// What became of it.
+    pub fate: Fate,
+    /// Why, by the rule, in a sentence.
+    pub why: String,
+}
+
+/// What became of a bid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum Fate {
+    /// It won a slot.
+    Won {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+        /// How its lease ended; none while it has not.
+        end: Option<&'static str>,
+    },
+    /// It was awarded a slot and was not confirmed.
+    Declined {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// It stood among the winners or standbys, and no slot was left for it.
+    Standby,
+    /// It stood behind all of them.
+    Lost,
+}
+
+/// Who held a slot last, and what it was to the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slot {
+    /// The slot.
+    pub slot: u64,
+    /// The holder's bid.
+    pub bid: Digest,
+    /// Its signed outcome, if it gave one.
+    pub outcome: Option<Digest>,
+    /// `Contributed`, `Dissented`, `Failed`, ….
+    pub part: &'static str,
+    /// Why it has no output.
+    pub failure: Option<&'static str>,
+}
+
+impl Account {
+    pub(crate) fn new(
+        announcement: &Announcement,
+        entries: &[Entry],
+        recomputed: &Recomputed,
+        signatures: u64,
+    ) -> Self {
+        let bids: Vec<(Digest, Bid)> = entries.iter().filter_map(counted).collect();
+        let told = recomputed.accounts.iter().filter_map(|account| {
+            let (_, bid) = bids.iter().find(|(digest, _)| *digest == account.bid)?;
+            Some(told(account, bid, announcement, recomputed))
+        });
+        let conclusion = recomputed.conclusion.as_ref();
+        let output = conclusion.and_then(|it| it.output.as_deref());
+        Self {
+            broadcast: announcement.broadcast,
+            announcer: text(&announcement.announcer),
+            loop_id: announcement.loop_id.to_string(),
+            announced: announcement.created,
+            selection: announcement.rule.selection.name(),
+            strategy: announcement.aggregation.strategy.name(),
+            bids: told.collect(),
+            informed: recomputed.informed.iter().map(text).collect(),
+            ending: conclusion.map(|it| it.ending.name()),
+            output: output.and_then(|output| json::parse(output).ok()),
+            reason: conclusion.and_then(|it| it.reason.clone()),
+            slots: conclusion.map_or_else(Vec::new, |it| it.citations.iter().map(slot).collect()),
+            entries: entries.len() as u64,
+            signatures,
+        }
+    }
+}
+
+fn counted(entry: &Entry) -> Option<(Digest, Bid)> {
+    match entry {
+        Entry::Counted(it) => Some((it.bid.digest(), it.bid.peek().ok()?)),
+        _ => None,
+    }
+}
+
+fn told(
+    account: &announcer::Account,
+    bid: &Bid,
+    announcement: &Announcement,
+    recomputed: &Recomputed,
+) -> BidAccount {
+    let fate = fate(account.fate);
+    BidAccount {
+        rank: account.rank,
+        bid: account.bid,
+        realm: text(&account.bidder),
+        agent: bid.agent.to_string(),
+        currency: bid.price.as_ref().map(|price| price.currency.clone()),
+        price_micros: bid.micros(),
+        time_ms: bid.time_ms,
+        confidence: bid.confidence,
+        score: account.score,
+        fate,
+        why: why(account.rank, fate, announcement, recomputed),
+    }
+}
+
+/// Why a bid won or lost, by the published rule.
+fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomputed) -> String {
+    let rule = &announcement.rule;
+    let (slots, bids) = (rule.awards, recomputed.ranking.ranked.len());
+    let by = match rule.selection.name() {
+        "First" => "in the order in which bids counted",
+        "Random" => "by the tie of its digest with the secret",
+        "Weighted" => "by its weighted score",
+        _ => "by price, then time, then confidence",
+    };
+    let stands = format!("{by} it stands at {rank} of {bids}");
+    match fate {
+        Fate::Won { slot, epoch, .. } if rank <= slots => {
+            format!("{stands}, within the {slots} that win; slot {slot}, epoch {epoch}")
+        }
+        Fate::Won { slot, epoch, .. } => {
+            format!("{stands}, and was next when slot {slot} came free for epoch {epoch}")
+        }
+        Fate::Declined { slot, epoch } => {
+            format!("{stands}, and did not confirm slot {slot} of epoch {epoch}")
+        }
+        Fate::Standby => format!("{stands}, and no slot came free for it while it held"),
+        Fate::Lost => {
+            let standbys = rule.standbys;
+            format!("{stands}, behind the {slots} that win and {standbys} standbys")
+        }
+    }
+}
+
+fn fate(fate: announcer::Fate) -> Fate {
+    match fate {
+        announcer::Fate::Won { slot, epoch, end } => Fate::Won {
+            slot,
+            epoch,
+            end: end.map(End::name),
+        },
+        announcer::Fate::Declined { slot, epoch } => Fate::Declined { slot, epoch },
+        announcer::Fate::Standby => Fate::Standby,
+        announcer::Fate::Lost => Fate::Lost,
+    }
+}
+
+fn slot(citation: &Citation) -> Slot {
+    Slot {
+        slot: citation.slot,
+        bid: citation.bid,
+        outcome: citation.outcome,
+        part: citation.part.name(),
+        failure: citation.failure.map(FailureCode::name),
+    }
+}
+
+/// A place as root and path.
+pub(crate) fn text(place: &Place) -> String {
+    place.scope().to_string()
+}

@@ -1,0 +1,70 @@
+//! What is wrong with evidence.
+
+use realm_broadcast::{CloseError, TranscriptError, announcer::Fault};
+use realm_protocol::cbor::CborError;
+use thiserror::Error;
+
+use crate::SignatureError;
+
+/// Why a file is no evidence, or what in it is wrong.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum EvidenceError {
+    /// The bytes are no evidence.
+    #[error("no evidence of a broadcast: {0}")]
+    Unreadable(#[source] CborError),
+    /// The transcript is not the one that was signed.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+    /// The transcript is of another broadcast than its seal.
+    #[error("the seal is of another broadcast")]
+    Another,
+    /// The seal is not the announcer's.
+    #[error("the seal: {0}")]
+    Seal(#[source] SignatureError),
+    /// Something signed in an entry is not whose it should be.
+    #[error("entry {entry}, {what}: {error}")]
+    Signature {
+        /// The entry's number, from 0.
+        entry: u64,
+        /// What was signed.
+        what: &'static str,
+        /// Why it proves nothing.
+        #[source]
+        error: SignatureError,
+    },
+    /// An entry does not follow from the rule.
+    #[error(transparent)]
+    Rule(#[from] Fault),
+    /// Something signed in a receipt is not whose it should be.
+    #[error("{what}: {error}")]
+    Receipt {
+        /// What was signed.
+        what: &'static str,
+        /// Why it proves nothing.
+        #[source]
+        error: SignatureError,
+    },
+    /// The bid does not answer the announcement.
+    #[error("the bid does not answer the announcement beside it")]
+    Unrelated,
+    /// The close proves that the rule was broken.
+    #[error("the close proves a wrong ranking: {0}")]
+    Close(#[from] CloseError),
+}
+
+impl EvidenceError {
+    /// The number, from 0, of the entry that is wrong, if it is one.
+    pub fn entry(&self) -> Option<u64> {
+        match self {
+            Self::Signature { entry, .. } => Some(*entry),
+            Self::Rule(fault) => Some(fault.entry),
+            Self::Transcript(error) => error.entry(),
+            _ => None,
+        }
+    }
+
+    /// Whether the file could be read at all, so that there is a verdict on it.
+    pub fn is_verdict(&self) -> bool {
+        !matches!(self, Self::Unreadable(_))
+    }
+}
