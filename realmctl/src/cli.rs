@@ -16,9 +16,9 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, AggregateBy, ApplyArgs, BroadcastArgs, DiffArgs, ExportFormat, FileArgs,
-    InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
-    SelectBy, TraceCommand,
+    AgentCommand, AggregateBy, ApplyArgs, BackendCommand, BroadcastArgs, DiffArgs, ExportFormat,
+    FileArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter,
+    RunState, SelectBy, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -176,6 +176,9 @@ pub enum Command {
     /// Who runs the loops of this realm.
     #[command(subcommand, alias = "agents")]
     Agent(AgentCommand),
+    /// The model backends of this realm.
+    #[command(subcommand, alias = "backends")]
+    Backend(BackendCommand),
 
     /// Call a loop.
     Invoke(InvokeArgs),

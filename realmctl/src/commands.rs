@@ -1,6 +1,7 @@
 //! One function a command.
 
 mod apply;
+mod backends;
 mod broadcast;
 mod ctx;
 mod doctor;
@@ -64,6 +65,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Realm(command) => realms::realm(session, command).await?,
         Command::Loop(command) => loops::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
+        Command::Backend(command) => backends::run(session, &command).await?,
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Broadcast(args) => broadcast::run(session, args).await?,
         Command::Run(command) => runs::run(session, command).await?,

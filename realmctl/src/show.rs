@@ -1,5 +1,6 @@
 //! How each answer of the daemon looks to people.
 
+mod backends;
 mod calls;
 mod doctor;
 mod local;

@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod backends;
 mod backup;
 mod broadcasts;
 mod config;
@@ -93,6 +94,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::LOOP_HISTORY, get(loops::history))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
+        .route(routes::BACKENDS, get(backends::list))
+        .route(routes::BACKEND, get(backends::show))
         .route(routes::DIFF, post(apply::diff))
         .route(routes::VALIDATE, post(apply::validate))
         .route(routes::IMPORT, post(apply::import))

@@ -9,15 +9,19 @@ mod read;
 mod schema;
 mod value;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
+use realm_backends::{Format, Price};
 use realm_client::catalogue::Code;
 use realm_net::Multiaddr;
 use realm_protocol::Label;
 use realm_store::EngineKind;
 use thiserror::Error;
 
-use crate::failure::{Explained, Place};
+use crate::{
+    failure::{Explained, Place},
+    secrets::SecretPlace,
+};
 pub(crate) use explain::{entries, entry, raised_limits};
 pub(crate) use nearest::nearest;
 pub(crate) use read::read;
@@ -54,6 +58,27 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// The log.
     pub(crate) log: LogConfig,
+    /// Model backends by id.
+    pub(crate) backends: BTreeMap<String, BackendConfig>,
+}
+
+/// A model backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackendConfig {
+    /// How it is spoken to.
+    pub(crate) format: Format,
+    /// Where it is served.
+    pub(crate) url: String,
+    /// Where its key is; none where it wants none.
+    pub(crate) key: Option<SecretPlace>,
+    /// The model that answers where a loop names none.
+    pub(crate) model: Option<String>,
+    /// Most tokens of an answer where a loop does not say.
+    pub(crate) max_tokens: u64,
+    /// Hosts and ports that may have addresses that are not public.
+    pub(crate) allow_private: Vec<String>,
+    /// What it costs.
+    pub(crate) price: Option<Price>,
 }
 
 /// How the realm remembers.
@@ -203,6 +228,11 @@ pub(crate) fn load(
     read(&path.display().to_string(), &text, environment)
 }
 
+/// Whether SIGHUP applies a change of this key.
+pub(crate) fn reloads(key: &str) -> bool {
+    keys::find(key).is_some_and(|key| key.reloads)
+}
+
 /// Checks a configuration's text alone; gives what is wrong, one text a problem.
 pub(crate) fn check(file: &str, text: &str) -> Result<(), Vec<String>> {
     let problems = match read(file, text, &[]) {
@@ -300,6 +330,23 @@ fn typed(settings: &Settings) -> Option<Config> {
             format: text("log.format")?,
             level: text("log.level")?,
         },
+        backends: value::chosen(settings, "backends")
+            .map(|id| {
+                let key = |name: &str| format!("backends.{id}.{name}");
+                let set = |name: &str| text(&key(name)).filter(|text| !text.is_empty());
+                let format = Format::named(&text(&key("format"))?)?;
+                let backend = BackendConfig {
+                    format,
+                    url: set("url").unwrap_or_else(|| format.url().to_owned()),
+                    key: set("key").and_then(|place| place.parse().ok()),
+                    model: set("model"),
+                    max_tokens: number(&key("max_tokens"))? as u64,
+                    allow_private: texts(&key("allow_private"))?,
+                    price: set("price").and_then(|price| value::price_of(&price)),
+                };
+                Some((id.to_owned(), backend))
+            })
+            .collect::<Option<_>>()?,
     })
 }
 

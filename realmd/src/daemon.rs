@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use realm_backends::Backends;
 use realm_net::{Multiaddr, Turned};
 use realm_protocol::Timestamp;
 use realm_store::Store;
@@ -26,6 +27,8 @@ pub(crate) struct Daemon {
     pub(crate) turned: Turned,
     /// The configuration in force.
     pub(crate) configured: watch::Receiver<Arc<Configured>>,
+    /// The backends, with the models that are configured.
+    pub(crate) backends: Arc<Backends>,
     /// The realm's home.
     pub(crate) home: Home,
     /// The clocks.

@@ -4,6 +4,7 @@ mod machine;
 mod standing;
 
 use realm_client::api::{Check, CheckGroup, Doctor, Finding};
+use realm_node::Node;
 
 use crate::{daemon::Daemon, handle::Gone};
 
@@ -12,7 +13,9 @@ use crate::{daemon::Daemon, handle::Gone};
 /// # Errors
 /// [`Gone`] when the daemon is stopping.
 pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
-    let standing = daemon.handle.read(standing::Seen::of).await?;
+    let models = daemon.backends.models();
+    let seen = move |node: &Node| standing::Seen::of(node, &models);
+    let standing = daemon.handle.read(seen).await?;
     let now = daemon.clock.now().wall;
     let listening = daemon.listening.borrow().len();
     let groups = vec![

@@ -6,6 +6,7 @@ mod links;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use realm_backends::Backends;
 use realm_net::{Event, Multiaddr, Net};
 use realm_node::{Effect, Input, Node};
 use realm_protocol::{Tick, journal::JournalSeq};
@@ -102,8 +103,8 @@ impl Driver {
         clock: Clock,
         store: Store,
         net: Net,
-        advertised: Vec<Multiaddr>,
-        listening: watch::Sender<Vec<Multiaddr>>,
+        backends: Arc<Backends>,
+        (advertised, listening): (Vec<Multiaddr>, watch::Sender<Vec<Multiaddr>>),
     ) -> Self {
         Self {
             node,
@@ -111,7 +112,7 @@ impl Driver {
             journal: Journal::new(store),
             net,
             links: Links::new(),
-            backends: BackendCalls::new(),
+            backends: BackendCalls::new(backends),
             asked: Asked::default(),
             advertised,
             listening,

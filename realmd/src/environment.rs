@@ -20,6 +20,11 @@ pub(crate) struct Environment {
     pub(crate) credentials: Option<PathBuf>,
 }
 
+/// A variable that holds a secret.
+pub(crate) fn secret(name: &str) -> Option<String> {
+    env::var_os(name)?.into_string().ok()
+}
+
 impl Environment {
     /// Reads the environment.
     pub(crate) fn read() -> Self {

@@ -34,6 +34,7 @@ mod notify;
 mod random;
 mod recover;
 mod restore;
+mod secrets;
 mod serve;
 mod start;
 mod upkeep;

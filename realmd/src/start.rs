@@ -6,9 +6,15 @@ mod embedded;
 mod error;
 mod listen;
 
-use std::{panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::FutureExt as _;
+use realm_backends::Backends;
 use realm_client::Exit;
 use realm_crypto::StoreKey;
 use realm_net::Net;
@@ -36,7 +42,9 @@ use crate::{
     journal::{self, Durability},
     logging::{self, LogLevel},
     notify::Notify,
-    random, recover, serve,
+    random, recover,
+    secrets::SecretReader,
+    serve,
     upkeep::{self, Reload},
 };
 pub(crate) use dev::run_dev;
@@ -82,6 +90,7 @@ fn run_with(
         configured,
         level,
         environment: environment.settings.clone(),
+        credentials: environment.credentials.clone(),
         notify: Notify::new(environment.notify_socket.clone()),
         loops,
     };
@@ -99,6 +108,7 @@ struct Starting {
     configured: Configured,
     level: LogLevel,
     environment: Vec<(String, String)>,
+    credentials: Option<PathBuf>,
     notify: Notify,
     loops: Option<&'static str>,
 }
@@ -120,13 +130,16 @@ impl Starting {
         let (configured, in_force) = watch::channel(Arc::new(self.configured));
         let advertised = in_force.borrow().config.advertise.clone();
         let turned = net.turned();
+        let backends = Arc::new(Backends::new());
+        let secrets = SecretReader::new(&self.home, self.credentials);
+        backends.set_models(secrets.models(&in_force.borrow().config));
         let driver = Driver::new(
             opened.node,
             clock,
             opened.store.clone(),
             net,
-            advertised,
-            listening,
+            Arc::clone(&backends),
+            (advertised, listening),
         );
         let stop = CancellationToken::new();
         let closed = CancellationToken::new();
@@ -137,6 +150,7 @@ impl Starting {
             listening: listened,
             turned,
             configured: in_force.clone(),
+            backends: Arc::clone(&backends),
             home: self.home.clone(),
             clock,
             environment: self.environment.clone(),
@@ -158,6 +172,8 @@ impl Starting {
             home: self.home.clone(),
             environment: self.environment,
             configured,
+            secrets,
+            backends,
             level: self.level,
             handle: handle.clone(),
         };

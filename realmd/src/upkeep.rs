@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use realm_backends::Backends;
 use realm_net::Multiaddr;
 use realm_protocol::{Now, Timestamp};
 use realm_store::{RetainError, Store};
@@ -18,6 +19,7 @@ use crate::{
     handle::Handle,
     home::Home,
     logging::LogLevel,
+    secrets::SecretReader,
 };
 
 /// Time between looks for what is old.
@@ -94,6 +96,10 @@ pub(crate) struct Reload {
     pub(crate) home: Home,
     /// Variables that lie over it.
     pub(crate) environment: Vec<(String, String)>,
+    /// Where the keys of backends are.
+    pub(crate) secrets: SecretReader,
+    /// The backends.
+    pub(crate) backends: Arc<Backends>,
     /// The configuration in force.
     pub(crate) configured: watch::Sender<Arc<Configured>>,
     /// The log.
@@ -133,14 +139,16 @@ impl Reload {
         merged.config.log.level.clone_from(&read.config.log.level);
         merged.config.store.retention_ms = read.config.store.retention_ms;
         merged.config.advertise.clone_from(&read.config.advertise);
-        for key in ["log.level", "store.retention", "advertise"] {
-            if let Some(setting) = read.settings.get(key) {
-                merged.settings.insert(key, setting.clone());
-            }
-        }
+        merged.config.backends.clone_from(&read.config.backends);
+        merged.settings.retain(|key, _| !config::reloads(key));
+        let read_again = read.settings.iter().filter(|(key, _)| config::reloads(key));
+        let read_again = read_again.map(|(key, setting)| (key.clone(), setting.clone()));
+        merged.settings.extend(read_again);
         if merged.config != read.config {
             tracing::warn!("some changes of the configuration need a restart");
         }
+        self.backends
+            .set_models(self.secrets.models(&merged.config));
         self.apply(&merged.config).await;
         self.configured.send_replace(Arc::new(merged));
         tracing::info!("the configuration was read again");

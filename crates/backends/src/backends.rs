@@ -1,9 +1,19 @@
 //! One door to every backend.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use serde_json::{Value, json};
 
-use crate::{http::HttpAgents, mock, process};
+use crate::{
+    http::{HttpAgents, Post},
+    mock,
+    models::{self, Model},
+    process,
+};
 
 /// Header in which an HTTP agent finds the key of its work, the same in every attempt.
 pub const KEY_HEADER: &str = "idempotency-key";
@@ -14,12 +24,28 @@ pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
 #[derive(Debug, Default)]
 pub struct Backends {
     http: HttpAgents,
+    models: RwLock<Arc<Models>>,
 }
+
+/// Model backends by id.
+pub type Models = BTreeMap<String, Model>;
 
 impl Backends {
     /// Makes the backends.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Has these models from now on; calls under way end as they began.
+    pub fn set_models(&self, models: Models) {
+        let mut held = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(models);
+    }
+
+    /// The models that there are.
+    pub fn models(&self) -> Arc<Models> {
+        let held = self.models.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
     }
 
     /// Does a piece of work. Dropping the future stops it.
@@ -33,6 +59,13 @@ impl Backends {
                 system: _,
                 model,
             } => Ok(mock::reply(&prompt, model)),
+            BackendRequest::Model(request) => {
+                let model = self.models().get(&request.backend).cloned();
+                let model = model.ok_or_else(|| BackendError::Unconfigured {
+                    id: request.backend.clone(),
+                })?;
+                models::complete(&self.http, &model, &request).await
+            }
             BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
             BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
             BackendRequest::Http {
@@ -46,9 +79,14 @@ impl Backends {
                 headers
                     .entry(KEY_HEADER.to_owned())
                     .or_insert_with(|| key.to_string());
-                self.http
-                    .post(&url, &headers, &body, timeout_ms, &allow_private)
-                    .await
+                let post = Post {
+                    url,
+                    headers: &headers,
+                    body: &body,
+                    timeout_ms,
+                    allow_private: &allow_private,
+                };
+                self.http.post(&post).await
             }
             BackendRequest::Process {
                 argv,
@@ -79,7 +117,9 @@ pub fn pure(request: BackendRequest) -> Result<BackendReply, BackendRequest> {
         } => Ok(mock::reply(&prompt, model)),
         BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
         BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
-        request @ (BackendRequest::Http { .. } | BackendRequest::Process { .. }) => Err(request),
+        request @ (BackendRequest::Model(_)
+        | BackendRequest::Http { .. }
+        | BackendRequest::Process { .. }) => Err(request),
     }
 }
 

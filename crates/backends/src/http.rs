@@ -1,4 +1,4 @@
-//! HTTP agents: a POST of JSON, answered with JSON.
+//! POSTs of JSON over HTTP, and agents that answer them with JSON.
 
 use std::{collections::BTreeMap, error::Error, sync::OnceLock, time::Duration};
 
@@ -6,7 +6,7 @@ use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
 use reqwest::{
     Client, Response,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use serde_json::Value;
@@ -18,6 +18,8 @@ use crate::{
 
 /// Time to connect, within the time of the whole exchange.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Longest pause that is taken from an answer, seconds.
+const MOST_SECONDS: u64 = 24 * 60 * 60;
 /// Headers that belong to the exchange itself.
 const OWN_HEADERS: [&str; 8] = [
     "connection",
@@ -38,31 +40,62 @@ pub(crate) struct HttpAgents {
     private: OnceLock<Client>,
 }
 
+/// One POST of JSON.
+pub(crate) struct Post<'a> {
+    pub(crate) url: String,
+    pub(crate) headers: &'a BTreeMap<String, String>,
+    pub(crate) body: &'a Value,
+    pub(crate) timeout_ms: u64,
+    pub(crate) allow_private: &'a [String],
+}
+
+/// What it was answered with.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// When it may be asked again, milliseconds, if it said so.
+    pub(crate) retry_after_ms: Option<u64>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+}
+
 impl HttpAgents {
-    pub(crate) async fn post(
-        &self,
-        url: &str,
-        headers: &BTreeMap<String, String>,
-        body: &Value,
-        timeout_ms: u64,
-        allow_private: &[String],
-    ) -> Result<BackendReply, BackendError> {
-        let target = address::target(url, allow_private)?;
-        let headers = header_map(headers)?;
+    /// Asks an agent: JSON in, JSON out.
+    pub(crate) async fn post(&self, post: &Post<'_>) -> Result<BackendReply, BackendError> {
+        let answer = self.exchange(post).await?;
+        if !answer.is_success() {
+            return Err(BackendError::Status {
+                code: answer.status,
+                said: String::new(),
+                retry_after_ms: answer.retry_after_ms,
+            });
+        }
+        let output = json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
+            reason: error.to_string(),
+        })?;
+        Ok(BackendReply::json(output))
+    }
+
+    /// Sends a POST and reads its whole answer, whatever its status.
+    pub(crate) async fn exchange(&self, post: &Post<'_>) -> Result<Answer, BackendError> {
+        let target = address::target(&post.url, post.allow_private)?;
+        let headers = header_map(post.headers)?;
         let client = self.client(&target)?;
-        let timeout = Duration::from_millis(timeout_ms);
+        let timeout = Duration::from_millis(post.timeout_ms);
         let request = client.post(target.url.clone()).headers(headers);
         let exchange = async {
-            let sent = request.body(json::to_bytes(body)).send().await;
+            let sent = request.body(json::to_bytes(post.body)).send().await;
             let response = sent.map_err(|error| failed(&target, &error))?;
             read(&target, response).await
         };
         let answered = tokio::time::timeout(timeout, exchange).await;
-        answered
-            .unwrap_or(Err(BackendError::Timeout {
-                after_ms: timeout_ms,
-            }))
-            .map(BackendReply::json)
+        answered.unwrap_or(Err(BackendError::Timeout {
+            after_ms: post.timeout_ms,
+        }))
     }
 
     fn client(&self, target: &Target) -> Result<&Client, BackendError> {
@@ -110,12 +143,9 @@ fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, BackendEr
     Ok(map)
 }
 
-async fn read(target: &Target, mut response: Response) -> Result<Value, BackendError> {
-    if !response.status().is_success() {
-        return Err(BackendError::Status {
-            code: response.status().as_u16(),
-        });
-    }
+async fn read(target: &Target, mut response: Response) -> Result<Answer, BackendError> {
+    let status = response.status().as_u16();
+    let retry_after_ms = retry_after(response.headers());
     let too_large = BackendError::TooLarge {
         limit: limits::BACKEND_BYTES,
     };
@@ -136,9 +166,18 @@ async fn read(target: &Target, mut response: Response) -> Result<Value, BackendE
         }
         body.extend_from_slice(&chunk);
     }
-    json::parse(&body).map_err(|error| BackendError::BadOutput {
-        reason: error.to_string(),
+    Ok(Answer {
+        status,
+        retry_after_ms,
+        body,
     })
+}
+
+/// When to ask again, where the header says it in seconds, of at most a day.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds: u64 = seconds.parse().ok()?;
+    Some(seconds.min(MOST_SECONDS).saturating_mul(1_000))
 }
 
 /// The reason of a failed exchange: the resolver's refusal if there was one, else the innermost.

@@ -55,6 +55,7 @@ pub(crate) fn reply(prompt: &str, model: Option<String>) -> BackendReply {
         input_tokens: Some(tokens(prompt)),
         output_tokens: Some(output_tokens),
         model,
+        cost: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Time`], durations are milliseconds unless the name says otherwise, realms and loops go by
 //! the names a person uses on this machine.
 
+mod backends;
 mod backup;
 mod broadcasts;
 mod config;
@@ -20,6 +21,7 @@ mod status;
 mod tickets;
 mod time;
 
+pub use backends::BackendView;
 pub use backup::{BackupReport, BackupRequest};
 pub use broadcasts::{Aggregate, BroadcastRequest, BroadcastResult, Select, SlotResult};
 pub use config::{ConfigEntry, ConfigView};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{CallId, FailureCode};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use thiserror::Error;
 
 /// One piece of work for a backend.
@@ -18,6 +18,8 @@ pub enum BackendRequest {
         /// Model name, repeated in the reply.
         model: Option<String>,
     },
+    /// A completion by a model that the realm has configured.
+    Model(Box<ModelRequest>),
     /// The input, given back.
     Echo {
         /// The loop's input.
@@ -60,12 +62,35 @@ pub enum BackendRequest {
     },
 }
 
+/// A completion that is wanted of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRequest {
+    /// The backend's id.
+    pub backend: String,
+    /// The model; none for the backend's own choice.
+    pub model: Option<String>,
+    /// System prompt.
+    pub system: Option<String>,
+    /// The rendered prompt.
+    pub prompt: String,
+    /// Most tokens that may be written; none for the backend's own bound.
+    pub max_tokens: Option<u64>,
+    /// How freely the model may choose.
+    pub temperature: Option<Number>,
+    /// JSON Schema that the answer is to match; none where text will do.
+    pub schema: Option<Value>,
+    /// The same in every attempt at the same work.
+    pub key: CallId,
+    /// Milliseconds for the whole exchange.
+    pub timeout_ms: u64,
+}
+
 impl BackendRequest {
     /// Whether it does nothing to the world and answers the same each time.
     pub const fn is_pure(&self) -> bool {
         match self {
             Self::Mock { .. } | Self::Echo { .. } | Self::Count { .. } => true,
-            Self::Http { .. } | Self::Process { .. } => false,
+            Self::Model(_) | Self::Http { .. } | Self::Process { .. } => false,
         }
     }
 }
@@ -81,6 +106,17 @@ pub struct BackendReply {
     pub output_tokens: Option<u64>,
     /// The model that answered, if one did.
     pub model: Option<String>,
+    /// What it cost, if that is known.
+    pub cost: Option<Cost>,
+}
+
+/// Money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Three capital letters, such as `EUR`.
+    pub currency: String,
+    /// Millionths of the currency's unit.
+    pub micros: u64,
 }
 
 impl BackendReply {
@@ -91,6 +127,7 @@ impl BackendReply {
             input_tokens: None,
             output_tokens: None,
             model: None,
+            cost: None,
         }
     }
 }
@@ -200,11 +237,29 @@ pub enum BackendError {
         /// What the connection said.
         reason: String,
     },
-    /// The agent answered with a status other than success.
-    #[error("the agent answered with status {code}")]
+    /// It answered with a status other than success.
+    #[error("it answered with status {code}{}", Tail(.said))]
     Status {
         /// HTTP status.
         code: u16,
+        /// What it said about it; empty where it said nothing that can be read.
+        said: String,
+        /// When it may be asked again, milliseconds, if it said so.
+        retry_after_ms: Option<u64>,
+    },
+    /// The model did not finish its answer.
+    #[error("the model did not finish: {reason}")]
+    Unfinished {
+        /// Why, as its backend says.
+        reason: String,
+    },
+    /// The key of a model backend cannot be had.
+    #[error("the key of backend `{id}` cannot be had: {reason}")]
+    NoKey {
+        /// The backend's id.
+        id: String,
+        /// Why.
+        reason: String,
     },
     /// The answer is larger than allowed.
     #[error("the answer is larger than {limit} bytes")]
@@ -212,8 +267,8 @@ pub enum BackendError {
         /// The limit, bytes.
         limit: usize,
     },
-    /// The answer is not JSON.
-    #[error("the answer is not JSON: {reason}")]
+    /// The answer is not JSON, or not what the backend's format says.
+    #[error("the answer does not read: {reason}")]
     BadOutput {
         /// What the parser said.
         reason: String,
@@ -243,7 +298,9 @@ pub enum BackendError {
         stderr: String,
     },
     /// The manifest names a model backend that this realm does not have.
-    #[error("backend `{id}` is not configured here; this version has `mock`")]
+    #[error(
+        "backend `{id}` is not configured here: `[backends.{id}]` in realm.toml makes it, and `realmctl backend ls` lists those there are"
+    )]
     Unconfigured {
         /// The backend's id.
         id: String,
@@ -260,12 +317,22 @@ impl BackendError {
             | Self::BadOutput { .. }
             | Self::Exit { .. }
             | Self::Signal { .. } => true,
-            Self::Status { code } => !matches!(code, 400..=499 | 503),
+            Self::Unfinished { .. } => true,
+            Self::Status { code, .. } => !matches!(code, 400..=499 | 503),
             Self::Refused { .. }
             | Self::Blocked { .. }
             | Self::Metadata { .. }
             | Self::Spawn { .. }
+            | Self::NoKey { .. }
             | Self::Unconfigured { .. } => false,
+        }
+    }
+
+    /// When the work may be tried again at the earliest, milliseconds, if the backend said so.
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Status { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
         }
     }
 
@@ -273,7 +340,8 @@ impl BackendError {
     pub const fn category(&self) -> Category {
         match self {
             Self::Timeout { .. } | Self::Unreachable { .. } => Category::Transient,
-            Self::Status { code } => match code {
+            Self::Unfinished { .. } => Category::Business,
+            Self::Status { code, .. } => match code {
                 408 | 425 | 429 | 500..=599 => Category::Transient,
                 401 | 403 => Category::Permission,
                 400 | 422 => Category::Validation,
@@ -284,7 +352,9 @@ impl BackendError {
                 Category::Permission
             }
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
-            Self::Spawn { .. } | Self::Unconfigured { .. } => Category::Unknown,
+            Self::Spawn { .. } | Self::NoKey { .. } | Self::Unconfigured { .. } => {
+                Category::Unknown
+            }
         }
     }
 }

@@ -19,7 +19,9 @@ mod registry;
 mod schema;
 mod template;
 
-pub use backend::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
+pub use backend::{
+    BackendError, BackendOutput, BackendReply, BackendRequest, Category, Cost, ModelRequest,
+};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{

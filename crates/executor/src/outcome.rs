@@ -41,6 +41,8 @@ pub struct LoopError {
     pub category: Category,
     /// Whether the work may have begun, so that only what may be repeated is tried again.
     pub may_have_begun: bool,
+    /// When it may be tried again at the earliest, milliseconds, if somebody said so.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl LoopError {
@@ -53,6 +55,7 @@ impl LoopError {
             details: Vec::new(),
             category: Category::of(code),
             may_have_begun: matches!(code, FailureCode::Timeout),
+            retry_after_ms: None,
         }
     }
 
@@ -118,6 +121,7 @@ impl LoopError {
             message,
             details,
             category: category.unwrap_or(Category::Unknown),
+            retry_after_ms: None,
             may_have_begun,
         }
     }
@@ -132,6 +136,7 @@ impl From<BackendError> for LoopError {
         Self {
             category: error.category(),
             may_have_begun: error.may_have_begun(),
+            retry_after_ms: error.retry_after_ms(),
             ..Self::new(code, error.to_string())
         }
     }

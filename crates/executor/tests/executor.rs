@@ -170,6 +170,7 @@ fn a_prompt_runs_and_leaves_the_whole_trace() {
         input_tokens: Some(3),
         output_tokens: Some(2),
         model: None,
+        cost: None,
     };
     bench
         .executor
@@ -220,6 +221,7 @@ fn a_text_that_is_json_becomes_the_output_itself() {
         input_tokens: None,
         output_tokens: None,
         model: None,
+        cost: None,
     };
 
     bench

@@ -113,6 +113,20 @@ pub enum AgentCommand {
     },
 }
 
+/// The model backends of this realm; `realm.toml` makes them.
+#[derive(Debug, Subcommand)]
+pub enum BackendCommand {
+    /// List them.
+    #[command(alias = "list")]
+    Ls,
+    /// Show one, and what will not work.
+    #[command(alias = "get")]
+    Show {
+        /// Its id.
+        id: String,
+    },
+}
+
 /// Call a loop.
 #[derive(Args, Debug)]
 pub struct InvokeArgs {

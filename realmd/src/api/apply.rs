@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use realm_backends::Models;
 use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
@@ -46,7 +47,9 @@ async fn register(
         .iter()
         .map(|(loop_, _)| (loop_.id.to_string(), Origin::of(loop_)))
         .collect();
-    let warnings = loaded.iter().filter_map(|(loop_, _)| unreachable(loop_));
+    let models = daemon.backends.models();
+    let warnings = loaded.iter();
+    let warnings = warnings.filter_map(|(loop_, _)| unreachable(loop_, &models));
     let mut warnings: Vec<Fault> = warnings.collect();
     let asked = ApplyAsked {
         manifests: loaded.into_iter().map(|(manifest, _)| manifest).collect(),
@@ -199,13 +202,16 @@ impl Origin {
 }
 
 /// An agent that calls will not be let through to, or a model that is not here.
-fn unreachable(manifest: &Manifest) -> Option<Fault> {
+fn unreachable(manifest: &Manifest, models: &Models) -> Option<Fault> {
     let error = match &manifest.body {
         LoopBody::Tool(Tool::Http(http)) => {
             realm_backends::address::target(&http.url, &http.allow_private).err()?
         }
-        LoopBody::Prompt(prompt) if prompt.backend != "mock" => BackendError::Unconfigured {
-            id: prompt.backend.clone(),
+        LoopBody::Prompt(prompt) if prompt.backend != "mock" => match models.get(&prompt.backend) {
+            Some(model) => model.fault(&prompt.backend)?,
+            None => BackendError::Unconfigured {
+                id: prompt.backend.clone(),
+            },
         },
         _ => return None,
     };
@@ -231,7 +237,7 @@ pub(super) async fn validate(
         documents: documents.collect(),
         warnings: loaded
             .iter()
-            .filter_map(|(manifest, _)| unreachable(manifest))
+            .filter_map(|(manifest, _)| unreachable(manifest, &daemon.backends.models()))
             .collect(),
     }))
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use realm_client::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult,
-    DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info, InvokeRequest,
-    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
-    PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
-    PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
-    ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunSummary, Status,
-    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, ValidateResult, routes,
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
+    BackupRequest, BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView,
+    Denial, DiffResult, DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info,
+    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
+    LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
+    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest,
+    RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation,
+    RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery,
+    ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -191,6 +192,16 @@ const OPERATIONS: &[Operation] = &[
         page::<AgentView>(),
     ),
     get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
+    get(
+        routes::BACKENDS,
+        "Lists the model backends.",
+        page::<BackendView>(),
+    ),
+    get(
+        routes::BACKEND,
+        "Shows a model backend.",
+        one::<BackendView>(),
+    ),
     delete(
         routes::AGENT,
         "Removes who runs a loop, and the loop.",

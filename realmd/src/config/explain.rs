@@ -12,7 +12,9 @@ use super::{
 
 /// Every key with its value, sorted by key.
 pub(crate) fn entries(settings: &Settings) -> Vec<ConfigEntry> {
-    KEYS.iter().map(|key| describe(key, settings)).collect()
+    let names = settings.keys();
+    let entries = names.filter_map(|name| Some(describe(keys::find(name)?, name, settings)));
+    entries.collect()
 }
 
 /// One key with its value.
@@ -24,13 +26,13 @@ pub(crate) fn entry(settings: &Settings, key: &str) -> Result<ConfigEntry, Confi
         key: key.chars().take(80).collect(),
         nearest: nearest(key, KEYS.iter().map(|key| key.name)),
     })?;
-    Ok(describe(found, settings))
+    Ok(describe(found, key, settings))
 }
 
-fn describe(key: &Key, settings: &Settings) -> ConfigEntry {
-    let setting = settings.get(key.name);
+fn describe(key: &Key, name: &str, settings: &Settings) -> ConfigEntry {
+    let setting = settings.get(name);
     ConfigEntry {
-        key: key.name.to_owned(),
+        key: name.to_owned(),
         value: setting.map_or(serde_json::Value::Null, |setting| setting.value.to_json()),
         source: setting.map_or_else(String::new, |setting| setting.source.to_string()),
         default: default(key),

@@ -21,12 +21,22 @@ pub(crate) enum Kind {
     Paths,
     /// A list of regular expressions.
     Patterns,
+    /// Text of any kind; empty for none.
+    Text,
+    /// Where a backend is served; empty where its format says it.
+    Url,
+    /// Where a secret is: `file:PATH`, `credential:NAME` or `env:NAME`; empty for none.
+    Secret,
+    /// What a million tokens cost: `USD 0.15 0.60`; empty for what nobody knows.
+    Price,
+    /// A list of `HOST:PORT`.
+    Hosts,
 }
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
-    /// Its dotted name.
+    /// Its dotted name; `*` stands for a name that the owner chooses.
     pub(crate) name: &'static str,
     /// What it takes.
     pub(crate) kind: Kind,
@@ -52,6 +62,55 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Addresses,
         default: Some("[]"),
         meaning: "Addresses that invitations name before those of this machine, the best first.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.allow_private",
+        kind: Kind::Hosts,
+        default: Some("[]"),
+        meaning: "Hosts and ports such as 127.0.0.1:11434 that this backend may be reached at though their addresses are not public.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.format",
+        kind: Kind::Choice(&["anthropic", "ollama", "openai"]),
+        default: None,
+        meaning: "How this model backend is spoken to; openai fits everything that is compatible with it.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.key",
+        kind: Kind::Secret,
+        default: Some("\"\""),
+        meaning: "Where this backend's key is: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.max_tokens",
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("4096"),
+        meaning: "Most tokens of an answer where a loop does not say.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.model",
+        kind: Kind::Text,
+        default: Some("\"\""),
+        meaning: "The model that answers where a loop names none.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.price",
+        kind: Kind::Price,
+        default: Some("\"\""),
+        meaning: "What a million tokens cost, read and written, such as USD 0.15 0.60; without it costs are unknown.",
+        reloads: true,
+    },
+    Key {
+        name: "backends.*.url",
+        kind: Kind::Url,
+        default: Some("\"\""),
+        meaning: "Where this backend is served, with what comes before the format's own paths; empty for the format's maker.",
         reloads: true,
     },
     Key {
@@ -224,7 +283,54 @@ pub(crate) const KEYS: &[Key] = &[
     },
 ];
 
+impl Key {
+    /// Whether a dotted name is one of this key's: `backends.local.url` is one of `backends.*.url`.
+    fn is_named(&self, name: &str) -> bool {
+        let (mut own, mut given) = (self.name.split('.'), name.split('.'));
+        loop {
+            match (own.next(), given.next()) {
+                (None, None) => return true,
+                (Some(own), Some(given)) if own == given || own == ANY && is_chosen(given) => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Its dotted name for what the owner has chosen.
+    pub(crate) fn name_for(&self, chosen: &str) -> String {
+        self.name.replace(ANY, chosen)
+    }
+
+    /// The section whose names the owner chooses, if it belongs to one.
+    pub(crate) fn chosen_in(&self) -> Option<&'static str> {
+        self.name.split_once(".*.").map(|(section, _)| section)
+    }
+}
+
+/// What stands for a name that the owner chooses.
+const ANY: &str = "*";
+
+/// Whether the owner may choose this as a name.
+fn is_chosen(name: &str) -> bool {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    (1..=63).contains(&name.len()) && name.chars().all(letters)
+}
+
 /// Finds a key by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    KEYS.iter().find(|key| key.is_named(name))
+}
+
+/// Whether keys begin with this name and a dot.
+pub(crate) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| {
+        let (mut own, mut given) = (key.name.split('.'), name.split('.'));
+        loop {
+            match (own.next(), given.next()) {
+                (Some(_), None) => return true,
+                (Some(own), Some(given)) if own == given || own == ANY && is_chosen(given) => {}
+                _ => return false,
+            }
+        }
+    })
 }

@@ -66,32 +66,38 @@ impl Reading<'_> {
     fn item(&mut self, name: &str, item: &Item, span: Option<Range<usize>>) {
         if let Some(key) = keys::find(name) {
             return match item {
-                Item::Value(value) => self.value(key, value, span),
+                Item::Value(value) => self.value((key, name), value, span),
                 _ => self.wrong(span, format!("`{name}` must be a value, not a section")),
             };
         }
         match item {
-            Item::Table(table) if is_section(name) => self.table(table, name),
-            Item::Value(Toml::InlineTable(table)) if is_section(name) => {
+            Item::Table(table) if keys::is_section(name) => self.table(table, name),
+            Item::Value(Toml::InlineTable(table)) if keys::is_section(name) => {
                 for (inner, item) in TableLike::iter(table) {
                     let span = TableLike::key(table, inner).and_then(toml_edit::Key::span);
                     self.item(&dotted(name, inner), item, span);
                 }
             }
-            _ if is_section(name) => self.wrong(span, format!("`{name}` must be a section")),
+            _ if keys::is_section(name) => self.wrong(span, format!("`{name}` must be a section")),
             _ => self.unknown(name, span),
         }
     }
 
-    fn value(&mut self, key: &'static Key, value: &Toml, name_span: Option<Range<usize>>) {
+    fn value(
+        &mut self,
+        (key, name): (&'static Key, &str),
+        value: &Toml,
+        name_span: Option<Range<usize>>,
+    ) {
         let span = value.span().or(name_span);
         match value::check(key.kind, value) {
             Ok(value) => {
                 let line = span.map_or(0, |span| position(self.text, span.start).0);
                 let source = Source::File(line);
-                self.settings.insert(key.name, Setting { value, source });
+                let name = name.to_owned();
+                self.settings.insert(name, Setting { value, source });
             }
-            Err(what) => self.wrong(span, format!("`{}` {what}", key.name)),
+            Err(what) => self.wrong(span, format!("`{name}` {what}")),
         }
     }
 
@@ -147,7 +153,7 @@ impl Reading<'_> {
         match value::check(key.kind, &as_toml(key.kind, text)) {
             Ok(value) => {
                 let source = Source::Variable(name.to_owned());
-                self.settings.insert(key.name, Setting { value, source });
+                self.settings.insert(dotted, Setting { value, source });
             }
             Err(what) => self.variable_problem(Code::ConfigValue, name, &what, None),
         }
@@ -166,21 +172,37 @@ impl Reading<'_> {
 
     fn fill_in(&mut self) {
         for key in KEYS {
-            if self.settings.contains_key(key.name) {
-                continue;
+            for name in self.names_of(key) {
+                self.fill(key, name);
             }
-            let default = key.default.and_then(|text| text.parse::<Toml>().ok());
-            match default.and_then(|value| value::check(key.kind, &value).ok()) {
-                Some(value) => {
-                    let source = Source::Default;
-                    self.settings.insert(key.name, Setting { value, source });
-                }
-                // A wrong value of it was reported already.
-                None if self.names(key.name) => {}
-                None => {
-                    let what = format!("`{}` is missing", key.name);
-                    self.problem(Code::ConfigValue, None, what, None);
-                }
+        }
+    }
+
+    /// The dotted names that a key has here: its own, or one for each name that the owner chose.
+    fn names_of(&self, key: &Key) -> Vec<String> {
+        match key.chosen_in() {
+            None => vec![key.name.to_owned()],
+            Some(section) => value::chosen(&self.settings, section)
+                .map(|chosen| key.name_for(chosen))
+                .collect(),
+        }
+    }
+
+    fn fill(&mut self, key: &'static Key, name: String) {
+        if self.settings.contains_key(&name) {
+            return;
+        }
+        let default = key.default.and_then(|text| text.parse::<Toml>().ok());
+        match default.and_then(|value| value::check(key.kind, &value).ok()) {
+            Some(value) => {
+                let source = Source::Default;
+                self.settings.insert(name, Setting { value, source });
+            }
+            // A wrong value of it was reported already.
+            None if self.names(&name) => {}
+            None => {
+                let what = format!("`{name}` is missing");
+                self.problem(Code::ConfigValue, None, what, None);
             }
         }
     }
@@ -201,14 +223,6 @@ fn dotted(prefix: &str, name: &str) -> String {
     } else {
         format!("{prefix}.{name}")
     }
-}
-
-fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.name
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
 }
 
 /// The key that was probably meant: by its whole name, or by its last part.
@@ -234,7 +248,7 @@ pub(super) fn variable(key: &str) -> String {
 fn as_toml(kind: keys::Kind, text: &str) -> Toml {
     let text = text.trim();
     match kind {
-        keys::Kind::Addresses | keys::Kind::Paths | keys::Kind::Patterns => {
+        keys::Kind::Addresses | keys::Kind::Hosts | keys::Kind::Paths | keys::Kind::Patterns => {
             // A regular expression may have commas.
             let between = match kind {
                 keys::Kind::Patterns => '\n',

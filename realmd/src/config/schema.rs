@@ -11,7 +11,21 @@ use super::{
 pub(crate) fn schema() -> Value {
     let mut top = Map::new();
     let mut sections: Map<String, Value> = Map::new();
+    let mut chosen: Map<String, Value> = Map::new();
     for key in KEYS {
+        if let Some((section, name)) = key.name.split_once(".*.") {
+            let members = chosen.entry(section).or_insert_with(|| {
+                json!({
+                    "type": "object", "additionalProperties": false,
+                    "properties": {}, "required": [],
+                })
+            });
+            members["properties"][name] = property(key);
+            if let (None, Some(required)) = (key.default, members["required"].as_array_mut()) {
+                required.push(json!(name));
+            }
+            continue;
+        }
         match key.name.split_once('.') {
             None => {
                 top.insert(key.name.to_owned(), property(key));
@@ -32,9 +46,13 @@ pub(crate) fn schema() -> Value {
         });
         top.insert(section, object);
     }
+    for (section, members) in chosen {
+        let object = json!({"type": "object", "additionalProperties": members});
+        top.insert(section, object);
+    }
     let required: Vec<&str> = KEYS
         .iter()
-        .filter(|key| key.default.is_none())
+        .filter(|key| key.default.is_none() && key.chosen_in().is_none())
         .map(|key| key.name)
         .collect();
     json!({
@@ -53,7 +71,7 @@ fn property(key: &Key) -> Value {
             "type": "string",
             "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         }),
-        Kind::Addresses | Kind::Paths | Kind::Patterns => {
+        Kind::Addresses | Kind::Hosts | Kind::Paths | Kind::Patterns => {
             json!({"type": "array", "items": {"type": "string"}})
         }
         Kind::Number(least, most) => {
@@ -65,7 +83,9 @@ fn property(key: &Key) -> Value {
         ]}),
         Kind::Duration(..) => json!({"type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h|d)$"}),
         Kind::Choice(choices) => json!({"enum": choices}),
-        Kind::Filter => json!({"type": "string"}),
+        Kind::Filter | Kind::Text | Kind::Url | Kind::Secret | Kind::Price => {
+            json!({"type": "string"})
+        }
     };
     if let Some(members) = schema.as_object_mut() {
         members.insert("description".to_owned(), json!(key.meaning));

@@ -18,7 +18,8 @@ fn the_template_reads_back_with_every_default() {
 
     assert_eq!((read.config.name, read.config.listen), (name, listen));
     assert_eq!(read.config.store.retention_ms, 30 * 24 * 60 * 60 * 1_000);
-    assert_eq!(read.settings.len(), KEYS.len());
+    let given = KEYS.iter().filter(|key| key.chosen_in().is_none());
+    assert_eq!(read.settings.len(), given.count());
 }
 
 #[test]
@@ -99,4 +100,58 @@ fn a_log_level_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
     };
     let what = &problems.first().unwrap().place.what;
     assert!(what.contains("did you mean `info`?"), "{what}");
+}
+
+const OFFICE: &str = "[backends.office]\nformat = \"openai\"\n";
+
+#[test]
+fn a_backend_has_the_name_that_its_owner_chose_and_the_rest_of_its_keys_by_default() {
+    let text = format!("{LEAST}{OFFICE}");
+    let key = ("REALMD_BACKENDS__OFFICE__KEY", "file:keys/office");
+    let variable = (key.0.to_owned(), key.1.to_owned());
+
+    let read = read("realm.toml", &text, &[variable]).unwrap();
+
+    let office = &read.config.backends["office"];
+    assert_eq!(office.url, "https://api.openai.com/v1");
+    assert_eq!(office.max_tokens, 4096);
+    let place = office.key.as_ref().map(ToString::to_string);
+    assert_eq!(place.as_deref(), Some("file:keys/office"));
+    let entry = entry(&read.settings, "backends.office.key").unwrap();
+    assert_eq!(entry.source, "REALMD_BACKENDS__OFFICE__KEY");
+}
+
+#[test]
+fn a_backend_without_a_format_or_with_its_key_in_the_text_is_refused_and_the_key_not_repeated() {
+    for (wrong, what) in [
+        (
+            "[backends.office]\nmodel = \"m\"\n",
+            "`backends.office.format` is missing",
+        ),
+        (
+            "[backends.office]\nformat = \"openai\"\nkey = \"sk-canary\"\n",
+            "must say where the key is",
+        ),
+        (
+            "[backends.office]\nformat = \"openai\"\nprice = \"0.15\"\n",
+            "must be a currency",
+        ),
+        (
+            "[backends.office]\nformat = \"openai\"\nurl = \"office\"\n",
+            "must be an address",
+        ),
+        (
+            "[backends.office]\nformat = \"openai\"\nallow_private = [\"x\"]\n",
+            "no host and port",
+        ),
+        ("[backends.Office]\nformat = \"openai\"\n", "is no key"),
+    ] {
+        let problems = match read("realm.toml", &format!("{LEAST}{wrong}"), &[]) {
+            Err(ConfigError::Problems(problems)) => problems,
+            other => panic!("{wrong}: {other:?}"),
+        };
+        let told = &problems[0].place.what;
+        assert!(told.contains(what), "{wrong}: {told}");
+        assert!(!told.contains("sk-canary"), "{told}");
+    }
 }

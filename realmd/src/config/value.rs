@@ -1,14 +1,19 @@
 //! Values of keys, checked, with where they come from.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
+use realm_backends::Price;
 use realm_net::Multiaddr;
 use realm_policy::{Redaction, RedactionError};
-use realm_protocol::Label;
+use realm_protocol::{Label, broadcast::millionths};
 use serde_json::json;
 use toml_edit::Value as Toml;
 
 use super::{keys::Kind, nearest};
+use crate::secrets::SecretPlace;
 
 /// What is logged, from nothing to everything.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -95,7 +100,17 @@ pub(crate) struct Setting {
 }
 
 /// Every key's setting.
-pub(crate) type Settings = BTreeMap<&'static str, Setting>;
+pub(crate) type Settings = BTreeMap<String, Setting>;
+
+/// The names that the owner has chosen in a section, sorted.
+pub(crate) fn chosen<'s>(settings: &'s Settings, section: &str) -> impl Iterator<Item = &'s str> {
+    let of_section = settings.keys().filter_map(move |key| {
+        let rest = key.strip_prefix(section)?.strip_prefix('.')?;
+        Some(rest.split_once('.')?.0)
+    });
+    let names: BTreeSet<&str> = of_section.collect();
+    names.into_iter()
+}
 
 /// Checks a TOML value against what its key takes.
 ///
@@ -128,6 +143,11 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
             Err(format!("must be from {} to {}", short(least), short(most)))
         }
         Kind::Addresses => addresses(value).map(Value::Addresses),
+        Kind::Text => Ok(Value::Text(text()?.to_owned())),
+        Kind::Url => url(text()?),
+        Kind::Secret => secret(text()?),
+        Kind::Price => price(text()?),
+        Kind::Hosts => hosts(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -188,6 +208,63 @@ fn addresses(value: &Toml) -> Result<Vec<Multiaddr>, String> {
     texts(Kind::Addresses, value)?.iter().map(address).collect()
 }
 
+fn url(text: &str) -> Result<Value, String> {
+    let right = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match text.is_empty() || url::Url::parse(text).is_ok_and(|url| right(&url)) {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err("must be an address such as https://models.example.org/v1".to_owned()),
+    }
+}
+
+fn secret(text: &str) -> Result<Value, String> {
+    match text.is_empty() || text.parse::<SecretPlace>().is_ok() {
+        true => Ok(Value::Text(text.to_owned())),
+        // Whatever it is, it may be the secret itself.
+        false => Err(
+            "must say where the key is, and not be the key: \"file:PATH\", \"credential:NAME\" or \"env:NAME\""
+                .to_owned(),
+        ),
+    }
+}
+
+fn price(text: &str) -> Result<Value, String> {
+    match text.is_empty() || price_of(text).is_some() {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err(
+            "must be a currency and what a million tokens cost, read and written, such as \"USD 0.15 0.60\""
+                .to_owned(),
+        ),
+    }
+}
+
+/// Reads `USD 0.15 0.60`.
+pub(super) fn price_of(text: &str) -> Option<Price> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let [currency, input, output] = parts.as_slice() else {
+        return None;
+    };
+    let right = currency.len() == 3 && currency.chars().all(|c| c.is_ascii_uppercase());
+    right.then_some(Price {
+        currency: (*currency).to_owned(),
+        input: millionths(input)?,
+        output: millionths(output)?,
+    })
+}
+
+fn hosts(value: &Toml) -> Result<Vec<String>, String> {
+    let hosts = texts(Kind::Hosts, value)?;
+    let right = |host: &str| {
+        let (name, port) = host.rsplit_once(':')?;
+        (!name.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then_some(())
+    };
+    match hosts.iter().find(|host| right(host).is_none()) {
+        Some(wrong) => Err(format!(
+            "has `{wrong}`, which is no host and port such as 127.0.0.1:11434"
+        )),
+        None => Ok(hosts),
+    }
+}
+
 /// A list of rules that say what is taken out of traces.
 fn rules(
     kind: Kind,
@@ -212,7 +289,14 @@ fn in_range(number: impl Into<i128>, least: u64, most: u64) -> Result<u64, Strin
 
 fn expected(kind: Kind, found: &Toml) -> String {
     let wanted = match kind {
-        Kind::Label | Kind::Filter | Kind::Choice(_) => "text",
+        Kind::Label
+        | Kind::Filter
+        | Kind::Choice(_)
+        | Kind::Text
+        | Kind::Url
+        | Kind::Secret
+        | Kind::Price => "text",
+        Kind::Hosts => "a list of hosts and ports as text",
         Kind::Addresses => "a list of addresses as text",
         Kind::Paths => "a list of JSON paths as text",
         Kind::Patterns => "a list of regular expressions as text",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use realm_backends::Models;
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, Process, Tool};
 use realm_node::{Node, StandingView};
@@ -25,7 +26,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(super) fn of(node: &Node, models: &Models) -> Self {
         let standing = node.standing();
         let parent = standing.parent.as_ref();
         let children = node.children();
@@ -52,7 +53,7 @@ impl Seen {
                 .registry()
                 .iter()
                 .filter_map(|known| {
-                    let fault = backend_fault(&known.manifest.body)?;
+                    let fault = backend_fault(&known.manifest.body, models)?;
                     Some((known.manifest.id.to_string(), fault))
                 })
                 .collect(),
@@ -226,12 +227,15 @@ fn peer_check(
 }
 
 /// What cannot be right about a backend without calling it.
-fn backend_fault(body: &Body) -> Option<String> {
+fn backend_fault(body: &Body, models: &Models) -> Option<String> {
     match body {
-        Body::Prompt(prompt) if prompt.backend != "mock" => Some(format!(
-            "backend `{}` is not configured here",
-            prompt.backend
-        )),
+        Body::Prompt(prompt) if prompt.backend != "mock" => match models.get(&prompt.backend) {
+            Some(model) => model.fault(&prompt.backend).map(|fault| fault.to_string()),
+            None => Some(format!(
+                "backend `{}` is not configured here",
+                prompt.backend
+            )),
+        },
         Body::Tool(Tool::Process(process)) => {
             let folder = process.cwd.as_deref().map(Path::new);
             match folder.filter(|folder| !folder.is_dir()) {

@@ -27,9 +27,9 @@ const TASKS: usize = 2 * limits::CALLS;
 
 impl BackendCalls {
     /// Starts with none; opens no connection.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(backends: Arc<Backends>) -> Self {
         Self {
-            backends: Arc::new(Backends::new()),
+            backends,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
         }

@@ -1,8 +1,9 @@
 //! A realm inside another program: the loop and all it owns, without socket and signals.
 
-use std::{panic::AssertUnwindSafe, path::Path};
+use std::{panic::AssertUnwindSafe, path::Path, sync::Arc};
 
 use futures::FutureExt as _;
+use realm_backends::Backends;
 use realm_node::{Request, Response};
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
@@ -17,6 +18,7 @@ use crate::{
     handle::{self, Handle},
     home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
     logging,
+    secrets::SecretReader,
 };
 
 /// Why an embedded realm does not run.
@@ -94,13 +96,15 @@ impl Embedded {
             durability: opened.durability,
             stop: stop.clone(),
         };
+        let backends = Arc::new(Backends::new());
+        backends.set_models(SecretReader::new(&home, None).models(&config));
         let driver = Driver::new(
             opened.node,
             clock,
             opened.store.clone(),
             net,
-            config.advertise,
-            watch::Sender::new(first),
+            backends,
+            (config.advertise, watch::Sender::new(first)),
         );
         let mut running = JoinSet::new();
         running.spawn(async move {

@@ -154,7 +154,11 @@ impl World {
     ) -> Result<BackendReply, BackendError> {
         let program = argv.first().map_or("", String::as_str);
         if program == "flaky" && self.random(2) == 0 {
-            return Err(BackendError::Status { code: 503 });
+            return Err(BackendError::Status {
+                code: 503,
+                said: String::new(),
+                retry_after_ms: None,
+            });
         }
         let gave = match program {
             "fail" | "balk" => None,

@@ -18,13 +18,13 @@ const LONGEST: Duration = Duration::from_secs(240);
 fn every_example_runs_and_ends_well() {
     let python = Command::new("python3").arg("--version").output().is_ok();
     if !python {
-        skip("two examples need python3: apt-get install python3");
+        skip("some examples need python3: apt-get install python3");
     }
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut ran = 0;
     for entry in std::fs::read_dir(&examples).unwrap() {
         let folder = entry.unwrap().path();
-        let needs_python = ["process-agent", "http-agent"]
+        let needs_python = ["process-agent", "http-agent", "model"]
             .iter()
             .any(|name| folder.ends_with(name));
         if !folder.join("run").exists() || (needs_python && !python) {

@@ -53,6 +53,10 @@ pub const LOOP_HISTORY: &str = "/v1/loops/{id}/history";
 pub const AGENTS: &str = "/v1/agents";
 /// GET: [`super::AgentView`]. DELETE: [`super::Removed`].
 pub const AGENT: &str = "/v1/agents/{id}";
+/// GET: a page of [`super::BackendView`].
+pub const BACKENDS: &str = "/v1/backends";
+/// GET: [`super::BackendView`].
+pub const BACKEND: &str = "/v1/backends/{id}";
 /// POST [`super::ApplyRequest`]: [`super::ApplyResult`].
 pub const APPLY: &str = "/v1/apply";
 /// POST [`super::ApplyRequest`]: [`super::DiffResult`]; `dryRun` and `force` change nothing.

@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::{Client, ClientError, address::Address};
 use crate::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackupReport, BackupRequest,
-    BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult,
-    Direction, DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info,
-    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
-    LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
-    Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus,
-    RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery, ValidateResult, routes,
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
+    BackupRequest, BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView,
+    Denial, DiffResult, Direction, DisallowRequest, Disallowed, Doctor, FrameTree, Health,
+    ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail,
+    LoopQuery, LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases,
+    PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest,
+    RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation,
+    RunQuery, RunStatus, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery,
+    ValidateResult, routes,
 };
 use crate::trace::TraceParts;
 
@@ -129,6 +130,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn agent(&self, id: &str) -> Result<AgentView, ClientError> {
         self.get(&routes::fill(routes::AGENT, &[id])).await
+    }
+
+    /// The model backends of the realm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn backends(&self) -> Result<Page<BackendView>, ClientError> {
+        self.get(routes::BACKENDS).await
+    }
+
+    /// One model backend.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn backend(&self, id: &str) -> Result<BackendView, ClientError> {
+        self.get(&routes::fill(routes::BACKEND, &[id])).await
     }
 
     /// The realms next to this one.

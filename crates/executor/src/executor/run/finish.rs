@@ -90,7 +90,7 @@ impl Run {
         let retry = frame.retry()?;
         let repeatable = frame.subject.effects() != Effects::Once || !error.may_have_begun;
         let worth = retry.on.contains(&error.category) && frame.attempt < retry.attempts;
-        let pause = pause_ms(retry, frame);
+        let pause = pause_ms(retry, frame).max(error.retry_after_ms.unwrap_or(0));
         let limit = frame.parent.and_then(|place| self.frames.get(&place.frame));
         let limit = limit.map_or(self.latest, |caller| caller.deadline);
         let in_time = cx.now.tick.plus(pause) < limit;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, Prompt, Tool,
+    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, ModelRequest,
+    Prompt, Tool,
     executor::{
         Action, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -17,27 +18,42 @@ use crate::{
     template,
 };
 
+/// The backend that needs no model.
+const MOCK: &str = "mock";
+
 impl Run {
     pub(super) fn ask_model(&mut self, call: CallId, prompt: &Prompt, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
         let text = template::render(prompt, &frame.input);
-        if prompt.backend != "mock" {
-            let error = BackendError::Unconfigured {
-                id: prompt.backend.clone(),
-            };
-            return self.fail(call, error.into(), cx);
-        }
+        let key = work_key(self.id, call);
+        let timeout_ms = frame.deadline.since(cx.now.tick);
+        let manifest = frame.subject.manifest();
+        let schema = manifest.and_then(|own| wanted(&own.output_schema)).cloned();
         let payload = Object::new()
             .with("backendId", &prompt.backend)
             .with_some("model", prompt.model.as_ref())
             .with("promptLength", &text.chars().count());
         self.event(call, "call.backend.requested", payload, cx);
-        let request = BackendRequest::Mock {
-            prompt: text,
-            system: prompt.system.clone(),
-            model: prompt.model.clone(),
+        let request = if prompt.backend == MOCK {
+            BackendRequest::Mock {
+                prompt: text,
+                system: prompt.system.clone(),
+                model: prompt.model.clone(),
+            }
+        } else {
+            BackendRequest::Model(Box::new(ModelRequest {
+                backend: prompt.backend.clone(),
+                model: prompt.model.clone(),
+                system: prompt.system.clone(),
+                prompt: text,
+                max_tokens: prompt.max_tokens,
+                temperature: prompt.temperature.clone(),
+                schema,
+                key,
+                timeout_ms,
+            }))
         };
         self.ask_backend(call, request, cx);
     }
@@ -198,12 +214,24 @@ impl Run {
     }
 }
 
+/// The schema that a model's answer is to match; none where text will do, which becomes
+/// `{"text": …}`.
+fn wanted(output: &Value) -> Option<&Value> {
+    let properties = output.get("properties").and_then(Value::as_object)?;
+    let text_alone = properties.keys().all(|name| name == "text");
+    (!text_alone).then_some(output)
+}
+
 fn answered(prompt: bool, reply: &BackendReply, duration: u64) -> (&'static str, Object) {
     let payload = Object::new().with("durationMs", &duration);
     if prompt {
+        let cost = reply.cost.as_ref();
         let payload = payload
             .with("inputTokens", &reply.input_tokens)
-            .with("outputTokens", &reply.output_tokens);
+            .with("outputTokens", &reply.output_tokens)
+            .with_some("model", reply.model.as_ref())
+            .with_some("costMicros", cost.map(|cost| cost.micros))
+            .with_some("currency", cost.map(|cost| &cost.currency));
         ("call.backend.responded", payload)
     } else {
         ("call.tool.returned", payload)

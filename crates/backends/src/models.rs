@@ -1,0 +1,281 @@
+//! Models behind an API: what a realm has configured of them, and one exchange with one of them.
+//!
+//! A wire format is a file below here: what is sent ([`Asked`]) and how the answer reads ([`Said`]).
+
+mod anthropic;
+mod ollama;
+mod openai;
+
+use std::{collections::BTreeMap, fmt};
+
+use realm_executor::{BackendError, BackendOutput, BackendReply, Cost, ModelRequest};
+use realm_protocol::json;
+use serde_json::Value;
+
+use crate::{
+    address,
+    http::{Answer, HttpAgents, Post},
+};
+
+/// Characters of what a backend says about a failure that are repeated.
+const SAID_CHARS: usize = 300;
+/// Tokens that a price is for.
+const PRICED_TOKENS: u128 = 1_000_000;
+
+/// Wire formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// Chat completions, as `OpenAI` and everything compatible with it speaks.
+    OpenAi,
+    /// Messages, as Anthropic speaks.
+    Anthropic,
+    /// Chat, as Ollama speaks.
+    Ollama,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Ollama];
+
+    /// The format's name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+        }
+    }
+
+    /// The format of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Where the maker of the format serves it.
+    pub const fn url(self) -> &'static str {
+        match self {
+            Self::OpenAi => "https://api.openai.com/v1",
+            Self::Anthropic => "https://api.anthropic.com/v1",
+            Self::Ollama => "http://127.0.0.1:11434/api",
+        }
+    }
+
+    fn ask(self, model: &Model, request: &ModelRequest) -> Result<Asked, BackendError> {
+        match self {
+            Self::OpenAi => openai::ask(model, request),
+            Self::Anthropic => anthropic::ask(model, request),
+            Self::Ollama => ollama::ask(model, request),
+        }
+    }
+
+    fn read(self, answer: &Value) -> Result<Said, BackendError> {
+        match self {
+            Self::OpenAi => openai::read(answer),
+            Self::Anthropic => anthropic::read(answer),
+            Self::Ollama => ollama::read(answer),
+        }
+    }
+}
+
+/// Something that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes what must not be shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What a million tokens cost, in millionths of the currency's unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Three capital letters.
+    pub currency: String,
+    /// For tokens read.
+    pub input: u64,
+    /// For tokens written.
+    pub output: u64,
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            currency,
+            input,
+            output,
+        } = self;
+        write!(
+            f,
+            "{currency} {} {}",
+            Millionths(*input),
+            Millionths(*output)
+        )
+    }
+}
+
+/// A decimal number of at most six places.
+struct Millionths(u64);
+
+impl fmt::Display for Millionths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = format!("{:06}", self.0 % 1_000_000);
+        let places = places.trim_end_matches('0');
+        write!(f, "{}.{places:0<2}", self.0 / 1_000_000)
+    }
+}
+
+impl Price {
+    /// What this many tokens cost, rounded up; none past what can be counted.
+    fn of(&self, input: u64, output: u64) -> Option<Cost> {
+        let times = |tokens: u64, price: u64| u128::from(tokens).checked_mul(u128::from(price));
+        let sum = times(input, self.input)?.checked_add(times(output, self.output)?)?;
+        Some(Cost {
+            currency: self.currency.clone(),
+            micros: u64::try_from(sum.div_ceil(PRICED_TOKENS)).ok()?,
+        })
+    }
+}
+
+/// A model backend that the realm has configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Its wire format.
+    pub format: Format,
+    /// Where it is served; paths of the format follow.
+    pub url: String,
+    /// What it is shown to be let in, or why that cannot be had; none where it wants nothing.
+    pub key: Option<Result<Secret, String>>,
+    /// The model that answers where a loop names none.
+    pub model: Option<String>,
+    /// Most tokens of an answer where a loop does not say.
+    pub max_tokens: u64,
+    /// `host:port` pairs that may be reached though their addresses are not public.
+    pub allow_private: Vec<String>,
+    /// What it costs, if that is known.
+    pub price: Option<Price>,
+}
+
+impl Model {
+    /// What can be told of it that will not work without asking it: its key, or its address.
+    pub fn fault(&self, id: &str) -> Option<BackendError> {
+        if let Some(Err(reason)) = &self.key {
+            return Some(BackendError::NoKey {
+                id: id.to_owned(),
+                reason: reason.clone(),
+            });
+        }
+        address::target(&self.url, &self.allow_private).err()
+    }
+
+    fn name<'a>(&'a self, request: &'a ModelRequest) -> Result<&'a str, BackendError> {
+        let named = request.model.as_deref().or(self.model.as_deref());
+        named.ok_or(BackendError::Refused {
+            reason: "neither the loop nor the backend names a model",
+        })
+    }
+}
+
+/// What is sent.
+struct Asked {
+    path: &'static str,
+    headers: BTreeMap<String, String>,
+    body: Value,
+}
+
+/// What was answered.
+struct Said {
+    output: BackendOutput,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    model: Option<String>,
+}
+
+/// Lets a configured model complete a prompt.
+pub(crate) async fn complete(
+    http: &HttpAgents,
+    model: &Model,
+    request: &ModelRequest,
+) -> Result<BackendReply, BackendError> {
+    let key = match &model.key {
+        Some(Err(reason)) => {
+            return Err(BackendError::NoKey {
+                id: request.backend.clone(),
+                reason: reason.clone(),
+            });
+        }
+        Some(Ok(key)) => Some(key),
+        None => None,
+    };
+    let asked = model.format.ask(model, request)?;
+    let post = Post {
+        url: format!("{}{}", model.url.trim_end_matches('/'), asked.path),
+        headers: &asked.headers,
+        body: &asked.body,
+        timeout_ms: request.timeout_ms,
+        allow_private: &model.allow_private,
+    };
+    let answer = http.exchange(&post).await?;
+    if !answer.is_success() {
+        return Err(refused(answer, key));
+    }
+    let answer = json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
+        reason: error.to_string(),
+    })?;
+    let said = model.format.read(&answer)?;
+    let tokens = said.input_tokens.zip(said.output_tokens);
+    let cost = model.price.as_ref().zip(tokens);
+    Ok(BackendReply {
+        output: said.output,
+        input_tokens: said.input_tokens,
+        output_tokens: said.output_tokens,
+        model: said.model,
+        cost: cost.and_then(|(price, (input, output))| price.of(input, output)),
+    })
+}
+
+/// A failure as the backend tells it; whatever it says, the key is not repeated.
+fn refused(answer: Answer, key: Option<&Secret>) -> BackendError {
+    let body = json::parse(&answer.body).unwrap_or_default();
+    let error = body.get("error").unwrap_or(&body);
+    let said = error.get("message").unwrap_or(error).as_str();
+    let said = said.unwrap_or_default();
+    let said = match key.map(Secret::expose).filter(|key| !key.is_empty()) {
+        Some(key) => said.replace(key, "…"),
+        None => said.to_owned(),
+    };
+    BackendError::Status {
+        code: answer.status,
+        said: said.chars().take(SAID_CHARS).collect(),
+        retry_after_ms: answer.retry_after_ms,
+    }
+}
+
+/// The text of an answer, which has some.
+fn text(found: Option<&Value>) -> Result<String, BackendError> {
+    let text = found.and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| missing("a text"))
+}
+
+fn missing(what: &str) -> BackendError {
+    BackendError::BadOutput {
+        reason: format!("the model's API gave no {what}"),
+    }
+}
+
+fn unfinished(reason: &str) -> BackendError {
+    BackendError::Unfinished {
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! Each wire format against exchanges as its maker documents them, over a real socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::collections::BTreeMap;
+
+use realm_backends::{Backends, Format, Model, Price, Secret};
+use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest};
+use realm_protocol::CallId;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+/// What a server was sent.
+struct Sent {
+    head: String,
+    body: Value,
+}
+
+async fn serve_once(listener: TcpListener, answer: Vec<u8>) -> Sent {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut read = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "the client hung up early");
+        read.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&read).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        if let Ok(body) = serde_json::from_str(body) {
+            stream.write_all(&answer).await.unwrap();
+            let head = head.to_owned();
+            return Sent { head, body };
+        }
+    }
+}
+
+fn model(format: Format, port: u16) -> Model {
+    Model {
+        format,
+        url: format!("http://127.0.0.1:{port}/base"),
+        key: Some(Ok(Secret::new("sk-canary"))),
+        model: Some("gpt-4o-mini".to_owned()),
+        max_tokens: 4096,
+        allow_private: vec![format!("127.0.0.1:{port}")],
+        price: Some(Price {
+            currency: "USD".to_owned(),
+            input: 150_000,
+            output: 600_000,
+        }),
+    }
+}
+
+fn request(asks: &Value) -> ModelRequest {
+    let text = |name: &str| asks.get(name).and_then(Value::as_str).map(str::to_owned);
+    ModelRequest {
+        backend: "fake".to_owned(),
+        model: None,
+        system: text("system"),
+        prompt: text("prompt").unwrap(),
+        max_tokens: asks.get("maxTokens").and_then(Value::as_u64),
+        temperature: asks
+            .get("temperature")
+            .and_then(|it| it.as_number())
+            .cloned(),
+        schema: asks.get("schema").cloned(),
+        key: CallId::new([7; 16]),
+        timeout_ms: 10_000,
+    }
+}
+
+async fn exchange(format: Format, case: &Value) -> (Result<BackendReply, BackendError>, Sent) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let body = case["answer"].to_string();
+    let pause = case.get("retryAfter").and_then(Value::as_str);
+    let pause = pause.map_or(String::new(), |it| format!("retry-after: {it}\r\n"));
+    let answer = format!(
+        "HTTP/1.1 {} X\r\ncontent-length: {}\r\n{pause}\r\n{body}",
+        case["status"],
+        body.len()
+    );
+    let backends = Backends::new();
+    backends.set_models(BTreeMap::from([("fake".to_owned(), model(format, port))]));
+    let asked = BackendRequest::Model(Box::new(request(&case["asks"])));
+    tokio::join!(
+        backends.call(asked),
+        serve_once(listener, answer.into_bytes())
+    )
+}
+
+async fn check(format: Format, cases: &str) {
+    let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
+    for case in &cases {
+        let name = case["name"].as_str().unwrap();
+        let (reply, sent) = exchange(format, case).await;
+        if let Some(path) = case.get("path").and_then(Value::as_str) {
+            let line = format!("POST /base{path} HTTP/1.1\r\n");
+            assert!(sent.head.starts_with(&line), "{name}: {}", sent.head);
+            assert_eq!(sent.body, case["sent"], "{name}");
+            for (header, value) in case["headers"].as_object().unwrap() {
+                let header = format!("\r\n{header}: {}", value.as_str().unwrap());
+                assert!(sent.head.contains(&header), "{name}: {}", sent.head);
+            }
+        }
+        match (reply, case.get("fails").and_then(Value::as_str)) {
+            (Ok(reply), None) => assert_eq!(given(&reply), case["gives"], "{name}"),
+            (Err(error), Some(says)) => {
+                assert_eq!(error.to_string(), says, "{name}");
+                let pause = case.get("retryAfterMs").and_then(Value::as_u64);
+                assert_eq!(error.retry_after_ms(), pause, "{name}");
+                assert!(!format!("{error:?}").contains("sk-canary"), "{name}");
+            }
+            (reply, _) => panic!("{name}: {reply:?}"),
+        }
+    }
+}
+
+fn given(reply: &BackendReply) -> Value {
+    let mut given = match &reply.output {
+        BackendOutput::Text(text) => json!({"text": text}),
+        BackendOutput::Json(value) => json!({"json": value}),
+    };
+    let mut add = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            given[name] = value;
+        }
+    };
+    add("inputTokens", reply.input_tokens.map(Value::from));
+    add("outputTokens", reply.output_tokens.map(Value::from));
+    add("model", reply.model.clone().map(Value::from));
+    add("micros", reply.cost.as_ref().map(|it| it.micros.into()));
+    given
+}
+
+#[tokio::test]
+async fn chat_completions_are_asked_and_read_as_documented() {
+    check(Format::OpenAi, include_str!("models/openai.json")).await;
+}
+
+#[tokio::test]
+async fn messages_are_asked_and_read_as_documented() {
+    check(Format::Anthropic, include_str!("models/anthropic.json")).await;
+}
+
+#[tokio::test]
+async fn chats_are_asked_and_read_as_documented() {
+    check(Format::Ollama, include_str!("models/ollama.json")).await;
+}
+
+#[tokio::test]
+async fn what_is_not_configured_or_has_no_key_is_asked_for_nothing() {
+    let backends = Backends::new();
+    let asked = || BackendRequest::Model(Box::new(request(&json!({"prompt": "Tell."}))));
+    let unknown = backends.call(asked()).await.unwrap_err();
+    assert!(
+        matches!(unknown, BackendError::Unconfigured { .. }),
+        "{unknown}"
+    );
+
+    let keyless = Model {
+        key: Some(Err("keys/fake cannot be read".to_owned())),
+        ..model(Format::OpenAi, 1)
+    };
+    backends.set_models(BTreeMap::from([("fake".to_owned(), keyless)]));
+    let error = backends.call(asked()).await.unwrap_err();
+    assert!(matches!(error, BackendError::NoKey { .. }), "{error}");
+
+    let inside = Model {
+        allow_private: Vec::new(),
+        url: "https://127.0.0.1:1/base".to_owned(),
+        ..model(Format::OpenAi, 1)
+    };
+    backends.set_models(BTreeMap::from([("fake".to_owned(), inside)]));
+    let error = backends.call(asked()).await.unwrap_err();
+    assert!(matches!(error, BackendError::Blocked { .. }), "{error}");
+}

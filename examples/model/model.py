@@ -1,0 +1,42 @@
+"""A model that knows three words, behind the API that most servers of models speak.
+
+POST /v1/chat/completions, for whoever shows the key; stands in for Ollama, vLLM or a provider.
+"""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+TOPICS = {"invoice": "billing", "password": "access", "crash": "fault"}
+
+
+class Model(BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["Authorization"] != "Bearer open-sesame":
+            return self.answer(401, {"error": {"message": "the key is wrong"}})
+        prompt = asked["messages"][-1]["content"]
+        topics = [topic for word, topic in TOPICS.items() if word in prompt]
+        content = {"topic": topics[0] if topics else "other"}
+        self.answer(200, {
+            "model": asked["model"],
+            "choices": [{"index": 0, "finish_reason": "stop",
+                         "message": {"role": "assistant", "content": json.dumps(content)}}],
+            "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": 4},
+        })
+
+    def answer(self, status, body):
+        body = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+    print(server.server_port, flush=True)
+    server.serve_forever()

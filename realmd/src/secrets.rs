@@ -1,0 +1,191 @@
+//! Keys of others' services: the configuration says where they are, and never what.
+
+use std::{
+    fmt, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use realm_backends::{Model, Models, Secret};
+
+use crate::{config::Config, environment, home::Home};
+
+/// Longest secret that is read, bytes.
+const LONGEST: u64 = 8 * 1024;
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretPlace {
+    /// In a file; a relative path begins at the home.
+    File(PathBuf),
+    /// Among systemd's credentials.
+    Credential(String),
+    /// In a variable of the environment.
+    Variable(String),
+}
+
+/// A text that says no place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoPlace;
+
+impl FromStr for SecretPlace {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (kind, rest) = text.split_once(':').ok_or(NoPlace)?;
+        let plain = !rest.is_empty() && !rest.contains('/');
+        match kind {
+            "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
+            "credential" if plain && rest != ".." => Ok(Self::Credential(rest.to_owned())),
+            "env" if plain => Ok(Self::Variable(rest.to_owned())),
+            _ => Err(NoPlace),
+        }
+    }
+}
+
+impl fmt::Display for SecretPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Credential(name) => write!(f, "credential:{name}"),
+            Self::Variable(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// Where secrets are looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretReader {
+    home: PathBuf,
+    credentials: Option<PathBuf>,
+}
+
+impl SecretReader {
+    /// Takes the home, and where systemd leaves credentials.
+    pub(crate) fn new(home: &Home, credentials: Option<PathBuf>) -> Self {
+        Self {
+            home: home.dir().to_owned(),
+            credentials,
+        }
+    }
+
+    /// Reads a secret.
+    ///
+    /// # Errors
+    /// Why it cannot be had, and what helps; never what was read.
+    pub(crate) fn read(&self, place: &SecretPlace) -> Result<Secret, String> {
+        let text = match place {
+            SecretPlace::File(path) => from_file(&self.home.join(path))?,
+            SecretPlace::Credential(name) => {
+                let folder = self.credentials.as_ref();
+                let folder = folder.ok_or("systemd gave this daemon no credentials")?;
+                from_file(&folder.join(name))?
+            }
+            SecretPlace::Variable(name) => {
+                environment::secret(name).ok_or_else(|| format!("there is no variable {name}"))?
+            }
+        };
+        let text = text.trim_end_matches(['\n', '\r']);
+        match text.is_empty() || text.chars().any(char::is_control) {
+            true => Err(format!("what {place} holds is no key of one line")),
+            false => Ok(Secret::new(text)),
+        }
+    }
+
+    /// The model backends that are configured, with their keys.
+    pub(crate) fn models(&self, config: &Config) -> Models {
+        let backends = config.backends.iter().map(|(id, backend)| {
+            let model = Model {
+                format: backend.format,
+                url: backend.url.clone(),
+                key: backend.key.as_ref().map(|place| self.read(place)),
+                model: backend.model.clone(),
+                max_tokens: backend.max_tokens,
+                allow_private: backend.allow_private.clone(),
+                price: backend.price.clone(),
+            };
+            if let Some(Err(reason)) = &model.key {
+                tracing::warn!(backend = %id, %reason, "the key of a backend cannot be had");
+            }
+            (id.clone(), model)
+        });
+        backends.collect()
+    }
+}
+
+fn from_file(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    let unreadable = |error: std::io::Error| format!("{name} cannot be read: {error}");
+    let about = fs::metadata(path).map_err(unreadable)?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "{name} has mode {mode:04o}, so that others can read it: chmod 600 {name}"
+        ));
+    }
+    if !about.is_file() || about.len() > LONGEST {
+        return Err(format!("{name} is no file of at most {LONGEST} bytes"));
+    }
+    fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use super::*;
+
+    fn write(path: &Path, mode: u32, text: &str) {
+        use std::io::Write as _;
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .mode(mode)
+            .open(path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_secret_is_read_from_a_file_of_its_owners_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let home = Home::new(place.path());
+        let secrets = SecretReader::new(&home, Some(place.path().to_owned()));
+        write(&place.path().join("right"), 0o600, "open sesame\n");
+        write(&place.path().join("loose"), 0o644, "open sesame\n");
+        write(&place.path().join("empty"), 0o600, "\n");
+        write(&place.path().join("lines"), 0o600, "one\ntwo\n");
+        let read = |place: &str| secrets.read(&place.parse().unwrap());
+
+        assert_eq!(read("file:right"), Ok(Secret::new("open sesame")));
+        assert_eq!(read("credential:right"), Ok(Secret::new("open sesame")));
+        assert!(read("file:loose").unwrap_err().contains("chmod 600"));
+        for wrong in [
+            "file:empty",
+            "file:lines",
+            "file:none",
+            "credential:none",
+            "env:NO_SUCH",
+        ] {
+            let told = read(wrong).unwrap_err();
+            assert!(!told.contains("one"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_not_taken_for_one() {
+        for wrong in [
+            "",
+            "sk-canary",
+            "file:",
+            "credential:../x",
+            "credential:..",
+            "env:A/B",
+            "vault:x",
+        ] {
+            assert!(wrong.parse::<SecretPlace>().is_err(), "{wrong}");
+        }
+    }
+}
