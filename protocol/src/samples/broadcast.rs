@@ -59,9 +59,11 @@ fn bidding() -> Vec<Sample> {
                     broadcast: BROADCAST,
                     entries: 1,
                     digest: digest(1),
+                    at: NOW,
                 }),
                 chain: None,
                 pages: vec![Blob::from(vec![0x80])],
+                digests: Blob::from(vec![1; 32]),
             },
         ),
         sample(
