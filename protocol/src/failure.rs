@@ -80,6 +80,16 @@ failure_codes! {
     Timeout = 20, false;
     /// The realm could not make the promise durable.
     StoreFailed = 21, false;
+    /// Fewer bids counted than the announced work asked for.
+    TooFewBids = 22, false;
+    /// Fewer winners gave a valid result than the announced work asked for.
+    TooFewResults = 23, false;
+    /// Too few results of the announced work agree.
+    NoConsensus = 24, false;
+    /// Too few of the winners of the announced work agree.
+    NoQuorum = 25, false;
+    /// The results of the announced work cannot be made one.
+    NotAggregated = 26, false;
 }
 
 impl fmt::Display for FailureCode {

@@ -36,6 +36,17 @@ impl Loops {
         })
     }
 
+    /// Work that is announced as the loop of this name.
+    pub fn broadcast(id: &str, announced: &str, broadcast: Value) -> Value {
+        let mut document = json!({
+            "id": id, "version": "1.0.0", "kind": "broadcast",
+            "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+            "broadcast": broadcast,
+        });
+        document["broadcast"]["loopId"] = json!(announced);
+        document
+    }
+
     /// Calls loops one after the other, each with the composite's own input.
     pub fn composite(id: &str, steps: &[&str]) -> Value {
         let steps: Vec<Value> = steps.iter().map(|step| json!({"loopId": step})).collect();

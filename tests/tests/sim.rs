@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sim/announced.rs"]
+mod announced;
 #[path = "sim/bounds.rs"]
 mod bounds;
 #[path = "sim/bytes.rs"]

@@ -1,7 +1,7 @@
 //! What an announcer writes down: enough to go on after a restart, and to prove what it did.
 
 use realm_protocol::{
-    Digest, Place, Timestamp,
+    Digest, FailureCode, Place, Timestamp,
     broadcast::{Announcement, Bid, Confirm, ConfirmAnswer, Deliver, Tally},
     cbor::{Blob, CborError, Reader, Wire, Writer},
     numbered,
@@ -234,6 +234,26 @@ numbered! {
         AggregatorFailed = 11,
         /// Because it was cancelled.
         Cancelled = 12,
+    }
+}
+
+impl Ending {
+    /// What it says to whoever waits for the output; none where there is one.
+    pub const fn failure(self) -> Option<FailureCode> {
+        Some(match self {
+            Self::Output => return None,
+            Self::TooFewBids => FailureCode::TooFewBids,
+            Self::TooFewResults => FailureCode::TooFewResults,
+            Self::NoConsensus => FailureCode::NoConsensus,
+            Self::NoQuorum => FailureCode::NoQuorum,
+            Self::NotNumeric
+            | Self::NotAnObject
+            | Self::NoValue
+            | Self::NoWeight
+            | Self::TooLarge
+            | Self::AggregatorFailed => FailureCode::NotAggregated,
+            Self::Cancelled => FailureCode::Cancelled,
+        })
     }
 }
 

@@ -173,15 +173,20 @@ impl Category {
             | FailureCode::Offline
             | FailureCode::Overloaded
             | FailureCode::Timeout
-            | FailureCode::StoreFailed => Self::Transient,
+            | FailureCode::StoreFailed
+            | FailureCode::TooFewBids
+            | FailureCode::TooFewResults => Self::Transient,
             FailureCode::SchemaInput
             | FailureCode::SchemaOutput
             | FailureCode::Malformed
             | FailureCode::TooLarge => Self::Validation,
             FailureCode::Denied | FailureCode::BadCertificate => Self::Permission,
-            FailureCode::LoopFailed | FailureCode::LoopNotFound | FailureCode::Budget => {
-                Self::Business
-            }
+            FailureCode::LoopFailed
+            | FailureCode::LoopNotFound
+            | FailureCode::Budget
+            | FailureCode::NoConsensus
+            | FailureCode::NoQuorum
+            | FailureCode::NotAggregated => Self::Business,
             _ => Self::Unknown,
         }
     }

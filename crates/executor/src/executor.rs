@@ -16,7 +16,7 @@ use crate::{BackendError, BackendReply, CallError, LoopError, Registry};
 use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
-pub use action::{Action, RealmCall};
+pub use action::{Action, Announcing, RealmCall};
 pub use start::{Restart, RestartError, Start, StartError};
 pub use waits::{Decision, ResumeError, WaitingFor, Waits};
 
@@ -181,7 +181,7 @@ impl Executor {
         });
     }
 
-    /// Takes another realm's answer. An answer nobody waits for is ignored.
+    /// Takes another realm's answer, or the end of announced work. An answer nobody waits for is ignored.
     pub fn invoke_done(
         &mut self,
         call: CallId,

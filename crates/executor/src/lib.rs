@@ -25,14 +25,14 @@ pub use backend::{
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
-    Action, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError, Start,
-    StartError, WaitingFor, Waits,
+    Action, Announcing, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError,
+    Start, StartError, WaitingFor, Waits,
 };
 pub use load::{Problem, load};
 pub use manifest::{
-    Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Call, Composite, Effects, Fallback,
-    Figure, ForEach, Http, Kind, LoopLimits, Machine, Manifest, OfferTerms, Offered, Origin,
-    Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
+    Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
+    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, Machine, Manifest, OfferTerms,
+    Offered, Origin, Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

@@ -1,6 +1,7 @@
 //! Files become manifests: LSEM, our own form, and the LoopStacks sketch, in YAML or JSON.
 
 mod body;
+mod broadcast;
 mod document;
 pub(crate) mod duration;
 mod json_text;

@@ -1,6 +1,7 @@
 //! The one model of a loop; every format is converted into it.
 
 mod bid;
+pub(crate) mod broadcast;
 mod canonical;
 mod document;
 mod step;
@@ -16,6 +17,7 @@ use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Number, Value};
 
 pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offered};
+pub use broadcast::{Audience, Broadcast};
 pub use canonical::canonical_json;
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 
@@ -60,6 +62,7 @@ impl Manifest {
             Body::Composite(_) => Kind::Composite,
             Body::Machine(_) => Kind::Machine,
             Body::Tool(_) => Kind::Tool,
+            Body::Broadcast(_) => Kind::Broadcast,
         }
     }
 
@@ -69,7 +72,9 @@ impl Manifest {
         let default = match &self.body {
             Body::Tool(Tool::Echo | Tool::Count) => Effects::None,
             Body::Prompt(_) => Effects::Idempotent,
-            Body::Composite(_) | Body::Machine(_) | Body::Tool(_) => Effects::Once,
+            Body::Composite(_) | Body::Machine(_) | Body::Tool(_) | Body::Broadcast(_) => {
+                Effects::Once
+            }
         };
         self.effects.unwrap_or(default)
     }
@@ -79,7 +84,7 @@ impl Manifest {
         match &self.body {
             Body::Composite(composite) => composite.calls().collect(),
             Body::Machine(machine) => vec![&machine.step],
-            Body::Prompt(_) | Body::Tool(_) => Vec::new(),
+            Body::Prompt(_) | Body::Tool(_) | Body::Broadcast(_) => Vec::new(),
         }
     }
 
@@ -88,7 +93,7 @@ impl Manifest {
         match &self.body {
             Body::Prompt(prompt) => prompt.backend == "mock",
             Body::Tool(tool) => matches!(tool, Tool::Echo | Tool::Count),
-            Body::Composite(_) | Body::Machine(_) => false,
+            Body::Composite(_) | Body::Machine(_) | Body::Broadcast(_) => false,
         }
     }
 
@@ -125,6 +130,8 @@ pub enum Kind {
     Machine,
     /// A program.
     Tool,
+    /// Work without an address.
+    Broadcast,
 }
 
 impl Kind {
@@ -135,6 +142,7 @@ impl Kind {
             Self::Composite => "composite",
             Self::Machine => "machine",
             Self::Tool => "tool",
+            Self::Broadcast => "broadcast",
         }
     }
 }
@@ -208,6 +216,23 @@ impl Default for LoopLimits {
     }
 }
 
+impl LoopLimits {
+    /// What a loop has unless told: one that waits has that time on top, and one that announces work
+    /// what that may take.
+    pub fn of(body: &Body) -> Self {
+        let default = Self::default();
+        let timeout_ms = match body {
+            Body::Composite(composite) => default.timeout_ms.saturating_add(composite.waits_ms()),
+            Body::Broadcast(broadcast) => broadcast.lasts_ms(),
+            Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) => default.timeout_ms,
+        };
+        Self {
+            timeout_ms: timeout_ms.min(limits::RUN_MS),
+            ..default
+        }
+    }
+}
+
 /// How a loop runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -219,6 +244,8 @@ pub enum Body {
     Machine(Box<Machine>),
     /// A program.
     Tool(Tool),
+    /// Work without an address.
+    Broadcast(Box<Broadcast>),
 }
 
 /// A prompt and the model it goes to.

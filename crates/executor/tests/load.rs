@@ -245,7 +245,10 @@ fn what_this_version_does_not_serve_says_so() {
 
     let stack = read("a.yaml", &stack).unwrap_err();
 
-    assert_eq!(stack[0].what, "stacks are not served yet by this version");
+    assert_eq!(
+        stack[0].what,
+        "a stack is a composite whose steps call loops of kind `broadcast`"
+    );
     assert!(
         read("b.yaml", &mcp).unwrap_err()[0]
             .what
@@ -479,6 +482,105 @@ fn a_bid_that_says_nothing_is_refused_with_the_reason() {
         let text = OWN.replace(line, &format!("bid: {bid}"));
         let problems = read("loop.yaml", &text).unwrap_err();
         assert_eq!(places(&problems), [format!("9:{column} loop.bid")], "{bid}");
+        assert!(problems[0].what.contains(says), "{}", problems[0].what);
+    }
+}
+
+const BROADCAST: &str = "\
+id: quote
+version: 1.0.0
+kind: broadcast
+inputSchema: {type: object}
+outputSchema: {type: object}
+broadcast:
+  capabilities: [prices.quote, goods.find]
+  scope: [children, lab/genomics]
+  window: 500ms
+  within: 10s
+  maxPrice: EUR 0.105
+  select: weighted
+  weights: {price: 2, trust: 1}
+  winners: 3
+  minBids: 2
+  enough: {bids: 3, price: EUR 0.05, confidence: 0.9}
+  aggregate: consensus
+  threshold: 0.6
+  field: risk.level
+  subLoops: false
+";
+
+#[test]
+fn announced_work_loads_and_may_take_its_window_and_its_work() {
+    let manifest = one("quote.yaml", BROADCAST);
+
+    let Body::Broadcast(broadcast) = &manifest.body else {
+        panic!("a broadcast")
+    };
+    let capabilities = broadcast.capabilities.iter().map(LoopId::as_str);
+    assert!(capabilities.eq(["goods.find", "prices.quote"]));
+    assert_eq!(broadcast.limits.price, Some(105_000));
+    assert_eq!(broadcast.aggregation.field, ["risk", "level"]);
+    assert_eq!(manifest.limits.timeout_ms, 10_500);
+    assert_eq!(manifest.own_effects(), Effects::Once);
+    assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
+}
+
+#[test]
+fn announced_work_that_contradicts_itself_is_refused_where_it_does() {
+    for (line, instead, place, says) in [
+        (
+            "  window: 500ms",
+            "  window: 2m",
+            "9:11 loop.broadcast.window",
+            "at most",
+        ),
+        (
+            "  maxPrice: EUR 0.105",
+            "  maxPrice: 0.105",
+            "11:13 loop.broadcast.maxPrice",
+            "EUR 0.10",
+        ),
+        (
+            "  maxPrice: EUR 0.105",
+            "  depth: 1",
+            "13:12 loop.broadcast.weights",
+            "highest price",
+        ),
+        (
+            "  select: weighted",
+            "  select: best",
+            "13:12 loop.broadcast.weights",
+            "alone",
+        ),
+        (
+            "  threshold: 0.6",
+            "  depth: 1",
+            "7:3 loop.broadcast.threshold",
+            "its share",
+        ),
+        (
+            "  aggregate: consensus",
+            "  aggregate: concensus",
+            "17:14 loop.broadcast.aggregate",
+            "no way",
+        ),
+        (
+            "  winners: 3",
+            "  minResults: 3",
+            "7:3 loop.broadcast.minResults",
+            "bids win",
+        ),
+        ("  minBids: 2", "  bids: 2", "15:3 loop.key", "not known"),
+        (
+            "  scope: [children, lab/genomics]",
+            "  scope: every one",
+            "8:10 loop.broadcast.scope",
+            "nor a realm",
+        ),
+    ] {
+        let text = BROADCAST.replace(line, instead);
+        let problems = read("quote.yaml", &text).unwrap_err();
+        assert_eq!(places(&problems)[0], place, "{instead}");
         assert!(problems[0].what.contains(says), "{}", problems[0].what);
     }
 }

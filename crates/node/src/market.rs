@@ -1,6 +1,7 @@
 //! Work without an address: this realm's part in broadcasts, its own and others'.
 
 mod announcing;
+mod asking;
 mod bidding;
 mod deciding;
 mod hearing;
@@ -30,7 +31,9 @@ use realm_protocol::{
     records::{Record, Signed},
 };
 
-use crate::{ControlId, Node, Refused, timers::Timer};
+use crate::{Node, Refused, timers::Timer};
+
+use asking::Asker;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
 pub(crate) use kept::Kept;
@@ -63,8 +66,8 @@ pub(crate) struct Market {
 #[derive(Debug)]
 struct Announced {
     announcer: Announcer,
-    /// Who waits for it; nobody after a restart.
-    control: Option<ControlId>,
+    /// Who waits for it, if anybody does; after a restart it is only a run.
+    asker: Option<Asker>,
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,

@@ -102,6 +102,7 @@ impl Node {
         }
         self.drain_executor();
         self.forget_orphans();
+        self.cancel_orphaned_broadcasts();
     }
 
     /// Sets what runs by itself going.

@@ -50,6 +50,8 @@ impl Node {
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),
                 Action::Invoke(asked) => self.invoke_from_frame(asked),
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
+                Action::Announce(asked) => self.announce_from_frame(asked),
+                Action::CancelAnnounce(call) => self.cancel_announced(call),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
                 Action::Forget { run, calls } => self.forget_frames(run, calls),

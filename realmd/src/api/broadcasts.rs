@@ -125,11 +125,9 @@ fn result(loop_id: String, ended: Broadcasted) -> BroadcastResult {
         failure: slot.failure.map(|failure| failure.name().to_owned()),
     });
     let error = ended.output.is_none().then(|| CallError {
-        code: match ended.ending {
-            "TooFewBids" => Code::TooFewBids,
-            _ => Code::BroadcastFailed,
-        }
-        .to_string(),
+        code: Code::of_failure_name(ended.ending)
+            .unwrap_or(Code::NotAggregated)
+            .to_string(),
         name: ended.ending.to_owned(),
         message: ended
             .reason

@@ -279,6 +279,12 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             ("composite", Some(called.join(", ")))
         }
         Body::Machine(machine) => ("machine", Some(machine.step.loop_id.to_string())),
+        Body::Broadcast(broadcast) => {
+            let named = broadcast.capabilities.iter().chain(&broadcast.loop_id);
+            let named: Vec<&str> = named.map(LoopId::as_str).collect();
+            let target = (!named.is_empty()).then(|| named.join(", "));
+            ("broadcast", target)
+        }
         Body::Tool(tool @ (Tool::Echo | Tool::Count)) => {
             ("builtin", Some(tool.implementation().to_owned()))
         }

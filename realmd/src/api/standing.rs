@@ -182,6 +182,9 @@ fn sentence(wait: &Wait) -> String {
     let name = &wait.loop_id;
     match wait.on {
         WaitsOn::Backend => format!("`{name}` waits for its backend{since}{attempt}."),
+        WaitsOn::Bidders => {
+            format!("`{name}` has been announced{since} and has no outcome{attempt}.")
+        }
         WaitsOn::Realm => format!("`{name}` has been asked{since} and has not answered{attempt}."),
         WaitsOn::Time if wait.attempt > 1 => {
             format!("`{name}` pauses{until} before attempt {}.", wait.attempt)
@@ -197,6 +200,7 @@ fn wait(waits: &Waits) -> Wait {
     let on = match waits.on {
         WaitingFor::Backend => WaitsOn::Backend,
         WaitingFor::Realm => WaitsOn::Realm,
+        WaitingFor::Bidders => WaitsOn::Bidders,
         WaitingFor::Time(due) => {
             until = Some(time(due));
             WaitsOn::Time

@@ -396,6 +396,8 @@ pub enum WaitsOn {
     Backend,
     /// Another realm's answer.
     Realm,
+    /// Bids for announced work, or what comes of it.
+    Bidders,
     /// A time: a wait, or the next attempt.
     Time,
     /// A person's word.

@@ -137,6 +137,26 @@ codes! {
     StoreFailed = 121, "store-failed", "The promise could not be made durable", 500, Other,
         "The realm could not write to its disk, so it did not promise anything. A full or \
         failing disk: `realmctl doctor` there.";
+    TooFewBids = 122, "too-few-bids", "Too few bids", 409, Bids,
+        "Fewer realms offered to do the work than were asked for. `realmctl trace show RUN` says who \
+        was asked and which bids did not count. Ask more realms (`--scope`), pay more \
+        (`--max-price`), or be content with fewer (`--min-bids`). A realm bids only if a loop there \
+        has this name, or the capabilities that are asked for, and these schemas, says how it bids \
+        (`bid:`), and may be called by this realm.";
+    TooFewResults = 123, "too-few-results", "Too few results", 502, LoopFailed,
+        "Bids won, and fewer of the winners gave a valid result than were asked for. `realmctl trace \
+        show RUN` says what became of each slot.";
+    NoConsensus = 124, "no-consensus", "No consensus", 502, LoopFailed,
+        "Results were there, and no value is that of the share of them that was asked for, or two are \
+        that of as many. `realmctl trace show RUN` says what became of each slot.";
+    NoQuorum = 125, "no-quorum", "No quorum", 502, LoopFailed,
+        "Results were there, and no value is that of the share of all winners that was asked for; \
+        who is silent or has failed counts as a winner. `realmctl trace show RUN` says what became of \
+        each slot.";
+    NotAggregated = 126, "not-aggregated", "Results that cannot be made one", 502, LoopFailed,
+        "A result lacks the member that is compared or counted, or is not of the form that the \
+        aggregation needs: an object to be merged, a number to be added. Or the loop that makes one of \
+        them has failed. `realmctl trace show RUN` says what became of each slot.";
     ConfigSyntax = 201, "config-syntax", "The configuration is not TOML", 422, Configuration,
         "`realm.toml` could not be read. The message has the file, the line and the column. \
         `realmd check` reads it without starting anything.";
@@ -341,12 +361,4 @@ codes! {
     StoreOlder = 710, "store-older", "The store is too old", 409, Configuration,
         "No step leads from the store's format to this version's. Open it with a version in \
         between first.";
-    TooFewBids = 801, "too-few-bids", "Too few bids", 409, Bids,
-        "Fewer realms offered to do the work than were asked for. `realmctl trace show RUN` says who \
-        was asked and which bids did not count. Ask more realms (`--scope`), pay more \
-        (`--max-price`), or be content with fewer (`--min-bids`). A realm bids only if a loop there \
-        has this name and these schemas, says how it bids (`bid:`), and may be called by this realm.";
-    BroadcastFailed = 802, "broadcast-failed", "The broadcast has no output", 502, LoopFailed,
-        "Bids were there, and no output came of them: results were too few, did not agree, or were not \
-        of the form that they are made one by. `realmctl trace show RUN` says what became of each slot.";
 }

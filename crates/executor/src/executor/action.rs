@@ -1,12 +1,14 @@
 //! What runs want done.
 
+use std::sync::Arc;
+
 use realm_protocol::{
     CallId, LoopAddress, RunId, Timestamp,
     journal::{self, Event},
 };
 use serde_json::Value;
 
-use crate::{BackendRequest, Outcome};
+use crate::{BackendRequest, Outcome, Registered};
 
 /// A call that a run makes of a loop of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,33 @@ pub struct RealmCall {
     pub depth: u64,
 }
 
+/// Work that a run announces.
+#[derive(Clone, Debug)]
+pub struct Announcing {
+    /// The new call; it names the broadcast as well.
+    pub call: CallId,
+    /// The run that waits.
+    pub run: RunId,
+    /// The loop whose contract the work has, and that says how it is announced.
+    pub contract: Arc<Registered>,
+    /// Input.
+    pub input: Value,
+    /// Milliseconds the run waits for it.
+    pub timeout_ms: u64,
+    /// How many calls led to it.
+    pub depth: u64,
+}
+
+/// Two are the same if they announce the same revision with the same words.
+impl PartialEq for Announcing {
+    fn eq(&self, other: &Self) -> bool {
+        let words = |of: &Self| (of.call, of.run, of.contract.digest, of.timeout_ms, of.depth);
+        words(self) == words(other) && self.input == other.input
+    }
+}
+
+impl Eq for Announcing {}
+
 /// What the owner of an executor has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -49,6 +78,11 @@ pub enum Action {
     Invoke(RealmCall),
     /// Stop the call to another realm; its answer will be ignored.
     CancelInvoke(CallId),
+    /// Announce work and give its end to [`Executor::invoke_done`]. After a restart it may be said of
+    /// a broadcast that is under way, or has ended: then it is that one that is waited for.
+    Announce(Announcing),
+    /// Take the announced work back; its end will be ignored.
+    CancelAnnounce(CallId),
     /// Write down an event of a run's trace.
     Event(Event),
     /// Write down where a frame stands, over what was written of it before.

@@ -131,6 +131,8 @@ pub(super) enum Waiting {
     Backend { since: Tick, asked: CallId },
     /// Another realm's answer.
     Realm { since: Tick, asked: CallId },
+    /// The end of announced work.
+    Bidders { since: Tick, asked: CallId },
     /// The end of a pause, after which it goes on or tries again.
     Pause { until: Tick },
     /// A person's word on work that may or may not have been done.
@@ -140,7 +142,7 @@ pub(super) enum Waiting {
 /// How far a frame has come.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// One backend or another realm is asked.
+    /// A backend, another realm or whoever bids is asked.
     Leaf,
     Composite(Composition),
     Machine {

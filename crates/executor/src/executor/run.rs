@@ -308,6 +308,7 @@ impl Run {
         frame.progress = match &entry.manifest.body {
             Body::Prompt(prompt) => return self.ask_model(call, prompt, cx),
             Body::Tool(tool) => return self.use_tool(call, tool, cx),
+            Body::Broadcast(_) => return self.ask_bidders(call, cx),
             Body::Composite(_) => Progress::Composite(Composition::default()),
             Body::Machine(_) => Progress::Machine {
                 state: frame.input.clone(),
@@ -328,7 +329,7 @@ impl Run {
         match &manifest.body {
             Body::Composite(composite) => self.next_step(call, composite, cx),
             Body::Machine(machine) => self.next_state(call, machine, cx),
-            Body::Prompt(_) | Body::Tool(_) => {}
+            Body::Prompt(_) | Body::Tool(_) | Body::Broadcast(_) => {}
         }
     }
 

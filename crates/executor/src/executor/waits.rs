@@ -26,6 +26,8 @@ pub enum WaitingFor {
     Backend,
     /// Another realm's answer.
     Realm,
+    /// Bids for announced work, or what comes of it.
+    Bidders,
     /// A time.
     Time(Timestamp),
     /// A person's word.

@@ -13,7 +13,7 @@ use super::{
 use crate::{Body, Http, Process, Prompt, Tool};
 
 /// Kinds whose bodies are read.
-const KINDS: [&str; 4] = ["prompt", "composite", "machine", "tool"];
+const KINDS: [&str; 5] = ["prompt", "composite", "machine", "tool", "broadcast"];
 /// Implementations a tool may name.
 const IMPLEMENTATIONS: [&str; 4] = ["builtin:echo", "builtin:count", "http", "process"];
 /// Implementations and kinds that are known and come later.
@@ -22,6 +22,9 @@ const LATER: [&str; 3] = ["mcp", "container", "attached"];
 impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
         object.know(&["prompt", "composite", "machine", "tool", "backend"]);
+        if self.is_own() {
+            object.know(&["broadcast"]);
+        }
         let node = object.need(self, "kind", rule!("kind"))?;
         let kind = object::text(self, node, rule!("kind"))?;
         let body = match kind {
@@ -29,6 +32,9 @@ impl Reader<'_> {
             "composite" => self.composite(object).map(Body::Composite),
             "machine" => self.machine(object).map(Box::new).map(Body::Machine),
             "tool" => self.tool(object).map(Body::Tool),
+            "broadcast" if self.is_own() => {
+                self.broadcast(object).map(Box::new).map(Body::Broadcast)
+            }
             _ => {
                 self.unknown_kind(node, kind);
                 None
@@ -40,11 +46,9 @@ impl Reader<'_> {
 
     fn unknown_kind(&mut self, node: &Node, kind: &str) {
         let problem = if kind == "stack" {
-            self.new_problem(
-                node.at,
-                rule!("kind.stack"),
-                "stacks are not served yet by this version",
-            )
+            let what = "a stack is a composite whose steps call loops of kind `broadcast`";
+            let problem = self.new_problem(node.at, rule!("kind.stack"), what);
+            problem.hint("`realmctl import FILE` makes one of a LoopStack")
         } else {
             let problem = self.new_problem(
                 node.at,

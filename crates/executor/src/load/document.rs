@@ -232,13 +232,8 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    /// A loop that waits has that time on top of what a loop has unless told.
     fn limits(&mut self, object: &mut Object<'_>, body: Option<&Body>) -> LoopLimits {
-        let mut limits = LoopLimits::default();
-        if let Some(Body::Composite(composite)) = body {
-            let longer = limits.timeout_ms.saturating_add(composite.waits_ms());
-            limits.timeout_ms = longer.min(limits::RUN_MS);
-        }
+        let mut limits = body.map_or_else(LoopLimits::default, LoopLimits::of);
         let Some(mut object) = object
             .get("limits")
             .and_then(|node| Object::of(self, node, rule!("limits")))

@@ -1,8 +1,12 @@
 //! A manifest as a document in our own form: what `import` prints and what is stored.
 
+mod broadcast;
+
 use serde_json::{Map, Value, json};
 
 use realm_protocol::limits;
+
+use broadcast::broadcast_json;
 
 use crate::{
     Body, Call, Composite, LoopLimits, Machine, Manifest, Prompt, Retry, Step, Tool, Work,
@@ -44,11 +48,14 @@ impl Manifest {
             }
             Body::Machine(machine) => put(&mut document, "machine", machine_json(machine)),
             Body::Tool(tool) => put(&mut document, "tool", tool_json(tool)),
+            Body::Broadcast(broadcast) => {
+                put(&mut document, "broadcast", broadcast_json(broadcast));
+            }
         }
         put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
         let bid = self.bid.as_ref().map(|bid| bid.written().clone());
         put_some(&mut document, "bid", bid);
-        let limits = limits_json(self.limits);
+        let limits = limits_json(self.limits, &self.body);
         put_some(
             &mut document,
             "limits",
@@ -224,12 +231,12 @@ fn tool_json(tool: &Tool) -> Value {
     Value::Object(document)
 }
 
-fn limits_json(limits: LoopLimits) -> Map<String, Value> {
+fn limits_json(limits: LoopLimits, body: &Body) -> Map<String, Value> {
     let LoopLimits {
         timeout_ms,
         concurrency,
     } = limits;
-    let default = LoopLimits::default();
+    let default = LoopLimits::of(body);
     let mut document = Map::new();
     if timeout_ms != default.timeout_ms {
         put(&mut document, "timeout", millis(timeout_ms));

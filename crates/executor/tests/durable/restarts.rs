@@ -21,6 +21,7 @@ fn everything() -> Vec<Value> {
         {"loopId": "charge", "forEach": {"items": "$.input.list", "concurrency": 2},
             "inputMapping": {"n": "$.item", "index": "$.index"}, "outputBinding": "all"},
         {"loopId": "count", "inputMapping": {"n": "$.left.n", "to": "$.input.to"}},
+        {"loopId": "offer", "inputMapping": {"n": "$.left.n"}},
         {"loopId": "echo", "inputMapping": {"all": "$.all", "count": "$.steps[6].output"}},
     ]});
     vec![
@@ -33,6 +34,7 @@ fn everything() -> Vec<Value> {
                 {"loopId": "charge"}, {"loopId": "look"}, {"loopId": "echo"},
             ]}),
         ),
+        a_loop("offer", "broadcast", json!({"scope": "peers"})),
         a_loop("count", "machine", json!({"loopId": "charge"})),
         a_loop("everything", "composite", steps),
     ]
@@ -74,6 +76,7 @@ fn a_run_that_is_broken_off_at_any_action_ends_as_if_it_had_not_been() {
             world.go_on_with_a_person();
             assert_eq!(world.output(), &expected, "{crash:?} in turn {at}");
             assert_eq!(world.disk, BTreeMap::new(), "{crash:?} in turn {at}");
+            assert_eq!(world.broadcasts.len(), 1, "{crash:?} in turn {at}");
             let charged = world
                 .done
                 .iter()

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_executor::{
-    Action, BackendError, BackendReply, BackendRequest, CallError, Decision, Executor, Limits,
-    Manifest, Outcome, RealmCall, Registry, Restart, RestartError, ResumeError, Start,
+    Action, Announcing, BackendError, BackendReply, BackendRequest, CallError, Decision, Executor,
+    Limits, Manifest, Outcome, RealmCall, Registry, Restart, RestartError, ResumeError, Start,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp,
@@ -28,6 +28,10 @@ pub(crate) struct World {
     pub(crate) asked: VecDeque<(CallId, BackendRequest)>,
     /// Other realms' loops that were called.
     pub(crate) called: VecDeque<RealmCall>,
+    /// Work that was announced and has not ended.
+    pub(crate) announced: VecDeque<Announcing>,
+    /// The broadcasts there were.
+    pub(crate) broadcasts: BTreeSet<CallId>,
     pub(crate) paused: bool,
     /// Whether it stands still for a person's decision.
     pub(crate) undecided: bool,
@@ -85,6 +89,8 @@ impl World {
             events: Vec::new(),
             asked: VecDeque::new(),
             called: VecDeque::new(),
+            announced: VecDeque::new(),
+            broadcasts: BTreeSet::new(),
             paused: false,
             undecided: false,
             outcome: None,
@@ -110,6 +116,7 @@ impl World {
         self.executor = Executor::new(Limits::default());
         self.asked.clear();
         self.called.clear();
+        self.announced.clear();
         (self.paused, self.undecided) = (false, false);
         self.now.tick = Tick::from_millis(1);
         let from = Restart {
@@ -131,6 +138,7 @@ impl World {
     pub(crate) fn turn(&mut self, lost: bool) {
         let mut disk = self.disk.clone();
         let mut asked = VecDeque::new();
+        let mut announced = VecDeque::new();
         while let Some(action) = self.executor.poll() {
             match action {
                 Action::Event(event) => self.events.push(event),
@@ -146,6 +154,8 @@ impl World {
                 }
                 Action::Finished { outcome, .. } => self.outcome = Some(outcome),
                 Action::Invoke(call) => self.called.push_back(call),
+                Action::Announce(work) => announced.push_back(work),
+                Action::CancelAnnounce(call) => self.announced.retain(|of| of.call != call),
                 Action::CancelInvoke(call) => self.called.retain(|of| of.call != call),
             }
         }
@@ -154,6 +164,9 @@ impl World {
         } else {
             self.disk = disk;
             self.asked.extend(asked);
+            self.broadcasts
+                .extend(announced.iter().map(|work| work.call));
+            self.announced.extend(announced);
         }
         self.turns += 1;
     }
@@ -203,6 +216,11 @@ impl World {
     pub(crate) fn next(&mut self) -> bool {
         if let Some(answer) = self.work() {
             self.hear(answer);
+            return true;
+        }
+        if let Some(Announcing { call, input, .. }) = self.announced.pop_front() {
+            self.executor
+                .invoke_done(call, Ok(worked(&input)), &self.registry, self.now);
             return true;
         }
         if self.outcome.is_some() || self.paused {

@@ -23,7 +23,7 @@ use realm_protocol::{
 use realm_router::Relation;
 use serde_json::Value;
 
-use super::{Announced, BROADCASTS, call_of};
+use super::{Announced, Asker, BROADCASTS, asking::Begin, call_of};
 use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response};
 
 /// How long an award waits to be confirmed, milliseconds.
@@ -126,7 +126,13 @@ impl Node {
             Ok(realms) => asked.reach.realms = realms,
             Err(refusal) => return self.refuse(control, refusal),
         }
-        match self.announce(control, &asked, contract) {
+        let begin = Begin {
+            broadcast: BroadcastId::new(self.random()),
+            asker: Asker::Control(control),
+            parent: None,
+            depth: 0,
+        };
+        match self.announce(begin, &asked, contract) {
             Ok(broadcast) => self.carry_out_announcer(broadcast),
             Err(error) => {
                 let failure = CallFailure::new(FailureCode::Malformed, error.to_string());
@@ -136,15 +142,23 @@ impl Node {
         self.set_market_timer();
     }
 
-    fn announce(
+    pub(super) fn announce(
         &mut self,
-        control: ControlId,
+        begin: Begin,
         asked: &BroadcastAsked,
         contract: Arc<Registered>,
     ) -> Result<BroadcastId, PlanError> {
+        let Begin {
+            broadcast,
+            asker,
+            parent,
+            depth,
+        } = begin;
         let secret: [u8; 32] = self.random();
-        let broadcast = BroadcastId::new(self.random());
-        let announcement = self.announcement(broadcast, asked, &contract, &secret);
+        let announcement = Announcement {
+            depth,
+            ..self.announcement(broadcast, asked, &contract, &secret)
+        };
         let signed = self.me.sign(&announcement);
         let mut fan = self.fan_out_own(&announcement);
         if realm_broadcast::is_asked(&announcement, &self.me.scope()) {
@@ -172,7 +186,7 @@ impl Node {
         let run = Run {
             id: self.new_run(),
             call: call_of(broadcast),
-            loop_id: asked.loop_id.to_string(),
+            loop_id: contract.manifest.id.to_string(),
             version: Some(contract.manifest.version.to_string()),
             direction: Direction::Local,
             peer: None,
@@ -182,14 +196,14 @@ impl Node {
             error: None,
             input: Some(input),
             output: None,
-            parent: None,
+            parent,
             resume: None,
         };
         self.out.change(Change::Run(run.clone()));
         self.keep_broadcast(&run, &contract, &fans);
         let own = Announced {
             announcer,
-            control: Some(control),
+            asker: Some(asker),
             rounds: vec![signed],
             contract,
             run,
@@ -425,20 +439,24 @@ impl Node {
             output: output.clone().or(told),
             ..own.run.clone()
         }));
-        let response = Response::Broadcasted(Box::new(Broadcasted {
-            run,
-            broadcast,
-            bids: own.announcer.ranking().ranked.len(),
-            ending: conclusion.ending.name(),
-            output: output
-                .as_deref()
-                .and_then(|output| json::parse(output).ok()),
-            reason: conclusion.reason,
-            slots: conclusion.citations.iter().map(slot_view).collect(),
-            duration_ms: self.wall().since(own.run.started),
-        }));
-        if let Some(control) = own.control {
-            self.out.promise(Effect::Respond(control, response));
+        match own.asker {
+            Some(Asker::Control(control)) => {
+                let response = Response::Broadcasted(Box::new(Broadcasted {
+                    run,
+                    broadcast,
+                    bids: own.announcer.ranking().ranked.len(),
+                    ending: conclusion.ending.name(),
+                    output: output
+                        .as_deref()
+                        .and_then(|output| json::parse(output).ok()),
+                    reason: conclusion.reason,
+                    slots: conclusion.citations.iter().map(slot_view).collect(),
+                    duration_ms: self.wall().since(own.run.started),
+                }));
+                self.out.promise(Effect::Respond(control, response));
+            }
+            Some(Asker::Frame(call)) => self.tell_frame(call, run, &conclusion),
+            None => {}
         }
     }
 

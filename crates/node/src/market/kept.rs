@@ -10,7 +10,7 @@ use realm_broadcast::{
 };
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest,
+    BroadcastId, CallId, Digest, RunId,
     broadcast::Deliver,
     cbor::CborError,
     journal::{Run, Table},
@@ -158,6 +158,27 @@ impl Node {
         }
     }
 
+    /// Takes back what runs asked for that are gone since a restart.
+    pub(crate) fn cancel_orphaned_broadcasts(&mut self) {
+        let own = self.market.announced.values();
+        let parents: BTreeSet<RunId> = own.filter_map(|own| own.run.parent).collect();
+        for run in parents {
+            if !self.serving.has(run) {
+                self.cancel_unasked_broadcasts(run);
+            }
+        }
+    }
+
+    /// A run here has ended: what it asked for before a restart, and never again, is taken back.
+    pub(crate) fn cancel_unasked_broadcasts(&mut self, run: RunId) {
+        let own = self.market.announced.iter();
+        let unasked = own.filter(|(_, own)| own.run.parent == Some(run) && own.asker.is_none());
+        let unasked: Vec<BroadcastId> = unasked.map(|(broadcast, _)| *broadcast).collect();
+        for broadcast in unasked {
+            self.cancel_announced(call_of(broadcast));
+        }
+    }
+
     fn resumed(&self, unfinished: Unfinished) -> Result<Announced, String> {
         let Unfinished {
             stored,
@@ -183,7 +204,7 @@ impl Node {
             Announcer::resume(plan, entries, self.now).map_err(|error| error.to_string())?;
         Ok(Announced {
             announcer,
-            control: None,
+            asker: None,
             rounds: planned.rounds,
             contract,
             run,

@@ -95,6 +95,7 @@ impl Node {
 
     /// A run here has ended: what it waited for before a restart, and never again, is taken back.
     pub(crate) fn forget_earlier(&mut self, run: RunId) {
+        self.cancel_unasked_broadcasts(run);
         let gone = self
             .accepted
             .earlier

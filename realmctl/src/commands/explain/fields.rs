@@ -44,8 +44,8 @@ fields! {
         "Figures are fixed or CEL over the announcement; with `ask`, another loop of the realm says them. A budget bounds a day.",
         "{price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\", budget: EUR 5} or {ask: LOOP, within: 1s}";
     "loop.kind": "how it runs",
-        "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code.",
-        "prompt, composite, machine or tool";
+        "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code, a broadcast announces the work to whoever bids for it.",
+        "prompt, composite, machine, tool or broadcast";
     "loop.retry": "what is tried again",
         "Of the loop's own work. What may have been done and counts each time is never tried again.",
         "an object with attempts; backoff, delay, maxDelay and on where they differ";
@@ -148,4 +148,49 @@ fields! {
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
         "an https URL; http and private addresses only for what allowPrivate names";
+    "loop.broadcast": "how work is announced",
+        "For kind broadcast. The loop's own schemas are the contract that bidders must have.",
+        "an object";
+    "loop.broadcast.loopId": "what it is called",
+        "Bidders have a loop of this name, unless capabilities are named.",
+        "an id; the loop's own unless told";
+    "loop.broadcast.capabilities": "what bidders must be able to do",
+        "Loops that declare all of them and have these schemas may bid, whatever they are called.",
+        "a list of dotted names, 16 at most";
+    "loop.broadcast.scope": "who is asked",
+        "A realm is asked with all below it.",
+        "children, subtree, peers or a realm, or a list of them; subtree unless told";
+    "loop.broadcast.depth": "how deep",
+        "Levels of the subtree and of each peer's tree.",
+        "a number from 1 to 8; 8 unless told";
+    "loop.broadcast.window": "how long bids are taken",
+        "It ends earlier once everybody has answered.",
+        "a duration up to 60s; 2s unless told";
+    "loop.broadcast.within": "how long the work may take in all",
+        "A winner that falls silent loses its lease long before that.",
+        "a duration; 60s unless told";
+    "loop.broadcast.maxPrice": "what is paid at most",
+        "Bids in another currency do not count; without it no bid may ask for a price.",
+        "a currency and a number: EUR 0.10; also maxTime (a duration), minConfidence (0 to 1)";
+    "loop.broadcast.select": "how bids are chosen among",
+        "best is by price, then time, then confidence; weighted by a score of weights.",
+        "best, first, random, all or weighted; best unless told";
+    "loop.broadcast.weights": "what counts for the score",
+        "For select: weighted.",
+        "price, time, confidence and trust, each a number up to 1000";
+    "loop.broadcast.winners": "how many bids win",
+        "Each winner does the work.",
+        "a number from 1 to 256; 1 unless told; also standbys, minBids, maxBids, perRealm";
+    "loop.broadcast.enough": "when no more bids are waited for",
+        "As soon as so many bids keep to this price, time and confidence.",
+        "bids, and price, time, confidence where they matter";
+    "loop.broadcast.aggregate": "how results are made one",
+        "consensus needs threshold, quorum needs quorum; field names the member that is compared or counted.",
+        "select, merge, consensus, quorum, vote, average, weighted-average, sum, rank, first-valid, highest-confidence or collect-all; also minResults, minResultConfidence";
+    "loop.broadcast.wait": "how many results are waited for",
+        "quorum needs its share of the winners.",
+        "all, majority, quorum or any; all unless told";
+    "loop.broadcast.subLoops": "whether the work may be more than one loop",
+        "Without, whoever does it may call no loop and announce no work of its own.",
+        "true or false; true unless told";
 }

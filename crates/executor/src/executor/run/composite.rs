@@ -251,7 +251,7 @@ impl Run {
 pub(super) fn step_at(manifest: &Manifest, index: u64) -> Option<&Step> {
     match &manifest.body {
         Body::Composite(composite) => composite.steps.get(usize::try_from(index).ok()?),
-        Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) => None,
+        Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) | Body::Broadcast(_) => None,
     }
 }
 

@@ -229,6 +229,7 @@ impl Run {
         let (asked, cancel) = match waiting {
             Waiting::Backend { asked, .. } => (asked, Action::CancelBackend(asked)),
             Waiting::Realm { asked, .. } => (asked, Action::CancelInvoke(asked)),
+            Waiting::Bidders { asked, .. } => (asked, Action::CancelAnnounce(asked)),
             Waiting::Pause { until } => {
                 return cx.shared.clear_timer(until, self.id, call);
             }

@@ -218,8 +218,10 @@ impl Run {
                 self.ready.push_back(Task::Advance(call));
             }
             _ => {
+                let announces = matches!(body, Some(Body::Broadcast(_)));
                 frame.asked = asked;
-                if asked.is_some() && frame.subject.effects() == Effects::Once {
+                // Work that was announced is found again, whatever came of it.
+                if asked.is_some() && !announces && frame.subject.effects() == Effects::Once {
                     let why = "is declared `once` and was asked before a restart, and what it did";
                     self.ask_person(call, why, cx);
                 } else {

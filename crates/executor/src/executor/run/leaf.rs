@@ -1,4 +1,4 @@
-//! Frames that ask somebody: a model, a tool, another realm.
+//! Frames that ask somebody: a model, a tool, another realm, whoever bids.
 
 use realm_protocol::{
     CallId, FailureCode, Now,
@@ -12,7 +12,7 @@ use crate::{
     BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, ModelRequest,
     Prompt, Tool,
     executor::{
-        Action, RealmCall,
+        Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
     },
     template,
@@ -170,6 +170,36 @@ impl Run {
         cx.shared.push(action);
     }
 
+    /// Announces a frame's work. As with another realm's answer it is written down first that it was
+    /// asked for: the broadcast has the attempt's id, and a restarted run finds it again.
+    pub(super) fn ask_bidders(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        let Subject::Local(contract) = frame.subject.clone() else {
+            return;
+        };
+        let asked = attempt_id(self.id, call, frame.attempt);
+        frame.waiting = Waiting::Bidders {
+            since: cx.now.tick,
+            asked,
+        };
+        let action = Action::Announce(Announcing {
+            call: asked,
+            run: self.id,
+            contract,
+            input: frame.input.clone(),
+            timeout_ms: frame.deadline.since(cx.now.tick),
+            depth: frame.depth,
+        });
+        self.keep_asked(call, cx);
+        let payload = Object::new().with("broadcast", &asked);
+        self.event(call, "call.announced", payload, cx);
+        self.asked.insert(asked, call);
+        cx.shared.wait(asked, self.id);
+        cx.shared.push(action);
+    }
+
     pub(in crate::executor) fn invoke_done(
         &mut self,
         asked: CallId,
@@ -201,7 +231,9 @@ impl Run {
         let call = self.asked.remove(&asked)?;
         let frame = self.frames.get_mut(&call)?;
         let since = match frame.waiting {
-            Waiting::Backend { since, asked: id } | Waiting::Realm { since, asked: id }
+            Waiting::Backend { since, asked: id }
+            | Waiting::Realm { since, asked: id }
+            | Waiting::Bidders { since, asked: id }
                 if id == asked =>
             {
                 since

@@ -184,6 +184,7 @@ impl Run {
                 },
                 Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
                 Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
+                Waiting::Bidders { since, .. } => (WaitingFor::Bidders, Some(since)),
                 Waiting::Pause { until } => {
                     let due = frame.due().unwrap_or(now.wall.plus(until.since(now.tick)));
                     (WaitingFor::Time(due), None)

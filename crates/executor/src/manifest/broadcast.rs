@@ -1,0 +1,117 @@
+//! Loops that are work without an address.
+
+use std::{fmt, str::FromStr};
+
+use realm_protocol::{
+    LoopId, NameError, RealmName,
+    broadcast::{Aggregation, BidLimits, Rule, Selection, Strategy, Waiting},
+};
+
+/// Announces the loop's own contract to realms in reach, awards by the rule, and makes the results one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// The name under which the work is announced; none for the loop's own id.
+    pub loop_id: Option<LoopId>,
+    /// What an agent must be able to do, ascending; then it may have any name.
+    pub capabilities: Vec<LoopId>,
+    /// Who is asked.
+    pub scope: Vec<Audience>,
+    /// Levels of the subtree and of each peer's tree that are asked.
+    pub depth: u64,
+    /// How long bids are taken at most, milliseconds.
+    pub window_ms: u64,
+    /// How long the work may take in all, milliseconds.
+    pub within_ms: u64,
+    /// What bids must keep to.
+    pub limits: BidLimits,
+    /// How bids are chosen among.
+    pub rule: Rule,
+    /// How results are made one.
+    pub aggregation: Aggregation,
+    /// Whether the work may call loops and announce work of its own.
+    pub sub_loops: bool,
+}
+
+impl Broadcast {
+    /// Levels that a scope without a depth reaches.
+    pub const DEPTH: u64 = 8;
+    /// How long bids are taken unless told, milliseconds.
+    pub const WINDOW_MS: u64 = 2_000;
+    /// How long the work may take unless told, milliseconds.
+    pub const WITHIN_MS: u64 = 60_000;
+
+    /// Milliseconds that it may take from the announcement to the outcome.
+    pub const fn lasts_ms(&self) -> u64 {
+        self.window_ms.saturating_add(self.within_ms)
+    }
+}
+
+/// Some of those who are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The children.
+    Children,
+    /// Everybody below, as deep as it goes.
+    Subtree,
+    /// The peers of the root and their trees, as deep as it goes.
+    Peers,
+    /// A realm and all below it.
+    Realm(RealmName),
+}
+
+impl FromStr for Audience {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Ok(match text {
+            "children" => Self::Children,
+            "subtree" => Self::Subtree,
+            "peers" => Self::Peers,
+            realm => Self::Realm(realm.strip_prefix('@').unwrap_or(realm).parse()?),
+        })
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Children => f.write_str("children"),
+            Self::Subtree => f.write_str("subtree"),
+            Self::Peers => f.write_str("peers"),
+            Self::Realm(realm) => realm.fmt(f),
+        }
+    }
+}
+
+/// Ways to choose among bids, by their names in text.
+pub(crate) const SELECTIONS: [(&str, Selection); 5] = [
+    ("first", Selection::First),
+    ("best", Selection::Best),
+    ("random", Selection::Random),
+    ("all", Selection::All),
+    ("weighted", Selection::Weighted),
+];
+
+/// Ways to make results one, by their names in text.
+pub(crate) const STRATEGIES: [(&str, Strategy); 12] = [
+    ("select", Strategy::Select),
+    ("merge", Strategy::Merge),
+    ("consensus", Strategy::Consensus),
+    ("quorum", Strategy::Quorum),
+    ("vote", Strategy::Vote),
+    ("average", Strategy::Average),
+    ("weighted-average", Strategy::WeightedAverage),
+    ("sum", Strategy::Sum),
+    ("rank", Strategy::Rank),
+    ("first-valid", Strategy::FirstValid),
+    ("highest-confidence", Strategy::HighestConfidence),
+    ("collect-all", Strategy::CollectAll),
+];
+
+/// How many results are waited for, by their names in text.
+pub(crate) const WAITS: [(&str, Waiting); 4] = [
+    ("all", Waiting::All),
+    ("quorum", Waiting::Quorum),
+    ("majority", Waiting::Majority),
+    ("any", Waiting::Any),
+];

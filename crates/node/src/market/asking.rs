@@ -1,0 +1,194 @@
+//! Broadcasts that the frames of runs here ask for.
+
+use realm_broadcast::{
+    announcer::Input,
+    log::{Conclusion, Ending},
+};
+use realm_executor::{Announcing, Audience, Body, Broadcast, CallError};
+use realm_protocol::{
+    BroadcastId, CallId, FailureCode, RealmName, RunId, Scope, broadcast::Reach, json, limits,
+};
+
+use super::{BROADCASTS, BroadcastAsked};
+use crate::{ControlId, Node};
+
+/// Particulars of a failure that its caller is told.
+const DETAILS: usize = 16;
+
+/// Who waits for a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Whoever asked at the local API.
+    Control(ControlId),
+    /// A frame of a run here, under the call that it asked for the work with.
+    Frame(CallId),
+}
+
+/// How a broadcast begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    pub(super) broadcast: BroadcastId,
+    pub(super) asker: Asker,
+    /// The run that asks for it.
+    pub(super) parent: Option<RunId>,
+    /// How many calls and broadcasts led to it.
+    pub(super) depth: u64,
+}
+
+impl Node {
+    /// A frame of a run here wants its work announced. What was announced under this call before a
+    /// restart goes on, and has somebody who waits for it again.
+    pub(crate) fn announce_from_frame(&mut self, announcing: Announcing) {
+        let call = announcing.call;
+        let broadcast = BroadcastId::new(*call.as_bytes());
+        let asker = Asker::Frame(call);
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            own.asker = Some(asker);
+            return;
+        }
+        if let Err((code, message)) = self.announce_for(asker, broadcast, announcing) {
+            self.end_frame_call(call, Err(not_begun(code, message)));
+        }
+        self.set_market_timer();
+    }
+
+    fn announce_for(
+        &mut self,
+        asker: Asker,
+        broadcast: BroadcastId,
+        announcing: Announcing,
+    ) -> Result<(), (FailureCode, String)> {
+        let Announcing {
+            call: _,
+            run,
+            contract,
+            input,
+            timeout_ms,
+            depth,
+        } = announcing;
+        let id = contract.manifest.id.clone();
+        let Body::Broadcast(said) = &contract.manifest.body else {
+            let message = format!("`{id}` does not say how its work is announced");
+            return Err((FailureCode::Malformed, message));
+        };
+        if self.market.announced() >= BROADCASTS {
+            let message = format!("{BROADCASTS} broadcasts are under way, as many as may");
+            return Err((FailureCode::Overloaded, message));
+        }
+        let (reach, realms) = reach(said);
+        let realms: Result<Vec<Scope>, (FailureCode, String)> = realms
+            .iter()
+            .map(|name| {
+                let found = self.resolve_name(name);
+                found.map_err(|refusal| (FailureCode::NoRoute, refusal.to_string()))
+            })
+            .collect();
+        let begin = Begin {
+            broadcast,
+            asker,
+            parent: Some(run),
+            depth: match said.sub_loops {
+                true => depth,
+                false => limits::CALL_DEPTH.saturating_sub(1),
+            },
+        };
+        let asked = BroadcastAsked {
+            loop_id: said.loop_id.clone().unwrap_or(id),
+            capabilities: said.capabilities.iter().cloned().collect(),
+            input,
+            reach: Reach {
+                realms: realms?,
+                ..reach
+            },
+            realms: Vec::new(),
+            limits: said.limits.clone(),
+            window_ms: said.window_ms.min(timeout_ms).max(1),
+            award_ms: said.within_ms.min(timeout_ms).max(1),
+            execution_ms: said.within_ms.min(timeout_ms).max(1),
+            rule: said.rule,
+            aggregation: said.aggregation.clone(),
+        };
+        let begun = self.announce(begin, &asked, contract.clone());
+        let begun = begun.map_err(|error| (FailureCode::Malformed, error.to_string()))?;
+        self.carry_out_announcer(begun);
+        Ok(())
+    }
+
+    /// The run no longer waits for work that it announced: winners are told to stop.
+    pub(crate) fn cancel_announced(&mut self, call: CallId) {
+        let broadcast = BroadcastId::new(*call.as_bytes());
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            own.asker = None;
+            self.tell_announcer(broadcast, Input::Cancel);
+            self.carry_out_announcer(broadcast);
+            self.set_market_timer();
+        }
+    }
+
+    /// Gives a frame the end of the work that it announced.
+    pub(super) fn tell_frame(&mut self, call: CallId, run: RunId, conclusion: &Conclusion) {
+        let output = conclusion.output.as_deref().map(json::parse);
+        let result = match (conclusion.ending.failure(), output) {
+            (None, Some(Ok(output))) => Ok(output),
+            (failure, _) => Err(CallError {
+                code: failure.unwrap_or(FailureCode::NotAggregated),
+                message: conclusion
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| "the broadcast has no output".to_owned()),
+                details: details(run, conclusion),
+                may_have_begun: conclusion.ending != Ending::TooFewBids,
+            }),
+        };
+        self.end_frame_call(call, result);
+    }
+
+    fn end_frame_call(&mut self, call: CallId, result: Result<serde_json::Value, CallError>) {
+        self.executor
+            .invoke_done(call, result, &self.registry, self.now);
+    }
+}
+
+/// Where the broadcast's own trace is, and what became of each slot without a result.
+fn details(run: RunId, conclusion: &Conclusion) -> Vec<String> {
+    let failed = conclusion.citations.iter().filter_map(|slot| {
+        let failure = slot.failure?;
+        let (number, bidder) = (slot.slot, slot.bidder);
+        Some(format!("slot {number}, {bidder}: {failure}"))
+    });
+    let trace = std::iter::once(format!("the broadcast is run {run}"));
+    trace.chain(failed).take(DETAILS).collect()
+}
+
+fn not_begun(code: FailureCode, message: String) -> CallError {
+    CallError {
+        code,
+        message,
+        details: Vec::new(),
+        may_have_begun: false,
+    }
+}
+
+/// How far an announcement goes, and which realms it is confined to.
+fn reach(said: &Broadcast) -> (Reach, Vec<RealmName>) {
+    let mut reach = Reach {
+        down: 0,
+        up: 0,
+        across: 0,
+        realms: Vec::new(),
+    };
+    let mut realms = Vec::new();
+    for audience in &said.scope {
+        match audience {
+            Audience::Children => reach.down = reach.down.max(1),
+            Audience::Subtree => reach.down = said.depth,
+            Audience::Peers => (reach.up, reach.across) = (Broadcast::DEPTH, said.depth),
+            Audience::Realm(name) => {
+                let all = Broadcast::DEPTH;
+                (reach.down, reach.up, reach.across) = (all, all, all);
+                realms.push(name.clone());
+            }
+        }
+    }
+    (reach, realms)
+}

@@ -1,0 +1,144 @@
+//! Loops that are work without an address, and composites with such steps.
+
+use realm_node::Request;
+use realm_protocol::{
+    FailureCode,
+    journal::{JournalSeq, Status},
+};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::{Value, json};
+
+/// A loop whose agent bids so.
+fn bids(mut tool: Value, price: &str) -> Value {
+    tool["bid"] = json!({"price": price, "time": "1s", "confidence": 0.9});
+    tool
+}
+
+/// `acme`, whose `order` asks its child and its peer for `see` and then notes what it got.
+struct Market {
+    world: World,
+    acme: HostId,
+    child: HostId,
+    lab: HostId,
+}
+
+fn market(seed: u64, work_ms: u64, broadcast: Value) -> Market {
+    let mut world = World::new(seed);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    let child = world.child(acme, "health");
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "see");
+    let see = Loops::idempotent("see", work_ms);
+    world.apply(child, &[bids(see.clone(), "EUR 0.03")]);
+    world.apply(lab, &[bids(see, "EUR 0.02")]);
+    world.apply(
+        acme,
+        &[
+            Loops::broadcast("ask", "see", broadcast),
+            Loops::once("note", 10),
+            Loops::composite("order", &["ask", "note"]),
+        ],
+    );
+    world.run_for(3_000);
+    Market {
+        world,
+        acme,
+        child,
+        lab,
+    }
+}
+
+fn peers_and_children(more: Value) -> Value {
+    let mut broadcast = json!({"scope": ["children", "peers"], "maxPrice": "EUR 1"});
+    for (name, value) in more.as_object().unwrap() {
+        broadcast[name] = value.clone();
+    }
+    broadcast
+}
+
+#[test]
+fn a_step_that_is_announced_is_done_by_the_best_bidder_of_three_realms() {
+    let mut market = market(1, 100, peers_and_children(json!({})));
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+    let runs = |host: HostId| market.world.hosts[host.0].disk.runs.len();
+    assert_eq!((runs(market.child), runs(market.lab)), (0, 1));
+    let disk = &market.world.hosts[market.acme.0].disk;
+    let broadcast = disk.runs.values().find(|run| run.parent == Some(ended.run));
+    assert_eq!(broadcast.map(|run| run.loop_id.as_str()), Some("ask"));
+    invariants::check(&mut market.world);
+}
+
+#[test]
+fn a_step_that_too_few_bid_for_ends_with_a_failure_of_its_own_and_nothing_after_it_runs() {
+    let mut market = market(2, 100, peers_and_children(json!({"minBids": 3})));
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+    let failure = ended.result.unwrap_err();
+    assert_eq!(failure.code, FailureCode::TooFewBids, "{failure:?}");
+    let disk = &market.world.hosts[market.acme.0].disk;
+    let noted = disk.runs.values().filter(|run| run.loop_id == "note");
+    assert_eq!(noted.count(), 0);
+    invariants::check(&mut market.world);
+}
+
+#[test]
+fn cancelling_a_run_takes_the_work_back_that_it_has_announced() {
+    let mut market = market(3, 20_000, peers_and_children(json!({})));
+    let order = World::invoke_within("order", json!({"n": 1}), 60_000);
+    let control = market.world.ask(market.acme, order);
+    market.world.run_for(2_000);
+    let at_work = |world: &World| {
+        let runs = world.hosts[market.lab.0].disk.runs.values();
+        runs.filter(|run| run.status == Status::Running).count()
+    };
+    assert_eq!(at_work(&market.world), 1);
+    let runs = &market.world.hosts[market.acme.0].disk.runs;
+    let order = runs.values().find(|run| run.loop_id == "order").unwrap().id;
+    market
+        .world
+        .ask_and_wait(market.acme, Request::Cancel(order));
+    market.world.wait_for(market.acme, control);
+    market.world.run_for(2_000);
+    assert_eq!(at_work(&market.world), 0);
+    invariants::check(&mut market.world);
+}
+
+#[test]
+fn a_run_that_a_restart_breaks_off_goes_on_with_the_work_that_it_has_announced() {
+    for entries in 1..40 {
+        let mut market = market(10 + entries, 500, peers_and_children(json!({})));
+        let before = market.world.hosts[market.acme.0].disk.durable();
+        market
+            .world
+            .ask(market.acme, World::invoke("order", json!({"n": 1})));
+        let mut crashed = false;
+        for _ in 0..4_000 {
+            market.world.run_for(1);
+            if market.world.hosts[market.acme.0].disk.durable() >= JournalSeq(before.0 + entries) {
+                market.world.crash_for(market.acme, 300);
+                crashed = true;
+                break;
+            }
+        }
+        market.world.run_for(40_000);
+        let disk = &market.world.hosts[market.acme.0].disk;
+        let mine = |id: &str| {
+            disk.runs
+                .values()
+                .filter(|run| run.loop_id == id)
+                .collect::<Vec<_>>()
+        };
+        let (orders, announced) = (mine("order"), mine("ask"));
+        assert_eq!(orders.len(), 1, "after {entries} entries");
+        assert_eq!(orders[0].status, Status::Completed, "after {entries}");
+        assert_eq!(announced.len(), 1, "one broadcast, after {entries}");
+        let done =
+            [market.child, market.lab].map(|host| market.world.hosts[host.0].disk.runs.len());
+        assert_eq!(done.iter().sum::<usize>(), 1, "after {entries}: {done:?}");
+        invariants::check(&mut market.world);
+        if !crashed {
+            assert!(entries > 5, "a run writes more than {entries} entries");
+            return;
+        }
+    }
+}
