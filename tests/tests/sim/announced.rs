@@ -35,7 +35,7 @@ fn market(seed: u64, work_ms: u64, broadcast: Value) -> Market {
         acme,
         &[
             Loops::broadcast("ask", "see", broadcast),
-            Loops::once("note", 10),
+            Loops::idempotent("note", 10),
             Loops::composite("order", &["ask", "note"]),
         ],
     );

@@ -50,7 +50,7 @@ fn make(book: &mut Book) {
     let bytes = cbor::encode(&failure(FailureCode::Denied));
     for (name, rule, key, value) in [
         ("code 0", "FAIL-8", 0, Some(Value::from(0))),
-        ("code 22", "FAIL-8", 0, Some(22.into())),
+        ("code 27", "FAIL-8", 0, Some(27.into())),
         ("code 2^64 - 1", "FAIL-8", 0, Some(u64::MAX.into())),
         ("a code as text", "FAIL-1", 0, Some("Denied".into())),
         ("no code", "FAIL-1", 0, None),

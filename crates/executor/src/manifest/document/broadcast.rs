@@ -1,6 +1,7 @@
 //! Work without an address, in our own form.
 
 use realm_protocol::{
+    LoopId,
     broadcast::{BidLimits, EarlyClose, MILLION, Rule, Selection, Strategy, Waiting, Weights},
     limits,
 };
@@ -29,7 +30,7 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
     put_some(
         &mut document,
         "loopId",
-        loop_id.as_ref().map(|id| id.as_str()),
+        loop_id.as_ref().map(LoopId::as_str),
     );
     let capabilities: Vec<Value> = capabilities.iter().map(|id| id.as_str().into()).collect();
     put_some(
