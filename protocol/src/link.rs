@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
+    broadcast::Summary,
     cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
     records::{Chain, ChildCert, Grant, Peering, PolicyRecord, RevocationList, Signed},
@@ -84,6 +85,7 @@ wire_map! {
 
 wire_map! {
     /// What a neighbour needs to know: sent when it changed, or when a digest differs.
+    #[derive(Default)]
     pub struct Records {
         /// The sender's chain with its newest keys.
         0 => chain: Option<Chain>,
@@ -93,6 +95,8 @@ wire_map! {
         2 => issuers: Vec<Chain>,
         /// Policy records above the receiver, the root's first; only from a parent.
         3 => policies: Vec<Signed<PolicyRecord>>,
+        /// What the sender can bid for with all below it; only from a child.
+        4 => summary: Option<Summary>,
     }
 }
 

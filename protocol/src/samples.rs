@@ -337,6 +337,14 @@ fn frames() -> Vec<Frame> {
             revocations: vec![signed(&revocations())],
             issuers: vec![chain()],
             policies: vec![signed(&policy())],
+            summary: None,
+        }),
+        Frame::Records(Records {
+            summary: Some(crate::broadcast::Summary {
+                filter: Blob::from(vec![1; crate::limits::SUMMARY_BYTES]),
+                realms: 3,
+            }),
+            ..Records::default()
         }),
         Frame::NeedChain(NeedChain { header: digest(1) }),
         Frame::Beat(Beat {

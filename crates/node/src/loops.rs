@@ -166,6 +166,7 @@ impl Node {
     fn take_registry(&mut self, mut after: Registry, reports: &[ApplyReport], by: &str) {
         let changes = after.take_changes();
         self.registry = after;
+        self.share_summary();
         for report in reports {
             let key = report.id.as_str().as_bytes();
             match (report.action, self.registry.get(&report.id)) {

@@ -8,6 +8,7 @@ mod hearing;
 mod kept;
 mod offers;
 mod passing;
+mod summaries;
 mod telling;
 mod traced;
 
@@ -37,6 +38,7 @@ use asking::Asker;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
 pub(crate) use kept::Kept;
+use summaries::Summaries;
 pub(crate) use telling::Tell;
 
 /// Slots that a realm works on at a time.
@@ -60,6 +62,7 @@ pub(crate) struct Market {
     passed: BTreeMap<(BroadcastId, u64), Passed>,
     /// Who announced the work of bids that were confirmed and are not leased yet.
     announcers: BTreeMap<Digest, (BroadcastId, Place)>,
+    summaries: Summaries,
 }
 
 /// A broadcast of this realm's own.

@@ -30,9 +30,7 @@ impl Sheaf {
     fn new(chain: Option<Chain>) -> Self {
         let last = Records {
             chain,
-            policies: vec![],
-            revocations: vec![],
-            issuers: vec![],
+            ..Records::default()
         };
         Self {
             full: Vec::new(),
@@ -89,6 +87,7 @@ impl Node {
             sheaf.add_list(stored);
         }
         self.send_sheaf(id, sheaf);
+        self.share_summary();
     }
 
     fn send_sheaf(&mut self, id: LinkId, sheaf: Sheaf) {
@@ -184,6 +183,9 @@ impl Node {
             })
             .collect();
         self.spread_revocations(&news, Some(id));
+        if let Some(summary) = &records.summary {
+            self.take_summary(&relation, summary);
+        }
         let joined = self.links.get_mut(&id).and_then(|link| link.joined.take());
         self.tell_joined(joined);
     }

@@ -5,6 +5,7 @@ use realm_crypto::SigningKey;
 use realm_node::{Input, LinkId};
 use realm_protocol::{
     Digest, Envelope, Hop, Phase, Timestamp,
+    broadcast::Summary,
     cbor::{self, Blob},
     link::{Beat, Frame, Hello, NeedChain, Records},
     records::{Chain, PolicyRecord, RevocationList, Signed},
@@ -207,9 +208,7 @@ impl Schedule {
         let now = self.world.now(hostile).wall;
         let records = Frame::Records(Records {
             chain: Some(chain.clone()),
-            revocations: vec![],
-            issuers: vec![],
-            policies: vec![],
+            ..Records::default()
         });
         self.send_to((host, link), &records);
         self.greet_anew(host, chain, now);
@@ -279,6 +278,10 @@ impl Schedule {
                     true => vec![],
                     false => vec![sign(&key, &policy)],
                 },
+                summary: Some(Summary {
+                    filter: Blob::from(vec![0; 3]),
+                    realms: u64::MAX,
+                }),
             };
             self.send_to(victim, &Frame::Records(records));
         }

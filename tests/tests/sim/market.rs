@@ -213,6 +213,7 @@ fn loops_that_declare_the_capability_bid_whatever_they_are_called() {
     let mut able = bids(Loops::idempotent("look", 100), "EUR 0.09");
     able["capabilities"] = json!(["image.label", "image.read"]);
     world.apply(left, &[able]);
+    world.run_for(1_000);
     let mut work = asked(
         "see",
         reach(1, 0, 0),
@@ -288,4 +289,43 @@ fn an_agent_that_is_asked_bids_what_a_loop_of_its_realm_says_and_leaves_a_trace_
     loops.sort_unstable();
     assert_eq!(loops, ["quote", "see"]);
     invariants::check(&mut world);
+}
+
+#[test]
+fn announcements_stay_away_from_subtrees_that_cannot_help_until_they_can() {
+    let mut world = World::new(9);
+    let acme = world.found("acme");
+    let north = world.child(acme, "north");
+    let city = world.child(north, "city");
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    world.run_for(2_000);
+    let work = || {
+        asked(
+            "see",
+            reach(2, 0, 0),
+            rule(Selection::Best, 1, 0),
+            Strategy::Select,
+        )
+    };
+
+    let before = broadcast(&mut world, acme, work());
+    world.apply(city, &[bids(Loops::idempotent("see", 100), "EUR 0.01")]);
+    world.run_for(1_000);
+    let after = broadcast(&mut world, acme, work());
+
+    assert_eq!(
+        (before.ending, realms_asked(&world, acme, &before)),
+        ("TooFewBids", 1)
+    );
+    assert_eq!((after.bids, realms_asked(&world, acme, &after)), (1, 3));
+    output(&after);
+    invariants::check(&mut world);
+}
+
+/// How many realms were asked, as the announcer's trace has it.
+fn realms_asked(world: &World, host: HostId, ended: &Broadcasted) -> u64 {
+    let mut events = world.hosts[host.0].disk.events.values();
+    let closed = events.find(|it| it.run == ended.run && it.kind == "broadcast.closed");
+    let payload: Value = serde_json::from_slice(&closed.unwrap().payload).unwrap();
+    payload["asked"].as_u64().unwrap()
 }

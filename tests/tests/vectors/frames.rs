@@ -2,6 +2,7 @@
 
 use super::signed::sign_clear;
 use ciborium::Value;
+use realm_broadcast::Capabilities;
 use realm_protocol::{
     Digest, FailureCode, Kind, RealmId, Secret16, TicketId, cbor, limits,
     link::{
@@ -152,6 +153,14 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
                 revocations: vec![acme.revocations(&[3]), lab.revocations(&[])],
                 issuers: vec![acme.chain(), lab.chain()],
                 policies: vec![acme.policy(None)],
+                summary: None,
+            }),
+        ),
+        (
+            "what a child can bid for with all below it",
+            Frame::Records(Records {
+                summary: Some(Capabilities::of(["price.check", "quote"]).write()),
+                ..Records::default()
             }),
         ),
         (
@@ -260,7 +269,7 @@ fn is_optional(frame: &Frame, key: u64) -> bool {
         Frame::Join(_) => key >= 2,
         Frame::Offer(_) => key < 2,
         Frame::Accept(_) | Frame::Renew(_) | Frame::Bye(_) => true,
-        Frame::Records(_) => key == 0,
+        Frame::Records(_) => matches!(key, 0 | 4),
         _ => false,
     }
 }

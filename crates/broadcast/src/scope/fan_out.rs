@@ -159,6 +159,9 @@ fn can(announcement: &Announcement, neighbour: &Neighbour) -> bool {
     let Some(can) = &neighbour.can else {
         return true;
     };
+    if announcement.capabilities.is_empty() {
+        return can.hold(announcement.loop_id.as_str());
+    }
     let mut asked = announcement.capabilities.iter();
     asked.all(|capability| can.hold(capability.as_str()))
 }

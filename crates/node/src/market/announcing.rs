@@ -278,9 +278,13 @@ impl Node {
         let neighbours = sides.into_iter().filter_map(|(side, linked)| {
             let scope = self.scope_of(&side)?;
             let reachable = linked && self.may_pass(&announcer, &scope);
+            let can = match &side {
+                Side::Child(label) => self.market.summaries.of_child(label).cloned(),
+                _ => None,
+            };
             Some(Neighbour {
                 side,
-                can: None,
+                can,
                 reachable,
             })
         });
