@@ -3,6 +3,7 @@
 mod announcing;
 mod asking;
 mod bidding;
+mod contents;
 mod deciding;
 mod hearing;
 mod kept;
@@ -26,7 +27,6 @@ use realm_protocol::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
         WorkProgress,
     },
-    cbor::{self, Wire},
     journal::Run,
     limits,
     records::{Record, Signed},
@@ -35,6 +35,8 @@ use realm_protocol::{
 use crate::{Node, Refused, timers::Timer};
 
 use asking::Asker;
+
+use contents::read;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
 pub(crate) use kept::Kept;
@@ -238,10 +240,6 @@ impl Node {
             }),
         }
     }
-}
-
-fn read<T: Wire>(opened: &Opened) -> Option<T> {
-    cbor::decode(opened.content()).ok()
 }
 
 /// The call that a broadcast is, in every half of its trace and in the header of all its messages.
