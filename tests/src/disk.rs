@@ -85,6 +85,12 @@ impl Disk {
         keys.map(|(_, key)| key.as_slice())
     }
 
+    /// The durable records of a table, in the order of their keys.
+    pub fn rows(&self, of: Table) -> impl Iterator<Item = &[u8]> {
+        let rows = self.rows.iter().filter(move |((table, _), _)| *table == of);
+        rows.map(|(_, row)| row.as_slice())
+    }
+
     /// The sequence of the last durable entry.
     pub fn durable(&self) -> JournalSeq {
         self.durable

@@ -24,6 +24,8 @@ pub(crate) struct Watch {
     broken: Vec<String>,
     /// Where each call was first heard of: at its caller.
     origins: BTreeMap<CallId, HostId>,
+    /// Calls of a host's own that it may lease to itself.
+    own: BTreeSet<(HostId, CallId)>,
     /// The messages that each call was sent in.
     messages: BTreeMap<CallId, BTreeSet<MessageId>>,
     /// The runs that each call was begun in.
@@ -83,6 +85,9 @@ impl Watch {
             match change {
                 Change::Run(run) => {
                     self.origins.entry(run.call).or_insert(id);
+                    if run.direction == Direction::Local {
+                        self.own.insert((id, run.call));
+                    }
                     let begins = run.direction == Direction::In && run.status == Status::Running;
                     // One that is known goes on, after a pause.
                     if begins && !hosts[id.0].disk.runs.contains_key(&run.id) {
@@ -108,6 +113,9 @@ impl Watch {
 
     /// Nothing runs that the callee's policies do not permit whoever really called.
     fn begun(&mut self, id: HostId, hosts: &[Host], run: &Run, now: Timestamp) {
+        if self.own.contains(&(id, run.call)) {
+            return;
+        }
         let caller = self.origins.get(&run.call).filter(|origin| **origin != id);
         let Some(caller) = caller.copied() else {
             return self.broken(format!(

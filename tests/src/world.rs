@@ -12,7 +12,7 @@ use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Request,
 use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
 use serde_json::Value;
 
-use crate::{Host, HostId, errors, grants::Grants, watch::Watch};
+use crate::{Host, HostId, errors, grants::Grants, market::Post, watch::Watch};
 
 /// How often a host takes another input of the same instant into its turn, in thousandths.
 const TOGETHER: u64 = 750;
@@ -137,6 +137,7 @@ pub struct World {
     /// Where hosts crash by themselves.
     pub crash_points: BTreeMap<HostId, CrashPoint>,
     pub(crate) watch: Watch,
+    pub(crate) post: Post,
     rng: ChaCha8Rng,
     /// Draws which inputs make one turn.
     turns: ChaCha8Rng,
@@ -174,6 +175,7 @@ impl World {
             deaf: false,
             crash_points: BTreeMap::new(),
             watch: Watch::default(),
+            post: Post::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             turns: ChaCha8Rng::seed_from_u64(!seed),
             turn: None,

@@ -10,6 +10,8 @@
 mod announced;
 #[path = "sim/bounds.rs"]
 mod bounds;
+#[path = "sim/broadcasts.rs"]
+mod broadcasts;
 #[path = "sim/bytes.rs"]
 mod bytes;
 #[path = "sim/calls.rs"]

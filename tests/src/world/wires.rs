@@ -40,7 +40,7 @@ impl World {
         self.give(id, up(mine, node, Some(dial)));
     }
 
-    pub(super) fn send(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
+    pub(crate) fn send(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         let Some(end) = self.hosts[id.0].links.get(&link).copied() else {
             return;
         };
@@ -50,6 +50,9 @@ impl World {
             let life = self.hosts[id.0].life;
             let unsent = Box::new(Input::Unsent(link, bytes));
             return self.schedule(0, Happening::Input(id, life, unsent));
+        }
+        if self.post.sent(id, &self.hosts, self.now_ms, &bytes) {
+            return;
         }
         self.watch.sent(&self.hosts, (id, end.host), &bytes);
         if self.tap {
@@ -86,6 +89,9 @@ impl World {
             return;
         }
         self.note(&format!("frame {} {}", id.0, Digest::of(&[&bytes])));
+        if self.post.arrived(id, &self.hosts, self.now_ms, &bytes) {
+            return;
+        }
         self.give(id, Input::Received(link, bytes));
     }
 

@@ -303,8 +303,9 @@ impl Node {
             match output {
                 Output::Write(entry) => self.write_down(broadcast, &entry),
                 Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
-                Output::Refuse { to, why, .. } => {
+                Output::Refuse { to, bid, why } => {
                     let payload = Object::new()
+                        .with("bid", &bid)
                         .with("realm", &self.name_of(&to.scope()))
                         .with("why", &why.to_string());
                     self.note_broadcast(broadcast, "broadcast.refused", payload);

@@ -1,0 +1,501 @@
+//! Random broadcasts: trees, bidders, rules and faults, all from one seed. What was said is taken off
+//! the wires and checked afterwards by rules of its own.
+
+mod book;
+mod ledger;
+mod post;
+mod puppet;
+mod ranking;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use realm_broadcast::log::Ending;
+use realm_node::{AllowAsked, BroadcastAsked, ControlId, Request, Response};
+use realm_protocol::{
+    broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting, Weights},
+    journal::Status,
+};
+use serde_json::{Value, json};
+
+use self::{
+    book::Book,
+    ledger::Ledger,
+    puppet::{Puppet, Tricks},
+    rules::Rules,
+};
+use crate::{CrashPoint, Faults, HostId, Loops, Tree, World, invariants};
+
+pub(crate) use post::Post;
+
+/// How long everything under way has to come to its end, milliseconds.
+const REST_MS: u64 = 70_000;
+/// How long a broadcast may take in all: its bids, its awards and the work.
+const LONGEST_MS: u64 = 90_000;
+/// How often puppets look at what they have heard, milliseconds.
+const TURN_MS: u64 = 15;
+/// Depth of the deepest tree.
+const DEPTH: usize = 4;
+
+#[derive(Clone, Debug)]
+struct Member {
+    host: HostId,
+    name: String,
+    parent: Option<HostId>,
+    depth: usize,
+    bids: bool,
+}
+
+#[derive(Debug)]
+struct Asked {
+    host: HostId,
+    control: ControlId,
+    canary: String,
+}
+
+/// The request to permit a realm and all below it everything.
+fn allow(caller: &str) -> Request {
+    Request::Allow(AllowAsked {
+        caller: caller.parse().expect("a realm"),
+        action: "invoke".to_owned(),
+        pattern: "*".to_owned(),
+        for_ms: None,
+        subtree: false,
+        dry_run: false,
+    })
+}
+
+/// Random broadcasts in one world.
+#[derive(Debug)]
+pub struct Market {
+    world: World,
+    members: Vec<Member>,
+    puppets: Vec<Puppet>,
+    asked: Vec<Asked>,
+    tricks: Tricks,
+    /// Pairs kept apart, and until when.
+    apart: Vec<(u64, HostId, HostId)>,
+    /// Hosts that crashed.
+    crashed: BTreeSet<HostId>,
+    /// Hosts that announce.
+    announcers: BTreeSet<HostId>,
+}
+
+/// What came of one world's broadcasts.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What does not hold.
+    pub broken: Vec<String>,
+    /// How broadcasts ended, and how often.
+    pub endings: BTreeMap<String, u64>,
+    /// What happened in them, by event and what it says, and how often.
+    pub met: BTreeMap<String, u64>,
+}
+
+impl Market {
+    /// Runs the broadcasts of a seed in a world of so many realms.
+    pub fn run(seed: u64, realms: u64, broadcasts: u64) -> Told {
+        let mut market = Self {
+            world: World::new(seed),
+            members: Vec::new(),
+            puppets: Vec::new(),
+            asked: Vec::new(),
+            tricks: Tricks::new(),
+            apart: Vec::new(),
+            crashed: BTreeSet::new(),
+            announcers: BTreeSet::new(),
+        };
+        market.grow(realms);
+        market.pass(4_000);
+        market.furnish();
+        market.world.post.listening = true;
+        market.pass(3_500);
+        for _ in 0..broadcasts {
+            market.announce();
+            for _ in 0..market.world.random(5) {
+                let pause = [0, 20, 300, 2_500][market.world.random(4) as usize];
+                let pause = market.world.random(pause + 1);
+                market.pass(pause);
+                market.go_wrong();
+            }
+        }
+        market.calm_down();
+        market.pass(LONGEST_MS);
+        market.world.post.puppets.clear();
+        market.pass(REST_MS);
+        market.judge()
+    }
+
+    fn grow(&mut self, realms: u64) {
+        self.world.faults.latency_ms = self.world.random(30);
+        self.world.faults.disk_ms = self.world.random(8);
+        let roots = 2 + self.world.random(2) as usize;
+        for number in 0..roots {
+            let name = format!("r{number}");
+            let host = self.world.found(&name);
+            self.enlist(host, name, None, 0);
+        }
+        for number in roots as u64..realms {
+            let able = self.members.iter().filter(|member| member.depth < DEPTH);
+            let able: Vec<Member> = able.cloned().collect();
+            let parent = able[self.world.random(able.len() as u64) as usize].clone();
+            let label = format!("c{number}");
+            let host = self.world.child(parent.host, &label);
+            let name = format!("{}/{label}", parent.name);
+            self.enlist(host, name, Some(parent.host), parent.depth + 1);
+        }
+        for a in 0..roots {
+            for b in 0..a {
+                self.world.peer(HostId(a), HostId(b));
+            }
+        }
+    }
+
+    fn enlist(&mut self, host: HostId, name: String, parent: Option<HostId>, depth: usize) {
+        self.world.grants().enlist(host, &name);
+        let bids = self.world.random(5) > 0;
+        self.members.push(Member {
+            host,
+            name,
+            parent,
+            depth,
+            bids,
+        });
+    }
+
+    /// Gives every realm its loops and the permissions that others need, and makes some of them
+    /// announcers and some puppets.
+    fn furnish(&mut self) {
+        let many = self.members.len() as u64;
+        for _ in 0..1 + self.world.random(3) {
+            let announcer = HostId(self.world.random(many) as usize);
+            self.announcers.insert(announcer);
+        }
+        if self.world.random(3) > 0 {
+            for _ in 0..1 + self.world.random(3) {
+                let host = HostId(self.world.random(many) as usize);
+                if !self.announcers.contains(&host) && self.world.post.puppets.insert(host) {
+                    self.puppets.push(Puppet::new(host));
+                    self.members[host.0].bids = false;
+                }
+            }
+        }
+        let roots: Vec<String> = self
+            .members
+            .iter()
+            .filter(|member| member.parent.is_none())
+            .map(|member| member.name.clone())
+            .collect();
+        for member in self.members.clone() {
+            let loops = [
+                self.agent("see", "idempotent", "work", member.bids),
+                self.agent("buy", "once", "work", member.bids),
+                self.agent("try", "idempotent", "flaky", member.bids),
+            ];
+            self.world.apply(member.host, &loops);
+            let root = member.name.split('/').next().unwrap_or_default();
+            for foreign in roots.iter().filter(|name| *name != root) {
+                if self.world.random(6) > 0 {
+                    let owner = member.host;
+                    self.world.grants().allow(owner, foreign, "*", None);
+                    let request = allow(foreign);
+                    self.world.ask(owner, request);
+                }
+            }
+        }
+    }
+
+    /// A loop of one of the three kinds that are announced, and how it bids.
+    fn agent(&mut self, id: &str, effects: &str, program: &str, bids: bool) -> Value {
+        let slow = [300, 3_000, 25_000][self.world.random(3) as usize];
+        let ms = self.world.random(slow);
+        let mut tool = Loops::once(id, ms);
+        tool["effects"] = json!(effects);
+        tool["tool"]["config"]["argv"] = json!([program, ms.to_string()]);
+        if bids {
+            let (cents, time) = (self.world.random(90), 1 + self.world.random(9));
+            let confidence = (4 + self.world.random(7)) as f64 / 10.0;
+            tool["bid"] = json!({
+                "price": format!("EUR 0.{cents:02}"), "time": format!("{time}s"),
+                "confidence": confidence,
+            });
+            match self.world.random(6) {
+                0 => tool["bid"]["when"] = json!("load < 0.01"),
+                1 => tool["bid"]["when"] = json!("highestPrice > 0.5"),
+                _ => {}
+            }
+        }
+        tool
+    }
+
+    /// Announces something.
+    fn announce(&mut self) {
+        let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
+        let host = announcers[self.world.random(announcers.len() as u64) as usize];
+        if !self.world.is_up(host) {
+            return;
+        }
+        let everybody: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
+        let canary = self.world.canary(&everybody);
+        let number = self.asked.len();
+        let asked = self.broadcast(json!({"n": number, "question": canary}));
+        let control = self.world.ask(host, Request::Broadcast(Box::new(asked)));
+        self.asked.push(Asked {
+            host,
+            control,
+            canary,
+        });
+    }
+
+    fn broadcast(&mut self, input: Value) -> BroadcastAsked {
+        let loops = ["see", "see", "see", "buy", "buy", "try"];
+        let loop_id = loops[self.world.random(6) as usize];
+        let mut below = |bound: u64| self.world.random(bound);
+        let selections = [
+            Selection::First,
+            Selection::Best,
+            Selection::Random,
+            Selection::All,
+            Selection::Weighted,
+        ];
+        let selection = selections[below(5) as usize];
+        let weights = Weights {
+            price: below(1_001),
+            time: below(1_001),
+            confidence: below(1_001),
+            trust: 0,
+        };
+        let awards = 1 + below(3);
+        let min_bids = [1, 1, 1, 2, 4][below(5) as usize];
+        let rule = Rule {
+            selection,
+            weights: (selection == Selection::Weighted).then_some(weights),
+            awards,
+            standbys: below(4),
+            min_bids,
+            max_bids: min_bids + [1, 20, 100][below(3) as usize],
+            early: None,
+            per_realm: [None, None, Some(1), Some(3)][below(4) as usize],
+        };
+        let strategies = [
+            Strategy::Select,
+            Strategy::CollectAll,
+            Strategy::Vote,
+            Strategy::FirstValid,
+            Strategy::HighestConfidence,
+        ];
+        let waits = [Waiting::All, Waiting::All, Waiting::Majority, Waiting::Any];
+        let aggregation = Aggregation {
+            strategy: strategies[below(5) as usize],
+            waiting: waits[below(4) as usize],
+            quorum: None,
+            threshold: None,
+            min_results: 1 + below(awards),
+            confidence: [None, None, Some(500_000)][below(3) as usize],
+            field: Vec::new(),
+        };
+        BroadcastAsked {
+            loop_id: loop_id.parse().expect("a loop id"),
+            capabilities: BTreeSet::new(),
+            input,
+            reach: Reach {
+                down: 1 + below(4),
+                up: below(5),
+                across: below(5),
+                realms: Vec::new(),
+            },
+            realms: Vec::new(),
+            limits: BidLimits {
+                currency: Some("EUR".to_owned()),
+                price: Some([200_000, 1_000_000][below(2) as usize]),
+                time_ms: [None, Some(6_000)][below(2) as usize],
+                confidence: [None, Some(300_000)][below(2) as usize],
+            },
+            window_ms: [100, 300, 600][below(3) as usize] + below(2_000),
+            award_ms: 1_000 + below(20_000),
+            execution_ms: 5_000 + below(25_000),
+            rule,
+            aggregation,
+        }
+    }
+
+    /// Lets time pass, and puppets act.
+    fn pass(&mut self, millis: u64) {
+        let until = self.world.elapsed_ms() + millis;
+        while !self.puppets.is_empty() && self.world.elapsed_ms() < until {
+            let left = until - self.world.elapsed_ms();
+            self.world.run_for(left.min(TURN_MS));
+            for puppet in &mut self.puppets {
+                puppet.act(&mut self.world, &mut self.tricks);
+            }
+        }
+        self.world.run_for(until - self.world.elapsed_ms());
+    }
+
+    fn go_wrong(&mut self) {
+        let now = self.world.elapsed_ms();
+        for (until, a, b) in std::mem::take(&mut self.apart) {
+            match until <= now {
+                true => self.world.heal(a, b),
+                false => self.apart.push((until, a, b)),
+            }
+        }
+        let host = HostId(self.world.random(self.members.len() as u64) as usize);
+        match self.world.random(10) {
+            0 if self.world.is_up(host) => {
+                let down = self.world.random(6_000);
+                self.world.crash_for(host, down);
+                self.crashed.insert(host);
+            }
+            1 => {
+                let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
+                let host = announcers[self.world.random(announcers.len() as u64) as usize];
+                let point = CrashPoint {
+                    entries: 1 + self.world.random(40),
+                    durable: self.world.random(2) == 0,
+                    down_ms: self.world.random(4_000),
+                };
+                self.world.crash_points.insert(host, point);
+                self.crashed.insert(host);
+            }
+            2 => {
+                let point = CrashPoint {
+                    entries: 1 + self.world.random(20),
+                    durable: self.world.random(2) == 0,
+                    down_ms: self.world.random(4_000),
+                };
+                self.world.crash_points.insert(host, point);
+                self.crashed.insert(host);
+            }
+            3 => {
+                if let Some(parent) = self.members[host.0].parent {
+                    let until = now + self.world.random(6_000);
+                    match self.world.random(2) {
+                        0 => self.world.partition(host, parent),
+                        _ => self.world.silence(host, parent),
+                    }
+                    self.apart.push((until, host, parent));
+                }
+            }
+            4 => {
+                self.world.faults = Faults {
+                    loss: self.world.random(80),
+                    duplication: self.world.random(150),
+                    reordering: self.world.random(300),
+                    full: self.world.random(30),
+                    latency_ms: self.world.random(120),
+                    disk_ms: self.world.random(40),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn calm_down(&mut self) {
+        self.world.faults = Faults {
+            latency_ms: 10,
+            disk_ms: 2,
+            ..Faults::default()
+        };
+        self.world.crash_points.clear();
+        for (_, a, b) in std::mem::take(&mut self.apart) {
+            self.world.heal(a, b);
+        }
+        for id in (0..self.world.hosts.len()).map(HostId) {
+            if !self.world.is_up(id) {
+                self.world.start(id);
+            }
+        }
+    }
+
+    /// Checks everything that was said and done.
+    fn judge(mut self) -> Told {
+        let books = Book::read_all(&mut self.world);
+        let mut told = Told::default();
+        let mut known = BTreeSet::new();
+        for asked in &self.asked {
+            let ledger = Ledger::read(&self.world, asked.host, &asked.canary);
+            let Some(ledger) = ledger else {
+                if !self.crashed.contains(&asked.host) {
+                    told.broken
+                        .push(format!("nothing is written down of {asked:?}"));
+                }
+                continue;
+            };
+            known.insert(ledger.run.call);
+            self.judge_one(books.get(&ledger.run.call), asked, &ledger, &mut told);
+        }
+        if let Some(call) = books.keys().find(|call| !known.contains(call)) {
+            told.broken
+                .push(format!("a broadcast without a run: {call}"));
+        }
+        for (trick, times) in &self.tricks {
+            *told.met.entry(format!("trick: {trick}")).or_default() += times;
+        }
+        told.broken.extend(invariants::broken(&mut self.world));
+        told
+    }
+
+    fn judge_one(&self, book: Option<&Book>, asked: &Asked, ledger: &Ledger, told: &mut Told) {
+        let host = asked.host;
+        told.broken.extend(ledger.broken());
+        for name in &ledger.told {
+            *told.met.entry(name.clone()).or_default() += 1;
+        }
+        let mut may_know = BTreeSet::from([self.world.hosts[host.0].realm]);
+        if let Some(book) = book {
+            let rules = Rules {
+                book,
+                canary: &asked.canary,
+                ledger,
+                broken: Vec::new(),
+            };
+            told.broken.extend(rules.check());
+            may_know.extend(Rules::informed(book));
+        }
+        for host in &self.world.hosts {
+            let bytes = host.disk.bytes();
+            let seeks = asked.canary.as_bytes();
+            let knows = bytes.windows(seeks.len()).any(|window| window == seeks);
+            if knows && !may_know.contains(&host.realm) {
+                let what = format!("{} has the input of a broadcast", host.name);
+                told.broken.push(what);
+            }
+        }
+        self.judge_outcome(asked, ledger, told);
+    }
+
+    /// The owner is told what is written down, and so is whoever reads the run.
+    fn judge_outcome(&self, asked: &Asked, ledger: &Ledger, told: &mut Told) {
+        let Some(conclusion) = ledger.conclusion() else {
+            return;
+        };
+        let ending = conclusion.ending.name();
+        *told.endings.entry(ending.to_owned()).or_default() += 1;
+        let status = match conclusion.ending {
+            Ending::Output => Status::Completed,
+            Ending::Cancelled => Status::Cancelled,
+            _ => Status::Failed,
+        };
+        if ledger.run.status != status {
+            told.broken
+                .push(format!("{ending} leaves {:?}", ledger.run));
+        }
+        let outcome = self.world.outcomes.get(&(asked.host, asked.control));
+        match outcome.map(|outcome| &outcome.response) {
+            Some(Response::Broadcasted(ended)) => {
+                let output = conclusion.output.as_deref();
+                let output = output.and_then(|output| realm_protocol::json::parse(output).ok());
+                let bids = ledger.counted().len();
+                if (ended.ending, ended.bids, &ended.output) != (ending, bids, &output) {
+                    told.broken.push(format!("the owner is told {ended:?}"));
+                }
+            }
+            // Whoever asked a process that died has no answer.
+            None if self.crashed.contains(&asked.host) => {}
+            other => told
+                .broken
+                .push(format!("no outcome of {asked:?}: {other:?}")),
+        }
+    }
+}

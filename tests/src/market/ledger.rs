@@ -1,0 +1,321 @@
+//! What the announcer of a broadcast has written down, step by step: RANK-1 to RANK-6, AWARD-1,
+//! AWARD-2, LEASE-1, LEASE-6 and TRANSCRIPT-2 to TRANSCRIPT-7, checked anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use realm_broadcast::{
+    announcer::recompute,
+    log::{Conclusion, Counted, End, Ended, Ending, Entry},
+};
+use realm_crypto::verify;
+use realm_protocol::{
+    Digest, RealmId, Timestamp,
+    broadcast::{Announcement, Bid, ConfirmAnswer, Effects},
+    cbor::{self, Blob},
+    journal::{Direction, Event, Run},
+    limits,
+};
+use serde_json::Value;
+
+use super::ranking::{ranked, root};
+use crate::{HostId, World};
+
+/// What an announcer has written down of one broadcast.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    pub(super) run: Run,
+    pub(super) announcement: Announcement,
+    pub(super) entries: Vec<Entry>,
+    /// The bids that it has looked at while it took any, in order; those that count and those that
+    /// do not.
+    pub(super) taken: Vec<Digest>,
+    /// Event and what it says of each.
+    pub(super) told: Vec<String>,
+}
+
+/// Where a slot stands.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    epoch: u64,
+    bid: Option<Digest>,
+    /// What it waits for: nobody, a confirmation, a lease, an outcome, a person.
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Open,
+    Awarded,
+    Reserved,
+    Leased,
+    Asking,
+    Over,
+}
+
+impl Ledger {
+    /// Reads the trace of the broadcast whose input has this string; none if its run was lost.
+    pub(super) fn read(world: &World, host: HostId, canary: &str) -> Option<Self> {
+        let disk = &world.hosts[host.0].disk;
+        let mut runs = disk
+            .runs
+            .values()
+            .filter(|run| run.direction == Direction::Local);
+        let run = runs.find(|run| {
+            let input = run.input.as_deref().unwrap_or_default();
+            String::from_utf8_lossy(input).contains(canary)
+        })?;
+        let events = disk.events.range((run.id, 0)..=(run.id, u64::MAX));
+        let events: Vec<(&Event, Value)> = events
+            .map(|(_, event)| {
+                let payload = serde_json::from_slice(&event.payload);
+                (event, payload.expect("the payload of an event"))
+            })
+            .collect();
+        let entries: Vec<Entry> = events
+            .iter()
+            .filter_map(|(_, payload)| Blob::from_base64(payload["entry"].as_str()?))
+            .map(|entry| cbor::decode(&entry).expect("an entry"))
+            .collect();
+        let open = events
+            .iter()
+            .take_while(|(event, _)| event.kind != "broadcast.closed");
+        let bids = open.filter(|(event, _)| {
+            matches!(event.kind.as_str(), "broadcast.bid" | "broadcast.refused")
+        });
+        let taken = bids.filter_map(|(_, payload)| payload["bid"].as_str()?.parse().ok());
+        let told = events.iter().map(|(event, payload)| {
+            let says = ["why", "end", "answer", "cause", "ending"];
+            let says = says.iter().find_map(|name| payload[*name].as_str());
+            format!("{} {}", event.kind, says.unwrap_or_default())
+        });
+        let Some(Entry::Planned(planned)) = entries.first() else {
+            return None;
+        };
+        Some(Self {
+            run: run.clone(),
+            announcement: planned.rounds[0].peek().expect("our own announcement"),
+            taken: taken.collect(),
+            told: told.collect(),
+            entries,
+        })
+    }
+
+    pub(super) fn conclusion(&self) -> Option<&Conclusion> {
+        self.entries.iter().find_map(|entry| match entry {
+            Entry::Finished(finished) => Some(&finished.conclusion),
+            _ => None,
+        })
+    }
+
+    /// When it took no more bids.
+    pub(super) fn closed(&self) -> Option<Timestamp> {
+        self.entries.iter().find_map(|entry| match entry {
+            Entry::BidsClosed(closed) => Some(closed.at),
+            _ => None,
+        })
+    }
+
+    /// The bids that count, in the order in which they came to.
+    pub(super) fn counted(&self) -> Vec<(Digest, Bid, Timestamp)> {
+        let mut counted: Vec<(Digest, Bid, Timestamp)> = Vec::new();
+        for entry in &self.entries {
+            let Entry::Counted(Counted {
+                bid: signed, at, ..
+            }) = entry
+            else {
+                continue;
+            };
+            let bid = signed.peek().expect("a bid that counts reads");
+            counted.retain(|(_, earlier, _)| {
+                (earlier.bidder.realm, &earlier.agent) != (bid.bidder.realm, &bid.agent)
+            });
+            counted.push((signed.digest(), bid, *at));
+        }
+        counted
+    }
+
+    /// The bids that count, in rank order.
+    pub(super) fn ranking(&self) -> Vec<Digest> {
+        let Some(Entry::Planned(planned)) = self.entries.first() else {
+            return Vec::new();
+        };
+        let bids: Vec<(Digest, Bid)> = self
+            .counted()
+            .into_iter()
+            .map(|(digest, bid, _)| (digest, bid))
+            .collect();
+        let digests: Vec<Digest> = bids.iter().map(|(digest, _)| *digest).collect();
+        ranked(&self.announcement, &planned.secret, root(&digests), &bids)
+    }
+
+    /// Everything in it that no rule leads to.
+    pub(super) fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        match recompute(&self.entries) {
+            Err(wrong) => broken.push(format!("the audit says: {wrong}")),
+            Ok(recomputed) => {
+                let order = recomputed.ranking.ranked.iter();
+                let order: Vec<Digest> = order.map(|ranked| ranked.candidate.bid).collect();
+                if order != self.ranking() {
+                    broken.push("the audit ranks otherwise".to_owned());
+                }
+                if recomputed.conclusion.as_ref() != self.conclusion() {
+                    broken.push("the audit ends otherwise".to_owned());
+                }
+            }
+        }
+        broken.extend(self.steps().err());
+        broken
+    }
+
+    fn steps(&self) -> Result<(), String> {
+        let order = self.ranking();
+        let counted = self.counted();
+        let rule = &self.announcement.rule;
+        let eligible = order.iter().take((rule.awards + rule.standbys) as usize);
+        let eligible: Vec<(Digest, &Bid, Timestamp)> = eligible
+            .filter_map(|digest| counted.iter().find(|(it, ..)| it == digest))
+            .map(|(digest, bid, at)| (*digest, bid, *at))
+            .collect();
+        let mut slots: BTreeMap<u64, Slot> = BTreeMap::new();
+        let (mut had, mut closed, mut cancelled, mut finished) =
+            (BTreeSet::new(), None, false, false);
+        for entry in &self.entries {
+            if finished && !matches!(entry, Entry::Unused(_)) {
+                return Err(format!("after the end: {entry:?}"));
+            }
+            match entry {
+                Entry::Planned(_) | Entry::Announced(_) | Entry::Proved(_) | Entry::Unused(_) => {}
+                Entry::Counted(_) if closed.is_some() => {
+                    return Err("a bid counts after the bidding".to_owned());
+                }
+                Entry::Counted(_) => {}
+                Entry::BidsClosed(it) if closed.is_none() => closed = Some(it.at),
+                Entry::BidsClosed(_) => return Err("the bidding ends twice".to_owned()),
+                Entry::Awarded(it) => {
+                    let next = eligible.iter().find(|(digest, bid, at)| {
+                        !had.contains(digest) && it.at.since(*at) < bid.expires_ms
+                    });
+                    let slot = slots.entry(it.slot).or_default();
+                    let in_time = closed
+                        .is_some_and(|closed| it.at.since(closed) <= self.announcement.award_ms);
+                    let is_next = next.is_some_and(|(digest, ..)| *digest == it.bid);
+                    let in_order = slot.stage == Stage::Open && it.epoch == slot.epoch + 1;
+                    let bounded = it.slot < rule.awards && it.epoch <= limits::EPOCHS;
+                    if !(is_next && in_order && bounded && in_time) {
+                        return Err(format!("not the award that is due: {it:?}"));
+                    }
+                    had.insert(it.bid);
+                    *slot = Slot {
+                        epoch: it.epoch,
+                        bid: Some(it.bid),
+                        stage: Stage::Awarded,
+                    };
+                }
+                Entry::Answered(it) => {
+                    let slot = slots.entry(it.slot).or_default();
+                    let answer = match &it.confirm {
+                        None => None,
+                        Some(signed) => {
+                            let confirm = signed.peek().map_err(|error| error.to_string())?;
+                            let bidder = counted.iter().find(|(bid, ..)| Some(*bid) == slot.bid);
+                            let node = bidder.and_then(|(_, bid, _)| bid.bidder.node);
+                            let signed = node
+                                .is_some_and(|node| verify(signed, &[*node.as_bytes()]).is_ok());
+                            if !signed || Some(confirm.bid) != slot.bid {
+                                return Err(format!("another's answer: {it:?}"));
+                            }
+                            Some(confirm.answer)
+                        }
+                    };
+                    if (slot.epoch, slot.stage) != (it.epoch, Stage::Awarded) {
+                        return Err(format!("an answer to nothing: {it:?}"));
+                    }
+                    slot.stage = match answer {
+                        Some(ConfirmAnswer::Reserved) => Stage::Reserved,
+                        _ => Stage::Open,
+                    };
+                }
+                Entry::Leased(it) => {
+                    let slot = slots.entry(it.slot).or_default();
+                    let stage = match it.answers {
+                        0 => Stage::Reserved,
+                        _ => Stage::Leased,
+                    };
+                    let bid = counted.iter().find(|(bid, ..)| Some(*bid) == slot.bid);
+                    let is_holder = bid.is_some_and(|(_, bid, _)| bid.bidder == it.holder);
+                    if (slot.epoch, slot.stage) != (it.epoch, stage) || !is_holder {
+                        return Err(format!("a lease that nobody confirmed: {it:?}"));
+                    }
+                    slot.stage = Stage::Leased;
+                }
+                Entry::Ended(it) => {
+                    let slot = slots.entry(it.slot).or_default();
+                    let lies =
+                        matches!(slot.stage, Stage::Leased | Stage::Asking | Stage::Reserved);
+                    if slot.epoch != it.epoch || !lies {
+                        return Err(format!("an end of nothing: {it:?}"));
+                    }
+                    slot.stage = self.after(it);
+                }
+                Entry::Decided(it) => {
+                    let slot = slots.entry(it.slot).or_default();
+                    if (slot.epoch, slot.stage) != (it.epoch, Stage::Asking) {
+                        return Err(format!("nobody asked: {it:?}"));
+                    }
+                    slot.stage = match it.again {
+                        true => Stage::Open,
+                        false => Stage::Over,
+                    };
+                }
+                Entry::Cancelled(_) => cancelled = true,
+                Entry::Finished(it) => {
+                    finished = true;
+                    let waits = slots
+                        .values()
+                        .any(|slot| !matches!(slot.stage, Stage::Open | Stage::Over));
+                    if waits {
+                        return Err(format!("it ends while slots are held: {slots:?}"));
+                    }
+                    if (it.conclusion.ending == Ending::Cancelled) != cancelled {
+                        return Err(format!("it ends as {:?}", it.conclusion.ending));
+                    }
+                }
+            }
+        }
+        match finished {
+            true => Ok(()),
+            false => Err(format!("it never ends: {:?}", self.told)),
+        }
+    }
+
+    /// What becomes of a slot whose lease has ended so.
+    fn after(&self, it: &Ended) -> Stage {
+        let may_repeat = self.announcement.effects != Effects::Once;
+        match it.end {
+            End::Result | End::Withdrawn => Stage::Over,
+            End::NotBegun => Stage::Open,
+            _ if may_repeat => Stage::Open,
+            _ => Stage::Asking,
+        }
+    }
+
+    /// Everybody who has had a lease, with slot, epoch and the number that it answers.
+    pub(super) fn leases(&self) -> BTreeSet<(u64, u64, u64, Option<RealmId>)> {
+        let leases = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Leased(it) => Some((it.slot, it.epoch, it.answers, it.holder.realm)),
+            _ => None,
+        });
+        leases.collect()
+    }
+
+    /// Every award: slot, epoch and bid.
+    pub(super) fn awards(&self) -> BTreeSet<(u64, u64, Digest)> {
+        let awards = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Awarded(it) => Some((it.slot, it.epoch, it.bid)),
+            _ => None,
+        });
+        awards.collect()
+    }
+}

@@ -1,0 +1,572 @@
+//! Bidders that mean harm. A puppet's node is as every other; but its bids and its tally are written
+//! here, and so is what it makes of an award.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use realm_crypto::{Outgoing, SigningKey, seal};
+use realm_protocol::{
+    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Phase, Place,
+    Priority,
+    broadcast::{
+        Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
+        Outcome, Price, Tally, WorkProgress,
+    },
+    cbor::{self, Blob, Wire},
+    link::Frame,
+    records::{KemPurpose, Record, Signed},
+};
+use realm_router::distance;
+
+use crate::{HostId, World};
+
+/// How long a puppet's messages may be under way, milliseconds.
+const TTL_MS: u64 = 60_000;
+
+/// A bidder that means harm.
+#[derive(Debug)]
+pub(super) struct Puppet {
+    pub(super) host: HostId,
+    /// Its bids that have won: by broadcast, slot and epoch.
+    won: BTreeMap<(BroadcastId, u64, u64), Digest>,
+    /// Its signed bids of earlier broadcasts, to be shown again.
+    old: Vec<Signed<Bid>>,
+    /// What it will send, and when.
+    due: Vec<(u64, Draft)>,
+}
+
+/// A message to be sealed and sent.
+#[derive(Clone, Debug)]
+struct Draft {
+    kind: Kind,
+    call: CallId,
+    to: Place,
+    content: Vec<u8>,
+}
+
+/// The tricks of all puppets so far, by name.
+pub(super) type Tricks = BTreeMap<&'static str, u64>;
+
+impl Puppet {
+    pub(super) fn new(host: HostId) -> Self {
+        Self {
+            host,
+            won: BTreeMap::new(),
+            old: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Does what it has heard and waited for give it to do.
+    pub(super) fn act(&mut self, world: &mut World, tricks: &mut Tricks) {
+        let mine = |(host, ..): &(HostId, Header, Envelope)| *host == self.host;
+        let (heard, rest) = std::mem::take(&mut world.post.heard)
+            .into_iter()
+            .partition::<Vec<_>, _>(mine);
+        world.post.heard.extend(rest);
+        for (_, header, envelope) in heard {
+            let content = match world.is_up(self.host) {
+                true => world.open_at(self.host, &envelope),
+                false => None,
+            };
+            if let Some(content) = content {
+                self.hear(world, tricks, &header, &content);
+            }
+        }
+        let now = world.elapsed_ms();
+        let due = std::mem::take(&mut self.due);
+        for (at, draft) in due {
+            match at <= now {
+                true => self.send(world, &draft),
+                false => self.due.push((at, draft)),
+            }
+        }
+    }
+
+    fn hear(&mut self, world: &mut World, tricks: &mut Tricks, header: &Header, content: &[u8]) {
+        let from = &header.source;
+        match header.kind {
+            Kind::Announce => {
+                if let Ok(announce) = cbor::decode::<Announce>(content) {
+                    self.bid(world, tricks, from, &announce);
+                }
+            }
+            Kind::Award => {
+                if let Ok(award) = cbor::decode::<Award>(content) {
+                    self.confirm(world, tricks, header, &award);
+                }
+            }
+            Kind::Lease => {
+                if let Ok(lease) = cbor::decode::<Lease>(content) {
+                    self.work(world, tricks, header, &lease);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&self, world: &World) -> Place {
+        let host = &world.hosts[self.host.0];
+        Place {
+            root: host.scope.root,
+            path: host.scope.path.clone(),
+            realm: Some(host.realm),
+            node: Some(host.node_id),
+        }
+    }
+
+    fn honest(&self, world: &World, announcement: &Announcement, digest: Digest) -> Bid {
+        let asked = &announcement.limits;
+        let price = asked.currency.clone().map(|currency| Price {
+            currency,
+            micros: 1,
+        });
+        Bid {
+            broadcast: announcement.broadcast,
+            announcement: digest,
+            bidder: self.place(world),
+            agent: announcement.loop_id.clone(),
+            contract: announcement.contract,
+            price,
+            time_ms: 1,
+            confidence: 1_000_000,
+            load: 0,
+            created: world.now(self.host).wall,
+            expires_ms: 60_000,
+        }
+    }
+
+    /// Bids, in one or two of many ways, and tallies as it likes.
+    fn bid(&mut self, world: &mut World, tricks: &mut Tricks, from: &Place, announce: &Announce) {
+        let Ok(announcement) = announce.announcement.peek() else {
+            return;
+        };
+        let digest = announce.announcement.digest();
+        let bid = self.honest(world, &announcement, digest);
+        let key = world.hosts[self.host.0].node_key();
+        let to = announcement.announcer.clone();
+        let call = CallId::new(*announcement.broadcast.as_bytes());
+        let mut sent: Vec<(u64, Signed<Bid>)> = Vec::new();
+        for _ in 0..1 + world.random(3) {
+            let trick = world.random(18);
+            let (name, bids): (_, Vec<(u64, Signed<Bid>)>) = match trick {
+                0..3 => ("a fair bid", vec![(0, sign(&key, &bid))]),
+                3 => ("two bids of one agent", {
+                    let other = Bid {
+                        time_ms: 2,
+                        ..bid.clone()
+                    };
+                    vec![(0, sign(&key, &bid)), (0, sign(&key, &other))]
+                }),
+                4 => ("the same bid twice", {
+                    vec![(0, sign(&key, &bid)), (0, sign(&key, &bid))]
+                }),
+                5 => ("a bid that another has signed", {
+                    let other = SigningKey::from_seed(&[7; 32]);
+                    vec![(0, sign(&other, &bid))]
+                }),
+                6 => ("a bid in another's name", {
+                    let other = world.random(world.hosts.len() as u64) as usize;
+                    let other = &world.hosts[other];
+                    let bidder = Place {
+                        root: other.scope.root,
+                        path: other.scope.path.clone(),
+                        realm: Some(other.realm),
+                        node: Some(other.node_id),
+                    };
+                    vec![(
+                        0,
+                        sign(
+                            &key,
+                            &Bid {
+                                bidder,
+                                ..bid.clone()
+                            },
+                        ),
+                    )]
+                }),
+                7 => ("a bid for nothing announced", {
+                    let announcement = Digest::of(&[b"nothing"]);
+                    vec![(
+                        0,
+                        sign(
+                            &key,
+                            &Bid {
+                                announcement,
+                                ..bid.clone()
+                            },
+                        ),
+                    )]
+                }),
+                8 => ("a flood of agents", {
+                    let agents = (0..20 + world.random(60)).map(|number| {
+                        let agent: LoopId = format!("a{number}").parse().expect("a loop id");
+                        (
+                            0,
+                            sign(
+                                &key,
+                                &Bid {
+                                    agent,
+                                    ..bid.clone()
+                                },
+                            ),
+                        )
+                    });
+                    agents.collect()
+                }),
+                9 => ("a bid beyond all bounds", {
+                    let bids = [
+                        Bid {
+                            confidence: 1_000_001,
+                            ..bid.clone()
+                        },
+                        Bid {
+                            load: u64::MAX,
+                            ..bid.clone()
+                        },
+                        Bid {
+                            expires_ms: 0,
+                            ..bid.clone()
+                        },
+                        Bid {
+                            expires_ms: 60_001,
+                            ..bid.clone()
+                        },
+                    ];
+                    let one = world.random(4) as usize;
+                    vec![(0, sign(&key, &bids[one]))]
+                }),
+                10 => ("a bid beyond the limits", {
+                    let price = |currency: &str, micros| {
+                        Some(Price {
+                            currency: currency.to_owned(),
+                            micros,
+                        })
+                    };
+                    let bids = [
+                        Bid {
+                            price: price("EUR", u64::MAX),
+                            ..bid.clone()
+                        },
+                        Bid {
+                            price: price("XXX", 1),
+                            ..bid.clone()
+                        },
+                        Bid {
+                            time_ms: u64::MAX,
+                            ..bid.clone()
+                        },
+                        Bid {
+                            confidence: 0,
+                            ..bid.clone()
+                        },
+                    ];
+                    let one = world.random(4) as usize;
+                    vec![(0, sign(&key, &bids[one]))]
+                }),
+                11 => ("a late bid", {
+                    let late = announcement.window_ms + world.random(2_000);
+                    vec![(late, sign(&key, &bid))]
+                }),
+                12 => ("a bid of another broadcast", {
+                    self.old
+                        .last()
+                        .map(|old| (0, old.clone()))
+                        .into_iter()
+                        .collect()
+                }),
+                13 => ("no bid", vec![]),
+                _ => ("a fair bid", vec![(0, sign(&key, &bid))]),
+            };
+            *tricks.entry(name).or_default() += 1;
+            sent.extend(bids);
+        }
+        for (after, bid) in &sent {
+            self.post(world, *after, Kind::Bid, call, &to, bid);
+        }
+        self.old.extend(sent.pop().map(|(_, bid)| bid));
+        let tally = Tally {
+            broadcast: announcement.broadcast,
+            round: announcement.round,
+            asked: 1,
+            bids: world.random(4),
+            unreached: 0,
+        };
+        match world.random(5) {
+            0 => *tricks.entry("no tally").or_default() += 1,
+            _ => {
+                let after = 1 + world.random(80);
+                self.post(world, after, Kind::Tally, call, from, &tally);
+            }
+        }
+    }
+
+    /// Answers an award, or does not.
+    fn confirm(&mut self, world: &mut World, tricks: &mut Tricks, header: &Header, award: &Award) {
+        let key = world.hosts[self.host.0].node_key();
+        let slot = (award.broadcast, award.slot, award.epoch);
+        self.won.insert(slot, award.bid);
+        let with = |answer| Confirm {
+            broadcast: award.broadcast,
+            slot: award.slot,
+            epoch: award.epoch,
+            bid: award.bid,
+            answer,
+        };
+        let yes = with(ConfirmAnswer::Reserved);
+        let (name, confirms) = match world.random(12) {
+            0 => ("silence about an award", vec![]),
+            1 => ("busy", vec![with(ConfirmAnswer::Busy)]),
+            2 => ("yes and no", vec![yes, with(ConfirmAnswer::Busy)]),
+            3 => ("a confirmation of another epoch", {
+                vec![Confirm {
+                    epoch: award.epoch + 1,
+                    ..yes
+                }]
+            }),
+            4 => ("a confirmation of another slot", {
+                vec![Confirm {
+                    slot: award.slot + 1,
+                    ..yes
+                }]
+            }),
+            5 => ("a confirmation of another bid", {
+                vec![Confirm {
+                    bid: Digest::of(&[b"other"]),
+                    ..yes
+                }]
+            }),
+            6 => ("a late confirmation", vec![]),
+            _ => ("a confirmation", vec![yes]),
+        };
+        *tricks.entry(name).or_default() += 1;
+        for confirm in &confirms {
+            let signed = sign(&key, confirm);
+            self.post(
+                world,
+                0,
+                Kind::Confirm,
+                header.call,
+                &header.source,
+                &signed,
+            );
+        }
+        if name == "a late confirmation" {
+            let (after, signed) = (award.confirm_ms + world.random(3_000), sign(&key, &yes));
+            self.post(
+                world,
+                after,
+                Kind::Confirm,
+                header.call,
+                &header.source,
+                &signed,
+            );
+        }
+    }
+
+    /// Works, after its manner, on what it has leased.
+    fn work(&mut self, world: &mut World, tricks: &mut Tricks, header: &Header, lease: &Lease) {
+        let won = self.won.get(&(lease.broadcast, lease.slot, lease.epoch));
+        let (Some(input), Some(bid)) = (&lease.input, won.copied()) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(input).into_owned();
+        let output = Blob::from(format!("{{\"done\":{text}}}").into_bytes());
+        let done = Outcome {
+            broadcast: lease.broadcast,
+            slot: lease.slot,
+            epoch: lease.epoch,
+            bid,
+            end: LeaseEnd::Done,
+            output: Some(Digest::of(&[&output])),
+            failure: None,
+            confidence: None,
+            charged: None,
+            run: None,
+            created: world.now(self.host).wall,
+        };
+        let failed = Outcome {
+            end: LeaseEnd::Failed,
+            output: None,
+            failure: Some(FailureCode::LoopFailed),
+            ..done.clone()
+        };
+        let not_begun = Outcome {
+            end: LeaseEnd::NotBegun,
+            ..failed.clone()
+        };
+        let soon = world.random(2_000);
+        let after_lease = lease.lease_ms + world.random(12_000);
+        type Given = Vec<(u64, Outcome, Option<Blob>)>;
+        let (name, given): (_, Given) = match world.random(15) {
+            0 => ("confirms and dies", vec![]),
+            1 => ("works", vec![(soon, done, Some(output))]),
+            2 => ("answers twice", {
+                let second = Blob::from(format!("{{\"again\":{text}}}").into_bytes());
+                let other = Outcome {
+                    output: Some(Digest::of(&[&second])),
+                    ..done.clone()
+                };
+                vec![(soon, done, Some(output)), (soon, other, Some(second))]
+            }),
+            3 => (
+                "answers after its lease",
+                vec![(after_lease, done, Some(output))],
+            ),
+            4 => ("breaks the output schema", {
+                let list = Blob::from(b"[1]".to_vec());
+                let output = Some(Digest::of(&[&list]));
+                vec![(soon, Outcome { output, ..done }, Some(list))]
+            }),
+            5 => ("charges more than its bid", {
+                let charged = Some(Price {
+                    currency: "EUR".to_owned(),
+                    micros: 2,
+                });
+                vec![(soon, Outcome { charged, ..done }, Some(output))]
+            }),
+            6 => ("charges in another currency", {
+                let charged = Some(Price {
+                    currency: "XXX".to_owned(),
+                    micros: 1,
+                });
+                vec![(soon, Outcome { charged, ..done }, Some(output))]
+            }),
+            7 => ("gives another output than it signs", {
+                let other = Blob::from(br#"{"forged":1}"#.to_vec());
+                vec![(soon, done, Some(other))]
+            }),
+            8 => ("gives no output", vec![(soon, done, None)]),
+            9 => ("fails and then works", {
+                vec![(soon, failed, None), (soon + 50, done, Some(output))]
+            }),
+            10 => ("answers for another epoch", {
+                let other = Outcome {
+                    epoch: lease.epoch + 1,
+                    ..done
+                };
+                vec![(soon, other, Some(output))]
+            }),
+            11 => ("answers for another slot", {
+                let other = Outcome {
+                    slot: lease.slot + 1,
+                    ..done
+                };
+                vec![(soon, other, Some(output))]
+            }),
+            12 => ("says it has not begun", vec![(soon, not_begun, None)]),
+            13 => ("works, and says it has not begun", {
+                vec![(soon, not_begun, None), (soon, done, Some(output))]
+            }),
+            _ => ("holds its lease for long", {
+                for number in 1..8 {
+                    let progress = WorkProgress {
+                        broadcast: lease.broadcast,
+                        slot: lease.slot,
+                        epoch: lease.epoch,
+                        number,
+                        done: 0,
+                    };
+                    let after = number * lease.lease_ms / 2;
+                    let to = &header.source;
+                    self.post(world, after, Kind::Progress, header.call, to, &progress);
+                }
+                vec![]
+            }),
+        };
+        *tricks.entry(name).or_default() += 1;
+        let key = world.hosts[self.host.0].node_key();
+        for (after, outcome, output) in given {
+            let kind = match outcome.end {
+                LeaseEnd::Done => Kind::Result,
+                _ => Kind::Failure,
+            };
+            let outcome = sign(&key, &outcome);
+            let deliver = Deliver { outcome, output };
+            for again in 0..1 + world.random(2) {
+                let after = after + again * 300;
+                self.post(world, after, kind, header.call, &header.source, &deliver);
+            }
+        }
+    }
+
+    fn post<T: Wire>(
+        &mut self,
+        world: &World,
+        after: u64,
+        kind: Kind,
+        call: CallId,
+        to: &Place,
+        content: &T,
+    ) {
+        let draft = Draft {
+            kind,
+            call,
+            to: to.clone(),
+            content: cbor::encode(content),
+        };
+        self.due.push((world.elapsed_ms() + after, draft));
+    }
+
+    /// Seals a message and sends it to the neighbour that is nearest to its destination.
+    fn send(&self, world: &mut World, draft: &Draft) {
+        let (me, here) = (self.host, self.place(world));
+        let there = draft.to.scope();
+        let links = world.hosts[me.0].links.iter();
+        let next = links.min_by_key(|(_, end)| distance(&world.hosts[end.host.0].scope, &there));
+        let Some((link, next)) = next.map(|(link, end)| (*link, end.host)) else {
+            return;
+        };
+        if distance(&world.hosts[next.0].scope, &there) >= distance(&here.scope(), &there) {
+            return;
+        }
+        let (now, mut seed) = (world.now(me).wall, [0; 32]);
+        seed[..8].copy_from_slice(&world.random(u64::MAX).to_be_bytes());
+        let Some(realm) = draft.to.realm else { return };
+        let kem = world.post.chain(realm).and_then(|chain| {
+            let mut records = chain.kem.iter().filter_map(|it| it.peek().ok());
+            records.find(|it| it.purpose == KemPurpose::Live && now < it.not_after)
+        });
+        let own = world.hosts[me.0].realm;
+        let (Some(kem), Some(chain)) = (kem, world.post.chain(own).map(cbor::encode)) else {
+            return;
+        };
+        let out = Outgoing {
+            kind: draft.kind,
+            source: &here,
+            destination: &draft.to,
+            created: now,
+            ttl_ms: TTL_MS,
+            call: draft.call,
+            answers: None,
+            priority: Priority::Normal,
+            flags: None,
+            max_reply: 64 * 1024,
+            content: &draft.content,
+        };
+        let key = world.hosts[me.0].node_key();
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let Ok((mut letter, _)) = seal(&mut rng, &key, &kem, &out) else {
+            return;
+        };
+        letter.chain = Some(Blob::from(chain));
+        let beyond = &world.hosts[next.0].scope;
+        letter.phase = match () {
+            () if beyond.root != here.root => Phase::Across,
+            () if beyond.path.depth() < here.path.depth() => Phase::Up,
+            () => Phase::Down,
+        };
+        let frame: Bytes = Frame::Envelope(letter.sign(&key)).encode();
+        world.post.puppet_sends = true;
+        world.send(me, link, frame);
+        world.post.puppet_sends = false;
+    }
+}
+
+fn sign<T: Record>(key: &SigningKey, record: &T) -> Signed<T> {
+    let mut signed = Signed::unsigned(record);
+    key.sign(&mut signed);
+    signed
+}
