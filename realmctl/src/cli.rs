@@ -184,6 +184,9 @@ pub enum Command {
     Invoke(InvokeArgs),
     /// Announce work without an address.
     Broadcast(BroadcastArgs),
+    /// Serve the loops that this realm may call as tools, to any host of the Model Context Protocol, on
+    /// standard input and output.
+    Mcp,
     /// Calls, past and present.
     #[command(subcommand, alias = "runs")]
     Run(RunCommand),

@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod invoke;
 mod loops;
+mod mcp;
 mod new;
 mod pages;
 mod policy;
@@ -65,6 +66,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Realm(command) => realms::realm(session, command).await?,
         Command::Loop(command) => loops::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
+        Command::Mcp => mcp::run(session).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Broadcast(args) => broadcast::run(session, args).await?,

@@ -14,7 +14,7 @@ use crate::{
     interrupt::interrupted,
     session::Session,
 };
-use take_back::take_back;
+pub(crate) use take_back::take_back;
 
 /// Calls a loop, and prints its output.
 pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ const WAIT: Duration = Duration::from_secs(5);
 const RUNS: u32 = 50;
 
 /// Cancels the run that this call began, or says how to.
-pub(super) async fn take_back(
+pub(crate) async fn take_back(
     session: &Session,
     daemon: &Daemon,
     request: &InvokeRequest,
