@@ -77,6 +77,8 @@ numbered! {
         Broadcasts = 18,
         /// Slots that this realm's bids have won, by digest of the bid and kind of record.
         Slots = 19,
+        /// Bids that this realm has made, by when and digest, with the closes of their broadcasts.
+        Bids = 20,
     }
 }
 

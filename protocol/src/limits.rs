@@ -270,6 +270,8 @@ pub const CLOSE_BIDS: usize = 6;
 pub const TRANSCRIPT_ENTRIES: usize = 1_024;
 /// Pages of one transcript; one with more is refused.
 pub const TRANSCRIPT_PAGES: usize = 64;
+/// Bids that a realm remembers, with the closes of their broadcasts; the oldest is forgotten first.
+pub const RECEIPTS: usize = 4_096;
 /// Offers that a realm has open as a bidder; to announcements beyond them it does not bid.
 pub const OFFERS: usize = 1_024;
 /// Share of [`OFFERS`] for the announcements of one root; it does not bid for more.

@@ -16,9 +16,9 @@ use clap::{
 };
 
 pub use calls::{
-    AgentCommand, AggregateBy, ApplyArgs, BackendCommand, BroadcastArgs, DiffArgs, ExportFormat,
-    FileArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter,
-    RunState, SelectBy, TraceCommand,
+    AgentCommand, AggregateBy, ApplyArgs, BackendCommand, BidCommand, BroadcastArgs, DiffArgs,
+    ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
+    RunDirection, RunFilter, RunState, SelectBy, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -187,6 +187,17 @@ pub enum Command {
     /// Serve the loops that this realm may call as tools, to any host of the Model Context Protocol, on
     /// standard input and output.
     Mcp,
+    /// Bids that this realm has made, and what proves how they were treated.
+    #[command(subcommand, alias = "bids")]
+    Bid(BidCommand),
+    /// Check what a file proves, without a daemon: a transcript or a bid's receipt.
+    ///
+    /// Exit 0 if everything in it follows from the published rule and every signature holds, 1 if
+    /// something is wrong; the first entry that is wrong is named.
+    Verify {
+        /// The file.
+        file: PathBuf,
+    },
     /// Calls, past and present.
     #[command(subcommand, alias = "runs")]
     Run(RunCommand),

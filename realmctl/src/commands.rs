@@ -2,6 +2,7 @@
 
 mod apply;
 mod backends;
+mod bids;
 mod broadcast;
 mod ctx;
 mod doctor;
@@ -15,6 +16,7 @@ mod policy;
 mod realms;
 mod runs;
 mod traces;
+mod verify;
 mod watch;
 
 use std::{
@@ -50,6 +52,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Import(args) => return apply::import(session, &args).await,
         Command::Policy(command) => return policy::run(session, command).await,
         Command::Trace(command) => return traces::run(session, command).await,
+        Command::Bid(command) => return bids::run(session, command).await,
+        Command::Verify { file } => return verify::run(session, &file),
         Command::Apply(args) => apply::apply(session, &args).await?,
         Command::Status => status(session).await?,
         Command::Info => info(session).await?,

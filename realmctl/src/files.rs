@@ -48,23 +48,34 @@ pub(crate) fn export(path: &Path) -> Result<String, Failure> {
     read.map_err(|error| Failure::File(path.to_owned(), error))
 }
 
+/// Reads a file of evidence.
+pub(crate) fn evidence(path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = File::open(path).and_then(|file| bounded_bytes(file, EXPORT_BYTES));
+    read.map_err(|error| Failure::File(path.to_owned(), error))
+}
+
 /// Writes a file for this user alone, in place of what may be there.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(content)?;
         file.sync_all()
     });
     written.map_err(|error| Failure::File(path.to_owned(), error))
 }
 
 fn bounded(reader: impl Read, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
-    reader.take(limit + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > limit {
+    let bytes = bounded_bytes(reader, limit)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+fn bounded_bytes(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
         let message = format!("larger than {} MiB", limit / 1_048_576);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    Ok(text)
+    Ok(bytes)
 }

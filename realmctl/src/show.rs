@@ -3,6 +3,7 @@
 mod backends;
 mod calls;
 mod doctor;
+mod evidence;
 mod local;
 mod loops;
 mod policy;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use calls::payload;
+pub use evidence::{RunExplained, Verdict};
 pub use local::{Context, Contexts, Explained, Version};
 
 use crate::output::{Block, Show};

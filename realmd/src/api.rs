@@ -4,6 +4,7 @@ mod again;
 mod apply;
 mod backends;
 mod backup;
+mod bids;
 mod broadcasts;
 mod config;
 mod denials;
@@ -86,6 +87,9 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_TREE, get(tree::tree))
         .route(routes::RUN_EVENTS, get(events::events))
         .route(routes::RUN_EXPLAIN, get(standing::explain))
+        .route(routes::RUN_TRANSCRIPT, get(bids::transcript))
+        .route(routes::BIDS, get(bids::list))
+        .route(routes::BID, get(bids::receipt))
         .route(routes::RUN_PAUSE, post(standing::pause))
         .route(routes::RUN_RESUME, post(standing::resume))
         .route(routes::RUN_CANCEL, post(standing::cancel))

@@ -6,6 +6,7 @@
 
 mod backends;
 mod backup;
+mod bids;
 mod broadcasts;
 mod config;
 mod doctor;
@@ -23,6 +24,7 @@ mod time;
 
 pub use backends::BackendView;
 pub use backup::{BackupReport, BackupRequest};
+pub use bids::{BidQuery, BidSummary, EvidenceFile, TranscriptQuery};
 pub use broadcasts::{Aggregate, BroadcastRequest, BroadcastResult, Select, SlotResult};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};

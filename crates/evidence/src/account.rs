@@ -190,21 +190,21 @@ fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomput
         "Weighted" => "by its weighted score",
         _ => "by price, then time, then confidence",
     };
-    let stands = format!("{by} it stands at {rank} of {bids}");
+    let stands = format!("at {rank} of {bids} {by}");
     match fate {
         Fate::Won { slot, epoch, .. } if rank <= slots => {
-            format!("{stands}, within the {slots} that win; slot {slot}, epoch {epoch}")
+            format!("{stands}; within the {slots} that win: slot {slot}, epoch {epoch}")
         }
         Fate::Won { slot, epoch, .. } => {
-            format!("{stands}, and was next when slot {slot} came free for epoch {epoch}")
+            format!("{stands}; next when slot {slot} was free for epoch {epoch}")
         }
         Fate::Declined { slot, epoch } => {
-            format!("{stands}, and did not confirm slot {slot} of epoch {epoch}")
+            format!("{stands}; slot {slot}, epoch {epoch}, was not confirmed")
         }
-        Fate::Standby => format!("{stands}, and no slot came free for it while it held"),
+        Fate::Standby => format!("{stands}; no slot came free for it while it held"),
         Fate::Lost => {
             let standbys = rule.standbys;
-            format!("{stands}, behind the {slots} that win and {standbys} standbys")
+            format!("{stands}; behind the {slots} that win and {standbys} standbys")
         }
     }
 }

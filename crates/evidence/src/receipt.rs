@@ -171,12 +171,14 @@ fn stands(
     let standing = closed.stands(announcement, bid, digest, receipt.awarded)?;
     let (rank, of, slots) = (standing.rank, standing.of, announcement.rule.awards);
     let why = match standing.slot {
-        Some(slot) => format!("it stands at {rank} of {of} and won slot {slot}"),
+        Some(slot) => format!("at {rank} of {of}; won slot {slot}"),
         None if receipt.awarded => {
-            format!("it stands at {rank} of {of}, and was awarded a slot that it did not keep")
+            format!("at {rank} of {of}; awarded a slot that it did not keep")
         }
         None => {
-            format!("it stands at {rank} of {of}, and the {slots} slots went to bids before it")
+            format!(
+                "at {rank} of {of}; each of the {slots} slots went to a bid before it, or to none"
+            )
         }
     };
     Ok(Standing {

@@ -5,10 +5,12 @@ mod asking;
 mod bidding;
 mod contents;
 mod deciding;
+mod evidence;
 mod hearing;
 mod kept;
 mod offers;
 mod passing;
+mod receipts;
 mod summaries;
 mod telling;
 mod traced;
@@ -39,7 +41,10 @@ use asking::Asker;
 use contents::read;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
+pub use evidence::NoTranscript;
 pub(crate) use kept::Kept;
+pub use receipts::BidView;
+use receipts::Receipts;
 use summaries::Summaries;
 pub(crate) use telling::Tell;
 
@@ -62,6 +67,8 @@ pub(crate) struct Market {
     bidder: Option<(Place, Bidder)>,
     /// Announcements passed on whose tally is due, by broadcast and round.
     passed: BTreeMap<(BroadcastId, u64), Passed>,
+    /// What is remembered of this realm's own bids.
+    receipts: Receipts,
     /// Who announced the work of bids that were confirmed and are not leased yet.
     announcers: BTreeMap<Digest, (BroadcastId, Place)>,
     summaries: Summaries,
@@ -146,7 +153,7 @@ impl Node {
                 }
                 self.take_of_work(from, opened)
             }
-            Kind::Close => read(opened).map(|_: Close| ()),
+            Kind::Close => read(opened).map(|it: Close| self.closed(from, &it)),
             _ => return false,
         };
         if taken.is_none() {

@@ -7,6 +7,7 @@ use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
     BroadcastId, CallId, RealmId, RunId, Timestamp,
+    broadcast::Receipt,
     cbor::{CborError, Wire},
     journal::{Direction, Table},
     limits,
@@ -90,6 +91,7 @@ impl Node {
         for call in unfinished {
             self.resume(call);
         }
+        self.recover_receipts(kept_receipts(&rows));
         let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
         for run in broken_off {
             match leases.contains(&run.run.call) {
@@ -437,6 +439,13 @@ fn kept_market(rows: &Rows) -> BTreeMap<BroadcastId, Kept> {
 /// What bids have won, in the order in which it happened to each.
 fn kept_slots(rows: &Rows) -> Vec<(Vec<u8>, Result<Held, CborError>)> {
     let rows = raw(rows, Table::Slots);
+    rows.map(|(key, value)| (key.clone(), state::read(value)))
+        .collect()
+}
+
+/// The bids that are remembered.
+fn kept_receipts(rows: &Rows) -> Vec<(Vec<u8>, Result<Receipt, CborError>)> {
+    let rows = raw(rows, Table::Bids);
     rows.map(|(key, value)| (key.clone(), state::read(value)))
         .collect()
 }

@@ -233,6 +233,11 @@ impl TrustBase {
         }
     }
 
+    /// The chain known for a place, as it was when it was last relied on.
+    pub(crate) fn known(&self, scope: &Scope) -> Option<&VerifiedChain> {
+        self.chains.get(scope).map(|known| &known.chain)
+    }
+
     /// The chain known for a place, if it still stands.
     pub(crate) fn chain(&mut self, scope: &Scope, now: Timestamp) -> Option<&VerifiedChain> {
         let revocations = &self.revocations;

@@ -267,6 +267,38 @@ impl FromStr for Decimal {
     }
 }
 
+/// Bids that this realm has made.
+#[derive(Debug, Subcommand)]
+pub enum BidCommand {
+    /// List this realm's bids, the newest first, or those that a broadcast of its own counted.
+    #[command(alias = "list")]
+    Ls {
+        /// A run of this realm that announced: the bids that counted, in rank order.
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+        limit: u32,
+    },
+    /// Say why a bid won or lost; of this realm's own, whether the close proves that it counted.
+    #[command(alias = "get")]
+    Show {
+        /// The bid.
+        bid: String,
+        /// A run of this realm that announced, for a bid that it counted.
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+    },
+    /// Write a bid's receipt as a file that `verify` checks.
+    Export {
+        /// The bid.
+        bid: String,
+        /// File to write; one that exists is replaced.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
 /// Calls, past and present.
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
@@ -305,10 +337,18 @@ pub enum RunCommand {
         /// The run.
         id: String,
     },
-    /// Say why a run is where it is.
+    /// Say why a run is where it is; of a broadcast also who bid, and why each won or lost.
     Explain {
         /// The run.
         id: String,
+    },
+    /// Write everything that was said and done in a broadcast, signed, as a file for `verify`.
+    Transcript {
+        /// The run that announced.
+        id: String,
+        /// File to write; one that exists is replaced.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Wait until a run has ended, and print what it gave.
     Wait {

@@ -3,18 +3,19 @@
 use realm_client::{
     api::{
         CancelRequest, Direction, Page, PauseRequest, ResumeDecision, ResumeRequest, RunQuery,
-        RunStatus, Time,
+        RunStatus, Time, TranscriptQuery,
     },
     trace::TraceTree,
 };
 
-use super::{invoke, watch};
+use super::{bids, invoke, verify, watch};
 use crate::{
     cli::{RunCommand, RunFilter},
     environment,
     failure::Failure,
-    session::Session,
-    show::Row,
+    files,
+    session::{Daemon, Session},
+    show::{Row, RunExplained},
 };
 
 /// Lists, shows, explains, holds or stops runs.
@@ -46,7 +47,13 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
         RunCommand::ToolCalls { id } => list(session, &id, TraceTree::tool_calls).await,
         RunCommand::Explain { id } => {
             let daemon = session.daemon().await?;
-            session.print(&daemon.ask(daemon.client.explain(&id)).await?)
+            explain(session, &daemon, &id).await
+        }
+        RunCommand::Transcript { id, out } => {
+            let daemon = session.daemon().await?;
+            let query = TranscriptQuery::default();
+            let file = daemon.ask(daemon.client.transcript(&id, &query)).await?;
+            files::replace(&out, &verify::bytes(&file)?)
         }
         RunCommand::Wait { id } => {
             let daemon = session.daemon().await?;
@@ -85,6 +92,16 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             session.print(&daemon.ask(daemon.client.cancel(&id, &request)).await?)
         }
     }
+}
+
+/// Says why a run is where it is and, where it announced work, why each bid won or lost.
+async fn explain(session: &Session, daemon: &Daemon, id: &str) -> Result<(), Failure> {
+    let explanation = daemon.ask(daemon.client.explain(id)).await?;
+    let broadcast = bids::announced(session, daemon, id).await?;
+    session.print(&RunExplained {
+        explanation,
+        broadcast,
+    })
 }
 
 /// Prints a list that a run's trace gives.

@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, command: TraceCommand) -> Result<u8, 
             let text = exported(&tree, format, content)
                 .map_err(|error| Failure::Json("the trace".to_owned(), error))?;
             match out {
-                Some(file) => files::replace(&file, &text)?,
+                Some(file) => files::replace(&file, text.as_bytes())?,
                 None => session.print_text(&text)?,
             }
         }

@@ -1,12 +1,13 @@
 //! How answers look in each format, as it was last agreed on.
 
 use realm_client::{
-    api::{Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status, Trace},
+    api::{BidSummary, Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status, Trace},
     trace::TraceTree,
 };
 use realmctl::{
     cli::Format,
     output::{Show, render},
+    show::Verdict,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -27,6 +28,38 @@ fn a_list_of_runs_looks_as_agreed_in_every_format() {
     let page = json!({ "items": [run(), failed_run()], "next": "c1" });
 
     check::<Page<RunSummary>>("runs.txt", page, &FORMATS);
+}
+
+#[test]
+fn a_list_of_bids_looks_as_agreed() {
+    let bid = json!({ "bid": "b1", "broadcastId": "c1", "announcer": "shop", "loop": "quote",
+        "agent": "quote", "currency": "EUR", "priceMicros": 20_500, "timeMs": 2_000,
+        "confidence": 900_000, "createdAt": "2026-01-31T12:00:00.000Z", "awarded": true,
+        "closed": false });
+
+    check::<Page<BidSummary>>(
+        "bids.txt",
+        json!({ "items": [bid] }),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
+}
+
+#[test]
+fn a_verdict_looks_as_agreed() {
+    let vectors = include_str!("../../../protocol/vectors/transcripts.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let evidence = |kind: &str, at: usize| {
+        let hex = vectors[kind][at]["hex"].as_str().unwrap();
+        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+    };
+    let right = Verdict::right(realm_evidence::examine(&evidence("valid", 1)).unwrap());
+    let wrong = realm_evidence::examine(&evidence("invalid", 8)).unwrap_err();
+
+    let mut text = render(&right, Format::Table).unwrap();
+    text.push_str(&render(&Verdict::wrong(&wrong), Format::Table).unwrap());
+    text.push_str(&render(&Verdict::wrong(&wrong), Format::Json).unwrap());
+
+    compare("verdict.txt", &text);
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView,
-    Denial, DiffResult, DisallowRequest, Disallowed, Doctor, FrameTree, Health, ImportResult, Info,
-    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
-    LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest,
-    RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation,
-    RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery,
-    ValidateResult, routes,
+    BackupRequest, BidQuery, BidSummary, BroadcastRequest, BroadcastResult, CancelRequest,
+    ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed, Doctor, EvidenceFile,
+    FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
+    LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail,
+    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem,
+    Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
+    RunDetail, RunExplanation, RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace,
+    TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -159,6 +159,23 @@ const OPERATIONS: &[Operation] = &[
         routes::RUN_EXPLAIN,
         "Says why a run is where it is.",
         one::<RunExplanation>(),
+    ),
+    get(
+        routes::RUN_TRANSCRIPT,
+        "Gives a transcript of a broadcast that a run has announced.",
+        one::<EvidenceFile>(),
+    )
+    .with(query::<TranscriptQuery>),
+    get(
+        routes::BIDS,
+        "Lists the bids that this realm has made, the newest first.",
+        page::<BidSummary>(),
+    )
+    .with(query::<BidQuery>),
+    get(
+        routes::BID,
+        "Gives the receipt of a bid.",
+        one::<EvidenceFile>(),
     ),
     post(
         routes::RUN_PAUSE,

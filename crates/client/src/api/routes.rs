@@ -41,6 +41,12 @@ pub const RUN_PAUSE: &str = "/v1/runs/{id}/pause";
 pub const RUN_RESUME: &str = "/v1/runs/{id}/resume";
 /// GET: [`super::RunExplanation`].
 pub const RUN_EXPLAIN: &str = "/v1/runs/{id}/explain";
+/// GET with [`super::TranscriptQuery`]: [`super::EvidenceFile`], a transcript.
+pub const RUN_TRANSCRIPT: &str = "/v1/runs/{id}/transcript";
+/// GET with [`super::BidQuery`]: a page of [`super::BidSummary`], the newest first.
+pub const BIDS: &str = "/v1/bids";
+/// GET: [`super::EvidenceFile`], a receipt.
+pub const BID: &str = "/v1/bids/{bid}";
 /// POST [`super::CancelRequest`]: [`super::RunSummary`].
 pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 /// GET with [`super::LoopQuery`]: a page of [`super::LoopSummary`].

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BroadcastRequest, BroadcastResult, CancelRequest, ConfigEntry, ConfigView,
-    Denial, DiffResult, Direction, DisallowRequest, Disallowed, Doctor, FrameTree, Health,
-    ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail,
-    LoopQuery, LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases,
-    PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest,
-    RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation,
-    RunQuery, RunStatus, RunSummary, Status, TicketIssued, TicketRequest, Trace, TraceQuery,
-    ValidateResult, routes,
+    BackupRequest, BidQuery, BidSummary, BroadcastRequest, BroadcastResult, CancelRequest,
+    ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest, Disallowed, Doctor,
+    EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
+    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PauseRequest, PeerDetail,
+    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready,
+    RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
+    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
+    TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use crate::trace::TraceParts;
 
@@ -355,6 +355,40 @@ impl Client {
     /// [`ClientError`].
     pub async fn explain(&self, id: &str) -> Result<RunExplanation, ClientError> {
         self.get(&routes::fill(routes::RUN_EXPLAIN, &[id])).await
+    }
+
+    /// A transcript of a broadcast that a run has announced.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn transcript(
+        &self,
+        id: &str,
+        query: &TranscriptQuery,
+    ) -> Result<EvidenceFile, ClientError> {
+        let TranscriptQuery { call } = query;
+        let mut path = Address::new(&routes::fill(routes::RUN_TRANSCRIPT, &[id]));
+        path.add("call", call.as_ref());
+        self.get(&path.into_text()).await
+    }
+
+    /// The bids that this realm has made.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn bids(&self, query: &BidQuery) -> Result<Page<BidSummary>, ClientError> {
+        let BidQuery { limit } = query;
+        let mut path = Address::new(routes::BIDS);
+        path.add("limit", *limit);
+        self.get(&path.into_text()).await
+    }
+
+    /// The receipt of a bid.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipt(&self, bid: &str) -> Result<EvidenceFile, ClientError> {
+        self.get(&routes::fill(routes::BID, &[bid])).await
     }
 
     /// Cancels a run.

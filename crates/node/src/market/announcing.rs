@@ -407,10 +407,12 @@ impl Node {
             return;
         };
         let pages: Vec<Close> = close_pages(&signed, verdict, own.announcer.ranking(), winners);
-        let me = self.me.place().realm;
-        for place in to.iter().filter(|place| place.realm != me) {
+        for place in to {
             for page in &pages {
-                self.send_to(broadcast, place, Kind::Close, page);
+                match self.is_me(place) {
+                    true => self.closed(place, page),
+                    false => self.send_to(broadcast, place, Kind::Close, page),
+                }
             }
         }
     }

@@ -31,6 +31,9 @@ impl Node {
             return;
         };
         let agents = self.agents_for(&read);
+        if !agents.is_empty() {
+            self.market.receipts.hear(&announcement);
+        }
         let bids = |(_, terms): &(Agent, BidTerms)| terms.clone();
         let terms: Vec<BidTerms> = agents.iter().map(bids).collect();
         let agents = agents.into_iter().map(|(agent, _)| agent).collect();
@@ -90,6 +93,7 @@ impl Node {
     }
 
     pub(super) fn awarded(&mut self, from: &Place, award: Award) {
+        self.keep_award(from, award.bid);
         // Whether it may call the agent is asked once more when the work begins.
         let (from, permitted) = (from.clone(), true);
         self.tell_bidder(Input::Award {
@@ -127,6 +131,7 @@ impl Node {
                 } => self.ask_agent(broadcast, agent, *facts, limit_ms),
                 Output::Bid { to, bid } => {
                     let signed = self.me.sign(&*bid);
+                    self.keep_bid(&bid, &signed);
                     match self.is_me(&to) {
                         true => self.bid_came(&to, signed),
                         false => self.send_to(bid.broadcast, &to, Kind::Bid, &signed),
@@ -203,7 +208,7 @@ impl Node {
         bidder.poll_output()
     }
 
-    fn is_me(&self, place: &Place) -> bool {
+    pub(super) fn is_me(&self, place: &Place) -> bool {
         place.realm == self.me.place().realm
     }
 

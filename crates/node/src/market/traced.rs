@@ -6,7 +6,6 @@ use realm_protocol::{
     cbor::{self, Blob},
     journal::{Change, Event},
     json::Object,
-    records::Chain,
 };
 
 use crate::Node;
@@ -41,25 +40,13 @@ impl Node {
             return;
         }
         let now = self.now.wall;
-        let chain = match signer.realm == self.me.place().realm {
-            true => self.me.chain(),
-            false => self.trust.chain(&signer.scope(), now),
-        };
-        let Some(chain) = chain.filter(|chain| chain.place() == signer) else {
+        let Some(chain) = self.chain_of(signer) else {
             return;
-        };
-        // Keys to seal to prove nothing.
-        let chain = Chain {
-            kem: Vec::new(),
-            ..chain.chain().clone()
         };
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.proven.insert(signer.clone());
         }
-        let proved = Proved {
-            chain: Blob::from(cbor::encode(&chain)),
-            at: now,
-        };
+        let proved = Proved { chain, at: now };
         self.write_down(broadcast, &proved.into());
     }
 

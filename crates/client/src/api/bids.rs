@@ -1,0 +1,64 @@
+//! Bids of this realm, and what proves how a broadcast went.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Time;
+
+/// A bid that this realm has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BidSummary {
+    /// Digest of the bid.
+    pub bid: String,
+    /// The broadcast.
+    pub broadcast_id: String,
+    /// Who announced it.
+    pub announcer: String,
+    /// The loop whose work it was.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// The loop here that would do it.
+    pub agent: String,
+    /// Currency of the price; none for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Price, millionths of the currency.
+    pub price_micros: u64,
+    /// Time to the result, milliseconds.
+    pub time_ms: u64,
+    /// Confidence, millionths.
+    pub confidence: u64,
+    /// When it was made.
+    pub created_at: Time,
+    /// Whether it was awarded a slot, or could not have been because it held no longer.
+    pub awarded: bool,
+    /// Whether the announcer has closed the broadcast.
+    pub closed: bool,
+}
+
+/// Which bids.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BidQuery {
+    /// At most so many, 1 to 500.
+    pub limit: Option<u32>,
+}
+
+/// Which of a run's broadcasts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TranscriptQuery {
+    /// The call that is the broadcast; needed only where the run has announced several.
+    pub call: Option<String>,
+}
+
+/// A file that proves how a broadcast went, by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceFile {
+    /// The broadcast.
+    pub broadcast_id: String,
+    /// The bytes, in base64url without padding.
+    pub evidence: String,
+}

@@ -1,0 +1,284 @@
+//! What this realm remembers of its bids: the announcement, the bid, and the signed close.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use realm_broadcast::{CloseError, Closed};
+use realm_protocol::{
+    BroadcastId, Digest, Place, Timestamp,
+    broadcast::{Announcement, Bid, Close, Receipt},
+    cbor::{self, Blob, CborError},
+    journal::Table,
+    limits,
+    records::Signed,
+};
+
+use super::evidence::bare;
+use crate::{Node, state};
+
+/// How long a bid is remembered, milliseconds.
+const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Pages of one close; one with more is not kept.
+const PAGES: u64 = limits::AWARDS.div_ceil(limits::CLOSE_BIDS as u64);
+
+/// When a bid was made, and its digest.
+type Key = (Timestamp, Digest);
+
+/// The bids that are remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    /// Announcements that agents here may bid for, the oldest first.
+    heard: VecDeque<(Digest, Signed<Announcement>)>,
+    /// Bids whose close has not come, the oldest first.
+    open: BTreeMap<Key, Open>,
+    /// All that are written down.
+    kept: BTreeSet<Key>,
+}
+
+/// A bid whose close has not come.
+#[derive(Debug)]
+struct Open {
+    broadcast: BroadcastId,
+    announcer: Place,
+    receipt: Receipt,
+}
+
+/// A bid of this realm's, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BidView {
+    /// What it answers.
+    pub announcement: Announcement,
+    /// The bid.
+    pub bid: Bid,
+    /// Its digest.
+    pub digest: Digest,
+    /// Whether it was awarded a slot, or could not have been because it held no longer.
+    pub awarded: bool,
+    /// Whether the announcer has closed the broadcast.
+    pub closed: bool,
+    /// What is remembered of it.
+    pub receipt: Receipt,
+}
+
+impl BidView {
+    /// Reads what was written down of a bid; none where it does not read.
+    pub fn read(value: &[u8]) -> Option<Self> {
+        let receipt: Receipt = state::read(value).ok()?;
+        Some(Self {
+            announcement: receipt.announcement.peek().ok()?,
+            bid: receipt.bid.peek().ok()?,
+            digest: receipt.bid.digest(),
+            awarded: receipt.awarded,
+            closed: is_closed(&receipt),
+            receipt,
+        })
+    }
+}
+
+impl Receipts {
+    /// Remembers an announcement that somebody here may bid for.
+    pub(super) fn hear(&mut self, announcement: &Signed<Announcement>) {
+        let digest = announcement.digest();
+        if self.heard.iter().any(|(heard, _)| *heard == digest) {
+            return;
+        }
+        self.heard.push_back((digest, announcement.clone()));
+        if self.heard.len() > limits::OFFERS {
+            self.heard.pop_front();
+        }
+    }
+
+    fn of_bid(&self, bid: Digest) -> Option<Key> {
+        let mut open = self.open.keys();
+        open.find(|(_, digest)| *digest == bid).copied()
+    }
+
+    fn insert(&mut self, key: Key, announcement: &Announcement, receipt: Receipt) {
+        let open = Open {
+            broadcast: announcement.broadcast,
+            announcer: announcement.announcer.clone(),
+            receipt,
+        };
+        self.open.insert(key, open);
+        if self.open.len() > limits::OFFERS {
+            self.open.pop_first();
+        }
+    }
+}
+
+impl Node {
+    /// Remembers a bid that is about to leave.
+    pub(super) fn keep_bid(&mut self, bid: &Bid, signed: &Signed<Bid>) {
+        let mut heard = self.market.receipts.heard.iter();
+        let Some((_, announcement)) = heard.find(|(digest, _)| *digest == bid.announcement) else {
+            return;
+        };
+        let announcement = announcement.clone();
+        let Ok(read) = announcement.peek() else {
+            return;
+        };
+        let key = (bid.created, signed.digest());
+        if self.market.receipts.kept.contains(&key) {
+            return;
+        }
+        let receipt = Receipt {
+            announcement,
+            bid: signed.clone(),
+            close: Vec::new(),
+            awarded: false,
+            chains: Vec::new(),
+        };
+        self.market.receipts.insert(key, &read, receipt);
+        self.write_receipt(key);
+        self.market.receipts.kept.insert(key);
+        if self.market.receipts.kept.len() > limits::RECEIPTS
+            && let Some(oldest) = self.market.receipts.kept.pop_first()
+        {
+            self.market.receipts.open.remove(&oldest);
+            self.delete(Table::Bids, &row(oldest));
+        }
+    }
+
+    /// A bid was awarded a slot.
+    pub(super) fn keep_award(&mut self, from: &Place, bid: Digest) {
+        let Some(key) = self.market.receipts.of_bid(bid) else {
+            return;
+        };
+        let Some(open) = self.market.receipts.open.get_mut(&key) else {
+            return;
+        };
+        if open.announcer.realm != from.realm || open.receipt.awarded {
+            return;
+        }
+        open.receipt.awarded = true;
+        self.write_receipt(key);
+    }
+
+    /// A page of the signed end of a broadcast that this realm has bid for.
+    pub(super) fn closed(&mut self, from: &Place, page: &Close) {
+        let open = self.market.receipts.open.iter();
+        let concerned = open.filter(|(_, open)| {
+            open.broadcast == page.broadcast && open.announcer.realm == from.realm
+        });
+        let concerned: Vec<Key> = concerned.map(|(key, _)| *key).collect();
+        if concerned.is_empty() || page.pages > PAGES || !self.has_signed(from, &page.verdict) {
+            return;
+        }
+        for key in concerned {
+            self.keep_page(key, page);
+        }
+    }
+
+    fn keep_page(&mut self, key: Key, page: &Close) {
+        let chains = self.chain_of_open(key).into_iter();
+        let chains = chains.chain(self.me.chain().map(bare)).collect();
+        let Some(open) = self.market.receipts.open.get_mut(&key) else {
+            return;
+        };
+        let encoded = Blob::from(cbor::encode(page));
+        if open.receipt.close.contains(&encoded) {
+            return;
+        }
+        open.receipt.close.push(encoded);
+        if is_closed(&open.receipt) {
+            open.receipt.chains = chains;
+            open.receipt.awarded |= held_no_longer(&open.receipt, page);
+        }
+        self.write_receipt(key);
+        let closed = self.market.receipts.open.get(&key);
+        if closed.is_some_and(|open| is_closed(&open.receipt))
+            && let Some(open) = self.market.receipts.open.remove(&key)
+        {
+            tell(&open.receipt);
+        }
+    }
+
+    fn chain_of_open(&self, key: Key) -> Option<Blob> {
+        let open = self.market.receipts.open.get(&key)?;
+        self.chain_of(&open.announcer)
+    }
+
+    /// The chain that is known of whoever stands at a place, if it still holds.
+    pub(super) fn chain_of(&self, place: &Place) -> Option<Blob> {
+        let chain = match place.realm == self.me.place().realm {
+            true => self.me.chain(),
+            false => self.trust.known(&place.scope()),
+        };
+        chain.filter(|chain| chain.place() == place).map(bare)
+    }
+
+    fn write_receipt(&mut self, key: Key) {
+        let open = self.market.receipts.open.get(&key);
+        let Some(value) = open.map(|open| state::write(&open.receipt)) else {
+            return;
+        };
+        let until = key.0.plus(KEPT_MS);
+        self.put_until(Table::Bids, &row(key), value, until);
+    }
+
+    /// Takes up the bids that were written down.
+    pub(crate) fn recover_receipts(&mut self, rows: Vec<(Vec<u8>, Result<Receipt, CborError>)>) {
+        for (key, receipt) in rows {
+            let read = receipt.and_then(|receipt| {
+                let (announcement, bid) = (receipt.announcement.peek()?, receipt.bid.peek()?);
+                Ok((announcement, bid, receipt))
+            });
+            let (announcement, bid, receipt) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(%error, "a stored bid does not read");
+                    self.delete(Table::Bids, &key);
+                    continue;
+                }
+            };
+            let key = (bid.created, receipt.bid.digest());
+            self.market.receipts.kept.insert(key);
+            if !is_closed(&receipt) {
+                self.market.receipts.insert(key, &announcement, receipt);
+            }
+        }
+    }
+}
+
+/// Whether all pages of the close are there.
+fn is_closed(receipt: &Receipt) -> bool {
+    let first = receipt.close.first();
+    let first: Option<Close> = first.and_then(|page| cbor::decode(page).ok());
+    first.is_some_and(|page| page.pages == receipt.close.len() as u64)
+}
+
+/// Whether the bid may have held no longer when somebody behind it won.
+fn held_no_longer(receipt: &Receipt, page: &Close) -> bool {
+    let (bid, verdict) = (receipt.bid.peek(), page.verdict.peek());
+    match (bid, verdict) {
+        (Ok(bid), Ok(verdict)) => verdict.closed.since(bid.created) >= bid.expires_ms,
+        _ => false,
+    }
+}
+
+/// Says so where the close proves that the bid was wronged.
+fn tell(receipt: &Receipt) {
+    let bid = receipt.bid.digest();
+    match stands(receipt) {
+        Ok(()) => tracing::debug!(%bid, "a close ranks this realm's bid by the rule"),
+        Err(error) => tracing::warn!(%bid, %error, "a close proves a wrong ranking"),
+    }
+}
+
+fn stands(receipt: &Receipt) -> Result<(), CloseError> {
+    let pages = receipt.close.iter().map(|page| cbor::decode(page));
+    let pages: Result<Vec<Close>, CborError> = pages.collect();
+    let closed = Closed::join(&pages.map_err(|_| CloseError::Pages)?)?;
+    let read = (receipt.announcement.peek(), receipt.bid.peek());
+    let (Ok(announcement), Ok(bid)) = read else {
+        return Err(CloseError::Pages);
+    };
+    let digest = receipt.bid.digest();
+    let standing = closed.stands(&announcement, &bid, digest, receipt.awarded);
+    standing.map(|_| ())
+}
+
+/// The key of a bid's row: when it was made, then its digest.
+fn row((made, bid): Key) -> Vec<u8> {
+    let made = made.as_millis().to_be_bytes();
+    [made.as_slice(), bid.as_bytes()].concat()
+}

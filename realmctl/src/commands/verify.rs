@@ -1,0 +1,44 @@
+//! `verify`, and what else asks what a file proves.
+
+use std::path::Path;
+
+use data_encoding::BASE64URL_NOPAD;
+use realm_client::{Exit, api::EvidenceFile};
+use realm_evidence::{EvidenceError, examine};
+
+use crate::{failure::Failure, files, session::Session, show::Verdict};
+
+/// Checks a file; gives the exit code.
+pub(crate) fn run(session: &Session, file: &Path) -> Result<u8, Failure> {
+    let bytes = files::evidence(file)?;
+    judge(session, &bytes, &file.display().to_string())
+}
+
+/// Says what bytes prove; gives the exit code.
+pub(super) fn judge(session: &Session, bytes: &[u8], name: &str) -> Result<u8, Failure> {
+    let verdict = verdict(bytes, name)?;
+    session.print(&verdict)?;
+    let exit = if verdict.right { Exit::Ok } else { Exit::Other };
+    Ok(exit.code())
+}
+
+/// The verdict on bytes that are evidence.
+pub(super) fn verdict(bytes: &[u8], name: &str) -> Result<Verdict, Failure> {
+    match examine(bytes) {
+        Ok(finding) => Ok(Verdict::right(finding)),
+        Err(error) if error.is_verdict() => Ok(Verdict::wrong(&error)),
+        Err(error) => Err(no_evidence(name, &error)),
+    }
+}
+
+fn no_evidence(name: &str, error: &EvidenceError) -> Failure {
+    let what = format!("{name}: {error}");
+    let help = "realmctl run transcript RUN --out FILE".to_owned();
+    Failure::Usage(what, Some(help))
+}
+
+/// The bytes of a file that the daemon gave.
+pub(super) fn bytes(file: &EvidenceFile) -> Result<Vec<u8>, Failure> {
+    let decoded = BASE64URL_NOPAD.decode(file.evidence.as_bytes());
+    decoded.map_err(|_| Failure::Usage("the daemon's evidence does not read".to_owned(), None))
+}

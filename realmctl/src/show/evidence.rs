@@ -1,0 +1,298 @@
+//! What evidence comes to, and bids.
+
+use realm_client::api::{BidSummary, RunExplanation, Time};
+use realm_evidence::{Account, BidAccount, EvidenceError, Fate, Finding, Receipt};
+use serde::Serialize;
+
+use super::{Row, moment, rows, span, text};
+use crate::output::{Block, Show, json_line};
+
+/// Characters of a root's id that are shown unless all is asked for.
+const BRIEF: usize = 8;
+
+/// What a file proves, or what in it is wrong.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// Whether nothing in it is wrong.
+    pub right: bool,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+    /// The number, from 0, of the entry that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
+    /// What it shows.
+    #[serde(flatten)]
+    pub finding: Option<Finding>,
+}
+
+impl Verdict {
+    /// Nothing is wrong.
+    pub fn right(finding: Finding) -> Self {
+        Self {
+            right: true,
+            wrong: None,
+            entry: None,
+            finding: Some(finding),
+        }
+    }
+
+    /// Something is wrong.
+    pub fn wrong(error: &EvidenceError) -> Self {
+        Self {
+            right: false,
+            wrong: Some(error.to_string()),
+            entry: error.entry(),
+            finding: None,
+        }
+    }
+}
+
+impl Show for Verdict {
+    fn names(&self) -> Vec<String> {
+        let name = if self.right { "right" } else { "wrong" };
+        vec![name.to_owned()]
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let mut blocks = vec![Block::Text(match &self.wrong {
+            Some(wrong) => format!("wrong: {wrong}"),
+            None => "right".to_owned(),
+        })];
+        match &self.finding {
+            Some(Finding::Transcript(account)) => blocks.extend(account_blocks(account, wide)),
+            Some(Finding::Receipt(receipt)) => blocks.push(Block::Fields(receipt_fields(receipt))),
+            None => {}
+        }
+        blocks
+    }
+}
+
+/// Why a run is where it is, and of a broadcast also who bid, who won and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunExplained {
+    /// Why it is where it is.
+    #[serde(flatten)]
+    pub explanation: RunExplanation,
+    /// The broadcast that it announced, recomputed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Account>,
+}
+
+impl Show for RunExplained {
+    fn names(&self) -> Vec<String> {
+        self.explanation.names()
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let mut blocks = self.explanation.blocks(wide);
+        if let Some(account) = &self.broadcast {
+            blocks.extend(account_blocks(account, wide));
+        }
+        blocks
+    }
+}
+
+fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
+    let ending = account.ending.unwrap_or("under way");
+    let mut fields = vec![
+        ("broadcast", account.broadcast.to_string()),
+        ("loop", account.loop_id.clone()),
+        ("announcer", place(&account.announcer, wide)),
+        (
+            "announced",
+            moment(Time::from_millis(account.announced.as_millis())),
+        ),
+        (
+            "rule",
+            format!("{}, then {}", account.selection, account.strategy),
+        ),
+        ("ending", ending.to_owned()),
+    ];
+    fields.extend(account.reason.clone().map(|reason| ("reason", reason)));
+    let output = account.output.as_ref();
+    let output = output.and_then(|output| json_line(output).ok());
+    fields.extend(output.map(|output| ("output", output.trim_end().to_owned())));
+    let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
+    fields.push(("got the input", informed.join(", ")));
+    fields.push((
+        "checked",
+        format!(
+            "{} entries, {} signatures",
+            account.entries, account.signatures
+        ),
+    ));
+    vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+impl Row for BidAccount {
+    const HEADER: &'static [&'static str] = &[
+        "RANK",
+        "REALM",
+        "PRICE",
+        "TIME",
+        "FATE",
+        "WHY",
+        "AGENT",
+        "CONFIDENCE",
+        "SCORE",
+        "BID",
+    ];
+    const NARROW: usize = 6;
+
+    fn name(&self) -> String {
+        self.bid.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.rank.to_string(),
+            place(&self.realm, false),
+            price(self.currency.as_ref(), self.price_micros),
+            span(self.time_ms),
+            fate(&self.fate),
+            self.why.clone(),
+            self.agent.clone(),
+            share(self.confidence),
+            text(self.score.map(|score| score.to_string()).as_ref()),
+            self.bid.to_string(),
+        ]
+    }
+}
+
+impl Show for BidAccount {
+    fn names(&self) -> Vec<String> {
+        vec![self.bid.to_string()]
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        vec![Block::Fields(vec![
+            ("bid", self.bid.to_string()),
+            ("realm", place(&self.realm, wide)),
+            ("agent", self.agent.clone()),
+            ("price", price(self.currency.as_ref(), self.price_micros)),
+            ("time", span(self.time_ms)),
+            ("confidence", share(self.confidence)),
+            ("rank", self.rank.to_string()),
+            ("fate", fate(&self.fate)),
+            ("why", self.why.clone()),
+        ])]
+    }
+}
+
+impl Row for BidSummary {
+    const HEADER: &'static [&'static str] = &[
+        "BID",
+        "LOOP",
+        "ANNOUNCER",
+        "PRICE",
+        "TIME",
+        "MADE",
+        "AWARDED",
+        "CLOSED",
+        "AGENT",
+        "BROADCAST",
+    ];
+    const NARROW: usize = 8;
+
+    fn name(&self) -> String {
+        self.bid.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let whether = |it: bool| if it { "yes" } else { "no" }.to_owned();
+        vec![
+            self.bid.clone(),
+            self.loop_id.clone(),
+            self.announcer.clone(),
+            price(self.currency.as_ref(), self.price_micros),
+            span(self.time_ms),
+            moment(self.created_at),
+            whether(self.awarded),
+            whether(self.closed),
+            self.agent.clone(),
+            self.broadcast_id.clone(),
+        ]
+    }
+}
+
+fn receipt_fields(receipt: &Receipt) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("bid", receipt.bid.to_string()),
+        ("broadcast", receipt.broadcast.to_string()),
+        ("loop", receipt.loop_id.clone()),
+        ("announcer", place(&receipt.announcer, false)),
+        ("agent", receipt.agent.clone()),
+        (
+            "price",
+            price(receipt.currency.as_ref(), receipt.price_micros),
+        ),
+        ("time", span(receipt.time_ms)),
+        ("confidence", share(receipt.confidence)),
+    ];
+    let Some(standing) = &receipt.standing else {
+        fields.push((
+            "close",
+            "not there yet; nothing proves that it counted".to_owned(),
+        ));
+        return fields;
+    };
+    let winners: Vec<String> = standing.winners.iter().map(|it| place(it, false)).collect();
+    let closed = Time::from_millis(standing.closed.as_millis());
+    fields.extend([
+        ("closed", moment(closed)),
+        ("counted", format!("yes, as one of {}", standing.counted)),
+        ("rank", standing.rank.to_string()),
+        ("winners", winners.join(", ")),
+        ("why", standing.why.clone()),
+    ]);
+    fields
+}
+
+fn fate(fate: &Fate) -> String {
+    match fate {
+        Fate::Won {
+            slot,
+            end: Some(end),
+            ..
+        } => format!("won slot {slot}: {end}"),
+        Fate::Won { slot, .. } => format!("won slot {slot}"),
+        Fate::Declined { slot, .. } => format!("declined slot {slot}"),
+        Fate::Standby => "standby".to_owned(),
+        Fate::Lost => "lost".to_owned(),
+    }
+}
+
+/// A price with as many places as it has, and at least two.
+fn price(currency: Option<&String>, micros: u64) -> String {
+    let Some(currency) = currency else {
+        return "-".to_owned();
+    };
+    let places = format!("{:06}", micros % 1_000_000);
+    let (cents, rest) = places.split_at(2);
+    let rest = rest.trim_end_matches('0');
+    format!("{currency} {}.{cents}{rest}", micros / 1_000_000)
+}
+
+fn share(micros: u64) -> String {
+    let places = format!("{:06}", micros % 1_000_000);
+    let places = places.trim_end_matches('0');
+    match places.is_empty() {
+        true => (micros / 1_000_000).to_string(),
+        false => format!("{}.{places}", micros / 1_000_000),
+    }
+}
+
+/// A realm by root and path; the root's id cut short unless all is asked for.
+fn place(text: &str, wide: bool) -> String {
+    let (root, path) = text.split_once('/').unwrap_or((text, ""));
+    if wide {
+        return text.to_owned();
+    }
+    let root: String = root.chars().take(BRIEF).collect();
+    match path.is_empty() {
+        true => format!("{root}…"),
+        false => format!("{root}…/{path}"),
+    }
+}
