@@ -29,6 +29,7 @@ mod vectors {
     mod signed;
     mod successions;
     mod suite;
+    mod tampered;
     mod tickets;
     mod transcripts;
     mod tree;

@@ -24,9 +24,15 @@ fn every_example_runs_and_ends_well() {
     let mut ran = 0;
     for entry in std::fs::read_dir(&examples).unwrap() {
         let folder = entry.unwrap().path();
-        let needs_python = ["process-agent", "http-agent", "model", "mcp-host"]
-            .iter()
-            .any(|name| folder.ends_with(name));
+        let needs_python = [
+            "process-agent",
+            "http-agent",
+            "model",
+            "mcp-host",
+            "verify-python",
+        ]
+        .iter()
+        .any(|name| folder.ends_with(name));
         if !folder.join("run").exists() || (needs_python && !python) {
             continue;
         }

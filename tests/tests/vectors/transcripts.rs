@@ -359,7 +359,7 @@ fn make(book: &mut Book) {
     );
     use Part::{Declines, Fails, Gives, Overcharges, Stays};
     let all = "TRANSCRIPT-1 TRANSCRIPT-2 TRANSCRIPT-3 TRANSCRIPT-4 TRANSCRIPT-5 TRANSCRIPT-6 \
-               TRANSCRIPT-7 TRANSCRIPT-8";
+               TRANSCRIPT-7 TRANSCRIPT-8 TRANSCRIPT-9";
     let agreed = Story::new(&asking(), &[Gives(1), Gives(1), Gives(2), Gives(1)]).run(u64::MAX);
     let replaced = Story::new(
         &best(asking()),

@@ -216,10 +216,8 @@ impl Audit {
             Entry::Planned(_) => Err(Wrong::Order),
             Entry::Announced(it) => self.announced(it),
             Entry::Counted(it) => self.counted(it),
-            Entry::BidsClosed(_) => match self.announcer.phase {
-                Phase::Bidding { .. } => Ok(()),
-                _ => Err(Wrong::Close),
-            },
+            Entry::BidsClosed(_) if self.is_open() => Ok(()),
+            Entry::BidsClosed(_) => Err(Wrong::Close),
             _ if matches!(self.announcer.phase, Phase::Bidding { .. }) => Err(Wrong::Order),
             Entry::Awarded(it) => self.awarded(it),
             Entry::Answered(it) => self.answered(it),
@@ -248,10 +246,15 @@ impl Audit {
         }
     }
 
+    /// Whether a round has begun and bids are taken.
+    fn is_open(&self) -> bool {
+        matches!(self.announcer.phase, Phase::Bidding { until, .. } if until < Tick::MAX)
+    }
+
     fn counted(&mut self, it: &Counted) -> Result<(), Wrong> {
         let bid = it.bid.digest();
         let wrong = |why| Wrong::Counted { bid, why };
-        if !matches!(self.announcer.phase, Phase::Bidding { .. }) {
+        if !self.is_open() {
             return Err(wrong(Refusal::Late));
         }
         let bidder = it.bid.peek().map_err(|_| wrong(Refusal::Malformed))?.bidder;

@@ -1,0 +1,338 @@
+"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-9)."""
+
+import cbor
+import messages
+from aggregation import FAILED, LOOP, NotOne, Result, aggregate, parse, same
+from ranking import Candidate, Quotas, ceilings, check_announcement, check_bid, micros, rank
+from records import Chains, sha256
+from refused import Refused, require
+
+RESERVED = 1
+NONE, IDEMPOTENT, ONCE = 1, 2, 3
+DONE, NOT_BEGUN, BROKEN = 1, 2, 3
+RESULT, END_NOT_BEGUN, END_FAILED, EXPIRED, OVERCHARGED, MISMATCHED, FORGED, WITHDRAWN = range(1, 9)
+OUTPUT, TOO_FEW_BIDS, AGGREGATOR_FAILED, CANCELLED = 1, 2, 11, 12
+#: The failure that is cited for each end without a result (TRANSCRIPT-9).
+CODES = {
+    END_NOT_BEGUN: 5, EXPIRED: 20, OVERCHARGED: 15, MISMATCHED: 12, FORGED: 18, WITHDRAWN: 17,
+}
+OFFLINE, LOOP_FAILED = 2, 14
+ACTIVE = ("awarded", "reserved", "leased", "asking")
+
+
+def open_entries(transcript):
+    """The entries that the seal was made for, in order (TRANSCRIPT-1)."""
+    seal = transcript[0].read()
+    digests = [transcript[3][at : at + 32] for at in range(0, len(transcript[3]), 32)]
+    require(sha256(transcript[3]) == seal[2], "the digests are not those that were signed")
+    require(len(digests) == seal[1], "not as many digests as were signed")
+    require(len(transcript[2]) <= 64, "too many pages")
+    entries = []
+    for page in transcript[2]:
+        encoded = cbor.decode(page)
+        require(type(encoded) is list and len(encoded) <= 1_024, "not a page of entries")
+        entries += encoded
+    for number, encoded in enumerate(entries):
+        known = number < len(digests) and type(encoded) is bytes
+        require(known and sha256(encoded) == digests[number], f"entry {number} is another")
+    require(len(entries) == len(digests), f"entry {len(entries)} is missing")
+    return seal, [messages.entry(encoded) for encoded in entries]
+
+
+def examine(transcript):
+    """Gives the broadcast as it was recomputed."""
+    seal, entries = open_entries(transcript)
+    chains = Chains()
+    for number, (name, entry) in enumerate(entries):
+        if name == "proved":
+            named(number, lambda: chains.prove(entry[0], entry[1]))
+    require(entries and entries[0][0] == "planned", "entry 0 is no plan")
+    broadcast = named(0, lambda: Broadcast(entries[0][1], chains))
+    for number, (name, entry) in enumerate(entries[1:], 1):
+        named(number, lambda: broadcast.take(name, entry))
+    announcer = broadcast.announcement[2]
+    require(seal[0] == broadcast.id, "the seal is of another broadcast")
+    if 1 in transcript:
+        chains = Chains()
+        chains.prove(transcript[1], seal[3])
+    chains.check(transcript[0], "transcript", announcer)
+    return broadcast
+
+
+def named(number, step):
+    """Says which entry is wrong."""
+    try:
+        return step()
+    except Refused as refused:
+        raise Refused(f"entry {number}: {refused}") from None
+
+
+class Entrant:
+    """A bid that counts."""
+
+    def __init__(self, signed, bid, at, candidate):
+        self.signed, self.bid, self.at, self.candidate = signed, bid, at, candidate
+
+
+class Slot:
+    """A slot, and where it stands."""
+
+    def __init__(self):
+        self.state, self.epoch, self.holder = "open", 0, None
+        self.granted = self.answers = 0
+        self.result = self.outcome = self.code = None
+
+
+class Broadcast:
+    """A broadcast as far as its entries have been read and found right."""
+
+    def __init__(self, planned, chains):
+        self.chains = chains
+        self.plan = planned
+        rounds = planned[0]
+        require(len(rounds) in (1, 2), "one round or two")
+        self.rounds = []
+        for number, signed in enumerate(rounds, 1):
+            read = chains.check(signed, "announcement", signed.read()[2])
+            check_announcement(read)
+            first = self.rounds[0][1] if self.rounds else read
+            require(read[1] == number, "rounds out of order")
+            require(first | {1: number, 10: read[10]} == read, "rounds that differ")
+            self.rounds.append((sha256(signed.payload), read))
+        self.announcement = self.rounds[0][1]
+        self.id = self.announcement[0]
+        require(sha256(planned[1]) == self.announcement[16], "another secret")
+        require(planned[3] and planned[4] and planned[5], "a wait, a lease or a number of nothing")
+        self.phase, self.round = "planned", 0
+        self.entrants, self.by_agent, self.arrivals = {}, {}, 0
+        self.quotas = Quotas(self.announcement[2], self.announcement[14].get(7))
+        self.slots, self.ranked, self.fates = [], [], {}
+        self.informed, self.results, self.withdrawn = [], 0, None
+        self.conclusion = None
+
+    def take(self, name, entry):
+        if self.phase == "finished":
+            require(name in ("unused", "proved"), "out of order")
+        getattr(self, name)(entry)
+
+    def planned(self, _):
+        raise Refused("a second plan")
+
+    def proved(self, _):
+        pass
+
+    def announced(self, entry):
+        require(self.phase in ("planned", "bidding"), "a round after the bidding")
+        require(entry[0] == self.round + 1 <= len(self.rounds), "a round out of order")
+        self.phase, self.round = "bidding", entry[0]
+
+    def counted(self, entry):
+        require(self.phase == "bidding", "a bid after the bidding")
+        signed = entry[0]
+        bid = self.chains.check(signed, "bid", signed.read()[2])
+        limits, rule = self.announcement[9], self.announcement[14]
+        check_bid(bid, len(signed.payload), limits)
+        answered = [digest for digest, _ in self.rounds[: self.round]]
+        require(bid[0] == self.id and bid[1] in answered, "a bid for another announcement")
+        agent = (bid[2][2], bid[3])
+        earlier = self.entrants.get(self.by_agent.get(agent))
+        if earlier is None:
+            require(len(self.entrants) < rule[5], "more bids than are taken")
+            require(self.quotas.has_room(bid[2]), "more bids than count from there")
+        else:
+            require(earlier.bid[1] != bid[1], "a second bid of the agent")
+            del self.entrants[sha256(earlier.signed.payload)]
+            self.quotas.change(earlier.bid[2], -1)
+        digest = sha256(signed.payload)
+        candidate = Candidate(digest, micros(bid), bid[6], bid[7], entry[1], self.arrivals)
+        self.by_agent[agent] = digest
+        self.entrants[digest] = Entrant(signed, bid, entry[2], candidate)
+        self.quotas.change(bid[2], 1)
+        self.arrivals += 1
+
+    def closed(self, entry):
+        require(self.phase == "bidding", "the bidding ended out of order")
+        rule = self.announcement[14]
+        candidates = [entrant.candidate for entrant in self.entrants.values()]
+        weights, scale = rule.get(1), ceilings(self.announcement)
+        _, self.ranked = rank(candidates, rule[0], weights, scale, self.plan[1])
+        if not self.too_few():
+            self.slots = [Slot() for _ in self.ranked[: rule[2]]]
+        self.phase, self.closed_at = "working", entry[2]
+
+    def too_few(self):
+        return len(self.ranked) < max(self.announcement[14][4], 1)
+
+    def slot(self, entry, *states):
+        """The slot of an entry, in its epoch and one of these states."""
+        require(self.phase == "working", "out of order")
+        require(entry[0] < len(self.slots), "no such slot")
+        slot = self.slots[entry[0]]
+        require(slot.state in states, f"slot {entry[0]} is {slot.state}")
+        return slot
+
+    def awarded(self, entry):
+        slot = self.slot(entry, "open")
+        rule, plan = self.announcement[14], self.plan
+        require(entry[1] == slot.epoch + 1 <= 8, "another epoch")
+        require(entry[3] <= self.closed_at + self.announcement[12], "too late")
+        active = sum(slot.state in ACTIVE for slot in self.slots)
+        require(active < plan[5], "more slots at a time than planned")
+        require(entry[2] == self.next_bid(rule[2] + rule[3], entry[3]), "not the next bid")
+        slot.state, slot.epoch, slot.holder = "awarded", entry[1], entry[2]
+        self.fates[entry[2]] = ["declined", entry[0], entry[1]]
+
+    def next_bid(self, eligible, now):
+        """AWARD-1."""
+        for candidate in self.ranked[:eligible]:
+            entrant = self.entrants[candidate.digest]
+            holds = max(0, now - entrant.at) < entrant.bid[10]
+            if candidate.digest not in self.fates and holds:
+                return candidate.digest
+        return None
+
+    def answered(self, entry):
+        slot = self.slot(entry, "awarded")
+        require(entry[1] == slot.epoch, "another epoch")
+        slot.state = "open"
+        if 2 in entry:
+            confirm = self.chains.check(entry[2], "confirm", self.entrants[slot.holder].bid[2])
+            names = (confirm[0], confirm[1], confirm[2], confirm[3])
+            require(names == (self.id, entry[0], slot.epoch, slot.holder), "of another award")
+            if confirm[4] == RESERVED:
+                slot.state = "reserved"
+
+    def leased(self, entry):
+        slot = self.slot(entry, "reserved", "leased")
+        bidder = self.entrants[slot.holder].bid[2]
+        first = slot.state == "reserved"
+        require(entry[1] == slot.epoch, "another epoch")
+        require(entry[2] == 0 if first else entry[2] > slot.answers, "not in order")
+        require(entry[3] <= self.plan[4], "longer than planned")
+        require(entry[4] == bidder, "a lease to another realm")
+        if first:
+            self.informed.append(bidder)
+        slot.state, slot.answers, slot.granted = "leased", entry[2], entry[5] + entry[3]
+        self.fates[slot.holder] = ["won", entry[0], entry[1], None]
+
+    def ended(self, entry):
+        slot = self.slot(entry, "leased", "reserved", "asking")
+        require(entry[1] == slot.epoch, "another epoch")
+        outcome = self.judge(slot, entry)
+        self.fates[slot.holder] = ["won", entry[0], entry[1], entry[2]]
+        said = outcome.get(6) if outcome else None
+        slot.code = CODES.get(entry[2], said or LOOP_FAILED)
+        slot.outcome = sha256(entry[3][0].payload) if 3 in entry else None
+        if entry[2] == RESULT:
+            confidence = outcome.get(7, self.entrants[slot.holder].bid[7])
+            slot.result = ([parse(entry[3][1])], confidence, self.results)
+            slot.state = "done"
+            self.results += 1
+        elif entry[2] == WITHDRAWN or self.withdrawn is not None:
+            slot.state = "over"
+        elif entry[2] == END_NOT_BEGUN or self.announcement[7] != ONCE:
+            slot.state = "open"
+        else:
+            slot.state = "asking"
+
+    def judge(self, slot, entry):
+        """Checks that a lease ended as its outcome says, or as its time does; gives the outcome."""
+        end = entry[2]
+        if 3 not in entry:
+            expired = end == EXPIRED and slot.state == "leased" and entry[4] >= slot.granted
+            withdrawn = end == WITHDRAWN and slot.state == "leased"
+            given_back = end == END_NOT_BEGUN and slot.state == "reserved"
+            require(expired or withdrawn or given_back, "it did not end so")
+            return None
+        bid = self.entrants[slot.holder].bid
+        outcome = self.chains.check(entry[3][0], "outcome", bid[2])
+        names = (outcome[0], outcome[1], outcome[2], outcome[3])
+        require(names == (self.id, entry[0], slot.epoch, slot.holder), "of another award")
+        waited = slot.state == "leased" or (
+            slot.state == "asking" and end in (RESULT, END_NOT_BEGUN)
+        )
+        require(waited, "nobody waited for it")
+        require(end in self.ends(outcome, entry[3].get(1), bid), "it did not end so")
+        return outcome
+
+    @staticmethod
+    def ends(outcome, output, bid):
+        """How an outcome may end a lease; what the schema says only who has it can tell."""
+        if 8 in outcome:
+            agreed = 5 in bid and bid[5][0] == outcome[8][0]
+            if outcome[8][1] > (bid[5][1] if agreed else 0):
+                return (OVERCHARGED,)
+        if outcome[4] == NOT_BEGUN:
+            return (END_NOT_BEGUN,)
+        if outcome[4] == BROKEN:
+            return (END_FAILED,)
+        if output is None or sha256(output) != outcome.get(5):
+            return (FORGED,)
+        return (RESULT, MISMATCHED)
+
+    def decided(self, entry):
+        slot = self.slot(entry, "asking")
+        require(entry[1] == slot.epoch, "another epoch")
+        slot.state = "open" if entry[2] else "over"
+
+    def unused(self, entry):
+        outcome = entry[0][0].read()
+        bidder = self.entrants.get(outcome[3])
+        require(bidder is not None, "an outcome for a bid that was not counted")
+        self.chains.check(entry[0][0], "outcome", bidder.bid[2])
+
+    def cancelled(self, _):
+        require(self.phase == "working", "out of order")
+        leased = (at for at, slot in enumerate(self.slots) if slot.state == "leased")
+        self.withdrawn = list(leased)
+
+    def finished(self, entry):
+        require(self.phase == "working", "out of order")
+        require(not any(slot.state in ACTIVE for slot in self.slots), "somebody is waited for")
+        said = entry[0]
+        ending, output, citations = self.settle(said)
+        require(said[0] == ending, "another ending")
+        cited = [[it[0], it[1], it[2], it.get(3), it[4], it.get(5)] for it in said[3]]
+        require(cited == citations, "other citations")
+        if ending == OUTPUT and self.announcement[15][0] != LOOP:
+            require(1 in said and same(parse(said[1]), output), "another output")
+        if ending != OUTPUT:
+            require(1 not in said, "an output without a right to one")
+        spoke = [at for at in self.withdrawn or [] if self.slots[at].outcome is not None]
+        silent = [at for at in self.withdrawn or [] if self.slots[at].outcome is None]
+        require((said[4], said[5]) == (spoke, silent), "others confirmed the cancel")
+        self.conclusion, self.phase = said, "finished"
+
+    def settle(self, said):
+        """What the slots come to (TRANSCRIPT-7)."""
+        if self.withdrawn is not None:
+            return CANCELLED, None, []
+        if self.too_few():
+            return TOO_FEW_BIDS, None, []
+        rule = self.announcement[15]
+        results = [Result(at, *(slot.result or (None, 0, 0))) for at, slot in enumerate(self.slots)]
+        try:
+            output, ending = aggregate(rule, results), OUTPUT
+        except NotOne as refused:
+            output, ending = None, refused.ending
+        if ending == OUTPUT and rule[0] == LOOP and said[0] == AGGREGATOR_FAILED:
+            ending = AGGREGATOR_FAILED
+        return ending, output, [self.cite(result) for result in results]
+
+    def cite(self, result):
+        slot = self.slots[result.slot]
+        bid = slot.holder or self.ranked[result.slot].digest
+        bidder = self.entrants[bid].bid[2][2]
+        code = (slot.code or OFFLINE) if result.part == FAILED else None
+        return [result.slot, bidder, bid, slot.outcome, result.part, code]
+
+    def fate(self, rank, candidate):
+        """What became of a bid."""
+        rule = self.announcement[14]
+        unawarded = ["standby"] if rank <= rule[2] + rule[3] else ["lost"]
+        return self.fates.get(candidate.digest, unawarded)
+
+    def bids(self):
+        """Every bid in rank order: digest, score, fate."""
+        numbered = enumerate(self.ranked, 1)
+        return [(it.digest, it.score, self.fate(rank, it)) for rank, it in numbered]

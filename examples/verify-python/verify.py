@@ -1,0 +1,48 @@
+"""Says what a file of evidence proves: `verify.py FILE`. Exit 1 if something in it is wrong."""
+
+import pathlib
+import sys
+
+import messages
+import receipt
+import transcript
+from refused import Refused
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def name(identity):
+    """The text of an id (ID-2)."""
+    bits = int.from_bytes(identity, "big") << (-len(identity) * 8 % 5)
+    count = -(-len(identity) * 8 // 5)
+    return "".join(ALPHABET[bits >> 5 * at & 31] for at in reversed(range(count)))
+
+
+def tell(kind, content):
+    if kind == "receipt":
+        standing = receipt.examine(content)
+        if standing is None:
+            print("right: the broadcast is not closed yet")
+        else:
+            rank, counted, slot = standing
+            won = "won nothing" if slot is None else f"won slot {slot}"
+            print(f"right: the bid was counted, stands at {rank} of {counted}, and {won}")
+        return
+    broadcast = transcript.examine(content)
+    print(f"right: broadcast {name(broadcast.id)}, {len(broadcast.informed)} got the input")
+    for rank, (bid, _, fate) in enumerate(broadcast.bids(), 1):
+        print(rank, name(bid), *(part for part in fate if part is not None))
+    if broadcast.conclusion and 1 in broadcast.conclusion:
+        print(broadcast.conclusion[1].decode("utf-8"))
+
+
+def main():
+    try:
+        tell(*messages.evidence(pathlib.Path(sys.argv[1]).read_bytes()))
+    except Refused as refused:
+        print(f"wrong: {refused}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
