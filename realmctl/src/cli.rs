@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod broadcast;
 mod calls;
 mod daemon;
 mod duration;
@@ -15,10 +16,11 @@ use clap::{
     builder::NonEmptyStringValueParser,
 };
 
+pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
-    AgentCommand, AggregateBy, ApplyArgs, BackendCommand, BidCommand, BroadcastArgs, DiffArgs,
-    ExportFormat, FileArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand,
-    RunDirection, RunFilter, RunState, SelectBy, TraceCommand,
+    AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
+    InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
+    TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -183,7 +185,7 @@ pub enum Command {
     /// Call a loop.
     Invoke(InvokeArgs),
     /// Announce work without an address.
-    Broadcast(BroadcastArgs),
+    Broadcast(Box<BroadcastArgs>),
     /// Serve the loops that this realm may call as tools, to any host of the Model Context Protocol, on
     /// standard input and output.
     Mcp,

@@ -73,7 +73,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Mcp => mcp::run(session).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
         Command::Invoke(args) => invoke::run(session, args).await?,
-        Command::Broadcast(args) => broadcast::run(session, args).await?,
+        Command::Broadcast(args) => broadcast::run(session, *args).await?,
         Command::Run(command) => runs::run(session, command).await?,
         Command::Backup { file } => backup(session, &file).await?,
         Command::Ctx(command) => ctx::run(session, &command)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use realm_node::{InvokeAsked, Node, Request, Response};
+use realm_node::{Node, Request, Response};
 use realm_protocol::journal::Run;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +19,7 @@ pub(crate) enum Order {
     /// Ask the node, and answer when it has.
     Ask(Request, Reply<Response>),
     /// Call a loop, and answer when the run is durable, or ended before.
-    Begin(InvokeAsked, Reply<Begun>),
+    Begin(Request, Reply<Begun>),
     /// Answer when everything recorded so far is durable.
     Settle(oneshot::Sender<()>),
     /// Look at the node.
@@ -74,14 +74,14 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Calls a loop and waits only until the run is durable. `look` must be quick.
+    /// Asks for what makes a run, and waits only until that is durable. `look` must be quick.
     pub(crate) async fn begin_and<T: Send + 'static>(
         &self,
-        asked: InvokeAsked,
+        request: Request,
         look: impl FnOnce(&Node, Begun) -> T + Send + 'static,
     ) -> Result<T, Gone> {
         let (reply, answer) = looking(look);
-        self.give(Order::Begin(asked, reply)).await?;
+        self.give(Order::Begin(request, reply)).await?;
         answer.await.map_err(|_| Gone)
     }
 

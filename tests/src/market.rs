@@ -305,6 +305,7 @@ impl Market {
                 realms: Vec::new(),
             },
             realms: Vec::new(),
+            wider: None,
             limits: BidLimits {
                 currency: Some("EUR".to_owned()),
                 price: Some([200_000, 1_000_000][below(2) as usize]),
@@ -316,6 +317,7 @@ impl Market {
             execution_ms: 5_000 + below(25_000),
             rule,
             aggregation,
+            aggregator: None,
         }
     }
 

@@ -25,7 +25,10 @@ mod time;
 pub use backends::BackendView;
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, EvidenceFile, TranscriptQuery};
-pub use broadcasts::{Aggregate, BroadcastRequest, BroadcastResult, Select, SlotResult};
+pub use broadcasts::{
+    Aggregate, BroadcastRequest, BroadcastResult, Enough, Select, SlotResult, WaitFor, Weights,
+    Wider,
+};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};

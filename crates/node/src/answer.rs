@@ -3,8 +3,7 @@
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_reply};
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Failure, FailureCode, Kind, LoopAddress, LoopId, Now, Place,
-    Priority, RunId, Tick,
+    CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId, Tick,
     cbor::{self, Blob},
     flags, json, limits,
     message::CallResult,
@@ -12,7 +11,9 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    CallFailure, ControlId, Effect, Invocation, Node, Response, relay::Release, serve::Served,
+    CallFailure, ControlId, Effect, Invocation, Node, Response,
+    relay::Release,
+    serve::{Purpose, Served},
     state::StoredAnswer,
 };
 
@@ -26,8 +27,8 @@ pub(crate) enum Responder {
     Remote(Box<Remote>),
     /// The bidder here, whose bid won the work.
     Leased(Digest),
-    /// The bidder here, which asks what an agent offers.
-    Asked(Box<(BroadcastId, LoopId)>),
+    /// The market here, which asks a loop of this realm.
+    Asked(Box<Purpose>),
 }
 
 /// How a caller on this machine is answered.
@@ -148,7 +149,7 @@ impl Node {
                 self.work_ended(*bid, run, result.map_err(|failure| failure.code));
             }
             // It is asked without a key: there is no earlier answer.
-            Responder::Asked(asked) => self.agent_offers(asked.0, asked.1.clone(), None),
+            Responder::Asked(purpose) => self.asked_in_vain(purpose, FailureCode::LoopFailed),
             Responder::Local(local) => {
                 let (result, run, version) = read_answer(&answer);
                 let told = Told {
@@ -224,8 +225,8 @@ impl Node {
                 self.lease_served(*bid, run, ending);
                 None
             }
-            Responder::Asked(asked) => {
-                self.asked_served(asked, run, ending);
+            Responder::Asked(purpose) => {
+                self.asked_served(purpose, run, ending);
                 None
             }
             Responder::Local(local) => {
@@ -253,7 +254,7 @@ impl Node {
                 self.reply_failure(remote, failure, release);
             }
             Responder::Leased(bid) => self.work_ended(*bid, None, Err(failure.code)),
-            Responder::Asked(asked) => self.agent_offers(asked.0, asked.1.clone(), None),
+            Responder::Asked(purpose) => self.asked_in_vain(purpose, failure.code),
             Responder::Local(local) => {
                 let (run, call) = (self.new_run(), self.new_call());
                 self.tell_failure(local, (run, call), failure);

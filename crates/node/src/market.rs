@@ -1,5 +1,6 @@
 //! Work without an address: this realm's part in broadcasts, its own and others'.
 
+mod aggregating;
 mod announcing;
 mod asking;
 mod bidding;
@@ -10,6 +11,7 @@ mod hearing;
 mod kept;
 mod offers;
 mod passing;
+mod planning;
 mod receipts;
 mod summaries;
 mod telling;
@@ -24,7 +26,7 @@ use realm_broadcast::{Announcer, Bidder, Side, Tallying};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, Place, RealmPath, Scope, Tick,
+    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmPath, Scope, Tick,
     broadcast::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
         WorkProgress,
@@ -39,13 +41,13 @@ use crate::{Node, Refused, timers::Timer};
 use asking::Asker;
 
 use contents::read;
+use receipts::Receipts;
+use summaries::Summaries;
 
-pub use announcing::{BroadcastAsked, Broadcasted, SlotView};
+pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub use evidence::NoTranscript;
 pub(crate) use kept::Kept;
 pub use receipts::BidView;
-use receipts::Receipts;
-use summaries::Summaries;
 pub(crate) use telling::Tell;
 
 /// Slots that a realm works on at a time.
@@ -83,6 +85,8 @@ struct Announced {
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,
+    /// The loop here that makes results one, where a loop does.
+    aggregator: Option<LoopId>,
     run: Run,
     /// Entries that its announcer has written down so far.
     entries: u64,
@@ -92,6 +96,14 @@ struct Announced {
     events: u64,
     /// Slots and epochs that a person is asked about.
     undecided: Vec<(u64, u64)>,
+}
+
+impl Announced {
+    /// How long the work may take in all, milliseconds.
+    fn execution_ms(&self) -> u64 {
+        let announced = self.rounds.first().and_then(|it| it.peek().ok());
+        announced.map_or(0, |it| it.execution_ms)
+    }
 }
 
 /// An announcement of another realm's that was passed on.

@@ -38,16 +38,22 @@ pub(crate) struct Leased {
     pub(crate) timeout_ms: u64,
 }
 
-/// What an agent is asked before it bids.
+/// What the market asks a loop of this realm.
 pub(crate) struct Asked {
     pub(crate) call: CallId,
-    /// The loop that answers for it.
     pub(crate) loop_id: LoopId,
-    /// The announcement, and the bidder's own load and budget.
-    pub(crate) facts: serde_json::Value,
+    pub(crate) input: serde_json::Value,
     pub(crate) limit_ms: u64,
-    /// The broadcast, and the agent that would bid.
-    pub(crate) for_whom: (BroadcastId, LoopId),
+    pub(crate) purpose: Purpose,
+}
+
+/// What the market asks a loop for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    /// What an agent offers for announced work.
+    Offer(BroadcastId, LoopId),
+    /// To make the results of a broadcast one.
+    Aggregate(BroadcastId),
 }
 
 impl Node {
@@ -157,16 +163,16 @@ impl Node {
         self.serve(incoming);
     }
 
-    /// Runs the loop that says what an agent offers.
+    /// Runs a loop for the market.
     pub(crate) fn serve_asked(&mut self, asked: Asked) {
         let incoming = Incoming {
-            responder: Responder::Asked(Box::new(asked.for_whom)),
+            responder: Responder::Asked(Box::new(asked.purpose)),
             call: asked.call,
             caller: self.me.scope(),
             caller_realm: self.me.realm(),
             loop_id: asked.loop_id,
             version: None,
-            input: asked.facts,
+            input: asked.input,
             key: None,
             timeout_ms: asked.limit_ms,
             depth: 0,

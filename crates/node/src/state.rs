@@ -1,7 +1,8 @@
 //! What a node writes down, each with its version.
 
 use realm_protocol::{
-    CallId, Digest, Envelope, Label, NodeId, Place, RealmId, RunId, Scope, TicketId, Timestamp,
+    CallId, Digest, Envelope, Label, LoopId, NodeId, Place, RealmId, RunId, Scope, TicketId,
+    Timestamp,
     cbor::{self, Blob, CborError, Wire},
     message::{PolicyUse, Stage, TraceParent},
     records::{
@@ -382,6 +383,8 @@ wire_map! {
         2 => input: Blob,
         /// Whom the announcement of each round is passed to.
         3 => fans: Vec<StoredFan>,
+        /// The loop here that makes results one, where a loop does.
+        4 => aggregator: Option<LoopId>,
     }
 }
 

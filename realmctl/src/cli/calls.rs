@@ -1,6 +1,6 @@
 //! Commands about loops and calls.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
@@ -154,117 +154,6 @@ pub struct InvokeArgs {
     /// Asking again under the same key never runs the loop twice.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<Key>,
-}
-
-/// Announce work without an address: agents that can do it bid, the winners do it.
-#[derive(Args, Debug)]
-pub struct BroadcastArgs {
-    /// The loop whose contract the work has; it is registered here.
-    #[arg(value_name = "LOOP", add = ArgValueCompleter::new(complete::own_loops))]
-    pub loop_id: String,
-    /// Members of the input: `name=text` or `name:=JSON`.
-    #[arg(value_name = "KEY=VALUE")]
-    pub members: Vec<String>,
-    /// Input: JSON, `@FILE`, or `-` for stdin.
-    #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
-    pub input: Option<String>,
-    /// A capability that loops declare which may do the work, whatever they are called; can be given
-    /// several times.
-    #[arg(long, value_name = "NAME")]
-    pub capability: Vec<String>,
-    /// Who is asked: `children`, `subtree`, `peers`, or a realm and all below it.
-    #[arg(
-        long,
-        value_name = "SCOPE",
-        value_delimiter = ',',
-        default_value = "subtree"
-    )]
-    pub scope: Vec<String>,
-    /// Levels of the subtree and of each peer's tree.
-    #[arg(long, value_name = "LEVELS")]
-    pub depth: Option<u64>,
-    /// How long bids are taken at most; it ends once everybody has answered.
-    #[arg(long, value_name = "TIME", default_value = "2s")]
-    pub window: Span,
-    /// How long the work may take in all.
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub within: Span,
-    /// Currency of prices: three upper-case letters.
-    #[arg(long, value_name = "CURRENCY")]
-    pub currency: Option<String>,
-    /// Highest price, in the currency.
-    #[arg(long, value_name = "PRICE", requires = "currency")]
-    pub max_price: Option<Decimal>,
-    /// How bids are ranked.
-    #[arg(long, value_enum, default_value_t = SelectBy::Best)]
-    pub select: SelectBy,
-    /// How many bids win.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub winners: u64,
-    /// How many further bids may win in place of one that falls out.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub standbys: u64,
-    /// Fewest bids.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub min_bids: u64,
-    /// How results are made one.
-    #[arg(long, value_enum, default_value_t = AggregateBy::Select)]
-    pub aggregate: AggregateBy,
-    /// Share of the results that a consensus needs: 0.6.
-    #[arg(long, value_name = "SHARE")]
-    pub threshold: Option<Decimal>,
-}
-
-/// How bids are ranked.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SelectBy {
-    /// In the order in which they counted.
-    First,
-    /// By price, then time, then confidence.
-    Best,
-    /// By a hash that nobody knows before.
-    Random,
-    /// As `best`; every bid wins, up to `--winners`.
-    All,
-}
-
-/// How results are made one.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum AggregateBy {
-    /// The best bidder's.
-    Select,
-    /// All members of all objects.
-    Merge,
-    /// What most say, if they are as many as `--threshold` asks.
-    Consensus,
-    /// What most say.
-    Vote,
-    /// The mean of numbers.
-    Average,
-    /// The one that came first.
-    FirstValid,
-    /// The surest.
-    HighestConfidence,
-    /// All, as a list.
-    CollectAll,
-}
-
-/// A decimal number of at most six places.
-#[derive(Clone, Copy, Debug)]
-pub struct Decimal {
-    /// In millionths.
-    pub micros: u64,
-}
-
-impl FromStr for Decimal {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let micros = realm_client::millionths(text).ok_or_else(|| {
-            format!("`{text}` is no number such as 0.02, with six decimal places at most")
-        })?;
-        Ok(Self { micros })
-    }
 }
 
 /// Bids that this realm has made.

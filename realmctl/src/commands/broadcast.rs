@@ -1,10 +1,16 @@
 //! `broadcast`: announces work without an address.
 
-use realm_client::api::{Aggregate, BroadcastRequest, InvokeStatus, Select};
+use realm_client::api::{
+    Aggregate, BroadcastRequest, BroadcastResult, Enough, InvokeStatus, Select, WaitFor, Weights,
+    Wider,
+};
 
-use super::invoke::input;
+use super::{
+    invoke::{self, input},
+    watch,
+};
 use crate::{
-    cli::{AggregateBy, BroadcastArgs, Format, SelectBy},
+    cli::{AggregateBy, BroadcastArgs, Decimal, Format, Scored, SelectBy, WaitBy, Weight},
     failure::Failure,
     session::Session,
 };
@@ -14,9 +20,24 @@ const DEPTH: u64 = 8;
 
 /// Announces work, waits for its outcome, and prints the output.
 pub(crate) async fn run(session: &Session, args: BroadcastArgs) -> Result<(), Failure> {
+    let watched = args.watch;
     let request = request(args)?;
     let daemon = session.daemon().await?;
     let result = daemon.ask(daemon.client.broadcast(&request)).await?;
+    if result.status != InvokeStatus::Running {
+        return finish(session, result);
+    }
+    let followed = match watched {
+        true => watch::follow(session, &daemon, &result.run_id).await?,
+        false => None,
+    };
+    match followed {
+        Some(ended) => invoke::finish(session, ended),
+        None => session.print_text(&format!("{}\n", result.run_id)),
+    }
+}
+
+fn finish(session: &Session, result: BroadcastResult) -> Result<(), Failure> {
     let whole = !matches!(session.format(), Format::Table | Format::Wide);
     if whole || result.status == InvokeStatus::Ok {
         session.print(&result)?;
@@ -33,49 +54,118 @@ pub(crate) async fn run(session: &Session, args: BroadcastArgs) -> Result<(), Fa
 
 fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
     let depth = args.depth.unwrap_or(DEPTH);
-    let mut request = BroadcastRequest {
+    let micros = |decimal: Option<Decimal>| decimal.map(|it| it.micros);
+    let Wider {
+        down,
+        up,
+        across,
+        realms,
+    } = scope(&args.scope, depth);
+    // A second round asks again whom the first one asked.
+    let wider = (!args.wider.is_empty()).then(|| {
+        let scopes: Vec<String> = args.scope.iter().chain(&args.wider).cloned().collect();
+        scope(&scopes, depth)
+    });
+    Ok(BroadcastRequest {
         input: input(args.input.as_deref(), &args.members)?,
         loop_id: args.loop_id,
         capabilities: args.capability,
-        down: 0,
-        up: 0,
-        across: 0,
-        realms: Vec::new(),
+        down,
+        up,
+        across,
+        realms,
+        wider,
         currency: args.currency,
-        max_price_micros: args.max_price.map(|price| price.micros),
+        max_price_micros: micros(args.max_price),
+        max_time_ms: args.max_time.map(crate::cli::Span::as_millis),
+        min_confidence: micros(args.min_confidence),
         window_ms: args.window.as_millis(),
         execution_ms: args.within.as_millis(),
         select: match args.select {
+            _ if !args.weigh.is_empty() => Select::Weighted,
             SelectBy::First => Select::First,
             SelectBy::Best => Select::Best,
             SelectBy::Random => Select::Random,
             SelectBy::All => Select::All,
         },
+        weights: weights(&args.weigh),
         winners: args.winners,
         standbys: args.standbys,
         min_bids: args.min_bids,
+        max_bids: args.max_bids,
+        per_realm: args.per_realm,
+        enough: args.enough.map(|bids| Enough {
+            bids,
+            price_micros: None,
+            time_ms: None,
+            confidence: None,
+        }),
         aggregate: match args.aggregate {
+            _ if args.aggregator.is_some() => Aggregate::Loop,
             AggregateBy::Select => Aggregate::Select,
             AggregateBy::Merge => Aggregate::Merge,
             AggregateBy::Consensus => Aggregate::Consensus,
+            AggregateBy::Quorum => Aggregate::Quorum,
             AggregateBy::Vote => Aggregate::Vote,
             AggregateBy::Average => Aggregate::Average,
+            AggregateBy::WeightedAverage => Aggregate::WeightedAverage,
+            AggregateBy::Sum => Aggregate::Sum,
+            AggregateBy::Rank => Aggregate::Rank,
             AggregateBy::FirstValid => Aggregate::FirstValid,
             AggregateBy::HighestConfidence => Aggregate::HighestConfidence,
             AggregateBy::CollectAll => Aggregate::CollectAll,
         },
-        threshold: args.threshold.map(|share| share.micros),
+        aggregator: args.aggregator,
+        wait: match args.wait {
+            WaitBy::All => WaitFor::All,
+            WaitBy::Quorum => WaitFor::Quorum,
+            WaitBy::Majority => WaitFor::Majority,
+            WaitBy::Any => WaitFor::Any,
+        },
+        quorum: micros(args.quorum),
+        threshold: micros(args.threshold),
+        min_results: args.min_results,
+        min_result_confidence: micros(args.min_result_confidence),
+        field: args.field.as_deref().map_or_else(Vec::new, members),
+        detach: args.watch || args.detach,
+    })
+}
+
+/// Who is asked.
+fn scope(scopes: &[String], depth: u64) -> Wider {
+    let mut reach = Wider {
+        down: 0,
+        up: 0,
+        across: 0,
+        realms: Vec::new(),
     };
-    for scope in &args.scope {
+    for scope in scopes {
         match scope.as_str() {
-            "children" => request.down = request.down.max(1),
-            "subtree" => request.down = depth,
-            "peers" => (request.up, request.across) = (DEPTH, depth),
+            "children" => reach.down = reach.down.max(1),
+            "subtree" => reach.down = depth,
+            "peers" => (reach.up, reach.across) = (DEPTH, depth),
             realm => {
-                (request.down, request.up, request.across) = (DEPTH, DEPTH, DEPTH);
-                request.realms.push(realm.to_owned());
+                (reach.down, reach.up, reach.across) = (DEPTH, DEPTH, DEPTH);
+                reach.realms.push(realm.to_owned());
             }
         }
     }
-    Ok(request)
+    reach
+}
+
+fn weights(weigh: &[Weight]) -> Option<Weights> {
+    let of = |what: Scored| {
+        let given = weigh.iter().rev().find(|it| it.of == what);
+        given.map_or(0, |it| it.weight)
+    };
+    (!weigh.is_empty()).then(|| Weights {
+        price: of(Scored::Price),
+        time: of(Scored::Time),
+        confidence: of(Scored::Confidence),
+        trust: of(Scored::Trust),
+    })
+}
+
+fn members(way: &str) -> Vec<String> {
+    way.split('.').map(str::to_owned).collect()
 }

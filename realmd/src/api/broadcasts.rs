@@ -1,118 +1,192 @@
 //! Work without an address.
 
+use axum::http::StatusCode;
 use realm_client::{
     api::{
-        Aggregate, BroadcastRequest, BroadcastResult, CallError, InvokeStatus, Select, SlotResult,
+        self, Aggregate, BroadcastRequest, BroadcastResult, CallError, InvokeStatus, Select,
+        SlotResult, WaitFor,
     },
     catalogue::Code,
 };
-use realm_node::{BroadcastAsked, Broadcasted, Request, Response};
+use realm_node::{BroadcastAsked, Broadcasted, Node, Request, Response, Wider};
 use realm_protocol::{
-    RealmName,
-    broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting},
+    LoopId, RealmName,
+    broadcast::{
+        Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
+    },
+    journal::Run,
     limits,
 };
 
 use super::{
-    Answer, Shared,
+    Shared,
     extract::{Body, invalid},
     invoke::unexpected,
     problem::Fail,
     views::short,
 };
+use crate::handle::Begun;
 
 pub(super) async fn broadcast(
     daemon: Shared,
     Body(request): Body<BroadcastRequest>,
-) -> Answer<BroadcastResult> {
-    let loop_id = request.loop_id.clone();
-    let asked = asked(request)?;
-    match daemon
-        .handle
-        .ask(Request::Broadcast(Box::new(asked)))
-        .await?
-    {
-        Response::Broadcasted(ended) => Ok(axum::Json(result(loop_id, *ended))),
+) -> Result<(StatusCode, axum::Json<BroadcastResult>), Fail> {
+    let (loop_id, detach) = (request.loop_id.clone(), request.detach);
+    let asked = Request::Broadcast(Box::new(asked(request)?));
+    if detach {
+        let begun = move |_: &Node, begun| match begun {
+            Begun::Running(run) => Ok::<_, Fail>((StatusCode::ACCEPTED, running(&run))),
+            Begun::Ended(answer) => Ok((StatusCode::OK, ended(loop_id, answer)?)),
+        };
+        let (status, result) = daemon.handle.begin_and(asked, begun).await??;
+        return Ok((status, axum::Json(result)));
+    }
+    let answer = daemon.handle.ask(asked).await?;
+    Ok((StatusCode::OK, axum::Json(ended(loop_id, answer)?)))
+}
+
+fn ended(loop_id: String, answer: Response) -> Result<BroadcastResult, Fail> {
+    match answer {
+        Response::Broadcasted(ended) => Ok(result(loop_id, *ended)),
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
 }
 
+/// A broadcast that has begun.
+fn running(run: &Run) -> BroadcastResult {
+    BroadcastResult {
+        run_id: run.id.to_string(),
+        broadcast_id: run.call.to_string(),
+        loop_id: run.loop_id.clone(),
+        status: InvokeStatus::Running,
+        output: None,
+        error: None,
+        bids: 0,
+        slots: Vec::new(),
+        duration_ms: 0,
+    }
+}
+
 fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
-    let loop_id = request.loop_id.parse();
-    let loop_id =
-        loop_id.map_err(|error| invalid(&format!("`{}`: {error}", short(&request.loop_id))))?;
-    let capabilities: Result<_, Fail> = request
-        .capabilities
-        .iter()
-        .map(|name| {
-            let parsed = name.parse();
-            parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(name))))
-        })
-        .collect();
-    let realms: Result<Vec<RealmName>, Fail> = request
-        .realms
-        .iter()
-        .map(|name| {
-            let name = name.strip_prefix('@').unwrap_or(name);
-            name.parse()
-                .map_err(|error| invalid(&format!("`{}`: {error}", short(name))))
-        })
-        .collect();
+    let aggregator = request.aggregator.as_deref().map(parsed).transpose()?;
+    if aggregator.is_some() != (request.aggregate == Aggregate::Loop) {
+        return Err(invalid(
+            "`aggregator` names the loop of `aggregate: loop`, and only there",
+        ));
+    }
+    let capabilities = request.capabilities.iter().map(|name| parsed(name));
     Ok(BroadcastAsked {
-        loop_id,
-        capabilities: capabilities?,
-        input: request.input,
+        loop_id: parsed(&request.loop_id)?,
+        capabilities: capabilities.collect::<Result<_, Fail>>()?,
         reach: Reach {
             down: request.down,
             up: request.up,
             across: request.across,
             realms: Vec::new(),
         },
-        realms: realms?,
+        realms: realms(&request.realms)?,
+        wider: request.wider.as_ref().map(wider).transpose()?,
         limits: BidLimits {
-            currency: request.currency,
+            currency: request.currency.clone(),
             price: request.max_price_micros,
-            time_ms: None,
-            confidence: None,
+            time_ms: request.max_time_ms,
+            confidence: request.min_confidence,
         },
         window_ms: request.window_ms,
         award_ms: request.execution_ms,
         execution_ms: request.execution_ms,
-        rule: Rule {
-            selection: match request.select {
-                Select::First => Selection::First,
-                Select::Best => Selection::Best,
-                Select::Random => Selection::Random,
-                Select::All => Selection::All,
-            },
-            weights: None,
-            awards: request.winners,
-            standbys: request.standbys,
-            min_bids: request.min_bids,
-            max_bids: limits::BIDS as u64,
-            early: None,
-            per_realm: None,
-        },
-        aggregation: Aggregation {
-            strategy: match request.aggregate {
-                Aggregate::Select => Strategy::Select,
-                Aggregate::Merge => Strategy::Merge,
-                Aggregate::Consensus => Strategy::Consensus,
-                Aggregate::Vote => Strategy::Vote,
-                Aggregate::Average => Strategy::Average,
-                Aggregate::FirstValid => Strategy::FirstValid,
-                Aggregate::HighestConfidence => Strategy::HighestConfidence,
-                Aggregate::CollectAll => Strategy::CollectAll,
-            },
-            waiting: Waiting::All,
-            quorum: None,
-            threshold: request.threshold,
-            min_results: 1,
-            confidence: None,
-            field: Vec::new(),
-        },
+        rule: rule(&request),
+        aggregation: aggregation(&request),
+        aggregator,
+        input: request.input,
     })
+}
+
+fn parsed(name: &str) -> Result<LoopId, Fail> {
+    let parsed = name.parse();
+    parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(name))))
+}
+
+fn realms(names: &[String]) -> Result<Vec<RealmName>, Fail> {
+    let realms = names.iter().map(|name| {
+        let name = name.strip_prefix('@').unwrap_or(name);
+        let parsed = name.parse();
+        parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(name))))
+    });
+    realms.collect()
+}
+
+fn wider(asked: &api::Wider) -> Result<Wider, Fail> {
+    Ok(Wider {
+        reach: Reach {
+            down: asked.down,
+            up: asked.up,
+            across: asked.across,
+            realms: Vec::new(),
+        },
+        realms: realms(&asked.realms)?,
+    })
+}
+
+fn rule(request: &BroadcastRequest) -> Rule {
+    Rule {
+        selection: match request.select {
+            Select::First => Selection::First,
+            Select::Best => Selection::Best,
+            Select::Random => Selection::Random,
+            Select::All => Selection::All,
+            Select::Weighted => Selection::Weighted,
+        },
+        weights: request.weights.map(|weights| Weights {
+            price: weights.price,
+            time: weights.time,
+            confidence: weights.confidence,
+            trust: weights.trust,
+        }),
+        awards: request.winners,
+        standbys: request.standbys,
+        min_bids: request.min_bids,
+        max_bids: request.max_bids.unwrap_or(limits::BIDS as u64),
+        early: request.enough.map(|enough| EarlyClose {
+            enough: enough.bids,
+            price: enough.price_micros,
+            time_ms: enough.time_ms,
+            confidence: enough.confidence,
+        }),
+        per_realm: request.per_realm,
+    }
+}
+
+fn aggregation(request: &BroadcastRequest) -> Aggregation {
+    Aggregation {
+        strategy: match request.aggregate {
+            Aggregate::Select => Strategy::Select,
+            Aggregate::Merge => Strategy::Merge,
+            Aggregate::Consensus => Strategy::Consensus,
+            Aggregate::Quorum => Strategy::Quorum,
+            Aggregate::Vote => Strategy::Vote,
+            Aggregate::Average => Strategy::Average,
+            Aggregate::WeightedAverage => Strategy::WeightedAverage,
+            Aggregate::Sum => Strategy::Sum,
+            Aggregate::Rank => Strategy::Rank,
+            Aggregate::FirstValid => Strategy::FirstValid,
+            Aggregate::HighestConfidence => Strategy::HighestConfidence,
+            Aggregate::CollectAll => Strategy::CollectAll,
+            Aggregate::Loop => Strategy::Loop,
+        },
+        waiting: match request.wait {
+            WaitFor::All => Waiting::All,
+            WaitFor::Quorum => Waiting::Quorum,
+            WaitFor::Majority => Waiting::Majority,
+            WaitFor::Any => Waiting::Any,
+        },
+        quorum: request.quorum,
+        threshold: request.threshold,
+        min_results: request.min_results.unwrap_or(1),
+        confidence: request.min_result_confidence,
+        field: request.field.clone(),
+    }
 }
 
 fn result(loop_id: String, ended: Broadcasted) -> BroadcastResult {

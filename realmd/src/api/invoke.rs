@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus};
-use realm_node::{Invocation, InvokeAsked, Node, Response as Answered};
+use realm_node::{Invocation, InvokeAsked, Node, Request, Response as Answered};
 use realm_protocol::{FailureCode, journal::Run};
 
 use super::{
@@ -69,7 +69,10 @@ pub(super) async fn invoke(
             Ok::<_, Fail>((StatusCode::ACCEPTED, result))
         }
     };
-    let (status, result) = daemon.handle.begin_and(asked, begun).await??;
+    let (status, result) = daemon
+        .handle
+        .begin_and(Request::Invoke(asked), begun)
+        .await??;
     Ok((status, axum::Json(result)).into_response())
 }
 

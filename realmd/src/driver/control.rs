@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::{ControlId, Input, Node, Refusal, Request, Response};
+use realm_node::{ControlId, Input, Node, Refusal, Response};
 use realm_protocol::journal::{Change, Direction, Entry, JournalSeq, Run, Status};
 
 use tokio::sync::oneshot;
@@ -111,12 +111,12 @@ impl Driver {
                 let id = self.asked.add(Waiting::Answer(reply));
                 self.handle(Input::Control(id, request));
             }
-            Order::Begin(asked, reply) => {
+            Order::Begin(request, reply) => {
                 // Its run is told from others by being alone in its entry.
                 self.perform();
                 let id = self.asked.add(Waiting::Beginning(reply));
                 self.asked.beginning = Some(id);
-                self.handle(Input::Control(id, Request::Invoke(asked)));
+                self.handle(Input::Control(id, request));
                 self.perform();
                 self.journal.flush();
                 self.asked.beginning = None;

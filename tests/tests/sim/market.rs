@@ -5,9 +5,9 @@ mod restarts;
 
 use std::collections::BTreeSet;
 
-use realm_node::{BroadcastAsked, Broadcasted, Request, Response};
+use realm_node::{BroadcastAsked, Broadcasted, Request, Response, Wider};
 use realm_protocol::{
-    broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting},
+    broadcast::{Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting},
     journal::Status,
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
@@ -39,6 +39,7 @@ fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> Broadca
         input: json!({"n": 1}),
         reach,
         realms: Vec::new(),
+        wider: None,
         limits: BidLimits {
             currency: Some("EUR".to_owned()),
             price: Some(1_000_000),
@@ -58,6 +59,7 @@ fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> Broadca
             confidence: None,
             field: Vec::new(),
         },
+        aggregator: None,
     }
 }
 
@@ -319,6 +321,98 @@ fn announcements_stay_away_from_subtrees_that_cannot_help_until_they_can() {
     );
     assert_eq!((after.bids, realms_asked(&world, acme, &after)), (1, 3));
     output(&after);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn too_few_bids_lead_to_a_second_wider_round() {
+    let mut world = World::new(10);
+    let acme = world.found("acme");
+    let north = world.child(acme, "north");
+    let city = world.child(north, "city");
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    world.apply(north, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+    world.apply(city, &[bids(Loops::idempotent("see", 100), "EUR 0.01")]);
+    world.run_for(2_000);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::All, 2, 0),
+        Strategy::CollectAll,
+    );
+    work.rule.min_bids = 2;
+    work.wider = Some(Wider {
+        reach: reach(2, 0, 0),
+        realms: Vec::new(),
+    });
+
+    let ended = broadcast(&mut world, acme, work);
+
+    assert_eq!(output(&ended).as_array().map(Vec::len), Some(2));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn enough_good_bids_end_the_bidding_though_others_are_still_asked() {
+    let (mut world, acme, [left, _]) = family(11, ["EUR 0.03", "EUR 0.02"]);
+    let quote = Loops::once("quote", 4_000);
+    let mut slow = Loops::idempotent("see", 100);
+    slow["bid"] = json!({"ask": "quote", "within": "4s"});
+    world.apply(left, &[quote, slow]);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+    work.rule.early = Some(EarlyClose {
+        enough: 1,
+        price: Some(20_000),
+        time_ms: None,
+        confidence: None,
+    });
+    let before = world.elapsed_ms();
+
+    let ended = broadcast(&mut world, acme, work);
+
+    output(&ended);
+    assert!(
+        world.elapsed_ms() - before < 2_000,
+        "nobody waits for the slow agent"
+    );
+    world.run_for(10_000);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_loop_makes_the_results_one_and_what_it_gives_must_match_the_contract() {
+    let (mut world, acme, _) = family(12, ["EUR 0.03", "EUR 0.02"]);
+    let mut maker = |id: &str, says: &str| {
+        let tool = json!({
+            "id": id, "version": "1.0.0", "kind": "tool",
+            "inputSchema": {"type": "array", "minItems": 2}, "outputSchema": {},
+            "tool": {"implementation": "process", "config": {"argv": ["say", says]}},
+        });
+        world.apply(acme, &[tool]);
+    };
+    maker("sum-up", "{\"sum\": 2}");
+    maker("babble", "\"no object\"");
+    let mut by = |maker: &str| {
+        let mut work = asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::All, 2, 0),
+            Strategy::Loop,
+        );
+        work.aggregator = Some(maker.parse().unwrap());
+        broadcast(&mut world, acme, work)
+    };
+
+    let (good, bad) = (by("sum-up"), by("babble"));
+
+    assert_eq!(output(&good), json!({"sum": 2}));
+    assert_eq!(bad.ending, "AggregatorFailed");
+    assert_eq!(bad.reason.as_deref(), Some("SchemaOutput"));
     invariants::check(&mut world);
 }
 

@@ -1,35 +1,25 @@
 //! Broadcasts of this realm's own: announced, awarded, made one.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use realm_broadcast::{
-    Announcer, Citation, FanOut, Left, Neighbour, Pass, Side,
-    announcer::{Input, Message, Output, Plan, PlanError, Round},
-    close_pages, fan_out,
+    Citation, Pass, Side,
+    announcer::{Input, Message, Output},
+    close_pages,
     log::{Conclusion, Ending},
 };
-use realm_executor::{Effects, Registered};
-use realm_policy::{Action, Resource};
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{
-        self, Aggregation, Announce, Announcement, Bid, BidLimits, Close, Reach, Rule, Verdict,
-    },
+    broadcast::{Aggregation, Announce, Announcement, Bid, BidLimits, Close, Reach, Rule, Verdict},
     cbor::Blob,
-    journal::{Change, Direction, Run, Status},
+    journal::{Change, Run, Status},
     json::{self, Object},
     records::Signed,
 };
-use realm_router::Relation;
 use serde_json::Value;
 
-use super::{Announced, Asker, BROADCASTS, asking::Begin, call_of};
+use super::{Asker, BROADCASTS, asking::Begin};
 use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response};
-
-/// How long an award waits to be confirmed, milliseconds.
-const CONFIRM_MS: u64 = 5_000;
-/// How long a lease is, milliseconds; a holder that works on renews it.
-const LEASE_MS: u64 = 10_000;
 
 /// Work without an address.
 #[derive(Clone, Debug)]
@@ -44,6 +34,8 @@ pub struct BroadcastAsked {
     pub reach: Reach,
     /// If any, only realms at or below these are asked.
     pub realms: Vec<RealmName>,
+    /// A second round, where the first has too few bids.
+    pub wider: Option<Wider>,
     /// What bids must keep to.
     pub limits: BidLimits,
     /// How long bids are taken, milliseconds.
@@ -56,6 +48,17 @@ pub struct BroadcastAsked {
     pub rule: Rule,
     /// How results are made one.
     pub aggregation: Aggregation,
+    /// With [`Strategy::Loop`], and only there, the loop here that makes them one.
+    pub aggregator: Option<LoopId>,
+}
+
+/// How far the second round of a broadcast goes.
+#[derive(Clone, Debug)]
+pub struct Wider {
+    /// How far.
+    pub reach: Reach,
+    /// If any, only realms at or below these are asked.
+    pub realms: Vec<RealmName>,
 }
 
 /// How a broadcast ended.
@@ -117,14 +120,8 @@ impl Node {
             };
             return self.refuse(control, Refusal::Call(failure));
         }
-        let named: Result<Vec<Scope>, Refusal> = asked
-            .realms
-            .iter()
-            .map(|name| self.resolve_name(name))
-            .collect();
-        match named {
-            Ok(realms) => asked.reach.realms = realms,
-            Err(refusal) => return self.refuse(control, refusal),
+        if let Err(refusal) = self.resolve_scopes(&mut asked) {
+            return self.refuse(control, refusal);
         }
         let begin = Begin {
             broadcast: BroadcastId::new(self.random()),
@@ -142,159 +139,21 @@ impl Node {
         self.set_market_timer();
     }
 
-    pub(super) fn announce(
-        &mut self,
-        begin: Begin,
-        asked: &BroadcastAsked,
-        contract: Arc<Registered>,
-    ) -> Result<BroadcastId, PlanError> {
-        let Begin {
-            broadcast,
-            asker,
-            parent,
-            depth,
-        } = begin;
-        let secret: [u8; 32] = self.random();
-        let announcement = Announcement {
-            depth,
-            ..self.announcement(broadcast, asked, &contract, &secret)
+    fn resolve_scopes(&self, asked: &mut BroadcastAsked) -> Result<(), Refusal> {
+        let resolve = |names: &[RealmName]| -> Result<Vec<Scope>, Refusal> {
+            names.iter().map(|name| self.resolve_name(name)).collect()
         };
-        let signed = self.me.sign(&announcement);
-        let mut fan = self.fan_out_own(&announcement);
-        if realm_broadcast::is_asked(&announcement, &self.me.scope()) {
-            fan.passes.push(Pass {
-                to: Side::Here,
-                left: Left { down: 0, up: 0 },
-                window_ms: asked.window_ms,
-            });
+        asked.reach.realms = resolve(&asked.realms)?;
+        if let Some(wider) = &mut asked.wider {
+            wider.reach.realms = resolve(&wider.realms)?;
         }
-        let input = Blob::from(json::to_bytes(&asked.input));
-        let plan = Plan {
-            rounds: vec![Round {
-                announcement: signed.clone(),
-                fan,
-            }],
-            secret,
-            input: input.clone(),
-            confirm_ms: CONFIRM_MS,
-            lease_ms: LEASE_MS,
-            at_once: asked.rule.awards.max(1),
-            person_ms: asked.execution_ms,
-        };
-        let fans: Vec<FanOut> = plan.rounds.iter().map(|round| round.fan.clone()).collect();
-        let announcer = Announcer::start(plan, self.now)?;
-        let run = Run {
-            id: self.new_run(),
-            call: call_of(broadcast),
-            loop_id: contract.manifest.id.to_string(),
-            version: Some(contract.manifest.version.to_string()),
-            direction: Direction::Local,
-            peer: None,
-            status: Status::Running,
-            started: self.wall(),
-            ended: None,
-            error: None,
-            input: Some(input),
-            output: None,
-            parent,
-            resume: None,
-        };
-        self.out.change(Change::Run(run.clone()));
-        self.keep_broadcast(&run, &contract, &fans);
-        let own = Announced {
-            announcer,
-            asker: Some(asker),
-            rounds: vec![signed],
-            contract,
-            run,
-            entries: 0,
-            proven: BTreeSet::new(),
-            events: 0,
-            undecided: Vec::new(),
-        };
-        self.market.announced.insert(broadcast, own);
-        Ok(broadcast)
-    }
-
-    fn announcement(
-        &self,
-        broadcast: BroadcastId,
-        asked: &BroadcastAsked,
-        contract: &Registered,
-        secret: &[u8; 32],
-    ) -> Announcement {
-        let (input_schema, output_schema) = schemas(contract);
-        Announcement {
-            broadcast,
-            round: 1,
-            announcer: self.me.place().clone(),
-            loop_id: asked.loop_id.clone(),
-            contract: contract.contract,
-            input_schema,
-            output_schema,
-            effects: match contract.effects {
-                Effects::None => broadcast::Effects::None,
-                Effects::Idempotent => broadcast::Effects::Idempotent,
-                Effects::Once => broadcast::Effects::Once,
-            },
-            capabilities: asked.capabilities.iter().cloned().collect(),
-            limits: asked.limits.clone(),
-            reach: asked.reach.clone(),
-            window_ms: asked.window_ms,
-            award_ms: asked.award_ms,
-            execution_ms: asked.execution_ms,
-            rule: asked.rule,
-            aggregation: asked.aggregation.clone(),
-            commitment: Digest::of(&[secret]),
-            created: self.wall(),
-            depth: 0,
+        match &asked.aggregator {
+            Some(id) if self.registry.find(id, None).is_none() => Err(Refusal::NotFound {
+                what: "loop",
+                name: id.to_string(),
+            }),
+            _ => Ok(()),
         }
-    }
-
-    fn fan_out_own(&mut self, announcement: &Announcement) -> FanOut {
-        let neighbours = self.neighbours(announcement);
-        let left = Left {
-            down: announcement.reach.down,
-            up: announcement.reach.up,
-        };
-        let (me, window_ms) = (self.me.scope(), announcement.window_ms);
-        fan_out(announcement, &me, &Side::Here, left, window_ms, &neighbours)
-    }
-
-    /// Parent, children and peers, and whether this realm's policy lets the announcement go there.
-    pub(super) fn neighbours(&mut self, announcement: &Announcement) -> Vec<Neighbour> {
-        let linked = |relation: Relation| self.routes.link_to(&relation).is_some();
-        let children = self.kin.children.keys();
-        let children = children.map(|label| {
-            let linked = linked(Relation::Child(label.clone()));
-            (Side::Child(label.clone()), linked)
-        });
-        let parent = self.kin.parent.iter();
-        let parent = parent.map(|_| (Side::Parent, linked(Relation::Parent)));
-        let peers = self.kin.peers.keys();
-        let peers = peers.map(|root| (Side::Peer(*root), linked(Relation::Peer(*root))));
-        let sides: Vec<(Side, bool)> = children.chain(parent).chain(peers).collect();
-        let announcer = announcement.announcer.scope();
-        let neighbours = sides.into_iter().filter_map(|(side, linked)| {
-            let scope = self.scope_of(&side)?;
-            let reachable = linked && self.may_pass(&announcer, &scope);
-            let can = match &side {
-                Side::Child(label) => self.market.summaries.of_child(label).cloned(),
-                _ => None,
-            };
-            Some(Neighbour {
-                side,
-                can,
-                reachable,
-            })
-        });
-        neighbours.collect()
-    }
-
-    fn may_pass(&mut self, from: &Scope, to: &Scope) -> bool {
-        let (resource, now) = (Resource::Realm(to), self.now.wall);
-        let decided = self.rules.decide(Action::Relay, from, resource, false, now);
-        *from == self.me.scope() || decided.is_ok()
     }
 
     /// Carries out what a broadcast of this realm's wants.
@@ -316,10 +175,7 @@ impl Node {
                     epoch,
                     holder,
                 } => self.ask_owner(broadcast, (slot, epoch), &holder),
-                Output::Aggregate(_) => {
-                    let none = Input::Aggregated(Err(FailureCode::LoopNotFound));
-                    self.tell_announcer(broadcast, none);
-                }
+                Output::Aggregate(results) => self.aggregate_by_loop(broadcast, results),
                 Output::Close {
                     verdict,
                     winners,
@@ -490,14 +346,4 @@ fn slot_view(citation: &Citation) -> SlotView {
         part: citation.part.name(),
         failure: citation.failure,
     }
-}
-
-/// Digests of a contract's input and output schema.
-pub(super) fn schemas(contract: &Registered) -> (Digest, Digest) {
-    let digest = |schema| Digest::of(&[realm_executor::canonical_json(schema).as_bytes()]);
-    let manifest = &contract.manifest;
-    (
-        digest(&manifest.input_schema),
-        digest(&manifest.output_schema),
-    )
 }

@@ -101,12 +101,14 @@ impl Node {
                 ..reach
             },
             realms: Vec::new(),
+            wider: None,
             limits: said.limits.clone(),
             window_ms: said.window_ms.min(timeout_ms).max(1),
             award_ms: said.within_ms.min(timeout_ms).max(1),
             execution_ms: said.within_ms.min(timeout_ms).max(1),
             rule: said.rule,
             aggregation: said.aggregation.clone(),
+            aggregator: None,
         };
         let begun = self.announce(begin, &asked, contract.clone());
         let begun = begun.map_err(|error| (FailureCode::Malformed, error.to_string()))?;

@@ -14,7 +14,7 @@ use realm_protocol::{
     records::Signed,
 };
 
-use super::{CAPACITY, HOLDS_MS, announcing::schemas, call_of};
+use super::{CAPACITY, HOLDS_MS, call_of, planning::schemas};
 use crate::{
     Node,
     answer::{Ending, Responder},

@@ -10,7 +10,7 @@ use realm_broadcast::{
 };
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, RunId,
+    BroadcastId, CallId, Digest, LoopId, RunId,
     broadcast::Deliver,
     cbor::CborError,
     journal::{Run, Table},
@@ -42,12 +42,19 @@ pub(crate) struct Unfinished {
 
 impl Node {
     /// Writes down what a restart needs of a broadcast beside its announcer's entries.
-    pub(super) fn keep_broadcast(&mut self, run: &Run, contract: &Registered, fans: &[FanOut]) {
+    pub(super) fn keep_broadcast(
+        &mut self,
+        run: &Run,
+        contract: &Registered,
+        fans: &[FanOut],
+        aggregator: Option<&LoopId>,
+    ) {
         let stored = StoredBroadcast {
             run: run.id,
             revision: contract.digest,
             input: run.input.clone().unwrap_or_default(),
             fans: fans.iter().map(|fan| self.stored_fan(fan)).collect(),
+            aggregator: aggregator.cloned(),
         };
         let key = run.call.as_bytes();
         self.put(Table::Broadcasts, key, state::write(&stored));
@@ -206,6 +213,7 @@ impl Node {
             announcer,
             asker: None,
             rounds: planned.rounds,
+            aggregator: stored.aggregator,
             contract,
             run,
             entries: count,

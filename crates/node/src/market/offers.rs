@@ -1,12 +1,17 @@
-//! Agents that are asked what they offer: a run of a loop of this realm's, with its trace.
+//! What loops of this realm are asked in the market, each by a run with its trace: what an agent
+//! offers, and what the results of a broadcast come to.
 
 use realm_broadcast::bidder::{Input, Offer};
 use realm_executor::{OfferTerms, Offered};
-use realm_protocol::{BroadcastId, LoopId, RunId, broadcast::Price, cbor::Blob, json};
+use realm_protocol::{BroadcastId, FailureCode, LoopId, RunId, broadcast::Price, cbor::Blob, json};
 use serde_json::Value;
 
 use super::call_of;
-use crate::{Node, answer::Ending, serve::Asked};
+use crate::{
+    Node,
+    answer::Ending,
+    serve::{Asked, Purpose},
+};
 
 impl Node {
     /// Asks an agent about an announcement.
@@ -25,32 +30,38 @@ impl Node {
         let asked = Asked {
             call: call_of(broadcast),
             loop_id: loop_id.clone(),
-            facts,
+            input: facts,
             limit_ms,
-            for_whom: (broadcast, agent),
+            purpose: Purpose::Offer(broadcast, agent),
         };
         self.serve_asked(asked);
     }
 
-    /// The run that was to say what an agent offers has ended.
-    pub(crate) fn asked_served(
-        &mut self,
-        (broadcast, agent): &(BroadcastId, LoopId),
-        run: RunId,
-        ending: &Ending,
-    ) {
-        let offer = ending.as_ref().ok();
-        let offer = offer.and_then(|result| read(&result.output));
-        tracing::debug!(%broadcast, %agent, %run, offers = offer.is_some(), "asked");
-        self.agent_offers(*broadcast, agent.clone(), offer);
+    /// A loop that the market asked has ended.
+    pub(crate) fn asked_served(&mut self, purpose: &Purpose, run: RunId, ending: &Ending) {
+        match (purpose, ending) {
+            (Purpose::Offer(broadcast, agent), Ok(result)) => {
+                let offer = read(&result.output);
+                tracing::debug!(%broadcast, %agent, %run, offers = offer.is_some(), "asked");
+                self.agent_offers(*broadcast, agent.clone(), offer);
+            }
+            (Purpose::Aggregate(broadcast), Ok(result)) => {
+                self.note_aggregated(*broadcast, run);
+                self.aggregated(*broadcast, &result.output);
+            }
+            (purpose, Err(failure)) => self.asked_in_vain(purpose, failure.code),
+        }
     }
 
-    pub(crate) fn agent_offers(
-        &mut self,
-        broadcast: BroadcastId,
-        agent: LoopId,
-        offer: Option<Offer>,
-    ) {
+    /// A loop that the market asked says nothing.
+    pub(crate) fn asked_in_vain(&mut self, purpose: &Purpose, code: FailureCode) {
+        match purpose {
+            Purpose::Offer(broadcast, agent) => self.agent_offers(*broadcast, agent.clone(), None),
+            Purpose::Aggregate(broadcast) => self.not_aggregated(*broadcast, code),
+        }
+    }
+
+    fn agent_offers(&mut self, broadcast: BroadcastId, agent: LoopId, offer: Option<Offer>) {
         self.tell_bidder(Input::Answered {
             broadcast,
             agent,

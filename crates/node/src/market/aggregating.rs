@@ -1,0 +1,55 @@
+//! Results of this realm's broadcasts that a loop of its own makes one.
+
+use realm_broadcast::announcer::Input;
+use realm_protocol::{BroadcastId, FailureCode, RunId, cbor::Blob, json, json::Object};
+use serde_json::Value;
+
+use crate::{
+    Node,
+    serve::{Asked, Purpose},
+};
+
+impl Node {
+    /// Gives results to the loop that makes them one.
+    pub(super) fn aggregate_by_loop(&mut self, broadcast: BroadcastId, results: Value) {
+        let call = self.new_call();
+        let own = self.market.announced.get(&broadcast);
+        let aggregator = own.and_then(|own| Some((own.aggregator.clone()?, own.execution_ms())));
+        let Some((loop_id, limit_ms)) = aggregator else {
+            return self.not_aggregated(broadcast, FailureCode::LoopNotFound);
+        };
+        self.serve_asked(Asked {
+            call,
+            loop_id,
+            input: results,
+            limit_ms,
+            purpose: Purpose::Aggregate(broadcast),
+        });
+    }
+
+    /// The loop has made results one. They must be what the announced contract says.
+    pub(super) fn aggregated(&mut self, broadcast: BroadcastId, output: &Blob) {
+        let own = self.market.announced.get(&broadcast);
+        let matches = own.zip(json::parse(output).ok());
+        let matches =
+            matches.is_some_and(|(own, output)| own.contract.check_output(&output).is_ok());
+        if !matches {
+            return self.not_aggregated(broadcast, FailureCode::SchemaOutput);
+        }
+        self.tell_announcer(broadcast, Input::Aggregated(Ok(output.clone())));
+        self.carry_out_announcer(broadcast);
+        self.set_market_timer();
+    }
+
+    pub(super) fn not_aggregated(&mut self, broadcast: BroadcastId, code: FailureCode) {
+        self.tell_announcer(broadcast, Input::Aggregated(Err(code)));
+        self.carry_out_announcer(broadcast);
+        self.set_market_timer();
+    }
+
+    /// Which run made the results one, in the trace.
+    pub(super) fn note_aggregated(&mut self, broadcast: BroadcastId, run: RunId) {
+        let payload = Object::new().with("run", &run);
+        self.note_broadcast(broadcast, "broadcast.aggregated", payload);
+    }
+}

@@ -1,0 +1,209 @@
+//! A broadcast of this realm's before it begins: its announcements, and whom they are passed to.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use realm_broadcast::{
+    Announcer, FanOut, Left, Neighbour, Pass, Side,
+    announcer::{Plan, PlanError, Round},
+    fan_out,
+};
+use realm_executor::{Effects, Registered};
+use realm_policy::{Action, Resource};
+use realm_protocol::{
+    BroadcastId, Digest, Scope,
+    broadcast::{self, Announcement},
+    cbor::Blob,
+    journal::{Change, Direction, Run, Status},
+    json,
+};
+use realm_router::Relation;
+
+use super::{Announced, BroadcastAsked, asking::Begin, call_of};
+use crate::Node;
+
+/// How long an award waits to be confirmed, milliseconds.
+const CONFIRM_MS: u64 = 5_000;
+/// How long a lease is, milliseconds; a holder that works on renews it.
+const LEASE_MS: u64 = 10_000;
+
+impl Node {
+    pub(super) fn announce(
+        &mut self,
+        begin: Begin,
+        asked: &BroadcastAsked,
+        contract: Arc<Registered>,
+    ) -> Result<BroadcastId, PlanError> {
+        let Begin {
+            broadcast,
+            asker,
+            parent,
+            depth,
+        } = begin;
+        let secret: [u8; 32] = self.random();
+        let announcement = Announcement {
+            depth,
+            ..self.announcement(broadcast, asked, &contract, &secret)
+        };
+        let mut rounds = vec![self.round(&announcement)];
+        if let Some(wider) = &asked.wider {
+            rounds.push(self.round(&Announcement {
+                round: 2,
+                reach: wider.reach.clone(),
+                ..announcement
+            }));
+        }
+        let input = Blob::from(json::to_bytes(&asked.input));
+        let plan = Plan {
+            rounds,
+            secret,
+            input: input.clone(),
+            confirm_ms: CONFIRM_MS,
+            lease_ms: LEASE_MS,
+            at_once: asked.rule.awards.max(1),
+            person_ms: asked.execution_ms,
+        };
+        let fans: Vec<FanOut> = plan.rounds.iter().map(|round| round.fan.clone()).collect();
+        let signed = plan.rounds.iter().map(|round| round.announcement.clone());
+        let rounds = signed.collect();
+        let announcer = Announcer::start(plan, self.now)?;
+        let run = Run {
+            id: self.new_run(),
+            call: call_of(broadcast),
+            loop_id: contract.manifest.id.to_string(),
+            version: Some(contract.manifest.version.to_string()),
+            direction: Direction::Local,
+            peer: None,
+            status: Status::Running,
+            started: self.wall(),
+            ended: None,
+            error: None,
+            input: Some(input),
+            output: None,
+            parent,
+            resume: None,
+        };
+        self.out.change(Change::Run(run.clone()));
+        self.keep_broadcast(&run, &contract, &fans, asked.aggregator.as_ref());
+        let own = Announced {
+            announcer,
+            asker: Some(asker),
+            rounds,
+            contract,
+            aggregator: asked.aggregator.clone(),
+            run,
+            entries: 0,
+            proven: BTreeSet::new(),
+            events: 0,
+            undecided: Vec::new(),
+        };
+        self.market.announced.insert(broadcast, own);
+        Ok(broadcast)
+    }
+
+    fn announcement(
+        &self,
+        broadcast: BroadcastId,
+        asked: &BroadcastAsked,
+        contract: &Registered,
+        secret: &[u8; 32],
+    ) -> Announcement {
+        let (input_schema, output_schema) = schemas(contract);
+        Announcement {
+            broadcast,
+            round: 1,
+            announcer: self.me.place().clone(),
+            loop_id: asked.loop_id.clone(),
+            contract: contract.contract,
+            input_schema,
+            output_schema,
+            effects: match contract.effects {
+                Effects::None => broadcast::Effects::None,
+                Effects::Idempotent => broadcast::Effects::Idempotent,
+                Effects::Once => broadcast::Effects::Once,
+            },
+            capabilities: asked.capabilities.iter().cloned().collect(),
+            limits: asked.limits.clone(),
+            reach: asked.reach.clone(),
+            window_ms: asked.window_ms,
+            award_ms: asked.award_ms,
+            execution_ms: asked.execution_ms,
+            rule: asked.rule,
+            aggregation: asked.aggregation.clone(),
+            commitment: Digest::of(&[secret]),
+            created: self.wall(),
+            depth: 0,
+        }
+    }
+
+    /// One round: signed, with whom it is passed to, this realm itself among them if it is asked.
+    fn round(&mut self, announcement: &Announcement) -> Round {
+        let mut fan = self.fan_out_own(announcement);
+        if realm_broadcast::is_asked(announcement, &self.me.scope()) {
+            fan.passes.push(Pass {
+                to: Side::Here,
+                left: Left { down: 0, up: 0 },
+                window_ms: announcement.window_ms,
+            });
+        }
+        Round {
+            announcement: self.me.sign(announcement),
+            fan,
+        }
+    }
+
+    fn fan_out_own(&mut self, announcement: &Announcement) -> FanOut {
+        let neighbours = self.neighbours(announcement);
+        let left = Left {
+            down: announcement.reach.down,
+            up: announcement.reach.up,
+        };
+        let (me, window_ms) = (self.me.scope(), announcement.window_ms);
+        fan_out(announcement, &me, &Side::Here, left, window_ms, &neighbours)
+    }
+
+    /// Parent, children and peers, and whether this realm's policy lets the announcement go there.
+    pub(super) fn neighbours(&mut self, announcement: &Announcement) -> Vec<Neighbour> {
+        let linked = |relation: Relation| self.routes.link_to(&relation).is_some();
+        let children = self.kin.children.keys();
+        let children = children.map(|label| {
+            let linked = linked(Relation::Child(label.clone()));
+            (Side::Child(label.clone()), linked)
+        });
+        let parent = self.kin.parent.iter();
+        let parent = parent.map(|_| (Side::Parent, linked(Relation::Parent)));
+        let peers = self.kin.peers.keys();
+        let peers = peers.map(|root| (Side::Peer(*root), linked(Relation::Peer(*root))));
+        let sides: Vec<(Side, bool)> = children.chain(parent).chain(peers).collect();
+        let announcer = announcement.announcer.scope();
+        let neighbours = sides.into_iter().filter_map(|(side, linked)| {
+            let scope = self.scope_of(&side)?;
+            let reachable = linked && self.may_pass(&announcer, &scope);
+            let can = match &side {
+                Side::Child(label) => self.market.summaries.of_child(label).cloned(),
+                _ => None,
+            };
+            Some(Neighbour {
+                side,
+                can,
+                reachable,
+            })
+        });
+        neighbours.collect()
+    }
+
+    fn may_pass(&mut self, from: &Scope, to: &Scope) -> bool {
+        let (resource, now) = (Resource::Realm(to), self.now.wall);
+        let decided = self.rules.decide(Action::Relay, from, resource, false, now);
+        *from == self.me.scope() || decided.is_ok()
+    }
+}
+
+/// Digests of a contract's input and output schema.
+pub(super) fn schemas(contract: &Registered) -> (Digest, Digest) {
+    let digest = |schema| Digest::of(&[realm_executor::canonical_json(schema).as_bytes()]);
+    let manifest = &contract.manifest;
+    (
+        digest(&manifest.input_schema),
+        digest(&manifest.output_schema),
+    )
+}
