@@ -214,6 +214,16 @@ pub const SCHEMA_BYTES: usize = 64 * 1024;
 pub const TRACED_BYTES: usize = 16 * 1024;
 /// Frames open in one run at a time; more ends the run with `Budget`.
 pub const FRAMES: usize = 10_000;
+/// How often a model may answer with calls of tools, unless its prompt says less or more.
+pub const MODEL_TURNS: u64 = 8;
+/// How often a prompt may let its model do so.
+pub const MODEL_TURNS_MAX: u64 = 64;
+/// Calls of tools in one answer of a model.
+pub const MODEL_CALLS: usize = 16;
+/// Tools that a model is offered.
+pub const MODEL_TOOLS: usize = 64;
+/// Bytes of what a model has called and been answered, in one conversation.
+pub const CONVERSATION_BYTES: usize = 1024 * 1024;
 /// Frames in one run, one after the other; more ends the run with `Budget`.
 pub const RUN_FRAMES: u64 = 2_000_000;
 /// Steps that one machine may be allowed to take; more is refused at `apply`.

@@ -156,7 +156,7 @@ mod tests {
         write(&place.path().join("right"), 0o600, "open sesame\n");
         write(&place.path().join("loose"), 0o644, "open sesame\n");
         write(&place.path().join("empty"), 0o600, "\n");
-        write(&place.path().join("lines"), 0o600, "one\ntwo\n");
+        write(&place.path().join("lines"), 0o600, "first\nsecond\n");
         let read = |place: &str| secrets.read(&place.parse().unwrap());
 
         assert_eq!(read("file:right"), Ok(Secret::new("open sesame")));
@@ -170,7 +170,7 @@ mod tests {
             "env:NO_SUCH",
         ] {
             let told = read(wrong).unwrap_err();
-            assert!(!told.contains("one"), "{told}");
+            assert!(!told.contains("first"), "{told}");
         }
     }
 

@@ -36,6 +36,8 @@ mod long;
 mod loops;
 #[path = "sim/market.rs"]
 mod market;
+#[path = "sim/models.rs"]
+mod models;
 #[path = "sim/past.rs"]
 mod past;
 #[path = "sim/policies.rs"]

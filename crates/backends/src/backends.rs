@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use realm_executor::{BackendError, BackendReply, BackendRequest};
+use realm_executor::{BackendError, BackendReply, BackendRequest, MOCK};
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,11 +54,7 @@ impl Backends {
     /// [`BackendError`] by what went wrong; the request's time is kept here.
     pub async fn call(&self, request: BackendRequest) -> Result<BackendReply, BackendError> {
         match request {
-            BackendRequest::Mock {
-                prompt,
-                system: _,
-                model,
-            } => Ok(mock::reply(&prompt, model)),
+            BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
             BackendRequest::Model(request) => {
                 let model = self.models().get(&request.backend).cloned();
                 let model = model.ok_or_else(|| BackendError::Unconfigured {
@@ -110,11 +106,7 @@ impl Backends {
 /// The request itself.
 pub fn pure(request: BackendRequest) -> Result<BackendReply, BackendRequest> {
     match request {
-        BackendRequest::Mock {
-            prompt,
-            system: _,
-            model,
-        } => Ok(mock::reply(&prompt, model)),
+        BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
         BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
         BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
         request @ (BackendRequest::Model(_)

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use realm_executor::{BackendOutput, BackendReply};
+use realm_executor::{BackendOutput, BackendReply, ModelRequest, ToolCall, ToolResult, Turn};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -13,6 +13,9 @@ const QUOTED_CHARS: usize = 200;
 
 static GREET: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)greet\s+(?:someone\s+named\s+)?([0-9A-Za-z_]+)").ok());
+
+static CALL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\bcall\s+([0-9A-Za-z_-]+)\s*(\{)").ok());
 
 /// Answers a prompt by the first rule that fits: a greeting, a summary, a category, documents,
 /// keywords, an answer, else the prompt as `{"text": …}`. Case does not matter.
@@ -47,16 +50,74 @@ fn greeted(prompt: &str) -> Option<&str> {
 }
 
 /// The answer as a backend gives it, with tokens counted as a quarter of the characters.
-pub(crate) fn reply(prompt: &str, model: Option<String>) -> BackendReply {
-    let output = complete(prompt);
-    let output_tokens = tokens(&output.to_string());
+///
+/// It does what it is told: `call NAME {…}` in what it reads last, be that the prompt or what its tools
+/// gave, is a call of that tool, whoever wrote it there. Without such words it answers, from what its
+/// tools gave if it has called any.
+pub(crate) fn reply(request: ModelRequest) -> BackendReply {
+    let read = match request.turns.last() {
+        None => request.prompt.clone(),
+        Some(turn) => gave(turn).to_string(),
+    };
+    let calls = match request.tools.is_empty() {
+        true => Vec::new(),
+        false => told_calls(&read, request.turns.len()),
+    };
+    let (output, written) = match (calls.is_empty(), request.turns.last()) {
+        (false, _) => {
+            let written = format!("{calls:?}");
+            (BackendOutput::Calls { said: None, calls }, written)
+        }
+        (true, Some(turn)) => {
+            let output = gave(turn);
+            let written = output.to_string();
+            (BackendOutput::Json(output), written)
+        }
+        (true, None) => {
+            let output = complete(&request.prompt);
+            let written = output.to_string();
+            (BackendOutput::Json(output), written)
+        }
+    };
     BackendReply {
-        output: BackendOutput::Json(output),
-        input_tokens: Some(tokens(prompt)),
-        output_tokens: Some(output_tokens),
-        model,
+        output,
+        input_tokens: Some(tokens(&read)),
+        output_tokens: Some(tokens(&written)),
+        model: request.model,
         cost: None,
     }
+}
+
+/// What the tools of a turn gave: of one its output, of several the list.
+fn gave(turn: &Turn) -> Value {
+    let bare = |result: &ToolResult| match result.output.get("output") {
+        Some(inner) if result.output.get("realm").is_some() => inner.clone(),
+        _ => result.output.clone(),
+    };
+    match turn.results.as_slice() {
+        [one] => bare(one),
+        several => json!({"results": several.iter().map(bare).collect::<Vec<_>>()}),
+    }
+}
+
+/// The calls that a text tells it to make.
+fn told_calls(text: &str, turn: usize) -> Vec<ToolCall> {
+    let Some(calls) = CALL.as_ref() else {
+        return Vec::new();
+    };
+    // What stands in a text that stands in JSON has its quotes escaped.
+    let text = text.replace("\\\"", "\"");
+    let found = calls.captures_iter(&text).enumerate();
+    let found = found.filter_map(|(number, captures)| {
+        let (name, rest) = (captures.get(1)?, captures.get(2)?);
+        let mut values = serde_json::Deserializer::from_str(text.get(rest.start()..)?).into_iter();
+        Some(ToolCall {
+            id: format!("{turn}-{number}"),
+            name: name.as_str().to_owned(),
+            arguments: values.next()?.ok()?,
+        })
+    });
+    found.collect()
 }
 
 fn tokens(text: &str) -> u64 {

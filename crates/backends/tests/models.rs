@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use realm_backends::{Backends, Format, Model, Price, Secret};
-use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest};
+use realm_executor::{
+    BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, ToolSpec,
+};
 use realm_protocol::CallId;
 use serde_json::{Value, json};
 use tokio::{
@@ -58,6 +60,16 @@ fn model(format: Format, port: u16) -> Model {
     }
 }
 
+fn tools(tools: &Value) -> Vec<ToolSpec> {
+    let text = |tool: &Value, name: &str| tool[name].as_str().unwrap().to_owned();
+    let tools = tools.as_array().unwrap().iter().map(|tool| ToolSpec {
+        name: text(tool, "name"),
+        description: text(tool, "description"),
+        schema: tool["schema"].clone(),
+    });
+    tools.collect()
+}
+
 fn request(asks: &Value) -> ModelRequest {
     let text = |name: &str| asks.get(name).and_then(Value::as_str).map(str::to_owned);
     ModelRequest {
@@ -71,6 +83,8 @@ fn request(asks: &Value) -> ModelRequest {
             .and_then(|it| it.as_number())
             .cloned(),
         schema: asks.get("schema").cloned(),
+        tools: asks.get("tools").map_or(Vec::new(), tools),
+        turns: serde_json::from_value(asks.get("turns").cloned().unwrap_or(json!([]))).unwrap(),
         key: CallId::new([7; 16]),
         timeout_ms: 10_000,
     }
@@ -127,6 +141,7 @@ fn given(reply: &BackendReply) -> Value {
     let mut given = match &reply.output {
         BackendOutput::Text(text) => json!({"text": text}),
         BackendOutput::Json(value) => json!({"json": value}),
+        BackendOutput::Calls { said, calls } => json!({"said": said, "calls": calls}),
     };
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

@@ -29,7 +29,7 @@ async fn run(script: &str) -> Result<BackendReply, BackendError> {
 fn output(reply: BackendReply) -> Value {
     match reply.output {
         BackendOutput::Json(value) => value,
-        BackendOutput::Text(text) => Value::String(text),
+        other => Value::String(format!("{other:?}")),
     }
 }
 

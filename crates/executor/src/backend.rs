@@ -3,22 +3,16 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{CallId, FailureCode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use thiserror::Error;
+
+use crate::MOCK;
 
 /// One piece of work for a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendRequest {
-    /// A completion by the mock model.
-    Mock {
-        /// The rendered prompt.
-        prompt: String,
-        /// System prompt.
-        system: Option<String>,
-        /// Model name, repeated in the reply.
-        model: Option<String>,
-    },
-    /// A completion by a model that the realm has configured.
+    /// A completion by a model, the mock among them.
     Model(Box<ModelRequest>),
     /// The input, given back.
     Echo {
@@ -79,18 +73,65 @@ pub struct ModelRequest {
     pub temperature: Option<Number>,
     /// JSON Schema that the answer is to match; none where text will do.
     pub schema: Option<Value>,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// What it has called and been answered so far.
+    pub turns: Vec<Turn>,
     /// The same in every attempt at the same work.
     pub key: CallId,
     /// Milliseconds for the whole exchange.
     pub timeout_ms: u64,
 }
 
+/// A loop as a model is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolSpec {
+    /// What it is called.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// JSON Schema of its input.
+    pub schema: Value,
+}
+
+/// One answer of a model that was calls, and what came of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// What it said beside.
+    pub said: Option<String>,
+    /// What it called.
+    pub calls: Vec<ToolCall>,
+    /// What came of each, in the same order.
+    pub results: Vec<ToolResult>,
+}
+
+/// What a model calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The model's own name for this call.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Its input.
+    pub arguments: Value,
+}
+
+/// What came of a call of a model's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// JSON: the output, or the error.
+    pub output: Value,
+    /// Whether it is an error.
+    pub failed: bool,
+}
+
 impl BackendRequest {
     /// Whether it does nothing to the world and answers the same each time.
-    pub const fn is_pure(&self) -> bool {
+    pub fn is_pure(&self) -> bool {
         match self {
-            Self::Mock { .. } | Self::Echo { .. } | Self::Count { .. } => true,
-            Self::Model(_) | Self::Http { .. } | Self::Process { .. } => false,
+            Self::Echo { .. } | Self::Count { .. } => true,
+            Self::Model(request) => request.backend == MOCK,
+            Self::Http { .. } | Self::Process { .. } => false,
         }
     }
 }
@@ -139,6 +180,13 @@ pub enum BackendOutput {
     Json(Value),
     /// Text; JSON in it is parsed, anything else becomes `{"text": …}`.
     Text(String),
+    /// Calls that the model wants made before it answers.
+    Calls {
+        /// What it said beside.
+        said: Option<String>,
+        /// The calls.
+        calls: Vec<ToolCall>,
+    },
 }
 
 /// What a caller may do about a failure.

@@ -21,6 +21,7 @@ mod template;
 
 pub use backend::{
     BackendError, BackendOutput, BackendReply, BackendRequest, Category, Cost, ModelRequest,
+    ToolCall, ToolResult, ToolSpec, Turn,
 };
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
@@ -31,8 +32,9 @@ pub use executor::{
 pub use load::{Problem, load};
 pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
-    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, Machine, Manifest, OfferTerms,
-    Offered, Origin, Process, Prompt, Retry, Step, Tool, Work, canonical_json, contract_digest,
+    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, ModelTool,
+    OfferTerms, Offered, Origin, Process, Prompt, Retry, Step, Tool, Work, canonical_json,
+    contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

@@ -5,6 +5,7 @@ mod broadcast;
 mod document;
 pub(crate) mod duration;
 mod json_text;
+mod model_tools;
 mod node;
 mod object;
 mod problem;

@@ -4,6 +4,7 @@ mod bid;
 pub(crate) mod broadcast;
 mod canonical;
 mod document;
+mod prompt;
 mod step;
 
 use std::{
@@ -14,11 +15,12 @@ use std::{
 };
 
 use realm_protocol::{Digest, LoopId, limits};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offered};
 pub use broadcast::{Audience, Broadcast};
 pub use canonical::canonical_json;
+pub use prompt::{ModelTool, Prompt};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 
 /// What a loop is: its contract, its limits, and a way to run it.
@@ -54,6 +56,9 @@ pub struct Manifest {
     pub origin: Origin,
 }
 
+/// The model backend that needs no model.
+pub const MOCK: &str = "mock";
+
 impl Manifest {
     /// Which kind of loop it is.
     pub const fn kind(&self) -> Kind {
@@ -84,14 +89,15 @@ impl Manifest {
         match &self.body {
             Body::Composite(composite) => composite.calls().collect(),
             Body::Machine(machine) => vec![&machine.step],
-            Body::Prompt(_) | Body::Tool(_) | Body::Broadcast(_) => Vec::new(),
+            Body::Prompt(prompt) => prompt.tools.iter().map(|tool| &tool.call).collect(),
+            Body::Tool(_) | Body::Broadcast(_) => Vec::new(),
         }
     }
 
     /// Whether it asks nobody but itself, and gives the same output for the same input.
     pub fn is_pure(&self) -> bool {
         match &self.body {
-            Body::Prompt(prompt) => prompt.backend == "mock",
+            Body::Prompt(prompt) => prompt.backend == MOCK && prompt.tools.is_empty(),
             Body::Tool(tool) => matches!(tool, Tool::Echo | Tool::Count),
             Body::Composite(_) | Body::Machine(_) | Body::Broadcast(_) => false,
         }
@@ -99,7 +105,11 @@ impl Manifest {
 
     /// Whether its effects are those of what it calls.
     pub const fn is_composed(&self) -> bool {
-        matches!(self.body, Body::Composite(_) | Body::Machine(_))
+        match &self.body {
+            Body::Composite(_) | Body::Machine(_) => true,
+            Body::Prompt(prompt) => !prompt.tools.is_empty(),
+            Body::Tool(_) | Body::Broadcast(_) => false,
+        }
     }
 
     /// SHA-256 over the canonical JSON of the whole manifest: what names this revision of it.
@@ -246,25 +256,6 @@ pub enum Body {
     Tool(Tool),
     /// Work without an address.
     Broadcast(Box<Broadcast>),
-}
-
-/// A prompt and the model it goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// Text with `{{name}}` placeholders.
-    pub template: String,
-    /// System prompt.
-    pub system: Option<String>,
-    /// The placeholders that are filled, each from the input's member of that name.
-    pub variables: Vec<String>,
-    /// Most tokens the model may write.
-    pub max_tokens: Option<u64>,
-    /// How freely the model may choose.
-    pub temperature: Option<Number>,
-    /// The model backend's id.
-    pub backend: String,
-    /// The model; none for the backend's own choice.
-    pub model: Option<String>,
 }
 
 /// Programs.

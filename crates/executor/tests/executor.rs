@@ -7,7 +7,7 @@
 
 use realm_executor::{
     Action, BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Executor, Limits,
-    LoopError, Manifest, Outcome, RealmCall, Registry, Start, StartError,
+    LoopError, Manifest, Outcome, RealmCall, Registry, Start, StartError, ToolCall,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, json::Object, limits,
@@ -177,10 +177,11 @@ fn a_prompt_runs_and_leaves_the_whole_trace() {
         .backend_done(call, Ok(reply), &bench.registry, bench.now);
     let outcome = bench.finished();
 
-    let BackendRequest::Mock { prompt, .. } = request else {
-        panic!("the mock")
+    let BackendRequest::Model(request) = request else {
+        panic!("a model")
     };
-    assert_eq!(prompt, "Greet {{others}} and a, 1; leave {{this}}");
+    assert_eq!(request.backend, "mock");
+    assert_eq!(request.prompt, "Greet {{others}} and a, 1; leave {{this}}");
     assert_eq!(outcome.result, Ok(json!({"text": "hello"})));
     assert_eq!(outcome.version, "1.2.0");
     assert_eq!(outcome.ended.since(outcome.started), 7);
@@ -636,4 +637,72 @@ fn two_callers_that_chose_the_same_call_id_do_not_get_each_others_answers() {
     assert_ne!(first, second);
     assert!(matches!(ended, Some(Action::Finished { run, .. }) if run == RunId::new([2; 16])));
     assert_eq!(bench.finished().result, Ok(json!({"of": 1})));
+}
+
+#[test]
+fn a_model_that_calls_what_it_was_not_offered_or_without_end_gets_nowhere() {
+    let asks = |tools: Value, turns: u64| {
+        let mut ask = manifest(
+            "ask",
+            "prompt",
+            json!({"template": "?", "variables": [], "tools": tools, "maxTurns": turns}),
+        );
+        ask["backend"] = json!({"id": "office"});
+        Bench::new(&[ask, agent("look")])
+    };
+    let calls = |names: &[&str]| BackendReply {
+        output: BackendOutput::Calls {
+            said: None,
+            calls: names
+                .iter()
+                .map(|name| ToolCall {
+                    id: (*name).to_owned(),
+                    name: (*name).to_owned(),
+                    arguments: json!({}),
+                })
+                .collect(),
+        },
+        ..BackendReply::json(Value::Null)
+    };
+    let say = |bench: &mut Bench, reply: BackendReply| {
+        let (call, _) = bench.backend();
+        let (registry, now) = (bench.registry.clone(), bench.now);
+        bench.executor.backend_done(call, Ok(reply), &registry, now);
+    };
+
+    // Without any tools.
+    let mut bench = asks(json!([]), 1);
+    bench.start("ask", json!({})).unwrap();
+    say(&mut bench, calls(&["look"]));
+    assert_eq!(bench.error().code, FailureCode::LoopFailed);
+
+    // Another tool than those it was offered: it is told, and may answer.
+    let offered = json!([{"name": "look", "loopId": "look"}]);
+    let mut bench = asks(offered.clone(), 1);
+    bench.start("ask", json!({})).unwrap();
+    say(&mut bench, calls(&["charge"]));
+    let (call, request) = bench.backend();
+    let BackendRequest::Model(request) = request else {
+        panic!("a model")
+    };
+    assert!(request.turns[0].results[0].failed);
+    assert_eq!(
+        request.turns[0].results[0].output["error"]["code"],
+        "LoopNotFound"
+    );
+    bench.answer(call, json!({"text": "so be it"}));
+    assert!(bench.finished().result.is_ok());
+
+    // More turns than it may take.
+    let mut bench = asks(offered.clone(), 1);
+    bench.start("ask", json!({})).unwrap();
+    say(&mut bench, calls(&["charge"]));
+    say(&mut bench, calls(&["charge"]));
+    assert_eq!(bench.error().code, FailureCode::Budget);
+
+    // More calls than may be at once.
+    let mut bench = asks(offered, 1);
+    bench.start("ask", json!({})).unwrap();
+    say(&mut bench, calls(&["look"; limits::MODEL_CALLS + 1]));
+    assert_eq!(bench.error().code, FailureCode::Budget);
 }

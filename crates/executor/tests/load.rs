@@ -150,9 +150,44 @@ fn sketches_load_as_far_as_a_loop_can_say_them() {
     assert_eq!(llm.kind(), Kind::Prompt);
     assert!(matches!(http.body, Body::Tool(Tool::Http(_))));
     assert_eq!(places(&mcp), ["1:23 sketch.type.mcp"]);
+    let Body::Prompt(prompt) = one("d.json", tools).body else {
+        panic!("a prompt")
+    };
+    assert_eq!(prompt.tools[0].name, "t");
+    assert_eq!(prompt.tools[0].call.loop_id.to_string(), "x");
+}
+
+#[test]
+fn tools_of_models_are_read_and_written_again_and_two_of_one_name_are_refused() {
+    let text = "\
+id: ask
+version: 1.0.0
+kind: prompt
+inputSchema: {}
+outputSchema: {}
+prompt:
+  template: '?'
+  variables: []
+  maxTurns: 3
+  tools:
+    - {name: look, loopId: look@lab/desk, description: Looks., timeout: 5s, inputSchema: {type: object}}
+    - {name: note, loopId: note}
+";
+    let ask = one("ask.yaml", text);
+    let again = Manifest::from_json(&ask.to_json()).unwrap();
+    assert_eq!(again, ask);
+    assert_eq!(ask.calls().len(), 2);
+
+    let twice = text
+        .replace("name: note", "name: look")
+        .replace("note}", "no te}");
+    let found = places(&read("ask.yaml", &twice).unwrap_err());
     assert_eq!(
-        places(&read("d.json", tools).unwrap_err()),
-        ["1:61 sketch.llm.tools"]
+        found,
+        [
+            "12:14 loop.prompt.tools.name",
+            "12:28 loop.prompt.tools.loopId"
+        ]
     );
 }
 

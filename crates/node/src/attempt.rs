@@ -311,7 +311,7 @@ impl Node {
     /// An attempt came to nothing: tries again where that can help.
     pub(crate) fn attempt_failed(&mut self, call: CallId, failure: CallFailure) {
         let random = self.rng.next_u64();
-        let stranded = self.is_stranded(call, &failure);
+        let stranded = self.stranded_until(call, &failure);
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };
@@ -342,9 +342,9 @@ impl Node {
         if matches!(out.task, Task::Deliver(_) | Task::Cancel(_)) {
             return self.deliver_again(call, failure);
         }
-        if stranded {
+        if let Some(until) = stranded {
             out.last = Some(failure);
-            return self.timers.set(Timer::Attempt(call), out.deadline);
+            return self.timers.set(Timer::Attempt(call), until);
         }
         // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
         out.failures = out.failures.saturating_add(1);

@@ -73,6 +73,8 @@ pub struct Node {
     pub(crate) counters: Counters,
     pub(crate) rng: ChaCha20Rng,
     pub(crate) now: Now,
+    /// When this process began.
+    pub(crate) begun: Tick,
     /// Wall clock and tick when the clocks were last compared.
     pub(crate) clock_check: Now,
     pub(crate) clock_jumps: u64,
@@ -126,6 +128,7 @@ impl Node {
             counters: Counters::default(),
             rng: ChaCha20Rng::from_seed(seed),
             now,
+            begun: now.tick,
             clock_check: now,
             clock_jumps: 0,
             renewal_jitter_ms: u64::from(u16::from_be_bytes([seed[0], seed[1]])) * 1_000 / 4,

@@ -2,8 +2,8 @@
 
 use realm_crypto::{Opened, VerifiedChain};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Scope, Timestamp, cbor, json::Object, limits, message::Custody,
-    records::KemRecord,
+    CallId, Digest, FailureCode, Scope, Tick, Timestamp, cbor, json::Object, limits,
+    message::Custody, records::KemRecord,
 };
 
 use crate::{
@@ -11,9 +11,12 @@ use crate::{
     attempt::ATTEMPT_MS,
     deliver::Pending,
     delivery::ACKNOWLEDGE_MS,
-    outbound::{OutCall, Task},
+    outbound::{Origin, OutCall, Task},
     timers::Timer,
 };
+
+/// How long after its start a realm's runs wait for links that come up again, milliseconds.
+const LINKING_MS: u64 = 15_000;
 
 /// Whether a call may be kept for a callee that is offline, and how far that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,22 +74,26 @@ impl OutCall {
 }
 
 impl Node {
-    /// Whether an attempt failed because this realm has no link upward or across for the moment: a
-    /// call that may be kept, or that nobody waits for, and most of what is said about awarded work
-    /// wait for one as long as they may wait at all.
-    pub(crate) fn is_stranded(&self, call: CallId, failure: &CallFailure) -> bool {
+    /// Until when an attempt that failed because this realm has no link for the moment waits for one:
+    /// a call that may be kept, or that nobody waits for, and most of what is said about awarded work
+    /// as long as they may wait at all, and a run that goes on after a restart until links had their
+    /// time to come up.
+    pub(crate) fn stranded_until(&self, call: CallId, failure: &CallFailure) -> Option<Tick> {
         let here = failure.code == FailureCode::Offline && failure.from.is_none();
-        self.calls.get(&call).is_some_and(|out| {
-            let below = self.me.scope().contains(&out.scope);
-            let patient = match &out.task {
-                Task::Invoke(invoke) => {
-                    !below && (invoke.storing != Storing::No || invoke.detached)
-                }
-                Task::Tell(tell) => tell.is_patient(),
-                _ => false,
-            };
-            patient && here && self.turned_away_from(&out.scope).is_none()
-        })
+        let out = self.calls.get(&call).filter(|_| here)?;
+        let below = self.me.scope().contains(&out.scope);
+        let until = match &out.task {
+            Task::Invoke(invoke) if invoke.storing != Storing::No || invoke.detached => {
+                (!below).then_some(out.deadline)
+            }
+            Task::Invoke(invoke) if invoke.origin == Origin::Frame => {
+                let linked = self.begun.plus(LINKING_MS);
+                (self.now.tick < linked).then_some(linked.min(out.deadline))
+            }
+            Task::Tell(tell) => tell.is_patient().then_some(out.deadline),
+            _ => None,
+        };
+        until.filter(|_| self.turned_away_from(&out.scope).is_none())
     }
 
     /// Whether a realm keeps the call that is pending.

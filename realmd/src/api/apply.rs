@@ -7,7 +7,7 @@ use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
 };
-use realm_executor::{BackendError, Body as LoopBody, Manifest, Tool, Verdict};
+use realm_executor::{BackendError, Body as LoopBody, MOCK, Manifest, Tool, Verdict};
 use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response};
 
 use super::{
@@ -207,7 +207,7 @@ fn unreachable(manifest: &Manifest, models: &Models) -> Option<Fault> {
         LoopBody::Tool(Tool::Http(http)) => {
             realm_backends::address::target(&http.url, &http.allow_private).err()?
         }
-        LoopBody::Prompt(prompt) if prompt.backend != "mock" => match models.get(&prompt.backend) {
+        LoopBody::Prompt(prompt) if prompt.backend != MOCK => match models.get(&prompt.backend) {
             Some(model) => model.fault(&prompt.backend)?,
             None => BackendError::Unconfigured {
                 id: prompt.backend.clone(),

@@ -5,12 +5,10 @@ use realm_client::{
     api::{BackendView, Page, Problem},
     catalogue::Code,
 };
+use realm_executor::MOCK;
 
 use super::{Answer, Shared, extract::Segment, problem::Fail};
 use crate::config::BackendConfig;
-
-/// The backend that needs no model.
-const MOCK: &str = "mock";
 
 pub(super) async fn list(daemon: Shared) -> Answer<Page<BackendView>> {
     Ok(axum::Json(Page {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use realm_backends::Models;
 use realm_client::api::{Check, Finding};
-use realm_executor::{Body, Process, Tool};
+use realm_executor::{Body, MOCK, Process, Tool};
 use realm_node::{Node, StandingView};
 use realm_protocol::{Timestamp, limits};
 
@@ -229,7 +229,7 @@ fn peer_check(
 /// What cannot be right about a backend without calling it.
 fn backend_fault(body: &Body, models: &Models) -> Option<String> {
     match body {
-        Body::Prompt(prompt) if prompt.backend != "mock" => match models.get(&prompt.backend) {
+        Body::Prompt(prompt) if prompt.backend != MOCK => match models.get(&prompt.backend) {
             Some(model) => model.fault(&prompt.backend).map(|fault| fault.to_string()),
             None => Some(format!(
                 "backend `{}` is not configured here",

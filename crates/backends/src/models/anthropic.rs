@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_executor::{BackendError, BackendOutput, ModelRequest};
+use realm_executor::{BackendError, BackendOutput, ModelRequest, ToolCall};
 use serde_json::{Map, Value, json};
 
 use super::{Asked, Model, Said, Secret, missing, unfinished};
@@ -18,22 +18,48 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
     body.insert("model".to_owned(), json!(model.name(request)?));
     let tokens = request.max_tokens.unwrap_or(model.max_tokens);
     body.insert("max_tokens".to_owned(), json!(tokens));
-    let messages = json!([{"role": "user", "content": request.prompt}]);
-    body.insert("messages".to_owned(), messages);
+    let mut messages = vec![json!({"role": "user", "content": request.prompt})];
+    for turn in &request.turns {
+        let said = turn.said.iter();
+        let said = said.map(|text| json!({"type": "text", "text": text}));
+        let calls = turn.calls.iter().map(|call| {
+            json!({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments})
+        });
+        let content: Vec<Value> = said.chain(calls).collect();
+        messages.push(json!({"role": "assistant", "content": content}));
+        let results = turn.calls.iter().zip(&turn.results).map(|(call, result)| {
+            json!({
+                "type": "tool_result",
+                "tool_use_id": call.id,
+                "content": result.output.to_string(),
+                "is_error": result.failed,
+            })
+        });
+        let results: Vec<Value> = results.collect();
+        messages.push(json!({"role": "user", "content": results}));
+    }
+    body.insert("messages".to_owned(), Value::Array(messages));
     if let Some(system) = &request.system {
         body.insert("system".to_owned(), json!(system));
     }
     if let Some(temperature) = &request.temperature {
         body.insert("temperature".to_owned(), json!(temperature));
     }
-    if let Some(schema) = &request.schema {
-        let tool = json!({
-            "name": TOOL,
-            "description": "Takes the answer.",
-            "input_schema": schema,
-        });
-        body.insert("tools".to_owned(), json!([tool]));
-        let choice = json!({"type": "tool", "name": TOOL});
+    let tool = |name: &str, description: &str, schema: &Value| json!({"name": name, "description": description, "input_schema": schema});
+    let offered = request.tools.iter();
+    let offered = offered.map(|it| tool(&it.name, &it.description, &it.schema));
+    let answers = request.schema.iter();
+    let answers = answers.map(|schema| tool(TOOL, "Takes the answer.", schema));
+    let tools: Vec<Value> = offered.chain(answers).collect();
+    if !tools.is_empty() {
+        body.insert("tools".to_owned(), tools.into());
+    }
+    if request.schema.is_some() {
+        // With others to choose from, it is the one that it ends with.
+        let choice = match request.tools.is_empty() {
+            true => json!({"type": "tool", "name": TOOL}),
+            false => json!({"type": "any"}),
+        };
         body.insert("tool_choice".to_owned(), choice);
     }
     let mut headers = BTreeMap::new();
@@ -45,6 +71,14 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
         path: "/messages",
         headers,
         body: Value::Object(body),
+    })
+}
+
+fn called(block: &Value) -> Option<ToolCall> {
+    Some(ToolCall {
+        id: block.get("id")?.as_str()?.to_owned(),
+        name: block.get("name")?.as_str()?.to_owned(),
+        arguments: block.get("input").cloned().unwrap_or_default(),
     })
 }
 
@@ -64,17 +98,16 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
             .iter()
             .filter(move |block| block.get("type").and_then(Value::as_str) == Some(&kind))
     };
-    let used = of("tool_use").find_map(|block| block.get("input"));
-    let output = match used {
-        Some(input) => BackendOutput::Json(input.clone()),
-        None => {
-            let texts = of("text").filter_map(|block| block.get("text")?.as_str());
-            let texts: Vec<&str> = texts.collect();
-            if texts.is_empty() {
-                return Err(missing("text"));
-            }
-            BackendOutput::Text(texts.concat())
-        }
+    let texts = of("text").filter_map(|block| block.get("text")?.as_str());
+    let texts: Vec<&str> = texts.collect();
+    let said = (!texts.is_empty()).then(|| texts.concat());
+    let calls: Vec<ToolCall> = of("tool_use").filter_map(called).collect();
+    let answer_given = calls.iter().find(|call| call.name == TOOL);
+    let output = match (answer_given, said) {
+        (Some(given), _) => BackendOutput::Json(given.arguments.clone()),
+        (None, said) if !calls.is_empty() => BackendOutput::Calls { said, calls },
+        (None, Some(said)) => BackendOutput::Text(said),
+        (None, None) => return Err(missing("text")),
     };
     let usage = |name| answer.get("usage")?.get(name)?.as_u64();
     Ok(Said {

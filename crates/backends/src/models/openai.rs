@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use realm_executor::{BackendError, BackendOutput, ModelRequest};
+use realm_executor::{BackendError, BackendOutput, ModelRequest, ToolCall};
+use realm_protocol::json;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, Format, Model, Said, Secret, missing, text, unfinished};
@@ -13,6 +14,15 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
         messages.push(json!({"role": "system", "content": system}));
     }
     messages.push(json!({"role": "user", "content": request.prompt}));
+    for turn in &request.turns {
+        let calls: Vec<Value> = turn.calls.iter().map(asked_before).collect();
+        messages.push(json!({"role": "assistant", "content": turn.said, "tool_calls": calls}));
+        let results = turn.calls.iter().zip(&turn.results);
+        messages.extend(results.map(|(call, result)| {
+            let content = result.output.to_string();
+            json!({"role": "tool", "tool_call_id": call.id, "content": content})
+        }));
+    }
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model.name(request)?));
     body.insert("messages".to_owned(), json!(messages));
@@ -33,6 +43,16 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
         });
         body.insert("response_format".to_owned(), format);
     }
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter().map(|tool| {
+            json!({"type": "function", "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.schema,
+            }})
+        });
+        body.insert("tools".to_owned(), tools.collect());
+    }
     let mut headers = BTreeMap::new();
     if let Some(Ok(key)) = &model.key {
         headers.insert(
@@ -49,6 +69,31 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
     })
 }
 
+fn asked_before(call: &ToolCall) -> Value {
+    let arguments = call.arguments.to_string();
+    json!({
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    })
+}
+
+/// What the message calls. Arguments that are no JSON stay text, which the loop's schema refuses.
+fn calls(message: &Value) -> Vec<ToolCall> {
+    let calls = message.get("tool_calls").and_then(Value::as_array);
+    let calls = calls.into_iter().flatten().filter_map(|call| {
+        let function = call.get("function")?;
+        let text = function.get("arguments").and_then(Value::as_str);
+        let text = text.unwrap_or("{}");
+        Some(ToolCall {
+            id: call.get("id")?.as_str()?.to_owned(),
+            name: function.get("name")?.as_str()?.to_owned(),
+            arguments: json::parse(text.as_bytes()).unwrap_or_else(|_| text.into()),
+        })
+    });
+    calls.collect()
+}
+
 pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
     let choice = answer.get("choices").and_then(|choices| choices.get(0));
     let choice = choice.ok_or_else(|| missing("choice"))?;
@@ -62,9 +107,17 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
         Some("content_filter") => return Err(unfinished("its content filter stopped it")),
         _ => {}
     }
+    let calls = calls(message);
+    let output = match calls.is_empty() {
+        true => BackendOutput::Text(text(message.get("content"))?),
+        false => BackendOutput::Calls {
+            said: text(message.get("content")).ok(),
+            calls,
+        },
+    };
     let usage = |name| answer.get("usage")?.get(name)?.as_u64();
     Ok(Said {
-        output: BackendOutput::Text(text(message.get("content"))?),
+        output,
         input_tokens: usage("prompt_tokens"),
         output_tokens: usage("completion_tokens"),
         model: answer

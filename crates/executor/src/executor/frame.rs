@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{CallId, Digest, LoopAddress, Now, RunId, Tick, Timestamp};
-use serde_json::Value;
+use realm_protocol::{
+    CallId, Digest, LoopAddress, Now, RunId, Tick, Timestamp,
+    json::{self as strict},
+};
+use serde_json::{Value, json};
 
 use crate::{
-    Effects, Manifest, Registered, Retry,
+    Effects, Manifest, Registered, Retry, ToolResult, Turn,
     mapping::{Binding, Scope},
 };
 
@@ -149,6 +152,47 @@ pub(super) enum Progress {
         state: Value,
         steps: u64,
     },
+    Conversation(Conversation),
+}
+
+/// How far a model has come that calls loops.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// What it has called and been answered.
+    pub(super) turns: Vec<Turn>,
+    /// What it calls now, without results.
+    pub(super) open: Option<Turn>,
+    /// What came of that so far.
+    pub(super) results: Vec<Option<ToolResult>>,
+}
+
+impl Conversation {
+    /// What is written down of it; nothing before its first turn.
+    pub(super) fn to_state(&self) -> Option<Value> {
+        let begun = !self.turns.is_empty() || self.open.is_some();
+        begun.then(|| json!({"turns": self.turns, "open": self.open}))
+    }
+
+    /// Reads what [`Conversation::to_state`] wrote.
+    pub(super) fn from_state(state: &Value) -> Option<Self> {
+        let part = |name: &str| state.get(name).cloned().unwrap_or_default();
+        Some(Self {
+            turns: serde_json::from_value(part("turns")).ok()?,
+            open: serde_json::from_value(part("open")).ok()?,
+            results: Vec::new(),
+        })
+    }
+
+    /// How much it has been told and has called.
+    pub(super) fn bytes(&self) -> usize {
+        let size = |value: &Value| strict::to_bytes(value).len();
+        let of_turn = |turn: &Turn| {
+            let calls = turn.calls.iter().map(|call| size(&call.arguments));
+            let results = turn.results.iter().map(|result| size(&result.output));
+            calls.chain(results).sum::<usize>()
+        };
+        self.turns.iter().map(of_turn).sum()
+    }
 }
 
 /// How far a composite has come.
@@ -265,7 +309,9 @@ impl Frame {
                 composition.outputs.as_slice(),
                 composition.bindings.as_slice(),
             ),
-            Progress::Leaf | Progress::Machine { .. } => ([].as_slice(), [].as_slice()),
+            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => {
+                ([].as_slice(), [].as_slice())
+            }
         };
         Scope {
             input: &self.input,
@@ -286,7 +332,7 @@ impl Frame {
     pub(super) fn due(&self) -> Option<Timestamp> {
         match &self.progress {
             Progress::Composite(composition) => composition.wait.due,
-            Progress::Leaf | Progress::Machine { .. } => self.due,
+            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => self.due,
         }
     }
 
@@ -344,6 +390,20 @@ pub(super) fn attempt_id(run: RunId, call: CallId, attempt: u64) -> CallId {
 /// caller can make two runs' work look like one.
 pub(super) fn work_key(run: RunId, call: CallId) -> CallId {
     shortened(Digest::of(&[WORK_TAG, run.as_bytes(), call.as_bytes()]))
+}
+
+/// The key under which a model is asked for one turn of a conversation, the same in every attempt.
+pub(super) fn turn_key(run: RunId, call: CallId, turn: u64) -> CallId {
+    if turn == 0 {
+        return work_key(run, call);
+    }
+    let parts = [
+        WORK_TAG,
+        run.as_bytes(),
+        call.as_bytes(),
+        &turn.to_be_bytes(),
+    ];
+    shortened(Digest::of(&parts))
 }
 
 fn shortened(digest: Digest) -> CallId {

@@ -7,6 +7,7 @@ mod keep;
 mod known;
 mod leaf;
 mod machine;
+mod model;
 mod pause;
 mod wait;
 
@@ -25,7 +26,7 @@ use serde_json::Value;
 
 use super::{
     Action, Limits, Start,
-    frame::{Began, Composition, Frame, Place, Progress, Subject},
+    frame::{Began, Composition, Conversation, Frame, Place, Progress, Subject},
     shared::Shared,
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
@@ -306,7 +307,10 @@ impl Run {
             return self.ask_realm(call, cx);
         };
         frame.progress = match &entry.manifest.body {
-            Body::Prompt(prompt) => return self.ask_model(call, prompt, cx),
+            Body::Prompt(prompt) if prompt.tools.is_empty() => {
+                return self.ask_model(call, prompt, cx);
+            }
+            Body::Prompt(_) => Progress::Conversation(Conversation::default()),
             Body::Tool(tool) => return self.use_tool(call, tool, cx),
             Body::Broadcast(_) => return self.ask_bidders(call, cx),
             Body::Composite(_) => Progress::Composite(Composition::default()),
@@ -329,7 +333,8 @@ impl Run {
         match &manifest.body {
             Body::Composite(composite) => self.next_step(call, composite, cx),
             Body::Machine(machine) => self.next_state(call, machine, cx),
-            Body::Prompt(_) | Body::Tool(_) | Body::Broadcast(_) => {}
+            Body::Prompt(prompt) => self.ask_model(call, prompt, cx),
+            Body::Tool(_) | Body::Broadcast(_) => {}
         }
     }
 

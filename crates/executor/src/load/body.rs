@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use realm_protocol::limits;
 use serde_json::{Number, Value};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     object::{self, Object},
     values::hint,
 };
-use crate::{Body, Http, Process, Prompt, Tool};
+use crate::{Body, Http, MOCK, Process, Prompt, Tool};
 
 /// Kinds whose bodies are read.
 const KINDS: [&str; 5] = ["prompt", "composite", "machine", "tool", "broadcast"];
@@ -96,6 +97,12 @@ impl Reader<'_> {
         let variables = variables.and_then(|node| self.texts(node, rule!("prompt.variables")));
         let max_tokens = self.number(&mut object, "maxTokens", rule!("prompt.maxTokens"));
         let temperature = self.number(&mut object, "temperature", rule!("prompt.temperature"));
+        let tools = object.get("tools");
+        let tools = tools.map_or(Some(Vec::new()), |node| self.model_tools(node));
+        let max_turns = object.get("maxTurns").and_then(|node| {
+            let most = limits::MODEL_TURNS_MAX;
+            self.count(node, rule!("prompt.maxTurns"), most)
+        });
         object.finish(self);
         let (backend, model) = backend?;
         Some(Prompt {
@@ -106,13 +113,15 @@ impl Reader<'_> {
             temperature,
             backend,
             model,
+            tools: tools?,
+            max_turns: max_turns.unwrap_or(limits::MODEL_TURNS),
         })
     }
 
     /// The backend's id and model; the mock where none is named.
     fn backend(&mut self, object: &mut Object<'_>) -> Option<(String, Option<String>)> {
         let Some(node) = object.get("backend") else {
-            return Some(("mock".to_owned(), None));
+            return Some((MOCK.to_owned(), None));
         };
         let mut object = Object::of(self, node, rule!("backend"))?;
         let id = object.need_text(self, "id", rule!("backend.id"));

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use realm_protocol::limits;
 use serde_json::{Map, Value, json};
 
 use super::{
     document::{Reader, rule},
-    node::{Data, Node},
+    node::Node,
     object::{self, Object},
 };
-use crate::{Body, Http, LoopLimits, Manifest, Prompt, Tool};
+use crate::{Body, Http, LoopLimits, MOCK, Manifest, Prompt, Tool};
 
 /// What a sketch may leave out.
 const VERSION: &str = "0.1.0";
@@ -93,26 +94,17 @@ fn llm(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<Prompt> {
     let model = llm.text(reader, "model", rule!("llm.model"));
     let system = llm.text(reader, "systemPrompt", rule!("llm.systemPrompt"));
     let tools = llm.get("tools");
-    if let Some(Node {
-        at,
-        data: Data::List(items),
-    }) = tools
-        && !items.is_empty()
-    {
-        reader.problem(
-            *at,
-            rule!("llm.tools"),
-            "models that call loops are not yet served by this version",
-        );
-    }
+    let tools = tools.map_or(Some(Vec::new()), |node| reader.model_tools(node));
     Some(Prompt {
         template: "{{prompt}}".to_owned(),
         system: system.map(str::to_owned),
         variables: vec!["prompt".to_owned()],
         max_tokens: None,
         temperature: None,
-        backend: "mock".to_owned(),
+        backend: MOCK.to_owned(),
         model: model.map(str::to_owned),
+        tools: tools?,
+        max_turns: limits::MODEL_TURNS,
     })
 }
 

@@ -165,7 +165,7 @@ impl Reader<'_> {
         (address, self.step_version(object))
     }
 
-    fn step_version(&mut self, object: &mut Object<'_>) -> Option<String> {
+    pub(super) fn step_version(&mut self, object: &mut Object<'_>) -> Option<String> {
         let node = object.get("loopVersion")?;
         let text = object::text(self, node, rule!("composite.loopVersion"))?;
         if semver::VersionReq::parse(text).is_err() {

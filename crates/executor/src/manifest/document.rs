@@ -9,7 +9,8 @@ use realm_protocol::limits;
 use broadcast::broadcast_json;
 
 use crate::{
-    Body, Call, Composite, LoopLimits, Machine, Manifest, Prompt, Retry, Step, Tool, Work,
+    Body, Call, Composite, LoopLimits, Machine, Manifest, ModelTool, Prompt, Retry, Step, Tool,
+    Work,
     load::{self, Problem},
 };
 
@@ -96,11 +97,24 @@ fn put_prompt(document: &mut Map<String, Value>, prompt: &Prompt) {
         "temperature",
         prompt.temperature.clone().map(Value::Number),
     );
+    let tools: Vec<Value> = prompt.tools.iter().map(model_tool_json).collect();
+    put_some(&mut body, "tools", (!tools.is_empty()).then_some(tools));
+    let turns = (prompt.max_turns != limits::MODEL_TURNS).then_some(prompt.max_turns);
+    put_some(&mut body, "maxTurns", turns);
     put(document, "prompt", body);
     let mut backend = Map::new();
     put(&mut backend, "id", prompt.backend.as_str());
     put_some(&mut backend, "model", prompt.model.as_deref());
     put(document, "backend", backend);
+}
+
+fn model_tool_json(tool: &ModelTool) -> Value {
+    let mut document = Map::new();
+    put(&mut document, "name", tool.name.as_str());
+    put_some(&mut document, "description", tool.description.as_deref());
+    put_some(&mut document, "inputSchema", tool.input_schema.clone());
+    put_call(&mut document, &tool.call);
+    Value::Object(document)
 }
 
 fn composite_json(composite: &Composite) -> Value {

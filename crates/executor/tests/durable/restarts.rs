@@ -22,8 +22,19 @@ fn everything() -> Vec<Value> {
             "inputMapping": {"n": "$.item", "index": "$.index"}, "outputBinding": "all"},
         {"loopId": "count", "inputMapping": {"n": "$.left.n", "to": "$.input.to"}},
         {"loopId": "offer", "inputMapping": {"n": "$.left.n"}},
-        {"loopId": "echo", "inputMapping": {"all": "$.all", "count": "$.steps[6].output"}},
+        {"loopId": "ask", "outputBinding": "asked"},
+        {"loopId": "echo", "inputMapping": {
+            "all": "$.all", "count": "$.steps[6].output", "asked": "$.asked",
+        }},
     ]});
+    let mut ask = a_loop(
+        "ask",
+        "prompt",
+        json!({"template": "?", "variables": [], "tools": [
+            {"name": "charge", "loopId": "charge"}, {"name": "look", "loopId": "look"},
+        ]}),
+    );
+    ask["backend"] = json!({"id": "office"});
     vec![
         tool("charge", "once"),
         tool("look", "idempotent"),
@@ -34,6 +45,7 @@ fn everything() -> Vec<Value> {
                 {"loopId": "charge"}, {"loopId": "look"}, {"loopId": "echo"},
             ]}),
         ),
+        ask,
         a_loop("offer", "broadcast", json!({"scope": "peers"})),
         a_loop("count", "machine", json!({"loopId": "charge"})),
         a_loop("everything", "composite", steps),
@@ -54,7 +66,7 @@ fn a_run_that_is_broken_off_at_any_action_ends_as_if_it_had_not_been() {
     let expected = whole.output().clone();
     assert_eq!(
         expected,
-        json!({"all": [{"n": 11}, {"n": 21}, {"n": 31}], "count": {"n": 6}})
+        json!({"all": [{"n": 11}, {"n": 21}, {"n": 31}], "count": {"n": 6}, "asked": {"n": 10}})
     );
     assert_eq!(whole.disk, BTreeMap::new(), "nothing is left of its frames");
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_executor::{
-    Action, Announcing, BackendError, BackendReply, BackendRequest, CallError, Decision, Executor,
-    Limits, Manifest, Outcome, RealmCall, Registry, Restart, RestartError, ResumeError, Start,
+    Action, Announcing, BackendError, BackendOutput, BackendReply, BackendRequest, CallError,
+    Decision, Executor, Limits, Manifest, ModelRequest, Outcome, RealmCall, Registry, Restart,
+    RestartError, ResumeError, Start, ToolCall,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp,
@@ -54,6 +55,32 @@ fn worked(input: &Value) -> Value {
         Some(to) if seen + 1 >= to => json!({"complete": {"n": seen + 1}}),
         Some(to) => json!({"continue": {"n": seen + 1, "to": to}}),
         None => json!({"n": seen + 1}),
+    }
+}
+
+/// What a model of this world answers: it charges and looks, charges once more, and counts.
+fn thought(request: &ModelRequest) -> BackendReply {
+    let call = |id: &str, name: &str, n: u64| ToolCall {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        arguments: json!({"n": n}),
+    };
+    let calls = match request.turns.len() {
+        0 => vec![
+            call("a", "charge", 1),
+            call("b", "look", 2),
+            call("c", "none", 3),
+        ],
+        1 => vec![call("d", "charge", 4)],
+        _ => {
+            let results = request.turns.iter().flat_map(|turn| &turn.results);
+            let counted = results.filter_map(|result| result.output.get("n")?.as_u64());
+            return BackendReply::json(json!({"n": counted.sum::<u64>()}));
+        }
+    };
+    BackendReply {
+        output: BackendOutput::Calls { said: None, calls },
+        ..BackendReply::json(Value::Null)
     }
 }
 
@@ -179,6 +206,7 @@ impl World {
                 key, input, argv, ..
             } => (key, input, argv),
             BackendRequest::Echo { input } => return Some((call, Ok(BackendReply::json(input)))),
+            BackendRequest::Model(request) => return Some((call, Ok(thought(&request)))),
             other => panic!("{other:?} is no work for this world"),
         };
         *self.done.entry(key).or_default() += 1;

@@ -242,8 +242,15 @@ impl Node {
             Message::Lease(lease) if here => self.leased(&me, lease),
             Message::Withdraw(withdraw) if here => self.withdrawn(&me, withdraw),
             Message::Ack(ack) if here => self.acknowledged(&me, ack),
-            Message::Award(award) => self.send_to(award.broadcast, to, Kind::Award, &award),
-            Message::Lease(lease) => self.send_to(lease.broadcast, to, Kind::Lease, &lease),
+            // Sent later, they would cross the next ones.
+            Message::Award(award) => {
+                let waits_ms = award.confirm_ms;
+                self.send_within(waits_ms, award.broadcast, to, (Kind::Award, &award));
+            }
+            Message::Lease(lease) => {
+                let waits_ms = lease.lease_ms;
+                self.send_within(waits_ms, lease.broadcast, to, (Kind::Lease, &lease));
+            }
             Message::Withdraw(withdraw) => {
                 self.send_to(withdraw.broadcast, to, Kind::Cancel, &withdraw);
             }

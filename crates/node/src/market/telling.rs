@@ -41,13 +41,24 @@ impl Node {
         kind: Kind,
         message: &T,
     ) {
+        self.send_within(limits::CALL_MS, broadcast, to, (kind, message));
+    }
+
+    /// As [`Node::send_to`], for what means nothing any more after so many milliseconds.
+    pub(super) fn send_within<T: Wire>(
+        &mut self,
+        waits_ms: u64,
+        broadcast: BroadcastId,
+        to: &Place,
+        (kind, message): (Kind, &T),
+    ) {
         let tell = Tell {
             call: call_of(broadcast),
             kind,
             content: encode(message).into(),
             realm: to.realm,
         };
-        self.dispatch(to.scope(), tell);
+        self.dispatch(to.scope(), tell, waits_ms);
     }
 
     /// Sends an announcement to whoever is at a place.
@@ -58,15 +69,15 @@ impl Node {
             content: encode(message).into(),
             realm: None,
         };
-        self.dispatch(scope, tell);
+        self.dispatch(scope, tell, limits::CALL_MS);
     }
 
-    fn dispatch(&mut self, scope: Scope, tell: Tell) {
+    fn dispatch(&mut self, scope: Scope, tell: Tell, waits_ms: u64) {
         if self.calls.len() >= self.config.max_calls {
             // Times run out by themselves: who is not told has not answered.
             return self.counters.refuse(Refused::Overloaded);
         }
-        let deadline = self.now.tick.plus(limits::CALL_MS);
+        let deadline = self.now.tick.plus(waits_ms.min(limits::CALL_MS));
         let out = OutCall {
             // Nobody would say that a session is unknown: what is sent once is sealed anew.
             no_session: true,

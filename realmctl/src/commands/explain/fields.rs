@@ -94,12 +94,18 @@ fields! {
     "loop.prompt.variables": "what is filled",
         "Names of input members that the template may use.",
         "a list of names";
+    "loop.prompt.tools": "loops that the model may call",
+        "Each has the name that the model knows it by; what it is for and what it takes are the loop's own words where it is one of this realm's.",
+        "a list of {name, loopId, loopVersion, description, inputSchema, timeout, retry}, 64 at most";
+    "loop.prompt.maxTurns": "how often the model may answer with calls",
+        "One more ends the prompt.",
+        "1 to 64; 8 unless told";
     "loop.backend": "who answers a prompt",
         "For kind prompt.",
         "an object";
     "loop.backend.id": "which backend",
-        "mock answers by rules, without a model.",
-        "mock";
+        "mock answers by rules, without a model; realm.toml makes others, and `realmctl backend ls` lists them.",
+        "mock, or the id of a backend";
     "loop.backend.model": "which model",
         "Passed on to the backend.",
         "text";

@@ -232,14 +232,14 @@ impl Run {
         let frame = self.frames.get(&call)?;
         match &frame.progress {
             Progress::Composite(composition) => Some((frame, composition)),
-            Progress::Leaf | Progress::Machine { .. } => None,
+            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => None,
         }
     }
 
     pub(super) fn composition_mut(&mut self, call: CallId) -> Option<&mut Composition> {
         match &mut self.frames.get_mut(&call)?.progress {
             Progress::Composite(composition) => Some(composition),
-            Progress::Leaf | Progress::Machine { .. } => None,
+            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => None,
         }
     }
 

@@ -80,6 +80,7 @@ impl Run {
                 composition.last.is_some() || begun.sum::<usize>() > 1
             }
             Some(Progress::Machine { steps, .. }) => *steps > 0,
+            Some(Progress::Conversation(conversation)) => conversation.to_state().is_some(),
             Some(Progress::Leaf) | None => false,
         }
     }
@@ -174,6 +175,7 @@ impl Run {
         match caller {
             Some(Progress::Machine { .. }) => self.state_done(place.frame, result, cx),
             Some(Progress::Composite(_)) => self.call_done(place, result, cx),
+            Some(Progress::Conversation(_)) => self.tool_done(place, result, cx),
             Some(Progress::Leaf) | None => {}
         }
     }

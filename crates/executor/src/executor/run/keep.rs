@@ -13,7 +13,7 @@ use crate::{
     Body, Effects, LoopError,
     executor::{
         Action,
-        frame::{Began, Composition, Frame, Progress, Subject, Wait, Waiting},
+        frame::{Began, Composition, Conversation, Frame, Progress, Subject, Wait, Waiting},
     },
 };
 
@@ -89,6 +89,11 @@ impl Run {
                 (Some(Blob::from(json::to_bytes(state))), *steps)
             }
             Progress::Composite(composition) => (None, composition.wait.step),
+            Progress::Conversation(conversation) => {
+                let state = conversation.to_state();
+                let state = state.map(|state| Blob::from(json::to_bytes(&state)));
+                (state, conversation.turns.len() as u64)
+            }
             Progress::Machine { .. } | Progress::Leaf => (None, 0),
         };
         let pause = self.paused.filter(|_| frame.parent.is_none());
@@ -216,6 +221,16 @@ impl Run {
                     steps,
                 };
                 self.ready.push_back(Task::Advance(call));
+            }
+            Some(Body::Prompt(prompt)) if !prompt.tools.is_empty() => {
+                let conversation = state.as_ref().and_then(Conversation::from_state);
+                let conversation = conversation.unwrap_or_default();
+                let calls = conversation.open.is_some();
+                frame.progress = Progress::Conversation(conversation);
+                match calls {
+                    true => self.make_calls(call, cx),
+                    false => self.ready.push_back(Task::Advance(call)),
+                }
             }
             _ => {
                 let announces = matches!(body, Some(Body::Broadcast(_)));

@@ -1,63 +1,18 @@
 //! Frames that ask somebody: a model, a tool, another realm, whoever bids.
 
-use realm_protocol::{
-    CallId, FailureCode, Now,
-    json::{self as strict, Object},
-    limits,
-};
+use realm_protocol::{CallId, FailureCode, Now, json::Object, limits};
 use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, CallError, LoopError, ModelRequest,
-    Prompt, Tool,
+    BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError, LoopError, Tool,
     executor::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
     },
-    template,
 };
 
-/// The backend that needs no model.
-const MOCK: &str = "mock";
-
 impl Run {
-    pub(super) fn ask_model(&mut self, call: CallId, prompt: &Prompt, cx: &mut Context<'_>) {
-        let Some(frame) = self.frames.get(&call) else {
-            return;
-        };
-        let text = template::render(prompt, &frame.input);
-        let key = work_key(self.id, call);
-        let timeout_ms = frame.deadline.since(cx.now.tick);
-        let manifest = frame.subject.manifest();
-        let schema = manifest.and_then(|own| wanted(&own.output_schema)).cloned();
-        let payload = Object::new()
-            .with("backendId", &prompt.backend)
-            .with_some("model", prompt.model.as_ref())
-            .with("promptLength", &text.chars().count());
-        self.event(call, "call.backend.requested", payload, cx);
-        let request = if prompt.backend == MOCK {
-            BackendRequest::Mock {
-                prompt: text,
-                system: prompt.system.clone(),
-                model: prompt.model.clone(),
-            }
-        } else {
-            BackendRequest::Model(Box::new(ModelRequest {
-                backend: prompt.backend.clone(),
-                model: prompt.model.clone(),
-                system: prompt.system.clone(),
-                prompt: text,
-                max_tokens: prompt.max_tokens,
-                temperature: prompt.temperature.clone(),
-                schema,
-                key,
-                timeout_ms,
-            }))
-        };
-        self.ask_backend(call, request, cx);
-    }
-
     pub(super) fn use_tool(&mut self, call: CallId, tool: &Tool, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get(&call) else {
             return;
@@ -95,7 +50,12 @@ impl Run {
 
     /// Asks a backend. It is written down first that it was asked, and what asked it: a restarted run
     /// asks the same, or a person where asking twice would count twice.
-    fn ask_backend(&mut self, call: CallId, request: BackendRequest, cx: &mut Context<'_>) {
+    pub(super) fn ask_backend(
+        &mut self,
+        call: CallId,
+        request: BackendRequest,
+        cx: &mut Context<'_>,
+    ) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -127,14 +87,20 @@ impl Run {
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
-        let prompt = frame.subject.manifest();
-        let prompt = prompt.is_some_and(|own| matches!(own.body, crate::Body::Prompt(_)));
+        let manifest = frame.subject.manifest();
+        let prompt = manifest.is_some_and(|own| matches!(own.body, Body::Prompt(_)));
         let duration = cx.now.tick.since(since);
         match result {
+            Ok(reply) if prompt => self.model_answered(call, reply, duration, cx),
             Ok(reply) => {
-                let (kind, payload) = answered(prompt, &reply, duration);
-                self.event(call, kind, payload, cx);
-                self.complete(call, parsed(reply.output), cx);
+                let payload = Object::new().with("durationMs", &duration);
+                self.event(call, "call.tool.returned", payload, cx);
+                let output = match reply.output {
+                    BackendOutput::Json(output) => output,
+                    BackendOutput::Text(text) => json!({"text": text}),
+                    BackendOutput::Calls { .. } => Value::Null,
+                };
+                self.complete(call, output, cx);
             }
             Err(error) => self.fail(call, error.into(), cx),
         }
@@ -243,38 +209,5 @@ impl Run {
         frame.waiting = Waiting::Nothing;
         frame.hear();
         Some((call, since))
-    }
-}
-
-/// The schema that a model's answer is to match; none where text will do, which becomes
-/// `{"text": …}`.
-fn wanted(output: &Value) -> Option<&Value> {
-    let properties = output.get("properties").and_then(Value::as_object)?;
-    let text_alone = properties.keys().all(|name| name == "text");
-    (!text_alone).then_some(output)
-}
-
-fn answered(prompt: bool, reply: &BackendReply, duration: u64) -> (&'static str, Object) {
-    let payload = Object::new().with("durationMs", &duration);
-    if prompt {
-        let cost = reply.cost.as_ref();
-        let payload = payload
-            .with("inputTokens", &reply.input_tokens)
-            .with("outputTokens", &reply.output_tokens)
-            .with_some("model", reply.model.as_ref())
-            .with_some("costMicros", cost.map(|cost| cost.micros))
-            .with_some("currency", cost.map(|cost| &cost.currency));
-        ("call.backend.responded", payload)
-    } else {
-        ("call.tool.returned", payload)
-    }
-}
-
-fn parsed(output: BackendOutput) -> Value {
-    match output {
-        BackendOutput::Json(value) => value,
-        BackendOutput::Text(text) => {
-            strict::parse(text.as_bytes()).unwrap_or_else(|_| json!({"text": text}))
-        }
     }
 }
