@@ -188,6 +188,7 @@ fn loops(sources: &[SourceFile]) -> Result<Vec<(String, String)>, CheckError> {
             .collect(),
     };
     let loaded = definitions::load_all(&all).map_err(refused)?;
+    let loaded = loaded.plan(&Registry::default()).map_err(refused)?;
     let manifests: Vec<_> = loaded
         .iter()
         .map(|(manifest, _)| manifest.clone())

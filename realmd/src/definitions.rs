@@ -9,22 +9,46 @@ use realm_client::{
     api::{Fault, SourceFile},
     catalogue::Code,
 };
-use realm_executor::{Body, Manifest, Problem, Tool, load};
+use realm_executor::{Body, Manifest, Problem, Registry, Stack, Tool, load};
 
 /// Loops, each with the format it was written in.
 pub(crate) type Loaded = Vec<(Manifest, &'static str)>;
+
+/// What files define.
+pub(crate) struct Definitions {
+    loops: Loaded,
+    stacks: Vec<Stack>,
+}
+
+impl Definitions {
+    /// Makes loops of stacks, with the capabilities that loops here have and those of the files.
+    ///
+    /// # Errors
+    /// Every stack that cannot work, with the reason.
+    pub(crate) fn plan(self, registry: &Registry) -> Result<Loaded, Vec<Problem>> {
+        let Self { mut loops, stacks } = self;
+        let new: Vec<Manifest> = loops.iter().map(|(new, _)| new.clone()).collect();
+        let planned = registry.plan_stacks(&stacks, &new)?;
+        loops.extend(planned.into_iter().map(|planned| (planned, STACK)));
+        Ok(loops)
+    }
+}
+
+/// What the loops that a stack becomes were written as.
+const STACK: &str = "stack";
 
 /// Reads every definition among the files. A process runs in the folder of the file that defines
 /// it, unless that says otherwise.
 ///
 /// # Errors
 /// Every problem of every file.
-pub(crate) fn load_all(files: &[SourceFile]) -> Result<Loaded, Vec<Problem>> {
+pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>> {
     let texts: BTreeMap<PathBuf, &str> = files
         .iter()
         .map(|file| (normal(Path::new(&file.name)), file.text.as_str()))
         .collect();
-    let mut loaded = Vec::new();
+    let mut loops = Vec::new();
+    let mut stacks = Vec::new();
     let mut problems = Vec::new();
     for file in files.iter().filter(|file| !file.referred) {
         let folder = Path::new(&file.name).parent().filter(|_| file.name != "-");
@@ -34,16 +58,19 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Loaded, Vec<Problem>> {
             texts.get(&normal(&path)).map(|text| (*text).to_owned())
         };
         match load(&file.name, &file.text, &beside) {
-            Ok(manifests) => loaded.extend(manifests.into_iter().map(|mut manifest| {
-                settle(&mut manifest, folder.as_deref());
-                let format = format_of(&manifest, &file.text);
-                (manifest, format)
-            })),
+            Ok(loaded) => {
+                loops.extend(loaded.loops.into_iter().map(|mut manifest| {
+                    settle(&mut manifest, folder.as_deref());
+                    let format = format_of(&manifest, &file.text);
+                    (manifest, format)
+                }));
+                stacks.extend(loaded.stacks);
+            }
             Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() {
-        Ok(loaded)
+        Ok(Definitions { loops, stacks })
     } else {
         Err(problems)
     }
@@ -63,7 +90,9 @@ fn settle(manifest: &mut Manifest, folder: Option<&Path>) {
 
 /// Which format a loop was written in: LSEM names its loops, the sketch has types.
 fn format_of(manifest: &Manifest, text: &str) -> &'static str {
-    if !manifest.metadata.contains_key("name") {
+    if text.contains("loopstacks.io/v1") || text.contains("interrealm.io/v1alpha1") {
+        STACK
+    } else if !manifest.metadata.contains_key("name") {
         "realm"
     } else if text.contains("kind") {
         "lsem"

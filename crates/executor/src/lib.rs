@@ -17,6 +17,7 @@ mod mapping;
 mod outcome;
 mod registry;
 mod schema;
+mod stack;
 mod template;
 
 pub use backend::{
@@ -29,7 +30,7 @@ pub use executor::{
     Action, Announcing, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError,
     Start, StartError, WaitingFor, Waits,
 };
-pub use load::{Problem, load};
+pub use load::{Loaded, Problem, load};
 pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
     Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, ModelTool,
@@ -40,3 +41,4 @@ pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
 pub use registry::{Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange};
 pub use schema::{SchemaError, ToldSchema, example};
+pub use stack::{Order, Stack};

@@ -1,13 +1,16 @@
-//! Files become manifests: LSEM, our own form, and the LoopStacks sketch, in YAML or JSON.
+//! Files become manifests: LSEM, our own form, the LoopStacks sketch, agents and stacks of the LoopStacks
+//! Platform, and InterRealm's capabilities, in YAML or JSON.
 
 mod body;
 mod broadcast;
+mod capability;
 mod document;
 pub(crate) mod duration;
 mod json_text;
 mod model_tools;
 mod node;
 mod object;
+mod platform;
 mod problem;
 mod references;
 mod retry;
@@ -21,7 +24,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{Manifest, Origin};
+use crate::{Manifest, Origin, Stack};
 use document::Reader;
 use node::Node;
 
@@ -29,6 +32,16 @@ pub use problem::Problem;
 
 /// Bytes in one file; more is refused.
 const FILE_BYTES: usize = 1024 * 1024;
+
+/// What a file defines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// Loops.
+    pub loops: Vec<Manifest>,
+    /// Stacks, which become loops once it is known who has their capabilities:
+    /// [`crate::Registry::plan_stacks`].
+    pub stacks: Vec<Stack>,
+}
 
 /// Reads every loop of a file. `files` gives the text of a file that a schema names with
 /// `{$file: …}`, relative to this one.
@@ -39,7 +52,7 @@ pub fn load(
     file_name: &str,
     text: &str,
     files: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Manifest>, Vec<Problem>> {
+) -> Result<Loaded, Vec<Problem>> {
     let file: Arc<str> = file_name.into();
     let documents = parse(&file, text).map_err(|problem| vec![problem])?;
     if documents.is_empty() {
@@ -55,19 +68,18 @@ pub fn load(
         )]);
     }
     let mut reader = Reader::new(file, files);
-    let manifests: Vec<Manifest> = documents
-        .iter()
-        .filter_map(|document| reader.read(document))
-        .collect();
-    reader.finish(manifests)
+    for document in &documents {
+        reader.read(document);
+    }
+    reader.finish()
 }
 
 /// Reads one manifest in our own form.
 pub(crate) fn from_value(document: &Value) -> Result<Manifest, Vec<Problem>> {
     let mut reader = Reader::new("".into(), &|_| None);
-    let read = reader.read(&Node::from_value(document));
-    let mut manifests = reader.finish(read.into_iter().collect())?;
-    manifests.pop().ok_or_else(Vec::new)
+    reader.read(&Node::from_value(document));
+    let mut loaded = reader.finish()?;
+    loaded.loops.pop().ok_or_else(Vec::new)
 }
 
 fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Problem> {

@@ -84,6 +84,28 @@ impl Manifest {
         self.effects.unwrap_or(default)
     }
 
+    /// JSON Schema of what one winner gives, where the loop announces work: its own output schema, or
+    /// that of the items where results become a list.
+    pub fn result_schema(&self) -> Value {
+        let items = match &self.body {
+            Body::Broadcast(broadcast) if broadcast.gives_list() => self.output_schema.get("items"),
+            _ => None,
+        };
+        let Some(items) = items else {
+            return self.output_schema.clone();
+        };
+        let mut items = items.clone();
+        if let (Some(items), Some(whole)) = (items.as_object_mut(), self.output_schema.as_object())
+        {
+            let shared = ["$schema", "$defs", "definitions"];
+            let shared = shared
+                .into_iter()
+                .filter_map(|name| Some((name, whole.get(name)?)));
+            items.extend(shared.map(|(name, value)| (name.to_owned(), value.clone())));
+        }
+        items
+    }
+
     /// The calls of other loops that it can make, in the order they are written.
     pub fn calls(&self) -> Vec<&Call> {
         match &self.body {

@@ -1,4 +1,5 @@
-//! References of a composite's input mapping: `$.path` selects, `literal:` gives itself.
+//! References of a composite's input mapping: `$.path` selects, `$.path?` selects what is there,
+//! `literal:` gives itself.
 
 use std::{fmt, str::FromStr};
 
@@ -13,6 +14,7 @@ const SEGMENTS: usize = 64;
 pub struct Reference {
     text: String,
     source: Source,
+    optional: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,11 @@ impl Reference {
             Source::Binding(name, _) => Some(name),
             _ => None,
         }
+    }
+
+    /// Whether the member is left out where it finds nothing.
+    pub fn is_optional(&self) -> bool {
+        self.optional
     }
 
     /// Finds the value; none if a member or item on the way is missing.
@@ -133,13 +140,15 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let source = match text.strip_prefix("literal:") {
-            Some(literal) => Source::Literal(literal.to_owned()),
-            None => source(text)?,
+        let (source, optional) = match (text.strip_prefix("literal:"), text.strip_suffix('?')) {
+            (Some(literal), _) => (Source::Literal(literal.to_owned()), false),
+            (None, Some(path)) => (source(path)?, true),
+            (None, None) => (source(text)?, false),
         };
         Ok(Self {
             text: text.to_owned(),
             source,
+            optional,
         })
     }
 }

@@ -39,6 +39,8 @@ pub struct Registered {
     pub builtin: bool,
     input: Arc<LazySchema>,
     output: Arc<LazySchema>,
+    /// Of what one winner gives, where that is not the output.
+    result: Option<Arc<(Value, LazySchema)>>,
 }
 
 impl Registered {
@@ -52,6 +54,8 @@ impl Registered {
             builtin: false,
             input: Arc::default(),
             output: Arc::default(),
+            result: matches!(&manifest.body, Body::Broadcast(it) if it.gives_list())
+                .then(|| Arc::new((manifest.result_schema(), LazySchema::default()))),
             manifest: Arc::new(manifest),
         }
     }
@@ -88,6 +92,17 @@ impl Registered {
     /// As [`Registered::check_input`].
     pub fn check_output(&self, output: &Value) -> Result<(), Vec<String>> {
         self.output.check(&self.manifest.output_schema, output)
+    }
+
+    /// Checks what one winner of the announced work gives.
+    ///
+    /// # Errors
+    /// As [`Registered::check_input`].
+    pub fn check_result(&self, result: &Value) -> Result<(), Vec<String>> {
+        match self.result.as_deref() {
+            Some((schema, lazy)) => lazy.check(schema, result),
+            None => self.check_output(result),
+        }
     }
 
     /// Whether this version is the one meant: the same version, or inside the requirement.

@@ -45,9 +45,10 @@ limits: {timeout: 30s, concurrency: 4}
 ";
 
 fn read(name: &str, text: &str) -> Result<Vec<Manifest>, Vec<Problem>> {
-    load(name, text, &|file| {
+    let loaded = load(name, text, &|file| {
         (file == "in.json").then(|| r#"{"type": "object"}"#.to_owned())
-    })
+    })?;
+    Ok(loaded.loops)
 }
 
 fn one(name: &str, text: &str) -> Manifest {
@@ -276,7 +277,7 @@ composite:
 fn what_this_version_does_not_serve_says_so() {
     let stack = OWN.replace("kind: tool", "kind: stack");
     let mcp = OWN.replace("implementation: process", "implementation: mcp");
-    let platform = "apiVersion: loopstacks.io/v1\nkind: LoopStack\n";
+    let platform = "apiVersion: loopstacks.io/v1\nkind: Realm\n";
 
     let stack = read("a.yaml", &stack).unwrap_err();
 

@@ -74,8 +74,7 @@ async fn register(
 
 /// What applying files would change, line by line.
 pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> Answer<DiffResult> {
-    let loaded = definitions::load_all(&request.files);
-    let loaded = loaded.map_err(|found| refused(&found, &request.files))?;
+    let loaded = planned(&daemon, &request.files).await?;
     let documents = |manifests: &mut dyn Iterator<Item = &Manifest>| -> BTreeMap<String, String> {
         let texts = manifests.map(|manifest| (manifest.id.to_string(), canonical_yaml(manifest)));
         texts.collect()
@@ -242,9 +241,11 @@ pub(super) async fn validate(
     }))
 }
 
-pub(super) async fn import(Body(request): Body<ApplyRequest>) -> Answer<ImportResult> {
-    let files = &request.files;
-    let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
+pub(super) async fn import(
+    daemon: Shared,
+    Body(request): Body<ApplyRequest>,
+) -> Answer<ImportResult> {
+    let loaded = planned(&daemon, &request.files).await?;
     let documents = loaded.iter().map(|(manifest, format)| {
         let document = manifest.to_json();
         Imported {
@@ -265,9 +266,17 @@ pub(super) async fn import(Body(request): Body<ApplyRequest>) -> Answer<ImportRe
     }))
 }
 
+/// Loads files, and makes loops of the stacks in them with the capabilities that are here.
+async fn planned(daemon: &Shared, files: &[SourceFile]) -> Result<Loaded, Fail> {
+    let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
+    let plan = move |node: &realm_node::Node| loaded.plan(node.registry());
+    let planned = daemon.handle.read(plan).await?;
+    planned.map_err(|found| refused(&found, files))
+}
+
 /// Loads files and checks the loops against each other and against those that are registered.
 async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Loaded, Fail> {
-    let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
+    let loaded = planned(daemon, files).await?;
     let manifests: Vec<Manifest> = loaded
         .iter()
         .map(|(manifest, _)| manifest.clone())

@@ -132,7 +132,7 @@ mod tests {
         let none = |_: &str| None;
         let original = realm_executor::load("a.json", &text.to_string(), &none).unwrap();
 
-        let written = write(&original[0].to_json());
+        let written = write(&original.loops[0].to_json());
 
         assert_eq!(
             realm_executor::load("a.yaml", &written, &none).unwrap(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use realm_client::Exit;
+use realm_executor::Registry;
 use realm_node::{ApplyAsked, Request, Response};
 use realm_store::EngineKind;
 
@@ -61,13 +62,14 @@ pub(super) async fn register(handle: &Handle, text: &str) {
         text: text.to_owned(),
         referred: false,
     };
-    let loaded = match definitions::load_all(&[file]) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            tracing::error!(?problems, "the demonstration loops do not load");
-            return;
-        }
-    };
+    let loaded =
+        match definitions::load_all(&[file]).and_then(|loaded| loaded.plan(&Registry::default())) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                tracing::error!(?problems, "the demonstration loops do not load");
+                return;
+            }
+        };
     let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
     let asked = ApplyAsked {
         manifests,

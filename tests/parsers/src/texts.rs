@@ -109,7 +109,14 @@ pub(crate) fn manifest(bytes: &[u8]) {
     for name in ["loop.yaml", "loop.json", "loop"] {
         let files = |_: &str| Some(r#"{"type": "object"}"#.to_owned());
         match load(name, text, &files) {
-            Ok(manifests) => manifests.into_iter().for_each(registered),
+            Ok(loaded) => {
+                let planned = Registry::default().plan_stacks(&loaded.stacks, &loaded.loops);
+                loaded.loops.into_iter().for_each(registered);
+                match planned {
+                    Ok(planned) => planned.into_iter().for_each(registered),
+                    Err(problems) => assert!(!problems.is_empty(), "refused for no reason"),
+                }
+            }
             Err(problems) => assert!(!problems.is_empty(), "refused for no reason"),
         }
     }

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::{
     document::{Reader, Rule, rule},
-    node::{Data, Node},
+    node::{Data, Node, Place},
     object::{self, Object},
 };
 use crate::{
-    Audience, Broadcast,
+    Audience, Body, Broadcast,
     manifest::broadcast::{SELECTIONS, STRATEGIES, WAITS},
 };
 
@@ -59,6 +59,21 @@ impl Reader<'_> {
             aggregation,
             sub_loops: sub_loops.unwrap_or(true),
         })
+    }
+
+    /// Results that become a list are announced as what its items are.
+    pub(super) fn check_list(&mut self, at: Place, body: Option<&Body>, output: Option<&Value>) {
+        let Some(Body::Broadcast(broadcast)) = body.filter(|_| output.is_some()) else {
+            return;
+        };
+        let is_list = output.and_then(|output| output.get("items")).is_some();
+        if broadcast.gives_list() && !is_list {
+            let what = "the output is a list, and `outputSchema` does not say of what";
+            let problem = self.new_problem(at, rule!("broadcast.aggregate"), what);
+            self.report(
+                problem.hint("outputSchema: {type: array, items: …}, with what one winner gives"),
+            );
+        }
     }
 
     /// One of those who are asked, or a list of them.

@@ -6,7 +6,7 @@ use realm_protocol::{LoopId, limits};
 use serde_json::{Map, Value};
 
 use super::{
-    Problem,
+    Loaded, Problem,
     node::{Node, Place},
     object::{self, Object},
     sketch,
@@ -33,6 +33,8 @@ enum Dialect {
     Own,
     Lsem,
     Sketch,
+    /// Another system's, with `metadata` and `spec`.
+    Foreign,
 }
 
 /// Reads the documents of one file and gathers their problems.
@@ -41,6 +43,7 @@ pub(super) struct Reader<'a> {
     pub(super) files: &'a dyn Fn(&str) -> Option<String>,
     dialect: Dialect,
     problems: Vec<Problem>,
+    loaded: Loaded,
 }
 
 impl<'a> Reader<'a> {
@@ -50,15 +53,13 @@ impl<'a> Reader<'a> {
             files,
             dialect: Dialect::Own,
             problems: Vec::new(),
+            loaded: Loaded::default(),
         }
     }
 
-    pub(super) fn finish(
-        mut self,
-        manifests: Vec<Manifest>,
-    ) -> Result<Vec<Manifest>, Vec<Problem>> {
+    pub(super) fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
         if self.problems.is_empty() {
-            return Ok(manifests);
+            return Ok(self.loaded);
         }
         self.problems
             .sort_by_key(|problem| (problem.line, problem.column));
@@ -94,25 +95,28 @@ impl<'a> Reader<'a> {
         what: impl Into<String>,
     ) -> Problem {
         let rule = match self.dialect {
-            Dialect::Own => own,
+            Dialect::Own | Dialect::Foreign => own,
             Dialect::Lsem => lsem,
             Dialect::Sketch => sketch,
         };
         Problem::at(&self.origin(at), rule, what)
     }
 
-    /// Reads one document; its problems are kept, and none is read if it has any.
-    pub(super) fn read(&mut self, document: &Node) -> Option<Manifest> {
+    /// Reads one document; its problems are kept, and nothing of it is taken if it has any.
+    pub(super) fn read(&mut self, document: &Node) {
         self.dialect = dialect(document);
         let before = self.problems.len();
-        if let Some(api) = document.get("apiVersion") {
-            let what = format!(
-                "documents of `{}` are not read by this version",
-                api.text().unwrap_or_default()
-            );
-            self.report(Problem::at(&self.origin(api.at), "format.unknown", what));
-            return None;
+        let read = match self.dialect {
+            Dialect::Foreign => self.foreign(document),
+            Dialect::Own | Dialect::Lsem | Dialect::Sketch => self.one_loop(document),
+        };
+        if let Some(read) = read.filter(|_| self.problems.len() == before) {
+            self.loaded.loops.extend(read.loops);
+            self.loaded.stacks.extend(read.stacks);
         }
+    }
+
+    fn one_loop(&mut self, document: &Node) -> Option<Loaded> {
         let mut object = Object::of(self, document, rule!("document"))?;
         let manifest = if self.dialect == Dialect::Sketch {
             sketch::read(self, &mut object)
@@ -120,7 +124,39 @@ impl<'a> Reader<'a> {
             self.manifest(&mut object)
         };
         object.finish(self);
-        manifest.filter(|_| self.problems.len() == before)
+        Some(Loaded {
+            loops: vec![manifest?],
+            stacks: Vec::new(),
+        })
+    }
+
+    /// A document of another system: which one it is stands in `apiVersion` and `kind`.
+    fn foreign(&mut self, document: &Node) -> Option<Loaded> {
+        let api = document.get("apiVersion");
+        let kind = document.get("kind");
+        let text = |node: Option<&Node>| node.and_then(Node::text).unwrap_or_default().to_owned();
+        let mut loaded = Loaded::default();
+        match (text(api).as_str(), text(kind).as_str()) {
+            ("loopstacks.io/v1", "Agent") => loaded.loops.push(self.agent(document)?),
+            ("loopstacks.io/v1" | "", "LoopStack" | "") => {
+                loaded.stacks.push(self.stack(document)?);
+            }
+            ("interrealm.io/v1alpha1", "Capability") => {
+                (loaded.loops, loaded.stacks) = self.capability(document)?;
+            }
+            (api_name, kind_name) => {
+                let at = api.or(kind).map_or(document.at, |node| node.at);
+                let what = format!(
+                    "documents of `{api_name}`, kind `{kind_name}`, are not read by this version"
+                );
+                let problem = Problem::at(&self.origin(at), "format.unknown", what);
+                self.report(problem.hint(
+                    "read are loopstacks.io/v1 Agent and LoopStack, and interrealm.io/v1alpha1 \
+                     Capability",
+                ));
+            }
+        }
+        Some(loaded)
     }
 
     /// Reads every member before it gives up, so that all problems come at once.
@@ -139,6 +175,7 @@ impl<'a> Reader<'a> {
         let bid = self.bid(object);
         let body = self.body(object);
         let limits = self.limits(object, body.as_ref());
+        self.check_list(object.at, body.as_ref(), output_schema.as_ref());
         let metadata = self.metadata(object);
         Some(Manifest {
             id: id?,
@@ -280,7 +317,11 @@ impl<'a> Reader<'a> {
 }
 
 fn dialect(document: &Node) -> Dialect {
-    if document.get("type").is_some() && document.get("kind").is_none() {
+    let foreign = document.get("apiVersion").is_some()
+        || document.get("spec").is_some() && document.get("metadata").is_some();
+    if foreign {
+        Dialect::Foreign
+    } else if document.get("type").is_some() && document.get("kind").is_none() {
         Dialect::Sketch
     } else if document.get("name").is_some() {
         Dialect::Lsem

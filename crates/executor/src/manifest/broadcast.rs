@@ -40,6 +40,15 @@ impl Broadcast {
     /// How long the work may take unless told, milliseconds.
     pub const WITHIN_MS: u64 = 60_000;
 
+    /// Whether the output is a list of results, so that the work announced gives what one of its
+    /// items is.
+    pub const fn gives_list(&self) -> bool {
+        matches!(
+            self.aggregation.strategy,
+            Strategy::CollectAll | Strategy::Rank
+        )
+    }
+
     /// Milliseconds that it may take from the announcement to the outcome.
     pub const fn lasts_ms(&self) -> u64 {
         self.window_ms.saturating_add(self.within_ms)

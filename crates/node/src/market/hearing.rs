@@ -73,7 +73,7 @@ impl Node {
         };
         let output = delivered.output.as_deref().map(json::parse);
         let matches = match output {
-            Some(Ok(output)) => own.contract.check_output(&output).is_ok(),
+            Some(Ok(output)) => own.contract.check_result(&output).is_ok(),
             Some(Err(_)) => false,
             None => true,
         };

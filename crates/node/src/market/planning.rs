@@ -107,15 +107,14 @@ impl Node {
         contract: &Registered,
         secret: &[u8; 32],
     ) -> Announcement {
-        let (input_schema, output_schema) = schemas(contract);
         Announcement {
             broadcast,
             round: 1,
             announcer: self.me.place().clone(),
             loop_id: asked.loop_id.clone(),
             contract: contract.contract,
-            input_schema,
-            output_schema,
+            input_schema: schema_digest(&contract.manifest.input_schema),
+            output_schema: schema_digest(&contract.manifest.result_schema()),
             effects: match contract.effects {
                 Effects::None => broadcast::Effects::None,
                 Effects::Idempotent => broadcast::Effects::Idempotent,
@@ -200,10 +199,13 @@ impl Node {
 
 /// Digests of a contract's input and output schema.
 pub(super) fn schemas(contract: &Registered) -> (Digest, Digest) {
-    let digest = |schema| Digest::of(&[realm_executor::canonical_json(schema).as_bytes()]);
     let manifest = &contract.manifest;
     (
-        digest(&manifest.input_schema),
-        digest(&manifest.output_schema),
+        schema_digest(&manifest.input_schema),
+        schema_digest(&manifest.output_schema),
     )
+}
+
+fn schema_digest(schema: &serde_json::Value) -> Digest {
+    Digest::of(&[realm_executor::canonical_json(schema).as_bytes()])
 }

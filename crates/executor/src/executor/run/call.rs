@@ -139,6 +139,7 @@ fn call_input(called: &Call, at: At, scope: &Scope<'_>) -> Result<Value, LoopErr
     for (field, reference) in mapping {
         match reference.select(scope) {
             Some(value) => drop(input.insert(field.clone(), value)),
+            None if reference.is_optional() => {}
             None => details.push(format!(
                 "/steps/{step}/inputMapping/{field}: `{reference}` finds nothing"
             )),

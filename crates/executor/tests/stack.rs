@@ -1,0 +1,395 @@
+//! Stacks of other systems become composites of announced work, or are refused with the reason.
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+use realm_executor::{Body, Broadcast, Manifest, Problem, Registry, Work, load};
+use serde_json::{Value, json};
+
+/// An agent that takes and gives these members, all of them needed.
+fn agent(name: &str, capability: &str, takes: &str, gives: &str) -> String {
+    let schema = |names: &str| {
+        let names: Vec<&str> = names.split_whitespace().collect();
+        let members: Vec<String> = names
+            .iter()
+            .map(|name| format!("{name}: {{type: string}}"))
+            .collect();
+        format!(
+            "{{type: object, required: [{}], properties: {{{}}}}}",
+            names.join(", "),
+            members.join(", ")
+        )
+    };
+    format!(
+        "---
+apiVersion: loopstacks.io/v1
+kind: Agent
+metadata: {{name: {name}}}
+spec:
+  runtime: {{image: example/{name}, language: python}}
+  capabilities: [{capability}]
+  schema: {{input: {}, output: {}}}
+",
+        schema(takes),
+        schema(gives)
+    )
+}
+
+/// A stack of these capabilities.
+fn stack(capabilities: &str, takes: &str, gives: &str, phases: &str) -> String {
+    format!(
+        "---
+apiVersion: loopstacks.io/v1
+kind: LoopStack
+metadata: {{name: desk}}
+spec:
+  description: Answers.
+  schema:
+    input: {{type: object, required: [{takes}], properties: {{{takes}: {{type: string}}}}}}
+    output: {{type: object, required: [{gives}]}}
+  capabilities: [{capabilities}]
+  phases: {phases}
+"
+    )
+}
+
+fn agents() -> String {
+    [
+        agent("mood", "text.mood", "text", "mood"),
+        agent("topic", "text.topic", "text", "topic"),
+        agent("writer", "text.reply", "text mood topic", "reply"),
+    ]
+    .concat()
+}
+
+/// Loads and plans a file's stacks over the loops beside them.
+fn plan(text: &str) -> Result<Vec<Manifest>, Vec<Problem>> {
+    let loaded = load("stack.yaml", text, &|_| None)?;
+    let registry = Registry::default();
+    let mut planned = registry.plan_stacks(&loaded.stacks, &loaded.loops)?;
+    let mut all = loaded.loops;
+    all.append(&mut planned);
+    registry.validate_set(&all)?;
+    Ok(all)
+}
+
+fn named<'a>(loops: &'a [Manifest], id: &str) -> &'a Manifest {
+    let found = loops.iter().find(|known| known.id.as_str() == id);
+    found.unwrap_or_else(|| panic!("no `{id}`"))
+}
+
+fn broadcast<'a>(loops: &'a [Manifest], id: &str) -> &'a Broadcast {
+    match &named(loops, id).body {
+        Body::Broadcast(broadcast) => broadcast,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The steps as `a | b c | echo`.
+fn steps(manifest: &Manifest) -> String {
+    let Body::Composite(composite) = &manifest.body else {
+        panic!("a composite")
+    };
+    let step = |work: &Work| match work {
+        Work::Call(call) => call.loop_id.to_string(),
+        Work::Parallel(steps) => {
+            let calls = steps.iter().filter_map(|step| step.call());
+            let names: Vec<String> = calls.map(|call| call.loop_id.to_string()).collect();
+            names.join(" ")
+        }
+        Work::Wait { .. } => "wait".to_owned(),
+    };
+    let steps: Vec<String> = composite
+        .steps
+        .iter()
+        .map(|each| step(&each.work))
+        .collect();
+    steps.join(" | ")
+}
+
+fn document(manifest: &Manifest) -> Value {
+    manifest.to_json()
+}
+
+#[test]
+fn a_stack_runs_its_capabilities_in_the_order_that_their_schemas_imply() {
+    let phases = "{execution: {parallelism: adaptive}}";
+    let text = agents()
+        + &stack(
+            "text.reply, text.mood, text.topic",
+            "text",
+            "reply, mood",
+            phases,
+        );
+
+    let loops = plan(&text).unwrap();
+
+    let desk = named(&loops, "desk");
+    assert_eq!(
+        steps(desk),
+        "desk/text.mood desk/text.topic | desk/text.reply | echo"
+    );
+    let steps = &document(desk)["composite"]["steps"];
+    assert_eq!(
+        steps[1]["inputMapping"],
+        json!({"text": "$.input.text", "mood": "$.text_mood.mood", "topic": "$.text_topic.topic"})
+    );
+    assert_eq!(
+        steps[2]["inputMapping"],
+        json!({"mood": "$.text_mood.mood", "reply": "$.text_reply.reply"})
+    );
+    let reply = named(&loops, "desk/text.reply");
+    assert_eq!(reply.output_schema, named(&loops, "writer").output_schema);
+    for planned in &loops {
+        let again = Manifest::from_json(&planned.to_json()).unwrap();
+        assert_eq!(&again, planned);
+    }
+}
+
+#[test]
+fn every_field_of_the_phases_has_its_effect() {
+    let phases = "
+    intake: {timeout: 1s, validation: {required: true, schema: {required: [tone]}}}
+    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all}
+    execution: {timeout: 10s, parallelism: sequential, retryPolicy: {maxRetries: 2, backoffStrategy: linear}}
+    output: {timeout: 4s, aggregationStrategy: consensus}";
+    let text = agents() + &stack("text.mood, text.topic", "text", "mood", phases);
+
+    let loops = plan(&text).unwrap();
+
+    let desk = named(&loops, "desk");
+    assert_eq!(steps(desk), "desk/text.mood | desk/text.topic | echo");
+    assert_eq!(desk.input_schema["allOf"][1], json!({"required": ["tone"]}));
+    // Twice three attempts of 12 s with pauses of 1 s and 2 s, and intake and output beside.
+    assert_eq!(desk.limits.timeout_ms, 2 * (3 * 12_000 + 3_000) + 5_000);
+    let retry = &document(desk)["composite"]["steps"][0]["retry"];
+    assert_eq!(
+        (&retry["attempts"], &retry["backoff"]),
+        (&json!(3), &json!("linear"))
+    );
+    let mood = document(named(&loops, "desk/text.mood"));
+    assert_eq!(
+        mood["broadcast"],
+        json!({
+            "capabilities": ["text.mood"], "scope": ["subtree"], "window": "2000ms",
+            "within": "10000ms", "select": "all", "winners": 5, "standbys": 2, "minBids": 2,
+            "maxBids": 5, "aggregate": "consensus", "threshold": 0.5,
+        })
+    );
+}
+
+#[test]
+fn the_second_form_runs_its_loops_one_after_the_other_and_derives_its_contract() {
+    let text = agents() + "---
+metadata: {name: desk, version: v1.2.3}
+spec:
+  loops:
+    - {loopId: IN, requiredCapabilities: [text.mood], timeout: 3000}
+    - loopId: BID
+      requiredCapabilities: [text.topic]
+      aggregation: {strategy: consensus, minimumAgents: 2, maximumAgents: 3, confidenceThreshold: 0.7, consensusThreshold: 0.6}
+    - {loopId: OUT, requiredCapabilities: [text.reply], aggregation: {strategy: collect_all, maximumAgents: 2}}
+";
+
+    let loops = plan(&text).unwrap();
+
+    let desk = named(&loops, "desk");
+    assert_eq!(desk.version.to_string(), "1.2.3");
+    assert_eq!(steps(desk), "desk/IN | desk/BID | desk/OUT");
+    assert_eq!(desk.input_schema["required"], json!(["text"]));
+    assert_eq!(
+        desk.output_schema["items"],
+        named(&loops, "writer").output_schema
+    );
+    let first = broadcast(&loops, "desk/IN");
+    assert_eq!((first.window_ms, first.within_ms), (1_500, 1_500));
+    let second = broadcast(&loops, "desk/BID");
+    assert_eq!((second.rule.awards, second.rule.min_bids), (3, 2));
+    assert_eq!(second.aggregation.threshold, Some(600_000));
+    assert_eq!(second.aggregation.confidence, Some(700_000));
+}
+
+#[test]
+fn a_stack_that_cannot_work_is_refused_with_the_reason() {
+    let adaptive = "{execution: {parallelism: adaptive}}";
+    let clash = agents().replace(
+        "mood: {type: string}, topic",
+        "mood: {type: integer}, topic",
+    );
+    for (text, rule, says, hint) in [
+        (
+            agents() + &stack("text.moot", "text", "mood", adaptive),
+            "stack.capability",
+            "no loop of this realm has `text.moot`",
+            "known: text.mood, text.reply, text.topic",
+        ),
+        (
+            agents() + &stack("text.mood, text.reply", "text", "reply", adaptive),
+            "stack.order",
+            "`text.reply` needs `topic`, which neither the input of `desk` nor another part gives",
+            "add `topic`",
+        ),
+        (
+            agents()
+                + &stack(
+                    "text.mood, text.topic, text.reply",
+                    "text",
+                    "reply",
+                    "{execution: {parallelism: parallel}}",
+                ),
+            "stack.order",
+            "`text.reply` needs `mood`, which `text.mood` gives beside it",
+            "adaptive",
+        ),
+        (
+            agents()
+                + &stack(
+                    "text.reply, text.mood, text.topic",
+                    "text",
+                    "reply",
+                    "{execution: {parallelism: sequential}}",
+                ),
+            "stack.order",
+            "`text.reply` needs `mood`, which `text.mood` gives after it",
+            "before",
+        ),
+        (
+            agents() + &stack("text.mood", "text", "score", adaptive),
+            "stack.output",
+            "the output of `desk` needs `score`, which no part gives",
+            "given are: mood",
+        ),
+        (
+            clash
+                + &stack(
+                    "text.mood, text.topic, text.reply",
+                    "text",
+                    "reply",
+                    adaptive,
+                ),
+            "stack.input",
+            "takes `mood` as {\"type\":\"integer\"}, and `text.mood` gives it as {\"type\":\"string\"}",
+            "change one",
+        ),
+        (
+            agents()
+                + &agent("other", "text.mood", "text", "mood score")
+                + &stack("text.mood", "text", "mood", adaptive),
+            "stack.capability",
+            "both have `text.mood`, with different schemas",
+            "another capability",
+        ),
+        (
+            agent("a", "a", "x", "y")
+                + &agent("b", "b", "y", "x")
+                + &stack("a, b", "text", "x", adaptive),
+            "stack.order",
+            "each need what another of them gives",
+            "with the input",
+        ),
+    ] {
+        let problems = plan(&text).unwrap_err();
+        assert_eq!(problems[0].rule, rule, "{problems:?}");
+        assert!(problems[0].what.contains(says), "{}", problems[0].what);
+        let told = problems[0].hint.clone().unwrap_or_default();
+        assert!(told.contains(hint), "{told}");
+        assert!(problems[0].line > 1, "{problems:?}");
+    }
+}
+
+#[test]
+fn a_file_that_breaks_the_rules_of_its_own_format_is_refused_where_it_does() {
+    let phases = |inside: &str| agents() + &stack("text.mood", "text", "mood", inside);
+    for (text, rule) in [
+        (phases("{bidding: {timeout: soon}}"), "stack.phases.bidding.timeout"),
+        (phases("{bidding: {timeout: 2m}}"), "stack.phases.bidding.timeout"),
+        (phases("{bidding: {minBids: 3, maxBids: 2}}"), "stack.phases.bidding.minBids"),
+        (phases("{bidding: {selectionStrategy: bset}}"), "stack.phases.bidding.selectionStrategy"),
+        (phases("{execution: {parallelism: both}}"), "stack.phases.execution.parallelism"),
+        (phases("{output: {aggregationStrategy: vote}}"), "stack.phases.output.aggregationStrategy"),
+        (agents().replace("python", "rust"), "agent.runtime.language"),
+        (agents().replace("[text.mood]", "[]"), "document.capabilities"),
+        ("metadata: {name: a}\nspec: {loops: [{loopId: IN, requiredCapabilities: [a], timeout: 99}]}\n".to_owned(), "stack.loops.timeout"),
+    ] {
+        let problems = plan(&text).unwrap_err();
+        assert_eq!(problems[0].rule, rule, "{problems:?}");
+        assert!(problems[0].line > 0, "{problems:?}");
+    }
+}
+
+const CAPABILITY: &str = "
+apiVersion: interrealm.io/v1alpha1
+kind: Capability
+metadata: {name: pharmacy.review, version: 2.0.0}
+spec:
+  domainObjects:
+    - {name: Order, schema: {type: object, required: [drug], properties: {drug: {type: string}}}}
+    - {name: Opinion, schema: {type: object, required: [safe], properties: {safe: {type: boolean}}}}
+  loops:
+    - name: opinions
+      type: voting
+      recruitment: {recruitmentTimeout: 1000, minParticipants: 2, maxParticipants: 4}
+      execution: {executionTimeout: 9000, waitStrategy: majority}
+      input: {domainObjectRef: Order}
+      output: {domainObjectRef: Opinion}
+    - name: dispense
+      type: bidding
+      input: {inlineSchema: {type: object, required: [drug, safe], properties: {drug: {}, safe: {}}}}
+      output: {inlineSchema: {type: object, properties: {receipt: {type: string}}}}
+  loopStacks:
+    - name: order
+      loops:
+        - {loopRef: opinions, allowSubLoops: false}
+        - {loopRef: dispense, condition: opinions.safe}
+      input: {domainObjectRef: Order}
+";
+
+#[test]
+fn the_loops_and_loop_stacks_of_a_capability_become_announced_work_and_composites() {
+    let loops = plan(CAPABILITY).unwrap();
+
+    let opinions = broadcast(&loops, "pharmacy.review/opinions");
+    assert_eq!((opinions.rule.awards, opinions.rule.min_bids), (4, 2));
+    assert_eq!((opinions.window_ms, opinions.within_ms), (1_000, 9_000));
+    let order = named(&loops, "pharmacy.review/order");
+    let document = document(order);
+    let steps = &document["composite"]["steps"];
+    assert_eq!(steps[1]["when"], "opinions.safe");
+    assert_eq!(
+        steps[1]["inputMapping"],
+        json!({"drug": "$.input.drug", "safe": "$.opinions.safe"})
+    );
+    assert!(!broadcast(&loops, "pharmacy.review/order/opinions").sub_loops);
+    assert!(opinions.sub_loops);
+}
+
+#[test]
+fn what_a_capability_refers_to_exists() {
+    for (from, to, rule) in [
+        (
+            "{loopRef: opinions, ",
+            "{loopRef: opinion, ",
+            "capability.loopRef",
+        ),
+        (
+            "input: {domainObjectRef: Order}",
+            "input: {domainObjectRef: Orders}",
+            "capability.domainObjectRef",
+        ),
+        (
+            "{name: Opinion,",
+            "{name: Order,",
+            "capability.domainObjects",
+        ),
+        ("version: 2.0.0", "version: 2.0.x", "loop.version"),
+        (
+            "condition: opinions.safe",
+            "condition: dispense.safe",
+            "loop.composite.when",
+        ),
+    ] {
+        let problems = plan(&CAPABILITY.replace(from, to)).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.rule == rule),
+            "{problems:?}"
+        );
+    }
+}
