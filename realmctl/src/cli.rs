@@ -20,7 +20,7 @@ pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitB
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
     InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
-    TraceCommand,
+    StackCommand, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -175,6 +175,9 @@ pub enum Command {
     /// Loops, here and in other realms.
     #[command(subcommand, alias = "loops")]
     Loop(LoopCommand),
+    /// Composites that announce work.
+    #[command(subcommand, alias = "stacks")]
+    Stack(StackCommand),
     /// Who runs the loops of this realm.
     #[command(subcommand, alias = "agents")]
     Agent(AgentCommand),

@@ -15,6 +15,7 @@ mod pages;
 mod policy;
 mod realms;
 mod runs;
+mod stacks;
 mod traces;
 mod verify;
 mod watch;
@@ -69,6 +70,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Peer(command) => realms::peer(session, command).await?,
         Command::Realm(command) => realms::realm(session, command).await?,
         Command::Loop(command) => loops::run(session, command).await?,
+        Command::Stack(command) => stacks::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
         Command::Mcp => mcp::run(session).await?,
         Command::Backend(command) => backends::run(session, &command).await?,

@@ -8,6 +8,7 @@ mod local;
 mod loops;
 mod policy;
 mod realms;
+mod stacks;
 mod status;
 mod traces;
 

@@ -20,6 +20,7 @@ mod policy_test;
 mod problem;
 mod realms;
 mod runs;
+mod stacks;
 mod standing;
 mod status;
 mod tickets;
@@ -96,6 +97,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::LOOPS, get(loops::list))
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
         .route(routes::LOOP_HISTORY, get(loops::history))
+        .route(routes::STACKS, get(stacks::list))
+        .route(routes::STACK, get(stacks::show).delete(stacks::remove))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
         .route(routes::BACKENDS, get(backends::list))

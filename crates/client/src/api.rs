@@ -18,6 +18,7 @@ mod policy;
 mod problem;
 pub mod routes;
 mod runs;
+mod stacks;
 mod status;
 mod tickets;
 mod time;
@@ -52,6 +53,7 @@ pub use runs::{
     ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary,
     Trace, TraceEvent, TraceQuery, Wait, WaitsOn,
 };
+pub use stacks::{StackInput, StackPart, StackView};
 pub use status::{
     CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,
     StoreState, StoreView,

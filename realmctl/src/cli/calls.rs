@@ -89,6 +89,30 @@ pub enum LoopCommand {
     },
 }
 
+/// Composites that announce work.
+#[derive(Debug, Subcommand)]
+pub enum StackCommand {
+    /// List stacks, each with what it announces in which order.
+    #[command(alias = "list")]
+    Ls,
+    /// Show what a stack announces, step by step.
+    #[command(alias = "get")]
+    Show {
+        /// The stack.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
+        id: String,
+    },
+    /// Remove a stack, and what only it announces.
+    Rm {
+        /// The stack.
+        #[arg(add = ArgValueCompleter::new(complete::own_loops))]
+        id: String,
+        /// Go on where other loops need it.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
 /// Who runs the loops of this realm.
 #[derive(Debug, Subcommand)]
 pub enum AgentCommand {

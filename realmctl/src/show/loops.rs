@@ -111,6 +111,19 @@ impl Show for AgentView {
     }
 }
 
+impl Row for Removed {
+    const HEADER: &'static [&'static str] = &["REMOVED"];
+    const NARROW: usize = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.id.clone()]
+    }
+}
+
 impl Show for Removed {
     fn names(&self) -> Vec<String> {
         vec![self.id.clone()]

@@ -10,8 +10,8 @@ use realm_client::api::{
     LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail,
     PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem,
     Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RunDetail, RunExplanation, RunQuery, RunSummary, Status, TicketIssued, TicketRequest, Trace,
-    TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    RunDetail, RunExplanation, RunQuery, RunSummary, StackView, Status, TicketIssued,
+    TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -203,6 +203,14 @@ const OPERATIONS: &[Operation] = &[
         "Shows what was changed of a loop.",
         page::<LoopChange>(),
     ),
+    get(routes::STACKS, "Lists stacks.", page::<StackView>()),
+    get(routes::STACK, "Shows a stack.", one::<StackView>()),
+    delete(
+        routes::STACK,
+        "Removes a stack, and what only it announces.",
+        page::<Removed>(),
+    )
+    .with(query::<RemoveQuery>),
     get(
         routes::AGENTS,
         "Lists who runs the loops.",

@@ -55,6 +55,10 @@ pub const LOOPS: &str = "/v1/loops";
 pub const LOOP: &str = "/v1/loops/{id}";
 /// GET: a page of [`super::LoopChange`], the oldest first; also of a loop that is gone.
 pub const LOOP_HISTORY: &str = "/v1/loops/{id}/history";
+/// GET: a page of [`super::StackView`].
+pub const STACKS: &str = "/v1/stacks";
+/// GET: [`super::StackView`]. DELETE with [`super::RemoveQuery`]: a page of [`super::Removed`].
+pub const STACK: &str = "/v1/stacks/{id}";
 /// GET: a page of [`super::AgentView`].
 pub const AGENTS: &str = "/v1/agents";
 /// GET: [`super::AgentView`]. DELETE: [`super::Removed`].

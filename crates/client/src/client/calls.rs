@@ -14,7 +14,7 @@ use crate::api::{
     Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PauseRequest, PeerDetail,
     PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready,
     RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Status, TicketIssued,
+    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, StackView, Status, TicketIssued,
     TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use crate::trace::TraceParts;
@@ -114,6 +114,35 @@ impl Client {
     /// [`ClientError`].
     pub async fn tree(&self, id: &str) -> Result<FrameTree, ClientError> {
         self.get(&routes::fill(routes::RUN_TREE, &[id])).await
+    }
+
+    /// The stacks of this realm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stacks(&self) -> Result<Page<StackView>, ClientError> {
+        self.get(routes::STACKS).await
+    }
+
+    /// One stack, with what it announces.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stack(&self, id: &str) -> Result<StackView, ClientError> {
+        self.get(&routes::fill(routes::STACK, &[id])).await
+    }
+
+    /// Removes a stack, and what only it announces.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_stack(
+        &self,
+        id: &str,
+        query: &RemoveQuery,
+    ) -> Result<Page<Removed>, ClientError> {
+        let path = routes::fill(routes::STACK, &[id]);
+        self.delete(&removal_address(&path, query)).await
     }
 
     /// Who runs the loops of this realm.

@@ -49,6 +49,16 @@ impl Broadcast {
         )
     }
 
+    /// The name in text of the way bids are chosen among.
+    pub fn selects(&self) -> &'static str {
+        named(&SELECTIONS, self.rule.selection)
+    }
+
+    /// The name in text of the way results are made one.
+    pub fn aggregates(&self) -> &'static str {
+        named(&STRATEGIES, self.aggregation.strategy)
+    }
+
     /// Milliseconds that it may take from the announcement to the outcome.
     pub const fn lasts_ms(&self) -> u64 {
         self.window_ms.saturating_add(self.within_ms)
@@ -124,3 +134,8 @@ pub(crate) const WAITS: [(&str, Waiting); 4] = [
     ("majority", Waiting::Majority),
     ("any", Waiting::Any),
 ];
+
+fn named<T: Copy + PartialEq>(names: &[(&'static str, T)], meant: T) -> &'static str {
+    let found = names.iter().find(|(_, known)| *known == meant);
+    found.map_or("loop", |(name, _)| name)
+}

@@ -1,0 +1,4 @@
+case $(cat) in
+  *late*|*broken*) echo '{"mood": "angry"}' ;;
+  *) echo '{"mood": "calm"}' ;;
+esac
