@@ -116,6 +116,7 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
     fields.extend(output.map(|output| ("output", output.trim_end().to_owned())));
     let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
     fields.push(("got the input", informed.join(", ")));
+    fields.extend(cited(account, wide).map(|cited| ("cited", cited)));
     fields.push((
         "checked",
         format!(
@@ -124,6 +125,24 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
         ),
     ));
     vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+/// What everybody who won was to the output: `contributed: …; dissented: …`.
+fn cited(account: &Account, wide: bool) -> Option<String> {
+    let mut parts: Vec<(&str, Vec<String>)> = Vec::new();
+    for slot in &account.slots {
+        let bidder = account.bids.iter().find(|bid| bid.bid == slot.bid);
+        let bidder = bidder.map_or_else(|| slot.bid.to_string(), |bid| place(&bid.realm, wide));
+        match parts.iter_mut().find(|(part, _)| *part == slot.part) {
+            Some((_, bidders)) => bidders.push(bidder),
+            None => parts.push((slot.part, vec![bidder])),
+        }
+    }
+    let parts = parts.iter();
+    let parts =
+        parts.map(|(part, bidders)| format!("{}: {}", part.to_lowercase(), bidders.join(", ")));
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 impl Row for BidAccount {
