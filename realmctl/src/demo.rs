@@ -2,13 +2,14 @@
 //!
 //! `story` says who there is and what happens, `cast` brings the realms to life as real
 //! processes, `scene` plays one call and judges it, `secrecy` searches what the relays hold,
-//! `page` shows it all. `agents` do the work that the story's loops are about.
+//! `market` announces work and kills who wins it, `page` shows it all. `agents` do the work that the story's loops are about.
 
 mod agents;
 mod canary;
 mod cast;
 mod folder;
 mod half;
+mod market;
 mod page;
 mod permit;
 mod process;
@@ -52,6 +53,9 @@ pub(crate) async fn agent(session: &Session, agent: &DemoAgent) -> Result<(), Fa
     match agent {
         DemoAgent::Variants => agents::call_variants(session),
         DemoAgent::Prices => agents::serve_prices(session).await,
+        DemoAgent::SecondRead { keys, by, endless } => {
+            agents::second_read(session, keys, by, *endless).await
+        }
     }
 }
 
@@ -84,6 +88,10 @@ async fn show(session: &Session, args: &DemoArgs) -> Result<(), Failure> {
         all_well &= secrecy.ok;
         stage.tell(&secrecy, || page::secrecy(&secrecy))?;
     }
+    progress.moment("mercy/cardiology announces work without an address");
+    let traded = market::play(&mut cast).await?;
+    all_well &= traded.ok;
+    stage.tell(&traded, || page::market(&traded))?;
     if args.keep {
         let kept = Kept::of(cast)?;
         stage.tell(&kept, || page::kept(&kept.homes, &kept.stop))?;

@@ -19,6 +19,12 @@ pub(crate) fn folders() -> Environment {
     }
 }
 
+/// The idempotency key under which a daemon asks this program as an agent.
+pub(crate) fn idempotency_key() -> Option<String> {
+    let key = env::var_os("REALM_IDEMPOTENCY_KEY")?;
+    key.into_string().ok()
+}
+
 /// The unfinished command that a shell asks completions for.
 pub(crate) fn completed() -> impl Iterator<Item = OsString> {
     env::args_os()

@@ -50,6 +50,7 @@ fn run(depth: u64) -> (Outcome, usize) {
         caller: None,
         parent: None,
         durable: true,
+        work: None,
     };
     executor.start(start, &registry, now).unwrap();
     let (mut open, mut most) = (0_usize, 0);

@@ -10,7 +10,7 @@ use realm_executor::{
     LoopError, Manifest, Outcome, RealmCall, Registry, Start, StartError, ToolCall,
 };
 use realm_protocol::{
-    CallId, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, json::Object, limits,
+    CallId, Digest, FailureCode, Now, RunId, Tick, Timestamp, journal::Event, json::Object, limits,
 };
 use serde_json::{Value, json};
 
@@ -119,6 +119,7 @@ fn start(run: u8, loop_id: &str, input: Value) -> Start {
         caller: Some("acme/health".to_owned()),
         parent: None,
         durable: false,
+        work: None,
     }
 }
 
@@ -705,4 +706,28 @@ fn a_model_that_calls_what_it_was_not_offered_or_without_end_gets_nowhere() {
     bench.start("ask", json!({})).unwrap();
     say(&mut bench, calls(&["look"; limits::MODEL_CALLS + 1]));
     assert_eq!(bench.error().code, FailureCode::Budget);
+}
+
+#[test]
+fn the_same_work_is_asked_for_under_one_key_in_every_run_and_other_work_under_another() {
+    let asked = |run: u8, work: Option<Digest>| {
+        let tool = json!({"implementation": "process", "config": {"argv": ["/bin/true"]}});
+        let mut bench = Bench::new(&[manifest("a", "tool", tool)]);
+        let start = Start {
+            run: RunId::new([run; 16]),
+            work,
+            ..start(9, "a", json!({}))
+        };
+        let started = bench.executor.start(start, &bench.registry, bench.now);
+        started.unwrap();
+        let (_, BackendRequest::Process { key, .. }) = bench.backend() else {
+            panic!("expected a process");
+        };
+        key
+    };
+    let (slot, other) = (Digest::of(&[b"slot"]), Digest::of(&[b"other"]));
+
+    assert_eq!(asked(1, Some(slot)), asked(2, Some(slot)));
+    assert_ne!(asked(1, Some(slot)), asked(1, Some(other)));
+    assert_ne!(asked(1, None), asked(2, None));
 }

@@ -110,6 +110,8 @@ impl Node {
                 caller: stored.caller,
                 parent: stored.parent,
                 durable: true,
+                // Leased work does not go on: its lease ended with the process.
+                work: None,
             },
             started: record.started,
             known,

@@ -283,6 +283,7 @@ impl Node {
             caller: Some(caller_text(&incoming, &self.name_of(&incoming.caller))),
             parent: incoming.parent.clone(),
             durable: incoming.detached || effects != Effects::None || self.is_composed(&incoming),
+            work: leased_work(&incoming),
         };
         let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
@@ -494,4 +495,19 @@ fn caller_text(incoming: &Incoming, realm: &str) -> String {
         Some(name) => format!("{realm} ({})", name.chars().take(64).collect::<String>()),
         None => realm.to_owned(),
     }
+}
+
+/// Names the work of a slot, whoever holds it: its key is the same for all of them, and its
+/// announcer cannot name another's work.
+fn leased_work(incoming: &Incoming) -> Option<Digest> {
+    let key = match &incoming.responder {
+        Responder::Leased(_) => incoming.key.map(|(key, _)| key)?,
+        _ => return None,
+    };
+    let announcer = incoming.caller_realm;
+    Some(Digest::of(&[
+        b"realm/1/leased",
+        announcer.as_bytes(),
+        key.as_bytes(),
+    ]))
 }

@@ -35,6 +35,16 @@ pub enum DemoAgent {
     Variants,
     /// Serve prices over HTTP on loopback; the first line on stdout is the address.
     Prices,
+    /// Read an electrocardiogram: JSON on stdin, JSON on stdout.
+    SecondRead {
+        /// File that the key of the work is added to.
+        keys: PathBuf,
+        /// Who reads.
+        by: String,
+        /// Never come to an end.
+        #[arg(long)]
+        endless: bool,
+    },
 }
 
 /// Print the manual page.

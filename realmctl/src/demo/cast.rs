@@ -16,6 +16,7 @@ use tokio::time::{interval, timeout};
 
 use super::{
     folder::Folder,
+    market::KEYS,
     process::{Process, this_program},
     progress::Progress,
     story::{Definition, PEERS, Places, ROLES, Role, SCENES},
@@ -52,6 +53,7 @@ impl Cast {
         let places = Places {
             program,
             prices: address,
+            keys: folder.path().join(KEYS),
         };
         progress.step("making seven realms");
         found(progress, &folder).await?;
@@ -100,6 +102,19 @@ impl Cast {
             }
             None => Ok(()),
         }
+    }
+
+    /// Kills a realm's daemon at whatever it does, and starts it again.
+    pub(super) async fn crash(&mut self, name: &'static str) -> Result<(), Failure> {
+        if let Some(mut member) = self.members.remove(name) {
+            member.process.kill().await?;
+        }
+        let home = self.home(name);
+        let mut process = Process::run(name, &home)?;
+        process.ready().await?;
+        let client = connect(&home).await?;
+        self.members.insert(name, Member { process, client });
+        Ok(())
     }
 
     /// The folder that everything is in.

@@ -9,6 +9,7 @@ use realm_client::api::InvokeResult;
 
 use super::{
     half::Half,
+    market::Traded,
     scene::Played,
     secrecy::Secrecy,
     story::{PEERS, ROLES, Role},
@@ -144,6 +145,54 @@ pub(super) fn secrecy(secrecy: &Secrecy) -> String {
         );
     }
     page.faults(&secrecy.faults);
+    page.finish()
+}
+
+/// Work without an address, and the death of its winner.
+pub(super) fn market(traded: &Traded) -> String {
+    let Traded {
+        loop_id,
+        announcer,
+        killed,
+        next,
+        result,
+        ..
+    } = traded;
+    let mut page = Page::default();
+    page.title(
+        traded.ok,
+        "Work without an address, and its winner is killed at it",
+    );
+    page.line(&format!(
+        "{announcer} announces {loop_id} to the other organisation; {} bids",
+        result.bids
+    ));
+    page.line(&format!(
+        "{killed} asks for less and wins; kill -9 while it works, and it is started again"
+    ));
+    page.line(&format!(
+        "{next} takes over, under the same idempotency key   {} ms",
+        result.duration_ms
+    ));
+    if let Some(output) = &result.output {
+        for line in wrap(&output.to_string()) {
+            page.line(&line);
+        }
+    }
+    page.faults(&traded.faults);
+    if let Some(account) = &traded.account {
+        for bid in &account.bids {
+            let line = format!("{}  {}", bid.rank, bid.why);
+            page.styled(DIM, &line);
+        }
+        page.styled(
+            DIM,
+            &format!(
+                "recomputed from its transcript: {} entries, {} signatures",
+                account.entries, account.signatures
+            ),
+        );
+    }
     page.finish()
 }
 

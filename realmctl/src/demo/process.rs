@@ -152,6 +152,12 @@ impl Process {
         }
     }
 
+    /// Ends the process at once, without a chance to tidy up.
+    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+        let killed = self.child.kill().await;
+        killed.map_err(|error| Failure::System("a process could not be killed", error))
+    }
+
     /// Lets the process outlive this one; gives its id.
     pub(super) fn keep(&mut self) -> Option<u32> {
         self.kept = true;

@@ -41,12 +41,20 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "mercy/cardiology",
-        loops: &[Definition {
-            id: "work-up",
-            agent: "a composite of two others",
-            file: "work-up.json",
-            text: loops::work_up,
-        }],
+        loops: &[
+            Definition {
+                id: "work-up",
+                agent: "a composite of two others",
+                file: "work-up.json",
+                text: loops::work_up,
+            },
+            Definition {
+                id: "second-read",
+                agent: "a contract that others bid for",
+                file: "second-read.yaml",
+                text: loops::second_read,
+            },
+        ],
     },
     Role {
         name: "mercy/cardiology/imaging",
@@ -63,16 +71,29 @@ pub(super) const ROLES: &[Role] = &[
     },
     Role {
         name: "lab",
-        loops: &[],
+        loops: &[Definition {
+            id: "second-read",
+            agent: "a child process that bids",
+            file: "second-read-lab.yaml",
+            text: loops::second_read_dear,
+        }],
     },
     Role {
         name: "lab/genomics",
-        loops: &[Definition {
-            id: "variant-call",
-            agent: "a child process",
-            file: "variant-call.yaml",
-            text: loops::variant_call,
-        }],
+        loops: &[
+            Definition {
+                id: "variant-call",
+                agent: "a child process",
+                file: "variant-call.yaml",
+                text: loops::variant_call,
+            },
+            Definition {
+                id: "second-read",
+                agent: "a child process that bids",
+                file: "second-read-genomics.yaml",
+                text: loops::second_read_cheap,
+            },
+        ],
     },
     Role {
         name: "lab/pathology",
@@ -237,6 +258,7 @@ mod tests {
         let places = Places {
             program: "/bin/realmctl".to_owned(),
             prices: "127.0.0.1:1".to_owned(),
+            keys: "/tmp/keys".into(),
         };
         for scene in SCENES {
             for name in scene.way {

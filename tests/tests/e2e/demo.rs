@@ -34,6 +34,10 @@ fn the_demo_prints_one_object_per_call_and_ends_well() {
     assert_eq!(expected[denied.unwrap() + 1], "an output");
     assert!(expected.contains(&"SchemaInput, raised by mercy/cardiology".into()));
     assert!(expected.contains(&"Offline, raised by lab".into()));
+    let market = of("market");
+    assert_eq!(market[0]["killed"], "lab/genomics");
+    assert_eq!(market[0]["result"]["output"]["by"], "lab");
+    assert_eq!(market[0]["keys"][0], market[0]["keys"][1]);
     let secrecy = of("secrecy");
     assert_eq!(secrecy[0]["relays"], serde_json::json!(["mercy", "lab"]));
     assert!(secrecy[0]["files"].as_u64() > Some(20), "{shown}");

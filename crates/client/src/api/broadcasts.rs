@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{CallError, InvokeStatus};
 
 /// What is announced, to whom, and how bids and results are chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BroadcastRequest {
     /// The loop whose contract the work has; it is registered here.

@@ -386,24 +386,32 @@ pub(super) fn attempt_id(run: RunId, call: CallId, attempt: u64) -> CallId {
     ]))
 }
 
-/// The key under which a tool is asked, the same in every attempt. It holds the run's id, so no
-/// caller can make two runs' work look like one.
-pub(super) fn work_key(run: RunId, call: CallId) -> CallId {
-    shortened(Digest::of(&[WORK_TAG, run.as_bytes(), call.as_bytes()]))
+/// The key under which a tool is asked, the same in every attempt. It holds the run's id, or the
+/// name of work that others may do as well, so no caller can make other runs' work look like its own.
+pub(super) fn work_key(run: RunId, work: Option<Digest>, call: CallId) -> CallId {
+    shortened(Digest::of(&[WORK_TAG, named(&run, &work), call.as_bytes()]))
 }
 
 /// The key under which a model is asked for one turn of a conversation, the same in every attempt.
-pub(super) fn turn_key(run: RunId, call: CallId, turn: u64) -> CallId {
+pub(super) fn turn_key(run: RunId, work: Option<Digest>, call: CallId, turn: u64) -> CallId {
     if turn == 0 {
-        return work_key(run, call);
+        return work_key(run, work, call);
     }
     let parts = [
         WORK_TAG,
-        run.as_bytes(),
+        named(&run, &work),
         call.as_bytes(),
         &turn.to_be_bytes(),
     ];
     shortened(Digest::of(&parts))
+}
+
+/// What makes keys of work differ from other work's.
+fn named<'a>(run: &'a RunId, work: &'a Option<Digest>) -> &'a [u8] {
+    match work {
+        Some(work) => work.as_bytes(),
+        None => run.as_bytes(),
+    }
 }
 
 fn shortened(digest: Digest) -> CallId {

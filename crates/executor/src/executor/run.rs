@@ -64,6 +64,8 @@ pub(super) struct Run {
     ready: VecDeque<Task>,
     /// Whether it goes on after a restart.
     durable: bool,
+    /// Names the work, if it is not this run's alone.
+    work: Option<Digest>,
     /// Frames that are written down, by the frame that called them; the first one by itself.
     kept: BTreeMap<CallId, BTreeSet<CallId>>,
     /// What was written down before a restart and has not been used yet.
@@ -115,6 +117,7 @@ impl Run {
             id: start.run,
             root: start.call,
             durable: start.durable,
+            work: start.work,
             entry,
             started: now.wall,
             latest: Tick::MAX,

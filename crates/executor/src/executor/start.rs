@@ -31,6 +31,9 @@ pub struct Start {
     pub parent: Option<TraceParent>,
     /// Whether it goes on after a restart, and writes down what it needs for that.
     pub durable: bool,
+    /// Names the work where runs elsewhere may do the same: their tools are asked under the same
+    /// keys. None where the work is this run's alone.
+    pub work: Option<Digest>,
 }
 
 /// A run to go on with after a restart.

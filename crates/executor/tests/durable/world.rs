@@ -110,6 +110,7 @@ impl World {
                 caller: None,
                 parent: None,
                 durable: true,
+                work: None,
             },
             started: now.wall,
             disk: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! The loops of the story, as their owners would write them.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 /// Where the agents are.
@@ -9,6 +11,8 @@ pub(in crate::demo) struct Places {
     pub(in crate::demo) program: String,
     /// Host and port of billing's HTTP agent.
     pub(in crate::demo) prices: String,
+    /// File that readers note the keys of their work in.
+    pub(in crate::demo) keys: PathBuf,
 }
 
 /// A prompt, as LSEM writes it, on the mock backend.
@@ -116,4 +120,56 @@ outputSchema: {type: object}
 tool: {implementation: "builtin:echo"}
 "#
     .to_owned()
+}
+
+/// Work that is announced: whoever does it keeps to this contract.
+pub(super) fn second_read(_: &Places) -> String {
+    reading("tool: {implementation: \"builtin:echo\"}\n")
+}
+
+/// Who asks for less, and never comes to an end.
+pub(super) fn second_read_cheap(places: &Places) -> String {
+    bidding(places, "genomics", &["--endless"], "EUR 0.02")
+}
+
+/// Who asks for more.
+pub(super) fn second_read_dear(places: &Places) -> String {
+    bidding(places, "lab", &[], "EUR 0.03")
+}
+
+fn bidding(places: &Places, by: &str, more: &[&str], price: &str) -> String {
+    let keys = places.keys.to_string_lossy();
+    let mut argv = vec![
+        places.program.as_str(),
+        "demo-agent",
+        "second-read",
+        &keys,
+        by,
+    ];
+    argv.extend(more);
+    let argv = json!(argv);
+    reading(&format!(
+        r"tool:
+  implementation: process
+  config: {{argv: {argv}}}
+bid: {{price: {price}, time: 1s, confidence: 0.9}}
+limits: {{timeout: 60s}}
+"
+    ))
+}
+
+fn reading(work: &str) -> String {
+    format!(
+        r"id: second-read
+version: 1.0.0
+kind: tool
+description: Gives a second opinion on an electrocardiogram.
+inputSchema: {{type: object, properties: {{lead: {{type: string}}}}, required: [lead]}}
+outputSchema:
+  type: object
+  properties: {{opinion: {{type: string}}, by: {{type: string}}}}
+  required: [opinion, by]
+effects: idempotent
+{work}"
+    )
 }

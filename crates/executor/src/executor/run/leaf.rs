@@ -19,7 +19,7 @@ impl Run {
         };
         let input = frame.input.clone();
         let attempt = frame.attempt;
-        let key = work_key(self.id, call);
+        let key = work_key(self.id, self.work, call);
         let timeout_ms = frame.deadline.since(cx.now.tick);
         let request = match tool {
             Tool::Echo => BackendRequest::Echo { input },

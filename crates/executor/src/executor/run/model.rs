@@ -42,7 +42,7 @@ impl Run {
             temperature: prompt.temperature.clone(),
             schema,
             tools: prompt.tools.iter().map(|tool| spec(tool, cx)).collect(),
-            key: turn_key(self.id, call, turns.len() as u64),
+            key: turn_key(self.id, self.work, call, turns.len() as u64),
             timeout_ms: frame.deadline.since(cx.now.tick),
             turns,
         };
