@@ -18,7 +18,7 @@ use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Map, Value};
 
 pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offered};
-pub use broadcast::{Audience, Broadcast};
+pub use broadcast::{Audience, Broadcast, Wider};
 pub use canonical::canonical_json;
 pub use prompt::{ModelTool, Prompt};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};

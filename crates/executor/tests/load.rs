@@ -543,6 +543,7 @@ broadcast:
   threshold: 0.6
   field: risk.level
   subLoops: false
+  wider: {scope: peers, depth: 2}
 ";
 
 #[test]
@@ -605,6 +606,12 @@ fn announced_work_that_contradicts_itself_is_refused_where_it_does() {
             "  minResults: 3",
             "7:3 loop.broadcast.minResults",
             "bids win",
+        ),
+        (
+            "  subLoops: false",
+            "  aggregator: join",
+            "20:15 loop.broadcast.aggregator",
+            "only there",
         ),
         ("  minBids: 2", "  bids: 2", "15:3 loop.key", "not known"),
         (

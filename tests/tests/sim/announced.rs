@@ -82,6 +82,22 @@ fn a_step_that_too_few_bid_for_ends_with_a_failure_of_its_own_and_nothing_after_
 }
 
 #[test]
+fn a_step_that_too_few_bid_for_is_announced_once_more_to_more_realms() {
+    let wider = json!({
+        "scope": "children", "minBids": 2, "wider": {"scope": ["children", "peers"]},
+    });
+    let mut market = market(4, 100, peers_and_children(wider));
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+    let done = market.world.hosts[market.lab.0].disk.runs.len();
+    assert_eq!(
+        done, 1,
+        "the peer, asked in the second round, asks for less"
+    );
+    invariants::check(&mut market.world);
+}
+
+#[test]
 fn cancelling_a_run_takes_the_work_back_that_it_has_announced() {
     let mut market = market(3, 20_000, peers_and_children(json!({})));
     let order = World::invoke_within("order", json!({"n": 1}), 60_000);

@@ -1,6 +1,7 @@
 //! Loops that are work without an address.
 
 use realm_protocol::{
+    LoopAddress,
     broadcast::{
         Aggregation, BidLimits, EarlyClose, MILLION, Rule as Choice, Selection, Strategy, Waiting,
         Weights, millionths,
@@ -15,7 +16,7 @@ use super::{
     object::{self, Object},
 };
 use crate::{
-    Audience, Body, Broadcast,
+    Audience, Body, Broadcast, Wider,
     manifest::broadcast::{SELECTIONS, STRATEGIES, WAITS},
 };
 
@@ -34,9 +35,8 @@ impl Reader<'_> {
         capabilities.sort();
         capabilities.dedup();
         let scope = object.get("scope").map(|node| self.audiences(node));
-        let depth = object.get("depth");
-        let depth = depth
-            .and_then(|node| self.count(node, rule!("broadcast.depth"), limits::PATH_DEPTH as u64));
+        let depth = self.depth(&mut object);
+        let wider = object.get("wider").and_then(|node| self.wider(node));
         let window = object
             .get("window")
             .and_then(|node| self.duration(node, rule!("broadcast.window"), limits::WINDOW_MAX_MS));
@@ -44,6 +44,7 @@ impl Reader<'_> {
         let bid_limits = self.bid_limits(&mut object);
         let choice = self.choice(&mut object, &bid_limits);
         let aggregation = self.aggregation(&mut object, &choice);
+        let aggregator = self.aggregator(&mut object, &aggregation);
         let sub_loops = object.get("subLoops");
         let sub_loops = sub_loops.and_then(|node| self.truth(node, rule!("broadcast.subLoops")));
         object.finish(self);
@@ -51,13 +52,58 @@ impl Reader<'_> {
             loop_id,
             capabilities,
             scope: scope.unwrap_or_else(|| vec![Audience::Subtree]),
-            depth: depth.unwrap_or(Broadcast::DEPTH),
+            depth,
+            wider,
             window_ms: window.unwrap_or(Broadcast::WINDOW_MS),
             within_ms: within.unwrap_or(Broadcast::WITHIN_MS),
             limits: bid_limits,
             rule: choice,
             aggregation,
+            aggregator,
             sub_loops: sub_loops.unwrap_or(true),
+        })
+    }
+
+    fn depth(&mut self, object: &mut Object<'_>) -> u64 {
+        let depth = object.get("depth").and_then(|node| {
+            let most = limits::PATH_DEPTH as u64;
+            self.count(node, rule!("broadcast.depth"), most)
+        });
+        depth.unwrap_or(Broadcast::DEPTH)
+    }
+
+    /// Who is asked where there are too few bids.
+    fn wider(&mut self, node: &Node) -> Option<Wider> {
+        const RULE: Rule = rule!("broadcast.wider");
+        let mut object = Object::of(self, node, RULE)?;
+        let scope = object.need(self, "scope", RULE);
+        let scope = scope.map(|node| self.audiences(node));
+        let depth = self.depth(&mut object);
+        object.finish(self);
+        Some(Wider {
+            scope: scope?,
+            depth,
+        })
+    }
+
+    /// The loop of this realm that makes the results one.
+    fn aggregator(
+        &mut self,
+        object: &mut Object<'_>,
+        aggregation: &Aggregation,
+    ) -> Option<LoopAddress> {
+        const RULE: Rule = rule!("broadcast.aggregator");
+        let place = object.at;
+        let node = object.get("aggregator");
+        let loop_id = node.and_then(|node| self.parsed(node, RULE));
+        if node.is_some() != (aggregation.strategy == Strategy::Loop) {
+            let what = "`aggregator` names the loop of `aggregate: loop`, and only there";
+            let at = node.map_or(place, |node| node.at);
+            self.problem(at, RULE, what);
+        }
+        loop_id.map(|loop_id| LoopAddress {
+            loop_id,
+            realm: None,
         })
     }
 

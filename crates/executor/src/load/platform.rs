@@ -50,6 +50,7 @@ pub(super) fn announced(capabilities: Vec<LoopId>) -> Broadcast {
         capabilities,
         scope: vec![Audience::Subtree],
         depth: Broadcast::DEPTH,
+        wider: None,
         window_ms: Broadcast::WINDOW_MS,
         within_ms: Broadcast::WITHIN_MS,
         limits: BidLimits {
@@ -77,6 +78,7 @@ pub(super) fn announced(capabilities: Vec<LoopId>) -> Broadcast {
             confidence: None,
             field: Vec::new(),
         },
+        aggregator: None,
         sub_loops: true,
     }
 }

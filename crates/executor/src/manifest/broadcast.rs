@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use realm_protocol::{
-    LoopId, NameError, RealmName,
+    LoopAddress, LoopId, NameError, RealmName,
     broadcast::{Aggregation, BidLimits, Rule, Selection, Strategy, Waiting},
 };
 
@@ -18,6 +18,8 @@ pub struct Broadcast {
     pub scope: Vec<Audience>,
     /// Levels of the subtree and of each peer's tree that are asked.
     pub depth: u64,
+    /// Who is asked where there are too few bids.
+    pub wider: Option<Wider>,
     /// How long bids are taken at most, milliseconds.
     pub window_ms: u64,
     /// How long the work may take in all, milliseconds.
@@ -28,6 +30,8 @@ pub struct Broadcast {
     pub rule: Rule,
     /// How results are made one.
     pub aggregation: Aggregation,
+    /// The loop of this realm that makes the results one; with [`Strategy::Loop`], and only there.
+    pub aggregator: Option<LoopAddress>,
     /// Whether the work may call loops and announce work of its own.
     pub sub_loops: bool,
 }
@@ -63,6 +67,15 @@ impl Broadcast {
     pub const fn lasts_ms(&self) -> u64 {
         self.window_ms.saturating_add(self.within_ms)
     }
+}
+
+/// Who is asked in the second round of a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wider {
+    /// Who is asked.
+    pub scope: Vec<Audience>,
+    /// Levels of the subtree and of each peer's tree that are asked.
+    pub depth: u64,
 }
 
 /// Some of those who are asked.
@@ -112,7 +125,7 @@ pub(crate) const SELECTIONS: [(&str, Selection); 5] = [
 ];
 
 /// Ways to make results one, by their names in text.
-pub(crate) const STRATEGIES: [(&str, Strategy); 12] = [
+pub(crate) const STRATEGIES: [(&str, Strategy); 13] = [
     ("select", Strategy::Select),
     ("merge", Strategy::Merge),
     ("consensus", Strategy::Consensus),
@@ -125,6 +138,7 @@ pub(crate) const STRATEGIES: [(&str, Strategy); 12] = [
     ("first-valid", Strategy::FirstValid),
     ("highest-confidence", Strategy::HighestConfidence),
     ("collect-all", Strategy::CollectAll),
+    ("loop", Strategy::Loop),
 ];
 
 /// How many results are waited for, by their names in text.

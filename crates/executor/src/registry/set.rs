@@ -6,7 +6,7 @@ use realm_protocol::{LoopAddress, LoopId};
 use semver::Version;
 
 use super::{RegisterError, Registry, satisfies};
-use crate::{Effects, Manifest, Origin, Problem};
+use crate::{Body, Effects, Manifest, Origin, Problem};
 
 /// Finds a loop in the version meant.
 type Lookup<'a> = &'a dyn Fn(&LoopId, Option<&str>) -> Option<&'a Manifest>;
@@ -161,9 +161,9 @@ impl Called<'_> {
     }
 }
 
-/// The loops that a loop calls; those it falls back on as well.
+/// The loops that a loop calls; those it falls back on and those that make results one as well.
 fn called(manifest: &Manifest) -> impl Iterator<Item = Called<'_>> {
-    manifest.calls().into_iter().flat_map(|call| {
+    let calls = manifest.calls().into_iter().flat_map(|call| {
         let fallback = call.fallback.as_ref();
         let fallback = fallback.map(|other| (&other.loop_id, &other.loop_version));
         let both = std::iter::once((&call.loop_id, &call.loop_version)).chain(fallback);
@@ -173,7 +173,17 @@ fn called(manifest: &Manifest) -> impl Iterator<Item = Called<'_>> {
             version: version.as_deref(),
             origin: &call.origin,
         })
-    })
+    });
+    let aggregator = match &manifest.body {
+        Body::Broadcast(broadcast) => broadcast.aggregator.as_ref(),
+        _ => None,
+    };
+    calls.chain(aggregator.map(|address| Called {
+        address,
+        id: &address.loop_id,
+        version: None,
+        origin: &manifest.origin,
+    }))
 }
 
 /// The loops of this realm that a loop calls.

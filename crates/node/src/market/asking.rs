@@ -5,11 +5,9 @@ use realm_broadcast::{
     log::{Conclusion, Ending},
 };
 use realm_executor::{Announcing, Audience, Body, Broadcast, CallError};
-use realm_protocol::{
-    BroadcastId, CallId, FailureCode, RealmName, RunId, Scope, broadcast::Reach, json, limits,
-};
+use realm_protocol::{BroadcastId, CallId, FailureCode, RunId, broadcast::Reach, json, limits};
 
-use super::{BROADCASTS, BroadcastAsked};
+use super::{BROADCASTS, BroadcastAsked, Wider};
 use crate::{ControlId, Node};
 
 /// Particulars of a failure that its caller is told.
@@ -75,14 +73,9 @@ impl Node {
             let message = format!("{BROADCASTS} broadcasts are under way, as many as may");
             return Err((FailureCode::Overloaded, message));
         }
-        let (reach, realms) = reach(said);
-        let realms: Result<Vec<Scope>, (FailureCode, String)> = realms
-            .iter()
-            .map(|name| {
-                let found = self.resolve_name(name);
-                found.map_err(|refusal| (FailureCode::NoRoute, refusal.to_string()))
-            })
-            .collect();
+        let reach = self.reach(&said.scope, said.depth)?;
+        let wider = said.wider.as_ref();
+        let wider = wider.map(|wider| self.reach(&wider.scope, wider.depth));
         let begin = Begin {
             broadcast,
             asker,
@@ -96,24 +89,49 @@ impl Node {
             loop_id: said.loop_id.clone().unwrap_or(id),
             capabilities: said.capabilities.iter().cloned().collect(),
             input,
-            reach: Reach {
-                realms: realms?,
-                ..reach
-            },
+            reach,
             realms: Vec::new(),
-            wider: None,
+            wider: wider.transpose()?.map(|reach| Wider {
+                reach,
+                realms: Vec::new(),
+            }),
             limits: said.limits.clone(),
             window_ms: said.window_ms.min(timeout_ms).max(1),
             award_ms: said.within_ms.min(timeout_ms).max(1),
             execution_ms: said.within_ms.min(timeout_ms).max(1),
             rule: said.rule,
             aggregation: said.aggregation.clone(),
-            aggregator: None,
+            aggregator: said.aggregator.as_ref().map(|it| it.loop_id.clone()),
         };
         let begun = self.announce(begin, &asked, contract.clone());
         let begun = begun.map_err(|error| (FailureCode::Malformed, error.to_string()))?;
         self.carry_out_announcer(begun);
         Ok(())
+    }
+
+    /// How far an announcement goes, and which realms it is confined to.
+    fn reach(&self, scope: &[Audience], depth: u64) -> Result<Reach, (FailureCode, String)> {
+        let mut reach = Reach {
+            down: 0,
+            up: 0,
+            across: 0,
+            realms: Vec::new(),
+        };
+        for audience in scope {
+            match audience {
+                Audience::Children => reach.down = reach.down.max(1),
+                Audience::Subtree => reach.down = depth,
+                Audience::Peers => (reach.up, reach.across) = (Broadcast::DEPTH, depth),
+                Audience::Realm(name) => {
+                    let all = Broadcast::DEPTH;
+                    (reach.down, reach.up, reach.across) = (all, all, all);
+                    let found = self.resolve_name(name);
+                    let found = found.map_err(|it| (FailureCode::NoRoute, it.to_string()))?;
+                    reach.realms.push(found);
+                }
+            }
+        }
+        Ok(reach)
     }
 
     /// The run no longer waits for work that it announced: winners are told to stop.
@@ -169,28 +187,4 @@ fn not_begun(code: FailureCode, message: String) -> CallError {
         details: Vec::new(),
         may_have_begun: false,
     }
-}
-
-/// How far an announcement goes, and which realms it is confined to.
-fn reach(said: &Broadcast) -> (Reach, Vec<RealmName>) {
-    let mut reach = Reach {
-        down: 0,
-        up: 0,
-        across: 0,
-        realms: Vec::new(),
-    };
-    let mut realms = Vec::new();
-    for audience in &said.scope {
-        match audience {
-            Audience::Children => reach.down = reach.down.max(1),
-            Audience::Subtree => reach.down = said.depth,
-            Audience::Peers => (reach.up, reach.across) = (Broadcast::DEPTH, said.depth),
-            Audience::Realm(name) => {
-                let all = Broadcast::DEPTH;
-                (reach.down, reach.up, reach.across) = (all, all, all);
-                realms.push(name.clone());
-            }
-        }
-    }
-    (reach, realms)
 }

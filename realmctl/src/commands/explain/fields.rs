@@ -169,6 +169,9 @@ fields! {
     "loop.broadcast.depth": "how deep",
         "Levels of the subtree and of each peer's tree.",
         "a number from 1 to 8; 8 unless told";
+    "loop.broadcast.wider": "who is asked where there are too few bids",
+        "The work is announced once more, and bids of both rounds count.",
+        "an object with scope, and depth where it differs";
     "loop.broadcast.window": "how long bids are taken",
         "It ends earlier once everybody has answered.",
         "a duration up to 60s; 2s unless told";
@@ -192,7 +195,10 @@ fields! {
         "bids, and price, time, confidence where they matter";
     "loop.broadcast.aggregate": "how results are made one",
         "consensus needs threshold, quorum needs quorum; field names the member that is compared or counted.",
-        "select, merge, consensus, quorum, vote, average, weighted-average, sum, rank, first-valid, highest-confidence or collect-all; also minResults, minResultConfidence";
+        "select, merge, consensus, quorum, vote, average, weighted-average, sum, rank, first-valid, highest-confidence, collect-all or loop; also minResults, minResultConfidence";
+    "loop.broadcast.aggregator": "who makes the results one",
+        "For aggregate: loop. It gets the list of them, and gives the output.",
+        "a loop of this realm";
     "loop.broadcast.wait": "how many results are waited for",
         "quorum needs its share of the winners.",
         "all, majority, quorum or any; all unless told";

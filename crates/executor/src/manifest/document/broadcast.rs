@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::{millis, put, put_some};
 use crate::{
-    Broadcast,
+    Audience, Broadcast,
     manifest::broadcast::{SELECTIONS, STRATEGIES, WAITS},
 };
 
@@ -19,11 +19,13 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
         capabilities,
         scope,
         depth,
+        wider,
         window_ms,
         within_ms,
         limits,
         rule,
         aggregation,
+        aggregator,
         sub_loops,
     } = broadcast;
     let mut document = Map::new();
@@ -38,16 +40,13 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
         "capabilities",
         (!capabilities.is_empty()).then_some(capabilities),
     );
-    let scope: Vec<Value> = scope
-        .iter()
-        .map(|audience| audience.to_string().into())
-        .collect();
-    put(&mut document, "scope", scope);
-    put_some(
-        &mut document,
-        "depth",
-        (*depth != Broadcast::DEPTH).then_some(*depth),
-    );
+    put_scope(&mut document, scope, *depth);
+    let wider = wider.as_ref().map(|wider| {
+        let mut document = Map::new();
+        put_scope(&mut document, &wider.scope, wider.depth);
+        document
+    });
+    put_some(&mut document, "wider", wider);
     put(&mut document, "window", millis(*window_ms));
     put(&mut document, "within", millis(*within_ms));
     put_limits(&mut document, limits);
@@ -83,8 +82,23 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
         "field",
         (!field.is_empty()).then(|| field.join(".")),
     );
+    let aggregator = aggregator.as_ref().map(ToString::to_string);
+    put_some(&mut document, "aggregator", aggregator);
     put_some(&mut document, "subLoops", (!sub_loops).then_some(false));
     Value::Object(document)
+}
+
+fn put_scope(document: &mut Map<String, Value>, scope: &[Audience], depth: u64) {
+    let scope: Vec<Value> = scope
+        .iter()
+        .map(|audience| audience.to_string().into())
+        .collect();
+    put(document, "scope", scope);
+    put_some(
+        document,
+        "depth",
+        (depth != Broadcast::DEPTH).then_some(depth),
+    );
 }
 
 fn put_limits(document: &mut Map<String, Value>, limits: &BidLimits) {
