@@ -1,5 +1,7 @@
 //! Work without an address: announced, bid for, awarded, done, made one.
 
+#[path = "market/evidence.rs"]
+mod evidence;
 #[path = "market/restarts.rs"]
 mod restarts;
 

@@ -1,0 +1,87 @@
+//! What realms can show of a broadcast afterwards.
+
+use realm_evidence::{Account, Finding, Standing, examine};
+use realm_node::BidView;
+use realm_protocol::{
+    BroadcastId,
+    cbor::Blob,
+    journal::{Direction, JournalSeq, Table},
+    json,
+};
+
+use super::*;
+
+fn best() -> BroadcastAsked {
+    asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    )
+}
+
+/// Where a realm's one bid stands, by its receipt.
+fn standing(world: &World, bidder: HostId) -> Standing {
+    let host = &world.hosts[bidder.0];
+    let row = host.disk.rows(Table::Bids).next().unwrap();
+    let receipt = BidView::read(row).unwrap().receipt;
+    match examine(&host.node().evidence_of(receipt)).unwrap() {
+        Finding::Receipt(receipt) => receipt.standing.unwrap(),
+        Finding::Transcript(_) => panic!("a bidder has no transcript"),
+    }
+}
+
+/// The one broadcast that a realm has announced, recomputed from the trace of its run.
+fn account(world: &World, announcer: HostId) -> Account {
+    let host = &world.hosts[announcer.0];
+    let mut runs = host.disk.runs.values();
+    let run = runs.find(|run| run.direction == Direction::Local).unwrap();
+    let events = host.disk.events.values();
+    let of_run = events.filter(|event| event.run == run.id && event.call == run.call);
+    let entries = of_run.filter_map(|event| {
+        let payload = json::parse(&event.payload).unwrap();
+        Blob::from_base64(payload.get("entry")?.as_str()?)
+    });
+    let entries: Vec<Blob> = entries.collect();
+    let broadcast = BroadcastId::new(*run.call.as_bytes());
+    let transcript = host.node().transcript(broadcast, &entries).unwrap();
+    match examine(&transcript).unwrap() {
+        Finding::Transcript(account) => account,
+        Finding::Receipt(_) => panic!("an announcer has no receipt"),
+    }
+}
+
+#[test]
+fn who_lost_shows_from_the_signed_close_that_its_bid_was_counted_also_after_a_restart() {
+    let (mut world, acme, [left, right]) = family(60, ["EUR 0.03", "EUR 0.02"]);
+    broadcast(&mut world, acme, best());
+    world.run_for(1_000);
+    world.crash_for(left, 500);
+    world.run_for(2_000);
+
+    let (lost, won) = (standing(&world, left), standing(&world, right));
+
+    assert_eq!((lost.rank, lost.counted, lost.slot), (2, 2, None));
+    assert_eq!((won.rank, won.counted, won.slot), (1, 2, Some(0)));
+}
+
+#[test]
+fn an_announcer_that_crashed_on_the_way_has_a_transcript_that_adds_up() {
+    for entries in [0, 4, 8] {
+        let (mut world, acme, _) = family(70 + entries, ["EUR 0.03", "EUR 0.02"]);
+        let before = world.hosts[acme.0].disk.durable();
+        world.ask(acme, Request::Broadcast(Box::new(best())));
+        while entries > 0 && world.hosts[acme.0].disk.durable() < JournalSeq(before.0 + entries) {
+            world.run_for(1);
+        }
+        if entries > 0 {
+            world.crash_for(acme, 500);
+        }
+        world.run_for(40_000);
+
+        let account = account(&world, acme);
+
+        assert_eq!(account.ending, Some("Output"), "after {entries} entries");
+        assert_eq!(account.bids.len(), 2);
+    }
+}
