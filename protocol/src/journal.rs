@@ -79,6 +79,8 @@ numbered! {
         Slots = 19,
         /// Bids that this realm has made, by when and digest, with the closes of their broadcasts.
         Bids = 20,
+        /// What this realm makes of bidders, by their ids.
+        Bidders = 21,
     }
 }
 

@@ -90,6 +90,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_EXPLAIN, get(standing::explain))
         .route(routes::RUN_TRANSCRIPT, get(bids::transcript))
         .route(routes::BIDS, get(bids::list))
+        .route(routes::BIDDERS, get(bids::bidders))
         .route(routes::BID, get(bids::receipt))
         .route(routes::RUN_PAUSE, post(standing::pause))
         .route(routes::RUN_RESUME, post(standing::resume))

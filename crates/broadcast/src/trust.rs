@@ -121,6 +121,11 @@ impl Trust {
         known
     }
 
+    /// Every bidder that is known.
+    pub fn iter(&self) -> impl Iterator<Item = (&RealmId, &Known)> {
+        self.known.iter()
+    }
+
     /// Why a bidder is trusted as it is.
     pub fn explain(&self, bidder: &RealmId) -> Option<&Known> {
         self.known.get(bidder)

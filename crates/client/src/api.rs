@@ -25,7 +25,7 @@ mod time;
 
 pub use backends::BackendView;
 pub use backup::{BackupReport, BackupRequest};
-pub use bids::{BidQuery, BidSummary, EvidenceFile, TranscriptQuery};
+pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
 pub use broadcasts::{
     Aggregate, BroadcastRequest, BroadcastResult, Enough, Select, SlotResult, WaitFor, Weights,
     Wider,

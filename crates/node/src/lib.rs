@@ -62,7 +62,7 @@ pub use control::{
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
 pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
-pub use market::{BidView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
+pub use market::{BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
 pub use realm_router::LinkId;

@@ -16,17 +16,18 @@ mod receipts;
 mod summaries;
 mod telling;
 mod traced;
+mod trusting;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
-use realm_broadcast::{Announcer, Bidder, Side, Tallying};
+use realm_broadcast::{Announcer, Bidder, Side, Tallying, Trust};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmPath, Scope, Tick,
+    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
     broadcast::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
         WorkProgress,
@@ -49,6 +50,7 @@ pub use evidence::NoTranscript;
 pub(crate) use kept::Kept;
 pub use receipts::BidView;
 pub(crate) use telling::Tell;
+pub use trusting::BidderView;
 
 /// Slots that a realm works on at a time.
 const CAPACITY: u64 = 64;
@@ -74,6 +76,7 @@ pub(crate) struct Market {
     /// Who announced the work of bids that were confirmed and are not leased yet.
     announcers: BTreeMap<Digest, (BroadcastId, Place)>,
     summaries: Summaries,
+    pub(crate) trust: Trust,
 }
 
 /// A broadcast of this realm's own.
@@ -85,6 +88,8 @@ struct Announced {
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,
+    /// Who holds each slot.
+    holders: BTreeMap<u64, RealmId>,
     /// The loop here that makes results one, where a loop does.
     aggregator: Option<LoopId>,
     run: Run,

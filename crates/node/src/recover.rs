@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_broadcast::bidder::Held;
+use realm_broadcast::{Trust, bidder::Held, trust::Known};
 use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
@@ -91,6 +91,7 @@ impl Node {
         for call in unfinished {
             self.resume(call);
         }
+        self.market.trust = kept_trust(&rows);
         self.recover_receipts(kept_receipts(&rows));
         let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
         for run in broken_off {
@@ -441,6 +442,15 @@ fn kept_slots(rows: &Rows) -> Vec<(Vec<u8>, Result<Held, CborError>)> {
     let rows = raw(rows, Table::Slots);
     rows.map(|(key, value)| (key.clone(), state::read(value)))
         .collect()
+}
+
+/// What is made of bidders.
+fn kept_trust(rows: &Rows) -> Trust {
+    let known = all::<Known>(rows, Table::Bidders).into_iter();
+    Trust::new(known.filter_map(|(key, known)| {
+        let bidder = RealmId::try_from(key.as_slice()).ok()?;
+        Some((bidder, known))
+    }))
 }
 
 /// The bids that are remembered.

@@ -35,6 +35,8 @@ pub(crate) struct Leased {
     pub(crate) key: Digest,
     pub(crate) input: serde_json::Value,
     pub(crate) announcer: Place,
+    /// How many calls and broadcasts led to it.
+    pub(crate) depth: u64,
     pub(crate) timeout_ms: u64,
 }
 
@@ -154,7 +156,7 @@ impl Node {
             input: leased.input,
             key: Some((leased.key, self.wall())),
             timeout_ms: leased.timeout_ms,
-            depth: 1,
+            depth: leased.depth,
             caller_name: None,
             parent: None,
             direction: Direction::In,

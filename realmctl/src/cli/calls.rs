@@ -202,6 +202,8 @@ pub enum BidCommand {
         #[arg(long, value_name = "RUN")]
         run: Option<String>,
     },
+    /// List the bidders that this realm has given work to, the least trusted first, and why.
+    Trust,
     /// Write a bid's receipt as a file that `verify` checks.
     Export {
         /// The bid.

@@ -39,6 +39,7 @@ pub(crate) async fn run(session: &Session, command: BidCommand) -> Result<u8, Fa
             bid,
             run: Some(run),
         } => session.print(&counted(&account(&daemon, &run).await?, &bid, &run)?)?,
+        BidCommand::Trust => session.print(&daemon.ask(daemon.client.bidders()).await?)?,
         BidCommand::Export { bid, out } => {
             let file = daemon.ask(daemon.client.receipt(&bid)).await?;
             files::replace(&out, &verify::bytes(&file)?)?;

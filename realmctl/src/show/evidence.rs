@@ -1,6 +1,6 @@
 //! What evidence comes to, and bids.
 
-use realm_client::api::{BidSummary, RunExplanation, Time};
+use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{Account, BidAccount, EvidenceError, Fate, Finding, Receipt};
 use serde::Serialize;
 
@@ -197,6 +197,23 @@ impl Show for BidAccount {
             ("fate", fate(&self.fate)),
             ("why", self.why.clone()),
         ])]
+    }
+}
+
+impl Row for BidderTrust {
+    const HEADER: &'static [&'static str] = &["BIDDER", "TRUST", "WHY"];
+    const NARROW: usize = 3;
+
+    fn name(&self) -> String {
+        self.realm_id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let events = self.events.iter().rev();
+        let why: Vec<String> = events
+            .map(|it| format!("{} {} -> {}", moment(it.at), it.conduct, share(it.trust)))
+            .collect();
+        vec![self.realm_id.clone(), share(self.trust), why.join(", ")]
     }
 }
 

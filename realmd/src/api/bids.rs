@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use realm_client::{
-    api::{BidQuery, BidSummary, EvidenceFile, Page, Problem, TranscriptQuery},
+    api::{
+        BidQuery, BidSummary, BidderTrust, EvidenceFile, Page, Problem, TranscriptQuery, TrustEvent,
+    },
     catalogue::Code,
 };
 use realm_node::{BidView, NoTranscript, Node};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, RunId, cbor::Blob, journal::Event, journal::Table, json, limits,
+    BroadcastId, CallId, Digest, RunId, Timestamp, cbor::Blob, journal::Event, journal::Table,
+    json, limits,
 };
 
 use super::{
@@ -77,6 +80,27 @@ fn summary(node: &Node, view: &BidView) -> BidSummary {
         created_at: time(bid.created),
         awarded: *awarded,
         closed: *closed,
+    }
+}
+
+pub(super) async fn bidders(daemon: Shared) -> Answer<Page<BidderTrust>> {
+    let known = daemon.handle.read(Node::bidders).await?;
+    let items = known.into_iter().map(|known| BidderTrust {
+        realm_id: known.realm.to_string(),
+        trust: known.trust,
+        events: known.events.into_iter().map(trust_event).collect(),
+    });
+    Ok(axum::Json(Page {
+        items: items.collect(),
+        next: None,
+    }))
+}
+
+fn trust_event((conduct, at, trust): (&str, Timestamp, u64)) -> TrustEvent {
+    TrustEvent {
+        conduct: conduct.to_owned(),
+        at: time(at),
+        trust,
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BidQuery, BidSummary, BroadcastRequest, BroadcastResult, CancelRequest,
-    ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed, Doctor, EvidenceFile,
-    FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
-    LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail,
-    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem,
-    Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RunDetail, RunExplanation, RunQuery, RunSummary, StackView, Status, TicketIssued,
-    TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest, BroadcastResult,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed,
+    Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult,
+    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE,
+    PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText,
+    PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
+    ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunSummary,
+    StackView, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery,
+    ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -172,6 +173,11 @@ const OPERATIONS: &[Operation] = &[
         page::<BidSummary>(),
     )
     .with(query::<BidQuery>),
+    get(
+        routes::BIDDERS,
+        "Lists what this realm makes of bidders, the least trusted first, and why.",
+        page::<BidderTrust>(),
+    ),
     get(
         routes::BID,
         "Gives the receipt of a bid.",

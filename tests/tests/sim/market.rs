@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use realm_node::{BroadcastAsked, Broadcasted, Request, Response, Wider};
 use realm_protocol::{
-    broadcast::{Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting},
+    broadcast::{
+        Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
+    },
     journal::Status,
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
@@ -415,6 +417,48 @@ fn a_loop_makes_the_results_one_and_what_it_gives_must_match_the_contract() {
     assert_eq!(output(&good), json!({"sum": 2}));
     assert_eq!(bad.ending, "AggregatorFailed");
     assert_eq!(bad.reason.as_deref(), Some("SchemaOutput"));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_bidder_that_breaks_its_word_is_trusted_less_also_after_a_restart_and_ranks_behind() {
+    let (mut world, acme, [left, right]) = family(13, ["EUR 0.02", "EUR 0.02"]);
+    let mut failing = Loops::failing("see");
+    failing["effects"] = json!("idempotent");
+    failing["tool"]["config"]["argv"] = json!(["balk"]);
+    world.apply(left, &[bids(failing, "EUR 0.02")]);
+    world.run_for(1_000);
+    let by = |selection, weights| {
+        let mut work = asked(
+            "see",
+            reach(1, 0, 0),
+            rule(selection, 2, 0),
+            Strategy::FirstValid,
+        );
+        work.rule.weights = weights;
+        work
+    };
+    broadcast(&mut world, acme, by(Selection::All, None));
+
+    world.crash(acme);
+    world.start(acme);
+    world.run_for(5_000);
+    let bidders = world.hosts[acme.0].node().bidders();
+    let weights = Weights {
+        price: 0,
+        time: 0,
+        confidence: 0,
+        trust: 1_000,
+    };
+    let ended = broadcast(&mut world, acme, by(Selection::Weighted, Some(weights)));
+
+    let realm = |host: HostId| world.hosts[host.0].realm;
+    let trusted: Vec<_> = bidders
+        .iter()
+        .map(|it| (it.realm, it.trust > 500_000))
+        .collect();
+    assert_eq!(trusted, [(realm(left), false), (realm(right), true)]);
+    assert_eq!(ended.slots[0].realm, realm(right));
     invariants::check(&mut world);
 }
 

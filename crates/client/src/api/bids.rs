@@ -37,6 +37,30 @@ pub struct BidSummary {
     pub closed: bool,
 }
 
+/// What this realm makes of a bidder by what it did with work that it had confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BidderTrust {
+    /// The bidder's id.
+    pub realm_id: String,
+    /// How it is trusted now, millionths; half is what nobody is known by, and what all fade to.
+    pub trust: u64,
+    /// What it did last, the oldest first.
+    pub events: Vec<TrustEvent>,
+}
+
+/// Something that a bidder did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustEvent {
+    /// What: `Delivered`, `GaveBack`, `Failed` or `Broke`.
+    pub conduct: String,
+    /// When.
+    pub at: Time,
+    /// How it was trusted after that, millionths.
+    pub trust: u64,
+}
+
 /// Which bids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -45,6 +45,8 @@ pub const RUN_EXPLAIN: &str = "/v1/runs/{id}/explain";
 pub const RUN_TRANSCRIPT: &str = "/v1/runs/{id}/transcript";
 /// GET with [`super::BidQuery`]: a page of [`super::BidSummary`], the newest first.
 pub const BIDS: &str = "/v1/bids";
+/// What this realm makes of bidders.
+pub const BIDDERS: &str = "/v1/bidders";
 /// GET: [`super::EvidenceFile`], a receipt.
 pub const BID: &str = "/v1/bids/{bid}";
 /// POST [`super::CancelRequest`]: [`super::RunSummary`].

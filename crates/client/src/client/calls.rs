@@ -8,14 +8,15 @@ use serde_json::Value;
 use super::{Client, ClientError, address::Address};
 use crate::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BidQuery, BidSummary, BroadcastRequest, BroadcastResult, CancelRequest,
-    ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest, Disallowed, Doctor,
-    EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
-    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, PauseRequest, PeerDetail,
-    PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Ready,
-    RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, StackView, Status, TicketIssued,
-    TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest, BroadcastResult,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest,
+    Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
+    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page,
+    PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText,
+    PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest,
+    RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, StackView,
+    Status, TicketIssued, TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult,
+    routes,
 };
 use crate::trace::TraceParts;
 
@@ -410,6 +411,14 @@ impl Client {
         let mut path = Address::new(routes::BIDS);
         path.add("limit", *limit);
         self.get(&path.into_text()).await
+    }
+
+    /// What this realm makes of bidders, the least trusted first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn bidders(&self) -> Result<Page<BidderTrust>, ClientError> {
+        self.get(routes::BIDDERS).await
     }
 
     /// The receipt of a bid.

@@ -219,6 +219,9 @@ impl Node {
         let (Ok(input), Some((broadcast, announcer))) = (input, announcer) else {
             return self.work_ended(bid, None, Err(FailureCode::Malformed));
         };
+        let announced = self.market.receipts.announcement_of(bid);
+        let lease_ms = self.now.tick.until(until).as_millis();
+        let lease_ms = u64::try_from(lease_ms).unwrap_or(u64::MAX);
         let leased = Leased {
             call: call_of(broadcast),
             bid,
@@ -226,7 +229,12 @@ impl Node {
             key,
             input,
             announcer,
-            timeout_ms: u64::try_from(self.now.tick.until(until).as_millis()).unwrap_or(u64::MAX),
+            depth: announced
+                .as_ref()
+                .map_or(0, |it| it.depth)
+                .saturating_add(1),
+            // The work has all its time, as long as its lease is renewed: its end stops it.
+            timeout_ms: announced.map_or(lease_ms, |it| it.execution_ms.max(lease_ms)),
         };
         self.serve_leased(leased);
     }

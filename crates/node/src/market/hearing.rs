@@ -10,9 +10,6 @@ use realm_protocol::{
 
 use crate::Node;
 
-/// What a bidder is trusted with that nothing is known of, in millionths.
-const TRUST: u64 = 500_000;
-
 impl Node {
     pub(super) fn tallied(&mut self, from: &Place, tally: &Tally) {
         let Some(side) = self.side_of(&from.scope()) else {
@@ -32,7 +29,7 @@ impl Node {
             return;
         }
         let from = from.clone();
-        let trust = TRUST;
+        let trust = self.trust_of(from.realm);
         self.tell_announcer(read.broadcast, Input::Bid { from, bid, trust });
         self.carry_out_announcer(read.broadcast);
     }

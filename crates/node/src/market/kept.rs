@@ -206,6 +206,11 @@ impl Node {
             )
         })?;
         let count = entries.len() as u64;
+        let holders = entries.iter().filter_map(|entry| match entry {
+            Entry::Leased(it) => Some((it.slot, it.holder.realm?)),
+            _ => None,
+        });
+        let holders = holders.collect();
         let plan = self.plan_of(&planned, &stored);
         let announcer =
             Announcer::resume(plan, entries, self.now).map_err(|error| error.to_string())?;
@@ -213,6 +218,7 @@ impl Node {
             announcer,
             asker: None,
             rounds: planned.rounds,
+            holders,
             aggregator: stored.aggregator,
             contract,
             run,

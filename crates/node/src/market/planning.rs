@@ -1,6 +1,9 @@
 //! A broadcast of this realm's before it begins: its announcements, and whom they are passed to.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use realm_broadcast::{
     Announcer, FanOut, Left, Neighbour, Pass, Side,
@@ -89,6 +92,7 @@ impl Node {
             asker: Some(asker),
             rounds,
             contract,
+            holders: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
             run,
             entries: 0,

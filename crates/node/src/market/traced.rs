@@ -13,6 +13,7 @@ use crate::Node;
 impl Node {
     /// What a broadcast wrote down, in the trace of its run.
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
+        self.judge_bidder(broadcast, entry);
         let entry = self.keep_entry(broadcast, entry);
         let (kind, payload) = self.told(&entry);
         let bytes = Blob::from(cbor::encode(&entry));

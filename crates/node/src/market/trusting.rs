@@ -1,0 +1,69 @@
+//! What this realm makes of bidders by what they did with its work.
+
+use realm_broadcast::{
+    log::Entry,
+    trust::{Conduct, Known},
+};
+use realm_protocol::{BroadcastId, RealmId, Timestamp, journal::Table};
+
+use crate::{Node, state};
+
+/// What this realm makes of one bidder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BidderView {
+    /// The bidder.
+    pub realm: RealmId,
+    /// How it is trusted now, in millionths; half is what nobody is known by.
+    pub trust: u64,
+    /// What it did: what, when, and the score after it.
+    pub events: Vec<(&'static str, Timestamp, u64)>,
+}
+
+impl Node {
+    /// How a bidder is trusted now, in millionths.
+    pub(super) fn trust_of(&self, bidder: Option<RealmId>) -> u64 {
+        let bidder = bidder.unwrap_or_else(|| self.me.realm());
+        self.market.trust.of(&bidder, self.wall())
+    }
+
+    /// Remembers who holds a slot, and what its end says of them.
+    pub(super) fn judge_bidder(&mut self, broadcast: BroadcastId, entry: &Entry) {
+        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+            return;
+        };
+        let (holder, conduct) = match entry {
+            Entry::Leased(it) => {
+                own.holders
+                    .extend(it.holder.realm.map(|realm| (it.slot, realm)));
+                return;
+            }
+            Entry::Ended(it) => (own.holders.get(&it.slot).copied(), Conduct::of(it.end)),
+            _ => return,
+        };
+        if let (Some(holder), Some(conduct)) = (holder, conduct) {
+            let known = self.market.trust.note(holder, conduct, self.now.wall);
+            self.put(Table::Bidders, holder.as_bytes(), state::write(&known));
+        }
+    }
+
+    /// What this realm makes of every bidder that it knows, the least trusted first.
+    pub fn bidders(&self) -> Vec<BidderView> {
+        let now = self.wall();
+        let trust = &self.market.trust;
+        let known = trust.iter().map(|(realm, known)| BidderView {
+            realm: *realm,
+            trust: trust.of(realm, now),
+            events: events(known),
+        });
+        let mut bidders: Vec<BidderView> = known.collect();
+        bidders.sort_by_key(|bidder| bidder.trust);
+        bidders
+    }
+}
+
+fn events(known: &Known) -> Vec<(&'static str, Timestamp, u64)> {
+    let events = known.events.iter();
+    events
+        .map(|event| (event.conduct.name(), event.at, event.score))
+        .collect()
+}
