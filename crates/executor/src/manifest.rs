@@ -97,8 +97,7 @@ impl Manifest {
         let mut items = items.clone();
         if let (Some(items), Some(whole)) = (items.as_object_mut(), self.output_schema.as_object())
         {
-            let shared = ["$schema", "$defs", "definitions"];
-            let shared = shared
+            let shared = broadcast::SHARED
                 .into_iter()
                 .filter_map(|name| Some((name, whole.get(name)?)));
             items.extend(shared.map(|(name, value)| (name.to_owned(), value.clone())));

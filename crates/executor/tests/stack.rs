@@ -315,6 +315,33 @@ fn a_file_that_breaks_the_rules_of_its_own_format_is_refused_where_it_does() {
     }
 }
 
+#[test]
+fn what_winners_give_is_announced_as_their_loops_have_it_where_it_becomes_a_list() {
+    let shared = "output: {$defs: {mood: {type: string}}, type: object, required: [mood], properties: {mood: {$ref: \"#/$defs/mood\"}}}";
+    let own = "output: {type: object, required: [mood], properties: {mood: {type: string}}}";
+    let text = agent("mood", "text.mood", "text", "mood").replace(own, shared)
+        + "---
+metadata: {name: desk}
+spec: {loops: [{loopId: DO, requiredCapabilities: [text.mood], aggregation: {strategy: collect_all}}]}
+";
+    assert!(text.contains("$defs"));
+
+    let loops = plan(&text).unwrap();
+
+    let announced = named(&loops, "desk/DO");
+    assert_eq!(announced.output_schema["type"], "array");
+    assert_eq!(
+        announced.result_schema(),
+        named(&loops, "mood").output_schema
+    );
+    let mut registry = Registry::default();
+    registry.insert_all(loops.clone()).unwrap();
+    let registered = registry.get(&announced.id).unwrap();
+    assert!(registered.check_output(&json!([{"mood": "calm"}])).is_ok());
+    assert!(registered.check_output(&json!([{"mood": 1}])).is_err());
+    assert!(registered.check_result(&json!({"mood": "calm"})).is_ok());
+}
+
 const CAPABILITY: &str = "
 apiVersion: interrealm.io/v1alpha1
 kind: Capability

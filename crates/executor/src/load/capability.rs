@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Body, Broadcast, Condition, LoopLimits, Manifest, Order, Stack,
+    manifest::broadcast::list_of,
     stack::{Joined, Part, PartContract, binding},
 };
 
@@ -292,7 +293,7 @@ impl Reader<'_> {
         let body = Body::Broadcast(Box::new(found.broadcast.clone()));
         let output = found.contract.output.clone();
         let output = match found.broadcast.gives_list() {
-            true => json!({"type": "array", "items": output}),
+            true => list_of(&output),
             false => output,
         };
         Some(Manifest {

@@ -6,6 +6,7 @@ use realm_protocol::{
     LoopAddress, LoopId, NameError, RealmName,
     broadcast::{Aggregation, BidLimits, Rule, Selection, Strategy, Waiting},
 };
+use serde_json::{Map, Value};
 
 /// Announces the loop's own contract to realms in reach, awards by the rule, and makes the results one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +114,23 @@ impl fmt::Display for Audience {
             Self::Realm(realm) => realm.fmt(f),
         }
     }
+}
+
+/// What stands at the top of a schema for all of it.
+pub(super) const SHARED: [&str; 3] = ["$schema", "$defs", "definitions"];
+
+/// JSON Schema of a list of what a schema describes; [`crate::Manifest::result_schema`] gives the schema
+/// back.
+pub(crate) fn list_of(items: &Value) -> Value {
+    let mut items = items.clone();
+    let mut list = Map::new();
+    if let Some(items) = items.as_object_mut() {
+        let shared = SHARED.into_iter();
+        list.extend(shared.filter_map(|name| Some((name.to_owned(), items.remove(name)?))));
+    }
+    list.insert("type".to_owned(), "array".into());
+    list.insert("items".to_owned(), items);
+    list.into()
 }
 
 /// Ways to choose among bids, by their names in text.

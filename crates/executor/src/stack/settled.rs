@@ -10,7 +10,7 @@ use super::{
     members::{members, never_meet},
     order::Flow,
 };
-use crate::{Broadcast, Effects, Manifest, Problem};
+use crate::{Broadcast, Effects, Manifest, Problem, manifest::broadcast::list_of};
 
 /// A part whose contract is known.
 pub(super) struct Settled<'a> {
@@ -56,7 +56,7 @@ pub(super) fn settle<'a>(
         None => contract_of(part, able)?,
     };
     let output = match part.broadcast.gives_list() {
-        true => json!({"type": "array", "items": contract.output}),
+        true => list_of(&contract.output),
         false => contract.output.clone(),
     };
     Ok(Settled {
