@@ -13,6 +13,7 @@
     reason = "a broken promise fails the run that found it"
 )]
 
+mod broadcasts;
 mod chains;
 pub mod corpus;
 #[cfg(feature = "daemon")]
@@ -67,6 +68,11 @@ parsers! {
     "hop" Cbor wire::hop,
     "message" Cbor wire::message,
     "journal" Cbor wire::journal,
+    "announcement" Cbor broadcasts::announcement,
+    "bid" Cbor broadcasts::bid,
+    "close" Cbor broadcasts::close,
+    "log" Cbor broadcasts::log,
+    "evidence" Cbor broadcasts::evidence,
     "identity" Cbor records::identity,
     "certificate" Cbor records::certificate,
     "peering" Cbor records::peering,
