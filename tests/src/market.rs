@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_broadcast::log::Ending;
 use realm_node::{AllowAsked, BroadcastAsked, ControlId, Request, Response};
 use realm_protocol::{
+    RealmId,
     broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting, Weights},
     journal::Status,
 };
@@ -116,7 +117,9 @@ impl Market {
                 let pause = [0, 20, 300, 2_500][market.world.random(4) as usize];
                 let pause = market.world.random(pause + 1);
                 market.pass(pause);
-                market.go_wrong();
+                for fault in 0..=realms / 100 {
+                    market.go_wrong(fault == 0);
+                }
             }
         }
         market.calm_down();
@@ -171,8 +174,8 @@ impl Market {
             let announcer = HostId(self.world.random(many) as usize);
             self.announcers.insert(announcer);
         }
-        if self.world.random(3) > 0 {
-            for _ in 0..1 + self.world.random(3) {
+        if self.world.random(6) > 0 {
+            for _ in 0..2 + self.world.random(4) + many / 50 {
                 let host = HostId(self.world.random(many) as usize);
                 if !self.announcers.contains(&host) && self.world.post.puppets.insert(host) {
                     self.puppets.push(Puppet::new(host));
@@ -250,6 +253,7 @@ impl Market {
     fn broadcast(&mut self, input: Value) -> BroadcastAsked {
         let loops = ["see", "see", "see", "buy", "buy", "try"];
         let loop_id = loops[self.world.random(6) as usize];
+        let many = self.members.len() as u64;
         let mut below = |bound: u64| self.world.random(bound);
         let selections = [
             Selection::First,
@@ -312,7 +316,7 @@ impl Market {
                 time_ms: [None, Some(6_000)][below(2) as usize],
                 confidence: [None, Some(300_000)][below(2) as usize],
             },
-            window_ms: [100, 300, 600][below(3) as usize] + below(2_000),
+            window_ms: [100, 300, 600][below(3) as usize] + below(2_000) + many,
             award_ms: 1_000 + below(20_000),
             execution_ms: 5_000 + below(25_000),
             rule,
@@ -334,7 +338,8 @@ impl Market {
         self.world.run_for(until - self.world.elapsed_ms());
     }
 
-    fn go_wrong(&mut self) {
+    /// Lets something go wrong; with announcers only where `all` may.
+    fn go_wrong(&mut self, all: bool) {
         let now = self.world.elapsed_ms();
         for (until, a, b) in std::mem::take(&mut self.apart) {
             match until <= now {
@@ -344,12 +349,13 @@ impl Market {
         }
         let host = HostId(self.world.random(self.members.len() as u64) as usize);
         match self.world.random(10) {
+            _ if !all && self.announcers.contains(&host) => {}
             0 if self.world.is_up(host) => {
                 let down = self.world.random(6_000);
                 self.world.crash_for(host, down);
                 self.crashed.insert(host);
             }
-            1 => {
+            1 if all => {
                 let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
                 let host = announcers[self.world.random(announcers.len() as u64) as usize];
                 let point = CrashPoint {
@@ -414,7 +420,7 @@ impl Market {
     fn judge(mut self) -> Told {
         let books = Book::read_all(&mut self.world);
         let mut told = Told::default();
-        let mut known = BTreeSet::new();
+        let (mut known, mut inputs) = (BTreeSet::new(), Vec::new());
         for asked in &self.asked {
             let ledger = Ledger::read(&self.world, asked.host, &asked.canary);
             let Some(ledger) = ledger else {
@@ -425,7 +431,20 @@ impl Market {
                 continue;
             };
             known.insert(ledger.run.call);
-            self.judge_one(books.get(&ledger.run.call), asked, &ledger, &mut told);
+            let book = books.get(&ledger.run.call);
+            let may_know = self.judge_one(book, asked, &ledger, &mut told);
+            inputs.push((asked.canary.as_bytes(), may_know));
+        }
+        for host in &self.world.hosts {
+            let bytes = host.disk.bytes();
+            let knows = |seeks: &[u8]| bytes.windows(seeks.len()).any(|window| window == seeks);
+            let mut others = inputs
+                .iter()
+                .filter(|(_, known)| !known.contains(&host.realm));
+            if others.any(|(seeks, _)| knows(seeks)) {
+                let what = format!("{} has the input of a broadcast", host.name);
+                told.broken.push(what);
+            }
         }
         if let Some(call) = books.keys().find(|call| !known.contains(call)) {
             told.broken
@@ -438,7 +457,14 @@ impl Market {
         told
     }
 
-    fn judge_one(&self, book: Option<&Book>, asked: &Asked, ledger: &Ledger, told: &mut Told) {
+    /// Gives who may know the input.
+    fn judge_one(
+        &self,
+        book: Option<&Book>,
+        asked: &Asked,
+        ledger: &Ledger,
+        told: &mut Told,
+    ) -> BTreeSet<RealmId> {
         let host = asked.host;
         told.broken.extend(ledger.broken());
         for name in &ledger.told {
@@ -455,16 +481,8 @@ impl Market {
             told.broken.extend(rules.check());
             may_know.extend(Rules::informed(book));
         }
-        for host in &self.world.hosts {
-            let bytes = host.disk.bytes();
-            let seeks = asked.canary.as_bytes();
-            let knows = bytes.windows(seeks.len()).any(|window| window == seeks);
-            if knows && !may_know.contains(&host.realm) {
-                let what = format!("{} has the input of a broadcast", host.name);
-                told.broken.push(what);
-            }
-        }
         self.judge_outcome(asked, ledger, told);
+        may_know
     }
 
     /// The owner is told what is written down, and so is whoever reads the run.
