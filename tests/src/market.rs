@@ -11,10 +11,12 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_broadcast::log::Ending;
-use realm_node::{AllowAsked, BroadcastAsked, ControlId, Request, Response};
+use realm_node::{AllowAsked, BroadcastAsked, ControlId, Request, Response, Wider};
 use realm_protocol::{
     RealmId,
-    broadcast::{Aggregation, BidLimits, Reach, Rule, Selection, Strategy, Waiting, Weights},
+    broadcast::{
+        Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
+    },
     journal::Status,
 };
 use serde_json::{Value, json};
@@ -278,7 +280,12 @@ impl Market {
             standbys: below(4),
             min_bids,
             max_bids: min_bids + [1, 20, 100][below(3) as usize],
-            early: None,
+            early: (below(4) == 0).then(|| EarlyClose {
+                enough: min_bids + below(3),
+                price: Some(500_000),
+                time_ms: None,
+                confidence: None,
+            }),
             per_realm: [None, None, Some(1), Some(3)][below(4) as usize],
         };
         let strategies = [
@@ -309,7 +316,15 @@ impl Market {
                 realms: Vec::new(),
             },
             realms: Vec::new(),
-            wider: None,
+            wider: (below(3) == 0).then(|| Wider {
+                reach: Reach {
+                    down: 4,
+                    up: 4,
+                    across: 5,
+                    realms: Vec::new(),
+                },
+                realms: Vec::new(),
+            }),
             limits: BidLimits {
                 currency: Some("EUR".to_owned()),
                 price: Some([200_000, 1_000_000][below(2) as usize]),
