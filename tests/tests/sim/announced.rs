@@ -98,6 +98,24 @@ fn a_step_that_too_few_bid_for_is_announced_once_more_to_more_realms() {
 }
 
 #[test]
+fn work_that_may_be_one_loop_alone_is_no_work_for_an_agent_that_calls_others() {
+    let mut market = market(5, 100, peers_and_children(json!({"subLoops": false})));
+    let mut ask = Loops::broadcast("ask", "see", peers_and_children(json!({"subLoops": false})));
+    ask["effects"] = json!("idempotent");
+    market.world.apply(market.acme, &[ask]);
+    let sees = bids(Loops::composite("see", &["look"]), "EUR 0.02");
+    let look = Loops::idempotent("look", 10);
+    market.world.apply(market.lab, &[sees, look]);
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+    let lab = &market.world.hosts[market.lab.0].disk;
+    let refused: Vec<_> = lab.runs.values().map(|run| run.error.as_deref()).collect();
+    assert_eq!(refused, [Some("Budget")]);
+    assert_eq!(market.world.hosts[market.child.0].disk.runs.len(), 1);
+    invariants::check(&mut market.world);
+}
+
+#[test]
 fn cancelling_a_run_takes_the_work_back_that_it_has_announced() {
     let mut market = market(3, 20_000, peers_and_children(json!({})));
     let order = World::invoke_within("order", json!({"n": 1}), 60_000);
