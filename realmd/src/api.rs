@@ -10,6 +10,7 @@ mod config;
 mod denials;
 mod events;
 mod extract;
+mod gate;
 mod invoke;
 mod loops;
 mod metrics;
@@ -39,6 +40,7 @@ use realm_client::api::routes;
 
 use crate::daemon::Daemon;
 pub(crate) use again::Answers;
+pub(crate) use gate::Gate;
 use problem::Fail;
 
 /// What every handler is given.
@@ -48,6 +50,12 @@ type Answer<T> = Result<axum::Json<T>, Fail>;
 
 /// Where Prometheus reads.
 pub(crate) const METRICS: &str = "/metrics";
+
+/// Every route of the API, behind the gate: what is served over TCP.
+pub(crate) fn guarded(daemon: Arc<Daemon>, gate: Gate) -> Router {
+    let layer = axum::middleware::from_fn_with_state(Arc::new(gate), gate::guard);
+    router(daemon).layer(layer)
+}
 
 /// Every route of the API.
 pub(crate) fn router(daemon: Arc<Daemon>) -> Router {

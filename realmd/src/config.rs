@@ -9,7 +9,7 @@ mod read;
 mod schema;
 mod value;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use realm_backends::{Format, Price};
 use realm_client::catalogue::Code;
@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// The log.
     pub(crate) log: LogConfig,
+    /// Where the local API is served over TCP, if anywhere.
+    pub(crate) http: Option<SocketAddr>,
     /// Model backends by id.
     pub(crate) backends: BTreeMap<String, BackendConfig>,
 }
@@ -329,6 +331,10 @@ fn typed(settings: &Settings) -> Option<Config> {
         log: LogConfig {
             format: text("log.format")?,
             level: text("log.level")?,
+        },
+        http: match text("http.listen")?.as_str() {
+            "" => None,
+            address => Some(address.parse().ok()?),
         },
         backends: value::chosen(settings, "backends")
             .map(|id| {

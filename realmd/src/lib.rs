@@ -37,6 +37,7 @@ mod restore;
 mod secrets;
 mod serve;
 mod start;
+mod token;
 mod upkeep;
 
 #[cfg(test)]

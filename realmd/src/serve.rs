@@ -1,4 +1,4 @@
-//! The local API's socket: an own accept loop, because every phase of a request has a limit.
+//! The local API's sockets: an own accept loop, because every phase of a request has a limit.
 
 use std::{io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
@@ -9,7 +9,8 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    net::{UnixListener, UnixStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
     task::JoinSet,
 };
@@ -37,8 +38,40 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Where connections come from.
+pub(crate) trait Accept {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next one; none where it is turned away at once.
+    fn accept(&self) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send;
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<Option<UnixStream>> {
+        let (stream, _) = Self::accept(self).await?;
+        if is_permitted(&stream) {
+            return Ok(Some(stream));
+        }
+        tracing::warn!("another user was turned away from the socket");
+        Ok(None)
+    }
+}
+
+/// Who connects is asked for a token by every route.
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<Option<TcpStream>> {
+        let (stream, _) = Self::accept(self).await?;
+        Ok(Some(stream))
+    }
+}
+
 /// Serves until told to stop, then lets answers under way end for a moment.
-pub(crate) async fn serve(listener: UnixListener, router: Router, stop: CancellationToken) {
+pub(crate) async fn serve<L: Accept>(listener: L, router: Router, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -54,14 +87,14 @@ pub(crate) async fn serve(listener: UnixListener, router: Router, stop: Cancella
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) if is_permitted(&stream) => {
+            Ok(Some(stream)) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
                     connection(stream, router, stop).await;
                 });
             }
-            Ok(_) => tracing::warn!("another user was turned away from the socket"),
+            Ok(None) => {}
             // Out of file descriptors, most likely: whoever connects next tries again.
             Err(error) => tracing::warn!(%error, "a connection was not accepted"),
         }
@@ -79,7 +112,10 @@ fn is_permitted(stream: &UnixStream) -> bool {
         .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn connection(stream: UnixStream, router: Router, stop: CancellationToken) {
+async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         router.clone().oneshot(request.map(axum::body::Body::new))
     });

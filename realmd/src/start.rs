@@ -7,6 +7,7 @@ mod error;
 mod listen;
 
 use std::{
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +23,7 @@ use realm_node::{Founding, Keys, Node};
 use realm_policy::Redaction;
 use realm_store::Store;
 use tokio::{
-    net::UnixListener,
+    net::{TcpListener, UnixListener},
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinSet,
@@ -30,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api,
+    api::{self, Gate},
     clock::Clock,
     config::{self, Config, Configured, LimitsConfig, TracesConfig},
     daemon::Daemon,
@@ -45,6 +46,7 @@ use crate::{
     random, recover,
     secrets::SecretReader,
     serve,
+    token::Token,
     upkeep::{self, Reload},
 };
 pub(crate) use dev::run_dev;
@@ -101,6 +103,23 @@ fn run_with(
     ended
 }
 
+/// The local API over TCP, where that is wanted.
+async fn over_tcp(
+    home: &Home,
+    address: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, Gate)>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let taken = |source| StartError::Http { address, source };
+    let listener = TcpListener::bind(address).await.map_err(taken)?;
+    let bound = listener.local_addr().map_err(taken)?;
+    let token = Token::of_home(home).map_err(StartError::Token)?;
+    let file = Token::path(home);
+    tracing::info!(address = %bound, token = %file.display(), "the local API listens on TCP too");
+    Ok(Some((listener, Gate::new(bound.port(), token))))
+}
+
 /// A realm that is about to run.
 struct Starting {
     home: Home,
@@ -124,6 +143,7 @@ impl Starting {
             path: self.home.socket(),
             source,
         })?;
+        let http = over_tcp(&self.home, self.configured.config.http).await?;
         banner::print(&self.home, &self.configured.config, &opened.node, &first);
         let (handle, orders) = handle::channel();
         let (listening, listened) = watch::channel(first);
@@ -166,6 +186,9 @@ impl Starting {
         };
         let Signals { end, hangup } = signals;
         let mut tasks = Tasks::new(closed);
+        if let Some((listener, gate)) = http {
+            tasks.http(listener, gate, Arc::clone(&daemon));
+        }
         tasks.api(socket, daemon);
         tasks.retention(opened.store.clone(), clock, in_force);
         let reload = Reload {
@@ -334,6 +357,12 @@ impl Tasks {
             set: JoinSet::new(),
             closed,
         }
+    }
+
+    fn http(&mut self, listener: TcpListener, gate: Gate, daemon: Arc<Daemon>) {
+        let router = api::guarded(daemon, gate);
+        self.set
+            .spawn(serve::serve(listener, router, self.closed.clone()));
     }
 
     fn api(&mut self, socket: UnixListener, daemon: Arc<Daemon>) {

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Price,
     /// A list of `HOST:PORT`.
     Hosts,
+    /// An address on loopback with its port; empty for none.
+    Loopback,
 }
 
 /// One key.
@@ -132,6 +134,13 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["no", "yes"]),
         default: Some("\"no\""),
         meaning: "Whether this realm keeps calls for children that are offline and ask for it.",
+        reloads: false,
+    },
+    Key {
+        name: "http.listen",
+        kind: Kind::Loopback,
+        default: Some("\"\""),
+        meaning: "Address on loopback such as 127.0.0.1:7421 where the local API is served over TCP too, to whoever shows the token in keys/http.token; empty for nowhere.",
         reloads: false,
     },
     Key {

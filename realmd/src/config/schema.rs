@@ -83,7 +83,7 @@ fn property(key: &Key) -> Value {
         ]}),
         Kind::Duration(..) => json!({"type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h|d)$"}),
         Kind::Choice(choices) => json!({"enum": choices}),
-        Kind::Filter | Kind::Text | Kind::Url | Kind::Secret | Kind::Price => {
+        Kind::Filter | Kind::Text | Kind::Url | Kind::Secret | Kind::Price | Kind::Loopback => {
             json!({"type": "string"})
         }
     };

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::SocketAddr,
 };
 
 use realm_backends::Price;
@@ -148,6 +149,7 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Secret => secret(text()?),
         Kind::Price => price(text()?),
         Kind::Hosts => hosts(value).map(Value::Texts),
+        Kind::Loopback => loopback(text()?),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -251,6 +253,16 @@ pub(super) fn price_of(text: &str) -> Option<Price> {
     })
 }
 
+fn loopback(text: &str) -> Result<Value, String> {
+    let right = |address: SocketAddr| address.ip().is_loopback();
+    match text.is_empty() || text.parse().is_ok_and(right) {
+        true => Ok(Value::Text(text.to_owned())),
+        false => {
+            Err("must be an address on loopback with a port, such as 127.0.0.1:7421".to_owned())
+        }
+    }
+}
+
 fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     let hosts = texts(Kind::Hosts, value)?;
     let right = |host: &str| {
@@ -295,7 +307,8 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Text
         | Kind::Url
         | Kind::Secret
-        | Kind::Price => "text",
+        | Kind::Price
+        | Kind::Loopback => "text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Addresses => "a list of addresses as text",
         Kind::Paths => "a list of JSON paths as text",

@@ -10,6 +10,7 @@ use crate::{
     commands::store::{open_code, open_help},
     failure::Explained,
     random::NoRandomness,
+    token::TokenError,
 };
 
 /// Why a realm does not start, or ended before its time.
@@ -57,6 +58,17 @@ pub(crate) enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The local API over TCP.
+    #[error("{address} cannot be listened on for the local API")]
+    Http {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its token.
+    #[error("there is no token for the local API over TCP")]
+    Token(#[source] TokenError),
     /// No randomness.
     #[error(transparent)]
     Randomness(NoRandomness),
@@ -78,7 +90,9 @@ impl Explained for StartError {
                 source: ListenError::Unsupported,
                 ..
             } => Code::ConfigValue,
-            Self::Listen { .. } => Code::AddressInUse,
+            Self::Listen { .. } | Self::Http { .. } => Code::AddressInUse,
+            Self::Token(TokenError::Loose(_)) => Code::HomePermissions,
+            Self::Token(_) => Code::FileUnreadable,
             Self::Socket { .. } => Code::FileUnreadable,
             Self::StoreFailed(_) => Code::StoreWrite,
             Self::Runtime(_)
@@ -106,6 +120,10 @@ impl Explained for StartError {
             Self::Store { source, .. } => return open_help(source),
             Self::Listen { .. } => {
                 "set `listen` in realm.toml to a free port: realmd config explain listen".to_owned()
+            }
+            Self::Http { .. } => {
+                "set `http.listen` in realm.toml to a free port: realmd config explain http.listen"
+                    .to_owned()
             }
             Self::Socket { path, .. } if path.as_os_str().len() > 107 => {
                 "the path is longer than a socket's may be: use a shorter --home".to_owned()

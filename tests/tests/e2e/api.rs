@@ -1,15 +1,21 @@
 //! The local API: hostile requests, what every listing promises, events that resume.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     thread,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
+    daemon::Daemon,
     gate::Gate,
     http::{Event, Socket},
+    limit::PATIENCE,
     person::Person,
 };
 
@@ -240,4 +246,60 @@ machine: {loopId: step}
         cancelled["status"], "cancelled",
         "before its million steps are done"
     );
+}
+
+/// Asks over TCP; gives the status and the whole answer.
+fn over_tcp(address: &str, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET /v1/status HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
+    (status.unwrap_or_else(|| panic!("{answer}")), answer)
+}
+
+#[test]
+fn over_tcp_the_api_answers_whoever_shows_the_token_and_no_page_of_others() {
+    let person = Person::new();
+    let daemon = person.realm("lab");
+    let home = daemon.home().to_owned();
+    daemon.stop();
+    let port = Path::new("127.0.0.1:0");
+    let daemon = Daemon::start_with(&person, &home, &[("REALMD_HTTP__LISTEN", port)]);
+    daemon.wait_for("the local API listens on TCP too", 1);
+    let log = daemon.log();
+    let address = log
+        .split("\"address\":\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let address = address.unwrap_or_else(|| panic!("{log}"));
+    let file = home.join("keys/http.token");
+    let token = fs::read_to_string(&file).unwrap();
+    let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    let (host, bearer) = (
+        format!("host: {address}\r\n"),
+        format!("authorization: Bearer {}\r\n", token.trim_end()),
+    );
+
+    let (status, answer) = over_tcp(address, &format!("{host}{bearer}"));
+    assert_eq!((status, mode), (200, 0o600), "{answer}");
+    assert!(answer.contains("\"lab\""), "{answer}");
+    let rebound = format!("host: evil.example:80\r\n{bearer}");
+    let page = format!("{host}{bearer}origin: http://evil.example\r\n");
+    for (headers, wanted) in [
+        (host.as_str(), 401),
+        (rebound.as_str(), 403),
+        (page.as_str(), 403),
+    ] {
+        let (status, answer) = over_tcp(address, headers);
+        assert_eq!(status, wanted, "{headers}");
+        assert!(!answer.contains("\"lab\""), "{answer}");
+    }
+    assert!(
+        !daemon.log().contains(token.trim_end()),
+        "the token is never logged"
+    );
+    daemon.stop();
 }

@@ -80,6 +80,11 @@ impl Daemon {
         assert!(missing.is_none(), "not {times} times `{part}`");
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text.lock().unwrap().clone()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {

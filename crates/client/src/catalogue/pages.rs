@@ -296,6 +296,13 @@ codes! {
         "Trees, lists, exports and comparisons of a run hold its whole trace, and this one has more \
         events than that is done for. `realmctl run show RUN --watch` and the API's `events` and \
         `trace?cursor=` give it piece by piece.";
+    TokenMissing = 524, "token-missing", "The token is missing or wrong", 401, Denied,
+        "The local API over TCP answers whoever shows the token of the realm: the file \
+        `keys/http.token` in its home, as `Authorization: Bearer TOKEN`. `realmctl` needs none: it uses the \
+        socket.";
+    OriginRefused = 525, "origin-refused", "Not for pages of others", 403, Denied,
+        "A request over TCP named another host than the one that is listened on, or came from a page \
+        of another origin. Programs ask http://127.0.0.1:PORT and send no Origin.";
     TicketMalformed = 601, "ticket-malformed", "Not a ticket", 400, Usage,
         "A ticket is one line that begins with `realm-ticket-v1:`. Something was cut off or \
         changed on the way; copy the whole line again.";

@@ -1,0 +1,174 @@
+//! Who comes in over TCP: whoever shows the token, and no page of a browser.
+//!
+//! Any program on this machine reaches a port on loopback, and so does any page that its browser
+//! shows. A request is looked at from the outside in: the host that it names, where it comes from, its
+//! token, what it carries. Nothing of the routes is told to anybody who has no token.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, Method, header};
+use realm_client::catalogue::Code;
+use subtle::ConstantTimeEq as _;
+
+use super::problem::Fail;
+use crate::token::Token;
+
+/// What is asked of requests over TCP.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The names and the port that this API is reached at.
+    hosts: Vec<String>,
+    token: Token,
+}
+
+impl Gate {
+    /// Takes the port that is listened on, and the token.
+    pub(crate) fn new(port: u16, token: Token) -> Self {
+        let names = ["127.0.0.1", "[::1]", "localhost"];
+        Self {
+            hosts: names.map(|name| format!("{name}:{port}")).to_vec(),
+            token,
+        }
+    }
+
+    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Fail> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        // A name that was made to point here is none of these.
+        let host = text(header::HOST).filter(|host| self.is_own(host));
+        let host = host.ok_or_else(|| Fail::new(Code::OriginRefused, "this is not that host"))?;
+        let origin = headers.get(header::ORIGIN);
+        let own = |origin: &str| origin.strip_prefix("http://") == Some(host);
+        if origin.is_some_and(|origin| !origin.to_str().is_ok_and(own)) {
+            let what = "a page of another origin has no business here";
+            return Err(Fail::new(Code::OriginRefused, what));
+        }
+        let site = headers
+            .get("sec-fetch-site")
+            .map(http::HeaderValue::as_bytes);
+        if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+            let what = "a page of another site has no business here";
+            return Err(Fail::new(Code::OriginRefused, what));
+        }
+        let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
+        if !shown.is_some_and(|shown| self.is_token(shown)) {
+            let what = "every request needs the token of this realm: Authorization: Bearer TOKEN";
+            return Err(Fail::new(Code::TokenMissing, what));
+        }
+        let kind =
+            text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
+        let carries = *method == Method::POST || *method == Method::PUT;
+        // What a form of any page can send is not JSON.
+        if carries && kind.map(str::trim) != Some("application/json") {
+            return Err(Fail::new(
+                Code::RequestInvalid,
+                "content-type: application/json is needed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let mut own = self.hosts.iter();
+        own.any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    fn is_token(&self, shown: &str) -> bool {
+        shown.as_bytes().ct_eq(self.token.text().as_bytes()).into()
+    }
+}
+
+/// The one layer around every route.
+pub(crate) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    match gate.check(request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(fail) => fail.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn refused(method: Method, headers: &[(&str, &str)]) -> bool {
+        let gate = Gate::new(7421, Token::of("open-sesame"));
+        let headers = headers.iter().map(|(name, value)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        gate.check(&method, &headers.collect()).is_err()
+    }
+
+    #[test]
+    fn only_own_hosts_and_origins_with_the_token_and_json_come_in() {
+        let right = [
+            ("host", "127.0.0.1:7421"),
+            ("authorization", "Bearer open-sesame"),
+            ("content-type", "application/json; charset=utf-8"),
+        ];
+        let with = |changed: (&'static str, &'static str)| {
+            let mut headers: Vec<_> = right
+                .iter()
+                .filter(|it| it.0 != changed.0)
+                .copied()
+                .collect();
+            headers.push(changed);
+            refused(Method::POST, &headers)
+        };
+        let without = |name: &str| {
+            let headers: Vec<_> = right.iter().filter(|it| it.0 != name).copied().collect();
+            refused(Method::POST, &headers)
+        };
+
+        assert!(!refused(Method::POST, &right));
+        assert!(!refused(Method::GET, &right[..2]));
+        for host in ["localhost:7421", "LOCALHOST:7421", "[::1]:7421"] {
+            assert!(!with(("host", host)), "{host}");
+        }
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "evil.example:7421",
+            "0.0.0.0:7421",
+            "",
+        ] {
+            assert!(with(("host", host)), "{host}");
+        }
+        assert!(!with(("origin", "http://127.0.0.1:7421")));
+        for origin in [
+            "null",
+            "http://localhost:7421",
+            "https://127.0.0.1:7421",
+            "http://evil.example",
+        ] {
+            assert!(with(("origin", origin)), "{origin}");
+        }
+        assert!(!with(("sec-fetch-site", "same-origin")) && !with(("sec-fetch-site", "none")));
+        assert!(with(("sec-fetch-site", "cross-site")) && with(("sec-fetch-site", "same-site")));
+        for token in [
+            "Bearer open-sesam",
+            "Bearer open-sesame ",
+            "open-sesame",
+            "Basic open-sesame",
+            "Bearer ",
+        ] {
+            assert!(with(("authorization", token)), "{token}");
+        }
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+        ] {
+            assert!(with(("content-type", kind)), "{kind}");
+        }
+        for name in ["host", "authorization", "content-type"] {
+            assert!(without(name), "{name}");
+        }
+    }
+}
