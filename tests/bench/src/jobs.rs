@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     arguments::Options,
     crowd::Crowd,
+    fair,
     far::Far,
     load::{Call, Load, measure},
-    memory, nats,
+    machinery, market, memory, nats,
     process::Program,
     raw,
     realms::{Ground, Way},
@@ -48,12 +49,20 @@ enum Job {
     Loom,
     /// A run of 100,000 entries, broken off by `kill -9` and gone on with.
     Resume,
+    /// A broadcast to so many realms in this program, without cryptography.
+    Broadcast(usize),
+    /// The same by whole nodes, with all that they sign, seal and check.
+    BroadcastNodes(usize),
+    /// A broadcast to twenty daemons.
+    BroadcastDaemons,
+    /// A price check across three organisations.
+    PriceCheck,
     /// NATS publishing to a stream that syncs each message.
     NatsAlways,
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 21] = [
+const JOBS: [(&str, Job); 27] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -70,6 +79,12 @@ const JOBS: [(&str, Job); 21] = [
     ("machine-steps", Job::Machine),
     ("loom-steps", Job::Loom),
     ("resume", Job::Resume),
+    ("broadcast-1000", Job::Broadcast(1_000)),
+    ("broadcast-5000", Job::Broadcast(5_000)),
+    ("broadcast-nodes-1000", Job::BroadcastNodes(1_000)),
+    ("broadcast-nodes-5000", Job::BroadcastNodes(5_000)),
+    ("broadcast-20", Job::BroadcastDaemons),
+    ("price-check", Job::PriceCheck),
     ("far", Job::Far),
     ("idle-links", Job::IdleLinks),
     ("in-flight", Job::InFlight),
@@ -169,6 +184,22 @@ impl Bench<'_> {
                         self.report.left_out(self.name, &why);
                     }
                 }
+                Ok(())
+            }
+            Job::Broadcast(realms) => {
+                self.report.add(machinery::run(self.name, realms)?);
+                Ok(())
+            }
+            Job::BroadcastNodes(realms) => {
+                self.report.add(market::broadcasts(self.name, realms)?);
+                Ok(())
+            }
+            Job::BroadcastDaemons => {
+                self.report.add(fair::twenty(&ground).await?);
+                Ok(())
+            }
+            Job::PriceCheck => {
+                self.report.add(fair::price_check(&ground).await?);
                 Ok(())
             }
             Job::Far => self.far(&ground).await,

@@ -64,6 +64,7 @@ impl Times {
             calls_per_s: Some(self.sorted.len() as f64 / self.wall.as_secs_f64()),
             cpu_us_per_call: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / calls),
             rss_kb: None,
+            link_bytes: None,
         }
     }
 }

@@ -3,14 +3,18 @@
 //! [`jobs`] names what is measured, [`load`] keeps a number of calls in flight and takes their
 //! times, [`resources`] reads what processes used, [`report`] prints rows and judges them.
 //! [`realms`], [`raw`] and [`nats`] each set up one kind of peer, [`crowd`] many children,
-//! [`delay`] a slow link. Everything runs on loopback.
+//! [`delay`] a slow link; [`fair`] lets daemons broadcast, [`market`] many realms in this program, and
+//! [`machinery`] what they do besides their cryptography. Everything runs on loopback.
 
 mod arguments;
 mod crowd;
 mod delay;
+mod fair;
 mod far;
 mod jobs;
 mod load;
+mod machinery;
+mod market;
 mod memory;
 mod nats;
 mod process;

@@ -90,6 +90,7 @@ impl Report {
     fn lines(&self) -> Vec<Line> {
         let p50 = |job, in_flight| self.row(job, in_flight).and_then(|row| row.p50_us);
         let calls = |job, in_flight| self.row(job, in_flight).and_then(|row| row.calls_per_s);
+        let bytes = |job, in_flight| self.row(job, in_flight).and_then(|row| row.link_bytes);
         let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
         let round_trip_ms = 2.0 * EACH_WAY.as_secs_f64() * 1_000.0;
         vec![
@@ -157,6 +158,47 @@ impl Report {
                 what: "a run of 100,000 calls goes on after kill -9, ms",
                 figure: p50("resume", 1).map(|us| us / 1_000.0),
                 bar: Bar::Most(1_000.0),
+                unit: " ",
+            },
+            Line {
+                what: "a broadcast to 1,000 realms, without cryptography, ms",
+                figure: p50("broadcast-1000", 1_000).map(|us| us / 1_000.0),
+                bar: Bar::Most(50.0),
+                unit: " ",
+            },
+            Line {
+                what: "a broadcast to 5,000 realms, without cryptography, ms",
+                figure: p50("broadcast-5000", 5_000).map(|us| us / 1_000.0),
+                bar: Bar::Most(400.0),
+                unit: " ",
+            },
+            Line {
+                what: "the announcer's CPU a bid, all in all, us",
+                figure: self
+                    .row("broadcast-nodes-1000", 1_000)
+                    .and_then(|row| row.cpu_us_per_call),
+                bar: Bar::Most(150.0),
+                unit: " ",
+            },
+            Line {
+                what: "announcement bytes on a link, 5,000 realms times 1,000",
+                figure: ratio(
+                    bytes("broadcast-nodes-5000", 5_000),
+                    bytes("broadcast-nodes-1000", 1_000),
+                ),
+                bar: Bar::Most(1.1),
+                unit: "x",
+            },
+            Line {
+                what: "a broadcast to 20 daemons, announce to aggregate, ms",
+                figure: p50("broadcast-20", 1).map(|us| us / 1_000.0),
+                bar: Bar::Most(30.0),
+                unit: " ",
+            },
+            Line {
+                what: "a price check across three organisations, ms",
+                figure: p50("price-check", 1).map(|us| us / 1_000.0),
+                bar: Bar::Most(50.0),
                 unit: " ",
             },
         ]

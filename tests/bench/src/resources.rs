@@ -55,3 +55,10 @@ pub(crate) fn rss_kb(pid: u32) -> Result<u64> {
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.context("no VmRSS")?.parse()?)
 }
+
+/// What this thread has used of a processor, so that whatever else runs does not count.
+pub(crate) fn thread_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = stat.split(' ').next().and_then(|it| it.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}

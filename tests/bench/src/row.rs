@@ -19,6 +19,8 @@ pub(crate) struct Row {
     pub(crate) cpu_us_per_call: Option<f64>,
     /// Resident memory of the job's daemons together, KiB.
     pub(crate) rss_kb: Option<u64>,
+    /// What goes over each link of the job for one call, bytes.
+    pub(crate) link_bytes: Option<f64>,
 }
 
 impl Row {
@@ -33,14 +35,22 @@ impl Row {
             "calls_per_s": tenths(self.calls_per_s),
             "cpu_us_per_call": tenths(self.cpu_us_per_call),
             "rss_kb": self.rss_kb,
+            "link_bytes": tenths(self.link_bytes),
         })
     }
 
     /// The heading of the table.
     pub(crate) fn heading() -> String {
         format!(
-            "{:<18} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9}",
-            "job", "in_flight", "p50_us", "p99_us", "calls_per_s", "cpu_us/call", "rss_kb"
+            "{:<20} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
+            "job",
+            "in_flight",
+            "p50_us",
+            "p99_us",
+            "calls_per_s",
+            "cpu_us/call",
+            "rss_kb",
+            "link_bytes"
         )
     }
 
@@ -48,14 +58,15 @@ impl Row {
     pub(crate) fn line(&self) -> String {
         let figure = |figure: Option<f64>| figure.map_or("-".to_owned(), |it| format!("{it:.0}"));
         format!(
-            "{:<18} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9}",
+            "{:<20} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
             self.job,
             self.in_flight,
             figure(self.p50_us),
             figure(self.p99_us),
             figure(self.calls_per_s),
             figure(self.cpu_us_per_call),
-            self.rss_kb.map_or("-".to_owned(), |kb| kb.to_string())
+            self.rss_kb.map_or("-".to_owned(), |kb| kb.to_string()),
+            figure(self.link_bytes)
         )
     }
 }
