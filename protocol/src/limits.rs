@@ -214,15 +214,16 @@ pub const SCHEMA_BYTES: usize = 64 * 1024;
 pub const TRACED_BYTES: usize = 16 * 1024;
 /// Frames open in one run at a time; more ends the run with `Budget`.
 pub const FRAMES: usize = 10_000;
-/// How often a model may answer with calls of tools, unless its prompt says less or more.
+/// Answers of a model that are calls, unless its prompt says otherwise; more ends the prompt with
+/// `Budget`.
 pub const MODEL_TURNS: u64 = 8;
-/// How often a prompt may let its model do so.
+/// Answers that are calls that a prompt may allow; more is refused at `apply`.
 pub const MODEL_TURNS_MAX: u64 = 64;
-/// Calls of tools in one answer of a model.
+/// Calls in one answer of a model; more ends the prompt with `Budget`.
 pub const MODEL_CALLS: usize = 16;
-/// Tools that a model is offered.
+/// Tools of one prompt; more is refused at `apply`.
 pub const MODEL_TOOLS: usize = 64;
-/// Bytes of what a model has called and been answered, in one conversation.
+/// Bytes of what one model has called and been answered; more ends the prompt with `Budget`.
 pub const CONVERSATION_BYTES: usize = 1024 * 1024;
 /// Frames in one run, one after the other; more ends the run with `Budget`.
 pub const RUN_FRAMES: u64 = 2_000_000;
