@@ -106,7 +106,7 @@ def judge(rule, result):
     if result.output is None:
         return FAILED
     output = result.output[0]
-    if 5 in rule and result.confidence < rule[5]:
+    if result.confidence > MILLION or (5 in rule and result.confidence < rule[5]):
         return UNSURE
     result.value = output
     for name in rule[6]:

@@ -243,7 +243,7 @@ fn check<'a>(rule: &Aggregation, it: &'a Contribution) -> Result<Valid<'a>, Part
             arrival,
         } => (output.as_ref(), *confidence, *arrival),
     };
-    if rule.confidence.is_some_and(|least| confidence < least) {
+    if confidence > MILLION || rule.confidence.is_some_and(|least| confidence < least) {
         return Err(Part::Unsure);
     }
     let mut way = rule.field.iter();

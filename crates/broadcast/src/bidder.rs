@@ -273,6 +273,7 @@ impl Bidder {
         let answer = match self.job_of_bid(&award.bid) {
             None => ConfirmAnswer::Unknown,
             Some((_, job)) if job.announcer.realm != from.realm => return,
+            Some((id, _)) if id.0 != award.broadcast => ConfirmAnswer::Unknown,
             Some((id, job)) => {
                 let (id, answer) = (id.clone(), self.answer(job, award, permitted, now));
                 if answer == ConfirmAnswer::Reserved {
@@ -359,7 +360,7 @@ impl Bidder {
             price,
             at: now.wall,
         };
-        let waits = award.confirm_ms.saturating_mul(2).min(limits::RUN_MS);
+        let waits = award.confirm_ms.saturating_mul(2).min(limits::BID_MS);
         job.state = State::Reserved {
             won,
             until: now.tick.plus(waits),

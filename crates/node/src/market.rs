@@ -127,6 +127,11 @@ impl Market {
         self.announced.len()
     }
 
+    /// Whether this realm announced a broadcast, and has not forgotten it.
+    fn is_own(&self, broadcast: BroadcastId) -> bool {
+        self.announced.contains_key(&broadcast) || self.over.contains(&broadcast)
+    }
+
     /// How many announcements wait for their tallies.
     pub(crate) fn passed(&self) -> usize {
         self.passed.len()

@@ -11,7 +11,7 @@ use realm_protocol::{
 };
 
 use super::{
-    Announcer, Message, Output, Phase,
+    Announcer, Fate, Message, Output, Phase,
     slot::{Slot, State},
 };
 use crate::{
@@ -321,8 +321,19 @@ impl Announcer {
             };
             self.record(ended, now);
             self.ask(number);
-        } else if self.unused.insert((slot, epoch)) {
+        } else if self.was_awarded(&outcome.bid, (slot, epoch)) && self.unused.insert((slot, epoch))
+        {
             self.record(Unused { delivered, at }, now);
+        }
+    }
+
+    /// Whether a bid has had this award.
+    fn was_awarded(&self, bid: &Digest, award: (u64, u64)) -> bool {
+        match self.fates.get(bid) {
+            Some(Fate::Won { slot, epoch, .. } | Fate::Declined { slot, epoch }) => {
+                (*slot, *epoch) == award
+            }
+            Some(Fate::Standby | Fate::Lost) | None => false,
         }
     }
 

@@ -68,6 +68,11 @@ impl Bidder {
     ) {
         let broadcast = announcement.broadcast;
         let id = (broadcast, agent.agent.clone());
+        let job = self.jobs.get(&id);
+        if job.is_some_and(|job| job.announcer.realm != announcement.announcer.realm) {
+            self.no_bid(broadcast, Some(agent.agent), NoBid::Taken);
+            return;
+        }
         if self.bids_again(&id, announced) {
             return;
         }

@@ -77,6 +77,9 @@ pub enum NoBid {
     /// The announcement breaks a rule.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// A broadcast of another announcer has the same id: nobody takes another's place.
+    #[error("another realm announced a broadcast of that id")]
+    Taken,
     /// As many offers are open as may be, in all or for the announcer's root.
     #[error(
         "at most {} offers are open, and {} for one root",

@@ -439,3 +439,51 @@ fn a_flood_of_one_root_leaves_room_for_others() {
     assert_eq!(offers(7, 0..200), limits::OFFERS_PER_ROOT);
     assert_eq!(offers(8, 0..1), 1);
 }
+
+#[test]
+fn another_announcer_takes_no_bids_place_by_saying_its_broadcasts_id() {
+    let (mut bidder, bid) = bidding(1);
+    let evil = Announcement {
+        announcer: fixtures::place(9, "evil", 9),
+        ..fixtures::announcement()
+    };
+
+    let outputs = hear(&mut bidder, &evil, vec![agent("a", fixed())]);
+    bidder.handle(award(bid, 0, 1), at(10));
+
+    assert!(bids(&outputs).is_empty(), "{outputs:?}");
+    assert_eq!(answers(&drain(&mut bidder)), [ConfirmAnswer::Reserved]);
+}
+
+#[test]
+fn a_reservation_ends_soon_whatever_time_the_award_gives_and_another_broadcasts_makes_none() {
+    let (mut bidder, bid) = bidding(1);
+    let Input::Award {
+        from,
+        award: right,
+        permitted,
+    } = award(bid, 0, 1)
+    else {
+        panic!("an award")
+    };
+    let told = |award| Input::Award {
+        from: from.clone(),
+        award,
+        permitted,
+    };
+    let elsewhere = Award {
+        broadcast: BroadcastId::new([9; 16]),
+        ..right.clone()
+    };
+    bidder.handle(told(elsewhere), at(10));
+    assert_eq!(answers(&drain(&mut bidder)), [ConfirmAnswer::Unknown]);
+
+    let endless = Award {
+        confirm_ms: u64::MAX,
+        ..right
+    };
+    bidder.handle(told(endless), at(20));
+    assert_eq!(answers(&drain(&mut bidder)), [ConfirmAnswer::Reserved]);
+    bidder.handle_timeout(at(20 + limits::BID_MS));
+    assert_eq!(bidder.load(), 0, "it waits for its lease no longer");
+}

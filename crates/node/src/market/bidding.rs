@@ -8,7 +8,9 @@ use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     Digest, FailureCode, Kind, LoopId, Place, RunId, Tick,
-    broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
+    broadcast::{
+        Announcement, Award, ConfirmAnswer, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw,
+    },
     cbor::Blob,
     json,
     records::Signed,
@@ -160,9 +162,10 @@ impl Node {
                     }
                 }
                 Output::Confirm { to, confirm } => {
-                    self.market
-                        .announcers
-                        .insert(confirm.bid, (confirm.broadcast, to.clone()));
+                    if confirm.answer == ConfirmAnswer::Reserved {
+                        let won = (confirm.broadcast, to.clone());
+                        self.market.announcers.insert(confirm.bid, won);
+                    }
                     let signed = self.me.sign(&confirm);
                     match self.is_me(&to) {
                         true => self.confirmed(&to, signed),

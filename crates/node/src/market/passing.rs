@@ -5,7 +5,7 @@ use realm_crypto::verify;
 use realm_protocol::{
     BroadcastId, Kind, Place,
     broadcast::{Announce, Announcement, Tally},
-    cbor,
+    cbor, limits,
     records::Chain,
 };
 
@@ -26,6 +26,15 @@ impl Node {
         };
         let key = (announcement.broadcast, announcement.round);
         let own = announcement.announcer.realm == self.me.place().realm;
+        if !own && self.market.is_own(announcement.broadcast) {
+            return self.counters.refuse(Refused::Certificate);
+        }
+        // What was announced long ago is said again by whoever wants it heard again.
+        let (now, created) = (self.wall(), announcement.created);
+        let over = created.plus(announcement.window_ms.saturating_add(limits::CLOCK_SKEW_MS));
+        if over < now || created.since(now) > limits::CLOCK_SKEW_MS {
+            return self.counters.refuse(Refused::Expired);
+        }
         let full = !self.market.has_room_from(from);
         if own || full || self.market.passed.contains_key(&key) {
             return;

@@ -166,7 +166,8 @@ impl Node {
             open.broadcast == page.broadcast && open.announcer.realm == from.realm
         });
         let concerned: Vec<Key> = concerned.map(|(key, _)| *key).collect();
-        if concerned.is_empty() || page.pages > PAGES || !self.has_signed(from, &page.verdict) {
+        let counted = (1..=PAGES).contains(&page.pages) && page.page < page.pages;
+        if concerned.is_empty() || !counted || !self.has_signed(from, &page.verdict) {
             return;
         }
         for key in concerned {
@@ -181,7 +182,8 @@ impl Node {
             return;
         };
         let encoded = Blob::from(cbor::encode(page));
-        if open.receipt.close.contains(&encoded) {
+        let full = open.receipt.close.len() as u64 >= page.pages;
+        if full || open.receipt.close.contains(&encoded) {
             return;
         }
         open.receipt.close.push(encoded);

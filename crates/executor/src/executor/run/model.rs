@@ -218,24 +218,26 @@ impl Run {
 
 /// What a model is told of a call's end. What another realm gave is marked as its words.
 fn told(result: Result<Value, LoopError>, realm: Option<String>) -> ToolResult {
-    match (result, realm) {
-        (Ok(output), None) => ToolResult {
-            output,
-            failed: false,
-        },
-        (Ok(output), Some(realm)) => ToolResult {
-            output: json!({"realm": realm, "output": output}),
-            failed: false,
-        },
-        (Err(error), _) => ToolResult {
-            output: json!({"error": {
+    let failed = result.is_err();
+    let (name, value) = match result {
+        Ok(output) if realm.is_none() => {
+            return ToolResult { output, failed };
+        }
+        Ok(output) => ("output", output),
+        Err(error) => {
+            let told = json!({
                 "code": error.code.name(),
                 "message": error.message,
                 "details": error.details,
-            }}),
-            failed: true,
-        },
-    }
+            });
+            ("error", told)
+        }
+    };
+    let output = match realm {
+        Some(realm) => json!({"realm": realm, name: value}),
+        None => json!({name: value}),
+    };
+    ToolResult { output, failed }
 }
 
 /// What a model is told of a tool.
