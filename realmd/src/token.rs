@@ -1,17 +1,12 @@
 //! The token of the local API over TCP: in a file of the home, for this user alone.
 
-use std::{
-    fmt, fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt, fs, io, path::PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
 use thiserror::Error;
 
 use crate::{
-    home::{Home, verify_private},
+    home::{Home, files, verify_private},
     random::{self, NoRandomness},
 };
 
@@ -64,7 +59,7 @@ impl Token {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = Self(BASE64URL_NOPAD.encode(random::seed()?.as_slice()));
-                let written = write(&path, &token);
+                let written = files::write(&path, format!("{}\n", token.text()).as_bytes());
                 written.map_err(|source| TokenError::File { path, source })?;
                 Ok(token)
             }
@@ -92,15 +87,4 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
-}
-
-fn write(path: &Path, token: &Token) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{}", token.text())?;
-    file.sync_all()
 }

@@ -381,14 +381,7 @@ impl Announcer {
 
     fn bid(&mut self, from: Place, signed: Signed<Bid>, trust: u64, now: Now) {
         let verdict = match self.phase {
-            Phase::Bidding { round, until } if now.tick < until => {
-                let digests = self.plan.rounds.iter().map(|it| it.announcement.digest());
-                let open: Vec<(Digest, &Announcement)> = digests
-                    .zip(&self.rounds)
-                    .take(round.saturating_add(1))
-                    .collect();
-                self.intake.check(&open, &from, &signed)
-            }
+            Phase::Bidding { until, .. } if now.tick < until => self.check_bid(&from, &signed),
             _ => Err(Refusal::Late),
         };
         match verdict {

@@ -199,8 +199,7 @@ impl Node {
     fn takes_part(&self, call: CallId) -> bool {
         let broadcast = BroadcastId::new(*call.as_bytes());
         let bids = self.market.bidder.as_ref();
-        self.market.announced.contains_key(&broadcast)
-            || self.market.over.contains(&broadcast)
+        self.market.is_own(broadcast)
             || bids.is_some_and(|(_, bidder)| bidder.takes_part(broadcast))
     }
 

@@ -62,10 +62,12 @@ pub(crate) mod standing {
 
 /// Writes a record behind its version.
 pub(crate) fn write<T: Wire>(record: &T) -> Vec<u8> {
-    cbor::encode(&vec![
-        Blob::from(cbor::encode(&VERSION)),
-        Blob::from(cbor::encode(record)),
-    ])
+    write_encoded(cbor::encode(record).into())
+}
+
+/// As [`write`], of a record that is encoded already.
+pub(crate) fn write_encoded(record: Blob) -> Vec<u8> {
+    cbor::encode(&vec![Blob::from(cbor::encode(&VERSION)), record])
 }
 
 /// Reads a record of this version.

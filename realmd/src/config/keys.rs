@@ -293,16 +293,15 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 impl Key {
-    /// Whether a dotted name is one of this key's: `backends.local.url` is one of `backends.*.url`.
-    fn is_named(&self, name: &str) -> bool {
-        let (mut own, mut given) = (self.name.split('.'), name.split('.'));
-        loop {
-            match (own.next(), given.next()) {
-                (None, None) => return true,
-                (Some(own), Some(given)) if own == given || own == ANY && is_chosen(given) => {}
-                _ => return false,
-            }
-        }
+    /// How many parts of its name follow this dotted one: none after `backends.local.url`, which is
+    /// one of `backends.*.url`, two after `backends`. None where it begins with another.
+    fn parts_after(&self, name: &str) -> Option<usize> {
+        let mut own = self.name.split('.');
+        let fits = |own: &str, given: &str| own == given || own == ANY && is_chosen(given);
+        let begins = name
+            .split('.')
+            .all(|given| own.next().is_some_and(|own| fits(own, given)));
+        begins.then(|| own.count())
     }
 
     /// Its dotted name for what the owner has chosen.
@@ -327,19 +326,11 @@ fn is_chosen(name: &str) -> bool {
 
 /// Finds a key by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.is_named(name))
+    KEYS.iter().find(|key| key.parts_after(name) == Some(0))
 }
 
 /// Whether keys begin with this name and a dot.
 pub(crate) fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| {
-        let (mut own, mut given) = (key.name.split('.'), name.split('.'));
-        loop {
-            match (own.next(), given.next()) {
-                (Some(_), None) => return true,
-                (Some(own), Some(given)) if own == given || own == ANY && is_chosen(given) => {}
-                _ => return false,
-            }
-        }
-    })
+    let mut keys = KEYS.iter();
+    keys.any(|key| key.parts_after(name).is_some_and(|parts| parts > 0))
 }

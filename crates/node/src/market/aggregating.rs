@@ -33,17 +33,19 @@ impl Node {
         let matches = own.zip(json::parse(output).ok());
         let matches =
             matches.is_some_and(|(own, output)| own.contract.check_output(&output).is_ok());
-        if !matches {
-            return self.not_aggregated(broadcast, FailureCode::SchemaOutput);
-        }
-        self.tell_announcer(broadcast, Input::Aggregated(Ok(output.clone())));
-        self.carry_out_announcer(broadcast);
-        self.set_market_timer();
+        let result = match matches {
+            true => Ok(output.clone()),
+            false => Err(FailureCode::SchemaOutput),
+        };
+        self.tell_aggregated(broadcast, result);
     }
 
     pub(super) fn not_aggregated(&mut self, broadcast: BroadcastId, code: FailureCode) {
-        self.tell_announcer(broadcast, Input::Aggregated(Err(code)));
-        self.carry_out_announcer(broadcast);
+        self.tell_aggregated(broadcast, Err(code));
+    }
+
+    fn tell_aggregated(&mut self, broadcast: BroadcastId, result: Result<Blob, FailureCode>) {
+        self.tell_announcer(broadcast, Input::Aggregated(result));
         self.set_market_timer();
     }
 

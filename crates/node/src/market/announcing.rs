@@ -191,11 +191,13 @@ impl Node {
         own.announcer.poll_output()
     }
 
+    /// Tells a broadcast of this realm's what happened, and carries out what it wants then.
     pub(super) fn tell_announcer(&mut self, broadcast: BroadcastId, input: Input) {
         let now = self.now;
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.announcer.handle(input, now);
         }
+        self.carry_out_announcer(broadcast);
     }
 
     fn announce_to(&mut self, broadcast: BroadcastId, round: u64, pass: &Pass) {
@@ -338,7 +340,6 @@ impl Node {
         };
         let broadcast = *broadcast;
         self.tell_announcer(broadcast, Input::Cancel);
-        self.carry_out_announcer(broadcast);
         self.set_market_timer();
         true
     }

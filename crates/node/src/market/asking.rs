@@ -140,7 +140,6 @@ impl Node {
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.asker = None;
             self.tell_announcer(broadcast, Input::Cancel);
-            self.carry_out_announcer(broadcast);
             self.set_market_timer();
         }
     }

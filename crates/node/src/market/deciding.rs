@@ -80,7 +80,6 @@ impl Node {
             let decided = Input::Decision { slot, epoch, again };
             self.tell_announcer(broadcast, decided);
         }
-        self.carry_out_announcer(broadcast);
         self.set_market_timer();
         self.respond(control, Response::Done);
         true

@@ -17,8 +17,7 @@ impl Node {
         };
         if self.market.announced.contains_key(&tally.broadcast) {
             let (broadcast, tally) = (tally.broadcast, *tally);
-            self.tell_announcer(broadcast, Input::Tally { from: side, tally });
-            return self.carry_out_announcer(broadcast);
+            return self.tell_announcer(broadcast, Input::Tally { from: side, tally });
         }
         self.tally_of_passed(&side, tally);
     }
@@ -31,7 +30,6 @@ impl Node {
         let from = from.clone();
         let trust = self.trust_of(from.realm);
         self.tell_announcer(read.broadcast, Input::Bid { from, bid, trust });
-        self.carry_out_announcer(read.broadcast);
     }
 
     pub(super) fn confirmed(&mut self, from: &Place, confirm: Signed<Confirm>) {
@@ -41,14 +39,12 @@ impl Node {
         }
         let from = from.clone();
         self.tell_announcer(read.broadcast, Input::Confirm { from, confirm });
-        self.carry_out_announcer(read.broadcast);
     }
 
     pub(super) fn progressed(&mut self, from: &Place, progress: WorkProgress) {
         let from = from.clone();
         let broadcast = progress.broadcast;
         self.tell_announcer(broadcast, Input::Progress { from, progress });
-        self.carry_out_announcer(broadcast);
     }
 
     pub(super) fn gave(&mut self, from: &Place, delivered: Deliver) {
@@ -80,6 +76,5 @@ impl Node {
             matches,
         };
         self.tell_announcer(broadcast, input);
-        self.carry_out_announcer(broadcast);
     }
 }

@@ -12,7 +12,7 @@ use realm_executor::Registered;
 use realm_protocol::{
     BroadcastId, CallId, Digest, LoopId, RunId,
     broadcast::Deliver,
-    cbor::CborError,
+    cbor::{self, Blob, CborError},
     journal::{Run, Table},
     json::Object,
 };
@@ -92,17 +92,19 @@ impl Node {
         }
     }
 
-    /// Writes down an entry of an announcer's. Gives it as the trace may show it: where the owner
-    /// has things taken out of traces, without outputs; their digests are signed.
-    pub(super) fn keep_entry(&mut self, broadcast: BroadcastId, entry: &Entry) -> Entry {
+    /// Writes down an entry of an announcer's. Gives its bytes as the trace may hold them: where the
+    /// owner has things taken out of traces, without outputs; their digests are signed.
+    pub(super) fn keep_entry(&mut self, broadcast: BroadcastId, entry: &Entry) -> Blob {
+        let bytes = Blob::from(cbor::encode(entry));
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             let row = entry_row(broadcast, own.entries);
             own.entries = own.entries.saturating_add(1);
-            self.put(Table::Broadcasts, &row, state::write(entry));
+            let value = state::write_encoded(bytes.clone());
+            self.put(Table::Broadcasts, &row, value);
         }
         match self.out.redacts() {
-            true => without_output(entry),
-            false => entry.clone(),
+            true => cbor::encode(&without_output(entry)).into(),
+            false => bytes,
         }
     }
 

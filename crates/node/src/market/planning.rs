@@ -43,10 +43,7 @@ impl Node {
             depth,
         } = begin;
         let secret: [u8; 32] = self.random();
-        let announcement = Announcement {
-            depth,
-            ..self.announcement(broadcast, asked, &contract, &secret)
-        };
+        let announcement = self.announcement((broadcast, depth), asked, &contract, &secret);
         let mut rounds = vec![self.round(&announcement)];
         if let Some(wider) = &asked.wider {
             rounds.push(self.round(&Announcement {
@@ -106,7 +103,7 @@ impl Node {
 
     fn announcement(
         &self,
-        broadcast: BroadcastId,
+        (broadcast, depth): (BroadcastId, u64),
         asked: &BroadcastAsked,
         contract: &Registered,
         secret: &[u8; 32],
@@ -134,7 +131,7 @@ impl Node {
             aggregation: asked.aggregation.clone(),
             commitment: Digest::of(&[secret]),
             created: self.wall(),
-            depth: 0,
+            depth,
         }
     }
 

@@ -187,15 +187,13 @@ impl Node {
             return;
         }
         open.receipt.close.push(encoded);
-        if is_closed(&open.receipt) {
+        let closed = is_closed(&open.receipt);
+        if closed {
             open.receipt.chains = chains;
             open.receipt.awarded |= held_no_longer(&open.receipt, page);
         }
         self.write_receipt(key);
-        let closed = self.market.receipts.open.get(&key);
-        if closed.is_some_and(|open| is_closed(&open.receipt))
-            && let Some(open) = self.market.receipts.open.remove(&key)
-        {
+        if closed && let Some(open) = self.market.receipts.open.remove(&key) {
             tell(&open.receipt);
         }
     }

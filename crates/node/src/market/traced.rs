@@ -3,7 +3,7 @@
 use realm_broadcast::log::{Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
-    cbor::{self, Blob},
+    cbor::Blob,
     journal::{Change, Event},
     json::Object,
 };
@@ -14,17 +14,16 @@ impl Node {
     /// What a broadcast wrote down, in the trace of its run.
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
         self.judge_bidder(broadcast, entry);
-        let entry = self.keep_entry(broadcast, entry);
-        let (kind, payload) = self.told(&entry);
-        let bytes = Blob::from(cbor::encode(&entry));
+        let bytes = self.keep_entry(broadcast, entry);
+        let (kind, payload) = self.told(entry);
         let payload = payload.with("entry", &bytes.to_base64());
         self.note_broadcast(broadcast, kind, payload);
-        let signer = match &entry {
+        let signer = match entry {
             Entry::Planned(_) => Some(self.me.place().clone()),
             Entry::Counted(it) => it.bid.peek().ok().map(|bid| bid.bidder),
             _ => None,
         };
-        if let Entry::Decided(it) = &entry {
+        if let Entry::Decided(it) = entry {
             self.no_longer_asked(broadcast, (it.slot, it.epoch));
         }
         if let Some(signer) = signer {
