@@ -17,13 +17,28 @@ class Model(BaseHTTPRequestHandler):
             return self.answer(401, {"error": {"message": "the key is wrong"}})
         prompt = asked["messages"][-1]["content"]
         topics = [topic for word, topic in TOPICS.items() if word in prompt]
-        content = {"topic": topics[0] if topics else "other"}
+        content = json.dumps({"topic": topics[0] if topics else "other"})
+        if asked.get("stream"):
+            return self.write(content)
         self.answer(200, {
             "model": asked["model"],
             "choices": [{"index": 0, "finish_reason": "stop",
-                         "message": {"role": "assistant", "content": json.dumps(content)}}],
+                         "message": {"role": "assistant", "content": content}}],
             "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": 4},
         })
+
+    def write(self, content):
+        """Answers a few letters at a time."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        deltas = [{"content": content[at:at + 4]} for at in range(0, len(content), 4)]
+        choices = [{"delta": delta, "finish_reason": None} for delta in deltas]
+        choices.append({"delta": {}, "finish_reason": "stop"})
+        for choice in choices:
+            self.wfile.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+            self.wfile.flush()
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def answer(self, status, body):
         body = json.dumps(body).encode()

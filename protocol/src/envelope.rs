@@ -26,7 +26,7 @@ numbered! {
         Accepted = 4,
         /// How a call that was accepted stands.
         Progress = 5,
-        /// Reserved: one item of a streamed output.
+        /// Some of what a call's output is being made of.
         StreamItem = 6,
         /// Answers a call with its output, at once or after it was accepted.
         Result = 7,
@@ -89,6 +89,7 @@ impl Kind {
                 | Self::Call
                 | Self::Accepted
                 | Self::Progress
+                | Self::StreamItem
                 | Self::Result
                 | Self::ResultAck
                 | Self::Failure

@@ -61,6 +61,15 @@ pub const ACCEPTED: usize = 512;
 pub const ACCEPTED_SHARE: usize = 128;
 /// How long the end of an accepted call is sent again, milliseconds; then it is given up.
 pub const DELIVERY_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Bytes of text that a call shows while its output is being made; what goes beyond is in the output
+/// alone.
+pub const STREAM_BYTES: usize = 64 * 1024;
+/// Bytes of text in one StreamItem; more waits for the next.
+pub const STREAM_ITEM_BYTES: usize = 16 * 1024;
+/// Time between two StreamItems of one call, milliseconds; what comes sooner goes together.
+pub const STREAM_PAUSE_MS: u64 = 50;
+/// StreamItems a second and at once to one foreign root; what comes sooner goes together.
+pub const STREAM_RATE: (u64, u64) = (20, 50);
 /// Attempts of one call by its caller, all inside its deadline.
 pub const ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept, milliseconds; an older key is `Expired`.

@@ -77,6 +77,25 @@ wire_map! {
         9 => parent: Option<TraceParent>,
         /// An X25519 key that offers a session; only in a sealed call.
         13 => session: Option<[u8; 32]>,
+        /// Most bytes of text that the caller takes while the output is being made; none where it
+        /// takes the output alone.
+        64 => stream: Option<u64>,
+    }
+}
+
+wire_map! {
+    /// Body of a StreamItem: some of what a model has written of the output so far. It is no output:
+    /// nothing of it is checked, and what counts is the Result.
+    pub struct StreamItem {
+        /// The callee's run.
+        0 => run: RunId,
+        /// Which text it belongs to. A greater number begins anew: what came under smaller ones was of
+        /// an attempt that failed, or of a turn that ended in calls.
+        1 => number: u64,
+        /// Bytes of that text before this.
+        2 => offset: u64,
+        /// Some of the text.
+        3 => text: String,
     }
 }
 

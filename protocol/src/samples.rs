@@ -375,6 +375,7 @@ pub(crate) fn call() -> Call {
             frame: CallId::new([2; 16]),
         }),
         session: None,
+        stream: None,
     }
 }
 

@@ -127,6 +127,15 @@ impl Session {
         }
     }
 
+    /// Writes text of elsewhere on stderr as it comes, unless told to be quiet.
+    pub(crate) fn write(&self, text: &str) {
+        if !self.global.quiet {
+            let mut stderr = anstream::stderr();
+            write!(stderr, "{}", escape::text(text)).ok();
+            stderr.flush().ok();
+        }
+    }
+
     /// Talks on stderr, if told to say more.
     pub(crate) fn detail(&self, text: &str) {
         if self.global.verbose {

@@ -24,6 +24,7 @@ mod runs;
 mod stacks;
 mod standing;
 mod status;
+mod streamed;
 mod tickets;
 mod tree;
 mod views;

@@ -3,13 +3,14 @@
 mod backends;
 mod control;
 mod links;
+mod streams;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use realm_backends::Backends;
+use realm_backends::{Backends, Pure};
 use realm_net::{Event, Multiaddr, Net};
-use realm_node::{Effect, Input, Node};
-use realm_protocol::{Tick, journal::JournalSeq};
+use realm_node::{ControlId, Effect, Input, Node};
+use realm_protocol::{CallId, Tick, journal::JournalSeq};
 use realm_store::Store;
 use tokio::{
     sync::{mpsc, watch},
@@ -23,9 +24,10 @@ use crate::{
     handle::Order,
     journal::{Durability, Journal, with_causes},
 };
-use backends::{BackendCalls, Done};
+use backends::{BackendCalls, Done, Heard};
 use control::Asked;
 use links::{Inbound, Links};
+use streams::Streams;
 
 /// Inputs of one kind handled before the others have their turn.
 const TURN: usize = 64;
@@ -65,6 +67,7 @@ pub(crate) struct Driver {
     links: Links,
     backends: BackendCalls,
     asked: Asked,
+    streams: Streams,
     advertised: Vec<Multiaddr>,
     listening: watch::Sender<Vec<Multiaddr>>,
     /// Inputs since effects were last carried out.
@@ -87,6 +90,10 @@ enum Wake {
     Order(Order),
     Durability,
     Done(Done),
+    /// A model has written some of its answer.
+    Wrote(CallId, String),
+    /// Whoever looked at a call has gone.
+    Left(ControlId),
     Inbound(Inbound),
     Event(Event),
     /// Work that needs nobody else has been done.
@@ -114,6 +121,7 @@ impl Driver {
             links: Links::new(),
             backends: BackendCalls::new(backends),
             asked: Asked::default(),
+            streams: Streams::default(),
             advertised,
             listening,
             handled: 0,
@@ -185,7 +193,11 @@ impl Driver {
             () = timer => Wake::Timer,
             order = orders.recv(), if open => order.map_or(Wake::Gone, Wake::Order),
             changed = durability.changed() => changed.map_or(Wake::Gone, |()| Wake::Durability),
-            done = self.backends.next() => Wake::Done(done),
+            done = self.backends.next() => match done {
+                Heard::Done(done) => Wake::Done(done),
+                Heard::Wrote(call, text) => Wake::Wrote(call, text),
+            },
+            id = self.streams.gone() => Wake::Left(id),
             inbound = self.links.next(), if open => Wake::Inbound(inbound),
             event = events.recv(), if open => event.map_or(Wake::Gone, Wake::Event),
         }
@@ -198,6 +210,8 @@ impl Driver {
             Wake::Order(order) => self.handle_order(order),
             Wake::Durability => self.handle_durability(&inlets.durability),
             Wake::Done(done) => self.handle_done(done),
+            Wake::Wrote(call, text) => self.handle(Input::BackendPart(call, text)),
+            Wake::Left(id) => self.handle(Input::Gone(id)),
             Wake::Inbound(inbound) => self.handle_inbound(inbound),
             Wake::Event(event) => self.handle_event(event),
             // Effects are carried out after every turn, and what they gave with them.
@@ -224,10 +238,11 @@ impl Driver {
             self.handle_durability(&inlets.durability);
         }
         for _ in 0..TURN {
-            let Some(done) = self.backends.try_next() else {
-                break;
-            };
-            self.handle_done(done);
+            match self.backends.try_next() {
+                Some(Heard::Done(done)) => self.handle_done(done),
+                Some(Heard::Wrote(call, text)) => self.handle(Input::BackendPart(call, text)),
+                None => break,
+            }
         }
         for _ in 0..TURN {
             if !self.journal.keeps_up() {
@@ -344,7 +359,12 @@ impl Driver {
             Effect::Admit(link) => links::admit(&self.net, link),
             Effect::Close(link) => links::close(&self.net, link),
             Effect::CallBackend(call, request) => match realm_backends::pure(request) {
-                Ok(reply) => self.worked.push_back(Done(call, Ok(reply))),
+                Ok(Pure { parts, reply }) => {
+                    let parts = parts.into_iter();
+                    let parts = parts.map(|text| Input::BackendPart(call, text));
+                    self.returned.extend(parts);
+                    self.worked.push_back(Done(call, Ok(reply)));
+                }
                 Err(request) => self.backends.start(call, request),
             },
             Effect::CancelBackend(call) => self.backends.cancel(call),
@@ -353,7 +373,11 @@ impl Driver {
                 // To answer that there is nothing could repeat what was done before.
                 Err(error) => self.fail(with_causes(&error).into()),
             },
-            Effect::Respond(id, response) => self.asked.respond(id, response, &self.node),
+            Effect::Part(id, part) => self.streams.show(id, &part),
+            Effect::Respond(id, response) => {
+                self.streams.close(id);
+                self.asked.respond(id, response, &self.node);
+            }
             Effect::Record(seq, entry, urgency) => {
                 self.asked.recorded(seq, &entry);
                 self.journal

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use realm_node::{Node, Request, Response};
+use realm_node::{Node, Part, Request, Response};
 use realm_protocol::journal::Run;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Who asks over the local API: it lets in nobody but the realm's owner.
 pub(crate) const OWNER: &str = "owner";
@@ -18,6 +18,8 @@ const SETTLED: Duration = Duration::from_millis(100);
 pub(crate) enum Order {
     /// Ask the node, and answer when it has.
     Ask(Request, Reply<Response>),
+    /// Call a loop, show what its output is being made of, and answer when there is the end.
+    Stream(Request, watch::Sender<Shown>, Reply<Response>),
     /// Call a loop, and answer when the run is durable, or ended before.
     Begin(Request, Reply<Begun>),
     /// Answer when everything recorded so far is durable.
@@ -38,6 +40,24 @@ pub(crate) enum Begun {
     Running(Box<Run>),
     /// It ended at once, or was refused.
     Ended(Response),
+}
+
+/// What a call has shown of the text that its output is being made of. The node bounds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) number: u64,
+    pub(crate) text: String,
+}
+
+impl Shown {
+    /// Adds a part; one of a later text begins anew.
+    pub(crate) fn add(&mut self, part: &Part) {
+        if part.number != self.number {
+            self.number = part.number;
+            self.text.clear();
+        }
+        self.text.push_str(&part.text);
+    }
 }
 
 /// The loop has ended.
@@ -72,6 +92,19 @@ impl Handle {
         let (reply, answer) = looking(look);
         self.give(Order::Ask(request, reply)).await?;
         answer.await.map_err(|_| Gone)
+    }
+
+    /// Calls a loop; gives what it shows meanwhile, and where its end will be. Dropping what is shown
+    /// takes the call back.
+    pub(crate) async fn stream_and<T: Send + 'static>(
+        &self,
+        request: Request,
+        look: impl FnOnce(&Node, Response) -> T + Send + 'static,
+    ) -> Result<(watch::Receiver<Shown>, oneshot::Receiver<T>), Gone> {
+        let (reply, answer) = looking(look);
+        let (show, shown) = watch::channel(Shown::default());
+        self.give(Order::Stream(request, show, reply)).await?;
+        Ok((shown, answer))
     }
 
     /// Asks for what makes a run, and waits only until that is durable. `look` must be quick.

@@ -72,6 +72,7 @@ impl Tree for World {
             caller: None,
             store: false,
             detach: false,
+            stream: false,
         })
     }
 

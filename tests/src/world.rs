@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Request, Response};
+use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Part, Request, Response};
 use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
 use serde_json::Value;
 
@@ -153,6 +153,8 @@ pub struct World {
     cut: BTreeMap<(HostId, HostId), Cut>,
     cancelled: BTreeSet<(HostId, CallId)>,
     asked: BTreeMap<(HostId, ControlId), Asked>,
+    /// What streamed calls have been shown.
+    pub shown: BTreeMap<(HostId, ControlId), Vec<Part>>,
     log: Digest,
 }
 
@@ -188,6 +190,7 @@ impl World {
             cut: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             asked: BTreeMap::new(),
+            shown: BTreeMap::new(),
             log: Digest::of(&[]),
         }
     }
@@ -278,6 +281,11 @@ impl World {
         let (control, input) = self.asking(id, request);
         self.give(id, input);
         control
+    }
+
+    /// Whoever asked goes, and waits no longer to be shown anything.
+    pub fn hang_up(&mut self, id: HostId, control: ControlId) {
+        self.give(id, Input::Gone(control));
     }
 
     /// Asks a host for several things before any effect of them is carried out.

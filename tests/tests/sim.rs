@@ -52,6 +52,8 @@ mod scale;
 mod schedules;
 #[path = "sim/sessions.rs"]
 mod sessions;
+#[path = "sim/streams.rs"]
+mod streams;
 #[path = "sim/successions.rs"]
 mod successions;
 #[path = "sim/waiting.rs"]

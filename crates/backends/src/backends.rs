@@ -6,7 +6,9 @@ use std::{
 };
 
 use realm_executor::{BackendError, BackendReply, BackendRequest, MOCK};
+use realm_protocol::CallId;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::{
     http::{HttpAgents, Post},
@@ -19,6 +21,26 @@ use crate::{
 pub const KEY_HEADER: &str = "idempotency-key";
 /// Variable in which a process finds the key of its work, the same in every attempt.
 pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
+
+/// Where a model's words go while it writes: whoever takes them slowly lets the model wait.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    call: CallId,
+    to: mpsc::Sender<(CallId, String)>,
+}
+
+impl Parts {
+    /// The words of one call's answer, to be taken from the other end of `to`.
+    pub const fn new(call: CallId, to: mpsc::Sender<(CallId, String)>) -> Self {
+        Self { call, to }
+    }
+
+    /// Gives some words, and waits while there is no room.
+    pub(crate) async fn write(&self, text: String) {
+        // Whoever wanted them may have gone; the answer is still wanted.
+        let _ = self.to.send((self.call, text)).await;
+    }
+}
 
 /// All backends of one daemon. Making it does nothing; HTTP clients are built when first used.
 #[derive(Debug, Default)]
@@ -53,6 +75,18 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] by what went wrong; the request's time is kept here.
     pub async fn call(&self, request: BackendRequest) -> Result<BackendReply, BackendError> {
+        self.call_showing(request, None).await
+    }
+
+    /// As [`Backends::call`]; what a model writes goes to `parts` while it does, if the request wants that.
+    ///
+    /// # Errors
+    /// As [`Backends::call`].
+    pub async fn call_showing(
+        &self,
+        request: BackendRequest,
+        parts: Option<&Parts>,
+    ) -> Result<BackendReply, BackendError> {
         match request {
             BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
             BackendRequest::Model(request) => {
@@ -60,7 +94,7 @@ impl Backends {
                 let model = model.ok_or_else(|| BackendError::Unconfigured {
                     id: request.backend.clone(),
                 })?;
-                models::complete(&self.http, &model, &request).await
+                models::complete(&self.http, &model, &request, parts).await
             }
             BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
             BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
@@ -100,15 +134,40 @@ impl Backends {
     }
 }
 
+/// What needs no IO has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pure {
+    /// The words of the answer, if they are wanted while it is written.
+    pub parts: Vec<String>,
+    /// The answer.
+    pub reply: BackendReply,
+}
+
+impl From<BackendReply> for Pure {
+    fn from(reply: BackendReply) -> Self {
+        let parts = Vec::new();
+        Self { parts, reply }
+    }
+}
+
 /// Answers a request that needs no IO, as the mock model and `echo` do; gives any other back.
 ///
 /// # Errors
 /// The request itself.
-pub fn pure(request: BackendRequest) -> Result<BackendReply, BackendRequest> {
+pub fn pure(request: BackendRequest) -> Result<Pure, BackendRequest> {
     match request {
-        BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
-        BackendRequest::Echo { input } => Ok(BackendReply::json(input)),
-        BackendRequest::Count { input } => Ok(BackendReply::json(count(&input))),
+        BackendRequest::Model(request) if request.backend == MOCK => {
+            let shown = request.stream;
+            let reply = mock::reply(*request);
+            let parts = if shown {
+                mock::words(&reply)
+            } else {
+                Vec::new()
+            };
+            Ok(Pure { parts, reply })
+        }
+        BackendRequest::Echo { input } => Ok(BackendReply::json(input).into()),
+        BackendRequest::Count { input } => Ok(BackendReply::json(count(&input)).into()),
         request @ (BackendRequest::Model(_)
         | BackendRequest::Http { .. }
         | BackendRequest::Process { .. }) => Err(request),

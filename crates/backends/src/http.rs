@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, sync::OnceLock, time::Duration};
 
+use bytes::Bytes;
 use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
 use reqwest::{
@@ -82,20 +83,23 @@ impl HttpAgents {
 
     /// Sends a POST and reads its whole answer, whatever its status.
     pub(crate) async fn exchange(&self, post: &Post<'_>) -> Result<Answer, BackendError> {
+        let exchange = async { self.begin(post).await?.read().await };
+        within(post.timeout_ms, exchange).await
+    }
+
+    /// Sends a POST and gives its answer as that begins.
+    pub(crate) async fn begin(&self, post: &Post<'_>) -> Result<Beginning, BackendError> {
         let target = address::target(&post.url, post.allow_private)?;
         let headers = header_map(post.headers)?;
         let client = self.client(&target)?;
-        let timeout = Duration::from_millis(post.timeout_ms);
         let request = client.post(target.url.clone()).headers(headers);
-        let exchange = async {
-            let sent = request.body(json::to_bytes(post.body)).send().await;
-            let response = sent.map_err(|error| failed(&target, &error))?;
-            read(&target, response).await
-        };
-        let answered = tokio::time::timeout(timeout, exchange).await;
-        answered.unwrap_or(Err(BackendError::Timeout {
-            after_ms: post.timeout_ms,
-        }))
+        let sent = request.body(json::to_bytes(post.body)).send().await;
+        let response = sent.map_err(|error| failed(&target, &error))?;
+        Ok(Beginning {
+            target,
+            response,
+            bytes: 0,
+        })
     }
 
     fn client(&self, target: &Target) -> Result<&Client, BackendError> {
@@ -143,34 +147,73 @@ fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, BackendEr
     Ok(map)
 }
 
-async fn read(target: &Target, mut response: Response) -> Result<Answer, BackendError> {
-    let status = response.status().as_u16();
-    let retry_after_ms = retry_after(response.headers());
-    let too_large = BackendError::TooLarge {
-        limit: limits::BACKEND_BYTES,
-    };
-    if response
-        .content_length()
-        .is_some_and(|length| length > limits::BACKEND_BYTES as u64)
-    {
-        return Err(too_large);
+/// Does work in the time it has.
+///
+/// # Errors
+/// Its own, or [`BackendError::Timeout`].
+pub(crate) async fn within<T, E: From<BackendError>>(
+    after_ms: u64,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let done = tokio::time::timeout(Duration::from_millis(after_ms), work).await;
+    done.unwrap_or_else(|_| Err(BackendError::Timeout { after_ms }.into()))
+}
+
+/// An answer of which the body is still to come.
+pub(crate) struct Beginning {
+    target: Target,
+    response: Response,
+    bytes: usize,
+}
+
+impl Beginning {
+    pub(crate) fn is_success(&self) -> bool {
+        self.response.status().is_success()
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| failed(target, &error))?
-    {
-        if body.len().saturating_add(chunk.len()) > limits::BACKEND_BYTES {
-            return Err(too_large);
+
+    /// The next piece of the body; none at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, BackendError> {
+        let chunk = self.response.chunk().await;
+        let chunk = chunk.map_err(|error| failed(&self.target, &error))?;
+        self.bytes = self
+            .bytes
+            .saturating_add(chunk.as_ref().map_or(0, Bytes::len));
+        if self.bytes > limits::BACKEND_BYTES {
+            return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        Ok(chunk)
     }
-    Ok(Answer {
-        status,
-        retry_after_ms,
-        body,
-    })
+
+    /// Reads what is to come.
+    pub(crate) async fn read(mut self) -> Result<Answer, BackendError> {
+        let length = self.response.content_length();
+        if length.is_some_and(|length| length > limits::BACKEND_BYTES as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status: self.response.status().as_u16(),
+            retry_after_ms: retry_after(self.response.headers()),
+            body,
+        })
+    }
+
+    /// The connection ended before the answer did.
+    pub(crate) fn broke_off(&self) -> BackendError {
+        BackendError::Unreachable {
+            host: self.target.authority.clone(),
+            reason: "it hung up in the middle of its answer".to_owned(),
+        }
+    }
+}
+
+const fn too_large() -> BackendError {
+    BackendError::TooLarge {
+        limit: limits::BACKEND_BYTES,
+    }
 }
 
 /// When to ask again, where the header says it in seconds, of at most a day.

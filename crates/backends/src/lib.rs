@@ -14,6 +14,6 @@ mod models;
 mod process;
 mod resolver;
 
-pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, pure};
+pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Parts, Pure, pure};
 pub use models::{Format, Model, Price, Secret};
 pub use process::PATH;

@@ -49,6 +49,16 @@ fn greeted(prompt: &str) -> Option<&str> {
     captures.get(1).map(|name| name.as_str())
 }
 
+/// The words of an answer, each with the space after it.
+pub(crate) fn words(reply: &BackendReply) -> Vec<String> {
+    let text = match &reply.output {
+        BackendOutput::Text(text) => text.clone(),
+        BackendOutput::Json(value) => value.to_string(),
+        BackendOutput::Calls { said, .. } => said.clone().unwrap_or_default(),
+    };
+    text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
 /// The answer as a backend gives it, with tokens counted as a quarter of the characters.
 ///
 /// It does what it is told: `call NAME {…}` in what it reads last, be that the prompt or what its tools

@@ -5,17 +5,20 @@
 mod anthropic;
 mod ollama;
 mod openai;
+mod responses;
+mod writing;
 
 use std::{collections::BTreeMap, fmt};
 
-use realm_executor::{BackendError, BackendOutput, BackendReply, Cost, ModelRequest};
+use realm_executor::{BackendError, BackendOutput, BackendReply, Cost, ModelRequest, ToolSpec};
 use realm_protocol::json;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    address,
+    Parts, address,
     http::{Answer, HttpAgents, Post},
 };
+use writing::{Framing, Writing};
 
 /// Characters of what a backend says about a failure that are repeated.
 const SAID_CHARS: usize = 300;
@@ -27,6 +30,8 @@ const PRICED_TOKENS: u128 = 1_000_000;
 pub enum Format {
     /// Chat completions, as `OpenAI` and everything compatible with it speaks.
     OpenAi,
+    /// Responses, as `OpenAI` speaks.
+    Responses,
     /// Messages, as Anthropic speaks.
     Anthropic,
     /// Chat, as Ollama speaks.
@@ -35,12 +40,13 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Ollama];
+    pub const ALL: [Self; 4] = [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Ollama];
 
     /// The format's name in text.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
+            Self::Responses => "responses",
             Self::Anthropic => "anthropic",
             Self::Ollama => "ollama",
         }
@@ -54,23 +60,35 @@ impl Format {
     /// Where the maker of the format serves it.
     pub const fn url(self) -> &'static str {
         match self {
-            Self::OpenAi => "https://api.openai.com/v1",
+            Self::OpenAi | Self::Responses => "https://api.openai.com/v1",
             Self::Anthropic => "https://api.anthropic.com/v1",
             Self::Ollama => "http://127.0.0.1:11434/api",
         }
     }
 
-    fn ask(self, model: &Model, request: &ModelRequest) -> Result<Asked, BackendError> {
+    fn ask(self, model: &Model, request: &ModelRequest, key: Option<&Secret>) -> Asking {
         match self {
-            Self::OpenAi => openai::ask(model, request),
-            Self::Anthropic => anthropic::ask(model, request),
-            Self::Ollama => ollama::ask(model, request),
+            Self::OpenAi => openai::ask(model, request, key),
+            Self::Responses => responses::ask(model, request, key),
+            Self::Anthropic => anthropic::ask(model, request, key),
+            Self::Ollama => ollama::ask(model, request, key),
+        }
+    }
+
+    /// How an answer comes that is shown while it is being written.
+    fn writing(self) -> (Framing, Box<dyn Writing>) {
+        match self {
+            Self::OpenAi => (Framing::Events, Box::<openai::Chunks>::default()),
+            Self::Responses => (Framing::Events, Box::<responses::Events>::default()),
+            Self::Anthropic => (Framing::Events, Box::<anthropic::Events>::default()),
+            Self::Ollama => (Framing::Lines, Box::<ollama::Lines>::default()),
         }
     }
 
     fn read(self, answer: &Value) -> Result<Said, BackendError> {
         match self {
             Self::OpenAi => openai::read(answer),
+            Self::Responses => responses::read(answer),
             Self::Anthropic => anthropic::read(answer),
             Self::Ollama => ollama::read(answer),
         }
@@ -187,6 +205,8 @@ impl Model {
     }
 }
 
+type Asking = Result<Asked, BackendError>;
+
 /// What is sent.
 struct Asked {
     path: &'static str,
@@ -202,11 +222,12 @@ struct Said {
     model: Option<String>,
 }
 
-/// Lets a configured model complete a prompt.
+/// Lets a configured model complete a prompt, and shows what it writes while it does.
 pub(crate) async fn complete(
     http: &HttpAgents,
     model: &Model,
     request: &ModelRequest,
+    parts: Option<&Parts>,
 ) -> Result<BackendReply, BackendError> {
     let key = match &model.key {
         Some(Err(reason)) => {
@@ -218,7 +239,12 @@ pub(crate) async fn complete(
         Some(Ok(key)) => Some(key),
         None => None,
     };
-    let asked = model.format.ask(model, request)?;
+    let parts = parts.filter(|_| request.stream);
+    let mut asked = model.format.ask(model, request, key)?;
+    let (framing, mut writing) = model.format.writing();
+    if parts.is_some() {
+        writing.ask_for(&mut asked.body);
+    }
     let post = Post {
         url: format!("{}{}", model.url.trim_end_matches('/'), asked.path),
         headers: &asked.headers,
@@ -226,13 +252,21 @@ pub(crate) async fn complete(
         timeout_ms: request.timeout_ms,
         allow_private: &model.allow_private,
     };
-    let answer = http.exchange(&post).await?;
-    if !answer.is_success() {
-        return Err(refused(answer, key));
-    }
-    let answer = json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
-        reason: error.to_string(),
-    })?;
+    let answer = match parts {
+        Some(parts) => {
+            let written = writing::follow(http, &post, (framing, &mut *writing), parts).await;
+            written.map_err(|failure| failure.told(key))?
+        }
+        None => {
+            let answer = http.exchange(&post).await?;
+            if !answer.is_success() {
+                return Err(refused(answer, key));
+            }
+            json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
+                reason: error.to_string(),
+            })?
+        }
+    };
     let said = model.format.read(&answer)?;
     let tokens = said.input_tokens.zip(said.output_tokens);
     let cost = model.price.as_ref().zip(tokens);
@@ -245,10 +279,19 @@ pub(crate) async fn complete(
     })
 }
 
-/// A failure as the backend tells it; whatever it says, the key is not repeated.
+/// A failure as the backend tells it.
 fn refused(answer: Answer, key: Option<&Secret>) -> BackendError {
     let body = json::parse(&answer.body).unwrap_or_default();
-    let error = body.get("error").unwrap_or(&body);
+    status(answer.status, (&body, key), answer.retry_after_ms)
+}
+
+/// A failure with what is said of it; whatever that is, the key is not repeated.
+fn status(
+    code: u16,
+    (body, key): (&Value, Option<&Secret>),
+    retry_after_ms: Option<u64>,
+) -> BackendError {
+    let error = body.get("error").unwrap_or(body);
     let said = error.get("message").unwrap_or(error).as_str();
     let said = said.unwrap_or_default();
     let said = match key.map(Secret::expose).filter(|key| !key.is_empty()) {
@@ -256,10 +299,53 @@ fn refused(answer: Answer, key: Option<&Secret>) -> BackendError {
         None => said.to_owned(),
     };
     BackendError::Status {
-        code: answer.status,
+        code,
         said: said.chars().take(SAID_CHARS).collect(),
-        retry_after_ms: answer.retry_after_ms,
+        retry_after_ms,
     }
+}
+
+/// What the model is told first: the system's words, if there are any, and the prompt.
+fn opening(request: &ModelRequest) -> Vec<Value> {
+    let system = request.system.iter();
+    let system = system.map(|text| json!({"role": "system", "content": text}));
+    let prompt = json!({"role": "user", "content": request.prompt});
+    system.chain([prompt]).collect()
+}
+
+/// The tools as functions with parameters.
+fn functions(tools: &[ToolSpec]) -> Value {
+    let functions = tools.iter().map(|tool| {
+        json!({"type": "function", "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.schema,
+        }})
+    });
+    functions.collect()
+}
+
+/// The header that shows a key.
+fn bearer(key: Option<&Secret>) -> BTreeMap<String, String> {
+    let header = |key| {
+        (
+            "authorization".to_owned(),
+            format!("Bearer {}", Secret::expose(key)),
+        )
+    };
+    key.map(header).into_iter().collect()
+}
+
+/// The model that an answer names.
+fn named(answer: &Value) -> Option<String> {
+    let model = answer.get("model").and_then(Value::as_str);
+    model.map(str::to_owned)
+}
+
+/// Arguments as text. What is no JSON stays text, which the loop's schema refuses.
+fn arguments(text: Option<&Value>) -> Value {
+    let text = text.and_then(Value::as_str).unwrap_or("{}");
+    json::parse(text.as_bytes()).unwrap_or_else(|_| text.into())
 }
 
 /// The text of an answer, which has some.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::{Backends, Format, Model, Price, Secret};
+use realm_backends::{Backends, Format, Model, Parts, Price, Secret};
 use realm_executor::{
     BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, ToolSpec,
 };
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    sync::mpsc,
 };
 
 /// What a server was sent.
@@ -87,34 +88,55 @@ fn request(asks: &Value) -> ModelRequest {
         turns: serde_json::from_value(asks.get("turns").cloned().unwrap_or(json!([]))).unwrap(),
         key: CallId::new([7; 16]),
         timeout_ms: 10_000,
+        stream: asks.get("stream").is_some(),
     }
 }
 
-async fn exchange(format: Format, case: &Value) -> (Result<BackendReply, BackendError>, Sent) {
+/// What came of one exchange: the answer, what was sent, and what was shown meanwhile.
+type Exchanged = (Result<BackendReply, BackendError>, Sent, Vec<String>);
+
+async fn exchange(format: Format, case: &Value) -> Exchanged {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let body = case["answer"].to_string();
-    let pause = case.get("retryAfter").and_then(Value::as_str);
-    let pause = pause.map_or(String::new(), |it| format!("retry-after: {it}\r\n"));
-    let answer = format!(
-        "HTTP/1.1 {} X\r\ncontent-length: {}\r\n{pause}\r\n{body}",
-        case["status"],
-        body.len()
-    );
     let backends = Backends::new();
     backends.set_models(BTreeMap::from([("fake".to_owned(), model(format, port))]));
     let asked = BackendRequest::Model(Box::new(request(&case["asks"])));
-    tokio::join!(
-        backends.call(asked),
-        serve_once(listener, answer.into_bytes())
-    )
+    let (to, mut shown) = mpsc::channel(64);
+    let parts = Parts::new(CallId::new([7; 16]), to);
+    let (reply, sent) = tokio::join!(
+        backends.call_showing(asked, Some(&parts)),
+        serve_once(listener, answer(case))
+    );
+    drop(parts);
+    let mut texts = Vec::new();
+    while let Some((_, text)) = shown.recv().await {
+        texts.push(text);
+    }
+    (reply, sent, texts)
+}
+
+/// What the server answers: a document, or lines that end with the connection.
+fn answer(case: &Value) -> Vec<u8> {
+    let status = &case["status"];
+    if let Some(lines) = case.get("lines").and_then(Value::as_array) {
+        let lines: Vec<&str> = lines.iter().map(|line| line.as_str().unwrap()).collect();
+        let lines = lines.join("\n");
+        return format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n{lines}\n").into_bytes();
+    }
+    let body = case["answer"].to_string();
+    let pause = case.get("retryAfter").and_then(Value::as_str);
+    let pause = pause.map_or(String::new(), |it| format!("retry-after: {it}\r\n"));
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{pause}\r\n{body}").into_bytes()
 }
 
 async fn check(format: Format, cases: &str) {
     let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
     for case in &cases {
         let name = case["name"].as_str().unwrap();
-        let (reply, sent) = exchange(format, case).await;
+        let (reply, sent, shown) = exchange(format, case).await;
+        let parts = case.get("shows").cloned().unwrap_or(json!([]));
+        assert_eq!(json!(shown), parts, "{name}");
         if let Some(path) = case.get("path").and_then(Value::as_str) {
             let line = format!("POST /base{path} HTTP/1.1\r\n");
             assert!(sent.head.starts_with(&line), "{name}: {}", sent.head);
@@ -158,6 +180,11 @@ fn given(reply: &BackendReply) -> Value {
 #[tokio::test]
 async fn chat_completions_are_asked_and_read_as_documented() {
     check(Format::OpenAi, include_str!("models/openai.json")).await;
+}
+
+#[tokio::test]
+async fn responses_are_asked_and_read_as_documented() {
+    check(Format::Responses, include_str!("models/responses.json")).await;
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub use broadcasts::{
 };
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
-pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus};
+pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus, StreamPart};
 pub use loops::{
     AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult,
     ImportResult, Imported, LoopChange, LoopDetail, LoopDiff, LoopQuery, LoopSummary, RemoveQuery,

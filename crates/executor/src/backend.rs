@@ -81,6 +81,8 @@ pub struct ModelRequest {
     pub key: CallId,
     /// Milliseconds for the whole exchange.
     pub timeout_ms: u64,
+    /// Whether what it writes is wanted while it writes.
+    pub stream: bool,
 }
 
 /// A loop as a model is told of it.

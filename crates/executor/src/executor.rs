@@ -181,6 +181,24 @@ impl Executor {
         });
     }
 
+    /// Takes some of the text that an answer under way is being made of; `of` numbers the texts of whoever
+    /// was asked, and another one begins anew. Text nobody wants is ignored.
+    pub fn part(&mut self, asked: CallId, of: u64, text: String, registry: &Registry, now: Now) {
+        if let Some(run) = self.shared.asked_by(asked) {
+            self.with(run, registry, now, |run, context| {
+                run.part(asked, of, text, context);
+            });
+        }
+    }
+
+    /// Shows from now on what a run's output is being made of; what is asked of whoever writes it already
+    /// is not. An unknown run is ignored.
+    pub fn show(&mut self, run: RunId) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.show();
+        }
+    }
+
     /// Takes another realm's answer, or the end of announced work. An answer nobody waits for is ignored.
     pub fn invoke_done(
         &mut self,

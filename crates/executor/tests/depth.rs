@@ -51,6 +51,7 @@ fn run(depth: u64) -> (Outcome, usize) {
         parent: None,
         durable: true,
         work: None,
+        stream: false,
     };
     executor.start(start, &registry, now).unwrap();
     let (mut open, mut most) = (0_usize, 0);

@@ -120,6 +120,7 @@ fn start(run: u8, loop_id: &str, input: Value) -> Start {
         parent: None,
         durable: false,
         work: None,
+        stream: false,
     }
 }
 

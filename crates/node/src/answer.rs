@@ -39,6 +39,8 @@ pub(crate) struct Local {
     pub(crate) started: Now,
     /// How long it waits.
     pub(crate) until: Tick,
+    /// Whether it wants to see the output while it is being made.
+    pub(crate) stream: bool,
 }
 
 /// What a caller on this machine is told.
@@ -54,7 +56,7 @@ struct Told {
 pub(crate) type Ending = Result<CallResult, CallFailure>;
 
 /// How a remote caller is answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Remote {
     pub(crate) source: Place,
     pub(crate) call: CallId,
@@ -68,6 +70,8 @@ pub(crate) struct Remote {
     pub(crate) offer: Option<[u8; 32]>,
     /// Whether the caller takes an Accepted for an answer.
     pub(crate) takes_accepted: bool,
+    /// Most bytes of text that the caller takes while the output is being made; none where it takes none.
+    pub(crate) stream: Option<u64>,
 }
 
 impl Remote {
@@ -100,6 +104,11 @@ impl Responder {
             Self::Local(local) => Some(local.until),
             Self::Remote(_) | Self::Leased(_) | Self::Asked(_) => None,
         }
+    }
+
+    /// Whether it is the request on this machine that is shown the output while that is made.
+    pub(crate) fn is_streamed_to(&self, control: ControlId) -> bool {
+        matches!(self, Self::Local(local) if local.stream && local.control == control)
     }
 
     /// Whether it is a caller elsewhere who may be told that its call is accepted.

@@ -447,5 +447,6 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8
             frame: call,
         }),
         session,
+        stream: invoke.stream.map(|_| limits::STREAM_BYTES as u64),
     }
 }

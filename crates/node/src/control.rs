@@ -79,6 +79,10 @@ pub struct InvokeAsked {
     /// Whether nobody waits for the answer: the run has its own bounds alone, and outlives the
     /// process.
     pub detach: bool,
+    /// Whether the output is wanted while it is being made, by [`Effect::Part`].
+    ///
+    /// [`Effect::Part`]: crate::Effect::Part
+    pub stream: bool,
 }
 
 /// A finished call.

@@ -41,13 +41,13 @@ pub(crate) enum Pending {
 struct NoRoom;
 
 impl Pending {
-    fn asked(&self) -> &Scope {
+    pub(crate) fn asked(&self) -> &Scope {
         match self {
             Self::Call { to, .. } | Self::Resolve(to) => to,
         }
     }
 
-    fn call(&self) -> Option<CallId> {
+    pub(crate) fn call(&self) -> Option<CallId> {
         match self {
             Self::Call { call, .. } => Some(*call),
             Self::Resolve(_) => None,
@@ -61,6 +61,7 @@ impl Node {
         if let Some(answers) = header.answers
             && !header.is_late()
             && self.waiting.get(&answers).is_none()
+            && self.accepted_as(&header).is_none()
         {
             return self.counters.refuse(Refused::Unasked);
         }
@@ -231,6 +232,9 @@ impl Node {
         let Some(answers) = header.answers else {
             return;
         };
+        if header.kind == Kind::StreamItem {
+            return self.take_stream_item(verified, answers);
+        }
         let Some(pending) = self.waiting.get(&answers) else {
             return self.counters.refuse(Refused::Unasked);
         };
@@ -402,7 +406,7 @@ impl Node {
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             Kind::Accepted => match cbor::decode::<Accepted>(content) {
-                Ok(accepted) => self.call_accepted(call, &accepted),
+                Ok(accepted) => self.call_accepted(call, &accepted, pending),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             Kind::ResultAck => match cbor::decode::<ResultAck>(content) {
@@ -443,7 +447,7 @@ impl Node {
 }
 
 /// Opens an answer by the suite it came in; Contracts answers carry their flag.
-fn open_answer(verified: &Verified, pending: &Pending) -> Option<Opened> {
+pub(crate) fn open_answer(verified: &Verified, pending: &Pending) -> Option<Opened> {
     let header = verified.header();
     if header.kind == Kind::Contracts && !header.has(flags::ANSWER) {
         return None;

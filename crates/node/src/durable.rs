@@ -112,6 +112,7 @@ impl Node {
                 durable: true,
                 // Leased work does not go on: its lease ended with the process.
                 work: None,
+                stream: false,
             },
             started: record.started,
             known,
@@ -141,6 +142,7 @@ impl Node {
             record: record.clone(),
             events,
             undecided: false,
+            stream: None,
         };
         self.serving.insert(run, served);
         let restarted = Object::new().with("reason", "the daemon was restarted");

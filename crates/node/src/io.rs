@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_protocol::{
-    CallId, NodeId,
+    CallId, NodeId, RunId,
     journal::{Entry, JournalSeq, Table},
 };
 use realm_router::LinkId;
@@ -44,6 +44,10 @@ pub enum Input {
     Received(LinkId, Bytes),
     /// A frame could not be queued because the link's queue is full.
     Unsent(LinkId, Bytes),
+    /// Whoever made a streamed call on this machine has gone.
+    Gone(ControlId),
+    /// A backend has written some of its answer.
+    BackendPart(CallId, String),
     /// A backend has answered.
     BackendDone(CallId, Result<BackendReply, BackendError>),
     /// What a record holds, as asked by [`Effect::Look`]; entries not yet durable may be missing.
@@ -54,6 +58,20 @@ pub enum Input {
     StoreFailed,
     /// The addresses that a ticket should name, the best first.
     Addresses(Vec<String>),
+}
+
+/// Some of the text that a call's output is being made of. It is no output, and nothing of it is
+/// checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// This realm's run.
+    pub run: RunId,
+    /// Which text; a greater number begins anew.
+    pub number: u64,
+    /// Bytes of the text before this.
+    pub offset: u64,
+    /// Some of the text.
+    pub text: String,
 }
 
 /// How soon an entry must be durable.
@@ -89,6 +107,8 @@ pub enum Effect {
     CancelBackend(CallId),
     /// Reads a record; answered once, by [`Input::Looked`].
     Look(LookId, Table, Vec<u8>),
+    /// Shows whoever made a streamed call on this machine some of what its output is being made of.
+    Part(ControlId, Part),
     /// Answers a request of the local API.
     Respond(ControlId, Response),
     /// Appends to the journal; answered by [`Input::Persisted`].

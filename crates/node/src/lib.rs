@@ -46,6 +46,7 @@ mod serve;
 mod sessions;
 mod state;
 mod storing;
+mod streams;
 mod subtree;
 mod tickets;
 mod timers;
@@ -61,7 +62,7 @@ pub use control::{
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
-pub use io::{ControlId, DialId, Effect, Input, LookId, Urgency};
+pub use io::{ControlId, DialId, Effect, Input, LookId, Part, Urgency};
 pub use market::{BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;

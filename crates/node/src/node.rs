@@ -31,6 +31,7 @@ use crate::{
     serve::Serving,
     sessions::Sessions,
     state::Target,
+    streams::Paces,
     timers::{Timer, Timers},
     trust::TrustBase,
 };
@@ -59,6 +60,7 @@ pub struct Node {
     pub(crate) routes: Routes,
     pub(crate) calls: BTreeMap<CallId, OutCall>,
     pub(crate) waiting: Waiting<Pending>,
+    pub(crate) paces: Paces,
     /// Calls that other realms have accepted.
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
@@ -122,6 +124,7 @@ impl Node {
             seen: Seen::default(),
             holds: Holds::default(),
             market: Market::default(),
+            paces: Paces::default(),
             custody: Custodian::default(),
             out: Outbox::new(recovered.last, config.redaction.clone()),
             timers: Timers::default(),
@@ -153,6 +156,10 @@ impl Node {
             Input::DialFailed(dial, detail) => self.handle_dial_failed(dial, detail),
             Input::Received(link, bytes) => self.handle_frame(link, &bytes),
             Input::Unsent(link, bytes) => self.handle_unsent(link, &bytes),
+            Input::Gone(control) => self.asker_gone(control),
+            Input::BackendPart(call, text) => {
+                self.executor.part(call, 0, text, &self.registry, now);
+            }
             Input::BackendDone(call, result) => {
                 self.executor
                     .backend_done(call, result, &self.registry, now);
@@ -199,6 +206,7 @@ impl Node {
                 Timer::Redial(target) => self.redial(&target),
                 Timer::Attempt(call) => self.attempt_is_over(call),
                 Timer::Accept(run) => self.accept(run),
+                Timer::Stream(run) => self.show_elsewhere(run),
                 Timer::Patience(run) => self.patience_is_over(run),
                 Timer::Market => self.market_is_due(),
                 Timer::Hold => self.release_holds(),

@@ -26,11 +26,13 @@ use cancel::CancelTask;
 use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     contracts::ContractsTask,
+    deliver::Pending,
     known::{KnownContract, Meant},
     market::Tell,
     sessions::InSession,
     state::Delivery,
     storing::Storing,
+    streams::Shown,
     timers::Timer,
 };
 
@@ -52,6 +54,8 @@ pub(crate) struct OutCall {
     pub(crate) no_session: bool,
     /// Digest of the header of the answer to the attempt, once there is one.
     pub(crate) heard: Option<Digest>,
+    /// What parts of its output are opened with once it was accepted.
+    pub(crate) accepted_as: Option<Box<Pending>>,
     /// Digest of the header of the accepted call that a late answer names.
     pub(crate) late: Option<Digest>,
     /// The realm that was asked.
@@ -76,6 +80,7 @@ impl OutCall {
             session: None,
             no_session: false,
             heard: None,
+            accepted_as: None,
             late: None,
             callee: None,
             via: None,
@@ -126,6 +131,8 @@ pub(crate) struct Invoke {
     pub(crate) storing: Storing,
     /// When its latest attempt that may be kept was made: the next one is later, by any clock.
     pub(crate) sealed: Timestamp,
+    /// What it has been shown of its output, where it wants to see it while it is being made.
+    pub(crate) stream: Option<Shown>,
 }
 
 impl Invoke {
@@ -209,6 +216,7 @@ impl Node {
             named: None,
             storing,
             sealed: Timestamp::default(),
+            stream: asked.stream.then(Shown::default),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }

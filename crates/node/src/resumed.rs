@@ -117,6 +117,7 @@ impl Node {
                 false => Storing::No,
             },
             sealed: stored.sealed,
+            stream: None,
         };
         self.know_own_child(&stored.scope);
         let task = Task::Invoke(Box::new(invoke));

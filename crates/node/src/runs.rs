@@ -52,6 +52,7 @@ impl Node {
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
                 Action::Announce(asked) => self.announce_from_frame(asked),
                 Action::CancelAnnounce(call) => self.cancel_announced(call),
+                Action::Part { run, number, text } => self.run_shows(run, number, &text),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
                 Action::Forget { run, calls } => self.forget_frames(run, calls),

@@ -92,6 +92,7 @@ impl Node {
                 address: asked.address,
                 started: now,
                 until: now.tick.plus(timeout_ms),
+                stream: asked.stream,
             }),
         };
         self.serve(incoming);
@@ -113,6 +114,7 @@ impl Node {
             hops: limits::HOPS.saturating_sub(hop.left).saturating_add(1),
             contract: call.contract,
             offer: call.session,
+            stream: call.stream,
         };
         let Ok(input) = json::parse(&call.input) else {
             let failure = CallFailure::new(FailureCode::Malformed, "the input is not strict JSON");
@@ -286,6 +288,7 @@ impl Node {
             parent: incoming.parent.clone(),
             durable: incoming.detached || effects != Effects::None || self.is_composed(&incoming),
             work: leased_work(&incoming),
+            stream: incoming.responder.wants_stream(),
         };
         let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
@@ -345,6 +348,7 @@ impl Node {
             (row, stored)
         });
         let received = incoming.responder.received();
+        let watcher = incoming.responder.watcher();
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
@@ -358,8 +362,10 @@ impl Node {
             record,
             events: 0,
             undecided: false,
+            stream: None,
         };
         self.serving.runs.insert(run, served);
+        self.watch(run, watcher);
         self.note_received(run, received);
         self.accept_later(run);
     }
@@ -373,6 +379,7 @@ impl Node {
 
     /// A run has ended: written down, then answered.
     pub(crate) fn run_finished(&mut self, run: RunId, outcome: Outcome) {
+        self.show_rest(run);
         let Some(mut served) = self.serving.runs.remove(&run) else {
             return;
         };
@@ -476,6 +483,9 @@ impl Node {
         let others = served.responders.iter().any(|held| !waits(held))
             || served.accepted.iter().any(|held| !accepted(held));
         served.responders.retain(|held| !waits(held) || !others);
+        if let (true, Some(stream)) = (others, &mut served.stream) {
+            stream.leave(call, source.realm);
+        }
         if others {
             return self.drop_accepted(run, call, source.realm);
         }

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Accept(RunId),
     /// Callers on this machine have waited for a run as long as they said.
     Patience(RunId),
+    /// Callers elsewhere are shown more of a run's output.
+    Stream(RunId),
     /// Something is due in a broadcast.
     Market,
     /// A held message has had its time.

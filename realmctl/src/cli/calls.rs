@@ -172,6 +172,9 @@ pub struct InvokeArgs {
     /// Print the run's id and do not wait.
     #[arg(long, conflicts_with = "watch")]
     pub detach: bool,
+    /// Show on stderr what the model writes while it writes; with `-o ndjson` as objects on stdout.
+    #[arg(long, conflicts_with_all = ["watch", "detach"])]
+    pub stream: bool,
     /// Let the callee's parent keep the call while the callee is offline, for 7 days at most.
     #[arg(long)]
     pub store: bool,

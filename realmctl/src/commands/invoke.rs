@@ -2,7 +2,12 @@
 
 mod take_back;
 
-use realm_client::api::{CallError, InvokeRequest, InvokeResult, InvokeStatus, Time};
+use std::io;
+
+use realm_client::{
+    RunEvents, StreamItem,
+    api::{CallError, InvokeRequest, InvokeResult, InvokeStatus, Time},
+};
 use serde_json::{Map, Value};
 
 use super::watch;
@@ -12,7 +17,7 @@ use crate::{
     failure::Failure,
     files,
     interrupt::interrupted,
-    session::Session,
+    session::{Daemon, Session},
 };
 pub(crate) use take_back::take_back;
 
@@ -26,10 +31,15 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         idempotency_key: args.idempotency_key.map(Key::into_text),
         detach: args.detach || args.watch,
         store: args.store,
+        stream: false,
     };
     let daemon = session.daemon().await?;
     let asked = Time::from_millis(environment::now_millis());
     let answer = async {
+        if args.stream {
+            let events = daemon.ask(daemon.client.invoke_streaming(&request)).await?;
+            return show_parts(session, &daemon, events).await;
+        }
         let result = daemon.ask(daemon.client.invoke(&request)).await?;
         if args.watch {
             return watch::until_end(session, &daemon, result).await;
@@ -44,6 +54,41 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
                 take_back(session, &daemon, &request, asked).await;
             }
             Err(Failure::Interrupted)
+        }
+    }
+}
+
+/// Shows the output while it is being made, on stderr, or as an object a line where that is the format.
+async fn show_parts(
+    session: &Session,
+    daemon: &Daemon,
+    mut events: RunEvents,
+) -> Result<InvokeResult, Failure> {
+    let mut number = None;
+    loop {
+        let item = daemon.ask(events.next()).await?;
+        match item {
+            Some(StreamItem::Part(part)) if session.format() == Format::Ndjson => {
+                session.print(&part)?;
+            }
+            Some(StreamItem::Part(part)) => {
+                if number.is_some_and(|number| number != part.number) {
+                    session.write("\n");
+                }
+                number = Some(part.number);
+                session.write(&part.text);
+            }
+            Some(StreamItem::Event(_)) => {}
+            Some(StreamItem::End(result)) => {
+                if number.is_some() {
+                    session.write("\n");
+                }
+                return Ok(*result);
+            }
+            None => {
+                let ended = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(Failure::System("the daemon hung up before the end", ended));
+            }
         }
     }
 }

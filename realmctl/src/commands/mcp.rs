@@ -118,6 +118,7 @@ impl ServerHandler for Server {
             idempotency_key: None,
             detach: false,
             store: false,
+            stream: false,
         };
         let started = Time::from_millis(environment::now_millis());
         let answer = self.daemon.client.invoke(&request);

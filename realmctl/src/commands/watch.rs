@@ -70,6 +70,8 @@ async fn listen(
                         painter.event(&event);
                     }
                 }
+                // Traces hold none.
+                StreamItem::Part(_) => {}
                 StreamItem::End(result) => {
                     if let Some(painter) = &mut painter {
                         painter.end(&result);

@@ -64,6 +64,7 @@ pub(super) async fn play(
         idempotency_key: None,
         detach: false,
         store: false,
+        stream: false,
     };
     let invoking = cast.client(caller)?.invoke(&request);
     let result = cast.ask(caller, invoking).await?;

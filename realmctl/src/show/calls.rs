@@ -2,7 +2,7 @@
 
 use realm_client::api::{
     BroadcastResult, CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation,
-    RunSummary, Trace, TraceEvent,
+    RunSummary, StreamPart, Trace, TraceEvent,
 };
 use serde_json::Value;
 
@@ -232,6 +232,16 @@ impl Show for BroadcastResult {
         let output = self.output.as_ref();
         let output = output.and_then(|output| json_line(output).ok());
         vec![Block::Text(output.unwrap_or_default())]
+    }
+}
+
+impl Show for StreamPart {
+    fn names(&self) -> Vec<String> {
+        vec![self.text.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        vec![Block::Text(self.text.clone())]
     }
 }
 

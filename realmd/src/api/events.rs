@@ -133,6 +133,6 @@ async fn ended(daemon: &Daemon, run: Run) -> Option<InvokeResult> {
 }
 
 /// One event of the stream. JSON on one line always fits; none only where it cannot be written.
-fn encode(kind: &str, content: &impl serde::Serialize) -> Option<sse::Event> {
+pub(super) fn encode(kind: &str, content: &impl serde::Serialize) -> Option<sse::Event> {
     sse::Event::default().event(kind).json_data(content).ok()
 }

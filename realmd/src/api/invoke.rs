@@ -10,6 +10,7 @@ use super::{
     Shared,
     extract::{Body, invalid},
     problem::{Fail, call_error},
+    streamed,
     views::{short, time},
 };
 use crate::handle::{Begun, OWNER};
@@ -32,7 +33,13 @@ pub(super) async fn invoke(
         idempotency_key,
         detach,
         store,
+        stream,
     } = request;
+    if stream && detach {
+        return Err(invalid(
+            "`stream` and `detach` exclude each other: what is detached, nobody watches",
+        ));
+    }
     let parsed = address.parse();
     let address = parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(&address))))?;
     let default_ms = if store {
@@ -50,11 +57,16 @@ pub(super) async fn invoke(
         caller: Some(OWNER.to_owned()),
         store,
         detach,
+        stream,
     };
     let address = asked.address.clone();
     if !detach {
         let request = realm_node::Request::Invoke(asked);
         let ended = move |node: &Node, answer| ended(node, answer, limit_ms);
+        if stream {
+            let (shown, answer) = daemon.handle.stream_and(request, ended).await?;
+            return streamed::respond(shown, answer).await;
+        }
         let result = daemon.handle.ask_and(request, ended).await??;
         return Ok(axum::Json(result).into_response());
     }

@@ -75,7 +75,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "backends.*.format",
-        kind: Kind::Choice(&["anthropic", "ollama", "openai"]),
+        kind: Kind::Choice(&["anthropic", "ollama", "openai", "responses"]),
         default: None,
         meaning: "How this model backend is spoken to; openai fits everything that is compatible with it.",
         reloads: true,

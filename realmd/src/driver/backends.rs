@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
-use realm_backends::Backends;
+use realm_backends::{Backends, Parts};
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_protocol::{CallId, limits};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
 
 /// A call that has ended.
 pub(crate) struct Done(
@@ -20,7 +23,20 @@ pub(crate) struct BackendCalls {
     backends: Arc<Backends>,
     tasks: JoinSet<Done>,
     running: BTreeMap<CallId, AbortHandle>,
+    /// What models write while they write it, and where it comes out.
+    writes: mpsc::Sender<(CallId, String)>,
+    written: mpsc::Receiver<(CallId, String)>,
 }
+
+/// Something of the calls under way.
+pub(crate) enum Heard {
+    Done(Done),
+    /// A model has written some of its answer.
+    Wrote(CallId, String),
+}
+
+/// Pieces of answers that wait for the loop; at the bound the models wait.
+const WRITTEN: usize = 256;
 
 /// Tasks at once: every call the node can have, twice over for steps that overlap.
 const TASKS: usize = 2 * limits::CALLS;
@@ -28,10 +44,13 @@ const TASKS: usize = 2 * limits::CALLS;
 impl BackendCalls {
     /// Starts with none; opens no connection.
     pub(crate) fn new(backends: Arc<Backends>) -> Self {
+        let (writes, written) = mpsc::channel(WRITTEN);
         Self {
             backends,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
+            writes,
+            written,
         }
     }
 
@@ -39,11 +58,12 @@ impl BackendCalls {
     pub(crate) fn start(&mut self, call: CallId, request: BackendRequest) {
         let backends = Arc::clone(&self.backends);
         let full = self.tasks.len() >= TASKS;
+        let parts = Parts::new(call, self.writes.clone());
         let handle = self.tasks.spawn(async move {
             if full {
                 return Done(call, Err(failed("too many backend calls at once")));
             }
-            let answer = AssertUnwindSafe(backends.call(request))
+            let answer = AssertUnwindSafe(backends.call_showing(request, Some(&parts)))
                 .catch_unwind()
                 .await;
             let panicked = |_| {
@@ -67,24 +87,31 @@ impl BackendCalls {
         self.running.remove(&call);
     }
 
-    /// Waits for the next call to end; for ever while there is none.
-    pub(crate) async fn next(&mut self) -> Done {
+    /// Waits until a model has written something or a call has ended; for ever while there is none. All
+    /// that a model has written comes before its call ends.
+    pub(crate) async fn next(&mut self) -> Heard {
         loop {
-            match self.tasks.join_next().await {
-                Some(Ok(done)) => return done,
-                // Cancelled: nobody waits for it.
-                Some(Err(_)) => {}
-                None => std::future::pending().await,
+            tokio::select! {
+                biased;
+                Some((call, text)) = self.written.recv() => return Heard::Wrote(call, text),
+                Some(ended) = self.tasks.join_next() => {
+                    // One that is cancelled is passed over: nobody waits for it.
+                    if let Ok(done) = ended {
+                        return Heard::Done(done);
+                    }
+                }
             }
         }
     }
 
-    /// Gives a call that has ended, if there is one.
-    pub(crate) fn try_next(&mut self) -> Option<Done> {
+    /// Gives what there is without waiting.
+    pub(crate) fn try_next(&mut self) -> Option<Heard> {
+        if let Ok((call, text)) = self.written.try_recv() {
+            return Some(Heard::Wrote(call, text));
+        }
         loop {
-            // A cancelled call is passed over.
             if let Ok(done) = self.tasks.try_join_next()? {
-                return Some(done);
+                return Some(Heard::Done(done));
             }
         }
     }

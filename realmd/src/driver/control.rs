@@ -111,6 +111,11 @@ impl Driver {
                 let id = self.asked.add(Waiting::Answer(reply));
                 self.handle(Input::Control(id, request));
             }
+            Order::Stream(request, shown, reply) => {
+                let id = self.asked.add(Waiting::Answer(reply));
+                self.streams.open(id, shown);
+                self.handle(Input::Control(id, request));
+            }
             Order::Begin(request, reply) => {
                 // Its run is told from others by being alone in its entry.
                 self.perform();

@@ -291,6 +291,7 @@ impl Member {
             }
             Effect::Look(id, _, _) => self.back.push(Input::Looked(id, None)),
             Effect::Record(seq, _, _) => self.back.push(Input::Persisted(seq)),
+            Effect::Part(..) => {}
             Effect::Respond(_, response) => {
                 let result = match response {
                     Response::Joined(_) => Ok(()),

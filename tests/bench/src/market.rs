@@ -421,6 +421,7 @@ impl Market {
             Effect::Record(seq, _, _) => {
                 self.give(host, Happening::Input(Input::Persisted(seq)));
             }
+            Effect::Part(..) => {}
             Effect::Respond(control, response) => {
                 self.answers.insert(control, response);
             }

@@ -267,6 +267,7 @@ impl Call for LoopCall {
             caller: Some("bench".to_owned()),
             store: false,
             detach: false,
+            stream: false,
         };
         match self.realm.ask(Request::Invoke(asked)).await? {
             Response::Invoked(invocation) => {

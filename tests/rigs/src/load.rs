@@ -174,6 +174,7 @@ pub(crate) fn request(address: String, input: Value, key: Option<String>) -> Inv
         idempotency_key: key,
         detach: false,
         store: false,
+        stream: false,
     }
 }
 

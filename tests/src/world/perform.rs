@@ -1,12 +1,16 @@
 //! What nodes want done, done.
 
+use realm_backends::Pure;
 use realm_executor::{BackendError, BackendReply, BackendRequest};
-use realm_node::{ControlId, Effect, Input, Response, Urgency};
+use realm_node::{ControlId, Effect, Input, Part, Response, Urgency};
 use realm_protocol::{CallId, journal::Entry, journal::JournalSeq};
 use serde_json::{Value, json};
 
 use super::{Happening, Outcome, World};
 use crate::HostId;
+
+/// Time between two words of a model, milliseconds.
+const WORD_MS: u64 = 60;
 
 impl World {
     pub(super) fn carry_out(&mut self, id: HostId) {
@@ -58,9 +62,29 @@ impl World {
                 let after = self.random(slow + 1);
                 self.schedule(after, Happening::Look(id, life, look, value));
             }
+            Effect::Part(control, part) => self.take_part(id, control, part),
             Effect::Respond(control, response) => self.take_response(id, control, response),
             Effect::Record(seq, entry, urgency) => self.record(id, seq, entry, urgency),
         }
+    }
+
+    /// Parts come before the end, each in its place.
+    fn take_part(&mut self, id: HostId, control: ControlId, part: Part) {
+        if !self.asked.contains_key(&(id, control)) {
+            let line = format!("host {} shows {} to nobody: {part:?}", id.0, control.0);
+            return self.watch.broken(line);
+        }
+        let shown = self.shown.entry((id, control)).or_default();
+        let before = shown.last().map_or((0, 0), |last: &Part| {
+            let same = last.number == part.number;
+            let end = last.offset + last.text.len() as u64;
+            (last.number, if same { end } else { 0 })
+        });
+        if (part.number, part.offset) < before || part.offset > before.1 {
+            let line = format!("host {} shows {} out of order: {part:?}", id.0, control.0);
+            return self.watch.broken(line);
+        }
+        shown.push(part);
     }
 
     fn take_response(&mut self, id: HostId, control: ControlId, response: Response) {
@@ -127,7 +151,15 @@ impl World {
         let life = self.hosts[id.0].life;
         let after = self.random(20);
         let (result, ms) = match realm_backends::pure(request) {
-            Ok(reply) => (Ok(reply), 0),
+            Ok(Pure { parts, reply }) => {
+                let count = parts.len() as u64;
+                for (number, text) in parts.into_iter().enumerate() {
+                    let part = Box::new(Input::BackendPart(call, text));
+                    let at = after + number as u64 * WORD_MS;
+                    self.schedule(at, Happening::Input(id, life, part));
+                }
+                (Ok(reply), count * WORD_MS)
+            }
             Err(BackendRequest::Process {
                 argv, input, key, ..
             }) => {

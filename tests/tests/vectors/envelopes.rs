@@ -443,7 +443,7 @@ fn headers(book: &mut Book, world: &World) {
         ("version 2", "HEAD-2", 0, number(2)),
         ("kind 0", "HEAD-2", 2, number(0)),
         ("kind 27", "HEAD-2", 2, number(27)),
-        ("the reserved kind 6", "HEAD-2", 2, number(6)),
+        ("the reserved kind 20", "HEAD-2", 2, number(20)),
         ("priority 0", "HEAD-2", 10, number(0)),
         ("priority 4", "HEAD-2", 10, number(4)),
         ("an unknown flag", "HEAD-2", 11, number(4)),

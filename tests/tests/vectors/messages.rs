@@ -8,7 +8,7 @@ use realm_protocol::{
     message::{
         Accepted, Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody,
         Plaintext, PolicyUse, Progress, Resolve, Resolved, ResultAck, Stage, StatusAsked,
-        TraceParent,
+        StreamItem, TraceParent,
     },
 };
 use serde_json::json;
@@ -37,6 +37,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "Accepted" => read::<Accepted>(case),
         "Progress" => read::<Progress>(case),
         "Status" => read::<StatusAsked>(case),
+        "StreamItem" => read::<StreamItem>(case),
         "ResultAck" => read::<ResultAck>(case),
         "Contracts question" => read::<ContractsAsked>(case),
         "Contracts answer" => read::<ContractsGiven>(case),
@@ -81,6 +82,7 @@ pub(super) fn call() -> Call {
         caller: None,
         parent: None,
         session: None,
+        stream: None,
     }
 }
 
@@ -170,6 +172,18 @@ fn make(book: &mut Book) {
         ..call()
     };
     one(book, "Call", "a call that offers a session", &offers, &[13]);
+    let streams = Call {
+        stream: Some(65_536),
+        ..call()
+    };
+    one(book, "Call", "a call that takes a stream", &streams, &[64]);
+    let part = StreamItem {
+        run: RunId::at(NOW, [1; 10]),
+        number: 1_790_000_000_000,
+        offset: 6,
+        text: " world".to_owned(),
+    };
+    one(book, "StreamItem", "a part of a stream", &part, &[]);
     one(book, "Result", "a result", &result(), &[]);
     let takes = CallResult {
         session: Some([1; 32]),

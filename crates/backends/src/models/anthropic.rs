@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use realm_executor::{BackendError, BackendOutput, ModelRequest, ToolCall};
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Model, Said, Secret, missing, unfinished};
+use super::{
+    Asked, Asking, Model, Said, Secret, missing, named, unfinished,
+    writing::{Broken, Writing, at, push},
+};
 
 /// The version of the API.
 const VERSION: &str = "2023-06-01";
 /// The tool whose input is the answer.
 const TOOL: &str = "output";
 
-pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, BackendError> {
+pub(super) fn ask(model: &Model, request: &ModelRequest, key: Option<&Secret>) -> Asking {
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model.name(request)?));
     let tokens = request.max_tokens.unwrap_or(model.max_tokens);
@@ -64,7 +67,7 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
     }
     let mut headers = BTreeMap::new();
     headers.insert("anthropic-version".to_owned(), VERSION.to_owned());
-    if let Some(Ok(key)) = &model.key {
+    if let Some(key) = key {
         headers.insert("x-api-key".to_owned(), Secret::expose(key).to_owned());
     }
     Ok(Asked {
@@ -114,9 +117,101 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
         output,
         input_tokens: usage("input_tokens"),
         output_tokens: usage("output_tokens"),
-        model: answer
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        model: named(answer),
     })
+}
+
+/// An answer that comes in events.
+#[derive(Default)]
+pub(super) struct Events {
+    model: Option<Value>,
+    /// Blocks of the answer by their index, and what has come of a tool's input as text.
+    blocks: BTreeMap<u64, (Value, String)>,
+    stop: Option<Value>,
+    read: Option<u64>,
+    written: Option<u64>,
+    ended: bool,
+}
+
+impl Events {
+    fn count(&mut self, usage: Option<&Value>) {
+        let count = |name| usage?.get(name)?.as_u64();
+        self.read = count("input_tokens").or(self.read);
+        self.written = count("output_tokens").or(self.written);
+    }
+
+    /// Adds to a block; gives what of it is the answer's text.
+    fn add(&mut self, event: &Value) -> Option<String> {
+        let index = event.get("index").and_then(Value::as_u64)?;
+        let (block, input) = self.blocks.get_mut(&index)?;
+        let delta = event.get("delta")?;
+        if let Some(new) = push(input, delta.get("partial_json")) {
+            let answers = block.get("name").and_then(Value::as_str) == Some(TOOL);
+            return answers.then_some(new);
+        }
+        let text = block.get_mut("text")?;
+        let mut whole = text.as_str().unwrap_or_default().to_owned();
+        let new = push(&mut whole, delta.get("text"));
+        *text = whole.into();
+        new
+    }
+}
+
+impl Writing for Events {
+    fn ask_for(&self, body: &mut Value) {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("stream".to_owned(), json!(true));
+        }
+    }
+
+    fn take(&mut self, event: &Value) -> Result<Option<String>, Broken> {
+        match event.get("type").and_then(Value::as_str) {
+            Some("message_start") => {
+                self.model = at(event, &["message", "model"]).cloned();
+                self.count(at(event, &["message", "usage"]));
+            }
+            Some("content_block_start") => {
+                let index = event.get("index").and_then(Value::as_u64);
+                let block = event.get("content_block").cloned();
+                if let Some((index, block)) = index.zip(block) {
+                    self.blocks.insert(index, (block, String::new()));
+                }
+            }
+            Some("content_block_delta") => return Ok(self.add(event)),
+            Some("message_delta") => {
+                self.stop = at(event, &["delta", "stop_reason"]).cloned();
+                self.count(event.get("usage"));
+            }
+            Some("message_stop") => self.ended = true,
+            Some("error") => {
+                let error = event.get("error").cloned();
+                return Err(Broken(error.unwrap_or_default()));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.ended
+    }
+
+    fn answer(&mut self) -> Value {
+        let blocks = std::mem::take(&mut self.blocks).into_values();
+        let blocks = blocks.map(|(mut block, input)| {
+            if let Some(of_tool) = block.get_mut("input")
+                && !input.is_empty()
+            {
+                *of_tool = super::arguments(Some(&input.into()));
+            }
+            block
+        });
+        let blocks: Vec<Value> = blocks.collect();
+        json!({
+            "content": blocks,
+            "stop_reason": self.stop,
+            "usage": {"input_tokens": self.read, "output_tokens": self.written},
+            "model": self.model,
+        })
+    }
 }

@@ -1,18 +1,15 @@
-//! Chat: `POST /chat`, without a key.
-
-use std::collections::BTreeMap;
+//! Chat: `POST /chat`, without a key unless a gateway before it wants one.
 
 use realm_executor::{BackendError, BackendOutput, ModelRequest, ToolCall};
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Model, Said, Secret, text, unfinished};
+use super::{
+    Asked, Asking, Model, Said, Secret, bearer, functions, named, opening, text, unfinished,
+    writing::{Broken, Writing, at, push},
+};
 
-pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, BackendError> {
-    let mut messages = Vec::new();
-    if let Some(system) = &request.system {
-        messages.push(json!({"role": "system", "content": system}));
-    }
-    messages.push(json!({"role": "user", "content": request.prompt}));
+pub(super) fn ask(model: &Model, request: &ModelRequest, key: Option<&Secret>) -> Asking {
+    let mut messages = opening(request);
     for turn in &request.turns {
         let calls = turn.calls.iter();
         let calls =
@@ -37,31 +34,15 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
     body.insert("messages".to_owned(), json!(messages));
     body.insert("options".to_owned(), Value::Object(options));
     body.insert("stream".to_owned(), json!(false));
-    if let Some(schema) = &request.schema {
-        body.insert("format".to_owned(), schema.clone());
-    }
     if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|tool| {
-            json!({"type": "function", "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.schema,
-            }})
-        });
-        body.insert("tools".to_owned(), tools.collect());
         // With a form to keep to it would never call.
-        body.remove("format");
-    }
-    let mut headers = BTreeMap::new();
-    if let Some(Ok(key)) = &model.key {
-        headers.insert(
-            "authorization".to_owned(),
-            format!("Bearer {}", Secret::expose(key)),
-        );
+        body.insert("tools".to_owned(), functions(&request.tools));
+    } else if let Some(schema) = &request.schema {
+        body.insert("format".to_owned(), schema.clone());
     }
     Ok(Asked {
         path: "/chat",
-        headers,
+        headers: bearer(key),
         body: Value::Object(body),
     })
 }
@@ -97,9 +78,48 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
         output,
         input_tokens: count("prompt_eval_count"),
         output_tokens: count("eval_count"),
-        model: answer
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        model: named(answer),
     })
+}
+
+/// An answer that comes in lines.
+#[derive(Default)]
+pub(super) struct Lines {
+    content: String,
+    calls: Vec<Value>,
+    /// The line that ends it.
+    last: Option<Value>,
+}
+
+impl Writing for Lines {
+    fn ask_for(&self, body: &mut Value) {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("stream".to_owned(), json!(true));
+        }
+    }
+
+    fn take(&mut self, line: &Value) -> Result<Option<String>, Broken> {
+        if let Some(error) = line.get("error") {
+            return Err(Broken(error.clone()));
+        }
+        let calls = at(line, &["message", "tool_calls"]).and_then(Value::as_array);
+        self.calls.extend(calls.into_iter().flatten().cloned());
+        if line.get("done").and_then(Value::as_bool) == Some(true) {
+            self.last = Some(line.clone());
+        }
+        Ok(push(&mut self.content, at(line, &["message", "content"])))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.last.is_some()
+    }
+
+    fn answer(&mut self) -> Value {
+        let message = json!({"content": self.content, "tool_calls": self.calls});
+        let mut answer = self.last.take().unwrap_or_default();
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("message".to_owned(), message);
+        }
+        answer
+    }
 }

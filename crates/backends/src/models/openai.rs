@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use realm_executor::{BackendError, BackendOutput, ModelRequest, ToolCall};
-use realm_protocol::json;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Format, Model, Said, Secret, missing, text, unfinished};
+use super::{
+    Asked, Asking, Format, Model, Said, Secret, arguments, bearer, functions, missing, named,
+    opening, text, unfinished,
+    writing::{Broken, Writing, at, push},
+};
 
-pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, BackendError> {
-    let mut messages = Vec::new();
-    if let Some(system) = &request.system {
-        messages.push(json!({"role": "system", "content": system}));
-    }
-    messages.push(json!({"role": "user", "content": request.prompt}));
+pub(super) fn ask(model: &Model, request: &ModelRequest, key: Option<&Secret>) -> Asking {
+    let mut messages = opening(request);
     for turn in &request.turns {
         let calls: Vec<Value> = turn.calls.iter().map(asked_before).collect();
         messages.push(json!({"role": "assistant", "content": turn.said, "tool_calls": calls}));
@@ -44,22 +43,9 @@ pub(super) fn ask(model: &Model, request: &ModelRequest) -> Result<Asked, Backen
         body.insert("response_format".to_owned(), format);
     }
     if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|tool| {
-            json!({"type": "function", "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.schema,
-            }})
-        });
-        body.insert("tools".to_owned(), tools.collect());
+        body.insert("tools".to_owned(), functions(&request.tools));
     }
-    let mut headers = BTreeMap::new();
-    if let Some(Ok(key)) = &model.key {
-        headers.insert(
-            "authorization".to_owned(),
-            format!("Bearer {}", Secret::expose(key)),
-        );
-    }
+    let mut headers = bearer(key);
     // Those who know the header answer the same work once.
     headers.insert("idempotency-key".to_owned(), request.key.to_string());
     Ok(Asked {
@@ -78,17 +64,15 @@ fn asked_before(call: &ToolCall) -> Value {
     })
 }
 
-/// What the message calls. Arguments that are no JSON stay text, which the loop's schema refuses.
+/// What the message calls.
 fn calls(message: &Value) -> Vec<ToolCall> {
     let calls = message.get("tool_calls").and_then(Value::as_array);
     let calls = calls.into_iter().flatten().filter_map(|call| {
         let function = call.get("function")?;
-        let text = function.get("arguments").and_then(Value::as_str);
-        let text = text.unwrap_or("{}");
         Some(ToolCall {
             id: call.get("id")?.as_str()?.to_owned(),
             name: function.get("name")?.as_str()?.to_owned(),
-            arguments: json::parse(text.as_bytes()).unwrap_or_else(|_| text.into()),
+            arguments: arguments(function.get("arguments")),
         })
     });
     calls.collect()
@@ -120,9 +104,71 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
         output,
         input_tokens: usage("prompt_tokens"),
         output_tokens: usage("completion_tokens"),
-        model: answer
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        model: named(answer),
     })
+}
+
+/// An answer that comes in chunks.
+#[derive(Default)]
+pub(super) struct Chunks {
+    content: String,
+    refusal: String,
+    /// Id, name and arguments of each call, by its index.
+    calls: BTreeMap<u64, [String; 3]>,
+    finish: Option<Value>,
+    usage: Option<Value>,
+    model: Option<Value>,
+}
+
+impl Writing for Chunks {
+    fn ask_for(&self, body: &mut Value) {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("stream".to_owned(), json!(true));
+            let options = json!({"include_usage": true});
+            body.insert("stream_options".to_owned(), options);
+        }
+    }
+
+    fn take(&mut self, event: &Value) -> Result<Option<String>, Broken> {
+        if let Some(error) = event.get("error") {
+            return Err(Broken(error.clone()));
+        }
+        let keep = |name: &str| event.get(name).filter(|it| !it.is_null()).cloned();
+        self.usage = keep("usage").or(self.usage.take());
+        self.model = keep("model").or(self.model.take());
+        let Some(choice) = at(event, &["choices"]).and_then(|choices| choices.get(0)) else {
+            return Ok(None);
+        };
+        let finish = choice.get("finish_reason").filter(|it| !it.is_null());
+        self.finish = finish.cloned().or(self.finish.take());
+        push(&mut self.refusal, at(choice, &["delta", "refusal"]));
+        let calls = at(choice, &["delta", "tool_calls"]).and_then(Value::as_array);
+        for call in calls.into_iter().flatten() {
+            let index = call.get("index").and_then(Value::as_u64).unwrap_or(0);
+            let [id, name, arguments] = self.calls.entry(index).or_default();
+            push(id, call.get("id"));
+            push(name, at(call, &["function", "name"]));
+            push(arguments, at(call, &["function", "arguments"]));
+        }
+        Ok(push(&mut self.content, at(choice, &["delta", "content"])))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    fn answer(&mut self) -> Value {
+        let calls = std::mem::take(&mut self.calls).into_values();
+        let calls = calls.map(|[id, name, arguments]| {
+            json!({"id": id, "function": {"name": name, "arguments": arguments}})
+        });
+        let calls: Vec<Value> = calls.collect();
+        let refusal = (!self.refusal.is_empty()).then_some(&self.refusal);
+        let message = json!({"content": self.content, "refusal": refusal, "tool_calls": calls});
+        json!({
+            "choices": [{"message": message, "finish_reason": self.finish}],
+            "usage": self.usage,
+            "model": self.model,
+        })
+    }
 }

@@ -30,6 +30,25 @@ pub struct InvokeRequest {
     /// `timeoutMs` does not say, and at most.
     #[serde(default)]
     pub store: bool,
+    /// Show what the output is being made of while it is made: the answer is server-sent events,
+    /// `event: part` with a [`StreamPart`] each, the last `event: end` with an [`InvokeResult`]. Whoever
+    /// hangs up takes the call back.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+/// Some of the text that a call's output is being made of. It is no output: nothing of it is checked,
+/// and what counts is the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamPart {
+    /// Which text it belongs to. A greater number begins anew: what came before was of an attempt that
+    /// failed, or of a turn that ended in calls.
+    pub number: u64,
+    /// Bytes of that text before this.
+    pub offset: u64,
+    /// Some of the text.
+    pub text: String,
 }
 
 /// How a call ended, or that it has not.

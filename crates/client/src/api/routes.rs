@@ -19,7 +19,7 @@ pub const CONFIG: &str = "/v1/config";
 /// GET: [`super::ConfigEntry`].
 pub const CONFIG_KEY: &str = "/v1/config/{key}";
 /// POST [`super::InvokeRequest`]: [`super::InvokeResult`] with status 200 also when the call
-/// failed; 202 when detached.
+/// failed; 202 when detached; server-sent events when streamed.
 pub const INVOKE: &str = "/v1/invoke";
 /// POST [`super::BroadcastRequest`]: [`super::BroadcastResult`], once it has ended.
 pub const BROADCASTS: &str = "/v1/broadcasts";

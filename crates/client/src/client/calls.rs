@@ -247,10 +247,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; that the call failed is no error here but part of the result.
     pub async fn invoke(&self, request: &InvokeRequest) -> Result<InvokeResult, ClientError> {
-        let asked = request.timeout_ms.map(Duration::from_millis);
-        let longest = if request.store { STORED } else { CALL };
-        let timeout = asked.map_or(longest, |asked| asked.saturating_add(MARGIN));
-        self.post_within(routes::INVOKE, request, timeout).await
+        self.post_within(routes::INVOKE, request, patience(request))
+            .await
     }
 
     /// Announces work without an address, and waits for its outcome.
@@ -550,6 +548,13 @@ impl Client {
     pub async fn backup(&self, request: &BackupRequest) -> Result<BackupReport, ClientError> {
         self.post(routes::BACKUP, request).await
     }
+}
+
+/// How long a call is waited for.
+pub(super) fn patience(request: &InvokeRequest) -> Duration {
+    let asked = request.timeout_ms.map(Duration::from_millis);
+    let longest = if request.store { STORED } else { CALL };
+    asked.map_or(longest, |asked| asked.saturating_add(MARGIN))
 }
 
 fn removal_address(path: &str, query: &RemoveQuery) -> String {

@@ -1,8 +1,10 @@
 //! A run's events as they happen: server-sent events.
 
-use bytes::BytesMut;
-use http::{HeaderValue, Method};
-use http_body_util::BodyExt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
@@ -10,7 +12,7 @@ use super::{
     Client, ClientError,
     connection::{self, Driver},
 };
-use crate::api::{InvokeResult, TraceEvent, routes};
+use crate::api::{InvokeRequest, InvokeResult, StreamPart, TraceEvent, routes};
 
 /// Largest event that is read, bytes.
 const EVENT_BYTES: usize = 16 * 1024 * 1024;
@@ -20,6 +22,8 @@ const EVENT_BYTES: usize = 16 * 1024 * 1024;
 pub enum StreamItem {
     /// Something happened in the run.
     Event(TraceEvent),
+    /// The output is being made of this.
+    Part(StreamPart),
     /// The run is over; nothing follows.
     End(Box<InvokeResult>),
 }
@@ -44,7 +48,32 @@ impl Client {
                 .headers_mut()
                 .insert("last-event-id", HeaderValue::from(index));
         }
-        let timeout = self.timeout;
+        self.follow(request, self.timeout).await
+    }
+
+    /// Calls a loop, and shows what its output is being made of until the end is there. Dropping what
+    /// this gives takes the call back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn invoke_streaming(
+        &self,
+        request: &InvokeRequest,
+    ) -> Result<RunEvents, ClientError> {
+        let body = serde_json::to_vec(&InvokeRequest {
+            stream: true,
+            ..request.clone()
+        });
+        let body = body.map_err(ClientError::Request)?;
+        let posted = connection::request(Method::POST, routes::INVOKE, body)?;
+        self.follow(posted, super::calls::patience(request)).await
+    }
+
+    async fn follow(
+        &self,
+        request: Request<Full<Bytes>>,
+        timeout: Duration,
+    ) -> Result<RunEvents, ClientError> {
         let (response, driver) =
             tokio::time::timeout(timeout, connection::send(self.socket(), request))
                 .await
@@ -120,6 +149,7 @@ fn read_block(block: &[u8]) -> Result<Option<StreamItem>, ClientError> {
     }
     Ok(match kind.as_slice() {
         b"trace" => Some(StreamItem::Event(parse(&data)?)),
+        b"part" => Some(StreamItem::Part(parse(&data)?)),
         b"end" => Some(StreamItem::End(parse(&data)?)),
         _ => None,
     })

@@ -33,6 +33,8 @@ pub struct RealmCall {
     pub timeout_ms: u64,
     /// How many calls led to it.
     pub depth: u64,
+    /// Whether what its output is being made of is wanted while that is made.
+    pub stream: bool,
 }
 
 /// Work that a run announces.
@@ -83,6 +85,16 @@ pub enum Action {
     Announce(Announcing),
     /// Take the announced work back; its end will be ignored.
     CancelAnnounce(CallId),
+    /// Show who wants to see it some of the text that a run's output is being made of. It is no
+    /// output: nothing of it is checked or kept.
+    Part {
+        /// The run.
+        run: RunId,
+        /// Which text; a greater number begins anew.
+        number: u64,
+        /// Some of it, in order.
+        text: String,
+    },
     /// Write down an event of a run's trace.
     Event(Event),
     /// Write down where a frame stands, over what was written of it before.

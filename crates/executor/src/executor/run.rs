@@ -9,6 +9,7 @@ mod leaf;
 mod machine;
 mod model;
 mod pause;
+mod stream;
 mod wait;
 
 use std::{
@@ -31,6 +32,7 @@ use super::{
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
 pub(super) use known::Known;
+use stream::Stream;
 
 /// What a step of a run may touch.
 pub(super) struct Context<'a> {
@@ -74,6 +76,8 @@ pub(super) struct Run {
     paused: Option<Pause>,
     /// Milliseconds spent in earlier pauses.
     paused_ms: u64,
+    /// What is shown of it while it runs.
+    stream: Stream,
     result: Option<Result<Value, LoopError>>,
 }
 
@@ -130,6 +134,7 @@ impl Run {
             known: BTreeMap::new(),
             paused: None,
             paused_ms: 0,
+            stream: Stream::new(start.stream),
             result: None,
         }
     }

@@ -44,6 +44,11 @@ impl Shared {
         self.asked.contains_key(&asked)
     }
 
+    /// The run that waits for what was asked under that id.
+    pub(super) fn asked_by(&self, asked: CallId) -> Option<RunId> {
+        self.asked.get(&asked).copied()
+    }
+
     /// Whether nobody is being asked and there is nothing to carry out.
     pub(super) fn is_at_rest(&self) -> bool {
         self.asked.is_empty() && self.actions.is_empty()

@@ -34,6 +34,8 @@ pub struct Start {
     /// Names the work where runs elsewhere may do the same: their tools are asked under the same
     /// keys. None where the work is this run's alone.
     pub work: Option<Digest>,
+    /// Whether somebody wants to see the output while it is being made.
+    pub stream: bool,
 }
 
 /// A run to go on with after a restart.

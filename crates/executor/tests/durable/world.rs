@@ -111,6 +111,7 @@ impl World {
                 parent: None,
                 durable: true,
                 work: None,
+                stream: false,
             },
             started: now.wall,
             disk: BTreeMap::new(),
@@ -170,6 +171,7 @@ impl World {
         while let Some(action) = self.executor.poll() {
             match action {
                 Action::Event(event) => self.events.push(event),
+                Action::Part { .. } => {}
                 Action::Keep { call, frame, .. } => drop(disk.insert(call, *frame)),
                 Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
                 Action::Backend { call, request } => asked.push_back((call, request)),

@@ -14,6 +14,7 @@ use realm_router::Backoff;
 use super::{OutCall, Task};
 use crate::{
     CallFailure, Node,
+    deliver::Pending,
     state::{self, StoredAcceptance, standing},
     timers::Timer,
 };
@@ -148,7 +149,12 @@ impl Node {
     }
 
     /// The callee has accepted a call, or says how the run stands that it accepted.
-    pub(crate) fn call_accepted(&mut self, call: CallId, accepted: &message::Accepted) {
+    pub(crate) fn call_accepted(
+        &mut self,
+        call: CallId,
+        accepted: &message::Accepted,
+        pending: Option<Pending>,
+    ) {
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };
@@ -166,6 +172,7 @@ impl Node {
                     return;
                 }
                 out.heard = None;
+                out.accepted_as = invoke.stream.and(pending).map(Box::new);
                 let stored = StoredAcceptance {
                     run: accepted.run,
                     since: self.now.wall,

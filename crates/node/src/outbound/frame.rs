@@ -4,7 +4,7 @@ use realm_executor::{CallError, Effects, RealmCall};
 use realm_protocol::{CallId, Digest, FailureCode, Timestamp, json};
 
 use super::{Check, Invoke, Origin};
-use crate::{Node, storing::Storing};
+use crate::{Node, storing::Storing, streams::Shown};
 
 impl Node {
     /// A step of a run here calls a loop of another realm.
@@ -20,6 +20,7 @@ impl Node {
             input,
             timeout_ms,
             depth,
+            stream,
         } = asked;
         let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
         let scope = match scope {
@@ -59,6 +60,7 @@ impl Node {
             named: None,
             storing: Storing::No,
             sealed: Timestamp::default(),
+            stream: stream.then(Shown::default),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }

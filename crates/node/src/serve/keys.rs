@@ -67,6 +67,7 @@ impl Node {
             KeyState::Running(run) => {
                 let served = self.serving.runs.get_mut(&run);
                 let received = incoming.responder.received();
+                let watcher = incoming.responder.watcher();
                 let same = |served: &&mut Served| {
                     let key = served.key.as_ref();
                     key.is_some_and(|(_, key)| key.request == digest)
@@ -78,6 +79,7 @@ impl Node {
                     Some(served) => match served.join(incoming.responder) {
                         Ok(()) => {
                             self.note_received(run, received);
+                            self.watch(run, watcher);
                             self.accept_later(run);
                             self.heed_patience(run);
                         }

@@ -12,9 +12,10 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    LookId,
+    ControlId, LookId,
     answer::Responder,
     state::{AcceptedCaller, StoredKey},
+    streams::Stream,
 };
 
 /// Answers kept in memory until the store is sure to have them.
@@ -68,6 +69,8 @@ pub(crate) struct Served {
     pub(crate) events: u64,
     /// Whether it stands still until a person says what a call did whose outcome is unknown.
     pub(crate) undecided: bool,
+    /// What it shows of its output while it runs, to those who want to see it.
+    pub(crate) stream: Option<Stream>,
 }
 
 /// A call to be run here.
@@ -132,6 +135,26 @@ impl Serving {
         });
         let mut received = runs.chain(looks).filter_map(Responder::received);
         received.any(|(digest, _)| digest == header)
+    }
+
+    /// Whether a caller of this root is shown the output of a run.
+    pub(crate) fn watches_from(&self, root: RealmId) -> bool {
+        let mut streams = self
+            .runs
+            .values()
+            .filter_map(|served| served.stream.as_ref());
+        streams.any(|stream| stream.has_watcher_of(root))
+    }
+
+    /// The run that this request alone waits for, if it is one whose output it is shown.
+    pub(crate) fn waited_for_alone(&self, control: ControlId) -> Option<RunId> {
+        let mut runs = self.runs.iter();
+        let found = runs.find(|(_, served)| {
+            let alone = served.accepted.is_empty() && served.responders.len() == 1;
+            let mut responders = served.responders.iter();
+            alone && responders.any(|held| held.is_streamed_to(control))
+        });
+        found.map(|(run, _)| *run)
     }
 
     /// Takes up a run that a restart goes on with.

@@ -266,6 +266,7 @@ impl Eve {
             caller: None,
             parent: None,
             session,
+            stream: None,
         }))
     }
 

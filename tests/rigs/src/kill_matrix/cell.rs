@@ -118,6 +118,7 @@ impl Cell {
             idempotency_key: None,
             detach: true,
             store: false,
+            stream: false,
         };
         let run = room.client.invoke(&request).await?.run_id;
         let held = timeout(PATIENCE, room.gates.held()).await;
@@ -151,7 +152,7 @@ impl Cell {
                         asked += 1;
                         resumed = self.decide(room, run).await?;
                     }
-                    StreamItem::Event(_) => {}
+                    StreamItem::Event(_) | StreamItem::Part(_) => {}
                 },
             }
         }

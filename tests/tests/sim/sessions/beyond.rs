@@ -134,6 +134,7 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
         caller: None,
         parent: None,
         session: Some([0; 32]),
+        stream: None,
     };
     let out = Outgoing {
         kind: Kind::Call,

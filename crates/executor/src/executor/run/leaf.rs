@@ -107,6 +107,8 @@ impl Run {
     }
 
     pub(super) fn ask_realm(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let shown = self.frames.get(&call).map(|frame| self.is_shown(frame));
+        let stream = shown.unwrap_or(false);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -129,6 +131,7 @@ impl Run {
             input: frame.input.clone(),
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
+            stream,
         });
         self.keep_asked(call, cx);
         self.asked.insert(asked, call);

@@ -44,6 +44,7 @@ impl Run {
             tools: prompt.tools.iter().map(|tool| spec(tool, cx)).collect(),
             key: turn_key(self.id, self.work, call, turns.len() as u64),
             timeout_ms: frame.deadline.since(cx.now.tick),
+            stream: self.is_shown(frame),
             turns,
         };
         self.event(call, "call.backend.requested", payload, cx);

@@ -1,0 +1,182 @@
+//! Output that is shown while it is being made. The model of this world writes a word at a time.
+
+use realm_node::{ControlId, InvokeAsked, Request, Response};
+use realm_protocol::{
+    FailureCode,
+    journal::{Direction, Status},
+};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::{Value, json};
+
+fn tell() -> Value {
+    json!({
+        "id": "tell", "version": "1.0.0", "kind": "prompt",
+        "inputSchema": {"type": "object"}, "outputSchema": {},
+        "prompt": {"template": "{{say}}", "variables": ["say"]},
+    })
+}
+
+/// A composite of calls, one after the other.
+fn then(id: &str, steps: &[&str]) -> Value {
+    let steps: Vec<Value> = steps.iter().map(|step| json!({"loopId": step})).collect();
+    json!({
+        "id": id, "version": "1.0.0", "kind": "composite",
+        "inputSchema": {"type": "object"}, "outputSchema": {},
+        "composite": {"steps": steps},
+    })
+}
+
+/// The roots acme, which asks, and lab, which tells.
+fn cast(seed: u64) -> (World, HostId, HostId) {
+    let mut world = World::new(seed);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "*");
+    world.apply(lab, &[tell()]);
+    world.apply(acme, &[tell(), Loops::idempotent("look", 50)]);
+    world.run_for(1_000);
+    (world, acme, lab)
+}
+
+/// So many words, and what a model makes of them.
+fn words(count: usize) -> (Value, Value) {
+    let text = vec!["w"; count].join(" ");
+    (json!({"say": text}), json!({"text": text}))
+}
+
+fn begin(world: &mut World, host: HostId, address: &str, input: Value) -> ControlId {
+    let Request::Invoke(asked) = World::invoke(address, input) else {
+        unreachable!("a call");
+    };
+    let stream = true;
+    world.ask(host, Request::Invoke(InvokeAsked { stream, ..asked }))
+}
+
+/// The latest text that a call was shown.
+fn shown(world: &World, host: HostId, control: ControlId) -> String {
+    let parts = world.shown.get(&(host, control)).map_or(&[][..], |it| it);
+    let last = parts.last().map_or(0, |part| part.number);
+    let of_last = parts.iter().filter(|part| part.number == last);
+    of_last.map(|part| part.text.as_str()).collect()
+}
+
+fn output(response: Response) -> Value {
+    match response {
+        Response::Invoked(done) => done.result.unwrap_or_else(|error| panic!("{error:?}")),
+        other => panic!("no output: {other:?}"),
+    }
+}
+
+#[test]
+fn what_a_model_writes_is_shown_while_it_writes_and_is_what_the_output_is_made_of() {
+    for address in ["tell", "tell@lab"] {
+        let (mut world, acme, _) = cast(1);
+        let (input, told) = words(10);
+
+        let control = begin(&mut world, acme, address, input);
+        world.run_for(400);
+        let midway = shown(&world, acme, control);
+        let output = output(world.wait_for(acme, control));
+
+        assert_eq!(output, told);
+        let whole = told.to_string();
+        assert_eq!(shown(&world, acme, control), whole, "{address}");
+        let begun = !midway.is_empty() && midway.len() < whole.len();
+        assert!(begun && whole.starts_with(&midway), "{address}: {midway}");
+        invariants::check(&mut world);
+    }
+}
+
+#[test]
+fn a_call_that_was_accepted_goes_on_being_shown() {
+    let (mut world, acme, _) = cast(2);
+    let (input, told) = words(100);
+    let Request::Invoke(asked) = World::invoke_within("tell@lab", input, 120_000) else {
+        unreachable!("a call");
+    };
+    let stream = true;
+
+    let control = world.ask(acme, Request::Invoke(InvokeAsked { stream, ..asked }));
+    world.run_for(5_500);
+    let midway = shown(&world, acme, control).len();
+    world.wait_for(acme, control);
+
+    assert!(midway > 160 && midway < told.to_string().len(), "{midway}");
+    assert_eq!(shown(&world, acme, control), told.to_string());
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_composite_shows_its_last_step_alone() {
+    let (mut world, acme, _) = cast(3);
+    let last = then("last", &["look", "tell@lab"]);
+    let first = then("first", &["tell@lab", "look"]);
+    let nested = then("nested", &["look", "last"]);
+    world.apply(acme, &[last, first, nested]);
+    let (input, told) = words(5);
+    // What `look` gives is what the next step is asked.
+    let steps = json!({"say": input["say"], "n": 1});
+
+    let control = begin(&mut world, acme, "first", steps.clone());
+    output(world.wait_for(acme, control));
+    assert_eq!(shown(&world, acme, control), "");
+
+    for address in ["last", "nested"] {
+        let control = begin(&mut world, acme, address, steps.clone());
+        output(world.wait_for(acme, control));
+        assert_eq!(shown(&world, acme, control), told.to_string(), "{address}");
+    }
+    invariants::check(&mut world);
+}
+
+#[test]
+fn who_hangs_up_takes_the_call_back_here_and_there() {
+    for (address, direction) in [("tell", Direction::Local), ("tell@lab", Direction::In)] {
+        let (mut world, acme, lab) = cast(4);
+        let control = begin(&mut world, acme, address, words(50).0);
+        world.run_for(500);
+
+        world.hang_up(acme, control);
+        world.run_for(5_000);
+
+        let at = if address == "tell" { acme } else { lab };
+        let mut runs = world.hosts[at.0].disk.runs.values();
+        let run = runs.find(|run| run.direction == direction).unwrap();
+        assert_eq!(run.status, Status::Cancelled, "{address}");
+        invariants::check(&mut world);
+    }
+}
+
+#[test]
+fn what_is_lost_on_the_way_or_with_a_process_changes_no_answer() {
+    for seed in 0..20 {
+        let (mut world, acme, lab) = cast(100 + seed);
+        let (input, told) = words(60);
+        let Request::Invoke(asked) = World::invoke_within("tell@lab", input, 120_000) else {
+            unreachable!("a call");
+        };
+        let stream = true;
+        let control = world.ask(acme, Request::Invoke(InvokeAsked { stream, ..asked }));
+        world.run_for(300 + 150 * seed);
+
+        match seed % 3 {
+            0 => world.crash_for(lab, 500),
+            1 => world.cut_once(acme, lab),
+            _ => world.partition(acme, lab),
+        }
+        world.run_for(4_000);
+        world.heal(acme, lab);
+
+        let Response::Invoked(done) = world.wait_for(acme, control) else {
+            panic!("a call");
+        };
+        match done.result {
+            Ok(output) => assert_eq!(output, told, "seed {seed}"),
+            Err(failure) => assert_eq!(failure.code, FailureCode::Offline, "seed {seed}"),
+        }
+        // The world checks on the way that all comes in its place.
+        let shown = shown(&world, acme, control);
+        assert!(told.to_string().starts_with(&shown), "seed {seed}: {shown}");
+        invariants::check(&mut world);
+    }
+}
