@@ -232,6 +232,8 @@ pub const MODEL_TURNS_MAX: u64 = 64;
 pub const MODEL_CALLS: usize = 16;
 /// Tools of one prompt; more is refused at `apply`.
 pub const MODEL_TOOLS: usize = 64;
+/// Tools of one MCP server; one with more is not used.
+pub const SERVER_TOOLS: usize = 512;
 /// Bytes of what one model has called and been answered; more ends the prompt with `Budget`.
 pub const CONVERSATION_BYTES: usize = 1024 * 1024;
 /// Frames in one run, one after the other; more ends the run with `Budget`.

@@ -113,6 +113,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
         .route(routes::BACKENDS, get(backends::list))
         .route(routes::BACKEND, get(backends::show))
+        .route(routes::BACKEND_APPROVE, post(backends::approve))
+        .route(routes::BACKEND_LOOPS, get(backends::loops))
         .route(routes::DIFF, post(apply::diff))
         .route(routes::VALIDATE, post(apply::validate))
         .route(routes::IMPORT, post(apply::import))

@@ -62,6 +62,27 @@ pub(crate) struct Config {
     pub(crate) http: Option<SocketAddr>,
     /// Model backends by id.
     pub(crate) backends: BTreeMap<String, BackendConfig>,
+    /// MCP servers by id.
+    pub(crate) mcp: BTreeMap<String, ServerConfig>,
+}
+
+/// An MCP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerConfig {
+    /// Program and arguments; empty where it is served at an address.
+    pub(crate) argv: Vec<String>,
+    /// Environment of the program.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Where secret environment of the program is.
+    pub(crate) secrets: BTreeMap<String, SecretPlace>,
+    /// Folder that the program runs in.
+    pub(crate) cwd: Option<String>,
+    /// Where it is served; empty where it is a program.
+    pub(crate) url: String,
+    /// Where its bearer token is; none where it wants none.
+    pub(crate) key: Option<SecretPlace>,
+    /// Hosts and ports that may have addresses that are not public.
+    pub(crate) allow_private: Vec<String>,
 }
 
 /// A model backend.
@@ -351,6 +372,32 @@ fn typed(settings: &Settings) -> Option<Config> {
                     price: set("price").and_then(|price| value::price_of(&price)),
                 };
                 Some((id.to_owned(), backend))
+            })
+            .collect::<Option<_>>()?,
+        mcp: value::chosen(settings, "mcp")
+            .map(|id| {
+                let key = |name: &str| format!("mcp.{id}.{name}");
+                let set = |name: &str| text(&key(name)).filter(|text| !text.is_empty());
+                let variables = |name: &str| -> Option<BTreeMap<String, String>> {
+                    let texts = texts(&key(name))?;
+                    let read = texts.iter().map(|text| {
+                        let (name, value) = value::variable_of(text)?;
+                        Some((name.to_owned(), value.to_owned()))
+                    });
+                    read.collect()
+                };
+                let places = variables("secrets")?.into_iter();
+                let places = places.map(|(name, place)| Some((name, place.parse().ok()?)));
+                let server = ServerConfig {
+                    argv: texts(&key("argv"))?,
+                    env: variables("env")?,
+                    secrets: places.collect::<Option<_>>()?,
+                    cwd: set("cwd"),
+                    url: set("url").unwrap_or_default(),
+                    key: set("key").and_then(|place| place.parse().ok()),
+                    allow_private: texts(&key("allow_private"))?,
+                };
+                Some((id.to_owned(), server))
             })
             .collect::<Option<_>>()?,
     })

@@ -13,8 +13,8 @@ use crate::{daemon::Daemon, handle::Gone};
 /// # Errors
 /// [`Gone`] when the daemon is stopping.
 pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
-    let models = daemon.backends.models();
-    let seen = move |node: &Node| standing::Seen::of(node, &models);
+    let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
+    let seen = move |node: &Node| standing::Seen::of(node, &models, &servers);
     let standing = daemon.handle.read(seen).await?;
     let now = daemon.clock.now().wall;
     let listening = daemon.listening.borrow().len();

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use realm_backends::{Model, Models, Secret};
+use realm_backends::{Model, Models, Secret, Server, Servers};
 
 use crate::{config::Config, environment, home::Home};
 
@@ -111,6 +111,33 @@ impl SecretReader {
             (id.clone(), model)
         });
         backends.collect()
+    }
+
+    /// The MCP servers that are configured, with their secrets.
+    pub(crate) fn servers(&self, config: &Config) -> Servers {
+        let servers = config.mcp.iter().map(|(id, server)| {
+            let secrets = server.secrets.iter();
+            let server = match server.url.as_str() {
+                "" => Server::Stdio {
+                    argv: server.argv.clone(),
+                    env: server.env.clone(),
+                    secrets: secrets
+                        .map(|(name, place)| (name.clone(), self.read(place)))
+                        .collect(),
+                    cwd: server.cwd.clone(),
+                },
+                url => Server::Http {
+                    url: url.to_owned(),
+                    key: server.key.as_ref().map(|place| self.read(place)),
+                    allow_private: server.allow_private.clone(),
+                },
+            };
+            if let Some(reason) = server.fault(id) {
+                tracing::warn!(server = %id, %reason, "an MCP server cannot be used");
+            }
+            (id.clone(), server)
+        });
+        servers.collect()
     }
 }
 

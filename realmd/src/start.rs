@@ -153,6 +153,7 @@ impl Starting {
         let backends = Arc::new(Backends::new());
         let secrets = SecretReader::new(&self.home, self.credentials);
         backends.set_models(secrets.models(&in_force.borrow().config));
+        backends.set_servers(secrets.servers(&in_force.borrow().config));
         let driver = Driver::new(
             opened.node,
             clock,

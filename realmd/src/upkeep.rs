@@ -140,6 +140,7 @@ impl Reload {
         merged.config.store.retention_ms = read.config.store.retention_ms;
         merged.config.advertise.clone_from(&read.config.advertise);
         merged.config.backends.clone_from(&read.config.backends);
+        merged.config.mcp.clone_from(&read.config.mcp);
         merged.settings.retain(|key, _| !config::reloads(key));
         let read_again = read.settings.iter().filter(|(key, _)| config::reloads(key));
         let read_again = read_again.map(|(key, setting)| (key.clone(), setting.clone()));
@@ -149,6 +150,8 @@ impl Reload {
         }
         self.backends
             .set_models(self.secrets.models(&merged.config));
+        self.backends
+            .set_servers(self.secrets.servers(&merged.config));
         self.apply(&merged.config).await;
         self.configured.send_replace(Arc::new(merged));
         tracing::info!("the configuration was read again");

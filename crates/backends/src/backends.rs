@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     http::{HttpAgents, Post},
+    mcp::{Mcp, Servers, ToolDefinition, ToolUse},
     mock,
     models::{self, Model},
     process,
@@ -47,6 +48,7 @@ impl Parts {
 pub struct Backends {
     http: HttpAgents,
     models: RwLock<Arc<Models>>,
+    mcp: Mcp,
 }
 
 /// Model backends by id.
@@ -68,6 +70,24 @@ impl Backends {
     pub fn models(&self) -> Arc<Models> {
         let held = self.models.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&held)
+    }
+
+    /// Has these MCP servers from now on; calls under way end as they began.
+    pub fn set_servers(&self, servers: Servers) {
+        self.mcp.set(servers);
+    }
+
+    /// The MCP servers that there are.
+    pub fn servers(&self) -> Servers {
+        self.mcp.servers()
+    }
+
+    /// The tools of an MCP server as it tells them now; it is started if it does not run.
+    ///
+    /// # Errors
+    /// [`BackendError`] by what went wrong.
+    pub async fn tools(&self, server: &str) -> Result<Vec<ToolDefinition>, BackendError> {
+        self.mcp.tools(&self.http, server).await
     }
 
     /// Does a piece of work. Dropping the future stops it.
@@ -130,6 +150,22 @@ impl Backends {
                     .or_insert_with(|| key.to_string());
                 process::run(&argv, &env, cwd.as_deref(), &input, timeout_ms).await
             }
+            BackendRequest::Mcp {
+                server,
+                tool,
+                digest,
+                input,
+                timeout_ms,
+            } => {
+                let wanted = ToolUse {
+                    server: &server,
+                    tool: &tool,
+                    digest,
+                    input,
+                    timeout_ms,
+                };
+                self.mcp.call(&self.http, wanted).await
+            }
         }
     }
 }
@@ -170,7 +206,8 @@ pub fn pure(request: BackendRequest) -> Result<Pure, BackendRequest> {
         BackendRequest::Count { input } => Ok(BackendReply::json(count(&input)).into()),
         request @ (BackendRequest::Model(_)
         | BackendRequest::Http { .. }
-        | BackendRequest::Process { .. }) => Err(request),
+        | BackendRequest::Process { .. }
+        | BackendRequest::Mcp { .. }) => Err(request),
     }
 }
 

@@ -102,7 +102,8 @@ impl HttpAgents {
         })
     }
 
-    fn client(&self, target: &Target) -> Result<&Client, BackendError> {
+    /// The client that reaches a target.
+    pub(crate) fn client(&self, target: &Target) -> Result<&Client, BackendError> {
         let cell = if target.private {
             &self.private
         } else {

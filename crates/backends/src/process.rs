@@ -1,7 +1,10 @@
 //! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
 
 use std::{
-    collections::BTreeMap, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio,
+    collections::BTreeMap,
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -11,7 +14,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::watch,
+    task::JoinSet,
 };
 
 /// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
@@ -125,6 +130,86 @@ fn bound(id: Pid) {
     }
 }
 
+/// A process that is talked to for as long as this is held; then its group is killed.
+#[derive(Debug)]
+pub(crate) struct Talking {
+    ended: watch::Receiver<Option<String>>,
+    _watched: JoinSet<()>,
+}
+
+/// Longest wait for a process that has closed its output to end.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// Starts a process to talk to.
+pub(crate) fn talk(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: Option<&str>,
+) -> Result<(Talking, ChildStdout, ChildStdin), BackendError> {
+    let [program, arguments @ ..] = argv else {
+        return Err(BackendError::Refused {
+            reason: "argv names no program",
+        });
+    };
+    let mut group = spawn(program, arguments, env, cwd)?;
+    let child = &mut group.child;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+        return Err(BackendError::Refused {
+            reason: "the process has no standard input and output",
+        });
+    };
+    let (tell, ended) = watch::channel(None);
+    let mut watched = JoinSet::new();
+    watched.spawn(async move {
+        let id = group.id;
+        let end = async {
+            let status = group.child.wait().await;
+            kill(id);
+            status
+        };
+        let (stderr, status) = tokio::join!(read_tail(stderr), end);
+        let error = status.map(|status| exited(status, stderr));
+        let said = match error {
+            Ok(None) => "the process ended".to_owned(),
+            Ok(Some(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tell.send_replace(Some(said));
+    });
+    let talking = Talking {
+        ended,
+        _watched: watched,
+    };
+    Ok((talking, stdout, stdin))
+}
+
+impl Talking {
+    /// How the process ended, if it has or soon does.
+    pub(crate) async fn ended(&self) -> Option<String> {
+        let mut ended = self.ended.clone();
+        let waited = tokio::time::timeout(ENDING, ended.wait_for(Option::is_some)).await;
+        waited.ok()?.ok()?.clone()
+    }
+
+    /// How the process ended, if it has.
+    pub(crate) fn end(&self) -> Option<String> {
+        self.ended.borrow().clone()
+    }
+}
+
+/// What an exit is told as; none for one that was right.
+fn exited(status: ExitStatus, stderr: String) -> Option<BackendError> {
+    match status.signal() {
+        Some(signal) => Some(BackendError::Signal { signal, stderr }),
+        None if status.success() => None,
+        None => Some(BackendError::Exit {
+            code: status.code(),
+            stderr,
+        }),
+    }
+}
+
 /// Writes the input, reads what comes, and waits for the end.
 async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
     let Group { child, id } = &mut group;
@@ -140,13 +225,9 @@ async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendEr
     let status = status.map_err(|error| BackendError::BadOutput {
         reason: error.to_string(),
     })?;
-    match status.signal() {
-        Some(signal) => Err(BackendError::Signal { signal, stderr }),
-        None if status.success() => Ok(output),
-        None => Err(BackendError::Exit {
-            code: status.code(),
-            stderr,
-        }),
+    match exited(status, stderr) {
+        Some(error) => Err(error),
+        None => Ok(output),
     }
 }
 

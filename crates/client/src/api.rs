@@ -23,7 +23,7 @@ mod status;
 mod tickets;
 mod time;
 
-pub use backends::BackendView;
+pub use backends::{ApproveRequest, BackendView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
 pub use broadcasts::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_protocol::{CallId, FailureCode};
+use realm_protocol::{CallId, Digest, FailureCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use thiserror::Error;
@@ -52,6 +52,19 @@ pub enum BackendRequest {
         /// The loop's input.
         input: Value,
         /// Milliseconds from start to exit.
+        timeout_ms: u64,
+    },
+    /// A call of a tool of a server of the Model Context Protocol.
+    Mcp {
+        /// What the realm's configuration calls the server.
+        server: String,
+        /// What the server calls the tool.
+        tool: String,
+        /// Digest of the tool's definition that was approved, if one was.
+        digest: Option<Digest>,
+        /// The loop's input, which is an object.
+        input: Value,
+        /// Milliseconds for the whole exchange.
         timeout_ms: u64,
     },
 }
@@ -133,7 +146,7 @@ impl BackendRequest {
         match self {
             Self::Echo { .. } | Self::Count { .. } => true,
             Self::Model(request) => request.backend == MOCK,
-            Self::Http { .. } | Self::Process { .. } => false,
+            Self::Http { .. } | Self::Process { .. } | Self::Mcp { .. } => false,
         }
     }
 }
@@ -360,6 +373,72 @@ pub enum BackendError {
         /// The backend's id.
         id: String,
     },
+    /// The manifest names a server that this realm does not have.
+    #[error(
+        "MCP server `{id}` is not configured here: `[mcp.{id}]` in realm.toml makes it, and `realmctl backend ls` lists those there are"
+    )]
+    NoServer {
+        /// The server's id.
+        id: String,
+    },
+    /// The server has no such tool.
+    #[error(
+        "MCP server `{id}` has no tool `{tool}`: `realmctl backend show {id}` lists those it has"
+    )]
+    NoTool {
+        /// The server's id.
+        id: String,
+        /// The tool.
+        tool: String,
+    },
+    /// Nobody has approved the tool.
+    #[error(
+        "the tool `{tool}` of MCP server `{id}` is not approved: `realmctl backend show {id}` shows it, `realmctl backend approve {id}` approves it"
+    )]
+    NotApproved {
+        /// The server's id.
+        id: String,
+        /// The tool.
+        tool: String,
+    },
+    /// The tool is no longer what was approved.
+    #[error(
+        "the tool `{tool}` of MCP server `{id}` has changed since it was approved: `realmctl backend show {id}` shows it as it is now, `realmctl backend approve {id}` approves that"
+    )]
+    ToolChanged {
+        /// The server's id.
+        id: String,
+        /// The tool.
+        tool: String,
+    },
+    /// The input does not match the tool's own schema.
+    #[error("the input does not match the schema of the tool `{tool}`")]
+    ToolInput {
+        /// The tool.
+        tool: String,
+        /// One line a fault.
+        faults: Vec<String>,
+    },
+    /// The tool said that it failed.
+    #[error("the tool `{tool}` failed{}", Tail(.said))]
+    ToolFailed {
+        /// The tool.
+        tool: String,
+        /// What it said.
+        said: String,
+    },
+    /// The server could not be started or reached, or broke what both had agreed on.
+    #[error("MCP server `{id}`: {reason}")]
+    Server {
+        /// The server's id.
+        id: String,
+        /// What went wrong.
+        reason: String,
+        /// Whether the call had been sent by then.
+        sent: bool,
+        /// When the server is tried again at the earliest, milliseconds, if it rests.
+        retry_after_ms: Option<u64>,
+    },
 }
 
 impl BackendError {
@@ -372,13 +451,19 @@ impl BackendError {
             | Self::BadOutput { .. }
             | Self::Exit { .. }
             | Self::Signal { .. } => true,
-            Self::Unfinished { .. } => true,
+            Self::Unfinished { .. } | Self::ToolFailed { .. } => true,
+            Self::Server { sent, .. } => *sent,
             Self::Status { code, .. } => !matches!(code, 400..=499 | 503),
             Self::Refused { .. }
             | Self::Blocked { .. }
             | Self::Metadata { .. }
             | Self::Spawn { .. }
             | Self::NoKey { .. }
+            | Self::NoServer { .. }
+            | Self::NoTool { .. }
+            | Self::NotApproved { .. }
+            | Self::ToolChanged { .. }
+            | Self::ToolInput { .. }
             | Self::Unconfigured { .. } => false,
         }
     }
@@ -386,7 +471,9 @@ impl BackendError {
     /// When the work may be tried again at the earliest, milliseconds, if the backend said so.
     pub const fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Status { retry_after_ms, .. } => *retry_after_ms,
+            Self::Status { retry_after_ms, .. } | Self::Server { retry_after_ms, .. } => {
+                *retry_after_ms
+            }
             _ => None,
         }
     }
@@ -394,22 +481,30 @@ impl BackendError {
     /// What a caller may do about it.
     pub const fn category(&self) -> Category {
         match self {
-            Self::Timeout { .. } | Self::Unreachable { .. } => Category::Transient,
-            Self::Unfinished { .. } => Category::Business,
+            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Server { .. } => {
+                Category::Transient
+            }
+            Self::Unfinished { .. } | Self::ToolFailed { .. } => Category::Business,
             Self::Status { code, .. } => match code {
                 408 | 425 | 429 | 500..=599 => Category::Transient,
                 401 | 403 => Category::Permission,
                 400 | 422 => Category::Validation,
                 _ => Category::Business,
             },
-            Self::TooLarge { .. } | Self::BadOutput { .. } => Category::Validation,
-            Self::Refused { .. } | Self::Blocked { .. } | Self::Metadata { .. } => {
-                Category::Permission
+            Self::TooLarge { .. } | Self::BadOutput { .. } | Self::ToolInput { .. } => {
+                Category::Validation
             }
+            Self::Refused { .. }
+            | Self::Blocked { .. }
+            | Self::Metadata { .. }
+            | Self::NotApproved { .. }
+            | Self::ToolChanged { .. } => Category::Permission,
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
-            Self::Spawn { .. } | Self::NoKey { .. } | Self::Unconfigured { .. } => {
-                Category::Unknown
-            }
+            Self::Spawn { .. }
+            | Self::NoKey { .. }
+            | Self::NoServer { .. }
+            | Self::NoTool { .. }
+            | Self::Unconfigured { .. } => Category::Unknown,
         }
     }
 }

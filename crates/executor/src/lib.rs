@@ -33,9 +33,9 @@ pub use executor::{
 pub use load::{Loaded, Problem, load};
 pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
-    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, ModelTool,
-    OfferTerms, Offered, Origin, Process, Prompt, Retry, Step, Tool, Wider, Work, canonical_json,
-    contract_digest,
+    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
+    ModelTool, OfferTerms, Offered, Origin, Process, Prompt, Retry, Step, Tool, Wider, Work,
+    canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

@@ -290,6 +290,8 @@ pub enum Tool {
     Http(Http),
     /// A child process.
     Process(Process),
+    /// A tool of a server of the Model Context Protocol.
+    Mcp(Mcp),
 }
 
 impl Tool {
@@ -300,6 +302,7 @@ impl Tool {
             Self::Count => "builtin:count",
             Self::Http(_) => "http",
             Self::Process(_) => "process",
+            Self::Mcp(_) => "mcp",
         }
     }
 }
@@ -324,6 +327,17 @@ pub struct Process {
     pub env: BTreeMap<String, String>,
     /// Working directory; none for the daemon's.
     pub cwd: Option<String>,
+}
+
+/// A tool of a server of the Model Context Protocol: the input is its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mcp {
+    /// What the realm's configuration calls the server.
+    pub server: String,
+    /// What the server calls the tool.
+    pub tool: String,
+    /// Digest of the tool's definition that was approved; none where none was, and then it is not called.
+    pub digest: Option<Digest>,
 }
 
 /// Where something was written. It is not part of what a manifest is: all origins are equal.

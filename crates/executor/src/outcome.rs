@@ -131,9 +131,15 @@ impl From<BackendError> for LoopError {
     fn from(error: BackendError) -> Self {
         let code = match error {
             BackendError::Timeout { .. } => FailureCode::Timeout,
+            BackendError::ToolInput { .. } => FailureCode::SchemaInput,
             _ => FailureCode::LoopFailed,
         };
+        let details = match &error {
+            BackendError::ToolInput { faults, .. } => faults.clone(),
+            _ => Vec::new(),
+        };
         Self {
+            details,
             category: error.category(),
             may_have_begun: error.may_have_begun(),
             retry_after_ms: error.retry_after_ms(),

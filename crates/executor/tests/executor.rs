@@ -695,6 +695,20 @@ fn a_model_that_calls_what_it_was_not_offered_or_without_end_gets_nowhere() {
     bench.answer(call, json!({"text": "so be it"}));
     assert!(bench.finished().result.is_ok());
 
+    // An input that the schema it was shown refuses, though the loop would take it: as before.
+    let shown = json!({"type": "object", "required": ["of"]});
+    let held = json!([{"name": "look", "loopId": "look", "inputSchema": shown}]);
+    let mut bench = asks(held, 1);
+    bench.start("ask", json!({})).unwrap();
+    say(&mut bench, calls(&["look"]));
+    let (_, request) = bench.backend();
+    let BackendRequest::Model(request) = request else {
+        panic!("a model")
+    };
+    let told = &request.turns[0].results[0].output["error"];
+    assert_eq!(told["code"], "SchemaInput");
+    assert!(told["details"][0].as_str().unwrap().contains("of"));
+
     // More turns than it may take.
     let mut bench = asks(offered.clone(), 1);
     bench.start("ask", json!({})).unwrap();

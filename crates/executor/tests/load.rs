@@ -150,7 +150,10 @@ fn sketches_load_as_far_as_a_loop_can_say_them() {
 
     assert_eq!(llm.kind(), Kind::Prompt);
     assert!(matches!(http.body, Body::Tool(Tool::Http(_))));
-    assert_eq!(places(&mcp), ["1:23 sketch.type.mcp"]);
+    assert_eq!(
+        places(&mcp),
+        ["1:37 sketch.mcp.server", "1:37 sketch.mcp.tool"]
+    );
     let Body::Prompt(prompt) = one("d.json", tools).body else {
         panic!("a prompt")
     };
@@ -276,7 +279,7 @@ composite:
 #[test]
 fn what_this_version_does_not_serve_says_so() {
     let stack = OWN.replace("kind: tool", "kind: stack");
-    let mcp = OWN.replace("implementation: process", "implementation: mcp");
+    let container = OWN.replace("implementation: process", "implementation: container");
     let platform = "apiVersion: loopstacks.io/v1\nkind: Realm\n";
 
     let stack = read("a.yaml", &stack).unwrap_err();
@@ -286,7 +289,7 @@ fn what_this_version_does_not_serve_says_so() {
         "a stack is a composite whose steps call loops of kind `broadcast`"
     );
     assert!(
-        read("b.yaml", &mcp).unwrap_err()[0]
+        read("b.yaml", &container).unwrap_err()[0]
             .what
             .contains("not yet served by this version")
     );

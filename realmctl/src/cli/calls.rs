@@ -143,11 +143,25 @@ pub enum BackendCommand {
     /// List them.
     #[command(alias = "list")]
     Ls,
-    /// Show one, and what will not work.
+    /// Show one, and what will not work; of an MCP server its tools.
     #[command(alias = "get")]
     Show {
         /// Its id.
         id: String,
+    },
+    /// Let loops call tools of an MCP server as they are now.
+    Approve {
+        /// The server's id.
+        id: String,
+        /// The tools; without any, all that loops call.
+        tools: Vec<String>,
+    },
+    /// Write loops for the tools of an MCP server; applying them approves the tools.
+    Import {
+        /// The server's id.
+        id: String,
+        /// The tools; without any, all.
+        tools: Vec<String>,
     },
 }
 

@@ -1,13 +1,13 @@
-//! Model backends.
+//! Model backends and MCP servers.
 
-use realm_client::api::BackendView;
+use realm_client::api::{BackendView, ToolView};
 
-use super::{Row, text};
+use super::{Row, rows, text};
 use crate::output::{Block, Show};
 
 impl Row for BackendView {
     const HEADER: &'static [&'static str] =
-        &["BACKEND", "FORMAT", "MODEL", "PRICE", "FAULT", "URL", "KEY"];
+        &["BACKEND", "FORMAT", "MODEL", "PRICE", "FAULT", "AT", "KEY"];
     const NARROW: usize = 5;
 
     fn name(&self) -> String {
@@ -21,7 +21,7 @@ impl Row for BackendView {
             text(self.model.as_ref()),
             text(self.price.as_ref()),
             text(self.fault.as_ref()),
-            text(self.url.as_ref()),
+            text(self.url.as_ref().or(self.argv.as_ref())),
             text(self.key.as_ref()),
         ]
     }
@@ -32,17 +32,48 @@ impl Show for BackendView {
         vec![self.name()]
     }
 
-    fn blocks(&self, _: bool) -> Vec<Block> {
+    fn blocks(&self, wide: bool) -> Vec<Block> {
         let tokens = self.max_tokens.map(|tokens| tokens.to_string());
-        vec![Block::Fields(vec![
+        let mut fields = vec![
             ("backend", self.id.clone()),
             ("format", self.format.clone()),
-            ("url", text(self.url.as_ref())),
-            ("model", text(self.model.as_ref())),
-            ("key", text(self.key.as_ref())),
-            ("tokens", text(tokens.as_ref())),
-            ("price", text(self.price.as_ref())),
-            ("fault", text(self.fault.as_ref())),
-        ])]
+        ];
+        match &self.argv {
+            Some(argv) => fields.push(("argv", argv.clone())),
+            None => fields.push(("url", text(self.url.as_ref()))),
+        }
+        fields.push(("key", text(self.key.as_ref())));
+        if self.format != "mcp" {
+            fields.extend([
+                ("model", text(self.model.as_ref())),
+                ("tokens", text(tokens.as_ref())),
+                ("price", text(self.price.as_ref())),
+            ]);
+        }
+        fields.push(("fault", text(self.fault.as_ref())));
+        let mut blocks = vec![Block::Fields(fields)];
+        if !self.tools.is_empty() {
+            blocks.push(rows(&self.tools, wide));
+        }
+        blocks
+    }
+}
+
+impl Row for ToolView {
+    const HEADER: &'static [&'static str] = &["TOOL", "STATE", "LOOPS", "DESCRIPTION", "DIGEST"];
+    const NARROW: usize = 4;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.state.name().to_owned(),
+            self.loops.join(", "),
+            text(self.description.as_ref()),
+            self.digest.clone(),
+        ]
     }
 }

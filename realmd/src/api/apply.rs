@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_backends::Models;
+use realm_backends::{Models, Servers};
 use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
@@ -43,14 +43,6 @@ async fn register(
         prune,
     } = request;
     let loaded = checked(daemon, &files).await?;
-    let origins: BTreeMap<String, Origin> = loaded
-        .iter()
-        .map(|(loop_, _)| (loop_.id.to_string(), Origin::of(loop_)))
-        .collect();
-    let models = daemon.backends.models();
-    let warnings = loaded.iter();
-    let warnings = warnings.filter_map(|(loop_, _)| unreachable(loop_, &models));
-    let mut warnings: Vec<Fault> = warnings.collect();
     let asked = ApplyAsked {
         manifests: loaded.into_iter().map(|(manifest, _)| manifest).collect(),
         dry_run,
@@ -58,6 +50,34 @@ async fn register(
         prune,
         by: OWNER.to_owned(),
     };
+    submit(daemon, asked).await
+}
+
+/// Registers loops as they are.
+pub(super) async fn register_all(
+    daemon: &Shared,
+    manifests: Vec<Manifest>,
+) -> Result<(Vec<Applied>, Vec<Fault>), Fail> {
+    let asked = ApplyAsked {
+        manifests,
+        dry_run: false,
+        force: false,
+        prune: false,
+        by: OWNER.to_owned(),
+    };
+    submit(daemon, asked).await
+}
+
+async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec<Fault>), Fail> {
+    let origins: BTreeMap<String, Origin> = asked
+        .manifests
+        .iter()
+        .map(|loop_| (loop_.id.to_string(), Origin::of(loop_)))
+        .collect();
+    let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
+    let warnings = asked.manifests.iter();
+    let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
+    let mut warnings: Vec<Fault> = warnings.collect();
     match daemon.handle.ask(Request::Apply(asked)).await? {
         Response::Applied(reports) => {
             warnings.extend(reports.iter().filter_map(untold));
@@ -201,7 +221,7 @@ impl Origin {
 }
 
 /// An agent that calls will not be let through to, or a model that is not here.
-fn unreachable(manifest: &Manifest, models: &Models) -> Option<Fault> {
+fn unreachable(manifest: &Manifest, models: &Models, servers: &Servers) -> Option<Fault> {
     let error = match &manifest.body {
         LoopBody::Tool(Tool::Http(http)) => {
             realm_backends::address::target(&http.url, &http.allow_private).err()?
@@ -212,6 +232,7 @@ fn unreachable(manifest: &Manifest, models: &Models) -> Option<Fault> {
                 id: prompt.backend.clone(),
             },
         },
+        LoopBody::Tool(Tool::Mcp(mcp)) => realm_backends::tool_fault(mcp, servers)?,
         _ => return None,
     };
     Some(Fault {
@@ -225,6 +246,7 @@ pub(super) async fn validate(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ValidateResult> {
     let loaded = checked(&daemon, &request.files).await?;
+    let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
     let documents = loaded.iter().map(|(manifest, format)| Validated {
         id: manifest.id.to_string(),
         version: manifest.version.to_string(),
@@ -236,7 +258,7 @@ pub(super) async fn validate(
         documents: documents.collect(),
         warnings: loaded
             .iter()
-            .filter_map(|(manifest, _)| unreachable(manifest, &daemon.backends.models()))
+            .filter_map(|(manifest, _)| unreachable(manifest, &models, &servers))
             .collect(),
     }))
 }

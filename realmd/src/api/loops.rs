@@ -289,6 +289,7 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             ("builtin", Some(tool.implementation().to_owned()))
         }
         Body::Tool(Tool::Http(http)) => ("http", Some(http.url.clone())),
+        Body::Tool(Tool::Mcp(mcp)) => ("mcp", Some(format!("{} {}", mcp.server, mcp.tool))),
         Body::Tool(Tool::Process(process)) => {
             let argv = Value::from(process.argv.clone());
             ("process", Some(argv.to_string()))

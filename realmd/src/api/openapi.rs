@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use realm_client::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest, BroadcastResult,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest, Disallowed,
-    Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest, InvokeResult,
-    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, PROBLEM_TYPE,
-    PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText,
-    PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApproveRequest, BackendView,
+    BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest,
+    BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest,
+    Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
+    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
+    PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
+    PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
     ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunSummary,
     StackView, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery,
     ValidateResult, routes,
@@ -225,13 +225,24 @@ const OPERATIONS: &[Operation] = &[
     get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
     get(
         routes::BACKENDS,
-        "Lists the model backends.",
+        "Lists the model backends and MCP servers.",
         page::<BackendView>(),
     ),
     get(
         routes::BACKEND,
-        "Shows a model backend.",
+        "Shows a model backend, or an MCP server with its tools.",
         one::<BackendView>(),
+    ),
+    post(
+        routes::BACKEND_APPROVE,
+        "Approves tools of an MCP server, as they were shown, for the loops that call them.",
+        one::<ApproveRequest>(),
+        one::<ApplyResult>(),
+    ),
+    get(
+        routes::BACKEND_LOOPS,
+        "Writes loops for the tools of an MCP server; applying them approves the tools.",
+        one::<ImportResult>(),
     ),
     delete(
         routes::AGENT,

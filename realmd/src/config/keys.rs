@@ -31,6 +31,12 @@ pub(crate) enum Kind {
     Price,
     /// A list of `HOST:PORT`.
     Hosts,
+    /// A program and its arguments; empty for none.
+    Arguments,
+    /// A list of `NAME=VALUE`.
+    Variables,
+    /// A list of `NAME=PLACE`, where the place is one of a secret.
+    SecretVariables,
     /// An address on loopback with its port; empty for none.
     Loopback,
 }
@@ -246,6 +252,55 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Filter,
         default: Some("\"info\""),
         meaning: "What is logged: error, warn, info, debug, trace, or a list such as info,realm_node=debug; libraries only warn unless named.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.allow_private",
+        kind: Kind::Hosts,
+        default: Some("[]"),
+        meaning: "Hosts and ports such as 127.0.0.1:8000 that this MCP server may be reached at though their addresses are not public.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.argv",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "The program that is this MCP server on standard input and output, and its arguments; no shell reads them.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.cwd",
+        kind: Kind::Text,
+        default: Some("\"\""),
+        meaning: "Folder that the MCP server's program runs in; empty for the daemon's.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.env",
+        kind: Kind::Variables,
+        default: Some("[]"),
+        meaning: "Environment of the MCP server's program, as NAME=VALUE; it inherits nothing.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.key",
+        kind: Kind::Secret,
+        default: Some("\"\""),
+        meaning: "Where the bearer token is that a served MCP server is shown: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.secrets",
+        kind: Kind::SecretVariables,
+        default: Some("[]"),
+        meaning: "Secret environment of the MCP server's program, as NAME=file:PATH, NAME=credential:NAME or NAME=env:NAME.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.url",
+        kind: Kind::Url,
+        default: Some("\"\""),
+        meaning: "Where this MCP server is served over streamable HTTP, if it is no program.",
         reloads: true,
     },
     Key {

@@ -39,6 +39,7 @@ pub(crate) fn read(
         reading.variable(name, value);
     }
     reading.fill_in();
+    reading.servers();
     if !reading.problems.is_empty() {
         return Err(ConfigError::Problems(reading.problems));
     }
@@ -207,6 +208,32 @@ impl Reading<'_> {
         }
     }
 
+    /// An MCP server is a program or has an address; loops call a server by a name that no model has.
+    fn servers(&mut self) {
+        let ids: Vec<String> = value::chosen(&self.settings, "mcp")
+            .map(str::to_owned)
+            .collect();
+        for id in ids {
+            let is_set = |name: &str| {
+                let setting = self.settings.get(&format!("mcp.{id}.{name}"));
+                setting.is_some_and(|setting| match &setting.value {
+                    value::Value::Texts(texts) => !texts.is_empty(),
+                    value::Value::Text(text) => !text.is_empty(),
+                    _ => false,
+                })
+            };
+            let (argv, url) = (is_set("argv"), is_set("url"));
+            if argv == url && !self.names(&format!("mcp.{id}.argv")) {
+                let what = format!("`mcp.{id}` must have `argv` or `url`, and not both");
+                self.wrong(None, what);
+            }
+            if value::chosen(&self.settings, "backends").any(|other| other == id) {
+                let what = format!("`mcp.{id}` has the id of `backends.{id}`");
+                self.wrong(None, what);
+            }
+        }
+    }
+
     /// Whether a problem is about this key, or the text could not be read at all.
     fn names(&self, key: &str) -> bool {
         let quoted = format!("`{key}`");
@@ -248,10 +275,16 @@ pub(super) fn variable(key: &str) -> String {
 fn as_toml(kind: keys::Kind, text: &str) -> Toml {
     let text = text.trim();
     match kind {
-        keys::Kind::Addresses | keys::Kind::Hosts | keys::Kind::Paths | keys::Kind::Patterns => {
-            // A regular expression may have commas.
+        keys::Kind::Addresses
+        | keys::Kind::Hosts
+        | keys::Kind::Paths
+        | keys::Kind::Patterns
+        | keys::Kind::Arguments
+        | keys::Kind::Variables
+        | keys::Kind::SecretVariables => {
+            // A regular expression may have commas, and so may an argument.
             let between = match kind {
-                keys::Kind::Patterns => '\n',
+                keys::Kind::Patterns | keys::Kind::Arguments | keys::Kind::Variables => '\n',
                 _ => ',',
             };
             let items = text

@@ -71,7 +71,13 @@ fn property(key: &Key) -> Value {
             "type": "string",
             "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         }),
-        Kind::Addresses | Kind::Hosts | Kind::Paths | Kind::Patterns => {
+        Kind::Addresses
+        | Kind::Hosts
+        | Kind::Paths
+        | Kind::Patterns
+        | Kind::Arguments
+        | Kind::Variables
+        | Kind::SecretVariables => {
             json!({"type": "array", "items": {"type": "string"}})
         }
         Kind::Number(least, most) => {

@@ -144,6 +144,18 @@ fn a_backend_without_a_format_or_with_its_key_in_the_text_is_refused_and_the_key
             "[backends.office]\nformat = \"openai\"\nallow_private = [\"x\"]\n",
             "no host and port",
         ),
+        (
+            "[mcp.box]\ncwd = \"/\"\n",
+            "`mcp.box` must have `argv` or `url`, and not both",
+        ),
+        (
+            "[mcp.box]\nargv = [\"a\"]\nurl = \"https://b.example\"\n",
+            "`mcp.box` must have `argv` or `url`, and not both",
+        ),
+        (
+            "[mcp.box]\nargv = [\"a\"]\nsecrets = [\"TOKEN=sk-canary\"]\n",
+            "`mcp.box.secrets` has a text that is not NAME=file:PATH",
+        ),
         ("[backends.Office]\nformat = \"openai\"\n", "is no key"),
     ] {
         let problems = match read("realm.toml", &format!("{LEAST}{wrong}"), &[]) {

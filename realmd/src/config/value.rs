@@ -149,6 +149,11 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Secret => secret(text()?),
         Kind::Price => price(text()?),
         Kind::Hosts => hosts(value).map(Value::Texts),
+        Kind::Arguments => texts(kind, value).map(Value::Texts),
+        Kind::Variables => variables(kind, value, |_| true),
+        Kind::SecretVariables => {
+            variables(kind, value, |place| place.parse::<SecretPlace>().is_ok())
+        }
         Kind::Loopback => loopback(text()?),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
@@ -277,6 +282,31 @@ fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     }
 }
 
+/// A list of variables, whose values must be right. A wrong one is not repeated: it may be a secret.
+fn variables(kind: Kind, value: &Toml, right: fn(&str) -> bool) -> Result<Value, String> {
+    let texts = texts(kind, value)?;
+    let fits = |text: &String| variable_of(text).is_some_and(|(_, value)| right(value));
+    match texts.iter().position(|text| !fits(text)) {
+        Some(wrong) => Err(format!(
+            "has a text that is not {}: number {}",
+            match kind {
+                Kind::SecretVariables => "NAME=file:PATH, NAME=credential:NAME or NAME=env:NAME",
+                _ => "NAME=VALUE",
+            },
+            wrong + 1
+        )),
+        None => Ok(Value::Texts(texts)),
+    }
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn variable_of(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.split_once('=')?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let right = !name.is_empty() && name.chars().all(letter) && !value.contains('\0');
+    right.then_some((name, value))
+}
+
 /// A list of rules that say what is taken out of traces.
 fn rules(
     kind: Kind,
@@ -310,6 +340,8 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Price
         | Kind::Loopback => "text",
         Kind::Hosts => "a list of hosts and ports as text",
+        Kind::Arguments => "a program and its arguments as a list of text",
+        Kind::Variables | Kind::SecretVariables => "a list of variables as text",
         Kind::Addresses => "a list of addresses as text",
         Kind::Paths => "a list of JSON paths as text",
         Kind::Patterns => "a list of regular expressions as text",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use realm_backends::Models;
+use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, MOCK, Process, Tool};
 use realm_node::{Node, StandingView};
@@ -26,7 +26,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn of(node: &Node, models: &Models) -> Self {
+    pub(super) fn of(node: &Node, models: &Models, servers: &Servers) -> Self {
         let standing = node.standing();
         let parent = standing.parent.as_ref();
         let children = node.children();
@@ -53,7 +53,7 @@ impl Seen {
                 .registry()
                 .iter()
                 .filter_map(|known| {
-                    let fault = backend_fault(&known.manifest.body, models)?;
+                    let fault = backend_fault(&known.manifest.body, models, servers)?;
                     Some((known.manifest.id.to_string(), fault))
                 })
                 .collect(),
@@ -227,7 +227,7 @@ fn peer_check(
 }
 
 /// What cannot be right about a backend without calling it.
-fn backend_fault(body: &Body, models: &Models) -> Option<String> {
+fn backend_fault(body: &Body, models: &Models, servers: &Servers) -> Option<String> {
     match body {
         Body::Prompt(prompt) if prompt.backend != MOCK => match models.get(&prompt.backend) {
             Some(model) => model.fault(&prompt.backend).map(|fault| fault.to_string()),
@@ -236,6 +236,9 @@ fn backend_fault(body: &Body, models: &Models) -> Option<String> {
                 prompt.backend
             )),
         },
+        Body::Tool(Tool::Mcp(mcp)) => {
+            realm_backends::tool_fault(mcp, servers).map(|fault| fault.to_string())
+        }
         Body::Tool(Tool::Process(process)) => {
             let folder = process.cwd.as_deref().map(Path::new);
             match folder.filter(|folder| !folder.is_dir()) {

@@ -69,6 +69,10 @@ pub const AGENT: &str = "/v1/agents/{id}";
 pub const BACKENDS: &str = "/v1/backends";
 /// GET: [`super::BackendView`].
 pub const BACKEND: &str = "/v1/backends/{id}";
+/// POST [`super::ApproveRequest`]: [`super::ApplyResult`].
+pub const BACKEND_APPROVE: &str = "/v1/backends/{id}/approve";
+/// GET: [`super::ImportResult`].
+pub const BACKEND_LOOPS: &str = "/v1/backends/{id}/loops";
 /// POST [`super::ApplyRequest`]: [`super::ApplyResult`].
 pub const APPLY: &str = "/v1/apply";
 /// POST [`super::ApplyRequest`]: [`super::DiffResult`]; `dryRun` and `force` change nothing.

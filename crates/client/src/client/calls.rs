@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use super::{Client, ClientError, address::Address};
 use crate::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, BackendView, BackupReport,
-    BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest, BroadcastResult,
-    CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction, DisallowRequest,
-    Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
-    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page,
-    PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested, PolicyText,
-    PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery, Removed, ResumeRequest,
-    RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, StackView,
-    Status, TicketIssued, TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult,
-    routes,
+    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApproveRequest, BackendView,
+    BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest,
+    BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, Direction,
+    DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info,
+    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
+    LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
+    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
+    Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus,
+    RunSummary, StackView, Status, TicketIssued, TicketRequest, Trace, TraceQuery, TranscriptQuery,
+    ValidateResult, routes,
 };
 use crate::trace::TraceParts;
 
@@ -176,6 +176,27 @@ impl Client {
     /// [`ClientError`].
     pub async fn backend(&self, id: &str) -> Result<BackendView, ClientError> {
         self.get(&routes::fill(routes::BACKEND, &[id])).await
+    }
+
+    /// Approves tools of an MCP server for the loops that call them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn approve(
+        &self,
+        id: &str,
+        request: &ApproveRequest,
+    ) -> Result<ApplyResult, ClientError> {
+        self.post(&routes::fill(routes::BACKEND_APPROVE, &[id]), request)
+            .await
+    }
+
+    /// Loops for the tools of an MCP server.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn backend_loops(&self, id: &str) -> Result<ImportResult, ClientError> {
+        self.get(&routes::fill(routes::BACKEND_LOOPS, &[id])).await
     }
 
     /// The realms next to this one.

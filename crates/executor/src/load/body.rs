@@ -11,14 +11,14 @@ use super::{
     object::{self, Object},
     values::hint,
 };
-use crate::{Body, Http, MOCK, Process, Prompt, Tool};
+use crate::{Body, Http, MOCK, Mcp, Process, Prompt, Tool};
 
 /// Kinds whose bodies are read.
 const KINDS: [&str; 5] = ["prompt", "composite", "machine", "tool", "broadcast"];
 /// Implementations a tool may name.
-const IMPLEMENTATIONS: [&str; 4] = ["builtin:echo", "builtin:count", "http", "process"];
+const IMPLEMENTATIONS: [&str; 5] = ["builtin:echo", "builtin:count", "http", "mcp", "process"];
 /// Implementations and kinds that are known and come later.
-const LATER: [&str; 3] = ["mcp", "container", "attached"];
+const LATER: [&str; 2] = ["container", "attached"];
 
 impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
@@ -159,6 +159,7 @@ impl Reader<'_> {
             "builtin:count" => Some(Tool::Count),
             "http" => self.http(config, "url").map(Tool::Http),
             "process" => self.process(config).map(Tool::Process),
+            "mcp" => self.mcp(config).map(Tool::Mcp),
             other => {
                 self.unknown_implementation(named, other);
                 None
@@ -222,6 +223,23 @@ impl Reader<'_> {
             argv: argv?,
             env: env.unwrap_or_default(),
             cwd: self.working_directory(cwd),
+        })
+    }
+
+    pub(super) fn mcp(&mut self, mut config: Object<'_>) -> Option<Mcp> {
+        let server = config.need_text(self, "server", rule!("mcp.server"));
+        let tool = config.need_text(self, "tool", rule!("mcp.tool"));
+        let digest = config
+            .get("digest")
+            .map(|node| self.parsed(node, rule!("mcp.digest")));
+        config.finish(self);
+        Some(Mcp {
+            server: server?.to_owned(),
+            tool: tool?.to_owned(),
+            digest: match digest {
+                Some(read) => Some(read?),
+                None => None,
+            },
         })
     }
 

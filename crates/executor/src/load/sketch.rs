@@ -69,12 +69,9 @@ fn body(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<Body> {
         "llm" => llm(reader, object).map(Body::Prompt),
         "http" => http(reader, object).map(|http| Body::Tool(Tool::Http(http))),
         "mcp" => {
-            reader.problem(
-                node.at,
-                rule!("type.mcp"),
-                "`mcp` is not yet served by this version",
-            );
-            None
+            let node = object.need(reader, "mcp", rule!("mcp"))?;
+            let config = Object::of(reader, node, rule!("mcp"))?;
+            reader.mcp(config).map(|mcp| Body::Tool(Tool::Mcp(mcp)))
         }
         other => {
             let problem = reader.new_problem(

@@ -234,6 +234,12 @@ fn tool_json(tool: &Tool) -> Value {
             );
             put_some(&mut config, "cwd", process.cwd.as_deref());
         }
+        Tool::Mcp(mcp) => {
+            put(&mut config, "server", mcp.server.as_str());
+            put(&mut config, "tool", mcp.tool.as_str());
+            let digest = mcp.digest.map(|digest| digest.to_string());
+            put_some(&mut config, "digest", digest);
+        }
     }
     let mut document = Map::new();
     put(&mut document, "implementation", tool.implementation());

@@ -143,14 +143,23 @@ fields! {
         "For kind tool.",
         "an object";
     "loop.tool.implementation": "how it is reached",
-        "process starts a program, http posts to a server, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
-        "process, http, builtin:echo or builtin:count";
+        "process starts a program, http posts to a server, mcp calls a tool of a server of the Model Context Protocol, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
+        "process, http, mcp, builtin:echo or builtin:count";
     "loop.tool.config": "what it needs",
-        "For process argv, env and cwd; for http url, headers and allowPrivate.",
+        "For process argv, env and cwd; for http url, headers and allowPrivate; for mcp server, tool and digest.",
         "an object";
     "loop.tool.config.argv": "the program and its arguments",
         "Started without a shell in the definition's folder; input as JSON on stdin, output as JSON on stdout.",
         "a list of texts";
+    "loop.tool.config.server": "which MCP server",
+        "Its id: [mcp.ID] in realm.toml configures it.",
+        "an id";
+    "loop.tool.config.tool": "which of its tools",
+        "The input is the tool's arguments; realmctl backend import writes a loop for each tool.",
+        "a tool's name";
+    "loop.tool.config.digest": "the tool as it was approved",
+        "SHA-256 of its name, description and schemas. A tool that is no longer that is not called; realmctl backend approve writes it anew.",
+        "52 letters and digits";
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
         "an https URL; http and private addresses only for what allowPrivate names";

@@ -40,6 +40,13 @@ impl Run {
                 input,
                 timeout_ms,
             },
+            Tool::Mcp(mcp) => BackendRequest::Mcp {
+                server: mcp.server.clone(),
+                tool: mcp.tool.clone(),
+                digest: mcp.digest,
+                input,
+                timeout_ms,
+            },
         };
         let payload = Object::new()
             .with("implementation", tool.implementation())

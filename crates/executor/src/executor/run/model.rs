@@ -12,6 +12,7 @@ use crate::{
     BackendOutput, BackendReply, BackendRequest, Body, LoopError, ModelRequest, ModelTool, Prompt,
     ToolCall, ToolResult, ToolSpec, Turn,
     executor::frame::{At, Conversation, Place, Progress, turn_key},
+    schema::LazySchema,
     template,
 };
 
@@ -138,7 +139,8 @@ impl Run {
                 tools.find(|tool| tool.name == wanted.name).cloned()
             });
             let spawned = match tool {
-                Some(tool) => self.spawn(call, at, &tool.call, wanted.arguments, cx),
+                Some(tool) => fits(&tool, &wanted.arguments)
+                    .and_then(|()| self.spawn(call, at, &tool.call, wanted.arguments, cx)),
                 None => {
                     let message = format!("there is no tool `{}`", wanted.name);
                     Err(LoopError::new(FailureCode::LoopNotFound, message))
@@ -239,6 +241,21 @@ fn told(result: Result<Value, LoopError>, realm: Option<String>) -> ToolResult {
         None => json!({name: value}),
     };
     ToolResult { output, failed }
+}
+
+/// Holds a call to the schema that the model was shown; the called loop has its own beside.
+fn fits(tool: &ModelTool, arguments: &Value) -> Result<(), LoopError> {
+    let Some(schema) = &tool.input_schema else {
+        return Ok(());
+    };
+    let checked = LazySchema::default().check(schema, arguments);
+    checked.map_err(|faults| {
+        let message = format!(
+            "the input does not match the schema of the tool `{}`",
+            tool.name
+        );
+        LoopError::new(FailureCode::SchemaInput, message).with_details(faults)
+    })
 }
 
 /// What a model is told of a tool.

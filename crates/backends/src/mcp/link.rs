@@ -1,0 +1,377 @@
+//! One connection with a server, from its start to its end.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use realm_executor::{BackendError, BackendReply, ToldSchema};
+use realm_protocol::{Digest, limits};
+use rmcp::{
+    ClientHandler, RoleClient, ServiceError, ServiceExt as _,
+    model::{
+        CallToolRequestParams, CallToolResponse, ClientConfig, ClientRequest, Implementation,
+        JsonObject, ListToolsRequest, PaginatedRequestParams, ServerResult,
+    },
+    service::{NotificationContext, RunningService},
+    transport::{
+        async_rw::AsyncRwTransport,
+        streamable_http_client::{
+            StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+        },
+    },
+};
+use tokio::time::Instant;
+
+use super::{Server, ToolDefinition, answer, line::Lines};
+use crate::{
+    address,
+    http::HttpAgents,
+    process::{self, Talking},
+    resolver::NotAllowed,
+};
+
+/// How long what a server said of its tools holds, unless it says that they have changed.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// A connection.
+pub(super) struct Link {
+    id: String,
+    service: RunningService<RoleClient, Client>,
+    /// The process, where it is one.
+    process: Option<Talking>,
+    /// Whether the server sent a line longer than allowed.
+    exceeded: Arc<AtomicBool>,
+    /// Whether the connection was found broken.
+    broken: AtomicBool,
+    told: RwLock<Option<Told>>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("id", &self.id).finish()
+    }
+}
+
+/// The tools as the server last told them.
+struct Told {
+    at: Instant,
+    tools: BTreeMap<String, Arc<Known>>,
+}
+
+/// A tool.
+pub(super) struct Known {
+    pub(super) definition: ToolDefinition,
+    pub(super) digest: Digest,
+    pub(super) input: ToldSchema,
+    pub(super) output: Option<ToldSchema>,
+}
+
+impl Known {
+    fn new(definition: ToolDefinition) -> Self {
+        Self {
+            digest: definition.digest(),
+            input: ToldSchema::new(definition.input_schema.clone()),
+            output: definition.output_schema.clone().map(ToldSchema::new),
+            definition,
+        }
+    }
+}
+
+/// This side of the protocol. It offers nothing: what a server asks for is refused.
+#[derive(Debug, Default)]
+struct Client {
+    changed: Arc<AtomicBool>,
+}
+
+impl ClientHandler for Client {
+    fn get_info(&self) -> ClientConfig {
+        let mut info = ClientConfig::default();
+        info.client_info = Implementation::new("realm", env!("CARGO_PKG_VERSION"));
+        info
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    /// Starts or reaches a server and agrees with it on the protocol.
+    pub(super) async fn start(
+        http: &HttpAgents,
+        id: &str,
+        server: &Server,
+    ) -> Result<Self, BackendError> {
+        if let Some(fault) = server.fault(id) {
+            return Err(fault);
+        }
+        match server {
+            Server::Stdio {
+                argv,
+                env,
+                secrets,
+                cwd,
+            } => {
+                let mut env = env.clone();
+                for (name, secret) in secrets {
+                    if let Ok(secret) = secret {
+                        env.insert(name.clone(), secret.expose().to_owned());
+                    }
+                }
+                let (process, stdout, stdin) = process::talk(argv, &env, cwd.as_deref())?;
+                let exceeded = Arc::new(AtomicBool::new(false));
+                let lines = Lines::new(stdout, limits::BACKEND_BYTES, Arc::clone(&exceeded));
+                let transport = AsyncRwTransport::new_client(lines, stdin)
+                    .with_max_line_length(limits::BACKEND_BYTES);
+                let served = Client::default().serve(transport).await;
+                match served {
+                    Ok(service) => Ok(Self::new(id, service, Some(process), exceeded)),
+                    Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large()),
+                    Err(error) => {
+                        let ended = process.ended().await;
+                        let reason = ended.unwrap_or_else(|| innermost(&error));
+                        Err(broken(id, reason, false))
+                    }
+                }
+            }
+            Server::Http {
+                url,
+                key,
+                allow_private,
+            } => {
+                let target = address::target(url, allow_private)?;
+                let client = http.client(&target)?.clone();
+                let mut config = StreamableHttpClientTransportConfig::with_uri(target.url.as_str());
+                config.max_sse_event_size = limits::BACKEND_BYTES;
+                if let Some(Ok(key)) = key {
+                    config = config.auth_header(key.expose());
+                }
+                let transport = StreamableHttpClientTransport::with_client(client, config);
+                let served = Client::default().serve(transport).await;
+                let service = served.map_err(|error| match not_allowed(&error) {
+                    Some(refused) => refused,
+                    None => broken(id, innermost(&error), false),
+                })?;
+                Ok(Self::new(id, service, None, Arc::default()))
+            }
+        }
+    }
+
+    fn new(
+        id: &str,
+        service: RunningService<RoleClient, Client>,
+        process: Option<Talking>,
+        exceeded: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            service,
+            process,
+            exceeded,
+            broken: AtomicBool::new(false),
+            told: RwLock::default(),
+        }
+    }
+
+    /// Whether calls can be made.
+    pub(super) fn is_up(&self) -> bool {
+        let broken = self.broken.load(Ordering::Relaxed);
+        !broken && !self.service.is_closed() && !self.service.is_transport_closed()
+    }
+
+    /// Why it is not up any more.
+    pub(super) fn end(&self) -> String {
+        let ended = self.process.as_ref().and_then(Talking::end);
+        ended.unwrap_or_else(|| "the connection broke".to_owned())
+    }
+
+    /// A tool, as the server told it at most a minute ago and has not changed since by its own word.
+    pub(super) async fn tool(&self, name: &str) -> Result<Arc<Known>, BackendError> {
+        if self.is_stale() {
+            self.tell().await?;
+        }
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        let known = told.as_ref().and_then(|told| told.tools.get(name));
+        known.cloned().ok_or_else(|| BackendError::NoTool {
+            id: self.id.clone(),
+            tool: name.to_owned(),
+        })
+    }
+
+    fn is_stale(&self) -> bool {
+        if self.service.service().changed.load(Ordering::Relaxed) {
+            return true;
+        }
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        told.as_ref().is_none_or(|told| told.at.elapsed() > FRESH)
+    }
+
+    /// Asks for the tools.
+    pub(super) async fn tell(&self) -> Result<Vec<ToolDefinition>, BackendError> {
+        // What changes while they are told is asked for again.
+        self.service
+            .service()
+            .changed
+            .store(false, Ordering::Relaxed);
+        let at = Instant::now();
+        let definitions = self.pages().await?;
+        let mut held = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        let earlier = held.take().map(|told| told.tools).unwrap_or_default();
+        let mut tools = BTreeMap::new();
+        for definition in &definitions {
+            let name = &definition.name;
+            let same = earlier.get(name);
+            let same = same.filter(|known| known.definition == *definition);
+            let known = same.cloned();
+            let known = known.unwrap_or_else(|| Arc::new(Known::new(definition.clone())));
+            if tools.insert(name.clone(), known).is_some() {
+                let reason = format!("it has two tools of the name `{name}`");
+                return Err(broken(&self.id, reason, false));
+            }
+        }
+        *held = Some(Told { at, tools });
+        Ok(definitions)
+    }
+
+    /// Every page of the list of tools.
+    async fn pages(&self) -> Result<Vec<ToolDefinition>, BackendError> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let mut page = PaginatedRequestParams::default();
+            page.cursor = cursor;
+            // Not by way of the client's memory of lists: a server says how long that would last.
+            let request = ClientRequest::ListToolsRequest(ListToolsRequest {
+                params: Some(page),
+                ..ListToolsRequest::default()
+            });
+            let listed = match self.service.send_request(request).await {
+                Ok(ServerResult::ListToolsResult(listed)) => listed,
+                Ok(_) => {
+                    return Err(BackendError::BadOutput {
+                        reason: "what it gave is no list of tools".to_owned(),
+                    });
+                }
+                Err(error) => return Err(self.tired(self.failed(&error, false)).await),
+            };
+            let grows = !listed.tools.is_empty();
+            all.extend(listed.tools.into_iter().map(ToolDefinition::of));
+            if all.len() > limits::SERVER_TOOLS {
+                let reason = format!("it has more than {} tools", limits::SERVER_TOOLS);
+                return Err(broken(&self.id, reason, false));
+            }
+            cursor = listed.next_cursor.filter(|_| grows);
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Calls a tool. Dropping the future tells the server that nobody waits any more.
+    pub(super) async fn call(
+        &self,
+        known: &Known,
+        arguments: JsonObject,
+    ) -> Result<BackendReply, BackendError> {
+        let tool = &known.definition.name;
+        let arguments = serde_json::Value::Object(arguments);
+        known
+            .input
+            .check(&arguments)
+            .map_err(|faults| BackendError::ToolInput {
+                tool: tool.clone(),
+                faults,
+            })?;
+        let mut request = CallToolRequestParams::new(tool.clone());
+        if let serde_json::Value::Object(arguments) = arguments {
+            request.arguments = Some(arguments);
+        }
+        match self.service.call_tool_once(request).await {
+            Ok(CallToolResponse::Complete(result)) => answer::read(known, result),
+            Ok(_) => Err(BackendError::BadOutput {
+                reason: "the tool asks back, or wants to be asked later; neither is done"
+                    .to_owned(),
+            }),
+            Err(ServiceError::McpError(error)) => Err(BackendError::ToolFailed {
+                tool: tool.clone(),
+                said: error.message.chars().take(300).collect(),
+            }),
+            Err(error) => Err(self.tired(self.failed(&error, true)).await),
+        }
+    }
+
+    /// A failure of the connection, in the words of its deepest cause.
+    fn failed(&self, error: &ServiceError, sent: bool) -> BackendError {
+        if self.exceeded.load(Ordering::Relaxed) {
+            return too_large();
+        }
+        match error {
+            ServiceError::UnexpectedResponse | ServiceError::McpError(_) => {
+                BackendError::BadOutput {
+                    reason: innermost(error),
+                }
+            }
+            _ => not_allowed(error).unwrap_or_else(|| broken(&self.id, innermost(error), sent)),
+        }
+    }
+
+    /// Gives up the connection where the error says that it is broken; adds why its process ended.
+    async fn tired(&self, error: BackendError) -> BackendError {
+        match error {
+            BackendError::Server {
+                id, reason, sent, ..
+            } => {
+                self.broken.store(true, Ordering::Relaxed);
+                let ended = match &self.process {
+                    Some(process) => process.ended().await,
+                    None => None,
+                };
+                broken(&id, ended.unwrap_or(reason), sent)
+            }
+            other => other,
+        }
+    }
+}
+
+/// A server that is of no use.
+pub(super) fn broken(id: &str, reason: String, sent: bool) -> BackendError {
+    BackendError::Server {
+        id: id.to_owned(),
+        reason,
+        sent,
+        retry_after_ms: None,
+    }
+}
+
+fn too_large() -> BackendError {
+    BackendError::TooLarge {
+        limit: limits::BACKEND_BYTES,
+    }
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// The refusal of an address, if that is what an error comes from.
+fn not_allowed(error: &(dyn Error + 'static)) -> Option<BackendError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(NotAllowed(refused)) = error.downcast_ref() {
+            return Some(refused.clone());
+        }
+        next = error.source();
+    }
+    None
+}
