@@ -56,14 +56,14 @@ struct Asked {
     canary: String,
 }
 
-/// The request to permit a realm and all below it everything.
-fn allow(caller: &str) -> Request {
+/// The request to permit a realm and all below it an action on all loops, here or everywhere below.
+fn allow(caller: &str, action: &str, subtree: bool) -> Request {
     Request::Allow(AllowAsked {
         caller: caller.parse().expect("a realm"),
-        action: "invoke".to_owned(),
+        action: action.to_owned(),
         pattern: "*".to_owned(),
         for_ms: None,
-        subtree: false,
+        subtree,
         dry_run: false,
     })
 }
@@ -82,6 +82,8 @@ pub struct Market {
     crashed: BTreeSet<HostId>,
     /// Hosts that announce.
     announcers: BTreeSet<HostId>,
+    /// Whom a host awards nothing: the names of roots.
+    shunned: BTreeSet<(HostId, String)>,
 }
 
 /// What came of one world's broadcasts.
@@ -107,6 +109,7 @@ impl Market {
             apart: Vec::new(),
             crashed: BTreeSet::new(),
             announcers: BTreeSet::new(),
+            shunned: BTreeSet::new(),
         };
         market.grow(realms);
         market.pass(4_000);
@@ -203,8 +206,17 @@ impl Market {
                 if self.world.random(6) > 0 {
                     let owner = member.host;
                     self.world.grants().allow(owner, foreign, "*", None);
-                    let request = allow(foreign);
-                    self.world.ask(owner, request);
+                    self.world.ask(owner, allow(foreign, "invoke", false));
+                    self.world.ask(owner, allow(foreign, "bid", false));
+                }
+                if member.depth > 0 {
+                    for action in ["invoke", "bid", "award"] {
+                        self.world.ask(member.host, allow(foreign, action, true));
+                    }
+                }
+                match self.world.random(6) {
+                    0 => drop(self.shunned.insert((member.host, foreign.clone()))),
+                    _ => drop(self.world.ask(member.host, allow(foreign, "award", false))),
                 }
             }
         }
@@ -487,10 +499,16 @@ impl Market {
         }
         let mut may_know = BTreeSet::from([self.world.hosts[host.0].realm]);
         if let Some(book) = book {
+            let shunned = self.shunned.iter().filter(|(by, _)| *by == host);
+            let shunned = shunned.filter_map(|(_, name)| {
+                let member = self.members.iter().find(|member| member.name == *name)?;
+                Some(self.world.hosts[member.host.0].realm)
+            });
             let rules = Rules {
                 book,
                 canary: &asked.canary,
                 ledger,
+                shunned: shunned.collect(),
                 broken: Vec::new(),
             };
             told.broken.extend(rules.check());

@@ -20,6 +20,8 @@ pub trait Tree {
     fn invoke_within(address: &str, input: Value, timeout_ms: u64) -> Request;
     /// Permits a realm and all below it to invoke loops of a host's.
     fn allow(&mut self, host: HostId, caller: &str, pattern: &str);
+    /// Permits a realm and all below it an action on loops by a pattern.
+    fn permit(&mut self, host: HostId, who: &str, action: &str, pattern: &str);
     /// Sets a policy of a host's, for itself or for the realms below it.
     fn set_policy(&mut self, host: HostId, id: &str, cedar: &str, subtree: bool);
     /// Makes a ticket.
@@ -87,9 +89,13 @@ impl Tree for World {
     }
 
     fn allow(&mut self, host: HostId, caller: &str, pattern: &str) {
+        self.permit(host, caller, "invoke", pattern);
+    }
+
+    fn permit(&mut self, host: HostId, who: &str, action: &str, pattern: &str) {
         let asked = AllowAsked {
-            caller: caller.parse().expect("a realm"),
-            action: "invoke".to_owned(),
+            caller: who.parse().expect("a realm"),
+            action: action.to_owned(),
             pattern: pattern.to_owned(),
             for_ms: None,
             subtree: false,
@@ -97,7 +103,7 @@ impl Tree for World {
         };
         match self.ask_and_wait(host, Request::Allow(asked)) {
             Response::Allowed(_) => {}
-            other => panic!("{caller} is not allowed: {other:?}"),
+            other => panic!("{who} is not permitted to {action}: {other:?}"),
         }
     }
 

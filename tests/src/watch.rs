@@ -6,11 +6,12 @@ use bytes::Bytes;
 use realm_node::Response;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, Header, Kind, MessageId, RunId, Timestamp,
+    BroadcastId, CallId, Digest, Header, Kind, MessageId, RunId, Timestamp,
     journal::{Change, Direction, Entry, Event, Run, Status, Table},
     link::Frame,
 };
 use realm_router::distance;
+use serde_json::Value;
 
 use crate::{Host, HostId, canary::Canaries, grants::Grants, world::Asked};
 
@@ -26,6 +27,8 @@ pub(crate) struct Watch {
     origins: BTreeMap<CallId, HostId>,
     /// Calls of a host's own that it may lease to itself.
     own: BTreeSet<(HostId, CallId)>,
+    /// The broadcasts that leased work is of, by the call of its run.
+    leased: BTreeMap<CallId, CallId>,
     /// The messages that each call was sent in.
     messages: BTreeMap<CallId, BTreeSet<MessageId>>,
     /// The runs that each call was begun in.
@@ -66,7 +69,8 @@ impl Watch {
                     self.lost.insert(run.call);
                     // Its message is forgotten with it, and may come again.
                     let beginning = run.direction == Direction::In && run.status == Status::Running;
-                    if let Some(begun) = self.begun.get_mut(&run.call).filter(|_| beginning) {
+                    let call = self.leased.get(&run.call).unwrap_or(&run.call);
+                    if let Some(begun) = self.begun.get_mut(call).filter(|_| beginning) {
                         begun.remove(&run.id);
                     }
                 }
@@ -81,6 +85,17 @@ impl Watch {
     /// A call that its caller has an Out-run of promises nothing; one that a run here causes rests
     /// on the run's own beginning.
     pub(crate) fn recorded(&mut self, id: HostId, hosts: &[Host], entry: &Entry, now: Timestamp) {
+        for change in &entry.changes {
+            if let Change::Event(event) = change
+                && event.kind == "call.leased"
+            {
+                let payload: Value = serde_json::from_slice(&event.payload).expect("JSON");
+                let broadcast = payload["broadcast"].as_str().expect("a broadcast");
+                let broadcast: BroadcastId = broadcast.parse().expect("a broadcast");
+                let call = CallId::new(*broadcast.as_bytes());
+                self.leased.insert(event.call, call);
+            }
+        }
         for change in &entry.changes {
             match change {
                 Change::Run(run) => {
@@ -113,22 +128,24 @@ impl Watch {
 
     /// Nothing runs that the callee's policies do not permit whoever really called.
     fn begun(&mut self, id: HostId, hosts: &[Host], run: &Run, now: Timestamp) {
-        if self.own.contains(&(id, run.call)) {
+        // Leased work is asked for by the messages of its broadcast.
+        let call = self.leased.get(&run.call).copied().unwrap_or(run.call);
+        if self.own.contains(&(id, call)) {
             return;
         }
-        let caller = self.origins.get(&run.call).filter(|origin| **origin != id);
+        let caller = self.origins.get(&call).filter(|origin| **origin != id);
         let Some(caller) = caller.copied() else {
             return self.broken(format!(
                 "host {} runs {}, which nobody called",
                 id.0, run.loop_id
             ));
         };
-        let begun = self.begun.entry(run.call).or_default();
+        let begun = self.begun.entry(call).or_default();
         if !begun.insert(run.id) {
             return;
         }
         let begun = begun.len();
-        let sent = self.messages.get(&run.call).map_or(0, BTreeSet::len);
+        let sent = self.messages.get(&call).map_or(0, BTreeSet::len);
         if begun > sent {
             let loop_id = &run.loop_id;
             let what = format!(

@@ -50,6 +50,8 @@ pub enum Input {
         bid: Signed<Bid>,
         /// How this realm trusts the bidder, in millionths.
         trust: u64,
+        /// Whether policy permits that the bidder is awarded the work.
+        permitted: bool,
     },
     /// A neighbour's tally came.
     Tally {
@@ -291,7 +293,12 @@ impl Announcer {
     /// Takes what happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Bid { from, bid, trust } => self.bid(from, bid, trust, now),
+            Input::Bid {
+                from,
+                bid,
+                trust,
+                permitted,
+            } => self.bid(from, bid, (trust, permitted), now),
             Input::Tally { from, tally } => {
                 self.tallying.hear(&from, &tally);
                 self.close_if_complete(now);
@@ -379,9 +386,11 @@ impl Announcer {
         }
     }
 
-    fn bid(&mut self, from: Place, signed: Signed<Bid>, trust: u64, now: Now) {
+    fn bid(&mut self, from: Place, signed: Signed<Bid>, (trust, permitted): (u64, bool), now: Now) {
         let verdict = match self.phase {
-            Phase::Bidding { until, .. } if now.tick < until => self.check_bid(&from, &signed),
+            Phase::Bidding { until, .. } if now.tick < until => {
+                self.check_bid(&from, &signed, permitted)
+            }
             _ => Err(Refusal::Late),
         };
         match verdict {
@@ -403,13 +412,18 @@ impl Announcer {
     }
 
     /// Whether a bid for one of the rounds so far counts.
-    fn check_bid(&mut self, from: &Place, signed: &Signed<Bid>) -> Result<(), Refusal> {
+    fn check_bid(
+        &mut self,
+        from: &Place,
+        signed: &Signed<Bid>,
+        permitted: bool,
+    ) -> Result<(), Refusal> {
         let Phase::Bidding { round, .. } = self.phase else {
             return Err(Refusal::Late);
         };
         let rounds = self.digests.iter().copied().zip(&self.rounds);
         let open: Vec<(Digest, &Announcement)> = rounds.take(round.saturating_add(1)).collect();
-        self.intake.check(&open, from, signed)
+        self.intake.check(&open, from, signed, permitted)
     }
 
     /// Ends the bidding as soon as nothing more is to be waited for.

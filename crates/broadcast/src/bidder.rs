@@ -50,6 +50,17 @@ pub struct Work {
     pub run: RunId,
 }
 
+/// Whether a realm would take the work that it is awarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It would.
+    Granted,
+    /// Policy no longer permits it.
+    Denied,
+    /// It can take no other call of the announcer's tree.
+    Full,
+}
+
 /// What happens to a bidder. Senders are those whose signature on the envelope was verified.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -68,8 +79,8 @@ pub enum Input {
         from: Place,
         /// The award.
         award: Award,
-        /// Whether policy still permits the work.
-        permitted: bool,
+        /// Whether the realm would take the work.
+        admission: Admission,
     },
     /// A lease came.
     Lease {
@@ -106,6 +117,29 @@ pub enum Input {
         /// How.
         result: Result<Work, FailureCode>,
     },
+}
+
+/// Work whose lease has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The broadcast.
+    pub broadcast: BroadcastId,
+    /// Who announced it.
+    pub announcer: Place,
+    /// Digest of the bid that won it.
+    pub bid: Digest,
+    /// The agent.
+    pub agent: LoopId,
+    /// Idempotency key.
+    pub key: Digest,
+    /// Input, JSON.
+    pub input: Blob,
+    /// When the first lease ends.
+    pub until: Tick,
+    /// How long the work may take in all, milliseconds.
+    pub execution_ms: u64,
+    /// How many calls and broadcasts led to the announcement.
+    pub depth: u64,
 }
 
 /// What a bidder wants done, in order.
@@ -157,18 +191,7 @@ pub enum Output {
         confirm: Confirm,
     },
     /// Work is to begin.
-    Work {
-        /// Digest of the bid.
-        bid: Digest,
-        /// The agent.
-        agent: LoopId,
-        /// Idempotency key.
-        key: Digest,
-        /// Input, JSON.
-        input: Blob,
-        /// When the first lease ends.
-        until: Tick,
-    },
+    Work(Box<Assignment>),
     /// Work is to stop at once.
     Stop {
         /// Digest of the bid.
@@ -233,6 +256,18 @@ impl Bidder {
         self.jobs.keys().any(|(of, _)| *of == broadcast)
     }
 
+    /// The agent whose bid it is, if the bid is out or has won.
+    pub fn agent_of(&self, bid: Digest) -> Option<&LoopId> {
+        self.job_of_bid(&bid).map(|(_, job)| &job.agent)
+    }
+
+    /// The announcers of bids that are confirmed and have no lease yet.
+    pub fn reserved(&self) -> impl Iterator<Item = &Place> {
+        let jobs = self.jobs.values();
+        let reserved = jobs.filter(|job| matches!(job.state, State::Reserved { .. }));
+        reserved.map(|job| &job.announcer)
+    }
+
     fn busy(&self) -> u64 {
         self.jobs.values().filter(|job| job.is_busy()).count() as u64
     }
@@ -240,6 +275,11 @@ impl Bidder {
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Bids from another place from now on; what is under way stays.
+    pub fn move_to(&mut self, me: Place) {
+        self.me = me;
     }
 
     /// When [`Bidder::handle_timeout`] is to be called next.
@@ -258,8 +298,8 @@ impl Bidder {
             Input::Award {
                 from,
                 award,
-                permitted,
-            } => self.award(&from, &award, permitted, now),
+                admission,
+            } => self.award(&from, &award, admission, now),
             Input::Lease { from, lease } => self.lease(&from, lease, now),
             Input::Withdraw { from, withdraw } => self.withdraw(&from, &withdraw, now),
             Input::Ack { from, ack } => self.ack(&from, &ack, now),
@@ -269,13 +309,13 @@ impl Bidder {
     }
 
     /// Answers an award: room is kept from here on, not before.
-    fn award(&mut self, from: &Place, award: &Award, permitted: bool, now: Now) {
+    fn award(&mut self, from: &Place, award: &Award, admission: Admission, now: Now) {
         let answer = match self.job_of_bid(&award.bid) {
             None => ConfirmAnswer::Unknown,
             Some((_, job)) if job.announcer.realm != from.realm => return,
             Some((id, _)) if id.0 != award.broadcast => ConfirmAnswer::Unknown,
             Some((id, job)) => {
-                let (id, answer) = (id.clone(), self.answer(job, award, permitted, now));
+                let (id, answer) = (id.clone(), self.answer(job, award, admission, now));
                 if answer == ConfirmAnswer::Reserved {
                     self.reserve(&id, award, now);
                 }
@@ -293,12 +333,14 @@ impl Bidder {
         self.outputs.push_back(Output::Confirm { to, confirm });
     }
 
-    fn answer(&self, job: &Job, award: &Award, permitted: bool, now: Now) -> ConfirmAnswer {
+    fn answer(&self, job: &Job, award: &Award, admission: Admission, now: Now) -> ConfirmAnswer {
         match &job.state {
-            State::Offered { .. } if !permitted => ConfirmAnswer::Refused,
+            State::Offered { .. } if admission == Admission::Denied => ConfirmAnswer::Refused,
             State::Offered { until, .. } if *until <= now.tick => ConfirmAnswer::Expired,
             State::Offered { bid, .. }
-                if self.busy() >= self.capacity || !self.affords(job, bid, now) =>
+                if admission == Admission::Full
+                    || self.busy() >= self.capacity
+                    || !self.affords(job, bid, now) =>
             {
                 ConfirmAnswer::Busy
             }

@@ -48,6 +48,11 @@ impl Quotas {
         }
     }
 
+    /// Forgets everything that was counted.
+    pub fn clear(&mut self) {
+        self.counted.clear();
+    }
+
     /// How many bids count from a realm with all below it; none for no bound.
     fn share(&self, scope: &Scope) -> Option<u64> {
         if scope.root == self.home.root {

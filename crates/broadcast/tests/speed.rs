@@ -121,7 +121,15 @@ fn a_bid_takes_microseconds() {
         let mut announcer = Announcer::start(plan, NOW).unwrap();
         for (from, bid) in signed {
             let trust = 500_000;
-            announcer.handle(Input::Bid { from, bid, trust }, NOW);
+            announcer.handle(
+                Input::Bid {
+                    from,
+                    bid,
+                    trust,
+                    permitted: true,
+                },
+                NOW,
+            );
         }
         let closes = Now {
             tick: Tick::from_millis(2_000),

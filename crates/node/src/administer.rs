@@ -84,17 +84,14 @@ impl Node {
 
     fn allow(&mut self, asked: &AllowAsked) -> Result<Allowed, Refusal> {
         let caller = self.resolve_name(&asked.caller)?;
-        let action = match asked.action.as_str() {
-            "invoke" => Action::Invoke,
-            "discover" => Action::Discover,
-            "relay" => Action::Relay,
-            _ => {
-                let range = "invoke, discover or relay".to_owned();
-                return Err(Refusal::Range {
-                    what: "the action",
-                    range,
-                });
-            }
+        let action = asked.action.parse().ok();
+        // Joining takes an invitation.
+        let Some(action) = action.filter(|action| *action != Action::Join) else {
+            let range = "invoke, discover, relay, announce, bid or award".to_owned();
+            return Err(Refusal::Range {
+                what: "the action",
+                range,
+            });
         };
         let foreign = caller.root != self.me.root();
         let peered = self.kin.peers.contains_key(&caller.root);

@@ -11,6 +11,7 @@ mod hearing;
 mod kept;
 mod offers;
 mod passing;
+mod permitting;
 mod planning;
 mod receipts;
 mod summaries;
@@ -27,7 +28,7 @@ use realm_broadcast::{Announcer, Bidder, Side, Tallying, Trust};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
+    BroadcastId, CallId, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
     broadcast::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
         WorkProgress,
@@ -73,8 +74,6 @@ pub(crate) struct Market {
     passed: BTreeMap<(BroadcastId, u64), Passed>,
     /// What is remembered of this realm's own bids.
     receipts: Receipts,
-    /// Who announced the work of bids that were confirmed and are not leased yet.
-    announcers: BTreeMap<Digest, (BroadcastId, Place)>,
     summaries: Summaries,
     pub(crate) trust: Trust,
 }
@@ -88,6 +87,8 @@ struct Announced {
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,
+    /// The loop that policy is asked about.
+    loop_id: LoopId,
     /// Who holds each slot.
     holders: BTreeMap<u64, RealmId>,
     /// The loop here that makes results one, where a loop does.
@@ -130,6 +131,15 @@ impl Market {
     /// Whether this realm announced a broadcast, and has not forgotten it.
     fn is_own(&self, broadcast: BroadcastId) -> bool {
         self.announced.contains_key(&broadcast) || self.over.contains(&broadcast)
+    }
+
+    /// How many bids of this realm's are confirmed whose work has not begun, and how many of them
+    /// for announcers under a root.
+    pub(crate) fn reserved(&self, root: RealmId) -> (usize, usize) {
+        let reserved = self.bidder.iter().flat_map(|(_, bidder)| bidder.reserved());
+        reserved.fold((0, 0), |(all, of_root), announcer| {
+            (all + 1, of_root + usize::from(announcer.root == root))
+        })
     }
 
     /// How many announcements wait for their tallies.

@@ -160,6 +160,20 @@ impl Rules {
         Some(oldest)
     }
 
+    /// The reference of a denial of the same by the same level, if one is remembered.
+    pub(crate) fn reference_of(&self, denial: &Denial) -> Option<String> {
+        let same = |held: &Denial| {
+            let (asked, held_asked) = (&denial.request, &held.request);
+            asked.action == held_asked.action
+                && asked.principal == held_asked.principal
+                && asked.resource == held_asked.resource
+                && (&denial.level, &denial.determining) == (&held.level, &held.determining)
+        };
+        let mut held = self.denials.iter();
+        let found = held.find(|(_, (_, held))| same(held));
+        found.map(|(reference, _)| reference.clone())
+    }
+
     /// Whether a policy forbids it, rather than none permitting it.
     pub(crate) fn forbids(
         &self,

@@ -9,10 +9,11 @@ use realm_crypto::Opened;
 use realm_executor::{Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RunId, Timestamp,
+    BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RealmId, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
-    json, limits,
+    json::{self, Object},
+    limits,
     message::{Call, Cancel, PolicyUse},
 };
 
@@ -28,7 +29,7 @@ pub(crate) use serving::{Served, Serving};
 
 /// Work that a bid of this realm's has won.
 pub(crate) struct Leased {
-    pub(crate) call: CallId,
+    pub(crate) broadcast: BroadcastId,
     pub(crate) bid: Digest,
     pub(crate) agent: LoopId,
     /// The same for every holder of the slot.
@@ -87,6 +88,7 @@ impl Node {
             parent: None,
             direction: Direction::Local,
             detached: asked.detach,
+            work: None,
             responder: Responder::Local(Local {
                 control,
                 address: asked.address,
@@ -139,6 +141,7 @@ impl Node {
             parent: call.parent,
             direction: Direction::In,
             detached: false,
+            work: None,
         };
         self.serve(incoming);
     }
@@ -148,21 +151,33 @@ impl Node {
         let Some(caller_realm) = leased.announcer.realm else {
             return;
         };
+        // The next holder of a slot may be another agent here, whose run is another.
+        let key = Digest::of(&[
+            b"realm/1/leased-run",
+            leased.key.as_bytes(),
+            leased.bid.as_bytes(),
+        ]);
+        let work = Digest::of(&[
+            b"realm/1/leased",
+            caller_realm.as_bytes(),
+            leased.key.as_bytes(),
+        ]);
         let incoming = Incoming {
             responder: Responder::Leased(leased.bid),
-            call: leased.call,
+            call: leased_call(leased.broadcast, leased.bid),
             caller: leased.announcer.scope(),
             caller_realm,
             loop_id: leased.agent,
             version: None,
             input: leased.input,
-            key: Some((leased.key, self.wall())),
+            key: Some((key, self.wall())),
             timeout_ms: leased.timeout_ms,
             depth: leased.depth,
             caller_name: None,
             parent: None,
             direction: Direction::In,
             detached: false,
+            work: Some((leased.broadcast, work)),
         };
         self.serve(incoming);
     }
@@ -184,6 +199,7 @@ impl Node {
             parent: None,
             direction: Direction::Local,
             detached: false,
+            work: None,
         };
         self.serve(incoming);
     }
@@ -244,12 +260,17 @@ impl Node {
             })
     }
 
+    /// Whether another call of a tree's may run here. Work that was confirmed has its place already.
+    pub(crate) fn takes_calls_of(&self, root: RealmId) -> bool {
+        let (reserved, of_root) = self.market.reserved(root);
+        let all = self.serving.len().saturating_add(reserved);
+        let of_root = self.serving.of_root(root).saturating_add(of_root);
+        let greedy = root != self.me.root() && of_root >= self.config.max_calls_per_peer;
+        all < self.config.max_calls && !greedy
+    }
+
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
-        let foreign = incoming.caller.root != self.me.root();
-        let busy = self.serving.len() >= self.config.max_calls;
-        let greedy =
-            foreign && self.serving.of_root(incoming.caller.root) >= self.config.max_calls_per_peer;
-        if self.stopping || busy || greedy {
+        if self.stopping || !self.takes_calls_of(incoming.caller.root) {
             return Err(overloaded());
         }
         if self.out.has_failed() {
@@ -287,7 +308,7 @@ impl Node {
             caller: Some(caller_text(&incoming, &self.name_of(&incoming.caller))),
             parent: incoming.parent.clone(),
             durable: incoming.detached || effects != Effects::None || self.is_composed(&incoming),
-            work: leased_work(&incoming),
+            work: incoming.work.map(|(_, work)| work),
             stream: incoming.responder.wants_stream(),
         };
         let resumable = start.durable.then(|| start.caller.clone());
@@ -349,6 +370,7 @@ impl Node {
         });
         let received = incoming.responder.received();
         let watcher = incoming.responder.watcher();
+        let leased = incoming.work.map(|(broadcast, _)| broadcast);
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
@@ -367,6 +389,10 @@ impl Node {
         self.serving.runs.insert(run, served);
         self.watch(run, watcher);
         self.note_received(run, received);
+        if let Some(broadcast) = leased {
+            let payload = Object::new().with("broadcast", &broadcast);
+            self.note_in_run(run, "call.leased", payload);
+        }
         self.accept_later(run);
     }
 
@@ -509,17 +535,13 @@ fn caller_text(incoming: &Incoming, realm: &str) -> String {
     }
 }
 
-/// Names the work of a slot, whoever holds it: its key is the same for all of them, and its
-/// announcer cannot name another's work.
-fn leased_work(incoming: &Incoming) -> Option<Digest> {
-    let key = match &incoming.responder {
-        Responder::Leased(_) => incoming.key.map(|(key, _)| key)?,
-        _ => return None,
-    };
-    let announcer = incoming.caller_realm;
-    Some(Digest::of(&[
-        b"realm/1/leased",
-        announcer.as_bytes(),
-        key.as_bytes(),
-    ]))
+/// The call of leased work in the winner's traces: one realm may win several slots of a broadcast.
+pub(crate) fn leased_call(broadcast: BroadcastId, bid: Digest) -> CallId {
+    let parts: [&[u8]; 3] = [b"realm/1/leased-call", broadcast.as_bytes(), bid.as_bytes()];
+    let digest = Digest::of(&parts);
+    let mut call = [0; 16];
+    call.iter_mut()
+        .zip(digest.as_bytes())
+        .for_each(|(to, from)| *to = *from);
+    CallId::new(call)
 }

@@ -60,11 +60,14 @@ fn own_tree(root: RealmId, whom: &str) -> String {
         r#"// What {whom} permits. Nothing else is permitted until a policy says so.
 
 // Every realm of this tree may find, reach and call {whom}, and send
-// messages through it to anywhere.
+// messages through it to anywhere. It may announce work, have it bid for, and be awarded it.
 @id("own-tree")
 permit (
   principal in Realm::{root},
-  action in [Action::"discover", Action::"relay", Action::"invoke"],
+  action in [
+    Action::"discover", Action::"relay", Action::"invoke",
+    Action::"announce", Action::"bid", Action::"award"
+  ],
   resource
 );
 
@@ -113,13 +116,14 @@ pub fn peer_policies(
 }
 
 const REACH: &str = r#"Action::"discover", Action::"relay""#;
-const CALL: &str = r#"Action::"discover", Action::"relay", Action::"invoke""#;
+const TRADE: &str =
+    r#"Action::"discover", Action::"relay", Action::"invoke", Action::"bid", Action::"award""#;
 
 /// A peering's word for every realm below. All but the text's form is Cedar already.
 fn peer_subtree(id: &str, petname: &str, peer: &str, scopes: &str) -> String {
     [
-        "// The peer's tree may reach these realms, and call what they permit themselves.\n",
-        &peer_permit(id, petname, peer, CALL, "resource", scopes),
+        "// The peer's tree may reach these realms, and call and trade what they permit themselves.\n",
+        &peer_permit(id, petname, peer, TRADE, "resource", scopes),
     ]
     .concat()
 }
@@ -200,7 +204,7 @@ pub fn subtree_text(documents: &BTreeMap<String, String>) -> String {
 fn all_peers(peers: &[&str], scopes: &str) -> String {
     let peers: Vec<String> = peers.iter().map(|peer| format!("Realm::{peer}")).collect();
     format!(
-        "@id(\"peers\")\npermit (principal, action in [{CALL}], resource)\n\
+        "@id(\"peers\")\npermit (principal, action in [{TRADE}], resource)\n\
          when {{ principal in [{}] && resource in [{scopes}] }};\n",
         peers.join(",")
     )
@@ -242,12 +246,12 @@ fn resource(allow: &Allow) -> (String, Option<String>) {
     match allow.action {
         Action::Relay | Action::Join => (format!("resource is Realm in {owner}"), None),
         Action::Discover if any => (format!("resource in {owner}"), None),
-        Action::Invoke if any => (format!("resource is Loop in {owner}"), None),
-        Action::Invoke | Action::Discover if allow.pattern.contains('*') => {
+        _ if any => (format!("resource is Loop in {owner}"), None),
+        _ if allow.pattern.contains('*') => {
             let like = format!("resource.name like {}", literal(&allow.pattern));
             (format!("resource is Loop in {owner}"), Some(like))
         }
-        Action::Invoke | Action::Discover => {
+        _ => {
             let address = format!("{}@{}", allow.pattern, allow.owner);
             (format!("resource == Loop::{}", literal(&address)), None)
         }

@@ -16,13 +16,27 @@ pub enum Action {
     Relay,
     /// Learn of a realm, its keys, or its loops.
     Discover,
+    /// Announce work that has a loop's contract.
+    Announce,
+    /// Have a loop bid for one's announcements.
+    Bid,
+    /// Be awarded work that has a loop's contract.
+    Award,
     /// Become part of a tree.
     Join,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 4] = [Self::Invoke, Self::Relay, Self::Discover, Self::Join];
+    pub const ALL: [Self; 7] = [
+        Self::Invoke,
+        Self::Relay,
+        Self::Discover,
+        Self::Announce,
+        Self::Bid,
+        Self::Award,
+        Self::Join,
+    ];
 
     /// The action's name, as in Cedar and on the command line.
     pub const fn name(self) -> &'static str {
@@ -30,6 +44,9 @@ impl Action {
             Self::Invoke => "invoke",
             Self::Relay => "relay",
             Self::Discover => "discover",
+            Self::Announce => "announce",
+            Self::Bid => "bid",
+            Self::Award => "award",
             Self::Join => "join",
         }
     }
@@ -54,7 +71,7 @@ impl FromStr for Action {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ParseAskedError {
     /// It is no action.
-    #[error("not an action: expected invoke, relay, discover or join")]
+    #[error("not an action: expected invoke, relay, discover, announce, bid, award or join")]
     Action,
     /// It is no realm or loop.
     #[error("not a realm or loop by scope: {0}")]

@@ -17,6 +17,9 @@ type Circumstances = { now: Long, answer: Bool };
 action invoke appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
 action relay appliesTo { principal: [Realm], resource: [Realm], context: Circumstances };
 action discover appliesTo { principal: [Realm], resource: [Realm, Loop], context: Circumstances };
+action announce appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
+action bid appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
+action award appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
 action join appliesTo { principal: [Realm], resource: [Realm], context: Circumstances };
 "#;
 

@@ -11,7 +11,7 @@ use super::Span;
 pub struct AllowArgs {
     /// The realm, with all below it: `acme/health`.
     pub caller: String,
-    /// `invoke`, `discover` or `relay`.
+    /// `invoke`, `discover`, `relay`, `announce`, `bid` or `award`.
     pub action: String,
     /// Loop or pattern: `variant-call`, `report-*`; none for `relay`, which is about this realm.
     #[arg(value_name = "LOOP")]

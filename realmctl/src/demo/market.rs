@@ -66,15 +66,22 @@ pub(super) struct Traded {
 /// Announces the work, and kills its winner.
 pub(super) async fn play(cast: &mut Cast) -> Result<Traded, Failure> {
     for bidder in [KILLED, NEXT] {
-        let request = AllowRequest {
-            caller: ANNOUNCER.to_owned(),
-            action: "invoke".to_owned(),
-            loop_id: LOOP.to_owned(),
-            for_ms: None,
-            dry_run: false,
-        };
-        let allowing = cast.client(bidder)?.allow(&request);
-        cast.ask(bidder, allowing).await?;
+        let permits = [
+            (bidder, ANNOUNCER, "invoke"),
+            (bidder, ANNOUNCER, "bid"),
+            (ANNOUNCER, bidder, "award"),
+        ];
+        for (at, whom, action) in permits {
+            let request = AllowRequest {
+                caller: whom.to_owned(),
+                action: action.to_owned(),
+                loop_id: LOOP.to_owned(),
+                for_ms: None,
+                dry_run: false,
+            };
+            let allowing = cast.client(at)?.allow(&request);
+            cast.ask(at, allowing).await?;
+        }
     }
     let announcer = cast.client(ANNOUNCER)?.clone();
     let request = request();

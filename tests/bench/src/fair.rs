@@ -81,6 +81,8 @@ pub(crate) async fn price_check(ground: &Ground) -> Result<Row> {
             allow: vec!["see".to_owned()],
         };
         supplier.client.join(&joining).await?;
+        supplier.permit("shop", "bid", "see").await?;
+        shop.permit(name, "award", "see").await?;
         suppliers.push(supplier);
     }
     let asked = json!({

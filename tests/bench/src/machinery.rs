@@ -326,7 +326,7 @@ impl Broadcast {
             Message::Award(award) => bidder::Input::Award {
                 from,
                 award: sent::<Award>(&award)?,
-                permitted: true,
+                admission: bidder::Admission::Granted,
             },
             Message::Lease(lease) => bidder::Input::Lease {
                 from,
@@ -360,6 +360,7 @@ impl Broadcast {
                         from,
                         bid: sent::<Signed<Bid>>(&signed(&*bid))?,
                         trust: 500_000,
+                        permitted: true,
                     }
                 }
                 bidder::Output::Decided { bids, .. } => {
@@ -372,7 +373,8 @@ impl Broadcast {
                     from,
                     confirm: sent::<Signed<Confirm>>(&signed(&confirm))?,
                 },
-                bidder::Output::Work { bid, .. } => {
+                bidder::Output::Work(assigned) => {
+                    let bid = assigned.bid;
                     let output = Blob::from(format!("{{\"seen\":{number}}}").into_bytes());
                     let work = Work {
                         output,

@@ -149,10 +149,15 @@ impl Daemon {
 
     /// Permits a realm to call everything here.
     pub(crate) async fn allow(&self, caller: &str) -> Result<()> {
+        self.permit(caller, "invoke", "*").await
+    }
+
+    /// Permits a realm an action on loops by a pattern.
+    pub(crate) async fn permit(&self, who: &str, action: &str, pattern: &str) -> Result<()> {
         let asked = AllowRequest {
-            caller: caller.to_owned(),
-            action: "invoke".to_owned(),
-            loop_id: "*".to_owned(),
+            caller: who.to_owned(),
+            action: action.to_owned(),
+            loop_id: pattern.to_owned(),
             for_ms: None,
             dry_run: false,
         };

@@ -18,6 +18,11 @@ pub(super) fn counted(
     let home = &first.announcer;
     let mut counted: Vec<(Digest, &Bid)> = Vec::new();
     let mut agents: BTreeMap<(RealmId, LoopId), Digest> = BTreeMap::new();
+    let round = |bid: &Bid| {
+        let mut rounds = announcements.iter();
+        let named = rounds.find(|(it, _)| *it == bid.announcement);
+        named.map(|(_, announcement)| announcement.round)
+    };
     for (from, digest, bid) in coming {
         let named = announcements.iter().any(|(it, _)| *it == bid.announcement);
         let (Some(realm), true) = (bid.bidder.realm, named) else {
@@ -34,7 +39,7 @@ pub(super) fn counted(
         if let Some(earlier) = agents.get(&agent).copied() {
             let earlier = counted.iter().position(|(it, _)| *it == earlier);
             let earlier = earlier.expect("it counts");
-            if counted[earlier].1.announcement != bid.announcement {
+            if round(bid) > round(counted[earlier].1) {
                 counted.remove(earlier);
                 counted.push((*digest, bid));
                 agents.insert(agent, *digest);

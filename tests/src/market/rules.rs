@@ -28,6 +28,8 @@ pub(super) struct Rules<'a> {
     pub(super) canary: &'a str,
     /// What the announcer has written down.
     pub(super) ledger: &'a Ledger,
+    /// The roots under which nobody is awarded anything.
+    pub(super) shunned: BTreeSet<RealmId>,
     pub(super) broken: Vec<String>,
 }
 
@@ -321,6 +323,7 @@ impl Rules<'_> {
             let own = own.map(|(digest, bid, _)| (bid.bidder.clone(), *digest, bid.clone()));
             coming.extend(came.or(own));
         }
+        coming.retain(|(from, ..)| !self.shunned.contains(&from.root));
         let most = announcement.rule.max_bids;
         let right = counted(&book.announcements, most, &coming);
         let all: BTreeSet<Digest> = all.into_iter().map(|(digest, ..)| digest).collect();

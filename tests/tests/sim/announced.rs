@@ -28,6 +28,8 @@ fn market(seed: u64, work_ms: u64, broadcast: Value) -> Market {
     let child = world.child(acme, "health");
     world.peer(acme, lab);
     world.allow(lab, "acme", "see");
+    world.permit(lab, "acme", "bid", "see");
+    world.permit(acme, "lab", "award", "see");
     let see = Loops::idempotent("see", work_ms);
     world.apply(child, &[bids(see.clone(), "EUR 0.03")]);
     world.apply(lab, &[bids(see, "EUR 0.02")]);

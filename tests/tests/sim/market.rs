@@ -2,6 +2,8 @@
 
 #[path = "market/evidence.rs"]
 mod evidence;
+#[path = "market/permissions.rs"]
+mod permissions;
 #[path = "market/restarts.rs"]
 mod restarts;
 
@@ -152,7 +154,8 @@ fn work_goes_across_organisations_and_down_their_trees() {
     let genomics = world.child(lab, "genomics");
     world.peer(acme, lab);
     world.allow(genomics, "acme/health", "*");
-    world.allow(lab, "acme", "*");
+    world.permit(genomics, "acme/health", "bid", "see");
+    world.permit(health, "lab", "award", "see");
     world.apply(health, &[Loops::idempotent("see", 100)]);
     world.apply(genomics, &[bids(Loops::idempotent("see", 100), "EUR 0.01")]);
     world.run_for(3_000);

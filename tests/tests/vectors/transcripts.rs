@@ -153,7 +153,12 @@ impl Story {
             let bid = self.signed_bid(number);
             let from = self.bidder(number).place();
             let trust = 500_000;
-            self.tell(Input::Bid { from, bid, trust });
+            self.tell(Input::Bid {
+                from,
+                bid,
+                trust,
+                permitted: true,
+            });
         }
         while let Some(next) = self.announcer.poll_timeout() {
             if next.as_millis() > until {

@@ -258,7 +258,9 @@ impl Audit {
             return Err(wrong(Refusal::Late));
         }
         let bidder = it.bid.peek().map_err(|_| wrong(Refusal::Malformed))?.bidder;
-        self.announcer.check_bid(&bidder, &it.bid).map_err(wrong)
+        self.announcer
+            .check_bid(&bidder, &it.bid, true)
+            .map_err(wrong)
     }
 
     /// Where a slot stands in an epoch.

@@ -1,6 +1,6 @@
 //! Bids as they come: which count, and when there are enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
     Digest, LoopId, Place, RealmId, Timestamp,
@@ -51,12 +51,31 @@ pub enum Refusal {
     /// Its confidence is below the lowest.
     #[error("the bid is below the lowest confidence")]
     Confidence,
+    /// Policy does not let the work be awarded to its bidder.
+    #[error("policy does not let the work be awarded to the bidder")]
+    Denied,
     /// As many bids count from there as may.
     #[error("no more bids count from that realm, or from one above it")]
     Quota,
     /// As many bids count as are taken.
     #[error("no more bids are taken")]
     Full,
+}
+
+impl Refusal {
+    /// Whether the bid is one that its bidder's tally counts, though it does not count here.
+    const fn is_tallied(self) -> bool {
+        matches!(
+            self,
+            Self::OutOfRange
+                | Self::Holds
+                | Self::Currency
+                | Self::Price
+                | Self::Time
+                | Self::Confidence
+                | Self::Denied
+        )
+    }
 }
 
 /// A bid that counts.
@@ -86,10 +105,14 @@ pub(crate) struct Intake {
     by_agent: BTreeMap<(RealmId, LoopId), Digest>,
     quotas: Quotas,
     arrivals: u64,
-    /// Bids of this round that count, and that came in time and do not.
-    counted: u64,
-    refused: u64,
     good: u64,
+    /// Bids of this round that count.
+    counted: u64,
+    /// Agents whose bids of this round do not count though tallies do, and what they and the others
+    /// have taken of the quotas: whoever sends many of them ends the bidding no sooner than by bids
+    /// that count.
+    refused: BTreeSet<(RealmId, LoopId)>,
+    tallied: Quotas,
 }
 
 impl Intake {
@@ -98,27 +121,29 @@ impl Intake {
         Self {
             entrants: BTreeMap::new(),
             by_agent: BTreeMap::new(),
-            quotas: Quotas::new(home, announcement.rule.per_realm),
+            quotas: Quotas::new(home.clone(), announcement.rule.per_realm),
             arrivals: 0,
-            counted: 0,
-            refused: 0,
             good: 0,
+            counted: 0,
+            refused: BTreeSet::new(),
+            tallied: Quotas::new(home, announcement.rule.per_realm),
         }
     }
 
     /// Begins to count what comes for another round.
     pub(crate) fn begin_round(&mut self) {
         self.counted = 0;
-        self.refused = 0;
+        self.refused.clear();
+        self.tallied.clear();
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.entrants.len() as u64
     }
 
-    /// Bids of this round that came in time.
+    /// Bids of this round that tallies may have counted.
     pub(crate) fn received(&self) -> u64 {
-        self.counted.saturating_add(self.refused)
+        self.counted.saturating_add(self.refused.len() as u64)
     }
 
     pub(crate) fn get(&self, bid: &Digest) -> Option<&Entrant> {
@@ -145,12 +170,26 @@ impl Intake {
         rounds: &[(Digest, &Announcement)],
         from: &Place,
         signed: &Signed<Bid>,
+        permitted: bool,
     ) -> Result<(), Refusal> {
-        let refusal = self.refusal(rounds, from, signed);
-        if refusal.is_err_and(|refusal| refusal != Refusal::Duplicate) {
-            self.refused = self.refused.saturating_add(1);
+        let refusal = self.refusal(rounds, from, signed, permitted);
+        if let Err(why) = refusal
+            && why.is_tallied()
+            && let Ok(bid) = signed.peek()
+        {
+            self.note_refused(from, bid);
         }
         refusal
+    }
+
+    fn note_refused(&mut self, from: &Place, bid: Bid) {
+        let (Some(realm), scope) = (from.realm, from.scope()) else {
+            return;
+        };
+        let full = self.refused.len() >= limits::BIDS || !self.tallied.has_room(&scope);
+        if !full && self.refused.insert((realm, bid.agent)) {
+            self.tallied.count(&scope);
+        }
     }
 
     fn refusal(
@@ -158,14 +197,17 @@ impl Intake {
         rounds: &[(Digest, &Announcement)],
         from: &Place,
         signed: &Signed<Bid>,
+        permitted: bool,
     ) -> Result<(), Refusal> {
         if signed.payload.len() > limits::BID_BYTES {
             return Err(Refusal::OutOfRange);
         }
         let bid = signed.peek().map_err(|_| Refusal::Malformed)?;
-        let named = rounds
-            .iter()
-            .find(|(digest, _)| *digest == bid.announcement);
+        let round = |bid: &Bid| {
+            let named = |(digest, _): &(Digest, _)| *digest == bid.announcement;
+            rounds.iter().position(named)
+        };
+        let named = round(&bid).and_then(|round| rounds.get(round));
         let announcement = named.map(|(_, it)| *it).ok_or(Refusal::Unknown)?;
         if bid.broadcast != announcement.broadcast {
             return Err(Refusal::Unknown);
@@ -174,11 +216,14 @@ impl Intake {
         if !bid.bidder.is_at(from) || from.realm != Some(realm) {
             return Err(Refusal::Author);
         }
+        if !permitted {
+            return Err(Refusal::Denied);
+        }
         keeps_to(&bid, &announcement.limits)?;
         let earlier = self.by_agent.get(&(realm, bid.agent.clone()));
         let earlier = earlier.and_then(|digest| self.entrants.get(digest));
         // A later round's bid takes the place of an earlier one's.
-        if earlier.is_some_and(|earlier| earlier.bid.announcement == bid.announcement) {
+        if earlier.is_some_and(|earlier| round(&earlier.bid) >= round(&bid)) {
             return Err(Refusal::Duplicate);
         }
         if earlier.is_some() {
@@ -215,6 +260,7 @@ impl Intake {
         let candidate = Candidate::of(&bid, digest, counted.trust, self.arrivals);
         self.arrivals = self.arrivals.saturating_add(1);
         self.counted = self.counted.saturating_add(1);
+        self.tallied.count(&bid.bidder.scope());
         let entrant = Entrant {
             signed: counted.bid.clone(),
             bid,

@@ -44,6 +44,7 @@ fn refusal(announcer: &mut Announcer, from: &Place, bid: &Bid, now: Now) -> Opti
         from: from.clone(),
         bid: Signed::unsigned(bid),
         trust: 0,
+        permitted: true,
     };
     announcer.handle(input, now);
     match announcer.poll_output() {
@@ -193,6 +194,7 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
                 from: bid.bidder.clone(),
                 bid: Signed::unsigned(&bid),
                 trust: 0,
+                permitted: true,
             },
             NOW,
         );

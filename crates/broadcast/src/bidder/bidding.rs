@@ -9,7 +9,7 @@ use realm_protocol::{
 
 use super::{
     Agent, Bidder, Evaluate, JobId, NoBid, Offer, Output, Terms,
-    job::{Job, State},
+    job::{Announced, Job, State},
     terms::{facts, keeps_to, meets},
 };
 use crate::{rule::check_announcement, scope::window_below};
@@ -89,6 +89,10 @@ impl Bidder {
         };
         let job = Job {
             announced: Some(announced),
+            work: Announced {
+                execution_ms: announcement.execution_ms,
+                depth: announcement.depth,
+            },
             announcer: announcement.announcer.clone(),
             agent: agent.agent.clone(),
             budget: agent.budget.clone(),

@@ -15,12 +15,22 @@ use super::Budget;
 pub(super) struct Job {
     /// Digest of the announcement; none after a restart, when it is needed no more.
     pub(super) announced: Option<Digest>,
+    pub(super) work: Announced,
     /// Who announced.
     pub(super) announcer: Place,
     pub(super) agent: LoopId,
     /// What its confirmed bids may come to; none after a restart, when it is needed no more.
     pub(super) budget: Option<Budget>,
     pub(super) state: State,
+}
+
+/// What an announcement says of the work itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Announced {
+    /// How long it may take in all, milliseconds.
+    pub(super) execution_ms: u64,
+    /// How many calls and broadcasts led to it.
+    pub(super) depth: u64,
 }
 
 /// The slot that a job has won.

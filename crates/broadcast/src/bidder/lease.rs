@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    BroadcastId, Digest, FailureCode, LoopId, Now, Place, Tick,
+    BroadcastId, Digest, FailureCode, Now, Place, Tick,
     broadcast::{Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw, WorkProgress},
     cbor::Blob,
     limits,
 };
 
 use super::{
-    Bidder, JobId, Output, Work,
+    Assignment, Bidder, JobId, Output, Work,
     held::{Acked, Begun, Given, Held, Reserved},
-    job::{self, Job, State, Won},
+    job::{self, Announced, Job, State, Won},
 };
 use crate::work::slot_key;
 
@@ -31,7 +31,7 @@ impl Bidder {
         let (id, job) = (id.clone(), job.clone());
         match job.state {
             State::Reserved { won, .. } if lease.answers == 0 => {
-                self.begin(&id, job.agent, won, lease, now);
+                self.begin(&id, (job.announcer, job.work), won, lease, now);
             }
             State::Working {
                 won,
@@ -45,7 +45,14 @@ impl Bidder {
     }
 
     /// Begins the work, if the lease has time left and is for it.
-    fn begin(&mut self, id: &JobId, agent: LoopId, won: Won, lease: Lease, now: Now) {
+    fn begin(
+        &mut self,
+        id: &JobId,
+        (announcer, work): (Place, Announced),
+        won: Won,
+        lease: Lease,
+        now: Now,
+    ) {
         let key = slot_key(lease.broadcast, lease.slot);
         let Some(input) = lease.input.filter(|_| lease.key == key) else {
             return;
@@ -66,13 +73,17 @@ impl Bidder {
         };
         self.become_state(id, State::Working { won, lease: held });
         self.write(Begun { bid, at: now.wall });
-        self.outputs.push_back(Output::Work {
+        self.outputs.push_back(Output::Work(Box::new(Assignment {
+            broadcast: id.0,
+            announcer,
             bid,
-            agent,
+            agent: id.1.clone(),
             key,
             input,
             until,
-        });
+            execution_ms: work.execution_ms,
+            depth: work.depth,
+        })));
     }
 
     fn become_state(&mut self, id: &JobId, state: State) {
@@ -321,6 +332,8 @@ impl Bidder {
         }
         let job = Job {
             announced: None,
+            // Nothing of it begins any more.
+            work: Announced::default(),
             announcer: it.announcer,
             agent: it.agent.clone(),
             budget: None,

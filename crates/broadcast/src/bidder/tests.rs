@@ -96,7 +96,7 @@ fn award(bid: Digest, slot: u64, epoch: u64) -> Input {
             confirm_ms: 500,
             lease_ms: 4_000,
         },
-        permitted: true,
+        admission: Admission::Granted,
     }
 }
 
@@ -286,7 +286,7 @@ fn an_award_by_another_realm_or_for_an_expired_bid_is_not_confirmed() {
     let Input::Award {
         mut from,
         award: it,
-        permitted,
+        admission,
     } = award(bid, 0, 1)
     else {
         unreachable!()
@@ -295,7 +295,7 @@ fn an_award_by_another_realm_or_for_an_expired_bid_is_not_confirmed() {
     let forged = Input::Award {
         from,
         award: it,
-        permitted,
+        admission,
     };
 
     bidder.handle(forged, at(10));
@@ -315,7 +315,7 @@ fn a_lease_is_counted_from_what_it_answers_and_work_stops_at_its_end() {
     assert!(
         begun
             .iter()
-            .any(|it| matches!(it, Output::Work { until, .. } if until.as_millis() == 4_100))
+            .any(|it| matches!(it, Output::Work(it) if it.until.as_millis() == 4_100))
     );
 
     bidder.handle_timeout(at(4_100));
@@ -461,7 +461,7 @@ fn a_reservation_ends_soon_whatever_time_the_award_gives_and_another_broadcasts_
     let Input::Award {
         from,
         award: right,
-        permitted,
+        admission,
     } = award(bid, 0, 1)
     else {
         panic!("an award")
@@ -469,7 +469,7 @@ fn a_reservation_ends_soon_whatever_time_the_award_gives_and_another_broadcasts_
     let told = |award| Input::Award {
         from: from.clone(),
         award,
-        permitted,
+        admission,
     };
     let elsewhere = Award {
         broadcast: BroadcastId::new([9; 16]),

@@ -132,7 +132,12 @@ impl World {
                 let realm = &mut self.bidders[number];
                 realm.bids.insert(bid.digest(), bid.peek().unwrap());
                 let trust = 100_000 * (number as u64 % 10);
-                let input = announcer::Input::Bid { from, bid, trust };
+                let input = announcer::Input::Bid {
+                    from,
+                    bid,
+                    trust,
+                    permitted: true,
+                };
                 self.send(|| Event::ToAnnouncer(input.clone()));
             }
             bidder::Output::Decided {
@@ -173,7 +178,7 @@ impl World {
                 };
                 self.send(|| Event::ToAnnouncer(input.clone()));
             }
-            bidder::Output::Work { bid, .. } => self.work(number, bid),
+            bidder::Output::Work(work) => self.work(number, work.bid),
             bidder::Output::Stop { bid } => {
                 self.bidders[number].working.remove(&bid);
             }

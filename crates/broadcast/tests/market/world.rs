@@ -383,7 +383,7 @@ impl World {
             Message::Award(award) => bidder::Input::Award {
                 from,
                 award,
-                permitted: true,
+                admission: bidder::Admission::Granted,
             },
             Message::Lease(lease) => {
                 if lease.input.is_some() {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct AllowRequest {
     /// Realm by name; with all below it.
     pub caller: String,
-    /// `invoke`, `discover`, `relay` or `join`.
+    /// `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`.
     pub action: String,
     /// Loop id or `pattern*`; `*` for `relay`, which is about the realm.
     #[serde(rename = "loop")]

@@ -217,8 +217,8 @@ codes! {
         contract as it was. With `--force` the version breaks its callers.";
     PolicySyntax = 401, "policy-syntax", "A policy is not Cedar", 422, Configuration,
         "The text could not be parsed, or names entities and actions that do not exist here. \
-        Actions are `invoke`, `discover`, `relay` and `join`. `realmctl policy check FILE` \
-        checks without adding.";
+        Actions are `invoke`, `discover`, `relay`, `announce`, `bid`, `award` and `join`. \
+        `realmctl policy check FILE` checks without adding.";
     PolicyUnknown = 402, "policy-unknown", "No such policy", 404, NotFound,
         "`realmctl policy ls` prints the policies with their ids.";
     PolicyCaller = 403, "policy-caller", "The caller is not known here", 404, NotFound,

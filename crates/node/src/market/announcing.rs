@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_broadcast::{
     Citation, Pass, Side,
-    announcer::{Input, Message, Output},
+    announcer::{Input, Message, Output, Refusal as Why},
     close_pages,
     log::{Conclusion, Ending},
 };
@@ -123,6 +123,14 @@ impl Node {
         if let Err(refusal) = self.resolve_scopes(&mut asked) {
             return self.refuse(control, refusal);
         }
+        if let Err(reference) = self.may_announce(&asked.loop_id) {
+            let message = format!("denied by policy; reference {reference}");
+            let failure = CallFailure {
+                reference: Some(reference),
+                ..CallFailure::new(FailureCode::Denied, message)
+            };
+            return self.refuse(control, Refusal::Call(failure));
+        }
         let begin = Begin {
             broadcast: BroadcastId::new(self.random()),
             asker: Asker::Control(control),
@@ -163,10 +171,14 @@ impl Node {
                 Output::Write(entry) => self.write_down(broadcast, &entry),
                 Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
                 Output::Refuse { to, bid, why } => {
+                    let denied = (why == Why::Denied)
+                        .then(|| self.may_award(broadcast, &to).err())
+                        .flatten();
                     let payload = Object::new()
                         .with("bid", &bid)
                         .with("realm", &self.name_of(&to.scope()))
-                        .with("why", &why.to_string());
+                        .with("why", &why.to_string())
+                        .with_some("reference", denied);
                     self.note_broadcast(broadcast, "broadcast.refused", payload);
                 }
                 Output::Send { to, message } => self.send_as_announcer(&to, message),
@@ -240,6 +252,11 @@ impl Node {
         let me = self.me.place().clone();
         let here = to.realm == me.realm;
         match message {
+            // Whoever lost the permission since it bid has not answered.
+            Message::Award(award) if self.may_award(award.broadcast, to).is_err() => {
+                let (slot, epoch) = (award.slot, award.epoch);
+                self.tell_announcer(award.broadcast, Input::Undelivered { slot, epoch });
+            }
             Message::Award(award) if here => self.awarded(&me, award),
             Message::Lease(lease) if here => self.leased(&me, lease),
             Message::Withdraw(withdraw) if here => self.withdrawn(&me, withdraw),

@@ -73,6 +73,11 @@ impl Node {
             let message = format!("{BROADCASTS} broadcasts are under way, as many as may");
             return Err((FailureCode::Overloaded, message));
         }
+        let announced = said.loop_id.as_ref().unwrap_or(&id);
+        self.may_announce(announced).map_err(|reference| {
+            let message = format!("denied by policy; reference {reference}");
+            (FailureCode::Denied, message)
+        })?;
         let reach = self.reach(&said.scope, said.depth)?;
         let wider = said.wider.as_ref();
         let wider = wider.map(|wider| self.reach(&wider.scope, wider.depth));

@@ -2,21 +2,20 @@
 
 use realm_broadcast::{
     Bidder,
-    bidder::{self, Agent, Budget, Heard, Input, Output, Quote, Terms, Work},
+    bidder::{
+        self, Admission, Agent, Assignment, Budget, Heard, Input, Output, Quote, Terms, Work,
+    },
 };
 use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
-use realm_policy::{Action, Resource};
 use realm_protocol::{
-    Digest, FailureCode, Kind, LoopId, Place, RunId, Tick,
-    broadcast::{
-        Announcement, Award, ConfirmAnswer, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw,
-    },
+    Digest, FailureCode, Kind, Place, RunId,
+    broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
     cbor::Blob,
     json,
     records::Signed,
 };
 
-use super::{CAPACITY, HOLDS_MS, call_of, planning::schemas};
+use super::{CAPACITY, HOLDS_MS, planning::schemas};
 use crate::{
     Node,
     answer::{Ending, Responder},
@@ -55,37 +54,30 @@ impl Node {
 
     pub(super) fn bidder(&mut self) -> &mut Bidder {
         let place = self.me.place();
-        let moved = |(of, bidder): &(Place, Bidder)| of != place && bidder.load() == 0;
-        if self.market.bidder.as_ref().is_some_and(moved) {
-            self.market.bidder = None;
-        }
         let new = || {
             (
                 place.clone(),
                 Bidder::new(place.clone(), CAPACITY, HOLDS_MS),
             )
         };
-        let (_, bidder) = self.market.bidder.get_or_insert_with(new);
+        let (of, bidder) = self.market.bidder.get_or_insert_with(new);
+        if of != place {
+            *of = place.clone();
+            bidder.move_to(place.clone());
+        }
         bidder
     }
 
     /// The loops here that can do announced work, say how they bid, and that whoever announces may
     /// call.
     fn agents_for(&mut self, announcement: &Announcement) -> Vec<(Agent, BidTerms)> {
-        let (announcer, owner) = (announcement.announcer.scope(), self.me.scope());
+        let announcer = announcement.announcer.scope();
         let able = self.registry.iter().filter(|it| can(it, announcement));
-        let able = able.filter_map(|it| agent(it)).take(AGENTS);
-        let now = self.now.wall;
-        let rules = &mut self.rules;
-        let permitted = able.filter(|(agent, _)| {
-            let resource = Resource::Loop {
-                owner: &owner,
-                id: &agent.agent,
-            };
-            let decided = rules.decide(Action::Invoke, &announcer, resource, false, now);
-            decided.is_ok()
-        });
-        permitted.collect()
+        let able: Vec<_> = able.filter_map(|it| agent(it)).collect();
+        let permitted = able
+            .into_iter()
+            .filter(|(agent, _)| self.may_bid(&announcer, &agent.agent));
+        permitted.take(AGENTS).collect()
     }
 
     pub(super) fn tell_bidder(&mut self, input: Input) {
@@ -96,12 +88,17 @@ impl Node {
 
     pub(super) fn awarded(&mut self, from: &Place, award: Award) {
         self.keep_award(from, award.bid);
-        // Whether it may call the agent is asked once more when the work begins.
-        let (from, permitted) = (from.clone(), true);
+        let (from, agent) = (from.clone(), self.bidder().agent_of(award.bid).cloned());
+        let permitted = agent.is_none_or(|agent| self.may_bid(&from.scope(), &agent));
+        let admission = match permitted {
+            false => Admission::Denied,
+            true if self.takes_calls_of(from.root) => Admission::Granted,
+            true => Admission::Full,
+        };
         self.tell_bidder(Input::Award {
             from,
             award,
-            permitted,
+            admission,
         });
     }
 
@@ -162,23 +159,13 @@ impl Node {
                     }
                 }
                 Output::Confirm { to, confirm } => {
-                    if confirm.answer == ConfirmAnswer::Reserved {
-                        let won = (confirm.broadcast, to.clone());
-                        self.market.announcers.insert(confirm.bid, won);
-                    }
                     let signed = self.me.sign(&confirm);
                     match self.is_me(&to) {
                         true => self.confirmed(&to, signed),
                         false => self.send_to(confirm.broadcast, &to, Kind::Confirm, &signed),
                     }
                 }
-                Output::Work {
-                    bid,
-                    agent,
-                    key,
-                    input,
-                    until,
-                } => self.begin_work(bid, agent, key, &input, until),
+                Output::Work(assigned) => self.begin_work(*assigned),
                 Output::Stop { bid } => self.stop_work(bid),
                 Output::Progress { to, progress } => match self.is_me(&to) {
                     true => self.progressed(&to, progress),
@@ -193,7 +180,6 @@ impl Node {
                         LeaseEnd::Done => Kind::Result,
                         _ => Kind::Failure,
                     };
-                    self.market.announcers.remove(&outcome.bid);
                     let broadcast = outcome.broadcast;
                     let outcome = self.me.sign(&*outcome);
                     let deliver = Deliver { outcome, output };
@@ -216,30 +202,23 @@ impl Node {
     }
 
     /// Runs an agent for whoever has leased its work.
-    fn begin_work(&mut self, bid: Digest, agent: LoopId, key: Digest, input: &Blob, until: Tick) {
-        let input = json::parse(input);
-        let announcer = self.market.announcers.remove(&bid);
-        let (Ok(input), Some((broadcast, announcer))) = (input, announcer) else {
-            return self.work_ended(bid, None, Err(FailureCode::Malformed));
+    fn begin_work(&mut self, assigned: Assignment) {
+        let Ok(input) = json::parse(&assigned.input) else {
+            return self.work_ended(assigned.bid, None, Err(FailureCode::Malformed));
         };
-        let announced = self.market.receipts.announcement_of(bid);
-        let lease_ms = self.now.tick.until(until).as_millis();
+        let lease_ms = self.now.tick.until(assigned.until).as_millis();
         let lease_ms = u64::try_from(lease_ms).unwrap_or(u64::MAX);
-        let leased = Leased {
-            call: call_of(broadcast),
-            bid,
-            agent,
-            key,
+        self.serve_leased(Leased {
+            broadcast: assigned.broadcast,
+            bid: assigned.bid,
+            agent: assigned.agent,
+            key: assigned.key,
             input,
-            announcer,
-            depth: announced
-                .as_ref()
-                .map_or(0, |it| it.depth)
-                .saturating_add(1),
+            announcer: assigned.announcer,
+            depth: assigned.depth.saturating_add(1),
             // The work has all its time, as long as its lease is renewed: its end stops it.
-            timeout_ms: announced.map_or(lease_ms, |it| it.execution_ms.max(lease_ms)),
-        };
-        self.serve_leased(leased);
+            timeout_ms: assigned.execution_ms.max(lease_ms),
+        });
     }
 
     fn stop_work(&mut self, bid: Digest) {

@@ -29,7 +29,14 @@ impl Node {
         }
         let from = from.clone();
         let trust = self.trust_of(from.realm);
-        self.tell_announcer(read.broadcast, Input::Bid { from, bid, trust });
+        let permitted = self.may_award(read.broadcast, &from).is_ok();
+        let input = Input::Bid {
+            from,
+            bid,
+            trust,
+            permitted,
+        };
+        self.tell_announcer(read.broadcast, input);
     }
 
     pub(super) fn confirmed(&mut self, from: &Place, confirm: Signed<Confirm>) {

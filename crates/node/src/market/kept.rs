@@ -21,6 +21,7 @@ use super::{Announced, call_of};
 use crate::{
     Node, UnderWay,
     durable::BrokenOff,
+    serve::leased_call,
     state::{self, StoredBroadcast, StoredFan, StoredPass},
 };
 
@@ -213,6 +214,8 @@ impl Node {
             _ => None,
         });
         let holders = holders.collect();
+        let announced = planned.rounds.first().and_then(|it| it.peek().ok());
+        let announced = announced.ok_or_else(|| "its announcement does not read".to_owned())?;
         let plan = self.plan_of(&planned, &stored);
         let announcer =
             Announcer::resume(plan, entries, self.now).map_err(|error| error.to_string())?;
@@ -223,6 +226,7 @@ impl Node {
             holders,
             aggregator: stored.aggregator,
             contract,
+            loop_id: announced.loop_id,
             run,
             entries: count,
             proven: BTreeSet::new(),
@@ -283,7 +287,7 @@ impl Node {
             }
         }
         let reserved = held.iter().filter_map(|held| match held {
-            Held::Reserved(it) => Some(call_of(it.broadcast)),
+            Held::Reserved(it) => Some(leased_call(it.broadcast, it.bid)),
             _ => None,
         });
         let calls = reserved.collect();

@@ -6,7 +6,6 @@ use realm_executor::{OfferTerms, Offered};
 use realm_protocol::{BroadcastId, FailureCode, LoopId, RunId, broadcast::Price, cbor::Blob, json};
 use serde_json::Value;
 
-use super::call_of;
 use crate::{
     Node,
     answer::Ending,
@@ -22,13 +21,14 @@ impl Node {
         facts: Value,
         limit_ms: u64,
     ) {
+        let call = self.new_call();
         let registered = self.registry.get(&agent);
         let terms = registered.and_then(|it| it.manifest.bid.as_ref());
         let Some(OfferTerms::Ask { loop_id, .. }) = terms.map(|terms| &terms.offer) else {
             return self.agent_offers(broadcast, agent, None);
         };
         let asked = Asked {
-            call: call_of(broadcast),
+            call,
             loop_id: loop_id.clone(),
             input: facts,
             limit_ms,

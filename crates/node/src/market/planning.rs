@@ -89,6 +89,7 @@ impl Node {
             asker: Some(asker),
             rounds,
             contract,
+            loop_id: asked.loop_id.clone(),
             holders: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
             run,

@@ -87,12 +87,6 @@ impl Receipts {
         }
     }
 
-    /// What a bid answers whose close has not come.
-    pub(super) fn announcement_of(&self, bid: Digest) -> Option<Announcement> {
-        let open = self.open.get(&self.of_bid(bid)?)?;
-        open.receipt.announcement.peek().ok()
-    }
-
     fn of_bid(&self, bid: Digest) -> Option<Key> {
         let mut open = self.open.keys();
         open.find(|(_, digest)| *digest == bid).copied()

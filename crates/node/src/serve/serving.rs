@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use realm_executor::Effects;
 use realm_protocol::{
-    CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
+    BroadcastId, CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
     journal::{Direction, JournalSeq, Run, Status},
     json,
     message::{PolicyUse, TraceParent},
@@ -91,6 +91,9 @@ pub(super) struct Incoming {
     pub(super) direction: Direction,
     /// Whether nobody waits for it.
     pub(super) detached: bool,
+    /// Where it is leased work: of which broadcast, and what names the work of the slot, whoever
+    /// holds it; its announcer cannot name another's.
+    pub(super) work: Option<(BroadcastId, Digest)>,
 }
 
 impl Serving {

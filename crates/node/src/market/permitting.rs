@@ -1,0 +1,68 @@
+//! What policy says of the market: who announces, whose announcements agents here bid for, and who
+//! is awarded work.
+
+use std::sync::Arc;
+
+use realm_policy::{Action, Denial, Permit, Resource};
+use realm_protocol::{BroadcastId, LoopId, Place, Scope};
+
+use crate::{Node, Refused};
+
+impl Node {
+    /// Whether this realm may announce work with a loop's contract; if not, a denial's reference.
+    pub(super) fn may_announce(&mut self, loop_id: &LoopId) -> Result<(), String> {
+        let me = self.me.scope();
+        let decided = self.decide_on_loop(Action::Announce, &me, loop_id);
+        decided.map(|_| ()).map_err(|denial| self.denied(denial))
+    }
+
+    /// Whether an agent here may bid for what a realm announces: the realm must also be one that
+    /// may call it.
+    pub(super) fn may_bid(&mut self, announcer: &Scope, agent: &LoopId) -> bool {
+        let decided = self
+            .decide_on_loop(Action::Invoke, announcer, agent)
+            .and_then(|_| self.decide_on_loop(Action::Bid, announcer, agent));
+        match decided {
+            Ok(_) => true,
+            Err(denial) => {
+                let reference = self.denied(denial);
+                tracing::debug!(%agent, %reference, "no bid: denied by policy");
+                false
+            }
+        }
+    }
+
+    /// Whether work of a broadcast may be awarded to a bidder; if not, a denial's reference.
+    pub(super) fn may_award(
+        &mut self,
+        broadcast: BroadcastId,
+        bidder: &Place,
+    ) -> Result<(), String> {
+        let own = self.market.announced.get(&broadcast);
+        let Some(loop_id) = own.map(|own| own.loop_id.clone()) else {
+            return Ok(());
+        };
+        let decided = self.decide_on_loop(Action::Award, &bidder.scope(), &loop_id);
+        decided.map(|_| ()).map_err(|denial| self.denied(denial))
+    }
+
+    fn decide_on_loop(
+        &mut self,
+        action: Action,
+        principal: &Scope,
+        id: &LoopId,
+    ) -> Result<Arc<Permit>, Denial> {
+        let (owner, now) = (self.me.scope(), self.now.wall);
+        let resource = Resource::Loop { owner: &owner, id };
+        self.rules.decide(action, principal, resource, false, now)
+    }
+
+    /// Remembers a denial. What is asked again with every announcement is remembered once.
+    fn denied(&mut self, denial: Denial) -> String {
+        self.counters.refuse(Refused::Denied);
+        match self.rules.reference_of(&denial) {
+            Some(reference) => reference,
+            None => self.remember_denial(denial),
+        }
+    }
+}

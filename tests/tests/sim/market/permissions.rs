@@ -1,0 +1,162 @@
+//! Who may announce, bid for, and be awarded work.
+
+use realm_node::Refusal;
+use realm_protocol::FailureCode;
+
+use super::*;
+
+fn work() -> BroadcastAsked {
+    asked(
+        "see",
+        reach(1, 1, 2),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    )
+}
+
+/// Two organisations, peered; one announces `see`, which the other's agent may be called for.
+fn strangers(seed: u64) -> (World, HostId, HostId) {
+    let mut world = World::new(seed);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "see");
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    world.apply(lab, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+    world.run_for(2_000);
+    (world, acme, lab)
+}
+
+/// What the run of a broadcast says that these events say.
+fn said(world: &World, host: HostId, ended: &Broadcasted, kind: &str, name: &str) -> Vec<String> {
+    let events = world.hosts[host.0].disk.events.values();
+    let events = events.filter(|it| it.run == ended.run && it.kind == kind);
+    let said = events.filter_map(|event| {
+        let payload: Value = serde_json::from_slice(&event.payload).unwrap();
+        Some(payload[name].as_str()?.to_owned())
+    });
+    said.collect()
+}
+
+#[test]
+fn who_may_call_a_loop_gets_its_bids_and_its_work_once_both_sides_permit_it() {
+    let (mut world, acme, lab) = strangers(21);
+
+    let unasked = broadcast(&mut world, acme, work());
+    world.permit(lab, "acme", "bid", "see");
+    let unawarded = broadcast(&mut world, acme, work());
+    world.permit(acme, "lab", "award", "see");
+    let done = broadcast(&mut world, acme, work());
+
+    assert_eq!((unasked.ending, unasked.bids), ("TooFewBids", 0));
+    assert!(said(&world, acme, &unasked, "broadcast.refused", "why").is_empty());
+    assert_eq!((unawarded.ending, unawarded.bids), ("TooFewBids", 0));
+    let why = said(&world, acme, &unawarded, "broadcast.refused", "why");
+    assert_eq!(
+        why,
+        ["policy does not let the work be awarded to the bidder"]
+    );
+    let reference = said(&world, acme, &unawarded, "broadcast.refused", "reference");
+    assert!(world.hosts[acme.0].node().denial(&reference[0]).is_some());
+    output(&done);
+    assert!(
+        unawarded.duration_ms < 1_000,
+        "nobody waits for the window because of a bid that does not count"
+    );
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_realm_whose_policy_forbids_it_announces_nothing() {
+    let (mut world, acme, _) = family(22, ["EUR 0.03", "EUR 0.02"]);
+    let forbid = r#"forbid (principal, action == Action::"announce", resource);"#;
+    world.set_policy(acme, "quiet", forbid, false);
+
+    let answer = world.ask_and_wait(acme, Request::Broadcast(Box::new(work())));
+
+    let Response::Refused(Refusal::Call(failure)) = answer else {
+        panic!("announced: {answer:?}")
+    };
+    assert_eq!(failure.code, FailureCode::Denied);
+    let reference = failure.reference.expect("a reference");
+    assert!(world.hosts[acme.0].node().denial(&reference).is_some());
+    invariants::check(&mut world);
+}
+
+/// A family whose slow left agent keeps the bidding open for some time.
+fn slow_family(seed: u64) -> (World, HostId, [HostId; 2]) {
+    let (mut world, acme, children) = family(seed, ["EUR 0.03", "EUR 0.02"]);
+    let quote = json!({
+        "id": "quote", "version": "1.0.0", "kind": "tool", "effects": "idempotent",
+        "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+        "tool": {"implementation": "process", "config": {"argv": ["work", "2000"]}},
+    });
+    let mut slow = Loops::idempotent("see", 100);
+    slow["bid"] = json!({"ask": "quote", "within": "2s"});
+    world.apply(children[0], &[quote, slow]);
+    world.run_for(1_000);
+    (world, acme, children)
+}
+
+#[test]
+fn a_permission_that_is_taken_back_before_the_award_is_not_awarded_by_either_side() {
+    let forbid = |action: &str| {
+        format!(
+            r#"forbid (principal, action == Action::"{action}", resource) when {{ resource.name == "see" }};"#
+        )
+    };
+    let (mut world, acme, [_, right]) = slow_family(23);
+    let control = world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(1_000);
+    world.set_policy(right, "no-bids", &forbid("bid"), false);
+    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+    let answers = said(&world, acme, &ended, "broadcast.answered", "answer");
+    assert_eq!(answers, ["Refused"]);
+
+    let (mut world, acme, [_, right]) = slow_family(24);
+    let control = world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(1_000);
+    world.set_policy(acme, "no-awards", &forbid("award"), false);
+    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+    assert_eq!(ended.ending, "TooFewResults");
+    assert!(world.hosts[right.0].disk.runs.is_empty());
+    invariants::check(&mut world);
+}
+
+#[test]
+fn no_more_work_is_confirmed_than_its_announcers_tree_may_have_called() {
+    let mut world = World::new(25);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(acme, lab);
+    world.hosts[lab.0].max_calls_per_peer = 2;
+    world.crash(lab);
+    world.start(lab);
+    world.run_for(3_000);
+    let mut agents = Vec::new();
+    for name in ["see", "look", "watch", "view"] {
+        world.permit(lab, "acme", "invoke", name);
+        world.permit(lab, "acme", "bid", name);
+        let mut agent = bids(Loops::idempotent(name, 1_000), "EUR 0.02");
+        agent["capabilities"] = json!(["sight"]);
+        agents.push(agent);
+    }
+    world.apply(lab, &agents);
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    world.permit(acme, "lab", "award", "see");
+    let mut four = work();
+    four.capabilities.insert("sight".parse().unwrap());
+    four.rule = rule(Selection::All, 4, 0);
+    four.aggregation.strategy = Strategy::CollectAll;
+
+    let ended = broadcast(&mut world, acme, four);
+
+    let mut answers = said(&world, acme, &ended, "broadcast.answered", "answer");
+    answers.sort_unstable();
+    assert_eq!(answers, ["Busy", "Busy", "Reserved", "Reserved"]);
+    let ends = said(&world, acme, &ended, "broadcast.ended", "end");
+    assert_eq!(ends, ["Result", "Result"]);
+    invariants::check(&mut world);
+}
