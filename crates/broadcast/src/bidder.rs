@@ -126,6 +126,8 @@ pub struct Assignment {
     pub broadcast: BroadcastId,
     /// Who announced it.
     pub announcer: Place,
+    /// The slot that it won.
+    pub slot: u64,
     /// Digest of the bid that won it.
     pub bid: Digest,
     /// The agent.

@@ -30,6 +30,7 @@ pub(crate) use serving::{Served, Serving};
 /// Work that a bid of this realm's has won.
 pub(crate) struct Leased {
     pub(crate) broadcast: BroadcastId,
+    pub(crate) slot: u64,
     pub(crate) bid: Digest,
     pub(crate) agent: LoopId,
     /// The same for every holder of the slot.
@@ -164,7 +165,7 @@ impl Node {
         ]);
         let incoming = Incoming {
             responder: Responder::Leased(leased.bid),
-            call: leased_call(leased.broadcast, leased.bid),
+            call: leased_call(leased.broadcast, leased.slot),
             caller: leased.announcer.scope(),
             caller_realm,
             loop_id: leased.agent,
@@ -535,10 +536,11 @@ fn caller_text(incoming: &Incoming, realm: &str) -> String {
     }
 }
 
-/// The call of leased work in the winner's traces: one realm may win several slots of a broadcast.
-pub(crate) fn leased_call(broadcast: BroadcastId, bid: Digest) -> CallId {
-    let parts: [&[u8]; 3] = [b"realm/1/leased-call", broadcast.as_bytes(), bid.as_bytes()];
-    let digest = Digest::of(&parts);
+/// The call of leased work in the traces of its holders, which the keys of tools come from: one for
+/// each slot, because a realm may win several of a broadcast, and the same for every holder.
+pub(crate) fn leased_call(broadcast: BroadcastId, slot: u64) -> CallId {
+    let slot = slot.to_be_bytes();
+    let digest = Digest::of(&[b"realm/1/leased-call", broadcast.as_bytes(), &slot]);
     let mut call = [0; 16];
     call.iter_mut()
         .zip(digest.as_bytes())

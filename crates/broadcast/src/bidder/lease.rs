@@ -76,6 +76,7 @@ impl Bidder {
         self.outputs.push_back(Output::Work(Box::new(Assignment {
             broadcast: id.0,
             announcer,
+            slot: lease.slot,
             bid,
             agent: id.1.clone(),
             key,

@@ -287,7 +287,7 @@ impl Node {
             }
         }
         let reserved = held.iter().filter_map(|held| match held {
-            Held::Reserved(it) => Some(leased_call(it.broadcast, it.bid)),
+            Held::Reserved(it) => Some(leased_call(it.broadcast, it.slot)),
             _ => None,
         });
         let calls = reserved.collect();
