@@ -125,6 +125,8 @@ wire_map! {
         3 => retry_after_ms: Option<u64>,
         /// Detail for the caller; only where the message is sealed to it; at most 4 KiB.
         4 => detail: Option<String>,
+        /// Whether the call that it answers has begun nothing: said by the destination alone.
+        64 => not_begun: Option<bool>,
     }
 }
 

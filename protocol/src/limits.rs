@@ -234,6 +234,10 @@ pub const MODEL_CALLS: usize = 16;
 pub const MODEL_TOOLS: usize = 64;
 /// Tools of one MCP server; one with more is not used.
 pub const SERVER_TOOLS: usize = 512;
+/// Targets of one route; more are refused at `apply`.
+pub const ROUTE_TARGETS: usize = 32;
+/// Weight and priority of one target of a route, at most; more is refused at `apply`.
+pub const ROUTE_WEIGHT: u64 = 65_535;
 /// Bytes of what one model has called and been answered; more ends the prompt with `Budget`.
 pub const CONVERSATION_BYTES: usize = 1024 * 1024;
 /// Frames in one run, one after the other; more ends the run with `Budget`.

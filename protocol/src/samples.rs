@@ -414,6 +414,7 @@ fn bodies() -> Vec<Sample> {
         reference: Some("abc".to_owned()),
         retry_after_ms: Some(1_000),
         detail: Some("busy".to_owned()),
+        not_begun: Some(true),
     };
     let plaintext = Plaintext {
         source: realm(1),

@@ -188,7 +188,8 @@ fn loops(sources: &[SourceFile]) -> Result<Vec<(String, String)>, CheckError> {
             .collect(),
     };
     let loaded = definitions::load_all(&all).map_err(refused)?;
-    let loaded = loaded.plan(&Registry::default()).map_err(refused)?;
+    let planned = loaded.plan(&Registry::default(), None);
+    let loaded = planned.map_err(refused)?.loops;
     let manifests: Vec<_> = loaded
         .iter()
         .map(|(manifest, _)| manifest.clone())

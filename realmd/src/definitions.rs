@@ -9,7 +9,7 @@ use realm_client::{
     api::{Fault, SourceFile},
     catalogue::Code,
 };
-use realm_executor::{Body, Manifest, Problem, Registry, Stack, Tool, load};
+use realm_executor::{Body, Manifest, Mesh, Problem, Registry, Stack, Tool, load};
 
 /// Loops, each with the format it was written in.
 pub(crate) type Loaded = Vec<(Manifest, &'static str)>;
@@ -18,21 +18,68 @@ pub(crate) type Loaded = Vec<(Manifest, &'static str)>;
 pub(crate) struct Definitions {
     loops: Loaded,
     stacks: Vec<Stack>,
+    meshes: Vec<Mesh>,
+}
+
+/// Loops that files lead to in one realm, and what of them will not do what it seems to.
+pub(crate) struct Planned {
+    pub(crate) loops: Loaded,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Definitions {
-    /// Makes loops of stacks, with the capabilities that loops here have and those of the files.
+    /// Makes loops of stacks, with the capabilities that loops here have and those of the files, and takes
+    /// the part of meshes that is of the realm of this name; nothing of them where there is none yet.
     ///
     /// # Errors
-    /// Every stack that cannot work, with the reason.
-    pub(crate) fn plan(self, registry: &Registry) -> Result<Loaded, Vec<Problem>> {
-        let Self { mut loops, stacks } = self;
+    /// Every stack that cannot work, and every mesh without this realm, with the reason.
+    pub(crate) fn plan(
+        self,
+        registry: &Registry,
+        own: Option<&str>,
+    ) -> Result<Planned, Vec<Problem>> {
+        let Self {
+            mut loops,
+            stacks,
+            meshes,
+        } = self;
+        let mut warnings = Vec::new();
+        for (mesh, own) in meshes.into_iter().zip(own.into_iter().cycle()) {
+            loops.extend(routes_of(own, mesh, &mut warnings)?);
+        }
         let new: Vec<Manifest> = loops.iter().map(|(new, _)| new.clone()).collect();
         let planned = registry.plan_stacks(&stacks, &new)?;
         loops.extend(planned.into_iter().map(|planned| (planned, STACK)));
-        Ok(loops)
+        Ok(Planned { loops, warnings })
     }
 }
+
+/// The routes that a mesh has for the realm of this name.
+fn routes_of(own: &str, mesh: Mesh, warnings: &mut Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
+    let Mesh {
+        mut realms,
+        warnings: found,
+        origin,
+    } = mesh;
+    let name = realms.keys().find(|name| name.to_string() == own).cloned();
+    let Some(loops) = name.and_then(|name| realms.remove(&name)) else {
+        let names: Vec<String> = realms.keys().map(ToString::to_string).collect();
+        let what = format!(
+            "the mesh has the realms {}, and this one is `{own}`",
+            names.join(", ")
+        );
+        let hint = format!("give one of them the realmId of this realm, `{own}`");
+        return Err(vec![Problem {
+            hint: Some(hint),
+            ..Problem::at(&origin, "mesh.realm", what)
+        }]);
+    };
+    warnings.extend(found);
+    Ok(loops.into_iter().map(|route| (route, MESH)).collect())
+}
+
+/// What the routes that a mesh becomes were written as.
+const MESH: &str = "mesh";
 
 /// What the loops that a stack becomes were written as.
 const STACK: &str = "stack";
@@ -49,6 +96,7 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
         .collect();
     let mut loops = Vec::new();
     let mut stacks = Vec::new();
+    let mut meshes = Vec::new();
     let mut problems = Vec::new();
     for file in files.iter().filter(|file| !file.referred) {
         let folder = Path::new(&file.name).parent().filter(|_| file.name != "-");
@@ -65,12 +113,17 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
                     (manifest, format)
                 }));
                 stacks.extend(loaded.stacks);
+                meshes.extend(loaded.meshes);
             }
             Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() {
-        Ok(Definitions { loops, stacks })
+        Ok(Definitions {
+            loops,
+            stacks,
+            meshes,
+        })
     } else {
         Err(problems)
     }

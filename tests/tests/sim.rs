@@ -44,6 +44,8 @@ mod past;
 mod policies;
 #[path = "sim/redaction.rs"]
 mod redaction;
+#[path = "sim/routes.rs"]
+mod routes;
 #[path = "sim/routing.rs"]
 mod routing;
 #[path = "sim/scale.rs"]

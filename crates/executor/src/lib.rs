@@ -30,12 +30,12 @@ pub use executor::{
     Action, Announcing, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError,
     Start, StartError, WaitingFor, Waits,
 };
-pub use load::{Loaded, Problem, load};
+pub use load::{Loaded, Mesh, Problem, load};
 pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
     Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
-    ModelTool, OfferTerms, Offered, Origin, Process, Prompt, Retry, Step, Tool, Wider, Work,
-    canonical_json, contract_digest,
+    ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route, Step,
+    Target, Tool, Wider, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

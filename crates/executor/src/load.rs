@@ -1,5 +1,5 @@
 //! Files become manifests: LSEM, our own form, the LoopStacks sketch, agents and stacks of the LoopStacks
-//! Platform, and InterRealm's capabilities, in YAML or JSON.
+//! Platform, and InterRealm's capabilities and meshes, in YAML or JSON.
 
 mod body;
 mod broadcast;
@@ -7,6 +7,7 @@ mod capability;
 mod document;
 pub(crate) mod duration;
 mod json_text;
+mod mesh;
 mod model_tools;
 mod node;
 mod object;
@@ -14,6 +15,7 @@ mod platform;
 mod problem;
 mod references;
 mod retry;
+mod route;
 mod schemas;
 mod sketch;
 mod steps;
@@ -28,6 +30,7 @@ use crate::{Manifest, Origin, Stack};
 use document::Reader;
 use node::Node;
 
+pub use mesh::Mesh;
 pub use problem::Problem;
 
 /// Bytes in one file; more is refused.
@@ -41,6 +44,8 @@ pub struct Loaded {
     /// Stacks, which become loops once it is known who has their capabilities:
     /// [`crate::Registry::plan_stacks`].
     pub stacks: Vec<Stack>,
+    /// Routes of the realms of meshes.
+    pub meshes: Vec<Mesh>,
 }
 
 /// Reads every loop of a file. `files` gives the text of a file that a schema names with
@@ -78,8 +83,9 @@ pub fn load(
 pub(crate) fn from_value(document: &Value) -> Result<Manifest, Vec<Problem>> {
     let mut reader = Reader::new("".into(), &|_| None);
     reader.read(&Node::from_value(document));
-    let mut loaded = reader.finish()?;
-    loaded.loops.pop().ok_or_else(Vec::new)
+    // What a route announces comes after it.
+    let mut loops = reader.finish()?.loops.into_iter();
+    loops.next().ok_or_else(Vec::new)
 }
 
 fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Problem> {

@@ -5,6 +5,7 @@ pub(crate) mod broadcast;
 mod canonical;
 mod document;
 mod prompt;
+mod route;
 mod step;
 
 use std::{
@@ -21,6 +22,7 @@ pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offere
 pub use broadcast::{Audience, Broadcast, Wider};
 pub use canonical::canonical_json;
 pub use prompt::{ModelTool, Prompt};
+pub use route::{NotAPattern, Pattern, Route, Target};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 
 /// What a loop is: its contract, its limits, and a way to run it.
@@ -68,18 +70,21 @@ impl Manifest {
             Body::Machine(_) => Kind::Machine,
             Body::Tool(_) => Kind::Tool,
             Body::Broadcast(_) => Kind::Broadcast,
+            Body::Route(_) => Kind::Route,
         }
     }
 
-    /// The effects of everything but composites and machines: as declared, else by kind. Theirs come
-    /// from what they call, which [`crate::Registered::effects`] knows.
+    /// The effects of everything but what is composed of other loops: as declared, else by kind. Theirs
+    /// come from what they call, which [`crate::Registered::effects`] knows.
     pub fn own_effects(&self) -> Effects {
         let default = match &self.body {
             Body::Tool(Tool::Echo | Tool::Count) => Effects::None,
             Body::Prompt(_) => Effects::Idempotent,
-            Body::Composite(_) | Body::Machine(_) | Body::Tool(_) | Body::Broadcast(_) => {
-                Effects::Once
-            }
+            Body::Composite(_)
+            | Body::Machine(_)
+            | Body::Tool(_)
+            | Body::Broadcast(_)
+            | Body::Route(_) => Effects::Once,
         };
         self.effects.unwrap_or(default)
     }
@@ -111,6 +116,7 @@ impl Manifest {
             Body::Composite(composite) => composite.calls().collect(),
             Body::Machine(machine) => vec![&machine.step],
             Body::Prompt(prompt) => prompt.tools.iter().map(|tool| &tool.call).collect(),
+            Body::Route(route) => route.targets.iter().map(|target| &target.call).collect(),
             Body::Tool(_) | Body::Broadcast(_) => Vec::new(),
         }
     }
@@ -120,14 +126,14 @@ impl Manifest {
         match &self.body {
             Body::Prompt(prompt) => prompt.backend == MOCK && prompt.tools.is_empty(),
             Body::Tool(tool) => matches!(tool, Tool::Echo | Tool::Count),
-            Body::Composite(_) | Body::Machine(_) | Body::Broadcast(_) => false,
+            Body::Composite(_) | Body::Machine(_) | Body::Broadcast(_) | Body::Route(_) => false,
         }
     }
 
     /// Whether its effects are those of what it calls.
     pub const fn is_composed(&self) -> bool {
         match &self.body {
-            Body::Composite(_) | Body::Machine(_) => true,
+            Body::Composite(_) | Body::Machine(_) | Body::Route(_) => true,
             Body::Prompt(prompt) => !prompt.tools.is_empty(),
             Body::Tool(_) | Body::Broadcast(_) => false,
         }
@@ -163,6 +169,8 @@ pub enum Kind {
     Tool,
     /// Work without an address.
     Broadcast,
+    /// One of several loops.
+    Route,
 }
 
 impl Kind {
@@ -174,6 +182,7 @@ impl Kind {
             Self::Machine => "machine",
             Self::Tool => "tool",
             Self::Broadcast => "broadcast",
+            Self::Route => "route",
         }
     }
 }
@@ -248,13 +257,14 @@ impl Default for LoopLimits {
 }
 
 impl LoopLimits {
-    /// What a loop has unless told: one that waits has that time on top, and one that announces work
-    /// what that may take.
+    /// What a loop has unless told: one that waits has that time on top, one that announces work what
+    /// that may take, and a route what all its targets may.
     pub fn of(body: &Body) -> Self {
         let default = Self::default();
         let timeout_ms = match body {
             Body::Composite(composite) => default.timeout_ms.saturating_add(composite.waits_ms()),
             Body::Broadcast(broadcast) => broadcast.lasts_ms(),
+            Body::Route(route) => route.lasts_ms(),
             Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) => default.timeout_ms,
         };
         Self {
@@ -277,6 +287,8 @@ pub enum Body {
     Tool(Tool),
     /// Work without an address.
     Broadcast(Box<Broadcast>),
+    /// One of several loops.
+    Route(Route),
 }
 
 /// Programs.

@@ -17,7 +17,7 @@ pub use kept::{Kept, RevisionChange};
 pub use pins::Need;
 
 use crate::{
-    Body, Effects, LoopLimits, Manifest, Origin, Tool,
+    Body, Effects, LoopLimits, Manifest, Origin, Pattern, Tool,
     schema::{LazySchema, SchemaError},
 };
 
@@ -141,6 +141,14 @@ pub enum RegisterError {
         /// The loop that has it.
         owner: LoopId,
     },
+    /// A route takes the same names.
+    #[error("`{owner}` takes the names `{pattern}` already")]
+    PatternTaken {
+        /// The pattern.
+        pattern: Pattern,
+        /// The route that has it.
+        owner: LoopId,
+    },
     /// Every version that is kept is needed by another loop.
     #[error(
         "{} versions of it are kept, and other loops need every one; let them need newer ones first",
@@ -175,6 +183,8 @@ pub struct Registry {
     earlier: BTreeMap<LoopId, Vec<Kept>>,
     /// Which loop an alias stands for: as the current revisions say.
     aliases: BTreeMap<LoopId, LoopId>,
+    /// Which route takes the names that match a pattern: as the current revisions say.
+    patterns: BTreeMap<Pattern, LoopId>,
     /// Whose revision a digest names.
     digests: BTreeMap<Digest, LoopId>,
     /// Revisions that runs under way use.
@@ -203,6 +213,7 @@ impl Registry {
             loops: BTreeMap::new(),
             earlier: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            patterns: BTreeMap::new(),
             digests: BTreeMap::new(),
             spared: BTreeSet::new(),
             next_order: 0,
@@ -236,6 +247,9 @@ impl Registry {
         }
         if let Some((name, owner)) = self.taken(&manifest) {
             return Err(RegisterError::NameTaken { name, owner });
+        }
+        if let Some((pattern, owner)) = self.pattern_taken(&manifest) {
+            return Err(RegisterError::PatternTaken { pattern, owner });
         }
         let registered = Registered::new(manifest).compiled()?;
         let replaced = self.put(Arc::new(registered));
@@ -280,6 +294,7 @@ impl Registry {
         }
         let removed = self.loops.remove(id)?;
         self.aliases.retain(|_, of| of != id);
+        self.patterns.retain(|_, of| of != id);
         let manifest = removed.manifest.clone();
         self.withdraw(id, removed);
         self.settle([id.clone()]);
@@ -307,6 +322,28 @@ impl Registry {
         self.aliases.get(name).unwrap_or(name)
     }
 
+    /// The loop that a call of a name runs: as [`Registry::resolve`], or where no loop is called so, the
+    /// route with the longest pattern that takes the name.
+    fn called<'a>(&'a self, name: &'a LoopId) -> &'a LoopId {
+        let id = self.resolve(name);
+        if self.loops.contains_key(id) {
+            return id;
+        }
+        let taking = self
+            .patterns
+            .iter()
+            .filter(|(pattern, _)| pattern.takes(id));
+        let longest = taking.max_by_key(|(pattern, _)| pattern.prefix().len());
+        longest.map_or(id, |(_, route)| route)
+    }
+
+    /// The route whose pattern another one has already.
+    fn pattern_taken(&self, manifest: &Manifest) -> Option<(Pattern, LoopId)> {
+        let pattern = pattern_of(manifest)?;
+        let owner = self.patterns.get(pattern)?;
+        (*owner != manifest.id).then(|| (pattern.clone(), owner.clone()))
+    }
+
     /// A name of this loop that is another's already, and whose.
     fn taken(&self, manifest: &Manifest) -> Option<(LoopId, LoopId)> {
         let mut names = std::iter::once(&manifest.id).chain(&manifest.aliases);
@@ -317,10 +354,10 @@ impl Registry {
         })
     }
 
-    /// Finds a loop, by its id or an alias, in the version meant: the newest that is kept and satisfies the requirement,
-    /// the current one where none is meant.
+    /// Finds a loop, by its id, an alias or a route's pattern, in the version meant: the newest that is kept
+    /// and satisfies the requirement, the current one where none is meant.
     pub fn find(&self, id: &LoopId, version: Option<&str>) -> Option<&Arc<Registered>> {
-        let id = self.resolve(id);
+        let id = self.called(id);
         let current = self.loops.get(id)?;
         let Some(wanted) = version else {
             return Some(current);
@@ -411,7 +448,7 @@ impl Registry {
         let all = self.loops.values().chain(kept.map(|kept| &kept.registered));
         for known in all {
             for call in set::local_calls(&known.manifest) {
-                let called = callers.entry(self.resolve(call.id)).or_default();
+                let called = callers.entry(self.called(call.id)).or_default();
                 called.insert(&known.manifest.id);
             }
         }
@@ -436,6 +473,14 @@ impl Registry {
         if let Some(known) = current.chain(kept).find(same) {
             *known = registered.clone();
         }
+    }
+}
+
+/// The names that a route takes besides its own.
+fn pattern_of(manifest: &Manifest) -> Option<&Pattern> {
+    match &manifest.body {
+        Body::Route(route) => route.pattern.as_ref(),
+        _ => None,
     }
 }
 

@@ -630,3 +630,213 @@ fn announced_work_that_contradicts_itself_is_refused_where_it_does() {
         assert!(problems[0].what.contains(says), "{}", problems[0].what);
     }
 }
+
+const ROUTE: &str = "\
+id: grade
+version: 1.0.0
+kind: route
+inputSchema: {type: object}
+outputSchema: {type: object}
+effects: idempotent
+route:
+  pattern: grade/*
+  targets:
+    - {realm: lab/pathology, priority: 2, weight: 3, timeout: 5s}
+    - {realm: partner, loop: grade-slide, version: ^2, priority: 2}
+    - {loop: by-hand, weight: 0}
+    - broadcast: {scope: peers, window: 1s, within: 9s}
+";
+
+#[test]
+fn a_route_loads_with_the_loop_that_announces_its_work() {
+    let manifests = read("grade.yaml", ROUTE).unwrap();
+
+    let [route, announced] = manifests.as_slice() else {
+        panic!("{manifests:?}")
+    };
+    let Body::Broadcast(broadcast) = &announced.body else {
+        panic!("a broadcast")
+    };
+    let called = route
+        .calls()
+        .into_iter()
+        .map(|call| call.loop_id.to_string());
+    let called: Vec<String> = called.collect();
+    assert_eq!(
+        called,
+        [
+            "grade@lab/pathology",
+            "grade-slide@partner",
+            "by-hand",
+            "grade/announced"
+        ]
+    );
+    assert_eq!(announced.id.as_str(), "grade/announced");
+    assert_eq!(broadcast.loop_id, Some(route.id.clone()));
+    assert_eq!(announced.own_effects(), Effects::Idempotent);
+    assert_eq!(route.limits.timeout_ms, 5_000 + 2 * 60_000 + 10_000);
+    assert_eq!(&Manifest::from_json(&route.to_json()).unwrap(), route);
+}
+
+#[test]
+fn a_route_that_leads_nowhere_is_refused_where_it_does() {
+    for (line, instead, place, says) in [
+        (
+            "grade/*",
+            "grade",
+            "8:12 loop.route.pattern",
+            "`*` at its end",
+        ),
+        (
+            "grade/*",
+            "'*'",
+            "8:12 loop.route.pattern",
+            "beginning of names",
+        ),
+        (
+            "weight: 3",
+            "weight: 65536",
+            "10:51 loop.route.targets.weight",
+            "65535",
+        ),
+        (
+            "loop: by-hand, ",
+            "",
+            "12:7 loop.route.targets",
+            "a `realm`",
+        ),
+        (
+            "version: ^2",
+            "version: two",
+            "11:52 loop.route.targets.version",
+            "neither",
+        ),
+        (
+            "scope: peers",
+            "scope: every one",
+            "13:26 loop.broadcast.scope",
+            "nor a realm",
+        ),
+        (
+            "realm: partner",
+            "real: partner",
+            "11:8 loop.key",
+            "did you mean `realm`",
+        ),
+    ] {
+        let problems = read("grade.yaml", &ROUTE.replace(line, instead)).unwrap_err();
+        assert_eq!(places(&problems)[0], place, "{instead}");
+        assert!(problems[0].to_string().contains(says), "{}", problems[0]);
+    }
+}
+
+const MESH: &str = "\
+apiVersion: interrealm.io/v1alpha1
+kind: MeshConfiguration
+metadata: {meshId: care, version: 3.0.0}
+spec:
+  gatewayUrl: wss://gateway.example.com
+  policies: [{name: slow, type: rate-limit, config: {requestsPerMinute: 10}}]
+  realms:
+    - realmId: mercy
+      routes:
+        - {routePattern: /pharmacy/*, capability: healthcare.pharmacy, targetRealmId: mercy/pharmacy, priority: 2}
+        - {capability: healthcare.pharmacy, targetRealmId: night, priority: 1}
+        - {capability: healthcare.pharmacy, operation: Refill, targetRealmId: desk}
+        - {capability: old.things, targetRealmId: desk, active: false}
+      bridges:
+        - name: partner
+          connectionType: websocket
+          remoteGatewayUrl: wss://partner.example.com
+          bridgeKey: secret
+          localContract:
+            name: both
+            version: 1.0.0
+            provides: [{capability: healthcare.reports, providedBy: mercy}]
+            requires: [{capability: compliance.validate, version: '>=1.0.0'}]
+      children:
+        - realmId: mercy/pharmacy
+          children: [{realmId: desk}]
+";
+
+fn mesh(text: &str) -> Result<realm_executor::Mesh, Vec<Problem>> {
+    Ok(load("mesh.yaml", text, &|_| None)?.meshes.remove(0))
+}
+
+#[test]
+fn routes_and_bridges_of_a_mesh_become_loops_of_the_realm_that_has_them() {
+    let mesh = mesh(MESH).unwrap();
+
+    let realms: Vec<String> = mesh.realms.keys().map(ToString::to_string).collect();
+    assert_eq!(realms, ["mercy", "mercy/pharmacy", "mercy/pharmacy/desk"]);
+    let loops = &mesh.realms[&"mercy".parse().unwrap()];
+    let targets = loops.iter().map(|route| {
+        let Body::Route(body) = &route.body else {
+            panic!("a route")
+        };
+        let targets = body.targets.iter();
+        let targets = targets.map(|it| format!("{} {}", it.call.loop_id, it.priority));
+        let targets: Vec<String> = targets.collect();
+        (route.id.to_string(), targets.join(", "))
+    });
+    let expected = [
+        ("compliance.validate", "compliance.validate@partner 0"),
+        (
+            "healthcare.pharmacy",
+            "healthcare.pharmacy@mercy/pharmacy 2, healthcare.pharmacy@night 1",
+        ),
+        (
+            "healthcare.pharmacy/Refill",
+            "healthcare.pharmacy/Refill@mercy/pharmacy/desk 0",
+        ),
+    ];
+    assert!(targets.eq(expected.map(|(id, to)| (id.to_owned(), to.to_owned()))));
+    assert_eq!(
+        places(&mesh.warnings),
+        [
+            "6:13 mesh.policies",
+            "11:60 mesh.routes",
+            "20:13 mesh.bridges.provides"
+        ]
+    );
+}
+
+#[test]
+fn a_mesh_that_breaks_its_own_rules_is_refused_where_it_does() {
+    for (line, instead, place, says) in [
+        (
+            "version: 3.0.0",
+            "version: three",
+            "3:35 loop.version",
+            "semantic version",
+        ),
+        (
+            "priority: 2",
+            "priority: -1",
+            "10:113 mesh.routes.priority",
+            "whole number",
+        ),
+        (
+            "{realmId: desk}",
+            "{realmId: mercy}",
+            "26:32 mesh.realmId",
+            "another realm",
+        ),
+        (
+            "{realmId: desk}",
+            "{displayName: Desk}",
+            "26:22 mesh.realmId",
+            "missing",
+        ),
+        (
+            "- {capability: healthcare.pharmacy, targetRealmId: night",
+            "- {targetRealmId: night",
+            "11:11 mesh.routes.capability",
+            "missing",
+        ),
+    ] {
+        let problems = mesh(&MESH.replace(line, instead)).unwrap_err();
+        assert_eq!(places(&problems)[0], place, "{instead}");
+        assert!(problems[0].to_string().contains(says), "{}", problems[0]);
+    }
+}

@@ -485,6 +485,7 @@ pub(crate) fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
         reference: failure.reference.clone(),
         retry_after_ms: failure.retry_after_ms,
         detail: Some(detail),
+        not_begun: failure.not_begun.then_some(true),
     }
 }
 

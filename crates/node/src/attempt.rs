@@ -290,6 +290,7 @@ impl Node {
             return self.call_timed_out(call);
         }
         if let Some(digest) = out.sent.take() {
+            out.doubtful = true;
             self.waiting.take(&digest);
             let failure = CallFailure::new(FailureCode::Timeout, "no answer to this attempt");
             return self.attempt_failed(call, failure);
@@ -318,6 +319,7 @@ impl Node {
         if let Some(digest) = out.sent.take() {
             self.waiting.take(&digest);
         }
+        out.doubtful |= out.attempts > 0 && !failure.not_begun;
         // What the callee cannot open in a session is sealed; its chain may be as good as before.
         let session = out.session.take();
         let session = session.filter(|_| failure.code == FailureCode::UnknownKey);

@@ -126,6 +126,8 @@ pub struct CallFailure {
     pub retry_after_ms: Option<u64>,
     /// The realm that raised it; none for this one.
     pub from: Option<Scope>,
+    /// Whether it proves that the message it answers has begun nothing.
+    pub not_begun: bool,
 }
 
 impl CallFailure {
@@ -137,6 +139,16 @@ impl CallFailure {
             reference: None,
             retry_after_ms: None,
             from: None,
+            not_begun: false,
+        }
+    }
+
+    /// Says that nothing has begun.
+    #[must_use]
+    pub(crate) fn before_work(self) -> Self {
+        Self {
+            not_begun: true,
+            ..self
         }
     }
 }

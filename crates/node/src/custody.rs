@@ -273,6 +273,7 @@ impl Node {
             reference: None,
             retry_after_ms: None,
             detail: None,
+            not_begun: None,
         });
         let answers = Some(kept.digest);
         let letter = self.write_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);

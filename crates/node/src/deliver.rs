@@ -285,7 +285,13 @@ impl Node {
             return self.counters.refuse(Refused::Unasked);
         }
         let pending_call = pending.call();
+        let elsewhere = from != *asked;
         let mut failure = self.told_failure(failure, from);
+        // Who did not pass a message on proves it; what the destination says counts if it is sealed.
+        failure.not_begun = match elsewhere {
+            true => on_path,
+            false => failure.not_begun && header.suite == Suite::Reply,
+        };
         if header.suite == Suite::Clear {
             self.not_of_a_run(pending_call, &mut failure);
         }
@@ -306,6 +312,7 @@ impl Node {
             reference: failure.reference,
             retry_after_ms: failure.retry_after_ms,
             from: Some(from),
+            not_begun: failure.not_begun == Some(true),
         }
     }
 
@@ -368,7 +375,8 @@ impl Node {
                 }
                 _ => format!("{code} in this realm"),
             };
-            self.pending_failed(pending, CallFailure::new(code, message));
+            let failure = CallFailure::new(code, message).before_work();
+            self.pending_failed(pending, failure);
         }
     }
 

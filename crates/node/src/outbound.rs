@@ -60,6 +60,8 @@ pub(crate) struct OutCall {
     pub(crate) late: Option<Digest>,
     /// The realm that was asked.
     pub(crate) callee: Option<RealmId>,
+    /// Whether a message of it came to an end that does not prove that nothing has begun.
+    pub(crate) doubtful: bool,
     /// The link it left over, if one was up.
     pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
@@ -83,6 +85,7 @@ impl OutCall {
             accepted_as: None,
             late: None,
             callee: None,
+            doubtful: false,
             via: None,
             last: None,
             task,
@@ -357,6 +360,7 @@ impl Node {
             return;
         };
         if let Some(digest) = out.sent.take() {
+            out.doubtful = true;
             self.waiting.take(&digest);
         }
         self.timers.cancel(&Timer::Attempt(call));
@@ -385,8 +389,8 @@ impl Node {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);
                 }
-                let sent = out.attempts > 0 || invoke.accepted.is_some();
-                self.report_call(call, (&out.scope, sent), *invoke, result, answered);
+                let begun = out.doubtful || invoke.accepted.is_some();
+                self.report_call(call, (&out.scope, begun), *invoke, result, answered);
             }
         }
     }

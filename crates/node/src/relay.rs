@@ -207,6 +207,7 @@ impl Node {
             reference,
             retry_after_ms,
             detail: None,
+            not_begun: None,
         };
         tracing::debug!(link = link.map(|link| link.0), %code, "failing a request");
         self.send_clear(

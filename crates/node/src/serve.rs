@@ -257,7 +257,7 @@ impl Node {
                 let message = format!("denied by policy; reference {reference}");
                 let mut failure = CallFailure::new(FailureCode::Denied, message);
                 failure.reference = Some(reference);
-                failure
+                failure.before_work()
             })
     }
 
@@ -272,7 +272,7 @@ impl Node {
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
         if self.stopping || !self.takes_calls_of(incoming.caller.root) {
-            return Err(overloaded());
+            return Err(overloaded().before_work());
         }
         if self.out.has_failed() {
             return Err(CallFailure::new(
@@ -314,7 +314,7 @@ impl Node {
         };
         let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
-            let failure = CallFailure::new(error.code(), error.to_string());
+            let failure = CallFailure::new(error.code(), error.to_string()).before_work();
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         self.counters.served = self.counters.served.saturating_add(1);
@@ -523,6 +523,7 @@ impl Node {
     }
 }
 
+/// As many calls are served as may be, or nothing can be promised of one more.
 fn overloaded() -> CallFailure {
     let mut failure = CallFailure::new(FailureCode::Overloaded, "busy; try again");
     failure.retry_after_ms = Some(500);

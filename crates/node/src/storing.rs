@@ -141,6 +141,7 @@ impl Node {
             _ => return,
         };
         out.set_storing(storing);
+        out.doubtful = true;
         out.last = None;
         let left = tick.until(out.deadline).as_millis();
         let share = out.share_ms(u64::try_from(left).unwrap_or(u64::MAX));
@@ -167,6 +168,7 @@ impl Node {
         for call in kept {
             if let Some(out) = self.calls.get_mut(&call) {
                 out.set_storing(Storing::Due);
+                out.doubtful = true;
                 if let Some(digest) = out.sent.take() {
                     self.waiting.take(&digest);
                 }

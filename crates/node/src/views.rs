@@ -3,7 +3,7 @@
 use realm_executor::Registry;
 use realm_policy::{Decision, Denial, Request};
 use realm_protocol::{
-    Label, NodeId, RealmId, RealmPath, Scope, Timestamp, limits, records::KemPurpose,
+    Label, NodeId, RealmId, RealmName, RealmPath, Scope, Timestamp, limits, records::KemPurpose,
 };
 use realm_router::{LinkId, Relation};
 
@@ -290,6 +290,25 @@ impl Node {
         pinned
             .chain(given.map(|(name, root)| (name.clone(), *root, true)))
             .collect()
+    }
+
+    /// Why a name stands for no other realm that this one knows; none where it does, or where only realms
+    /// further away can tell.
+    pub fn unknown_realm(&self, name: &RealmName) -> Option<String> {
+        let scope = match self.resolve_name(name) {
+            Ok(scope) => scope,
+            Err(refusal) => return Some(refusal.to_string()),
+        };
+        let me = self.me.scope();
+        if scope == me {
+            return Some(format!("`{name}` is this realm itself"));
+        }
+        let deeper = scope.path.labels().nth(me.path.depth());
+        let below = scope.path.lineage().any(|path| path == me.path);
+        let child = deeper.filter(|_| scope.root == me.root && below)?;
+        let known = self.children();
+        let known = known.iter().any(|it| it.label.as_str() == child);
+        (!known).then(|| format!("this realm has no child `{child}`"))
     }
 
     /// The loops.

@@ -14,7 +14,7 @@ use super::{
     Answer, Shared, extract::Body, invoke::unexpected, loops::called, problem::Fail, yaml,
 };
 use crate::{
-    definitions::{self, Loaded},
+    definitions::{self, Planned},
     handle::OWNER,
 };
 
@@ -42,7 +42,10 @@ async fn register(
         force,
         prune,
     } = request;
-    let loaded = checked(daemon, &files).await?;
+    let Planned {
+        loops: loaded,
+        warnings: said,
+    } = checked(daemon, &files).await?;
     let asked = ApplyAsked {
         manifests: loaded.into_iter().map(|(manifest, _)| manifest).collect(),
         dry_run,
@@ -50,7 +53,9 @@ async fn register(
         prune,
         by: OWNER.to_owned(),
     };
-    submit(daemon, asked).await
+    let (applied, mut warnings) = submit(daemon, asked).await?;
+    warnings.extend(said.iter().map(|said| definitions::fault(said, &files)));
+    Ok((applied, warnings))
 }
 
 /// Registers loops as they are.
@@ -94,7 +99,7 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
 
 /// What applying files would change, line by line.
 pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> Answer<DiffResult> {
-    let loaded = planned(&daemon, &request.files).await?;
+    let loaded = planned(&daemon, &request.files).await?.loops;
     let documents = |manifests: &mut dyn Iterator<Item = &Manifest>| -> BTreeMap<String, String> {
         let texts = manifests.map(|manifest| (manifest.id.to_string(), canonical_yaml(manifest)));
         texts.collect()
@@ -245,8 +250,15 @@ pub(super) async fn validate(
     daemon: Shared,
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ValidateResult> {
-    let loaded = checked(&daemon, &request.files).await?;
+    let Planned {
+        loops: loaded,
+        warnings: said,
+    } = checked(&daemon, &request.files).await?;
     let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
+    let agents = loaded.iter();
+    let agents = agents.filter_map(|(manifest, _)| unreachable(manifest, &models, &servers));
+    let said = said.iter();
+    let said = said.map(|said| definitions::fault(said, &request.files));
     let documents = loaded.iter().map(|(manifest, format)| Validated {
         id: manifest.id.to_string(),
         version: manifest.version.to_string(),
@@ -256,10 +268,7 @@ pub(super) async fn validate(
     });
     Ok(axum::Json(ValidateResult {
         documents: documents.collect(),
-        warnings: loaded
-            .iter()
-            .filter_map(|(manifest, _)| unreachable(manifest, &models, &servers))
-            .collect(),
+        warnings: agents.chain(said).collect(),
     }))
 }
 
@@ -267,7 +276,7 @@ pub(super) async fn import(
     daemon: Shared,
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ImportResult> {
-    let loaded = planned(&daemon, &request.files).await?;
+    let loaded = planned(&daemon, &request.files).await?.loops;
     let documents = loaded.iter().map(|(manifest, format)| {
         let document = manifest.to_json();
         Imported {
@@ -289,27 +298,51 @@ pub(super) async fn import(
 }
 
 /// Loads files, and makes loops of the stacks in them with the capabilities that are here.
-async fn planned(daemon: &Shared, files: &[SourceFile]) -> Result<Loaded, Fail> {
+async fn planned(daemon: &Shared, files: &[SourceFile]) -> Result<Planned, Fail> {
     let loaded = definitions::load_all(files).map_err(|found| refused(&found, files))?;
-    let plan = move |node: &realm_node::Node| loaded.plan(node.registry());
+    let plan = move |node: &realm_node::Node| {
+        let own = node.name_of(&node.scope());
+        loaded.plan(node.registry(), Some(&own))
+    };
     let planned = daemon.handle.read(plan).await?;
     planned.map_err(|found| refused(&found, files))
 }
 
 /// Loads files and checks the loops against each other and against those that are registered.
-async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Loaded, Fail> {
-    let loaded = planned(daemon, files).await?;
-    let manifests: Vec<Manifest> = loaded
-        .iter()
-        .map(|(manifest, _)| manifest.clone())
-        .collect();
-    let check = move |node: &realm_node::Node| node.registry().validate_set(&manifests);
-    daemon
-        .handle
-        .read(check)
-        .await?
-        .map_err(|found| refused(&found, files))?;
-    Ok(loaded)
+async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Planned, Fail> {
+    let mut planned = planned(daemon, files).await?;
+    let loops = planned.loops.iter();
+    let manifests: Vec<Manifest> = loops.map(|(manifest, _)| manifest.clone()).collect();
+    let check = move |node: &realm_node::Node| {
+        node.registry().validate_set(&manifests)?;
+        Ok(manifests
+            .iter()
+            .flat_map(|it| nowhere(node, it))
+            .collect::<Vec<_>>())
+    };
+    let nowhere = daemon.handle.read(check).await?;
+    planned
+        .warnings
+        .extend(nowhere.map_err(|found: Vec<_>| refused(&found, files))?);
+    Ok(planned)
+}
+
+/// The targets of a route that lead to no realm that this one knows.
+fn nowhere(node: &realm_node::Node, manifest: &Manifest) -> Vec<realm_executor::Problem> {
+    let LoopBody::Route(route) = &manifest.body else {
+        return Vec::new();
+    };
+    let targets = route.targets.iter().filter_map(|target| {
+        let realm = target.call.loop_id.realm.as_ref()?;
+        let why = node.unknown_realm(realm)?;
+        let what = format!("the route `{}` leads nowhere: {why}", manifest.id);
+        let problem = realm_executor::Problem {
+            hint: Some("realmctl realm ls".to_owned()),
+            ..realm_executor::Problem::at(&target.call.origin, "route.targets.realm", what)
+        };
+        Some(problem)
+    });
+    targets.collect()
 }
 
 fn refused(problems: &[realm_executor::Problem], files: &[SourceFile]) -> Fail {

@@ -285,6 +285,11 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             let target = (!named.is_empty()).then(|| named.join(", "));
             ("broadcast", target)
         }
+        Body::Route(route) => {
+            let targets = route.targets.iter();
+            let targets: Vec<String> = targets.map(|it| it.call.loop_id.to_string()).collect();
+            ("route", Some(targets.join(", ")))
+        }
         Body::Tool(tool @ (Tool::Echo | Tool::Count)) => {
             ("builtin", Some(tool.implementation().to_owned()))
         }

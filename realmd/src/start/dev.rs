@@ -62,14 +62,15 @@ pub(super) async fn register(handle: &Handle, text: &str) {
         text: text.to_owned(),
         referred: false,
     };
-    let loaded =
-        match definitions::load_all(&[file]).and_then(|loaded| loaded.plan(&Registry::default())) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                tracing::error!(?problems, "the demonstration loops do not load");
-                return;
-            }
-        };
+    let loaded = match definitions::load_all(&[file])
+        .and_then(|loaded| loaded.plan(&Registry::default(), None))
+    {
+        Ok(planned) => planned.loops,
+        Err(problems) => {
+            tracing::error!(?problems, "the demonstration loops do not load");
+            return;
+        }
+    };
     let manifests = loaded.into_iter().map(|(manifest, _)| manifest).collect();
     let asked = ApplyAsked {
         manifests,

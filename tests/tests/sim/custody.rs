@@ -546,6 +546,7 @@ fn only_the_callee_s_parent_is_believed_about_what_is_kept() {
         reference: None,
         retry_after_ms: None,
         detail: None,
+        not_begun: None,
     };
 
     let before = clinic.refused(desk);

@@ -254,6 +254,7 @@ fn unknown_key(realms: &Realms, call: &Envelope) -> Bytes {
         reference: None,
         retry_after_ms: None,
         detail: None,
+        not_begun: None,
     };
     let out = Outgoing {
         kind: Kind::Failure,

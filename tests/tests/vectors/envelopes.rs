@@ -160,6 +160,7 @@ fn failure_of(world: &World, request: Digest) -> Envelope {
         reference: None,
         retry_after_ms: None,
         detail: None,
+        not_begun: None,
     };
     let content = cbor::encode(&failure);
     let (from, to) = (world.lab.place(), world.health.place());
@@ -256,6 +257,7 @@ fn kinds(book: &mut Book, world: &World) {
         reference: None,
         retry_after_ms: None,
         detail: Some("it broke".to_owned()),
+        not_begun: None,
     });
     for (name, kind, request, content, flag) in [
         ("a result", Kind::Result, &call, &result, None),

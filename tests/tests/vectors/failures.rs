@@ -32,6 +32,7 @@ fn failure(code: FailureCode) -> Failure {
         reference: (code == FailureCode::Denied).then(|| "4zq1b7k9md".to_owned()),
         retry_after_ms: (code == FailureCode::Overloaded).then_some(1_000),
         detail: (code == FailureCode::LoopFailed).then(|| "it broke\nhere".to_owned()),
+        not_begun: (code == FailureCode::LoopNotFound).then_some(true),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use realm_protocol::{
-    CallId, Digest, LoopAddress, Now, RunId, Tick, Timestamp,
+    CallId, Digest, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
     json::{self as strict},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Effects, Manifest, Registered, Retry, ToolResult, Turn,
+    Effects, Manifest, Registered, Retry, Route, ToolResult, Turn,
     mapping::{Binding, Scope},
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Frame {
     pub(super) call: CallId,
     pub(super) parent: Option<Place>,
     pub(super) subject: Subject,
+    /// What its loop was called by.
+    pub(super) called: LoopId,
     pub(super) input: Value,
     pub(super) began: Began,
     /// When the attempt under way began.
@@ -39,6 +42,8 @@ pub(super) struct Frame {
     /// When somebody was asked whose answer is not known; another realm, when it was asked first: all
     /// attempts have one key, and it is as old as the first.
     pub(super) asked: Option<Timestamp>,
+    /// Whether an earlier attempt may have begun whose outcome is not known.
+    pub(super) doubtful: bool,
     /// When the pause before the next attempt ends.
     pub(super) due: Option<Timestamp>,
     pub(super) progress: Progress,
@@ -153,6 +158,38 @@ pub(super) enum Progress {
         steps: u64,
     },
     Conversation(Conversation),
+    Routing(Routing),
+}
+
+/// How far a route has come.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Routing {
+    /// What the route was called by.
+    pub(super) called: LoopId,
+    /// The targets in the order in which they are tried, by their places in the list.
+    pub(super) order: Vec<usize>,
+    /// How many have refused.
+    pub(super) refused: usize,
+    /// Why they have, one line each.
+    pub(super) reasons: Vec<String>,
+    /// Whether one of them may have begun all the same.
+    pub(super) doubtful: bool,
+}
+
+impl Routing {
+    /// Nobody has been tried. `names` are the route's own and what it was called by.
+    pub(super) fn new(route: &Route, names: (&LoopId, &LoopId), run: RunId, call: CallId) -> Self {
+        let (own, called) = names;
+        let takes = route.pattern.as_ref();
+        let taken = takes.is_some_and(|pattern| pattern.takes(called));
+        Self {
+            called: if taken { called } else { own }.clone(),
+            order: route.order(run, call),
+            refused: 0,
+            reasons: Vec::new(),
+            doubtful: false,
+        }
+    }
 }
 
 /// How far a model has come that calls loops.
@@ -279,7 +316,7 @@ impl Frame {
     /// each attempt, and none of it after `latest`.
     pub(super) fn new(
         call: CallId,
-        (subject, input): (Subject, Value),
+        (subject, called, input): (Subject, LoopId, Value),
         (timeout_ms, latest): (u64, Tick),
         depth: u64,
         now: Now,
@@ -288,6 +325,7 @@ impl Frame {
             call,
             parent: None,
             subject,
+            called,
             input,
             began: Began::now(now),
             tried: now.wall,
@@ -298,6 +336,7 @@ impl Frame {
             retry: None,
             waiting: Waiting::Nothing,
             asked: None,
+            doubtful: false,
             due: None,
             progress: Progress::Leaf,
         }
@@ -309,9 +348,10 @@ impl Frame {
                 composition.outputs.as_slice(),
                 composition.bindings.as_slice(),
             ),
-            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => {
-                ([].as_slice(), [].as_slice())
-            }
+            Progress::Leaf
+            | Progress::Machine { .. }
+            | Progress::Conversation(_)
+            | Progress::Routing(_) => ([].as_slice(), [].as_slice()),
         };
         Scope {
             input: &self.input,
@@ -332,7 +372,10 @@ impl Frame {
     pub(super) fn due(&self) -> Option<Timestamp> {
         match &self.progress {
             Progress::Composite(composition) => composition.wait.due,
-            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => self.due,
+            Progress::Leaf
+            | Progress::Machine { .. }
+            | Progress::Conversation(_)
+            | Progress::Routing(_) => self.due,
         }
     }
 

@@ -9,6 +9,7 @@ mod leaf;
 mod machine;
 mod model;
 mod pause;
+mod route;
 mod stream;
 mod wait;
 
@@ -27,7 +28,7 @@ use serde_json::Value;
 
 use super::{
     Action, Limits, Start,
-    frame::{Began, Composition, Conversation, Frame, Place, Progress, Subject},
+    frame::{Began, Composition, Conversation, Frame, Place, Progress, Routing, Subject},
     shared::Shared,
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
@@ -183,7 +184,11 @@ impl Run {
         self.latest = cx.now.tick.plus(start.timeout_ms.min(limits::RUN_MS));
         let frame = Frame::new(
             start.call,
-            (Subject::Local(self.entry.clone()), start.input),
+            (
+                Subject::Local(self.entry.clone()),
+                start.loop_id,
+                start.input,
+            ),
             (timeout_ms, self.latest),
             start.depth,
             cx.now,
@@ -321,6 +326,10 @@ impl Run {
             Body::Prompt(_) => Progress::Conversation(Conversation::default()),
             Body::Tool(tool) => return self.use_tool(call, tool, cx),
             Body::Broadcast(_) => return self.ask_bidders(call, cx),
+            Body::Route(route) => {
+                let own = &entry.manifest.id;
+                Progress::Routing(Routing::new(route, (own, &frame.called), self.id, call))
+            }
             Body::Composite(_) => Progress::Composite(Composition::default()),
             Body::Machine(_) => Progress::Machine {
                 state: frame.input.clone(),
@@ -342,6 +351,7 @@ impl Run {
             Body::Composite(composite) => self.next_step(call, composite, cx),
             Body::Machine(machine) => self.next_state(call, machine, cx),
             Body::Prompt(prompt) => self.ask_model(call, prompt, cx),
+            Body::Route(route) => self.next_target(call, route, cx),
             Body::Tool(_) | Body::Broadcast(_) => {}
         }
     }

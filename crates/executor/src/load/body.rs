@@ -14,7 +14,14 @@ use super::{
 use crate::{Body, Http, MOCK, Mcp, Process, Prompt, Tool};
 
 /// Kinds whose bodies are read.
-const KINDS: [&str; 5] = ["prompt", "composite", "machine", "tool", "broadcast"];
+const KINDS: [&str; 6] = [
+    "prompt",
+    "composite",
+    "machine",
+    "tool",
+    "broadcast",
+    "route",
+];
 /// Implementations a tool may name.
 const IMPLEMENTATIONS: [&str; 5] = ["builtin:echo", "builtin:count", "http", "mcp", "process"];
 /// Implementations and kinds that are known and come later.
@@ -24,7 +31,7 @@ impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
         object.know(&["prompt", "composite", "machine", "tool", "backend"]);
         if self.is_own() {
-            object.know(&["broadcast"]);
+            object.know(&["broadcast", "route"]);
         }
         let node = object.need(self, "kind", rule!("kind"))?;
         let kind = object::text(self, node, rule!("kind"))?;
@@ -36,6 +43,7 @@ impl Reader<'_> {
             "broadcast" if self.is_own() => {
                 self.broadcast(object).map(Box::new).map(Body::Broadcast)
             }
+            "route" if self.is_own() => self.route(object).map(Body::Route),
             _ => {
                 self.unknown_kind(node, kind);
                 None

@@ -11,7 +11,7 @@ use super::{
     object::{self, Object},
     sketch,
 };
-use crate::{BidTerms, Body, Effects, LoopLimits, Manifest, Origin};
+use crate::{BidTerms, Body, Broadcast, Effects, LoopLimits, Manifest, Origin};
 
 /// A rule's ids: in our own form, in LSEM, in the sketch.
 pub(super) type Rule = [&'static str; 3];
@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     pub(super) file: Arc<str>,
     pub(super) files: &'a dyn Fn(&str) -> Option<String>,
     dialect: Dialect,
+    /// How the route that is being read announces its work, and which target does.
+    pub(super) announced: Option<(usize, Broadcast)>,
     problems: Vec<Problem>,
     loaded: Loaded,
 }
@@ -52,6 +54,7 @@ impl<'a> Reader<'a> {
             file,
             files,
             dialect: Dialect::Own,
+            announced: None,
             problems: Vec::new(),
             loaded: Loaded::default(),
         }
@@ -113,20 +116,28 @@ impl<'a> Reader<'a> {
         if let Some(read) = read.filter(|_| self.problems.len() == before) {
             self.loaded.loops.extend(read.loops);
             self.loaded.stacks.extend(read.stacks);
+            self.loaded.meshes.extend(read.meshes);
         }
     }
 
     fn one_loop(&mut self, document: &Node) -> Option<Loaded> {
         let mut object = Object::of(self, document, rule!("document"))?;
+        let place = object.at;
         let manifest = if self.dialect == Dialect::Sketch {
             sketch::read(self, &mut object)
         } else {
             self.manifest(&mut object)
         };
         object.finish(self);
+        let announced = self.announced.take();
+        let mut manifest = manifest?;
+        let made = self.name_targets(&mut manifest, announced);
+        if let Some(made) = &made {
+            self.check_list(place, Some(&made.body), Some(&made.output_schema));
+        }
         Some(Loaded {
-            loops: vec![manifest?],
-            stacks: Vec::new(),
+            loops: std::iter::once(manifest).chain(made).collect(),
+            ..Loaded::default()
         })
     }
 
@@ -144,6 +155,9 @@ impl<'a> Reader<'a> {
             ("interrealm.io/v1alpha1", "Capability") => {
                 (loaded.loops, loaded.stacks) = self.capability(document)?;
             }
+            ("interrealm.io/v1alpha1", "MeshConfiguration") => {
+                loaded.meshes.push(self.mesh(document)?);
+            }
             (api_name, kind_name) => {
                 let at = api.or(kind).map_or(document.at, |node| node.at);
                 let what = format!(
@@ -152,7 +166,7 @@ impl<'a> Reader<'a> {
                 let problem = Problem::at(&self.origin(at), "format.unknown", what);
                 self.report(problem.hint(
                     "read are loopstacks.io/v1 Agent and LoopStack, and interrealm.io/v1alpha1 \
-                     Capability",
+                     Capability and MeshConfiguration",
                 ));
             }
         }

@@ -23,7 +23,7 @@ pub struct Problem {
 
 impl Problem {
     /// Makes a problem at a place.
-    pub(crate) fn at(origin: &Origin, rule: &'static str, what: impl Into<String>) -> Self {
+    pub fn at(origin: &Origin, rule: &'static str, what: impl Into<String>) -> Self {
         Self {
             file: origin.file.to_string(),
             line: origin.line,

@@ -1,12 +1,14 @@
 //! A manifest as a document in our own form: what `import` prints and what is stored.
 
 mod broadcast;
+mod route;
 
 use serde_json::{Map, Value, json};
 
 use realm_protocol::limits;
 
 use broadcast::broadcast_json;
+use route::route_json;
 
 use crate::{
     Body, Call, Composite, LoopLimits, Machine, Manifest, ModelTool, Prompt, Retry, Step, Tool,
@@ -52,6 +54,7 @@ impl Manifest {
             Body::Broadcast(broadcast) => {
                 put(&mut document, "broadcast", broadcast_json(broadcast));
             }
+            Body::Route(route) => put(&mut document, "route", route_json(route)),
         }
         put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
         let bid = self.bid.as_ref().map(|bid| bid.written().clone());

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use realm_protocol::{Digest, LoopId, limits};
 
-use super::{RegisterError, Registered, Registry};
+use super::{RegisterError, Registered, Registry, pattern_of};
 use crate::Manifest;
 
 /// A revision of a loop that is not the current one.
@@ -235,7 +235,7 @@ impl Registry {
         kept.saturating_sub(limits::LOOP_REVISIONS_IN_ALL)
     }
 
-    /// Takes over the aliases of a revision that is to be the current one.
+    /// Takes over the aliases and the pattern of a revision that is to be the current one.
     fn alias(&mut self, registered: &Registered) {
         let id = &registered.manifest.id;
         self.aliases.retain(|_, of| of != id);
@@ -246,6 +246,10 @@ impl Registry {
             .filter(|alias| *alias != id);
         let aliases: Vec<_> = aliases.map(|alias| (alias.clone(), id.clone())).collect();
         self.aliases.extend(aliases);
+        self.patterns.retain(|_, of| of != id);
+        let pattern = pattern_of(&registered.manifest).cloned();
+        self.patterns
+            .extend(pattern.map(|pattern| (pattern, id.clone())));
     }
 
     fn keep(&mut self, registered: Arc<Registered>, offered: bool) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_protocol::{LoopAddress, LoopId};
 use semver::Version;
 
-use super::{RegisterError, Registry, satisfies};
+use super::{RegisterError, Registry, pattern_of, satisfies};
 use crate::{Body, Effects, Manifest, Origin, Problem};
 
 /// Finds a loop in the version meant.
@@ -24,7 +24,9 @@ impl Registry {
             .flat_map(|new| names(new).map(move |name| (name, new)))
             .collect();
         let lookup = |id: &LoopId, version: Option<&str>| {
-            let new = new.get(id).copied();
+            let named = new.get(id).copied();
+            let taking = || taking(manifests, id).filter(|_| self.get(self.resolve(id)).is_none());
+            let new = named.or_else(taking);
             let new = new.filter(|new| version.is_none_or(|text| satisfies(&new.version, text)));
             let known = self.find(id, version).map(|known| &*known.manifest);
             match (new, known) {
@@ -118,6 +120,11 @@ impl Registry {
             Some((name.clone(), owner.id.clone()))
         });
         let taken = self.taken(manifest);
+        if let Some((pattern, owner)) = self.pattern_taken(manifest) {
+            let what = format!("`{owner}` takes the names `{pattern}` already");
+            let problem = Problem::at(&manifest.origin, "route.pattern", what);
+            problems.push(problem.hint("choose a longer pattern, or change that route first"));
+        }
         if let Some((name, owner)) = together.or(taken) {
             let what = format!("`{name}` is a name of `{owner}` already");
             let problem = Problem::at(&manifest.origin, "loop.aliases", what);
@@ -141,6 +148,16 @@ impl Registry {
 /// The id and the aliases of a loop.
 fn names(manifest: &Manifest) -> impl Iterator<Item = &LoopId> {
     std::iter::once(&manifest.id).chain(&manifest.aliases)
+}
+
+/// The route with the longest pattern that takes a name.
+fn taking<'a>(manifests: &'a [Manifest], name: &LoopId) -> Option<&'a Manifest> {
+    let routes = manifests
+        .iter()
+        .filter_map(|it| Some((pattern_of(it)?, it)));
+    let routes = routes.filter(|(pattern, _)| pattern.takes(name));
+    let longest = routes.max_by_key(|(pattern, _)| pattern.prefix().len());
+    longest.map(|(_, route)| route)
 }
 
 /// A loop that another one calls.
@@ -197,7 +214,7 @@ pub(super) struct Settled<'a>(BTreeMap<(&'a LoopId, &'a Version), Effects>);
 
 impl<'a> Settled<'a> {
     /// A loop's effects. A composite or a machine has the strongest of what it calls; what is unknown
-    /// or in another realm counts as `once`.
+    /// or in another realm counts as `once`. A route's author says what its targets in other realms have.
     pub(super) fn effects(&mut self, manifest: &'a Manifest, lookup: Lookup<'a>) -> Effects {
         let called = self.called_effects(manifest, lookup);
         match (called, manifest.effects) {
@@ -227,6 +244,10 @@ impl<'a> Settled<'a> {
         let mut waiting = vec![manifest];
         while let Some(caller) = waiting.pop() {
             for call in called(caller) {
+                if matches!(caller.body, Body::Route(_)) && !call.is_local() {
+                    strongest = strongest.max(caller.effects.unwrap_or(Effects::Once));
+                    continue;
+                }
                 let Some(called) = lookup(call.id, call.version).filter(|_| call.is_local()) else {
                     return Effects::Once;
                 };

@@ -9,4 +9,5 @@ mod clocks;
 mod pauses;
 mod records;
 mod restarts;
+mod routes;
 mod world;

@@ -171,7 +171,7 @@ pub(super) fn no_loop(incoming: &Incoming) -> CallFailure {
         incoming.loop_id,
         version.unwrap_or_default()
     );
-    CallFailure::new(FailureCode::LoopNotFound, message)
+    CallFailure::new(FailureCode::LoopNotFound, message).before_work()
 }
 
 fn key_reused() -> CallFailure {

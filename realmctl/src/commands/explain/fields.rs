@@ -44,8 +44,8 @@ fields! {
         "Figures are fixed or CEL over the announcement; with `ask`, another loop of the realm says them. A budget bounds a day.",
         "{price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\", budget: EUR 5} or {ask: LOOP, within: 1s}";
     "loop.kind": "how it runs",
-        "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code, a broadcast announces the work to whoever bids for it.",
-        "prompt, composite, machine, tool or broadcast";
+        "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code, a broadcast announces the work to whoever bids for it, a route hands it to the first of several loops that takes it.",
+        "prompt, composite, machine, tool, broadcast or route";
     "loop.retry": "what is tried again",
         "Of the loop's own work. What may have been done and counts each time is never tried again.",
         "an object with attempts; backoff, delay, maxDelay and on where they differ";
@@ -163,6 +163,24 @@ fields! {
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
         "an https URL; http and private addresses only for what allowPrivate names";
+    "loop.route": "who does the work",
+        "For kind route. Targets are tried by priority, and among those of one priority by weight; another one where the last did nothing, or where effects allow that two do it.",
+        "an object with targets, and pattern if it takes other names too";
+    "loop.route.pattern": "further names that it takes",
+        "A call of a name that begins so, and that no loop here has, is a call of this route. The longest pattern counts.",
+        "the beginning of names and a *: pharmacy/*";
+    "loop.route.targets": "the loops that may do it",
+        "A realm, with the name of its loop where that is another one; a loop of this realm; or announced work, whose members are those of loop.broadcast.",
+        "a list of {realm, loop, version, priority, weight, timeout} or {broadcast: {...}, ...}, 32 at most";
+    "loop.route.targets.priority": "who comes first",
+        "The highest does. The next one has its turn when all of it have refused.",
+        "a whole number up to 65,535; 0 unless told";
+    "loop.route.targets.weight": "the share among those of one priority",
+        "Which one it is follows from the run's id: a restart does not choose anew. Who has 0 comes after the others.",
+        "a whole number up to 65,535; 1 unless told";
+    "loop.route.targets.timeout": "how long it has",
+        "Then it counts as one that gave no answer.",
+        "a duration; 60s unless told";
     "loop.broadcast": "how work is announced",
         "For kind broadcast. The loop's own schemas are the contract that bidders must have.",
         "an object";

@@ -206,6 +206,7 @@ fn who_takes_the_place_of_a_callee_ends_nothing_for_it() {
         reference: None,
         retry_after_ms: None,
         detail: Some("made up".to_owned()),
+        not_begun: None,
     };
     let forged = Forged {
         from: usurper,

@@ -58,6 +58,7 @@ impl Run {
             let message = format!("step {} (`{loop_id}`) is nested too deep", at.step);
             return Err(LoopError::new(FailureCode::Budget, message));
         }
+        let called_by = loop_id.loop_id.clone();
         let subject = self.subject(child, at.step, loop_id, version.as_deref(), cx)?;
         let own = match &subject {
             Subject::Local(entry) => entry.manifest.limits.timeout_ms,
@@ -69,7 +70,7 @@ impl Run {
             retry: called.retry.clone(),
             ..Frame::new(
                 child,
-                (subject, input),
+                (subject, called_by, input),
                 (timeout_ms, frame.deadline),
                 frame.depth.saturating_add(1),
                 cx.now,

@@ -232,14 +232,14 @@ impl Run {
         let frame = self.frames.get(&call)?;
         match &frame.progress {
             Progress::Composite(composition) => Some((frame, composition)),
-            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => None,
+            _ => None,
         }
     }
 
     pub(super) fn composition_mut(&mut self, call: CallId) -> Option<&mut Composition> {
         match &mut self.frames.get_mut(&call)?.progress {
             Progress::Composite(composition) => Some(composition),
-            Progress::Leaf | Progress::Machine { .. } | Progress::Conversation(_) => None,
+            _ => None,
         }
     }
 
@@ -251,7 +251,7 @@ impl Run {
 pub(super) fn step_at(manifest: &Manifest, index: u64) -> Option<&Step> {
     match &manifest.body {
         Body::Composite(composite) => composite.steps.get(usize::try_from(index).ok()?),
-        Body::Prompt(_) | Body::Machine(_) | Body::Tool(_) | Body::Broadcast(_) => None,
+        _ => None,
     }
 }
 

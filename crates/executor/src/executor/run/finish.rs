@@ -44,8 +44,10 @@ impl Run {
     /// Ends a frame's attempt with an error, and everything below it. If the failure is one that
     /// may be tried again, the frame pauses for its next attempt; else it ends.
     pub(super) fn fail(&mut self, call: CallId, error: LoopError, cx: &mut Context<'_>) {
+        let doubtful = self.frames.get(&call).is_some_and(|frame| frame.doubtful);
+        let begun = error.may_have_begun || doubtful || self.has_made_calls(call);
         let error = LoopError {
-            may_have_begun: error.may_have_begun || self.has_made_calls(call),
+            may_have_begun: begun,
             ..error
         };
         match self.next_attempt(call, &error, cx) {
@@ -81,6 +83,7 @@ impl Run {
             }
             Some(Progress::Machine { steps, .. }) => *steps > 0,
             Some(Progress::Conversation(conversation)) => conversation.to_state().is_some(),
+            Some(Progress::Routing(routing)) => routing.doubtful,
             Some(Progress::Leaf) | None => false,
         }
     }
@@ -106,6 +109,7 @@ impl Run {
         };
         let attempt = frame.attempt.saturating_add(1);
         frame.attempt = attempt;
+        frame.doubtful |= error.may_have_begun;
         frame.due = Some(due);
         frame.progress = Progress::Leaf;
         let payload = error
@@ -176,6 +180,7 @@ impl Run {
             Some(Progress::Machine { .. }) => self.state_done(place.frame, result, cx),
             Some(Progress::Composite(_)) => self.call_done(place, result, cx),
             Some(Progress::Conversation(_)) => self.tool_done(place, result, cx),
+            Some(Progress::Routing(_)) => self.target_done(place.frame, result, cx),
             Some(Progress::Leaf) | None => {}
         }
     }

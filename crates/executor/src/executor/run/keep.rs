@@ -13,7 +13,9 @@ use crate::{
     Body, Effects, LoopError,
     executor::{
         Action,
-        frame::{Began, Composition, Conversation, Frame, Progress, Subject, Wait, Waiting},
+        frame::{
+            Began, Composition, Conversation, Frame, Progress, Routing, Subject, Wait, Waiting,
+        },
     },
 };
 
@@ -93,6 +95,10 @@ impl Run {
                 let state = conversation.to_state();
                 let state = state.map(|state| Blob::from(json::to_bytes(&state)));
                 (state, conversation.turns.len() as u64)
+            }
+            Progress::Routing(routing) => {
+                let state = serde_json::to_vec(routing).ok().map(Blob::from);
+                (state, routing.refused as u64)
             }
             Progress::Machine { .. } | Progress::Leaf => (None, 0),
         };
@@ -191,6 +197,9 @@ impl Run {
         frame.attempt = attempt.max(1);
         frame.began = Began::before_restart(began);
         frame.tried = tried;
+        // Announced work is found again with its outcome; of all else an earlier attempt may have begun.
+        let body = frame.subject.manifest().map(|own| &own.body);
+        frame.doubtful = asked.is_some() && !matches!(body, Some(Body::Broadcast(_)));
         if let Some(due) = due.filter(|_| steps == 0) {
             let longest = frame.retry().map_or(0, |retry| retry.pause_ms(attempt));
             let due = due.min(cx.now.wall.plus(longest));
@@ -220,6 +229,14 @@ impl Run {
                     state: state.unwrap_or_else(|| frame.input.clone()),
                     steps,
                 };
+                self.ready.push_back(Task::Advance(call));
+            }
+            Some(Body::Route(route)) => {
+                let stood = state.and_then(|state| serde_json::from_value(state).ok());
+                let own = frame.subject.manifest().map(|own| &own.id);
+                let names = (own.unwrap_or(&frame.called), &frame.called);
+                let stood = stood.unwrap_or_else(|| Routing::new(route, names, self.id, call));
+                frame.progress = Progress::Routing(stood);
                 self.ready.push_back(Task::Advance(call));
             }
             Some(Body::Prompt(prompt)) if !prompt.tools.is_empty() => {

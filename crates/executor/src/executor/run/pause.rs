@@ -180,9 +180,7 @@ impl Run {
             let (on, since) = match frame.waiting {
                 Waiting::Nothing => match &frame.progress {
                     Progress::Machine { steps, .. } => (WaitingFor::Step(*steps), None),
-                    Progress::Leaf | Progress::Composite(_) | Progress::Conversation(_) => {
-                        return None;
-                    }
+                    _ => return None,
                 },
                 Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
                 Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
