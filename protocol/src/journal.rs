@@ -81,6 +81,8 @@ numbered! {
         Bids = 20,
         /// What this realm makes of bidders, by their ids.
         Bidders = 21,
+        /// What is known of prompts beside their revisions, by loop id: who shares their calls, and scores.
+        Prompts = 22,
     }
 }
 

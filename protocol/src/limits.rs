@@ -61,6 +61,10 @@ pub const ACCEPTED: usize = 512;
 pub const ACCEPTED_SHARE: usize = 128;
 /// How long the end of an accepted call is sent again, milliseconds; then it is given up.
 pub const DELIVERY_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Versions of a loop that share its calls; more is refused.
+pub const LOOP_SHARES: usize = 8;
+/// Scores of a revision of a prompt that are told one by one; older ones count in the mean alone.
+pub const SCORES: usize = 16;
 /// Bytes of text that a call shows while its output is being made; what goes beyond is in the output
 /// alone.
 pub const STREAM_BYTES: usize = 64 * 1024;

@@ -7,6 +7,7 @@ mod duration;
 mod key;
 mod local;
 mod policy;
+mod prompts;
 mod realms;
 
 use std::{any::TypeId, path::PathBuf};
@@ -30,6 +31,7 @@ pub use duration::Span;
 pub use key::Key;
 pub use local::{ContextCommand, DemoAgent, DemoArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
+pub use prompts::{EvalArgs, PromptCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
 
 /// Speaks to the daemon of a realm.
@@ -184,6 +186,11 @@ pub enum Command {
     /// The model backends of this realm.
     #[command(subcommand, alias = "backends")]
     Backend(BackendCommand),
+    /// Prompts and their versions: which is called, and how good each was found.
+    #[command(subcommand, alias = "prompts")]
+    Prompt(PromptCommand),
+    /// Let loops do cases, and say how well each did.
+    Eval(EvalArgs),
 
     /// Call a loop.
     Invoke(InvokeArgs),

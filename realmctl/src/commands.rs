@@ -6,6 +6,7 @@ mod bids;
 mod broadcast;
 mod ctx;
 mod doctor;
+pub(crate) mod eval;
 mod explain;
 mod invoke;
 mod loops;
@@ -13,6 +14,7 @@ mod mcp;
 mod new;
 mod pages;
 mod policy;
+mod prompts;
 mod realms;
 mod runs;
 mod stacks;
@@ -74,6 +76,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Agent(command) => loops::agent(session, command).await?,
         Command::Mcp => mcp::run(session).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
+        Command::Prompt(command) => prompts::run(session, command).await?,
+        Command::Eval(args) => return eval::run(session, &args).await,
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Broadcast(args) => broadcast::run(session, *args).await?,
         Command::Run(command) => runs::run(session, command).await?,

@@ -7,6 +7,7 @@ mod evidence;
 mod local;
 mod loops;
 mod policy;
+mod prompts;
 mod realms;
 mod stacks;
 mod status;

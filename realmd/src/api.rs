@@ -19,6 +19,7 @@ mod peers;
 mod policy;
 mod policy_test;
 mod problem;
+mod prompts;
 mod realms;
 mod runs;
 mod stacks;
@@ -111,6 +112,9 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::STACK, get(stacks::show).delete(stacks::remove))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
+        .route(routes::PROMPTS, get(prompts::list))
+        .route(routes::PROMPT, get(prompts::show))
+        .route(routes::PROMPT_DIFF, get(prompts::diff))
         .route(routes::BACKENDS, get(backends::list))
         .route(routes::BACKEND, get(backends::show))
         .route(routes::BACKEND_APPROVE, post(backends::approve))
@@ -135,6 +139,10 @@ fn neighbours() -> Router<Arc<Daemon>> {
 fn changes() -> Router<Arc<Daemon>> {
     Router::new()
         .route(routes::APPLY, post(apply::apply))
+        .route(routes::PROMPT_PROMOTE, post(prompts::promote))
+        .route(routes::PROMPT_ROLLBACK, post(prompts::rollback))
+        .route(routes::PROMPT_SHARE, post(prompts::share))
+        .route(routes::PROMPT_SCORE, post(prompts::score))
         .route(routes::TICKETS, post(tickets::invite))
         .route(routes::ALLOW, post(policy::allow))
         .route(routes::DISALLOW, post(policy::disallow))

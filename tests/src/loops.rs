@@ -80,7 +80,9 @@ impl World {
             dry_run: false,
             force: true,
             prune: false,
+            stage: false,
             by: "owner".to_owned(),
+            why: None,
         });
         match self.ask_and_wait(id, request) {
             Response::Applied(_) => {}

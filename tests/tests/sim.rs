@@ -42,6 +42,8 @@ mod models;
 mod past;
 #[path = "sim/policies.rs"]
 mod policies;
+#[path = "sim/prompts.rs"]
+mod prompts;
 #[path = "sim/redaction.rs"]
 mod redaction;
 #[path = "sim/routes.rs"]

@@ -16,6 +16,7 @@ mod page;
 mod peers;
 mod policy;
 mod problem;
+mod prompts;
 pub mod routes;
 mod runs;
 mod stacks;
@@ -48,6 +49,11 @@ pub use policy::{
     PolicyCaseResult, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
+pub use prompts::{
+    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptEvent, PromptScore,
+    PromptShare, PromptSummary, PromptVersion, RollbackRequest, ScoreKind, ScoreRequest,
+    ShareRequest,
+};
 pub use runs::{
     AcceptedCall, AcceptedStage, CancelRequest, Direction, Frame, FrameTree, PauseRequest,
     ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary,

@@ -72,7 +72,7 @@ impl Executor {
     /// # Errors
     /// [`StartError`]; then nothing has begun and nothing is recorded.
     pub fn start(&mut self, start: Start, registry: &Registry, now: Now) -> Result<(), StartError> {
-        let found = registry.find(&start.loop_id, start.version.as_deref());
+        let found = registry.find_for(start.call, &start.loop_id, start.version.as_deref());
         let entry = found.ok_or(StartError::LoopNotFound)?.clone();
         if start.depth > self.limits.depth || start.timeout_ms == 0 {
             return Err(StartError::Budget);
@@ -114,7 +114,10 @@ impl Executor {
         } = from;
         let (id, loop_id) = (start.run, &start.loop_id);
         let pinned = known.get(&start.call).and_then(|root| root.manifest);
-        let entry = registry.revision(pinned.as_ref(), loop_id, start.version.as_deref());
+        let entry = match &pinned {
+            Some(digest) => registry.by_digest(digest),
+            None => registry.find_for(start.call, loop_id, start.version.as_deref()),
+        };
         let Some(entry) = entry.cloned() else {
             let loop_id = loop_id.clone();
             return Err(match pinned {

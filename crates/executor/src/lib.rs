@@ -39,6 +39,8 @@ pub use manifest::{
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
-pub use registry::{Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange};
+pub use registry::{
+    Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange, Share, ShareError,
+};
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};

@@ -3,6 +3,7 @@
 mod kept;
 mod pins;
 mod set;
+mod shares;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use kept::{Kept, RevisionChange};
 pub use pins::Need;
+pub use shares::{Share, ShareError};
 
 use crate::{
     Body, Effects, LoopLimits, Manifest, Origin, Pattern, Tool,
@@ -187,6 +189,8 @@ pub struct Registry {
     patterns: BTreeMap<Pattern, LoopId>,
     /// Whose revision a digest names.
     digests: BTreeMap<Digest, LoopId>,
+    /// Loops whose calls several versions share.
+    shares: BTreeMap<LoopId, Vec<Share>>,
     /// Revisions that runs under way use.
     spared: BTreeSet<Digest>,
     /// Order of the revision that is replaced next.
@@ -215,6 +219,7 @@ impl Registry {
             aliases: BTreeMap::new(),
             patterns: BTreeMap::new(),
             digests: BTreeMap::new(),
+            shares: BTreeMap::new(),
             spared: BTreeSet::new(),
             next_order: 0,
             changes: Vec::new(),
@@ -252,6 +257,9 @@ impl Registry {
             return Err(RegisterError::PatternTaken { pattern, owner });
         }
         let registered = Registered::new(manifest).compiled()?;
+        if known.is_some_and(|known| known.digest != registered.digest) {
+            self.forget_shares(&id);
+        }
         let replaced = self.put(Arc::new(registered));
         self.bound(&id)?;
         Ok(Inserted {
@@ -293,6 +301,7 @@ impl Registry {
             return None;
         }
         let removed = self.loops.remove(id)?;
+        self.forget_shares(id);
         self.aliases.retain(|_, of| of != id);
         self.patterns.retain(|_, of| of != id);
         let manifest = removed.manifest.clone();

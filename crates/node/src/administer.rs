@@ -39,6 +39,10 @@ impl Node {
                 let done = self.remove_loop(&asked);
                 self.settle(id, done);
             }
+            Request::Prompt(asked) => {
+                let done = self.change_prompt(asked);
+                self.settle(id, done);
+            }
             Request::Allow(asked) => {
                 let done = self.allow(&asked).map(Response::Allowed);
                 self.settle(id, done);

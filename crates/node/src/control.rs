@@ -1,12 +1,14 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-use realm_executor::{ContractChange, Decision, Manifest, Need, ResumeError, Verdict};
+use realm_executor::{ContractChange, Decision, Manifest, Need, ResumeError, ShareError, Verdict};
 use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
     Scope, Timestamp, message::Contract, records::Ticket,
 };
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::PromptAsked;
 
 /// Something asked over the local API. Whoever asks has been let in by the daemon.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub enum Request {
     Apply(ApplyAsked),
     /// Removes a loop, or one version of it.
     RemoveLoop(RemoveAsked),
+    /// Promotes, shares out or scores versions of a prompt.
+    Prompt(PromptAsked),
     /// Permits something.
     Allow(AllowAsked),
     /// Adds or replaces a policy document of this realm.
@@ -228,8 +232,12 @@ pub struct ApplyAsked {
     pub force: bool,
     /// Removes every other loop.
     pub prune: bool,
+    /// Keeps new versions of loops that are there beside the current ones, which stay what they are.
+    pub stage: bool,
     /// Who asks, for the history.
     pub by: String,
+    /// Why, for the history.
+    pub why: Option<String>,
 }
 
 /// A loop to be removed.
@@ -258,17 +266,37 @@ pub enum LoopAction {
     Unchanged,
     /// It, or one version of it, is gone.
     Removed,
+    /// The version is kept beside the current one.
+    Staged,
+    /// A version that was kept is the current one.
+    Promoted,
+    /// The version is the current one again that was it before.
+    RolledBack,
+    /// Versions share the calls that name none.
+    Shared,
 }
 
 impl LoopAction {
     /// Every action.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Created,
         Self::Updated,
         Self::Changed,
         Self::Unchanged,
         Self::Removed,
+        Self::Staged,
+        Self::Promoted,
+        Self::RolledBack,
+        Self::Shared,
     ];
+
+    /// Whether the version became the current one.
+    pub(crate) const fn makes_current(self) -> bool {
+        matches!(
+            self,
+            Self::Created | Self::Updated | Self::Changed | Self::Promoted | Self::RolledBack
+        )
+    }
 
     /// The name in text.
     pub const fn name(self) -> &'static str {
@@ -278,6 +306,10 @@ impl LoopAction {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
             Self::Removed => "removed",
+            Self::Staged => "staged",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolledBack",
+            Self::Shared => "shared",
         }
     }
 }
@@ -299,6 +331,8 @@ pub struct LoopChange {
     pub verdict: Option<Verdict>,
     /// Why it was not compatible.
     pub reasons: Vec<String>,
+    /// Why it was made, as who made it says.
+    pub why: Option<String>,
 }
 
 /// A permission to be given.
@@ -408,6 +442,9 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
+    /// Versions do not share calls as asked.
+    #[error(transparent)]
+    Shares(#[from] ShareError),
     /// The remote realm, or one on the way, refused or failed.
     #[error(transparent)]
     Call(#[from] CallFailure),

@@ -33,6 +33,7 @@ mod market;
 mod node;
 mod outbound;
 mod outbox;
+mod prompts;
 mod records;
 mod recover;
 mod relay;
@@ -66,6 +67,9 @@ pub use io::{ControlId, DialId, Effect, Input, LookId, Part, Urgency};
 pub use market::{BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
+pub use prompts::{
+    BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
+};
 pub use realm_router::LinkId;
 pub use recover::is_superseded;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

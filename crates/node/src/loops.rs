@@ -27,6 +27,9 @@ impl Node {
             let problems = refused.iter().map(|(id, error)| format!("{id}: {error}"));
             Refusal::Loops(problems.collect())
         })?;
+        if asked.stage {
+            self.keep_current(&mut after, &applied)?;
+        }
         let pruned = if asked.prune {
             prune(&mut after, &applied)
         } else {
@@ -36,14 +39,18 @@ impl Node {
             self.check_needs(&after)?;
         }
         let all = applied.iter().chain(&pruned);
-        let reports: Vec<ApplyReport> = all.filter_map(|id| self.report(id, &after)).collect();
+        let reports = all.filter_map(|id| match asked.stage {
+            true => self.staged(id, &after).or_else(|| self.report(id, &after)),
+            false => self.report(id, &after),
+        });
+        let reports: Vec<ApplyReport> = reports.collect();
         let breaks = reports.iter().filter(|report| breaks_itself(report));
         let breaks: Vec<ApplyReport> = breaks.cloned().collect();
         if !asked.force && !breaks.is_empty() {
             return Err(Refusal::Breaks(breaks));
         }
         if !asked.dry_run {
-            self.take_registry(after, &reports, &asked.by);
+            self.take_registry(after, &reports, &asked.by, asked.why);
         }
         Ok(reports)
     }
@@ -64,15 +71,36 @@ impl Node {
         if !asked.force {
             self.check_needs(&after)?;
         }
-        self.take_registry(after, &[report], &asked.by);
+        self.take_registry(after, &[report], &asked.by, None);
         Ok(Response::Done)
     }
 
     /// A registry to change, which keeps what runs under way use.
-    fn registry_to_change(&self) -> Registry {
+    pub(crate) fn registry_to_change(&self) -> Registry {
         let mut registry = self.registry.clone();
         registry.spare(self.executor.revisions());
         registry
+    }
+
+    /// Makes what is current now the current revisions again, beside those that came.
+    fn keep_current(&self, after: &mut Registry, applied: &[LoopId]) -> Result<(), Refusal> {
+        for id in applied {
+            let Some(old) = self.registry.get(id) else {
+                continue;
+            };
+            let again = after.insert(Manifest::clone(&old.manifest));
+            again.map_err(|error| Refusal::Loops(vec![format!("{id}: {error}")]))?;
+        }
+        Ok(())
+    }
+
+    /// What becomes of a version that is kept beside the current one; none if that is no new one.
+    fn staged(&self, id: &LoopId, after: &Registry) -> Option<ApplyReport> {
+        let before = self.registry.kept(id);
+        let known = |digest: &Digest| before.iter().any(|kept| kept.registered.digest == *digest);
+        let mut kept = after.kept(id).iter();
+        let new = kept.find(|kept| !known(&kept.registered.digest))?;
+        Some(report(&new.registered, LoopAction::Staged, None))
     }
 
     /// Withdraws a version that is not the current one.
@@ -105,7 +133,7 @@ impl Node {
     }
 
     /// Whether every step of every loop still finds what it finds now.
-    fn check_needs(&self, after: &Registry) -> Result<(), Refusal> {
+    pub(crate) fn check_needs(&self, after: &Registry) -> Result<(), Refusal> {
         let unmet: Vec<Need> = self.registry.needs_unmet(after);
         if unmet.is_empty() {
             Ok(())
@@ -115,7 +143,7 @@ impl Node {
     }
 
     /// What becomes of one loop.
-    fn report(&self, id: &LoopId, after: &Registry) -> Option<ApplyReport> {
+    pub(crate) fn report(&self, id: &LoopId, after: &Registry) -> Option<ApplyReport> {
         let (old, new) = (self.registry.get(id), after.get(id));
         let Some(new) = new else {
             return old.map(|old| report(old, LoopAction::Removed, None));
@@ -163,7 +191,13 @@ impl Node {
     }
 
     /// Takes a registry over, and writes down in what it differs and who made it so.
-    fn take_registry(&mut self, mut after: Registry, reports: &[ApplyReport], by: &str) {
+    pub(crate) fn take_registry(
+        &mut self,
+        mut after: Registry,
+        reports: &[ApplyReport],
+        by: &str,
+        why: Option<String>,
+    ) {
         let changes = after.take_changes();
         self.registry = after;
         self.share_summary();
@@ -171,6 +205,7 @@ impl Node {
             let key = report.id.as_str().as_bytes();
             match (report.action, self.registry.get(&report.id)) {
                 (LoopAction::Unchanged, _) => continue,
+                (LoopAction::Staged, _) => {}
                 (LoopAction::Removed, None) => self.delete(Table::Loops, key),
                 (LoopAction::Removed, Some(_)) | (_, None) => {}
                 (_, Some(current)) => {
@@ -178,7 +213,8 @@ impl Node {
                     self.put(Table::Loops, key, row);
                 }
             }
-            self.note_change(report, by);
+            self.note_change(report, by, why.clone());
+            self.write_prompt(&report.id);
         }
         for change in &changes {
             self.write_revision(change);
@@ -203,7 +239,7 @@ impl Node {
         }
     }
 
-    fn note_change(&mut self, report: &ApplyReport, by: &str) {
+    pub(crate) fn note_change(&mut self, report: &ApplyReport, by: &str, why: Option<String>) {
         let change = report.replaces.as_ref().map(|replaces| &replaces.change);
         let change = LoopChange {
             at: self.wall(),
@@ -213,6 +249,7 @@ impl Node {
             digest: report.digest,
             verdict: change.map(ContractChange::verdict),
             reasons: change.map(reasons).unwrap_or_default(),
+            why,
         };
         let row = state::write(&StoredLoopChange::from(&change));
         let (key, forgotten) = self.loop_histories.note(&report.id, change);

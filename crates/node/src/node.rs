@@ -25,6 +25,7 @@ use crate::{
     market::Market,
     outbound::{OutCall, accepted::AcceptedCalls},
     outbox::Outbox,
+    prompts::Prompts,
     resolve::Resolving,
     rules::Rules,
     seen::Seen,
@@ -61,6 +62,7 @@ pub struct Node {
     pub(crate) calls: BTreeMap<CallId, OutCall>,
     pub(crate) waiting: Waiting<Pending>,
     pub(crate) paces: Paces,
+    pub(crate) prompts: Prompts,
     /// Calls that other realms have accepted.
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
@@ -125,6 +127,7 @@ impl Node {
             holds: Holds::default(),
             market: Market::default(),
             paces: Paces::default(),
+            prompts: Prompts::default(),
             custody: Custodian::default(),
             out: Outbox::new(recovered.last, config.redaction.clone()),
             timers: Timers::default(),

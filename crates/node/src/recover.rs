@@ -49,6 +49,7 @@ impl Node {
             all(&rows, Table::Revisions),
             all(&rows, Table::LoopChanges),
         );
+        self.recover_prompts(all(&rows, Table::Prompts));
         let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);

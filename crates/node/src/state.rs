@@ -293,6 +293,8 @@ wire_map! {
         5 => verdict: Option<String>,
         /// Why it was not compatible.
         6 => reasons: Vec<String>,
+        /// Why it was made, as who made it says.
+        7 => why: Option<String>,
     }
 }
 
@@ -306,6 +308,7 @@ impl From<&LoopChange> for StoredLoopChange {
             digest: change.digest,
             verdict: change.verdict.map(|verdict| verdict.name().to_owned()),
             reasons: change.reasons.clone(),
+            why: change.why.clone(),
         }
     }
 }
@@ -328,6 +331,7 @@ impl TryFrom<StoredLoopChange> for LoopChange {
                 all.find(|verdict| verdict.name() == name)
             }),
             reasons: stored.reasons,
+            why: stored.why,
         })
     }
 }

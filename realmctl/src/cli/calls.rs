@@ -34,6 +34,13 @@ pub struct ApplyArgs {
     /// Go on where a version breaks its own contract, or other loops need what goes.
     #[arg(long)]
     pub force: bool,
+    /// Keep new versions beside the current ones, which stay what they are: `prompt promote` makes one
+    /// current.
+    #[arg(long)]
+    pub stage: bool,
+    /// Why, for the history.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// Which files, and whether other loops would go.

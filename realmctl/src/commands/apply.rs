@@ -26,11 +26,15 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Result<(), Fai
         dry_run,
         prune,
         force,
+        stage,
+        why,
     } = args;
     let request = ApplyRequest {
         dry_run: *dry_run,
         prune: *prune,
         force: *force,
+        stage: *stage,
+        why: why.clone(),
         ..files::collect(&paths(files))?
     };
     let removes = request.prune && !request.dry_run;

@@ -41,6 +41,8 @@ async fn register(
         dry_run,
         force,
         prune,
+        stage,
+        why,
     } = request;
     let Planned {
         loops: loaded,
@@ -51,7 +53,9 @@ async fn register(
         dry_run,
         force,
         prune,
+        stage,
         by: OWNER.to_owned(),
+        why,
     };
     let (applied, mut warnings) = submit(daemon, asked).await?;
     warnings.extend(said.iter().map(|said| definitions::fault(said, &files)));
@@ -68,7 +72,9 @@ pub(super) async fn register_all(
         dry_run: false,
         force: false,
         prune: false,
+        stage: false,
         by: OWNER.to_owned(),
+        why: None,
     };
     submit(daemon, asked).await
 }
@@ -120,7 +126,7 @@ pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> A
     let loops = applied.into_iter().map(|applied| {
         let text = |of: &BTreeMap<String, String>| of.get(&applied.id).cloned().unwrap_or_default();
         LoopDiff {
-            text: unified(&applied.id, &text(&old), &text(&new)),
+            text: differences(&applied.id, &text(&old), &text(&new)),
             applied,
         }
     });
@@ -134,21 +140,31 @@ pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> A
     }))
 }
 
-fn canonical_yaml(manifest: &Manifest) -> String {
+pub(super) fn canonical_yaml(manifest: &Manifest) -> String {
     let mut document = manifest.to_json();
     document.sort_all_objects();
     yaml::write(&document)
 }
 
-/// The lines in which two texts differ, with three around each.
-fn unified(id: &str, old: &str, new: &str) -> String {
+/// The lines in which a definition differs from the one that is applied.
+fn differences(id: &str, old: &str, new: &str) -> String {
     let name = |side: &str, text: &str| match text {
         "" => "/dev/null".to_owned(),
         _ => format!("{side}/{id}"),
     };
+    let names = (name("applied", old), name("files", new));
+    unified((&names.0, old), (&names.1, new))
+}
+
+/// The lines in which two texts differ, with three around each.
+pub(super) fn unified((from, old): (&str, &str), (to, new): (&str, &str)) -> String {
     let diff = similar::TextDiff::from_lines(old, new);
-    let (old, new) = (name("applied", old), name("files", new));
-    diff.unified_diff().header(&old, &new).to_string()
+    diff.unified_diff().header(from, to).to_string()
+}
+
+/// What was done with a loop that came from no file.
+pub(super) fn changed(report: ApplyReport) -> Applied {
+    applied(report, Origin::default())
 }
 
 fn applied(report: ApplyReport, origin: Origin) -> Applied {
@@ -206,6 +222,10 @@ pub(super) fn action(action: LoopAction) -> ApplyAction {
         LoopAction::Changed => ApplyAction::Changed,
         LoopAction::Unchanged => ApplyAction::Unchanged,
         LoopAction::Removed => ApplyAction::Removed,
+        LoopAction::Staged => ApplyAction::Staged,
+        LoopAction::Promoted => ApplyAction::Promoted,
+        LoopAction::RolledBack => ApplyAction::RolledBack,
+        LoopAction::Shared => ApplyAction::Shared,
     }
 }
 

@@ -145,6 +145,7 @@ fn change(change: &realm_node::LoopChange) -> LoopChange {
         digest: change.digest.to_string(),
         compatibility: change.verdict.map(apply::compatibility),
         reasons: change.reasons.clone(),
+        why: change.why.clone(),
     }
 }
 

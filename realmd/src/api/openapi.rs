@@ -9,10 +9,11 @@ use realm_client::api::{
     Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
     InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
     PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
-    PolicyText, PolicyView, Pong, Problem, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
-    ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunSummary,
-    StackView, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery,
-    ValidateResult, routes,
+    PolicyText, PolicyView, Pong, Problem, PromoteRequest, PromptDetail, PromptDiff,
+    PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
+    ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery,
+    RunSummary, ScoreRequest, ShareRequest, StackView, Status, TicketIssued, TicketRequest, Trace,
+    TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -223,6 +224,46 @@ const OPERATIONS: &[Operation] = &[
         page::<AgentView>(),
     ),
     get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
+    get(
+        routes::PROMPTS,
+        "Lists prompts and their versions.",
+        page::<PromptSummary>(),
+    ),
+    get(
+        routes::PROMPT,
+        "Shows a prompt with its scores and what was done with it.",
+        one::<PromptDetail>(),
+    ),
+    get(
+        routes::PROMPT_DIFF,
+        "Shows in what two versions of a prompt differ.",
+        one::<PromptDiff>(),
+    )
+    .with(query::<PromptDiffQuery>),
+    post(
+        routes::PROMPT_PROMOTE,
+        "Lets a version of a prompt be called from now on.",
+        one::<PromoteRequest>(),
+        one::<ApplyResult>(),
+    ),
+    post(
+        routes::PROMPT_ROLLBACK,
+        "Lets the version of a prompt be called again that was before.",
+        one::<RollbackRequest>(),
+        one::<ApplyResult>(),
+    ),
+    post(
+        routes::PROMPT_SHARE,
+        "Lets versions of a prompt share its calls.",
+        one::<ShareRequest>(),
+        one::<PromptDetail>(),
+    ),
+    post(
+        routes::PROMPT_SCORE,
+        "Says how good a version of a prompt was found.",
+        one::<ScoreRequest>(),
+        one::<PromptDetail>(),
+    ),
     get(
         routes::BACKENDS,
         "Lists the model backends and MCP servers.",

@@ -122,7 +122,10 @@ fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::UnknownPetname { .. } => Code::RealmUnknown,
         Refusal::NotFound { what: "policy", .. } => Code::PolicyUnknown,
-        Refusal::NotFound { what: "loop", .. } => Code::LoopNotFound,
+        Refusal::NotFound {
+            what: "loop" | "prompt" | "version" | "earlier version",
+            ..
+        } => Code::LoopNotFound,
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::Call(failure) => Code::of_failure(failure.code),
         Refusal::NotRoot { .. } => Code::InviteNotRoot,
@@ -138,7 +141,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Loops(_) => Code::DefinitionRule,
         Refusal::Breaks(_) => Code::DefinitionBreaks,
         Refusal::Needed(_) => Code::DefinitionNeeded,
-        Refusal::CurrentVersion { .. } => Code::RequestInvalid,
+        Refusal::CurrentVersion { .. } | Refusal::Shares(_) => Code::RequestInvalid,
         Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
         Refusal::ClockSkew { .. } => Code::ClockSkew,
         Refusal::MayNotIssue => Code::BadCertificate,
@@ -158,6 +161,11 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),
         Refusal::NotFound { what: "loop", .. } => "realmctl loop ls".to_owned(),
+        Refusal::NotFound {
+            what: "prompt" | "version" | "earlier version",
+            ..
+        }
+        | Refusal::Shares(_) => "realmctl prompt ls".to_owned(),
         Refusal::NotFound { what: "realm", .. } => "realmctl realm ls".to_owned(),
         Refusal::NotFound {
             what: "child" | "peer",

@@ -77,7 +77,9 @@ pub(super) async fn register(handle: &Handle, text: &str) {
         dry_run: false,
         force: false,
         prune: false,
+        stage: false,
         by: OWNER.to_owned(),
+        why: None,
     };
     match handle.ask(Request::Apply(asked)).await {
         Ok(Response::Applied(_)) | Err(_) => {}

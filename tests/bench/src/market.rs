@@ -246,7 +246,9 @@ impl Market {
             dry_run: false,
             force: true,
             prune: false,
+            stage: false,
             by: "owner".to_owned(),
+            why: None,
         };
         match self.ask(host, Request::Apply(asked))? {
             Response::Applied(_) => Ok(()),

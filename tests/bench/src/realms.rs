@@ -177,6 +177,8 @@ impl Daemon {
             dry_run: false,
             force: false,
             prune: false,
+            stage: false,
+            why: None,
         };
         self.client.apply(&asked).await?;
         Ok(())

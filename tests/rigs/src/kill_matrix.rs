@@ -160,5 +160,7 @@ fn loops(programs: &Programs, scratch: &Path) -> ApplyRequest {
         dry_run: false,
         force: false,
         prune: false,
+        stage: false,
+        why: None,
     }
 }

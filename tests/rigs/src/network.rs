@@ -191,5 +191,7 @@ pub(crate) fn loops(programs: &Programs, scratch: &Path) -> ApplyRequest {
         dry_run: false,
         force: false,
         prune: false,
+        stage: false,
+        why: None,
     }
 }

@@ -19,7 +19,9 @@ fn asked(loops: &[Value]) -> ApplyAsked {
         dry_run: false,
         force: false,
         prune: false,
+        stage: false,
         by: "ada".to_owned(),
+        why: None,
     }
 }
 

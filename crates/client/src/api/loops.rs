@@ -139,6 +139,12 @@ pub struct ApplyRequest {
     /// Remove every loop that the files do not define.
     #[serde(default)]
     pub prune: bool,
+    /// Keep new versions of loops that are there beside the current ones, which stay what they are.
+    #[serde(default)]
+    pub stage: bool,
+    /// Why, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What `apply` did with a definition.
@@ -155,6 +161,14 @@ pub enum ApplyAction {
     Unchanged,
     /// It is gone.
     Removed,
+    /// The version is kept beside the current one.
+    Staged,
+    /// A version that was kept is the current one.
+    Promoted,
+    /// The version is the current one again that was it before.
+    RolledBack,
+    /// Versions share the calls that name none.
+    Shared,
 }
 
 impl ApplyAction {
@@ -166,6 +180,10 @@ impl ApplyAction {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
             Self::Removed => "removed",
+            Self::Staged => "staged",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolledBack",
+            Self::Shared => "shared",
         }
     }
 }
@@ -285,6 +303,9 @@ pub struct LoopChange {
     /// Why it was not compatible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// Why it was made, as who made it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// One definition that was checked.

@@ -65,6 +65,20 @@ pub const STACK: &str = "/v1/stacks/{id}";
 pub const AGENTS: &str = "/v1/agents";
 /// GET: [`super::AgentView`]. DELETE: [`super::Removed`].
 pub const AGENT: &str = "/v1/agents/{id}";
+/// GET: a page of [`super::PromptSummary`].
+pub const PROMPTS: &str = "/v1/prompts";
+/// GET: [`super::PromptDetail`].
+pub const PROMPT: &str = "/v1/prompts/{id}";
+/// GET with [`super::PromptDiffQuery`]: [`super::PromptDiff`].
+pub const PROMPT_DIFF: &str = "/v1/prompts/{id}/diff";
+/// POST [`super::PromoteRequest`]: [`super::ApplyResult`].
+pub const PROMPT_PROMOTE: &str = "/v1/prompts/{id}/promote";
+/// POST [`super::RollbackRequest`]: [`super::ApplyResult`].
+pub const PROMPT_ROLLBACK: &str = "/v1/prompts/{id}/rollback";
+/// POST [`super::ShareRequest`]: [`super::PromptDetail`].
+pub const PROMPT_SHARE: &str = "/v1/prompts/{id}/share";
+/// POST [`super::ScoreRequest`]: [`super::PromptDetail`].
+pub const PROMPT_SCORE: &str = "/v1/prompts/{id}/score";
 /// GET: a page of [`super::BackendView`].
 pub const BACKENDS: &str = "/v1/backends";
 /// GET: [`super::BackendView`].

@@ -423,6 +423,7 @@ fn started_payload(
     let payload = Object::new()
         .with("loopId", &entry.manifest.id)
         .with("loopVersion", &entry.manifest.version)
+        .with("revision", &entry.digest)
         .with_some("parentCallId", parent)
         .with_some("caller", caller)
         .with_some("item", at.and_then(|at| at.item));

@@ -114,6 +114,7 @@ impl Registry {
             self.changes.push(RevisionChange::Kept(id.clone(), digest));
         }
         if withdrawn {
+            self.forget_shares(id);
             self.settle([id.clone()]);
             self.bound_revisions(id);
         }

@@ -45,6 +45,7 @@ impl Registry {
         let calls = all.flat_map(|known| set::local_calls(&known.manifest));
         let pinned = calls.filter(|call| call.version.is_some());
         let found = pinned.filter_map(|call| self.find(call.id, call.version));
-        found.map(|found| found.digest).collect()
+        let shared = self.shares.values().flatten().map(|share| share.digest);
+        found.map(|found| found.digest).chain(shared).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Prompts: a model is asked, calls loops as its tools, is told what came of them, and answers.
 
 use realm_protocol::{
-    CallId, FailureCode,
+    CallId, Digest, FailureCode,
     json::{self as strict, Object},
     limits,
 };
@@ -33,6 +33,7 @@ impl Run {
             .with("backendId", &prompt.backend)
             .with_some("model", prompt.model.as_ref())
             .with("promptLength", &text.chars().count())
+            .with("promptDigest", &rendered_digest(prompt, &text))
             .with_some("turn", (!turns.is_empty()).then_some(turns.len()));
         let request = ModelRequest {
             backend: prompt.backend.clone(),
@@ -217,6 +218,12 @@ impl Run {
             _ => None,
         }
     }
+}
+
+/// What names the very words that a model was told first.
+fn rendered_digest(prompt: &Prompt, text: &str) -> Digest {
+    let system = prompt.system.as_deref().unwrap_or_default();
+    Digest::of(&[system.as_bytes(), &[0], text.as_bytes()])
 }
 
 /// What a model is told of a call's end. What another realm gave is marked as its words.

@@ -1,0 +1,418 @@
+//! `eval`: cases against loops, side by side.
+
+use futures::{StreamExt as _, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use realm_client::{
+    Exit,
+    api::{InvokeRequest, InvokeResult, InvokeStatus, ScoreKind, ScoreRequest},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{EvalArgs, Span},
+    environment,
+    failure::Failure,
+    files,
+    session::{Daemon, Session},
+};
+
+/// Most calls of one evaluation.
+const CALLS: usize = 100_000;
+
+/// One case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(default)]
+    name: Option<String>,
+    input: Value,
+    #[serde(default)]
+    expect: Option<Value>,
+}
+
+/// A loop as it is evaluated.
+#[derive(Clone, Debug)]
+struct Subject {
+    /// As it was given.
+    name: String,
+    address: String,
+    version: Option<String>,
+}
+
+/// What came of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// The mean that every loop has to reach.
+    pub(crate) threshold: f64,
+    /// Whether every one does.
+    pub(crate) passed: bool,
+    /// By loop, in the order given.
+    pub(crate) loops: Vec<Evaluated>,
+    /// By loop and case.
+    pub(crate) cases: Vec<CaseResult>,
+}
+
+/// How a loop did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Evaluated {
+    /// The loop, as it was given.
+    #[serde(rename = "loop")]
+    pub(crate) loop_id: String,
+    /// Its version, where one answered.
+    pub(crate) version: Option<String>,
+    /// Cases.
+    pub(crate) cases: usize,
+    /// Those with a perfect score.
+    pub(crate) perfect: usize,
+    /// Those whose call failed.
+    pub(crate) failed: usize,
+    /// The mean of its scores.
+    pub(crate) score: f64,
+    /// The median time of a call, milliseconds.
+    pub(crate) median_ms: Option<u64>,
+    /// Whether the mean reaches the threshold.
+    pub(crate) passed: bool,
+}
+
+/// What came of one case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CaseResult {
+    #[serde(rename = "loop")]
+    loop_id: String,
+    case: String,
+    score: f64,
+    run: Option<String>,
+    version: Option<String>,
+    duration_ms: Option<u64>,
+    output: Option<Value>,
+    /// Why there is no output, or no score.
+    error: Option<String>,
+    /// Why the judge says so.
+    reason: Option<String>,
+}
+
+/// Evaluates loops; gives the exit code.
+pub(crate) async fn run(session: &Session, args: &EvalArgs) -> Result<u8, Failure> {
+    let cases = read(&files::text(&args.cases)?)?;
+    if !(0.0..=1.0).contains(&args.threshold) {
+        let what = "the threshold is from 0 to 1".to_owned();
+        return Err(Failure::Usage(what, None));
+    }
+    let subjects: Vec<Subject> = args.loops.iter().map(|name| subject(name)).collect();
+    let count = subjects.len().saturating_mul(cases.len());
+    if count == 0 || count > CALLS {
+        let what = format!("1 to {CALLS} calls are made, and these are {count}");
+        return Err(Failure::Usage(what, None));
+    }
+    let daemon = session.daemon().await?;
+    let bar = progress(session, count);
+    let pairs = subjects
+        .iter()
+        .flat_map(|subject| cases.iter().enumerate().map(move |case| (subject, case)));
+    let calls = pairs.map(|(subject, (number, case))| {
+        let (daemon, bar) = (&daemon, &bar);
+        async move {
+            let result = evaluate(session, daemon, args, (subject, number, case)).await;
+            bar.inc(1);
+            result
+        }
+    });
+    let results: Vec<CaseResult> = stream::iter(calls)
+        .buffered(usize::from(args.parallel))
+        .collect()
+        .await;
+    bar.finish_and_clear();
+    let report = Report::of(&subjects, results, args.threshold);
+    if args.score {
+        score(session, &daemon, &subjects, &report).await?;
+    }
+    if let Some(file) = &args.report {
+        let text = serde_json::to_vec_pretty(&report)
+            .map_err(|error| Failure::Json("the report".to_owned(), error))?;
+        files::replace(file, &text)?;
+    }
+    session.print(&report)?;
+    for case in report.cases.iter().filter(|case| case.score < 1.0) {
+        let why = case.error.as_ref().or(case.reason.as_ref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let CaseResult {
+            loop_id,
+            case,
+            score,
+            ..
+        } = case;
+        session.detail(&format!("{loop_id}, {case}: {score:.2}{why}"));
+    }
+    let exit = if report.passed { Exit::Ok } else { Exit::Other };
+    Ok(exit.code())
+}
+
+/// The cases: a list, or one a line.
+fn read(text: &str) -> Result<Vec<Case>, Failure> {
+    let wrong = |error| Failure::Json("the cases".to_owned(), error);
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(wrong);
+    }
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let cases = lines.map(|line| serde_json::from_str(line).map_err(wrong));
+    cases.collect()
+}
+
+/// `loop@realm:version`, of which realm and version may be left out.
+fn subject(name: &str) -> Subject {
+    let (address, version) = match name.rsplit_once(':') {
+        Some((address, version)) => (address, Some(version.to_owned())),
+        None => (name, None),
+    };
+    Subject {
+        name: name.to_owned(),
+        address: address.to_owned(),
+        version,
+    }
+}
+
+fn progress(session: &Session, count: usize) -> ProgressBar {
+    if !environment::draws() || session.global.quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed}");
+    let bar = ProgressBar::new(count as u64);
+    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+}
+
+async fn evaluate(
+    session: &Session,
+    daemon: &Daemon,
+    args: &EvalArgs,
+    (subject, number, case): (&Subject, usize, &Case),
+) -> CaseResult {
+    let asked = call(session, &subject.address, case.input.clone());
+    let asked = InvokeRequest {
+        version: subject.version.clone(),
+        ..asked
+    };
+    let mut told = CaseResult {
+        loop_id: subject.name.clone(),
+        case: case.name.clone().unwrap_or_else(|| number.to_string()),
+        score: 0.0,
+        run: None,
+        version: None,
+        duration_ms: None,
+        output: None,
+        error: None,
+        reason: None,
+    };
+    let answered = daemon.client.invoke(&asked).await;
+    let result = match answered {
+        Ok(result) => result,
+        Err(error) => {
+            told.error = Some(error.to_string());
+            return told;
+        }
+    };
+    told.run = Some(result.run_id.clone());
+    told.version.clone_from(&result.version);
+    told.duration_ms = result.duration_ms;
+    let output = match output_of(result) {
+        Ok(output) => output,
+        Err(error) => {
+            told.error = Some(error);
+            return told;
+        }
+    };
+    let fits = case
+        .expect
+        .as_ref()
+        .is_none_or(|expect| has(&output, expect));
+    match &args.judge {
+        None => told.score = if fits { 1.0 } else { 0.0 },
+        Some(judge) => {
+            let asks = json!({"input": case.input, "output": output, "expect": case.expect});
+            match judged(session, daemon, judge, asks).await {
+                Ok((score, reason)) => (told.score, told.reason) = (score, reason),
+                Err(error) => told.error = Some(format!("the judge: {error}")),
+            }
+        }
+    }
+    told.output = Some(output);
+    told
+}
+
+fn call(session: &Session, address: &str, input: Value) -> InvokeRequest {
+    InvokeRequest {
+        address: address.to_owned(),
+        input,
+        version: None,
+        timeout_ms: session.global.timeout.map(Span::as_millis),
+        idempotency_key: None,
+        detach: false,
+        store: false,
+        stream: false,
+    }
+}
+
+async fn judged(
+    session: &Session,
+    daemon: &Daemon,
+    judge: &str,
+    asks: Value,
+) -> Result<(f64, Option<String>), String> {
+    let asked = call(session, judge, asks);
+    let result = daemon.client.invoke(&asked).await;
+    let said = output_of(result.map_err(|error| error.to_string())?)?;
+    let score = said.get("score").and_then(Value::as_f64);
+    let score = score.filter(|score| (0.0..=1.0).contains(score));
+    let reason = said.get("reason").and_then(Value::as_str);
+    match score {
+        Some(score) => Ok((score, reason.map(str::to_owned))),
+        None => Err("its output has no `score` from 0 to 1".to_owned()),
+    }
+}
+
+fn output_of(result: InvokeResult) -> Result<Value, String> {
+    match (result.status, result.output, result.error) {
+        (InvokeStatus::Ok, Some(output), _) => Ok(output),
+        (_, _, Some(error)) => Err(error.message),
+        _ => Err("there is no output".to_owned()),
+    }
+}
+
+/// Whether a value has all members of another one.
+fn has(value: &Value, expected: &Value) -> bool {
+    match (value, expected) {
+        (Value::Object(value), Value::Object(expected)) => expected.iter().all(|(name, wanted)| {
+            let found = value.get(name);
+            found.is_some_and(|found| has(found, wanted))
+        }),
+        (Value::Array(value), Value::Array(expected)) => {
+            let pairs = value.iter().zip(expected);
+            value.len() == expected.len()
+                && pairs.into_iter().all(|(found, wanted)| has(found, wanted))
+        }
+        (Value::Number(value), Value::Number(expected)) => value.as_f64() == expected.as_f64(),
+        (value, expected) => value == expected,
+    }
+}
+
+impl Report {
+    fn of(subjects: &[Subject], cases: Vec<CaseResult>, threshold: f64) -> Self {
+        let loops = subjects.iter().map(|subject| {
+            let own = cases.iter().filter(|case| case.loop_id == subject.name);
+            Evaluated::of(subject, &own.collect::<Vec<_>>(), threshold)
+        });
+        let loops: Vec<Evaluated> = loops.collect();
+        Self {
+            threshold,
+            passed: loops.iter().all(|evaluated| evaluated.passed),
+            loops,
+            cases,
+        }
+    }
+}
+
+impl Evaluated {
+    #[expect(clippy::cast_precision_loss, reason = "at most a hundred thousand")]
+    fn of(subject: &Subject, cases: &[&CaseResult], threshold: f64) -> Self {
+        let sum: f64 = cases.iter().map(|case| case.score).sum();
+        let score = sum / cases.len().max(1) as f64;
+        let mut times: Vec<u64> = cases.iter().filter_map(|case| case.duration_ms).collect();
+        times.sort_unstable();
+        Self {
+            loop_id: subject.name.clone(),
+            version: cases.iter().find_map(|case| case.version.clone()),
+            cases: cases.len(),
+            perfect: cases.iter().filter(|case| case.score >= 1.0).count(),
+            failed: cases.iter().filter(|case| case.error.is_some()).count(),
+            score,
+            median_ms: times.get(times.len() / 2).copied(),
+            passed: score >= threshold,
+        }
+    }
+}
+
+/// Scores the versions of prompts here that were evaluated.
+async fn score(
+    session: &Session,
+    daemon: &Daemon,
+    subjects: &[Subject],
+    report: &Report,
+) -> Result<(), Failure> {
+    let prompts = daemon.ask(daemon.client.prompts()).await?;
+    for (subject, evaluated) in subjects.iter().zip(&report.loops) {
+        if !prompts
+            .items
+            .iter()
+            .any(|prompt| prompt.id == subject.address)
+        {
+            session.say(&format!(
+                "{} is no prompt of this realm: not scored",
+                subject.name
+            ));
+            continue;
+        }
+        let request = ScoreRequest {
+            score: evaluated.score,
+            version: evaluated.version.clone(),
+            kind: ScoreKind::Evaluation,
+            run: None,
+            why: Some(format!("the mean of {} cases", evaluated.cases)),
+        };
+        daemon
+            .ask(daemon.client.score(&subject.address, &request))
+            .await?;
+    }
+    Ok(())
+}
+
+/// A time as it is told.
+pub(crate) fn told(millis: Option<u64>) -> String {
+    millis.map_or_else(|| "-".to_owned(), |millis| format!("{millis} ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_has_what_is_expected_if_every_member_of_that_is_in_it() {
+        let output = json!({"topic": "billing", "sure": 0.5, "of": [{"n": 1, "m": 2}]});
+
+        for expect in [
+            json!({}),
+            json!({"sure": 0.50}),
+            json!({"of": [{"n": 1.0}]}),
+        ] {
+            assert!(has(&output, &expect), "{expect}");
+        }
+        for expect in [
+            json!({"topic": "fault"}),
+            json!({"of": []}),
+            json!({"none": null}),
+        ] {
+            assert!(!has(&output, &expect), "{expect}");
+        }
+    }
+
+    #[test]
+    fn cases_are_a_list_or_stand_one_on_a_line() {
+        let one = r#"{"input": {}, "expect": 1}"#;
+
+        assert_eq!(read(&format!("{one}\n\n{one}\n")).unwrap().len(), 2);
+        assert_eq!(read(&format!(" [{one}]")).unwrap().len(), 1);
+        assert!(read(r#"{"inputs": {}}"#).is_err());
+    }
+
+    #[test]
+    fn a_loop_may_be_given_with_a_version() {
+        let given = subject("sort@lab/mail:1.2.0");
+
+        assert_eq!(
+            (given.address.as_str(), given.version.as_deref()),
+            ("sort@lab/mail", Some("1.2.0"))
+        );
+    }
+}
