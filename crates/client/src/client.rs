@@ -5,6 +5,7 @@ mod calls;
 mod connection;
 mod error;
 mod events;
+mod prompts;
 
 use std::{
     path::{Path, PathBuf},

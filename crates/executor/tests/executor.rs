@@ -196,14 +196,16 @@ fn a_prompt_runs_and_leaves_the_whole_trace() {
         "call.completed",
     ];
     assert_eq!(bench.kinds(), kinds);
-    assert_eq!(
-        bench.payload("call.started"),
-        json!({"loopId": "greet", "loopVersion": "1.2.0", "caller": "acme/health"})
-    );
-    assert_eq!(
-        bench.payload("call.backend.requested"),
-        json!({"backendId": "mock", "promptLength": 41})
-    );
+    let current = bench.registry.get(&"greet".parse().unwrap()).unwrap();
+    let started = json!({
+        "loopId": "greet", "loopVersion": "1.2.0", "revision": current.digest,
+        "caller": "acme/health",
+    });
+    assert_eq!(bench.payload("call.started"), started);
+    let mut requested = bench.payload("call.backend.requested");
+    let told = requested.as_object_mut().unwrap().remove("promptDigest");
+    assert!(told.is_some_and(|digest| digest.is_string()));
+    assert_eq!(requested, json!({"backendId": "mock", "promptLength": 41}));
     let responded = json!({"durationMs": 7, "inputTokens": 3, "outputTokens": 2});
     assert_eq!(bench.payload("call.backend.responded"), responded);
     assert_eq!(

@@ -13,11 +13,10 @@ use crate::api::{
     DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info,
     InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
     LoopSummary, Page, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff,
-    PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
-    ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery,
-    RunStatus, RunSummary, ScoreRequest, ShareRequest, StackView, Status, TicketIssued,
-    TicketRequest, Trace, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    PolicyTested, PolicyText, PolicyView, Pong, Ready, RealmDetail, RealmForest, RemoveQuery,
+    Removed, ResumeRequest, RevokeRequest, Revoked, RunDetail, RunExplanation, RunQuery, RunStatus,
+    RunSummary, StackView, Status, TicketIssued, TicketRequest, Trace, TraceQuery, TranscriptQuery,
+    ValidateResult, routes,
 };
 use crate::trace::TraceParts;
 
@@ -161,90 +160,6 @@ impl Client {
     /// [`ClientError`].
     pub async fn agent(&self, id: &str) -> Result<AgentView, ClientError> {
         self.get(&routes::fill(routes::AGENT, &[id])).await
-    }
-
-    /// The prompts of the realm.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn prompts(&self) -> Result<Page<PromptSummary>, ClientError> {
-        self.get(routes::PROMPTS).await
-    }
-
-    /// One prompt.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn prompt(&self, id: &str) -> Result<PromptDetail, ClientError> {
-        self.get(&routes::fill(routes::PROMPT, &[id])).await
-    }
-
-    /// In what two versions of a prompt differ.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn prompt_diff(
-        &self,
-        id: &str,
-        query: &PromptDiffQuery,
-    ) -> Result<PromptDiff, ClientError> {
-        let PromptDiffQuery { from, to } = query;
-        let mut path = Address::new(&routes::fill(routes::PROMPT_DIFF, &[id]));
-        path.add("from", Some(from));
-        path.add("to", to.as_ref());
-        self.get(&path.into_text()).await
-    }
-
-    /// Lets a version of a prompt be called from now on.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn promote(
-        &self,
-        id: &str,
-        request: &PromoteRequest,
-    ) -> Result<ApplyResult, ClientError> {
-        self.post(&routes::fill(routes::PROMPT_PROMOTE, &[id]), request)
-            .await
-    }
-
-    /// Lets the version of a prompt be called again that was before.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn rollback(
-        &self,
-        id: &str,
-        request: &RollbackRequest,
-    ) -> Result<ApplyResult, ClientError> {
-        self.post(&routes::fill(routes::PROMPT_ROLLBACK, &[id]), request)
-            .await
-    }
-
-    /// Lets versions of a prompt share its calls.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn share(
-        &self,
-        id: &str,
-        request: &ShareRequest,
-    ) -> Result<PromptDetail, ClientError> {
-        self.post(&routes::fill(routes::PROMPT_SHARE, &[id]), request)
-            .await
-    }
-
-    /// Says how good a version of a prompt was found.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn score(
-        &self,
-        id: &str,
-        request: &ScoreRequest,
-    ) -> Result<PromptDetail, ClientError> {
-        self.post(&routes::fill(routes::PROMPT_SCORE, &[id]), request)
-            .await
     }
 
     /// The model backends of the realm.
