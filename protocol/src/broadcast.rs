@@ -14,7 +14,7 @@ mod rule;
 mod work;
 
 pub use announcement::{Announce, Announcement, BidLimits, Effects, Reach, Summary, Tally};
-pub use bid::{Bid, Price};
+pub use bid::{Bid, PlacedBid, Price};
 pub use close::{Close, Evidence, Receipt, Transcript, TranscriptSeal, Verdict, Winner};
 pub use rule::{Aggregation, EarlyClose, Rule, Selection, Strategy, Waiting, Weights};
 pub use work::{

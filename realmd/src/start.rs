@@ -309,6 +309,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         max_calls_per_peer: config.limits.max_calls_per_peer,
         call_timeout_ms: config.limits.call_timeout_ms,
         child_rate: config.limits.child_rate as u64,
+        sessions: true,
         custody: realm_node::CustodyTerms {
             ask: config.custody.ask,
             keep_for_children: config.custody.keep_for_children,

@@ -102,6 +102,8 @@ pub struct Host {
     pub max_calls_per_peer: usize,
     /// What its node keeps for others, and asks others to keep. Taken up at the next start.
     pub custody: CustodyTerms,
+    /// Whether its node shares session keys with others.
+    pub sessions: bool,
     /// What is taken out of its traces.
     pub redaction: Redaction,
     /// How long its disk takes besides what all disks take, milliseconds.
@@ -154,6 +156,7 @@ impl Host {
             life: 0,
             max_calls_per_peer: 64,
             custody: CustodyTerms::default(),
+            sessions: true,
             redaction: Redaction::default(),
             slow_ms: 0,
             slowest_ms: 0,
@@ -181,6 +184,7 @@ impl Host {
             max_calls_per_peer: self.max_calls_per_peer,
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
+            sessions: self.sessions,
             custody: self.custody,
             redaction: self.redaction.clone(),
         };

@@ -111,6 +111,7 @@ impl Market {
             announcers: BTreeSet::new(),
             shunned: BTreeSet::new(),
         };
+        market.world.sessions = false;
         market.grow(realms);
         market.pass(4_000);
         market.furnish();

@@ -132,6 +132,8 @@ pub struct World {
     pub wire: Vec<(HostId, HostId, Bytes)>,
     /// Whether frames are kept in `wire`.
     pub tap: bool,
+    /// Whether realms share session keys; without, whoever has their keys can read all that was sent.
+    pub sessions: bool,
     /// Whether backends go on with what was cancelled, and answer.
     pub deaf: bool,
     /// Where hosts crash by themselves.
@@ -174,6 +176,7 @@ impl World {
             work: BTreeMap::new(),
             wire: Vec::new(),
             tap: false,
+            sessions: true,
             deaf: false,
             crash_points: BTreeMap::new(),
             watch: Watch::default(),
@@ -199,7 +202,9 @@ impl World {
     pub fn found(&mut self, name: &str) -> HostId {
         let id = HostId(self.hosts.len());
         let wall = Timestamp::from_millis(EPOCH_MS + self.leapt_ms + self.now_ms);
-        self.hosts.push(Host::new(name, &mut self.rng, wall));
+        let mut host = Host::new(name, &mut self.rng, wall);
+        host.sessions = self.sessions;
+        self.hosts.push(host);
         self.start(id);
         id
     }

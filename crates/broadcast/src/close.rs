@@ -32,6 +32,7 @@ pub fn close_pages(
         verdict: verdict.clone(),
         digests: digests.next().unwrap_or_default().to_vec().into(),
         winners: winners.next().unwrap_or_default().to_vec(),
+        session: None,
     };
     (0..pages as u64).map(page).collect()
 }

@@ -34,8 +34,8 @@ pub use load::{Loaded, Mesh, Problem, load};
 pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
     Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
-    ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route, Step,
-    Target, Tool, Wider, Work, canonical_json, contract_digest,
+    ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route,
+    Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

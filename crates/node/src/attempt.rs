@@ -1,7 +1,7 @@
 //! Attempts of a call: each a new message under the same key, inside the call's deadline.
 
 use rand_core::Rng;
-use realm_crypto::{Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
+use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
     CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp, cbor, flags,
     json::Object,
@@ -14,6 +14,7 @@ use realm_router::{LinkId, Next};
 use crate::{
     CallFailure, Node,
     deliver::Pending,
+    market::Left,
     outbound::{Invoke, Origin, Task},
     relay::Release,
     resolve::Asker,
@@ -127,8 +128,18 @@ impl Node {
             false => self.sessions.way(kem.node, now.tick),
         };
         let offers = way == Way::Sealed && !storable && self.sessions.wants(kem.node, now.tick);
-        let is_call = matches!(out.task, Task::Invoke(_));
-        let offer = (offers && is_call).then(|| self.offer_session(kem.node));
+        let may_offer = match &out.task {
+            Task::Invoke(_) => true,
+            Task::Tell(tell) => tell.is_bid(),
+            _ => false,
+        };
+        let takes = match &out.task {
+            Task::Tell(tell) if way == Way::Sealed => tell.offered(kem.node).is_some(),
+            _ => false,
+        };
+        let offer = (offers && may_offer).then(|| self.offer_session(kem.node));
+        let takes = takes && self.sessions.may_take(kem.node, now.tick);
+        let taking = takes.then(|| Ephemeral::generate(&mut self.rng));
         let Some(out) = self.calls.get(&call) else {
             return;
         };
@@ -146,7 +157,8 @@ impl Node {
             }
             Task::Tell(tell) => {
                 about.0 = tell.call;
-                (tell.kind, tell.content.to_vec())
+                let session = offer.as_deref().or(taking.as_ref());
+                (tell.kind, tell.content(session.map(Ephemeral::public)))
             }
             Task::Deliver(delivery) => {
                 about = (delivery.to.call, Some(delivery.to.header));
@@ -206,7 +218,17 @@ impl Node {
             Way::Sealed => None,
         };
         let task = self.calls.get(&call).map(|out| &out.task);
-        if matches!(task, Some(Task::Tell(_) | Task::Cancel(_))) {
+        if matches!(task, Some(Task::Tell(_))) {
+            let left = Left {
+                node: kem.node,
+                reply_key,
+                offer,
+                taking,
+                session,
+            };
+            return self.tell_left(call, letter, left);
+        }
+        if matches!(task, Some(Task::Cancel(_))) {
             // Its answer, if there is one, is a message of its own.
             self.launch_when(letter, release);
             return self.drop_question(call);

@@ -27,6 +27,8 @@ pub struct Config {
     /// Messages a second that a child's certificate lets its link carry, and that this realm takes
     /// from its parent; four times as many at once.
     pub child_rate: u64,
+    /// Whether realms that talk share session keys; otherwise each message is sealed for itself.
+    pub sessions: bool,
     /// What is kept for realms that are offline.
     pub custody: CustodyTerms,
     /// What is taken out of inputs and outputs before traces are written.

@@ -61,6 +61,7 @@ impl Node {
         if let Some(answers) = header.answers
             && !header.is_late()
             && self.waiting.get(&answers).is_none()
+            && self.unheard.get(&answers).is_none()
             && self.accepted_as(&header).is_none()
         {
             return self.counters.refuse(Refused::Unasked);
@@ -185,7 +186,7 @@ impl Node {
     fn take_request(&mut self, verified: &Verified, opened: Opened) {
         let header = verified.header();
         let reports = header.is_late();
-        if !reports && self.take_market(&opened) {
+        if !reports && self.take_market(&opened, verified.message_digest()) {
             return;
         }
         match header.kind {
@@ -234,6 +235,9 @@ impl Node {
         };
         if header.kind == Kind::StreamItem {
             return self.take_stream_item(verified, answers);
+        }
+        if self.unheard.get(&answers).is_some() {
+            return self.tell_answered(verified, answers);
         }
         let Some(pending) = self.waiting.get(&answers) else {
             return self.counters.refuse(Refused::Unasked);

@@ -1,9 +1,11 @@
 //! Work without an address: this realm's part in broadcasts, its own and others'.
 
+mod acquainting;
 mod aggregating;
 mod announcing;
 mod asking;
 mod bidding;
+mod closing;
 mod contents;
 mod deciding;
 mod evidence;
@@ -28,10 +30,10 @@ use realm_broadcast::{Announcer, Bidder, Side, Tallying, Trust};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
+    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
     broadcast::{
-        Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
-        WorkProgress,
+        Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid,
+        Tally, Withdraw, WorkProgress,
     },
     journal::Run,
     limits,
@@ -41,7 +43,9 @@ use realm_protocol::{
 use crate::{Node, Refused, timers::Timer};
 
 use asking::Asker;
+use closing::Closing;
 
+use acquainting::{Offered, Offers};
 use contents::read;
 use receipts::Receipts;
 use summaries::Summaries;
@@ -50,7 +54,7 @@ pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub use evidence::NoTranscript;
 pub(crate) use kept::Kept;
 pub use receipts::BidView;
-pub(crate) use telling::Tell;
+pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;
 
 /// Slots that a realm works on at a time.
@@ -75,6 +79,10 @@ pub(crate) struct Market {
     /// What is remembered of this realm's own bids.
     receipts: Receipts,
     summaries: Summaries,
+    /// Ends of this realm's broadcasts that bidders have still to be told.
+    closing: VecDeque<Closing>,
+    /// Sessions that this realm's bids offer.
+    pub(crate) offers: Offers,
     pub(crate) trust: Trust,
 }
 
@@ -98,6 +106,8 @@ struct Announced {
     entries: u64,
     /// Those whose chains are written down.
     proven: BTreeSet<Place>,
+    /// Sessions that its bidders offer, by their realms.
+    offered: BTreeMap<RealmId, Offered>,
     /// Events of its run so far.
     events: u64,
     /// Slots and epochs that a person is asked about.
@@ -162,19 +172,20 @@ impl Market {
             .iter()
             .filter_map(|(_, bidder)| bidder.poll_timeout());
         let passed = self.passed.values().map(|passed| passed.tallying.due());
-        own.chain(bids).chain(passed).min()
+        let closing = self.closing.iter().map(|closing| closing.since);
+        own.chain(bids).chain(passed).chain(closing).min()
     }
 }
 
 impl Node {
-    /// Takes a message of the market; gives whether it was one.
-    pub(crate) fn take_market(&mut self, opened: &Opened) -> bool {
+    /// Takes a message of the market with this message digest; gives whether it was one.
+    pub(crate) fn take_market(&mut self, opened: &Opened, message: Digest) -> bool {
         let header = opened.header();
         let from = &header.source;
         let taken = match header.kind {
             Kind::Announce => read(opened).map(|it: Announce| self.heard(from, it)),
             Kind::Tally => read(opened).map(|it: Tally| self.tallied(from, &it)),
-            Kind::Bid => read(opened).map(|it| self.bid_came(from, it)),
+            Kind::Bid => read(opened).map(|it: PlacedBid| self.bid_placed(opened, it)),
             Kind::Award => read(opened).map(|it: Award| self.awarded(from, it)),
             Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(from, it)),
             Kind::Lease => read(opened).map(|it: Lease| self.leased(from, it)),
@@ -185,7 +196,10 @@ impl Node {
                 }
                 self.take_of_work(from, opened)
             }
-            Kind::Close => read(opened).map(|it: Close| self.closed(from, &it)),
+            Kind::Close => read(opened).map(|it: Close| {
+                let page = self.begin_offered(opened, message, it);
+                self.closed(from, &page);
+            }),
             _ => return false,
         };
         if taken.is_none() {
@@ -216,6 +230,7 @@ impl Node {
     /// Does what broadcasts have to do at this time.
     pub(crate) fn market_is_due(&mut self) {
         let now = self.now;
+        self.send_closes();
         let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in due {
             if let Some(own) = self.market.announced.get_mut(&broadcast) {

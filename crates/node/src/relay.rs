@@ -4,7 +4,7 @@ use realm_crypto::{Letter, Outgoing, Verified, write_clear};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Phase, Place, Priority,
-    ReadHeader, Scope, cbor, flags, limits, link::Frame,
+    ReadHeader, Scope, Suite, cbor, flags, limits, link::Frame,
 };
 use realm_router::{LinkId, Next, Relation, forward_hop};
 
@@ -194,7 +194,10 @@ impl Node {
         code: FailureCode,
         reference: Option<String>,
     ) {
-        if header.is_answer() || !header.kind.is_request() || header.has(flags::ANSWER) {
+        // Any message in a session that is not there may be sealed anew.
+        let unknown = code == FailureCode::UnknownKey && header.suite == Suite::Session;
+        let asks = header.kind.is_request() || unknown;
+        if header.is_answer() || !asks || header.has(flags::ANSWER) {
             return;
         }
         if header.source == *self.me.place() {

@@ -20,8 +20,10 @@ const LATE_RATE: (u64, u64) = (64, 256);
 const KNOWN_MS: u64 = limits::SESSION_MS + limits::TTL_MS;
 
 /// The sessions of this node, at most [`limits::SESSIONS`]. They are never written down.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
+    /// Whether any are held at all.
+    allowed: bool,
     held: BTreeMap<(NodeId, KeyId), Held>,
     offers: BTreeMap<NodeId, (Arc<Ephemeral>, Tick)>,
     uses: u64,
@@ -77,6 +79,16 @@ pub(crate) enum Way {
 }
 
 impl Sessions {
+    /// None is held yet.
+    pub(crate) const fn new(allowed: bool) -> Self {
+        Self {
+            allowed,
+            held: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            uses: 0,
+        }
+    }
+
     /// How the next request to a node is to be sealed. Once a session is due, one call in a while
     /// offers another, and the others go on under it.
     pub(crate) fn way(&self, node: NodeId, now: Tick) -> Way {
@@ -134,8 +146,8 @@ impl Sessions {
 
     /// Whether an answer that takes the session offered would begin one that is wanted.
     pub(crate) fn wants(&self, node: NodeId, now: Tick) -> bool {
-        self.newest(node, now)
-            .is_none_or(|(_, held)| held.is_due(now))
+        let newest = self.newest(node, now);
+        self.allowed && newest.is_none_or(|(_, held)| held.is_due(now))
     }
 
     /// Whether a session that a node offers is taken.
@@ -143,7 +155,7 @@ impl Sessions {
         let unused = self
             .of(node)
             .filter(|(_, held)| !held.confirmed && held.age(now) < UNUSED_MS);
-        unused.count() < UNUSED
+        self.allowed && unused.count() < UNUSED
     }
 
     /// Holds a session with a node; forgets others where there are too many.
@@ -239,6 +251,7 @@ impl Node {
     }
 
     pub(crate) fn erase_offers(&mut self) {
+        self.market.offers.erase(self.now.tick);
         if let Some(next) = self.sessions.erase_offers(self.now.tick) {
             self.timers.set(Timer::Offers, next);
         }

@@ -28,6 +28,8 @@ impl Node {
         self.drop_expired_tickets();
         self.drop_expired_custody();
         self.sessions.upkeep(self.now.tick);
+        self.market.offers.erase(self.now.tick);
+        self.unheard.expired(self.now.tick);
         if self.seen.purge(self.now.wall) > 0 {
             self.note_clock_reached();
         }

@@ -147,6 +147,11 @@ impl Node {
                 self.waiting.len(),
                 calls,
             ),
+            kept(
+                "messages in sessions just sent",
+                self.unheard.len(),
+                limits::SESSIONS,
+            ),
             passing("resolutions", self.resolving.len(), calls),
             passing("broadcasts", self.market.announced(), limits::OFFERS),
             passing("announcements", self.market.passed(), limits::OFFERS),

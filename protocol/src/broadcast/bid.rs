@@ -1,6 +1,10 @@
 //! An offer to do announced work.
 
-use crate::{BroadcastId, Digest, LoopId, Place, Timestamp, records::Record, wire_map};
+use crate::{
+    BroadcastId, Digest, LoopId, Place, Timestamp,
+    records::{Record, Signed},
+    wire_map,
+};
 
 wire_map! {
     /// An amount of money.
@@ -49,5 +53,15 @@ impl Bid {
     /// What it would cost, in millionths of its currency.
     pub fn micros(&self) -> u64 {
         self.price.as_ref().map_or(0, |price| price.micros)
+    }
+}
+
+wire_map! {
+    /// Body of a Bid.
+    pub struct PlacedBid {
+        /// The bid.
+        0 => bid: Signed<Bid>,
+        /// An X25519 key that offers a session; only in a sealed message.
+        1 => session: Option<[u8; 32]>,
     }
 }

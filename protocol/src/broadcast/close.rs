@@ -62,6 +62,8 @@ wire_map! {
         4 => digests: Blob,
         /// The winners' bids by slot: this page's share.
         5 => winners: Vec<Signed<Bid>>,
+        /// The announcer's X25519 key, if it takes the session that the bid offered.
+        6 => session: Option<[u8; 32]>,
     }
 }
 

@@ -5,9 +5,9 @@ use crate::{
     BroadcastId, FailureCode, RunId, Scope,
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
-        Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, Price, Reach, Rule,
-        Selection, Strategy, Summary, Tally, Transcript, TranscriptSeal, Verdict, Waiting, Weights,
-        Winner, Withdraw, WorkProgress,
+        Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, PlacedBid, Price,
+        Reach, Rule, Selection, Strategy, Summary, Tally, Transcript, TranscriptSeal, Verdict,
+        Waiting, Weights, Winner, Withdraw, WorkProgress,
     },
     cbor::Blob,
 };
@@ -75,6 +75,14 @@ fn bidding() -> Vec<Sample> {
                 verdict: signed(&verdict()),
                 digests: Blob::from(vec![1; 64]),
                 winners: vec![signed(&bid())],
+                session: Some([1; 32]),
+            },
+        ),
+        sample(
+            "PlacedBid",
+            &PlacedBid {
+                bid: signed(&bid()),
+                session: Some([1; 32]),
             },
         ),
     ]

@@ -138,6 +138,7 @@ impl Member {
             max_calls_per_peer: limits::CALLS,
             call_timeout_ms: limits::CALL_MS,
             child_rate: 250_000,
+            sessions: true,
             custody: realm_node::CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
         };

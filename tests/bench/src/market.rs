@@ -191,6 +191,7 @@ impl Market {
             max_calls_per_peer: 65_536,
             call_timeout_ms: limits::CALL_MS,
             child_rate: 1_000_000,
+            sessions: true,
             custody: CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
         };
@@ -315,9 +316,10 @@ impl Market {
             other => bail!("no broadcast: {other:?}"),
         };
         ensure!(told.output.is_some(), "{told:?}");
-        // What is sent after the outcome, and the timers that it has left, are let go.
-        self.tick += 200;
-        self.settle_down();
+        // What is done after the outcome is none of it.
+        for _ in 0..200 {
+            self.let_time_pass();
+        }
         Ok(Took {
             all: ended.context("it ends")?,
             announcer: self.announcer,
@@ -340,17 +342,23 @@ impl Market {
             if let Some(answer) = self.answers.remove(&control) {
                 return Ok(answer);
             }
-            self.tick += 1;
-            for host in 0..self.hosts.len() {
-                let due = self.hosts[host].node.poll_timeout();
-                if due.is_some_and(|due| due.as_millis() <= self.tick) {
-                    let now = self.now();
-                    self.hosts[host].node.handle_timeout(now);
-                    self.perform(host);
-                }
-            }
+            self.let_time_pass();
         }
         bail!("realm {host} never answers")
+    }
+
+    /// A millisecond passes, and what is due is done.
+    fn let_time_pass(&mut self) {
+        self.tick += 1;
+        for host in 0..self.hosts.len() {
+            let due = self.hosts[host].node.poll_timeout();
+            if due.is_some_and(|due| due.as_millis() <= self.tick) {
+                let now = self.now();
+                self.hosts[host].node.handle_timeout(now);
+                self.perform(host);
+            }
+        }
+        self.settle_down();
     }
 
     fn now(&self) -> Now {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use realm_protocol::{
     CallId, Digest, Kind, MessageId, Place, RealmId,
     broadcast::{
-        Announce, Announcement, Award, Bid, Close, Confirm, Deliver, Lease, OutcomeAck, Verdict,
-        Withdraw, WorkProgress,
+        Announce, Announcement, Award, Bid, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid,
+        Verdict, Withdraw, WorkProgress,
     },
     cbor::{self, Blob},
     records::Signed,
@@ -173,7 +173,7 @@ impl Book {
 fn read(kind: Kind, content: &Blob) -> Option<Said> {
     let said = match kind {
         Kind::Announce => Said::Announce(Box::new(cbor::decode(content).ok()?)),
-        Kind::Bid => Said::Bid(cbor::decode(content).ok()?),
+        Kind::Bid => Said::Bid(cbor::decode::<PlacedBid>(content).ok()?.bid),
         Kind::Award => Said::Award(cbor::decode(content).ok()?),
         Kind::Confirm => Said::Confirm(cbor::decode(content).ok()?),
         Kind::Lease => Said::Lease(cbor::decode(content).ok()?),

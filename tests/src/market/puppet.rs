@@ -12,7 +12,7 @@ use realm_protocol::{
     Priority,
     broadcast::{
         Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
-        Outcome, Price, Tally, WorkProgress,
+        Outcome, PlacedBid, Price, Tally, WorkProgress,
     },
     cbor::{self, Blob, Wire},
     link::Frame,
@@ -284,7 +284,11 @@ impl Puppet {
             sent.extend(bids);
         }
         for (after, bid) in &sent {
-            self.post(world, *after, Kind::Bid, call, &to, bid);
+            let placed = PlacedBid {
+                bid: bid.clone(),
+                session: None,
+            };
+            self.post(world, *after, Kind::Bid, call, &to, &placed);
         }
         self.old.extend(sent.pop().map(|(_, bid)| bid));
         let tally = Tally {

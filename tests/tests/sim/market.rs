@@ -1,5 +1,7 @@
 //! Work without an address: announced, bid for, awarded, done, made one.
 
+#[path = "market/acquainted.rs"]
+mod acquainted;
 #[path = "market/evidence.rs"]
 mod evidence;
 #[path = "market/permissions.rs"]

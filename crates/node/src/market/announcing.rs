@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use realm_broadcast::{
     Citation, Pass, Side,
     announcer::{Input, Message, Output, Refusal as Why},
-    close_pages,
     log::{Conclusion, Ending},
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{Aggregation, Announce, Announcement, Bid, BidLimits, Close, Reach, Rule, Verdict},
+    broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule},
     cbor::Blob,
     journal::{Change, Run, Status},
     json::{self, Object},
@@ -192,7 +191,7 @@ impl Node {
                     verdict,
                     winners,
                     to,
-                } => self.send_close(broadcast, &verdict, &winners, &to),
+                } => self.begin_close(broadcast, &verdict, &winners, to),
                 Output::Finished(conclusion) => self.finish_broadcast(broadcast, *conclusion),
             }
         }
@@ -274,28 +273,6 @@ impl Node {
                 self.send_to(withdraw.broadcast, to, Kind::Cancel, &withdraw);
             }
             Message::Ack(ack) => self.send_to(ack.broadcast, to, Kind::ResultAck, &ack),
-        }
-    }
-
-    fn send_close(
-        &mut self,
-        broadcast: BroadcastId,
-        verdict: &Verdict,
-        winners: &[Signed<Bid>],
-        to: &[Place],
-    ) {
-        let signed = self.me.sign(verdict);
-        let Some(own) = self.market.announced.get(&broadcast) else {
-            return;
-        };
-        let pages: Vec<Close> = close_pages(&signed, verdict, own.announcer.ranking(), winners);
-        for place in to {
-            for page in &pages {
-                match self.is_me(place) {
-                    true => self.closed(place, page),
-                    false => self.send_to(broadcast, place, Kind::Close, page),
-                }
-            }
         }
     }
 

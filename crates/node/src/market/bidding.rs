@@ -133,7 +133,7 @@ impl Node {
                     self.keep_bid(&bid, &signed);
                     match self.is_me(&to) {
                         true => self.bid_came(&to, signed),
-                        false => self.send_to(bid.broadcast, &to, Kind::Bid, &signed),
+                        false => self.send_bid(bid.broadcast, &to, signed),
                     }
                 }
                 Output::NoBid { agent, why, .. } => {

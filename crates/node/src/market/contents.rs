@@ -4,7 +4,7 @@ use realm_crypto::Opened;
 use realm_protocol::{
     BroadcastId,
     broadcast::{
-        Announce, Award, Bid, Close, Confirm, Deliver, Lease, OutcomeAck, Tally, Withdraw,
+        Announce, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid, Tally, Withdraw,
         WorkProgress,
     },
     cbor::{self, Wire},
@@ -55,7 +55,13 @@ macro_rules! signed_contents {
     )* };
 }
 
-signed_contents!(Bid, Confirm);
+signed_contents!(Confirm);
+
+impl Content for PlacedBid {
+    fn broadcast(&self) -> Option<BroadcastId> {
+        self.bid.peek().ok().map(|it| it.broadcast)
+    }
+}
 
 impl Content for Announce {
     fn broadcast(&self) -> Option<BroadcastId> {

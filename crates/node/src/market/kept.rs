@@ -230,6 +230,7 @@ impl Node {
             run,
             entries: count,
             proven: BTreeSet::new(),
+            offered: BTreeMap::new(),
             events,
             undecided: Vec::new(),
         })

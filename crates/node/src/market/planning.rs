@@ -95,6 +95,7 @@ impl Node {
             run,
             entries: 0,
             proven: BTreeSet::new(),
+            offered: BTreeMap::new(),
             events: 0,
             undecided: Vec::new(),
         };

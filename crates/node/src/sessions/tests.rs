@@ -74,7 +74,7 @@ fn maker() -> impl FnMut() -> Session {
 #[test]
 fn a_child_that_opens_many_sessions_takes_the_place_of_its_own_alone() {
     let mut session = maker();
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(true);
     let (health, billing) = (scope("health"), scope("billing"));
     let other = (node(u16::MAX), billing.clone());
     sessions.hold(other, session(), true, Some(&billing), NOW);
@@ -92,7 +92,7 @@ fn a_child_that_opens_many_sessions_takes_the_place_of_its_own_alone() {
 #[test]
 fn one_node_holds_few_sessions_and_may_leave_fewer_unused() {
     let mut session = maker();
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(true);
     let health = scope("health");
     for _ in 0..limits::SESSIONS_PER_NODE + 3 {
         sessions.hold((node(1), health.clone()), session(), false, None, NOW);
@@ -108,7 +108,7 @@ fn one_node_holds_few_sessions_and_may_leave_fewer_unused() {
 #[test]
 fn an_offer_goes_with_each_sealed_call_of_ten_seconds_and_is_then_another() {
     let mut rng = ChaCha8Rng::from_seed([2; 32]);
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(true);
     let mut at = |millis| {
         let now = Tick::from_millis(millis);
         let offer = sessions.offer(node(1), now, || Ephemeral::generate(&mut rng));
