@@ -9,20 +9,12 @@ use std::{
 };
 
 use clap_complete::CompletionCandidate;
-use realm_client::api::{LinkState, LoopQuery, LoopSummary};
+use realm_client::api::LoopSummary;
 
-use crate::{
-    cli::Global,
-    environment, escape,
-    failure::Failure,
-    session::{Daemon, Session},
-    show::Row as _,
-};
+use crate::{cli::Global, environment, escape, failure::Failure, session::Session, show::Row as _};
 
 /// Longest wait for the daemon; what is known by then is offered.
 const WAIT: Duration = Duration::from_millis(700);
-/// Neighbours that are asked for their loops.
-const NEIGHBOURS: usize = 8;
 /// Loops offered at most.
 const OFFERED: usize = 200;
 
@@ -65,31 +57,15 @@ async fn find(found: &mut Vec<LoopSummary>, elsewhere: bool) -> Result<(), Failu
     let daemon = Session::new(named(environment::completed()))
         .daemon()
         .await?;
-    loops(&daemon, found, None).await?;
+    found.extend(daemon.loops(None, OFFERED).await?);
     if !elsewhere {
         return Ok(());
     }
-    let peers = daemon.ask(daemon.client.peers()).await?.items;
-    let connected = peers
-        .into_iter()
-        .filter(|peer| peer.link.state == LinkState::Connected);
-    for peer in connected.take(NEIGHBOURS) {
+    for neighbour in daemon.neighbours().await? {
         // One that does not answer must not hide the others.
-        loops(&daemon, found, Some(peer.name)).await.ok();
+        let theirs = daemon.loops(Some(neighbour), OFFERED).await;
+        found.extend(theirs.unwrap_or_default());
     }
-    Ok(())
-}
-
-async fn loops(
-    daemon: &Daemon,
-    found: &mut Vec<LoopSummary>,
-    realm: Option<String>,
-) -> Result<(), Failure> {
-    let query = LoopQuery {
-        realm,
-        ..LoopQuery::default()
-    };
-    found.extend(daemon.ask(daemon.client.loops(&query)).await?.items);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, Write as _};
 
 use realm_client::{
     Client, ClientError,
+    api::{LinkState, LoopQuery, LoopSummary},
     homes::{Home, Homes, Selection},
 };
 
@@ -13,6 +14,9 @@ use crate::{
     failure::Failure,
     output::{self, Show},
 };
+
+/// Neighbours that are asked for their loops.
+const NEIGHBOURS: usize = 8;
 
 /// What one command works with.
 #[derive(Debug)]
@@ -38,6 +42,36 @@ impl Daemon {
         answer
             .await
             .map_err(|error| Failure::Client(error, self.run.clone()))
+    }
+
+    /// The loops of this realm, or those of another that this one may see: page after page, until there
+    /// are so many.
+    pub(crate) async fn loops(
+        &self,
+        realm: Option<String>,
+        enough: usize,
+    ) -> Result<Vec<LoopSummary>, Failure> {
+        let mut query = LoopQuery {
+            realm,
+            ..LoopQuery::default()
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.ask(self.client.loops(&query)).await?;
+            let grows = !page.items.is_empty();
+            all.extend(page.items);
+            query.cursor = page.next.filter(|_| grows && all.len() < enough);
+            if query.cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The neighbours that are connected, as many as are asked for what they have.
+    pub(crate) async fn neighbours(&self) -> Result<Vec<String>, Failure> {
+        let peers = self.ask(self.client.peers()).await?.items.into_iter();
+        let connected = peers.filter(|peer| peer.link.state == LinkState::Connected);
+        Ok(connected.take(NEIGHBOURS).map(|peer| peer.name).collect())
     }
 }
 

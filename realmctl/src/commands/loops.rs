@@ -1,6 +1,6 @@
 //! `loop` and `agent`.
 
-use realm_client::api::{AgentView, LoopQuery, RemoveQuery};
+use realm_client::api::{AgentView, LoopQuery, Page, RemoveQuery};
 
 use crate::{
     cli::{AgentCommand, LoopCommand},
@@ -8,19 +8,17 @@ use crate::{
     session::Session,
 };
 
+/// More than a realm has.
+const LOOPS: usize = usize::MAX;
+
 /// Lists, shows or removes loops.
 pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), Failure> {
     match command {
         LoopCommand::Ls { of } => {
             let realm = of.map(|realm| realm.trim_start_matches('@').to_owned());
-            list(
-                session,
-                LoopQuery {
-                    realm,
-                    ..LoopQuery::default()
-                },
-            )
-            .await
+            let daemon = session.daemon().await?;
+            let items = daemon.loops(realm, LOOPS).await?;
+            session.print(&Page { items, next: None })
         }
         LoopCommand::Show { address, example } => {
             let (id, realm) = match address.split_once('@') {
@@ -54,20 +52,6 @@ pub(crate) async fn run(session: &Session, command: LoopCommand) -> Result<(), F
             session.print(&daemon.ask(daemon.client.remove_loop(&id, &query)).await?)
         }
     }
-}
-
-/// All pages, since a realm has 4,096 loops at most.
-async fn list(session: &Session, mut query: LoopQuery) -> Result<(), Failure> {
-    let daemon = session.daemon().await?;
-    let mut all = daemon.ask(daemon.client.loops(&query)).await?;
-    while let Some(cursor) = all.next.take() {
-        query.cursor = Some(cursor);
-        let page = daemon.ask(daemon.client.loops(&query)).await?;
-        let grows = !page.items.is_empty();
-        all.items.extend(page.items);
-        all.next = page.next.filter(|_| grows);
-    }
-    session.print(&all)
 }
 
 /// Lists, shows or removes agents.

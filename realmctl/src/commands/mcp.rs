@@ -3,9 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use realm_client::api::{
-    CallError, InvokeRequest, InvokeResult, LinkState, LoopDetail, LoopQuery, LoopSummary, Time,
-};
+use realm_client::api::{CallError, InvokeRequest, InvokeResult, LoopDetail, LoopQuery, Time};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -29,8 +27,6 @@ use crate::{
 
 /// Tools offered at most: hosts show all of them to their model.
 const OFFERED: usize = 200;
-/// Neighbours that are asked for their loops.
-const NEIGHBOURS: usize = 8;
 /// Letters of a tool's name at most, as most hosts take them.
 const NAME: usize = 64;
 /// The member that holds an input or output that is no object.
@@ -150,13 +146,11 @@ impl Server {
 
     /// The loops of this realm, and those of its neighbours that it may see.
     async fn find(&self) -> Result<BTreeMap<String, Offered>, Failure> {
-        let mut found = self.loops(None).await?;
-        let peers = self.daemon.ask(self.daemon.client.peers()).await?.items;
-        let connected = peers.into_iter();
-        let connected = connected.filter(|peer| peer.link.state == LinkState::Connected);
-        for peer in connected.take(NEIGHBOURS) {
+        let mut found = self.daemon.loops(None, OFFERED).await?;
+        for neighbour in self.daemon.neighbours().await? {
             // One that does not answer must not hide the others.
-            found.extend(self.loops(Some(peer.name)).await.unwrap_or_default());
+            let theirs = self.daemon.loops(Some(neighbour), OFFERED).await;
+            found.extend(theirs.unwrap_or_default());
         }
         let mut tools = BTreeMap::new();
         for summary in found.into_iter().take(OFFERED) {
@@ -171,23 +165,6 @@ impl Server {
             }
         }
         Ok(tools)
-    }
-
-    async fn loops(&self, realm: Option<String>) -> Result<Vec<LoopSummary>, Failure> {
-        let mut query = LoopQuery {
-            realm,
-            ..LoopQuery::default()
-        };
-        let mut all = Vec::new();
-        loop {
-            let page = self.daemon.ask(self.daemon.client.loops(&query)).await?;
-            let grows = !page.items.is_empty();
-            all.extend(page.items);
-            query.cursor = page.next.filter(|_| grows && all.len() < OFFERED);
-            if query.cursor.is_none() {
-                return Ok(all);
-            }
-        }
     }
 }
 
