@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use realm_backends::{Format, Price};
 use realm_client::catalogue::Code;
+use realm_executor::{Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
 use realm_protocol::Label;
 use realm_store::EngineKind;
@@ -64,6 +65,17 @@ pub(crate) struct Config {
     pub(crate) backends: BTreeMap<String, BackendConfig>,
     /// MCP servers by id.
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
+    /// What loops may run.
+    pub(crate) processes: ProcessesConfig,
+}
+
+/// What loops may run, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessesConfig {
+    /// Programs; empty for any.
+    pub(crate) allow: Vec<String>,
+    /// The least that they are kept from.
+    pub(crate) sandbox: SandboxLevel,
 }
 
 /// An MCP server.
@@ -77,6 +89,8 @@ pub(crate) struct ServerConfig {
     pub(crate) secrets: BTreeMap<String, SecretPlace>,
     /// Folder that the program runs in.
     pub(crate) cwd: Option<String>,
+    /// What the program is kept from.
+    pub(crate) sandbox: Sandbox,
     /// Where it is served; empty where it is a program.
     pub(crate) url: String,
     /// Where its bearer token is; none where it wants none.
@@ -393,6 +407,11 @@ fn typed(settings: &Settings) -> Option<Config> {
                     env: variables("env")?,
                     secrets: places.collect::<Option<_>>()?,
                     cwd: set("cwd"),
+                    sandbox: Sandbox {
+                        level: SandboxLevel::named(&text(&key("sandbox"))?)?,
+                        read: texts(&key("read"))?,
+                        write: texts(&key("write"))?,
+                    },
                     url: set("url").unwrap_or_default(),
                     key: set("key").and_then(|place| place.parse().ok()),
                     allow_private: texts(&key("allow_private"))?,
@@ -400,6 +419,10 @@ fn typed(settings: &Settings) -> Option<Config> {
                 Some((id.to_owned(), server))
             })
             .collect::<Option<_>>()?,
+        processes: ProcessesConfig {
+            allow: texts("processes.allow")?,
+            sandbox: SandboxLevel::named(&text("processes.sandbox")?)?,
+        },
     })
 }
 

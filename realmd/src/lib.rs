@@ -47,7 +47,11 @@ pub use start::{EmbedError, Embedded};
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
-    cli::main()
+    // As its own launcher it is not the daemon: see `realm_backends::Launcher`.
+    match realm_backends::confine_if_asked(std::env::args_os()) {
+        Some(failed) => failed,
+        None => cli::main(),
+    }
 }
 
 /// Checks the text of a `realm.toml`, without the environment.

@@ -7,9 +7,13 @@ use std::{
     str::FromStr,
 };
 
-use realm_backends::{Model, Models, Secret, Server, Servers};
+use realm_backends::{Model, Models, ProcessRules, Secret, Server, Servers};
 
-use crate::{config::Config, environment, home::Home};
+use crate::{
+    config::{Config, ProcessesConfig},
+    environment,
+    home::Home,
+};
 
 /// Longest secret that is read, bytes.
 const LONGEST: u64 = 8 * 1024;
@@ -125,6 +129,7 @@ impl SecretReader {
                         .map(|(name, place)| (name.clone(), self.read(place)))
                         .collect(),
                     cwd: server.cwd.clone(),
+                    sandbox: server.sandbox.clone(),
                 },
                 url => Server::Http {
                     url: url.to_owned(),
@@ -138,6 +143,15 @@ impl SecretReader {
             (id.clone(), server)
         });
         servers.collect()
+    }
+}
+
+/// What loops may run, as configured.
+pub(crate) fn process_rules(config: &Config) -> ProcessRules {
+    let ProcessesConfig { allow, sandbox } = config.processes.clone();
+    ProcessRules {
+        allow,
+        least: sandbox,
     }
 }
 

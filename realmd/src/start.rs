@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use realm_backends::Backends;
+use realm_backends::{Backends, Launcher};
 use realm_client::Exit;
 use realm_crypto::StoreKey;
 use realm_net::Net;
@@ -44,7 +44,7 @@ use crate::{
     logging::{self, LogLevel},
     notify::Notify,
     random, recover,
-    secrets::SecretReader,
+    secrets::{self, SecretReader},
     serve,
     token::Token,
     upkeep::{self, Reload},
@@ -53,6 +53,8 @@ pub(crate) use dev::run_dev;
 pub use embedded::{EmbedError, Embedded};
 use error::StartError;
 
+/// This program, though its file may have been replaced since.
+const PROGRAM: &str = "/proc/self/exe";
 /// Threads that wait for the disk, at most.
 const BLOCKING: usize = 16;
 
@@ -150,10 +152,11 @@ impl Starting {
         let (configured, in_force) = watch::channel(Arc::new(self.configured));
         let advertised = in_force.borrow().config.advertise.clone();
         let turned = net.turned();
-        let backends = Arc::new(Backends::new());
+        let backends = Arc::new(Backends::launched_by(Launcher::new(PROGRAM)));
         let secrets = SecretReader::new(&self.home, self.credentials);
         backends.set_models(secrets.models(&in_force.borrow().config));
         backends.set_servers(secrets.servers(&in_force.borrow().config));
+        backends.set_rules(secrets::process_rules(&in_force.borrow().config));
         let driver = Driver::new(
             opened.node,
             clock,

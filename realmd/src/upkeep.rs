@@ -19,7 +19,7 @@ use crate::{
     handle::Handle,
     home::Home,
     logging::LogLevel,
-    secrets::SecretReader,
+    secrets::{self, SecretReader},
 };
 
 /// Time between looks for what is old.
@@ -141,6 +141,7 @@ impl Reload {
         merged.config.advertise.clone_from(&read.config.advertise);
         merged.config.backends.clone_from(&read.config.backends);
         merged.config.mcp.clone_from(&read.config.mcp);
+        merged.config.processes.clone_from(&read.config.processes);
         merged.settings.retain(|key, _| !config::reloads(key));
         let read_again = read.settings.iter().filter(|(key, _)| config::reloads(key));
         let read_again = read_again.map(|(key, setting)| (key.clone(), setting.clone()));
@@ -152,6 +153,8 @@ impl Reload {
             .set_models(self.secrets.models(&merged.config));
         self.backends
             .set_servers(self.secrets.servers(&merged.config));
+        self.backends
+            .set_rules(secrets::process_rules(&merged.config));
         self.apply(&merged.config).await;
         self.configured.send_replace(Arc::new(merged));
         tracing::info!("the configuration was read again");

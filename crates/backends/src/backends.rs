@@ -12,10 +12,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     http::{HttpAgents, Post},
-    mcp::{Mcp, Servers, ToolDefinition, ToolUse},
+    mcp::{Mcp, Servers, ToolDefinition, ToolUse, Ways},
     mock,
     models::{self, Model},
-    process,
+    process::{self, ProcessRules, Program},
+    sandbox::Launcher,
 };
 
 /// Header in which an HTTP agent finds the key of its work, the same in every attempt.
@@ -49,6 +50,8 @@ pub struct Backends {
     http: HttpAgents,
     models: RwLock<Arc<Models>>,
     mcp: Mcp,
+    launcher: Launcher,
+    rules: RwLock<ProcessRules>,
 }
 
 /// Model backends by id.
@@ -58,6 +61,14 @@ impl Backends {
     /// Makes the backends.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes backends whose child processes are confined by way of a launcher.
+    pub fn launched_by(launcher: Launcher) -> Self {
+        Self {
+            launcher,
+            ..Self::default()
+        }
     }
 
     /// Has these models from now on; calls under way end as they began.
@@ -87,7 +98,25 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] by what went wrong.
     pub async fn tools(&self, server: &str) -> Result<Vec<ToolDefinition>, BackendError> {
-        self.mcp.tools(&self.http, server).await
+        self.mcp.tools(self.ways(), server).await
+    }
+
+    /// Lets loops run what these rules say from now on.
+    pub fn set_rules(&self, rules: ProcessRules) {
+        let mut held = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *held = rules;
+    }
+
+    fn rules(&self) -> ProcessRules {
+        let held = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    const fn ways(&self) -> Ways<'_> {
+        Ways {
+            http: &self.http,
+            launcher: &self.launcher,
+        }
     }
 
     /// Does a piece of work. Dropping the future stops it.
@@ -143,12 +172,20 @@ impl Backends {
                 mut env,
                 key,
                 cwd,
+                mut sandbox,
                 input,
                 timeout_ms,
             } => {
                 env.entry(KEY_VARIABLE.to_owned())
                     .or_insert_with(|| key.to_string());
-                process::run(&argv, &env, cwd.as_deref(), &input, timeout_ms).await
+                self.rules().permit(&argv, &mut sandbox)?;
+                let program = Program {
+                    argv: &argv,
+                    env: &env,
+                    cwd: cwd.as_deref(),
+                    sandbox: &sandbox,
+                };
+                process::run(&self.launcher, &program, &input, timeout_ms).await
             }
             BackendRequest::Mcp {
                 server,
@@ -164,7 +201,7 @@ impl Backends {
                     input,
                     timeout_ms,
                 };
-                self.mcp.call(&self.http, wanted).await
+                self.mcp.call(self.ways(), wanted).await
             }
         }
     }

@@ -14,8 +14,10 @@ pub mod mock;
 mod models;
 mod process;
 mod resolver;
+mod sandbox;
 
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Parts, Pure, pure};
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
 pub use models::{Format, Model, Price, Secret};
-pub use process::PATH;
+pub use process::{PATH, ProcessRules};
+pub use sandbox::{Launcher, confine_if_asked};

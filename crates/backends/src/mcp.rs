@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use realm_executor::{BackendError, BackendReply, Mcp as Tool};
+use realm_executor::{BackendError, BackendReply, Mcp as Tool, Sandbox};
 use realm_protocol::Digest;
 use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
@@ -23,7 +23,7 @@ use tokio::{sync::Mutex, time::Instant};
 pub use definition::ToolDefinition;
 use link::Link;
 
-use crate::{Secret, address, http::HttpAgents};
+use crate::{Secret, address, http::HttpAgents, sandbox::Launcher};
 
 /// Time from start to the end of the handshake.
 const START: Duration = Duration::from_secs(20);
@@ -45,6 +45,8 @@ pub enum Server {
         secrets: BTreeMap<String, Result<Secret, String>>,
         /// Working directory.
         cwd: Option<String>,
+        /// What it is kept from.
+        sandbox: Sandbox,
     },
     /// A server that speaks streamable HTTP.
     Http {
@@ -119,6 +121,13 @@ struct Standing {
     rest: Option<(Instant, String)>,
 }
 
+/// How servers are reached.
+#[derive(Clone, Copy)]
+pub(crate) struct Ways<'a> {
+    pub(crate) http: &'a HttpAgents,
+    pub(crate) launcher: &'a Launcher,
+}
+
 /// One call of a tool.
 pub(crate) struct ToolUse<'a> {
     pub(crate) server: &'a str,
@@ -153,7 +162,7 @@ impl Mcp {
     /// Calls a tool, if it is what was approved and the input matches its schema.
     pub(crate) async fn call(
         &self,
-        http: &HttpAgents,
+        ways: Ways<'_>,
         wanted: ToolUse<'_>,
     ) -> Result<BackendReply, BackendError> {
         let (id, tool) = (wanted.server, wanted.tool);
@@ -171,7 +180,7 @@ impl Mcp {
             });
         };
         let answered = async {
-            let link = slot.link(http, id).await?;
+            let link = slot.link(ways, id).await?;
             let known = link.tool(tool).await?;
             if known.digest != approved {
                 return Err(BackendError::ToolChanged {
@@ -192,11 +201,11 @@ impl Mcp {
     /// The tools of a server as it tells them now.
     pub(crate) async fn tools(
         &self,
-        http: &HttpAgents,
+        ways: Ways<'_>,
         id: &str,
     ) -> Result<Vec<ToolDefinition>, BackendError> {
         let slot = self.slot(id)?;
-        let told = async { slot.link(http, id).await?.tell().await };
+        let told = async { slot.link(ways, id).await?.tell().await };
         let told = tokio::time::timeout(START, told).await;
         told.unwrap_or(Err(BackendError::Timeout {
             after_ms: START.as_millis() as u64,
@@ -234,7 +243,7 @@ impl Slot {
     }
 
     /// The connection; a new one if there is none, or if it broke and the server has rested.
-    async fn link(&self, http: &HttpAgents, id: &str) -> Result<Arc<Link>, BackendError> {
+    async fn link(&self, ways: Ways<'_>, id: &str) -> Result<Arc<Link>, BackendError> {
         let mut standing = self.standing.lock().await;
         if let Some(link) = &standing.link {
             if link.is_up() {
@@ -255,7 +264,7 @@ impl Slot {
             }
         }
         self.starts.fetch_add(1, Ordering::Relaxed);
-        let started = tokio::time::timeout(START, Link::start(http, id, &self.server)).await;
+        let started = tokio::time::timeout(START, Link::start(ways, id, &self.server)).await;
         let link = started.unwrap_or_else(|_| {
             let seconds = START.as_secs();
             let reason = format!("it did not complete its handshake within {seconds} s");

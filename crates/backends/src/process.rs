@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use realm_executor::{BackendError, BackendReply};
+use realm_executor::{BackendError, BackendReply, Sandbox, SandboxLevel};
 use realm_protocol::{json, limits};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::Value;
@@ -18,6 +18,8 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
+
+use crate::sandbox::{self, Launcher};
 
 /// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,21 +32,60 @@ const OPEN_FILES: u64 = 1_024;
 /// Bytes a process may write to one file.
 const FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// What the owner lets loops run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessRules {
+    /// Programs, as argv names them; empty for any.
+    pub allow: Vec<String>,
+    /// The least that processes are kept from.
+    pub least: SandboxLevel,
+}
+
+impl Default for ProcessRules {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            least: SandboxLevel::None,
+        }
+    }
+}
+
+impl ProcessRules {
+    /// Holds a program to the rules.
+    pub(crate) fn permit(
+        &self,
+        argv: &[String],
+        sandbox: &mut Sandbox,
+    ) -> Result<(), BackendError> {
+        sandbox.level = sandbox.level.max(self.least);
+        let named = argv.first();
+        let listed = |program| self.allow.contains(program);
+        match self.allow.is_empty() || named.is_some_and(listed) {
+            true => Ok(()),
+            false => Err(BackendError::Refused {
+                reason: "the program is not among those that `processes.allow` in realm.toml lets loops run",
+            }),
+        }
+    }
+}
+
+/// A program to be started.
+pub(crate) struct Program<'a> {
+    pub(crate) argv: &'a [String],
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) cwd: Option<&'a str>,
+    pub(crate) sandbox: &'a Sandbox,
+}
+
 /// Runs a program to its end. Its process group is killed when it has ended, when its time is
 /// over, and when the future is dropped.
 pub(crate) async fn run(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    cwd: Option<&str>,
+    launcher: &Launcher,
+    program: &Program<'_>,
     input: &Value,
     timeout_ms: u64,
 ) -> Result<BackendReply, BackendError> {
-    let [program, arguments @ ..] = argv else {
-        return Err(BackendError::Refused {
-            reason: "argv names no program",
-        });
-    };
-    let child = spawn(program, arguments, env, cwd)?;
+    let child = spawn(launcher, program)?;
     let limit = Duration::from_millis(timeout_ms);
     let ended = tokio::time::timeout(limit, converse(child, json::to_bytes(input))).await;
     let output = ended.unwrap_or(Err(BackendError::Timeout {
@@ -60,6 +101,7 @@ pub(crate) async fn run(
 
 /// A process whose group dies with it.
 struct Group {
+    program: String,
     child: Child,
     id: Option<Pid>,
 }
@@ -77,13 +119,31 @@ fn kill(group: Option<Pid>) {
     }
 }
 
-fn spawn(
-    program: &str,
-    arguments: &[String],
-    env: &BTreeMap<String, String>,
-    cwd: Option<&str>,
-) -> Result<Group, BackendError> {
-    let mut command = Command::new(program);
+fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendError> {
+    let Program {
+        argv,
+        env,
+        cwd,
+        sandbox,
+    } = *wanted;
+    let [program, arguments @ ..] = argv else {
+        return Err(BackendError::Refused {
+            reason: "argv names no program",
+        });
+    };
+    let failed = |error: &str| BackendError::Spawn {
+        program: program.to_owned(),
+        reason: match cwd.filter(|cwd| !Path::new(cwd).is_dir()) {
+            Some(cwd) => format!("its working directory {cwd} is not there"),
+            None => error.to_owned(),
+        },
+    };
+    let path = env.get("PATH").map_or(PATH, String::as_str);
+    if !sandbox::found(program, path, cwd) {
+        return Err(failed("there is no such program"));
+    }
+    let (command, own_session) = launcher.command(program, sandbox)?;
+    let mut command = Command::from(command);
     command
         .args(arguments)
         .env_clear()
@@ -93,25 +153,31 @@ fn spawn(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.process_group(0).kill_on_drop(true);
+    command.kill_on_drop(true);
+    if sandbox.level == SandboxLevel::Strict {
+        command.env("TMPDIR", sandbox::SCRATCH);
+    }
+    if !own_session {
+        command.process_group(0);
+    }
     if let Some(cwd) = cwd {
         command.current_dir(cwd);
     }
-    let child = command.spawn().map_err(|error| BackendError::Spawn {
-        program: program.to_owned(),
-        reason: match cwd.filter(|cwd| !Path::new(cwd).is_dir()) {
-            Some(cwd) => format!("its working directory {cwd} is not there"),
-            None => error.to_string(),
-        },
-    })?;
+    let child = command
+        .spawn()
+        .map_err(|error| failed(&error.to_string()))?;
     let id = child
         .id()
         .and_then(|id| i32::try_from(id).ok())
         .and_then(Pid::from_raw);
-    if let Some(id) = id {
+    if let Some(id) = id.filter(|_| !own_session) {
         bound(id);
     }
-    Ok(Group { child, id })
+    Ok(Group {
+        program: program.to_owned(),
+        child,
+        id,
+    })
 }
 
 /// Bounds what the process may take. It may have ended already; then there is nothing to bound.
@@ -142,16 +208,10 @@ const ENDING: Duration = Duration::from_millis(500);
 
 /// Starts a process to talk to.
 pub(crate) fn talk(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    cwd: Option<&str>,
+    launcher: &Launcher,
+    program: &Program<'_>,
 ) -> Result<(Talking, ChildStdout, ChildStdin), BackendError> {
-    let [program, arguments @ ..] = argv else {
-        return Err(BackendError::Refused {
-            reason: "argv names no program",
-        });
-    };
-    let mut group = spawn(program, arguments, env, cwd)?;
+    let mut group = spawn(launcher, program)?;
     let child = &mut group.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
@@ -169,7 +229,7 @@ pub(crate) fn talk(
             status
         };
         let (stderr, status) = tokio::join!(read_tail(stderr), end);
-        let error = status.map(|status| exited(status, stderr));
+        let error = status.map(|status| exited(&group.program, status, stderr));
         let said = match error {
             Ok(None) => "the process ended".to_owned(),
             Ok(Some(error)) => error.to_string(),
@@ -199,7 +259,10 @@ impl Talking {
 }
 
 /// What an exit is told as; none for one that was right.
-fn exited(status: ExitStatus, stderr: String) -> Option<BackendError> {
+fn exited(program: &str, status: ExitStatus, stderr: String) -> Option<BackendError> {
+    if let Some(failure) = sandbox::failure(program, status.code(), &stderr) {
+        return Some(failure);
+    }
     match status.signal() {
         Some(signal) => Some(BackendError::Signal { signal, stderr }),
         None if status.success() => None,
@@ -212,7 +275,7 @@ fn exited(status: ExitStatus, stderr: String) -> Option<BackendError> {
 
 /// Writes the input, reads what comes, and waits for the end.
 async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-    let Group { child, id } = &mut group;
+    let Group { program, child, id } = &mut group;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     // What the process leaves behind ends with it, and lets go of the pipes.
     let end = async {
@@ -225,7 +288,7 @@ async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendEr
     let status = status.map_err(|error| BackendError::BadOutput {
         reason: error.to_string(),
     })?;
-    match exited(status, stderr) {
+    match exited(program, status, stderr) {
         Some(error) => Err(error),
         None => Ok(output),
     }

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use realm_backends::{Backends, Secret, Server, Servers};
-use realm_executor::{BackendError, BackendOutput, BackendRequest};
+use realm_executor::{BackendError, BackendOutput, BackendRequest, Sandbox};
 use realm_protocol::Digest;
 use serde_json::{Value, json};
 
@@ -36,6 +36,7 @@ impl Realm {
             env: BTreeMap::new(),
             secrets: BTreeMap::from([("TOLD".to_owned(), Ok(Secret::new("open sesame")))]),
             cwd: None,
+            sandbox: Sandbox::default(),
         };
         let backends = Backends::new();
         backends.set_servers(Servers::from([("box".to_owned(), server)]));

@@ -15,6 +15,7 @@ fn shell(script: &str, input: Value, timeout_ms: u64) -> BackendRequest {
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: BTreeMap::from([("GIVEN".to_owned(), "yes".to_owned())]),
         cwd: None,
+        sandbox: Box::default(),
         input,
         timeout_ms,
     }
@@ -75,6 +76,7 @@ async fn a_working_directory_that_is_absent_is_named() {
         argv: vec!["sh".to_owned()],
         env: BTreeMap::new(),
         cwd: Some("/no/such/folder".to_owned()),
+        sandbox: Box::default(),
         input: json!({}),
         timeout_ms: 5_000,
     };
@@ -104,6 +106,7 @@ async fn a_program_that_is_absent_is_named() {
         argv: vec!["/no/such/program".to_owned()],
         env: BTreeMap::new(),
         cwd: None,
+        sandbox: Box::default(),
         input: json!({}),
         timeout_ms: 1_000,
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use thiserror::Error;
 
-use crate::MOCK;
+use crate::{MOCK, Sandbox};
 
 /// One piece of work for a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum BackendRequest {
         key: CallId,
         /// Working directory; none for the daemon's.
         cwd: Option<String>,
+        /// What it is kept from.
+        sandbox: Box<Sandbox>,
         /// The loop's input.
         input: Value,
         /// Milliseconds from start to exit.
@@ -373,6 +375,16 @@ pub enum BackendError {
         /// The backend's id.
         id: String,
     },
+    /// The kernel does not keep a process from what its sandbox says, so it was not started.
+    #[error(
+        "`{program}` was not started, because its sandbox cannot be had: {reason}; `sandbox: basic` runs it without, `realmctl explain loop.tool.config.sandbox` says what that means"
+    )]
+    Unconfined {
+        /// First of the arguments.
+        program: String,
+        /// What failed.
+        reason: String,
+    },
     /// The manifest names a server that this realm does not have.
     #[error(
         "MCP server `{id}` is not configured here: `[mcp.{id}]` in realm.toml makes it, and `realmctl backend ls` lists those there are"
@@ -458,6 +470,7 @@ impl BackendError {
             | Self::Blocked { .. }
             | Self::Metadata { .. }
             | Self::Spawn { .. }
+            | Self::Unconfined { .. }
             | Self::NoKey { .. }
             | Self::NoServer { .. }
             | Self::NoTool { .. }
@@ -501,6 +514,7 @@ impl BackendError {
             | Self::ToolChanged { .. } => Category::Permission,
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
             Self::Spawn { .. }
+            | Self::Unconfined { .. }
             | Self::NoKey { .. }
             | Self::NoServer { .. }
             | Self::NoTool { .. }

@@ -35,7 +35,7 @@ pub use manifest::{
     Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
     Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
     ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route,
-    Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
+    Sandbox, SandboxLevel, Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

@@ -339,6 +339,50 @@ pub struct Process {
     pub env: BTreeMap<String, String>,
     /// Working directory; none for the daemon's.
     pub cwd: Option<String>,
+    /// What it is kept from.
+    pub sandbox: Sandbox,
+}
+
+/// What a child process is kept from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    /// How much.
+    pub level: SandboxLevel,
+    /// Files and folders that it may read and run under `strict`, beside its folder and the system's.
+    pub read: Vec<String>,
+    /// Files and folders that it may change under `strict`.
+    pub write: Vec<String>,
+}
+
+/// How much a child process is kept from; a later one is stronger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SandboxLevel {
+    /// Nothing but the daemon's environment.
+    None,
+    /// The terminal, new privileges, and outliving the daemon.
+    #[default]
+    Basic,
+    /// Files, network, other processes, and most of what a kernel offers.
+    Strict,
+}
+
+impl SandboxLevel {
+    /// Every level, the weakest first.
+    pub const ALL: [Self; 3] = [Self::None, Self::Basic, Self::Strict];
+
+    /// The level's name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The level of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
 }
 
 /// A tool of a server of the Model Context Protocol: the input is its arguments.

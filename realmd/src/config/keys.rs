@@ -290,6 +290,20 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "mcp.*.read",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Files and folders that the MCP server's program may read and run under the sandbox strict, beside its folder and the system's.",
+        reloads: true,
+    },
+    Key {
+        name: "mcp.*.sandbox",
+        kind: Kind::Choice(&["none", "basic", "strict"]),
+        default: Some("\"basic\""),
+        meaning: "What the MCP server's program is kept from: basic from the terminal, new privileges and outliving the daemon, strict from files, network and other processes too.",
+        reloads: true,
+    },
+    Key {
         name: "mcp.*.secrets",
         kind: Kind::SecretVariables,
         default: Some("[]"),
@@ -304,11 +318,32 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "mcp.*.write",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Files and folders that the MCP server's program may change under the sandbox strict.",
+        reloads: true,
+    },
+    Key {
         name: "name",
         kind: Kind::Label,
         default: None,
         meaning: "What this machine calls the realm; for a root also the name it offers to others.",
         reloads: false,
+    },
+    Key {
+        name: "processes.allow",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Programs that loops may run, as their argv names them; empty for any.",
+        reloads: true,
+    },
+    Key {
+        name: "processes.sandbox",
+        kind: Kind::Choice(&["none", "basic", "strict"]),
+        default: Some("\"none\""),
+        meaning: "The least that processes of loops are kept from, whatever a loop says.",
+        reloads: true,
     },
     Key {
         name: "store.cache_bytes",

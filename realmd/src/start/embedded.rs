@@ -18,7 +18,7 @@ use crate::{
     handle::{self, Handle},
     home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
     logging,
-    secrets::SecretReader,
+    secrets::{self, SecretReader},
 };
 
 /// Why an embedded realm does not run.
@@ -97,7 +97,10 @@ impl Embedded {
             stop: stop.clone(),
         };
         let backends = Arc::new(Backends::new());
-        backends.set_models(SecretReader::new(&home, None).models(&config));
+        let secrets = SecretReader::new(&home, None);
+        backends.set_models(secrets.models(&config));
+        backends.set_servers(secrets.servers(&config));
+        backends.set_rules(secrets::process_rules(&config));
         let driver = Driver::new(
             opened.node,
             clock,

@@ -57,6 +57,11 @@ impl Daemon {
         daemon
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Its home.
     pub(crate) fn home(&self) -> &Path {
         &self.home

@@ -23,5 +23,6 @@ mod limit;
 mod lock;
 mod person;
 mod readme;
+mod sandbox;
 mod story;
 mod strangers;

@@ -29,11 +29,10 @@ use rmcp::{
 };
 use tokio::time::Instant;
 
-use super::{Server, ToolDefinition, answer, line::Lines};
+use super::{Server, ToolDefinition, Ways, answer, line::Lines};
 use crate::{
     address,
-    http::HttpAgents,
-    process::{self, Talking},
+    process::{self, Program, Talking},
     resolver::NotAllowed,
 };
 
@@ -105,7 +104,7 @@ impl ClientHandler for Client {
 impl Link {
     /// Starts or reaches a server and agrees with it on the protocol.
     pub(super) async fn start(
-        http: &HttpAgents,
+        ways: Ways<'_>,
         id: &str,
         server: &Server,
     ) -> Result<Self, BackendError> {
@@ -118,6 +117,7 @@ impl Link {
                 env,
                 secrets,
                 cwd,
+                sandbox,
             } => {
                 let mut env = env.clone();
                 for (name, secret) in secrets {
@@ -125,7 +125,15 @@ impl Link {
                         env.insert(name.clone(), secret.expose().to_owned());
                     }
                 }
-                let (process, stdout, stdin) = process::talk(argv, &env, cwd.as_deref())?;
+                let (process, stdout, stdin) = process::talk(
+                    ways.launcher,
+                    &Program {
+                        argv,
+                        env: &env,
+                        cwd: cwd.as_deref(),
+                        sandbox,
+                    },
+                )?;
                 let exceeded = Arc::new(AtomicBool::new(false));
                 let lines = Lines::new(stdout, limits::BACKEND_BYTES, Arc::clone(&exceeded));
                 let transport = AsyncRwTransport::new_client(lines, stdin)
@@ -147,7 +155,7 @@ impl Link {
                 allow_private,
             } => {
                 let target = address::target(url, allow_private)?;
-                let client = http.client(&target)?.clone();
+                let client = ways.http.client(&target)?.clone();
                 let mut config = StreamableHttpClientTransportConfig::with_uri(target.url.as_str());
                 config.max_sse_event_size = limits::BACKEND_BYTES;
                 if let Some(Ok(key)) = key {

@@ -11,7 +11,7 @@ use super::{
     object::{self, Object},
     values::hint,
 };
-use crate::{Body, Http, MOCK, Mcp, Process, Prompt, Tool};
+use crate::{Body, Http, MOCK, Mcp, Process, Prompt, Sandbox, SandboxLevel, Tool};
 
 /// Kinds whose bodies are read.
 const KINDS: [&str; 6] = [
@@ -226,11 +226,44 @@ impl Reader<'_> {
         let cwd = config
             .text(self, "cwd", rule!("process.cwd"))
             .map(str::to_owned);
+        let sandbox = self.sandbox(&mut config);
         config.finish(self);
         Some(Process {
             argv: argv?,
             env: env.unwrap_or_default(),
             cwd: self.working_directory(cwd),
+            sandbox: sandbox?,
+        })
+    }
+
+    fn sandbox(&mut self, config: &mut Object<'_>) -> Option<Sandbox> {
+        let level = match config.get("sandbox") {
+            Some(node) => self.named(
+                node,
+                rule!("process.sandbox"),
+                "level of a sandbox",
+                &SandboxLevel::ALL.map(|level| (level.name(), level)),
+            )?,
+            None => SandboxLevel::default(),
+        };
+        let mut lists = [
+            ("read", rule!("process.read")),
+            ("write", rule!("process.write")),
+        ]
+        .map(|(key, rule)| {
+            let node = config.get(key)?;
+            if level != SandboxLevel::Strict {
+                let what = format!("`{key}` says something only under `sandbox: strict`");
+                self.problem(node.at, rule, what);
+            }
+            self.texts(node, rule)
+        })
+        .into_iter()
+        .map(Option::unwrap_or_default);
+        Some(Sandbox {
+            level,
+            read: lists.next().unwrap_or_default(),
+            write: lists.next().unwrap_or_default(),
         })
     }
 

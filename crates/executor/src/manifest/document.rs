@@ -11,8 +11,8 @@ use broadcast::broadcast_json;
 use route::route_json;
 
 use crate::{
-    Body, Call, Composite, LoopLimits, Machine, Manifest, ModelTool, Prompt, Retry, Step, Tool,
-    Work,
+    Body, Call, Composite, LoopLimits, Machine, Manifest, ModelTool, Prompt, Retry, Sandbox,
+    SandboxLevel, Step, Tool, Work,
     load::{self, Problem},
 };
 
@@ -236,6 +236,16 @@ fn tool_json(tool: &Tool) -> Value {
                 (!process.env.is_empty()).then(|| json!(process.env)),
             );
             put_some(&mut config, "cwd", process.cwd.as_deref());
+            let Sandbox { level, read, write } = &process.sandbox;
+            let level = (*level != SandboxLevel::default()).then(|| level.name());
+            put_some(&mut config, "sandbox", level);
+            put_some(
+                &mut config,
+                "read",
+                (!read.is_empty()).then(|| read.clone()),
+            );
+            let write = (!write.is_empty()).then(|| write.clone());
+            put_some(&mut config, "write", write);
         }
         Tool::Mcp(mcp) => {
             put(&mut config, "server", mcp.server.as_str());

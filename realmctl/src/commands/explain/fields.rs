@@ -146,11 +146,20 @@ fields! {
         "process starts a program, http posts to a server, mcp calls a tool of a server of the Model Context Protocol, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
         "process, http, mcp, builtin:echo or builtin:count";
     "loop.tool.config": "what it needs",
-        "For process argv, env and cwd; for http url, headers and allowPrivate; for mcp server, tool and digest.",
+        "For process argv, env, cwd, sandbox, read and write; for http url, headers and allowPrivate; for mcp server, tool and digest.",
         "an object";
     "loop.tool.config.argv": "the program and its arguments",
         "Started without a shell in the definition's folder; input as JSON on stdin, output as JSON on stdout.",
         "a list of texts";
+    "loop.tool.config.sandbox": "what the program is kept from",
+        "basic: the daemon's environment and terminal, new privileges, outliving the daemon. strict: also files but the system's, its folder's and those of read and write, the network, other processes, and most calls of the kernel; a kernel that cannot is an error. none: the environment alone.",
+        "none, basic or strict";
+    "loop.tool.config.read": "what it may read under strict",
+        "Beside the system's programs and its own folder.",
+        "a list of files and folders";
+    "loop.tool.config.write": "what it may change under strict",
+        "Beside a folder of its own that goes with it, which TMPDIR names.",
+        "a list of files and folders";
     "loop.tool.config.server": "which MCP server",
         "Its id: [mcp.ID] in realm.toml configures it.",
         "an id";

@@ -37,6 +37,7 @@ impl Run {
                 env: process.env.clone(),
                 key,
                 cwd: process.cwd.clone(),
+                sandbox: Box::new(process.sandbox.clone()),
                 input,
                 timeout_ms,
             },

@@ -1,0 +1,163 @@
+//! Hostile child processes of a real daemon.
+
+use std::{
+    net::TcpListener,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener},
+    },
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    limit::skip,
+    person::{Outcome, Person},
+};
+
+const HOSTILE: &str = include_str!("sandbox/hostile.py");
+/// Ways out that are open without a sandbox, harmless ones of every kind: a way that is closed to everybody
+/// would show nothing.
+const OPEN: [&str; 12] = [
+    "read_a_file_of_the_owners",
+    "read_the_users_of_the_machine",
+    "list_the_owners_folder",
+    "read_by_a_symbolic_link",
+    "write_temporary_files",
+    "write_beside_the_program",
+    "connect_to_a_port",
+    "connect_to_the_daemon",
+    "connect_to_an_abstract_socket",
+    "see_other_processes",
+    "listen_on_a_port",
+    "trace_itself",
+];
+/// Ways that are tried side by side.
+const AT_A_TIME: usize = 4;
+/// Ways that end the process that takes them.
+const DEADLY: [&str; 3] = [
+    "fork_without_end",
+    "kill_everything",
+    "take_memory_without_end",
+];
+
+/// What the hostile process is after.
+struct Targets {
+    person: Person,
+    process: Child,
+    token: String,
+    told: Value,
+    _listeners: (TcpListener, UnixListener, UnixListener),
+}
+
+impl Targets {
+    fn new(daemon: u32, person: Person) -> Self {
+        let folder = person.dir().to_owned();
+        let token = format!("{}-{daemon}", std::process::id());
+        let canary = person.write("canary", "canary\n");
+        let victim = person.write("victim", "precious\n");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = UnixListener::bind(folder.join("socket")).unwrap();
+        let name = SocketAddr::from_abstract_name(&token).unwrap();
+        let abstracted = UnixListener::bind_addr(&name).unwrap();
+        let process = Command::new("sleep").arg("600").spawn().unwrap();
+        let told = json!({
+            "canary": canary, "victim_file": victim, "folder": folder,
+            "home": person.home("mercy"), "daemon": daemon, "process": process.id(),
+            "port": port.local_addr().unwrap().port(),
+            "socket": folder.join("socket"), "abstract": token, "token": token,
+        });
+        Self {
+            person,
+            process,
+            token,
+            told,
+            _listeners: (port, socket, abstracted),
+        }
+    }
+
+    fn take(&self, loop_: &str, way: &str) -> Outcome {
+        let input = json!({"way": way, "targets": self.told}).to_string();
+        self.person
+            .run("realmctl", &["invoke", loop_, "-i", &input], "")
+    }
+}
+
+impl Drop for Targets {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Whether a process runs under a name that holds this.
+fn runs(name: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut lines =
+        processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| String::from_utf8_lossy(&line).contains(name))
+}
+
+#[test]
+fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all() {
+    let namespaces = ["-Urnpf", "true"];
+    let unshared = Command::new("unshare")
+        .args(namespaces)
+        .stderr(Stdio::null())
+        .status();
+    if !unshared.is_ok_and(|status| status.success()) {
+        return skip("the sandbox needs user namespaces, which this kernel does not give");
+    }
+    let person = Person::new();
+    let daemon = person.realm("mercy");
+    let script = person.write("box/hostile.py", HOSTILE);
+    for level in ["none", "strict"] {
+        let definition = format!(
+            "id: {level}\nversion: 1.0.0\nkind: tool\ninputSchema: {{}}\noutputSchema: {{}}\n\
+             effects: none\ntool: {{implementation: process, config: {{argv: [/usr/bin/python3, hostile.py], sandbox: {level}}}}}\n\
+             limits: {{timeout: 30s}}\n"
+        );
+        let file = person.write(&format!("box/{level}.yaml"), &definition);
+        person.ctl(&format!("apply -f {}", file.display())).ok();
+    }
+    let listed = person
+        .run("python3", &[script.to_str().unwrap(), "list"], "")
+        .ok();
+    let ways: Vec<&str> = listed.lines().collect();
+    let mut targets = Targets::new(daemon.pid(), person);
+
+    let gets_out = |way: &&str| {
+        let outcome = targets.take("strict", way);
+        let said: Value = serde_json::from_str(&outcome.out).unwrap_or_default();
+        let died = DEADLY.contains(way) && outcome.code != 0;
+        (said["escaped"] != json!(false) && !died).then_some(outcome)
+    };
+    let escaped: Vec<Outcome> = thread::scope(|scope| {
+        let shares = ways.chunks(ways.len().div_ceil(AT_A_TIME));
+        let shares = shares.map(|share| {
+            scope.spawn(|| share.iter().filter_map(gets_out).collect::<Vec<Outcome>>())
+        });
+        let shares: Vec<_> = shares.collect();
+        let escaped = shares.into_iter().flat_map(|share| share.join().unwrap());
+        escaped.collect()
+    });
+    let open = OPEN.map(|way| (way, targets.take("none", way)));
+
+    assert!(ways.len() >= 60, "{}", ways.len());
+    assert!(escaped.is_empty(), "{escaped:#?}");
+    for (way, outcome) in open {
+        assert_eq!(outcome.json()["escaped"], json!(true), "{way}");
+    }
+    assert!(targets.process.try_wait().unwrap().is_none());
+    assert!(!runs(&format!("left-by-{}", targets.token)));
+    let kept = |name: &str| std::fs::read_to_string(targets.person.dir().join(name)).unwrap();
+    assert_eq!(kept("canary"), "canary\n");
+    assert_eq!(kept("victim"), "precious\n");
+    assert_eq!(daemon.api().get("/v1/health").status, 200);
+    assert_eq!(
+        targets.person.ctl("invoke echo text=hello").ok(),
+        r#"{"text":"hello"}"#
+    );
+}
