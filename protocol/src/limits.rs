@@ -258,6 +258,23 @@ pub const RETRIES: u64 = 100;
 pub const RUN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
+/// Agents attached to a realm; one more is refused.
+pub const ATTACHED: usize = 64;
+/// Loops that one attached agent serves; more are refused.
+pub const ATTACHED_LOOPS: usize = 256;
+/// Calls that one attached agent may say it works on at once; more is refused.
+pub const ATTACHED_CALLS: u64 = 64;
+/// Instances of an attached agent that one piece of work is given to, each after the one before it
+/// went away; after the last it ends with `LoopFailed`.
+pub const ATTACHED_ASKS: u32 = 5;
+/// How long an attached agent may say nothing, milliseconds; then it is taken for gone.
+pub const ATTACHED_SILENCE_MS: u64 = 30 * 1_000;
+/// How long a connection may take to say who it is, milliseconds; then it is closed.
+pub const ATTACH_MS: u64 = 5 * 1_000;
+/// Bytes of what a backend says of work that it has not ended; more is not noted.
+pub const PROGRESS_BYTES: usize = 4 * 1024;
+/// Times that a backend may say how one piece of work goes; further ones are not noted.
+pub const PROGRESS: u32 = 256;
 
 /// Bytes of a signed bid; a longer one is refused.
 pub const BID_BYTES: usize = 4 * 1024;

@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod attach;
 mod backends;
 mod backup;
 mod bids;
@@ -22,6 +23,7 @@ mod problem;
 mod prompts;
 mod realms;
 mod runs;
+mod socket;
 mod stacks;
 mod standing;
 mod status;
@@ -115,6 +117,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::PROMPTS, get(prompts::list))
         .route(routes::PROMPT, get(prompts::show))
         .route(routes::PROMPT_DIFF, get(prompts::diff))
+        .route(routes::ATTACH, get(attach::attach))
         .route(routes::BACKENDS, get(backends::list))
         .route(routes::BACKEND, get(backends::show))
         .route(routes::BACKEND_APPROVE, post(backends::approve))

@@ -7,7 +7,7 @@ use realm_net::{Multiaddr, Turned};
 use realm_protocol::Timestamp;
 use realm_store::Store;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::Answers, clock::Clock, config::Configured, handle::Handle, home::Home, journal::Durability,
@@ -37,6 +37,8 @@ pub(crate) struct Daemon {
     pub(crate) environment: Vec<(String, String)>,
     /// Answers given under an idempotency key.
     pub(crate) answers: Answers,
+    /// Connections of attached agents.
+    pub(crate) sessions: TaskTracker,
     /// When the daemon started.
     pub(crate) started: Timestamp,
     /// Cancelled when the daemon stops.

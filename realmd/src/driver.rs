@@ -10,7 +10,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use realm_backends::{Backends, Pure};
 use realm_net::{Event, Multiaddr, Net};
 use realm_node::{ControlId, Effect, Input, Node};
-use realm_protocol::{CallId, Tick, journal::JournalSeq};
+use realm_protocol::{Tick, journal::JournalSeq};
 use realm_store::Store;
 use tokio::{
     sync::{mpsc, watch},
@@ -89,9 +89,7 @@ enum Wake {
     Timer,
     Order(Order),
     Durability,
-    Done(Done),
-    /// A model has written some of its answer.
-    Wrote(CallId, String),
+    Heard(Heard),
     /// Whoever looked at a call has gone.
     Left(ControlId),
     Inbound(Inbound),
@@ -193,10 +191,7 @@ impl Driver {
             () = timer => Wake::Timer,
             order = orders.recv(), if open => order.map_or(Wake::Gone, Wake::Order),
             changed = durability.changed() => changed.map_or(Wake::Gone, |()| Wake::Durability),
-            done = self.backends.next() => match done {
-                Heard::Done(done) => Wake::Done(done),
-                Heard::Wrote(call, text) => Wake::Wrote(call, text),
-            },
+            heard = self.backends.next() => Wake::Heard(heard),
             id = self.streams.gone() => Wake::Left(id),
             inbound = self.links.next(), if open => Wake::Inbound(inbound),
             event = events.recv(), if open => event.map_or(Wake::Gone, Wake::Event),
@@ -209,8 +204,7 @@ impl Driver {
             Wake::Timer => self.handle_timeout(),
             Wake::Order(order) => self.handle_order(order),
             Wake::Durability => self.handle_durability(&inlets.durability),
-            Wake::Done(done) => self.handle_done(done),
-            Wake::Wrote(call, text) => self.handle(Input::BackendPart(call, text)),
+            Wake::Heard(heard) => self.handle_heard(heard),
             Wake::Left(id) => self.handle(Input::Gone(id)),
             Wake::Inbound(inbound) => self.handle_inbound(inbound),
             Wake::Event(event) => self.handle_event(event),
@@ -238,11 +232,10 @@ impl Driver {
             self.handle_durability(&inlets.durability);
         }
         for _ in 0..TURN {
-            match self.backends.try_next() {
-                Some(Heard::Done(done)) => self.handle_done(done),
-                Some(Heard::Wrote(call, text)) => self.handle(Input::BackendPart(call, text)),
-                None => break,
-            }
+            let Some(heard) = self.backends.try_next() else {
+                break;
+            };
+            self.handle_heard(heard);
         }
         for _ in 0..TURN {
             if !self.journal.keeps_up() {
@@ -301,9 +294,15 @@ impl Driver {
         }
     }
 
-    fn handle_done(&mut self, Done(call, result): Done) {
-        self.backends.forget(call);
-        self.handle(Input::BackendDone(call, result));
+    fn handle_heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Done(Done(call, result)) => {
+                self.backends.forget(call);
+                self.handle(Input::BackendDone(call, result));
+            }
+            Heard::Wrote(call, text) => self.handle(Input::BackendPart(call, text)),
+            Heard::Said(call, progress) => self.handle(Input::BackendSaid(call, progress)),
+        }
     }
 
     /// Gives the node an input. What follows is carried out once some more have been handled, or

@@ -133,7 +133,7 @@ where
         .keep_alive_timeout(PING)
         .max_concurrent_streams(32)
         .max_header_list_size(64 * 1024);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;

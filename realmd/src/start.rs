@@ -28,7 +28,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::{self, Gate},
@@ -165,6 +165,7 @@ impl Starting {
             Arc::clone(&backends),
             (advertised, listening),
         );
+        let sessions = TaskTracker::new();
         let stop = CancellationToken::new();
         let closed = CancellationToken::new();
         let daemon = Arc::new(Daemon {
@@ -179,6 +180,7 @@ impl Starting {
             clock,
             environment: self.environment.clone(),
             answers: api::Answers::default(),
+            sessions: sessions.clone(),
             started: clock.now().wall,
             stop: closed.clone(),
         });
@@ -189,7 +191,7 @@ impl Starting {
             stop: stop.clone(),
         };
         let Signals { end, hangup } = signals;
-        let mut tasks = Tasks::new(closed);
+        let mut tasks = Tasks::new(closed, sessions);
         if let Some((listener, gate)) = http {
             tasks.http(listener, gate, Arc::clone(&daemon));
         }
@@ -353,13 +355,16 @@ impl Signals {
 /// The tasks beside the loop. All of them end with `closed`.
 struct Tasks {
     set: JoinSet<()>,
+    /// Those that requests have begun.
+    sessions: TaskTracker,
     closed: CancellationToken,
 }
 
 impl Tasks {
-    fn new(closed: CancellationToken) -> Self {
+    fn new(closed: CancellationToken, sessions: TaskTracker) -> Self {
         Self {
             set: JoinSet::new(),
+            sessions,
             closed,
         }
     }
@@ -432,7 +437,11 @@ impl Tasks {
 
     async fn close(mut self) {
         self.closed.cancel();
-        let end = async { while self.set.join_next().await.is_some() {} };
+        self.sessions.close();
+        let end = async {
+            while self.set.join_next().await.is_some() {}
+            self.sessions.wait().await;
+        };
         if tokio::time::timeout(STOP, end).await.is_err() {
             tracing::warn!("a task did not end in time");
         }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    Attached, Progress,
     http::{HttpAgents, Post},
     mcp::{Mcp, Servers, ToolDefinition, ToolUse, Ways},
     mock,
@@ -48,6 +49,7 @@ impl Parts {
 #[derive(Debug, Default)]
 pub struct Backends {
     http: HttpAgents,
+    attached: Attached,
     models: RwLock<Arc<Models>>,
     mcp: Mcp,
     launcher: Launcher,
@@ -119,24 +121,32 @@ impl Backends {
         }
     }
 
+    /// The agents that are attached.
+    pub const fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
     /// Does a piece of work. Dropping the future stops it.
     ///
     /// # Errors
     /// [`BackendError`] by what went wrong; the request's time is kept here.
     pub async fn call(&self, request: BackendRequest) -> Result<BackendReply, BackendError> {
-        self.call_showing(request, None).await
+        self.call_telling(request, None, Progress::default()).await
     }
 
-    /// As [`Backends::call`]; what a model writes goes to `parts` while it does, if the request wants that.
+    /// As [`Backends::call`]; what a model writes goes to `parts` while it does, if the request wants that,
+    /// and what an agent says of how it goes to `progress`.
     ///
     /// # Errors
     /// As [`Backends::call`].
-    pub async fn call_showing(
+    pub async fn call_telling(
         &self,
         request: BackendRequest,
         parts: Option<&Parts>,
+        progress: Progress,
     ) -> Result<BackendReply, BackendError> {
         match request {
+            BackendRequest::Attached(work) => self.attached.call(*work, progress).await,
             BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
             BackendRequest::Model(request) => {
                 let model = self.models().get(&request.backend).cloned();
@@ -244,7 +254,8 @@ pub fn pure(request: BackendRequest) -> Result<Pure, BackendRequest> {
         request @ (BackendRequest::Model(_)
         | BackendRequest::Http { .. }
         | BackendRequest::Process { .. }
-        | BackendRequest::Mcp { .. }) => Err(request),
+        | BackendRequest::Mcp { .. }
+        | BackendRequest::Attached(_)) => Err(request),
     }
 }
 

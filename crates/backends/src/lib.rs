@@ -1,23 +1,28 @@
-//! Calling models, HTTP agents, child processes and MCP servers: plain async functions.
+//! Calling models, agents, child processes and MCP servers: plain async functions.
 //!
 //! [`Backends`] answers the executor's requests. [`pure`] answers those that need no IO at once,
 //! [`mock`] is the model that needs no model, [`Model`] one behind an API, [`Server`] one of the Model
-//! Context Protocol, and [`address`] decides which hosts may be called. Dropping a call stops its work: the connection closes, the process group is killed.
+//! Context Protocol, [`Attached`] the agents that have come by themselves, and [`address`] decides which
+//! hosts may be called. Dropping a call stops its work: the connection closes, the process group is killed.
 //!
 //! It must never know realms, routing, or traces.
 
 pub mod address;
+pub mod attached;
 mod backends;
 mod http;
 mod mcp;
 pub mod mock;
 mod models;
 mod process;
+mod progress;
 mod resolver;
 mod sandbox;
 
+pub use attached::Attached;
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Parts, Pure, pure};
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
 pub use models::{Format, Model, Price, Secret};
 pub use process::{PATH, ProcessRules};
+pub use progress::Progress;
 pub use sandbox::{Launcher, confine_if_asked};

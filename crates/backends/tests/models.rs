@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::{Backends, Format, Model, Parts, Price, Secret};
+use realm_backends::{Backends, Format, Model, Parts, Price, Progress, Secret};
 use realm_executor::{
     BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, ToolSpec,
 };
@@ -104,7 +104,7 @@ async fn exchange(format: Format, case: &Value) -> Exchanged {
     let (to, mut shown) = mpsc::channel(64);
     let parts = Parts::new(CallId::new([7; 16]), to);
     let (reply, sent) = tokio::join!(
-        backends.call_showing(asked, Some(&parts)),
+        backends.call_telling(asked, Some(&parts), Progress::default()),
         serve_once(listener, answer(case))
     );
     drop(parts);

@@ -4,6 +4,7 @@
 //! [`Time`], durations are milliseconds unless the name says otherwise, realms and loops go by
 //! the names a person uses on this machine.
 
+mod attach;
 mod backends;
 mod backup;
 mod bids;
@@ -24,6 +25,7 @@ mod status;
 mod tickets;
 mod time;
 
+pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
 pub use backends::{ApproveRequest, BackendView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};

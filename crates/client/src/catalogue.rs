@@ -2,7 +2,7 @@
 //!
 //! 01nn are failures on the wire, nn being the number of the failure code; 02nn configuration,
 //! 03nn definitions of loops, 04nn policy, 05nn daemon and machine, 06nn tickets and joining,
-//! 07nn the store, 08nn broadcasts. Numbers never change and are never used again.
+//! 07nn the store, 08nn broadcasts, 09nn attached agents. Numbers never change and are never used again.
 
 mod pages;
 

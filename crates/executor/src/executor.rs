@@ -184,6 +184,15 @@ impl Executor {
         });
     }
 
+    /// Takes what a backend says of work that it has not ended. What nobody waits for is ignored.
+    pub fn backend_said(&mut self, call: CallId, progress: &Value, registry: &Registry, now: Now) {
+        if let Some(id) = self.shared.asked_by(call) {
+            self.with(id, registry, now, |run, context| {
+                run.backend_said(call, progress, context);
+            });
+        }
+    }
+
     /// Takes some of the text that an answer under way is being made of; `of` numbers the texts of whoever
     /// was asked, and another one begins anew. Text nobody wants is ignored.
     pub fn part(&mut self, asked: CallId, of: u64, text: String, registry: &Registry, now: Now) {

@@ -21,8 +21,8 @@ mod stack;
 mod template;
 
 pub use backend::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, Category, Cost, ModelRequest,
-    ToolCall, ToolResult, ToolSpec, Turn,
+    AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category, Cost,
+    ModelRequest, ToolCall, ToolResult, ToolSpec, Turn,
 };
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
@@ -32,7 +32,7 @@ pub use executor::{
 };
 pub use load::{Loaded, Mesh, Problem, load};
 pub use manifest::{
-    Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
+    Attached, Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
     Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
     ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route,
     Sandbox, SandboxLevel, Step, Target, Tool, Wider, Work, canonical_json, contract_digest,

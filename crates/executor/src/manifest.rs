@@ -121,6 +121,16 @@ impl Manifest {
         }
     }
 
+    /// The agent that runs it once attached, if one does.
+    pub fn agent(&self) -> Option<&LoopId> {
+        match &self.body {
+            Body::Tool(Tool::Attached(attached)) => {
+                Some(attached.agent.as_ref().unwrap_or(&self.id))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it asks nobody but itself, and gives the same output for the same input.
     pub fn is_pure(&self) -> bool {
         match &self.body {
@@ -304,6 +314,8 @@ pub enum Tool {
     Process(Process),
     /// A tool of a server of the Model Context Protocol.
     Mcp(Mcp),
+    /// An agent that has connected to the realm.
+    Attached(Attached),
 }
 
 impl Tool {
@@ -315,6 +327,7 @@ impl Tool {
             Self::Http(_) => "http",
             Self::Process(_) => "process",
             Self::Mcp(_) => "mcp",
+            Self::Attached(_) => "attached",
         }
     }
 }
@@ -394,6 +407,13 @@ pub struct Mcp {
     pub tool: String,
     /// Digest of the tool's definition that was approved; none where none was, and then it is not called.
     pub digest: Option<Digest>,
+}
+
+/// An agent that connects to the realm by itself and takes calls over that connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// What the agent calls itself; none for what the loop is called.
+    pub agent: Option<LoopId>,
 }
 
 /// Where something was written. It is not part of what a manifest is: all origins are equal.

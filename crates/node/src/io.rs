@@ -7,6 +7,7 @@ use realm_protocol::{
     journal::{Entry, JournalSeq, Table},
 };
 use realm_router::LinkId;
+use serde_json::Value;
 
 use crate::{Request, Response};
 
@@ -50,6 +51,8 @@ pub enum Input {
     BackendPart(CallId, String),
     /// A backend has answered.
     BackendDone(CallId, Result<BackendReply, BackendError>),
+    /// A backend says something of work that it has not ended.
+    BackendSaid(CallId, Value),
     /// What a record holds, as asked by [`Effect::Look`]; entries not yet durable may be missing.
     Looked(LookId, Option<Vec<u8>>),
     /// Everything recorded up to here is on the disk.

@@ -170,6 +170,10 @@ impl Node {
                 self.executor
                     .backend_done(call, result, &self.registry, now);
             }
+            Input::BackendSaid(call, progress) => {
+                self.executor
+                    .backend_said(call, &progress, &self.registry, now);
+            }
             Input::Looked(look, value) if self.custody.is_looking(look) => {
                 self.hand_over_read(look, value.as_deref());
             }

@@ -90,11 +90,15 @@ impl Row for AgentView {
     }
 
     fn cells(&self) -> Vec<String> {
+        let target = self.target.as_ref().map(|target| match self.attached {
+            Some(instances) => format!("{target} ({instances} attached)"),
+            None => target.clone(),
+        });
         vec![
             self.loop_id.clone(),
             self.version.clone(),
             self.backend.clone(),
-            text(self.target.as_ref()),
+            text(target.as_ref()),
             self.running.to_string(),
             text(self.concurrency.map(|bound| bound.to_string()).as_ref()),
         ]

@@ -23,7 +23,7 @@ pub(super) async fn apply(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    let (applied, warnings) = register(&daemon, request).await?;
+    let (applied, warnings) = register(&daemon, request, OWNER).await?;
     Ok(axum::Json(ApplyResult {
         applied,
         dry_run,
@@ -32,9 +32,10 @@ pub(super) async fn apply(
 }
 
 /// Registers what files define, or says what would happen; with what will not do what it seems to.
-async fn register(
+pub(super) async fn register(
     daemon: &Shared,
     request: ApplyRequest,
+    by: &str,
 ) -> Result<(Vec<Applied>, Vec<Fault>), Fail> {
     let ApplyRequest {
         files,
@@ -54,7 +55,7 @@ async fn register(
         force,
         prune,
         stage,
-        by: OWNER.to_owned(),
+        by: by.to_owned(),
         why,
     };
     let (applied, mut warnings) = submit(daemon, asked).await?;
@@ -122,7 +123,7 @@ pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> A
         force: true,
         ..request
     };
-    let (applied, warnings) = register(&daemon, asked).await?;
+    let (applied, warnings) = register(&daemon, asked, OWNER).await?;
     let loops = applied.into_iter().map(|applied| {
         let text = |of: &BTreeMap<String, String>| of.get(&applied.id).cloned().unwrap_or_default();
         LoopDiff {
@@ -329,7 +330,7 @@ async fn planned(daemon: &Shared, files: &[SourceFile]) -> Result<Planned, Fail>
 }
 
 /// Loads files and checks the loops against each other and against those that are registered.
-async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Planned, Fail> {
+pub(super) async fn checked(daemon: &Shared, files: &[SourceFile]) -> Result<Planned, Fail> {
     let mut planned = planned(daemon, files).await?;
     let loops = planned.loops.iter();
     let manifests: Vec<Manifest> = loops.map(|(manifest, _)| manifest.clone()).collect();

@@ -58,7 +58,7 @@ pub(super) async fn collect(body: axum::body::Body) -> Result<Bytes, Fail> {
 }
 
 /// What is wrong with a member, and which.
-fn misread(error: &serde_path_to_error::Error<serde_json::Error>) -> Fail {
+pub(super) fn misread(error: &serde_path_to_error::Error<serde_json::Error>) -> Fail {
     let what = error.inner().to_string();
     let fault = Fault {
         pointer: Some(pointer(error.path())),

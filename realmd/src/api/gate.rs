@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Method, header};
-use realm_client::catalogue::Code;
+use realm_client::{api::routes, catalogue::Code};
 use subtle::ConstantTimeEq as _;
 
 use super::problem::Fail;
@@ -37,6 +37,25 @@ impl Gate {
     }
 
     fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Fail> {
+        self.check_place(headers)?;
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
+        self.check_token(shown)?;
+        let kind =
+            text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
+        let carries = *method == Method::POST || *method == Method::PUT;
+        // What a form of any page can send is not JSON.
+        if carries && kind.map(str::trim) != Some("application/json") {
+            return Err(Fail::new(
+                Code::RequestInvalid,
+                "content-type: application/json is needed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a request is meant for this API, and no page of another origin sent it.
+    fn check_place(&self, headers: &HeaderMap) -> Result<(), Fail> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         // A name that was made to point here is none of these.
         let host = text(header::HOST).filter(|host| self.is_own(host));
@@ -54,22 +73,17 @@ impl Gate {
             let what = "a page of another site has no business here";
             return Err(Fail::new(Code::OriginRefused, what));
         }
-        let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
-        if !shown.is_some_and(|shown| self.is_token(shown)) {
-            let what = "every request needs the token of this realm: Authorization: Bearer TOKEN";
-            return Err(Fail::new(Code::TokenMissing, what));
-        }
-        let kind =
-            text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
-        let carries = *method == Method::POST || *method == Method::PUT;
-        // What a form of any page can send is not JSON.
-        if carries && kind.map(str::trim) != Some("application/json") {
-            return Err(Fail::new(
-                Code::RequestInvalid,
-                "content-type: application/json is needed",
-            ));
-        }
         Ok(())
+    }
+
+    /// Whether this is the token of the realm.
+    pub(super) fn check_token(&self, shown: Option<&str>) -> Result<(), Fail> {
+        if shown.is_some_and(|shown| self.is_token(shown)) {
+            return Ok(());
+        }
+        let what = "every request needs the token of this realm: Authorization: Bearer TOKEN, or \
+                    `token` in what an agent says first";
+        Err(Fail::new(Code::TokenMissing, what))
     }
 
     fn is_own(&self, host: &str) -> bool {
@@ -82,9 +96,21 @@ impl Gate {
     }
 }
 
-/// The one layer around every route.
-pub(crate) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    match gate.check(request.method(), request.headers()) {
+/// The one layer around every route. A page's WebSocket has no headers of its own, so who attaches
+/// shows the token in its first message: the gate goes along to ask for it.
+pub(crate) async fn guard(
+    State(gate): State<Arc<Gate>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let checked = if request.uri().path() == routes::ATTACH {
+        let checked = gate.check_place(request.headers());
+        request.extensions_mut().insert(gate);
+        checked
+    } else {
+        gate.check(request.method(), request.headers())
+    };
+    match checked {
         Ok(()) => next.run(request).await,
         Err(fail) => fail.into_response(),
     }

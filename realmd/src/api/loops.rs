@@ -1,7 +1,8 @@
 //! Loops and who runs them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use realm_backends::Backends;
 use realm_client::{
     api::{AgentView, LoopChange, LoopDetail, LoopQuery, LoopSummary, Page, RemoveQuery, Removed},
     catalogue::Code,
@@ -151,9 +152,12 @@ fn change(change: &realm_node::LoopChange) -> LoopChange {
 
 pub(super) async fn agents(daemon: Shared) -> Answer<Page<AgentView>> {
     let running = running(&daemon).await?;
+    let backends = Arc::clone(&daemon.backends);
     let look = move |node: &Node| {
         let loops = node.registry().iter();
-        loops.map(|known| agent_view(known, &running)).collect()
+        loops
+            .map(|known| agent_view(known, &running, &backends))
+            .collect()
     };
     Ok(axum::Json(Page::whole(daemon.handle.read(look).await?)))
 }
@@ -162,10 +166,11 @@ pub(super) async fn agent(daemon: Shared, Segment(id): Segment) -> Answer<AgentV
     let id = loop_id(&id)?;
     let running = running(&daemon).await?;
     let asked = id.clone();
+    let backends = Arc::clone(&daemon.backends);
     let look = move |node: &Node| {
         node.registry()
             .get(&asked)
-            .map(|known| agent_view(known, &running))
+            .map(|known| agent_view(known, &running, &backends))
     };
     daemon
         .handle
@@ -300,10 +305,23 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             let argv = Value::from(process.argv.clone());
             ("process", Some(argv.to_string()))
         }
+        Body::Tool(Tool::Attached(attached)) => {
+            let agent = attached.agent.as_ref().map(ToString::to_string);
+            ("attached", agent)
+        }
     }
 }
 
-fn agent_view(known: &Registered, running: &BTreeMap<String, u64>) -> AgentView {
+fn agent_view(
+    known: &Registered,
+    running: &BTreeMap<String, u64>,
+    backends: &Backends,
+) -> AgentView {
+    let attached = known.manifest.agent();
+    let attached = attached.map(|agent| {
+        let seats = backends.attached();
+        seats.instances(agent, &known.manifest.id)
+    });
     let manifest = &known.manifest;
     let (backend, target) = called(&manifest.body);
     let loop_id = manifest.id.to_string();
@@ -314,6 +332,7 @@ fn agent_view(known: &Registered, running: &BTreeMap<String, u64>) -> AgentView 
         target,
         running: running.get(&loop_id).copied().unwrap_or(0),
         concurrency: Some(manifest.limits.concurrency),
+        attached,
         loop_id,
     }
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use realm_client::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApproveRequest, BackendView,
-    BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest,
+    AgentMessage, AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApproveRequest,
+    BackendView, BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest,
     BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest,
     Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
     InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
     PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
     PolicyText, PolicyView, Pong, Problem, PromoteRequest, PromptDetail, PromptDiff,
-    PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, RemoveQuery, Removed,
-    ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery,
-    RunSummary, ScoreRequest, ShareRequest, StackView, Status, TicketIssued, TicketRequest, Trace,
-    TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, RealmMessage, RemoveQuery,
+    Removed, ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation,
+    RunQuery, RunSummary, ScoreRequest, ShareRequest, StackView, Status, TicketIssued,
+    TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -34,6 +34,7 @@ enum Shape {
     Events(fn(&mut Schemas) -> Value),
     Any,
     Text,
+    Socket,
 }
 
 /// One operation.
@@ -224,6 +225,11 @@ const OPERATIONS: &[Operation] = &[
         page::<AgentView>(),
     ),
     get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
+    get(
+        routes::ATTACH,
+        "Attaches an agent: a WebSocket of JSON texts, AgentMessage there and RealmMessage back.",
+        Shape::Socket,
+    ),
     get(
         routes::PROMPTS,
         "Lists prompts and their versions.",
@@ -476,6 +482,18 @@ fn describe(operation: &Operation, problem: &Value, schemas: &mut Schemas) -> Va
             },
         },
     });
+    if let Shape::Socket = operation.answer
+        && let Some(responses) = described["responses"].as_object_mut()
+    {
+        responses.remove("200");
+        let [agent, realm] = [reference::<AgentMessage>, reference::<RealmMessage>];
+        let socket = json!({
+            "description": "Upgraded to a WebSocket.",
+            "x-agent-says": agent(schemas),
+            "x-realm-says": realm(schemas),
+        });
+        responses.insert("101".to_owned(), socket);
+    }
     if let (Some(body), Some(described)) = (operation.body, described.as_object_mut()) {
         let body = json!({"required": true, "content": content(body, schemas)});
         described.insert("requestBody".to_owned(), body);
@@ -499,6 +517,7 @@ fn content(shape: Shape, schemas: &mut Schemas) -> Value {
         }
         Shape::Events(schema) => json!({"text/event-stream": {"schema": schema(schemas)}}),
         Shape::Any => json!({"application/json": {"schema": {"type": "object"}}}),
+        Shape::Socket => Value::Null,
         Shape::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
     }
 }

@@ -26,6 +26,11 @@ impl Fail {
         problem.into()
     }
 
+    /// The problem itself.
+    pub(super) fn into_problem(self) -> Problem {
+        *self.0
+    }
+
     /// The same problem, about this run.
     pub(super) fn about(mut self, run: RunId) -> Self {
         self.0.trace_id = Some(run.to_string());

@@ -101,10 +101,11 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
         RunStatus::Paused => match asking {
             Some(wait) => (
                 format!(
-                    "It waits for a person: `{}` was asked {} before a restart, what it did is not \
-                     known, and it is declared `once`, so it is not asked again unbidden.",
+                    "It waits for a person: `{}` was asked{} and its answer was lost; what it did is \
+                     not known, and it is declared `once`, so it is not asked again unbidden.",
                     wait.loop_id,
-                    wait.since.map_or_else(String::new, |at| format!("at {at}")),
+                    wait.since
+                        .map_or_else(String::new, |at| format!(" at {at}")),
                 ),
                 Some(format!(
                     "realmctl run resume {id} --again | --gave JSON | --failed REASON"

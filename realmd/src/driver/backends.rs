@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
-use realm_backends::{Backends, Parts};
+use realm_backends::{Backends, Parts, Progress};
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_protocol::{CallId, limits};
+use serde_json::Value;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -26,6 +27,9 @@ pub(crate) struct BackendCalls {
     /// What models write while they write it, and where it comes out.
     writes: mpsc::Sender<(CallId, String)>,
     written: mpsc::Receiver<(CallId, String)>,
+    /// How agents say that it goes.
+    says: mpsc::Sender<(CallId, Value)>,
+    said: mpsc::Receiver<(CallId, Value)>,
 }
 
 /// Something of the calls under way.
@@ -33,10 +37,14 @@ pub(crate) enum Heard {
     Done(Done),
     /// A model has written some of its answer.
     Wrote(CallId, String),
+    /// An agent says how it goes.
+    Said(CallId, Value),
 }
 
 /// Pieces of answers that wait for the loop; at the bound the models wait.
 const WRITTEN: usize = 256;
+/// Words of agents that wait for the loop; further ones are lost.
+const SAID: usize = 256;
 
 /// Tasks at once: every call the node can have, twice over for steps that overlap.
 const TASKS: usize = 2 * limits::CALLS;
@@ -45,27 +53,30 @@ impl BackendCalls {
     /// Starts with none; opens no connection.
     pub(crate) fn new(backends: Arc<Backends>) -> Self {
         let (writes, written) = mpsc::channel(WRITTEN);
+        let (says, said) = mpsc::channel(SAID);
         Self {
             backends,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             writes,
             written,
+            says,
+            said,
         }
     }
 
     /// Starts a call.
     pub(crate) fn start(&mut self, call: CallId, request: BackendRequest) {
         let backends = Arc::clone(&self.backends);
+        let progress = Progress::new(call, self.says.clone());
         let full = self.tasks.len() >= TASKS;
         let parts = Parts::new(call, self.writes.clone());
         let handle = self.tasks.spawn(async move {
             if full {
                 return Done(call, Err(failed("too many backend calls at once")));
             }
-            let answer = AssertUnwindSafe(backends.call_showing(request, Some(&parts)))
-                .catch_unwind()
-                .await;
+            let told = backends.call_telling(request, Some(&parts), progress);
+            let answer = AssertUnwindSafe(told).catch_unwind().await;
             let panicked = |_| {
                 tracing::error!(%call, "a backend call panicked");
                 Err(failed("the call panicked"))
@@ -87,13 +98,14 @@ impl BackendCalls {
         self.running.remove(&call);
     }
 
-    /// Waits until a model has written something or a call has ended; for ever while there is none. All
-    /// that a model has written comes before its call ends.
+    /// Waits until a model has written something, an agent has said something or a call has ended; for ever
+    /// while there is none. All that was written and said comes before its call ends.
     pub(crate) async fn next(&mut self) -> Heard {
         loop {
             tokio::select! {
                 biased;
                 Some((call, text)) = self.written.recv() => return Heard::Wrote(call, text),
+                Some((call, progress)) = self.said.recv() => return Heard::Said(call, progress),
                 Some(ended) = self.tasks.join_next() => {
                     // One that is cancelled is passed over: nobody waits for it.
                     if let Ok(done) = ended {
@@ -108,6 +120,9 @@ impl BackendCalls {
     pub(crate) fn try_next(&mut self) -> Option<Heard> {
         if let Ok((call, text)) = self.written.try_recv() {
             return Some(Heard::Wrote(call, text));
+        }
+        if let Ok((call, progress)) = self.said.try_recv() {
+            return Some(Heard::Said(call, progress));
         }
         loop {
             if let Ok(done) = self.tasks.try_join_next()? {

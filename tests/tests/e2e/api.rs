@@ -260,21 +260,28 @@ fn over_tcp(address: &str, headers: &str) -> (u16, String) {
     (status.unwrap_or_else(|| panic!("{answer}")), answer)
 }
 
-#[test]
-fn over_tcp_the_api_answers_whoever_shows_the_token_and_no_page_of_others() {
-    let person = Person::new();
-    let daemon = person.realm("lab");
+/// Makes a realm that listens on TCP, too; gives the address.
+pub(crate) fn listening(person: &Person, realm: &str) -> (Daemon, String) {
+    let daemon = person.realm(realm);
     let home = daemon.home().to_owned();
     daemon.stop();
     let port = Path::new("127.0.0.1:0");
-    let daemon = Daemon::start_with(&person, &home, &[("REALMD_HTTP__LISTEN", port)]);
+    let daemon = Daemon::start_with(person, &home, &[("REALMD_HTTP__LISTEN", port)]);
     daemon.wait_for("the local API listens on TCP too", 1);
     let log = daemon.log();
     let address = log
         .split("\"address\":\"")
         .nth(1)
         .and_then(|rest| rest.split('"').next());
-    let address = address.unwrap_or_else(|| panic!("{log}"));
+    let address = address.unwrap_or_else(|| panic!("{log}")).to_owned();
+    (daemon, address)
+}
+
+#[test]
+fn over_tcp_the_api_answers_whoever_shows_the_token_and_no_page_of_others() {
+    let person = Person::new();
+    let (daemon, address) = listening(&person, "lab");
+    let (address, home) = (address.as_str(), daemon.home().to_owned());
     let file = home.join("keys/http.token");
     let token = fs::read_to_string(&file).unwrap();
     let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;

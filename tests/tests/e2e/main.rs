@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod attached;
 mod backup;
 mod crash;
 mod custody;
@@ -24,5 +25,6 @@ mod lock;
 mod person;
 mod readme;
 mod sandbox;
+mod sdk;
 mod story;
 mod strangers;

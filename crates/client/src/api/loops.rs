@@ -74,7 +74,7 @@ pub struct AgentView {
     /// Whether it comes with the realm and cannot be removed.
     #[serde(default)]
     pub builtin: bool,
-    /// `mock`, `builtin`, `http`, `process` or `composite`.
+    /// `mock`, `builtin`, `http`, `process`, `attached` or `composite`.
     pub backend: String,
     /// What is called: an address, the arguments of a program as JSON, a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +84,9 @@ pub struct AgentView {
     /// Calls it may work on at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u64>,
+    /// Instances of the agent that are attached now; absent for what does not attach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<u64>,
 }
 
 /// What was removed.

@@ -79,6 +79,8 @@ pub const PROMPT_ROLLBACK: &str = "/v1/prompts/{id}/rollback";
 pub const PROMPT_SHARE: &str = "/v1/prompts/{id}/share";
 /// POST [`super::ScoreRequest`]: [`super::PromptDetail`].
 pub const PROMPT_SCORE: &str = "/v1/prompts/{id}/score";
+/// GET, upgraded to a WebSocket: [`super::AgentMessage`]s there, [`super::RealmMessage`]s back.
+pub const ATTACH: &str = "/v1/agents/attach";
 /// GET: a page of [`super::BackendView`].
 pub const BACKENDS: &str = "/v1/backends";
 /// GET: [`super::BackendView`].

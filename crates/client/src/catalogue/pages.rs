@@ -368,4 +368,11 @@ codes! {
     StoreOlder = 710, "store-older", "The store is too old", 409, Configuration,
         "No step leads from the store's format to this version's. Open it with a version in \
         between first.";
+    AgentLoop = 901, "agent-loop", "The loop is not this agent's", 409, Denied,
+        "An attached agent serves loops whose definition names it: `tool: {implementation: attached, \
+        config: {agent: NAME}}`, NAME being what it calls itself, or what the loop is called where \
+        the definition names nobody. It registers no loop that is there already and is somebody \
+        else's.\n\n\
+        `realmctl agent ls` says whose each loop is. Attach under that name, serve the loop under \
+        another id, or remove it first: `realmctl loop rm LOOP`.";
 }

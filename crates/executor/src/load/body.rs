@@ -11,7 +11,9 @@ use super::{
     object::{self, Object},
     values::hint,
 };
-use crate::{Body, Http, MOCK, Mcp, Process, Prompt, Sandbox, SandboxLevel, Tool};
+use crate::{
+    Attached, Body, Http, MOCK, Mcp, Process, Prompt, Sandbox, SandboxLevel, Tool,
+};
 
 /// Kinds whose bodies are read.
 const KINDS: [&str; 6] = [
@@ -23,9 +25,16 @@ const KINDS: [&str; 6] = [
     "route",
 ];
 /// Implementations a tool may name.
-const IMPLEMENTATIONS: [&str; 5] = ["builtin:echo", "builtin:count", "http", "mcp", "process"];
+const IMPLEMENTATIONS: [&str; 6] = [
+    "builtin:echo",
+    "builtin:count",
+    "http",
+    "mcp",
+    "process",
+    "attached",
+];
 /// Implementations and kinds that are known and come later.
-const LATER: [&str; 2] = ["container", "attached"];
+const LATER: [&str; 1] = ["container"];
 
 impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
@@ -168,6 +177,7 @@ impl Reader<'_> {
             "http" => self.http(config, "url").map(Tool::Http),
             "process" => self.process(config).map(Tool::Process),
             "mcp" => self.mcp(config).map(Tool::Mcp),
+            "attached" => self.attached(config).map(Tool::Attached),
             other => {
                 self.unknown_implementation(named, other);
                 None
@@ -282,6 +292,23 @@ impl Reader<'_> {
                 None => None,
             },
         })
+    }
+
+    fn attached(&mut self, mut config: Object<'_>) -> Option<Attached> {
+        let named = config.get("agent");
+        config.finish(self);
+        let Some(node) = named else {
+            return Some(Attached::default());
+        };
+        let text = object::text(self, node, rule!("attached.agent"))?;
+        match text.parse() {
+            Ok(agent) => Some(Attached { agent: Some(agent) }),
+            Err(_) => {
+                let what = "an agent is called as loops are: letters, digits and `._:/-`";
+                self.problem(node.at, rule!("attached.agent"), what);
+                None
+            }
+        }
     }
 
     /// A process runs beside the file that describes it, where that file's place is known.

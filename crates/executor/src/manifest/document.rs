@@ -5,7 +5,7 @@ mod route;
 
 use serde_json::{Map, Value, json};
 
-use realm_protocol::limits;
+use realm_protocol::{LoopId, limits};
 
 use broadcast::broadcast_json;
 use route::route_json;
@@ -252,6 +252,10 @@ fn tool_json(tool: &Tool) -> Value {
             put(&mut config, "tool", mcp.tool.as_str());
             let digest = mcp.digest.map(|digest| digest.to_string());
             put_some(&mut config, "digest", digest);
+        }
+        Tool::Attached(attached) => {
+            let agent = attached.agent.as_ref().map(LoopId::as_str);
+            put_some(&mut config, "agent", agent);
         }
     }
     let mut document = Map::new();

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError, LoopError, Tool,
+    AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError,
+    Effects, LoopError, Tool,
     executor::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -21,6 +22,10 @@ impl Run {
         let attempt = frame.attempt;
         let key = work_key(self.id, self.work, call);
         let timeout_ms = frame.deadline.since(cx.now.tick);
+        let repeatable = frame.subject.effects() != Effects::Once;
+        let Some(manifest) = frame.subject.manifest() else {
+            return;
+        };
         let request = match tool {
             Tool::Echo => BackendRequest::Echo { input },
             Tool::Count => BackendRequest::Count { input },
@@ -48,6 +53,15 @@ impl Run {
                 input,
                 timeout_ms,
             },
+            Tool::Attached(_) => BackendRequest::Attached(Box::new(AttachedRequest {
+                agent: manifest.agent().unwrap_or(&manifest.id).clone(),
+                loop_id: manifest.id.clone(),
+                version: manifest.version.to_string(),
+                key,
+                input,
+                repeatable,
+                timeout_ms,
+            })),
         };
         let payload = Object::new()
             .with("implementation", tool.implementation())
@@ -110,7 +124,30 @@ impl Run {
                 };
                 self.complete(call, output, cx);
             }
+            Err(BackendError::Vanished { agent }) if self.is_unrepeatable(call) => {
+                let why = format!("was asked of agent `{agent}`, which went away, and what it did");
+                self.ask_person(call, &why, cx);
+            }
             Err(error) => self.fail(call, error.into(), cx),
+        }
+    }
+
+    /// Whether only a person can say what becomes of work whose outcome is unknown.
+    fn is_unrepeatable(&self, call: CallId) -> bool {
+        let frame = self.frames.get(&call);
+        self.durable && frame.is_some_and(|frame| frame.subject.effects() == Effects::Once)
+    }
+
+    /// Notes what a backend says of work that it has not ended.
+    pub(in crate::executor) fn backend_said(
+        &mut self,
+        asked: CallId,
+        progress: &Value,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some(call) = self.asked.get(&asked).copied() {
+            let payload = Object::new().with("progress", progress);
+            self.event(call, "log", payload, cx);
         }
     }
 

@@ -1,0 +1,197 @@
+//! Agents that are attached: who is given which call, and what becomes of it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::future::Future;
+
+use futures::FutureExt as _;
+use realm_backends::{
+    Backends,
+    attached::{Instance, Seat, Told},
+};
+use realm_executor::{
+    AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category,
+};
+use realm_protocol::{CallId, limits};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+
+fn work(loop_id: &str, repeatable: bool) -> BackendRequest {
+    within(loop_id, repeatable, 600_000)
+}
+
+fn within(loop_id: &str, repeatable: bool, timeout_ms: u64) -> BackendRequest {
+    BackendRequest::Attached(Box::new(AttachedRequest {
+        agent: "desk".parse().unwrap(),
+        loop_id: loop_id.parse().unwrap(),
+        version: "1.0.0".to_owned(),
+        key: CallId::new([7; 16]),
+        input: json!({"n": 1}),
+        repeatable,
+        timeout_ms,
+    }))
+}
+
+fn seat<'a>(
+    backends: &'a Backends,
+    loops: &[&str],
+    concurrency: u64,
+) -> (Seat<'a>, Receiver<Told>) {
+    let instance = Instance {
+        agent: "desk".parse().unwrap(),
+        loops: loops.iter().map(|id| id.parse().unwrap()).collect(),
+        concurrency,
+    };
+    backends.attached().attach(instance).unwrap()
+}
+
+/// The number of the call that an instance has been given, if it has.
+fn given(told: &mut Receiver<Told>) -> Option<u64> {
+    match told.try_recv().ok()? {
+        Told::Call { call, .. } => Some(call),
+        Told::Cancel { .. } => panic!("cancelled"),
+    }
+}
+
+fn output(reply: Option<Result<BackendReply, BackendError>>) -> Value {
+    match reply.unwrap().unwrap().output {
+        BackendOutput::Json(output) => output,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn polled<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    future.now_or_never()
+}
+
+#[tokio::test]
+async fn a_call_waits_for_an_agent_and_gets_its_answer() {
+    let backends = Backends::new();
+    let mut call = Box::pin(backends.call(work("sort", false)));
+    assert!(polled(&mut call).is_none());
+    let (_other, mut others) = seat(&backends, &["other"], 4);
+    let (seat, mut told) = seat(&backends, &["sort"], 4);
+
+    let number = given(&mut told).unwrap();
+    assert!(given(&mut others).is_none());
+    assert!(seat.answer(number, Ok(json!("sorted"))));
+
+    assert_eq!(output(polled(&mut call)), "sorted");
+    assert!(!seat.answer(number, Ok(json!("again"))));
+}
+
+#[tokio::test]
+async fn an_instance_has_no_more_calls_than_it_takes_and_two_share_them() {
+    let backends = Backends::new();
+    let (one, mut first) = seat(&backends, &["sort"], 1);
+    let (_two, mut second) = seat(&backends, &["sort"], 1);
+    let mut calls: Vec<_> = (0..3)
+        .map(|_| Box::pin(backends.call(work("sort", false))))
+        .collect();
+    for call in &mut calls {
+        assert!(polled(call).is_none());
+    }
+
+    let (number, _) = (given(&mut first).unwrap(), given(&mut second).unwrap());
+    assert!(given(&mut first).is_none() && given(&mut second).is_none());
+    one.answer(number, Ok(Value::Null));
+
+    assert!(given(&mut first).is_some());
+}
+
+#[tokio::test]
+async fn work_that_may_be_repeated_goes_to_the_next_instance_and_other_work_does_not() {
+    let backends = Backends::new();
+    let (one, mut first) = seat(&backends, &["sort"], 4);
+    let mut repeatable = Box::pin(backends.call(work("sort", true)));
+    let mut counts = Box::pin(backends.call(work("sort", false)));
+    assert!(polled(&mut repeatable).is_none() && polled(&mut counts).is_none());
+    assert!(given(&mut first).is_some() && given(&mut first).is_some());
+
+    drop(one);
+
+    let vanished = polled(&mut counts).unwrap().unwrap_err();
+    assert!(
+        matches!(vanished, BackendError::Vanished { .. }),
+        "{vanished}"
+    );
+    assert!(vanished.may_have_begun());
+    assert!(polled(&mut repeatable).is_none());
+    let (two, mut second) = seat(&backends, &["sort"], 4);
+    two.answer(given(&mut second).unwrap(), Ok(json!(2)));
+    assert_eq!(output(polled(&mut repeatable)), 2);
+}
+
+#[tokio::test]
+async fn work_that_every_instance_dies_of_ends() {
+    let backends = Backends::new();
+    let mut call = Box::pin(backends.call(work("poison", true)));
+    for _ in 0..limits::ATTACHED_ASKS {
+        assert!(polled(&mut call).is_none());
+        let (seat, mut told) = seat(&backends, &["poison"], 1);
+        assert!(given(&mut told).is_some());
+        drop(seat);
+    }
+
+    let ended = polled(&mut call).unwrap().unwrap_err();
+
+    assert!(matches!(ended, BackendError::Vanished { .. }), "{ended}");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_told_and_holds_its_place_until_it_is_answered() {
+    let backends = Backends::new();
+    let (seat, mut told) = seat(&backends, &["sort"], 1);
+    let mut cancelled = Box::pin(backends.call(work("sort", true)));
+    assert!(polled(&mut cancelled).is_none());
+    let number = given(&mut told).unwrap();
+
+    drop(cancelled);
+    let mut next = Box::pin(backends.call(work("sort", true)));
+
+    assert_eq!(told.try_recv(), Ok(Told::Cancel { call: number }));
+    assert!(polled(&mut next).is_none() && given(&mut told).is_none());
+    assert!(seat.answer(number, Ok(json!("late"))));
+    assert!(given(&mut told).is_some());
+}
+
+#[tokio::test]
+async fn who_leaves_is_given_no_more_and_is_done_after_the_last_answer() {
+    let backends = Backends::new();
+    let (one, mut told) = seat(&backends, &["sort"], 4);
+    let mut call = Box::pin(backends.call(work("sort", true)));
+    assert!(polled(&mut call).is_none());
+    let number = given(&mut told).unwrap();
+
+    assert!(!one.leave());
+    let mut next = Box::pin(backends.call(work("sort", true)));
+    assert!(polled(&mut next).is_none() && given(&mut told).is_none());
+    let reported = BackendError::Reported {
+        message: "no paper".to_owned(),
+        category: Category::Transient,
+        retry_after_ms: Some(5),
+    };
+    one.answer(number, Err(reported.clone()));
+
+    assert!(one.is_done());
+    assert_eq!(polled(&mut call).unwrap().unwrap_err(), reported);
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_hears_why() {
+    let backends = Backends::new();
+    let absent = backends.call(within("sort", true, 100)).await.unwrap_err();
+    let (_seat, mut told) = seat(&backends, &["sort"], 1);
+    let mut held = Box::pin(backends.call(within("sort", true, 100)));
+    assert!(polled(&mut held).is_none() && given(&mut told).is_some());
+    let busy = backends.call(within("sort", true, 100)).await.unwrap_err();
+
+    assert!(matches!(absent, BackendError::Absent { .. }), "{absent}");
+    assert!(matches!(busy, BackendError::Busy { .. }), "{busy}");
+    assert!(!absent.may_have_begun() && !busy.may_have_begun());
+    let late = held.await.unwrap_err();
+    assert!(matches!(late, BackendError::Timeout { .. }), "{late}");
+}

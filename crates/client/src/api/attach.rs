@@ -1,0 +1,146 @@
+//! What an attached agent and its realm say to each other: JSON texts over a WebSocket.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{ApplyAction, Problem};
+
+/// What an agent says. The first word is `attach`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+pub enum AgentMessage {
+    /// Says who it is and which loops it serves; answered by `attached` or `refused`.
+    Attach(Attach),
+    /// Ends a call with an output.
+    Output {
+        /// The call's number.
+        call: u64,
+        /// The output; the loop's schema is for it.
+        output: Value,
+    },
+    /// Ends a call without one.
+    Failure {
+        /// The call's number.
+        call: u64,
+        /// What went wrong, for a person.
+        message: String,
+        /// What a caller can do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        category: Option<FailureCategory>,
+        /// When the work may be tried again at the earliest, milliseconds.
+        #[serde(
+            rename = "retryAfterMs",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        retry_after_ms: Option<u64>,
+    },
+    /// Says how a call goes; an event `log` of the run's trace. At most 4 KiB and 256 a call are kept.
+    Progress {
+        /// The call's number.
+        call: u64,
+        /// Anything.
+        progress: Value,
+    },
+    /// Asks for no more calls; the realm closes the connection once the last is answered.
+    Detach,
+}
+
+/// Who attaches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Attach {
+    /// What the agent calls itself, as loops are called. Instances of one agent share its calls.
+    pub agent: String,
+    /// The realm's token, over TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The loops it serves: ids of registered ones, or definitions to register.
+    pub loops: Vec<AttachedLoop>,
+    /// Calls it takes at once, 1 to 64; 8 unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u64>,
+}
+
+/// A loop that an agent serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AttachedLoop {
+    /// The id of one that is registered.
+    Registered(String),
+    /// The definition of a tool, which needs neither `kind` nor `tool`, or of a machine whose steps it serves.
+    Definition(Map<String, Value>),
+}
+
+/// What can be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureCategory {
+    /// It may work when tried again.
+    Transient,
+    /// The data is wrong.
+    Validation,
+    /// The work was done and refused.
+    Business,
+    /// It is not allowed.
+    Permission,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What a realm says to an agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum RealmMessage {
+    /// It is attached; calls follow.
+    Attached {
+        /// What the agent calls itself.
+        agent: String,
+        /// The loops it serves now.
+        loops: Vec<ServedLoop>,
+        /// Calls that it is given at once.
+        concurrency: u64,
+    },
+    /// Asks for a piece of work. Every call is answered once, by `output` or `failure`, a cancelled one too.
+    Call {
+        /// The call's number on this connection.
+        call: u64,
+        /// The loop.
+        #[serde(rename = "loop")]
+        loop_id: String,
+        /// The version that is called.
+        version: String,
+        /// The same in every attempt at the same work.
+        key: String,
+        /// The input; it matches the loop's schema.
+        input: Value,
+        /// Milliseconds until the answer must be there.
+        #[serde(rename = "timeoutMs")]
+        timeout_ms: u64,
+    },
+    /// Nobody waits for the call any more: the work should stop.
+    Cancel {
+        /// The call's number.
+        call: u64,
+    },
+    /// Says why the connection is closed.
+    Refused {
+        /// What was wrong.
+        problem: Problem,
+    },
+}
+
+/// A loop that an agent serves, as it is registered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedLoop {
+    /// The loop's id.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// Its version.
+    pub version: String,
+    /// What became of the definition; absent where an id was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ApplyAction>,
+}
