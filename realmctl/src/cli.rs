@@ -29,7 +29,7 @@ pub use daemon::{
 };
 pub use duration::Span;
 pub use key::Key;
-pub use local::{ContextCommand, DemoAgent, DemoArgs, ManArgs};
+pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use prompts::{EvalArgs, PromptCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
@@ -199,6 +199,8 @@ pub enum Command {
     /// Serve the loops that this realm may call as tools, to any host of the Model Context Protocol, on
     /// standard input and output.
     Mcp,
+    /// Write a typed client for the loops that this realm may call, from their contracts.
+    Generate(GenerateArgs),
     /// Bids that this realm has made, and what proves how they were treated.
     #[command(subcommand, alias = "bids")]
     Bid(BidCommand),

@@ -8,6 +8,7 @@ mod ctx;
 mod doctor;
 pub(crate) mod eval;
 mod explain;
+mod generate;
 mod invoke;
 mod loops;
 mod mcp;
@@ -20,6 +21,7 @@ mod runs;
 mod stacks;
 mod traces;
 mod verify;
+mod visible;
 mod watch;
 
 use std::{
@@ -75,6 +77,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Stack(command) => stacks::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
         Command::Mcp => mcp::run(session).await?,
+        Command::Generate(args) => generate::run(session, args).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
         Command::Prompt(command) => prompts::run(session, command).await?,
         Command::Eval(args) => return eval::run(session, &args).await,

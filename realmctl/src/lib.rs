@@ -16,6 +16,7 @@ mod escape;
 pub mod export;
 mod failure;
 mod files;
+pub mod generate;
 mod interrupt;
 mod main_loop;
 pub mod output;

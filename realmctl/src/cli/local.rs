@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Which realm is meant where none is named.
 #[derive(Debug, Subcommand)]
@@ -53,4 +53,26 @@ pub struct ManArgs {
     /// Write a page for every command into this folder instead.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+/// Write a typed client.
+#[derive(Args, Debug)]
+pub struct GenerateArgs {
+    /// Loops, as LOOP or LOOP@REALM; none for all that this realm may call.
+    pub loops: Vec<String>,
+    /// In which language.
+    #[arg(long, value_enum)]
+    pub lang: ClientLanguage,
+    /// File to write; standard output unless told.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Languages that clients are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientLanguage {
+    /// Interfaces, and a class with a method for each loop.
+    Typescript,
+    /// Dataclasses, and a class with a method for each loop.
+    Python,
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use realm_client::api::{CallError, InvokeRequest, InvokeResult, LoopDetail, LoopQuery, Time};
+use realm_client::api::{CallError, InvokeRequest, InvokeResult, LoopDetail, Time};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -17,7 +17,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::invoke::take_back;
+use super::{invoke::take_back, visible};
 use crate::{
     environment,
     failure::{Failure, tell},
@@ -146,23 +146,10 @@ impl Server {
 
     /// The loops of this realm, and those of its neighbours that it may see.
     async fn find(&self) -> Result<BTreeMap<String, Offered>, Failure> {
-        let mut found = self.daemon.loops(None, OFFERED).await?;
-        for neighbour in self.daemon.neighbours().await? {
-            // One that does not answer must not hide the others.
-            let theirs = self.daemon.loops(Some(neighbour), OFFERED).await;
-            found.extend(theirs.unwrap_or_default());
-        }
         let mut tools = BTreeMap::new();
-        for summary in found.into_iter().take(OFFERED) {
-            let query = LoopQuery {
-                realm: summary.realm.clone(),
-                ..LoopQuery::default()
-            };
-            // It may have gone since.
-            if let Ok(detail) = self.daemon.client.loop_detail(&summary.id, &query).await {
-                let name = free_name(&summary.name(), &tools);
-                tools.insert(name.clone(), offer(name, &detail));
-            }
+        for detail in visible::details(&self.daemon, OFFERED).await? {
+            let name = free_name(&detail.summary.name(), &tools);
+            tools.insert(name.clone(), offer(name, &detail));
         }
         Ok(tools)
     }
