@@ -32,10 +32,10 @@ pub use executor::{
 };
 pub use load::{Loaded, Mesh, Problem, load};
 pub use manifest::{
-    Attached, Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call, Composite,
-    Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
-    ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry, Route,
-    Sandbox, SandboxLevel, Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
+    Attached, Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call,
+    Composite, Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest,
+    Mcp, ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry,
+    Route, Sandbox, SandboxLevel, Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

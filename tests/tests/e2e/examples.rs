@@ -5,6 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use crate::{
     limit::{output_within, skip},
     person::{Person, programs},
+    sdk::client,
 };
 
 /// Longest an example may take: one takes 100,000 steps.
@@ -20,6 +21,14 @@ fn every_example_runs_and_ends_well() {
     if !python {
         skip("some examples need python3: apt-get install python3");
     }
+    let clients = [
+        ("attached-python", "sdk-python"),
+        ("attached-typescript", "sdk-typescript"),
+    ];
+    let missing: Vec<&str> = clients
+        .into_iter()
+        .filter_map(|(example, name)| client(name).is_none().then_some(example))
+        .collect();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut ran = 0;
     for entry in std::fs::read_dir(&examples).unwrap() {
@@ -33,7 +42,8 @@ fn every_example_runs_and_ends_well() {
         ]
         .iter()
         .any(|name| folder.ends_with(name));
-        if !folder.join("run").exists() || (needs_python && !python) {
+        let lacks = missing.iter().any(|name| folder.ends_with(name));
+        if !folder.join("run").exists() || (needs_python && !python) || lacks {
             continue;
         }
         let person = Person::new();

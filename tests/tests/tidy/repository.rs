@@ -5,7 +5,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// Texts by path from the root, with `/` between the parts.
 pub(crate) type Files = BTreeMap<String, String>;
 
-const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
+const SKIPPED: [&str; 6] = [
+    "target",
+    ".git",
+    "node_modules",
+    ".venv",
+    "dist",
+    "__pycache__",
+];
 
 /// Reads every file of the repository but what Git ignores.
 pub(crate) fn files() -> Files {

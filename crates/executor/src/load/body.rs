@@ -11,9 +11,7 @@ use super::{
     object::{self, Object},
     values::hint,
 };
-use crate::{
-    Attached, Body, Http, MOCK, Mcp, Process, Prompt, Sandbox, SandboxLevel, Tool,
-};
+use crate::{Attached, Body, Http, MOCK, Mcp, Process, Prompt, Sandbox, SandboxLevel, Tool};
 
 /// Kinds whose bodies are read.
 const KINDS: [&str; 6] = [

@@ -1,0 +1,167 @@
+"""Goes through the contract that every client keeps: contract.py FILE, with REALM_HOME set."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from realm_sdk import Agent, AsyncRealm, Call, CallFailed, Failure, Realm, RealmError, complete, proceed
+
+CANCELLED = asyncio.Event()
+
+
+def double(given: dict[str, Any], call: Call) -> Any:
+    call.progress({"half": True})
+    return {"n": 2 * given["n"]}
+
+
+async def refuse(given: dict[str, Any]) -> Any:
+    raise Failure(given["message"], "business")
+
+
+def broken(given: Any) -> Any:
+    raise ValueError("broken")
+
+
+async def hang(given: Any, call: Call) -> Any:
+    call.progress("begun")
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        CANCELLED.set()
+        raise
+
+
+def step(given: dict[str, Any]) -> Any:
+    n, to = given["n"], given["to"]
+    return proceed({"n": n + 1, "to": to}) if n < to else complete({"n": n})
+
+
+HANDLERS = {
+    "contract.double": double,
+    "contract.refuse": refuse,
+    "contract.break": broken,
+    "contract.wrong": lambda given: 7,
+    "contract.hang": hang,
+    "contract.step": step,
+    "contract.offer": lambda given: {"time": "1s", "confidence": 0.9},
+    "contract.worth": lambda given: {"worth": len(given["article"])},
+}
+
+
+def check(seen: Any, wanted: Any, what: str) -> None:
+    if seen != wanted:
+        raise AssertionError(f"{what}: {seen!r}, not {wanted!r}")
+
+
+def judged(outcome: Any, expect: dict[str, Any]) -> None:
+    """Compares an output or an error with what is expected."""
+    if isinstance(outcome, CallFailed):
+        check(outcome.code, expect.get("error"), "error")
+        if expect.get("message", "") not in outcome.error["message"]:
+            raise AssertionError(f"message: {outcome.error['message']!r}")
+    elif isinstance(outcome, RealmError):
+        check(outcome.code, expect.get("refused"), "refusal")
+    else:
+        check(outcome, expect.get("output"), "output")
+
+
+async def invoke(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    # Both halves of the client do the same.
+    def waiting() -> Any:
+        with Realm() as same:
+            return same.invoke(case["loop"], case["input"])
+
+    for call in (lambda: realm.invoke(case["loop"], case["input"]), lambda: asyncio.to_thread(waiting)):
+        try:
+            outcome: Any = await call()
+        except (CallFailed, RealmError) as error:
+            outcome = error
+        judged(outcome, case["expect"])
+
+
+async def events(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    run = await realm.start(case["loop"], case["input"])
+    types, last = [], None
+    async for event in realm.events(run):
+        types.append(event.data.get("type"))
+        last = event
+    told = iter(types)
+    for wanted in case["expect"]["types"]:
+        if wanted not in told:
+            raise AssertionError(f"no {wanted} in its place in {types}")
+    check(last and last.kind, "end", "last event")
+    check(last and last.data["output"], case["expect"]["output"], "output")
+
+
+async def resume(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    run = await realm.start(case["loop"], case["input"])
+    await realm.wait(run)
+    async for event in realm.events(run, after=case["after"]):
+        check(event.index, case["expect"]["first"], "index")
+        return
+
+
+async def again(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    first = await realm.call(case["loop"], case["input"], idempotency_key=case["key"])
+    second = await realm.call(case["loop"], case["input"], idempotency_key=case["key"])
+    check(first["callId"] == second["callId"], case["expect"]["same"], "same call")
+
+
+async def cancel(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    run = await realm.start(case["loop"], case["input"])
+    async for event in realm.events(run):
+        if event.data.get("type") == "log":
+            await realm.post_runs_id_cancel(run, {})
+    check((await realm.get_runs_id(run))["status"], case["expect"]["status"], "status")
+    await asyncio.wait_for(CANCELLED.wait(), 10)
+
+
+async def claim(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    thief = Agent("thief")
+    thief.loop(case["loop"])(lambda given: given)
+    try:
+        await asyncio.wait_for(thief.serve(), 10)
+        raise AssertionError("it was not refused")
+    except RealmError as error:
+        judged(error, case["expect"])
+
+
+async def info(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    check("realm" in await realm.get_status(), True, "realm in status")
+
+
+DOINGS = {"invoke": invoke, "events": events, "resume": resume, "again": again, "cancel": cancel, "claim": claim, "info": info}
+
+
+async def main() -> None:
+    contract = json.load(open(sys.argv[1]))
+    asked = contract["agent"]
+    agent = Agent(asked["name"], concurrency=asked["concurrency"])
+    for one in asked["loops"]:
+        agent.loop(one["definition"])(HANDLERS[one["definition"]["id"]])
+    serving = asyncio.create_task(agent.serve())
+    attached = asyncio.create_task(agent.attached.wait())
+    await asyncio.wait({serving, attached}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    failed = 0
+    async with AsyncRealm() as realm:
+        loops = [{"name": f"/{loop['id']}.json", "text": json.dumps(loop)} for loop in contract["loops"]]
+        await realm.post_apply({"files": loops})
+        for case in contract["cases"]:
+            try:
+                await DOINGS[case["do"]](realm, case)
+                print(f"ok      {case['name']}")
+            except Exception as error:
+                failed += 1
+                print(f"FAILED  {case['name']}: {type(error).__name__}: {error}")
+    agent.leave()
+    await asyncio.wait_for(serving, 10)
+    print(f"{len(contract['cases']) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+asyncio.run(main())

@@ -1,0 +1,2259 @@
+"""The types of the local API, and its operations. Written by scripts/sdk from docs/openapi.json; do not edit."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar
+from urllib.parse import quote
+
+T = TypeVar("T")
+
+
+class Page(TypedDict, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next: NotRequired[str]
+
+
+class AcceptedCall(TypedDict):
+    """A call of a run that another realm has accepted."""
+
+    loop: str
+    """The loop with its realm, as it was asked for."""
+    runId: str
+    """The run there."""
+    since: Time
+    """When it was accepted."""
+    stage: AcceptedStage
+    """How it stood there when last that was told."""
+
+
+class AgentMessageOutput(TypedDict):
+    """Ends a call with an output."""
+
+    call: int
+    """The call's number."""
+    output: Any
+    """The output; the loop's schema is for it."""
+    type: Literal["output"]
+
+
+class AgentMessageFailure(TypedDict):
+    """Ends a call without one."""
+
+    call: int
+    """The call's number."""
+    message: str
+    """What went wrong, for a person."""
+    category: NotRequired[FailureCategory | None]
+    retryAfterMs: NotRequired[int | None]
+    """When the work may be tried again at the earliest, milliseconds."""
+    type: Literal["failure"]
+
+
+class AgentMessageProgress(TypedDict):
+    """Says how a call goes; an event `log` of the run's trace. At most 4 KiB and 256 a call are kept."""
+
+    call: int
+    """The call's number."""
+    progress: Any
+    """Anything."""
+    type: Literal["progress"]
+
+
+class AgentMessageDetach(TypedDict):
+    """Asks for no more calls; the realm closes the connection once the last is answered."""
+
+    type: Literal["detach"]
+
+
+class AgentView(TypedDict):
+    """Who runs a loop."""
+
+    loop: str
+    """The loop's id."""
+    version: str
+    """The loop's version."""
+    builtin: NotRequired[bool]
+    """Whether it comes with the realm and cannot be removed."""
+    backend: str
+    """`mock`, `builtin`, `http`, `process`, `attached` or `composite`."""
+    target: NotRequired[str | None]
+    """What is called: an address, the arguments of a program as JSON, a model."""
+    running: int
+    """Calls it works on now."""
+    concurrency: NotRequired[int | None]
+    """Calls it may work on at once."""
+    attached: NotRequired[int | None]
+    """Instances of the agent that are attached now; absent for what does not attach."""
+
+
+class AllowRequest(TypedDict):
+    """A permission to give."""
+
+    caller: str
+    """Realm by name; with all below it."""
+    action: str
+    """`invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`."""
+    loop: str
+    """Loop id or `pattern*`; `*` for `relay`, which is about the realm."""
+    forMs: NotRequired[int | None]
+    """For how long, milliseconds; for ever unless told."""
+    dryRun: NotRequired[bool]
+    """Show the policy, add nothing."""
+
+
+class Allowed(TypedDict):
+    """A permission given."""
+
+    policyId: str
+    """Its id, for `disallow`."""
+    cedar: str
+    """The policy, Cedar text."""
+    expiresAt: NotRequired[Time | None]
+    warnings: NotRequired[list[str]]
+    """What will refuse all the same, and the command that helps."""
+    dryRun: bool
+    """Whether nothing was added."""
+
+
+class Applied(TypedDict):
+    """One definition that was applied."""
+
+    id: str
+    """The loop's id."""
+    version: str
+    """Its version."""
+    action: ApplyAction
+    """What was done."""
+    digest: str
+    """The revision: SHA-256 of the definition's canonical JSON."""
+    replaces: NotRequired[str | None]
+    """The version whose place it takes."""
+    compatibility: NotRequired[Compatibility | None]
+    reasons: NotRequired[list[str]]
+    """Why it is not compatible, each `"<JSON Pointer>: <what was and is>"`."""
+    advised: NotRequired[str | None]
+    """The version that would tell callers of the break, where this one does not."""
+    target: NotRequired[str | None]
+    """What it calls: an address, the arguments of a program as JSON, a model."""
+    file: NotRequired[str | None]
+    """The file it came from."""
+
+
+class ApplyRequest(TypedDict):
+    """Files to register: the definitions, and those they refer to by `$file`."""
+
+    files: NotRequired[list[SourceFile]]
+    """The files; a relative `$file` is looked up beside the file that names it."""
+    dryRun: NotRequired[bool]
+    """Check everything, change nothing."""
+    force: NotRequired[bool]
+    """Go on where a version would break its own contract, or other loops need what would go."""
+    prune: NotRequired[bool]
+    """Remove every loop that the files do not define."""
+    stage: NotRequired[bool]
+    """Keep new versions of loops that are there beside the current ones, which stay what they are."""
+    why: NotRequired[str | None]
+    """Why, for the history."""
+
+
+class ApplyResult(TypedDict):
+    """What `apply` did; all of it, or nothing."""
+
+    applied: NotRequired[list[Applied]]
+    """The definitions, in order."""
+    dryRun: bool
+    """Whether nothing was changed."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
+
+
+class ApproveRequest(TypedDict):
+    """Which tools of a server are approved as they are."""
+
+    tools: dict[str, str]
+    """Digests by tool, as they were shown."""
+
+
+class Attach(TypedDict):
+    """Who attaches."""
+
+    agent: str
+    """What the agent calls itself, as loops are called. Instances of one agent share its calls."""
+    token: NotRequired[str | None]
+    """The realm's token, over TCP."""
+    loops: list[AttachedLoop]
+    """The loops it serves: ids of registered ones, or definitions to register."""
+    concurrency: NotRequired[int | None]
+    """Calls it takes at once, 1 to 64; 8 unless told."""
+
+
+class BackendView(TypedDict):
+    """A model backend, or an MCP server; its key is never shown."""
+
+    id: str
+    """What loops call it."""
+    format: str
+    """How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, or `mcp`."""
+    url: NotRequired[str | None]
+    """Where it is served; absent for what is part of the daemon."""
+    argv: NotRequired[str | None]
+    """The program that it is, as JSON."""
+    model: NotRequired[str | None]
+    """The model that answers where a loop names none."""
+    key: NotRequired[str | None]
+    """Where its key is: `file:keys/openai`; absent where it wants none."""
+    maxTokens: NotRequired[int | None]
+    """Most tokens of an answer where a loop does not say."""
+    price: NotRequired[str | None]
+    """What a million tokens cost, read and written: `USD 0.15 0.60`; absent where nobody knows."""
+    fault: NotRequired[str | None]
+    """What can be told about it that will not work; of one alone also what asking it came to."""
+    tools: NotRequired[list[ToolView]]
+    """The tools that it has, where it is an MCP server and was asked for alone."""
+
+
+class BackupReport(TypedDict):
+    """A backup that was written and is whole."""
+
+    path: str
+    """The file."""
+    bytes: int
+    """Its size."""
+    records: int
+    """Records in it."""
+    runs: int
+    """Runs in it."""
+    events: int
+    """Events in it."""
+    seq: int
+    """Journal position it stands for."""
+    durationMs: int
+    """Milliseconds it took."""
+
+
+class BackupRequest(TypedDict):
+    """Where to write a backup."""
+
+    path: str
+    """Absolute path of a file that does not exist."""
+
+
+class BidSummary(TypedDict):
+    """A bid that this realm has made."""
+
+    bid: str
+    """Digest of the bid."""
+    broadcastId: str
+    """The broadcast."""
+    announcer: str
+    """Who announced it."""
+    loop: str
+    """The loop whose work it was."""
+    agent: str
+    """The loop here that would do it."""
+    currency: NotRequired[str | None]
+    """Currency of the price; none for nothing."""
+    priceMicros: int
+    """Price, millionths of the currency."""
+    timeMs: int
+    """Time to the result, milliseconds."""
+    confidence: int
+    """Confidence, millionths."""
+    createdAt: Time
+    """When it was made."""
+    awarded: bool
+    """Whether it was awarded a slot, or could not have been because it held no longer."""
+    closed: bool
+    """Whether the announcer has closed the broadcast."""
+
+
+class BidderTrust(TypedDict):
+    """What this realm makes of a bidder by what it did with work that it had confirmed."""
+
+    realmId: str
+    """The bidder's id."""
+    trust: int
+    """How it is trusted now, millionths; half is what nobody is known by, and what all fade to."""
+    events: list[TrustEvent]
+    """What it did last, the oldest first."""
+
+
+class BroadcastRequest(TypedDict):
+    """What is announced, to whom, and how bids and results are chosen."""
+
+    loop: str
+    """The loop whose contract the work has; it is registered here."""
+    capabilities: NotRequired[list[str]]
+    """If any, loops that declare all of these may do it, whatever they are called."""
+    input: Any
+    """Input, as the loop's input schema has it. It leaves with a lease alone."""
+    down: NotRequired[int]
+    """Levels below this realm that are asked; 1 is its children."""
+    up: NotRequired[int]
+    """Levels above it whose other subtrees are asked."""
+    across: NotRequired[int]
+    """Levels of each peer's tree that are asked; 1 is the peers themselves."""
+    realms: NotRequired[list[str]]
+    """If any, only realms at or below these are asked."""
+    wider: NotRequired[Wider | None]
+    currency: NotRequired[str | None]
+    """Currency of prices, three upper-case letters; none where nothing is paid."""
+    maxPriceMicros: NotRequired[int | None]
+    """Highest price, millionths of the currency."""
+    maxTimeMs: NotRequired[int | None]
+    """Longest time to the result that a bid may offer, milliseconds."""
+    minConfidence: NotRequired[int | None]
+    """Lowest confidence of a bid, millionths."""
+    windowMs: int
+    """How long bids are taken, milliseconds, 1 to 60,000; it ends earlier once everybody has
+    answered."""
+    executionMs: int
+    """How long the work may take in all, milliseconds."""
+    select: NotRequired[Select]
+    """How bids are ranked."""
+    weights: NotRequired[Weights | None]
+    winners: int
+    """How many bids win."""
+    standbys: NotRequired[int]
+    """How many further bids may win in place of one that falls out."""
+    minBids: int
+    """Fewest bids."""
+    maxBids: NotRequired[int | None]
+    """Most bids; 8,192 unless told."""
+    perRealm: NotRequired[int | None]
+    """Most bids of one realm of this tree with all below it; none for no bound."""
+    enough: NotRequired[Enough | None]
+    aggregate: NotRequired[Aggregate]
+    """How results are made one."""
+    aggregator: NotRequired[str | None]
+    """The loop here that makes them one; with `loop`, and only there."""
+    wait: NotRequired[WaitFor]
+    """How many results are waited for."""
+    quorum: NotRequired[int | None]
+    """Share of all winners that a quorum needs, millionths; with `aggregate` or `wait` as
+    `quorum`."""
+    threshold: NotRequired[int | None]
+    """Share of the valid results that a consensus needs, millionths; with `consensus`, and only
+    there."""
+    minResults: NotRequired[int | None]
+    """Fewest results; 1 unless told."""
+    minResultConfidence: NotRequired[int | None]
+    """Lowest confidence of a result that counts, millionths."""
+    field: NotRequired[list[str]]
+    """Members on the way to the value that is compared or counted; none for the whole output."""
+    detach: NotRequired[bool]
+    """Answer as soon as the broadcast is on the disk, with its run and status `running`."""
+
+
+class BroadcastResult(TypedDict):
+    """What became of a broadcast."""
+
+    runId: str
+    """The run here."""
+    broadcastId: str
+    """The broadcast."""
+    loop: str
+    """The loop's id."""
+    status: InvokeStatus
+    """How it ended."""
+    output: NotRequired[Any]
+    """Output, if it ended well."""
+    error: NotRequired[CallError | None]
+    bids: int
+    """Bids that counted."""
+    slots: list[SlotResult]
+    """Everybody who won a slot, by slot."""
+    durationMs: int
+    """Milliseconds from announcement to outcome."""
+
+
+class CallCounts(TypedDict):
+    """Calls in flight."""
+
+    outgoing: int
+    """Called here, run elsewhere."""
+    incoming: int
+    """Run here, whoever called."""
+
+
+class CallError(TypedDict):
+    """Why a call failed."""
+
+    code: str
+    """Catalogue code, `RLM-0111`."""
+    name: str
+    """Name of the failure on the wire: `SchemaInput`."""
+    message: str
+    """What happened."""
+    details: NotRequired[list[str]]
+    """Single faults, `<instance path or (root)>: <message>`."""
+    realm: NotRequired[str | None]
+    """The realm that raised it, where known."""
+    reference: NotRequired[str | None]
+    """For `policy why` at the realm that decided."""
+    retryAfterMs: NotRequired[int | None]
+    """When to try again, milliseconds from now."""
+    help: NotRequired[str | None]
+    """What helps; a command where there is one."""
+
+
+class Check(TypedDict):
+    """One check."""
+
+    code: str
+    """Its name: `clock.skew`."""
+    status: Finding
+    """How it ended."""
+    title: str
+    """What was checked."""
+    evidence: str
+    """What was seen."""
+    fix: NotRequired[str | None]
+    """The command or change that helps."""
+
+
+class CheckGroup(TypedDict):
+    """Checks of one matter."""
+
+    name: str
+    """`config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`."""
+    checks: NotRequired[list[Check]]
+    """The checks, in order."""
+
+
+class ChildCounts(TypedDict):
+    """Children in numbers."""
+
+    certified: int
+    """With a valid certificate."""
+    connected: int
+    """With a live link."""
+
+
+class ConfigEntry(TypedDict):
+    """One key of the configuration."""
+
+    key: str
+    """The key: `store.cache`."""
+    value: Any
+    """Its value; secrets are redacted."""
+    source: str
+    """Where the value comes from: `default`, `realm.toml:7`, `REALMD_STORE__CACHE`, `--listen`."""
+    default: Any
+    """Its value if nothing sets it."""
+    meaning: str
+    """What it does."""
+    reloads: bool
+    """Whether SIGHUP applies a change."""
+
+
+class ConfigView(TypedDict):
+    """The whole configuration."""
+
+    file: str
+    """The file it was read from."""
+    entries: NotRequired[list[ConfigEntry]]
+    """The keys, sorted."""
+
+
+class Denial(TypedDict):
+    """A denial, explained to the realm that decided."""
+
+    reference: str
+    """Its reference."""
+    at: Time
+    """When it was decided."""
+    caller: str
+    """Who asked."""
+    action: str
+    """To do what."""
+    resource: str
+    """With what."""
+    level: str
+    """Which level denied: `own`, or the realm above by name."""
+    determining: NotRequired[list[str]]
+    """Ids of the policies that forbid; none where nothing permits."""
+    errors: NotRequired[list[str]]
+    """Policies that failed, and so denied."""
+    suggestion: NotRequired[str | None]
+    """The command that would permit it."""
+
+
+class DiffResult(TypedDict):
+    """What `apply` would change."""
+
+    differs: bool
+    """Whether anything would change."""
+    loops: NotRequired[list[LoopDiff]]
+    """The loops, in order."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
+
+
+class DisallowRequest(TypedDict):
+    """A permission to take back: by its id, or by what it permits."""
+
+    policyId: NotRequired[str | None]
+    """Its id."""
+    caller: NotRequired[str | None]
+    """Realm by name; alone, all that it was allowed."""
+    action: NotRequired[str | None]
+    """The action."""
+    loop: NotRequired[str | None]
+    """Loop id or pattern."""
+    dryRun: NotRequired[bool]
+    """Show what would be removed, remove nothing."""
+
+
+class Disallowed(TypedDict):
+    """Permissions taken back."""
+
+    removed: NotRequired[list[PolicyView]]
+    """The policies."""
+    dryRun: bool
+    """Whether nothing was removed."""
+
+
+class Doctor(TypedDict):
+    """All that `doctor` found."""
+
+    status: Finding
+    """The worst of all."""
+    groups: NotRequired[list[CheckGroup]]
+    """The groups, in order."""
+
+
+class Enough(TypedDict):
+    """Which bids are good, and how many of them are enough."""
+
+    bids: int
+    """How many."""
+    priceMicros: NotRequired[int | None]
+    """Highest price of a good one, millionths of the currency."""
+    timeMs: NotRequired[int | None]
+    """Longest time to the result of a good one, milliseconds."""
+    confidence: NotRequired[int | None]
+    """Lowest confidence of a good one, millionths."""
+
+
+class EvidenceFile(TypedDict):
+    """A file that proves how a broadcast went, by itself."""
+
+    broadcastId: str
+    """The broadcast."""
+    evidence: str
+    """The bytes, in base64url without padding."""
+
+
+class Expiry(TypedDict):
+    """A certificate or key that will expire."""
+
+    name: str
+    """What it is: `node certificate`, `child certificate from acme`, `peering with lab`."""
+    notAfter: Time
+    """When it is no longer valid."""
+    renewsAt: NotRequired[Time | None]
+
+
+class Fault(TypedDict):
+    """One fault, at its place."""
+
+    pointer: NotRequired[str | None]
+    """JSON pointer into the request or document."""
+    file: NotRequired[str | None]
+    """File, as named in the request."""
+    line: NotRequired[int | None]
+    """Line, from one."""
+    column: NotRequired[int | None]
+    """Column, from one, in characters."""
+    rule: NotRequired[str | None]
+    """The rule that was broken, by name or link."""
+    message: str
+    """What is wrong."""
+    hint: NotRequired[str | None]
+    """What helps."""
+    snippet: NotRequired[str | None]
+    """The line of the file."""
+
+
+class Frame(TypedDict):
+    """One call of a run. Members that nothing was recorded for are left out."""
+
+    callId: str
+    """The call."""
+    loop: str
+    """The loop's id."""
+    version: NotRequired[str | None]
+    """The loop's version, once known."""
+    contract: NotRequired[str | None]
+    """Digest of the loop's contract."""
+    realm: NotRequired[str | None]
+    """The realm that runs it; none for this one."""
+    caller: NotRequired[str | None]
+    """The realm that asked for it, where that is not this one."""
+    step: NotRequired[int | None]
+    """The step of the calling loop, from zero."""
+    branch: NotRequired[int | None]
+    """The branch of a parallel step, from zero."""
+    item: NotRequired[int | None]
+    """The item of a `forEach` step, from zero."""
+    fallback: NotRequired[bool]
+    """Whether it ran because another loop had failed."""
+    status: RunStatus
+    """Where it stands."""
+    startedAt: Time
+    """When it began."""
+    durationMs: NotRequired[int | None]
+    """Milliseconds it took."""
+    error: NotRequired[str | None]
+    """Name of the failure, if it failed."""
+    message: NotRequired[str | None]
+    """What happened, if it failed."""
+    category: NotRequired[str | None]
+    """What may be done about the failure: `transient`, `validation`, …."""
+    attempts: NotRequired[int | None]
+    """How often it was tried; none before this was counted."""
+    backend: NotRequired[str | None]
+    """The backend that answered."""
+    model: NotRequired[str | None]
+    """The model that answered."""
+    promptVersion: NotRequired[str | None]
+    """Version of the prompt."""
+    inputTokens: NotRequired[int | None]
+    """Tokens that went in, over all attempts."""
+    outputTokens: NotRequired[int | None]
+    """Tokens that came out, over all attempts."""
+    costMicros: NotRequired[int | None]
+    """Cost over all attempts, in millionths of the currency the backend bills in."""
+    tool: NotRequired[str | None]
+    """What carries it out, where that is a tool: `builtin:echo`, `http`, `process`."""
+    toolCalls: NotRequired[int | None]
+    """How often the tool was called."""
+    inputDigest: NotRequired[str | None]
+    """Digest of the input."""
+    outputDigest: NotRequired[str | None]
+    """Digest of the output."""
+    input: NotRequired[Any]
+    """Input; never in a [`FrameTree`]."""
+    output: NotRequired[Any]
+    """Output; never in a [`FrameTree`]."""
+
+
+class Health(TypedDict):
+    """Whether the process answers."""
+
+    status: str
+    """`ok`."""
+    version: str
+    """Version of the daemon."""
+
+
+class ImportResult(TypedDict):
+    """What `import` made."""
+
+    documents: NotRequired[list[Imported]]
+    """The definitions, in order."""
+
+
+class Imported(TypedDict):
+    """One foreign definition in our own form."""
+
+    id: str
+    """The loop's id."""
+    format: str
+    """The format it was written in."""
+    text: str
+    """The definition, YAML."""
+    document: Any
+    """The definition."""
+    notes: NotRequired[list[str]]
+    """What has no counterpart."""
+
+
+class Info(TypedDict):
+    """What the daemon is, apart from its state."""
+
+    realm: RealmView
+    """The realm."""
+    node: str
+    """Id of the node that serves it."""
+    version: str
+    """Version of the daemon."""
+    wireVersions: NotRequired[list[int]]
+    """Wire versions it speaks, the newest first."""
+    platform: str
+    """Operating system and processor: `linux-x86_64`."""
+    home: str
+    """The realm's folder."""
+    backends: NotRequired[list[str]]
+    """Kinds of backends it can call."""
+    addresses: NotRequired[list[str]]
+    """Addresses it gives to others, the best first."""
+    limits: NotRequired[dict[str, int]]
+    """Its limits, by name."""
+
+
+class InvokeRequest(TypedDict):
+    """Which loop is called with what."""
+
+    loop: str
+    """Address: `loop` or `loop@realm/path`."""
+    input: Any
+    """Input, as the loop's input schema has it."""
+    version: NotRequired[str | None]
+    """The version the caller means; none for the current one."""
+    timeoutMs: NotRequired[int | None]
+    """How long to wait, milliseconds."""
+    idempotencyKey: NotRequired[str | None]
+    """Asking again under the same key never runs the loop twice."""
+    detach: NotRequired[bool]
+    """Answer as soon as the run has begun, with status `running`."""
+    store: NotRequired[bool]
+    """Let the callee's parent keep the call while the callee is offline; it then waits 7 days where
+    `timeoutMs` does not say, and at most."""
+    stream: NotRequired[bool]
+    """Show what the output is being made of while it is made: the answer is server-sent events,
+    `event: part` with a [`StreamPart`] each, the last `event: end` with an [`InvokeResult`]. Whoever
+    hangs up takes the call back."""
+
+
+class InvokeResult(TypedDict):
+    """What became of a call."""
+
+    runId: str
+    """The run here."""
+    callId: str
+    """The call; the same id in both realms."""
+    loop: str
+    """The loop's id."""
+    realm: NotRequired[str | None]
+    """The realm that ran it; none for this one."""
+    version: NotRequired[str | None]
+    """The loop's version, once known."""
+    status: InvokeStatus
+    """How it ended."""
+    output: NotRequired[Any]
+    """Output, if it ended well."""
+    error: NotRequired[CallError | None]
+    startedAt: Time
+    """When it began."""
+    endedAt: NotRequired[Time | None]
+    durationMs: NotRequired[int | None]
+    """Milliseconds between."""
+    hops: NotRequired[list[str] | None]
+    """Realms on the way, from here to the one that ran it."""
+    replayed: NotRequired[bool | None]
+    """Whether this is an earlier answer given again."""
+
+
+class JoinRequest(TypedDict):
+    """A ticket, redeemed."""
+
+    ticket: str
+    """The ticket's text."""
+    petname: NotRequired[str | None]
+    """What to call the inviter's root here, if not as it proposes."""
+    allow: NotRequired[list[str]]
+    """Loops here that the inviter may invoke; for peers."""
+
+
+Joined = TypedDict(
+    "Joined",
+    {
+    "kind": "InviteKind",
+    "realm": "RealmView",
+    "with": "RealmView",
+    "expiresAt": "Time",
+    "policies": NotRequired["list[str]"],
+    },
+)
+"""What was joined."""
+
+
+class LinkView(TypedDict):
+    """A realm this one has a link with, or should have."""
+
+    name: str
+    """Its name here."""
+    realm: NotRequired[str | None]
+    """Its id, once known."""
+    state: LinkState
+    """How the link stands."""
+    error: NotRequired[str | None]
+    """Why it is not connected."""
+
+
+class LoopChange(TypedDict):
+    """One change of a loop."""
+
+    at: Time
+    """When it was made."""
+    by: str
+    """Who made it."""
+    action: ApplyAction
+    """What was done."""
+    version: str
+    """The version it was done to."""
+    digest: str
+    """The revision."""
+    compatibility: NotRequired[Compatibility | None]
+    reasons: NotRequired[list[str]]
+    """Why it was not compatible."""
+    why: NotRequired[str | None]
+    """Why it was made, as who made it says."""
+
+
+class LoopSummary(TypedDict):
+    """A loop, without its schemas."""
+
+    id: str
+    """The loop's id."""
+    version: str
+    """Its version."""
+    kind: str
+    """`prompt`, `composite`, `tool` or `stack`."""
+    effects: str
+    """`none`, `idempotent` or `once`."""
+    description: NotRequired[str | None]
+    """What it is for."""
+    digest: str
+    """Digest of its contract."""
+    realm: NotRequired[str | None]
+    """The realm that owns it; none for this one."""
+
+
+class PeerSummary(TypedDict):
+    """A realm next to this one."""
+
+    name: str
+    """Its name here."""
+    realm: NotRequired[str]
+    """Its id; empty where it is not known."""
+    kind: PeerKind
+    """How it is next to this one."""
+    link: LinkView
+    """How the link stands."""
+    expiresAt: NotRequired[Time | None]
+
+
+class PolicyCase(TypedDict):
+    """A question to the policy, and the answer it should give."""
+
+    principal: str
+    """Realm by name."""
+    action: str
+    """The action."""
+    resource: str
+    """`loop@realm` or a realm by name; a bare loop is of this realm."""
+    expect: Expectation
+    """The answer it should give."""
+
+
+class PolicyCaseResult(TypedDict):
+    """A question, answered."""
+
+    case: PolicyCase
+    """The question."""
+    got: Expectation
+    """The answer."""
+    ok: bool
+    """Whether it is as it should be."""
+    level: NotRequired[str | None]
+    """The level that denied."""
+    determining: NotRequired[list[str]]
+    """Ids of the policies it rests on; none where nothing permits."""
+
+
+class PolicyCases(TypedDict):
+    """Questions to the policy."""
+
+    cases: NotRequired[list[PolicyCase]]
+    """The questions."""
+
+
+class PolicyChecked(TypedDict):
+    """What a check of Cedar text found."""
+
+    valid: bool
+    """Whether it can be used."""
+    policies: int
+    """Policies in it."""
+    errors: NotRequired[list[Fault]]
+    """What is wrong, at its place."""
+
+
+class PolicyTested(TypedDict):
+    """All questions, answered."""
+
+    passed: int
+    """As they should be."""
+    failed: int
+    """Not."""
+    results: NotRequired[list[PolicyCaseResult]]
+    """One a question."""
+
+
+class PolicyText(TypedDict):
+    """Cedar text to check."""
+
+    name: NotRequired[str | None]
+    """File name, for messages."""
+    text: str
+    """The text."""
+
+
+class PolicyView(TypedDict):
+    """One policy."""
+
+    id: str
+    """Its id."""
+    level: str
+    """`own`, `subtree`, or the realm above that decides: `acme/health`."""
+    summary: NotRequired[str]
+    """What it does, in a few words; where these do not suffice, how its text begins."""
+    cedar: str
+    """Cedar text."""
+    createdAt: NotRequired[Time | None]
+    expiresAt: NotRequired[Time | None]
+
+
+class Pong(TypedDict):
+    """An answered ping."""
+
+    name: str
+    """The realm's name here."""
+    realm: str
+    """Its id."""
+    roundTripMicros: int
+    """Round trip, microseconds."""
+    hops: NotRequired[list[str]]
+    """Realms on the way, from here to there."""
+
+
+class Problem(TypedDict):
+    """Why a request was not done."""
+
+    type: str
+    """The page about it: `urn:realm:error:` and the code's slug."""
+    title: str
+    """What kind of problem it is; the same for each of its kind."""
+    status: int
+    """HTTP status."""
+    detail: str
+    """What happened this time."""
+    code: str
+    """Catalogue code, `RLM-0106`."""
+    hint: NotRequired[str | None]
+    """What helps; a command where there is one."""
+    traceId: NotRequired[str | None]
+    """The run it is about, where there is one."""
+    reference: NotRequired[str | None]
+    """For `policy why`, after a denial."""
+    retryAfterMs: NotRequired[int | None]
+    """When to try again, milliseconds from now."""
+    errors: NotRequired[list[Fault]]
+    """The single faults, where there are several or they have a place."""
+
+
+class PromoteRequest(TypedDict):
+    """Which version is to be called from now on."""
+
+    version: str
+    """The version."""
+    why: NotRequired[str | None]
+    """Why, for the history."""
+
+
+PromptDiff = TypedDict(
+    "PromptDiff",
+    {
+    "from": "str",
+    "to": "str",
+    "text": "str",
+    },
+)
+"""The lines in which two versions differ."""
+
+
+class PromptEvent(TypedDict):
+    """Something that was done with a prompt."""
+
+    at: Time
+    """When."""
+    by: str
+    """Who did it."""
+    action: ApplyAction
+    """What was done."""
+    version: str
+    """The version it was done with."""
+    why: NotRequired[str | None]
+    """Why, as who did it says."""
+
+
+class PromptScore(TypedDict):
+    """A score of a version."""
+
+    at: Time
+    """When it was given."""
+    by: str
+    """Who gave it."""
+    version: str
+    """The version."""
+    score: float
+    """From 0 to 1."""
+    kind: ScoreKind
+    """By what it was found."""
+    why: NotRequired[str | None]
+    """Why."""
+    run: NotRequired[str | None]
+    """The run that it is about."""
+
+
+class PromptShare(TypedDict):
+    """A version's part of the calls."""
+
+    version: str
+    """The version."""
+    weight: int
+    """Its weight, at least 1."""
+
+
+class PromptSummary(TypedDict):
+    """A prompt."""
+
+    id: str
+    """The loop that it is."""
+    version: str
+    """The version that calls get which name none."""
+    versions: list[PromptVersion]
+    """Its versions, the newest first."""
+
+
+class PromptVersion(TypedDict):
+    """A version of a prompt."""
+
+    version: str
+    """The version."""
+    digest: str
+    """Its revision."""
+    current: bool
+    """Whether it is the current one."""
+    weight: int
+    """Its part of the calls that name no version, of the sum of all parts."""
+    scored: int
+    """How often it was scored."""
+    score: NotRequired[float | None]
+    """The mean of its scores, from 0 to 1; absent where there is none."""
+
+
+class Ready(TypedDict):
+    """Whether the realm can serve calls."""
+
+    ready: bool
+    """Whether it can."""
+    reasons: NotRequired[list[str]]
+    """Why not."""
+
+
+class RealmDetail(TypedDict):
+    """A realm, as far as known here."""
+
+    realm: RealmView
+    """The realm."""
+    state: NotRequired[LinkState | None]
+    node: NotRequired[str | None]
+    """Id of the node that serves it, where it is this realm or one with a live link."""
+    expiresAt: NotRequired[Time | None]
+    loops: NotRequired[int | None]
+    """Loops registered; only of this realm."""
+
+
+class RealmForest(TypedDict):
+    """All trees known here."""
+
+    trees: NotRequired[list[RealmNode]]
+    """One a root, this realm's own first."""
+
+
+class RealmMessageAttached(TypedDict):
+    """It is attached; calls follow."""
+
+    agent: str
+    """What the agent calls itself."""
+    loops: list[ServedLoop]
+    """The loops it serves now."""
+    concurrency: int
+    """Calls that it is given at once."""
+    type: Literal["attached"]
+
+
+class RealmMessageCall(TypedDict):
+    """Asks for a piece of work. Every call is answered once, by `output` or `failure`, a cancelled one too."""
+
+    call: int
+    """The call's number on this connection."""
+    loop: str
+    """The loop."""
+    version: str
+    """The version that is called."""
+    key: str
+    """The same in every attempt at the same work."""
+    input: Any
+    """The input; it matches the loop's schema."""
+    timeoutMs: int
+    """Milliseconds until the answer must be there."""
+    type: Literal["call"]
+
+
+class RealmMessageCancel(TypedDict):
+    """Nobody waits for the call any more: the work should stop."""
+
+    call: int
+    """The call's number."""
+    type: Literal["cancel"]
+
+
+class RealmMessageRefused(TypedDict):
+    """Says why the connection is closed."""
+
+    problem: Problem
+    """What was wrong."""
+    type: Literal["refused"]
+
+
+class RealmNode(TypedDict):
+    """A realm in a tree."""
+
+    name: str
+    """Its name here."""
+    label: str
+    """Its last label; of a root, its petname."""
+    id: NotRequired[str | None]
+    """Its id, where known."""
+    self: bool
+    """Whether it is this realm."""
+    state: NotRequired[LinkState | None]
+    expiresAt: NotRequired[Time | None]
+    children: NotRequired[list[RealmNode]]
+    """Its children, as far as known here."""
+
+
+class RealmView(TypedDict):
+    """A realm, as named here."""
+
+    name: str
+    """Petname of its root and path: `acme/health`."""
+    id: NotRequired[str]
+    """Its id; empty where it is not known."""
+    root: str
+    """Id of its tree's root."""
+    petname: str
+    """What this machine calls that root."""
+    path: str
+    """Path below the root; empty for a root."""
+
+
+class Removed(TypedDict):
+    """What was removed."""
+
+    id: str
+    """Its id."""
+    version: NotRequired[str | None]
+    """The version that was removed; none for all of it."""
+
+
+class ResumeRequest(TypedDict):
+    """Lets a paused run go on."""
+
+    decision: NotRequired[ResumeDecision | None]
+
+
+class RevokeRequest(TypedDict):
+    """Why a child or peer is cut off."""
+
+    reason: NotRequired[str | None]
+    """For the record."""
+
+
+class Revoked(TypedDict):
+    """What was cut off."""
+
+    name: str
+    """The realm's name here."""
+    realm: str
+    """Its id."""
+    linkClosed: bool
+    """Whether a live link was closed."""
+
+
+class RollbackRequest(TypedDict):
+    """Back to the version before."""
+
+    why: NotRequired[str | None]
+    """Why, for the history."""
+
+
+class RunExplanation(TypedDict):
+    """Why a run is where it is."""
+
+    run: RunSummary
+    """The run."""
+    text: str
+    """One paragraph for people."""
+    waits: NotRequired[list[Wait]]
+    """What it waits for; empty once it has ended."""
+    accepted: NotRequired[list[AcceptedCall]]
+    """Its calls that other realms have accepted, and whose end is told once it is known."""
+    help: NotRequired[str | None]
+    """A command that helps."""
+
+
+class RunSummary(TypedDict):
+    """A run, without its payload."""
+
+    id: str
+    """The run."""
+    callId: str
+    """Its call; the same id in both realms."""
+    loop: str
+    """The loop's id."""
+    version: NotRequired[str | None]
+    """The loop's version, once known."""
+    direction: Direction
+    """Which half this is."""
+    peer: NotRequired[str | None]
+    """The other realm; none for a local run."""
+    status: RunStatus
+    """Where it stands."""
+    startedAt: Time
+    """When it began."""
+    endedAt: NotRequired[Time | None]
+    durationMs: NotRequired[int | None]
+    """Milliseconds between."""
+    error: NotRequired[str | None]
+    """Name of the failure, if it failed."""
+    parent: NotRequired[str | None]
+    """The run here that caused it."""
+
+
+class ScoreRequest(TypedDict):
+    """How good a version was found."""
+
+    score: float
+    """From 0 to 1."""
+    version: NotRequired[str | None]
+    """The version; the current one where none is named."""
+    kind: NotRequired[ScoreKind]
+    """By what it was found."""
+    run: NotRequired[str | None]
+    """The run that it is about."""
+    why: NotRequired[str | None]
+    """Why."""
+
+
+class ServedLoop(TypedDict):
+    """A loop that an agent serves, as it is registered."""
+
+    loop: str
+    """The loop's id."""
+    version: str
+    """Its version."""
+    action: NotRequired[ApplyAction | None]
+
+
+class ShareRequest(TypedDict):
+    """Which versions share the calls that name none."""
+
+    shares: list[PromptShare]
+    """The versions and their weights; the current one alone ends the sharing."""
+    why: NotRequired[str | None]
+    """Why, for the history."""
+
+
+class SlotResult(TypedDict):
+    """Who held a slot last, and what came of it."""
+
+    slot: int
+    """The slot, from 0."""
+    realmId: str
+    """Its holder's id."""
+    bid: str
+    """Digest of the holder's signed bid."""
+    outcome: NotRequired[str | None]
+    """Digest of its signed outcome, if it gave one."""
+    part: str
+    """What it was to the output: `Contributed`, `Dissented`, `Failed`, …."""
+    failure: NotRequired[str | None]
+    """Why it has no output."""
+
+
+class SourceFile(TypedDict):
+    """A file, by value."""
+
+    name: str
+    """Absolute path, or `-` for what came through a pipe."""
+    text: str
+    """What it holds."""
+    referred: NotRequired[bool]
+    """Whether it is here only because a definition refers to it by `$file`."""
+
+
+StackInput = TypedDict(
+    "StackInput",
+    {
+    "name": "str",
+    "from": "str",
+    },
+)
+"""A member of a part's input."""
+
+
+class StackPart(TypedDict):
+    """Work that a stack announces."""
+
+    step: int
+    """Its step, from 0; parts of one step run side by side."""
+    loop: str
+    """The loop that says how it is announced."""
+    capabilities: list[str]
+    """What bidders must be able to do; if there is nothing, they have a loop of that name."""
+    able: list[str]
+    """Loops of this realm that can do it."""
+    input: NotRequired[list[StackInput] | None]
+    """The members of its input, each with where it comes from; none where it gets the whole."""
+    when: NotRequired[str | None]
+    """It runs only where this holds."""
+    select: str
+    """How bids are chosen among: `best`, `all`, …."""
+    winners: int
+    """How many bids win."""
+    minBids: int
+    """Fewest bids."""
+    aggregate: str
+    """How results are made one: `select`, `merge`, …."""
+    windowMs: int
+    """How long bids are taken, milliseconds."""
+    withinMs: int
+    """How long the work may take in all, milliseconds."""
+
+
+class StackView(TypedDict):
+    """A composite whose steps announce work."""
+
+    id: str
+    """The composite's id."""
+    version: str
+    """Its version."""
+    description: NotRequired[str | None]
+    """What it is for."""
+    parts: list[StackPart]
+    """What it announces, in the order in which it runs."""
+
+
+class Status(TypedDict):
+    """Where the realm stands now."""
+
+    realm: RealmView
+    """The realm."""
+    node: str
+    """Id of the node that serves it."""
+    version: str
+    """Version of the daemon."""
+    pid: int
+    """Process id of the daemon."""
+    startedAt: Time
+    """When it started."""
+    uptimeMs: int
+    """Milliseconds since."""
+    listen: NotRequired[list[str]]
+    """Addresses it listens on, as multiaddr text."""
+    dataDir: str
+    """Folder of its data."""
+    socket: str
+    """Socket of this API."""
+    halted: bool
+    """Whether its owner halted it."""
+    parent: NotRequired[LinkView | None]
+    children: ChildCounts
+    """Its children."""
+    peers: NotRequired[list[LinkView]]
+    """Roots it is peered with."""
+    loops: int
+    """Loops registered."""
+    calls: CallCounts
+    """Calls in flight."""
+    certificates: NotRequired[list[Expiry]]
+    """What expires, the soonest first."""
+    store: StoreView
+    """The store."""
+    counters: NotRequired[dict[str, int]]
+    """What was refused since the start, by reason."""
+
+
+class StoreView(TypedDict):
+    """The store."""
+
+    engine: str
+    """Its engine: `redb`."""
+    state: StoreState
+    """How it stands."""
+    bytes: int
+    """Bytes on disk."""
+    lastSeq: int
+    """Last durable journal position."""
+    restored: bool
+    """Whether it came out of a backup."""
+    error: NotRequired[str | None]
+    """What failed."""
+
+
+class TicketIssued(TypedDict):
+    """An open invitation."""
+
+    ticket: str
+    """Its text; holds a secret."""
+    id: str
+    """Its id."""
+    kind: InviteKind
+    """What it is for."""
+    label: NotRequired[str | None]
+    """The label it gives."""
+    uses: int
+    """How often it can be used."""
+    expiresAt: Time
+    """When it is no longer good."""
+    addresses: NotRequired[list[str]]
+    """Addresses of this realm in it, the best first."""
+
+
+class TicketRequest(TypedDict):
+    """Whom to invite, and to what."""
+
+    kind: InviteKind
+    """What the invitation is for."""
+    label: NotRequired[str | None]
+    """The child's label; for a peer, the name proposed for it."""
+    allow: NotRequired[list[str]]
+    """Loops the joiner may invoke, `loop` or `pattern*`; each becomes a policy when it joins."""
+    uses: NotRequired[int | None]
+    """How often it can be used; once unless told."""
+    ttlMs: NotRequired[int | None]
+    """How long it is good, milliseconds; 24 hours unless told."""
+    petname: NotRequired[str | None]
+    """What this realm would like its root to be called."""
+
+
+class ToolView(TypedDict):
+    """A tool of an MCP server. All of it but the state and the loops is the server's word."""
+
+    name: str
+    """What the server calls it."""
+    description: NotRequired[str | None]
+    """What it is for."""
+    inputSchema: Any
+    """JSON Schema of its arguments."""
+    outputSchema: NotRequired[Any]
+    """JSON Schema of its structured output; absent where it has none."""
+    digest: str
+    """SHA-256 of name, description and schemas: what is approved."""
+    state: ToolState
+    """Whether it is what was approved."""
+    loops: NotRequired[list[str]]
+    """The loops that call it."""
+
+
+class Trace(TypedDict):
+    """One realm's half of a trace."""
+
+    run: RunDetail
+    """The run."""
+    events: NotRequired[list[TraceEvent]]
+    """Its events, in order."""
+    next: NotRequired[str | None]
+    """Where more events follow: the `cursor` that asks for them."""
+
+
+class TraceEvent(TypedDict):
+    """One event of a trace."""
+
+    index: int
+    """Position in the run, from zero, without gaps."""
+    callId: str
+    """The frame it belongs to."""
+    ts: Time
+    """When it happened."""
+    type: str
+    """`call.started`, `call.sent`, `call.completed`, …."""
+    payload: Any
+    """What is known about it."""
+
+
+class TrustEvent(TypedDict):
+    """Something that a bidder did."""
+
+    conduct: str
+    """What: `Delivered`, `GaveBack`, `Failed` or `Broke`."""
+    at: Time
+    """When."""
+    trust: int
+    """How it was trusted after that, millionths."""
+
+
+class ValidateResult(TypedDict):
+    """What `validate` found; faults come as a problem document."""
+
+    documents: NotRequired[list[Validated]]
+    """The definitions, in order."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
+
+
+class Validated(TypedDict):
+    """One definition that was checked."""
+
+    id: str
+    """The loop's id."""
+    version: str
+    """Its version."""
+    kind: str
+    """Its kind."""
+    format: str
+    """The format it is written in: `realm`, `lsem`."""
+    file: NotRequired[str | None]
+    """The file it came from."""
+
+
+class Wait(TypedDict):
+    """One call of a run that waits."""
+
+    callId: str
+    """The call."""
+    loop: str
+    """Its loop, with its realm if that is another one."""
+    on: WaitsOn
+    """What for."""
+    attempt: int
+    """Which attempt is under way, from 1."""
+    since: NotRequired[Time | None]
+    until: NotRequired[Time | None]
+    steps: NotRequired[int | None]
+    """Steps taken, where it is a machine."""
+
+
+class Weights(TypedDict):
+    """What a score is made of: how much each counts, up to 1,000."""
+
+    price: NotRequired[int]
+    """A low price, against the highest."""
+    time: NotRequired[int]
+    """A short time, against the longest or the time for the work."""
+    confidence: NotRequired[int]
+    """Confidence."""
+    trust: NotRequired[int]
+    """What this realm makes of the bidder."""
+
+
+class Wider(TypedDict):
+    """How far a second round goes."""
+
+    down: NotRequired[int]
+    """Levels below this realm that are asked."""
+    up: NotRequired[int]
+    """Levels above it whose other subtrees are asked."""
+    across: NotRequired[int]
+    """Levels of each peer's tree that are asked."""
+    realms: NotRequired[list[str]]
+    """If any, only realms at or below these are asked."""
+
+
+class AgentMessageAttach(Attach):
+    """Says who it is and which loops it serves; answered by `attached` or `refused`."""
+
+    type: Literal["attach"]
+
+
+class FrameTree(Frame):
+    """One call in the tree of a run."""
+
+    children: NotRequired[list[FrameTree]]
+    """The calls it made, in order."""
+    omitted: NotRequired[int | None]
+    """How many calls below it are left out, because the tree would be too deep; the trace has them."""
+
+
+class LoopDetail(LoopSummary):
+    """A loop's contract."""
+
+    inputSchema: Any
+    """JSON Schema of its input."""
+    outputSchema: Any
+    """JSON Schema of its output."""
+    example: NotRequired[Any]
+    """An input to fill in, where asked for."""
+    manifest: NotRequired[Any]
+    """Its whole definition; only for loops of this realm."""
+
+
+class LoopDiff(Applied):
+    """What `apply` would do with one loop."""
+
+    text: str
+    """The lines that differ, unified, of the definition as YAML with sorted keys; empty if none
+    do."""
+
+
+class PeerDetail(PeerSummary):
+    """A realm next to this one, in full."""
+
+    node: NotRequired[str | None]
+    """Id of the node at the other end of the link, while there is one."""
+    scopes: NotRequired[list[str]]
+    """Of a peer: the realms of its tree whose messages are let in, with all below them."""
+
+
+class PromptDetail(PromptSummary):
+    """A prompt with what was done with it."""
+
+    template: str
+    """What the model is told, with the places of variables."""
+    systemPrompt: NotRequired[str | None]
+    """What it is told of itself."""
+    backend: str
+    """Who fills it."""
+    scores: list[PromptScore]
+    """Its latest scores, the newest last."""
+    changes: list[PromptEvent]
+    """What was done with it, the newest last."""
+
+
+class RunDetail(RunSummary):
+    """A run with its payload."""
+
+    input: NotRequired[Any]
+    """Input."""
+    output: NotRequired[Any]
+    """Output, if it ended well."""
+    failure: NotRequired[CallError | None]
+
+
+AcceptedStage: TypeAlias = Literal["running", "waiting", "paused", "ended"]
+"""How a run stands in another realm."""
+
+
+Aggregate: TypeAlias = Literal["select", "merge", "consensus", "quorum", "vote", "average", "weightedAverage", "sum", "rank", "firstValid", "highestConfidence", "collectAll", "loop"]
+"""How results are made one."""
+
+
+ApplyAction: TypeAlias = Literal["created", "updated", "changed", "unchanged", "removed", "staged", "promoted", "rolledBack", "shared"]
+"""What `apply` did with a definition."""
+
+
+CancelRequest: TypeAlias = dict[str, Any]
+"""Cancels a run. It says nothing more yet."""
+
+
+Compatibility: TypeAlias = Literal["compatible", "unknown", "breaking"]
+"""What a change of a contract means to its callers."""
+
+
+Direction: TypeAlias = Literal["local", "out", "in"]
+"""Which half of a call a run is."""
+
+
+Expectation: TypeAlias = Literal["permit", "deny"]
+"""What a decision is, or should be."""
+
+
+FailureCategory: TypeAlias = Literal["transient", "validation", "business", "permission", "unknown"]
+"""What can be done about a failure."""
+
+
+Finding: TypeAlias = Literal["ok", "warn", "fail", "skip"]
+"""How a check ended."""
+
+
+InviteKind: TypeAlias = Literal["child", "peer"]
+"""What an invitation is for."""
+
+
+InvokeStatus: TypeAlias = Literal["ok", "error", "running"]
+"""How a call ended, or that it has not."""
+
+
+LinkState: TypeAlias = Literal["connected", "connecting", "offline", "revoked"]
+"""How a link stands."""
+
+
+PauseRequest: TypeAlias = dict[str, Any]
+"""Holds a run where it stands. It says nothing more yet."""
+
+
+PeerKind: TypeAlias = Literal["parent", "child", "peer"]
+"""How a realm is next to this one."""
+
+
+RunStatus: TypeAlias = Literal["running", "completed", "failed", "cancelled", "paused"]
+"""Where a run stands."""
+
+
+ScoreKind: TypeAlias = Literal["person", "evaluation", "outcome"]
+"""By what a score was found."""
+
+
+Select: TypeAlias = Literal["first", "best", "random", "all", "weighted"]
+"""How bids are ranked."""
+
+
+StoreState: TypeAlias = Literal["ok", "failed"]
+"""How the store stands."""
+
+
+Time: TypeAlias = str
+
+
+ToolState: TypeAlias = Literal["unused", "unapproved", "approved", "changed"]
+"""What a realm's owner has said of a tool."""
+
+
+WaitFor: TypeAlias = Literal["all", "quorum", "majority", "any"]
+"""How many results are waited for; at least `minResults`."""
+
+
+WaitsOn: TypeAlias = Literal["backend", "realm", "bidders", "time", "person", "step"]
+"""What a call waits for."""
+
+
+AgentMessage: TypeAlias = AgentMessageAttach | AgentMessageOutput | AgentMessageFailure | AgentMessageProgress | AgentMessageDetach
+"""What an agent says. The first word is `attach`."""
+
+
+AttachedLoop: TypeAlias = str | dict[str, Any]
+"""A loop that an agent serves."""
+
+
+RealmMessage: TypeAlias = RealmMessageAttached | RealmMessageCall | RealmMessageCancel | RealmMessageRefused
+"""What a realm says to an agent."""
+
+
+ResumeDecision: TypeAlias = Literal["again"] | dict[str, Any]
+"""What becomes of a call whose outcome is unknown."""
+
+
+class Api:
+    """The operations; whoever derives from it sends them."""
+
+    def _send(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
+        raise NotImplementedError
+
+    def get_status(self) -> Status:
+        """Says where the realm stands now."""
+        return self._send("GET", '/v1/status')
+
+    def get_info(self) -> Info:
+        """Says what the daemon is."""
+        return self._send("GET", '/v1/info')
+
+    def get_health(self) -> Health:
+        """Says whether the process answers."""
+        return self._send("GET", '/v1/health')
+
+    def get_ready(self) -> Ready:
+        """Says whether the realm can serve calls."""
+        return self._send("GET", '/v1/ready')
+
+    def get_doctor(self) -> Doctor:
+        """Examines everything."""
+        return self._send("GET", '/v1/doctor')
+
+    def get_config(self) -> ConfigView:
+        """Shows the configuration in force."""
+        return self._send("GET", '/v1/config')
+
+    def get_config_key(self, key: str) -> ConfigEntry:
+        """Explains one key of the configuration."""
+        return self._send("GET", f'/v1/config/{quote(key, safe="")}')
+
+    def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
+        """Calls a loop."""
+        return self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
+
+    def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
+        """Announces work without an address, and waits for its outcome."""
+        return self._send("POST", '/v1/broadcasts', body=body)
+
+    def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+        """Lists runs, the newest first."""
+        return self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_runs_id(self, id: str) -> RunDetail:
+        """Shows a run."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+
+    def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
+        """Shows this realm's half of a trace, part by part."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    def get_runs_id_tree(self, id: str) -> FrameTree:
+        """Shows the calls of a run, nested."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+
+    def get_runs_id_explain(self, id: str) -> RunExplanation:
+        """Says why a run is where it is."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+
+    def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+
+    def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
+        """Lists the bids that this realm has made, the newest first."""
+        return self._send("GET", '/v1/bids', query={"limit": limit})
+
+    def get_bidders(self) -> Page[BidderTrust]:
+        """Lists what this realm makes of bidders, the least trusted first, and why."""
+        return self._send("GET", '/v1/bidders')
+
+    def get_bids_bid(self, bid: str) -> EvidenceFile:
+        """Gives the receipt of a bid."""
+        return self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
+
+    def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
+        """Holds a run where it stands."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+
+    def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
+        """Lets a paused run go on."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+
+    def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
+        """Cancels a run."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
+        """Lists loops."""
+        return self._send("GET", '/v1/loops', query={"realm": realm, "example": example, "cursor": cursor})
+
+    def get_loops_id(self, id: str, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> LoopDetail:
+        """Shows a loop."""
+        return self._send("GET", f'/v1/loops/{quote(id, safe="")}', query={"realm": realm, "example": example, "cursor": cursor})
+
+    def delete_loops_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes a loop."""
+        return self._send("DELETE", f'/v1/loops/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    def get_loops_id_history(self, id: str) -> Page[LoopChange]:
+        """Shows what was changed of a loop."""
+        return self._send("GET", f'/v1/loops/{quote(id, safe="")}/history')
+
+    def get_stacks(self) -> Page[StackView]:
+        """Lists stacks."""
+        return self._send("GET", '/v1/stacks')
+
+    def get_stacks_id(self, id: str) -> StackView:
+        """Shows a stack."""
+        return self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
+
+    def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
+        """Removes a stack, and what only it announces."""
+        return self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    def get_agents(self) -> Page[AgentView]:
+        """Lists who runs the loops."""
+        return self._send("GET", '/v1/agents')
+
+    def get_agents_id(self, id: str) -> AgentView:
+        """Shows who runs a loop."""
+        return self._send("GET", f'/v1/agents/{quote(id, safe="")}')
+
+    def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes who runs a loop, and the loop."""
+        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    def get_prompts(self) -> Page[PromptSummary]:
+        """Lists prompts and their versions."""
+        return self._send("GET", '/v1/prompts')
+
+    def get_prompts_id(self, id: str) -> PromptDetail:
+        """Shows a prompt with its scores and what was done with it."""
+        return self._send("GET", f'/v1/prompts/{quote(id, safe="")}')
+
+    def get_prompts_id_diff(self, id: str, *, from_: str | None = None, to: str | None = None) -> PromptDiff:
+        """Shows in what two versions of a prompt differ."""
+        return self._send("GET", f'/v1/prompts/{quote(id, safe="")}/diff', query={"from": from_, "to": to})
+
+    def post_prompts_id_promote(self, id: str, body: PromoteRequest) -> ApplyResult:
+        """Lets a version of a prompt be called from now on."""
+        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/promote', body=body)
+
+    def post_prompts_id_rollback(self, id: str, body: RollbackRequest) -> ApplyResult:
+        """Lets the version of a prompt be called again that was before."""
+        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/rollback', body=body)
+
+    def post_prompts_id_share(self, id: str, body: ShareRequest) -> PromptDetail:
+        """Lets versions of a prompt share its calls."""
+        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/share', body=body)
+
+    def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
+        """Says how good a version of a prompt was found."""
+        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
+
+    def get_backends(self) -> Page[BackendView]:
+        """Lists the model backends and MCP servers."""
+        return self._send("GET", '/v1/backends')
+
+    def get_backends_id(self, id: str) -> BackendView:
+        """Shows a model backend, or an MCP server with its tools."""
+        return self._send("GET", f'/v1/backends/{quote(id, safe="")}')
+
+    def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
+        return self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
+
+    def get_backends_id_loops(self, id: str) -> ImportResult:
+        """Writes loops for the tools of an MCP server; applying them approves the tools."""
+        return self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
+
+    def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
+        """Registers loops, all or none."""
+        return self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+
+    def post_diff(self, body: ApplyRequest) -> DiffResult:
+        """Says what registering loops would change."""
+        return self._send("POST", '/v1/diff', body=body)
+
+    def post_validate(self, body: ApplyRequest) -> ValidateResult:
+        """Checks definitions."""
+        return self._send("POST", '/v1/validate', body=body)
+
+    def post_import(self, body: ApplyRequest) -> ImportResult:
+        """Shows foreign definitions in our own form."""
+        return self._send("POST", '/v1/import', body=body)
+
+    def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
+        """Opens an invitation."""
+        return self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
+
+    def post_join(self, body: JoinRequest) -> Joined:
+        """Redeems a ticket."""
+        return self._send("POST", '/v1/join', body=body)
+
+    def get_peers(self) -> Page[PeerSummary]:
+        """Lists the realms next to this one."""
+        return self._send("GET", '/v1/peers')
+
+    def get_peers_name(self, name: str) -> PeerDetail:
+        """Shows a realm next to this one."""
+        return self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+
+    def delete_peers_name(self, name: str) -> Revoked:
+        """Ends a peering, or cuts off a child."""
+        return self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+
+    def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
+        """Measures the way to a realm and back."""
+        return self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
+
+    def get_realms(self) -> RealmForest:
+        """Shows the trees known here."""
+        return self._send("GET", '/v1/realms')
+
+    def get_realms_name(self, name: str) -> RealmDetail:
+        """Shows a realm, as far as known here."""
+        return self._send("GET", f'/v1/realms/{quote(name, safe="")}')
+
+    def post_realms_name_revoke(self, name: str, body: RevokeRequest) -> Revoked:
+        """Cuts off a child."""
+        return self._send("POST", f'/v1/realms/{quote(name, safe="")}/revoke', body=body)
+
+    def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
+        """Gives a permission."""
+        return self._send("POST", '/v1/allow', body=body, key=idempotency_key)
+
+    def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
+        """Takes permissions back."""
+        return self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
+
+    def get_policies(self) -> Page[PolicyView]:
+        """Lists the policies."""
+        return self._send("GET", '/v1/policies')
+
+    def post_policies_check(self, body: PolicyText) -> PolicyChecked:
+        """Checks Cedar text."""
+        return self._send("POST", '/v1/policies/check', body=body)
+
+    def post_policies_test(self, body: PolicyCases) -> PolicyTested:
+        """Asks the policy questions with known answers."""
+        return self._send("POST", '/v1/policies/test', body=body)
+
+    def get_denials_ref(self, ref: str) -> Denial:
+        """Explains a denial."""
+        return self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
+
+    def post_backup(self, body: BackupRequest) -> BackupReport:
+        """Writes a backup."""
+        return self._send("POST", '/v1/backup', body=body)
+
+    def get_openapi_json(self) -> dict[str, Any]:
+        """Gives this document."""
+        return self._send("GET", '/openapi.json')
+
+
+class AsyncApi:
+    """The operations; whoever derives from it sends them."""
+
+    async def _send(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
+        raise NotImplementedError
+
+    async def get_status(self) -> Status:
+        """Says where the realm stands now."""
+        return await self._send("GET", '/v1/status')
+
+    async def get_info(self) -> Info:
+        """Says what the daemon is."""
+        return await self._send("GET", '/v1/info')
+
+    async def get_health(self) -> Health:
+        """Says whether the process answers."""
+        return await self._send("GET", '/v1/health')
+
+    async def get_ready(self) -> Ready:
+        """Says whether the realm can serve calls."""
+        return await self._send("GET", '/v1/ready')
+
+    async def get_doctor(self) -> Doctor:
+        """Examines everything."""
+        return await self._send("GET", '/v1/doctor')
+
+    async def get_config(self) -> ConfigView:
+        """Shows the configuration in force."""
+        return await self._send("GET", '/v1/config')
+
+    async def get_config_key(self, key: str) -> ConfigEntry:
+        """Explains one key of the configuration."""
+        return await self._send("GET", f'/v1/config/{quote(key, safe="")}')
+
+    async def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
+        """Calls a loop."""
+        return await self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
+
+    async def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
+        """Announces work without an address, and waits for its outcome."""
+        return await self._send("POST", '/v1/broadcasts', body=body)
+
+    async def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+        """Lists runs, the newest first."""
+        return await self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_runs_id(self, id: str) -> RunDetail:
+        """Shows a run."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+
+    async def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
+        """Shows this realm's half of a trace, part by part."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    async def get_runs_id_tree(self, id: str) -> FrameTree:
+        """Shows the calls of a run, nested."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+
+    async def get_runs_id_explain(self, id: str) -> RunExplanation:
+        """Says why a run is where it is."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+
+    async def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+
+    async def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
+        """Lists the bids that this realm has made, the newest first."""
+        return await self._send("GET", '/v1/bids', query={"limit": limit})
+
+    async def get_bidders(self) -> Page[BidderTrust]:
+        """Lists what this realm makes of bidders, the least trusted first, and why."""
+        return await self._send("GET", '/v1/bidders')
+
+    async def get_bids_bid(self, bid: str) -> EvidenceFile:
+        """Gives the receipt of a bid."""
+        return await self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
+
+    async def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
+        """Holds a run where it stands."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+
+    async def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
+        """Lets a paused run go on."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+
+    async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
+        """Cancels a run."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    async def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
+        """Lists loops."""
+        return await self._send("GET", '/v1/loops', query={"realm": realm, "example": example, "cursor": cursor})
+
+    async def get_loops_id(self, id: str, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> LoopDetail:
+        """Shows a loop."""
+        return await self._send("GET", f'/v1/loops/{quote(id, safe="")}', query={"realm": realm, "example": example, "cursor": cursor})
+
+    async def delete_loops_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes a loop."""
+        return await self._send("DELETE", f'/v1/loops/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    async def get_loops_id_history(self, id: str) -> Page[LoopChange]:
+        """Shows what was changed of a loop."""
+        return await self._send("GET", f'/v1/loops/{quote(id, safe="")}/history')
+
+    async def get_stacks(self) -> Page[StackView]:
+        """Lists stacks."""
+        return await self._send("GET", '/v1/stacks')
+
+    async def get_stacks_id(self, id: str) -> StackView:
+        """Shows a stack."""
+        return await self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
+
+    async def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
+        """Removes a stack, and what only it announces."""
+        return await self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    async def get_agents(self) -> Page[AgentView]:
+        """Lists who runs the loops."""
+        return await self._send("GET", '/v1/agents')
+
+    async def get_agents_id(self, id: str) -> AgentView:
+        """Shows who runs a loop."""
+        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}')
+
+    async def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes who runs a loop, and the loop."""
+        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    async def get_prompts(self) -> Page[PromptSummary]:
+        """Lists prompts and their versions."""
+        return await self._send("GET", '/v1/prompts')
+
+    async def get_prompts_id(self, id: str) -> PromptDetail:
+        """Shows a prompt with its scores and what was done with it."""
+        return await self._send("GET", f'/v1/prompts/{quote(id, safe="")}')
+
+    async def get_prompts_id_diff(self, id: str, *, from_: str | None = None, to: str | None = None) -> PromptDiff:
+        """Shows in what two versions of a prompt differ."""
+        return await self._send("GET", f'/v1/prompts/{quote(id, safe="")}/diff', query={"from": from_, "to": to})
+
+    async def post_prompts_id_promote(self, id: str, body: PromoteRequest) -> ApplyResult:
+        """Lets a version of a prompt be called from now on."""
+        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/promote', body=body)
+
+    async def post_prompts_id_rollback(self, id: str, body: RollbackRequest) -> ApplyResult:
+        """Lets the version of a prompt be called again that was before."""
+        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/rollback', body=body)
+
+    async def post_prompts_id_share(self, id: str, body: ShareRequest) -> PromptDetail:
+        """Lets versions of a prompt share its calls."""
+        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/share', body=body)
+
+    async def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
+        """Says how good a version of a prompt was found."""
+        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
+
+    async def get_backends(self) -> Page[BackendView]:
+        """Lists the model backends and MCP servers."""
+        return await self._send("GET", '/v1/backends')
+
+    async def get_backends_id(self, id: str) -> BackendView:
+        """Shows a model backend, or an MCP server with its tools."""
+        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}')
+
+    async def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
+        return await self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
+
+    async def get_backends_id_loops(self, id: str) -> ImportResult:
+        """Writes loops for the tools of an MCP server; applying them approves the tools."""
+        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
+
+    async def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
+        """Registers loops, all or none."""
+        return await self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+
+    async def post_diff(self, body: ApplyRequest) -> DiffResult:
+        """Says what registering loops would change."""
+        return await self._send("POST", '/v1/diff', body=body)
+
+    async def post_validate(self, body: ApplyRequest) -> ValidateResult:
+        """Checks definitions."""
+        return await self._send("POST", '/v1/validate', body=body)
+
+    async def post_import(self, body: ApplyRequest) -> ImportResult:
+        """Shows foreign definitions in our own form."""
+        return await self._send("POST", '/v1/import', body=body)
+
+    async def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
+        """Opens an invitation."""
+        return await self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
+
+    async def post_join(self, body: JoinRequest) -> Joined:
+        """Redeems a ticket."""
+        return await self._send("POST", '/v1/join', body=body)
+
+    async def get_peers(self) -> Page[PeerSummary]:
+        """Lists the realms next to this one."""
+        return await self._send("GET", '/v1/peers')
+
+    async def get_peers_name(self, name: str) -> PeerDetail:
+        """Shows a realm next to this one."""
+        return await self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+
+    async def delete_peers_name(self, name: str) -> Revoked:
+        """Ends a peering, or cuts off a child."""
+        return await self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+
+    async def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
+        """Measures the way to a realm and back."""
+        return await self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
+
+    async def get_realms(self) -> RealmForest:
+        """Shows the trees known here."""
+        return await self._send("GET", '/v1/realms')
+
+    async def get_realms_name(self, name: str) -> RealmDetail:
+        """Shows a realm, as far as known here."""
+        return await self._send("GET", f'/v1/realms/{quote(name, safe="")}')
+
+    async def post_realms_name_revoke(self, name: str, body: RevokeRequest) -> Revoked:
+        """Cuts off a child."""
+        return await self._send("POST", f'/v1/realms/{quote(name, safe="")}/revoke', body=body)
+
+    async def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
+        """Gives a permission."""
+        return await self._send("POST", '/v1/allow', body=body, key=idempotency_key)
+
+    async def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
+        """Takes permissions back."""
+        return await self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
+
+    async def get_policies(self) -> Page[PolicyView]:
+        """Lists the policies."""
+        return await self._send("GET", '/v1/policies')
+
+    async def post_policies_check(self, body: PolicyText) -> PolicyChecked:
+        """Checks Cedar text."""
+        return await self._send("POST", '/v1/policies/check', body=body)
+
+    async def post_policies_test(self, body: PolicyCases) -> PolicyTested:
+        """Asks the policy questions with known answers."""
+        return await self._send("POST", '/v1/policies/test', body=body)
+
+    async def get_denials_ref(self, ref: str) -> Denial:
+        """Explains a denial."""
+        return await self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
+
+    async def post_backup(self, body: BackupRequest) -> BackupReport:
+        """Writes a backup."""
+        return await self._send("POST", '/v1/backup', body=body)
+
+    async def get_openapi_json(self) -> dict[str, Any]:
+        """Gives this document."""
+        return await self._send("GET", '/openapi.json')

@@ -1,0 +1,171 @@
+// Serving loops from inside: an agent that attaches to its realm.
+
+import { WebSocket } from "undici";
+import type { AgentMessage, RealmMessage, RealmMessageCall } from "./api.js";
+import { Failure, RealmError } from "./errors.js";
+import { Place, type PlaceOptions } from "./place.js";
+
+/** A loop's definition in Realm's own form; `kind` and `tool` may be left out. */
+export type Definition = { id: string } & Record<string, unknown>;
+
+/** Takes a call's input and gives its output. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Handler = (input: any, call: Call) => unknown;
+
+/** What a machine's step gives to be called again, with this state. */
+export const proceed = (state: unknown): { continue: unknown } => ({ continue: state });
+/** What a machine's last step gives. */
+export const complete = (output: unknown): { complete: unknown } => ({ complete: output });
+
+/** One piece of work. */
+export class Call {
+  readonly loop: string;
+  readonly version: string;
+  /** The same in every attempt at the same work. */
+  readonly key: string;
+  readonly timeoutMs: number;
+
+  constructor(
+    message: RealmMessageCall,
+    /** Aborted once nobody waits for the answer any more. */
+    readonly signal: AbortSignal,
+    /** Says how it goes. */
+    readonly progress: (progress: unknown) => void,
+  ) {
+    this.loop = message.loop;
+    this.version = message.version;
+    this.key = message.key;
+    this.timeoutMs = message.timeoutMs;
+  }
+}
+
+/** How an agent attaches. */
+export interface AgentOptions extends PlaceOptions {
+  /** Calls at once; 8 unless told. */
+  concurrency?: number;
+  /** Told each time that it is attached. */
+  onAttached?: () => void;
+}
+
+/**
+ * An agent: a name, and handlers for loops. `Failure` ends a call as it says, anything else that is thrown
+ * as unknown. The connection is made anew whenever it breaks.
+ */
+export class Agent {
+  private readonly place: Place;
+  private readonly loops: Array<string | Definition> = [];
+  private readonly handlers = new Map<string, Handler>();
+  private socket: WebSocket | undefined;
+  private leaving = false;
+  private wake: () => void = () => {};
+
+  constructor(
+    readonly name: string,
+    private readonly options: AgentOptions = {},
+  ) {
+    this.place = new Place(options);
+  }
+
+  /** Serves a loop: the id of a registered one, or a definition, which is registered. */
+  loop(definition: string | Definition, handler: Handler): this {
+    this.loops.push(definition);
+    this.handlers.set(typeof definition === "string" ? definition : definition.id, handler);
+    return this;
+  }
+
+  /** Registers a machine whose steps this agent serves. */
+  define(definition: Definition): this {
+    this.loops.push(definition);
+    return this;
+  }
+
+  /** Takes no more calls; `serve` returns once the last is answered. */
+  leave(): void {
+    this.leaving = true;
+    this.say({ type: "detach" });
+    this.wake();
+  }
+
+  /** Serves until `leave`. Throws `RealmError` where the realm refuses it. */
+  async serve(): Promise<void> {
+    for (let pause = 100; !this.leaving; pause = Math.min(pause * 2, 5_000)) {
+      if (await this.session()) pause = 100;
+      if (this.leaving) break;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pause * (0.5 + Math.random() / 2));
+        this.wake = () => (clearTimeout(timer), resolve());
+      });
+    }
+    await this.place.dispatcher.close();
+  }
+
+  private say(message: AgentMessage): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  /** One connection; gives whether it was attached. */
+  private session(): Promise<boolean> {
+    const { url, token, dispatcher } = this.place;
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agents/attach`, { dispatcher });
+    const works = new Map<number, AbortController>();
+    let attached = false;
+    this.socket = socket;
+    return new Promise((resolve, reject) => {
+      socket.addEventListener("open", () => {
+        const { concurrency = 8 } = this.options;
+        this.say({ type: "attach", agent: this.name, loops: this.loops, concurrency, ...(token ? { token } : {}) });
+      });
+      socket.addEventListener("message", (event) => {
+        const message = JSON.parse(String(event.data)) as RealmMessage;
+        switch (message.type) {
+          case "attached":
+            attached = true;
+            this.options.onAttached?.();
+            // It was told to leave while it attached.
+            if (this.leaving) this.say({ type: "detach" });
+            break;
+          case "call": {
+            const work = new AbortController();
+            works.set(message.call, work);
+            void this.work(message, work.signal, socket).finally(() => works.delete(message.call));
+            break;
+          }
+          case "cancel":
+            works.get(message.call)?.abort();
+            break;
+          case "refused":
+            reject(new RealmError(message.problem));
+        }
+      });
+      // What went wrong is followed by the end of the connection.
+      socket.addEventListener("error", () => {});
+      socket.addEventListener("close", () => {
+        for (const work of works.values()) work.abort();
+        resolve(attached);
+      });
+    });
+  }
+
+  private async work(message: RealmMessageCall, signal: AbortSignal, socket: WebSocket): Promise<void> {
+    const { call } = message;
+    const say = (said: AgentMessage): void => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(said));
+    };
+    try {
+      const handler = this.handlers.get(message.loop);
+      if (!handler) throw new Failure(`no handler for ${message.loop}`, "unknown");
+      const work = new Call(message, signal, (progress) => say({ type: "progress", call, progress }));
+      const output = (await handler(message.input, work)) ?? null;
+      say({ type: "output", call, output });
+    } catch (error) {
+      const known = error instanceof Failure ? error : undefined;
+      say({
+        type: "failure",
+        call,
+        message: known?.message ?? String(error),
+        category: known?.category ?? "unknown",
+        ...(known?.retryAfterMs === undefined ? {} : { retryAfterMs: known.retryAfterMs }),
+      });
+    }
+  }
+}

@@ -1,0 +1,7 @@
+// Realm from TypeScript: call loops, listen to runs, serve loops from inside.
+
+export { Agent, Call, complete, proceed, type AgentOptions, type Definition, type Handler } from "./agent.js";
+export type * from "./api.js";
+export { Realm, type CallOptions, type RunEvent } from "./client.js";
+export { CallFailed, Failure, RealmError } from "./errors.js";
+export { Place, type PlaceOptions } from "./place.js";
