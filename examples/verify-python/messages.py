@@ -24,7 +24,7 @@ announcement = record({
     14: rule, 15: aggregation, 16: digest, 17: uint, 18: uint,
 })
 announce = record({0: signed(announcement), 1: uint, 2: uint, 3: uint}, {4: bstr})
-tally = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint})
+tally = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint}, {5: uint})
 bid = record(
     {
         0: broadcast_id, 1: digest, 2: place, 3: loop_id, 4: digest, 6: uint, 7: uint, 8: uint,

@@ -17,6 +17,8 @@ CODES = {
     END_NOT_BEGUN: 5, EXPIRED: 20, OVERCHARGED: 15, MISMATCHED: 12, FORGED: 18, WITHDRAWN: 17,
 }
 OFFLINE, LOOP_FAILED = 2, 14
+#: How long an announcer waits past a lease's end (LEASE-4), milliseconds.
+GRACE = 5_000
 ACTIVE = ("awarded", "reserved", "leased", "asking")
 
 
@@ -79,7 +81,7 @@ class Slot:
 
     def __init__(self):
         self.state, self.epoch, self.holder = "open", 0, None
-        self.granted = self.answers = 0
+        self.over_at = self.answers = 0
         self.result = self.outcome = self.code = None
 
 
@@ -108,6 +110,7 @@ class Broadcast:
         self.quotas = Quotas(self.announcement[2], self.announcement[14].get(7))
         self.slots, self.ranked, self.fates = [], [], {}
         self.informed, self.results, self.withdrawn = [], 0, None
+        self.unused_awards, self.heard = [], set()
         self.conclusion = None
 
     def take(self, name, entry):
@@ -140,7 +143,8 @@ class Broadcast:
             require(len(self.entrants) < rule[5], "more bids than are taken")
             require(self.quotas.has_room(bid[2]), "more bids than count from there")
         else:
-            require(earlier.bid[1] != bid[1], "a second bid of the agent")
+            later = answered.index(bid[1]) > answered.index(earlier.bid[1])
+            require(later, "a second bid of the agent")
             del self.entrants[sha256(earlier.signed.payload)]
             self.quotas.change(earlier.bid[2], -1)
         digest = sha256(signed.payload)
@@ -178,6 +182,9 @@ class Broadcast:
         require(entry[3] <= self.closed_at + self.announcement[12], "too late")
         active = sum(slot.state in ACTIVE for slot in self.slots)
         require(active < plan[5], "more slots at a time than planned")
+        require(self.withdrawn is None, "an award after a cancel")
+        withdrawn = (fate[0] == "won" and fate[3] == WITHDRAWN for fate in self.fates.values())
+        require(not any(withdrawn), "an award after leases were withdrawn")
         require(entry[2] == self.next_bid(rule[2] + rule[3], entry[3]), "not the next bid")
         slot.state, slot.epoch, slot.holder = "awarded", entry[1], entry[2]
         self.fates[entry[2]] = ["declined", entry[0], entry[1]]
@@ -196,7 +203,7 @@ class Broadcast:
         require(entry[1] == slot.epoch, "another epoch")
         slot.state = "open"
         if 2 in entry:
-            confirm = self.chains.check(entry[2], "confirm", self.entrants[slot.holder].bid[2])
+            confirm = self.chains.check(entry[2], "confirm", self.entrants[slot.holder].bid[2], True)
             names = (confirm[0], confirm[1], confirm[2], confirm[3])
             require(names == (self.id, entry[0], slot.epoch, slot.holder), "of another award")
             if confirm[4] == RESERVED:
@@ -210,9 +217,12 @@ class Broadcast:
         require(entry[2] == 0 if first else entry[2] > slot.answers, "not in order")
         require(entry[3] <= self.plan[4], "longer than planned")
         require(entry[4] == bidder, "a lease to another realm")
+        require(self.withdrawn is None, "a lease after a cancel")
         if first:
             self.informed.append(bidder)
-        slot.state, slot.answers, slot.granted = "leased", entry[2], entry[5] + entry[3]
+        lasts = entry[3] + GRACE
+        slot.state, slot.answers = "leased", entry[2]
+        slot.over_at = entry[5] + lasts - lasts // 100
         self.fates[slot.holder] = ["won", entry[0], entry[1], None]
 
     def ended(self, entry):
@@ -223,12 +233,14 @@ class Broadcast:
         said = outcome.get(6) if outcome else None
         slot.code = CODES.get(entry[2], said or LOOP_FAILED)
         slot.outcome = sha256(entry[3][0].payload) if 3 in entry else None
+        if slot.outcome:
+            self.heard.add(slot.outcome)
         if entry[2] == RESULT:
             confidence = outcome.get(7, self.entrants[slot.holder].bid[7])
             slot.result = ([parse(entry[3][1])], confidence, self.results)
             slot.state = "done"
             self.results += 1
-        elif entry[2] == WITHDRAWN or self.withdrawn is not None:
+        elif entry[2] == WITHDRAWN or self.withdrawn is not None or outcome is None and entry[2] == END_NOT_BEGUN:
             slot.state = "over"
         elif entry[2] == END_NOT_BEGUN or self.announcement[7] != ONCE:
             slot.state = "open"
@@ -239,13 +251,13 @@ class Broadcast:
         """Checks that a lease ended as its outcome says, or as its time does; gives the outcome."""
         end = entry[2]
         if 3 not in entry:
-            expired = end == EXPIRED and slot.state == "leased" and entry[4] >= slot.granted
+            expired = end == EXPIRED and slot.state == "leased" and entry[4] >= slot.over_at
             withdrawn = end == WITHDRAWN and slot.state == "leased"
             given_back = end == END_NOT_BEGUN and slot.state == "reserved"
             require(expired or withdrawn or given_back, "it did not end so")
             return None
         bid = self.entrants[slot.holder].bid
-        outcome = self.chains.check(entry[3][0], "outcome", bid[2])
+        outcome = self.chains.check(entry[3][0], "outcome", bid[2], True)
         names = (outcome[0], outcome[1], outcome[2], outcome[3])
         require(names == (self.id, entry[0], slot.epoch, slot.holder), "of another award")
         waited = slot.state == "leased" or (
@@ -279,10 +291,16 @@ class Broadcast:
         outcome = entry[0][0].read()
         bidder = self.entrants.get(outcome[3])
         require(bidder is not None, "an outcome for a bid that was not counted")
-        self.chains.check(entry[0][0], "outcome", bidder.bid[2])
+        award = [outcome[1], outcome[2]]
+        require(self.fates.get(outcome[3], [None] * 3)[1:3] == award, "an outcome of no award")
+        known = sha256(entry[0][0].payload)
+        require(award not in self.unused_awards and known not in self.heard, "an outcome twice")
+        self.unused_awards.append(award)
+        self.heard.add(known)
+        self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
 
     def cancelled(self, _):
-        require(self.phase == "working", "out of order")
+        require(self.phase == "working" and self.withdrawn is None, "out of order")
         leased = (at for at, slot in enumerate(self.slots) if slot.state == "leased")
         self.withdrawn = list(leased)
 

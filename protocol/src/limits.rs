@@ -319,6 +319,16 @@ pub const TRANSCRIPT_ENTRIES: usize = 1_024;
 pub const TRANSCRIPT_PAGES: usize = 64;
 /// Bids that a realm remembers, with the closes of their broadcasts; the oldest is forgotten first.
 pub const RECEIPTS: usize = 4_096;
+/// Announcements under way from under one foreign root, or from one subtree beside the way to this
+/// realm, half as many one level below, down to an eighth; more are suppressed.
+pub const ANNOUNCEMENTS_PER_ROOT: usize = 256;
+/// Places that announcements are counted by; beyond them idle ones are forgotten, and then what comes
+/// from new ones is suppressed.
+pub const ANNOUNCERS: usize = 4_096;
+/// Default announcements a second from under one root, or from one subtree beside the way to this
+/// realm, half as many one level below, down to an eighth; four times as many at once. More are
+/// suppressed.
+pub const ANNOUNCE_RATE: u64 = 250;
 /// Offers that a realm has open as a bidder; to announcements beyond them it does not bid.
 pub const OFFERS: usize = 1_024;
 /// Share of [`OFFERS`] for the announcements of one root; it does not bid for more.

@@ -151,6 +151,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) connections: usize,
     /// Messages a second that a child's link carries.
     pub(crate) child_rate: usize,
+    /// Announcements a second that are passed on from under one root.
+    pub(crate) announce_rate: usize,
     /// Resident bytes of the process.
     pub(crate) max_memory: usize,
     /// How long a call waits that does not say, milliseconds.
@@ -354,6 +356,7 @@ fn typed(settings: &Settings) -> Option<Config> {
             max_calls_per_peer: number("limits.max_calls_per_peer")?,
             connections: number("limits.connections")?,
             child_rate: number("limits.child_rate")?,
+            announce_rate: number("limits.announce_rate")?,
             max_memory: number("limits.max_memory")?,
             call_timeout_ms: millis("limits.call_timeout")?,
             pending: number("limits.pending")?,

@@ -315,6 +315,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         call_timeout_ms: config.limits.call_timeout_ms,
         child_rate: config.limits.child_rate as u64,
         sessions: true,
+        announce_rate: config.limits.announce_rate as u64,
         custody: realm_node::CustodyTerms {
             ask: config.custody.ask,
             keep_for_children: config.custody.keep_for_children,

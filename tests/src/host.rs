@@ -100,6 +100,8 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// Announcements a second that its node passes on from under one root. Taken up at the next start.
+    pub announce_rate: u64,
     /// What its node keeps for others, and asks others to keep. Taken up at the next start.
     pub custody: CustodyTerms,
     /// Whether its node shares session keys with others.
@@ -155,6 +157,7 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            announce_rate: limits::ANNOUNCE_RATE,
             custody: CustodyTerms::default(),
             sessions: true,
             redaction: Redaction::default(),
@@ -185,6 +188,7 @@ impl Host {
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
             sessions: self.sessions,
+            announce_rate: self.announce_rate,
             custody: self.custody,
             redaction: self.redaction.clone(),
         };

@@ -159,6 +159,8 @@ pub enum Output {
         facts: Box<Value>,
         /// How long it has, milliseconds.
         limit_ms: u64,
+        /// How many calls and broadcasts led to the announcement.
+        depth: u64,
     },
     /// A bid is to be signed, sealed and sent to the announcer.
     Bid {

@@ -63,11 +63,29 @@ impl Chains {
         signed: &Signed<T>,
         signer: &Place,
     ) -> Result<T, SignatureError> {
+        self.check_where(signed, signer, |chain| chain.place().is_at(signer))
+    }
+
+    /// Reads a record if the realm at that place has signed it, wherever it stood then.
+    pub(crate) fn check_realm<T: Record>(
+        &self,
+        signed: &Signed<T>,
+        signer: &Place,
+    ) -> Result<T, SignatureError> {
+        self.check_where(signed, signer, |_| true)
+    }
+
+    fn check_where<T: Record>(
+        &self,
+        signed: &Signed<T>,
+        signer: &Place,
+        stands: impl Fn(&VerifiedChain) -> bool,
+    ) -> Result<T, SignatureError> {
         let chains = signer.realm.and_then(|realm| self.by_realm.get(&realm));
         let mut chains = chains
             .into_iter()
             .flatten()
-            .filter(|chain| chain.place().is_at(signer))
+            .filter(|chain| stands(chain))
             .peekable();
         if chains.peek().is_none() {
             return Err(SignatureError::Unproven(signer.realm));

@@ -152,7 +152,8 @@ impl<'a> Signatures<'a> {
     ) -> Result<(), EvidenceError> {
         let bidder = self.bidders.get(&bid).cloned();
         let bidder = bidder.ok_or_else(|| signature(entry, what, SignatureError::NoBid))?;
-        self.signed(entry, what, record, &bidder)
+        let checked = self.chains.check_realm(record, &bidder);
+        self.count(entry, what, checked)
     }
 
     fn signed<T: Record>(
@@ -163,6 +164,15 @@ impl<'a> Signatures<'a> {
         signer: &Place,
     ) -> Result<(), EvidenceError> {
         let checked = self.chains.check(record, signer);
+        self.count(entry, what, checked)
+    }
+
+    fn count<T>(
+        &mut self,
+        entry: u64,
+        what: &'static str,
+        checked: Result<T, SignatureError>,
+    ) -> Result<(), EvidenceError> {
         checked.map_err(|error| signature(entry, what, error))?;
         self.checked = self.checked.saturating_add(1);
         Ok(())

@@ -157,8 +157,11 @@ impl Node {
                 let result = result.map(|output| Blob::from(json::to_bytes(&output)));
                 self.work_ended(*bid, run, result.map_err(|failure| failure.code));
             }
-            // It is asked without a key: there is no earlier answer.
-            Responder::Asked(purpose) => self.asked_in_vain(purpose, FailureCode::LoopFailed),
+            Responder::Asked(purpose) => {
+                let (result, run, _) = read_answer(&answer);
+                let result = result.map(|output| Blob::from(json::to_bytes(&output)));
+                self.asked_before(purpose, run, result.map_err(|failure| failure.code));
+            }
             Responder::Local(local) => {
                 let (result, run, version) = read_answer(&answer);
                 let told = Told {

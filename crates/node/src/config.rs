@@ -29,6 +29,8 @@ pub struct Config {
     pub child_rate: u64,
     /// Whether realms that talk share session keys; otherwise each message is sealed for itself.
     pub sessions: bool,
+    /// Announcements a second that are passed on from under one root; four times as many at once.
+    pub announce_rate: u64,
     /// What is kept for realms that are offline.
     pub custody: CustodyTerms,
     /// What is taken out of inputs and outputs before traces are written.

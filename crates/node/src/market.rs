@@ -9,6 +9,7 @@ mod closing;
 mod contents;
 mod deciding;
 mod evidence;
+mod floods;
 mod hearing;
 mod kept;
 mod offers;
@@ -44,6 +45,7 @@ use crate::{Node, Refused, timers::Timer};
 
 use asking::Asker;
 use closing::Closing;
+use floods::Floods;
 
 use acquainting::{Offered, Offers};
 use contents::read;
@@ -76,6 +78,7 @@ pub(crate) struct Market {
     bidder: Option<(Place, Bidder)>,
     /// Announcements passed on whose tally is due, by broadcast and round.
     passed: BTreeMap<(BroadcastId, u64), Passed>,
+    floods: Floods,
     /// What is remembered of this realm's own bids.
     receipts: Receipts,
     summaries: Summaries,
@@ -114,20 +117,14 @@ struct Announced {
     undecided: Vec<(u64, u64)>,
 }
 
-impl Announced {
-    /// How long the work may take in all, milliseconds.
-    fn execution_ms(&self) -> u64 {
-        let announced = self.rounds.first().and_then(|it| it.peek().ok());
-        announced.map_or(0, |it| it.execution_ms)
-    }
-}
-
 /// An announcement of another realm's that was passed on.
 #[derive(Debug)]
 struct Passed {
     /// The realm that gets the tally.
     to: Place,
     tallying: Tallying,
+    /// The levels that it is counted at.
+    levels: Vec<Scope>,
     /// Whether this realm's own agents have decided.
     decided: bool,
 }

@@ -94,6 +94,8 @@ impl Node {
         }
         self.market.trust = kept_trust(&rows);
         self.recover_receipts(kept_receipts(&rows));
+        // Whoever announced and works as well hears as the one what it says as the other.
+        let broadcasts = self.resume_broadcasts(broadcasts);
         let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
         for run in broken_off {
             match leases.contains(&run.run.call) {
@@ -101,9 +103,7 @@ impl Node {
                 false => self.go_on_with(run),
             }
         }
-        for broadcast in broadcasts {
-            self.go_on_broadcasting(broadcast);
-        }
+        self.go_on_broadcasting(&broadcasts);
         self.drain_executor();
         self.forget_orphans();
         self.cancel_orphaned_broadcasts();

@@ -48,6 +48,10 @@ pub(crate) struct Asked {
     pub(crate) loop_id: LoopId,
     pub(crate) input: serde_json::Value,
     pub(crate) limit_ms: u64,
+    /// How many calls and broadcasts led to it.
+    pub(crate) depth: u64,
+    /// Where it must not run twice, also after a restart.
+    pub(crate) key: Option<Digest>,
     pub(crate) purpose: Purpose,
 }
 
@@ -193,9 +197,9 @@ impl Node {
             loop_id: asked.loop_id,
             version: None,
             input: asked.input,
-            key: None,
+            key: asked.key.map(|key| (key, self.wall())),
             timeout_ms: asked.limit_ms,
-            depth: 0,
+            depth: asked.depth,
             caller_name: None,
             parent: None,
             direction: Direction::Local,

@@ -124,8 +124,12 @@ wire_map! {
         2 => asked: u64,
         /// Bids that they have sent.
         3 => bids: u64,
-        /// Neighbours that it was not passed to by policy, for want of a link, or in time.
+        /// Neighbours that it was not passed to by policy, for want of a link, or in time, and
+        /// those that suppressed it.
         4 => unreached: u64,
+        /// How many of these suppressed it, because too many announcements come from where it does;
+        /// absent for none.
+        5 => suppressed: Option<u64>,
     }
 }
 

@@ -41,6 +41,7 @@ fn bidding() -> Vec<Sample> {
                 asked: 20,
                 bids: 7,
                 unreached: 1,
+                suppressed: Some(1),
             },
         ),
         sample("Bid", &bid()),

@@ -157,6 +157,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: false,
     },
     Key {
+        name: "limits.announce_rate",
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("250"),
+        meaning: "Announcements a second that are passed on from under one root, or from one subtree beside this realm, half as many at each level below; four times as many at once.",
+        reloads: false,
+    },
+    Key {
         name: "limits.call_timeout",
         kind: Kind::Duration(SECOND, HOUR),
         default: Some("\"60s\""),

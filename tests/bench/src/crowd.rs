@@ -139,6 +139,7 @@ impl Member {
             call_timeout_ms: limits::CALL_MS,
             child_rate: 250_000,
             sessions: true,
+            announce_rate: limits::ANNOUNCE_RATE,
             custody: realm_node::CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
         };

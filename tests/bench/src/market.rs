@@ -192,6 +192,7 @@ impl Market {
             call_timeout_ms: limits::CALL_MS,
             child_rate: 1_000_000,
             sessions: true,
+            announce_rate: 1_000_000,
             custody: CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
         };

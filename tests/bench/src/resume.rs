@@ -50,7 +50,7 @@ pub(crate) async fn run(ground: &Ground) -> Result<Row> {
         idempotency_key: None,
         detach: true,
         store: false,
-            stream: false,
+        stream: false,
     };
     let run = daemon.client.invoke(&request).await?.run_id;
     waits(&daemon.client, &run).await?;

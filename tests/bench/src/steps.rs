@@ -44,7 +44,7 @@ async fn count(daemon: &Daemon, to: u64) -> Result<f64> {
         idempotency_key: None,
         detach: false,
         store: false,
-            stream: false,
+        stream: false,
     };
     let begun = std::time::Instant::now();
     let ended = daemon.client.invoke(&request).await?;

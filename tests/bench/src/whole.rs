@@ -62,7 +62,7 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
         idempotency_key: None,
         detach: false,
         store: false,
-            stream: false,
+        stream: false,
     }
 }
 

@@ -297,6 +297,7 @@ impl Puppet {
             asked: 1,
             bids: world.random(4),
             unreached: 0,
+            suppressed: None,
         };
         match world.random(5) {
             0 => *tricks.entry("no tally").or_default() += 1,

@@ -225,8 +225,9 @@ fn bidding(book: &mut Book) {
         asked: 20,
         bids: 7,
         unreached: 1,
+        suppressed: Some(1),
     };
-    one("Tally", "a tally", &[], &tally);
+    one("Tally", "a tally", &[5], &tally);
     one("bid", "a bid", &[5], &bid(0));
     let summary = Summary {
         filter: Blob::from(vec![0; 4]),

@@ -15,7 +15,7 @@ use super::{Announcer, Phase, Plan, PlanError, Refusal, Round, slot::State, work
 use crate::{
     log::{
         Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Leased,
-        Planned,
+        Planned, Unused,
     },
     rank::Ranking,
     scope::FanOut,
@@ -211,7 +211,8 @@ impl Audit {
     fn check(&mut self, entry: &Entry) -> Result<(), Wrong> {
         let finished = matches!(self.announcer.phase, Phase::Finished(_));
         match entry {
-            Entry::Unused(_) | Entry::Proved(_) => Ok(()),
+            Entry::Proved(_) => Ok(()),
+            Entry::Unused(it) => self.unused(it),
             _ if finished => Err(Wrong::Order),
             Entry::Planned(_) => Err(Wrong::Order),
             Entry::Announced(it) => self.announced(it),
@@ -227,7 +228,8 @@ impl Audit {
                 Some(State::Asking { .. }) => Ok(()),
                 _ => Err(Wrong::Decision(it.slot)),
             },
-            Entry::Cancelled(_) => Ok(()),
+            Entry::Cancelled(_) if self.is_working() => Ok(()),
+            Entry::Cancelled(_) => Err(Wrong::Order),
             Entry::Finished(it) => self.finished(&it.conclusion),
         }
     }
@@ -249,6 +251,29 @@ impl Audit {
     /// Whether a round has begun and bids are taken.
     fn is_open(&self) -> bool {
         matches!(self.announcer.phase, Phase::Bidding { until, .. } if until < Tick::MAX)
+    }
+
+    fn is_working(&self) -> bool {
+        matches!(self.announcer.phase, Phase::Working { .. })
+    }
+
+    /// An outcome that is not used is of an award that was made, and of each there is one.
+    fn unused(&self, it: &Unused) -> Result<(), Wrong> {
+        let outcome = it.delivered.outcome.peek().map_err(|_| Wrong::Order)?;
+        let award = (outcome.slot, outcome.epoch);
+        let made = self.announcer.was_awarded(&outcome.bid, award);
+        let again = self.announcer.unused.contains(&award)
+            || self
+                .announcer
+                .heard
+                .contains(&it.delivered.outcome.digest());
+        match made && !again {
+            true => Ok(()),
+            false => Err(Wrong::End {
+                slot: award.0,
+                epoch: award.1,
+            }),
+        }
     }
 
     fn counted(&mut self, it: &Counted) -> Result<(), Wrong> {
@@ -288,7 +313,17 @@ impl Audit {
         );
         let is_next = announcer.next_bid(it.at) == Some(it.bid) && announcer.may_award(it.at);
         let bounded = it.epoch <= limits::EPOCHS && active < announcer.plan.at_once;
-        let working = matches!(announcer.phase, Phase::Working { .. });
+        // Leases are taken back once nothing more is waited for.
+        let withdrawn = |fate: &Fate| {
+            matches!(
+                fate,
+                Fate::Won {
+                    end: Some(End::Withdrawn),
+                    ..
+                }
+            )
+        };
+        let working = self.is_working() && !announcer.fates.values().any(withdrawn);
         let wrong = Wrong::Award {
             slot: it.slot,
             epoch: it.epoch,
@@ -341,7 +376,8 @@ impl Audit {
         let holds = self
             .bid(it.slot)
             .is_some_and(|(_, bid)| bid.bidder == it.holder);
-        if !in_order || !holds || it.lease_ms > self.announcer.plan.lease_ms {
+        let bounded = it.lease_ms <= self.announcer.plan.lease_ms && self.is_working();
+        if !in_order || !holds || !bounded {
             return Err(wrong);
         }
         if it.answers == 0 {
@@ -382,12 +418,13 @@ impl Audit {
         if is_right { Ok(()) } else { Err(wrong) }
     }
 
-    /// Whether a slot's lease was over.
+    /// Whether a slot's lease was over, and LEASE-4's time after it; less a hundredth, because
+    /// the clock that entries are dated by is set now and then.
     fn is_over(&self, slot: u64, at: Timestamp) -> bool {
-        let ends = self
-            .leased
-            .get(&slot)
-            .map(|(began, lease_ms)| began.plus(*lease_ms));
+        let ends = self.leased.get(&slot).map(|(began, lease_ms)| {
+            let lasts = lease_ms.saturating_add(limits::LEASE_GRACE_MS);
+            began.plus(lasts.saturating_sub(lasts / 100))
+        });
         ends.is_some_and(|ends| at >= ends)
     }
 

@@ -14,7 +14,9 @@ use super::{
     slot::{Slot, State},
 };
 use crate::{
-    aggregate::{AggregateError, Citation, Contribution, Said, aggregate, cite_all, is_enough},
+    aggregate::{
+        Aggregate, AggregateError, Citation, Contribution, Said, aggregate, cite_all, is_enough,
+    },
     log::{Conclusion, End, Ending, Finished},
     select::{TooFewBids, select},
 };
@@ -25,7 +27,6 @@ impl Announcer {
         match self.phase {
             Phase::Working { .. } => {
                 self.grant(now);
-                self.fill(now);
                 self.settle(now);
             }
             Phase::Withdrawing { .. } => self.settle_withdrawal(now),
@@ -42,6 +43,9 @@ impl Announcer {
         let contributions = self.contributions();
         let slots = self.slots.len() as u64;
         let enough = is_enough(&self.announcement().aggregation, &contributions, slots);
+        if !enough {
+            self.fill(now);
+        }
         if enough || self.slots.iter().all(Slot::is_final) {
             self.stop_all(now);
             self.make_one(now);
@@ -118,14 +122,14 @@ impl Announcer {
 
     /// Makes results one; or has the loop do it that aggregates.
     fn make_one(&mut self, now: Now) {
-        let made = aggregate(&self.announcement().aggregation, &self.contributions());
-        match made {
+        let contributions = self.contributions();
+        match aggregate(&self.announcement().aggregation, &contributions) {
             Ok(made) if self.aggregates_by_loop() => {
                 self.phase = Phase::Aggregating;
                 self.outputs.push_back(Output::Aggregate(made.output));
             }
-            _ => {
-                let conclusion = self.settled();
+            made => {
+                let conclusion = self.concluded(made, &contributions);
                 self.conclude(conclusion, now);
             }
         }
@@ -143,15 +147,23 @@ impl Announcer {
         if let Err(few) = select(&self.ranking, &self.announcement().rule) {
             return too_few_bids(few);
         }
-        let rule = &self.announcement().aggregation;
         let contributions = self.contributions();
-        match aggregate(rule, &contributions) {
+        let made = aggregate(&self.announcement().aggregation, &contributions);
+        self.concluded(made, &contributions)
+    }
+
+    fn concluded(
+        &self,
+        made: Result<Aggregate, AggregateError>,
+        contributions: &[Contribution],
+    ) -> Conclusion {
+        match made {
             Ok(made) => {
                 let output = Blob::from(json::to_bytes(&made.output));
                 given(output, made.citations)
             }
             Err(error) => Conclusion {
-                citations: cite_all(rule, &contributions),
+                citations: cite_all(&self.announcement().aggregation, contributions),
                 ..failed(ending(error), &error.to_string())
             },
         }

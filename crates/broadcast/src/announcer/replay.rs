@@ -185,6 +185,8 @@ impl Announcer {
         let state = match ended.end {
             End::Result => result.map_or(State::Over, State::Done),
             End::Withdrawn => State::Over,
+            // Confirmed, and never leased: nothing more is waited for.
+            End::NotBegun if delivered.is_none() => State::Over,
             _ if withdrawing => State::Over,
             end if self.may_repeat(end) => State::Open,
             _ => State::Asking {

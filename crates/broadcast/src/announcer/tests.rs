@@ -1,10 +1,11 @@
 use realm_protocol::{
     Timestamp,
     broadcast::{BidLimits, Price, Rule},
+    limits,
 };
 
 use super::*;
-use crate::fixtures;
+use crate::{fixtures, log::End};
 
 const NOW: Now = Now {
     wall: Timestamp::from_millis(1_800_000_000_000),
@@ -258,8 +259,113 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
     };
     let (slot, epoch) = (0, 1);
     assert_eq!(tampered(&unconfirmed), Err(Wrong::Lease { slot, epoch }));
+    let confirmed = |log: &mut Vec<Entry>, lease_ms| {
+        let bid = fixtures::bid(3, 10);
+        let confirm = Confirm {
+            broadcast: bid.broadcast,
+            slot,
+            epoch,
+            bid: Signed::unsigned(&bid).digest(),
+            answer: realm_protocol::broadcast::ConfirmAnswer::Reserved,
+        };
+        let answered = crate::log::Answered {
+            slot,
+            epoch,
+            confirm: Some(Signed::unsigned(&confirm)),
+            at: NOW.wall,
+        };
+        log.push(answered.into());
+        let leased = crate::log::Leased {
+            slot,
+            epoch,
+            answers: 0,
+            lease_ms,
+            holder: bid.bidder,
+            at: NOW.wall,
+        };
+        log.push(leased.into());
+    };
+    let ended = |log: &mut Vec<Entry>, end, after_ms| {
+        let ended = crate::log::Ended {
+            slot,
+            epoch,
+            end,
+            delivered: None,
+            at: NOW.wall.plus(after_ms),
+        };
+        log.push(ended.into());
+    };
+    let next = |log: &mut Vec<Entry>| {
+        let awarded = crate::log::Awarded {
+            slot,
+            epoch: 2,
+            bid: Signed::unsigned(&fixtures::bid(2, 30)).digest(),
+            at: NOW.wall,
+        };
+        log.push(awarded.into());
+    };
+    let expired = |after_ms| {
+        tampered(&|log| {
+            confirmed(log, 1_000);
+            ended(log, End::Expired, after_ms);
+        })
+    };
+    assert_eq!(expired(1_000), Err(Wrong::End { slot, epoch }));
+    assert_eq!(expired(6_000), Ok(()));
+    let skipped = |log: &mut Vec<Entry>| {
+        confirmed(log, 1_000);
+        log.pop();
+        ended(log, End::NotBegun, 0);
+        next(log);
+    };
+    assert_eq!(tampered(&skipped), Err(award(2)));
+    let robbed = |log: &mut Vec<Entry>| {
+        confirmed(log, 1_000);
+        ended(log, End::Withdrawn, 0);
+        next(log);
+    };
+    assert_eq!(tampered(&robbed), Err(award(2)));
+    let cancelled_twice = |log: &mut Vec<Entry>| {
+        log.push(Cancelled { at: NOW.wall }.into());
+        log.push(Cancelled { at: NOW.wall }.into());
+    };
+    assert_eq!(tampered(&cancelled_twice), Err(Wrong::Order));
     let headless = |log: &mut Vec<Entry>| {
         log.remove(0);
     };
     assert_eq!(tampered(&headless), Err(Wrong::Plan(PlanError::Log)));
+}
+
+#[test]
+fn bids_that_do_not_count_end_the_bidding_no_sooner_than_their_quota_lets_them() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let tally = Tally {
+        broadcast: announcement.broadcast,
+        round: 1,
+        asked: 3,
+        bids: limits::BIDS_PER_ROOT as u64 + 1,
+        unreached: 0,
+        suppressed: None,
+    };
+    let from = Side::Parent;
+    announcer.handle(Input::Tally { from, tally }, NOW);
+    let mut bidding = || {
+        while announcer.poll_output().is_some() {}
+        matches!(announcer.phase, Phase::Bidding { .. })
+    };
+    assert!(bidding());
+
+    // All of one realm, each by another agent, and too dear.
+    for number in 0..200 {
+        let mut bid = fixtures::bid(7, 100_001);
+        bid.agent = format!("agent-{number}").parse().unwrap();
+        let _why = refusal(&mut announcer, &bid.bidder.clone(), &bid, NOW);
+    }
+    let still = matches!(announcer.phase, Phase::Bidding { .. });
+    let honest = fixtures::bid(3, 10);
+    let _why = refusal(&mut announcer, &honest.bidder.clone(), &honest, NOW);
+    let over = !matches!(announcer.phase, Phase::Bidding { .. });
+
+    assert!(still && over, "{still} {over}");
 }

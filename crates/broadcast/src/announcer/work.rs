@@ -19,6 +19,9 @@ use crate::{
     work::slot_key,
 };
 
+/// The most renewals in the time of one lease.
+const RENEWALS: u64 = 8;
+
 impl Announcer {
     /// Awards open slots, as many as may be worked on at a time.
     pub(super) fn fill(&mut self, now: Now) {
@@ -163,6 +166,12 @@ impl Announcer {
         }
     }
 
+    /// Whether a realm has a bid that counts.
+    pub fn is_by_bidder(&self, from: &Place) -> bool {
+        let mut entrants = self.intake.entrants();
+        from.realm.is_some() && entrants.any(|it| it.bid.bidder.realm == from.realm)
+    }
+
     fn is_bidder(&self, from: &Place, bid: &Digest) -> bool {
         let entrant = self.intake.get(bid);
         from.realm.is_some() && entrant.is_some_and(|it| it.bid.bidder.realm == from.realm)
@@ -257,11 +266,15 @@ impl Announcer {
             return;
         };
         let ours = progress.broadcast == self.broadcast() && progress.epoch == epoch;
-        let last = match self.slots.get(number).map(|slot| &slot.state) {
-            Some(State::Leased { answers, .. }) => *answers,
+        let (last, due) = match self.slots.get(number).map(|slot| &slot.state) {
+            Some(State::Leased {
+                answers,
+                until,
+                lease_ms,
+            }) => (*answers, renewable(*until, *lease_ms) <= now.tick),
             _ => return,
         };
-        if ours && progress.number > last && self.is_bidder(from, &bid) {
+        if ours && due && progress.number > last && self.is_bidder(from, &bid) {
             self.lease(number, progress.number, now);
         }
     }
@@ -328,7 +341,7 @@ impl Announcer {
     }
 
     /// Whether a bid has had this award.
-    fn was_awarded(&self, bid: &Digest, award: (u64, u64)) -> bool {
+    pub(super) fn was_awarded(&self, bid: &Digest, award: (u64, u64)) -> bool {
         match self.fates.get(bid) {
             Some(Fate::Won { slot, epoch, .. } | Fate::Declined { slot, epoch }) => {
                 (*slot, *epoch) == award
@@ -471,4 +484,12 @@ pub(super) fn code(end: End, outcome: Option<&Outcome>) -> FailureCode {
         End::Forged => FailureCode::Malformed,
         End::Withdrawn => FailureCode::Cancelled,
     }
+}
+
+/// When a lease that is given up at a time may be renewed: each renewal is written down, and a holder
+/// that asks all the time asks in vain for an eighth of it.
+fn renewable(until: Tick, lease_ms: u64) -> Tick {
+    let lasts = lease_ms.saturating_add(limits::LEASE_GRACE_MS);
+    let waits = lasts.saturating_sub(lease_ms / RENEWALS);
+    Tick::from_millis(until.as_millis().saturating_sub(waits))
 }

@@ -119,6 +119,7 @@ impl Bidder {
                         agent: agent.agent,
                         facts: Box::new(facts),
                         limit_ms,
+                        depth: announcement.depth,
                     });
                 }
             },

@@ -24,6 +24,7 @@ impl Tallying {
                 asked: u64::from(asked),
                 bids: 0,
                 unreached: fan.unreached,
+                suppressed: None,
             },
             waiting: fan.passes.iter().map(|pass| pass.to.clone()).collect(),
             due,
@@ -44,6 +45,10 @@ impl Tallying {
         self.tally.asked = self.tally.asked.saturating_add(tally.asked);
         self.tally.bids = self.tally.bids.saturating_add(tally.bids);
         self.tally.unreached = self.tally.unreached.saturating_add(tally.unreached);
+        if let Some(suppressed) = tally.suppressed {
+            let before = self.tally.suppressed.unwrap_or_default();
+            self.tally.suppressed = Some(before.saturating_add(suppressed));
+        }
     }
 
     /// Gives up on a neighbour that cannot be reached after all.

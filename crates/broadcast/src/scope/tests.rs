@@ -198,6 +198,7 @@ fn tallies_add_up_and_silence_counts_as_out_of_reach() {
         asked: 4,
         bids,
         unreached: 1,
+        suppressed: None,
     };
     let due = Tick::from_millis(900);
     let mut tallying = Tallying::new(announcement.broadcast, 1, true, &fan, due);

@@ -151,6 +151,7 @@ impl World {
                     asked: 1,
                     bids,
                     unreached: 0,
+                    suppressed: None,
                 };
                 let from = plans::side(number);
                 let input = announcer::Input::Tally { from, tally };

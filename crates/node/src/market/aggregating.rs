@@ -1,7 +1,7 @@
 //! Results of this realm's broadcasts that a loop of its own makes one.
 
 use realm_broadcast::announcer::Input;
-use realm_protocol::{BroadcastId, FailureCode, RunId, cbor::Blob, json, json::Object};
+use realm_protocol::{BroadcastId, Digest, FailureCode, RunId, cbor::Blob, json, json::Object};
 use serde_json::Value;
 
 use crate::{
@@ -14,15 +14,20 @@ impl Node {
     pub(super) fn aggregate_by_loop(&mut self, broadcast: BroadcastId, results: Value) {
         let call = self.new_call();
         let own = self.market.announced.get(&broadcast);
-        let aggregator = own.and_then(|own| Some((own.aggregator.clone()?, own.execution_ms())));
-        let Some((loop_id, limit_ms)) = aggregator else {
+        let aggregator = own.and_then(|own| {
+            let announced = own.rounds.first()?.peek().ok()?;
+            Some((own.aggregator.clone()?, announced))
+        });
+        let Some((loop_id, announced)) = aggregator else {
             return self.not_aggregated(broadcast, FailureCode::LoopNotFound);
         };
         self.serve_asked(Asked {
             call,
             loop_id,
             input: results,
-            limit_ms,
+            limit_ms: announced.execution_ms,
+            depth: announced.depth.saturating_add(1),
+            key: Some(Digest::of(&[b"realm/1/aggregate", broadcast.as_bytes()])),
             purpose: Purpose::Aggregate(broadcast),
         });
     }

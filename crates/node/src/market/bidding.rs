@@ -127,7 +127,8 @@ impl Node {
                     agent,
                     facts,
                     limit_ms,
-                } => self.ask_agent(broadcast, agent, *facts, limit_ms),
+                    depth,
+                } => self.ask_agent(broadcast, agent, *facts, (limit_ms, depth)),
                 Output::Bid { to, bid } => {
                     let signed = self.me.sign(&*bid);
                     self.keep_bid(&bid, &signed);
@@ -150,6 +151,7 @@ impl Node {
                         asked: 1,
                         bids,
                         unreached: 0,
+                        suppressed: None,
                     };
                     if self.market.announced.contains_key(&broadcast) {
                         let me = self.me.place().clone();

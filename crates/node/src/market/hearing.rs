@@ -45,6 +45,7 @@ impl Node {
             return;
         }
         let from = from.clone();
+        self.prove_anew(read.broadcast, &from);
         self.tell_announcer(read.broadcast, Input::Confirm { from, confirm });
     }
 
@@ -77,6 +78,7 @@ impl Node {
             Some(Err(_)) => false,
             None => true,
         };
+        self.prove_anew(broadcast, from);
         let input = Input::Delivered {
             from: from.clone(),
             delivered,

@@ -143,29 +143,40 @@ impl Node {
         (unfinished, interrupted)
     }
 
-    /// Goes on with a broadcast where the end of a process broke it off. Nobody waits for its
-    /// answer any more, but for its run.
-    pub(crate) fn go_on_broadcasting(&mut self, unfinished: Unfinished) {
-        let broadcast = unfinished.broadcast;
-        let entries = unfinished.entries.len() as u64;
-        let run = unfinished.run.run.clone();
-        match self.resumed(unfinished) {
-            Ok(own) => {
-                self.market.announced.insert(broadcast, own);
-                let told = Object::new().with("reason", "the daemon was restarted");
-                self.note_broadcast(broadcast, "run.restarted", told);
-                self.carry_out_announcer(broadcast);
-                self.set_market_timer();
-            }
-            Err(reason) => {
-                self.forget_broadcast(broadcast, entries);
-                let why = format!("it cannot go on after a restart: {reason}");
-                self.end_broken_off(Run {
-                    output: Some(why.into_bytes().into()),
-                    ..run
-                });
+    /// Takes up broadcasts where the end of a process broke them off; gives those that can go on.
+    /// Nobody waits for their answers any more, but for their runs.
+    pub(crate) fn resume_broadcasts(&mut self, unfinished: Vec<Unfinished>) -> Vec<BroadcastId> {
+        let mut resumed = Vec::new();
+        for unfinished in unfinished {
+            let broadcast = unfinished.broadcast;
+            let entries = unfinished.entries.len() as u64;
+            let run = unfinished.run.run.clone();
+            match self.resumed(unfinished) {
+                Ok(own) => {
+                    self.market.announced.insert(broadcast, own);
+                    let told = Object::new().with("reason", "the daemon was restarted");
+                    self.note_broadcast(broadcast, "run.restarted", told);
+                    resumed.push(broadcast);
+                }
+                Err(reason) => {
+                    self.forget_broadcast(broadcast, entries);
+                    let why = format!("it cannot go on after a restart: {reason}");
+                    self.end_broken_off(Run {
+                        output: Some(why.into_bytes().into()),
+                        ..run
+                    });
+                }
             }
         }
+        resumed
+    }
+
+    /// Goes on with broadcasts that were taken up.
+    pub(crate) fn go_on_broadcasting(&mut self, broadcasts: &[BroadcastId]) {
+        for broadcast in broadcasts {
+            self.carry_out_announcer(*broadcast);
+        }
+        self.set_market_timer();
     }
 
     /// Takes back what runs asked for that are gone since a restart.

@@ -19,7 +19,7 @@ impl Node {
         broadcast: BroadcastId,
         agent: LoopId,
         facts: Value,
-        limit_ms: u64,
+        (limit_ms, depth): (u64, u64),
     ) {
         let call = self.new_call();
         let registered = self.registry.get(&agent);
@@ -32,6 +32,8 @@ impl Node {
             loop_id: loop_id.clone(),
             input: facts,
             limit_ms,
+            depth: depth.saturating_add(1),
+            key: None,
             purpose: Purpose::Offer(broadcast, agent),
         };
         self.serve_asked(asked);
@@ -50,6 +52,28 @@ impl Node {
                 self.aggregated(*broadcast, &result.output);
             }
             (purpose, Err(failure)) => self.asked_in_vain(purpose, failure.code),
+        }
+    }
+
+    /// A loop that the market asked had answered before a restart.
+    pub(crate) fn asked_before(
+        &mut self,
+        purpose: &Purpose,
+        run: Option<RunId>,
+        result: Result<Blob, FailureCode>,
+    ) {
+        match (purpose, result) {
+            (Purpose::Aggregate(broadcast), Ok(output)) => {
+                if let Some(run) = run {
+                    self.note_aggregated(*broadcast, run);
+                }
+                self.aggregated(*broadcast, &output);
+            }
+            // Offers are asked for without a key: there is no earlier answer.
+            (purpose, result) => {
+                let code = result.err().unwrap_or(FailureCode::LoopFailed);
+                self.asked_in_vain(purpose, code);
+            }
         }
     }
 

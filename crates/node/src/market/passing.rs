@@ -3,7 +3,7 @@
 use realm_broadcast::{Left, Side, Tallying, check_announcement, fan_out, is_asked};
 use realm_crypto::verify;
 use realm_protocol::{
-    BroadcastId, Kind, Place,
+    BroadcastId, Kind, Place, Scope,
     broadcast::{Announce, Announcement, Tally},
     cbor, limits,
     records::Chain,
@@ -35,10 +35,12 @@ impl Node {
         if over < now || created.since(now) > limits::CLOCK_SKEW_MS {
             return self.counters.refuse(Refused::Expired);
         }
-        let full = !self.market.has_room_from(from);
-        if own || full || self.market.passed.contains_key(&key) {
+        if own || self.market.passed.contains_key(&key) {
             return;
         }
+        let Some(levels) = self.admit_announcement(from, &announcement) else {
+            return self.suppress(from, &announcement);
+        };
         let (me, window_ms) = (
             self.me.scope(),
             announce.window_ms.min(announcement.window_ms),
@@ -57,6 +59,7 @@ impl Node {
         let passed = Passed {
             to: from.clone(),
             tallying,
+            levels,
             decided: !asked,
         };
         self.market.passed.insert(key, passed);
@@ -68,6 +71,34 @@ impl Node {
             self.consider(announce.announcement, window_ms);
         }
         self.send_due_tallies();
+    }
+
+    /// Takes a place for an announcement at its neighbour, and at all levels that it comes from.
+    fn admit_announcement(
+        &mut self,
+        from: &Place,
+        announcement: &Announcement,
+    ) -> Option<Vec<Scope>> {
+        if !self.market.has_room_from(from) {
+            return None;
+        }
+        let (announcer, me) = (announcement.announcer.scope(), self.me.scope());
+        let (rate, now) = (self.config.announce_rate, self.now.tick);
+        self.market.floods.admit(&announcer, &me, rate, now)
+    }
+
+    /// Says at once that an announcement is one too many, so that nobody waits for its tally.
+    fn suppress(&mut self, from: &Place, announcement: &Announcement) {
+        self.counters.refuse(Refused::Overloaded);
+        let tally = Tally {
+            broadcast: announcement.broadcast,
+            round: announcement.round,
+            asked: 0,
+            bids: 0,
+            unreached: 1,
+            suppressed: Some(1),
+        };
+        self.send_to(tally.broadcast, from, Kind::Tally, &tally);
     }
 
     /// An announcement whose announcer's chain and signature hold.
@@ -121,6 +152,7 @@ impl Node {
         let due: Vec<_> = due.map(|(key, _)| *key).collect();
         for key in due {
             if let Some(passed) = self.market.passed.remove(&key) {
+                self.market.floods.release(&passed.levels);
                 let tally = passed.tallying.tally();
                 self.send_to(tally.broadcast, &passed.to, Kind::Tally, &tally);
             }

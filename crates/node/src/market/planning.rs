@@ -26,8 +26,10 @@ use crate::Node;
 
 /// How long an award waits to be confirmed, milliseconds.
 const CONFIRM_MS: u64 = 5_000;
-/// How long a lease is, milliseconds; a holder that works on renews it.
+/// How long a lease is at least, milliseconds; a holder that works on renews it.
 const LEASE_MS: u64 = 10_000;
+/// Leases that all slots together may have if each lasts its time.
+const LEASES: u64 = 4_096;
 
 impl Node {
     pub(super) fn announce(
@@ -58,7 +60,7 @@ impl Node {
             secret,
             input: input.clone(),
             confirm_ms: CONFIRM_MS,
-            lease_ms: LEASE_MS,
+            lease_ms: lease_ms(asked),
             at_once: asked.rule.awards.max(1),
             person_ms: asked.execution_ms,
         };
@@ -198,6 +200,12 @@ impl Node {
         let decided = self.rules.decide(Action::Relay, from, resource, false, now);
         *from == self.me.scope() || decided.is_ok()
     }
+}
+
+/// How long a lease is: as long as it takes that all renewals fit into a transcript.
+fn lease_ms(asked: &BroadcastAsked) -> u64 {
+    let held = asked.execution_ms.saturating_mul(asked.rule.awards);
+    LEASE_MS.max(held / LEASES)
 }
 
 /// Digests of a contract's input and output schema.

@@ -39,6 +39,8 @@ pub(crate) struct Receipts {
 struct Open {
     broadcast: BroadcastId,
     announcer: Place,
+    /// What proved the announcer and this realm when the bid was made.
+    chains: Vec<Blob>,
     receipt: Receipt,
 }
 
@@ -92,10 +94,17 @@ impl Receipts {
         open.find(|(_, digest)| *digest == bid).copied()
     }
 
-    fn insert(&mut self, key: Key, announcement: &Announcement, receipt: Receipt) {
+    fn insert(
+        &mut self,
+        key: Key,
+        announcement: &Announcement,
+        chains: Vec<Blob>,
+        receipt: Receipt,
+    ) {
         let open = Open {
             broadcast: announcement.broadcast,
             announcer: announcement.announcer.clone(),
+            chains,
             receipt,
         };
         self.open.insert(key, open);
@@ -127,7 +136,9 @@ impl Node {
             awarded: false,
             chains: Vec::new(),
         };
-        self.market.receipts.insert(key, &read, receipt);
+        let chains = [self.chain_of(&read.announcer), self.me.chain().map(bare)];
+        let chains = chains.into_iter().flatten().collect();
+        self.market.receipts.insert(key, &read, chains, receipt);
         self.write_receipt(key);
         self.market.receipts.kept.insert(key);
         if self.market.receipts.kept.len() > limits::RECEIPTS
@@ -165,16 +176,21 @@ impl Node {
             return;
         }
         for key in concerned {
-            self.keep_page(key, page);
+            self.keep_page(key, from, page);
         }
     }
 
-    fn keep_page(&mut self, key: Key, page: &Close) {
-        let chains = self.chain_of_open(key).into_iter();
-        let chains = chains.chain(self.me.chain().map(bare)).collect();
+    fn keep_page(&mut self, key: Key, from: &Place, page: &Close) {
+        let now = [self.chain_of(from), self.me.chain().map(bare)];
         let Some(open) = self.market.receipts.open.get_mut(&key) else {
             return;
         };
+        // Whoever has a new key since the bid is proven by both.
+        for chain in now.into_iter().flatten() {
+            if !open.chains.contains(&chain) {
+                open.chains.push(chain);
+            }
+        }
         let encoded = Blob::from(cbor::encode(page));
         let full = open.receipt.close.len() as u64 >= page.pages;
         if full || open.receipt.close.contains(&encoded) {
@@ -183,18 +199,13 @@ impl Node {
         open.receipt.close.push(encoded);
         let closed = is_closed(&open.receipt);
         if closed {
-            open.receipt.chains = chains;
+            open.receipt.chains = open.chains.clone();
             open.receipt.awarded |= held_no_longer(&open.receipt, page);
         }
         self.write_receipt(key);
         if closed && let Some(open) = self.market.receipts.open.remove(&key) {
             tell(&open.receipt);
         }
-    }
-
-    fn chain_of_open(&self, key: Key) -> Option<Blob> {
-        let open = self.market.receipts.open.get(&key)?;
-        self.chain_of(&open.announcer)
     }
 
     /// The chain that is known of whoever stands at a place, if it still holds.
@@ -233,7 +244,10 @@ impl Node {
             let key = (bid.created, receipt.bid.digest());
             self.market.receipts.kept.insert(key);
             if !is_closed(&receipt) {
-                self.market.receipts.insert(key, &announcement, receipt);
+                let chains = Vec::new();
+                self.market
+                    .receipts
+                    .insert(key, &announcement, chains, receipt);
             }
         }
     }

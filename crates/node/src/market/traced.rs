@@ -10,6 +10,9 @@ use realm_protocol::{
 
 use crate::Node;
 
+/// Nodes that one bidder may sign by in one broadcast; what others sign is not proven.
+const NODES: usize = 8;
+
 impl Node {
     /// What a broadcast wrote down, in the trace of its run.
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
@@ -28,6 +31,18 @@ impl Node {
         }
         if let Some(signer) = signer {
             self.prove(broadcast, &signer);
+        }
+    }
+
+    /// Writes down what proves a bidder that signs by another node than it bid by.
+    pub(super) fn prove_anew(&mut self, broadcast: BroadcastId, signer: &Place) {
+        let own = self.market.announced.get(&broadcast);
+        let moved = own.is_some_and(|own| {
+            let of_realm = own.proven.iter().filter(|it| it.realm == signer.realm);
+            own.announcer.is_by_bidder(signer) && of_realm.count() < NODES
+        });
+        if moved {
+            self.prove(broadcast, signer);
         }
     }
 
@@ -71,7 +86,8 @@ impl Node {
                     .with("bids", &it.tally.bids);
                 (
                     "broadcast.closed",
-                    told.with("unreached", &it.tally.unreached),
+                    told.with("unreached", &it.tally.unreached)
+                        .with_some("suppressed", it.tally.suppressed),
                 )
             }
             Entry::Awarded(it) => {

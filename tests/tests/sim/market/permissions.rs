@@ -160,3 +160,36 @@ fn no_more_work_is_confirmed_than_its_announcers_tree_may_have_called() {
     assert_eq!(ends, ["Result", "Result"]);
     invariants::check(&mut world);
 }
+
+#[test]
+fn announcements_beyond_a_roots_rate_are_suppressed_and_nobody_waits_for_their_tallies() {
+    let (mut world, acme, lab) = strangers(26);
+    world.permit(lab, "acme", "bid", "see");
+    world.permit(acme, "lab", "award", "see");
+    world.hosts[lab.0].announce_rate = 1;
+    world.crash(lab);
+    world.start(lab);
+    world.run_for(3_000);
+
+    let all: Vec<Broadcasted> = (0..8)
+        .map(|_| broadcast(&mut world, acme, work()))
+        .collect();
+
+    let done = all
+        .iter()
+        .take_while(|ended| ended.output.is_some())
+        .count();
+    assert!((4..8).contains(&done), "{done} of 8 came through");
+    for ended in &all[done..] {
+        assert_eq!(ended.ending, "TooFewBids");
+        assert!(ended.duration_ms < 500, "{} ms", ended.duration_ms);
+        let events = world.hosts[acme.0].disk.events.values();
+        let mut closed = events.filter(|it| it.run == ended.run && it.kind == "broadcast.closed");
+        let payload = &closed.next().unwrap().payload;
+        let payload: Value = serde_json::from_slice(payload).unwrap();
+        assert_eq!(payload["suppressed"], json!(1));
+    }
+    world.run_for(4_000);
+    output(&broadcast(&mut world, acme, work()));
+    invariants::check(&mut world);
+}

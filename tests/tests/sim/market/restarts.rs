@@ -114,3 +114,69 @@ fn work_of_effect_that_a_crash_broke_off_waits_for_a_person_over_the_announcers_
     assert_eq!(runs_of(&world, left, Direction::In).len(), 1);
     invariants::check(&mut world);
 }
+
+#[test]
+fn what_an_announcers_own_agent_has_done_is_not_lost_with_the_process() {
+    for entries in 1..40 {
+        let mut world = World::new(90 + entries);
+        let acme = world.found("acme");
+        world.apply(acme, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+        world.run_for(1_000);
+        if !crash_after(&mut world, acme, acme, entries) {
+            assert!(entries > 2, "it writes more than {entries} entries");
+            return;
+        }
+        world.run_for(60_000);
+        let asked = runs_of(&world, acme, Direction::Local);
+        let worked = runs_of(&world, acme, Direction::In);
+        assert_eq!(asked.len(), 1, "after {entries} entries");
+        let is_done = |run: &&Run| run.status == Status::Completed;
+        assert_ne!(asked[0].status, Status::Running, "after {entries} entries");
+        let (asked, worked) = (is_done(&asked[0]), worked.iter().any(is_done));
+        assert_eq!(asked, worked, "after {entries} entries");
+        invariants::check(&mut world);
+    }
+    panic!("a broadcast never ends");
+}
+
+#[test]
+fn a_loop_that_makes_results_one_runs_once_though_the_announcer_is_restarted() {
+    for entries in 1..60 {
+        let (mut world, acme, _) = family(140 + entries, ["EUR 0.03", "EUR 0.02"]);
+        let mut sum = Loops::idempotent("sum-up", 200);
+        sum["inputSchema"] = json!({"type": "array"});
+        sum["outputSchema"] = json!({});
+        world.apply(acme, &[sum]);
+        let mut work = asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::All, 2, 0),
+            Strategy::Loop,
+        );
+        work.aggregator = Some("sum-up".parse().unwrap());
+        let before = world.hosts[acme.0].disk.durable();
+        world.ask(acme, Request::Broadcast(Box::new(work)));
+        let mut crashed = false;
+        for _ in 0..3_000 {
+            world.run_for(1);
+            if world.hosts[acme.0].disk.durable() >= JournalSeq(before.0 + entries) {
+                world.crash_for(acme, 500);
+                crashed = true;
+                break;
+            }
+        }
+        if !crashed {
+            return;
+        }
+        world.run_for(40_000);
+        let runs = world.hosts[acme.0].disk.runs.values();
+        let made: Vec<Status> = runs
+            .filter(|run| run.loop_id == "sum-up")
+            .map(|run| run.status)
+            .collect();
+        assert!(made.len() <= 1, "after {entries} entries: {made:?}");
+        let ended = runs_of(&world, acme, Direction::Local)[0].status;
+        assert_ne!(ended, Status::Running, "after {entries} entries");
+        invariants::check(&mut world);
+    }
+}
