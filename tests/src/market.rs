@@ -210,10 +210,14 @@ impl Market {
                     self.world.ask(owner, allow(foreign, "invoke", false));
                     self.world.ask(owner, allow(foreign, "bid", false));
                 }
-                if member.depth > 0 {
-                    for action in ["invoke", "bid", "award"] {
-                        self.world.ask(member.host, allow(foreign, action, true));
+                match (member.depth, self.world.random(2)) {
+                    (0, _) => {}
+                    (_, 0) => {
+                        for action in ["invoke", "bid", "award"] {
+                            self.world.ask(member.host, allow(foreign, action, true));
+                        }
                     }
+                    _ => self.shun_below(&member.name, foreign),
                 }
                 match self.world.random(6) {
                     0 => drop(self.shunned.insert((member.host, foreign.clone()))),
@@ -221,6 +225,14 @@ impl Market {
                 }
             }
         }
+    }
+
+    /// No realm below one lets anything from elsewhere in.
+    fn shun_below(&mut self, above: &str, foreign: &str) {
+        let above = format!("{above}/");
+        let below = self.members.iter().filter(|it| it.name.starts_with(&above));
+        let shunned = below.map(|member| (member.host, foreign.to_owned()));
+        self.shunned.extend(shunned);
     }
 
     /// A loop of one of the three kinds that are announced, and how it bids.

@@ -6,6 +6,8 @@ mod acquainted;
 mod evidence;
 #[path = "market/permissions.rs"]
 mod permissions;
+#[path = "market/recursion.rs"]
+mod recursion;
 #[path = "market/restarts.rs"]
 mod restarts;
 

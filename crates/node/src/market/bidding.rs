@@ -11,7 +11,7 @@ use realm_protocol::{
     Digest, FailureCode, Kind, Place, RunId,
     broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
     cbor::Blob,
-    json,
+    json, limits,
     records::Signed,
 };
 
@@ -71,6 +71,10 @@ impl Node {
     /// The loops here that can do announced work, say how they bid, and that whoever announces may
     /// call.
     fn agents_for(&mut self, announcement: &Announcement) -> Vec<(Agent, BidTerms)> {
+        // What is as deep as it may be is work for nobody.
+        if announcement.depth >= limits::CALL_DEPTH {
+            return Vec::new();
+        }
         let announcer = announcement.announcer.scope();
         let able = self.registry.iter().filter(|it| can(it, announcement));
         let able: Vec<_> = able.filter_map(|it| agent(it)).collect();
