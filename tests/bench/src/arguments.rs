@@ -31,6 +31,8 @@ pub(crate) enum Role {
         /// The next node's address with its id.
         next: Option<String>,
     },
+    /// A server of the Model Context Protocol, whose tool gives its arguments back.
+    McpServer,
     /// Answers NATS requests with what they hold.
     NatsEcho {
         /// The server.
@@ -67,6 +69,7 @@ impl Role {
     pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Self> {
         let mut words = words.peekable();
         Ok(match words.peek().map(String::as_str) {
+            Some("mcp-server") => Self::McpServer,
             Some("raw-node") => Self::RawNode { next: words.nth(1) },
             Some("nats-echo") => Self::NatsEcho {
                 url: words.nth(1).context("nats-echo needs a URL")?,

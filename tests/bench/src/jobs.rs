@@ -16,7 +16,7 @@ use crate::{
     realms::{Ground, Way},
     report::Report,
     resources::Processes,
-    resume, steps,
+    resume, steps, tools,
     whole::{self, Whole},
 };
 
@@ -57,12 +57,16 @@ enum Job {
     BroadcastDaemons,
     /// A price check across three organisations.
     PriceCheck,
+    /// Calls of a tool of an MCP server, by `rmcp` alone.
+    Rmcp,
+    /// The same as calls of a loop.
+    Mcp,
     /// NATS publishing to a stream that syncs each message.
     NatsAlways,
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 27] = [
+const JOBS: [(&str, Job); 29] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -76,6 +80,8 @@ const JOBS: [(&str, Job); 27] = [
     ("realm-once-2", Job::Once(2)),
     ("realm-whole-1", Job::Whole),
     ("local-echo", Job::Local),
+    ("mcp-rmcp", Job::Rmcp),
+    ("mcp-stdio", Job::Mcp),
     ("machine-steps", Job::Machine),
     ("loom-steps", Job::Loom),
     ("resume", Job::Resume),
@@ -165,6 +171,19 @@ impl Bench<'_> {
                 let pids = [daemon.pid()?];
                 self.rows(&pids, &pids, &whole::ClientCall::new(&daemon, "echo"))
                     .await
+            }
+            Job::Rmcp => {
+                let (connected, calls) = tools::alone().await?;
+                let pids = [connected.pid()?];
+                self.rows(&pids, &pids, &calls).await
+            }
+            Job::Mcp => {
+                let caller = tools::realm(&ground).await?;
+                let calls = caller.to(tools::TOOL_LOOP)?;
+                calls.call().await?;
+                self.rows(&[], &[], &calls).await?;
+                drop(calls);
+                caller.stop().await
             }
             Job::Machine => {
                 let row = steps::machine(&ground).await?;

@@ -25,6 +25,7 @@ mod resources;
 mod resume;
 mod row;
 mod steps;
+mod tools;
 mod whole;
 
 use std::{io, process::ExitCode};
@@ -64,6 +65,7 @@ async fn run(role: Role) -> anyhow::Result<ExitCode> {
     match role {
         Role::Measure(options) => jobs::run(&options).await,
         Role::RawNode { next } => raw::serve(next).await.map(|()| ExitCode::SUCCESS),
+        Role::McpServer => tools::serve().await.map(|()| ExitCode::SUCCESS),
         Role::NatsEcho { url } => nats::echo(&url).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -206,6 +206,11 @@ impl Caller {
         })
     }
 
+    /// Asks the realm for something.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Response> {
+        Ok(self.realm.ask(request).await?)
+    }
+
     /// Ends the realm in order; nobody else may hold it.
     pub(crate) async fn stop(self) -> Result<()> {
         let realm = Arc::into_inner(self.realm).context("somebody still calls")?;

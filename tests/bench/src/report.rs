@@ -119,6 +119,12 @@ impl Report {
                 unit: "x",
             },
             Line {
+                what: "a tool of an MCP server, p50 at 1 in flight, times rmcp",
+                figure: ratio(p50("mcp-stdio", 1), p50("mcp-rmcp", 1)),
+                bar: Bar::Most(1.5),
+                unit: "x",
+            },
+            Line {
                 what: "40 ms apart, first call, p99, ms",
                 figure: self
                     .row("far-first", 1)
