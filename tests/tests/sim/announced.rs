@@ -178,3 +178,29 @@ fn a_run_that_a_restart_breaks_off_goes_on_with_the_work_that_it_has_announced()
         }
     }
 }
+
+#[test]
+fn a_realm_whose_own_agents_win_what_a_run_of_its_announces_does_the_work_itself() {
+    let fixed = json!({"price": "EUR 0.01", "time": "1s", "confidence": 0.9});
+    let said = fixed.to_string();
+    for bid in [fixed, json!({"ask": "offer"})] {
+        let mut market = market(7, 100, peers_and_children(json!({"scope": "subtree"})));
+        let mut see = Loops::idempotent("see", 100);
+        see["bid"] = bid.clone();
+        let offer = json!({
+            "id": "offer", "version": "1.0.0", "kind": "tool",
+            "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+            "tool": {"implementation": "process", "config": {"argv": ["say", said]}},
+        });
+        market.world.apply(market.acme, &[see, offer]);
+        market.world.run_for(1_000);
+
+        let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+
+        assert!(ended.result.is_ok(), "{bid}: {:?}", ended.result);
+        assert!(market.world.hosts[market.child.0].disk.runs.is_empty());
+        let runs = market.world.hosts[market.acme.0].disk.runs.values();
+        assert_eq!(runs.filter(|run| run.loop_id == "see").count(), 1, "{bid}");
+        invariants::check(&mut market.world);
+    }
+}
