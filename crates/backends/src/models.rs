@@ -242,8 +242,8 @@ pub(crate) async fn complete(
     let parts = parts.filter(|_| request.stream);
     let mut asked = model.format.ask(model, request, key)?;
     let (framing, mut writing) = model.format.writing();
-    if parts.is_some() {
-        writing.ask_for(&mut asked.body);
+    if let (Some(_), Some(body)) = (parts, asked.body.as_object_mut()) {
+        writing.ask_for(body);
     }
     let post = Post {
         url: format!("{}{}", model.url.trim_end_matches('/'), asked.path),

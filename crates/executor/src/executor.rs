@@ -114,10 +114,8 @@ impl Executor {
         } = from;
         let (id, loop_id) = (start.run, &start.loop_id);
         let pinned = known.get(&start.call).and_then(|root| root.manifest);
-        let entry = match &pinned {
-            Some(digest) => registry.by_digest(digest),
-            None => registry.find_for(start.call, loop_id, start.version.as_deref()),
-        };
+        let version = start.version.as_deref();
+        let entry = registry.revision(pinned.as_ref(), start.call, loop_id, version);
         let Some(entry) = entry.cloned() else {
             let loop_id = loop_id.clone();
             return Err(match pinned {

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use realm_protocol::{Digest, LoopId, limits};
+use realm_protocol::{CallId, Digest, LoopId, limits};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -378,16 +378,17 @@ impl Registry {
             .max_by(|a, b| a.manifest.version.cmp(&b.manifest.version))
     }
 
-    /// Finds the revision that a digest names, or without one the loop in the version meant.
+    /// Finds the revision that a digest names, or without one the one that this call of the loop gets.
     pub fn revision(
         &self,
         digest: Option<&Digest>,
+        call: CallId,
         id: &LoopId,
         version: Option<&str>,
     ) -> Option<&Arc<Registered>> {
         match digest {
             Some(digest) => self.by_digest(digest),
-            None => self.find(id, version),
+            None => self.find_for(call, id, version),
         }
     }
 

@@ -119,7 +119,9 @@ impl Node {
         };
         let pinned = from.known.get(&record.call).and_then(|root| root.manifest);
         let (loop_id, version) = (&from.start.loop_id, from.start.version.as_deref());
-        let registered = self.registry.revision(pinned.as_ref(), loop_id, version);
+        let registered = self
+            .registry
+            .revision(pinned.as_ref(), record.call, loop_id, version);
         let effects = registered.map_or(Effects::Once, |registered| registered.effects);
         let key = stored.key.map(|row| {
             let key = StoredKey::under_way(run, stored.request, stored.forgotten, effects);

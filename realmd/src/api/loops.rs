@@ -337,7 +337,8 @@ fn agent_view(
     }
 }
 
-fn loop_id(text: &str) -> Result<LoopId, Fail> {
+/// Reads the id of a loop.
+pub(super) fn loop_id(text: &str) -> Result<LoopId, Fail> {
     text.parse()
         .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
 }

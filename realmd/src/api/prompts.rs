@@ -14,7 +14,6 @@ use realm_executor::{Body as LoopBody, Registered};
 use realm_node::{
     BEST_SCORE, Node, PromptAsked, PromptChange, Request, Response, Score, ScoreGiven,
 };
-use realm_protocol::LoopId;
 use semver::Version;
 
 use super::{
@@ -22,6 +21,7 @@ use super::{
     apply::{self, canonical_yaml, unified},
     extract::{Body, Params, Segment, invalid},
     invoke::unexpected,
+    loops::loop_id,
     problem::Fail,
     runs::run_id,
     views::{short, time},
@@ -261,11 +261,6 @@ fn told(value: u64) -> f64 {
 fn version(text: &str) -> Result<Version, Fail> {
     let parsed = Version::parse(text);
     parsed.map_err(|error| invalid(&format!("the version `{}`: {error}", short(text))))
-}
-
-fn loop_id(text: &str) -> Result<LoopId, Fail> {
-    let parsed = text.parse();
-    parsed.map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
 }
 
 fn unknown(id: &str) -> Fail {

@@ -4,14 +4,13 @@ use realm_client::api::{Page, Problem, Removed, StackInput, StackPart, StackView
 use realm_client::catalogue::Code;
 use realm_executor::{Body, Broadcast, Call, Composite, Registered, Registry, Step, Work};
 use realm_node::{Node, RemoveAsked, Request, Response};
-use realm_protocol::LoopId;
 
 use super::{
     Answer, Shared,
     extract::{Params, Segment, invalid},
     invoke::unexpected,
+    loops::loop_id,
     problem::Fail,
-    views::short,
 };
 use crate::handle::OWNER;
 
@@ -82,11 +81,6 @@ async fn find(daemon: &Shared, id: &str) -> Result<StackView, Fail> {
             .with_hint("realmctl stack ls")
             .into()
     })
-}
-
-fn loop_id(text: &str) -> Result<LoopId, Fail> {
-    text.parse()
-        .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
 }
 
 /// A loop as a stack, if it is a composite that announces work.

@@ -92,12 +92,6 @@ pub(super) struct Lines {
 }
 
 impl Writing for Lines {
-    fn ask_for(&self, body: &mut Value) {
-        if let Some(body) = body.as_object_mut() {
-            body.insert("stream".to_owned(), json!(true));
-        }
-    }
-
     fn take(&mut self, line: &Value) -> Result<Option<String>, Broken> {
         if let Some(error) = line.get("error") {
             return Err(Broken(error.clone()));

@@ -121,12 +121,10 @@ pub(super) struct Chunks {
 }
 
 impl Writing for Chunks {
-    fn ask_for(&self, body: &mut Value) {
-        if let Some(body) = body.as_object_mut() {
-            body.insert("stream".to_owned(), json!(true));
-            let options = json!({"include_usage": true});
-            body.insert("stream_options".to_owned(), options);
-        }
+    fn ask_for(&self, body: &mut Map<String, Value>) {
+        body.insert("stream".to_owned(), json!(true));
+        let options = json!({"include_usage": true});
+        body.insert("stream_options".to_owned(), options);
     }
 
     fn take(&mut self, event: &Value) -> Result<Option<String>, Broken> {

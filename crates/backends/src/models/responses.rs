@@ -129,12 +129,6 @@ pub(super) struct Events {
 }
 
 impl Writing for Events {
-    fn ask_for(&self, body: &mut Value) {
-        if let Some(body) = body.as_object_mut() {
-            body.insert("stream".to_owned(), json!(true));
-        }
-    }
-
     fn take(&mut self, event: &Value) -> Result<Option<String>, Broken> {
         match event.get("type").and_then(Value::as_str) {
             Some("response.output_text.delta") => {

@@ -2,7 +2,7 @@
 
 use realm_executor::BackendError;
 use realm_protocol::json;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Secret, refused, status};
 use crate::{
@@ -22,7 +22,9 @@ pub(super) enum Framing {
 /// Puts an answer together from what comes of it, by a format.
 pub(super) trait Writing: Send {
     /// Asks for an answer that comes in pieces.
-    fn ask_for(&self, body: &mut Value);
+    fn ask_for(&self, body: &mut Map<String, Value>) {
+        body.insert("stream".to_owned(), true.into());
+    }
 
     /// Takes the next piece; gives what of it is text of the answer.
     fn take(&mut self, piece: &Value) -> Result<Option<String>, Broken>;

@@ -107,10 +107,7 @@ impl Run {
         let id = &loop_id.loop_id;
         let known = self.known.get(&child).and_then(Known::open);
         let pinned = known.and_then(|known| known.manifest);
-        let found = match &pinned {
-            Some(digest) => cx.registry.by_digest(digest),
-            None => cx.registry.find_for(child, id, version),
-        };
+        let found = cx.registry.revision(pinned.as_ref(), child, id, version);
         let Some(entry) = found else {
             let message = match pinned {
                 Some(digest) => format!(
