@@ -39,6 +39,15 @@ def step(given: dict[str, Any]) -> Any:
     return proceed({"n": n + 1, "to": to}) if n < to else complete({"n": n})
 
 
+def keep(given: dict[str, Any], call: Call) -> Any:
+    key = f"keeps/{given['name']}"
+    if given.get("forget"):
+        call.state.pop(key, None)
+    if "keep" in given:
+        call.state[key] = given["keep"]
+    return {"kept": call.state[key]} if key in call.state else {}
+
+
 HANDLERS = {
     "contract.double": double,
     "contract.refuse": refuse,
@@ -46,6 +55,7 @@ HANDLERS = {
     "contract.wrong": lambda given: 7,
     "contract.hang": hang,
     "contract.step": step,
+    "contract.keep": keep,
     "contract.offer": lambda given: {"time": "1s", "confidence": 0.9},
     "contract.worth": lambda given: {"worth": len(given["article"])},
 }

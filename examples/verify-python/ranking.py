@@ -12,8 +12,10 @@ DAY = 24 * 60 * 60 * 1_000
 
 
 def check_announcement(it):
-    """ANNOUNCE-1 to ANNOUNCE-4."""
+    """ANNOUNCE-1 to ANNOUNCE-4, and ANNOUNCE-15."""
     limits, rule, made = it[9], it[14], it[15]
+    require(2 in it[2], "an announcer without its realm")
+    require(it[0] == sha256(b"realm/1/broadcast\0", it[2][2], it[16])[:16], "the broadcast's id")
     require(it[1] in (1, 2), "the round")
     require(it[18] <= 32, "the depth")
     require(1 <= it[11] <= 60_000, "the time that bids are taken")

@@ -15,6 +15,12 @@ MESSAGE, ISSUE = 1, 2
 
 grant = record({0: items(path), 1: uint, 2: uint})
 
+scope = record({0: digest, 1: path})
+action = record(
+    {0: digest, 1: size(16), 2: size(16), 3: text, 7: digest},
+    {4: text, 5: digest, 6: digest, 9: scope},
+)
+
 #: By name: the keys, and the tags of the signatures in order.
 RECORDS = {
     "Inception": (record({0: public_key, 1: digest, 2: uint}), ["inception"]),
@@ -54,6 +60,14 @@ RECORDS = {
             {6: digest},
         ),
         ["policy"],
+    ),
+    "Approval": (
+        record(
+            {0: size(16), 1: action, 2: one_of(1, 2), 3: text, 4: items(one_of(1, 2, 3, 4)), 6: uint,
+             7: uint, 8: digest},
+            {5: text},
+        ),
+        ["approval"],
     ),
 }
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import aggregation
+import audit
 import cbor
 import messages
 import ranking
@@ -136,10 +137,18 @@ def judge_receipts(case):
     require(receipt.examine(content) == case["standing"], "another standing")
 
 
+def judge_audit(case):
+    kind, content = messages.evidence(octets(case["hex"]))
+    require(kind == "audit log", "no audit log")
+    last, first, shown = audit.examine(content)
+    found = (first, last[1], last[2].hex(), len(shown))
+    require(found == (case["first"], case["count"], case["root"], case["shown"]), "another account")
+
+
 JUDGES = {
     "cbor": judge_cbor, "json": judge_json, "records": judge_records, "chains": judge_chains,
     "broadcast": judge_broadcast, "ranking": judge_ranking, "aggregation": judge_aggregation,
-    "transcripts": judge_transcripts, "receipts": judge_receipts,
+    "transcripts": judge_transcripts, "receipts": judge_receipts, "audit": judge_audit,
 }
 #: Cases about what a verifier of files does not do.
 LEFT_OUT = {"cbor": lambda case: case.get("as") == "bye"}

@@ -3,6 +3,7 @@
 import pathlib
 import sys
 
+import audit
 import messages
 import receipt
 import transcript
@@ -27,6 +28,10 @@ def tell(kind, content):
             rank, counted, slot = standing
             won = "won nothing" if slot is None else f"won slot {slot}"
             print(f"right: the bid was counted, stands at {rank} of {counted}, and {won}")
+        return
+    if kind == "audit log":
+        last, first, shown = audit.examine(content)
+        print(f"right: entries {first} to {last[1] - 1} of {name(last[0])}, {len(shown)} shown")
         return
     broadcast = transcript.examine(content)
     print(f"right: broadcast {name(broadcast.id)}, {len(broadcast.informed)} got the input")

@@ -62,9 +62,9 @@ numbered! {
         Receipt = 22,
         /// Reserved: a person's decision.
         Approval = 23,
-        /// Reserved: stop.
+        /// A realm above lets its receiver stand still, or go on.
         Halt = 24,
-        /// Reserved: stopped.
+        /// Answers it: what stands still, and who below has not confirmed.
         HaltAck = 25,
         /// Says that a call is kept for a realm that is offline, or that the realm has taken it.
         Custody = 26,
@@ -76,7 +76,15 @@ impl Kind {
     pub const fn is_request(self) -> bool {
         matches!(
             self,
-            Self::Resolve | Self::Call | Self::Cancel | Self::Status | Self::Contracts
+            Self::Resolve | Self::Call | Self::Cancel | Self::Status | Self::Contracts | Self::Halt
+        )
+    }
+
+    /// Whether a message of this kind lets its receiver begin work, or binds it to.
+    pub const fn begins_work(self) -> bool {
+        matches!(
+            self,
+            Self::Call | Self::Announce | Self::Bid | Self::Award | Self::Confirm | Self::Lease
         )
     }
 
@@ -103,6 +111,8 @@ impl Kind {
                 | Self::Confirm
                 | Self::Lease
                 | Self::Close
+                | Self::Halt
+                | Self::HaltAck
                 | Self::Custody
         )
     }

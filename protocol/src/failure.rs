@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Digest,
+    budget::Spend,
     cbor::{CborError, Reader, Wire, Writer},
     wire_map,
 };
@@ -127,6 +128,8 @@ wire_map! {
         4 => detail: Option<String>,
         /// Whether the call that it answers has begun nothing: said by the destination alone.
         64 => not_begun: Option<bool>,
+        /// What the call that it answers had used before it failed: said by the destination alone.
+        65 => spent: Option<Spend>,
     }
 }
 

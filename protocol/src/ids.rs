@@ -123,6 +123,10 @@ id!(
     BroadcastId, 16
 );
 id!(
+    /// One request for a person's approval.
+    ApprovalId, 16
+);
+id!(
     /// A KEM key: the first eight bytes of the SHA-256 of its public key.
     KeyId, 8
 );
@@ -164,10 +168,23 @@ impl CallId {
     }
 }
 
-impl BroadcastId {
+impl ApprovalId {
     /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
     pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
         Self(by_time(now, random))
+    }
+}
+
+impl BroadcastId {
+    /// The id of the broadcast that a realm announces with this commitment. Nobody else can announce
+    /// one under it.
+    pub fn of(announcer: RealmId, commitment: Digest) -> Self {
+        let parts: [&[u8]; 4] = [b"realm/1/broadcast", &[0], &announcer.0, &commitment.0];
+        let mut id = [0; 16];
+        id.iter_mut()
+            .zip(Digest::of(&parts).0)
+            .for_each(|(to, from)| *to = from);
+        Self(id)
     }
 }
 

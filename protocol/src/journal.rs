@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CallId, Digest, FailureCode, RunId, Timestamp,
+    audit::AuditRow,
+    budget::{Budget, Spend},
     cbor::{Blob, numbered},
     wire_map,
 };
@@ -34,6 +36,8 @@ pub enum Change {
     Run(Run),
     /// Appends an event to a run's trace.
     Event(Event),
+    /// Appends an entry, with this number, to the audit log.
+    Audit(u64, AuditRow),
 }
 
 numbered! {
@@ -83,6 +87,14 @@ numbered! {
         Bidders = 21,
         /// What is known of prompts beside their revisions, by loop id: who shares their calls, and scores.
         Prompts = 22,
+        /// Entries of the audit log: rows of several, by the number of the first.
+        Audit = 23,
+        /// Signed heads of the audit log, by how many entries they have.
+        AuditHeads = 24,
+        /// What people were asked to approve, by id, with what they said.
+        Approvals = 26,
+        /// What agents keep between calls, by agent and key.
+        States = 27,
     }
 }
 
@@ -185,6 +197,22 @@ wire_map! {
         12 => tried: Timestamp,
         /// When its time is over, later by what the run is paused from now on.
         13 => deadline: Option<Timestamp>,
+        /// What another realm was given of its budget, until it is known what that used.
+        14 => given: Option<Budget>,
+        /// How it stands with the approval that it needs before it begins, if it needs one.
+        15 => approval: Option<Consent>,
+        /// What it and all below it have used, what is set aside included; only where that is bounded.
+        16 => spent: Option<Spend>,
+    }
+}
+
+numbered! {
+    /// How it stands with the approval that a frame needs before it begins.
+    Consent ("a known consent") {
+        /// It is asked for, and nothing of the frame has begun.
+        Asked = 1,
+        /// It was given, and used.
+        Given = 2,
     }
 }
 

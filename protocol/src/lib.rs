@@ -11,10 +11,13 @@
 )]
 
 mod address;
+pub mod audit;
 pub mod broadcast;
+pub mod budget;
 pub mod cbor;
 mod envelope;
 mod failure;
+pub mod halt;
 mod ids;
 mod internet;
 pub mod journal;
@@ -36,7 +39,8 @@ pub use envelope::{
 };
 pub use failure::{Failure, FailureCode};
 pub use ids::{
-    BroadcastId, CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16, TicketId,
+    ApprovalId, BroadcastId, CallId, Digest, KeyId, MessageId, NodeId, RealmId, RunId, Secret16,
+    TicketId,
 };
 pub use internet::is_public;
 pub use key::is_canonical_key;

@@ -36,6 +36,8 @@ pub const LABEL_BYTES: usize = 63;
 pub const LOOP_ID_BYTES: usize = 128;
 /// Hops an envelope may take: up the deepest tree, across once, down the deepest tree.
 pub const HOPS: u64 = 2 * PATH_DEPTH as u64 + 1;
+/// Currencies in one account of what was spent; what comes in more of them counts as unpriced.
+pub const CURRENCIES: usize = 8;
 /// Depth of calls that cause calls, across realms; deeper is `Budget`.
 pub const CALL_DEPTH: u64 = 32;
 /// Succession records in a chain link; more is refused as `BadCertificate`.
@@ -70,7 +72,9 @@ pub const SCORES: usize = 16;
 pub const STREAM_BYTES: usize = 64 * 1024;
 /// Bytes of text in one StreamItem; more waits for the next.
 pub const STREAM_ITEM_BYTES: usize = 16 * 1024;
-/// Time between two StreamItems of one call, milliseconds; what comes sooner goes together.
+/// StreamItems a second and at once, of all calls of a realm, that leave as soon as there is text.
+pub const STREAM_AT_ONCE: (u64, u64) = (1_000, 100);
+/// Time between two other StreamItems of one call, milliseconds; what comes sooner goes together.
 pub const STREAM_PAUSE_MS: u64 = 50;
 /// StreamItems a second and at once to one foreign root; what comes sooner goes together.
 pub const STREAM_RATE: (u64, u64) = (20, 50);
@@ -157,11 +161,15 @@ pub const ADDRESSES: usize = 16;
 pub const CALLS: usize = 4_096;
 /// Calls from one foreign root under way here; more is `Overloaded`.
 pub const CALLS_PER_PEER: usize = 8;
-/// Chains of other realms remembered; the one used longest ago is forgotten first.
-pub const CHAINS: usize = 1_024;
+/// Chains of other realms remembered, as many as there are bids in one broadcast; the one used
+/// longest ago is forgotten first.
+pub const CHAINS: usize = BIDS;
 /// Share of [`CHAINS`] one child's subtree or one foreign root may hold; beyond, the one of them
 /// used longest ago is forgotten.
-pub const CHAINS_SHARE: usize = 256;
+pub const CHAINS_SHARE: usize = CHAINS / 4;
+/// Bytes of all [`CHAINS`] together, as they are sent, with the same shares; beyond, those used
+/// longest ago are forgotten.
+pub const CHAINS_BYTES: usize = 32 * 1024 * 1024;
 /// Realms whose successions are remembered; beyond, those that no chain in use needs and that were
 /// used longest ago are forgotten first, from the share that holds most.
 pub const HISTORIES: usize = 1_024;
@@ -254,10 +262,40 @@ pub const ITEMS: usize = 10_000;
 pub const ITEMS_AT_A_TIME: u64 = 256;
 /// Attempts that a loop or step may ask for; more is refused at `apply`.
 pub const RETRIES: u64 = 100;
+/// Requests for a person's approval that wait; what would be one more is `Overloaded`.
+pub const APPROVALS: usize = 1_024;
+/// People who must approve one action at most; more is refused at `apply`.
+pub const APPROVERS: u64 = 8;
+/// How long a request for an approval waits unless told, milliseconds; then it has expired.
+pub const APPROVAL_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Requests that people have decided and that are still told; the oldest is told no more.
+pub const APPROVALS_DECIDED: usize = 1_024;
+/// Characters in a person's reason; what is longer is refused.
+pub const REASON_CHARS: usize = 1_000;
 /// Longest time that a run may be given, milliseconds; more is refused at `apply`.
 pub const RUN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Bytes a backend may answer; more is `LoopFailed`.
 pub const BACKEND_BYTES: usize = 8 * 1024 * 1024;
+/// Commands that one loop chooses among; more are refused at `apply`.
+pub const COMMANDS: usize = 64;
+/// Elements of a command's argv; more are refused at `apply`.
+pub const ARGV: usize = 64;
+/// Bytes of an argument that comes from the input; a longer one is `SchemaInput`.
+pub const ARGUMENT_BYTES: usize = 8 * 1024;
+/// Bytes of a command's standard output that are kept, the first, and of its standard error, the last; what is left out is said.
+pub const COMMAND_BYTES: usize = 24 * 1024;
+/// Keys of an agent's state that one call is given; more are refused at `apply`.
+pub const STATE_KEYS_AT_ONCE: usize = 16;
+/// Bytes of such a key; a longer one is refused, or is `SchemaInput` where the input makes it so.
+pub const STATE_KEY_BYTES: usize = 128;
+/// Bytes of one value of a state, as JSON; more is `SchemaOutput`.
+pub const STATE_VALUE_BYTES: usize = 16 * 1024;
+/// Keys that one agent keeps; one more ends the call with `Budget`.
+pub const STATE_KEYS: usize = 4_096;
+/// Agents that keep state; one more ends the call with `Budget`.
+pub const STATE_AGENTS: usize = 1_024;
+/// Bytes of all values that agents of a realm keep, which are held in memory; more ends the call with `Budget`.
+pub const STATE_BYTES: usize = 16 * 1024 * 1024;
 /// Agents attached to a realm; one more is refused.
 pub const ATTACHED: usize = 64;
 /// Loops that one attached agent serves; more are refused.
@@ -267,6 +305,8 @@ pub const ATTACHED_CALLS: u64 = 64;
 /// Instances of an attached agent that one piece of work is given to, each after the one before it
 /// went away; after the last it ends with `LoopFailed`.
 pub const ATTACHED_ASKS: u32 = 5;
+/// How long a call of an attached agent waits for an instance, milliseconds, before its trace says so.
+pub const ATTACHED_EARLY_MS: u64 = 5 * 1_000;
 /// How long an attached agent may say nothing, milliseconds; then it is taken for gone.
 pub const ATTACHED_SILENCE_MS: u64 = 30 * 1_000;
 /// How long a connection may take to say who it is, milliseconds; then it is closed.
@@ -275,6 +315,18 @@ pub const ATTACH_MS: u64 = 5 * 1_000;
 pub const PROGRESS_BYTES: usize = 4 * 1024;
 /// Times that a backend may say how one piece of work goes; further ones are not noted.
 pub const PROGRESS: u32 = 256;
+
+/// Loops that are halted one by one; one more is refused.
+pub const HALTED_LOOPS: usize = 256;
+/// Realms below that are halted by name; one more is refused.
+pub const HALTED_REALMS: usize = 256;
+/// Realms that a HaltAck names of those that have confirmed, and as many of those that have not; of
+/// further ones it says how many there are.
+pub const HALT_NAMES: usize = 64;
+/// Runs that go on while what they belong to is halted; further ones stay halted.
+pub const RUNS_LET_GO: usize = 256;
+/// Halts, and what was said to go on again, that a realm remembers; the oldest is forgotten.
+pub const HALT_CHANGES: usize = 256;
 
 /// Bytes of a signed bid; a longer one is refused.
 pub const BID_BYTES: usize = 4 * 1024;
@@ -345,6 +397,24 @@ pub const REDACTIONS: usize = 256;
 pub const REDACTION_BYTES: usize = 1_024;
 /// Bytes that a pattern may take once compiled; more is refused with the configuration.
 pub const REDACTION_PROGRAM_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a text in an entry of the audit log; what is longer loses its end.
+pub const AUDIT_TEXT_BYTES: usize = 256;
+/// Entries of the audit log after which its head is signed anew.
+pub const AUDIT_HEAD_ENTRIES: u64 = 256;
+/// Milliseconds after which the head of an audit log that has grown is signed anew.
+pub const AUDIT_HEAD_MS: u64 = 60 * 1_000;
+/// Items on one page of an exported audit log.
+pub const AUDIT_ITEMS: usize = 512;
+/// Pages of one exported audit log; a realm gives no more, and one with more is refused.
+pub const AUDIT_PAGES: usize = 64;
+/// Earlier heads in one exported audit log; a realm gives the newest.
+pub const AUDIT_HEADS: usize = 512;
+/// Entries of the audit log that a realm keeps; once there are more, the oldest go, up to a head.
+pub const AUDIT_ENTRIES: u64 = 1_000_000;
+/// Refusals of strangers and other realms in ten seconds that have entries of their own in the audit
+/// log; one entry counts the rest.
+pub const AUDIT_REFUSALS: u64 = 64;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use crate::{
     CallId, Digest, LoopId, MessageId, RealmId, RunId, Timestamp,
+    budget::{Budget, Spend},
     cbor::{Blob, numbered},
-    records::{Chain, RevocationList, Signed},
+    records::{Approval, Chain, RevocationList, Signed},
     wire_map,
 };
 
@@ -53,7 +54,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// Body of a Call. Keys 10 to 12 and 14 are reserved: budget, spend, grant chain, approval.
+    /// Body of a Call. Key 12 is reserved: grant chain.
     pub struct Call {
         /// The loop.
         0 => loop_id: LoopId,
@@ -75,8 +76,12 @@ wire_map! {
         8 => caller: Option<String>,
         /// The caller's half of the trace.
         9 => parent: Option<TraceParent>,
+        /// What it may use, with all that it causes; none for no bound.
+        10 => budget: Option<Budget>,
         /// An X25519 key that offers a session; only in a sealed call.
         13 => session: Option<[u8; 32]>,
+        /// What people of the caller's realm have said of exactly this call.
+        14 => approvals: Option<Vec<Signed<Approval>>>,
         /// Most bytes of text that the caller takes while the output is being made; none where it
         /// takes the output alone.
         64 => stream: Option<u64>,
@@ -110,8 +115,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// Body of a Result. Keys 8 to 10 and 12 are reserved: spend, receipts, digest of the stream,
-    /// taint.
+    /// Body of a Result. Keys 10 and 12 are reserved: digest of the stream, taint.
     pub struct CallResult {
         /// Output, JSON.
         0 => output: Blob,
@@ -137,6 +141,8 @@ wire_map! {
         14 => input_schema: Option<Blob>,
         /// The contract's effects; where the Call did not name this contract.
         15 => effects: Option<String>,
+        /// What the run and all that it caused have used.
+        65 => spent: Option<Spend>,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A record is signed as bytes: `[payload, signature, …]`, each signature over a domain tag and
 //! the payload as received. Nothing is ever encoded again to be checked.
 
+mod approval;
 mod chain;
 mod identity;
 mod peering;
@@ -16,6 +17,7 @@ use crate::{
     limits,
 };
 
+pub use approval::{Approval, ApprovalAction, ApprovalVerdict, Role, UnknownRole};
 pub use chain::{Chain, ChainLink};
 pub use identity::{
     Inception, KemPurpose, KemRecord, NodeCert, RealmRecord, Succession, SuccessionReason, scopes,

@@ -3,10 +3,12 @@
 mod broadcast;
 
 use crate::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Hop, Kind, LoopId, MessageId, NodeId,
-    Phase, Place, Priority, RealmId, RealmPath, RunId, Secret16, Signature, Suite, TicketId,
-    Timestamp,
+    ApprovalId, CallId, Digest, Envelope, Failure, FailureCode, Header, Hop, Kind, LoopId,
+    MessageId, NodeId, Phase, Place, Priority, RealmId, RealmPath, RunId, Secret16, Signature,
+    Suite, TicketId, Timestamp,
+    budget::{Budget, Spend},
     cbor::{self, Blob, CborError, Wire},
+    halt::{Halt, HaltAck},
     journal::{Direction, Event, FrameError, FrameRecord, Run, Status},
     link::{
         Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
@@ -17,9 +19,9 @@ use crate::{
         TraceParent,
     },
     records::{
-        Chain, ChainLink, ChildCert, ChildLimits, Grant, Inception, KemPurpose, KemRecord,
-        NodeCert, Peering, Petname, PolicyRecord, RealmRecord, Record, RevocationList, Signed,
-        Succession, SuccessionReason, Ticket, TicketKind,
+        Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert, ChildLimits, Grant,
+        Inception, KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord, RealmRecord,
+        Record, RevocationList, Role, Signed, Succession, SuccessionReason, Ticket, TicketKind,
     },
 };
 
@@ -196,6 +198,33 @@ fn revocations() -> RevocationList {
     }
 }
 
+pub(crate) fn approval() -> Approval {
+    Approval {
+        id: ApprovalId::new([1; 16]),
+        action: ApprovalAction {
+            realm: realm(1),
+            run: RunId::new([1; 16]),
+            frame: CallId::new([2; 16]),
+            loop_id: "rollback@lab/genomics".to_owned(),
+            version: Some("1.0.0".to_owned()),
+            revision: Some(Digest::of(&[b"revision"])),
+            contract: Some(Digest::of(&[b"contract"])),
+            input: Digest::of(&[b"input"]),
+            callee: Some(crate::Scope {
+                root: realm(2),
+                path: RealmPath::ROOT,
+            }),
+        },
+        verdict: ApprovalVerdict::Granted,
+        person: "alice".to_owned(),
+        roles: vec![Role::Approver],
+        reason: Some("as agreed".to_owned()),
+        decided: NOW,
+        expires: NOW,
+        node: node(3),
+    }
+}
+
 fn policy() -> PolicyRecord {
     PolicyRecord {
         realm: realm(1),
@@ -239,6 +268,7 @@ fn records() -> Vec<Sample> {
         sample("Peering", &peering()),
         sample("RevocationList", &revocations()),
         sample("PolicyRecord", &policy()),
+        sample("Approval", &approval()),
     ]
 }
 
@@ -374,7 +404,9 @@ pub(crate) fn call() -> Call {
             run: RunId::new([1; 16]),
             frame: CallId::new([2; 16]),
         }),
+        budget: Some(budget()),
         session: None,
+        approvals: None,
         stream: None,
     }
 }
@@ -397,6 +429,7 @@ fn bodies() -> Vec<Sample> {
         hops: 3,
         input_schema: Some(Blob::from(b"true".to_vec())),
         effects: Some("none".to_owned()),
+        spent: Some(spend()),
     };
     let contract = Contract {
         loop_id: loop_id(),
@@ -415,6 +448,7 @@ fn bodies() -> Vec<Sample> {
         retry_after_ms: Some(1_000),
         detail: Some("busy".to_owned()),
         not_begun: Some(true),
+        spent: None,
     };
     let plaintext = Plaintext {
         source: realm(1),
@@ -468,10 +502,34 @@ fn bodies() -> Vec<Sample> {
         sample("Progress", &progress),
         sample("StatusAsked", &status),
         sample("ResultAck", &ResultAck { awaited: true }),
+        sample("Halt", &halt()),
+        sample("HaltAck", &halt_ack()),
         sample("ContractsAsked", &asked),
         sample("ContractsGiven", &given),
         sample("Failure", &failure),
     ]
+}
+
+fn halt() -> Halt {
+    Halt {
+        number: 1,
+        halted: true,
+        subtree: true,
+        by: place(1, "").scope(),
+        why: Some("a drill".to_owned()),
+    }
+}
+
+fn halt_ack() -> HaltAck {
+    HaltAck {
+        number: 1,
+        halted: true,
+        runs: 2,
+        own: false,
+        confirmed: vec![place(2, "health").scope()],
+        open: vec![place(3, "health/imaging").scope()],
+        unnamed: 0,
+    }
 }
 
 fn run() -> Run {
@@ -496,6 +554,7 @@ fn run() -> Run {
 fn frame_record() -> FrameRecord {
     FrameRecord {
         deadline: Some(NOW),
+        approval: Some(crate::journal::Consent::Asked),
         began: NOW,
         manifest: Some(Digest::of(&[b"manifest"])),
         attempt: 2,
@@ -515,6 +574,26 @@ fn frame_record() -> FrameRecord {
         paused: None,
         by_hand: false,
         tried: NOW,
+        given: Some(budget()),
+        spent: Some(spend()),
+    }
+}
+
+fn budget() -> Budget {
+    Budget {
+        money: "EUR 0.50".parse().ok(),
+        tokens: Some(1_200),
+        calls: Some(3),
+    }
+}
+
+fn spend() -> Spend {
+    let euros = "EUR 0.50".parse();
+    Spend {
+        money: euros.into_iter().collect(),
+        tokens: 1_200,
+        calls: 3,
+        unpriced: 1,
     }
 }
 

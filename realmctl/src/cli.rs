@@ -1,9 +1,12 @@
 //! The command line, as clap reads it.
 
+mod approvals;
+mod audit;
 mod broadcast;
 mod calls;
 mod daemon;
 mod duration;
+mod halt;
 mod key;
 mod local;
 mod policy;
@@ -17,17 +20,20 @@ use clap::{
     builder::NonEmptyStringValueParser,
 };
 
+pub use approvals::ApprovalCommand;
+pub use audit::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment};
 pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
     InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
-    StackCommand, TraceCommand,
+    StackCommand, StateCommand, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
     RestoreArgs, StoreCommand,
 };
 pub use duration::Span;
+pub use halt::{HaltArgs, UnhaltArgs};
 pub use key::Key;
 pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
@@ -204,17 +210,30 @@ pub enum Command {
     /// Bids that this realm has made, and what proves how they were treated.
     #[command(subcommand, alias = "bids")]
     Bid(BidCommand),
-    /// Check what a file proves, without a daemon: a transcript or a bid's receipt.
+    /// The audit log: what was done in this realm, by whom, and how it ended.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Check what a file proves, without a daemon: a transcript, a bid's receipt, an audit log.
     ///
-    /// Exit 0 if everything in it follows from the published rule and every signature holds, 1 if
+    /// Exit 0 if everything in it follows from what was signed and every signature holds, 1 if
     /// something is wrong; the first entry that is wrong is named.
     Verify {
         /// The file.
         file: PathBuf,
+        /// An earlier export of the same audit log, which must be the beginning of this one.
+        #[arg(long, value_name = "FILE")]
+        witness: Option<PathBuf>,
     },
     /// Calls, past and present.
     #[command(subcommand, alias = "runs")]
     Run(RunCommand),
+    /// Calls that wait for people to approve them.
+    #[command(subcommand, alias = "approvals")]
+    Approval(ApprovalCommand),
+    /// Stop everything here and below, or a part of it, and keep its state.
+    Halt(HaltArgs),
+    /// Let what was halted go on.
+    Unhalt(UnhaltArgs),
     /// Traces of calls.
     #[command(subcommand, alias = "traces")]
     Trace(TraceCommand),

@@ -1,6 +1,8 @@
 //! One function a command.
 
 mod apply;
+mod approvals;
+mod audit;
 mod backends;
 mod bids;
 mod broadcast;
@@ -9,6 +11,7 @@ mod doctor;
 pub(crate) mod eval;
 mod explain;
 mod generate;
+mod halt;
 mod invoke;
 mod loops;
 mod mcp;
@@ -19,6 +22,7 @@ mod prompts;
 mod realms;
 mod runs;
 mod stacks;
+mod states;
 mod traces;
 mod verify;
 mod visible;
@@ -58,7 +62,9 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Policy(command) => return policy::run(session, command).await,
         Command::Trace(command) => return traces::run(session, command).await,
         Command::Bid(command) => return bids::run(session, command).await,
-        Command::Verify { file } => return verify::run(session, &file),
+        Command::Verify { file, witness } => {
+            return verify::run(session, &file, witness.as_deref());
+        }
         Command::Apply(args) => apply::apply(session, &args).await?,
         Command::Status => status(session).await?,
         Command::Info => info(session).await?,
@@ -83,6 +89,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Eval(args) => return eval::run(session, &args).await,
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Broadcast(args) => broadcast::run(session, *args).await?,
+        Command::Approval(command) => approvals::run(session, command).await?,
+        Command::Audit(command) => audit::run(session, command).await?,
+        Command::Halt(args) => return halt::halt(session, args).await,
+        Command::Unhalt(args) => return halt::unhalt(session, args).await,
         Command::Run(command) => runs::run(session, command).await?,
         Command::Backup { file } => backup(session, &file).await?,
         Command::Ctx(command) => ctx::run(session, &command)?,

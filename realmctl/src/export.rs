@@ -8,7 +8,7 @@ mod html;
 mod json;
 mod otlp;
 
-pub use csv::csv;
+pub use csv::{audit_csv, csv};
 pub use html::html;
 pub use json::{Document, ExportedFrame, FORMAT, json};
 pub use otlp::{SCHEMA_URL, otlp};

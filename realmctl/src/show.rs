@@ -1,15 +1,19 @@
 //! How each answer of the daemon looks to people.
 
+mod approvals;
+mod audit;
 mod backends;
 mod calls;
 mod doctor;
 mod evidence;
+mod halt;
 mod local;
 mod loops;
 mod policy;
 mod prompts;
 mod realms;
 mod stacks;
+mod states;
 mod status;
 mod traces;
 

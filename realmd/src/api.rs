@@ -2,21 +2,26 @@
 
 mod again;
 mod apply;
+mod approvals;
 mod attach;
+mod audit;
 mod backends;
 mod backup;
 mod bids;
 mod broadcasts;
 mod config;
+mod crowded;
 mod denials;
 mod events;
 mod extract;
 mod gate;
+mod halt;
 mod invoke;
 mod loops;
 mod metrics;
 pub(crate) mod openapi;
 mod peers;
+mod people;
 mod policy;
 mod policy_test;
 mod problem;
@@ -26,6 +31,7 @@ mod runs;
 mod socket;
 mod stacks;
 mod standing;
+mod states;
 mod status;
 mod streamed;
 mod tickets;
@@ -44,6 +50,7 @@ use realm_client::api::routes;
 
 use crate::daemon::Daemon;
 pub(crate) use again::Answers;
+pub(crate) use crowded::at_once;
 pub(crate) use gate::Gate;
 use problem::Fail;
 
@@ -73,6 +80,10 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         )))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&daemon),
+            people::admit,
+        ))
         .with_state(daemon)
 }
 
@@ -101,12 +112,20 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_EVENTS, get(events::events))
         .route(routes::RUN_EXPLAIN, get(standing::explain))
         .route(routes::RUN_TRANSCRIPT, get(bids::transcript))
+        .route(routes::AUDIT, get(audit::list))
+        .route(routes::AUDIT_EXPORT, get(audit::export))
         .route(routes::BIDS, get(bids::list))
         .route(routes::BIDDERS, get(bids::bidders))
         .route(routes::BID, get(bids::receipt))
+        .route(routes::APPROVALS, get(approvals::list))
+        .route(routes::APPROVAL, get(approvals::show))
+        .route(routes::APPROVAL_APPROVE, post(approvals::approve))
+        .route(routes::APPROVAL_DENY, post(approvals::deny))
         .route(routes::RUN_PAUSE, post(standing::pause))
         .route(routes::RUN_RESUME, post(standing::resume))
         .route(routes::RUN_CANCEL, post(standing::cancel))
+        .route(routes::HALT, get(halt::show).post(halt::halt))
+        .route(routes::UNHALT, post(halt::unhalt))
         .route(routes::LOOPS, get(loops::list))
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
         .route(routes::LOOP_HISTORY, get(loops::history))
@@ -114,6 +133,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::STACK, get(stacks::show).delete(stacks::remove))
         .route(routes::AGENTS, get(loops::agents))
         .route(routes::AGENT, get(loops::agent).delete(loops::remove))
+        .route(routes::STATES, get(states::list))
+        .route(routes::STATE, get(states::show).delete(states::remove))
         .route(routes::PROMPTS, get(prompts::list))
         .route(routes::PROMPT, get(prompts::show))
         .route(routes::PROMPT_DIFF, get(prompts::diff))

@@ -113,7 +113,7 @@ struct RunArgs {
     /// Run a temporary realm with a demonstration loop, deleted at the end.
     #[arg(long, conflicts_with = "name")]
     dev: bool,
-    /// Start with everything paused.
+    /// Start with the realm halted: nothing begins or goes on until `realmctl unhalt`.
     #[arg(long)]
     halted: bool,
 }
@@ -257,6 +257,7 @@ impl Explained for UsageError {
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     hardening::harden();
+    hardening::make_room();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -302,14 +303,11 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<Exit, Failure> {
     };
     match command {
         Command::Run(RunArgs { name, dev, halted }) => {
-            if halted {
-                return Err(UsageError::Unsupported("`--halted`").into());
-            }
             if dev {
-                return start::run_dev(environment);
+                return start::run_dev(environment, halted);
             }
             let found = selected(name)?;
-            start::run(&found.dir, environment, &unlock)
+            start::run(&found.dir, environment, &unlock, halted)
         }
         Command::Init(args) => init(args, home, environment, &unlock, output),
         Command::Check { files } if files.is_empty() => {

@@ -9,13 +9,18 @@ mod read;
 mod schema;
 mod value;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use realm_backends::{Format, Price};
+use realm_backends::Format;
 use realm_client::catalogue::Code;
-use realm_executor::{Sandbox, SandboxLevel};
+use realm_executor::{Price, Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
-use realm_protocol::Label;
+use realm_node::Budgets;
+use realm_protocol::{Label, budget::Budget, records::Role};
 use realm_store::EngineKind;
 use thiserror::Error;
 
@@ -53,10 +58,14 @@ pub(crate) struct Config {
     pub(crate) store: StoreConfig,
     /// What is kept for realms that are offline.
     pub(crate) custody: CustodyConfig,
+    /// Whether a realm above may halt this realm's own work as well.
+    pub(crate) halted_from_above: bool,
     /// What traces hold.
     pub(crate) traces: TracesConfig,
     /// Bounds.
     pub(crate) limits: LimitsConfig,
+    /// What calls may use where nobody else says.
+    pub(crate) budgets: Budgets,
     /// The log.
     pub(crate) log: LogConfig,
     /// Where the local API is served over TCP, if anywhere.
@@ -67,6 +76,47 @@ pub(crate) struct Config {
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
     /// What loops may run.
     pub(crate) processes: ProcessesConfig,
+    /// Which engine runs containers.
+    pub(crate) containers: ContainersConfig,
+    /// Who may do what, by name.
+    pub(crate) people: BTreeMap<String, PersonConfig>,
+    /// How people are told that a call waits for them.
+    pub(crate) notify: NotifyConfig,
+}
+
+/// How people are told that a call waits for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotifyConfig {
+    /// Where notices are posted.
+    pub(crate) webhook: Option<String>,
+    /// Where the bearer token for that is.
+    pub(crate) key: Option<SecretPlace>,
+    /// Hosts and ports that may have addresses that are not public.
+    pub(crate) allow_private: Vec<String>,
+    /// Program and arguments that take a notice on standard input; empty for none.
+    pub(crate) command: Vec<String>,
+}
+
+/// Which engine runs containers, and what it may let them do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContainersConfig {
+    /// The engine's socket; none where no containers run.
+    pub(crate) socket: Option<PathBuf>,
+    /// Networks that they may join.
+    pub(crate) networks: Vec<String>,
+    /// Whether they run though programs can break out of what starts them.
+    pub(crate) old_runtime: bool,
+}
+
+/// Somebody who uses the realm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PersonConfig {
+    /// The user of this machine that they are.
+    pub(crate) uid: Option<u32>,
+    /// Where the token is that they show over TCP.
+    pub(crate) token: Option<SecretPlace>,
+    /// What they may do.
+    pub(crate) roles: BTreeSet<Role>,
 }
 
 /// What loops may run, and how.
@@ -333,6 +383,13 @@ fn typed(settings: &Settings) -> Option<Config> {
         Value::Texts(texts) => Some(texts.clone()),
         _ => None,
     };
+    let money = |key: &str| {
+        let text = text(key)?;
+        Some(Budget {
+            money: text.parse().ok(),
+            ..Budget::default()
+        })
+    };
     Some(Config {
         name: text("name")?.parse().ok()?,
         listen: addresses("listen")?,
@@ -347,9 +404,14 @@ fn typed(settings: &Settings) -> Option<Config> {
             keep_for_children: text("custody.keep_for_children")? == "yes",
             keep_ms: millis("custody.keep")?,
         },
+        halted_from_above: text("halt.from_above")? == "all",
         traces: TracesConfig {
             redact: texts("traces.redact")?,
             redact_patterns: texts("traces.redact_patterns")?,
+        },
+        budgets: Budgets {
+            run: money("budget.run")?,
+            served: money("budget.served")?,
         },
         limits: LimitsConfig {
             max_calls: number("limits.max_calls")?,
@@ -426,6 +488,32 @@ fn typed(settings: &Settings) -> Option<Config> {
             allow: texts("processes.allow")?,
             sandbox: SandboxLevel::named(&text("processes.sandbox")?)?,
         },
+        containers: ContainersConfig {
+            socket: text("containers.socket")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            networks: texts("containers.networks")?,
+            old_runtime: text("containers.old_runtime")? == "yes",
+        },
+        notify: NotifyConfig {
+            webhook: text("notify.webhook").filter(|url| !url.is_empty()),
+            key: text("notify.key")?.parse().ok(),
+            allow_private: texts("notify.allow_private")?,
+            command: texts("notify.command")?,
+        },
+        people: value::chosen(settings, "people")
+            .map(|name| {
+                let key = |key: &str| format!("people.{name}.{key}");
+                let token = text(&key("token"))?;
+                let roles = texts(&key("roles"))?.into_iter().map(|role| role.parse());
+                let person = PersonConfig {
+                    uid: text(&key("uid"))?.parse().ok(),
+                    token: token.parse().ok(),
+                    roles: roles.collect::<Result<_, _>>().ok()?,
+                };
+                Some((name.to_owned(), person))
+            })
+            .collect::<Option<_>>()?,
     })
 }
 

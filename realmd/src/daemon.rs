@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    api::Answers, clock::Clock, config::Configured, handle::Handle, home::Home, journal::Durability,
+    api::Answers, clock::Clock, config::Configured, handle::Handle, home::Home,
+    journal::Durability, people::People,
 };
 
 /// Handles of a running daemon's parts.
@@ -27,6 +28,8 @@ pub(crate) struct Daemon {
     pub(crate) turned: Turned,
     /// The configuration in force.
     pub(crate) configured: watch::Receiver<Arc<Configured>>,
+    /// Who may do what.
+    pub(crate) people: watch::Receiver<Arc<People>>,
     /// The backends, with the models that are configured.
     pub(crate) backends: Arc<Backends>,
     /// The realm's home.

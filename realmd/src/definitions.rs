@@ -131,14 +131,19 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
 
 /// Gives a process its working directory.
 fn settle(manifest: &mut Manifest, folder: Option<&Path>) {
-    let (Some(folder), Body::Tool(Tool::Process(process))) = (folder, &mut manifest.body) else {
+    let cwd = match &mut manifest.body {
+        Body::Tool(Tool::Process(process)) => &mut process.cwd,
+        Body::Tool(Tool::Commands(commands)) => &mut commands.cwd,
+        _ => return,
+    };
+    let Some(folder) = folder else {
         return;
     };
-    let cwd = match &process.cwd {
+    let settled = match &*cwd {
         None => folder.to_owned(),
         Some(cwd) => normal(&folder.join(cwd)),
     };
-    process.cwd = cwd.to_str().map(str::to_owned);
+    *cwd = settled.to_str().map(str::to_owned);
 }
 
 /// Which format a loop was written in: LSEM names its loops, the sketch has types.

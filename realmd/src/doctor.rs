@@ -1,5 +1,7 @@
 //! Looking for what does not work, or will not for ever.
 
+mod agents;
+mod containers;
 mod machine;
 mod standing;
 
@@ -18,6 +20,9 @@ pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
     let standing = daemon.handle.read(seen).await?;
     let now = daemon.clock.now().wall;
     let listening = daemon.listening.borrow().len();
+    let mut backends = standing.backends();
+    backends.extend(agents::checks(daemon).await?);
+    backends.extend(containers::checks(daemon).await?);
     let groups = vec![
         group("install", machine::install()),
         group("config", machine::config(daemon)),
@@ -26,7 +31,7 @@ pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
         group("store", machine::store(daemon).await),
         group("ports", machine::ports(daemon, listening)),
         group("parent and peers", standing.neighbours(now)),
-        group("backends", standing.backends()),
+        group("backends", backends),
         group("policy", standing.policy()),
     ];
     let worst = groups

@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     addresses,
     clock::Clock,
-    handle::Order,
+    handle::{Order, Orders},
     journal::{Durability, Journal, with_causes},
+    notices::Notices,
 };
 use backends::{BackendCalls, Done, Heard};
 use control::Asked;
@@ -40,7 +41,7 @@ const GRACE_MS: u64 = 10_000;
 /// What comes from outside the loop.
 pub(crate) struct Inlets {
     /// Requests from the local API.
-    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) orders: Orders,
     /// What happens on the network.
     pub(crate) events: mpsc::Receiver<Event>,
     /// How far the journal is durable.
@@ -68,6 +69,7 @@ pub(crate) struct Driver {
     backends: BackendCalls,
     asked: Asked,
     streams: Streams,
+    notices: Notices,
     advertised: Vec<Multiaddr>,
     listening: watch::Sender<Vec<Multiaddr>>,
     /// Inputs since effects were last carried out.
@@ -109,6 +111,7 @@ impl Driver {
         store: Store,
         net: Net,
         backends: Arc<Backends>,
+        notices: Notices,
         (advertised, listening): (Vec<Multiaddr>, watch::Sender<Vec<Multiaddr>>),
     ) -> Self {
         Self {
@@ -120,6 +123,7 @@ impl Driver {
             backends: BackendCalls::new(backends),
             asked: Asked::default(),
             streams: Streams::default(),
+            notices,
             advertised,
             listening,
             handled: 0,
@@ -162,7 +166,8 @@ impl Driver {
         }
     }
 
-    /// Waits for the next thing to happen. Nothing new is taken while the store does not keep up.
+    /// Waits for the next thing to happen. Nothing new is taken while the store does not keep up, but for
+    /// what stops work.
     async fn wait(&mut self, inlets: &mut Inlets) -> Wake {
         let Inlets {
             orders,
@@ -171,6 +176,9 @@ impl Driver {
             stop,
         } = inlets;
         let open = self.journal.keeps_up();
+        if let Ok(order) = orders.urgent.try_recv() {
+            return Wake::Order(order);
+        }
         if open && !self.worked.is_empty() {
             // Whoever else runs on this thread has its turn, too.
             tokio::task::yield_now().await;
@@ -188,8 +196,9 @@ impl Driver {
         tokio::select! {
             biased;
             () = stop.cancelled(), if self.deadline.is_none() => Wake::Stop,
+            order = orders.urgent.recv() => order.map_or(Wake::Gone, Wake::Order),
             () = timer => Wake::Timer,
-            order = orders.recv(), if open => order.map_or(Wake::Gone, Wake::Order),
+            order = orders.usual.recv(), if open => order.map_or(Wake::Gone, Wake::Order),
             changed = durability.changed() => changed.map_or(Wake::Gone, |()| Wake::Durability),
             heard = self.backends.next() => Wake::Heard(heard),
             id = self.streams.gone() => Wake::Left(id),
@@ -217,17 +226,29 @@ impl Driver {
         }
     }
 
+    /// Takes what stops work. It waits for no queue that work waits in, and for no disk.
+    fn heed_urgent(&mut self, inlets: &mut Inlets) {
+        for _ in 0..TURN {
+            let Ok(order) = inlets.orders.urgent.try_recv() else {
+                return;
+            };
+            self.handle_order(order);
+        }
+    }
+
     /// Gives every kind of input a turn.
     fn drain(&mut self, inlets: &mut Inlets) {
+        self.heed_urgent(inlets);
         if self.due().is_some_and(|due| due <= self.clock.now().tick) {
             self.handle_timeout();
         }
         for _ in 0..TURN {
-            let Some(order) = self.open(|| inlets.orders.try_recv().ok()) else {
+            let Some(order) = self.open(|| inlets.orders.usual.try_recv().ok()) else {
                 break;
             };
             self.handle_order(order);
         }
+        self.heed_urgent(inlets);
         if inlets.durability.has_changed().unwrap_or(false) {
             self.handle_durability(&inlets.durability);
         }
@@ -237,6 +258,7 @@ impl Driver {
             };
             self.handle_heard(heard);
         }
+        self.heed_urgent(inlets);
         for _ in 0..TURN {
             if !self.journal.keeps_up() {
                 break;
@@ -246,6 +268,7 @@ impl Driver {
             };
             self.handle_inbound(inbound);
         }
+        self.heed_urgent(inlets);
         for _ in 0..TURN {
             let Some(event) = self.open(|| inlets.events.try_recv().ok()) else {
                 break;
@@ -379,6 +402,7 @@ impl Driver {
             }
             Effect::Record(seq, entry, urgency) => {
                 self.asked.recorded(seq, &entry);
+                self.notices.heed(&entry);
                 self.journal
                     .record(seq, entry, urgency, self.clock.now().tick);
             }

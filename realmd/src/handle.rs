@@ -1,7 +1,8 @@
 //! How everything in the daemon speaks to the one loop that owns the node.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use realm_executor::Tariff;
 use realm_node::{Node, Part, Request, Response};
 use realm_protocol::journal::Run;
 use thiserror::Error;
@@ -28,6 +29,8 @@ pub(crate) enum Order {
     Read(Box<dyn FnOnce(&Node) + Send>),
     /// Tickets name these addresses first from now on.
     Advertise(Vec<realm_net::Multiaddr>),
+    /// Models cost this from now on, by backend.
+    Tariffs(BTreeMap<String, Tariff>),
 }
 
 /// Takes an answer inside the loop, with the node it came from: the loop may end right after.
@@ -69,12 +72,52 @@ pub(crate) struct Gone;
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     orders: mpsc::Sender<Order>,
+    urgent: mpsc::Sender<Order>,
+}
+
+/// What the loop is told, by how soon it looks.
+pub(crate) struct Orders {
+    /// What begins work, or waits for it.
+    pub(crate) usual: mpsc::Receiver<Order>,
+    /// What stops work, and looks at it: before everything else, and whatever else waits.
+    pub(crate) urgent: mpsc::Receiver<Order>,
 }
 
 /// Makes a handle and the loop's end of it.
-pub(crate) fn channel() -> (Handle, mpsc::Receiver<Order>) {
-    let (orders, receiver) = mpsc::channel(ORDERS);
-    (Handle { orders }, receiver)
+pub(crate) fn channel() -> (Handle, Orders) {
+    let (orders, usual) = mpsc::channel(ORDERS);
+    let (urgent, soon) = mpsc::channel(ORDERS);
+    let orders_of_both = Orders {
+        usual,
+        urgent: soon,
+    };
+    (Handle { orders, urgent }, orders_of_both)
+}
+
+impl Order {
+    /// Whether it stops work, lets it go on, or only looks: it never waits behind what begins work.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Read(_) => true,
+            Self::Ask(request, _) => matches!(
+                request,
+                Request::Halt(_)
+                    | Request::Unhalt(_)
+                    | Request::Cancel(_)
+                    | Request::Pause(_)
+                    | Request::Resume(..)
+                    | Request::Decide(_)
+                    | Request::Revoke(_)
+                    | Request::RemovePeer(_)
+                    | Request::Disallow(_)
+            ),
+            Self::Stream(..)
+            | Self::Begin(..)
+            | Self::Settle(_)
+            | Self::Advertise(_)
+            | Self::Tariffs(_) => false,
+        }
+    }
 }
 
 impl Handle {
@@ -149,8 +192,17 @@ impl Handle {
         self.give(Order::Advertise(addresses)).await
     }
 
+    /// Says what models cost from now on.
+    pub(crate) async fn tariffs(&self, tariffs: BTreeMap<String, Tariff>) -> Result<(), Gone> {
+        self.give(Order::Tariffs(tariffs)).await
+    }
+
     async fn give(&self, order: Order) -> Result<(), Gone> {
-        self.orders.send(order).await.map_err(|_| Gone)
+        let orders = match order.is_urgent() {
+            true => &self.urgent,
+            false => &self.orders,
+        };
+        orders.send(order).await.map_err(|_| Gone)
     }
 }
 

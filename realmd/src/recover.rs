@@ -1,6 +1,6 @@
 //! From the store to what a node starts with.
 
-use realm_node::{KeptOutline, Recovered, UnderWay};
+use realm_node::{AuditTail, KeptOutline, Recovered, UnderWay};
 use realm_protocol::journal::{Status, Table};
 use realm_store::{ReadError, RunQuery, Store};
 
@@ -14,7 +14,12 @@ const PAGE: usize = 1_000;
 /// [`ReadError`] when the store cannot be read.
 pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
     let mut records = Vec::new();
-    let whole = |table: &&Table| !matches!(table, Table::Keys | Table::Custody);
+    let whole = |table: &&Table| {
+        !matches!(
+            table,
+            Table::Keys | Table::Custody | Table::Audit | Table::AuditHeads
+        )
+    };
     for table in Table::ALL.iter().filter(whole) {
         let rows = store.records(*table)?;
         records.extend(rows.into_iter().map(|(key, value)| (*table, key, value)));
@@ -28,7 +33,31 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
         records,
         kept,
         under_way: under_way(store)?,
+        audit: audit_tail(store)?,
         restored: store.restored()?,
+    })
+}
+
+/// The newest head of the audit log, and the entries after it.
+fn audit_tail(store: &Store) -> Result<AuditTail, ReadError> {
+    let head = store.last_record(Table::AuditHeads, &u64::MAX.to_be_bytes())?;
+    let count = head.as_ref().and_then(|(count, _)| {
+        let count = count.as_slice().try_into().ok()?;
+        Some(u64::from_be_bytes(count))
+    });
+    let mut next = count.unwrap_or_default();
+    let mut rows = Vec::new();
+    loop {
+        let read = store.audit(next, PAGE)?;
+        let Some((last, _)) = read.last() else {
+            break;
+        };
+        next = last.saturating_add(1);
+        rows.extend(read.into_iter().map(|(_, row)| row));
+    }
+    Ok(AuditTail {
+        head: head.map(|(_, head)| head),
+        rows,
     })
 }
 

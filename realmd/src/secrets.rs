@@ -107,7 +107,7 @@ impl SecretReader {
                 model: backend.model.clone(),
                 max_tokens: backend.max_tokens,
                 allow_private: backend.allow_private.clone(),
-                price: backend.price.clone(),
+                price: backend.price,
             };
             if let Some(Err(reason)) = &model.key {
                 tracing::warn!(backend = %id, %reason, "the key of a backend cannot be had");

@@ -11,14 +11,29 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// Connections at once; at the bound no further one is accepted until one ends.
-const CONNECTIONS: usize = 512;
+use crate::{api, people::People};
+
+/// How many connections there are at once.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    /// Connections that are served everything.
+    all: usize,
+    /// Connections beyond them, which are served what is answered at once: whoever looks at a daemon
+    /// that is full, or stops what fills it, gets through. Once these are taken too, no further
+    /// one is accepted until one ends.
+    at_once: usize,
+}
+
+const ROOM: Room = Room {
+    all: 1_536,
+    at_once: 64,
+};
 /// Time for a request's header.
 const HEADER: Duration = Duration::from_secs(5);
 /// Time between pings of an HTTP/2 connection, and for its answer.
@@ -38,24 +53,48 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin {
+    /// This user of the machine.
+    User(u32),
+    /// Whoever reaches a port; every request says who.
+    Network,
+}
+
 /// Where connections come from.
 pub(crate) trait Accept {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Waits for the next one; none where it is turned away at once.
-    fn accept(&self) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<Option<(Self::Stream, Origin)>>> + Send;
 }
 
-impl Accept for UnixListener {
+/// The socket in the home, and who may come in there.
+pub(crate) struct Socket {
+    listener: UnixListener,
+    people: watch::Receiver<Arc<People>>,
+}
+
+impl Socket {
+    /// Lets in whom the realm knows.
+    pub(crate) fn new(listener: UnixListener, people: watch::Receiver<Arc<People>>) -> Self {
+        Self { listener, people }
+    }
+}
+
+impl Accept for Socket {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<Option<UnixStream>> {
-        let (stream, _) = Self::accept(self).await?;
-        if is_permitted(&stream) {
-            return Ok(Some(stream));
+    async fn accept(&self) -> io::Result<Option<(UnixStream, Origin)>> {
+        let (stream, _) = self.listener.accept().await?;
+        let user = stream.peer_cred().ok().map(|peer| peer.uid());
+        let known = user.filter(|user| self.people.borrow().by_uid(*user).is_some());
+        if let Some(user) = known {
+            return Ok(Some((stream, Origin::User(user))));
         }
-        tracing::warn!("another user was turned away from the socket");
+        tracing::warn!(?user, "another user was turned away from the socket");
         Ok(None)
     }
 }
@@ -64,21 +103,28 @@ impl Accept for UnixListener {
 impl Accept for TcpListener {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<Option<TcpStream>> {
+    async fn accept(&self) -> io::Result<Option<(TcpStream, Origin)>> {
         let (stream, _) = Self::accept(self).await?;
-        Ok(Some(stream))
+        Ok(Some((stream, Origin::Network)))
     }
 }
 
 /// Serves until told to stop, then lets answers under way end for a moment.
 pub(crate) async fn serve<L: Accept>(listener: L, router: Router, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    serve_within(ROOM, listener, router, stop).await;
+}
+
+async fn serve_within<L: Accept>(room: Room, listener: L, router: Router, stop: CancellationToken) {
+    let all = Arc::new(Semaphore::new(room.all));
+    let at_once = Arc::new(Semaphore::new(room.at_once));
+    let crowded = api::at_once(router.clone());
     let mut connections = JoinSet::new();
     loop {
-        let permit = tokio::select! {
+        let (permit, router) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            permit = Arc::clone(&permits).acquire_owned() => permit,
+            permit = Arc::clone(&all).acquire_owned() => (permit, &router),
+            permit = Arc::clone(&at_once).acquire_owned() => (permit, &crowded),
         };
         let accepted = tokio::select! {
             biased;
@@ -87,11 +133,11 @@ pub(crate) async fn serve<L: Accept>(listener: L, router: Router, stop: Cancella
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok(Some(stream)) => {
+            Ok(Some((stream, origin))) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    connection(stream, router, stop).await;
+                    connection((stream, origin), router, stop).await;
                 });
             }
             Ok(None) => {}
@@ -104,19 +150,12 @@ pub(crate) async fn serve<L: Accept>(listener: L, router: Router, stop: Cancella
     let _ = tokio::time::timeout(GOODBYE, ends).await;
 }
 
-/// Whether the process at the other end is this user's, or root's.
-fn is_permitted(stream: &UnixStream) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    stream
-        .peer_cred()
-        .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
-}
-
-async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+async fn connection<S>((stream, origin): (S, Origin), router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(origin);
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -147,3 +186,6 @@ where
         tracing::trace!(%error, "a connection of the local API ended");
     }
 }
+
+#[cfg(test)]
+mod tests;

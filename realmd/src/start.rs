@@ -7,6 +7,7 @@ mod error;
 mod listen;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
@@ -18,15 +19,17 @@ use futures::FutureExt as _;
 use realm_backends::{Backends, Launcher};
 use realm_client::Exit;
 use realm_crypto::StoreKey;
+use realm_executor::Tariff;
 use realm_net::Net;
 use realm_node::{Founding, Keys, Node};
 use realm_policy::Redaction;
 use realm_store::Store;
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +37,7 @@ use crate::{
     api::{self, Gate},
     clock::Clock,
     config::{self, Config, Configured, LimitsConfig, TracesConfig},
+    containers::ContainerOwner,
     daemon::Daemon,
     driver::{Driver, Ended, Inlets, STOP},
     environment::Environment,
@@ -42,7 +46,9 @@ use crate::{
     home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
     journal::{self, Durability},
     logging::{self, LogLevel},
+    notices::{self, Channels, Notices},
     notify::Notify,
+    people::People,
     random, recover,
     secrets::{self, SecretReader},
     serve,
@@ -57,21 +63,28 @@ use error::StartError;
 const PROGRAM: &str = "/proc/self/exe";
 /// Threads that wait for the disk, at most.
 const BLOCKING: usize = 16;
+/// Longest wait for containers to be gone when a realm stops.
+const CLEARED: Duration = Duration::from_secs(10);
 
 /// Runs the realm in this home until it is told to stop.
 ///
 /// # Errors
 /// Why it did not start, or why it ended before its time.
-pub(crate) fn run(dir: &Path, environment: &Environment, unlock: &Unlock) -> Result<Exit, Failure> {
-    run_with(dir, environment, unlock, None)
+pub(crate) fn run(
+    dir: &Path,
+    environment: &Environment,
+    unlock: &Unlock,
+    halted: bool,
+) -> Result<Exit, Failure> {
+    run_with(dir, environment, unlock, (None, halted))
 }
 
-/// As [`run`]; `loops` are registered once the realm serves.
+/// As [`run`]; `loops` are registered once the realm serves, where everything stands still if `halted`.
 fn run_with(
     dir: &Path,
     environment: &Environment,
     unlock: &Unlock,
-    loops: Option<&'static str>,
+    (loops, halted): (Option<&'static str>, bool),
 ) -> Result<Exit, Failure> {
     let home = Home::new(dir);
     home.verify()?;
@@ -97,6 +110,7 @@ fn run_with(
         credentials: environment.credentials.clone(),
         notify: Notify::new(environment.notify_socket.clone()),
         loops,
+        halted,
     };
     let ended = runtime.block_on(starting.run());
     // Blocking reads that nobody waits for any more.
@@ -109,6 +123,7 @@ fn run_with(
 async fn over_tcp(
     home: &Home,
     address: Option<SocketAddr>,
+    people: watch::Receiver<Arc<People>>,
 ) -> Result<Option<(TcpListener, Gate)>, StartError> {
     let Some(address) = address else {
         return Ok(None);
@@ -119,7 +134,7 @@ async fn over_tcp(
     let token = Token::of_home(home).map_err(StartError::Token)?;
     let file = Token::path(home);
     tracing::info!(address = %bound, token = %file.display(), "the local API listens on TCP too");
-    Ok(Some((listener, Gate::new(bound.port(), token))))
+    Ok(Some((listener, Gate::new(bound.port(), token, people))))
 }
 
 /// A realm that is about to run.
@@ -132,20 +147,35 @@ struct Starting {
     credentials: Option<PathBuf>,
     notify: Notify,
     loops: Option<&'static str>,
+    halted: bool,
 }
 
 impl Starting {
     async fn run(self) -> Result<Exit, Failure> {
         let clock = Clock::start();
+        let realm = self.keys.realm_id().to_string();
+        let containers = ContainerOwner::begin(realm).map_err(StartError::Randomness)?;
         let signals = Signals::new().map_err(StartError::Signals)?;
-        let opened = open(&self.home, &self.configured.config, self.keys, clock)?;
+        let mut config = node_config(&self.configured.config);
+        config.halted = self.halted;
+        let opened = open(
+            &self.home,
+            (&self.configured.config, config),
+            self.keys,
+            clock,
+        )?;
         let (net, mut events) = opened.net;
         let first = listen::first(&net, &mut events, &self.configured.config.listen).await?;
         let socket = serve::bind(&self.home.socket()).map_err(|source| StartError::Socket {
             path: self.home.socket(),
             source,
         })?;
-        let http = over_tcp(&self.home, self.configured.config.http).await?;
+        let secrets = SecretReader::new(&self.home, self.credentials);
+        let known = People::of(&self.configured.config, &secrets);
+        let (people, known) = watch::channel(Arc::new(known));
+        let channels = Channels::of(&self.configured.config, &secrets);
+        let (channels, told) = watch::channel(Arc::new(channels));
+        let http = over_tcp(&self.home, self.configured.config.http, known.clone()).await?;
         banner::print(&self.home, &self.configured.config, &opened.node, &first);
         let (handle, orders) = handle::channel();
         let (listening, listened) = watch::channel(first);
@@ -153,16 +183,18 @@ impl Starting {
         let advertised = in_force.borrow().config.advertise.clone();
         let turned = net.turned();
         let backends = Arc::new(Backends::launched_by(Launcher::new(PROGRAM)));
-        let secrets = SecretReader::new(&self.home, self.credentials);
         backends.set_models(secrets.models(&in_force.borrow().config));
         backends.set_servers(secrets.servers(&in_force.borrow().config));
         backends.set_rules(secrets::process_rules(&in_force.borrow().config));
+        backends.set_containers(containers.rules(&in_force.borrow().config));
+        let (notices, waiting) = Notices::queue();
         let driver = Driver::new(
             opened.node,
             clock,
             opened.store.clone(),
             net,
             Arc::clone(&backends),
+            notices.clone(),
             (advertised, listening),
         );
         let sessions = TaskTracker::new();
@@ -175,6 +207,7 @@ impl Starting {
             listening: listened,
             turned,
             configured: in_force.clone(),
+            people: known.clone(),
             backends: Arc::clone(&backends),
             home: self.home.clone(),
             clock,
@@ -195,14 +228,27 @@ impl Starting {
         if let Some((listener, gate)) = http {
             tasks.http(listener, gate, Arc::clone(&daemon));
         }
-        tasks.api(socket, daemon);
+        tasks.api(serve::Socket::new(socket, known), daemon);
+        if in_force.borrow().config.containers.socket.is_some() {
+            tasks.sweep(Arc::clone(&backends));
+        }
         tasks.retention(opened.store.clone(), clock, in_force);
+        tasks.notices(notices::Sender {
+            notices,
+            waiting,
+            channels: told,
+            backends: Arc::clone(&backends),
+            handle: handle.clone(),
+        });
         let reload = Reload {
             home: self.home.clone(),
             environment: self.environment,
             configured,
             secrets,
-            backends,
+            containers,
+            backends: Arc::clone(&backends),
+            people,
+            channels,
             level: self.level,
             handle: handle.clone(),
         };
@@ -211,6 +257,9 @@ impl Starting {
         tasks.welcome(handle, self.notify, self.loops);
         let ended = AssertUnwindSafe(driver.run(inlets)).catch_unwind().await;
         tasks.close().await;
+        if timeout(CLEARED, backends.cleared()).await.is_err() {
+            tracing::warn!("containers are left for the next start to remove");
+        }
         close_store(opened.store).await;
         // Gone already if somebody tidied up; whoever starts next removes it otherwise.
         let _ = std::fs::remove_file(self.home.socket());
@@ -229,7 +278,12 @@ impl Starting {
 }
 
 /// Opens the store and the net, and takes the node up where the store left it.
-fn open(home: &Home, config: &Config, keys: HomeKeys, clock: Clock) -> Result<Opened, Failure> {
+fn open(
+    home: &Home,
+    (config, node_config): (&Config, realm_node::Config),
+    keys: HomeKeys,
+    clock: Clock,
+) -> Result<Opened, Failure> {
     let (sender, durability) = watch::channel(Durability::default());
     let options = realm_store::Options {
         cache_bytes: config.store.cache_bytes,
@@ -267,14 +321,7 @@ fn open(home: &Home, config: &Config, keys: HomeKeys, clock: Clock) -> Result<Op
     .map_err(StartError::Net)?;
     let seed = random::seed().map_err(StartError::Randomness)?;
     let keys = Keys { realm, node };
-    let node = Node::new(
-        node_config(config),
-        keys,
-        founding,
-        recovered,
-        *seed,
-        clock.now(),
-    );
+    let node = Node::new(node_config, keys, founding, recovered, *seed, clock.now());
     Ok(Opened {
         node,
         store,
@@ -315,14 +362,35 @@ fn node_config(config: &Config) -> realm_node::Config {
         call_timeout_ms: config.limits.call_timeout_ms,
         child_rate: config.limits.child_rate as u64,
         sessions: true,
+        chains: realm_protocol::limits::CHAINS,
         announce_rate: config.limits.announce_rate as u64,
         custody: realm_node::CustodyTerms {
             ask: config.custody.ask,
             keep_for_children: config.custody.keep_for_children,
             keep_ms: config.custody.keep_ms,
         },
+        halted: false,
+        halted_from_above: match config.halted_from_above {
+            true => realm_node::HaltedFromAbove::All,
+            false => realm_node::HaltedFromAbove::Tree,
+        },
         redaction: redaction(&config.traces),
+        budgets: config.budgets,
+        tariffs: tariffs(config),
     }
+}
+
+/// What the model backends cost, for the budgets of runs.
+pub(crate) fn tariffs(config: &Config) -> BTreeMap<String, Tariff> {
+    let backends = config.backends.iter();
+    let tariffs = backends.map(|(id, backend)| {
+        let tariff = Tariff {
+            max_tokens: backend.max_tokens,
+            price: backend.price,
+        };
+        (id.clone(), tariff)
+    });
+    tariffs.collect()
 }
 
 /// The rules were checked when they were read; if they do not hold now, everything is taken out.
@@ -376,10 +444,14 @@ impl Tasks {
             .spawn(serve::serve(listener, router, self.closed.clone()));
     }
 
-    fn api(&mut self, socket: UnixListener, daemon: Arc<Daemon>) {
+    fn api(&mut self, socket: serve::Socket, daemon: Arc<Daemon>) {
         let router = api::router(daemon);
         self.set
             .spawn(serve::serve(socket, router, self.closed.clone()));
+    }
+
+    fn notices(&mut self, sender: notices::Sender) {
+        self.set.spawn(sender.run(self.closed.clone()));
     }
 
     fn retention(
@@ -398,6 +470,15 @@ impl Tasks {
 
     fn reload(&mut self, reload: Reload, hangup: Signal) {
         self.set.spawn(reload.run(hangup, self.closed.clone()));
+    }
+
+    /// Removes the containers that an earlier daemon left behind.
+    fn sweep(&mut self, backends: Arc<Backends>) {
+        self.set.spawn(async move {
+            if let Err(reason) = backends.sweep().await {
+                tracing::warn!(%reason, "no containers run");
+            }
+        });
     }
 
     /// Stops the realm at the first signal, and the process at the second.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use realm_backends::Backends;
 use realm_net::Multiaddr;
-use realm_protocol::{Now, Timestamp};
-use realm_store::{RetainError, Store};
+use realm_protocol::{Now, Timestamp, journal::Table, limits};
+use realm_store::{ReadError, RetainError, Store};
 use tokio::{
     signal::unix::Signal,
     sync::watch,
@@ -16,10 +16,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     config::{self, Config, Configured},
+    containers::ContainerOwner,
     handle::Handle,
     home::Home,
     logging::LogLevel,
+    notices::Channels,
+    people::People,
     secrets::{self, SecretReader},
+    start::tariffs,
 };
 
 /// Time between looks for what is old.
@@ -76,7 +80,18 @@ fn agree(earlier: Now, later: Now) -> bool {
 fn remove(store: &Store, now: Timestamp, kept: u64) -> Result<(usize, usize), RetainError> {
     let runs = drain(|| store.retain(now.minus(kept), BATCH))?;
     let records = drain(|| store.sweep(now, BATCH))?;
+    if let Some(cut) = audit_cut(store)? {
+        drain(|| store.cut_audit(cut))?;
+    }
     Ok((runs, records))
+}
+
+/// The head that the audit log is to begin with, where it has outgrown its bound.
+fn audit_cut(store: &Store) -> Result<Option<u64>, ReadError> {
+    let most = store.audit_end()?.saturating_sub(limits::AUDIT_ENTRIES);
+    let head = store.last_record(Table::AuditHeads, &most.to_be_bytes())?;
+    let count = head.and_then(|(count, _)| count.as_slice().try_into().ok());
+    Ok(count.map(u64::from_be_bytes))
 }
 
 /// Repeats until nothing is left.
@@ -98,8 +113,14 @@ pub(crate) struct Reload {
     pub(crate) environment: Vec<(String, String)>,
     /// Where the keys of backends are.
     pub(crate) secrets: SecretReader,
+    /// Whose containers run.
+    pub(crate) containers: ContainerOwner,
     /// The backends.
     pub(crate) backends: Arc<Backends>,
+    /// Who may do what.
+    pub(crate) people: watch::Sender<Arc<People>>,
+    /// Who is told of what waits for people.
+    pub(crate) channels: watch::Sender<Arc<Channels>>,
     /// The configuration in force.
     pub(crate) configured: watch::Sender<Arc<Configured>>,
     /// The log.
@@ -142,6 +163,9 @@ impl Reload {
         merged.config.backends.clone_from(&read.config.backends);
         merged.config.mcp.clone_from(&read.config.mcp);
         merged.config.processes.clone_from(&read.config.processes);
+        merged.config.containers.clone_from(&read.config.containers);
+        merged.config.people.clone_from(&read.config.people);
+        merged.config.notify.clone_from(&read.config.notify);
         merged.settings.retain(|key, _| !config::reloads(key));
         let read_again = read.settings.iter().filter(|(key, _)| config::reloads(key));
         let read_again = read_again.map(|(key, setting)| (key.clone(), setting.clone()));
@@ -155,6 +179,12 @@ impl Reload {
             .set_servers(self.secrets.servers(&merged.config));
         self.backends
             .set_rules(secrets::process_rules(&merged.config));
+        self.backends
+            .set_containers(self.containers.rules(&merged.config));
+        let people = People::of(&merged.config, &self.secrets);
+        self.people.send_replace(Arc::new(people));
+        let channels = Channels::of(&merged.config, &self.secrets);
+        self.channels.send_replace(Arc::new(channels));
         self.apply(&merged.config).await;
         self.configured.send_replace(Arc::new(merged));
         tracing::info!("the configuration was read again");
@@ -163,7 +193,8 @@ impl Reload {
     async fn apply(&self, config: &Config) {
         self.level.set(&config.log.level);
         let advertised: Vec<Multiaddr> = config.advertise.clone();
-        if self.handle.advertise(advertised).await.is_err() {
+        let told = self.handle.tariffs(tariffs(config)).await;
+        if told.is_err() || self.handle.advertise(advertised).await.is_err() {
             tracing::debug!("the realm is stopping");
         }
     }

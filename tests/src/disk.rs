@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_node::{KeptOutline, Recovered, UnderWay};
+use realm_node::{AuditTail, KeptOutline, Recovered, UnderWay};
 use realm_protocol::{
     RunId, Timestamp,
+    audit::AuditRow,
     journal::{Change, Entry, Event, JournalSeq, Run, Status, Table},
 };
 
@@ -18,6 +19,8 @@ pub struct Disk {
     pub runs: BTreeMap<RunId, Run>,
     /// Events by run and index.
     pub events: BTreeMap<(RunId, u64), Event>,
+    /// The audit log.
+    pub audit: Vec<AuditRow>,
     durable: JournalSeq,
     queued: VecDeque<(JournalSeq, Entry)>,
     /// Full disks and failed writes: nothing becomes durable any more.
@@ -140,10 +143,9 @@ impl Disk {
             self.rows.remove(&key);
             self.until.remove(&key);
         }
-        let rows = self
-            .rows
-            .iter()
-            .filter(|((table, _), _)| !matches!(table, Table::Keys | Table::Custody));
+        let rows = self.rows.iter().filter(|((table, _), _)| {
+            !matches!(table, Table::Keys | Table::Custody | Table::AuditHeads)
+        });
         let kept = self.rows.iter();
         let kept = kept.filter(|((table, _), _)| *table == Table::Custody);
         let under_way = self
@@ -163,7 +165,21 @@ impl Disk {
                 .filter_map(|((_, key), value)| KeptOutline::read(key, value))
                 .collect(),
             under_way: under_way.collect(),
+            audit: self.audit_tail(),
             restored: std::mem::take(&mut self.restored),
+        }
+    }
+
+    fn audit_tail(&self) -> AuditTail {
+        let mut rows = self.rows.iter();
+        let head = rows.rfind(|((table, _), _)| *table == Table::AuditHeads);
+        let count = head.map_or(0, |((_, count), _)| {
+            let count = count.as_slice().try_into().expect("eight bytes");
+            usize::try_from(u64::from_be_bytes(count)).expect("in memory")
+        });
+        AuditTail {
+            head: head.map(|(_, head)| head.clone()),
+            rows: self.audit[count..].to_vec(),
         }
     }
 
@@ -180,6 +196,7 @@ impl Disk {
             until: self.until.clone(),
             runs: self.runs.clone(),
             events: self.events.clone(),
+            audit: self.audit.clone(),
             durable: self.durable,
             ..Self::default()
         }
@@ -208,6 +225,10 @@ impl Disk {
             }
             Change::Run(run) => {
                 self.runs.insert(run.id, run);
+            }
+            Change::Audit(index, row) => {
+                assert_eq!(index, self.audit.len() as u64, "the audit log has no gaps");
+                self.audit.push(row);
             }
             Change::Event(event) => {
                 let known = self.events.insert((event.run, event.index), event.clone());

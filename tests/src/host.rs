@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
-use realm_node::{Config, CustodyTerms, Founding, Keys, LinkId, Node};
+use realm_executor::{Price, Tariff};
+use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
 use realm_protocol::{
-    Label, NodeId, Now, RealmId, RealmPath, Scope, Timestamp, limits,
+    Label, NodeId, Now, Place, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{NodeCert, Signed, SuccessionReason, scopes},
 };
 
@@ -100,14 +101,26 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// Chains of others that its node remembers. Taken up at the next start.
+    pub chains: usize,
     /// Announcements a second that its node passes on from under one root. Taken up at the next start.
     pub announce_rate: u64,
     /// What its node keeps for others, and asks others to keep. Taken up at the next start.
     pub custody: CustodyTerms,
+    /// Whether its node begins halted. Taken up at the next start.
+    pub halted: bool,
+    /// What realms above may halt there. Taken up at the next start.
+    pub halted_from_above: realm_node::HaltedFromAbove,
     /// Whether its node shares session keys with others.
     pub sessions: bool,
     /// What is taken out of its traces.
     pub redaction: Redaction,
+    /// What calls may use where nobody else says.
+    pub budgets: Budgets,
+    /// How many times as much as they say its models cost.
+    pub overcharged: u64,
+    /// What models cost, by backend.
+    pub tariffs: BTreeMap<String, Tariff>,
     /// How long its disk takes besides what all disks take, milliseconds.
     pub slow_ms: u64,
     /// The most that was.
@@ -157,10 +170,16 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,
             custody: CustodyTerms::default(),
+            halted: false,
+            halted_from_above: realm_node::HaltedFromAbove::Tree,
             sessions: true,
             redaction: Redaction::default(),
+            budgets: Budgets::default(),
+            overcharged: 1,
+            tariffs: BTreeMap::from([("office".to_owned(), office())]),
             slow_ms: 0,
             slowest_ms: 0,
             next_wake: None,
@@ -188,9 +207,14 @@ impl Host {
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
             sessions: self.sessions,
+            chains: self.chains,
             announce_rate: self.announce_rate,
             custody: self.custody,
+            halted: self.halted,
+            halted_from_above: self.halted_from_above,
             redaction: self.redaction.clone(),
+            budgets: self.budgets,
+            tariffs: self.tariffs.clone(),
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),
@@ -214,6 +238,16 @@ impl Host {
         SigningKey::from_seed(&self.keys.node_seed)
     }
 
+    /// Where the realm stands, in full.
+    pub fn place(&self) -> Place {
+        Place {
+            root: self.scope.root,
+            path: self.scope.path.clone(),
+            realm: Some(self.realm),
+            node: Some(self.node_id),
+        }
+    }
+
     /// Looks up where the realm stands now.
     pub(crate) fn note_scope(&mut self) {
         if let Some(node) = &self.node {
@@ -224,5 +258,18 @@ impl Host {
     /// The running node.
     pub fn node(&self) -> &Node {
         self.node.as_ref().expect("the host runs")
+    }
+}
+
+/// A model that costs a euro for a million tokens.
+fn office() -> Tariff {
+    let price = "EUR".parse().ok().map(|currency| Price {
+        currency,
+        input: 1_000_000,
+        output: 1_000_000,
+    });
+    Tariff {
+        max_tokens: 1_000,
+        price,
     }
 }

@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use crate::{HostId, World, errors, watch::has_effects};
+use crate::{HostId, World, audit, errors, watch::has_effects};
 
 /// Lets what is under way come to its end, and panics with everything that does not hold.
 ///
@@ -35,6 +35,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
     for id in (0..world.hosts.len()).map(HostId) {
         at_rest(world, id, &mut broken);
         halves_agree(world, id, &mut broken);
+        audit::broken(world, id, &mut broken);
         if let Some(number) = world
             .watch
             .canaries
@@ -79,7 +80,9 @@ fn at_rest(world: &World, id: HostId, broken: &mut Vec<String>) {
     let paused = host.disk.runs.values();
     for run in paused.filter(|run| run.status == Status::Paused) {
         let mut events = host.disk.events.values();
-        if !events.any(|event| event.run == run.id && event.kind == "run.paused") {
+        if !events.any(|event| {
+            event.run == run.id && matches!(event.kind.as_str(), "run.paused" | "halt.stopped")
+        }) {
             broken.push(format!("{} pauses without a word: {run:?}", host.name));
         }
     }

@@ -10,6 +10,7 @@
     reason = "a world that cannot go on fails its test"
 )]
 
+pub mod audit;
 mod canary;
 mod disk;
 pub mod errors;

@@ -1,19 +1,23 @@
 //! Random broadcasts: trees, bidders, rules and faults, all from one seed. What was said is taken off
 //! the wires and checked afterwards by rules of its own.
 
+mod asking;
 mod book;
 mod ledger;
+mod letter;
 mod post;
 mod puppet;
 mod ranking;
+mod results;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_broadcast::log::Ending;
-use realm_node::{AllowAsked, BroadcastAsked, ControlId, Request, Response, Wider};
+use realm_executor::Decision;
+use realm_node::{AllowAsked, BroadcastAsked, ControlId, Refusal, Request, Response, Wider};
 use realm_protocol::{
-    RealmId,
+    LoopId, RealmId, RealmName,
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
@@ -54,6 +58,16 @@ struct Asked {
     host: HostId,
     control: ControlId,
     canary: String,
+    aggregator: Option<Aggregator>,
+}
+
+/// A loop that makes results one, or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aggregator {
+    /// Gives its input back.
+    Sums,
+    /// Fails, or gives what the contract does not allow.
+    Fails,
 }
 
 /// The request to permit a realm and all below it an action on all loops, here or everywhere below.
@@ -65,6 +79,15 @@ fn allow(caller: &str, action: &str, subtree: bool) -> Request {
         for_ms: None,
         subtree,
         dry_run: false,
+    })
+}
+
+/// A loop that makes results one.
+fn aggregator(id: &str, program: &str) -> Value {
+    json!({
+        "id": id, "version": "1.0.0", "kind": "tool", "effects": "idempotent",
+        "inputSchema": {"type": "array"}, "outputSchema": {},
+        "tool": {"implementation": "process", "config": {"argv": [program, "[1]"]}},
     })
 }
 
@@ -123,6 +146,7 @@ impl Market {
                 let pause = [0, 20, 300, 2_500][market.world.random(4) as usize];
                 let pause = market.world.random(pause + 1);
                 market.pass(pause);
+                market.meddle();
                 for fault in 0..=realms / 100 {
                     market.go_wrong(fault == 0);
                 }
@@ -197,11 +221,16 @@ impl Market {
             .collect();
         for member in self.members.clone() {
             let loops = [
-                self.agent("see", "idempotent", "work", member.bids),
-                self.agent("buy", "once", "work", member.bids),
-                self.agent("try", "idempotent", "flaky", member.bids),
+                self.agent("see", "idempotent", "judge", member.bids),
+                self.agent("buy", "once", "judge", member.bids),
+                self.agent("try", "idempotent", "doubt", member.bids),
             ];
             self.world.apply(member.host, &loops);
+            if self.announcers.contains(&member.host) {
+                let makers = [("sum", "again"), ("babble", "say"), ("botch", "fail")];
+                let makers = makers.map(|(id, program)| aggregator(id, program));
+                self.world.apply(member.host, &makers);
+            }
             let root = member.name.split('/').next().unwrap_or_default();
             for foreign in roots.iter().filter(|name| *name != root) {
                 if self.world.random(6) > 0 {
@@ -256,113 +285,6 @@ impl Market {
             }
         }
         tool
-    }
-
-    /// Announces something.
-    fn announce(&mut self) {
-        let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
-        let host = announcers[self.world.random(announcers.len() as u64) as usize];
-        if !self.world.is_up(host) {
-            return;
-        }
-        let everybody: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
-        let canary = self.world.canary(&everybody);
-        let number = self.asked.len();
-        let asked = self.broadcast(json!({"n": number, "question": canary}));
-        let control = self.world.ask(host, Request::Broadcast(Box::new(asked)));
-        self.asked.push(Asked {
-            host,
-            control,
-            canary,
-        });
-    }
-
-    fn broadcast(&mut self, input: Value) -> BroadcastAsked {
-        let loops = ["see", "see", "see", "buy", "buy", "try"];
-        let loop_id = loops[self.world.random(6) as usize];
-        let many = self.members.len() as u64;
-        let mut below = |bound: u64| self.world.random(bound);
-        let selections = [
-            Selection::First,
-            Selection::Best,
-            Selection::Random,
-            Selection::All,
-            Selection::Weighted,
-        ];
-        let selection = selections[below(5) as usize];
-        let weights = Weights {
-            price: below(1_001),
-            time: below(1_001),
-            confidence: below(1_001),
-            trust: 0,
-        };
-        let awards = 1 + below(3);
-        let min_bids = [1, 1, 1, 2, 4][below(5) as usize];
-        let rule = Rule {
-            selection,
-            weights: (selection == Selection::Weighted).then_some(weights),
-            awards,
-            standbys: below(4),
-            min_bids,
-            max_bids: min_bids + [1, 20, 100][below(3) as usize],
-            early: (below(4) == 0).then(|| EarlyClose {
-                enough: min_bids + below(3),
-                price: Some(500_000),
-                time_ms: None,
-                confidence: None,
-            }),
-            per_realm: [None, None, Some(1), Some(3)][below(4) as usize],
-        };
-        let strategies = [
-            Strategy::Select,
-            Strategy::CollectAll,
-            Strategy::Vote,
-            Strategy::FirstValid,
-            Strategy::HighestConfidence,
-        ];
-        let waits = [Waiting::All, Waiting::All, Waiting::Majority, Waiting::Any];
-        let aggregation = Aggregation {
-            strategy: strategies[below(5) as usize],
-            waiting: waits[below(4) as usize],
-            quorum: None,
-            threshold: None,
-            min_results: 1 + below(awards),
-            confidence: [None, None, Some(500_000)][below(3) as usize],
-            field: Vec::new(),
-        };
-        BroadcastAsked {
-            loop_id: loop_id.parse().expect("a loop id"),
-            capabilities: BTreeSet::new(),
-            input,
-            reach: Reach {
-                down: 1 + below(4),
-                up: below(5),
-                across: below(5),
-                realms: Vec::new(),
-            },
-            realms: Vec::new(),
-            wider: (below(3) == 0).then(|| Wider {
-                reach: Reach {
-                    down: 4,
-                    up: 4,
-                    across: 5,
-                    realms: Vec::new(),
-                },
-                realms: Vec::new(),
-            }),
-            limits: BidLimits {
-                currency: Some("EUR".to_owned()),
-                price: Some([200_000, 1_000_000][below(2) as usize]),
-                time_ms: [None, Some(6_000)][below(2) as usize],
-                confidence: [None, Some(300_000)][below(2) as usize],
-            },
-            window_ms: [100, 300, 600][below(3) as usize] + below(2_000) + many,
-            award_ms: 1_000 + below(20_000),
-            execution_ms: 5_000 + below(25_000),
-            rule,
-            aggregation,
-            aggregator: None,
-        }
     }
 
     /// Lets time pass, and puppets act.
@@ -464,7 +386,11 @@ impl Market {
         for asked in &self.asked {
             let ledger = Ledger::read(&self.world, asked.host, &asked.canary);
             let Some(ledger) = ledger else {
-                if !self.crashed.contains(&asked.host) {
+                let outcome = self.world.outcomes.get(&(asked.host, asked.control));
+                let refused = outcome.map(|it| &it.response);
+                if let Some(Response::Refused(Refusal::UnknownPetname { .. })) = refused {
+                    *told.met.entry("an unknown name".to_owned()).or_default() += 1;
+                } else if !self.crashed.contains(&asked.host) {
                     told.broken
                         .push(format!("nothing is written down of {asked:?}"));
                 }
@@ -522,6 +448,13 @@ impl Market {
                 canary: &asked.canary,
                 ledger,
                 shunned: shunned.collect(),
+                puppets: self
+                    .puppets
+                    .iter()
+                    .map(|it| self.world.hosts[it.host.0].realm)
+                    .collect(),
+                aggregator: asked.aggregator,
+                crashed: self.crashed.contains(&host),
                 broken: Vec::new(),
             };
             told.broken.extend(rules.check());
@@ -538,6 +471,13 @@ impl Market {
         };
         let ending = conclusion.ending.name();
         *told.endings.entry(ending.to_owned()).or_default() += 1;
+        if conclusion.ending == Ending::Output {
+            let strategy = ledger.announcement.aggregation.strategy;
+            *told.met.entry(format!("output: {strategy:?}")).or_default() += 1;
+        }
+        if !ledger.announcement.reach.realms.is_empty() {
+            *told.met.entry("confined to names".to_owned()).or_default() += 1;
+        }
         let status = match conclusion.ending {
             Ending::Output => Status::Completed,
             Ending::Cancelled => Status::Cancelled,

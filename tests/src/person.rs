@@ -1,8 +1,8 @@
 //! A person who knows what tools did, and says it to runs that ask.
 
 use realm_executor::{Decision, ResumeError};
-use realm_node::{Refusal, Request, Response};
-use realm_protocol::{CallId, RunId, journal::Status};
+use realm_node::{ApprovalView, Decide, Person, Refusal, Request, Response};
+use realm_protocol::{ApprovalId, CallId, RunId, journal::Status, records::Role};
 
 use crate::{HostId, World, watch::work_key};
 
@@ -42,8 +42,38 @@ impl World {
             // It has gone on meanwhile.
             Response::Refused(Refusal::NotFound { .. }) => {}
             Response::Refused(Refusal::Resume(ResumeError::NotPaused)) => {}
+            // Others decide about that.
+            Response::Refused(Refusal::Resume(ResumeError::NeedsApproval)) => {}
             other => panic!("{run} is not resumed: {other:?}"),
         }
+    }
+
+    /// The calls of a host that wait for an approval, the oldest first.
+    pub fn approvals(&self, id: HostId) -> Vec<ApprovalView> {
+        let node = self.hosts[id.0].node.as_ref();
+        let mut waiting = node.map_or_else(Vec::new, |node| node.approvals(None, false));
+        waiting.reverse();
+        waiting
+    }
+
+    /// Somebody says whether a call may begin.
+    pub fn decide(
+        &mut self,
+        id: HostId,
+        approval: ApprovalId,
+        (name, role): (&str, Role),
+        granted: bool,
+    ) -> Response {
+        let said = Decide {
+            approval,
+            person: Person {
+                name: name.to_owned(),
+                roles: [role].into(),
+            },
+            granted,
+            reason: Some("as agreed".to_owned()),
+        };
+        self.ask_and_wait(id, Request::Decide(said))
     }
 
     /// What whoever looks at the tool finds.

@@ -6,7 +6,7 @@ mod hostile;
 
 use std::collections::BTreeSet;
 
-use realm_node::{ControlId, InvokeAsked, Request, Response};
+use realm_node::{ControlId, InvokeAsked, Request, Response, UnhaltAsked, UnhaltOf};
 use realm_protocol::Digest;
 
 use self::hostile::Hostile;
@@ -53,6 +53,8 @@ pub struct Schedule {
     leaps: u64,
     /// Disks that are full, and until when.
     full: Vec<(u64, HostId)>,
+    /// Realms whose owners have stopped something.
+    halted: BTreeSet<HostId>,
     hostile: Option<Hostile>,
     /// When the faults ended.
     calm_since: u64,
@@ -120,6 +122,7 @@ impl Schedule {
             answered: 0,
             leaps: 0,
             full: Vec::new(),
+            halted: BTreeSet::new(),
             hostile: None,
             calm_since: 0,
             healed: Vec::new(),
@@ -276,6 +279,14 @@ impl Schedule {
             if !self.world.is_up(id) {
                 self.world.start(id);
             }
+        }
+        for host in std::mem::take(&mut self.halted) {
+            let lifted = Request::Unhalt(UnhaltAsked {
+                of: UnhaltOf::All,
+                by: "owner".to_owned(),
+                why: None,
+            });
+            self.world.ask(host, lifted);
         }
     }
 

@@ -75,6 +75,7 @@ impl Tree for World {
             store: false,
             detach: false,
             stream: false,
+            budget: realm_protocol::budget::Budget::default(),
         })
     }
 

@@ -164,6 +164,8 @@ impl Watch {
                 id: &loop_id,
             },
             answer: false,
+            // How many there were is the story's to say.
+            approved: realm_protocol::limits::APPROVERS,
             now,
         };
         if !self.grants.may((caller, id), &run.loop_id, now) {
@@ -219,6 +221,9 @@ impl Watch {
             let messages = self.messages.entry(header.call).or_default();
             messages.insert(header.id);
         }
+        if own && header.kind.begins_work() {
+            self.moves(&hosts[from.0], header.kind.name());
+        }
         if own && header.kind == Kind::Result {
             self.answered(&hosts[from.0], &header);
         }
@@ -232,6 +237,21 @@ impl Watch {
         if !events.any(asks) {
             let name = &host.name;
             self.broken(format!("{name} acts before its intent is durable"));
+        }
+    }
+
+    /// Nothing happens outside once a realm has taken a halt, but for what goes on by name.
+    pub(crate) fn moves(&mut self, host: &Host, what: &str) {
+        let halts = host.node.as_ref().map(realm_node::Node::halts);
+        let halts = halts.unwrap_or_default();
+        if !halts.above.is_empty() && what != "asks a process" {
+            let name = &host.name;
+            self.broken(format!("{name} is halted from above: {what}"));
+        }
+        let halt = halts.all;
+        if halt.is_some_and(|halt| halt.loops.is_empty() && halt.runs.is_empty()) {
+            let name = &host.name;
+            self.broken(format!("{name} is halted: {what}"));
         }
     }
 

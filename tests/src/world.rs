@@ -126,6 +126,8 @@ pub struct World {
     pub outcomes: BTreeMap<(HostId, ControlId), Outcome>,
     /// How often a process was run, by host and what it was to do.
     pub effects: BTreeMap<String, u64>,
+    /// What models have charged, by host, in millionths of a euro, whether the answers were heard or not.
+    pub billed: BTreeMap<HostId, u64>,
     /// What processes did, by host and the key they were asked under.
     pub work: BTreeMap<(HostId, CallId), Work>,
     /// Frames that crossed a wire, for a search: sender, receiver, bytes.
@@ -136,6 +138,8 @@ pub struct World {
     pub sessions: bool,
     /// Whether backends go on with what was cancelled, and answer.
     pub deaf: bool,
+    /// Time between two words of a model, milliseconds.
+    pub word_ms: u64,
     /// Where hosts crash by themselves.
     pub crash_points: BTreeMap<HostId, CrashPoint>,
     pub(crate) watch: Watch,
@@ -153,6 +157,8 @@ pub struct World {
     next_control: u64,
     next_link: u64,
     cut: BTreeMap<(HostId, HostId), Cut>,
+    /// Pairs of which the second hears no halt of the first's.
+    muted: BTreeSet<(HostId, HostId)>,
     cancelled: BTreeSet<(HostId, CallId)>,
     asked: BTreeMap<(HostId, ControlId), Asked>,
     /// What streamed calls have been shown.
@@ -173,11 +179,13 @@ impl World {
             },
             outcomes: BTreeMap::new(),
             effects: BTreeMap::new(),
+            billed: BTreeMap::new(),
             work: BTreeMap::new(),
             wire: Vec::new(),
             tap: false,
             sessions: true,
             deaf: false,
+            word_ms: 60,
             crash_points: BTreeMap::new(),
             watch: Watch::default(),
             post: Post::default(),
@@ -191,6 +199,7 @@ impl World {
             next_control: 0,
             next_link: 0,
             cut: BTreeMap::new(),
+            muted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             asked: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -260,6 +269,16 @@ impl World {
     /// Separates two hosts without a sound: what they send each other vanishes.
     pub fn silence(&mut self, a: HostId, b: HostId) {
         self.cut.insert((a.min(b), a.max(b)), Cut::Silent);
+    }
+
+    /// Lets no halt of one host's reach another one, as if that did not listen.
+    pub fn mute_halts(&mut self, from: HostId, to: HostId) {
+        self.muted.insert((from, to));
+    }
+
+    /// Lets halts through again.
+    pub fn hear_halts(&mut self, from: HostId, to: HostId) {
+        self.muted.remove(&(from, to));
     }
 
     /// Lets two hosts reach each other again.

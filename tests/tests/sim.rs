@@ -8,10 +8,14 @@
 
 #[path = "sim/announced.rs"]
 mod announced;
+#[path = "sim/audit.rs"]
+mod audit;
 #[path = "sim/bounds.rs"]
 mod bounds;
 #[path = "sim/broadcasts.rs"]
 mod broadcasts;
+#[path = "sim/budgets.rs"]
+mod budgets;
 #[path = "sim/bytes.rs"]
 mod bytes;
 #[path = "sim/calls.rs"]
@@ -24,6 +28,8 @@ mod contracts;
 mod custody;
 #[path = "sim/durable.rs"]
 mod durable;
+#[path = "sim/halt.rs"]
+mod halt;
 #[path = "sim/joining.rs"]
 mod joining;
 #[path = "sim/keys.rs"]
@@ -56,6 +62,8 @@ mod scale;
 mod schedules;
 #[path = "sim/sessions.rs"]
 mod sessions;
+#[path = "sim/states.rs"]
+mod states;
 #[path = "sim/streams.rs"]
 mod streams;
 #[path = "sim/successions.rs"]

@@ -7,6 +7,7 @@ mod vectors {
     //! One module a file of vectors.
 
     mod aggregation;
+    mod audit;
     mod book;
     mod broadcast;
     mod cbor;

@@ -13,7 +13,7 @@ use std::{
 
 use realm_executor::{AttachedRequest, BackendError, BackendReply};
 use realm_protocol::{LoopId, json, limits};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -82,6 +82,8 @@ struct Seated {
 
 #[derive(Debug)]
 struct Asked {
+    /// Whether its answer is an output with changes of what the agent keeps.
+    keeps: bool,
     answer: oneshot::Sender<Answer>,
     progress: Progress,
     /// How often progress may still be noted.
@@ -200,9 +202,23 @@ impl Attached {
         // Whoever came at the very end could do nothing in the time that is left.
         let begins = until(after_ms - after_ms / 20);
         let ends = until(after_ms);
-        for _ in 0..limits::ATTACHED_ASKS {
+        let early = until(limits::ATTACHED_EARLY_MS).min(begins);
+        for ask in 1..=limits::ATTACHED_ASKS {
+            if ask > 1 {
+                // Else nobody would see why its agent has done it twice.
+                let again = "the instance that had the call went away, and another is asked";
+                progress.tell(json!({"agent": work.agent.as_str(), "asked": ask, "reason": again}));
+            }
             let (waits, mut answer) = self.enter(work.clone(), progress.clone());
-            let mut answered = tokio::time::timeout_at(begins, &mut answer).await;
+            let mut answered = tokio::time::timeout_at(early, &mut answer).await;
+            if answered.is_err() {
+                if let Some(reason) = self.waits_for(waits.call, &work) {
+                    progress.tell(
+                        json!({"agent": work.agent.as_str(), "waits": true, "reason": reason}),
+                    );
+                }
+                answered = tokio::time::timeout_at(begins, &mut answer).await;
+            }
             if answered.is_err() {
                 if let Some(error) = self.unasked(waits.call, &work) {
                     return Err(error);
@@ -227,6 +243,7 @@ impl Attached {
     ) -> (Waits<'_>, oneshot::Receiver<Answer>) {
         let (sender, answer) = oneshot::channel();
         let asked = Asked {
+            keeps: work.state.is_some(),
             answer: sender,
             progress,
             noted: limits::PROGRESS,
@@ -239,6 +256,14 @@ impl Attached {
         }
         let attached = self;
         (Waits { attached, call }, answer)
+    }
+
+    /// What a call waits for that nobody has been asked to do.
+    fn waits_for(&self, call: u64, work: &AttachedRequest) -> Option<&'static str> {
+        Some(match self.unasked(call, work)? {
+            BackendError::Busy { .. } => "every instance has as many calls as it takes",
+            _ => "no instance that serves the loop is attached",
+        })
     }
 
     /// Why nobody has been asked to do a call, if that is so.
@@ -295,14 +320,25 @@ pub struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Ends a call, and frees its place. Gives whether it was this instance's to end.
-    pub fn answer(&self, call: u64, answer: Answer) -> bool {
+    /// Ends a call, and frees its place; `state` is what it changes of what the agent keeps. Gives whether it was this
+    /// instance's to end.
+    pub fn answer(&self, call: u64, answer: Answer, state: Option<Value>) -> bool {
         let mut held = self.attached.held();
         let seat = held.seats.get_mut(&self.number);
         let Some(asked) = seat.and_then(|seat| seat.calls.remove(&call)) else {
             return false;
         };
         if let Some(asked) = asked {
+            let answer = match (answer, state) {
+                (Ok(output), state) if asked.keeps => {
+                    Ok(json!({"output": output, "state": state.unwrap_or_default()}))
+                }
+                (Ok(_), Some(_)) => Err(BackendError::BadOutput {
+                    reason: "its loop keeps no state: `state` in the definition names the keys"
+                        .to_owned(),
+                }),
+                (answer, _) => answer,
+            };
             // Whoever waited may have gone just now.
             let _ = asked.answer.send(answer);
         }

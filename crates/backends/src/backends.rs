@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Attached, Progress,
+    containers::{ContainerRules, Containers, EngineView},
     http::{HttpAgents, Post},
     mcp::{Mcp, Servers, ToolDefinition, ToolUse, Ways},
     mock,
@@ -52,6 +53,7 @@ pub struct Backends {
     attached: Attached,
     models: RwLock<Arc<Models>>,
     mcp: Mcp,
+    containers: Containers,
     launcher: Launcher,
     rules: RwLock<ProcessRules>,
 }
@@ -112,6 +114,32 @@ impl Backends {
     fn rules(&self) -> ProcessRules {
         let held = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()
+    }
+
+    /// Runs containers by these rules from now on; without any, none.
+    pub fn set_containers(&self, rules: Option<ContainerRules>) {
+        self.containers.set(rules);
+    }
+
+    /// What can be told of the container engine, and of an image, without running anything.
+    ///
+    /// # Errors
+    /// [`BackendError::Container`] by what would keep it from running.
+    pub async fn engine(&self, image: Option<&str>) -> Result<EngineView, BackendError> {
+        self.containers.look(image).await
+    }
+
+    /// Removes containers that earlier daemons of this realm have left behind.
+    ///
+    /// # Errors
+    /// [`BackendError::Container`] where there is no engine, or it does not.
+    pub async fn sweep(&self) -> Result<(), BackendError> {
+        self.containers.sweep().await
+    }
+
+    /// Waits until every container that nobody wants any more is gone.
+    pub async fn cleared(&self) {
+        self.containers.cleared().await;
     }
 
     const fn ways(&self) -> Ways<'_> {
@@ -197,6 +225,26 @@ impl Backends {
                 };
                 process::run(&self.launcher, &program, &input, timeout_ms).await
             }
+            BackendRequest::Command {
+                argv,
+                mut env,
+                key,
+                cwd,
+                mut sandbox,
+                timeout_ms,
+            } => {
+                env.entry(KEY_VARIABLE.to_owned())
+                    .or_insert_with(|| key.to_string());
+                self.rules().permit(&argv, &mut sandbox)?;
+                let program = Program {
+                    argv: &argv,
+                    env: &env,
+                    cwd: cwd.as_deref(),
+                    sandbox: &sandbox,
+                };
+                process::run_command(&self.launcher, &program, timeout_ms).await
+            }
+            BackendRequest::Container(request) => self.containers.run(&request).await,
             BackendRequest::Mcp {
                 server,
                 tool,
@@ -254,6 +302,8 @@ pub fn pure(request: BackendRequest) -> Result<Pure, BackendRequest> {
         request @ (BackendRequest::Model(_)
         | BackendRequest::Http { .. }
         | BackendRequest::Process { .. }
+        | BackendRequest::Command { .. }
+        | BackendRequest::Container(_)
         | BackendRequest::Mcp { .. }
         | BackendRequest::Attached(_)) => Err(request),
     }

@@ -10,6 +10,7 @@
 pub mod address;
 pub mod attached;
 mod backends;
+mod containers;
 mod http;
 mod mcp;
 pub mod mock;
@@ -21,8 +22,9 @@ mod sandbox;
 
 pub use attached::Attached;
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Parts, Pure, pure};
+pub use containers::{ContainerRules, EngineView};
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
-pub use models::{Format, Model, Price, Secret};
+pub use models::{Format, Model, Secret};
 pub use process::{PATH, ProcessRules};
 pub use progress::Progress;
 pub use sandbox::{Launcher, confine_if_asked};

@@ -10,7 +10,7 @@ mod writing;
 
 use std::{collections::BTreeMap, fmt};
 
-use realm_executor::{BackendError, BackendOutput, BackendReply, Cost, ModelRequest, ToolSpec};
+use realm_executor::{BackendError, BackendOutput, BackendReply, ModelRequest, Price, ToolSpec};
 use realm_protocol::json;
 use serde_json::{Value, json};
 
@@ -22,8 +22,6 @@ use writing::{Framing, Writing};
 
 /// Characters of what a backend says about a failure that are repeated.
 const SAID_CHARS: usize = 300;
-/// Tokens that a price is for.
-const PRICED_TOKENS: u128 = 1_000_000;
 
 /// Wire formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +103,8 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(crate) fn expose(&self) -> &str {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -113,56 +112,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
-    }
-}
-
-/// What a million tokens cost, in millionths of the currency's unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// Three capital letters.
-    pub currency: String,
-    /// For tokens read.
-    pub input: u64,
-    /// For tokens written.
-    pub output: u64,
-}
-
-impl fmt::Display for Price {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            currency,
-            input,
-            output,
-        } = self;
-        write!(
-            f,
-            "{currency} {} {}",
-            Millionths(*input),
-            Millionths(*output)
-        )
-    }
-}
-
-/// A decimal number of at most six places.
-struct Millionths(u64);
-
-impl fmt::Display for Millionths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = format!("{:06}", self.0 % 1_000_000);
-        let places = places.trim_end_matches('0');
-        write!(f, "{}.{places:0<2}", self.0 / 1_000_000)
-    }
-}
-
-impl Price {
-    /// What this many tokens cost, rounded up; none past what can be counted.
-    fn of(&self, input: u64, output: u64) -> Option<Cost> {
-        let times = |tokens: u64, price: u64| u128::from(tokens).checked_mul(u128::from(price));
-        let sum = times(input, self.input)?.checked_add(times(output, self.output)?)?;
-        Some(Cost {
-            currency: self.currency.clone(),
-            micros: u64::try_from(sum.div_ceil(PRICED_TOKENS)).ok()?,
-        })
     }
 }
 

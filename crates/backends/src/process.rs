@@ -11,7 +11,7 @@ use std::{
 use realm_executor::{BackendError, BackendReply, Sandbox, SandboxLevel};
 use realm_protocol::{json, limits};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -97,6 +97,46 @@ pub(crate) async fn run(
         .map_err(|error| BackendError::BadOutput {
             reason: error.to_string(),
         })
+}
+
+/// Runs a command to its end, whatever its exit code, as [`run`] does a program. What it prints beyond the
+/// limit is read and left out.
+pub(crate) async fn run_command(
+    launcher: &Launcher,
+    program: &Program<'_>,
+    timeout_ms: u64,
+) -> Result<BackendReply, BackendError> {
+    let mut group = spawn(launcher, program)?;
+    let limit = Duration::from_millis(timeout_ms);
+    let ended = tokio::time::timeout(limit, async {
+        let Group { child, id, .. } = &mut group;
+        drop(child.stdin.take());
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        tokio::join!(
+            read_head(stdout),
+            read_tail(stderr, limits::COMMAND_BYTES),
+            end(child, *id)
+        )
+    });
+    let (stdout, stderr, status) = ended.await.map_err(|_| BackendError::Timeout {
+        after_ms: timeout_ms,
+    })?;
+    let status = status?;
+    let truncated = stdout.cut || stderr.cut;
+    let code = status.code();
+    match (exited(&group.program, status, stderr.line()), code) {
+        (None | Some(BackendError::Exit { .. }), Some(code)) => Ok(BackendReply::json(json!({
+            "exitCode": code,
+            "stdout": stdout.text(),
+            "stderr": stderr.text(),
+            "truncated": truncated,
+        }))),
+        (Some(error), _) => Err(error),
+        (None, None) => Err(BackendError::Exit {
+            code,
+            stderr: stderr.line(),
+        }),
+    }
 }
 
 /// A process whose group dies with it.
@@ -223,13 +263,9 @@ pub(crate) fn talk(
     let mut watched = JoinSet::new();
     watched.spawn(async move {
         let id = group.id;
-        let end = async {
-            let status = group.child.wait().await;
-            kill(id);
-            status
-        };
-        let (stderr, status) = tokio::join!(read_tail(stderr), end);
-        let error = status.map(|status| exited(&group.program, status, stderr));
+        let end = end(&mut group.child, id);
+        let (stderr, status) = tokio::join!(read_tail(stderr, STDERR_BYTES), end);
+        let error = status.map(|status| exited(&group.program, status, stderr.line()));
         let said = match error {
             Ok(None) => "the process ended".to_owned(),
             Ok(Some(error)) => error.to_string(),
@@ -277,21 +313,22 @@ fn exited(program: &str, status: ExitStatus, stderr: String) -> Option<BackendEr
 async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
     let Group { program, child, id } = &mut group;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    // What the process leaves behind ends with it, and lets go of the pipes.
-    let end = async {
-        let status = child.wait().await;
-        kill(*id);
-        status
-    };
-    let others = async { Ok(tokio::join!(feed(stdin, input), read_tail(stderr), end)) };
+    let stderr = read_tail(stderr, STDERR_BYTES);
+    let others = async { Ok(tokio::join!(feed(stdin, input), stderr, end(child, *id))) };
     let (output, ((), stderr, status)) = tokio::try_join!(read_capped(stdout), others)?;
-    let status = status.map_err(|error| BackendError::BadOutput {
-        reason: error.to_string(),
-    })?;
-    match exited(program, status, stderr) {
+    match exited(program, status?, stderr.line()) {
         Some(error) => Err(error),
         None => Ok(output),
     }
+}
+
+/// Waits for the end of a process. What it leaves behind ends with it, and lets go of the pipes.
+async fn end(child: &mut Child, group: Option<Pid>) -> Result<ExitStatus, BackendError> {
+    let status = child.wait().await;
+    kill(group);
+    status.map_err(|error| BackendError::BadOutput {
+        reason: error.to_string(),
+    })
 }
 
 /// Hands over the input; a process that does not read it is free not to.
@@ -319,15 +356,52 @@ async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, 
     }
 }
 
+/// What was kept of what a process wrote.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Whether there was more.
+    cut: bool,
+}
+
+impl Kept {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// Its text as the end of a message.
+    fn line(&self) -> String {
+        self.text().trim_end().to_owned()
+    }
+}
+
 /// Reads to the end and keeps the last bytes.
-async fn read_tail(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut tail = Vec::new();
+async fn read_tail(stream: Option<impl AsyncRead + Unpin>, most: usize) -> Kept {
+    let mut kept = Kept::default();
     let mut buffer = vec![0; STDERR_BYTES];
     if let Some(mut stream) = stream {
         while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            tail.extend_from_slice(buffer.get(..count).unwrap_or_default());
-            tail.drain(..tail.len().saturating_sub(STDERR_BYTES));
+            let bytes = &mut kept.bytes;
+            bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            let over = bytes.len().saturating_sub(most);
+            kept.cut |= over > 0;
+            bytes.drain(..over);
         }
     }
-    String::from_utf8_lossy(&tail).trim_end().to_owned()
+    kept
+}
+
+/// Reads to the end and keeps the first bytes of a command's output.
+async fn read_head(stream: Option<impl AsyncRead + Unpin>) -> Kept {
+    let mut kept = Kept::default();
+    let mut buffer = vec![0; STDERR_BYTES];
+    if let Some(mut stream) = stream {
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            let room = limits::COMMAND_BYTES.saturating_sub(kept.bytes.len());
+            kept.cut |= count > room;
+            let taken = buffer.get(..count.min(room)).unwrap_or_default();
+            kept.bytes.extend_from_slice(taken);
+        }
+    }
+    kept
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use futures::FutureExt as _;
 use realm_backends::{
-    Backends,
+    Backends, Progress,
     attached::{Instance, Seat, Told},
 };
 use realm_executor::{
@@ -30,6 +30,7 @@ fn within(loop_id: &str, repeatable: bool, timeout_ms: u64) -> BackendRequest {
         version: "1.0.0".to_owned(),
         key: CallId::new([7; 16]),
         input: json!({"n": 1}),
+        state: None,
         repeatable,
         timeout_ms,
     }))
@@ -77,10 +78,10 @@ async fn a_call_waits_for_an_agent_and_gets_its_answer() {
 
     let number = given(&mut told).unwrap();
     assert!(given(&mut others).is_none());
-    assert!(seat.answer(number, Ok(json!("sorted"))));
+    assert!(seat.answer(number, Ok(json!("sorted")), None));
 
     assert_eq!(output(polled(&mut call)), "sorted");
-    assert!(!seat.answer(number, Ok(json!("again"))));
+    assert!(!seat.answer(number, Ok(json!("again")), None));
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn an_instance_has_no_more_calls_than_it_takes_and_two_share_them() {
 
     let (number, _) = (given(&mut first).unwrap(), given(&mut second).unwrap());
     assert!(given(&mut first).is_none() && given(&mut second).is_none());
-    one.answer(number, Ok(Value::Null));
+    one.answer(number, Ok(Value::Null), None);
 
     assert!(given(&mut first).is_some());
 }
@@ -121,7 +122,7 @@ async fn work_that_may_be_repeated_goes_to_the_next_instance_and_other_work_does
     assert!(vanished.may_have_begun());
     assert!(polled(&mut repeatable).is_none());
     let (two, mut second) = seat(&backends, &["sort"], 4);
-    two.answer(given(&mut second).unwrap(), Ok(json!(2)));
+    two.answer(given(&mut second).unwrap(), Ok(json!(2)), None);
     assert_eq!(output(polled(&mut repeatable)), 2);
 }
 
@@ -154,7 +155,7 @@ async fn a_cancelled_call_is_told_and_holds_its_place_until_it_is_answered() {
 
     assert_eq!(told.try_recv(), Ok(Told::Cancel { call: number }));
     assert!(polled(&mut next).is_none() && given(&mut told).is_none());
-    assert!(seat.answer(number, Ok(json!("late"))));
+    assert!(seat.answer(number, Ok(json!("late")), None));
     assert!(given(&mut told).is_some());
 }
 
@@ -174,7 +175,7 @@ async fn who_leaves_is_given_no_more_and_is_done_after_the_last_answer() {
         category: Category::Transient,
         retry_after_ms: Some(5),
     };
-    one.answer(number, Err(reported.clone()));
+    one.answer(number, Err(reported.clone()), None);
 
     assert!(one.is_done());
     assert_eq!(polled(&mut call).unwrap().unwrap_err(), reported);
@@ -194,4 +195,61 @@ async fn who_waits_in_vain_hears_why() {
     assert!(!absent.may_have_begun() && !busy.may_have_begun());
     let late = held.await.unwrap_err();
     assert!(matches!(late, BackendError::Timeout { .. }), "{late}");
+}
+
+#[tokio::test]
+async fn what_a_call_waits_for_and_who_is_asked_again_is_told_while_it_waits() {
+    let backends = Backends::new();
+    let (said, mut heard) = tokio::sync::mpsc::channel(8);
+    let progress = Progress::new(CallId::new([7; 16]), said);
+    let mut call = Box::pin(backends.call_telling(within("sort", true, 100), None, progress));
+    assert!(polled(&mut call).is_none());
+    let (gone, mut told) = seat(&backends, &["sort"], 1);
+    assert!(given(&mut told).is_some());
+
+    drop(gone);
+    call.await.unwrap_err();
+
+    let (_, again) = heard.try_recv().unwrap();
+    assert_eq!(
+        (&again["agent"], &again["asked"]),
+        (&json!("desk"), &json!(2))
+    );
+    let (_, waits) = heard.try_recv().unwrap();
+    assert_eq!(
+        waits["reason"],
+        "no instance that serves the loop is attached"
+    );
+}
+
+#[tokio::test]
+async fn what_an_agent_keeps_comes_back_with_the_output_and_from_no_other_loop() {
+    let backends = Backends::new();
+    let (seat, mut told) = seat(&backends, &["sort"], 2);
+    let keeps = match work("sort", true) {
+        BackendRequest::Attached(work) => AttachedRequest {
+            state: Some(json!({"total": null})),
+            ..*work
+        },
+        other => panic!("{other:?}"),
+    };
+    let changes = json!({"total": {"value": 1}});
+    let mut keeping = Box::pin(backends.call(BackendRequest::Attached(Box::new(keeps))));
+    let mut plain = Box::pin(backends.call(work("sort", true)));
+    assert!(polled(&mut keeping).is_none() && polled(&mut plain).is_none());
+
+    for _ in 0..2 {
+        seat.answer(
+            given(&mut told).unwrap(),
+            Ok(json!(7)),
+            Some(changes.clone()),
+        );
+    }
+
+    assert_eq!(
+        output(polled(&mut keeping)),
+        json!({"output": 7, "state": changes})
+    );
+    let refused = polled(&mut plain).unwrap().unwrap_err();
+    assert!(refused.to_string().contains("keeps no state"), "{refused}");
 }

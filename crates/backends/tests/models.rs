@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::{Backends, Format, Model, Parts, Price, Progress, Secret};
+use realm_backends::{Backends, Format, Model, Parts, Progress, Secret};
 use realm_executor::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, ToolSpec,
+    BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, Price, ToolSpec,
 };
 use realm_protocol::CallId;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn model(format: Format, port: u16) -> Model {
         max_tokens: 4096,
         allow_private: vec![format!("127.0.0.1:{port}")],
         price: Some(Price {
-            currency: "USD".to_owned(),
+            currency: "USD".parse().unwrap(),
             input: 150_000,
             output: 600_000,
         }),

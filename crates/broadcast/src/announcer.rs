@@ -42,6 +42,8 @@ use slot::Slot;
 /// What happens to an announcer. Senders are those whose signature on the envelope was verified.
 #[derive(Clone, Debug)]
 pub enum Input {
+    /// The announcement of the round has left: until now it waited to be durable.
+    Left,
     /// A bid came.
     Bid {
         /// Who sent it.
@@ -293,6 +295,7 @@ impl Announcer {
     /// Takes what happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
+            Input::Left => self.announcement_left(now),
             Input::Bid {
                 from,
                 bid,
@@ -370,6 +373,14 @@ impl Announcer {
         let at = now.wall;
         self.record(Announced { round, at }, now);
         self.pass_on();
+    }
+
+    /// Bids are taken from now on for as long as the announcement says: nobody has heard it before.
+    fn announcement_left(&mut self, now: Now) {
+        let window_ms = self.announcement().window_ms;
+        if let Phase::Bidding { until, .. } = &mut self.phase {
+            *until = now.tick.plus(window_ms);
+        }
     }
 
     /// Sends the announcement of the current round to all neighbours that it is for.

@@ -18,10 +18,16 @@ pub(crate) fn place(root: u8, path: &str, realm: u8) -> Place {
 }
 
 pub(crate) fn announcement() -> Announcement {
+    announced(place(1, "health", 10), [9; 32])
+}
+
+/// The same by a realm with a secret of its own.
+pub(crate) fn announced(announcer: Place, secret: [u8; 32]) -> Announcement {
+    let commitment = Digest::of(&[&secret]);
     Announcement {
-        broadcast: BroadcastId::new([1; 16]),
+        broadcast: BroadcastId::of(announcer.realm.unwrap(), commitment),
         round: 1,
-        announcer: place(1, "health", 10),
+        announcer,
         loop_id: "risk-classify".parse().unwrap(),
         contract: Digest::new([1; 32]),
         input_schema: Digest::new([2; 32]),
@@ -62,7 +68,7 @@ pub(crate) fn announcement() -> Announcement {
             confidence: None,
             field: Vec::new(),
         },
-        commitment: Digest::of(&[&[9; 32]]),
+        commitment,
         created: Timestamp::from_millis(1_800_000_000_000),
         depth: 1,
     }

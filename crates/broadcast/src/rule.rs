@@ -1,6 +1,7 @@
 //! Whether an announcement's rule can be followed at all.
 
 use realm_protocol::{
+    BroadcastId,
     broadcast::{Announcement, BidLimits, MILLION, Rule, Selection, Strategy, Waiting},
     limits,
 };
@@ -9,6 +10,9 @@ use thiserror::Error;
 /// Why an announcement is refused by whoever reads it, before anything else.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RuleError {
+    /// The id is not the one that its announcer and its commitment give.
+    #[error("a broadcast's id is made of its announcer and its commitment")]
+    Id,
     /// The round is neither the first nor the second.
     #[error("an announcement is of round 1 or 2")]
     Round,
@@ -74,6 +78,11 @@ pub fn check_announcement(it: &Announcement) -> Result<(), RuleError> {
         .capabilities
         .windows(2)
         .all(|pair| pair.first() < pair.last());
+    let id = it
+        .announcer
+        .realm
+        .map(|realm| BroadcastId::of(realm, it.commitment));
+    check(id == Some(it.broadcast), RuleError::Id)?;
     check((1..=2).contains(&it.round), RuleError::Round)?;
     check(it.depth <= limits::CALL_DEPTH, RuleError::Depth)?;
     check(

@@ -32,9 +32,14 @@ fn place(number: u64) -> Place {
     }
 }
 
+fn broadcast() -> BroadcastId {
+    let realm = place(0).realm.unwrap();
+    BroadcastId::of(realm, Digest::of(&[&[9; 32]]))
+}
+
 fn announcement() -> Announcement {
     Announcement {
-        broadcast: BroadcastId::new([1; 16]),
+        broadcast: broadcast(),
         round: 1,
         announcer: place(0),
         loop_id: "price-check".parse().unwrap(),
@@ -149,7 +154,7 @@ fn a_bid_takes_microseconds() {
 
 fn bid(announcement: &Signed<Announcement>, number: u64) -> Signed<Bid> {
     Signed::unsigned(&Bid {
-        broadcast: BroadcastId::new([1; 16]),
+        broadcast: broadcast(),
         announcement: announcement.digest(),
         bidder: place(number),
         agent: "price-check".parse().unwrap(),

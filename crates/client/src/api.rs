@@ -4,13 +4,17 @@
 //! [`Time`], durations are milliseconds unless the name says otherwise, realms and loops go by
 //! the names a person uses on this machine.
 
+mod approvals;
 mod attach;
+mod audit;
 mod backends;
 mod backup;
 mod bids;
 mod broadcasts;
+mod budget;
 mod config;
 mod doctor;
+mod halt;
 mod invoke;
 mod loops;
 mod page;
@@ -21,20 +25,30 @@ mod prompts;
 pub mod routes;
 mod runs;
 mod stacks;
+mod states;
 mod status;
 mod tickets;
 mod time;
 
+pub use approvals::{
+    ApprovalDecision, ApprovalQuery, ApprovalState, ApprovalTerms, ApprovalView, DenyRequest,
+    GrantRequest,
+};
 pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
-pub use backends::{ApproveRequest, BackendView, ToolState, ToolView};
+pub use audit::{AuditEntry, AuditFile, AuditOutcome, AuditQuery};
+pub use backends::{ApproveRequest, BackendView, ImageView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
 pub use broadcasts::{
     Aggregate, BroadcastRequest, BroadcastResult, Enough, Select, SlotResult, WaitFor, Weights,
     Wider,
 };
+pub use budget::{Amount, Budget, NotAnAmount, Spend};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
+pub use halt::{
+    AboveHalt, BelowHalt, Halt, HaltChange, HaltRequest, HaltState, LoopHalt, UnhaltRequest,
+};
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus, StreamPart};
 pub use loops::{
     AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult,
@@ -62,6 +76,7 @@ pub use runs::{
     Trace, TraceEvent, TraceQuery, Wait, WaitsOn,
 };
 pub use stacks::{StackInput, StackPart, StackView};
+pub use states::{StateQuery, StateSummary, StateView};
 pub use status::{
     CallCounts, ChildCounts, Expiry, Health, Info, LinkState, LinkView, Ready, RealmView, Status,
     StoreState, StoreView,

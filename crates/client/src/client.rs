@@ -1,11 +1,21 @@
 //! The typed client: HTTP/1.1 over the daemon's Unix socket, one connection a request.
 
 mod address;
-mod calls;
+mod approvals;
+mod audit;
+mod backends;
+mod bids;
 mod connection;
+mod daemon;
 mod error;
 mod events;
+mod halt;
+mod loops;
+mod policies;
 mod prompts;
+mod realms;
+mod runs;
+mod states;
 
 use std::{
     path::{Path, PathBuf},

@@ -75,6 +75,18 @@ impl Chains {
         self.check_where(signed, signer, |_| true)
     }
 
+    /// Reads a record if a realm has signed it, wherever it stood then.
+    pub(crate) fn check_of<T: Record>(
+        &self,
+        signed: &Signed<T>,
+        realm: RealmId,
+    ) -> Result<T, SignatureError> {
+        let chains = self.by_realm.get(&realm);
+        let place = chains.and_then(|chains| chains.first());
+        let place = place.ok_or(SignatureError::Unproven(Some(realm)))?.place();
+        self.check_realm(signed, place)
+    }
+
     fn check_where<T: Record>(
         &self,
         signed: &Signed<T>,

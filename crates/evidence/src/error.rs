@@ -4,13 +4,13 @@ use realm_broadcast::{CloseError, TranscriptError, announcer::Fault};
 use realm_protocol::cbor::CborError;
 use thiserror::Error;
 
-use crate::SignatureError;
+use crate::{AuditError, SignatureError};
 
 /// Why a file is no evidence, or what in it is wrong.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum EvidenceError {
     /// The bytes are no evidence.
-    #[error("no evidence of a broadcast: {0}")]
+    #[error("no evidence: {0}")]
     Unreadable(#[source] CborError),
     /// The transcript is not the one that was signed.
     #[error(transparent)]
@@ -44,6 +44,12 @@ pub enum EvidenceError {
         #[source]
         error: SignatureError,
     },
+    /// It is evidence of something else.
+    #[error("this is no audit log, and only audit logs have witnesses")]
+    NoAudit,
+    /// An audit log is not the one that was signed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The bid does not answer the announcement.
     #[error("the bid does not answer the announcement beside it")]
     Unrelated,
@@ -59,12 +65,13 @@ impl EvidenceError {
             Self::Signature { entry, .. } => Some(*entry),
             Self::Rule(fault) => Some(fault.entry),
             Self::Transcript(error) => error.entry(),
+            Self::Audit(error) => error.entry(),
             _ => None,
         }
     }
 
     /// Whether the file could be read at all, so that there is a verdict on it.
     pub fn is_verdict(&self) -> bool {
-        !matches!(self, Self::Unreadable(_))
+        !matches!(self, Self::Unreadable(_) | Self::NoAudit)
     }
 }

@@ -4,12 +4,12 @@ mod error;
 
 use std::collections::BTreeMap;
 
-use realm_protocol::{CallId, Digest, FailureCode, LoopId};
+use realm_protocol::{CallId, Digest, FailureCode, LoopId, budget::Amount};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use crate::{MOCK, Sandbox};
-pub use error::BackendError;
+use crate::{Container, MOCK, Sandbox};
+pub use error::{BackendError, ContainerError};
 
 /// One piece of work for a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,23 @@ pub enum BackendRequest {
         /// Milliseconds from start to exit.
         timeout_ms: u64,
     },
+    /// A command, which is asked nothing and answers by what it prints.
+    Command {
+        /// Program and arguments; no shell reads them.
+        argv: Vec<String>,
+        /// Environment beside the minimum.
+        env: BTreeMap<String, String>,
+        /// The same in every attempt at the same work.
+        key: CallId,
+        /// Working directory; none for the daemon's.
+        cwd: Option<String>,
+        /// What it is kept from.
+        sandbox: Box<Sandbox>,
+        /// Milliseconds from start to exit.
+        timeout_ms: u64,
+    },
+    /// A program in a container: JSON on its standard input, JSON on its standard output.
+    Container(Box<ContainerRequest>),
     /// A call of a tool of a server of the Model Context Protocol.
     Mcp {
         /// What the realm's configuration calls the server.
@@ -75,6 +92,19 @@ pub enum BackendRequest {
     Attached(Box<AttachedRequest>),
 }
 
+/// A container that is to run to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerRequest {
+    /// What runs.
+    pub container: Container,
+    /// The same in every attempt at the same work.
+    pub key: CallId,
+    /// The loop's input.
+    pub input: Value,
+    /// Milliseconds until the answer must be there, fetching the image included.
+    pub timeout_ms: u64,
+}
+
 /// A call that an attached agent is to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedRequest {
@@ -88,6 +118,8 @@ pub struct AttachedRequest {
     pub key: CallId,
     /// The loop's input.
     pub input: Value,
+    /// What of its state the agent is given, by key; none for a loop that keeps none.
+    pub state: Option<Value>,
     /// Whether another instance may be asked where one has gone away without an answer.
     pub repeatable: bool,
     /// Milliseconds until the answer must be there, the wait for an agent included.
@@ -166,14 +198,22 @@ pub struct ToolResult {
 }
 
 impl BackendRequest {
+    /// Whether it asks a program, a service or an agent, not a model, which is paid for each answer.
+    pub const fn is_tool(&self) -> bool {
+        !matches!(self, Self::Model(_))
+    }
+
     /// Whether it does nothing to the world and answers the same each time.
     pub fn is_pure(&self) -> bool {
         match self {
             Self::Echo { .. } | Self::Count { .. } => true,
             Self::Model(request) => request.backend == MOCK,
-            Self::Http { .. } | Self::Process { .. } | Self::Mcp { .. } | Self::Attached(_) => {
-                false
-            }
+            Self::Http { .. }
+            | Self::Process { .. }
+            | Self::Command { .. }
+            | Self::Container(_)
+            | Self::Mcp { .. }
+            | Self::Attached(_) => false,
         }
     }
 }
@@ -190,16 +230,7 @@ pub struct BackendReply {
     /// The model that answered, if one did.
     pub model: Option<String>,
     /// What it cost, if that is known.
-    pub cost: Option<Cost>,
-}
-
-/// Money.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cost {
-    /// Three capital letters, such as `EUR`.
-    pub currency: String,
-    /// Millionths of the currency's unit.
-    pub micros: u64,
+    pub cost: Option<Amount>,
 }
 
 impl BackendReply {

@@ -1,7 +1,10 @@
 //! Runs of loops as a state machine: starts, answers and time go in, [`Action`]s come out.
 
+mod account;
 mod action;
+mod approvals;
 mod frame;
+mod halt;
 mod run;
 mod shared;
 mod start;
@@ -9,14 +12,21 @@ mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{CallId, Digest, FailureCode, Now, RunId, Tick, json::Object, limits};
+use realm_protocol::{
+    CallId, Digest, FailureCode, LoopId, Now, RunId, Tick, budget::Spend, json::Object, limits,
+};
 use serde_json::Value;
 
-use crate::{BackendError, BackendReply, CallError, LoopError, Registry};
+use crate::{
+    BackendError, BackendReply, CallError, LoopError, Registry, StateValue, States, Tariff,
+};
 use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
-pub use action::{Action, Announcing, RealmCall};
+pub use account::{Bounder, Given};
+pub use action::{Action, Announcing, ApprovalAsked, RealmCall};
+pub use halt::Halted;
+pub use run::spend_value;
 pub use start::{Restart, RestartError, Start, StartError};
 pub use waits::{Decision, ResumeError, WaitingFor, Waits};
 
@@ -65,6 +75,11 @@ impl Executor {
             limits,
             ..Self::default()
         }
+    }
+
+    /// Says what models cost, by backend: the mock costs nothing, and of all others nobody knows.
+    pub fn set_tariffs(&mut self, tariffs: BTreeMap<String, Tariff>) {
+        self.shared.tariffs = tariffs;
     }
 
     /// Begins a run. An input that does not match the schema begins and ends it at once.
@@ -126,8 +141,10 @@ impl Executor {
         if self.runs.contains_key(&id) {
             return Err(RestartError::Busy);
         }
+        let spent = known.get(&start.call).and_then(|root| root.spent.clone());
         let known = Known::read(known)?;
         let mut run = Run::new(&start, entry, now);
+        run.had_spent(spent);
         let context = &mut self.shared.context(registry, now, self.limits);
         run.restart(start, (started, known), context);
         self.runs.insert(id, run);
@@ -164,6 +181,15 @@ impl Executor {
             resumed
         });
         resumed.ok_or(ResumeError::NotFound)?
+    }
+
+    /// What was to be taken back by [`Action::Recall`] had not left, and never does.
+    pub fn not_asked(&mut self, call: CallId, now: Now) {
+        if let Some(id) = self.shared.take(call) {
+            self.with(id, &Registry::empty(), now, |run, context| {
+                run.not_asked(call, context);
+            });
+        }
     }
 
     /// Takes a backend's answer. An answer nobody waits for is ignored.
@@ -209,11 +235,13 @@ impl Executor {
         }
     }
 
-    /// Takes another realm's answer, or the end of announced work. An answer nobody waits for is ignored.
+    /// Takes another realm's answer, or the end of announced work, and what it used; all it was given, where
+    /// nobody knows. An answer nobody waits for is ignored.
     pub fn invoke_done(
         &mut self,
         call: CallId,
         result: Result<Value, CallError>,
+        spent: Option<Spend>,
         registry: &Registry,
         now: Now,
     ) {
@@ -221,7 +249,7 @@ impl Executor {
             return;
         };
         self.with(id, registry, now, |run, context| {
-            run.invoke_done(call, result, context);
+            run.invoke_done(call, (result, spent), context);
         });
     }
 
@@ -303,6 +331,21 @@ impl Executor {
         self.runs.is_empty()
     }
 
+    /// What agents keep between calls.
+    pub const fn states(&self) -> &States {
+        &self.shared.states
+    }
+
+    /// Takes up a value of an agent's state that was written down.
+    pub fn take_up_state(&mut self, agent: LoopId, key: String, value: StateValue) {
+        self.shared.states.take_up(agent, key, value);
+    }
+
+    /// Forgets one value of an agent's state, or all; gives the keys that are gone.
+    pub fn forget_state(&mut self, agent: &LoopId, key: Option<&str>) -> Vec<String> {
+        self.shared.states.forget(agent, key)
+    }
+
     fn with<T>(
         &mut self,
         id: RunId,
@@ -313,7 +356,9 @@ impl Executor {
         let run = self.runs.get_mut(&id)?;
         let context = &mut self.shared.context(registry, now, self.limits);
         let given = step(run, context);
+        run.go_on_if_approved(context);
         run.go_on(context);
+        run.stand_still_for_approval(context);
         self.settle(id, now);
         Some(given)
     }

@@ -18,24 +18,29 @@ mod outcome;
 mod registry;
 mod schema;
 mod stack;
+mod states;
+mod tariff;
 mod template;
 
 pub use backend::{
-    AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category, Cost,
-    ModelRequest, ToolCall, ToolResult, ToolSpec, Turn,
+    AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category,
+    ContainerError, ContainerRequest, ModelRequest, ToolCall, ToolResult, ToolSpec, Turn,
 };
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
-    Action, Announcing, Decision, Executor, Limits, RealmCall, Restart, RestartError, ResumeError,
-    Start, StartError, WaitingFor, Waits,
+    Action, Announcing, ApprovalAsked, Bounder, Decision, Executor, Given, Halted, Limits,
+    RealmCall, Restart, RestartError, ResumeError, Start, StartError, WaitingFor, Waits,
+    spend_value,
 };
 pub use load::{Loaded, Mesh, Problem, load};
 pub use manifest::{
-    Attached, Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body, Broadcast, Call,
-    Composite, Effects, Fallback, Figure, ForEach, Http, Kind, LoopLimits, MOCK, Machine, Manifest,
-    Mcp, ModelTool, NotAPattern, OfferTerms, Offered, Origin, Pattern, Process, Prompt, Retry,
-    Route, Sandbox, SandboxLevel, Step, Target, Tool, Wider, Work, canonical_json, contract_digest,
+    ApprovalRule, Attached, Audience, Backoff, BidTerms, BidTermsError, BidTermsFault, Body,
+    Broadcast, Call, Command, Commands, Composite, Container, ContainerLimits, Effects, Escalation,
+    Fallback, Figure, ForEach, Http, Image, Kind, LoopLimits, MOCK, Machine, Manifest, Mcp,
+    ModelTool, NotAKey, NotAPattern, NotPinned, OfferTerms, Offered, Origin, Pattern, Process,
+    Prompt, Pull, Retry, Route, Sandbox, SandboxLevel, StateKey, StateUse, Step, Target, Tool,
+    Wider, Word, Work, canonical_json, contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
@@ -44,3 +49,5 @@ pub use registry::{
 };
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};
+pub use states::{StateValue, States};
+pub use tariff::{Price, Tariff};

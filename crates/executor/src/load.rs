@@ -1,9 +1,13 @@
 //! Files become manifests: LSEM, our own form, the LoopStacks sketch, agents and stacks of the LoopStacks
 //! Platform, and InterRealm's capabilities and meshes, in YAML or JSON.
 
+mod approval;
 mod body;
 mod broadcast;
+mod budget;
 mod capability;
+mod commands;
+mod container;
 mod document;
 pub(crate) mod duration;
 mod json_text;
@@ -18,6 +22,7 @@ mod retry;
 mod route;
 mod schemas;
 mod sketch;
+mod states;
 mod steps;
 mod values;
 mod yaml_text;

@@ -1,9 +1,13 @@
 //! The one model of a loop; every format is converted into it.
 
+mod approval;
 mod bid;
 pub(crate) mod broadcast;
 mod canonical;
+mod commands;
+mod container;
 mod document;
+mod kept;
 mod prompt;
 mod route;
 mod step;
@@ -15,12 +19,16 @@ use std::{
     sync::Arc,
 };
 
-use realm_protocol::{Digest, LoopId, limits};
+use realm_protocol::{Digest, LoopId, budget::Budget, limits};
 use serde_json::{Map, Value};
 
+pub use approval::{ApprovalRule, Escalation};
 pub use bid::{BidTerms, BidTermsError, BidTermsFault, Figure, OfferTerms, Offered};
 pub use broadcast::{Audience, Broadcast, Wider};
 pub use canonical::canonical_json;
+pub use commands::{Command, Commands, Word};
+pub use container::{Container, ContainerLimits, Image, NotPinned, Pull};
+pub use kept::{NotAKey, StateKey, StateUse};
 pub use prompt::{ModelTool, Prompt};
 pub use route::{NotAPattern, Pattern, Route, Target};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
@@ -46,12 +54,18 @@ pub struct Manifest {
     pub effects: Option<Effects>,
     /// Its bounds.
     pub limits: LoopLimits,
+    /// What a run of it may use, with all that it calls.
+    pub budget: Budget,
     /// What of its own work is tried again; none for nothing.
     pub retry: Option<Retry>,
+    /// Who approves before it begins; none where nobody need.
+    pub approval: Option<ApprovalRule>,
     /// How it runs.
     pub body: Body,
     /// How it bids for work without an address.
     pub bid: Option<BidTerms>,
+    /// What of its agent's state its calls are given; none for nothing.
+    pub state: Option<StateUse>,
     /// What else its author says; nothing reads it.
     pub metadata: Map<String, Value>,
     /// Where it was written.
@@ -119,6 +133,12 @@ impl Manifest {
             Body::Route(route) => route.targets.iter().map(|target| &target.call).collect(),
             Body::Tool(_) | Body::Broadcast(_) => Vec::new(),
         }
+    }
+
+    /// The agent whose state its calls are given, if they are given any.
+    pub fn state_agent(&self) -> Option<&LoopId> {
+        let named = self.state.as_ref()?.agent.as_ref();
+        Some(named.or_else(|| self.agent()).unwrap_or(&self.id))
     }
 
     /// The agent that runs it once attached, if one does.
@@ -312,6 +332,10 @@ pub enum Tool {
     Http(Http),
     /// A child process.
     Process(Process),
+    /// One of several commands.
+    Commands(Commands),
+    /// A program in a container of its own.
+    Container(Container),
     /// A tool of a server of the Model Context Protocol.
     Mcp(Mcp),
     /// An agent that has connected to the realm.
@@ -326,6 +350,8 @@ impl Tool {
             Self::Count => "builtin:count",
             Self::Http(_) => "http",
             Self::Process(_) => "process",
+            Self::Commands(_) => "commands",
+            Self::Container(_) => "container",
             Self::Mcp(_) => "mcp",
             Self::Attached(_) => "attached",
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, LoopId, Timestamp, journal::FrameError, json::Object};
+use realm_protocol::{
+    Digest, FailureCode, LoopId, Timestamp, budget::Spend, journal::FrameError, json::Object,
+};
 use serde_json::Value;
 
 use crate::{BackendError, Category, Effects, Manifest};
@@ -26,6 +28,8 @@ pub struct Outcome {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
+    /// What it and all that it called have used.
+    pub spent: Spend,
 }
 
 /// Why a loop gave no output.

@@ -532,8 +532,11 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         effects: None,
         limits: LoopLimits::default(),
         retry: None,
+        approval: None,
         body: Body::Tool(Tool::Echo),
         bid: None,
+        budget: realm_protocol::budget::Budget::default(),
+        state: None,
         metadata: Map::new(),
         origin: Origin::default(),
     };

@@ -51,7 +51,9 @@ fn run(depth: u64) -> (Outcome, usize) {
         parent: None,
         durable: true,
         work: None,
+        approvals: Vec::new(),
         stream: false,
+        budgets: Vec::new(),
     };
     executor.start(start, &registry, now).unwrap();
     let (mut open, mut most) = (0_usize, 0);

@@ -66,7 +66,7 @@ impl Bench {
 
     fn backend(&mut self) -> (CallId, BackendRequest) {
         match self.next() {
-            Some(Action::Backend { call, request }) => (call, request),
+            Some(Action::Backend { call, request, .. }) => (call, request),
             other => panic!("expected work for a backend, found {other:?}"),
         }
     }
@@ -120,7 +120,9 @@ fn start(run: u8, loop_id: &str, input: Value) -> Start {
         parent: None,
         durable: false,
         work: None,
+        approvals: Vec::new(),
         stream: false,
+        budgets: Vec::new(),
     }
 }
 
@@ -208,9 +210,10 @@ fn a_prompt_runs_and_leaves_the_whole_trace() {
     assert_eq!(requested, json!({"backendId": "mock", "promptLength": 41}));
     let responded = json!({"durationMs": 7, "inputTokens": 3, "outputTokens": 2});
     assert_eq!(bench.payload("call.backend.responded"), responded);
+    let spent = json!({"money": [], "tokens": 5, "calls": 1});
     assert_eq!(
         bench.payload("call.completed"),
-        json!({"totalDurationMs": 7})
+        json!({"totalDurationMs": 7, "spent": spent})
     );
     let numbers: Vec<u64> = bench.events.iter().map(|event| event.index).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
@@ -343,9 +346,13 @@ fn a_step_in_another_realm_is_an_invocation() {
         Object::new().with("hops", &2),
         bench.now,
     );
-    bench
-        .executor
-        .invoke_done(call, Ok(json!({"found": 3})), &bench.registry, bench.now);
+    bench.executor.invoke_done(
+        call,
+        Ok(json!({"found": 3})),
+        None,
+        &bench.registry,
+        bench.now,
+    );
     let (echo, _) = bench.backend();
     bench.answer(echo, json!({"v": {"found": 3}}));
 
@@ -383,7 +390,7 @@ fn a_run_fails_with_what_its_child_failed_with() {
     };
     bench
         .executor
-        .invoke_done(call, Err(denied), &bench.registry, bench.now);
+        .invoke_done(call, Err(denied), None, &bench.registry, bench.now);
     let error = bench.error();
 
     assert_eq!(depth, 2);
@@ -439,7 +446,7 @@ fn cancelling_stops_backends_and_calls_to_other_realms() {
     let error = bench.error();
     bench
         .executor
-        .invoke_done(far, Ok(json!({})), &bench.registry, bench.now);
+        .invoke_done(far, Ok(json!({})), None, &bench.registry, bench.now);
     assert_eq!(bench.next(), None);
 
     bench.start("d", json!({})).unwrap();
@@ -583,6 +590,37 @@ fn a_backend_that_fails_says_how_and_whether_to_try_again() {
     );
     assert!(error.details.is_empty());
     assert_eq!(bench.payload("call.errored")["category"], "business");
+}
+
+#[test]
+fn only_what_has_effects_or_is_paid_for_waits_for_its_intent_to_be_on_the_disk() {
+    let tool = |id, effects: &str| {
+        let mut agent = agent(id);
+        agent["effects"] = json!(effects);
+        agent
+    };
+    let mut asking = greet();
+    asking["id"] = json!("asking");
+    asking["backend"] = json!({"id": "office", "model": "any"});
+    let free = manifest("echoed", "tool", json!({"implementation": "builtin:echo"}));
+    let cases = [
+        (free, false),
+        (tool("harmless", "none"), false),
+        (tool("repeatable", "idempotent"), true),
+        (tool("counted", "once"), true),
+        (asking, true),
+    ];
+    for (document, expected) in cases {
+        let id = document["id"].as_str().unwrap().to_owned();
+        let mut bench = Bench::new(&[document]);
+
+        bench.start(&id, json!({"name": "Ada"})).unwrap();
+
+        let Some(Action::Backend { intent, .. }) = bench.next() else {
+            panic!("`{id}` asks nobody");
+        };
+        assert_eq!(intent, expected, "{id}");
+    }
 }
 
 #[test]

@@ -278,6 +278,6 @@ impl Node {
     }
 }
 
-fn stored_run(served: &Served) -> Option<StoredRun> {
+pub(crate) fn stored_run(served: &Served) -> Option<StoredRun> {
     state::read(served.record.resume.as_deref()?).ok()
 }

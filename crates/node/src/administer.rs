@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
 use realm_protocol::{
-    FailureCode, Label, LoopId, RealmId, RealmName, RealmPath, Scope, journal::Table, limits,
+    FailureCode, Label, LoopId, RealmId, RealmName, RealmPath, Scope, audit::AuditNote,
+    journal::Table, limits,
 };
 
 use crate::{
-    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response,
+    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response, audit,
     rules::Rules,
     state::{self, StoredPolicy, Target},
 };
 
 impl Node {
     pub(crate) fn handle_control(&mut self, id: ControlId, request: Request) {
+        let note = audit::of_request(&request);
         match request {
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Broadcast(asked) => self.broadcast(id, *asked),
@@ -24,6 +26,9 @@ impl Node {
             Request::Resume(run, decision) if self.decide_broadcast(id, run, decision.as_ref()) => {
             }
             Request::Resume(run, decision) => self.resume_run(id, run, decision),
+            Request::Decide(said) => self.decide_approval(id, said),
+            Request::Halt(asked) => self.halt(id, asked),
+            Request::Unhalt(asked) => self.unhalt(id, asked),
             Request::Invite(asked) => self.invite(id, asked),
             Request::Join(asked) => self.join(id, asked),
             Request::Contracts(asked) => self.contracts_of(id, asked),
@@ -33,19 +38,23 @@ impl Node {
             },
             Request::Apply(asked) => {
                 let done = self.apply(asked).map(Response::Applied);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::RemoveLoop(asked) => {
                 let done = self.remove_loop(&asked);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::Prompt(asked) => {
                 let done = self.change_prompt(asked);
-                self.settle(id, done);
+                self.settle(id, note, done);
+            }
+            Request::ForgetState { agent, key } => {
+                let done = self.forget_state(&agent, key.as_deref());
+                self.settle(id, note, done);
             }
             Request::Allow(asked) => {
                 let done = self.allow(&asked).map(Response::Allowed);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::SetPolicy {
                 id: policy,
@@ -55,29 +64,30 @@ impl Node {
                 let done = self
                     .set_policy(policy, cedar, subtree)
                     .map(|()| Response::Done);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::Disallow(policy) => {
                 let done = self.disallow(&policy);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::Revoke(path) => {
                 let done = self.revoke_child(&path);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::RemovePeer(petname) => {
                 let done = self.remove_peer(&petname);
-                self.settle(id, done);
+                self.settle(id, note, done);
             }
             Request::Pin { petname, root } => {
                 self.pin(petname, root);
                 self.publish_policy();
-                self.respond(id, Response::Done);
+                self.settle(id, note, Ok(Response::Done));
             }
         }
     }
 
-    fn settle(&mut self, id: ControlId, done: Result<Response, Refusal>) {
+    fn settle(&mut self, id: ControlId, note: Option<AuditNote>, done: Result<Response, Refusal>) {
+        self.audit_settled(note, &done);
         match done {
             Ok(response) => self.respond(id, response),
             Err(refusal) => self.refuse(id, refusal),
@@ -148,6 +158,7 @@ impl Node {
                 id: &sample,
             },
             answer: false,
+            approved: 0,
             now: self.now.wall,
         };
         match self.rules.policy().decide(&request) {

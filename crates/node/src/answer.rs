@@ -4,6 +4,7 @@ use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_re
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
     CallId, Digest, Failure, FailureCode, Kind, LoopAddress, Now, Place, Priority, RunId, Tick,
+    budget::Spend,
     cbor::{self, Blob},
     flags, json, limits,
     message::CallResult,
@@ -50,6 +51,7 @@ struct Told {
     version: Option<String>,
     result: Result<Value, CallFailure>,
     replayed: bool,
+    spent: Option<Spend>,
 }
 
 /// How a run ended, as its callers are told.
@@ -170,6 +172,7 @@ impl Node {
                     version,
                     result,
                     replayed: true,
+                    spent: None,
                 };
                 self.tell(local, told, Release::Durable);
             }
@@ -189,6 +192,7 @@ impl Node {
             duration_ms: self.now.tick.since(local.started.tick),
             way: vec![self.me.scope()],
             replayed: told.replayed,
+            spent: told.spent,
         };
         let response = Response::Invoked(Box::new(invocation));
         match release {
@@ -199,7 +203,10 @@ impl Node {
 
     /// How a run ended, as callers are told; the contract is added for those who need it.
     pub(crate) fn ending_of(&self, run: RunId, served: &Served, outcome: &Outcome) -> Ending {
-        let output = outcome.result.as_ref().map_err(loop_failure)?;
+        let output = outcome.result.as_ref().map_err(|error| CallFailure {
+            spent: Some(outcome.spent.clone()),
+            ..loop_failure(error)
+        })?;
         Ok(CallResult {
             output: Blob::from(json::to_bytes(output)),
             run,
@@ -213,6 +220,7 @@ impl Node {
             hops: 0,
             input_schema: None,
             effects: None,
+            spent: Some(outcome.spent.clone()),
         })
     }
 
@@ -248,6 +256,7 @@ impl Node {
                     version: Some(outcome.version.clone()),
                     result: outcome.result.clone().map_err(|error| loop_failure(&error)),
                     replayed: false,
+                    spent: Some(outcome.spent.clone()),
                 };
                 self.tell(local, told, release);
                 None
@@ -287,6 +296,7 @@ impl Node {
             version: None,
             result: Err(failure.clone()),
             replayed: false,
+            spent: failure.spent.clone(),
         };
         self.tell(local, told, Release::Now);
     }
@@ -489,6 +499,7 @@ pub(crate) fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
         retry_after_ms: failure.retry_after_ms,
         detail: Some(detail),
         not_begun: failure.not_begun.then_some(true),
+        spent: failure.spent.clone(),
     }
 }
 

@@ -168,6 +168,10 @@ impl Node {
                 about.0 = cancel.call;
                 (Kind::Cancel, cancel.content())
             }
+            Task::Halt(task) => match self.word_for(&task.to) {
+                Some(word) => (Kind::Halt, cbor::encode(&word)),
+                None => return self.drop_question(call),
+            },
             Task::Contracts(task) => {
                 let asked = ContractsAsked {
                     loop_id: task.loop_id.clone(),
@@ -188,7 +192,10 @@ impl Node {
             ttl_ms: left.clamp(1, longest),
             call: about.0,
             answers: about.1,
-            priority: Priority::Normal,
+            priority: match kind {
+                Kind::Halt | Kind::Cancel => Priority::Control,
+                _ => Priority::Normal,
+            },
             max_reply: limits::BODY_BYTES as u64,
             content: &content,
         };
@@ -203,8 +210,14 @@ impl Node {
             }
         };
         let scope = destination.scope();
-        // The first message to a destination carries the chain; so does each further attempt.
-        if self.introduce(scope.clone()) || attempts > 1 || storable {
+        // The first message to a destination carries the chain; so does each further attempt, and each
+        // bid that is not in a session: an announcer may have thousands of bidders, and has no time to
+        // ask who they are.
+        let is_bid = self.calls.get(&call).is_some_and(|out| match &out.task {
+            Task::Tell(tell) => tell.is_bid() && matches!(way, Way::Sealed),
+            _ => false,
+        });
+        if self.introduce(scope.clone()) || attempts > 1 || storable || is_bid {
             letter.chain = self.me.chain().map(|chain| chain.bytes().clone());
         }
         let digest = letter.digest();
@@ -265,7 +278,7 @@ impl Node {
     /// An attempt could not be made. What can be told later is.
     fn not_sent(&mut self, call: CallId, failure: CallFailure) {
         let out = self.calls.get(&call);
-        if out.is_some_and(|out| matches!(out.task, Task::Deliver(_))) {
+        if out.is_some_and(|out| matches!(out.task, Task::Deliver(_) | Task::Halt(_))) {
             return self.deliver_again(call, failure);
         }
         self.end_call(call, Err(failure));
@@ -363,7 +376,7 @@ impl Node {
         if out.storing() != Storing::No && passing && may_be_kept(failure.code) {
             out.set_storing(Storing::Due);
         }
-        if matches!(out.task, Task::Deliver(_) | Task::Cancel(_)) {
+        if matches!(out.task, Task::Deliver(_) | Task::Cancel(_) | Task::Halt(_)) {
             return self.deliver_again(call, failure);
         }
         if let Some(until) = stranded {
@@ -470,7 +483,9 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8
             run: invoke.run,
             frame: call,
         }),
+        budget: (!invoke.budget.is_unbounded()).then_some(invoke.budget),
         session,
+        approvals: (!invoke.approvals.is_empty()).then(|| invoke.approvals.clone()),
         stream: invoke.stream.map(|_| limits::STREAM_BYTES as u64),
     }
 }

@@ -1,15 +1,19 @@
 //! What a node starts with.
 
+use std::collections::BTreeMap;
+
 use realm_crypto::SigningKey;
+use realm_executor::Tariff;
 use realm_policy::Redaction;
 use realm_protocol::{
     Label,
+    budget::Budget,
     journal::{JournalSeq, Run, Table},
     limits,
     records::{Inception, NodeCert, Signed, Succession},
 };
 
-use crate::KeptOutline;
+use crate::{AuditTail, KeptOutline};
 
 /// What the owner decides about a node.
 #[derive(Clone, Debug)]
@@ -29,12 +33,31 @@ pub struct Config {
     pub child_rate: u64,
     /// Whether realms that talk share session keys; otherwise each message is sealed for itself.
     pub sessions: bool,
+    /// Chains of other realms that are remembered.
+    pub chains: usize,
     /// Announcements a second that are passed on from under one root; four times as many at once.
     pub announce_rate: u64,
     /// What is kept for realms that are offline.
     pub custody: CustodyTerms,
+    /// Whether everything stands still from the start.
+    pub halted: bool,
+    /// What realms above may halt here.
+    pub halted_from_above: crate::HaltedFromAbove,
     /// What is taken out of inputs and outputs before traces are written.
     pub redaction: Redaction,
+    /// What calls may use where nobody else says.
+    pub budgets: Budgets,
+    /// What models cost, by backend.
+    pub tariffs: BTreeMap<String, Tariff>,
+}
+
+/// What calls may use where nobody else says: nothing is bounded by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budgets {
+    /// A call that is made on this machine and does not say.
+    pub run: Budget,
+    /// A call of another realm, whatever it says.
+    pub served: Budget,
 }
 
 /// What an owner agrees to about calls for realms that are offline: nothing by default.
@@ -86,12 +109,15 @@ pub struct Founding {
 pub struct Recovered {
     /// Sequence of the last durable entry.
     pub last: JournalSeq,
-    /// Every record of every table but `Keys`, which is only ever looked up, and `Custody`.
+    /// Every record of every table but `Keys`, which is only ever looked up, `Custody`, and those of the
+    /// audit log.
     pub records: Vec<(Table, Vec<u8>, Vec<u8>)>,
     /// What is in `Custody`, by key.
     pub kept: Vec<KeptOutline>,
     /// Runs that had not ended.
     pub under_way: Vec<UnderWay>,
+    /// The end of the audit log.
+    pub audit: AuditTail,
     /// Whether the store was restored from a backup since the last start.
     pub restored: bool,
 }

@@ -3,12 +3,15 @@
 use realm_executor::{ContractChange, Decision, Manifest, Need, ResumeError, ShareError, Verdict};
 use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
-    Scope, Timestamp, message::Contract, records::Ticket,
+    Scope, Timestamp,
+    budget::{Budget, Spend},
+    message::Contract,
+    records::Ticket,
 };
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::PromptAsked;
+use crate::{Decide, DecideError, PromptAsked};
 
 /// Something asked over the local API. Whoever asks has been let in by the daemon.
 #[derive(Debug)]
@@ -23,6 +26,12 @@ pub enum Request {
     Pause(RunId),
     /// Lets a paused run go on; the decision says what becomes of a call whose outcome is unknown.
     Resume(RunId, Option<Decision>),
+    /// Takes what a person says of a call that waits for an approval.
+    Decide(Decide),
+    /// Lets something stand still.
+    Halt(crate::HaltAsked),
+    /// Lets something go on.
+    Unhalt(crate::UnhaltAsked),
     /// Makes a ticket.
     Invite(InviteAsked),
     /// Joins a parent or a peer with a ticket.
@@ -37,6 +46,13 @@ pub enum Request {
     RemoveLoop(RemoveAsked),
     /// Promotes, shares out or scores versions of a prompt.
     Prompt(PromptAsked),
+    /// Forgets one value that an agent keeps, or all.
+    ForgetState {
+        /// The agent.
+        agent: LoopId,
+        /// The key; none for all.
+        key: Option<String>,
+    },
     /// Permits something.
     Allow(AllowAsked),
     /// Adds or replaces a policy document of this realm.
@@ -87,6 +103,8 @@ pub struct InvokeAsked {
     ///
     /// [`Effect::Part`]: crate::Effect::Part
     pub stream: bool,
+    /// What it may use, with all that it causes.
+    pub budget: Budget,
 }
 
 /// A finished call.
@@ -112,6 +130,8 @@ pub struct Invocation {
     pub way: Vec<Scope>,
     /// Whether the answer was an earlier one given again.
     pub replayed: bool,
+    /// What it used, as far as it counts; none where nobody knows.
+    pub spent: Option<Spend>,
 }
 
 /// Why a call has no output.
@@ -132,6 +152,8 @@ pub struct CallFailure {
     pub from: Option<Scope>,
     /// Whether it proves that the message it answers has begun nothing.
     pub not_begun: bool,
+    /// What had been used by then, if that is known.
+    pub spent: Option<Spend>,
 }
 
 impl CallFailure {
@@ -144,6 +166,7 @@ impl CallFailure {
             retry_after_ms: None,
             from: None,
             not_begun: false,
+            spent: None,
         }
     }
 
@@ -483,6 +506,9 @@ pub enum Refusal {
     /// The run cannot be resumed so.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// What was said of a call that waits for an approval is not taken.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// The ticket is past its time.
     #[error("the ticket has expired")]
     TicketExpired,

@@ -71,6 +71,8 @@ pub struct Counters {
     pub sent: u64,
     /// Calls served here, given answers again not counted.
     pub served: u64,
+    /// Callees that said that they used more than they were given.
+    pub overclaimed: u64,
     /// What was refused, by reason.
     pub refused: BTreeMap<Refused, u64>,
 }

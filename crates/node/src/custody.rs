@@ -274,6 +274,7 @@ impl Node {
             retry_after_ms: None,
             detail: None,
             not_begun: None,
+            spent: None,
         });
         let answers = Some(kept.digest);
         let letter = self.write_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);

@@ -7,8 +7,10 @@ use realm_crypto::{
     open_sealed,
 };
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, ReadHeader, Scope, Suite, cbor,
-    flags,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, ReadHeader, Scope, Suite,
+    budget::Spend,
+    cbor, flags,
+    halt::HaltAck,
     journal::Table,
     limits,
     message::{
@@ -208,6 +210,7 @@ impl Node {
                 Ok(asked) => self.answer_contracts(&opened, &asked),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
+            Kind::Halt => self.take_halt(&opened),
             Kind::Status => match cbor::decode::<StatusAsked>(opened.content()) {
                 Ok(asked) => self.answer_status(&opened, asked),
                 Err(_) => self.counters.refuse(Refused::Malformed),
@@ -296,6 +299,9 @@ impl Node {
             true => on_path,
             false => failure.not_begun && header.suite == Suite::Reply,
         };
+        if elsewhere || header.suite != Suite::Reply {
+            failure.spent = None;
+        }
         if header.suite == Suite::Clear {
             self.not_of_a_run(pending_call, &mut failure);
         }
@@ -317,6 +323,7 @@ impl Node {
             retry_after_ms: failure.retry_after_ms,
             from: Some(from),
             not_begun: failure.not_begun == Some(true),
+            spent: failure.spent.filter(Spend::is_well_formed),
         }
     }
 
@@ -419,6 +426,10 @@ impl Node {
             },
             Kind::Accepted => match cbor::decode::<Accepted>(content) {
                 Ok(accepted) => self.call_accepted(call, &accepted, pending),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            Kind::HaltAck => match cbor::decode::<HaltAck>(content) {
+                Ok(said) => self.halt_confirmed(call, said),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             Kind::ResultAck => match cbor::decode::<ResultAck>(content) {

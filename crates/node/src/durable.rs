@@ -13,7 +13,7 @@ use realm_protocol::{
 use crate::{
     CallFailure, ControlId, Node, Refusal, Response,
     serve::Served,
-    state::{self, StoredKey, StoredRun},
+    state::{self, StoredGiven, StoredKey, StoredRun},
 };
 
 /// A run that the end of a process broke off.
@@ -98,6 +98,11 @@ impl Node {
             root.paused_ms.saturating_add(still)
         });
         let until = stored.until.plus(paused);
+        let approvals = stored.approvals.take().into_iter().flatten();
+        let approvals = approvals.map(realm_executor::ApprovalRule::try_from);
+        let Ok(approvals) = approvals.collect() else {
+            return self.cannot_go_on(record, calls, "an approval does not read");
+        };
         let from = Restart {
             start: Start {
                 run,
@@ -107,12 +112,19 @@ impl Node {
                 input,
                 timeout_ms: until.since(self.now.wall),
                 depth: stored.depth,
-                caller: stored.caller,
-                parent: stored.parent,
+                caller: stored.caller.clone(),
+                parent: stored.parent.clone(),
                 durable: true,
                 // Leased work does not go on: its lease ended with the process.
                 work: None,
                 stream: false,
+                approvals,
+                budgets: stored
+                    .budgets
+                    .iter()
+                    .flatten()
+                    .map(StoredGiven::given)
+                    .collect(),
             },
             started: record.started,
             known,
@@ -145,6 +157,8 @@ impl Node {
             events,
             undecided: false,
             stream: None,
+            person: stored.caller.clone(),
+            parent: stored.parent.as_ref().map(|parent| parent.run),
         };
         self.serving.insert(run, served);
         let restarted = Object::new().with("reason", "the daemon was restarted");

@@ -34,6 +34,14 @@ impl Holds {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// Drops what would begin work elsewhere: this realm is halted.
+    pub(crate) fn stop_work(&mut self) {
+        self.0.retain(|held| match &held.waiter {
+            Waiter::Own(letter, _) => !letter.header().kind.begins_work(),
+            Waiter::Unproven(..) | Waiter::Passing(..) => true,
+        });
+    }
 }
 
 impl Node {

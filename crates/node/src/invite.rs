@@ -6,6 +6,7 @@ use realm_crypto::{VerifiedChain, verify};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     FailureCode, Label, RealmId, RealmPath, Scope, TicketId,
+    audit::AuditNote,
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
@@ -399,7 +400,12 @@ impl Node {
         self.routes.know_child(label.clone());
         if let (true, Some(ticket), Ok(path)) = (first, ticket, self.me.path().child(&label)) {
             let root = self.me.root();
-            self.allow_as_invited(&ticket, &Scope { root, path });
+            let scope = Scope { root, path };
+            self.audit(AuditNote {
+                realm: Some(scope.clone()),
+                ..AuditNote::new("child.joined").about(label.to_string())
+            });
+            self.allow_as_invited(&ticket, &scope);
         }
         self.send_promise(link, &Frame::Joined(Joined { record: digest }));
         if ticket.is_some() && self.routes.relation(link).is_some() {

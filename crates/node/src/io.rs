@@ -1,7 +1,9 @@
 //! What goes into a node and what comes out.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use realm_executor::{BackendError, BackendReply, BackendRequest};
+use realm_executor::{BackendError, BackendReply, BackendRequest, Tariff};
 use realm_protocol::{
     CallId, NodeId, RunId,
     journal::{Entry, JournalSeq, Table},
@@ -61,6 +63,8 @@ pub enum Input {
     StoreFailed,
     /// The addresses that a ticket should name, the best first.
     Addresses(Vec<String>),
+    /// What models cost from now on, by backend.
+    Tariffs(BTreeMap<String, Tariff>),
 }
 
 /// Some of the text that a call's output is being made of. It is no output, and nothing of it is

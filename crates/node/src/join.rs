@@ -3,6 +3,7 @@
 use realm_crypto::{VerifiedChain, verify_first};
 use realm_protocol::{
     Label, RealmId, RealmPath, Scope,
+    audit::AuditNote,
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
@@ -227,6 +228,13 @@ impl Node {
             addresses,
             petname: petname.clone(),
         };
+        if joining.is_some() {
+            let with = parent.place().scope();
+            self.audit(AuditNote {
+                realm: Some(with.clone()),
+                ..AuditNote::new("realm.joined").about(with.to_string())
+            });
+        }
         self.put(Table::Standing, standing::PARENT, state::write(&record));
         self.kin.parent = Some(record);
         self.pin(petname, parent.root());
@@ -364,6 +372,10 @@ impl Node {
             node: peer.node(),
         };
         self.put(Table::Peers, root.as_bytes(), state::write(&record));
+        self.audit(AuditNote {
+            realm: Some(peer.place().scope()),
+            ..AuditNote::new("peer.joined").about(petname.to_string())
+        });
         self.kin.peers.insert(root, record);
         self.routes.know_peer(root);
         self.pin(petname.clone(), root);

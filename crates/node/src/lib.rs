@@ -9,7 +9,9 @@
 mod accept;
 mod administer;
 mod answer;
+mod approvals;
 mod attempt;
+mod audit;
 mod config;
 mod contracts;
 mod control;
@@ -18,6 +20,7 @@ mod custody;
 mod deliver;
 mod delivery;
 mod durable;
+mod halt;
 mod histories;
 mod hold;
 mod identity;
@@ -46,6 +49,7 @@ mod seen;
 mod serve;
 mod sessions;
 mod state;
+mod states;
 mod storing;
 mod streams;
 mod subtree;
@@ -55,7 +59,9 @@ mod trust;
 mod upkeep;
 mod views;
 
-pub use config::{Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
+pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};
+pub use audit::{AuditPart, AuditTail, Exported, export_audit, read_entry, read_head};
+pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
     InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
@@ -63,6 +69,10 @@ pub use control::{
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
+pub use halt::{
+    AboveHaltView, BelowHaltView, HaltAsked, HaltChange, HaltOf, HaltView, HaltedFromAbove,
+    HaltsView, LoopHaltView, UnhaltAsked, UnhaltOf,
+};
 pub use io::{ControlId, DialId, Effect, Input, LookId, Part, Urgency};
 pub use market::{BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
 pub use node::Node;

@@ -336,6 +336,12 @@ impl Node {
         self.share_records(id);
         self.release_holds();
         self.calls_gained_link();
+        if let Relation::Child(label) = relation
+            && let Ok(path) = self.me.path().child(&label)
+        {
+            let root = self.me.root();
+            self.tell_child(&Scope { root, path });
+        }
     }
 
     /// The neighbour has let this realm in too. Until then dials back off: whoever was cut off

@@ -219,6 +219,7 @@ impl Node {
         for change in &changes {
             self.write_revision(change);
         }
+        self.forget_states_of_gone_agents();
     }
 
     fn write_revision(&mut self, change: &RevisionChange) {

@@ -10,6 +10,7 @@ mod contents;
 mod deciding;
 mod evidence;
 mod floods;
+mod halting;
 mod hearing;
 mod kept;
 mod offers;
@@ -36,7 +37,7 @@ use realm_protocol::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid,
         Tally, Withdraw, WorkProgress,
     },
-    journal::Run,
+    journal::{JournalSeq, Run},
     limits,
     records::{Record, Signed},
 };
@@ -54,6 +55,7 @@ use summaries::Summaries;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub use evidence::NoTranscript;
+pub(crate) use evidence::bare;
 pub(crate) use kept::Kept;
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
@@ -95,6 +97,8 @@ struct Announced {
     announcer: Announcer,
     /// Who waits for it, if anybody does; after a restart it is only a run.
     asker: Option<Asker>,
+    /// The call of the frame that asked for it, where one did.
+    frame: Option<CallId>,
     /// The announcement of each round.
     rounds: Vec<Signed<Announcement>>,
     contract: Arc<Registered>,
@@ -113,6 +117,8 @@ struct Announced {
     offered: BTreeMap<RealmId, Offered>,
     /// Events of its run so far.
     events: u64,
+    /// The entry that an announcement waits for, and until when it is waited for.
+    leaving: Option<(JournalSeq, Tick)>,
     /// Slots and epochs that a person is asked about.
     undecided: Vec<(u64, u64)>,
 }
@@ -133,6 +139,13 @@ impl Market {
     /// How many broadcasts are under way here.
     pub(crate) fn announced(&self) -> usize {
         self.announced.len()
+    }
+
+    /// The broadcast that a frame here has asked for with this call.
+    fn asked_with(&self, call: CallId) -> Option<BroadcastId> {
+        let mut own = self.announced.iter();
+        let (broadcast, _) = own.find(|(_, own)| own.frame == Some(call))?;
+        Some(*broadcast)
     }
 
     /// Whether this realm announced a broadcast, and has not forgotten it.
@@ -163,7 +176,10 @@ impl Market {
 
     fn next(&self) -> Option<Tick> {
         let own = self.announced.values();
-        let own = own.filter_map(|own| own.announcer.poll_timeout());
+        let own = own.filter_map(|own| match own.leaving {
+            Some((_, until)) => Some(until),
+            None => own.announcer.poll_timeout(),
+        });
         let bids = self
             .bidder
             .iter()
@@ -231,7 +247,10 @@ impl Node {
         let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in due {
             if let Some(own) = self.market.announced.get_mut(&broadcast) {
-                own.announcer.handle_timeout(now);
+                own.leaving = own.leaving.filter(|(_, until)| now.tick < *until);
+                if own.leaving.is_none() {
+                    own.announcer.handle_timeout(now);
+                }
             }
             self.carry_out_announcer(broadcast);
         }

@@ -14,8 +14,11 @@ use realm_router::{LinkId, Routes, Waiting};
 use crate::{
     Config, ControlId, Counters, DialId, Effect, Founding, Input, Keys, LookId, Recovered, Refusal,
     Response,
+    approvals::Approvals,
+    audit::AuditLog,
     custody::Custodian,
     deliver::Pending,
+    halt::Halts,
     hold::Holds,
     identity::Identity,
     kin::Kin,
@@ -65,12 +68,14 @@ pub struct Node {
     pub(crate) unheard: Waiting<Unheard>,
     pub(crate) paces: Paces,
     pub(crate) prompts: Prompts,
+    pub(crate) approvals: Approvals,
     /// Calls that other realms have accepted.
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
     pub(crate) serving: Serving,
     pub(crate) sessions: Sessions,
     pub(crate) seen: Seen,
+    pub(crate) halts: Halts,
     pub(crate) holds: Holds,
     pub(crate) market: Market,
     pub(crate) custody: Custodian,
@@ -104,17 +109,18 @@ impl Node {
         now: Now,
     ) -> Self {
         let me = Identity::new(keys, founding, config.custody.ask);
-        let limits = realm_executor::Limits::default();
+        let mut executor = Executor::new(realm_executor::Limits::default());
+        executor.set_tariffs(config.tariffs.clone());
         let mut node = Self {
             routes: Routes::new(me.scope()),
             me,
             kin: Kin::default(),
-            trust: TrustBase::default(),
+            trust: TrustBase::new(config.chains),
             known: KnownContracts::default(),
             rules: Rules::new(),
             registry: Registry::default(),
             loop_histories: LoopHistories::default(),
-            executor: Executor::new(limits),
+            executor,
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             redials: Redials::default(),
@@ -127,12 +133,18 @@ impl Node {
             serving: Serving::default(),
             sessions: Sessions::new(config.sessions),
             seen: Seen::default(),
+            halts: Halts::default(),
             holds: Holds::default(),
             market: Market::default(),
             paces: Paces::default(),
             prompts: Prompts::default(),
+            approvals: Approvals::default(),
             custody: Custodian::default(),
-            out: Outbox::new(recovered.last, config.redaction.clone()),
+            out: Outbox::new(
+                recovered.last,
+                config.redaction.clone(),
+                AuditLog::new(&seed),
+            ),
             timers: Timers::default(),
             counters: Counters::default(),
             rng: ChaCha20Rng::from_seed(seed),
@@ -154,6 +166,7 @@ impl Node {
     /// Takes something that happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.out.log().set_time(now.wall);
         self.notice_clock();
         match input {
             Input::Control(id, request) => self.handle_control(id, request),
@@ -177,10 +190,17 @@ impl Node {
             Input::Looked(look, value) if self.custody.is_looking(look) => {
                 self.hand_over_read(look, value.as_deref());
             }
+            Input::Looked(look, value) if self.approvals.is_looking(look) => {
+                self.approval_read(look, value.as_deref());
+            }
             Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
-            Input::Persisted(seq) => self.out.persisted(seq),
+            Input::Persisted(seq) => {
+                self.out.persisted(seq);
+                self.announcements_left(seq);
+            }
             Input::StoreFailed => self.handle_store_failed(),
             Input::Addresses(addresses) => self.config.addresses = addresses,
+            Input::Tariffs(tariffs) => self.executor.set_tariffs(tariffs),
         }
         self.follow_up();
     }
@@ -208,6 +228,7 @@ impl Node {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
+        self.out.log().set_time(now.wall);
         self.notice_clock();
         while let Some(timer) = self.timers.take_due(now.tick) {
             match timer {
@@ -218,6 +239,7 @@ impl Node {
                 Timer::Accept(run) => self.accept(run),
                 Timer::Stream(run) => self.show_elsewhere(run),
                 Timer::Patience(run) => self.patience_is_over(run),
+                Timer::Approvals => self.approvals_are_due(),
                 Timer::Market => self.market_is_due(),
                 Timer::Hold => self.release_holds(),
                 Timer::Upkeep => self.upkeep(),
@@ -235,6 +257,8 @@ impl Node {
     /// Refuses new work and ends what is under way: callers hear `Overloaded` or their result.
     pub fn shut_down(&mut self, now: Now) {
         self.now = now;
+        self.out.log().set_time(now.wall);
+        self.out.log().want_head();
         if !self.stopping {
             self.stopping = true;
             self.executor.stand_still(now);

@@ -2,20 +2,23 @@
 
 pub(crate) mod accepted;
 mod cancel;
+mod claims;
 pub(crate) mod frame;
 mod late;
 
 use std::sync::Arc;
 
-use realm_executor::{CallError, Effects, LoopError};
+use realm_executor::{CallError, Effects, LoopError, spend_value};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, LoopAddress, Now, RealmId, RunId, Scope, Tick, Timestamp,
+    CallId, Digest, FailureCode, LoopAddress, Now, RealmId, RunId, Scope, Tick, Timestamp,
+    budget::{Budget, Spend},
     cbor::Blob,
     journal::{Change, Direction, Event, Run, Status},
     json::{self, Object},
     limits,
     message::CallResult,
+    records::{Approval, Signed},
 };
 use realm_router::{Backoff, LinkId};
 use serde_json::Value;
@@ -27,6 +30,7 @@ use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     contracts::ContractsTask,
     deliver::Pending,
+    halt::HaltTask,
     known::{KnownContract, Meant},
     market::Tell,
     sessions::InSession,
@@ -99,6 +103,8 @@ pub(crate) enum Task {
     Contracts(ContractsTask),
     Status(StatusTask),
     Cancel(CancelTask),
+    /// Tells a realm below what stands still.
+    Halt(HaltTask),
     /// Tells a caller elsewhere the end of a call that was accepted here.
     Deliver(Box<Delivery>),
     /// Carries one message of the market.
@@ -136,6 +142,10 @@ pub(crate) struct Invoke {
     pub(crate) sealed: Timestamp,
     /// What it has been shown of its output, where it wants to see it while it is being made.
     pub(crate) stream: Option<Shown>,
+    /// What it may use.
+    pub(crate) budget: Budget,
+    /// What people here have said of exactly this call, where the callee is told.
+    pub(crate) approvals: Vec<Signed<Approval>>,
 }
 
 impl Invoke {
@@ -220,6 +230,8 @@ impl Node {
             storing,
             sealed: Timestamp::default(),
             stream: asked.stream.then(Shown::default),
+            budget: self.asker_budget(asked.budget).budget,
+            approvals: Vec::new(),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -231,7 +243,9 @@ impl Node {
         };
         let timeout_ms = timeout_ms.clamp(1, limits::RUN_MS);
         invoke.until = self.now.tick.plus(timeout_ms);
-        let over = self.calls.len() >= self.config.max_calls;
+        let origin = invoke.origin;
+        let most = self.config.max_calls.saturating_add(self.halts.told());
+        let over = self.calls.len() >= most;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
         let deadline = self.now.tick.plus(timeout_ms.min(longest));
         let out = OutCall::new(scope, deadline, Task::Invoke(Box::new(invoke)));
@@ -241,7 +255,11 @@ impl Node {
         if self.is_accepted_already(call) {
             return;
         }
-        if let Err(failure) = self.permit_call(call) {
+        let allowed = match origin {
+            Origin::Frame => self.may_ask(true),
+            Origin::Control(_) | Origin::Restart => self.may_ask(false),
+        };
+        if let Err(failure) = allowed.and_then(|()| self.permit_call(call)) {
             return self.end_call(call, Err(failure));
         }
         if over {
@@ -279,17 +297,6 @@ impl Node {
         Err(failure)
     }
 
-    /// Whether a call waits for an answer of this kind.
-    pub(crate) fn awaits(&self, call: CallId, kind: Kind) -> bool {
-        match self.calls.get(&call).map(|out| &out.task) {
-            Some(Task::Invoke(_)) => matches!(kind, Kind::Result | Kind::Accepted),
-            Some(Task::Contracts(_)) => kind == Kind::Contracts,
-            Some(Task::Status(_)) => kind == Kind::Accepted,
-            Some(Task::Deliver(_)) => kind == Kind::ResultAck,
-            Some(Task::Cancel(_) | Task::Tell(_)) | None => false,
-        }
-    }
-
     /// The callee has answered: the output is checked here too.
     pub(crate) fn call_answered(&mut self, call: CallId, result: CallResult) {
         let Some(out) = self.calls.get(&call) else {
@@ -301,6 +308,7 @@ impl Node {
         };
         let (meant, header, late) = (invoke.meant(&out.scope), out.heard, out.late);
         let contract = KnownContract::of_result(&result, invoke.named.as_ref());
+        let spent = self.counted(call, result.spent.clone());
         let has_effects = contract
             .as_ref()
             .is_ok_and(|contract| contract.effects != Effects::None);
@@ -325,10 +333,13 @@ impl Node {
                 .with("version", &result.version)
                 .with("durationMs", &result.duration_ms)
                 .with("hops", &result.hops)
-                .with("replayed", &result.replayed),
+                .with("replayed", &result.replayed)
+                .with_some("spent", spent.as_ref().map(spend_value)),
         );
         let answered = Answered {
+            spent,
             version: Some(result.version),
+            contract: Some(result.contract),
             replayed: result.replayed,
             has_effects,
         };
@@ -336,6 +347,11 @@ impl Node {
     }
 
     pub(crate) fn end_call(&mut self, call: CallId, result: Result<Value, CallFailure>) {
+        let claimed = result
+            .as_ref()
+            .err()
+            .and_then(|failure| failure.spent.clone());
+        let spent = claimed.and_then(|claimed| self.counted(call, Some(claimed)));
         if let Err(failure) = &result {
             let out = self.calls.get(&call);
             let (header, late) = out.map_or((None, None), |out| (out.heard, out.late));
@@ -343,10 +359,15 @@ impl Node {
                 .with("failure", failure.code.name())
                 .with("message", &failure.message)
                 .with_some("header", header)
-                .with_some("answers", late);
+                .with_some("answers", late)
+                .with_some("spent", spent.as_ref().map(spend_value));
             self.note_call(call, "call.returned", payload);
         }
-        self.finish_call(call, result, Answered::default());
+        let answered = Answered {
+            spent,
+            ..Answered::default()
+        };
+        self.finish_call(call, result, answered);
     }
 
     fn finish_call(
@@ -367,6 +388,8 @@ impl Node {
         if matches!(&out.task, Task::Invoke(invoke) if invoke.origin != Origin::Frame) {
             self.record_ended(call, &result, &answered);
             self.forget_storable(call);
+        } else {
+            self.audit_frame_call(call, &result, answered.contract);
         }
         let Some(out) = self.calls.remove(&call) else {
             return;
@@ -384,7 +407,7 @@ impl Node {
             }
             Task::Deliver(delivery) => self.end_delivery(&delivery, result.err()),
             // Times run out by themselves: who is not told has not answered.
-            Task::Cancel(_) | Task::Tell(_) => {}
+            Task::Cancel(_) | Task::Tell(_) | Task::Halt(_) => {}
             Task::Invoke(invoke) => {
                 if let Check::Asking(question) = invoke.check {
                     self.drop_question(question);
@@ -406,6 +429,7 @@ impl Node {
     ) {
         match invoke.origin {
             Origin::Frame => {
+                let spent = answered.spent;
                 let result = result.map_err(|failure| CallError {
                     code: failure.code,
                     message: failure.message,
@@ -413,7 +437,7 @@ impl Node {
                     may_have_begun,
                 });
                 self.executor
-                    .invoke_done(call, result, &self.registry, self.now);
+                    .invoke_done(call, result, spent, &self.registry, self.now);
             }
             Origin::Restart => {}
             Origin::Control(control) => {
@@ -428,6 +452,7 @@ impl Node {
                     duration_ms: self.now.tick.since(invoke.started.tick),
                     way: self.way_to(scope),
                     replayed: answered.replayed,
+                    spent: answered.spent,
                 };
                 let response = Effect::Respond(control, Response::Invoked(Box::new(invocation)));
                 // What was done elsewhere can be asked for here after a crash. An answer alone is
@@ -473,6 +498,7 @@ impl Node {
             }
         };
         self.note_call(call, kind, payload);
+        let ended = self.ended_call(call, answered.contract);
         let Some(mut run) = self.outgoing_run(call, status) else {
             return;
         };
@@ -485,7 +511,7 @@ impl Node {
                 run.output = Some(Blob::from(failure.message.clone().into_bytes()));
             }
         }
-        self.out.change(Change::Run(run));
+        self.out.run(run, ended);
     }
 
     fn outgoing_run(&self, call: CallId, status: Status) -> Option<Run> {
@@ -546,6 +572,9 @@ impl Node {
 #[derive(Debug, Default)]
 struct Answered {
     version: Option<String>,
+    contract: Option<Digest>,
+    /// What it used, as far as it counts; none where nobody knows.
+    spent: Option<Spend>,
     replayed: bool,
     has_effects: bool,
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use realm_crypto::{Letter, SigningKey, sign_flush};
 use realm_policy::Redaction;
+use realm_protocol::audit::AuditNote;
 use realm_protocol::{
     CallId, Digest,
     cbor::Blob,
@@ -14,7 +15,10 @@ use realm_protocol::{
 use realm_router::LinkId;
 use serde_json::Value;
 
-use crate::{Effect, Refusal, Response, Urgency};
+use crate::{
+    Effect, Refusal, Response, Urgency,
+    audit::{self, AuditLog, Ended},
+};
 
 /// Collects one turn's changes and effects, and holds promises back until they are covered.
 #[derive(Debug, Default)]
@@ -30,6 +34,7 @@ pub(crate) struct Outbox {
     durable: JournalSeq,
     failed: bool,
     redaction: Redaction,
+    audit: AuditLog,
 }
 
 /// What waits for the journal.
@@ -40,25 +45,55 @@ enum Promise {
 }
 
 impl Outbox {
-    pub(crate) fn new(last: JournalSeq, redaction: Redaction) -> Self {
+    pub(crate) fn new(last: JournalSeq, redaction: Redaction, audit: AuditLog) -> Self {
         Self {
             last,
             durable: last,
             redaction,
+            audit,
             ..Self::default()
         }
     }
 
     /// Adds a change to this turn's entry. What the owner wants nobody to read later is taken out
     /// of runs and events here, before anything is written.
+    /// The end of a run gets an entry in the audit log.
     pub(crate) fn change(&mut self, change: Change) {
         let change = match change {
-            change if self.redaction.is_empty() => change,
-            Change::Run(run) => Change::Run(self.redacted_run(run)),
-            Change::Event(event) => Change::Event(self.redacted_event(event)),
+            Change::Run(run) => return self.run(run, Ended::default()),
+            Change::Event(event) if !self.redaction.is_empty() => {
+                Change::Event(self.redacted_event(event))
+            }
             change => change,
         };
         self.changes.push(change);
+    }
+
+    /// Writes down where a run stands; where it has ended, with more for the audit log than the run
+    /// itself says.
+    pub(crate) fn run(&mut self, run: Run, ended: Ended) {
+        let run = match self.redaction.is_empty() {
+            true => run,
+            false => self.redacted_run(run),
+        };
+        if run.ended.is_some() {
+            self.audit(audit::of_run(&run, ended));
+        }
+        self.changes.push(Change::Run(run));
+    }
+
+    /// Adds an entry to the audit log.
+    pub(crate) fn audit(&mut self, note: AuditNote) {
+        let change = self.audit.note(note);
+        self.changes.push(change);
+    }
+
+    pub(crate) fn log(&mut self) -> &mut AuditLog {
+        &mut self.audit
+    }
+
+    pub(crate) fn log_ref(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// Whether runs are written down without what a restart may need of them.
@@ -130,9 +165,19 @@ impl Outbox {
 
     /// Takes back a backend call that has not been released; false if it has been.
     pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        self.withdraw_where(
-            |promise| matches!(promise, Promise::Effect(Effect::CallBackend(of, _)) if *of == call),
-        )
+        let is_meant =
+            |effect: &Effect| matches!(effect, Effect::CallBackend(of, _) if *of == call);
+        let before = self.ready.len();
+        self.ready.retain(|effect| !is_meant(effect));
+        self.withdraw_where(|promise| matches!(promise, Promise::Effect(it) if is_meant(it)))
+            || self.ready.len() < before
+    }
+
+    /// Drops every letter that would begin work elsewhere and has not left: this realm is halted.
+    pub(crate) fn stop_work(&mut self) {
+        let begins = |letter: &Letter| letter.header().kind.begins_work();
+        self.letters.retain(|(_, letter)| !begins(letter));
+        self.withdraw_where(|promise| matches!(promise, Promise::Letter(_, it) if begins(it)));
     }
 
     /// Takes back a letter that waits for the journal; false if it has left.
@@ -151,7 +196,11 @@ impl Outbox {
     }
 
     /// Ends the turn: its changes become one entry, its promises wait for it.
-    fn end_turn(&mut self) {
+    fn end_turn(&mut self, signer: &SigningKey) {
+        if !self.failed {
+            let head = self.audit.sign(signer);
+            self.changes.extend(head);
+        }
         if !self.changes.is_empty() {
             self.last = JournalSeq(self.last.0.saturating_add(1));
             let entry = Entry {
@@ -174,6 +223,11 @@ impl Outbox {
                 self.held.push_back((self.last, promise));
             }
         }
+    }
+
+    /// The entry that this turn's changes will be; what is promised in this turn waits for it.
+    pub(crate) fn next_entry(&self) -> JournalSeq {
+        JournalSeq(self.last.0.saturating_add(1))
     }
 
     /// Releases the promises that rest on nothing later than `seq`.
@@ -226,7 +280,7 @@ impl Outbox {
     /// The next effect. Letters come last and are signed here: those that were released since
     /// the last time share one signature.
     pub(crate) fn next(&mut self, signer: &SigningKey) -> Option<Effect> {
-        self.end_turn();
+        self.end_turn(signer);
         if self.ready.is_empty() && !self.letters.is_empty() {
             let (links, letters): (Vec<LinkId>, Vec<Letter>) =
                 std::mem::take(&mut self.letters).into_iter().unzip();

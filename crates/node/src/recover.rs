@@ -7,6 +7,7 @@ use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
     BroadcastId, CallId, RealmId, RunId, Timestamp,
+    audit::AuditNote,
     broadcast::Receipt,
     cbor::{CborError, Wire},
     journal::{Direction, Table},
@@ -17,6 +18,10 @@ use realm_protocol::{
 use crate::{
     Founding, Node, Recovered, UnderWay,
     durable::{BrokenOff, KnownFrames},
+    halt::{
+        StoredBelow,
+        stored::{self as halt, StoredHaltChange, StoredHalts},
+    },
     identity::HeldKem,
     market::Kept,
     revocations::over_at,
@@ -28,16 +33,24 @@ use crate::{
     timers::Timer,
 };
 
+type KeptHalts = (
+    Option<Result<StoredHalts, CborError>>,
+    Vec<(u64, StoredHaltChange)>,
+    Vec<StoredBelow>,
+);
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 impl Node {
     pub(crate) fn recover(&mut self, recovered: Recovered) {
+        self.out.log().set_time(self.now.wall);
+        self.out.log().recover(self.me.realm(), recovered.audit);
         let rows: Rows = recovered
             .records
             .into_iter()
             .map(|(table, key, value)| ((table, key), value))
             .collect();
         if recovered.restored {
+            self.audit(AuditNote::new("realm.restored"));
             self.kin.least = self.wall().as_millis();
         }
         let handed_over = self.recover_histories(&rows);
@@ -50,18 +63,25 @@ impl Node {
             all(&rows, Table::LoopChanges),
         );
         self.recover_prompts(all(&rows, Table::Prompts));
+        self.recover_states(all(&rows, Table::States));
         let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);
         } else {
             self.recover_memory(&rows);
         }
+        self.recover_approvals(all(&rows, Table::Approvals));
         let stored = calls_at(&rows, standing::CALL);
         let (unfinished, interrupted) =
             self.find_unfinished(stored, recovered.under_way, recovered.restored);
         let kept = kept_market(&rows);
         let (broadcasts, interrupted) = self.find_broadcasts(kept, interrupted, recovered.restored);
         let broken_off = self.end_interrupted(interrupted, &rows, recovered.restored);
+        let (halted, changes, told) = kept_halts(&rows);
+        self.recover_halts(halted, changes, told);
+        let still = broken_off.iter().map(|it| &it.run);
+        let still = still.filter(|run| self.is_to_stand_still(run));
+        self.set_halted(still.map(|run| run.id).collect());
         self.rotate_kem();
         if self.me.realm_record().is_none() || handed_over && !recovered.restored {
             self.serve_from_here();
@@ -76,6 +96,7 @@ impl Node {
         self.recover_custody(recovered.kept);
         self.publish_policy();
         if handed_over {
+            self.audit(AuditNote::new("key.rotated"));
             // The list travels to everybody who may rely on the old key, and its chain shows the
             // new one.
             self.publish_revocations_anew();
@@ -105,6 +126,10 @@ impl Node {
         }
         self.go_on_broadcasting(&broadcasts);
         self.drain_executor();
+        self.withdraw_orphaned_approvals();
+        self.heed_halts();
+        self.tell_below();
+        self.tell_unsettled();
         self.forget_orphans();
         self.cancel_orphaned_broadcasts();
     }
@@ -436,6 +461,17 @@ fn kept_market(rows: &Rows) -> BTreeMap<BroadcastId, Kept> {
         }
     }
     kept
+}
+
+/// What stands still, and what was changed of it.
+fn kept_halts(rows: &Rows) -> KeptHalts {
+    let row = rows.get(&(Table::Standing, halt::HALTED.to_vec()));
+    let changes = keyed_at(rows, halt::CHANGE).filter_map(|(key, change)| {
+        let number = u64::from_be_bytes(key.try_into().ok()?);
+        Some((number, change))
+    });
+    let below = at(rows, halt::BELOW);
+    (row.map(|row| state::read(row)), changes.collect(), below)
 }
 
 /// What bids have won, in the order in which it happened to each.

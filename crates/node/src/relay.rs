@@ -63,6 +63,11 @@ impl Node {
                 Some(reference),
             );
         }
+        let stopped = |scope: &Scope| self.is_stopped_below(scope);
+        if header.kind.begins_work() && (stopped(&from) || stopped(&to)) {
+            let digest = envelope.digest();
+            return self.fail_request(Some(link), digest, &header, FailureCode::Halted);
+        }
         let envelope = if header.kind == Kind::Cancel {
             match self.cancel_kept(envelope, &header) {
                 Ok(envelope) => envelope,
@@ -211,6 +216,7 @@ impl Node {
             retry_after_ms,
             detail: None,
             not_begun: None,
+            spent: None,
         };
         tracing::debug!(link = link.map(|link| link.0), %code, "failing a request");
         self.send_clear(
@@ -310,6 +316,7 @@ impl Node {
         let reference = realm_protocol::TicketId::new(self.random()).to_string();
         let reference: String = reference.chars().take(10).collect();
         let now = self.wall();
+        self.audit_denial(&denial, &reference);
         if let Ok(row) = serde_json::to_vec(&denial) {
             self.put(
                 realm_protocol::journal::Table::Denials,

@@ -45,6 +45,7 @@ impl Node {
             sealed: invoke.sealed,
             input: self.out.redacts().then(|| invoke.input.clone()),
             storable: invoke.storing != Storing::No,
+            budget: Some(invoke.budget).filter(|budget| !budget.is_unbounded()),
         };
         let row = state::write(&stored);
         self.put(Table::Standing, &standing::call(call), row);
@@ -118,6 +119,8 @@ impl Node {
             },
             sealed: stored.sealed,
             stream: None,
+            budget: stored.budget.unwrap_or_default(),
+            approvals: Vec::new(),
         };
         self.know_own_child(&stored.scope);
         let task = Task::Invoke(Box::new(invoke));

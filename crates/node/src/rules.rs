@@ -132,14 +132,19 @@ impl Rules {
         answer: bool,
         now: Timestamp,
     ) -> Result<Arc<Permit>, Denial> {
-        let request = Request {
+        self.decide_request(&Request {
             action,
             principal,
             resource,
             answer,
+            approved: 0,
             now,
-        };
-        let decided = self.memo.decide(&self.policy, &request);
+        })
+    }
+
+    /// Decides anything that can be asked, or remembers having decided.
+    pub(crate) fn decide_request(&mut self, request: &Request<'_>) -> Result<Arc<Permit>, Denial> {
+        let decided = self.memo.decide(&self.policy, request);
         decided.map_err(|denial| *denial)
     }
 
@@ -187,6 +192,7 @@ impl Rules {
             principal,
             resource,
             answer: false,
+            approved: 0,
             now,
         };
         match self.policy.decide(&request) {

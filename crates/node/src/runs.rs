@@ -35,19 +35,25 @@ impl Node {
     pub(crate) fn drain_executor(&mut self) {
         while let Some(action) = self.executor.poll() {
             match action {
-                Action::Backend { call, request } => {
-                    // Pure work has no effect that would need the intent on the disk first.
-                    let pure = request.is_pure();
+                Action::Backend {
+                    call,
+                    request,
+                    intent,
+                } => {
                     let effect = Effect::CallBackend(call, request);
-                    if pure {
-                        self.out.emit(effect);
-                    } else {
+                    if intent {
                         self.out.promise(effect);
+                    } else {
+                        self.out.emit(effect);
                     }
                 }
                 // What still waits for the disk has not begun, and never does.
                 Action::CancelBackend(call) if self.out.withdraw(call) => {}
                 Action::CancelBackend(call) => self.out.emit(Effect::CancelBackend(call)),
+                Action::Recall(call) if self.out.withdraw(call) => {
+                    self.executor.not_asked(call, self.now);
+                }
+                Action::Recall(_) => {}
                 Action::Invoke(asked) => self.invoke_from_frame(asked),
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
                 Action::Announce(asked) => self.announce_from_frame(asked),
@@ -55,9 +61,14 @@ impl Node {
                 Action::Part { run, number, text } => self.run_shows(run, number, &text),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
+                Action::State { agent, key, value } => self.keep_state(&agent, &key, value),
                 Action::Forget { run, calls } => self.forget_frames(run, calls),
+                Action::Approve(asked) => self.ask_approval(*asked),
+                Action::CancelApproval { run, call } => self.withdraw_approval(run, call),
                 Action::Paused { run, undecided } => self.run_paused(run, undecided),
                 Action::Resumed { run } => self.run_resumed(run),
+                Action::Halted { run } => self.run_halted(run),
+                Action::Unhalted { run, held } => self.run_unhalted(run, held),
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
             }
         }

@@ -1,12 +1,14 @@
 //! Calls that are run here: once for each idempotency key, with a permit, answered when durable.
 
+mod bounds;
 mod keys;
+mod patience;
 mod serving;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use realm_crypto::Opened;
-use realm_executor::{Effects, Outcome, Start};
+use realm_executor::{ApprovalRule, Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
     BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RealmId, RunId, Timestamp,
@@ -20,8 +22,9 @@ use realm_protocol::{
 use crate::{
     CallFailure, ControlId, InvokeAsked, Node,
     answer::{Local, Remote, Responder, stored_answer},
+    approvals::{StoredRule, demanded},
     relay::Release,
-    state::{self, AcceptedCaller, StoredKey, StoredRun, key_row},
+    state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
     timers::Timer,
 };
 use serving::{Incoming, KeyState};
@@ -94,6 +97,8 @@ impl Node {
             direction: Direction::Local,
             detached: asked.detach,
             work: None,
+            budgets: vec![self.asker_budget(asked.budget)],
+            approved_by: BTreeSet::new(),
             responder: Responder::Local(Local {
                 control,
                 address: asked.address,
@@ -131,7 +136,9 @@ impl Node {
                 Release::Now,
             );
         };
+        let approved_by = self.approved_by(&header.source, &call, &input);
         let incoming = Incoming {
+            approved_by,
             responder: Responder::Remote(Box::new(remote)),
             call: header.call,
             caller: header.source.scope(),
@@ -147,6 +154,7 @@ impl Node {
             direction: Direction::In,
             detached: false,
             work: None,
+            budgets: self.caller_budgets(call.budget),
         };
         self.serve(incoming);
     }
@@ -183,6 +191,8 @@ impl Node {
             direction: Direction::In,
             detached: false,
             work: Some((leased.broadcast, work)),
+            budgets: Vec::new(),
+            approved_by: BTreeSet::new(),
         };
         self.serve(incoming);
     }
@@ -205,6 +215,8 @@ impl Node {
             direction: Direction::Local,
             detached: false,
             work: None,
+            budgets: Vec::new(),
+            approved_by: BTreeSet::new(),
         };
         self.serve(incoming);
     }
@@ -253,16 +265,22 @@ impl Node {
             id: &incoming.loop_id,
         };
         let now = self.wall();
-        self.rules
-            .decide(Action::Invoke, &incoming.caller, resource, false, now)
-            .map_err(|denial| {
-                self.counters.refuse(crate::Refused::Denied);
-                let reference = self.remember_denial(denial);
-                let message = format!("denied by policy; reference {reference}");
-                let mut failure = CallFailure::new(FailureCode::Denied, message);
-                failure.reference = Some(reference);
-                failure.before_work()
-            })
+        let request = realm_policy::Request {
+            action: Action::Invoke,
+            principal: &incoming.caller,
+            resource,
+            answer: false,
+            approved: incoming.approved_by.len() as u64,
+            now,
+        };
+        self.rules.decide_request(&request).map_err(|denial| {
+            self.counters.refuse(crate::Refused::Denied);
+            let reference = self.remember_denial(denial);
+            let message = format!("denied by policy; reference {reference}");
+            let mut failure = CallFailure::new(FailureCode::Denied, message);
+            failure.reference = Some(reference);
+            failure.before_work()
+        })
     }
 
     /// Whether another call of a tree's may run here. Work that was confirmed has its place already.
@@ -275,6 +293,7 @@ impl Node {
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
+        self.may_begin(&incoming.loop_id, incoming.direction)?;
         if self.stopping || !self.takes_calls_of(incoming.caller.root) {
             return Err(overloaded().before_work());
         }
@@ -299,7 +318,11 @@ impl Node {
     }
 
     fn start_run(&mut self, mut incoming: Incoming, permit: &Permit, effects: Effects) {
+        if let Err(failure) = self.may_run(&incoming.loop_id) {
+            return self.answer_failure(&incoming.responder, &failure, Release::Now);
+        }
         let run = self.new_run();
+        let approvals: Vec<ApprovalRule> = permit.approvals().iter().map(demanded).collect();
         let input = Blob::from(json::to_bytes(&incoming.input));
         let request = incoming.request_digest_with(&input);
         let start = Start {
@@ -312,9 +335,14 @@ impl Node {
             depth: incoming.depth,
             caller: Some(caller_text(&incoming, &self.name_of(&incoming.caller))),
             parent: incoming.parent.clone(),
-            durable: incoming.detached || effects != Effects::None || self.is_composed(&incoming),
+            durable: incoming.detached
+                || effects != Effects::None
+                || !approvals.is_empty()
+                || self.waits(&incoming),
             work: incoming.work.map(|(_, work)| work),
             stream: incoming.responder.wants_stream(),
+            approvals: approvals.clone(),
+            budgets: incoming.budgets.clone(),
         };
         let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
@@ -345,6 +373,12 @@ impl Node {
             input: self.out.redacts().then(|| input.clone()),
             parent: incoming.parent.clone(),
             accepted: Vec::new(),
+            person: (incoming.direction == Direction::Local)
+                .then(|| incoming.caller_name.clone())
+                .flatten(),
+            approvals: (!approvals.is_empty())
+                .then(|| approvals.iter().map(StoredRule::from).collect()),
+            budgets: Some(incoming.budgets.iter().map(StoredGiven::of).collect()),
         });
         let record = Run {
             id: run,
@@ -390,6 +424,8 @@ impl Node {
             events: 0,
             undecided: false,
             stream: None,
+            person: incoming.caller_name,
+            parent: incoming.parent.map(|parent| parent.run),
         };
         self.serving.runs.insert(run, served);
         self.watch(run, watcher);
@@ -398,14 +434,20 @@ impl Node {
             let payload = Object::new().with("broadcast", &broadcast);
             self.note_in_run(run, "call.leased", payload);
         }
+        if !incoming.approved_by.is_empty() {
+            let payload = Object::new().with("people", &incoming.approved_by);
+            self.note_in_run(run, "approval.received", payload);
+        }
         self.accept_later(run);
     }
 
-    /// Whether the loop calls others, so that its run has more to go on with than its input.
-    fn is_composed(&self, incoming: &Incoming) -> bool {
+    /// Whether the loop calls others or waits for an approval, so that its run has more to go on with than
+    /// its input.
+    fn waits(&self, incoming: &Incoming) -> bool {
         let version = incoming.version.as_deref();
         let found = self.registry.find(&incoming.loop_id, version);
-        found.is_some_and(|found| found.manifest.is_composed())
+        let manifest = found.map(|found| &found.manifest);
+        manifest.is_some_and(|own| own.is_composed() || own.approval.is_some())
     }
 
     /// A run has ended: written down, then answered.
@@ -437,14 +479,18 @@ impl Node {
                 served.record.output = Some(Blob::from(failure.message.clone().into_bytes()));
             }
         }
-        self.out.change(Change::Run(served.record.clone()));
+        let ended = self.ended_run(&served, outcome.contract);
+        self.out.run(served.record.clone(), ended);
         if let Some((row, stored)) = served.key.take() {
             self.serving.keys.remove(&row);
             if !none {
                 // A run may have taken longer than a key is kept.
                 let kept = self.now.wall.plus(limits::KEY_KEPT_MS);
+                // Who took back what may be repeated, and asks again, wants it done after all.
+                let over = matches!(&ending, Err(it) if it.code == FailureCode::Cancelled);
+                let again = over && stored.repeatable;
                 let stored = StoredKey {
-                    answer: Some(stored_answer(&outcome, &ending)),
+                    answer: (!again).then(|| stored_answer(&outcome, &ending)),
                     forgotten: stored.forgotten.max(kept),
                     ..stored
                 };
@@ -462,39 +508,6 @@ impl Node {
             self.note_answered(&mut served, "answers", caller.header);
             self.deliver_end(run, caller, (Some(&outcome), &ending));
         }
-    }
-
-    /// Sees to it that callers on this machine wait no longer than they said for a run that may
-    /// take longer: one that stands still, or that another call has begun.
-    pub(crate) fn heed_patience(&mut self, run: RunId) {
-        let Some(served) = self.serving.get(run) else {
-            return;
-        };
-        let until = served.responders.iter().filter_map(Responder::patience);
-        if let Some(until) = until.min() {
-            self.timers.set(Timer::Patience(run), until);
-        }
-    }
-
-    /// Callers on this machine have waited as long as they said.
-    pub(crate) fn patience_is_over(&mut self, run: RunId) {
-        let now = self.now.tick;
-        let Some(served) = self.serving.get_mut(run) else {
-            return;
-        };
-        let is_over = |held: &Responder| held.patience().is_some_and(|until| until <= now);
-        let all = std::mem::take(&mut served.responders);
-        let (over, waiting) = all.into_iter().partition::<Vec<_>, _>(is_over);
-        served.responders = waiting;
-        let message = format!("no answer inside the call's time; run {run} goes on");
-        let failure = CallFailure::new(FailureCode::Timeout, message);
-        let call = served.call;
-        for responder in over {
-            if let Responder::Local(local) = responder {
-                self.tell_failure(&local, (run, call), &failure);
-            }
-        }
-        self.heed_patience(run);
     }
 
     /// A caller takes its call back. Only who made it can, and only for itself: the run goes on

@@ -3,6 +3,7 @@
 use realm_protocol::{
     CallId, Digest, Envelope, Label, LoopId, NodeId, Place, RealmId, RunId, Scope, TicketId,
     Timestamp,
+    budget::Budget,
     cbor::{self, Blob, CborError, Wire},
     message::{PolicyUse, Stage, TraceParent},
     records::{
@@ -12,9 +13,9 @@ use realm_protocol::{
     wire_map,
 };
 
-use realm_executor::{Effects, Verdict};
+use realm_executor::{Bounder, Effects, Given, Verdict};
 
-use crate::{LoopAction, LoopChange};
+use crate::{LoopAction, LoopChange, approvals::StoredRule};
 
 /// Version of every record below.
 const VERSION: u64 = 1;
@@ -375,6 +376,48 @@ wire_map! {
         9 => input: Option<Blob>,
         /// The callers that its call was accepted from.
         10 => accepted: Vec<AcceptedCaller>,
+        /// What it may use, by everybody who bounds it.
+        11 => budgets: Option<Vec<StoredGiven>>,
+        /// The person on this machine who asked.
+        13 => person: Option<String>,
+        /// What people are asked for before it begins, beside what its loop asks for.
+        14 => approvals: Option<Vec<StoredRule>>,
+    }
+}
+
+wire_map! {
+    /// What a run may use.
+    pub struct StoredGiven {
+        /// What.
+        0 => budget: Budget,
+        /// By whose word, by number.
+        1 => by: u64,
+    }
+}
+
+impl StoredGiven {
+    /// Everybody who may bound a run, by their numbers.
+    const BY: [(u64, Bounder); 4] = [
+        (0, Bounder::Asker),
+        (1, Bounder::Caller),
+        (2, Bounder::Configuration),
+        (3, Bounder::Owner),
+    ];
+
+    pub(crate) fn of(given: &Given) -> Self {
+        let found = Self::BY.iter().find(|(_, by)| *by == given.by);
+        Self {
+            budget: given.budget,
+            by: found.map_or(0, |(number, _)| *number),
+        }
+    }
+
+    pub(crate) fn given(&self) -> Given {
+        let found = Self::BY.iter().find(|(number, _)| *number == self.by);
+        Given {
+            budget: self.budget,
+            by: found.map_or(Bounder::Asker, |(_, by)| *by),
+        }
     }
 }
 
@@ -391,6 +434,8 @@ wire_map! {
         3 => fans: Vec<StoredFan>,
         /// The loop here that makes results one, where a loop does.
         4 => aggregator: Option<LoopId>,
+        /// The call of the frame that asked for it, where one did.
+        5 => frame: Option<CallId>,
     }
 }
 
@@ -495,6 +540,8 @@ wire_map! {
         9 => input: Option<Blob>,
         /// Whether it may be kept for its callee.
         10 => storable: bool,
+        /// What it may use.
+        11 => budget: Option<Budget>,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     attempt::ATTEMPT_MS,
     deliver::Pending,
     delivery::ACKNOWLEDGE_MS,
+    halt::TOLD_MS,
     outbound::{Origin, OutCall, Task},
     timers::Timer,
 };
@@ -66,6 +67,9 @@ impl OutCall {
     pub(crate) fn share_ms(&self, left_ms: u64) -> u64 {
         if matches!(self.task, Task::Deliver(_)) {
             return ACKNOWLEDGE_MS;
+        }
+        if matches!(self.task, Task::Halt(_)) {
+            return TOLD_MS;
         }
         let attempts = limits::ATTEMPTS.saturating_sub(self.failures).max(1);
         let share = left_ms.min(limits::CALL_MAX_MS) / u64::from(attempts);

@@ -146,21 +146,32 @@ impl Shown {
     }
 }
 
-/// How often other roots are sent parts.
+/// How often other realms are sent parts.
 #[derive(Debug, Default)]
-pub(crate) struct Paces(BTreeMap<RealmId, TokenBucket>);
+pub(crate) struct Paces {
+    roots: BTreeMap<RealmId, TokenBucket>,
+    /// Parts of all calls that need not wait for a pause.
+    at_once: Option<TokenBucket>,
+}
 
 impl Paces {
     /// Whether a part may leave for a root now.
     fn permits(&mut self, root: RealmId, now: Tick) -> bool {
         let (rate, burst) = limits::STREAM_RATE;
         let fresh = || TokenBucket::new(rate, burst, now);
-        self.0.entry(root).or_insert_with(fresh).take(now)
+        self.roots.entry(root).or_insert_with(fresh).take(now)
+    }
+
+    /// Whether a part may leave before its call's pause is over.
+    fn spare_a_pause(&mut self, now: Tick) -> bool {
+        let (rate, burst) = limits::STREAM_AT_ONCE;
+        let fresh = || TokenBucket::new(rate, burst, now);
+        self.at_once.get_or_insert_with(fresh).take(now)
     }
 
     /// Forgets those who are sent nothing.
     fn retain(&mut self, served: impl Fn(RealmId) -> bool) {
-        self.0.retain(|root, _| served(*root));
+        self.roots.retain(|root, _| served(*root));
     }
 }
 
@@ -229,7 +240,8 @@ impl Node {
         }
     }
 
-    /// Sends watchers what they have not seen: those here at once, those elsewhere now and then.
+    /// Sends watchers what they have not seen: those here at once, those in this tree as long as
+    /// not too much is shown, those elsewhere now and then.
     fn show(&mut self, run: RunId) {
         let Some(served) = self.serving.get_mut(run) else {
             return;
@@ -248,7 +260,10 @@ impl Node {
             }
         }
         if stream.is_behind() {
-            let at = stream.next.max(self.now.tick);
+            let now = self.now.tick;
+            let own = stream.has_watcher_of(self.me.root());
+            let waits = stream.next > now && !(own && self.paces.spare_a_pause(now));
+            let at = if waits { stream.next } else { now };
             self.timers.set_earlier(Timer::Stream(run), at);
         }
     }

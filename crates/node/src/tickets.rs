@@ -2,6 +2,7 @@
 
 use realm_protocol::{
     RealmId, Scope, TicketId,
+    audit::AuditNote,
     journal::Table,
     limits,
     records::{Ticket, TicketKind},
@@ -15,6 +16,10 @@ impl Node {
     pub(crate) fn invite(&mut self, id: ControlId, asked: InviteAsked) {
         match self.make_ticket(asked) {
             Ok(ticket) => {
+                self.audit(AuditNote {
+                    person: Some("owner".to_owned()),
+                    ..AuditNote::new("ticket.made").about(ticket.id.to_string())
+                });
                 self.respond(id, Response::Invited(Box::new(Invited { ticket })));
             }
             Err(refusal) => self.refuse(id, refusal),

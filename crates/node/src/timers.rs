@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Patience(RunId),
     /// Callers elsewhere are shown more of a run's output.
     Stream(RunId),
+    /// A request for an approval has had its time, or others are asked as well.
+    Approvals,
     /// Something is due in a broadcast.
     Market,
     /// A held message has had its time.

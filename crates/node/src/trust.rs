@@ -1,5 +1,7 @@
 //! What this node holds to be true about other realms: chains, keys and revocations.
 
+mod chains;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_crypto::{CertError, RootMemo, Trust, VerifiedChain, check_known, verify, verify_chain};
@@ -8,6 +10,7 @@ use realm_protocol::{
     records::{Chain, RevocationList},
 };
 
+use self::chains::Chains;
 use crate::{
     histories::Histories,
     revocations::over_at,
@@ -15,24 +18,16 @@ use crate::{
 };
 
 /// Chains by place, and revoked serials by issuer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TrustBase {
     /// Where this realm stands; its own share of what is remembered has no bound but the whole.
     place: Option<Scope>,
-    chains: BTreeMap<Scope, Known>,
+    chains: Chains,
     revocations: BTreeMap<RealmId, Revoked>,
     pub(crate) histories: Histories,
     /// Rises when something that was believed no longer is.
     epoch: u64,
-    /// Counts uses of chains, to forget the one used longest ago.
-    uses: u64,
     pub(crate) roots: RootMemo,
-}
-
-#[derive(Debug)]
-struct Known {
-    chain: VerifiedChain,
-    used: u64,
 }
 
 #[derive(Debug)]
@@ -57,9 +52,27 @@ pub(crate) enum Taken {
 }
 
 impl TrustBase {
+    /// Believes nothing yet, and remembers so many chains at most.
+    pub(crate) fn new(chains: usize) -> Self {
+        Self {
+            place: None,
+            chains: Chains::new(chains),
+            revocations: BTreeMap::new(),
+            histories: Histories::default(),
+            epoch: 0,
+            roots: RootMemo::default(),
+        }
+    }
+
     /// Says where this realm stands.
     pub(crate) fn set_place(&mut self, place: Scope) {
+        if self.place.as_ref() == Some(&place) {
+            return;
+        }
         self.place = Some(place);
+        let mut chains = std::mem::replace(&mut self.chains, Chains::new(0));
+        chains.share_anew(|scope| self.share_of(scope));
+        self.chains = chains;
     }
 
     /// The neighbour whose share of the memory a place falls into: the subtree of a child, or the
@@ -145,7 +158,7 @@ impl TrustBase {
 
     /// The realms on the chains that are remembered, and on those beside revocation lists.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = RealmId> {
-        let chains = self.chains.values().map(|known| known.chain.chain());
+        let chains = self.chains.iter().map(|(_, chain)| chain.chain());
         let issuers = self.revocations.values().map(|held| &held.stored.issuer);
         chains.chain(issuers).flat_map(realms_on)
     }
@@ -165,7 +178,7 @@ impl TrustBase {
     /// Forgets the chains that rest on a key since declared compromised.
     pub(crate) fn forget_undone(&mut self) {
         let undone = self.chains.iter();
-        let undone = undone.filter(|(_, known)| self.histories.undo(&known.chain));
+        let undone = undone.filter(|(_, chain)| self.histories.undo(chain));
         let undone: Vec<Scope> = undone.map(|(scope, _)| scope.clone()).collect();
         for scope in undone {
             self.forget(&scope);
@@ -176,49 +189,24 @@ impl TrustBase {
     /// Whether a chain of a later epoch is known for the same realm in the same place.
     fn is_superseded(&self, chain: &VerifiedChain) -> bool {
         let known = self.chains.get(&chain.place().scope());
-        known.is_some_and(|known| {
-            known.chain.realm() == chain.realm() && known.chain.epoch() > chain.epoch()
-        })
+        known.is_some_and(|known| known.realm() == chain.realm() && known.epoch() > chain.epoch())
     }
 
     /// Remembers a verified chain for its place, unless one of a later epoch is known.
     pub(crate) fn remember(&mut self, chain: VerifiedChain) {
-        let scope = chain.place().scope();
         if self.is_superseded(&chain) {
             return;
         }
-        let share = self.share_of(&scope);
-        self.uses = self.uses.saturating_add(1);
-        let node = chain.node();
-        let known = Known {
-            chain,
-            used: self.uses,
-        };
-        let before = self.chains.insert(scope, known);
-        if let Some(before) = before.filter(|before| before.chain.node() != node) {
-            self.roots.forget(before.chain.node());
-        }
-        let within = |known: &Scope| share.as_ref().is_some_and(|share| share.contains(known));
-        if self.chains.keys().filter(|known| within(known)).count() > limits::CHAINS_SHARE {
-            self.forget_oldest(within);
-        } else if self.chains.len() > limits::CHAINS {
-            self.forget_oldest(|_| true);
-        }
-    }
-
-    /// Forgets the chain used longest ago among some.
-    fn forget_oldest(&mut self, among: impl Fn(&Scope) -> bool) {
-        let some = self.chains.iter().filter(|(scope, _)| among(scope));
-        let oldest = some.min_by_key(|(_, known)| known.used);
-        if let Some(scope) = oldest.map(|(scope, _)| scope.clone()) {
-            self.forget(&scope);
+        let share = self.share_of(&chain.place().scope());
+        for node in self.chains.insert(chain, share) {
+            self.roots.forget(node);
         }
     }
 
     /// Forgets the chain of a place, and what its node was known to have signed.
     pub(crate) fn forget(&mut self, scope: &Scope) {
-        if let Some(known) = self.chains.remove(scope) {
-            self.roots.forget(known.chain.node());
+        if let Some(node) = self.chains.remove(scope) {
+            self.roots.forget(node);
         }
     }
 
@@ -226,7 +214,7 @@ impl TrustBase {
     fn forget_fallen(&mut self, now: Timestamp) {
         let revoked = |issuer, serial| self.is_revoked(issuer, serial);
         let fallen = self.chains.iter();
-        let fallen = fallen.filter(|(_, known)| known.chain.is_valid_at(now, &revoked).is_err());
+        let fallen = fallen.filter(|(_, chain)| chain.is_valid_at(now, &revoked).is_err());
         let fallen: Vec<Scope> = fallen.map(|(scope, _)| scope.clone()).collect();
         for scope in fallen {
             self.forget(&scope);
@@ -235,7 +223,7 @@ impl TrustBase {
 
     /// The chain known for a place, as it was when it was last relied on.
     pub(crate) fn known(&self, scope: &Scope) -> Option<&VerifiedChain> {
-        self.chains.get(scope).map(|known| &known.chain)
+        self.chains.get(scope)
     }
 
     /// The chain known for a place, if it still stands.
@@ -246,14 +234,11 @@ impl TrustBase {
                 .get(&issuer)
                 .is_some_and(|list| list.serials.contains(&serial))
         };
-        let known = self.chains.get_mut(scope)?;
-        if known.chain.is_valid_at(now, &revoked).is_err() {
+        if self.chains.get(scope)?.is_valid_at(now, &revoked).is_err() {
             self.forget(scope);
             return None;
         }
-        self.uses = self.uses.saturating_add(1);
-        known.used = self.uses;
-        self.chains.get(scope).map(|known| &known.chain)
+        self.chains.using(scope)
     }
 
     /// Whether a list says nothing that is not held, by its number and its chain: it need not be

@@ -43,6 +43,11 @@ impl Node {
         self.prune_revocations();
         self.trim_histories();
         self.drop_expired_peerings();
+        self.upkeep_audit();
+        self.forget_no_longer_above();
+        self.forget_below();
+        self.tell_below();
+        self.tell_unsettled();
     }
 
     /// Whether this realm's own chain stands that did not before.

@@ -138,9 +138,17 @@ impl Node {
         let ends = tasks
             .filter(|task| matches!(task, Task::Deliver(_)))
             .count();
+        let tasks = self.calls.values().map(|out| &out.task);
+        let halts = tasks.filter(|task| matches!(task, Task::Halt(_))).count();
+        let told = ends.saturating_add(halts);
         vec![
-            passing("calls out", self.calls.len().saturating_sub(ends), calls),
+            passing("calls out", self.calls.len().saturating_sub(told), calls),
             kept("ends to tell", ends, limits::ACCEPTED),
+            kept(
+                "halts to tell",
+                halts,
+                limits::CHILDREN.saturating_add(limits::HALTED_REALMS),
+            ),
             passing("calls in", self.serving.active(), calls),
             passing(
                 "requests that wait for an answer",
@@ -163,7 +171,7 @@ impl Node {
             passing("promises held back", self.out.held(), usize::MAX),
             kept("message ids", live, limits::REPLAY_IDS),
             kept("ids of kept messages", stored, limits::STORED_REPLAY_IDS),
-            kept("chains", self.trust.len(), limits::CHAINS),
+            kept("chains", self.trust.len(), self.config.chains),
             kept("successions", self.trust.histories.len(), limits::HISTORIES),
             kept("sessions", self.sessions.len(), limits::SESSIONS),
             kept("session offers", self.sessions.offered(), limits::SESSIONS),

@@ -57,6 +57,7 @@ impl Policy {
             principal: &case.principal,
             resource: case.resource.as_resource(),
             answer: case.answer,
+            approved: 0,
             now,
         });
         let (came, denial) = match decision {

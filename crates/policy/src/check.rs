@@ -6,7 +6,7 @@ use cedar_policy::{PolicySet, ValidationMode, ffi::DetailedError};
 use realm_protocol::limits;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use crate::{approval, schema};
 
 mod nesting;
 
@@ -131,6 +131,10 @@ pub(crate) fn parse(
     if set.num_of_templates() > 0 {
         let what = "a template (`?principal`, `?resource`) is never asked".to_owned();
         return Err(vec![PolicyProblem::whole(id.to_owned(), what)]);
+    }
+    let wrong = approval::problems(id, &set);
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     match strictness {
         Strictness::Parsed => Ok(set),

@@ -1,6 +1,6 @@
 //! What policy answers.
 
-use realm_protocol::{RealmId, Scope};
+use realm_protocol::{RealmId, Scope, records::Role};
 use serde::{Deserialize, Serialize};
 
 use crate::{Action, Request, RequestCopy, request::scope_text};
@@ -53,16 +53,28 @@ pub struct Permit {
     action: Action,
     resource: String,
     policies: Vec<PolicyUse>,
+    approvals: Vec<Role>,
 }
 
 impl Permit {
-    pub(crate) fn new(request: &Request<'_>, policies: Vec<PolicyUse>) -> Self {
+    pub(crate) fn new(
+        request: &Request<'_>,
+        policies: Vec<PolicyUse>,
+        approvals: Vec<Role>,
+    ) -> Self {
         Self {
             principal: request.principal.clone(),
             action: request.action,
             resource: request.resource.to_owned().to_string(),
             policies,
+            approvals,
         }
+    }
+
+    /// The roles of those who have to approve it before it is done, one of each; empty where nobody
+    /// has to.
+    pub fn approvals(&self) -> &[Role] {
+        &self.approvals
     }
 
     /// Who may.

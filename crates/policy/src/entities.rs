@@ -84,6 +84,10 @@ fn context(request: &Request<'_>) -> Result<Context, AskError> {
             "answer".to_owned(),
             RestrictedExpression::new_bool(request.answer),
         ),
+        (
+            "approved".to_owned(),
+            RestrictedExpression::new_long(i64::try_from(request.approved).unwrap_or(0)),
+        ),
     ];
     Context::from_pairs(pairs).map_err(|error| AskError::Context(Box::new(error)))
 }

@@ -11,6 +11,7 @@
 //!
 //! [ceilings]: Policy::set_ceiling
 
+mod approval;
 mod cases;
 mod check;
 mod decision;

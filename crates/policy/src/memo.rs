@@ -30,6 +30,7 @@ pub struct Memo {
 struct Asked {
     action: Action,
     answer: bool,
+    approved: u64,
     principal: Scope,
     resource: AskedResource,
 }
@@ -38,6 +39,7 @@ impl Asked {
     fn is(&self, request: &Request<'_>) -> bool {
         self.action == request.action
             && self.answer == request.answer
+            && self.approved == request.approved
             && self.principal == *request.principal
             && self.resource.as_resource() == request.resource
     }
@@ -72,6 +74,7 @@ impl Memo {
                 let asked = Asked {
                     action: request.action,
                     answer: request.answer,
+                    approved: request.approved,
                     principal: request.principal.clone(),
                     resource: request.resource.to_owned(),
                 };
@@ -97,6 +100,7 @@ fn hash(request: &Request<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     request.action.hash(&mut hasher);
     request.answer.hash(&mut hasher);
+    request.approved.hash(&mut hasher);
     request.principal.hash(&mut hasher);
     match request.resource {
         Resource::Realm(scope) => scope.hash(&mut hasher),

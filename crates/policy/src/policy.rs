@@ -1,12 +1,12 @@
 //! The levels that decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
-use realm_protocol::{RealmId, Scope, limits};
+use realm_protocol::{RealmId, Scope, limits, records::Role};
 
 use crate::{
-    Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request,
+    Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request, approval,
     check::{Strictness, parse},
     entities::Question,
 };
@@ -159,14 +159,18 @@ impl Policy {
             .last_key_value()
             .map_or(0, |(depth, _)| depth + 1);
         let mut policies = Vec::new();
+        let mut approvals = BTreeSet::new();
         for depth in 0..deepest.max(self.ancestors) {
             let Some(ceiling) = self.ceilings.get(&depth) else {
                 return denied(Level::Missing { depth }, Refusal::default());
             };
-            if let Err(refusal) = ceiling.rules.ask(&question) {
-                let scope = ceiling.scope.clone();
-                let number = ceiling.number;
-                return denied(Level::Ceiling { scope, number }, refusal);
+            match ceiling.rules.ask(&question) {
+                Ok(demanded) => approvals.extend(demanded),
+                Err(refusal) => {
+                    let scope = ceiling.scope.clone();
+                    let number = ceiling.number;
+                    return denied(Level::Ceiling { scope, number }, refusal);
+                }
             }
             policies.push(PolicyUse {
                 realm: ceiling.realm,
@@ -174,7 +178,11 @@ impl Policy {
             });
         }
         match self.own.ask(&question) {
-            Ok(()) => Decision::Permitted(Permit::new(request, policies)),
+            Ok(demanded) => {
+                approvals.extend(demanded);
+                let approvals = approvals.into_iter().collect();
+                Decision::Permitted(Permit::new(request, policies, approvals))
+            }
             Err(refusal) => denied(Level::Own, refusal),
         }
     }
@@ -228,8 +236,9 @@ impl Rules {
         Ok(())
     }
 
-    /// Permits only if a policy permits, none forbids, and none fails.
-    fn ask(&self, question: &Question) -> Result<(), Refusal> {
+    /// Permits only if a policy permits, none forbids, and none fails; gives the roles of those who
+    /// have to approve.
+    fn ask(&self, question: &Question) -> Result<BTreeSet<Role>, Refusal> {
         if !self.problems.is_empty() {
             return Err(Refusal {
                 determining: Vec::new(),
@@ -241,7 +250,9 @@ impl Rules {
         let errors = response.diagnostics().errors();
         let mut errors: Vec<String> = errors.map(|error| self.explain(error)).collect();
         if response.decision() == Verdict::Allow && errors.is_empty() {
-            return Ok(());
+            let permits = response.diagnostics().reason();
+            let permits = permits.filter_map(|id| self.set.policy(id));
+            return Ok(permits.filter_map(approval::demanded).collect());
         }
         errors.sort();
         let forbids = match response.decision() {

@@ -116,6 +116,8 @@ pub struct Request<'a> {
     pub resource: Resource<'a>,
     /// Whether the message answers a request.
     pub answer: bool,
+    /// How many people of the caller's realm have approved exactly this call.
+    pub approved: u64,
     /// The time it is asked.
     pub now: Timestamp,
 }
@@ -195,6 +197,9 @@ pub struct RequestCopy {
     /// Whether the message answers a request.
     #[serde(default)]
     pub answer: bool,
+    /// How many people of the caller's realm had approved exactly this call.
+    #[serde(default)]
+    pub approved: u64,
     /// The time it was asked.
     pub now: Timestamp,
 }
@@ -207,6 +212,7 @@ impl RequestCopy {
             principal: &self.principal,
             resource: self.resource.as_resource(),
             answer: self.answer,
+            approved: self.approved,
             now: self.now,
         }
     }
@@ -219,6 +225,7 @@ impl From<&Request<'_>> for RequestCopy {
             principal: request.principal.clone(),
             resource: request.resource.to_owned(),
             answer: request.answer,
+            approved: request.approved,
             now: request.now,
         }
     }

@@ -13,8 +13,10 @@ entity Loop in [Realm] { name: String };
 
 // now: Unix time in seconds. answer: the message answers a request.
 type Circumstances = { now: Long, answer: Bool };
+// approved: how many people of the caller's realm have approved exactly this call.
+type Call = { now: Long, answer: Bool, approved: Long };
 
-action invoke appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
+action invoke appliesTo { principal: [Realm], resource: [Loop], context: Call };
 action relay appliesTo { principal: [Realm], resource: [Realm], context: Circumstances };
 action discover appliesTo { principal: [Realm], resource: [Realm, Loop], context: Circumstances };
 action announce appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };

@@ -9,7 +9,7 @@ use realm_policy::{
     Action, AskedResource, Case, Decision, Denial, Documents, Expect, Level, Policy, PolicyUse,
     Request, RequestCopy, default_policies, peer_policies, subtree_text,
 };
-use realm_protocol::{RealmId, Scope, Timestamp};
+use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
 const ACME: RealmId = RealmId::new([1; 32]);
 const LAB: RealmId = RealmId::new([2; 32]);
@@ -31,6 +31,7 @@ fn ask(principal: &Scope, action: Action, resource: &AskedResource) -> RequestCo
         principal: principal.clone(),
         resource: resource.clone(),
         answer: false,
+        approved: 0,
         now: NOW,
     }
 }
@@ -188,6 +189,38 @@ fn a_peering_without_scopes_opens_nothing() {
     );
 
     assert!(denial(&policy, &request).determining.is_empty());
+}
+
+#[test]
+fn a_permit_may_ask_for_a_person_and_no_other_permit_takes_that_back() {
+    let me = scope(ACME, "");
+    let asked = r#"@approval("approver") permit (principal, action == Action::"invoke", resource)
+        when { resource.name like "roll*" };"#;
+    let mut policy = Policy::new();
+    let documents = [
+        ("all", "permit (principal, action, resource);"),
+        ("asked", asked),
+    ];
+    let documents = documents.map(|(id, text)| (id.to_owned(), text.to_owned()));
+    policy.set_own(documents.into()).unwrap();
+    let roles = |id: &str| {
+        let request = ask(&me, Action::Invoke, &a_loop(me.clone(), id));
+        let permit = policy.decide(&request.as_request()).permit().unwrap();
+        permit.approvals().to_vec()
+    };
+
+    assert_eq!(roles("rollback"), [Role::Approver]);
+    assert_eq!(roles("status"), []);
+
+    let relay = r#"@approval("owner") permit (principal, action, resource);"#;
+    let nobody = r#"@approval("viewer") permit (principal, action == Action::"invoke", resource);"#;
+    let forbids = r#"@approval("owner") forbid (principal, action == Action::"invoke", resource);"#;
+    for wrong in [relay, nobody, forbids] {
+        policy.set_own(own(wrong)).unwrap_err();
+        // What stands above and cannot be asked for denies.
+        let above = policy.clone().set_ceiling(0, me.clone(), ACME, 1, wrong);
+        above.unwrap_err();
+    }
 }
 
 #[test]
@@ -481,6 +514,7 @@ fn a_request_borrowed_back_from_its_copy_is_the_same() {
             id: &id,
         },
         answer: true,
+        approved: 0,
         now: NOW,
     };
 

@@ -54,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
             principal,
             resource,
             answer,
+            approved: 0,
             now: Timestamp::from_millis(SECOND * 1_000 + ms),
         })
     });
@@ -112,6 +113,7 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
             path: "".parse().unwrap(),
         }),
         answer: false,
+        approved: 0,
         now: Timestamp::from_millis(SECOND * 1_000),
     };
     assert!(memo.decide(&policy, &request.as_request()).is_err());
@@ -139,6 +141,7 @@ fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
             },
             resource: format!("{id}@{ACME}").parse().unwrap(),
             answer: false,
+            approved: 0,
             now: Timestamp::from_millis(SECOND * 1_000 + millis),
         };
         let permit = memo.decide(&policy, &request.as_request()).unwrap();

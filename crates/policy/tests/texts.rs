@@ -38,6 +38,7 @@ fn ask(caller: Scope, action: Action, resource: &str) -> RequestCopy {
         principal: caller,
         resource: resource.parse().unwrap(),
         answer: false,
+        approved: 0,
         now: NOW,
     }
 }

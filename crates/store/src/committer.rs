@@ -17,7 +17,7 @@ use realm_protocol::{
 };
 
 use crate::{
-    Ack, EngineError, ReadError, RetainError, StoreError, Urgency,
+    Ack, EngineError, ReadError, RetainError, StoreError, Urgency, audit,
     engine::Batch,
     expiry,
     known::Known,
@@ -59,6 +59,8 @@ pub(crate) enum Old {
     Runs(Timestamp),
     /// Records that expired before this time.
     Records(Timestamp),
+    /// Entries of the audit log before this one.
+    Audit(u64),
 }
 
 pub(crate) struct Queued {
@@ -256,6 +258,7 @@ fn plan_removal(
     match old {
         Old::Runs(before) => retention::plan(&reader, rng, before, at_most),
         Old::Records(now) => expiry::plan(&reader, now, at_most),
+        Old::Audit(cut) => audit::plan_cut(&reader, cut),
     }
 }
 

@@ -8,6 +8,7 @@
 //! damage. Every value is sealed with the store key and bound to its place, so that what the disk
 //! changed is refused and never served. This crate must never know who asks, or the network.
 
+mod audit;
 mod backup;
 mod block;
 mod check;

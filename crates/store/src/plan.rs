@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha20Rng;
 use realm_protocol::{
     RunId, Timestamp,
+    audit::AuditRow,
     journal::{Change, Entry, Event, JournalSeq, Run, Table},
 };
 
 use crate::{
-    ReadError, Tree,
+    ReadError, Tree, audit,
     engine::Batch,
     group::{Item, Kind, Writer},
     known::{Held, Known},
@@ -28,6 +29,8 @@ pub(crate) struct Plan<'a> {
     rng: ChaCha20Rng,
     batch: Batch,
     runs: BTreeMap<RunId, Written>,
+    /// Entries of the audit log, by number.
+    audit: BTreeMap<u64, AuditRow>,
     /// About how many bytes the runs and events are.
     bytes: usize,
 }
@@ -48,6 +51,7 @@ impl<'a> Plan<'a> {
             rng,
             batch: Batch::default(),
             runs: BTreeMap::new(),
+            audit: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -65,6 +69,9 @@ impl<'a> Plan<'a> {
                     self.bytes += event.payload.len() + BESIDE;
                     self.runs.entry(event.run).or_default().events.push(event);
                 }
+                Change::Audit(index, row) => {
+                    self.audit.insert(index, row);
+                }
             }
         }
         Ok(())
@@ -73,6 +80,7 @@ impl<'a> Plan<'a> {
     /// Closes the batch with the number of the last entry in it.
     pub(crate) fn finish(mut self, last: JournalSeq) -> Batch {
         self.write_groups();
+        self.write_audit();
         meta::advance(&mut self.batch, self.reader.sealer(), &mut self.rng, last);
         self.batch
     }
@@ -130,6 +138,15 @@ impl<'a> Plan<'a> {
         let held = self.known.held(self.reader, run.id)?;
         written.state = Some((held, run));
         Ok(())
+    }
+
+    /// Writes the entries of the audit log, in as few rows as hold them.
+    fn write_audit(&mut self) {
+        for (key, value) in audit::rows(std::mem::take(&mut self.audit)) {
+            let sealer = self.reader.sealer();
+            let sealed = sealer.seal(&mut self.rng, Tree::Records, &key, &value);
+            put_record(&mut self.batch, key, sealed);
+        }
     }
 
     /// Writes what each run has become, once, and its events, in as few groups as hold them.

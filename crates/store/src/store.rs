@@ -13,12 +13,13 @@ use std::{
 
 use realm_protocol::{
     CallId, RunId, Timestamp,
+    audit::AuditRow,
     journal::{Change, Entry, Event, JournalSeq, Run, Table},
 };
 
 use crate::{
     Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
-    RetainError, RunQuery, Unappended, Urgency, backup, check,
+    RetainError, RunQuery, Unappended, Urgency, audit, backup, check,
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files,
@@ -242,6 +243,48 @@ impl Store {
         self.shared.reader()?.runs_by_call(call)
     }
 
+    /// Entries of the audit log from number `from` on, at most `limit`, each with its number.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read, or an entry in between is missing.
+    pub fn audit(&self, from: u64, limit: usize) -> Result<Vec<(u64, AuditRow)>, ReadError> {
+        audit::entries(&self.shared.reader()?, from, limit)
+    }
+
+    /// The number of the first entry of the audit log that is still there.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn audit_begin(&self) -> Result<u64, ReadError> {
+        audit::begin(&self.shared.reader()?)
+    }
+
+    /// The number that the next entry of the audit log has.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn audit_end(&self) -> Result<u64, ReadError> {
+        audit::end(&self.shared.reader()?)
+    }
+
+    /// The record of a table with the greatest key that is not above `most`, and that key.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn last_record(&self, table: Table, most: &[u8]) -> Result<Option<Row>, ReadError> {
+        audit::last_record(&self.shared.reader()?, table, most)
+    }
+
+    /// Removes what the audit log has before entry `cut`, but for what lies in one row with later
+    /// ones: at most 1,024 rows. Gives their number; zero means that none is left. Waits for its
+    /// turn and for the disk.
+    ///
+    /// # Errors
+    /// [`RetainError`] when nothing was removed; a failed write poisons the store.
+    pub fn cut_audit(&self, cut: u64) -> Result<usize, RetainError> {
+        self.remove(Old::Audit(cut), usize::MAX)
+    }
+
     /// Removes runs that ended before `before`, with their events and index rows: at most
     /// `at_most`, fewer where they are large. Gives their number; zero means none is left.
     /// Waits for its turn and for the disk.
@@ -347,6 +390,7 @@ fn size(entry: &Entry) -> usize {
             blobs.map(|blob| blob.len()).sum()
         }
         Change::Event(event) => event.payload.len(),
+        Change::Audit(_, row) => row.entry.len() + row.details.as_ref().map_or(0, |it| it.len()),
     });
     // Names, ids and times come on top.
     changes.map(|bytes: usize| bytes.saturating_add(256)).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import json
 import os
@@ -49,6 +50,12 @@ class Call:
         """The same in every attempt at the same work."""
         self.input: Any = message["input"]
         self.timeout_ms: int = message["timeoutMs"]
+        given: dict[str, Any] = message.get("state") or {}
+        self.state: dict[str, Any] = {key: held["value"] for key, held in given.items() if held}
+        """What the agent keeps under the keys that the loop names. What is put in, changed or taken out is kept
+        with the output, or not at all."""
+        self._keeps = message.get("state") is not None
+        self._was = copy.deepcopy(self.state)
         self._cancelled = threading.Event()
         self._say = say
 
@@ -56,6 +63,18 @@ class Call:
     def cancelled(self) -> bool:
         """Whether nobody waits for the answer any more. A handler that is a coroutine is cancelled."""
         return self._cancelled.is_set()
+
+    def answer(self, output: Any) -> dict[str, Any]:
+        """The words that end it with an output, and with what was changed of its state."""
+        said = {"type": "output", "call": self.number, "output": output}
+        if self._keeps or self.state:
+            keys = self.state.keys() | self._was.keys()
+            said["state"] = {
+                key: {"value": self.state[key]} if key in self.state else None
+                for key in sorted(keys)
+                if key not in self.state or key not in self._was or self.state[key] != self._was[key]
+            }
+        return said
 
     def progress(self, progress: Any) -> None:
         """Says how it goes; from any thread."""
@@ -197,8 +216,8 @@ class Agent:
     async def _work(self, call: Call, threads: ThreadPoolExecutor, say: Callable[[dict[str, Any]], None]) -> None:
         try:
             output = await self._do(call, threads)
-            said = {"type": "output", "call": call.number, "output": output}
-            json.dumps(output)
+            said = call.answer(output)
+            json.dumps(said)
         except Failure as failure:
             said = {"type": "failure", "call": call.number, "message": str(failure), "category": failure.category}
             if failure.retry_after_ms is not None:

@@ -15,6 +15,19 @@ class Page(TypedDict, Generic[T]):
     next: NotRequired[str]
 
 
+class AboveHalt(TypedDict):
+    """The word of a realm above."""
+
+    realm: str
+    """The realm that said it to this one."""
+    by: str
+    """The realm whose owner said it first."""
+    at: Time
+    """When it came."""
+    why: NotRequired[str | None]
+    """Why."""
+
+
 class AcceptedCall(TypedDict):
     """A call of a run that another realm has accepted."""
 
@@ -35,6 +48,9 @@ class AgentMessageOutput(TypedDict):
     """The call's number."""
     output: Any
     """The output; the loop's schema is for it."""
+    state: NotRequired[dict[str, Any] | None]
+    """What changes of the state that the call was given: `{KEY: {value}}`, or null for what is to be
+    forgotten. Kept with the output, or not at all."""
     type: Literal["output"]
 
 
@@ -117,6 +133,15 @@ class Allowed(TypedDict):
     """Whether nothing was added."""
 
 
+class Amount(TypedDict):
+    """An amount of money."""
+
+    currency: str
+    """Three upper-case letters."""
+    micros: int
+    """Millionths of the currency."""
+
+
 class Applied(TypedDict):
     """One definition that was applied."""
 
@@ -169,6 +194,73 @@ class ApplyResult(TypedDict):
     """What will not do what it seems to."""
 
 
+class ApprovalDecision(TypedDict):
+    """What somebody has said of a call that waits."""
+
+    person: str
+    """Who."""
+    roles: list[str]
+    """The roles that they had then."""
+    granted: bool
+    """Whether the call may begin."""
+    reason: NotRequired[str | None]
+    """Why."""
+    at: Time
+    """When."""
+
+
+class ApprovalTerms(TypedDict):
+    """What has to be met before a call begins."""
+
+    role: str
+    """The role that those have who approve; owners always may."""
+    count: int
+    """How many different people."""
+    distinctFromRequester: NotRequired[bool]
+    """Whether whoever asked for the work may not be one of them."""
+    escalatesTo: NotRequired[str | None]
+    """The role of those who may approve as well, later."""
+    escalatesAt: NotRequired[Time | None]
+
+
+class ApprovalView(TypedDict):
+    """A call that waits for people to approve it, or did."""
+
+    id: str
+    """The request."""
+    state: ApprovalState
+    """Where it stands."""
+    loop: str
+    """The loop that would be called, with its realm where that is another one."""
+    version: NotRequired[str | None]
+    """The loop's version; of another realm's, the one asked for."""
+    revision: NotRequired[str | None]
+    """The revision of a loop of this realm."""
+    input: NotRequired[Any]
+    """The arguments, while the call waits."""
+    inputDigest: str
+    """SHA-256 of the arguments."""
+    action: str
+    """What names exactly this call: realm, run, call, loop, revision and arguments."""
+    runId: str
+    """The run."""
+    callId: str
+    """The call."""
+    frames: NotRequired[list[str]]
+    """The loops that led to it, the outermost first."""
+    caller: NotRequired[str | None]
+    """On whose behalf the run is."""
+    rules: list[ApprovalTerms]
+    """What has to be met, all of it."""
+    requestedAt: Time
+    """When it was asked for."""
+    expiresAt: Time
+    """When it expires."""
+    decisions: NotRequired[list[ApprovalDecision]]
+    """What people have said."""
+    usedAt: NotRequired[Time | None]
+
+
 class ApproveRequest(TypedDict):
     """Which tools of a server are approved as they are."""
 
@@ -189,13 +281,75 @@ class Attach(TypedDict):
     """Calls it takes at once, 1 to 64; 8 unless told."""
 
 
+class AuditEntry(TypedDict):
+    """An entry of the audit log."""
+
+    index: int
+    """Its place in the log, from 0."""
+    at: Time
+    """When it was written."""
+    action: str
+    """What was done: `call.served`, `policy.allowed`, …."""
+    outcome: AuditOutcome
+    """How it ended."""
+    error: NotRequired[str | None]
+    """Why, where it did not end well."""
+    subject: NotRequired[str | None]
+    """What it was done to."""
+    realm: NotRequired[str | None]
+    """The other realm's name."""
+    person: NotRequired[str | None]
+    """The person who asked."""
+    runId: NotRequired[str | None]
+    """The run here."""
+    callId: NotRequired[str | None]
+    """The call."""
+    parentRunId: NotRequired[str | None]
+    """The run that caused it, at the caller."""
+    contract: NotRequired[str | None]
+    """Digest of the contract that was kept to."""
+    receipt: NotRequired[str | None]
+    """Digest of the receipt that both ends have signed."""
+    inputDigest: NotRequired[str | None]
+    """SHA-256 of the input."""
+    outputDigest: NotRequired[str | None]
+    """SHA-256 of the output."""
+    currency: NotRequired[str | None]
+    """Currency of the cost."""
+    costMicros: NotRequired[int | None]
+    """What it cost, millionths of the currency."""
+    times: NotRequired[int | None]
+    """How often it happened, where one entry stands for several."""
+    why: NotRequired[str | None]
+    """Why it was done, as who did it says."""
+    previous: str
+    """Digest of the entry before."""
+    digest: str
+    """Digest of the entry."""
+    erased: bool
+    """Whether person, digests and reason have been erased."""
+
+
+class AuditFile(TypedDict):
+    """A part of the log that proves itself."""
+
+    first: int
+    """The place of its first entry."""
+    count: int
+    """How many entries the log has where the file ends."""
+    shown: int
+    """How many entries it shows; of the others it has digests."""
+    evidence: str
+    """The bytes, in base64url without padding."""
+
+
 class BackendView(TypedDict):
     """A model backend, or an MCP server; its key is never shown."""
 
     id: str
     """What loops call it."""
     format: str
-    """How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, or `mcp`."""
+    """How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, `mcp`, or `docker`."""
     url: NotRequired[str | None]
     """Where it is served; absent for what is part of the daemon."""
     argv: NotRequired[str | None]
@@ -212,6 +366,8 @@ class BackendView(TypedDict):
     """What can be told about it that will not work; of one alone also what asking it came to."""
     tools: NotRequired[list[ToolView]]
     """The tools that it has, where it is an MCP server and was asked for alone."""
+    images: NotRequired[list[ImageView]]
+    """The images that loops need, where it is the container engine and was asked for alone."""
 
 
 class BackupReport(TypedDict):
@@ -238,6 +394,30 @@ class BackupRequest(TypedDict):
 
     path: str
     """Absolute path of a file that does not exist."""
+
+
+class BelowHalt(TypedDict):
+    """A realm below that is told to stand still, or to go on."""
+
+    realm: str
+    """The realm."""
+    halted: bool
+    """Whether it is to stand still, and not to go on."""
+    subtree: bool
+    """Whether every realm below it is meant as well."""
+    at: Time
+    """Since when."""
+    confirmedAt: NotRequired[Time | None]
+    runs: int
+    """Runs that stand still there."""
+    own: bool
+    """Whether its own work stands still as well, and not only what it does for others."""
+    confirmed: NotRequired[list[str]]
+    """Realms below it that have confirmed, as it says."""
+    unconfirmed: NotRequired[list[str]]
+    """Realms below it that have not."""
+    unnamed: NotRequired[int]
+    """Realms below it that it did not name."""
 
 
 class BidSummary(TypedDict):
@@ -369,6 +549,16 @@ class BroadcastResult(TypedDict):
     """Milliseconds from announcement to outcome."""
 
 
+class Budget(TypedDict):
+    """What a call and all that it causes may use. What is absent has no bound."""
+
+    money: NotRequired[Amount | None]
+    tokens: NotRequired[int | None]
+    """Tokens of models, read and written."""
+    calls: NotRequired[int | None]
+    """How often a model, a tool, another realm or bidders may be asked."""
+
+
 class CallCounts(TypedDict):
     """Calls in flight."""
 
@@ -479,6 +669,13 @@ class Denial(TypedDict):
     """Policies that failed, and so denied."""
     suggestion: NotRequired[str | None]
     """The command that would permit it."""
+
+
+class DenyRequest(TypedDict):
+    """Ends a call before it begins."""
+
+    reason: NotRequired[str | None]
+    """Why; whoever made the call is told."""
 
 
 class DiffResult(TypedDict):
@@ -627,6 +824,8 @@ class Frame(TypedDict):
     """Tokens that came out, over all attempts."""
     costMicros: NotRequired[int | None]
     """Cost over all attempts, in millionths of the currency the backend bills in."""
+    budget: NotRequired[Budget | None]
+    spent: NotRequired[Spend | None]
     tool: NotRequired[str | None]
     """What carries it out, where that is a tool: `builtin:echo`, `http`, `process`."""
     toolCalls: NotRequired[int | None]
@@ -641,6 +840,78 @@ class Frame(TypedDict):
     """Output; never in a [`FrameTree`]."""
 
 
+class GrantRequest(TypedDict):
+    """Lets a call begin."""
+
+    reason: NotRequired[str | None]
+    """Why."""
+
+
+class Halt(TypedDict):
+    """A word that lets something stand still."""
+
+    by: str
+    """Who said it."""
+    at: Time
+    """When."""
+    why: NotRequired[str | None]
+    """Why."""
+    loops: NotRequired[list[str]]
+    """Loops that go on all the same."""
+    runs: NotRequired[list[str]]
+    """Runs that go on all the same."""
+
+
+class HaltChange(TypedDict):
+    """One change of what stands still."""
+
+    number: int
+    """Its number."""
+    at: Time
+    """When it was made."""
+    by: str
+    """Who made it."""
+    halted: bool
+    """Whether something stands still since, and does not go on."""
+    what: str
+    """What it is about."""
+    why: NotRequired[str | None]
+    """Why."""
+
+
+class HaltRequest(TypedDict):
+    """Something to stand still; this realm and every realm below it unless told otherwise."""
+
+    loop: NotRequired[str | None]
+    """This loop alone."""
+    realm: NotRequired[str | None]
+    """This realm alone: this one, or one below."""
+    subtree: NotRequired[str | None]
+    """This realm and every realm below it."""
+    why: NotRequired[str | None]
+    """Why, for those who read it later."""
+    waitMs: NotRequired[int | None]
+    """How long to wait for realms below to confirm, milliseconds; at most a minute."""
+
+
+class HaltState(TypedDict):
+    """What stands still."""
+
+    all: NotRequired[Halt | None]
+    tree: NotRequired[bool]
+    """Whether every realm below is meant with the whole realm."""
+    loops: NotRequired[list[LoopHalt]]
+    """Loops."""
+    above: NotRequired[list[AboveHalt]]
+    """Realms above that let this one stand still, for what it does for others or through the tree."""
+    below: NotRequired[list[BelowHalt]]
+    """Realms below that are told to stand still, or to go on."""
+    runs: int
+    """Runs that stand still by that."""
+    changes: NotRequired[list[HaltChange]]
+    """What was changed, the newest first."""
+
+
 class Health(TypedDict):
     """Whether the process answers."""
 
@@ -648,6 +919,17 @@ class Health(TypedDict):
     """`ok`."""
     version: str
     """Version of the daemon."""
+
+
+class ImageView(TypedDict):
+    """An image of containers."""
+
+    image: str
+    """What names it."""
+    fault: NotRequired[str | None]
+    """Why containers cannot be made from it now; absent if they can."""
+    loops: list[str]
+    """The loops that run in it."""
 
 
 class ImportResult(TypedDict):
@@ -717,6 +999,7 @@ class InvokeRequest(TypedDict):
     """Show what the output is being made of while it is made: the answer is server-sent events,
     `event: part` with a [`StreamPart`] each, the last `event: end` with an [`InvokeResult`]. Whoever
     hangs up takes the call back."""
+    budget: NotRequired[Budget | None]
 
 
 class InvokeResult(TypedDict):
@@ -734,6 +1017,8 @@ class InvokeResult(TypedDict):
     """The loop's version, once known."""
     status: InvokeStatus
     """How it ended."""
+    approvals: NotRequired[list[str]]
+    """The requests for approvals that it waits for; only of detached calls."""
     output: NotRequired[Any]
     """Output, if it ended well."""
     error: NotRequired[CallError | None]
@@ -746,6 +1031,7 @@ class InvokeResult(TypedDict):
     """Realms on the way, from here to the one that ran it."""
     replayed: NotRequired[bool | None]
     """Whether this is an earlier answer given again."""
+    spent: NotRequired[Spend | None]
 
 
 class JoinRequest(TypedDict):
@@ -803,6 +1089,15 @@ class LoopChange(TypedDict):
     """Why it was not compatible."""
     why: NotRequired[str | None]
     """Why it was made, as who made it says."""
+
+
+class LoopHalt(TypedDict):
+    """A loop that stands still."""
+
+    loop: str
+    """The loop."""
+    halt: Halt
+    """The word."""
 
 
 class LoopSummary(TypedDict):
@@ -1102,6 +1397,9 @@ class RealmMessageCall(TypedDict):
     """The same in every attempt at the same work."""
     input: Any
     """The input; it matches the loop's schema."""
+    state: NotRequired[Any]
+    """What the agent keeps under the keys that the loop names: `{KEY: {value, version}}`, null for what is not there;
+    absent where the loop keeps none."""
     timeoutMs: int
     """Milliseconds until the answer must be there."""
     type: Literal["call"]
@@ -1227,6 +1525,8 @@ class RunSummary(TypedDict):
     """The other realm; none for a local run."""
     status: RunStatus
     """Where it stands."""
+    halted: NotRequired[bool]
+    """Whether it stands still because its realm, or a loop of it, is halted."""
     startedAt: Time
     """When it began."""
     endedAt: NotRequired[Time | None]
@@ -1300,6 +1600,19 @@ class SourceFile(TypedDict):
     """Whether it is here only because a definition refers to it by `$file`."""
 
 
+class Spend(TypedDict):
+    """What a call and all that it caused have used."""
+
+    money: NotRequired[list[Amount]]
+    """Money, by currency."""
+    tokens: int
+    """Tokens of models, read and written."""
+    calls: int
+    """How often a model, a tool, another realm or bidders were asked."""
+    unpriced: NotRequired[int | None]
+    """How many of them cost what nobody knows."""
+
+
 StackInput = TypedDict(
     "StackInput",
     {
@@ -1350,6 +1663,36 @@ class StackView(TypedDict):
     """What it is for."""
     parts: list[StackPart]
     """What it announces, in the order in which it runs."""
+
+
+class StateSummary(TypedDict):
+    """How much an agent keeps."""
+
+    agent: str
+    """The agent."""
+    keys: int
+    """How many keys it has."""
+    bytes: int
+    """Bytes of their values, as JSON."""
+    changed: Time
+    """When the last change was made."""
+
+
+class StateView(TypedDict):
+    """One value that an agent keeps."""
+
+    agent: str
+    """The agent."""
+    key: str
+    """The key."""
+    version: int
+    """Rises by one with every change, from 1."""
+    changed: Time
+    """When this version was written."""
+    call: str
+    """The call that wrote it."""
+    value: Any
+    """The value."""
 
 
 class Status(TypedDict):
@@ -1501,6 +1844,21 @@ class TrustEvent(TypedDict):
     """How it was trusted after that, millionths."""
 
 
+class UnhaltRequest(TypedDict):
+    """Something to go on; everything unless told otherwise."""
+
+    loop: NotRequired[str | None]
+    """This loop alone."""
+    run: NotRequired[str | None]
+    """This run alone."""
+    realm: NotRequired[str | None]
+    """This realm, and what was halted with it: this one, or one below."""
+    why: NotRequired[str | None]
+    """Why, for those who read it later."""
+    waitMs: NotRequired[int | None]
+    """How long to wait for realms below to confirm, milliseconds; at most a minute."""
+
+
 class ValidateResult(TypedDict):
     """What `validate` found; faults come as a problem document."""
 
@@ -1636,6 +1994,8 @@ class RunDetail(RunSummary):
     output: NotRequired[Any]
     """Output, if it ended well."""
     failure: NotRequired[CallError | None]
+    approvals: NotRequired[list[str]]
+    """The requests for approvals that it waits for."""
 
 
 AcceptedStage: TypeAlias = Literal["running", "waiting", "paused", "ended"]
@@ -1648,6 +2008,14 @@ Aggregate: TypeAlias = Literal["select", "merge", "consensus", "quorum", "vote",
 
 ApplyAction: TypeAlias = Literal["created", "updated", "changed", "unchanged", "removed", "staged", "promoted", "rolledBack", "shared"]
 """What `apply` did with a definition."""
+
+
+ApprovalState: TypeAlias = Literal["waiting", "granted", "denied", "expired", "void"]
+"""Where a request for an approval stands."""
+
+
+AuditOutcome: TypeAlias = Literal["success", "failure", "refusal", "cancelled"]
+"""How something ended."""
 
 
 CancelRequest: TypeAlias = dict[str, Any]
@@ -1721,7 +2089,7 @@ WaitFor: TypeAlias = Literal["all", "quorum", "majority", "any"]
 """How many results are waited for; at least `minResults`."""
 
 
-WaitsOn: TypeAlias = Literal["backend", "realm", "bidders", "time", "person", "step"]
+WaitsOn: TypeAlias = Literal["backend", "realm", "bidders", "time", "person", "approval", "step"]
 """What a call waits for."""
 
 
@@ -1807,6 +2175,14 @@ class Api:
         """Gives a transcript of a broadcast that a run has announced."""
         return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
 
+    def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
+        """Lists entries of the audit log, the newest first."""
+        return self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
+        """Gives a part of the audit log that proves itself."""
+        return self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
     def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
         """Lists the bids that this realm has made, the newest first."""
         return self._send("GET", '/v1/bids', query={"limit": limit})
@@ -1819,6 +2195,22 @@ class Api:
         """Gives the receipt of a bid."""
         return self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
 
+    def get_approvals(self, *, run: str | None = None, all: bool | None = None) -> Page[ApprovalView]:
+        """Lists calls that wait for people to approve them, the newest first."""
+        return self._send("GET", '/v1/approvals', query={"run": run, "all": all})
+
+    def get_approvals_id(self, id: str) -> ApprovalView:
+        """Shows exactly what is to be approved."""
+        return self._send("GET", f'/v1/approvals/{quote(id, safe="")}')
+
+    def post_approvals_id_approve(self, id: str, body: GrantRequest) -> ApprovalView:
+        """Lets the call begin, once, as it was shown."""
+        return self._send("POST", f'/v1/approvals/{quote(id, safe="")}/approve', body=body)
+
+    def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
+        """Ends the call before it begins."""
+        return self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
+
     def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
         """Holds a run where it stands."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
@@ -1830,6 +2222,18 @@ class Api:
     def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
         """Cancels a run."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    def get_halt(self) -> HaltState:
+        """Shows what stands still."""
+        return self._send("GET", '/v1/halt')
+
+    def post_halt(self, body: HaltRequest) -> HaltState:
+        """Lets something stand still."""
+        return self._send("POST", '/v1/halt', body=body)
+
+    def post_unhalt(self, body: UnhaltRequest) -> HaltState:
+        """Lets something go on."""
+        return self._send("POST", '/v1/unhalt', body=body)
 
     def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
         """Lists loops."""
@@ -1870,6 +2274,18 @@ class Api:
     def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
         """Removes who runs a loop, and the loop."""
         return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    def get_agents_state(self) -> Page[StateSummary]:
+        """Lists the agents that keep something between calls."""
+        return self._send("GET", '/v1/agents/state')
+
+    def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Shows what an agent keeps between calls."""
+        return self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+
+    def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Removes what an agent keeps between calls; gives it as it was."""
+        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
     def get_prompts(self) -> Page[PromptSummary]:
         """Lists prompts and their versions."""
@@ -2066,6 +2482,14 @@ class AsyncApi:
         """Gives a transcript of a broadcast that a run has announced."""
         return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
 
+    async def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
+        """Lists entries of the audit log, the newest first."""
+        return await self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
+        """Gives a part of the audit log that proves itself."""
+        return await self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
     async def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
         """Lists the bids that this realm has made, the newest first."""
         return await self._send("GET", '/v1/bids', query={"limit": limit})
@@ -2078,6 +2502,22 @@ class AsyncApi:
         """Gives the receipt of a bid."""
         return await self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
 
+    async def get_approvals(self, *, run: str | None = None, all: bool | None = None) -> Page[ApprovalView]:
+        """Lists calls that wait for people to approve them, the newest first."""
+        return await self._send("GET", '/v1/approvals', query={"run": run, "all": all})
+
+    async def get_approvals_id(self, id: str) -> ApprovalView:
+        """Shows exactly what is to be approved."""
+        return await self._send("GET", f'/v1/approvals/{quote(id, safe="")}')
+
+    async def post_approvals_id_approve(self, id: str, body: GrantRequest) -> ApprovalView:
+        """Lets the call begin, once, as it was shown."""
+        return await self._send("POST", f'/v1/approvals/{quote(id, safe="")}/approve', body=body)
+
+    async def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
+        """Ends the call before it begins."""
+        return await self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
+
     async def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
         """Holds a run where it stands."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
@@ -2089,6 +2529,18 @@ class AsyncApi:
     async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
         """Cancels a run."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    async def get_halt(self) -> HaltState:
+        """Shows what stands still."""
+        return await self._send("GET", '/v1/halt')
+
+    async def post_halt(self, body: HaltRequest) -> HaltState:
+        """Lets something stand still."""
+        return await self._send("POST", '/v1/halt', body=body)
+
+    async def post_unhalt(self, body: UnhaltRequest) -> HaltState:
+        """Lets something go on."""
+        return await self._send("POST", '/v1/unhalt', body=body)
 
     async def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
         """Lists loops."""
@@ -2129,6 +2581,18 @@ class AsyncApi:
     async def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
         """Removes who runs a loop, and the loop."""
         return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+
+    async def get_agents_state(self) -> Page[StateSummary]:
+        """Lists the agents that keep something between calls."""
+        return await self._send("GET", '/v1/agents/state')
+
+    async def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Shows what an agent keeps between calls."""
+        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+
+    async def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Removes what an agent keeps between calls; gives it as it was."""
+        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
     async def get_prompts(self) -> Page[PromptSummary]:
         """Lists prompts and their versions."""

@@ -24,6 +24,13 @@ export class Call {
   /** The same in every attempt at the same work. */
   readonly key: string;
   readonly timeoutMs: number;
+  /**
+   * What the agent keeps under the keys that the loop names. What is put in, changed or deleted is kept with
+   * the output, or not at all.
+   */
+  readonly state: Record<string, unknown> = {};
+  private readonly was: Record<string, string> = {};
+  private readonly keeps: boolean;
 
   constructor(
     message: RealmMessageCall,
@@ -36,6 +43,22 @@ export class Call {
     this.version = message.version;
     this.key = message.key;
     this.timeoutMs = message.timeoutMs;
+    this.keeps = message.state != null;
+    for (const [key, held] of Object.entries(message.state ?? {})) {
+      if (held === null) continue;
+      this.state[key] = (held as { value: unknown }).value;
+      this.was[key] = JSON.stringify(this.state[key]);
+    }
+  }
+
+  /** What was changed of its state; nothing where the loop keeps none. */
+  changes(): { state?: Record<string, unknown> } {
+    const state: Record<string, unknown> = {};
+    for (const key of Object.keys(this.was)) if (this.state[key] === undefined) state[key] = null;
+    for (const [key, value] of Object.entries(this.state)) {
+      if (value !== undefined && JSON.stringify(value) !== this.was[key]) state[key] = { value };
+    }
+    return this.keeps || Object.keys(state).length > 0 ? { state } : {};
   }
 }
 
@@ -156,7 +179,7 @@ export class Agent {
       if (!handler) throw new Failure(`no handler for ${message.loop}`, "unknown");
       const work = new Call(message, signal, (progress) => say({ type: "progress", call, progress }));
       const output = (await handler(message.input, work)) ?? null;
-      say({ type: "output", call, output });
+      say({ type: "output", call, output, ...work.changes() });
     } catch (error) {
       const known = error instanceof Failure ? error : undefined;
       say({

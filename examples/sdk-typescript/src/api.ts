@@ -6,6 +6,18 @@ export interface Page<T> {
   next?: string;
 }
 
+/** The word of a realm above. */
+export interface AboveHalt {
+  /** The realm that said it to this one. */
+  realm: string;
+  /** The realm whose owner said it first. */
+  by: string;
+  /** When it came. */
+  at: Time;
+  /** Why. */
+  why?: string | null;
+}
+
 /** A call of a run that another realm has accepted. */
 export interface AcceptedCall {
   /** The loop with its realm, as it was asked for. */
@@ -32,6 +44,9 @@ export interface AgentMessageOutput {
   call: number;
   /** The output; the loop's schema is for it. */
   output: unknown;
+  /** What changes of the state that the call was given: `{KEY: {value}}`, or null for what is to be
+   * forgotten. Kept with the output, or not at all. */
+  state?: Record<string, unknown> | null;
   type: "output";
 }
 
@@ -114,6 +129,14 @@ export interface Allowed {
   dryRun: boolean;
 }
 
+/** An amount of money. */
+export interface Amount {
+  /** Three upper-case letters. */
+  currency: string;
+  /** Millionths of the currency. */
+  micros: number;
+}
+
 /** One definition that was applied. */
 export interface Applied {
   /** The loop's id. */
@@ -166,6 +189,73 @@ export interface ApplyResult {
   warnings?: Array<Fault>;
 }
 
+/** What somebody has said of a call that waits. */
+export interface ApprovalDecision {
+  /** Who. */
+  person: string;
+  /** The roles that they had then. */
+  roles: Array<string>;
+  /** Whether the call may begin. */
+  granted: boolean;
+  /** Why. */
+  reason?: string | null;
+  /** When. */
+  at: Time;
+}
+
+/** Where a request for an approval stands. */
+export type ApprovalState = "waiting" | "granted" | "denied" | "expired" | "void";
+
+/** What has to be met before a call begins. */
+export interface ApprovalTerms {
+  /** The role that those have who approve; owners always may. */
+  role: string;
+  /** How many different people. */
+  count: number;
+  /** Whether whoever asked for the work may not be one of them. */
+  distinctFromRequester?: boolean;
+  /** The role of those who may approve as well, later. */
+  escalatesTo?: string | null;
+  escalatesAt?: Time | null;
+}
+
+/** A call that waits for people to approve it, or did. */
+export interface ApprovalView {
+  /** The request. */
+  id: string;
+  /** Where it stands. */
+  state: ApprovalState;
+  /** The loop that would be called, with its realm where that is another one. */
+  loop: string;
+  /** The loop's version; of another realm's, the one asked for. */
+  version?: string | null;
+  /** The revision of a loop of this realm. */
+  revision?: string | null;
+  /** The arguments, while the call waits. */
+  input?: unknown;
+  /** SHA-256 of the arguments. */
+  inputDigest: string;
+  /** What names exactly this call: realm, run, call, loop, revision and arguments. */
+  action: string;
+  /** The run. */
+  runId: string;
+  /** The call. */
+  callId: string;
+  /** The loops that led to it, the outermost first. */
+  frames?: Array<string>;
+  /** On whose behalf the run is. */
+  caller?: string | null;
+  /** What has to be met, all of it. */
+  rules: Array<ApprovalTerms>;
+  /** When it was asked for. */
+  requestedAt: Time;
+  /** When it expires. */
+  expiresAt: Time;
+  /** What people have said. */
+  decisions?: Array<ApprovalDecision>;
+  usedAt?: Time | null;
+}
+
 /** Which tools of a server are approved as they are. */
 export interface ApproveRequest {
   /** Digests by tool, as they were shown. */
@@ -187,11 +277,74 @@ export interface Attach {
 /** A loop that an agent serves. */
 export type AttachedLoop = string | Record<string, unknown>;
 
+/** An entry of the audit log. */
+export interface AuditEntry {
+  /** Its place in the log, from 0. */
+  index: number;
+  /** When it was written. */
+  at: Time;
+  /** What was done: `call.served`, `policy.allowed`, …. */
+  action: string;
+  /** How it ended. */
+  outcome: AuditOutcome;
+  /** Why, where it did not end well. */
+  error?: string | null;
+  /** What it was done to. */
+  subject?: string | null;
+  /** The other realm's name. */
+  realm?: string | null;
+  /** The person who asked. */
+  person?: string | null;
+  /** The run here. */
+  runId?: string | null;
+  /** The call. */
+  callId?: string | null;
+  /** The run that caused it, at the caller. */
+  parentRunId?: string | null;
+  /** Digest of the contract that was kept to. */
+  contract?: string | null;
+  /** Digest of the receipt that both ends have signed. */
+  receipt?: string | null;
+  /** SHA-256 of the input. */
+  inputDigest?: string | null;
+  /** SHA-256 of the output. */
+  outputDigest?: string | null;
+  /** Currency of the cost. */
+  currency?: string | null;
+  /** What it cost, millionths of the currency. */
+  costMicros?: number | null;
+  /** How often it happened, where one entry stands for several. */
+  times?: number | null;
+  /** Why it was done, as who did it says. */
+  why?: string | null;
+  /** Digest of the entry before. */
+  previous: string;
+  /** Digest of the entry. */
+  digest: string;
+  /** Whether person, digests and reason have been erased. */
+  erased: boolean;
+}
+
+/** A part of the log that proves itself. */
+export interface AuditFile {
+  /** The place of its first entry. */
+  first: number;
+  /** How many entries the log has where the file ends. */
+  count: number;
+  /** How many entries it shows; of the others it has digests. */
+  shown: number;
+  /** The bytes, in base64url without padding. */
+  evidence: string;
+}
+
+/** How something ended. */
+export type AuditOutcome = "success" | "failure" | "refusal" | "cancelled";
+
 /** A model backend, or an MCP server; its key is never shown. */
 export interface BackendView {
   /** What loops call it. */
   id: string;
-  /** How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, or `mcp`. */
+  /** How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, `mcp`, or `docker`. */
   format: string;
   /** Where it is served; absent for what is part of the daemon. */
   url?: string | null;
@@ -209,6 +362,8 @@ export interface BackendView {
   fault?: string | null;
   /** The tools that it has, where it is an MCP server and was asked for alone. */
   tools?: Array<ToolView>;
+  /** The images that loops need, where it is the container engine and was asked for alone. */
+  images?: Array<ImageView>;
 }
 
 /** A backup that was written and is whole. */
@@ -233,6 +388,29 @@ export interface BackupReport {
 export interface BackupRequest {
   /** Absolute path of a file that does not exist. */
   path: string;
+}
+
+/** A realm below that is told to stand still, or to go on. */
+export interface BelowHalt {
+  /** The realm. */
+  realm: string;
+  /** Whether it is to stand still, and not to go on. */
+  halted: boolean;
+  /** Whether every realm below it is meant as well. */
+  subtree: boolean;
+  /** Since when. */
+  at: Time;
+  confirmedAt?: Time | null;
+  /** Runs that stand still there. */
+  runs: number;
+  /** Whether its own work stands still as well, and not only what it does for others. */
+  own: boolean;
+  /** Realms below it that have confirmed, as it says. */
+  confirmed?: Array<string>;
+  /** Realms below it that have not. */
+  unconfirmed?: Array<string>;
+  /** Realms below it that it did not name. */
+  unnamed?: number;
 }
 
 /** A bid that this realm has made. */
@@ -360,6 +538,15 @@ export interface BroadcastResult {
   durationMs: number;
 }
 
+/** What a call and all that it causes may use. What is absent has no bound. */
+export interface Budget {
+  money?: Amount | null;
+  /** Tokens of models, read and written. */
+  tokens?: number | null;
+  /** How often a model, a tool, another realm or bidders may be asked. */
+  calls?: number | null;
+}
+
 /** Calls in flight. */
 export interface CallCounts {
   /** Called here, run elsewhere. */
@@ -468,6 +655,12 @@ export interface Denial {
   errors?: Array<string>;
   /** The command that would permit it. */
   suggestion?: string | null;
+}
+
+/** Ends a call before it begins. */
+export interface DenyRequest {
+  /** Why; whoever made the call is told. */
+  reason?: string | null;
 }
 
 /** What `apply` would change. */
@@ -619,6 +812,8 @@ export interface Frame {
   outputTokens?: number | null;
   /** Cost over all attempts, in millionths of the currency the backend bills in. */
   costMicros?: number | null;
+  budget?: Budget | null;
+  spent?: Spend | null;
   /** What carries it out, where that is a tool: `builtin:echo`, `http`, `process`. */
   tool?: string | null;
   /** How often the tool was called. */
@@ -641,12 +836,89 @@ export interface FrameTree extends Frame {
   omitted?: number | null;
 }
 
+/** Lets a call begin. */
+export interface GrantRequest {
+  /** Why. */
+  reason?: string | null;
+}
+
+/** A word that lets something stand still. */
+export interface Halt {
+  /** Who said it. */
+  by: string;
+  /** When. */
+  at: Time;
+  /** Why. */
+  why?: string | null;
+  /** Loops that go on all the same. */
+  loops?: Array<string>;
+  /** Runs that go on all the same. */
+  runs?: Array<string>;
+}
+
+/** One change of what stands still. */
+export interface HaltChange {
+  /** Its number. */
+  number: number;
+  /** When it was made. */
+  at: Time;
+  /** Who made it. */
+  by: string;
+  /** Whether something stands still since, and does not go on. */
+  halted: boolean;
+  /** What it is about. */
+  what: string;
+  /** Why. */
+  why?: string | null;
+}
+
+/** Something to stand still; this realm and every realm below it unless told otherwise. */
+export interface HaltRequest {
+  /** This loop alone. */
+  loop?: string | null;
+  /** This realm alone: this one, or one below. */
+  realm?: string | null;
+  /** This realm and every realm below it. */
+  subtree?: string | null;
+  /** Why, for those who read it later. */
+  why?: string | null;
+  /** How long to wait for realms below to confirm, milliseconds; at most a minute. */
+  waitMs?: number | null;
+}
+
+/** What stands still. */
+export interface HaltState {
+  all?: Halt | null;
+  /** Whether every realm below is meant with the whole realm. */
+  tree?: boolean;
+  /** Loops. */
+  loops?: Array<LoopHalt>;
+  /** Realms above that let this one stand still, for what it does for others or through the tree. */
+  above?: Array<AboveHalt>;
+  /** Realms below that are told to stand still, or to go on. */
+  below?: Array<BelowHalt>;
+  /** Runs that stand still by that. */
+  runs: number;
+  /** What was changed, the newest first. */
+  changes?: Array<HaltChange>;
+}
+
 /** Whether the process answers. */
 export interface Health {
   /** `ok`. */
   status: string;
   /** Version of the daemon. */
   version: string;
+}
+
+/** An image of containers. */
+export interface ImageView {
+  /** What names it. */
+  image: string;
+  /** Why containers cannot be made from it now; absent if they can. */
+  fault?: string | null;
+  /** The loops that run in it. */
+  loops: Array<string>;
 }
 
 /** What `import` made. */
@@ -715,6 +987,7 @@ export interface InvokeRequest {
    * `event: part` with a [`StreamPart`] each, the last `event: end` with an [`InvokeResult`]. Whoever
    * hangs up takes the call back. */
   stream?: boolean;
+  budget?: Budget | null;
 }
 
 /** What became of a call. */
@@ -731,6 +1004,8 @@ export interface InvokeResult {
   version?: string | null;
   /** How it ended. */
   status: InvokeStatus;
+  /** The requests for approvals that it waits for; only of detached calls. */
+  approvals?: Array<string>;
   /** Output, if it ended well. */
   output?: unknown;
   error?: CallError | null;
@@ -743,6 +1018,7 @@ export interface InvokeResult {
   hops?: Array<string> | null;
   /** Whether this is an earlier answer given again. */
   replayed?: boolean | null;
+  spent?: Spend | null;
 }
 
 /** How a call ended, or that it has not. */
@@ -823,6 +1099,14 @@ export interface LoopDiff extends Applied {
   /** The lines that differ, unified, of the definition as YAML with sorted keys; empty if none
    * do. */
   text: string;
+}
+
+/** A loop that stands still. */
+export interface LoopHalt {
+  /** The loop. */
+  loop: string;
+  /** The word. */
+  halt: Halt;
 }
 
 /** A loop, without its schemas. */
@@ -1127,6 +1411,9 @@ export interface RealmMessageCall {
   key: string;
   /** The input; it matches the loop's schema. */
   input: unknown;
+  /** What the agent keeps under the keys that the loop names: `{KEY: {value, version}}`, null for what is not there;
+   * absent where the loop keeps none. */
+  state?: unknown;
   /** Milliseconds until the answer must be there. */
   timeoutMs: number;
   type: "call";
@@ -1224,6 +1511,8 @@ export interface RunDetail extends RunSummary {
   /** Output, if it ended well. */
   output?: unknown;
   failure?: CallError | null;
+  /** The requests for approvals that it waits for. */
+  approvals?: Array<string>;
 }
 
 /** Why a run is where it is. */
@@ -1259,6 +1548,8 @@ export interface RunSummary {
   peer?: string | null;
   /** Where it stands. */
   status: RunStatus;
+  /** Whether it stands still because its realm, or a loop of it, is halted. */
+  halted?: boolean;
   /** When it began. */
   startedAt: Time;
   endedAt?: Time | null;
@@ -1333,6 +1624,18 @@ export interface SourceFile {
   referred?: boolean;
 }
 
+/** What a call and all that it caused have used. */
+export interface Spend {
+  /** Money, by currency. */
+  money?: Array<Amount>;
+  /** Tokens of models, read and written. */
+  tokens: number;
+  /** How often a model, a tool, another realm or bidders were asked. */
+  calls: number;
+  /** How many of them cost what nobody knows. */
+  unpriced?: number | null;
+}
+
 /** A member of a part's input. */
 export interface StackInput {
   /** Its name. */
@@ -1379,6 +1682,34 @@ export interface StackView {
   description?: string | null;
   /** What it announces, in the order in which it runs. */
   parts: Array<StackPart>;
+}
+
+/** How much an agent keeps. */
+export interface StateSummary {
+  /** The agent. */
+  agent: string;
+  /** How many keys it has. */
+  keys: number;
+  /** Bytes of their values, as JSON. */
+  bytes: number;
+  /** When the last change was made. */
+  changed: Time;
+}
+
+/** One value that an agent keeps. */
+export interface StateView {
+  /** The agent. */
+  agent: string;
+  /** The key. */
+  key: string;
+  /** Rises by one with every change, from 1. */
+  version: number;
+  /** When this version was written. */
+  changed: Time;
+  /** The call that wrote it. */
+  call: string;
+  /** The value. */
+  value: unknown;
 }
 
 /** Where the realm stands now. */
@@ -1530,6 +1861,20 @@ export interface TrustEvent {
   trust: number;
 }
 
+/** Something to go on; everything unless told otherwise. */
+export interface UnhaltRequest {
+  /** This loop alone. */
+  loop?: string | null;
+  /** This run alone. */
+  run?: string | null;
+  /** This realm, and what was halted with it: this one, or one below. */
+  realm?: string | null;
+  /** Why, for those who read it later. */
+  why?: string | null;
+  /** How long to wait for realms below to confirm, milliseconds; at most a minute. */
+  waitMs?: number | null;
+}
+
 /** What `validate` found; faults come as a problem document. */
 export interface ValidateResult {
   /** The definitions, in order. */
@@ -1572,7 +1917,7 @@ export interface Wait {
 export type WaitFor = "all" | "quorum" | "majority" | "any";
 
 /** What a call waits for. */
-export type WaitsOn = "backend" | "realm" | "bidders" | "time" | "person" | "step";
+export type WaitsOn = "backend" | "realm" | "bidders" | "time" | "person" | "approval" | "step";
 
 /** What a score is made of: how much each counts, up to 1,000. */
 export interface Weights {
@@ -1684,6 +2029,16 @@ export abstract class Api {
     return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/transcript`, { query });
   }
 
+  /** Lists entries of the audit log, the newest first. */
+  getAudit(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<AuditEntry>> {
+    return this.send("GET", `/v1/audit`, { query });
+  }
+
+  /** Gives a part of the audit log that proves itself. */
+  getAuditExport(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<AuditFile> {
+    return this.send("GET", `/v1/audit/export`, { query });
+  }
+
   /** Lists the bids that this realm has made, the newest first. */
   getBids(query: { limit?: number | null } = {}): Promise<Page<BidSummary>> {
     return this.send("GET", `/v1/bids`, { query });
@@ -1699,6 +2054,26 @@ export abstract class Api {
     return this.send("GET", `/v1/bids/${encodeURIComponent(bid)}`);
   }
 
+  /** Lists calls that wait for people to approve them, the newest first. */
+  getApprovals(query: { run?: string; all?: boolean } = {}): Promise<Page<ApprovalView>> {
+    return this.send("GET", `/v1/approvals`, { query });
+  }
+
+  /** Shows exactly what is to be approved. */
+  getApprovalsId(id: string): Promise<ApprovalView> {
+    return this.send("GET", `/v1/approvals/${encodeURIComponent(id)}`);
+  }
+
+  /** Lets the call begin, once, as it was shown. */
+  postApprovalsIdApprove(id: string, body: GrantRequest): Promise<ApprovalView> {
+    return this.send("POST", `/v1/approvals/${encodeURIComponent(id)}/approve`, { body });
+  }
+
+  /** Ends the call before it begins. */
+  postApprovalsIdDeny(id: string, body: DenyRequest): Promise<ApprovalView> {
+    return this.send("POST", `/v1/approvals/${encodeURIComponent(id)}/deny`, { body });
+  }
+
   /** Holds a run where it stands. */
   postRunsIdPause(id: string, body: PauseRequest): Promise<RunSummary> {
     return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/pause`, { body });
@@ -1712,6 +2087,21 @@ export abstract class Api {
   /** Cancels a run. */
   postRunsIdCancel(id: string, body: CancelRequest): Promise<RunSummary> {
     return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/cancel`, { body });
+  }
+
+  /** Shows what stands still. */
+  getHalt(): Promise<HaltState> {
+    return this.send("GET", `/v1/halt`);
+  }
+
+  /** Lets something stand still. */
+  postHalt(body: HaltRequest): Promise<HaltState> {
+    return this.send("POST", `/v1/halt`, { body });
+  }
+
+  /** Lets something go on. */
+  postUnhalt(body: UnhaltRequest): Promise<HaltState> {
+    return this.send("POST", `/v1/unhalt`, { body });
   }
 
   /** Lists loops. */
@@ -1762,6 +2152,21 @@ export abstract class Api {
   /** Removes who runs a loop, and the loop. */
   deleteAgentsId(id: string, query: { version?: string; force?: boolean } = {}): Promise<Removed> {
     return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}`, { query });
+  }
+
+  /** Lists the agents that keep something between calls. */
+  getAgentsState(): Promise<Page<StateSummary>> {
+    return this.send("GET", `/v1/agents/state`);
+  }
+
+  /** Shows what an agent keeps between calls. */
+  getAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
+    return this.send("GET", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
+  }
+
+  /** Removes what an agent keeps between calls; gives it as it was. */
+  deleteAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
+    return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
   }
 
   /** Lists prompts and their versions. */

@@ -45,6 +45,12 @@ const handlers: Record<string, Handler> = {
     });
   },
   "contract.step": ({ n, to }: { n: number; to: number }) => (n < to ? proceed({ n: n + 1, to }) : complete({ n })),
+  "contract.keep": ({ name, keep, forget }: { name: string; keep?: string; forget?: boolean }, call) => {
+    const key = `keeps/${name}`;
+    if (forget) delete call.state[key];
+    if (keep !== undefined) call.state[key] = keep;
+    return key in call.state ? { kept: call.state[key] } : {};
+  },
   "contract.offer": () => ({ time: "1s", confidence: 0.9 }),
   "contract.worth": ({ article }: { article: string }) => ({ worth: article.length }),
 };

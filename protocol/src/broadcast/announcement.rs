@@ -51,7 +51,7 @@ wire_map! {
 wire_map! {
     /// Work for whoever bids best, signed by the announcer. It holds no input.
     pub struct Announcement {
-        /// The broadcast.
+        /// The broadcast, [`BroadcastId::of`] its announcer and its commitment.
         0 => broadcast: BroadcastId,
         /// 1, or 2 where it is announced again, wider.
         1 => round: u64,

@@ -3,6 +3,7 @@
 use super::{Announcement, Bid};
 use crate::{
     BroadcastId, Digest, Timestamp,
+    audit::AuditExport,
     cbor::{Blob, CborError, Reader, Wire, Writer},
     records::{Record, Signed},
     wire_map,
@@ -125,6 +126,8 @@ pub enum Evidence {
     Transcript(Transcript),
     /// A bidder's.
     Receipt(Receipt),
+    /// A part of a realm's audit log.
+    Audit(AuditExport),
 }
 
 impl Wire for Evidence {
@@ -139,6 +142,10 @@ impl Wire for Evidence {
                 out.uint(2);
                 receipt.write(out);
             }
+            Self::Audit(export) => {
+                out.uint(3);
+                export.write(out);
+            }
         }
     }
 
@@ -147,6 +154,7 @@ impl Wire for Evidence {
         match from.uint()? {
             1 => Wire::read(from).map(Self::Transcript),
             2 => Wire::read(from).map(Self::Receipt),
+            3 => Wire::read(from).map(Self::Audit),
             _ => Err(CborError::Expected("evidence of a known kind")),
         }
     }

@@ -18,6 +18,7 @@ fn no_two_signatures_in_the_protocol_share_a_tag_and_none_begins_another() {
         Peering::TAGS,
         RevocationList::TAGS,
         PolicyRecord::TAGS,
+        Approval::TAGS,
         Announcement::TAGS,
         Bid::TAGS,
         Confirm::TAGS,

@@ -12,7 +12,9 @@ use crate::{
     cbor::Blob,
 };
 
-const BROADCAST: BroadcastId = BroadcastId::new([1; 16]);
+fn broadcast() -> BroadcastId {
+    BroadcastId::of(realm(11), digest(4))
+}
 
 pub(super) fn all() -> Vec<Sample> {
     let mut samples = bidding();
@@ -36,7 +38,7 @@ fn bidding() -> Vec<Sample> {
         sample(
             "Tally",
             &Tally {
-                broadcast: BROADCAST,
+                broadcast: broadcast(),
                 round: 1,
                 asked: 20,
                 bids: 7,
@@ -57,7 +59,7 @@ fn bidding() -> Vec<Sample> {
             "Transcript",
             &Transcript {
                 seal: signed(&TranscriptSeal {
-                    broadcast: BROADCAST,
+                    broadcast: broadcast(),
                     entries: 1,
                     digest: digest(1),
                     at: NOW,
@@ -70,7 +72,7 @@ fn bidding() -> Vec<Sample> {
         sample(
             "Close",
             &Close {
-                broadcast: BROADCAST,
+                broadcast: broadcast(),
                 page: 0,
                 pages: 1,
                 verdict: signed(&verdict()),
@@ -90,7 +92,7 @@ fn bidding() -> Vec<Sample> {
 }
 
 fn working() -> Vec<Sample> {
-    let (broadcast, slot, epoch) = (BROADCAST, 0, 1);
+    let (broadcast, slot, epoch) = (broadcast(), 0, 1);
     vec![
         sample(
             "Award",
@@ -164,7 +166,7 @@ fn working() -> Vec<Sample> {
 
 fn announcement() -> Announcement {
     Announcement {
-        broadcast: BROADCAST,
+        broadcast: broadcast(),
         round: 1,
         announcer: place(10, "health"),
         loop_id: loop_id(),
@@ -228,7 +230,7 @@ fn announcement() -> Announcement {
 
 fn bid() -> Bid {
     Bid {
-        broadcast: BROADCAST,
+        broadcast: broadcast(),
         announcement: digest(1),
         bidder: place(20, "genomics"),
         agent: loop_id(),
@@ -247,7 +249,7 @@ fn bid() -> Bid {
 
 fn outcome() -> Outcome {
     Outcome {
-        broadcast: BROADCAST,
+        broadcast: broadcast(),
         slot: 0,
         epoch: 1,
         bid: digest(1),
@@ -266,7 +268,7 @@ fn outcome() -> Outcome {
 
 fn verdict() -> Verdict {
     Verdict {
-        broadcast: BROADCAST,
+        broadcast: broadcast(),
         announcement: digest(1),
         secret: [7; 32],
         counted: 2,

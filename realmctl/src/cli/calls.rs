@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
+use realm_client::api::{Amount, Budget};
 
 use super::{Key, Span};
 use crate::complete;
@@ -133,6 +134,9 @@ pub enum AgentCommand {
         #[arg(add = ArgValueCompleter::new(complete::own_loops))]
         id: String,
     },
+    /// What agents keep between calls.
+    #[command(subcommand)]
+    State(StateCommand),
     /// Remove an agent, and its loop with it.
     Rm {
         /// The loop.
@@ -141,6 +145,40 @@ pub enum AgentCommand {
         /// Go on where other loops need it.
         #[arg(long)]
         force: bool,
+    },
+}
+
+/// What agents keep between calls: values by key, changed by calls alone.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// List the agents that keep something, or what one keeps.
+    #[command(alias = "list")]
+    Ls {
+        /// The agent.
+        agent: Option<String>,
+    },
+    /// Show one value.
+    #[command(alias = "get")]
+    Show {
+        /// The agent.
+        agent: String,
+        /// The key.
+        key: String,
+    },
+    /// Write all that an agent keeps into a file, as JSON.
+    Export {
+        /// The agent.
+        agent: String,
+        /// The file; it is replaced.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Remove what an agent keeps, or one value of it.
+    Rm {
+        /// The agent.
+        agent: String,
+        /// The key; all without it.
+        key: Option<String>,
     },
 }
 
@@ -202,6 +240,35 @@ pub struct InvokeArgs {
     /// Asking again under the same key never runs the loop twice.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<Key>,
+    /// What it may use.
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// What a call and all that it causes may use: it is stopped before what would be more.
+#[derive(Args, Clone, Debug)]
+pub struct BudgetArgs {
+    /// Most that it may cost, with all that it calls: `EUR 0.50`.
+    #[arg(long, value_name = "AMOUNT")]
+    pub budget: Option<Amount>,
+    /// Most tokens that models may read and write for it.
+    #[arg(long, value_name = "TOKENS")]
+    pub budget_tokens: Option<u64>,
+    /// How often models, tools, other realms and bidders may be asked for it.
+    #[arg(long, value_name = "CALLS")]
+    pub budget_calls: Option<u64>,
+}
+
+impl BudgetArgs {
+    /// The budget, if anything is bounded.
+    pub(crate) fn into_budget(self) -> Option<Budget> {
+        let budget = Budget {
+            money: self.budget,
+            tokens: self.budget_tokens,
+            calls: self.budget_calls,
+        };
+        (budget != Budget::default()).then_some(budget)
+    }
 }
 
 /// Bids that this realm has made.

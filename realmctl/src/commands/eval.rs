@@ -252,6 +252,7 @@ fn call(session: &Session, address: &str, input: Value) -> InvokeRequest {
         detach: false,
         store: false,
         stream: false,
+        budget: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod take_back;
 use std::io;
 
 use realm_client::{
-    RunEvents, StreamItem,
+    Exit, RunEvents, StreamItem,
     api::{CallError, InvokeRequest, InvokeResult, InvokeStatus, Time},
 };
 use serde_json::{Map, Value};
@@ -32,6 +32,7 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         detach: args.detach || args.watch,
         store: args.store,
         stream: false,
+        budget: args.budget.into_budget(),
     };
     let daemon = session.daemon().await?;
     let asked = Time::from_millis(environment::now_millis());
@@ -95,6 +96,15 @@ async fn show_parts(
 
 /// Prints a result; one that is an error becomes the command's failure.
 pub(super) fn finish(session: &Session, result: InvokeResult) -> Result<(), Failure> {
+    if result.status == InvokeStatus::Running && !result.approvals.is_empty() {
+        for approval in &result.approvals {
+            session.say(&format!(
+                "waits for approval: realmctl approval show {approval}"
+            ));
+        }
+        session.print_text(&format!("{}\n", result.run_id))?;
+        return Err(Failure::Told(Exit::Approval));
+    }
     if result.status == InvokeStatus::Running {
         session.say(&format!(
             "running; for its result: realmctl run show {}",

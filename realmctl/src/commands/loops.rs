@@ -2,6 +2,7 @@
 
 use realm_client::api::{AgentView, LoopQuery, Page, RemoveQuery};
 
+use super::states;
 use crate::{
     cli::{AgentCommand, LoopCommand},
     failure::Failure,
@@ -65,6 +66,7 @@ pub(crate) async fn agent(session: &Session, command: AgentCommand) -> Result<()
             let daemon = session.daemon().await?;
             session.print(&daemon.ask(daemon.client.agent(&id)).await?)
         }
+        AgentCommand::State(command) => states::run(session, command).await,
         AgentCommand::Rm { id, force } => {
             own(&id)?;
             let daemon = session.daemon().await?;

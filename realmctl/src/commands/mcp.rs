@@ -115,6 +115,7 @@ impl ServerHandler for Server {
             detach: false,
             store: false,
             stream: false,
+            budget: None,
         };
         let started = Time::from_millis(environment::now_millis());
         let answer = self.daemon.client.invoke(&request);

@@ -4,27 +4,39 @@ use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
 use realm_client::{Exit, api::EvidenceFile};
-use realm_evidence::{EvidenceError, examine};
+use realm_evidence::{EvidenceError, Finding, examine, examine_witnessed};
 
 use crate::{failure::Failure, files, session::Session, show::Verdict};
 
-/// Checks a file; gives the exit code.
-pub(crate) fn run(session: &Session, file: &Path) -> Result<u8, Failure> {
+/// Checks a file, also against what a witness has kept; gives the exit code.
+pub(crate) fn run(session: &Session, file: &Path, witness: Option<&Path>) -> Result<u8, Failure> {
     let bytes = files::evidence(file)?;
-    judge(session, &bytes, &file.display().to_string())
+    let name = file.display().to_string();
+    let Some(witness) = witness else {
+        return judge(session, &bytes, &name);
+    };
+    let kept = files::evidence(witness)?;
+    say(session, &judged(examine_witnessed(&bytes, &kept), &name)?)
 }
 
 /// Says what bytes prove; gives the exit code.
 pub(super) fn judge(session: &Session, bytes: &[u8], name: &str) -> Result<u8, Failure> {
-    let verdict = verdict(bytes, name)?;
-    session.print(&verdict)?;
+    say(session, &verdict(bytes, name)?)
+}
+
+fn say(session: &Session, verdict: &Verdict) -> Result<u8, Failure> {
+    session.print(verdict)?;
     let exit = if verdict.right { Exit::Ok } else { Exit::Other };
     Ok(exit.code())
 }
 
 /// The verdict on bytes that are evidence.
 pub(super) fn verdict(bytes: &[u8], name: &str) -> Result<Verdict, Failure> {
-    match examine(bytes) {
+    judged(examine(bytes), name)
+}
+
+fn judged(found: Result<Finding, EvidenceError>, name: &str) -> Result<Verdict, Failure> {
+    match found {
         Ok(finding) => Ok(Verdict::right(finding)),
         Err(error) if error.is_verdict() => Ok(Verdict::wrong(&error)),
         Err(error) => Err(no_evidence(name, &error)),

@@ -65,6 +65,7 @@ pub(super) async fn play(
         detach: false,
         store: false,
         stream: false,
+        budget: None,
     };
     let invoking = cast.client(caller)?.invoke(&request);
     let result = cast.ask(caller, invoking).await?;

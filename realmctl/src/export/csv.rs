@@ -1,6 +1,9 @@
-//! A row a frame, as RFC 4180 has it.
+//! A row a frame, or an entry of the audit log, as RFC 4180 has it.
 
-use realm_client::trace::{Node, TraceTree};
+use realm_client::{
+    api::AuditEntry,
+    trace::{Node, TraceTree},
+};
 
 const HEADER: [&str; 30] = [
     "call",
@@ -83,6 +86,64 @@ fn row(node: &Node, parent: Option<String>) -> impl Iterator<Item = String> + us
         frame.output_digest.clone(),
     ];
     cells.into_iter().map(Option::unwrap_or_default)
+}
+
+const AUDIT_HEADER: [&str; 21] = [
+    "entry",
+    "at",
+    "action",
+    "outcome",
+    "error",
+    "subject",
+    "realm",
+    "person",
+    "run",
+    "call",
+    "parentRun",
+    "contract",
+    "receipt",
+    "inputDigest",
+    "outputDigest",
+    "currency",
+    "costMicros",
+    "times",
+    "why",
+    "digest",
+    "erased",
+];
+
+/// Writes entries of the audit log under a header.
+pub fn audit_csv(entries: &[AuditEntry]) -> String {
+    let mut out = String::new();
+    line(&mut out, AUDIT_HEADER.map(str::to_owned).into_iter());
+    for entry in entries {
+        let entry = entry.clone();
+        let cells: [_; AUDIT_HEADER.len()] = [
+            Some(entry.index.to_string()),
+            Some(entry.at.to_string()),
+            Some(entry.action),
+            Some(entry.outcome.as_str().to_owned()),
+            entry.error,
+            entry.subject,
+            entry.realm,
+            entry.person,
+            entry.run_id,
+            entry.call_id,
+            entry.parent_run_id,
+            entry.contract,
+            entry.receipt,
+            entry.input_digest,
+            entry.output_digest,
+            entry.currency,
+            entry.cost_micros.map(|cost| cost.to_string()),
+            entry.times.map(|times| times.to_string()),
+            entry.why,
+            Some(entry.digest),
+            Some(entry.erased.to_string()),
+        ];
+        line(&mut out, cells.into_iter().map(Option::unwrap_or_default));
+    }
+    out
 }
 
 fn line(out: &mut String, cells: impl Iterator<Item = String>) {

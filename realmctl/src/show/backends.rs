@@ -1,6 +1,6 @@
 //! Model backends and MCP servers.
 
-use realm_client::api::{BackendView, ToolView};
+use realm_client::api::{BackendView, ImageView, ToolView};
 
 use super::{Row, rows, text};
 use crate::output::{Block, Show};
@@ -43,7 +43,7 @@ impl Show for BackendView {
             None => fields.push(("url", text(self.url.as_ref()))),
         }
         fields.push(("key", text(self.key.as_ref())));
-        if self.format != "mcp" {
+        if !matches!(self.format.as_str(), "mcp" | "docker") {
             fields.extend([
                 ("model", text(self.model.as_ref())),
                 ("tokens", text(tokens.as_ref())),
@@ -55,7 +55,27 @@ impl Show for BackendView {
         if !self.tools.is_empty() {
             blocks.push(rows(&self.tools, wide));
         }
+        if !self.images.is_empty() {
+            blocks.push(rows(&self.images, wide));
+        }
         blocks
+    }
+}
+
+impl Row for ImageView {
+    const HEADER: &'static [&'static str] = &["IMAGE", "LOOPS", "FAULT"];
+    const NARROW: usize = 3;
+
+    fn name(&self) -> String {
+        self.image.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.image.clone(),
+            self.loops.join(", "),
+            text(self.fault.as_ref()),
+        ]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use realm_client::api::{
     BroadcastResult, CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation,
-    RunSummary, StreamPart, Trace, TraceEvent,
+    RunSummary, Spend, StreamPart, Trace, TraceEvent,
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ impl Row for RunSummary {
             self.loop_id.clone(),
             self.direction.as_str().to_owned(),
             text(self.peer.as_ref()),
-            self.status.as_str().to_owned(),
+            standing(self),
             moment(self.started_at),
             span_or(self.duration_ms),
             text(self.error.as_ref()),
@@ -71,6 +71,16 @@ impl Show for RunExplanation {
     }
 }
 
+/// Where a run stands.
+fn standing(run: &RunSummary) -> String {
+    let standing = if run.halted {
+        "halted"
+    } else {
+        run.status.as_str()
+    };
+    standing.to_owned()
+}
+
 fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
     vec![
         ("run", run.id.clone()),
@@ -81,7 +91,7 @@ fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
         ),
         ("direction", run.direction.as_str().to_owned()),
         ("peer", text(run.peer.as_ref())),
-        ("status", run.status.as_str().to_owned()),
+        ("status", standing(run)),
         ("started", moment(run.started_at)),
         ("took", span_or(run.duration_ms)),
     ]
@@ -96,6 +106,9 @@ impl Show for RunDetail {
         let mut fields = summary(&self.summary);
         if let Some(error) = &self.failure {
             fields.push(("error", failure(error)));
+        }
+        if !self.approvals.is_empty() {
+            fields.push(("waits for", self.approvals.join(", ")));
         }
         let payload = [("input", &self.input), ("output", &self.output)];
         fields.extend(
@@ -210,7 +223,7 @@ fn frame(frame: &Frame) -> String {
     let attempts = attempts.map(|attempts| format!("  {attempts} attempts"));
     let fallback = if frame.fallback { "  fallback" } else { "" };
     format!(
-        "{}{}{}{}  {}{}  {}{}{fallback}",
+        "{}{}{}{}  {}{}  {}{}{fallback}{}",
         frame.loop_id,
         part("@", frame.realm.as_ref()),
         item.unwrap_or_default(),
@@ -219,7 +232,19 @@ fn frame(frame: &Frame) -> String {
         part(" ", frame.error.as_ref()),
         span_or(frame.duration_ms),
         attempts.unwrap_or_default(),
+        spent(frame).unwrap_or_default(),
     )
+}
+
+/// What a frame and all below it have used, and of what, where it had a budget or used what costs.
+fn spent(frame: &Frame) -> Option<String> {
+    let costs =
+        |spent: &&Spend| frame.budget.is_some() || !spent.money.is_empty() || spent.tokens > 0;
+    let spent = frame.spent.as_ref().filter(costs)?;
+    Some(match &frame.budget {
+        Some(budget) => format!("  spent {spent} of {budget}"),
+        None => format!("  spent {spent}"),
+    })
 }
 
 impl Show for BroadcastResult {

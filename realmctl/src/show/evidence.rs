@@ -1,7 +1,7 @@
 //! What evidence comes to, and bids.
 
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
-use realm_evidence::{Account, BidAccount, EvidenceError, Fate, Finding, Receipt};
+use realm_evidence::{Account, AuditAccount, BidAccount, EvidenceError, Fate, Finding, Receipt};
 use serde::Serialize;
 
 use super::{Row, moment, rows, span, text};
@@ -63,6 +63,7 @@ impl Show for Verdict {
         match &self.finding {
             Some(Finding::Transcript(account)) => blocks.extend(account_blocks(account, wide)),
             Some(Finding::Receipt(receipt)) => blocks.push(Block::Fields(receipt_fields(receipt))),
+            Some(Finding::Audit(account)) => blocks.push(Block::Fields(audit_fields(account))),
             None => {}
         }
         blocks
@@ -284,6 +285,25 @@ fn receipt_fields(receipt: &Receipt) -> Vec<(&'static str, String)> {
         ("why", standing.why.clone()),
     ]);
     fields
+}
+
+fn audit_fields(account: &AuditAccount) -> Vec<(&'static str, String)> {
+    let time = |millis| moment(Time::from_millis(millis));
+    let since = account.since.map(|at| time(at.as_millis()));
+    let until = account.until.map(|at| time(at.as_millis()));
+    let last = account.count.saturating_sub(1);
+    vec![
+        ("realm", account.realm.to_string()),
+        ("entries", format!("{} to {last}", account.first)),
+        ("shown", account.shown.to_string()),
+        ("erased", account.erased.to_string()),
+        ("only digests", account.hidden.to_string()),
+        ("from", text(since.as_ref())),
+        ("to", text(until.as_ref())),
+        ("signed", time(account.signed.as_millis())),
+        ("root", account.root.to_string()),
+        ("heads checked", account.heads.to_string()),
+    ]
 }
 
 fn fate(fate: &Fate) -> String {

@@ -43,7 +43,7 @@ impl Show for Status {
             ("store", store(self)),
         ];
         if self.halted {
-            fields.push(("halted", "yes: nothing runs".to_owned()));
+            fields.push(("halted", "yes: realmctl halt --show".to_owned()));
         }
         let expiries: &[_] = &self.certificates;
         let shown = if wide { expiries.len() } else { 1 };

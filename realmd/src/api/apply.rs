@@ -7,11 +7,12 @@ use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
 };
-use realm_executor::{BackendError, Body as LoopBody, MOCK, Manifest, Tool, Verdict};
+use realm_executor::{BackendError, Body as LoopBody, MOCK, Manifest, Pull, Tool, Verdict};
 use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response};
 
 use super::{
-    Answer, Shared, extract::Body, invoke::unexpected, loops::called, problem::Fail, yaml,
+    Answer, Shared, extract::Body, invoke::unexpected, loops::called, people::Asker, problem::Fail,
+    yaml,
 };
 use crate::{
     definitions::{self, Planned},
@@ -20,10 +21,12 @@ use crate::{
 
 pub(super) async fn apply(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    let (applied, warnings) = register(&daemon, request, OWNER).await?;
+    let by = asker.into_name();
+    let (applied, warnings) = register(&daemon, request, &by).await?;
     Ok(axum::Json(ApplyResult {
         applied,
         dry_run,
@@ -90,6 +93,7 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
     let warnings = asked.manifests.iter();
     let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
     let mut warnings: Vec<Fault> = warnings.collect();
+    warnings.extend(containers(daemon, asked.manifests.iter()).await);
     match daemon.handle.ask(Request::Apply(asked)).await? {
         Response::Applied(reports) => {
             warnings.extend(reports.iter().filter_map(untold));
@@ -261,10 +265,32 @@ fn unreachable(manifest: &Manifest, models: &Models, servers: &Servers) -> Optio
         LoopBody::Tool(Tool::Mcp(mcp)) => realm_backends::tool_fault(mcp, servers)?,
         _ => return None,
     };
-    Some(Fault {
+    Some(failing(manifest, &error))
+}
+
+/// Loops whose containers would not start, as the engine tells.
+async fn containers<'a>(
+    daemon: &Shared,
+    manifests: impl Iterator<Item = &'a Manifest>,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for manifest in manifests {
+        let LoopBody::Tool(Tool::Container(container)) = &manifest.body else {
+            continue;
+        };
+        let image = (container.pull == Pull::Never).then(|| container.image.as_str());
+        if let Err(error) = daemon.backends.engine(image).await {
+            faults.push(failing(manifest, &error));
+        }
+    }
+    faults
+}
+
+fn failing(manifest: &Manifest, error: &BackendError) -> Fault {
+    Fault {
         file: file_of(manifest),
         ..Fault::new(format!("calls of `{}` will fail: {error}", manifest.id))
-    })
+    }
 }
 
 pub(super) async fn validate(
@@ -278,6 +304,7 @@ pub(super) async fn validate(
     let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
     let agents = loaded.iter();
     let agents = agents.filter_map(|(manifest, _)| unreachable(manifest, &models, &servers));
+    let containers = containers(&daemon, loaded.iter().map(|(manifest, _)| manifest)).await;
     let said = said.iter();
     let said = said.map(|said| definitions::fault(said, &request.files));
     let documents = loaded.iter().map(|(manifest, format)| Validated {
@@ -289,7 +316,7 @@ pub(super) async fn validate(
     });
     Ok(axum::Json(ValidateResult {
         documents: documents.collect(),
-        warnings: agents.chain(said).collect(),
+        warnings: agents.chain(containers).chain(said).collect(),
     }))
 }
 

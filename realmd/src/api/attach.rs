@@ -6,13 +6,15 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, response::Response};
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use http::Method;
 use realm_backends::attached::{Instance, Seat, Told};
 use realm_client::{
-    api::{AgentMessage, Attach, FailureCategory, RealmMessage},
+    api::{AgentMessage, Attach, FailureCategory, RealmMessage, routes},
     catalogue::Code,
 };
 use realm_executor::{AttachedRequest, BackendError, Category};
 use realm_protocol::{json, limits};
+use serde_json::Value;
 use tokio::{
     sync::mpsc,
     time::{interval, timeout},
@@ -22,7 +24,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::{Gate, Shared, extract, problem::Fail, socket::Upgrade};
+use super::{Gate, Shared, extract, people::may, problem::Fail, socket::Upgrade};
 use crate::daemon::Daemon;
 
 /// Connections that attach or are attached; one more is refused.
@@ -117,7 +119,8 @@ async fn serve(
         return Err(Fail::new(Code::RequestInvalid, "the first message is `attach`").into());
     };
     if let Some(gate) = gate {
-        gate.check_token(asked.token.as_deref())?;
+        let person = gate.check_token(asked.token.as_deref())?;
+        may(&person, &Method::GET, routes::ATTACH)?;
     }
     let Attach {
         agent,
@@ -188,8 +191,12 @@ async fn listen(
     seat: &Seat<'_>,
 ) -> Result<std::convert::Infallible, End> {
     loop {
-        let (call, answer) = match hear(stream).await? {
-            AgentMessage::Output { call, output } => (call, Ok(output)),
+        let (call, answer, state) = match hear(stream).await? {
+            AgentMessage::Output {
+                call,
+                output,
+                state,
+            } => (call, Ok(output), state.map(Value::Object)),
             AgentMessage::Failure {
                 call,
                 message,
@@ -203,7 +210,7 @@ async fn listen(
                     category,
                     retry_after_ms,
                 };
-                (call, Err(error))
+                (call, Err(error), None)
             }
             AgentMessage::Progress { call, progress } => {
                 // It may have been answered by another thread of the agent's.
@@ -218,7 +225,7 @@ async fn listen(
                 return Err(extract::invalid("it is attached already").into());
             }
         };
-        if !seat.answer(call, answer) {
+        if !seat.answer(call, answer, state) {
             let what = format!("call {call} is not this agent's, or has its answer");
             return Err(extract::invalid(&what).into());
         }
@@ -252,6 +259,7 @@ fn message(told: Told) -> RealmMessage {
                 version,
                 key,
                 input,
+                state,
                 repeatable: _,
                 timeout_ms,
             } = *work;
@@ -261,6 +269,7 @@ fn message(told: Told) -> RealmMessage {
                 version,
                 key: key.to_string(),
                 input,
+                state,
                 timeout_ms,
             }
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_backends::{Model, Server, ToolDefinition};
 use realm_client::{
     api::{
-        ApplyResult, ApproveRequest, BackendView, ImportResult, Imported, Page, Problem, ToolState,
-        ToolView,
+        ApplyResult, ApproveRequest, BackendView, ImageView, ImportResult, Imported, Page, Problem,
+        ToolState, ToolView,
     },
     catalogue::Code,
 };
@@ -21,7 +21,12 @@ use super::{
     problem::Fail,
     yaml,
 };
-use crate::config::BackendConfig;
+use crate::{config::BackendConfig, containers};
+
+/// What the container engine is called among backends.
+const CONTAINERS: &str = "containers";
+/// Its format, which no backend has that is configured by name.
+const ENGINE: &str = "docker";
 
 pub(super) async fn list(daemon: Shared) -> Answer<Page<BackendView>> {
     Ok(axum::Json(Page {
@@ -34,12 +39,33 @@ pub(super) async fn list(daemon: Shared) -> Answer<Page<BackendView>> {
 pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<BackendView> {
     let found = views(&daemon).into_iter().find(|backend| backend.id == id);
     let mut backend = found.ok_or_else(|| unknown(&id))?;
+    if backend.format == ENGINE {
+        return engine(&daemon, backend).await;
+    }
     if daemon.backends.servers().contains_key(&id) {
         let uses = uses(&daemon, &id).await?;
         match daemon.backends.tools(&id).await {
             Ok(tools) => backend.tools = tools_of(tools, uses),
             Err(error) => backend.fault = Some(error.to_string()),
         }
+    }
+    Ok(axum::Json(backend))
+}
+
+/// The container engine, which is asked for the images that loops need.
+async fn engine(daemon: &Shared, mut backend: BackendView) -> Answer<BackendView> {
+    match daemon.backends.engine(None).await {
+        Ok(_) => {
+            for (image, loops) in containers::images(&daemon.handle).await? {
+                let fault = daemon.backends.engine(Some(&image)).await.err();
+                backend.images.push(ImageView {
+                    image,
+                    fault: fault.map(|fault| fault.to_string()),
+                    loops,
+                });
+            }
+        }
+        Err(error) => backend.fault = Some(error.to_string()),
     }
     Ok(axum::Json(backend))
 }
@@ -212,9 +238,12 @@ fn manifest_of(server: &str, id: LoopId, tool: ToolDefinition) -> Manifest {
         output_schema: tool.output_schema.unwrap_or_else(|| json!({})),
         effects: None,
         limits: LoopLimits::of(&body),
+        budget: realm_protocol::budget::Budget::default(),
         retry: None,
+        approval: None,
         body,
         bid: None,
+        state: None,
         metadata: Map::new(),
         origin: realm_executor::Origin::default(),
     }
@@ -230,9 +259,15 @@ fn views(daemon: &Shared) -> Vec<BackendView> {
         let key = key.and_then(|configured| configured.key.as_ref());
         server_view(id, server, key.map(ToString::to_string))
     });
+    let socket = configured.config.containers.socket.as_ref();
+    let engine = socket.map(|socket| BackendView {
+        url: Some(format!("unix://{}", socket.display())),
+        ..blank(CONTAINERS, ENGINE)
+    });
     std::iter::once(blank(MOCK, MOCK))
         .chain(backends)
         .chain(servers)
+        .chain(engine)
         .collect()
 }
 
@@ -249,6 +284,7 @@ fn blank(id: &str, format: &str) -> BackendView {
         price: None,
         fault: None,
         tools: Vec::new(),
+        images: Vec::new(),
     }
 }
 

@@ -13,10 +13,15 @@ use axum::{
 };
 use http::{HeaderMap, Method, header};
 use realm_client::{api::routes, catalogue::Code};
+use realm_node::Person;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 use super::problem::Fail;
-use crate::token::Token;
+use crate::{
+    people::{People, owner},
+    token::Token,
+};
 
 /// What is asked of requests over TCP.
 #[derive(Debug)]
@@ -24,23 +29,25 @@ pub(crate) struct Gate {
     /// The names and the port that this API is reached at.
     hosts: Vec<String>,
     token: Token,
+    people: watch::Receiver<Arc<People>>,
 }
 
 impl Gate {
-    /// Takes the port that is listened on, and the token.
-    pub(crate) fn new(port: u16, token: Token) -> Self {
+    /// Takes the port that is listened on, the realm's own token, and who has others.
+    pub(crate) fn new(port: u16, token: Token, people: watch::Receiver<Arc<People>>) -> Self {
         let names = ["127.0.0.1", "[::1]", "localhost"];
         Self {
             hosts: names.map(|name| format!("{name}:{port}")).to_vec(),
             token,
+            people,
         }
     }
 
-    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Fail> {
+    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<Person, Fail> {
         self.check_place(headers)?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
-        self.check_token(shown)?;
+        let person = self.check_token(shown)?;
         let kind =
             text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
         let carries = *method == Method::POST || *method == Method::PUT;
@@ -51,7 +58,7 @@ impl Gate {
                 "content-type: application/json is needed",
             ));
         }
-        Ok(())
+        Ok(person)
     }
 
     /// Whether a request is meant for this API, and no page of another origin sent it.
@@ -76,12 +83,16 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether this is the token of the realm.
-    pub(super) fn check_token(&self, shown: Option<&str>) -> Result<(), Fail> {
-        if shown.is_some_and(|shown| self.is_token(shown)) {
-            return Ok(());
+    /// Whose token this is: the realm's own is its owner's.
+    pub(super) fn check_token(&self, shown: Option<&str>) -> Result<Person, Fail> {
+        let known = shown.and_then(|shown| match self.is_token(shown) {
+            true => Some(owner()),
+            false => self.people.borrow().by_token(shown),
+        });
+        if let Some(person) = known {
+            return Ok(person);
         }
-        let what = "every request needs the token of this realm: Authorization: Bearer TOKEN, or \
+        let what = "every request needs a token of this realm: Authorization: Bearer TOKEN, or \
                     `token` in what an agent says first";
         Err(Fail::new(Code::TokenMissing, what))
     }
@@ -109,6 +120,7 @@ pub(crate) async fn guard(
         checked
     } else {
         gate.check(request.method(), request.headers())
+            .map(|person| drop(request.extensions_mut().insert(person)))
     };
     match checked {
         Ok(()) => next.run(request).await,
@@ -123,7 +135,8 @@ mod tests {
     use super::*;
 
     fn refused(method: Method, headers: &[(&str, &str)]) -> bool {
-        let gate = Gate::new(7421, Token::of("open-sesame"));
+        let people = watch::channel(Arc::new(People::nobody())).1;
+        let gate = Gate::new(7421, Token::of("open-sesame"), people);
         let headers = headers.iter().map(|(name, value)| {
             let name: HeaderName = name.parse().unwrap();
             (name, value.parse().unwrap())

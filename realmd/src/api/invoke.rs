@@ -2,18 +2,19 @@
 
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
-use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus};
+use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus, Spend};
 use realm_node::{Invocation, InvokeAsked, Node, Request, Response as Answered};
-use realm_protocol::{FailureCode, journal::Run};
+use realm_protocol::{FailureCode, budget::Budget, journal::Run};
 
 use super::{
     Shared,
     extract::{Body, invalid},
+    people::Asker,
     problem::{Fail, call_error},
     streamed,
     views::{short, time},
 };
-use crate::handle::{Begun, OWNER};
+use crate::handle::Begun;
 
 /// Longest idempotency key, bytes.
 const KEY_BYTES: usize = 255;
@@ -22,6 +23,7 @@ const TIMER_MS: u64 = 100;
 
 pub(super) async fn invoke(
     daemon: Shared,
+    asker: Asker,
     headers: HeaderMap,
     Body(request): Body<InvokeRequest>,
 ) -> Result<Response, Fail> {
@@ -34,7 +36,10 @@ pub(super) async fn invoke(
         detach,
         store,
         stream,
+        budget,
     } = request;
+    let budget = Budget::try_from(budget.unwrap_or_default());
+    let budget = budget.map_err(|error| invalid(&format!("`budget`: {error}")))?;
     if stream && detach {
         return Err(invalid(
             "`stream` and `detach` exclude each other: what is detached, nobody watches",
@@ -54,10 +59,11 @@ pub(super) async fn invoke(
         input,
         timeout_ms,
         key: key(&headers, idempotency_key)?,
-        caller: Some(OWNER.to_owned()),
+        caller: Some(asker.into_name()),
         store,
         detach,
         stream,
+        budget,
     };
     let address = asked.address.clone();
     if !detach {
@@ -74,8 +80,10 @@ pub(super) async fn invoke(
         Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, answer, limit_ms)?)),
         Begun::Running(run) => {
             let realm = address.realm.map(|realm| realm.to_string());
+            let approvals = node.approvals(Some(run.id), false).into_iter();
             let result = InvokeResult {
                 realm,
+                approvals: approvals.map(|asked| asked.id.to_string()).collect(),
                 ..unfinished(&run)
             };
             Ok::<_, Fail>((StatusCode::ACCEPTED, result))
@@ -155,6 +163,7 @@ fn result(node: &Node, invocation: &Invocation, limit_ms: u64) -> InvokeResult {
         realm,
         version: invocation.version.clone(),
         status,
+        approvals: Vec::new(),
         output,
         error,
         started_at: time(invocation.started),
@@ -162,6 +171,7 @@ fn result(node: &Node, invocation: &Invocation, limit_ms: u64) -> InvokeResult {
         duration_ms: Some(invocation.duration_ms),
         hops: (!hops.is_empty()).then_some(hops),
         replayed: invocation.replayed.then_some(true),
+        spent: invocation.spent.as_ref().map(Spend::from),
     }
 }
 
@@ -174,6 +184,7 @@ pub(super) fn unfinished(run: &Run) -> InvokeResult {
         realm: None,
         version: run.version.clone(),
         status: InvokeStatus::Running,
+        approvals: Vec::new(),
         output: None,
         error: None,
         started_at: time(run.started),
@@ -181,5 +192,6 @@ pub(super) fn unfinished(run: &Run) -> InvokeResult {
         duration_ms: None,
         hops: None,
         replayed: None,
+        spent: None,
     }
 }

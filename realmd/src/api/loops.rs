@@ -305,6 +305,13 @@ pub(super) fn called(body: &Body) -> (&str, Option<String>) {
             let argv = Value::from(process.argv.clone());
             ("process", Some(argv.to_string()))
         }
+        Body::Tool(Tool::Commands(commands)) => {
+            let names: Vec<&str> = commands.list.keys().map(String::as_str).collect();
+            ("commands", Some(names.join(", ")))
+        }
+        Body::Tool(Tool::Container(container)) => {
+            ("container", Some(container.image.as_str().to_owned()))
+        }
         Body::Tool(Tool::Attached(attached)) => {
             let agent = attached.agent.as_ref().map(ToString::to_string);
             ("attached", agent)

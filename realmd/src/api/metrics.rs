@@ -86,6 +86,11 @@ impl Exposition {
                 "Calls served here.",
                 counters.served,
             ),
+            (
+                "realm_calls_overclaimed_total",
+                "Calls whose callee said that it used more than it was given.",
+                counters.overclaimed,
+            ),
         ] {
             self.family(name, "counter", help);
             self.sample(name, None, value);

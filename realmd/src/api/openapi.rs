@@ -1,98 +1,35 @@
 //! The OpenAPI 3.1 document, from one table of routes and the types of `realm-client`.
 
+mod operation;
+
 use std::collections::BTreeMap;
 
 use realm_client::api::{
-    AgentMessage, AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApproveRequest,
-    BackendView, BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest,
-    BroadcastResult, CancelRequest, ConfigEntry, ConfigView, Denial, DiffResult, DisallowRequest,
-    Disallowed, Doctor, EvidenceFile, FrameTree, Health, ImportResult, Info, InvokeRequest,
-    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
-    PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases, PolicyChecked, PolicyTested,
-    PolicyText, PolicyView, Pong, Problem, PromoteRequest, PromptDetail, PromptDiff,
-    PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, RealmMessage, RemoveQuery,
-    Removed, ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation,
-    RunQuery, RunSummary, ScoreRequest, ShareRequest, StackView, Status, TicketIssued,
-    TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, ValidateResult, routes,
+    AgentMessage, AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApprovalQuery,
+    ApprovalView, ApproveRequest, AuditEntry, AuditFile, AuditQuery, BackendView, BackupReport,
+    BackupRequest, BidQuery, BidSummary, BidderTrust, BroadcastRequest, BroadcastResult,
+    CancelRequest, ConfigEntry, ConfigView, Denial, DenyRequest, DiffResult, DisallowRequest,
+    Disallowed, Doctor, EvidenceFile, FrameTree, GrantRequest, HaltRequest, HaltState, Health,
+    ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail,
+    LoopQuery, LoopSummary, PROBLEM_TYPE, PauseRequest, PeerDetail, PeerSummary, PolicyCases,
+    PolicyChecked, PolicyTested, PolicyText, PolicyView, Pong, Problem, PromoteRequest,
+    PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest,
+    RealmMessage, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked, RollbackRequest,
+    RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest, StackView,
+    StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace, TraceEvent,
+    TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
-    IntoParams, ToSchema,
-    openapi::{RefOr, path::ParameterIn, schema::Schema},
+    ToSchema,
+    openapi::{RefOr, schema::Schema},
 };
 
 use super::status::VERSION;
+use operation::{Operation, Shape, delete, get, one, page, post, query};
 
 /// Schemas by name.
 type Schemas = BTreeMap<String, Value>;
-
-/// How a body or an answer looks.
-#[derive(Clone, Copy)]
-enum Shape {
-    One(fn(&mut Schemas) -> Value),
-    Page(fn(&mut Schemas) -> Value),
-    Events(fn(&mut Schemas) -> Value),
-    Any,
-    Text,
-    Socket,
-}
-
-/// One operation.
-struct Operation {
-    method: &'static str,
-    path: &'static str,
-    summary: &'static str,
-    query: Option<fn() -> Vec<utoipa::openapi::path::Parameter>>,
-    body: Option<Shape>,
-    answer: Shape,
-}
-
-const fn get(path: &'static str, summary: &'static str, answer: Shape) -> Operation {
-    Operation {
-        method: "get",
-        path,
-        summary,
-        query: None,
-        body: None,
-        answer,
-    }
-}
-
-const fn delete(path: &'static str, summary: &'static str, answer: Shape) -> Operation {
-    Operation {
-        method: "delete",
-        ..get(path, summary, answer)
-    }
-}
-
-const fn post(path: &'static str, summary: &'static str, body: Shape, answer: Shape) -> Operation {
-    Operation {
-        method: "post",
-        body: Some(body),
-        ..get(path, summary, answer)
-    }
-}
-
-impl Operation {
-    const fn with(self, query: fn() -> Vec<utoipa::openapi::path::Parameter>) -> Self {
-        Self {
-            query: Some(query),
-            ..self
-        }
-    }
-}
-
-const fn one<T: ToSchema>() -> Shape {
-    Shape::One(reference::<T>)
-}
-
-const fn page<T: ToSchema>() -> Shape {
-    Shape::Page(reference::<T>)
-}
-
-fn query<T: IntoParams>() -> Vec<utoipa::openapi::path::Parameter> {
-    T::into_params(|| Some(ParameterIn::Query))
-}
 
 /// Every operation of the API.
 const OPERATIONS: &[Operation] = &[
@@ -170,6 +107,18 @@ const OPERATIONS: &[Operation] = &[
     )
     .with(query::<TranscriptQuery>),
     get(
+        routes::AUDIT,
+        "Lists entries of the audit log, the newest first.",
+        page::<AuditEntry>(),
+    )
+    .with(query::<AuditQuery>),
+    get(
+        routes::AUDIT_EXPORT,
+        "Gives a part of the audit log that proves itself.",
+        one::<AuditFile>(),
+    )
+    .with(query::<AuditQuery>),
+    get(
         routes::BIDS,
         "Lists the bids that this realm has made, the newest first.",
         page::<BidSummary>(),
@@ -184,6 +133,29 @@ const OPERATIONS: &[Operation] = &[
         routes::BID,
         "Gives the receipt of a bid.",
         one::<EvidenceFile>(),
+    ),
+    get(
+        routes::APPROVALS,
+        "Lists calls that wait for people to approve them, the newest first.",
+        page::<ApprovalView>(),
+    )
+    .with(query::<ApprovalQuery>),
+    get(
+        routes::APPROVAL,
+        "Shows exactly what is to be approved.",
+        one::<ApprovalView>(),
+    ),
+    post(
+        routes::APPROVAL_APPROVE,
+        "Lets the call begin, once, as it was shown.",
+        one::<GrantRequest>(),
+        one::<ApprovalView>(),
+    ),
+    post(
+        routes::APPROVAL_DENY,
+        "Ends the call before it begins.",
+        one::<DenyRequest>(),
+        one::<ApprovalView>(),
     ),
     post(
         routes::RUN_PAUSE,
@@ -202,6 +174,19 @@ const OPERATIONS: &[Operation] = &[
         "Cancels a run.",
         one::<CancelRequest>(),
         one::<RunSummary>(),
+    ),
+    get(routes::HALT, "Shows what stands still.", one::<HaltState>()),
+    post(
+        routes::HALT,
+        "Lets something stand still.",
+        one::<HaltRequest>(),
+        one::<HaltState>(),
+    ),
+    post(
+        routes::UNHALT,
+        "Lets something go on.",
+        one::<UnhaltRequest>(),
+        one::<HaltState>(),
     ),
     get(routes::LOOPS, "Lists loops.", page::<LoopSummary>()).with(query::<LoopQuery>),
     get(routes::LOOP, "Shows a loop.", one::<LoopDetail>()).with(query::<LoopQuery>),
@@ -225,6 +210,23 @@ const OPERATIONS: &[Operation] = &[
         page::<AgentView>(),
     ),
     get(routes::AGENT, "Shows who runs a loop.", one::<AgentView>()),
+    get(
+        routes::STATES,
+        "Lists the agents that keep something between calls.",
+        page::<StateSummary>(),
+    ),
+    get(
+        routes::STATE,
+        "Shows what an agent keeps between calls.",
+        page::<StateView>(),
+    )
+    .with(query::<StateQuery>),
+    delete(
+        routes::STATE,
+        "Removes what an agent keeps between calls; gives it as it was.",
+        page::<StateView>(),
+    )
+    .with(query::<StateQuery>),
     get(
         routes::ATTACH,
         "Attaches an agent: a WebSocket of JSON texts, AgentMessage there and RealmMessage back.",
@@ -547,4 +549,13 @@ fn reference<T: ToSchema>(schemas: &mut Schemas) -> Value {
         }
     }
     json!({"$ref": format!("#/components/schemas/{}", T::name())})
+}
+
+/// Method and path of every operation.
+#[cfg(test)]
+pub(super) fn operations() -> Vec<(&'static str, &'static str)> {
+    let operations = OPERATIONS.iter();
+    operations
+        .map(|operation| (operation.method, operation.path))
+        .collect()
 }

@@ -101,6 +101,7 @@ fn answer(
         principal: &principal,
         resource: resource.as_resource(),
         answer: false,
+        approved: 0,
         now,
     });
     let (got, level, determining) = match decision {

@@ -7,7 +7,7 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_executor::{Difference, Need, ResumeError};
-use realm_node::{ApplyReport, CallFailure, Refusal};
+use realm_node::{ApplyReport, CallFailure, DecideError, Refusal};
 use realm_policy::PolicyProblem;
 use realm_protocol::RunId;
 use realm_store::ReadError;
@@ -141,6 +141,9 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::TicketExpired => Code::TicketExpired,
         Refusal::TicketRefused { .. } => Code::JoinRefused,
         Refusal::Unreachable { .. } => Code::JoinUnreachable,
+        Refusal::Decide(DecideError::Decided { .. } | DecideError::Reason) => Code::RequestInvalid,
+        Refusal::Decide(_) => Code::RoleMissing,
+        Refusal::Resume(ResumeError::Halted) => Code::Halted,
         Refusal::Range { .. } | Refusal::Resume(_) => Code::RequestInvalid,
         Refusal::Policy(_) => Code::PolicySyntax,
         Refusal::Loops(_) => Code::DefinitionRule,
@@ -181,6 +184,13 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::Resume(ResumeError::Output { .. }) => "realmctl run explain RUN".to_owned(),
         Refusal::Resume(ResumeError::NothingToDecide) => "realmctl run resume RUN".to_owned(),
+        Refusal::Resume(ResumeError::NeedsApproval)
+        | Refusal::Decide(DecideError::Decided { .. }) => "realmctl approval ls".to_owned(),
+        Refusal::Decide(_) => "realmctl approval show ID, and ask somebody who may".to_owned(),
+        Refusal::NotFound {
+            what: "approval", ..
+        } => "realmctl approval ls --all".to_owned(),
+        Refusal::Resume(ResumeError::Halted) => "realmctl unhalt --run RUN".to_owned(),
         Refusal::Resume(_) => "realmctl run ls --status paused".to_owned(),
         Refusal::Call(failure) => call_help(failure, None, None)?,
         Refusal::NotRoot { scope } if scope.path.is_root() => return None,
@@ -287,6 +297,10 @@ fn call_help(failure: &CallFailure, realm: Option<&str>, loop_id: Option<&str>) 
             None => "realmctl loop ls".to_owned(),
         },
         Wire::SchemaInput => format!("realmctl loop show {} --example", loop_id?),
+        Wire::Halted => match realm {
+            Some(_) => return None,
+            None => "realmctl halt --show; realmctl unhalt".to_owned(),
+        },
         Wire::Overloaded => "realmctl run ls --status running".to_owned(),
         Wire::BadCertificate | Wire::StoreFailed => "realmctl doctor".to_owned(),
         _ => return None,

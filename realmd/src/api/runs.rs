@@ -226,6 +226,7 @@ pub(super) fn summary(node: &Node, run: &Run) -> RunSummary {
         },
         peer: run.peer.as_deref().map(|peer| journal_name(node, peer)),
         status: status(run.status),
+        halted: node.is_run_halted(run.id),
         started_at: time(run.started),
         ended_at: run.ended.map(time),
         duration_ms: run.ended.map(|ended| ended.since(run.started)),
@@ -243,6 +244,11 @@ pub(super) fn detail(node: &Node, run: &Run, events: &[Event]) -> RunDetail {
         input: run.input.as_deref().and_then(parse),
         output: run.output.as_deref().filter(|_| completed).and_then(parse),
         failure: failure(node, run, events),
+        approvals: node
+            .approvals(Some(run.id), false)
+            .iter()
+            .map(|asked| asked.id.to_string())
+            .collect(),
     }
 }
 

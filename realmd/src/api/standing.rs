@@ -90,6 +90,7 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
     let accepted: Vec<AcceptedCall> = accepted.iter().map(accepted_call).collect();
     let run = summary(node, run);
     let asking = waits.iter().find(|wait| wait.on == WaitsOn::Person);
+    let approval = node.approvals(Some(id), false).into_iter().next_back();
     let (text, help) = match run.status {
         RunStatus::Completed => ("It has completed.".to_owned(), None),
         RunStatus::Cancelled => ("It was cancelled.".to_owned(), None),
@@ -98,6 +99,10 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
             let help = Some(format!("realmctl trace show {id}"));
             (format!("It has failed: {why}."), help)
         }
+        RunStatus::Paused if run.halted => (
+            "It is halted: it stands still where it is, and everything it had is kept.".to_owned(),
+            Some(format!("realmctl unhalt --run {id}")),
+        ),
         RunStatus::Paused => match asking {
             Some(wait) => (
                 format!(
@@ -110,6 +115,14 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
                 Some(format!(
                     "realmctl run resume {id} --again | --gave JSON | --failed REASON"
                 )),
+            ),
+            None if let Some(asked) = &approval => (
+                format!(
+                    "It waits for a person's approval: `{}` does not begin before that, and nothing else \
+                     of it is at work.",
+                    asked.action.loop_id
+                ),
+                Some(format!("realmctl approval show {}", asked.id)),
             ),
             None => (
                 "It was paused by its owner, and begins nothing until it is resumed.".to_owned(),
@@ -192,6 +205,7 @@ fn sentence(wait: &Wait) -> String {
         }
         WaitsOn::Time => format!("`{name}` waits{until}."),
         WaitsOn::Person => format!("`{name}` waits for a person."),
+        WaitsOn::Approval => format!("`{name}` waits for a person's approval, and has not begun."),
         WaitsOn::Step => format!("`{name}` has taken {} steps.", wait.steps.unwrap_or(0)),
     }
 }
@@ -207,6 +221,7 @@ fn wait(waits: &Waits) -> Wait {
             WaitsOn::Time
         }
         WaitingFor::Person => WaitsOn::Person,
+        WaitingFor::Approval => WaitsOn::Approval,
         WaitingFor::Step(taken) => {
             steps = Some(taken);
             WaitsOn::Step

@@ -53,7 +53,7 @@ pub(super) async fn status(daemon: Shared) -> Answer<Status> {
         },
         data_dir: daemon.home.data().display().to_string(),
         socket: daemon.home.socket().display().to_string(),
-        halted: false,
+        halted: view.halted,
         parent: view.parent,
         children: view.children,
         peers: view.peers,
@@ -69,6 +69,7 @@ pub(super) async fn status(daemon: Shared) -> Answer<Status> {
 struct NodeStatus {
     realm: realm_client::api::RealmView,
     standing: StandingView,
+    halted: bool,
     parent: Option<LinkView>,
     children: ChildCounts,
     peers: Vec<LinkView>,
@@ -85,6 +86,7 @@ impl NodeStatus {
         let connected = children.iter().filter(|child| child.connected).count();
         Self {
             realm: own_realm(node),
+            halted: node.is_halted(),
             parent: parent_link(node, &standing),
             children: ChildCounts {
                 certified: certified as u64,

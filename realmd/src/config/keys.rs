@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Secret,
     /// What a million tokens cost: `USD 0.15 0.60`; empty for what nobody knows.
     Price,
+    /// An amount of money: `EUR 0.50`; empty for none.
+    Amount,
     /// A list of `HOST:PORT`.
     Hosts,
     /// A program and its arguments; empty for none.
@@ -39,6 +41,10 @@ pub(crate) enum Kind {
     SecretVariables,
     /// An address on loopback with its port; empty for none.
     Loopback,
+    /// A user of the machine by number; empty for none.
+    User,
+    /// A list of roles, one at least.
+    Roles,
 }
 
 /// One key.
@@ -122,6 +128,41 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "budget.run",
+        kind: Kind::Amount,
+        default: Some("\"\""),
+        meaning: "Most that a call made on this machine may cost where it does not say, such as EUR 5; empty for no bound.",
+        reloads: false,
+    },
+    Key {
+        name: "budget.served",
+        kind: Kind::Amount,
+        default: Some("\"\""),
+        meaning: "Most that a call of another realm may cost here, whatever it says, such as EUR 0.50; empty for no bound of this realm's.",
+        reloads: false,
+    },
+    Key {
+        name: "containers.networks",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Networks of the container engine that loops' containers may join; without any, they have no network.",
+        reloads: true,
+    },
+    Key {
+        name: "containers.old_runtime",
+        kind: Kind::Choice(&["no", "yes"]),
+        default: Some("\"no\""),
+        meaning: "Whether containers run though the engine's runc is so old that programs can break out of it.",
+        reloads: true,
+    },
+    Key {
+        name: "containers.socket",
+        kind: Kind::Text,
+        default: Some("\"\""),
+        meaning: "Socket of the container engine that runs loops' containers, such as /run/docker.sock; empty for none. Whoever may use it is as mighty as root.",
+        reloads: true,
+    },
+    Key {
         name: "custody.ask",
         kind: Kind::Choice(&["no", "yes"]),
         default: Some("\"no\""),
@@ -140,6 +181,13 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["no", "yes"]),
         default: Some("\"no\""),
         meaning: "Whether this realm keeps calls for children that are offline and ask for it.",
+        reloads: false,
+    },
+    Key {
+        name: "halt.from_above",
+        kind: Kind::Choice(&["tree", "all"]),
+        default: Some("\"tree\""),
+        meaning: "What a realm above may halt here: what this realm does for others and asks of them (tree), or its own work as well (all).",
         reloads: false,
     },
     Key {
@@ -339,6 +387,55 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: false,
     },
     Key {
+        name: "notify.allow_private",
+        kind: Kind::Hosts,
+        default: Some("[]"),
+        meaning: "Hosts and ports such as 127.0.0.1:8080 that notices may be posted to though their addresses are not public.",
+        reloads: true,
+    },
+    Key {
+        name: "notify.command",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Program and arguments, without a shell, that take a notice as JSON on standard input when a call waits for people, and when that ends; empty for none. `processes.allow` holds for it.",
+        reloads: true,
+    },
+    Key {
+        name: "notify.key",
+        kind: Kind::Secret,
+        default: Some("\"\""),
+        meaning: "Where the bearer token is that notices are posted with: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME.",
+        reloads: true,
+    },
+    Key {
+        name: "notify.webhook",
+        kind: Kind::Url,
+        default: Some("\"\""),
+        meaning: "Where a notice is posted as JSON when a call waits for people, and when that ends; empty for nowhere.",
+        reloads: true,
+    },
+    Key {
+        name: "people.*.roles",
+        kind: Kind::Roles,
+        default: None,
+        meaning: "What this person may do: viewer reads, operator runs loops, approver approves what asks for a person, owner does everything.",
+        reloads: true,
+    },
+    Key {
+        name: "people.*.token",
+        kind: Kind::Secret,
+        default: Some("\"\""),
+        meaning: "Where the token is that this person shows over TCP: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME; 32 letters at least.",
+        reloads: true,
+    },
+    Key {
+        name: "people.*.uid",
+        kind: Kind::User,
+        default: Some("\"\""),
+        meaning: "The user of this machine that this person is at the socket, by number. The user that the daemon runs as is an owner, whatever stands here.",
+        reloads: true,
+    },
+    Key {
         name: "processes.allow",
         kind: Kind::Arguments,
         default: Some("[]"),
@@ -424,6 +521,19 @@ fn is_chosen(name: &str) -> bool {
 /// Finds a key by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.parts_after(name) == Some(0))
+}
+
+/// Whether a name is that of a section which the owner has named, as in `mcp.tickets`.
+pub(crate) fn is_named_section(name: &str) -> bool {
+    let mut parts = name.split('.');
+    let (Some(kind), Some(_), None) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let mut keys = KEYS.iter();
+    keys.any(|key| {
+        let mut named = key.name.split('.');
+        named.next() == Some(kind) && named.next() == Some("*")
+    })
 }
 
 /// Whether keys begin with this name and a dot.

@@ -40,6 +40,7 @@ pub(crate) fn read(
     }
     reading.fill_in();
     reading.servers();
+    reading.people();
     if !reading.problems.is_empty() {
         return Err(ConfigError::Problems(reading.problems));
     }
@@ -70,6 +71,12 @@ impl Reading<'_> {
                 Item::Value(value) => self.value((key, name), value, span),
                 _ => self.wrong(span, format!("`{name}` must be a value, not a section")),
             };
+        }
+        let table = item.as_table_like();
+        if table.is_some_and(TableLike::is_empty) && keys::is_named_section(name) {
+            let what = format!("`[{name}]` says nothing");
+            let hint = "write what it is, as docs/loops.md shows, or leave it out".to_owned();
+            return self.problem(Code::ConfigValue, span, what, Some(hint));
         }
         match item {
             Item::Table(table) if keys::is_section(name) => self.table(table, name),
@@ -234,6 +241,27 @@ impl Reading<'_> {
         }
     }
 
+    /// A user of the machine is one person.
+    fn people(&mut self) {
+        let mut users: Vec<(String, String)> = Vec::new();
+        for name in value::chosen(&self.settings, "people") {
+            let setting = self.settings.get(&format!("people.{name}.uid"));
+            if let Some(value::Value::Text(uid)) = setting.map(|setting| &setting.value)
+                && !uid.is_empty()
+            {
+                users.push((uid.clone(), name.to_owned()));
+            }
+        }
+        users.sort();
+        let mut others = users.windows(2);
+        if let Some([(uid, one), (_, other)]) =
+            others.find(|pair| matches!(pair, [a, b] if a.0 == b.0))
+        {
+            let what = format!("`people.{other}` has the uid of `people.{one}`, {uid}");
+            self.wrong(None, what);
+        }
+    }
+
     /// Whether a problem is about this key, or the text could not be read at all.
     fn names(&self, key: &str) -> bool {
         let quoted = format!("`{key}`");
@@ -280,6 +308,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
         | keys::Kind::Paths
         | keys::Kind::Patterns
         | keys::Kind::Arguments
+        | keys::Kind::Roles
         | keys::Kind::Variables
         | keys::Kind::SecretVariables => {
             // A regular expression may have commas, and so may an argument.

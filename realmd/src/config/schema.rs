@@ -89,7 +89,22 @@ fn property(key: &Key) -> Value {
         ]}),
         Kind::Duration(..) => json!({"type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h|d)$"}),
         Kind::Choice(choices) => json!({"enum": choices}),
-        Kind::Filter | Kind::Text | Kind::Url | Kind::Secret | Kind::Price | Kind::Loopback => {
+        Kind::User => json!({"oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": u32::MAX},
+            {"const": ""},
+        ]}),
+        Kind::Roles => json!({
+            "type": "array",
+            "minItems": 1,
+            "items": {"enum": ["viewer", "operator", "approver", "owner"]},
+        }),
+        Kind::Filter
+        | Kind::Text
+        | Kind::Url
+        | Kind::Secret
+        | Kind::Price
+        | Kind::Amount
+        | Kind::Loopback => {
             json!({"type": "string"})
         }
     };

@@ -144,6 +144,8 @@ fn a_backend_without_a_format_or_with_its_key_in_the_text_is_refused_and_the_key
             "[backends.office]\nformat = \"openai\"\nallow_private = [\"x\"]\n",
             "no host and port",
         ),
+        ("[mcp.box]\n", "`[mcp.box]` says nothing"),
+        ("[backends.big]\n", "`[backends.big]` says nothing"),
         (
             "[mcp.box]\ncwd = \"/\"\n",
             "`mcp.box` must have `argv` or `url`, and not both",

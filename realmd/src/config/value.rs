@@ -6,10 +6,10 @@ use std::{
     net::SocketAddr,
 };
 
-use realm_backends::Price;
+use realm_executor::Price;
 use realm_net::Multiaddr;
 use realm_policy::{Redaction, RedactionError};
-use realm_protocol::{Label, broadcast::millionths};
+use realm_protocol::{Label, broadcast::millionths, budget::Amount, records::Role};
 use serde_json::json;
 use toml_edit::Value as Toml;
 
@@ -148,6 +148,7 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Url => url(text()?),
         Kind::Secret => secret(text()?),
         Kind::Price => price(text()?),
+        Kind::Amount => amount(text()?),
         Kind::Hosts => hosts(value).map(Value::Texts),
         Kind::Arguments => texts(kind, value).map(Value::Texts),
         Kind::Variables => variables(kind, value, |_| true),
@@ -155,6 +156,8 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
             variables(kind, value, |place| place.parse::<SecretPlace>().is_ok())
         }
         Kind::Loopback => loopback(text()?),
+        Kind::User => user(value),
+        Kind::Roles => roles(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -250,12 +253,18 @@ pub(super) fn price_of(text: &str) -> Option<Price> {
     let [currency, input, output] = parts.as_slice() else {
         return None;
     };
-    let right = currency.len() == 3 && currency.chars().all(|c| c.is_ascii_uppercase());
-    right.then_some(Price {
-        currency: (*currency).to_owned(),
+    Some(Price {
+        currency: currency.parse().ok()?,
         input: millionths(input)?,
         output: millionths(output)?,
     })
+}
+
+fn amount(text: &str) -> Result<Value, String> {
+    match text.is_empty() || text.parse::<Amount>().is_ok() {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err("must be an amount of money, such as \"EUR 0.50\"".to_owned()),
+    }
 }
 
 fn loopback(text: &str) -> Result<Value, String> {
@@ -265,6 +274,31 @@ fn loopback(text: &str) -> Result<Value, String> {
         false => {
             Err("must be an address on loopback with a port, such as 127.0.0.1:7421".to_owned())
         }
+    }
+}
+
+fn user(value: &Toml) -> Result<Value, String> {
+    let number = match (value.as_integer(), value.as_str()) {
+        (Some(number), _) => u32::try_from(number).ok(),
+        (None, Some("")) => return Ok(Value::Text(String::new())),
+        // A variable of the environment is a text.
+        (None, Some(text)) => text.parse().ok(),
+        (None, None) => None,
+    };
+    let number = number.ok_or_else(|| expected(Kind::User, value))?;
+    Ok(Value::Text(number.to_string()))
+}
+
+fn roles(value: &Toml) -> Result<Vec<String>, String> {
+    let roles = texts(Kind::Roles, value)?;
+    if roles.is_empty() {
+        return Err("must name a role: viewer, operator, approver or owner".to_owned());
+    }
+    match roles.iter().find(|role| role.parse::<Role>().is_err()) {
+        Some(wrong) => Err(format!(
+            "has `{wrong}`, which is none of viewer, operator, approver, owner"
+        )),
+        None => Ok(roles),
     }
 }
 
@@ -338,7 +372,10 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Url
         | Kind::Secret
         | Kind::Price
+        | Kind::Amount
         | Kind::Loopback => "text",
+        Kind::User => "the number of a user",
+        Kind::Roles => "a list of roles as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",
         Kind::Variables | Kind::SecretVariables => "a list of variables as text",

@@ -1,10 +1,10 @@
 //! What the node knows: clock, neighbours, backends, policy.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
-use realm_executor::{Body, MOCK, Process, Tool};
+use realm_executor::{Body, MOCK, Tool};
 use realm_node::{Node, StandingView};
 use realm_protocol::{Timestamp, limits};
 
@@ -240,24 +240,35 @@ fn backend_fault(body: &Body, models: &Models, servers: &Servers) -> Option<Stri
             realm_backends::tool_fault(mcp, servers).map(|fault| fault.to_string())
         }
         Body::Tool(Tool::Process(process)) => {
-            let folder = process.cwd.as_deref().map(Path::new);
-            match folder.filter(|folder| !folder.is_dir()) {
-                Some(folder) => Some(format!("its folder {} is gone", folder.display())),
-                None => missing_program(process, folder),
-            }
+            program_fault(process.cwd.as_deref(), &process.env, process.argv.first())
+        }
+        Body::Tool(Tool::Commands(commands)) => {
+            let programs = commands.list.values();
+            let mut faults = programs.filter_map(|command| {
+                program_fault(commands.cwd.as_deref(), &commands.env, command.program())
+            });
+            faults.next()
         }
         _ => None,
     }
 }
 
-/// A program that is not where the process would be looked for.
-fn missing_program(process: &Process, folder: Option<&Path>) -> Option<String> {
-    let program = process.argv.first()?;
+/// A program that is not where it would be looked for, or a folder that it cannot run in.
+fn program_fault(
+    folder: Option<&str>,
+    env: &BTreeMap<String, String>,
+    program: Option<&String>,
+) -> Option<String> {
+    let folder = folder.map(Path::new);
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Some(format!("its folder {} is gone", folder.display()));
+    }
+    let program = program?;
     if program.contains('/') {
         let path = folder.map_or_else(|| program.into(), |folder| folder.join(program));
         return (!path.is_file()).then(|| format!("its program {} is gone", path.display()));
     }
-    let path = process.env.get("PATH").map(String::as_str);
+    let path = env.get("PATH").map(String::as_str);
     let mut folders = path.unwrap_or(realm_backends::PATH).split(':');
     let found = folders.any(|folder| Path::new(folder).join(program).is_file());
     (!found).then(|| format!("its program `{program}` is in no folder of its PATH"))

@@ -137,6 +137,7 @@ impl Driver {
                 self.advertised = addresses;
                 self.publish_addresses();
             }
+            Order::Tariffs(tariffs) => self.handle(Input::Tariffs(tariffs)),
         }
     }
 }

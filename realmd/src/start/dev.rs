@@ -26,7 +26,7 @@ const HELLO: &str = include_str!("hello.yaml");
 ///
 /// # Errors
 /// As [`super::run`].
-pub(crate) fn run_dev(environment: &Environment) -> Result<Exit, Failure> {
+pub(crate) fn run_dev(environment: &Environment, halted: bool) -> Result<Exit, Failure> {
     let suffix = random::suffix().map_err(InitError::from)?;
     let home = Temporary(std::env::temp_dir().join(format!("realm-dev-{suffix}")));
     let loopback = "/ip4/127.0.0.1/tcp/0".parse();
@@ -41,7 +41,12 @@ pub(crate) fn run_dev(environment: &Environment) -> Result<Exit, Failure> {
         passphrase: None,
     };
     init::init(&founding, Clock::wall())?;
-    run_with(&home.0, environment, &Unlock::default(), Some(HELLO))
+    run_with(
+        &home.0,
+        environment,
+        &Unlock::default(),
+        (Some(HELLO), halted),
+    )
 }
 
 /// A folder that is deleted with this value.

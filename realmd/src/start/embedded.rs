@@ -18,6 +18,7 @@ use crate::{
     handle::{self, Handle},
     home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
     logging,
+    notices::Notices,
     secrets::{self, SecretReader},
 };
 
@@ -85,7 +86,7 @@ impl Embedded {
         let keys = HomeKeys::read(&home, &Unlock::default())?;
         protect::settle(&home, &keys)?;
         let clock = Clock::start();
-        let opened = open(&home, &config, keys, clock)?;
+        let opened = open(&home, (&config, super::node_config(&config)), keys, clock)?;
         let (net, mut events) = opened.net;
         let first = listen::first(&net, &mut events, &config.listen).await?;
         let (handle, orders) = handle::channel();
@@ -107,6 +108,7 @@ impl Embedded {
             opened.store.clone(),
             net,
             backends,
+            Notices::queue().0,
             (config.advertise, watch::Sender::new(first)),
         );
         let mut running = JoinSet::new();

@@ -139,9 +139,12 @@ impl Member {
             call_timeout_ms: limits::CALL_MS,
             child_rate: 250_000,
             sessions: true,
+            chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,
             custody: realm_node::CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
+            budgets: realm_node::Budgets::default(),
+            tariffs: std::collections::BTreeMap::new(),
         };
         let keys = Keys {
             realm: Some(realm),

@@ -16,7 +16,7 @@ use crate::{
     realms::{Ground, Way},
     report::Report,
     resources::Processes,
-    resume, steps, tools,
+    resume, steps, streaming, tools,
     whole::{self, Whole},
 };
 
@@ -61,12 +61,18 @@ enum Job {
     Rmcp,
     /// The same as calls of a loop.
     Mcp,
+    /// Calls of a prompt that the mock answers, inside one realm.
+    Model,
+    /// Words that a model writes, shown here and one realm away.
+    Streams,
+    /// Memory of a daemon with 1,000 streams.
+    StreamMemory,
     /// NATS publishing to a stream that syncs each message.
     NatsAlways,
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 29] = [
+const JOBS: [(&str, Job); 32] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -82,6 +88,9 @@ const JOBS: [(&str, Job); 29] = [
     ("local-echo", Job::Local),
     ("mcp-rmcp", Job::Rmcp),
     ("mcp-stdio", Job::Mcp),
+    ("model-mock", Job::Model),
+    ("streams", Job::Streams),
+    ("streams-1000", Job::StreamMemory),
     ("machine-steps", Job::Machine),
     ("loom-steps", Job::Loom),
     ("resume", Job::Resume),
@@ -185,6 +194,15 @@ impl Bench<'_> {
                 drop(calls);
                 caller.stop().await
             }
+            Job::Model => {
+                let daemon = ground.daemon("model", "").await?;
+                daemon.apply(streaming::SAY).await?;
+                let pids = [daemon.pid()?];
+                self.rows(&pids, &pids, &whole::ClientCall::new(&daemon, "say"))
+                    .await
+            }
+            Job::Streams => streaming::hops(&ground, self.report).await,
+            Job::StreamMemory => streaming::memory(&ground, self.report).await,
             Job::Machine => {
                 let row = steps::machine(&ground).await?;
                 self.report.add(row);

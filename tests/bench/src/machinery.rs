@@ -124,8 +124,9 @@ impl Broadcast {
             });
         }
         let secret = [number; 32];
+        let commitment = Digest::of(&[&secret]);
         let announcement = Announcement {
-            broadcast: BroadcastId::new([number; 16]),
+            broadcast: BroadcastId::of(me.realm.unwrap_or(me.root), commitment),
             round: 1,
             announcer: me,
             loop_id: "see".parse()?,
@@ -168,7 +169,7 @@ impl Broadcast {
                 confidence: None,
                 field: Vec::new(),
             },
-            commitment: Digest::of(&[&secret]),
+            commitment,
             created: now().wall,
             depth: 0,
         };

@@ -4,7 +4,7 @@
 //! times, [`resources`] reads what processes used, [`report`] prints rows and judges them.
 //! [`realms`], [`raw`] and [`nats`] each set up one kind of peer, [`crowd`] many children,
 //! [`delay`] a slow link; [`fair`] lets daemons broadcast, [`market`] many realms in this program, and
-//! [`machinery`] what they do besides their cryptography. Everything runs on loopback.
+//! [`machinery`] what they do besides their cryptography; [`streaming`] is shown what a model writes. Everything runs on loopback.
 
 mod arguments;
 mod crowd;
@@ -25,6 +25,7 @@ mod resources;
 mod resume;
 mod row;
 mod steps;
+mod streaming;
 mod tools;
 mod whole;
 

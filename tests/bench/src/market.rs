@@ -192,9 +192,12 @@ impl Market {
             call_timeout_ms: limits::CALL_MS,
             child_rate: 1_000_000,
             sessions: true,
+            chains: limits::CHAINS,
             announce_rate: 1_000_000,
             custody: CustodyTerms::default(),
             redaction: realm_policy::Redaction::default(),
+            budgets: realm_node::Budgets::default(),
+            tariffs: std::collections::BTreeMap::new(),
         };
         let id = key.node_id();
         let keys = Keys {

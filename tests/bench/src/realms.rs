@@ -280,6 +280,7 @@ impl Call for LoopCall {
             store: false,
             detach: false,
             stream: false,
+            budget: realm_protocol::budget::Budget::default(),
         };
         match self.realm.ask(Request::Invoke(asked)).await? {
             Response::Invoked(invocation) => {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{far::EACH_WAY, row::Row};
+use crate::{far::EACH_WAY, row::Row, streaming::STREAMS};
 
 /// Rows so far.
 #[derive(Debug)]
@@ -123,6 +123,27 @@ impl Report {
                 figure: ratio(p50("mcp-stdio", 1), p50("mcp-rmcp", 1)),
                 bar: Bar::Most(1.5),
                 unit: "x",
+            },
+            Line {
+                what: "a prompt that the mock answers, p50 at 1 in flight, ms",
+                figure: p50("model-mock", 1).map(|us| us / 1_000.0),
+                bar: Bar::Most(2.0),
+                unit: " ",
+            },
+            Line {
+                what: "a word shown one realm away, p50 more than here, ms",
+                figure: p50("stream-1", 1)
+                    .and_then(|away| Some((away - p50("stream-0", 1)?) / 1_000.0)),
+                bar: Bar::Most(1.0),
+                unit: " ",
+            },
+            Line {
+                what: "memory of a daemon with 1,000 streams, MiB",
+                figure: self
+                    .row("streams-1000", STREAMS)
+                    .and_then(|row| Some(row.rss_kb? as f64 / 1_024.0)),
+                bar: Bar::Most(300.0),
+                unit: " ",
             },
             Line {
                 what: "40 ms apart, first call, p99, ms",

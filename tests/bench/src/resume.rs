@@ -51,6 +51,7 @@ pub(crate) async fn run(ground: &Ground) -> Result<Row> {
         detach: true,
         store: false,
         stream: false,
+        budget: None,
     };
     let run = daemon.client.invoke(&request).await?.run_id;
     waits(&daemon.client, &run).await?;

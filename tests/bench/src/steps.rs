@@ -45,6 +45,7 @@ async fn count(daemon: &Daemon, to: u64) -> Result<f64> {
         detach: false,
         store: false,
         stream: false,
+        budget: None,
     };
     let begun = std::time::Instant::now();
     let ended = daemon.client.invoke(&request).await?;

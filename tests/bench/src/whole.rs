@@ -63,6 +63,7 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
         detach: false,
         store: false,
         stream: false,
+        budget: None,
     }
 }
 

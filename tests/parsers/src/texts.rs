@@ -179,6 +179,7 @@ fn decide(policy: &Policy) {
                 principal: &principal,
                 resource,
                 answer: false,
+                approved: 0,
                 now: Timestamp::from_millis(1_800_000_000_000),
             });
         }

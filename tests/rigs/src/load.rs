@@ -175,6 +175,7 @@ pub(crate) fn request(address: String, input: Value, key: Option<String>) -> Inv
         detach: false,
         store: false,
         stream: false,
+        budget: None,
     }
 }
 

@@ -13,11 +13,14 @@ use realm_protocol::{
     broadcast::{Announcement, Bid, ConfirmAnswer, Effects},
     cbor::{self, Blob},
     journal::{Direction, Event, Run},
-    limits,
+    json, limits,
 };
 use serde_json::Value;
 
-use super::ranking::{ranked, root};
+use super::{
+    ranking::{ranked, root},
+    results::Outcome,
+};
 use crate::{HostId, World};
 
 /// What an announcer has written down of one broadcast.
@@ -181,7 +184,13 @@ impl Ledger {
         let mut slots: BTreeMap<u64, Slot> = BTreeMap::new();
         let (mut had, mut closed, mut cancelled, mut finished) =
             (BTreeSet::new(), None, false, false);
+        // Slots that were leased when the broadcast was cancelled, and slots whose holders said how
+        // they ended.
+        let (mut withdrawn, mut spoke): (BTreeSet<u64>, BTreeSet<u64>) = Default::default();
         for entry in &self.entries {
+            if cancelled && matches!(entry, Entry::Awarded(_) | Entry::Leased(_)) {
+                return Err(format!("after the cancel: {entry:?}"));
+            }
             if finished && !matches!(entry, Entry::Unused(_)) {
                 return Err(format!("after the end: {entry:?}"));
             }
@@ -257,7 +266,14 @@ impl Ledger {
                     if slot.epoch != it.epoch || !lies {
                         return Err(format!("an end of nothing: {it:?}"));
                     }
-                    slot.stage = self.after(it);
+                    slot.stage = match cancelled {
+                        true => Stage::Over,
+                        false => self.after(it),
+                    };
+                    match it.delivered {
+                        Some(_) => spoke.insert(it.slot),
+                        None => spoke.remove(&it.slot),
+                    };
                 }
                 Entry::Decided(it) => {
                     let slot = slots.entry(it.slot).or_default();
@@ -269,7 +285,11 @@ impl Ledger {
                         false => Stage::Over,
                     };
                 }
-                Entry::Cancelled(_) => cancelled = true,
+                Entry::Cancelled(_) => {
+                    cancelled = true;
+                    let leased = slots.iter().filter(|(_, slot)| slot.stage == Stage::Leased);
+                    withdrawn = leased.map(|(number, _)| *number).collect();
+                }
                 Entry::Finished(it) => {
                     finished = true;
                     let waits = slots
@@ -280,6 +300,17 @@ impl Ledger {
                     }
                     if (it.conclusion.ending == Ending::Cancelled) != cancelled {
                         return Err(format!("it ends as {:?}", it.conclusion.ending));
+                    }
+                    let said = [&it.conclusion.confirmed, &it.conclusion.silent];
+                    let right = [
+                        withdrawn
+                            .intersection(&spoke)
+                            .copied()
+                            .collect::<Vec<u64>>(),
+                        withdrawn.difference(&spoke).copied().collect::<Vec<u64>>(),
+                    ];
+                    if said != [&right[0], &right[1]] {
+                        return Err(format!("confirmed and silent: {said:?}, not {right:?}"));
                     }
                 }
             }
@@ -308,6 +339,41 @@ impl Ledger {
             _ => None,
         });
         leases.collect()
+    }
+
+    /// Slots and epochs that a person has given out again.
+    pub(super) fn given_again(&self) -> BTreeSet<(u64, u64)> {
+        let decided = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Decided(it) if it.again => Some((it.slot, it.epoch)),
+            _ => None,
+        });
+        decided.collect()
+    }
+
+    /// What each slot of the conclusion came to.
+    pub(super) fn outcomes(&self, conclusion: &Conclusion) -> Vec<Outcome> {
+        let counted = self.counted();
+        let results = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Ended(it) if it.end == End::Result => Some((it.slot, it.delivered.as_ref()?)),
+            _ => None,
+        });
+        let results = results.enumerate().map(|(arrival, (slot, delivered))| {
+            let outcome = delivered.outcome.peek().expect("an outcome that reads");
+            let bid = counted.iter().find(|(bid, ..)| *bid == outcome.bid);
+            let (_, bid, _) = bid.expect("a result of a bid that counts");
+            let output = delivered.output.as_deref().expect("a result has an output");
+            let output = json::parse(output).expect("a result is JSON");
+            let confidence = outcome.confidence.unwrap_or(bid.confidence);
+            (slot, (output, confidence, arrival))
+        });
+        let mut results: BTreeMap<u64, (Value, u64, usize)> = results.collect();
+        let slots = conclusion.citations.iter();
+        slots
+            .map(|cited| Outcome {
+                slot: cited.slot,
+                result: results.remove(&cited.slot),
+            })
+            .collect()
     }
 
     /// Every award: slot, epoch and bid.

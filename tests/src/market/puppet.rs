@@ -3,27 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
-use realm_crypto::{Outgoing, SigningKey, seal};
+use realm_crypto::SigningKey;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Phase, Place,
-    Priority,
+    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Place,
     broadcast::{
         Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
         Outcome, PlacedBid, Price, Tally, WorkProgress,
     },
     cbor::{self, Blob, Wire},
-    link::Frame,
-    records::{KemPurpose, Record, Signed},
+    records::{Record, Signed},
 };
 use realm_router::distance;
 
+use super::letter::Letter;
 use crate::{HostId, World};
-
-/// How long a puppet's messages may be under way, milliseconds.
-const TTL_MS: u64 = 60_000;
 
 /// A bidder that means harm.
 #[derive(Debug)]
@@ -107,16 +100,6 @@ impl Puppet {
         }
     }
 
-    fn place(&self, world: &World) -> Place {
-        let host = &world.hosts[self.host.0];
-        Place {
-            root: host.scope.root,
-            path: host.scope.path.clone(),
-            realm: Some(host.realm),
-            node: Some(host.node_id),
-        }
-    }
-
     fn honest(&self, world: &World, announcement: &Announcement, digest: Digest) -> Bid {
         let asked = &announcement.limits;
         let price = asked.currency.clone().map(|currency| Price {
@@ -126,7 +109,7 @@ impl Puppet {
         Bid {
             broadcast: announcement.broadcast,
             announcement: digest,
-            bidder: self.place(world),
+            bidder: world.hosts[self.host.0].place(),
             agent: announcement.loop_id.clone(),
             contract: announcement.contract,
             price,
@@ -170,12 +153,7 @@ impl Puppet {
                 6 => ("a bid in another's name", {
                     let other = world.random(world.hosts.len() as u64) as usize;
                     let other = &world.hosts[other];
-                    let bidder = Place {
-                        root: other.scope.root,
-                        path: other.scope.path.clone(),
-                        realm: Some(other.realm),
-                        node: Some(other.node_id),
-                    };
+                    let bidder = other.place();
                     vec![(
                         0,
                         sign(
@@ -378,7 +356,13 @@ impl Puppet {
             return;
         };
         let text = String::from_utf8_lossy(input).into_owned();
-        let output = Blob::from(format!("{{\"done\":{text}}}").into_bytes());
+        let judged = [
+            "",
+            r#","verdict":"no","score":1e9"#,
+            r#","verdict":["yes"],"score":"1","tags":{}"#,
+        ][world.random(3) as usize];
+        let output = Blob::from(format!("{{\"done\":{text}{judged}}}").into_bytes());
+        let sure = [None, None, Some(300_000), Some(1_000_001)][world.random(4) as usize];
         let done = Outcome {
             broadcast: lease.broadcast,
             slot: lease.slot,
@@ -387,7 +371,7 @@ impl Puppet {
             end: LeaseEnd::Done,
             output: Some(Digest::of(&[&output])),
             failure: None,
-            confidence: None,
+            confidence: sure,
             charged: None,
             run: None,
             created: world.now(self.host).wall,
@@ -517,7 +501,7 @@ impl Puppet {
 
     /// Seals a message and sends it to the neighbour that is nearest to its destination.
     fn send(&self, world: &mut World, draft: &Draft) {
-        let (me, here) = (self.host, self.place(world));
+        let (me, here) = (self.host, world.hosts[self.host.0].place());
         let there = draft.to.scope();
         let links = world.hosts[me.0].links.iter();
         let next = links.min_by_key(|(_, end)| distance(&world.hosts[end.host.0].scope, &there));
@@ -527,43 +511,15 @@ impl Puppet {
         if distance(&world.hosts[next.0].scope, &there) >= distance(&here.scope(), &there) {
             return;
         }
-        let (now, mut seed) = (world.now(me).wall, [0; 32]);
-        seed[..8].copy_from_slice(&world.random(u64::MAX).to_be_bytes());
-        let Some(realm) = draft.to.realm else { return };
-        let kem = world.post.chain(realm).and_then(|chain| {
-            let mut records = chain.kem.iter().filter_map(|it| it.peek().ok());
-            records.find(|it| it.purpose == KemPurpose::Live && now < it.not_after)
-        });
-        let own = world.hosts[me.0].realm;
-        let (Some(kem), Some(chain)) = (kem, world.post.chain(own).map(cbor::encode)) else {
-            return;
-        };
-        let out = Outgoing {
+        let letter = Letter {
             kind: draft.kind,
-            source: &here,
-            destination: &draft.to,
-            created: now,
-            ttl_ms: TTL_MS,
             call: draft.call,
-            answers: None,
-            priority: Priority::Normal,
-            flags: None,
-            max_reply: 64 * 1024,
+            to: &draft.to,
             content: &draft.content,
         };
-        let key = world.hosts[me.0].node_key();
-        let mut rng = ChaCha8Rng::from_seed(seed);
-        let Ok((mut letter, _)) = seal(&mut rng, &key, &kem, &out) else {
+        let Some(frame) = world.letter(me, next, &letter) else {
             return;
         };
-        letter.chain = Some(Blob::from(chain));
-        let beyond = &world.hosts[next.0].scope;
-        letter.phase = match () {
-            () if beyond.root != here.root => Phase::Across,
-            () if beyond.path.depth() < here.path.depth() => Phase::Up,
-            () => Phase::Down,
-        };
-        let frame: Bytes = Frame::Envelope(letter.sign(&key)).encode();
         world.post.puppet_sends = true;
         world.send(me, link, frame);
         world.post.puppet_sends = false;

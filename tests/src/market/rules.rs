@@ -3,22 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_broadcast::{Citation, Part, log::Ending};
+use realm_broadcast::{
+    Citation, Part,
+    log::{Conclusion, Ending},
+};
 use realm_crypto::verify;
 use realm_protocol::{
     Digest, Place, RealmId,
-    broadcast::{Award, Bid, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome, Strategy},
+    broadcast::{Award, Bid, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome},
     json, limits,
     records::{Record, Signed},
 };
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 use crate::world::EPOCH_MS;
 
 use super::{
+    Aggregator,
     book::{Book, Line, Said},
     ledger::Ledger,
     ranking::{counted, root},
+    results::{Made, make, same},
 };
 
 /// One check of a broadcast: every sentence it gives is something that does not hold.
@@ -30,12 +35,18 @@ pub(super) struct Rules<'a> {
     pub(super) ledger: &'a Ledger,
     /// The roots under which nobody is awarded anything.
     pub(super) shunned: BTreeSet<RealmId>,
+    /// Bidders that keep to nothing.
+    pub(super) puppets: BTreeSet<RealmId>,
+    /// The loop that makes results one, where one does.
+    pub(super) aggregator: Option<Aggregator>,
+    /// Whether the announcer's process has died.
+    pub(super) crashed: bool,
     pub(super) broken: Vec<String>,
 }
 
 /// An award as it was first sent.
 #[derive(Clone, Debug)]
-struct Made {
+struct Awarded {
     line: usize,
     award: Award,
 }
@@ -52,6 +63,7 @@ impl Rules<'_> {
         self.leases_follow_each_other();
         self.what_was_confirmed_is_renewed_by_progress();
         self.the_ranking_is_right(&awards);
+        self.bids_come_from_where_was_asked();
         self.the_outcome_is_right(&awards);
         self.nothing_is_taken_back_or_thanked_for_in_vain();
         self.broken
@@ -102,16 +114,16 @@ impl Rules<'_> {
     }
 
     /// AWARD-1 and AWARD-2, as far as the wires show them; gives each award once.
-    fn awards(&mut self) -> Vec<Made> {
+    fn awards(&mut self) -> Vec<Awarded> {
         let book = self.book;
         let (rule, bids) = (&book.announcements[0].1.rule, book.bids());
-        let mut awards: Vec<Made> = Vec::new();
+        let mut awards: Vec<Awarded> = Vec::new();
         for (line, it) in book.sent() {
             let Said::Award(award) = it.said.clone() else {
                 continue;
             };
             let same =
-                |made: &&Made| (made.award.slot, made.award.epoch) == (award.slot, award.epoch);
+                |made: &&Awarded| (made.award.slot, made.award.epoch) == (award.slot, award.epoch);
             if let Some(made) = awards.iter().find(same) {
                 if made.award.bid != award.bid {
                     self.broken(format!("two bids are awarded one epoch: {award:?}"));
@@ -142,13 +154,13 @@ impl Rules<'_> {
                 }
                 _ => self.broken(format!("an award to nobody's bid: {award:?}")),
             }
-            awards.push(Made { line, award });
+            awards.push(Awarded { line, award });
         }
         awards
     }
 
     /// LEASE-1 and LEASE-5: what leaves with the input.
-    fn leases_are_confirmed(&mut self, awards: &[Made]) {
+    fn leases_are_confirmed(&mut self, awards: &[Awarded]) {
         let book = self.book;
         let bids = book.bids();
         for (line, it) in book.sent() {
@@ -199,6 +211,7 @@ impl Rules<'_> {
     fn leases_follow_each_other(&mut self) {
         let book = self.book;
         let once = book.announcements[0].1.effects == Effects::Once;
+        let given_again = self.ledger.given_again();
         let mut last: BTreeMap<u64, (&Lease, RealmId, u64)> = BTreeMap::new();
         for (line, it) in book.sent() {
             let (Said::Lease(lease), Some(holder)) = (&it.said, it.to.realm) else {
@@ -214,7 +227,8 @@ impl Rules<'_> {
                     Some(outcome.end)
                 });
                 let ends: Vec<LeaseEnd> = ends.collect();
-                if once && !ends.contains(&LeaseEnd::NotBegun) {
+                let again = given_again.contains(&(before.slot, before.epoch));
+                if once && !again && !ends.contains(&LeaseEnd::NotBegun) {
                     self.broken(format!("work that is once is begun twice: {ends:?}"));
                 }
                 if ends.is_empty() && it.at + SLACK_MS < until {
@@ -255,7 +269,7 @@ impl Rules<'_> {
     }
 
     /// BID-2 to BID-5, RANK-1 to RANK-6 and CLOSE-1: which bids count, in which order, and who wins.
-    fn the_ranking_is_right(&mut self, awards: &[Made]) {
+    fn the_ranking_is_right(&mut self, awards: &[Awarded]) {
         let book = self.book;
         let Some((verdict, digests)) = book.verdict() else {
             return;
@@ -340,8 +354,28 @@ impl Rules<'_> {
         }
     }
 
+    /// ANNOUNCE-8: whoever keeps to the rules bids only where it was asked.
+    fn bids_come_from_where_was_asked(&mut self) {
+        for (digest, bid, _) in self.ledger.counted() {
+            let rounds = &self.book.announcements;
+            let Some((_, round)) = rounds.iter().find(|(it, _)| *it == bid.announcement) else {
+                continue;
+            };
+            let named = &round.reach.realms;
+            let scope = bid.bidder.scope();
+            let asked = named.is_empty() || named.iter().any(|it| it.contains(&scope));
+            let honest = bid
+                .bidder
+                .realm
+                .is_some_and(|it| !self.puppets.contains(&it));
+            if honest && !asked {
+                self.broken(format!("bid {digest} of {scope:?}, outside {named:?}"));
+            }
+        }
+    }
+
     /// RANK-6, LEASE-8 and the results made one: what the owner was told.
-    fn the_outcome_is_right(&mut self, awards: &[Made]) {
+    fn the_outcome_is_right(&mut self, awards: &[Awarded]) {
         let (Some(told), book) = (self.ledger.conclusion(), self.book) else {
             return;
         };
@@ -352,48 +386,52 @@ impl Rules<'_> {
             self.broken(format!("{bids} bids end as {:?}", told.ending));
         }
         let used = |it: &&Citation| matches!(it.part, Part::Contributed | Part::Dissented);
-        let mut outputs: Vec<(u64, Option<Value>)> = Vec::new();
         for slot in told.citations.iter().filter(used) {
-            if slot.bidder == book.me {
-                outputs.push((slot.slot, None));
-                continue;
-            }
-            match self.output_of(slot, awards) {
-                Ok(output) => outputs.push((slot.slot, Some(output))),
-                Err(why) => self.broken(format!("{why}: {slot:?}")),
+            // What the announcer's own agents give is on no wire.
+            if slot.bidder != book.me
+                && let Err(why) = self.output_of(slot, awards)
+            {
+                self.broken(format!("{why}: {slot:?}"));
             }
         }
-        outputs.sort_by_key(|(slot, _)| *slot);
+        if !matches!(told.ending, Ending::Cancelled | Ending::TooFewBids) {
+            let made = make(&announcement.aggregation, &self.ledger.outcomes(told));
+            self.what_is_made_is_right(told, &made);
+        } else if !told.citations.is_empty() || told.output.is_some() {
+            self.broken(format!("an end that cites: {told:?}"));
+        }
+    }
+
+    /// AGG-1 to AGG-10.
+    fn what_is_made_is_right(&mut self, told: &Conclusion, made: &Made) {
+        let parts = told.citations.iter().map(|it| (it.slot, it.part)).collect();
         let given = told.output.as_deref();
-        let Some(given) = given.and_then(|given| json::parse(given).ok()) else {
-            return;
+        let given = given.map(|given| json::parse(given).expect("an output is JSON"));
+        let by_loop = made.ending == Ending::Output && self.aggregator.is_some();
+        let (ending, output) = match self.aggregator {
+            Some(Aggregator::Sums) if by_loop && told.ending == Ending::Output => {
+                let made = made.output.as_ref();
+                (Ending::Output, Some(value!({"done": made})))
+            }
+            // Whoever dies while its loop runs may not learn what came of it.
+            Some(Aggregator::Sums) if by_loop && self.crashed => (Ending::AggregatorFailed, None),
+            Some(Aggregator::Fails) if by_loop => (Ending::AggregatorFailed, None),
+            _ => (made.ending, made.output.clone()),
         };
-        let given = &given;
-        let known: Vec<&Value> = outputs
-            .iter()
-            .filter_map(|(_, output)| output.as_ref())
-            .collect();
-        let expected = match announcement.aggregation.strategy {
-            Strategy::CollectAll => match given.as_array() {
-                Some(all) => all.len() == outputs.len() && known.iter().all(|it| all.contains(it)),
-                None => false,
-            },
-            Strategy::Select => outputs.first().is_some_and(|(_, output)| match output {
-                Some(output) => output == given,
-                None => true,
-            }),
-            _ => outputs.iter().any(|(_, output)| match output {
-                Some(output) => output == given,
-                None => true,
-            }),
+        let alike = match (&given, &output) {
+            (Some(given), Some(output)) => same(given, output),
+            (given, output) => given.is_none() && output.is_none(),
         };
-        if !expected {
-            self.broken(format!("{given} is made of {outputs:?}"));
+        if told.ending != ending || !alike || made.parts != parts {
+            self.broken(format!(
+                "{:?} with {given:?} by {parts:?}, not {ending:?} with {output:?}: {made:?}",
+                told.ending
+            ));
         }
     }
 
     /// The output that a result brought which counts.
-    fn output_of(&self, slot: &Citation, awards: &[Made]) -> Result<Value, &'static str> {
+    fn output_of(&self, slot: &Citation, awards: &[Awarded]) -> Result<Value, &'static str> {
         let of_slot = awards.iter().filter(|made| made.award.slot == slot.slot);
         let last = of_slot.max_by_key(|made| made.award.epoch);
         let last = last.ok_or("a result without an award")?;

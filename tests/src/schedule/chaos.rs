@@ -1,6 +1,9 @@
 //! What happens in a schedule, step by step.
 
-use realm_node::{ContractsOf, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
+use realm_node::{
+    ContractsOf, HaltAsked, HaltOf, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request,
+    Response, UnhaltAsked, UnhaltOf,
+};
 use realm_protocol::journal::Status;
 use serde_json::json;
 
@@ -29,7 +32,7 @@ impl Schedule {
 
     /// What may go wrong in this schedule: a few things of all, so that each is met alone too.
     pub(super) fn choose_faults(&mut self) {
-        let all: [(u64, Fault); 19] = [
+        let all: [(u64, Fault); 20] = [
             (80, Self::call_again),
             (40, Self::crash),
             (40, Self::crash_at_entry),
@@ -49,6 +52,7 @@ impl Schedule {
             (15, Self::fill_disk),
             (25, Self::allow_for_a_while),
             (60, Self::harm),
+            (30, Self::halt),
         ];
         for (chance, fault) in all {
             if self.world.random(100) < chance {
@@ -249,6 +253,30 @@ impl Schedule {
         if let Some(request) = held.next() {
             self.world.ask(host, request);
         }
+    }
+
+    /// Somebody stops a realm, with all below it or without, or one that is stopped goes on.
+    fn halt(&mut self) {
+        let member = self.member();
+        if !self.world.is_up(member.host) {
+            return;
+        }
+        let (by, why) = ("owner".to_owned(), None);
+        let name = || member.name.parse().expect("a realm");
+        let of = match self.world.random(4) {
+            0 => HaltOf::All,
+            1 => HaltOf::Realm(name()),
+            2 => HaltOf::Loop("pay".parse().expect("a loop")),
+            _ => {
+                let of = UnhaltOf::All;
+                let lifted = Request::Unhalt(UnhaltAsked { of, by, why });
+                self.world.ask(member.host, lifted);
+                return;
+            }
+        };
+        self.halted.insert(member.host);
+        let stopped = Request::Halt(HaltAsked { of, by, why });
+        self.world.ask(member.host, stopped);
     }
 
     /// An owner changes its mind.

@@ -1,16 +1,13 @@
 //! What nodes want done, done.
 
 use realm_backends::Pure;
-use realm_executor::{BackendError, BackendReply, BackendRequest};
+use realm_executor::{BackendError, BackendReply, BackendRequest, ModelRequest};
 use realm_node::{ControlId, Effect, Input, Part, Response, Urgency};
-use realm_protocol::{CallId, journal::Entry, journal::JournalSeq};
+use realm_protocol::{CallId, Digest, budget::Amount, journal::Entry, journal::JournalSeq};
 use serde_json::{Value, json};
 
 use super::{Happening, Outcome, World};
 use crate::HostId;
-
-/// Time between two words of a model, milliseconds.
-const WORD_MS: u64 = 60;
 
 impl World {
     pub(super) fn carry_out(&mut self, id: HostId) {
@@ -155,17 +152,22 @@ impl World {
                 let count = parts.len() as u64;
                 for (number, text) in parts.into_iter().enumerate() {
                     let part = Box::new(Input::BackendPart(call, text));
-                    let at = after + number as u64 * WORD_MS;
+                    let at = after + number as u64 * self.word_ms;
                     self.schedule(at, Happening::Input(id, life, part));
                 }
-                (Ok(reply), count * WORD_MS)
+                (Ok(reply), count * self.word_ms)
             }
             Err(BackendRequest::Process {
                 argv, input, key, ..
             }) => {
                 self.watch.acts(&self.hosts[id.0], call, key);
+                self.watch.moves(&self.hosts[id.0], "asks a process");
                 let ms = argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
                 (self.run_process(id, key, &argv, input), ms)
+            }
+            Err(BackendRequest::Model(request)) => {
+                let (reply, ms) = self.bill(id, &request);
+                (Ok(reply), ms)
             }
             Err(_) => {
                 let reason = "no such backend in the simulation";
@@ -174,6 +176,25 @@ impl World {
         };
         let input = Box::new(Input::BackendDone(call, result));
         self.schedule(after + ms, Happening::Backend(id, life, call, input));
+    }
+
+    /// A model that is paid for answers; whoever asked pays, whether the answer is heard or not.
+    fn bill(&mut self, id: HostId, request: &ModelRequest) -> (BackendReply, u64) {
+        let input = request.prompt.len() as u64;
+        let most = request.max_tokens.unwrap_or(1_000);
+        let output = most / 2 + self.random(most / 2 + 1);
+        let charged = (input + output) * self.hosts[id.0].overcharged.max(1);
+        *self.billed.entry(id).or_default() += charged;
+        let reply = BackendReply {
+            input_tokens: Some(input),
+            output_tokens: Some(output),
+            cost: "EUR 0".parse().ok().map(|euros: Amount| Amount {
+                micros: charged,
+                ..euros
+            }),
+            ..BackendReply::json(json!({"text": "so"}))
+        };
+        (reply, 40)
     }
 
     /// Does what a process does; the first argument says what that is.
@@ -185,7 +206,7 @@ impl World {
         input: Value,
     ) -> Result<BackendReply, BackendError> {
         let program = argv.first().map_or("", String::as_str);
-        if program == "flaky" && self.random(2) == 0 {
+        if matches!(program, "flaky" | "doubt") && self.random(2) == 0 {
             return Err(BackendError::Status {
                 code: 503,
                 said: String::new(),
@@ -195,10 +216,12 @@ impl World {
         let gave = match program {
             "fail" | "balk" => None,
             "step" => Some(step(&input)),
+            "tally" => Some(tally(&input)),
+            "judge" | "doubt" => Some(judgement(id, &input)),
             "say" => argv.get(1).and_then(|said| serde_json::from_str(said).ok()),
             _ => Some(json!({"done": input})),
         };
-        if !matches!(program, "again" | "balk" | "say") {
+        if !matches!(program, "again" | "balk" | "say" | "tally") {
             let effect = format!("{} {input}", id.0);
             *self.effects.entry(effect).or_default() += 1;
             let work = self.work.entry((id, key)).or_default();
@@ -218,6 +241,50 @@ impl World {
             }),
         }
     }
+}
+
+/// What a host makes of an input: the same each time, and much like others' or not at all.
+fn judgement(id: HostId, input: &Value) -> Value {
+    let digest = Digest::of(&[&id.0.to_be_bytes(), input.to_string().as_bytes()]);
+    let chance = |at: usize, of: usize| usize::from(digest.as_bytes()[at]) % of;
+    let scores = [
+        json!(0),
+        json!(1),
+        json!(2.5),
+        json!(-2.5),
+        json!(0.1),
+        json!(0.000_000_5),
+        json!(0.000_001_5),
+        json!(-0.0),
+        json!(33.333_333),
+        json!(9_007_199_254_740_991_u64),
+        json!(9_007_199_254_740_993_u64),
+        json!(1e300),
+        json!("seven"),
+    ];
+    let tags: Vec<&str> = ["red", "green", "blue"]
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, tag)| (chance(3 + at, 2) == 0).then_some(tag))
+        .collect();
+    let mut output = json!({
+        "done": input, "tags": tags,
+        "detail": {"size": chance(6, 3), format!("by{}", chance(7, 3)): [chance(8, 2)]},
+    });
+    if chance(0, 8) > 0 {
+        output["verdict"] = json!(["yes", "yes", "yes", "no", "maybe"][chance(1, 5)]);
+    }
+    if chance(2, 8) > 0 {
+        output["score"] = scores[chance(9, scores.len())].clone();
+    }
+    output
+}
+
+/// One step of a machine of three, by an agent that keeps how many it has done.
+fn tally(asked: &Value) -> Value {
+    let total = asked["state"]["total"]["value"].as_u64().unwrap_or(0);
+    let kept = json!({"total": {"value": total + 1}});
+    json!({"output": step(&asked["input"]), "state": kept})
 }
 
 /// One step of a machine of three.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use realm_node::{DialId, Input, LinkId};
-use realm_protocol::{Digest, NodeId};
+use realm_protocol::{Digest, Kind, NodeId, link::Frame};
 
 use super::{Cut, Happening, World};
 use crate::{HostId, host::LinkEnd};
@@ -59,6 +59,9 @@ impl World {
             self.wire.push((id, end.host, bytes.clone()));
         }
         if self.cut_between(id, end.host).is_some() {
+            return;
+        }
+        if self.muted.contains(&(id, end.host)) && is_halt(&bytes) {
             return;
         }
         let life = self.hosts[end.host.0].life;
@@ -123,4 +126,13 @@ impl World {
     fn cut_between(&self, a: HostId, b: HostId) -> Option<Cut> {
         self.cut.get(&(a.min(b), a.max(b))).copied()
     }
+}
+
+fn is_halt(bytes: &Bytes) -> bool {
+    let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+        return false;
+    };
+    envelope
+        .peek()
+        .is_ok_and(|header| header.kind == Kind::Halt)
 }

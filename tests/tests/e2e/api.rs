@@ -265,8 +265,13 @@ pub(crate) fn listening(person: &Person, realm: &str) -> (Daemon, String) {
     let daemon = person.realm(realm);
     let home = daemon.home().to_owned();
     daemon.stop();
+    start_listening(person, &home)
+}
+
+/// Runs the realm in this home with the local API over TCP, too; gives the address.
+pub(crate) fn start_listening(person: &Person, home: &Path) -> (Daemon, String) {
     let port = Path::new("127.0.0.1:0");
-    let daemon = Daemon::start_with(person, &home, &[("REALMD_HTTP__LISTEN", port)]);
+    let daemon = Daemon::start_with(person, home, &[("REALMD_HTTP__LISTEN", port)]);
     daemon.wait_for("the local API listens on TCP too", 1);
     let log = daemon.log();
     let address = log

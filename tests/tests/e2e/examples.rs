@@ -21,6 +21,11 @@ fn every_example_runs_and_ends_well() {
     if !python {
         skip("some examples need python3: apt-get install python3");
     }
+    let docker = Command::new("docker").arg("info").output();
+    let engine = docker.is_ok_and(|docker| docker.status.success());
+    if !engine {
+        skip("container-agent needs a Docker engine: apt-get install docker.io");
+    }
     let clients = [
         ("attached-python", "sdk-python"),
         ("attached-typescript", "sdk-typescript"),
@@ -39,18 +44,26 @@ fn every_example_runs_and_ends_well() {
             "model",
             "mcp-host",
             "verify-python",
+            "proof",
         ]
         .iter()
         .any(|name| folder.ends_with(name));
+        let needs_engine = folder.ends_with("container-agent");
         let lacks = missing.iter().any(|name| folder.ends_with(name));
-        if !folder.join("run").exists() || (needs_python && !python) || lacks {
+        if !folder.join("run").exists()
+            || (needs_python && !python)
+            || (needs_engine && !engine)
+            || lacks
+        {
             continue;
         }
         let person = Person::new();
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", programs().display());
         let mut run = Command::new(folder.join("run"));
+        let docker = std::env::var_os("DOCKER_HOST");
         run.env_clear()
+            .envs(docker.map(|host| ("DOCKER_HOST", host)))
             .env("PATH", path)
             .env("HOME", person.dir())
             .env("TMPDIR", person.dir());

@@ -22,6 +22,7 @@ mod http;
 mod keys;
 mod limit;
 mod lock;
+mod people;
 mod person;
 mod readme;
 mod sandbox;

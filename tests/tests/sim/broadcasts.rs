@@ -12,14 +12,18 @@ const BROADCASTS: u64 = 20;
 
 /// What must have been met at least once in the seeds that every run tries: events with what they
 /// say, and the tricks of hostile bidders.
-const MET: [&str; 19] = [
+const MET: [&str; 24] = [
+    "broadcast.aggregated ",
     "broadcast.answered Reserved",
+    "broadcast.cancelled ",
     "broadcast.closed Full",
     "broadcast.closed Tallied",
     "broadcast.closed Window",
+    "broadcast.decided ",
     "broadcast.ended Expired",
     "broadcast.ended Failed",
     "broadcast.ended Result",
+    "broadcast.finished NotNumeric",
     "broadcast.finished Output",
     "broadcast.finished TooFewBids",
     "broadcast.finished TooFewResults",
@@ -29,6 +33,7 @@ const MET: [&str; 19] = [
     "broadcast.refused the bid is for another announcement",
     "broadcast.refused the bid names another bidder than its sender",
     "broadcast.undecided ",
+    "confined to names",
     "run.restarted ",
     "trick: a bid that another has signed",
     "trick: a flood of agents",

@@ -547,6 +547,7 @@ fn only_the_callee_s_parent_is_believed_about_what_is_kept() {
         retry_after_ms: None,
         detail: None,
         not_begun: None,
+        spent: None,
     };
 
     let before = clinic.refused(desk);

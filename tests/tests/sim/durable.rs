@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use self::bench::detached;
 
+#[path = "durable/approved.rs"]
+mod approved;
 #[path = "durable/bench.rs"]
-mod bench;
+pub(super) mod bench;
 #[path = "durable/faults.rs"]
 mod faults;
 #[path = "durable/paused.rs"]

@@ -2,12 +2,18 @@
 
 #[path = "market/acquainted.rs"]
 mod acquainted;
+#[path = "market/crowded.rs"]
+mod crowded;
 #[path = "market/evidence.rs"]
 mod evidence;
+#[path = "market/loaded.rs"]
+mod loaded;
 #[path = "market/permissions.rs"]
 mod permissions;
 #[path = "market/recursion.rs"]
 mod recursion;
+#[path = "market/relayed.rs"]
+mod relayed;
 #[path = "market/restarts.rs"]
 mod restarts;
 

@@ -255,6 +255,7 @@ fn unknown_key(realms: &Realms, call: &Envelope) -> Bytes {
         retry_after_ms: None,
         detail: None,
         not_begun: None,
+        spent: None,
     };
     let out = Outgoing {
         kind: Kind::Failure,

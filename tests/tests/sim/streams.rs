@@ -88,6 +88,25 @@ fn what_a_model_writes_is_shown_while_it_writes_and_is_what_the_output_is_made_o
 }
 
 #[test]
+fn inside_a_tree_each_word_is_shown_at_once_and_other_roots_see_some_together() {
+    let (mut world, acme, _) = cast(6);
+    let ward = world.child(acme, "ward");
+    world.apply(ward, &[tell()]);
+    world.run_for(1_000);
+    world.word_ms = 5;
+    let (input, said) = words(80);
+
+    let near = begin(&mut world, acme, "tell@acme/ward", input.clone());
+    let far = begin(&mut world, acme, "tell@lab", input);
+
+    assert_eq!(output(world.wait_for(acme, near)), said);
+    assert_eq!(output(world.wait_for(acme, far)), said);
+    let parts = |control| world.shown.get(&(acme, control)).map_or(0, Vec::len);
+    assert!(parts(near) >= 60, "{} parts", parts(near));
+    assert!(parts(far) <= 20, "{} parts", parts(far));
+}
+
+#[test]
 fn a_call_that_was_accepted_goes_on_being_shown() {
     let (mut world, acme, _) = cast(2);
     let (input, told) = words(100);

@@ -26,7 +26,8 @@ pub(super) const SUBJECT: Subject = Subject {
     judge,
 };
 
-const BROADCAST: BroadcastId = BroadcastId::new([1; 16]);
+/// The secret behind all announcements here.
+const SECRET: [u8; 32] = [7; 32];
 
 fn judge(case: &Case) -> Result<(), String> {
     match case.text("message") {
@@ -85,10 +86,16 @@ pub(super) fn place(root: u8, path: &str) -> Place {
 
 /// An announcement with every key.
 pub(super) fn announcement() -> Announcement {
+    announced(place(10, "health"))
+}
+
+/// The same by another announcer.
+pub(super) fn announced(announcer: Place) -> Announcement {
+    let commitment = Digest::of(&[&SECRET]);
     Announcement {
-        broadcast: BROADCAST,
+        broadcast: BroadcastId::of(announcer.realm.unwrap(), commitment),
         round: 1,
-        announcer: place(10, "health"),
+        announcer,
         loop_id: "risk-classify".parse().unwrap(),
         contract: Digest::of(&[b"contract"]),
         input_schema: Digest::of(&[b"true"]),
@@ -142,7 +149,7 @@ pub(super) fn announcement() -> Announcement {
             confidence: Some(500_000),
             field: vec!["risk".to_owned()],
         },
-        commitment: Digest::of(&[&[7; 32]]),
+        commitment,
         created: NOW,
         depth: 1,
     }
@@ -150,7 +157,7 @@ pub(super) fn announcement() -> Announcement {
 
 fn bid(number: u8) -> Bid {
     Bid {
-        broadcast: BROADCAST,
+        broadcast: announcement().broadcast,
         announcement: Signed::unsigned(&announcement()).digest(),
         bidder: place(20 + number, "genomics"),
         agent: "risk-classify".parse().unwrap(),
@@ -169,7 +176,7 @@ fn bid(number: u8) -> Bid {
 
 fn outcome() -> Outcome {
     Outcome {
-        broadcast: BROADCAST,
+        broadcast: announcement().broadcast,
         slot: 0,
         epoch: 1,
         bid: Digest::of(&[b"bid"]),
@@ -195,10 +202,11 @@ fn make(book: &mut Book) {
     bidding(book);
     working(book);
     let slots = [0_u64, 1, 255, 256];
+    let broadcast = announcement().broadcast;
     for slot in slots {
-        let key = slot_key(BROADCAST, slot);
+        let key = slot_key(broadcast, slot);
         let fields = json!({
-            "message": "slot key", "broadcast": hex(BROADCAST.as_bytes()), "slot": slot,
+            "message": "slot key", "broadcast": hex(broadcast.as_bytes()), "slot": slot,
             "key": hex(key.as_bytes()),
         });
         book.valid(&format!("the key of slot {slot}"), "LEASE-5", fields);
@@ -220,7 +228,7 @@ fn bidding(book: &mut Book) {
     };
     one("Announce", "an announce", &[4], &announce);
     let tally = Tally {
-        broadcast: BROADCAST,
+        broadcast: announcement().broadcast,
         round: 1,
         asked: 20,
         bids: 7,
@@ -237,7 +245,7 @@ fn bidding(book: &mut Book) {
 }
 
 fn working(book: &mut Book) {
-    let (broadcast, slot, epoch) = (BROADCAST, 0, 1);
+    let (broadcast, slot, epoch) = (announcement().broadcast, 0, 1);
     let bid = Digest::of(&[b"bid"]);
     let mut one = |message: &str, name: &str, optional: &[u64], value: &dyn Body| {
         value.vectors(book, message, name, optional);
@@ -325,7 +333,7 @@ fn close(bids: u8, slots: u64) -> (Verdict, Vec<Close>) {
         .map(|(arrival, bid)| Candidate::of(&bid.peek().unwrap(), bid.digest(), 0, arrival))
         .collect();
     let scale = Scale::of(&announcement);
-    let ranking = rank(&candidates, &announcement.rule, &scale, &[7; 32]);
+    let ranking = rank(&candidates, &announcement.rule, &scale, &SECRET);
     let winners = (0..slots)
         .zip(&ranking.ranked)
         .map(|(slot, ranked)| Winner {
@@ -334,9 +342,9 @@ fn close(bids: u8, slots: u64) -> (Verdict, Vec<Close>) {
             bid: ranked.candidate.bid,
         });
     let verdict = Verdict {
-        broadcast: BROADCAST,
+        broadcast: announcement.broadcast,
         announcement: Signed::unsigned(&announcement).digest(),
-        secret: [7; 32],
+        secret: SECRET,
         counted: bids.len() as u64,
         root: ranking.root,
         order: ranking.order(),

@@ -161,6 +161,7 @@ fn failure_of(world: &World, request: Digest) -> Envelope {
         retry_after_ms: None,
         detail: None,
         not_begun: None,
+        spent: None,
     };
     let content = cbor::encode(&failure);
     let (from, to) = (world.lab.place(), world.health.place());
@@ -258,6 +259,7 @@ fn kinds(book: &mut Book, world: &World) {
         retry_after_ms: None,
         detail: Some("it broke".to_owned()),
         not_begun: None,
+        spent: None,
     });
     for (name, kind, request, content, flag) in [
         ("a result", Kind::Result, &call, &result, None),

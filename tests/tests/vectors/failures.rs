@@ -33,6 +33,7 @@ fn failure(code: FailureCode) -> Failure {
         retry_after_ms: (code == FailureCode::Overloaded).then_some(1_000),
         detail: (code == FailureCode::LoopFailed).then(|| "it broke\nhere".to_owned()),
         not_begun: (code == FailureCode::LoopNotFound).then_some(true),
+        spent: None,
     }
 }
 

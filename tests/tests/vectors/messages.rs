@@ -3,8 +3,10 @@
 use ciborium::Value;
 use realm_executor::{canonical_json, contract_digest};
 use realm_protocol::{
-    CallId, Digest, RunId,
+    CallId, Digest, RunId, Scope,
+    budget::{Amount, Budget, Spend},
     cbor::{self, Blob, Wire},
+    halt::{Halt, HaltAck},
     message::{
         Accepted, Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Custody,
         Plaintext, PolicyUse, Progress, Resolve, Resolved, ResultAck, Stage, StatusAsked,
@@ -39,8 +41,11 @@ fn judge(case: &Case) -> Result<(), String> {
         "Status" => read::<StatusAsked>(case),
         "StreamItem" => read::<StreamItem>(case),
         "ResultAck" => read::<ResultAck>(case),
+        "Halt" => read::<Halt>(case),
+        "HaltAck" => read::<HaltAck>(case),
         "Contracts question" => read::<ContractsAsked>(case),
         "Contracts answer" => read::<ContractsGiven>(case),
+        "spend" => spend(case),
         "contract digest" => digest(case),
         other => panic!("no message {other}"),
     }
@@ -81,7 +86,9 @@ pub(super) fn call() -> Call {
         depth: 1,
         caller: None,
         parent: None,
+        budget: None,
         session: None,
+        approvals: None,
         stream: None,
     }
 }
@@ -100,6 +107,7 @@ pub(super) fn result() -> CallResult {
         hops: 3,
         input_schema: None,
         effects: None,
+        spent: None,
     }
 }
 
@@ -177,6 +185,12 @@ fn make(book: &mut Book) {
         ..call()
     };
     one(book, "Call", "a call that takes a stream", &streams, &[64]);
+    let approved = Call {
+        approvals: Some(vec![world.acme.approval()]),
+        ..call()
+    };
+    let name = "a call that people have approved";
+    one(book, "Call", name, &approved, &[14]);
     let part = StreamItem {
         run: RunId::at(NOW, [1; 10]),
         number: 1_790_000_000_000,
@@ -227,7 +241,92 @@ fn make(book: &mut Book) {
         one(book, "Custody", name, &receipt, &[]);
     }
     long_calls(book);
+    budgets(book);
+    halts(book);
     digests(book);
+}
+
+fn budgets(book: &mut Book) {
+    let amount = |text: &str| text.parse::<Amount>().unwrap();
+    let budget = Budget {
+        money: Some(amount("EUR 0.50")),
+        tokens: Some(20_000),
+        calls: Some(12),
+    };
+    let spend = |money: Vec<Amount>| Spend {
+        money,
+        tokens: 1_204,
+        calls: 3,
+        unpriced: 1,
+    };
+    let rule = "MSG-1 BUDGET-1";
+    let bounded = Call {
+        budget: Some(budget),
+        ..call()
+    };
+    body(book, rule, "Call", "a call with a budget", &bounded, &[10]);
+    let free = Call {
+        budget: Some(Budget::default()),
+        ..call()
+    };
+    body(
+        book,
+        rule,
+        "Call",
+        "a call with a budget that bounds nothing",
+        &free,
+        &[10],
+    );
+    let both = vec![amount("EUR 0.0012"), amount("USD 0.30")];
+    let used = CallResult {
+        spent: Some(spend(both.clone())),
+        ..result()
+    };
+    body(
+        book,
+        rule,
+        "Result",
+        "a result that says what was used",
+        &used,
+        &[65],
+    );
+    for (name, money) in [("nothing", Vec::new()), ("euros and dollars", both)] {
+        let fields = json!({"message": "spend", "hex": hex(cbor::encode(&spend(money)))});
+        book.valid(&format!("a spend of {name}"), "BUDGET-2", fields);
+    }
+    let repeated = amount("EUR 1");
+    for (name, money) in [
+        ("out of order", vec![amount("USD 1"), amount("EUR 1")]),
+        ("that names a currency twice", vec![repeated, repeated]),
+        ("of no euros", vec![amount("EUR 0")]),
+    ] {
+        let fields = json!({"message": "spend", "hex": hex(cbor::encode(&spend(money)))});
+        book.invalid(&format!("a spend {name}"), "BUDGET-2", fields);
+    }
+    for (name, currency) in [("lower-case", "eur"), ("four-letter", "EURO")] {
+        let changed = with(
+            &cbor::encode(&bounded),
+            10,
+            Some(Value::Map(vec![(
+                0.into(),
+                Value::Map(vec![(0.into(), currency.into()), (1.into(), 1.into())]),
+            )])),
+        );
+        let fields = json!({"message": "Call", "hex": hex(changed)});
+        book.invalid(
+            &format!("a budget in a {name} currency"),
+            "BUDGET-1",
+            fields,
+        );
+    }
+}
+
+fn spend(case: &Case) -> Result<(), String> {
+    let spend: Spend = cbor::decode(&case.bytes("hex")).map_err(|error| error.to_string())?;
+    match spend.is_well_formed() {
+        true => Ok(()),
+        false => Err("its currencies are not each once, in order, and of something".to_owned()),
+    }
 }
 
 fn long_calls(book: &mut Book) {
@@ -261,6 +360,43 @@ fn long_calls(book: &mut Book) {
     ] {
         one(book, "ResultAck", name, &ResultAck { awaited }, &[]);
     }
+}
+
+fn halts(book: &mut Book) {
+    let scope = |path: &str| Scope {
+        root: world().acme.id,
+        path: path.parse().unwrap(),
+    };
+    for (name, halted, why) in [
+        ("a halt of a subtree", true, Some("a drill")),
+        ("a halt that is lifted", false, None),
+    ] {
+        let halt = Halt {
+            number: 7,
+            halted,
+            subtree: halted,
+            by: scope(""),
+            why: why.map(str::to_owned),
+        };
+        body(book, "HALT-1", "Halt", name, &halt, &[4]);
+    }
+    let ack = HaltAck {
+        number: 7,
+        halted: true,
+        runs: 3,
+        own: false,
+        confirmed: vec![scope("health/cardiology")],
+        open: vec![scope("health/imaging")],
+        unnamed: 0,
+    };
+    body(
+        book,
+        "HALT-6",
+        "HaltAck",
+        "a halt that is confirmed",
+        &ack,
+        &[],
+    );
 }
 
 fn one<T: Wire>(book: &mut Book, message: &str, name: &str, value: &T, optional: &[u64]) {

@@ -2,7 +2,7 @@
 
 use realm_broadcast::{Candidate, Scale, check_announcement, rank, select};
 use realm_protocol::{
-    Digest, RealmId, Scope, Timestamp,
+    BroadcastId, Digest, RealmId, Scope, Timestamp,
     broadcast::{Announcement, Rule, Selection, Weights},
     cbor,
 };
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     book::{Book, Case, Subject, hex},
-    broadcast::announcement,
+    broadcast::{announcement, place},
 };
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -200,10 +200,10 @@ fn announcements(book: &mut Book) {
     let plain = fields(&announcement());
     book.valid(
         "an announcement",
-        "ANNOUNCE-1 ANNOUNCE-2 ANNOUNCE-3 ANNOUNCE-4",
+        "ANNOUNCE-1 ANNOUNCE-2 ANNOUNCE-3 ANNOUNCE-4 ANNOUNCE-15",
         plain,
     );
-    let changes: [(&str, &str, Change); 24] = [
+    let changes: [(&str, &str, Change); 28] = [
         ("round 3", "ANNOUNCE-1", |it| it.round = 3),
         ("depth 33", "ANNOUNCE-1", |it| it.depth = 33),
         ("no time for bids", "ANNOUNCE-1", |it| it.window_ms = 0),
@@ -271,6 +271,18 @@ fn announcements(book: &mut Book) {
         }),
         ("nine members", "ANNOUNCE-4", |it| {
             it.aggregation.field = vec!["a".to_owned(); 9];
+        }),
+        ("an id of its own choice", "ANNOUNCE-15", |it| {
+            it.broadcast = BroadcastId::new([1; 16]);
+        }),
+        ("the id of another announcer's", "ANNOUNCE-15", |it| {
+            it.announcer = place(30, "health");
+        }),
+        ("the id that another secret gives", "ANNOUNCE-15", |it| {
+            it.commitment = Digest::of(&[&[8; 32]]);
+        }),
+        ("an announcer without its realm", "ANNOUNCE-15", |it| {
+            it.announcer.realm = None;
         }),
     ];
     for (name, rule, change) in changes {

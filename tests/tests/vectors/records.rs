@@ -6,8 +6,8 @@ use realm_crypto::{SigningKey, succeed, verify};
 use realm_protocol::{
     Digest, cbor,
     records::{
-        ChildCert, Inception, KemRecord, NodeCert, Peering, PolicyRecord, RealmRecord, Record,
-        RevocationList, Signed, Succession, SuccessionReason,
+        Approval, ChildCert, Inception, KemRecord, NodeCert, Peering, PolicyRecord, RealmRecord,
+        Record, RevocationList, Signed, Succession, SuccessionReason,
     },
 };
 use serde_json::json;
@@ -35,6 +35,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "Peering" => read::<Peering>(case),
         "RevocationList" => read::<RevocationList>(case),
         "PolicyRecord" => read::<PolicyRecord>(case),
+        "Approval" => read::<Approval>(case),
         other => panic!("no record {other}"),
     }
 }
@@ -142,6 +143,7 @@ fn made(world: &super::tree::World) -> Vec<Made> {
         Made::of("Peering", &acme.peering(lab), &[node, lab.seed + 2]),
         Made::of("RevocationList", &acme.revocations(&[3, 24, 300]), &[node]),
         Made::of("PolicyRecord", &acme.policy(None), &[node]),
+        Made::of("Approval", &acme.approval(), &[node]),
     ]
 }
 
@@ -315,6 +317,14 @@ fn values(book: &mut Book, world: &super::tree::World) {
         ),
         ("the reason 0", "Succession", 5, 0.into(), "CBOR-15"),
         ("the reason 3", "Succession", 5, 3.into(), "CBOR-15"),
+        ("the verdict 3", "Approval", 2, 3.into(), "CBOR-15"),
+        (
+            "the role 5",
+            "Approval",
+            4,
+            Value::Array(vec![5.into()]),
+            "CBOR-15",
+        ),
         ("the purpose 3", "KemRecord", 3, 3.into(), "CBOR-15"),
         (
             "a label in capitals",

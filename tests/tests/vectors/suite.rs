@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    aggregation,
+    aggregation, audit,
     book::{Book, Subject, path, protocol, read},
     broadcast, cbor, chains, envelopes, failures, fanout, frames, json, messages, names, ranking,
     receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
@@ -31,6 +31,7 @@ const SUBJECTS: &[Subject] = &[
     fanout::SUBJECT,
     transcripts::SUBJECT,
     receipts::SUBJECT,
+    audit::SUBJECT,
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use realm_broadcast::{
     open_transcript,
 };
 use realm_protocol::{
-    Digest, Now, Place, RunId, Tick, Timestamp,
+    BroadcastId, Digest, Now, Place, RunId, Tick, Timestamp,
     broadcast::{
         Aggregation, Announcement, Award, Bid, Close, Confirm, ConfirmAnswer, Deliver, Evidence,
         LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Transcript, TranscriptSeal, Waiting,
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     book::{Book, Case, Subject, hex},
-    broadcast::announcement,
+    broadcast::{announced, announcement},
     tree::{NOW, Realm, signed},
 };
 
@@ -101,6 +101,7 @@ impl Story {
     pub(super) fn new(announcement: &Announcement, parts: &[Part]) -> Self {
         let realms: Vec<Realm> = (0..=parts.len()).map(realm).collect();
         let announcement = Announcement {
+            broadcast: broadcast(),
             announcer: realms[0].place(),
             ..announcement.clone()
         };
@@ -222,7 +223,7 @@ impl Story {
         let bidder = self.bidder(number).place();
         let number = number as u64;
         Bid {
-            broadcast: announcement().broadcast,
+            broadcast: broadcast(),
             announcement: self.announced.digest(),
             bidder,
             agent: "risk-classify".parse().unwrap(),
@@ -269,6 +270,11 @@ impl Story {
     }
 }
 
+/// What the first realm announces.
+fn broadcast() -> BroadcastId {
+    announced(realm(0).place()).broadcast
+}
+
 /// A root of its own.
 fn realm(number: usize) -> Realm {
     Realm::new(u8::try_from(10 + 10 * number).unwrap(), None)
@@ -300,7 +306,7 @@ fn outcome(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> (Outc
     let output = output.map(|output| Blob::from(output.to_string().into_bytes()));
     let more = u64::from(part == Part::Overcharges);
     let outcome = Outcome {
-        broadcast: announcement().broadcast,
+        broadcast: broadcast(),
         slot,
         epoch,
         bid,
@@ -346,7 +352,7 @@ pub(super) fn best(announcement: Announcement) -> Announcement {
 /// A transcript that its announcer seals, whatever is in it.
 pub(super) fn transcript(log: &[Entry]) -> Transcript {
     let announcer = realm(0);
-    let unsealed = Unsealed::new(announcement().broadcast, log, NOW).unwrap();
+    let unsealed = Unsealed::new(broadcast(), log, NOW).unwrap();
     let seal = signed(&unsealed.seal, &[&announcer.node]);
     unsealed.sealed(seal, Some(announcer.chain_bytes()))
 }

@@ -5,12 +5,12 @@ use realm_crypto::{
     KemKey, Outgoing, SigningKey, Trust, VerifiedChain, commit_to, incept, verify_chain,
 };
 use realm_protocol::{
-    CallId, Digest, Kind, Place, Priority, RealmId, Timestamp,
+    ApprovalId, CallId, Digest, Kind, Place, Priority, RealmId, RunId, Timestamp,
     cbor::{self, Blob},
     records::{
-        Chain, ChainLink, ChildCert, ChildLimits, Grant, KemPurpose, KemRecord, NodeCert, Peering,
-        Petname, PolicyRecord, RealmRecord, Record, RevocationList, Signed, Ticket, TicketKind,
-        scopes,
+        Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert, ChildLimits, Grant,
+        KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord, RealmRecord, Record,
+        RevocationList, Role, Signed, Ticket, TicketKind, scopes,
     },
 };
 
@@ -169,6 +169,31 @@ impl Realm {
             node: self.node.node_id(),
         };
         signed(&list, &[&self.node])
+    }
+
+    pub(super) fn approval(&self) -> Signed<Approval> {
+        let approval = Approval {
+            id: ApprovalId::at(NOW, [3; 10]),
+            action: ApprovalAction {
+                realm: self.id,
+                run: RunId::at(NOW, [1; 10]),
+                frame: CallId::new([2; 16]),
+                loop_id: "rollback".to_owned(),
+                version: None,
+                revision: None,
+                contract: None,
+                input: Digest::of(&[b"{}"]),
+                callee: None,
+            },
+            verdict: ApprovalVerdict::Granted,
+            person: "alice".to_owned(),
+            roles: vec![Role::Approver, Role::Owner],
+            reason: None,
+            decided: NOW,
+            expires: NOW.plus(3_600_000),
+            node: self.node.node_id(),
+        };
+        signed(&approval, &[&self.node])
     }
 
     pub(super) fn policy(&self, above: Option<Digest>) -> Signed<PolicyRecord> {

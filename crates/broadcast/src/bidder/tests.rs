@@ -174,10 +174,7 @@ fn a_busy_bidder_sees_its_load_and_a_condition_keeps_it_from_bidding() {
     let (mut bidder, bid) = bidding(1);
     bidder.handle(award(bid, 0, 1), at(10));
     drain(&mut bidder);
-    let next = Announcement {
-        broadcast: BroadcastId::new([2; 16]),
-        ..fixtures::announcement()
-    };
+    let next = fixtures::announced(fixtures::announcement().announcer, [2; 32]);
 
     let terms = quote(Some("free"), Figure::Fixed(1));
     let outputs = hear(&mut bidder, &next, vec![agent("a", terms)]);
@@ -421,13 +418,9 @@ fn a_flood_of_one_root_leaves_room_for_others() {
     let mut bidder = bidder(1);
     let mut offers = |root: u8, broadcasts: std::ops::Range<u64>| {
         let announcements = broadcasts.map(|number| {
-            let mut id = [root; 16];
-            id[..8].copy_from_slice(&number.to_be_bytes());
-            Announcement {
-                broadcast: BroadcastId::new(id),
-                announcer: fixtures::place(root, "", root),
-                ..fixtures::announcement()
-            }
+            let mut secret = [root; 32];
+            secret[..8].copy_from_slice(&number.to_be_bytes());
+            fixtures::announced(fixtures::place(root, "", root), secret)
         });
         let mut sent = 0;
         for announcement in announcements {

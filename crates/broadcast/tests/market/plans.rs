@@ -49,8 +49,9 @@ pub(super) fn side(number: usize) -> Side {
 }
 
 pub(super) fn announcement() -> Announcement {
+    let (realm, commitment) = (announcer().realm.unwrap(), Digest::of(&[&SECRET]));
     Announcement {
-        broadcast: BroadcastId::new([1; 16]),
+        broadcast: BroadcastId::of(realm, commitment),
         round: 1,
         announcer: announcer(),
         loop_id: "price-check".parse().unwrap(),
@@ -93,7 +94,7 @@ pub(super) fn announcement() -> Announcement {
             confidence: None,
             field: Vec::new(),
         },
-        commitment: Digest::of(&[&SECRET]),
+        commitment,
         created: Timestamp::from_millis(EPOCH),
         depth: 1,
     }

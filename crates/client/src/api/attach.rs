@@ -18,6 +18,10 @@ pub enum AgentMessage {
         call: u64,
         /// The output; the loop's schema is for it.
         output: Value,
+        /// What changes of the state that the call was given: `{KEY: {value}}`, or null for what is to be
+        /// forgotten. Kept with the output, or not at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Map<String, Value>>,
     },
     /// Ends a call without one.
     Failure {
@@ -115,6 +119,10 @@ pub enum RealmMessage {
         key: String,
         /// The input; it matches the loop's schema.
         input: Value,
+        /// What the agent keeps under the keys that the loop names: `{KEY: {value, version}}`, null for what is not there;
+        /// absent where the loop keeps none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Value>,
         /// Milliseconds until the answer must be there.
         #[serde(rename = "timeoutMs")]
         timeout_ms: u64,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub struct BackendView {
     /// What loops call it.
     pub id: String,
-    /// How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, or `mcp`.
+    /// How it is spoken to: `mock`, `openai`, `anthropic`, `ollama`, `mcp`, or `docker`.
     pub format: String,
     /// Where it is served; absent for what is part of the daemon.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +38,22 @@ pub struct BackendView {
     /// The tools that it has, where it is an MCP server and was asked for alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolView>,
+    /// The images that loops need, where it is the container engine and was asked for alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageView>,
+}
+
+/// An image of containers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageView {
+    /// What names it.
+    pub image: String,
+    /// Why containers cannot be made from it now; absent if they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The loops that run in it.
+    pub loops: Vec<String>,
 }
 
 /// A tool of an MCP server. All of it but the state and the loops is the server's word.

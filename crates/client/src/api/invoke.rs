@@ -1,6 +1,6 @@
 //! Calling a loop.
 
-use super::Time;
+use super::{Budget, Spend, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -35,6 +35,9 @@ pub struct InvokeRequest {
     /// hangs up takes the call back.
     #[serde(default)]
     pub stream: bool,
+    /// What the call and all that it causes may use; where it says nothing, what the configuration does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// Some of the text that a call's output is being made of. It is no output: nothing of it is checked,
@@ -120,6 +123,9 @@ pub struct InvokeResult {
     pub version: Option<String>,
     /// How it ended.
     pub status: InvokeStatus,
+    /// The requests for approvals that it waits for; only of detached calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
     /// Output, if it ended well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
@@ -140,4 +146,7 @@ pub struct InvokeResult {
     /// Whether this is an earlier answer given again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+    /// What it and all that it caused have used; none where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spend>,
 }

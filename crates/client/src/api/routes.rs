@@ -45,12 +45,28 @@ pub const RUN_EXPLAIN: &str = "/v1/runs/{id}/explain";
 pub const RUN_TRANSCRIPT: &str = "/v1/runs/{id}/transcript";
 /// GET with [`super::BidQuery`]: a page of [`super::BidSummary`], the newest first.
 pub const BIDS: &str = "/v1/bids";
+/// GET with [`super::AuditQuery`]: a page of [`super::AuditEntry`], the newest first.
+pub const AUDIT: &str = "/v1/audit";
+/// GET with [`super::AuditQuery`]: [`super::AuditFile`].
+pub const AUDIT_EXPORT: &str = "/v1/audit/export";
 /// What this realm makes of bidders.
 pub const BIDDERS: &str = "/v1/bidders";
 /// GET: [`super::EvidenceFile`], a receipt.
 pub const BID: &str = "/v1/bids/{bid}";
 /// POST [`super::CancelRequest`]: [`super::RunSummary`].
 pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
+/// GET with [`super::ApprovalQuery`]: a page of [`super::ApprovalView`], the newest first.
+pub const APPROVALS: &str = "/v1/approvals";
+/// GET: [`super::ApprovalView`].
+pub const APPROVAL: &str = "/v1/approvals/{id}";
+/// POST [`super::GrantRequest`]: [`super::ApprovalView`].
+pub const APPROVAL_APPROVE: &str = "/v1/approvals/{id}/approve";
+/// POST [`super::DenyRequest`]: [`super::ApprovalView`].
+pub const APPROVAL_DENY: &str = "/v1/approvals/{id}/deny";
+/// GET: [`super::HaltState`]. POST [`super::HaltRequest`]: [`super::HaltState`].
+pub const HALT: &str = "/v1/halt";
+/// POST [`super::UnhaltRequest`]: [`super::HaltState`].
+pub const UNHALT: &str = "/v1/unhalt";
 /// GET with [`super::LoopQuery`]: a page of [`super::LoopSummary`].
 pub const LOOPS: &str = "/v1/loops";
 /// GET with [`super::LoopQuery`]: [`super::LoopDetail`]. DELETE: [`super::Removed`].
@@ -79,6 +95,10 @@ pub const PROMPT_ROLLBACK: &str = "/v1/prompts/{id}/rollback";
 pub const PROMPT_SHARE: &str = "/v1/prompts/{id}/share";
 /// POST [`super::ScoreRequest`]: [`super::PromptDetail`].
 pub const PROMPT_SCORE: &str = "/v1/prompts/{id}/score";
+/// GET: a page of [`super::StateSummary`].
+pub const STATES: &str = "/v1/agents/state";
+/// GET with [`super::StateQuery`]: a page of [`super::StateView`]. DELETE: what is gone, likewise.
+pub const STATE: &str = "/v1/agents/{id}/state";
 /// GET, upgraded to a WebSocket: [`super::AgentMessage`]s there, [`super::RealmMessage`]s back.
 pub const ATTACH: &str = "/v1/agents/attach";
 /// GET: a page of [`super::BackendView`].

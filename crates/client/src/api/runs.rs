@@ -1,6 +1,6 @@
 //! Runs and their traces.
 
-use super::{CallError, Time};
+use super::{Budget, CallError, Spend, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -78,6 +78,9 @@ pub struct RunSummary {
     pub peer: Option<String>,
     /// Where it stands.
     pub status: RunStatus,
+    /// Whether it stands still because its realm, or a loop of it, is halted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halted: bool,
     /// When it began.
     pub started_at: Time,
     /// When it ended.
@@ -110,6 +113,9 @@ pub struct RunDetail {
     /// Error, if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<CallError>,
+    /// The requests for approvals that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
 }
 
 /// Which runs are meant; all must match. The newest come first.
@@ -254,6 +260,13 @@ pub struct Frame {
     /// Cost over all attempts, in millionths of the currency the backend bills in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_micros: Option<u64>,
+    /// What it and all below it may use, where something bounds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What it and all below it have used, where that is accounted for: of the first call, of those with
+    /// a budget of their own, and of calls to other realms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spend>,
     /// What carries it out, where that is a tool: `builtin:echo`, `http`, `process`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
@@ -402,6 +415,8 @@ pub enum WaitsOn {
     Time,
     /// A person's word.
     Person,
+    /// A person's approval, without which it does not begin.
+    Approval,
     /// A machine's next step.
     Step,
 }

@@ -118,8 +118,9 @@ codes! {
         below one another) or its frames. A loop that calls itself without end looks like \
         this.";
     Halted = 116, "halted", "The realm is halted", 503, Halted,
-        "The realm's owner, or the owner of a realm above it, has stopped it. Nothing runs \
-        until it is taken back.";
+        "The realm's owner, or the owner of a realm above it, has stopped it, or the loop. Nothing \
+        begins, and what ran stands still, until that is taken back: `realmctl halt --show` tells \
+        who said it and why, `realmctl unhalt` lets everything go on.";
     Cancelled = 117, "cancelled", "The call was cancelled", 409, Other,
         "The caller, or somebody with the right, took the call back. What ran before that is in \
         the trace: `realmctl trace show RUN`.";
@@ -303,6 +304,8 @@ codes! {
     OriginRefused = 525, "origin-refused", "Not for pages of others", 403, Denied,
         "A request over TCP named another host than the one that is listened on, or came from a page \
         of another origin. Programs ask http://127.0.0.1:PORT and send no Origin.";
+    RoleMissing = 526, "role-missing", "Somebody else has to do this", 403, Denied,
+        "Who a person is, and what they may do, stands under `[people]` in the realm's configuration:         viewers read, operators run loops, approvers approve what asks for a person, owners do everything. A         call may also ask that it is approved by somebody else than who asked for it, or by several people.         `realmctl approval show ID` says who may.";
     TicketMalformed = 601, "ticket-malformed", "Not a ticket", 400, Usage,
         "A ticket is one line that begins with `realm-ticket-v1:`. Something was cut off or \
         changed on the way; copy the whole line again.";

@@ -62,11 +62,12 @@ impl Client {
     ) -> Result<RunEvents, ClientError> {
         let body = serde_json::to_vec(&InvokeRequest {
             stream: true,
+            budget: None,
             ..request.clone()
         });
         let body = body.map_err(ClientError::Request)?;
         let posted = connection::request(Method::POST, routes::INVOKE, body)?;
-        self.follow(posted, super::calls::patience(request)).await
+        self.follow(posted, super::runs::patience(request)).await
     }
 
     async fn follow(

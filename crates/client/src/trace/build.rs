@@ -307,6 +307,8 @@ fn frame(call: &str, address: &str, started_at: Time) -> Frame {
         input_tokens: None,
         output_tokens: None,
         cost_micros: None,
+        budget: None,
+        spent: None,
         tool: None,
         tool_calls: None,
         input_digest: None,
@@ -336,6 +338,7 @@ fn note(frame: &mut Frame, event: &TraceEvent) {
             }
             take(&mut frame.version, text(payload, "loopVersion"));
             take(&mut frame.realm, text(payload, "realm"));
+            take(&mut frame.budget, member(payload, "budget"));
         }
         "call.sent" => take(&mut frame.realm, text(payload, "realm")),
         "call.backend.requested" => {
@@ -354,10 +357,17 @@ fn note(frame: &mut Frame, event: &TraceEvent) {
         }
         "call.returned" => {
             take(&mut frame.version, text(payload, "version"));
+            take(&mut frame.spent, member(payload, "spent"));
             close(frame, event, true);
         }
-        "call.completed" => close(frame, event, false),
-        "call.errored" => close(frame, event, true),
+        "call.completed" => {
+            take(&mut frame.spent, member(payload, "spent"));
+            close(frame, event, false);
+        }
+        "call.errored" => {
+            take(&mut frame.spent, member(payload, "spent"));
+            close(frame, event, true);
+        }
         // Only a person can say how it goes on.
         "call.outcome.unknown" => {
             frame.status = RunStatus::Paused;
@@ -415,4 +425,10 @@ fn ended(failure: Option<&str>) -> RunStatus {
         Some("Cancelled") => RunStatus::Cancelled,
         Some(_) => RunStatus::Failed,
     }
+}
+
+/// A member of a payload that reads.
+fn member<T: serde::de::DeserializeOwned>(payload: &Value, name: &str) -> Option<T> {
+    let found = payload.get(name)?.clone();
+    serde_json::from_value(found).ok()
 }

@@ -7,13 +7,15 @@ use std::{hint::black_box, time::Instant};
 use aws_lc_rs::{aead, signature};
 use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _};
 use ed25519_dalek::{Signer as _, Verifier as _};
-use realm_crypto::{open_in_session, open_reply, seal_in_session, seal_reply};
-use realm_protocol::Kind;
+use realm_crypto::{
+    Trust, VerifiedChain, open_in_session, open_reply, seal_in_session, seal_reply, verify_chain,
+};
+use realm_protocol::{Kind, cbor};
 
 use crate::{
     envelope::verify,
     sessions::{Ends, ends},
-    tree::{outgoing, rng},
+    tree::{NOW, Realm, outgoing, rng},
 };
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -147,4 +149,41 @@ fn one_call() {
     measure("a call of 1 KiB and its answer", 100, || {
         call_and_answer(&mut ends, &content);
     });
+}
+
+/// What the process holds in memory, kilobytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next());
+    kilobytes.unwrap().parse().unwrap()
+}
+
+/// Prints what verified chains of realms that stand so deep take in memory.
+#[test]
+#[ignore = "a benchmark"]
+fn chains_in_memory() {
+    const CHAINS: u64 = 8_192;
+    for depth in [0_u8, 2, 8] {
+        let realm = (1..=depth).fold(Realm::root(1), |above, level| {
+            above.child(1 + level, &format!("level{level}"))
+        });
+        let bytes = cbor::encode(&realm.chain());
+        let trust = Trust {
+            root: realm.root_id(),
+            shared: None,
+            revoked: &|_, _| false,
+            now: NOW,
+        };
+        let before = resident();
+        let chains: Vec<VerifiedChain> = (0..CHAINS)
+            .map(|_| verify_chain(&cbor::decode(&bytes).unwrap(), &trust).unwrap())
+            .collect();
+        let each = (resident() - before) * 1_024 / CHAINS;
+        println!(
+            "depth {depth}: {} bytes as sent, {each} in memory",
+            bytes.len()
+        );
+        black_box(chains);
+    }
 }

@@ -1,9 +1,12 @@
 //! Why backends give no answer, and what may be done about it.
 
+mod container;
+
 use realm_protocol::LoopId;
 use thiserror::Error;
 
 use super::Category;
+pub use container::ContainerError;
 
 /// Why a backend gave no answer.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -212,6 +215,9 @@ pub enum BackendError {
         /// What the agent calls itself.
         agent: LoopId,
     },
+    /// A container does not run, or did not end well.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
     /// The agent says that it failed.
     #[error("{message}")]
     Reported {
@@ -239,6 +245,7 @@ impl BackendError {
             | Self::Vanished { .. }
             | Self::Reported { .. } => true,
             Self::Server { sent, .. } => *sent,
+            Self::Container(error) => error.may_have_begun(),
             Self::Status { code, .. } => !matches!(code, 400..=499 | 503),
             Self::Refused { .. }
             | Self::Blocked { .. }
@@ -277,6 +284,7 @@ impl BackendError {
             | Self::Busy { .. }
             | Self::Vanished { .. } => Category::Transient,
             Self::Reported { category, .. } => *category,
+            Self::Container(error) => error.category(),
             Self::Unfinished { .. } | Self::ToolFailed { .. } => Category::Business,
             Self::Status { code, .. } => match code {
                 408 | 425 | 429 | 500..=599 => Category::Transient,

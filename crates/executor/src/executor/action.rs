@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use realm_protocol::{
-    CallId, LoopAddress, RunId, Timestamp,
+    CallId, Digest, LoopAddress, LoopId, RealmName, RunId, Timestamp,
+    budget::Budget,
     journal::{self, Event},
 };
 use serde_json::Value;
 
-use crate::{BackendRequest, Outcome, Registered};
+use crate::{ApprovalRule, BackendRequest, Outcome, Registered, StateValue};
 
 /// A call that a run makes of a loop of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct RealmCall {
     pub depth: u64,
     /// Whether what its output is being made of is wanted while that is made.
     pub stream: bool,
+    /// What it may use: set aside from what the run may.
+    pub budget: Budget,
 }
 
 /// Work that a run announces.
@@ -64,6 +67,32 @@ impl PartialEq for Announcing {
 
 impl Eq for Announcing {}
 
+/// A call that does not begin before it is approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalAsked {
+    /// The run.
+    pub run: RunId,
+    /// The frame that has not begun.
+    pub call: CallId,
+    /// Its loop, with its realm where that is another one.
+    pub loop_id: String,
+    /// The other realm.
+    pub realm: Option<RealmName>,
+    /// The loop's version; of another realm's, the one asked for.
+    pub version: Option<String>,
+    /// The revision of a loop of this realm.
+    pub revision: Option<Digest>,
+    /// The contract of a loop of this realm.
+    pub contract: Option<Digest>,
+    /// The input that it would have.
+    pub input: Value,
+    /// Whether an approval that was used is good for the call as long as it is the same: doing it twice is
+    /// as doing it once.
+    pub repeatable: bool,
+    /// What has to be met, all of it.
+    pub rules: Vec<ApprovalRule>,
+}
+
 /// What the owner of an executor has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -73,9 +102,15 @@ pub enum Action {
         call: CallId,
         /// The work.
         request: BackendRequest,
+        /// Whether it has to be on the disk first that this was asked: asking again after a crash
+        /// may have effects, or is paid for.
+        intent: bool,
     },
     /// Stop the work of this frame; its answer will be ignored.
     CancelBackend(CallId),
+    /// Take back what this frame has asked of a backend if it has not left yet, and say so with
+    /// [`Executor::not_asked`]; whatever has left may answer.
+    Recall(CallId),
     /// Call a loop of another realm and give its answer to [`Executor::invoke_done`].
     Invoke(RealmCall),
     /// Stop the call to another realm; its answer will be ignored.
@@ -106,12 +141,31 @@ pub enum Action {
         /// Where it stands.
         frame: Box<journal::FrameRecord>,
     },
+    /// Write down a change of an agent's state, with the end of the frame that made it.
+    State {
+        /// The agent.
+        agent: LoopId,
+        /// The key.
+        key: String,
+        /// The value; none where it is forgotten.
+        value: Option<StateValue>,
+    },
     /// Remove what was written down of frames.
     Forget {
         /// The run.
         run: RunId,
         /// The frames.
         calls: Vec<CallId>,
+    },
+    /// See whether a call is approved, and say so by [`Executor::hold`], [`Executor::approve`] or
+    /// [`Executor::deny`]. After a restart, and in every attempt, it is asked again.
+    Approve(Box<ApprovalAsked>),
+    /// The call needs no approval any more: nothing waits for it.
+    CancelApproval {
+        /// The run.
+        run: RunId,
+        /// The frame.
+        call: CallId,
     },
     /// The run stands still until somebody resumes it.
     Paused {
@@ -124,6 +178,18 @@ pub enum Action {
     Resumed {
         /// The run.
         run: RunId,
+    },
+    /// The run stands still by its owner's word.
+    Halted {
+        /// The run.
+        run: RunId,
+    },
+    /// The owner's word no longer holds the run.
+    Unhalted {
+        /// The run.
+        run: RunId,
+        /// Whether something else still does.
+        held: bool,
     },
     /// A run has ended; nothing of it follows.
     Finished {

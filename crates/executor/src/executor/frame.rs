@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use realm_protocol::{
     CallId, Digest, LoopAddress, LoopId, Now, RunId, Tick, Timestamp,
+    budget::{Budget, Spend},
+    journal::Consent,
     json::{self as strict},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::account::Account;
 use crate::{
-    Effects, Manifest, Registered, Retry, Route, ToolResult, Turn,
+    ApprovalRule, Effects, Manifest, Registered, Retry, Route, ToolResult, Turn,
     mapping::{Binding, Scope},
+    states::{Changes, Held},
 };
 
 /// Domain of the digests that frames are named by.
@@ -38,6 +42,10 @@ pub(super) struct Frame {
     pub(super) attempt: u64,
     /// What its caller says of attempts; none for what the loop says.
     pub(super) retry: Option<Retry>,
+    /// What people are asked for before it begins.
+    pub(super) approvals: Vec<ApprovalRule>,
+    /// How it stands with that.
+    pub(super) consent: Option<Consent>,
     pub(super) waiting: Waiting,
     /// When somebody was asked whose answer is not known; another realm, when it was asked first: all
     /// attempts have one key, and it is as old as the first.
@@ -47,6 +55,18 @@ pub(super) struct Frame {
     /// When the pause before the next attempt ends.
     pub(super) due: Option<Timestamp>,
     pub(super) progress: Progress,
+    /// What it and all below it may use and have used; none where nothing is said of that.
+    pub(super) account: Option<Box<Account>>,
+    /// What is set aside for what it asks.
+    pub(super) reserved: Option<Spend>,
+    /// What another realm was given of that.
+    pub(super) given: Option<Budget>,
+    /// Into how many equal parts what is left is shared where it asks another realm.
+    pub(super) share_of: u64,
+    /// What of its agent's state it was given.
+    pub(super) held: Option<Box<Held>>,
+    /// What it changes of that, if it ends well.
+    pub(super) changes: Changes,
 }
 
 /// When something began.
@@ -145,6 +165,8 @@ pub(super) enum Waiting {
     Pause { until: Tick },
     /// A person's word on work that may or may not have been done.
     Person,
+    /// An approval, without which nothing of it begins; held once it is known that there is none yet.
+    Approval { held: bool },
 }
 
 /// How far a frame has come.
@@ -334,11 +356,19 @@ impl Frame {
             depth,
             attempt: 1,
             retry: None,
+            approvals: Vec::new(),
+            consent: None,
             waiting: Waiting::Nothing,
             asked: None,
             doubtful: false,
             due: None,
             progress: Progress::Leaf,
+            account: None,
+            reserved: None,
+            given: None,
+            share_of: 1,
+            held: None,
+            changes: Changes::new(),
         }
     }
 

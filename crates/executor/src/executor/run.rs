@@ -1,15 +1,19 @@
 //! One run: the tree of frames that one call caused in this realm.
 
+mod approval;
 mod call;
 mod composite;
 mod finish;
+mod halt;
 mod keep;
+mod kept;
 mod known;
 mod leaf;
 mod machine;
 mod model;
 mod pause;
 mod route;
+mod spend;
 mod stream;
 mod wait;
 
@@ -20,6 +24,7 @@ use std::{
 
 use realm_protocol::{
     CallId, Digest, FailureCode, Now, RunId, Tick, Timestamp,
+    budget::Spend,
     journal::Event,
     json::{self, Object},
     limits,
@@ -27,12 +32,15 @@ use realm_protocol::{
 use serde_json::Value;
 
 use super::{
-    Action, Limits, Start,
+    Action, Given, Limits, Start,
+    account::Account,
     frame::{Began, Composition, Conversation, Frame, Place, Progress, Routing, Subject},
     shared::Shared,
 };
 use crate::{Body, LoopError, Outcome, Registered, Registry};
 pub(super) use known::Known;
+pub(super) use spend::budget_value;
+pub use spend::spend_value;
 use stream::Stream;
 
 /// What a step of a run may touch.
@@ -75,10 +83,16 @@ pub(super) struct Run {
     known: BTreeMap<CallId, Known>,
     /// Since when it stands still, if it does.
     paused: Option<Pause>,
+    /// Whether it stands still by its owner's word.
+    halted: bool,
     /// Milliseconds spent in earlier pauses.
     paused_ms: u64,
     /// What is shown of it while it runs.
     stream: Stream,
+    /// What it may use.
+    budgets: Vec<Given>,
+    /// What it has used, once it has ended.
+    spent: Spend,
     result: Option<Result<Value, LoopError>>,
 }
 
@@ -94,6 +108,11 @@ struct Pause {
 pub(super) enum Cause {
     /// The process ends: nobody is told, and nothing of it is written down.
     Stop,
+    /// Its owner has halted it, and whoever halts it again after a restart.
+    Halt,
+    /// Nothing of it is at work but calls that wait for an approval. They ask again by themselves after a
+    /// restart.
+    Approval,
     /// What a call did is unknown. The question comes again by itself after a restart.
     Question,
     /// Somebody asked for it.
@@ -134,8 +153,11 @@ impl Run {
             kept: BTreeMap::new(),
             known: BTreeMap::new(),
             paused: None,
+            halted: false,
             paused_ms: 0,
             stream: Stream::new(start.stream),
+            budgets: start.budgets.clone(),
+            spent: Spend::default(),
             result: None,
         }
     }
@@ -164,6 +186,14 @@ impl Run {
             since: Began::now(cx.now),
             cause: Cause::Hand,
         });
+        self.halted = cx.shared.halted.runs.contains(&self.id);
+        if self.halted {
+            self.paused.get_or_insert(Pause {
+                since: Began::now(cx.now),
+                cause: Cause::Halt,
+            });
+            cx.shared.push(Action::Halted { run: self.id });
+        }
         self.begin(start, cx);
         if by_hand {
             self.tell_paused(cx);
@@ -193,6 +223,9 @@ impl Run {
             start.depth,
             cx.now,
         );
+        let own = self.entry.manifest.approval.iter();
+        let approvals = own.chain(&start.approvals).cloned().collect();
+        let frame = Frame { approvals, ..frame };
         let parent = start.parent.map(|parent| parent.frame);
         self.open(frame, parent, start.caller.as_deref(), cx);
         self.go_on(cx);
@@ -222,6 +255,10 @@ impl Run {
 
     fn carry_out(&mut self, task: Task, cx: &mut Context<'_>) {
         match task {
+            Task::Open(frame) if cx.shared.halted.stops(self.id, &frame.subject) => {
+                self.ready.push_front(Task::Open(frame));
+                self.halt(cx);
+            }
             Task::Open(frame) => {
                 let caller = frame.parent.map(|place| place.frame);
                 // A caller that has ended meanwhile waits for nothing.
@@ -255,7 +292,8 @@ impl Run {
             return self.refuse(&frame, LoopError::new(FailureCode::Budget, message));
         }
         cx.shared.set_timer(frame.deadline, self.id, call);
-        self.frames.insert(call, frame);
+        let account = self.account_of(&frame);
+        self.frames.insert(call, Frame { account, ..frame });
         match &subject {
             Subject::Local(entry) => {
                 cx.shared.enter(&entry.manifest.id);
@@ -263,6 +301,16 @@ impl Run {
             }
             Subject::Remote { .. } => self.set_going(call, cx),
         }
+    }
+
+    /// What a frame and all below it may use; of the first one there is always an account.
+    fn account_of(&self, frame: &Frame) -> Option<Box<Account>> {
+        let first = frame.parent.is_none();
+        let mut account = Account::of_run(if first { &self.budgets } else { &[] });
+        if let Some(manifest) = frame.subject.manifest() {
+            account.bound_by(&manifest.id, manifest.budget);
+        }
+        (first || account.is_bounded()).then(|| Box::new(account))
     }
 
     fn open_local(
@@ -301,7 +349,9 @@ impl Run {
     /// Sets a frame's body going, where it stood before a restart if there was one.
     fn set_going(&mut self, call: CallId, cx: &mut Context<'_>) {
         match self.known.remove(&call) {
+            None if self.halted => self.ready.push_back(Task::Start(call)),
             None => self.start_body(call, cx),
+            Some(Known::Ended(end)) if call == self.root => self.end_again(end, cx),
             Some(Known::Open(record, state)) => self.take_up(call, *record, state, cx),
             Some(Known::Ended(Ok(output))) => self.complete(call, output, cx),
             Some(Known::Ended(Err(error))) => self.fail_for_good(call, error, cx),
@@ -316,6 +366,17 @@ impl Run {
         if frame.deadline <= cx.now.tick {
             return self.time_out(call, cx);
         }
+        if frame.needs_approval() {
+            return self.ask_approval(call, cx);
+        }
+        self.begin_body(call, cx);
+    }
+
+    /// Begins a frame's work: whoever has to approve it has.
+    fn begin_body(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
         let Subject::Local(entry) = frame.subject.clone() else {
             return self.ask_realm(call, cx);
         };
@@ -373,6 +434,9 @@ impl Run {
     }
 
     pub(super) fn take_outcome(&mut self, now: Now) -> Option<(CallId, Outcome)> {
+        if self.halted {
+            return None;
+        }
         let result = self.result.take()?;
         let entry = &self.entry;
         let outcome = Outcome {
@@ -384,6 +448,7 @@ impl Run {
             effects: entry.effects,
             started: self.started,
             ended: now.wall,
+            spent: std::mem::take(&mut self.spent),
         };
         Some((self.root, outcome))
     }
@@ -426,7 +491,8 @@ fn started_payload(
         .with("revision", &entry.digest)
         .with_some("parentCallId", parent)
         .with_some("caller", caller)
-        .with_some("item", at.and_then(|at| at.item));
+        .with_some("item", at.and_then(|at| at.item))
+        .with_some("budget", frame.account.as_deref().and_then(Account::shown));
     with_data(payload, frame, ["input", "inputDigest"], &frame.input)
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_protocol::{CallId, LoopId, Now, RunId, Tick};
 
-use super::{Action, Limits, run::Context};
-use crate::{Registered, Registry};
+use super::{Action, Halted, Limits, run::Context};
+use crate::{MOCK, Registered, Registry, States, Tariff};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -14,6 +14,11 @@ pub(super) struct Shared {
     /// What was asked of backends and other realms, and the runs that wait for it.
     asked: BTreeMap<CallId, RunId>,
     running: BTreeMap<LoopId, u64>,
+    /// What model backends cost.
+    pub(super) tariffs: BTreeMap<String, Tariff>,
+    /// What agents keep between calls.
+    pub(super) states: States,
+    pub(super) halted: Halted,
 }
 
 impl Shared {
@@ -101,5 +106,16 @@ impl Shared {
             return None;
         }
         self.timers.pop_first().map(|(_, run, call)| (run, call))
+    }
+}
+
+impl Context<'_> {
+    /// What a model backend costs: the mock nothing, unless somebody says otherwise.
+    pub(super) fn tariff(&self, backend: &str) -> Tariff {
+        let found = self.shared.tariffs.get(backend).copied();
+        found.unwrap_or(match backend {
+            MOCK => Tariff::FREE,
+            _ => Tariff::UNKNOWN,
+        })
     }
 }

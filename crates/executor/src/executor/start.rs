@@ -8,6 +8,9 @@ use realm_protocol::{
 use serde_json::Value;
 use thiserror::Error;
 
+use super::Given;
+use crate::ApprovalRule;
+
 /// A run to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -36,6 +39,10 @@ pub struct Start {
     pub work: Option<Digest>,
     /// Whether somebody wants to see the output while it is being made.
     pub stream: bool,
+    /// What people are asked for before it begins, beside what its loop asks for.
+    pub approvals: Vec<ApprovalRule>,
+    /// What it may use, by everybody who bounds it.
+    pub budgets: Vec<Given>,
 }
 
 /// A run to go on with after a restart.

@@ -32,6 +32,8 @@ pub enum WaitingFor {
     Time(Timestamp),
     /// A person's word.
     Person,
+    /// A person's approval.
+    Approval,
     /// A machine's next step, after so many.
     Step(u64),
 }
@@ -67,6 +69,9 @@ pub enum ResumeError {
     /// It is not paused.
     #[error("the run is not paused")]
     NotPaused,
+    /// Its owner has halted it.
+    #[error("the run is halted: `realmctl unhalt` lets it go on")]
+    Halted,
     /// It waits for a decision, and none was given.
     #[error(
         "what call {call} did is unknown: say whether it is made again, what it gave, or that it failed"
@@ -75,6 +80,9 @@ pub enum ResumeError {
         /// The call.
         call: CallId,
     },
+    /// It waits for an approval, and for nothing else.
+    #[error("the run waits for an approval, and goes on once that is given")]
+    NeedsApproval,
     /// What the call is said to have given does not match its loop's output schema.
     #[error("what call {call} is said to have given does not match its loop's output schema")]
     Output {

@@ -23,16 +23,16 @@ const KINDS: [&str; 6] = [
     "route",
 ];
 /// Implementations a tool may name.
-const IMPLEMENTATIONS: [&str; 6] = [
+const IMPLEMENTATIONS: [&str; 8] = [
     "builtin:echo",
     "builtin:count",
     "http",
     "mcp",
     "process",
+    "commands",
+    "container",
     "attached",
 ];
-/// Implementations and kinds that are known and come later.
-const LATER: [&str; 1] = ["container"];
 
 impl Reader<'_> {
     pub(super) fn body(&mut self, object: &mut Object<'_>) -> Option<Body> {
@@ -174,6 +174,8 @@ impl Reader<'_> {
             "builtin:count" => Some(Tool::Count),
             "http" => self.http(config, "url").map(Tool::Http),
             "process" => self.process(config).map(Tool::Process),
+            "commands" if self.is_own() => self.commands(config).map(Tool::Commands),
+            "container" => self.container(config).map(Tool::Container),
             "mcp" => self.mcp(config).map(Tool::Mcp),
             "attached" => self.attached(config).map(Tool::Attached),
             other => {
@@ -184,11 +186,7 @@ impl Reader<'_> {
     }
 
     fn unknown_implementation(&mut self, node: &Node, name: &str) {
-        let what = if LATER.contains(&name) {
-            format!("`{name}` is not yet served by this version")
-        } else {
-            format!("`{name}` is not a known implementation")
-        };
+        let what = format!("`{name}` is not a known implementation");
         let problem = self.new_problem(node.at, rule!("tool.implementation"), what);
         self.report(problem.hint(hint(name, &IMPLEMENTATIONS)));
     }
@@ -244,7 +242,7 @@ impl Reader<'_> {
         })
     }
 
-    fn sandbox(&mut self, config: &mut Object<'_>) -> Option<Sandbox> {
+    pub(super) fn sandbox(&mut self, config: &mut Object<'_>) -> Option<Sandbox> {
         let level = match config.get("sandbox") {
             Some(node) => self.named(
                 node,
@@ -310,7 +308,7 @@ impl Reader<'_> {
     }
 
     /// A process runs beside the file that describes it, where that file's place is known.
-    fn working_directory(&self, cwd: Option<String>) -> Option<String> {
+    pub(super) fn working_directory(&self, cwd: Option<String>) -> Option<String> {
         let file = Path::new(&*self.file);
         let folder = file.parent().filter(|_| file.is_absolute());
         match (folder, cwd) {
@@ -336,15 +334,8 @@ impl Reader<'_> {
         texts.into_iter().collect()
     }
 
-    fn text_map(&mut self, node: &Node, rule: Rule) -> BTreeMap<String, String> {
-        let Data::Map(members) = &node.data else {
-            self.problem(
-                node.at,
-                rule,
-                format!("expected an object of strings, found {}", node.noun()),
-            );
-            return BTreeMap::new();
-        };
+    pub(super) fn text_map(&mut self, node: &Node, rule: Rule) -> BTreeMap<String, String> {
+        let members = self.members(node, rule).unwrap_or_default();
         let texts = members.iter().filter_map(|member| {
             let text = object::text(self, &member.value, rule)?;
             Some((member.key.clone(), text.to_owned()))

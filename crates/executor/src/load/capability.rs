@@ -307,8 +307,11 @@ impl Reader<'_> {
             effects: found.contract.effects,
             limits: LoopLimits::of(&body),
             retry: None,
+            approval: None,
             body,
             bid: None,
+            budget: realm_protocol::budget::Budget::default(),
+            state: None,
             metadata: Map::new(),
             origin: self.origin(found.at),
         })

@@ -182,28 +182,37 @@ impl<'a> Reader<'a> {
         let description = object
             .text(self, "description", rule!("description"))
             .map(str::to_owned);
-        let input_schema = self.schema(object, "inputSchema", rule!("inputSchema"));
-        let output_schema = self.schema(object, "outputSchema", rule!("outputSchema"));
+        let commands = self.runs_commands(object);
+        let written = (!commands).then(|| self.contract(object));
         let effects = self.effects(object);
         let retry = self.retry(object);
+        let approval = self.approval(object);
         let bid = self.bid(object);
         let body = self.body(object);
+        let contract = written.unwrap_or_else(|| self.commands_contract(object, body.as_ref()));
         let limits = self.limits(object, body.as_ref());
-        self.check_list(object.at, body.as_ref(), output_schema.as_ref());
+        let budget = self.budget(object);
+        let state = self.state(object, (body.as_ref(), effects));
+        let output_schema = contract.as_ref().map(|[_, output]| output);
+        self.check_list(object.at, body.as_ref(), output_schema);
         let metadata = self.metadata(object);
+        let [input_schema, output_schema] = contract?;
         Some(Manifest {
             id: id?,
             version: version?,
             aliases,
             capabilities: capabilities.into_iter().collect(),
             description,
-            input_schema: input_schema?,
-            output_schema: output_schema?,
+            input_schema,
+            output_schema,
             effects,
             limits,
+            budget,
             retry,
+            approval,
             body: body?,
             bid,
+            state,
             metadata,
             origin: self.origin(object.at),
         })

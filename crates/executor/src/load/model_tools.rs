@@ -49,6 +49,7 @@ impl Reader<'_> {
         let loop_version = self.step_version(&mut object);
         let retry = self.retry(&mut object);
         let timeout_ms = self.span(&mut object, "timeout", rule!("prompt.tools.timeout"));
+        let approval = self.approval(&mut object);
         let origin = self.origin(object.at);
         object.finish(self);
         Some(ModelTool {
@@ -63,6 +64,7 @@ impl Reader<'_> {
                 retry,
                 timeout_ms,
                 fallback: None,
+                approval,
                 origin,
             },
         })

@@ -122,8 +122,11 @@ impl Reader<'_> {
             effects: Some(crate::Effects::Idempotent),
             limits: LoopLimits::of(&body),
             retry: None,
+            approval: None,
             body,
             bid: None,
+            budget: realm_protocol::budget::Budget::default(),
+            state: None,
             metadata,
             origin: self.origin(document.at),
         })

@@ -96,6 +96,7 @@ impl Reader<'_> {
             retry: None,
             timeout_ms: timeout.or(lasts),
             fallback: None,
+            approval: None,
             origin: self.origin(place),
         };
         let target = Target {
@@ -144,8 +145,11 @@ impl Reader<'_> {
             capabilities: Default::default(),
             limits: LoopLimits::of(&body),
             retry: None,
+            approval: None,
             body,
             bid: None,
+            budget: realm_protocol::budget::Budget::default(),
+            state: None,
             ..manifest.clone()
         })
     }

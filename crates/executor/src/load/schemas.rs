@@ -21,6 +21,11 @@ impl Reader<'_> {
         rule: Rule,
     ) -> Option<Value> {
         let node = object.need(self, key, rule)?;
+        self.schema_of(node, rule)
+    }
+
+    /// As [`Reader::schema`], of a node.
+    pub(super) fn schema_of(&mut self, node: &Node, rule: Rule) -> Option<Value> {
         if !matches!(node.data, Data::Map(_) | Data::Scalar(Value::Bool(_))) {
             self.problem(
                 node.at,

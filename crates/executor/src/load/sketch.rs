@@ -52,8 +52,11 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
         effects: None,
         limits: LoopLimits::default(),
         retry: None,
+        approval: None,
         body: body?,
         bid: None,
+        budget: realm_protocol::budget::Budget::default(),
+        state: None,
         metadata: metadata.into_iter().collect::<Map<_, _>>(),
         origin: reader.origin(object.at),
     })

@@ -46,6 +46,7 @@ impl Reader<'_> {
         });
         let retry = self.retry(&mut object);
         let timeout_ms = self.span(&mut object, "timeout", rule!("machine.timeout"));
+        let approval = self.approval(&mut object);
         object.finish(self);
         Some(Machine {
             step: Call {
@@ -56,6 +57,7 @@ impl Reader<'_> {
                 retry,
                 timeout_ms,
                 fallback: None,
+                approval,
                 origin,
             },
             max_steps: max_steps.unwrap_or(limits::MACHINE_STEPS),
@@ -145,6 +147,7 @@ impl Reader<'_> {
         let timeout_ms = self.span(object, "timeout", rule!("composite.timeout"));
         let fallback = object.get("fallback");
         let fallback = fallback.and_then(|node| self.fallback(node));
+        let approval = self.approval(object);
         Some(Call {
             loop_id: loop_id?,
             loop_version,
@@ -153,6 +156,7 @@ impl Reader<'_> {
             retry,
             timeout_ms,
             fallback,
+            approval,
             origin: self.origin(address),
         })
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     document::{Reader, Rule},
     duration,
-    node::{Data, Node},
+    node::{Data, Member, Node},
     object::{self, Object},
 };
 
@@ -50,6 +50,26 @@ impl Reader<'_> {
             return None;
         };
         Some(items)
+    }
+
+    /// The members of an object.
+    pub(super) fn members<'n>(&mut self, node: &'n Node, rule: Rule) -> Option<&'n [Member]> {
+        let Data::Map(members) = &node.data else {
+            let what = format!("expected an object, found {}", node.noun());
+            self.problem(node.at, rule, what);
+            return None;
+        };
+        Some(members)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, node: &Node, rule: Rule) -> Option<bool> {
+        let Data::Scalar(Value::Bool(flag)) = &node.data else {
+            let what = format!("expected true or false, found {}", node.noun());
+            self.problem(node.at, rule, what);
+            return None;
+        };
+        Some(*flag)
     }
 
     /// As [`Reader::duration`], of a member that may be absent.

@@ -1,18 +1,22 @@
 //! A manifest as a document in our own form: what `import` prints and what is stored.
 
 mod broadcast;
+mod commands;
+mod container;
 mod route;
 
 use serde_json::{Map, Value, json};
 
-use realm_protocol::{LoopId, limits};
+use realm_protocol::{LoopId, budget::Budget, limits};
 
 use broadcast::broadcast_json;
+use commands::put_commands;
+use container::put_container;
 use route::route_json;
 
 use crate::{
-    Body, Call, Composite, LoopLimits, Machine, Manifest, ModelTool, Prompt, Retry, Sandbox,
-    SandboxLevel, Step, Tool, Work,
+    ApprovalRule, Body, Call, Composite, Escalation, LoopLimits, Machine, Manifest, ModelTool,
+    Prompt, Retry, Sandbox, SandboxLevel, StateUse, Step, Tool, Work,
     load::{self, Problem},
 };
 
@@ -37,8 +41,11 @@ impl Manifest {
             (!capabilities.is_empty()).then_some(capabilities),
         );
         put_some(&mut document, "description", self.description.as_deref());
-        put(&mut document, "inputSchema", self.input_schema.clone());
-        put(&mut document, "outputSchema", self.output_schema.clone());
+        // The contract of commands follows from them.
+        if !matches!(self.body, Body::Tool(Tool::Commands(_))) {
+            put(&mut document, "inputSchema", self.input_schema.clone());
+            put(&mut document, "outputSchema", self.output_schema.clone());
+        }
         put_some(
             &mut document,
             "effects",
@@ -56,9 +63,13 @@ impl Manifest {
             }
             Body::Route(route) => put(&mut document, "route", route_json(route)),
         }
+        put_some(&mut document, "budget", budget_json(&self.budget));
         put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
+        let approval = self.approval.as_ref().map(approval_json);
+        put_some(&mut document, "approval", approval);
         let bid = self.bid.as_ref().map(|bid| bid.written().clone());
         put_some(&mut document, "bid", bid);
+        put_some(&mut document, "state", self.state.as_ref().map(state_json));
         let limits = limits_json(self.limits, &self.body);
         put_some(
             &mut document,
@@ -77,6 +88,15 @@ impl Manifest {
     pub fn from_json(document: &Value) -> Result<Self, Vec<Problem>> {
         load::from_value(document)
     }
+}
+
+fn state_json(state: &StateUse) -> Value {
+    let StateUse { agent, keys } = state;
+    let mut document = Map::new();
+    put_some(&mut document, "agent", agent.as_ref().map(LoopId::as_str));
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    put(&mut document, "keys", keys);
+    Value::Object(document)
 }
 
 fn put(document: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
@@ -160,6 +180,7 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
         retry,
         timeout_ms,
         fallback,
+        approval,
         origin: _,
     } = call;
     put(document, "loopId", loop_id.to_string());
@@ -190,6 +211,52 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
         document
     });
     put_some(document, "fallback", fallback);
+    let approval = approval.as_ref().map(approval_json);
+    put_some(document, "approval", approval);
+}
+
+fn approval_json(approval: &ApprovalRule) -> Value {
+    let ApprovalRule {
+        role,
+        count,
+        distinct_from_requester,
+        expires_ms,
+        escalate,
+        when,
+        forward,
+    } = approval;
+    let mut document = Map::new();
+    put(&mut document, "role", role.as_str());
+    put(&mut document, "count", *count);
+    put(
+        &mut document,
+        "distinctFromRequester",
+        *distinct_from_requester,
+    );
+    put(&mut document, "expires", millis(*expires_ms));
+    let escalate = escalate.map(
+        |Escalation { after_ms, role }| json!({"after": millis(after_ms), "role": role.as_str()}),
+    );
+    put_some(&mut document, "escalate", escalate);
+    put_some(
+        &mut document,
+        "when",
+        when.as_ref().map(ToString::to_string),
+    );
+    put_some(&mut document, "forward", forward.then_some(true));
+    Value::Object(document)
+}
+
+fn budget_json(budget: &Budget) -> Option<Map<String, Value>> {
+    let mut document = Map::new();
+    put_some(
+        &mut document,
+        "money",
+        budget.money.map(|money| money.to_string()),
+    );
+    put_some(&mut document, "tokens", budget.tokens);
+    put_some(&mut document, "calls", budget.calls);
+    (!document.is_empty()).then_some(document)
 }
 
 fn retry_json(retry: &Retry) -> Value {
@@ -236,17 +303,10 @@ fn tool_json(tool: &Tool) -> Value {
                 (!process.env.is_empty()).then(|| json!(process.env)),
             );
             put_some(&mut config, "cwd", process.cwd.as_deref());
-            let Sandbox { level, read, write } = &process.sandbox;
-            let level = (*level != SandboxLevel::default()).then(|| level.name());
-            put_some(&mut config, "sandbox", level);
-            put_some(
-                &mut config,
-                "read",
-                (!read.is_empty()).then(|| read.clone()),
-            );
-            let write = (!write.is_empty()).then(|| write.clone());
-            put_some(&mut config, "write", write);
+            put_sandbox(&mut config, &process.sandbox);
         }
+        Tool::Commands(commands) => put_commands(&mut config, commands),
+        Tool::Container(container) => put_container(&mut config, container),
         Tool::Mcp(mcp) => {
             put(&mut config, "server", mcp.server.as_str());
             put(&mut config, "tool", mcp.tool.as_str());
@@ -266,6 +326,14 @@ fn tool_json(tool: &Tool) -> Value {
         (!config.is_empty()).then_some(config),
     );
     Value::Object(document)
+}
+
+fn put_sandbox(config: &mut Map<String, Value>, sandbox: &Sandbox) {
+    let Sandbox { level, read, write } = sandbox;
+    let level = (*level != SandboxLevel::default()).then(|| level.name());
+    put_some(config, "sandbox", level);
+    put_some(config, "read", (!read.is_empty()).then(|| read.clone()));
+    put_some(config, "write", (!write.is_empty()).then(|| write.clone()));
 }
 
 fn limits_json(limits: LoopLimits, body: &Body) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::LoopAddress;
 
-use super::Origin;
+use super::{ApprovalRule, Origin};
 use crate::{Category, Condition, Reference};
 
 /// Steps in order; the output of the last one that ran is the output.
@@ -94,6 +94,8 @@ pub struct Call {
     pub timeout_ms: Option<u64>,
     /// The loop called with the same input when the call has failed for good.
     pub fallback: Option<Fallback>,
+    /// Who approves before each of its calls begins, beside what the loop itself asks for.
+    pub approval: Option<ApprovalRule>,
     /// Where it was written.
     pub origin: Origin,
 }

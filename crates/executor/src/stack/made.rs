@@ -73,8 +73,11 @@ impl Stack {
                 ..LoopLimits::default()
             },
             retry: None,
+            approval: None,
             body: Body::Composite(Composite { steps }),
             bid: None,
+            budget: realm_protocol::budget::Budget::default(),
+            state: None,
             metadata: self.metadata.clone(),
             origin: self.origin.clone(),
         }
@@ -157,8 +160,11 @@ impl Stack {
             effects: Some(part.effects),
             limits: LoopLimits::of(&body),
             retry: None,
+            approval: None,
             body,
             bid: None,
+            budget: realm_protocol::budget::Budget::default(),
+            state: None,
             metadata: Map::new(),
             origin: part.part.origin.clone(),
         })
@@ -217,6 +223,7 @@ fn call(
         retry,
         timeout_ms: None,
         fallback: None,
+        approval: None,
         origin: origin.clone(),
     })
 }

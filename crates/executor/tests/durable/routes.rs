@@ -47,7 +47,7 @@ impl World {
             may_have_begun,
         };
         self.executor
-            .invoke_done(asked.call, Err(error), &self.registry, self.now);
+            .invoke_done(asked.call, Err(error), None, &self.registry, self.now);
         self.turn(false);
     }
 

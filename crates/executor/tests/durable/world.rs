@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use realm_executor::{
     Action, Announcing, BackendError, BackendOutput, BackendReply, BackendRequest, CallError,
     Decision, Executor, Limits, Manifest, ModelRequest, Outcome, RealmCall, Registry, Restart,
-    RestartError, ResumeError, Start, ToolCall,
+    RestartError, ResumeError, Start, Tariff, ToolCall,
 };
 use realm_protocol::{
     CallId, FailureCode, Now, RunId, Tick, Timestamp,
@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// The keys of work that counts each time.
     pub(crate) charges: BTreeSet<CallId>,
     pub(crate) turns: u64,
+    /// What models cost.
+    pub(crate) tariffs: BTreeMap<String, Tariff>,
 }
 
 pub(crate) type Answer = Result<BackendReply, BackendError>;
@@ -111,7 +113,9 @@ impl World {
                 parent: None,
                 durable: true,
                 work: None,
+                approvals: Vec::new(),
                 stream: false,
+                budgets: Vec::new(),
             },
             started: now.wall,
             disk: BTreeMap::new(),
@@ -127,10 +131,12 @@ impl World {
             gave: BTreeMap::new(),
             charges: BTreeSet::new(),
             turns: 0,
+            tariffs: BTreeMap::new(),
         }
     }
 
     pub(crate) fn begin(&mut self) {
+        self.executor.set_tariffs(self.tariffs.clone());
         self.executor
             .start(self.start.clone(), &self.registry, self.now)
             .unwrap();
@@ -143,6 +149,7 @@ impl World {
 
     pub(crate) fn try_restart(&mut self) -> Result<(), RestartError> {
         self.executor = Executor::new(Limits::default());
+        self.executor.set_tariffs(self.tariffs.clone());
         self.asked.clear();
         self.called.clear();
         self.announced.clear();
@@ -171,10 +178,17 @@ impl World {
         while let Some(action) = self.executor.poll() {
             match action {
                 Action::Event(event) => self.events.push(event),
-                Action::Part { .. } => {}
+                // No loop of this world keeps state, and nobody halts it.
+                Action::Part { .. }
+                | Action::Recall(_)
+                | Action::Halted { .. }
+                | Action::Unhalted { .. }
+                | Action::State { .. }
+                | Action::Approve(_)
+                | Action::CancelApproval { .. } => {}
                 Action::Keep { call, frame, .. } => drop(disk.insert(call, *frame)),
                 Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
-                Action::Backend { call, request } => asked.push_back((call, request)),
+                Action::Backend { call, request, .. } => asked.push_back((call, request)),
                 Action::CancelBackend(call) => self.asked.retain(|(of, _)| *of != call),
                 Action::Paused { undecided, .. } => {
                     (self.paused, self.undecided) = (true, undecided);
@@ -240,7 +254,7 @@ impl World {
             may_have_begun: true,
         };
         self.executor
-            .invoke_done(call, Err(error), &self.registry, self.now);
+            .invoke_done(call, Err(error), None, &self.registry, self.now);
     }
 
     /// What happens next: an answer, or the end of a wait. False if nothing does.
@@ -251,7 +265,7 @@ impl World {
         }
         if let Some(Announcing { call, input, .. }) = self.announced.pop_front() {
             self.executor
-                .invoke_done(call, Ok(worked(&input)), &self.registry, self.now);
+                .invoke_done(call, Ok(worked(&input)), None, &self.registry, self.now);
             return true;
         }
         if self.outcome.is_some() || self.paused {

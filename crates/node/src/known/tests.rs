@@ -21,6 +21,7 @@ fn result() -> CallResult {
         hops: 1,
         input_schema: schema(),
         effects: Some("none".to_owned()),
+        spent: None,
     }
 }
 

@@ -11,8 +11,9 @@ use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
     broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule},
     cbor::Blob,
-    journal::{Change, Run, Status},
+    journal::{Change, JournalSeq, Run, Status},
     json::{self, Object},
+    limits,
     records::Signed,
 };
 use serde_json::Value;
@@ -103,6 +104,12 @@ impl Node {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
+        let halted = self
+            .may_ask(false)
+            .and_then(|()| self.may_run(&asked.loop_id));
+        if let Err(failure) = halted {
+            return self.refuse(control, Refusal::Call(failure));
+        }
         if self.market.announced() >= BROADCASTS {
             let (what, limit) = ("broadcasts under way", BROADCASTS);
             return self.refuse(control, Refusal::Full { what, limit });
@@ -131,7 +138,6 @@ impl Node {
             return self.refuse(control, Refusal::Call(failure));
         }
         let begin = Begin {
-            broadcast: BroadcastId::new(self.random()),
             asker: Asker::Control(control),
             parent: None,
             depth: 0,
@@ -212,16 +218,36 @@ impl Node {
     }
 
     fn announce_to(&mut self, broadcast: BroadcastId, round: u64, pass: &Pass) {
-        let own = self.market.announced.get(&broadcast);
+        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+            return;
+        };
         let index = usize::try_from(round.saturating_sub(1)).unwrap_or(usize::MAX);
-        let Some(signed) = own.and_then(|own| own.rounds.get(index)).cloned() else {
+        let Some(signed) = own.rounds.get(index).cloned() else {
             return;
         };
         if pass.to == Side::Here {
             return self.consider(signed, pass.window_ms);
         }
+        let until = self.now.tick.plus(limits::WINDOW_MAX_MS);
+        own.leaving = Some((self.out.next_entry(), until));
         let chain = self.me.chain().map(|chain| chain.bytes().clone());
         self.pass_to(signed, pass, chain);
+    }
+
+    /// What was recorded up to `durable` is: announcements that waited for it leave, and their bids
+    /// are taken from now on.
+    pub(crate) fn announcements_left(&mut self, durable: JournalSeq) {
+        let now = self.now;
+        let mut left = false;
+        for own in self.market.announced.values_mut() {
+            if own.leaving.take_if(|(seq, _)| *seq <= durable).is_some() {
+                own.announcer.handle(Input::Left, now);
+                left = true;
+            }
+        }
+        if left {
+            self.set_market_timer();
+        }
     }
 
     /// Sends an announcement to a neighbour.

@@ -5,7 +5,9 @@ use realm_broadcast::{
     log::{Conclusion, Ending},
 };
 use realm_executor::{Announcing, Audience, Body, Broadcast, CallError};
-use realm_protocol::{BroadcastId, CallId, FailureCode, RunId, broadcast::Reach, json, limits};
+use realm_protocol::{
+    BroadcastId, CallId, FailureCode, RunId, broadcast::Reach, budget::Spend, json, limits,
+};
 
 use super::{BROADCASTS, BroadcastAsked, Wider};
 use crate::{ControlId, Node};
@@ -22,10 +24,19 @@ pub(super) enum Asker {
     Frame(CallId),
 }
 
+impl Asker {
+    /// The call of the frame that waits.
+    pub(super) const fn frame(self) -> Option<CallId> {
+        match self {
+            Self::Control(_) => None,
+            Self::Frame(call) => Some(call),
+        }
+    }
+}
+
 /// How a broadcast begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begin {
-    pub(super) broadcast: BroadcastId,
     pub(super) asker: Asker,
     /// The run that asks for it.
     pub(super) parent: Option<RunId>,
@@ -38,13 +49,14 @@ impl Node {
     /// restart goes on, and has somebody who waits for it again.
     pub(crate) fn announce_from_frame(&mut self, announcing: Announcing) {
         let call = announcing.call;
-        let broadcast = BroadcastId::new(*call.as_bytes());
         let asker = Asker::Frame(call);
-        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+        let broadcast = self.market.asked_with(call);
+        let own = broadcast.and_then(|broadcast| self.market.announced.get_mut(&broadcast));
+        if let Some(own) = own {
             own.asker = Some(asker);
             return;
         }
-        if let Err((code, message)) = self.announce_for(asker, broadcast, announcing) {
+        if let Err((code, message)) = self.announce_for(asker, announcing) {
             self.end_frame_call(call, Err(not_begun(code, message)));
         }
         self.set_market_timer();
@@ -53,7 +65,6 @@ impl Node {
     fn announce_for(
         &mut self,
         asker: Asker,
-        broadcast: BroadcastId,
         announcing: Announcing,
     ) -> Result<(), (FailureCode, String)> {
         let Announcing {
@@ -73,6 +84,8 @@ impl Node {
             let message = format!("{BROADCASTS} broadcasts are under way, as many as may");
             return Err((FailureCode::Overloaded, message));
         }
+        self.may_ask(true)
+            .map_err(|failure| (failure.code, failure.message))?;
         let announced = said.loop_id.as_ref().unwrap_or(&id);
         self.may_announce(announced).map_err(|reference| {
             let message = format!("denied by policy; reference {reference}");
@@ -82,7 +95,6 @@ impl Node {
         let wider = said.wider.as_ref();
         let wider = wider.map(|wider| self.reach(&wider.scope, wider.depth));
         let begin = Begin {
-            broadcast,
             asker,
             parent: Some(run),
             depth: match said.sub_loops {
@@ -141,7 +153,13 @@ impl Node {
 
     /// The run no longer waits for work that it announced: winners are told to stop.
     pub(crate) fn cancel_announced(&mut self, call: CallId) {
-        let broadcast = BroadcastId::new(*call.as_bytes());
+        if let Some(broadcast) = self.market.asked_with(call) {
+            self.cancel_unasked(broadcast);
+        }
+    }
+
+    /// Takes back a broadcast that nobody waits for any more.
+    pub(super) fn cancel_unasked(&mut self, broadcast: BroadcastId) {
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.asker = None;
             self.tell_announcer(broadcast, Input::Cancel);
@@ -168,8 +186,13 @@ impl Node {
     }
 
     fn end_frame_call(&mut self, call: CallId, result: Result<serde_json::Value, CallError>) {
-        self.executor
-            .invoke_done(call, result, &self.registry, self.now);
+        self.executor.invoke_done(
+            call,
+            result,
+            Some(Spend::default()),
+            &self.registry,
+            self.now,
+        );
     }
 }
 

@@ -78,9 +78,9 @@ impl Node {
         let announcer = announcement.announcer.scope();
         let able = self.registry.iter().filter(|it| can(it, announcement));
         let able: Vec<_> = able.filter_map(|it| agent(it)).collect();
-        let permitted = able
-            .into_iter()
-            .filter(|(agent, _)| self.may_bid(&announcer, &agent.agent));
+        let permitted = able.into_iter().filter(|(agent, _)| {
+            self.may_offer(&agent.agent) && self.may_bid(&announcer, &agent.agent)
+        });
         permitted.take(AGENTS).collect()
     }
 
@@ -93,9 +93,11 @@ impl Node {
     pub(super) fn awarded(&mut self, from: &Place, award: Award) {
         self.keep_award(from, award.bid);
         let (from, agent) = (from.clone(), self.bidder().agent_of(award.bid).cloned());
+        let halted = agent.as_ref().is_some_and(|agent| !self.may_offer(agent));
         let permitted = agent.is_none_or(|agent| self.may_bid(&from.scope(), &agent));
         let admission = match permitted {
             false => Admission::Denied,
+            true if halted => Admission::Full,
             true if self.takes_calls_of(from.root) => Admission::Granted,
             true => Admission::Full,
         };

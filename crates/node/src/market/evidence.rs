@@ -69,7 +69,7 @@ impl Node {
 }
 
 /// A chain without the keys to seal to, which prove nothing afterwards.
-pub(super) fn bare(chain: &VerifiedChain) -> Blob {
+pub(crate) fn bare(chain: &VerifiedChain) -> Blob {
     let chain = Chain {
         kem: Vec::new(),
         ..chain.chain().clone()

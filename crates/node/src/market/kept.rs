@@ -17,7 +17,7 @@ use realm_protocol::{
     json::Object,
 };
 
-use super::{Announced, call_of};
+use super::Announced;
 use crate::{
     Node, UnderWay,
     durable::BrokenOff,
@@ -48,7 +48,7 @@ impl Node {
         run: &Run,
         contract: &Registered,
         fans: &[FanOut],
-        aggregator: Option<&LoopId>,
+        (frame, aggregator): (Option<CallId>, Option<&LoopId>),
     ) {
         let stored = StoredBroadcast {
             run: run.id,
@@ -56,6 +56,7 @@ impl Node {
             input: run.input.clone().unwrap_or_default(),
             fans: fans.iter().map(|fan| self.stored_fan(fan)).collect(),
             aggregator: aggregator.cloned(),
+            frame,
         };
         let key = run.call.as_bytes();
         self.put(Table::Broadcasts, key, state::write(&stored));
@@ -196,7 +197,7 @@ impl Node {
         let unasked = own.filter(|(_, own)| own.run.parent == Some(run) && own.asker.is_none());
         let unasked: Vec<BroadcastId> = unasked.map(|(broadcast, _)| *broadcast).collect();
         for broadcast in unasked {
-            self.cancel_announced(call_of(broadcast));
+            self.cancel_unasked(broadcast);
         }
     }
 
@@ -233,6 +234,7 @@ impl Node {
         Ok(Announced {
             announcer,
             asker: None,
+            frame: stored.frame,
             rounds: planned.rounds,
             holders,
             aggregator: stored.aggregator,
@@ -243,6 +245,7 @@ impl Node {
             proven: BTreeSet::new(),
             offered: BTreeMap::new(),
             events,
+            leaving: None,
             undecided: Vec::new(),
         })
     }

@@ -39,13 +39,14 @@ impl Node {
         contract: Arc<Registered>,
     ) -> Result<BroadcastId, PlanError> {
         let Begin {
-            broadcast,
             asker,
             parent,
             depth,
         } = begin;
         let secret: [u8; 32] = self.random();
-        let announcement = self.announcement((broadcast, depth), asked, &contract, &secret);
+        let announcement = self.announcement(depth, asked, &contract, &secret);
+        let broadcast = announcement.broadcast;
+        let frame = asker.frame();
         let mut rounds = vec![self.round(&announcement)];
         if let Some(wider) = &asked.wider {
             rounds.push(self.round(&Announcement {
@@ -85,10 +86,11 @@ impl Node {
             resume: None,
         };
         self.out.change(Change::Run(run.clone()));
-        self.keep_broadcast(&run, &contract, &fans, asked.aggregator.as_ref());
+        self.keep_broadcast(&run, &contract, &fans, (frame, asked.aggregator.as_ref()));
         let own = Announced {
             announcer,
             asker: Some(asker),
+            frame,
             rounds,
             contract,
             loop_id: asked.loop_id.clone(),
@@ -99,6 +101,7 @@ impl Node {
             proven: BTreeSet::new(),
             offered: BTreeMap::new(),
             events: 0,
+            leaving: None,
             undecided: Vec::new(),
         };
         self.market.announced.insert(broadcast, own);
@@ -107,13 +110,14 @@ impl Node {
 
     fn announcement(
         &self,
-        (broadcast, depth): (BroadcastId, u64),
+        depth: u64,
         asked: &BroadcastAsked,
         contract: &Registered,
         secret: &[u8; 32],
     ) -> Announcement {
+        let commitment = Digest::of(&[secret]);
         Announcement {
-            broadcast,
+            broadcast: BroadcastId::of(self.me.realm(), commitment),
             round: 1,
             announcer: self.me.place().clone(),
             loop_id: asked.loop_id.clone(),
@@ -133,7 +137,7 @@ impl Node {
             execution_ms: asked.execution_ms,
             rule: asked.rule,
             aggregation: asked.aggregation.clone(),
-            commitment: Digest::of(&[secret]),
+            commitment,
             created: self.wall(),
             depth,
         }

@@ -181,11 +181,23 @@ impl Node {
         self.try_call(id);
     }
 
+    /// What promises something waits until it is durable. Bids, tallies and what is passed on of others'
+    /// announcements promise nothing, and have a window to come in.
+    fn release_of(&self, kind: Kind, call: CallId) -> Release {
+        let broadcast = BroadcastId::new(*call.as_bytes());
+        match kind {
+            Kind::Bid | Kind::Tally => Release::Now,
+            Kind::Announce if !self.market.announced.contains_key(&broadcast) => Release::Now,
+            _ => Release::Durable,
+        }
+    }
+
     /// A message of the market leaves. Its answer, if there is one, is a message of its own; but who does
     /// not know the session that it is sealed in says so.
     pub(crate) fn tell_left(&mut self, id: CallId, letter: Letter, left: Left) {
         let (digest, message) = (letter.digest(), letter.message_digest());
-        self.launch_when(letter, Release::Durable);
+        let release = self.release_of(letter.header().kind, letter.header().call);
+        self.launch_when(letter, release);
         self.timers.cancel(&Timer::Attempt(id));
         let Some(out) = self.calls.remove(&id) else {
             return;

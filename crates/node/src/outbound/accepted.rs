@@ -123,7 +123,7 @@ impl OutCall {
     pub(crate) fn outlives(&self) -> bool {
         match &self.task {
             Task::Invoke(invoke) => invoke.accepted.is_some() || invoke.detached,
-            Task::Deliver(_) | Task::Status(_) | Task::Cancel(_) => true,
+            Task::Deliver(_) | Task::Status(_) | Task::Cancel(_) | Task::Halt(_) => true,
             Task::Contracts(_) | Task::Tell(_) => false,
         }
     }

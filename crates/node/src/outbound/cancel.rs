@@ -39,6 +39,12 @@ impl CancelTask {
 impl Node {
     /// Takes a call back: the callee is told, the caller hears `Cancelled`.
     pub(crate) fn cancel_call(&mut self, call: CallId, reason: &str) {
+        self.take_call_back(call, &CallFailure::new(FailureCode::Cancelled, reason));
+    }
+
+    /// Takes a call back: the callee is told, and the caller hears why.
+    pub(crate) fn take_call_back(&mut self, call: CallId, failure: &CallFailure) {
+        let reason = failure.message.as_str();
         let Some(out) = self.calls.get(&call) else {
             return;
         };
@@ -81,7 +87,7 @@ impl Node {
                 self.take_back(&scope, CancelTask::new(call, reason));
             }
         }
-        self.end_call(call, Err(CallFailure::new(FailureCode::Cancelled, reason)));
+        self.end_call(call, Err(failure.clone()));
     }
 
     /// Takes back what no run waits for since a restart.

@@ -21,6 +21,7 @@ impl Node {
             timeout_ms,
             depth,
             stream,
+            budget,
         } = asked;
         let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
         let scope = match scope {
@@ -61,6 +62,8 @@ impl Node {
             storing: Storing::No,
             sealed: Timestamp::default(),
             stream: stream.then(Shown::default),
+            budget,
+            approvals: self.forwarded_approvals(run, frame),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -73,6 +76,6 @@ impl Node {
             may_have_begun: false,
         };
         self.executor
-            .invoke_done(call, Err(error), &self.registry, self.now);
+            .invoke_done(call, Err(error), None, &self.registry, self.now);
     }
 }

@@ -10,6 +10,18 @@ use super::Task;
 use crate::{CallFailure, Node, Refused, relay::Release};
 
 impl Node {
+    /// Whether a call waits for an answer of this kind.
+    pub(crate) fn awaits(&self, call: CallId, kind: Kind) -> bool {
+        match self.calls.get(&call).map(|out| &out.task) {
+            Some(Task::Invoke(_)) => matches!(kind, Kind::Result | Kind::Accepted),
+            Some(Task::Contracts(_)) => kind == Kind::Contracts,
+            Some(Task::Status(_)) => kind == Kind::Accepted,
+            Some(Task::Deliver(_)) => kind == Kind::ResultAck,
+            Some(Task::Halt(_)) => kind == Kind::HaltAck,
+            Some(Task::Cancel(_) | Task::Tell(_)) | None => false,
+        }
+    }
+
     /// Takes what a callee tells of a call that it accepted, in a message of its own.
     pub(crate) fn take_late(&mut self, opened: &Opened) {
         let header = opened.header();

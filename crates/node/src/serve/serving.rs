@@ -1,8 +1,8 @@
 //! What is run here, and who waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use realm_executor::Effects;
+use realm_executor::{Effects, Given};
 use realm_protocol::{
     BroadcastId, CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
     journal::{Direction, JournalSeq, Run, Status},
@@ -69,6 +69,10 @@ pub(crate) struct Served {
     pub(crate) events: u64,
     /// Whether it stands still until a person says what a call did whose outcome is unknown.
     pub(crate) undecided: bool,
+    /// Who asked, as the caller's realm says.
+    pub(crate) person: Option<String>,
+    /// The caller's run.
+    pub(crate) parent: Option<RunId>,
     /// What it shows of its output while it runs, to those who want to see it.
     pub(crate) stream: Option<Stream>,
 }
@@ -94,6 +98,10 @@ pub(super) struct Incoming {
     /// Where it is leased work: of which broadcast, and what names the work of the slot, whoever
     /// holds it; its announcer cannot name another's.
     pub(super) work: Option<(BroadcastId, Digest)>,
+    /// What it may use, by everybody who bounds it.
+    pub(super) budgets: Vec<Given>,
+    /// People of the caller's realm who have approved exactly this call.
+    pub(super) approved_by: BTreeSet<String>,
 }
 
 impl Serving {
@@ -194,6 +202,11 @@ impl Serving {
 
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Served> {
         self.runs.get_mut(&run)
+    }
+
+    /// Every run under way here.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RunId, &Served)> {
+        self.runs.iter()
     }
 
     pub(crate) fn has(&self, run: RunId) -> bool {

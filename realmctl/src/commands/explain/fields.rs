@@ -46,6 +46,30 @@ fields! {
     "loop.kind": "how it runs",
         "A prompt asks a model, a composite calls other loops step by step, a machine calls one again and again, a tool runs code, a broadcast announces the work to whoever bids for it, a route hands it to the first of several loops that takes it.",
         "prompt, composite, machine, tool, broadcast or route";
+    "loop.approval": "who approves before it begins",
+        "Nothing of a call begins before people have approved exactly that call; the run waits, over restarts. Steps and tools of models may say so too.",
+        "an object with role, count, distinctFromRequester, expires, escalate, when; {} for one approver";
+    "loop.approval.role": "the role of those who approve",
+        "Owners always may.",
+        "operator, approver or owner; approver unless told";
+    "loop.approval.count": "how many people",
+        "Different ones.",
+        "a number from 1 to 8; 1 unless told";
+    "loop.approval.distinctFromRequester": "whether the requester may approve",
+        "Whoever asked for the work on this machine is none of those who approve it.",
+        "true or false; false unless told";
+    "loop.approval.expires": "how long people have",
+        "Afterwards the call fails with Denied; an approval is good for no longer either.",
+        "a duration; 24h unless told";
+    "loop.approval.escalate": "who may approve as well, later",
+        "Once nobody has for that long.",
+        "{after, role}; role is owner unless told";
+    "loop.approval.when": "which calls need it",
+        "CEL over the call's input. What cannot be told needs it.",
+        "a condition: \"input.amount > 100\"";
+    "loop.approval.forward": "whether the callee is told",
+        "Of a step that calls another realm: who approved goes along, so that a policy there can count them.",
+        "true or false; false unless told";
     "loop.retry": "what is tried again",
         "Of the loop's own work. What may have been done and counts each time is never tried again.",
         "an object with attempts; backoff, delay, maxDelay and on where they differ";
@@ -82,6 +106,18 @@ fields! {
     "loop.limits.concurrency": "how many at once",
         "More calls at once are answered Overloaded.",
         "a number";
+    "loop.budget": "what a run of it may use",
+        "With all that it calls. A call that could use more than is left is not made, and the run fails with Budget; the caller's budget counts as well, and the tighter of the two wins.",
+        "an object";
+    "loop.budget.money": "what a run of it may cost",
+        "Before a model is asked, the most that its answer can cost is set aside; a backend without a price is not asked.",
+        "a currency and a number: EUR 0.50";
+    "loop.budget.tokens": "how many tokens a run of it may take",
+        "Read and written, by every model that it asks.",
+        "a number";
+    "loop.budget.calls": "how often it may ask somebody",
+        "Models, tools, other realms and bidders, each attempt counted.",
+        "a number";
     "loop.prompt": "what a prompt asks",
         "For kind prompt.",
         "an object";
@@ -96,7 +132,7 @@ fields! {
         "a list of names";
     "loop.prompt.tools": "loops that the model may call",
         "Each has the name that the model knows it by; what it is for and what it takes are the loop's own words where it is one of this realm's.",
-        "a list of {name, loopId, loopVersion, description, inputSchema, timeout, retry}, 64 at most";
+        "a list of {name, loopId, loopVersion, description, inputSchema, timeout, retry, approval}, 64 at most";
     "loop.prompt.maxTurns": "how often the model may answer with calls",
         "One more ends the prompt.",
         "1 to 64; 8 unless told";
@@ -114,7 +150,7 @@ fields! {
         "an object";
     "loop.composite.steps": "the calls",
         "Run in order; the output of the last one that ran is the output. Each calls a loop, has parallel steps, or a wait.",
-        "a list of {loopId, loopVersion, inputMapping, outputBinding, when, forEach, retry, timeout, fallback}, {parallel}, {wait}; loopId may be loop@realm/path";
+        "a list of {loopId, loopVersion, inputMapping, outputBinding, when, forEach, retry, timeout, fallback, approval}, {parallel}, {wait}; loopId may be loop@realm/path";
     "loop.composite.steps.when": "when a step runs",
         "CEL over input, steps and what steps before it bind. A step that does not run has the output null.",
         "an expression: input.amount > 100.0 && risk.level == 'high'";
@@ -138,19 +174,55 @@ fields! {
         "{loopId, loopVersion}";
     "loop.machine": "the loop of a state machine",
         "For kind machine. Called with its last state until it answers {complete: output}; {continue: state} goes on.",
-        "{loopId, loopVersion, maxSteps, retry, timeout}";
+        "{loopId, loopVersion, maxSteps, retry, timeout, approval}";
+    "loop.state": "what its calls are given of what their agent keeps",
+        "For tools that are programs, addresses, containers or attached, with effects. They get {input, state} and answer {output, state}; changes are kept with the outcome, or not at all.",
+        "{agent, keys}";
+    "loop.state.agent": "whose state",
+        "Loops that name one agent share its state, which goes with the last of them.",
+        "a name; the attached agent's, or the loop's own, unless told";
+    "loop.state.keys": "which values",
+        "A member of the input may stand in a key: visits/{{customer}}.",
+        "1 to 16 keys of letters, digits and ._/-";
     "loop.tool": "what a tool runs",
         "For kind tool.",
         "an object";
     "loop.tool.implementation": "how it is reached",
-        "process starts a program, http posts to a server, mcp calls a tool of a server of the Model Context Protocol, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
-        "process, http, mcp, builtin:echo or builtin:count";
+        "process starts a program, commands one of several with arguments of the input, container a program in a container, http posts to a server, mcp calls a tool of a server of the Model Context Protocol, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
+        "process, commands, container, http, mcp, builtin:echo or builtin:count";
     "loop.tool.config": "what it needs",
-        "For process argv, env, cwd, sandbox, read and write; for http url, headers and allowPrivate; for mcp server, tool and digest.",
+        "For process argv, env, cwd, sandbox, read and write; for commands commands instead of argv; for container image, argv, env, pull, network, memory, cpus, pids, scratch and output; for http url, headers and allowPrivate; for mcp server, tool and digest.",
         "an object";
     "loop.tool.config.argv": "the program and its arguments",
         "Started without a shell in the definition's folder; input as JSON on stdin, output as JSON on stdout.",
         "a list of texts";
+    "loop.tool.config.commands": "the commands that the input may name",
+        "{NAME: {argv, arguments, description}}. An element of argv is a text, or {argument: NAME}: that argument of the input, whole. arguments gives each a schema of type string or integer. One that begins with - is refused, unless it stands after -- or says dash: true.",
+        "an object of commands";
+    "loop.tool.config.image": "what the container is made from",
+        "Named by its digest, so that it stays what it is: docker image inspect tells it.",
+        "NAME@sha256:DIGEST, or an id: sha256:DIGEST";
+    "loop.tool.config.pull": "when the image is fetched",
+        "never: without it the call fails. missing: if it is not there. always: before each call. An id cannot be fetched.",
+        "never, missing or always";
+    "loop.tool.config.network": "the engine's network that the container joins",
+        "One that containers.networks in realm.toml lists; none without it.",
+        "a network's name";
+    "loop.tool.config.memory": "memory of the container",
+        "With its scratch folder; taking more ends the call.",
+        "as in 256 MiB";
+    "loop.tool.config.cpus": "processors of the container",
+        "1 unless told.",
+        "a number";
+    "loop.tool.config.pids": "processes and threads of the container",
+        "64 unless told.",
+        "a number";
+    "loop.tool.config.scratch": "what the container may write",
+        "The size of its /tmp, which goes with it.",
+        "as in 64 MiB";
+    "loop.tool.config.output": "how much the container may answer",
+        "More ends the call.",
+        "as in 1 MiB, 8 MiB at most";
     "loop.tool.config.sandbox": "what the program is kept from",
         "basic: the daemon's environment and terminal, new privileges, outliving the daemon. strict: also files but the system's, its folder's and those of read and write, the network, other processes, and most calls of the kernel; a kernel that cannot is an error. none: the environment alone.",
         "none, basic or strict";

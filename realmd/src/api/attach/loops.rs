@@ -124,7 +124,11 @@ fn check(
     named: &[LoopId],
     defined: &[Manifest],
 ) -> Result<BTreeMap<LoopId, String>, Fail> {
-    let own = |manifest: &Manifest| manifest.agent() == Some(agent);
+    // It is given nobody else's state either.
+    let own = |manifest: &Manifest| {
+        let keeps = manifest.state_agent().is_none_or(|whose| whose == agent);
+        manifest.agent() == Some(agent) && keeps
+    };
     let here = |id: &LoopId| registry.get(id).map(|known| &known.manifest);
     let step = |machine: &realm_executor::Machine| {
         let called = &machine.step.loop_id;

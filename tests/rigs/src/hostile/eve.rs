@@ -265,7 +265,9 @@ impl Eve {
             depth: 0,
             caller: None,
             parent: None,
+            budget: None,
             session,
+            approvals: None,
             stream: None,
         }))
     }

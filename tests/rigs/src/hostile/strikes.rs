@@ -219,7 +219,7 @@ pub(crate) const STRIKES: [Strike; 34] = [
         frame(eve.with_header(|header| header.version = 99)?)
     }),
     counted("a kind without code", "version", |eve, _| {
-        frame(eve.with_header(|header| header.kind = Kind::Halt)?)
+        frame(eve.with_header(|header| header.kind = Kind::Event)?)
     }),
     counted("an answer nobody asked for", "unasked", |eve, _| {
         frame(eve.with_header(|header| {

@@ -119,6 +119,7 @@ impl Cell {
             detach: true,
             store: false,
             stream: false,
+            budget: None,
         };
         let run = room.client.invoke(&request).await?.run_id;
         let held = timeout(PATIENCE, room.gates.held()).await;

@@ -207,6 +207,7 @@ fn who_takes_the_place_of_a_callee_ends_nothing_for_it() {
         retry_after_ms: None,
         detail: Some("made up".to_owned()),
         not_begun: None,
+        spent: None,
     };
     let forged = Forged {
         from: usurper,

@@ -27,7 +27,7 @@ fn standing(world: &World, bidder: HostId) -> Standing {
     let receipt = BidView::read(row).unwrap().receipt;
     match examine(&host.node().evidence_of(receipt)).unwrap() {
         Finding::Receipt(receipt) => receipt.standing.unwrap(),
-        Finding::Transcript(_) => panic!("a bidder has no transcript"),
+        other => panic!("no receipt: {other:?}"),
     }
 }
 
@@ -47,7 +47,7 @@ fn account(world: &World, announcer: HostId) -> Account {
     let transcript = host.node().transcript(broadcast, &entries).unwrap();
     match examine(&transcript).unwrap() {
         Finding::Transcript(account) => account,
-        Finding::Receipt(_) => panic!("an announcer has no receipt"),
+        other => panic!("no transcript: {other:?}"),
     }
 }
 

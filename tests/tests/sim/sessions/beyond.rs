@@ -133,7 +133,9 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
         depth: 1,
         caller: None,
         parent: None,
+        budget: None,
         session: Some([0; 32]),
+        approvals: None,
         stream: None,
     };
     let out = Outgoing {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Context, Known, Run, Task};
 use crate::{
     Call, LoopError,
-    executor::frame::{At, Frame, Place, Subject, child_id},
+    executor::frame::{At, Frame, Place, Progress, Subject, child_id},
     mapping::Scope,
 };
 
@@ -65,9 +65,19 @@ impl Run {
             Subject::Remote { .. } => limits::RUN_MS,
         };
         let timeout_ms = called.timeout_ms.unwrap_or(own).min(own);
+        let manifest = subject.manifest();
+        let of_loop = manifest.and_then(|manifest| manifest.approval.as_ref());
+        let approvals = of_loop.into_iter().chain(&called.approval);
+        let approvals = approvals.cloned().collect();
+        let share_of = self.to_come(caller, at);
+        let Some(frame) = self.frames.get(&caller) else {
+            return Ok(());
+        };
         let opened = Frame {
+            share_of,
             parent: Some(place),
             retry: called.retry.clone(),
+            approvals,
             ..Frame::new(
                 child,
                 (subject, called_by, input),
@@ -87,6 +97,26 @@ impl Run {
         }
         self.ready.push_back(Task::Open(Box::new(opened)));
         Ok(())
+    }
+
+    /// How many of the calls that a frame makes side by side are still to be made, this one included.
+    fn to_come(&self, caller: CallId, at: At) -> u64 {
+        let to_come = match self.frames.get(&caller).map(|frame| &frame.progress) {
+            Some(Progress::Composite(composition)) => {
+                let branches = composition.current.iter();
+                let left = branches.map(|branch| branch.outputs.len().saturating_sub(branch.next));
+                left.sum::<usize>().saturating_add(1)
+            }
+            Some(Progress::Conversation(conversation)) => {
+                let calls = conversation
+                    .open
+                    .as_ref()
+                    .map_or(1, |open| open.calls.len());
+                calls.saturating_sub(at.branch.unwrap_or(0))
+            }
+            _ => 1,
+        };
+        to_come.max(1) as u64
     }
 
     /// What a call runs: the very manifest that it ran before a restart, or the one of its version.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use realm_protocol::{CallId, Digest, FailureCode, Tick, Timestamp, json::Object};
 use serde_json::Value;
 
-use super::{Context, Run, Task, checked_payload, pause::clear_timers, with_data};
+use super::{
+    Context, Run, Task, checked_payload, pause::clear_timers, spend::spend_value, with_data,
+};
 use crate::{
     Effects, LoopError, Retry,
     executor::{
@@ -29,12 +31,14 @@ impl Run {
             }
             self.event(call, "call.output.validated", checked_payload(), cx);
         }
-        let Some(frame) = self.close(call, cx) else {
+        let Some(mut frame) = self.close(call, cx) else {
             return;
         };
+        self.change_state(&mut frame, cx);
         if let Subject::Local(_) = frame.subject {
             let total = frame.began.lasted_ms(cx.now);
             let payload = Object::new().with("totalDurationMs", &total);
+            let payload = with_spend(payload, &frame);
             let payload = with_data(payload, &frame, ["output", "outputDigest"], &output);
             self.event(call, "call.completed", payload, cx);
         }
@@ -63,13 +67,19 @@ impl Run {
             return;
         };
         if let Subject::Local(_) = frame.subject {
-            self.event(call, "call.errored", error.to_object(), cx);
+            let payload = with_spend(error.to_object(), &frame);
+            self.event(call, "call.errored", payload, cx);
         }
         self.report(&frame, Err(error), cx);
     }
 
     pub(in crate::executor) fn fail_root(&mut self, error: LoopError, cx: &mut Context<'_>) {
-        self.paused = None;
+        (self.paused, self.halted) = (None, false);
+        if self.result.is_some() {
+            // It ended while it was halted, and nobody was told.
+            self.result = Some(Err(error));
+            return self.forget_all(cx);
+        }
         self.fail_for_good(self.root, error, cx);
     }
 
@@ -111,6 +121,7 @@ impl Run {
         frame.attempt = attempt;
         frame.doubtful |= error.may_have_begun;
         frame.due = Some(due);
+        frame.consent = None;
         frame.progress = Progress::Leaf;
         let payload = error
             .to_object()
@@ -127,15 +138,34 @@ impl Run {
     fn report(&mut self, frame: &Frame, result: Result<Value, LoopError>, cx: &mut Context<'_>) {
         match frame.parent {
             None => {
-                self.result = Some(result);
+                let spent = frame
+                    .account
+                    .as_ref()
+                    .map(|account| account.spent().clone());
+                self.spent = spent.unwrap_or_default();
                 self.ready.clear();
-                self.forget_all(cx);
+                match self.halted {
+                    true => self.keep_result(frame, &result, cx),
+                    false => self.forget_all(cx),
+                }
+                self.result = Some(result);
             }
             Some(place) => {
                 self.forget_below(frame.call, cx);
                 self.keep_end(frame, &result, cx);
                 self.ready.push_back(Task::Done(place, frame.call, result));
             }
+        }
+    }
+
+    /// The run had ended before a restart, and was halted before anybody was told.
+    pub(super) fn end_again(&mut self, end: Result<Value, LoopError>, cx: &mut Context<'_>) {
+        self.kept.entry(self.root).or_default().insert(self.root);
+        self.close(self.root, cx);
+        self.result = Some(end);
+        self.ready.clear();
+        if !self.halted {
+            self.forget_all(cx);
         }
     }
 
@@ -228,7 +258,9 @@ impl Run {
         below
     }
 
+    /// Nobody waits any more for what a frame asked, and nobody knows what that used.
     fn stop_waiting(&mut self, call: CallId, cx: &mut Context<'_>) {
+        self.settle(call, None, cx);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -239,6 +271,10 @@ impl Run {
             Waiting::Bidders { asked, .. } => (asked, Action::CancelAnnounce(asked)),
             Waiting::Pause { until } => {
                 return cx.shared.clear_timer(until, self.id, call);
+            }
+            Waiting::Approval { .. } => {
+                let run = self.id;
+                return cx.shared.push(Action::CancelApproval { run, call });
             }
             Waiting::Nothing | Waiting::Person => return,
         };
@@ -257,6 +293,13 @@ impl Run {
         clear_timers(&frame, self.id, cx);
         Some(frame)
     }
+}
+
+/// Adds what a frame and all below it have used, where that is accounted for.
+fn with_spend(payload: Object, frame: &Frame) -> Object {
+    let spent = frame.account.as_ref().map(|account| account.spent());
+    let spent = spent.filter(|spent| !spent.is_nothing());
+    payload.with_some("spent", spent.map(spend_value))
 }
 
 /// The pause before a frame's next attempt: between half of what is asked for and all of it, the

@@ -3,7 +3,7 @@
 use realm_protocol::{
     CallId, FailureCode, Now, Tick,
     cbor::Blob,
-    journal::FrameRecord,
+    journal::{Consent, FrameRecord},
     json::{self, Object},
 };
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::{
     Body, Effects, LoopError,
     executor::{
         Action,
+        account::Account,
         frame::{
             Began, Composition, Conversation, Frame, Progress, Routing, Subject, Wait, Waiting,
         },
@@ -56,13 +57,24 @@ impl Run {
         if stepping || frame.is_pure() {
             return;
         }
+        self.keep_ended(place.frame, frame, result, cx);
+    }
+
+    /// Writes down how a frame has ended.
+    pub(super) fn keep_ended(
+        &mut self,
+        caller: CallId,
+        frame: &Frame,
+        result: &Result<Value, LoopError>,
+        cx: &mut Context<'_>,
+    ) {
         let mut record = self.record_of(frame, cx.now);
         (record.asked, record.due) = (None, None);
         match result {
             Ok(output) => record.output = Some(Blob::from(json::to_bytes(output))),
             Err(error) => record.error = Some(error.to_record()),
         }
-        self.keep_record(place.frame, frame.call, record, cx);
+        self.keep_record(caller, frame.call, record, cx);
     }
 
     fn keep_record(
@@ -120,6 +132,9 @@ impl Run {
             by_hand: pause.is_some_and(|pause| pause.cause == Cause::Hand),
             tried: frame.tried,
             deadline: ends.map(|left| now.wall.plus(left)),
+            approval: frame.consent,
+            given: frame.given,
+            spent: frame.account.as_deref().and_then(Account::to_record),
         }
     }
 
@@ -188,6 +203,9 @@ impl Run {
             by_hand: _,
             tried,
             deadline,
+            approval,
+            given,
+            spent,
         } = record;
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
@@ -197,6 +215,11 @@ impl Run {
         frame.attempt = attempt.max(1);
         frame.began = Began::before_restart(began);
         frame.tried = tried;
+        frame.consent = approval;
+        frame.given = given;
+        if let (Some(account), Some(spent)) = (&mut frame.account, spent) {
+            account.take_up(spent);
+        }
         // Announced work is found again with its outcome; of all else an earlier attempt may have begun.
         let body = frame.subject.manifest().map(|own| &own.body);
         frame.doubtful = asked.is_some() && !matches!(body, Some(Body::Broadcast(_)));
@@ -215,6 +238,11 @@ impl Run {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
+        if approval == Some(Consent::Asked) {
+            frame.asked = asked;
+            self.set_deadline(call, Tick::MAX, cx);
+            return self.ready.push_back(Task::Start(call));
+        }
         let body = frame.subject.manifest().map(|own| &own.body);
         match body {
             Some(Body::Composite(_)) => {

@@ -1,12 +1,12 @@
 //! Frames that ask somebody: a model, a tool, another realm, whoever bids.
 
-use realm_protocol::{CallId, FailureCode, Now, json::Object, limits};
+use realm_protocol::{CallId, FailureCode, Now, budget::Spend, json::Object, limits};
 use serde_json::{Value, json};
 
 use super::{Context, Run};
 use crate::{
     AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError,
-    Effects, LoopError, Tool,
+    ContainerRequest, Effects, LoopError, Tool,
     executor::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -15,10 +15,18 @@ use crate::{
 
 impl Run {
     pub(super) fn use_tool(&mut self, call: CallId, tool: &Tool, cx: &mut Context<'_>) {
+        let state = match self.give_state(call, cx) {
+            Ok(state) => state,
+            Err(error) => return self.fail(call, error, cx),
+        };
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
-        let input = frame.input.clone();
+        let input = match (tool, &state) {
+            // An attached agent is told of it beside the input.
+            (Tool::Attached(_), _) | (_, None) => frame.input.clone(),
+            (_, Some(state)) => json!({"input": frame.input, "state": state}),
+        };
         let attempt = frame.attempt;
         let key = work_key(self.id, self.work, call);
         let timeout_ms = frame.deadline.since(cx.now.tick);
@@ -46,6 +54,28 @@ impl Run {
                 input,
                 timeout_ms,
             },
+            Tool::Commands(commands) => match commands.argv(&input) {
+                Ok(argv) => BackendRequest::Command {
+                    argv,
+                    env: commands.env.clone(),
+                    key,
+                    cwd: commands.cwd.clone(),
+                    sandbox: Box::new(commands.sandbox.clone()),
+                    timeout_ms,
+                },
+                Err(faults) => {
+                    let what = "the input is not what the command takes";
+                    let error = LoopError::new(FailureCode::SchemaInput, what);
+                    self.fail(call, error.with_details(faults), cx);
+                    return;
+                }
+            },
+            Tool::Container(container) => BackendRequest::Container(Box::new(ContainerRequest {
+                container: container.clone(),
+                key,
+                input,
+                timeout_ms,
+            })),
             Tool::Mcp(mcp) => BackendRequest::Mcp {
                 server: mcp.server.clone(),
                 tool: mcp.tool.clone(),
@@ -59,10 +89,15 @@ impl Run {
                 version: manifest.version.to_string(),
                 key,
                 input,
+                state,
                 repeatable,
                 timeout_ms,
             })),
         };
+        let what = format!("the call of `{}`", manifest.id);
+        if let Err(error) = self.reserve_call(call, &what, !request.is_pure(), cx) {
+            return self.fail(call, error, cx);
+        }
         let payload = Object::new()
             .with("implementation", tool.implementation())
             .with_some("attempt", (attempt > 1).then_some(attempt));
@@ -86,6 +121,8 @@ impl Run {
             since: cx.now.tick,
             asked,
         };
+        let harmless = request.is_tool() && frame.subject.effects() == Effects::None;
+        let intent = !request.is_pure() && (!harmless || self.bounds_calls(call));
         if !request.is_pure() {
             self.keep_asked(call, cx);
         }
@@ -94,6 +131,7 @@ impl Run {
         cx.shared.push(Action::Backend {
             call: asked,
             request,
+            intent,
         });
     }
 
@@ -115,6 +153,7 @@ impl Run {
         match result {
             Ok(reply) if prompt => self.model_answered(call, reply, duration, cx),
             Ok(reply) => {
+                self.settle(call, Some(Spend::one_call()), cx);
                 let payload = Object::new().with("durationMs", &duration);
                 self.event(call, "call.tool.returned", payload, cx);
                 let output = match reply.output {
@@ -122,13 +161,21 @@ impl Run {
                     BackendOutput::Text(text) => json!({"text": text}),
                     BackendOutput::Calls { .. } => Value::Null,
                 };
-                self.complete(call, output, cx);
+                match self.take_state(call, output, cx) {
+                    Ok(output) => self.complete(call, output, cx),
+                    Err(error) => self.fail(call, error, cx),
+                }
             }
             Err(BackendError::Vanished { agent }) if self.is_unrepeatable(call) => {
+                self.settle(call, None, cx);
                 let why = format!("was asked of agent `{agent}`, which went away, and what it did");
                 self.ask_person(call, &why, cx);
             }
-            Err(error) => self.fail(call, error.into(), cx),
+            Err(error) => {
+                let used = (!error.may_have_begun()).then(Spend::one_call);
+                self.settle(call, used, cx);
+                self.fail(call, error.into(), cx);
+            }
         }
     }
 
@@ -160,6 +207,13 @@ impl Run {
         let Subject::Remote { address, version } = frame.subject.clone() else {
             return;
         };
+        let budget = match self.reserve_share(call, &format!("the call of `{address}`"), cx) {
+            Ok(budget) => budget,
+            Err(error) => return self.fail(call, error, cx),
+        };
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
         let asked = attempt_id(self.id, call, frame.attempt);
         frame.waiting = Waiting::Realm {
             since: cx.now.tick,
@@ -177,6 +231,7 @@ impl Run {
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
             stream,
+            budget,
         });
         self.keep_asked(call, cx);
         self.asked.insert(asked, call);
@@ -191,6 +246,13 @@ impl Run {
             return;
         };
         let Subject::Local(contract) = frame.subject.clone() else {
+            return;
+        };
+        let what = format!("the work of `{}`", contract.manifest.id);
+        if let Err(error) = self.reserve_call(call, &what, true, cx) {
+            return self.fail(call, error, cx);
+        }
+        let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
         let asked = attempt_id(self.id, call, frame.attempt);
@@ -217,12 +279,16 @@ impl Run {
     pub(in crate::executor) fn invoke_done(
         &mut self,
         asked: CallId,
-        result: Result<Value, CallError>,
+        (result, spent): (Result<Value, CallError>, Option<Spend>),
         cx: &mut Context<'_>,
     ) {
         let Some((call, _)) = self.answered(asked) else {
             return;
         };
+        let not_begun = matches!(&result, Err(error) if !error.may_have_begun);
+        let spent = spent.or(not_begun.then(Spend::default));
+        let one = Spend::one_call();
+        self.settle(call, spent.map(|spent| spent.plus(&one)), cx);
         match result {
             Ok(output) => self.complete(call, output, cx),
             Err(error) if error.code == FailureCode::Expired && self.is_forgotten(call, cx.now) => {

@@ -49,6 +49,9 @@ impl Run {
             stream: self.is_shown(frame),
             turns,
         };
+        if let Err(error) = self.reserve_answer(call, &request, cx) {
+            return self.fail(call, error, cx);
+        }
         self.event(call, "call.backend.requested", payload, cx);
         self.ask_backend(call, BackendRequest::Model(Box::new(request)), cx);
     }
@@ -65,6 +68,9 @@ impl Run {
             BackendOutput::Calls { calls, .. } => Some(calls.len()),
             _ => None,
         };
+        let backend = self.prompt_of(call).map(|prompt| prompt.backend.clone());
+        let used = backend.and_then(|backend| cx.tariff(&backend).used(&reply));
+        self.settle(call, used, cx);
         let cost = reply.cost.as_ref();
         let payload = Object::new()
             .with("durationMs", &duration)
@@ -72,7 +78,7 @@ impl Run {
             .with("outputTokens", &reply.output_tokens)
             .with_some("model", reply.model.as_ref())
             .with_some("costMicros", cost.map(|cost| cost.micros))
-            .with_some("currency", cost.map(|cost| &cost.currency))
+            .with_some("currency", cost.map(|cost| cost.currency.as_str()))
             .with_some("calls", wants);
         self.event(call, "call.backend.responded", payload, cx);
         match reply.output {

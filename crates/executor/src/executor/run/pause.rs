@@ -128,7 +128,10 @@ impl Run {
         cx: &mut Context<'_>,
     ) -> Result<(), ResumeError> {
         let held = self.paused.filter(|held| held.cause != Cause::Stop);
-        let Pause { since, .. } = held.ok_or(ResumeError::NotPaused)?;
+        let Pause { since, cause } = held.ok_or(ResumeError::NotPaused)?;
+        if self.halted {
+            return Err(ResumeError::Halted);
+        }
         let asking = self.asking();
         if let (Some(call), None) = (asking, &decision) {
             return Err(ResumeError::Undecided { call });
@@ -136,29 +139,16 @@ impl Run {
         if asking.is_none() && decision.is_some() {
             return Err(ResumeError::NothingToDecide);
         }
+        if cause == Cause::Approval {
+            return Err(ResumeError::NeedsApproval);
+        }
         if let (Some(call), Some(Decision::Output(output))) = (asking, &decision)
             && let Some(Subject::Local(entry)) = self.frames.get(&call).map(|frame| &frame.subject)
             && entry.check_output(output).is_err()
         {
             return Err(ResumeError::Output { call });
         }
-        let still = since.lasted_ms(cx.now);
-        self.paused = None;
-        self.paused_ms = self.paused_ms.saturating_add(still);
-        self.latest = self.latest.plus(still);
-        for frame in self.frames.values_mut() {
-            frame.deadline = frame.deadline.plus(still);
-            cx.shared.set_timer(frame.deadline, self.id, frame.call);
-            if let Waiting::Pause { until } = frame.waiting {
-                cx.shared.set_timer(until, self.id, frame.call);
-            }
-        }
-        self.keep(self.root, cx);
-        let payload = Object::new()
-            .with("pausedMs", &still)
-            .with_some("decision", decision.as_ref().map(Decision::name));
-        self.event(self.root, "run.resumed", payload, cx);
-        cx.shared.push(Action::Resumed { run: self.id });
+        self.end_pause(since, decision.as_ref(), cx);
         if let (Some(call), Some(decision)) = (asking, decision) {
             if let Some(frame) = self.frames.get_mut(&call) {
                 frame.waiting = Waiting::Nothing;
@@ -172,6 +162,38 @@ impl Run {
             self.decide(call, decision, cx);
         }
         Ok(())
+    }
+
+    /// Goes on after a pause, with the time given back that it took.
+    pub(super) fn end_pause(
+        &mut self,
+        since: Began,
+        decision: Option<&Decision>,
+        cx: &mut Context<'_>,
+    ) {
+        let still = self.give_time_back(since, cx);
+        self.keep(self.root, cx);
+        let payload = Object::new()
+            .with("pausedMs", &still)
+            .with_some("decision", decision.map(Decision::name));
+        self.event(self.root, "run.resumed", payload, cx);
+        cx.shared.push(Action::Resumed { run: self.id });
+    }
+
+    /// Ends a pause: what it lasted is none of the run's time. Gives that, milliseconds.
+    pub(super) fn give_time_back(&mut self, since: Began, cx: &mut Context<'_>) -> u64 {
+        let still = since.lasted_ms(cx.now);
+        self.paused = None;
+        self.paused_ms = self.paused_ms.saturating_add(still);
+        self.latest = self.latest.plus(still);
+        for frame in self.frames.values_mut() {
+            frame.deadline = frame.deadline.plus(still);
+            cx.shared.set_timer(frame.deadline, self.id, frame.call);
+            if let Waiting::Pause { until } = frame.waiting {
+                cx.shared.set_timer(until, self.id, frame.call);
+            }
+        }
+        still
     }
 
     /// The frames that wait, at most so many.
@@ -190,6 +212,7 @@ impl Run {
                     (WaitingFor::Time(due), None)
                 }
                 Waiting::Person => (WaitingFor::Person, None),
+                Waiting::Approval { .. } => (WaitingFor::Approval, None),
             };
             let since = since.map(|tick| now.wall.minus(now.tick.since(tick)));
             Some(Waits {

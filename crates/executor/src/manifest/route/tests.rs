@@ -16,6 +16,7 @@ fn target(priority: u64, weight: u64) -> Target {
             retry: None,
             timeout_ms: None,
             fallback: None,
+            approval: None,
             origin: Origin::default(),
         },
         keeps_name: false,

@@ -1,0 +1,45 @@
+//! The audit log.
+
+use super::{Client, ClientError, address::Address};
+use crate::api::{AuditEntry, AuditFile, AuditQuery, Page, routes};
+
+impl Client {
+    /// Entries of the audit log, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Page<AuditEntry>, ClientError> {
+        self.get(&address(routes::AUDIT, query)).await
+    }
+
+    /// A part of the audit log that proves itself.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit_export(&self, query: &AuditQuery) -> Result<AuditFile, ClientError> {
+        self.get(&address(routes::AUDIT_EXPORT, query)).await
+    }
+}
+
+fn address(route: &str, query: &AuditQuery) -> String {
+    let AuditQuery {
+        loop_id,
+        person,
+        caller,
+        action,
+        since,
+        until,
+        limit,
+        cursor,
+    } = query;
+    let mut path = Address::new(route);
+    path.add("loop", loop_id.as_ref());
+    path.add("person", person.as_ref());
+    path.add("caller", caller.as_ref());
+    path.add("action", action.as_ref());
+    path.add("since", *since);
+    path.add("until", *until);
+    path.add("limit", *limit);
+    path.add("cursor", cursor.as_ref());
+    path.into_text()
+}

@@ -1,0 +1,53 @@
+//! What whoever keeps approvals says of calls that need one.
+
+use realm_protocol::{CallId, Now, RunId};
+use serde_json::Value;
+
+use super::Executor;
+use crate::{LoopError, Registry};
+
+impl Executor {
+    /// A call has no approval yet. What nobody waits for is ignored, here and below.
+    pub fn hold(&mut self, run: RunId, call: CallId, registry: &Registry, now: Now) {
+        self.with(run, registry, now, |run, _| run.hold(call));
+    }
+
+    /// People have said something of a call that was held: it asks again, by [`super::Action::Approve`].
+    pub fn ask_again(&mut self, run: RunId, call: CallId, registry: &Registry, now: Now) {
+        self.with(run, registry, now, |run, _| run.ask_again(call));
+    }
+
+    /// An approval that seemed to be there does not hold: the call asks again.
+    pub fn approval_is_void(&mut self, run: RunId, call: CallId, registry: &Registry, now: Now) {
+        self.with(run, registry, now, |run, _| {
+            run.hold(call);
+            run.ask_again(call);
+        });
+    }
+
+    /// A call that has just asked is approved, and begins.
+    pub fn approve(&mut self, run: RunId, call: CallId, registry: &Registry, now: Now) {
+        self.with(run, registry, now, |run, context| {
+            run.approve(call, context);
+        });
+    }
+
+    /// A call is not approved, and ends.
+    pub fn deny(
+        &mut self,
+        run: RunId,
+        call: CallId,
+        error: LoopError,
+        registry: &Registry,
+        now: Now,
+    ) {
+        self.with(run, registry, now, |run, context| {
+            run.deny(call, error, context);
+        });
+    }
+
+    /// The input of a frame that is open, and the loops of the frames that led to it, the outermost first.
+    pub fn frame(&self, run: RunId, call: CallId) -> Option<(&Value, Vec<String>)> {
+        self.runs.get(&run)?.frame(call)
+    }
+}

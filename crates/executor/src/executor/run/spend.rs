@@ -1,0 +1,213 @@
+//! What frames use: set aside before anybody is asked, counted when it is known.
+
+use realm_protocol::{
+    CallId,
+    budget::{Amount, Budget, Spend},
+    json::Object,
+};
+use serde_json::{Map, Value, json};
+
+use super::{Context, Run};
+use crate::{LoopError, MOCK, ModelRequest, executor::account::Account};
+
+impl Run {
+    /// Sets aside the most that a model's answer can use, in every account above.
+    pub(super) fn reserve_answer(
+        &mut self,
+        call: CallId,
+        request: &ModelRequest,
+        cx: &mut Context<'_>,
+    ) -> Result<(), LoopError> {
+        let wanted = cx.tariff(&request.backend).most(request);
+        let what = format!("an answer of backend `{}`", request.backend);
+        self.reserve(call, wanted, &what, request.backend != MOCK, cx)
+    }
+
+    /// Sets one call aside.
+    pub(super) fn reserve_call(
+        &mut self,
+        call: CallId,
+        what: &str,
+        durable: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), LoopError> {
+        self.reserve(call, Spend::one_call(), what, durable, cx)
+    }
+
+    /// Sets aside a share of what is left for work of another realm, and one call; gives the share.
+    pub(super) fn reserve_share(
+        &mut self,
+        call: CallId,
+        what: &str,
+        cx: &mut Context<'_>,
+    ) -> Result<Budget, LoopError> {
+        let one = Spend::one_call();
+        if let Some(frame) = self.frames.get_mut(&call)
+            && let Some(given) = frame.given
+        {
+            // Asked before a restart, and under the same key now: it is the same work.
+            let reserved = given.whole().plus(&one);
+            frame.reserved = Some(reserved.clone());
+            self.each_account(call, |account| account.set_aside_again(&reserved));
+            return Ok(given);
+        }
+        let left = self.left(call);
+        self.check(call, &one, what)?;
+        let share = self.frames.get(&call).map_or(1, |frame| frame.share_of);
+        let given = left.less(&one).share(share);
+        let wanted = given.whole().plus(&one);
+        self.reserve(call, wanted, what, true, cx)?;
+        if let Some(frame) = self.frames.get_mut(&call) {
+            frame.given = Some(given);
+        }
+        Ok(given)
+    }
+
+    fn reserve(
+        &mut self,
+        call: CallId,
+        wanted: Spend,
+        what: &str,
+        durable: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), LoopError> {
+        self.check(call, &wanted, what)?;
+        self.each_account(call, |account| account.reserve(&wanted));
+        if durable {
+            self.keep_accounts(call, &wanted, cx);
+        }
+        if let Some(frame) = self.frames.get_mut(&call) {
+            frame.reserved = Some(wanted);
+        }
+        Ok(())
+    }
+
+    /// Counts what was used of what a frame has set aside; all of it, where nobody knows.
+    pub(super) fn settle(&mut self, call: CallId, used: Option<Spend>, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        frame.given = None;
+        let Some(reserved) = frame.reserved.take() else {
+            return;
+        };
+        if used.is_none() && !reserved.is_calls_alone() {
+            self.event(
+                call,
+                "call.spend.unknown",
+                Object::new().with("spent", &spend_value(&reserved)),
+                cx,
+            );
+        }
+        let used = used.unwrap_or_else(|| reserved.clone());
+        self.each_account(call, |account| {
+            account.release(&reserved);
+            account.book(&used);
+        });
+        if used != reserved {
+            self.keep_accounts(call, &reserved, cx);
+        }
+    }
+
+    /// What may still be used by a frame, by what bounds it and all above.
+    pub(super) fn left(&self, call: CallId) -> Budget {
+        let mut left = Budget::default();
+        for call in self.upwards(call) {
+            let account = self
+                .frames
+                .get(&call)
+                .and_then(|frame| frame.account.as_ref());
+            left = account.map_or(left, |account| left.narrowed(account.left()));
+        }
+        left
+    }
+
+    /// Whether something bounds how often anybody may be asked for a frame.
+    pub(super) fn bounds_calls(&self, call: CallId) -> bool {
+        self.upwards(call).iter().any(|call| {
+            let account = self
+                .frames
+                .get(call)
+                .and_then(|frame| frame.account.as_ref());
+            account.is_some_and(|account| account.bounds_calls())
+        })
+    }
+
+    fn check(&self, call: CallId, wanted: &Spend, what: &str) -> Result<(), LoopError> {
+        for call in self.upwards(call) {
+            if let Some(frame) = self.frames.get(&call)
+                && let Some(account) = &frame.account
+            {
+                account.check(wanted, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn each_account(&mut self, call: CallId, mut change: impl FnMut(&mut Account)) {
+        for call in self.upwards(call) {
+            if let Some(frame) = self.frames.get_mut(&call)
+                && let Some(account) = &mut frame.account
+            {
+                change(account);
+            }
+        }
+    }
+
+    /// Writes down the accounts above a frame: those that a change matters to. Calls alone matter where
+    /// they are bounded.
+    fn keep_accounts(&mut self, call: CallId, change: &Spend, cx: &mut Context<'_>) {
+        let calls_alone = change.is_calls_alone();
+        // The frame's own record is written with what it asks, or with what came of it.
+        for above in self.upwards(call).into_iter().skip(1) {
+            let account = self
+                .frames
+                .get(&above)
+                .and_then(|frame| frame.account.as_ref());
+            let matters = account.is_some_and(|account| !calls_alone || account.bounds_calls());
+            if matters {
+                self.keep(above, cx);
+            }
+        }
+    }
+
+    /// A frame and those above it, itself first.
+    fn upwards(&self, call: CallId) -> Vec<CallId> {
+        let mut calls = vec![call];
+        let mut at = call;
+        while let Some(place) = self.frames.get(&at).and_then(|frame| frame.parent) {
+            at = place.frame;
+            calls.push(at);
+        }
+        calls
+    }
+}
+
+/// What was used, as traces carry it.
+pub fn spend_value(spend: &Spend) -> Value {
+    let money = spend.money.iter().map(|money| amount_value(*money));
+    let mut value = Map::new();
+    value.insert("money".to_owned(), money.collect());
+    value.insert("tokens".to_owned(), spend.tokens.into());
+    value.insert("calls".to_owned(), spend.calls.into());
+    if spend.unpriced > 0 {
+        value.insert("unpriced".to_owned(), spend.unpriced.into());
+    }
+    Value::Object(value)
+}
+
+fn amount_value(amount: Amount) -> Value {
+    json!({"currency": amount.currency.as_str(), "micros": amount.micros})
+}
+
+/// What may be used, as traces carry it.
+pub(in crate::executor) fn budget_value(budget: &Budget) -> Value {
+    let members = [
+        ("money", budget.money.map(amount_value)),
+        ("tokens", budget.tokens.map(Value::from)),
+        ("calls", budget.calls.map(Value::from)),
+    ];
+    let given = members.into_iter();
+    let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
+}

@@ -1,0 +1,137 @@
+//! What models cost, so that a call which a budget would not bear is never made.
+
+use std::fmt;
+
+use realm_protocol::budget::{Amount, Currency, Spend};
+use serde_json::Value;
+
+use crate::{BackendReply, ModelRequest, ToolSpec, Turn};
+
+/// Tokens that a price is for.
+const PRICED_TOKENS: u128 = 1_000_000;
+/// Tokens that a model's format may put around one message or tool, at most.
+const AROUND: usize = 64;
+
+/// What a million tokens cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The currency.
+    pub currency: Currency,
+    /// For tokens read, in millionths of the currency.
+    pub input: u64,
+    /// For tokens written, in millionths of the currency.
+    pub output: u64,
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = |micros| Amount {
+            currency: self.currency,
+            micros,
+        };
+        let output = amount(self.output).to_string();
+        let output = output.split_once(' ').map_or("", |(_, number)| number);
+        write!(f, "{} {output}", amount(self.input))
+    }
+}
+
+impl Price {
+    /// What this many tokens cost, rounded up; none past what can be counted.
+    pub fn of(&self, input: u64, output: u64) -> Option<Amount> {
+        let times = |tokens: u64, price: u64| u128::from(tokens).checked_mul(u128::from(price));
+        let sum = times(input, self.input)?.checked_add(times(output, self.output)?)?;
+        Some(Amount {
+            currency: self.currency,
+            micros: u64::try_from(sum.div_ceil(PRICED_TOKENS)).ok()?,
+        })
+    }
+}
+
+/// What is known of a model backend before it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// Most tokens of an answer where a loop does not say.
+    pub max_tokens: u64,
+    /// What it costs, if that is known.
+    pub price: Option<Price>,
+}
+
+impl Tariff {
+    /// Of what costs nothing.
+    pub(crate) const FREE: Self = Self {
+        max_tokens: 1_024,
+        price: Some(Price {
+            currency: Currency::NONE,
+            input: 0,
+            output: 0,
+        }),
+    };
+    /// Of what nobody knows anything about.
+    pub(crate) const UNKNOWN: Self = Self {
+        max_tokens: 4_096,
+        price: None,
+    };
+
+    /// What an answer has used; none where its backend did not say.
+    pub(crate) fn used(&self, reply: &BackendReply) -> Option<Spend> {
+        let (input, output) = reply.input_tokens.zip(reply.output_tokens)?;
+        let worked_out = || self.price.and_then(|price| price.of(input, output));
+        let cost = reply.cost.or_else(worked_out);
+        Some(Spend {
+            money: cost.into_iter().filter(|cost| cost.micros > 0).collect(),
+            tokens: input.saturating_add(output),
+            calls: 1,
+            unpriced: u64::from(cost.is_none()),
+        })
+    }
+
+    /// The most that an answer can use.
+    pub(crate) fn most(&self, request: &ModelRequest) -> Spend {
+        let input = request.most_input_tokens();
+        let output = request.max_tokens.unwrap_or(self.max_tokens);
+        let cost = self.price.and_then(|price| price.of(input, output));
+        Spend {
+            money: cost.into_iter().filter(|cost| cost.micros > 0).collect(),
+            tokens: input.saturating_add(output),
+            calls: 1,
+            unpriced: u64::from(cost.is_none()),
+        }
+    }
+}
+
+impl ModelRequest {
+    /// More tokens than a model reads of it: no token is shorter than a byte.
+    fn most_input_tokens(&self) -> u64 {
+        let json = |value: &Value| value.to_string().len();
+        let tool = |tool: &ToolSpec| {
+            let words = tool.name.len().saturating_add(tool.description.len());
+            words
+                .saturating_add(json(&tool.schema))
+                .saturating_add(AROUND)
+        };
+        let turn = |turn: &Turn| {
+            let said = turn.said.as_ref().map_or(0, String::len);
+            let calls = turn.calls.iter().map(|call| {
+                let names = call.id.len().saturating_add(call.name.len());
+                names
+                    .saturating_add(json(&call.arguments))
+                    .saturating_add(AROUND)
+            });
+            let results = turn.results.iter();
+            let results = results.map(|result| json(&result.output).saturating_add(AROUND));
+            calls
+                .chain(results)
+                .fold(said.saturating_add(AROUND), usize::saturating_add)
+        };
+        let system = self.system.as_ref().map_or(0, String::len);
+        let texts = [system, self.prompt.len(), AROUND, AROUND];
+        let texts = texts.into_iter().fold(0, usize::saturating_add);
+        let schema = self.schema.as_ref().map_or(0, json);
+        let tools = self.tools.iter().map(tool);
+        let turns = self.turns.iter().map(turn);
+        let bytes = tools
+            .chain(turns)
+            .fold(texts.saturating_add(schema), usize::saturating_add);
+        bytes as u64
+    }
+}

@@ -1,0 +1,384 @@
+//! Calls that do not begin before people have approved them.
+//!
+//! A request stands for exactly one action: run, frame, loop, revision and input, by digest. What people
+//! say of it is a signed record. Right before the call begins the request is read from the store again,
+//! and its records are examined as if nobody had seen them before.
+
+mod deciding;
+mod forwarding;
+mod stored;
+mod views;
+
+use std::collections::BTreeMap;
+
+use realm_executor::{ApprovalAsked, LoopError};
+use realm_protocol::{
+    ApprovalId, CallId, Digest, FailureCode, RunId, Scope, Timestamp,
+    journal::Table,
+    json::{self, Object},
+    limits,
+    records::{ApprovalAction, ApprovalVerdict},
+};
+
+use crate::{Effect, LookId, Node, accept::stored_run, state, timers::Timer};
+pub use deciding::{Decide, DecideError, Person};
+pub(crate) use stored::{StoredRequest, StoredRule, demanded};
+pub use views::{ApprovalState, ApprovalTerms, ApprovalView};
+
+/// Requests for approvals, those that wait and those that were decided lately.
+#[derive(Debug, Default)]
+pub(crate) struct Approvals {
+    requests: BTreeMap<ApprovalId, StoredRequest>,
+    /// The latest request of each frame.
+    latest: BTreeMap<(RunId, CallId), ApprovalId>,
+    looks: BTreeMap<LookId, Looking>,
+}
+
+/// A request that is being read from the store, because its call is about to begin.
+#[derive(Debug)]
+struct Looking {
+    id: ApprovalId,
+    action: ApprovalAction,
+    repeatable: bool,
+}
+
+impl Approvals {
+    pub(crate) fn is_looking(&self, look: LookId) -> bool {
+        self.looks.contains_key(&look)
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (&ApprovalId, &StoredRequest)> {
+        let requests = self.requests.iter();
+        requests.filter(|(_, request)| request.state() == ApprovalState::Waiting)
+    }
+}
+
+impl Node {
+    /// A call asks whether it may begin.
+    pub(crate) fn ask_approval(&mut self, asked: ApprovalAsked) {
+        let (run, call) = (asked.run, asked.call);
+        let action = ApprovalAction {
+            realm: self.me.realm(),
+            run,
+            frame: call,
+            loop_id: asked.loop_id.clone(),
+            version: asked.version.clone(),
+            revision: asked.revision,
+            contract: asked.contract,
+            input: Digest::of(&[&json::to_bytes(&asked.input)]),
+            callee: self.callee_of(&asked),
+        };
+        let Some(id) = self.approvals.latest.get(&(run, call)).copied() else {
+            return self.request_approval(action, &asked);
+        };
+        let Some(request) = self.approvals.requests.get(&id) else {
+            return self.request_approval(action, &asked);
+        };
+        if request.action != action {
+            self.void(id, "the call is no longer the one that it was asked for");
+            return self.request_approval(action, &asked);
+        }
+        let over = request.expires <= self.now.wall;
+        match request.state() {
+            ApprovalState::Waiting if over => self.approval_expired(id),
+            ApprovalState::Waiting => self.executor.hold(run, call, &self.registry, self.now),
+            ApprovalState::Granted if over || request.used.is_some() && !asked.repeatable => {
+                self.request_approval(action, &asked);
+            }
+            ApprovalState::Granted => {
+                let looking = Looking {
+                    id,
+                    action,
+                    repeatable: asked.repeatable,
+                };
+                self.look_at(looking);
+            }
+            ApprovalState::Denied | ApprovalState::Expired => self.refuse_call(id),
+            ApprovalState::Void => self.request_approval(action, &asked),
+        }
+    }
+
+    /// The place of the realm that a call would go to, where that is known.
+    fn callee_of(&self, asked: &ApprovalAsked) -> Option<Scope> {
+        self.resolve_name(asked.realm.as_ref()?).ok()
+    }
+
+    /// Nobody has been asked yet, or what they said is good no more.
+    fn request_approval(&mut self, action: ApprovalAction, asked: &ApprovalAsked) {
+        let (run, call) = (asked.run, asked.call);
+        if self.approvals.waiting().count() >= limits::APPROVALS {
+            let message = format!(
+                "`{}` needs an approval, and {} requests wait already",
+                asked.loop_id,
+                limits::APPROVALS
+            );
+            let error = LoopError::new(FailureCode::Overloaded, message);
+            return self
+                .executor
+                .deny(run, call, error, &self.registry, self.now);
+        }
+        let id = ApprovalId::at(self.now.wall, self.random());
+        let now = self.now.wall;
+        let expires_ms = asked.rules.iter().map(|rule| rule.expires_ms).min();
+        let served = self.serving.get(run);
+        let stored = served.and_then(stored_run);
+        let frames = self.executor.frame(run, call);
+        let request = StoredRequest {
+            rules: asked.rules.iter().map(StoredRule::from).collect(),
+            requested: now,
+            expires: now.plus(expires_ms.unwrap_or(limits::APPROVAL_MS)),
+            state: ApprovalState::Waiting.number(),
+            decisions: Vec::new(),
+            used: None,
+            escalated: None,
+            requester: stored.as_ref().and_then(|stored| stored.person.clone()),
+            caller: stored.and_then(|stored| stored.caller),
+            frames: frames.map_or_else(Vec::new, |(_, frames)| frames),
+            decided: None,
+            action,
+        };
+        let roles = request.rules.iter().map(|rule| rule.role.as_str());
+        let payload = request
+            .told(id)
+            .with("roles", &roles.collect::<Vec<_>>())
+            .with("expires", &request.expires);
+        self.note_in_frame(run, call, "approval.requested", payload);
+        self.forget_decided();
+        self.approvals.latest.insert((run, call), id);
+        self.approvals.requests.insert(id, request);
+        self.keep_request(id);
+        self.set_approval_timer();
+        self.executor.hold(run, call, &self.registry, self.now);
+    }
+
+    /// An event of the node's own that belongs to a frame.
+    fn note_in_frame(&mut self, run: RunId, call: CallId, kind: &str, payload: Object) {
+        self.executor.record(run, call, kind, payload, self.now);
+    }
+
+    fn keep_request(&mut self, id: ApprovalId) {
+        let Some(request) = self.approvals.requests.get(&id) else {
+            return;
+        };
+        let bytes = state::write(request);
+        match request.decided {
+            None => self.put(Table::Approvals, id.as_bytes(), bytes),
+            Some(decided) => {
+                let until = decided.plus(limits::RUN_MS);
+                self.put_until(Table::Approvals, id.as_bytes(), bytes, until);
+            }
+        }
+    }
+
+    /// Reads a request again once it is durable, right before its call begins.
+    fn look_at(&mut self, looking: Looking) {
+        let look = self.next_look();
+        let row = looking.id.as_bytes().to_vec();
+        self.approvals.looks.insert(look, looking);
+        self.out.promise(Effect::Look(look, Table::Approvals, row));
+    }
+
+    /// A request has been read: its call begins if what people have said holds.
+    pub(crate) fn approval_read(&mut self, look: LookId, value: Option<&[u8]>) {
+        let Some(looking) = self.approvals.looks.remove(&look) else {
+            return;
+        };
+        let (run, call) = (looking.action.run, looking.action.frame);
+        let read = value.and_then(|value| state::read::<StoredRequest>(value).ok());
+        let examined = match &read {
+            Some(request) => self.examine(request, &looking),
+            None => Err("what is written down of it does not read"),
+        };
+        if let Err(why) = examined {
+            tracing::warn!(approval = %looking.id, why, "an approval does not hold");
+            self.void(looking.id, why);
+            return self
+                .executor
+                .approval_is_void(run, call, &self.registry, self.now);
+        }
+        if let Some(request) = self.approvals.requests.get_mut(&looking.id)
+            && request.used.is_none()
+        {
+            request.used = Some(self.now.wall);
+            let payload = request.told(looking.id);
+            self.note_in_frame(run, call, "approval.used", payload);
+            self.keep_request(looking.id);
+        }
+        self.executor.approve(run, call, &self.registry, self.now);
+    }
+
+    /// A request is good for nothing any more.
+    fn void(&mut self, id: ApprovalId, why: &str) {
+        let now = self.now.wall;
+        let Some(request) = self.approvals.requests.get_mut(&id) else {
+            return;
+        };
+        request.state = ApprovalState::Void.number();
+        request.decided = Some(now);
+        let (run, call) = (request.action.run, request.action.frame);
+        let payload = request.told(id).with("reason", why);
+        self.note_in_frame(run, call, "approval.void", payload);
+        self.keep_request(id);
+    }
+
+    /// Nothing waits for an approval any more.
+    pub(crate) fn withdraw_approval(&mut self, run: RunId, call: CallId) {
+        let Some(id) = self.approvals.latest.get(&(run, call)).copied() else {
+            return;
+        };
+        self.approvals.looks.retain(|_, looking| looking.id != id);
+        let request = self.approvals.requests.get(&id);
+        if request.is_some_and(|request| request.state() == ApprovalState::Waiting) {
+            self.void(id, "the call is not made any more");
+        }
+    }
+
+    /// Ends the call of a request that was denied, or that nobody answered.
+    fn refuse_call(&mut self, id: ApprovalId) {
+        let Some(request) = self.approvals.requests.get(&id) else {
+            return;
+        };
+        let (run, call) = (request.action.run, request.action.frame);
+        let error = LoopError::new(FailureCode::Denied, request.refusal());
+        self.executor
+            .deny(run, call, error, &self.registry, self.now);
+    }
+
+    fn approval_expired(&mut self, id: ApprovalId) {
+        let now = self.now.wall;
+        let Some(request) = self.approvals.requests.get_mut(&id) else {
+            return;
+        };
+        request.state = ApprovalState::Expired.number();
+        request.decided = Some(now);
+        let (run, call) = (request.action.run, request.action.frame);
+        let payload = request.told(id);
+        self.note_in_frame(run, call, "approval.expired", payload);
+        self.keep_request(id);
+        self.refuse_call(id);
+    }
+
+    /// Wakes at the earliest end, or the earliest time at which others are asked as well.
+    fn set_approval_timer(&mut self) {
+        let due = self.approvals.waiting().flat_map(|(_, request)| {
+            let escalates = request.escalates().filter(|_| request.escalated.is_none());
+            escalates.into_iter().chain([request.expires])
+        });
+        match due.min() {
+            Some(due) => {
+                let at = self.now.tick.plus(due.since(self.now.wall));
+                self.timers.set(Timer::Approvals, at);
+            }
+            None => self.timers.cancel(&Timer::Approvals),
+        }
+    }
+
+    /// Requests have expired, or others are asked as well.
+    pub(crate) fn approvals_are_due(&mut self) {
+        let now = self.now.wall;
+        let waiting = self.approvals.waiting();
+        let over = waiting.filter(|(_, request)| request.expires <= now);
+        for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.approval_expired(id);
+        }
+        let waiting = self.approvals.waiting();
+        let late = waiting.filter(|(_, request)| {
+            request.escalated.is_none() && request.escalates().is_some_and(|at| at <= now)
+        });
+        for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.escalate(id, now);
+        }
+        self.forget_decided();
+        self.set_approval_timer();
+    }
+
+    fn escalate(&mut self, id: ApprovalId, now: Timestamp) {
+        let Some(request) = self.approvals.requests.get_mut(&id) else {
+            return;
+        };
+        request.escalated = Some(now);
+        let (run, call) = (request.action.run, request.action.frame);
+        let roles = request.rules.iter().filter_map(|rule| rule.escalate_role);
+        let roles: Vec<&str> = roles.map(realm_protocol::records::Role::as_str).collect();
+        let payload = request.told(id).with("roles", &roles);
+        self.note_in_frame(run, call, "approval.escalated", payload);
+        self.keep_request(id);
+    }
+
+    /// Takes up what is written down, before runs go on that ask about it.
+    pub(crate) fn recover_approvals(&mut self, rows: Vec<(Vec<u8>, StoredRequest)>) {
+        for (key, request) in rows {
+            let Ok(bytes) = <[u8; 16]>::try_from(key.as_slice()) else {
+                continue;
+            };
+            let id = ApprovalId::new(bytes);
+            // Ids sort by time: the last one stays.
+            let frame = (request.action.run, request.action.frame);
+            self.approvals.latest.insert(frame, id);
+            self.approvals.requests.insert(id, request);
+        }
+        self.forget_decided();
+    }
+
+    /// Withdraws the requests of runs that did not go on.
+    pub(crate) fn withdraw_orphaned_approvals(&mut self) {
+        let waiting = self.approvals.waiting();
+        let gone = waiting.filter(|(_, request)| !self.serving.has(request.run()));
+        for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.void(id, "its run has ended");
+        }
+        self.set_approval_timer();
+    }
+
+    /// Forgets the oldest of those that were decided, but for what runs under way rest on.
+    fn forget_decided(&mut self) {
+        let decided = self.approvals.requests.iter();
+        let decided = decided.filter(|(_, request)| {
+            request.state() != ApprovalState::Waiting && !self.serving.has(request.run())
+        });
+        let decided: Vec<ApprovalId> = decided.map(|(id, _)| *id).collect();
+        let surplus = decided.len().saturating_sub(limits::APPROVALS_DECIDED);
+        for id in decided.into_iter().take(surplus) {
+            if let Some(request) = self.approvals.requests.remove(&id) {
+                let frame = (request.action.run, request.action.frame);
+                self.approvals.latest.remove(&frame);
+            }
+        }
+    }
+}
+
+impl StoredRequest {
+    /// What every event about it says.
+    fn told(&self, id: ApprovalId) -> Object {
+        Object::new()
+            .with("approval", &id)
+            .with("action", &self.action.digest())
+            .with("loopId", &self.action.loop_id)
+    }
+
+    /// When others are asked as well.
+    fn escalates(&self) -> Option<Timestamp> {
+        let after = self.rules.iter().filter_map(|rule| rule.escalate_ms).min();
+        after.map(|after| self.requested.plus(after))
+    }
+
+    /// Why the call was not made.
+    fn refusal(&self) -> String {
+        let name = &self.action.loop_id;
+        let said = self.decisions.iter().filter_map(|said| said.peek().ok());
+        let denied = said
+            .into_iter()
+            .find(|said| said.verdict == ApprovalVerdict::Denied);
+        match denied {
+            Some(said) => {
+                let reason = said.reason.map(|reason| format!(": {reason}"));
+                let (person, reason) = (said.person, reason.unwrap_or_default());
+                format!("`{name}` was denied by {person}{reason}")
+            }
+            None => {
+                let waited = self.expires.since(self.requested);
+                format!("`{name}` was not approved within {} s", waited / 1_000)
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Approvals that go along with a call of another realm, and what they prove there.
+
+use std::collections::BTreeSet;
+
+use realm_crypto::verify;
+use realm_protocol::{
+    CallId, Digest, Place, RunId, json,
+    message::Call,
+    records::{Approval, ApprovalVerdict, Signed},
+};
+use serde_json::Value;
+
+use super::ApprovalState;
+use crate::Node;
+
+impl Node {
+    /// What people have said of a frame's call, where a rule says that the callee is told.
+    pub(crate) fn forwarded_approvals(&self, run: RunId, frame: CallId) -> Vec<Signed<Approval>> {
+        let id = self.approvals.latest.get(&(run, frame));
+        let request = id.and_then(|id| self.approvals.requests.get(id));
+        let told = request.filter(|request| {
+            let forward = request.rules.iter().any(|rule| rule.forward);
+            forward && request.state() == ApprovalState::Granted
+        });
+        told.map_or_else(Vec::new, |request| request.decisions.clone())
+    }
+
+    /// The people of the caller's realm who have approved exactly this call: this loop here, with this
+    /// input, of this run. What says something else, or is signed by another node than the caller's, says
+    /// nothing.
+    pub(crate) fn approved_by(
+        &self,
+        source: &Place,
+        call: &Call,
+        input: &Value,
+    ) -> BTreeSet<String> {
+        let (Some(realm), Some(node)) = (source.realm, source.node) else {
+            return BTreeSet::new();
+        };
+        let Some(parent) = &call.parent else {
+            return BTreeSet::new();
+        };
+        let input = Digest::of(&[&json::to_bytes(input)]);
+        let meant = |said: &Approval| {
+            let action = &said.action;
+            let loop_id = action.loop_id.split('@').next();
+            action.realm == realm
+                && action.run == parent.run
+                && action.input == input
+                && action.callee == Some(self.me.scope())
+                && loop_id == Some(call.loop_id.as_str())
+                && action.version == call.version
+                && said.verdict == ApprovalVerdict::Granted
+                && said.expires > self.now.wall
+        };
+        let said = call.approvals.iter().flatten();
+        let said = said.take(realm_protocol::limits::APPROVERS as usize);
+        let said = said.filter_map(|said| verify(said, &[*node.as_bytes()]).ok());
+        let said = said.filter(meant);
+        said.map(|said| said.person).collect()
+    }
+}

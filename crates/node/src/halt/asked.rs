@@ -1,0 +1,347 @@
+//! What people say about halts, and what of it is written down and taken up again.
+
+use realm_protocol::{
+    LoopId, RealmName, RunId, Scope, audit::AuditNote, cbor::CborError, journal::Table, limits,
+};
+
+use super::{StoredBelow, StoredHalt, StoredHaltChange, StoredHalts, StoredOrder, stored};
+use crate::{ControlId, Node, Refusal, Response, durable::no_run, state};
+
+/// What is to stand still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HaltOf {
+    /// The whole realm, and every realm below it.
+    All,
+    /// A loop of this realm.
+    Loop(LoopId),
+    /// One realm: this one, or one below.
+    Realm(RealmName),
+    /// One realm and every realm below it.
+    Subtree(RealmName),
+}
+
+/// What is to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnhaltOf {
+    /// Everything.
+    All,
+    /// A loop of this realm.
+    Loop(LoopId),
+    /// One run.
+    Run(RunId),
+    /// One realm: this one, or one below, and what was halted with it.
+    Realm(RealmName),
+}
+
+/// Something to stand still.
+#[derive(Clone, Debug)]
+pub struct HaltAsked {
+    /// What.
+    pub of: HaltOf,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// Something to go on.
+#[derive(Clone, Debug)]
+pub struct UnhaltAsked {
+    /// What.
+    pub of: UnhaltOf,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl Node {
+    pub(crate) fn halt(&mut self, control: ControlId, asked: HaltAsked) {
+        let HaltAsked { of, by, why } = asked;
+        let halt = StoredHalt {
+            by,
+            at: self.wall(),
+            why,
+            loops: Vec::new(),
+            runs: Vec::new(),
+        };
+        match self.take_up_halt(of, halt.clone()) {
+            Ok(what) => {
+                tracing::warn!(%what, by = %halt.by, "halted");
+                self.heed_halts();
+                self.note_halt_change((true, what), halt.by, halt.why);
+                self.tell_below();
+                self.respond(control, Response::Done);
+            }
+            Err(refusal) => self.refuse(control, refusal),
+        }
+    }
+
+    fn take_up_halt(&mut self, of: HaltOf, halt: StoredHalt) -> Result<String, Refusal> {
+        let (name, subtree) = match of {
+            HaltOf::All => {
+                self.halts.all = Some(halt);
+                self.halts.tree = true;
+                self.halts.let_go.clear();
+                return Ok("this realm and every realm below".to_owned());
+            }
+            HaltOf::Loop(id) => return self.halt_loop(&id, halt),
+            HaltOf::Realm(name) => (name, false),
+            HaltOf::Subtree(name) => (name, true),
+        };
+        let scope = self.resolve_name(&name)?;
+        if scope == self.me.scope() {
+            self.halts.all = Some(halt);
+            self.halts.tree |= subtree;
+            return Ok(match subtree {
+                true => "this realm and every realm below".to_owned(),
+                false => "this realm".to_owned(),
+            });
+        }
+        if !self.me.scope().contains(&scope) {
+            let (what, name) = ("realm below this one", name.to_string());
+            return Err(Refusal::NotFound { what, name });
+        }
+        let limit = limits::HALTED_REALMS;
+        if self.halts.orders.len() >= limit && !self.halts.orders.contains_key(&scope) {
+            let what = "halted realms";
+            return Err(Refusal::Full { what, limit });
+        }
+        self.halts.let_go.remove(&scope);
+        let order = StoredOrder {
+            scope: scope.clone(),
+            subtree,
+            halt,
+        };
+        self.halts.orders.insert(scope, order);
+        Ok(match subtree {
+            true => format!("{name} and every realm below it"),
+            false => name.to_string(),
+        })
+    }
+
+    fn halt_loop(&mut self, id: &LoopId, halt: StoredHalt) -> Result<String, Refusal> {
+        let id = self.registry.resolve(id).clone();
+        let known = self.halts.loops.contains_key(&id);
+        if self.registry.find(&id, None).is_none() && !known {
+            let (what, name) = ("loop", id.to_string());
+            return Err(Refusal::NotFound { what, name });
+        }
+        let limit = limits::HALTED_LOOPS;
+        if self.halts.loops.len() >= limit && !known {
+            let what = "halted loops";
+            return Err(Refusal::Full { what, limit });
+        }
+        self.halts.loops.insert(id.clone(), halt);
+        Ok(format!("loop {id}"))
+    }
+
+    pub(crate) fn unhalt(&mut self, control: ControlId, asked: UnhaltAsked) {
+        let UnhaltAsked { of, by, why } = asked;
+        match self.take_up_unhalt(of) {
+            Ok(what) => {
+                tracing::warn!(%what, %by, "goes on");
+                self.note_halt_change((false, what), by, why);
+                self.heed_halts();
+                self.tell_below();
+                self.respond(control, Response::Done);
+            }
+            Err(refusal) => self.refuse(control, refusal),
+        }
+    }
+
+    fn take_up_unhalt(&mut self, of: UnhaltOf) -> Result<String, Refusal> {
+        match of {
+            UnhaltOf::All => {
+                (self.halts.all, self.halts.tree) = (None, false);
+                self.halts.loops.clear();
+                self.halts.orders.clear();
+                self.halts.let_go.clear();
+                Ok("everything".to_owned())
+            }
+            UnhaltOf::Loop(id) => self.unhalt_loop(&id),
+            UnhaltOf::Run(run) => self.unhalt_run(run),
+            UnhaltOf::Realm(name) => self.unhalt_realm(&name),
+        }
+    }
+
+    fn unhalt_loop(&mut self, id: &LoopId) -> Result<String, Refusal> {
+        let id = self.registry.resolve(id).clone();
+        let halted = self.halts.loops.remove(&id).is_some();
+        if let Some(all) = &mut self.halts.all
+            && !all.loops.contains(&id)
+            && all.loops.len() < limits::HALTED_LOOPS
+        {
+            all.loops.push(id.clone());
+        } else if !halted {
+            let (what, name) = ("halted loop", id.to_string());
+            return Err(Refusal::NotFound { what, name });
+        }
+        Ok(format!("loop {id}"))
+    }
+
+    fn unhalt_run(&mut self, run: RunId) -> Result<String, Refusal> {
+        if !self.executor.is_halted(run) {
+            return Err(no_run(run));
+        }
+        let own = self.halts.all.iter_mut();
+        for halt in own.chain(self.halts.loops.values_mut()) {
+            if !halt.runs.contains(&run) && halt.runs.len() < limits::RUNS_LET_GO {
+                halt.runs.push(run);
+            }
+        }
+        Ok(format!("run {run}"))
+    }
+
+    fn unhalt_realm(&mut self, name: &RealmName) -> Result<String, Refusal> {
+        let scope = self.resolve_name(name)?;
+        let lifted = match scope == self.me.scope() {
+            true => self.unhalt_own(),
+            false => self.unhalt_below(&scope),
+        };
+        match lifted {
+            true => Ok(name.to_string()),
+            false => {
+                let (what, name) = ("halted realm", name.to_string());
+                Err(Refusal::NotFound { what, name })
+            }
+        }
+    }
+
+    /// This realm goes on; what was halted below stays halted, each child by name.
+    fn unhalt_own(&mut self) -> bool {
+        let Some(all) = self.halts.all.take() else {
+            return false;
+        };
+        if std::mem::take(&mut self.halts.tree) {
+            let me = self.me.scope();
+            let paths = self.kin.children.keys();
+            let paths = paths.filter_map(|label| me.path.child(label).ok());
+            let scopes = paths.map(|path| Scope {
+                root: me.root,
+                path,
+            });
+            let stay: Vec<Scope> = scopes
+                .filter(|scope| !self.halts.let_go.contains(scope))
+                .take(limits::HALTED_REALMS)
+                .collect();
+            for scope in stay {
+                let order = StoredOrder {
+                    scope: scope.clone(),
+                    subtree: true,
+                    halt: all.clone(),
+                };
+                self.halts.orders.insert(scope, order);
+            }
+        }
+        true
+    }
+
+    fn unhalt_below(&mut self, scope: &Scope) -> bool {
+        let named = self.halts.orders.remove(scope).is_some();
+        let child = self.child_at(scope);
+        let child = child.is_some_and(|label| self.kin.children.contains_key(&label));
+        let with_all = self.halts.tree
+            && child
+            && self.halts.let_go.len() < limits::HALTED_REALMS
+            && self.halts.let_go.insert(scope.clone());
+        named || with_all
+    }
+
+    pub(super) fn note_halt_change(
+        &mut self,
+        (halted, what): (bool, String),
+        by: String,
+        why: Option<String>,
+    ) {
+        self.halts.number = self.halts.number.saturating_add(1);
+        let number = self.halts.number;
+        self.audit(AuditNote {
+            person: Some(by.clone()),
+            why: why.clone(),
+            ..AuditNote::new(if halted { "halt.begun" } else { "halt.lifted" }).about(what.clone())
+        });
+        let change = StoredHaltChange {
+            at: self.wall(),
+            by,
+            halted,
+            what,
+            why,
+        };
+        let row = state::write(&change);
+        self.put(Table::Standing, &stored::change(number), row);
+        self.halts.changes.insert(number, change);
+        while self.halts.changes.len() > limits::HALT_CHANGES {
+            if let Some((over, _)) = self.halts.changes.pop_first() {
+                self.delete(Table::Standing, &stored::change(over));
+            }
+        }
+        let row = state::write(&self.halts.stored());
+        self.put(Table::Standing, stored::HALTED, row);
+    }
+
+    // After a restart.
+
+    /// Takes up what stands still; where that does not read, everything does.
+    pub(crate) fn recover_halts(
+        &mut self,
+        stored: Option<Result<StoredHalts, CborError>>,
+        changes: Vec<(u64, StoredHaltChange)>,
+        below: Vec<StoredBelow>,
+    ) {
+        self.halts.changes = changes.into_iter().collect();
+        let words = below.iter().map(|below| below.number);
+        self.halts.word = words.max().unwrap_or_default();
+        let below = below.into_iter();
+        self.halts.below = below.map(|below| (below.scope.clone(), below)).collect();
+        match stored {
+            None => {}
+            Some(Ok(stored)) => self.take_up_stored(stored),
+            Some(Err(error)) => {
+                tracing::error!(%error, "what is halted does not read: everything is");
+                let last = self.halts.changes.last_key_value();
+                self.halts.number = last.map_or(0, |(number, _)| *number);
+                let why = "what was halted does not read".to_owned();
+                self.begin_halted("realmd", Some(why));
+            }
+        }
+        if self.config.halted && self.halts.all.is_none() {
+            self.begin_halted("realmd run --halted", None);
+        }
+    }
+
+    fn take_up_stored(&mut self, stored: StoredHalts) {
+        let StoredHalts {
+            number,
+            all,
+            loops,
+            tree,
+            word,
+            above,
+            orders,
+            let_go,
+        } = stored;
+        let (loops, above) = (loops.into_iter(), above.into_iter());
+        let orders = orders.into_iter();
+        self.halts.number = number;
+        self.halts.all = all;
+        self.halts.tree = tree;
+        self.halts.loops = loops.map(|it| (it.loop_id, it.halt)).collect();
+        self.halts.above = above.map(|word| (word.realm, word)).collect();
+        self.halts.orders = orders.map(|it| (it.scope.clone(), it)).collect();
+        self.halts.let_go = let_go.into_iter().collect();
+        self.halts.word = self.halts.word.max(word);
+    }
+
+    /// This realm alone begins halted: those below have heard of nothing.
+    fn begin_halted(&mut self, by: &str, why: Option<String>) {
+        self.halts.all = Some(StoredHalt {
+            by: by.to_owned(),
+            at: self.wall(),
+            why: why.clone(),
+            loops: Vec::new(),
+            runs: Vec::new(),
+        });
+        self.note_halt_change((true, "this realm".to_owned()), by.to_owned(), why);
+    }
+}

@@ -1,0 +1,35 @@
+//! What calls may use, by who says so.
+
+use realm_executor::{Bounder, Given};
+use realm_protocol::budget::Budget;
+
+use crate::Node;
+
+impl Node {
+    /// What a call of this machine's may use: as it says, or as the configuration does where it does not.
+    pub(crate) fn asker_budget(&self, asked: Budget) -> Given {
+        match asked.is_unbounded() {
+            true => Given {
+                budget: self.config.budgets.run,
+                by: Bounder::Configuration,
+            },
+            false => Given {
+                budget: asked,
+                by: Bounder::Asker,
+            },
+        }
+    }
+
+    /// What a call of another realm may use: what its caller gave, and what this realm lets any have.
+    pub(super) fn caller_budgets(&self, given: Option<Budget>) -> Vec<Given> {
+        let own = Given {
+            budget: self.config.budgets.served,
+            by: Bounder::Owner,
+        };
+        let given = given.map(|budget| Given {
+            budget,
+            by: Bounder::Caller,
+        });
+        given.into_iter().chain([own]).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! `audit`.
+
+use data_encoding::BASE64URL_NOPAD;
+use realm_client::api::{AuditEntry, AuditQuery, Time};
+
+use crate::{
+    cli::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment},
+    environment,
+    export::audit_csv,
+    failure::Failure,
+    files,
+    session::{Daemon, Session},
+};
+
+/// Entries asked for at a time.
+const PAGE: u32 = 500;
+
+/// Lists or exports entries.
+pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<(), Failure> {
+    let daemon = session.daemon().await?;
+    match command {
+        AuditCommand::Ls {
+            filter,
+            limit,
+            cursor,
+        } => {
+            let query = AuditQuery {
+                limit: Some(limit),
+                cursor,
+                ..query(filter)
+            };
+            let page = daemon.ask(daemon.client.audit(&query)).await?;
+            session.print(&page)?;
+            session.say_next(page.next.as_ref());
+            Ok(())
+        }
+        AuditCommand::Export(args) => export(session, &daemon, args).await,
+    }
+}
+
+async fn export(session: &Session, daemon: &Daemon, args: AuditExportArgs) -> Result<(), Failure> {
+    let AuditExportArgs {
+        filter,
+        format,
+        out,
+    } = args;
+    let query = query(filter);
+    let bytes = match format {
+        AuditFormat::Signed => {
+            let file = daemon.ask(daemon.client.audit_export(&query)).await?;
+            session.say(&format!(
+                "entries {} to {}, of which {} are shown",
+                file.first,
+                file.count.saturating_sub(1),
+                file.shown
+            ));
+            let decoded = BASE64URL_NOPAD.decode(file.evidence.as_bytes());
+            decoded.map_err(|_| {
+                Failure::Usage("the daemon's evidence does not read".to_owned(), None)
+            })?
+        }
+        AuditFormat::Json => {
+            let entries = all(daemon, query).await?;
+            let mut text = serde_json::to_vec_pretty(&entries)
+                .map_err(|error| Failure::Json("the audit log".to_owned(), error))?;
+            text.push(b'\n');
+            text
+        }
+        AuditFormat::Csv => audit_csv(&all(daemon, query).await?).into_bytes(),
+    };
+    files::replace(&out, &bytes)
+}
+
+/// Every entry that is meant, the oldest first.
+async fn all(daemon: &Daemon, query: AuditQuery) -> Result<Vec<AuditEntry>, Failure> {
+    let mut query = AuditQuery {
+        limit: Some(PAGE),
+        ..query
+    };
+    let mut entries = Vec::new();
+    loop {
+        let page = daemon.ask(daemon.client.audit(&query)).await?;
+        entries.extend(page.items);
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
+fn query(filter: AuditFilter) -> AuditQuery {
+    let AuditFilter {
+        loop_id,
+        person,
+        caller,
+        action,
+        since,
+        until,
+    } = filter;
+    let time = |moment: Moment| match moment {
+        Moment::At(time) => time,
+        Moment::Ago(span) => {
+            Time::from_millis(environment::now_millis().saturating_sub(span.as_millis()))
+        }
+    };
+    AuditQuery {
+        loop_id,
+        person,
+        caller,
+        action,
+        since: since.map(time),
+        until: until.map(time),
+        limit: None,
+        cursor: None,
+    }
+}

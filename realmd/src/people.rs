@@ -1,0 +1,111 @@
+//! Who uses this realm: users of the machine at the socket, and whoever shows a token over TCP.
+//!
+//! The operating system says who is at the other end of the socket. What they are called and may do
+//! stands under `[people]` in the configuration; the user that the daemon runs as is an owner.
+
+use std::collections::BTreeSet;
+
+use realm_backends::Secret;
+use realm_node::Person;
+use realm_protocol::records::Role;
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    config::{Config, PersonConfig},
+    handle::OWNER,
+    secrets::SecretReader,
+};
+
+/// Letters of a token at least: what is shorter is guessed.
+const TOKEN_LETTERS: usize = 32;
+
+/// The people of a realm.
+#[derive(Debug)]
+pub(crate) struct People {
+    /// The user that the daemon runs as.
+    own: u32,
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    person: Person,
+    uid: Option<u32>,
+    token: Option<Secret>,
+}
+
+impl People {
+    /// Takes who is configured, with their tokens. Whose token cannot be had comes in by none.
+    pub(crate) fn of(config: &Config, secrets: &SecretReader) -> Self {
+        let known = config.people.iter().map(|(name, known)| {
+            let PersonConfig { uid, token, roles } = known;
+            let token = token.as_ref().and_then(|place| {
+                let read = secrets.read(place).and_then(|token| {
+                    let long = token.expose().len() >= TOKEN_LETTERS;
+                    let what = || format!("a token has at least {TOKEN_LETTERS} letters");
+                    long.then_some(token).ok_or_else(what)
+                });
+                read.inspect_err(|reason| {
+                    tracing::warn!(person = name, reason, "a person's token cannot be had");
+                })
+                .ok()
+            });
+            Known {
+                person: Person {
+                    name: name.clone(),
+                    roles: roles.clone(),
+                },
+                uid: *uid,
+                token,
+            }
+        });
+        Self {
+            own: rustix::process::geteuid().as_raw(),
+            known: known.collect(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn nobody() -> Self {
+        Self {
+            own: rustix::process::geteuid().as_raw(),
+            known: Vec::new(),
+        }
+    }
+
+    /// Who this user of the machine is; none who has no business here.
+    pub(crate) fn by_uid(&self, uid: u32) -> Option<Person> {
+        let mut known = self.known.iter();
+        let known = known.find(|known| known.uid == Some(uid));
+        let known = known.map(|known| known.person.clone());
+        // Whoever can read the keys can do everything anyway.
+        if uid != self.own && uid != 0 {
+            return known;
+        }
+        let mut person = known.unwrap_or_else(|| Person {
+            name: if uid == self.own { OWNER } else { "root" }.to_owned(),
+            roles: BTreeSet::new(),
+        });
+        person.roles.insert(Role::Owner);
+        Some(person)
+    }
+
+    /// Whose token this is, if it is somebody's.
+    pub(crate) fn by_token(&self, shown: &str) -> Option<Person> {
+        let is_theirs = |known: &&Known| {
+            let token = known.token.as_ref();
+            token.is_some_and(|token| token.expose().as_bytes().ct_eq(shown.as_bytes()).into())
+        };
+        let mut known = self.known.iter();
+        let known = known.rfind(is_theirs);
+        known.map(|known| known.person.clone())
+    }
+}
+
+/// Whoever shows the realm's own token.
+pub(crate) fn owner() -> Person {
+    Person {
+        name: OWNER.to_owned(),
+        roles: [Role::Owner].into(),
+    }
+}

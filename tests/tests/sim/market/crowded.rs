@@ -1,0 +1,66 @@
+//! More bidders than an announcer remembers.
+
+use realm_protocol::{Kind, link::Frame};
+
+use super::*;
+
+/// Realms that bid, all below one child of the announcer's.
+const BIDDERS: usize = 12;
+/// Chains that the announcer remembers; of those below one child a quarter.
+const CHAINS: usize = 16;
+
+/// Who has sent what since the wire was cleared.
+fn sent(world: &World) -> Vec<(HostId, Kind)> {
+    let frames = world.wire.iter();
+    let kinds = frames.filter_map(|(from, _, bytes)| match Frame::decode(bytes) {
+        Ok(Frame::Envelope(envelope)) => envelope.peek().ok().map(|header| (*from, header.kind)),
+        _ => None,
+    });
+    kinds.collect()
+}
+
+#[test]
+fn bids_of_realms_that_the_announcer_has_forgotten_count_and_it_asks_nobody_who_they_are() {
+    let mut world = World::new(51);
+    world.sessions = false;
+    world.tap = true;
+    let acme = world.found("acme");
+    world.hosts[acme.0].chains = CHAINS;
+    world.crash(acme);
+    world.start(acme);
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    let mid = world.child(acme, "mid");
+    for number in 0..BIDDERS {
+        let leaf = world.child(mid, &format!("c{number}"));
+        world.apply(leaf, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+    }
+    world.run_for(3_000);
+    let work = || {
+        asked(
+            "see",
+            reach(2, 0, 0),
+            rule(Selection::All, 2, 0),
+            Strategy::CollectAll,
+        )
+    };
+    // Everybody has shown its chain, and most are forgotten.
+    broadcast(&mut world, acme, work());
+    world.run_for(5_000);
+    world.wire.clear();
+    let before = world.elapsed_ms();
+
+    let ended = broadcast(&mut world, acme, work());
+
+    assert_eq!(ended.bids, BIDDERS);
+    assert!(
+        world.elapsed_ms() - before < 2_000,
+        "nobody waits for the window"
+    );
+    output(&ended);
+    let sent = sent(&world);
+    let last = sent.iter().rposition(|(_, kind)| *kind == Kind::Bid);
+    let asked = sent.iter().take(last.expect("a bid"));
+    let asked = asked.filter(|it| **it == (acme, Kind::Resolve)).count();
+    assert!(asked <= 1, "but for whom it announces to: {asked}");
+    invariants::check(&mut world);
+}
