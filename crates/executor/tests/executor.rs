@@ -624,6 +624,30 @@ fn only_what_has_effects_or_is_paid_for_waits_for_its_intent_to_be_on_the_disk()
 }
 
 #[test]
+fn what_a_run_did_is_on_the_disk_before_anybody_else_is_asked() {
+    let tool = |id, effects: &str| {
+        let mut agent = agent(id);
+        agent["effects"] = json!(effects);
+        agent
+    };
+    let steps = json!([{"loopId": "look"}, {"loopId": "pay"}, {"loopId": "look"}]);
+    let (look, pay) = (tool("look", "none"), tool("pay", "once"));
+    let mut bench = Bench::new(&[look, pay, chain("c", steps)]);
+
+    bench.start("c", json!({})).unwrap();
+
+    for expected in [false, true, true] {
+        let asked = std::iter::from_fn(|| bench.next()).find_map(|action| match action {
+            Action::Backend { call, intent, .. } => Some((call, intent)),
+            _ => None,
+        });
+        let (call, intent) = asked.unwrap();
+        assert_eq!(intent, expected);
+        bench.answer(call, json!({}));
+    }
+}
+
+#[test]
 fn the_same_start_gives_the_same_ids() {
     let steps = json!([{"loopId": "echo"}, {"loopId": "far@lab"}]);
     let ids = || {

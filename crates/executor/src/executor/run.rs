@@ -75,6 +75,8 @@ pub(super) struct Run {
     ready: VecDeque<Task>,
     /// Whether it goes on after a restart.
     durable: bool,
+    /// Whether it has asked for what has effects or is paid for.
+    acted: bool,
     /// Names the work, if it is not this run's alone.
     work: Option<Digest>,
     /// Frames that are written down, by the frame that called them; the first one by itself.
@@ -141,6 +143,7 @@ impl Run {
             id: start.run,
             root: start.call,
             durable: start.durable,
+            acted: false,
             work: start.work,
             entry,
             started: now.wall,

@@ -106,7 +106,9 @@ impl Run {
     }
 
     /// Asks a backend. It is written down first that it was asked, and what asked it: a restarted run
-    /// asks the same, or a person where asking twice would count twice.
+    /// asks the same, or a person where asking twice would count twice. What has no effects waits for
+    /// the disk only in a run that has acted before: what it was answered then must not be lost while
+    /// this goes on.
     pub(super) fn ask_backend(
         &mut self,
         call: CallId,
@@ -122,7 +124,9 @@ impl Run {
             asked,
         };
         let harmless = request.is_tool() && frame.subject.effects() == Effects::None;
-        let intent = !request.is_pure() && (!harmless || self.bounds_calls(call));
+        let acts = !request.is_pure() && !harmless;
+        let intent = !request.is_pure() && (acts || self.acted || self.bounds_calls(call));
+        self.acted |= acts;
         if !request.is_pure() {
             self.keep_asked(call, cx);
         }
@@ -233,6 +237,7 @@ impl Run {
             stream,
             budget,
         });
+        self.acted = true;
         self.keep_asked(call, cx);
         self.asked.insert(asked, call);
         cx.shared.wait(asked, self.id);
@@ -268,6 +273,7 @@ impl Run {
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
         });
+        self.acted = true;
         self.keep_asked(call, cx);
         let payload = Object::new().with("broadcast", &asked);
         self.event(call, "call.announced", payload, cx);
