@@ -207,19 +207,17 @@ impl Backends {
             }
             BackendRequest::Process {
                 argv,
-                mut env,
+                env,
                 key,
                 cwd,
                 mut sandbox,
                 input,
                 timeout_ms,
             } => {
-                env.entry(KEY_VARIABLE.to_owned())
-                    .or_insert_with(|| key.to_string());
                 self.rules().permit(&argv, &mut sandbox)?;
                 let program = Program {
                     argv: &argv,
-                    env: &env,
+                    env: &with_key(env, key),
                     cwd: cwd.as_deref(),
                     sandbox: &sandbox,
                 };
@@ -227,18 +225,16 @@ impl Backends {
             }
             BackendRequest::Command {
                 argv,
-                mut env,
+                env,
                 key,
                 cwd,
                 mut sandbox,
                 timeout_ms,
             } => {
-                env.entry(KEY_VARIABLE.to_owned())
-                    .or_insert_with(|| key.to_string());
                 self.rules().permit(&argv, &mut sandbox)?;
                 let program = Program {
                     argv: &argv,
-                    env: &env,
+                    env: &with_key(env, key),
                     cwd: cwd.as_deref(),
                     sandbox: &sandbox,
                 };
@@ -263,6 +259,13 @@ impl Backends {
             }
         }
     }
+}
+
+/// An environment in which a program finds the key of its work, unless its manifest says another.
+pub(crate) fn with_key(mut env: BTreeMap<String, String>, key: CallId) -> BTreeMap<String, String> {
+    env.entry(KEY_VARIABLE.to_owned())
+        .or_insert_with(|| key.to_string());
+    env
 }
 
 /// What needs no IO has answered.

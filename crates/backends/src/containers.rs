@@ -19,13 +19,13 @@ use realm_executor::{BackendError, BackendReply, ContainerError, ContainerReques
 use realm_protocol::json;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::http::within;
+use crate::{
+    http::within,
+    kept::{ERROR_BYTES, Kept},
+};
 use engine::Engine;
 pub use engine::EngineView;
 use held::Held;
-
-/// Bytes of standard error that are kept, the last ones.
-const STDERR_BYTES: usize = 4 * 1024;
 
 /// Which engine runs containers, what the owner lets them do, and whose they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,15 +120,11 @@ async fn converse(
         Ok(())
     };
     let read = async {
-        let (mut output, mut stderr) = (Vec::new(), Vec::new());
+        let (mut output, mut stderr) = (Vec::new(), Kept::default());
         while let Some(part) = attached.output.next().await {
             match part.map_err(|error| engine.lost(&error))? {
                 LogOutput::StdOut { message } => output.extend_from_slice(&message),
-                LogOutput::StdErr { message } => {
-                    stderr.extend_from_slice(&message);
-                    let over = stderr.len().saturating_sub(STDERR_BYTES);
-                    stderr.drain(..over);
-                }
+                LogOutput::StdErr { message } => stderr.roll(&message, ERROR_BYTES),
                 LogOutput::StdIn { .. } | LogOutput::Console { .. } => {}
             }
             let limit = usize::try_from(limits.output).unwrap_or(usize::MAX);
@@ -148,7 +144,7 @@ async fn converse(
         Some(0) => Ok(output),
         code => Err(BackendError::Exit {
             code,
-            stderr: String::from_utf8_lossy(&stderr).trim_end().to_owned(),
+            stderr: stderr.line(),
         }),
     }
 }

@@ -12,6 +12,7 @@ pub mod attached;
 mod backends;
 mod containers;
 mod http;
+mod kept;
 mod mcp;
 pub mod mock;
 mod models;

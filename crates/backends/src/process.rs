@@ -13,20 +13,21 @@ use realm_protocol::{json, limits};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, ChildStdin, ChildStdout, Command},
     sync::watch,
     task::JoinSet,
 };
 
-use crate::sandbox::{self, Launcher};
+use crate::{
+    kept::{ERROR_BYTES, Kept},
+    sandbox::{self, Launcher},
+};
 
 /// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The environment of every process; a manifest adds to it and overrides it.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", PATH), ("LANG", "C.UTF-8")];
-/// Bytes of standard error that are kept, the last ones.
-const STDERR_BYTES: usize = 4 * 1024;
 /// Files a process may have open.
 const OPEN_FILES: u64 = 1_024;
 /// Bytes a process may write to one file.
@@ -113,8 +114,8 @@ pub(crate) async fn run_command(
         drop(child.stdin.take());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         tokio::join!(
-            read_head(stdout),
-            read_tail(stderr, limits::COMMAND_BYTES),
+            Kept::head(stdout, limits::COMMAND_BYTES),
+            Kept::tail(stderr, limits::COMMAND_BYTES),
             end(child, *id)
         )
     });
@@ -122,7 +123,7 @@ pub(crate) async fn run_command(
         after_ms: timeout_ms,
     })?;
     let status = status?;
-    let truncated = stdout.cut || stderr.cut;
+    let truncated = stdout.is_cut() || stderr.is_cut();
     let code = status.code();
     match (exited(&group.program, status, stderr.line()), code) {
         (None | Some(BackendError::Exit { .. }), Some(code)) => Ok(BackendReply::json(json!({
@@ -264,7 +265,7 @@ pub(crate) fn talk(
     watched.spawn(async move {
         let id = group.id;
         let end = end(&mut group.child, id);
-        let (stderr, status) = tokio::join!(read_tail(stderr, STDERR_BYTES), end);
+        let (stderr, status) = tokio::join!(Kept::tail(stderr, ERROR_BYTES), end);
         let error = status.map(|status| exited(&group.program, status, stderr.line()));
         let said = match error {
             Ok(None) => "the process ended".to_owned(),
@@ -313,7 +314,7 @@ fn exited(program: &str, status: ExitStatus, stderr: String) -> Option<BackendEr
 async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
     let Group { program, child, id } = &mut group;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let stderr = read_tail(stderr, STDERR_BYTES);
+    let stderr = Kept::tail(stderr, ERROR_BYTES);
     let others = async { Ok(tokio::join!(feed(stdin, input), stderr, end(child, *id))) };
     let (output, ((), stderr, status)) = tokio::try_join!(read_capped(stdout), others)?;
     match exited(program, status?, stderr.line()) {
@@ -354,54 +355,4 @@ async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, 
     } else {
         Ok(output)
     }
-}
-
-/// What was kept of what a process wrote.
-#[derive(Default)]
-struct Kept {
-    bytes: Vec<u8>,
-    /// Whether there was more.
-    cut: bool,
-}
-
-impl Kept {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-
-    /// Its text as the end of a message.
-    fn line(&self) -> String {
-        self.text().trim_end().to_owned()
-    }
-}
-
-/// Reads to the end and keeps the last bytes.
-async fn read_tail(stream: Option<impl AsyncRead + Unpin>, most: usize) -> Kept {
-    let mut kept = Kept::default();
-    let mut buffer = vec![0; STDERR_BYTES];
-    if let Some(mut stream) = stream {
-        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            let bytes = &mut kept.bytes;
-            bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-            let over = bytes.len().saturating_sub(most);
-            kept.cut |= over > 0;
-            bytes.drain(..over);
-        }
-    }
-    kept
-}
-
-/// Reads to the end and keeps the first bytes of a command's output.
-async fn read_head(stream: Option<impl AsyncRead + Unpin>) -> Kept {
-    let mut kept = Kept::default();
-    let mut buffer = vec![0; STDERR_BYTES];
-    if let Some(mut stream) = stream {
-        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            let room = limits::COMMAND_BYTES.saturating_sub(kept.bytes.len());
-            kept.cut |= count > room;
-            let taken = buffer.get(..count.min(room)).unwrap_or_default();
-            kept.bytes.extend_from_slice(taken);
-        }
-    }
-    kept
 }

@@ -29,7 +29,7 @@ use super::{
     held::{Held, Removals},
     runtime,
 };
-use crate::KEY_VARIABLE;
+use crate::backends::with_key;
 
 /// Seconds until an engine has answered one request; fetching an image is many answers.
 const ANSWER: u64 = 60;
@@ -214,9 +214,7 @@ impl Engine {
             network,
             limits,
         } = &wanted.container;
-        let mut env = env.clone();
-        env.entry(KEY_VARIABLE.to_owned())
-            .or_insert_with(|| wanted.key.to_string());
+        let env = with_key(env.clone(), wanted.key);
         let env = env.iter().map(|(name, value)| format!("{name}={value}"));
         let labels = [(REALM, &self.rules.realm), (LIFE, &self.rules.life)];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.clone()));
