@@ -75,21 +75,21 @@ impl Tariff {
     /// What an answer has used; none where its backend did not say.
     pub(crate) fn used(&self, reply: &BackendReply) -> Option<Spend> {
         let (input, output) = reply.input_tokens.zip(reply.output_tokens)?;
-        let worked_out = || self.price.and_then(|price| price.of(input, output));
-        let cost = reply.cost.or_else(worked_out);
-        Some(Spend {
-            money: cost.into_iter().filter(|cost| cost.micros > 0).collect(),
-            tokens: input.saturating_add(output),
-            calls: 1,
-            unpriced: u64::from(cost.is_none()),
-        })
+        Some(self.answer(input, output, reply.cost))
     }
 
     /// The most that an answer can use.
     pub(crate) fn most(&self, request: &ModelRequest) -> Spend {
         let input = request.most_input_tokens();
         let output = request.max_tokens.unwrap_or(self.max_tokens);
-        let cost = self.price.and_then(|price| price.of(input, output));
+        self.answer(input, output, None)
+    }
+
+    /// An answer that reads and writes this many tokens, for what its backend says that it costs or else by
+    /// its price.
+    fn answer(&self, input: u64, output: u64, cost: Option<Amount>) -> Spend {
+        let worked_out = || self.price.and_then(|price| price.of(input, output));
+        let cost = cost.or_else(worked_out);
         Spend {
             money: cost.into_iter().filter(|cost| cost.micros > 0).collect(),
             tokens: input.saturating_add(output),

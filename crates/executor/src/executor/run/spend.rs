@@ -1,5 +1,7 @@
 //! What frames use: set aside before anybody is asked, counted when it is known.
 
+use std::iter;
+
 use realm_protocol::{
     CallId,
     budget::{Amount, Budget, Spend},
@@ -8,7 +10,10 @@ use realm_protocol::{
 use serde_json::{Map, Value, json};
 
 use super::{Context, Run};
-use crate::{LoopError, MOCK, ModelRequest, executor::account::Account};
+use crate::{
+    LoopError, MOCK, ModelRequest,
+    executor::{account::Account, frame::Frame},
+};
 
 impl Run {
     /// Sets aside the most that a model's answer can use, in every account above.
@@ -111,46 +116,29 @@ impl Run {
 
     /// What may still be used by a frame, by what bounds it and all above.
     pub(super) fn left(&self, call: CallId) -> Budget {
-        let mut left = Budget::default();
-        for call in self.upwards(call) {
-            let account = self
-                .frames
-                .get(&call)
-                .and_then(|frame| frame.account.as_ref());
-            left = account.map_or(left, |account| left.narrowed(account.left()));
-        }
-        left
+        let left = self.accounts(call).map(Account::left);
+        left.fold(Budget::default(), Budget::narrowed)
     }
 
     /// Whether something bounds how often anybody may be asked for a frame.
     pub(super) fn bounds_calls(&self, call: CallId) -> bool {
-        self.upwards(call).iter().any(|call| {
-            let account = self
-                .frames
-                .get(call)
-                .and_then(|frame| frame.account.as_ref());
-            account.is_some_and(|account| account.bounds_calls())
-        })
+        self.accounts(call).any(Account::bounds_calls)
     }
 
     fn check(&self, call: CallId, wanted: &Spend, what: &str) -> Result<(), LoopError> {
-        for call in self.upwards(call) {
-            if let Some(frame) = self.frames.get(&call)
-                && let Some(account) = &frame.account
-            {
-                account.check(wanted, what)?;
-            }
-        }
-        Ok(())
+        self.accounts(call)
+            .try_for_each(|account| account.check(wanted, what))
     }
 
     fn each_account(&mut self, call: CallId, mut change: impl FnMut(&mut Account)) {
-        for call in self.upwards(call) {
-            if let Some(frame) = self.frames.get_mut(&call)
-                && let Some(account) = &mut frame.account
-            {
-                change(account);
-            }
+        let mut at = Some(call);
+        while let Some(frame) = at.and_then(|call| self.frames.get_mut(&call)) {
+            frame
+                .account
+                .as_deref_mut()
+                .into_iter()
+                .for_each(&mut change);
+            at = frame.parent.map(|place| place.frame);
         }
     }
 
@@ -159,27 +147,30 @@ impl Run {
     fn keep_accounts(&mut self, call: CallId, change: &Spend, cx: &mut Context<'_>) {
         let calls_alone = change.is_calls_alone();
         // The frame's own record is written with what it asks, or with what came of it.
-        for above in self.upwards(call).into_iter().skip(1) {
-            let account = self
-                .frames
-                .get(&above)
-                .and_then(|frame| frame.account.as_ref());
-            let matters = account.is_some_and(|account| !calls_alone || account.bounds_calls());
-            if matters {
-                self.keep(above, cx);
-            }
+        let above: Vec<CallId> = self
+            .upwards(call)
+            .skip(1)
+            .filter(|(_, frame)| {
+                let account = frame.account.as_ref();
+                account.is_some_and(|account| !calls_alone || account.bounds_calls())
+            })
+            .map(|(call, _)| call)
+            .collect();
+        for call in above {
+            self.keep(call, cx);
         }
     }
 
+    /// The accounts of a frame and of those above it, its own first.
+    fn accounts(&self, call: CallId) -> impl Iterator<Item = &Account> {
+        self.upwards(call)
+            .filter_map(|(_, frame)| frame.account.as_deref())
+    }
+
     /// A frame and those above it, itself first.
-    fn upwards(&self, call: CallId) -> Vec<CallId> {
-        let mut calls = vec![call];
-        let mut at = call;
-        while let Some(place) = self.frames.get(&at).and_then(|frame| frame.parent) {
-            at = place.frame;
-            calls.push(at);
-        }
-        calls
+    fn upwards(&self, call: CallId) -> impl Iterator<Item = (CallId, &Frame)> {
+        let found = |call| self.frames.get(&call).map(|frame| (call, frame));
+        iter::successors(found(call), move |(_, frame)| found(frame.parent?.frame))
     }
 }
 
