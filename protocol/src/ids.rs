@@ -152,6 +152,15 @@ impl Digest {
         }
         Self(hasher.finalize().into())
     }
+
+    /// Its first 16 bytes: what things are named by whose ids are that long.
+    pub fn half(&self) -> [u8; 16] {
+        let mut half = [0; 16];
+        half.iter_mut()
+            .zip(self.0)
+            .for_each(|(to, from)| *to = from);
+        half
+    }
 }
 
 impl RunId {
@@ -180,11 +189,7 @@ impl BroadcastId {
     /// one under it.
     pub fn of(announcer: RealmId, commitment: Digest) -> Self {
         let parts: [&[u8]; 4] = [b"realm/1/broadcast", &[0], &announcer.0, &commitment.0];
-        let mut id = [0; 16];
-        id.iter_mut()
-            .zip(Digest::of(&parts).0)
-            .for_each(|(to, from)| *to = from);
-        Self(id)
+        Self(Digest::of(&parts).half())
     }
 }
 

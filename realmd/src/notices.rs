@@ -223,12 +223,7 @@ fn with(request: &BackendRequest, told: &Value) -> BackendRequest {
     {
         *content = told.clone();
         // The same in every attempt.
-        let digest = Digest::of(&[&json::to_bytes(told)]);
-        let mut bytes = [0; 16];
-        for (byte, hashed) in bytes.iter_mut().zip(digest.as_bytes()) {
-            *byte = *hashed;
-        }
-        *key = CallId::new(bytes);
+        *key = CallId::new(Digest::of(&[&json::to_bytes(told)]).half());
     }
     request
 }

@@ -121,13 +121,8 @@ impl AuditLog {
     /// The change that writes something down.
     pub(crate) fn note(&mut self, note: AuditNote) -> Change {
         let index = self.frontier.count();
-        let salt = Digest::of(&[&self.seed, &index.to_be_bytes()]);
-        let mut short = [0; 16];
-        short
-            .iter_mut()
-            .zip(salt.as_bytes())
-            .for_each(|(to, from)| *to = *from);
-        let row = note.into_row(index, self.previous(), self.now, short);
+        let salt = Digest::of(&[&self.seed, &index.to_be_bytes()]).half();
+        let row = note.into_row(index, self.previous(), self.now, salt);
         self.take(entry_digest(&row.entry));
         Change::Audit(index, row)
     }

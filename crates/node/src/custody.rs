@@ -41,11 +41,7 @@ fn row(number: u64) -> [u8; 8] {
 fn taken_back(header: &Header) -> MessageId {
     let source = cbor::encode(&header.source);
     let digest = Digest::of(&[b"realm/1/taken-back", header.call.as_bytes(), &source]);
-    let mut id = [0; 16];
-    id.iter_mut()
-        .zip(digest.as_bytes())
-        .for_each(|(to, from)| *to = *from);
-    MessageId::new(id)
+    MessageId::new(digest.half())
 }
 
 impl Node {

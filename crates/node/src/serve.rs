@@ -559,9 +559,5 @@ fn caller_text(incoming: &Incoming, realm: &str) -> String {
 pub(crate) fn leased_call(broadcast: BroadcastId, slot: u64) -> CallId {
     let slot = slot.to_be_bytes();
     let digest = Digest::of(&[b"realm/1/leased-call", broadcast.as_bytes(), &slot]);
-    let mut call = [0; 16];
-    call.iter_mut()
-        .zip(digest.as_bytes())
-        .for_each(|(to, from)| *to = *from);
-    CallId::new(call)
+    CallId::new(digest.half())
 }

@@ -442,7 +442,7 @@ pub(super) fn child_id(run: RunId, (parent, attempt): (CallId, u64), at: At) -> 
         &place(item),
         &[u8::from(fallback)],
     ]);
-    shortened(digest)
+    CallId::new(digest.half())
 }
 
 /// The id under which an attempt is asked of a backend or another realm: the frame's own, then others
@@ -451,18 +451,20 @@ pub(super) fn attempt_id(run: RunId, call: CallId, attempt: u64) -> CallId {
     if attempt == 1 {
         return call;
     }
-    shortened(Digest::of(&[
+    let digest = Digest::of(&[
         FRAME_TAG,
         run.as_bytes(),
         call.as_bytes(),
         &attempt.to_be_bytes(),
-    ]))
+    ]);
+    CallId::new(digest.half())
 }
 
 /// The key under which a tool is asked, the same in every attempt. It holds the run's id, or the
 /// name of work that others may do as well, so no caller can make other runs' work look like its own.
 pub(super) fn work_key(run: RunId, work: Option<Digest>, call: CallId) -> CallId {
-    shortened(Digest::of(&[WORK_TAG, named(&run, &work), call.as_bytes()]))
+    let parts = [WORK_TAG, named(&run, &work), call.as_bytes()];
+    CallId::new(Digest::of(&parts).half())
 }
 
 /// The key under which a model is asked for one turn of a conversation, the same in every attempt.
@@ -476,7 +478,7 @@ pub(super) fn turn_key(run: RunId, work: Option<Digest>, call: CallId, turn: u64
         call.as_bytes(),
         &turn.to_be_bytes(),
     ];
-    shortened(Digest::of(&parts))
+    CallId::new(Digest::of(&parts).half())
 }
 
 /// What makes keys of work differ from other work's.
@@ -485,12 +487,4 @@ fn named<'a>(run: &'a RunId, work: &'a Option<Digest>) -> &'a [u8] {
         Some(work) => work.as_bytes(),
         None => run.as_bytes(),
     }
-}
-
-fn shortened(digest: Digest) -> CallId {
-    let mut bytes = [0; 16];
-    for (byte, hashed) in bytes.iter_mut().zip(digest.as_bytes()) {
-        *byte = *hashed;
-    }
-    CallId::new(bytes)
 }
