@@ -270,7 +270,8 @@ pub const APPROVERS: u64 = 8;
 pub const APPROVAL_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Requests that people have decided and that are still told; the oldest is told no more.
 pub const APPROVALS_DECIDED: usize = 1_024;
-/// Characters in a person's reason; what is longer is refused.
+/// Characters in a person's reason: of a longer one an approval is refused, a halt or a prompt's change keeps
+/// the beginning.
 pub const REASON_CHARS: usize = 1_000;
 /// Longest time that a run may be given, milliseconds; more is refused at `apply`.
 pub const RUN_MS: u64 = 30 * 24 * 60 * 60 * 1_000;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use realm_executor::Halted;
 use realm_protocol::{
-    CallId, FailureCode, LoopId, RealmId, RunId, Scope,
+    CallId, FailureCode, LoopId, RealmId, RunId, Scope, Timestamp,
     journal::{Direction, Run},
     json::Object,
 };
@@ -57,6 +57,17 @@ pub(crate) struct Halts {
 }
 
 impl StoredHalt {
+    /// A word that excepts nothing.
+    fn new(by: String, at: Timestamp, why: Option<String>) -> Self {
+        Self {
+            by,
+            at,
+            why,
+            loops: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
     /// The word as it stands for a run of a loop; none where that goes on all the same.
     fn of(&self, run: Option<RunId>, loop_id: &LoopId) -> Option<&Self> {
         let goes_on =

@@ -12,8 +12,6 @@ use stored::{StoredPrompt, StoredScore, StoredScores};
 
 /// A perfect score.
 pub const BEST_SCORE: u64 = 1_000;
-/// Characters kept of why something was done.
-const WHY: usize = 500;
 
 /// Something to be done with a prompt.
 #[derive(Clone, Debug)]
@@ -121,7 +119,7 @@ impl Node {
         let PromptAsked { id, what, by, why } = asked;
         let id = self.registry.resolve(&id).clone();
         let current = self.prompt_named(&id)?;
-        let why = why.map(|why| why.chars().take(WHY).collect::<String>());
+        let why = why.map(|why| why.chars().take(limits::REASON_CHARS).collect::<String>());
         match what {
             PromptChange::Promote(version) => {
                 let found = self.version_of(&id, &version)?;

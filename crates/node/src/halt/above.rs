@@ -10,9 +10,6 @@ use realm_protocol::{
 use super::StoredHalt;
 use crate::{CallFailure, Node, Refused, answer::failure_body, relay::Release};
 
-/// Characters of a reason that are kept.
-const WHY: usize = 500;
-
 /// What of this realm a realm above may halt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HaltedFromAbove {
@@ -82,7 +79,7 @@ impl Node {
             by,
             why,
         } = halt;
-        let why = why.map(|why| why.chars().take(WHY).collect::<String>());
+        let why = why.map(|why| why.chars().take(limits::REASON_CHARS).collect::<String>());
         let from = self.name_of(&scope);
         tracing::warn!(%from, halted, "a realm above says what stands still");
         let word = StoredAbove {
@@ -188,12 +185,6 @@ impl super::Halts {
 
 impl StoredAbove {
     pub(crate) fn as_halt(&self, by: String) -> StoredHalt {
-        StoredHalt {
-            by,
-            at: self.at,
-            why: self.why.clone(),
-            loops: Vec::new(),
-            runs: Vec::new(),
-        }
+        StoredHalt::new(by, self.at, self.why.clone())
     }
 }

@@ -58,13 +58,7 @@ pub struct UnhaltAsked {
 impl Node {
     pub(crate) fn halt(&mut self, control: ControlId, asked: HaltAsked) {
         let HaltAsked { of, by, why } = asked;
-        let halt = StoredHalt {
-            by,
-            at: self.wall(),
-            why,
-            loops: Vec::new(),
-            runs: Vec::new(),
-        };
+        let halt = StoredHalt::new(by, self.wall(), why);
         match self.take_up_halt(of, halt.clone()) {
             Ok(what) => {
                 tracing::warn!(%what, by = %halt.by, "halted");
@@ -335,13 +329,8 @@ impl Node {
 
     /// This realm alone begins halted: those below have heard of nothing.
     fn begin_halted(&mut self, by: &str, why: Option<String>) {
-        self.halts.all = Some(StoredHalt {
-            by: by.to_owned(),
-            at: self.wall(),
-            why: why.clone(),
-            loops: Vec::new(),
-            runs: Vec::new(),
-        });
+        let halt = StoredHalt::new(by.to_owned(), self.wall(), why.clone());
+        self.halts.all = Some(halt);
         self.note_halt_change((true, "this realm".to_owned()), by.to_owned(), why);
     }
 }
