@@ -7,13 +7,13 @@ use realm_client::{
     },
     catalogue::Code,
 };
-use realm_node::{Decide, Person, Request, Response};
+use realm_node::{Decide, Person, Request};
 use realm_protocol::ApprovalId;
 
 use super::{
     Answer, Shared,
     extract::{Body, Params, Segment, invalid},
-    invoke::unexpected,
+    invoke::carry_out,
     problem::Fail,
     runs::run_id,
     views::{short, time},
@@ -72,11 +72,8 @@ async fn decide(
         granted,
         reason,
     };
-    match daemon.handle.ask(Request::Decide(said)).await? {
-        Response::Done => Ok(axum::Json(found(daemon, id).await?)),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(daemon, Request::Decide(said)).await?;
+    Ok(axum::Json(found(daemon, id).await?))
 }
 
 async fn found(daemon: &Shared, id: ApprovalId) -> Result<ApprovalView, Fail> {

@@ -6,25 +6,21 @@ use realm_client::api::{
     AboveHalt, BelowHalt, Halt, HaltChange, HaltRequest, HaltState, LoopHalt, UnhaltRequest,
 };
 use realm_node::{
-    HaltAsked, HaltOf, HaltView, HaltsView, LoopHaltView, Node, Request, Response, UnhaltAsked,
-    UnhaltOf,
+    HaltAsked, HaltOf, HaltView, HaltsView, LoopHaltView, Node, Request, UnhaltAsked, UnhaltOf,
 };
-use realm_protocol::Scope;
+use realm_protocol::{Scope, limits};
 
 use super::{
     Answer, Shared,
     extract::{Body, invalid},
-    invoke::unexpected,
+    invoke::carry_out,
     loops::loop_id,
     people::Asker,
-    problem::Fail,
     runs::run_id,
     views::{realm_name, time},
 };
 use crate::daemon::Daemon;
 
-/// Characters of a reason; further ones are left out.
-const WHY: usize = 500;
 /// Longest wait for realms below to confirm.
 const WAIT: Duration = Duration::from_secs(60);
 /// How soon it is looked again whether they have.
@@ -93,11 +89,7 @@ pub(super) async fn unhalt(
 }
 
 async fn ask(daemon: &Daemon, request: Request, wait_ms: Option<u64>) -> Answer<HaltState> {
-    match daemon.handle.ask(request).await? {
-        Response::Done => {}
-        Response::Refused(refusal) => return Err(Fail::from(refusal)),
-        other => return Err(unexpected(&other)),
-    }
+    carry_out(daemon, request).await?;
     let wait = Duration::from_millis(wait_ms.unwrap_or(0)).min(WAIT);
     // What is confirmed until then is shown.
     let confirmed = tokio::time::timeout(wait, confirmed(daemon)).await;
@@ -120,7 +112,7 @@ async fn confirmed(daemon: &Daemon) -> Answer<HaltState> {
 }
 
 fn reason(why: Option<String>) -> Option<String> {
-    why.map(|why| why.chars().take(WHY).collect())
+    why.map(|why| why.chars().take(limits::REASON_CHARS).collect())
 }
 
 fn state(node: &Node) -> HaltState {

@@ -14,7 +14,7 @@ use super::{
     streamed,
     views::{short, time},
 };
-use crate::handle::Begun;
+use crate::{daemon::Daemon, handle::Begun};
 
 /// Longest idempotency key, bytes.
 const KEY_BYTES: usize = 255;
@@ -122,6 +122,15 @@ fn is_key(text: &str) -> bool {
 fn ended(node: &Node, answer: Answered, limit_ms: u64) -> Result<InvokeResult, Fail> {
     match answer {
         Answered::Invoked(invocation) => Ok(result(node, &invocation, limit_ms)),
+        Answered::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Has the node do what it answers with nothing.
+pub(super) async fn carry_out(daemon: &Daemon, request: Request) -> Result<(), Fail> {
+    match daemon.handle.ask(request).await? {
+        Answered::Done => Ok(()),
         Answered::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }

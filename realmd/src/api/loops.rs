@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     Answer, Shared, apply,
     extract::{Params, Segment, invalid},
-    invoke::unexpected,
+    invoke::{carry_out, unexpected},
     problem::Fail,
     runs::blocking,
     views::{realm_name, short, time},
@@ -113,14 +113,9 @@ pub(super) async fn remove(
         force,
         by: OWNER.to_owned(),
     };
-    match daemon.handle.ask(Request::RemoveLoop(asked)).await? {
-        Response::Done => Ok(axum::Json(Removed {
-            id: id.to_string(),
-            version,
-        })),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(&daemon, Request::RemoveLoop(asked)).await?;
+    let id = id.to_string();
+    Ok(axum::Json(Removed { id, version }))
 }
 
 pub(super) async fn history(daemon: Shared, Segment(id): Segment) -> Answer<Page<LoopChange>> {

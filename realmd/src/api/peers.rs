@@ -10,7 +10,7 @@ use realm_protocol::{Label, RealmPath, Scope};
 use super::{
     Answer, Shared,
     extract::{Body, Segment},
-    invoke::unexpected,
+    invoke::{carry_out, unexpected},
     problem::Fail,
     status::{link, parent_link, peer_link, state},
     views::{realm_name, root, short, time},
@@ -38,11 +38,8 @@ pub(super) async fn remove(daemon: Shared, Segment(name): Segment) -> Answer<Rev
             return Err(Fail::new(Code::Unsupported, detail));
         }
     };
-    match daemon.handle.ask(request).await? {
-        Response::Done => Ok(axum::Json(found.revoked())),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(&daemon, request).await?;
+    Ok(axum::Json(found.revoked()))
 }
 
 pub(super) async fn ping(

@@ -4,14 +4,14 @@ use realm_client::{
     api::{LinkState, RealmDetail, RealmForest, RealmNode, RevokeRequest, Revoked},
     catalogue::Code,
 };
-use realm_node::{Node, Refusal, Request, Response};
+use realm_node::{Node, Refusal, Request};
 use realm_protocol::{RealmPath, Scope};
 use realm_router::Relation;
 
 use super::{
     Answer, Shared,
     extract::{Body, Segment},
-    invoke::unexpected,
+    invoke::carry_out,
     peers::{linked, named},
     problem::Fail,
     status::state,
@@ -163,9 +163,6 @@ pub(super) async fn revoke(
     let path: RealmPath = realm_name(&child.summary.name)?.path;
     let reason = reason.as_deref().unwrap_or("none given");
     tracing::info!(child = child.summary.name, reason, "child revoked");
-    match daemon.handle.ask(Request::Revoke(path)).await? {
-        Response::Done => Ok(axum::Json(child.revoked())),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(&daemon, Request::Revoke(path)).await?;
+    Ok(axum::Json(child.revoked()))
 }

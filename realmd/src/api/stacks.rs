@@ -3,12 +3,12 @@
 use realm_client::api::{Page, Problem, Removed, StackInput, StackPart, StackView};
 use realm_client::catalogue::Code;
 use realm_executor::{Body, Broadcast, Call, Composite, Registered, Registry, Step, Work};
-use realm_node::{Node, RemoveAsked, Request, Response};
+use realm_node::{Node, RemoveAsked, Request};
 
 use super::{
     Answer, Shared,
     extract::{Params, Segment, invalid},
-    invoke::unexpected,
+    invoke::carry_out,
     loops::loop_id,
     problem::Fail,
 };
@@ -59,11 +59,7 @@ async fn remove_loop(daemon: &Shared, id: &str, force: bool) -> Result<(), Fail>
         force,
         by: OWNER.to_owned(),
     };
-    match daemon.handle.ask(Request::RemoveLoop(asked)).await? {
-        Response::Done => Ok(()),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(daemon, Request::RemoveLoop(asked)).await
 }
 
 async fn find(daemon: &Shared, id: &str) -> Result<StackView, Fail> {

@@ -5,13 +5,13 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_executor::StateValue;
-use realm_node::{Node, Request, Response};
+use realm_node::{Node, Request};
 use realm_protocol::{LoopId, json};
 
 use super::{
     Answer, Shared,
     extract::{Params, Segment},
-    invoke::unexpected,
+    invoke::carry_out,
     loops::loop_id,
     problem::Fail,
     views::time,
@@ -54,15 +54,8 @@ pub(super) async fn remove(
     let agent = loop_id(&agent)?;
     let was = kept(&daemon, agent.clone(), query.key.clone()).await?;
     let key = query.key;
-    match daemon
-        .handle
-        .ask(Request::ForgetState { agent, key })
-        .await?
-    {
-        Response::Done => Ok(axum::Json(was)),
-        Response::Refused(refusal) => Err(refusal.into()),
-        other => Err(unexpected(&other)),
-    }
+    carry_out(&daemon, Request::ForgetState { agent, key }).await?;
+    Ok(axum::Json(was))
 }
 
 async fn kept(
