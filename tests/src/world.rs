@@ -1,5 +1,6 @@
 //! The world's clock, its heap of things to come, and what can be done to it.
 
+mod keys;
 mod perform;
 mod wires;
 

@@ -6,7 +6,7 @@ use rand_core::SeedableRng;
 use realm_crypto::{Outgoing, seal};
 use realm_protocol::{
     CallId, Kind, Phase, Place, Priority,
-    broadcast::{Announce, Announcement},
+    broadcast::{Announce, Announcement, WorkProgress},
     cbor::{self, Blob},
     link::Frame,
     records::{KemPurpose, Signed},
@@ -87,7 +87,7 @@ impl World {
     /// Gives a neighbour of a host's an announcement that the host signs, ahead of whatever is on
     /// its way there.
     pub fn announce_first(&mut self, by: HostId, to: HostId, announcement: &Announcement) {
-        let (host, there) = (&self.hosts[by.0], self.hosts[to.0].place());
+        let host = &self.hosts[by.0];
         let mut signed = Signed::unsigned(announcement);
         host.node_key().sign(&mut signed);
         let own = self.post.chain(host.realm).expect("its chain is known");
@@ -98,11 +98,24 @@ impl World {
             up: announcement.reach.up,
             chain: Some(Blob::from(cbor::encode(own))),
         });
+        let call = CallId::new(*announcement.broadcast.as_bytes());
+        self.slip_in(by, to, (Kind::Announce, call), &content);
+    }
+
+    /// Tells a neighbour of a host's that the host works on, whether it does or not.
+    pub fn report_progress(&mut self, by: HostId, to: HostId, progress: &WorkProgress) {
+        let call = CallId::new(*progress.broadcast.as_bytes());
+        self.slip_in(by, to, (Kind::Progress, call), &cbor::encode(progress));
+    }
+
+    /// Gives a neighbour of a host's a message in the host's name.
+    fn slip_in(&mut self, by: HostId, to: HostId, (kind, call): (Kind, CallId), content: &[u8]) {
+        let there = self.hosts[to.0].place();
         let letter = Letter {
-            kind: Kind::Announce,
-            call: CallId::new(*announcement.broadcast.as_bytes()),
+            kind,
+            call,
             to: &there,
-            content: &content,
+            content,
         };
         let frame = self.letter(by, to, &letter).expect("both chains are known");
         let link = self.hosts[to.0].links.iter();

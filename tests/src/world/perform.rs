@@ -218,7 +218,7 @@ impl World {
             "step" => Some(step(&input)),
             "tally" => Some(tally(&input)),
             "judge" | "doubt" => Some(judgement(id, &input)),
-            "say" => argv.get(1).and_then(|said| serde_json::from_str(said).ok()),
+            "say" => argv.last().and_then(|said| serde_json::from_str(said).ok()),
             _ => Some(json!({"done": input})),
         };
         if !matches!(program, "again" | "balk" | "say" | "tally") {

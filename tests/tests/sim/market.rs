@@ -8,14 +8,20 @@ mod crowded;
 mod evidence;
 #[path = "market/loaded.rs"]
 mod loaded;
+#[path = "market/moved.rs"]
+mod moved;
 #[path = "market/permissions.rs"]
 mod permissions;
 #[path = "market/recursion.rs"]
 mod recursion;
 #[path = "market/relayed.rs"]
 mod relayed;
+#[path = "market/renewals.rs"]
+mod renewals;
 #[path = "market/restarts.rs"]
 mod restarts;
+#[path = "market/unused.rs"]
+mod unused;
 
 use std::collections::BTreeSet;
 
@@ -481,4 +487,15 @@ fn realms_asked(world: &World, host: HostId, ended: &Broadcasted) -> u64 {
     let closed = events.find(|it| it.run == ended.run && it.kind == "broadcast.closed");
     let payload: Value = serde_json::from_slice(&closed.unwrap().payload).unwrap();
     payload["asked"].as_u64().unwrap()
+}
+
+/// What the run of a broadcast says that these events say.
+fn said(world: &World, host: HostId, ended: &Broadcasted, kind: &str, name: &str) -> Vec<String> {
+    let events = world.hosts[host.0].disk.events.values();
+    let events = events.filter(|it| it.run == ended.run && it.kind == kind);
+    let said = events.filter_map(|event| {
+        let payload: Value = serde_json::from_slice(&event.payload).unwrap();
+        Some(payload[name].as_str()?.to_owned())
+    });
+    said.collect()
 }

@@ -1,7 +1,7 @@
 //! Realm keys that are handed on, and old ones that come back.
 
 use realm_protocol::{journal::Table, limits, records::SuccessionReason};
-use realm_tests::{HostId, HostKeys, Loops, Tree, World, errors, invariants};
+use realm_tests::{HostId, Loops, Tree, World, errors, invariants};
 use serde_json::json;
 
 use SuccessionReason::{Compromised, Routine};
@@ -55,31 +55,11 @@ fn seed(world: &mut World) -> [u8; 32] {
     std::array::from_fn(|_| world.random(256) as u8)
 }
 
-/// The machine stops, its realm is handed to the recovery key, and it starts again.
-fn hand_over(world: &mut World, id: HostId, reason: SuccessionReason) {
-    let (next, now) = (seed(world), world.now(id).wall);
-    world.crash(id);
-    world.hosts[id.0].keys.hand_over(next, reason, now);
-    world.start(id);
-}
-
 /// Whether a host has written down a succession of another's realm.
 fn knows(world: &World, id: HostId, of: HostId) -> bool {
     let realm = world.hosts[of.0].realm;
     let key = [b"history/".as_slice(), realm.as_bytes()].concat();
     world.hosts[id.0].disk.holds(Table::Standing, &key)
-}
-
-/// A machine that somebody set up with another's keys and a copy of its disk.
-fn twin(world: &mut World, of: HostId, keys: HostKeys, disk: realm_tests::Disk) -> HostId {
-    let id = world.found("twin");
-    world.crash(id);
-    let (realm, node_id) = (world.hosts[of.0].realm, world.hosts[of.0].node_id);
-    let host = &mut world.hosts[id.0];
-    (host.realm, host.node_id) = (realm, node_id);
-    (host.keys, host.disk) = (keys, disk);
-    world.start(id);
-    id
 }
 
 #[test]
@@ -94,7 +74,7 @@ fn parents_children_and_peers_follow_a_routine_succession_in_the_middle_of_calls
         let slow = World::invoke("slow@acme/billing", json!({"of": id.0}));
         let under_way = world.ask(cast.imaging, slow);
         world.run_for(500);
-        hand_over(&mut world, id, Routine);
+        world.hand_over(id, Routine);
         world.wait_for(cast.imaging, under_way);
         world.run_for(15_000);
         cast.talk(&mut world);
@@ -112,7 +92,7 @@ fn a_compromise_voids_what_the_old_key_signed_for_everybody_within_two_beats() {
     let stolen = world.hosts[cast.health.0].keys.clone();
     let copied = world.hosts[cast.health.0].disk.copy();
 
-    hand_over(&mut world, cast.health, Compromised);
+    world.hand_over(cast.health, Compromised);
     world.run_for(2 * limits::BEAT_MS + 2_000);
     for id in [cast.acme, cast.imaging, cast.billing, cast.lab] {
         assert!(knows(&world, id, cast.health), "{id:?}");
@@ -126,7 +106,7 @@ fn a_compromise_voids_what_the_old_key_signed_for_everybody_within_two_beats() {
         counters.refused.values().sum::<u64>()
     };
     let before = refused(&world);
-    let thief = twin(&mut world, cast.health, stolen, copied);
+    let thief = world.twin(cast.health, stolen, copied);
     world.run_for(10_000);
     let connected = world.hosts[thief.0].node().standing().parent;
     assert!(connected.is_some_and(|(_, connected)| !connected));
@@ -144,7 +124,7 @@ fn a_compromised_root_takes_its_tree_and_its_peers_along() {
     let cast = Cast::of(&mut world);
     cast.talk(&mut world);
 
-    hand_over(&mut world, cast.acme, Compromised);
+    world.hand_over(cast.acme, Compromised);
     world.run_for(20_000);
 
     for id in [cast.health, cast.imaging, cast.billing, cast.lab] {
@@ -160,14 +140,14 @@ fn a_second_successor_of_one_key_is_refused_and_called_out() {
     let cast = Cast::of(&mut world);
     let mut stolen = world.hosts[cast.health.0].keys.clone();
     let copied = world.hosts[cast.health.0].disk.copy();
-    hand_over(&mut world, cast.health, Routine);
+    world.hand_over(cast.health, Routine);
     world.run_for(15_000);
     let realm = world.hosts[cast.health.0].realm;
 
     // Somebody else has the recovery key too, and hands the realm to themselves.
     let (next, now) = (seed(&mut world), world.now(cast.health).wall);
     stolen.hand_over(next, Compromised, now);
-    let thief = twin(&mut world, cast.health, stolen, copied);
+    let thief = world.twin(cast.health, stolen, copied);
     world.run_for(10_000);
 
     let connected = world.hosts[thief.0].node().standing().parent;
@@ -190,7 +170,7 @@ fn an_old_backup_does_not_bring_back_a_key_that_was_succeeded() {
         let host = &world.hosts[cast.health.0];
         (host.keys.clone(), host.disk.copy().restored())
     };
-    hand_over(&mut world, cast.health, Routine);
+    world.hand_over(cast.health, Routine);
     world.run_for(15_000);
     let now = world.now(cast.health).wall;
 

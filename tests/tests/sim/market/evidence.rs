@@ -21,7 +21,7 @@ fn best() -> BroadcastAsked {
 }
 
 /// Where a realm's one bid stands, by its receipt.
-fn standing(world: &World, bidder: HostId) -> Standing {
+pub(super) fn standing(world: &World, bidder: HostId) -> Standing {
     let host = &world.hosts[bidder.0];
     let row = host.disk.rows(Table::Bids).next().unwrap();
     let receipt = BidView::read(row).unwrap().receipt;
@@ -32,7 +32,7 @@ fn standing(world: &World, bidder: HostId) -> Standing {
 }
 
 /// The one broadcast that a realm has announced, recomputed from the trace of its run.
-fn account(world: &World, announcer: HostId) -> Account {
+pub(super) fn account(world: &World, announcer: HostId) -> Account {
     let host = &world.hosts[announcer.0];
     let mut runs = host.disk.runs.values();
     let run = runs.find(|run| run.direction == Direction::Local).unwrap();

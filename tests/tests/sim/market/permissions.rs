@@ -26,17 +26,6 @@ fn strangers(seed: u64) -> (World, HostId, HostId) {
     (world, acme, lab)
 }
 
-/// What the run of a broadcast says that these events say.
-fn said(world: &World, host: HostId, ended: &Broadcasted, kind: &str, name: &str) -> Vec<String> {
-    let events = world.hosts[host.0].disk.events.values();
-    let events = events.filter(|it| it.run == ended.run && it.kind == kind);
-    let said = events.filter_map(|event| {
-        let payload: Value = serde_json::from_slice(&event.payload).unwrap();
-        Some(payload[name].as_str()?.to_owned())
-    });
-    said.collect()
-}
-
 #[test]
 fn who_may_call_a_loop_gets_its_bids_and_its_work_once_both_sides_permit_it() {
     let (mut world, acme, lab) = strangers(21);

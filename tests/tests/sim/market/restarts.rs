@@ -180,3 +180,42 @@ fn a_loop_that_makes_results_one_runs_once_though_the_announcer_is_restarted() {
         invariants::check(&mut world);
     }
 }
+
+#[test]
+fn a_loop_of_effect_that_makes_results_one_and_was_broken_off_waits_for_a_person() {
+    let (mut world, acme, _) = family(200, ["EUR 0.03", "EUR 0.02"]);
+    let mut sum = Loops::once("sum-up", 3_000);
+    sum["inputSchema"] = json!({"type": "array"});
+    world.apply(acme, &[sum]);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::All, 2, 0),
+        Strategy::Loop,
+    );
+    work.aggregator = Some("sum-up".parse().unwrap());
+    world.ask(acme, Request::Broadcast(Box::new(work)));
+    world.run_for(1_500);
+    let made = |world: &World| {
+        let mut runs = world.hosts[acme.0].disk.runs.values();
+        runs.find(|run| run.loop_id == "sum-up").cloned().unwrap()
+    };
+    assert_eq!(made(&world).status, Status::Running);
+
+    world.crash_for(acme, 500);
+    world.run_for(10_000);
+
+    let waiting = made(&world);
+    assert_eq!(waiting.status, Status::Paused);
+    let asked = runs_of(&world, acme, Direction::Local);
+    let asked = asked.iter().find(|run| run.loop_id == "see").unwrap();
+    assert_eq!(asked.status, Status::Running);
+    let asked = asked.id;
+    let gave = Request::Resume(waiting.id, Some(Decision::Output(json!({"sum": 2}))));
+    world.ask_and_wait(acme, gave);
+    world.run_for(2_000);
+    let ended = &world.hosts[acme.0].disk.runs[&asked];
+    assert_eq!(ended.status, Status::Completed);
+    assert_eq!(ended.output.as_deref(), Some(br#"{"sum":2}"#.as_slice()));
+    invariants::check(&mut world);
+}
