@@ -148,7 +148,7 @@ fn a_stack_runs_its_capabilities_in_the_order_that_their_schemas_imply() {
 fn every_field_of_the_phases_has_its_effect() {
     let phases = "
     intake: {timeout: 1s, validation: {required: true, schema: {required: [tone]}}}
-    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all}
+    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all, scope: [subtree, peers]}
     execution: {timeout: 10s, parallelism: sequential, retryPolicy: {maxRetries: 2, backoffStrategy: linear}}
     output: {timeout: 4s, aggregationStrategy: consensus}";
     let text = agents() + &stack("text.mood, text.topic", "text", "mood", phases);
@@ -169,7 +169,7 @@ fn every_field_of_the_phases_has_its_effect() {
     assert_eq!(
         mood["broadcast"],
         json!({
-            "capabilities": ["text.mood"], "scope": ["subtree"], "window": "2000ms",
+            "capabilities": ["text.mood"], "scope": ["subtree", "peers"], "window": "2000ms",
             "within": "10000ms", "select": "all", "winners": 5, "standbys": 2, "minBids": 2,
             "maxBids": 5, "aggregate": "consensus", "threshold": 0.5,
         })
@@ -303,6 +303,7 @@ fn a_file_that_breaks_the_rules_of_its_own_format_is_refused_where_it_does() {
         (phases("{bidding: {timeout: 2m}}"), "stack.phases.bidding.timeout"),
         (phases("{bidding: {minBids: 3, maxBids: 2}}"), "stack.phases.bidding.minBids"),
         (phases("{bidding: {selectionStrategy: bset}}"), "stack.phases.bidding.selectionStrategy"),
+        (phases("{bidding: {scope: Everybody}}"), "loop.broadcast.scope"),
         (phases("{execution: {parallelism: both}}"), "stack.phases.execution.parallelism"),
         (phases("{output: {aggregationStrategy: vote}}"), "stack.phases.output.aggregationStrategy"),
         (agents().replace("python", "rust"), "agent.runtime.language"),

@@ -123,7 +123,7 @@ impl Reader<'_> {
     }
 
     /// One of those who are asked, or a list of them.
-    fn audiences(&mut self, node: &Node) -> Vec<Audience> {
+    pub(super) fn audiences(&mut self, node: &Node) -> Vec<Audience> {
         const RULE: Rule = rule!("broadcast.scope");
         let items = match &node.data {
             Data::List(items) => items.as_slice(),

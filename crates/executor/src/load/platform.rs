@@ -313,6 +313,9 @@ impl Reader<'_> {
             let window = self.duration(node, rule, limits::WINDOW_MAX_MS);
             broadcast.window_ms = window.unwrap_or(BIDDING_MS);
         }
+        if let Some(node) = bidding.get("scope") {
+            broadcast.scope = self.audiences(node);
+        }
         let most = limits::BIDS as u64;
         let mut number = |key, rule| {
             let node = bidding.get(key)?;
