@@ -10,14 +10,15 @@ use realm_client::{
     api::{Fault, SourceFile},
     catalogue::Code,
 };
-use realm_executor::Registry;
+use realm_executor::{Manifest, Registry};
 use serde_json::json;
 use thiserror::Error;
 
 use crate::{
     cli::Format,
     commands::{print_json, print_lines},
-    config, definitions,
+    config,
+    definitions::{self, MESH},
     environment::Environment,
     failure::{Explained, Failure, Place},
     home::{Home, keys::PublicKeys},
@@ -98,7 +99,11 @@ pub(crate) fn files(paths: &[PathBuf], output: Format) -> Result<Exit, Failure> 
             _ => sources.push(source(&path, text)?),
         }
     }
-    checked.extend(loops(&sources)?);
+    let (loops, warnings) = loops(&sources)?;
+    checked.extend(loops);
+    for warning in &warnings {
+        eprint!("{warning}");
+    }
     if output.is_json() {
         let files: Vec<_> = checked
             .iter()
@@ -177,8 +182,12 @@ fn policy(path: &Path, text: &str) -> Result<(), CheckError> {
     })
 }
 
-/// Checks loops against each other, with the files that they refer to.
-fn loops(sources: &[SourceFile]) -> Result<Vec<(String, String)>, CheckError> {
+/// What was checked, by name, and what of it will not do what it seems to.
+type Checked = (Vec<(String, String)>, Vec<String>);
+
+/// Checks loops against each other, with the files that they refer to, and the routes of each realm of a mesh
+/// against those of the same realm.
+fn loops(sources: &[SourceFile]) -> Result<Checked, CheckError> {
     let all = definitions::with_referred(sources);
     let refused = |problems: Vec<realm_executor::Problem>| CheckError::Problems {
         code: definitions::code(&problems),
@@ -188,22 +197,38 @@ fn loops(sources: &[SourceFile]) -> Result<Vec<(String, String)>, CheckError> {
             .collect(),
     };
     let loaded = definitions::load_all(&all).map_err(refused)?;
+    let mut checked = Vec::new();
+    let validate = |manifests: &[Manifest]| Registry::default().validate_set(manifests);
+    let (realms, warnings) = loaded.meshes();
+    for (realm, routes) in realms {
+        validate(routes).map_err(refused)?;
+        let routes = routes.iter();
+        checked.extend(routes.map(|it| (format!("{} of {realm}", it.id), told(it, MESH))));
+    }
+    let warnings = warnings.into_iter();
+    let warnings = warnings.map(|warning| warned(&place(definitions::fault(&warning, &all))));
+    let warnings = warnings.collect();
     let planned = loaded.plan(&Registry::default(), None);
     let loaded = planned.map_err(refused)?.loops;
-    let manifests: Vec<_> = loaded
-        .iter()
-        .map(|(manifest, _)| manifest.clone())
-        .collect();
-    Registry::default()
-        .validate_set(&manifests)
-        .map_err(refused)?;
-    Ok(loaded
-        .iter()
-        .map(|(manifest, format)| {
-            let what = format!("{} {} ({format})", manifest.kind(), manifest.version);
-            (manifest.id.to_string(), what)
-        })
-        .collect())
+    let manifests = loaded.iter().map(|(manifest, _)| manifest.clone());
+    validate(&manifests.collect::<Vec<_>>()).map_err(refused)?;
+    let loops = loaded.iter();
+    checked.extend(loops.map(|(it, format)| (it.id.to_string(), told(it, format))));
+    Ok((checked, warnings))
+}
+
+fn told(manifest: &Manifest, format: &str) -> String {
+    format!("{} {} ({format})", manifest.kind(), manifest.version)
+}
+
+/// A warning with its place, and what helps.
+fn warned(place: &Place) -> String {
+    let at = place
+        .at
+        .map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+    let hint = place.hint.as_ref();
+    let hint = hint.map_or_else(String::new, |hint| format!("  help: {hint}\n"));
+    format!("warning: {}\n  --> {}{at}\n{hint}", place.what, place.file)
 }
 
 fn place(fault: Fault) -> Place {

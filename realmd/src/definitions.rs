@@ -10,6 +10,7 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_executor::{Body, Manifest, Mesh, Problem, Registry, Stack, Tool, load};
+use realm_protocol::RealmName;
 
 /// Loops, each with the format it was written in.
 pub(crate) type Loaded = Vec<(Manifest, &'static str)>;
@@ -54,6 +55,17 @@ impl Definitions {
     }
 }
 
+impl Definitions {
+    /// The loops that every realm of every mesh among the files would get, and what of the meshes will not do
+    /// what it seems to.
+    pub(crate) fn meshes(&self) -> (Vec<(&RealmName, &[Manifest])>, Vec<Problem>) {
+        let realms = self.meshes.iter().flat_map(|mesh| &mesh.realms);
+        let realms = realms.map(|(name, routes)| (name, routes.as_slice()));
+        let warnings = self.meshes.iter().flat_map(|mesh| mesh.warnings.clone());
+        (realms.collect(), warnings.collect())
+    }
+}
+
 /// The routes that a mesh has for the realm of this name.
 fn routes_of(own: &str, mesh: Mesh, warnings: &mut Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
     let Mesh {
@@ -79,7 +91,7 @@ fn routes_of(own: &str, mesh: Mesh, warnings: &mut Vec<Problem>) -> Result<Loade
 }
 
 /// What the routes that a mesh becomes were written as.
-const MESH: &str = "mesh";
+pub(crate) const MESH: &str = "mesh";
 
 /// What the loops that a stack becomes were written as.
 const STACK: &str = "stack";

@@ -735,7 +735,7 @@ spec:
     - realmId: mercy
       routes:
         - {routePattern: /pharmacy/*, capability: healthcare.pharmacy, targetRealmId: mercy/pharmacy, priority: 2}
-        - {capability: healthcare.pharmacy, targetRealmId: night, priority: 1}
+        - {capability: healthcare.pharmacy, targetRealmId: night, priority: 1, weight: 3}
         - {capability: healthcare.pharmacy, operation: Refill, targetRealmId: desk}
         - {capability: old.things, targetRealmId: desk, active: false}
       bridges:
@@ -769,19 +769,20 @@ fn routes_and_bridges_of_a_mesh_become_loops_of_the_realm_that_has_them() {
             panic!("a route")
         };
         let targets = body.targets.iter();
-        let targets = targets.map(|it| format!("{} {}", it.call.loop_id, it.priority));
+        let targets =
+            targets.map(|it| format!("{} {}*{}", it.call.loop_id, it.priority, it.weight));
         let targets: Vec<String> = targets.collect();
         (route.id.to_string(), targets.join(", "))
     });
     let expected = [
-        ("compliance.validate", "compliance.validate@partner 0"),
+        ("compliance.validate", "compliance.validate@partner 0*1"),
         (
             "healthcare.pharmacy",
-            "healthcare.pharmacy@mercy/pharmacy 2, healthcare.pharmacy@night 1",
+            "healthcare.pharmacy@mercy/pharmacy 2*1, healthcare.pharmacy@night 1*3",
         ),
         (
             "healthcare.pharmacy/Refill",
-            "healthcare.pharmacy/Refill@mercy/pharmacy/desk 0",
+            "healthcare.pharmacy/Refill@mercy/pharmacy/desk 0*1",
         ),
     ];
     assert!(targets.eq(expected.map(|(id, to)| (id.to_owned(), to.to_owned()))));

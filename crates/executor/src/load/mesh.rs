@@ -169,6 +169,9 @@ impl Reader<'_> {
         let priority = object.get("priority");
         let priority = priority
             .and_then(|node| self.whole(node, at!("mesh.routes.priority"), limits::ROUTE_WEIGHT));
+        let weight = object.get("weight");
+        let weight = weight
+            .and_then(|node| self.whole(node, at!("mesh.routes.weight"), limits::ROUTE_WEIGHT));
         let active = object.get("active").and_then(|node| self.truth(node, RULE));
         if active == Some(false) {
             return None;
@@ -205,6 +208,7 @@ impl Reader<'_> {
         entry.at.get_or_insert(node.at);
         entry.targets.push(Target {
             priority: priority.unwrap_or(0),
+            weight: weight.unwrap_or(Target::WEIGHT),
             ..self.mesh_target(node.at, id, realm, None)
         });
         let name = pattern.map(|text| text.trim_start_matches('/'))?;
