@@ -57,6 +57,10 @@ pub const CALL_MS: u64 = 60 * 1_000;
 pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
 /// How long a call runs before it is accepted, milliseconds; one that stands still is at once.
 pub const ACCEPT_AFTER_MS: u64 = 5 * 1_000;
+/// Callers that one rate counts; while all of them are busy one more is `Overloaded`.
+pub const RATED_CALLERS: usize = 4_096;
+/// When such a one may come again, milliseconds.
+pub const RATED_AGAIN_MS: u64 = 1_000;
 /// Calls that are accepted and not yet told their end; one more waits as any call does.
 pub const ACCEPTED: usize = 512;
 /// Those of them from one foreign root.

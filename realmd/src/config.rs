@@ -19,7 +19,7 @@ use realm_backends::Format;
 use realm_client::catalogue::Code;
 use realm_executor::{Price, Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
-use realm_node::Budgets;
+use realm_node::{Budgets, Rate};
 use realm_protocol::{Label, budget::Budget, records::Role};
 use realm_store::EngineKind;
 use thiserror::Error;
@@ -66,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// What calls may use where nobody else says.
     pub(crate) budgets: Budgets,
+    /// How often calls begin, by name.
+    pub(crate) rates: Vec<Rate>,
     /// The log.
     pub(crate) log: LogConfig,
     /// Where the local API is served over TCP, if anywhere.
@@ -428,6 +430,22 @@ fn typed(settings: &Settings) -> Option<Config> {
             handshakes: number("limits.handshakes")?,
             admission_ms: millis("limits.admission")?,
         },
+        rates: value::chosen(settings, "rates")
+            .map(|name| {
+                let key = |key: &str| format!("rates.{name}.{key}");
+                let amount = |name: &str| number(&key(name)).map(|number| number as u64);
+                let loops = texts(&key("loops"))?.into_iter();
+                Some(Rate {
+                    name: name.to_owned(),
+                    callers: text(&key("callers"))?.parse().ok(),
+                    loops: loops.filter_map(|id| id.parse().ok()).collect(),
+                    per_minute: amount("per_minute")?,
+                    burst: amount("burst")?,
+                    shared: text(&key("shared"))? == "yes",
+                    queue: amount("queue")?,
+                })
+            })
+            .collect::<Option<_>>()?,
         log: LogConfig {
             format: text("log.format")?,
             level: text("log.level")?,

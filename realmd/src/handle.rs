@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use realm_executor::Tariff;
-use realm_node::{Node, Part, Request, Response};
+use realm_node::{Node, Part, Rate, Request, Response};
 use realm_protocol::journal::Run;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,6 +31,8 @@ pub(crate) enum Order {
     Advertise(Vec<realm_net::Multiaddr>),
     /// Models cost this from now on, by backend.
     Tariffs(BTreeMap<String, Tariff>),
+    /// Calls begin as often as this from now on.
+    Rates(Vec<Rate>),
 }
 
 /// Takes an answer inside the loop, with the node it came from: the loop may end right after.
@@ -115,7 +117,8 @@ impl Order {
             | Self::Begin(..)
             | Self::Settle(_)
             | Self::Advertise(_)
-            | Self::Tariffs(_) => false,
+            | Self::Tariffs(_)
+            | Self::Rates(_) => false,
         }
     }
 }
@@ -195,6 +198,11 @@ impl Handle {
     /// Says what models cost from now on.
     pub(crate) async fn tariffs(&self, tariffs: BTreeMap<String, Tariff>) -> Result<(), Gone> {
         self.give(Order::Tariffs(tariffs)).await
+    }
+
+    /// Lets calls begin as often as this from now on.
+    pub(crate) async fn rates(&self, rates: Vec<Rate>) -> Result<(), Gone> {
+        self.give(Order::Rates(rates)).await
     }
 
     async fn give(&self, order: Order) -> Result<(), Gone> {

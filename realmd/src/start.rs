@@ -377,6 +377,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         redaction: redaction(&config.traces),
         budgets: config.budgets,
         tariffs: tariffs(config),
+        rates: config.rates.clone(),
     }
 }
 

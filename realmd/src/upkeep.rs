@@ -166,6 +166,7 @@ impl Reload {
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
         merged.config.notify.clone_from(&read.config.notify);
+        merged.config.rates.clone_from(&read.config.rates);
         merged.settings.retain(|key, _| !config::reloads(key));
         let read_again = read.settings.iter().filter(|(key, _)| config::reloads(key));
         let read_again = read_again.map(|(key, setting)| (key.clone(), setting.clone()));
@@ -193,8 +194,13 @@ impl Reload {
     async fn apply(&self, config: &Config) {
         self.level.set(&config.log.level);
         let advertised: Vec<Multiaddr> = config.advertise.clone();
-        let told = self.handle.tariffs(tariffs(config)).await;
-        if told.is_err() || self.handle.advertise(advertised).await.is_err() {
+        let handle = &self.handle;
+        let told = async {
+            handle.tariffs(tariffs(config)).await?;
+            handle.rates(config.rates.clone()).await?;
+            handle.advertise(advertised).await
+        };
+        if told.await.is_err() {
             tracing::debug!("the realm is stopping");
         }
     }

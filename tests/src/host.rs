@@ -121,6 +121,8 @@ pub struct Host {
     pub overcharged: u64,
     /// What models cost, by backend.
     pub tariffs: BTreeMap<String, Tariff>,
+    /// How often calls begin there. Taken up at the next start.
+    pub rates: Vec<realm_node::Rate>,
     /// How long its disk takes besides what all disks take, milliseconds.
     pub slow_ms: u64,
     /// The most that was.
@@ -179,6 +181,7 @@ impl Host {
             redaction: Redaction::default(),
             budgets: Budgets::default(),
             overcharged: 1,
+            rates: Vec::new(),
             tariffs: BTreeMap::from([("office".to_owned(), office())]),
             slow_ms: 0,
             slowest_ms: 0,
@@ -215,6 +218,7 @@ impl Host {
             redaction: self.redaction.clone(),
             budgets: self.budgets,
             tariffs: self.tariffs.clone(),
+            rates: self.rates.clone(),
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),

@@ -50,6 +50,8 @@ mod past;
 mod policies;
 #[path = "sim/prompts.rs"]
 mod prompts;
+#[path = "sim/rates.rs"]
+mod rates;
 #[path = "sim/redaction.rs"]
 mod redaction;
 #[path = "sim/routes.rs"]

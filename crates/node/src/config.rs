@@ -49,6 +49,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// What models cost, by backend.
     pub tariffs: BTreeMap<String, Tariff>,
+    /// How often calls of others begin.
+    pub rates: Vec<crate::Rate>,
 }
 
 /// What calls may use where nobody else says: nothing is bounded by default.

@@ -19,6 +19,8 @@ pub enum Refused {
     Expired,
     /// More than the link may send.
     Rate,
+    /// A call beyond a rate that its owner set.
+    CallRate,
     /// A wrong or missing signature.
     Signature,
     /// A wrong, expired or revoked certificate.
@@ -48,6 +50,7 @@ impl Refused {
             Self::Hops => "hops",
             Self::Expired => "expired",
             Self::Rate => "rate",
+            Self::CallRate => "callRate",
             Self::Signature => "signature",
             Self::Certificate => "certificate",
             Self::Replay => "replay",

@@ -65,6 +65,8 @@ pub enum Input {
     Addresses(Vec<String>),
     /// What models cost from now on, by backend.
     Tariffs(BTreeMap<String, Tariff>),
+    /// How often calls begin from now on.
+    Rates(Vec<crate::Rate>),
 }
 
 /// Some of the text that a call's output is being made of. It is no output, and nothing of it is

@@ -37,6 +37,7 @@ mod node;
 mod outbound;
 mod outbox;
 mod prompts;
+mod rates;
 mod records;
 mod recover;
 mod relay;
@@ -80,6 +81,7 @@ pub use outbound::accepted::AcceptedView;
 pub use prompts::{
     BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
 };
+pub use rates::{Rate, RateView};
 pub use realm_router::LinkId;
 pub use recover::is_superseded;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};

@@ -29,6 +29,7 @@ use crate::{
     outbound::{OutCall, accepted::AcceptedCalls},
     outbox::Outbox,
     prompts::Prompts,
+    rates::Rates,
     resolve::Resolving,
     rules::Rules,
     seen::Seen,
@@ -73,6 +74,7 @@ pub struct Node {
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
     pub(crate) serving: Serving,
+    pub(crate) rates: Rates,
     pub(crate) sessions: Sessions,
     pub(crate) seen: Seen,
     pub(crate) halts: Halts,
@@ -131,6 +133,7 @@ impl Node {
             accepted: AcceptedCalls::default(),
             resolving: Resolving::new(),
             serving: Serving::default(),
+            rates: Rates::new(config.rates.clone()),
             sessions: Sessions::new(config.sessions),
             seen: Seen::default(),
             halts: Halts::default(),
@@ -201,6 +204,7 @@ impl Node {
             Input::StoreFailed => self.handle_store_failed(),
             Input::Addresses(addresses) => self.config.addresses = addresses,
             Input::Tariffs(tariffs) => self.executor.set_tariffs(tariffs),
+            Input::Rates(rates) => self.set_rates(rates),
         }
         self.follow_up();
     }
@@ -238,6 +242,7 @@ impl Node {
                 Timer::Attempt(call) => self.attempt_is_over(call),
                 Timer::Accept(run) => self.accept(run),
                 Timer::Stream(run) => self.show_elsewhere(run),
+                Timer::Turn(turn) => self.turn_has_come(turn),
                 Timer::Patience(run) => self.patience_is_over(run),
                 Timer::Approvals => self.approvals_are_due(),
                 Timer::Market => self.market_is_due(),
@@ -262,6 +267,7 @@ impl Node {
         if !self.stopping {
             self.stopping = true;
             self.executor.stand_still(now);
+            self.close_line();
             self.say_goodbye();
         }
         self.follow_up();

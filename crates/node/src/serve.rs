@@ -4,6 +4,7 @@ mod bounds;
 mod keys;
 mod patience;
 mod serving;
+mod turns;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -96,6 +97,7 @@ impl Node {
             parent: None,
             direction: Direction::Local,
             detached: asked.detach,
+            waited_ms: 0,
             work: None,
             budgets: vec![self.asker_budget(asked.budget)],
             approved_by: BTreeSet::new(),
@@ -153,6 +155,7 @@ impl Node {
             parent: call.parent,
             direction: Direction::In,
             detached: false,
+            waited_ms: 0,
             work: None,
             budgets: self.caller_budgets(call.budget),
         };
@@ -190,6 +193,7 @@ impl Node {
             parent: None,
             direction: Direction::In,
             detached: false,
+            waited_ms: 0,
             work: Some((leased.broadcast, work)),
             budgets: Vec::new(),
             approved_by: BTreeSet::new(),
@@ -214,6 +218,7 @@ impl Node {
             parent: None,
             direction: Direction::Local,
             detached: false,
+            waited_ms: 0,
             work: None,
             budgets: Vec::new(),
             approved_by: BTreeSet::new(),
@@ -434,6 +439,10 @@ impl Node {
             let payload = Object::new().with("broadcast", &broadcast);
             self.note_in_run(run, "call.leased", payload);
         }
+        if incoming.waited_ms > 0 {
+            let payload = Object::new().with("waitedMs", &incoming.waited_ms);
+            self.note_in_run(run, "call.queued", payload);
+        }
         if !incoming.approved_by.is_empty() {
             let payload = Object::new().with("people", &incoming.approved_by);
             self.note_in_run(run, "approval.received", payload);
@@ -521,6 +530,7 @@ impl Node {
             served.responders.iter().any(waits) || served.accepted.iter().any(accepted)
         });
         let Some((run, served)) = found else {
+            self.leave_line(waits);
             return;
         };
         let run = *run;

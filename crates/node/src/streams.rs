@@ -387,6 +387,9 @@ impl Node {
         if let Some(run) = self.serving.waited_for_alone(control) {
             return self.executor.cancel(run, REASON, self.now);
         }
+        if self.leave_line(|held| held.is_streamed_to(control)) {
+            return;
+        }
         let mut calls = self.calls.iter();
         let of_control = calls.find(|(_, out)| match &out.task {
             Task::Invoke(invoke) => invoke.origin == Origin::Control(control),

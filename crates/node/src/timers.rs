@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_protocol::{CallId, Label, RunId, Tick};
 use realm_router::LinkId;
 
-use crate::state::Target;
+use crate::{LookId, state::Target};
 
 /// What a timer is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Attempt(CallId),
     /// A run has taken so long that those who wait elsewhere are told so.
     Accept(RunId),
+    /// It is the turn of a call that came too soon.
+    Turn(LookId),
     /// Callers on this machine have waited for a run as long as they said.
     Patience(RunId),
     /// Callers elsewhere are shown more of a run's output.

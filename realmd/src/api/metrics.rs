@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::header;
 use realm_net::Turned;
-use realm_node::{Counters, StandingView};
+use realm_node::{Counters, RateView, StandingView};
 
 use super::{Shared, problem::Fail, status::VERSION};
 
@@ -24,15 +24,17 @@ pub(super) async fn metrics(
             children,
             peers,
             node.links().len(),
+            node.rates(),
         )
     };
-    let (standing, counters, children, peers, links) = daemon.handle.read(look).await?;
+    let (standing, counters, children, peers, links, rates) = daemon.handle.read(look).await?;
     let mut text = Exposition::default();
     text.family("realm_info", "gauge", "Version of the daemon.");
     text.sample("realm_info", Some(("version", VERSION)), 1);
     text.counters(&counters);
     text.turned(&daemon.turned);
     text.standing(&standing);
+    text.rates(&rates);
     text.gauge("realm_links", "Links that stand.", links as u64);
     text.gauge(
         "realm_children_connected",
@@ -144,6 +146,27 @@ impl Exposition {
         );
     }
 
+    fn rates(&mut self, rates: &[RateView]) {
+        let name = "realm_rate_refused_total";
+        self.family(
+            name,
+            "counter",
+            "Calls refused, by the rate that they exceeded.",
+        );
+        for view in rates {
+            self.sample(name, Some(("rate", &view.rate.name)), view.refused);
+        }
+        let name = "realm_rate_waited_total";
+        self.family(
+            name,
+            "counter",
+            "Calls that waited for their turn, by rate.",
+        );
+        for view in rates {
+            self.sample(name, Some(("rate", &view.rate.name)), view.waited);
+        }
+    }
+
     fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.family(name, "gauge", help);
         self.sample(name, None, value);
@@ -154,7 +177,7 @@ impl Exposition {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// Label values here are names of this program and need no escapes.
+    /// Label values here are names of this program or of the configuration, and need no escapes.
     fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: u64) {
         let _ = match label {
             Some((key, label)) => writeln!(self.0, "{name}{{{key}=\"{label}\"}} {value}"),

@@ -45,6 +45,10 @@ pub(crate) enum Kind {
     User,
     /// A list of roles, one at least.
     Roles,
+    /// A realm's name, such as `lab/genomics`; empty for none.
+    RealmName,
+    /// A list of loop ids.
+    Loops,
 }
 
 /// One key.
@@ -447,6 +451,48 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["none", "basic", "strict"]),
         default: Some("\"none\""),
         meaning: "The least that processes of loops are kept from, whatever a loop says.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.burst",
+        kind: Kind::Number(1, 1_000_000),
+        default: Some("1"),
+        meaning: "How many calls begin at once under this rate, before it holds.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.callers",
+        kind: Kind::RealmName,
+        default: Some("\"\""),
+        meaning: "Whose calls this rate is for: a realm such as lab/genomics, and all below it; empty for everybody's but this realm's own.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.loops",
+        kind: Kind::Loops,
+        default: Some("[]"),
+        meaning: "Loops whose calls this rate is for; empty for all.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.per_minute",
+        kind: Kind::Number(1, 60_000_000),
+        default: None,
+        meaning: "How many calls begin in a minute under this rate; all rates that are for a call must let it begin.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.queue",
+        kind: Kind::Number(0, 65_536),
+        default: Some("0"),
+        meaning: "How many calls wait for their turn under this rate, in their own time; one more is refused as Overloaded, and 0 refuses at once.",
+        reloads: true,
+    },
+    Key {
+        name: "rates.*.shared",
+        kind: Kind::Choice(&["no", "yes"]),
+        default: Some("\"no\""),
+        meaning: "Whether its callers share this rate; otherwise each realm has as much.",
         reloads: true,
     },
     Key {

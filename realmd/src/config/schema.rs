@@ -76,6 +76,7 @@ fn property(key: &Key) -> Value {
         | Kind::Paths
         | Kind::Patterns
         | Kind::Arguments
+        | Kind::Loops
         | Kind::Variables
         | Kind::SecretVariables => {
             json!({"type": "array", "items": {"type": "string"}})
@@ -104,6 +105,7 @@ fn property(key: &Key) -> Value {
         | Kind::Secret
         | Kind::Price
         | Kind::Amount
+        | Kind::RealmName
         | Kind::Loopback => {
             json!({"type": "string"})
         }

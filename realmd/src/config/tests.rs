@@ -169,3 +169,29 @@ fn a_backend_without_a_format_or_with_its_key_in_the_text_is_refused_and_the_key
         assert!(!told.contains("sk-canary"), "{told}");
     }
 }
+
+#[test]
+fn rates_have_names_and_say_whose_calls_they_are_for() {
+    let rates = "[rates.lab]\ncallers = \"lab/genomics\"\nloops = [\"greet\"]\nper_minute = 6\nshared = \"yes\"\n";
+    let read_with = |text: &str| read("realm.toml", &format!("{LEAST}{text}"), &[]);
+
+    let read = read_with(rates).unwrap();
+    let expected = Rate {
+        name: "lab".to_owned(),
+        callers: "lab/genomics".parse().ok(),
+        loops: ["greet".parse().unwrap()].into(),
+        per_minute: 6,
+        burst: 1,
+        shared: true,
+        queue: 0,
+    };
+    assert_eq!(read.config.rates, [expected]);
+
+    let wrong = rates
+        .replace("lab/genomics", "Lab!")
+        .replace("greet", "no loop");
+    let Err(ConfigError::Problems(problems)) = read_with(&wrong) else {
+        panic!("taken");
+    };
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}

@@ -9,7 +9,9 @@ use std::{
 use realm_executor::Price;
 use realm_net::Multiaddr;
 use realm_policy::{Redaction, RedactionError};
-use realm_protocol::{Label, broadcast::millionths, budget::Amount, records::Role};
+use realm_protocol::{
+    Label, LoopId, RealmName, broadcast::millionths, budget::Amount, records::Role,
+};
 use serde_json::json;
 use toml_edit::Value as Toml;
 
@@ -158,6 +160,8 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Loopback => loopback(text()?),
         Kind::User => user(value),
         Kind::Roles => roles(value).map(Value::Texts),
+        Kind::RealmName => realm_name(text()?),
+        Kind::Loops => loops(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -302,6 +306,21 @@ fn roles(value: &Toml) -> Result<Vec<String>, String> {
     }
 }
 
+fn realm_name(text: &str) -> Result<Value, String> {
+    match text.is_empty() || text.parse::<RealmName>().is_ok() {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err("must be a realm's name, such as lab/genomics".to_owned()),
+    }
+}
+
+fn loops(value: &Toml) -> Result<Vec<String>, String> {
+    let loops = texts(Kind::Loops, value)?;
+    match loops.iter().find(|id| id.parse::<LoopId>().is_err()) {
+        Some(wrong) => Err(format!("has `{wrong}`, which is no id of a loop")),
+        None => Ok(loops),
+    }
+}
+
 fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     let hosts = texts(Kind::Hosts, value)?;
     let right = |host: &str| {
@@ -373,9 +392,11 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Secret
         | Kind::Price
         | Kind::Amount
+        | Kind::RealmName
         | Kind::Loopback => "text",
         Kind::User => "the number of a user",
         Kind::Roles => "a list of roles as text",
+        Kind::Loops => "a list of loop ids as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",
         Kind::Variables | Kind::SecretVariables => "a list of variables as text",

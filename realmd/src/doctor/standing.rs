@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, MOCK, Tool};
-use realm_node::{Node, StandingView};
+use realm_node::{Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
 use super::{bad, ok};
@@ -23,6 +23,7 @@ pub(super) struct Seen {
     /// Cedar texts that do not hold.
     faults: Vec<String>,
     missing_ceilings: bool,
+    rates: Vec<RateView>,
 }
 
 impl Seen {
@@ -61,6 +62,7 @@ impl Seen {
             policies: node.policies().count(),
             faults: faults.map(|(id, ..)| id.to_owned()).collect(),
             missing_ceilings: node.ceilings().len() < standing.scope.path.depth(),
+            rates: node.rates(),
             standing,
         }
     }
@@ -189,8 +191,28 @@ impl Seen {
         } else {
             ok(code, title, "all here")
         };
-        vec![own, above]
+        let rates = self.rates.iter().map(rate_check);
+        [own, above].into_iter().chain(rates).collect()
     }
+}
+
+fn rate_check(view: &RateView) -> Check {
+    let (code, rate) = ("policy.rate", &view.rate);
+    let title = format!("rate {}", rate.name);
+    if let Some(name) = rate.callers.as_ref().filter(|_| view.unknown) {
+        let evidence = format!("is for {name}, which no realm is called here, and so for nobody");
+        let fix = format!("realmctl peer ls, then correct rates.{}.callers", rate.name);
+        return bad(Finding::Warn, code, &title, evidence, fix);
+    }
+    let evidence = format!(
+        "{} a minute, {} at once: {} calls waited for their turn, {} were refused",
+        rate.per_minute, rate.burst, view.waited, view.refused
+    );
+    if view.refused == 0 {
+        return ok(code, &title, evidence);
+    }
+    let fix = format!("realmctl config explain rates.{}.per_minute", rate.name);
+    bad(Finding::Warn, code, &title, evidence, fix)
 }
 
 fn peer_check(

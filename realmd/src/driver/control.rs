@@ -138,6 +138,7 @@ impl Driver {
                 self.publish_addresses();
             }
             Order::Tariffs(tariffs) => self.handle(Input::Tariffs(tariffs)),
+            Order::Rates(rates) => self.handle(Input::Rates(rates)),
         }
     }
 }

@@ -145,6 +145,7 @@ impl Member {
             redaction: realm_policy::Redaction::default(),
             budgets: realm_node::Budgets::default(),
             tariffs: std::collections::BTreeMap::new(),
+            rates: Vec::new(),
         };
         let keys = Keys {
             realm: Some(realm),

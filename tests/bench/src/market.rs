@@ -198,6 +198,7 @@ impl Market {
             redaction: realm_policy::Redaction::default(),
             budgets: realm_node::Budgets::default(),
             tariffs: std::collections::BTreeMap::new(),
+            rates: Vec::new(),
         };
         let id = key.node_id();
         let keys = Keys {

@@ -24,7 +24,7 @@ impl Node {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         };
         let Some((key, _)) = incoming.key else {
-            return self.start_run(incoming, permit, effects);
+            return self.begin_in_turn(incoming, permit, effects);
         };
         let row = key_row(incoming.caller_realm, &key);
         if let Some(state) = self.serving.keys.get(&row).copied() {
@@ -35,7 +35,7 @@ impl Node {
             return self.answer_again(incoming, permit, &known);
         }
         if effects == Effects::None {
-            return self.start_run(incoming, permit, effects);
+            return self.begin_in_turn(incoming, permit, effects);
         }
         let look = self.next_look();
         self.serving
@@ -94,45 +94,65 @@ impl Node {
     }
 
     pub(crate) fn handle_looked(&mut self, look: LookId, value: Option<&[u8]>) {
-        let Some(Looking { incoming, others }) = self.serving.looks.remove(&look) else {
+        let Some(looking) = self.serving.looks.remove(&look) else {
             return;
         };
-        let Some((key, _)) = incoming.key else { return };
-        let row = key_row(incoming.caller_realm, &key);
-        self.serving.keys.remove(&row);
-        let Ok(known) = value.map(state::read::<StoredKey>).transpose() else {
-            // Whatever it says, the key was used: to begin anew could repeat what was done.
-            for incoming in std::iter::once(incoming).chain(others) {
-                self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
+        match value.map(state::read::<StoredKey>).transpose() {
+            Ok(known) => {
+                let known = known.filter(|known| self.now.wall <= known.forgotten);
+                self.serve_looked(looking, known.as_ref());
             }
-            return;
-        };
-        let known = known.filter(|known| self.now.wall <= known.forgotten);
+            // Whatever it says, the key was used: to begin anew could repeat what was done.
+            Err(_) => self.refuse_looked(looking, &unknown_outcome()),
+        }
+    }
+
+    /// Serves a call that has waited, and those that came for the same answer meanwhile.
+    pub(super) fn serve_looked(&mut self, looking: Looking, known: Option<&StoredKey>) {
+        let Looking { incoming, others } = looking;
+        let key = incoming.key.map(|(key, _)| key);
+        let row = key.map(|key| key_row(incoming.caller_realm, &key));
+        if let Some(row) = &row {
+            self.serving.keys.remove(row);
+        }
         for incoming in std::iter::once(incoming).chain(others) {
             // Policy may have changed meanwhile.
             match self.permit(&incoming) {
-                Ok(permit) => self.serve_key(&row, incoming, &permit, known.as_ref()),
+                Ok(permit) => self.serve_key(row.as_deref(), incoming, &permit, known),
                 Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
             }
+        }
+    }
+
+    /// Refuses a call that has waited, and those that came for the same answer meanwhile.
+    pub(super) fn refuse_looked(&mut self, looking: Looking, failure: &CallFailure) {
+        let Looking { incoming, others } = looking;
+        if let Some((key, _)) = &incoming.key {
+            let row = key_row(incoming.caller_realm, key);
+            self.serving.keys.remove(&row);
+        }
+        for incoming in std::iter::once(incoming).chain(others) {
+            self.answer_failure(&incoming.responder, failure, Release::Now);
         }
     }
 
     /// Serves a call whose key has been looked up: as the one under way, as before, or anew.
     fn serve_key(
         &mut self,
-        row: &[u8],
+        row: Option<&[u8]>,
         incoming: Incoming,
         permit: &Permit,
         known: Option<&StoredKey>,
     ) {
-        if let Some(state) = self.serving.keys.get(row).copied() {
+        let state = row.and_then(|row| self.serving.keys.get(row));
+        if let Some(state) = state.copied() {
             return self.join_run(state, incoming);
         }
         if let Some(known) = known {
             return self.answer_again(incoming, permit, known);
         }
         let effects = self.effects_of(&incoming);
-        self.start_run(incoming, permit, effects);
+        self.begin_in_turn(incoming, permit, effects);
     }
 
     /// The effects that a loop has now; the strongest if it is gone.
@@ -153,7 +173,7 @@ impl Node {
             }
             None if known.repeatable => {
                 let effects = self.effects_of(&incoming).max(Effects::Idempotent);
-                self.start_run(incoming, permit, effects);
+                self.begin_in_turn(incoming, permit, effects);
             }
             None => {
                 self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);

@@ -29,8 +29,9 @@ pub(super) const RESPONDERS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
     pub(super) runs: BTreeMap<RunId, Served>,
-    /// Keys under way: looked up or running.
+    /// Keys under way: looked up, waiting for their turn, or running.
     pub(super) keys: BTreeMap<Vec<u8>, KeyState>,
+    /// Calls whose key is looked up, or that wait for their turn.
     pub(super) looks: BTreeMap<LookId, Looking>,
     pub(super) recent: BTreeMap<Vec<u8>, StoredKey>,
     /// In the order they came, each with the entry it is written in.
@@ -95,6 +96,8 @@ pub(super) struct Incoming {
     pub(super) direction: Direction,
     /// Whether nobody waits for it.
     pub(super) detached: bool,
+    /// How long it waited for its turn, milliseconds.
+    pub(super) waited_ms: u64,
     /// Where it is leased work: of which broadcast, and what names the work of the slot, whoever
     /// holds it; its announcer cannot name another's.
     pub(super) work: Option<(BroadcastId, Digest)>,
