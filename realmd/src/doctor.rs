@@ -2,6 +2,7 @@
 
 mod agents;
 mod containers;
+mod halts;
 mod machine;
 mod standing;
 
@@ -33,6 +34,7 @@ pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
         group("parent and peers", standing.neighbours(now)),
         group("backends", backends),
         group("policy", standing.policy()),
+        group("halts", standing.halts),
     ];
     let worst = groups
         .iter()

@@ -608,7 +608,7 @@ class CheckGroup(TypedDict):
     """Checks of one matter."""
 
     name: str
-    """`config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`."""
+    """`config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`, `halts`."""
     checks: NotRequired[list[Check]]
     """The checks, in order."""
 

@@ -594,7 +594,7 @@ export interface Check {
 
 /** Checks of one matter. */
 export interface CheckGroup {
-  /** `config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`. */
+  /** `config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`, `halts`. */
   name: string;
   /** The checks, in order. */
   checks?: Array<Check>;

@@ -8,7 +8,7 @@ use realm_executor::{Body, MOCK, Tool};
 use realm_node::{Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
-use super::{bad, ok};
+use super::{bad, halts, ok};
 
 /// What the checks need of the node, in one look.
 pub(super) struct Seen {
@@ -24,6 +24,7 @@ pub(super) struct Seen {
     faults: Vec<String>,
     missing_ceilings: bool,
     rates: Vec<RateView>,
+    pub(super) halts: Vec<Check>,
 }
 
 impl Seen {
@@ -63,6 +64,7 @@ impl Seen {
             faults: faults.map(|(id, ..)| id.to_owned()).collect(),
             missing_ceilings: node.ceilings().len() < standing.scope.path.depth(),
             rates: node.rates(),
+            halts: halts::checks(&node.halts(), |scope| node.name_of(scope)),
             standing,
         }
     }

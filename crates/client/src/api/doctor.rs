@@ -50,7 +50,7 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckGroup {
-    /// `config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`.
+    /// `config`, `keys`, `clock`, `store`, `ports`, `parent and peers`, `backends`, `policy`, `halts`.
     pub name: String,
     /// The checks, in order.
     #[serde(default)]
