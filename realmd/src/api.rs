@@ -3,6 +3,7 @@
 mod again;
 mod apply;
 mod approvals;
+mod asked;
 mod attach;
 mod audit;
 mod backends;

@@ -101,18 +101,7 @@ impl Order {
     fn is_urgent(&self) -> bool {
         match self {
             Self::Read(_) => true,
-            Self::Ask(request, _) => matches!(
-                request,
-                Request::Halt(_)
-                    | Request::Unhalt(_)
-                    | Request::Cancel(_)
-                    | Request::Pause(_)
-                    | Request::Resume(..)
-                    | Request::Decide(_)
-                    | Request::Revoke(_)
-                    | Request::RemovePeer(_)
-                    | Request::Disallow(_)
-            ),
+            Self::Ask(request, _) => is_urgent(request),
             Self::Stream(..)
             | Self::Begin(..)
             | Self::Settle(_)
@@ -120,6 +109,23 @@ impl Order {
             | Self::Tariffs(_)
             | Self::Rates(_) => false,
         }
+    }
+}
+
+fn is_urgent(request: &Request) -> bool {
+    match request {
+        Request::By(_, request) => is_urgent(request),
+        Request::May(_)
+        | Request::Halt(_)
+        | Request::Unhalt(_)
+        | Request::Cancel(_)
+        | Request::Pause(_)
+        | Request::Resume(..)
+        | Request::Decide(_)
+        | Request::Revoke(_)
+        | Request::RemovePeer(_)
+        | Request::Disallow(_) => true,
+        _ => false,
     }
 }
 

@@ -136,6 +136,11 @@ pub struct Host {
 }
 
 impl Host {
+    /// What its node signs with.
+    pub fn signer(&self) -> SigningKey {
+        SigningKey::from_seed(&self.keys.node_seed)
+    }
+
     /// Founds a realm.
     pub fn new(name: &str, rng: &mut ChaCha8Rng, now: Timestamp) -> Self {
         let mut seed = || {

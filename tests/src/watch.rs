@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use realm_node::Response;
-use realm_policy::{Action, Resource};
+use realm_policy::{Action, Principal, Resource, Used};
 use realm_protocol::{
     BroadcastId, CallId, Digest, Header, Kind, MessageId, RunId, Timestamp,
     journal::{Change, Direction, Entry, Event, Run, Status, Table},
@@ -156,17 +156,15 @@ impl Watch {
         }
         let host = &hosts[id.0];
         let loop_id = run.loop_id.parse().expect("a loop id");
+        let resource = Resource::Loop {
+            owner: &host.scope,
+            id: &loop_id,
+        };
+        let caller_scope = &hosts[caller.0].scope;
         let request = realm_policy::Request {
-            action: Action::Invoke,
-            principal: &hosts[caller.0].scope,
-            resource: Resource::Loop {
-                owner: &host.scope,
-                id: &loop_id,
-            },
-            answer: false,
             // How many there were is the story's to say.
             approved: realm_protocol::limits::APPROVERS,
-            now,
+            ..realm_policy::Request::new(Action::Invoke, caller_scope.into(), resource, now)
         };
         if !self.grants.may((caller, id), &run.loop_id, now) {
             let (there, here) = (caller.0, id.0);
@@ -237,6 +235,29 @@ impl Watch {
         if !events.any(asks) {
             let name = &host.name;
             self.broken(format!("{name} acts before its intent is durable"));
+        }
+    }
+
+    /// Nothing is used that policy keeps from every loop.
+    pub(crate) fn uses(&mut self, host: &Host, argv: &[String], now: Timestamp) {
+        let any = "any".parse().expect("a loop id");
+        let name = format!("process:{}", argv.first().expect("a program"));
+        let request = realm_policy::Request::new(
+            Action::Use,
+            Principal::Loop {
+                owner: &host.scope,
+                id: &any,
+            },
+            Resource::Used {
+                owner: &host.scope,
+                kind: Used::Tool,
+                name: &name,
+            },
+            now,
+        );
+        let decided = host.node.as_ref().map(|node| node.policy_decide(&request));
+        if !decided.is_some_and(|decision| decision.is_permitted()) {
+            self.broken(format!("{} uses {name} without a permit", host.name));
         }
     }
 

@@ -42,10 +42,14 @@ mod long;
 mod loops;
 #[path = "sim/market.rs"]
 mod market;
+#[path = "sim/matrix.rs"]
+mod matrix;
 #[path = "sim/models.rs"]
 mod models;
 #[path = "sim/past.rs"]
 mod past;
+#[path = "sim/people.rs"]
+mod people;
 #[path = "sim/policies.rs"]
 mod policies;
 #[path = "sim/prompts.rs"]

@@ -136,6 +136,7 @@ impl From<BackendError> for LoopError {
         let code = match error {
             BackendError::Timeout { .. } => FailureCode::Timeout,
             BackendError::ToolInput { .. } => FailureCode::SchemaInput,
+            BackendError::Denied { .. } => FailureCode::Denied,
             _ => FailureCode::LoopFailed,
         };
         let details = match &error {

@@ -18,6 +18,8 @@ impl Node {
     pub(crate) fn handle_control(&mut self, id: ControlId, request: Request) {
         let note = audit::of_request(&request);
         match request {
+            Request::By(person, asked) => self.handle_asked_by(id, &person, *asked),
+            Request::May(_) => self.respond(id, Response::Done),
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Broadcast(asked) => self.broadcast(id, *asked),
             Request::Cancel(run) if self.cancel_broadcast(run) => self.respond(id, Response::Done),
@@ -99,8 +101,9 @@ impl Node {
     fn allow(&mut self, asked: &AllowAsked) -> Result<Allowed, Refusal> {
         let caller = self.resolve_name(&asked.caller)?;
         let action = asked.action.parse().ok();
-        // Joining takes an invitation.
-        let Some(action) = action.filter(|action| *action != Action::Join) else {
+        // Joining takes an invitation, and what people do is no realm's.
+        let between = |action: &Action| Action::BETWEEN_REALMS.contains(action);
+        let Some(action) = action.filter(between) else {
             let range = "invoke, discover, relay, announce, bid or award".to_owned();
             return Err(Refusal::Range {
                 what: "the action",
@@ -150,17 +153,11 @@ impl Node {
         let Some(sample) = sample else {
             return Vec::new();
         };
-        let request = realm_policy::Request {
-            action,
-            principal: caller,
-            resource: realm_policy::Resource::Loop {
-                owner: &owner,
-                id: &sample,
-            },
-            answer: false,
-            approved: 0,
-            now: self.now.wall,
+        let resource = realm_policy::Resource::Loop {
+            owner: &owner,
+            id: &sample,
         };
+        let request = realm_policy::Request::new(action, caller.into(), resource, self.now.wall);
         match self.rules.policy().decide(&request) {
             Decision::Denied(denial) => match denial.level {
                 realm_policy::Level::Ceiling { scope, .. } => {
@@ -324,6 +321,7 @@ impl Node {
             });
         };
         self.kin.peers.remove(&root);
+        self.rules.set_peers(&self.kin.peers);
         self.kin.petnames.remove(petname);
         self.routes.forget_peer(root);
         self.delete(Table::Peers, root.as_bytes());

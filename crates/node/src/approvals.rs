@@ -98,6 +98,12 @@ impl Node {
         }
     }
 
+    /// The loop of the call that a request is about, with its realm where that is another one.
+    pub(crate) fn loop_of_approval(&self, id: ApprovalId) -> Option<&str> {
+        let request = self.approvals.requests.get(&id)?;
+        Some(&request.action.loop_id)
+    }
+
     /// The place of the realm that a call would go to, where that is known.
     fn callee_of(&self, asked: &ApprovalAsked) -> Option<Scope> {
         self.resolve_name(asked.realm.as_ref()?).ok()

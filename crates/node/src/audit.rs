@@ -4,7 +4,7 @@
 mod export;
 
 use realm_crypto::SigningKey;
-use realm_policy::Denial;
+use realm_policy::{AskedPrincipal, Denial};
 use realm_protocol::{
     CallId, Digest, FailureCode, RealmId, RunId, Scope, Timestamp,
     audit::{
@@ -280,6 +280,14 @@ pub(crate) fn of_request(request: &Request) -> Option<AuditNote> {
     }
 }
 
+/// Who asked, if it was somebody who uses this realm.
+fn person_of(asker: &AskedPrincipal) -> Option<String> {
+    match asker {
+        AskedPrincipal::Person { name, .. } => Some(name.clone()),
+        AskedPrincipal::Realm(_) | AskedPrincipal::Loop { .. } => None,
+    }
+}
+
 impl Node {
     /// Writes something down in the audit log, in the same entry of the journal as whatever else
     /// this turn changes.
@@ -328,7 +336,12 @@ impl Node {
         self.audit(AuditNote {
             outcome: AuditOutcome::Refusal,
             error: Some(format!("Denied {reference}")),
-            realm: Some(asked.principal.clone()).filter(|principal| *principal != me),
+            realm: asked
+                .principal
+                .realm()
+                .filter(|realm| **realm != me)
+                .cloned(),
+            person: person_of(&asked.principal),
             ..AuditNote::new("policy.denied").about(format!("{} {}", asked.action, asked.resource))
         });
     }

@@ -11,11 +11,15 @@ use realm_protocol::{
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Decide, DecideError, PromptAsked};
+use crate::{Decide, DecideError, Person, PromptAsked};
 
 /// Something asked over the local API. Whoever asks has been let in by the daemon.
 #[derive(Debug)]
 pub enum Request {
+    /// What somebody asks for: done if policy lets them.
+    By(Person, Box<Request>),
+    /// Whether policy lets whoever asks do this in this realm.
+    May(realm_policy::Action),
     /// Calls a loop and waits for its end.
     Invoke(InvokeAsked),
     /// Announces work without an address, and waits for its outcome.

@@ -377,6 +377,7 @@ impl Node {
             ..AuditNote::new("peer.joined").about(petname.to_string())
         });
         self.kin.peers.insert(root, record);
+        self.rules.set_peers(&self.kin.peers);
         self.routes.know_peer(root);
         self.pin(petname.clone(), root);
         self.add_peer_policies(root, &petname);

@@ -36,6 +36,7 @@ mod market;
 mod node;
 mod outbound;
 mod outbox;
+mod people;
 mod prompts;
 mod rates;
 mod records;
@@ -58,6 +59,7 @@ mod tickets;
 mod timers;
 mod trust;
 mod upkeep;
+mod uses;
 mod views;
 
 pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};

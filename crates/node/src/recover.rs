@@ -245,6 +245,7 @@ impl Node {
             self.routes.know_peer(root);
             self.kin.peers.insert(root, peer);
         }
+        self.rules.set_peers(&self.kin.peers);
         for (label, root) in text_keys(all(rows, Table::Petnames)) {
             self.kin.petnames.insert(label, root);
         }

@@ -118,6 +118,11 @@ impl Rules {
         &self.policy
     }
 
+    /// Says with whom this realm peers.
+    pub(crate) fn set_peers<T>(&mut self, peers: &BTreeMap<RealmId, T>) {
+        self.policy.set_peers(peers.keys().copied().collect());
+    }
+
     /// How many realms stand above: each must have said what its subtree may do.
     pub(crate) fn set_ancestors(&mut self, ancestors: usize) {
         self.policy.set_ancestors(ancestors);
@@ -133,12 +138,8 @@ impl Rules {
         now: Timestamp,
     ) -> Result<Arc<Permit>, Denial> {
         self.decide_request(&Request {
-            action,
-            principal,
-            resource,
             answer,
-            approved: 0,
-            now,
+            ..Request::new(action, principal.into(), resource, now)
         })
     }
 
@@ -187,14 +188,7 @@ impl Rules {
         resource: Resource<'_>,
         now: Timestamp,
     ) -> bool {
-        let request = Request {
-            action,
-            principal,
-            resource,
-            answer: false,
-            approved: 0,
-            now,
-        };
+        let request = Request::new(action, principal.into(), resource, now);
         match self.policy.decide(&request) {
             Decision::Permitted(_) => false,
             Decision::Denied(denial) => !denial.determining.is_empty() || !denial.errors.is_empty(),

@@ -37,9 +37,15 @@ impl Node {
             match action {
                 Action::Backend {
                     call,
+                    by,
                     request,
                     intent,
                 } => {
+                    if let Err(error) = self.permit_use(&by, &request) {
+                        self.executor
+                            .backend_done(call, Err(error), &self.registry, self.now);
+                        continue;
+                    }
                     let effect = Effect::CallBackend(call, request);
                     if intent {
                         self.out.promise(effect);

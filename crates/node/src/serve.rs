@@ -271,12 +271,8 @@ impl Node {
         };
         let now = self.wall();
         let request = realm_policy::Request {
-            action: Action::Invoke,
-            principal: &incoming.caller,
-            resource,
-            answer: false,
             approved: incoming.approved_by.len() as u64,
-            now,
+            ..realm_policy::Request::new(Action::Invoke, (&incoming.caller).into(), resource, now)
         };
         self.rules.decide_request(&request).map_err(|denial| {
             self.counters.refuse(crate::Refused::Denied);

@@ -1,9 +1,9 @@
 //! Tables of what a policy should say.
 
-use realm_protocol::{Scope, Timestamp};
+use realm_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, AskedResource, Decision, Denial, Policy, Request, request::scope_text};
+use crate::{Action, AskedPrincipal, AskedResource, Decision, Denial, Policy, Request};
 
 /// What a case expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,7 @@ pub enum Expect {
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Who asks.
-    #[serde(with = "scope_text")]
-    pub principal: Scope,
+    pub principal: AskedPrincipal,
     /// To do what.
     pub action: Action,
     /// To what.
@@ -52,14 +51,16 @@ impl Policy {
     }
 
     fn test_case(&self, case: Case, now: Timestamp) -> CaseResult {
-        let decision = self.decide(&Request {
-            action: case.action,
-            principal: &case.principal,
-            resource: case.resource.as_resource(),
+        let request = Request {
             answer: case.answer,
-            approved: 0,
-            now,
-        });
+            ..Request::new(
+                case.action,
+                case.principal.as_principal(),
+                case.resource.as_resource(),
+                now,
+            )
+        };
+        let decision = self.decide(&request);
         let (came, denial) = match decision {
             Decision::Permitted(_) => (Expect::Permit, None),
             Decision::Denied(denial) => (Expect::Deny, Some(denial)),

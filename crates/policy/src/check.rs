@@ -83,7 +83,8 @@ fn hint_for(what: &str) -> Option<String> {
     let hint = if what.contains("on entity type `Realm` not found") {
         "only loops have a name: say `resource is Loop` in the scope"
     } else if what.contains("policy is impossible") {
-        "invoke is about loops, relay and join are about realms, discover is about both"
+        "invoke, announce, bid, award, spend, approve and promote-prompt are about loops, use about agents, \
+         tools and hosts, relay, join, read-trace and administer about realms, discover about both"
     } else {
         return None;
     };

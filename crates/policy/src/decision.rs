@@ -3,7 +3,7 @@
 use realm_protocol::{RealmId, Scope, records::Role};
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Request, RequestCopy, request::scope_text};
+use crate::{Action, AskedPrincipal, Request, RequestCopy, request::scope_text};
 
 /// Whether it may be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct PolicyUse {
 /// Proof that every level permitted one action; only [`crate::Policy::decide`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
-    principal: Scope,
+    principal: AskedPrincipal,
     action: Action,
     resource: String,
     policies: Vec<PolicyUse>,
@@ -63,7 +63,7 @@ impl Permit {
         approvals: Vec<Role>,
     ) -> Self {
         Self {
-            principal: request.principal.clone(),
+            principal: request.principal.to_owned(),
             action: request.action,
             resource: request.resource.to_owned().to_string(),
             policies,
@@ -78,7 +78,7 @@ impl Permit {
     }
 
     /// Who may.
-    pub const fn principal(&self) -> &Scope {
+    pub const fn principal(&self) -> &AskedPrincipal {
         &self.principal
     }
 

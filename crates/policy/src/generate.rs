@@ -54,6 +54,43 @@ permit (
     )
 }
 
+/// What people may do by their roles, and loops with what their definitions name: two policies that
+/// stand beside a realm's own documents. A document that forbids goes before them.
+pub fn inside_policies() -> BTreeMap<String, String> {
+    let document = |(id, text): (&str, &str)| (id.to_owned(), text.to_owned());
+    [("roles", ROLES), ("uses", USES)]
+        .into_iter()
+        .map(document)
+        .collect()
+}
+
+const ROLES: &str = r#"// What people may do by their roles.
+permit (principal in Group::"owner", action, resource)
+when { principal is Person };
+
+permit (
+  principal in Group::"operator",
+  action in [
+    Action::"invoke", Action::"announce", Action::"spend", Action::"approve", Action::"read-trace"
+  ],
+  resource
+)
+when { principal is Person };
+
+permit (
+  principal in Group::"approver",
+  action in [Action::"approve", Action::"read-trace"],
+  resource
+)
+when { principal is Person };
+
+permit (principal in Group::"viewer", action == Action::"read-trace", resource);
+"#;
+
+const USES: &str = r#"// A loop uses the agents, tools and hosts that its definition names.
+permit (principal is Loop, action == Action::"use", resource);
+"#;
+
 fn own_tree(root: RealmId, whom: &str) -> String {
     let root = literal(&root.to_string());
     format!(
@@ -244,7 +281,9 @@ fn resource(allow: &Allow) -> (String, Option<String>) {
     let owner = realm(&allow.owner);
     let any = allow.pattern == "*";
     match allow.action {
-        Action::Relay | Action::Join => (format!("resource is Realm in {owner}"), None),
+        Action::Relay | Action::Join | Action::ReadTrace | Action::Administer => {
+            (format!("resource is Realm in {owner}"), None)
+        }
         Action::Discover if any => (format!("resource in {owner}"), None),
         _ if any => (format!("resource is Loop in {owner}"), None),
         _ if allow.pattern.contains('*') => {

@@ -19,8 +19,10 @@ mod entities;
 mod generate;
 mod memo;
 mod policy;
+mod principal;
 mod redaction;
 mod request;
+mod resource;
 mod schema;
 mod suggest;
 
@@ -28,11 +30,14 @@ pub use cases::{Case, CaseResult, Expect};
 pub use check::{PolicyProblem, check};
 pub use decision::{Decision, Denial, Level, Permit, PolicyUse};
 pub use generate::{
-    Allow, Documents, PolicyTexts, allow_policy, default_policies, peer_policies, subtree_text,
+    Allow, Documents, PolicyTexts, allow_policy, default_policies, inside_policies, peer_policies,
+    subtree_text,
 };
 pub use memo::Memo;
 pub use policy::{MAX_DOCUMENTS, Policy};
+pub use principal::{AskedPrincipal, Principal};
 pub use redaction::{REDACTED, Redaction, RedactionError};
-pub use request::{Action, AskedResource, ParseAskedError, Request, RequestCopy, Resource};
+pub use request::{Action, ParseAskedError, Request, RequestCopy};
+pub use resource::{AskedResource, Resource, Used};
 pub use schema::SCHEMA;
 pub use suggest::{Suggestion, suggest};

@@ -6,9 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use realm_protocol::Scope;
-
-use crate::{Action, AskedResource, Decision, Denial, Permit, Policy, Request, Resource};
+use crate::{Decision, Denial, Permit, Policy, Request, RequestCopy};
 
 /// Permits remembered; at the bound all are forgotten and asked for anew.
 const PERMITS: usize = 4_096;
@@ -23,26 +21,7 @@ pub struct Memo {
     generation: u64,
     second: u64,
     /// By hash of the question; questions with one hash displace each other.
-    permits: BTreeMap<u64, (Asked, Arc<Permit>)>,
-}
-
-#[derive(Clone, Debug)]
-struct Asked {
-    action: Action,
-    answer: bool,
-    approved: u64,
-    principal: Scope,
-    resource: AskedResource,
-}
-
-impl Asked {
-    fn is(&self, request: &Request<'_>) -> bool {
-        self.action == request.action
-            && self.answer == request.answer
-            && self.approved == request.approved
-            && self.principal == *request.principal
-            && self.resource.as_resource() == request.resource
-    }
+    permits: BTreeMap<u64, (RequestCopy, Arc<Permit>)>,
 }
 
 impl Memo {
@@ -64,20 +43,14 @@ impl Memo {
         }
         let hash = hash(request);
         if let Some((asked, permit)) = self.permits.get(&hash)
-            && asked.is(request)
+            && asked.asks(request)
         {
             return Ok(Arc::clone(permit));
         }
         match policy.decide(request) {
             Decision::Permitted(permit) => {
                 let permit = Arc::new(permit);
-                let asked = Asked {
-                    action: request.action,
-                    answer: request.answer,
-                    approved: request.approved,
-                    principal: request.principal.clone(),
-                    resource: request.resource.to_owned(),
-                };
+                let asked = RequestCopy::from(request);
                 self.permits.insert(hash, (asked, Arc::clone(&permit)));
                 Ok(permit)
             }
@@ -101,13 +74,8 @@ fn hash(request: &Request<'_>) -> u64 {
     request.action.hash(&mut hasher);
     request.answer.hash(&mut hasher);
     request.approved.hash(&mut hasher);
+    request.cost.map(|cost| cost.micros).hash(&mut hasher);
     request.principal.hash(&mut hasher);
-    match request.resource {
-        Resource::Realm(scope) => scope.hash(&mut hasher),
-        Resource::Loop { owner, id } => {
-            owner.hash(&mut hasher);
-            id.hash(&mut hasher);
-        }
-    }
+    request.resource.hash(&mut hasher);
     hasher.finish()
 }

@@ -6,9 +6,10 @@ use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
 use realm_protocol::{RealmId, Scope, limits, records::Role};
 
 use crate::{
-    Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request, approval,
+    Action, Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request, approval,
     check::{Strictness, parse},
     entities::Question,
+    inside_policies,
 };
 
 /// Documents a realm may have of its own; more is refused by [`Policy::set_own`].
@@ -24,6 +25,8 @@ pub struct Policy {
     ancestors: usize,
     ceilings: BTreeMap<usize, Ceiling>,
     own: Rules,
+    /// The roots whose trees this realm peers with.
+    peers: BTreeSet<RealmId>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +52,8 @@ impl Policy {
         Self::default()
     }
 
-    /// Replaces this realm's own documents: policy id to Cedar text.
+    /// Replaces this realm's own documents: policy id to Cedar text. What [`inside_policies`] gives
+    /// stands beside them.
     ///
     /// # Errors
     /// Every [`PolicyProblem`] in any of them; nothing is replaced then.
@@ -63,7 +67,8 @@ impl Policy {
         }
         let mut own = Rules::default();
         let mut problems = Vec::new();
-        for (id, text) in documents {
+        let inside = inside_policies().into_iter();
+        for (id, text) in inside.chain(documents) {
             let parsed = parse(&id, &text, Strictness::Validated);
             match parsed.and_then(|set| own.add_document(&id, &set)) {
                 Ok(()) => {}
@@ -91,6 +96,14 @@ impl Policy {
     pub fn set_ancestors(&mut self, ancestors: usize) {
         self.ancestors = ancestors.min(limits::PATH_DEPTH);
         self.note_change();
+    }
+
+    /// Says with which roots this realm peers.
+    pub fn set_peers(&mut self, peers: BTreeSet<RealmId>) {
+        if self.peers != peers {
+            self.peers = peers;
+            self.note_change();
+        }
     }
 
     /// Replaces the ceiling of the ancestor `depth` levels below the root.
@@ -141,6 +154,9 @@ impl Policy {
 
     /// Decides: the ceilings from the root down, then this realm's own documents. All must
     /// permit; the first that does not is the denial's level.
+    ///
+    /// What somebody or something inside this realm asks, its own documents permit, and the realms above
+    /// can only forbid. Who administers it is its own matter alone.
     pub fn decide(&self, request: &Request<'_>) -> Decision {
         let denied = |level, refusal: Refusal| {
             Decision::Denied(Denial {
@@ -150,7 +166,7 @@ impl Policy {
                 errors: refusal.errors,
             })
         };
-        let question = match Question::new(request) {
+        let question = match Question::new(request, &self.peers) {
             Ok(question) => question,
             Err(error) => return denied(Level::Own, Refusal::error(error.to_string())),
         };
@@ -160,11 +176,23 @@ impl Policy {
             .map_or(0, |(depth, _)| depth + 1);
         let mut policies = Vec::new();
         let mut approvals = BTreeSet::new();
-        for depth in 0..deepest.max(self.ancestors) {
+        let levels = match request.action {
+            Action::Administer => 0,
+            _ => deepest.max(self.ancestors),
+        };
+        let inside = request.principal.is_inside();
+        for depth in 0..levels {
             let Some(ceiling) = self.ceilings.get(&depth) else {
+                if inside {
+                    continue;
+                }
                 return denied(Level::Missing { depth }, Refusal::default());
             };
-            match ceiling.rules.ask(&question) {
+            let asked = match ceiling.rules.ask(&question) {
+                Err(refusal) if inside && refusal.is_silence() => Ok(BTreeSet::new()),
+                asked => asked,
+            };
+            match asked {
                 Ok(demanded) => approvals.extend(demanded),
                 Err(refusal) => {
                     let scope = ceiling.scope.clone();
@@ -196,6 +224,11 @@ struct Refusal {
 }
 
 impl Refusal {
+    /// Whether nothing forbids it, and nothing permits it either.
+    fn is_silence(&self) -> bool {
+        self.determining.is_empty() && self.errors.is_empty()
+    }
+
     fn error(error: String) -> Self {
         Self {
             determining: Vec::new(),

@@ -2,52 +2,88 @@
 
 use std::{fmt, str::FromStr};
 
-use realm_protocol::{LoopId, NameError, RealmPath, Scope, Timestamp};
+use realm_protocol::{NameError, RealmPath, Scope, Timestamp, budget::Amount};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::{AskedPrincipal, AskedResource, Principal, Resource};
+
 /// What somebody would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Run a loop.
     Invoke,
+    /// Use an agent, a tool or a host, as a loop.
+    Use,
     /// Send a message through or to a realm.
     Relay,
     /// Learn of a realm, its keys, or its loops.
     Discover,
+    /// Become part of a tree.
+    Join,
     /// Announce work that has a loop's contract.
     Announce,
     /// Have a loop bid for one's announcements.
     Bid,
     /// Be awarded work that has a loop's contract.
     Award,
-    /// Become part of a tree.
-    Join,
+    /// Let a call cost something.
+    Spend,
+    /// Say whether a call that waits for people may begin.
+    Approve,
+    /// Read what runs did, and the audit log.
+    ReadTrace,
+    /// Choose which version of a prompt is called.
+    PromotePrompt,
+    /// Change what the realm is: its loops, its neighbours, its agents.
+    Administer,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Invoke,
+        Self::Use,
         Self::Relay,
         Self::Discover,
+        Self::Join,
         Self::Announce,
         Self::Bid,
         Self::Award,
-        Self::Join,
+        Self::Spend,
+        Self::Approve,
+        Self::ReadTrace,
+        Self::PromotePrompt,
+        Self::Administer,
+    ];
+
+    /// What one realm may let another do, by `allow`.
+    pub const BETWEEN_REALMS: [Self; 6] = [
+        Self::Invoke,
+        Self::Discover,
+        Self::Relay,
+        Self::Announce,
+        Self::Bid,
+        Self::Award,
     ];
 
     /// The action's name, as in Cedar and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invoke => "invoke",
+            Self::Use => "use",
             Self::Relay => "relay",
             Self::Discover => "discover",
+            Self::Join => "join",
             Self::Announce => "announce",
             Self::Bid => "bid",
             Self::Award => "award",
-            Self::Join => "join",
+            Self::Spend => "spend",
+            Self::Approve => "approve",
+            Self::ReadTrace => "read-trace",
+            Self::PromotePrompt => "promote-prompt",
+            Self::Administer => "administer",
         }
     }
 }
@@ -71,38 +107,23 @@ impl FromStr for Action {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ParseAskedError {
     /// It is no action.
-    #[error("not an action: expected invoke, relay, discover, announce, bid, award or join")]
+    #[error(
+        "not an action: expected invoke, use, relay, discover, join, announce, bid, award, spend, approve, \
+         read-trace, promote-prompt or administer"
+    )]
     Action,
+    /// It is of no known kind.
+    #[error("of no known kind: expected `person=` or `loop=`, `agent=`, `tool=` or `host=`")]
+    Kind,
+    /// It does not say of which realm it is.
+    #[error("it does not say of which realm: `@REALM` is missing")]
+    Place,
+    /// It is no role.
+    #[error("not a role: expected owner, operator, approver or viewer")]
+    Role,
     /// It is no realm or loop.
     #[error("not a realm or loop by scope: {0}")]
     Name(#[from] NameError),
-}
-
-/// What it would be done to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource<'a> {
-    /// A realm.
-    Realm(&'a Scope),
-    /// A loop.
-    Loop {
-        /// The realm that owns it.
-        owner: &'a Scope,
-        /// The loop.
-        id: &'a LoopId,
-    },
-}
-
-impl Resource<'_> {
-    /// An owned copy.
-    pub fn to_owned(&self) -> AskedResource {
-        match *self {
-            Self::Realm(scope) => AskedResource::Realm(scope.clone()),
-            Self::Loop { owner, id } => AskedResource::Loop {
-                owner: owner.clone(),
-                id: id.clone(),
-            },
-        }
-    }
 }
 
 /// One question.
@@ -111,76 +132,36 @@ pub struct Request<'a> {
     /// What would be done.
     pub action: Action,
     /// Who would do it.
-    pub principal: &'a Scope,
+    pub principal: Principal<'a>,
     /// What it would be done to.
     pub resource: Resource<'a>,
     /// Whether the message answers a request.
     pub answer: bool,
     /// How many people of the caller's realm have approved exactly this call.
     pub approved: u64,
+    /// The most that it may cost; none where that has no bound.
+    pub cost: Option<Amount>,
     /// The time it is asked.
     pub now: Timestamp,
 }
 
-/// An owned [`Resource`]; its text is `ROOT/PATH` or `LOOP@ROOT/PATH`, the root by its id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum AskedResource {
-    /// A realm.
-    Realm(Scope),
-    /// A loop.
-    Loop {
-        /// The realm that owns it.
-        owner: Scope,
-        /// The loop.
-        id: LoopId,
-    },
-}
-
-impl AskedResource {
-    /// Borrows it for a [`Request`].
-    pub const fn as_resource(&self) -> Resource<'_> {
-        match self {
-            Self::Realm(scope) => Resource::Realm(scope),
-            Self::Loop { owner, id } => Resource::Loop { owner, id },
+impl<'a> Request<'a> {
+    /// A question about what is no answer, and what nobody has approved or bounded.
+    pub const fn new(
+        action: Action,
+        principal: Principal<'a>,
+        resource: Resource<'a>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            action,
+            principal,
+            resource,
+            answer: false,
+            approved: 0,
+            cost: None,
+            now,
         }
-    }
-}
-
-impl fmt::Display for AskedResource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Realm(scope) => scope.fmt(f),
-            Self::Loop { owner, id } => write!(f, "{id}@{owner}"),
-        }
-    }
-}
-
-impl FromStr for AskedResource {
-    type Err = ParseAskedError;
-
-    fn from_str(text: &str) -> Result<Self, ParseAskedError> {
-        match text.split_once('@') {
-            None => Ok(Self::Realm(parse_scope(text)?)),
-            Some((id, owner)) => Ok(Self::Loop {
-                owner: parse_scope(owner)?,
-                id: id.parse()?,
-            }),
-        }
-    }
-}
-
-impl TryFrom<String> for AskedResource {
-    type Error = ParseAskedError;
-
-    fn try_from(text: String) -> Result<Self, ParseAskedError> {
-        text.parse()
-    }
-}
-
-impl From<AskedResource> for String {
-    fn from(resource: AskedResource) -> Self {
-        resource.to_string()
     }
 }
 
@@ -190,8 +171,7 @@ pub struct RequestCopy {
     /// What would be done.
     pub action: Action,
     /// Who would do it.
-    #[serde(with = "scope_text")]
-    pub principal: Scope,
+    pub principal: AskedPrincipal,
     /// What it would be done to.
     pub resource: AskedResource,
     /// Whether the message answers a request.
@@ -200,21 +180,34 @@ pub struct RequestCopy {
     /// How many people of the caller's realm had approved exactly this call.
     #[serde(default)]
     pub approved: u64,
+    /// The most that it may cost; none where that has no bound.
+    #[serde(default, with = "amount_text", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Amount>,
     /// The time it was asked.
     pub now: Timestamp,
 }
 
 impl RequestCopy {
     /// Borrows it, to ask again.
-    pub const fn as_request(&self) -> Request<'_> {
+    pub fn as_request(&self) -> Request<'_> {
         Request {
             action: self.action,
-            principal: &self.principal,
+            principal: self.principal.as_principal(),
             resource: self.resource.as_resource(),
             answer: self.answer,
             approved: self.approved,
+            cost: self.cost,
             now: self.now,
         }
+    }
+
+    /// Whether it is the same but for the time.
+    pub(crate) fn asks(&self, request: &Request<'_>) -> bool {
+        let own = self.as_request();
+        (own.action, own.principal, own.resource)
+            == (request.action, request.principal, request.resource)
+            && (own.answer, own.approved, own.cost)
+                == (request.answer, request.approved, request.cost)
     }
 }
 
@@ -222,17 +215,18 @@ impl From<&Request<'_>> for RequestCopy {
     fn from(request: &Request<'_>) -> Self {
         Self {
             action: request.action,
-            principal: request.principal.clone(),
+            principal: request.principal.to_owned(),
             resource: request.resource.to_owned(),
             answer: request.answer,
             approved: request.approved,
+            cost: request.cost,
             now: request.now,
         }
     }
 }
 
 /// Reads `ROOT` or `ROOT/PATH`, the root by its id.
-fn parse_scope(text: &str) -> Result<Scope, NameError> {
+pub(crate) fn parse_scope(text: &str) -> Result<Scope, NameError> {
     let (root, path) = match text.split_once('/') {
         None => (text, RealmPath::ROOT),
         Some((_, "")) => return Err(NameError::Label(String::new())),
@@ -254,5 +248,27 @@ pub(crate) mod scope_text {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
         let text = String::deserialize(from)?;
         super::parse_scope(&text).map_err(de::Error::custom)
+    }
+}
+
+/// An amount in serialised form is its text.
+mod amount_text {
+    use realm_protocol::budget::Amount;
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "serde hands it in so")]
+    pub(super) fn serialize<S: Serializer>(
+        amount: &Option<Amount>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        amount.map(|amount| amount.to_string()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Amount>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        let amount = text.map(|text| text.parse().map_err(de::Error::custom));
+        amount.transpose()
     }
 }

@@ -36,7 +36,8 @@ impl Suggestion {
 }
 
 /// Says what would permit a denied request; none where no `allow` or `disallow` would: a level
-/// that cannot be evaluated, or is not there yet, and joining, which takes an invitation.
+/// that cannot be evaluated, or is not there yet, joining, which takes an invitation, and what is asked
+/// by somebody or something inside this realm, which only a policy that forbids it keeps from it.
 pub fn suggest(denial: &Denial) -> Option<Suggestion> {
     let unheard = matches!(denial.level, Level::Missing { .. });
     let request = &denial.request;
@@ -46,9 +47,15 @@ pub fn suggest(denial: &Denial) -> Option<Suggestion> {
     let (owner, pattern) = match &request.resource {
         AskedResource::Realm(scope) => (scope.clone(), "*".to_owned()),
         AskedResource::Loop { owner, id } => (owner.clone(), id.to_string()),
+        AskedResource::Used { owner, name, .. } => (owner.clone(), name.clone()),
+    };
+    let caller = match request.principal.realm() {
+        Some(caller) => caller.clone(),
+        None if denial.determining.is_empty() => return None,
+        None => owner.clone(),
     };
     Some(Suggestion {
-        caller: request.principal.clone(),
+        caller,
         action: request.action,
         pattern,
         owner,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use realm_policy::{
     Action, AskedResource, Case, Decision, Denial, Documents, Expect, Level, Policy, PolicyUse,
-    Request, RequestCopy, default_policies, peer_policies, subtree_text,
+    Principal, Request, RequestCopy, default_policies, peer_policies, subtree_text,
 };
 use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
@@ -28,10 +28,11 @@ fn a_loop(owner: Scope, id: &str) -> AskedResource {
 fn ask(principal: &Scope, action: Action, resource: &AskedResource) -> RequestCopy {
     RequestCopy {
         action,
-        principal: principal.clone(),
+        principal: principal.clone().into(),
         resource: resource.clone(),
         answer: false,
         approved: 0,
+        cost: None,
         now: NOW,
     }
 }
@@ -134,7 +135,7 @@ fn a_permit_names_what_it_permits_and_the_records_it_rests_on() {
         }]
     );
     assert_eq!(
-        (permit.principal(), permit.action()),
+        (permit.principal().realm().unwrap(), permit.action()),
         (&scope(ACME, ""), Action::Invoke)
     );
     assert_eq!(permit.resource(), format!("triage@{ACME}/health"));
@@ -507,15 +508,17 @@ fn a_request_borrowed_back_from_its_copy_is_the_same() {
     let owner = scope(ACME, "health");
     let id = "triage".parse().unwrap();
     let request = Request {
-        action: Action::Invoke,
-        principal: &owner,
-        resource: realm_policy::Resource::Loop {
-            owner: &owner,
-            id: &id,
-        },
         answer: true,
-        approved: 0,
-        now: NOW,
+        cost: Some("EUR 0.50".parse().unwrap()),
+        ..Request::new(
+            Action::Invoke,
+            Principal::from(&owner),
+            realm_policy::Resource::Loop {
+                owner: &owner,
+                id: &id,
+            },
+            NOW,
+        )
     };
 
     let copy = RequestCopy::from(&request);

@@ -5,19 +5,29 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use realm_policy::{Action, AskedResource, Memo, Policy, RequestCopy};
-use realm_protocol::{RealmId, Scope, Timestamp};
+use realm_policy::{Action, AskedPrincipal, AskedResource, Memo, Policy, RequestCopy};
+use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
 const ACME: RealmId = RealmId::new([1; 32]);
 const SECOND: u64 = 1_800_000_000;
 
 /// Texts a realm's document or its parent's record may have.
-const TEXTS: [&str; 4] = [
+const TEXTS: [&str; 6] = [
     "permit(principal, action, resource);",
     "permit(principal, action, resource) when { context.now < 1800000002 };",
     "permit(principal, action, resource) when { context.answer };",
     "forbid(principal, action, resource);",
+    r#"permit(principal in Group::"peers", action, resource);"#,
+    r#"forbid(principal is Person, action == Action::"spend", resource)
+       when { context.amount > 2000000 };"#,
 ];
+
+fn root() -> Scope {
+    Scope {
+        root: ACME,
+        path: "".parse().unwrap(),
+    }
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -25,7 +35,8 @@ enum Step {
     Ceiling(usize),
     Clear,
     Ancestors(usize),
-    Ask(RequestCopy),
+    Peers(bool),
+    Ask(Box<RequestCopy>),
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -45,24 +56,41 @@ fn resource() -> impl Strategy<Value = AskedResource> {
     })
 }
 
+fn principal() -> impl Strategy<Value = AskedPrincipal> {
+    let role = prop_oneof![Just(Role::Owner), Just(Role::Viewer)];
+    let person = (scope(), role).prop_map(|(home, role)| AskedPrincipal::Person {
+        home,
+        name: "ann".to_owned(),
+        roles: [role].into(),
+    });
+    prop_oneof![scope().prop_map(AskedPrincipal::Realm), person]
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let action = prop_oneof![Just(Action::Invoke), Just(Action::Relay)];
-    let ask = (action, scope(), resource(), any::<bool>(), 0..4_000_u64);
+    let action = prop_oneof![
+        Just(Action::Invoke),
+        Just(Action::Relay),
+        Just(Action::Spend),
+        Just(Action::Administer)
+    ];
+    let ask = (action, principal(), resource(), any::<bool>(), 0..4_000_u64);
     let ask = ask.prop_map(|(action, principal, resource, answer, ms)| {
-        Step::Ask(RequestCopy {
+        Step::Ask(Box::new(RequestCopy {
             action,
             principal,
             resource,
             answer,
             approved: 0,
+            cost: (ms % 2 == 0).then(|| format!("EUR {}", 1 + ms % 3).parse().unwrap()),
             now: Timestamp::from_millis(SECOND * 1_000 + ms),
-        })
+        }))
     });
     prop_oneof![
         1 => (0..TEXTS.len()).prop_map(Step::Own),
         1 => (0..TEXTS.len()).prop_map(Step::Ceiling),
         1 => Just(Step::Clear),
         1 => (0..2_usize).prop_map(Step::Ancestors),
+        1 => any::<bool>().prop_map(Step::Peers),
         12 => ask,
     ]
 }
@@ -72,7 +100,7 @@ proptest! {
 
     #[test]
     fn what_is_remembered_is_what_would_be_decided(steps in prop::collection::vec(step(), 1..80)) {
-        let root = Scope { root: ACME, path: "".parse().unwrap() };
+        let root = root();
         let mut policy = Policy::new();
         let mut memo = Memo::default();
         for step in steps {
@@ -86,6 +114,7 @@ proptest! {
                 }
                 Step::Clear => policy.clear_ceilings_from(0),
                 Step::Ancestors(count) => policy.set_ancestors(count),
+                Step::Peers(any) => policy.set_peers(any.then_some(ACME).into_iter().collect()),
                 Step::Ask(request) => {
                     let request = request.as_request();
                     let fresh = policy.decide(&request);
@@ -104,16 +133,11 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
     let mut memo = Memo::default();
     let request = RequestCopy {
         action: Action::Invoke,
-        principal: Scope {
-            root: ACME,
-            path: "".parse().unwrap(),
-        },
-        resource: AskedResource::Realm(Scope {
-            root: ACME,
-            path: "".parse().unwrap(),
-        }),
+        principal: root().into(),
+        resource: AskedResource::Realm(root()),
         answer: false,
         approved: 0,
+        cost: None,
         now: Timestamp::from_millis(SECOND * 1_000),
     };
     assert!(memo.decide(&policy, &request.as_request()).is_err());
@@ -135,13 +159,11 @@ fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
     let mut ask = |id: &str, millis: u64| {
         let request = RequestCopy {
             action: Action::Invoke,
-            principal: Scope {
-                root: ACME,
-                path: "".parse().unwrap(),
-            },
+            principal: root().into(),
             resource: format!("{id}@{ACME}").parse().unwrap(),
             answer: false,
             approved: 0,
+            cost: None,
             now: Timestamp::from_millis(SECOND * 1_000 + millis),
         };
         let permit = memo.decide(&policy, &request.as_request()).unwrap();

@@ -33,7 +33,11 @@ fn what_cedar_knows_no_help_for_gets_a_hint() {
     let other = hint(&format!("{PERMIT} when {{ context.now }};"));
 
     assert!(name.unwrap().contains("`resource is Loop`"));
-    assert!(never.unwrap().contains("invoke is about loops"));
+    assert!(
+        never
+            .unwrap()
+            .contains("invoke, announce, bid, award, spend, approve")
+    );
     assert!(other.is_none_or(|hint| !hint.contains("loops")));
 }
 

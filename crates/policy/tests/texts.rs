@@ -35,10 +35,11 @@ fn allow(action: Action, pattern: &str) -> Allow {
 fn ask(caller: Scope, action: Action, resource: &str) -> RequestCopy {
     RequestCopy {
         action,
-        principal: caller,
+        principal: caller.into(),
         resource: resource.parse().unwrap(),
         answer: false,
         approved: 0,
+        cost: None,
         now: NOW,
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn apply(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    let by = asker.into_name();
+    let by = asker.name().to_owned();
     let (applied, warnings) = register(&daemon, request, &by).await?;
     Ok(axum::Json(ApplyResult {
         applied,

@@ -7,13 +7,14 @@ use realm_client::{
     },
     catalogue::Code,
 };
-use realm_node::{Decide, Person, Request};
+use realm_node::{Decide, Request};
 use realm_protocol::ApprovalId;
 
 use super::{
     Answer, Shared,
     extract::{Body, Params, Segment, invalid},
     invoke::carry_out,
+    people::Asker,
     problem::Fail,
     runs::run_id,
     views::{short, time},
@@ -40,31 +41,31 @@ pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<Approva
 
 pub(super) async fn approve(
     daemon: Shared,
-    person: super::people::Asker,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<GrantRequest>,
 ) -> Answer<ApprovalView> {
     let GrantRequest { reason } = request;
-    decide(&daemon, person.into_person(), &id, (true, reason)).await
+    decide(&daemon, asker, &id, (true, reason)).await
 }
 
 pub(super) async fn deny(
     daemon: Shared,
-    person: super::people::Asker,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<DenyRequest>,
 ) -> Answer<ApprovalView> {
     let DenyRequest { reason } = request;
-    decide(&daemon, person.into_person(), &id, (false, reason)).await
+    decide(&daemon, asker, &id, (false, reason)).await
 }
 
 async fn decide(
     daemon: &Shared,
-    person: Person,
+    asker: Asker,
     id: &str,
     (granted, reason): (bool, Option<String>),
 ) -> Answer<ApprovalView> {
-    let id = approval_id(id)?;
+    let (id, person) = (approval_id(id)?, asker.person().clone());
     tracing::info!(approval = %id, person = person.name, granted, "a call is decided on");
     let said = Decide {
         approval: id,
@@ -72,7 +73,7 @@ async fn decide(
         granted,
         reason,
     };
-    carry_out(daemon, Request::Decide(said)).await?;
+    carry_out(daemon, asker.asks(Request::Decide(said))).await?;
     Ok(axum::Json(found(daemon, id).await?))
 }
 

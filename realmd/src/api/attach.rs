@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::{Gate, Shared, extract, people::may, problem::Fail, socket::Upgrade};
+use super::{Gate, Shared, extract, people::let_in, problem::Fail, socket::Upgrade};
 use crate::daemon::Daemon;
 
 /// Connections that attach or are attached; one more is refused.
@@ -120,7 +120,7 @@ async fn serve(
     };
     if let Some(gate) = gate {
         let person = gate.check_token(asked.token.as_deref())?;
-        may(&person, &Method::GET, routes::ATTACH)?;
+        let_in(daemon, &person, &Method::GET, routes::ATTACH).await?;
     }
     let Attach {
         agent,

@@ -22,6 +22,7 @@ use super::{
     Shared,
     extract::{Body, invalid},
     invoke::unexpected,
+    people::Asker,
     problem::Fail,
     views::short,
 };
@@ -29,10 +30,11 @@ use crate::handle::Begun;
 
 pub(super) async fn broadcast(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<BroadcastRequest>,
 ) -> Result<(StatusCode, axum::Json<BroadcastResult>), Fail> {
     let (loop_id, detach) = (request.loop_id.clone(), request.detach);
-    let asked = Request::Broadcast(Box::new(asked(request)?));
+    let asked = asker.asks(Request::Broadcast(Box::new(asked(request)?)));
     if detach {
         let begun = move |_: &Node, begun| match begun {
             Begun::Running(run) => Ok::<_, Fail>((StatusCode::ACCEPTED, running(&run))),

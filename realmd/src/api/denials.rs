@@ -5,11 +5,11 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_node::Node;
-use realm_policy::{AskedResource, Level, Suggestion, suggest};
+use realm_policy::{Level, Suggestion, suggest};
 use realm_protocol::Scope;
 
 use super::{
-    Answer, Shared,
+    Answer, Shared, asked,
     extract::Segment,
     views::{short, time},
 };
@@ -33,12 +33,9 @@ fn explain(node: &Node, reference: &str, denial: &realm_policy::Denial) -> Denia
     Denial {
         reference: reference.to_owned(),
         at: time(denial.request.now),
-        caller: node.name_of(&denial.request.principal),
+        caller: asked::who(node, &denial.request.principal),
         action: denial.request.action.to_string(),
-        resource: match &denial.request.resource {
-            AskedResource::Realm(scope) => node.name_of(scope),
-            AskedResource::Loop { owner, id } => format!("{id}@{}", node.name_of(owner)),
-        },
+        resource: asked::what(node, &denial.request.resource),
         level: level_name(node, &denial.level),
         determining: denial.determining.clone(),
         errors: denial.errors.clone(),

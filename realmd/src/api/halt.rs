@@ -55,7 +55,7 @@ pub(super) async fn halt(
     };
     let asked = HaltAsked {
         of,
-        by: asker.into_name(),
+        by: asker.name().to_owned(),
         why: reason(why),
     };
     ask(&daemon, Request::Halt(asked), wait_ms).await
@@ -82,7 +82,7 @@ pub(super) async fn unhalt(
     };
     let asked = UnhaltAsked {
         of,
-        by: asker.into_name(),
+        by: asker.name().to_owned(),
         why: reason(why),
     };
     ask(&daemon, Request::Unhalt(asked), wait_ms).await

@@ -59,7 +59,7 @@ pub(super) async fn invoke(
         input,
         timeout_ms,
         key: key(&headers, idempotency_key)?,
-        caller: Some(asker.into_name()),
+        caller: Some(asker.name().to_owned()),
         store,
         detach,
         stream,
@@ -67,7 +67,7 @@ pub(super) async fn invoke(
     };
     let address = asked.address.clone();
     if !detach {
-        let request = realm_node::Request::Invoke(asked);
+        let request = asker.asks(Request::Invoke(asked));
         let ended = move |node: &Node, answer| ended(node, answer, limit_ms);
         if stream {
             let (shown, answer) = daemon.handle.stream_and(request, ended).await?;
@@ -91,7 +91,7 @@ pub(super) async fn invoke(
     };
     let (status, result) = daemon
         .handle
-        .begin_and(Request::Invoke(asked), begun)
+        .begin_and(asker.asks(Request::Invoke(asked)), begun)
         .await??;
     Ok((status, axum::Json(result)).into_response())
 }

@@ -1,20 +1,21 @@
 //! Who asks, and whether they may: one table of what each route needs.
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request},
+    extract::{FromRequestParts, MatchedPath},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::IntoResponse as _,
 };
 use http::{Method, request::Parts};
 use realm_client::{
     api::{Problem, routes},
     catalogue::Code,
 };
-use realm_node::Person;
+use realm_node::{Person, Request};
+use realm_policy::Action;
 use realm_protocol::records::Role;
 
-use super::{Gate, Shared, problem::Fail};
-use crate::serve::Origin;
+use super::{Gate, Shared, invoke::carry_out, problem::Fail};
+use crate::{daemon::Daemon, serve::Origin};
 
 /// What a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,34 @@ const OPERATE: &[&str] = &[
     routes::PROMPT_SCORE,
 ];
 const APPROVE: &[&str] = &[routes::APPROVAL_APPROVE, routes::APPROVAL_DENY];
+/// What tells of runs: policy is asked for `read-trace`.
+const TRACES: &[&str] = &[
+    routes::RUNS,
+    routes::RUN,
+    routes::RUN_TRACE,
+    routes::RUN_TREE,
+    routes::RUN_EVENTS,
+    routes::RUN_EXPLAIN,
+    routes::RUN_TRANSCRIPT,
+    routes::AUDIT,
+    routes::AUDIT_EXPORT,
+    routes::BIDS,
+    routes::BIDDERS,
+    routes::BID,
+    routes::APPROVALS,
+    routes::APPROVAL,
+    routes::STATES,
+    routes::STATE,
+];
+/// What is an owner's whatever policy says: the way back from a policy that forbids too much, and out of a
+/// halt.
+const LAST_WORD: &[&str] = &[routes::ALLOW, routes::DISALLOW, routes::UNHALT];
+/// What an owner does to one prompt: policy is asked for `promote-prompt` of that.
+const PROMPTS: &[&str] = &[
+    routes::PROMPT_PROMOTE,
+    routes::PROMPT_ROLLBACK,
+    routes::PROMPT_SHARE,
+];
 
 /// What a route needs: what is not in the tables is for owners, unless it only reads.
 fn needs(method: &Method, route: &str) -> Needs {
@@ -58,6 +87,16 @@ fn needs(method: &Method, route: &str) -> Needs {
         route if OPERATE.contains(&route) => Needs::Operate,
         route if APPROVE.contains(&route) => Needs::Approve,
         _ => Needs::Own,
+    }
+}
+
+/// What policy is asked about a route before it begins, beside what it is asked about the loop there.
+fn asks(method: &Method, route: &str) -> Option<Action> {
+    let settled = LAST_WORD.contains(&route) || PROMPTS.contains(&route);
+    match needs(method, route) {
+        Needs::Read => TRACES.contains(&route).then_some(Action::ReadTrace),
+        Needs::Own => (!settled).then_some(Action::Administer),
+        Needs::Operate | Needs::Approve => None,
     }
 }
 
@@ -82,7 +121,11 @@ impl Needs {
 }
 
 /// The layer around every route: who asks, and whether they may.
-pub(super) async fn admit(daemon: Shared, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    daemon: Shared,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("", |route| route.as_str()).to_owned();
     let shown = request.extensions().get::<Person>().cloned();
@@ -98,7 +141,7 @@ pub(super) async fn admit(daemon: Shared, mut request: Request, next: Next) -> R
         let what = "this realm knows nobody of that user";
         return Fail::new(Code::RoleMissing, what).into_response();
     };
-    match may(&person, request.method(), &route) {
+    match let_in(&daemon, &person, request.method(), &route).await {
         Ok(()) => {
             request.extensions_mut().insert(person);
             next.run(request).await
@@ -107,8 +150,22 @@ pub(super) async fn admit(daemon: Shared, mut request: Request, next: Next) -> R
     }
 }
 
-/// Whether a person may do what a route does.
-pub(super) fn may(person: &Person, method: &Method, route: &str) -> Result<(), Fail> {
+/// Whether a person may do what a route does: by their roles, and by what policy says of it.
+pub(super) async fn let_in(
+    daemon: &Daemon,
+    person: &Person,
+    method: &Method,
+    route: &str,
+) -> Result<(), Fail> {
+    may(person, method, route)?;
+    let Some(action) = asks(method, route) else {
+        return Ok(());
+    };
+    carry_out(daemon, Asker(person.clone()).asks(Request::May(action))).await
+}
+
+/// Whether a person may do what a route does, by their roles. What is in no table is the owners'.
+fn may(person: &Person, method: &Method, route: &str) -> Result<(), Fail> {
     let needed = needs(method, route);
     if needed.is_met_by(person) {
         return Ok(());
@@ -126,13 +183,18 @@ pub(super) struct Asker(Person);
 
 impl Asker {
     /// The person.
-    pub(super) fn into_person(self) -> Person {
-        self.0
+    pub(super) const fn person(&self) -> &Person {
+        &self.0
     }
 
     /// What they are called.
-    pub(super) fn into_name(self) -> String {
-        self.0.name
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What they ask for: policy decides about it.
+    pub(super) fn asks(self, request: Request) -> Request {
+        Request::By(self.0, Box::new(request))
     }
 }
 
@@ -147,31 +209,4 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn person(role: Role) -> Person {
-        Person {
-            name: "eve".to_owned(),
-            roles: [role].into(),
-        }
-    }
-
-    #[test]
-    fn every_route_that_changes_something_refuses_a_viewer_and_what_no_table_names_is_the_owners() {
-        let operations = super::super::openapi::operations();
-        assert!(operations.len() > 60);
-        for (method, path) in operations {
-            let method: Method = method.to_uppercase().parse().unwrap();
-            let may = |role| may(&person(role), &method, path).is_ok();
-            let reads = method == Method::GET && path != routes::ATTACH || READ.contains(&path);
-            assert_eq!(may(Role::Viewer), reads, "{method} {path}");
-            let operates = OPERATE.contains(&path) || APPROVE.contains(&path);
-            assert_eq!(may(Role::Operator), reads || operates, "{method} {path}");
-            let approves = APPROVE.contains(&path);
-            assert_eq!(may(Role::Approver), reads || approves, "{method} {path}");
-            assert!(may(Role::Owner), "{method} {path}");
-        }
-        assert!(may(&person(Role::Operator), &Method::POST, "/v1/later").is_err());
-    }
-}
+mod matrix;

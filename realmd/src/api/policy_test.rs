@@ -2,16 +2,16 @@
 
 use realm_client::api::{Expectation, PolicyCase, PolicyCaseResult, PolicyCases, PolicyTested};
 use realm_node::{Node, Refusal};
-use realm_policy::{Action, AskedResource, Decision};
-use realm_protocol::{LoopAddress, RealmName, Timestamp};
+use realm_policy::{Action, Decision};
+use realm_protocol::Timestamp;
 
 use super::{
     Answer, Shared,
+    asked::{What, Who},
     denials::level_name,
     extract::{Body, invalid},
     policy::parse_action,
     problem::Fail,
-    views::{realm_name, short},
 };
 
 /// Questions in one request.
@@ -47,34 +47,18 @@ pub(super) async fn test(daemon: Shared, Body(request): Body<PolicyCases>) -> An
 
 /// A case's names, read.
 struct Question {
-    principal: RealmName,
+    principal: Who,
     action: Action,
-    resource: Named,
-}
-
-enum Named {
-    Loop(LoopAddress),
-    Realm(RealmName),
+    resource: What,
 }
 
 impl Question {
-    /// A bare word is a loop of this realm where loops are meant, and a realm otherwise.
     fn read(case: &PolicyCase) -> Result<Self, Fail> {
         let action = parse_action(&case.action)?;
-        let is_loop = case.resource.contains('@') || action == Action::Invoke;
-        let resource = if is_loop {
-            let address = case.resource.parse();
-            Named::Loop(
-                address
-                    .map_err(|error| invalid(&format!("`{}`: {error}", short(&case.resource))))?,
-            )
-        } else {
-            Named::Realm(realm_name(&case.resource)?)
-        };
         Ok(Self {
-            principal: realm_name(&case.principal)?,
+            principal: Who::read(&case.principal)?,
             action,
-            resource,
+            resource: What::read(action, &case.resource)?,
         })
     }
 }
@@ -85,25 +69,14 @@ fn answer(
     case: PolicyCase,
     now: Timestamp,
 ) -> Result<PolicyCaseResult, Refusal> {
-    let principal = node.resolve_name(&question.principal)?;
-    let resource = match &question.resource {
-        Named::Realm(name) => AskedResource::Realm(node.resolve_name(name)?),
-        Named::Loop(address) => AskedResource::Loop {
-            owner: match &address.realm {
-                Some(realm) => node.resolve_name(realm)?,
-                None => node.standing().scope,
-            },
-            id: address.loop_id.clone(),
-        },
-    };
-    let decision = node.policy_decide(&realm_policy::Request {
-        action: question.action,
-        principal: &principal,
-        resource: resource.as_resource(),
-        answer: false,
-        approved: 0,
+    let principal = question.principal.placed(node)?;
+    let resource = question.resource.placed(node)?;
+    let decision = node.policy_decide(&realm_policy::Request::new(
+        question.action,
+        principal.as_principal(),
+        resource.as_resource(),
         now,
-    });
+    ));
     let (got, level, determining) = match decision {
         Decision::Permitted(_) => (Expectation::Permit, None, Vec::new()),
         Decision::Denied(denial) => {

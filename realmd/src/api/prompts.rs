@@ -22,11 +22,11 @@ use super::{
     extract::{Body, Params, Segment, invalid},
     invoke::unexpected,
     loops::loop_id,
+    people::Asker,
     problem::Fail,
     runs::run_id,
     views::{short, time},
 };
-use crate::handle::OWNER;
 
 pub(super) async fn list(daemon: Shared) -> Answer<Page<PromptSummary>> {
     let look = |node: &Node| -> Vec<PromptSummary> {
@@ -77,36 +77,40 @@ pub(super) async fn diff(
 
 pub(super) async fn promote(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<PromoteRequest>,
 ) -> Answer<ApplyResult> {
     let PromoteRequest { version, why } = request;
     let what = PromptChange::Promote(self::version(&version)?);
-    changed(&daemon, &id, what, why).await
+    changed(&daemon, (asker, &id), what, why).await
 }
 
 pub(super) async fn rollback(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<RollbackRequest>,
 ) -> Answer<ApplyResult> {
-    changed(&daemon, &id, PromptChange::Rollback, request.why).await
+    changed(&daemon, (asker, &id), PromptChange::Rollback, request.why).await
 }
 
 pub(super) async fn share(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<ShareRequest>,
 ) -> Answer<PromptDetail> {
     let shares = request.shares.into_iter();
     let shares = shares.map(|share| Ok((version(&share.version)?, share.weight)));
     let what = PromptChange::Share(shares.collect::<Result<_, Fail>>()?);
-    ask(&daemon, &id, what, request.why).await?;
+    ask(&daemon, (asker, &id), what, request.why).await?;
     Ok(axum::Json(detail(&daemon, &id).await?))
 }
 
 pub(super) async fn score(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<ScoreRequest>,
 ) -> Answer<PromptDetail> {
@@ -137,17 +141,17 @@ pub(super) async fn score(
         },
         run: run.as_deref().map(run_id).transpose()?,
     };
-    ask(&daemon, &id, PromptChange::Score(given), why).await?;
+    ask(&daemon, (asker, &id), PromptChange::Score(given), why).await?;
     Ok(axum::Json(detail(&daemon, &id).await?))
 }
 
 async fn changed(
     daemon: &Shared,
-    id: &str,
+    (asker, id): (Asker, &str),
     what: PromptChange,
     why: Option<String>,
 ) -> Answer<ApplyResult> {
-    let Response::Applied(reports) = ask(daemon, id, what, why).await? else {
+    let Response::Applied(reports) = ask(daemon, (asker, id), what, why).await? else {
         return Err(unknown(id));
     };
     let applied: Vec<Applied> = reports.into_iter().map(apply::changed).collect();
@@ -160,17 +164,21 @@ async fn changed(
 
 async fn ask(
     daemon: &Shared,
-    id: &str,
+    (asker, id): (Asker, &str),
     what: PromptChange,
     why: Option<String>,
 ) -> Result<Response, Fail> {
     let asked = PromptAsked {
         id: loop_id(id)?,
         what,
-        by: OWNER.to_owned(),
+        by: asker.name().to_owned(),
         why,
     };
-    match daemon.handle.ask(Request::Prompt(asked)).await? {
+    match daemon
+        .handle
+        .ask(asker.asks(Request::Prompt(asked)))
+        .await?
+    {
         Response::Refused(refusal) => Err(refusal.into()),
         answer @ (Response::Done | Response::Applied(_)) => Ok(answer),
         other => Err(unexpected(&other)),

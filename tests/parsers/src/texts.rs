@@ -174,14 +174,9 @@ fn decide(policy: &Policy) {
                 id: &id,
             },
         ] {
-            let _ = policy.decide(&Request {
-                action,
-                principal: &principal,
-                resource,
-                answer: false,
-                approved: 0,
-                now: Timestamp::from_millis(1_800_000_000_000),
-            });
+            let now = Timestamp::from_millis(1_800_000_000_000);
+            let request = Request::new(action, (&principal).into(), resource, now);
+            let _ = policy.decide(&request);
         }
     }
 }

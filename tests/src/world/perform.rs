@@ -161,6 +161,8 @@ impl World {
                 argv, input, key, ..
             }) => {
                 self.watch.acts(&self.hosts[id.0], call, key);
+                let now = self.now(id).wall;
+                self.watch.uses(&self.hosts[id.0], &argv, now);
                 self.watch.moves(&self.hosts[id.0], "asks a process");
                 let ms = argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
                 (self.run_process(id, key, &argv, input), ms)

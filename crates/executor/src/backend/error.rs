@@ -153,6 +153,14 @@ pub enum BackendError {
         /// The tool.
         tool: String,
     },
+    /// Policy does not let the loop use it.
+    #[error("policy does not let the loop use {what}; reference {reference}")]
+    Denied {
+        /// What, by its kind and name.
+        what: String,
+        /// For `policy why`.
+        reference: String,
+    },
     /// The tool is no longer what was approved.
     #[error(
         "the tool `{tool}` of MCP server `{id}` has changed since it was approved: `realmctl backend show {id}` shows it as it is now, `realmctl backend approve {id}` approves that"
@@ -256,6 +264,7 @@ impl BackendError {
             | Self::NoServer { .. }
             | Self::NoTool { .. }
             | Self::NotApproved { .. }
+            | Self::Denied { .. }
             | Self::ToolChanged { .. }
             | Self::ToolInput { .. }
             | Self::Unconfigured { .. }
@@ -299,6 +308,7 @@ impl BackendError {
             | Self::Blocked { .. }
             | Self::Metadata { .. }
             | Self::NotApproved { .. }
+            | Self::Denied { .. }
             | Self::ToolChanged { .. } => Category::Permission,
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
             Self::Spawn { .. }

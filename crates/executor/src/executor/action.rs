@@ -100,6 +100,8 @@ pub enum Action {
     Backend {
         /// The frame that waits.
         call: CallId,
+        /// The loop that it is a call of.
+        by: LoopId,
         /// The work.
         request: BackendRequest,
         /// Whether it has to be on the disk first that this was asked: asking again after a crash

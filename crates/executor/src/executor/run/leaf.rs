@@ -118,6 +118,10 @@ impl Run {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
+        let Some(manifest) = frame.subject.manifest() else {
+            return;
+        };
+        let by = manifest.id.clone();
         let asked = attempt_id(self.id, call, frame.attempt);
         frame.waiting = Waiting::Backend {
             since: cx.now.tick,
@@ -134,6 +138,7 @@ impl Run {
         cx.shared.wait(asked, self.id);
         cx.shared.push(Action::Backend {
             call: asked,
+            by,
             request,
             intent,
         });

@@ -1,0 +1,173 @@
+//! Whether policy lets the people of this realm do what they ask for.
+//!
+//! The daemon has let them in, by their roles. Here the realm's policy is asked about each thing by
+//! itself: this person, this action, this loop, at most this cost. What changes policy, and what lets things
+//! stand still, is asked of nobody: an owner cannot be kept from the one, nor an operator from the other.
+
+use realm_policy::{Action, AskedResource, Principal, Request as Question};
+use realm_protocol::{FailureCode, LoopAddress, LoopId, budget::Amount, records::Role};
+
+use crate::{CallFailure, ControlId, InvokeAsked, Node, Person, PromptChange, Refusal, Request};
+
+/// One thing that somebody would do.
+struct Wanted {
+    action: Action,
+    resource: AskedResource,
+    cost: Option<Amount>,
+}
+
+impl Wanted {
+    const fn new(action: Action, resource: AskedResource) -> Self {
+        Self {
+            action,
+            resource,
+            cost: None,
+        }
+    }
+}
+
+impl Node {
+    /// Carries out what somebody asks for, if policy lets them.
+    pub(crate) fn handle_asked_by(&mut self, control: ControlId, person: &Person, asked: Request) {
+        match self.let_person(person, &asked) {
+            Ok(()) => self.handle_control(control, asked),
+            Err(refusal) => self.refuse(control, refusal),
+        }
+    }
+
+    fn let_person(&mut self, person: &Person, asked: &Request) -> Result<(), Refusal> {
+        for wanted in self.wanted(asked)? {
+            let approvals = self.permit_person(person, &wanted)?;
+            if wanted.action == Action::Invoke && !self.waits_for(&approvals, &wanted.resource) {
+                let message = "a policy wants people to approve this call, and only what runs here \
+                               waits for them: call it from a loop of this realm";
+                return Err(CallFailure::new(FailureCode::Denied, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a request comes to, as policy sees it.
+    fn wanted(&self, asked: &Request) -> Result<Vec<Wanted>, Refusal> {
+        let own = |id: &LoopId| AskedResource::Loop {
+            owner: self.me.scope(),
+            id: self.registry.resolve(id).clone(),
+        };
+        let wanted = match asked {
+            Request::Invoke(asked) => {
+                let resource = self.called(&asked.address)?;
+                vec![
+                    Wanted::new(Action::Invoke, resource.clone()),
+                    Wanted {
+                        cost: self.most(asked),
+                        ..Wanted::new(Action::Spend, resource)
+                    },
+                ]
+            }
+            Request::Broadcast(asked) => {
+                let resource = own(&asked.loop_id);
+                let mut wanted = vec![Wanted::new(Action::Announce, resource.clone())];
+                // Without a currency no bid may ask for a price.
+                if let Some(currency) = &asked.limits.currency {
+                    let currency = currency.parse().ok();
+                    let all = |price: u64| price.saturating_mul(asked.rule.awards.max(1));
+                    let cost = asked.limits.price.map(all);
+                    wanted.push(Wanted {
+                        cost: currency
+                            .zip(cost)
+                            .map(|(currency, micros)| Amount { currency, micros }),
+                        ..Wanted::new(Action::Spend, resource)
+                    });
+                }
+                wanted
+            }
+            Request::Decide(said) => {
+                let Some(loop_id) = self.loop_of_approval(said.approval) else {
+                    return Ok(Vec::new());
+                };
+                let address = loop_id.parse().map_err(|_| Refusal::NotFound {
+                    what: "loop",
+                    name: loop_id.to_owned(),
+                })?;
+                vec![Wanted::new(Action::Approve, self.called(&address)?)]
+            }
+            Request::Prompt(asked) if !matches!(asked.what, PromptChange::Score(_)) => {
+                vec![Wanted::new(Action::PromotePrompt, own(&asked.id))]
+            }
+            Request::May(action) => {
+                vec![Wanted::new(*action, AskedResource::Realm(self.me.scope()))]
+            }
+            _ => Vec::new(),
+        };
+        Ok(wanted)
+    }
+
+    /// The loop that a call names.
+    fn called(&self, address: &LoopAddress) -> Result<AskedResource, Refusal> {
+        let me = self.me.scope();
+        let owner = match &address.realm {
+            Some(name) => self.resolve_name(name)?,
+            None => me.clone(),
+        };
+        let id = match owner == me {
+            true => self.registry.resolve(&address.loop_id),
+            false => &address.loop_id,
+        };
+        let id = id.clone();
+        Ok(AskedResource::Loop { owner, id })
+    }
+
+    /// The most that a call may cost, if that is bounded.
+    fn most(&self, asked: &InvokeAsked) -> Option<Amount> {
+        self.asker_budget(asked.budget).budget.money
+    }
+
+    /// Asks policy for one thing; gives the roles of those who have to approve it.
+    fn permit_person(&mut self, person: &Person, wanted: &Wanted) -> Result<Vec<Role>, Refusal> {
+        let (home, now) = (self.me.scope(), self.now.wall);
+        let principal = Principal::Person {
+            home: &home,
+            name: &person.name,
+            roles: &person.roles,
+        };
+        let resource = wanted.resource.as_resource();
+        let question = Question {
+            cost: wanted.cost,
+            ..Question::new(wanted.action, principal, resource, now)
+        };
+        let decided = self.rules.decide_request(&question);
+        let permit = decided.map_err(|denial| {
+            self.counters.refuse(crate::Refused::Denied);
+            let reference = self.remember_denial(denial);
+            let (name, action) = (&person.name, wanted.action);
+            let message = format!("policy does not let {name} {action}; reference {reference}");
+            let mut failure = CallFailure::new(FailureCode::Denied, message);
+            failure.reference = Some(reference);
+            Refusal::from(failure)
+        })?;
+        Ok(permit.approvals().to_vec())
+    }
+
+    /// Whether the run of a call of somebody's waits for these roles by itself: what a policy demands of
+    /// a person alone, no run would wait for.
+    fn waits_for(&mut self, approvals: &[Role], called: &AskedResource) -> bool {
+        let me = self.me.scope();
+        let runs_here = matches!(called, AskedResource::Loop { owner, .. } if *owner == me);
+        let now = self.now.wall;
+        let decided = match approvals {
+            [] => return true,
+            _ => self.rules.decide_request(&Question::new(
+                Action::Invoke,
+                Principal::Realm(&me),
+                called.as_resource(),
+                now,
+            )),
+        };
+        // What policy denies the realm is refused where it is asked, with a reference.
+        let waited = |role| match &decided {
+            Ok(permit) => permit.approvals().contains(role),
+            Err(_) => true,
+        };
+        runs_here && approvals.iter().all(waited)
+    }
+}
