@@ -71,9 +71,9 @@ pub use prompts::{
     ShareRequest,
 };
 pub use runs::{
-    AcceptedCall, AcceptedStage, CancelRequest, Direction, Frame, FrameTree, PauseRequest,
-    ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary,
-    Trace, TraceEvent, TraceQuery, Wait, WaitsOn,
+    AcceptedCall, AcceptedStage, CancelRequest, CancelResult, Direction, Frame, FrameTree,
+    PauseRequest, ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus,
+    RunSummary, Trace, TraceEvent, TraceQuery, Wait, WaitsOn, Withdrawal,
 };
 pub use stacks::{StackInput, StackPart, StackView};
 pub use states::{StateQuery, StateSummary, StateView};

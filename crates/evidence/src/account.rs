@@ -42,6 +42,10 @@ pub struct Account {
     pub reason: Option<String>,
     /// What every slot was to the outcome.
     pub slots: Vec<Slot>,
+    /// After a cancel, slots whose holders said that they stopped.
+    pub confirmed: Vec<u64>,
+    /// After a cancel, slots whose holders did not say so in time.
+    pub silent: Vec<u64>,
     /// Entries that were checked.
     pub entries: u64,
     /// Signatures that were checked.
@@ -145,6 +149,8 @@ impl Account {
             output: output.and_then(|output| json::parse(output).ok()),
             reason: conclusion.and_then(|it| it.reason.clone()),
             slots: conclusion.map_or_else(Vec::new, |it| it.citations.iter().map(slot).collect()),
+            confirmed: conclusion.map_or_else(Vec::new, |it| it.confirmed.clone()),
+            silent: conclusion.map_or_else(Vec::new, |it| it.silent.clone()),
             entries: entries.len() as u64,
             signatures,
         }

@@ -22,8 +22,7 @@ impl Node {
             Request::May(_) => self.respond(id, Response::Done),
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Broadcast(asked) => self.broadcast(id, *asked),
-            Request::Cancel(run) if self.cancel_broadcast(run) => self.respond(id, Response::Done),
-            Request::Cancel(run) => self.cancel_run(id, run),
+            Request::Cancel(run) => self.cancel(id, run),
             Request::Pause(run) => self.pause_run(id, run),
             Request::Resume(run, decision) if self.decide_broadcast(id, run, decision.as_ref()) => {
             }

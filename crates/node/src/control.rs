@@ -423,6 +423,8 @@ pub enum Response {
     Invoked(Box<Invocation>),
     /// The broadcast has ended.
     Broadcasted(Box<crate::Broadcasted>),
+    /// The run is cancelled, and what it had announced has ended so.
+    Withdrawn(Vec<crate::Withdrawn>),
     /// The ticket.
     Invited(Box<Invited>),
     /// Joined.

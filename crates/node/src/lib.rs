@@ -77,7 +77,9 @@ pub use halt::{
     HaltsView, LoopHaltView, UnhaltAsked, UnhaltOf,
 };
 pub use io::{ControlId, DialId, Effect, Input, LookId, Part, Urgency};
-pub use market::{BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider};
+pub use market::{
+    BidView, BidderView, BroadcastAsked, Broadcasted, NoTranscript, SlotView, Wider, Withdrawn,
+};
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
 pub use prompts::{

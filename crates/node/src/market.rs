@@ -22,6 +22,7 @@ mod summaries;
 mod telling;
 mod traced;
 mod trusting;
+mod withdrawing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -60,6 +61,8 @@ pub(crate) use kept::Kept;
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;
+use withdrawing::Withdrawing;
+pub use withdrawing::Withdrawn;
 
 /// Slots that a realm works on at a time.
 const CAPACITY: u64 = 64;
@@ -86,6 +89,8 @@ pub(crate) struct Market {
     summaries: Summaries,
     /// Ends of this realm's broadcasts that bidders have still to be told.
     closing: VecDeque<Closing>,
+    /// Those who wait for broadcasts that they took back.
+    withdrawing: Vec<Withdrawing>,
     /// Sessions that this realm's bids offer.
     pub(crate) offers: Offers,
     pub(crate) trust: Trust,
@@ -105,7 +110,7 @@ struct Announced {
     /// The loop that policy is asked about.
     loop_id: LoopId,
     /// Who holds each slot.
-    holders: BTreeMap<u64, RealmId>,
+    holders: BTreeMap<u64, Place>,
     /// The loop here that makes results one, where a loop does.
     aggregator: Option<LoopId>,
     run: Run,

@@ -114,10 +114,18 @@ impl Node {
         self.out.change(Change::Event(event));
     }
 
+    /// Stops a run here; false if there is none.
+    pub(crate) fn cancel_served_run(&mut self, run: RunId) -> bool {
+        let here = self.serving.has(run);
+        if here {
+            self.executor.cancel(run, "by the owner", self.now);
+        }
+        here
+    }
+
     /// Stops a run, here or wherever it was sent.
     pub(crate) fn cancel_run(&mut self, control: ControlId, run: RunId) {
-        if self.serving.has(run) {
-            self.executor.cancel(run, "by the owner", self.now);
+        if self.cancel_served_run(run) {
             return self.respond(control, Response::Done);
         }
         let out = self

@@ -1926,10 +1926,33 @@ class Wider(TypedDict):
     """If any, only realms at or below these are asked."""
 
 
+class Withdrawal(TypedDict):
+    """A broadcast that was taken back, and who has confirmed it. Realms that its winners had called or announced
+    work to are told by these, and confirm it to them."""
+
+    runId: str
+    """The broadcast's run here."""
+    loop: str
+    """The loop whose work it was."""
+    ending: str
+    """How it ended: `Cancelled`, or otherwise if its outcome came first."""
+    confirmed: NotRequired[list[str]]
+    """Winners that said that they have stopped, by slot."""
+    silent: NotRequired[list[str]]
+    """Winners that had the work and did not say so in time, by slot; their leases run out."""
+
+
 class AgentMessageAttach(Attach):
     """Says who it is and which loops it serves; answered by `attached` or `refused`."""
 
     type: Literal["attach"]
+
+
+class CancelResult(RunSummary):
+    """A run that was cancelled."""
+
+    withdrawn: NotRequired[list[Withdrawal]]
+    """Each broadcast that it had announced, or that it is."""
 
 
 class FrameTree(Frame):
@@ -2219,7 +2242,7 @@ class Api:
         """Lets a paused run go on."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
 
-    def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
+    def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
 
@@ -2526,7 +2549,7 @@ class AsyncApi:
         """Lets a paused run go on."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
 
-    async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> RunSummary:
+    async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
 

@@ -578,6 +578,12 @@ export interface CallError {
 /** Cancels a run. It says nothing more yet. */
 export type CancelRequest = Record<string, unknown>;
 
+/** A run that was cancelled. */
+export interface CancelResult extends RunSummary {
+  /** Each broadcast that it had announced, or that it is. */
+  withdrawn?: Array<Withdrawal>;
+}
+
 /** One check. */
 export interface Check {
   /** Its name: `clock.skew`. */
@@ -1943,6 +1949,21 @@ export interface Wider {
   realms?: Array<string>;
 }
 
+/** A broadcast that was taken back, and who has confirmed it. Realms that its winners had called or announced
+ * work to are told by these, and confirm it to them. */
+export interface Withdrawal {
+  /** The broadcast's run here. */
+  runId: string;
+  /** The loop whose work it was. */
+  loop: string;
+  /** How it ended: `Cancelled`, or otherwise if its outcome came first. */
+  ending: string;
+  /** Winners that said that they have stopped, by slot. */
+  confirmed?: Array<string>;
+  /** Winners that had the work and did not say so in time, by slot; their leases run out. */
+  silent?: Array<string>;
+}
+
 /** What goes with a request. */
 export interface Sent {
   body?: unknown;
@@ -2085,7 +2106,7 @@ export abstract class Api {
   }
 
   /** Cancels a run. */
-  postRunsIdCancel(id: string, body: CancelRequest): Promise<RunSummary> {
+  postRunsIdCancel(id: string, body: CancelRequest): Promise<CancelResult> {
     return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/cancel`, { body });
   }
 

@@ -1,8 +1,8 @@
 //! Runs, traces, results.
 
 use realm_client::api::{
-    BroadcastResult, CallError, Frame, FrameTree, InvokeResult, RunDetail, RunExplanation,
-    RunSummary, Spend, StreamPart, Trace, TraceEvent,
+    BroadcastResult, CallError, CancelResult, Frame, FrameTree, InvokeResult, RunDetail,
+    RunExplanation, RunSummary, Spend, StreamPart, Trace, TraceEvent, Withdrawal,
 };
 use serde_json::Value;
 
@@ -95,6 +95,32 @@ fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("started", moment(run.started_at)),
         ("took", span_or(run.duration_ms)),
     ]
+}
+
+impl Show for CancelResult {
+    fn names(&self) -> Vec<String> {
+        vec![self.run.id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let mut fields = summary(&self.run);
+        for it in &self.withdrawn {
+            let Withdrawal {
+                run_id,
+                loop_id,
+                ending,
+                confirmed,
+                silent,
+            } = it;
+            fields.push(("announced", format!("{loop_id}: {ending}, run {run_id}")));
+            for (said, winners) in [("confirmed", confirmed), ("silent", silent)] {
+                if !winners.is_empty() {
+                    fields.push((said, winners.join(", ")));
+                }
+            }
+        }
+        vec![Block::Fields(fields)]
+    }
 }
 
 impl Show for RunDetail {

@@ -118,6 +118,14 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
     let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
     fields.push(("got the input", informed.join(", ")));
     fields.extend(cited(account, wide).map(|cited| ("cited", cited)));
+    for (said, slots) in [
+        ("confirmed", &account.confirmed),
+        ("silent", &account.silent),
+    ] {
+        if !slots.is_empty() {
+            fields.push((said, holders(account, slots, wide)));
+        }
+    }
     fields.push((
         "checked",
         format!(
@@ -126,6 +134,19 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
         ),
     ));
     vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+/// Who held these slots last.
+fn holders(account: &Account, slots: &[u64], wide: bool) -> String {
+    let held =
+        |bid: &&BidAccount| matches!(bid.fate, Fate::Won { slot, .. } if slots.contains(&slot));
+    let holders: Vec<String> = account
+        .bids
+        .iter()
+        .filter(held)
+        .map(|bid| place(&bid.realm, wide))
+        .collect();
+    holders.join(", ")
 }
 
 /// What everybody who won was to the output: `contributed: …; dissented: …`.

@@ -1,7 +1,10 @@
 //! How answers look in each format, as it was last agreed on.
 
 use realm_client::{
-    api::{BidSummary, Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status, Trace},
+    api::{
+        BidSummary, CancelResult, Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status,
+        Trace,
+    },
     trace::TraceTree,
 };
 use realmctl::{
@@ -28,6 +31,18 @@ fn a_list_of_runs_looks_as_agreed_in_every_format() {
     let page = json!({ "items": [run(), failed_run()], "next": "c1" });
 
     check::<Page<RunSummary>>("runs.txt", page, &FORMATS);
+}
+
+#[test]
+fn a_run_that_was_cancelled_says_who_has_confirmed() {
+    let mut cancelled = run();
+    cancelled["withdrawn"] = json!([
+        { "runId": "r8", "loop": "review", "ending": "Cancelled",
+          "confirmed": ["acme/law", "lab"], "silent": ["acme/style"] },
+        { "runId": "r9", "loop": "check", "ending": "TooFewBids" },
+    ]);
+
+    check::<CancelResult>("cancelled.txt", cancelled, &[Format::Table, Format::Name]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Where a run stands, and how people hold it, let it go on, and stop it.
 
 use realm_client::api::{
-    AcceptedCall, AcceptedStage, CancelRequest, PauseRequest, ResumeDecision, ResumeRequest,
-    RunExplanation, RunStatus, RunSummary, Wait, WaitsOn,
+    AcceptedCall, AcceptedStage, CancelRequest, CancelResult, PauseRequest, ResumeDecision,
+    ResumeRequest, RunExplanation, RunStatus, RunSummary, Wait, WaitsOn, Withdrawal,
 };
 use realm_executor::{Decision, WaitingFor, Waits};
-use realm_node::{AcceptedView, Node, Request, Response};
+use realm_node::{AcceptedView, Node, Request, Response, Withdrawn};
 use realm_protocol::{RunId, journal::Run, message::Stage};
 
 use super::{
@@ -46,29 +46,58 @@ pub(super) async fn cancel(
     daemon: Shared,
     Segment(id): Segment,
     Body(request): Body<CancelRequest>,
-) -> Answer<RunSummary> {
+) -> Answer<CancelResult> {
     let CancelRequest {} = request;
     let id = run_id(&id)?;
-    change(&daemon, id, Request::Cancel(id)).await
+    let (run, withdrawn) = told(&daemon, id, Request::Cancel(id)).await?;
+    let withdrawn = withdrawn.into_iter().map(withdrawal).collect();
+    Ok(axum::Json(CancelResult { run, withdrawn }))
 }
 
 /// Changes where a run stands, and gives where it stands then.
 async fn change(daemon: &Shared, id: RunId, request: Request) -> Answer<RunSummary> {
+    let (run, _) = told(daemon, id, request).await?;
+    Ok(axum::Json(run))
+}
+
+/// Tells a run where to stand; gives where it stands then, and what it had announced.
+async fn told(
+    daemon: &Shared,
+    id: RunId,
+    request: Request,
+) -> Result<(RunSummary, Vec<Withdrawn>), Fail> {
     let told = match &request {
         Request::Pause(_) => "pause",
         Request::Resume(..) => "resume",
         _ => "cancel",
     };
     tracing::info!(run = %id, told, "a run is told where to stand");
-    match daemon.handle.ask(request).await? {
-        Response::Done => {
-            daemon.handle.settled().await?;
-            let run = found(daemon, id).await?;
-            let summary = daemon.handle.read(move |node| summary(node, &run));
-            Ok(axum::Json(summary.await?))
-        }
-        Response::Refused(refusal) => Err(Fail::from(refusal).about(id)),
-        other => Err(unexpected(&other).about(id)),
+    let withdrawn = match daemon.handle.ask(request).await? {
+        Response::Done => Vec::new(),
+        Response::Withdrawn(withdrawn) => withdrawn,
+        Response::Refused(refusal) => return Err(Fail::from(refusal).about(id)),
+        other => return Err(unexpected(&other).about(id)),
+    };
+    daemon.handle.settled().await?;
+    let run = found(daemon, id).await?;
+    let summary = daemon.handle.read(move |node| summary(node, &run));
+    Ok((summary.await?, withdrawn))
+}
+
+fn withdrawal(it: Withdrawn) -> Withdrawal {
+    let Withdrawn {
+        run,
+        loop_id,
+        ending,
+        confirmed,
+        silent,
+    } = it;
+    Withdrawal {
+        run_id: run.to_string(),
+        loop_id,
+        ending: ending.to_owned(),
+        confirmed,
+        silent,
     }
 }
 

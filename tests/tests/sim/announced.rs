@@ -1,6 +1,6 @@
 //! Loops that are work without an address, and composites with such steps.
 
-use realm_node::Request;
+use realm_node::{Request, Response};
 use realm_protocol::{
     FailureCode,
     journal::{JournalSeq, Status},
@@ -130,12 +130,17 @@ fn cancelling_a_run_takes_the_work_back_that_it_has_announced() {
     assert_eq!(at_work(&market.world), 1);
     let runs = &market.world.hosts[market.acme.0].disk.runs;
     let order = runs.values().find(|run| run.loop_id == "order").unwrap().id;
-    market
+    let answer = market
         .world
         .ask_and_wait(market.acme, Request::Cancel(order));
     market.world.wait_for(market.acme, control);
     market.world.run_for(2_000);
     assert_eq!(at_work(&market.world), 0);
+    let Response::Withdrawn(withdrawn) = answer else {
+        panic!("not taken back: {answer:?}")
+    };
+    let confirmed: Vec<_> = withdrawn.iter().map(|it| it.confirmed.as_slice()).collect();
+    assert_eq!(confirmed, [["lab"]]);
     invariants::check(&mut market.world);
 }
 

@@ -53,7 +53,7 @@ pub const AUDIT_EXPORT: &str = "/v1/audit/export";
 pub const BIDDERS: &str = "/v1/bidders";
 /// GET: [`super::EvidenceFile`], a receipt.
 pub const BID: &str = "/v1/bids/{bid}";
-/// POST [`super::CancelRequest`]: [`super::RunSummary`].
+/// POST [`super::CancelRequest`]: [`super::CancelResult`].
 pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 /// GET with [`super::ApprovalQuery`]: a page of [`super::ApprovalView`], the newest first.
 pub const APPROVALS: &str = "/v1/approvals";

@@ -425,3 +425,35 @@ pub enum WaitsOn {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRequest {}
+
+/// A run that was cancelled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelResult {
+    /// Where the run stands.
+    #[serde(flatten)]
+    pub run: RunSummary,
+    /// Each broadcast that it had announced, or that it is.
+    #[serde(default)]
+    pub withdrawn: Vec<Withdrawal>,
+}
+
+/// A broadcast that was taken back, and who has confirmed it. Realms that its winners had called or announced
+/// work to are told by these, and confirm it to them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Withdrawal {
+    /// The broadcast's run here.
+    pub run_id: String,
+    /// The loop whose work it was.
+    #[serde(rename = "loop")]
+    pub loop_id: String,
+    /// How it ended: `Cancelled`, or otherwise if its outcome came first.
+    pub ending: String,
+    /// Winners that said that they have stopped, by slot.
+    #[serde(default)]
+    pub confirmed: Vec<String>,
+    /// Winners that had the work and did not say so in time, by slot; their leases run out.
+    #[serde(default)]
+    pub silent: Vec<String>,
+}

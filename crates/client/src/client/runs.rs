@@ -6,9 +6,9 @@ use realm_protocol::limits;
 
 use super::{Client, ClientError, address::Address};
 use crate::api::{
-    BroadcastRequest, BroadcastResult, CancelRequest, Direction, EvidenceFile, FrameTree,
-    InvokeRequest, InvokeResult, Page, PauseRequest, ResumeRequest, RunDetail, RunExplanation,
-    RunQuery, RunStatus, RunSummary, Trace, TraceQuery, TranscriptQuery, routes,
+    BroadcastRequest, BroadcastResult, CancelRequest, CancelResult, Direction, EvidenceFile,
+    FrameTree, InvokeRequest, InvokeResult, Page, PauseRequest, ResumeRequest, RunDetail,
+    RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceQuery, TranscriptQuery, routes,
 };
 use crate::trace::TraceParts;
 
@@ -163,7 +163,7 @@ impl Client {
         &self,
         id: &str,
         request: &CancelRequest,
-    ) -> Result<RunSummary, ClientError> {
+    ) -> Result<CancelResult, ClientError> {
         self.post(&routes::fill(routes::RUN_CANCEL, &[id]), request)
             .await
     }

@@ -308,6 +308,7 @@ impl Node {
             return;
         };
         self.forget_broadcast(broadcast, own.entries);
+        self.tell_withdrawn(broadcast, &own, &conclusion);
         self.market.over.push_back(broadcast);
         if self.market.over.len() > BROADCASTS {
             self.market.over.pop_front();

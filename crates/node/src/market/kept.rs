@@ -222,7 +222,7 @@ impl Node {
         })?;
         let count = entries.len() as u64;
         let holders = entries.iter().filter_map(|entry| match entry {
-            Entry::Leased(it) => Some((it.slot, it.holder.realm?)),
+            Entry::Leased(it) => Some((it.slot, it.holder.clone())),
             _ => None,
         });
         let holders = holders.collect();

@@ -1,6 +1,6 @@
 //! Broadcasts in the traces of their runs.
 
-use realm_broadcast::log::{Entry, Proved};
+use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
     cbor::Blob,
@@ -18,7 +18,7 @@ impl Node {
     pub(super) fn write_down(&mut self, broadcast: BroadcastId, entry: &Entry) {
         self.judge_bidder(broadcast, entry);
         let bytes = self.keep_entry(broadcast, entry);
-        let (kind, payload) = self.told(entry);
+        let (kind, payload) = self.told(broadcast, entry);
         let payload = payload.with("entry", &bytes.to_base64());
         self.note_broadcast(broadcast, kind, payload);
         let signer = match entry {
@@ -65,7 +65,7 @@ impl Node {
         self.write_down(broadcast, &proved.into());
     }
 
-    fn told(&self, entry: &Entry) -> (&'static str, Object) {
+    fn told(&self, broadcast: BroadcastId, entry: &Entry) -> (&'static str, Object) {
         let told = Object::new();
         match entry {
             Entry::Planned(_) => ("broadcast.planned", told),
@@ -115,9 +115,22 @@ impl Node {
             Entry::Proved(_) => ("broadcast.proved", told),
             Entry::Finished(it) => {
                 let told = told.with("ending", it.conclusion.ending.name());
-                ("broadcast.finished", told)
+                (
+                    "broadcast.finished",
+                    self.told_withdrawn(broadcast, &it.conclusion, told),
+                )
             }
         }
+    }
+
+    /// With who stopped and who did not say so, where the broadcast was taken back.
+    fn told_withdrawn(&self, broadcast: BroadcastId, it: &Conclusion, told: Object) -> Object {
+        let own = self.market.announced.get(&broadcast);
+        let Some(own) = own.filter(|_| it.ending == Ending::Cancelled) else {
+            return told;
+        };
+        let (confirmed, silent) = self.withdrawn_from(&own.holders, it);
+        told.with("confirmed", &confirmed).with("silent", &silent)
     }
 
     pub(super) fn note_broadcast(&mut self, broadcast: BroadcastId, kind: &str, payload: Object) {

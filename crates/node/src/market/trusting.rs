@@ -33,11 +33,13 @@ impl Node {
         };
         let (holder, conduct) = match entry {
             Entry::Leased(it) => {
-                own.holders
-                    .extend(it.holder.realm.map(|realm| (it.slot, realm)));
+                own.holders.insert(it.slot, it.holder.clone());
                 return;
             }
-            Entry::Ended(it) => (own.holders.get(&it.slot).copied(), Conduct::of(it.end)),
+            Entry::Ended(it) => (
+                own.holders.get(&it.slot).and_then(|it| it.realm),
+                Conduct::of(it.end),
+            ),
             _ => return,
         };
         if let (Some(holder), Some(conduct)) = (holder, conduct) {

@@ -128,3 +128,28 @@ fn a_bidder_that_has_lost_its_place_by_its_award_gets_none_and_whoever_has_the_p
     assert_eq!(account.informed.len(), 1);
     invariants::check(&mut world);
 }
+
+#[test]
+fn a_bidder_that_is_cut_off_by_its_award_is_passed_over_and_has_nothing_to_give_back() {
+    let (mut world, acme, [left, right]) = busy_family(640);
+    let control = world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(1_000);
+
+    world.partition(right, acme);
+    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+    world.heal(right, acme);
+    world.run_for(60_000);
+
+    output(&ended);
+    assert_eq!(ended.slots[0].realm, world.hosts[left.0].realm);
+    let answers = said(&world, acme, &ended, "broadcast.answered", "answer");
+    assert_eq!(answers, ["Reserved"], "only one has answered");
+    let host = &world.hosts[right.0];
+    assert!(host.disk.runs.is_empty());
+    assert_eq!(host.disk.count(Table::Slots), 0);
+    assert!(host.node().is_idle());
+    account(&world, acme);
+    invariants::check(&mut world);
+}

@@ -2,6 +2,7 @@
 
 use realm_broadcast::log::{Ending, Entry};
 use realm_protocol::{
+    RunId,
     broadcast::Announcement,
     cbor::{self, Blob},
     journal::{Direction, Run},
@@ -79,6 +80,26 @@ fn cancelled(world: &World, host: HostId) -> (Vec<u64>, Vec<u64>) {
     (conclusion.confirmed.clone(), conclusion.silent.clone())
 }
 
+/// What the trace of a broadcast's run says of its end.
+fn finished(world: &World, host: HostId, run: RunId) -> Value {
+    let mut events = world.hosts[host.0].disk.events.values();
+    let finished = events.find(|it| it.run == run && it.kind == "broadcast.finished");
+    serde_json::from_slice(&finished.unwrap().payload).unwrap()
+}
+
+/// Who has confirmed each broadcast that was taken back, and who has not.
+fn withdrawn(answer: Response) -> Vec<(Vec<String>, Vec<String>)> {
+    let Response::Withdrawn(withdrawn) = answer else {
+        panic!("not taken back: {answer:?}")
+    };
+    let all = withdrawn.into_iter();
+    all.map(|it| {
+        assert_eq!(it.ending, "Cancelled");
+        (it.confirmed, it.silent)
+    })
+    .collect()
+}
+
 #[test]
 fn what_is_announced_again_is_deeper_and_has_no_more_time_than_is_left() {
     let (mut world, [acme, law, city]) = three_levels(31, 100, "10m");
@@ -130,10 +151,16 @@ fn a_cancel_goes_down_all_levels_and_each_says_who_confirmed_it() {
     assert_eq!(work.status, Status::Running, "it has come down");
     let run = run_of(&world, acme, "review", Direction::Local).id;
 
-    world.ask_and_wait(acme, Request::Cancel(run));
+    let answer = world.ask_and_wait(acme, Request::Cancel(run));
     world.wait_for(acme, control);
     world.run_for(2_000);
 
+    let who = (vec!["acme/law".to_owned()], Vec::new());
+    assert_eq!(withdrawn(answer), [who]);
+    let below = run_of(&world, law, "review", Direction::Local).id;
+    let told = |host: HostId, run| finished(&world, host, run);
+    assert_eq!(told(acme, run)["confirmed"], json!(["acme/law"]));
+    assert_eq!(told(law, below)["confirmed"], json!(["acme/law/city"]));
     let work = run_of(&world, city, "check", Direction::In);
     assert_eq!(work.status, Status::Cancelled);
     assert_eq!(cancelled(&world, acme), (vec![0], Vec::new()));
@@ -149,8 +176,11 @@ fn a_cancel_that_a_level_does_not_confirm_says_so_and_the_work_below_ends_all_th
     let run = run_of(&world, acme, "review", Direction::Local).id;
     world.partition(law, acme);
 
-    world.ask_and_wait(acme, Request::Cancel(run));
+    let answer = world.ask_and_wait(acme, Request::Cancel(run));
     world.wait_for(acme, control);
+    let who = (Vec::new(), vec!["acme/law".to_owned()]);
+    assert_eq!(withdrawn(answer), [who]);
+    assert_eq!(finished(&world, acme, run)["silent"], json!(["acme/law"]));
     world.heal(law, acme);
     world.run_for(40_000);
 
