@@ -37,6 +37,8 @@ pub(crate) use post::Post;
 
 /// How long everything under way has to come to its end, milliseconds.
 const REST_MS: u64 = 70_000;
+/// How long realms have to find each other again once nothing goes wrong any more, milliseconds.
+const HEALED_MS: u64 = 15_000;
 /// How long a broadcast may take in all: its bids, its awards and the work.
 const LONGEST_MS: u64 = 90_000;
 /// How often puppets look at what they have heard, milliseconds.
@@ -98,6 +100,8 @@ pub struct Market {
     members: Vec<Member>,
     puppets: Vec<Puppet>,
     asked: Vec<Asked>,
+    /// Which way to make results one is next.
+    turn: usize,
     tricks: Tricks,
     /// Pairs kept apart, and until when.
     apart: Vec<(u64, HostId, HostId)>,
@@ -128,6 +132,7 @@ impl Market {
             members: Vec::new(),
             puppets: Vec::new(),
             asked: Vec::new(),
+            turn: seed as usize,
             tricks: Tricks::new(),
             apart: Vec::new(),
             crashed: BTreeSet::new(),
@@ -153,6 +158,11 @@ impl Market {
             }
         }
         market.calm_down();
+        market.pass(HEALED_MS);
+        for _ in 0..broadcasts / 3 {
+            market.announce();
+            market.pass(1_000);
+        }
         market.pass(LONGEST_MS);
         market.world.post.puppets.clear();
         market.pass(REST_MS);

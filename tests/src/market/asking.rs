@@ -78,6 +78,9 @@ impl Market {
             0 => self.names_for(host),
             _ => Vec::new(),
         };
+        // Each has its turn, so that a few seeds try all of them.
+        let strategy = Strategy::ALL[self.turn % Strategy::ALL.len()];
+        self.turn += 1;
         let mut below = |bound: u64| self.world.random(bound);
         let selections = [
             Selection::First,
@@ -110,7 +113,6 @@ impl Market {
             }),
             per_realm: [None, None, Some(1), Some(3)][below(4) as usize],
         };
-        let strategy = Strategy::ALL[below(Strategy::ALL.len() as u64) as usize];
         let waits = [
             Waiting::All,
             Waiting::All,
@@ -159,7 +161,7 @@ impl Market {
             }),
             limits: BidLimits {
                 currency: Some("EUR".to_owned()),
-                price: Some([200_000, 1_000_000][below(2) as usize]),
+                price: Some([200_000, 1_000_000, 1_000_000, 1_000_000][below(4) as usize]),
                 time_ms: [None, Some(6_000)][below(2) as usize],
                 confidence: [None, Some(300_000)][below(2) as usize],
             },

@@ -12,7 +12,7 @@ const BROADCASTS: u64 = 20;
 
 /// What must have been met at least once in the seeds that every run tries: events with what they
 /// say, and the tricks of hostile bidders.
-const MET: [&str; 24] = [
+const MET: [&str; 37] = [
     "broadcast.aggregated ",
     "broadcast.answered Reserved",
     "broadcast.cancelled ",
@@ -34,6 +34,19 @@ const MET: [&str; 24] = [
     "broadcast.refused the bid names another bidder than its sender",
     "broadcast.undecided ",
     "confined to names",
+    "output: Average",
+    "output: CollectAll",
+    "output: Consensus",
+    "output: FirstValid",
+    "output: HighestConfidence",
+    "output: Loop",
+    "output: Merge",
+    "output: Quorum",
+    "output: Rank",
+    "output: Select",
+    "output: Sum",
+    "output: Vote",
+    "output: WeightedAverage",
     "run.restarted ",
     "trick: a bid that another has signed",
     "trick: a flood of agents",
