@@ -24,7 +24,9 @@ pub(crate) mod openapi;
 mod peers;
 mod people;
 mod policy;
+mod policy_shadow;
 mod policy_test;
+mod policy_why;
 mod problem;
 mod prompts;
 mod realms;
@@ -177,6 +179,9 @@ fn permissions() -> Router<Arc<Daemon>> {
     Router::new()
         .route(routes::POLICIES, get(policy::list))
         .route(routes::POLICY_CHECK, post(policy::check))
+        .route(routes::POLICY_APPLY, post(policy::apply::apply))
+        .route(routes::POLICY_SHADOW, post(policy_shadow::shadow))
+        .route(routes::POLICY_WHY, post(policy_why::why))
         .route(routes::POLICY_TEST, post(policy_test::test))
         .route(routes::DENIAL, get(denials::denial))
 }

@@ -90,6 +90,17 @@ impl People {
         Some(person)
     }
 
+    /// The roles of somebody by name; none if nobody is called so.
+    pub(crate) fn roles_of(&self, name: &str) -> BTreeSet<Role> {
+        let mut known = self.known.iter();
+        let known = known.find(|known| known.person.name == name);
+        match known {
+            Some(known) => known.person.roles.clone(),
+            None if name == OWNER => [Role::Owner].into(),
+            None => BTreeSet::new(),
+        }
+    }
+
     /// Whose token this is, if it is somebody's.
     pub(crate) fn by_token(&self, shown: &str) -> Option<Person> {
         let is_theirs = |known: &&Known| {

@@ -61,8 +61,10 @@ pub use peers::{
     Revoked,
 };
 pub use policy::{
-    AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyCase,
-    PolicyCaseResult, PolicyCases, PolicyChecked, PolicyTested, PolicyText, PolicyView,
+    AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyApplied,
+    PolicyApply, PolicyCase, PolicyCaseResult, PolicyCases, PolicyChange, PolicyChecked,
+    PolicyExplained, PolicyLevel, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
+    PolicyView,
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
 pub use prompts::{

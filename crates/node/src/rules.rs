@@ -195,6 +195,10 @@ impl Rules {
         }
     }
 
+    pub(crate) fn denials(&self) -> impl Iterator<Item = &Denial> {
+        self.denials.values().map(|(_, denial)| denial)
+    }
+
     pub(crate) fn denial(&self, reference: &str) -> Option<&Denial> {
         self.denials.get(reference).map(|(_, denial)| denial)
     }

@@ -1,7 +1,7 @@
 //! What a node shows of itself: for status, listings and explanations.
 
 use realm_executor::Registry;
-use realm_policy::{Decision, Denial, Request};
+use realm_policy::{Decision, Denial, LevelSays, Policy, Request};
 use realm_protocol::{
     Label, NodeId, RealmId, RealmName, RealmPath, Scope, Timestamp, limits, records::KemPurpose,
 };
@@ -359,6 +359,21 @@ impl Node {
     /// Decides as this realm would, without any consequence.
     pub fn policy_decide(&self, request: &Request<'_>) -> Decision {
         self.rules.policy().decide(request)
+    }
+
+    /// All that decides here, for questions about what would be.
+    pub fn policy(&self) -> &Policy {
+        self.rules.policy()
+    }
+
+    /// The denials that are remembered.
+    pub fn denials(&self) -> impl Iterator<Item = &Denial> {
+        self.rules.denials()
+    }
+
+    /// What each level says of a question, the root's first and this realm's own last.
+    pub fn policy_explain(&self, request: &Request<'_>) -> Vec<LevelSays> {
+        self.rules.policy().explain(request)
     }
 
     /// How many signatures over several messages were verified; each counts once.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{approval, schema};
 
 mod nesting;
+mod overruled;
+
+pub use overruled::overruled;
 
 /// One thing wrong with a policy's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -131,3 +131,52 @@ pub struct Denial {
     /// What went wrong in policies that could not be evaluated; each denies by itself.
     pub errors: Vec<String>,
 }
+
+/// What one level says of a request by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelSays {
+    /// The level.
+    pub level: Level,
+    /// What it says.
+    pub answer: LevelAnswer,
+    /// Ids of the policies that say so, in order.
+    pub policies: Vec<String>,
+    /// What went wrong in policies that could not be evaluated.
+    pub errors: Vec<String>,
+}
+
+impl LevelSays {
+    pub(crate) const fn silent(level: Level) -> Self {
+        Self {
+            level,
+            answer: LevelAnswer::Silent,
+            policies: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+}
+
+/// What a level can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelAnswer {
+    /// A policy permits it, and none forbids it.
+    Permits,
+    /// A policy forbids it.
+    Forbids,
+    /// None permits or forbids it.
+    Silent,
+    /// A policy cannot be evaluated, which denies.
+    Fails,
+}
+
+impl LevelAnswer {
+    /// The answer in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permits => "permits",
+            Self::Forbids => "forbids",
+            Self::Silent => "silent",
+            Self::Fails => "fails",
+        }
+    }
+}

@@ -27,14 +27,14 @@ mod schema;
 mod suggest;
 
 pub use cases::{Case, CaseResult, Expect};
-pub use check::{PolicyProblem, check};
-pub use decision::{Decision, Denial, Level, Permit, PolicyUse};
+pub use check::{PolicyProblem, check, overruled};
+pub use decision::{Decision, Denial, Level, LevelAnswer, LevelSays, Permit, PolicyUse};
 pub use generate::{
     Allow, Documents, PolicyTexts, allow_policy, default_policies, inside_policies, peer_policies,
     subtree_text,
 };
 pub use memo::Memo;
-pub use policy::{MAX_DOCUMENTS, Policy};
+pub use policy::{MAX_DOCUMENTS, MAX_POLICY_ID, Policy};
 pub use principal::{AskedPrincipal, Principal};
 pub use redaction::{REDACTED, Redaction, RedactionError};
 pub use request::{Action, ParseAskedError, Request, RequestCopy};

@@ -6,11 +6,15 @@ use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
 use realm_protocol::{RealmId, Scope, limits, records::Role};
 
 use crate::{
-    Action, Decision, Denial, Level, Permit, PolicyProblem, PolicyUse, Request, approval,
+    Action, Decision, Denial, Level, LevelAnswer, LevelSays, Permit, PolicyProblem, PolicyUse,
+    Request, approval,
     check::{Strictness, parse},
     entities::Question,
     inside_policies,
 };
+
+/// Bytes of a document's id, where a person chooses it.
+pub const MAX_POLICY_ID: usize = 64;
 
 /// Documents a realm may have of its own; more is refused by [`Policy::set_own`].
 pub const MAX_DOCUMENTS: usize = 1_024;
@@ -170,15 +174,11 @@ impl Policy {
             Ok(question) => question,
             Err(error) => return denied(Level::Own, Refusal::error(error.to_string())),
         };
-        let deepest = self
-            .ceilings
-            .last_key_value()
-            .map_or(0, |(depth, _)| depth + 1);
         let mut policies = Vec::new();
         let mut approvals = BTreeSet::new();
         let levels = match request.action {
             Action::Administer => 0,
-            _ => deepest.max(self.ancestors),
+            _ => self.levels(),
         };
         let inside = request.principal.is_inside();
         for depth in 0..levels {
@@ -213,6 +213,38 @@ impl Policy {
             }
             Err(refusal) => denied(Level::Own, refusal),
         }
+    }
+}
+
+impl Policy {
+    /// What each level says by itself, the root's first and this realm's own last, whatever the others say.
+    pub fn explain(&self, request: &Request<'_>) -> Vec<LevelSays> {
+        let Ok(question) = Question::new(request, &self.peers) else {
+            return Vec::new();
+        };
+        let levels = match request.action {
+            Action::Administer => 0,
+            _ => self.levels(),
+        };
+        let above = (0..levels).map(|depth| match self.ceilings.get(&depth) {
+            None => LevelSays::silent(Level::Missing { depth }),
+            Some(ceiling) => {
+                let (scope, number) = (ceiling.scope.clone(), ceiling.number);
+                ceiling
+                    .rules
+                    .says(Level::Ceiling { scope, number }, &question)
+            }
+        });
+        above
+            .chain([self.own.says(Level::Own, &question)])
+            .collect()
+    }
+
+    /// How many levels stand above, as far as is known.
+    fn levels(&self) -> usize {
+        let deepest = self.ceilings.last_key_value();
+        let deepest = deepest.map_or(0, |(depth, _)| depth + 1);
+        deepest.max(self.ancestors)
     }
 }
 
@@ -303,6 +335,37 @@ impl Rules {
             determining,
             errors,
         })
+    }
+
+    /// What it says, with the policies that say so.
+    fn says(&self, level: Level, question: &Question) -> LevelSays {
+        let says = |answer, policies, errors| LevelSays {
+            level: level.clone(),
+            answer,
+            policies,
+            errors,
+        };
+        match self.ask(question) {
+            Ok(_) => {
+                let response = Authorizer::new().is_authorized(
+                    &question.request,
+                    &self.set,
+                    &question.entities,
+                );
+                let permits = response.diagnostics().reason().map(|id| self.name(id));
+                let permits: BTreeSet<String> = permits.collect();
+                says(
+                    LevelAnswer::Permits,
+                    permits.into_iter().collect(),
+                    Vec::new(),
+                )
+            }
+            Err(refusal) if !refusal.errors.is_empty() => {
+                says(LevelAnswer::Fails, refusal.determining, refusal.errors)
+            }
+            Err(refusal) if refusal.determining.is_empty() => LevelSays::silent(level.clone()),
+            Err(refusal) => says(LevelAnswer::Forbids, refusal.determining, Vec::new()),
+        }
     }
 
     fn name(&self, id: &PolicyId) -> String {

@@ -1133,6 +1133,32 @@ class PeerSummary(TypedDict):
     expiresAt: NotRequired[Time | None]
 
 
+class PolicyApplied(TypedDict):
+    """Cedar text taken into force."""
+
+    policyId: str
+    """The policy's id, for `disallow`."""
+    replaced: bool
+    """Whether it took the place of another text."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
+    dryRun: bool
+    """Whether nothing was changed."""
+
+
+class PolicyApply(TypedDict):
+    """Cedar text to take into force."""
+
+    id: str
+    """The policy's id, whose text it replaces."""
+    text: str
+    """The text."""
+    subtree: NotRequired[bool]
+    """Whether it decides for every realm below instead of this one."""
+    dryRun: NotRequired[bool]
+    """Check it, change nothing."""
+
+
 class PolicyCase(TypedDict):
     """A question to the policy, and the answer it should give."""
 
@@ -1168,6 +1194,23 @@ class PolicyCases(TypedDict):
     """The questions."""
 
 
+class PolicyChange(TypedDict):
+    """A decision of the past that would be another one."""
+
+    question: PolicyQuestion
+    """The question."""
+    before: Expectation
+    """The answer under what is in force."""
+    after: Expectation
+    """The answer that it would be."""
+    times: int
+    """How often it was asked."""
+    last: Time
+    """When it was asked last."""
+    determining: NotRequired[list[str]]
+    """Ids of the policies that would forbid it; none where nothing would permit it."""
+
+
 class PolicyChecked(TypedDict):
     """What a check of Cedar text found."""
 
@@ -1177,6 +1220,56 @@ class PolicyChecked(TypedDict):
     """Policies in it."""
     errors: NotRequired[list[Fault]]
     """What is wrong, at its place."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
+
+
+class PolicyExplained(TypedDict):
+    """A question to the policy, answered and explained."""
+
+    question: PolicyQuestion
+    """The question."""
+    got: Expectation
+    """The answer."""
+    levels: NotRequired[list[PolicyLevel]]
+    """What each level says, the root's first."""
+    suggestion: NotRequired[str | None]
+    """The command that would permit it."""
+
+
+class PolicyLevel(TypedDict):
+    """What a level says by itself."""
+
+    level: str
+    """`own`, or the realm above by name."""
+    answer: str
+    """`permits`, `forbids`, `silent` or `fails`."""
+    policies: NotRequired[list[str]]
+    """Ids of the policies that say so."""
+    errors: NotRequired[list[str]]
+    """Policies that failed, and so denied."""
+
+
+class PolicyQuestion(TypedDict):
+    """A question to the policy."""
+
+    principal: str
+    """Realm by name, `person=NAME:ROLE` or `loop=ID`."""
+    action: str
+    """The action."""
+    resource: str
+    """`loop@realm`, a realm by name, `agent=NAME`, `tool=NAME` or `host=NAME`; a bare loop is of this realm."""
+
+
+class PolicyShadow(TypedDict):
+    """What Cedar text would have changed."""
+
+    asked: int
+    """Calls and denials of the past that were asked about again."""
+    unknown: int
+    """Those whose names mean nothing here any more."""
+    changes: NotRequired[list[PolicyChange]]
+    """The decisions that would be others."""
 
 
 class PolicyTested(TypedDict):
@@ -2422,6 +2515,18 @@ class Api:
         """Checks Cedar text."""
         return self._send("POST", '/v1/policies/check', body=body)
 
+    def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
+        """Takes Cedar text into force."""
+        return self._send("POST", '/v1/policies/apply', body=body)
+
+    def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
+        """Tells which decisions of the past Cedar text would change."""
+        return self._send("POST", '/v1/policies/shadow', body=body)
+
+    def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
+        """Asks the policy a question, and why it answers so."""
+        return self._send("POST", '/v1/policies/why', body=body)
+
     def post_policies_test(self, body: PolicyCases) -> PolicyTested:
         """Asks the policy questions with known answers."""
         return self._send("POST", '/v1/policies/test', body=body)
@@ -2728,6 +2833,18 @@ class AsyncApi:
     async def post_policies_check(self, body: PolicyText) -> PolicyChecked:
         """Checks Cedar text."""
         return await self._send("POST", '/v1/policies/check', body=body)
+
+    async def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
+        """Takes Cedar text into force."""
+        return await self._send("POST", '/v1/policies/apply', body=body)
+
+    async def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
+        """Tells which decisions of the past Cedar text would change."""
+        return await self._send("POST", '/v1/policies/shadow', body=body)
+
+    async def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
+        """Asks the policy a question, and why it answers so."""
+        return await self._send("POST", '/v1/policies/why', body=body)
 
     async def post_policies_test(self, body: PolicyCases) -> PolicyTested:
         """Asks the policy questions with known answers."""

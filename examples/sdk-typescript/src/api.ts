@@ -1160,6 +1160,30 @@ export interface PeerSummary {
   expiresAt?: Time | null;
 }
 
+/** Cedar text taken into force. */
+export interface PolicyApplied {
+  /** The policy's id, for `disallow`. */
+  policyId: string;
+  /** Whether it took the place of another text. */
+  replaced: boolean;
+  /** What will not do what it seems to. */
+  warnings?: Array<Fault>;
+  /** Whether nothing was changed. */
+  dryRun: boolean;
+}
+
+/** Cedar text to take into force. */
+export interface PolicyApply {
+  /** The policy's id, whose text it replaces. */
+  id: string;
+  /** The text. */
+  text: string;
+  /** Whether it decides for every realm below instead of this one. */
+  subtree?: boolean;
+  /** Check it, change nothing. */
+  dryRun?: boolean;
+}
+
 /** A question to the policy, and the answer it should give. */
 export interface PolicyCase {
   /** Realm by name. */
@@ -1192,6 +1216,22 @@ export interface PolicyCases {
   cases?: Array<PolicyCase>;
 }
 
+/** A decision of the past that would be another one. */
+export interface PolicyChange {
+  /** The question. */
+  question: PolicyQuestion;
+  /** The answer under what is in force. */
+  before: Expectation;
+  /** The answer that it would be. */
+  after: Expectation;
+  /** How often it was asked. */
+  times: number;
+  /** When it was asked last. */
+  last: Time;
+  /** Ids of the policies that would forbid it; none where nothing would permit it. */
+  determining?: Array<string>;
+}
+
 /** What a check of Cedar text found. */
 export interface PolicyChecked {
   /** Whether it can be used. */
@@ -1200,6 +1240,52 @@ export interface PolicyChecked {
   policies: number;
   /** What is wrong, at its place. */
   errors?: Array<Fault>;
+  /** What will not do what it seems to. */
+  warnings?: Array<Fault>;
+}
+
+/** A question to the policy, answered and explained. */
+export interface PolicyExplained {
+  /** The question. */
+  question: PolicyQuestion;
+  /** The answer. */
+  got: Expectation;
+  /** What each level says, the root's first. */
+  levels?: Array<PolicyLevel>;
+  /** The command that would permit it. */
+  suggestion?: string | null;
+}
+
+/** What a level says by itself. */
+export interface PolicyLevel {
+  /** `own`, or the realm above by name. */
+  level: string;
+  /** `permits`, `forbids`, `silent` or `fails`. */
+  answer: string;
+  /** Ids of the policies that say so. */
+  policies?: Array<string>;
+  /** Policies that failed, and so denied. */
+  errors?: Array<string>;
+}
+
+/** A question to the policy. */
+export interface PolicyQuestion {
+  /** Realm by name, `person=NAME:ROLE` or `loop=ID`. */
+  principal: string;
+  /** The action. */
+  action: string;
+  /** `loop@realm`, a realm by name, `agent=NAME`, `tool=NAME` or `host=NAME`; a bare loop is of this realm. */
+  resource: string;
+}
+
+/** What Cedar text would have changed. */
+export interface PolicyShadow {
+  /** Calls and denials of the past that were asked about again. */
+  asked: number;
+  /** Those whose names mean nothing here any more. */
+  unknown: number;
+  /** The decisions that would be others. */
+  changes?: Array<PolicyChange>;
 }
 
 /** All questions, answered. */
@@ -2328,6 +2414,21 @@ export abstract class Api {
   /** Checks Cedar text. */
   postPoliciesCheck(body: PolicyText): Promise<PolicyChecked> {
     return this.send("POST", `/v1/policies/check`, { body });
+  }
+
+  /** Takes Cedar text into force. */
+  postPoliciesApply(body: PolicyApply): Promise<PolicyApplied> {
+    return this.send("POST", `/v1/policies/apply`, { body });
+  }
+
+  /** Tells which decisions of the past Cedar text would change. */
+  postPoliciesShadow(body: PolicyApply): Promise<PolicyShadow> {
+    return this.send("POST", `/v1/policies/shadow`, { body });
+  }
+
+  /** Asks the policy a question, and why it answers so. */
+  postPoliciesWhy(body: PolicyQuestion): Promise<PolicyExplained> {
+    return this.send("POST", `/v1/policies/why`, { body });
   }
 
   /** Asks the policy questions with known answers. */

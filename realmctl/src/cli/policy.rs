@@ -63,9 +63,37 @@ pub enum PolicyCommand {
         /// The file; `-` for stdin.
         file: PathBuf,
     },
-    /// Explain a denial that this realm decided, and print what would permit it.
+    /// Take Cedar text into force, in place of the policy of that id. What cannot be used changes nothing.
+    Apply {
+        /// The file; `-` for stdin.
+        file: PathBuf,
+        /// The policy's id; the file's name without its ending unless told.
+        #[arg(long)]
+        id: Option<String>,
+        /// Let it decide for every realm below instead of this one.
+        #[arg(long)]
+        subtree: bool,
+        /// Check it, change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Tell which decisions of the past Cedar text would change, if it were taken into force.
+    Shadow {
+        /// The file; `-` for stdin.
+        file: PathBuf,
+        /// The policy's id; the file's name without its ending unless told.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Explain a denial that this realm decided, or a question, and print what would permit it.
     Why {
-        /// The reference in the caller's error.
-        reference: String,
+        /// The reference in the caller's error; or who asks: `acme/health`, `person=ann`, `loop=triage`.
+        #[arg(value_name = "REFERENCE|WHO")]
+        who: String,
+        /// To do what: `invoke`, `spend`, `read-trace`, …
+        #[arg(requires = "what")]
+        action: Option<String>,
+        /// What it is about: a loop, a realm, `tool=NAME`, `host=NAME`, `agent=NAME`.
+        what: Option<String>,
     },
 }

@@ -1,10 +1,16 @@
 //! `allow`, `disallow`, `policy`.
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use realm_client::{
     ClientError, Exit,
-    api::{AllowRequest, DisallowRequest, PolicyCases, PolicyText, Problem},
+    api::{
+        AllowRequest, DisallowRequest, PolicyApply, PolicyCases, PolicyQuestion, PolicyText,
+        Problem,
+    },
     catalogue::Code,
 };
 
@@ -116,9 +122,49 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<u8,
         }
         PolicyCommand::Check { file } => check_text(session, file).await,
         PolicyCommand::Test { file } => test(session, file).await,
-        PolicyCommand::Why { reference } => {
+        PolicyCommand::Apply {
+            file,
+            id,
+            subtree,
+            dry_run,
+        } => {
+            let request = PolicyApply {
+                id: id_of(&file, id)?,
+                text: files::text(&file)?,
+                subtree,
+                dry_run,
+            };
+            apply(session, &request).await?;
+            Ok(0)
+        }
+        PolicyCommand::Shadow { file, id } => {
+            let request = PolicyApply {
+                id: id_of(&file, id)?,
+                text: files::text(&file)?,
+                subtree: false,
+                dry_run: true,
+            };
             let daemon = session.daemon().await?;
-            session.print(&daemon.ask(daemon.client.denial(&reference)).await?)?;
+            session.print(&daemon.ask(daemon.client.shadow(&request)).await?)?;
+            Ok(0)
+        }
+        PolicyCommand::Why {
+            who,
+            action: Some(action),
+            what: Some(resource),
+        } => {
+            let question = PolicyQuestion {
+                principal: who,
+                action,
+                resource,
+            };
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.why(&question)).await?)?;
+            Ok(0)
+        }
+        PolicyCommand::Why { who, .. } => {
+            let daemon = session.daemon().await?;
+            session.print(&daemon.ask(daemon.client.denial(&who)).await?)?;
             Ok(0)
         }
     }
@@ -136,6 +182,34 @@ async fn show(session: &Session, id: &str) -> Result<(), Failure> {
     session.print(&found)
 }
 
+/// The id of a policy from a file: the one that was named, or what the file is called.
+fn id_of(file: &Path, id: Option<String>) -> Result<String, Failure> {
+    let stem = file.file_stem().and_then(OsStr::to_str);
+    let stem = stem.filter(|stem| *stem != "-").map(str::to_owned);
+    id.or(stem).ok_or_else(|| {
+        let help = "realmctl policy apply - --id NAME".to_owned();
+        Failure::Usage("what is read from stdin needs an id".to_owned(), Some(help))
+    })
+}
+
+async fn apply(session: &Session, request: &PolicyApply) -> Result<(), Failure> {
+    let daemon = session.daemon_to_change().await?;
+    let applied = daemon.ask(daemon.client.apply_policy(request)).await?;
+    session.print(&applied)?;
+    for warning in &applied.warnings {
+        session.say(&format!("warning: {}", warning.message));
+    }
+    if applied.dry_run {
+        session.say("nothing was changed");
+    } else {
+        session.say(&format!(
+            "take it back with: realmctl disallow {}",
+            applied.policy_id
+        ));
+    }
+    Ok(())
+}
+
 async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
     // `realmd check` knows policies by their ending.
     let is_known = file.extension().is_some_and(|ending| ending == "cedar");
@@ -151,6 +225,9 @@ async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
     };
     let checked = daemon.ask(daemon.client.check_policy(&request)).await?;
     session.print(&checked)?;
+    for warning in &checked.warnings {
+        session.say(&format!("warning: {}", warning.message));
+    }
     if checked.valid {
         return Ok(0);
     }

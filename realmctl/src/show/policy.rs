@@ -1,7 +1,8 @@
 //! Permissions, policies, denials.
 
 use realm_client::api::{
-    Allowed, Denial, Disallowed, PolicyCaseResult, PolicyChecked, PolicyTested, PolicyView,
+    Allowed, Denial, Disallowed, PolicyApplied, PolicyCaseResult, PolicyChange, PolicyChecked,
+    PolicyExplained, PolicyLevel, PolicyShadow, PolicyTested, PolicyView,
 };
 
 use super::{Row, moment, moment_or, rows};
@@ -70,6 +71,104 @@ impl Show for PolicyChecked {
     fn blocks(&self, _: bool) -> Vec<Block> {
         let word = if self.valid { "valid" } else { "not valid" };
         vec![Block::Text(format!("{word}, {} policies", self.policies))]
+    }
+}
+
+impl Show for PolicyApplied {
+    fn names(&self) -> Vec<String> {
+        vec![self.policy_id.clone()]
+    }
+
+    fn blocks(&self, _: bool) -> Vec<Block> {
+        let what = match (self.dry_run, self.replaced) {
+            (true, true) => "would replace",
+            (true, false) => "would add",
+            (false, true) => "replaced",
+            (false, false) => "added",
+        };
+        vec![Block::Text(format!("{what} {}", self.policy_id))]
+    }
+}
+
+impl Row for PolicyChange {
+    const HEADER: &'static [&'static str] = &[
+        "PRINCIPAL",
+        "ACTION",
+        "RESOURCE",
+        "BEFORE",
+        "AFTER",
+        "TIMES",
+        "LAST",
+        "BECAUSE OF",
+    ];
+    const NARROW: usize = 8;
+
+    fn name(&self) -> String {
+        self.question.resource.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.question.principal.clone(),
+            self.question.action.clone(),
+            self.question.resource.clone(),
+            self.before.as_str().to_owned(),
+            self.after.as_str().to_owned(),
+            self.times.to_string(),
+            moment(self.last),
+            self.determining.join(", "),
+        ]
+    }
+}
+
+impl Show for PolicyShadow {
+    fn names(&self) -> Vec<String> {
+        self.changes.iter().map(Row::name).collect()
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let unknown = match self.unknown {
+            0 => String::new(),
+            unknown => format!(", {unknown} of names that mean nothing here any more"),
+        };
+        let changes = self.changes.len();
+        let sum = format!(
+            "{} asked again{unknown}; {changes} would change",
+            self.asked
+        );
+        vec![rows(&self.changes, wide), Block::Text(sum)]
+    }
+}
+
+impl Row for PolicyLevel {
+    const HEADER: &'static [&'static str] = &["LEVEL", "SAYS", "BECAUSE OF"];
+    const NARROW: usize = 3;
+
+    fn name(&self) -> String {
+        self.level.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let because = [self.policies.clone(), self.errors.clone()].concat();
+        vec![self.level.clone(), self.answer.clone(), because.join(", ")]
+    }
+}
+
+impl Show for PolicyExplained {
+    fn names(&self) -> Vec<String> {
+        vec![self.got.as_str().to_owned()]
+    }
+
+    fn blocks(&self, wide: bool) -> Vec<Block> {
+        let mut fields = vec![
+            ("answer", self.got.as_str().to_owned()),
+            ("asked by", self.question.principal.clone()),
+            ("action", self.question.action.clone()),
+            ("resource", self.question.resource.clone()),
+        ];
+        let command = self.suggestion.iter();
+        fields.extend(command.map(|command| ("permit with", command.clone())));
+        vec![rows(&self.levels, wide), Block::Fields(fields)]
     }
 }
 

@@ -8,6 +8,7 @@ use realm_policy::{Action, AskedPrincipal, AskedResource, ParseAskedError, Used}
 use realm_protocol::{LoopAddress, LoopId, RealmName, Scope, records::Role};
 
 use super::{extract::invalid, problem::Fail, views::short};
+use crate::people::People;
 
 /// Whoever asks.
 pub(super) enum Who {
@@ -37,6 +38,17 @@ impl Who {
             }
             Some(("loop", id)) => Ok(Self::Loop(super::loops::loop_id(id)?)),
             Some(_) => Err(wrong(ParseAskedError::Kind)),
+        }
+    }
+
+    /// With the roles that somebody has here, where none were named.
+    pub(super) fn known(self, people: &People) -> Self {
+        match self {
+            Self::Person(name, roles) if roles.is_empty() => {
+                let roles = people.roles_of(&name);
+                Self::Person(name, roles)
+            }
+            known => known,
         }
     }
 

@@ -44,7 +44,7 @@ fn explain(node: &Node, reference: &str, denial: &realm_policy::Denial) -> Denia
 }
 
 /// The command that would permit it, and where to run it if not here.
-fn command(node: &Node, suggestion: &Suggestion) -> String {
+pub(super) fn command(node: &Node, suggestion: &Suggestion) -> String {
     let command = if let Some(policy) = suggestion.disallow.first() {
         format!("realmctl disallow {policy}")
     } else {

@@ -37,6 +37,8 @@ const READ: &[&str] = &[
     routes::IMPORT,
     routes::POLICY_CHECK,
     routes::POLICY_TEST,
+    routes::POLICY_SHADOW,
+    routes::POLICY_WHY,
     routes::PEER_PING,
 ];
 const OPERATE: &[&str] = &[
@@ -67,10 +69,16 @@ const TRACES: &[&str] = &[
     routes::APPROVAL,
     routes::STATES,
     routes::STATE,
+    routes::POLICY_SHADOW,
 ];
 /// What is an owner's whatever policy says: the way back from a policy that forbids too much, and out of a
 /// halt.
-const LAST_WORD: &[&str] = &[routes::ALLOW, routes::DISALLOW, routes::UNHALT];
+const LAST_WORD: &[&str] = &[
+    routes::ALLOW,
+    routes::DISALLOW,
+    routes::POLICY_APPLY,
+    routes::UNHALT,
+];
 /// What an owner does to one prompt: policy is asked for `promote-prompt` of that.
 const PROMPTS: &[&str] = &[
     routes::PROMPT_PROMOTE,

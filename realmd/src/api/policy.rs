@@ -1,6 +1,9 @@
 //! Who may do what.
 
+pub(super) mod apply;
 mod summary;
+
+use std::collections::BTreeMap;
 
 use realm_client::{
     api::{
@@ -326,8 +329,10 @@ fn expiry(cedar: &str) -> Option<realm_client::api::Time> {
 
 pub(super) async fn check(Body(request): Body<PolicyText>) -> Answer<PolicyChecked> {
     let PolicyText { name, text } = request;
+    let alone = [(String::new(), text.clone())].into();
     let mut errors = policy_faults(&realm_policy::check(&text));
-    for error in &mut errors {
+    let mut warnings = policy_faults(&realm_policy::overruled(&alone, &BTreeMap::new()));
+    for error in errors.iter_mut().chain(&mut warnings) {
         error.file.clone_from(&name);
         let line = error.line.and_then(|line| usize::try_from(line).ok());
         let line = line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
@@ -337,6 +342,7 @@ pub(super) async fn check(Body(request): Body<PolicyText>) -> Answer<PolicyCheck
         valid: errors.is_empty(),
         policies: count(&text),
         errors,
+        warnings,
     }))
 }
 

@@ -13,6 +13,7 @@ use super::{
     policy::parse_action,
     problem::Fail,
 };
+use crate::people::People;
 
 /// Questions in one request.
 const CASES: usize = 1_000;
@@ -27,7 +28,8 @@ pub(super) async fn test(daemon: Shared, Body(request): Body<PolicyCases>) -> An
     }
     let mut questions = Vec::new();
     for case in cases {
-        questions.push((Question::read(&case)?, case));
+        let question = Question::read(&case)?.known(&daemon.people.borrow());
+        questions.push((question, case));
     }
     let now = daemon.clock.now().wall;
     let look = move |node: &Node| {
@@ -60,6 +62,11 @@ impl Question {
             action,
             resource: What::read(action, &case.resource)?,
         })
+    }
+
+    fn known(self, people: &People) -> Self {
+        let principal = self.principal.known(people);
+        Self { principal, ..self }
     }
 }
 

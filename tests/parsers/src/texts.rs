@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt::Debug, fmt::Display, str::FromStr};
 use realm_client::{
     api::{
         AllowRequest, ApplyRequest, BackupRequest, CancelRequest, DisallowRequest, InvokeRequest,
-        JoinRequest, PolicyCases, PolicyText, RevokeRequest, TicketRequest, Time,
+        JoinRequest, PolicyApply, PolicyCases, PolicyQuestion, PolicyText, RevokeRequest,
+        TicketRequest, Time,
     },
     ticket::{self as tickets},
 };
@@ -193,7 +194,9 @@ pub(crate) fn request(bytes: &[u8]) {
     body::<DisallowRequest>(&value);
     body::<InvokeRequest>(&value);
     body::<JoinRequest>(&value);
+    body::<PolicyApply>(&value);
     body::<PolicyCases>(&value);
+    body::<PolicyQuestion>(&value);
     body::<PolicyText>(&value);
     body::<RevokeRequest>(&value);
     body::<TicketRequest>(&value);

@@ -24,6 +24,7 @@ mod limit;
 mod lock;
 mod people;
 mod person;
+mod policies;
 mod readme;
 mod sandbox;
 mod sdk;

@@ -116,6 +116,116 @@ pub struct PolicyChecked {
     /// What is wrong, at its place.
     #[serde(default)]
     pub errors: Vec<Fault>,
+    /// What will not do what it seems to.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
+}
+
+/// Cedar text to take into force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyApply {
+    /// The policy's id, whose text it replaces.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// Whether it decides for every realm below instead of this one.
+    #[serde(default)]
+    pub subtree: bool,
+    /// Check it, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Cedar text taken into force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyApplied {
+    /// The policy's id, for `disallow`.
+    pub policy_id: String,
+    /// Whether it took the place of another text.
+    pub replaced: bool,
+    /// What will not do what it seems to.
+    #[serde(default)]
+    pub warnings: Vec<Fault>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
+
+/// A decision of the past that would be another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyChange {
+    /// The question.
+    pub question: PolicyQuestion,
+    /// The answer under what is in force.
+    pub before: Expectation,
+    /// The answer that it would be.
+    pub after: Expectation,
+    /// How often it was asked.
+    pub times: u64,
+    /// When it was asked last.
+    pub last: Time,
+    /// Ids of the policies that would forbid it; none where nothing would permit it.
+    #[serde(default)]
+    pub determining: Vec<String>,
+}
+
+/// What Cedar text would have changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyShadow {
+    /// Calls and denials of the past that were asked about again.
+    pub asked: u64,
+    /// Those whose names mean nothing here any more.
+    pub unknown: u64,
+    /// The decisions that would be others.
+    #[serde(default)]
+    pub changes: Vec<PolicyChange>,
+}
+
+/// A question to the policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyQuestion {
+    /// Realm by name, `person=NAME:ROLE` or `loop=ID`.
+    pub principal: String,
+    /// The action.
+    pub action: String,
+    /// `loop@realm`, a realm by name, `agent=NAME`, `tool=NAME` or `host=NAME`; a bare loop is of this realm.
+    pub resource: String,
+}
+
+/// What a level says by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyLevel {
+    /// `own`, or the realm above by name.
+    pub level: String,
+    /// `permits`, `forbids`, `silent` or `fails`.
+    pub answer: String,
+    /// Ids of the policies that say so.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// Policies that failed, and so denied.
+    #[serde(default)]
+    pub errors: Vec<String>,
+}
+
+/// A question to the policy, answered and explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyExplained {
+    /// The question.
+    pub question: PolicyQuestion,
+    /// The answer.
+    pub got: Expectation,
+    /// What each level says, the root's first.
+    #[serde(default)]
+    pub levels: Vec<PolicyLevel>,
+    /// The command that would permit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
 }
 
 /// What a decision is, or should be.

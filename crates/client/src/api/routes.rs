@@ -141,6 +141,12 @@ pub const DISALLOW: &str = "/v1/disallow";
 pub const POLICIES: &str = "/v1/policies";
 /// POST [`super::PolicyText`]: [`super::PolicyChecked`].
 pub const POLICY_CHECK: &str = "/v1/policies/check";
+/// POST [`super::PolicyApply`]: [`super::PolicyApplied`].
+pub const POLICY_APPLY: &str = "/v1/policies/apply";
+/// POST [`super::PolicyQuestion`]: [`super::PolicyExplained`].
+pub const POLICY_WHY: &str = "/v1/policies/why";
+/// POST [`super::PolicyApply`]: [`super::PolicyShadow`].
+pub const POLICY_SHADOW: &str = "/v1/policies/shadow";
 /// POST [`super::PolicyCases`]: [`super::PolicyTested`].
 pub const POLICY_TEST: &str = "/v1/policies/test";
 /// GET: [`super::Denial`].

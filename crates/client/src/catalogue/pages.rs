@@ -218,7 +218,7 @@ codes! {
         contract as it was. With `--force` the version breaks its callers.";
     PolicySyntax = 401, "policy-syntax", "A policy is not Cedar", 422, Configuration,
         "The text could not be parsed, or names entities and actions that do not exist here. \
-        Actions are `invoke`, `discover`, `relay`, `announce`, `bid`, `award` and `join`. \
+        `docs/policies.md` lists both. \
         `realmctl policy check FILE` checks without adding.";
     PolicyUnknown = 402, "policy-unknown", "No such policy", 404, NotFound,
         "`realmctl policy ls` prints the policies with their ids.";

@@ -2,8 +2,9 @@
 
 use super::{Client, ClientError};
 use crate::api::{
-    AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Page, PolicyCases, PolicyChecked,
-    PolicyTested, PolicyText, PolicyView, routes,
+    AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Page, PolicyApplied, PolicyApply,
+    PolicyCases, PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested,
+    PolicyText, PolicyView, routes,
 };
 
 impl Client {
@@ -45,6 +46,30 @@ impl Client {
     /// [`ClientError`].
     pub async fn check_policy(&self, request: &PolicyText) -> Result<PolicyChecked, ClientError> {
         self.post(routes::POLICY_CHECK, request).await
+    }
+
+    /// Takes Cedar text into force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn apply_policy(&self, request: &PolicyApply) -> Result<PolicyApplied, ClientError> {
+        self.post(routes::POLICY_APPLY, request).await
+    }
+
+    /// Tells which decisions of the past Cedar text would change.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn shadow(&self, request: &PolicyApply) -> Result<PolicyShadow, ClientError> {
+        self.post(routes::POLICY_SHADOW, request).await
+    }
+
+    /// Asks the policy a question, and why it answers so.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn why(&self, request: &PolicyQuestion) -> Result<PolicyExplained, ClientError> {
+        self.post(routes::POLICY_WHY, request).await
     }
 
     /// Asks the policy questions with known answers.
