@@ -61,6 +61,14 @@ pub const ACCEPT_AFTER_MS: u64 = 5 * 1_000;
 pub const RATED_CALLERS: usize = 4_096;
 /// When such a one may come again, milliseconds.
 pub const RATED_AGAIN_MS: u64 = 1_000;
+/// Backends, agents, peers and loops whose latest failures are remembered; of one more nothing is, unless
+/// one is forgotten that is well enough to be called.
+pub const BREAKERS: usize = 1_024;
+/// How long a breaker that opens lets nothing through, milliseconds; twice as long after each probe that
+/// fails.
+pub const BREAKER_MS: u64 = 30_000;
+/// The longest that it does, milliseconds.
+pub const BREAKER_MAX_MS: u64 = 600_000;
 /// Calls that are accepted and not yet told their end; one more waits as any call does.
 pub const ACCEPTED: usize = 512;
 /// Those of them from one foreign root.

@@ -117,6 +117,8 @@ pub struct Host {
     pub redaction: Redaction,
     /// What calls may use where nobody else says.
     pub budgets: Budgets,
+    /// Whether its agents are down.
+    pub agents_down: bool,
     /// How many times as much as they say its models cost.
     pub overcharged: u64,
     /// What models cost, by backend.
@@ -185,6 +187,7 @@ impl Host {
             sessions: true,
             redaction: Redaction::default(),
             budgets: Budgets::default(),
+            agents_down: false,
             overcharged: 1,
             rates: Vec::new(),
             tariffs: BTreeMap::from([("office".to_owned(), office())]),

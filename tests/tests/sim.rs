@@ -12,6 +12,8 @@ mod announced;
 mod audit;
 #[path = "sim/bounds.rs"]
 mod bounds;
+#[path = "sim/breakers.rs"]
+mod breakers;
 #[path = "sim/broadcasts.rs"]
 mod broadcasts;
 #[path = "sim/budgets.rs"]

@@ -18,7 +18,8 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    BackendError, BackendReply, CallError, LoopError, Registry, StateValue, States, Tariff,
+    BackendError, BackendReply, Breakers, CallError, LoopError, Registry, StateValue, States,
+    Tariff,
 };
 use run::{Cause, Context, Known, Run};
 use shared::Shared;
@@ -80,6 +81,16 @@ impl Executor {
     /// Says what models cost, by backend: the mock costs nothing, and of all others nobody knows.
     pub fn set_tariffs(&mut self, tariffs: BTreeMap<String, Tariff>) {
         self.shared.tariffs = tariffs;
+    }
+
+    /// Who is left alone, because too much that was asked of them lately has failed.
+    pub const fn breakers(&self) -> &Breakers {
+        &self.shared.breakers
+    }
+
+    /// The same, to be changed by their owner.
+    pub const fn breakers_mut(&mut self) -> &mut Breakers {
+        &mut self.shared.breakers
     }
 
     /// Begins a run. An input that does not match the schema begins and ends it at once.

@@ -8,6 +8,7 @@
 //! It must never know peers, how a backend is reached, or storage engines.
 
 mod backend;
+mod breaker;
 mod change;
 mod condition;
 mod executor;
@@ -26,6 +27,7 @@ pub use backend::{
     AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category,
     ContainerError, ContainerRequest, ModelRequest, ToolCall, ToolResult, ToolSpec, Turn,
 };
+pub use breaker::{BreakerChange, Breakers, Broken, Fault, Guarded, NoBreaker, Opened};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{

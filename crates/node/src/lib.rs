@@ -12,6 +12,7 @@ mod answer;
 mod approvals;
 mod attempt;
 mod audit;
+mod breakers;
 mod config;
 mod contracts;
 mod control;
@@ -64,6 +65,7 @@ mod views;
 
 pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};
 pub use audit::{AuditPart, AuditTail, Exported, export_audit, read_entry, read_head};
+pub use breakers::BreakerView;
 pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,

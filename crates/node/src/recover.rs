@@ -64,6 +64,7 @@ impl Node {
         );
         self.recover_prompts(all(&rows, Table::Prompts));
         self.recover_states(all(&rows, Table::States));
+        self.recover_breakers(named_at(&rows, standing::BREAKER));
         let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);
         if recovered.restored {
             self.forget_what_a_backup_cannot_know(&rows);
@@ -429,6 +430,15 @@ fn calls_at<T: Wire>(rows: &Rows, prefix: &[u8]) -> Vec<(CallId, T)> {
     read.collect()
 }
 
+/// The same, by what they are called.
+fn named_at<T: Wire>(rows: &Rows, prefix: &[u8]) -> Vec<(String, T)> {
+    let read = keyed_at(rows, prefix).filter_map(|(key, record)| {
+        let name = std::str::from_utf8(key).ok()?;
+        Some((name.to_owned(), record))
+    });
+    read.collect()
+}
+
 /// The records of the realm's standing behind a prefix.
 fn at<T: Wire>(rows: &Rows, prefix: &[u8]) -> Vec<T> {
     keyed_at(rows, prefix).map(|(_, record)| record).collect()
@@ -441,8 +451,9 @@ fn keyed_at<'r, T: Wire>(
 ) -> impl Iterator<Item = (&'r [u8], T)> + 'r {
     raw(rows, Table::Standing).filter_map(move |(key, value)| {
         let rest = key.strip_prefix(prefix)?;
-        let record = state::read(value)
-            .inspect_err(|error| tracing::error!(%error, "a stored call or its end does not read"));
+        let record = state::read(value).inspect_err(
+            |error| tracing::error!(%error, "what is stored of the realm's standing does not read"),
+        );
         Some((rest, record.ok()?))
     })
 }

@@ -65,6 +65,7 @@ impl Node {
                 Action::Announce(asked) => self.announce_from_frame(asked),
                 Action::CancelAnnounce(call) => self.cancel_announced(call),
                 Action::Part { run, number, text } => self.run_shows(run, number, &text),
+                Action::Breaker(change) => self.breaker_changed(&change),
                 Action::Event(event) => self.record_event(event),
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
                 Action::State { agent, key, value } => self.keep_state(&agent, &key, value),

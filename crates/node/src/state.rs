@@ -40,6 +40,9 @@ pub(crate) mod standing {
     /// Before what names each end of a call that its caller has not acknowledged.
     pub(crate) const DELIVERY: &[u8] = b"delivery/";
 
+    /// Before the name of each breaker that is open.
+    pub(crate) const BREAKER: &[u8] = b"breaker/";
+
     /// Where a call that another realm has accepted is.
     pub(crate) fn accepted(call: realm_protocol::CallId) -> Vec<u8> {
         [ACCEPTED, call.as_bytes()].concat()

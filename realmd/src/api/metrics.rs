@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::header;
 use realm_net::Turned;
-use realm_node::{Counters, RateView, StandingView};
+use realm_node::{BreakerView, Counters, RateView, StandingView};
 
 use super::{Shared, problem::Fail, status::VERSION};
 
@@ -25,9 +25,11 @@ pub(super) async fn metrics(
             peers,
             node.links().len(),
             node.rates(),
+            node.breakers(),
         )
     };
-    let (standing, counters, children, peers, links, rates) = daemon.handle.read(look).await?;
+    let (standing, counters, children, peers, links, rates, breakers) =
+        daemon.handle.read(look).await?;
     let mut text = Exposition::default();
     text.family("realm_info", "gauge", "Version of the daemon.");
     text.sample("realm_info", Some(("version", VERSION)), 1);
@@ -35,6 +37,7 @@ pub(super) async fn metrics(
     text.turned(&daemon.turned);
     text.standing(&standing);
     text.rates(&rates);
+    text.breakers(&breakers);
     text.gauge("realm_links", "Links that stand.", links as u64);
     text.gauge(
         "realm_children_connected",
@@ -164,6 +167,18 @@ impl Exposition {
         );
         for view in rates {
             self.sample(name, Some(("rate", &view.rate.name)), view.waited);
+        }
+    }
+
+    fn breakers(&mut self, breakers: &[BreakerView]) {
+        let name = "realm_breaker_open";
+        self.family(
+            name,
+            "gauge",
+            "Whom nothing is asked of, because too much has failed.",
+        );
+        for view in breakers {
+            self.sample(name, Some(("breaker", &view.of.to_string())), 1);
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, MOCK, Tool};
-use realm_node::{Node, RateView, StandingView};
+use realm_node::{BreakerView, Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
 use super::{bad, halts, ok};
@@ -25,6 +25,7 @@ pub(super) struct Seen {
     missing_ceilings: bool,
     rates: Vec<RateView>,
     pub(super) halts: Vec<Check>,
+    breakers: Vec<BreakerView>,
 }
 
 impl Seen {
@@ -65,6 +66,7 @@ impl Seen {
             missing_ceilings: node.ceilings().len() < standing.scope.path.depth(),
             rates: node.rates(),
             halts: halts::checks(&node.halts(), |scope| node.name_of(scope)),
+            breakers: node.breakers(),
             standing,
         }
     }
@@ -151,6 +153,14 @@ impl Seen {
     }
 
     pub(super) fn backends(&self) -> Vec<Check> {
+        let breakers = self.breakers.iter().map(breaker_check);
+        self.loops_with_backends()
+            .into_iter()
+            .chain(breakers)
+            .collect()
+    }
+
+    fn loops_with_backends(&self) -> Vec<Check> {
         if self.backends.is_empty() {
             let evidence = format!("{} loops, all with a backend", self.loops);
             return vec![ok("backends.loops", "loops", evidence)];
@@ -196,6 +206,17 @@ impl Seen {
         let rates = self.rates.iter().map(rate_check);
         [own, above].into_iter().chain(rates).collect()
     }
+}
+
+fn breaker_check(view: &BreakerView) -> Check {
+    let stands = match view.probed {
+        true => "a probe is under way",
+        false => "what would ask it is refused as Overloaded",
+    };
+    let evidence = format!("{}; {stands}", view.opened.reason);
+    let title = format!("breaker {}", view.of);
+    let fix = "see why its calls fail: realmctl run ls --status failed";
+    bad(Finding::Warn, "backends.breaker", &title, evidence, fix)
 }
 
 fn rate_check(view: &RateView) -> Check {

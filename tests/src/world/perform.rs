@@ -208,7 +208,8 @@ impl World {
         input: Value,
     ) -> Result<BackendReply, BackendError> {
         let program = argv.first().map_or("", String::as_str);
-        if matches!(program, "flaky" | "doubt") && self.random(2) == 0 {
+        let down = self.hosts[id.0].agents_down;
+        if down || matches!(program, "flaky" | "doubt") && self.random(2) == 0 {
             return Err(BackendError::Status {
                 code: 503,
                 said: String::new(),

@@ -9,7 +9,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use crate::{ApprovalRule, BackendRequest, Outcome, Registered, StateValue};
+use crate::{ApprovalRule, BackendRequest, BreakerChange, Outcome, Registered, StateValue};
 
 /// A call that a run makes of a loop of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,8 @@ pub enum Action {
     Invoke(RealmCall),
     /// Stop the call to another realm; its answer will be ignored.
     CancelInvoke(CallId),
+    /// A breaker has opened or closed: write it down.
+    Breaker(BreakerChange),
     /// Announce work and give its end to [`Executor::invoke_done`]. After a restart it may be said of
     /// a broadcast that is under way, or has ended: then it is that one that is waited for.
     Announce(Announcing),

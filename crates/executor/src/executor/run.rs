@@ -4,6 +4,7 @@ mod approval;
 mod call;
 mod composite;
 mod finish;
+mod guard;
 mod halt;
 mod keep;
 mod kept;

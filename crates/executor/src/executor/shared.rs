@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use realm_protocol::{CallId, LoopId, Now, RunId, Tick};
 
 use super::{Action, Halted, Limits, run::Context};
-use crate::{MOCK, Registered, Registry, States, Tariff};
+use crate::{Breakers, MOCK, Registered, Registry, States, Tariff};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -19,6 +19,7 @@ pub(super) struct Shared {
     /// What agents keep between calls.
     pub(super) states: States,
     pub(super) halted: Halted,
+    pub(super) breakers: Breakers,
 }
 
 impl Shared {

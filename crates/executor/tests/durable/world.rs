@@ -185,7 +185,8 @@ impl World {
                 | Action::Unhalted { .. }
                 | Action::State { .. }
                 | Action::Approve(_)
-                | Action::CancelApproval { .. } => {}
+                | Action::CancelApproval { .. }
+                | Action::Breaker(_) => {}
                 Action::Keep { call, frame, .. } => drop(disk.insert(call, *frame)),
                 Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
                 Action::Backend { call, request, .. } => asked.push_back((call, request)),

@@ -9,7 +9,7 @@ use super::{
     Context, Run, Task, checked_payload, pause::clear_timers, spend::spend_value, with_data,
 };
 use crate::{
-    Effects, LoopError, Retry,
+    Effects, Fault, LoopError, Retry,
     executor::{
         Action,
         frame::{Frame, Place, Progress, Subject, Waiting},
@@ -27,10 +27,12 @@ impl Run {
                 let id = &entry.manifest.id;
                 let message = format!("the output of `{id}` does not match its schema");
                 let error = LoopError::new(FailureCode::SchemaOutput, message).after_work();
+                self.heard(call, Some(Fault::Schema), cx);
                 return self.fail(call, error.with_details(details), cx);
             }
             self.event(call, "call.output.validated", checked_payload(), cx);
         }
+        self.heard(call, None, cx);
         let Some(mut frame) = self.close(call, cx) else {
             return;
         };
@@ -261,6 +263,7 @@ impl Run {
     /// Nobody waits any more for what a frame asked, and nobody knows what that used.
     fn stop_waiting(&mut self, call: CallId, cx: &mut Context<'_>) {
         self.settle(call, None, cx);
+        self.never_heard(call, cx);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };

@@ -82,6 +82,7 @@ impl Run {
             | Waiting::Approval { .. } => return,
         };
         self.settle(call, None, cx);
+        self.never_heard(call, cx);
         self.asked.remove(&asked);
         if cx.shared.take(asked).is_some() {
             cx.shared.push(cancel);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Context, Run};
 use crate::{
     AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError,
-    ContainerRequest, Effects, LoopError, Tool,
+    ContainerRequest, Effects, Fault, LoopError, Tool,
     executor::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -95,6 +95,9 @@ impl Run {
             })),
         };
         let what = format!("the call of `{}`", manifest.id);
+        if let Err(error) = self.may_ask(call, cx) {
+            return self.fail(call, error, cx);
+        }
         if let Err(error) = self.reserve_call(call, &what, !request.is_pure(), cx) {
             return self.fail(call, error, cx);
         }
@@ -159,6 +162,9 @@ impl Run {
         let manifest = frame.subject.manifest();
         let prompt = manifest.is_some_and(|own| matches!(own.body, Body::Prompt(_)));
         let duration = cx.now.tick.since(since);
+        if let Err(error) = &result {
+            self.heard(call, Fault::of_backend(error), cx);
+        }
         match result {
             Ok(reply) if prompt => self.model_answered(call, reply, duration, cx),
             Ok(reply) => {
@@ -216,6 +222,9 @@ impl Run {
         let Subject::Remote { address, version } = frame.subject.clone() else {
             return;
         };
+        if let Err(error) = self.may_ask(call, cx) {
+            return self.fail(call, error, cx);
+        }
         let budget = match self.reserve_share(call, &format!("the call of `{address}`"), cx) {
             Ok(budget) => budget,
             Err(error) => return self.fail(call, error, cx),
@@ -300,6 +309,9 @@ impl Run {
         let spent = spent.or(not_begun.then(Spend::default));
         let one = Spend::one_call();
         self.settle(call, spent.map(|spent| spent.plus(&one)), cx);
+        if let Err(error) = &result {
+            self.heard(call, Fault::of_realm(error), cx);
+        }
         match result {
             Ok(output) => self.complete(call, output, cx),
             Err(error) if error.code == FailureCode::Expired && self.is_forgotten(call, cx.now) => {

@@ -49,6 +49,9 @@ impl Run {
             stream: self.is_shown(frame),
             turns,
         };
+        if let Err(error) = self.may_ask(call, cx) {
+            return self.fail(call, error, cx);
+        }
         if let Err(error) = self.reserve_answer(call, &request, cx) {
             return self.fail(call, error, cx);
         }
@@ -87,7 +90,10 @@ impl Run {
                 let read = strict::parse(text.as_bytes());
                 self.complete(call, read.unwrap_or_else(|_| json!({"text": text})), cx);
             }
-            BackendOutput::Calls { said, calls } => self.begin_turn(call, said, calls, cx),
+            BackendOutput::Calls { said, calls } => {
+                self.heard(call, None, cx);
+                self.begin_turn(call, said, calls, cx);
+            }
         }
     }
 

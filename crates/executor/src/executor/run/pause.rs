@@ -4,7 +4,7 @@ use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, json::Obj
 
 use super::{Cause, Context, Pause, Run, Task};
 use crate::{
-    Decision, LoopError, ResumeError, WaitingFor, Waits,
+    Decision, Fault, LoopError, ResumeError, WaitingFor, Waits,
     executor::{
         Action,
         frame::{Began, Frame, Progress, Subject, Waiting},
@@ -44,6 +44,7 @@ impl Run {
             "`{}` gave no output within {after} ms",
             frame.subject.name()
         );
+        self.heard(call, Some(Fault::Failed), cx);
         self.fail(call, LoopError::new(FailureCode::Timeout, message), cx);
     }
 

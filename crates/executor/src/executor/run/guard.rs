@@ -1,0 +1,130 @@
+//! Who is left alone, because too much that was asked of them lately has failed.
+
+use realm_protocol::{CallId, FailureCode, json::Object};
+
+use super::{Context, Run};
+use crate::{
+    BackendError, Body, BreakerChange, CallError, Category, Fault, Guarded, LoopError, Tool,
+    executor::{
+        Action,
+        frame::{Frame, Subject, attempt_id},
+    },
+};
+
+impl Run {
+    /// Whether those may be asked whom a frame is about to ask.
+    ///
+    /// # Errors
+    /// Whose breaker is open, and why.
+    pub(super) fn may_ask(&self, call: CallId, cx: &mut Context<'_>) -> Result<(), LoopError> {
+        let Some(frame) = self.frames.get(&call) else {
+            return Ok(());
+        };
+        let asked = attempt_id(self.id, call, frame.attempt);
+        let answer = cx.shared.breakers.ask(asked, guards(frame), cx.now);
+        answer.map_err(|broken| {
+            let message = format!(
+                "the breaker {} is open: {}; tried again in {} ms",
+                broken.of, broken.reason, broken.retry_after_ms
+            );
+            LoopError {
+                retry_after_ms: Some(broken.retry_after_ms),
+                ..LoopError::new(FailureCode::Overloaded, message)
+            }
+        })
+    }
+
+    /// What a frame asked has ended.
+    pub(super) fn heard(&mut self, call: CallId, fault: Option<Fault>, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let asked = attempt_id(self.id, call, frame.attempt);
+        for change in cx.shared.breakers.end(asked, fault, cx.now) {
+            self.breaker_changed(call, change, cx);
+        }
+    }
+
+    /// Nobody will say how it ended what a frame asked.
+    pub(super) fn never_heard(&mut self, call: CallId, cx: &mut Context<'_>) {
+        if let Some(frame) = self.frames.get(&call) {
+            let asked = attempt_id(self.id, call, frame.attempt);
+            cx.shared.breakers.abandon(asked);
+        }
+    }
+
+    fn breaker_changed(&mut self, call: CallId, change: BreakerChange, cx: &mut Context<'_>) {
+        let of = change.of.to_string();
+        let payload = Object::new().with("breaker", &of);
+        match &change.opened {
+            Some(opened) => {
+                let payload = payload
+                    .with("reason", &opened.reason)
+                    .with("until", &opened.until);
+                self.event(call, "breaker.opened", payload, cx);
+            }
+            None => self.event(call, "breaker.closed", payload, cx),
+        }
+        cx.shared.push(Action::Breaker(change));
+    }
+}
+
+/// Whom a frame asks.
+fn guards(frame: &Frame) -> Vec<Guarded> {
+    let entry = match &frame.subject {
+        Subject::Remote { address, .. } => {
+            let realm = address.realm.as_ref();
+            return realm
+                .map(|realm| Guarded::Peer(realm.petname.to_string()))
+                .into_iter()
+                .collect();
+        }
+        Subject::Local(entry) => entry,
+    };
+    let manifest = &entry.manifest;
+    let asked = match &manifest.body {
+        Body::Tool(Tool::Echo | Tool::Count) => return Vec::new(),
+        Body::Prompt(prompt) => Some(Guarded::Backend(prompt.backend.clone())),
+        Body::Tool(Tool::Mcp(mcp)) => Some(Guarded::Backend(mcp.server.clone())),
+        Body::Tool(Tool::Http(http)) => host(&http.url).map(Guarded::Agent),
+        Body::Tool(Tool::Attached(_)) => manifest
+            .agent()
+            .map(|agent| Guarded::Agent(agent.to_string())),
+        _ => None,
+    };
+    let own = Guarded::Loop(manifest.id.clone());
+    asked.into_iter().chain([own]).collect()
+}
+
+/// The host in a URL, with its port where it names one.
+fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+impl Fault {
+    /// What a backend's failure says of it. What the work itself came to, or what was asked of it, does not.
+    pub(super) const fn of_backend(error: &BackendError) -> Option<Self> {
+        match error {
+            BackendError::BadOutput { .. } | BackendError::TooLarge { .. } => Some(Self::Schema),
+            BackendError::Unfinished { .. } | BackendError::Signal { .. } => Some(Self::Failed),
+            other => match other.category() {
+                Category::Transient | Category::Unknown => Some(Self::Failed),
+                Category::Permission => Some(Self::Denied),
+                Category::Validation | Category::Business => None,
+            },
+        }
+    }
+
+    /// What the failure of another realm's loop says of that realm.
+    pub(super) const fn of_realm(error: &CallError) -> Option<Self> {
+        match (error.code, Category::of(error.code)) {
+            (FailureCode::SchemaOutput, _) => Some(Self::Schema),
+            (_, Category::Permission) => Some(Self::Denied),
+            (_, Category::Transient) => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Breakers that are open, written down: a restart asks nobody sooner.
+
+use realm_executor::{BreakerChange, Guarded, Opened};
+use realm_protocol::{Timestamp, journal::Table, wire_map};
+
+use crate::{
+    Node,
+    state::{self, standing},
+};
+
+wire_map! {
+    /// A breaker that is open.
+    pub struct StoredBreaker {
+        /// Why it opened.
+        0 => reason: String,
+        /// When it opened first.
+        1 => since: Timestamp,
+        /// Until when nothing is asked.
+        2 => until: Timestamp,
+        /// How long it rests, milliseconds.
+        3 => rest_ms: u64,
+    }
+}
+
+/// A breaker that is not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerView {
+    /// Whose.
+    pub of: Guarded,
+    /// How it stands.
+    pub opened: Opened,
+    /// Whether a probe is under way.
+    pub probed: bool,
+}
+
+impl Node {
+    /// A breaker has opened or closed.
+    pub(crate) fn breaker_changed(&mut self, change: &BreakerChange) {
+        let name = change.of.to_string();
+        let row = [standing::BREAKER, name.as_bytes()].concat();
+        let Some(opened) = &change.opened else {
+            tracing::info!(breaker = name, "closed");
+            return self.delete(Table::Standing, &row);
+        };
+        tracing::warn!(breaker = name, reason = opened.reason, "opened");
+        let stored = StoredBreaker {
+            reason: opened.reason.clone(),
+            since: opened.since,
+            until: opened.until,
+            rest_ms: opened.rest_ms,
+        };
+        self.put(Table::Standing, &row, state::write(&stored));
+    }
+
+    /// Takes up what was written down.
+    pub(crate) fn recover_breakers(&mut self, breakers: Vec<(String, StoredBreaker)>) {
+        for (name, stored) in breakers {
+            let opened = Opened {
+                reason: stored.reason,
+                since: stored.since,
+                until: stored.until,
+                rest_ms: stored.rest_ms,
+            };
+            if let Ok(of) = name.parse() {
+                self.executor.breakers_mut().take_up(of, opened);
+            }
+        }
+    }
+
+    /// The breakers that are not closed.
+    pub fn breakers(&self) -> Vec<BreakerView> {
+        let breakers = self.executor.breakers().opened();
+        let breakers = breakers.map(|(of, opened, probed)| BreakerView {
+            of: of.clone(),
+            opened: opened.clone(),
+            probed,
+        });
+        breakers.collect()
+    }
+}
