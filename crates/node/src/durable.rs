@@ -197,6 +197,11 @@ impl Node {
         }));
     }
 
+    /// How many events the trace of a run under way has so far; none if it is not under way.
+    pub fn events_of(&self, run: RunId) -> Option<u64> {
+        self.serving.get(run).map(|served| served.events)
+    }
+
     /// What a run here waits for; nothing if it is not under way here.
     pub fn waits_of(&self, run: RunId) -> Vec<Waits> {
         self.executor.waits_of(run, self.now)

@@ -356,7 +356,7 @@ pub enum RunCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Wait until a run has ended, and print what it gave.
+    /// Wait until a run has ended, and print what it gave; exit with 10 where it waits for a person.
     Wait {
         /// The run.
         id: String,

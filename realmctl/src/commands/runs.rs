@@ -1,6 +1,7 @@
 //! `run`.
 
 use realm_client::{
+    Exit,
     api::{
         CancelRequest, Direction, Page, PauseRequest, ResumeDecision, ResumeRequest, RunQuery,
         RunStatus, Time, TranscriptQuery,
@@ -8,7 +9,10 @@ use realm_client::{
     trace::TraceTree,
 };
 
-use super::{bids, invoke, verify, watch};
+use super::{
+    bids, invoke, verify,
+    watch::{self, Waited},
+};
 use crate::{
     cli::{RunCommand, RunFilter},
     environment,
@@ -57,10 +61,13 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
         }
         RunCommand::Wait { id } => {
             let daemon = session.daemon().await?;
-            let ended = watch::wait(session, &daemon, &id).await?;
-            match ended {
-                Some(result) => invoke::finish(session, result),
-                None => session.print(&daemon.ask(daemon.client.explain(&id)).await?),
+            match watch::wait(session, &daemon, &id).await? {
+                Waited::Ended(result) => invoke::finish(session, *result),
+                Waited::Person(explanation) => {
+                    session.print(&*explanation)?;
+                    Err(Failure::Told(Exit::Approval))
+                }
+                Waited::Broken => session.print(&daemon.ask(daemon.client.explain(&id)).await?),
             }
         }
         RunCommand::Pause { id } => {

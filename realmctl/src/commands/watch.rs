@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use realm_client::{
     StreamItem,
-    api::{InvokeResult, InvokeStatus, TraceEvent},
+    api::{InvokeResult, InvokeStatus, RunExplanation, RunStatus, TraceEvent, Wait, WaitsOn},
 };
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 
 /// Lines drawn at once on a terminal; older ones scroll out.
 const LINES: usize = 16;
-/// As high as no event's index is: after it only the end comes.
-const ONLY_THE_END: u64 = u64::MAX - 1;
+/// As high as no event's index is: nothing comes that has happened already.
+const FROM_NOW_ON: u64 = u64::MAX - 1;
 /// How often a broken stream is taken up again.
 const RESUMES: usize = 5;
 
@@ -41,47 +41,84 @@ pub(super) async fn follow(
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    listen(session, daemon, run, None, Some(Painter::new(session))).await
+    listen(session, daemon, run, Painter::new(session)).await
 }
 
-/// As [`follow`], without drawing anything: what happens on the way is not asked for.
-pub(super) async fn wait(
-    session: &Session,
-    daemon: &Daemon,
-    run: &str,
-) -> Result<Option<InvokeResult>, Failure> {
-    listen(session, daemon, run, Some(ONLY_THE_END), None).await
+/// What a run has come to that was waited for.
+pub(super) enum Waited {
+    /// Its end.
+    Ended(Box<InvokeResult>),
+    /// It stands still until a person says something.
+    Person(Box<RunExplanation>),
+    /// The stream broke for good.
+    Broken,
+}
+
+/// Waits until a run ends, or stands still until a person says something; draws nothing.
+pub(super) async fn wait(session: &Session, daemon: &Daemon, run: &str) -> Result<Waited, Failure> {
+    for _ in 0..RESUMES {
+        let listening = daemon.client.events(run, Some(FROM_NOW_ON));
+        let mut events = daemon.ask(listening).await?;
+        if let Some(explanation) = for_a_person(daemon, run).await? {
+            return Ok(Waited::Person(explanation));
+        }
+        while let Ok(Some(item)) = events.next().await {
+            match item {
+                StreamItem::Event(event) => {
+                    if matches!(event.kind.as_str(), "approval.requested" | "run.paused")
+                        && let Some(explanation) = for_a_person(daemon, run).await?
+                    {
+                        return Ok(Waited::Person(explanation));
+                    }
+                }
+                // Traces hold none.
+                StreamItem::Part(_) => {}
+                StreamItem::End(result) => return Ok(Waited::Ended(result)),
+            }
+        }
+    }
+    broke(session, run);
+    Ok(Waited::Broken)
+}
+
+/// What a run waits for, if that is a person.
+async fn for_a_person(daemon: &Daemon, run: &str) -> Result<Option<Box<RunExplanation>>, Failure> {
+    let explanation = daemon.ask(daemon.client.explain(run)).await?;
+    let person = |wait: &Wait| matches!(wait.on, WaitsOn::Approval | WaitsOn::Person);
+    let paused = explanation.run.status == RunStatus::Paused;
+    let waits = paused && explanation.waits.iter().any(person);
+    Ok(waits.then(|| Box::new(explanation)))
+}
+
+fn broke(session: &Session, run: &str) {
+    session.say(&format!("the stream broke; realmctl run show {run}"));
 }
 
 async fn listen(
     session: &Session,
     daemon: &Daemon,
     run: &str,
-    mut last: Option<u64>,
-    mut painter: Option<Painter<'_>>,
+    mut painter: Painter<'_>,
 ) -> Result<Option<InvokeResult>, Failure> {
+    let mut last = None;
     for _ in 0..RESUMES {
         let mut events = daemon.ask(daemon.client.events(run, last)).await?;
         while let Ok(Some(item)) = events.next().await {
             match item {
                 StreamItem::Event(event) => {
                     last = Some(event.index);
-                    if let Some(painter) = &mut painter {
-                        painter.event(&event);
-                    }
+                    painter.event(&event);
                 }
                 // Traces hold none.
                 StreamItem::Part(_) => {}
                 StreamItem::End(result) => {
-                    if let Some(painter) = &mut painter {
-                        painter.end(&result);
-                    }
+                    painter.end(&result);
                     return Ok(Some(*result));
                 }
             }
         }
     }
-    session.say(&format!("the stream broke; realmctl run show {run}"));
+    broke(session, run);
     Ok(None)
 }
 

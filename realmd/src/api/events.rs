@@ -35,6 +35,7 @@ pub(super) async fn events(
     Segment(id): Segment,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Fail> {
     let run = found(&daemon, run_id(&id)?).await?;
+    let run_of = run.id;
     let next = match headers.get("last-event-id") {
         None => 0,
         Some(last) => last
@@ -44,6 +45,10 @@ pub(super) async fn events(
             .and_then(|last| last.checked_add(1))
             .ok_or_else(|| invalid("Last-Event-ID is no index of an event"))?,
     };
+    // Whoever names an index that there is not yet wants what comes from now on.
+    let look = move |node: &realm_node::Node| node.events_of(run_of);
+    let so_far = daemon.handle.read(look).await?;
+    let next = so_far.map_or(next, |so_far| next.min(so_far));
     let following = Following {
         wakes: daemon.durability.clone(),
         daemon: Arc::clone(&daemon.0),

@@ -120,6 +120,9 @@ fn people_do_what_their_roles_allow_and_four_eyes_are_four() {
         .ctl(&format!("run explain {}", waiting.out.trim()))
         .ok();
     assert!(explained.contains("realmctl approval show"), "{explained}");
+    let waits = owner.ctl(&format!("run wait {}", waiting.out.trim()));
+    assert_eq!(waits.code, 10, "{waits:?}");
+    assert!(waits.out.contains("realmctl approval show"), "{waits:?}");
     owner.ctl(&format!("approval deny {id} --reason no")).ok();
     owner
         .ctl(&format!("run wait {}", waiting.out.trim()))
