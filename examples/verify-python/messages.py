@@ -1,6 +1,7 @@
 """What realms say in a broadcast, and what an announcer writes down of it (broadcast.md)."""
 
 import audit
+import calls
 import cbor
 from refused import require
 from shapes import boolean, bstr, digest, items, loop_id, one_of, path, record, signed, size, text, uint
@@ -98,7 +99,10 @@ def entry(encoded):
 def evidence(document):
     """The kind and the content of a file of evidence."""
     value = cbor.decode(document)
-    kinds = {1: ("transcript", transcript), 2: ("receipt", receipt), 3: ("audit log", audit.export)}
+    kinds = {
+        1: ("transcript", transcript), 2: ("receipt", receipt), 3: ("audit log", audit.export),
+        4: ("calls", calls.export),
+    }
     require(type(value) is list and len(value) == 2 and value[0] in kinds, "no evidence")
     name, shape = kinds[value[0]]
     return name, shape(value[1])

@@ -5,6 +5,7 @@ import pathlib
 
 import aggregation
 import audit
+import calls
 import cbor
 import messages
 import ranking
@@ -145,10 +146,26 @@ def judge_audit(case):
     require(found == (case["first"], case["count"], case["root"], case["shown"]), "another account")
 
 
+def judge_calls(case):
+    kind, content = messages.evidence(octets(case["hex"]))
+    require(kind == "calls", "no receipts of calls")
+    said, found = calls.examine(content)
+    if "witness" in case:
+        theirs = messages.evidence(octets(case["witness"]))[1]
+        calls.hold_against(said, found, calls.examine(theirs)[1])
+    bills = [
+        [bill[0], bill[1], {"money": bill[2], "tokens": bill[3], "calls": bill[4], "unpriced": bill[5]}]
+        for _, bill in sorted(calls.bills(found).items())
+    ]
+    told = [[bill["receipts"], bill["successes"], bill["counted"]] for bill in case["bills"]]
+    require(bills == told, "another bill")
+
+
 JUDGES = {
     "cbor": judge_cbor, "json": judge_json, "records": judge_records, "chains": judge_chains,
     "broadcast": judge_broadcast, "ranking": judge_ranking, "aggregation": judge_aggregation,
     "transcripts": judge_transcripts, "receipts": judge_receipts, "audit": judge_audit,
+    "calls": judge_calls,
 }
 #: Cases about what a verifier of files does not do.
 LEFT_OUT = {"cbor": lambda case: case.get("as") == "bye"}

@@ -1,13 +1,15 @@
-"""Says what a file of evidence proves: `verify.py FILE`. Exit 1 if something in it is wrong."""
+"""Says what a file of evidence proves: `verify.py FILE`. Receipts of calls can be held against those of
+the other side: `verify.py FILE THEIRS`. Exit 1 if something is wrong."""
 
 import pathlib
 import sys
 
 import audit
+import calls
 import messages
 import receipt
 import transcript
-from refused import Refused
+from refused import Refused, require
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -20,6 +22,8 @@ def name(identity):
 
 
 def tell(kind, content):
+    if kind == "calls":
+        return tell_calls(*calls.examine(content))
     if kind == "receipt":
         standing = receipt.examine(content)
         if standing is None:
@@ -39,6 +43,18 @@ def tell(kind, content):
         print(rank, name(bid), *(part for part in fate if part is not None))
     if broadcast.conclusion and 1 in broadcast.conclusion:
         print(broadcast.conclusion[1].decode("utf-8"))
+
+
+def tell_calls(said, found):
+    for file in sys.argv[2:]:
+        kind, content = messages.evidence(pathlib.Path(file).read_bytes())
+        require(kind == "calls", "receipts are held against receipts alone")
+        calls.hold_against(said, found, calls.examine(content)[1])
+    print(f"right: {len(found)} receipts that {name(said[0])} shows")
+    for (root, path, other, below), bill in sorted(calls.bills(found).items()):
+        money = ", ".join(f"{currency} {micros}" for currency, micros in sorted(bill[2].items()))
+        parts = (f"{name(root)}/{path}", f"{name(other)}/{below}", bill[0], money or "nothing", bill[3])
+        print("{} at {}: {} calls, {} (millionths), {} tokens".format(*parts))
 
 
 def main():

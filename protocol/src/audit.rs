@@ -137,6 +137,8 @@ wire_map! {
         0 => entry: Blob,
         /// The [`AuditDetails`], encoded; none once they are erased.
         1 => details: Option<Blob>,
+        /// The [`crate::receipt::KeptReceipt`] of the call, encoded.
+        2 => receipt: Option<Blob>,
     }
 }
 
@@ -195,6 +197,8 @@ pub struct AuditNote {
     pub contract: Option<Digest>,
     /// See [`AuditEntry::receipt`].
     pub receipt: Option<Digest>,
+    /// See [`AuditRow::receipt`].
+    pub kept_receipt: Option<Blob>,
     /// See [`AuditEntry::cost`].
     pub cost: Option<Price>,
     /// See [`AuditEntry::times`].
@@ -223,6 +227,7 @@ impl AuditNote {
             parent: None,
             contract: None,
             receipt: None,
+            kept_receipt: None,
             cost: None,
             times: None,
             person: None,
@@ -271,6 +276,7 @@ impl AuditNote {
         AuditRow {
             entry: cbor::encode(&entry).into(),
             details: Some(details.into()),
+            receipt: self.kept_receipt,
         }
     }
 }

@@ -216,6 +216,9 @@ wire_map! {
         15 => chunk: Option<u64>,
         /// Which message of the session it is; absent under other suites.
         16 => counter: Option<u64>,
+        /// Of a Call the digest of its [`crate::receipt::Order`], of a Result or Failure that of its
+        /// [`crate::receipt::CallReceipt`].
+        65 => receipt: Option<Digest>,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     Digest,
     budget::Spend,
-    cbor::{CborError, Reader, Wire, Writer},
+    cbor::{Blob, CborError, Reader, Wire, Writer},
     wire_map,
 };
 
@@ -130,6 +130,8 @@ wire_map! {
         64 => not_begun: Option<bool>,
         /// What the call that it answers had used before it failed: said by the destination alone.
         65 => spent: Option<Spend>,
+        /// The [`crate::receipt::CallReceipt`] of the call that it ends, encoded.
+        66 => receipt: Option<Blob>,
     }
 }
 

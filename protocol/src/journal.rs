@@ -95,6 +95,8 @@ numbered! {
         Approvals = 26,
         /// What agents keep between calls, by agent and key.
         States = 27,
+        /// Chains of those whose signatures receipts hold, by root, realm, node and when they run out.
+        Signers = 30,
     }
 }
 

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod link;
 pub mod message;
 mod name;
+pub mod receipt;
 pub mod records;
 #[cfg(test)]
 mod samples;

@@ -428,6 +428,19 @@ pub const AUDIT_ENTRIES: u64 = 1_000_000;
 /// Refusals of strangers and other realms in ten seconds that have entries of their own in the audit
 /// log; one entry counts the rest.
 pub const AUDIT_REFUSALS: u64 = 64;
+/// Receipts on one page of an export of receipts.
+pub const RECEIPT_ITEMS: usize = 512;
+/// Pages of one export of receipts; a realm gives no more, and one with more is refused.
+pub const RECEIPT_PAGES: usize = 64;
+/// Chains in one export of receipts; one with more is refused.
+pub const RECEIPT_CHAINS: usize = 512;
+/// Chains that a realm keeps of those who have signed its receipts; at the bound the one that ran out
+/// first goes.
+pub const RECEIPT_SIGNERS: usize = 4_096;
+/// Those of them of one root.
+pub const RECEIPT_SIGNERS_SHARE: usize = 128;
+/// How long such a chain is kept after it has run out, milliseconds.
+pub const RECEIPT_SIGNER_KEPT_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
 #[cfg(test)]
 mod tests;

@@ -85,6 +85,8 @@ wire_map! {
         /// Most bytes of text that the caller takes while the output is being made; none where it
         /// takes the output alone.
         64 => stream: Option<u64>,
+        /// The [`crate::receipt::Order`], encoded: what the caller signs of the call for its receipt.
+        65 => order: Option<Blob>,
     }
 }
 
@@ -143,6 +145,8 @@ wire_map! {
         15 => effects: Option<String>,
         /// What the run and all that it caused have used.
         65 => spent: Option<Spend>,
+        /// The [`crate::receipt::CallReceipt`], encoded, where the Call had an order.
+        66 => receipt: Option<Blob>,
     }
 }
 

@@ -305,6 +305,7 @@ pub(crate) fn header() -> Header {
         max_reply: 65_536,
         chunk: None,
         counter: None,
+        receipt: None,
     }
 }
 
@@ -408,6 +409,7 @@ pub(crate) fn call() -> Call {
         session: None,
         approvals: None,
         stream: None,
+        order: None,
     }
 }
 
@@ -430,6 +432,7 @@ fn bodies() -> Vec<Sample> {
         input_schema: Some(Blob::from(b"true".to_vec())),
         effects: Some("none".to_owned()),
         spent: Some(spend()),
+        receipt: Some(Blob::from(vec![1; 20])),
     };
     let contract = Contract {
         loop_id: loop_id(),
@@ -449,6 +452,7 @@ fn bodies() -> Vec<Sample> {
         detail: Some("busy".to_owned()),
         not_begun: Some(true),
         spent: None,
+        receipt: None,
     };
     let plaintext = Plaintext {
         source: realm(1),

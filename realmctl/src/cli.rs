@@ -12,6 +12,7 @@ mod local;
 mod policy;
 mod prompts;
 mod realms;
+mod receipts;
 
 use std::{any::TypeId, path::PathBuf};
 
@@ -21,7 +22,9 @@ use clap::{
 };
 
 pub use approvals::ApprovalCommand;
-pub use audit::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment};
+pub use audit::{
+    AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment, Month, StatementArgs,
+};
 pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
@@ -39,6 +42,7 @@ pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArg
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use prompts::{EvalArgs, PromptCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
+pub use receipts::{ReceiptCommand, ReceiptFilter};
 
 /// Speaks to the daemon of a realm.
 #[derive(Debug, Parser)]
@@ -213,14 +217,19 @@ pub enum Command {
     /// The audit log: what was done in this realm, by whom, and how it ended.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Check what a file proves, without a daemon: a transcript, a bid's receipt, an audit log.
+    /// Receipts of calls, which both sides have signed.
+    #[command(subcommand, alias = "receipts")]
+    Receipt(ReceiptCommand),
+    /// Check what a file proves, without a daemon: a transcript, a bid's receipt, an audit log, receipts
+    /// of calls.
     ///
     /// Exit 0 if everything in it follows from what was signed and every signature holds, 1 if
     /// something is wrong; the first entry that is wrong is named.
     Verify {
         /// The file.
         file: PathBuf,
-        /// An earlier export of the same audit log, which must be the beginning of this one.
+        /// An earlier export of the same audit log, which must be the beginning of this one; or the other
+        /// side's receipts, of which a statement must not lack any.
         #[arg(long, value_name = "FILE")]
         witness: Option<PathBuf>,
     },

@@ -20,6 +20,7 @@ mod pages;
 mod policy;
 mod prompts;
 mod realms;
+mod receipts;
 mod runs;
 mod stacks;
 mod states;
@@ -91,6 +92,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Broadcast(args) => broadcast::run(session, *args).await?,
         Command::Approval(command) => approvals::run(session, command).await?,
         Command::Audit(command) => audit::run(session, command).await?,
+        Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Halt(args) => return halt::halt(session, args).await,
         Command::Unhalt(args) => return halt::unhalt(session, args).await,
         Command::Run(command) => runs::run(session, command).await?,

@@ -12,6 +12,7 @@ mod loops;
 mod policy;
 mod prompts;
 mod realms;
+mod receipts;
 mod stacks;
 mod states;
 mod status;

@@ -30,6 +30,7 @@ mod policy_why;
 mod problem;
 mod prompts;
 mod realms;
+mod receipts;
 mod runs;
 mod socket;
 mod stacks;
@@ -117,6 +118,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_TRANSCRIPT, get(bids::transcript))
         .route(routes::AUDIT, get(audit::list))
         .route(routes::AUDIT_EXPORT, get(audit::export))
+        .route(routes::RECEIPTS, get(receipts::export))
         .route(routes::BIDS, get(bids::list))
         .route(routes::BIDDERS, get(bids::bidders))
         .route(routes::BID, get(bids::receipt))

@@ -44,7 +44,7 @@ pub(crate) enum Begun {
     /// It runs.
     Running(Box<Run>),
     /// It ended at once, or was refused.
-    Ended(Response),
+    Ended(Box<Response>),
 }
 
 /// What a call has shown of the text that its output is being made of. The node bounds it.

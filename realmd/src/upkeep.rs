@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use realm_backends::Backends;
 use realm_net::Multiaddr;
-use realm_protocol::{Now, Timestamp, journal::Table, limits};
-use realm_store::{ReadError, RetainError, Store};
+use realm_protocol::{Now, Timestamp, limits};
+use realm_store::{RetainError, Store};
 use tokio::{
     signal::unix::Signal,
     sync::watch,
@@ -80,18 +80,10 @@ fn agree(earlier: Now, later: Now) -> bool {
 fn remove(store: &Store, now: Timestamp, kept: u64) -> Result<(usize, usize), RetainError> {
     let runs = drain(|| store.retain(now.minus(kept), BATCH))?;
     let records = drain(|| store.sweep(now, BATCH))?;
-    if let Some(cut) = audit_cut(store)? {
+    if let Some(cut) = store.audit_cut(limits::AUDIT_ENTRIES)? {
         drain(|| store.cut_audit(cut))?;
     }
     Ok((runs, records))
-}
-
-/// The head that the audit log is to begin with, where it has outgrown its bound.
-fn audit_cut(store: &Store) -> Result<Option<u64>, ReadError> {
-    let most = store.audit_end()?.saturating_sub(limits::AUDIT_ENTRIES);
-    let head = store.last_record(Table::AuditHeads, &most.to_be_bytes())?;
-    let count = head.and_then(|(count, _)| count.as_slice().try_into().ok());
-    Ok(count.map(u64::from_be_bytes))
 }
 
 /// Repeats until nothing is left.

@@ -8,7 +8,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use crate::{HostId, World, audit, errors, watch::has_effects};
+use crate::{HostId, World, audit, errors, receipts, watch::has_effects};
 
 /// Lets what is under way come to its end, and panics with everything that does not hold.
 ///
@@ -45,6 +45,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
         }
     }
     messages_agree(world, &mut broken);
+    receipts::broken(world, &mut broken);
     for (effect, times) in &world.effects {
         if *times > 1 {
             broken.push(format!("{times} times: {effect}"));

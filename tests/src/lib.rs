@@ -21,6 +21,7 @@ pub mod invariants;
 mod loops;
 mod market;
 mod person;
+pub mod receipts;
 mod schedule;
 mod tree;
 mod watch;

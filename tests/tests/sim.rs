@@ -58,6 +58,8 @@ mod policies;
 mod prompts;
 #[path = "sim/rates.rs"]
 mod rates;
+#[path = "sim/receipts.rs"]
+mod receipts;
 #[path = "sim/redaction.rs"]
 mod redaction;
 #[path = "sim/routes.rs"]

@@ -10,6 +10,7 @@ mod vectors {
     mod audit;
     mod book;
     mod broadcast;
+    mod calls;
     mod cbor;
     mod chains;
     mod envelopes;

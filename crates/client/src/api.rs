@@ -22,6 +22,7 @@ mod peers;
 mod policy;
 mod problem;
 mod prompts;
+mod receipts;
 pub mod routes;
 mod runs;
 mod stacks;
@@ -72,6 +73,7 @@ pub use prompts::{
     PromptShare, PromptSummary, PromptVersion, RollbackRequest, ScoreKind, ScoreRequest,
     ShareRequest,
 };
+pub use receipts::{ReceiptFile, ReceiptQuery};
 pub use runs::{
     AcceptedCall, AcceptedStage, CancelRequest, CancelResult, Direction, Frame, FrameTree,
     PauseRequest, ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus,

@@ -14,6 +14,7 @@ mod loops;
 mod policies;
 mod prompts;
 mod realms;
+mod receipts;
 mod runs;
 mod states;
 

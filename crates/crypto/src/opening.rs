@@ -6,6 +6,7 @@ use realm_protocol::{
     Digest, Header, KeyId, Kind, Suite,
     cbor::{self, Blob, CborError},
     message::Plaintext,
+    receipt::SignedHeader,
 };
 use thiserror::Error;
 
@@ -59,6 +60,7 @@ pub struct Opened {
     digest: Digest,
     content: Blob,
     committed: Blob,
+    signed: SignedHeader,
     reply_key: Option<ReplyKey>,
 }
 
@@ -82,6 +84,11 @@ impl Opened {
     /// all that a third party needs as evidence.
     pub fn committed(&self) -> &[u8] {
         &self.committed
+    }
+
+    /// Gives what its source has signed of it.
+    pub fn signed(&self) -> SignedHeader {
+        self.signed.clone()
     }
 
     /// Gives the key for answers; a sealed message has one.
@@ -224,6 +231,7 @@ fn finish(
         digest: verified.digest(),
         content: plaintext.content,
         committed,
+        signed: verified.signed(),
         reply_key,
     })
 }

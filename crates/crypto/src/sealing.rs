@@ -40,6 +40,8 @@ pub struct Outgoing<'a> {
     pub flags: Option<u64>,
     /// Largest answer taken, bytes of plaintext.
     pub max_reply: u64,
+    /// Digest of the order or receipt in the content, if one is.
+    pub receipt: Option<Digest>,
     /// The content of the kind, encoded.
     pub content: &'a [u8],
 }
@@ -216,6 +218,7 @@ impl Draft {
             max_reply: out.max_reply,
             chunk: None,
             counter: None,
+            receipt: out.receipt,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use realm_protocol::{
     Digest, Envelope, Header, Hop, NodeId, ReadHeader, Signature, TAG_ROOT, TAG_SINGLE, limits,
-    records::scopes,
+    receipt::SignedHeader, records::scopes,
 };
 use thiserror::Error;
 
@@ -25,7 +25,7 @@ const INNER: &[u8] = &[1];
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum VerifyError {
     /// The header given is not the envelope's.
-    #[error("another envelope's header")]
+    #[error("another envelope's header, or none")]
     Header,
     /// The chain proves another place than the header's source.
     #[error("the source is not whom the chain proves")]
@@ -72,6 +72,15 @@ impl Verified {
     /// Gives what [`Envelope::message_digest`] gives.
     pub fn message_digest(&self) -> Digest {
         Digest::of(&[&signed_input(self.digest, self.body_digest)])
+    }
+
+    /// Gives what its source has signed, without the body.
+    pub(crate) fn signed(&self) -> SignedHeader {
+        SignedHeader {
+            header: self.envelope.header.clone(),
+            signature: self.envelope.signature.clone(),
+            body: self.body_digest,
+        }
     }
 
     /// Gives the header to share.
@@ -172,6 +181,27 @@ pub fn verify_envelope(
         header: Arc::new(header.into_header()),
         trust_epoch,
     })
+}
+
+/// Reads a header whose body is not there, if the realm that `source` proves has signed both.
+///
+/// # Errors
+/// As [`verify_envelope`]; [`VerifyError::Header`] where the header does not read.
+pub fn verify_header(signed: &SignedHeader, source: &VerifiedChain) -> Result<Header, VerifyError> {
+    let Ok(header) = signed.peek() else {
+        return Err(VerifyError::Header);
+    };
+    if header.source != *source.place() {
+        return Err(VerifyError::Source);
+    }
+    if source.scopes() & scopes::MESSAGE == 0 {
+        return Err(VerifyError::Scope);
+    }
+    let input = signed_input(Digest::of(&[&signed.header]), signed.body);
+    match is_signed_by(&signed.signature, &input, source, &mut RootMemo::default()) {
+        true => Ok(header),
+        false => Err(VerifyError::Signature),
+    }
 }
 
 /// What a signature covers: the digest of the header, then that of the body.

@@ -4,7 +4,7 @@ use realm_broadcast::{CloseError, TranscriptError, announcer::Fault};
 use realm_protocol::cbor::CborError;
 use thiserror::Error;
 
-use crate::{AuditError, SignatureError};
+use crate::{AuditError, CallsError, SignatureError};
 
 /// Why a file is no evidence, or what in it is wrong.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -45,11 +45,14 @@ pub enum EvidenceError {
         error: SignatureError,
     },
     /// It is evidence of something else.
-    #[error("this is no audit log, and only audit logs have witnesses")]
-    NoAudit,
+    #[error("only an audit log has another audit log as a witness, and receipts others")]
+    NoWitness,
     /// An audit log is not the one that was signed.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Receipts of calls are not what was signed.
+    #[error(transparent)]
+    Calls(#[from] CallsError),
     /// The bid does not answer the announcement.
     #[error("the bid does not answer the announcement beside it")]
     Unrelated,
@@ -66,12 +69,13 @@ impl EvidenceError {
             Self::Rule(fault) => Some(fault.entry),
             Self::Transcript(error) => error.entry(),
             Self::Audit(error) => error.entry(),
+            Self::Calls(error) => error.receipt(),
             _ => None,
         }
     }
 
     /// Whether the file could be read at all, so that there is a verdict on it.
     pub fn is_verdict(&self) -> bool {
-        !matches!(self, Self::Unreadable(_) | Self::NoAudit)
+        !matches!(self, Self::Unreadable(_) | Self::NoWitness)
     }
 }

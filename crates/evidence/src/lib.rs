@@ -3,7 +3,8 @@
 //! [`examine`] reads the evidence of a broadcast: an announcer's transcript, of which it recomputes
 //! the ranking, every award and the outcome ([`Account`]), or a bidder's receipt, which shows whether
 //! its bid was counted and ranked by the rule ([`Standing`]); or a part of a realm's audit log, of
-//! which it shows that nothing was removed, changed, moved or added ([`AuditAccount`]). Every signature is checked by the
+//! which it shows that nothing was removed, changed, moved or added ([`AuditAccount`]); or receipts of
+//! calls, of which it says what they come to ([`CallsAccount`]). Every signature is checked by the
 //! certificates in the file. What is wrong is an [`EvidenceError`] that names the entry. The same
 //! bytes give the same verdict everywhere. It must never know where a file came from, what realm
 //! reads it, what else that realm knows, or the time.
@@ -15,6 +16,7 @@
 
 mod account;
 mod audit;
+mod calls;
 mod chains;
 mod error;
 mod receipt;
@@ -25,6 +27,7 @@ use serde::Serialize;
 
 pub use account::{Account, BidAccount, Fate, Slot};
 pub use audit::{AuditAccount, AuditError};
+pub use calls::{Bill, CallAccount, CallsAccount, CallsError, StatementAccount, Used};
 pub use chains::SignatureError;
 pub use error::EvidenceError;
 pub use receipt::{Receipt, Standing};
@@ -39,22 +42,35 @@ pub enum Finding {
     Receipt(Receipt),
     /// A part of a realm's audit log is as it was signed.
     Audit(AuditAccount),
+    /// Receipts of calls are as both sides have signed them.
+    Calls(CallsAccount),
 }
 
-/// Examines an audit log, and holds it against another export of it that somebody has kept: what was
-/// signed then must be the beginning of what is signed now.
+/// Examines a file, and holds it against another one that somebody has kept: what was signed of an audit
+/// log then must be the beginning of what is signed now; a statement must have every receipt that
+/// the witness shows, and no realm may have reported less than it spent.
 ///
 /// # Errors
-/// As [`examine`], also where one of the two is no audit log.
+/// As [`examine`], also where the two are not of one kind, or of a kind that has no witnesses.
 pub fn examine_witnessed(bytes: &[u8], witness: &[u8]) -> Result<Finding, EvidenceError> {
-    let read = |bytes| match cbor::decode(bytes).map_err(EvidenceError::Unreadable)? {
-        Evidence::Audit(it) => Ok(it),
-        _ => Err(EvidenceError::NoAudit),
-    };
-    let (export, witness) = (read(bytes)?, read(witness)?);
-    let account = audit::examine(&export)?;
-    audit::witnessed(&export, &witness)?;
-    Ok(Finding::Audit(account))
+    let read = |bytes| cbor::decode(bytes).map_err(EvidenceError::Unreadable);
+    match (read(bytes)?, read(witness)?) {
+        (Evidence::Audit(export), Evidence::Audit(witness)) => {
+            let account = audit::examine(&export)?;
+            audit::witnessed(&export, &witness)?;
+            Ok(Finding::Audit(account))
+        }
+        (Evidence::Receipts(export), Evidence::Receipts(witness)) => {
+            let (checked, witness) = (calls::check(&export)?, calls::check(&witness)?);
+            let unmatched = Some(calls::witnessed(&checked, &witness)?);
+            let account = calls::account(&checked);
+            Ok(Finding::Calls(CallsAccount {
+                unmatched,
+                ..account
+            }))
+        }
+        _ => Err(EvidenceError::NoWitness),
+    }
 }
 
 /// Examines a file of evidence.
@@ -66,5 +82,6 @@ pub fn examine(bytes: &[u8]) -> Result<Finding, EvidenceError> {
         Evidence::Transcript(it) => transcript::examine(&it).map(Finding::Transcript),
         Evidence::Receipt(it) => receipt::examine(&it).map(Finding::Receipt),
         Evidence::Audit(it) => Ok(audit::examine(&it).map(Finding::Audit)?),
+        Evidence::Receipts(it) => Ok(Finding::Calls(calls::account(&calls::check(&it)?))),
     }
 }

@@ -235,6 +235,7 @@ impl Node {
             answers: Some(caller.header),
             priority: Priority::Normal,
             max_reply: 0,
+            receipt: None,
             content,
         };
         let way = self.sessions.way(kem.node, now.tick);

@@ -8,11 +8,13 @@ use realm_protocol::{
     cbor::{self, Blob},
     flags, json, limits,
     message::CallResult,
+    receipt::CallReceipt,
 };
 use serde_json::Value;
 
 use crate::{
     CallFailure, ControlId, Effect, Invocation, Node, Response,
+    receipts::Ordered,
     relay::Release,
     serve::{Purpose, Served},
     state::StoredAnswer,
@@ -74,6 +76,8 @@ pub(crate) struct Remote {
     pub(crate) takes_accepted: bool,
     /// Most bytes of text that the caller takes while the output is being made; none where it takes none.
     pub(crate) stream: Option<u64>,
+    /// What the caller has signed of the call, for its receipt.
+    pub(crate) ordered: Option<Box<Ordered>>,
 }
 
 impl Remote {
@@ -96,6 +100,14 @@ impl Responder {
     pub(crate) fn received(&self) -> Option<(Digest, u64)> {
         match self {
             Self::Remote(remote) => Some((remote.digest, remote.hops)),
+            Self::Local(_) | Self::Leased(_) | Self::Asked(_) => None,
+        }
+    }
+
+    /// What a caller elsewhere has signed of the call.
+    pub(crate) fn ordered(&self) -> Option<Box<Ordered>> {
+        match self {
+            Self::Remote(remote) => remote.ordered.clone(),
             Self::Local(_) | Self::Leased(_) | Self::Asked(_) => None,
         }
     }
@@ -143,8 +155,7 @@ impl Node {
                             answers: remote.digest,
                             ..failure
                         };
-                        let content = cbor::encode(&failure);
-                        self.reply(remote, Kind::Failure, &content, Release::Durable);
+                        self.reply_with(remote, &failure, Release::Durable);
                     }
                 } else if let Ok(result) = cbor::decode::<CallResult>(&answer.content) {
                     let result = CallResult {
@@ -221,6 +232,7 @@ impl Node {
             input_schema: None,
             effects: None,
             spent: Some(outcome.spent.clone()),
+            receipt: None,
         })
     }
 
@@ -272,7 +284,12 @@ impl Node {
     ) {
         match responder {
             Responder::Remote(remote) => {
-                self.reply_failure(remote, failure, release);
+                let receipt = self.receipt_of_refusal(remote, failure);
+                let failure = CallFailure {
+                    receipt: receipt.or_else(|| failure.receipt.clone()),
+                    ..failure.clone()
+                };
+                self.reply_failure(remote, &failure, release);
             }
             Responder::Leased(bid) => self.work_ended(*bid, None, Err(failure.code)),
             Responder::Asked(purpose) => self.asked_in_vain(purpose, failure.code),
@@ -307,8 +324,20 @@ impl Node {
         failure: &CallFailure,
         release: Release,
     ) -> Option<Digest> {
-        let content = cbor::encode(&failure_body(failure, remote.digest));
-        self.reply(remote, Kind::Failure, &content, release)
+        self.reply_with(remote, &failure_body(failure, remote.digest), release)
+    }
+
+    fn reply_with(
+        &mut self,
+        remote: &Remote,
+        failure: &Failure,
+        release: Release,
+    ) -> Option<Digest> {
+        let (content, receipt) = (cbor::encode(failure), failure.receipt.as_ref());
+        let letter = self.seal_answer(remote, Kind::Failure, (&content, receipt))?;
+        let digest = letter.digest();
+        self.launch_when(letter, release);
+        Some(digest)
     }
 
     /// Answers with a result, and takes the session that the call offered.
@@ -323,7 +352,8 @@ impl Node {
             Some(letter) => letter,
             None => {
                 result.session = None;
-                self.seal_answer(remote, Kind::Result, &cbor::encode(&result))?
+                let content = cbor::encode(&result);
+                self.seal_answer(remote, Kind::Result, (&content, result.receipt.as_ref()))?
             }
         };
         let digest = letter.digest();
@@ -339,7 +369,8 @@ impl Node {
         }
         let mine = Ephemeral::generate(&mut self.rng);
         result.session = Some(mine.public());
-        let letter = self.seal_answer(remote, Kind::Result, &cbor::encode(result))?;
+        let content = cbor::encode(result);
+        let letter = self.seal_answer(remote, Kind::Result, (&content, result.receipt.as_ref()))?;
         if letter.header().kind != Kind::Result {
             return None;
         }
@@ -357,28 +388,46 @@ impl Node {
         content: &[u8],
         release: Release,
     ) -> Option<Digest> {
-        let letter = self.seal_answer(remote, kind, content)?;
+        let letter = self.seal_answer(remote, kind, (content, None))?;
         let digest = letter.digest();
         self.launch_when(letter, release);
         Some(digest)
     }
 
-    fn seal_answer(&mut self, remote: &Remote, kind: Kind, content: &[u8]) -> Option<Letter> {
-        self.seal_reply(
+    fn seal_answer(
+        &mut self,
+        remote: &Remote,
+        kind: Kind,
+        (content, receipt): (&[u8], Option<&Blob>),
+    ) -> Option<Letter> {
+        self.seal_receipted(
             (&remote.source, remote.call, remote.digest),
             &remote.reply_key,
             kind,
             (content, remote.max_reply),
+            receipt,
         )
     }
 
     /// Seals an answer; one that is too large becomes a Failure that says so.
     pub(crate) fn seal_reply(
         &mut self,
+        about: (&Place, CallId, Digest),
+        reply_key: &ReplyKey,
+        kind: Kind,
+        content: (&[u8], u64),
+    ) -> Option<Letter> {
+        self.seal_receipted(about, reply_key, kind, content, None)
+    }
+
+    /// Seals an answer as [`Node::seal_reply`] does, with the digest of the receipt in it.
+    fn seal_receipted(
+        &mut self,
         (to, call, digest): (&Place, CallId, Digest),
         reply_key: &ReplyKey,
         kind: Kind,
         (content, max_reply): (&[u8], u64),
+        receipt: Option<&Blob>,
     ) -> Option<Letter> {
         let whole = Outgoing {
             kind,
@@ -391,6 +440,7 @@ impl Node {
             priority: Priority::Normal,
             flags: (kind == Kind::Contracts).then_some(flags::ANSWER),
             max_reply: 0,
+            receipt: receipt.map(|receipt| CallReceipt::digest(receipt)),
             content,
         };
         let signer = self.me.signer();
@@ -401,7 +451,11 @@ impl Node {
             None
         };
         let sealed = sealed.or_else(|| {
-            let instead = cbor::encode(&failure_body(&too_large(content.len()), digest));
+            let too_large = CallFailure {
+                receipt: receipt.cloned(),
+                ..too_large(content.len())
+            };
+            let instead = cbor::encode(&failure_body(&too_large, digest));
             let instead = Outgoing {
                 kind: Kind::Failure,
                 flags: None,
@@ -500,6 +554,7 @@ pub(crate) fn failure_body(failure: &CallFailure, answers: Digest) -> Failure {
         detail: Some(detail),
         not_begun: failure.not_begun.then_some(true),
         spent: failure.spent.clone(),
+        receipt: failure.receipt.clone(),
     }
 }
 

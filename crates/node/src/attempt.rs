@@ -3,10 +3,13 @@
 use rand_core::Rng;
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp, cbor, flags,
+    CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp,
+    cbor::{self, Blob},
+    flags,
     json::Object,
     limits,
     message::{Call, ContractsAsked, StatusAsked, TraceParent},
+    receipt::Order,
     records::{KemPurpose, KemRecord},
 };
 use realm_router::{LinkId, Next};
@@ -144,10 +147,13 @@ impl Node {
             return;
         };
         let mut about = (call, None);
+        let mut receipt = None;
         let (kind, content) = match &out.task {
             Task::Invoke(invoke) => {
                 let session = offer.as_ref().map(|offer| offer.public());
-                let body = call_body(invoke, call, waits, session);
+                let order = self.receipts.order(call, invoke);
+                receipt = Some(Order::digest(&order));
+                let body = call_body(invoke, call, waits, session, order);
                 (Kind::Call, cbor::encode(&body))
             }
             Task::Status(asked) => {
@@ -162,6 +168,7 @@ impl Node {
             }
             Task::Deliver(delivery) => {
                 about = (delivery.to.call, Some(delivery.to.header));
+                receipt = delivery.receipt;
                 (delivery.kind(), delivery.content.to_vec())
             }
             Task::Cancel(cancel) => {
@@ -197,6 +204,7 @@ impl Node {
                 _ => Priority::Normal,
             },
             max_reply: limits::BODY_BYTES as u64,
+            receipt,
             content: &content,
         };
         let (mut letter, reply_key) = match self.seal_request(kem, way, &request) {
@@ -303,6 +311,7 @@ impl Node {
             priority: request.priority,
             flags: storable.then_some(flags::STORABLE),
             max_reply: request.max_reply,
+            receipt: request.receipt,
             content: request.content,
         };
         let signer = self.me.signer();
@@ -465,10 +474,18 @@ pub(crate) struct Request<'a> {
     pub(crate) answers: Option<Digest>,
     pub(crate) priority: Priority,
     pub(crate) max_reply: u64,
+    /// Digest of the order or receipt in the content.
+    pub(crate) receipt: Option<Digest>,
     pub(crate) content: &'a [u8],
 }
 
-fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8; 32]>) -> Call {
+fn call_body(
+    invoke: &Invoke,
+    call: CallId,
+    timeout_ms: u64,
+    session: Option<[u8; 32]>,
+    order: Blob,
+) -> Call {
     Call {
         loop_id: invoke.address.loop_id.clone(),
         version: invoke.version.clone(),
@@ -483,9 +500,10 @@ fn call_body(invoke: &Invoke, call: CallId, timeout_ms: u64, session: Option<[u8
             run: invoke.run,
             frame: call,
         }),
-        budget: (!invoke.budget.is_unbounded()).then_some(invoke.budget),
+        budget: invoke.bounds(),
         session,
         approvals: (!invoke.approvals.is_empty()).then(|| invoke.approvals.clone()),
         stream: invoke.stream.map(|_| limits::STREAM_BYTES as u64),
+        order: Some(order),
     }
 }

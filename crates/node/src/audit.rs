@@ -23,7 +23,7 @@ pub use export::{AuditPart, Exported, export_audit};
 
 use crate::{
     ApplyReport, CallFailure, LoopAction, Node, PromptChange, Refusal, Request, Response,
-    outbound::Task, serve::Served, state,
+    outbound::Task, receipts::Kept, serve::Served, state,
 };
 
 /// What the store holds of the log that is needed to go on with it.
@@ -66,6 +66,7 @@ pub(crate) struct Ended {
     pub(crate) contract: Option<Digest>,
     pub(crate) parent: Option<RunId>,
     pub(crate) person: Option<String>,
+    pub(crate) receipt: Option<Kept>,
 }
 
 impl AuditLog {
@@ -215,7 +216,21 @@ pub(crate) fn of_run(run: &Run, ended: Ended) -> AuditNote {
         person: ended.person,
         input: digest(&run.input),
         output: digest(&run.output).filter(|_| completed),
-        ..AuditNote::new(action).about(subject(&run.loop_id, run.version.as_deref()))
+        ..with_receipt(AuditNote::new(action), ended.receipt)
+            .about(subject(&run.loop_id, run.version.as_deref()))
+    }
+}
+
+/// What is written down, with the receipt of the call and what it cost.
+fn with_receipt(note: AuditNote, kept: Option<Kept>) -> AuditNote {
+    match kept {
+        Some(kept) => AuditNote {
+            receipt: Some(kept.digest),
+            kept_receipt: Some(kept.receipt),
+            cost: kept.cost,
+            ..note
+        },
+        None => note,
     }
 }
 
@@ -347,13 +362,19 @@ impl Node {
     }
 
     /// What the entry about a run served here says beside the run.
-    pub(crate) fn ended_run(&self, served: &Served, contract: Digest) -> Ended {
+    pub(crate) fn ended_run(
+        &self,
+        served: &Served,
+        contract: Digest,
+        receipt: Option<Kept>,
+    ) -> Ended {
         let foreign = served.record.direction == Direction::In;
         Ended {
             realm: foreign.then(|| served.caller.clone()),
             contract: Some(contract),
             parent: served.parent,
             person: served.person.clone(),
+            receipt,
         }
     }
 
@@ -371,6 +392,7 @@ impl Node {
             contract,
             parent: None,
             person,
+            receipt: out.receipt.clone(),
         }
     }
 
@@ -408,7 +430,8 @@ impl Node {
                 .as_ref()
                 .ok()
                 .map(|it| Digest::of(&[&json::to_bytes(it)])),
-            ..AuditNote::new("call.made").about(subject(invoke.address.loop_id.as_str(), version))
+            ..with_receipt(AuditNote::new("call.made"), out.receipt.clone())
+                .about(subject(invoke.address.loop_id.as_str(), version))
         };
         self.audit(note);
     }

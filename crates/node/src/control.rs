@@ -5,6 +5,7 @@ use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
     Scope, Timestamp,
     budget::{Budget, Spend},
+    cbor::Blob,
     message::Contract,
     records::Ticket,
 };
@@ -158,6 +159,8 @@ pub struct CallFailure {
     pub not_begun: bool,
     /// What had been used by then, if that is known.
     pub spent: Option<Spend>,
+    /// The receipt of the call that it ends, encoded.
+    pub receipt: Option<Blob>,
 }
 
 impl CallFailure {
@@ -171,6 +174,7 @@ impl CallFailure {
             from: None,
             not_begun: false,
             spent: None,
+            receipt: None,
         }
     }
 

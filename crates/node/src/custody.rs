@@ -271,6 +271,7 @@ impl Node {
             detail: None,
             not_begun: None,
             spent: None,
+            receipt: None,
         });
         let answers = Some(kept.digest);
         let letter = self.write_clear(Kind::Failure, &kept.source, kept.call, answers, &failure);

@@ -301,6 +301,7 @@ impl Node {
         };
         if elsewhere || header.suite != Suite::Reply {
             failure.spent = None;
+            failure.receipt = None;
         }
         if header.suite == Suite::Clear {
             self.not_of_a_run(pending_call, &mut failure);
@@ -324,6 +325,7 @@ impl Node {
             from: Some(from),
             not_begun: failure.not_begun == Some(true),
             spent: failure.spent.filter(Spend::is_well_formed),
+            receipt: failure.receipt,
         }
     }
 
@@ -331,6 +333,7 @@ impl Node {
     fn hear(&mut self, call: CallId, opened: &Opened) {
         if let Some(out) = self.calls.get_mut(&call) {
             out.heard = Some(opened.digest());
+            out.signed = Some(opened.signed());
         }
     }
 

@@ -7,6 +7,7 @@ use realm_protocol::{
     journal::Table,
     limits,
     message::{Accepted, Stage},
+    receipt::CallReceipt,
 };
 use realm_router::Backoff;
 
@@ -55,6 +56,10 @@ impl Node {
     ) {
         let most = to.max_reply.min(limits::BODY_BYTES as u64);
         let fits = |content: &[u8]| u64::try_from(content.len()).is_ok_and(|bytes| bytes <= most);
+        let receipt = match ending {
+            Ok(result) => result.receipt.clone(),
+            Err(failure) => failure.receipt.clone(),
+        };
         let told = match ending {
             Ok(result) => {
                 // A caller that has restarted does not know the contract any more that it named.
@@ -64,7 +69,10 @@ impl Node {
                 let content = content.unwrap_or_else(|| cbor::encode(&short()));
                 match fits(&content) {
                     true => Ok(content),
-                    false => Err(too_large(content.len())),
+                    false => Err(CallFailure {
+                        receipt: receipt.clone(),
+                        ..too_large(content.len())
+                    }),
                 }
             }
             Err(failure) => Err(failure.clone()),
@@ -78,6 +86,7 @@ impl Node {
             to,
             failed,
             content: Blob::from(content),
+            receipt: receipt.map(|receipt| CallReceipt::digest(&receipt)),
             until: self.now.wall.plus(limits::DELIVERY_MS),
         };
         let row = standing::delivery(run, delivery.to.call);

@@ -159,6 +159,7 @@ impl Node {
             stream: None,
             person: stored.caller.clone(),
             parent: stored.parent.as_ref().map(|parent| parent.run),
+            ordered: stored.ordered.map(Box::new),
         };
         self.serving.insert(run, served);
         let restarted = Object::new().with("reason", "the daemon was restarted");

@@ -40,6 +40,7 @@ mod outbox;
 mod people;
 mod prompts;
 mod rates;
+mod receipts;
 mod records;
 mod recover;
 mod relay;

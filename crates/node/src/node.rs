@@ -30,6 +30,7 @@ use crate::{
     outbox::Outbox,
     prompts::Prompts,
     rates::Rates,
+    receipts::Receipts,
     resolve::Resolving,
     rules::Rules,
     seen::Seen,
@@ -81,6 +82,7 @@ pub struct Node {
     pub(crate) holds: Holds,
     pub(crate) market: Market,
     pub(crate) custody: Custodian,
+    pub(crate) receipts: Receipts,
     pub(crate) out: Outbox,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -111,6 +113,7 @@ impl Node {
         now: Now,
     ) -> Self {
         let me = Identity::new(keys, founding, config.custody.ask);
+        let receipts = Receipts::new(me.signer());
         let mut executor = Executor::new(realm_executor::Limits::default());
         executor.set_tariffs(config.tariffs.clone());
         let mut node = Self {
@@ -143,6 +146,7 @@ impl Node {
             prompts: Prompts::default(),
             approvals: Approvals::default(),
             custody: Custodian::default(),
+            receipts,
             out: Outbox::new(
                 recovered.last,
                 config.redaction.clone(),

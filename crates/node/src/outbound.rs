@@ -5,19 +5,20 @@ mod cancel;
 mod claims;
 pub(crate) mod frame;
 mod late;
+mod trace;
 
 use std::sync::Arc;
 
-use realm_executor::{CallError, Effects, LoopError, spend_value};
+use realm_executor::{CallError, Effects, spend_value};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, FailureCode, LoopAddress, Now, RealmId, RunId, Scope, Tick, Timestamp,
     budget::{Budget, Spend},
     cbor::Blob,
-    journal::{Change, Direction, Event, Run, Status},
     json::{self, Object},
     limits,
     message::CallResult,
+    receipt::SignedHeader,
     records::{Approval, Signed},
 };
 use realm_router::{Backoff, LinkId};
@@ -33,6 +34,7 @@ use crate::{
     halt::HaltTask,
     known::{KnownContract, Meant},
     market::Tell,
+    receipts::Kept,
     sessions::InSession,
     state::Delivery,
     storing::Storing,
@@ -62,6 +64,10 @@ pub(crate) struct OutCall {
     pub(crate) accepted_as: Option<Box<Pending>>,
     /// Digest of the header of the accepted call that a late answer names.
     pub(crate) late: Option<Digest>,
+    /// What the callee has signed of the answer.
+    pub(crate) signed: Option<SignedHeader>,
+    /// The receipt of its end.
+    pub(crate) receipt: Option<Kept>,
     /// The realm that was asked.
     pub(crate) callee: Option<RealmId>,
     /// Whether a message of it came to an end that does not prove that nothing has begun.
@@ -88,6 +94,8 @@ impl OutCall {
             heard: None,
             accepted_as: None,
             late: None,
+            signed: None,
+            receipt: None,
             callee: None,
             doubtful: false,
             via: None,
@@ -146,9 +154,16 @@ pub(crate) struct Invoke {
     pub(crate) budget: Budget,
     /// What people here have said of exactly this call, where the callee is told.
     pub(crate) approvals: Vec<Signed<Approval>>,
+    /// The run with which everything began that led to it.
+    pub(crate) root: RunId,
 }
 
 impl Invoke {
+    /// What it may use, where that is bounded.
+    pub(crate) fn bounds(&self) -> Option<Budget> {
+        (!self.budget.is_unbounded()).then_some(self.budget)
+    }
+
     /// What its contract is remembered by.
     pub(crate) fn meant(&self, scope: &Scope) -> Meant {
         let loop_id = self.address.loop_id.clone();
@@ -232,6 +247,7 @@ impl Node {
             stream: asked.stream.then(Shown::default),
             budget: self.asker_budget(asked.budget).budget,
             approvals: Vec::new(),
+            root: run,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }
@@ -308,6 +324,7 @@ impl Node {
         };
         let (meant, header, late) = (invoke.meant(&out.scope), out.heard, out.late);
         let contract = KnownContract::of_result(&result, invoke.named.as_ref());
+        self.take_receipt(call, result.receipt.as_ref(), Ok(&result));
         let spent = self.counted(call, result.spent.clone());
         let has_effects = contract
             .as_ref()
@@ -353,6 +370,7 @@ impl Node {
             .and_then(|failure| failure.spent.clone());
         let spent = claimed.and_then(|claimed| self.counted(call, Some(claimed)));
         if let Err(failure) = &result {
+            self.take_receipt(call, failure.receipt.as_ref(), Err(failure));
             let out = self.calls.get(&call);
             let (header, late) = out.map_or((None, None), |out| (out.heard, out.late));
             let payload = Object::new()
@@ -464,107 +482,6 @@ impl Node {
                 }
             }
         }
-    }
-
-    // The trace of calls that no run of the executor holds.
-
-    fn record_started(&mut self, call: CallId) {
-        let Some(run) = self.outgoing_run(call, Status::Running) else {
-            return;
-        };
-        let payload = Object::new()
-            .with("loopId", &run.loop_id)
-            .with("realm", &run.peer);
-        self.out.change(Change::Run(run));
-        self.note_call(call, "call.started", payload);
-    }
-
-    fn record_ended(
-        &mut self,
-        call: CallId,
-        result: &Result<Value, CallFailure>,
-        answered: &Answered,
-    ) {
-        let (status, kind, payload) = match result {
-            Ok(_) => (Status::Completed, "call.completed", Object::new()),
-            Err(failure) => {
-                let status = match failure.code {
-                    FailureCode::Cancelled => Status::Cancelled,
-                    _ => Status::Failed,
-                };
-                let error = LoopError::new(failure.code, failure.message.clone())
-                    .with_details(failure.details.clone());
-                (status, "call.errored", error.to_object())
-            }
-        };
-        self.note_call(call, kind, payload);
-        let ended = self.ended_call(call, answered.contract);
-        let Some(mut run) = self.outgoing_run(call, status) else {
-            return;
-        };
-        run.ended = Some(self.wall());
-        run.version.clone_from(&answered.version);
-        match result {
-            Ok(output) => run.output = Some(Blob::from(json::to_bytes(output))),
-            Err(failure) => {
-                run.error = Some(failure.code.name().to_owned());
-                run.output = Some(Blob::from(failure.message.clone().into_bytes()));
-            }
-        }
-        self.out.run(run, ended);
-    }
-
-    fn outgoing_run(&self, call: CallId, status: Status) -> Option<Run> {
-        let out = self.calls.get(&call)?;
-        let Task::Invoke(invoke) = &out.task else {
-            return None;
-        };
-        if invoke.origin == Origin::Frame {
-            return None;
-        }
-        Some(Run {
-            id: invoke.run,
-            call,
-            loop_id: invoke.address.loop_id.to_string(),
-            version: invoke.version.clone(),
-            direction: Direction::Out,
-            peer: Some(self.name_of(&out.scope)),
-            status,
-            started: invoke.started.wall,
-            ended: None,
-            error: None,
-            input: Some(invoke.input.clone()),
-            output: None,
-            parent: None,
-            resume: None,
-        })
-    }
-
-    /// Adds an event to the trace of the run that a call belongs to.
-    pub(crate) fn note_call(&mut self, call: CallId, kind: &str, payload: Object) {
-        let at = self.now.wall;
-        let Some(out) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let Task::Invoke(invoke) = &mut out.task else {
-            return;
-        };
-        if invoke.origin == Origin::Frame {
-            let run = invoke.run;
-            self.executor.record(run, call, kind, payload, self.now);
-            return;
-        }
-        let event = Event {
-            run: invoke.run,
-            index: invoke.events,
-            call,
-            at,
-            kind: kind.to_owned(),
-            payload: Blob::from(payload.into_bytes()),
-        };
-        invoke.events = invoke.events.saturating_add(1);
-        self.out.change(Change::Event(event));
-        self.note_storable(call);
     }
 }
 

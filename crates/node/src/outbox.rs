@@ -40,7 +40,7 @@ pub(crate) struct Outbox {
 /// What waits for the journal.
 #[derive(Debug)]
 enum Promise {
-    Effect(Effect),
+    Effect(Box<Effect>),
     Letter(LinkId, Box<Letter>),
 }
 
@@ -150,7 +150,7 @@ impl Outbox {
 
     /// Releases an effect once everything recorded so far, this turn included, is durable.
     pub(crate) fn promise(&mut self, effect: Effect) {
-        self.promises.push(Promise::Effect(effect));
+        self.promises.push(Promise::Effect(Box::new(effect)));
     }
 
     /// Sends a letter that promises nothing.
@@ -246,7 +246,7 @@ impl Outbox {
 
     fn release(&mut self, promise: Promise) {
         match promise {
-            Promise::Effect(effect) => self.ready.push_back(effect),
+            Promise::Effect(effect) => self.ready.push_back(*effect),
             Promise::Letter(link, letter) => self.post(link, *letter),
         }
     }
@@ -300,9 +300,12 @@ impl Outbox {
 /// What becomes of a promise that can no longer be kept.
 fn broken(promise: Promise) -> Option<Effect> {
     match promise {
-        Promise::Effect(Effect::Respond(id, _)) => {
-            Some(Effect::Respond(id, Response::Refused(Refusal::StoreFailed)))
-        }
-        Promise::Effect(_) | Promise::Letter(..) => None,
+        Promise::Effect(effect) => match *effect {
+            Effect::Respond(id, _) => {
+                Some(Effect::Respond(id, Response::Refused(Refusal::StoreFailed)))
+            }
+            _ => None,
+        },
+        Promise::Letter(..) => None,
     }
 }

@@ -44,6 +44,10 @@ impl Node {
     pub(crate) fn recover(&mut self, recovered: Recovered) {
         self.out.log().set_time(self.now.wall);
         self.out.log().recover(self.me.realm(), recovered.audit);
+        let signers = recovered.records.iter();
+        let signers = signers.filter(|(table, ..)| *table == Table::Signers);
+        self.receipts
+            .recover(signers.map(|(_, row, _)| row.clone()));
         let rows: Rows = recovered
             .records
             .into_iter()

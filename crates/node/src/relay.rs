@@ -217,6 +217,7 @@ impl Node {
             detail: None,
             not_begun: None,
             spent: None,
+            receipt: None,
         };
         tracing::debug!(link = link.map(|link| link.0), %code, "failing a request");
         self.send_clear(
@@ -261,6 +262,7 @@ impl Node {
             priority: Priority::Control,
             flags: None,
             max_reply: limits::BODY_BYTES as u64,
+            receipt: None,
             content,
         };
         let mut letter = write_clear(&mut self.rng, self.me.signer(), &out)

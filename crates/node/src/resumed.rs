@@ -45,7 +45,7 @@ impl Node {
             sealed: invoke.sealed,
             input: self.out.redacts().then(|| invoke.input.clone()),
             storable: invoke.storing != Storing::No,
-            budget: Some(invoke.budget).filter(|budget| !budget.is_unbounded()),
+            budget: invoke.bounds(),
         };
         let row = state::write(&stored);
         self.put(Table::Standing, &standing::call(call), row);
@@ -121,6 +121,7 @@ impl Node {
             stream: None,
             budget: stored.budget.unwrap_or_default(),
             approvals: Vec::new(),
+            root: stored.run,
         };
         self.know_own_child(&stored.scope);
         let task = Task::Invoke(Box::new(invoke));

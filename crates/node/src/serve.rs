@@ -24,6 +24,7 @@ use crate::{
     CallFailure, ControlId, InvokeAsked, Node,
     answer::{Local, Remote, Responder, stored_answer},
     approvals::{StoredRule, demanded},
+    receipts::ordered,
     relay::Release,
     state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
     timers::Timer,
@@ -113,6 +114,7 @@ impl Node {
     }
 
     pub(crate) fn serve_remote(&mut self, opened: Opened, call: Call, hop: Hop) {
+        let ordered = ordered(&opened, &call);
         let (header, digest, _, reply_key) = opened.into_parts();
         let (Some(reply_key), Some(caller_realm)) = (reply_key, header.source.realm) else {
             return;
@@ -129,6 +131,7 @@ impl Node {
             contract: call.contract,
             offer: call.session,
             stream: call.stream,
+            ordered,
         };
         let Ok(input) = json::parse(&call.input) else {
             let failure = CallFailure::new(FailureCode::Malformed, "the input is not strict JSON");
@@ -362,6 +365,10 @@ impl Node {
             let forgotten = created.max(self.now.wall).plus(limits::KEY_KEPT_MS);
             (key_row(incoming.caller_realm, &key), forgotten)
         });
+        let ordered = incoming.responder.ordered();
+        if ordered.is_some() {
+            self.keep_signer(&incoming.caller, self.now.wall);
+        }
         let resume = resumable.map(|caller| StoredRun {
             until: self.now.wall.plus(incoming.timeout_ms.min(limits::RUN_MS)),
             depth: incoming.depth,
@@ -380,6 +387,7 @@ impl Node {
             approvals: (!approvals.is_empty())
                 .then(|| approvals.iter().map(StoredRule::from).collect()),
             budgets: Some(incoming.budgets.iter().map(StoredGiven::of).collect()),
+            ordered: ordered.as_deref().cloned(),
         });
         let record = Run {
             id: run,
@@ -427,6 +435,7 @@ impl Node {
             stream: None,
             person: incoming.caller_name,
             parent: incoming.parent.map(|parent| parent.run),
+            ordered,
         };
         self.serving.runs.insert(run, served);
         self.watch(run, watcher);
@@ -466,7 +475,8 @@ impl Node {
         self.forget_earlier(run);
         let none = served.effects == Effects::None;
         let release = if none { Release::Now } else { Release::Durable };
-        let ending = self.ending_of(run, &served, &outcome);
+        let mut ending = self.ending_of(run, &served, &outcome);
+        let receipt = self.receipt_for(run, &served, &outcome, &mut ending);
         served.record.version = Some(outcome.version.clone());
         served.record.ended = Some(outcome.ended);
         served.record.resume = None;
@@ -484,7 +494,7 @@ impl Node {
                 served.record.output = Some(Blob::from(failure.message.clone().into_bytes()));
             }
         }
-        let ended = self.ended_run(&served, outcome.contract);
+        let ended = self.ended_run(&served, outcome.contract, receipt);
         self.out.run(served.record.clone(), ended);
         if let Some((row, stored)) = served.key.take() {
             self.serving.keys.remove(&row);

@@ -15,7 +15,7 @@ use realm_protocol::{
 
 use realm_executor::{Bounder, Effects, Given, Verdict};
 
-use crate::{LoopAction, LoopChange, approvals::StoredRule};
+use crate::{LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered};
 
 /// Version of every record below.
 const VERSION: u64 = 1;
@@ -385,6 +385,8 @@ wire_map! {
         13 => person: Option<String>,
         /// What people are asked for before it begins, beside what its loop asks for.
         14 => approvals: Option<Vec<StoredRule>>,
+        /// What the caller has signed of the call.
+        15 => ordered: Option<Ordered>,
     }
 }
 
@@ -497,6 +499,8 @@ wire_map! {
         3 => content: Blob,
         /// When it is given up.
         4 => until: Timestamp,
+        /// Digest of the receipt in it.
+        5 => receipt: Option<Digest>,
     }
 }
 

@@ -106,6 +106,14 @@ pub(crate) fn end(reader: &Reader<'_>) -> Result<u64, ReadError> {
     Ok(u64::from_be_bytes(key).saturating_add(row.len() as u64))
 }
 
+/// The head that the log is to begin with to keep so many entries.
+pub(crate) fn cut(reader: &Reader<'_>, keep: u64) -> Result<Option<u64>, ReadError> {
+    let most = end(reader)?.saturating_sub(keep);
+    let head = last_record(reader, Table::AuditHeads, &most.to_be_bytes())?;
+    let count = head.and_then(|(count, _)| count.as_slice().try_into().ok());
+    Ok(count.map(u64::from_be_bytes))
+}
+
 /// The record of a table with the greatest key that is not above `most`.
 pub(crate) fn last_record(
     reader: &Reader<'_>,

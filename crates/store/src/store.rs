@@ -275,6 +275,15 @@ impl Store {
         audit::last_record(&self.shared.reader()?, table, most)
     }
 
+    /// The head that the audit log is to begin with where it has more than `keep` entries, so that it
+    /// keeps as many at least; none where no head stands early enough.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store cannot be read.
+    pub fn audit_cut(&self, keep: u64) -> Result<Option<u64>, ReadError> {
+        audit::cut(&self.shared.reader()?, keep)
+    }
+
     /// Removes what the audit log has before entry `cut`, but for what lies in one row with later
     /// ones: at most 1,024 rows. Gives their number; zero means that none is left. Waits for its
     /// turn and for the disk.
@@ -390,7 +399,10 @@ fn size(entry: &Entry) -> usize {
             blobs.map(|blob| blob.len()).sum()
         }
         Change::Event(event) => event.payload.len(),
-        Change::Audit(_, row) => row.entry.len() + row.details.as_ref().map_or(0, |it| it.len()),
+        Change::Audit(_, row) => {
+            let beside = row.details.iter().chain(&row.receipt);
+            row.entry.len() + beside.map(|blob| blob.len()).sum::<usize>()
+        }
     });
     // Names, ids and times come on top.
     changes.map(|bytes: usize| bytes.saturating_add(256)).sum()

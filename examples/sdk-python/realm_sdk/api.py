@@ -1546,6 +1546,15 @@ class RealmView(TypedDict):
     """Path below the root; empty for a root."""
 
 
+class ReceiptFile(TypedDict):
+    """Receipts that prove themselves."""
+
+    count: int
+    """How many there are."""
+    evidence: str
+    """The bytes, in base64url without padding."""
+
+
 class Removed(TypedDict):
     """What was removed."""
 
@@ -2299,6 +2308,10 @@ class Api:
         """Gives a part of the audit log that proves itself."""
         return self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
 
+    def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
+        """Gives receipts of calls that prove themselves."""
+        return self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
+
     def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
         """Lists the bids that this realm has made, the newest first."""
         return self._send("GET", '/v1/bids', query={"limit": limit})
@@ -2617,6 +2630,10 @@ class AsyncApi:
     async def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
         """Gives a part of the audit log that proves itself."""
         return await self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
+        """Gives receipts of calls that prove themselves."""
+        return await self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
 
     async def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
         """Lists the bids that this realm has made, the newest first."""

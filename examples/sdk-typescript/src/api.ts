@@ -1558,6 +1558,14 @@ export interface RealmView {
   path: string;
 }
 
+/** Receipts that prove themselves. */
+export interface ReceiptFile {
+  /** How many there are. */
+  count: number;
+  /** The bytes, in base64url without padding. */
+  evidence: string;
+}
+
 /** What was removed. */
 export interface Removed {
   /** Its id. */
@@ -2144,6 +2152,11 @@ export abstract class Api {
   /** Gives a part of the audit log that proves itself. */
   getAuditExport(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<AuditFile> {
     return this.send("GET", `/v1/audit/export`, { query });
+  }
+
+  /** Gives receipts of calls that prove themselves. */
+  getReceipts(query: { peer?: string; loop?: string; call?: string; since?: Time; until?: Time; limit?: number; statement?: boolean; open?: boolean } = {}): Promise<ReceiptFile> {
+    return this.send("GET", `/v1/receipts`, { query });
   }
 
   /** Lists the bids that this realm has made, the newest first. */

@@ -5,6 +5,7 @@ use crate::{
     BroadcastId, Digest, Timestamp,
     audit::AuditExport,
     cbor::{Blob, CborError, Reader, Wire, Writer},
+    receipt::ReceiptExport,
     records::{Record, Signed},
     wire_map,
 };
@@ -128,6 +129,8 @@ pub enum Evidence {
     Receipt(Receipt),
     /// A part of a realm's audit log.
     Audit(AuditExport),
+    /// Receipts of calls.
+    Receipts(ReceiptExport),
 }
 
 impl Wire for Evidence {
@@ -146,6 +149,10 @@ impl Wire for Evidence {
                 out.uint(3);
                 export.write(out);
             }
+            Self::Receipts(export) => {
+                out.uint(4);
+                export.write(out);
+            }
         }
     }
 
@@ -155,6 +162,7 @@ impl Wire for Evidence {
             1 => Wire::read(from).map(Self::Transcript),
             2 => Wire::read(from).map(Self::Receipt),
             3 => Wire::read(from).map(Self::Audit),
+            4 => Wire::read(from).map(Self::Receipts),
             _ => Err(CborError::Expected("evidence of a known kind")),
         }
     }

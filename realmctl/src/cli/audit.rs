@@ -24,6 +24,11 @@ pub enum AuditCommand {
     },
     /// Write entries as a file for others, the oldest first.
     Export(AuditExportArgs),
+    /// Say what the calls of a month between this realm and another one come to, from their receipts.
+    ///
+    /// The other side's statement of that month comes to the same: `verify FILE --witness THEIRS` tells
+    /// whether one of them leaves something out.
+    Statement(StatementArgs),
 }
 
 /// Which entries are meant; all must match.
@@ -61,6 +66,48 @@ pub struct AuditExportArgs {
     /// File to write; one that exists is replaced.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `audit statement`.
+#[derive(Args, Debug)]
+pub struct StatementArgs {
+    /// The other realm.
+    #[arg(long, value_name = "REALM")]
+    pub peer: String,
+    /// The month, in UTC: calls count by when they ended.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Month,
+    /// File to write the signed statement to; one that exists is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A month of a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// Its first moment.
+    pub since: realm_client::api::Time,
+    /// The first moment of the next.
+    pub until: realm_client::api::Time,
+}
+
+impl std::str::FromStr for Month {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let begins = |year: u32, month: u32| format!("{year:04}-{month:02}-01T00:00:00Z").parse();
+        let read = text.split_once('-').and_then(|(year, month)| {
+            let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+            let (next_year, next) = match month {
+                12 => (year.checked_add(1)?, 1),
+                _ => (year, month.checked_add(1)?),
+            };
+            let since = begins(year, month).ok()?;
+            let until = begins(next_year, next).ok()?;
+            Some(Self { since, until })
+        });
+        read.ok_or_else(|| "no month, such as 2026-11".to_owned())
+    }
 }
 
 /// The form of an exported audit log.

@@ -3,6 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use realm_client::api::{AuditEntry, AuditQuery, Time};
 
+use super::receipts;
 use crate::{
     cli::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment},
     environment,
@@ -35,6 +36,7 @@ pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<(), 
             Ok(())
         }
         AuditCommand::Export(args) => export(session, &daemon, args).await,
+        AuditCommand::Statement(args) => receipts::statement(session, args).await,
     }
 }
 
@@ -99,12 +101,6 @@ fn query(filter: AuditFilter) -> AuditQuery {
         since,
         until,
     } = filter;
-    let time = |moment: Moment| match moment {
-        Moment::At(time) => time,
-        Moment::Ago(span) => {
-            Time::from_millis(environment::now_millis().saturating_sub(span.as_millis()))
-        }
-    };
     AuditQuery {
         loop_id,
         person,
@@ -114,5 +110,15 @@ fn query(filter: AuditFilter) -> AuditQuery {
         until: until.map(time),
         limit: None,
         cursor: None,
+    }
+}
+
+/// When a moment is.
+pub(super) fn time(moment: Moment) -> Time {
+    match moment {
+        Moment::At(time) => time,
+        Moment::Ago(span) => {
+            Time::from_millis(environment::now_millis().saturating_sub(span.as_millis()))
+        }
     }
 }

@@ -76,7 +76,9 @@ pub(super) async fn announced(
 fn recomputed(file: &EvidenceFile, run: &str) -> Result<Account, Failure> {
     match examine(&verify::bytes(file)?) {
         Ok(Finding::Transcript(account)) => Ok(account),
-        Ok(Finding::Receipt(_) | Finding::Audit(_)) => Err(unexplained(run, None)),
+        Ok(Finding::Receipt(_) | Finding::Audit(_) | Finding::Calls(_)) => {
+            Err(unexplained(run, None))
+        }
         Err(error) => Err(unexplained(run, Some(&error))),
     }
 }

@@ -4,7 +4,7 @@ use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{Account, AuditAccount, BidAccount, EvidenceError, Fate, Finding, Receipt};
 use serde::Serialize;
 
-use super::{Row, moment, rows, span, text};
+use super::{Row, moment, receipts, rows, span, text};
 use crate::output::{Block, Show, json_line};
 
 /// Characters of a root's id that are shown unless all is asked for.
@@ -64,6 +64,7 @@ impl Show for Verdict {
             Some(Finding::Transcript(account)) => blocks.extend(account_blocks(account, wide)),
             Some(Finding::Receipt(receipt)) => blocks.push(Block::Fields(receipt_fields(receipt))),
             Some(Finding::Audit(account)) => blocks.push(Block::Fields(audit_fields(account))),
+            Some(Finding::Calls(account)) => blocks.extend(receipts::blocks(account, wide)),
             None => {}
         }
         blocks
@@ -342,7 +343,7 @@ fn fate(fate: &Fate) -> String {
 }
 
 /// A price with as many places as it has, and at least two.
-fn price(currency: Option<&String>, micros: u64) -> String {
+pub(super) fn price(currency: Option<&String>, micros: u64) -> String {
     let Some(currency) = currency else {
         return "-".to_owned();
     };
@@ -362,7 +363,7 @@ fn share(micros: u64) -> String {
 }
 
 /// A realm by root and path; the root's id cut short unless all is asked for.
-fn place(text: &str, wide: bool) -> String {
+pub(super) fn place(text: &str, wide: bool) -> String {
     let (root, path) = text.split_once('/').unwrap_or((text, ""));
     if wide {
         return text.to_owned();

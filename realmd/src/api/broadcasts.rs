@@ -38,7 +38,7 @@ pub(super) async fn broadcast(
     if detach {
         let begun = move |_: &Node, begun| match begun {
             Begun::Running(run) => Ok::<_, Fail>((StatusCode::ACCEPTED, running(&run))),
-            Begun::Ended(answer) => Ok((StatusCode::OK, ended(loop_id, answer)?)),
+            Begun::Ended(answer) => Ok((StatusCode::OK, ended(loop_id, *answer)?)),
         };
         let (status, result) = daemon.handle.begin_and(asked, begun).await??;
         return Ok((status, axum::Json(result)));

@@ -77,7 +77,7 @@ pub(super) async fn invoke(
         return Ok(axum::Json(result).into_response());
     }
     let begun = move |node: &Node, begun| match begun {
-        Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, answer, limit_ms)?)),
+        Begun::Ended(answer) => Ok((StatusCode::OK, ended(node, *answer, limit_ms)?)),
         Begun::Running(run) => {
             let realm = address.realm.map(|realm| realm.to_string());
             let approvals = node.approvals(Some(run.id), false).into_iter();

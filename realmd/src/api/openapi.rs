@@ -15,10 +15,11 @@ use realm_client::api::{
     PeerSummary, PolicyApplied, PolicyApply, PolicyCases, PolicyChecked, PolicyExplained,
     PolicyQuestion, PolicyShadow, PolicyTested, PolicyText, PolicyView, Pong, Problem,
     PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary, Ready, RealmDetail,
-    RealmForest, RealmMessage, RemoveQuery, Removed, ResumeRequest, RevokeRequest, Revoked,
-    RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest,
-    StackView, StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace,
-    TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
+    RealmForest, RealmMessage, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResumeRequest,
+    RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary,
+    ScoreRequest, ShareRequest, StackView, StateQuery, StateSummary, StateView, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
+    ValidateResult, routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -119,6 +120,12 @@ const OPERATIONS: &[Operation] = &[
         one::<AuditFile>(),
     )
     .with(query::<AuditQuery>),
+    get(
+        routes::RECEIPTS,
+        "Gives receipts of calls that prove themselves.",
+        one::<ReceiptFile>(),
+    )
+    .with(query::<ReceiptQuery>),
     get(
         routes::BIDS,
         "Lists the bids that this realm has made, the newest first.",

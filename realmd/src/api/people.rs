@@ -62,6 +62,7 @@ const TRACES: &[&str] = &[
     routes::RUN_TRANSCRIPT,
     routes::AUDIT,
     routes::AUDIT_EXPORT,
+    routes::RECEIPTS,
     routes::BIDS,
     routes::BIDDERS,
     routes::BID,

@@ -44,7 +44,7 @@ impl Asked {
     pub(crate) fn respond(&mut self, id: ControlId, response: Response, node: &Node) {
         match self.waiting.remove(&id) {
             Some(Waiting::Answer(reply)) => reply(node, response),
-            Some(Waiting::Beginning(reply)) => reply(node, Begun::Ended(response)),
+            Some(Waiting::Beginning(reply)) => reply(node, Begun::Ended(Box::new(response))),
             None => {}
         }
     }
@@ -95,11 +95,11 @@ impl Asked {
         for waiting in std::mem::take(&mut self.waiting).into_values() {
             match waiting {
                 Waiting::Answer(reply) => reply(node, refused()),
-                Waiting::Beginning(reply) => reply(node, Begun::Ended(refused())),
+                Waiting::Beginning(reply) => reply(node, Begun::Ended(Box::new(refused()))),
             }
         }
         for (_, _, reply) in std::mem::take(&mut self.recorded) {
-            reply(node, Begun::Ended(refused()));
+            reply(node, Begun::Ended(Box::new(refused())));
         }
     }
 }

@@ -49,6 +49,7 @@ impl World {
             priority: Priority::Normal,
             flags: None,
             max_reply: 64 * 1024,
+            receipt: None,
             content: it.content,
         };
         let mut rng = ChaCha8Rng::from_seed(seed);

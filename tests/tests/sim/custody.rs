@@ -548,6 +548,7 @@ fn only_the_callee_s_parent_is_believed_about_what_is_kept() {
         detail: None,
         not_begun: None,
         spent: None,
+        receipt: None,
     };
 
     let before = clinic.refused(desk);
@@ -590,6 +591,7 @@ fn said_by_billing(clinic: &Clinic, call: &Envelope, kind: Kind, content: &[u8])
         priority: Priority::Control,
         flags: None,
         max_reply: 0,
+        receipt: None,
         content,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(1);

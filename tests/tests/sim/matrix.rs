@@ -101,6 +101,7 @@ impl Ground {
             priority: Priority::Normal,
             flags: None,
             max_reply: 0,
+            receipt: None,
             content: b"nothing",
         };
         let sealed = seal(&mut self.rng, &source.signer(), &kem, &out).expect("a letter");

@@ -256,6 +256,7 @@ fn unknown_key(realms: &Realms, call: &Envelope) -> Bytes {
         detail: None,
         not_begun: None,
         spent: None,
+        receipt: None,
     };
     let out = Outgoing {
         kind: Kind::Failure,
@@ -268,6 +269,7 @@ fn unknown_key(realms: &Realms, call: &Envelope) -> Bytes {
         priority: Priority::Control,
         flags: None,
         max_reply: 0,
+        receipt: None,
         content: &cbor::encode(&failure),
     };
     let mut rng = ChaCha8Rng::seed_from_u64(1);

@@ -162,6 +162,7 @@ fn failure_of(world: &World, request: Digest) -> Envelope {
         detail: None,
         not_begun: None,
         spent: None,
+        receipt: None,
     };
     let content = cbor::encode(&failure);
     let (from, to) = (world.lab.place(), world.health.place());
@@ -260,6 +261,7 @@ fn kinds(book: &mut Book, world: &World) {
         detail: Some("it broke".to_owned()),
         not_begun: None,
         spent: None,
+        receipt: None,
     });
     for (name, kind, request, content, flag) in [
         ("a result", Kind::Result, &call, &result, None),

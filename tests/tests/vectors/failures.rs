@@ -34,6 +34,7 @@ fn failure(code: FailureCode) -> Failure {
         detail: (code == FailureCode::LoopFailed).then(|| "it broke\nhere".to_owned()),
         not_begun: (code == FailureCode::LoopNotFound).then_some(true),
         spent: None,
+        receipt: None,
     }
 }
 

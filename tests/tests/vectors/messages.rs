@@ -90,6 +90,7 @@ pub(super) fn call() -> Call {
         session: None,
         approvals: None,
         stream: None,
+        order: None,
     }
 }
 
@@ -108,6 +109,7 @@ pub(super) fn result() -> CallResult {
         input_schema: None,
         effects: None,
         spent: None,
+        receipt: None,
     }
 }
 

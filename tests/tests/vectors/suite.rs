@@ -6,8 +6,8 @@ use std::{
 use super::{
     aggregation, audit,
     book::{Book, Subject, path, protocol, read},
-    broadcast, cbor, chains, envelopes, failures, fanout, frames, json, messages, names, ranking,
-    receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
+    broadcast, calls, cbor, chains, envelopes, failures, fanout, frames, json, messages, names,
+    ranking, receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -32,6 +32,7 @@ const SUBJECTS: &[Subject] = &[
     transcripts::SUBJECT,
     receipts::SUBJECT,
     audit::SUBJECT,
+    calls::SUBJECT,
 ];
 
 #[test]

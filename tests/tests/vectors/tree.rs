@@ -304,6 +304,7 @@ pub(super) fn outgoing<'a>(
         priority: Priority::Normal,
         flags: None,
         max_reply: 65_536,
+        receipt: None,
         content,
     }
 }

@@ -49,6 +49,8 @@ pub const BIDS: &str = "/v1/bids";
 pub const AUDIT: &str = "/v1/audit";
 /// GET with [`super::AuditQuery`]: [`super::AuditFile`].
 pub const AUDIT_EXPORT: &str = "/v1/audit/export";
+/// GET with [`super::ReceiptQuery`]: [`super::ReceiptFile`].
+pub const RECEIPTS: &str = "/v1/receipts";
 /// What this realm makes of bidders.
 pub const BIDDERS: &str = "/v1/bidders";
 /// GET: [`super::EvidenceFile`], a receipt.

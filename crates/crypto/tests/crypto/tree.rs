@@ -192,6 +192,7 @@ pub(crate) fn outgoing<'a>(
         priority: Priority::Normal,
         flags: None,
         max_reply: 1_000,
+        receipt: None,
         content,
     }
 }

@@ -22,6 +22,7 @@ fn result() -> CallResult {
         input_schema: schema(),
         effects: Some("none".to_owned()),
         spent: None,
+        receipt: None,
     }
 }
 

@@ -73,6 +73,7 @@ impl Node {
                     answers: None,
                     priority: Priority::Control,
                     max_reply: 0,
+                    receipt: None,
                     content: &content,
                 };
                 let way = self.sessions.way(kem.node, self.now.tick);

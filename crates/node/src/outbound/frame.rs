@@ -64,6 +64,7 @@ impl Node {
             stream: stream.then(Shown::default),
             budget,
             approvals: self.forwarded_approvals(run, frame),
+            root: self.root_of(run),
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }

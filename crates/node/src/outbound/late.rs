@@ -121,6 +121,7 @@ impl Node {
     fn hear_late(&mut self, call: CallId, opened: &Opened, answers: Digest) {
         if let Some(out) = self.calls.get_mut(&call) {
             out.heard = Some(opened.digest());
+            out.signed = Some(opened.signed());
             out.late = Some(answers);
         }
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     ControlId, LookId,
     answer::Responder,
+    receipts::Ordered,
     state::{AcceptedCaller, StoredKey},
     streams::Stream,
 };
@@ -74,6 +75,8 @@ pub(crate) struct Served {
     pub(crate) person: Option<String>,
     /// The caller's run.
     pub(crate) parent: Option<RunId>,
+    /// What a caller elsewhere has signed of the call.
+    pub(crate) ordered: Option<Box<Ordered>>,
     /// What it shows of its output while it runs, to those who want to see it.
     pub(crate) stream: Option<Stream>,
 }

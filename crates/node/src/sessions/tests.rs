@@ -52,6 +52,7 @@ fn reply_key(rng: &mut impl CryptoRng) -> ReplyKey {
         priority: Priority::Normal,
         flags: None,
         max_reply: 0,
+        receipt: None,
         content: b"call",
     };
     seal(rng, &signer, &kem, &out).unwrap().1

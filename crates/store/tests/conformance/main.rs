@@ -5,6 +5,7 @@
     reason = "a test fails where it stands"
 )]
 
+mod audit;
 mod backups;
 mod engines;
 mod expiry;
@@ -32,6 +33,7 @@ macro_rules! conforms {
                 queries::events_are_read_from_any_position,
                 queries::events_of_one_run_follow_each_other_across_commits,
                 queries::retention_removes_old_ended_runs_and_all_that_is_theirs,
+                audit::a_log_that_has_outgrown_its_bound_begins_at_a_head,
                 expiry::a_record_outlives_its_expiry_until_it_is_swept,
                 expiry::a_sweep_is_bounded_and_takes_the_earliest_first,
                 expiry::only_the_last_expiry_of_a_record_counts,

@@ -241,6 +241,7 @@ impl Eve {
             priority: Priority::Normal,
             flags: None,
             max_reply: 64 * 1024,
+            receipt: None,
             content,
         };
         Ok(seal(&mut self.rng, &self.node, &record, &out)?)
@@ -269,6 +270,7 @@ impl Eve {
             session,
             approvals: None,
             stream: None,
+            order: None,
         }))
     }
 

@@ -310,6 +310,7 @@ pub(crate) fn session_call(eve: &mut Eve, session: &mut Session) -> anyhow::Resu
         priority: Priority::Normal,
         flags: None,
         max_reply: 64 * 1024,
+        receipt: None,
         content: &content,
     };
     let (letter, _) = seal_in_session(&mut eve.rng, &eve.node, session, &out)?;

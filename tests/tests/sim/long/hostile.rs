@@ -110,6 +110,7 @@ impl Forged<'_> {
             priority: Priority::Normal,
             flags: None,
             max_reply: 4_096,
+            receipt: None,
             content: self.content,
         };
         let mut rng = ChaCha8Rng::seed_from_u64(world.random(1 << 40));
@@ -208,6 +209,7 @@ fn who_takes_the_place_of_a_callee_ends_nothing_for_it() {
         detail: Some("made up".to_owned()),
         not_begun: None,
         spent: None,
+        receipt: None,
     };
     let forged = Forged {
         from: usurper,

@@ -137,6 +137,7 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
         session: Some([0; 32]),
         approvals: None,
         stream: None,
+        order: None,
     };
     let out = Outgoing {
         kind: Kind::Call,
@@ -149,6 +150,7 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
         priority: Priority::Normal,
         flags: None,
         max_reply: limits::BODY_BYTES as u64,
+        receipt: None,
         content: &cbor::encode(&call),
     };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
