@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use realm_executor::{Body, Broadcast, Manifest, Problem, Registry, Work, load};
+use realm_protocol::broadcast::Waiting;
 use serde_json::{Value, json};
 
 /// An agent that takes and gives these members, all of them needed.
@@ -203,6 +204,7 @@ spec:
     assert_eq!((first.window_ms, first.within_ms), (1_500, 1_500));
     let second = broadcast(&loops, "desk/BID");
     assert_eq!((second.rule.awards, second.rule.min_bids), (3, 2));
+    assert_eq!(second.aggregation.min_results, 2);
     assert_eq!(second.aggregation.threshold, Some(600_000));
     assert_eq!(second.aggregation.confidence, Some(700_000));
 }
@@ -377,6 +379,8 @@ fn the_loops_and_loop_stacks_of_a_capability_become_announced_work_and_composite
     let opinions = broadcast(&loops, "pharmacy.review/opinions");
     assert_eq!((opinions.rule.awards, opinions.rule.min_bids), (4, 2));
     assert_eq!((opinions.window_ms, opinions.within_ms), (1_000, 9_000));
+    assert_eq!(opinions.aggregation.waiting, Waiting::Majority);
+    assert_eq!(opinions.aggregation.quorum, None);
     let order = named(&loops, "pharmacy.review/order");
     let document = document(order);
     let steps = &document["composite"]["steps"];
@@ -387,6 +391,42 @@ fn the_loops_and_loop_stacks_of_a_capability_become_announced_work_and_composite
     );
     assert!(!broadcast(&loops, "pharmacy.review/order/opinions").sub_loops);
     assert!(opinions.sub_loops);
+}
+
+#[test]
+fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
+    for (execution, aggregation, expected) in [
+        (
+            "waitStrategy: quorum",
+            "strategy: vote",
+            (Waiting::Quorum, Some(500_000)),
+        ),
+        (
+            "waitStrategy: quorum",
+            "quorum: 0.75",
+            (Waiting::Quorum, Some(750_000)),
+        ),
+        (
+            "waitStrategy: all",
+            "quorum: 0.75",
+            (Waiting::Quorum, Some(750_000)),
+        ),
+        (
+            "waitStrategy: any",
+            "quorum: 0.75",
+            (Waiting::Any, Some(750_000)),
+        ),
+        ("waitStrategy: all", "strategy: vote", (Waiting::All, None)),
+    ] {
+        let loops = format!("{{{execution}}}\n      aggregation: {{{aggregation}}}");
+        let text = CAPABILITY.replace("{executionTimeout: 9000, waitStrategy: majority}", &loops);
+
+        let loops = plan(&text).unwrap();
+
+        let opinions = broadcast(&loops, "pharmacy.review/opinions");
+        let found = (opinions.aggregation.waiting, opinions.aggregation.quorum);
+        assert_eq!(found, expected, "{execution}, {aggregation}");
+    }
 }
 
 #[test]
