@@ -70,12 +70,17 @@ impl Rates {
     fn set(&mut self, rates: Vec<Rate>) {
         let mut old = std::mem::take(&mut self.counted);
         let count = |rate: Rate| {
-            let same = |counted: &Counted| {
-                counted.rate.name == rate.name && counted.rate.shared == rate.shared
-            };
+            let same = |counted: &Counted| counted.rate.name == rate.name;
             let before = old.iter().position(same).map(|at| old.swap_remove(at));
             let (paces, waited, refused) = before.map_or_else(Default::default, |counted| {
-                (counted.paces, counted.waited, counted.refused)
+                // What was counted at one pace is no debt at another.
+                let as_before = counted.rate.shared == rate.shared
+                    && counted.rate.per_minute == rate.per_minute;
+                let paces = match as_before {
+                    true => counted.paces,
+                    false => BTreeMap::new(),
+                };
+                (paces, counted.waited, counted.refused)
             });
             Counted {
                 gcra: Gcra::new(rate.per_minute, rate.burst),

@@ -2,7 +2,7 @@
 
 use realm_executor::Effects;
 use realm_policy::Permit;
-use realm_protocol::FailureCode;
+use realm_protocol::{FailureCode, limits};
 
 use super::{
     overloaded,
@@ -22,7 +22,13 @@ impl Node {
         if market || incoming.waited_ms > 0 {
             return self.start_run(incoming, permit, effects);
         }
-        let turn = self.turn_of(&incoming.caller, &incoming.loop_id, incoming.timeout_ms);
+        if self.stopping {
+            let failure = overloaded().before_work();
+            return self.answer_failure(&incoming.responder, &failure, Release::Now);
+        }
+        // A caller elsewhere gives a call up that is not accepted by then.
+        let patience = incoming.timeout_ms.min(limits::CALL_MAX_MS);
+        let turn = self.turn_of(&incoming.caller, &incoming.loop_id, patience);
         match turn {
             Ok(0) => self.start_run(incoming, permit, effects),
             Ok(wait) => self.wait_for_turn(incoming, wait),
