@@ -5,9 +5,13 @@
 //! stand still, is asked of nobody: an owner cannot be kept from the one, nor an operator from the other.
 
 use realm_policy::{Action, AskedResource, Principal, Request as Question};
-use realm_protocol::{FailureCode, LoopAddress, LoopId, budget::Amount, records::Role};
+use realm_protocol::{
+    FailureCode, LoopAddress, LoopId,
+    budget::{Amount, Budget},
+    records::Role,
+};
 
-use crate::{CallFailure, ControlId, InvokeAsked, Node, Person, PromptChange, Refusal, Request};
+use crate::{CallFailure, ControlId, Node, Person, PromptChange, Refusal, Request};
 
 /// One thing that somebody would do.
 struct Wanted {
@@ -54,16 +58,9 @@ impl Node {
             id: self.registry.resolve(id).clone(),
         };
         let wanted = match asked {
-            Request::Invoke(asked) => {
-                let resource = self.called(&asked.address)?;
-                vec![
-                    Wanted::new(Action::Invoke, resource.clone()),
-                    Wanted {
-                        cost: self.most(asked),
-                        ..Wanted::new(Action::Spend, resource)
-                    },
-                ]
-            }
+            Request::Invoke(asked) => self
+                .calling(self.called(&asked.address)?, asked.budget)
+                .into(),
             Request::Broadcast(asked) => {
                 let resource = own(&asked.loop_id);
                 let mut wanted = vec![Wanted::new(Action::Announce, resource.clone())];
@@ -78,6 +75,10 @@ impl Node {
                             .map(|(currency, micros)| Amount { currency, micros }),
                         ..Wanted::new(Action::Spend, resource)
                     });
+                }
+                // What makes the results one is a call like any other.
+                if let Some(aggregator) = &asked.aggregator {
+                    wanted.extend(self.calling(own(aggregator), Budget::default()));
                 }
                 wanted
             }
@@ -117,9 +118,14 @@ impl Node {
         Ok(AskedResource::Loop { owner, id })
     }
 
-    /// The most that a call may cost, if that is bounded.
-    fn most(&self, asked: &InvokeAsked) -> Option<Amount> {
-        self.asker_budget(asked.budget).budget.money
+    /// What a call with this budget comes to.
+    fn calling(&self, called: AskedResource, budget: Budget) -> [Wanted; 2] {
+        let spending = Wanted {
+            // The most that it may cost, if that is bounded.
+            cost: self.asker_budget(budget).budget.money,
+            ..Wanted::new(Action::Spend, called.clone())
+        };
+        [Wanted::new(Action::Invoke, called), spending]
     }
 
     /// Asks policy for one thing; gives the roles of those who have to approve it.

@@ -1,7 +1,7 @@
 //! Who may announce, bid for, and be awarded work.
 
-use realm_node::Refusal;
-use realm_protocol::FailureCode;
+use realm_node::{Person, Refusal};
+use realm_protocol::{FailureCode, records::Role};
 
 use super::*;
 
@@ -180,5 +180,36 @@ fn announcements_beyond_a_roots_rate_are_suppressed_and_nobody_waits_for_their_t
     }
     world.run_for(4_000);
     output(&broadcast(&mut world, acme, work()));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn who_may_not_call_a_loop_does_not_have_it_make_results_one() {
+    let (mut world, acme, _) = family(93, ["EUR 0.03", "EUR 0.02"]);
+    world.apply(acme, &[Loops::once("pay", 1)]);
+    let forbid = r#"forbid (principal is Person, action == Action::"invoke", resource is Loop)
+        when { principal.name == "eve" && resource.name == "pay" };"#;
+    world.set_policy(acme, "not-eve", forbid, false);
+    let announced = |aggregator: Option<&str>| {
+        let mut work = asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::Best, 1, 1),
+            aggregator.map_or(Strategy::Select, |_| Strategy::Loop),
+        );
+        work.aggregator = aggregator.map(|id| id.parse().unwrap());
+        let eve = Person {
+            name: "eve".to_owned(),
+            roles: [Role::Operator].into(),
+        };
+        Request::By(eve, Box::new(Request::Broadcast(Box::new(work))))
+    };
+
+    let refused = world.ask_and_wait(acme, announced(Some("pay")));
+    let done = world.ask_and_wait(acme, announced(None));
+
+    let denied = |it: &Response| matches!(it, Response::Refused(Refusal::Call(failure)) if failure.code == FailureCode::Denied);
+    assert!(denied(&refused), "{refused:?}");
+    assert!(matches!(done, Response::Broadcasted(ended) if ended.output.is_some()));
     invariants::check(&mut world);
 }
