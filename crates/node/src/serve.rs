@@ -13,6 +13,7 @@ use realm_executor::{ApprovalRule, Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
     BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RealmId, RunId, Timestamp,
+    budget::Budget,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json::{self, Object},
@@ -198,7 +199,7 @@ impl Node {
             detached: false,
             waited_ms: 0,
             work: Some((leased.broadcast, work)),
-            budgets: Vec::new(),
+            budgets: self.caller_budgets(None),
             approved_by: BTreeSet::new(),
         };
         self.serve(incoming);
@@ -223,7 +224,7 @@ impl Node {
             detached: false,
             waited_ms: 0,
             work: None,
-            budgets: Vec::new(),
+            budgets: vec![self.asker_budget(Budget::default())],
             approved_by: BTreeSet::new(),
         };
         self.serve(incoming);

@@ -259,6 +259,39 @@ fn loops_that_declare_the_capability_bid_whatever_they_are_called() {
 }
 
 #[test]
+fn work_that_is_awarded_is_bounded_by_what_calls_of_others_may_cost() {
+    let (mut world, acme, [left, right]) = family(7, ["EUR 0.01", "EUR 0.02"]);
+    let paid = json!({
+        "id": "see", "version": "2.0.0", "kind": "prompt",
+        "inputSchema": {"type": "object"}, "outputSchema": {},
+        "prompt": {"template": "What is it?", "variables": [], "maxTokens": 300},
+        "backend": {"id": "office"},
+    });
+    world.apply(acme, std::slice::from_ref(&paid));
+    world.apply(left, &[bids(paid.clone(), "EUR 0.01")]);
+    world.apply(right, &[bids(paid, "EUR 0.02")]);
+    world.hosts[left.0].budgets.served.money = "EUR 0.0001".parse().ok();
+    world.crash_for(left, 10);
+    world.run_for(2_000);
+
+    let ended = broadcast(
+        &mut world,
+        acme,
+        asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::Best, 1, 1),
+            Strategy::Select,
+        ),
+    );
+
+    output(&ended);
+    assert_eq!(world.billed.get(&left), None);
+    assert!(world.billed.contains_key(&right));
+    invariants::check(&mut world);
+}
+
+#[test]
 fn an_agent_bids_by_expressions_until_its_budget_of_the_day_is_reserved() {
     let (mut world, acme, [left, _]) = family(7, ["EUR 0.03", "EUR 3.00"]);
     let mut agent = Loops::idempotent("see", 100);
