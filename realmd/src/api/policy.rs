@@ -58,7 +58,7 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
         Some((id, owner)) => {
             let below = Below {
                 caller,
-                action: parse_action(&action)?,
+                action: between_realms(&action)?,
                 pattern: pattern(id)?,
                 owner: realm_name(owner)?,
                 expires: for_ms.map(|for_ms| daemon.clock.now().wall.plus(for_ms)),
@@ -362,6 +362,17 @@ fn count(text: &str) -> u64 {
         last = if last == '\\' && c == '\\' { ' ' } else { c };
     }
     count
+}
+
+/// An action that one realm may let another do.
+fn between_realms(text: &str) -> Result<Action, Fail> {
+    let action = parse_action(text)?;
+    if Action::BETWEEN_REALMS.contains(&action) {
+        return Ok(action);
+    }
+    let known = Action::BETWEEN_REALMS.map(Action::name).join(", ");
+    let detail = format!("`{action}` is not what one realm lets another do: {known}");
+    Err(invalid(&detail))
 }
 
 pub(super) fn parse_action(text: &str) -> Result<Action, Fail> {
