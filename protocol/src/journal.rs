@@ -97,6 +97,8 @@ numbered! {
         States = 27,
         /// Chains of those whose signatures receipts hold, by root, realm, node and when they run out.
         Signers = 30,
+        /// Heads of others' audit logs, by realm.
+        Witness = 31,
     }
 }
 

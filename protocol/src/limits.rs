@@ -428,6 +428,10 @@ pub const AUDIT_ENTRIES: u64 = 1_000_000;
 /// Refusals of strangers and other realms in ten seconds that have entries of their own in the audit
 /// log; one entry counts the rest.
 pub const AUDIT_REFUSALS: u64 = 64;
+/// Realms whose heads of audit logs a realm keeps; more are not kept.
+pub const WITNESSED: usize = 1_024;
+/// Heads that a realm keeps of one of them, the newest.
+pub const WITNESS_HEADS: usize = 8;
 /// Receipts on one page of an export of receipts.
 pub const RECEIPT_ITEMS: usize = 512;
 /// Pages of one export of receipts; a realm gives no more, and one with more is refused.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
+    audit::AuditHead,
     broadcast::Summary,
     cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
@@ -115,6 +116,8 @@ wire_map! {
         0 => clock: Timestamp,
         /// SHA-256 over the number of every revocation list shared on this link, by realm id.
         1 => records: Digest,
+        /// The newest head of the sender's audit log, for a witness that has not been shown it.
+        64 => head: Option<Signed<AuditHead>>,
     }
 }
 

@@ -381,6 +381,7 @@ fn frames() -> Vec<Frame> {
         Frame::Beat(Beat {
             clock: NOW,
             records: digest(1),
+            head: None,
         }),
         Frame::Bye(Bye {
             code: Some(FailureCode::Denied),

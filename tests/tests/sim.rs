@@ -80,3 +80,5 @@ mod streams;
 mod successions;
 #[path = "sim/waiting.rs"]
 mod waiting;
+#[path = "sim/witness.rs"]
+mod witness;

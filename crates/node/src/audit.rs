@@ -173,6 +173,11 @@ impl AuditLog {
         Some(head)
     }
 
+    /// The newest head that was signed and kept.
+    pub(crate) fn kept_head(&self) -> Option<&Signed<AuditHead>> {
+        self.head.as_ref()
+    }
+
     /// Wants a head to be signed with what is written next, or now.
     pub(crate) fn want_head(&mut self) {
         self.wanted = true;

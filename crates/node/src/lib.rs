@@ -63,6 +63,7 @@ mod trust;
 mod upkeep;
 mod uses;
 mod views;
+mod witness;
 
 pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};
 pub use audit::{AuditPart, AuditTail, Exported, export_audit, read_entry, read_head};
@@ -92,3 +93,4 @@ pub use rates::{Rate, RateView};
 pub use realm_router::LinkId;
 pub use recover::is_superseded;
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};
+pub use witness::{Contradiction, WitnessView};

@@ -38,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) their_records: Option<Digest>,
     /// The records digest that their latest Records answered.
     pub(crate) settled: Option<Digest>,
+    /// The head of this realm's audit log that the neighbour was shown last.
+    pub(crate) head_shown: Option<Digest>,
 }
 
 /// Why a node was dialled.
@@ -91,6 +93,7 @@ impl Node {
             offered: None,
             their_records: None,
             settled: None,
+            head_shown: None,
         };
         self.links.insert(id, link);
         self.timers.set(
@@ -429,13 +432,17 @@ impl Node {
         }
         if link.admitted {
             let records = self.records_shared(id);
-            self.send(
-                id,
-                &Frame::Beat(Beat {
-                    clock: self.wall(),
-                    records,
-                }),
-            );
+            let head = self.head_for(id);
+            let beat = Frame::Beat(Beat {
+                clock: self.wall(),
+                records,
+                head,
+            });
+            // A head is good only with the entries under it, which are on the disk before it leaves.
+            match &beat {
+                Frame::Beat(Beat { head: Some(_), .. }) => self.send_promise(id, &beat),
+                _ => self.send(id, &beat),
+            }
         }
         self.timers
             .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
@@ -443,6 +450,7 @@ impl Node {
 
     pub(crate) fn handle_beat(&mut self, id: LinkId, beat: &Beat) {
         self.note_clock(id, beat.clock);
+        self.take_head(id, beat);
         if let Some(link) = self.links.get_mut(&id) {
             link.their_records = Some(beat.records);
         }

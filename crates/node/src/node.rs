@@ -40,6 +40,7 @@ use crate::{
     streams::Paces,
     timers::{Timer, Timers},
     trust::TrustBase,
+    witness::Witness,
 };
 
 /// One realm: its identity, kin, policy, loops, links and work under way.
@@ -83,6 +84,8 @@ pub struct Node {
     pub(crate) market: Market,
     pub(crate) custody: Custodian,
     pub(crate) receipts: Receipts,
+    /// Heads of others' audit logs.
+    pub(crate) witness: Witness,
     pub(crate) out: Outbox,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -147,6 +150,7 @@ impl Node {
             approvals: Approvals::default(),
             custody: Custodian::default(),
             receipts,
+            witness: Witness::default(),
             out: Outbox::new(
                 recovered.last,
                 config.redaction.clone(),

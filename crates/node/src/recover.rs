@@ -53,6 +53,7 @@ impl Node {
             .into_iter()
             .map(|(table, key, value)| ((table, key), value))
             .collect();
+        self.witness = id_keys(all(&rows, Table::Witness)).into_iter().collect();
         if recovered.restored {
             self.audit(AuditNote::new("realm.restored"));
             self.kin.least = self.wall().as_millis();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, MOCK, Tool};
-use realm_node::{BreakerView, Node, RateView, StandingView};
+use realm_node::{BreakerView, Contradiction, Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
 use super::{bad, halts, ok};
@@ -16,6 +16,8 @@ pub(super) struct Seen {
     parent: Option<(String, bool)>,
     children: Vec<(String, bool, bool)>,
     peers: Vec<(String, bool, bool, Option<Timestamp>)>,
+    /// Realms whose audit logs contradict what was seen of them, and how.
+    contradicted: Vec<(String, String)>,
     /// Loops whose program or backend cannot be right.
     backends: Vec<(String, String)>,
     loops: usize,
@@ -48,7 +50,18 @@ impl Seen {
         let faults = node
             .policies()
             .filter(|(_, cedar, ..)| !realm_policy::check(cedar).is_empty());
+        let contradicted = node.witnessed().into_iter().filter_map(|seen| {
+            let (how, known, shown) = seen.contradiction?;
+            let said = match how {
+                Contradiction::Shorter => "it was cut short, or an old one was put back",
+                Contradiction::Other => "it was told anew",
+            };
+            let counts = format!("{} entries, then {}: {said}", known.count, shown.count);
+            Some((node.name_of(&seen.scope), counts))
+        });
+        let contradicted = contradicted.collect();
         Self {
+            contradicted,
             parent: parent.map(|(scope, connected)| (node.name_of(scope), *connected)),
             children: children.collect(),
             peers: peers.collect(),
@@ -128,6 +141,12 @@ impl Seen {
             }
         }));
         checks.extend(self.peers.iter().map(|peer| peer_check(peer, now)));
+        checks.extend(self.contradicted.iter().map(|(name, how)| {
+            let title = format!("audit log of {name}");
+            let fix =
+                "ask its owner for `realmctl audit export`, and hold it against an earlier one";
+            bad(Finding::Fail, "witness.contradiction", &title, how, fix)
+        }));
         checks
     }
 

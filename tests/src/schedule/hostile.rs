@@ -314,7 +314,12 @@ impl Schedule {
             let clock = self.world.now(victim.0).wall;
             let records = digest;
             let frame = match self.world.random(4) {
-                0 => Frame::Beat(Beat { clock, records }).encode(),
+                0 => Frame::Beat(Beat {
+                    clock,
+                    records,
+                    head: None,
+                })
+                .encode(),
                 1 => Frame::NeedChain(NeedChain { header: digest }).encode(),
                 2 => Bytes::from(vec![0xff; 256]),
                 _ => self.seen().map(|(_, _, bytes)| bytes).unwrap_or_default(),

@@ -172,6 +172,7 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
             Frame::Beat(Beat {
                 clock: NOW,
                 records: digest,
+                head: None,
             }),
         ),
         (

@@ -322,6 +322,7 @@ pub(crate) fn beat() -> Vec<u8> {
     let beat = Beat {
         clock: wall(),
         records: Digest::of(&[]),
+        head: None,
     };
     Frame::Beat(beat).encode().to_vec()
 }

@@ -1,0 +1,107 @@
+//! Realms that keep heads of each other's audit logs.
+
+use realm_node::Contradiction;
+use realm_protocol::limits::AUDIT_HEAD_MS;
+use realm_tests::{Disk, HostId, Tree, World, audit, invariants};
+use serde_json::json;
+
+/// A root with a child and a peer, who have all called each other.
+fn cast(seed: u64) -> (World, [HostId; 3]) {
+    let mut world = World::new(seed);
+    let acme = world.found("acme");
+    let lab = world.found("lab");
+    world.peer(acme, lab);
+    let genomics = world.child(lab, "genomics");
+    world.allow(lab, "acme", "*");
+    world.run_for(1_000);
+    work(&mut world, lab, 4);
+    (world, [acme, lab, genomics])
+}
+
+/// Lets a realm do something, and sign a head of what it wrote down.
+fn work(world: &mut World, host: HostId, calls: u64) {
+    for number in 0..calls {
+        world.call(host, "echo", json!({"number": number}));
+    }
+    world.run_for(AUDIT_HEAD_MS + 30_000);
+}
+
+/// What a realm says of how another one's log contradicts itself.
+fn told(world: &World, by: HostId, about: HostId) -> Option<Contradiction> {
+    let scope = world.hosts[about.0].node().standing().scope;
+    let seen = world.hosts[by.0].node().witnessed();
+    let of = seen.into_iter().find(|seen| seen.scope == scope);
+    Some(of?.contradiction?.0)
+}
+
+fn entries_of(world: &World, host: HostId) -> usize {
+    let entries = audit::entries(&world.hosts[host.0].disk);
+    let meant = entries
+        .iter()
+        .filter(|entry| entry.action == "witness.contradicted");
+    meant.count()
+}
+
+fn put_back(world: &mut World, host: HostId, disk: Disk) {
+    world.crash(host);
+    world.hosts[host.0].disk = disk;
+    world.start(host);
+    world.run_for(2_000);
+}
+
+#[test]
+fn parent_and_peer_keep_the_newest_head_and_find_nothing_wrong_with_a_log_that_grows() {
+    let (mut world, [acme, lab, genomics]) = cast(1);
+    work(&mut world, genomics, 3);
+    world.crash_for(lab, 500);
+    world.run_for(2_000);
+    work(&mut world, lab, 3);
+
+    for (by, about, least) in [(acme, lab, 7), (lab, acme, 1), (lab, genomics, 3)] {
+        let standing = world.hosts[about.0].node().standing();
+        let seen = world.hosts[by.0].node().witnessed();
+        let seen = seen.iter().find(|seen| seen.scope == standing.scope);
+        let newest = &seen.expect("it was shown a head").newest;
+        assert_eq!(newest.realm, standing.realm);
+        assert!(newest.count >= least, "{newest:?}");
+        assert_eq!(told(&world, by, about), None);
+    }
+    let seen = world.hosts[genomics.0].node().witnessed();
+    assert!(seen.is_empty(), "children are no witnesses: {seen:?}");
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_log_that_is_put_back_to_an_older_one_is_told_by_peer_and_child_alike() {
+    for (by, about) in [(0, 1), (1, 2)] {
+        let (mut world, hosts) = cast(2);
+        let (by, about) = (hosts[by], hosts[about]);
+        work(&mut world, about, 1);
+        let old = world.hosts[about.0].disk.copy();
+        work(&mut world, about, 20);
+
+        put_back(&mut world, about, old);
+        work(&mut world, about, 2);
+
+        assert_eq!(told(&world, by, about), Some(Contradiction::Shorter));
+        assert_eq!(entries_of(&world, by), 1, "once");
+        world.crash_for(by, 500);
+        world.run_for(5_000);
+        let still = told(&world, by, about);
+        assert_eq!(still, Some(Contradiction::Shorter), "after a restart too");
+    }
+}
+
+#[test]
+fn a_log_that_is_told_anew_to_the_same_length_is_told() {
+    let (mut world, [acme, lab, _]) = cast(3);
+    let old = world.hosts[lab.0].disk.copy();
+    work(&mut world, lab, 5);
+
+    put_back(&mut world, lab, old);
+    let known = world.hosts[acme.0].node().witnessed()[0].newest.count;
+    let have = world.hosts[lab.0].disk.audit.len() as u64;
+    work(&mut world, lab, known - have);
+
+    assert_eq!(told(&world, acme, lab), Some(Contradiction::Other));
+}
