@@ -353,10 +353,7 @@ fn covers(statement: &Statement, realm: RealmId, receipt: &CallReceipt) -> bool 
         false => &receipt.callee,
     };
     let Statement { peer, since, until } = statement;
-    peer.root == other.root
-        && peer.path.contains(&other.path)
-        && *since <= receipt.ended
-        && receipt.ended < *until
+    peer.contains(&other.scope()) && *since <= receipt.ended && receipt.ended < *until
 }
 
 /// Tells what checked receipts come to.

@@ -16,17 +16,14 @@ use realm_store::{ReadError, Store};
 
 use super::{
     Answer, Shared,
-    extract::{Params, invalid},
+    extract::{Params, invalid, page_size},
     problem::Fail,
+    realms::place,
     runs::blocking,
-    views::{realm_name, short, time},
+    views::{short, time, timestamp},
 };
 use crate::daemon::Daemon;
 
-/// Entries in a page that does not say.
-const PAGE: u32 = 50;
-/// Entries in a page at most.
-const PAGE_MOST: u32 = 500;
 /// Entries read from the store at a time.
 const READ: u64 = 512;
 /// Entries that are looked at for one page.
@@ -44,22 +41,13 @@ struct Filter {
 
 impl Filter {
     async fn of(daemon: &Daemon, query: AuditQuery) -> Result<Self, Fail> {
-        let caller = match query.caller {
-            Some(name) => {
-                let name = realm_name(&name)?;
-                let found = daemon.handle.read(move |node| node.resolve_name(&name));
-                Some(found.await??)
-            }
-            None => None,
-        };
-        let moment = |time: api::Time| Timestamp::from_millis(time.as_millis());
         Ok(Self {
             loop_id: query.loop_id,
             person: query.person,
-            caller,
+            caller: place(daemon, query.caller).await?,
             action: query.action,
-            since: query.since.map(moment),
-            until: query.until.map(moment),
+            since: query.since.map(timestamp),
+            until: query.until.map(timestamp),
         })
     }
 
@@ -68,7 +56,7 @@ impl Filter {
         let person = details.and_then(|details| details.person.as_ref());
         let within = |scope: &Scope| {
             let realm = entry.realm.as_ref();
-            realm.is_some_and(|realm| realm.root == scope.root && scope.path.contains(&realm.path))
+            realm.is_some_and(|realm| scope.contains(realm))
         };
         let named = |action: &String| {
             entry.action == *action || action.ends_with('.') && entry.action.starts_with(action)
@@ -111,8 +99,7 @@ pub(super) async fn list(
     daemon: Shared,
     Params(query): Params<AuditQuery>,
 ) -> Answer<Page<api::AuditEntry>> {
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let limit = page_size(query.limit);
     let before: u64 = match &query.cursor {
         None => u64::MAX,
         Some(cursor) => cursor

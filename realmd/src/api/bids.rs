@@ -16,16 +16,12 @@ use realm_protocol::{
 
 use super::{
     Answer, Shared,
-    extract::{Params, Segment, invalid},
+    extract::{Params, Segment, invalid, page_size},
     problem::Fail,
     runs::{EVENTS, blocking, found, run_id},
     views::{short, time},
 };
 
-/// Bids in a page that does not say.
-const PAGE: u32 = 50;
-/// Bids in a page at most.
-const PAGE_MOST: u32 = 500;
 /// Entries of a run's broadcasts that are read at most.
 const ENTRIES: usize = limits::TRANSCRIPT_ENTRIES * limits::TRANSCRIPT_PAGES;
 
@@ -34,8 +30,7 @@ pub(super) async fn list(
     Params(query): Params<BidQuery>,
 ) -> Answer<Page<BidSummary>> {
     let BidQuery { limit } = query;
-    let limit = limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let limit = page_size(limit);
     daemon.handle.settled().await?;
     let bids = blocking(&daemon, move |store| {
         let mut bids = Vec::new();

@@ -16,10 +16,20 @@ use serde_path_to_error::Segment as Segments;
 
 use super::problem::Fail;
 
+/// Items of a page whose request does not say.
+const PAGE: u32 = 50;
+/// Items of a page at most.
+const PAGE_MOST: u32 = 500;
 /// Bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
 /// Time for a request's body.
 const BODY: Duration = Duration::from_secs(10);
+
+/// How many items a page has.
+pub(super) fn page_size(limit: Option<u32>) -> usize {
+    let limit = limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
 
 /// A request's JSON body.
 pub(super) struct Body<T>(pub(super) T);

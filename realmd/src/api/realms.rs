@@ -17,6 +17,17 @@ use super::{
     status::state,
     views::{realm, realm_name, root, time},
 };
+use crate::daemon::Daemon;
+
+/// The place of a realm, where one is named.
+pub(super) async fn place(daemon: &Daemon, name: Option<String>) -> Result<Option<Scope>, Fail> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let name = realm_name(&name)?;
+    let found = daemon.handle.read(move |node| node.resolve_name(&name));
+    Ok(Some(found.await??))
+}
 
 pub(super) async fn forest(daemon: Shared) -> Answer<RealmForest> {
     let trees = daemon.handle.read(|node| {

@@ -1,7 +1,7 @@
 //! Receipts of calls, as a file that proves itself.
 
 use realm_client::{
-    api::{Problem, ReceiptFile, ReceiptQuery, Time},
+    api::{Problem, ReceiptFile, ReceiptQuery},
     catalogue::Code,
 };
 use realm_protocol::{
@@ -18,8 +18,9 @@ use super::{
     Answer, Shared,
     extract::{Params, invalid},
     problem::Fail,
+    realms::place,
     runs::blocking,
-    views::{realm_name, short},
+    views::{short, timestamp},
 };
 use crate::daemon::Daemon;
 
@@ -53,26 +54,18 @@ impl Filter {
             statement,
             open,
         } = query;
-        let peer = match peer {
-            Some(name) => {
-                let name = realm_name(&name)?;
-                let found = daemon.handle.read(move |node| node.resolve_name(&name));
-                Some(found.await??)
-            }
-            None => None,
-        };
+        let peer = place(daemon, peer).await?;
         let call = call.map(|text| {
             let wrong = |_| invalid(&format!("`{}` is no call", short(&text)));
             text.parse::<CallId>().map_err(wrong)
         });
-        let moment = |time: Time| Timestamp::from_millis(time.as_millis());
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(MOST));
         let filter = Self {
             peer,
             loop_id,
             call: call.transpose()?,
-            since: since.map(moment),
-            until: until.map(moment),
+            since: since.map(timestamp),
+            until: until.map(timestamp),
             limit: limit.unwrap_or(MOST.saturating_add(1)),
             whole: statement.unwrap_or(false),
         };
@@ -98,7 +91,7 @@ impl Filter {
     }
 
     fn takes(&self, receipt: &CallReceipt, other: &Scope) -> bool {
-        let within = |peer: &Scope| peer.root == other.root && peer.path.contains(&other.path);
+        let within = |peer: &Scope| peer.contains(other);
         let named = |id: &String| receipt.loop_id.as_str() == id;
         self.peer.as_ref().is_none_or(within)
             && self.loop_id.as_ref().is_none_or(named)

@@ -19,16 +19,12 @@ use serde_json::Value;
 
 use super::{
     Answer, Shared,
-    extract::{Params, Segment, invalid},
+    extract::{Params, Segment, invalid, page_size},
     problem::Fail,
-    views::{journal_name, realm_name, short, time},
+    views::{journal_name, realm_name, short, time, timestamp},
 };
 use crate::daemon::Daemon;
 
-/// Runs in a page that does not say.
-const PAGE: u32 = 50;
-/// Runs in a page at most.
-const PAGE_MOST: u32 = 500;
 /// Events read from the store at a time.
 pub(super) const EVENTS: usize = 1_000;
 /// The event that tells why a call failed.
@@ -56,18 +52,15 @@ pub(super) async fn list(
         Some(name) => Some(stored_peer(&daemon, &name).await?),
         None => None,
     };
-    let moment =
-        |time: realm_client::api::Time| realm_protocol::Timestamp::from_millis(time.as_millis());
-    let limit = limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
     let query = realm_store::RunQuery {
-        since: since.map(moment),
-        until: until.map(moment),
+        since: since.map(timestamp),
+        until: until.map(timestamp),
         loop_id,
         peer,
         status: status.map(stored_status),
         direction: direction.map(stored_direction),
         before: cursor.map(|cursor| run_id(&cursor)).transpose()?,
-        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        limit: page_size(limit),
     };
     daemon.handle.settled().await?;
     let page = blocking(&daemon, move |store| store.runs(&query)).await?;

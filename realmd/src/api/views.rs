@@ -12,6 +12,11 @@ pub(super) fn time(at: Timestamp) -> Time {
     Time::from_millis(at.as_millis())
 }
 
+/// A moment of the API as the node counts it.
+pub(super) const fn timestamp(at: Time) -> Timestamp {
+    Timestamp::from_millis(at.as_millis())
+}
+
 /// This realm.
 pub(super) fn own_realm(node: &Node) -> RealmView {
     let standing = node.standing();
