@@ -4,7 +4,7 @@ use realm_executor::{BackendError, BackendRequest};
 use realm_policy::{Action, Principal, Request, Resource, Used};
 use realm_protocol::LoopId;
 
-use crate::{Node, Refused};
+use crate::Node;
 
 impl Node {
     /// Asks policy for what a loop wants of a backend.
@@ -30,15 +30,9 @@ impl Node {
         let Err(denial) = self.rules.decide_request(&question) else {
             return Ok(());
         };
-        self.counters.refuse(Refused::Denied);
-        // A loop that is called often asks the same each time.
-        let reference = match self.rules.reference_of(&denial) {
-            Some(reference) => reference,
-            None => self.remember_denial(denial),
-        };
         Err(BackendError::Denied {
             what: format!("{}={name}", kind.name()),
-            reference,
+            reference: self.denied(denial),
         })
     }
 }

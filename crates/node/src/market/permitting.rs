@@ -57,8 +57,9 @@ impl Node {
         self.rules.decide(action, principal, resource, false, now)
     }
 
-    /// Remembers a denial. What is asked again with every announcement is remembered once.
-    fn denied(&mut self, denial: Denial) -> String {
+    /// Counts a denial and remembers it. What is asked again with every announcement, or with every call of a
+    /// loop, is remembered once.
+    pub(crate) fn denied(&mut self, denial: Denial) -> String {
         self.counters.refuse(Refused::Denied);
         match self.rules.reference_of(&denial) {
             Some(reference) => reference,
