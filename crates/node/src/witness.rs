@@ -68,10 +68,10 @@ impl Node {
         if !matches!(relation, Relation::Parent | Relation::Peer(_)) {
             return None;
         }
-        let head = self.out.log_ref().kept_head()?.clone();
+        let head = self.out.log_ref().kept_head()?;
         let link = self.links.get_mut(&id)?;
         let digest = head.digest();
-        (link.head_shown.replace(digest) != Some(digest)).then_some(head)
+        (link.head_shown.replace(digest) != Some(digest)).then(|| head.clone())
     }
 
     /// Keeps the head of a child's or a peer's log, and tells when it contradicts one that is kept.
