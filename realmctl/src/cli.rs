@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod breakers;
 mod broadcast;
 mod calls;
 mod daemon;
@@ -25,6 +26,7 @@ pub use approvals::ApprovalCommand;
 pub use audit::{
     AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment, Month, StatementArgs,
 };
+pub use breakers::BreakerCommand;
 pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
@@ -239,6 +241,9 @@ pub enum Command {
     /// Calls that wait for people to approve them.
     #[command(subcommand, alias = "approvals")]
     Approval(ApprovalCommand),
+    /// Backends, agents, organisations and loops that have failed lately, and those left alone.
+    #[command(subcommand, alias = "breakers")]
+    Breaker(BreakerCommand),
     /// Stop everything here and below, or a part of it, and keep its state.
     Halt(HaltArgs),
     /// Let what was halted go on.

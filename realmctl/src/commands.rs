@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod backends;
 mod bids;
+mod breakers;
 mod broadcast;
 mod ctx;
 mod doctor;
@@ -93,6 +94,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Approval(command) => approvals::run(session, command).await?,
         Command::Audit(command) => audit::run(session, command).await?,
         Command::Receipt(command) => return receipts::run(session, command).await,
+        Command::Breaker(command) => breakers::run(session, command).await?,
         Command::Halt(args) => return halt::halt(session, args).await,
         Command::Unhalt(args) => return halt::unhalt(session, args).await,
         Command::Run(command) => runs::run(session, command).await?,

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod backends;
+mod breakers;
 mod calls;
 mod doctor;
 mod evidence;

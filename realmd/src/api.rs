@@ -9,6 +9,7 @@ mod audit;
 mod backends;
 mod backup;
 mod bids;
+mod breakers;
 mod broadcasts;
 mod config;
 mod crowded;
@@ -129,6 +130,9 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_PAUSE, post(standing::pause))
         .route(routes::RUN_RESUME, post(standing::resume))
         .route(routes::RUN_CANCEL, post(standing::cancel))
+        .route(routes::BREAKERS, get(breakers::list))
+        .route(routes::BREAKER, get(breakers::show))
+        .route(routes::BREAKER_RESET, post(breakers::reset))
         .route(routes::HALT, get(halt::show).post(halt::halt))
         .route(routes::UNHALT, post(halt::unhalt))
         .route(routes::LOOPS, get(loops::list))

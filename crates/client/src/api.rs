@@ -10,6 +10,7 @@ mod audit;
 mod backends;
 mod backup;
 mod bids;
+mod breakers;
 mod broadcasts;
 mod budget;
 mod config;
@@ -40,6 +41,7 @@ pub use audit::{AuditEntry, AuditFile, AuditOutcome, AuditQuery};
 pub use backends::{ApproveRequest, BackendView, ImageView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
+pub use breakers::{BreakerState, BreakerView, ResetRequest};
 pub use broadcasts::{
     Aggregate, BroadcastRequest, BroadcastResult, Enough, Select, SlotResult, WaitFor, Weights,
     Wider,

@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod backends;
 mod bids;
+mod breakers;
 mod connection;
 mod daemon;
 mod error;

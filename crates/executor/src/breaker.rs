@@ -58,6 +58,32 @@ pub struct Opened {
     pub rest_ms: u64,
 }
 
+/// How a breaker stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What it guards is asked, though some of it has failed lately.
+    Closed {
+        /// The latest calls that are known.
+        calls: usize,
+        /// How many of them failed.
+        failed: usize,
+    },
+    /// It is left alone.
+    Open(Opened),
+    /// One is asked, and everybody else waits for what becomes of that.
+    HalfOpen(Opened),
+}
+
+impl Standing {
+    /// Why it is not closed, if it is not.
+    pub const fn opened(&self) -> Option<&Opened> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Open(opened) | Self::HalfOpen(opened) => Some(opened),
+        }
+    }
+}
+
 /// A breaker has opened, has opened again, or has closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerChange {
@@ -94,7 +120,7 @@ enum Breaker {
     Closed(VecDeque<Option<Fault>>),
     Open(Opened),
     /// One is asked, and everybody else waits for what becomes of that.
-    Probed(Opened, CallId),
+    HalfOpen(Opened, CallId),
 }
 
 impl Breakers {
@@ -111,7 +137,7 @@ impl Breakers {
         for guarded in &of {
             let (opened, retry_after_ms) = match self.breakers.get(guarded) {
                 Some(Breaker::Open(opened)) => (opened, opened.rests_for(now)),
-                Some(Breaker::Probed(opened, probe)) if *probe != call => (opened, PROBED_MS),
+                Some(Breaker::HalfOpen(opened, probe)) if *probe != call => (opened, PROBED_MS),
                 _ => continue,
             };
             if retry_after_ms > 0 {
@@ -126,7 +152,7 @@ impl Breakers {
             if let Some(breaker) = self.breakers.get_mut(guarded)
                 && let Breaker::Open(opened) = breaker
             {
-                *breaker = Breaker::Probed(opened.clone(), call);
+                *breaker = Breaker::HalfOpen(opened.clone(), call);
             }
         }
         self.asked.insert(call, (of, now.tick));
@@ -154,7 +180,7 @@ impl Breakers {
         let asked = self.asked.remove(&call);
         for guarded in asked.map(|(of, _)| of).unwrap_or_default() {
             if let Some(breaker) = self.breakers.get_mut(&guarded)
-                && let Breaker::Probed(opened, probe) = breaker
+                && let Breaker::HalfOpen(opened, probe) = breaker
                 && *probe == call
             {
                 *breaker = Breaker::Open(opened.clone());
@@ -167,20 +193,15 @@ impl Breakers {
         self.breakers.insert(of, Breaker::Open(opened));
     }
 
-    /// Closes a breaker by hand; gives whether it was open.
-    pub fn reset(&mut self, of: &Guarded) -> bool {
-        !matches!(self.breakers.remove(of), None | Some(Breaker::Closed(_)))
+    /// Closes a breaker by hand, and forgets what has failed; gives how it stood, if there was one.
+    pub fn reset(&mut self, of: &Guarded) -> Option<Standing> {
+        self.breakers.remove(of).map(|breaker| breaker.standing())
     }
 
-    /// The breakers that are not closed, and whether a probe is under way.
-    pub fn opened(&self) -> impl Iterator<Item = (&Guarded, &Opened, bool)> {
-        self.breakers
-            .iter()
-            .filter_map(|(of, breaker)| match breaker {
-                Breaker::Closed(_) => None,
-                Breaker::Open(opened) => Some((of, opened, false)),
-                Breaker::Probed(opened, _) => Some((of, opened, true)),
-            })
+    /// The breakers of all that has failed lately, and how they stand.
+    pub fn all(&self) -> impl Iterator<Item = (&Guarded, Standing)> {
+        let breakers = self.breakers.iter();
+        breakers.map(|(of, breaker)| (of, breaker.standing()))
     }
 
     /// How one breaker stands after a call, if that is otherwise than before.
@@ -192,7 +213,7 @@ impl Breakers {
         now: Now,
     ) -> Option<Option<Opened>> {
         match (self.breakers.get_mut(of), fault) {
-            (Some(Breaker::Probed(opened, probe)), fault) if *probe == call => {
+            (Some(Breaker::HalfOpen(opened, probe)), fault) if *probe == call => {
                 let again = fault.map(|fault| opened.again(fault, now));
                 match again.clone() {
                     Some(opened) => self.breakers.insert(of.clone(), Breaker::Open(opened)),
@@ -225,7 +246,7 @@ impl Breakers {
                 None
             }
             // What was asked before it opened says nothing new.
-            (Some(Breaker::Open(_) | Breaker::Probed(..)), _) | (None, None) => None,
+            (Some(Breaker::Open(_) | Breaker::HalfOpen(..)), _) | (None, None) => None,
         }
     }
 
@@ -235,6 +256,19 @@ impl Breakers {
         let closed = closed.find(|(_, breaker)| matches!(breaker, Breaker::Closed(_)));
         if let Some(of) = closed.map(|(of, _)| of.clone()) {
             self.breakers.remove(&of);
+        }
+    }
+}
+
+impl Breaker {
+    fn standing(&self) -> Standing {
+        match self {
+            Self::Closed(latest) => Standing::Closed {
+                calls: latest.len(),
+                failed: latest.iter().flatten().count(),
+            },
+            Self::Open(opened) => Standing::Open(opened.clone()),
+            Self::HalfOpen(opened, _) => Standing::HalfOpen(opened.clone()),
         }
     }
 }

@@ -53,6 +53,10 @@ impl Node {
                 let done = self.forget_state(&agent, key.as_deref());
                 self.settle(id, note, done);
             }
+            Request::ResetBreaker(asked) => {
+                let done = self.reset_breaker(&asked.of);
+                self.settle(id, note, done);
+            }
             Request::Allow(asked) => {
                 let done = self.allow(&asked).map(Response::Allowed);
                 self.settle(id, note, done);

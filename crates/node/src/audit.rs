@@ -269,6 +269,11 @@ pub(crate) fn of_request(request: &Request) -> Option<AuditNote> {
         Request::ForgetState { agent, key } => {
             owned("state.removed", subject(agent.as_str(), key.as_deref()))
         }
+        Request::ResetBreaker(asked) => Some(AuditNote {
+            person: Some(asked.by.clone()),
+            why: asked.why.clone(),
+            ..AuditNote::new("breaker.reset").about(asked.of.to_string())
+        }),
         Request::Pin { petname, root } => owned("petname.pinned", format!("{petname} {root}")),
         Request::RemoveLoop(asked) => {
             let version = asked.version.as_ref().map(ToString::to_string);

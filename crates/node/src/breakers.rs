@@ -1,10 +1,10 @@
 //! Breakers that are open, written down: a restart asks nobody sooner.
 
-use realm_executor::{BreakerChange, Guarded, Opened};
+use realm_executor::{BreakerChange, Guarded, Opened, Standing};
 use realm_protocol::{Timestamp, journal::Table, wire_map};
 
 use crate::{
-    Node,
+    Node, Refusal, Response,
     state::{self, standing},
 };
 
@@ -22,15 +22,24 @@ wire_map! {
     }
 }
 
-/// A breaker that is not closed.
+/// The breaker of what has failed lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerView {
     /// Whose.
     pub of: Guarded,
     /// How it stands.
-    pub opened: Opened,
-    /// Whether a probe is under way.
-    pub probed: bool,
+    pub standing: Standing,
+}
+
+/// A breaker to be closed by hand.
+#[derive(Clone, Debug)]
+pub struct ResetAsked {
+    /// Whose.
+    pub of: Guarded,
+    /// Who asks, for the audit log.
+    pub by: String,
+    /// Why.
+    pub why: Option<String>,
 }
 
 impl Node {
@@ -67,14 +76,29 @@ impl Node {
         }
     }
 
-    /// The breakers that are not closed.
+    /// The breakers of all that has failed lately.
     pub fn breakers(&self) -> Vec<BreakerView> {
-        let breakers = self.executor.breakers().opened();
-        let breakers = breakers.map(|(of, opened, probed)| BreakerView {
+        let breakers = self.executor.breakers().all();
+        let breakers = breakers.map(|(of, standing)| BreakerView {
             of: of.clone(),
-            opened: opened.clone(),
-            probed,
+            standing,
         });
         breakers.collect()
+    }
+
+    /// Closes a breaker by its owner's word, and forgets what has failed.
+    pub(crate) fn reset_breaker(&mut self, of: &Guarded) -> Result<Response, Refusal> {
+        let stood = self.executor.breakers_mut().reset(of);
+        let stood = stood.ok_or_else(|| Refusal::NotFound {
+            what: "breaker",
+            name: of.to_string(),
+        })?;
+        if stood.opened().is_some() {
+            self.breaker_changed(&BreakerChange {
+                of: of.clone(),
+                opened: None,
+            });
+        }
+        Ok(Response::Done)
     }
 }

@@ -58,6 +58,8 @@ pub enum Request {
         /// The key; none for all.
         key: Option<String>,
     },
+    /// Closes a breaker.
+    ResetBreaker(crate::ResetAsked),
     /// Permits something.
     Allow(AllowAsked),
     /// Adds or replaces a policy document of this realm.

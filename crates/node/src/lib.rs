@@ -67,7 +67,7 @@ mod witness;
 
 pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};
 pub use audit::{AuditPart, AuditTail, Exported, export_audit, read_entry, read_head};
-pub use breakers::BreakerView;
+pub use breakers::{BreakerView, ResetAsked};
 pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,

@@ -460,6 +460,23 @@ class BidderTrust(TypedDict):
     """What it did last, the oldest first."""
 
 
+class BreakerView(TypedDict):
+    """The breaker of a backend, an agent, another organisation or a loop."""
+
+    name: str
+    """Whose: `backend/ID`, `agent/NAME`, `peer/NAME` or `loop/ID`."""
+    state: BreakerState
+    """How it stands."""
+    reason: NotRequired[str | None]
+    """Why it opened."""
+    since: NotRequired[Time | None]
+    until: NotRequired[Time | None]
+    calls: NotRequired[int | None]
+    """While it is closed: how many of the latest calls are known."""
+    failed: NotRequired[int | None]
+    """While it is closed: how many of those went wrong."""
+
+
 class BroadcastRequest(TypedDict):
     """What is announced, to whom, and how bids and results are chosen."""
 
@@ -1564,6 +1581,13 @@ class Removed(TypedDict):
     """The version that was removed; none for all of it."""
 
 
+class ResetRequest(TypedDict):
+    """A breaker to be closed."""
+
+    why: NotRequired[str | None]
+    """Why, for those who read the audit log later."""
+
+
 class ResumeRequest(TypedDict):
     """Lets a paused run go on."""
 
@@ -2143,6 +2167,10 @@ AuditOutcome: TypeAlias = Literal["success", "failure", "refusal", "cancelled"]
 """How something ended."""
 
 
+BreakerState: TypeAlias = Literal["closed", "open", "halfOpen"]
+"""How a breaker stands."""
+
+
 CancelRequest: TypeAlias = dict[str, Any]
 """Cancels a run. It says nothing more yet."""
 
@@ -2351,6 +2379,18 @@ class Api:
     def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    def get_breakers(self) -> Page[BreakerView]:
+        """Lists the breakers of all that has failed lately."""
+        return self._send("GET", '/v1/breakers')
+
+    def get_breakers_name(self, name: str) -> BreakerView:
+        """Says how a breaker stands, and why."""
+        return self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
+
+    def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
+        """Closes a breaker: what it guards is asked again at once."""
+        return self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
 
     def get_halt(self) -> HaltState:
         """Shows what stands still."""
@@ -2674,6 +2714,18 @@ class AsyncApi:
     async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    async def get_breakers(self) -> Page[BreakerView]:
+        """Lists the breakers of all that has failed lately."""
+        return await self._send("GET", '/v1/breakers')
+
+    async def get_breakers_name(self, name: str) -> BreakerView:
+        """Says how a breaker stands, and why."""
+        return await self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
+
+    async def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
+        """Closes a breaker: what it guards is asked again at once."""
+        return await self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
 
     async def get_halt(self) -> HaltState:
         """Shows what stands still."""

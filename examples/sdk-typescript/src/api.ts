@@ -451,6 +451,25 @@ export interface BidderTrust {
   events: Array<TrustEvent>;
 }
 
+/** How a breaker stands. */
+export type BreakerState = "closed" | "open" | "halfOpen";
+
+/** The breaker of a backend, an agent, another organisation or a loop. */
+export interface BreakerView {
+  /** Whose: `backend/ID`, `agent/NAME`, `peer/NAME` or `loop/ID`. */
+  name: string;
+  /** How it stands. */
+  state: BreakerState;
+  /** Why it opened. */
+  reason?: string | null;
+  since?: Time | null;
+  until?: Time | null;
+  /** While it is closed: how many of the latest calls are known. */
+  calls?: number | null;
+  /** While it is closed: how many of those went wrong. */
+  failed?: number | null;
+}
+
 /** What is announced, to whom, and how bids and results are chosen. */
 export interface BroadcastRequest {
   /** The loop whose contract the work has; it is registered here. */
@@ -1574,6 +1593,12 @@ export interface Removed {
   version?: string | null;
 }
 
+/** A breaker to be closed. */
+export interface ResetRequest {
+  /** Why, for those who read the audit log later. */
+  why?: string | null;
+}
+
 /** What becomes of a call whose outcome is unknown. */
 export type ResumeDecision = "again" | Record<string, unknown>;
 
@@ -2207,6 +2232,21 @@ export abstract class Api {
   /** Cancels a run. */
   postRunsIdCancel(id: string, body: CancelRequest): Promise<CancelResult> {
     return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/cancel`, { body });
+  }
+
+  /** Lists the breakers of all that has failed lately. */
+  getBreakers(): Promise<Page<BreakerView>> {
+    return this.send("GET", `/v1/breakers`);
+  }
+
+  /** Says how a breaker stands, and why. */
+  getBreakersName(name: string): Promise<BreakerView> {
+    return this.send("GET", `/v1/breakers/${encodeURIComponent(name)}`);
+  }
+
+  /** Closes a breaker: what it guards is asked again at once. */
+  postBreakersNameReset(name: string, body: ResetRequest): Promise<BreakerView> {
+    return this.send("POST", `/v1/breakers/${encodeURIComponent(name)}/reset`, { body });
   }
 
   /** Shows what stands still. */

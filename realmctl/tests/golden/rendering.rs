@@ -2,8 +2,8 @@
 
 use realm_client::{
     api::{
-        BidSummary, CancelResult, Denial, Doctor, FrameTree, Page, RealmForest, RunSummary, Status,
-        Trace,
+        BidSummary, BreakerView, CancelResult, Denial, Doctor, FrameTree, Page, RealmForest,
+        RunSummary, Status, Trace,
     },
     trace::TraceTree,
 };
@@ -43,6 +43,21 @@ fn a_run_that_was_cancelled_says_who_has_confirmed() {
     ]);
 
     check::<CancelResult>("cancelled.txt", cancelled, &[Format::Table, Format::Name]);
+}
+
+#[test]
+fn breakers_say_how_they_stand_and_why() {
+    let open = json!({ "name": "backend/office", "state": "open",
+        "reason": "of the last 10 calls: 9 failed, 1 broke the schema",
+        "since": "2026-01-31T12:00:00.000Z", "until": "2026-01-31T12:00:30.000Z" });
+    let closed = json!({ "name": "loop/greet", "state": "closed", "calls": 7, "failed": 2 });
+
+    check::<BreakerView>("breaker.txt", open.clone(), &[Format::Table, Format::Json]);
+    check::<Page<BreakerView>>(
+        "breakers.txt",
+        json!({ "items": [open, closed] }),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
 }
 
 #[test]

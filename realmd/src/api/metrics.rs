@@ -177,7 +177,10 @@ impl Exposition {
             "gauge",
             "Whom nothing is asked of, because too much has failed.",
         );
-        for view in breakers {
+        let open = breakers
+            .iter()
+            .filter(|view| view.standing.opened().is_some());
+        for view in open {
             self.sample(name, Some(("breaker", &view.of.to_string())), 1);
         }
     }

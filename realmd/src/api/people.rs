@@ -47,6 +47,7 @@ const OPERATE: &[&str] = &[
     routes::RUN_PAUSE,
     routes::RUN_RESUME,
     routes::RUN_CANCEL,
+    routes::BREAKER_RESET,
     routes::HALT,
     routes::PROMPT_SCORE,
 ];

@@ -190,6 +190,9 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::NotFound {
             what: "approval", ..
         } => "realmctl approval ls --all".to_owned(),
+        Refusal::NotFound {
+            what: "breaker", ..
+        } => "realmctl breaker ls".to_owned(),
         Refusal::Resume(ResumeError::Halted) => "realmctl unhalt --run RUN".to_owned(),
         Refusal::Resume(_) => "realmctl run ls --status paused".to_owned(),
         Refusal::Call(failure) => call_help(failure, None, None)?,

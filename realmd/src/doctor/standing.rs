@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
-use realm_executor::{Body, MOCK, Tool};
+use realm_executor::{Body, MOCK, Standing, Tool};
 use realm_node::{BreakerView, Contradiction, Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
@@ -172,7 +172,7 @@ impl Seen {
     }
 
     pub(super) fn backends(&self) -> Vec<Check> {
-        let breakers = self.breakers.iter().map(breaker_check);
+        let breakers = self.breakers.iter().filter_map(breaker_check);
         self.loops_with_backends()
             .into_iter()
             .chain(breakers)
@@ -227,15 +227,22 @@ impl Seen {
     }
 }
 
-fn breaker_check(view: &BreakerView) -> Check {
-    let stands = match view.probed {
-        true => "a probe is under way",
-        false => "what would ask it is refused as Overloaded",
+/// What has opened; what is closed is well.
+fn breaker_check(view: &BreakerView) -> Option<Check> {
+    let opened = view.standing.opened()?;
+    let stands = match view.standing {
+        Standing::HalfOpen(_) => "a probe is under way",
+        _ => "what would ask it is refused as Overloaded",
     };
-    let evidence = format!("{}; {stands}", view.opened.reason);
+    let evidence = format!("{}; {stands}", opened.reason);
     let title = format!("breaker {}", view.of);
-    let fix = "see why its calls fail: realmctl run ls --status failed";
-    bad(Finding::Warn, "backends.breaker", &title, evidence, fix)
+    let fix = format!(
+        "see why its calls fail: realmctl run ls --status failed; when it is well: \
+         realmctl breaker reset {}",
+        view.of
+    );
+    let check = bad(Finding::Warn, "backends.breaker", &title, evidence, fix);
+    Some(check)
 }
 
 fn rate_check(view: &RateView) -> Check {

@@ -1,8 +1,9 @@
 //! Who fails too often is left alone for a while.
 
-use realm_node::{CallFailure, Response};
-use realm_protocol::{FailureCode, limits};
-use realm_tests::{HostId, Loops, Tree, World, invariants};
+use realm_executor::Standing;
+use realm_node::{CallFailure, Request, ResetAsked, Response};
+use realm_protocol::{FailureCode, audit::AuditOutcome, limits};
+use realm_tests::{HostId, Loops, Tree, World, audit, invariants};
 use serde_json::{Value, json};
 
 /// A realm whose agent is down, and has failed so often that its breaker is open.
@@ -25,9 +26,10 @@ fn fails(world: &mut World, id: HostId, address: &str, input: Value) -> CallFail
 /// The breakers that are open, each with its reason.
 fn opened(world: &World, id: HostId) -> Vec<String> {
     let views = world.hosts[id.0].node().breakers();
-    let told = views
-        .iter()
-        .map(|view| format!("{}: {}", view.of, view.opened.reason));
+    let told = views.iter().filter_map(|view| {
+        let opened = view.standing.opened()?;
+        Some(format!("{}: {}", view.of, opened.reason))
+    });
     told.collect()
 }
 
@@ -121,12 +123,44 @@ fn a_probe_that_is_cancelled_leaves_its_place_to_the_next() {
     );
     world.run_for(500);
     let node = world.hosts[lab.0].node();
-    assert!(node.breakers()[0].probed);
+    let standing = &node.breakers()[0].standing;
+    assert!(matches!(standing, Standing::HalfOpen(_)), "{standing:?}");
     let run = *world.hosts[lab.0].disk.runs.keys().last().unwrap();
-    world.ask_and_wait(lab, realm_node::Request::Cancel(run));
+    world.ask_and_wait(lab, Request::Cancel(run));
     world.wait_for(lab, asked);
     assert!(world.call(lab, "note", json!({"probe": 3})).result.is_ok());
     assert_eq!(opened(&world, lab), Vec::<String>::new());
+}
+
+#[test]
+fn one_that_is_closed_by_hand_lets_everybody_through_and_the_audit_log_names_who_did_it() {
+    let (mut world, lab) = broken(4_805);
+    world.hosts[lab.0].agents_down = false;
+    let reset = || {
+        Request::ResetBreaker(ResetAsked {
+            of: "loop/note".parse().unwrap(),
+            by: "ada".to_owned(),
+            why: Some("it was restarted".to_owned()),
+        })
+    };
+    let done = world.ask_and_wait(lab, reset());
+    assert!(matches!(done, Response::Done), "{done:?}");
+    assert_eq!(opened(&world, lab), Vec::<String>::new());
+    assert!(world.call(lab, "note", json!({"n": 10})).result.is_ok());
+    let again = world.ask_and_wait(lab, reset());
+    let Response::Refused(refusal) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!(refusal.to_string(), "there is no breaker `loop/note`");
+    world.run_for(100);
+    world.crash(lab);
+    world.start(lab);
+    assert_eq!(opened(&world, lab), Vec::<String>::new());
+    let entries = audit::entries(&world.hosts[lab.0].disk).into_iter();
+    let resets = entries.filter(|entry| entry.action == "breaker.reset");
+    let outcomes: Vec<_> = resets.map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, [AuditOutcome::Success, AuditOutcome::Refusal]);
+    invariants::check(&mut world);
 }
 
 #[test]

@@ -65,6 +65,12 @@ pub const APPROVAL: &str = "/v1/approvals/{id}";
 pub const APPROVAL_APPROVE: &str = "/v1/approvals/{id}/approve";
 /// POST [`super::DenyRequest`]: [`super::ApprovalView`].
 pub const APPROVAL_DENY: &str = "/v1/approvals/{id}/deny";
+/// GET: a page of [`super::BreakerView`].
+pub const BREAKERS: &str = "/v1/breakers";
+/// GET: [`super::BreakerView`].
+pub const BREAKER: &str = "/v1/breakers/{name}";
+/// POST [`super::ResetRequest`]: [`super::BreakerView`].
+pub const BREAKER_RESET: &str = "/v1/breakers/{name}/reset";
 /// GET: [`super::HaltState`]. POST [`super::HaltRequest`]: [`super::HaltState`].
 pub const HALT: &str = "/v1/halt";
 /// POST [`super::UnhaltRequest`]: [`super::HaltState`].
