@@ -9,28 +9,39 @@ use realm_protocol::{
 };
 
 use crate::{
-    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response, audit,
+    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response,
     rules::Rules,
     state::{self, StoredPolicy, Target},
 };
 
 impl Node {
-    pub(crate) fn handle_control(&mut self, id: ControlId, request: Request) {
-        let note = audit::of_request(&request);
+    /// Carries out what is asked for, by whom if that is known.
+    pub(crate) fn handle_control(&mut self, id: ControlId, by: Option<&str>, request: Request) {
+        let note = self.note_of(by, &request);
         match request {
             Request::By(person, asked) => self.handle_asked_by(id, &person, *asked),
             Request::May(_) => self.respond(id, Response::Done),
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Broadcast(asked) => self.broadcast(id, *asked),
-            Request::Cancel(run) => self.cancel(id, run),
-            Request::Pause(run) => self.pause_run(id, run),
-            Request::Resume(run, decision) if self.decide_broadcast(id, run, decision.as_ref()) => {
+            Request::Cancel(run) => {
+                self.audit_settled(note, &Ok(Response::Done));
+                self.cancel(id, run);
             }
-            Request::Resume(run, decision) => self.resume_run(id, run, decision),
+            Request::Pause(run) => {
+                let done = self.pause_run(run);
+                self.settle(id, note, done);
+            }
+            Request::Resume(run, decision) => {
+                let done = match self.decide_broadcast(run, decision.as_ref()) {
+                    Some(done) => done,
+                    None => self.resume_run(run, decision),
+                };
+                self.settle(id, note, done);
+            }
             Request::Decide(said) => self.decide_approval(id, said),
             Request::Halt(asked) => self.halt(id, asked),
             Request::Unhalt(asked) => self.unhalt(id, asked),
-            Request::Invite(asked) => self.invite(id, asked),
+            Request::Invite(asked) => self.invite(id, by, asked),
             Request::Join(asked) => self.join(id, asked),
             Request::Contracts(asked) => self.contracts_of(id, asked),
             Request::Ping(name) => match self.resolve_name(&name) {
@@ -271,12 +282,27 @@ impl Node {
         }
     }
 
+    /// Puts what earlier versions wrote, word for word, into the words of today, which mean realms alone. What
+    /// its owner has changed or removed stays as it is.
+    pub(crate) fn renew_generated(&mut self) {
+        let me = self.me.scope();
+        let peers = self.kin.peers.iter();
+        let peers = peers.flat_map(|(root, peer)| policies_for(&me, *root, &peer.petname));
+        let generated: Vec<_> = defaults_for(&me).into_iter().chain(peers).collect();
+        for (id, cedar, subtree) in generated {
+            let before = cedar.replace("principal is Realm in ", "principal in ");
+            let held = self.rules.documents().get(&id);
+            if held.is_some_and(|held| held.cedar == before && before != cedar) {
+                self.set_generated(id, cedar, subtree);
+            }
+        }
+    }
+
     /// A peering opens this tree to the peer's, as far as the realms in it permit.
     pub(crate) fn add_peer_policies(&mut self, peer: RealmId, petname: &Label) {
-        let me = self.me.scope();
-        let texts = peer_policies(&me, peer, petname.as_str(), &[RealmPath::ROOT]);
-        self.set_generated(format!("peer-{petname}"), texts.own, false);
-        self.set_generated(format!("subtree.peer-{petname}"), texts.subtree, true);
+        for (id, cedar, subtree) in policies_for(&self.me.scope(), peer, petname) {
+            self.set_generated(id, cedar, subtree);
+        }
     }
 
     fn set_generated(&mut self, id: String, cedar: String, subtree: bool) {
@@ -383,4 +409,13 @@ fn defaults_for(scope: &Scope) -> Vec<(String, String, bool)> {
     let subtree = defaults.subtree.into_iter();
     let subtree = subtree.map(|(id, cedar)| (format!("subtree.{id}"), cedar, true));
     own.chain(subtree).collect()
+}
+
+/// What a peering adds at a root: id, Cedar text, whether for the subtree.
+fn policies_for(me: &Scope, peer: RealmId, petname: &Label) -> [(String, String, bool); 2] {
+    let texts = peer_policies(me, peer, petname.as_str(), &[RealmPath::ROOT]);
+    [
+        (format!("peer-{petname}"), texts.own, false),
+        (format!("subtree.peer-{petname}"), texts.subtree, true),
+    ]
 }

@@ -4,6 +4,7 @@
 mod export;
 
 use realm_crypto::SigningKey;
+use realm_executor::Decision;
 use realm_policy::{AskedPrincipal, Denial};
 use realm_protocol::{
     CallId, Digest, FailureCode, RealmId, RunId, Scope, Timestamp,
@@ -246,65 +247,6 @@ fn subject(loop_id: &str, version: Option<&str>) -> String {
     }
 }
 
-/// Who asks over the local API where the request does not say.
-const OWNER: &str = "owner";
-
-/// What is written down of something that the owner changes, unless it is written where it is done.
-pub(crate) fn of_request(request: &Request) -> Option<AuditNote> {
-    let owned = |action, subject: String| {
-        Some(AuditNote {
-            person: Some(OWNER.to_owned()),
-            ..AuditNote::new(action).about(subject)
-        })
-    };
-    match request {
-        Request::Allow(asked) if !asked.dry_run => {
-            let subject = format!("{} {} {}", asked.caller, asked.action, asked.pattern);
-            owned("policy.allowed", subject)
-        }
-        Request::SetPolicy { id, .. } => owned("policy.set", id.clone()),
-        Request::Disallow(id) => owned("policy.disallowed", id.clone()),
-        Request::Revoke(path) => owned("child.revoked", path.to_string()),
-        Request::RemovePeer(petname) => owned("peer.removed", petname.to_string()),
-        Request::ForgetState { agent, key } => {
-            owned("state.removed", subject(agent.as_str(), key.as_deref()))
-        }
-        Request::ResetBreaker(asked) => Some(AuditNote {
-            person: Some(asked.by.clone()),
-            why: asked.why.clone(),
-            ..AuditNote::new("breaker.reset").about(asked.of.to_string())
-        }),
-        Request::Pin { petname, root } => owned("petname.pinned", format!("{petname} {root}")),
-        Request::RemoveLoop(asked) => {
-            let version = asked.version.as_ref().map(ToString::to_string);
-            let subject = subject(asked.id.as_str(), version.as_deref());
-            Some(AuditNote {
-                person: Some(asked.by.clone()),
-                ..AuditNote::new("loop.removed").about(subject)
-            })
-        }
-        Request::Prompt(asked) => {
-            let (action, version) = match &asked.what {
-                PromptChange::Promote(version) => ("prompt.promoted", Some(version.to_string())),
-                PromptChange::Rollback => ("prompt.rolledBack", None),
-                PromptChange::Share(_) => ("prompt.shared", None),
-                PromptChange::Score(_) => return None,
-            };
-            Some(AuditNote {
-                person: Some(asked.by.clone()),
-                why: asked.why.clone(),
-                ..AuditNote::new(action).about(subject(asked.id.as_str(), version.as_deref()))
-            })
-        }
-        Request::Apply(asked) if !asked.dry_run => Some(AuditNote {
-            person: Some(asked.by.clone()),
-            why: asked.why.clone(),
-            ..AuditNote::new("loop.applied")
-        }),
-        _ => None,
-    }
-}
-
 /// Who asked, if it was somebody who uses this realm.
 fn person_of(asker: &AskedPrincipal) -> Option<String> {
     match asker {
@@ -318,6 +260,82 @@ impl Node {
     /// this turn changes.
     pub(crate) fn audit(&mut self, note: AuditNote) {
         self.out.audit(note);
+    }
+
+    /// What is written down of something that somebody changes, unless it is written where it is done.
+    pub(crate) fn note_of(&self, by: Option<&str>, request: &Request) -> Option<AuditNote> {
+        let said = |action, subject: String| {
+            Some(AuditNote {
+                person: by.map(ToOwned::to_owned),
+                ..AuditNote::new(action).about(subject)
+            })
+        };
+        let of_run = |action, run: &RunId, decision: Option<&Decision>| {
+            let loop_id = self.loop_of_run(*run)?;
+            let subject = decision.map_or_else(
+                || loop_id.clone(),
+                |decision| format!("{loop_id} {}", decision.name()),
+            );
+            let (why, output) = match decision {
+                Some(Decision::Fail(reason)) => (Some(reason.clone()), None),
+                Some(Decision::Output(output)) => (None, Some(output)),
+                Some(Decision::Again) | None => (None, None),
+            };
+            Some(AuditNote {
+                run: Some(*run),
+                output: output.map(|output| Digest::of(&[&json::to_bytes(output)])),
+                why,
+                ..said(action, subject)?
+            })
+        };
+        match request {
+            Request::Pause(run) => of_run("run.paused", run, None),
+            Request::Cancel(run) => of_run("run.cancelled", run, None),
+            Request::Resume(run, None) => of_run("run.resumed", run, None),
+            Request::Resume(run, decision) => of_run("run.decided", run, decision.as_ref()),
+            Request::Allow(asked) if !asked.dry_run => {
+                let subject = format!("{} {} {}", asked.caller, asked.action, asked.pattern);
+                said("policy.allowed", subject)
+            }
+            Request::SetPolicy { id, .. } => said("policy.set", id.clone()),
+            Request::Disallow(id) => said("policy.disallowed", id.clone()),
+            Request::Revoke(path) => said("child.revoked", path.to_string()),
+            Request::RemovePeer(petname) => said("peer.removed", petname.to_string()),
+            Request::ForgetState { agent, key } => {
+                let subject = subject(agent.as_str(), key.as_deref());
+                said("state.removed", subject)
+            }
+            Request::Pin { petname, root } => said("petname.pinned", format!("{petname} {root}")),
+            Request::RemoveLoop(asked) => {
+                let version = asked.version.as_ref().map(ToString::to_string);
+                let subject = subject(asked.id.as_str(), version.as_deref());
+                Some(AuditNote {
+                    person: Some(asked.by.clone()),
+                    ..AuditNote::new("loop.removed").about(subject)
+                })
+            }
+            Request::Prompt(asked) => {
+                let (action, version) = match &asked.what {
+                    PromptChange::Promote(version) => {
+                        ("prompt.promoted", Some(version.to_string()))
+                    }
+                    PromptChange::Rollback => ("prompt.rolledBack", None),
+                    PromptChange::Share(_) => ("prompt.shared", None),
+                    PromptChange::Score(_) => return None,
+                };
+                Some(AuditNote {
+                    person: Some(asked.by.clone()),
+                    why: asked.why.clone(),
+                    ..AuditNote::new(action).about(subject(asked.id.as_str(), version.as_deref()))
+                })
+            }
+            Request::Apply(asked) if !asked.dry_run => Some(AuditNote {
+                person: Some(asked.by.clone()),
+                why: asked.why.clone(),
+                ..AuditNote::new("loop.applied")
+            }),
+            _ => None,
+        }
     }
 
     /// Writes down what the owner has changed, or was refused.

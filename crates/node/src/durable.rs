@@ -11,7 +11,7 @@ use realm_protocol::{
 };
 
 use crate::{
-    CallFailure, ControlId, Node, Refusal, Response,
+    CallFailure, Node, Refusal, Response,
     serve::Served,
     state::{self, StoredGiven, StoredKey, StoredRun},
 };
@@ -208,26 +208,25 @@ impl Node {
         self.executor.waits_of(run, self.now)
     }
 
-    pub(crate) fn pause_run(&mut self, control: ControlId, run: RunId) {
-        if self.executor.pause(run, "paused by the owner", self.now) {
-            return self.respond(control, Response::Done);
+    pub(crate) fn pause_run(&mut self, run: RunId) -> Result<Response, Refusal> {
+        match self.executor.pause(run, "paused by the owner", self.now) {
+            true => Ok(Response::Done),
+            false => Err(no_run(run)),
         }
-        self.refuse(control, no_run(run));
     }
 
     pub(crate) fn resume_run(
         &mut self,
-        control: ControlId,
         run: RunId,
         decision: Option<Decision>,
-    ) {
+    ) -> Result<Response, Refusal> {
         let resumed = self
             .executor
             .resume(run, decision, &self.registry, self.now);
         match resumed {
-            Ok(()) => self.respond(control, Response::Done),
-            Err(realm_executor::ResumeError::NotFound) => self.refuse(control, no_run(run)),
-            Err(error) => self.refuse(control, error.into()),
+            Ok(()) => Ok(Response::Done),
+            Err(realm_executor::ResumeError::NotFound) => Err(no_run(run)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -180,7 +180,7 @@ impl Node {
         self.out.log().set_time(now.wall);
         self.notice_clock();
         match input {
-            Input::Control(id, request) => self.handle_control(id, request),
+            Input::Control(id, request) => self.handle_control(id, None, request),
             Input::LinkUp { link, node, dial } => self.handle_link_up(link, node, dial),
             Input::LinkDown(link) => self.handle_link_down(link),
             Input::DialFailed(dial, detail) => self.handle_dial_failed(dial, detail),

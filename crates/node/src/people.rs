@@ -6,7 +6,7 @@
 
 use realm_policy::{Action, AskedResource, Principal, Request as Question};
 use realm_protocol::{
-    FailureCode, LoopAddress, LoopId,
+    FailureCode, LoopAddress, LoopId, RunId,
     budget::{Amount, Budget},
     records::Role,
 };
@@ -34,7 +34,7 @@ impl Node {
     /// Carries out what somebody asks for, if policy lets them.
     pub(crate) fn handle_asked_by(&mut self, control: ControlId, person: &Person, asked: Request) {
         match self.let_person(person, &asked) {
-            Ok(()) => self.handle_control(control, asked),
+            Ok(()) => self.handle_control(control, Some(&person.name), asked),
             Err(refusal) => self.refuse(control, refusal),
         }
     }
@@ -92,15 +92,54 @@ impl Node {
                 })?;
                 vec![Wanted::new(Action::Approve, self.called(&address)?)]
             }
-            Request::Prompt(asked) if !matches!(asked.what, PromptChange::Score(_)) => {
-                vec![Wanted::new(Action::PromotePrompt, own(&asked.id))]
-            }
+            Request::Prompt(asked) => match asked.what {
+                // A score changes nothing that is called.
+                PromptChange::Score(_) => Vec::new(),
+                PromptChange::Promote(_) | PromptChange::Rollback | PromptChange::Share(_) => {
+                    vec![Wanted::new(Action::PromotePrompt, own(&asked.id))]
+                }
+            },
+            // What a call did whose outcome is unknown is said by those who may make such a call.
+            Request::Resume(run, Some(_)) => match self.decided_about(*run) {
+                Some((action, id)) => vec![Wanted::new(action, own(&id))],
+                None => Vec::new(),
+            },
             Request::May(action) => {
                 vec![Wanted::new(*action, AskedResource::Realm(self.me.scope()))]
             }
-            _ => Vec::new(),
+            // What holds work and lets it go on is everybody's whose role lets them.
+            Request::Cancel(_)
+            | Request::Pause(_)
+            | Request::Resume(_, None)
+            | Request::ResetBreaker(_)
+            | Request::Halt(_)
+            | Request::Unhalt(_) => Vec::new(),
+            // The owner's way back from a policy that forbids too much.
+            Request::Allow(_) | Request::SetPolicy { .. } | Request::Disallow(_) => Vec::new(),
+            // Asked at the door, by `May`.
+            Request::Invite(_)
+            | Request::Join(_)
+            | Request::Apply(_)
+            | Request::RemoveLoop(_)
+            | Request::ForgetState { .. }
+            | Request::Revoke(_)
+            | Request::RemovePeer(_)
+            | Request::Pin { .. } => Vec::new(),
+            // What this realm may see of others is asked there.
+            Request::Contracts(_) | Request::Ping(_) => Vec::new(),
+            // Asked about when it is unpacked.
+            Request::By(..) => Vec::new(),
         };
         Ok(wanted)
+    }
+
+    /// The loop of a run that waits for somebody's word, and what was done with it.
+    fn decided_about(&self, run: RunId) -> Option<(Action, LoopId)> {
+        if let Some(loop_id) = self.announced_by(run) {
+            return Some((Action::Announce, loop_id.clone()));
+        }
+        let served = self.serving.get(run)?;
+        Some((Action::Invoke, served.record.loop_id.parse().ok()?))
     }
 
     /// The loop that a call names.
@@ -143,8 +182,7 @@ impl Node {
         };
         let decided = self.rules.decide_request(&question);
         let permit = decided.map_err(|denial| {
-            self.counters.refuse(crate::Refused::Denied);
-            let reference = self.remember_denial(denial);
+            let reference = self.denied(denial);
             let (name, action) = (&person.name, wanted.action);
             let message = format!("policy does not let {name} {action}; reference {reference}");
             let mut failure = CallFailure::new(FailureCode::Denied, message);

@@ -94,8 +94,9 @@ impl Node {
         }
         self.routes.set_place(self.me.scope());
         // Only once: an owner who removes them wants everything denied.
-        if !founded {
-            self.write_default_policies();
+        match founded {
+            true => self.renew_generated(),
+            false => self.write_default_policies(),
         }
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();

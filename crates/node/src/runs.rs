@@ -115,6 +115,20 @@ impl Node {
         self.out.change(Change::Event(event));
     }
 
+    /// The loop that a run under way is a call of, or announces.
+    pub(crate) fn loop_of_run(&self, run: RunId) -> Option<String> {
+        if let Some(served) = self.serving.get(run) {
+            return Some(served.record.loop_id.clone());
+        }
+        if let Some(loop_id) = self.announced_by(run) {
+            return Some(loop_id.to_string());
+        }
+        self.calls.values().find_map(|out| match &out.task {
+            Task::Invoke(invoke) if invoke.run == run => Some(invoke.address.to_string()),
+            _ => None,
+        })
+    }
+
     /// Stops a run here; false if there is none.
     pub(crate) fn cancel_served_run(&mut self, run: RunId) -> bool {
         let here = self.serving.has(run);

@@ -13,11 +13,11 @@ use crate::{
     state::{self, TicketRecord, ticket_row},
 };
 impl Node {
-    pub(crate) fn invite(&mut self, id: ControlId, asked: InviteAsked) {
+    pub(crate) fn invite(&mut self, id: ControlId, by: Option<&str>, asked: InviteAsked) {
         match self.make_ticket(asked) {
             Ok(ticket) => {
                 self.audit(AuditNote {
-                    person: Some("owner".to_owned()),
+                    person: by.map(ToOwned::to_owned),
                     ..AuditNote::new("ticket.made").about(ticket.id.to_string())
                 });
                 self.respond(id, Response::Invited(Box::new(Invited { ticket })));

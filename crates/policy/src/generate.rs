@@ -100,7 +100,7 @@ fn own_tree(root: RealmId, whom: &str) -> String {
 // messages through it to anywhere. It may announce work, have it bid for, and be awarded it.
 @id("own-tree")
 permit (
-  principal in Realm::{root},
+  principal is Realm in Realm::{root},
   action in [
     Action::"discover", Action::"relay", Action::"invoke",
     Action::"announce", Action::"bid", Action::"award"
@@ -174,7 +174,7 @@ fn peer_permit(
     scopes: &str,
 ) -> String {
     format!(
-        "@id({id})\n@peer({petname})\npermit (\n  principal in Realm::{peer},\n  \
+        "@id({id})\n@peer({petname})\npermit (\n  principal is Realm in Realm::{peer},\n  \
          action in [{actions}],\n  {resource}\n)\nwhen {{ resource in [{scopes}] }};\n"
     )
 }
@@ -209,7 +209,7 @@ pub fn allow_policy(allow: &Allow) -> (String, String) {
         .expires
         .map(|at| format!("context.now < {}", at.as_millis() / 1_000));
     let mut text = format!(
-        "@id({})\n@caller({})\npermit (\n  principal in {},\n  {actions},\n  {resource}\n)",
+        "@id({})\n@caller({})\npermit (\n  principal is Realm in {},\n  {actions},\n  {resource}\n)",
         literal(&id),
         literal(&allow.caller_name),
         realm(&allow.caller),
@@ -241,7 +241,7 @@ pub fn subtree_text(documents: &BTreeMap<String, String>) -> String {
 fn all_peers(peers: &[&str], scopes: &str) -> String {
     let peers: Vec<String> = peers.iter().map(|peer| format!("Realm::{peer}")).collect();
     format!(
-        "@id(\"peers\")\npermit (principal, action in [{TRADE}], resource)\n\
+        "@id(\"peers\")\npermit (principal is Realm, action in [{TRADE}], resource)\n\
          when {{ principal in [{}] && resource in [{scopes}] }};\n",
         peers.join(",")
     )
@@ -252,7 +252,7 @@ fn all_peers(peers: &[&str], scopes: &str) -> String {
 fn generated_for_peer(text: &str) -> Option<(&str, &str)> {
     let (_, rest) = text.split_once("@id(")?;
     let (id, rest) = rest.split_once(")\n@peer(")?;
-    let (petname, rest) = rest.split_once(")\npermit (\n  principal in Realm::")?;
+    let (petname, rest) = rest.split_once(")\npermit (\n  principal is Realm in Realm::")?;
     let (peer, rest) = rest.split_once(",\n")?;
     let (_, rest) = rest.split_once("when { resource in [")?;
     let (scopes, _) = rest.split_once("] }")?;

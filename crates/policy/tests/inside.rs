@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use realm_policy::{
-    Action, AskedPrincipal, AskedResource, Denial, Level, Policy, Request, RequestCopy, SCHEMA,
-    Used, check, default_policies, suggest,
+    Action, Allow, AskedPrincipal, AskedResource, Denial, Level, Policy, Request, RequestCopy,
+    SCHEMA, Used, allow_policy, check, default_policies, suggest,
 };
 use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
@@ -279,4 +279,51 @@ fn who_asks_for_what_reads_back_from_its_text() {
     for wrong in ["person=ann", "thing=a@b", "loop=@", "person=ann:king@b"] {
         assert!(wrong.parse::<AskedPrincipal>().is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_realms_are_permitted_gives_people_in_them_nothing_that_their_roles_do_not() {
+    let above = scope_of("");
+    let defaults = default_policies(&health());
+    let allow = Allow {
+        caller: above.clone(),
+        action: Action::Invoke,
+        pattern: "*".to_owned(),
+        owner: health(),
+        expires: None,
+        caller_name: "acme".to_owned(),
+    };
+    let own = defaults.own.into_iter().chain([allow_policy(&allow)]);
+    let own: Vec<(String, String)> = own.collect();
+    let own: Vec<(&str, &str)> = own.iter().map(|(id, text)| (&**id, &**text)).collect();
+    let policy = policy(&own, &default_policies(&above).subtree["own-tree"]);
+    let may = |principal: &AskedPrincipal, action, resource: &AskedResource| {
+        denial(&policy, &ask(principal, action, resource)).is_none()
+    };
+
+    for role in [Role::Viewer, Role::Approver] {
+        for action in [Action::Invoke, Action::Announce, Action::Spend] {
+            assert!(
+                !may(&person(&[role]), action, &triage()),
+                "{role:?} {action}"
+            );
+        }
+    }
+    for role in [Role::Operator, Role::Owner] {
+        assert!(may(&person(&[role]), Action::Invoke, &triage()), "{role:?}");
+    }
+    for realm in [health(), scope_of("billing"), above] {
+        assert!(may(&realm.into(), Action::Invoke, &triage()));
+    }
+    let agent = AskedPrincipal::Loop {
+        owner: health(),
+        id: "triage".parse().unwrap(),
+    };
+    assert!(may(&agent, Action::Use, &using(Used::Agent, "nurse")));
+    assert!(!may(&agent, Action::Invoke, &triage()), "its realm calls");
+}
+
+fn scope_of(path: &str) -> Scope {
+    let path = path.parse().unwrap();
+    Scope { root: ACME, path }
 }

@@ -14,10 +14,7 @@ use super::{
     Answer, Shared, extract::Body, invoke::unexpected, loops::called, people::Asker, problem::Fail,
     yaml,
 };
-use crate::{
-    definitions::{self, Planned},
-    handle::OWNER,
-};
+use crate::definitions::{self, Planned};
 
 pub(super) async fn apply(
     daemon: Shared,
@@ -25,8 +22,7 @@ pub(super) async fn apply(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    let by = asker.name().to_owned();
-    let (applied, warnings) = register(&daemon, request, &by).await?;
+    let (applied, warnings) = register(&daemon, request, asker.name()).await?;
     Ok(axum::Json(ApplyResult {
         applied,
         dry_run,
@@ -70,6 +66,7 @@ pub(super) async fn register(
 pub(super) async fn register_all(
     daemon: &Shared,
     manifests: Vec<Manifest>,
+    by: &str,
 ) -> Result<(Vec<Applied>, Vec<Fault>), Fail> {
     let asked = ApplyAsked {
         manifests,
@@ -77,7 +74,7 @@ pub(super) async fn register_all(
         force: false,
         prune: false,
         stage: false,
-        by: OWNER.to_owned(),
+        by: by.to_owned(),
         why: None,
     };
     submit(daemon, asked).await
@@ -109,7 +106,11 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
 }
 
 /// What applying files would change, line by line.
-pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> Answer<DiffResult> {
+pub(super) async fn diff(
+    daemon: Shared,
+    asker: Asker,
+    Body(request): Body<ApplyRequest>,
+) -> Answer<DiffResult> {
     let loaded = planned(&daemon, &request.files).await?.loops;
     let documents = |manifests: &mut dyn Iterator<Item = &Manifest>| -> BTreeMap<String, String> {
         let texts = manifests.map(|manifest| (manifest.id.to_string(), canonical_yaml(manifest)));
@@ -127,7 +128,7 @@ pub(super) async fn diff(daemon: Shared, Body(request): Body<ApplyRequest>) -> A
         force: true,
         ..request
     };
-    let (applied, warnings) = register(&daemon, asked, OWNER).await?;
+    let (applied, warnings) = register(&daemon, asked, asker.name()).await?;
     let loops = applied.into_iter().map(|applied| {
         let text = |of: &BTreeMap<String, String>| of.get(&applied.id).cloned().unwrap_or_default();
         LoopDiff {

@@ -18,6 +18,7 @@ use super::{
     Answer, Shared,
     apply::register_all,
     extract::{Body, Segment, invalid},
+    people::Asker,
     problem::Fail,
     yaml,
 };
@@ -73,6 +74,7 @@ async fn engine(daemon: &Shared, mut backend: BackendView) -> Answer<BackendView
 /// Approves tools, as they were shown, for the loops that call them.
 pub(super) async fn approve(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<ApproveRequest>,
 ) -> Answer<ApplyResult> {
@@ -104,7 +106,7 @@ pub(super) async fn approve(
             }
         }));
     }
-    let (applied, warnings) = register_all(&daemon, manifests).await?;
+    let (applied, warnings) = register_all(&daemon, manifests, asker.name()).await?;
     Ok(axum::Json(ApplyResult {
         applied,
         dry_run: false,

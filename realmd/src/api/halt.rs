@@ -58,7 +58,7 @@ pub(super) async fn halt(
         by: asker.name().to_owned(),
         why: reason(why),
     };
-    ask(&daemon, Request::Halt(asked), wait_ms).await
+    ask(&daemon, asker.asks(Request::Halt(asked)), wait_ms).await
 }
 
 pub(super) async fn unhalt(
@@ -85,7 +85,7 @@ pub(super) async fn unhalt(
         by: asker.name().to_owned(),
         why: reason(why),
     };
-    ask(&daemon, Request::Unhalt(asked), wait_ms).await
+    ask(&daemon, asker.asks(Request::Unhalt(asked)), wait_ms).await
 }
 
 async fn ask(daemon: &Daemon, request: Request, wait_ms: Option<u64>) -> Answer<HaltState> {

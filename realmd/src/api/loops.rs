@@ -16,11 +16,11 @@ use super::{
     Answer, Shared, apply,
     extract::{Params, Segment, invalid},
     invoke::{carry_out, unexpected},
+    people::Asker,
     problem::Fail,
     runs::blocking,
     views::{realm_name, short, time},
 };
-use crate::handle::OWNER;
 
 /// Loops in a page.
 const PAGE: usize = 500;
@@ -90,6 +90,7 @@ pub(super) async fn show(
 
 pub(super) async fn remove(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Params(query): Params<RemoveQuery>,
 ) -> Answer<Removed> {
@@ -111,9 +112,9 @@ pub(super) async fn remove(
         id: id.clone(),
         version: parsed,
         force,
-        by: OWNER.to_owned(),
+        by: asker.name().to_owned(),
     };
-    carry_out(&daemon, Request::RemoveLoop(asked)).await?;
+    carry_out(&daemon, asker.asks(Request::RemoveLoop(asked))).await?;
     let id = id.to_string();
     Ok(axum::Json(Removed { id, version }))
 }

@@ -11,6 +11,7 @@ use super::{
     Answer, Shared,
     extract::{Body, Segment},
     invoke::{carry_out, unexpected},
+    people::Asker,
     problem::Fail,
     status::{link, parent_link, peer_link, state},
     views::{realm_name, root, short, time},
@@ -28,7 +29,11 @@ pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<PeerD
     Ok(axum::Json(found.detail()))
 }
 
-pub(super) async fn remove(daemon: Shared, Segment(name): Segment) -> Answer<Revoked> {
+pub(super) async fn remove(
+    daemon: Shared,
+    asker: Asker,
+    Segment(name): Segment,
+) -> Answer<Revoked> {
     let found = named(&daemon, &name).await?;
     let request = match &found.removal {
         Removal::Peer(petname) => Request::RemovePeer(petname.clone()),
@@ -38,7 +43,7 @@ pub(super) async fn remove(daemon: Shared, Segment(name): Segment) -> Answer<Rev
             return Err(Fail::new(Code::Unsupported, detail));
         }
     };
-    carry_out(&daemon, request).await?;
+    carry_out(&daemon, asker.asks(request)).await?;
     Ok(axum::Json(found.revoked()))
 }
 

@@ -189,6 +189,7 @@ fn may(person: &Person, method: &Method, route: &str) -> Result<(), Fail> {
 }
 
 /// Whoever has made a request.
+#[derive(Clone)]
 pub(super) struct Asker(Person);
 
 impl Asker {

@@ -21,12 +21,17 @@ use super::{
     Answer, Shared,
     extract::{Body, invalid},
     invoke::unexpected,
+    people::Asker,
     problem::{Fail, policy_faults},
     views::{realm_name, short, time},
 };
 use crate::daemon::Daemon;
 
-pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> Answer<Allowed> {
+pub(super) async fn allow(
+    daemon: Shared,
+    asker: Asker,
+    Body(request): Body<AllowRequest>,
+) -> Answer<Allowed> {
     let AllowRequest {
         caller,
         action,
@@ -75,12 +80,12 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
                 }));
             }
             let subtree = true;
-            let answered = daemon.handle.ask(Request::SetPolicy {
+            let asked = asker.asks(Request::SetPolicy {
                 id: policy_id.clone(),
                 cedar: cedar.clone(),
                 subtree,
             });
-            return match answered.await? {
+            return match daemon.handle.ask(asked).await? {
                 Response::Refused(refusal) => Err(refusal.into()),
                 _ => Ok(axum::Json(Allowed {
                     policy_id,
@@ -92,7 +97,7 @@ pub(super) async fn allow(daemon: Shared, Body(request): Body<AllowRequest>) -> 
             };
         }
     };
-    match daemon.handle.ask(asked).await? {
+    match daemon.handle.ask(asker.asks(asked)).await? {
         Response::Allowed(allowed) => Ok(axum::Json(Allowed {
             policy_id: allowed.id,
             cedar: allowed.cedar,
@@ -190,6 +195,7 @@ async fn below_policy(daemon: &Shared, below: Below) -> Result<(String, String),
 
 pub(super) async fn disallow(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<DisallowRequest>,
 ) -> Answer<Disallowed> {
     let DisallowRequest {
@@ -231,11 +237,8 @@ pub(super) async fn disallow(
         return Err(unknown(missing));
     }
     for view in found.iter().filter(|_| !dry_run) {
-        match daemon
-            .handle
-            .ask(Request::Disallow(view.id.clone()))
-            .await?
-        {
+        let asked = asker.clone().asks(Request::Disallow(view.id.clone()));
+        match daemon.handle.ask(asked).await? {
             Response::Done => {}
             Response::Refused(refusal) => return Err(refusal.into()),
             other => return Err(unexpected(&other)),
@@ -251,7 +254,7 @@ pub(super) async fn disallow(
 async fn allowed_to(daemon: &Daemon, caller: &str) -> Result<Vec<String>, Fail> {
     let caller = realm_name(caller)?;
     let look = move |node: &Node| {
-        let line = format!("principal in Realm::\"{}\"", node.resolve_name(&caller)?);
+        let line = format!("in Realm::\"{}\"", node.resolve_name(&caller)?);
         let given = node.policies().filter(|(id, cedar, ..)| {
             let written = id.strip_prefix("subtree.").unwrap_or(id);
             written.starts_with("allow-") && cedar.contains(&line)

@@ -13,6 +13,7 @@ use super::{
     extract::{Body, Segment},
     invoke::carry_out,
     peers::{linked, named},
+    people::Asker,
     problem::Fail,
     status::state,
     views::{realm, realm_name, root, time},
@@ -162,6 +163,7 @@ fn detail(node: &Node, scope: &Scope) -> RealmDetail {
 
 pub(super) async fn revoke(
     daemon: Shared,
+    asker: Asker,
     Segment(name): Segment,
     Body(request): Body<RevokeRequest>,
 ) -> Answer<Revoked> {
@@ -174,6 +176,6 @@ pub(super) async fn revoke(
     let path: RealmPath = realm_name(&child.summary.name)?.path;
     let reason = reason.as_deref().unwrap_or("none given");
     tracing::info!(child = child.summary.name, reason, "child revoked");
-    carry_out(&daemon, Request::Revoke(path)).await?;
+    carry_out(&daemon, asker.asks(Request::Revoke(path))).await?;
     Ok(axum::Json(child.revoked()))
 }

@@ -10,9 +10,9 @@ use super::{
     extract::{Params, Segment, invalid},
     invoke::carry_out,
     loops::loop_id,
+    people::Asker,
     problem::Fail,
 };
-use crate::handle::OWNER;
 
 pub(super) async fn list(daemon: Shared) -> Answer<Page<StackView>> {
     let look = |node: &Node| -> Vec<StackView> {
@@ -30,6 +30,7 @@ pub(super) async fn show(daemon: Shared, Segment(id): Segment) -> Answer<StackVi
 /// Removes a stack, and what it announces as far as nothing else calls that.
 pub(super) async fn remove(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Params(query): Params<realm_client::api::RemoveQuery>,
 ) -> Answer<Page<Removed>> {
@@ -39,12 +40,16 @@ pub(super) async fn remove(
         ));
     }
     let stack = find(&daemon, &id).await?;
-    remove_loop(&daemon, &stack.id, query.force).await?;
+    remove_loop(&daemon, asker.clone(), &stack.id, query.force).await?;
     let mut removed = vec![stack.id];
     for part in stack.parts {
         // One that another loop calls stays.
         let gone = removed.contains(&part.loop_id);
-        if !gone && remove_loop(&daemon, &part.loop_id, false).await.is_ok() {
+        if !gone
+            && remove_loop(&daemon, asker.clone(), &part.loop_id, false)
+                .await
+                .is_ok()
+        {
             removed.push(part.loop_id);
         }
     }
@@ -52,14 +57,14 @@ pub(super) async fn remove(
     Ok(axum::Json(Page::whole(removed.collect())))
 }
 
-async fn remove_loop(daemon: &Shared, id: &str, force: bool) -> Result<(), Fail> {
+async fn remove_loop(daemon: &Shared, asker: Asker, id: &str, force: bool) -> Result<(), Fail> {
     let asked = RemoveAsked {
         id: loop_id(id)?,
         version: None,
         force,
-        by: OWNER.to_owned(),
+        by: asker.name().to_owned(),
     };
-    carry_out(daemon, Request::RemoveLoop(asked)).await
+    carry_out(daemon, asker.asks(Request::RemoveLoop(asked))).await
 }
 
 async fn find(daemon: &Shared, id: &str) -> Result<StackView, Fail> {

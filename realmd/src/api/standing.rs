@@ -12,6 +12,7 @@ use super::{
     Answer, Shared,
     extract::{Body, Segment},
     invoke::unexpected,
+    people::Asker,
     problem::Fail,
     runs::{failure, found, run_id, summary, told_failure},
     views::time,
@@ -19,16 +20,18 @@ use super::{
 
 pub(super) async fn pause(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<PauseRequest>,
 ) -> Answer<RunSummary> {
     let PauseRequest {} = request;
     let id = run_id(&id)?;
-    change(&daemon, id, Request::Pause(id)).await
+    change(&daemon, asker, id, Request::Pause(id)).await
 }
 
 pub(super) async fn resume(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<ResumeRequest>,
 ) -> Answer<RunSummary> {
@@ -39,30 +42,32 @@ pub(super) async fn resume(
         ResumeDecision::Gave(output) => Decision::Output(output),
         ResumeDecision::Failed(reason) => Decision::Fail(reason),
     });
-    change(&daemon, id, Request::Resume(id, decision)).await
+    change(&daemon, asker, id, Request::Resume(id, decision)).await
 }
 
 pub(super) async fn cancel(
     daemon: Shared,
+    asker: Asker,
     Segment(id): Segment,
     Body(request): Body<CancelRequest>,
 ) -> Answer<CancelResult> {
     let CancelRequest {} = request;
     let id = run_id(&id)?;
-    let (run, withdrawn) = told(&daemon, id, Request::Cancel(id)).await?;
+    let (run, withdrawn) = told(&daemon, asker, id, Request::Cancel(id)).await?;
     let withdrawn = withdrawn.into_iter().map(withdrawal).collect();
     Ok(axum::Json(CancelResult { run, withdrawn }))
 }
 
 /// Changes where a run stands, and gives where it stands then.
-async fn change(daemon: &Shared, id: RunId, request: Request) -> Answer<RunSummary> {
-    let (run, _) = told(daemon, id, request).await?;
+async fn change(daemon: &Shared, asker: Asker, id: RunId, request: Request) -> Answer<RunSummary> {
+    let (run, _) = told(daemon, asker, id, request).await?;
     Ok(axum::Json(run))
 }
 
 /// Tells a run where to stand; gives where it stands then, and what it had announced.
 async fn told(
     daemon: &Shared,
+    asker: Asker,
     id: RunId,
     request: Request,
 ) -> Result<(RunSummary, Vec<Withdrawn>), Fail> {
@@ -71,8 +76,8 @@ async fn told(
         Request::Resume(..) => "resume",
         _ => "cancel",
     };
-    tracing::info!(run = %id, told, "a run is told where to stand");
-    let withdrawn = match daemon.handle.ask(request).await? {
+    tracing::info!(run = %id, told, by = asker.name(), "a run is told where to stand");
+    let withdrawn = match daemon.handle.ask(asker.asks(request)).await? {
         Response::Done => Vec::new(),
         Response::Withdrawn(withdrawn) => withdrawn,
         Response::Refused(refusal) => return Err(Fail::from(refusal).about(id)),

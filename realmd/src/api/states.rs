@@ -13,6 +13,7 @@ use super::{
     extract::{Params, Segment},
     invoke::carry_out,
     loops::loop_id,
+    people::Asker,
     problem::Fail,
     views::time,
 };
@@ -48,13 +49,14 @@ pub(super) async fn show(
 
 pub(super) async fn remove(
     daemon: Shared,
+    asker: Asker,
     Segment(agent): Segment,
     Params(query): Params<StateQuery>,
 ) -> Answer<Page<StateView>> {
     let agent = loop_id(&agent)?;
     let was = kept(&daemon, agent.clone(), query.key.clone()).await?;
     let key = query.key;
-    carry_out(&daemon, Request::ForgetState { agent, key }).await?;
+    carry_out(&daemon, asker.asks(Request::ForgetState { agent, key })).await?;
     Ok(axum::Json(was))
 }
 

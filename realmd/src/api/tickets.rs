@@ -12,6 +12,7 @@ use super::{
     Answer, Shared,
     extract::{Body, invalid},
     invoke::unexpected,
+    people::Asker,
     policy::pattern,
     problem::Fail,
     views::{own_realm, realm, short, time},
@@ -20,6 +21,7 @@ use crate::addresses;
 
 pub(super) async fn invite(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<TicketRequest>,
 ) -> Answer<TicketIssued> {
     let TicketRequest {
@@ -55,7 +57,11 @@ pub(super) async fn invite(
         ttl_ms: ttl_ms.unwrap_or(limits::TICKET_MS),
         petname,
     };
-    match daemon.handle.ask(Request::Invite(asked)).await? {
+    match daemon
+        .handle
+        .ask(asker.asks(Request::Invite(asked)))
+        .await?
+    {
         Response::Invited(invited) => {
             let made = &invited.ticket;
             let label = match &made.kind {
@@ -77,7 +83,11 @@ pub(super) async fn invite(
     }
 }
 
-pub(super) async fn join(daemon: Shared, Body(request): Body<JoinRequest>) -> Answer<Joined> {
+pub(super) async fn join(
+    daemon: Shared,
+    asker: Asker,
+    Body(request): Body<JoinRequest>,
+) -> Answer<Joined> {
     let JoinRequest {
         ticket,
         petname,
@@ -92,7 +102,7 @@ pub(super) async fn join(daemon: Shared, Body(request): Body<JoinRequest>) -> An
         allow: patterns(&allow)?,
     };
     let before = daemon.handle.read(policy_ids).await?;
-    match daemon.handle.ask(Request::Join(asked)).await? {
+    match daemon.handle.ask(asker.asks(Request::Join(asked))).await? {
         Response::Joined(joined) => {
             let look = move |node: &Node| joined_view(node, &joined, inviter, &before);
             Ok(axum::Json(daemon.handle.read(look).await?))

@@ -1,10 +1,11 @@
 //! What policy lets the people of a realm do, and its loops use.
 
+use realm_executor::Decision;
 use realm_node::{
     CallFailure, InvokeAsked, Person, PromptAsked, PromptChange, Refusal, Request, Response,
 };
 use realm_policy::Action;
-use realm_protocol::{FailureCode, budget::Budget, records::Role};
+use realm_protocol::{FailureCode, audit::AuditDetails, budget::Budget, cbor, records::Role};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -194,4 +195,144 @@ fn a_demand_for_approval_that_no_run_would_wait_for_is_refused_not_passed_over()
     assert_eq!(failure.code, FailureCode::Denied);
     assert!(failure.message.contains("approve"), "{failure}");
     invariants::check(&mut world);
+}
+
+/// Who did what in the audit log of a realm, and to what.
+fn told(world: &World, host: HostId, action: &str) -> Vec<(String, String)> {
+    let rows = world.hosts[host.0].disk.audit.iter();
+    let told = rows.filter_map(|row| {
+        let entry = realm_node::read_entry(row).expect("an entry");
+        let details: AuditDetails = cbor::decode(row.details.as_ref()?).expect("details");
+        let told = (details.person?, entry.subject.unwrap_or_default());
+        (entry.action == action).then_some(told)
+    });
+    told.collect()
+}
+
+#[test]
+fn what_a_call_did_is_said_by_whom_policy_lets_call_and_the_log_tells_who_said_it() {
+    let mut world = World::new(705);
+    let acme = world.found("acme");
+    world.apply(acme, &[Loops::once("pay", 1_000)]);
+    let forbid = r#"forbid (principal is Person, action == Action::"invoke", resource)
+        when { principal.name == "eve" };"#;
+    world.set_policy(acme, "not-eve", forbid, false);
+    let (ann, eve) = (person("ann", Role::Operator), person("eve", Role::Operator));
+    let Request::Invoke(call) = World::invoke("pay", json!({})) else {
+        unreachable!("a call")
+    };
+    world.ask(
+        acme,
+        Request::Invoke(InvokeAsked {
+            detach: true,
+            ..call
+        }),
+    );
+    world.run_for(500);
+    world.crash_for(acme, 500);
+    world.run_for(1_000);
+    let [run] = world.paused(acme)[..] else {
+        panic!("no run waits")
+    };
+
+    let gave = || Request::Resume(run, Some(Decision::Output(json!({}))));
+    assert_eq!(
+        asked(&mut world, acme, &eve, gave()).unwrap_err(),
+        "not-eve"
+    );
+    assert_eq!(world.paused(acme), [run]);
+    assert_eq!(told(&world, acme, "run.decided"), []);
+    assert!(asked(&mut world, acme, &eve, Request::Pause(run)).is_ok());
+    assert!(asked(&mut world, acme, &ann, gave()).is_ok());
+    world.run_for(5_000);
+
+    let named = |name: &str, what: &str| (name.to_owned(), what.to_owned());
+    assert_eq!(
+        told(&world, acme, "run.decided"),
+        [named("ann", "pay output")]
+    );
+    assert_eq!(told(&world, acme, "run.paused"), [named("eve", "pay")]);
+    assert_eq!(told(&world, acme, "policy.denied")[0].0, "eve");
+    invariants::check(&mut world);
+}
+
+#[test]
+fn the_log_tells_which_owner_changed_what() {
+    let mut world = World::new(706);
+    let acme = world.found("acme");
+    let olga = person("olga", Role::Owner);
+
+    let forbid = Request::SetPolicy {
+        id: "shut".to_owned(),
+        cedar: "forbid (principal, action == Action::\"bid\", resource);".to_owned(),
+        subtree: false,
+    };
+    assert!(asked(&mut world, acme, &olga, forbid).is_ok());
+    assert!(
+        asked(
+            &mut world,
+            acme,
+            &olga,
+            Request::Disallow("shut".to_owned())
+        )
+        .is_ok()
+    );
+    world.run_for(1_000);
+
+    let named = ("olga".to_owned(), "shut".to_owned());
+    assert_eq!(
+        told(&world, acme, "policy.set").as_slice(),
+        std::slice::from_ref(&named)
+    );
+    assert_eq!(told(&world, acme, "policy.disallowed"), [named]);
+}
+
+#[test]
+fn whoever_asks_again_and_again_for_what_they_may_not_makes_no_denial_of_others_forgotten() {
+    let mut world = World::new(707);
+    let acme = world.found("acme");
+    let forbid = r#"forbid (principal is Person, action == Action::"read-trace", resource);"#;
+    world.set_policy(acme, "unseen", forbid, false);
+    let look = || {
+        let vera = person("vera", Role::Viewer);
+        Request::By(vera, Box::new(Request::May(Action::ReadTrace)))
+    };
+    let mut reference = || match world.ask_and_wait(acme, look()) {
+        Response::Refused(Refusal::Call(failure)) => failure.reference.expect("a reference"),
+        other => panic!("{other:?}"),
+    };
+
+    let first = reference();
+
+    assert_eq!(reference(), first);
+    assert_eq!(reference(), first);
+}
+
+#[test]
+fn what_an_earlier_version_generated_means_realms_alone_after_a_restart_and_nothing_else_changes() {
+    let mut world = World::new(708);
+    let acme = world.found("acme");
+    let lab = world.found("lab");
+    world.peer(acme, lab);
+    let texts = |world: &World| -> Vec<(String, String)> {
+        let all = world.hosts[acme.0].node().policies();
+        all.map(|(id, cedar, ..)| (id.to_owned(), cedar.to_owned()))
+            .collect()
+    };
+    let today = texts(&world);
+    let own = r#"permit (principal in Realm::"x", action == Action::"bid", resource);"#;
+    world.set_policy(acme, "mine", own, false);
+    for (id, cedar) in &today {
+        let before = cedar.replace("principal is Realm in ", "principal in ");
+        assert_ne!(before, *cedar, "{id}");
+        world.set_policy(acme, id, &before, id.starts_with("subtree."));
+    }
+
+    world.crash_for(acme, 500);
+    world.run_for(1_000);
+
+    let mut expected = today;
+    expected.push(("mine".to_owned(), own.to_owned()));
+    expected.sort();
+    assert_eq!(texts(&world), expected);
 }

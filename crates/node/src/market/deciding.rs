@@ -3,12 +3,12 @@
 use realm_broadcast::announcer::Input;
 use realm_executor::{Decision, ResumeError};
 use realm_protocol::{
-    BroadcastId, Place, RunId,
+    BroadcastId, LoopId, Place, RunId,
     journal::{Change, Run, Status},
     json::Object,
 };
 
-use crate::{ControlId, Node, Refusal, Response};
+use crate::{Node, Refusal, Response};
 
 impl Node {
     /// Somebody has to say whether a slot is given out again.
@@ -48,18 +48,22 @@ impl Node {
         }
     }
 
-    /// Takes what a person says about the slots that a broadcast asked about; false if no broadcast
+    /// The loop whose contract the work of a broadcast has, by the broadcast's run.
+    pub(crate) fn announced_by(&self, run: RunId) -> Option<&LoopId> {
+        let mut own = self.market.announced.values();
+        let own = own.find(|own| own.run.id == run);
+        own.map(|own| &own.loop_id)
+    }
+
+    /// Takes what a person says about the slots that a broadcast asked about; none if no broadcast
     /// has that run.
     pub(crate) fn decide_broadcast(
         &mut self,
-        control: ControlId,
         run: RunId,
         decision: Option<&Decision>,
-    ) -> bool {
+    ) -> Option<Result<Response, Refusal>> {
         let mut own = self.market.announced.iter_mut();
-        let Some((broadcast, own)) = own.find(|(_, own)| own.run.id == run) else {
-            return false;
-        };
+        let (broadcast, own) = own.find(|(_, own)| own.run.id == run)?;
         let (broadcast, call) = (*broadcast, own.run.call);
         let again = match decision {
             _ if own.undecided.is_empty() => Err(ResumeError::NothingToDecide),
@@ -70,10 +74,7 @@ impl Node {
         };
         let again = match again {
             Ok(again) => again,
-            Err(error) => {
-                self.refuse(control, Refusal::Resume(error));
-                return true;
-            }
+            Err(error) => return Some(Err(error.into())),
         };
         let asked = own.undecided.clone();
         for (slot, epoch) in asked {
@@ -81,7 +82,6 @@ impl Node {
             self.tell_announcer(broadcast, decided);
         }
         self.set_market_timer();
-        self.respond(control, Response::Done);
-        true
+        Some(Ok(Response::Done))
     }
 }

@@ -74,6 +74,8 @@ fn person(role: Option<Role>) -> Person {
 fn inside(route: &str) -> &'static [Action] {
     match route {
         routes::INVOKE => &[Action::Invoke, Action::Spend],
+        // Of a run's loop, or of announced work, where somebody says what became of a call.
+        routes::RUN_RESUME => &[Action::Invoke, Action::Announce],
         routes::BROADCASTS => &[Action::Announce, Action::Spend],
         routes::APPROVAL_APPROVE | routes::APPROVAL_DENY => &[Action::Approve],
         route if PROMPTS.contains(&route) => &[Action::PromotePrompt],

@@ -13,6 +13,7 @@ use super::super::{
     Answer, Shared,
     extract::{Body, invalid},
     invoke::carry_out,
+    people::Asker,
     problem::{Fail, policy_faults},
     views::short,
 };
@@ -22,6 +23,7 @@ const SUBTREE: &str = "subtree.";
 
 pub(in crate::api) async fn apply(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<PolicyApply>,
 ) -> Answer<PolicyApplied> {
     let PolicyApply {
@@ -47,7 +49,7 @@ pub(in crate::api) async fn apply(
             cedar,
             subtree,
         };
-        carry_out(&daemon, policy).await?;
+        carry_out(&daemon, asker.asks(policy)).await?;
     }
     Ok(axum::Json(PolicyApplied {
         policy_id: id,
