@@ -305,6 +305,11 @@ impl Node {
                 let subject = subject(agent.as_str(), key.as_deref());
                 said("state.removed", subject)
             }
+            Request::ResetBreaker(asked) => Some(AuditNote {
+                person: Some(asked.by.clone()),
+                why: asked.why.clone(),
+                ..AuditNote::new("breaker.reset").about(asked.of.to_string())
+            }),
             Request::Pin { petname, root } => said("petname.pinned", format!("{petname} {root}")),
             Request::RemoveLoop(asked) => {
                 let version = asked.version.as_ref().map(ToString::to_string);
