@@ -34,14 +34,17 @@ bid = record(
     },
     {5: price},
 )
-award = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: uint, 5: uint})
+amount = record({0: text, 1: uint})
+budget = record({}, {0: amount, 1: uint, 2: uint})
+spend = record({0: items(amount), 1: uint, 2: uint, 3: uint})
+award = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: uint, 5: uint}, {6: budget})
 confirm = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3, 4, 5, 6)})
 lease = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint, 5: digest}, {6: bstr})
 progress = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint})
 failure_code = one_of(*range(1, 27))
 outcome = record(
     {0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3), 10: uint},
-    {5: digest, 6: failure_code, 7: uint, 8: price, 9: size(16)},
+    {5: digest, 6: failure_code, 7: uint, 8: price, 9: size(16), 65: spend},
 )
 delivery = record({0: signed(outcome)}, {1: bstr})
 of_epoch = record({0: broadcast_id, 1: uint, 2: uint})
@@ -66,11 +69,11 @@ conclusion = record(
 ENTRIES = {
     1: ("planned", record({
         0: items(signed(announcement)), 1: size(32), 2: digest, 3: uint, 4: uint, 5: uint, 6: uint,
-    })),
+    }, {7: budget})),
     2: ("announced", record({0: uint, 1: uint})),
     3: ("counted", record({0: signed(bid), 1: uint, 2: uint})),
     4: ("closed", record({0: one_of(1, 2, 3, 4, 5), 1: tally, 2: uint})),
-    5: ("awarded", record({0: uint, 1: uint, 2: digest, 3: uint})),
+    5: ("awarded", record({0: uint, 1: uint, 2: digest, 3: uint}, {4: budget})),
     6: ("answered", record({0: uint, 1: uint, 3: uint}, {2: signed(confirm)})),
     7: ("leased", record({0: uint, 1: uint, 2: uint, 3: uint, 4: place, 5: uint})),
     8: ("ended", record({0: uint, 1: uint, 2: one_of(*range(1, 9)), 4: uint}, {3: delivery})),

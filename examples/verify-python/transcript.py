@@ -5,6 +5,7 @@ import messages
 from aggregation import FAILED, LOOP, NotOne, Result, aggregate, parse, same
 from ranking import Candidate, Quotas, ceilings, check_announcement, check_bid, micros, rank
 from records import Chains, sha256
+from purse import Purse
 from refused import Refused, require
 
 RESERVED = 1
@@ -16,7 +17,7 @@ OUTPUT, TOO_FEW_BIDS, AGGREGATOR_FAILED, CANCELLED = 1, 2, 11, 12
 CODES = {
     END_NOT_BEGUN: 5, EXPIRED: 20, OVERCHARGED: 15, MISMATCHED: 12, FORGED: 18, WITHDRAWN: 17,
 }
-OFFLINE, LOOP_FAILED = 2, 14
+OFFLINE, LOOP_FAILED, BUDGET = 2, 14, 15
 #: How long an announcer waits past a lease's end (LEASE-4), milliseconds.
 GRACE = 5_000
 ACTIVE = ("awarded", "reserved", "leased", "asking")
@@ -105,6 +106,7 @@ class Broadcast:
         self.id = self.announcement[0]
         require(sha256(planned[1]) == self.announcement[16], "another secret")
         require(planned[3] and planned[4] and planned[5], "a wait, a lease or a number of nothing")
+        self.purse = Purse(planned.get(7, {}), self.announcement[9])
         self.phase, self.round = "planned", 0
         self.entrants, self.by_agent, self.arrivals = {}, {}, 0
         self.quotas = Quotas(self.announcement[2], self.announcement[14].get(7))
@@ -177,7 +179,7 @@ class Broadcast:
 
     def awarded(self, entry):
         slot = self.slot(entry, "open")
-        rule, plan = self.announcement[14], self.plan
+        plan = self.plan
         require(entry[1] == slot.epoch + 1 <= 8, "another epoch")
         require(entry[3] <= self.closed_at + self.announcement[12], "too late")
         active = sum(slot.state in ACTIVE for slot in self.slots)
@@ -185,18 +187,40 @@ class Broadcast:
         require(self.withdrawn is None, "an award after a cancel")
         withdrawn = (fate[0] == "won" and fate[3] == WITHDRAWN for fate in self.fates.values())
         require(not any(withdrawn), "an award after leases were withdrawn")
-        require(entry[2] == self.next_bid(rule[2] + rule[3], entry[3]), "not the next bid")
+        require(entry[2] == self.next_bid(entry[3]), "not the next bid")
+        price = self.entrants[entry[2]].bid.get(5)
+        given = self.share(price)
+        require(given is not None, "more than the budget has left")
+        require(entry.get(4, {}) == given and (4 not in entry or given), "another budget")
+        self.purse.set_aside((entry[0], entry[1]), price, given)
         slot.state, slot.epoch, slot.holder = "awarded", entry[1], entry[2]
         self.fates[entry[2]] = ["declined", entry[0], entry[1]]
 
-    def next_bid(self, eligible, now):
+    def unawarded(self):
+        """Winners and standbys that have had no award, in rank order."""
+        rule = self.announcement[14]
+        eligible = self.ranked[: rule[2] + rule[3]]
+        return [it.digest for it in eligible if it.digest not in self.fates]
+
+    def next_bid(self, now):
         """AWARD-1."""
-        for candidate in self.ranked[:eligible]:
-            entrant = self.entrants[candidate.digest]
-            holds = max(0, now - entrant.at) < entrant.bid[10]
-            if candidate.digest not in self.fates and holds:
-                return candidate.digest
+        for digest in self.unawarded():
+            entrant = self.entrants[digest]
+            if max(0, now - entrant.at) < entrant.bid[10]:
+                return digest
         return None
+
+    def share(self, price):
+        """What an award at this price is given (AWARD-7)."""
+        waiting = sum(slot.state == "open" for slot in self.slots)
+        return self.purse.share(price, waiting)
+
+    def unleased(self):
+        """The failure that is cited where no lease ended (TRANSCRIPT-9)."""
+        for digest in self.unawarded()[:1]:
+            if self.share(self.entrants[digest].bid.get(5)) is None:
+                return BUDGET
+        return OFFLINE
 
     def answered(self, entry):
         slot = self.slot(entry, "awarded")
@@ -208,6 +232,8 @@ class Broadcast:
             require(names == (self.id, entry[0], slot.epoch, slot.holder), "of another award")
             if confirm[4] == RESERVED:
                 slot.state = "reserved"
+        if slot.state == "open":
+            self.purse.release((entry[0], entry[1]))
 
     def leased(self, entry):
         slot = self.slot(entry, "reserved", "leased")
@@ -229,6 +255,12 @@ class Broadcast:
         slot = self.slot(entry, "leased", "reserved", "asking")
         require(entry[1] == slot.epoch, "another epoch")
         outcome = self.judge(slot, entry)
+        if outcome:
+            self.purse.settle(outcome)
+        elif entry[2] == END_NOT_BEGUN:
+            self.purse.release((entry[0], entry[1]))
+        elif entry[2] == WITHDRAWN:
+            self.purse.withdraw((entry[0], entry[1]))
         self.fates[slot.holder] = ["won", entry[0], entry[1], entry[2]]
         said = outcome.get(6) if outcome else None
         slot.code = CODES.get(entry[2], said or LOOP_FAILED)
@@ -298,6 +330,7 @@ class Broadcast:
         self.unused_awards.append(award)
         self.heard.add(known)
         self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
+        self.purse.settle(outcome)
 
     def cancelled(self, _):
         require(self.phase == "working" and self.withdrawn is None, "out of order")
@@ -341,7 +374,7 @@ class Broadcast:
         slot = self.slots[result.slot]
         bid = slot.holder or self.ranked[result.slot].digest
         bidder = self.entrants[bid].bid[2][2]
-        code = (slot.code or OFFLINE) if result.part == FAILED else None
+        code = (slot.code or self.unleased()) if result.part == FAILED else None
         return [result.slot, bidder, bid, slot.outcome, result.part, code]
 
     def fate(self, rank, candidate):

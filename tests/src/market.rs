@@ -5,6 +5,7 @@ mod asking;
 mod book;
 mod ledger;
 mod letter;
+mod money;
 mod post;
 mod puppet;
 mod ranking;
@@ -21,6 +22,7 @@ use realm_protocol::{
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
+    budget::{Amount, Budget},
     journal::Status,
 };
 use serde_json::{Value, json};

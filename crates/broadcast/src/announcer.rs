@@ -9,6 +9,7 @@ mod audit;
 mod finish;
 mod intake;
 mod plan;
+mod purse;
 mod replay;
 mod slot;
 mod work;
@@ -21,6 +22,7 @@ use realm_protocol::{
         Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Tally, Verdict, Withdraw,
         WorkProgress,
     },
+    budget::{Budget, Spend},
     cbor::Blob,
     records::Signed,
 };
@@ -37,6 +39,7 @@ pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 
 use intake::Intake;
+use purse::Purse;
 use slot::Slot;
 
 /// What happens to an announcer. Senders are those whose signature on the envelope was verified.
@@ -201,6 +204,8 @@ pub struct Announcer {
     tallying: Tallying,
     ranking: Ranking,
     slots: Vec<Slot>,
+    /// What awards may use, and what counts of each.
+    purse: Purse,
     /// What became of the bids that have had an award.
     fates: BTreeMap<Digest, Fate>,
     /// When the bidding ended.
@@ -255,6 +260,7 @@ impl Announcer {
                 ranked: Vec::new(),
             },
             slots: Vec::new(),
+            purse: Purse::new(plan.budget),
             fates: BTreeMap::new(),
             closed: first.created,
             finished: first.created,
@@ -282,6 +288,16 @@ impl Announcer {
     /// The bids that counted, in rank order; none before the bidding has ended.
     pub fn ranking(&self) -> &Ranking {
         &self.ranking
+    }
+
+    /// What counts as used of all awards: what was set aside, until it is known what was charged.
+    pub fn spent(&self) -> Spend {
+        self.purse.spent()
+    }
+
+    /// What may still be used.
+    pub fn left(&self) -> Budget {
+        self.purse.left()
     }
 
     /// The one outcome, once there is one.

@@ -20,13 +20,14 @@ use realm_protocol::{
         Award, Bid, Confirm, ConfirmAnswer, Lease, MILLION, Outcome, OutcomeAck, Price, Withdraw,
         WorkProgress,
     },
+    budget::{Budget, Spend},
     cbor::Blob,
     limits,
 };
 use serde_json::Value;
 
 pub use bidding::Heard;
-pub use budget::Budget;
+pub use budget::DayBudget;
 pub use held::{Acked, Begun, Given, Held, Reserved};
 pub use terms::{Agent, Evaluate, Figure, NoBid, Offer, Quote, Terms};
 
@@ -116,6 +117,8 @@ pub enum Input {
         bid: Digest,
         /// How.
         result: Result<Work, FailureCode>,
+        /// What it and all that it caused have used; none where nobody knows.
+        spent: Option<Spend>,
     },
 }
 
@@ -142,6 +145,8 @@ pub struct Assignment {
     pub execution_ms: u64,
     /// How many calls and broadcasts led to the announcement.
     pub depth: u64,
+    /// What it and all that it causes may use; none for no bound.
+    pub budget: Option<Budget>,
 }
 
 /// What a bidder wants done, in order.
@@ -308,7 +313,7 @@ impl Bidder {
             Input::Withdraw { from, withdraw } => self.withdraw(&from, &withdraw, now),
             Input::Ack { from, ack } => self.ack(&from, &ack, now),
             Input::Progressed { bid, done } => self.progressed(&bid, done),
-            Input::Worked { bid, result } => self.worked(&bid, result, now),
+            Input::Worked { bid, result, spent } => self.worked(&bid, result, spent, now),
         }
     }
 
@@ -405,6 +410,7 @@ impl Bidder {
             confirmed: now.tick,
             price,
             at: now.wall,
+            budget: award.budget,
         };
         let waits = award.confirm_ms.saturating_mul(2).min(limits::BID_MS);
         job.state = State::Reserved {

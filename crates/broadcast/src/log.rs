@@ -3,6 +3,7 @@
 use realm_protocol::{
     Digest, FailureCode, Place, Timestamp,
     broadcast::{Announcement, Bid, Confirm, ConfirmAnswer, Deliver, Tally},
+    budget::Budget,
     cbor::{Blob, CborError, Reader, Wire, Writer},
     numbered,
     records::Signed,
@@ -28,6 +29,8 @@ wire_map! {
         5 => at_once: u64,
         /// How long a person is waited for, milliseconds.
         6 => person_ms: u64,
+        /// What all awards together may use; none for no bound.
+        7 => budget: Option<Budget>,
     }
 }
 
@@ -92,6 +95,8 @@ wire_map! {
         2 => bid: Digest,
         /// When.
         3 => at: Timestamp,
+        /// What the work may use: set aside with the bid's price; none where the broadcast has no bound.
+        4 => budget: Option<Budget>,
     }
 }
 

@@ -121,6 +121,7 @@ fn a_bid_takes_microseconds() {
             lease_ms: 30_000,
             at_once: 8,
             person_ms: 0,
+            budget: None,
         };
         let started = Instant::now();
         let mut announcer = Announcer::start(plan, NOW).unwrap();

@@ -168,7 +168,8 @@ impl Node {
             Responder::Leased(bid) => {
                 let (result, run, _) = read_answer(&answer);
                 let result = result.map(|output| Blob::from(json::to_bytes(&output)));
-                self.work_ended(*bid, run, result.map_err(|failure| failure.code));
+                let result = result.map_err(|failure| failure.code);
+                self.work_ended(*bid, run, result, None);
             }
             Responder::Asked(purpose) => {
                 let (result, run, _) = read_answer(&answer);
@@ -291,7 +292,9 @@ impl Node {
                 };
                 self.reply_failure(remote, &failure, release);
             }
-            Responder::Leased(bid) => self.work_ended(*bid, None, Err(failure.code)),
+            Responder::Leased(bid) => {
+                self.work_ended(*bid, None, Err(failure.code), failure.spent.clone());
+            }
             Responder::Asked(purpose) => self.asked_in_vain(purpose, failure.code),
             Responder::Local(local) => {
                 let (run, call) = (self.new_run(), self.new_call());

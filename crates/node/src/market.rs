@@ -38,6 +38,7 @@ use realm_protocol::{
         Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid,
         Tally, Withdraw, WorkProgress,
     },
+    budget::Spend,
     journal::{JournalSeq, Run},
     limits,
     records::{Record, Signed},
@@ -113,6 +114,8 @@ struct Announced {
     holders: BTreeMap<u64, Place>,
     /// The loop here that makes results one, where a loop does.
     aggregator: Option<LoopId>,
+    /// What that loop has used.
+    aggregated: Spend,
     run: Run,
     /// Entries that its announcer has written down so far.
     entries: u64,

@@ -46,6 +46,8 @@ pub(crate) struct Leased {
     /// How many calls and broadcasts led to it.
     pub(crate) depth: u64,
     pub(crate) timeout_ms: u64,
+    /// What it may use, as its announcer says.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// What the market asks a loop of this realm.
@@ -58,6 +60,8 @@ pub(crate) struct Asked {
     pub(crate) depth: u64,
     /// Where it must not run twice, also after a restart.
     pub(crate) key: Option<Digest>,
+    /// What it may use.
+    pub(crate) budget: Budget,
     pub(crate) purpose: Purpose,
 }
 
@@ -199,7 +203,7 @@ impl Node {
             detached: false,
             waited_ms: 0,
             work: Some((leased.broadcast, work)),
-            budgets: self.caller_budgets(None),
+            budgets: self.caller_budgets(leased.budget),
             approved_by: BTreeSet::new(),
         };
         self.serve(incoming);
@@ -224,7 +228,7 @@ impl Node {
             detached: false,
             waited_ms: 0,
             work: None,
-            budgets: vec![self.asker_budget(Budget::default())],
+            budgets: vec![self.asker_budget(asked.budget)],
             approved_by: BTreeSet::new(),
         };
         self.serve(incoming);

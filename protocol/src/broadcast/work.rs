@@ -3,6 +3,7 @@
 use super::Price;
 use crate::{
     BroadcastId, Digest, FailureCode, RunId, Timestamp,
+    budget::{Budget, Spend},
     cbor::{Blob, numbered},
     records::{Record, Signed},
     wire_map,
@@ -23,6 +24,8 @@ wire_map! {
         4 => confirm_ms: u64,
         /// How long each lease would be, milliseconds.
         5 => lease_ms: u64,
+        /// What the work and all that it causes may use; none for no bound.
+        6 => budget: Option<Budget>,
     }
 }
 
@@ -139,6 +142,9 @@ wire_map! {
         9 => run: Option<RunId>,
         /// When it was made.
         10 => created: Timestamp,
+        /// What the work and all that it caused have used. Its money is the holder's own matter: what is
+        /// owed is what is charged.
+        65 => spent: Option<Spend>,
     }
 }
 

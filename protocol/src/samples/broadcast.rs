@@ -1,6 +1,6 @@
 //! One value of every message and record of a broadcast.
 
-use super::{NOW, Sample, digest, loop_id, place, realm, sample, signed};
+use super::{NOW, Sample, budget, digest, loop_id, place, realm, sample, signed, spend};
 use crate::{
     BroadcastId, FailureCode, RunId, Scope,
     broadcast::{
@@ -103,6 +103,7 @@ fn working() -> Vec<Sample> {
                 bid: digest(1),
                 confirm_ms: 2_000,
                 lease_ms: 30_000,
+                budget: Some(budget()),
             },
         ),
         sample(
@@ -263,6 +264,7 @@ fn outcome() -> Outcome {
         }),
         run: Some(RunId::new([1; 16])),
         created: NOW,
+        spent: Some(spend()),
     }
 }
 

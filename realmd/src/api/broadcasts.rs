@@ -14,6 +14,7 @@ use realm_protocol::{
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
+    budget::Budget,
     journal::Run,
     limits,
 };
@@ -95,6 +96,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
             time_ms: request.max_time_ms,
             confidence: request.min_confidence,
         },
+        budget: Budget::default(),
         window_ms: request.window_ms,
         award_ms: request.execution_ms,
         execution_ms: request.execution_ms,

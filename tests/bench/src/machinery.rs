@@ -195,6 +195,7 @@ impl Broadcast {
             lease_ms: 10_000,
             at_once: 4,
             person_ms: 60_000,
+            budget: None,
         };
         Ok(Self {
             announcer: Announcer::start(plan, now())?,

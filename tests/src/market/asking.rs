@@ -165,6 +165,17 @@ impl Market {
                 time_ms: [None, Some(6_000)][below(2) as usize],
                 confidence: [None, Some(300_000)][below(2) as usize],
             },
+            budget: match below(3) {
+                0 => Budget {
+                    money: Some(Amount {
+                        currency: "EUR".parse().expect("a currency"),
+                        micros: 100_000 + below(1_500_000),
+                    }),
+                    tokens: (below(2) == 0).then(|| below(1_000)),
+                    calls: None,
+                },
+                _ => Budget::default(),
+            },
             window_ms: [100, 300, 600][below(3) as usize] + below(2_000) + many,
             award_ms: 1_000 + below(20_000),
             execution_ms: 5_000 + below(25_000),

@@ -169,6 +169,7 @@ impl Ledger {
             }
         }
         broken.extend(self.steps().err());
+        broken.extend(self.overspent());
         broken
     }
 

@@ -10,6 +10,7 @@ use realm_protocol::{
         Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
         Outcome, PlacedBid, Price, Tally, WorkProgress,
     },
+    budget::Spend,
     cbor::{self, Blob, Wire},
     records::{Record, Signed},
 };
@@ -375,6 +376,10 @@ impl Puppet {
             charged: None,
             run: None,
             created: world.now(self.host).wall,
+            spent: (world.random(2) == 0).then(|| Spend {
+                tokens: u64::MAX,
+                ..Spend::default()
+            }),
         };
         let failed = Outcome {
             end: LeaseEnd::Failed,

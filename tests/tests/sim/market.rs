@@ -2,6 +2,8 @@
 
 #[path = "market/acquainted.rs"]
 mod acquainted;
+#[path = "market/budgets.rs"]
+mod budgets;
 #[path = "market/crowded.rs"]
 mod crowded;
 #[path = "market/evidence.rs"]
@@ -30,6 +32,7 @@ use realm_protocol::{
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
+    budget::Budget,
     journal::Status,
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
@@ -68,6 +71,7 @@ fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> Broadca
             time_ms: None,
             confidence: None,
         },
+        budget: Budget::default(),
         window_ms: 5_000,
         award_ms: 30_000,
         execution_ms: 60_000,

@@ -9,6 +9,7 @@ use realm_protocol::{
         Selection, Strategy, Summary, Tally, Verdict, Waiting, Weights, Winner, Withdraw,
         WorkProgress,
     },
+    budget::{Budget, Spend},
     cbor::{self, Blob},
     records::{Record, Signed},
 };
@@ -190,6 +191,7 @@ fn outcome() -> Outcome {
         }),
         run: Some(RunId::at(NOW, [1; 10])),
         created: NOW,
+        spent: None,
     }
 }
 
@@ -257,8 +259,17 @@ fn working(book: &mut Book) {
         bid,
         confirm_ms: 2_000,
         lease_ms: 30_000,
+        budget: None,
     };
     one("Award", "an award", &[], &award);
+    let bounded = Award {
+        budget: Some(Budget {
+            tokens: Some(20_000),
+            ..Budget::default()
+        }),
+        ..award
+    };
+    one("Award", "an award with a budget", &[6], &bounded);
     let answer = ConfirmAnswer::Reserved;
     let confirm = Confirm {
         broadcast,
@@ -287,6 +298,20 @@ fn working(book: &mut Book) {
     };
     one("Progress", "a progress", &[], &progress);
     one("outcome", "an outcome", &[5, 6, 7, 8, 9], &outcome());
+    let counted = Outcome {
+        spent: Some(Spend {
+            tokens: 1_200,
+            calls: 3,
+            ..Spend::default()
+        }),
+        ..outcome()
+    };
+    one(
+        "outcome",
+        "an outcome with what was used",
+        &[5, 6, 7, 8, 9, 65],
+        &counted,
+    );
     let deliver = Deliver {
         outcome: signed(&outcome()),
         output: Some(Blob::from(b"{}".to_vec())),

@@ -13,6 +13,7 @@ use realm_protocol::{
         Aggregation, Announcement, Award, Bid, Close, Confirm, ConfirmAnswer, Deliver, Evidence,
         LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Transcript, TranscriptSeal, Waiting,
     },
+    budget::{Amount, Budget, Spend},
     cbor::{self, Blob},
     records::Signed,
 };
@@ -89,6 +90,8 @@ pub(super) struct Story {
     announcer: Announcer,
     pub(super) announced: Signed<Announcement>,
     parts: Vec<Part>,
+    /// Whether its awards have a budget.
+    bounded: bool,
     /// Who announces, and then who bids.
     pub(super) realms: Vec<Realm>,
     pub(super) log: Vec<Entry>,
@@ -99,6 +102,11 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new(announcement: &Announcement, parts: &[Part]) -> Self {
+        Self::within(None, announcement, parts)
+    }
+
+    /// With what all awards together may use.
+    fn within(budget: Option<Budget>, announcement: &Announcement, parts: &[Part]) -> Self {
         let realms: Vec<Realm> = (0..=parts.len()).map(realm).collect();
         let announcement = Announcement {
             broadcast: broadcast(),
@@ -125,6 +133,7 @@ impl Story {
             lease_ms: 30_000,
             at_once: 2,
             person_ms: 60_000,
+            budget,
         };
         let clock = Now {
             wall: NOW,
@@ -134,6 +143,7 @@ impl Story {
             announcer: Announcer::start(plan, clock).unwrap(),
             announced,
             parts: parts.to_vec(),
+            bounded: budget.is_some(),
             realms,
             log: Vec::new(),
             close: Vec::new(),
@@ -253,7 +263,13 @@ impl Story {
             }
             Message::Lease(lease) if part != Part::Stays => {
                 let bid = Signed::unsigned(&self.bid(number)).digest();
-                let outcome = outcome(part, lease.slot, lease.epoch, bid, number as u64);
+                let mut outcome = outcome(part, lease.slot, lease.epoch, bid, number as u64);
+                // Some say what they have used, and some more than they were given.
+                outcome.0.spent = (self.bounded && number > 1).then(|| Spend {
+                    tokens: 3_000 * number as u64,
+                    calls: 1,
+                    ..Spend::default()
+                });
                 let delivered = Deliver {
                     outcome: signed(&outcome.0, &[&self.bidder(number).node]),
                     output: outcome.1,
@@ -320,6 +336,7 @@ fn outcome(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> (Outc
         charged: euros(20_000 + 1_000 * number + more),
         run: Some(RunId::at(NOW, [1; 10])),
         created: NOW,
+        spent: None,
     };
     (outcome, output)
 }
@@ -382,6 +399,9 @@ fn make(book: &mut Book) {
     let mut cancelled = Story::new(&best(asking()), &[Stays, Stays, Gives(1)]).run(3_000);
     cancelled.tell(Input::Cancel);
     let cancelled = cancelled.run(u64::MAX);
+    let returned = [Declines, Gives(1), Gives(1), Gives(1)];
+    let returned = Story::within(purse(50_000), &cheap(), &returned).run(u64::MAX);
+    let kept = Story::within(purse(50_000), &cheap(), &[Stays, Gives(1), Gives(1)]).run(u64::MAX);
     for (name, story) in [
         ("two of three agree", &agreed),
         ("winners that fall out are replaced", &replaced),
@@ -391,7 +411,72 @@ fn make(book: &mut Book) {
     ] {
         book.valid(name, all, answered(&story.log));
     }
+    for (name, story) in [
+        ("a budget that bears two of three", &returned),
+        ("a lease that expires and counts whole", &kept),
+    ] {
+        let rules = "ANNOUNCE-16 AWARD-7 AWARD-9";
+        book.valid(name, rules, answered(&story.log));
+    }
     tampered(book, &replaced.log);
+    overspent(book, &returned.log);
+}
+
+/// A budget of so many millionths, and of tokens that do not divide evenly.
+fn purse(micros: u64) -> Option<Budget> {
+    Some(Budget {
+        money: Some(Amount {
+            currency: "EUR".parse().unwrap(),
+            micros,
+        }),
+        tokens: Some(10_000),
+        calls: None,
+    })
+}
+
+/// Whose bids cost at most what a budget has.
+fn cheap() -> Announcement {
+    let mut cheap = best(asking());
+    cheap.limits.price = Some(25_000);
+    cheap
+}
+
+/// Awards that their budget does not bear.
+fn overspent(book: &mut Book, log: &[Entry]) {
+    let mut edit = |name: &str, rule: &str, change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut log = log.to_vec();
+        change(&mut log);
+        book.invalid(name, rule, fields(&transcript(&log)));
+    };
+    let planned = |budget: Option<Budget>| {
+        move |log: &mut Vec<Entry>| {
+            if let Entry::Planned(planned) = &mut log[0] {
+                planned.budget = budget;
+            }
+        }
+    };
+    edit(
+        "bids that may cost more than there is",
+        "ANNOUNCE-16",
+        &planned(purse(24_999)),
+    );
+    edit(
+        "an award beyond the budget",
+        "AWARD-7",
+        &planned(purse(30_000)),
+    );
+    edit(
+        "an award with what nobody planned",
+        "AWARD-7",
+        &planned(None),
+    );
+    edit("an award with more than its share", "AWARD-7", &|log| {
+        let award = log.iter_mut().find_map(|entry| match entry {
+            Entry::Awarded(it) => Some(it),
+            _ => None,
+        });
+        award.unwrap().budget = purse(20_000);
+    });
 }
 
 /// Adds what a right transcript comes to.

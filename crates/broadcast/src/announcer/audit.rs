@@ -11,7 +11,11 @@ use realm_protocol::{
 };
 use thiserror::Error;
 
-use super::{Announcer, Phase, Plan, PlanError, Refusal, Round, slot::State, work::judge};
+use super::{
+    Announcer, Phase, Plan, PlanError, Refusal, Round,
+    slot::State,
+    work::{bounding, judge},
+};
 use crate::{
     log::{
         Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Leased,
@@ -44,6 +48,14 @@ pub enum Wrong {
     /// An award was made to another bid than the next, out of order, or too late.
     #[error("award {epoch} of slot {slot} is not to the next bid")]
     Award {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// An award was given another budget than is left for it, or costs more than is left.
+    #[error("award {epoch} of slot {slot} is not given what the broadcast's budget bears")]
+    Budget {
         /// The slot.
         slot: u64,
         /// The epoch.
@@ -189,6 +201,7 @@ fn plan(planned: &Planned) -> Plan {
         lease_ms: planned.lease_ms,
         at_once: planned.at_once,
         person_ms: planned.person_ms,
+        budget: planned.budget,
     }
 }
 
@@ -328,10 +341,15 @@ impl Audit {
             slot: it.slot,
             epoch: it.epoch,
         };
-        if is_open && is_next && bounded && working {
-            Ok(())
-        } else {
-            Err(wrong)
+        if !(is_open && is_next && bounded && working) {
+            return Err(wrong);
+        }
+        match announcer.afford(&it.bid) {
+            Some(given) if it.budget == bounding(given) => Ok(()),
+            _ => Err(Wrong::Budget {
+                slot: it.slot,
+                epoch: it.epoch,
+            }),
         }
     }
 

@@ -202,7 +202,7 @@ impl Announcer {
                 }
                 _ => {
                     let last = slot.last;
-                    let code = last.map_or(FailureCode::Offline, |last| last.code);
+                    let code = last.map_or_else(|| self.unleased(), |last| last.code);
                     (last.and_then(|last| last.outcome), Said::Failed(code))
                 }
             };

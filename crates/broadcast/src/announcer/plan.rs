@@ -2,7 +2,8 @@
 
 use realm_protocol::{
     Digest,
-    broadcast::Announcement,
+    broadcast::{Announcement, BidLimits},
+    budget::Budget,
     cbor::{Blob, CborError},
     limits,
     records::Signed,
@@ -41,6 +42,8 @@ pub struct Plan {
     pub at_once: u64,
     /// How long a person is waited for who must say whether to go on, milliseconds.
     pub person_ms: u64,
+    /// What all awards together may use; none for no bound.
+    pub budget: Option<Budget>,
 }
 
 /// Why a broadcast cannot begin, or not go on.
@@ -64,6 +67,9 @@ pub enum PlanError {
     /// A time or a number is zero, or too large.
     #[error("an award waits, a lease lasts and slots are worked on for at least 1")]
     Zero,
+    /// The budget has money, and bids may cost more of it, or another currency.
+    #[error("bids may cost more than the budget has, or in another currency")]
+    Budget,
     /// The input is larger than a lease can carry.
     #[error("the input has more than {} bytes", limits::BODY_BYTES)]
     Input,
@@ -102,6 +108,9 @@ impl Plan {
         if self.confirm_ms == 0 || self.lease_ms == 0 || self.at_once == 0 {
             return Err(PlanError::Zero);
         }
+        if !keeps_to(&first.limits, self.budget) {
+            return Err(PlanError::Budget);
+        }
         if self.input.len() > limits::BODY_BYTES {
             return Err(PlanError::Input);
         }
@@ -122,6 +131,17 @@ impl Plan {
             lease_ms: self.lease_ms,
             at_once: self.at_once,
             person_ms: self.person_ms,
+            budget: self.budget,
         }
     }
+}
+
+/// Whether no bid within these limits costs more than a budget has, or another currency.
+fn keeps_to(limits: &BidLimits, budget: Option<Budget>) -> bool {
+    let money = budget.and_then(|budget| budget.money);
+    let (Some(money), Some(currency)) = (money, &limits.currency) else {
+        return true;
+    };
+    let within = limits.price.is_some_and(|most| most <= money.micros);
+    currency == money.currency.as_str() && within
 }

@@ -89,6 +89,7 @@ impl Announcer {
                 let state = if it.is_reserved() {
                     State::Reserved
                 } else {
+                    self.purse.release((it.slot, it.epoch));
                     State::Open
                 };
                 self.become_at(it.slot, it.epoch, state);
@@ -102,6 +103,7 @@ impl Announcer {
             Entry::Unused(it) => {
                 if let Ok(outcome) = it.delivered.outcome.peek() {
                     self.unused.insert((outcome.slot, outcome.epoch));
+                    self.purse.settle(&outcome);
                 }
                 self.heard.insert(it.delivered.outcome.digest());
             }
@@ -151,6 +153,10 @@ impl Announcer {
         self.fates
             .insert(awarded.bid, Fate::Declined { slot, epoch });
         let until = now.tick.plus(self.plan.confirm_ms);
+        let price = self.intake.get(&awarded.bid);
+        let price = price.and_then(|entrant| entrant.bid.price.as_ref());
+        let given = awarded.budget.unwrap_or_default();
+        self.purse.set_aside((slot, epoch), price, given);
         if let Some(slot) = self.slot_mut(awarded.slot) {
             slot.epoch = awarded.epoch;
             slot.holder = Some(awarded.bid);
@@ -174,6 +180,14 @@ impl Announcer {
         let digest = delivered.map(|it| it.outcome.digest());
         let outcome = delivered.and_then(|it| it.outcome.peek().ok());
         self.heard.extend(digest);
+        let award = (ended.slot, ended.epoch);
+        match (&outcome, ended.end) {
+            (Some(outcome), _) => self.purse.settle(outcome),
+            (None, End::NotBegun) => self.purse.release(award),
+            (None, End::Withdrawn) => self.purse.withdraw(award),
+            // Until its holder says more, all of it counts.
+            (None, _) => {}
+        }
         let last = Last {
             code: code(ended.end, outcome.as_ref()),
             outcome: digest,

@@ -35,6 +35,7 @@ fn plan(announcement: &Announcement) -> Plan {
         lease_ms: 5_000,
         at_once: 8,
         person_ms: 1_000,
+        budget: None,
     }
 }
 
@@ -301,6 +302,7 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
             epoch: 2,
             bid: Signed::unsigned(&fixtures::bid(2, 30)).digest(),
             at: NOW.wall,
+            budget: None,
         };
         log.push(awarded.into());
     };

@@ -6,6 +6,7 @@ use realm_protocol::{
         Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
         Withdraw, WorkProgress,
     },
+    budget::Budget,
     limits,
     records::Signed,
 };
@@ -41,11 +42,16 @@ impl Announcer {
             };
             match next.filter(|_| slot.epoch < limits::EPOCHS) {
                 None => self.set(number, State::Over),
-                Some(bid) if active < self.plan.at_once => {
-                    self.award(number, bid, now);
-                    active = active.saturating_add(1);
-                    next = self.next_bid(now.wall).filter(|_| in_time);
-                }
+                Some(bid) if active < self.plan.at_once => match self.afford(&bid) {
+                    Some(given) => {
+                        self.award(number, bid, given, now);
+                        active = active.saturating_add(1);
+                        next = self.next_bid(now.wall).filter(|_| in_time);
+                    }
+                    // Some of what is set aside may return.
+                    None if active > 0 => {}
+                    None => self.set(number, State::Over),
+                },
                 Some(_) => {}
             }
         }
@@ -58,6 +64,12 @@ impl Announcer {
 
     /// The best-ranked winner or standby that has had no award and whose bid holds.
     pub(super) fn next_bid(&self, now: Timestamp) -> Option<Digest> {
+        let live = |bid: &Digest| self.intake.get(bid).is_some_and(|it| it.is_live(now));
+        self.unawarded().find(live)
+    }
+
+    /// Winners and standbys that have had no award, the best-ranked first.
+    fn unawarded(&self) -> impl Iterator<Item = Digest> {
         let rule = &self.announcement().rule;
         let most = rule.awards.saturating_add(rule.standbys);
         let eligible = self.ranking.ranked.iter();
@@ -65,16 +77,33 @@ impl Announcer {
             .take(usize::try_from(most).unwrap_or(usize::MAX))
             .map(|ranked| ranked.candidate.bid)
             .filter(|bid| !self.fates.contains_key(bid))
-            .find(|bid| self.intake.get(bid).is_some_and(|it| it.is_live(now)))
     }
 
-    fn award(&mut self, number: usize, bid: Digest, now: Now) {
+    /// What the award of a bid is given; none where what is left does not bear its price.
+    pub(super) fn afford(&self, bid: &Digest) -> Option<Budget> {
+        let waiting = self.slots.iter();
+        let waiting = waiting.filter(|slot| matches!(slot.state, State::Open));
+        let price = self.intake.get(bid)?.bid.price.as_ref();
+        self.purse.share(price, waiting.count() as u64)
+    }
+
+    /// Why a slot has had no lease.
+    pub(super) fn unleased(&self) -> FailureCode {
+        let next = self.unawarded().next();
+        match next.is_some_and(|bid| self.afford(&bid).is_none()) {
+            true => FailureCode::Budget,
+            false => FailureCode::Offline,
+        }
+    }
+
+    fn award(&mut self, number: usize, bid: Digest, given: Budget, now: Now) {
         let epoch = self.slots.get(number).map_or(0, |slot| slot.epoch);
         let awarded = Awarded {
             slot: number as u64,
             epoch: epoch.saturating_add(1),
             bid,
             at: now.wall,
+            budget: bounding(given),
         };
         self.record(awarded, now);
         self.send_award(number);
@@ -82,16 +111,18 @@ impl Announcer {
 
     /// Sends a slot's last award, perhaps once more.
     pub(super) fn send_award(&mut self, number: usize) {
-        let Some((slot, bid)) = self.held(number) else {
+        let Some((epoch, bid)) = self.held(number) else {
             return;
         };
+        let slot = number as u64;
         let award = Award {
             broadcast: self.broadcast(),
-            slot: number as u64,
-            epoch: slot,
+            slot,
+            epoch,
             bid,
             confirm_ms: self.plan.confirm_ms,
             lease_ms: self.plan.lease_ms,
+            budget: self.purse.given((slot, epoch)).and_then(bounding),
         };
         self.send(bid, Message::Award(award));
     }
@@ -484,6 +515,11 @@ pub(super) fn code(end: End, outcome: Option<&Outcome>) -> FailureCode {
         End::Forged => FailureCode::Malformed,
         End::Withdrawn => FailureCode::Cancelled,
     }
+}
+
+/// A budget as it is said: none where it bounds nothing.
+pub(super) fn bounding(budget: Budget) -> Option<Budget> {
+    Some(budget).filter(|budget| !budget.is_unbounded())
 }
 
 /// When a lease that is given up at a time may be renewed: each renewal is written down, and a holder

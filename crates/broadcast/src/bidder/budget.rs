@@ -8,7 +8,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// What an agent's confirmed bids of one day, in UTC, come to at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Budget {
+pub struct DayBudget {
     /// The one currency that it counts; there is no room for another.
     pub currency: String,
     /// Millionths of it.
@@ -27,7 +27,7 @@ struct Day {
 
 impl Reservations {
     /// What is left of a budget, millionths.
-    pub(super) fn left(&self, agent: &LoopId, budget: &Budget, now: Timestamp) -> u64 {
+    pub(super) fn left(&self, agent: &LoopId, budget: &DayBudget, now: Timestamp) -> u64 {
         let today = self.0.get(agent).filter(|day| day.number == number(now));
         let reserved = today.filter(|day| day.price.currency == budget.currency);
         let reserved = reserved.map_or(0, |day| day.price.micros);
@@ -38,7 +38,7 @@ impl Reservations {
     pub(super) fn has_room(
         &self,
         agent: &LoopId,
-        budget: &Budget,
+        budget: &DayBudget,
         price: &Price,
         now: Timestamp,
     ) -> bool {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use realm_protocol::{
     Digest, LoopId, Place, Tick, Timestamp,
     broadcast::{Announcement, Bid, Outcome, Price},
+    budget::Budget,
     cbor::Blob,
 };
 
-use super::Budget;
+use super::DayBudget;
 
 /// What a job is for.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Job {
     pub(super) announcer: Place,
     pub(super) agent: LoopId,
     /// What its confirmed bids may come to; none after a restart, when it is needed no more.
-    pub(super) budget: Option<Budget>,
+    pub(super) budget: Option<DayBudget>,
     pub(super) state: State,
 }
 
@@ -44,6 +45,8 @@ pub(super) struct Won {
     /// What is reserved for it, and since when.
     pub(super) price: Option<Price>,
     pub(super) at: Timestamp,
+    /// What the work may use; none for no bound.
+    pub(super) budget: Option<Budget>,
 }
 
 /// Where a job stands.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, Tick,
     broadcast::{Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw, WorkProgress},
+    budget::Spend,
     cbor::Blob,
     limits,
 };
@@ -60,10 +61,10 @@ impl Bidder {
         // Counted from the confirmation, the lease is over here before it is for the announcer.
         let until = won.confirmed.plus(lease.lease_ms);
         if until <= now.tick {
-            self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), now);
+            self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), None, now);
             return;
         }
-        let bid = won.bid;
+        let (bid, budget) = (won.bid, won.budget);
         let held = job::Held {
             until,
             lease_ms: lease.lease_ms,
@@ -84,6 +85,7 @@ impl Bidder {
             until,
             execution_ms: work.execution_ms,
             depth: work.depth,
+            budget,
         })));
     }
 
@@ -120,7 +122,13 @@ impl Bidder {
         let id = id.clone();
         match job.state {
             State::Reserved { .. } => {
-                self.give(&id, LeaseEnd::NotBegun, Err(FailureCode::Cancelled), now);
+                self.give(
+                    &id,
+                    LeaseEnd::NotBegun,
+                    Err(FailureCode::Cancelled),
+                    None,
+                    now,
+                );
             }
             State::Working { .. } => self.stop(&id, FailureCode::Cancelled, now),
             _ => {}
@@ -132,7 +140,7 @@ impl Bidder {
         let won = self.jobs.get(id).and_then(Job::won);
         if let Some(bid) = won.map(|won| won.bid) {
             self.outputs.push_back(Output::Stop { bid });
-            self.give(id, LeaseEnd::Failed, Err(why), now);
+            self.give(id, LeaseEnd::Failed, Err(why), None, now);
         }
     }
 
@@ -148,7 +156,13 @@ impl Bidder {
         Some((id.clone(), &mut job.state))
     }
 
-    pub(super) fn worked(&mut self, bid: &Digest, result: Result<Work, FailureCode>, now: Now) {
+    pub(super) fn worked(
+        &mut self,
+        bid: &Digest,
+        result: Result<Work, FailureCode>,
+        spent: Option<Spend>,
+        now: Now,
+    ) {
         let Some((id, State::Working { .. })) = self.worker(bid) else {
             return;
         };
@@ -156,11 +170,18 @@ impl Bidder {
             Ok(_) => LeaseEnd::Done,
             Err(_) => LeaseEnd::Failed,
         };
-        self.give(&id, end, result, now);
+        self.give(&id, end, result, spent, now);
     }
 
     /// Gives a slot back with its outcome.
-    fn give(&mut self, id: &JobId, end: LeaseEnd, result: Result<Work, FailureCode>, now: Now) {
+    fn give(
+        &mut self,
+        id: &JobId,
+        end: LeaseEnd,
+        result: Result<Work, FailureCode>,
+        spent: Option<Spend>,
+        now: Now,
+    ) {
         let Some(won) = self.jobs.get(id).and_then(Job::won).cloned() else {
             return;
         };
@@ -183,6 +204,12 @@ impl Bidder {
             charged: work.as_ref().and_then(|work| work.charged.clone()),
             run: work.as_ref().map(|work| work.run),
             created: now.wall,
+            // What the work cost its owner is nobody else's matter.
+            spent: spent.map(|spent| Spend {
+                money: Vec::new(),
+                unpriced: 0,
+                ..spent
+            }),
         };
         let output = work.map(|work| work.output);
         self.write(Given {
@@ -264,7 +291,7 @@ impl Bidder {
                 self.jobs.remove(id);
             }
             Some(State::Reserved { .. }) => {
-                self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), now);
+                self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), None, now);
             }
             Some(State::Working { lease, .. }) if lease.until <= now.tick => {
                 self.stop(id, FailureCode::Timeout, now);
@@ -309,10 +336,22 @@ impl Bidder {
         for id in jobs {
             match self.jobs.get(&id).map(|job| &job.state) {
                 Some(State::Reserved { .. }) => {
-                    self.give(&id, LeaseEnd::NotBegun, Err(FailureCode::Cancelled), now);
+                    self.give(
+                        &id,
+                        LeaseEnd::NotBegun,
+                        Err(FailureCode::Cancelled),
+                        None,
+                        now,
+                    );
                 }
                 Some(State::Working { .. }) => {
-                    self.give(&id, LeaseEnd::Failed, Err(FailureCode::LoopFailed), now);
+                    self.give(
+                        &id,
+                        LeaseEnd::Failed,
+                        Err(FailureCode::LoopFailed),
+                        None,
+                        now,
+                    );
                 }
                 _ => self.send_outcome(&id, now.tick),
             }
@@ -327,6 +366,7 @@ impl Bidder {
             confirmed: now,
             price: it.price.clone(),
             at: it.at,
+            budget: None,
         };
         if let Some(price) = &it.price {
             self.reservations.reserve(&it.agent, price, it.at);

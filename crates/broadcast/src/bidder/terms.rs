@@ -8,7 +8,7 @@ use realm_protocol::{
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::Budget;
+use super::DayBudget;
 use crate::{number::Micros, rule::RuleError};
 
 /// A figure of a bid.
@@ -57,7 +57,7 @@ pub struct Agent {
     /// How it bids.
     pub terms: Terms,
     /// What its confirmed bids of a day may come to; none for no bound.
-    pub budget: Option<Budget>,
+    pub budget: Option<DayBudget>,
 }
 
 /// What an agent offers.

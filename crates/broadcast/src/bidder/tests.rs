@@ -95,6 +95,7 @@ fn award(bid: Digest, slot: u64, epoch: u64) -> Input {
             bid,
             confirm_ms: 500,
             lease_ms: 4_000,
+            budget: None,
         },
         admission: Admission::Granted,
     }
@@ -360,6 +361,7 @@ fn an_outcome_is_sent_until_it_is_acknowledged_and_not_for_ever() {
     let work = |bid| Input::Worked {
         bid,
         result: Err(FailureCode::LoopFailed),
+        spent: None,
     };
     let begin = || {
         let (mut bidder, bid) = bidding(1);

@@ -9,7 +9,7 @@ use realm_broadcast::{
     announcer::recompute,
     log::{Answered, End, Entry},
 };
-use realm_protocol::broadcast::{ConfirmAnswer, Effects};
+use realm_protocol::broadcast::{Confirm, ConfirmAnswer, Effects};
 
 use super::{
     plans,
@@ -89,6 +89,7 @@ pub(super) fn check(seed: u64, world: &World, undisturbed: bool) {
     input_only_after_a_confirmation(seed, world);
     every_lease_ends(seed, world);
     nothing_runs_twice(seed, world);
+    no_more_is_at_stake_than_there_is(seed, world);
     assert!(
         world.seen.overrun.is_empty(),
         "seed {seed}: worked past a lease"
@@ -117,6 +118,49 @@ fn one_outcome(seed: u64, world: &World) {
         said.windows(2).all(|pair| pair[0] == pair[1]),
         "seed {seed}"
     );
+}
+
+/// What awards may cost until it is known, and what is charged then, never comes to more than the budget.
+fn no_more_is_at_stake_than_there_is(seed: u64, world: &World) {
+    let money = world.plan.budget.and_then(|budget| budget.money);
+    let most = money.map_or(u64::MAX, |money| money.micros);
+    let mut prices = BTreeMap::new();
+    let mut at_stake: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    for entry in &world.log {
+        match entry {
+            Entry::Counted(it) => {
+                let bid = it.bid.peek().unwrap();
+                prices.insert(it.bid.digest(), bid.micros());
+            }
+            Entry::Awarded(it) => drop(at_stake.insert((it.slot, it.epoch), prices[&it.bid])),
+            Entry::Answered(it) => {
+                let reserved = |confirm: Confirm| confirm.answer == ConfirmAnswer::Reserved;
+                let confirm = it.confirm.as_ref().map(|it| it.peek().unwrap());
+                if !confirm.is_some_and(reserved) {
+                    at_stake.remove(&(it.slot, it.epoch));
+                }
+            }
+            Entry::Ended(it) => {
+                let outcome = it.delivered.as_ref().map(|it| it.outcome.peek().unwrap());
+                let owed = at_stake.get_mut(&(it.slot, it.epoch)).unwrap();
+                *owed = match outcome {
+                    Some(outcome) => {
+                        let charged = outcome.charged.map_or(0, |charged| charged.micros);
+                        assert!(
+                            it.end == End::Overcharged || charged <= *owed,
+                            "seed {seed}"
+                        );
+                        charged.min(*owed)
+                    }
+                    None if it.end == End::Expired => *owed,
+                    None => 0,
+                };
+            }
+            _ => {}
+        }
+        let sum: u64 = at_stake.values().sum();
+        assert!(sum <= most, "seed {seed}: {sum} of {most} after {entry:?}");
+    }
 }
 
 /// Each slot's epochs rise by one, each bid is awarded once, and while it holds.

@@ -10,6 +10,7 @@ use realm_protocol::{
         Aggregation, Announcement, BidLimits, EarlyClose, Effects, Reach, Rule, Selection,
         Strategy, Waiting, Weights,
     },
+    budget::{Amount, Budget},
     records::Signed,
 };
 
@@ -128,6 +129,7 @@ pub(super) fn plan(announcement: &Announcement, reached: &[usize]) -> Plan {
         lease_ms: 4_000,
         at_once: 64,
         person_ms: 20_000,
+        budget: None,
     }
 }
 
@@ -181,6 +183,19 @@ pub(super) fn random(random: &mut Random, bidders: usize) -> Plan {
     Plan {
         at_once: random.between(1, 8),
         lease_ms: random.between(1_000, 20_000),
+        budget: random.chance(400).then(|| Budget {
+            money: Some(euros(random.between(1_000, 4_000))),
+            tokens: random.chance(500).then(|| random.between(0, 10_000)),
+            calls: None,
+        }),
         ..plan(&announcement, &reached)
+    }
+}
+
+/// An amount of the currency that everybody bids in.
+pub(super) fn euros(micros: u64) -> Amount {
+    Amount {
+        currency: "EUR".parse().unwrap(),
+        micros,
     }
 }

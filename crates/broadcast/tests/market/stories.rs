@@ -1,17 +1,19 @@
 //! One broadcast each, and how it ends.
 
 use realm_broadcast::{
-    announcer::{Fate, Refusal, recompute},
+    announcer::{Fate, Plan, Refusal, recompute},
     log::{End, Ending, Entry},
 };
-use realm_protocol::broadcast::{
-    Aggregation, Announcement, EarlyClose, Effects, Rule, Strategy, Waiting,
+use realm_protocol::{
+    FailureCode,
+    broadcast::{Aggregation, Announcement, EarlyClose, Effects, Rule, Strategy, Waiting},
+    budget::Budget,
 };
 use serde_json::{Value, json};
 
 use super::{
     invariants::check,
-    plans::{announcement, plan},
+    plans::{announcement, euros, plan},
     realms::{Agenda, Conduct},
     world::{Faults, World},
 };
@@ -362,4 +364,76 @@ fn an_account_says_why_each_bid_won_or_lost() {
             Fate::Lost
         ]
     );
+}
+
+/// A broadcast of three slots whose bids cost 100, 200 and so on, with so much money.
+fn within(micros: u64, conducts: &[Conduct]) -> World {
+    let mut announcement = awarding(3);
+    announcement.limits.price = Some(500);
+    let agendas = bidders(conducts);
+    let plan = Plan {
+        budget: Some(Budget {
+            money: Some(euros(micros)),
+            tokens: Some(900),
+            calls: None,
+        }),
+        ..plan(&announcement, &[agendas.len()])
+    };
+    let mut world = World::new(1, plan, &agendas, QUICK);
+    world.run();
+    check(1, &world, true);
+    world
+}
+
+fn awarded(world: &World) -> Vec<(u64, Option<Budget>)> {
+    let awards = world.log.iter().filter_map(|entry| match entry {
+        Entry::Awarded(it) => Some((it.slot, it.budget)),
+        _ => None,
+    });
+    awards.collect()
+}
+
+#[test]
+fn as_many_win_as_the_budget_bears_and_each_gets_its_price_and_its_share() {
+    let world = within(500, &[Conduct::Honest; 3]);
+
+    let given = |micros| {
+        Some(Budget {
+            money: Some(euros(micros)),
+            tokens: Some(300),
+            calls: None,
+        })
+    };
+    assert_eq!(awarded(&world), [(0, given(100)), (1, given(200))]);
+    let failures: Vec<_> = world.seen.finished[0].citations.iter().collect();
+    let failures: Vec<_> = failures.iter().map(|slot| slot.failure).collect();
+    assert_eq!(failures, [None, None, Some(FailureCode::Budget)]);
+}
+
+#[test]
+fn who_overcharges_costs_its_price_and_no_more() {
+    let world = within(
+        600,
+        &[Conduct::Overcharges, Conduct::Honest, Conduct::Honest],
+    );
+
+    assert_eq!(awarded(&world).len(), 3);
+    let spent = world.announcer().spent();
+    assert_eq!(spent.money, [euros(600)]);
+}
+
+#[test]
+fn what_an_unanswered_lease_may_have_cost_is_not_spent_again() {
+    let world = within(
+        700,
+        &[
+            Conduct::Dies,
+            Conduct::Honest,
+            Conduct::Honest,
+            Conduct::Honest,
+        ],
+    );
+
+    assert_eq!(awarded(&world).len(), 3, "400 more would be 1,000");
+    assert_eq!(world.announcer().spent().money, [euros(600)]);
 }

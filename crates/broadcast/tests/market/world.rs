@@ -124,6 +124,10 @@ impl World {
         self.tell_announcer(announcer::Input::Cancel);
     }
 
+    pub(super) fn announcer(&self) -> &Announcer {
+        self.announcer.as_ref().unwrap()
+    }
+
     pub(super) fn kill_announcer(&mut self, for_ms: u64) {
         self.announcer = None;
         self.schedule(for_ms, Event::AnnouncerUp);
@@ -256,7 +260,11 @@ impl World {
             Event::ToBidder(number, message) => self.tell_bidder(number, message),
             Event::Works(number, life, bid, result) => {
                 if self.bidders[number].life == life {
-                    let input = bidder::Input::Worked { bid, result };
+                    let input = bidder::Input::Worked {
+                        bid,
+                        result,
+                        spent: None,
+                    };
                     self.tell_bidder(number, ToBidder::Input(input));
                 }
             }

@@ -55,6 +55,8 @@ pub struct Announcing {
     pub timeout_ms: u64,
     /// How many calls led to it.
     pub depth: u64,
+    /// What it may use: set aside from what the run may.
+    pub budget: Budget,
 }
 
 /// Two are the same if they announce the same revision with the same words.

@@ -1,7 +1,9 @@
 //! Results of this realm's broadcasts that a loop of its own makes one.
 
 use realm_broadcast::announcer::Input;
-use realm_protocol::{BroadcastId, Digest, FailureCode, RunId, cbor::Blob, json, json::Object};
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, RunId, budget::Spend, cbor::Blob, json, json::Object,
+};
 use serde_json::Value;
 
 use crate::{
@@ -16,9 +18,9 @@ impl Node {
         let own = self.market.announced.get(&broadcast);
         let aggregator = own.and_then(|own| {
             let announced = own.rounds.first()?.peek().ok()?;
-            Some((own.aggregator.clone()?, announced))
+            Some((own.aggregator.clone()?, announced, own.announcer.left()))
         });
-        let Some((loop_id, announced)) = aggregator else {
+        let Some((loop_id, announced, budget)) = aggregator else {
             return self.not_aggregated(broadcast, FailureCode::LoopNotFound);
         };
         self.serve_asked(Asked {
@@ -28,8 +30,16 @@ impl Node {
             limit_ms: announced.execution_ms,
             depth: announced.depth.saturating_add(1),
             key: Some(Digest::of(&[b"realm/1/aggregate", broadcast.as_bytes()])),
+            budget,
             purpose: Purpose::Aggregate(broadcast),
         });
+    }
+
+    /// Counts what the loop has used that makes results one; all that was left, where nobody knows.
+    pub(super) fn count_aggregation(&mut self, broadcast: BroadcastId, spent: Option<Spend>) {
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            own.aggregated = spent.unwrap_or_else(|| own.announcer.left().whole());
+        }
     }
 
     /// The loop has made results one. They must be what the announced contract says.

@@ -10,6 +10,7 @@ use realm_broadcast::{
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
     broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule},
+    budget::Budget,
     cbor::Blob,
     journal::{Change, JournalSeq, Run, Status},
     json::{self, Object},
@@ -38,6 +39,8 @@ pub struct BroadcastAsked {
     pub wider: Option<Wider>,
     /// What bids must keep to.
     pub limits: BidLimits,
+    /// What all winners together may use.
+    pub budget: Budget,
     /// How long bids are taken, milliseconds.
     pub window_ms: u64,
     /// How long after that awards are made, milliseconds.
@@ -50,6 +53,27 @@ pub struct BroadcastAsked {
     pub aggregation: Aggregation,
     /// With [`Strategy::Loop`], and only there, the loop here that makes them one.
     pub aggregator: Option<LoopId>,
+}
+
+impl BroadcastAsked {
+    /// Lets no bid cost more than there is.
+    ///
+    /// # Errors
+    /// What lacks, where bids would be in another currency than the budget.
+    pub(super) fn bound_prices(&mut self) -> Result<(), String> {
+        let (Some(money), Some(currency)) = (self.budget.money, &self.limits.currency) else {
+            return Ok(());
+        };
+        if currency != money.currency.as_str() {
+            return Err(format!(
+                "the work of `{}` is paid for in {currency}, and {money} is left of the run's budget",
+                self.loop_id
+            ));
+        }
+        let most = self.limits.price.unwrap_or(money.micros);
+        self.limits.price = Some(most.min(money.micros));
+        Ok(())
+    }
 }
 
 /// How far the second round of a broadcast goes.
@@ -128,6 +152,11 @@ impl Node {
         }
         if let Err(refusal) = self.resolve_scopes(&mut asked) {
             return self.refuse(control, refusal);
+        }
+        asked.budget = self.asker_budget(asked.budget).budget;
+        if let Err(lacks) = asked.bound_prices() {
+            let failure = CallFailure::new(FailureCode::Budget, lacks);
+            return self.refuse(control, Refusal::Call(failure));
         }
         if let Err(reference) = self.may_announce(&asked.loop_id) {
             let message = format!("denied by policy; reference {reference}");
@@ -325,6 +354,7 @@ impl Node {
             .clone()
             .map(|told| Blob::from(told.into_bytes()));
         let run = own.run.id;
+        let spent = own.announcer.spent().plus(&own.aggregated);
         self.out.change(Change::Run(Run {
             status,
             ended: Some(self.wall()),
@@ -348,7 +378,7 @@ impl Node {
                 }));
                 self.out.promise(Effect::Respond(control, response));
             }
-            Some(Asker::Frame(call)) => self.tell_frame(call, run, &conclusion),
+            Some(Asker::Frame(call)) => self.tell_frame(call, (run, spent), &conclusion),
             None => {}
         }
     }

@@ -57,7 +57,7 @@ impl Node {
             return;
         }
         if let Err((code, message)) = self.announce_for(asker, announcing) {
-            self.end_frame_call(call, Err(not_begun(code, message)));
+            self.end_frame_call(call, Err(not_begun(code, message)), Spend::default());
         }
         self.set_market_timer();
     }
@@ -74,6 +74,7 @@ impl Node {
             input,
             timeout_ms,
             depth,
+            budget,
         } = announcing;
         let id = contract.manifest.id.clone();
         let Body::Broadcast(said) = &contract.manifest.body else {
@@ -102,7 +103,7 @@ impl Node {
                 false => limits::CALL_DEPTH.saturating_sub(1),
             },
         };
-        let asked = BroadcastAsked {
+        let mut asked = BroadcastAsked {
             loop_id: said.loop_id.clone().unwrap_or(id),
             capabilities: said.capabilities.iter().cloned().collect(),
             input,
@@ -113,6 +114,7 @@ impl Node {
                 realms: Vec::new(),
             }),
             limits: said.limits.clone(),
+            budget,
             window_ms: said.window_ms.min(timeout_ms).max(1),
             award_ms: said.within_ms.min(timeout_ms).max(1),
             execution_ms: said.within_ms.min(timeout_ms).max(1),
@@ -120,6 +122,9 @@ impl Node {
             aggregation: said.aggregation.clone(),
             aggregator: said.aggregator.as_ref().map(|it| it.loop_id.clone()),
         };
+        asked
+            .bound_prices()
+            .map_err(|lacks| (FailureCode::Budget, lacks))?;
         let begun = self.announce(begin, &asked, contract.clone());
         let begun = begun.map_err(|error| (FailureCode::Malformed, error.to_string()))?;
         self.carry_out_announcer(begun);
@@ -167,8 +172,13 @@ impl Node {
         }
     }
 
-    /// Gives a frame the end of the work that it announced.
-    pub(super) fn tell_frame(&mut self, call: CallId, run: RunId, conclusion: &Conclusion) {
+    /// Gives a frame the end of the work that it announced, and what that has used.
+    pub(super) fn tell_frame(
+        &mut self,
+        call: CallId,
+        (run, spent): (RunId, Spend),
+        conclusion: &Conclusion,
+    ) {
         let output = conclusion.output.as_deref().map(json::parse);
         let result = match (conclusion.ending.failure(), output) {
             (None, Some(Ok(output))) => Ok(output),
@@ -182,17 +192,18 @@ impl Node {
                 may_have_begun: conclusion.ending != Ending::TooFewBids,
             }),
         };
-        self.end_frame_call(call, result);
+        self.end_frame_call(call, result, spent);
     }
 
-    fn end_frame_call(&mut self, call: CallId, result: Result<serde_json::Value, CallError>) {
-        self.executor.invoke_done(
-            call,
-            result,
-            Some(Spend::default()),
-            &self.registry,
-            self.now,
-        );
+    fn end_frame_call(
+        &mut self,
+        call: CallId,
+        result: Result<serde_json::Value, CallError>,
+        spent: Spend,
+    ) {
+        let now = self.now;
+        self.executor
+            .invoke_done(call, result, Some(spent), &self.registry, now);
     }
 }
 

@@ -3,13 +3,14 @@
 use realm_broadcast::{
     Bidder,
     bidder::{
-        self, Admission, Agent, Assignment, Budget, Heard, Input, Output, Quote, Terms, Work,
+        self, Admission, Agent, Assignment, DayBudget, Heard, Input, Output, Quote, Terms, Work,
     },
 };
 use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
 use realm_protocol::{
     Digest, FailureCode, Kind, Place, RunId,
     broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
+    budget::Spend,
     cbor::Blob,
     json, limits,
     records::Signed,
@@ -212,7 +213,8 @@ impl Node {
     /// Runs an agent for whoever has leased its work.
     fn begin_work(&mut self, assigned: Assignment) {
         let Ok(input) = json::parse(&assigned.input) else {
-            return self.work_ended(assigned.bid, None, Err(FailureCode::Malformed));
+            let nothing = Some(Spend::default());
+            return self.work_ended(assigned.bid, None, Err(FailureCode::Malformed), nothing);
         };
         let lease_ms = self.now.tick.until(assigned.until).as_millis();
         let lease_ms = u64::try_from(lease_ms).unwrap_or(u64::MAX);
@@ -227,6 +229,7 @@ impl Node {
             depth: assigned.depth.saturating_add(1),
             // The work has all its time, as long as its lease is renewed: its end stops it.
             timeout_ms: assigned.execution_ms.max(lease_ms),
+            budget: assigned.budget,
         });
     }
 
@@ -239,11 +242,11 @@ impl Node {
 
     /// The run of leased work has ended.
     pub(crate) fn lease_served(&mut self, bid: Digest, run: RunId, ending: &Ending) {
-        let result = match ending {
-            Ok(result) => Ok(result.output.clone()),
-            Err(failure) => Err(failure.code),
+        let (result, spent) = match ending {
+            Ok(result) => (Ok(result.output.clone()), &result.spent),
+            Err(failure) => (Err(failure.code), &failure.spent),
         };
-        self.work_ended(bid, Some(run), result);
+        self.work_ended(bid, Some(run), result, spent.clone());
     }
 
     pub(crate) fn work_ended(
@@ -251,6 +254,7 @@ impl Node {
         bid: Digest,
         run: Option<RunId>,
         result: Result<Blob, FailureCode>,
+        spent: Option<Spend>,
     ) {
         let run = run.unwrap_or_else(|| self.new_run());
         let result = result.map(|output| Work {
@@ -259,7 +263,7 @@ impl Node {
             charged: None,
             run,
         });
-        self.tell_bidder(Input::Worked { bid, result });
+        self.tell_bidder(Input::Worked { bid, result, spent });
         self.set_market_timer();
     }
 }
@@ -295,7 +299,7 @@ fn agent(registered: &Registered) -> Option<(Agent, BidTerms)> {
         agent: manifest.id.clone(),
         contract: registered.contract,
         terms: terms(&bid),
-        budget: budget.map(|(currency, most)| Budget { currency, most }),
+        budget: budget.map(|(currency, most)| DayBudget { currency, most }),
     };
     Some((agent, bid))
 }

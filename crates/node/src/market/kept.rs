@@ -12,6 +12,7 @@ use realm_executor::Registered;
 use realm_protocol::{
     BroadcastId, CallId, Digest, LoopId, RunId,
     broadcast::Deliver,
+    budget::Spend,
     cbor::{self, Blob, CborError},
     journal::{Run, Table},
     json::Object,
@@ -238,6 +239,7 @@ impl Node {
             rounds: planned.rounds,
             holders,
             aggregator: stored.aggregator,
+            aggregated: Spend::default(),
             contract,
             loop_id: announced.loop_id,
             run,
@@ -264,6 +266,7 @@ impl Node {
             lease_ms: planned.lease_ms,
             at_once: planned.at_once,
             person_ms: planned.person_ms,
+            budget: planned.budget,
         }
     }
 

@@ -3,7 +3,9 @@
 
 use realm_broadcast::bidder::{Input, Offer};
 use realm_executor::{OfferTerms, Offered};
-use realm_protocol::{BroadcastId, FailureCode, LoopId, RunId, broadcast::Price, cbor::Blob, json};
+use realm_protocol::{
+    BroadcastId, FailureCode, LoopId, RunId, broadcast::Price, budget::Budget, cbor::Blob, json,
+};
 use serde_json::Value;
 
 use crate::{
@@ -34,6 +36,7 @@ impl Node {
             limit_ms,
             depth: depth.saturating_add(1),
             key: None,
+            budget: Budget::default(),
             purpose: Purpose::Offer(broadcast, agent),
         };
         self.serve_asked(asked);
@@ -41,6 +44,13 @@ impl Node {
 
     /// A loop that the market asked has ended.
     pub(crate) fn asked_served(&mut self, purpose: &Purpose, run: RunId, ending: &Ending) {
+        if let Purpose::Aggregate(broadcast) = purpose {
+            let spent = match ending {
+                Ok(result) => &result.spent,
+                Err(failure) => &failure.spent,
+            };
+            self.count_aggregation(*broadcast, spent.clone());
+        }
         match (purpose, ending) {
             (Purpose::Offer(broadcast, agent), Ok(result)) => {
                 let offer = read(&result.output);
@@ -62,6 +72,9 @@ impl Node {
         run: Option<RunId>,
         result: Result<Blob, FailureCode>,
     ) {
+        if let Purpose::Aggregate(broadcast) = purpose {
+            self.count_aggregation(*broadcast, None);
+        }
         match (purpose, result) {
             (Purpose::Aggregate(broadcast), Ok(output)) => {
                 if let Some(run) = run {

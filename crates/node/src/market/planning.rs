@@ -15,6 +15,7 @@ use realm_policy::{Action, Resource};
 use realm_protocol::{
     BroadcastId, Digest, Scope,
     broadcast::{self, Announcement},
+    budget::Spend,
     cbor::Blob,
     journal::{Change, Direction, Run, Status},
     json,
@@ -64,6 +65,7 @@ impl Node {
             lease_ms: lease_ms(asked),
             at_once: asked.rule.awards.max(1),
             person_ms: asked.execution_ms,
+            budget: Some(asked.budget).filter(|budget| !budget.is_unbounded()),
         };
         let fans: Vec<FanOut> = plan.rounds.iter().map(|round| round.fan.clone()).collect();
         let signed = plan.rounds.iter().map(|round| round.announcement.clone());
@@ -96,6 +98,7 @@ impl Node {
             loop_id: asked.loop_id.clone(),
             holders: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
+            aggregated: Spend::default(),
             run,
             entries: 0,
             proven: BTreeSet::new(),

@@ -39,14 +39,19 @@ fn review() -> BroadcastAsked {
     )
 }
 
-fn run_of<'w>(world: &'w World, host: HostId, loop_id: &str, direction: Direction) -> &'w Run {
+pub(super) fn run_of<'w>(
+    world: &'w World,
+    host: HostId,
+    loop_id: &str,
+    direction: Direction,
+) -> &'w Run {
     let mut runs = world.hosts[host.0].disk.runs.values();
     let found = runs.find(|run| run.loop_id == loop_id && run.direction == direction);
     found.unwrap_or_else(|| panic!("no run of {loop_id}"))
 }
 
 /// What an announcer has written down of a broadcast.
-fn entries(world: &World, host: HostId, run: &Run) -> Vec<Entry> {
+pub(super) fn entries(world: &World, host: HostId, run: &Run) -> Vec<Entry> {
     let events = world.hosts[host.0].disk.events.values();
     let of_run = events.filter(|event| event.run == run.id);
     let entries = of_run.filter_map(|event| {
@@ -57,13 +62,16 @@ fn entries(world: &World, host: HostId, run: &Run) -> Vec<Entry> {
     entries.collect()
 }
 
-fn announcement(world: &World, host: HostId) -> Announcement {
-    let run = run_of(world, host, "review", Direction::Local);
-    let entries = entries(world, host, run);
-    let Some(Entry::Planned(planned)) = entries.first() else {
-        panic!("no plan")
-    };
-    planned.rounds[0].peek().unwrap()
+pub(super) fn announcement(world: &World, host: HostId, loop_id: &str) -> Announcement {
+    let runs = world.hosts[host.0].disk.runs.values();
+    let runs = runs.filter(|run| run.loop_id == loop_id && run.direction == Direction::Local);
+    let planned = runs
+        .flat_map(|run| entries(world, host, run))
+        .find_map(|it| match it {
+            Entry::Planned(planned) => Some(planned),
+            _ => None,
+        });
+    planned.expect("a plan").rounds[0].peek().unwrap()
 }
 
 /// The slots whose holders said that they ended when a broadcast was cancelled, and those that did not.
@@ -107,7 +115,10 @@ fn what_is_announced_again_is_deeper_and_has_no_more_time_than_is_left() {
     let ended = broadcast(&mut world, acme, review());
 
     output(&ended);
-    let (first, second) = (announcement(&world, acme), announcement(&world, law));
+    let (first, second) = (
+        announcement(&world, acme, "review"),
+        announcement(&world, law, "review"),
+    );
     assert!(
         first.depth < second.depth,
         "{} {}",

@@ -268,9 +268,10 @@ impl Run {
             return;
         };
         let what = format!("the work of `{}`", contract.manifest.id);
-        if let Err(error) = self.reserve_call(call, &what, true, cx) {
-            return self.fail(call, error, cx);
-        }
+        let budget = match self.reserve_share(call, &what, cx) {
+            Ok(budget) => budget,
+            Err(error) => return self.fail(call, error, cx),
+        };
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -286,6 +287,7 @@ impl Run {
             input: frame.input.clone(),
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
+            budget,
         });
         self.acted = true;
         self.keep_asked(call, cx);

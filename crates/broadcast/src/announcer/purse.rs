@@ -1,0 +1,142 @@
+//! What the awards of a broadcast may use together: set aside before each leaves, counted once it is
+//! known.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    broadcast::{LeaseEnd, Outcome, Price},
+    budget::{Amount, Budget, Currency, Spend},
+};
+
+/// A slot and an epoch.
+type Award = (u64, u64);
+
+/// What all awards of a broadcast may use, and what counts of each.
+#[derive(Clone, Debug)]
+pub(super) struct Purse {
+    budget: Budget,
+    awards: BTreeMap<Award, Share>,
+}
+
+/// What one award was given.
+#[derive(Clone, Debug)]
+struct Share {
+    given: Budget,
+    /// The most that may be charged for it.
+    price: Amount,
+    /// What counts of it: all that was set aside until more is known.
+    counts: Spend,
+}
+
+impl Purse {
+    pub(super) fn new(budget: Option<Budget>) -> Self {
+        Self {
+            budget: budget.unwrap_or_default(),
+            awards: BTreeMap::new(),
+        }
+    }
+
+    /// What counts as used of all awards.
+    pub(super) fn spent(&self) -> Spend {
+        let counts = self.awards.values().map(|share| &share.counts);
+        counts.fold(Spend::default(), Spend::plus)
+    }
+
+    pub(super) fn left(&self) -> Budget {
+        self.budget.less(&self.spent())
+    }
+
+    /// What an award at this price is given where so many slots wait for theirs; none where what is
+    /// left does not bear the price.
+    pub(super) fn share(&self, price: Option<&Price>, waiting: u64) -> Option<Budget> {
+        let left = self.left();
+        let price = amount(price);
+        left.check(&of_money(price)).ok()?;
+        Some(Budget {
+            money: left.money.map(|left| Amount {
+                micros: price.micros,
+                ..left
+            }),
+            ..left.share(waiting)
+        })
+    }
+
+    /// What an award was given.
+    pub(super) fn given(&self, award: Award) -> Option<Budget> {
+        self.awards.get(&award).map(|share| share.given)
+    }
+
+    /// Sets aside what an award is given, and the price of its bid.
+    pub(super) fn set_aside(&mut self, award: Award, price: Option<&Price>, given: Budget) {
+        let price = amount(price);
+        let counts = Spend {
+            money: of_money(price).money,
+            ..given.whole()
+        };
+        let share = Share {
+            given,
+            price,
+            counts,
+        };
+        self.awards.insert(award, share);
+    }
+
+    /// Nothing of an award was begun: all that was set aside for it returns.
+    pub(super) fn release(&mut self, award: Award) {
+        self.awards.remove(&award);
+    }
+
+    /// A lease was taken back: nothing may be charged for it. What its holder has used nobody knows.
+    pub(super) fn withdraw(&mut self, award: Award) {
+        if let Some(share) = self.awards.get_mut(&award) {
+            share.price.micros = 0;
+            share.counts.money.clear();
+        }
+    }
+
+    /// Counts what a holder says, at most what it was given; the rest returns.
+    pub(super) fn settle(&mut self, outcome: &Outcome) {
+        let award = (outcome.slot, outcome.epoch);
+        if outcome.end == LeaseEnd::NotBegun {
+            return self.release(award);
+        }
+        let Some(share) = self.awards.get_mut(&award) else {
+            return;
+        };
+        let said = outcome.spent.as_ref().filter(|it| it.is_well_formed());
+        let used = said.map_or_else(|| share.given.whole(), |said| share.given.clamped(said));
+        let charged = amount(outcome.charged.as_ref());
+        let owed = match charged.micros == 0 || charged.currency == share.price.currency {
+            true => charged.micros.min(share.price.micros),
+            false => share.price.micros,
+        };
+        let owed = Amount {
+            micros: owed,
+            ..share.price
+        };
+        share.counts = Spend {
+            tokens: used.tokens,
+            calls: used.calls,
+            ..of_money(owed)
+        };
+    }
+}
+
+/// A price as an amount; nothing where there is none.
+fn amount(price: Option<&Price>) -> Amount {
+    let currency = price.and_then(|price| price.currency.parse().ok());
+    Amount {
+        currency: currency.unwrap_or(Currency::NONE),
+        micros: price.map_or(0, |price| price.micros),
+    }
+}
+
+fn of_money(amount: Amount) -> Spend {
+    Spend {
+        money: Some(amount)
+            .filter(|it| it.micros > 0)
+            .into_iter()
+            .collect(),
+        ..Spend::default()
+    }
+}

@@ -1,0 +1,80 @@
+//! What a broadcast may cost its announcer, checked anew from what that has written down: AWARD-7 and
+//! AWARD-9.
+
+use std::collections::BTreeMap;
+
+use realm_broadcast::log::{Answered, Ended, Entry};
+use realm_protocol::{
+    Digest,
+    broadcast::{Bid, ConfirmAnswer, LeaseEnd, Outcome},
+};
+
+use super::ledger::Ledger;
+
+/// What may have to be paid for awards, by slot and epoch.
+type Stakes = BTreeMap<(u64, u64), u64>;
+
+impl Ledger {
+    /// Where what awards may cost, and what was charged for others, came to more than there was.
+    pub(super) fn overspent(&self) -> Option<String> {
+        let Some(Entry::Planned(planned)) = self.entries.first() else {
+            return None;
+        };
+        let budget = planned.budget?;
+        let most = budget.money?.micros;
+        let counted = self.counted();
+        let bid = |digest: Digest| counted.iter().find(|(it, ..)| *it == digest);
+        let mut stakes = Stakes::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Awarded(it) => {
+                    let price = bid(it.bid).map_or(0, |(_, bid, _): &(_, Bid, _)| bid.micros());
+                    let given = it.budget.and_then(|given| given.money);
+                    if given.map(|given| given.micros) != Some(price) {
+                        return Some(format!("an award without its price: {it:?}"));
+                    }
+                    stakes.insert((it.slot, it.epoch), price);
+                }
+                Entry::Answered(it) if !reserves(it) => drop(stakes.remove(&(it.slot, it.epoch))),
+                Entry::Ended(it) => end(&mut stakes, it),
+                Entry::Unused(it) => settle(&mut stakes, &it.delivered.outcome.peek().ok()?),
+                _ => {}
+            }
+            let sum: u64 = stakes.values().sum();
+            if sum > most {
+                return Some(format!("{sum} of {most} at stake after {entry:?}"));
+            }
+        }
+        None
+    }
+}
+
+fn reserves(it: &Answered) -> bool {
+    let confirm = it.confirm.as_ref().and_then(|it| it.peek().ok());
+    confirm.is_some_and(|it| it.answer == ConfirmAnswer::Reserved)
+}
+
+fn end(stakes: &mut Stakes, it: &Ended) {
+    let outcome = it.delivered.as_ref().and_then(|it| it.outcome.peek().ok());
+    match outcome {
+        Some(outcome) => settle(stakes, &outcome),
+        // Until more is known a lease that has run out costs what it may.
+        None if it.end == realm_broadcast::log::End::Expired => {}
+        None => drop(stakes.remove(&(it.slot, it.epoch))),
+    }
+}
+
+/// Whoever charges in another currency counts for all that it may.
+fn settle(stakes: &mut Stakes, outcome: &Outcome) {
+    if let Some(stake) = stakes.get_mut(&(outcome.slot, outcome.epoch)) {
+        let charged = outcome.charged.as_ref();
+        let charged = charged.map_or(0, |it| match it.currency.as_str() {
+            "EUR" => it.micros,
+            _ => u64::MAX,
+        });
+        *stake = match outcome.end {
+            LeaseEnd::NotBegun => 0,
+            _ => charged.min(*stake),
+        };
+    }
+}
