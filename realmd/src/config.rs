@@ -17,7 +17,7 @@ use std::{
 
 use realm_backends::Format;
 use realm_client::catalogue::Code;
-use realm_executor::{Price, Sandbox, SandboxLevel};
+use realm_executor::{BreakerBounds, Price, Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
 use realm_node::{Budgets, Rate};
 use realm_protocol::{Label, budget::Budget, records::Role};
@@ -66,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// What calls may use where nobody else says.
     pub(crate) budgets: Budgets,
+    /// What makes breakers open though nothing fails.
+    pub(crate) breakers: BreakerBounds,
     /// How often calls begin, by name.
     pub(crate) rates: Vec<Rate>,
     /// The log.
@@ -414,6 +416,10 @@ fn typed(settings: &Settings) -> Option<Config> {
         budgets: Budgets {
             run: money("budget.run")?,
             served: money("budget.served")?,
+        },
+        breakers: BreakerBounds {
+            slow_ms: Some(millis("breakers.slow")?),
+            paid: money("breakers.paid")?.money,
         },
         limits: LimitsConfig {
             max_calls: number("limits.max_calls")?,

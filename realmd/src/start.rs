@@ -376,6 +376,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         },
         redaction: redaction(&config.traces),
         budgets: config.budgets,
+        breakers: config.breakers,
         tariffs: tariffs(config),
         rates: config.rates.clone(),
     }

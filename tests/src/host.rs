@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
-use realm_executor::{Price, Tariff};
+use realm_executor::{BreakerBounds, Price, Tariff};
 use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
 use realm_protocol::{
@@ -117,6 +117,8 @@ pub struct Host {
     pub redaction: Redaction,
     /// What calls may use where nobody else says.
     pub budgets: Budgets,
+    /// What makes its breakers open though nothing fails. Taken up at the next start.
+    pub breakers: BreakerBounds,
     /// Whether its agents are down.
     pub agents_down: bool,
     /// How many times as much as they say its models cost.
@@ -187,6 +189,7 @@ impl Host {
             sessions: true,
             redaction: Redaction::default(),
             budgets: Budgets::default(),
+            breakers: BreakerBounds::default(),
             agents_down: false,
             overcharged: 1,
             rates: Vec::new(),
@@ -225,6 +228,7 @@ impl Host {
             halted_from_above: self.halted_from_above,
             redaction: self.redaction.clone(),
             budgets: self.budgets,
+            breakers: self.breakers,
             tariffs: self.tariffs.clone(),
             rates: self.rates.clone(),
         };

@@ -10,12 +10,18 @@ use std::{
     fmt,
 };
 
-use realm_protocol::{CallId, LoopId, Now, Tick, Timestamp, limits};
+use realm_protocol::{
+    CallId, FailureCode, LoopId, Now, Tick, Timestamp, budget::Amount, json::Object, limits,
+};
+
+use crate::Category;
 
 /// Calls that decide whether a breaker opens, the latest.
 const CALLS: usize = 20;
 /// Of how many at least half must have failed.
 const LEAST: usize = 10;
+/// For how long what was paid is added up, milliseconds.
+const PAID_MS: u64 = 60_000;
 /// How long who waits for a probe's end is told to wait, milliseconds.
 const PROBED_MS: u64 = 1_000;
 
@@ -43,6 +49,15 @@ pub enum Fault {
     Schema,
     /// It is not permitted.
     Denied,
+}
+
+/// What is too much, though nothing fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BreakerBounds {
+    /// From how long on an answer is slow, milliseconds; none for never.
+    pub slow_ms: Option<u64>,
+    /// The most that may be paid within a minute; none for as much as it costs.
+    pub paid: Option<Amount>,
 }
 
 /// A breaker that is not closed.
@@ -93,8 +108,23 @@ pub struct BreakerChange {
     pub opened: Option<Opened>,
 }
 
+impl BreakerChange {
+    /// The event of the trace that tells of it.
+    pub fn event(&self) -> (&'static str, Object) {
+        let payload = Object::new().with("breaker", &self.of.to_string());
+        match &self.opened {
+            Some(opened) => {
+                let payload = payload.with("reason", &opened.reason);
+                ("breaker.opened", payload.with("until", &opened.until))
+            }
+            None => ("breaker.closed", payload),
+        }
+    }
+}
+
 /// Why somebody is not asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the breaker {of} is open: {reason}; tried again in {retry_after_ms} ms")]
 pub struct Broken {
     /// Whose breaker is open.
     pub of: Guarded,
@@ -107,11 +137,19 @@ pub struct Broken {
 /// The breakers of one realm.
 #[derive(Debug, Default)]
 pub struct Breakers {
-    /// From how long on an answer is slow, milliseconds; none for never.
-    slow_ms: Option<u64>,
+    bounds: BreakerBounds,
     breakers: BTreeMap<Guarded, Breaker>,
+    /// What was paid lately, millionths of the bound's currency.
+    paid: BTreeMap<Guarded, Paid>,
     /// What is asked, of whom, and since when.
     asked: BTreeMap<CallId, (Vec<Guarded>, Tick)>,
+}
+
+/// What was paid since then.
+#[derive(Clone, Copy, Debug)]
+struct Paid {
+    since: Tick,
+    micros: u64,
 }
 
 #[derive(Debug)]
@@ -124,9 +162,9 @@ enum Breaker {
 }
 
 impl Breakers {
-    /// Says from how long on an answer is slow, milliseconds.
-    pub fn set_slow(&mut self, slow_ms: Option<u64>) {
-        self.slow_ms = slow_ms;
+    /// Says what is too much from now on.
+    pub fn set_bounds(&mut self, bounds: BreakerBounds) {
+        self.bounds = bounds;
     }
 
     /// Asks for a call of all of these. It has to end with [`Breakers::end`] or [`Breakers::abandon`].
@@ -165,6 +203,7 @@ impl Breakers {
             return Vec::new();
         };
         let slow = self
+            .bounds
             .slow_ms
             .is_some_and(|slow| now.tick.since(since) > slow);
         let fault = fault.or(slow.then_some(Fault::Slow));
@@ -173,6 +212,32 @@ impl Breakers {
             Some(BreakerChange { of, opened })
         });
         ended.collect()
+    }
+
+    /// Something was paid for a call of all of these. Gives what it has changed.
+    pub fn pay(&mut self, of: &[Guarded], money: &[Amount], now: Now) -> Vec<BreakerChange> {
+        let Some(most) = self.bounds.paid else {
+            return Vec::new();
+        };
+        let counts = money.iter().filter(|money| money.currency == most.currency);
+        let micros = counts.fold(0, |sum: u64, money| sum.saturating_add(money.micros));
+        if micros == 0 {
+            return Vec::new();
+        }
+        let opened = of.iter().filter_map(|of| {
+            let paid = Amount {
+                micros: self.paid_lately(of, micros, now),
+                ..most
+            };
+            let over = paid.micros > most.micros;
+            let reason = || format!("{paid} was paid within a minute, and {most} may be");
+            let opened = over.then(|| self.open(of, reason(), now)).flatten()?;
+            Some(BreakerChange {
+                of: of.clone(),
+                opened: Some(opened),
+            })
+        });
+        opened.collect()
     }
 
     /// Nobody will ever say how a call ended: if it was a probe, the next one is.
@@ -214,7 +279,7 @@ impl Breakers {
     ) -> Option<Option<Opened>> {
         match (self.breakers.get_mut(of), fault) {
             (Some(Breaker::HalfOpen(opened, probe)), fault) if *probe == call => {
-                let again = fault.map(|fault| opened.again(fault, now));
+                let again = fault.map(|fault| opened.again(format!("the probe {fault}"), now));
                 match again.clone() {
                     Some(opened) => self.breakers.insert(of.clone(), Breaker::Open(opened)),
                     None => self.breakers.remove(of),
@@ -230,16 +295,11 @@ impl Breakers {
                     self.breakers.remove(of);
                     return None;
                 }
-                let opened = Opened::after(latest, now)?;
-                self.breakers
-                    .insert(of.clone(), Breaker::Open(opened.clone()));
-                Some(Some(opened))
+                let reason = half_of(latest)?;
+                Some(self.open(of, reason, now))
             }
             (None, Some(_)) => {
-                if self.breakers.len() >= limits::BREAKERS {
-                    self.forget_one();
-                }
-                if self.breakers.len() < limits::BREAKERS {
+                if self.has_room() {
                     let latest = VecDeque::from([fault]);
                     self.breakers.insert(of.clone(), Breaker::Closed(latest));
                 }
@@ -250,13 +310,53 @@ impl Breakers {
         }
     }
 
-    /// Makes room: one that has opened is never forgotten.
-    fn forget_one(&mut self) {
-        let mut closed = self.breakers.iter();
-        let closed = closed.find(|(_, breaker)| matches!(breaker, Breaker::Closed(_)));
-        if let Some(of) = closed.map(|(of, _)| of.clone()) {
-            self.breakers.remove(&of);
+    /// Opens a breaker, if it is not open already and there is room for it.
+    fn open(&mut self, of: &Guarded, reason: String, now: Now) -> Option<Opened> {
+        let opened = match self.breakers.get(of) {
+            Some(Breaker::Open(_)) => return None,
+            Some(Breaker::HalfOpen(opened, _)) => opened.again(reason, now),
+            Some(Breaker::Closed(_)) | None => Opened::first(reason, now),
+        };
+        if !self.breakers.contains_key(of) && !self.has_room() {
+            return None;
         }
+        self.paid.remove(of);
+        self.breakers
+            .insert(of.clone(), Breaker::Open(opened.clone()));
+        Some(opened)
+    }
+
+    /// Adds to what was paid within the minute, and gives the sum. Where too many were paid, the one that was paid
+    /// least is forgotten.
+    fn paid_lately(&mut self, of: &Guarded, micros: u64, now: Now) -> u64 {
+        if !self.paid.contains_key(of) && self.paid.len() >= limits::BREAKERS {
+            let least = self.paid.iter().min_by_key(|(_, paid)| paid.micros);
+            if let Some(least) = least.map(|(of, _)| of.clone()) {
+                self.paid.remove(&least);
+            }
+        }
+        let begun = Paid {
+            since: now.tick,
+            micros: 0,
+        };
+        let paid = self.paid.entry(of.clone()).or_insert(begun);
+        if now.tick.since(paid.since) > PAID_MS {
+            *paid = begun;
+        }
+        paid.micros = paid.micros.saturating_add(micros);
+        paid.micros
+    }
+
+    /// Whether there is room for another one, once one that is closed is forgotten: one that has opened never is.
+    fn has_room(&mut self) -> bool {
+        if self.breakers.len() >= limits::BREAKERS {
+            let mut closed = self.breakers.iter();
+            let closed = closed.find(|(_, breaker)| matches!(breaker, Breaker::Closed(_)));
+            if let Some(of) = closed.map(|(of, _)| of.clone()) {
+                self.breakers.remove(&of);
+            }
+        }
+        self.breakers.len() < limits::BREAKERS
     }
 }
 
@@ -282,37 +382,54 @@ impl Opened {
         }
     }
 
-    /// Whether half of the latest calls have failed, and how.
-    fn after(latest: &VecDeque<Option<Fault>>, now: Now) -> Option<Self> {
-        let mut faults: BTreeMap<Fault, usize> = BTreeMap::new();
-        for fault in latest.iter().flatten() {
-            let count = faults.entry(*fault).or_default();
-            *count = count.saturating_add(1);
-        }
-        let failed: usize = faults.values().sum();
-        if latest.len() < LEAST || failed.saturating_mul(2) < latest.len() {
-            return None;
-        }
-        let by = faults
-            .iter()
-            .map(|(fault, count)| format!("{count} {fault}"));
-        let by: Vec<String> = by.collect();
-        Some(Self {
-            reason: format!("of the last {} calls: {}", latest.len(), by.join(", ")),
+    /// One that opens for the first time.
+    const fn first(reason: String, now: Now) -> Self {
+        Self {
+            reason,
             since: now.wall,
             until: now.wall.plus(limits::BREAKER_MS),
             rest_ms: limits::BREAKER_MS,
-        })
+        }
     }
 
-    /// How it stands after a probe that failed as well.
-    fn again(&self, fault: Fault, now: Now) -> Self {
+    /// How it stands after a probe that did not go well either.
+    fn again(&self, reason: String, now: Now) -> Self {
         let rest_ms = self.rest_ms.saturating_mul(2).min(limits::BREAKER_MAX_MS);
         Self {
-            reason: format!("the probe {fault}"),
+            reason,
             since: self.since,
             until: now.wall.plus(rest_ms),
             rest_ms,
+        }
+    }
+}
+
+/// How half of the latest calls have failed, if they have.
+fn half_of(latest: &VecDeque<Option<Fault>>) -> Option<String> {
+    let mut faults: BTreeMap<Fault, usize> = BTreeMap::new();
+    for fault in latest.iter().flatten() {
+        let count = faults.entry(*fault).or_default();
+        *count = count.saturating_add(1);
+    }
+    let failed: usize = faults.values().sum();
+    if latest.len() < LEAST || failed.saturating_mul(2) < latest.len() {
+        return None;
+    }
+    let by = faults
+        .iter()
+        .map(|(fault, count)| format!("{count} {fault}"));
+    let by = by.collect::<Vec<_>>().join(", ");
+    Some(format!("of the last {} calls: {by}", latest.len()))
+}
+
+impl Fault {
+    /// What the failure of another realm's loop says of that realm.
+    pub const fn of_failure(code: FailureCode) -> Option<Self> {
+        match (code, Category::of(code)) {
+            (FailureCode::SchemaOutput, _) => Some(Self::Schema),
+            (_, Category::Permission) => Some(Self::Denied),
+            (_, Category::Transient) => Some(Self::Failed),
+            _ => None,
         }
     }
 }

@@ -27,7 +27,9 @@ pub use backend::{
     AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Category,
     ContainerError, ContainerRequest, ModelRequest, ToolCall, ToolResult, ToolSpec, Turn,
 };
-pub use breaker::{BreakerChange, Breakers, Broken, Fault, Guarded, NoBreaker, Opened, Standing};
+pub use breaker::{
+    BreakerBounds, BreakerChange, Breakers, Broken, Fault, Guarded, NoBreaker, Opened, Standing,
+};
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{

@@ -1,10 +1,11 @@
 //! Breakers that are open, written down: a restart asks nobody sooner.
 
-use realm_executor::{BreakerChange, Guarded, Opened, Standing};
-use realm_protocol::{Timestamp, journal::Table, wire_map};
+use realm_executor::{BreakerChange, Fault, Guarded, Opened, Standing};
+use realm_protocol::{CallId, FailureCode, Timestamp, budget::Spend, journal::Table, wire_map};
 
 use crate::{
-    Node, Refusal, Response,
+    CallFailure, Node, Refusal, Response,
+    outbound::{Invoke, Origin, Task},
     state::{self, standing},
 };
 
@@ -42,6 +43,15 @@ pub struct ResetAsked {
     pub why: Option<String>,
 }
 
+impl Invoke {
+    /// The other organisation that it asks, where a person does.
+    fn by_hand(&self) -> Option<Guarded> {
+        let realm = self.address.realm.as_ref()?;
+        let by_hand = matches!(self.origin, Origin::Control(_));
+        by_hand.then(|| Guarded::Peer(realm.petname.to_string()))
+    }
+}
+
 impl Node {
     /// A breaker has opened or closed.
     pub(crate) fn breaker_changed(&mut self, change: &BreakerChange) {
@@ -59,6 +69,53 @@ impl Node {
             rest_ms: opened.rest_ms,
         };
         self.put(Table::Standing, &row, state::write(&stored));
+    }
+
+    /// The other organisation that a call by hand goes to. Calls of runs are guarded where they are made.
+    fn guarded(&self, call: CallId) -> Option<Guarded> {
+        match &self.calls.get(&call)?.task {
+            Task::Invoke(invoke) => invoke.by_hand(),
+            _ => None,
+        }
+    }
+
+    /// Whether a call by hand may ask another organisation.
+    pub(crate) fn may_ask_peer(&mut self, call: CallId) -> Result<(), CallFailure> {
+        let Some(of) = self.guarded(call) else {
+            return Ok(());
+        };
+        let now = self.now;
+        let asked = self.executor.breakers_mut().ask(call, vec![of], now);
+        asked.map_err(|broken| CallFailure {
+            retry_after_ms: Some(broken.retry_after_ms),
+            ..CallFailure::new(FailureCode::Overloaded, broken.to_string()).before_work()
+        })
+    }
+
+    /// A call by hand has ended: what it cost, and how.
+    pub(crate) fn heard_of_peer(
+        &mut self,
+        call: CallId,
+        spent: Option<&Spend>,
+        failure: Option<FailureCode>,
+    ) {
+        let Some(of) = self.guarded(call) else {
+            return;
+        };
+        let now = self.now;
+        let breakers = self.executor.breakers_mut();
+        let money = spent.map_or_else(Vec::new, |spent| spent.money.clone());
+        let mut changes = breakers.pay(&[of], &money, now);
+        match failure {
+            // Whoever takes it back says nothing of whom was asked.
+            Some(FailureCode::Cancelled) => breakers.abandon(call),
+            failure => changes.extend(breakers.end(call, failure.and_then(Fault::of_failure), now)),
+        }
+        for change in changes {
+            let (kind, payload) = change.event();
+            self.note_call(call, kind, payload);
+            self.breaker_changed(&change);
+        }
     }
 
     /// Takes up what was written down.

@@ -47,6 +47,8 @@ pub struct Config {
     pub redaction: Redaction,
     /// What calls may use where nobody else says.
     pub budgets: Budgets,
+    /// What makes breakers open though nothing fails.
+    pub breakers: realm_executor::BreakerBounds,
     /// What models cost, by backend.
     pub tariffs: BTreeMap<String, Tariff>,
     /// How often calls of others begin.

@@ -119,6 +119,7 @@ impl Node {
         let receipts = Receipts::new(me.signer());
         let mut executor = Executor::new(realm_executor::Limits::default());
         executor.set_tariffs(config.tariffs.clone());
+        executor.breakers_mut().set_bounds(config.breakers);
         let mut node = Self {
             routes: Routes::new(me.scope()),
             me,

@@ -286,6 +286,9 @@ impl Node {
             let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
+        if let Err(failure) = self.may_ask_peer(call) {
+            return self.end_call(call, Err(failure));
+        }
         self.try_call(call);
     }
 
@@ -395,6 +398,8 @@ impl Node {
         answered: Answered,
     ) {
         self.forget_accepted(call);
+        let failure = result.as_ref().err().map(|failure| failure.code);
+        self.heard_of_peer(call, answered.spent.as_ref(), failure);
         let Some(out) = self.calls.get_mut(&call) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Who fails too often is left alone for a while.
 
-use realm_executor::Standing;
+use realm_executor::{BreakerBounds, Standing};
 use realm_node::{CallFailure, Request, ResetAsked, Response};
 use realm_protocol::{FailureCode, audit::AuditOutcome, limits};
 use realm_tests::{HostId, Loops, Tree, World, audit, invariants};
@@ -212,5 +212,100 @@ fn an_organisation_that_does_not_answer_is_left_alone_by_runs_until_it_is_back()
     world.run_for(limits::BREAKER_MS);
     assert!(world.call(mercy, "ask", json!({"n": 12})).result.is_ok());
     assert_eq!(opened(&world, mercy), Vec::<String>::new());
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_person_is_refused_as_runs_are_and_lets_runs_through_again() {
+    let mut world = World::new(4_806);
+    let lab = world.found("lab");
+    let mercy = world.found("mercy");
+    world.peer(lab, mercy);
+    world.run_for(5_000);
+    world.apply(lab, &[Loops::idempotent("note", 10)]);
+    for n in 0..10 {
+        let denied = fails(&mut world, mercy, "note@lab", json!({"n": n}));
+        assert_eq!(denied.code, FailureCode::Denied);
+    }
+    assert_eq!(
+        opened(&world, mercy),
+        ["peer/lab: of the last 10 calls: 10 had no permission"]
+    );
+    let refused = fails(&mut world, mercy, "note@lab", json!({"n": 10}));
+    assert_eq!(refused.code, FailureCode::Overloaded);
+    assert!(refused.message.contains("peer/lab is open"), "{refused:?}");
+    world.apply(mercy, &[Loops::composite("ask", &["note@lab"])]);
+    let refused = fails(&mut world, mercy, "ask", json!({"n": 11}));
+    assert!(refused.message.contains("peer/lab is open"), "{refused:?}");
+
+    world.allow(lab, "mercy", "note");
+    world.run_for(limits::BREAKER_MS);
+    let probe = world.call(mercy, "note@lab", json!({"n": 12}));
+    assert!(probe.result.is_ok());
+    assert_eq!(opened(&world, mercy), Vec::<String>::new());
+    assert!(world.call(mercy, "ask", json!({"n": 13})).result.is_ok());
+    invariants::check(&mut world);
+}
+
+/// A realm whose breakers open by these bounds.
+fn bounded(seed: u64, bounds: BreakerBounds) -> (World, HostId) {
+    let mut world = World::new(seed);
+    let lab = world.found("lab");
+    world.run_for(100);
+    world.crash(lab);
+    world.hosts[lab.0].breakers = bounds;
+    world.start(lab);
+    (world, lab)
+}
+
+#[test]
+fn a_model_that_costs_more_within_a_minute_than_it_may_is_left_alone() {
+    let paid = "EUR 0.000001".parse().ok();
+    let (mut world, lab) = bounded(
+        4_807,
+        BreakerBounds {
+            paid,
+            ..BreakerBounds::default()
+        },
+    );
+    let mut prompt = Loops::prompt("say");
+    prompt["backend"] = json!({"id": "office"});
+    world.apply(lab, &[prompt]);
+    let first = world.call(lab, "say", json!({"question": "how much?"}));
+    assert!(first.result.is_ok(), "what was paid for is given");
+    let reasons = opened(&world, lab);
+    for (of, reason) in ["backend/office: EUR", "loop/say: EUR"]
+        .iter()
+        .zip(&reasons)
+    {
+        assert!(reason.starts_with(of), "{reasons:?}");
+        assert!(reason.ends_with("and EUR 0.000001 may be"), "{reasons:?}");
+    }
+    let refused = fails(&mut world, lab, "say", json!({"question": "and now?"}));
+    assert_eq!(refused.code, FailureCode::Overloaded);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn answers_that_are_right_and_slow_open_it_where_the_owner_says_so() {
+    let (mut world, lab) = bounded(
+        4_808,
+        BreakerBounds {
+            slow_ms: Some(500),
+            ..BreakerBounds::default()
+        },
+    );
+    world.apply(
+        lab,
+        &[Loops::once("slow", 600), Loops::idempotent("quick", 200)],
+    );
+    for n in 0..10 {
+        assert!(world.call(lab, "slow", json!({"n": n})).result.is_ok());
+        assert!(world.call(lab, "quick", json!({"n": n})).result.is_ok());
+    }
+    assert_eq!(
+        opened(&world, lab),
+        ["loop/slow: of the last 10 calls: 10 took too long"]
+    );
     invariants::check(&mut world);
 }

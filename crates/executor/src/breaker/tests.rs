@@ -152,7 +152,10 @@ fn who_is_refused_for_one_is_no_probe_of_another() {
 fn answers_that_are_right_and_slow_count_as_faults_where_somebody_says_so() {
     for (slow, expected) in [(None, 0), (Some(500), 1)] {
         let mut breakers = Breakers::default();
-        breakers.set_slow(slow);
+        breakers.set_bounds(BreakerBounds {
+            slow_ms: slow,
+            ..BreakerBounds::default()
+        });
         for number in 0..10 {
             breakers.ask(call(number), vec![office()], at(0)).unwrap();
         }
@@ -173,4 +176,67 @@ fn they_are_bounded_and_those_that_opened_are_kept() {
     }
     assert_eq!(breakers.breakers.len(), limits::BREAKERS);
     assert_eq!(opens(&breakers), 1);
+}
+
+fn euros(micros: u64) -> Vec<Amount> {
+    vec![Amount {
+        currency: "EUR".parse().unwrap(),
+        micros,
+    }]
+}
+
+/// Breakers that let an euro be paid within a minute.
+fn stingy() -> Breakers {
+    let mut breakers = Breakers::default();
+    breakers.set_bounds(BreakerBounds {
+        paid: Some(euros(1_000_000)[0]),
+        ..BreakerBounds::default()
+    });
+    breakers
+}
+
+#[test]
+fn one_opens_once_more_is_paid_within_a_minute_than_may_be() {
+    let mut breakers = stingy();
+    let of = [office()];
+    assert_eq!(breakers.pay(&of, &euros(600_000), at(0)), []);
+    assert_eq!(breakers.pay(&of, &euros(600_000), at(60_001)), []);
+    let dollars = vec![Amount {
+        currency: "USD".parse().unwrap(),
+        micros: 9_000_000,
+    }];
+    assert_eq!(breakers.pay(&of, &dollars, at(60_002)), []);
+    let changes = breakers.pay(&of, &euros(600_000), at(60_003));
+    let reason = &changes[0].opened.as_ref().unwrap().reason;
+    assert_eq!(
+        reason,
+        "EUR 1.20 was paid within a minute, and EUR 1.00 may be"
+    );
+    assert_eq!(breakers.pay(&of, &euros(600_000), at(60_004)), []);
+    let refused = breakers.ask(call(1), of.to_vec(), at(60_005));
+    assert_eq!(refused.unwrap_err().of, office());
+}
+
+#[test]
+fn a_probe_that_costs_too_much_opens_it_again_though_it_was_answered() {
+    let mut breakers = stingy();
+    let of = [office()];
+    breakers.pay(&of, &euros(2_000_000), at(0));
+    let late = at(limits::BREAKER_MS);
+    breakers.ask(call(1), of.to_vec(), late).unwrap();
+    let changes = breakers.pay(&of, &euros(2_000_000), late);
+    let opened = changes[0].opened.as_ref().unwrap();
+    assert_eq!(opened.rest_ms, 2 * limits::BREAKER_MS);
+    assert_eq!(breakers.end(call(1), None, late), []);
+    assert_eq!(opens(&breakers), 1);
+}
+
+#[test]
+fn of_those_that_are_paid_a_bounded_number_is_remembered() {
+    let mut breakers = stingy();
+    for number in 0..(limits::BREAKERS as u64 + 10) {
+        let of = [Guarded::Agent(format!("{number}.example.org"))];
+        breakers.pay(&of, &euros(1), at(0));
+    }
+    assert_eq!(breakers.paid.len(), limits::BREAKERS);
 }

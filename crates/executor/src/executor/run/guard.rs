@@ -1,10 +1,10 @@
 //! Who is left alone, because too much that was asked of them lately has failed.
 
-use realm_protocol::{CallId, FailureCode, json::Object};
+use realm_protocol::{CallId, FailureCode, budget::Spend};
 
 use super::{Context, Run};
 use crate::{
-    BackendError, Body, BreakerChange, CallError, Category, Fault, Guarded, LoopError, Tool,
+    BackendError, Body, BreakerChange, Category, Fault, Guarded, LoopError, Tool,
     executor::{
         Action,
         frame::{Frame, Subject, attempt_id},
@@ -22,15 +22,9 @@ impl Run {
         };
         let asked = attempt_id(self.id, call, frame.attempt);
         let answer = cx.shared.breakers.ask(asked, guards(frame), cx.now);
-        answer.map_err(|broken| {
-            let message = format!(
-                "the breaker {} is open: {}; tried again in {} ms",
-                broken.of, broken.reason, broken.retry_after_ms
-            );
-            LoopError {
-                retry_after_ms: Some(broken.retry_after_ms),
-                ..LoopError::new(FailureCode::Overloaded, message)
-            }
+        answer.map_err(|broken| LoopError {
+            retry_after_ms: Some(broken.retry_after_ms),
+            ..LoopError::new(FailureCode::Overloaded, broken.to_string())
         })
     }
 
@@ -53,18 +47,20 @@ impl Run {
         }
     }
 
-    fn breaker_changed(&mut self, call: CallId, change: BreakerChange, cx: &mut Context<'_>) {
-        let of = change.of.to_string();
-        let payload = Object::new().with("breaker", &of);
-        match &change.opened {
-            Some(opened) => {
-                let payload = payload
-                    .with("reason", &opened.reason)
-                    .with("until", &opened.until);
-                self.event(call, "breaker.opened", payload, cx);
-            }
-            None => self.event(call, "breaker.closed", payload, cx),
+    /// Something was paid for what a frame asked.
+    pub(super) fn paid(&mut self, call: CallId, used: &Spend, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call).filter(|_| !used.money.is_empty()) else {
+            return;
+        };
+        let of = guards(frame);
+        for change in cx.shared.breakers.pay(&of, &used.money, cx.now) {
+            self.breaker_changed(call, change, cx);
         }
+    }
+
+    fn breaker_changed(&mut self, call: CallId, change: BreakerChange, cx: &mut Context<'_>) {
+        let (kind, payload) = change.event();
+        self.event(call, kind, payload, cx);
         cx.shared.push(Action::Breaker(change));
     }
 }
@@ -83,7 +79,7 @@ fn guards(frame: &Frame) -> Vec<Guarded> {
     };
     let manifest = &entry.manifest;
     let asked = match &manifest.body {
-        Body::Tool(Tool::Echo | Tool::Count) => return Vec::new(),
+        Body::Tool(Tool::Echo | Tool::Count) | Body::Broadcast(_) => return Vec::new(),
         Body::Prompt(prompt) => Some(Guarded::Backend(prompt.backend.clone())),
         Body::Tool(Tool::Mcp(mcp)) => Some(Guarded::Backend(mcp.server.clone())),
         Body::Tool(Tool::Http(http)) => host(&http.url).map(Guarded::Agent),
@@ -115,16 +111,6 @@ impl Fault {
                 Category::Permission => Some(Self::Denied),
                 Category::Validation | Category::Business => None,
             },
-        }
-    }
-
-    /// What the failure of another realm's loop says of that realm.
-    pub(super) const fn of_realm(error: &CallError) -> Option<Self> {
-        match (error.code, Category::of(error.code)) {
-            (FailureCode::SchemaOutput, _) => Some(Self::Schema),
-            (_, Category::Permission) => Some(Self::Denied),
-            (_, Category::Transient) => Some(Self::Failed),
-            _ => None,
         }
     }
 }

@@ -312,7 +312,7 @@ impl Run {
         let one = Spend::one_call();
         self.settle(call, spent.map(|spent| spent.plus(&one)), cx);
         if let Err(error) = &result {
-            self.heard(call, Fault::of_realm(error), cx);
+            self.heard(call, Fault::of_failure(error.code), cx);
         }
         match result {
             Ok(output) => self.complete(call, output, cx),

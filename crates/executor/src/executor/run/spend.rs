@@ -105,6 +105,7 @@ impl Run {
             );
         }
         let used = used.unwrap_or_else(|| reserved.clone());
+        self.paid(call, &used, cx);
         self.each_account(call, |account| {
             account.release(&reserved);
             account.book(&used);
