@@ -401,6 +401,9 @@ pub const OFFERS_PER_ROOT: usize = 128;
 /// Times that an outcome is sent again until it is acknowledged; after the last it is kept, and
 /// sent no more.
 pub const OUTCOME_SENDS: u32 = 8;
+/// Times that an award, a confirmation that reserves, or a first lease is sent in all; after the last its
+/// time runs out.
+pub const AWARD_SENDS: u32 = 4;
 /// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
 pub const TRUSTED: usize = 4_096;
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Part, Request, Response};
-use realm_protocol::{CallId, Digest, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
+use realm_protocol::{CallId, Digest, Kind, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
 use serde_json::Value;
 
 use crate::{Host, HostId, errors, grants::Grants, market::Post, watch::Watch};
@@ -158,8 +158,8 @@ pub struct World {
     next_control: u64,
     next_link: u64,
     cut: BTreeMap<(HostId, HostId), Cut>,
-    /// Pairs of which the second hears no halt of the first's.
-    muted: BTreeSet<(HostId, HostId)>,
+    /// How many messages of a kind get lost from one host to its neighbour.
+    muted: BTreeMap<(HostId, HostId, Kind), u64>,
     cancelled: BTreeSet<(HostId, CallId)>,
     asked: BTreeMap<(HostId, ControlId), Asked>,
     /// What streamed calls have been shown.
@@ -200,7 +200,7 @@ impl World {
             next_control: 0,
             next_link: 0,
             cut: BTreeMap::new(),
-            muted: BTreeSet::new(),
+            muted: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             asked: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -272,14 +272,19 @@ impl World {
         self.cut.insert((a.min(b), a.max(b)), Cut::Silent);
     }
 
+    /// Loses the next messages of a kind from one host to its neighbour, so many of them.
+    pub fn mute(&mut self, from: HostId, to: HostId, kind: Kind, times: u64) {
+        self.muted.insert((from, to, kind), times);
+    }
+
     /// Lets no halt of one host's reach another one, as if that did not listen.
     pub fn mute_halts(&mut self, from: HostId, to: HostId) {
-        self.muted.insert((from, to));
+        self.mute(from, to, Kind::Halt, u64::MAX);
     }
 
     /// Lets halts through again.
     pub fn hear_halts(&mut self, from: HostId, to: HostId) {
-        self.muted.remove(&(from, to));
+        self.muted.remove(&(from, to, Kind::Halt));
     }
 
     /// Lets two hosts reach each other again.

@@ -27,9 +27,11 @@ use realm_protocol::{
 use serde_json::Value;
 
 pub use bidding::Heard;
-pub use budget::DayBudget;
+pub use budget::{Day, DayBudget};
 pub use held::{Acked, Begun, Given, Held, Reserved};
 pub use terms::{Agent, Evaluate, Figure, NoBid, Offer, Quote, Terms};
+
+use crate::resend::Resend;
 
 use bidding::Round;
 use budget::Reservations;
@@ -270,6 +272,11 @@ impl Bidder {
         self.job_of_bid(&bid).map(|(_, job)| &job.agent)
     }
 
+    /// The price of a bid that has won, while its work is not done.
+    pub fn price_of(&self, bid: Digest) -> Option<&Price> {
+        self.job_of_bid(&bid)?.1.won()?.price.as_ref()
+    }
+
     /// The announcers of bids that are confirmed and have no lease yet.
     pub fn reserved(&self) -> impl Iterator<Item = &Place> {
         let jobs = self.jobs.values();
@@ -400,9 +407,10 @@ impl Bidder {
             at: now.wall,
             price: price.clone(),
         };
-        if let Some(price) = &price {
-            self.reservations.reserve(&job.agent, price, now.wall);
-        }
+        let agent = job.agent.clone();
+        let day = price
+            .as_ref()
+            .map(|price| self.reservations.reserve(&agent, price, now.wall));
         let won = Won {
             slot: award.slot,
             epoch: award.epoch,
@@ -416,8 +424,10 @@ impl Bidder {
         job.state = State::Reserved {
             won,
             until: now.tick.plus(waits),
+            again: Resend::new(now.tick, award.confirm_ms),
         };
         self.write(reserved);
+        day.into_iter().for_each(|day| self.write(day));
     }
 
     fn write(&mut self, entry: impl Into<Held>) {

@@ -23,6 +23,7 @@ pub mod log;
 mod number;
 mod quota;
 mod rank;
+mod resend;
 mod rule;
 mod scope;
 mod select;

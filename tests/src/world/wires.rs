@@ -61,7 +61,7 @@ impl World {
         if self.cut_between(id, end.host).is_some() {
             return;
         }
-        if self.muted.contains(&(id, end.host)) && is_halt(&bytes) {
+        if self.is_muted(id, end.host, &bytes) {
             return;
         }
         let life = self.hosts[end.host.0].life;
@@ -123,16 +123,30 @@ impl World {
         }
     }
 
+    /// Whether a message is one of those that get lost between two hosts.
+    fn is_muted(&mut self, from: HostId, to: HostId, bytes: &Bytes) -> bool {
+        if self.muted.is_empty() {
+            return false;
+        }
+        let Some(kind) = kind_of(bytes) else {
+            return false;
+        };
+        let left = self.muted.get_mut(&(from, to, kind));
+        left.is_some_and(|left| {
+            let lost = *left > 0;
+            *left = left.saturating_sub(1);
+            lost
+        })
+    }
+
     fn cut_between(&self, a: HostId, b: HostId) -> Option<Cut> {
         self.cut.get(&(a.min(b), a.max(b))).copied()
     }
 }
 
-fn is_halt(bytes: &Bytes) -> bool {
+fn kind_of(bytes: &Bytes) -> Option<Kind> {
     let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
-        return false;
+        return None;
     };
-    envelope
-        .peek()
-        .is_ok_and(|header| header.kind == Kind::Halt)
+    envelope.peek().ok().map(|header| header.kind)
 }

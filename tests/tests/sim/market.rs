@@ -10,6 +10,8 @@ mod crowded;
 mod evidence;
 #[path = "market/loaded.rs"]
 mod loaded;
+#[path = "market/lossy.rs"]
+mod lossy;
 #[path = "market/moved.rs"]
 mod moved;
 #[path = "market/permissions.rs"]

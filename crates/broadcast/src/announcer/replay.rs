@@ -10,6 +10,7 @@ use super::{
 use crate::{
     log::{Awarded, BidsClosed, End, Ended, Entry, Leased},
     rank::{Scale, rank},
+    resend::Resend,
     scope::Tallying,
     select::select,
 };
@@ -157,10 +158,11 @@ impl Announcer {
         let price = price.and_then(|entrant| entrant.bid.price.as_ref());
         let given = awarded.budget.unwrap_or_default();
         self.purse.set_aside((slot, epoch), price, given);
+        let again = Resend::new(now.tick, self.plan.confirm_ms);
         if let Some(slot) = self.slot_mut(awarded.slot) {
             slot.epoch = awarded.epoch;
             slot.holder = Some(awarded.bid);
-            slot.state = State::Awarded { until };
+            slot.state = State::Awarded { until, again };
         }
     }
 
@@ -171,6 +173,7 @@ impl Announcer {
             until: left(lasts, leased.at, now),
             answers: leased.answers,
             lease_ms: leased.lease_ms,
+            sends: 1,
         };
         self.become_at(leased.slot, leased.epoch, state);
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use realm_protocol::{Digest, FailureCode, Tick};
 use serde_json::Value;
 
+use crate::resend::Resend;
+
 /// A slot of a broadcast.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
@@ -24,7 +26,11 @@ pub(crate) enum State {
     #[default]
     Open,
     /// It waits for a confirmation.
-    Awarded { until: Tick },
+    Awarded {
+        until: Tick,
+        /// When the award is sent again.
+        again: Resend,
+    },
     /// It is confirmed, and waits for its lease.
     Reserved,
     /// It is worked on.
@@ -32,6 +38,8 @@ pub(crate) enum State {
         until: Tick,
         answers: u64,
         lease_ms: u64,
+        /// How often the lease was sent.
+        sends: u32,
     },
     /// It waits for a person.
     Asking { until: Tick },
@@ -75,15 +83,19 @@ impl Slot {
     /// When something happens by itself.
     pub(crate) fn until(&self) -> Option<Tick> {
         match self.state {
-            State::Awarded { until } | State::Leased { until, .. } | State::Asking { until } => {
-                Some(until)
-            }
+            State::Awarded { until, again } => Some(again.next().map_or(until, |at| at.min(until))),
+            State::Leased { until, .. } | State::Asking { until } => Some(until),
             State::Open | State::Reserved | State::Done(_) | State::Over => None,
         }
     }
 
-    /// Whether `until` has come.
+    /// Whether it is waited for no longer.
     pub(crate) fn is_due(&self, now: Tick) -> bool {
-        self.until().is_some_and(|until| until <= now)
+        match self.state {
+            State::Awarded { until, .. }
+            | State::Leased { until, .. }
+            | State::Asking { until } => until <= now,
+            State::Open | State::Reserved | State::Done(_) | State::Over => false,
+        }
     }
 }

@@ -1,6 +1,6 @@
 use realm_protocol::{
     Timestamp,
-    broadcast::{BidLimits, Price, Rule},
+    broadcast::{BidLimits, ConfirmAnswer, Price, Rule},
     limits,
 };
 
@@ -370,4 +370,58 @@ fn bids_that_do_not_count_end_the_bidding_no_sooner_than_their_quota_lets_them()
     let over = !matches!(announcer.phase, Phase::Bidding { .. });
 
     assert!(still && over, "{still} {over}");
+}
+
+#[test]
+fn an_award_is_sent_again_while_it_is_not_answered_and_a_lease_when_its_holder_confirms_again() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let (holder, bid) = (fixtures::place(2, "", 2), fixtures::bid(2, 30));
+    announcer.handle(
+        Input::Bid {
+            from: holder.clone(),
+            bid: Signed::unsigned(&bid),
+            trust: 0,
+            permitted: true,
+        },
+        NOW,
+    );
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    let sent = |announcer: &mut Announcer| {
+        let mut sent = Vec::new();
+        while let Some(output) = announcer.poll_output() {
+            if let Output::Send { message, .. } = output {
+                sent.push(message);
+            }
+        }
+        sent
+    };
+    let after = |ms| Now {
+        wall: NOW.wall.plus(ms),
+        tick: NOW.tick.plus(ms),
+    };
+
+    let first = sent(&mut announcer);
+    assert!(matches!(first.as_slice(), [Message::Award(_)]));
+    for ms in [63, 187, 437] {
+        announcer.handle_timeout(after(ms));
+        assert_eq!(sent(&mut announcer), first, "after {ms} ms");
+    }
+    let Message::Award(award) = &first[0] else {
+        panic!("no award")
+    };
+    let confirm = Signed::unsigned(&Confirm {
+        broadcast: award.broadcast,
+        slot: award.slot,
+        epoch: award.epoch,
+        bid: award.bid,
+        answer: ConfirmAnswer::Reserved,
+    });
+    let mut leases = 0;
+    for _ in 0..2 * limits::AWARD_SENDS {
+        let (from, confirm) = (holder.clone(), confirm.clone());
+        announcer.handle(Input::Confirm { from, confirm }, after(450));
+        leases += sent(&mut announcer).len();
+    }
+    assert_eq!(leases, limits::AWARD_SENDS as usize);
 }

@@ -182,7 +182,8 @@ impl Announcer {
                 self.record(answered, now);
                 self.go_on(now);
             }
-            // The same again; the lease is on its way.
+            // The same again: the lease is on its way, or was lost on it.
+            Some(State::Leased { answers: 0, .. }) if current => self.lease_again(number),
             Some(State::Leased { .. } | State::Reserved) if current => {}
             // Somebody keeps room for nothing.
             _ if confirm.answer == ConfirmAnswer::Reserved => {
@@ -269,6 +270,30 @@ impl Announcer {
         self.send(bid, Message::Lease(lease));
     }
 
+    /// Sends a lease once more that was granted and not renewed.
+    fn lease_again(&mut self, number: usize) {
+        let state = self.slots.get_mut(number).map(|slot| &mut slot.state);
+        if let Some(State::Leased {
+            lease_ms, sends, ..
+        }) = state
+            && *sends < limits::AWARD_SENDS
+        {
+            *sends = sends.saturating_add(1);
+            let lease_ms = *lease_ms;
+            self.send_lease(number, 0, lease_ms);
+        }
+    }
+
+    /// Sends an award once more that is not answered, if it is time.
+    fn award_again(&mut self, number: usize, now: Now) {
+        let state = self.slots.get_mut(number).map(|slot| &mut slot.state);
+        if let Some(State::Awarded { again, .. }) = state
+            && again.is_due(now.tick)
+        {
+            self.send_award(number);
+        }
+    }
+
     pub(super) fn undelivered(&mut self, slot: u64, epoch: u64, now: Now) {
         let awarded = self.number(slot).and_then(|number| self.slots.get(number));
         let waits = awarded
@@ -302,6 +327,7 @@ impl Announcer {
                 answers,
                 until,
                 lease_ms,
+                ..
             }) => (*answers, renewable(*until, *lease_ms) <= now.tick),
             _ => return,
         };
@@ -428,6 +454,7 @@ impl Announcer {
                     self.withdraw(number);
                     self.unanswered(number as u64, epoch, now);
                 }
+                State::Awarded { .. } => self.award_again(number, now),
                 State::Reserved if over => {
                     self.withdraw(number);
                     self.end(number, End::NotBegun, now);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_protocol::{LoopId, Timestamp, broadcast::Price};
+use realm_protocol::{LoopId, Timestamp, broadcast::Price, wire_map};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -15,14 +15,27 @@ pub struct DayBudget {
     pub most: u64,
 }
 
+wire_map! {
+    /// What an agent's confirmed bids of one day come to.
+    pub struct Day {
+        /// The agent.
+        0 => agent: LoopId,
+        /// Days since 1970, in UTC.
+        1 => number: u64,
+        /// What they come to.
+        2 => price: Price,
+    }
+}
+
 /// What every agent's confirmed bids come to, each on the last day that it confirmed one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations(BTreeMap<LoopId, Day>);
 
-#[derive(Clone, Debug)]
-struct Day {
-    number: u64,
-    price: Price,
+impl Day {
+    /// When it is over.
+    pub fn ends(&self) -> Timestamp {
+        Timestamp::from_millis(self.number.saturating_add(1).saturating_mul(DAY_MS))
+    }
 }
 
 impl Reservations {
@@ -45,33 +58,39 @@ impl Reservations {
         price.currency == budget.currency && price.micros <= self.left(agent, budget, now)
     }
 
-    /// Takes what was confirmed.
-    pub(super) fn reserve(&mut self, agent: &LoopId, price: &Price, at: Timestamp) {
-        let day = self.0.get_mut(agent).filter(|day| {
-            let same = day.price.currency == price.currency;
-            same && day.number == number(at)
-        });
-        if let Some(day) = day {
+    /// Takes up a day that was written down.
+    pub(super) fn take_up(&mut self, day: Day) {
+        self.0.insert(day.agent.clone(), day);
+    }
+
+    /// Takes what was confirmed; gives the day to be written down.
+    pub(super) fn reserve(&mut self, agent: &LoopId, price: &Price, at: Timestamp) -> Day {
+        if let Some(day) = self.day(agent, price, at) {
             day.price.micros = day.price.micros.saturating_add(price.micros);
-            return;
+            return day.clone();
         }
         let day = Day {
+            agent: agent.clone(),
             number: number(at),
             price: price.clone(),
         };
         self.0.retain(|_, kept| kept.number >= day.number);
-        self.0.insert(agent.clone(), day);
+        self.0.insert(agent.clone(), day.clone());
+        day
     }
 
-    /// Gives back what was confirmed, where no work began.
-    pub(super) fn release(&mut self, agent: &LoopId, price: &Price, at: Timestamp) {
-        let day = self.0.get_mut(agent).filter(|day| {
-            let same = day.price.currency == price.currency;
-            same && day.number == number(at)
-        });
-        if let Some(day) = day {
-            day.price.micros = day.price.micros.saturating_sub(price.micros);
-        }
+    /// Gives back what was confirmed, where no work began; gives the day to be written down.
+    pub(super) fn release(&mut self, agent: &LoopId, price: &Price, at: Timestamp) -> Option<Day> {
+        let day = self.day(agent, price, at)?;
+        day.price.micros = day.price.micros.saturating_sub(price.micros);
+        Some(day.clone())
+    }
+
+    /// The day of a time, in the currency of a price.
+    fn day(&mut self, agent: &LoopId, price: &Price, at: Timestamp) -> Option<&mut Day> {
+        self.0
+            .get_mut(agent)
+            .filter(|day| day.price.currency == price.currency && day.number == number(at))
     }
 }
 

@@ -10,6 +10,7 @@ use realm_protocol::{
 };
 
 use super::DayBudget;
+use crate::resend::Resend;
 
 /// What a job is for.
 #[derive(Clone, Debug)]
@@ -65,7 +66,12 @@ pub(super) enum State {
         until: Tick,
     },
     /// The award is confirmed, and the lease is waited for.
-    Reserved { won: Won, until: Tick },
+    Reserved {
+        won: Won,
+        until: Tick,
+        /// When the confirmation is sent again.
+        again: Resend,
+    },
     /// The work is done.
     Working { won: Won, lease: Held },
     /// The outcome is out, and its acknowledgement is waited for.
@@ -142,10 +148,12 @@ impl Job {
     /// When something happens by itself.
     pub(super) fn until(&self) -> Tick {
         match &self.state {
-            State::Asking { until, .. }
-            | State::Offered { until, .. }
-            | State::Reserved { until, .. }
-            | State::Over { until } => *until,
+            State::Asking { until, .. } | State::Offered { until, .. } | State::Over { until } => {
+                *until
+            }
+            State::Reserved { until, again, .. } => {
+                again.next().map_or(*until, |next| next.min(*until))
+            }
             State::Working { lease, .. } => lease.until.min(lease.next),
             State::Ended { next, .. } => *next,
         }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, Tick,
-    broadcast::{Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw, WorkProgress},
+    broadcast::{
+        Confirm, ConfirmAnswer, Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw,
+        WorkProgress,
+    },
     budget::Spend,
     cbor::Blob,
     limits,
@@ -15,7 +18,7 @@ use super::{
     held::{Acked, Begun, Given, Held, Reserved},
     job::{self, Announced, Job, State, Won},
 };
-use crate::work::slot_key;
+use crate::{resend::Resend, work::slot_key};
 
 /// How long an outcome waits for its acknowledgement before it is sent again the first time,
 /// milliseconds; each time twice as long.
@@ -186,7 +189,8 @@ impl Bidder {
             return;
         };
         if let (LeaseEnd::NotBegun, Some(price)) = (end, &won.price) {
-            self.reservations.release(&id.1, price, won.at);
+            let day = self.reservations.release(&id.1, price, won.at);
+            day.into_iter().for_each(|day| self.write(day));
         }
         let (work, failure) = match result {
             Ok(work) => (Some(work), None),
@@ -290,15 +294,37 @@ impl Bidder {
             Some(State::Offered { .. } | State::Over { .. }) => {
                 self.jobs.remove(id);
             }
-            Some(State::Reserved { .. }) => {
+            Some(State::Reserved { until, .. }) if until <= now.tick => {
                 self.give(id, LeaseEnd::NotBegun, Err(FailureCode::Timeout), None, now);
             }
+            Some(State::Reserved { won, .. }) => self.confirm_again(id, &won, now),
             Some(State::Working { lease, .. }) if lease.until <= now.tick => {
                 self.stop(id, FailureCode::Timeout, now);
             }
             Some(State::Working { won, lease }) => self.send_progress(id, won, lease, now),
             Some(State::Ended { .. }) => self.send_outcome(id, now.tick),
             None => {}
+        }
+    }
+
+    /// Says once more that it has reserved: its lease may have been lost, or the confirmation itself.
+    fn confirm_again(&mut self, id: &JobId, won: &Won, now: Now) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        let State::Reserved { again, .. } = &mut job.state else {
+            return;
+        };
+        if again.is_due(now.tick) {
+            let confirm = Confirm {
+                broadcast: id.0,
+                slot: won.slot,
+                epoch: won.epoch,
+                bid: won.bid,
+                answer: ConfirmAnswer::Reserved,
+            };
+            let to = job.announcer.clone();
+            self.outputs.push_back(Output::Confirm { to, confirm });
         }
     }
 
@@ -330,6 +356,7 @@ impl Bidder {
                     let id = self.job_of_bid(&it.bid).map(|(id, _)| id.clone());
                     id.and_then(|id| self.jobs.remove(&id));
                 }
+                Held::Day(day) => self.reservations.take_up(day),
             }
         }
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
@@ -368,9 +395,6 @@ impl Bidder {
             at: it.at,
             budget: None,
         };
-        if let Some(price) = &it.price {
-            self.reservations.reserve(&it.agent, price, it.at);
-        }
         let job = Job {
             announced: None,
             // Nothing of it begins any more.
@@ -378,7 +402,11 @@ impl Bidder {
             announcer: it.announcer,
             agent: it.agent.clone(),
             budget: None,
-            state: State::Reserved { won, until: now },
+            state: State::Reserved {
+                won,
+                until: now,
+                again: Resend::new(now, 0),
+            },
         };
         self.jobs.insert((it.broadcast, it.agent), job);
     }
@@ -401,12 +429,6 @@ impl Bidder {
     fn restore_given(&mut self, it: Given, now: Tick) {
         let id = self.job_of_bid(&it.outcome.bid).map(|(id, _)| id.clone());
         if let Some(id) = id {
-            let won = self.jobs.get(&id).and_then(Job::won).cloned();
-            if let Some((price, at)) = won.and_then(|won| Some((won.price?, won.at)))
-                && it.outcome.end == LeaseEnd::NotBegun
-            {
-                self.reservations.release(&id.1, &price, at);
-            }
             let ended = State::Ended {
                 outcome: Box::new(it.outcome),
                 output: it.output,

@@ -482,3 +482,20 @@ fn a_reservation_ends_soon_whatever_time_the_award_gives_and_another_broadcasts_
     bidder.handle_timeout(at(20 + limits::BID_MS));
     assert_eq!(bidder.load(), 0, "it waits for its lease no longer");
 }
+
+#[test]
+fn a_confirmation_is_said_again_while_no_lease_has_come_and_not_for_ever() {
+    let (mut bidder, bid) = bidding(1);
+    bidder.handle(award(bid, 0, 1), at(0));
+    let mut said = answers(&drain(&mut bidder)).len();
+    let mut ended = Vec::new();
+    while let Some(next) = bidder.poll_timeout().filter(|_| ended.is_empty()) {
+        bidder.handle_timeout(at(next.as_millis()));
+        let outputs = drain(&mut bidder);
+        said += answers(&outputs).len();
+        ended = ends(&outputs);
+    }
+
+    assert_eq!(said, limits::AWARD_SENDS as usize);
+    assert_eq!(ended, [LeaseEnd::NotBegun]);
+}

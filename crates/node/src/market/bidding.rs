@@ -9,7 +9,9 @@ use realm_broadcast::{
 use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
 use realm_protocol::{
     Digest, FailureCode, Kind, Place, RunId,
-    broadcast::{Announcement, Award, Deliver, Lease, LeaseEnd, OutcomeAck, Tally, Withdraw},
+    broadcast::{
+        Announcement, Award, Deliver, Lease, LeaseEnd, MILLION, OutcomeAck, Price, Tally, Withdraw,
+    },
     budget::Spend,
     cbor::Blob,
     json, limits,
@@ -257,10 +259,11 @@ impl Node {
         spent: Option<Spend>,
     ) {
         let run = run.unwrap_or_else(|| self.new_run());
+        let price = self.bidder().price_of(bid).cloned();
         let result = result.map(|output| Work {
+            confidence: confidence_in(&output),
+            charged: price.map(|price| charge(price, spent.as_ref())),
             output,
-            confidence: None,
-            charged: None,
             run,
         });
         self.tell_bidder(Input::Worked { bid, result, spent });
@@ -273,6 +276,27 @@ impl Responder {
     pub(crate) fn is_for(&self, bid: Digest) -> bool {
         matches!(self, Self::Leased(of) if *of == bid)
     }
+}
+
+/// What is charged for work that was won at a price: what models and realms cost that it asked, at most
+/// the price; and the price where nothing was asked that has one, or nobody knows what it cost.
+fn charge(price: Price, spent: Option<&Spend>) -> Price {
+    let known = spent.filter(|spent| spent.unpriced == 0 && !spent.money.is_empty());
+    let currency = price.currency.parse().ok();
+    let cost = known.zip(currency);
+    let cost = cost.map_or(price.micros, |(spent, currency)| spent.micros_of(currency));
+    Price {
+        micros: price.micros.min(cost),
+        ..price
+    }
+}
+
+/// How sure an output says that it is, in millionths: its `confidence`, where that is a share of one.
+fn confidence_in(output: &Blob) -> Option<u64> {
+    let output = json::parse(output).ok()?;
+    let share = output.get("confidence")?.as_f64()?;
+    let whole = (0.0..=1.0).contains(&share);
+    whole.then(|| (share * MILLION as f64).round() as u64)
 }
 
 /// Whether a loop can do announced work: it has the schemas, and the capabilities that are asked for

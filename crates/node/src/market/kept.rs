@@ -270,10 +270,14 @@ impl Node {
         }
     }
 
-    /// Writes down what a slot that was won has come to; forgets it once its announcer has the
-    /// outcome.
+    /// Writes down what a slot that was won has come to, and what an agent has reserved of its day;
+    /// forgets a slot once its announcer has the outcome, and a day when it is over.
     pub(super) fn keep_slot(&mut self, held: &Held) {
-        let bid = held.bid();
+        if let Held::Day(day) = held {
+            let (key, value) = (day_row(&day.agent), state::write(held));
+            return self.put_until(Table::Slots, &key, value, day.ends());
+        }
+        let Some(bid) = held.bid() else { return };
         match stage_of(held) {
             Some(stage) => self.put(Table::Slots, &slot_row(bid, stage), state::write(held)),
             None => self.forget_slot(bid),
@@ -286,7 +290,7 @@ impl Node {
         }
     }
 
-    /// Goes on with the slots that were won before a restart: what was not given yet is given up,
+    /// Goes on with the days, and the slots that were won before a restart: what was not given yet is given up,
     /// because nobody knows whether its lease still holds. Gives the calls whose work has begun.
     pub(crate) fn recover_slots(
         &mut self,
@@ -334,13 +338,18 @@ const fn stage_of(held: &Held) -> Option<u8> {
         Held::Reserved(_) => Some(1),
         Held::Begun(_) => Some(2),
         Held::Given(_) => Some(3),
-        Held::Acked(_) => None,
+        Held::Acked(_) | Held::Day(_) => None,
     }
 }
 
 /// The key of what a slot has come to: the bid, then the stage.
 fn slot_row(bid: Digest, stage: u8) -> Vec<u8> {
     [bid.as_bytes().as_slice(), &[stage]].concat()
+}
+
+/// The key of what an agent has reserved of a day.
+fn day_row(agent: &LoopId) -> Vec<u8> {
+    [b"day/".as_slice(), agent.as_str().as_bytes()].concat()
 }
 
 /// The key of an entry's row: the broadcast, then the number.

@@ -5,7 +5,7 @@ use realm_broadcast::log::{Awarded, Entry};
 use realm_node::InvokeAsked;
 use realm_protocol::{
     FailureCode,
-    budget::{Amount, Budget},
+    budget::{Amount, Budget, Spend},
     journal::Direction,
 };
 
@@ -169,4 +169,116 @@ fn what_is_set_aside_for_an_award_is_set_aside_once_wherever_its_announcer_dies(
         }
         invariants::check(&mut world);
     }
+}
+
+fn micros(spent: Option<&Spend>) -> u64 {
+    spent.map_or(0, |spent| spent.micros_of(eur(0).currency))
+}
+
+#[test]
+fn what_a_model_cost_three_levels_down_is_what_the_first_one_pays() {
+    let (mut world, [acme, _, city]) =
+        three_levels(401, ["EUR 0.05", "EUR 0.02"], prompt("check", 300));
+
+    let done = ordered(&mut world, acme, money(80_000));
+
+    assert!(done.result.is_ok(), "{:?}", done.result);
+    assert!(world.billed[&city] > 0);
+    assert_eq!(micros(done.spent.as_ref()), world.billed[&city]);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn work_whose_cost_nobody_meters_costs_what_was_bid() {
+    let check = Loops::idempotent("check", 100);
+    let (mut world, [acme, ..]) = three_levels(402, ["EUR 0.05", "EUR 0.02"], check);
+
+    let done = ordered(&mut world, acme, money(80_000));
+
+    assert_eq!(micros(done.spent.as_ref()), 20_000);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_model_that_bills_more_than_it_may_costs_the_winner_and_not_who_announced() {
+    let (mut world, [acme, _, city]) =
+        three_levels(403, ["EUR 0.05", "EUR 0.000400"], prompt("check", 300));
+    world.hosts[city.0].overcharged = 100;
+
+    let done = ordered(&mut world, acme, money(80_000));
+
+    assert!(world.billed[&city] > 400);
+    assert!(micros(done.spent.as_ref()) <= 400, "{:?}", done.spent);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_tree_of_broadcasts_that_is_broken_off_anywhere_never_costs_more_than_its_budget() {
+    let most = 30_000;
+    for at in (0..240).step_by(40) {
+        for down in 0..3 {
+            let (mut world, hosts) =
+                three_levels(404 + at, ["EUR 0.03", "EUR 0.02"], prompt("check", 300));
+            let control = world.ask(hosts[0], order(money(most)));
+            world.run_for(at);
+            world.crash_for(hosts[down], 300);
+            world.run_for(120_000);
+
+            let billed: u64 = world.billed.values().sum();
+            assert!(billed <= most, "{at} ms, host {down}: {billed}");
+            if let Some(outcome) = world.outcomes.remove(&(hosts[0], control))
+                && let Response::Invoked(done) = outcome.response
+            {
+                assert!(micros(done.spent.as_ref()) <= most, "{at} ms, host {down}");
+            }
+            invariants::check(&mut world);
+        }
+    }
+}
+
+#[test]
+fn a_bidders_budget_of_a_day_outlives_its_process() {
+    let (mut world, acme, [left, _]) = family(440, ["EUR 0.02", "EUR 2.00"]);
+    let mut see = bids(Loops::idempotent("see", 100), "EUR 0.02");
+    see["bid"]["budget"] = json!("EUR 0.03");
+    world.apply(left, &[see]);
+    let work = || {
+        asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::Best, 1, 0),
+            Strategy::Select,
+        )
+    };
+    output(&broadcast(&mut world, acme, work()));
+    world.run_for(10_000);
+    world.crash_for(left, 100);
+    world.run_for(5_000);
+
+    let ended = broadcast(&mut world, acme, work());
+
+    assert_eq!(ended.ending, "TooFewBids", "EUR 0.01 is left of the day");
+    invariants::check(&mut world);
+}
+
+#[test]
+fn how_sure_an_output_says_that_it_is_counts_instead_of_its_bid() {
+    let (mut world, acme, children) = family(441, ["EUR 0.02", "EUR 0.02"]);
+    for (child, sure) in children.into_iter().zip([0.4, 0.8]) {
+        let mut see = bids(Loops::idempotent("see", 100), "EUR 0.02");
+        let said = json!({"sure": sure, "confidence": sure}).to_string();
+        see["tool"]["config"]["argv"] = json!(["say", said]);
+        world.apply(child, &[see]);
+    }
+    let work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 2, 0),
+        Strategy::HighestConfidence,
+    );
+
+    let ended = broadcast(&mut world, acme, work);
+
+    assert_eq!(output(&ended)["sure"], 0.8);
+    invariants::check(&mut world);
 }
