@@ -15,7 +15,9 @@ mod work;
 
 pub use announcement::{Announce, Announcement, BidLimits, Effects, Reach, Summary, Tally};
 pub use bid::{Bid, PlacedBid, Price};
-pub use close::{Close, Evidence, Receipt, Transcript, TranscriptSeal, Verdict, Winner};
+pub use close::{
+    Close, CloseAsked, Evidence, Receipt, Transcript, TranscriptSeal, Verdict, Winner,
+};
 pub use rule::{Aggregation, EarlyClose, Rule, Selection, Strategy, Waiting, Weights};
 pub use work::{
     Award, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd, Outcome, OutcomeAck, Withdraw,

@@ -79,8 +79,7 @@ numbered! {
         Frames = 17,
         /// Broadcasts under way by id, and behind each what its announcer wrote down, by number.
         Broadcasts = 18,
-        /// Slots that this realm's bids have won, by digest of the bid and kind of record; and what
-        /// each agent has reserved of its day.
+        /// Slots that this realm's bids have won, by digest of the bid and kind of record.
         Slots = 19,
         /// Bids that this realm has made, by when and digest, with the closes of their broadcasts.
         Bids = 20,

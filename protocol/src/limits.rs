@@ -404,6 +404,12 @@ pub const OUTCOME_SENDS: u32 = 8;
 /// Times that an award, a confirmation that reserves, or a first lease is sent in all; after the last its
 /// time runs out.
 pub const AWARD_SENDS: u32 = 4;
+/// Times that a bidder asks for a Close that has not come; after the last it is without one. An announcer
+/// answers each realm as often.
+pub const CLOSE_ASKS: u32 = 6;
+/// Broadcasts that have ended whose Close an announcer still gives to bidders who ask; the oldest is
+/// forgotten first.
+pub const CLOSES: usize = 64;
 /// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
 pub const TRUSTED: usize = 4_096;
 

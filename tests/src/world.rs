@@ -277,6 +277,11 @@ impl World {
         self.muted.insert((from, to, kind), times);
     }
 
+    /// How many messages of a kind still get lost between two hosts.
+    pub fn muted(&self, from: HostId, to: HostId, kind: Kind) -> u64 {
+        self.muted.get(&(from, to, kind)).copied().unwrap_or(0)
+    }
+
     /// Lets no halt of one host's reach another one, as if that did not listen.
     pub fn mute_halts(&mut self, from: HostId, to: HostId) {
         self.mute(from, to, Kind::Halt, u64::MAX);

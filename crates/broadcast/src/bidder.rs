@@ -156,6 +156,9 @@ pub struct Assignment {
 pub enum Output {
     /// To be durable before anything that follows is done.
     Write(Box<Held>),
+    /// What an agent's confirmed bids of a day come to; to be durable as well, in place of what was
+    /// written before.
+    Reserve(Day),
     /// An agent is to be asked for its offer.
     Ask {
         /// The broadcast.
@@ -270,6 +273,11 @@ impl Bidder {
     /// The agent whose bid it is, if the bid is out or has won.
     pub fn agent_of(&self, bid: Digest) -> Option<&LoopId> {
         self.job_of_bid(&bid).map(|(_, job)| &job.agent)
+    }
+
+    /// Takes up what an agent had confirmed of a day before a restart.
+    pub fn take_up(&mut self, day: Day) {
+        self.reservations.take_up(day);
     }
 
     /// The price of a bid that has won, while its work is not done.
@@ -427,7 +435,7 @@ impl Bidder {
             again: Resend::new(now.tick, award.confirm_ms),
         };
         self.write(reserved);
-        day.into_iter().for_each(|day| self.write(day));
+        self.outputs.extend(day.map(Output::Reserve));
     }
 
     fn write(&mut self, entry: impl Into<Held>) {

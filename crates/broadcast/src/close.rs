@@ -1,7 +1,7 @@
 //! The end of a broadcast in pages, and what a bidder makes of it.
 
 use realm_protocol::{
-    Digest,
+    Digest, Timestamp,
     broadcast::{Announcement, Bid, Close, MILLION, Selection, Verdict, Winner},
     limits::{CLOSE_BIDS, CLOSE_DIGESTS},
     records::Signed,
@@ -10,6 +10,8 @@ use thiserror::Error;
 
 use crate::rank::{Candidate, Ranking, Scale, bids_root, rank};
 
+/// How long a close is overdue before it is asked for, milliseconds.
+const OVERDUE_MS: u64 = 10_000;
 /// Bytes of a digest.
 const DIGEST_BYTES: usize = 32;
 
@@ -37,6 +39,14 @@ pub fn close_pages(
     (0..pages as u64).map(page).collect()
 }
 
+/// When a bidder asks for the close of a broadcast that has not come: its rounds are over by then, and
+/// its work.
+pub fn close_due(announcement: &Announcement) -> Timestamp {
+    let bidding = announcement.window_ms.saturating_mul(2);
+    let lasts = bidding.saturating_add(announcement.execution_ms);
+    announcement.created.plus(lasts.saturating_add(OVERDUE_MS))
+}
+
 /// Why a Close proves that its bids were not ranked by the rule, or proves nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum CloseError {
@@ -58,8 +68,8 @@ pub enum CloseError {
         /// The slot.
         slot: u64,
     },
-    /// The bidder's own bid did not count.
-    #[error("the bid is not among those that counted")]
+    /// The bidder's own bid did not count: it never came, or came and was left out.
+    #[error("the bid is not among those that counted: it was dropped on the way, or left out")]
     Missing,
     /// The bidder's own bid stands before a winner by the rule, and after it in the list.
     #[error(

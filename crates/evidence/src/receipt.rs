@@ -1,6 +1,6 @@
 //! A receipt: one bid, and the signed close of its broadcast.
 
-use realm_broadcast::Closed;
+use realm_broadcast::{Closed, close_due};
 use realm_protocol::{
     BroadcastId, Digest, Timestamp,
     broadcast::{self, Announcement, Bid, Close, Verdict},
@@ -42,7 +42,9 @@ pub struct Receipt {
     pub time_ms: u64,
     /// Confidence, in millionths.
     pub confidence: u64,
-    /// Where it stands; none while the announcer has not closed the broadcast.
+    /// From when on the bidder asks for a close that has not come.
+    pub close_due: Timestamp,
+    /// Where it stands; none while there is no close.
     pub standing: Option<Standing>,
 }
 
@@ -105,6 +107,7 @@ pub(crate) fn examine(receipt: &broadcast::Receipt) -> Result<Receipt, EvidenceE
         price_micros: bid.micros(),
         time_ms: bid.time_ms,
         confidence: bid.confidence,
+        close_due: close_due(&announcement),
         standing,
     })
 }

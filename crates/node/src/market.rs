@@ -35,8 +35,8 @@ use realm_executor::Registered;
 use realm_protocol::{
     BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
     broadcast::{
-        Announce, Announcement, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid,
-        Tally, Withdraw, WorkProgress,
+        Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, OutcomeAck,
+        PlacedBid, Tally, Withdraw, WorkProgress,
     },
     budget::Spend,
     journal::{JournalSeq, Run},
@@ -47,7 +47,7 @@ use realm_protocol::{
 use crate::{Node, Refused, timers::Timer};
 
 use asking::Asker;
-use closing::Closing;
+use closing::{Closing, Over};
 use floods::Floods;
 
 use acquainting::{Offered, Offers};
@@ -58,7 +58,7 @@ use summaries::Summaries;
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub use evidence::NoTranscript;
 pub(crate) use evidence::bare;
-pub(crate) use kept::Kept;
+pub(crate) use kept::{DAYS, Kept};
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;
@@ -79,7 +79,7 @@ const SHARES: usize = 4;
 pub(crate) struct Market {
     announced: BTreeMap<BroadcastId, Announced>,
     /// The latest of this realm's that have ended: outcomes may still come.
-    over: VecDeque<BroadcastId>,
+    over: VecDeque<Over>,
     /// With the place that it bids from.
     bidder: Option<(Place, Bidder)>,
     /// Announcements passed on whose tally is due, by broadcast and round.
@@ -127,6 +127,8 @@ struct Announced {
     events: u64,
     /// The entry that an announcement waits for, and until when it is waited for.
     leaving: Option<(JournalSeq, Tick)>,
+    /// The close, once it is there, in pages.
+    close: Arc<Vec<Close>>,
     /// Slots and epochs that a person is asked about.
     undecided: Vec<(u64, u64)>,
 }
@@ -158,7 +160,12 @@ impl Market {
 
     /// Whether this realm announced a broadcast, and has not forgotten it.
     fn is_own(&self, broadcast: BroadcastId) -> bool {
-        self.announced.contains_key(&broadcast) || self.over.contains(&broadcast)
+        self.announced.contains_key(&broadcast) || self.ended(broadcast).is_some()
+    }
+
+    /// A broadcast of this realm's that has ended and is not forgotten.
+    fn ended(&self, broadcast: BroadcastId) -> Option<&Over> {
+        self.over.iter().find(|over| over.broadcast == broadcast)
     }
 
     /// How many bids of this realm's are confirmed whose work has not begun, and how many of them
@@ -194,7 +201,12 @@ impl Market {
             .filter_map(|(_, bidder)| bidder.poll_timeout());
         let passed = self.passed.values().map(|passed| passed.tallying.due());
         let closing = self.closing.iter().map(|closing| closing.since);
-        own.chain(bids).chain(passed).chain(closing).min()
+        let asks = self.receipts.next();
+        own.chain(bids)
+            .chain(passed)
+            .chain(closing)
+            .chain(asks)
+            .min()
     }
 }
 
@@ -211,7 +223,12 @@ impl Node {
             Kind::Confirm => read(opened).map(|it: Signed<Confirm>| self.confirmed(from, it)),
             Kind::Lease => read(opened).map(|it: Lease| self.leased(from, it)),
             // Calls have messages of these kinds as well.
-            Kind::Progress | Kind::Result | Kind::Failure | Kind::ResultAck | Kind::Cancel => {
+            Kind::Progress
+            | Kind::Result
+            | Kind::Failure
+            | Kind::ResultAck
+            | Kind::Cancel
+            | Kind::Status => {
                 if !self.takes_part(header.call) {
                     return false;
                 }
@@ -236,6 +253,7 @@ impl Node {
             Kind::Progress => read(opened).map(|it: WorkProgress| self.progressed(from, it)),
             Kind::ResultAck => read(opened).map(|it: OutcomeAck| self.acknowledged(from, it)),
             Kind::Cancel => read(opened).map(|it: Withdraw| self.withdrawn(from, it)),
+            Kind::Status => read(opened).map(|it: CloseAsked| self.close_asked(from, &it)),
             _ => read(opened).map(|it: Deliver| self.gave(from, it)),
         }
     }
@@ -252,6 +270,7 @@ impl Node {
     pub(crate) fn market_is_due(&mut self) {
         let now = self.now;
         self.send_closes();
+        self.ask_for_closes();
         let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in due {
             if let Some(own) = self.market.announced.get_mut(&broadcast) {

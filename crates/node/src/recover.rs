@@ -23,7 +23,7 @@ use crate::{
         stored::{self as halt, StoredHaltChange, StoredHalts},
     },
     identity::HeldKem,
-    market::Kept,
+    market::{DAYS, Kept},
     revocations::over_at,
     seen::SeenId,
     state::{
@@ -124,6 +124,7 @@ impl Node {
         self.recover_receipts(kept_receipts(&rows));
         // Whoever announced and works as well hears as the one what it says as the other.
         let broadcasts = self.resume_broadcasts(broadcasts);
+        self.recover_days(at(&rows, DAYS));
         let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
         for run in broken_off {
             match leases.contains(&run.run.call) {

@@ -70,6 +70,14 @@ wire_map! {
 }
 
 wire_map! {
+    /// Body of a Status to an announcer: a bidder asks for the Close that it has not got.
+    pub struct CloseAsked {
+        /// The asker's bid.
+        0 => bid: Signed<Bid>,
+    }
+}
+
+wire_map! {
     /// What the announcer signs of a transcript.
     pub struct TranscriptSeal {
         /// The broadcast.

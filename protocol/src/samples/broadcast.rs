@@ -4,10 +4,10 @@ use super::{NOW, Sample, budget, digest, loop_id, place, realm, sample, signed, 
 use crate::{
     BroadcastId, FailureCode, RunId, Scope,
     broadcast::{
-        Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
-        Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, PlacedBid, Price,
-        Reach, Rule, Selection, Strategy, Summary, Tally, Transcript, TranscriptSeal, Verdict,
-        Waiting, Weights, Winner, Withdraw, WorkProgress,
+        Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, CloseAsked, Confirm,
+        ConfirmAnswer, Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
+        PlacedBid, Price, Reach, Rule, Selection, Strategy, Summary, Tally, Transcript,
+        TranscriptSeal, Verdict, Waiting, Weights, Winner, Withdraw, WorkProgress,
     },
     cbor::Blob,
 };
@@ -79,6 +79,12 @@ fn bidding() -> Vec<Sample> {
                 digests: Blob::from(vec![1; 64]),
                 winners: vec![signed(&bid())],
                 session: Some([1; 32]),
+            },
+        ),
+        sample(
+            "CloseAsked",
+            &CloseAsked {
+                bid: signed(&bid()),
             },
         ),
         sample(

@@ -291,9 +291,12 @@ fn receipt_fields(receipt: &Receipt) -> Vec<(&'static str, String)> {
         ("confidence", share(receipt.confidence)),
     ];
     let Some(standing) = &receipt.standing else {
+        let due = moment(Time::from_millis(receipt.close_due.as_millis()));
         fields.push((
             "close",
-            "not there yet; nothing proves that it counted".to_owned(),
+            format!(
+                "none obtained yet, and asked for from {due} on; nothing proves that the bid counted"
+            ),
         ));
         return fields;
     };

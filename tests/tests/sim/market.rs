@@ -6,6 +6,8 @@ mod acquainted;
 mod budgets;
 #[path = "market/crowded.rs"]
 mod crowded;
+#[path = "market/dropped.rs"]
+mod dropped;
 #[path = "market/evidence.rs"]
 mod evidence;
 #[path = "market/loaded.rs"]

@@ -7,7 +7,6 @@ use realm_protocol::{
     wire_map,
 };
 
-use super::budget::Day;
 use crate::log::entries;
 
 wire_map! {
@@ -71,20 +70,17 @@ entries! {
         3 => Given,
         /// The announcer has the outcome, or is told it no more.
         4 => Acked,
-        /// What an agent's confirmed bids of one day come to.
-        5 => Day,
     }
 }
 
 impl Held {
-    /// The bid that it is about; none for a day.
-    pub const fn bid(&self) -> Option<Digest> {
-        Some(match self {
+    /// The bid that it is about.
+    pub const fn bid(&self) -> Digest {
+        match self {
             Self::Reserved(it) => it.bid,
             Self::Begun(it) => it.bid,
             Self::Given(it) => it.outcome.bid,
             Self::Acked(it) => it.bid,
-            Self::Day(_) => return None,
-        })
+        }
     }
 }

@@ -190,7 +190,7 @@ impl Bidder {
         };
         if let (LeaseEnd::NotBegun, Some(price)) = (end, &won.price) {
             let day = self.reservations.release(&id.1, price, won.at);
-            day.into_iter().for_each(|day| self.write(day));
+            self.outputs.extend(day.map(Output::Reserve));
         }
         let (work, failure) = match result {
             Ok(work) => (Some(work), None),
@@ -356,7 +356,6 @@ impl Bidder {
                     let id = self.job_of_bid(&it.bid).map(|(id, _)| id.clone());
                     id.and_then(|id| self.jobs.remove(&id));
                 }
-                Held::Day(day) => self.reservations.take_up(day),
             }
         }
         let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();

@@ -183,7 +183,9 @@ impl World {
             bidder::Output::Stop { bid } => {
                 self.bidders[number].working.remove(&bid);
             }
-            bidder::Output::Ask { .. } | bidder::Output::NoBid { .. } => {}
+            bidder::Output::Reserve(_)
+            | bidder::Output::Ask { .. }
+            | bidder::Output::NoBid { .. } => {}
         }
     }
 

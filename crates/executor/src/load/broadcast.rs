@@ -383,14 +383,6 @@ impl Reader<'_> {
         self.count(node, rule, most)
     }
 
-    /// A whole number from zero to `most`.
-    pub(super) fn whole(&mut self, node: &Node, rule: Rule, most: u64) -> Option<u64> {
-        match &node.data {
-            Data::Scalar(value) if value.as_u64() == Some(0) => Some(0),
-            _ => self.count(node, rule, most),
-        }
-    }
-
     pub(super) fn truth(&mut self, node: &Node, rule: Rule) -> Option<bool> {
         let read = match &node.data {
             Data::Scalar(value) => value.as_bool(),

@@ -1,6 +1,6 @@
 //! Values that many members have: names, numbers, durations, lists.
 
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use realm_protocol::limits;
 use serde_json::Value;
@@ -98,13 +98,28 @@ impl Reader<'_> {
 
     /// A whole number from one to `most`.
     pub(super) fn count(&mut self, node: &Node, rule: Rule, most: u64) -> Option<u64> {
+        self.whole_within(node, rule, 1..=most)
+    }
+
+    /// A whole number from zero to `most`.
+    pub(super) fn whole(&mut self, node: &Node, rule: Rule, most: u64) -> Option<u64> {
+        self.whole_within(node, rule, 0..=most)
+    }
+
+    fn whole_within(
+        &mut self,
+        node: &Node,
+        rule: Rule,
+        within: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let number = match &node.data {
             Data::Scalar(value) => Value::as_u64(value),
             _ => None,
         };
-        let fits = number.filter(|number| (1..=most).contains(number));
+        let fits = number.filter(|number| within.contains(number));
         if fits.is_none() {
-            let what = format!("expected a whole number from 1 to {most}");
+            let (least, most) = (within.start(), within.end());
+            let what = format!("expected a whole number from {least} to {most}");
             self.problem(node.at, rule, what);
         }
         fits

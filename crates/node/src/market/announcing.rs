@@ -338,10 +338,7 @@ impl Node {
         };
         self.forget_broadcast(broadcast, own.entries);
         self.tell_withdrawn(broadcast, &own, &conclusion);
-        self.market.over.push_back(broadcast);
-        if self.market.over.len() > BROADCASTS {
-            self.market.over.pop_front();
-        }
+        self.remember_ended(broadcast, &own);
         let completed = conclusion.ending == Ending::Output;
         let (status, error) = match conclusion.ending {
             Ending::Output => (Status::Completed, None),

@@ -131,6 +131,7 @@ impl Node {
         while let Some(output) = self.bidder_output() {
             match output {
                 Output::Write(held) => self.keep_slot(&held),
+                Output::Reserve(day) => self.keep_day(&day),
                 Output::Ask {
                     broadcast,
                     agent,

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use realm_broadcast::close_pages;
 use realm_protocol::{
-    BroadcastId, Place, RealmId, Tick,
-    broadcast::{Bid, Close, Verdict},
+    BroadcastId, Digest, Place, RealmId, Tick,
+    broadcast::{Bid, Close, CloseAsked, Verdict},
+    limits,
     records::Signed,
 };
 
-use super::{BROADCASTS, acquainting::Offered};
+use super::{Announced, BROADCASTS, acquainting::Offered};
 use crate::Node;
 
 /// Bidders told in one turn, before others have theirs.
@@ -23,6 +24,18 @@ pub(super) struct Closing {
     /// Sessions that bidders offer.
     offered: BTreeMap<RealmId, Offered>,
     pub(super) since: Tick,
+}
+
+/// A broadcast of this realm's that has ended.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) broadcast: BroadcastId,
+    /// The announcements that bids were made for.
+    rounds: Vec<Digest>,
+    /// The close in pages; none where too many have ended since, or a restart has come between.
+    close: Arc<Vec<Close>>,
+    /// How often each realm that asked for it was given it.
+    answered: BTreeMap<RealmId, u32>,
 }
 
 impl Node {
@@ -41,8 +54,9 @@ impl Node {
         };
         let offered = std::mem::take(&mut own.offered);
         let pages = close_pages(&signed, verdict, own.announcer.ranking(), winners);
+        own.close = Arc::new(pages);
         let closing = Closing {
-            pages: Arc::new(pages),
+            pages: own.close.clone(),
             to: to.into_iter(),
             offered,
             since: self.now.tick,
@@ -77,6 +91,47 @@ impl Node {
                     false => self.send_page(&to, page, offered.take()),
                 }
             }
+        }
+    }
+
+    /// Remembers a broadcast that has ended: outcomes may still come, and bidders may ask for its close.
+    pub(super) fn remember_ended(&mut self, broadcast: BroadcastId, own: &Announced) {
+        let over = &mut self.market.over;
+        over.push_back(Over {
+            broadcast,
+            rounds: own.rounds.iter().map(Signed::digest).collect(),
+            close: own.close.clone(),
+            answered: BTreeMap::new(),
+        });
+        if over.len() > BROADCASTS {
+            over.pop_front();
+        }
+        let too_old = over.len().saturating_sub(limits::CLOSES);
+        if let Some(too_old) = too_old.checked_sub(1).and_then(|at| over.get_mut(at)) {
+            too_old.close = Arc::default();
+        }
+    }
+
+    /// A bidder has not got the close of a broadcast, and asks for it: it gets what all got, whether
+    /// its bid has come or not.
+    pub(super) fn close_asked(&mut self, from: &Place, asked: &CloseAsked) {
+        let Ok(bid) = asked.bid.peek() else { return };
+        if bid.bidder.realm != from.realm || !self.has_signed(from, &asked.bid) {
+            return;
+        }
+        let mut over = self.market.over.iter_mut();
+        let over = over.find(|over| over.broadcast == bid.broadcast);
+        let (Some(over), Some(realm)) = (over, from.realm) else {
+            return;
+        };
+        let answered = over.answered.entry(realm).or_default();
+        if !over.rounds.contains(&bid.announcement) || *answered >= limits::CLOSE_ASKS {
+            return;
+        }
+        *answered = answered.saturating_add(1);
+        let pages = over.close.clone();
+        for page in pages.iter() {
+            self.send_page(from, page, None);
         }
     }
 }

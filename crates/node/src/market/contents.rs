@@ -4,8 +4,8 @@ use realm_crypto::Opened;
 use realm_protocol::{
     BroadcastId,
     broadcast::{
-        Announce, Award, Close, Confirm, Deliver, Lease, OutcomeAck, PlacedBid, Tally, Withdraw,
-        WorkProgress,
+        Announce, Award, Close, CloseAsked, Confirm, Deliver, Lease, OutcomeAck, PlacedBid, Tally,
+        Withdraw, WorkProgress,
     },
     cbor::{self, Wire},
     records::Signed,
@@ -58,6 +58,12 @@ macro_rules! signed_contents {
 signed_contents!(Confirm);
 
 impl Content for PlacedBid {
+    fn broadcast(&self) -> Option<BroadcastId> {
+        self.bid.peek().ok().map(|it| it.broadcast)
+    }
+}
+
+impl Content for CloseAsked {
     fn broadcast(&self) -> Option<BroadcastId> {
         self.bid.peek().ok().map(|it| it.broadcast)
     }

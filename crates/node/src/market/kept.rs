@@ -1,11 +1,14 @@
 //! Broadcasts and won slots outlive the process: what is written down of them, and how they go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use realm_broadcast::{
     Announcer, FanOut, Left, Pass,
     announcer::{Plan, Round},
-    bidder::Held,
+    bidder::{Day, Held},
     log::{Conclusion, Ended, Entry, Finished, Planned, Unused},
 };
 use realm_executor::Registered;
@@ -25,6 +28,9 @@ use crate::{
     serve::leased_call,
     state::{self, StoredBroadcast, StoredFan, StoredPass},
 };
+
+/// Where an agent's day lies in the realm's standing, before the agent's name.
+pub(crate) const DAYS: &[u8] = b"day/";
 
 /// What was written down of a broadcast under way; what of it does not read as well.
 #[derive(Debug, Default)]
@@ -248,6 +254,7 @@ impl Node {
             offered: BTreeMap::new(),
             events,
             leaving: None,
+            close: Arc::default(),
             undecided: Vec::new(),
         })
     }
@@ -270,14 +277,23 @@ impl Node {
         }
     }
 
-    /// Writes down what a slot that was won has come to, and what an agent has reserved of its day;
-    /// forgets a slot once its announcer has the outcome, and a day when it is over.
-    pub(super) fn keep_slot(&mut self, held: &Held) {
-        if let Held::Day(day) = held {
-            let (key, value) = (day_row(&day.agent), state::write(held));
-            return self.put_until(Table::Slots, &key, value, day.ends());
+    /// Writes down what an agent's confirmed bids of a day come to, until that is over.
+    pub(super) fn keep_day(&mut self, day: &Day) {
+        let key = [DAYS, day.agent.as_str().as_bytes()].concat();
+        self.put_until(Table::Standing, &key, state::write(day), day.ends());
+    }
+
+    /// Goes on with the days of this realm's agents.
+    pub(crate) fn recover_days(&mut self, days: Vec<Day>) {
+        for day in days {
+            self.bidder().take_up(day);
         }
-        let Some(bid) = held.bid() else { return };
+    }
+
+    /// Writes down what a slot that was won has come to; forgets it once its announcer has the
+    /// outcome.
+    pub(super) fn keep_slot(&mut self, held: &Held) {
+        let bid = held.bid();
         match stage_of(held) {
             Some(stage) => self.put(Table::Slots, &slot_row(bid, stage), state::write(held)),
             None => self.forget_slot(bid),
@@ -290,7 +306,7 @@ impl Node {
         }
     }
 
-    /// Goes on with the days, and the slots that were won before a restart: what was not given yet is given up,
+    /// Goes on with the slots that were won before a restart: what was not given yet is given up,
     /// because nobody knows whether its lease still holds. Gives the calls whose work has begun.
     pub(crate) fn recover_slots(
         &mut self,
@@ -338,18 +354,13 @@ const fn stage_of(held: &Held) -> Option<u8> {
         Held::Reserved(_) => Some(1),
         Held::Begun(_) => Some(2),
         Held::Given(_) => Some(3),
-        Held::Acked(_) | Held::Day(_) => None,
+        Held::Acked(_) => None,
     }
 }
 
 /// The key of what a slot has come to: the bid, then the stage.
 fn slot_row(bid: Digest, stage: u8) -> Vec<u8> {
     [bid.as_bytes().as_slice(), &[stage]].concat()
-}
-
-/// The key of what an agent has reserved of a day.
-fn day_row(agent: &LoopId) -> Vec<u8> {
-    [b"day/".as_slice(), agent.as_str().as_bytes()].concat()
 }
 
 /// The key of an entry's row: the broadcast, then the number.

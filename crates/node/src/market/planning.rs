@@ -105,6 +105,7 @@ impl Node {
             offered: BTreeMap::new(),
             events: 0,
             leaving: None,
+            close: Arc::default(),
             undecided: Vec::new(),
         };
         self.market.announced.insert(broadcast, own);

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use realm_broadcast::{CloseError, Closed};
+use realm_broadcast::{CloseError, Closed, close_due};
 use realm_protocol::{
-    BroadcastId, Digest, Place, Timestamp,
-    broadcast::{Announcement, Bid, Close, Receipt},
+    BroadcastId, Digest, Kind, Now, Place, Tick, Timestamp,
+    broadcast::{Announcement, Bid, Close, CloseAsked, Receipt},
     cbor::{self, Blob, CborError},
     journal::Table,
     limits,
@@ -19,6 +19,10 @@ use crate::{Node, state};
 const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Pages of one close; one with more is not kept.
 const PAGES: u64 = limits::AWARDS.div_ceil(limits::CLOSE_BIDS as u64);
+
+/// How long a close that was asked for is waited for the first time, milliseconds; each time twice as
+/// long.
+const ASK_MS: u64 = 20_000;
 
 /// When a bid was made, and its digest.
 type Key = (Timestamp, Digest);
@@ -42,6 +46,9 @@ struct Open {
     /// What proved the announcer and this realm when the bid was made.
     chains: Vec<Blob>,
     receipt: Receipt,
+    /// When its announcer is asked for the close; none once it was asked often enough.
+    next: Option<Tick>,
+    asks: u32,
 }
 
 /// A bid of this realm's, as it is remembered.
@@ -89,6 +96,11 @@ impl Receipts {
         }
     }
 
+    /// When the next close is asked for.
+    pub(super) fn next(&self) -> Option<Tick> {
+        self.open.values().filter_map(|open| open.next).min()
+    }
+
     fn of_bid(&self, bid: Digest) -> Option<Key> {
         let mut open = self.open.keys();
         open.find(|(_, digest)| *digest == bid).copied()
@@ -100,8 +112,12 @@ impl Receipts {
         announcement: &Announcement,
         chains: Vec<Blob>,
         receipt: Receipt,
+        now: Now,
     ) {
+        let waits = close_due(announcement).since(now.wall);
         let open = Open {
+            next: Some(now.tick.plus(waits)),
+            asks: 0,
             broadcast: announcement.broadcast,
             announcer: announcement.announcer.clone(),
             chains,
@@ -138,7 +154,10 @@ impl Node {
         };
         let chains = [self.chain_of(&read.announcer), self.me.chain().map(bare)];
         let chains = chains.into_iter().flatten().collect();
-        self.market.receipts.insert(key, &read, chains, receipt);
+        let now = self.now;
+        self.market
+            .receipts
+            .insert(key, &read, chains, receipt, now);
         self.write_receipt(key);
         self.market.receipts.kept.insert(key);
         if self.market.receipts.kept.len() > limits::RECEIPTS
@@ -162,6 +181,28 @@ impl Node {
         }
         open.receipt.awarded = true;
         self.write_receipt(key);
+    }
+
+    /// Asks for the closes that should have come long ago: a bid that was dropped on its way, and one
+    /// whose close was, look alike here.
+    pub(super) fn ask_for_closes(&mut self) {
+        let now = self.now.tick;
+        let mut asks = Vec::new();
+        let open = self.market.receipts.open.values_mut();
+        for open in open.filter(|open| open.next.is_some_and(|next| next <= now)) {
+            let waits = ASK_MS.checked_shl(open.asks).unwrap_or(u64::MAX);
+            open.asks = open.asks.saturating_add(1);
+            let again = open.asks < limits::CLOSE_ASKS;
+            open.next = again.then(|| now.plus(waits));
+            let bid = open.receipt.bid.clone();
+            asks.push((open.broadcast, open.announcer.clone(), CloseAsked { bid }));
+        }
+        for (broadcast, announcer, asked) in asks {
+            match self.is_me(&announcer) {
+                true => self.close_asked(&announcer, &asked),
+                false => self.send_to(broadcast, &announcer, Kind::Status, &asked),
+            }
+        }
     }
 
     /// A page of the signed end of a broadcast that this realm has bid for.
@@ -245,9 +286,10 @@ impl Node {
             self.market.receipts.kept.insert(key);
             if !is_closed(&receipt) {
                 let chains = Vec::new();
+                let now = self.now;
                 self.market
                     .receipts
-                    .insert(key, &announcement, chains, receipt);
+                    .insert(key, &announcement, chains, receipt, now);
             }
         }
     }

@@ -22,6 +22,7 @@ fn an_announcement_that_waits_for_the_disk_is_bid_for_as_long_as_it_says_once_it
 
     assert_eq!(ended.bids, 2);
     output(&ended);
+    world.run_for(5_000);
     invariants::check(&mut world);
 }
 
