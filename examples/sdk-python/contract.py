@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from realm_sdk import Agent, AsyncRealm, Call, CallFailed, Failure, Realm, RealmError, complete, proceed
+from realm_sdk import Agent, AsyncRealm, Call, CallFailed, Event, Failure, Realm, RealmError, complete, proceed
 
 CANCELLED = asyncio.Event()
 
@@ -48,6 +48,12 @@ def keep(given: dict[str, Any], call: Call) -> Any:
     return {"kept": call.state[key]} if key in call.state else {}
 
 
+def tell(given: dict[str, Any], call: Call) -> Any:
+    for word in given["text"].split(" "):
+        call.write(f"{word} ")
+    return {"text": given["text"]}
+
+
 HANDLERS = {
     "contract.double": double,
     "contract.refuse": refuse,
@@ -56,6 +62,7 @@ HANDLERS = {
     "contract.hang": hang,
     "contract.step": step,
     "contract.keep": keep,
+    "contract.tell": tell,
     "contract.offer": lambda given: {"time": "1s", "confidence": 0.9},
     "contract.worth": lambda given: {"worth": len(given["article"])},
 }
@@ -106,6 +113,20 @@ async def events(realm: AsyncRealm, case: dict[str, Any]) -> None:
     check(last and last.data["output"], case["expect"]["output"], "output")
 
 
+async def stream(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    # Both halves of the client do the same.
+    def waiting() -> list[Event]:
+        with Realm() as same:
+            return list(same.stream(case["loop"], case["input"]))
+
+    for told in ([event async for event in realm.stream(case["loop"], case["input"])], await asyncio.to_thread(waiting)):
+        parts, last = told[:-1], told[-1]
+        check({event.kind for event in parts}, {"part"}, "kinds")
+        check("".join(event.data["text"] for event in parts), case["expect"]["text"], "text")
+        check(last.kind, "end", "last event")
+        check(last.data["output"], case["expect"]["output"], "output")
+
+
 async def resume(realm: AsyncRealm, case: dict[str, Any]) -> None:
     run = await realm.start(case["loop"], case["input"])
     await realm.wait(run)
@@ -143,7 +164,7 @@ async def info(realm: AsyncRealm, case: dict[str, Any]) -> None:
     check("realm" in await realm.get_status(), True, "realm in status")
 
 
-DOINGS = {"invoke": invoke, "events": events, "resume": resume, "again": again, "cancel": cancel, "claim": claim, "info": info}
+DOINGS = {"invoke": invoke, "stream": stream, "events": events, "resume": resume, "again": again, "cancel": cancel, "claim": claim, "info": info}
 
 
 async def main() -> None:

@@ -323,7 +323,7 @@ impl Driver {
                 self.backends.forget(call);
                 self.handle(Input::BackendDone(call, result));
             }
-            Heard::Wrote(call, text) => self.handle(Input::BackendPart(call, text)),
+            Heard::Wrote((call, of, text)) => self.handle(Input::BackendPart(call, of, text)),
             Heard::Said(call, progress) => self.handle(Input::BackendSaid(call, progress)),
         }
     }
@@ -383,7 +383,7 @@ impl Driver {
             Effect::CallBackend(call, request) => match realm_backends::pure(request) {
                 Ok(Pure { parts, reply }) => {
                     let parts = parts.into_iter();
-                    let parts = parts.map(|text| Input::BackendPart(call, text));
+                    let parts = parts.map(|text| Input::BackendPart(call, 0, text));
                     self.returned.extend(parts);
                     self.worked.push_back(Done(call, Ok(reply)));
                 }

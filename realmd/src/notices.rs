@@ -142,6 +142,7 @@ impl Channels {
             headers,
             key: CallId::new([0; 16]),
             body: Value::Null,
+            stream: false,
             timeout_ms: ATTEMPT_MS,
             allow_private,
         });

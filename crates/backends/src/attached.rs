@@ -12,7 +12,7 @@ use std::{
 };
 
 use realm_executor::{AttachedRequest, BackendError, BackendReply};
-use realm_protocol::{LoopId, json, limits};
+use realm_protocol::{LoopId, limits};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::Progress;
+use crate::{Parts, Progress, progress::Noted};
 
 /// All agents that are attached.
 #[derive(Debug, Default)]
@@ -85,9 +85,9 @@ struct Asked {
     /// Whether its answer is an output with changes of what the agent keeps.
     keeps: bool,
     answer: oneshot::Sender<Answer>,
-    progress: Progress,
-    /// How often progress may still be noted.
-    noted: u32,
+    /// Where its words go while the answer is made, if somebody wants to see them.
+    parts: Option<Parts>,
+    noted: Noted,
 }
 
 #[derive(Debug)]
@@ -196,6 +196,7 @@ impl Attached {
     pub(crate) async fn call(
         &self,
         work: AttachedRequest,
+        parts: Option<&Parts>,
         progress: Progress,
     ) -> Result<BackendReply, BackendError> {
         let after_ms = work.timeout_ms;
@@ -209,7 +210,10 @@ impl Attached {
                 let again = "the instance that had the call went away, and another is asked";
                 progress.tell(json!({"agent": work.agent.as_str(), "asked": ask, "reason": again}));
             }
-            let (waits, mut answer) = self.enter(work.clone(), progress.clone());
+            // What another instance writes is another text.
+            let parts = parts.filter(|_| work.stream);
+            let parts = parts.map(|parts| parts.of_text(ask.into()));
+            let (waits, mut answer) = self.enter(work.clone(), parts, progress.clone());
             let mut answered = tokio::time::timeout_at(early, &mut answer).await;
             if answered.is_err() {
                 if let Some(reason) = self.waits_for(waits.call, &work) {
@@ -239,14 +243,15 @@ impl Attached {
     fn enter(
         &self,
         work: AttachedRequest,
+        parts: Option<Parts>,
         progress: Progress,
     ) -> (Waits<'_>, oneshot::Receiver<Answer>) {
         let (sender, answer) = oneshot::channel();
         let asked = Asked {
             keeps: work.state.is_some(),
             answer: sender,
-            progress,
-            noted: limits::PROGRESS,
+            parts,
+            noted: Noted::new(progress),
         };
         let mut held = self.held();
         let call = held.number();
@@ -353,12 +358,25 @@ impl Seat<'_> {
         let Some(asked) = seat.and_then(|seat| seat.calls.get_mut(&call)) else {
             return false;
         };
-        if let Some(asked) = asked
-            && asked.noted > 0
-            && json::to_bytes(&progress).len() <= limits::PROGRESS_BYTES
-        {
-            asked.noted -= 1;
-            asked.progress.tell(progress);
+        if let Some(asked) = asked {
+            asked.noted.tell(progress);
+        }
+        true
+    }
+
+    /// Shows what a call's output is being made of, and waits while nobody takes it. Gives whether the call is this
+    /// instance's.
+    pub async fn part(&self, call: u64, words: String) -> bool {
+        let parts = {
+            let held = self.attached.held();
+            let seat = held.seats.get(&self.number);
+            let Some(asked) = seat.and_then(|seat| seat.calls.get(&call)) else {
+                return false;
+            };
+            asked.as_ref().and_then(|asked| asked.parts.clone())
+        };
+        if let Some(parts) = parts {
+            parts.write(words).await;
         }
         true
     }

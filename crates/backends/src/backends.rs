@@ -8,12 +8,11 @@ use std::{
 use realm_executor::{BackendError, BackendReply, BackendRequest, MOCK};
 use realm_protocol::CallId;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use crate::{
-    Attached, Progress,
+    Attached, Parts, Progress,
     containers::{ContainerRules, Containers, EngineView},
-    http::{HttpAgents, Post},
+    http::{EVENTS, HttpAgents, Post},
     mcp::{Mcp, Servers, ToolDefinition, ToolUse, Ways},
     mock,
     models::{self, Model},
@@ -23,28 +22,10 @@ use crate::{
 
 /// Header in which an HTTP agent finds the key of its work, the same in every attempt.
 pub const KEY_HEADER: &str = "idempotency-key";
+/// Header in which an HTTP agent finds that events are welcome.
+const ACCEPT: &str = "accept";
 /// Variable in which a process finds the key of its work, the same in every attempt.
 pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
-
-/// Where a model's words go while it writes: whoever takes them slowly lets the model wait.
-#[derive(Clone, Debug)]
-pub struct Parts {
-    call: CallId,
-    to: mpsc::Sender<(CallId, String)>,
-}
-
-impl Parts {
-    /// The words of one call's answer, to be taken from the other end of `to`.
-    pub const fn new(call: CallId, to: mpsc::Sender<(CallId, String)>) -> Self {
-        Self { call, to }
-    }
-
-    /// Gives some words, and waits while there is no room.
-    pub(crate) async fn write(&self, text: String) {
-        // Whoever wanted them may have gone; the answer is still wanted.
-        let _ = self.to.send((self.call, text)).await;
-    }
-}
 
 /// All backends of one daemon. Making it does nothing; HTTP clients are built when first used.
 #[derive(Debug, Default)]
@@ -162,8 +143,8 @@ impl Backends {
         self.call_telling(request, None, Progress::default()).await
     }
 
-    /// As [`Backends::call`]; what a model writes goes to `parts` while it does, if the request wants that,
-    /// and what an agent says of how it goes to `progress`.
+    /// As [`Backends::call`]; what a model or an agent writes goes to `parts` while it does, if the request wants
+    /// that, and what an agent says of how it goes to `progress`.
     ///
     /// # Errors
     /// As [`Backends::call`].
@@ -174,7 +155,7 @@ impl Backends {
         progress: Progress,
     ) -> Result<BackendReply, BackendError> {
         match request {
-            BackendRequest::Attached(work) => self.attached.call(*work, progress).await,
+            BackendRequest::Attached(work) => self.attached.call(*work, parts, progress).await,
             BackendRequest::Model(request) if request.backend == MOCK => Ok(mock::reply(*request)),
             BackendRequest::Model(request) => {
                 let model = self.models().get(&request.backend).cloned();
@@ -190,12 +171,18 @@ impl Backends {
                 mut headers,
                 key,
                 body,
+                stream,
                 timeout_ms,
                 allow_private,
             } => {
                 headers
                     .entry(KEY_HEADER.to_owned())
                     .or_insert_with(|| key.to_string());
+                let parts = parts.filter(|_| stream);
+                if parts.is_some() {
+                    let accepts = format!("{EVENTS}, application/json");
+                    headers.entry(ACCEPT.to_owned()).or_insert(accepts);
+                }
                 let post = Post {
                     url,
                     headers: &headers,
@@ -203,7 +190,7 @@ impl Backends {
                     timeout_ms,
                     allow_private: &allow_private,
                 };
-                self.http.post(&post).await
+                self.http.ask(&post, parts, progress).await
             }
             BackendRequest::Process {
                 argv,

@@ -1,5 +1,7 @@
 //! POSTs of JSON over HTTP, and agents that answer them with JSON.
 
+mod words;
+
 use std::{collections::BTreeMap, error::Error, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use reqwest::{
 use serde_json::Value;
 
 use crate::{
+    Parts, Progress,
     address::{self, Target},
     resolver::{CheckedResolver, NotAllowed},
 };
@@ -21,6 +24,8 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest pause that is taken from an answer, seconds.
 const MOST_SECONDS: u64 = 24 * 60 * 60;
+/// What answers that come in events are.
+pub(crate) const EVENTS: &str = "text/event-stream";
 /// Headers that belong to the exchange itself.
 const OWN_HEADERS: [&str; 8] = [
     "connection",
@@ -65,9 +70,25 @@ impl Answer {
 }
 
 impl HttpAgents {
-    /// Asks an agent: JSON in, JSON out.
-    pub(crate) async fn post(&self, post: &Post<'_>) -> Result<BackendReply, BackendError> {
-        let answer = self.exchange(post).await?;
+    /// Asks an agent: JSON in, JSON out, or events until there is JSON.
+    pub(crate) async fn ask(
+        &self,
+        post: &Post<'_>,
+        parts: Option<&Parts>,
+        progress: Progress,
+    ) -> Result<BackendReply, BackendError> {
+        let exchange = async {
+            let begun = self.begin(post).await?;
+            match begun.is_success() && begun.comes_in_events() {
+                true => words::follow(begun, parts, progress).await,
+                false => Self::output(begun.read().await?),
+            }
+        };
+        within(post.timeout_ms, exchange).await
+    }
+
+    /// What an agent has answered in one piece.
+    fn output(answer: Answer) -> Result<BackendReply, BackendError> {
         if !answer.is_success() {
             return Err(BackendError::Status {
                 code: answer.status,
@@ -170,6 +191,14 @@ pub(crate) struct Beginning {
 impl Beginning {
     pub(crate) fn is_success(&self) -> bool {
         self.response.status().is_success()
+    }
+
+    /// Whether it is a stream of events.
+    fn comes_in_events(&self) -> bool {
+        let kind = self.response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(EVENTS)
     }
 
     /// The next piece of the body; none at its end.

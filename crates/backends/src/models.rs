@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use crate::{
     Parts, address,
     http::{Answer, HttpAgents, Post},
+    pieces::Framing,
 };
-use writing::{Framing, Writing};
+use writing::Writing;
 
 /// Characters of what a backend says about a failure that are repeated.
 const SAID_CHARS: usize = 300;

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use futures::FutureExt as _;
 use realm_backends::{
-    Backends, Progress,
+    Backends, Parts, Progress,
     attached::{Instance, Seat, Told},
 };
 use realm_executor::{
@@ -31,6 +31,7 @@ fn within(loop_id: &str, repeatable: bool, timeout_ms: u64) -> BackendRequest {
         key: CallId::new([7; 16]),
         input: json!({"n": 1}),
         state: None,
+        stream: true,
         repeatable,
         timeout_ms,
     }))
@@ -252,4 +253,71 @@ async fn what_an_agent_keeps_comes_back_with_the_output_and_from_no_other_loop()
     );
     let refused = polled(&mut plain).unwrap().unwrap_err();
     assert!(refused.to_string().contains("keeps no state"), "{refused}");
+}
+
+#[tokio::test]
+async fn words_are_shown_as_they_come_and_an_agent_waits_while_nobody_takes_them() {
+    let backends = Backends::new();
+    let (seat, mut told) = seat(&backends, &["sort"], 2);
+    let (to, mut written) = tokio::sync::mpsc::channel(2);
+    let call = CallId::new([7; 16]);
+    let parts = Parts::new(call, to);
+    let shows = backends.call_telling(work("sort", true), Some(&parts), Progress::default());
+    let mut shows = Box::pin(shows);
+    assert!(polled(&mut shows).is_none());
+    let number = given(&mut told).unwrap();
+
+    assert!(seat.part(number, "one ".to_owned()).await);
+    assert!(seat.part(number, "two ".to_owned()).await);
+    let mut third = Box::pin(seat.part(number, "three".to_owned()));
+    assert!(polled(&mut third).is_none(), "there is no room");
+    assert_eq!(written.recv().await, Some((call, 1, "one ".to_owned())));
+    assert!(third.await);
+    assert!(!seat.part(number + 1, "of nobody's".to_owned()).await);
+    seat.answer(number, Ok(json!("sorted")), None);
+
+    assert_eq!(output(polled(&mut shows)), "sorted");
+    assert_eq!(written.recv().await, Some((call, 1, "two ".to_owned())));
+    assert_eq!(written.recv().await, Some((call, 1, "three".to_owned())));
+}
+
+#[tokio::test]
+async fn what_the_next_instance_writes_is_another_text_and_what_nobody_wants_goes_nowhere() {
+    let backends = Backends::new();
+    let (first, mut told) = seat(&backends, &["sort"], 2);
+    let (to, mut written) = tokio::sync::mpsc::channel(4);
+    let parts = Parts::new(CallId::new([7; 16]), to);
+    let shows = backends.call_telling(work("sort", true), Some(&parts), Progress::default());
+    let BackendRequest::Attached(silent) = work("sort", true) else {
+        panic!("attached");
+    };
+    let silent = BackendRequest::Attached(Box::new(AttachedRequest {
+        stream: false,
+        ..*silent
+    }));
+    let hides = backends.call_telling(silent, Some(&parts), Progress::default());
+    let (mut shows, mut hides) = (Box::pin(shows), Box::pin(hides));
+    assert!(polled(&mut shows).is_none() && polled(&mut hides).is_none());
+    let (shown, hidden) = (given(&mut told).unwrap(), given(&mut told).unwrap());
+
+    first.part(shown, "half".to_owned()).await;
+    first.part(hidden, "nothing".to_owned()).await;
+    first.answer(hidden, Ok(Value::Null), None);
+    drop(first);
+    let (second, mut told) = seat(&backends, &["sort"], 2);
+    assert!(polled(&mut shows).is_none());
+    let again = given(&mut told).unwrap();
+    second.part(again, "whole".to_owned()).await;
+    second.answer(again, Ok(json!("sorted")), None);
+
+    assert_eq!(output(polled(&mut shows)), "sorted");
+    assert_eq!(output(polled(&mut hides)), Value::Null);
+    drop(shows);
+    drop(hides);
+    drop(parts);
+    let mut texts = Vec::new();
+    while let Some((_, text, words)) = written.recv().await {
+        texts.push((text, words));
+    }
+    assert_eq!(texts, [(1, "half".to_owned()), (2, "whole".to_owned())]);
 }

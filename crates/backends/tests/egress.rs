@@ -327,6 +327,7 @@ async fn call(kind: &str, url: &str, allow_private: &[String]) -> Result<(), Bac
             headers: BTreeMap::new(),
             key,
             body: json!({}),
+            stream: false,
             timeout_ms,
             allow_private: allow_private.to_vec(),
         },

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::Backends;
-use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest};
+use realm_backends::{Backends, Parts, Progress};
+use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 use realm_protocol::CallId;
 use serde_json::json;
 use tokio::{
@@ -47,6 +47,7 @@ fn request(port: u16, host: &str, allow: bool) -> BackendRequest {
         url: format!("http://{authority}/run"),
         headers: BTreeMap::from([("x-agent".to_owned(), "one".to_owned())]),
         body: json!({"n": 1}),
+        stream: false,
         timeout_ms: 10_000,
         allow_private: if allow { vec![authority] } else { Vec::new() },
     }
@@ -183,6 +184,7 @@ async fn headers_of_the_exchange_itself_cannot_be_set() {
             url: "https://example.org/".to_owned(),
             headers: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
             body: json!({}),
+            stream: false,
             timeout_ms: 1,
             allow_private: Vec::new(),
         };
@@ -190,6 +192,109 @@ async fn headers_of_the_exchange_itself_cannot_be_set() {
         assert!(
             matches!(refused, BackendError::Refused { .. }),
             "{name}: {refused}"
+        );
+    }
+}
+
+/// What came of a call whose words are wanted, what was asked, and the words.
+async fn told(bytes: Vec<u8>) -> (Result<BackendReply, BackendError>, String, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = Backends::new();
+    let mut asks = request(port, "127.0.0.1", true);
+    if let BackendRequest::Http { stream, .. } = &mut asks {
+        *stream = true;
+    }
+    let (to, mut written) = tokio::sync::mpsc::channel(64);
+    let parts = Parts::new(CallId::new([7; 16]), to);
+    let (reply, asked) = tokio::join!(
+        backends.call_telling(asks, Some(&parts), Progress::default()),
+        serve_once(listener, bytes)
+    );
+    drop(parts);
+    let mut words = Vec::new();
+    while let Some((_, _, text)) = written.recv().await {
+        words.push(text);
+    }
+    (reply, asked, words)
+}
+
+/// An answer in events, which ends with the connection.
+fn events(events: &[serde_json::Value]) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let events: String = events
+        .iter()
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    format!("{head}: an event follows\n\n{events}").into_bytes()
+}
+
+#[tokio::test]
+async fn an_agent_that_answers_in_events_shows_its_words_before_its_output() {
+    let (reply, asked, words) = told(events(&[
+        json!({"type": "part", "text": "Good "}),
+        json!({"type": "progress", "progress": {"half": true}}),
+        json!({"type": "part", "text": "day"}),
+        json!({"type": "output", "output": {"text": "Good day"}}),
+        json!({"type": "part", "text": " and so on"}),
+    ]))
+    .await;
+
+    assert!(
+        asked.contains("accept: text/event-stream, application/json\r\n"),
+        "{asked}"
+    );
+    let output = BackendOutput::Json(json!({"text": "Good day"}));
+    assert_eq!(reply.unwrap().output, output);
+    assert_eq!(words, ["Good ", "day"]);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_asked_for_events_may_answer_in_one_piece() {
+    let (reply, _, words) = told(answer("200 OK", "", r#"{"ok":true}"#)).await;
+
+    assert!(reply.is_ok());
+    assert!(words.is_empty());
+}
+
+#[tokio::test]
+async fn events_that_end_without_an_output_or_say_why_there_is_none_are_failures() {
+    let part = json!({"type": "part", "text": "Good "});
+    let failure = json!({
+        "type": "failure", "message": "out of paper", "category": "business", "retryAfterMs": 500,
+    });
+    let (broken, _, words) = told(events(std::slice::from_ref(&part))).await;
+    let (failed, ..) = told(events(&[part, failure])).await;
+
+    assert_eq!(words, ["Good "]);
+    let broken = broken.unwrap_err();
+    assert!(
+        matches!(broken, BackendError::Unreachable { .. }),
+        "{broken}"
+    );
+    let reported = BackendError::Reported {
+        message: "out of paper".to_owned(),
+        category: Category::Business,
+        retry_after_ms: Some(500),
+    };
+    assert_eq!(failed.unwrap_err(), reported);
+}
+
+#[tokio::test]
+async fn events_that_nobody_has_heard_of_are_bad_outputs() {
+    let long = "w".repeat(realm_protocol::limits::STREAM_BYTES + 1);
+    for wrong in [
+        json!({"type": "song", "text": "la"}),
+        json!({"type": "part", "words": "la"}),
+        json!({"type": "part", "text": long}),
+        json!({"type": "failure", "message": "no", "category": "weather"}),
+        json!(7),
+    ] {
+        let (reply, ..) = told(events(std::slice::from_ref(&wrong))).await;
+        let error = reply.unwrap_err();
+        assert!(
+            matches!(error, BackendError::BadOutput { .. }),
+            "{wrong}: {error}"
         );
     }
 }

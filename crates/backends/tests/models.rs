@@ -109,7 +109,7 @@ async fn exchange(format: Format, case: &Value) -> Exchanged {
     );
     drop(parts);
     let mut texts = Vec::new();
-    while let Some((_, text)) = shown.recv().await {
+    while let Some((_, _, text)) = shown.recv().await {
         texts.push(text);
     }
     (reply, sent, texts)

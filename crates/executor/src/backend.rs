@@ -36,6 +36,8 @@ pub enum BackendRequest {
         key: CallId,
         /// The loop's input.
         body: Value,
+        /// Whether its words are wanted while it works.
+        stream: bool,
         /// Milliseconds for the whole exchange.
         timeout_ms: u64,
         /// `host:port` pairs that may be reached though their addresses are not public.
@@ -120,6 +122,8 @@ pub struct AttachedRequest {
     pub input: Value,
     /// What of its state the agent is given, by key; none for a loop that keeps none.
     pub state: Option<Value>,
+    /// Whether its words are wanted while it works.
+    pub stream: bool,
     /// Whether another instance may be asked where one has gone away without an answer.
     pub repeatable: bool,
     /// Milliseconds until the answer must be there, the wait for an agent included.
@@ -310,6 +314,11 @@ impl Category {
             | FailureCode::NotAggregated => Self::Business,
             _ => Self::Unknown,
         }
+    }
+
+    /// The category of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
     /// The category's name in text.

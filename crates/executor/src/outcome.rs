@@ -118,13 +118,11 @@ impl LoopError {
             category,
             may_have_begun,
         } = record;
-        let mut known = Category::ALL.into_iter();
-        let category = known.find(|known| known.name() == category);
         Self {
             code,
             message,
             details,
-            category: category.unwrap_or(Category::Unknown),
+            category: Category::named(&category).unwrap_or(Category::Unknown),
             retry_after_ms: None,
             may_have_begun,
         }

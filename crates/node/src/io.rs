@@ -50,7 +50,7 @@ pub enum Input {
     /// Whoever made a streamed call on this machine has gone.
     Gone(ControlId),
     /// A backend has written some of its answer.
-    BackendPart(CallId, String),
+    BackendPart(CallId, u64, String),
     /// A backend has answered.
     BackendDone(CallId, Result<BackendReply, BackendError>),
     /// A backend says something of work that it has not ended.

@@ -188,8 +188,8 @@ impl Node {
             Input::Received(link, bytes) => self.handle_frame(link, &bytes),
             Input::Unsent(link, bytes) => self.handle_unsent(link, &bytes),
             Input::Gone(control) => self.asker_gone(control),
-            Input::BackendPart(call, text) => {
-                self.executor.part(call, 0, text, &self.registry, now);
+            Input::BackendPart(call, of, text) => {
+                self.executor.part(call, of, text, &self.registry, now);
             }
             Input::BackendDone(call, result) => {
                 self.executor

@@ -50,6 +50,8 @@ class Call:
         """The same in every attempt at the same work."""
         self.input: Any = message["input"]
         self.timeout_ms: int = message["timeoutMs"]
+        self.streamed: bool = message.get("stream", False)
+        """Whether somebody wants to see what the output is being made of."""
         given: dict[str, Any] = message.get("state") or {}
         self.state: dict[str, Any] = {key: held["value"] for key, held in given.items() if held}
         """What the agent keeps under the keys that the loop names. What is put in, changed or taken out is kept
@@ -75,6 +77,11 @@ class Call:
                 if key not in self.state or key not in self._was or self.state[key] != self._was[key]
             }
         return said
+
+    def write(self, text: str) -> None:
+        """Shows what comes next of the text that the output is being made of, if somebody wants to see it; from any thread."""
+        if self.streamed:
+            self._say({"type": "part", "call": self.number, "text": text})
 
     def progress(self, progress: Any) -> None:
         """Says how it goes; from any thread."""

@@ -20,7 +20,7 @@ _TIMEOUT = httpx.Timeout(10, read=None)
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run: `trace` with a TraceEvent, or at last `end` with an InvokeResult."""
+    """One event of a run: `trace` with a TraceEvent, `part` of an output that is being made, or at last `end` with an InvokeResult."""
 
     kind: str
     data: dict[str, Any]
@@ -113,10 +113,8 @@ class Realm(Api):
         """Calls a loop without waiting, and gives the run's id."""
         return self.call(loop, input, detach=True, **options)["runId"]
 
-    def events(self, run: str, after: int | None = None) -> Iterator[Event]:
-        """A run's events as they become durable, from the first or after an index; the last is `end`."""
-        headers = {} if after is None else {"last-event-id": str(after)}
-        with self._http.stream("GET", f"/v1/runs/{run}/events", headers=headers) as response:
+    def _listen(self, method: str, path: str, *, headers: dict[str, str] | None = None, body: Any = None) -> Iterator[Event]:
+        with self._http.stream(method, path, headers=headers, json=body) as response:
             if not response.is_success:
                 response.read()
                 _answer(response)
@@ -125,6 +123,16 @@ class Realm(Api):
                 event = lines.take(line)
                 if event:
                     yield event
+
+    def stream(self, loop: str, input: Any, **options: Any) -> Iterator[Event]:
+        """Calls a loop, and shows its output while it is being made: events `part` with a `text`, and at last `end` with the
+        whole result. A part with another `number` than the one before begins the text anew."""
+        return self._listen("POST", "/v1/invoke", body={**_invocation(loop, input, options), "stream": True})
+
+    def events(self, run: str, after: int | None = None) -> Iterator[Event]:
+        """A run's events as they become durable, from the first or after an index; the last is `end`."""
+        headers = {} if after is None else {"last-event-id": str(after)}
+        return self._listen("GET", f"/v1/runs/{run}/events", headers=headers)
 
     def wait(self, run: str) -> Any:
         """Waits for a run's end, and gives its output; raises `CallFailed`."""
@@ -168,10 +176,8 @@ class AsyncRealm(AsyncApi):
         """As `Realm.start`."""
         return (await self.call(loop, input, detach=True, **options))["runId"]
 
-    async def events(self, run: str, after: int | None = None) -> AsyncIterator[Event]:
-        """As `Realm.events`."""
-        headers = {} if after is None else {"last-event-id": str(after)}
-        async with self._http.stream("GET", f"/v1/runs/{run}/events", headers=headers) as response:
+    async def _listen(self, method: str, path: str, *, headers: dict[str, str] | None = None, body: Any = None) -> AsyncIterator[Event]:
+        async with self._http.stream(method, path, headers=headers, json=body) as response:
             if not response.is_success:
                 await response.aread()
                 _answer(response)
@@ -180,6 +186,15 @@ class AsyncRealm(AsyncApi):
                 event = lines.take(line)
                 if event:
                     yield event
+
+    def stream(self, loop: str, input: Any, **options: Any) -> AsyncIterator[Event]:
+        """As `Realm.stream`."""
+        return self._listen("POST", "/v1/invoke", body={**_invocation(loop, input, options), "stream": True})
+
+    def events(self, run: str, after: int | None = None) -> AsyncIterator[Event]:
+        """As `Realm.events`."""
+        headers = {} if after is None else {"last-event-id": str(after)}
+        return self._listen("GET", f"/v1/runs/{run}/events", headers=headers)
 
     async def wait(self, run: str) -> Any:
         """As `Realm.wait`."""

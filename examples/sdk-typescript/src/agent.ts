@@ -24,6 +24,8 @@ export class Call {
   /** The same in every attempt at the same work. */
   readonly key: string;
   readonly timeoutMs: number;
+  /** Whether somebody wants to see what the output is being made of. */
+  readonly streamed: boolean;
   /**
    * What the agent keeps under the keys that the loop names. What is put in, changed or deleted is kept with
    * the output, or not at all.
@@ -31,24 +33,36 @@ export class Call {
   readonly state: Record<string, unknown> = {};
   private readonly was: Record<string, string> = {};
   private readonly keeps: boolean;
+  private readonly number: number;
 
   constructor(
     message: RealmMessageCall,
     /** Aborted once nobody waits for the answer any more. */
     readonly signal: AbortSignal,
-    /** Says how it goes. */
-    readonly progress: (progress: unknown) => void,
+    private readonly say: (said: AgentMessage) => void,
   ) {
     this.loop = message.loop;
     this.version = message.version;
     this.key = message.key;
     this.timeoutMs = message.timeoutMs;
+    this.streamed = message.stream ?? false;
+    this.number = message.call;
     this.keeps = message.state != null;
     for (const [key, held] of Object.entries(message.state ?? {})) {
       if (held === null) continue;
       this.state[key] = (held as { value: unknown }).value;
       this.was[key] = JSON.stringify(this.state[key]);
     }
+  }
+
+  /** Shows what comes next of the text that the output is being made of, if somebody wants to see it. */
+  write(text: string): void {
+    if (this.streamed) this.say({ type: "part", call: this.number, text });
+  }
+
+  /** Says how it goes. */
+  progress(progress: unknown): void {
+    this.say({ type: "progress", call: this.number, progress });
   }
 
   /** What was changed of its state; nothing where the loop keeps none. */
@@ -177,7 +191,7 @@ export class Agent {
     try {
       const handler = this.handlers.get(message.loop);
       if (!handler) throw new Failure(`no handler for ${message.loop}`, "unknown");
-      const work = new Call(message, signal, (progress) => say({ type: "progress", call, progress }));
+      const work = new Call(message, signal, say);
       const output = (await handler(message.input, work)) ?? null;
       say({ type: "output", call, output, ...work.changes() });
     } catch (error) {

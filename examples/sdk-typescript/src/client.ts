@@ -10,6 +10,16 @@ export type RunEvent =
   | { kind: "trace"; data: TraceEvent; index: number | undefined }
   | { kind: "end"; data: InvokeResult; index: number | undefined };
 
+/** Some of the text that an output is being made of, where it stands in that, and which of the texts it is. */
+export interface StreamPart {
+  number: number;
+  offset: number;
+  text: string;
+}
+
+/** What a call shows of its output while that is being made; the last is `end`. */
+export type StreamEvent = { kind: "part"; data: StreamPart } | { kind: "end"; data: InvokeResult };
+
 /** What goes with a call. */
 export type CallOptions = Omit<InvokeRequest, "loop" | "input">;
 
@@ -69,9 +79,22 @@ export class Realm extends Api {
   }
 
   /** A run's events as they become durable, from the first or after an index. */
-  async *events(run: string, after?: number): AsyncGenerator<RunEvent> {
+  events(run: string, after?: number): AsyncGenerator<RunEvent> {
     const headers: Record<string, string> = after === undefined ? {} : { "last-event-id": String(after) };
-    const response = await this.ask(`/v1/runs/${encodeURIComponent(run)}/events`, "GET", headers, null);
+    return this.listen(`/v1/runs/${encodeURIComponent(run)}/events`, "GET", headers, null);
+  }
+
+  /**
+   * Calls a loop, and shows its output while it is being made. A part with another `number` than the one before
+   * begins the text anew.
+   */
+  stream(loop: string, input: unknown, options: CallOptions = {}): AsyncGenerator<StreamEvent> {
+    const body = JSON.stringify({ loop, input, ...options, stream: true });
+    return this.listen("/v1/invoke", "POST", { "content-type": "application/json" }, body);
+  }
+
+  private async *listen<T>(path: string, method: string, headers: Record<string, string>, body: string | null): AsyncGenerator<T> {
+    const response = await this.ask(path, method, headers, body);
     const decoder = new TextDecoder();
     let rest = "";
     let [kind, data, index]: [string, string, number | undefined] = ["", "", undefined];
@@ -85,7 +108,7 @@ export class Realm extends Api {
         else if (at > 0 && name === "data") data += value;
         else if (at > 0 && name === "id") index = Number(value);
         else if (line === "" && data !== "") {
-          yield { kind, data: JSON.parse(data), index } as RunEvent;
+          yield { kind, data: JSON.parse(data), index } as T;
           [kind, data, index] = ["", "", undefined];
         }
       }

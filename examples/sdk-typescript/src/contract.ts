@@ -51,6 +51,10 @@ const handlers: Record<string, Handler> = {
     if (keep !== undefined) call.state[key] = keep;
     return key in call.state ? { kept: call.state[key] } : {};
   },
+  "contract.tell": ({ text }: { text: string }, call) => {
+    for (const word of text.split(" ")) call.write(`${word} `);
+    return { text };
+  },
   "contract.offer": () => ({ time: "1s", confidence: 0.9 }),
   "contract.worth": ({ article }: { article: string }) => ({ worth: article.length }),
 };
@@ -92,6 +96,17 @@ const doings: Record<string, (realm: Realm, one: Case) => Promise<void>> = {
       at = types.indexOf(wanted, at + 1);
       if (at < 0) throw new Error(`no ${wanted} in its place in ${types}`);
     }
+    if (last?.kind !== "end") throw new Error(`the last event is ${last?.kind}`);
+    check(last.data.output, expect["output"], "output");
+  },
+  async stream(realm, { loop, input, expect }) {
+    let text = "";
+    let last;
+    for await (const event of realm.stream(loop, input)) {
+      if (event.kind === "part") text += event.data.text;
+      last = event;
+    }
+    check(text, expect["text"], "text");
     if (last?.kind !== "end") throw new Error(`the last event is ${last?.kind}`);
     check(last.data.output, expect["output"], "output");
   },

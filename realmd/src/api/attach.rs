@@ -212,6 +212,15 @@ async fn listen(
                 };
                 (call, Err(error), None)
             }
+            AgentMessage::Part { call, text } => {
+                if text.len() > limits::STREAM_BYTES {
+                    let what = format!("a part has at most {} bytes", limits::STREAM_BYTES);
+                    return Err(Fail::new(Code::RequestTooLarge, what).into());
+                }
+                // Nothing more is read of the connection until somebody has taken it.
+                seat.part(call, text).await;
+                continue;
+            }
             AgentMessage::Progress { call, progress } => {
                 // It may have been answered by another thread of the agent's.
                 seat.progress(call, progress);
@@ -260,6 +269,7 @@ fn message(told: Told) -> RealmMessage {
                 key,
                 input,
                 state,
+                stream,
                 repeatable: _,
                 timeout_ms,
             } = *work;
@@ -270,6 +280,7 @@ fn message(told: Told) -> RealmMessage {
                 key: key.to_string(),
                 input,
                 state,
+                stream,
                 timeout_ms,
             }
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
-use realm_backends::{Backends, Parts, Progress};
+use realm_backends::{Backends, Parts, Progress, Written};
 use realm_executor::{BackendError, BackendReply, BackendRequest};
 use realm_protocol::{CallId, limits};
 use serde_json::Value;
@@ -24,9 +24,9 @@ pub(crate) struct BackendCalls {
     backends: Arc<Backends>,
     tasks: JoinSet<Done>,
     running: BTreeMap<CallId, AbortHandle>,
-    /// What models write while they write it, and where it comes out.
-    writes: mpsc::Sender<(CallId, String)>,
-    written: mpsc::Receiver<(CallId, String)>,
+    /// What models and agents write while they write it, and where it comes out.
+    writes: mpsc::Sender<Written>,
+    written: mpsc::Receiver<Written>,
     /// How agents say that it goes.
     says: mpsc::Sender<(CallId, Value)>,
     said: mpsc::Receiver<(CallId, Value)>,
@@ -35,13 +35,13 @@ pub(crate) struct BackendCalls {
 /// Something of the calls under way.
 pub(crate) enum Heard {
     Done(Done),
-    /// A model has written some of its answer.
-    Wrote(CallId, String),
+    /// A model or an agent has written some of its answer.
+    Wrote(Written),
     /// An agent says how it goes.
     Said(CallId, Value),
 }
 
-/// Pieces of answers that wait for the loop; at the bound the models wait.
+/// Pieces of answers that wait for the loop; at the bound whoever writes waits.
 const WRITTEN: usize = 256;
 /// Words of agents that wait for the loop; further ones are lost.
 const SAID: usize = 256;
@@ -98,13 +98,13 @@ impl BackendCalls {
         self.running.remove(&call);
     }
 
-    /// Waits until a model has written something, an agent has said something or a call has ended; for ever
+    /// Waits until somebody has written something, an agent has said something or a call has ended; for ever
     /// while there is none. All that was written and said comes before its call ends.
     pub(crate) async fn next(&mut self) -> Heard {
         loop {
             tokio::select! {
                 biased;
-                Some((call, text)) = self.written.recv() => return Heard::Wrote(call, text),
+                Some(written) = self.written.recv() => return Heard::Wrote(written),
                 Some((call, progress)) = self.said.recv() => return Heard::Said(call, progress),
                 Some(ended) = self.tasks.join_next() => {
                     // One that is cancelled is passed over: nobody waits for it.
@@ -118,8 +118,8 @@ impl BackendCalls {
 
     /// Gives what there is without waiting.
     pub(crate) fn try_next(&mut self) -> Option<Heard> {
-        if let Ok((call, text)) = self.written.try_recv() {
-            return Some(Heard::Wrote(call, text));
+        if let Ok(written) = self.written.try_recv() {
+            return Some(Heard::Wrote(written));
         }
         if let Ok((call, progress)) = self.said.try_recv() {
             return Some(Heard::Said(call, progress));

@@ -1,7 +1,7 @@
 //! What nodes want done, done.
 
 use realm_backends::Pure;
-use realm_executor::{BackendError, BackendReply, BackendRequest, ModelRequest};
+use realm_executor::{AttachedRequest, BackendError, BackendReply, BackendRequest, ModelRequest};
 use realm_node::{ControlId, Effect, Input, Part, Response, Urgency};
 use realm_protocol::{CallId, Digest, budget::Amount, journal::Entry, journal::JournalSeq};
 use serde_json::{Value, json};
@@ -149,13 +149,13 @@ impl World {
         let after = self.random(20);
         let (result, ms) = match realm_backends::pure(request) {
             Ok(Pure { parts, reply }) => {
-                let count = parts.len() as u64;
-                for (number, text) in parts.into_iter().enumerate() {
-                    let part = Box::new(Input::BackendPart(call, text));
-                    let at = after + number as u64 * self.word_ms;
-                    self.schedule(at, Happening::Input(id, life, part));
-                }
-                (Ok(reply), count * self.word_ms)
+                let ms = self.write(id, call, after, parts);
+                (Ok(reply), ms)
+            }
+            Err(BackendRequest::Attached(work)) => {
+                let (reply, words) = read_aloud(&work);
+                let ms = self.write(id, call, after, words);
+                (Ok(reply), ms)
             }
             Err(BackendRequest::Process {
                 argv, input, key, ..
@@ -178,6 +178,18 @@ impl World {
         };
         let input = Box::new(Input::BackendDone(call, result));
         self.schedule(after + ms, Happening::Backend(id, life, call, input));
+    }
+
+    /// Lets somebody write words one after the other; gives how long that takes.
+    fn write(&mut self, id: HostId, call: CallId, after: u64, words: Vec<String>) -> u64 {
+        let life = self.hosts[id.0].life;
+        let count = words.len() as u64;
+        for (number, text) in words.into_iter().enumerate() {
+            let part = Box::new(Input::BackendPart(call, 0, text));
+            let at = after + number as u64 * self.word_ms;
+            self.schedule(at, Happening::Input(id, life, part));
+        }
+        count * self.word_ms
     }
 
     /// A model that is paid for answers; whoever asked pays, whether the answer is heard or not.
@@ -244,6 +256,15 @@ impl World {
             }),
         }
     }
+}
+
+/// What an attached agent makes of a text that is to be said: the same, a word at a time where somebody
+/// wants to see it.
+fn read_aloud(work: &AttachedRequest) -> (BackendReply, Vec<String>) {
+    let text = work.input["say"].as_str().unwrap_or_default();
+    let words = text.split_inclusive(' ').filter(|_| work.stream);
+    let words = words.map(str::to_owned).collect();
+    (BackendReply::json(json!({"text": text})), words)
 }
 
 /// What a host makes of an input: the same each time, and much like others' or not at all.

@@ -67,6 +67,39 @@ fn output(response: Response) -> Value {
     }
 }
 
+/// As `tell`, of an agent.
+fn read() -> Value {
+    json!({
+        "id": "read", "version": "1.0.0", "kind": "tool", "effects": "idempotent",
+        "inputSchema": {"type": "object"}, "outputSchema": {},
+        "tool": {"implementation": "attached", "config": {"agent": "reader"}},
+    })
+}
+
+#[test]
+fn what_an_agent_writes_is_shown_while_it_works_here_and_in_other_realms() {
+    for address in ["read", "read@lab", "reads"] {
+        let (mut world, acme, lab) = cast(14);
+        world.apply(lab, &[read()]);
+        world.apply(acme, &[read(), then("reads", &["look", "read@lab"])]);
+        world.run_for(1_000);
+        let (input, told) = words(10);
+        // The last step is given what the run was.
+        let control = begin(&mut world, acme, address, input.clone());
+        world.run_for(500);
+        let midway = shown(&world, acme, control);
+        let output = output(world.wait_for(acme, control));
+
+        assert!(
+            !midway.is_empty() && midway.len() < 19,
+            "{address}: {midway}"
+        );
+        assert_eq!(output, told, "{address}");
+        assert_eq!(shown(&world, acme, control), input["say"], "{address}");
+        invariants::check(&mut world);
+    }
+}
+
 #[test]
 fn what_a_model_writes_is_shown_while_it_writes_and_is_what_the_output_is_made_of() {
     for address in ["tell", "tell@lab"] {

@@ -1,23 +1,14 @@
 //! Answers that are shown while they are being written.
 
 use realm_executor::BackendError;
-use realm_protocol::json;
 use serde_json::{Map, Value};
 
 use super::{Secret, refused, status};
 use crate::{
     Parts,
     http::{Answer, HttpAgents, Post, within},
+    pieces::{Framing, Pieces},
 };
-
-/// How one thing is told from the next.
-#[derive(Clone, Copy)]
-pub(super) enum Framing {
-    /// Server-sent events; what they are called stands in their data, too.
-    Events,
-    /// One JSON document a line.
-    Lines,
-}
 
 /// Puts an answer together from what comes of it, by a format.
 pub(super) trait Writing: Send {
@@ -86,7 +77,7 @@ pub(super) async fn follow(
         }
         let mut pieces = Pieces::new(framing);
         while let Some(chunk) = begun.chunk().await? {
-            pieces.rest.extend_from_slice(&chunk);
+            pieces.add(&chunk);
             while let Some(piece) = pieces.next() {
                 if let Some(text) = writing.take(&piece?)? {
                     parts.write(text).await;
@@ -100,61 +91,6 @@ pub(super) async fn follow(
         }
     };
     within(post.timeout_ms, exchange).await
-}
-
-/// Finds the pieces in what comes.
-struct Pieces {
-    framing: Framing,
-    /// What has come and ends in no line yet.
-    rest: Vec<u8>,
-    /// Data of the event under way.
-    data: Vec<u8>,
-}
-
-impl Pieces {
-    const fn new(framing: Framing) -> Self {
-        Self {
-            framing,
-            rest: Vec::new(),
-            data: Vec::new(),
-        }
-    }
-
-    /// The next piece that is whole.
-    fn next(&mut self) -> Option<Result<Value, BackendError>> {
-        loop {
-            let line = self.line()?;
-            let piece = match self.framing {
-                Framing::Lines => line,
-                Framing::Events if line.is_empty() => std::mem::take(&mut self.data),
-                Framing::Events => {
-                    if let Some(data) = line.strip_prefix(b"data:") {
-                        let data = data.strip_prefix(b" ").unwrap_or(data);
-                        self.data.extend_from_slice(data);
-                    }
-                    continue;
-                }
-            };
-            // The word that some end with is no JSON, and says nothing.
-            if piece.is_empty() || piece == b"[DONE]" {
-                continue;
-            }
-            let read = json::parse(&piece).map_err(|error| BackendError::BadOutput {
-                reason: error.to_string(),
-            });
-            return Some(read);
-        }
-    }
-
-    fn line(&mut self) -> Option<Vec<u8>> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
-        let mut line: Vec<u8> = self.rest.drain(..=end).collect();
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Some(line)
-    }
 }
 
 /// Adds text to text, if there is some; gives what was added.

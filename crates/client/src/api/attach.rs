@@ -40,6 +40,14 @@ pub enum AgentMessage {
         )]
         retry_after_ms: Option<u64>,
     },
+    /// Shows text that the output is being made of; at most 64 KiB. It is shown to whoever called, if they want to see
+    /// it, and is never the output.
+    Part {
+        /// The call's number.
+        call: u64,
+        /// What comes next of the text.
+        text: String,
+    },
     /// Says how a call goes; an event `log` of the run's trace. At most 4 KiB and 256 a call are kept.
     Progress {
         /// The call's number.
@@ -123,6 +131,9 @@ pub enum RealmMessage {
         /// absent where the loop keeps none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<Value>,
+        /// Whether somebody wants to see what the output is being made of, by `part`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stream: bool,
         /// Milliseconds until the answer must be there.
         #[serde(rename = "timeoutMs")]
         timeout_ms: u64,

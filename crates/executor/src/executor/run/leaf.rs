@@ -31,6 +31,7 @@ impl Run {
         let key = work_key(self.id, self.work, call);
         let timeout_ms = frame.deadline.since(cx.now.tick);
         let repeatable = frame.subject.effects() != Effects::Once;
+        let stream = self.is_shown(frame);
         let Some(manifest) = frame.subject.manifest() else {
             return;
         };
@@ -42,6 +43,7 @@ impl Run {
                 headers: http.headers.clone(),
                 key,
                 body: input,
+                stream,
                 timeout_ms,
                 allow_private: http.allow_private.clone(),
             },
@@ -90,6 +92,7 @@ impl Run {
                 key,
                 input,
                 state,
+                stream,
                 repeatable,
                 timeout_ms,
             })),
