@@ -54,6 +54,11 @@ def tell(given: dict[str, Any], call: Call) -> Any:
     return {"text": given["text"]}
 
 
+def ask(given: dict[str, Any], call: Call) -> Any:
+    answers = [call.ask(question, {"n": n}) for n, question in enumerate(given["questions"])]
+    return {"granted": [answer.granted for answer in answers], "reasons": [answer.reason for answer in answers]}
+
+
 HANDLERS = {
     "contract.double": double,
     "contract.refuse": refuse,
@@ -62,6 +67,7 @@ HANDLERS = {
     "contract.hang": hang,
     "contract.step": step,
     "contract.keep": keep,
+    "contract.ask": ask,
     "contract.tell": tell,
     "contract.offer": lambda given: {"time": "1s", "confidence": 0.9},
     "contract.worth": lambda given: {"worth": len(given["article"])},
@@ -127,6 +133,19 @@ async def stream(realm: AsyncRealm, case: dict[str, Any]) -> None:
         check(last.data["output"], case["expect"]["output"], "output")
 
 
+async def asked(realm: AsyncRealm, case: dict[str, Any]) -> None:
+    run = await realm.start(case["loop"], case["input"])
+    said = iter(case["says"])
+    async for event in realm.events(run):
+        if event.data.get("type") == "approval.requested":
+            (waiting,) = (await realm.get_approvals(run=run))["items"]
+            say = next(said)
+            check(waiting["input"]["question"], say["question"], "question")
+            decide = realm.post_approvals_id_approve if say["granted"] else realm.post_approvals_id_deny
+            await decide(waiting["id"], {"reason": say["reason"]})
+    check(event.data["output"], case["expect"]["output"], "output")
+
+
 async def resume(realm: AsyncRealm, case: dict[str, Any]) -> None:
     run = await realm.start(case["loop"], case["input"])
     await realm.wait(run)
@@ -164,7 +183,7 @@ async def info(realm: AsyncRealm, case: dict[str, Any]) -> None:
     check("realm" in await realm.get_status(), True, "realm in status")
 
 
-DOINGS = {"invoke": invoke, "stream": stream, "events": events, "resume": resume, "again": again, "cancel": cancel, "claim": claim, "info": info}
+DOINGS = {"invoke": invoke, "stream": stream, "ask": asked, "events": events, "resume": resume, "again": again, "cancel": cancel, "claim": claim, "info": info}
 
 
 async def main() -> None:

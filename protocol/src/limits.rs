@@ -309,6 +309,12 @@ pub const STATE_KEYS: usize = 4_096;
 pub const STATE_AGENTS: usize = 1_024;
 /// Bytes of all values that agents of a realm keep, which are held in memory; more ends the call with `Budget`.
 pub const STATE_BYTES: usize = 16 * 1024 * 1024;
+/// Questions that one call asks people, one after the other; one more ends it with `Budget`.
+pub const QUESTIONS: usize = 16;
+/// Characters of a question; more is `SchemaOutput`.
+pub const QUESTION_CHARS: usize = 2_000;
+/// Bytes of what a question is about, as JSON; more is `SchemaOutput`.
+pub const QUESTION_BYTES: usize = 16 * 1024;
 /// Agents attached to a realm; one more is refused.
 pub const ATTACHED: usize = 64;
 /// Loops that one attached agent serves; more are refused.

@@ -84,6 +84,8 @@ struct Seated {
 struct Asked {
     /// Whether its answer is an output with changes of what the agent keeps.
     keeps: bool,
+    /// Whether its answer may be a question.
+    asks: bool,
     answer: oneshot::Sender<Answer>,
     /// Where its words go while the answer is made, if somebody wants to see them.
     parts: Option<Parts>,
@@ -249,6 +251,7 @@ impl Attached {
         let (sender, answer) = oneshot::channel();
         let asked = Asked {
             keeps: work.state.is_some(),
+            asks: work.answers.is_some(),
             answer: sender,
             parts,
             noted: Noted::new(progress),
@@ -301,6 +304,13 @@ impl Attached {
 /// Words that one connection holds for its agent, and says one after the other.
 const MOST_TOLD: usize = 2 * limits::ATTACHED_CALLS as usize;
 
+/// An agent says what its loop does not provide for.
+fn unsaid(why: &str) -> BackendError {
+    BackendError::BadOutput {
+        reason: why.to_owned(),
+    }
+}
+
 fn until(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms)
 }
@@ -328,22 +338,37 @@ impl Seat<'_> {
     /// Ends a call, and frees its place; `state` is what it changes of what the agent keeps. Gives whether it was this
     /// instance's to end.
     pub fn answer(&self, call: u64, answer: Answer, state: Option<Value>) -> bool {
+        self.end(call, |asked| match (answer, state) {
+            (Ok(output), state) if asked.keeps => {
+                Ok(json!({"output": output, "state": state.unwrap_or_default()}))
+            }
+            (Ok(_), Some(_)) => Err(unsaid(
+                "its loop keeps no state: `state` in the definition names the keys",
+            )),
+            (Ok(output), None) if asked.asks => Ok(json!({"output": output})),
+            (answer, _) => answer,
+        })
+    }
+
+    /// Ends a call with a question to people, and frees its place: the work begins anew once they have answered.
+    /// Gives whether it was this instance's to end.
+    pub fn ask(&self, call: u64, question: Value) -> bool {
+        self.end(call, |asked| match asked.asks {
+            true => Ok(json!({"ask": question})),
+            false => Err(unsaid(
+                "its loop asks nobody: `asks` in the definition says whom it may",
+            )),
+        })
+    }
+
+    fn end(&self, call: u64, answer: impl FnOnce(&Asked) -> Answer) -> bool {
         let mut held = self.attached.held();
         let seat = held.seats.get_mut(&self.number);
         let Some(asked) = seat.and_then(|seat| seat.calls.remove(&call)) else {
             return false;
         };
         if let Some(asked) = asked {
-            let answer = match (answer, state) {
-                (Ok(output), state) if asked.keeps => {
-                    Ok(json!({"output": output, "state": state.unwrap_or_default()}))
-                }
-                (Ok(_), Some(_)) => Err(BackendError::BadOutput {
-                    reason: "its loop keeps no state: `state` in the definition names the keys"
-                        .to_owned(),
-                }),
-                (answer, _) => answer,
-            };
+            let answer = answer(&asked);
             // Whoever waited may have gone just now.
             let _ = asked.answer.send(answer);
         }

@@ -31,6 +31,7 @@ fn within(loop_id: &str, repeatable: bool, timeout_ms: u64) -> BackendRequest {
         key: CallId::new([7; 16]),
         input: json!({"n": 1}),
         state: None,
+        answers: None,
         stream: true,
         repeatable,
         timeout_ms,
@@ -320,4 +321,33 @@ async fn what_the_next_instance_writes_is_another_text_and_what_nobody_wants_goe
         texts.push((text, words));
     }
     assert_eq!(texts, [(1, "half".to_owned()), (2, "whole".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_question_ends_the_call_of_a_loop_that_may_ask_and_of_no_other() {
+    let backends = Backends::new();
+    let (seat, mut told) = seat(&backends, &["sort"], 1);
+    let BackendRequest::Attached(asks) = work("sort", true) else {
+        panic!("attached");
+    };
+    let asks = BackendRequest::Attached(Box::new(AttachedRequest {
+        answers: Some(json!([])),
+        ..*asks
+    }));
+    let question = json!({"question": "ascending?"});
+    let mut asking = Box::pin(backends.call(asks.clone()));
+    assert!(polled(&mut asking).is_none());
+    assert!(seat.ask(given(&mut told).unwrap(), question.clone()));
+    assert_eq!(output(polled(&mut asking)), json!({"ask": question}));
+
+    let mut answering = Box::pin(backends.call(asks));
+    assert!(polled(&mut answering).is_none());
+    seat.answer(given(&mut told).unwrap(), Ok(json!(7)), None);
+    assert_eq!(output(polled(&mut answering)), json!({"output": 7}));
+
+    let mut silent = Box::pin(backends.call(work("sort", true)));
+    assert!(polled(&mut silent).is_none());
+    assert!(seat.ask(given(&mut told).unwrap(), question));
+    let refused = polled(&mut silent).unwrap().unwrap_err();
+    assert!(refused.to_string().contains("asks nobody"), "{refused}");
 }

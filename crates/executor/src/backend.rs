@@ -122,6 +122,8 @@ pub struct AttachedRequest {
     pub input: Value,
     /// What of its state the agent is given, by key; none for a loop that keeps none.
     pub state: Option<Value>,
+    /// What people have said to the questions that it has asked; none for a loop that asks nobody.
+    pub answers: Option<Value>,
     /// Whether its words are wanted while it works.
     pub stream: bool,
     /// Whether another instance may be asked where one has gone away without an answer.

@@ -16,6 +16,7 @@ pub mod load;
 mod manifest;
 mod mapping;
 mod outcome;
+mod question;
 mod registry;
 mod schema;
 mod stack;
@@ -48,6 +49,7 @@ pub use manifest::{
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};
+pub use question::Said;
 pub use registry::{
     Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange, Share, ShareError,
 };

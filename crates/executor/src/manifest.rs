@@ -60,6 +60,8 @@ pub struct Manifest {
     pub retry: Option<Retry>,
     /// Who approves before it begins; none where nobody need.
     pub approval: Option<ApprovalRule>,
+    /// Whom it may ask while it is at work; none for nobody.
+    pub asks: Option<ApprovalRule>,
     /// How it runs.
     pub body: Body,
     /// How it bids for work without an address.

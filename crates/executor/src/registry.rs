@@ -533,6 +533,7 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         limits: LoopLimits::default(),
         retry: None,
         approval: None,
+        asks: None,
         body: Body::Tool(Tool::Echo),
         bid: None,
         budget: realm_protocol::budget::Budget::default(),

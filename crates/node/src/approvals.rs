@@ -11,13 +11,13 @@ mod views;
 
 use std::collections::BTreeMap;
 
-use realm_executor::{ApprovalAsked, LoopError};
+use realm_executor::{ApprovalAsked, LoopError, Said};
 use realm_protocol::{
     ApprovalId, CallId, Digest, FailureCode, RunId, Scope, Timestamp,
     journal::Table,
     json::{self, Object},
     limits,
-    records::{ApprovalAction, ApprovalVerdict},
+    records::{Approval, ApprovalAction, ApprovalVerdict},
 };
 
 use crate::{Effect, LookId, Node, accept::stored_run, state, timers::Timer};
@@ -121,7 +121,7 @@ impl Node {
             let error = LoopError::new(FailureCode::Overloaded, message);
             return self
                 .executor
-                .deny(run, call, error, &self.registry, self.now);
+                .deny((run, call), error, None, &self.registry, self.now);
         }
         let id = ApprovalId::at(self.now.wall, self.random());
         let now = self.now.wall;
@@ -192,16 +192,19 @@ impl Node {
         let (run, call) = (looking.action.run, looking.action.frame);
         let read = value.and_then(|value| state::read::<StoredRequest>(value).ok());
         let examined = match &read {
-            Some(request) => self.examine(request, &looking),
+            Some(request) => self.examine(request, &looking).map(|()| request.answer()),
             None => Err("what is written down of it does not read"),
         };
-        if let Err(why) = examined {
-            tracing::warn!(approval = %looking.id, why, "an approval does not hold");
-            self.void(looking.id, why);
-            return self
-                .executor
-                .approval_is_void(run, call, &self.registry, self.now);
-        }
+        let said = match examined {
+            Ok(said) => said,
+            Err(why) => {
+                tracing::warn!(approval = %looking.id, why, "an approval does not hold");
+                self.void(looking.id, why);
+                return self
+                    .executor
+                    .approval_is_void(run, call, &self.registry, self.now);
+            }
+        };
         if let Some(request) = self.approvals.requests.get_mut(&looking.id)
             && request.used.is_none()
         {
@@ -210,7 +213,8 @@ impl Node {
             self.note_in_frame(run, call, "approval.used", payload);
             self.keep_request(looking.id);
         }
-        self.executor.approve(run, call, &self.registry, self.now);
+        self.executor
+            .approve(run, call, said, &self.registry, self.now);
     }
 
     /// A request is good for nothing any more.
@@ -246,8 +250,10 @@ impl Node {
         };
         let (run, call) = (request.action.run, request.action.frame);
         let error = LoopError::new(FailureCode::Denied, request.refusal());
+        let denied = request.state() == ApprovalState::Denied;
+        let said = denied.then(|| request.answer());
         self.executor
-            .deny(run, call, error, &self.registry, self.now);
+            .deny((run, call), error, said, &self.registry, self.now);
     }
 
     fn approval_expired(&mut self, id: ApprovalId) {
@@ -366,6 +372,17 @@ impl StoredRequest {
     fn escalates(&self) -> Option<Timestamp> {
         let after = self.rules.iter().filter_map(|rule| rule.escalate_ms).min();
         after.map(|after| self.requested.plus(after))
+    }
+
+    /// What people have said, for a call that has asked them.
+    fn answer(&self) -> Said {
+        let said = self.decisions.iter().filter_map(|said| said.peek().ok());
+        let said: Vec<Approval> = said.collect();
+        Said {
+            granted: self.state() == ApprovalState::Granted,
+            people: said.iter().map(|said| said.person.clone()).collect(),
+            reason: said.into_iter().rev().find_map(|said| said.reason),
+        }
     }
 
     /// Why the call was not made.

@@ -4,13 +4,14 @@
 `realm_sdk.api` are those of docs/openapi.json.
 """
 
-from .agent import Agent, Call, complete, proceed
+from .agent import Agent, Answer, Call, complete, proceed
 from .client import AsyncRealm, Event, Realm
 from .errors import CallFailed, Category, Failure, RealmError
 from .place import Place
 
 __all__ = [
     "Agent",
+    "Answer",
     "AsyncRealm",
     "Call",
     "CallFailed",

@@ -39,6 +39,23 @@ def complete(output: Any) -> dict[str, Any]:
     return {"complete": output}
 
 
+class Answer:
+    """What people have said to a question."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.granted: bool = told["granted"]
+        self.people: list[str] = told["people"]
+        self.reason: str | None = told.get("reason")
+
+
+class Asks(BaseException):
+    """Ends a handler that asks people; it begins anew once they have answered."""
+
+    def __init__(self, question: str, about: Any) -> None:
+        super().__init__(question)
+        self.said = {"question": question, **({} if about is None else {"about": about})}
+
+
 class Call:
     """One piece of work."""
 
@@ -50,6 +67,8 @@ class Call:
         """The same in every attempt at the same work."""
         self.input: Any = message["input"]
         self.timeout_ms: int = message["timeoutMs"]
+        self._answers: list[dict[str, Any]] = message.get("answers") or []
+        self._asked = 0
         self.streamed: bool = message.get("stream", False)
         """Whether somebody wants to see what the output is being made of."""
         given: dict[str, Any] = message.get("state") or {}
@@ -77,6 +96,18 @@ class Call:
                 if key not in self.state or key not in self._was or self.state[key] != self._was[key]
             }
         return said
+
+    def ask(self, question: str, about: Any = None) -> Answer:
+        """Asks people, and gives what they have said. Where they have said nothing yet the handler ends here, the run waits,
+        over restarts, and the handler begins anew: it asks the same questions in the same order, and what it does before
+        them it does again. The loop's `asks` says whom it may ask."""
+        if self._asked == len(self._answers):
+            raise Asks(question, about)
+        told = self._answers[self._asked]
+        if told["question"] != question:
+            raise RuntimeError(f"it asked {told['question']!r} before, and asks {question!r} now")
+        self._asked += 1
+        return Answer(told)
 
     def write(self, text: str) -> None:
         """Shows what comes next of the text that the output is being made of, if somebody wants to see it; from any thread."""
@@ -225,6 +256,8 @@ class Agent:
             output = await self._do(call, threads)
             said = call.answer(output)
             json.dumps(said)
+        except Asks as asks:
+            said = {"type": "ask", "call": call.number, **asks.said}
         except Failure as failure:
             said = {"type": "failure", "call": call.number, "message": str(failure), "category": failure.category}
             if failure.retry_after_ms is not None:

@@ -67,6 +67,30 @@ class AgentMessageFailure(TypedDict):
     type: Literal["failure"]
 
 
+class AgentMessageAsk(TypedDict):
+    """Ends a call with a question to people: its run waits, over restarts, and the call is made again with what they have
+    said. Only where the loop's definition says whom it may ask."""
+
+    call: int
+    """The call's number."""
+    question: str
+    """What people read, at most 2,000 characters."""
+    about: NotRequired[Any]
+    """What it is about, at most 16 KiB."""
+    type: Literal["ask"]
+
+
+class AgentMessagePart(TypedDict):
+    """Shows text that the output is being made of; at most 64 KiB. It is shown to whoever called, if they want to see
+    it, and is never the output."""
+
+    call: int
+    """The call's number."""
+    text: str
+    """What comes next of the text."""
+    type: Literal["part"]
+
+
 class AgentMessageProgress(TypedDict):
     """Says how a call goes; an event `log` of the run's trace. At most 4 KiB and 256 a call are kept."""
 
@@ -1510,6 +1534,11 @@ class RealmMessageCall(TypedDict):
     state: NotRequired[Any]
     """What the agent keeps under the keys that the loop names: `{KEY: {value, version}}`, null for what is not there;
     absent where the loop keeps none."""
+    answers: NotRequired[Any]
+    """What people have said to the questions of earlier calls for the same work: `{question, about, granted, people,
+    reason}` each, in order; absent where the loop asks nobody."""
+    stream: NotRequired[bool]
+    """Whether somebody wants to see what the output is being made of, by `part`."""
     timeoutMs: int
     """Milliseconds until the answer must be there."""
     type: Literal["call"]
@@ -2246,7 +2275,7 @@ WaitsOn: TypeAlias = Literal["backend", "realm", "bidders", "time", "person", "a
 """What a call waits for."""
 
 
-AgentMessage: TypeAlias = AgentMessageAttach | AgentMessageOutput | AgentMessageFailure | AgentMessageProgress | AgentMessageDetach
+AgentMessage: TypeAlias = AgentMessageAttach | AgentMessageOutput | AgentMessageFailure | AgentMessageAsk | AgentMessagePart | AgentMessageProgress | AgentMessageDetach
 """What an agent says. The first word is `attach`."""
 
 

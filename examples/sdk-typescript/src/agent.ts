@@ -17,6 +17,18 @@ export const proceed = (state: unknown): { continue: unknown } => ({ continue: s
 /** What a machine's last step gives. */
 export const complete = (output: unknown): { complete: unknown } => ({ complete: output });
 
+/** What people have said to a question. */
+export interface Answer {
+  granted: boolean;
+  people: string[];
+  reason?: string;
+}
+
+/** Ends a handler that asks people; it begins anew once they have answered. */
+class Asks {
+  constructor(readonly said: { question: string; about?: unknown }) {}
+}
+
 /** One piece of work. */
 export class Call {
   readonly loop: string;
@@ -34,6 +46,8 @@ export class Call {
   private readonly was: Record<string, string> = {};
   private readonly keeps: boolean;
   private readonly number: number;
+  private readonly answers: Array<Answer & { question: string }>;
+  private asked = 0;
 
   constructor(
     message: RealmMessageCall,
@@ -47,12 +61,26 @@ export class Call {
     this.timeoutMs = message.timeoutMs;
     this.streamed = message.stream ?? false;
     this.number = message.call;
+    this.answers = (message.answers ?? []) as Array<Answer & { question: string }>;
     this.keeps = message.state != null;
     for (const [key, held] of Object.entries(message.state ?? {})) {
       if (held === null) continue;
       this.state[key] = (held as { value: unknown }).value;
       this.was[key] = JSON.stringify(this.state[key]);
     }
+  }
+
+  /**
+   * Asks people, and gives what they have said. Where they have said nothing yet the handler ends here, the run
+   * waits, over restarts, and the handler begins anew: it asks the same questions in the same order, and what it
+   * does before them it does again. What is thrown must not be caught. The loop's `asks` says whom it may ask.
+   */
+  ask(question: string, about?: unknown): Answer {
+    const told = this.answers[this.asked];
+    if (!told) throw new Asks({ question, ...(about === undefined ? {} : { about }) });
+    if (told.question !== question) throw new Error(`it asked "${told.question}" before, and asks "${question}" now`);
+    this.asked += 1;
+    return told;
   }
 
   /** Shows what comes next of the text that the output is being made of, if somebody wants to see it. */
@@ -195,6 +223,7 @@ export class Agent {
       const output = (await handler(message.input, work)) ?? null;
       say({ type: "output", call, output, ...work.changes() });
     } catch (error) {
+      if (error instanceof Asks) return say({ type: "ask", call, ...error.said });
       const known = error instanceof Failure ? error : undefined;
       say({
         type: "failure",

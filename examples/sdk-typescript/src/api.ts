@@ -62,6 +62,28 @@ export interface AgentMessageFailure {
   type: "failure";
 }
 
+/** Ends a call with a question to people: its run waits, over restarts, and the call is made again with what they have
+ * said. Only where the loop's definition says whom it may ask. */
+export interface AgentMessageAsk {
+  /** The call's number. */
+  call: number;
+  /** What people read, at most 2,000 characters. */
+  question: string;
+  /** What it is about, at most 16 KiB. */
+  about?: unknown;
+  type: "ask";
+}
+
+/** Shows text that the output is being made of; at most 64 KiB. It is shown to whoever called, if they want to see
+ * it, and is never the output. */
+export interface AgentMessagePart {
+  /** The call's number. */
+  call: number;
+  /** What comes next of the text. */
+  text: string;
+  type: "part";
+}
+
 /** Says how a call goes; an event `log` of the run's trace. At most 4 KiB and 256 a call are kept. */
 export interface AgentMessageProgress {
   /** The call's number. */
@@ -77,7 +99,7 @@ export interface AgentMessageDetach {
 }
 
 /** What an agent says. The first word is `attach`. */
-export type AgentMessage = AgentMessageAttach | AgentMessageOutput | AgentMessageFailure | AgentMessageProgress | AgentMessageDetach;
+export type AgentMessage = AgentMessageAttach | AgentMessageOutput | AgentMessageFailure | AgentMessageAsk | AgentMessagePart | AgentMessageProgress | AgentMessageDetach;
 
 /** Who runs a loop. */
 export interface AgentView {
@@ -1525,6 +1547,11 @@ export interface RealmMessageCall {
   /** What the agent keeps under the keys that the loop names: `{KEY: {value, version}}`, null for what is not there;
    * absent where the loop keeps none. */
   state?: unknown;
+  /** What people have said to the questions of earlier calls for the same work: `{question, about, granted, people,
+   * reason}` each, in order; absent where the loop asks nobody. */
+  answers?: unknown;
+  /** Whether somebody wants to see what the output is being made of, by `part`. */
+  stream?: boolean;
   /** Milliseconds until the answer must be there. */
   timeoutMs: number;
   type: "call";

@@ -11,6 +11,7 @@ interface Case {
   input: unknown;
   after?: number;
   key?: string;
+  says?: Array<{ question: string; granted: boolean; reason: string }>;
   expect: Record<string, unknown>;
 }
 
@@ -50,6 +51,10 @@ const handlers: Record<string, Handler> = {
     if (forget) delete call.state[key];
     if (keep !== undefined) call.state[key] = keep;
     return key in call.state ? { kept: call.state[key] } : {};
+  },
+  "contract.ask": ({ questions }: { questions: string[] }, call) => {
+    const answers = questions.map((question, n) => call.ask(question, { n }));
+    return { granted: answers.map((answer) => answer.granted), reasons: answers.map((answer) => answer.reason) };
   },
   "contract.tell": ({ text }: { text: string }, call) => {
     for (const word of text.split(" ")) call.write(`${word} `);
@@ -109,6 +114,21 @@ const doings: Record<string, (realm: Realm, one: Case) => Promise<void>> = {
     check(text, expect["text"], "text");
     if (last?.kind !== "end") throw new Error(`the last event is ${last?.kind}`);
     check(last.data.output, expect["output"], "output");
+  },
+  async ask(realm, { loop, input, says = [], expect }) {
+    const run = await realm.start(loop, input);
+    let said = 0;
+    for await (const event of realm.events(run)) {
+      if (event.kind === "end") check(event.data.output, expect["output"], "output");
+      else if (event.data.type === "approval.requested") {
+        const [waiting] = (await realm.getApprovals({ run })).items;
+        const say = says[said++];
+        if (!waiting || !say) throw new Error("nobody waits, or nothing is to be said");
+        check((waiting.input as { question: string }).question, say.question, "question");
+        const decide = say.granted ? realm.postApprovalsIdApprove : realm.postApprovalsIdDeny;
+        await decide.call(realm, waiting.id, { reason: say.reason });
+      }
+    }
   },
   async resume(realm, { loop, input, after, expect }) {
     const run = await realm.start(loop, input);

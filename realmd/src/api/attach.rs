@@ -14,7 +14,7 @@ use realm_client::{
 };
 use realm_executor::{AttachedRequest, BackendError, Category};
 use realm_protocol::{json, limits};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{
     sync::mpsc,
     time::{interval, timeout},
@@ -191,12 +191,15 @@ async fn listen(
     seat: &Seat<'_>,
 ) -> Result<std::convert::Infallible, End> {
     loop {
-        let (call, answer, state) = match hear(stream).await? {
+        let (call, was_its) = match hear(stream).await? {
             AgentMessage::Output {
                 call,
                 output,
                 state,
-            } => (call, Ok(output), state.map(Value::Object)),
+            } => {
+                let state = state.map(Value::Object);
+                (call, seat.answer(call, Ok(output), state))
+            }
             AgentMessage::Failure {
                 call,
                 message,
@@ -210,7 +213,16 @@ async fn listen(
                     category,
                     retry_after_ms,
                 };
-                (call, Err(error), None)
+                (call, seat.answer(call, Err(error), None))
+            }
+            AgentMessage::Ask {
+                call,
+                question,
+                about,
+            } => {
+                let mut asked = Map::from_iter([("question".to_owned(), question.into())]);
+                asked.extend(about.map(|about| ("about".to_owned(), about)));
+                (call, seat.ask(call, asked.into()))
             }
             AgentMessage::Part { call, text } => {
                 if text.len() > limits::STREAM_BYTES {
@@ -234,7 +246,7 @@ async fn listen(
                 return Err(extract::invalid("it is attached already").into());
             }
         };
-        if !seat.answer(call, answer, state) {
+        if !was_its {
             let what = format!("call {call} is not this agent's, or has its answer");
             return Err(extract::invalid(&what).into());
         }
@@ -269,6 +281,7 @@ fn message(told: Told) -> RealmMessage {
                 key,
                 input,
                 state,
+                answers,
                 stream,
                 repeatable: _,
                 timeout_ms,
@@ -280,6 +293,7 @@ fn message(told: Told) -> RealmMessage {
                 key: key.to_string(),
                 input,
                 state,
+                answers,
                 stream,
                 timeout_ms,
             }

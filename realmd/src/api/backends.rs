@@ -243,6 +243,7 @@ fn manifest_of(server: &str, id: LoopId, tool: ToolDefinition) -> Manifest {
         budget: realm_protocol::budget::Budget::default(),
         retry: None,
         approval: None,
+        asks: None,
         body,
         bid: None,
         state: None,

@@ -152,8 +152,8 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
             ),
             None if let Some(asked) = &approval => (
                 format!(
-                    "It waits for a person's approval: `{}` does not begin before that, and nothing else \
-                     of it is at work.",
+                    "It waits for a person: `{}` does not go on before that, and nothing else of it is at \
+                     work.",
                     asked.action.loop_id
                 ),
                 Some(format!("realmctl approval show {}", asked.id)),
@@ -239,7 +239,9 @@ fn sentence(wait: &Wait) -> String {
         }
         WaitsOn::Time => format!("`{name}` waits{until}."),
         WaitsOn::Person => format!("`{name}` waits for a person."),
-        WaitsOn::Approval => format!("`{name}` waits for a person's approval, and has not begun."),
+        WaitsOn::Approval => {
+            format!("`{name}` waits for a person's word, and does not go on before.")
+        }
         WaitsOn::Step => format!("`{name}` has taken {} steps.", wait.steps.unwrap_or(0)),
     }
 }

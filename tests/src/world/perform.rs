@@ -230,18 +230,24 @@ impl World {
         }
         let gave = match program {
             "fail" | "balk" => None,
+            "ask" => Some(ask(&input)),
             "step" => Some(step(&input)),
             "tally" => Some(tally(&input)),
             "judge" | "doubt" => Some(judgement(id, &input)),
             "say" => argv.last().and_then(|said| serde_json::from_str(said).ok()),
             _ => Some(json!({"done": input})),
         };
-        if !matches!(program, "again" | "balk" | "say" | "tally") {
+        // Who asks first has done nothing yet.
+        let asks = gave.as_ref().is_some_and(|gave| gave.get("ask").is_some());
+        if !asks && !matches!(program, "again" | "balk" | "say" | "tally") {
             let effect = format!("{} {input}", id.0);
             *self.effects.entry(effect).or_default() += 1;
             let work = self.work.entry((id, key)).or_default();
             work.times += 1;
-            work.gave.clone_from(&gave);
+            work.gave = match program {
+                "ask" => gave.as_ref().map(|gave| gave["output"].clone()),
+                _ => gave.clone(),
+            };
         }
         let slipped = program == "slip" && self.random(2) == 0;
         match gave {
@@ -259,12 +265,25 @@ impl World {
 }
 
 /// What an attached agent makes of a text that is to be said: the same, a word at a time where somebody
-/// wants to see it.
+/// wants to see it. One that may ask people asks what its input says.
 fn read_aloud(work: &AttachedRequest) -> (BackendReply, Vec<String>) {
+    if let Some(answers) = &work.answers {
+        let asked = ask(&json!({"input": work.input, "answers": answers}));
+        return (BackendReply::json(asked), Vec::new());
+    }
     let text = work.input["say"].as_str().unwrap_or_default();
     let words = text.split_inclusive(' ').filter(|_| work.stream);
     let words = words.map(str::to_owned).collect();
     (BackendReply::json(json!({"text": text})), words)
+}
+
+/// Asks one thing after the other that its input lists, then gives all the answers.
+fn ask(given: &Value) -> Value {
+    let answers = given["answers"].as_array().map_or(0, Vec::len);
+    match given["input"]["ask"].get(answers) {
+        Some(question) => json!({"ask": {"question": question, "about": {"answered": answers}}}),
+        None => json!({"output": {"answers": given["answers"]}}),
+    }
 }
 
 /// What a host makes of an input: the same each time, and much like others' or not at all.

@@ -10,6 +10,8 @@ use self::bench::detached;
 
 #[path = "durable/approved.rs"]
 mod approved;
+#[path = "durable/asked.rs"]
+mod asked;
 #[path = "durable/bench.rs"]
 pub(super) mod bench;
 #[path = "durable/faults.rs"]

@@ -40,6 +40,17 @@ pub enum AgentMessage {
         )]
         retry_after_ms: Option<u64>,
     },
+    /// Ends a call with a question to people: its run waits, over restarts, and the call is made again with what they have
+    /// said. Only where the loop's definition says whom it may ask.
+    Ask {
+        /// The call's number.
+        call: u64,
+        /// What people read, at most 2,000 characters.
+        question: String,
+        /// What it is about, at most 16 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Value>,
+    },
     /// Shows text that the output is being made of; at most 64 KiB. It is shown to whoever called, if they want to see
     /// it, and is never the output.
     Part {
@@ -131,6 +142,10 @@ pub enum RealmMessage {
         /// absent where the loop keeps none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<Value>,
+        /// What people have said to the questions of earlier calls for the same work: `{question, about, granted, people,
+        /// reason}` each, in order; absent where the loop asks nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<Value>,
         /// Whether somebody wants to see what the output is being made of, by `part`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stream: bool,

@@ -4,7 +4,7 @@ use realm_protocol::{CallId, Now, RunId};
 use serde_json::Value;
 
 use super::Executor;
-use crate::{LoopError, Registry};
+use crate::{LoopError, Registry, Said};
 
 impl Executor {
     /// A call has no approval yet. What nobody waits for is ignored, here and below.
@@ -25,29 +25,30 @@ impl Executor {
         });
     }
 
-    /// A call that has just asked is approved, and begins.
-    pub fn approve(&mut self, run: RunId, call: CallId, registry: &Registry, now: Now) {
+    /// A call that has just asked is approved, and begins; or its question is answered, and it goes on.
+    pub fn approve(&mut self, run: RunId, call: CallId, said: Said, registry: &Registry, now: Now) {
         self.with(run, registry, now, |run, context| {
-            run.approve(call, context);
+            run.approve(call, said, context);
         });
     }
 
-    /// A call is not approved, and ends.
+    /// A call is not approved, and ends; or its question is answered with no, by those who have said something.
     pub fn deny(
         &mut self,
-        run: RunId,
-        call: CallId,
+        (run, call): (RunId, CallId),
         error: LoopError,
+        said: Option<Said>,
         registry: &Registry,
         now: Now,
     ) {
         self.with(run, registry, now, |run, context| {
-            run.deny(call, error, context);
+            run.deny(call, error, said, context);
         });
     }
 
-    /// The input of a frame that is open, and the loops of the frames that led to it, the outermost first.
-    pub fn frame(&self, run: RunId, call: CallId) -> Option<(&Value, Vec<String>)> {
+    /// The input of a frame that is open, or the question that it asks, and the loops of the frames that led to it,
+    /// the outermost first.
+    pub fn frame(&self, run: RunId, call: CallId) -> Option<(Value, Vec<String>)> {
         self.runs.get(&run)?.frame(call)
     }
 }

@@ -15,6 +15,7 @@ use super::account::Account;
 use crate::{
     ApprovalRule, Effects, Manifest, Registered, Retry, Route, ToolResult, Turn,
     mapping::{Binding, Scope},
+    question::Interview,
     states::{Changes, Held},
 };
 
@@ -63,6 +64,8 @@ pub(super) struct Frame {
     pub(super) given: Option<Budget>,
     /// Into how many equal parts what is left is shared where it asks another realm.
     pub(super) share_of: u64,
+    /// What it has asked people, and what those have said.
+    pub(super) interview: Option<Box<Interview>>,
     /// What of its agent's state it was given.
     pub(super) held: Option<Box<Held>>,
     /// What it changes of that, if it ends well.
@@ -367,6 +370,7 @@ impl Frame {
             reserved: None,
             given: None,
             share_of: 1,
+            interview: None,
             held: None,
             changes: Changes::new(),
         }

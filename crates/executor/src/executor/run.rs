@@ -1,6 +1,7 @@
 //! One run: the tree of frames that one call caused in this realm.
 
 mod approval;
+mod ask;
 mod call;
 mod composite;
 mod finish;
@@ -369,6 +370,9 @@ impl Run {
         };
         if frame.deadline <= cx.now.tick {
             return self.time_out(call, cx);
+        }
+        if frame.question().is_some() {
+            return self.put_question(call, cx);
         }
         if frame.needs_approval() {
             return self.ask_approval(call, cx);

@@ -7,7 +7,7 @@ use super::{
     node::Node,
     object::Object,
 };
-use crate::{ApprovalRule, Condition, Escalation};
+use crate::{ApprovalRule, Body, Condition, Effects, Escalation};
 
 /// The roles that may approve; a viewer changes nothing.
 const ROLES: [(&str, Role); 3] = [
@@ -19,9 +19,29 @@ const ROLES: [(&str, Role); 3] = [
 impl Reader<'_> {
     /// Only our own form knows approvals.
     pub(super) fn approval(&mut self, object: &mut Object<'_>) -> Option<ApprovalRule> {
-        const RULE: Rule = rule!("approval");
         let node = self.is_own().then(|| object.get("approval")).flatten()?;
-        let mut object = Object::of(self, node, RULE)?;
+        self.approval_rule(node, rule!("approval"))
+    }
+
+    /// Whom a loop may ask while it is at work.
+    pub(super) fn asks(
+        &mut self,
+        object: &mut Object<'_>,
+        runs: (Option<&Body>, Option<Effects>),
+    ) -> Option<ApprovalRule> {
+        const RULE: Rule = rule!("asks");
+        let node = self.is_own().then(|| object.get("asks")).flatten()?;
+        self.check_given(node.at, (RULE, "people are asked by"), runs);
+        let asks = self.approval_rule(node, RULE)?;
+        if asks.when.is_some() || asks.forward {
+            let what = "a question is always put, and to people of this realm: neither `when` nor `forward`";
+            self.problem(node.at, RULE, what);
+        }
+        Some(asks)
+    }
+
+    fn approval_rule(&mut self, node: &Node, rule: Rule) -> Option<ApprovalRule> {
+        let mut object = Object::of(self, node, rule)?;
         let role = self.approver(&mut object);
         let count = object.get("count").and_then(|node| {
             let rule = rule!("approval.count");

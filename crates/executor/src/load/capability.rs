@@ -308,6 +308,7 @@ impl Reader<'_> {
             limits: LoopLimits::of(&body),
             retry: None,
             approval: None,
+            asks: None,
             body,
             bid: None,
             budget: realm_protocol::budget::Budget::default(),

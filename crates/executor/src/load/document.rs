@@ -192,7 +192,9 @@ impl<'a> Reader<'a> {
         let contract = written.unwrap_or_else(|| self.commands_contract(object, body.as_ref()));
         let limits = self.limits(object, body.as_ref());
         let budget = self.budget(object);
-        let state = self.state(object, (body.as_ref(), effects));
+        let runs = (body.as_ref(), effects);
+        let asks = self.asks(object, runs);
+        let state = self.state(object, runs);
         let output_schema = contract.as_ref().map(|[_, output]| output);
         self.check_list(object.at, body.as_ref(), output_schema);
         let metadata = self.metadata(object);
@@ -210,6 +212,7 @@ impl<'a> Reader<'a> {
             budget,
             retry,
             approval,
+            asks,
             body: body?,
             bid,
             state,

@@ -53,6 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
         limits: LoopLimits::default(),
         retry: None,
         approval: None,
+        asks: None,
         body: body?,
         bid: None,
         budget: realm_protocol::budget::Budget::default(),

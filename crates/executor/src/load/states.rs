@@ -4,6 +4,7 @@ use realm_protocol::{LoopId, limits};
 
 use super::{
     document::{Reader, Rule, rule},
+    node::Place,
     object::Object,
 };
 use crate::{Body, Effects, StateKey, StateUse, Tool};
@@ -12,10 +13,11 @@ impl Reader<'_> {
     pub(super) fn state(
         &mut self,
         object: &mut Object<'_>,
-        (body, effects): (Option<&Body>, Option<Effects>),
+        runs: (Option<&Body>, Option<Effects>),
     ) -> Option<StateUse> {
         const RULE: Rule = rule!("state");
         let node = self.is_own().then(|| object.get("state")).flatten()?;
+        self.check_given(node.at, (RULE, "state is given to"), runs);
         let mut object = Object::of(self, node, RULE)?;
         let agent = object.get("agent");
         let agent: Option<Option<LoopId>> = agent.map_or(Some(None), |node| {
@@ -35,7 +37,20 @@ impl Reader<'_> {
             read.into_iter().collect::<Option<Vec<_>>>()
         });
         object.finish(self);
-        let keeps = body.is_none_or(|body| {
+        Some(StateUse {
+            agent: agent?,
+            keys: keys?,
+        })
+    }
+
+    /// What keeps state or asks people can be given something beside its input, and is written down.
+    pub(super) fn check_given(
+        &mut self,
+        at: Place,
+        (rule, what): (Rule, &str),
+        (body, effects): (Option<&Body>, Option<Effects>),
+    ) {
+        let able = body.is_none_or(|body| {
             matches!(
                 body,
                 Body::Tool(
@@ -43,20 +58,16 @@ impl Reader<'_> {
                 )
             )
         });
-        if !keeps {
-            let what =
-                "state is given to tools that are programs, addresses, containers or attached";
-            self.problem(node.at, RULE, what);
+        if !able {
+            let what = format!("{what} tools that are programs, addresses, containers or attached");
+            self.problem(at, rule, what);
         }
         if effects == Some(Effects::None) {
-            let problem = self.new_problem(node.at, RULE, "what keeps state has effects");
+            let what = "what keeps state or asks people has effects";
+            let problem = self.new_problem(at, rule, what);
             self.report(
                 problem.hint("`effects: idempotent` may be asked again under the same key"),
             );
         }
-        Some(StateUse {
-            agent: agent?,
-            keys: keys?,
-        })
     }
 }

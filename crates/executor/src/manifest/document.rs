@@ -67,6 +67,8 @@ impl Manifest {
         put_some(&mut document, "retry", self.retry.as_ref().map(retry_json));
         let approval = self.approval.as_ref().map(approval_json);
         put_some(&mut document, "approval", approval);
+        let asks = self.asks.as_ref().map(approval_json);
+        put_some(&mut document, "asks", asks);
         let bid = self.bid.as_ref().map(|bid| bid.written().clone());
         put_some(&mut document, "bid", bid);
         put_some(&mut document, "state", self.state.as_ref().map(state_json));

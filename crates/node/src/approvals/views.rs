@@ -128,7 +128,7 @@ impl Node {
         ApprovalView {
             id,
             state,
-            input: frame.map(|(input, _)| input.clone()),
+            input: frame.map(|(input, _)| input),
             frames: request.frames.clone(),
             caller: request.caller.clone(),
             requester: request.requester.clone(),

@@ -49,6 +49,9 @@ fields! {
     "loop.approval": "who approves before it begins",
         "Nothing of a call begins before people have approved exactly that call; the run waits, over restarts. Steps and tools of models may say so too.",
         "an object with role, count, distinctFromRequester, expires, escalate, when; {} for one approver";
+    "loop.asks": "whom it may ask while it is at work",
+        "For tools that are programs, addresses, containers or attached, with effects. They get {input, answers} and answer {output}, or {ask: {question, about}}: the run waits for people, over restarts, and the tool begins anew with what they have said.",
+        "an object with role, count, distinctFromRequester, expires, escalate, as in loop.approval; {} for one approver";
     "loop.approval.role": "the role of those who approve",
         "Owners always may.",
         "operator, approver or owner; approver unless told";

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Cause, Context, Pause, Run, Task};
 use crate::{
-    Effects, LoopError,
+    ApprovalRule, Effects, LoopError, Said,
     executor::{
         Action, ApprovalAsked,
         frame::{Frame, Subject, Waiting},
@@ -21,15 +21,32 @@ impl Frame {
 }
 
 impl Run {
-    /// Asks whether a frame may begin. That is written down first: after a restart it asks again.
+    /// Asks whether a frame may begin.
     pub(super) fn ask_approval(&mut self, call: CallId, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let rules = frame.approvals.iter();
+        let rules = rules.filter(|rule| rule.applies(&frame.input));
+        let rules = rules.cloned().collect();
+        let repeatable = frame.subject.effects() != Effects::Once;
+        let input = frame.input.clone();
+        self.request_approval(call, (input, repeatable), rules, cx);
+    }
+
+    /// Asks people about what is shown of a frame. That is written down first: after a restart it asks again.
+    pub(super) fn request_approval(
+        &mut self,
+        call: CallId,
+        (input, repeatable): (Value, bool),
+        rules: Vec<ApprovalRule>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
         frame.waiting = Waiting::Approval { held: false };
         frame.consent = Some(Consent::Asked);
-        let rules = frame.approvals.iter();
-        let rules = rules.filter(|rule| rule.applies(&frame.input));
         let (realm, version, revision, contract) = match &frame.subject {
             Subject::Local(entry) => {
                 let version = Some(entry.manifest.version.to_string());
@@ -47,9 +64,9 @@ impl Run {
             version,
             revision,
             contract,
-            input: frame.input.clone(),
-            repeatable: frame.subject.effects() != Effects::Once,
-            rules: rules.cloned().collect(),
+            input,
+            repeatable,
+            rules,
         };
         // What people take to decide is not the call's time.
         self.set_deadline(call, Tick::MAX, cx);
@@ -74,9 +91,9 @@ impl Run {
         }
     }
 
-    /// Begins a frame whose approval has just been seen to be good. A run that stands still begins
-    /// nothing: the frame asks again once that is over.
-    pub(in crate::executor) fn approve(&mut self, call: CallId, cx: &mut Context<'_>) {
+    /// Begins a frame whose approval has just been seen to be good, or goes on with one whose question people have
+    /// answered. A run that stands still begins nothing: the frame asks again once that is over.
+    pub(in crate::executor) fn approve(&mut self, call: CallId, said: Said, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -90,6 +107,7 @@ impl Run {
         frame.consent = Some(Consent::Given);
         frame.tried = cx.now.wall;
         let timeout = frame.timeout_ms;
+        self.take_answer(call, said);
         self.set_deadline(call, cx.now.tick.plus(timeout), cx);
         self.begin_body(call, cx);
     }
@@ -98,13 +116,22 @@ impl Run {
         &mut self,
         call: CallId,
         error: LoopError,
+        said: Option<Said>,
         cx: &mut Context<'_>,
     ) {
-        if let Some(frame) = self.frames.get_mut(&call)
-            && matches!(frame.waiting, Waiting::Approval { .. })
-        {
-            frame.waiting = Waiting::Nothing;
-            self.fail_for_good(call, error, cx);
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return;
+        };
+        if !matches!(frame.waiting, Waiting::Approval { .. }) {
+            return;
+        }
+        match said.filter(|_| frame.question().is_some()) {
+            // To a question no is an answer.
+            Some(said) => self.approve(call, said, cx),
+            None => {
+                frame.waiting = Waiting::Nothing;
+                self.fail_for_good(call, error, cx);
+            }
         }
     }
 
@@ -143,7 +170,8 @@ impl Run {
         held && self.ready.is_empty()
     }
 
-    pub(in crate::executor) fn frame(&self, call: CallId) -> Option<(&Value, Vec<String>)> {
+    /// What people are shown of a frame, and the loops that led to it.
+    pub(in crate::executor) fn frame(&self, call: CallId) -> Option<(Value, Vec<String>)> {
         let frame = self.frames.get(&call)?;
         let mut names = Vec::new();
         let mut place = frame.parent;
@@ -152,7 +180,8 @@ impl Run {
             place = caller.parent;
         }
         names.reverse();
-        Some((&frame.input, names))
+        let shown = frame.question().unwrap_or_else(|| frame.input.clone());
+        Some((shown, names))
     }
 }
 

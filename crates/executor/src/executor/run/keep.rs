@@ -18,6 +18,7 @@ use crate::{
             Began, Composition, Conversation, Frame, Progress, Routing, Subject, Wait, Waiting,
         },
     },
+    question::Interview,
 };
 
 impl Run {
@@ -112,7 +113,10 @@ impl Run {
                 let state = serde_json::to_vec(routing).ok().map(Blob::from);
                 (state, routing.refused as u64)
             }
-            Progress::Machine { .. } | Progress::Leaf => (None, 0),
+            Progress::Machine { .. } | Progress::Leaf => {
+                let state = frame.interview.as_ref().and_then(|it| it.to_state());
+                (state.map(|state| Blob::from(json::to_bytes(&state))), 0)
+            }
         };
         let pause = self.paused.filter(|_| frame.parent.is_none());
         let pause = pause.filter(|pause| pause.cause != Cause::Stop);
@@ -219,6 +223,14 @@ impl Run {
         frame.given = given;
         if let (Some(account), Some(spent)) = (&mut frame.account, spent) {
             account.take_up(spent);
+        }
+        if frame
+            .subject
+            .manifest()
+            .is_some_and(|own| own.asks.is_some())
+        {
+            let interview = state.as_ref().and_then(Interview::from_state);
+            frame.interview = interview.map(Box::new);
         }
         // Announced work is found again with its outcome; of all else an earlier attempt may have begun.
         let body = frame.subject.manifest().map(|own| &own.body);

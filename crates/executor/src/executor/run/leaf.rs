@@ -1,7 +1,7 @@
 //! Frames that ask somebody: a model, a tool, another realm, whoever bids.
 
 use realm_protocol::{CallId, FailureCode, Now, budget::Spend, json::Object, limits};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Context, Run};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
     },
+    question::Reply,
 };
 
 impl Run {
@@ -22,10 +23,11 @@ impl Run {
         let Some(frame) = self.frames.get(&call) else {
             return;
         };
-        let input = match (tool, &state) {
-            // An attached agent is told of it beside the input.
-            (Tool::Attached(_), _) | (_, None) => frame.input.clone(),
-            (_, Some(state)) => json!({"input": frame.input, "state": state}),
+        let answers = frame.answers();
+        let input = match tool {
+            // An attached agent is told of the rest beside the input.
+            Tool::Attached(_) => frame.input.clone(),
+            _ => beside(&frame.input, [("state", &state), ("answers", &answers)]),
         };
         let attempt = frame.attempt;
         let key = work_key(self.id, self.work, call);
@@ -92,6 +94,7 @@ impl Run {
                 key,
                 input,
                 state,
+                answers,
                 stream,
                 repeatable,
                 timeout_ms,
@@ -179,8 +182,12 @@ impl Run {
                     BackendOutput::Text(text) => json!({"text": text}),
                     BackendOutput::Calls { .. } => Value::Null,
                 };
-                match self.take_state(call, output, cx) {
-                    Ok(output) => self.complete(call, output, cx),
+                match self.take_reply(call, output) {
+                    Ok(Reply::Output(answer)) => match self.take_state(call, answer, cx) {
+                        Ok(output) => self.complete(call, output, cx),
+                        Err(error) => self.fail(call, error, cx),
+                    },
+                    Ok(Reply::Question(question)) => self.ask_people(call, question, cx),
                     Err(error) => self.fail(call, error, cx),
                 }
             }
@@ -352,4 +359,16 @@ impl Run {
         frame.hear();
         Some((call, since))
     }
+}
+
+/// An input with what a program is given beside it, if it is given anything.
+fn beside(input: &Value, given: [(&str, &Option<Value>); 2]) -> Value {
+    let given = given.into_iter();
+    let given = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    let mut all: Map<String, Value> = given.collect();
+    if all.is_empty() {
+        return input.clone();
+    }
+    all.insert("input".to_owned(), input.clone());
+    Value::Object(all)
 }
