@@ -122,6 +122,7 @@ fn is_urgent(request: &Request) -> bool {
         | Request::Pause(_)
         | Request::Resume(..)
         | Request::Decide(_)
+        | Request::ResetBreaker(_)
         | Request::Revoke(_)
         | Request::RemovePeer(_)
         | Request::Disallow(_) => true,

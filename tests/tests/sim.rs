@@ -72,6 +72,8 @@ mod scale;
 mod schedules;
 #[path = "sim/sessions.rs"]
 mod sessions;
+#[path = "sim/shedding.rs"]
+mod shedding;
 #[path = "sim/states.rs"]
 mod states;
 #[path = "sim/streams.rs"]

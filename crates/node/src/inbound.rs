@@ -129,10 +129,15 @@ impl Node {
         );
         ingress.map_err(|_| Refused::Ingress)?;
         let now = self.now.tick;
-        match self.links.get_mut(&id).map(|link| link.bucket.take(now)) {
-            Some(true) => Ok(()),
-            _ => Err(Refused::Rate),
-        }
+        // New work goes first, so that what ends work and answers get through.
+        let taken = self
+            .links
+            .get_mut(&id)
+            .is_some_and(|link| match header.kind.begins_work() {
+                true => link.bucket.take_early(now),
+                false => link.bucket.take(now),
+            });
+        taken.then_some(()).ok_or(Refused::Rate)
     }
 
     /// Delivers an envelope that passed the cheap checks, or relays it.

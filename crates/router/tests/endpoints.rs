@@ -153,6 +153,20 @@ fn no_root_takes_more_than_its_share_and_room_comes_back_with_expiry() {
 }
 
 #[test]
+fn the_last_quarter_of_a_burst_is_for_those_who_may_take_it() {
+    let mut bucket = TokenBucket::new(10, 8, tick(0));
+
+    let early = (0..9).filter(|_| bucket.take_early(tick(0))).count();
+    let late = (0..9).filter(|_| bucket.take(tick(0))).count();
+    assert_eq!((early, late), (6, 2));
+    assert!(!bucket.take_early(tick(200)), "two are kept");
+    assert!(bucket.take_early(tick(300)));
+
+    let mut small = TokenBucket::new(10, 1, tick(0));
+    assert!(small.take_early(tick(0)), "of few none is kept");
+}
+
+#[test]
 fn a_bucket_gives_its_burst_and_then_its_rate() {
     let mut bucket = TokenBucket::new(10, 3, tick(0));
 

@@ -115,8 +115,8 @@ fn a_peer_that_sends_too_much_is_slowed_down() {
         world.inject(lab, link, call.clone());
     }
     let refused = &world.hosts[lab.0].node().counters().refused;
-    assert!(refused[&Refused::Rate] >= 290, "{refused:?}");
-    assert!(refused[&Refused::Replay] >= 190, "{refused:?}");
+    assert!(refused[&Refused::Rate] >= 340, "{refused:?}");
+    assert!(refused[&Refused::Replay] >= 140, "{refused:?}");
     invariants::check(&mut world);
 }
 

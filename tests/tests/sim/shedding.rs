@@ -1,0 +1,98 @@
+//! Under too much, what begins work goes first: what ends work and tells of it gets through.
+
+use bytes::Bytes;
+use realm_node::{Refused, Request, Response};
+use realm_protocol::{FailureCode, Kind, journal::Status, link::Frame};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::json;
+
+/// The roots acme and lab, with a slow loop at lab.
+fn cast(seed: u64) -> (World, HostId, HostId) {
+    let mut world = World::new(seed);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(lab, acme);
+    world.allow(lab, "acme", "*");
+    world.apply(lab, &[Loops::once("slow", 60_000)]);
+    world.run_for(5_000);
+    (world, acme, lab)
+}
+
+/// A call of acme's as it came to lab.
+fn recorded(world: &mut World, acme: HostId, lab: HostId) -> Bytes {
+    world.tap = true;
+    world.call(acme, "echo@lab", json!({}));
+    world.tap = false;
+    let mut calls = world.wire.iter().filter_map(|(_, to, bytes)| {
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+            return None;
+        };
+        let is_call = envelope.peek().unwrap().kind == Kind::Call;
+        (*to == lab && is_call).then(|| bytes.clone())
+    });
+    calls.next().unwrap()
+}
+
+#[test]
+fn a_flood_of_calls_over_a_link_keeps_no_cancel_from_its_work() {
+    let (mut world, acme, lab) = cast(5_100);
+    let call = recorded(&mut world, acme, lab);
+    let control = world.ask(
+        acme,
+        World::invoke_within("slow@lab", json!({"n": 1}), 50_000),
+    );
+    world.run_for(1_000);
+    let run = *world.hosts[acme.0].disk.runs.keys().last().unwrap();
+    let link = world.links_between(lab, acme)[0];
+    for _ in 0..500 {
+        world.inject(lab, link, call.clone());
+    }
+    assert!(world.hosts[lab.0].node().counters().refused[&Refused::Rate] >= 340);
+
+    world.ask_and_wait(acme, Request::Cancel(run));
+    world.wait_for(acme, control);
+    world.run_for(500);
+
+    let runs = world.hosts[lab.0].disk.runs.values();
+    let slow = runs.filter(|run| run.loop_id == "slow");
+    let stands: Vec<Status> = slow.map(|run| run.status).collect();
+    assert_eq!(stands, [Status::Cancelled]);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_realm_that_takes_no_more_calls_still_cancels_and_gives_results() {
+    let (mut world, acme, lab) = cast(5_101);
+    world.run_for(100);
+    world.crash(lab);
+    world.hosts[lab.0].max_calls_per_peer = 2;
+    world.start(lab);
+    world.run_for(5_000);
+    world.apply(
+        lab,
+        &[Loops::once("slow", 60_000), Loops::once("brief", 3_000)],
+    );
+    let ask = |name: &str| World::invoke_within(name, json!({"of": name}), 50_000);
+    let slow = world.ask(acme, ask("slow@lab"));
+    let brief = world.ask(acme, ask("brief@lab"));
+    world.run_for(1_000);
+    let runs = world.hosts[acme.0].disk.runs.values();
+    let run = runs.filter(|run| run.loop_id.starts_with("slow"));
+    let run = run.map(|run| run.id).next().unwrap();
+    let more = World::invoke_within("echo@lab", json!({}), 1_000);
+    let more = world.ask(acme, more);
+    let Response::Invoked(refused) = world.wait_for(acme, more) else {
+        panic!("the call has ended");
+    };
+    assert_eq!(refused.result.unwrap_err().code, FailureCode::Overloaded);
+
+    world.ask_and_wait(acme, Request::Cancel(run));
+    world.wait_for(acme, slow);
+    let Response::Invoked(done) = world.wait_for(acme, brief) else {
+        panic!("the call has ended");
+    };
+    assert!(done.result.is_ok(), "{:?}", done.result);
+    world.run_for(1_000);
+    let after = world.call(acme, "echo@lab", json!({}));
+    assert!(after.result.is_ok(), "there is room again");
+    invariants::check(&mut world);
+}
