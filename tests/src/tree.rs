@@ -76,6 +76,7 @@ impl Tree for World {
             detach: false,
             stream: false,
             budget: realm_protocol::budget::Budget::default(),
+            backend: None,
         })
     }
 

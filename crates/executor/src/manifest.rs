@@ -29,7 +29,7 @@ pub use canonical::canonical_json;
 pub use commands::{Command, Commands, Word};
 pub use container::{Container, ContainerLimits, Image, NotPinned, Pull};
 pub use kept::{NotAKey, StateKey, StateUse};
-pub use prompt::{ModelTool, Prompt};
+pub use prompt::{BackendChoice, ModelTool, NotABackend, Prompt};
 pub use route::{NotAPattern, Pattern, Route, Target};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
 

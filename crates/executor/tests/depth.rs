@@ -54,6 +54,7 @@ fn run(depth: u64) -> (Outcome, usize) {
         approvals: Vec::new(),
         stream: false,
         budgets: Vec::new(),
+        backend: None,
     };
     executor.start(start, &registry, now).unwrap();
     let (mut open, mut most) = (0_usize, 0);

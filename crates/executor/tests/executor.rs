@@ -123,6 +123,7 @@ fn start(run: u8, loop_id: &str, input: Value) -> Start {
         approvals: Vec::new(),
         stream: false,
         budgets: Vec::new(),
+        backend: None,
     }
 }
 

@@ -65,6 +65,7 @@ impl Bench {
             stream: false,
             approvals: Vec::new(),
             budgets: Vec::new(),
+            backend: None,
         };
         self.executor.start(start, &self.registry, now()).unwrap();
         loop {
@@ -244,6 +245,7 @@ fn an_input_names_only_keys_below_the_owners() {
             stream: false,
             approvals: Vec::new(),
             budgets: Vec::new(),
+            backend: None,
         };
 
         bench.executor.start(start, &bench.registry, now()).unwrap();

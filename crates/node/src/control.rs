@@ -1,6 +1,8 @@
 //! What this machine's programs may ask of a realm, and the answers.
 
-use realm_executor::{ContractChange, Decision, Manifest, Need, ResumeError, ShareError, Verdict};
+use realm_executor::{
+    BackendChoice, ContractChange, Decision, Manifest, Need, ResumeError, ShareError, Verdict,
+};
 use realm_protocol::{
     CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
     Scope, Timestamp,
@@ -112,6 +114,8 @@ pub struct InvokeAsked {
     pub stream: bool,
     /// What it may use, with all that it causes.
     pub budget: Budget,
+    /// Whom the prompts of its run ask instead of their own backends; of another realm's run nobody may say that.
+    pub backend: Option<BackendChoice>,
 }
 
 /// A finished call.

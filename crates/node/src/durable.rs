@@ -103,6 +103,10 @@ impl Node {
         let Ok(approvals) = approvals.collect() else {
             return self.cannot_go_on(record, calls, "an approval does not read");
         };
+        let backend = stored.backend.as_deref().map(str::parse).transpose();
+        let Ok(backend) = backend else {
+            return self.cannot_go_on(record, calls, "its backend does not read");
+        };
         let from = Restart {
             start: Start {
                 run,
@@ -125,6 +129,7 @@ impl Node {
                     .flatten()
                     .map(StoredGiven::given)
                     .collect(),
+                backend,
             },
             started: record.started,
             known,

@@ -206,6 +206,11 @@ impl Node {
         match scope {
             Err(refusal) => self.refuse(control, refusal),
             Ok(scope) if scope == self.me.scope() => self.serve_local(control, asked),
+            Ok(_) if asked.backend.is_some() => {
+                let message = "which backend another realm asks is its owner's to say";
+                let failure = CallFailure::new(FailureCode::Malformed, message);
+                self.refuse(control, failure.into());
+            }
             Ok(scope) => self.invoke_remote(control, asked, scope),
         }
     }

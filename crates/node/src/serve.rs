@@ -107,6 +107,7 @@ impl Node {
             work: None,
             budgets: vec![self.asker_budget(asked.budget)],
             approved_by: BTreeSet::new(),
+            backend: asked.backend,
             responder: Responder::Local(Local {
                 control,
                 address: asked.address,
@@ -149,6 +150,7 @@ impl Node {
         let approved_by = self.approved_by(&header.source, &call, &input);
         let incoming = Incoming {
             approved_by,
+            backend: None,
             responder: Responder::Remote(Box::new(remote)),
             call: header.call,
             caller: header.source.scope(),
@@ -205,6 +207,7 @@ impl Node {
             work: Some((leased.broadcast, work)),
             budgets: self.caller_budgets(leased.budget),
             approved_by: BTreeSet::new(),
+            backend: None,
         };
         self.serve(incoming);
     }
@@ -230,6 +233,7 @@ impl Node {
             work: None,
             budgets: vec![self.asker_budget(asked.budget)],
             approved_by: BTreeSet::new(),
+            backend: None,
         };
         self.serve(incoming);
     }
@@ -352,6 +356,7 @@ impl Node {
             stream: incoming.responder.wants_stream(),
             approvals: approvals.clone(),
             budgets: incoming.budgets.clone(),
+            backend: incoming.backend.clone(),
         };
         let resumable = start.durable.then(|| start.caller.clone());
         if let Err(error) = self.executor.start(start, &self.registry, self.now) {
@@ -393,6 +398,7 @@ impl Node {
                 .then(|| approvals.iter().map(StoredRule::from).collect()),
             budgets: Some(incoming.budgets.iter().map(StoredGiven::of).collect()),
             ordered: ordered.as_deref().cloned(),
+            backend: incoming.backend.as_ref().map(ToString::to_string),
         });
         let record = Run {
             id: run,

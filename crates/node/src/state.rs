@@ -387,6 +387,8 @@ wire_map! {
         14 => approvals: Option<Vec<StoredRule>>,
         /// What the caller has signed of the call.
         15 => ordered: Option<Ordered>,
+        /// Whom its prompts ask instead of their own backends.
+        16 => backend: Option<String>,
     }
 }
 

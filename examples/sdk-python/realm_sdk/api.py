@@ -1041,6 +1041,9 @@ class InvokeRequest(TypedDict):
     `event: part` with a [`StreamPart`] each, the last `event: end` with an [`InvokeResult`]. Whoever
     hangs up takes the call back."""
     budget: NotRequired[Budget | None]
+    backend: NotRequired[str | None]
+    """The backend, `office` or with a model `office:small`, that prompts ask in this run instead of their own; only of runs in
+    this realm."""
 
 
 class InvokeResult(TypedDict):

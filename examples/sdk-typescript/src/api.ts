@@ -1035,6 +1035,9 @@ export interface InvokeRequest {
    * hangs up takes the call back. */
   stream?: boolean;
   budget?: Budget | null;
+  /** The backend, `office` or with a model `office:small`, that prompts ask in this run instead of their own; only of runs in
+   * this realm. */
+  backend?: string | null;
 }
 
 /** What became of a call. */

@@ -85,6 +85,10 @@ pub struct EvalArgs {
     /// What is evaluated: `loop`, `loop:1.2.0`, `loop@realm/path`. Given again for each.
     #[arg(short, long = "loop", required = true, value_name = "LOOP")]
     pub loops: Vec<String>,
+    /// A backend, `office` or with a model `office:small`, that the prompts of this realm ask instead of their own. Given again
+    /// for each; every loop is evaluated with every one.
+    #[arg(long = "backend", value_name = "BACKEND", conflicts_with = "score")]
+    pub backends: Vec<String>,
     /// A loop that judges each output: its input is {input, output, expect}, its output {score} from 0 to 1.
     #[arg(long, value_name = "LOOP")]
     pub judge: Option<String>,

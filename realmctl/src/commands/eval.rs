@@ -38,6 +38,15 @@ struct Subject {
     name: String,
     address: String,
     version: Option<String>,
+    /// Whom its prompts ask, where that is another backend than they name.
+    backend: Option<String>,
+}
+
+impl Subject {
+    /// Whether a result is of this loop with this backend.
+    fn gave(&self, case: &CaseResult) -> bool {
+        case.loop_id == self.name && case.backend == self.backend
+    }
 }
 
 /// What came of an evaluation.
@@ -48,9 +57,9 @@ pub(crate) struct Report {
     pub(crate) threshold: f64,
     /// Whether every one does.
     pub(crate) passed: bool,
-    /// By loop, in the order given.
+    /// By loop and backend, in the order given.
     pub(crate) loops: Vec<Evaluated>,
-    /// By loop and case.
+    /// By loop, backend and case.
     pub(crate) cases: Vec<CaseResult>,
 }
 
@@ -61,6 +70,9 @@ pub(crate) struct Evaluated {
     /// The loop, as it was given.
     #[serde(rename = "loop")]
     pub(crate) loop_id: String,
+    /// Whom its prompts asked, where that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backend: Option<String>,
     /// Its version, where one answered.
     pub(crate) version: Option<String>,
     /// Cases.
@@ -83,6 +95,8 @@ pub(crate) struct Evaluated {
 pub(crate) struct CaseResult {
     #[serde(rename = "loop")]
     loop_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<String>,
     case: String,
     score: f64,
     run: Option<String>,
@@ -102,7 +116,7 @@ pub(crate) async fn run(session: &Session, args: &EvalArgs) -> Result<u8, Failur
         let what = "the threshold is from 0 to 1".to_owned();
         return Err(Failure::Usage(what, None));
     }
-    let subjects: Vec<Subject> = args.loops.iter().map(|name| subject(name)).collect();
+    let subjects = subjects(args);
     let count = subjects.len().saturating_mul(cases.len());
     if count == 0 || count > CALLS {
         let what = format!("1 to {CALLS} calls are made, and these are {count}");
@@ -141,11 +155,14 @@ pub(crate) async fn run(session: &Session, args: &EvalArgs) -> Result<u8, Failur
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         let CaseResult {
             loop_id,
+            backend,
             case,
             score,
             ..
         } = case;
-        session.detail(&format!("{loop_id}, {case}: {score:.2}{why}"));
+        let on = backend.as_ref().map(|backend| format!(" on {backend}"));
+        let on = on.unwrap_or_default();
+        session.detail(&format!("{loop_id}{on}, {case}: {score:.2}{why}"));
     }
     let exit = if report.passed { Exit::Ok } else { Exit::Other };
     Ok(exit.code())
@@ -162,6 +179,22 @@ fn read(text: &str) -> Result<Vec<Case>, Failure> {
     cases.collect()
 }
 
+/// Every loop with every backend; with its own, where none is named.
+fn subjects(args: &EvalArgs) -> Vec<Subject> {
+    let loops = args.loops.iter().map(|name| subject(name));
+    if args.backends.is_empty() {
+        return loops.collect();
+    }
+    let with = |subject: Subject| {
+        let backends = args.backends.iter().cloned();
+        backends.map(move |backend| Subject {
+            backend: Some(backend),
+            ..subject.clone()
+        })
+    };
+    loops.flat_map(with).collect()
+}
+
 /// `loop@realm:version`, of which realm and version may be left out.
 fn subject(name: &str) -> Subject {
     let (address, version) = match name.rsplit_once(':') {
@@ -172,6 +205,7 @@ fn subject(name: &str) -> Subject {
         name: name.to_owned(),
         address: address.to_owned(),
         version,
+        backend: None,
     }
 }
 
@@ -193,10 +227,12 @@ async fn evaluate(
     let asked = call(session, &subject.address, case.input.clone());
     let asked = InvokeRequest {
         version: subject.version.clone(),
+        backend: subject.backend.clone(),
         ..asked
     };
     let mut told = CaseResult {
         loop_id: subject.name.clone(),
+        backend: subject.backend.clone(),
         case: case.name.clone().unwrap_or_else(|| number.to_string()),
         score: 0.0,
         run: None,
@@ -253,6 +289,7 @@ fn call(session: &Session, address: &str, input: Value) -> InvokeRequest {
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     }
 }
 
@@ -302,7 +339,7 @@ fn has(value: &Value, expected: &Value) -> bool {
 impl Report {
     fn of(subjects: &[Subject], cases: Vec<CaseResult>, threshold: f64) -> Self {
         let loops = subjects.iter().map(|subject| {
-            let own = cases.iter().filter(|case| case.loop_id == subject.name);
+            let own = cases.iter().filter(|case| subject.gave(case));
             Evaluated::of(subject, &own.collect::<Vec<_>>(), threshold)
         });
         let loops: Vec<Evaluated> = loops.collect();
@@ -324,6 +361,7 @@ impl Evaluated {
         times.sort_unstable();
         Self {
             loop_id: subject.name.clone(),
+            backend: subject.backend.clone(),
             version: cases.iter().find_map(|case| case.version.clone()),
             cases: cases.len(),
             perfect: cases.iter().filter(|case| case.score >= 1.0).count(),
@@ -376,7 +414,10 @@ pub(crate) fn told(millis: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Cli, Command};
 
     #[test]
     fn an_output_has_what_is_expected_if_every_member_of_that_is_in_it() {
@@ -405,6 +446,58 @@ mod tests {
         assert_eq!(read(&format!("{one}\n\n{one}\n")).unwrap().len(), 2);
         assert_eq!(read(&format!(" [{one}]")).unwrap().len(), 1);
         assert!(read(r#"{"inputs": {}}"#).is_err());
+    }
+
+    #[test]
+    fn every_loop_is_evaluated_with_every_backend_and_each_pair_by_itself() {
+        let args = ["eval", "-", "-l", "sort", "-l", "sum:1.2.0"];
+        let args = [
+            &args[..],
+            &["--backend", "mock", "--backend", "office:small"],
+        ]
+        .concat();
+        let Ok(Cli {
+            command: Command::Eval(args),
+            ..
+        }) = Cli::try_parse_from([&["realmctl"], &args[..]].concat())
+        else {
+            panic!("an evaluation");
+        };
+        let subjects = subjects(&args);
+        let told = |subject: &Subject| {
+            (
+                subject.address.clone(),
+                subject.backend.clone().unwrap_or_default(),
+            )
+        };
+        let pairs: Vec<(String, String)> = subjects.iter().map(told).collect();
+        let pair = |loop_id: &str, backend: &str| (loop_id.to_owned(), backend.to_owned());
+        assert_eq!(
+            pairs,
+            [
+                pair("sort", "mock"),
+                pair("sort", "office:small"),
+                pair("sum", "mock"),
+                pair("sum", "office:small"),
+            ]
+        );
+        let case = |subject: &Subject, score: f64| CaseResult {
+            loop_id: subject.name.clone(),
+            backend: subject.backend.clone(),
+            case: "one".to_owned(),
+            score,
+            run: None,
+            version: None,
+            duration_ms: None,
+            output: None,
+            error: None,
+            reason: None,
+        };
+        let cases = subjects.iter().enumerate();
+        let cases = cases.map(|(at, subject)| case(subject, if at == 1 { 0.0 } else { 1.0 }));
+        let report = Report::of(&subjects, cases.collect(), 1.0);
+        let passed: Vec<bool> = report.loops.iter().map(|one| one.passed).collect();
+        assert_eq!(passed, [true, false, true, true]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failu
         store: args.store,
         stream: false,
         budget: args.budget.into_budget(),
+        backend: None,
     };
     let daemon = session.daemon().await?;
     let asked = Time::from_millis(environment::now_millis());

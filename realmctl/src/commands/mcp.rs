@@ -116,6 +116,7 @@ impl ServerHandler for Server {
             store: false,
             stream: false,
             budget: None,
+            backend: None,
         };
         let started = Time::from_millis(environment::now_millis());
         let answer = self.daemon.client.invoke(&request);

@@ -66,6 +66,7 @@ pub(super) async fn play(
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     };
     let invoking = cast.client(caller)?.invoke(&request);
     let result = cast.ask(caller, invoking).await?;

@@ -136,9 +136,9 @@ impl Show for PromptDiff {
 
 impl Row for Evaluated {
     const HEADER: &'static [&'static str] = &[
-        "LOOP", "VERSION", "CASES", "PERFECT", "FAILED", "SCORE", "MEDIAN", "PASSED",
+        "LOOP", "BACKEND", "VERSION", "CASES", "PERFECT", "FAILED", "SCORE", "MEDIAN", "PASSED",
     ];
-    const NARROW: usize = 8;
+    const NARROW: usize = 9;
 
     fn name(&self) -> String {
         self.loop_id.clone()
@@ -147,6 +147,7 @@ impl Row for Evaluated {
     fn cells(&self) -> Vec<String> {
         vec![
             self.loop_id.clone(),
+            text(self.backend.as_ref()),
             text(self.version.as_ref()),
             self.cases.to_string(),
             self.perfect.to_string(),

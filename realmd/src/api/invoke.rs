@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use realm_client::api::{InvokeRequest, InvokeResult, InvokeStatus, Spend};
+use realm_executor::BackendChoice;
 use realm_node::{Invocation, InvokeAsked, Node, Request, Response as Answered};
 use realm_protocol::{FailureCode, budget::Budget, journal::Run};
 
@@ -37,7 +38,12 @@ pub(super) async fn invoke(
         store,
         stream,
         budget,
+        backend,
     } = request;
+    let backend = backend.as_deref().map(str::parse::<BackendChoice>);
+    let backend = backend
+        .transpose()
+        .map_err(|error| invalid(&format!("`backend`: {error}")))?;
     let budget = Budget::try_from(budget.unwrap_or_default());
     let budget = budget.map_err(|error| invalid(&format!("`budget`: {error}")))?;
     if stream && detach {
@@ -64,6 +70,7 @@ pub(super) async fn invoke(
         detach,
         stream,
         budget,
+        backend,
     };
     let address = asked.address.clone();
     if !detach {

@@ -52,6 +52,7 @@ pub(crate) async fn run(ground: &Ground) -> Result<Row> {
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     };
     let run = daemon.client.invoke(&request).await?.run_id;
     waits(&daemon.client, &run).await?;

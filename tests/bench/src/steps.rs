@@ -46,6 +46,7 @@ async fn count(daemon: &Daemon, to: u64) -> Result<f64> {
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     };
     let begun = std::time::Instant::now();
     let ended = daemon.client.invoke(&request).await?;

@@ -64,6 +64,7 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     }
 }
 

@@ -176,6 +176,7 @@ pub(crate) fn request(address: String, input: Value, key: Option<String>) -> Inv
         store: false,
         stream: false,
         budget: None,
+        backend: None,
     }
 }
 

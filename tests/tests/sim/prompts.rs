@@ -7,7 +7,7 @@ use realm_node::{
     Request, Response, ScoreGiven, ScoreKind,
 };
 use realm_protocol::LoopId;
-use realm_tests::{HostId, Tree, World, invariants};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
 /// A version of the prompt; its number stands in what it says.
@@ -205,4 +205,67 @@ fn scores_are_kept_with_the_version_and_their_mean_with_them() {
     assert_eq!(means, [(101, Some(2)), (2, Some(750))]);
     assert_eq!(versions[0].scores.len(), 16);
     invariants::check(&mut world);
+}
+
+/// A call whose prompts ask the office.
+fn at_the_office(address: &str) -> Request {
+    let Request::Invoke(asked) = World::invoke_within(address, json!({"n": 1}), 60_000) else {
+        unreachable!("a call");
+    };
+    Request::Invoke(InvokeAsked {
+        backend: "office:small".parse().ok(),
+        detach: true,
+        ..asked
+    })
+}
+
+#[test]
+fn every_prompt_of_a_run_asks_the_backend_that_its_caller_names_also_after_a_crash() {
+    let mut world = World::new(5);
+    let acme = world.found("acme");
+    let mut both = Loops::composite("both", &[]);
+    both["outputSchema"] = json!({});
+    both["composite"] = json!({"steps": [
+        {"loopId": "ask"}, {"loopId": "look", "inputMapping": {"n": "$.input.n"}}, {"loopId": "ask", "inputMapping": {"n": "$.input.n"}},
+    ]});
+    world.apply(
+        acme,
+        &[ask("1.0.0"), Loops::idempotent("look", 5_000), both],
+    );
+    world.ask(acme, at_the_office("both"));
+    world.run_for(2_000);
+    world.crash_for(acme, 1_000);
+    world.run_for(20_000);
+
+    let runs = world.hosts[acme.0].disk.runs.values();
+    let run = runs.max_by_key(|run| run.started).unwrap();
+    let output: Value = serde_json::from_slice(run.output.as_deref().unwrap()).unwrap();
+    assert_eq!(output, json!({"text": "so"}), "what the office says");
+    let events = world.hosts[acme.0].disk.events.values();
+    let requested = events.filter(|event| event.kind == "call.backend.requested");
+    let asked = requested.map(|event| serde_json::from_slice::<Value>(&event.payload).unwrap());
+    for payload in asked {
+        assert_eq!(payload["backendId"], "office");
+        assert_eq!(payload["model"], "small");
+    }
+    assert_ne!(
+        said(&mut world, acme, "ask"),
+        "so",
+        "other runs ask their own"
+    );
+    invariants::check(&mut world);
+}
+
+#[test]
+fn nobody_says_what_backend_another_realm_asks() {
+    let mut world = World::new(6);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "*");
+    world.apply(lab, &[ask("1.0.0")]);
+    world.run_for(1_000);
+    match world.ask_and_wait(acme, at_the_office("ask@lab")) {
+        Response::Refused(refusal) => assert!(refusal.to_string().contains("owner's to say")),
+        other => panic!("{other:?}"),
+    }
 }

@@ -38,6 +38,10 @@ pub struct InvokeRequest {
     /// What the call and all that it causes may use; where it says nothing, what the configuration does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// The backend, `office` or with a model `office:small`, that prompts ask in this run instead of their own; only of runs in
+    /// this realm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
 }
 
 /// Some of the text that a call's output is being made of. It is no output: nothing of it is checked,

@@ -62,7 +62,6 @@ impl Client {
     ) -> Result<RunEvents, ClientError> {
         let body = serde_json::to_vec(&InvokeRequest {
             stream: true,
-            budget: None,
             ..request.clone()
         });
         let body = body.map_err(ClientError::Request)?;

@@ -39,7 +39,7 @@ use super::{
     frame::{Began, Composition, Conversation, Frame, Place, Progress, Routing, Subject},
     shared::Shared,
 };
-use crate::{Body, LoopError, Outcome, Registered, Registry};
+use crate::{BackendChoice, Body, LoopError, Outcome, Registered, Registry};
 pub(super) use known::Known;
 pub(super) use spend::budget_value;
 pub use spend::spend_value;
@@ -93,6 +93,8 @@ pub(super) struct Run {
     paused_ms: u64,
     /// What is shown of it while it runs.
     stream: Stream,
+    /// Whom its prompts ask instead of their own backends.
+    backend: Option<BackendChoice>,
     /// What it may use.
     budgets: Vec<Given>,
     /// What it has used, once it has ended.
@@ -161,6 +163,7 @@ impl Run {
             halted: false,
             paused_ms: 0,
             stream: Stream::new(start.stream),
+            backend: start.backend.clone(),
             budgets: start.budgets.clone(),
             spent: Spend::default(),
             result: None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Given;
-use crate::ApprovalRule;
+use crate::{ApprovalRule, BackendChoice};
 
 /// A run to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Start {
     pub approvals: Vec<ApprovalRule>,
     /// What it may use, by everybody who bounds it.
     pub budgets: Vec<Given>,
+    /// Whom its prompts ask instead of their own backends.
+    pub backend: Option<BackendChoice>,
 }
 
 /// A run to go on with after a restart.

@@ -1,6 +1,9 @@
 //! Prompts: what a model is asked, and what it may call.
 
+use std::{fmt, str::FromStr};
+
 use serde_json::{Number, Value};
+use thiserror::Error;
 
 use super::Call;
 
@@ -39,4 +42,41 @@ pub struct ModelTool {
     pub input_schema: Option<Value>,
     /// The call.
     pub call: Call,
+}
+
+/// A backend that the prompts of one run ask instead of their own, such as `office` or `office:small`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendChoice {
+    /// The backend's id.
+    pub id: String,
+    /// The model; none for the backend's own choice.
+    pub model: Option<String>,
+}
+
+/// The text names no backend.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a backend is named by its id and, after a colon, by a model: office or office:small")]
+pub struct NotABackend;
+
+impl FromStr for BackendChoice {
+    type Err = NotABackend;
+
+    fn from_str(text: &str) -> Result<Self, NotABackend> {
+        let (id, model) = match text.split_once(':') {
+            Some((id, model)) => (id, Some(model.to_owned())),
+            None => (text, None),
+        };
+        let empty = id.is_empty() || model.as_ref().is_some_and(String::is_empty);
+        let id = id.to_owned();
+        (!empty).then_some(Self { id, model }).ok_or(NotABackend)
+    }
+}
+
+impl fmt::Display for BackendChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.model {
+            Some(model) => write!(f, "{}:{model}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
 }

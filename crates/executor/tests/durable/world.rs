@@ -116,6 +116,7 @@ impl World {
                 approvals: Vec::new(),
                 stream: false,
                 budgets: Vec::new(),
+                backend: None,
             },
             started: now.wall,
             disk: BTreeMap::new(),

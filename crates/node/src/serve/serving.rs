@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use realm_executor::{Effects, Given};
+use realm_executor::{BackendChoice, Effects, Given};
 use realm_protocol::{
     BroadcastId, CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
     journal::{Direction, JournalSeq, Run, Status},
@@ -108,6 +108,8 @@ pub(super) struct Incoming {
     pub(super) budgets: Vec<Given>,
     /// People of the caller's realm who have approved exactly this call.
     pub(super) approved_by: BTreeSet<String>,
+    /// Whom its prompts ask instead of their own backends.
+    pub(super) backend: Option<BackendChoice>,
 }
 
 impl Serving {
@@ -263,7 +265,7 @@ impl Served {
 }
 
 impl Incoming {
-    /// What an idempotency key stands for: loop, version and input.
+    /// What an idempotency key stands for: loop, version and input, and another backend where one is named.
     pub(super) fn request_digest(&self) -> Digest {
         self.request_digest_with(&json::to_bytes(&self.input))
     }
@@ -271,12 +273,16 @@ impl Incoming {
     /// The same, with the input as it is written.
     pub(super) fn request_digest_with(&self, input: &[u8]) -> Digest {
         let version = self.version.as_deref().unwrap_or_default();
-        Digest::of(&[
+        let request = Digest::of(&[
             self.loop_id.as_str().as_bytes(),
             &[0],
             version.as_bytes(),
             &[0],
             input,
-        ])
+        ]);
+        match &self.backend {
+            Some(backend) => Digest::of(&[request.as_bytes(), backend.to_string().as_bytes()]),
+            None => request,
+        }
     }
 }

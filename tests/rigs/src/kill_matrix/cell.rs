@@ -120,6 +120,7 @@ impl Cell {
             store: false,
             stream: false,
             budget: None,
+            backend: None,
         };
         let run = room.client.invoke(&request).await?.run_id;
         let held = timeout(PATIENCE, room.gates.held()).await;

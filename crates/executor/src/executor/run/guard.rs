@@ -21,7 +21,7 @@ impl Run {
             return Ok(());
         };
         let asked = attempt_id(self.id, call, frame.attempt);
-        let answer = cx.shared.breakers.ask(asked, guards(frame), cx.now);
+        let answer = cx.shared.breakers.ask(asked, self.guards(frame), cx.now);
         answer.map_err(|broken| LoopError {
             retry_after_ms: Some(broken.retry_after_ms),
             ..LoopError::new(FailureCode::Overloaded, broken.to_string())
@@ -52,10 +52,37 @@ impl Run {
         let Some(frame) = self.frames.get(&call).filter(|_| !used.money.is_empty()) else {
             return;
         };
-        let of = guards(frame);
+        let of = self.guards(frame);
         for change in cx.shared.breakers.pay(&of, &used.money, cx.now) {
             self.breaker_changed(call, change, cx);
         }
+    }
+
+    /// Whom a frame asks.
+    fn guards(&self, frame: &Frame) -> Vec<Guarded> {
+        let entry = match &frame.subject {
+            Subject::Remote { address, .. } => {
+                let realm = address.realm.as_ref();
+                return realm
+                    .map(|realm| Guarded::Peer(realm.petname.to_string()))
+                    .into_iter()
+                    .collect();
+            }
+            Subject::Local(entry) => entry,
+        };
+        let manifest = &entry.manifest;
+        let asked = match &manifest.body {
+            Body::Tool(Tool::Echo | Tool::Count) | Body::Broadcast(_) => return Vec::new(),
+            Body::Prompt(prompt) => Some(Guarded::Backend(self.backend_of(prompt).0.to_owned())),
+            Body::Tool(Tool::Mcp(mcp)) => Some(Guarded::Backend(mcp.server.clone())),
+            Body::Tool(Tool::Http(http)) => host(&http.url).map(Guarded::Agent),
+            Body::Tool(Tool::Attached(_)) => manifest
+                .agent()
+                .map(|agent| Guarded::Agent(agent.to_string())),
+            _ => None,
+        };
+        let own = Guarded::Loop(manifest.id.clone());
+        asked.into_iter().chain([own]).collect()
     }
 
     fn breaker_changed(&mut self, call: CallId, change: BreakerChange, cx: &mut Context<'_>) {
@@ -63,33 +90,6 @@ impl Run {
         self.event(call, kind, payload, cx);
         cx.shared.push(Action::Breaker(change));
     }
-}
-
-/// Whom a frame asks.
-fn guards(frame: &Frame) -> Vec<Guarded> {
-    let entry = match &frame.subject {
-        Subject::Remote { address, .. } => {
-            let realm = address.realm.as_ref();
-            return realm
-                .map(|realm| Guarded::Peer(realm.petname.to_string()))
-                .into_iter()
-                .collect();
-        }
-        Subject::Local(entry) => entry,
-    };
-    let manifest = &entry.manifest;
-    let asked = match &manifest.body {
-        Body::Tool(Tool::Echo | Tool::Count) | Body::Broadcast(_) => return Vec::new(),
-        Body::Prompt(prompt) => Some(Guarded::Backend(prompt.backend.clone())),
-        Body::Tool(Tool::Mcp(mcp)) => Some(Guarded::Backend(mcp.server.clone())),
-        Body::Tool(Tool::Http(http)) => host(&http.url).map(Guarded::Agent),
-        Body::Tool(Tool::Attached(_)) => manifest
-            .agent()
-            .map(|agent| Guarded::Agent(agent.to_string())),
-        _ => None,
-    };
-    let own = Guarded::Loop(manifest.id.clone());
-    asked.into_iter().chain([own]).collect()
 }
 
 /// The host in a URL, with its port where it names one.

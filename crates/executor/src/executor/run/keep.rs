@@ -55,7 +55,8 @@ impl Run {
         let stepping = matches!(caller, Some(Progress::Machine { .. }))
             && self.paused.is_none()
             && self.known.is_empty();
-        if stepping || frame.is_pure() {
+        // What another backend was asked for cannot be worked out again.
+        if stepping || frame.is_pure() && self.backend.is_none() {
             return;
         }
         self.keep_ended(place.frame, frame, result, cx);

@@ -29,15 +29,16 @@ impl Run {
         let text = template::render(prompt, &frame.input);
         let manifest = frame.subject.manifest();
         let schema = manifest.and_then(|own| wanted(&own.output_schema)).cloned();
+        let (backend, model) = self.backend_of(prompt);
         let payload = Object::new()
-            .with("backendId", &prompt.backend)
-            .with_some("model", prompt.model.as_ref())
+            .with("backendId", backend)
+            .with_some("model", model)
             .with("promptLength", &text.chars().count())
             .with("promptDigest", &rendered_digest(prompt, &text))
             .with_some("turn", (!turns.is_empty()).then_some(turns.len()));
         let request = ModelRequest {
-            backend: prompt.backend.clone(),
-            model: prompt.model.clone(),
+            backend: backend.to_owned(),
+            model: model.map(str::to_owned),
             system: prompt.system.clone(),
             prompt: text,
             max_tokens: prompt.max_tokens,
@@ -71,8 +72,8 @@ impl Run {
             BackendOutput::Calls { calls, .. } => Some(calls.len()),
             _ => None,
         };
-        let backend = self.prompt_of(call).map(|prompt| prompt.backend.clone());
-        let used = backend.and_then(|backend| cx.tariff(&backend).used(&reply));
+        let backend = self.prompt_of(call).map(|prompt| self.backend_of(prompt).0);
+        let used = backend.and_then(|backend| cx.tariff(backend).used(&reply));
         self.settle(call, used, cx);
         let cost = reply.cost.as_ref();
         let payload = Object::new()
@@ -215,6 +216,14 @@ impl Run {
         };
         let tool = prompt.tools.iter().find(|tool| tool.name == wanted.name)?;
         tool.call.loop_id.realm.as_ref().map(ToString::to_string)
+    }
+
+    /// Whom a prompt asks in this run, and for which model.
+    pub(super) fn backend_of<'a>(&'a self, prompt: &'a Prompt) -> (&'a str, Option<&'a str>) {
+        match &self.backend {
+            Some(choice) => (&choice.id, choice.model.as_deref()),
+            None => (&prompt.backend, prompt.model.as_deref()),
+        }
     }
 
     fn prompt_of(&self, call: CallId) -> Option<&Prompt> {
