@@ -27,7 +27,7 @@ pub use audit::{
     AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment, Month, StatementArgs,
 };
 pub use breakers::BreakerCommand;
-pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Scored, SelectBy, WaitBy, Weight};
+pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Good, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
     InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,

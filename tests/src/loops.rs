@@ -1,6 +1,6 @@
 //! Loops for the virtual world.
 
-use realm_executor::Manifest;
+use realm_executor::{Manifest, Registry, load};
 use realm_node::{ApplyAsked, Request, Response};
 use serde_json::{Value, json};
 
@@ -74,7 +74,18 @@ impl World {
     /// Registers loops at a host.
     pub fn apply(&mut self, id: HostId, loops: &[Value]) {
         let read = |document| Manifest::from_json(document).expect("a manifest");
-        let manifests = loops.iter().map(read).collect();
+        self.register(id, loops.iter().map(read).collect());
+    }
+
+    /// Registers what a file defines at a host: loops with what they announce, and stacks.
+    pub fn load(&mut self, id: HostId, text: &str) {
+        let loaded = load("loops.yaml", text, &|_| None).expect("a file of loops");
+        let stacks = Registry::default().plan_stacks(&loaded.stacks, &loaded.loops);
+        let stacks = stacks.expect("stacks that can work");
+        self.register(id, loaded.loops.into_iter().chain(stacks).collect());
+    }
+
+    fn register(&mut self, id: HostId, manifests: Vec<Manifest>) {
         let request = Request::Apply(ApplyAsked {
             manifests,
             dry_run: false,

@@ -88,6 +88,14 @@ pub struct BroadcastArgs {
     /// Take bids no longer once this many have come.
     #[arg(long, value_name = "N")]
     pub enough: Option<u64>,
+    /// Which bids count for `--enough`: `price=0.05,time=2s,confidence=0.8`; all, unless told.
+    #[arg(
+        long,
+        value_name = "WHAT=BOUND",
+        value_delimiter = ',',
+        requires = "enough"
+    )]
+    pub good: Vec<Good>,
     /// How results are made one.
     #[arg(long, value_enum, default_value_t = AggregateBy::Select)]
     pub aggregate: AggregateBy,
@@ -152,6 +160,34 @@ impl FromStr for Weight {
         let micros = realm_client::millionths(weight).filter(|it| *it <= MILLION);
         let weight = micros.ok_or_else(wrong)? / 1_000;
         Ok(Self { of, weight })
+    }
+}
+
+/// A bound that a good bid keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Good {
+    /// Highest price, in millionths of the currency.
+    Price(u64),
+    /// Longest time to the result, milliseconds.
+    Time(u64),
+    /// Lowest confidence, in millionths.
+    Confidence(u64),
+}
+
+impl FromStr for Good {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bound = match text.split_once('=') {
+            Some(("price", price)) => realm_client::millionths(price).map(Self::Price),
+            Some(("time", time)) => time.parse().ok().map(|it: Span| Self::Time(it.as_millis())),
+            Some(("confidence", share)) => {
+                let share = realm_client::millionths(share).filter(|it| *it <= MILLION);
+                share.map(Self::Confidence)
+            }
+            _ => None,
+        };
+        bound.ok_or_else(|| format!("`{text}` is not price=0.05, time=2s or confidence=0.8"))
     }
 }
 
@@ -225,5 +261,27 @@ impl FromStr for Decimal {
             format!("`{text}` is no number such as 0.02, with six decimal places at most")
         })?;
         Ok(Self { micros })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_good_is_a_price_a_time_or_a_share() {
+        let read = |text: &str| text.parse::<Good>().ok();
+        assert_eq!(read("price=0.05"), Some(Good::Price(50_000)));
+        assert_eq!(read("time=2s"), Some(Good::Time(2_000)));
+        assert_eq!(read("confidence=0.8"), Some(Good::Confidence(800_000)));
+        for wrong in [
+            "price",
+            "price=EUR 1",
+            "time=2",
+            "confidence=1.1",
+            "load=0.1",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     watch,
 };
 use crate::{
-    cli::{AggregateBy, BroadcastArgs, Decimal, Format, Scored, SelectBy, WaitBy, Weight},
+    cli::{AggregateBy, BroadcastArgs, Decimal, Format, Good, Scored, SelectBy, WaitBy, Weight},
     failure::Failure,
     session::Session,
 };
@@ -94,12 +94,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         min_bids: args.min_bids,
         max_bids: args.max_bids,
         per_realm: args.per_realm,
-        enough: args.enough.map(|bids| Enough {
-            bids,
-            price_micros: None,
-            time_ms: None,
-            confidence: None,
-        }),
+        enough: args.enough.map(|bids| enough(bids, &args.good)),
         aggregate: match args.aggregate {
             _ if args.aggregator.is_some() => Aggregate::Loop,
             AggregateBy::Select => Aggregate::Select,
@@ -151,6 +146,23 @@ fn scope(scopes: &[String], depth: u64) -> Wider {
         }
     }
     reach
+}
+
+fn enough(bids: u64, good: &[Good]) -> Enough {
+    let mut enough = Enough {
+        bids,
+        price_micros: None,
+        time_ms: None,
+        confidence: None,
+    };
+    for bound in good {
+        match *bound {
+            Good::Price(micros) => enough.price_micros = Some(micros),
+            Good::Time(ms) => enough.time_ms = Some(ms),
+            Good::Confidence(share) => enough.confidence = Some(share),
+        }
+    }
+    enough
 }
 
 fn weights(weigh: &[Weight]) -> Option<Weights> {

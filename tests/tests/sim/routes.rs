@@ -5,7 +5,7 @@ use realm_protocol::{
     journal::{Direction, Status},
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// `acme`, whose `grade` goes to `lab`, and to `clinic` where that one did nothing.
 struct Routed {
@@ -124,4 +124,102 @@ fn work_that_may_have_begun_where_nobody_answers_any_more_is_not_done_elsewhere(
     assert_eq!(status, Status::Failed);
     assert_ne!(error.as_deref(), Some(FailureCode::NoRoute.name()));
     assert_eq!(it.served(it.clinic), 0);
+}
+
+/// `acme`, whose `grade` goes to `lab`, is announced where that one did nothing, and is done here where
+/// nobody bids for it; `ward` below `acme` asks for it.
+fn announced(seed: u64, price: &str) -> (Routed, HostId) {
+    let mut world = World::new(seed);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    let clinic = world.found("clinic");
+    let (ward, archive) = (world.child(acme, "ward"), world.child(acme, "archive"));
+    for host in [lab, clinic] {
+        world.peer(acme, host);
+        world.allow(host, "acme", "grade");
+    }
+    world.permit(clinic, "acme", "bid", "grade");
+    world.permit(acme, "clinic", "award", "grade");
+    let grade = Loops::idempotent("grade", 50);
+    world.apply(lab, std::slice::from_ref(&grade));
+    let mut cheap = grade.clone();
+    cheap["bid"] = json!({"price": price, "time": "1s", "confidence": 0.9});
+    world.apply(clinic, &[cheap]);
+    let mut slow = grade.clone();
+    slow["bid"] = json!({"ask": "quote", "within": "4s"});
+    world.apply(archive, &[Loops::once("quote", 4_000), slow]);
+    world.load(
+        acme,
+        r#"
+id: grade
+version: 1.0.0
+kind: route
+inputSchema: {type: object}
+outputSchema: {type: object}
+effects: idempotent
+route:
+  targets:
+    - {realm: lab, priority: 2, timeout: 20s}
+    - broadcast:
+        scope: [children, peers]
+        maxPrice: EUR 0.10
+        window: 8s
+        enough: {bids: 1, price: EUR 0.03}
+      priority: 1
+    - {loop: grade-by-hand}
+"#,
+    );
+    world.apply(acme, &[Loops::idempotent("grade-by-hand", 10)]);
+    world.run_for(3_000);
+    let routed = Routed {
+        world,
+        acme,
+        lab,
+        clinic,
+    };
+    (routed, ward)
+}
+
+#[test]
+fn a_call_whose_realm_is_gone_comes_back_from_the_first_good_bidder_without_waiting_for_others() {
+    let (mut it, ward) = announced(74, "EUR 0.02");
+    let first = it.world.call(ward, "grade@acme", json!({"n": 1}));
+    assert!(first.result.is_ok(), "{:?}", first.result);
+    assert_eq!((it.served(it.lab), it.served(it.clinic)), (1, 0));
+
+    it.world.crash(it.lab);
+    it.world.run_for(30_000);
+    let before = it.world.elapsed_ms();
+    let second = it.world.call(ward, "grade@acme", json!({"n": 2}));
+
+    assert_eq!(second.result.unwrap(), json!({"done": {"n": 2}}));
+    assert_eq!(it.served(it.clinic), 1);
+    let took = it.world.elapsed_ms() - before;
+    assert!(took < 3_000, "it waits for the slow agent: {took} ms");
+    it.world.start(it.lab);
+    it.world.run_for(10_000);
+    invariants::check(&mut it.world);
+}
+
+#[test]
+fn a_call_that_nobody_bids_for_goes_on_to_what_the_route_has_last() {
+    let (mut it, ward) = announced(75, "EUR 0.50");
+    let nobody = "forbid (principal, action == Action::\"bid\", resource);";
+    it.world.set_policy(it.acme, "no-bids", nobody, true);
+    it.world.crash(it.lab);
+    it.world.run_for(30_000);
+
+    let ended = it.world.call(ward, "grade@acme", json!({"n": 3}));
+
+    assert_eq!(ended.result.unwrap(), json!({"done": {"n": 3}}));
+    assert_eq!(it.served(it.clinic), 0);
+    let events = it.world.hosts[it.acme.0].disk.events.values();
+    let rerouted = events.filter(|event| event.kind == "call.rerouted");
+    let next: Vec<String> = rerouted
+        .map(|event| serde_json::from_slice::<Value>(&event.payload).unwrap())
+        .filter_map(|payload| Some(payload["next"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(next, ["grade/announced", "grade-by-hand"]);
+    it.world.start(it.lab);
+    it.world.run_for(10_000);
+    invariants::check(&mut it.world);
 }
