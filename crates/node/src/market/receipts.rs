@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_broadcast::{CloseError, Closed, close_due};
 use realm_protocol::{
-    BroadcastId, Digest, Kind, Now, Place, Tick, Timestamp,
+    BroadcastId, Digest, Kind, LoopId, Now, Place, Tick, Timestamp,
     broadcast::{Announcement, Bid, Close, CloseAsked, Receipt},
     cbor::{self, Blob, CborError},
     journal::Table,
@@ -216,9 +216,10 @@ impl Node {
         if concerned.is_empty() || !counted || !self.has_signed(from, &page.verdict) {
             return;
         }
-        for key in concerned {
-            self.keep_page(key, from, page);
+        for key in &concerned {
+            self.keep_page(*key, from, page);
         }
+        self.judge_close(&concerned);
     }
 
     fn keep_page(&mut self, key: Key, from: &Place, page: &Close) {
@@ -238,14 +239,38 @@ impl Node {
             return;
         }
         open.receipt.close.push(encoded);
-        let closed = is_closed(&open.receipt);
-        if closed {
+        if is_closed(&open.receipt) {
             open.receipt.chains = open.chains.clone();
             open.receipt.awarded |= held_no_longer(&open.receipt, page);
         }
         self.write_receipt(key);
-        if closed && let Some(open) = self.market.receipts.open.remove(&key) {
-            tell(&open.receipt);
+    }
+
+    /// Holds a close that is whole against the bids for its broadcast. One in whose place another of its
+    /// agent counts was not wronged, and is forgotten.
+    fn judge_close(&mut self, concerned: &[Key]) {
+        let mut closed = Vec::new();
+        for key in concerned {
+            let open = self.market.receipts.open.get(key);
+            if open.is_some_and(|open| is_closed(&open.receipt))
+                && let Some(open) = self.market.receipts.open.remove(key)
+            {
+                closed.push((*key, open.receipt));
+            }
+        }
+        let counted: Vec<LoopId> = closed
+            .iter()
+            .filter(|(_, receipt)| counts(receipt))
+            .filter_map(|(_, receipt)| Some(receipt.bid.peek().ok()?.agent))
+            .collect();
+        for (key, receipt) in closed {
+            let by_agent = |bid: Bid| counted.contains(&bid.agent);
+            if !counts(&receipt) && receipt.bid.peek().is_ok_and(by_agent) {
+                self.market.receipts.kept.remove(&key);
+                self.delete(Table::Bids, &row(key));
+            } else {
+                tell(&receipt);
+            }
         }
     }
 
@@ -320,10 +345,19 @@ fn tell(receipt: &Receipt) {
     }
 }
 
-fn stands(receipt: &Receipt) -> Result<(), CloseError> {
+/// Whether the bid is among those that counted.
+fn counts(receipt: &Receipt) -> bool {
+    joined(receipt).is_ok_and(|closed| closed.digests.contains(&receipt.bid.digest()))
+}
+
+fn joined(receipt: &Receipt) -> Result<Closed, CloseError> {
     let pages = receipt.close.iter().map(|page| cbor::decode(page));
     let pages: Result<Vec<Close>, CborError> = pages.collect();
-    let closed = Closed::join(&pages.map_err(|_| CloseError::Pages)?)?;
+    Closed::join(&pages.map_err(|_| CloseError::Pages)?)
+}
+
+fn stands(receipt: &Receipt) -> Result<(), CloseError> {
+    let closed = joined(receipt)?;
     let read = (receipt.announcement.peek(), receipt.bid.peek());
     let (Ok(announcement), Ok(bid)) = read else {
         return Err(CloseError::Pages);

@@ -85,3 +85,23 @@ fn an_announcer_that_crashed_on_the_way_has_a_transcript_that_adds_up() {
         assert_eq!(account.bids.len(), 2);
     }
 }
+
+#[test]
+fn who_bids_in_both_rounds_keeps_the_bid_that_counted_and_accuses_nobody_of_leaving_out_the_other()
+{
+    let (mut world, acme, [left, _]) = family(80, ["EUR 0.03", "EUR 0.02"]);
+    let mut work = best();
+    work.rule.min_bids = 3;
+    work.wider = Some(Wider {
+        reach: reach(2, 0, 0),
+        realms: Vec::new(),
+    });
+
+    let ended = broadcast(&mut world, acme, work);
+    world.run_for(1_000);
+
+    assert_eq!((ended.ending, ended.bids), ("TooFewBids", 2));
+    assert_eq!(world.hosts[left.0].disk.rows(Table::Bids).count(), 1);
+    let stands = standing(&world, left);
+    assert_eq!((stands.rank, stands.counted), (2, 2));
+}
