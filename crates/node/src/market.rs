@@ -58,7 +58,7 @@ use summaries::Summaries;
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub use evidence::NoTranscript;
 pub(crate) use evidence::bare;
-pub(crate) use kept::{DAYS, Kept};
+pub(crate) use kept::{DAYS, Kept, leased_calls};
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;

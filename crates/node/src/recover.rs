@@ -23,7 +23,7 @@ use crate::{
         stored::{self as halt, StoredHaltChange, StoredHalts},
     },
     identity::HeldKem,
-    market::{DAYS, Kept},
+    market::{DAYS, Kept, leased_calls},
     revocations::over_at,
     seen::SeenId,
     state::{
@@ -125,7 +125,8 @@ impl Node {
         // Whoever announced and works as well hears as the one what it says as the other.
         let broadcasts = self.resume_broadcasts(broadcasts);
         self.recover_days(at(&rows, DAYS));
-        let leases = self.recover_slots(kept_slots(&rows), recovered.restored);
+        let slots = self.recover_slots(kept_slots(&rows), recovered.restored);
+        let leases = leased_calls(&slots);
         for run in broken_off {
             match leases.contains(&run.run.call) {
                 true => self.end_leased(run),
@@ -133,6 +134,9 @@ impl Node {
             }
         }
         self.go_on_broadcasting(&broadcasts);
+        self.drain_executor();
+        // Runs wait again for what they have announced before the end of own work may end any of that.
+        self.resume_slots(slots);
         self.drain_executor();
         self.withdraw_orphaned_approvals();
         self.heed_halts();

@@ -209,3 +209,34 @@ fn a_realm_whose_own_agents_win_what_a_run_of_its_announces_does_the_work_itself
         invariants::check(&mut market.world);
     }
 }
+
+#[test]
+fn what_a_restart_ends_of_the_work_that_a_run_has_announced_is_not_announced_once_more() {
+    let mut market = market(8, 100, peers_and_children(json!({"scope": "subtree"})));
+    let see = bids(Loops::idempotent("see", 5_000), "EUR 0.01");
+    market.world.apply(market.acme, &[see]);
+    let mut only = Loops::broadcast(
+        "ask",
+        "see",
+        json!({"scope": "subtree", "standbys": 0, "maxPrice": "EUR 0.02"}),
+    );
+    only["effects"] = json!("idempotent");
+    market.world.apply(market.acme, &[only]);
+    market.world.run_for(1_000);
+    let order = World::invoke("order", json!({"n": 1}));
+    market.world.ask(market.acme, order);
+    market.world.run_for(2_000);
+
+    market.world.crash_for(market.acme, 300);
+    market.world.run_for(40_000);
+
+    let runs = market.world.hosts[market.acme.0].disk.runs.values();
+    let ended = |id: &str| -> Vec<Option<&str>> {
+        let of_loop = runs.clone().filter(|run| run.loop_id == id);
+        of_loop.map(|run| run.error.as_deref()).collect()
+    };
+    assert_eq!(ended("see"), [Some("Interrupted")]);
+    assert_eq!(ended("ask"), [Some("TooFewResults")]);
+    assert_eq!(ended("order"), [Some("TooFewResults")]);
+    invariants::check(&mut market.world);
+}

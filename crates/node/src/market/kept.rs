@@ -306,13 +306,12 @@ impl Node {
         }
     }
 
-    /// Goes on with the slots that were won before a restart: what was not given yet is given up,
-    /// because nobody knows whether its lease still holds. Gives the calls whose work has begun.
+    /// Reads the slots that were won before a restart.
     pub(crate) fn recover_slots(
         &mut self,
         rows: Vec<(Vec<u8>, Result<Held, CborError>)>,
         restored: bool,
-    ) -> BTreeSet<CallId> {
+    ) -> Vec<Held> {
         let mut held = Vec::new();
         for (key, row) in rows {
             match row {
@@ -324,18 +323,18 @@ impl Node {
                 }
             }
         }
-        let reserved = held.iter().filter_map(|held| match held {
-            Held::Reserved(it) => Some(leased_call(it.broadcast, it.slot)),
-            _ => None,
-        });
-        let calls = reserved.collect();
+        held
+    }
+
+    /// Goes on with the slots that were won before a restart: what was not given yet is given up,
+    /// because nobody knows whether its lease still holds.
+    pub(crate) fn resume_slots(&mut self, held: Vec<Held>) {
         if !held.is_empty() {
             let now = self.now;
             self.bidder().resume(held, now);
             self.carry_out_bidder();
             self.set_market_timer();
         }
-        calls
     }
 
     /// A run whose lease a restart has ended is over.
@@ -343,6 +342,15 @@ impl Node {
         let calls = broken_off.frames.keys().copied().collect();
         self.cannot_go_on(broken_off.run, calls, "its lease ended with the process");
     }
+}
+
+/// The calls of work whose leases end with the process.
+pub(crate) fn leased_calls(held: &[Held]) -> BTreeSet<CallId> {
+    let reserved = held.iter().filter_map(|held| match held {
+        Held::Reserved(it) => Some(leased_call(it.broadcast, it.slot)),
+        _ => None,
+    });
+    reserved.collect()
 }
 
 /// The stages of a slot that are written down, in order.
