@@ -59,6 +59,8 @@ pub const CALL_MAX_MS: u64 = 60 * 60 * 1_000;
 pub const ACCEPT_AFTER_MS: u64 = 5 * 1_000;
 /// Callers that one rate counts; while all of them are busy one more is `Overloaded`.
 pub const RATED_CALLERS: usize = 4_096;
+/// Of these, those of one tree.
+pub const RATED_CALLERS_PER_ROOT: usize = 256;
 /// When such a one may come again, milliseconds.
 pub const RATED_AGAIN_MS: u64 = 1_000;
 /// Backends, agents, peers and loops whose latest failures are remembered; of one more nothing is, unless

@@ -8,6 +8,7 @@ use realm_protocol::{
     Scope, Timestamp,
     budget::{Budget, Spend},
     cbor::Blob,
+    journal::Run,
     message::Contract,
     records::Ticket,
 };
@@ -431,6 +432,8 @@ pub struct Replacement {
 pub enum Response {
     /// The call has ended.
     Invoked(Box<Invocation>),
+    /// The detached call has had its turn, and its run is written down.
+    Begun(Box<Run>),
     /// The broadcast has ended.
     Broadcasted(Box<crate::Broadcasted>),
     /// The run is cancelled, and what it had announced has ended so.

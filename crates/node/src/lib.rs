@@ -31,6 +31,7 @@ mod io;
 mod join;
 mod kin;
 mod known;
+mod levels;
 mod links;
 mod loops;
 mod market;

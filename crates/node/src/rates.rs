@@ -1,14 +1,17 @@
 //! How often calls begin here, by who calls: what comes too soon waits for its turn or is refused.
 //!
+//! A caller counts at its own place and at all above it that are not above this realm too: an organisation has what a
+//! rate gives a caller, and each level below half of what the one above it has. So nobody gains by splitting into many.
+//!
 //! Work that a bid has won has its place already, and what the market asks of this realm's own loops is not
 //! counted either. A call that is given an earlier answer, or joins one under way, begins nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{FailureCode, LoopId, RealmName, Scope, Tick, limits};
+use realm_protocol::{FailureCode, LoopId, RealmId, RealmName, RealmPath, Scope, Tick, limits};
 use realm_router::{Gcra, Pace};
 
-use crate::{CallFailure, Node, Refused};
+use crate::{CallFailure, Node, Refused, levels::levels};
 
 /// How often calls begin here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub struct Rate {
     pub per_minute: u64,
     /// How many begin at once.
     pub burst: u64,
-    /// Whether its callers share it; otherwise each realm has as much.
+    /// Whether its callers share it; otherwise each organisation has as much.
     pub shared: bool,
     /// How many wait for their turn, of those that share it; one more is `Overloaded`.
     pub queue: u64,
@@ -48,13 +51,20 @@ pub(crate) struct Rates {
     counted: Vec<Counted>,
 }
 
+/// Who has had how much of a rate.
+#[derive(Debug)]
+enum Paces {
+    /// All callers together.
+    Shared(Pace),
+    /// By place, under the root of each tree.
+    Apart(BTreeMap<RealmId, BTreeMap<RealmPath, Pace>>),
+}
+
 /// A rate, and what it has counted.
 #[derive(Debug)]
 struct Counted {
     rate: Rate,
-    gcra: Gcra,
-    /// By caller; by nobody where all share it.
-    paces: BTreeMap<Option<Scope>, Pace>,
+    paces: Paces,
     waited: u64,
     refused: u64,
 }
@@ -76,16 +86,15 @@ impl Rates {
                 // What was counted at one pace is no debt at another.
                 let as_before = counted.rate.shared == rate.shared
                     && counted.rate.per_minute == rate.per_minute;
-                let paces = match as_before {
-                    true => counted.paces,
-                    false => BTreeMap::new(),
-                };
-                (paces, counted.waited, counted.refused)
+                (
+                    as_before.then_some(counted.paces),
+                    counted.waited,
+                    counted.refused,
+                )
             });
             Counted {
-                gcra: Gcra::new(rate.per_minute, rate.burst),
+                paces: paces.unwrap_or_else(|| Paces::new(rate.shared)),
                 rate,
-                paces,
                 waited,
                 refused,
             }
@@ -98,12 +107,12 @@ impl Rates {
     fn turn(
         &mut self,
         holds: &[bool],
-        (caller, patience): (&Scope, u64),
+        (levels, patience): (&[(u32, Scope)], u64),
         now: Tick,
     ) -> Result<u64, (String, u64)> {
         let mut longest = 0;
         for counted in self.holding(holds) {
-            let turn = counted.turn(caller, now);
+            let turn = counted.turn(levels, now);
             match turn.and_then(|wait| if wait < patience { Ok(wait) } else { Err(wait) }) {
                 Ok(wait) => longest = wait.max(longest),
                 Err(again) => {
@@ -113,7 +122,7 @@ impl Rates {
             }
         }
         for counted in self.holding(holds) {
-            counted.take(caller, longest > 0, now);
+            counted.take(levels, longest > 0, now);
         }
         Ok(longest)
     }
@@ -124,28 +133,85 @@ impl Rates {
     }
 }
 
+impl Paces {
+    const fn new(shared: bool) -> Self {
+        match shared {
+            true => Self::Shared(Pace::rested()),
+            false => Self::Apart(BTreeMap::new()),
+        }
+    }
+
+    /// What a place has had; none where there is no room to count it.
+    fn of(&mut self, place: &Scope, now: Tick) -> Option<Pace> {
+        let trees = match self {
+            Self::Shared(pace) => return Some(*pace),
+            Self::Apart(trees) => trees,
+        };
+        if let Some(pace) = trees
+            .get(&place.root)
+            .and_then(|tree| tree.get(&place.path))
+        {
+            return Some(*pace);
+        }
+        let rest = |tree: &mut BTreeMap<RealmPath, Pace>| {
+            tree.retain(|_, pace| !pace.is_rested(now));
+            tree.len()
+        };
+        let of_tree = trees.get_mut(&place.root).map_or(0, rest);
+        let mut all: usize = trees.values().map(BTreeMap::len).sum();
+        if all >= limits::RATED_CALLERS {
+            all = trees.values_mut().map(rest).sum();
+            trees.retain(|_, tree| !tree.is_empty());
+        }
+        let room = all < limits::RATED_CALLERS && of_tree < limits::RATED_CALLERS_PER_ROOT;
+        room.then(Pace::rested)
+    }
+
+    fn at(&mut self, place: &Scope) -> &mut Pace {
+        match self {
+            Self::Shared(pace) => pace,
+            Self::Apart(trees) => {
+                let tree = trees.entry(place.root).or_default();
+                tree.entry(place.path.clone()).or_insert(Pace::rested())
+            }
+        }
+    }
+}
+
 impl Counted {
-    fn turn(&mut self, caller: &Scope, now: Tick) -> Result<u64, u64> {
-        let of = self.of(caller);
-        if self.paces.len() >= limits::RATED_CALLERS && !self.paces.contains_key(&of) {
-            self.paces.retain(|_, pace| !pace.is_rested(now));
+    fn turn(&mut self, levels: &[(u32, Scope)], now: Tick) -> Result<u64, u64> {
+        let mut longest = 0;
+        for (gcra, queue, place) in counting(&self.rate, levels) {
+            let pace = self.paces.of(place, now);
+            let pace = pace.ok_or(limits::RATED_AGAIN_MS)?;
+            longest = gcra.turn(pace, queue, now)?.max(longest);
         }
-        match self.paces.get(&of) {
-            Some(pace) => self.gcra.turn(*pace, self.rate.queue, now),
-            None if self.paces.len() >= limits::RATED_CALLERS => Err(limits::RATED_AGAIN_MS),
-            None => Ok(0),
-        }
+        Ok(longest)
     }
 
-    fn take(&mut self, caller: &Scope, waits: bool, now: Tick) {
+    fn take(&mut self, levels: &[(u32, Scope)], waits: bool, now: Tick) {
         self.waited = self.waited.saturating_add(u64::from(waits));
-        let pace = self.paces.entry(self.of(caller)).or_default();
-        self.gcra.take(pace, now);
+        for (gcra, _, place) in counting(&self.rate, levels) {
+            gcra.take(self.paces.at(place), now);
+        }
     }
+}
 
-    fn of(&self, caller: &Scope) -> Option<Scope> {
-        (!self.rate.shared).then(|| caller.clone())
-    }
+/// Where a call counts: at which pace, how many wait there, and at which place.
+fn counting<'a>(
+    rate: &'a Rate,
+    levels: &'a [(u32, Scope)],
+) -> impl Iterator<Item = (Gcra, u64, &'a Scope)> {
+    // What all share has one level.
+    let levels = match rate.shared {
+        true => levels.get(..1).unwrap_or(levels),
+        false => levels,
+    };
+    levels.iter().map(|(halvings, place)| {
+        let half = |all: u64| all.div_ceil(1 << halvings);
+        let gcra = Gcra::new(half(rate.per_minute), half(rate.burst));
+        (gcra, half(rate.queue), place)
+    })
 }
 
 impl Node {
@@ -163,9 +229,13 @@ impl Node {
         let holds: Vec<bool> = rates
             .map(|counted| self.rate_holds(&counted.rate, caller, loop_id))
             .collect();
+        let mut levels = levels(caller, &self.me.scope());
+        if levels.is_empty() {
+            levels.push((0, caller.clone()));
+        }
         let turn = self
             .rates
-            .turn(&holds, (caller, patience.max(1)), self.now.tick);
+            .turn(&holds, (&levels, patience.max(1)), self.now.tick);
         turn.map_err(|(rate, again)| {
             self.counters.refuse(Refused::CallRate);
             let message = format!("more calls than the rate `{rate}` lets begin");
@@ -201,5 +271,61 @@ impl Node {
             refused: counted.refused,
         });
         rates.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Tick = Tick::from_millis(1_000);
+
+    fn place(root: u8, path: &str) -> Scope {
+        Scope {
+            root: RealmId::new([root; 32]),
+            path: path.parse().unwrap(),
+        }
+    }
+
+    fn rates(burst: u64) -> Rates {
+        Rates::new(vec![Rate {
+            name: "each".to_owned(),
+            callers: None,
+            loops: BTreeSet::new(),
+            per_minute: burst,
+            burst,
+            shared: false,
+            queue: 0,
+        }])
+    }
+
+    /// How many calls begin at once, of realms named in turn.
+    fn begun(rates: &mut Rates, calls: u64, name: impl Fn(u64) -> Scope) -> u64 {
+        let begins = |number: &u64| {
+            let levels = levels(&name(*number), &place(1, "me"));
+            rates.turn(&[true], (&levels, 1), NOW).is_ok()
+        };
+        (0..calls).filter(begins).count() as u64
+    }
+
+    #[test]
+    fn a_tree_has_one_share_however_many_realms_it_makes_and_others_keep_theirs() {
+        let mut rates = rates(64);
+        let split = |number| place(2, &format!("shop/c{number}"));
+
+        assert_eq!(begun(&mut rates, 1_000, split), 32);
+        assert_eq!(begun(&mut rates, 1_000, |_| place(2, "farm")), 32);
+        assert_eq!(begun(&mut rates, 1_000, |_| place(3, "")), 64);
+        assert_eq!(begun(&mut rates, 1_000, |_| place(1, "you")), 64);
+    }
+
+    #[test]
+    fn a_tree_with_more_busy_realms_than_may_be_counted_locks_itself_out_alone() {
+        let mut rates = rates(100_000);
+        let split = |number| place(2, &format!("c{number}"));
+
+        let places = limits::RATED_CALLERS_PER_ROOT as u64;
+        assert_eq!(begun(&mut rates, 10_000, split), places - 1);
+        assert_eq!(begun(&mut rates, 1, |_| place(3, "ward")), 1);
     }
 }

@@ -6,7 +6,7 @@ mod patience;
 mod serving;
 mod turns;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use realm_crypto::Opened;
 use realm_executor::{ApprovalRule, Effects, Outcome, Start};
@@ -106,7 +106,8 @@ impl Node {
             waited_ms: 0,
             work: None,
             budgets: vec![self.asker_budget(asked.budget)],
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
+            epoch: 0,
             backend: asked.backend,
             responder: Responder::Local(Local {
                 control,
@@ -150,6 +151,7 @@ impl Node {
         let approved_by = self.approved_by(&header.source, &call, &input);
         let incoming = Incoming {
             approved_by,
+            epoch: self.trust.epoch(),
             backend: None,
             responder: Responder::Remote(Box::new(remote)),
             call: header.call,
@@ -206,7 +208,8 @@ impl Node {
             waited_ms: 0,
             work: Some((leased.broadcast, work)),
             budgets: self.caller_budgets(leased.budget),
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
+            epoch: 0,
             backend: None,
         };
         self.serve(incoming);
@@ -232,7 +235,8 @@ impl Node {
             waited_ms: 0,
             work: None,
             budgets: vec![self.asker_budget(asked.budget)],
-            approved_by: BTreeSet::new(),
+            approved_by: BTreeMap::new(),
+            epoch: 0,
             backend: None,
         };
         self.serve(incoming);
@@ -282,8 +286,9 @@ impl Node {
             id: &incoming.loop_id,
         };
         let now = self.wall();
+        let approved = incoming.approved_by.values();
         let request = realm_policy::Request {
-            approved: incoming.approved_by.len() as u64,
+            approved: approved.filter(|until| **until > now).count() as u64,
             ..realm_policy::Request::new(Action::Invoke, (&incoming.caller).into(), resource, now)
         };
         self.rules.decide_request(&request).map_err(|denial| {
@@ -430,12 +435,14 @@ impl Node {
         let received = incoming.responder.received();
         let watcher = incoming.responder.watcher();
         let leased = incoming.work.map(|(broadcast, _)| broadcast);
+        let told = incoming.detached && incoming.waited_ms > 0;
+        let responders = self.who_waits(incoming.responder, told.then_some(&record));
         let served = Served {
             call: incoming.call,
             caller: incoming.caller,
             key,
             effects,
-            responders: vec![incoming.responder],
+            responders,
             accepted: Vec::new(),
             told: 0,
             started: self.now,
@@ -460,7 +467,8 @@ impl Node {
             self.note_in_run(run, "call.queued", payload);
         }
         if !incoming.approved_by.is_empty() {
-            let payload = Object::new().with("people", &incoming.approved_by);
+            let people: Vec<&String> = incoming.approved_by.keys().collect();
+            let payload = Object::new().with("people", &people);
             self.note_in_run(run, "approval.received", payload);
         }
         self.accept_later(run);

@@ -50,6 +50,11 @@ impl Gcra {
 }
 
 impl Pace {
+    /// As if nothing had been counted.
+    pub const fn rested() -> Self {
+        Self(0)
+    }
+
     /// Whether it is as if nothing had been counted.
     pub const fn is_rested(self, now: Tick) -> bool {
         self.0 <= now.as_millis().saturating_mul(MICROS)

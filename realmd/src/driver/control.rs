@@ -44,7 +44,11 @@ impl Asked {
     pub(crate) fn respond(&mut self, id: ControlId, response: Response, node: &Node) {
         match self.waiting.remove(&id) {
             Some(Waiting::Answer(reply)) => reply(node, response),
-            Some(Waiting::Beginning(reply)) => reply(node, Begun::Ended(Box::new(response))),
+            Some(Waiting::Beginning(reply)) => match response {
+                // It has waited for its turn.
+                Response::Begun(run) => reply(node, Begun::Running(run)),
+                response => reply(node, Begun::Ended(Box::new(response))),
+            },
             None => {}
         }
     }

@@ -1,7 +1,7 @@
 //! How often calls begin, by who calls.
 
-use realm_node::{Rate, Refused, Response};
-use realm_protocol::FailureCode;
+use realm_node::{InvokeAsked, Rate, Refused, Request, Response};
+use realm_protocol::{FailureCode, journal::Status};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -159,63 +159,170 @@ fn a_subtree_shares_what_it_is_given_together() {
     invariants::check(&mut world);
 }
 
-#[test]
-fn what_is_taken_back_before_its_turn_never_begins() {
-    let rate = Rate {
+/// One at once, and four who wait.
+fn in_line() -> Rate {
+    Rate {
         burst: 1,
         queue: 4,
         ..six_a_minute()
-    };
-    let (mut world, [lab, mercy, ..]) = world(4_705, vec![rate]);
-    assert_eq!(call(&mut world, mercy, 1, 4_000).0, 1);
-    let served = |world: &World| world.hosts[lab.0].node().counters().served;
-    let before = served(&world);
-    let mut ask = World::invoke_within("note@lab", json!({"late": true}), 30_000);
-    if let realm_node::Request::Invoke(asked) = &mut ask {
-        asked.stream = true;
     }
-    let control = world.ask(mercy, ask);
+}
+
+/// Lets somebody use up the rate, so that the next call of the same caller waits.
+fn use_up(world: &mut World, from: HostId) {
+    assert_eq!(call(world, from, 1, 4_000).0, 1);
+}
+
+fn served(world: &World, lab: HostId) -> u64 {
+    world.hosts[lab.0].node().counters().served
+}
+
+fn waiting(world: &World, lab: HostId) -> usize {
+    world.hosts[lab.0].node().standing().calls_in
+}
+
+fn late(change: impl Fn(&mut InvokeAsked)) -> Request {
+    let mut ask = World::invoke_within("note@lab", json!({"late": true}), 30_000);
+    if let Request::Invoke(asked) = &mut ask {
+        change(asked);
+    }
+    ask
+}
+
+#[test]
+fn what_is_taken_back_before_its_turn_never_begins_however_often_it_was_sent() {
+    for waited in [1_000, 8_000] {
+        let (mut world, [lab, mercy, ..]) = world(4_705, vec![in_line()]);
+        use_up(&mut world, mercy);
+        let before = served(&world, lab);
+        let control = world.ask(mercy, late(|asked| asked.stream = true));
+        world.run_for(waited);
+        assert_eq!(waiting(&world, lab), 1, "it waits");
+        world.hang_up(mercy, control);
+        world.run_for(1_000);
+        assert_eq!(waiting(&world, lab), 0, "the line is empty");
+        world.run_for(20_000);
+        assert_eq!(served(&world, lab), before, "after {waited} ms");
+        invariants::check(&mut world);
+    }
+}
+
+#[test]
+fn calls_that_wait_for_the_same_count_each_and_one_that_is_taken_back_takes_no_other_along() {
+    let (mut world, [lab, mercy, ..]) = world(4_709, vec![in_line()]);
+    use_up(&mut world, mercy);
+    let before = served(&world, lab);
+    let same = || {
+        late(|asked| {
+            asked.stream = true;
+            asked.key = Some("same".to_owned());
+        })
+    };
+    let first = world.ask(mercy, same());
+    world.run_for(500);
+    let second = world.ask(mercy, same());
+    world.run_for(500);
+    assert_eq!(waiting(&world, lab), 2);
+    world.hang_up(mercy, first);
+    world.run_for(500);
+    assert_eq!(waiting(&world, lab), 1);
+    match world.wait_for(mercy, second) {
+        Response::Invoked(ended) => assert!(ended.result.is_ok(), "{ended:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(served(&world, lab), before + 1);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn whoever_is_revoked_or_no_peer_any_more_has_no_turn() {
+    for part in [
+        Request::Revoke("annex".parse().unwrap()),
+        Request::RemovePeer("mercy".parse().unwrap()),
+    ] {
+        let (mut world, [lab, mercy, ..]) = world(4_710, vec![in_line()]);
+        let annex = world.child(lab, "annex");
+        world.run_for(5_000);
+        let from = match part {
+            Request::Revoke(_) => annex,
+            _ => mercy,
+        };
+        use_up(&mut world, from);
+        let before = served(&world, lab);
+        world.ask(from, late(|_| {}));
+        world.run_for(1_000);
+        assert_eq!(waiting(&world, lab), 1, "{part:?}");
+        let parted = world.ask_and_wait(lab, part);
+        assert!(matches!(parted, Response::Done), "{parted:?}");
+        world.run_for(30_000);
+        assert_eq!(served(&world, lab), before);
+        assert_eq!(waiting(&world, lab), 0);
+    }
+}
+
+#[test]
+fn whoever_detaches_a_call_is_told_its_run_when_its_turn_has_come() {
+    let own = Rate {
+        callers: Some("lab".parse().unwrap()),
+        ..in_line()
+    };
+    let (mut world, [lab, ..]) = world(4_711, vec![own]);
+    world.apply(lab, &[Loops::once("note", 600_000)]);
+    let asked = |n: u64| {
+        let Request::Invoke(asked) = World::invoke("note", json!({"n": n})) else {
+            unreachable!("a call")
+        };
+        Request::Invoke(InvokeAsked {
+            detach: true,
+            ..asked
+        })
+    };
+    world.ask(lab, asked(1));
     world.run_for(1_000);
-    assert_eq!(world.hosts[lab.0].node().standing().calls_in, 1, "it waits");
-    world.hang_up(mercy, control);
-    world.run_for(1_000);
-    assert_eq!(
-        world.hosts[lab.0].node().standing().calls_in,
-        0,
-        "the line is empty"
-    );
-    world.run_for(20_000);
-    assert_eq!(served(&world), before);
+    let began = world.elapsed_ms();
+
+    let second = world.ask(lab, asked(2));
+
+    match world.wait_for(lab, second) {
+        Response::Begun(run) => {
+            assert_eq!(
+                world.hosts[lab.0].disk.runs[&run.id].status,
+                Status::Running
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let took = world.elapsed_ms() - began;
+    assert!((8_000..11_000).contains(&took), "{took}");
+}
+
+#[test]
+fn an_organisation_has_no_more_by_splitting_into_realms() {
+    let (mut world, [lab, mercy, grace, ward]) = world(4_712, vec![six_a_minute()]);
+    assert_eq!(call(&mut world, ward, 2, 4_000).0, 1, "half of mercy's");
+    assert_eq!(call(&mut world, mercy, 2, 4_000).0, 1, "the other half");
+    assert_eq!(call(&mut world, grace, 2, 4_000).0, 2);
+    assert!(did(&world, lab).0 > 0);
     invariants::check(&mut world);
 }
 
 #[test]
 fn a_key_begins_once_however_often_it_is_asked_while_it_waits() {
-    let rate = Rate {
-        burst: 1,
-        queue: 4,
-        ..six_a_minute()
-    };
-    let (mut world, [lab, mercy, ..]) = world(4_706, vec![rate]);
-    assert_eq!(call(&mut world, mercy, 1, 4_000).0, 1);
-    let before = world.hosts[lab.0].node().counters().served;
+    let (mut world, [lab, mercy, ..]) = world(4_706, vec![in_line()]);
+    use_up(&mut world, mercy);
+    let before = served(&world, lab);
     world.faults.loss = 200;
     let late = world.call(mercy, "note@lab", json!({"late": true}));
     world.faults.loss = 0;
     assert!(late.result.is_ok(), "{late:?}");
-    assert_eq!(world.hosts[lab.0].node().counters().served, before + 1);
+    assert_eq!(served(&world, lab), before + 1);
     invariants::check(&mut world);
 }
 
 #[test]
 fn a_realm_that_stops_refuses_who_waits_and_stops_at_once() {
-    let rate = Rate {
-        burst: 1,
-        queue: 4,
-        ..six_a_minute()
-    };
-    let (mut world, [lab, mercy, ..]) = world(4_707, vec![rate]);
-    assert_eq!(call(&mut world, mercy, 1, 4_000).0, 1);
+    let (mut world, [lab, mercy, ..]) = world(4_707, vec![in_line()]);
+    use_up(&mut world, mercy);
     world.ask(
         mercy,
         World::invoke_within("note@lab", json!({"late": true}), 30_000),

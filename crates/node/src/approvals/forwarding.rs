@@ -1,10 +1,10 @@
 //! Approvals that go along with a call of another realm, and what they prove there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use realm_crypto::verify;
 use realm_protocol::{
-    CallId, Digest, Place, RunId, json,
+    CallId, Digest, Place, RunId, Timestamp, json,
     message::Call,
     records::{Approval, ApprovalVerdict, Signed},
 };
@@ -26,19 +26,19 @@ impl Node {
     }
 
     /// The people of the caller's realm who have approved exactly this call: this loop here, with this
-    /// input, of this run. What says something else, or is signed by another node than the caller's, says
-    /// nothing.
+    /// input, of this run; each with when that ends. What says something else, or is signed by another node
+    /// than the caller's, says nothing.
     pub(crate) fn approved_by(
         &self,
         source: &Place,
         call: &Call,
         input: &Value,
-    ) -> BTreeSet<String> {
+    ) -> BTreeMap<String, Timestamp> {
         let (Some(realm), Some(node)) = (source.realm, source.node) else {
-            return BTreeSet::new();
+            return BTreeMap::new();
         };
         let Some(parent) = &call.parent else {
-            return BTreeSet::new();
+            return BTreeMap::new();
         };
         let input = Digest::of(&[&json::to_bytes(input)]);
         let meant = |said: &Approval| {
@@ -57,6 +57,6 @@ impl Node {
         let said = said.take(realm_protocol::limits::APPROVERS as usize);
         let said = said.filter_map(|said| verify(said, &[*node.as_bytes()]).ok());
         let said = said.filter(meant);
-        said.map(|said| said.person).collect()
+        said.map(|said| (said.person, said.expires)).collect()
     }
 }

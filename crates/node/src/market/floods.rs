@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use realm_protocol::{RealmPath, Scope, Tick, limits};
+use realm_protocol::{Scope, Tick, limits};
 use realm_router::TokenBucket;
 
-use crate::config::BURST;
-
-/// Levels below which a share is not halved any more.
-const HALVED: u32 = 3;
+use crate::{config::BURST, levels::levels};
 
 /// Announcements of others by where they come from. Each counts at its announcer's place and at all
 /// above it that are not above this realm too; each level has half of what the one above it has.
@@ -39,13 +36,14 @@ impl Floods {
         if self.places.len().saturating_add(levels.len()) > limits::ANNOUNCERS {
             self.forget_idle(now);
         }
-        let new = levels.iter().filter(|it| !self.places.contains_key(*it));
+        let new = levels
+            .iter()
+            .filter(|(_, place)| !self.places.contains_key(place));
         if self.places.len().saturating_add(new.count()) > limits::ANNOUNCERS {
             return None;
         }
-        for (level, place) in (0_u32..).zip(&levels) {
-            let halvings = level.min(HALVED);
-            let rate = rate.checked_shr(halvings).unwrap_or_default().max(1);
+        for (halvings, place) in &levels {
+            let rate = rate.checked_shr(*halvings).unwrap_or_default().max(1);
             let share = limits::ANNOUNCEMENTS_PER_ROOT as u64 >> halvings;
             let flow = self.places.entry(place.clone()).or_insert_with(|| Flow {
                 under_way: 0,
@@ -56,14 +54,14 @@ impl Floods {
                 return None;
             }
         }
-        for place in &levels {
+        for (_, place) in &levels {
             if let Some(flow) = self.places.get_mut(place) {
                 flow.under_way = flow.under_way.saturating_add(1);
                 flow.bucket.take(now);
                 flow.last = now;
             }
         }
-        Some(levels)
+        Some(levels.into_iter().map(|(_, place)| place).collect())
     }
 
     /// Gives an announcement's places back.
@@ -83,19 +81,9 @@ impl Floods {
     }
 }
 
-/// An announcer's place and those above it that do not hold this realm, the highest first.
-fn levels(announcer: &Scope, me: &Scope) -> Vec<Scope> {
-    let root = announcer.root;
-    let above = std::iter::successors(Some(announcer.path.clone()), RealmPath::parent);
-    let above = above.map(|path| Scope { root, path });
-    let mut levels: Vec<Scope> = above.take_while(|place| !place.contains(me)).collect();
-    levels.reverse();
-    levels
-}
-
 #[cfg(test)]
 mod tests {
-    use realm_protocol::RealmId;
+    use realm_protocol::{RealmId, RealmPath};
 
     use super::*;
 

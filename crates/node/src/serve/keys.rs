@@ -6,12 +6,12 @@ use realm_protocol::{FailureCode, journal::Table};
 
 use super::{
     overloaded,
-    serving::{Incoming, KeyState, Looking, RESPONDERS, Served},
+    serving::{Incoming, KeyState, Looking, Served},
 };
 use crate::{
     CallFailure, Effect, LookId, Node,
     relay::Release,
-    state::{self, StoredKey, key_row},
+    state::{self, StoredKey},
 };
 
 impl Node {
@@ -23,10 +23,9 @@ impl Node {
             let failure = no_loop(&incoming);
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         };
-        let Some((key, _)) = incoming.key else {
+        let Some(row) = incoming.key_row() else {
             return self.begin_in_turn(incoming, permit, effects);
         };
-        let row = key_row(incoming.caller_realm, &key);
         if let Some(state) = self.serving.keys.get(&row).copied() {
             return self.join_run(state, incoming);
         }
@@ -56,13 +55,13 @@ impl Node {
         let digest = incoming.request_digest();
         match state {
             KeyState::Looking(look) => {
-                if let Some(looking) = self.serving.looks.get_mut(&look)
-                    && looking.others.len() < RESPONDERS
-                {
-                    looking.others.push(incoming);
-                    return;
+                let left_out = match self.serving.looks.get_mut(&look) {
+                    Some(looking) => looking.join(incoming),
+                    None => Err(incoming.responder),
+                };
+                if let Err(left_out) = left_out {
+                    self.answer_failure(&left_out, &overloaded(), Release::Now);
                 }
-                self.answer_failure(&incoming.responder, &overloaded(), Release::Now);
             }
             KeyState::Running(run) => {
                 let served = self.serving.runs.get_mut(&run);
@@ -110,14 +109,17 @@ impl Node {
     /// Serves a call that has waited, and those that came for the same answer meanwhile.
     pub(super) fn serve_looked(&mut self, looking: Looking, known: Option<&StoredKey>) {
         let Looking { incoming, others } = looking;
-        let key = incoming.key.map(|(key, _)| key);
-        let row = key.map(|key| key_row(incoming.caller_realm, &key));
+        let row = incoming.key_row();
         if let Some(row) = &row {
             self.serving.keys.remove(row);
         }
         for incoming in std::iter::once(incoming).chain(others) {
-            // Policy may have changed meanwhile.
-            match self.permit(&incoming) {
+            let permitted = match self.still_stands(&incoming) {
+                // Policy may have changed meanwhile.
+                Ok(()) => self.permit(&incoming),
+                Err(failure) => Err(failure),
+            };
+            match permitted {
                 Ok(permit) => self.serve_key(row.as_deref(), incoming, &permit, known),
                 Err(failure) => self.answer_failure(&incoming.responder, &failure, Release::Now),
             }
@@ -127,8 +129,7 @@ impl Node {
     /// Refuses a call that has waited, and those that came for the same answer meanwhile.
     pub(super) fn refuse_looked(&mut self, looking: Looking, failure: &CallFailure) {
         let Looking { incoming, others } = looking;
-        if let Some((key, _)) = &incoming.key {
-            let row = key_row(incoming.caller_realm, key);
+        if let Some(row) = incoming.key_row() {
             self.serving.keys.remove(&row);
         }
         for incoming in std::iter::once(incoming).chain(others) {

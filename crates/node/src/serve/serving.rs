@@ -1,6 +1,6 @@
 //! What is run here, and who waits for it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use realm_executor::{BackendChoice, Effects, Given};
 use realm_protocol::{
@@ -15,7 +15,7 @@ use crate::{
     ControlId, LookId,
     answer::Responder,
     receipts::Ordered,
-    state::{AcceptedCaller, StoredKey},
+    state::{AcceptedCaller, StoredKey, key_row},
     streams::Stream,
 };
 
@@ -106,8 +106,10 @@ pub(super) struct Incoming {
     pub(super) work: Option<(BroadcastId, Digest)>,
     /// What it may use, by everybody who bounds it.
     pub(super) budgets: Vec<Given>,
-    /// People of the caller's realm who have approved exactly this call.
-    pub(super) approved_by: BTreeSet<String>,
+    /// People of the caller's realm who have approved exactly this call, and until when that is good.
+    pub(super) approved_by: BTreeMap<String, Timestamp>,
+    /// What was believed of realms when it came, where it came from one.
+    pub(super) epoch: u64,
     /// Whom its prompts ask instead of their own backends.
     pub(super) backend: Option<BackendChoice>,
 }
@@ -119,14 +121,19 @@ impl Serving {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.runs.len().saturating_add(self.looks.len())
+        self.runs.len().saturating_add(self.waiting().count())
+    }
+
+    /// Calls that wait for what is looked up, or for their turn.
+    fn waiting(&self) -> impl Iterator<Item = &Incoming> {
+        self.looks.values().flat_map(Looking::all)
     }
 
     /// Runs and looks under way, but for runs that stand still.
     pub(crate) fn active(&self) -> usize {
         let runs = self.runs.values();
         let active = runs.filter(|served| served.record.status != Status::Paused);
-        active.count().saturating_add(self.looks.len())
+        active.count().saturating_add(self.waiting().count())
     }
 
     pub(super) fn of_root(&self, root: RealmId) -> usize {
@@ -134,11 +141,8 @@ impl Serving {
         let runs = self.runs.values();
         let runs = runs.filter(|served| served.accepted.is_empty());
         let runs = runs.map(|served| served.caller.root);
-        let looks = self
-            .looks
-            .values()
-            .map(|looking| looking.incoming.caller.root);
-        runs.chain(looks).filter(|of| *of == root).count()
+        let waiting = self.waiting().map(|incoming| incoming.caller.root);
+        runs.chain(waiting).filter(|of| *of == root).count()
     }
 
     /// Whether the message with this header is being served.
@@ -147,12 +151,8 @@ impl Serving {
             .runs
             .values()
             .flat_map(|served| served.responders.iter());
-        let looks = self.looks.values().flat_map(|looking| {
-            let first = std::iter::once(&looking.incoming);
-            let all = first.chain(&looking.others);
-            all.map(|incoming| &incoming.responder)
-        });
-        let mut received = runs.chain(looks).filter_map(Responder::received);
+        let waiting = self.waiting().map(|incoming| &incoming.responder);
+        let mut received = runs.chain(waiting).filter_map(Responder::received);
         received.any(|(digest, _)| digest == header)
     }
 
@@ -249,6 +249,53 @@ impl Serving {
     }
 }
 
+impl Looking {
+    fn all(&self) -> impl Iterator<Item = &Incoming> {
+        std::iter::once(&self.incoming).chain(&self.others)
+    }
+
+    /// Lets another call wait for the same. One that asks again waits once, under its newest message; what
+    /// does not fit is given back.
+    pub(super) fn join(&mut self, incoming: Incoming) -> Result<(), Responder> {
+        let digest = incoming.request_digest();
+        let again = |held: &&mut Incoming| {
+            held.responder.is_of(&incoming.responder) && held.request_digest() == digest
+        };
+        let full = self.others.len() >= RESPONDERS;
+        let mut all = std::iter::once(&mut self.incoming).chain(&mut self.others);
+        match all.find(again) {
+            Some(held) => held.responder = incoming.responder,
+            None if full => return Err(incoming.responder),
+            None => self.others.push(incoming),
+        }
+        Ok(())
+    }
+
+    /// Whether such a call waits for it.
+    pub(super) fn has(&self, is_its: impl Fn(&Responder) -> bool) -> bool {
+        self.all().any(|held| is_its(&held.responder))
+    }
+
+    /// Takes calls out; gives them, and the rest, if others wait. They keep the turn.
+    pub(super) fn leave(
+        self,
+        is_its: impl Fn(&Responder) -> bool,
+    ) -> (Vec<Incoming>, Option<Self>) {
+        let waited_ms = self.incoming.waited_ms;
+        let all = std::iter::once(self.incoming).chain(self.others);
+        let (gone, rest) = all.partition::<Vec<_>, _>(|held| is_its(&held.responder));
+        let mut rest = rest.into_iter();
+        let left = rest.next().map(|incoming| Self {
+            incoming: Incoming {
+                waited_ms,
+                ..incoming
+            },
+            others: rest.collect(),
+        });
+        (gone, left)
+    }
+}
+
 impl Served {
     /// Lets another caller wait for the answer. A call that asks again waits once, under its
     /// newest message; what does not fit is given back.
@@ -265,6 +312,12 @@ impl Served {
 }
 
 impl Incoming {
+    /// The row of its idempotency key.
+    pub(super) fn key_row(&self) -> Option<Vec<u8>> {
+        let (key, _) = self.key.as_ref()?;
+        Some(key_row(self.caller_realm, key))
+    }
+
     /// What an idempotency key stands for: loop, version and input, and another backend where one is named.
     pub(super) fn request_digest(&self) -> Digest {
         self.request_digest_with(&json::to_bytes(&self.input))

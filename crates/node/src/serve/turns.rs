@@ -2,14 +2,14 @@
 
 use realm_executor::Effects;
 use realm_policy::Permit;
-use realm_protocol::{FailureCode, limits};
+use realm_protocol::{FailureCode, journal::Run, limits};
 
 use super::{
     overloaded,
     serving::{Incoming, KeyState, Looking},
 };
 use crate::{
-    CallFailure, LookId, Node, answer::Responder, relay::Release, state::key_row, timers::Timer,
+    CallFailure, LookId, Node, Refused, Response, answer::Responder, relay::Release, timers::Timer,
 };
 
 impl Node {
@@ -41,8 +41,7 @@ impl Node {
         incoming.waited_ms = wait;
         incoming.timeout_ms = incoming.timeout_ms.saturating_sub(wait);
         let turn = self.next_look();
-        if let Some((key, _)) = &incoming.key {
-            let row = key_row(incoming.caller_realm, key);
+        if let Some(row) = incoming.key_row() {
             self.serving.keys.insert(row, KeyState::Looking(turn));
         }
         let looking = Looking {
@@ -69,23 +68,67 @@ impl Node {
         }
     }
 
-    /// Takes a call that waits for its turn alone out of the line, and tells its caller so. Gives whether
-    /// there was one.
+    /// Whether the caller of a call that has waited is still who its message was proven to be from, and of a
+    /// tree that has to do with this one.
+    pub(super) fn still_stands(&mut self, incoming: &Incoming) -> Result<(), CallFailure> {
+        let Responder::Remote(remote) = &incoming.responder else {
+            return Ok(());
+        };
+        let (scope, now) = (remote.source.scope(), self.wall());
+        let known = self.trust.known(&scope).is_some();
+        let chain = self.trust.chain(&scope, now);
+        let stands = match chain {
+            Some(chain) => *chain.place() == remote.source,
+            // What is only forgotten for want of room stood, and nothing has fallen since.
+            None => !known && self.trust.epoch() == incoming.epoch,
+        };
+        let foreign = scope.root != self.me.root();
+        let parted = foreign && self.me.is_root() && !self.kin.peers.contains_key(&scope.root);
+        if stands && !parted {
+            return Ok(());
+        }
+        self.counters.refuse(Refused::Certificate);
+        let message = "the caller's certificate or peering ended before its turn";
+        Err(CallFailure::new(FailureCode::BadCertificate, message).before_work())
+    }
+
+    /// Takes a call that waits for its turn out of the line, and tells its caller so; others that wait for the
+    /// same stay. Gives whether there was one.
     pub(crate) fn leave_line(&mut self, is_its: impl Fn(&Responder) -> bool) -> bool {
-        let mut waiting = self.serving.looks.iter();
-        let found = waiting.find(|(turn, looking)| {
-            let alone = looking.others.is_empty() && is_its(&looking.incoming.responder);
-            alone && self.timers.is_set(&Timer::Turn(**turn))
-        });
-        let found = found.map(|(turn, _)| *turn);
-        let left = found.and_then(|turn| {
+        let waiting = self.serving.looks.iter();
+        let mut in_line = waiting.filter(|(turn, _)| self.timers.is_set(&Timer::Turn(**turn)));
+        let found = in_line.find(|(_, looking)| looking.has(&is_its));
+        let Some(turn) = found.map(|(turn, _)| *turn) else {
+            return false;
+        };
+        let Some(looking) = self.serving.looks.remove(&turn) else {
+            return false;
+        };
+        let (gone, left) = looking.leave(is_its);
+        if let Some(left) = left {
+            self.serving.looks.insert(turn, left);
+        } else {
             self.timers.cancel(&Timer::Turn(turn));
-            self.serving.looks.remove(&turn)
-        });
-        let Some(looking) = left else { return false };
+            let key = gone.first().and_then(Incoming::key_row);
+            key.map(|row| self.serving.keys.remove(&row));
+        }
         let failure = CallFailure::new(FailureCode::Cancelled, "cancelled before its turn");
-        self.refuse_looked(looking, &failure.before_work());
+        let failure = failure.before_work();
+        for incoming in gone {
+            self.answer_failure(&incoming.responder, &failure, Release::Now);
+        }
         true
+    }
+
+    /// Who waits for a run that begins: nobody, where whoever asked has waited for its turn alone, and is told so.
+    pub(super) fn who_waits(&mut self, asked: Responder, begun: Option<&Run>) -> Vec<Responder> {
+        match (asked, begun) {
+            (Responder::Local(local), Some(run)) => {
+                self.respond(local.control, Response::Begun(Box::new(run.clone())));
+                Vec::new()
+            }
+            (asked, _) => vec![asked],
+        }
     }
 
     /// The process ends: nobody's turn comes any more.

@@ -442,7 +442,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "rates.*.shared",
         kind: Kind::Choice(&["no", "yes"]),
         default: Some("\"no\""),
-        meaning: "Whether its callers share this rate; otherwise each realm has as much.",
+        meaning: "Whether its callers share this rate; otherwise each organisation has as much.",
         reloads: true,
     },
     Key {

@@ -1,6 +1,6 @@
 //! Calls that begin once people have approved them, and not before.
 
-use realm_node::{ApprovalView, Decide, DecideError, Person, Refusal, Request, Response};
+use realm_node::{ApprovalView, Decide, DecideError, Person, Rate, Refusal, Request, Response};
 use realm_protocol::{
     RunId,
     journal::{Status, Table},
@@ -431,6 +431,45 @@ fn a_callee_may_ask_for_the_approval_of_the_callers_people() {
     assert_eq!(bench.effects(), 1);
     let mut told = bench.world.hosts[lab.0].disk.events.values();
     assert!(told.any(|event| event.kind == "approval.received"));
+    invariants::check(&mut bench.world);
+}
+
+#[test]
+fn what_people_approved_is_not_enough_at_a_turn_that_comes_after_it_has_expired() {
+    let mut bench = Bench::new(16);
+    let (acme, lab) = (bench.acme, bench.lab);
+    bench.world.hosts[lab.0].rates = vec![Rate {
+        name: "slow".to_owned(),
+        callers: None,
+        loops: ["spend".parse().unwrap()].into(),
+        per_minute: 3,
+        burst: 1,
+        shared: false,
+        queue: 4,
+    }];
+    bench.restart(lab, 100);
+    bench.world.run_for(5_000);
+    bench.world.apply(lab, &[Loops::once("spend", 100)]);
+    let cedar = r#"forbid (principal, action == Action::"invoke", resource)
+        unless { context.approved >= 1 };"#;
+    policy(&mut bench, lab, cedar);
+    let mut step = call("spend@lab", "there");
+    step["approval"] = json!({"forward": true, "expires": "10s"});
+    bench.world.apply(acme, &[composite("main", json!([step]))]);
+
+    for ends in [Status::Completed, Status::Failed] {
+        let run = bench.begin(json!({"n": format!("{ends:?}")}), 1_000);
+        bench.grant(ANN);
+        bench.world.run_for(3_000);
+        let late = ends == Status::Failed;
+        assert_eq!(
+            bench.world.hosts[lab.0].node().standing().calls_in,
+            usize::from(late)
+        );
+        bench.world.run_for(if late { 30_000 } else { 0 });
+        assert_eq!(bench.status(run), ends, "{:?}", bench.error(run));
+    }
+    assert_eq!(bench.effects(), 1);
     invariants::check(&mut bench.world);
 }
 
