@@ -271,16 +271,17 @@ impl Node {
     }
 
     fn recover_policies(&mut self, rows: &Rows) {
-        let documents: BTreeMap<String, StoredPolicy> = all::<StoredPolicy>(rows, Table::Policies)
-            .into_iter()
-            .filter_map(|(key, policy)| Some((String::from_utf8(key).ok()?, policy)))
-            .collect();
-        if let Err(problems) = self.rules.set_documents(documents) {
-            tracing::error!(
-                ?problems,
-                "the stored policies do not compile: everything is denied"
-            );
-        }
+        let documents = raw(rows, Table::Policies).filter_map(|(key, row)| {
+            let id = String::from_utf8(key.clone()).ok()?;
+            // What does not read compiles no more either.
+            let unread = |error: CborError| StoredPolicy {
+                cedar: format!("its record does not read: {error}"),
+                subtree: false,
+                created: Timestamp::default(),
+            };
+            Some((id, state::read(row).unwrap_or_else(unread)))
+        });
+        self.rules.keep_documents(documents.collect());
         for (_, ceiling) in all::<StoredCeiling>(rows, Table::Ceilings) {
             if let Ok(record) = ceiling.record.peek()
                 && let Err(problems) = self.rules.set_ceiling(ceiling, &record)

@@ -40,25 +40,48 @@ impl Rules {
         &self.documents
     }
 
-    /// Takes the documents, if all of them compile.
+    /// Takes the documents, if all of them compile that are not as they were. One that was kept and compiles no
+    /// more stays, and everything is denied until it is replaced or removed.
     pub(crate) fn set_documents(
         &mut self,
         documents: BTreeMap<String, StoredPolicy>,
     ) -> Result<(), Vec<PolicyProblem>> {
-        let subtree = documents.iter().filter(|(_, document)| document.subtree);
-        let problems: Vec<PolicyProblem> = subtree
-            .flat_map(|(_, document)| realm_policy::check(&document.cedar))
-            .collect();
-        if !problems.is_empty() {
-            return Err(problems);
+        let mut found = subtree_problems(&documents);
+        if found.is_empty() {
+            match self.policy.set_own(own_texts(&documents)) {
+                Ok(()) => {
+                    self.documents = documents;
+                    return Ok(());
+                }
+                Err(problems) => found = problems,
+            }
+        } else if let Err(problems) = Policy::new().set_own(own_texts(&documents)) {
+            found.extend(problems);
         }
-        let own = documents.iter().filter(|(_, document)| !document.subtree);
-        let own = own
-            .map(|(id, document)| (id.clone(), document.cedar.clone()))
-            .collect();
-        self.policy.set_own(own)?;
-        self.documents = documents;
+        let as_it_was = |problem: &PolicyProblem| {
+            let held = self.documents.get(&problem.id);
+            held.is_some() && held == documents.get(&problem.id)
+        };
+        found.retain(|problem| !as_it_was(problem));
+        if !found.is_empty() {
+            return Err(found);
+        }
+        self.keep_documents(documents);
         Ok(())
+    }
+
+    /// Takes documents that were taken once. Those that compile no more stay, named in the log, and
+    /// everything that they may have governed is denied.
+    pub(crate) fn keep_documents(&mut self, documents: BTreeMap<String, StoredPolicy>) {
+        let own = self.policy.set_own_as_kept(own_texts(&documents));
+        let below = subtree_problems(&documents);
+        for problem in own.err().into_iter().flatten() {
+            tracing::error!(%problem, "a stored policy does not compile: everything is denied");
+        }
+        for problem in below {
+            tracing::error!(%problem, "a stored policy does not compile: every realm below denies everything");
+        }
+        self.documents = documents;
     }
 
     /// The word for every realm below, as one Cedar text.
@@ -202,6 +225,25 @@ impl Rules {
     pub(crate) fn denial(&self, reference: &str) -> Option<&Denial> {
         self.denials.get(reference).map(|(_, denial)| denial)
     }
+}
+
+fn own_texts(documents: &BTreeMap<String, StoredPolicy>) -> BTreeMap<String, String> {
+    let own = documents.iter().filter(|(_, document)| !document.subtree);
+    own.map(|(id, document)| (id.clone(), document.cedar.clone()))
+        .collect()
+}
+
+/// What does not compile of what is for every realm below.
+fn subtree_problems(documents: &BTreeMap<String, StoredPolicy>) -> Vec<PolicyProblem> {
+    let subtree = documents.iter().filter(|(_, document)| document.subtree);
+    let problems = subtree.flat_map(|(id, document)| {
+        let problems = realm_policy::check(&document.cedar).into_iter();
+        problems.map(|problem| PolicyProblem {
+            id: id.clone(),
+            ..problem
+        })
+    });
+    problems.collect()
 }
 
 fn subtree_text(documents: &BTreeMap<String, StoredPolicy>) -> String {

@@ -3,6 +3,7 @@
 use realm_executor::{BackendError, BackendRequest};
 use realm_policy::{Action, Principal, Request, Resource, Used};
 use realm_protocol::LoopId;
+use url::Url;
 
 use crate::Node;
 
@@ -42,7 +43,6 @@ fn used(request: &BackendRequest) -> Result<Option<(Used, String)>, BackendError
     if request.is_pure() {
         return Ok(None);
     }
-    let program = |argv: &[String]| argv.first().cloned().unwrap_or_default();
     let used = match request {
         BackendRequest::Echo { .. } | BackendRequest::Count { .. } => return Ok(None),
         BackendRequest::Model(model) => (Used::Tool, format!("model:{}", model.backend)),
@@ -64,35 +64,39 @@ fn used(request: &BackendRequest) -> Result<Option<(Used, String)>, BackendError
     Ok(Some(used))
 }
 
-/// The host of a URL that is written without tricks, in lower case.
+/// The host of a URL as it will be asked for, in the one form that it has: lower case, without a port or a last dot,
+/// names of other alphabets in ASCII, addresses as numbers. None where something in the URL hides it.
 fn host(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let authority = rest.get(..end)?;
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(bracketed) => {
-            let (inner, port) = bracketed.split_once(']')?;
-            let plain = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '.';
-            (
-                inner.chars().all(plain).then(|| format!("[{inner}]"))?,
-                port,
-            )
-        }
-        None => {
-            let colon = authority.find(':').unwrap_or(authority.len());
-            let (name, port) = authority.split_at_checked(colon)?;
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-            (name.chars().all(plain).then(|| name.to_owned())?, port)
-        }
-    };
-    let digits = port.strip_prefix(':').unwrap_or(port);
-    let sound = !host.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    sound.then(|| host.to_ascii_lowercase())
+    let tricks = |c: char| matches!(c, '@' | '\\' | '%') || c.is_whitespace() || c.is_control();
+    if authority.is_empty() || authority.contains(tricks) {
+        return None;
+    }
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str()?;
+    let host = host.strip_suffix('.').unwrap_or(host);
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// A program's path, in the one form that it has; names that are looked up stay as they are.
+fn program(argv: &[String]) -> String {
+    let written = argv.first().map_or("", String::as_str);
+    if !written.contains('/') {
+        return written.to_owned();
+    }
+    let parts = written.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts = parts.collect::<Vec<_>>().join("/");
+    match written.starts_with('/') {
+        true => format!("/{parts}"),
+        false => format!("./{parts}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::host;
+    use super::{host, program};
 
     #[test]
     fn a_host_is_told_where_nothing_in_the_url_hides_it() {
@@ -109,10 +113,29 @@ mod tests {
             ("http://evil.example%2f.good.example/", None),
             ("http://evil\t.example/", None),
             ("http://good.example:80:90/", None),
+            ("https://evil.example.:443/", Some("evil.example")),
+            ("http://0x8.8.2056/", Some("8.8.8.8")),
+            ("http://134744072/", Some("8.8.8.8")),
+            ("http://[0:0::1]/", Some("[::1]")),
+            ("https://Bücher.example/", Some("xn--bcher-kva.example")),
+            ("https://ｅvil.example/", Some("evil.example")),
             ("http:///x", None),
             ("mailto:ann", None),
         ] {
             assert_eq!(host(url).as_deref(), told, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_program_has_one_name_however_its_path_is_written() {
+        for (written, told) in [
+            ("python3", "python3"),
+            ("/usr/bin/python3", "/usr/bin/python3"),
+            ("//usr/./bin//python3", "/usr/bin/python3"),
+            ("./run.sh", "./run.sh"),
+            ("tools/../run.sh", "./tools/../run.sh"),
+        ] {
+            assert_eq!(program(&[written.to_owned()]), told, "{written}");
         }
     }
 }

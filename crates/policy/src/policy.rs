@@ -65,26 +65,27 @@ impl Policy {
         &mut self,
         documents: BTreeMap<String, String>,
     ) -> Result<(), Vec<PolicyProblem>> {
-        if documents.len() > MAX_DOCUMENTS {
-            let what = format!("more than {MAX_DOCUMENTS} policies");
-            return Err(vec![PolicyProblem::whole(String::new(), what)]);
-        }
-        let mut own = Rules::default();
-        let mut problems = Vec::new();
-        let inside = inside_policies().into_iter();
-        for (id, text) in inside.chain(documents) {
-            let parsed = parse(&id, &text, Strictness::Validated);
-            match parsed.and_then(|set| own.add_document(&id, &set)) {
-                Ok(()) => {}
-                Err(found) => problems.extend(found),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        self.own = own;
+        self.own = Rules::of_own(documents)?;
         self.note_change();
         Ok(())
+    }
+
+    /// Replaces this realm's own documents by some that were taken once. If any of them holds no more,
+    /// nobody knows what it forbade, and everything is denied.
+    ///
+    /// # Errors
+    /// Every [`PolicyProblem`] in any of them; they are replaced all the same.
+    pub fn set_own_as_kept(
+        &mut self,
+        documents: BTreeMap<String, String>,
+    ) -> Result<(), Vec<PolicyProblem>> {
+        let rules = Rules::of_own(documents);
+        self.own = match &rules {
+            Ok(rules) => rules.clone(),
+            Err(problems) => Rules::failing(problems),
+        };
+        self.note_change();
+        rules.map(|_| ())
     }
 
     /// Counts the changes of these policies so far.
@@ -136,8 +137,7 @@ impl Policy {
         let mut rules = Rules::default();
         let added = parse("", text, Strictness::Parsed).and_then(|set| rules.add_record(&set));
         if let Err(problems) = &added {
-            rules = Rules::default();
-            rules.problems = problems.iter().map(ToString::to_string).collect();
+            rules = Rules::failing(problems);
         }
         let ceiling = Ceiling {
             scope,
@@ -270,6 +270,36 @@ impl Refusal {
 }
 
 impl Rules {
+    /// This realm's own documents, and those that stand beside them.
+    fn of_own(documents: BTreeMap<String, String>) -> Result<Self, Vec<PolicyProblem>> {
+        if documents.len() > MAX_DOCUMENTS {
+            let what = format!("more than {MAX_DOCUMENTS} policies");
+            return Err(vec![PolicyProblem::whole(String::new(), what)]);
+        }
+        let mut own = Self::default();
+        let mut problems = Vec::new();
+        let inside = inside_policies().into_iter();
+        for (id, text) in inside.chain(documents) {
+            let parsed = parse(&id, &text, Strictness::Validated);
+            match parsed.and_then(|set| own.add_document(&id, &set)) {
+                Ok(()) => {}
+                Err(found) => problems.extend(found),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(own),
+            false => Err(problems),
+        }
+    }
+
+    /// What denies everything, because of these.
+    fn failing(problems: &[PolicyProblem]) -> Self {
+        Self {
+            problems: problems.iter().map(ToString::to_string).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Adds a document of this realm; all its policies go by the document's id.
     fn add_document(&mut self, id: &str, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
         for policy in set.policies() {

@@ -1,7 +1,7 @@
 //! Policy across the tree: pushed down, narrowed, never widened.
 
-use realm_node::{AllowAsked, Request, Response};
-use realm_protocol::FailureCode;
+use realm_node::{AllowAsked, Refusal, Request, Response};
+use realm_protocol::{FailureCode, journal::Table};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -164,4 +164,91 @@ fn a_peering_that_ends_closes_the_way() {
     let cut = code(&mut world, acme, "echo@lab");
     assert!(cut.is_err(), "{cut:?}");
     invariants::check(&mut world);
+}
+
+/// Makes a word of a policy on the disk one that no policy has, as a version would find it that reads another
+/// Cedar.
+fn spoil(world: &mut World, host: HostId, (word, other): (&str, &str)) {
+    world.crash(host);
+    for row in world.hosts[host.0].disk.rows_mut(Table::Policies) {
+        let at = row
+            .windows(word.len())
+            .position(|bytes| bytes == word.as_bytes());
+        if let Some(at) = at {
+            row[at..at + word.len()].copy_from_slice(other.as_bytes());
+        }
+    }
+    world.start(host);
+    world.run_for(5_000);
+}
+
+#[test]
+fn a_stored_policy_that_compiles_no_more_denies_everything_and_stays_until_it_is_taken_away() {
+    let mut world = World::new(709);
+    let acme = world.found("acme");
+    let night = r#"forbid (principal, action == Action::"bid", resource);"#;
+    world.set_policy(acme, "night", night, false);
+    spoil(&mut world, acme, ("forbid", "forbad"));
+    let denied = |world: &mut World| {
+        let failure = world.call(acme, "echo", json!({})).result.err()?;
+        assert_eq!(failure.code, FailureCode::Denied);
+        let denial = world.hosts[acme.0]
+            .node()
+            .denial(&failure.reference?)?
+            .clone();
+        Some(denial.errors.join(" "))
+    };
+    let kept = |world: &World| {
+        let mut policies = world.hosts[acme.0].node().policies();
+        policies.any(|(id, cedar, ..)| id == "night" && cedar.starts_with("forbad"))
+    };
+
+    assert!(denied(&mut world).expect("denied").contains("night:1:1"));
+    world.set_policy(
+        acme,
+        "day",
+        r#"permit (principal, action == Action::"bid", resource);"#,
+        false,
+    );
+    assert!(denied(&mut world).expect("denied").contains("night:1:1"));
+    assert!(kept(&world));
+    let worse = Request::SetPolicy {
+        id: "day".to_owned(),
+        cedar: "permit".to_owned(),
+        subtree: false,
+    };
+    let answer = world.ask_and_wait(acme, worse);
+    let Response::Refused(Refusal::Policy(problems)) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(
+        problems.iter().all(|problem| problem.id == "day"),
+        "{problems:?}"
+    );
+    world.crash_for(acme, 500);
+    world.run_for(5_000);
+    assert!(denied(&mut world).is_some() && kept(&world));
+
+    let done = world.ask_and_wait(acme, Request::Disallow("night".to_owned()));
+    assert!(matches!(done, Response::Done), "{done:?}");
+    assert_eq!(denied(&mut world), None);
+}
+
+#[test]
+fn a_stored_policy_that_does_not_read_denies_everything_too() {
+    let mut world = World::new(713);
+    let acme = world.found("acme");
+    world.crash(acme);
+    let key = b"unreadable".to_vec();
+    world.hosts[acme.0]
+        .disk
+        .forge(Table::Policies, key, vec![0xff]);
+    world.start(acme);
+    world.run_for(1_000);
+
+    let failure = world.call(acme, "echo", json!({})).result.unwrap_err();
+
+    assert_eq!(failure.code, FailureCode::Denied);
+    let mut policies = world.hosts[acme.0].node().policies();
+    assert!(policies.any(|(id, ..)| id == "unreadable"));
 }

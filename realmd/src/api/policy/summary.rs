@@ -5,8 +5,11 @@ use super::count;
 /// Characters of a policy's text in a list.
 const SUMMARY: usize = 72;
 
-/// What a policy that `allow` wrote permits; how any other begins.
+/// What a policy that `allow` wrote permits; how any other begins; and of one that does not compile, why.
 pub(super) fn summary(cedar: &str) -> String {
+    if let Some(problem) = realm_policy::check(cedar).first() {
+        return format!("denies everything, for it does not compile: {problem}");
+    }
     let permit = || {
         let caller = after(cedar, "@caller(\"")?;
         let action = after(cedar, "Action::\"")?;
@@ -58,8 +61,13 @@ mod tests {
         assert_eq!(said("*"), "mercy may invoke *");
         assert_eq!(summary("// Nobody.\n"), "Nobody.");
         assert_eq!(
-            summary("forbid (principal,\n action);"),
-            "forbid (principal, action);"
+            summary("forbid (principal,\n action, resource);"),
+            "forbid (principal, action, resource);"
+        );
+        let broken = summary("forbad (principal, action, resource);");
+        assert!(
+            broken.starts_with("denies everything, for it does not compile: 1:1: "),
+            "{broken}"
         );
     }
 }
