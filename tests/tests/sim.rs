@@ -30,6 +30,8 @@ mod contracts;
 mod custody;
 #[path = "sim/durable.rs"]
 mod durable;
+#[path = "sim/forged.rs"]
+mod forged;
 #[path = "sim/halt.rs"]
 mod halt;
 #[path = "sim/joining.rs"]

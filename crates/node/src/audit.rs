@@ -24,7 +24,7 @@ pub use export::{AuditPart, Exported, export_audit};
 
 use crate::{
     ApplyReport, CallFailure, LoopAction, Node, PromptChange, Refusal, Request, Response,
-    outbound::Task, receipts::Kept, serve::Served, state,
+    halt::NOT_ABOVE, outbound::Task, receipts::Kept, serve::Served, state,
 };
 
 /// What the store holds of the log that is needed to go on with it.
@@ -391,6 +391,19 @@ impl Node {
                 .cloned(),
             person: person_of(&asked.principal),
             ..AuditNote::new("policy.denied").about(format!("{} {}", asked.action, asked.resource))
+        });
+    }
+
+    /// Writes down that a realm which is not above would have halted this one. It counts as denials do.
+    pub(crate) fn audit_refused_halt(&mut self, by: &Scope) {
+        if !self.out.log().counts_refusal() {
+            return;
+        }
+        self.audit(AuditNote {
+            outcome: AuditOutcome::Refusal,
+            error: Some(NOT_ABOVE.to_owned()),
+            realm: Some(by.clone()),
+            ..AuditNote::new("halt.refused")
         });
     }
 

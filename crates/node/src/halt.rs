@@ -24,6 +24,7 @@ use crate::{
     outbound::{Origin, Task},
     relay::Release,
 };
+pub(crate) use above::NOT_ABOVE;
 use above::StoredAbove;
 pub(crate) use below::StoredBelow;
 use below::StoredOrder;

@@ -10,6 +10,9 @@ use realm_protocol::{
 use super::StoredHalt;
 use crate::{CallFailure, Node, Refused, answer::failure_body, relay::Release};
 
+/// Why a halt is refused.
+pub(crate) const NOT_ABOVE: &str = "only a realm above may halt this one";
+
 /// What of this realm a realm above may halt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HaltedFromAbove {
@@ -51,6 +54,7 @@ impl Node {
         };
         let Some(realm) = self.realm_above(&header.source) else {
             self.counters.refuse(Refused::Certificate);
+            self.audit_refused_halt(&header.source.scope());
             return self.answer_halt(opened, None);
         };
         let scope = header.source.scope();
@@ -131,8 +135,7 @@ impl Node {
         let (kind, content) = match above.and_then(|realm| self.halts.above.get(&realm)) {
             Some(word) => (Kind::HaltAck, cbor::encode(&self.halt_ack(word))),
             None => {
-                let message = "only a realm above may halt this one";
-                let denied = CallFailure::new(FailureCode::Denied, message);
+                let denied = CallFailure::new(FailureCode::Denied, NOT_ABOVE);
                 let body = failure_body(&denied, opened.digest());
                 (Kind::Failure, cbor::encode(&body))
             }
