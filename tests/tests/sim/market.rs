@@ -43,12 +43,12 @@ use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
 /// A loop whose agent bids so.
-fn bids(mut tool: Value, price: &str) -> Value {
+pub(super) fn bids(mut tool: Value, price: &str) -> Value {
     tool["bid"] = json!({"price": price, "time": "1s", "confidence": 0.9});
     tool
 }
 
-fn rule(selection: Selection, awards: u64, standbys: u64) -> Rule {
+pub(super) fn rule(selection: Selection, awards: u64, standbys: u64) -> Rule {
     Rule {
         selection,
         weights: None,
@@ -61,7 +61,7 @@ fn rule(selection: Selection, awards: u64, standbys: u64) -> Rule {
     }
 }
 
-fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> BroadcastAsked {
+pub(super) fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> BroadcastAsked {
     BroadcastAsked {
         loop_id: loop_id.parse().unwrap(),
         capabilities: BTreeSet::new(),
@@ -93,7 +93,7 @@ fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy) -> Broadca
     }
 }
 
-fn reach(down: u64, up: u64, across: u64) -> Reach {
+pub(super) fn reach(down: u64, up: u64, across: u64) -> Reach {
     Reach {
         down,
         up,

@@ -1,5 +1,8 @@
 //! Messages of every kind from everywhere, held against `docs/matrix.md`.
 
+#[path = "matrix/here.rs"]
+mod here;
+
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
@@ -16,24 +19,41 @@ const TABLE: &str = include_str!("../../../docs/matrix.md");
 /// From where a message comes, as the columns of the table.
 const COLUMNS: [&str; 4] = ["peer", "child", "parent", "stranger"];
 
-/// Which kinds the table lets pass on, by column.
-fn rows() -> BTreeMap<String, Vec<bool>> {
+/// The rows of the table that begins with this word, by the kind of message; its columns must be these.
+fn table(first: &str, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let inner = line.trim().trim_matches('|');
-        inner
-            .split('|')
-            .map(|cell| cell.trim().to_owned())
-            .collect()
+        let cells = inner.split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
     };
-    let mut lines = TABLE
-        .lines()
-        .skip_while(|line| !line.starts_with("| kind |"));
-    assert_eq!(cells(lines.next().expect("a table"))[1..], COLUMNS);
-    let lines = lines.skip(1).take_while(|line| line.starts_with('|'));
-    let rows = lines.map(|line| {
-        let cells = cells(line);
-        let may = cells[1..].iter().map(|cell| cell == "yes").collect();
-        (cells[0].trim_matches('`').to_owned(), may)
+    let begins = format!("| {first} |");
+    let mut lines = TABLE.lines().skip_while(|line| !line.starts_with(&begins));
+    assert_eq!(cells(lines.next().expect("a table"))[1..], *columns);
+    let mut rows = BTreeMap::new();
+    for line in lines.skip(1).take_while(|line| line.starts_with('|')) {
+        let mut row = cells(line);
+        let kind = row.remove(0).trim_matches('`').to_owned();
+        assert_eq!(
+            row.len(),
+            columns.len(),
+            "{kind}: a cell too many or too few"
+        );
+        assert!(rows.insert(kind.clone(), row).is_none(), "{kind} twice");
+    }
+    rows
+}
+
+/// Which kinds the table lets pass on, by column.
+fn rows() -> BTreeMap<String, Vec<bool>> {
+    let rows = table("kind", &COLUMNS).into_iter();
+    let rows = rows.map(|(kind, row)| {
+        let may = row.iter().map(|cell| match cell.as_str() {
+            "yes" => true,
+            "no" => false,
+            other => panic!("{kind}: `{other}` is neither yes nor no"),
+        });
+        let may = may.collect();
+        (kind, may)
     });
     rows.collect()
 }
