@@ -56,12 +56,15 @@ impl TokenBucket {
         }
     }
 
-    /// Changes rate and burst, as a renewed certificate may; keeps what is in the bucket.
+    /// Changes rate and burst, as a greeting and a renewed certificate may. What was taken stays taken: what
+    /// a larger burst has more is there at once.
     pub fn set(&mut self, rate: u64, burst: u64, now: Tick) {
         self.fill(now);
+        let more = burst.saturating_sub(self.burst).saturating_mul(MILLI);
+        let full = burst.saturating_mul(MILLI);
         self.rate = rate;
         self.burst = burst;
-        self.millis = self.millis.min(burst.saturating_mul(MILLI));
+        self.millis = self.millis.saturating_add(more).min(full);
     }
 
     fn fill(&mut self, now: Tick) {

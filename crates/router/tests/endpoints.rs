@@ -167,6 +167,20 @@ fn the_last_quarter_of_a_burst_is_for_those_who_may_take_it() {
 }
 
 #[test]
+fn a_larger_burst_is_there_at_once_and_what_was_taken_stays_taken() {
+    let mut bucket = TokenBucket::new(1, 4, tick(0));
+    assert!(bucket.take(tick(0)));
+
+    bucket.set(10, 40, tick(0));
+    assert_eq!((0..50).filter(|_| bucket.take_early(tick(0))).count(), 29);
+    assert_eq!((0..50).filter(|_| bucket.take(tick(0))).count(), 10);
+    bucket.set(10, 40, tick(0));
+    assert!(!bucket.take(tick(0)), "the same again gives nothing");
+    bucket.set(1, 4, tick(1_000));
+    assert_eq!((0..50).filter(|_| bucket.take(tick(1_000))).count(), 4);
+}
+
+#[test]
 fn a_bucket_gives_its_burst_and_then_its_rate() {
     let mut bucket = TokenBucket::new(10, 3, tick(0));
 
