@@ -22,7 +22,7 @@ fn a_policy_from_a_file_decides_until_another_takes_its_place_and_a_broken_one_c
     owner.ctl("invoke greet name=Ada").ok();
     let why = owner.ctl(question).json();
     assert_eq!(why["got"], "permit");
-    assert_eq!(why["levels"], levels("permits", &["own-tree", "roles"]));
+    assert_eq!(why["levels"], levels("permits", &["roles"]));
 
     let realms = r#"forbid (principal is Realm, action == Action::"invoke", resource is Loop)
         when { resource.name == "greet" };"#;
