@@ -4,7 +4,9 @@ import audit
 import calls
 import cbor
 from refused import require
-from shapes import boolean, bstr, digest, items, loop_id, one_of, path, record, signed, size, text, uint
+from shapes import (
+    amount, boolean, bstr, budget, digest, items, loop_id, one_of, path, record, signed, size, text, uint,
+)
 
 broadcast_id = size(16)
 place = record({0: digest, 1: path}, {2: digest, 3: digest})
@@ -34,8 +36,6 @@ bid = record(
     },
     {5: price},
 )
-amount = record({0: text, 1: uint})
-budget = record({}, {0: amount, 1: uint, 2: uint})
 spend = record({0: items(amount), 1: uint, 2: uint, 3: uint})
 award = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: uint, 5: uint}, {6: budget})
 confirm = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3, 4, 5, 6)})

@@ -6,14 +6,15 @@ import cbor
 from ed25519 import has_signed
 from refused import Refused, require
 from shapes import (
-    boolean, bstr, digest, items, label, one_of, path, public_key, record, signed, size, text, uint,
+    boolean, bstr, budget, digest, items, label, loop_id, loop_pattern, one_of, path, public_key, record,
+    signed, size, text, uint,
 )
 
 SKEW_MS = 5 * 60 * 1_000
 OUTLIVES_MS = 90 * 24 * 60 * 60 * 1_000 + SKEW_MS
 MESSAGE, ISSUE = 1, 2
 
-grant = record({0: items(path), 1: uint, 2: uint})
+admission = record({0: items(path), 1: uint, 2: uint})
 
 scope = record({0: digest, 1: path})
 action = record(
@@ -46,7 +47,7 @@ RECORDS = {
     ),
     "Peering": (
         record({
-            0: uint, 1: digest, 2: digest, 3: grant, 4: grant, 5: uint, 6: uint, 7: digest, 8: digest,
+            0: uint, 1: digest, 2: digest, 3: admission, 4: admission, 5: uint, 6: uint, 7: digest, 8: digest,
         }),
         ["peering", "peering-accept"],
     ),
@@ -68,6 +69,13 @@ RECORDS = {
             {5: text},
         ),
         ["approval"],
+    ),
+    "Grant": (
+        record(
+            {0: size(16), 1: digest, 2: digest, 3: digest, 4: items(loop_pattern), 7: uint, 8: uint},
+            {5: uint, 6: budget, 9: digest, 10: loop_id, 11: size(16)},
+        ),
+        ["grant"],
     ),
 }
 

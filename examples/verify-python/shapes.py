@@ -71,6 +71,13 @@ def loop_id(value):
     return value
 
 
+def loop_pattern(value):
+    """A loop id, or how ids begin with `*` behind it."""
+    if value != "*":
+        loop_id(value[:-1] if text(value).endswith("*") else value)
+    return value
+
+
 def record(fields, optional=None):
     """A map with these keys; a reader ignores others from 64 on (CBOR-9, CBOR-10)."""
     optional = optional or {}
@@ -112,3 +119,5 @@ def signed(shape, tags=1):
 
 digest = public_key = size(32)
 time = ms = uint
+amount = record({0: text, 1: uint})
+budget = record({}, {0: amount, 1: uint, 2: uint})

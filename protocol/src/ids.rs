@@ -127,6 +127,10 @@ id!(
     ApprovalId, 16
 );
 id!(
+    /// One grant.
+    GrantId, 16
+);
+id!(
     /// A KEM key: the first eight bytes of the SHA-256 of its public key.
     KeyId, 8
 );
@@ -178,6 +182,13 @@ impl CallId {
 }
 
 impl ApprovalId {
+    /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
+    pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
+        Self(by_time(now, random))
+    }
+}
+
+impl GrantId {
     /// Makes an id that sorts by time: 48 bits of milliseconds, then 80 random bits.
     pub fn at(now: crate::Timestamp, random: [u8; 10]) -> Self {
         Self(by_time(now, random))

@@ -421,6 +421,20 @@ pub const CLOSES: usize = 64;
 /// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
 pub const TRUSTED: usize = 4_096;
 
+/// Grants of one chain; a longer one gives nothing.
+pub const GRANT_LINKS: usize = 8;
+/// Patterns of loops that one grant names; one with more gives nothing.
+pub const GRANT_LOOPS: usize = 32;
+/// Grants that a realm has given and that have not run out; one more is refused.
+pub const GRANTS: usize = 4_096;
+/// Grants of others' that a realm holds; one more is refused.
+pub const GRANTS_HELD: usize = 1_024;
+/// Grants that were handed on and taken back that a realm remembers until they run out; beyond them none
+/// that is handed on is taken.
+pub const GRANTS_REVOKED: usize = 4_096;
+/// Longest time that a grant is good, milliseconds; one that would be good for longer is refused.
+pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
+
 /// Rules of redaction by path, and as many by pattern; more are refused with the configuration.
 pub const REDACTIONS: usize = 256;
 /// Bytes of one rule of redaction; more is refused with the configuration.

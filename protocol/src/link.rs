@@ -10,7 +10,7 @@ use crate::{
     broadcast::Summary,
     cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
-    records::{Chain, ChildCert, Grant, Peering, PolicyRecord, RevocationList, Signed},
+    records::{Admission, Chain, ChildCert, Peering, PolicyRecord, RevocationList, Signed},
     wire_map,
 };
 
@@ -39,8 +39,8 @@ wire_map! {
         0 => ticket: TicketId,
         /// Its secret.
         1 => secret: Secret16,
-        /// For a peer: what the joiner grants.
-        2 => grant: Option<Grant>,
+        /// For a peer: what the joiner lets in.
+        2 => admission: Option<Admission>,
         /// For a peer: what the joiner calls itself.
         3 => petname: Option<Label>,
     }

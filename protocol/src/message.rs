@@ -4,7 +4,7 @@ use crate::{
     CallId, Digest, LoopId, MessageId, RealmId, RunId, Timestamp,
     budget::{Budget, Spend},
     cbor::{Blob, numbered},
-    records::{Approval, Chain, RevocationList, Signed},
+    records::{Approval, Chain, GrantLink, RevocationList, Signed},
     wire_map,
 };
 
@@ -54,7 +54,7 @@ wire_map! {
 }
 
 wire_map! {
-    /// Body of a Call. Key 12 is reserved: grant chain.
+    /// Body of a Call.
     pub struct Call {
         /// The loop.
         0 => loop_id: LoopId,
@@ -78,6 +78,8 @@ wire_map! {
         9 => parent: Option<TraceParent>,
         /// What it may use, with all that it causes; none for no bound.
         10 => budget: Option<Budget>,
+        /// By what authority the caller calls: grants, each handing on some of the one before.
+        12 => grants: Option<Vec<GrantLink>>,
         /// An X25519 key that offers a session; only in a sealed call.
         13 => session: Option<[u8; 32]>,
         /// What people of the caller's realm have said of exactly this call.

@@ -5,6 +5,7 @@
 
 mod approval;
 mod chain;
+mod grant;
 mod identity;
 mod peering;
 mod subtree;
@@ -19,10 +20,11 @@ use crate::{
 
 pub use approval::{Approval, ApprovalAction, ApprovalVerdict, Role, UnknownRole};
 pub use chain::{Chain, ChainLink};
+pub use grant::{Grant, GrantLink, GrantRevocation, LoopPattern, Widened};
 pub use identity::{
     Inception, KemPurpose, KemRecord, NodeCert, RealmRecord, Succession, SuccessionReason, scopes,
 };
-pub use peering::{Grant, Peering, Ticket, TicketKind};
+pub use peering::{Admission, Peering, Ticket, TicketKind};
 pub use subtree::{ChildCert, ChildLimits, Petname, PolicyRecord, RevocationList};
 
 /// A kind of record: its type and the domain tags of its signatures.

@@ -3,7 +3,7 @@
 mod broadcast;
 
 use crate::{
-    ApprovalId, CallId, Digest, Envelope, Failure, FailureCode, Header, Hop, Kind, LoopId,
+    ApprovalId, CallId, Digest, Envelope, Failure, FailureCode, GrantId, Header, Hop, Kind, LoopId,
     MessageId, NodeId, Phase, Place, Priority, RealmId, RealmPath, RunId, Secret16, Signature,
     Suite, TicketId, Timestamp,
     budget::{Budget, Spend},
@@ -19,9 +19,10 @@ use crate::{
         TraceParent,
     },
     records::{
-        Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert, ChildLimits, Grant,
-        Inception, KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord, RealmRecord,
-        Record, RevocationList, Role, Signed, Succession, SuccessionReason, Ticket, TicketKind,
+        Admission, Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert,
+        ChildLimits, Grant, GrantLink, GrantRevocation, Inception, KemPurpose, KemRecord, NodeCert,
+        Peering, Petname, PolicyRecord, RealmRecord, Record, RevocationList, Role, Signed,
+        Succession, SuccessionReason, Ticket, TicketKind,
     },
 };
 
@@ -166,8 +167,8 @@ fn realm_record() -> RealmRecord {
     }
 }
 
-fn grant() -> Grant {
-    Grant {
+fn admission() -> Admission {
+    Admission {
         scopes: vec![path(""), path("health/cardiology")],
         rate: 50,
         burst: 200,
@@ -179,8 +180,8 @@ fn peering() -> Peering {
         serial: 2,
         inviter: realm(1),
         acceptor: realm(2),
-        from_inviter: grant(),
-        from_acceptor: grant(),
+        from_inviter: admission(),
+        from_acceptor: admission(),
         not_before: NOW,
         not_after: NOW.plus(1),
         inviter_node: node(3),
@@ -269,6 +270,16 @@ fn records() -> Vec<Sample> {
         sample("RevocationList", &revocations()),
         sample("PolicyRecord", &policy()),
         sample("Approval", &approval()),
+        sample("Grant", &grant()),
+        sample(
+            "GrantRevocation",
+            &GrantRevocation {
+                id: GrantId::at(NOW, [1; 10]),
+                issuer: realm(1),
+                node: node(2),
+                revoked: NOW,
+            },
+        ),
     ]
 }
 
@@ -347,7 +358,7 @@ fn frames() -> Vec<Frame> {
         Frame::Join(Join {
             ticket: TicketId::new([1; 16]),
             secret: Secret16::new([2; 16]),
-            grant: Some(grant()),
+            admission: Some(admission()),
             petname: Some("lab".parse().unwrap()),
         }),
         Frame::Offer(Offer {
@@ -407,10 +418,31 @@ pub(crate) fn call() -> Call {
             frame: CallId::new([2; 16]),
         }),
         budget: Some(budget()),
+        grants: Some(vec![GrantLink {
+            grant: signed(&grant()),
+            chain: Some(Blob::from(cbor::encode(&chain()))),
+        }]),
         session: None,
         approvals: None,
         stream: None,
         order: None,
+    }
+}
+
+fn grant() -> Grant {
+    Grant {
+        id: GrantId::at(NOW, [1; 10]),
+        issuer: realm(1),
+        node: node(2),
+        holder: realm(3),
+        loops: vec!["billing/*".parse().unwrap()],
+        uses: Some(3),
+        budget: Some(budget()),
+        not_before: NOW,
+        not_after: NOW.plus(60_000),
+        from: Some(digest(4)),
+        agent: Some(loop_id()),
+        run: Some(RunId::new([5; 16])),
     }
 }
 

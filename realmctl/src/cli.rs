@@ -7,6 +7,7 @@ mod broadcast;
 mod calls;
 mod daemon;
 mod duration;
+mod grants;
 mod halt;
 mod key;
 mod local;
@@ -38,6 +39,7 @@ pub use daemon::{
     RestoreArgs, StoreCommand,
 };
 pub use duration::Span;
+pub use grants::{GrantArgs, GrantCommand};
 pub use halt::{HaltArgs, UnhaltArgs};
 pub use key::Key;
 pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
@@ -244,6 +246,9 @@ pub enum Command {
     /// Backends, agents, organisations and loops that have failed lately, and those left alone.
     #[command(subcommand, alias = "breakers")]
     Breaker(BreakerCommand),
+    /// What realms let each other do, for a purpose and a time.
+    #[command(subcommand, alias = "grants")]
+    Grant(GrantCommand),
     /// Stop everything here and below, or a part of it, and keep its state.
     Halt(HaltArgs),
     /// Let what was halted go on.

@@ -12,6 +12,7 @@ mod doctor;
 pub(crate) mod eval;
 mod explain;
 mod generate;
+mod grants;
 mod halt;
 mod invoke;
 mod loops;
@@ -95,6 +96,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Audit(command) => audit::run(session, command).await?,
         Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Breaker(command) => breakers::run(session, command).await?,
+        Command::Grant(command) => grants::run(session, command).await?,
         Command::Halt(args) => return halt::halt(session, args).await,
         Command::Unhalt(args) => return halt::unhalt(session, args).await,
         Command::Run(command) => runs::run(session, command).await?,

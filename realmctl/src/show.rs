@@ -7,6 +7,7 @@ mod breakers;
 mod calls;
 mod doctor;
 mod evidence;
+mod grants;
 mod halt;
 mod local;
 mod loops;

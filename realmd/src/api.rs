@@ -17,6 +17,7 @@ mod denials;
 mod events;
 mod extract;
 mod gate;
+mod grants;
 mod halt;
 mod invoke;
 mod loops;
@@ -133,6 +134,9 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::BREAKERS, get(breakers::list))
         .route(routes::BREAKER, get(breakers::show))
         .route(routes::BREAKER_RESET, post(breakers::reset))
+        .route(routes::GRANTS, get(grants::list).post(grants::create))
+        .route(routes::GRANTS_HELD, post(grants::hold))
+        .route(routes::GRANT, get(grants::show).delete(grants::revoke))
         .route(routes::HALT, get(halt::show).post(halt::halt))
         .route(routes::UNHALT, post(halt::unhalt))
         .route(routes::LOOPS, get(loops::list))

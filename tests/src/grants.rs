@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use realm_node::{ControlId, Response};
-use realm_protocol::Timestamp;
+use realm_node::{ControlId, GrantView, Response};
+use realm_protocol::{GrantId, LoopId, RealmId, Timestamp, records::Grant};
 
 use crate::HostId;
 
@@ -26,7 +26,7 @@ pub(crate) enum Word {
 type Document = (HostId, &'static str, bool);
 
 #[derive(Debug)]
-struct Grant {
+struct Allowed {
     owner: HostId,
     caller: String,
     pattern: String,
@@ -37,17 +37,22 @@ struct Grant {
 enum Edit {
     Word(Document, Word),
     Revoke(HostId),
+    TakeBack(GrantId),
 }
 
 /// The edits that owners have asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     names: BTreeMap<HostId, String>,
-    grants: Vec<Grant>,
+    allowed: Vec<Allowed>,
     /// What each document may say now, the newest last.
     words: BTreeMap<Document, Vec<Word>>,
     /// Realms that are certainly revoked.
     revoked: Vec<HostId>,
+    /// What realms have granted each other.
+    given: Vec<GrantView>,
+    /// Which of that the realm whose loops it is for has certainly taken back.
+    taken_back: Vec<GrantId>,
     asked: BTreeMap<(HostId, ControlId), Edit>,
     /// Whether every edit has had the time to reach whom it concerns.
     pub(crate) settled: bool,
@@ -67,7 +72,7 @@ impl Grants {
         pattern: &str,
         until: Option<Timestamp>,
     ) {
-        self.grants.push(Grant {
+        self.allowed.push(Allowed {
             owner,
             caller: caller.to_owned(),
             pattern: pattern.to_owned(),
@@ -96,6 +101,9 @@ impl Grants {
 
     /// A request is answered: an edit that is done is certain.
     pub(crate) fn answered(&mut self, id: HostId, control: ControlId, response: &Response) {
+        if let Response::Granted(view) = response {
+            self.given.push((**view).clone());
+        }
         let Some(edit) = self.asked.remove(&(id, control)) else {
             return;
         };
@@ -109,7 +117,33 @@ impl Grants {
                 words.drain(..last.unwrap_or(0));
             }
             Edit::Revoke(child) => self.revoked.push(child),
+            Edit::TakeBack(grant) => self.taken_back.push(grant),
         }
+    }
+
+    /// A realm asks to take back what it has granted.
+    pub(crate) fn take_back(&mut self, control: ControlId, owner: HostId, grant: GrantId) {
+        self.asked.insert((owner, control), Edit::TakeBack(grant));
+    }
+
+    /// Whether a realm may hold a grant of the owner's for a loop.
+    pub(crate) fn is_granted(
+        &self,
+        caller: RealmId,
+        owner: RealmId,
+        loop_id: &LoopId,
+        now: Timestamp,
+    ) -> bool {
+        let whole = |view: &GrantView| {
+            let first = view.chain.first().map(|first| first.issuer);
+            let gone = |grant: &Grant| self.taken_back.contains(&grant.id);
+            first == Some(owner) && !view.chain.iter().any(gone)
+        };
+        let mut given = self.given.iter().filter(|view| whole(view));
+        given.any(|view| {
+            let last = &view.grant;
+            last.holder == caller && last.takes(loop_id) && last.is_good_at(now)
+        })
     }
 
     /// Whether a realm has certainly been revoked.
@@ -130,9 +164,9 @@ impl Grants {
         let permitted = root(from) == root(to)
             || self.says(owner, loop_id, false, Word::Permit)
             || self
-                .grants
+                .allowed
                 .iter()
-                .any(|grant| grant.owner == owner && grant.covers(from, loop_id, now));
+                .any(|allowed| allowed.owner == owner && allowed.covers(from, loop_id, now));
         let forbidden = self.certainly_forbids(owner, loop_id, false)
             || self.settled && self.above(to).any(|above| self.stops(above, loop_id, to));
         permitted && !forbidden && !(self.settled && self.is_cut_off(from, to))
@@ -177,7 +211,7 @@ impl Grants {
     }
 }
 
-impl Grant {
+impl Allowed {
     fn covers(&self, caller: &str, loop_id: &str, now: Timestamp) -> bool {
         let matches = self.pattern == "*" || self.pattern == loop_id;
         within(caller, &self.caller) && matches && self.until.is_none_or(|until| now < until)

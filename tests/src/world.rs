@@ -348,6 +348,9 @@ impl World {
             Request::Ping(_) => Some(10_000),
             _ => None,
         };
+        if let Request::RevokeGrant(grant) = &request {
+            self.watch.grants.take_back(control, id, *grant);
+        }
         if matches!(request, Request::Pause(_)) {
             // No time runs out while a run stands still.
             let of_host = self.asked.iter_mut().filter(|((host, _), _)| *host == id);

@@ -32,6 +32,8 @@ mod custody;
 mod durable;
 #[path = "sim/forged.rs"]
 mod forged;
+#[path = "sim/grants.rs"]
+mod grants;
 #[path = "sim/halt.rs"]
 mod halt;
 #[path = "sim/joining.rs"]

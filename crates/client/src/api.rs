@@ -15,6 +15,7 @@ mod broadcasts;
 mod budget;
 mod config;
 mod doctor;
+mod grants;
 mod halt;
 mod invoke;
 mod loops;
@@ -33,8 +34,8 @@ mod tickets;
 mod time;
 
 pub use approvals::{
-    ApprovalDecision, ApprovalQuery, ApprovalState, ApprovalTerms, ApprovalView, DenyRequest,
-    GrantRequest,
+    ApprovalDecision, ApprovalQuery, ApprovalState, ApprovalTerms, ApprovalView,
+    ApproveCallRequest, DenyRequest,
 };
 pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
 pub use audit::{AuditEntry, AuditFile, AuditOutcome, AuditQuery};
@@ -49,6 +50,7 @@ pub use broadcasts::{
 pub use budget::{Amount, Budget, NotAnAmount, Spend};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
+pub use grants::{GrantKept, GrantRequest, GrantStep, GrantView, HoldRequest};
 pub use halt::{
     AboveHalt, BelowHalt, Halt, HaltChange, HaltRequest, HaltState, LoopHalt, UnhaltRequest,
 };

@@ -10,6 +10,7 @@ mod connection;
 mod daemon;
 mod error;
 mod events;
+mod grants;
 mod halt;
 mod loops;
 mod policies;

@@ -10,10 +10,13 @@ pub mod api;
 pub mod catalogue;
 mod client;
 mod exit;
+pub mod grant;
 pub mod homes;
+mod line;
 pub mod ticket;
 pub mod trace;
 
 pub use client::{Client, ClientError, RunEvents, StreamItem, Unreachable};
 pub use exit::Exit;
+pub use line::LineError;
 pub use realm_protocol::{broadcast::millionths, json};

@@ -3,10 +3,8 @@
 //! `realm-ticket-v1:`, then base64url without padding of the ticket's CBOR and the first four
 //! bytes of its SHA-256. The checksum finds slips of copying; it proves nothing.
 
-use data_encoding::BASE64URL_NOPAD;
 use realm_protocol::{
-    Digest,
-    cbor::{self, CborError},
+    cbor::CborError,
     records::{Ticket, TicketKind},
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{InviteKind, Time},
     catalogue::Code,
+    line::{self, LineError},
 };
 
 /// What every ticket of this version begins with.
@@ -23,8 +22,6 @@ pub const PREFIX: &str = "realm-ticket-v1:";
 
 /// Longest text that is read, bytes.
 pub const TEXT_BYTES: usize = 8 * 1024;
-
-const CHECKSUM_BYTES: usize = 4;
 
 /// Why a text is no ticket.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -83,10 +80,7 @@ pub struct TicketView {
 
 /// Writes a ticket as one line. The line holds the ticket's secret.
 pub fn encode(ticket: &Ticket) -> String {
-    let mut bytes = cbor::encode(ticket);
-    let checksum = Digest::of(&[&bytes]);
-    bytes.extend(checksum.as_bytes().iter().take(CHECKSUM_BYTES));
-    format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
+    line::write(PREFIX, ticket)
 }
 
 /// Reads a ticket; white space around it is ignored.
@@ -94,21 +88,13 @@ pub fn encode(ticket: &Ticket) -> String {
 /// # Errors
 /// [`TicketError`] says whether the text is no ticket, another version's, or damaged.
 pub fn decode(text: &str) -> Result<Ticket, TicketError> {
-    let text = text.trim();
-    if text.len() > TEXT_BYTES {
-        return Err(TicketError::NotATicket);
-    }
-    let encoded = text.strip_prefix(PREFIX).ok_or_else(|| foreign(text))?;
-    let bytes = BASE64URL_NOPAD
-        .decode(encoded.as_bytes())
-        .map_err(|_| TicketError::Damaged)?;
-    let (content, checksum) = bytes
-        .split_last_chunk::<CHECKSUM_BYTES>()
-        .ok_or(TicketError::Damaged)?;
-    if !Digest::of(&[content]).as_bytes().starts_with(checksum) {
-        return Err(TicketError::Checksum);
-    }
-    Ok(cbor::decode(content)?)
+    line::read(PREFIX, TEXT_BYTES, text).map_err(|error| match error {
+        LineError::Prefix if text.len() > TEXT_BYTES => TicketError::NotATicket,
+        LineError::Prefix => foreign(text.trim()),
+        LineError::Damaged => TicketError::Damaged,
+        LineError::Checksum => TicketError::Checksum,
+        LineError::Content(error) => TicketError::Content(error),
+    })
 }
 
 /// Reads a ticket for people: everything but its secret.

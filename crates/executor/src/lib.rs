@@ -43,9 +43,10 @@ pub use manifest::{
     ApprovalRule, Attached, Audience, BackendChoice, Backoff, BidTerms, BidTermsError,
     BidTermsFault, Body, Broadcast, Call, Command, Commands, Composite, Container, ContainerLimits,
     Effects, Escalation, Fallback, Figure, ForEach, Http, Image, Kind, LoopLimits, MOCK, Machine,
-    Manifest, Mcp, ModelTool, NotABackend, NotAKey, NotAPattern, NotPinned, OfferTerms, Offered,
-    Origin, Pattern, Process, Prompt, Pull, Retry, Route, Sandbox, SandboxLevel, StateKey,
-    StateUse, Step, Target, Tool, Wider, Word, Work, canonical_json, contract_digest,
+    Manifest, Mcp, ModelTool, Needed, NotABackend, NotAKey, NotAPattern, NotNeeded, NotPinned,
+    OfferTerms, Offered, Origin, Pattern, Process, Prompt, Pull, Retry, Route, Sandbox,
+    SandboxLevel, StateKey, StateUse, Step, Target, Tool, Wider, Word, Work, canonical_json,
+    contract_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

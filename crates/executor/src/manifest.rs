@@ -8,6 +8,7 @@ mod commands;
 mod container;
 mod document;
 mod kept;
+mod needed;
 mod prompt;
 mod route;
 mod step;
@@ -29,6 +30,7 @@ pub use canonical::canonical_json;
 pub use commands::{Command, Commands, Word};
 pub use container::{Container, ContainerLimits, Image, NotPinned, Pull};
 pub use kept::{NotAKey, StateKey, StateUse};
+pub use needed::{Needed, NotNeeded};
 pub use prompt::{BackendChoice, ModelTool, NotABackend, Prompt};
 pub use route::{NotAPattern, Pattern, Route, Target};
 pub use step::{Backoff, Call, Composite, Fallback, ForEach, Machine, Retry, Step, Work};
@@ -68,6 +70,8 @@ pub struct Manifest {
     pub bid: Option<BidTerms>,
     /// What of its agent's state its calls are given; none for nothing.
     pub state: Option<StateUse>,
+    /// What other realms' grants its runs are given, where this realm holds them.
+    pub needs: Vec<Needed>,
     /// What else its author says; nothing reads it.
     pub metadata: Map<String, Value>,
     /// Where it was written.

@@ -538,6 +538,7 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         bid: None,
         budget: realm_protocol::budget::Budget::default(),
         state: None,
+        needs: Vec::new(),
         metadata: Map::new(),
         origin: Origin::default(),
     };

@@ -82,6 +82,15 @@ impl Node {
                     .map(|()| Response::Done);
                 self.settle(id, note, done);
             }
+            Request::Grant(asked) => self.grant(id, by, asked),
+            Request::HoldGrant(links) => {
+                let done = self.hold_grant(links);
+                self.settle(id, note, done);
+            }
+            Request::RevokeGrant(grant) => {
+                let done = self.revoke_grant(grant);
+                self.settle(id, note, done);
+            }
             Request::Disallow(policy) => {
                 let done = self.disallow(&policy);
                 self.settle(id, note, done);
@@ -102,7 +111,12 @@ impl Node {
         }
     }
 
-    fn settle(&mut self, id: ControlId, note: Option<AuditNote>, done: Result<Response, Refusal>) {
+    pub(crate) fn settle(
+        &mut self,
+        id: ControlId,
+        note: Option<AuditNote>,
+        done: Result<Response, Refusal>,
+    ) {
         self.audit_settled(note, &done);
         match done {
             Ok(response) => self.respond(id, response),

@@ -143,6 +143,7 @@ impl Node {
         let offer = (offers && may_offer).then(|| self.offer_session(kem.node));
         let takes = takes && self.sessions.may_take(kem.node, now.tick);
         let taking = takes.then(|| Ephemeral::generate(&mut self.rng));
+        self.look_for_grant(call, &destination);
         let Some(out) = self.calls.get(&call) else {
             return;
         };
@@ -278,7 +279,8 @@ impl Node {
         let payload = Object::new()
             .with("attempt", &attempts)
             .with("realm", &self.name_of(&destination.scope()))
-            .with("header", &digest);
+            .with("header", &digest)
+            .with_some("grant", self.grant_of(call));
         self.note_call(call, "call.sent", payload);
         self.launch_when(letter, release);
     }
@@ -501,6 +503,7 @@ fn call_body(
             frame: call,
         }),
         budget: invoke.bounds(),
+        grants: invoke.grants(),
         session,
         approvals: (!invoke.approvals.is_empty()).then(|| invoke.approvals.clone()),
         stream: invoke.stream.map(|_| limits::STREAM_BYTES as u64),

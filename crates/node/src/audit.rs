@@ -15,7 +15,7 @@ use realm_protocol::{
     journal::{Change, Direction, Run, Status, Table},
     json,
     limits::{AUDIT_HEAD_ENTRIES, AUDIT_HEAD_MS, AUDIT_REFUSALS},
-    records::Signed,
+    records::{GrantLink, Signed},
 };
 
 use serde_json::Value;
@@ -190,7 +190,7 @@ impl AuditLog {
     }
 
     /// Whether one more refusal gets an entry of its own.
-    fn counts_refusal(&mut self) -> bool {
+    pub(crate) fn counts_refusal(&mut self) -> bool {
         self.refusals = self.refusals.saturating_add(1);
         self.refusals <= AUDIT_REFUSALS
     }
@@ -247,6 +247,12 @@ fn subject(loop_id: &str, version: Option<&str>) -> String {
     }
 }
 
+/// The id of the last grant of a chain, as far as it reads.
+fn last_grant(links: &[GrantLink]) -> String {
+    let last = links.last().and_then(|link| link.grant.peek().ok());
+    last.map_or_else(String::new, |grant| grant.id.to_string())
+}
+
 /// Who asked, if it was somebody who uses this realm.
 fn person_of(asker: &AskedPrincipal) -> Option<String> {
     match asker {
@@ -299,6 +305,8 @@ impl Node {
             }
             Request::SetPolicy { id, .. } => said("policy.set", id.clone()),
             Request::Disallow(id) => said("policy.disallowed", id.clone()),
+            Request::RevokeGrant(id) => said("grant.revoked", id.to_string()),
+            Request::HoldGrant(links) => said("grant.held", last_grant(links)),
             Request::Revoke(path) => said("child.revoked", path.to_string()),
             Request::RemovePeer(petname) => said("peer.removed", petname.to_string()),
             Request::ForgetState { agent, key } => {

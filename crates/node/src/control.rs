@@ -4,13 +4,13 @@ use realm_executor::{
     BackendChoice, ContractChange, Decision, Manifest, Need, ResumeError, ShareError, Verdict,
 };
 use realm_protocol::{
-    CallId, Digest, FailureCode, Label, LoopAddress, LoopId, RealmId, RealmName, RealmPath, RunId,
-    Scope, Timestamp,
+    CallId, Digest, FailureCode, GrantId, Label, LoopAddress, LoopId, RealmId, RealmName,
+    RealmPath, RunId, Scope, Timestamp,
     budget::{Budget, Spend},
     cbor::Blob,
     journal::Run,
     message::Contract,
-    records::Ticket,
+    records::{GrantLink, Ticket},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -76,6 +76,12 @@ pub enum Request {
     },
     /// Removes a policy by its id.
     Disallow(String),
+    /// Grants another realm something.
+    Grant(crate::GrantAsked),
+    /// Takes what another realm has granted this one: the chain, the first first.
+    HoldGrant(Vec<GrantLink>),
+    /// Takes back a grant that this realm has given, or lets one go that it holds.
+    RevokeGrant(GrantId),
     /// Revokes a child and closes its link.
     Revoke(RealmPath),
     /// Ends a peering and closes its link.
@@ -459,6 +465,8 @@ pub enum Response {
     Applied(Vec<ApplyReport>),
     /// The permission.
     Allowed(Allowed),
+    /// The grant.
+    Granted(Box<crate::GrantView>),
     /// Done, nothing to say.
     Done,
     /// Not done.
@@ -514,6 +522,9 @@ pub enum Refusal {
         /// The petname.
         petname: Label,
     },
+    /// The grant is not what it should be.
+    #[error("the grant is refused: {0}")]
+    Grant(String),
     /// Too many of something.
     #[error("the limit of {limit} {what} is reached")]
     Full {

@@ -162,6 +162,7 @@ impl Node {
             events,
             undecided: false,
             stream: None,
+            counted: false,
             person: stored.caller.clone(),
             parent: stored.parent.as_ref().map(|parent| parent.run),
             ordered: stored.ordered.map(Box::new),

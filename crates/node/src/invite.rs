@@ -244,7 +244,7 @@ impl Node {
         if petname == self.root_name() || pinned.is_some_and(|pinned| *pinned != peer.root()) {
             return Err("your name is taken here: ask for an invitation with --as");
         }
-        let grant = join.grant.ok_or("the join grants nothing")?;
+        let admission = join.admission.ok_or("the join lets nothing in")?;
         let now = self.wall();
         let serial = self.next_serial();
         let peering = self.me.sign(&Peering {
@@ -252,7 +252,7 @@ impl Node {
             inviter: self.me.realm(),
             acceptor: peer.realm(),
             from_inviter: whole_tree(),
-            from_acceptor: grant,
+            from_acceptor: admission,
             not_before: now.minus(limits::CLOCK_SKEW_MS),
             not_after: now.plus(limits::PEERING_MS),
             inviter_node: self.me.node(),

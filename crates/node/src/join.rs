@@ -7,7 +7,7 @@ use realm_protocol::{
     journal::Table,
     limits,
     link::{Accept, Frame, Join, Joined, Offer},
-    records::{ChildCert, Grant, Peering, Signed, Ticket, TicketKind},
+    records::{Admission, ChildCert, Peering, Signed, Ticket, TicketKind},
 };
 use realm_router::{LinkId, Relation};
 
@@ -130,7 +130,7 @@ impl Node {
         let join = Join {
             ticket: ticket.id,
             secret: ticket.secret,
-            grant: peer.then(whole_tree),
+            admission: peer.then(whole_tree),
             petname: peer.then(|| self.config.name.clone()),
         };
         self.send(link, &Frame::Join(join));
@@ -410,10 +410,10 @@ impl Node {
     }
 }
 
-/// A grant of everything: policy narrows it.
-pub(crate) fn whole_tree() -> Grant {
+/// Everything is let in: policy narrows it.
+pub(crate) fn whole_tree() -> Admission {
     let (rate, burst) = limits::PEER_RATE;
-    Grant {
+    Admission {
         scopes: vec![RealmPath::ROOT],
         rate: u64::from(rate),
         burst: u64::from(burst),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Label, RealmId, RealmName, RealmPath, Scope, TicketId, Timestamp,
-    records::{Grant, PolicyRecord, Signed},
+    records::{Admission, PolicyRecord, Signed},
 };
 
 use crate::{
@@ -95,8 +95,8 @@ impl Kin {
             .map(|(name, _)| name)
     }
 
-    /// What this realm grants a peer.
-    pub(crate) fn grant_to(&self, me: RealmId, peer: RealmId) -> Option<Grant> {
+    /// What this realm lets in from a peer.
+    pub(crate) fn admission_of(&self, me: RealmId, peer: RealmId) -> Option<Admission> {
         let peering = self.peers.get(&peer)?.peering.peek().ok()?;
         Some(if peering.inviter == me {
             peering.from_inviter
@@ -107,7 +107,7 @@ impl Kin {
 
     /// The scopes of a peer's tree whose messages are let in.
     pub(crate) fn peer_scopes(&self, me: RealmId, peer: RealmId) -> Vec<RealmPath> {
-        let grant = self.grant_to(me, peer);
-        grant.map_or_else(Vec::new, |grant| grant.scopes)
+        let admission = self.admission_of(me, peer);
+        admission.map_or_else(Vec::new, |admission| admission.scopes)
     }
 }

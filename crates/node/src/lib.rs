@@ -21,6 +21,7 @@ mod custody;
 mod deliver;
 mod delivery;
 mod durable;
+mod grants;
 mod halt;
 mod histories;
 mod hold;
@@ -77,6 +78,7 @@ pub use control::{
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
+pub use grants::{GrantAsked, GrantKept, GrantView};
 pub use halt::{
     AboveHaltView, BelowHaltView, HaltAsked, HaltChange, HaltOf, HaltView, HaltedFromAbove,
     HaltsView, LoopHaltView, UnhaltAsked, UnhaltOf,

@@ -313,8 +313,8 @@ impl Node {
         let (rate, burst) = match &relation {
             Relation::Peer(root) => self
                 .kin
-                .grant_to(self.me.realm(), *root)
-                .map_or((0, 0), |grant| (grant.rate, grant.burst)),
+                .admission_of(self.me.realm(), *root)
+                .map_or((0, 0), |admission| (admission.rate, admission.burst)),
             Relation::Child(_) => chain
                 .limits()
                 .map_or(own, |limits| (limits.rate, limits.burst)),

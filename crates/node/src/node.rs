@@ -18,6 +18,7 @@ use crate::{
     audit::AuditLog,
     custody::Custodian,
     deliver::Pending,
+    grants::Grants,
     halt::Halts,
     hold::Holds,
     identity::Identity,
@@ -86,6 +87,7 @@ pub struct Node {
     pub(crate) receipts: Receipts,
     /// Heads of others' audit logs.
     pub(crate) witness: Witness,
+    pub(crate) grants: Grants,
     pub(crate) out: Outbox,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -152,6 +154,7 @@ impl Node {
             custody: Custodian::default(),
             receipts,
             witness: Witness::default(),
+            grants: Grants::default(),
             out: Outbox::new(
                 recovered.last,
                 config.redaction.clone(),

@@ -19,7 +19,7 @@ use realm_protocol::{
     limits,
     message::CallResult,
     receipt::SignedHeader,
-    records::{Approval, Signed},
+    records::{Approval, GrantLink, Signed},
 };
 use realm_router::{Backoff, LinkId};
 use serde_json::Value;
@@ -31,6 +31,7 @@ use crate::{
     CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     contracts::ContractsTask,
     deliver::Pending,
+    grants::{Bearer, Chosen},
     halt::HaltTask,
     known::{KnownContract, Meant},
     market::Tell,
@@ -156,12 +157,22 @@ pub(crate) struct Invoke {
     pub(crate) approvals: Vec<Signed<Approval>>,
     /// The run with which everything began that led to it.
     pub(crate) root: RunId,
+    /// The loop and run that it is made for, where a run makes it: a grant is for them alone.
+    pub(crate) bearer: Option<Bearer>,
+    /// The grant that it goes by, once it was looked for.
+    pub(crate) grant: Option<Option<Chosen>>,
 }
 
 impl Invoke {
     /// What it may use, where that is bounded.
     pub(crate) fn bounds(&self) -> Option<Budget> {
         (!self.budget.is_unbounded()).then_some(self.budget)
+    }
+
+    /// The grants that it goes by.
+    pub(crate) fn grants(&self) -> Option<Vec<GrantLink>> {
+        let chosen = self.grant.as_ref()?.as_ref()?;
+        Some(chosen.links.clone())
     }
 
     /// What its contract is remembered by.
@@ -253,6 +264,8 @@ impl Node {
             budget: self.asker_budget(asked.budget).budget,
             approvals: Vec::new(),
             root: run,
+            bearer: None,
+            grant: None,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }

@@ -123,6 +123,9 @@ impl Node {
             | Request::RemoveLoop(_)
             | Request::ForgetState { .. }
             | Request::Revoke(_)
+            | Request::Grant(_)
+            | Request::HoldGrant(_)
+            | Request::RevokeGrant(_)
             | Request::RemovePeer(_)
             | Request::Pin { .. } => Vec::new(),
             // What this realm may see of others is asked there.

@@ -54,6 +54,8 @@ impl Node {
             .map(|(table, key, value)| ((table, key), value))
             .collect();
         self.witness = id_keys(all(&rows, Table::Witness)).into_iter().collect();
+        let grants = id_keys(all(&rows, Table::Grants));
+        self.recover_grants(grants.into_iter(), recovered.restored);
         if recovered.restored {
             self.audit(AuditNote::new("realm.restored"));
             self.kin.least = self.wall().as_millis();
@@ -558,9 +560,9 @@ fn text_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(realm_protocol::Label, T)> {
     parsed.collect()
 }
 
-fn id_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(RealmId, T)> {
+fn id_keys<K: for<'a> TryFrom<&'a [u8]>, T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(K, T)> {
     let parsed = rows.into_iter();
     parsed
-        .filter_map(|(key, value)| Some((RealmId::try_from(key.as_slice()).ok()?, value)))
+        .filter_map(|(key, value)| Some((K::try_from(key.as_slice()).ok()?, value)))
         .collect()
 }

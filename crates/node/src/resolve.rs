@@ -25,6 +25,8 @@ pub(crate) enum Asker {
     Call(CallId),
     /// A ping.
     Ping(ControlId, Tick),
+    /// Somebody who grants the realm something.
+    Grant(ControlId),
     /// A message that waits for its source's chain.
     Hold,
 }
@@ -74,6 +76,7 @@ impl Node {
             match asker {
                 Asker::Call(call) => self.attempt_failed(call, failure.clone()),
                 Asker::Ping(control, _) => self.refuse(control, Refusal::Call(failure.clone())),
+                Asker::Grant(control) => self.grant_unresolved(control, failure.clone()),
                 Asker::Hold => {}
             }
         }
@@ -124,6 +127,7 @@ impl Node {
             match asker {
                 Asker::Call(call) => self.call_resolved(call),
                 Asker::Ping(control, asked) => self.pong(control, scope, asked),
+                Asker::Grant(control) => self.grant_resolved(control, scope),
                 Asker::Hold => {}
             }
         }

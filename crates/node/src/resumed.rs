@@ -122,6 +122,8 @@ impl Node {
             budget: stored.budget.unwrap_or_default(),
             approvals: Vec::new(),
             root: stored.run,
+            bearer: None,
+            grant: None,
         };
         self.know_own_child(&stored.scope);
         let task = Task::Invoke(Box::new(invoke));

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod keys;
+mod market;
 mod patience;
 mod serving;
 mod turns;
@@ -12,8 +13,7 @@ use realm_crypto::Opened;
 use realm_executor::{ApprovalRule, Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, FailureCode, Hop, LoopId, Place, RealmId, RunId, Timestamp,
-    budget::Budget,
+    Digest, FailureCode, Hop, RealmId, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json::{self, Object},
@@ -30,49 +30,9 @@ use crate::{
     state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
     timers::Timer,
 };
+pub(crate) use market::{Asked, Leased, Purpose, leased_call};
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
-
-/// Work that a bid of this realm's has won.
-pub(crate) struct Leased {
-    pub(crate) broadcast: BroadcastId,
-    pub(crate) slot: u64,
-    pub(crate) bid: Digest,
-    pub(crate) agent: LoopId,
-    /// The same for every holder of the slot.
-    pub(crate) key: Digest,
-    pub(crate) input: serde_json::Value,
-    pub(crate) announcer: Place,
-    /// How many calls and broadcasts led to it.
-    pub(crate) depth: u64,
-    pub(crate) timeout_ms: u64,
-    /// What it may use, as its announcer says.
-    pub(crate) budget: Option<Budget>,
-}
-
-/// What the market asks a loop of this realm.
-pub(crate) struct Asked {
-    pub(crate) call: CallId,
-    pub(crate) loop_id: LoopId,
-    pub(crate) input: serde_json::Value,
-    pub(crate) limit_ms: u64,
-    /// How many calls and broadcasts led to it.
-    pub(crate) depth: u64,
-    /// Where it must not run twice, also after a restart.
-    pub(crate) key: Option<Digest>,
-    /// What it may use.
-    pub(crate) budget: Budget,
-    pub(crate) purpose: Purpose,
-}
-
-/// What the market asks a loop for.
-#[derive(Clone, Debug)]
-pub(crate) enum Purpose {
-    /// What an agent offers for announced work.
-    Offer(BroadcastId, LoopId),
-    /// To make the results of a broadcast one.
-    Aggregate(BroadcastId),
-}
 
 impl Node {
     pub(crate) fn serve_local(&mut self, control: ControlId, asked: InvokeAsked) {
@@ -109,6 +69,7 @@ impl Node {
             approved_by: BTreeMap::new(),
             epoch: 0,
             backend: asked.backend,
+            grants: None,
             responder: Responder::Local(Local {
                 control,
                 address: asked.address,
@@ -149,11 +110,18 @@ impl Node {
             );
         };
         let approved_by = self.approved_by(&header.source, &call, &input);
+        let responder = Responder::Remote(Box::new(remote));
+        let grants = match self.shown_grants(&header.source, &call) {
+            Ok(grants) => grants,
+            Err(failure) => return self.answer_failure(&responder, &failure, Release::Now),
+        };
+        let granted = grants.as_ref().and_then(|grants| grants.budget());
         let incoming = Incoming {
             approved_by,
             epoch: self.trust.epoch(),
             backend: None,
-            responder: Responder::Remote(Box::new(remote)),
+            grants,
+            responder,
             call: header.call,
             caller: header.source.scope(),
             caller_realm,
@@ -169,75 +137,7 @@ impl Node {
             detached: false,
             waited_ms: 0,
             work: None,
-            budgets: self.caller_budgets(call.budget),
-        };
-        self.serve(incoming);
-    }
-
-    /// Runs an agent whose bid has won, for whoever leased the work.
-    pub(crate) fn serve_leased(&mut self, leased: Leased) {
-        let Some(caller_realm) = leased.announcer.realm else {
-            return;
-        };
-        // The next holder of a slot may be another agent here, whose run is another.
-        let key = Digest::of(&[
-            b"realm/1/leased-run",
-            leased.key.as_bytes(),
-            leased.bid.as_bytes(),
-        ]);
-        let work = Digest::of(&[
-            b"realm/1/leased",
-            caller_realm.as_bytes(),
-            leased.key.as_bytes(),
-        ]);
-        let incoming = Incoming {
-            responder: Responder::Leased(leased.bid),
-            call: leased_call(leased.broadcast, leased.slot),
-            caller: leased.announcer.scope(),
-            caller_realm,
-            loop_id: leased.agent,
-            version: None,
-            input: leased.input,
-            key: Some((key, self.wall())),
-            timeout_ms: leased.timeout_ms,
-            depth: leased.depth,
-            caller_name: None,
-            parent: None,
-            direction: Direction::In,
-            detached: false,
-            waited_ms: 0,
-            work: Some((leased.broadcast, work)),
-            budgets: self.caller_budgets(leased.budget),
-            approved_by: BTreeMap::new(),
-            epoch: 0,
-            backend: None,
-        };
-        self.serve(incoming);
-    }
-
-    /// Runs a loop for the market.
-    pub(crate) fn serve_asked(&mut self, asked: Asked) {
-        let incoming = Incoming {
-            responder: Responder::Asked(Box::new(asked.purpose)),
-            call: asked.call,
-            caller: self.me.scope(),
-            caller_realm: self.me.realm(),
-            loop_id: asked.loop_id,
-            version: None,
-            input: asked.input,
-            key: asked.key.map(|key| (key, self.wall())),
-            timeout_ms: asked.limit_ms,
-            depth: asked.depth,
-            caller_name: None,
-            parent: None,
-            direction: Direction::Local,
-            detached: false,
-            waited_ms: 0,
-            work: None,
-            budgets: vec![self.asker_budget(asked.budget)],
-            approved_by: BTreeMap::new(),
-            epoch: 0,
-            backend: None,
+            budgets: self.caller_budgets(call.budget, granted),
         };
         self.serve(incoming);
     }
@@ -289,6 +189,7 @@ impl Node {
         let approved = incoming.approved_by.values();
         let request = realm_policy::Request {
             approved: approved.filter(|until| **until > now).count() as u64,
+            granted: incoming.grants.is_some(),
             ..realm_policy::Request::new(Action::Invoke, (&incoming.caller).into(), resource, now)
         };
         self.rules.decide_request(&request).map_err(|denial| {
@@ -337,6 +238,9 @@ impl Node {
 
     fn start_run(&mut self, mut incoming: Incoming, permit: &Permit, effects: Effects) {
         if let Err(failure) = self.may_run(&incoming.loop_id) {
+            return self.answer_failure(&incoming.responder, &failure, Release::Now);
+        }
+        if let Some(Err(failure)) = incoming.grants.as_deref().map(|it| self.count_grants(it)) {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         let run = self.new_run();
@@ -451,6 +355,7 @@ impl Node {
             events: 0,
             undecided: false,
             stream: None,
+            counted: incoming.grants.as_ref().is_some_and(|it| it.is_counted()),
             person: incoming.caller_name,
             parent: incoming.parent.map(|parent| parent.run),
             ordered,
@@ -470,6 +375,9 @@ impl Node {
             let people: Vec<&String> = incoming.approved_by.keys().collect();
             let payload = Object::new().with("people", &people);
             self.note_in_run(run, "approval.received", payload);
+        }
+        if let Some(grants) = &incoming.grants {
+            self.note_in_run(run, "grant.used", grants.trace());
         }
         self.accept_later(run);
     }
@@ -492,8 +400,12 @@ impl Node {
         self.timers.cancel(&Timer::Accept(run));
         self.timers.cancel(&Timer::Patience(run));
         self.forget_earlier(run);
-        let none = served.effects == Effects::None;
-        let release = if none { Release::Now } else { Release::Durable };
+        let forgettable = served.effects == Effects::None && !served.counted;
+        let release = if forgettable {
+            Release::Now
+        } else {
+            Release::Durable
+        };
         let mut ending = self.ending_of(run, &served, &outcome);
         let receipt = self.receipt_for(run, &served, &outcome, &mut ending);
         served.record.version = Some(outcome.version.clone());
@@ -517,7 +429,7 @@ impl Node {
         self.out.run(served.record.clone(), ended);
         if let Some((row, stored)) = served.key.take() {
             self.serving.keys.remove(&row);
-            if !none {
+            if served.effects != Effects::None {
                 // A run may have taken longer than a key is kept.
                 let kept = self.now.wall.plus(limits::KEY_KEPT_MS);
                 // Who took back what may be repeated, and asks again, wants it done after all.
@@ -587,12 +499,4 @@ fn caller_text(incoming: &Incoming, realm: &str) -> String {
         Some(name) => format!("{realm} ({})", name.chars().take(64).collect::<String>()),
         None => realm.to_owned(),
     }
-}
-
-/// The call of leased work in the traces of its holders, which the keys of tools come from: one for
-/// each slot, because a realm may win several of a broadcast, and the same for every holder.
-pub(crate) fn leased_call(broadcast: BroadcastId, slot: u64) -> CallId {
-    let slot = slot.to_be_bytes();
-    let digest = Digest::of(&[b"realm/1/leased-call", broadcast.as_bytes(), &slot]);
-    CallId::new(digest.half())
 }

@@ -404,11 +404,12 @@ wire_map! {
 
 impl StoredGiven {
     /// Everybody who may bound a run, by their numbers.
-    const BY: [(u64, Bounder); 4] = [
+    const BY: [(u64, Bounder); 5] = [
         (0, Bounder::Asker),
         (1, Bounder::Caller),
         (2, Bounder::Configuration),
         (3, Bounder::Owner),
+        (4, Bounder::Grant),
     ];
 
     pub(crate) fn of(given: &Given) -> Self {

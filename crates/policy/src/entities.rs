@@ -129,7 +129,11 @@ fn context(request: &Request<'_>) -> Result<Context, AskError> {
         ),
     ];
     match request.action {
-        Action::Invoke => pairs.push(("approved".to_owned(), long(request.approved))),
+        Action::Invoke => {
+            pairs.push(("approved".to_owned(), long(request.approved)));
+            let granted = RestrictedExpression::new_bool(request.granted);
+            pairs.push(("granted".to_owned(), granted));
+        }
         Action::Spend => {
             let currency = request.cost.map(|cost| cost.currency.to_string());
             let currency = RestrictedExpression::new_string(currency.unwrap_or_default());

@@ -54,11 +54,11 @@ permit (
     )
 }
 
-/// What people may do by their roles, and loops with what their definitions name: two policies that
-/// stand beside a realm's own documents. A document that forbids goes before them.
+/// What people may do by their roles, loops with what their definitions name, and realms by this realm's
+/// grants: policies that stand beside a realm's own documents. A document that forbids goes before them.
 pub fn inside_policies() -> BTreeMap<String, String> {
     let document = |(id, text): (&str, &str)| (id.to_owned(), text.to_owned());
-    [("roles", ROLES), ("uses", USES)]
+    [("roles", ROLES), ("uses", USES), ("grants", GRANTS)]
         .into_iter()
         .map(document)
         .collect()
@@ -89,6 +89,11 @@ permit (principal in Group::"viewer", action == Action::"read-trace", resource);
 
 const USES: &str = r#"// A loop uses the agents, tools and hosts that its definition names.
 permit (principal is Loop, action == Action::"use", resource);
+"#;
+
+const GRANTS: &str = r#"// A realm calls what it holds a grant of this realm for.
+permit (principal is Realm, action == Action::"invoke", resource)
+when { context.granted };
 "#;
 
 fn own_tree(root: RealmId, whom: &str) -> String {

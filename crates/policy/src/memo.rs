@@ -74,6 +74,7 @@ fn hash(request: &Request<'_>) -> u64 {
     request.action.hash(&mut hasher);
     request.answer.hash(&mut hasher);
     request.approved.hash(&mut hasher);
+    request.granted.hash(&mut hasher);
     request.cost.map(|cost| cost.micros).hash(&mut hasher);
     request.principal.hash(&mut hasher);
     request.resource.hash(&mut hasher);

@@ -139,6 +139,8 @@ pub struct Request<'a> {
     pub answer: bool,
     /// How many people of the caller's realm have approved exactly this call.
     pub approved: u64,
+    /// Whether the caller holds a grant of the loop's realm for it.
+    pub granted: bool,
     /// The most that it may cost; none where that has no bound.
     pub cost: Option<Amount>,
     /// The time it is asked.
@@ -146,7 +148,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A question about what is no answer, and what nobody has approved or bounded.
+    /// A question about what is no answer, and what nobody has approved, granted or bounded.
     pub const fn new(
         action: Action,
         principal: Principal<'a>,
@@ -159,6 +161,7 @@ impl<'a> Request<'a> {
             resource,
             answer: false,
             approved: 0,
+            granted: false,
             cost: None,
             now,
         }
@@ -180,6 +183,9 @@ pub struct RequestCopy {
     /// How many people of the caller's realm had approved exactly this call.
     #[serde(default)]
     pub approved: u64,
+    /// Whether the caller held a grant of the loop's realm for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub granted: bool,
     /// The most that it may cost; none where that has no bound.
     #[serde(default, with = "amount_text", skip_serializing_if = "Option::is_none")]
     pub cost: Option<Amount>,
@@ -196,6 +202,7 @@ impl RequestCopy {
             resource: self.resource.as_resource(),
             answer: self.answer,
             approved: self.approved,
+            granted: self.granted,
             cost: self.cost,
             now: self.now,
         }
@@ -206,8 +213,13 @@ impl RequestCopy {
         let own = self.as_request();
         (own.action, own.principal, own.resource)
             == (request.action, request.principal, request.resource)
-            && (own.answer, own.approved, own.cost)
-                == (request.answer, request.approved, request.cost)
+            && (own.answer, own.approved, own.granted, own.cost)
+                == (
+                    request.answer,
+                    request.approved,
+                    request.granted,
+                    request.cost,
+                )
     }
 }
 
@@ -219,6 +231,7 @@ impl From<&Request<'_>> for RequestCopy {
             resource: request.resource.to_owned(),
             answer: request.answer,
             approved: request.approved,
+            granted: request.granted,
             cost: request.cost,
             now: request.now,
         }

@@ -25,8 +25,9 @@ entity Host in [Realm] { name: String };
 
 // now: Unix time in seconds. answer: the message answers a request.
 type Circumstances = { now: Long, answer: Bool };
-// approved: how many people of the caller's realm have approved exactly this call.
-type Call = { now: Long, answer: Bool, approved: Long };
+// approved: how many people of the caller's realm have approved exactly this call. granted: the caller holds
+// a grant of the loop's realm for it.
+type Call = { now: Long, answer: Bool, approved: Long, granted: Bool };
 // amount: the most that it may cost, in millionths of the currency; without a bound the greatest number
 // and no currency.
 type Cost = { now: Long, answer: Bool, amount: Long, currency: String };

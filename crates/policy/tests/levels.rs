@@ -32,6 +32,7 @@ fn ask(principal: &Scope, action: Action, resource: &AskedResource) -> RequestCo
         resource: resource.clone(),
         answer: false,
         approved: 0,
+        granted: false,
         cost: None,
         now: NOW,
     }

@@ -81,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
             resource,
             answer,
             approved: 0,
+            granted: false,
             cost: (ms % 2 == 0).then(|| format!("EUR {}", 1 + ms % 3).parse().unwrap()),
             now: Timestamp::from_millis(SECOND * 1_000 + ms),
         }))
@@ -137,6 +138,7 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
         resource: AskedResource::Realm(root()),
         answer: false,
         approved: 0,
+        granted: false,
         cost: None,
         now: Timestamp::from_millis(SECOND * 1_000),
     };
@@ -163,6 +165,7 @@ fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
             resource: format!("{id}@{ACME}").parse().unwrap(),
             answer: false,
             approved: 0,
+            granted: false,
             cost: None,
             now: Timestamp::from_millis(SECOND * 1_000 + millis),
         };

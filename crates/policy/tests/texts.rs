@@ -39,6 +39,7 @@ fn ask(caller: Scope, action: Action, resource: &str) -> RequestCopy {
         resource: resource.parse().unwrap(),
         answer: false,
         approved: 0,
+        granted: false,
         cost: None,
         now: NOW,
     }

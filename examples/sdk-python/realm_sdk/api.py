@@ -285,6 +285,13 @@ class ApprovalView(TypedDict):
     usedAt: NotRequired[Time | None]
 
 
+class ApproveCallRequest(TypedDict):
+    """Lets a call begin."""
+
+    reason: NotRequired[str | None]
+    """Why."""
+
+
 class ApproveRequest(TypedDict):
     """Which tools of a server are approved as they are."""
 
@@ -881,11 +888,66 @@ class Frame(TypedDict):
     """Output; never in a [`FrameTree`]."""
 
 
-class GrantRequest(TypedDict):
-    """Lets a call begin."""
+GrantRequest = TypedDict(
+    "GrantRequest",
+    {
+    "holder": "str",
+    "loops": "list[str]",
+    "uses": NotRequired["int | None"],
+    "budget": NotRequired["Budget | None"],
+    "forMs": NotRequired["int | None"],
+    "from": NotRequired["str | None"],
+    },
+)
+"""Something to grant."""
 
-    reason: NotRequired[str | None]
-    """Why."""
+
+class GrantStep(TypedDict):
+    """One grant of a chain."""
+
+    id: str
+    """Its id."""
+    issuer: str
+    """Who gave it, as this realm calls it, or by its id."""
+    holder: str
+    """Who may use it."""
+    loops: list[str]
+    """The loops."""
+    uses: NotRequired[int | None]
+    """How many calls may begin by it."""
+    budget: NotRequired[Budget | None]
+    until: Time
+    """When it is good no more."""
+
+
+class GrantView(TypedDict):
+    """A grant."""
+
+    id: str
+    """Its id: what it is taken back by."""
+    kept: GrantKept
+    """Why this realm knows it."""
+    realm: str
+    """The realm whose loops it is for."""
+    holder: str
+    """Who may use it."""
+    loops: list[str]
+    """The loops."""
+    uses: NotRequired[int | None]
+    """How many calls may begin by it."""
+    used: int
+    """How many have: where it was given those of all that was handed on of it too, where it is held those
+    of this realm since the daemon began."""
+    budget: NotRequired[Budget | None]
+    since: Time
+    """When it was given."""
+    until: Time
+    """When it is good no more."""
+    revoked: NotRequired[Time | None]
+    chain: list[GrantStep]
+    """Who gave whom: the realm's own grant first, this one last."""
+    grant: NotRequired[str | None]
+    """The line for its holder; only when it was just given, or is asked for by its id."""
 
 
 class Halt(TypedDict):
@@ -960,6 +1022,13 @@ class Health(TypedDict):
     """`ok`."""
     version: str
     """Version of the daemon."""
+
+
+class HoldRequest(TypedDict):
+    """A grant of another realm's."""
+
+    grant: str
+    """The line that its giver was shown."""
 
 
 class ImageView(TypedDict):
@@ -2227,6 +2296,10 @@ Finding: TypeAlias = Literal["ok", "warn", "fail", "skip"]
 """How a check ended."""
 
 
+GrantKept: TypeAlias = Literal["given", "held"]
+"""Why a realm knows a grant."""
+
+
 InviteKind: TypeAlias = Literal["child", "peer"]
 """What an invitation is for."""
 
@@ -2392,13 +2465,33 @@ class Api:
         """Shows exactly what is to be approved."""
         return self._send("GET", f'/v1/approvals/{quote(id, safe="")}')
 
-    def post_approvals_id_approve(self, id: str, body: GrantRequest) -> ApprovalView:
+    def post_approvals_id_approve(self, id: str, body: ApproveCallRequest) -> ApprovalView:
         """Lets the call begin, once, as it was shown."""
         return self._send("POST", f'/v1/approvals/{quote(id, safe="")}/approve', body=body)
 
     def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
         """Ends the call before it begins."""
         return self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
+
+    def get_grants(self) -> Page[GrantView]:
+        """Lists what this realm has granted others, and what it was granted."""
+        return self._send("GET", '/v1/grants')
+
+    def post_grants(self, body: GrantRequest) -> GrantView:
+        """Grants another realm something."""
+        return self._send("POST", '/v1/grants', body=body)
+
+    def post_grants_held(self, body: HoldRequest) -> GrantView:
+        """Takes what another realm has granted this one."""
+        return self._send("POST", '/v1/grants/held', body=body)
+
+    def get_grants_id(self, id: str) -> GrantView:
+        """Shows a grant, and who gave whom."""
+        return self._send("GET", f'/v1/grants/{quote(id, safe="")}')
+
+    def delete_grants_id(self, id: str) -> GrantView:
+        """Takes a grant back, or lets one go that is held; gives it as it was."""
+        return self._send("DELETE", f'/v1/grants/{quote(id, safe="")}')
 
     def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
         """Holds a run where it stands."""
@@ -2727,13 +2820,33 @@ class AsyncApi:
         """Shows exactly what is to be approved."""
         return await self._send("GET", f'/v1/approvals/{quote(id, safe="")}')
 
-    async def post_approvals_id_approve(self, id: str, body: GrantRequest) -> ApprovalView:
+    async def post_approvals_id_approve(self, id: str, body: ApproveCallRequest) -> ApprovalView:
         """Lets the call begin, once, as it was shown."""
         return await self._send("POST", f'/v1/approvals/{quote(id, safe="")}/approve', body=body)
 
     async def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
         """Ends the call before it begins."""
         return await self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
+
+    async def get_grants(self) -> Page[GrantView]:
+        """Lists what this realm has granted others, and what it was granted."""
+        return await self._send("GET", '/v1/grants')
+
+    async def post_grants(self, body: GrantRequest) -> GrantView:
+        """Grants another realm something."""
+        return await self._send("POST", '/v1/grants', body=body)
+
+    async def post_grants_held(self, body: HoldRequest) -> GrantView:
+        """Takes what another realm has granted this one."""
+        return await self._send("POST", '/v1/grants/held', body=body)
+
+    async def get_grants_id(self, id: str) -> GrantView:
+        """Shows a grant, and who gave whom."""
+        return await self._send("GET", f'/v1/grants/{quote(id, safe="")}')
+
+    async def delete_grants_id(self, id: str) -> GrantView:
+        """Takes a grant back, or lets one go that is held; gives it as it was."""
+        return await self._send("DELETE", f'/v1/grants/{quote(id, safe="")}')
 
     async def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
         """Holds a run where it stands."""

@@ -278,6 +278,12 @@ export interface ApprovalView {
   usedAt?: Time | null;
 }
 
+/** Lets a call begin. */
+export interface ApproveCallRequest {
+  /** Why. */
+  reason?: string | null;
+}
+
 /** Which tools of a server are approved as they are. */
 export interface ApproveRequest {
   /** Digests by tool, as they were shown. */
@@ -883,10 +889,69 @@ export interface FrameTree extends Frame {
   omitted?: number | null;
 }
 
-/** Lets a call begin. */
+/** Why a realm knows a grant. */
+export type GrantKept = "given" | "held";
+
+/** Something to grant. */
 export interface GrantRequest {
-  /** Why. */
-  reason?: string | null;
+  /** The realm that may use it. */
+  holder: string;
+  /** The loops: ids, or how ids begin with `*` behind it. They are this realm's, or with `from` those of
+   * the realm that grant is by. */
+  loops: Array<string>;
+  /** How many calls may begin by it; absent for any number, or as many as `from` lets. */
+  uses?: number | null;
+  budget?: Budget | null;
+  /** How long it is good, milliseconds; absent for a day. */
+  forMs?: number | null;
+  /** The id of a grant that this realm holds, to hand on some of. */
+  from?: string | null;
+}
+
+/** One grant of a chain. */
+export interface GrantStep {
+  /** Its id. */
+  id: string;
+  /** Who gave it, as this realm calls it, or by its id. */
+  issuer: string;
+  /** Who may use it. */
+  holder: string;
+  /** The loops. */
+  loops: Array<string>;
+  /** How many calls may begin by it. */
+  uses?: number | null;
+  budget?: Budget | null;
+  /** When it is good no more. */
+  until: Time;
+}
+
+/** A grant. */
+export interface GrantView {
+  /** Its id: what it is taken back by. */
+  id: string;
+  /** Why this realm knows it. */
+  kept: GrantKept;
+  /** The realm whose loops it is for. */
+  realm: string;
+  /** Who may use it. */
+  holder: string;
+  /** The loops. */
+  loops: Array<string>;
+  /** How many calls may begin by it. */
+  uses?: number | null;
+  /** How many have: where it was given those of all that was handed on of it too, where it is held those
+   * of this realm since the daemon began. */
+  used: number;
+  budget?: Budget | null;
+  /** When it was given. */
+  since: Time;
+  /** When it is good no more. */
+  until: Time;
+  revoked?: Time | null;
+  /** Who gave whom: the realm's own grant first, this one last. */
+  chain: Array<GrantStep>;
+  /** The line for its holder; only when it was just given, or is asked for by its id. */
+  grant?: string | null;
 }
 
 /** A word that lets something stand still. */
@@ -956,6 +1021,12 @@ export interface Health {
   status: string;
   /** Version of the daemon. */
   version: string;
+}
+
+/** A grant of another realm's. */
+export interface HoldRequest {
+  /** The line that its giver was shown. */
+  grant: string;
 }
 
 /** An image of containers. */
@@ -2240,13 +2311,38 @@ export abstract class Api {
   }
 
   /** Lets the call begin, once, as it was shown. */
-  postApprovalsIdApprove(id: string, body: GrantRequest): Promise<ApprovalView> {
+  postApprovalsIdApprove(id: string, body: ApproveCallRequest): Promise<ApprovalView> {
     return this.send("POST", `/v1/approvals/${encodeURIComponent(id)}/approve`, { body });
   }
 
   /** Ends the call before it begins. */
   postApprovalsIdDeny(id: string, body: DenyRequest): Promise<ApprovalView> {
     return this.send("POST", `/v1/approvals/${encodeURIComponent(id)}/deny`, { body });
+  }
+
+  /** Lists what this realm has granted others, and what it was granted. */
+  getGrants(): Promise<Page<GrantView>> {
+    return this.send("GET", `/v1/grants`);
+  }
+
+  /** Grants another realm something. */
+  postGrants(body: GrantRequest): Promise<GrantView> {
+    return this.send("POST", `/v1/grants`, { body });
+  }
+
+  /** Takes what another realm has granted this one. */
+  postGrantsHeld(body: HoldRequest): Promise<GrantView> {
+    return this.send("POST", `/v1/grants/held`, { body });
+  }
+
+  /** Shows a grant, and who gave whom. */
+  getGrantsId(id: string): Promise<GrantView> {
+    return this.send("GET", `/v1/grants/${encodeURIComponent(id)}`);
+  }
+
+  /** Takes a grant back, or lets one go that is held; gives it as it was. */
+  deleteGrantsId(id: string): Promise<GrantView> {
+    return this.send("DELETE", `/v1/grants/${encodeURIComponent(id)}`);
   }
 
   /** Holds a run where it stands. */

@@ -9,7 +9,7 @@ use crate::{
 
 wire_map! {
     /// What one root lets in from the other's tree.
-    pub struct Grant {
+    pub struct Admission {
         /// Subtrees of the other's tree whose messages are let in; `[""]` is all of it.
         0 => scopes: Vec<RealmPath>,
         /// Messages a second.
@@ -28,10 +28,10 @@ wire_map! {
         1 => inviter: RealmId,
         /// The root that accepted.
         2 => acceptor: RealmId,
-        /// What the inviter grants the acceptor's tree.
-        3 => from_inviter: Grant,
-        /// What the acceptor grants the inviter's tree.
-        4 => from_acceptor: Grant,
+        /// What the inviter lets in from the acceptor's tree.
+        3 => from_inviter: Admission,
+        /// What the acceptor lets in from the inviter's tree.
+        4 => from_acceptor: Admission,
         /// Not valid before.
         5 => not_before: Timestamp,
         /// Not valid from.

@@ -1,6 +1,6 @@
 //! `approval`.
 
-use realm_client::api::{ApprovalQuery, DenyRequest, GrantRequest};
+use realm_client::api::{ApprovalQuery, ApproveCallRequest, DenyRequest};
 
 use crate::{cli::ApprovalCommand, failure::Failure, session::Session};
 
@@ -18,8 +18,12 @@ pub(crate) async fn run(session: &Session, command: ApprovalCommand) -> Result<(
         }
         ApprovalCommand::Approve { id, reason } => {
             let daemon = session.daemon_to_change().await?;
-            let request = GrantRequest { reason };
-            session.print(&daemon.ask(daemon.client.grant(&id, &request)).await?)
+            let request = ApproveCallRequest { reason };
+            session.print(
+                &daemon
+                    .ask(daemon.client.approve_call(&id, &request))
+                    .await?,
+            )
         }
         ApprovalCommand::Deny { id, reason } => {
             let daemon = session.daemon_to_change().await?;

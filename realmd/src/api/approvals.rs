@@ -2,8 +2,8 @@
 
 use realm_client::{
     api::{
-        ApprovalDecision, ApprovalQuery, ApprovalState, ApprovalTerms, ApprovalView, DenyRequest,
-        GrantRequest, Page,
+        ApprovalDecision, ApprovalQuery, ApprovalState, ApprovalTerms, ApprovalView,
+        ApproveCallRequest, DenyRequest, Page,
     },
     catalogue::Code,
 };
@@ -43,9 +43,9 @@ pub(super) async fn approve(
     daemon: Shared,
     asker: Asker,
     Segment(id): Segment,
-    Body(request): Body<GrantRequest>,
+    Body(request): Body<ApproveCallRequest>,
 ) -> Answer<ApprovalView> {
-    let GrantRequest { reason } = request;
+    let ApproveCallRequest { reason } = request;
     decide(&daemon, asker, &id, (true, reason)).await
 }
 

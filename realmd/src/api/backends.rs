@@ -247,6 +247,7 @@ fn manifest_of(server: &str, id: LoopId, tool: ToolDefinition) -> Manifest {
         body,
         bid: None,
         state: None,
+        needs: Vec::new(),
         metadata: Map::new(),
         origin: realm_executor::Origin::default(),
     }

@@ -44,8 +44,7 @@ pub(super) async fn invoke(
     let backend = backend
         .transpose()
         .map_err(|error| invalid(&format!("`backend`: {error}")))?;
-    let budget = Budget::try_from(budget.unwrap_or_default());
-    let budget = budget.map_err(|error| invalid(&format!("`budget`: {error}")))?;
+    let budget = read_budget(budget)?;
     if stream && detach {
         return Err(invalid(
             "`stream` and `detach` exclude each other: what is detached, nobody watches",
@@ -132,6 +131,12 @@ fn ended(node: &Node, answer: Answered, limit_ms: u64) -> Result<InvokeResult, F
         Answered::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Reads a budget of a request; none bounds nothing.
+pub(super) fn read_budget(budget: Option<realm_client::api::Budget>) -> Result<Budget, Fail> {
+    let read = Budget::try_from(budget.unwrap_or_default());
+    read.map_err(|error| invalid(&format!("`budget`: {error}")))
 }
 
 /// Has the node do what it answers with nothing.

@@ -150,6 +150,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Breaks(_) => Code::DefinitionBreaks,
         Refusal::Needed(_) => Code::DefinitionNeeded,
         Refusal::CurrentVersion { .. } | Refusal::Shares(_) => Code::RequestInvalid,
+        Refusal::Grant(_) => Code::GrantRefused,
         Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
         Refusal::ClockSkew { .. } => Code::ClockSkew,
         Refusal::MayNotIssue => Code::BadCertificate,
@@ -169,6 +170,9 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),
         Refusal::NotFound { what: "loop", .. } => "realmctl loop ls".to_owned(),
+        Refusal::NotFound { what: "grant", .. } | Refusal::Grant(_) => {
+            "realmctl grant ls".to_owned()
+        }
         Refusal::NotFound {
             what: "prompt" | "version" | "earlier version",
             ..

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use realm_protocol::{
     limits,
     records::{
-        Chain, ChainLink, ChildCert, ChildLimits, Grant, Inception, KemRecord, NodeCert, Peering,
-        Petname, PolicyRecord, RealmRecord, Record, RevocationList, Signed, Succession, Ticket,
+        Admission, Chain, ChainLink, ChildCert, ChildLimits, Inception, KemRecord, NodeCert,
+        Peering, Petname, PolicyRecord, RealmRecord, Record, RevocationList, Signed, Succession,
+        Ticket,
     },
 };
 
@@ -41,7 +42,7 @@ pub(crate) fn certificate(bytes: &[u8]) {
 
 pub(crate) fn peering(bytes: &[u8]) {
     record::<Peering>(bytes);
-    one_encoding::<Grant>(bytes);
+    one_encoding::<Admission>(bytes);
     one_encoding::<Ticket>(bytes);
 }
 

@@ -283,6 +283,7 @@ fn call_with(ground: &Ground, (input, approved): (&Value, &Value)) -> Vec<u8> {
             frame: CallId::new([7; 16]),
         }),
         budget: None,
+        grants: None,
         session: None,
         approvals: Some(vec![signed]),
         stream: None,

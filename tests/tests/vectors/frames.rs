@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     book::{Book, Case, Subject, hex},
     raw::{Raw, with},
-    tree::{NOW, World, grant, outgoing, rng, world},
+    tree::{NOW, World, admission, outgoing, rng, world},
 };
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -90,7 +90,7 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
             Frame::Join(Join {
                 ticket: TicketId::new([1; 16]),
                 secret: Secret16::new([2; 16]),
-                grant: None,
+                admission: None,
                 petname: None,
             }),
         ),
@@ -99,7 +99,7 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
             Frame::Join(Join {
                 ticket: TicketId::new([1; 16]),
                 secret: Secret16::new([2; 16]),
-                grant: Some(grant(&[""])),
+                admission: Some(admission(&[""])),
                 petname: Some("lab".parse().unwrap()),
             }),
         ),

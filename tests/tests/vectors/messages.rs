@@ -12,6 +12,7 @@ use realm_protocol::{
         Plaintext, PolicyUse, Progress, Resolve, Resolved, ResultAck, Stage, StatusAsked,
         StreamItem, TraceParent,
     },
+    records::GrantLink,
 };
 use serde_json::json;
 
@@ -88,6 +89,7 @@ pub(super) fn call() -> Call {
         parent: None,
         budget: None,
         session: None,
+        grants: None,
         approvals: None,
         stream: None,
         order: None,
@@ -193,6 +195,15 @@ fn make(book: &mut Book) {
     };
     let name = "a call that people have approved";
     one(book, "Call", name, &approved, &[14]);
+    let granted = Call {
+        grants: Some(vec![GrantLink {
+            grant: world.acme.grant(&world.health),
+            chain: None,
+        }]),
+        ..call()
+    };
+    let name = "a call by a grant";
+    one(book, "Call", name, &granted, &[12]);
     let part = StreamItem {
         run: RunId::at(NOW, [1; 10]),
         number: 1_790_000_000_000,

@@ -6,8 +6,8 @@ use realm_crypto::{SigningKey, succeed, verify};
 use realm_protocol::{
     Digest, cbor,
     records::{
-        Approval, ChildCert, Inception, KemRecord, NodeCert, Peering, PolicyRecord, RealmRecord,
-        Record, RevocationList, Signed, Succession, SuccessionReason,
+        Approval, ChildCert, Grant, Inception, KemRecord, NodeCert, Peering, PolicyRecord,
+        RealmRecord, Record, RevocationList, Signed, Succession, SuccessionReason,
     },
 };
 use serde_json::json;
@@ -36,6 +36,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "RevocationList" => read::<RevocationList>(case),
         "PolicyRecord" => read::<PolicyRecord>(case),
         "Approval" => read::<Approval>(case),
+        "Grant" => read::<Grant>(case),
         other => panic!("no record {other}"),
     }
 }
@@ -144,6 +145,7 @@ fn made(world: &super::tree::World) -> Vec<Made> {
         Made::of("RevocationList", &acme.revocations(&[3, 24, 300]), &[node]),
         Made::of("PolicyRecord", &acme.policy(None), &[node]),
         Made::of("Approval", &acme.approval(), &[node]),
+        Made::of("Grant", &acme.grant(health), &[node]),
     ]
 }
 

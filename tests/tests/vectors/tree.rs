@@ -5,12 +5,12 @@ use realm_crypto::{
     KemKey, Outgoing, SigningKey, Trust, VerifiedChain, commit_to, incept, verify_chain,
 };
 use realm_protocol::{
-    ApprovalId, CallId, Digest, Kind, Place, Priority, RealmId, RunId, Timestamp,
+    ApprovalId, CallId, Digest, GrantId, Kind, Place, Priority, RealmId, RunId, Timestamp,
     cbor::{self, Blob},
     records::{
-        Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert, ChildLimits, Grant,
-        KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord, RealmRecord, Record,
-        RevocationList, Role, Signed, Ticket, TicketKind, scopes,
+        Admission, Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert,
+        ChildLimits, Grant, KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord,
+        RealmRecord, Record, RevocationList, Role, Signed, Ticket, TicketKind, scopes,
     },
 };
 
@@ -196,6 +196,24 @@ impl Realm {
         signed(&approval, &[&self.node])
     }
 
+    pub(super) fn grant(&self, holder: &Self) -> Signed<Grant> {
+        let grant = Grant {
+            id: GrantId::at(NOW, [5; 10]),
+            issuer: self.id,
+            node: self.node.node_id(),
+            holder: holder.id,
+            loops: vec!["billing/*".parse().unwrap()],
+            uses: None,
+            budget: None,
+            not_before: NOW,
+            not_after: NOW.plus(3_600_000),
+            from: None,
+            agent: None,
+            run: None,
+        };
+        signed(&grant, &[&self.node])
+    }
+
     pub(super) fn policy(&self, above: Option<Digest>) -> Signed<PolicyRecord> {
         let record = PolicyRecord {
             realm: self.id,
@@ -217,8 +235,8 @@ impl Realm {
             serial: 8,
             inviter: self.id,
             acceptor: acceptor.id,
-            from_inviter: grant(&[""]),
-            from_acceptor: grant(&["health", "billing"]),
+            from_inviter: admission(&[""]),
+            from_acceptor: admission(&["health", "billing"]),
             not_before: NOW.minus(DAY),
             not_after: NOW.plus(364 * DAY),
             inviter_node: self.node.node_id(),
@@ -269,8 +287,8 @@ impl Realm {
     }
 }
 
-pub(super) fn grant(scopes: &[&str]) -> Grant {
-    Grant {
+pub(super) fn admission(scopes: &[&str]) -> Admission {
+    Admission {
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
         rate: 50,
         burst: 200,

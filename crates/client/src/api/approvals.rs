@@ -135,7 +135,7 @@ pub struct ApprovalQuery {
 /// Lets a call begin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GrantRequest {
+pub struct ApproveCallRequest {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

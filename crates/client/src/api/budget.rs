@@ -113,6 +113,16 @@ impl From<&budget::Spend> for Spend {
     }
 }
 
+impl From<budget::Budget> for Budget {
+    fn from(budget: budget::Budget) -> Self {
+        Self {
+            money: budget.money.map(Amount::from),
+            tokens: budget.tokens,
+            calls: budget.calls,
+        }
+    }
+}
+
 impl TryFrom<Budget> for budget::Budget {
     type Error = budget::NotACurrency;
 

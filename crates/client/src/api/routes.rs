@@ -61,10 +61,16 @@ pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 pub const APPROVALS: &str = "/v1/approvals";
 /// GET: [`super::ApprovalView`].
 pub const APPROVAL: &str = "/v1/approvals/{id}";
-/// POST [`super::GrantRequest`]: [`super::ApprovalView`].
+/// POST [`super::ApproveCallRequest`]: [`super::ApprovalView`].
 pub const APPROVAL_APPROVE: &str = "/v1/approvals/{id}/approve";
 /// POST [`super::DenyRequest`]: [`super::ApprovalView`].
 pub const APPROVAL_DENY: &str = "/v1/approvals/{id}/deny";
+/// GET: a page of [`super::GrantView`]. POST [`super::GrantRequest`]: [`super::GrantView`].
+pub const GRANTS: &str = "/v1/grants";
+/// POST [`super::HoldRequest`]: [`super::GrantView`].
+pub const GRANTS_HELD: &str = "/v1/grants/held";
+/// GET, DELETE: [`super::GrantView`].
+pub const GRANT: &str = "/v1/grants/{id}";
 /// GET: a page of [`super::BreakerView`].
 pub const BREAKERS: &str = "/v1/breakers";
 /// GET: [`super::BreakerView`].

@@ -343,6 +343,10 @@ codes! {
     ClockSkew = 612, "clock-skew", "The clock is wrong", 409, Configuration,
         "This machine's clock is more than five minutes from its parent's or peers'. Nothing is \
         certified meanwhile. Set the clock; `realmctl doctor` shows the difference.";
+    GrantRefused = 613, "grant-refused", "The grant is refused", 409, Denied,
+        "A grant is one line that begins with `realm-grant-v1:`. It names who may use it: no other realm can \
+        take it. What is handed on of a grant never gives more than the grant does: no other loops, no more uses, \
+        no larger budget, no longer time. `realmctl grant ls` shows what this realm has given and holds.";
     StoreLocked = 701, "store-locked", "The store is in use", 409, Configuration,
         "Another process has the store open, most likely a running daemon. Stop it, or ask it: \
         `realmctl status`.";

@@ -1,7 +1,7 @@
 //! Calls that wait for people to approve them.
 
 use super::{Client, ClientError, address::Address};
-use crate::api::{ApprovalQuery, ApprovalView, DenyRequest, GrantRequest, Page, routes};
+use crate::api::{ApprovalQuery, ApprovalView, ApproveCallRequest, DenyRequest, Page, routes};
 
 impl Client {
     /// Requests for approvals, the newest first.
@@ -31,10 +31,10 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn grant(
+    pub async fn approve_call(
         &self,
         id: &str,
-        request: &GrantRequest,
+        request: &ApproveCallRequest,
     ) -> Result<ApprovalView, ClientError> {
         self.post(&routes::fill(routes::APPROVAL_APPROVE, &[id]), request)
             .await

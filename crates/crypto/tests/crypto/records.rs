@@ -6,7 +6,7 @@ use realm_crypto::{CertError, SigningKey, verify, verify_first};
 use realm_protocol::{
     Digest, NodeId, RealmId, Signature, TAG_ROOT, TAG_SINGLE,
     records::{
-        ChildCert, ChildLimits, Grant, Inception, KemPurpose, KemRecord, NodeCert, Peering,
+        Admission, ChildCert, ChildLimits, Inception, KemPurpose, KemRecord, NodeCert, Peering,
         PolicyRecord, RealmRecord, Record, RevocationList, Signed, Succession, SuccessionReason,
     },
 };
@@ -137,7 +137,7 @@ fn no_signature_of_one_record_verifies_as_anothers() {
         node: NODE,
         above: None,
     });
-    let grant = Grant {
+    let admission = Admission {
         scopes: Vec::new(),
         rate: 1,
         burst: 1,
@@ -146,8 +146,8 @@ fn no_signature_of_one_record_verifies_as_anothers() {
         serial: 1,
         inviter: REALM,
         acceptor: REALM,
-        from_inviter: grant.clone(),
-        from_acceptor: grant,
+        from_inviter: admission.clone(),
+        from_acceptor: admission,
         not_before: NOW,
         not_after: NOW,
         inviter_node: NODE,

@@ -21,6 +21,8 @@ pub enum Bounder {
     Configuration,
     /// This realm's configuration, for whoever calls from elsewhere.
     Owner,
+    /// The grant that a call of another realm's goes by.
+    Grant,
 }
 
 /// A budget that a run was given.
@@ -151,6 +153,7 @@ fn refusal(what: &str, excess: Excess, source: &Source, budget: Budget) -> LoopE
         Source::Run(Bounder::Caller) => "the budget that the caller gave".to_owned(),
         Source::Run(Bounder::Configuration) => "this realm's budget for a run".to_owned(),
         Source::Run(Bounder::Owner) => "what this realm lets a call of another one use".to_owned(),
+        Source::Run(Bounder::Grant) => "what the caller's grant gives".to_owned(),
         Source::Loop(id) => format!("the budget of loop `{id}`"),
     };
     let (lacks, flag, member) = match excess {
@@ -192,6 +195,7 @@ fn refusal(what: &str, excess: Excess, source: &Source, budget: Budget) -> LoopE
             format!("; `{flag}` of realmctl invoke sets it")
         }
         (Source::Run(Bounder::Caller), _) => format!("; `{flag}` at the caller gives more"),
+        (Source::Run(Bounder::Grant), _) => "; who gave the grant may give more".to_owned(),
         (Source::Run(Bounder::Owner), _) => {
             "; `budget.served` in its owner's realm.toml sets it".to_owned()
         }

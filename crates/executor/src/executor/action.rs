@@ -38,6 +38,8 @@ pub struct RealmCall {
     pub stream: bool,
     /// What it may use: set aside from what the run may.
     pub budget: Budget,
+    /// The loop that calls, where its definition says that it needs a grant for this.
+    pub needs: Option<LoopId>,
 }
 
 /// Work that a run announces.

@@ -313,6 +313,7 @@ impl Reader<'_> {
             bid: None,
             budget: realm_protocol::budget::Budget::default(),
             state: None,
+            needs: Vec::new(),
             metadata: Map::new(),
             origin: self.origin(found.at),
         })

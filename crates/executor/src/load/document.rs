@@ -11,7 +11,7 @@ use super::{
     object::{self, Object},
     sketch,
 };
-use crate::{BidTerms, Body, Broadcast, Effects, LoopLimits, Manifest, Origin};
+use crate::{BidTerms, Body, Broadcast, Effects, LoopLimits, Manifest, Needed, Origin};
 
 /// A rule's ids: in our own form, in LSEM, in the sketch.
 pub(super) type Rule = [&'static str; 3];
@@ -197,6 +197,7 @@ impl<'a> Reader<'a> {
         let state = self.state(object, runs);
         let output_schema = contract.as_ref().map(|[_, output]| output);
         self.check_list(object.at, body.as_ref(), output_schema);
+        let needs = self.needs(object);
         let metadata = self.metadata(object);
         let [input_schema, output_schema] = contract?;
         Some(Manifest {
@@ -216,6 +217,7 @@ impl<'a> Reader<'a> {
             body: body?,
             bid,
             state,
+            needs,
             metadata,
             origin: self.origin(object.at),
         })
@@ -243,6 +245,23 @@ impl<'a> Reader<'a> {
     /// A list of names of capabilities.
     pub(super) fn named_capabilities(&mut self, node: &Node) -> Vec<LoopId> {
         self.loop_ids(node, rule!("capabilities"), limits::CAPABILITIES)
+    }
+
+    /// What the loop needs grants for; LSEM knows no such thing.
+    fn needs(&mut self, object: &mut Object<'_>) -> Vec<Needed> {
+        let node = self.is_own().then(|| object.get("needs")).flatten();
+        let Some(node) = node else {
+            return Vec::new();
+        };
+        let items = self.items(node, rule!("needs")).unwrap_or_default();
+        if items.len() > limits::GRANT_LOOPS {
+            let what = format!("{} stand here at most", limits::GRANT_LOOPS);
+            self.problem(node.at, rule!("needs"), what);
+        }
+        let items = items.iter();
+        items
+            .filter_map(|item| self.parsed(item, rule!("needs")))
+            .collect()
     }
 
     /// A list of names, `most` of them at most.

@@ -128,6 +128,7 @@ impl Reader<'_> {
             bid: None,
             budget: realm_protocol::budget::Budget::default(),
             state: None,
+            needs: Vec::new(),
             metadata,
             origin: self.origin(document.at),
         })

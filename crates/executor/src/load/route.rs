@@ -151,6 +151,7 @@ impl Reader<'_> {
             bid: None,
             budget: realm_protocol::budget::Budget::default(),
             state: None,
+            needs: Vec::new(),
             ..manifest.clone()
         })
     }

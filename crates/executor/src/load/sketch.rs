@@ -58,6 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &mut Object<'_>) -> Option<M
         bid: None,
         budget: realm_protocol::budget::Budget::default(),
         state: None,
+        needs: Vec::new(),
         metadata: metadata.into_iter().collect::<Map<_, _>>(),
         origin: reader.origin(object.at),
     })

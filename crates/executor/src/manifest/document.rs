@@ -72,6 +72,8 @@ impl Manifest {
         let bid = self.bid.as_ref().map(|bid| bid.written().clone());
         put_some(&mut document, "bid", bid);
         put_some(&mut document, "state", self.state.as_ref().map(state_json));
+        let needs: Vec<String> = self.needs.iter().map(ToString::to_string).collect();
+        put_some(&mut document, "needs", (!needs.is_empty()).then_some(needs));
         let limits = limits_json(self.limits, &self.body);
         put_some(
             &mut document,

@@ -79,6 +79,7 @@ impl Stack {
             bid: None,
             budget: realm_protocol::budget::Budget::default(),
             state: None,
+            needs: Vec::new(),
             metadata: self.metadata.clone(),
             origin: self.origin.clone(),
         }
@@ -167,6 +168,7 @@ impl Stack {
             bid: None,
             budget: realm_protocol::budget::Budget::default(),
             state: None,
+            needs: Vec::new(),
             metadata: Map::new(),
             origin: part.part.origin.clone(),
         })

@@ -22,6 +22,7 @@ impl Node {
             depth,
             stream,
             budget,
+            needs,
         } = asked;
         let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
         let scope = match scope {
@@ -65,6 +66,8 @@ impl Node {
             budget,
             approvals: self.forwarded_approvals(run, frame),
             root: self.root_of(run),
+            bearer: needs.map(|agent| (agent, run)),
+            grant: None,
         };
         self.start_call(call, scope, invoke, timeout_ms);
     }

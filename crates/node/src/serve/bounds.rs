@@ -20,8 +20,13 @@ impl Node {
         }
     }
 
-    /// What a call of another realm may use: what its caller gave, and what this realm lets any have.
-    pub(super) fn caller_budgets(&self, given: Option<Budget>) -> Vec<Given> {
+    /// What a call of another realm may use: what its caller gave, what its grant gives, and what this
+    /// realm lets any have.
+    pub(super) fn caller_budgets(
+        &self,
+        given: Option<Budget>,
+        granted: Option<Budget>,
+    ) -> Vec<Given> {
         let own = Given {
             budget: self.config.budgets.served,
             by: Bounder::Owner,
@@ -30,6 +35,10 @@ impl Node {
             budget,
             by: Bounder::Caller,
         });
-        given.into_iter().chain([own]).collect()
+        let granted = granted.map(|budget| Given {
+            budget,
+            by: Bounder::Grant,
+        });
+        given.into_iter().chain(granted).chain([own]).collect()
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     ControlId, LookId,
     answer::Responder,
+    grants::Shown,
     receipts::Ordered,
     state::{AcceptedCaller, StoredKey, key_row},
     streams::Stream,
@@ -79,6 +80,8 @@ pub(crate) struct Served {
     pub(crate) ordered: Option<Box<Ordered>>,
     /// What it shows of its output while it runs, to those who want to see it.
     pub(crate) stream: Option<Stream>,
+    /// Whether it counts as a use of a grant, which must outlive the answer.
+    pub(crate) counted: bool,
 }
 
 /// A call to be run here.
@@ -112,6 +115,8 @@ pub(super) struct Incoming {
     pub(super) epoch: u64,
     /// Whom its prompts ask instead of their own backends.
     pub(super) backend: Option<BackendChoice>,
+    /// The grants that it goes by.
+    pub(super) grants: Option<Box<Shown>>,
 }
 
 impl Serving {

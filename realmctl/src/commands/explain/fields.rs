@@ -40,6 +40,9 @@ fields! {
     "loop.capabilities": "what it can do",
         "Announced work that names capabilities is offered to loops that have all of them, whatever they are called.",
         "a list of dotted names, 16 at most: [speech.transcribe]";
+    "loop.needs": "what it needs grants for",
+        "Calls that a run of it makes of these loops go by a grant that this realm holds, made out for that run alone. What is not named here goes by no grant.",
+        "a list of loops of other realms, 32 at most: [review@lab, \"billing/*@lab\"]";
     "loop.bid": "how it bids for announced work",
         "Figures are fixed or CEL over the announcement; with `ask`, another loop of the realm says them. A budget bounds a day.",
         "{price: EUR 0.02, time: 2s, confidence: 0.9, when: \"load < 0.8\", budget: EUR 5} or {ask: LOOP, within: 1s}";

@@ -2,19 +2,20 @@
 
 use realm_client::api::{
     AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApprovalQuery, ApprovalView,
-    ApproveRequest, AuditEntry, AuditFile, AuditQuery, BackendView, BackupReport, BackupRequest,
-    BidQuery, BidSummary, BidderTrust, BreakerView, BroadcastRequest, BroadcastResult,
-    CancelRequest, CancelResult, ConfigEntry, ConfigView, Denial, DenyRequest, DiffResult,
-    DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, GrantRequest, HaltRequest,
-    HaltState, Health, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined,
-    LoopChange, LoopDetail, LoopQuery, LoopSummary, PauseRequest, PeerDetail, PeerSummary,
-    PolicyApplied, PolicyApply, PolicyCases, PolicyChecked, PolicyExplained, PolicyQuestion,
-    PolicyShadow, PolicyTested, PolicyText, PolicyView, Pong, PromoteRequest, PromptDetail,
-    PromptDiff, PromptDiffQuery, PromptSummary, Ready, RealmDetail, RealmForest, ReceiptFile,
-    ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked,
-    RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest,
-    StackView, StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace,
-    TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
+    ApproveCallRequest, ApproveRequest, AuditEntry, AuditFile, AuditQuery, BackendView,
+    BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BreakerView, BroadcastRequest,
+    BroadcastResult, CancelRequest, CancelResult, ConfigEntry, ConfigView, Denial, DenyRequest,
+    DiffResult, DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, GrantRequest,
+    GrantView, HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest,
+    InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
+    PauseRequest, PeerDetail, PeerSummary, PolicyApplied, PolicyApply, PolicyCases, PolicyChecked,
+    PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText, PolicyView, Pong,
+    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary, Ready, RealmDetail,
+    RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest,
+    RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary,
+    ScoreRequest, ShareRequest, StackView, StateQuery, StateSummary, StateView, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
+    ValidateResult, routes,
 };
 
 use super::{
@@ -146,7 +147,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     post(
         routes::APPROVAL_APPROVE,
         "Lets the call begin, once, as it was shown.",
-        one::<GrantRequest>(),
+        one::<ApproveCallRequest>(),
         one::<ApprovalView>(),
     ),
     post(
@@ -154,6 +155,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Ends the call before it begins.",
         one::<DenyRequest>(),
         one::<ApprovalView>(),
+    ),
+    get(
+        routes::GRANTS,
+        "Lists what this realm has granted others, and what it was granted.",
+        page::<GrantView>(),
+    ),
+    post(
+        routes::GRANTS,
+        "Grants another realm something.",
+        one::<GrantRequest>(),
+        one::<GrantView>(),
+    ),
+    post(
+        routes::GRANTS_HELD,
+        "Takes what another realm has granted this one.",
+        one::<HoldRequest>(),
+        one::<GrantView>(),
+    ),
+    get(
+        routes::GRANT,
+        "Shows a grant, and who gave whom.",
+        one::<GrantView>(),
+    ),
+    delete(
+        routes::GRANT,
+        "Takes a grant back, or lets one go that is held; gives it as it was.",
+        one::<GrantView>(),
     ),
     post(
         routes::RUN_PAUSE,

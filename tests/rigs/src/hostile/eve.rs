@@ -19,7 +19,7 @@ use realm_protocol::{
     link::{Accept, Frame, Hello, Join},
     message::{Call, CallResult},
     records::{
-        Chain, ChainLink, Grant, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, Ticket,
+        Admission, Chain, ChainLink, KemPurpose, KemRecord, NodeCert, RealmRecord, Signed, Ticket,
         scopes,
     },
 };
@@ -161,7 +161,7 @@ impl Eve {
         let join = Join {
             ticket: ticket.id,
             secret: ticket.secret,
-            grant: Some(Grant {
+            admission: Some(Admission {
                 scopes: vec![RealmPath::ROOT],
                 rate: rate.into(),
                 burst: burst.into(),
@@ -268,6 +268,7 @@ impl Eve {
             parent: None,
             budget: None,
             session,
+            grants: None,
             approvals: None,
             stream: None,
             order: None,

@@ -317,7 +317,7 @@ async fn join(door: &Door, ticket: TicketId) -> io::Result<bool> {
     let join = Join {
         ticket,
         secret: Secret16::new([0; 16]),
-        grant: None,
+        admission: None,
         petname: None,
     };
     link.send(&Frame::Join(join).encode()).await?;

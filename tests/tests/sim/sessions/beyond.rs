@@ -135,6 +135,7 @@ fn an_offer_that_no_session_can_come_of_is_not_taken() {
         parent: None,
         budget: None,
         session: Some([0; 32]),
+        grants: None,
         approvals: None,
         stream: None,
         order: None,

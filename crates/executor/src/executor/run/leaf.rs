@@ -1,6 +1,8 @@
 //! Frames that ask somebody: a model, a tool, another realm, whoever bids.
 
-use realm_protocol::{CallId, FailureCode, Now, budget::Spend, json::Object, limits};
+use realm_protocol::{
+    CallId, FailureCode, LoopAddress, LoopId, Now, budget::Spend, json::Object, limits,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Run};
@@ -239,6 +241,7 @@ impl Run {
             Ok(budget) => budget,
             Err(error) => return self.fail(call, error, cx),
         };
+        let needs = self.needing(call, &address);
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
@@ -260,12 +263,21 @@ impl Run {
             depth: frame.depth,
             stream,
             budget,
+            needs,
         });
         self.acted = true;
         self.keep_asked(call, cx);
         self.asked.insert(asked, call);
         cx.shared.wait(asked, self.id);
         cx.shared.push(action);
+    }
+
+    /// The loop that makes a call, where its definition says that it needs a grant for it.
+    fn needing(&self, call: CallId, address: &LoopAddress) -> Option<LoopId> {
+        let parent = self.frames.get(&call)?.parent.as_ref()?.frame;
+        let manifest = self.frames.get(&parent)?.subject.manifest()?;
+        let needed = manifest.needs.iter().any(|need| need.covers(address));
+        needed.then(|| manifest.id.clone())
     }
 
     /// Announces a frame's work. As with another realm's answer it is written down first that it was

@@ -1,0 +1,238 @@
+//! Grants that this realm gives, takes back, and is given.
+
+use realm_crypto::{VerifiedChain, VerifiedGrants, verify_grants};
+use realm_protocol::{
+    GrantId, RealmId, Scope, Timestamp,
+    audit::AuditNote,
+    cbor, limits,
+    records::{Chain, Grant, GrantLink, LoopPattern},
+};
+
+use super::{GrantAsked, GrantKept, Known, StoredGrant, certificates, view};
+use crate::{CallFailure, ControlId, Node, Refusal, Response, resolve::Asker};
+
+impl Node {
+    /// Grants something, once it is known who the holder is.
+    pub(crate) fn grant(&mut self, control: ControlId, by: Option<&str>, asked: GrantAsked) {
+        match self.resolve_name(&asked.holder) {
+            Err(refusal) => self.refuse(control, refusal),
+            Ok(scope) => {
+                let by = by.map(ToOwned::to_owned);
+                self.grants.asked.insert(control, (by, asked));
+                self.resolve(scope, Asker::Grant(control));
+            }
+        }
+    }
+
+    /// The holder cannot be found.
+    pub(crate) fn grant_unresolved(&mut self, control: ControlId, failure: CallFailure) {
+        self.grants.asked.remove(&control);
+        self.refuse(control, Refusal::Call(failure));
+    }
+
+    /// The holder is known.
+    pub(crate) fn grant_resolved(&mut self, control: ControlId, scope: &Scope) {
+        let Some((by, asked)) = self.grants.asked.remove(&control) else {
+            return;
+        };
+        let now = self.now.wall;
+        let holder = self.trust.chain(scope, now).map(VerifiedChain::realm);
+        let done = match holder {
+            Some(holder) => self.give_grant(&asked, holder, scope),
+            None => Err(Refusal::NotFound {
+                what: "realm",
+                name: asked.holder.to_string(),
+            }),
+        };
+        let note = AuditNote {
+            person: by,
+            realm: Some(scope.clone()),
+            ..AuditNote::new("grant.created").about(loops_text(&asked.loops))
+        };
+        self.settle(control, Some(note), done);
+    }
+
+    fn give_grant(
+        &mut self,
+        asked: &GrantAsked,
+        holder: RealmId,
+        other: &Scope,
+    ) -> Result<Response, Refusal> {
+        let now = self.now.wall;
+        self.grants.trim(now);
+        if self.grants.count(GrantKept::Given) >= limits::GRANTS {
+            return Err(Refusal::Full {
+                what: "grants",
+                limit: limits::GRANTS,
+            });
+        }
+        if asked.for_ms == 0 || asked.for_ms > limits::GRANT_MS {
+            return Err(Refusal::Range {
+                what: "how long a grant is good",
+                range: format!("1 to {} milliseconds", limits::GRANT_MS),
+            });
+        }
+        if asked.loops.is_empty() || asked.loops.len() > limits::GRANT_LOOPS {
+            return Err(Refusal::Range {
+                what: "the number of loops",
+                range: format!("1 to {}", limits::GRANT_LOOPS),
+            });
+        }
+        let before = match asked.from {
+            Some(id) => Some(self.held(id)?.clone()),
+            None => None,
+        };
+        let mut links = before
+            .as_ref()
+            .map_or_else(Vec::new, |known| known.stored.links.clone());
+        let above = before.and_then(|known| known.chain);
+        let last = above.as_ref().map(VerifiedGrants::last);
+        let until = now.plus(asked.for_ms);
+        let budget = match last.and_then(|last| last.budget) {
+            Some(most) => asked.budget.narrowed(most),
+            None => asked.budget,
+        };
+        let grant = Grant {
+            id: GrantId::at(now, self.random()),
+            issuer: self.me.realm(),
+            node: self.me.node(),
+            holder,
+            loops: asked.loops.clone(),
+            uses: asked.uses.or(last.and_then(|last| last.uses)),
+            budget: (!budget.is_unbounded()).then_some(budget),
+            not_before: last.map_or(now, |last| last.not_before.max(now)),
+            not_after: last.map_or(until, |last| last.not_after.min(until)),
+            from: links.last().map(|link| link.grant.digest()),
+            agent: None,
+            run: None,
+        };
+        let id = grant.id;
+        links.push(GrantLink {
+            grant: self.me.sign(&grant),
+            chain: certificates(self),
+        });
+        let chain = verify_grants(&links, |_, _, _| Ok(()));
+        let chain = chain.map_err(|error| Refusal::Grant(error.to_string()))?;
+        let known = Known {
+            stored: StoredGrant {
+                kept: GrantKept::Given,
+                links,
+                other: Some(other.clone()),
+                used: 0,
+                revoked: None,
+                until: grant.not_after,
+            },
+            chain: Some(chain),
+        };
+        let given = view(&known);
+        self.keep_grant(id, known);
+        given
+            .map(|given| Response::Granted(Box::new(given)))
+            .ok_or_else(|| Refusal::Grant("it cannot be shown".to_owned()))
+    }
+
+    fn held(&self, id: GrantId) -> Result<&Known, Refusal> {
+        let known = self.grants.known.get(&id);
+        let known = known.filter(|known| known.stored.kept == GrantKept::Held);
+        known.ok_or_else(|| missing(id))
+    }
+
+    /// Takes a grant that another realm has given this one.
+    pub(crate) fn hold_grant(&mut self, links: Vec<GrantLink>) -> Result<Response, Refusal> {
+        let now = self.now.wall;
+        self.grants.trim(now);
+        let refuse = |why: String| Err(Refusal::Grant(why));
+        let mut issuers: Vec<Scope> = Vec::new();
+        let chain = verify_grants(&links, |realm, node, chain| {
+            let chain = chain.ok_or(realm_crypto::CertError::Empty)?;
+            let verified = self.grantor(chain, now)?;
+            if verified.realm() != realm {
+                return Err(realm_crypto::CertError::Realm);
+            }
+            if verified.node() != node {
+                return Err(realm_crypto::CertError::Node);
+            }
+            issuers.push(verified.place().scope());
+            Ok(())
+        });
+        let chain = match chain {
+            Ok(chain) => chain,
+            Err(error) => return refuse(error.to_string()),
+        };
+        let last = chain.last().clone();
+        if last.holder != self.me.realm() {
+            return refuse("it was given to another realm".to_owned());
+        }
+        if last.not_after <= now {
+            return refuse("it is good no more".to_owned());
+        }
+        let Some(giver) = issuers.last().cloned() else {
+            return refuse("it names nobody who gave it".to_owned());
+        };
+        if let Some(known) = self.grants.known.get(&last.id) {
+            let same = known.stored.kept == GrantKept::Held && known.stored.links == links;
+            return match view(known).filter(|_| same) {
+                Some(held) => Ok(Response::Granted(Box::new(held))),
+                None => refuse("another grant with its id is known here".to_owned()),
+            };
+        }
+        if self.grants.count(GrantKept::Held) >= limits::GRANTS_HELD {
+            return Err(Refusal::Full {
+                what: "grants of others",
+                limit: limits::GRANTS_HELD,
+            });
+        }
+        let known = Known {
+            stored: StoredGrant {
+                kept: GrantKept::Held,
+                links,
+                other: Some(giver),
+                used: 0,
+                revoked: None,
+                until: last.not_after,
+            },
+            chain: Some(chain),
+        };
+        let held = view(&known);
+        self.keep_grant(last.id, known);
+        held.map(|held| Response::Granted(Box::new(held)))
+            .ok_or_else(|| Refusal::Grant("it cannot be shown".to_owned()))
+    }
+
+    /// The certificates that came with a grant, if they hold by what is known here.
+    pub(super) fn grantor(
+        &mut self,
+        encoded: &[u8],
+        now: Timestamp,
+    ) -> Result<VerifiedChain, realm_crypto::CertError> {
+        let chain: Chain = cbor::decode(encoded)?;
+        let root = chain.links.first().map(|link| link.inception.realm_id());
+        let root = root.ok_or(realm_crypto::CertError::Empty)?;
+        self.trust.check(&chain, root, self.me.chain(), now)
+    }
+
+    /// Takes a grant back that this realm has given, or lets one go that it holds.
+    pub(crate) fn revoke_grant(&mut self, id: GrantId) -> Result<Response, Refusal> {
+        let now = self.now.wall;
+        let known = self.grants.known.get(&id);
+        let known = known.filter(|known| known.stored.kept != GrantKept::Seen);
+        let mut known = known.ok_or_else(|| missing(id))?.clone();
+        if known.stored.revoked.is_none() {
+            known.stored.revoked = Some(now);
+            self.keep_grant(id, known);
+        }
+        Ok(Response::Done)
+    }
+}
+
+fn missing(id: GrantId) -> Refusal {
+    Refusal::NotFound {
+        what: "grant",
+        name: id.to_string(),
+    }
+}
+
+pub(super) fn loops_text(loops: &[LoopPattern]) -> String {
+    let texts: Vec<String> = loops.iter().map(ToString::to_string).collect();
+    texts.join(" ")
+}

@@ -1,0 +1,236 @@
+//! Grants that come with a call, and what they are worth here.
+
+use realm_crypto::{CertError, GrantError, VerifiedGrants, verify_grants};
+use realm_protocol::{
+    Digest, FailureCode, GrantId, NodeId, Place, RealmId, Timestamp,
+    audit::{AuditNote, AuditOutcome},
+    budget::Budget,
+    json::Object,
+    limits,
+    message::Call,
+    records::Grant,
+};
+
+use super::{GrantKept, Known, StoredGrant};
+use crate::{CallFailure, Node};
+
+/// A chain of grants that a call came with, and that holds.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    chain: VerifiedGrants,
+}
+
+/// Why a call's grants are refused.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error(transparent)]
+    Chain(#[from] GrantError),
+    #[error("it begins with a grant that this realm has not given")]
+    Foreign,
+    #[error("grant {0} has been taken back")]
+    Revoked(GrantId),
+    #[error("grant {0} is used up: {1} calls have begun by it")]
+    UsedUp(GrantId, u64),
+    #[error("it is for another run of its holder's")]
+    Run,
+    #[error("there is no room to count its uses")]
+    Full,
+}
+
+impl Shown {
+    /// What the call may use by it.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        self.chain.last().budget
+    }
+
+    /// Whether a call by it counts as a use.
+    pub(crate) fn is_counted(&self) -> bool {
+        counted(&self.chain).next().is_some()
+    }
+
+    /// Who gave whom, for the trace of the run.
+    pub(crate) fn trace(&self) -> Object {
+        let links: Vec<_> = self.chain.all().map(link).collect();
+        Object::new().with("grants", &links)
+    }
+}
+
+fn link(grant: &Grant) -> serde_json::Value {
+    let mut said = serde_json::json!({
+        "id": grant.id.to_string(),
+        "issuer": grant.issuer.to_string(),
+        "holder": grant.holder.to_string(),
+    });
+    if let Some(object) = said.as_object_mut() {
+        if let Some(agent) = &grant.agent {
+            object.insert("agent".to_owned(), agent.to_string().into());
+        }
+        if let Some(run) = &grant.run {
+            object.insert("run".to_owned(), run.to_string().into());
+        }
+    }
+    said
+}
+
+impl Node {
+    /// The grants that a call goes by; none where it names none. What does not hold in every link is
+    /// refused, also where policy would permit the call without.
+    pub(crate) fn shown_grants(
+        &mut self,
+        source: &Place,
+        call: &Call,
+    ) -> Result<Option<Box<Shown>>, CallFailure> {
+        if call.grants.is_none() {
+            return Ok(None);
+        }
+        match self.examine_grants(source, call) {
+            Ok(chain) => Ok(Some(Box::new(Shown { chain }))),
+            Err(unfit) => Err(self.refuse_grants(source, call, &unfit)),
+        }
+    }
+
+    fn refuse_grants(&mut self, source: &Place, call: &Call, unfit: &Unfit) -> CallFailure {
+        let message = format!("its grant is refused: {unfit}");
+        self.counters.refuse(crate::Refused::Denied);
+        if self.out.log().counts_refusal() {
+            self.audit(AuditNote {
+                outcome: AuditOutcome::Refusal,
+                error: Some(unfit.to_string()),
+                realm: Some(source.scope()),
+                ..AuditNote::new("grant.refused").about(call.loop_id.to_string())
+            });
+        }
+        CallFailure::new(FailureCode::Denied, message).before_work()
+    }
+
+    fn examine_grants(&mut self, source: &Place, call: &Call) -> Result<VerifiedGrants, Unfit> {
+        let now = self.now.wall;
+        let links = call.grants.as_deref().unwrap_or_default();
+        let me = self.me.realm();
+        let chain = verify_grants(links, |realm, node, chain| {
+            if realm == me {
+                let mine = node == self.me.node() || self.grants.has_signed(node);
+                return mine.then_some(()).ok_or(CertError::Node);
+            }
+            if (Some(realm), Some(node)) == (source.realm, source.node) {
+                return Ok(());
+            }
+            let chain = chain.ok_or(CertError::Empty)?;
+            let verified = self.grantor(chain, now)?;
+            match verified.realm() == realm && verified.node() == node {
+                true => Ok(()),
+                false => Err(CertError::Realm),
+            }
+        })?;
+        let caller = source.realm.ok_or(GrantError::Holder)?;
+        let first = self.grants.known.get(&chain.first().id);
+        let first = first.filter(|known| known.stored.kept == GrantKept::Given);
+        let digest = first.and_then(|known| known.chain.as_ref()?.first_digest().into());
+        if digest != Some(chain.first_digest()) {
+            return Err(Unfit::Foreign);
+        }
+        chain.covers(caller, &call.loop_id, now)?;
+        let run = call.parent.as_ref().map(|parent| parent.run);
+        if chain.last().run.is_some_and(|only| Some(only) != run) {
+            return Err(Unfit::Run);
+        }
+        self.grants.is_good(&chain, me)?;
+        Ok(chain)
+    }
+
+    /// Counts a call that begins by its grants.
+    pub(crate) fn count_grants(&mut self, shown: &Shown) -> Result<(), CallFailure> {
+        let (me, now) = (self.me.realm(), self.now.wall);
+        self.grants.trim(now);
+        let last = shown.chain.last();
+        // It may have waited for its turn.
+        let over = GrantError::Time((last.not_before, last.not_after));
+        let good = match last.is_good_at(now) {
+            true => self.grants.is_good(&shown.chain, me),
+            false => Err(Unfit::Chain(over)),
+        };
+        if let Err(unfit) = good {
+            let message = format!("its grant is refused: {unfit}");
+            return Err(CallFailure::new(FailureCode::Denied, message).before_work());
+        }
+        for grant in counted(&shown.chain) {
+            let row = row_of(grant, me);
+            let known = self.grants.known.get(&row).cloned();
+            let mut known = known.unwrap_or_else(|| seen(grant.not_after));
+            known.stored.used = known.stored.used.saturating_add(1);
+            self.keep_grant(row, known);
+        }
+        Ok(())
+    }
+}
+
+/// The grants of a chain that are counted: the first that bounds the number, and each that bounds it
+/// further.
+fn counted(chain: &VerifiedGrants) -> impl Iterator<Item = &Grant> {
+    chain
+        .all()
+        .scan(None, |most: &mut Option<u64>, grant| {
+            let further = grant
+                .uses
+                .filter(|uses| most.is_none_or(|most| *uses < most));
+            *most = further.or(*most);
+            Some(further.map(|_| grant))
+        })
+        .flatten()
+}
+
+/// Where a grant is kept: one that others have given by who gave it as well, so that nobody can take the
+/// place of another one's.
+fn row_of(grant: &Grant, me: RealmId) -> GrantId {
+    match grant.issuer == me {
+        true => grant.id,
+        false => GrantId::new(Digest::of(&[grant.issuer.as_bytes(), grant.id.as_bytes()]).half()),
+    }
+}
+
+fn seen(until: Timestamp) -> Known {
+    Known {
+        stored: StoredGrant {
+            kept: GrantKept::Seen,
+            links: Vec::new(),
+            other: None,
+            used: 0,
+            revoked: None,
+            until,
+        },
+        chain: None,
+    }
+}
+
+impl super::Grants {
+    /// Whether a node that is no longer this realm's has signed grants that are still good.
+    fn has_signed(&self, node: NodeId) -> bool {
+        let known = self.known.values();
+        let mut given = known.filter(|known| known.stored.kept == GrantKept::Given);
+        given.any(|known| {
+            let chain = known.chain.as_ref();
+            chain.is_some_and(|chain| chain.last().node == node)
+        })
+    }
+
+    /// Whether nothing of a chain was taken back, and another call may begin by it.
+    fn is_good(&self, chain: &VerifiedGrants, me: RealmId) -> Result<(), Unfit> {
+        let known = |grant: &Grant| self.known.get(&row_of(grant, me));
+        let gone = |grant: &&Grant| known(grant).is_some_and(|it| it.stored.revoked.is_some());
+        if let Some(revoked) = chain.all().find(gone) {
+            return Err(Unfit::Revoked(revoked.id));
+        }
+        for grant in counted(chain) {
+            let known = known(grant);
+            let used = known.map_or(0, |known| known.stored.used);
+            let most = grant.uses.unwrap_or(u64::MAX);
+            if used >= most {
+                return Err(Unfit::UsedUp(grant.id, used));
+            }
+            if known.is_none() && self.count(GrantKept::Seen) >= limits::GRANTS_REVOKED {
+                return Err(Unfit::Full);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! Grants on the disk.
+
+use realm_crypto::{VerifiedGrants, verify_grants};
+use realm_protocol::{Scope, Timestamp, numbered, records::GrantLink, wire_map};
+
+numbered! {
+    /// Why a realm keeps a grant.
+    GrantKept ("a known reason to keep a grant") {
+        /// It gave it, of its own or of what it holds.
+        Given = 1,
+        /// It may use it.
+        Held = 2,
+        /// Somebody else handed it on, and has used it here or taken it back.
+        Seen = 3,
+    }
+}
+
+wire_map! {
+    /// A grant as a realm keeps it, by its id.
+    pub struct StoredGrant {
+        /// Why.
+        0 => kept: GrantKept,
+        /// Its chain, the first first; empty of one that was seen.
+        1 => links: Vec<GrantLink>,
+        /// Where who holds it stood, or who gave it.
+        2 => other: Option<Scope>,
+        /// Calls that have begun by it here.
+        3 => used: u64,
+        /// When it was taken back.
+        4 => revoked: Option<Timestamp>,
+        /// When it is good no more, and forgotten.
+        5 => until: Timestamp,
+    }
+}
+
+impl StoredGrant {
+    /// The chain, which was verified before it was kept.
+    pub(crate) fn chain(&self) -> Option<VerifiedGrants> {
+        verify_grants(&self.links, |_, _, _| Ok(())).ok()
+    }
+}

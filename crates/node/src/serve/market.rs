@@ -1,0 +1,131 @@
+//! Work that the market has for loops of this realm.
+
+use std::collections::BTreeMap;
+
+use realm_protocol::{
+    BroadcastId, CallId, Digest, LoopId, Place, budget::Budget, journal::Direction,
+};
+
+use super::Incoming;
+use crate::{Node, answer::Responder};
+
+/// Work that a bid of this realm's has won.
+pub(crate) struct Leased {
+    pub(crate) broadcast: BroadcastId,
+    pub(crate) slot: u64,
+    pub(crate) bid: Digest,
+    pub(crate) agent: LoopId,
+    /// The same for every holder of the slot.
+    pub(crate) key: Digest,
+    pub(crate) input: serde_json::Value,
+    pub(crate) announcer: Place,
+    /// How many calls and broadcasts led to it.
+    pub(crate) depth: u64,
+    pub(crate) timeout_ms: u64,
+    /// What it may use, as its announcer says.
+    pub(crate) budget: Option<Budget>,
+}
+
+/// What the market asks a loop of this realm.
+pub(crate) struct Asked {
+    pub(crate) call: CallId,
+    pub(crate) loop_id: LoopId,
+    pub(crate) input: serde_json::Value,
+    pub(crate) limit_ms: u64,
+    /// How many calls and broadcasts led to it.
+    pub(crate) depth: u64,
+    /// Where it must not run twice, also after a restart.
+    pub(crate) key: Option<Digest>,
+    /// What it may use.
+    pub(crate) budget: Budget,
+    pub(crate) purpose: Purpose,
+}
+
+/// What the market asks a loop for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    /// What an agent offers for announced work.
+    Offer(BroadcastId, LoopId),
+    /// To make the results of a broadcast one.
+    Aggregate(BroadcastId),
+}
+
+impl Node {
+    /// Runs an agent whose bid has won, for whoever leased the work.
+    pub(crate) fn serve_leased(&mut self, leased: Leased) {
+        let Some(caller_realm) = leased.announcer.realm else {
+            return;
+        };
+        // The next holder of a slot may be another agent here, whose run is another.
+        let key = Digest::of(&[
+            b"realm/1/leased-run",
+            leased.key.as_bytes(),
+            leased.bid.as_bytes(),
+        ]);
+        let work = Digest::of(&[
+            b"realm/1/leased",
+            caller_realm.as_bytes(),
+            leased.key.as_bytes(),
+        ]);
+        let incoming = Incoming {
+            responder: Responder::Leased(leased.bid),
+            call: leased_call(leased.broadcast, leased.slot),
+            caller: leased.announcer.scope(),
+            caller_realm,
+            loop_id: leased.agent,
+            version: None,
+            input: leased.input,
+            key: Some((key, self.wall())),
+            timeout_ms: leased.timeout_ms,
+            depth: leased.depth,
+            caller_name: None,
+            parent: None,
+            direction: Direction::In,
+            detached: false,
+            waited_ms: 0,
+            work: Some((leased.broadcast, work)),
+            budgets: self.caller_budgets(leased.budget, None),
+            approved_by: BTreeMap::new(),
+            epoch: 0,
+            backend: None,
+            grants: None,
+        };
+        self.serve(incoming);
+    }
+
+    /// Runs a loop for the market.
+    pub(crate) fn serve_asked(&mut self, asked: Asked) {
+        let incoming = Incoming {
+            responder: Responder::Asked(Box::new(asked.purpose)),
+            call: asked.call,
+            caller: self.me.scope(),
+            caller_realm: self.me.realm(),
+            loop_id: asked.loop_id,
+            version: None,
+            input: asked.input,
+            key: asked.key.map(|key| (key, self.wall())),
+            timeout_ms: asked.limit_ms,
+            depth: asked.depth,
+            caller_name: None,
+            parent: None,
+            direction: Direction::Local,
+            detached: false,
+            waited_ms: 0,
+            work: None,
+            budgets: vec![self.asker_budget(asked.budget)],
+            approved_by: BTreeMap::new(),
+            epoch: 0,
+            backend: None,
+            grants: None,
+        };
+        self.serve(incoming);
+    }
+}
+
+/// The call of leased work in the traces of its holders, which the keys of tools come from: one for
+/// each slot, because a realm may win several of a broadcast, and the same for every holder.
+pub(crate) fn leased_call(broadcast: BroadcastId, slot: u64) -> CallId {
+    let slot = slot.to_be_bytes();
+    let digest = Digest::of(&[b"realm/1/leased-call", broadcast.as_bytes(), &slot]);
+    CallId::new(digest.half())
+}
