@@ -304,9 +304,7 @@ impl Node {
             let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
-        if let Err(failure) = self.may_ask_peer(call) {
-            return self.end_call(call, Err(failure));
-        }
+        self.ask_peer(call);
         self.try_call(call);
     }
 
