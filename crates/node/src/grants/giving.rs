@@ -106,29 +106,38 @@ impl Node {
             agent: None,
             run: None,
         };
-        let id = grant.id;
         links.push(GrantLink {
             grant: self.me.sign(&grant),
             chain: certificates(self),
         });
         let chain = verify_grants(&links, |_, _, _| Ok(()));
         let chain = chain.map_err(|error| Refusal::Grant(error.to_string()))?;
+        self.keep_and_show(GrantKept::Given, links, chain, other.clone())
+    }
+
+    fn keep_and_show(
+        &mut self,
+        kept: GrantKept,
+        links: Vec<GrantLink>,
+        chain: VerifiedGrants,
+        other: Scope,
+    ) -> Result<Response, Refusal> {
+        let (id, until) = (chain.last().id, chain.last().not_after);
         let known = Known {
             stored: StoredGrant {
-                kept: GrantKept::Given,
+                kept,
                 links,
-                other: Some(other.clone()),
+                other: Some(other),
                 used: 0,
                 revoked: None,
-                until: grant.not_after,
+                until,
             },
             chain: Some(chain),
         };
-        let given = view(&known);
+        let shown = view(&known);
         self.keep_grant(id, known);
-        given
-            .map(|given| Response::Granted(Box::new(given)))
-            .ok_or_else(|| Refusal::Grant("it cannot be shown".to_owned()))
+        let shown = shown.ok_or_else(|| Refusal::Grant("it cannot be shown".to_owned()))?;
+        Ok(Response::Granted(Box::new(shown)))
     }
 
     fn held(&self, id: GrantId) -> Result<&Known, Refusal> {
@@ -169,34 +178,20 @@ impl Node {
         let Some(giver) = issuers.last().cloned() else {
             return refuse("it names nobody who gave it".to_owned());
         };
-        if let Some(known) = self.grants.known.get(&last.id) {
-            let same = known.stored.kept == GrantKept::Held && known.stored.links == links;
-            return match view(known).filter(|_| same) {
-                Some(held) => Ok(Response::Granted(Box::new(held))),
-                None => refuse("another grant with its id is known here".to_owned()),
-            };
+        // One that is held already is taken anew, also if it was let go.
+        let known = self.grants.known.get(&last.id);
+        let same =
+            |known: &Known| known.stored.kept == GrantKept::Held && known.stored.links == links;
+        if known.is_some_and(|known| !same(known)) {
+            return refuse("another grant with its id is known here".to_owned());
         }
-        if self.grants.count(GrantKept::Held) >= limits::GRANTS_HELD {
+        if known.is_none() && self.grants.count(GrantKept::Held) >= limits::GRANTS_HELD {
             return Err(Refusal::Full {
                 what: "grants of others",
                 limit: limits::GRANTS_HELD,
             });
         }
-        let known = Known {
-            stored: StoredGrant {
-                kept: GrantKept::Held,
-                links,
-                other: Some(giver),
-                used: 0,
-                revoked: None,
-                until: last.not_after,
-            },
-            chain: Some(chain),
-        };
-        let held = view(&known);
-        self.keep_grant(last.id, known);
-        held.map(|held| Response::Granted(Box::new(held)))
-            .ok_or_else(|| Refusal::Grant("it cannot be shown".to_owned()))
+        self.keep_and_show(GrantKept::Held, links, chain, giver)
     }
 
     /// The certificates that came with a grant, if they hold by what is known here.

@@ -126,7 +126,7 @@ impl Node {
         let first = self.grants.known.get(&chain.first().id);
         let first = first.filter(|known| known.stored.kept == GrantKept::Given);
         let digest = first.and_then(|known| known.chain.as_ref()?.first_digest().into());
-        if digest != Some(chain.first_digest()) {
+        if chain.first().issuer != me || digest != Some(chain.first_digest()) {
             return Err(Unfit::Foreign);
         }
         chain.covers(caller, &call.loop_id, now)?;
