@@ -3,6 +3,10 @@
 
 mod asking;
 mod book;
+mod evidence;
+mod faults;
+mod furnishing;
+mod judging;
 mod ledger;
 mod letter;
 mod money;
@@ -18,7 +22,7 @@ use realm_broadcast::log::Ending;
 use realm_executor::Decision;
 use realm_node::{AllowAsked, BroadcastAsked, ControlId, Refusal, Request, Response, Wider};
 use realm_protocol::{
-    LoopId, RealmId, RealmName,
+    RealmId, RealmName,
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
@@ -62,7 +66,16 @@ struct Asked {
     host: HostId,
     control: ControlId,
     canary: String,
-    aggregator: Option<Aggregator>,
+    what: What,
+}
+
+/// What an announcer was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// One broadcast, and by which loop its results are made one.
+    Broadcast(Option<Aggregator>),
+    /// All that a stack announces.
+    Stack,
 }
 
 /// A loop that makes results one, or does not.
@@ -72,6 +85,15 @@ enum Aggregator {
     Sums,
     /// Fails, or gives what the contract does not allow.
     Fails,
+}
+
+impl Aggregator {
+    fn of(maker: &str) -> Self {
+        match maker {
+            "sum" => Self::Sums,
+            _ => Self::Fails,
+        }
+    }
 }
 
 /// The request to permit a realm and all below it an action on all loops, here or everywhere below.
@@ -86,14 +108,11 @@ fn allow(caller: &str, action: &str, subtree: bool) -> Request {
     })
 }
 
-/// A loop that makes results one.
-fn aggregator(id: &str, program: &str) -> Value {
-    json!({
-        "id": id, "version": "1.0.0", "kind": "tool", "effects": "idempotent",
-        "inputSchema": {"type": "array"}, "outputSchema": {},
-        "tool": {"implementation": "process", "config": {"argv": [program, "[1]"]}},
-    })
-}
+/// Stacks that announcers have, and by which loop each part of theirs makes results one.
+const STACKS: [(&str, &[(&str, &str)]); 2] = [
+    ("panel", &[("see", "sum"), ("part", "sum")]),
+    ("brawl", &[("see", "botch")]),
+];
 
 /// Random broadcasts in one world.
 #[derive(Debug)]
@@ -126,6 +145,14 @@ pub struct Told {
     pub met: BTreeMap<String, u64>,
 }
 
+impl Told {
+    fn meet(&mut self, what: &str, times: u64) {
+        if times > 0 {
+            *self.met.entry(what.to_owned()).or_default() += times;
+        }
+    }
+}
+
 impl Market {
     /// Runs the broadcasts of a seed in a world of so many realms.
     pub fn run(seed: u64, realms: u64, broadcasts: u64) -> Told {
@@ -135,13 +162,15 @@ impl Market {
             puppets: Vec::new(),
             asked: Vec::new(),
             turn: seed as usize,
-            tricks: Tricks::new(),
+            tricks: Tricks::new(seed),
             apart: Vec::new(),
             crashed: BTreeSet::new(),
             announcers: BTreeSet::new(),
             shunned: BTreeSet::new(),
         };
-        market.world.sessions = false;
+        // What is said in sessions only the two realms can read, and so it is checked by what they
+        // have written down of it alone.
+        market.world.sessions = seed.is_multiple_of(2);
         market.grow(realms);
         market.pass(4_000);
         market.furnish();
@@ -208,97 +237,6 @@ impl Market {
         });
     }
 
-    /// Gives every realm its loops and the permissions that others need, and makes some of them
-    /// announcers and some puppets.
-    fn furnish(&mut self) {
-        let many = self.members.len() as u64;
-        for _ in 0..1 + self.world.random(3) {
-            let announcer = HostId(self.world.random(many) as usize);
-            self.announcers.insert(announcer);
-        }
-        if self.world.random(6) > 0 {
-            for _ in 0..2 + self.world.random(4) + many / 50 {
-                let host = HostId(self.world.random(many) as usize);
-                if !self.announcers.contains(&host) && self.world.post.puppets.insert(host) {
-                    self.puppets.push(Puppet::new(host));
-                    self.members[host.0].bids = false;
-                }
-            }
-        }
-        let roots: Vec<String> = self
-            .members
-            .iter()
-            .filter(|member| member.parent.is_none())
-            .map(|member| member.name.clone())
-            .collect();
-        for member in self.members.clone() {
-            let loops = [
-                self.agent("see", "idempotent", "judge", member.bids),
-                self.agent("buy", "once", "judge", member.bids),
-                self.agent("try", "idempotent", "doubt", member.bids),
-            ];
-            self.world.apply(member.host, &loops);
-            if self.announcers.contains(&member.host) {
-                let makers = [("sum", "again"), ("babble", "say"), ("botch", "fail")];
-                let makers = makers.map(|(id, program)| aggregator(id, program));
-                self.world.apply(member.host, &makers);
-            }
-            let root = member.name.split('/').next().unwrap_or_default();
-            for foreign in roots.iter().filter(|name| *name != root) {
-                if self.world.random(6) > 0 {
-                    let owner = member.host;
-                    self.world.grants().allow(owner, foreign, "*", None);
-                    self.world.ask(owner, allow(foreign, "invoke", false));
-                    self.world.ask(owner, allow(foreign, "bid", false));
-                }
-                match (member.depth, self.world.random(2)) {
-                    (0, _) => {}
-                    (_, 0) => {
-                        for action in ["invoke", "bid", "award"] {
-                            self.world.ask(member.host, allow(foreign, action, true));
-                        }
-                    }
-                    _ => self.shun_below(&member.name, foreign),
-                }
-                match self.world.random(6) {
-                    0 => drop(self.shunned.insert((member.host, foreign.clone()))),
-                    _ => drop(self.world.ask(member.host, allow(foreign, "award", false))),
-                }
-            }
-        }
-    }
-
-    /// No realm below one lets anything from elsewhere in.
-    fn shun_below(&mut self, above: &str, foreign: &str) {
-        let above = format!("{above}/");
-        let below = self.members.iter().filter(|it| it.name.starts_with(&above));
-        let shunned = below.map(|member| (member.host, foreign.to_owned()));
-        self.shunned.extend(shunned);
-    }
-
-    /// A loop of one of the three kinds that are announced, and how it bids.
-    fn agent(&mut self, id: &str, effects: &str, program: &str, bids: bool) -> Value {
-        let slow = [300, 3_000, 25_000][self.world.random(3) as usize];
-        let ms = self.world.random(slow);
-        let mut tool = Loops::once(id, ms);
-        tool["effects"] = json!(effects);
-        tool["tool"]["config"]["argv"] = json!([program, ms.to_string()]);
-        if bids {
-            let (cents, time) = (self.world.random(90), 1 + self.world.random(9));
-            let confidence = (4 + self.world.random(7)) as f64 / 10.0;
-            tool["bid"] = json!({
-                "price": format!("EUR 0.{cents:02}"), "time": format!("{time}s"),
-                "confidence": confidence,
-            });
-            match self.world.random(6) {
-                0 => tool["bid"]["when"] = json!("load < 0.01"),
-                1 => tool["bid"]["when"] = json!("highestPrice > 0.5"),
-                _ => {}
-            }
-        }
-        tool
-    }
-
     /// Lets time pass, and puppets act.
     fn pass(&mut self, millis: u64) {
         let until = self.world.elapsed_ms() + millis;
@@ -310,67 +248,6 @@ impl Market {
             }
         }
         self.world.run_for(until - self.world.elapsed_ms());
-    }
-
-    /// Lets something go wrong; with announcers only where `all` may.
-    fn go_wrong(&mut self, all: bool) {
-        let now = self.world.elapsed_ms();
-        for (until, a, b) in std::mem::take(&mut self.apart) {
-            match until <= now {
-                true => self.world.heal(a, b),
-                false => self.apart.push((until, a, b)),
-            }
-        }
-        let host = HostId(self.world.random(self.members.len() as u64) as usize);
-        match self.world.random(10) {
-            _ if !all && self.announcers.contains(&host) => {}
-            0 if self.world.is_up(host) => {
-                let down = self.world.random(6_000);
-                self.world.crash_for(host, down);
-                self.crashed.insert(host);
-            }
-            1 if all => {
-                let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
-                let host = announcers[self.world.random(announcers.len() as u64) as usize];
-                let point = CrashPoint {
-                    entries: 1 + self.world.random(40),
-                    durable: self.world.random(2) == 0,
-                    down_ms: self.world.random(4_000),
-                };
-                self.world.crash_points.insert(host, point);
-                self.crashed.insert(host);
-            }
-            2 => {
-                let point = CrashPoint {
-                    entries: 1 + self.world.random(20),
-                    durable: self.world.random(2) == 0,
-                    down_ms: self.world.random(4_000),
-                };
-                self.world.crash_points.insert(host, point);
-                self.crashed.insert(host);
-            }
-            3 => {
-                if let Some(parent) = self.members[host.0].parent {
-                    let until = now + self.world.random(6_000);
-                    match self.world.random(2) {
-                        0 => self.world.partition(host, parent),
-                        _ => self.world.silence(host, parent),
-                    }
-                    self.apart.push((until, host, parent));
-                }
-            }
-            4 => {
-                self.world.faults = Faults {
-                    loss: self.world.random(80),
-                    duplication: self.world.random(150),
-                    reordering: self.world.random(300),
-                    full: self.world.random(30),
-                    latency_ms: self.world.random(120),
-                    disk_ms: self.world.random(40),
-                };
-            }
-            _ => {}
-        }
     }
 
     fn calm_down(&mut self) {
@@ -387,133 +264,6 @@ impl Market {
             if !self.world.is_up(id) {
                 self.world.start(id);
             }
-        }
-    }
-
-    /// Checks everything that was said and done.
-    fn judge(mut self) -> Told {
-        let books = Book::read_all(&mut self.world);
-        let mut told = Told::default();
-        let (mut known, mut inputs) = (BTreeSet::new(), Vec::new());
-        for asked in &self.asked {
-            let ledger = Ledger::read(&self.world, asked.host, &asked.canary);
-            let Some(ledger) = ledger else {
-                let outcome = self.world.outcomes.get(&(asked.host, asked.control));
-                let refused = outcome.map(|it| &it.response);
-                if let Some(Response::Refused(Refusal::UnknownPetname { .. })) = refused {
-                    *told.met.entry("an unknown name".to_owned()).or_default() += 1;
-                } else if !self.crashed.contains(&asked.host) {
-                    told.broken
-                        .push(format!("nothing is written down of {asked:?}"));
-                }
-                continue;
-            };
-            known.insert(ledger.run.call);
-            let book = books.get(&ledger.run.call);
-            let may_know = self.judge_one(book, asked, &ledger, &mut told);
-            inputs.push((asked.canary.as_bytes(), may_know));
-        }
-        for host in &self.world.hosts {
-            let bytes = host.disk.bytes();
-            let knows = |seeks: &[u8]| bytes.windows(seeks.len()).any(|window| window == seeks);
-            let mut others = inputs
-                .iter()
-                .filter(|(_, known)| !known.contains(&host.realm));
-            if others.any(|(seeks, _)| knows(seeks)) {
-                let what = format!("{} has the input of a broadcast", host.name);
-                told.broken.push(what);
-            }
-        }
-        if let Some(call) = books.keys().find(|call| !known.contains(call)) {
-            told.broken
-                .push(format!("a broadcast without a run: {call}"));
-        }
-        for (trick, times) in &self.tricks {
-            *told.met.entry(format!("trick: {trick}")).or_default() += times;
-        }
-        told.broken.extend(invariants::broken(&mut self.world));
-        told
-    }
-
-    /// Gives who may know the input.
-    fn judge_one(
-        &self,
-        book: Option<&Book>,
-        asked: &Asked,
-        ledger: &Ledger,
-        told: &mut Told,
-    ) -> BTreeSet<RealmId> {
-        let host = asked.host;
-        told.broken.extend(ledger.broken());
-        for name in &ledger.told {
-            *told.met.entry(name.clone()).or_default() += 1;
-        }
-        let mut may_know = BTreeSet::from([self.world.hosts[host.0].realm]);
-        if let Some(book) = book {
-            let shunned = self.shunned.iter().filter(|(by, _)| *by == host);
-            let shunned = shunned.filter_map(|(_, name)| {
-                let member = self.members.iter().find(|member| member.name == *name)?;
-                Some(self.world.hosts[member.host.0].realm)
-            });
-            let rules = Rules {
-                book,
-                canary: &asked.canary,
-                ledger,
-                shunned: shunned.collect(),
-                puppets: self
-                    .puppets
-                    .iter()
-                    .map(|it| self.world.hosts[it.host.0].realm)
-                    .collect(),
-                aggregator: asked.aggregator,
-                crashed: self.crashed.contains(&host),
-                broken: Vec::new(),
-            };
-            told.broken.extend(rules.check());
-            may_know.extend(Rules::informed(book));
-        }
-        self.judge_outcome(asked, ledger, told);
-        may_know
-    }
-
-    /// The owner is told what is written down, and so is whoever reads the run.
-    fn judge_outcome(&self, asked: &Asked, ledger: &Ledger, told: &mut Told) {
-        let Some(conclusion) = ledger.conclusion() else {
-            return;
-        };
-        let ending = conclusion.ending.name();
-        *told.endings.entry(ending.to_owned()).or_default() += 1;
-        if conclusion.ending == Ending::Output {
-            let strategy = ledger.announcement.aggregation.strategy;
-            *told.met.entry(format!("output: {strategy:?}")).or_default() += 1;
-        }
-        if !ledger.announcement.reach.realms.is_empty() {
-            *told.met.entry("confined to names".to_owned()).or_default() += 1;
-        }
-        let status = match conclusion.ending {
-            Ending::Output => Status::Completed,
-            Ending::Cancelled => Status::Cancelled,
-            _ => Status::Failed,
-        };
-        if ledger.run.status != status {
-            told.broken
-                .push(format!("{ending} leaves {:?}", ledger.run));
-        }
-        let outcome = self.world.outcomes.get(&(asked.host, asked.control));
-        match outcome.map(|outcome| &outcome.response) {
-            Some(Response::Broadcasted(ended)) => {
-                let output = conclusion.output.as_deref();
-                let output = output.and_then(|output| realm_protocol::json::parse(output).ok());
-                let bids = ledger.counted().len();
-                if (ended.ending, ended.bids, &ended.output) != (ending, bids, &output) {
-                    told.broken.push(format!("the owner is told {ended:?}"));
-                }
-            }
-            // Whoever asked a process that died has no answer.
-            None if self.crashed.contains(&asked.host) => {}
-            other => told
-                .broken
-                .push(format!("no outcome of {asked:?}: {other:?}")),
         }
     }
 }

@@ -13,18 +13,27 @@ impl Market {
         let everybody: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
         let canary = self.world.canary(&everybody);
         let number = self.asked.len();
-        let asked = self.broadcast(host, json!({"n": number, "question": canary}));
-        let maker = asked.aggregator.as_ref().map(LoopId::as_str);
-        let aggregator = maker.map(|it| match it {
-            "sum" => Aggregator::Sums,
-            _ => Aggregator::Fails,
-        });
-        let control = self.world.ask(host, Request::Broadcast(Box::new(asked)));
+        let input = json!({"n": number, "question": canary});
+        let (what, request) = match self.world.random(6) {
+            0 => {
+                let (stack, _) = STACKS[self.world.random(STACKS.len() as u64) as usize];
+                let request = World::invoke_within(stack, input, LONGEST_MS);
+                (What::Stack, request)
+            }
+            _ => {
+                let asked = self.broadcast(host, input);
+                let maker = asked.aggregator.as_ref();
+                let maker = maker.map(|maker| Aggregator::of(maker.as_str()));
+                let request = Request::Broadcast(Box::new(asked));
+                (What::Broadcast(maker), request)
+            }
+        };
+        let control = self.world.ask(host, request);
         self.asked.push(Asked {
             host,
             control,
             canary,
-            aggregator,
+            what,
         });
     }
 
@@ -55,7 +64,7 @@ impl Market {
         }
         let asked = &self.asked[self.world.random(self.asked.len() as u64) as usize];
         let (host, canary) = (asked.host, asked.canary.clone());
-        let ledger = Ledger::read(&self.world, host, &canary);
+        let ledger = Ledger::find(&self.world, host, &canary);
         let Some(run) = ledger.map(|it| it.run).filter(|_| self.world.is_up(host)) else {
             return;
         };
@@ -137,11 +146,13 @@ impl Market {
             confidence: [None, None, Some(500_000)][below(3) as usize],
             field: field.map(|it| (*it).to_owned()).into_iter().collect(),
         };
+        // One that nobody declares.
+        let capability = (below(12) == 0).then(|| "no.such".parse().expect("a capability"));
         let maker = ["sum", "sum", "babble", "botch"][below(4) as usize];
         let aggregator = (strategy == Strategy::Loop).then(|| maker.parse().expect("a loop id"));
         BroadcastAsked {
             loop_id: loop_id.parse().expect("a loop id"),
-            capabilities: BTreeSet::new(),
+            capabilities: capability.into_iter().collect(),
             input,
             reach: Reach {
                 down: 1 + below(4),

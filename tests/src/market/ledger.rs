@@ -26,9 +26,12 @@ use crate::{HostId, World};
 /// What an announcer has written down of one broadcast.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
+    pub(super) host: HostId,
     pub(super) run: Run,
     pub(super) announcement: Announcement,
     pub(super) entries: Vec<Entry>,
+    /// The same as bytes.
+    pub(super) written: Vec<Blob>,
     /// The bids that it has looked at while it took any, in order; those that count and those that
     /// do not.
     pub(super) taken: Vec<Digest>,
@@ -57,17 +60,23 @@ enum Stage {
 }
 
 impl Ledger {
-    /// Reads the trace of the broadcast whose input has this string; none if its run was lost.
-    pub(super) fn read(world: &World, host: HostId, canary: &str) -> Option<Self> {
+    /// Reads the traces of all broadcasts that this host has announced.
+    pub(super) fn read_all(world: &World, host: HostId) -> Vec<Self> {
         let disk = &world.hosts[host.0].disk;
-        let mut runs = disk
-            .runs
-            .values()
-            .filter(|run| run.direction == Direction::Local);
-        let run = runs.find(|run| {
-            let input = run.input.as_deref().unwrap_or_default();
-            String::from_utf8_lossy(input).contains(canary)
-        })?;
+        let runs = disk.runs.values();
+        let own = runs.filter(|run| run.direction == Direction::Local);
+        own.filter_map(|run| Self::read(world, host, run)).collect()
+    }
+
+    /// Reads the broadcast of this host whose input has this string, the first of several.
+    pub(super) fn find(world: &World, host: HostId, seeks: &str) -> Option<Self> {
+        let all = Self::read_all(world, host).into_iter();
+        all.filter(|it| it.asks(seeks)).min_by_key(|it| it.run.id)
+    }
+
+    /// Reads the trace of a run; none if it announces nothing itself, or what it announced was lost.
+    fn read(world: &World, host: HostId, run: &Run) -> Option<Self> {
+        let disk = &world.hosts[host.0].disk;
         let events = disk.events.range((run.id, 0)..=(run.id, u64::MAX));
         let events: Vec<(&Event, Value)> = events
             .map(|(_, event)| {
@@ -75,10 +84,13 @@ impl Ledger {
                 (event, payload.expect("the payload of an event"))
             })
             .collect();
-        let entries: Vec<Entry> = events
+        let written: Vec<Blob> = events
             .iter()
             .filter_map(|(_, payload)| Blob::from_base64(payload["entry"].as_str()?))
-            .map(|entry| cbor::decode(&entry).expect("an entry"))
+            .collect();
+        let entries: Vec<Entry> = written
+            .iter()
+            .map(|entry| cbor::decode(entry).expect("an entry"))
             .collect();
         let open = events
             .iter()
@@ -96,12 +108,36 @@ impl Ledger {
             return None;
         };
         Some(Self {
+            host,
             run: run.clone(),
             announcement: planned.rounds[0].peek().expect("our own announcement"),
             taken: taken.collect(),
             told: told.collect(),
             entries,
+            written,
         })
+    }
+
+    /// Whether a string stands in its input.
+    pub(super) fn asks(&self, seeks: &str) -> bool {
+        let input = self.run.input.as_deref().unwrap_or_default();
+        String::from_utf8_lossy(input).contains(seeks)
+    }
+
+    /// Where it was when the announcer's process died, each time.
+    pub(super) fn restarts(&self) -> Vec<&'static str> {
+        let mut phase = "before it is announced";
+        let mut restarts = Vec::new();
+        for told in &self.told {
+            match told.split(' ').next().unwrap_or_default() {
+                "broadcast.announced" => phase = "while bids come",
+                "broadcast.closed" => phase = "before anybody works",
+                "broadcast.leased" => phase = "while somebody works",
+                "run.restarted" => restarts.push(phase),
+                _ => {}
+            }
+        }
+        restarts
     }
 
     pub(super) fn conclusion(&self) -> Option<&Conclusion> {
@@ -109,6 +145,15 @@ impl Ledger {
             Entry::Finished(finished) => Some(&finished.conclusion),
             _ => None,
         })
+    }
+
+    /// When its time for bids was over, also where it closed later because its process was down.
+    pub(super) fn window_over(&self) -> Option<Timestamp> {
+        let announced = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Announced(it) => Some(it.at.plus(self.announcement.window_ms)),
+            _ => None,
+        });
+        announced.max()
     }
 
     /// When it took no more bids.
@@ -340,6 +385,12 @@ impl Ledger {
             _ => None,
         });
         leases.collect()
+    }
+
+    /// Everybody whose lease it has written down, and its own realm.
+    pub(super) fn informed(&self) -> BTreeSet<RealmId> {
+        let holders = self.leases().into_iter().filter_map(|(.., holder)| holder);
+        holders.chain(self.announcement.announcer.realm).collect()
     }
 
     /// Slots and epochs that a person has given out again.

@@ -40,8 +40,35 @@ struct Draft {
     content: Vec<u8>,
 }
 
-/// The tricks of all puppets so far, by name.
-pub(super) type Tricks = BTreeMap<&'static str, u64>;
+/// The tricks of all puppets so far.
+#[derive(Debug)]
+pub(super) struct Tricks {
+    /// How often each was played.
+    pub(super) played: BTreeMap<&'static str, u64>,
+    turns: BTreeMap<&'static str, u64>,
+    seed: u64,
+}
+
+impl Tricks {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            played: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            seed,
+        }
+    }
+
+    pub(super) fn play(&mut self, name: &'static str) {
+        *self.played.entry(name).or_default() += 1;
+    }
+
+    /// Each way of doing something has its turn, so that a few seeds try all of them.
+    fn turn(&mut self, what: &'static str, ways: u64) -> u64 {
+        let turn = self.turns.entry(what).or_insert(self.seed.wrapping_mul(5));
+        *turn = turn.wrapping_add(1);
+        *turn % ways
+    }
+}
 
 impl Puppet {
     pub(super) fn new(host: HostId) -> Self {
@@ -134,7 +161,7 @@ impl Puppet {
         let call = CallId::new(*announcement.broadcast.as_bytes());
         let mut sent: Vec<(u64, Signed<Bid>)> = Vec::new();
         for _ in 0..1 + world.random(3) {
-            let trick = world.random(18);
+            let trick = tricks.turn("bid", 18);
             let (name, bids): (_, Vec<(u64, Signed<Bid>)>) = match trick {
                 0..3 => ("a fair bid", vec![(0, sign(&key, &bid))]),
                 3 => ("two bids of one agent", {
@@ -259,7 +286,7 @@ impl Puppet {
                 13 => ("no bid", vec![]),
                 _ => ("a fair bid", vec![(0, sign(&key, &bid))]),
             };
-            *tricks.entry(name).or_default() += 1;
+            tricks.play(name);
             sent.extend(bids);
         }
         for (after, bid) in &sent {
@@ -279,7 +306,7 @@ impl Puppet {
             suppressed: None,
         };
         match world.random(5) {
-            0 => *tricks.entry("no tally").or_default() += 1,
+            0 => tricks.play("no tally"),
             _ => {
                 let after = 1 + world.random(80);
                 self.post(world, after, Kind::Tally, call, from, &tally);
@@ -300,7 +327,7 @@ impl Puppet {
             answer,
         };
         let yes = with(ConfirmAnswer::Reserved);
-        let (name, confirms) = match world.random(12) {
+        let (name, confirms) = match tricks.turn("confirm", 12) {
             0 => ("silence about an award", vec![]),
             1 => ("busy", vec![with(ConfirmAnswer::Busy)]),
             2 => ("yes and no", vec![yes, with(ConfirmAnswer::Busy)]),
@@ -325,7 +352,7 @@ impl Puppet {
             6 => ("a late confirmation", vec![]),
             _ => ("a confirmation", vec![yes]),
         };
-        *tricks.entry(name).or_default() += 1;
+        tricks.play(name);
         for confirm in &confirms {
             let signed = sign(&key, confirm);
             self.post(
@@ -394,7 +421,7 @@ impl Puppet {
         let soon = world.random(2_000);
         let after_lease = lease.lease_ms + world.random(12_000);
         type Given = Vec<(u64, Outcome, Option<Blob>)>;
-        let (name, given): (_, Given) = match world.random(15) {
+        let (name, given): (_, Given) = match tricks.turn("work", 15) {
             0 => ("confirms and dies", vec![]),
             1 => ("works", vec![(soon, done, Some(output))]),
             2 => ("answers twice", {
@@ -470,7 +497,7 @@ impl Puppet {
                 vec![]
             }),
         };
-        *tricks.entry(name).or_default() += 1;
+        tricks.play(name);
         let key = world.hosts[self.host.0].node_key();
         for (after, outcome, output) in given {
             let kind = match outcome.end {

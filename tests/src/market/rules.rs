@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_crypto::verify;
 use realm_protocol::{
-    Digest, Place, RealmId,
+    Digest, Place, RealmId, Timestamp,
     broadcast::{Award, Bid, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome},
     json, limits,
     records::{Record, Signed},
@@ -286,11 +286,13 @@ impl Rules<'_> {
         if verdict.root != root(&digests) || verdict.order != Digest::of(&[&joined]) {
             self.broken("the verdict is not of its digests".to_owned());
         }
-        let closed = self
-            .ledger
-            .closed()
-            .map_or(0, realm_protocol::Timestamp::as_millis);
-        let closed = closed.saturating_sub(EPOCH_MS);
+        let since_epoch = |at: Option<Timestamp>| {
+            let at = at.map_or(0, Timestamp::as_millis);
+            at.saturating_sub(EPOCH_MS)
+        };
+        let closed = since_epoch(self.ledger.closed());
+        // Who was down when its time for bids was over closes later, and takes none that come meanwhile.
+        let over = since_epoch(self.ledger.window_over());
         if digests != self.ledger.ranking() {
             self.broken("the close ranks otherwise".to_owned());
         }
@@ -328,7 +330,8 @@ impl Rules<'_> {
         for taken in &self.ledger.taken {
             let came = heard
                 .iter()
-                .find(|(at, _, _, digest, _)| digest == taken && *at <= closed);
+                .find(|(at, _, _, digest, _)| digest == taken && *at <= closed)
+                .filter(|(at, ..)| *at <= over || set.contains(taken));
             let came = came.map(|(_, _, from, digest, bid)| (from.clone(), *digest, bid.clone()));
             // What the announcer's own agents bid is on no wire.
             let own = all

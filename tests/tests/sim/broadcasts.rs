@@ -70,6 +70,9 @@ fn random_broadcasts_break_no_rule() {
 fn a_thousand_realms_trade_and_break_no_rule() {
     let told = try_seeds(seeds().unwrap_or(1..=1), 1_000, 30);
     let restarted = told.met.get("run.restarted ");
+    for (name, times) in &told.met {
+        println!("{times:>6} {name}");
+    }
     println!("{:?}, {restarted:?} restarts of announcers", told.endings);
 }
 

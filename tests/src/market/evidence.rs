@@ -1,0 +1,135 @@
+//! What can be shown of broadcasts afterwards: every transcript and every receipt must lead, by its
+//! bytes alone, to what was awarded.
+
+use std::collections::BTreeMap;
+
+use realm_broadcast::CloseError;
+use realm_evidence::{Account, EvidenceError, Fate, Finding, Receipt, examine};
+use realm_node::BidView;
+use realm_protocol::{BroadcastId, CallId, Digest, journal::Table};
+
+use super::ledger::Ledger;
+use crate::{HostId, World};
+
+/// What is wrong with the transcript of a broadcast.
+pub(super) fn transcript_of(world: &World, ledger: &Ledger) -> Result<(), String> {
+    let broadcast = BroadcastId::new(*ledger.run.call.as_bytes());
+    let node = world.hosts[ledger.host.0].node();
+    let transcript = node.transcript(broadcast, &ledger.written);
+    let transcript = transcript.map_err(|error| format!("no transcript: {error}"))?;
+    match examine(&transcript) {
+        Ok(Finding::Transcript(account)) => follows(&account, ledger),
+        Ok(other) => Err(format!("a transcript reads as {other:?}")),
+        Err(error) => Err(format!("the transcript does not hold: {error}")),
+    }
+}
+
+fn follows(account: &Account, ledger: &Ledger) -> Result<(), String> {
+    let order: Vec<Digest> = account.bids.iter().map(|it| it.bid).collect();
+    let ranking = ledger.ranking();
+    if ledger.closed().is_some() && order != ranking {
+        return Err(format!("the transcript ranks {order:?}, not {ranking:?}"));
+    }
+    let ending = ledger.conclusion().map(|it| it.ending.name());
+    if account.ending != ending {
+        let told = account.ending;
+        return Err(format!("the transcript ends as {told:?}, not {ending:?}"));
+    }
+    let awards = ledger.awards();
+    for bid in &account.bids {
+        let awarded = match bid.fate {
+            Fate::Won { slot, epoch, .. } | Fate::Declined { slot, epoch } => {
+                awards.contains(&(slot, epoch, bid.bid))
+            }
+            Fate::Standby | Fate::Lost => awards.iter().all(|(.., it)| *it != bid.bid),
+        };
+        if !awarded {
+            return Err(format!("the transcript awards otherwise: {bid:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What the receipts of a host show.
+pub(super) struct Shown {
+    /// How many prove where a bid stood.
+    pub(super) proven: u64,
+    /// How many are of bids that did not count.
+    pub(super) uncounted: u64,
+    /// How many say that an award never came that has left.
+    pub(super) lost: u64,
+    pub(super) broken: Vec<String>,
+}
+
+/// Examines what a host has kept of its bids.
+pub(super) fn receipts_at(
+    world: &World,
+    host: HostId,
+    ledgers: &BTreeMap<CallId, &Ledger>,
+) -> Shown {
+    let (mut proven, mut uncounted, mut lost, mut broken) = (0, 0, 0, Vec::new());
+    let host = &world.hosts[host.0];
+    for row in host.disk.rows(Table::Bids) {
+        let view = BidView::read(row).expect("what was written down of a bid");
+        let examined = examine(&host.node().evidence_of(view.receipt.clone()));
+        let receipt = match examined {
+            Ok(Finding::Receipt(receipt)) => receipt,
+            // A bid that nobody has closed may be of an announcer whose chain is not known.
+            Err(_) if !view.closed => continue,
+            // What never came, or came too late, is not among what counted.
+            Err(EvidenceError::Close(CloseError::Missing)) if !counted(&view, ledgers) => {
+                uncounted += 1;
+                continue;
+            }
+            // It says by the bidder's word that no award came, and one may have been lost on its way.
+            Err(EvidenceError::Close(CloseError::PassedOver { .. }))
+                if was_awarded(&view, ledgers) =>
+            {
+                lost += 1;
+                continue;
+            }
+            other => {
+                broken.push(format!("{}: a receipt does not hold: {other:?}", host.name));
+                continue;
+            }
+        };
+        let call = CallId::new(*receipt.broadcast.as_bytes());
+        match ledgers.get(&call).map(|ledger| stands(&receipt, ledger)) {
+            Some(true) => proven += u64::from(receipt.standing.is_some()),
+            Some(false) => broken.push(format!("{}: not as it stood: {receipt:?}", host.name)),
+            None => {}
+        }
+    }
+    Shown {
+        proven,
+        uncounted,
+        lost,
+        broken,
+    }
+}
+
+/// Whether the announcer has written down that a bid counted.
+fn counted(view: &BidView, ledgers: &BTreeMap<CallId, &Ledger>) -> bool {
+    let call = CallId::new(*view.announcement.broadcast.as_bytes());
+    let ledger = ledgers.get(&call);
+    ledger.is_some_and(|ledger| ledger.ranking().contains(&view.digest))
+}
+
+/// Whether the announcer has written down that it awarded a bid something.
+fn was_awarded(view: &BidView, ledgers: &BTreeMap<CallId, &Ledger>) -> bool {
+    let call = CallId::new(*view.announcement.broadcast.as_bytes());
+    let awards = ledgers.get(&call).map(|ledger| ledger.awards());
+    awards.is_some_and(|awards| awards.iter().any(|(.., bid)| *bid == view.digest))
+}
+
+/// Whether a bid stands where its announcer has written that it does.
+fn stands(receipt: &Receipt, ledger: &Ledger) -> bool {
+    let Some(standing) = &receipt.standing else {
+        return true;
+    };
+    let ranking = ledger.ranking();
+    let rank = ranking.iter().position(|it| *it == receipt.bid);
+    rank.is_some_and(|rank| {
+        (rank as u64 + 1, ranking.len() as u64) == (standing.rank, standing.counted)
+    })
+}
