@@ -143,7 +143,9 @@ const OF_A_THOUSAND: &[&str] = &[
     "run.restarted ",
 ];
 
+/// Run by hand: `cargo test -p realm-tests --test sim -- --ignored a_thousand_realms_trade`.
 #[test]
+#[ignore = "takes a quarter of an hour"]
 fn a_thousand_realms_trade_and_break_no_rule() {
     let told = try_seeds(seeds().unwrap_or(1..=1), 1_000, 30);
     let restarted = told.met.get("run.restarted ");
