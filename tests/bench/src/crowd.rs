@@ -142,8 +142,11 @@ impl Member {
             chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,
             custody: realm_node::CustodyTerms::default(),
+            halted: false,
+            halted_from_above: realm_node::HaltedFromAbove::default(),
             redaction: realm_policy::Redaction::default(),
             budgets: realm_node::Budgets::default(),
+            breakers: realm_executor::BreakerBounds::default(),
             tariffs: std::collections::BTreeMap::new(),
             rates: Vec::new(),
         };

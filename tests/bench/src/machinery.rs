@@ -385,7 +385,8 @@ impl Broadcast {
                         run: RunId::new([1; 16]),
                     };
                     let result = Ok(work);
-                    let worked = bidder::Input::Worked { bid, result };
+                    let spent = None;
+                    let worked = bidder::Input::Worked { bid, result, spent };
                     self.realms[number].bidder.handle(worked, now());
                     continue;
                 }

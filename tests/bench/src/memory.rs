@@ -60,7 +60,6 @@ pub(crate) async fn in_flight(ground: &Ground, report: &mut Report) -> Result<()
     let resident_kb = || Ok::<_, anyhow::Error>(rss_kb(caller.pid()?)? + rss_kb(root.pid()?)?);
     report.add(resident("in-flight", 0, resident_kb()?));
     stream::iter(0..CALLS)
-    budget: None,
         .map(|_| caller.client.invoke(&held))
         .buffer_unordered(BEGINNING)
         .try_for_each(|_| futures::future::ok(()))

@@ -281,6 +281,7 @@ impl Call for LoopCall {
             detach: false,
             stream: false,
             budget: realm_protocol::budget::Budget::default(),
+            backend: None,
         };
         match self.realm.ask(Request::Invoke(asked)).await? {
             Response::Invoked(invocation) => {
