@@ -99,7 +99,7 @@ numbered! {
         Signers = 30,
         /// Heads of others' audit logs, by realm.
         Witness = 31,
-        /// Grants that were given, are held, or were handed on by others and used here, by id.
+        /// Grants that were given, are held, or were handed on by others and are counted here, by id.
         Grants = 32,
     }
 }

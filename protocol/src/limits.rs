@@ -429,9 +429,9 @@ pub const GRANT_LOOPS: usize = 32;
 pub const GRANTS: usize = 4_096;
 /// Grants of others' that a realm holds; one more is refused.
 pub const GRANTS_HELD: usize = 1_024;
-/// Grants that were handed on and taken back that a realm remembers until they run out; beyond them none
-/// that is handed on is taken.
-pub const GRANTS_REVOKED: usize = 4_096;
+/// Grants that others have handed on whose uses a realm counts, until they run out; beyond them no
+/// further one that is counted is taken.
+pub const GRANTS_COUNTED: usize = 4_096;
 /// Longest time that a grant is good, milliseconds; one that would be good for longer is refused.
 pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 

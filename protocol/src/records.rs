@@ -20,7 +20,7 @@ use crate::{
 
 pub use approval::{Approval, ApprovalAction, ApprovalVerdict, Role, UnknownRole};
 pub use chain::{Chain, ChainLink};
-pub use grant::{Grant, GrantLink, GrantRevocation, LoopPattern, Widened};
+pub use grant::{Grant, GrantLink, LoopPattern, Widened};
 pub use identity::{
     Inception, KemPurpose, KemRecord, NodeCert, RealmRecord, Succession, SuccessionReason, scopes,
 };

@@ -20,9 +20,9 @@ use crate::{
     },
     records::{
         Admission, Approval, ApprovalAction, ApprovalVerdict, Chain, ChainLink, ChildCert,
-        ChildLimits, Grant, GrantLink, GrantRevocation, Inception, KemPurpose, KemRecord, NodeCert,
-        Peering, Petname, PolicyRecord, RealmRecord, Record, RevocationList, Role, Signed,
-        Succession, SuccessionReason, Ticket, TicketKind,
+        ChildLimits, Grant, GrantLink, Inception, KemPurpose, KemRecord, NodeCert, Peering,
+        Petname, PolicyRecord, RealmRecord, Record, RevocationList, Role, Signed, Succession,
+        SuccessionReason, Ticket, TicketKind,
     },
 };
 
@@ -271,15 +271,6 @@ fn records() -> Vec<Sample> {
         sample("PolicyRecord", &policy()),
         sample("Approval", &approval()),
         sample("Grant", &grant()),
-        sample(
-            "GrantRevocation",
-            &GrantRevocation {
-                id: GrantId::at(NOW, [1; 10]),
-                issuer: realm(1),
-                node: node(2),
-                revoked: NOW,
-            },
-        ),
     ]
 }
 

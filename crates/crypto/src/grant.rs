@@ -96,10 +96,20 @@ impl VerifiedGrants {
             Err(GrantError::Holder)
         } else if !last.takes(loop_id) {
             Err(GrantError::Loop)
-        } else if !last.is_good_at(now) {
-            Err(GrantError::Time((last.not_before, last.not_after)))
         } else {
-            Ok(())
+            self.good_at(now)
+        }
+    }
+
+    /// Whether it is good at a time.
+    ///
+    /// # Errors
+    /// [`GrantError::Time`], where it is not.
+    pub fn good_at(&self, now: Timestamp) -> Result<(), GrantError> {
+        let last = self.last();
+        match last.is_good_at(now) {
+            true => Ok(()),
+            false => Err(GrantError::Time((last.not_before, last.not_after))),
         }
     }
 }

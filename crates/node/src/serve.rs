@@ -240,7 +240,9 @@ impl Node {
         if let Err(failure) = self.may_run(&incoming.loop_id) {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
-        if let Some(Err(failure)) = incoming.grants.as_deref().map(|it| self.count_grants(it)) {
+        let counted = incoming.grants.as_deref();
+        let counted = counted.map(|it| self.count_grants(it, &incoming.caller, &incoming.loop_id));
+        if let Some(Err(failure)) = counted {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         let run = self.new_run();

@@ -121,24 +121,6 @@ wire_map! {
     }
 }
 
-wire_map! {
-    /// What an issuer has taken back, told to the realm that the first grant is by.
-    pub struct GrantRevocation {
-        /// The grant.
-        0 => id: GrantId,
-        /// Who gave it.
-        1 => issuer: RealmId,
-        /// Its node that signs.
-        2 => node: NodeId,
-        /// When it was taken back.
-        3 => revoked: Timestamp,
-    }
-}
-
-impl Record for GrantRevocation {
-    const TAGS: &'static [&'static str] = &["realm/1/grant-revocation"];
-}
-
 /// Why a grant does not hand on another one.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Widened {

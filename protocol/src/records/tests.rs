@@ -20,7 +20,6 @@ fn no_two_signatures_in_the_protocol_share_a_tag_and_none_begins_another() {
         PolicyRecord::TAGS,
         Approval::TAGS,
         Grant::TAGS,
-        GrantRevocation::TAGS,
         Announcement::TAGS,
         Bid::TAGS,
         Confirm::TAGS,

@@ -1,10 +1,11 @@
 //! Grants that this realm gives, takes back, and is given.
 
-use realm_crypto::{VerifiedChain, VerifiedGrants, verify_grants};
+use realm_crypto::{CertError, VerifiedChain, VerifiedGrants, verify_grants};
 use realm_protocol::{
-    GrantId, RealmId, Scope, Timestamp,
+    GrantId, NodeId, RealmId, Scope, Timestamp,
     audit::AuditNote,
-    cbor, limits,
+    cbor::{self, Blob},
+    limits,
     records::{Chain, Grant, GrantLink, LoopPattern},
 };
 
@@ -153,14 +154,7 @@ impl Node {
         let refuse = |why: String| Err(Refusal::Grant(why));
         let mut issuers: Vec<Scope> = Vec::new();
         let chain = verify_grants(&links, |realm, node, chain| {
-            let chain = chain.ok_or(realm_crypto::CertError::Empty)?;
-            let verified = self.grantor(chain, now)?;
-            if verified.realm() != realm {
-                return Err(realm_crypto::CertError::Realm);
-            }
-            if verified.node() != node {
-                return Err(realm_crypto::CertError::Node);
-            }
+            let verified = self.grantor((realm, node), chain, now)?;
             issuers.push(verified.place().scope());
             Ok(())
         });
@@ -194,23 +188,31 @@ impl Node {
         self.keep_and_show(GrantKept::Held, links, chain, giver)
     }
 
-    /// The certificates that came with a grant, if they hold by what is known here.
+    /// The certificates that came with a grant, if they hold by what is known here and are its signer's.
     pub(super) fn grantor(
         &mut self,
-        encoded: &[u8],
+        (realm, node): (RealmId, NodeId),
+        encoded: Option<&Blob>,
         now: Timestamp,
-    ) -> Result<VerifiedChain, realm_crypto::CertError> {
-        let chain: Chain = cbor::decode(encoded)?;
+    ) -> Result<VerifiedChain, CertError> {
+        let chain: Chain = cbor::decode(encoded.ok_or(CertError::Empty)?)?;
         let root = chain.links.first().map(|link| link.inception.realm_id());
-        let root = root.ok_or(realm_crypto::CertError::Empty)?;
-        self.trust.check(&chain, root, self.me.chain(), now)
+        let root = root.ok_or(CertError::Empty)?;
+        let verified = self.trust.check(&chain, root, self.me.chain(), now)?;
+        if verified.realm() != realm {
+            Err(CertError::Realm)
+        } else if verified.node() != node {
+            Err(CertError::Node)
+        } else {
+            Ok(verified)
+        }
     }
 
     /// Takes a grant back that this realm has given, or lets one go that it holds.
     pub(crate) fn revoke_grant(&mut self, id: GrantId) -> Result<Response, Refusal> {
         let now = self.now.wall;
         let known = self.grants.known.get(&id);
-        let known = known.filter(|known| known.stored.kept != GrantKept::Seen);
+        let known = known.filter(|known| known.stored.kept != GrantKept::Counted);
         let mut known = known.ok_or_else(|| missing(id))?.clone();
         if known.stored.revoked.is_none() {
             known.stored.revoked = Some(now);

@@ -2,7 +2,7 @@
 
 use realm_crypto::{CertError, GrantError, VerifiedGrants, verify_grants};
 use realm_protocol::{
-    Digest, FailureCode, GrantId, NodeId, Place, RealmId, Timestamp,
+    Digest, FailureCode, GrantId, LoopId, NodeId, Place, RealmId, RunId, Scope, Timestamp,
     audit::{AuditNote, AuditOutcome},
     budget::Budget,
     json::Object,
@@ -10,6 +10,7 @@ use realm_protocol::{
     message::Call,
     records::Grant,
 };
+use serde::Serialize;
 
 use super::{GrantKept, Known, StoredGrant};
 use crate::{CallFailure, Node};
@@ -50,26 +51,33 @@ impl Shown {
 
     /// Who gave whom, for the trace of the run.
     pub(crate) fn trace(&self) -> Object {
-        let links: Vec<_> = self.chain.all().map(link).collect();
+        let links: Vec<Link<'_>> = self.chain.all().map(Link::of).collect();
         Object::new().with("grants", &links)
     }
 }
 
-fn link(grant: &Grant) -> serde_json::Value {
-    let mut said = serde_json::json!({
-        "id": grant.id.to_string(),
-        "issuer": grant.issuer.to_string(),
-        "holder": grant.holder.to_string(),
-    });
-    if let Some(object) = said.as_object_mut() {
-        if let Some(agent) = &grant.agent {
-            object.insert("agent".to_owned(), agent.to_string().into());
-        }
-        if let Some(run) = &grant.run {
-            object.insert("run".to_owned(), run.to_string().into());
+/// One grant of a chain, in a trace.
+#[derive(Serialize)]
+struct Link<'a> {
+    id: GrantId,
+    issuer: RealmId,
+    holder: RealmId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a LoopId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunId>,
+}
+
+impl<'a> Link<'a> {
+    const fn of(grant: &'a Grant) -> Self {
+        Self {
+            id: grant.id,
+            issuer: grant.issuer,
+            holder: grant.holder,
+            agent: grant.agent.as_ref(),
+            run: grant.run,
         }
     }
-    said
 }
 
 impl Node {
@@ -85,19 +93,19 @@ impl Node {
         }
         match self.examine_grants(source, call) {
             Ok(chain) => Ok(Some(Box::new(Shown { chain }))),
-            Err(unfit) => Err(self.refuse_grants(source, call, &unfit)),
+            Err(unfit) => Err(self.refuse_grants(&source.scope(), &call.loop_id, &unfit)),
         }
     }
 
-    fn refuse_grants(&mut self, source: &Place, call: &Call, unfit: &Unfit) -> CallFailure {
+    fn refuse_grants(&mut self, caller: &Scope, loop_id: &LoopId, unfit: &Unfit) -> CallFailure {
         let message = format!("its grant is refused: {unfit}");
         self.counters.refuse(crate::Refused::Denied);
         if self.out.log().counts_refusal() {
             self.audit(AuditNote {
                 outcome: AuditOutcome::Refusal,
                 error: Some(unfit.to_string()),
-                realm: Some(source.scope()),
-                ..AuditNote::new("grant.refused").about(call.loop_id.to_string())
+                realm: Some(caller.clone()),
+                ..AuditNote::new("grant.refused").about(loop_id.to_string())
             });
         }
         CallFailure::new(FailureCode::Denied, message).before_work()
@@ -115,12 +123,7 @@ impl Node {
             if (Some(realm), Some(node)) == (source.realm, source.node) {
                 return Ok(());
             }
-            let chain = chain.ok_or(CertError::Empty)?;
-            let verified = self.grantor(chain, now)?;
-            match verified.realm() == realm && verified.node() == node {
-                true => Ok(()),
-                false => Err(CertError::Realm),
-            }
+            self.grantor((realm, node), chain, now).map(|_| ())
         })?;
         let caller = source.realm.ok_or(GrantError::Holder)?;
         let first = self.grants.known.get(&chain.first().id);
@@ -139,24 +142,23 @@ impl Node {
     }
 
     /// Counts a call that begins by its grants.
-    pub(crate) fn count_grants(&mut self, shown: &Shown) -> Result<(), CallFailure> {
+    pub(crate) fn count_grants(
+        &mut self,
+        shown: &Shown,
+        caller: &Scope,
+        loop_id: &LoopId,
+    ) -> Result<(), CallFailure> {
         let (me, now) = (self.me.realm(), self.now.wall);
         self.grants.trim(now);
-        let last = shown.chain.last();
         // It may have waited for its turn.
-        let over = GrantError::Time((last.not_before, last.not_after));
-        let good = match last.is_good_at(now) {
-            true => self.grants.is_good(&shown.chain, me),
-            false => Err(Unfit::Chain(over)),
-        };
-        if let Err(unfit) = good {
-            let message = format!("its grant is refused: {unfit}");
-            return Err(CallFailure::new(FailureCode::Denied, message).before_work());
+        let good = shown.chain.good_at(now).map_err(Unfit::from);
+        if let Err(unfit) = good.and_then(|()| self.grants.is_good(&shown.chain, me)) {
+            return Err(self.refuse_grants(caller, loop_id, &unfit));
         }
         for grant in counted(&shown.chain) {
             let row = row_of(grant, me);
             let known = self.grants.known.get(&row).cloned();
-            let mut known = known.unwrap_or_else(|| seen(grant.not_after));
+            let mut known = known.unwrap_or_else(|| counted_alone(grant.not_after));
             known.stored.used = known.stored.used.saturating_add(1);
             self.keep_grant(row, known);
         }
@@ -188,10 +190,10 @@ fn row_of(grant: &Grant, me: RealmId) -> GrantId {
     }
 }
 
-fn seen(until: Timestamp) -> Known {
+fn counted_alone(until: Timestamp) -> Known {
     Known {
         stored: StoredGrant {
-            kept: GrantKept::Seen,
+            kept: GrantKept::Counted,
             links: Vec::new(),
             other: None,
             used: 0,
@@ -227,7 +229,7 @@ impl super::Grants {
             if used >= most {
                 return Err(Unfit::UsedUp(grant.id, used));
             }
-            if known.is_none() && self.count(GrantKept::Seen) >= limits::GRANTS_REVOKED {
+            if known.is_none() && self.count(GrantKept::Counted) >= limits::GRANTS_COUNTED {
                 return Err(Unfit::Full);
             }
         }

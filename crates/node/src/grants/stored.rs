@@ -10,8 +10,8 @@ numbered! {
         Given = 1,
         /// It may use it.
         Held = 2,
-        /// Somebody else handed it on, and has used it here or taken it back.
-        Seen = 3,
+        /// Somebody else handed it on, and its uses are counted here.
+        Counted = 3,
     }
 }
 
@@ -20,7 +20,7 @@ wire_map! {
     pub struct StoredGrant {
         /// Why.
         0 => kept: GrantKept,
-        /// Its chain, the first first; empty of one that was seen.
+        /// Its chain, the first first; empty of one that is counted alone.
         1 => links: Vec<GrantLink>,
         /// Where who holds it stood, or who gave it.
         2 => other: Option<Scope>,
