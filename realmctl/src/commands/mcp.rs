@@ -1,15 +1,20 @@
 //! `mcp`: the loops that this caller may see, as tools of a server that speaks the Model Context
 //! Protocol on standard input and output.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+mod offer;
 
-use realm_client::api::{CallError, InvokeRequest, InvokeResult, LoopDetail, Time};
+use std::collections::BTreeMap;
+
+use realm_client::{
+    ClientError, StreamItem,
+    api::{CallError, InvokeRequest, InvokeResult, Time},
+};
 use rmcp::{
-    ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    ErrorData, Peer, RoleServer, ServerHandler, ServiceExt as _,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-        Tool, ToolAnnotations,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
+        ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
     transport::io::stdio_pipes,
@@ -24,14 +29,10 @@ use crate::{
     session::{Daemon, Session},
     show::Row as _,
 };
+use offer::{Offered, WRAPPED, free_name, offer};
 
 /// Tools offered at most: hosts show all of them to their model.
 const OFFERED: usize = 200;
-/// Letters of a tool's name at most, as most hosts take them.
-const NAME: usize = 64;
-/// The member that holds an input or output that is no object.
-const WRAPPED: &str = "value";
-
 /// Serves until the host hangs up.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     let daemon = session.daemon().await?;
@@ -57,17 +58,6 @@ struct Server {
     daemon: Daemon,
     /// What the tools stand for, by name, as they were last listed.
     tools: Mutex<BTreeMap<String, Offered>>,
-}
-
-/// A loop that is offered as a tool.
-#[derive(Clone)]
-struct Offered {
-    address: String,
-    /// Whether the input is no object, and stands in a member of one.
-    wraps_input: bool,
-    /// As with the input.
-    wraps_output: bool,
-    tool: Tool,
 }
 
 impl ServerHandler for Server {
@@ -119,7 +109,11 @@ impl ServerHandler for Server {
             backend: None,
         };
         let started = Time::from_millis(environment::now_millis());
-        let answer = self.daemon.client.invoke(&request);
+        let progress = context.meta.get_progress_token();
+        let answer = self.ask(
+            &request,
+            progress.map(|token| (context.peer.clone(), token)),
+        );
         tokio::select! {
             biased;
             result = answer => match result {
@@ -135,6 +129,34 @@ impl ServerHandler for Server {
 }
 
 impl Server {
+    /// Calls a loop; a host that wants to see progress is told each part of the output as it comes.
+    async fn ask(
+        &self,
+        request: &InvokeRequest,
+        progress: Option<(Peer<RoleServer>, ProgressToken)>,
+    ) -> Result<InvokeResult, ClientError> {
+        let Some((host, token)) = progress else {
+            return self.daemon.client.invoke(request).await;
+        };
+        let mut events = self.daemon.client.invoke_streaming(request).await?;
+        let mut parts = 0.0;
+        loop {
+            match events.next().await? {
+                Some(StreamItem::Part(part)) => {
+                    parts += 1.0;
+                    let told = ProgressNotificationParam::new(token.clone(), parts);
+                    // A host that is gone is noticed where its requests are read.
+                    host.notify_progress(told.with_message(part.text))
+                        .await
+                        .ok();
+                }
+                Some(StreamItem::Event(_)) => {}
+                Some(StreamItem::End(result)) => return Ok(*result),
+                None => return Err(ClientError::Body("no result came".into())),
+            }
+        }
+    }
+
     /// The loop that a tool stands for.
     async fn offered(&self, name: &str) -> Result<Offered, ErrorData> {
         let mut tools = self.tools.lock().await;
@@ -157,76 +179,17 @@ impl Server {
     }
 }
 
-/// A name that hosts take, and no other tool has.
-fn free_name(address: &str, taken: &BTreeMap<String, Offered>) -> String {
-    let letters = address.chars().map(|letter| match letter {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => letter,
-        _ => '_',
-    });
-    let name: String = letters.take(NAME).collect();
-    let mut free = name.clone();
-    let mut number = 2_u32;
-    while taken.contains_key(&free) {
-        let end = format!("_{number}");
-        free = name.chars().take(NAME - end.len()).collect::<String>() + &end;
-        number = number.saturating_add(1);
-    }
-    free
-}
-
-fn offer(name: String, detail: &LoopDetail) -> Offered {
-    let summary = &detail.summary;
-    let address = summary.name();
-    let (input, wraps_input) = object(&detail.input_schema);
-    let (output, wraps_output) = object(&detail.output_schema);
-    let what = summary.description.as_deref().unwrap_or_default();
-    let description = match &summary.realm {
-        Some(realm) => format!("{what} Runs in the realm `{realm}`.")
-            .trim()
-            .to_owned(),
-        None => what.to_owned(),
-    };
-    let hints = ToolAnnotations::with_title(address.clone())
-        .read_only(summary.effects == "none")
-        .destructive(summary.effects == "once")
-        .idempotent(summary.effects != "once")
-        .open_world(summary.realm.is_some());
-    let tool = Tool::new(name, Cow::Owned(description), Arc::new(input))
-        .with_raw_output_schema(Arc::new(output))
-        .with_annotations(hints);
-    Offered {
-        address,
-        wraps_input,
-        wraps_output,
-        tool,
-    }
-}
-
-/// A schema of an object: the schema itself, or one of an object with a member that it is for.
-fn object(schema: &Value) -> (JsonObject, bool) {
-    match schema {
-        Value::Object(members) if members.get("type") == Some(&json!("object")) => {
-            (members.clone(), false)
-        }
-        _ => {
-            let wrapping = json!({
-                "type": "object",
-                "properties": {WRAPPED: schema},
-                "required": [WRAPPED],
-            });
-            let members = wrapping.as_object().cloned().unwrap_or_default();
-            (members, true)
-        }
-    }
-}
-
 /// What the host is told of a call that has ended.
 fn told(result: InvokeResult, offered: &Offered) -> CallToolResult {
     let Some(output) = result.output.filter(|_| result.error.is_none()) else {
         let error = result.error.map(|error| explained(&error));
         return failed(&error.unwrap_or_else(|| "the call failed".to_owned()));
     };
-    let mut told = CallToolResult::success(vec![ContentBlock::text(output.to_string())]);
+    let text = match &output {
+        Value::String(text) => text.clone(),
+        output => output.to_string(),
+    };
+    let mut told = CallToolResult::success(vec![ContentBlock::text(text)]);
     told.structured_content = Some(match offered.wraps_output {
         true => json!({WRAPPED: output}),
         false => output,
