@@ -80,6 +80,15 @@ impl Session {
         Self { global }
     }
 
+    /// The session of a command that may watch: what is watched in JSON has a document a line.
+    pub(crate) fn watching(&self, watch: bool) -> Self {
+        let mut global = self.global.clone();
+        if watch && global.output == Some(Format::Json) {
+            global.output = Some(Format::Ndjson);
+        }
+        Self::new(global)
+    }
+
     /// The folders of this user.
     pub(crate) fn homes(&self) -> Result<Homes, Failure> {
         Ok(Homes::new(&environment::folders())?)

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod backends;
+mod board;
 mod breakers;
 mod calls;
 mod doctor;
@@ -24,6 +25,7 @@ use realm_client::api::{Page, Time};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use board::Board;
 pub(crate) use calls::payload;
 pub use evidence::{RunExplained, Verdict};
 pub use local::{Context, Contexts, Explained, Version};

@@ -57,6 +57,7 @@ async fn names_and_filters_are_encoded_and_nothing_is_asked_that_was_not_set() {
     let query = RunQuery {
         loop_id: Some("a/b&c".to_owned()),
         direction: Some(Direction::Out),
+        parent: Some("06h0".to_owned()),
         ..RunQuery::default()
     };
 
@@ -65,7 +66,7 @@ async fn names_and_filters_are_encoded_and_nothing_is_asked_that_was_not_set() {
 
     assert!(page.unwrap().items.is_empty());
     let line = request.lines().next().unwrap();
-    assert_eq!(line, "GET /v1/runs?loop=a%2Fb%26c&direction=out HTTP/1.1");
+    assert_eq!(line, "GET /v1/runs?loop=a%2Fb%26c&direction=out&parent=06h0 HTTP/1.1");
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct RunQuery {
     pub status: Option<Status>,
     /// Only this half of calls.
     pub direction: Option<Direction>,
+    /// Only runs that this one caused.
+    pub parent: Option<RunId>,
     /// Only runs older than this one: the cursor, from [`Page::next`].
     pub before: Option<RunId>,
     /// Runs a page may hold, from 1 to 1,000.
@@ -46,6 +48,7 @@ impl Default for RunQuery {
             peer: None,
             status: None,
             direction: None,
+            parent: None,
             before: None,
             limit: 100,
         }
@@ -118,6 +121,7 @@ fn matches(run: &Run, query: &RunQuery) -> bool {
         peer,
         status,
         direction,
+        parent,
         before: _,
         limit: _,
     } = query;
@@ -125,4 +129,5 @@ fn matches(run: &Run, query: &RunQuery) -> bool {
         && (peer.is_none() || *peer == run.peer)
         && status.is_none_or(|status| status == run.status)
         && direction.is_none_or(|direction| direction == run.direction)
+        && (parent.is_none() || *parent == run.parent)
 }

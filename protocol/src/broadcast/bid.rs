@@ -2,6 +2,7 @@
 
 use crate::{
     BroadcastId, Digest, LoopId, Place, Timestamp,
+    budget::{Amount, Currency},
     records::{Record, Signed},
     wire_map,
 };
@@ -13,6 +14,16 @@ wire_map! {
         0 => currency: String,
         /// Millionths of the currency.
         1 => micros: u64,
+    }
+}
+
+impl From<&Price> for Amount {
+    /// A price in no currency at all costs nothing that could be compared.
+    fn from(price: &Price) -> Self {
+        Self {
+            currency: price.currency.parse().unwrap_or(Currency::NONE),
+            micros: price.micros,
+        }
     }
 }
 

@@ -407,6 +407,9 @@ pub struct RunFilter {
     /// Called here, elsewhere, or both.
     #[arg(long, value_enum)]
     pub direction: Option<RunDirection>,
+    /// That this run caused.
+    #[arg(long, value_name = "RUN")]
+    pub parent: Option<String>,
     /// Begun within this time until now: `24h`.
     #[arg(long, value_name = "TIME")]
     pub since: Option<Span>,

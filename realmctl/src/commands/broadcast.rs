@@ -21,6 +21,7 @@ const DEPTH: u64 = 8;
 /// Announces work, waits for its outcome, and prints the output.
 pub(crate) async fn run(session: &Session, args: BroadcastArgs) -> Result<(), Failure> {
     let watched = args.watch;
+    let session = &session.watching(watched);
     let request = request(args)?;
     let daemon = session.daemon().await?;
     let result = daemon.ask(daemon.client.broadcast(&request)).await?;

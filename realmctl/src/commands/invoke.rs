@@ -23,6 +23,7 @@ pub(crate) use take_back::take_back;
 
 /// Calls a loop, and prints its output.
 pub(crate) async fn run(session: &Session, args: InvokeArgs) -> Result<(), Failure> {
+    let session = &session.watching(args.watch);
     let request = InvokeRequest {
         input: input(args.input.as_deref(), &args.members)?,
         address: args.address,

@@ -33,6 +33,7 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             Ok(())
         }
         RunCommand::Show { id, watch } => {
+            let session = &session.watching(watch);
             let daemon = session.daemon().await?;
             if watch {
                 watch::follow(session, &daemon, &id).await?;
@@ -40,6 +41,7 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             session.print(&daemon.ask(daemon.client.run(&id)).await?)
         }
         RunCommand::Tree { id, watch } => {
+            let session = &session.watching(watch);
             let daemon = session.daemon().await?;
             if watch {
                 watch::follow(session, &daemon, &id).await?;
@@ -133,6 +135,7 @@ fn query(filter: RunFilter) -> RunQuery {
         peer,
         status,
         direction,
+        parent,
         since,
         limit,
         cursor,
@@ -153,6 +156,7 @@ fn query(filter: RunFilter) -> RunQuery {
             RunDirection::Out => Direction::Out,
             RunDirection::In => Direction::In,
         }),
+        parent,
         since: since.map(Time::from_millis),
         until: None,
         limit: Some(limit),

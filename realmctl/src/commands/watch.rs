@@ -1,22 +1,28 @@
-//! `--watch`: a call's events on stderr as they happen.
+//! `--watch`: the events of a run, and of the work that it has announced, as they happen.
 
-use std::{collections::VecDeque, time::Duration};
+mod painter;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::{collections::BTreeSet, time::Duration};
+
+use futures::future::select_all;
 use realm_client::{
-    StreamItem,
-    api::{InvokeResult, InvokeStatus, RunExplanation, RunStatus, TraceEvent, Wait, WaitsOn},
+    RunEvents, StreamItem,
+    api::{
+        InvokeResult, InvokeStatus, RunExplanation, RunQuery, RunStatus, RunSummary, TraceEvent,
+        Wait, WaitsOn,
+    },
 };
 
+use self::painter::Painter;
 use crate::{
-    environment, escape,
     failure::Failure,
     session::{Daemon, Session},
-    show,
 };
 
-/// Lines drawn at once on a terminal; older ones scroll out.
-const LINES: usize = 16;
+/// How often what counts down is drawn anew.
+const REDRAW: Duration = Duration::from_millis(100);
+/// Runs that are listened to at a time; what more is announced is not shown.
+const HEARD: usize = 32;
 /// As high as no event's index is: nothing comes that has happened already.
 const FROM_NOW_ON: u64 = u64::MAX - 1;
 /// How often a broken stream is taken up again.
@@ -41,7 +47,11 @@ pub(super) async fn follow(
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    listen(session, daemon, run, Painter::new(session)).await
+    let ended = Listener::begin(session, daemon, run).await?.listen().await?;
+    if ended.is_none() {
+        broke(session, run);
+    }
+    Ok(ended)
 }
 
 /// What a run has come to that was waited for.
@@ -94,103 +104,124 @@ fn broke(session: &Session, run: &str) {
     session.say(&format!("the stream broke; realmctl run show {run}"));
 }
 
-async fn listen(
-    session: &Session,
-    daemon: &Daemon,
-    run: &str,
-    mut painter: Painter<'_>,
-) -> Result<Option<InvokeResult>, Failure> {
-    let mut last = None;
-    for _ in 0..RESUMES {
-        let mut events = daemon.ask(daemon.client.events(run, last)).await?;
-        while let Ok(Some(item)) = events.next().await {
-            match item {
-                StreamItem::Event(event) => {
-                    last = Some(event.index);
-                    painter.event(&event);
+/// A run, and what it has announced, while they are listened to.
+struct Listener<'a> {
+    daemon: &'a Daemon,
+    painter: Painter<'a>,
+    /// The run that is watched is the first.
+    heard: Vec<Heard>,
+    known: BTreeSet<String>,
+}
+
+/// A run that is listened to.
+struct Heard {
+    run: String,
+    events: RunEvents,
+    last: Option<u64>,
+    resumes: usize,
+}
+
+impl<'a> Listener<'a> {
+    async fn begin(
+        session: &'a Session,
+        daemon: &'a Daemon,
+        run: &str,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            daemon,
+            painter: Painter::new(session, run),
+            heard: vec![Heard::begin(daemon, run).await?],
+            known: BTreeSet::new(),
+        })
+    }
+
+    /// Until the run has ended; gives its result, or none where its stream broke for good.
+    async fn listen(mut self) -> Result<Option<InvokeResult>, Failure> {
+        let mut redraw = tokio::time::interval(REDRAW);
+        loop {
+            let next = self.heard.iter_mut().map(|it| Box::pin(it.events.next()));
+            let (item, place) = tokio::select! {
+                biased;
+                (item, place, _) = select_all(next) => (item, place),
+                _ = redraw.tick(), if self.painter.draws() => {
+                    self.painter.draw();
+                    continue;
                 }
+            };
+            match item {
+                Ok(Some(StreamItem::Event(event))) => self.event(place, &event).await?,
                 // Traces hold none.
-                StreamItem::Part(_) => {}
-                StreamItem::End(result) => {
-                    painter.end(&result);
+                Ok(Some(StreamItem::Part(_))) => {}
+                Ok(Some(StreamItem::End(result))) if place == 0 => {
+                    self.painter.end(&result);
                     return Ok(Some(*result));
                 }
+                Ok(Some(StreamItem::End(_))) => drop(self.heard.remove(place)),
+                Ok(None) | Err(_) => {
+                    let resumed = match self.heard.get_mut(place) {
+                        Some(it) => it.resume(self.daemon).await?,
+                        None => false,
+                    };
+                    match (resumed, place) {
+                        (true, _) => {}
+                        (false, 0) => return Ok(None),
+                        (false, _) => drop(self.heard.remove(place)),
+                    }
+                }
             }
         }
     }
-    broke(session, run);
-    Ok(None)
-}
 
-/// Lines on stderr: live on a terminal, one after the other elsewhere.
-struct Painter<'a> {
-    session: &'a Session,
-    screen: Option<MultiProgress>,
-    lines: VecDeque<ProgressBar>,
-    started: Option<realm_client::api::Time>,
-}
-
-impl<'a> Painter<'a> {
-    fn new(session: &'a Session) -> Self {
-        let live = environment::draws() && !session.global.quiet;
-        let screen = live.then(MultiProgress::new);
-        Self {
-            session,
-            screen,
-            lines: VecDeque::new(),
-            started: None,
-        }
-    }
-
-    fn event(&mut self, event: &TraceEvent) {
-        let started = *self.started.get_or_insert(event.ts);
-        let at = Duration::from_millis(event.ts.since(started)).as_millis();
-        let payload = show::payload(&event.payload);
-        let line = escape::line(&format!("{at:>6} ms  {}  {payload}", event.kind));
-        let Some(screen) = &self.screen else {
-            self.session.say(&line);
-            return;
+    async fn event(&mut self, place: usize, event: &TraceEvent) -> Result<(), Failure> {
+        let Some(it) = self.heard.get_mut(place) else {
+            return Ok(());
         };
-        if let Some(last) = self.lines.back() {
-            last.tick();
+        it.last = Some(event.index);
+        let run = it.run.clone();
+        self.painter.event(&run, event)?;
+        if event.kind != "call.announced" {
+            return Ok(());
         }
-        let bar = screen.add(ProgressBar::new_spinner().with_style(plain()));
-        bar.set_message(line);
-        bar.tick();
-        self.lines.push_back(bar);
-        if self.lines.len() > LINES
-            && let Some(oldest) = self.lines.pop_front()
-        {
-            oldest.finish_and_clear();
-            screen.remove(&oldest);
-        }
-    }
-
-    fn end(&mut self, result: &InvokeResult) {
-        if let Some(screen) = &self.screen {
-            for line in self.lines.drain(..) {
-                line.finish_and_clear();
+        for announced in announced_by(self.daemon, &run).await? {
+            if self.heard.len() < HEARD && self.known.insert(announced.id.clone()) {
+                self.painter.announced(&announced, &run);
+                let heard = Heard::begin(self.daemon, &announced.id).await?;
+                self.heard.push(heard);
             }
-            // Only drawing is lost when the terminal is gone.
-            screen.clear().ok();
         }
-        let at = result
-            .realm
-            .as_ref()
-            .map(|realm| format!("@{realm}"))
-            .unwrap_or_default();
-        let took = result
-            .duration_ms
-            .map(|took| format!(" in {took} ms"))
-            .unwrap_or_default();
-        let status = result.status.as_str();
-        self.session.say(&format!(
-            "{}{at}: {status}{took}, run {}",
-            result.loop_id, result.run_id
-        ));
+        Ok(())
     }
 }
 
-fn plain() -> ProgressStyle {
-    ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+impl Heard {
+    async fn begin(daemon: &Daemon, run: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            run: run.to_owned(),
+            events: daemon.ask(daemon.client.events(run, None)).await?,
+            last: None,
+            resumes: 0,
+        })
+    }
+
+    /// Takes up a broken stream where it broke; false where that is of no use any more.
+    async fn resume(&mut self, daemon: &Daemon) -> Result<bool, Failure> {
+        self.resumes = self.resumes.saturating_add(1);
+        if self.resumes >= RESUMES {
+            return Ok(false);
+        }
+        let listening = daemon.client.events(&self.run, self.last);
+        self.events = daemon.ask(listening).await?;
+        Ok(true)
+    }
+}
+
+/// The runs of what a run has announced, the oldest first.
+async fn announced_by(daemon: &Daemon, run: &str) -> Result<Vec<RunSummary>, Failure> {
+    let query = RunQuery {
+        parent: Some(run.to_owned()),
+        ..RunQuery::default()
+    };
+    let mut announced = daemon.ask(daemon.client.runs(&query)).await?.items;
+    announced.reverse();
+    Ok(announced)
 }

@@ -43,6 +43,7 @@ pub(super) async fn list(
         peer,
         status,
         direction,
+        parent,
         since,
         until,
         limit,
@@ -59,6 +60,7 @@ pub(super) async fn list(
         peer,
         status: status.map(stored_status),
         direction: direction.map(stored_direction),
+        parent: parent.map(|parent| run_id(&parent)).transpose()?,
         before: cursor.map(|cursor| run_id(&cursor)).transpose()?,
         limit: page_size(limit),
     };

@@ -124,11 +124,11 @@ impl Purse {
 
 /// A price as an amount; nothing where there is none.
 fn amount(price: Option<&Price>) -> Amount {
-    let currency = price.and_then(|price| price.currency.parse().ok());
-    Amount {
-        currency: currency.unwrap_or(Currency::NONE),
-        micros: price.map_or(0, |price| price.micros),
-    }
+    let nothing = Amount {
+        currency: Currency::NONE,
+        micros: 0,
+    };
+    price.map_or(nothing, Amount::from)
 }
 
 fn of_money(amount: Amount) -> Spend {

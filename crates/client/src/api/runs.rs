@@ -135,6 +135,9 @@ pub struct RunQuery {
     /// Which half it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
+    /// The run here that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Begun at or after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,

@@ -52,6 +52,7 @@ impl Client {
             peer,
             status,
             direction,
+            parent,
             since,
             until,
             limit,
@@ -62,6 +63,7 @@ impl Client {
         path.add("peer", peer.as_ref());
         path.add("status", status.map(RunStatus::as_str));
         path.add("direction", direction.map(Direction::as_str));
+        path.add("parent", parent.as_ref());
         path.add("since", *since);
         path.add("until", *until);
         path.add("limit", *limit);

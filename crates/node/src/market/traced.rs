@@ -3,6 +3,7 @@
 use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
+    budget::Amount,
     cbor::Blob,
     journal::{Change, Event},
     json::Object,
@@ -69,14 +70,21 @@ impl Node {
         let told = Object::new();
         match entry {
             Entry::Planned(_) => ("broadcast.planned", told),
-            Entry::Announced(it) => ("broadcast.announced", told.with("round", &it.round)),
+            Entry::Announced(it) => {
+                let window = self.window_of(broadcast, it.round);
+                let told = told.with("round", &it.round);
+                ("broadcast.announced", told.with_some("windowMs", window))
+            }
             Entry::Counted(it) => {
                 let bid = it.bid.peek().ok();
                 let realm = bid.as_ref().map(|bid| self.name_of(&bid.bidder.scope()));
                 let agent = bid.as_ref().map(|bid| bid.agent.clone());
+                let price = bid.as_ref().and_then(|bid| bid.price.as_ref());
+                let price = price.map(|price| Amount::from(price).to_string());
                 let time = bid.as_ref().map(|bid| bid.time_ms);
                 let told = told.with("bid", &it.bid.digest()).with_some("realm", realm);
-                let told = told.with_some("agent", agent).with_some("timeMs", time);
+                let told = told.with_some("agent", agent).with_some("price", price);
+                let told = told.with_some("timeMs", time);
                 ("broadcast.bid", told)
             }
             Entry::BidsClosed(it) => {
@@ -103,7 +111,8 @@ impl Node {
             Entry::Leased(it) => {
                 let realm = self.name_of(&it.holder.scope());
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
-                ("broadcast.leased", told.with("realm", &realm))
+                let told = told.with("realm", &realm).with("leaseMs", &it.lease_ms);
+                ("broadcast.leased", told.with("progress", &it.answers))
             }
             Entry::Ended(it) => {
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
@@ -121,6 +130,14 @@ impl Node {
                 )
             }
         }
+    }
+
+    /// How long bids are taken in a round, milliseconds.
+    fn window_of(&self, broadcast: BroadcastId, round: u64) -> Option<u64> {
+        let own = self.market.announced.get(&broadcast)?;
+        let mut rounds = own.rounds.iter().filter_map(|it| it.peek().ok());
+        let announced = rounds.find(|it| it.round == round)?;
+        Some(announced.window_ms)
     }
 
     /// With who stopped and who did not say so, where the broadcast was taken back.

@@ -163,11 +163,16 @@ fn assert_holds_both_forms(store: &Store) {
             peer: run(2).peer,
             ..RunQuery::default()
         },
+        RunQuery {
+            parent: Some(run(1).id),
+            ..RunQuery::default()
+        },
     ];
     for query in queries {
         let matches = |run: &&Run| {
             query.loop_id.as_ref().is_none_or(|id| *id == run.loop_id)
                 && (query.peer.is_none() || query.peer == run.peer)
+                && (query.parent.is_none() || query.parent == run.parent)
         };
         let expected: Vec<_> = all.iter().filter(matches).cloned().collect();
         assert_eq!(store.runs(&query).unwrap().items, expected);
