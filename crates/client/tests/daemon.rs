@@ -66,7 +66,10 @@ async fn names_and_filters_are_encoded_and_nothing_is_asked_that_was_not_set() {
 
     assert!(page.unwrap().items.is_empty());
     let line = request.lines().next().unwrap();
-    assert_eq!(line, "GET /v1/runs?loop=a%2Fb%26c&direction=out&parent=06h0 HTTP/1.1");
+    assert_eq!(
+        line,
+        "GET /v1/runs?loop=a%2Fb%26c&direction=out&parent=06h0 HTTP/1.1"
+    );
 }
 
 #[tokio::test]

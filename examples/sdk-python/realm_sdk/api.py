@@ -534,6 +534,7 @@ class BroadcastRequest(TypedDict):
     """Longest time to the result that a bid may offer, milliseconds."""
     minConfidence: NotRequired[int | None]
     """Lowest confidence of a bid, millionths."""
+    budget: NotRequired[Budget | None]
     windowMs: int
     """How long bids are taken, milliseconds, 1 to 60,000; it ends earlier once everybody has
     answered."""
@@ -2409,9 +2410,9 @@ class Api:
         """Announces work without an address, and waits for its outcome."""
         return self._send("POST", '/v1/broadcasts', body=body)
 
-    def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+    def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
         """Lists runs, the newest first."""
-        return self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "since": since, "until": until, "limit": limit, "cursor": cursor})
+        return self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
 
     def get_runs_id(self, id: str) -> RunDetail:
         """Shows a run."""
@@ -2764,9 +2765,9 @@ class AsyncApi:
         """Announces work without an address, and waits for its outcome."""
         return await self._send("POST", '/v1/broadcasts', body=body)
 
-    async def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+    async def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
         """Lists runs, the newest first."""
-        return await self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "since": since, "until": until, "limit": limit, "cursor": cursor})
+        return await self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
 
     async def get_runs_id(self, id: str) -> RunDetail:
         """Shows a run."""

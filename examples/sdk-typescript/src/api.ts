@@ -523,6 +523,7 @@ export interface BroadcastRequest {
   maxTimeMs?: number | null;
   /** Lowest confidence of a bid, millionths. */
   minConfidence?: number | null;
+  budget?: Budget | null;
   /** How long bids are taken, milliseconds, 1 to 60,000; it ends earlier once everybody has
    * answered. */
   windowMs: number;
@@ -2241,7 +2242,7 @@ export abstract class Api {
   }
 
   /** Lists runs, the newest first. */
-  getRuns(query: { loop?: string; peer?: string; status?: RunStatus; direction?: Direction; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<RunSummary>> {
+  getRuns(query: { loop?: string; peer?: string; status?: RunStatus; direction?: Direction; parent?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<RunSummary>> {
     return this.send("GET", `/v1/runs`, { query });
   }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
-use super::Span;
+use super::{Span, calls::BudgetArgs};
 use crate::complete;
 
 /// One whole, in millionths.
@@ -120,7 +120,10 @@ pub struct BroadcastArgs {
     /// The member of the outputs that is compared or counted: `quote.price`.
     #[arg(long, value_name = "NAME.NAME")]
     pub field: Option<String>,
-    /// Draw bids, awards, leases and results on stderr as they come.
+    /// What it may use.
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+    /// Draw bids, awards, leases and results on stderr as they come, with what runs here announce for them.
     #[arg(long)]
     pub watch: bool,
     /// Do not wait: print the run.

@@ -123,6 +123,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         min_results: args.min_results,
         min_result_confidence: micros(args.min_result_confidence),
         field: args.field.as_deref().map_or_else(Vec::new, members),
+        budget: args.budget.into_budget(),
         detach: args.watch || args.detach,
     })
 }

@@ -47,7 +47,10 @@ pub(super) async fn follow(
     daemon: &Daemon,
     run: &str,
 ) -> Result<Option<InvokeResult>, Failure> {
-    let ended = Listener::begin(session, daemon, run).await?.listen().await?;
+    let ended = Listener::begin(session, daemon, run)
+        .await?
+        .listen()
+        .await?;
     if ended.is_none() {
         broke(session, run);
     }
@@ -108,7 +111,7 @@ fn broke(session: &Session, run: &str) {
 struct Listener<'a> {
     daemon: &'a Daemon,
     painter: Painter<'a>,
-    /// The run that is watched is the first.
+    run: String,
     heard: Vec<Heard>,
     known: BTreeSet<String>,
 }
@@ -122,23 +125,22 @@ struct Heard {
 }
 
 impl<'a> Listener<'a> {
-    async fn begin(
-        session: &'a Session,
-        daemon: &'a Daemon,
-        run: &str,
-    ) -> Result<Self, Failure> {
+    async fn begin(session: &'a Session, daemon: &'a Daemon, run: &str) -> Result<Self, Failure> {
         Ok(Self {
             daemon,
             painter: Painter::new(session, run),
+            run: run.to_owned(),
             heard: vec![Heard::begin(daemon, run).await?],
             known: BTreeSet::new(),
         })
     }
 
-    /// Until the run has ended; gives its result, or none where its stream broke for good.
+    /// Until the run and what it has announced have ended; gives its result, or none where its
+    /// stream broke for good.
     async fn listen(mut self) -> Result<Option<InvokeResult>, Failure> {
         let mut redraw = tokio::time::interval(REDRAW);
-        loop {
+        let mut ended = None;
+        while !self.heard.is_empty() {
             let next = self.heard.iter_mut().map(|it| Box::pin(it.events.next()));
             let (item, place) = tokio::select! {
                 biased;
@@ -152,24 +154,25 @@ impl<'a> Listener<'a> {
                 Ok(Some(StreamItem::Event(event))) => self.event(place, &event).await?,
                 // Traces hold none.
                 Ok(Some(StreamItem::Part(_))) => {}
-                Ok(Some(StreamItem::End(result))) if place == 0 => {
-                    self.painter.end(&result);
-                    return Ok(Some(*result));
+                Ok(Some(StreamItem::End(result))) => {
+                    if self.heard.remove(place).run == self.run {
+                        ended = Some(*result);
+                    }
                 }
-                Ok(Some(StreamItem::End(_))) => drop(self.heard.remove(place)),
                 Ok(None) | Err(_) => {
-                    let resumed = match self.heard.get_mut(place) {
-                        Some(it) => it.resume(self.daemon).await?,
-                        None => false,
-                    };
-                    match (resumed, place) {
-                        (true, _) => {}
-                        (false, 0) => return Ok(None),
-                        (false, _) => drop(self.heard.remove(place)),
+                    let mut broken = self.heard.remove(place);
+                    if broken.resume(self.daemon).await? {
+                        self.heard.push(broken);
+                    } else if broken.run == self.run {
+                        return Ok(None);
                     }
                 }
             }
         }
+        if let Some(result) = &ended {
+            self.painter.end(result);
+        }
+        Ok(ended)
     }
 
     async fn event(&mut self, place: usize, event: &TraceEvent) -> Result<(), Failure> {

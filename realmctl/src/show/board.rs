@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{payload, span};
 use crate::escape;
 
-/// Bids shown of one broadcast; of more, those that have won come first, then the last ones.
+/// Bids shown of one broadcast; of more, those that have won and the last of the others.
 const BIDS: usize = 12;
 /// Other events shown of one run; older ones make room.
 const EVENTS: usize = 4;
@@ -116,7 +116,7 @@ impl Board {
         }
         let mut members = event.payload.clone();
         if let Value::Object(members) = &mut members {
-            members.remove("entry");
+            members.retain(|name, _| name != "entry");
         }
         let told = escape::line(format!("{}  {}", event.kind, payload(&members)).trim_end());
         if !watched.take(event) {
@@ -155,7 +155,7 @@ impl Watched {
                 let time = span(number(event, "timeMs"));
                 let price = Some(text(event, "price")).filter(|it| !it.is_empty());
                 let price = price.unwrap_or_else(|| "free".to_owned());
-                let offer = format!("{:<24} {price:<14} {time:>8}", text(event, "realm"));
+                let offer = format!("{:<24} {price:<14} {time:>10}", text(event, "realm"));
                 self.bids.push(Bid {
                     digest: text(event, "bid"),
                     offer: escape::line(&offer),

@@ -1,6 +1,7 @@
 //! What this program prints, as it was last agreed on: `tests/snapshots/`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
 mod exports;
 mod generate;
 mod help;

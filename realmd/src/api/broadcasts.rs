@@ -14,7 +14,6 @@ use realm_protocol::{
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
     },
-    budget::Budget,
     journal::Run,
     limits,
 };
@@ -22,7 +21,7 @@ use realm_protocol::{
 use super::{
     Shared,
     extract::{Body, invalid},
-    invoke::unexpected,
+    invoke::{read_budget, unexpected},
     people::Asker,
     problem::Fail,
     views::short,
@@ -96,7 +95,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
             time_ms: request.max_time_ms,
             confidence: request.min_confidence,
         },
-        budget: Budget::default(),
+        budget: read_budget(request.budget.clone())?,
         window_ms: request.window_ms,
         award_ms: request.execution_ms,
         execution_ms: request.execution_ms,

@@ -30,3 +30,4 @@ mod sandbox;
 mod sdk;
 mod story;
 mod strangers;
+mod watched;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{CallError, InvokeStatus};
+use super::{Budget, CallError, InvokeStatus};
 
 /// What is announced, to whom, and how bids and results are chosen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -45,6 +45,9 @@ pub struct BroadcastRequest {
     /// Lowest confidence of a bid, millionths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_confidence: Option<u64>,
+    /// What the broadcast and all that it causes may use; where it says nothing, what the configuration does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// How long bids are taken, milliseconds, 1 to 60,000; it ends earlier once everybody has
     /// answered.
     pub window_ms: u64,

@@ -4,9 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use realm_client::api::{InvokeResult, RunSummary, Time, TraceEvent};
 use serde::Serialize;
 
-use crate::{
-    cli::Format, environment, failure::Failure, output, session::Session, show::Board,
-};
+use crate::{cli::Format, environment, failure::Failure, output, session::Session, show::Board};
 
 /// A board that is drawn anew on a terminal, lines on stderr elsewhere; on stdout an event a line,
 /// where JSON is asked for.
