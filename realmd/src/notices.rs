@@ -153,6 +153,8 @@ impl Channels {
             cwd: None,
             sandbox: Box::new(Sandbox::default()),
             input: Value::Null,
+            lines: false,
+            stream: false,
             timeout_ms: ATTEMPT_MS,
         });
         Self {

@@ -18,6 +18,7 @@ use crate::{
     models::{self, Model},
     process::{self, ProcessRules, Program},
     sandbox::Launcher,
+    words::Printed,
 };
 
 /// Header in which an HTTP agent finds the key of its work, the same in every attempt.
@@ -199,6 +200,8 @@ impl Backends {
                 cwd,
                 mut sandbox,
                 input,
+                lines,
+                stream,
                 timeout_ms,
             } => {
                 self.rules().permit(&argv, &mut sandbox)?;
@@ -208,7 +211,9 @@ impl Backends {
                     cwd: cwd.as_deref(),
                     sandbox: &sandbox,
                 };
-                process::run(&self.launcher, &program, &input, timeout_ms).await
+                let parts = parts.filter(|_| stream);
+                let printed = Printed::new(lines, parts, progress);
+                process::run(&self.launcher, &program, &input, printed, timeout_ms).await
             }
             BackendRequest::Command {
                 argv,
@@ -227,7 +232,11 @@ impl Backends {
                 };
                 process::run_command(&self.launcher, &program, timeout_ms).await
             }
-            BackendRequest::Container(request) => self.containers.run(&request).await,
+            BackendRequest::Container(request) => {
+                let parts = parts.filter(|_| request.stream);
+                let printed = Printed::new(request.container.lines, parts, progress);
+                self.containers.run(&request, printed).await
+            }
             BackendRequest::Mcp {
                 server,
                 tool,

@@ -22,6 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{
     http::within,
     kept::{ERROR_BYTES, Kept},
+    words::Printed,
 };
 use engine::Engine;
 pub use engine::EngineView;
@@ -85,17 +86,12 @@ impl Containers {
     pub(crate) async fn run(
         &self,
         wanted: &ContainerRequest,
+        printed: Printed<'_>,
     ) -> Result<BackendReply, BackendError> {
         let engine = self.engine()?;
         within(wanted.timeout_ms, async {
             let held = engine.create(wanted).await?;
-            let output = converse(&engine, &held, wanted).await?;
-            let parsed = json::parse(&output);
-            parsed
-                .map(BackendReply::json)
-                .map_err(|error| BackendError::BadOutput {
-                    reason: error.to_string(),
-                })
+            converse(&engine, &held, wanted, printed).await
         })
         .await
     }
@@ -106,7 +102,8 @@ async fn converse(
     engine: &Engine,
     held: &Held,
     wanted: &ContainerRequest,
-) -> Result<Vec<u8>, BackendError> {
+    mut printed: Printed<'_>,
+) -> Result<BackendReply, BackendError> {
     let limits = wanted.container.limits;
     let mut attached = held.attach().await.map_err(|error| engine.lost(&error))?;
     held.start()
@@ -120,28 +117,31 @@ async fn converse(
         Ok(())
     };
     let read = async {
-        let (mut output, mut stderr) = (Vec::new(), Kept::default());
+        let (mut stderr, mut bytes) = (Kept::default(), 0_usize);
+        let limit = usize::try_from(limits.output).unwrap_or(usize::MAX);
         while let Some(part) = attached.output.next().await {
             match part.map_err(|error| engine.lost(&error))? {
-                LogOutput::StdOut { message } => output.extend_from_slice(&message),
+                LogOutput::StdOut { message } => {
+                    bytes = bytes.saturating_add(message.len());
+                    if bytes > limit {
+                        return Err(BackendError::TooLarge { limit });
+                    }
+                    printed.take(&message).await?;
+                }
                 LogOutput::StdErr { message } => stderr.roll(&message, ERROR_BYTES),
                 LogOutput::StdIn { .. } | LogOutput::Console { .. } => {}
             }
-            let limit = usize::try_from(limits.output).unwrap_or(usize::MAX);
-            if output.len() > limit {
-                return Err(BackendError::TooLarge { limit });
-            }
         }
-        Ok((output, stderr))
+        Ok(stderr)
     };
-    let ((), (output, stderr)) = tokio::try_join!(feed, read)?;
+    let ((), stderr) = tokio::try_join!(feed, read)?;
     let end = held.ended().await.map_err(|error| engine.lost(&error))?;
     if end.out_of_memory {
         let limit = limits.memory;
         return Err(ContainerError::OutOfMemory { limit }.into());
     }
     match end.code {
-        Some(0) => Ok(output),
+        Some(0) => printed.reply().await,
         code => Err(BackendError::Exit {
             code,
             stderr: stderr.line(),

@@ -1,7 +1,5 @@
 //! POSTs of JSON over HTTP, and agents that answer them with JSON.
 
-mod words;
-
 use std::{collections::BTreeMap, error::Error, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
@@ -17,7 +15,9 @@ use serde_json::Value;
 use crate::{
     Parts, Progress,
     address::{self, Target},
+    pieces::Framing,
     resolver::{CheckedResolver, NotAllowed},
+    words::Words,
 };
 
 /// Time to connect, within the time of the whole exchange.
@@ -80,11 +80,26 @@ impl HttpAgents {
         let exchange = async {
             let begun = self.begin(post).await?;
             match begun.is_success() && begun.comes_in_events() {
-                true => words::follow(begun, parts, progress).await,
+                true => Self::follow(begun, parts, progress).await,
                 false => Self::output(begun.read().await?),
             }
         };
         within(post.timeout_ms, exchange).await
+    }
+
+    /// Takes an answer's events until the last word.
+    async fn follow(
+        mut begun: Beginning,
+        parts: Option<&Parts>,
+        progress: Progress,
+    ) -> Result<BackendReply, BackendError> {
+        let mut words = Words::new(Framing::Events, parts, progress);
+        while let Some(chunk) = begun.chunk().await? {
+            if let Some(reply) = words.take(&chunk).await? {
+                return Ok(reply);
+            }
+        }
+        Err(begun.broke_off())
     }
 
     /// What an agent has answered in one piece.

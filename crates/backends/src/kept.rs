@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// Bytes of a program's errors that are kept for a message, the last ones.
 pub(crate) const ERROR_BYTES: usize = 4 * 1024;
 /// Bytes that are read at once.
-const READ_BYTES: usize = 4 * 1024;
+pub(crate) const READ_BYTES: usize = 4 * 1024;
 
 /// What was kept of what a program wrote.
 #[derive(Debug, Default)]

@@ -22,6 +22,7 @@ mod process;
 mod progress;
 mod resolver;
 mod sandbox;
+mod words;
 
 pub use attached::Attached;
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Pure, pure};

@@ -37,6 +37,11 @@ impl Pieces {
         self.rest.extend_from_slice(bytes);
     }
 
+    /// Whether nothing but white space is left.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.rest.iter().all(u8::is_ascii_whitespace)
+    }
+
     /// The next piece that is whole.
     pub(crate) fn next(&mut self) -> Option<Result<Value, BackendError>> {
         loop {

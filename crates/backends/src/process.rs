@@ -20,8 +20,10 @@ use tokio::{
 };
 
 use crate::{
-    kept::{ERROR_BYTES, Kept},
+    http::within,
+    kept::{ERROR_BYTES, Kept, READ_BYTES},
     sandbox::{self, Launcher},
+    words::Printed,
 };
 
 /// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
@@ -84,20 +86,11 @@ pub(crate) async fn run(
     launcher: &Launcher,
     program: &Program<'_>,
     input: &Value,
+    printed: Printed<'_>,
     timeout_ms: u64,
 ) -> Result<BackendReply, BackendError> {
     let child = spawn(launcher, program)?;
-    let limit = Duration::from_millis(timeout_ms);
-    let ended = tokio::time::timeout(limit, converse(child, json::to_bytes(input))).await;
-    let output = ended.unwrap_or(Err(BackendError::Timeout {
-        after_ms: timeout_ms,
-    }))?;
-    let parsed = json::parse(&output);
-    parsed
-        .map(BackendReply::json)
-        .map_err(|error| BackendError::BadOutput {
-            reason: error.to_string(),
-        })
+    within(timeout_ms, converse(child, json::to_bytes(input), printed)).await
 }
 
 /// Runs a command to its end, whatever its exit code, as [`run`] does a program. What it prints beyond the
@@ -311,15 +304,19 @@ fn exited(program: &str, status: ExitStatus, stderr: String) -> Option<BackendEr
 }
 
 /// Writes the input, reads what comes, and waits for the end.
-async fn converse(mut group: Group, input: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+async fn converse(
+    mut group: Group,
+    input: Vec<u8>,
+    printed: Printed<'_>,
+) -> Result<BackendReply, BackendError> {
     let Group { program, child, id } = &mut group;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let stderr = Kept::tail(stderr, ERROR_BYTES);
     let others = async { Ok(tokio::join!(feed(stdin, input), stderr, end(child, *id))) };
-    let (output, ((), stderr, status)) = tokio::try_join!(read_capped(stdout), others)?;
+    let (printed, ((), stderr, status)) = tokio::try_join!(read_capped(stdout, printed), others)?;
     match exited(program, status?, stderr.line()) {
         Some(error) => Err(error),
-        None => Ok(output),
+        None => printed.reply().await,
     }
 }
 
@@ -340,19 +337,28 @@ async fn feed(stdin: Option<ChildStdin>, input: Vec<u8>) {
     }
 }
 
-async fn read_capped(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, BackendError> {
-    let mut output = Vec::new();
-    let Some(stream) = stream else {
-        return Ok(output);
-    };
+async fn read_capped(
+    stream: Option<impl AsyncRead + Unpin>,
+    mut printed: Printed<'_>,
+) -> Result<Printed<'_>, BackendError> {
     let limit = limits::BACKEND_BYTES;
-    let read = stream.take(limit as u64 + 1).read_to_end(&mut output).await;
-    read.map_err(|error| BackendError::BadOutput {
-        reason: error.to_string(),
-    })?;
-    if output.len() > limit {
-        Err(BackendError::TooLarge { limit })
-    } else {
-        Ok(output)
+    let mut room = limit;
+    let Some(mut stream) = stream else {
+        return Ok(printed);
+    };
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = stream.read(&mut buffer).await;
+        let count = read.map_err(|error| BackendError::BadOutput {
+            reason: error.to_string(),
+        })?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(printed);
+        }
+        room = room
+            .checked_sub(count)
+            .ok_or(BackendError::TooLarge { limit })?;
+        printed.take(bytes).await?;
     }
 }

@@ -12,13 +12,14 @@ mod containers {
 use std::collections::BTreeMap;
 
 use containers::engine::Engine;
-use realm_backends::{Backends, ContainerRules};
+use realm_backends::{Backends, ContainerRules, Parts, Progress};
 use realm_executor::{
     BackendError, BackendOutput, BackendReply, BackendRequest, Container, ContainerError,
     ContainerLimits, ContainerRequest, Pull,
 };
 use realm_protocol::CallId;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -53,9 +54,11 @@ fn request(image: &str, what: &str, timeout_ms: u64) -> ContainerRequest {
                 output: MIB,
                 ..ContainerLimits::default()
             },
+            lines: false,
         },
         key: CallId::new([7; 16]),
         input: json!({"n": 7}),
+        stream: false,
         timeout_ms,
     }
 }
@@ -114,6 +117,26 @@ async fn a_container_joins_no_network_that_the_owner_does_not_list() {
         error.unwrap_err(),
         ContainerError::Network { network }.into()
     );
+}
+
+#[tokio::test]
+async fn a_program_in_a_container_that_answers_in_lines_shows_its_words() {
+    let Some(engine) = Engine::of_this_machine() else {
+        return;
+    };
+    let mut request = request(&engine.image, "lines", 60_000);
+    (request.container.lines, request.stream) = (true, true);
+    let call = BackendRequest::Container(Box::new(request));
+    let (to, mut words) = mpsc::channel(8);
+    let parts = Parts::new(CallId::new([7; 16]), to);
+
+    let reply = backends(rules(&engine.socket, "lines"))
+        .call_telling(call, Some(&parts), Progress::default())
+        .await;
+
+    assert_eq!(output(reply.unwrap()), json!(7));
+    let said = words.recv().await.map(|(_, _, text)| text);
+    assert_eq!(said.as_deref(), Some("Good day"));
 }
 
 #[tokio::test]

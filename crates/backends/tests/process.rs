@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, os::unix::net::UnixListener, path::Path};
 
-use realm_backends::Backends;
-use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest};
+use realm_backends::{Backends, Parts, Progress};
+use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 use realm_protocol::CallId;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, sync::mpsc};
 
 fn shell(script: &str, input: Value, timeout_ms: u64) -> BackendRequest {
     BackendRequest::Process {
@@ -17,8 +17,19 @@ fn shell(script: &str, input: Value, timeout_ms: u64) -> BackendRequest {
         cwd: None,
         sandbox: Box::default(),
         input,
+        lines: false,
+        stream: false,
         timeout_ms,
     }
+}
+
+/// A script that answers in lines, and whether its words are wanted.
+fn in_lines(script: &str, wanted: bool) -> BackendRequest {
+    let mut request = shell(script, json!({"n": 7}), 20_000);
+    if let BackendRequest::Process { lines, stream, .. } = &mut request {
+        (*lines, *stream) = (true, wanted);
+    }
+    request
 }
 
 async fn run(script: &str) -> Result<BackendReply, BackendError> {
@@ -78,6 +89,8 @@ async fn a_working_directory_that_is_absent_is_named() {
         cwd: Some("/no/such/folder".to_owned()),
         sandbox: Box::default(),
         input: json!({}),
+        lines: false,
+        stream: false,
         timeout_ms: 5_000,
     };
 
@@ -108,6 +121,8 @@ async fn a_program_that_is_absent_is_named() {
         cwd: None,
         sandbox: Box::default(),
         input: json!({}),
+        lines: false,
+        stream: false,
         timeout_ms: 1_000,
     };
 
@@ -182,4 +197,104 @@ async fn a_call_past_its_time_kills_the_whole_process_group() {
         BackendError::Timeout { after_ms: 5_000 }
     );
     assert!(has_ended(held).await);
+}
+
+#[tokio::test]
+async fn a_program_that_answers_in_lines_shows_its_words_and_how_it_goes() {
+    let call = CallId::new([7; 16]);
+    let (to, mut words) = mpsc::channel(8);
+    let (heard, mut told) = mpsc::channel(8);
+    let script = r#"
+        echo '{"type": "part", "text": "Good "}'
+        echo '{"type": "progress", "progress": {"half": true}}'
+        echo '{"type": "part", "text": "day"}'
+        printf '{"type": "output", "output": %s}' "$(cat)"
+    "#;
+    let (parts, progress) = (Parts::new(call, to), Progress::new(call, heard));
+
+    let reply = Backends::new()
+        .call_telling(in_lines(script, true), Some(&parts), progress)
+        .await;
+
+    assert_eq!(output(reply.unwrap()), json!({"n": 7}));
+    drop(parts);
+    let mut said = String::new();
+    while let Some((_, _, text)) = words.recv().await {
+        said += &text;
+    }
+    assert_eq!(said, "Good day");
+    assert_eq!(told.recv().await, Some((call, json!({"half": true}))));
+}
+
+#[tokio::test]
+async fn words_that_nobody_wants_go_nowhere() {
+    let (to, mut words) = mpsc::channel(1);
+    let parts = Parts::new(CallId::new([7; 16]), to);
+    let script = r#"
+        for word in a b c d; do echo "{\"type\": \"part\", \"text\": \"$word\"}"; done
+        echo '{"type": "output", "output": 4}'
+    "#;
+
+    let reply = Backends::new()
+        .call_telling(in_lines(script, false), Some(&parts), Progress::default())
+        .await;
+
+    assert_eq!(output(reply.unwrap()), json!(4));
+    drop(parts);
+    assert!(words.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn what_a_program_says_wrongly_in_lines_is_refused() {
+    let refused = [
+        (
+            r#"echo '{"type": "part", "text": "a"}'"#,
+            "without a line of type `output`",
+        ),
+        ("echo '7'", "what it says while it works"),
+        ("echo 'Good day'", "expected value"),
+        (r#"echo '{"type": "shout", "text": "a"}'"#, "shout"),
+        (
+            r#"echo '{"type": "output", "output": 1}'; echo '{"type": "output", "output": 2}'"#,
+            "more after its output",
+        ),
+    ];
+    for (script, why) in refused {
+        let reply = Backends::new().call(in_lines(script, true)).await;
+
+        let Err(BackendError::BadOutput { reason }) = reply else {
+            panic!("{script} is refused, and not {reply:?}");
+        };
+        assert!(reason.contains(why), "{script}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_in_lines_has_the_category_that_it_names() {
+    let script = r#"echo '{"type": "failure", "message": "full", "category": "transient", "retryAfterMs": 500}'"#;
+
+    let reply = Backends::new().call(in_lines(script, true)).await;
+
+    let Err(BackendError::Reported {
+        message,
+        category,
+        retry_after_ms,
+    }) = reply
+    else {
+        panic!("a failure, and not {reply:?}");
+    };
+    assert_eq!((message.as_str(), retry_after_ms), ("full", Some(500)));
+    assert_eq!(category, Category::Transient);
+}
+
+#[tokio::test]
+async fn a_program_that_fails_after_its_output_has_failed() {
+    let script = r#"echo '{"type": "output", "output": 1}'; echo lost >&2; exit 3"#;
+
+    let reply = Backends::new().call(in_lines(script, true)).await;
+
+    assert!(
+        matches!(&reply, Err(BackendError::Exit { code: Some(3), stderr }) if stderr == "lost"),
+        "{reply:?}"
+    );
 }

@@ -57,6 +57,10 @@ pub enum BackendRequest {
         sandbox: Box<Sandbox>,
         /// The loop's input.
         input: Value,
+        /// Whether it answers in lines: words while it works, and its output last.
+        lines: bool,
+        /// Whether its words are wanted while it works.
+        stream: bool,
         /// Milliseconds from start to exit.
         timeout_ms: u64,
     },
@@ -103,6 +107,8 @@ pub struct ContainerRequest {
     pub key: CallId,
     /// The loop's input.
     pub input: Value,
+    /// Whether its words are wanted while it works.
+    pub stream: bool,
     /// Milliseconds until the answer must be there, fetching the image included.
     pub timeout_ms: u64,
 }

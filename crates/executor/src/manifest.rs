@@ -386,6 +386,8 @@ pub struct Process {
     pub cwd: Option<String>,
     /// What it is kept from.
     pub sandbox: Sandbox,
+    /// Whether it answers in lines: words while it works, and its output last.
+    pub lines: bool,
 }
 
 /// What a child process is kept from.

@@ -213,6 +213,7 @@ impl Engine {
             pull: _,
             network,
             limits,
+            lines: _,
         } = &wanted.container;
         let env = with_key(env.clone(), wanted.key);
         let env = env.iter().map(|(name, value)| format!("{name}={value}"));

@@ -32,6 +32,9 @@ int main(int argc, char **argv) {
   if (strcmp(what, "echo") == 0) {
     for (int letter; (letter = getchar()) != EOF;)
       putchar(letter);
+  } else if (strcmp(what, "lines") == 0) {
+    puts("{\"type\": \"part\", \"text\": \"Good day\"}");
+    puts("{\"type\": \"output\", \"output\": 7}");
   } else if (strcmp(what, "flood") == 0) {
     while (puts("0123456789012345678901234567890123456789") >= 0)
       ;

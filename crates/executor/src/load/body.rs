@@ -233,13 +233,23 @@ impl Reader<'_> {
             .text(self, "cwd", rule!("process.cwd"))
             .map(str::to_owned);
         let sandbox = self.sandbox(&mut config);
+        let lines = self.lines(&mut config);
         config.finish(self);
         Some(Process {
             argv: argv?,
             env: env.unwrap_or_default(),
             cwd: self.working_directory(cwd),
             sandbox: sandbox?,
+            lines: lines?,
         })
+    }
+
+    /// Whether a program answers in lines.
+    pub(super) fn lines(&mut self, config: &mut Object<'_>) -> Option<bool> {
+        match config.get("lines") {
+            Some(node) => self.flag(node, rule!("process.lines")),
+            None => Some(false),
+        }
     }
 
     pub(super) fn sandbox(&mut self, config: &mut Object<'_>) -> Option<Sandbox> {

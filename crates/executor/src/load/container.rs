@@ -38,6 +38,7 @@ impl Reader<'_> {
         let pull = self.pull(&mut config, image.as_ref());
         let network = self.network(&mut config);
         let limits = self.container_limits(&mut config);
+        let lines = self.lines(&mut config);
         config.finish(self);
         Some(Container {
             image: image?,
@@ -49,6 +50,7 @@ impl Reader<'_> {
             pull: pull?,
             network: network?,
             limits,
+            lines: lines?,
         })
     }
 

@@ -19,6 +19,8 @@ pub struct Container {
     pub network: Option<String>,
     /// What it may take.
     pub limits: ContainerLimits,
+    /// Whether it answers in lines: words while it works, and its output last.
+    pub lines: bool,
 }
 
 /// What one container may take.

@@ -308,6 +308,7 @@ fn tool_json(tool: &Tool) -> Value {
             );
             put_some(&mut config, "cwd", process.cwd.as_deref());
             put_sandbox(&mut config, &process.sandbox);
+            put_some(&mut config, "lines", process.lines.then_some(true));
         }
         Tool::Commands(commands) => put_commands(&mut config, commands),
         Tool::Container(container) => put_container(&mut config, container),

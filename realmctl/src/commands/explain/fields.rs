@@ -197,11 +197,14 @@ fields! {
         "process starts a program, commands one of several with arguments of the input, container a program in a container, http posts to a server, mcp calls a tool of a server of the Model Context Protocol, builtin:echo gives its input back, builtin:count is a step of a machine that counts n up to to.",
         "process, commands, container, http, mcp, builtin:echo or builtin:count";
     "loop.tool.config": "what it needs",
-        "For process argv, env, cwd, sandbox, read and write; for commands commands instead of argv; for container image, argv, env, pull, network, memory, cpus, pids, scratch and output; for http url, headers and allowPrivate; for mcp server, tool and digest.",
+        "For process argv, env, cwd, sandbox, read, write and lines; for commands commands instead of argv and no lines; for container image, argv, env, pull, network, memory, cpus, pids, scratch, output and lines; for http url, headers and allowPrivate; for mcp server, tool and digest.",
         "an object";
     "loop.tool.config.argv": "the program and its arguments",
         "Started without a shell in the definition's folder; input as JSON on stdin, output as JSON on stdout.",
         "a list of texts";
+    "loop.tool.config.lines": "whether a program answers in lines",
+        "Each is a JSON object: {type: part, text} as often as it likes, {type: progress, progress}, and last {type: output, output} or {type: failure, message}. Without it all that it prints is the output.",
+        "true or false";
     "loop.tool.config.commands": "the commands that the input may name",
         "{NAME: {argv, arguments, description}}. An element of argv is a text, or {argument: NAME}: that argument of the input, whole. arguments gives each a schema of type string or integer. One that begins with - is refused, unless it stands after -- or says dash: true.",
         "an object of commands";

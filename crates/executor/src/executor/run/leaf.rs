@@ -58,6 +58,8 @@ impl Run {
                 cwd: process.cwd.clone(),
                 sandbox: Box::new(process.sandbox.clone()),
                 input,
+                lines: process.lines,
+                stream,
                 timeout_ms,
             },
             Tool::Commands(commands) => match commands.argv(&input) {
@@ -80,6 +82,7 @@ impl Run {
                 container: container.clone(),
                 key,
                 input,
+                stream,
                 timeout_ms,
             })),
             Tool::Mcp(mcp) => BackendRequest::Mcp {

@@ -13,6 +13,7 @@ pub(super) fn put_container(config: &mut Map<String, Value>, container: &Contain
         pull,
         network,
         limits,
+        lines,
     } = container;
     put(config, "image", image.as_str());
     put_some(config, "argv", argv.clone());
@@ -54,4 +55,5 @@ pub(super) fn put_container(config: &mut Map<String, Value>, container: &Contain
         "output",
         (output != usual.output).then(|| kib(output)),
     );
+    put_some(config, "lines", lines.then_some(true));
 }
