@@ -432,6 +432,8 @@ pub const GRANTS_HELD: usize = 1_024;
 /// Grants that others have handed on whose uses a realm counts, until they run out; beyond them no
 /// further one that is counted is taken.
 pub const GRANTS_COUNTED: usize = 4_096;
+/// Those of them that were handed on of one grant.
+pub const GRANTS_COUNTED_SHARE: usize = 256;
 /// Longest time that a grant is good, milliseconds; one that would be good for longer is refused.
 pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 

@@ -97,8 +97,8 @@ impl Grants {
 }
 
 impl Node {
-    /// Takes up the grants that were kept. A backup does not know how often they were used since: those
-    /// that are counted are good no more.
+    /// Takes up the grants that were kept. A backup knows neither how often they were used since nor which of them
+    /// were taken back: those that it gave are good no more, for good.
     pub(crate) fn recover_grants(
         &mut self,
         rows: impl Iterator<Item = (GrantId, StoredGrant)>,
@@ -106,11 +106,15 @@ impl Node {
     ) {
         for (id, mut stored) in rows {
             let chain = stored.chain();
-            let counted = chain.as_ref().is_some_and(|it| it.last().uses.is_some());
-            if restored && counted && stored.kept == GrantKept::Given {
-                stored.revoked = stored.revoked.or(Some(self.now.wall));
+            let gone = restored && stored.kept == GrantKept::Given && stored.revoked.is_none();
+            if gone {
+                stored.revoked = Some(self.now.wall);
             }
-            self.grants.known.insert(id, Known { stored, chain });
+            let known = Known { stored, chain };
+            match gone {
+                true => self.keep_grant(id, known),
+                false => drop(self.grants.known.insert(id, known)),
+            }
         }
     }
 

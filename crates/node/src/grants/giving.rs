@@ -132,6 +132,7 @@ impl Node {
                 used: 0,
                 revoked: None,
                 until,
+                first: None,
             },
             chain: Some(chain),
         };

@@ -8,7 +8,7 @@ use realm_protocol::{
     json::Object,
     limits,
     message::Call,
-    records::Grant,
+    records::{Grant, GrantLink},
 };
 use serde::Serialize;
 
@@ -82,7 +82,8 @@ impl<'a> Link<'a> {
 
 impl Node {
     /// The grants that a call goes by; none where it names none. What does not hold in every link is
-    /// refused, also where policy would permit the call without.
+    /// refused, also where policy would permit the call without. Whether a call may still begin by them is asked
+    /// when one does: one that comes again is answered as the first was.
     pub(crate) fn shown_grants(
         &mut self,
         source: &Place,
@@ -115,6 +116,13 @@ impl Node {
         let now = self.now.wall;
         let links = call.grants.as_deref().unwrap_or_default();
         let me = self.me.realm();
+        // Before any signature is checked: nobody makes this realm verify what it has not given.
+        if !links
+            .first()
+            .is_some_and(|first| self.grants.has_given(first))
+        {
+            return Err(Unfit::Foreign);
+        }
         let chain = verify_grants(links, |realm, node, chain| {
             if realm == me {
                 let mine = node == self.me.node() || self.grants.has_signed(node);
@@ -126,18 +134,11 @@ impl Node {
             self.grantor((realm, node), chain, now).map(|_| ())
         })?;
         let caller = source.realm.ok_or(GrantError::Holder)?;
-        let first = self.grants.known.get(&chain.first().id);
-        let first = first.filter(|known| known.stored.kept == GrantKept::Given);
-        let digest = first.and_then(|known| known.chain.as_ref()?.first_digest().into());
-        if chain.first().issuer != me || digest != Some(chain.first_digest()) {
-            return Err(Unfit::Foreign);
-        }
-        chain.covers(caller, &call.loop_id, now)?;
+        chain.covers(caller, &call.loop_id)?;
         let run = call.parent.as_ref().map(|parent| parent.run);
         if chain.last().run.is_some_and(|only| Some(only) != run) {
             return Err(Unfit::Run);
         }
-        self.grants.is_good(&chain, me)?;
         Ok(chain)
     }
 
@@ -150,7 +151,6 @@ impl Node {
     ) -> Result<(), CallFailure> {
         let (me, now) = (self.me.realm(), self.now.wall);
         self.grants.trim(now);
-        // It may have waited for its turn.
         let good = shown.chain.good_at(now).map_err(Unfit::from);
         if let Err(unfit) = good.and_then(|()| self.grants.is_good(&shown.chain, me)) {
             return Err(self.refuse_grants(caller, loop_id, &unfit));
@@ -158,7 +158,8 @@ impl Node {
         for grant in counted(&shown.chain) {
             let row = row_of(grant, me);
             let known = self.grants.known.get(&row).cloned();
-            let mut known = known.unwrap_or_else(|| counted_alone(grant.not_after));
+            let first = shown.chain.first().id;
+            let mut known = known.unwrap_or_else(|| counted_alone(first, grant.not_after));
             known.stored.used = known.stored.used.saturating_add(1);
             self.keep_grant(row, known);
         }
@@ -190,7 +191,7 @@ fn row_of(grant: &Grant, me: RealmId) -> GrantId {
     }
 }
 
-fn counted_alone(until: Timestamp) -> Known {
+fn counted_alone(first: GrantId, until: Timestamp) -> Known {
     Known {
         stored: StoredGrant {
             kept: GrantKept::Counted,
@@ -199,6 +200,7 @@ fn counted_alone(until: Timestamp) -> Known {
             used: 0,
             revoked: None,
             until,
+            first: Some(first),
         },
         chain: None,
     }
@@ -215,6 +217,27 @@ impl super::Grants {
         })
     }
 
+    /// Whether this realm has given exactly this grant.
+    fn has_given(&self, link: &GrantLink) -> bool {
+        let id = link.grant.peek().map(|grant| grant.id);
+        let known = id.ok().and_then(|id| self.known.get(&id));
+        let given = known.filter(|known| known.stored.kept == GrantKept::Given);
+        let chain = given.and_then(|known| known.chain.as_ref());
+        chain.is_some_and(|chain| *chain.first_digest() == link.grant.digest())
+    }
+
+    /// Whether uses of one more grant that others have handed on of a first one can be counted.
+    fn has_room(&self, first: GrantId) -> bool {
+        let known = self.known.values();
+        let counted = known.filter(|known| known.stored.kept == GrantKept::Counted);
+        let (mut all, mut share) = (0_usize, 0_usize);
+        for known in counted {
+            all = all.saturating_add(1);
+            share = share.saturating_add(usize::from(known.stored.first == Some(first)));
+        }
+        all < limits::GRANTS_COUNTED && share < limits::GRANTS_COUNTED_SHARE
+    }
+
     /// Whether nothing of a chain was taken back, and another call may begin by it.
     fn is_good(&self, chain: &VerifiedGrants, me: RealmId) -> Result<(), Unfit> {
         let known = |grant: &Grant| self.known.get(&row_of(grant, me));
@@ -229,7 +252,7 @@ impl super::Grants {
             if used >= most {
                 return Err(Unfit::UsedUp(grant.id, used));
             }
-            if known.is_none() && self.count(GrantKept::Counted) >= limits::GRANTS_COUNTED {
+            if known.is_none() && !self.has_room(chain.first().id) {
                 return Err(Unfit::Full);
             }
         }

@@ -1,7 +1,7 @@
 //! Grants on the disk.
 
 use realm_crypto::{VerifiedGrants, verify_grants};
-use realm_protocol::{Scope, Timestamp, numbered, records::GrantLink, wire_map};
+use realm_protocol::{GrantId, Scope, Timestamp, numbered, records::GrantLink, wire_map};
 
 numbered! {
     /// Why a realm keeps a grant.
@@ -30,6 +30,8 @@ wire_map! {
         4 => revoked: Option<Timestamp>,
         /// When it is good no more, and forgotten.
         5 => until: Timestamp,
+        /// The first of its chain, of one that is counted alone.
+        6 => first: Option<GrantId>,
     }
 }
 
