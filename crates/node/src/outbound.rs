@@ -19,7 +19,7 @@ use realm_protocol::{
     limits,
     message::CallResult,
     receipt::SignedHeader,
-    records::{Approval, GrantLink, Signed},
+    records::{Approval, GrantLink, Role, Signed},
 };
 use realm_router::{Backoff, LinkId};
 use serde_json::Value;
@@ -155,6 +155,8 @@ pub(crate) struct Invoke {
     pub(crate) budget: Budget,
     /// What people here have said of exactly this call, where the callee is told.
     pub(crate) approvals: Vec<Signed<Approval>>,
+    /// The roles in which people here have approved exactly this call.
+    pub(crate) approved: Vec<Role>,
     /// The run with which everything began that led to it.
     pub(crate) root: RunId,
     /// The loop and run that it is made for, where a run makes it: a grant is for them alone.
@@ -263,6 +265,7 @@ impl Node {
             stream: asked.stream.then(Shown::default),
             budget: self.asker_budget(asked.budget).budget,
             approvals: Vec::new(),
+            approved: Vec::new(),
             root: run,
             bearer: None,
             grant: None,
@@ -321,13 +324,25 @@ impl Node {
             owner: &out.scope,
             id: &invoke.address.loop_id,
         };
-        let permit = self.rules.decide(Action::Invoke, &me, resource, false, now);
-        let Err(denial) = permit else { return Ok(()) };
-        let mut failure = CallFailure::new(
-            FailureCode::Denied,
-            "this realm's own policy denies the call",
-        );
-        failure.reference = Some(self.remember_denial(denial));
+        let mut failure = match self.rules.decide(Action::Invoke, &me, resource, false, now) {
+            Ok(permit) => {
+                let mut missing = permit.approvals().iter();
+                let Some(role) = missing.find(|role| !invoke.approved.contains(role)) else {
+                    return Ok(());
+                };
+                let message = format!(
+                    "a policy wants people to approve this call: call it from a step that says \
+                     `approval: {{role: {role}}}`"
+                );
+                CallFailure::new(FailureCode::Denied, message)
+            }
+            Err(denial) => {
+                let message = "this realm's own policy denies the call";
+                let mut failure = CallFailure::new(FailureCode::Denied, message);
+                failure.reference = Some(self.remember_denial(denial));
+                failure
+            }
+        };
         failure.from = Some(me);
         Err(failure)
     }

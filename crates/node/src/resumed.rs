@@ -121,6 +121,7 @@ impl Node {
             stream: None,
             budget: stored.budget.unwrap_or_default(),
             approvals: Vec::new(),
+            approved: Vec::new(),
             root: stored.run,
             bearer: None,
             grant: None,

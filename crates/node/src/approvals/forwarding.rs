@@ -6,7 +6,7 @@ use realm_crypto::verify;
 use realm_protocol::{
     CallId, Digest, Place, RunId, Timestamp, json,
     message::Call,
-    records::{Approval, ApprovalVerdict, Signed},
+    records::{Approval, ApprovalVerdict, Role, Signed},
 };
 use serde_json::Value;
 
@@ -23,6 +23,15 @@ impl Node {
             forward && request.state() == ApprovalState::Granted
         });
         told.map_or_else(Vec::new, |request| request.decisions.clone())
+    }
+
+    /// The roles in which people have approved a frame's call.
+    pub(crate) fn approved_roles(&self, run: RunId, frame: CallId) -> Vec<Role> {
+        let id = self.approvals.latest.get(&(run, frame));
+        let request = id.and_then(|id| self.approvals.requests.get(id));
+        let granted = request.filter(|request| request.state() == ApprovalState::Granted);
+        let rules = granted.into_iter().flat_map(|request| &request.rules);
+        rules.map(|rule| rule.role).collect()
     }
 
     /// The people of the caller's realm who have approved exactly this call: this loop here, with this

@@ -65,6 +65,7 @@ impl Node {
             stream: stream.then(Shown::default),
             budget,
             approvals: self.forwarded_approvals(run, frame),
+            approved: self.approved_roles(run, frame),
             root: self.root_of(run),
             bearer: needs.map(|agent| (agent, run)),
             grant: None,

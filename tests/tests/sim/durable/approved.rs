@@ -2,11 +2,11 @@
 
 use realm_node::{ApprovalView, Decide, DecideError, Person, Rate, Refusal, Request, Response};
 use realm_protocol::{
-    RunId,
+    FailureCode, RunId,
     journal::{Status, Table},
     records::Role,
 };
-use realm_tests::{CrashPoint, Loops, invariants};
+use realm_tests::{CrashPoint, Loops, Tree as _, invariants};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, call, composite, refusal};
@@ -406,6 +406,39 @@ fn a_policy_may_ask_for_a_person_before_a_call_that_it_permits() {
     }
     assert_eq!(bench.effects(), 1);
     assert!(bench.world.paused(acme).is_empty());
+    invariants::check(&mut bench.world);
+}
+
+#[test]
+fn a_policy_that_asks_for_a_person_lets_no_step_call_another_realm_without_one() {
+    let mut bench = Bench::new(16);
+    let (acme, lab) = (bench.acme, bench.lab);
+    bench.world.apply(lab, &[Loops::once("spend", 100)]);
+    let cedar = r#"@approval("approver") permit (principal, action == Action::"invoke", resource)
+        when { resource.name == "spend" };"#;
+    policy(&mut bench, acme, cedar);
+    for (asks, ends) in [(false, Status::Failed), (true, Status::Completed)] {
+        let mut step = call("spend@lab", "there");
+        let mut main = composite("main", json!([step]));
+        if asks {
+            step["approval"] = json!({"role": "approver"});
+            main = composite("main", json!([step]));
+        }
+        main["version"] = json!(if asks { "2.0.0" } else { "1.0.0" });
+        bench.world.apply(acme, &[main]);
+        let run = bench.begin(json!({"n": 1}), 5_000);
+        if asks {
+            bench.grant(ANN);
+        }
+        bench.world.run_for(5_000);
+        assert_eq!(bench.status(run), ends);
+        assert_eq!(bench.effects(), u64::from(asks));
+    }
+    let by_hand = bench.world.call(acme, "spend@lab", json!({"n": 1}));
+    let failure = by_hand.result.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Denied);
+    assert!(failure.message.contains("approval: {role: approver}"));
+    assert_eq!(bench.effects(), 1);
     invariants::check(&mut bench.world);
 }
 
