@@ -50,6 +50,23 @@ fn two_steps(seed: u64) -> (Bench, RunId) {
 }
 
 #[test]
+fn a_loop_that_is_not_there_does_not_go_on() {
+    let mut world = World::new(312);
+    let acme = world.found("acme");
+    halt(&mut world, acme, HaltOf::All);
+
+    let refused = world.ask_and_wait(
+        acme,
+        asks_unhalt(UnhaltOf::Loop("nothing".parse().unwrap())),
+    );
+
+    let refused = refusal(refused);
+    assert!(matches!(refused, Refusal::NotFound { .. }), "{refused:?}");
+    unhalt(&mut world, acme, UnhaltOf::Loop("echo".parse().unwrap()));
+    assert!(world.call(acme, "echo@acme", json!({})).result.is_ok());
+}
+
+#[test]
 fn a_halted_realm_takes_what_is_under_way_and_begins_nothing_until_it_goes_on() {
     let (mut bench, run) = two_steps(1);
     let acme = bench.acme;

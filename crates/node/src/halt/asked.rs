@@ -1,5 +1,7 @@
 //! What people say about halts, and what of it is written down and taken up again.
 
+use std::collections::BTreeSet;
+
 use realm_protocol::{
     LoopId, RealmName, RunId, Scope, audit::AuditNote, cbor::CborError, journal::Table, limits,
 };
@@ -161,17 +163,28 @@ impl Node {
 
     fn unhalt_loop(&mut self, id: &LoopId) -> Result<String, Refusal> {
         let id = self.registry.resolve(id).clone();
-        let halted = self.halts.loops.remove(&id).is_some();
+        let known = self.registry.find(&id, None).is_some();
+        let mut lifted = self.halts.loops.contains_key(&id);
         if let Some(all) = &mut self.halts.all
+            && known
             && !all.loops.contains(&id)
-            && all.loops.len() < limits::HALTED_LOOPS
         {
+            let limit = limits::HALTED_LOOPS;
+            if all.loops.len() >= limit {
+                let what = "loops that go on while all else is halted";
+                return Err(Refusal::Full { what, limit });
+            }
             all.loops.push(id.clone());
-        } else if !halted {
-            let (what, name) = ("halted loop", id.to_string());
-            return Err(Refusal::NotFound { what, name });
+            lifted = true;
         }
-        Ok(format!("loop {id}"))
+        self.halts.loops.remove(&id);
+        match lifted {
+            true => Ok(format!("loop {id}")),
+            false => {
+                let (what, name) = ("halted loop", id.to_string());
+                Err(Refusal::NotFound { what, name })
+            }
+        }
     }
 
     fn unhalt_run(&mut self, run: RunId) -> Result<String, Refusal> {
@@ -179,10 +192,17 @@ impl Node {
             return Err(no_run(run));
         }
         let own = self.halts.all.iter_mut();
-        for halt in own.chain(self.halts.loops.values_mut()) {
-            if !halt.runs.contains(&run) && halt.runs.len() < limits::RUNS_LET_GO {
-                halt.runs.push(run);
-            }
+        let halts: Vec<&mut StoredHalt> = own
+            .chain(self.halts.loops.values_mut())
+            .filter(|halt| !halt.runs.contains(&run))
+            .collect();
+        let limit = limits::RUNS_LET_GO;
+        if halts.iter().any(|halt| halt.runs.len() >= limit) {
+            let what = "runs that go on while others are halted";
+            return Err(Refusal::Full { what, limit });
+        }
+        for halt in halts {
+            halt.runs.push(run);
         }
         Ok(format!("run {run}"))
     }
@@ -190,8 +210,8 @@ impl Node {
     fn unhalt_realm(&mut self, name: &RealmName) -> Result<String, Refusal> {
         let scope = self.resolve_name(name)?;
         let lifted = match scope == self.me.scope() {
-            true => self.unhalt_own(),
-            false => self.unhalt_below(&scope),
+            true => self.unhalt_own()?,
+            false => self.unhalt_below(&scope)?,
         };
         match lifted {
             true => Ok(name.to_string()),
@@ -203,11 +223,11 @@ impl Node {
     }
 
     /// This realm goes on; what was halted below stays halted, each child by name.
-    fn unhalt_own(&mut self) -> bool {
-        let Some(all) = self.halts.all.take() else {
-            return false;
+    fn unhalt_own(&mut self) -> Result<bool, Refusal> {
+        let Some(all) = self.halts.all.clone() else {
+            return Ok(false);
         };
-        if std::mem::take(&mut self.halts.tree) {
+        if self.halts.tree {
             let me = self.me.scope();
             let paths = self.kin.children.keys();
             let paths = paths.filter_map(|label| me.path.child(label).ok());
@@ -217,8 +237,13 @@ impl Node {
             });
             let stay: Vec<Scope> = scopes
                 .filter(|scope| !self.halts.let_go.contains(scope))
-                .take(limits::HALTED_REALMS)
                 .collect();
+            let orders = self.halts.orders.keys().chain(&stay);
+            let limit = limits::HALTED_REALMS;
+            if orders.collect::<BTreeSet<_>>().len() > limit {
+                let what = "realms that stay halted below this one, each by name";
+                return Err(Refusal::Full { what, limit });
+            }
             for scope in stay {
                 let order = StoredOrder {
                     scope: scope.clone(),
@@ -228,18 +253,25 @@ impl Node {
                 self.halts.orders.insert(scope, order);
             }
         }
-        true
+        self.halts.all = None;
+        self.halts.tree = false;
+        Ok(true)
     }
 
-    fn unhalt_below(&mut self, scope: &Scope) -> bool {
-        let named = self.halts.orders.remove(scope).is_some();
+    fn unhalt_below(&mut self, scope: &Scope) -> Result<bool, Refusal> {
         let child = self.child_at(scope);
         let child = child.is_some_and(|label| self.kin.children.contains_key(&label));
-        let with_all = self.halts.tree
-            && child
-            && self.halts.let_go.len() < limits::HALTED_REALMS
-            && self.halts.let_go.insert(scope.clone());
-        named || with_all
+        let with_all = self.halts.tree && child && !self.halts.let_go.contains(scope);
+        if with_all {
+            let limit = limits::HALTED_REALMS;
+            if self.halts.let_go.len() >= limit {
+                let what = "realms that go on while all others are halted";
+                return Err(Refusal::Full { what, limit });
+            }
+            self.halts.let_go.insert(scope.clone());
+        }
+        let named = self.halts.orders.remove(scope).is_some();
+        Ok(named || with_all)
     }
 
     pub(super) fn note_halt_change(

@@ -1,13 +1,14 @@
 //! Halts that go down the tree: heeded, confirmed, told again, and refused from anybody else.
 
 use realm_node::{
-    BelowHaltView, HaltOf, HaltedFromAbove, InvokeAsked, Request, Response, UnhaltOf,
+    BelowHaltView, HaltOf, HaltedFromAbove, InvokeAsked, Refusal, Request, Response, UnhaltOf,
 };
-use realm_protocol::{FailureCode, journal::Status};
+use realm_protocol::{FailureCode, journal::Status, limits};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
-use super::{halt, unhalt};
+use super::{asks_unhalt, halt, unhalt};
+use crate::durable::bench::refusal;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -245,4 +246,28 @@ fn a_run_for_a_realm_below_stands_still_and_is_answered_later() {
     };
     assert!(told.result.is_ok(), "{told:?}");
     clinic.ends();
+}
+
+#[test]
+fn nothing_below_goes_on_where_there_are_too_many_realms_to_keep_halted_by_name() {
+    let mut world = World::new(311);
+    let acme = world.found("acme");
+    let child = world.child(acme, "child");
+    for number in 0..limits::HALTED_REALMS {
+        let name = format!("acme/r{number}").parse().unwrap();
+        halt(&mut world, acme, HaltOf::Realm(name));
+    }
+    halt(&mut world, acme, HaltOf::All);
+    world.run_for(2_000);
+    let is_halted = |world: &World| !world.hosts[child.0].node().halts().above.is_empty();
+
+    let own = UnhaltOf::Realm("acme".parse().unwrap());
+    let refused = refusal(world.ask_and_wait(acme, asks_unhalt(own)));
+
+    assert!(matches!(refused, Refusal::Full { .. }), "{refused:?}");
+    world.run_for(2_000);
+    assert!(world.hosts[acme.0].node().is_halted() && is_halted(&world));
+    unhalt(&mut world, acme, UnhaltOf::All);
+    world.run_for(2_000);
+    assert!(!is_halted(&world));
 }
