@@ -144,6 +144,9 @@ fn newest(store: &Store, filter: &Filter) -> Result<Option<Vec<Blob>>, ReadError
     let begin = store.audit_begin()?;
     let mut high = store.audit_end()?;
     let mut found = Vec::new();
+    // Whether the log goes back to before all that is meant. Its entries follow each other in the order in
+    // which they were written, whatever a clock that was set back says: a statement reads all of them.
+    let mut reaches = begin == 0;
     while high > begin && found.len() < filter.limit {
         let low = high.saturating_sub(READ).max(begin);
         let read = store.audit(low, usize::try_from(high - low).unwrap_or(usize::MAX))?;
@@ -151,15 +154,16 @@ fn newest(store: &Store, filter: &Filter) -> Result<Option<Vec<Blob>>, ReadError
             let Ok(entry) = cbor::decode::<AuditEntry>(&row.entry) else {
                 continue;
             };
-            if filter.is_before(&entry) {
+            if filter.is_before(&entry) && !filter.whole {
                 return Ok(Some(oldest_first(found, filter)));
             }
+            reaches = begin == 0 || filter.is_before(&entry);
             let meant = row.receipt.filter(|kept| is_meant(kept, &entry, filter));
             found.extend(meant);
         }
         high = low;
     }
-    let whole = begin == 0 || !filter.whole;
+    let whole = reaches || !filter.whole;
     Ok(whole.then(|| oldest_first(found, filter)))
 }
 
