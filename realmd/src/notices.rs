@@ -1,8 +1,8 @@
-//! Telling people that a call waits for them, by webhook and by command.
+//! Telling people that a call waits for them, or that work stands still, by webhook and by command.
 //!
 //! Nothing waits for a notice: what does not fit into the queue, or cannot be delivered in a few
-//! attempts, is left to `realmctl approval ls` and said in the log. After a start everybody is told again
-//! of what waits: rather twice than never.
+//! attempts, is left to `realmctl approval ls` and `halt --show`, and said in the log. After a start everybody is
+//! told again of what waits: rather twice than never.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -11,6 +11,8 @@ use realm_executor::{BackendError, BackendRequest, Sandbox};
 use realm_node::Node;
 use realm_protocol::{
     CallId, Digest,
+    audit::{AuditDetails, AuditEntry, AuditRow},
+    cbor,
     journal::{Change, Entry, Event},
     json,
 };
@@ -51,6 +53,9 @@ const TOLD: [&str; 5] = [
     "approval.expired",
 ];
 
+/// The entries of the audit log that people are told of.
+const TOLD_OF_LOG: [&str; 2] = ["halt.begun", "halt.lifted"];
+
 /// One thing that people are told. It holds no arguments: whoever may see them asks the realm.
 pub(crate) struct Notice(Value);
 
@@ -68,10 +73,16 @@ impl Notices {
     /// Takes what an entry of the journal tells people.
     pub(crate) fn heed(&self, entry: &Entry) {
         for change in &entry.changes {
-            if let Change::Event(event) = change
-                && TOLD.contains(&event.kind.as_str())
-            {
-                self.tell(of_event(event));
+            match change {
+                Change::Event(event) if TOLD.contains(&event.kind.as_str()) => {
+                    self.tell(of_event(event));
+                }
+                Change::Audit(_, row) => {
+                    if let Some(notice) = of_log(row) {
+                        self.tell(notice);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -108,6 +119,32 @@ fn of_event(event: &Event) -> Notice {
     told.insert("run".to_owned(), event.run.to_string().into());
     told.insert("at".to_owned(), event.at.to_string().into());
     Notice(Value::Object(told))
+}
+
+/// What people are told of an entry of the audit log, if anything.
+fn of_log(row: &AuditRow) -> Option<Notice> {
+    // Every call leaves an entry: few are read.
+    let names = |action: &&str| {
+        let mut places = row.entry.windows(action.len());
+        places.any(|place| place == action.as_bytes())
+    };
+    if !TOLD_OF_LOG.iter().any(names) {
+        return None;
+    }
+    let entry: AuditEntry = cbor::decode(&row.entry).ok()?;
+    if !TOLD_OF_LOG.contains(&entry.action.as_str()) {
+        return None;
+    }
+    let details = row.details.as_deref().map(cbor::decode::<AuditDetails>);
+    let details = details.and_then(Result::ok);
+    let (by, why) = details.map_or((None, None), |it| (it.person, it.why));
+    Some(Notice(object!({
+        "event": entry.action,
+        "what": entry.subject,
+        "by": by,
+        "why": why,
+        "at": entry.at.to_string(),
+    })))
 }
 
 /// Who is told, and how.

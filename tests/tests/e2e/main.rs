@@ -22,6 +22,7 @@ mod http;
 mod keys;
 mod limit;
 mod lock;
+mod notices;
 mod people;
 mod person;
 mod policies;

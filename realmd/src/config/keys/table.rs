@@ -351,7 +351,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "notify.command",
         kind: Kind::Arguments,
         default: Some("[]"),
-        meaning: "Program and arguments, without a shell, that take a notice as JSON on standard input when a call waits for people, and when that ends; empty for none. `processes.allow` holds for it.",
+        meaning: "Program and arguments, without a shell, that take a notice as JSON on standard input when a call waits for people, when that ends, and when work is halted or goes on; empty for none. `processes.allow` holds for it.",
         reloads: true,
     },
     Key {
@@ -365,7 +365,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "notify.webhook",
         kind: Kind::Url,
         default: Some("\"\""),
-        meaning: "Where a notice is posted as JSON when a call waits for people, and when that ends; empty for nowhere.",
+        meaning: "Where a notice is posted as JSON when a call waits for people, when that ends, and when work is halted or goes on; empty for nowhere.",
         reloads: true,
     },
     Key {
