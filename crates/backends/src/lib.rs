@@ -13,6 +13,7 @@ mod backends;
 mod containers;
 mod http;
 mod kept;
+mod ldap;
 mod mcp;
 pub mod mock;
 mod models;
@@ -27,6 +28,9 @@ mod words;
 pub use attached::Attached;
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Pure, pure};
 pub use containers::{ContainerRules, EngineView};
+pub use ldap::{
+    Account, Directory, DirectoryError, DirectoryKind, DirectoryTerms, is_directory_url,
+};
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
 pub use models::{Format, Model, Secret};
 pub use parts::{Parts, Written};
