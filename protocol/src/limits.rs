@@ -437,6 +437,12 @@ pub const GRANTS_COUNTED_SHARE: usize = 256;
 /// Longest time that a grant is good, milliseconds; one that would be good for longer is refused.
 pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 
+/// How long what a directory says of somebody is believed, milliseconds; then it is asked again, and without an
+/// answer nothing is done for them.
+pub const PERSON_READ_MS: u64 = 60 * 1_000;
+/// People of directories of whom that is remembered; of one more it is not, and nothing is done for them.
+pub const PEOPLE_KNOWN: usize = 4_096;
+
 /// Rules of redaction by path, and as many by pattern; more are refused with the configuration.
 pub const REDACTIONS: usize = 256;
 /// Bytes of one rule of redaction; more is refused with the configuration.

@@ -50,6 +50,8 @@ mod loops;
 mod market;
 #[path = "sim/matrix.rs"]
 mod matrix;
+#[path = "sim/members.rs"]
+mod members;
 #[path = "sim/models.rs"]
 mod models;
 #[path = "sim/past.rs"]

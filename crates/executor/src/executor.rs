@@ -194,7 +194,8 @@ impl Executor {
         resumed.ok_or(ResumeError::NotFound)?
     }
 
-    /// What was to be taken back by [`Action::Recall`] had not left, and never does.
+    /// What was to be asked, or to be taken back by [`Action::Recall`], has not left and never does: it is asked
+    /// again once the run goes on.
     pub fn not_asked(&mut self, call: CallId, now: Now) {
         if let Some(id) = self.shared.take(call) {
             self.with(id, &Registry::empty(), now, |run, context| {

@@ -134,7 +134,7 @@ impl From<BackendError> for LoopError {
         let code = match error {
             BackendError::Timeout { .. } => FailureCode::Timeout,
             BackendError::ToolInput { .. } => FailureCode::SchemaInput,
-            BackendError::Denied { .. } => FailureCode::Denied,
+            BackendError::Denied { .. } | BackendError::Dismissed { .. } => FailureCode::Denied,
             _ => FailureCode::LoopFailed,
         };
         let details = match &error {

@@ -21,6 +21,18 @@ impl Node {
         match request {
             Request::By(person, asked) => self.handle_asked_by(id, &person, *asked),
             Request::May(_) => self.respond(id, Response::Done),
+            Request::Know(member) => {
+                self.know_member(member);
+                self.respond(id, Response::Done);
+            }
+            Request::ForgetMembers => {
+                self.forget_members();
+                self.respond(id, Response::Done);
+            }
+            Request::Note(note) => {
+                self.audit_sign_in(note);
+                self.respond(id, Response::Done);
+            }
             Request::Invoke(asked) => self.invoke(id, asked),
             Request::Broadcast(asked) => self.broadcast(id, *asked),
             Request::Cancel(run) => {

@@ -25,6 +25,12 @@ pub enum Request {
     By(Person, Box<Request>),
     /// Whether policy lets whoever asks do this in this realm.
     May(realm_policy::Action),
+    /// Takes what a directory says of somebody.
+    Know(crate::Member),
+    /// Believes nothing any more that directories have said.
+    ForgetMembers,
+    /// Writes down in the audit log what became of a sign-in.
+    Note(SignInNote),
     /// Calls a loop and waits for its end.
     Invoke(InvokeAsked),
     /// Announces work without an address, and waits for its outcome.
@@ -94,6 +100,26 @@ pub enum Request {
         /// The root.
         root: RealmId,
     },
+}
+
+/// What became of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInNote {
+    /// Who, as they are known here, or say that they are.
+    pub person: String,
+    /// What happened.
+    pub what: SignInEnd,
+}
+
+/// How a sign-in began or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignInEnd {
+    /// It is good from now on.
+    Begun,
+    /// They were not let in, for this reason.
+    Refused(String),
+    /// It is good no more, for this reason.
+    Ended(String),
 }
 
 /// A call from this machine.

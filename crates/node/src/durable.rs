@@ -163,7 +163,7 @@ impl Node {
             undecided: false,
             stream: None,
             counted: false,
-            person: stored.caller.clone(),
+            person: stored.person.clone().or_else(|| stored.caller.clone()),
             parent: stored.parent.as_ref().map(|parent| parent.run),
             ordered: stored.ordered.map(Box::new),
         };

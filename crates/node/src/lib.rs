@@ -74,7 +74,7 @@ pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, Under
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
     InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
-    Refusal, RemoveAsked, Replacement, Request, Response,
+    Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
@@ -89,6 +89,7 @@ pub use market::{
 };
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
+pub use people::Member;
 pub use prompts::{
     BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
 };

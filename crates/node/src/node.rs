@@ -29,6 +29,7 @@ use crate::{
     market::{Market, Unheard},
     outbound::{OutCall, accepted::AcceptedCalls},
     outbox::Outbox,
+    people::Members,
     prompts::Prompts,
     rates::Rates,
     receipts::Receipts,
@@ -73,6 +74,8 @@ pub struct Node {
     pub(crate) paces: Paces,
     pub(crate) prompts: Prompts,
     pub(crate) approvals: Approvals,
+    /// What directories say of people.
+    pub(crate) members: Members,
     /// Calls that other realms have accepted.
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
@@ -151,6 +154,7 @@ impl Node {
             paces: Paces::default(),
             prompts: Prompts::default(),
             approvals: Approvals::default(),
+            members: Members::default(),
             custody: Custodian::default(),
             receipts,
             witness: Witness::default(),

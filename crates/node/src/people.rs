@@ -4,12 +4,17 @@
 //! itself: this person, this action, this loop, at most this cost. What changes policy, and what lets things
 //! stand still, is asked of nobody: an owner cannot be kept from the one, nor an operator from the other.
 
+mod members;
+
 use realm_policy::{Action, AskedResource, Principal, Request as Question};
 use realm_protocol::{
     FailureCode, LoopAddress, LoopId, RunId,
     budget::{Amount, Budget},
     records::Role,
 };
+
+pub use members::Member;
+pub(crate) use members::Members;
 
 use crate::{CallFailure, ControlId, Node, Person, PromptChange, Refusal, Request};
 
@@ -128,6 +133,8 @@ impl Node {
             | Request::RevokeGrant(_)
             | Request::RemovePeer(_)
             | Request::Pin { .. } => Vec::new(),
+            // The daemon's own word.
+            Request::Know(_) | Request::ForgetMembers | Request::Note(_) => Vec::new(),
             // What this realm may see of others is asked there.
             Request::Contracts(_) | Request::Ping(_) => Vec::new(),
             // Asked about when it is unpacked.

@@ -1,8 +1,8 @@
 //! From what the executor wants to what the node does.
 
-use realm_executor::Action;
+use realm_executor::{Action, BackendError};
 use realm_protocol::{
-    Digest, RunId, Timestamp,
+    CallId, Digest, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Event},
     json::Object,
@@ -36,12 +36,19 @@ impl Node {
         while let Some(action) = self.executor.poll() {
             match action {
                 Action::Backend {
+                    run,
                     call,
                     by,
                     request,
                     intent,
                 } => {
-                    if let Err(error) = self.permit_use(&by, &request) {
+                    let Some(may) = self.let_step(run, call) else {
+                        continue;
+                    };
+                    let may = may.map_err(|failure| BackendError::Dismissed {
+                        why: failure.message,
+                    });
+                    if let Err(error) = may.and_then(|()| self.permit_use(&by, &request)) {
                         self.executor
                             .backend_done(call, Err(error), &self.registry, self.now);
                         continue;
@@ -60,9 +67,17 @@ impl Node {
                     self.executor.not_asked(call, self.now);
                 }
                 Action::Recall(_) => {}
-                Action::Invoke(asked) => self.invoke_from_frame(asked),
+                Action::Invoke(asked) => {
+                    if self.lets_call(asked.run, asked.call) {
+                        self.invoke_from_frame(asked);
+                    }
+                }
                 Action::CancelInvoke(call) => self.cancel_call(call, "the run no longer waits"),
-                Action::Announce(asked) => self.announce_from_frame(asked),
+                Action::Announce(asked) => {
+                    if self.lets_call(asked.run, asked.call) {
+                        self.announce_from_frame(asked);
+                    }
+                }
                 Action::CancelAnnounce(call) => self.cancel_announced(call),
                 Action::Part { run, number, text } => self.run_shows(run, number, &text),
                 Action::Breaker(change) => self.breaker_changed(&change),
@@ -77,6 +92,18 @@ impl Node {
                 Action::Halted { run } => self.run_halted(run),
                 Action::Unhalted { run, held } => self.run_unhalted(run, held),
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
+            }
+        }
+    }
+
+    /// Whether a step may ask other realms; it has its answer, or is held, where it may not.
+    fn lets_call(&mut self, run: RunId, call: CallId) -> bool {
+        match self.let_step(run, call) {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(failure)) => {
+                self.frame_call_failed(call, failure.code, &failure.message);
+                false
             }
         }
     }

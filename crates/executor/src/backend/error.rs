@@ -161,6 +161,12 @@ pub enum BackendError {
         /// For `policy why`.
         reference: String,
     },
+    /// Whoever began the run may no longer run loops.
+    #[error("{why}")]
+    Dismissed {
+        /// Who, and why.
+        why: String,
+    },
     /// The tool is no longer what was approved.
     #[error(
         "the tool `{tool}` of MCP server `{id}` has changed since it was approved: `realmctl backend show {id}` shows it as it is now, `realmctl backend approve {id}` approves that"
@@ -265,6 +271,7 @@ impl BackendError {
             | Self::NoTool { .. }
             | Self::NotApproved { .. }
             | Self::Denied { .. }
+            | Self::Dismissed { .. }
             | Self::ToolChanged { .. }
             | Self::ToolInput { .. }
             | Self::Unconfigured { .. }
@@ -309,6 +316,7 @@ impl BackendError {
             | Self::Metadata { .. }
             | Self::NotApproved { .. }
             | Self::Denied { .. }
+            | Self::Dismissed { .. }
             | Self::ToolChanged { .. } => Category::Permission,
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
             Self::Spawn { .. }

@@ -102,6 +102,8 @@ pub struct ApprovalAsked {
 pub enum Action {
     /// Give the work to a backend and its answer to [`Executor::backend_done`].
     Backend {
+        /// The run.
+        run: RunId,
         /// The frame that waits.
         call: CallId,
         /// The loop that it is a call of.

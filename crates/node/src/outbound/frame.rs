@@ -27,11 +27,17 @@ impl Node {
         let scope = address.realm.as_ref().map(|name| self.resolve_name(name));
         let scope = match scope {
             Some(Ok(scope)) => scope,
-            Some(Err(refusal)) => return self.frame_call_failed(call, &refusal.to_string()),
+            Some(Err(refusal)) => {
+                return self.frame_call_failed(call, FailureCode::NoRoute, &refusal.to_string());
+            }
             None => self.me.scope(),
         };
         if scope == self.me.scope() {
-            return self.frame_call_failed(call, "a step names this realm as another one");
+            return self.frame_call_failed(
+                call,
+                FailureCode::NoRoute,
+                "a step names this realm as another one",
+            );
         }
         let meant = (scope.clone(), address.loop_id.clone(), version.clone());
         let known = self.known.get(&meant);
@@ -73,9 +79,10 @@ impl Node {
         self.start_call(call, scope, invoke, timeout_ms);
     }
 
-    fn frame_call_failed(&mut self, call: CallId, message: &str) {
+    /// Ends what a step asked of other realms, before it was asked.
+    pub(crate) fn frame_call_failed(&mut self, call: CallId, code: FailureCode, message: &str) {
         let error = CallError {
-            code: FailureCode::NoRoute,
+            code,
             message: message.to_owned(),
             details: Vec::new(),
             may_have_begun: false,

@@ -222,6 +222,11 @@ impl Serving {
         self.runs.iter()
     }
 
+    /// The runs under way.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = RunId> {
+        self.runs.keys().copied()
+    }
+
     pub(crate) fn has(&self, run: RunId) -> bool {
         self.runs.contains_key(&run)
     }

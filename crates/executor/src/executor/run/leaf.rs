@@ -151,6 +151,7 @@ impl Run {
         self.asked.insert(asked, call);
         cx.shared.wait(asked, self.id);
         cx.shared.push(Action::Backend {
+            run: self.id,
             call: asked,
             by,
             request,
