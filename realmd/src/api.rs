@@ -34,6 +34,7 @@ mod prompts;
 mod realms;
 mod receipts;
 mod runs;
+mod sign_in;
 mod socket;
 mod stacks;
 mod standing;
@@ -59,6 +60,7 @@ pub(crate) use again::Answers;
 pub(crate) use crowded::at_once;
 pub(crate) use gate::Gate;
 use problem::Fail;
+pub(crate) use sign_in::look_again;
 
 /// What every handler is given.
 type Shared = State<Arc<Daemon>>;
@@ -105,6 +107,12 @@ fn about() -> Router<Arc<Daemon>> {
         .route(routes::BACKUP, post(backup::backup))
         .route(routes::OPENAPI, get(openapi::serve))
         .route(METRICS, get(metrics::metrics))
+        .route(
+            routes::SIGN_IN,
+            post(sign_in::sign_in).delete(sign_in::sign_out),
+        )
+        .route(routes::PEOPLE, get(sign_in::list))
+        .route(routes::PERSON, get(sign_in::show))
 }
 
 fn work() -> Router<Arc<Daemon>> {

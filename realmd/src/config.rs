@@ -5,12 +5,13 @@
 mod explain;
 mod keys;
 mod nearest;
+mod people;
 mod read;
 mod schema;
 mod value;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -20,7 +21,7 @@ use realm_client::catalogue::Code;
 use realm_executor::{BreakerBounds, Price, Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
 use realm_node::{Budgets, Rate};
-use realm_protocol::{Label, budget::Budget, records::Role};
+use realm_protocol::{Label, budget::Budget};
 use realm_store::EngineKind;
 use thiserror::Error;
 
@@ -30,6 +31,7 @@ use crate::{
 };
 pub(crate) use explain::{entries, entry, raised_limits};
 pub(crate) use nearest::nearest;
+pub(crate) use people::{GroupConfig, LdapConfig, Origin, PersonConfig};
 pub(crate) use read::read;
 pub(crate) use schema::schema;
 pub(crate) use value::{Setting, Source};
@@ -84,6 +86,10 @@ pub(crate) struct Config {
     pub(crate) containers: ContainersConfig,
     /// Who may do what, by name.
     pub(crate) people: BTreeMap<String, PersonConfig>,
+    /// The directory that people sign in at, if there is one.
+    pub(crate) ldap: Option<LdapConfig>,
+    /// What groups of directories may do, by a name of the owner's choice.
+    pub(crate) groups: BTreeMap<String, GroupConfig>,
     /// How people are told that a call waits for them.
     pub(crate) notify: NotifyConfig,
 }
@@ -110,17 +116,6 @@ pub(crate) struct ContainersConfig {
     pub(crate) networks: Vec<String>,
     /// Whether they run though programs can break out of what starts them.
     pub(crate) old_runtime: bool,
-}
-
-/// Somebody who uses the realm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PersonConfig {
-    /// The user of this machine that they are.
-    pub(crate) uid: Option<u32>,
-    /// Where the token is that they show over TCP.
-    pub(crate) token: Option<SecretPlace>,
-    /// What they may do.
-    pub(crate) roles: BTreeSet<Role>,
 }
 
 /// What loops may run, and how.
@@ -525,19 +520,9 @@ fn typed(settings: &Settings) -> Option<Config> {
             allow_private: texts("notify.allow_private")?,
             command: texts("notify.command")?,
         },
-        people: value::chosen(settings, "people")
-            .map(|name| {
-                let key = |key: &str| format!("people.{name}.{key}");
-                let token = text(&key("token"))?;
-                let roles = texts(&key("roles"))?.into_iter().map(|role| role.parse());
-                let person = PersonConfig {
-                    uid: text(&key("uid"))?.parse().ok(),
-                    token: token.parse().ok(),
-                    roles: roles.collect::<Result<_, _>>().ok()?,
-                };
-                Some((name.to_owned(), person))
-            })
-            .collect::<Option<_>>()?,
+        people: people::people(settings)?,
+        ldap: people::ldap(settings)?,
+        groups: people::groups(settings)?,
     })
 }
 

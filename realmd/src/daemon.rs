@@ -10,8 +10,13 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    api::Answers, clock::Clock, config::Configured, handle::Handle, home::Home,
-    journal::Durability, people::People,
+    api::Answers,
+    clock::Clock,
+    config::Configured,
+    handle::Handle,
+    home::Home,
+    journal::Durability,
+    people::{People, SignIns},
 };
 
 /// Handles of a running daemon's parts.
@@ -30,6 +35,8 @@ pub(crate) struct Daemon {
     pub(crate) configured: watch::Receiver<Arc<Configured>>,
     /// Who may do what.
     pub(crate) people: watch::Receiver<Arc<People>>,
+    /// Who has signed in at a directory.
+    pub(crate) sign_ins: Arc<SignIns>,
     /// The backends, with the models that are configured.
     pub(crate) backends: Arc<Backends>,
     /// The realm's home.

@@ -4,6 +4,7 @@ mod agents;
 mod containers;
 mod halts;
 mod machine;
+mod people;
 mod standing;
 
 use realm_client::api::{Check, CheckGroup, Doctor, Finding};
@@ -32,6 +33,7 @@ pub(crate) async fn examine(daemon: &Daemon) -> Result<Doctor, Gone> {
         group("store", machine::store(daemon).await),
         group("ports", machine::ports(daemon, listening)),
         group("parent and peers", standing.neighbours(now)),
+        group("people", people::checks(daemon).await),
         group("backends", backends),
         group("policy", standing.policy()),
         group("halts", standing.halts),

@@ -1,7 +1,12 @@
 //! Who uses this realm: users of the machine at the socket, and whoever shows a token over TCP.
 //!
+//! A token is that of somebody whom the configuration names, or that of a sign-in at a directory.
 //! The operating system says who is at the other end of the socket. What they are called and may do
 //! stands under `[people]` in the configuration; the user that the daemon runs as is an owner.
+
+mod directories;
+mod groups;
+mod sign_ins;
 
 use std::collections::BTreeSet;
 
@@ -16,8 +21,20 @@ use crate::{
     secrets::SecretReader,
 };
 
+pub(crate) use directories::{Asked, Directories, Member, Reading};
+pub(crate) use sign_ins::SignIns;
+
 /// Letters of a token at least: what is shorter is guessed.
 const TOKEN_LETTERS: usize = 32;
+
+/// Who shows a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Somebody whom the configuration names.
+    Named(Person),
+    /// Somebody who has signed in; what they may do, their directory knows.
+    SignedIn(Member),
+}
 
 /// The people of a realm.
 #[derive(Debug)]
@@ -25,6 +42,8 @@ pub(crate) struct People {
     /// The user that the daemon runs as.
     own: u32,
     known: Vec<Known>,
+    /// People whom it does not name.
+    pub(crate) directories: Directories,
 }
 
 #[derive(Debug)]
@@ -62,6 +81,7 @@ impl People {
         Self {
             own: rustix::process::geteuid().as_raw(),
             known: known.collect(),
+            directories: Directories::of(config, secrets),
         }
     }
 
@@ -70,6 +90,7 @@ impl People {
         Self {
             own: rustix::process::geteuid().as_raw(),
             known: Vec::new(),
+            directories: Directories::default(),
         }
     }
 
@@ -90,8 +111,19 @@ impl People {
         Some(person)
     }
 
-    /// The roles of somebody by name; none if nobody is called so.
+    /// The people whom the configuration names, each with their user of the machine and whether they have a token.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&Person, Option<u32>, bool)> {
+        let known = self.known.iter();
+        known.map(|known| (&known.person, known.uid, known.token.is_some()))
+    }
+
+    /// The roles of somebody by name; none if nobody is called so. Of people of directories it is what was
+    /// read last.
     pub(crate) fn roles_of(&self, name: &str) -> BTreeSet<Role> {
+        if let Some(member) = Member::named(name) {
+            let read = self.directories.reading(&member);
+            return read.map(|read| read.roles).unwrap_or_default();
+        }
         let mut known = self.known.iter();
         let known = known.find(|known| known.person.name == name);
         match known {

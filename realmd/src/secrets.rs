@@ -74,6 +74,11 @@ impl SecretReader {
         }
     }
 
+    /// A path of the configuration: a relative one begins at the home.
+    pub(crate) fn at_home(&self, path: &Path) -> PathBuf {
+        self.home.join(path)
+    }
+
     /// Reads a secret.
     ///
     /// # Errors

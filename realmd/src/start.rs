@@ -48,7 +48,7 @@ use crate::{
     logging::{self, LogLevel},
     notices::{self, Channels, Notices},
     notify::Notify,
-    people::People,
+    people::{People, SignIns},
     random, recover,
     secrets::{self, SecretReader},
     serve,
@@ -124,6 +124,7 @@ async fn over_tcp(
     home: &Home,
     address: Option<SocketAddr>,
     people: watch::Receiver<Arc<People>>,
+    signed_in: (Arc<SignIns>, Clock),
 ) -> Result<Option<(TcpListener, Gate)>, StartError> {
     let Some(address) = address else {
         return Ok(None);
@@ -134,7 +135,10 @@ async fn over_tcp(
     let token = Token::of_home(home).map_err(StartError::Token)?;
     let file = Token::path(home);
     tracing::info!(address = %bound, token = %file.display(), "the local API listens on TCP too");
-    Ok(Some((listener, Gate::new(bound.port(), token, people))))
+    Ok(Some((
+        listener,
+        Gate::new(bound.port(), token, people, signed_in),
+    )))
 }
 
 /// A realm that is about to run.
@@ -173,9 +177,16 @@ impl Starting {
         let secrets = SecretReader::new(&self.home, self.credentials);
         let known = People::of(&self.configured.config, &secrets);
         let (people, known) = watch::channel(Arc::new(known));
+        let sign_ins = Arc::new(SignIns::default());
         let channels = Channels::of(&self.configured.config, &secrets);
         let (channels, told) = watch::channel(Arc::new(channels));
-        let http = over_tcp(&self.home, self.configured.config.http, known.clone()).await?;
+        let http = over_tcp(
+            &self.home,
+            self.configured.config.http,
+            known.clone(),
+            (Arc::clone(&sign_ins), clock),
+        )
+        .await?;
         banner::print(&self.home, &self.configured.config, &opened.node, &first);
         let (handle, orders) = handle::channel();
         let (listening, listened) = watch::channel(first);
@@ -208,6 +219,7 @@ impl Starting {
             turned,
             configured: in_force.clone(),
             people: known.clone(),
+            sign_ins,
             backends: Arc::clone(&backends),
             home: self.home.clone(),
             clock,
@@ -228,6 +240,7 @@ impl Starting {
         if let Some((listener, gate)) = http {
             tasks.http(listener, gate, Arc::clone(&daemon));
         }
+        tasks.members(Arc::clone(&daemon));
         tasks.api(serve::Socket::new(socket, known), daemon);
         if in_force.borrow().config.containers.socket.is_some() {
             tasks.sweep(Arc::clone(&backends));
@@ -454,6 +467,12 @@ impl Tasks {
 
     fn notices(&mut self, sender: notices::Sender) {
         self.set.spawn(sender.run(self.closed.clone()));
+    }
+
+    /// Keeps what directories say of people fresh for whom something runs.
+    fn members(&mut self, daemon: Arc<Daemon>) {
+        self.set
+            .spawn(upkeep::look_after_members(daemon, self.closed.clone()));
     }
 
     fn retention(

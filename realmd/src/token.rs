@@ -58,13 +58,22 @@ impl Token {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let token = Self(BASE64URL_NOPAD.encode(random::seed()?.as_slice()));
+                let token = Self::fresh()?;
                 let written = files::write(&path, format!("{}\n", token.text()).as_bytes());
                 written.map_err(|source| TokenError::File { path, source })?;
                 Ok(token)
             }
             Err(source) => Err(TokenError::File { path, source }),
         }
+    }
+
+    /// One that nobody has yet.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub(crate) fn fresh() -> Result<Self, NoRandomness> {
+        let seed = random::seed()?;
+        Ok(Self(BASE64URL_NOPAD.encode(seed.as_slice())))
     }
 
     /// Where a home's token is.

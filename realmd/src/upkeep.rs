@@ -4,24 +4,28 @@ use std::{sync::Arc, time::Duration};
 
 use realm_backends::Backends;
 use realm_net::Multiaddr;
+use realm_node::{Node, Request};
 use realm_protocol::{Now, Timestamp, limits};
 use realm_store::{RetainError, Store};
 use tokio::{
     signal::unix::Signal,
     sync::watch,
+    task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::look_again,
     clock::Clock,
     config::{self, Config, Configured},
     containers::ContainerOwner,
+    daemon::Daemon,
     handle::Handle,
     home::Home,
     logging::LogLevel,
     notices::Channels,
-    people::People,
+    people::{Member, People},
     secrets::{self, SecretReader},
     start::tariffs,
 };
@@ -30,6 +34,9 @@ use crate::{
 const RETENTION: Duration = Duration::from_secs(60 * 60);
 /// Runs or records removed in one write.
 const BATCH: usize = 500;
+/// Time between looks at those for whom something runs, and looks at once.
+const MEMBERS: Duration = Duration::from_secs(20);
+const LOOKS: usize = 8;
 /// How far the clocks may part between two looks, milliseconds.
 const JUMP_MS: u64 = 2 * 60 * 1_000;
 
@@ -65,6 +72,37 @@ pub(crate) async fn forget_what_is_old(
             Ok(Err(RetainError::Stopped)) => return,
             Ok(Err(error)) => tracing::error!(%error, "what is old was not removed"),
             Err(error) => tracing::error!(%error, "what is old was not removed"),
+        }
+    }
+}
+
+/// Reads again what those may do for whom something runs, so that it goes on no longer than they may: at the start
+/// for what goes on from before it, and then often enough that what is known stays fresh.
+pub(crate) async fn look_after_members(daemon: Arc<Daemon>, stop: CancellationToken) {
+    let mut ticks = interval(MEMBERS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut people = daemon.people.clone();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+            // Other groups, or another directory.
+            Ok(()) = people.changed() => {}
+        }
+        let Ok(names) = daemon.handle.read(Node::members_at_work).await else {
+            return;
+        };
+        let mut looks = JoinSet::new();
+        for member in names.iter().filter_map(|name| Member::named(name)) {
+            let daemon = Arc::clone(&daemon);
+            looks.spawn(async move { look_again(&daemon, &member).await });
+            while looks.len() >= LOOKS && looks.join_next().await.is_some() {}
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = looks.join_all() => {}
         }
     }
 }
@@ -157,6 +195,8 @@ impl Reload {
         merged.config.processes.clone_from(&read.config.processes);
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
+        merged.config.ldap.clone_from(&read.config.ldap);
+        merged.config.groups.clone_from(&read.config.groups);
         merged.config.notify.clone_from(&read.config.notify);
         merged.config.rates.clone_from(&read.config.rates);
         merged.settings.retain(|key, _| !config::reloads(key));
@@ -175,7 +215,12 @@ impl Reload {
         self.backends
             .set_containers(self.containers.rules(&merged.config));
         let people = People::of(&merged.config, &self.secrets);
+        // What directories said was by the groups of before.
+        let forgotten = self.handle.ask(Request::ForgetMembers).await;
         self.people.send_replace(Arc::new(people));
+        if forgotten.is_err() {
+            return;
+        }
         let channels = Channels::of(&merged.config, &self.secrets);
         self.channels.send_replace(Arc::new(channels));
         self.apply(&merged.config).await;

@@ -21,6 +21,7 @@ mod invoke;
 mod loops;
 mod page;
 mod peers;
+mod people;
 mod policy;
 mod problem;
 mod prompts;
@@ -65,6 +66,7 @@ pub use peers::{
     PeerDetail, PeerKind, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode, RevokeRequest,
     Revoked,
 };
+pub use people::{PersonSource, PersonView, SignInRequest, SignedIn, SignedOut};
 pub use policy::{
     AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyApplied,
     PolicyApply, PolicyCase, PolicyCaseResult, PolicyCases, PolicyChange, PolicyChecked,

@@ -1247,6 +1247,27 @@ class PeerSummary(TypedDict):
     expiresAt: NotRequired[Time | None]
 
 
+class PersonView(TypedDict):
+    """Somebody who uses the realm."""
+
+    name: str
+    """What they are called here, in traces, policies and the audit log."""
+    source: PersonSource
+    """What says who they are."""
+    roles: list[str]
+    """What they may do: viewer, operator, approver, owner."""
+    uid: NotRequired[int | None]
+    """The user of the machine that they are at the socket."""
+    token: NotRequired[bool]
+    """Whether they have a token of their own."""
+    groups: NotRequired[list[str]]
+    """Those of their groups that the realm gives roles for."""
+    read: NotRequired[Time | None]
+    signIns: NotRequired[int | None]
+    """How often they have signed in, where that is still good."""
+    until: NotRequired[Time | None]
+
+
 class PolicyApplied(TypedDict):
     """Cedar text taken into force."""
 
@@ -1800,6 +1821,35 @@ class ShareRequest(TypedDict):
     """Why, for the history."""
 
 
+class SignInRequest(TypedDict):
+    """Somebody who would sign in with a password."""
+
+    name: str
+    """Their name in the directory."""
+    password: str
+    """Their password there."""
+
+
+class SignedIn(TypedDict):
+    """A sign-in that is good."""
+
+    token: str
+    """What is shown from now on: `Authorization: Bearer TOKEN`."""
+    name: str
+    """Who has signed in."""
+    roles: list[str]
+    """What they may do."""
+    until: Time
+    """Until when the token is good."""
+
+
+class SignedOut(TypedDict):
+    """A sign-in that has ended."""
+
+    ended: bool
+    """Whether there was one."""
+
+
 class SlotResult(TypedDict):
     """Who held a slot last, and what came of it."""
 
@@ -2321,6 +2371,10 @@ PeerKind: TypeAlias = Literal["parent", "child", "peer"]
 """How a realm is next to this one."""
 
 
+PersonSource: TypeAlias = Literal["config", "ldap"]
+"""What says who somebody is."""
+
+
 RunStatus: TypeAlias = Literal["running", "completed", "failed", "cancelled", "paused"]
 """Where a run stands."""
 
@@ -2517,6 +2571,22 @@ class Api:
     def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
         """Closes a breaker: what it guards is asked again at once."""
         return self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
+
+    def post_sign-in(self, body: SignInRequest) -> SignedIn:
+        """Signs somebody in whom the directory knows; needs no token."""
+        return self._send("POST", '/v1/sign-in', body=body)
+
+    def delete_sign-in(self) -> SignedOut:
+        """Ends the sign-in whose token is shown."""
+        return self._send("DELETE", '/v1/sign-in')
+
+    def get_people(self) -> Page[PersonView]:
+        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
+        return self._send("GET", '/v1/people')
+
+    def get_people_name(self, name: str) -> PersonView:
+        """Says who somebody is, and what they may do."""
+        return self._send("GET", f'/v1/people/{quote(name, safe="")}')
 
     def get_halt(self) -> HaltState:
         """Shows what stands still."""
@@ -2872,6 +2942,22 @@ class AsyncApi:
     async def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
         """Closes a breaker: what it guards is asked again at once."""
         return await self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
+
+    async def post_sign-in(self, body: SignInRequest) -> SignedIn:
+        """Signs somebody in whom the directory knows; needs no token."""
+        return await self._send("POST", '/v1/sign-in', body=body)
+
+    async def delete_sign-in(self) -> SignedOut:
+        """Ends the sign-in whose token is shown."""
+        return await self._send("DELETE", '/v1/sign-in')
+
+    async def get_people(self) -> Page[PersonView]:
+        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
+        return await self._send("GET", '/v1/people')
+
+    async def get_people_name(self, name: str) -> PersonView:
+        """Says who somebody is, and what they may do."""
+        return await self._send("GET", f'/v1/people/{quote(name, safe="")}')
 
     async def get_halt(self) -> HaltState:
         """Shows what stands still."""

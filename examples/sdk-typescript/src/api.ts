@@ -1276,6 +1276,29 @@ export interface PeerSummary {
   expiresAt?: Time | null;
 }
 
+/** What says who somebody is. */
+export type PersonSource = "config" | "ldap";
+
+/** Somebody who uses the realm. */
+export interface PersonView {
+  /** What they are called here, in traces, policies and the audit log. */
+  name: string;
+  /** What says who they are. */
+  source: PersonSource;
+  /** What they may do: viewer, operator, approver, owner. */
+  roles: Array<string>;
+  /** The user of the machine that they are at the socket. */
+  uid?: number | null;
+  /** Whether they have a token of their own. */
+  token?: boolean;
+  /** Those of their groups that the realm gives roles for. */
+  groups?: Array<string>;
+  read?: Time | null;
+  /** How often they have signed in, where that is still good. */
+  signIns?: number | null;
+  until?: Time | null;
+}
+
 /** Cedar text taken into force. */
 export interface PolicyApplied {
   /** The policy's id, for `disallow`. */
@@ -1823,6 +1846,32 @@ export interface ShareRequest {
   shares: Array<PromptShare>;
   /** Why, for the history. */
   why?: string | null;
+}
+
+/** Somebody who would sign in with a password. */
+export interface SignInRequest {
+  /** Their name in the directory. */
+  name: string;
+  /** Their password there. */
+  password: string;
+}
+
+/** A sign-in that is good. */
+export interface SignedIn {
+  /** What is shown from now on: `Authorization: Bearer TOKEN`. */
+  token: string;
+  /** Who has signed in. */
+  name: string;
+  /** What they may do. */
+  roles: Array<string>;
+  /** Until when the token is good. */
+  until: Time;
+}
+
+/** A sign-in that has ended. */
+export interface SignedOut {
+  /** Whether there was one. */
+  ended: boolean;
 }
 
 /** Who held a slot last, and what came of it. */
@@ -2374,6 +2423,26 @@ export abstract class Api {
   /** Closes a breaker: what it guards is asked again at once. */
   postBreakersNameReset(name: string, body: ResetRequest): Promise<BreakerView> {
     return this.send("POST", `/v1/breakers/${encodeURIComponent(name)}/reset`, { body });
+  }
+
+  /** Signs somebody in whom the directory knows; needs no token. */
+  postSign-in(body: SignInRequest): Promise<SignedIn> {
+    return this.send("POST", `/v1/sign-in`, { body });
+  }
+
+  /** Ends the sign-in whose token is shown. */
+  deleteSign-in(): Promise<SignedOut> {
+    return this.send("DELETE", `/v1/sign-in`);
+  }
+
+  /** Lists who uses the realm: those whom its configuration names, and those who have signed in. */
+  getPeople(): Promise<Page<PersonView>> {
+    return this.send("GET", `/v1/people`);
+  }
+
+  /** Says who somebody is, and what they may do. */
+  getPeopleName(name: string): Promise<PersonView> {
+    return this.send("GET", `/v1/people/${encodeURIComponent(name)}`);
   }
 
   /** Shows what stands still. */

@@ -24,8 +24,10 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::{Gate, Shared, extract, people::let_in, problem::Fail, socket::Upgrade};
-use crate::daemon::Daemon;
+use super::{
+    Gate, Shared, extract, people::let_in, problem::Fail, sign_in::present, socket::Upgrade,
+};
+use crate::{daemon::Daemon, people::Shown};
 
 /// Connections that attach or are attached; one more is refused.
 const SESSIONS: usize = 2 * limits::ATTACHED;
@@ -119,7 +121,10 @@ async fn serve(
         return Err(Fail::new(Code::RequestInvalid, "the first message is `attach`").into());
     };
     if let Some(gate) = gate {
-        let person = gate.check_token(asked.token.as_deref())?;
+        let person = match gate.check_token(asked.token.as_deref())? {
+            Shown::Named(person) => person,
+            Shown::SignedIn(member) => present(daemon, &member, limits::PERSON_READ_MS).await?,
+        };
         let_in(daemon, &person, &Method::GET, routes::ATTACH).await?;
     }
     let Attach {

@@ -13,13 +13,13 @@ use axum::{
 };
 use http::{HeaderMap, Method, header};
 use realm_client::{api::routes, catalogue::Code};
-use realm_node::Person;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
 use super::problem::Fail;
 use crate::{
-    people::{People, owner},
+    clock::Clock,
+    people::{People, Shown, SignIns, owner},
     token::Token,
 };
 
@@ -30,24 +30,41 @@ pub(crate) struct Gate {
     hosts: Vec<String>,
     token: Token,
     people: watch::Receiver<Arc<People>>,
+    sign_ins: Arc<SignIns>,
+    clock: Clock,
 }
 
 impl Gate {
     /// Takes the port that is listened on, the realm's own token, and who has others.
-    pub(crate) fn new(port: u16, token: Token, people: watch::Receiver<Arc<People>>) -> Self {
+    pub(crate) fn new(
+        port: u16,
+        token: Token,
+        people: watch::Receiver<Arc<People>>,
+        (sign_ins, clock): (Arc<SignIns>, Clock),
+    ) -> Self {
         let names = ["127.0.0.1", "[::1]", "localhost"];
         Self {
             hosts: names.map(|name| format!("{name}:{port}")).to_vec(),
             token,
             people,
+            sign_ins,
+            clock,
         }
     }
 
-    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<Person, Fail> {
+    /// Whether a request comes in, and who makes it; nobody yet, where somebody signs in.
+    fn check(
+        &self,
+        (method, path): (&Method, &str),
+        headers: &HeaderMap,
+    ) -> Result<Option<Shown>, Fail> {
         self.check_place(headers)?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
-        let person = self.check_token(shown)?;
+        let who = match *method == Method::POST && path == routes::SIGN_IN {
+            true => None,
+            false => Some(self.check_token(shown)?),
+        };
         let kind =
             text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
         let carries = *method == Method::POST || *method == Method::PUT;
@@ -58,7 +75,7 @@ impl Gate {
                 "content-type: application/json is needed",
             ));
         }
-        Ok(person)
+        Ok(who)
     }
 
     /// Whether a request is meant for this API, and no page of another origin sent it.
@@ -84,13 +101,18 @@ impl Gate {
     }
 
     /// Whose token this is: the realm's own is its owner's.
-    pub(super) fn check_token(&self, shown: Option<&str>) -> Result<Person, Fail> {
-        let known = shown.and_then(|shown| match self.is_token(shown) {
+    pub(super) fn check_token(&self, shown: Option<&str>) -> Result<Shown, Fail> {
+        let named = |shown: &str| match self.is_token(shown) {
             true => Some(owner()),
             false => self.people.borrow().by_token(shown),
+        };
+        let signed_in = |shown: &str| self.sign_ins.whose(shown, self.clock.now().tick);
+        let known = shown.and_then(|shown| {
+            let named = named(shown).map(Shown::Named);
+            named.or_else(|| signed_in(shown).map(Shown::SignedIn))
         });
-        if let Some(person) = known {
-            return Ok(person);
+        if let Some(known) = known {
+            return Ok(known);
         }
         let what = "every request needs a token of this realm: Authorization: Bearer TOKEN, or \
                     `token` in what an agent says first";
@@ -119,8 +141,13 @@ pub(crate) async fn guard(
         request.extensions_mut().insert(gate);
         checked
     } else {
-        gate.check(request.method(), request.headers())
-            .map(|person| drop(request.extensions_mut().insert(person)))
+        let asked = (request.method(), request.uri().path());
+        let checked = gate.check(asked, request.headers());
+        checked.map(|who| {
+            if let Some(who) = who {
+                request.extensions_mut().insert(who);
+            }
+        })
     };
     match checked {
         Ok(()) => next.run(request).await,
@@ -135,13 +162,18 @@ mod tests {
     use super::*;
 
     fn refused(method: Method, headers: &[(&str, &str)]) -> bool {
+        refused_at((method, routes::STATUS), headers)
+    }
+
+    fn refused_at((method, path): (Method, &str), headers: &[(&str, &str)]) -> bool {
         let people = watch::channel(Arc::new(People::nobody())).1;
-        let gate = Gate::new(7421, Token::of("open-sesame"), people);
+        let others = (Arc::default(), Clock::start());
+        let gate = Gate::new(7421, Token::of("open-sesame"), people, others);
         let headers = headers.iter().map(|(name, value)| {
             let name: HeaderName = name.parse().unwrap();
             (name, value.parse().unwrap())
         });
-        gate.check(&method, &headers.collect()).is_err()
+        gate.check((&method, path), &headers.collect()).is_err()
     }
 
     #[test]
@@ -209,5 +241,19 @@ mod tests {
         for name in ["host", "authorization", "content-type"] {
             assert!(without(name), "{name}");
         }
+
+        // Whoever signs in has no token yet, and everything else.
+        let strange = [right[0], ("origin", "http://evil.example"), right[2]];
+        for (headers, wrong) in [
+            (&[right[0], right[2]][..], false),
+            (&[right[0]], true),
+            (&[right[2]], true),
+            (&strange, true),
+        ] {
+            let signs_in = (Method::POST, routes::SIGN_IN);
+            assert_eq!(refused_at(signs_in, headers), wrong, "{headers:?}");
+        }
+        let signs_out = (Method::DELETE, routes::SIGN_IN);
+        assert!(refused_at(signs_out, &[right[0], right[2]]));
     }
 }

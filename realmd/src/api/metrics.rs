@@ -7,6 +7,7 @@ use realm_net::Turned;
 use realm_node::{BreakerView, Counters, RateView, StandingView};
 
 use super::{Shared, problem::Fail, status::VERSION};
+use crate::{config::Origin, people::Asked};
 
 pub(super) async fn metrics(
     daemon: Shared,
@@ -38,6 +39,7 @@ pub(super) async fn metrics(
     text.standing(&standing);
     text.rates(&rates);
     text.breakers(&breakers);
+    text.directories(&daemon.people.borrow().directories.asked());
     text.gauge("realm_links", "Links that stand.", links as u64);
     text.gauge(
         "realm_children_connected",
@@ -182,6 +184,26 @@ impl Exposition {
             .filter(|view| view.standing.opened().is_some());
         for view in open {
             self.sample(name, Some(("breaker", &view.of.to_string())), 1);
+        }
+    }
+
+    fn directories(&mut self, directories: &[(Origin, Asked)]) {
+        let name = "realm_directory_asked_total";
+        let help = "Questions to directories of people, by what came of them.";
+        self.family(name, "counter", help);
+        for (from, asked) in directories {
+            let Asked {
+                known,
+                refused,
+                unavailable,
+            } = asked;
+            for (end, count) in [
+                ("known", known),
+                ("refused", refused),
+                ("unavailable", unavailable),
+            ] {
+                self.sample(name, Some(("end", &format!("{from}-{end}"))), *count);
+            }
         }
     }
 

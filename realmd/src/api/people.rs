@@ -12,14 +12,16 @@ use realm_client::{
 };
 use realm_node::{Person, Request};
 use realm_policy::Action;
-use realm_protocol::records::Role;
+use realm_protocol::{limits, records::Role};
 
-use super::{Gate, Shared, invoke::carry_out, problem::Fail};
-use crate::{daemon::Daemon, serve::Origin};
+use super::{Gate, Shared, invoke::carry_out, problem::Fail, sign_in::present};
+use crate::{daemon::Daemon, people::Shown, serve::Origin};
 
 /// What a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
+    /// Nobody yet: whoever signs in shows something else.
+    Nothing,
     /// Anybody whom the realm knows.
     Read,
     /// Whoever may run things.
@@ -40,6 +42,8 @@ const READ: &[&str] = &[
     routes::POLICY_SHADOW,
     routes::POLICY_WHY,
     routes::PEER_PING,
+    // Ending one's own sign-in.
+    routes::SIGN_IN,
 ];
 const OPERATE: &[&str] = &[
     routes::INVOKE,
@@ -92,6 +96,7 @@ const PROMPTS: &[&str] = &[
 fn needs(method: &Method, route: &str) -> Needs {
     match route {
         routes::ATTACH => Needs::Own,
+        routes::SIGN_IN if *method == Method::POST => Needs::Nothing,
         _ if *method == Method::GET || *method == Method::HEAD => Needs::Read,
         route if READ.contains(&route) => Needs::Read,
         route if OPERATE.contains(&route) => Needs::Operate,
@@ -106,13 +111,14 @@ fn asks(method: &Method, route: &str) -> Option<Action> {
     match needs(method, route) {
         Needs::Read => TRACES.contains(&route).then_some(Action::ReadTrace),
         Needs::Own => (!settled).then_some(Action::Administer),
-        Needs::Operate | Needs::Approve => None,
+        Needs::Nothing | Needs::Operate | Needs::Approve => None,
     }
 }
 
 impl Needs {
     fn is_met_by(self, person: &Person) -> bool {
         match self {
+            Self::Nothing => true,
             Self::Read => !person.roles.is_empty(),
             Self::Operate => person.has(Role::Operator),
             Self::Approve => person.has(Role::Approver) || person.has(Role::Operator),
@@ -122,6 +128,7 @@ impl Needs {
 
     const fn words(self) -> &'static str {
         match self {
+            Self::Nothing => "nothing",
             Self::Read => "a role",
             Self::Operate => "operator or owner",
             Self::Approve => "approver, operator or owner",
@@ -138,14 +145,17 @@ pub(super) async fn admit(
 ) -> axum::response::Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("", |route| route.as_str()).to_owned();
-    let shown = request.extensions().get::<Person>().cloned();
-    let person = shown.or_else(|| match request.extensions().get::<Origin>() {
-        Some(Origin::User(uid)) => daemon.people.borrow().by_uid(*uid),
-        Some(Origin::Network) | None => None,
-    });
+    let shown = request.extensions().get::<Shown>().cloned();
+    let origin = request.extensions().get::<Origin>().copied();
+    let person = match who(&daemon, shown, origin).await {
+        Ok(person) => person,
+        Err(fail) => return fail.into_response(),
+    };
     let Some(person) = person else {
         // Whoever attaches over TCP shows the token in the first message, to the gate.
-        if route == routes::ATTACH && request.extensions().get::<std::sync::Arc<Gate>>().is_some() {
+        let attaches =
+            route == routes::ATTACH && request.extensions().get::<std::sync::Arc<Gate>>().is_some();
+        if attaches || needs(request.method(), &route) == Needs::Nothing {
             return next.run(request).await;
         }
         let what = "this realm knows nobody of that user";
@@ -157,6 +167,23 @@ pub(super) async fn admit(
             next.run(request).await
         }
         Err(fail) => fail.into_response(),
+    }
+}
+
+/// Who makes a request: whoever has shown a token at the gate, or a user of the machine.
+async fn who(
+    daemon: &Daemon,
+    shown: Option<Shown>,
+    origin: Option<Origin>,
+) -> Result<Option<Person>, Fail> {
+    match (shown, origin) {
+        (Some(Shown::Named(person)), _) => Ok(Some(person)),
+        (Some(Shown::SignedIn(member)), _) => {
+            let person = present(daemon, &member, limits::PERSON_READ_MS).await?;
+            Ok(Some(person))
+        }
+        (None, Some(Origin::User(uid))) => Ok(daemon.people.borrow().by_uid(uid)),
+        (None, Some(Origin::Network) | None) => Ok(None),
     }
 }
 

@@ -51,6 +51,10 @@ pub(crate) enum Kind {
     Roles,
     /// A realm's name, such as `lab/genomics`; empty for none.
     RealmName,
+    /// A list of realms' names.
+    RealmNames,
+    /// Where a directory of people is; empty for none.
+    Directory,
     /// A list of loop ids.
     Loops,
 }

@@ -41,6 +41,7 @@ pub(crate) fn read(
     reading.fill_in();
     reading.servers();
     reading.people();
+    reading.groups();
     if !reading.problems.is_empty() {
         return Err(ConfigError::Problems(reading.problems));
     }
@@ -262,6 +263,30 @@ impl Reading<'_> {
         }
     }
 
+    /// A directory says where its people stand, and a group is one of a directory that there is.
+    fn groups(&mut self) {
+        let set = |reading: &Self, key: &str| {
+            let setting = reading.settings.get(key);
+            matches!(setting, Some(Setting { value: value::Value::Text(text), .. }) if !text.is_empty())
+        };
+        if set(self, "ldap.url") {
+            for key in ["ldap.base", "ldap.bind", "ldap.password"] {
+                if !set(self, key) && !self.names(key) {
+                    self.wrong(None, format!("`{key}` must be set where `ldap.url` is"));
+                }
+            }
+            return;
+        }
+        let chosen = value::chosen(&self.settings, "groups").map(str::to_owned);
+        for name in chosen.collect::<Vec<_>>() {
+            if !self.names("ldap.url") {
+                let what =
+                    format!("`groups.{name}` is of a directory that `ldap.url` does not name");
+                self.wrong(None, what);
+            }
+        }
+    }
+
     /// Whether a problem is about this key, or the text could not be read at all.
     fn names(&self, key: &str) -> bool {
         let quoted = format!("`{key}`");
@@ -309,6 +334,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
         | keys::Kind::Patterns
         | keys::Kind::Arguments
         | keys::Kind::Roles
+        | keys::Kind::RealmNames
         | keys::Kind::Variables
         | keys::Kind::SecretVariables => {
             // A regular expression may have commas, and so may an argument.

@@ -77,6 +77,7 @@ fn property(key: &Key) -> Value {
         | Kind::Patterns
         | Kind::Arguments
         | Kind::Loops
+        | Kind::RealmNames
         | Kind::Variables
         | Kind::SecretVariables => {
             json!({"type": "array", "items": {"type": "string"}})
@@ -106,6 +107,7 @@ fn property(key: &Key) -> Value {
         | Kind::Price
         | Kind::Amount
         | Kind::RealmName
+        | Kind::Directory
         | Kind::Loopback => {
             json!({"type": "string"})
         }

@@ -161,6 +161,8 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::User => user(value),
         Kind::Roles => roles(value).map(Value::Texts),
         Kind::RealmName => realm_name(text()?),
+        Kind::RealmNames => realm_names(value).map(Value::Texts),
+        Kind::Directory => directory(text()?),
         Kind::Loops => loops(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
@@ -313,6 +315,26 @@ fn realm_name(text: &str) -> Result<Value, String> {
     }
 }
 
+fn realm_names(value: &Toml) -> Result<Vec<String>, String> {
+    let names = texts(Kind::RealmNames, value)?;
+    match names.iter().find(|name| name.parse::<RealmName>().is_err()) {
+        Some(wrong) => Err(format!(
+            "has `{wrong}`, which is no realm's name such as lab/genomics"
+        )),
+        None => Ok(names),
+    }
+}
+
+fn directory(text: &str) -> Result<Value, String> {
+    match text.is_empty() || realm_backends::is_directory_url(text) {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err(
+            "must be a host behind ldaps:// (TLS at once) or ldap:// (StartTLS), such as ldaps://dc.example.org"
+                .to_owned(),
+        ),
+    }
+}
+
 fn loops(value: &Toml) -> Result<Vec<String>, String> {
     let loops = texts(Kind::Loops, value)?;
     match loops.iter().find(|id| id.parse::<LoopId>().is_err()) {
@@ -393,9 +415,11 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Price
         | Kind::Amount
         | Kind::RealmName
+        | Kind::Directory
         | Kind::Loopback => "text",
         Kind::User => "the number of a user",
         Kind::Roles => "a list of roles as text",
+        Kind::RealmNames => "a list of realms' names as text",
         Kind::Loops => "a list of loop ids as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",

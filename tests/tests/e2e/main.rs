@@ -15,6 +15,7 @@ mod crash;
 mod custody;
 mod daemon;
 mod demo;
+mod directory;
 mod examples;
 mod files;
 mod gate;

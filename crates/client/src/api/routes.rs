@@ -170,6 +170,14 @@ pub const BACKUP: &str = "/v1/backup";
 /// GET: the OpenAPI 3.1 document.
 pub const OPENAPI: &str = "/openapi.json";
 
+/// POST [`super::SignInRequest`]: [`super::SignedIn`]; needs no token. DELETE: [`super::SignedOut`], of the token
+/// that is shown.
+pub const SIGN_IN: &str = "/v1/sign-in";
+/// GET: a page of [`super::PersonView`], by name.
+pub const PEOPLE: &str = "/v1/people";
+/// GET: [`super::PersonView`].
+pub const PERSON: &str = "/v1/people/{name}";
+
 /// Fills a template's segments in order, percent-encoded. Surplus segments are left out.
 pub fn fill(template: &str, segments: &[&str]) -> String {
     let mut segments = segments.iter();

@@ -306,6 +306,14 @@ codes! {
         of another origin. Programs ask http://127.0.0.1:PORT and send no Origin.";
     RoleMissing = 526, "role-missing", "Somebody else has to do this", 403, Denied,
         "Who a person is, and what they may do, stands under `[people]` in the realm's configuration:         viewers read, operators run loops, approvers approve what asks for a person, owners do everything. A         call may also ask that it is approved by somebody else than who asked for it, or by several people.         `realmctl approval show ID` says who may.";
+    SignInRefused = 527, "sign-in-refused", "Nobody was let in", 401, Denied,
+        "The directory knows no such name with that password, or none of the person's groups has a role in this \
+        realm: `[groups]` in its configuration gives them. After five times in vain a name waits for five \
+        minutes. `realmctl audit ls --action person.` tells who tried.";
+    DirectoryUnavailable = 528, "directory-unavailable", "The directory of people cannot be asked", 503, Other,
+        "What people of a directory may do is read again every minute, and nothing is done for them while that \
+        cannot be known. `realmctl doctor` says what is wrong with it. People whom the configuration names, and \
+        the owner, are let in all the same.";
     TicketMalformed = 601, "ticket-malformed", "Not a ticket", 400, Usage,
         "A ticket is one line that begins with `realm-ticket-v1:`. Something was cut off or \
         changed on the way; copy the whole line again.";

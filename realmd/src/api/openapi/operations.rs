@@ -8,14 +8,14 @@ use realm_client::api::{
     DiffResult, DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, GrantRequest,
     GrantView, HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest,
     InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
-    PauseRequest, PeerDetail, PeerSummary, PolicyApplied, PolicyApply, PolicyCases, PolicyChecked,
-    PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText, PolicyView, Pong,
-    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary, Ready, RealmDetail,
-    RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest,
-    RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary,
-    ScoreRequest, ShareRequest, StackView, StateQuery, StateSummary, StateView, Status,
-    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
-    ValidateResult, routes,
+    PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases,
+    PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
+    PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary,
+    Ready, RealmDetail, RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResetRequest,
+    ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery,
+    RunSummary, ScoreRequest, ShareRequest, SignInRequest, SignedIn, SignedOut, StackView,
+    StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace, TraceEvent,
+    TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
 };
 
 use super::{
@@ -216,6 +216,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Closes a breaker: what it guards is asked again at once.",
         one::<ResetRequest>(),
         one::<BreakerView>(),
+    ),
+    post(
+        routes::SIGN_IN,
+        "Signs somebody in whom the directory knows; needs no token.",
+        one::<SignInRequest>(),
+        one::<SignedIn>(),
+    ),
+    delete(
+        routes::SIGN_IN,
+        "Ends the sign-in whose token is shown.",
+        one::<SignedOut>(),
+    ),
+    get(
+        routes::PEOPLE,
+        "Lists who uses the realm: those whom its configuration names, and those who have signed in.",
+        page::<PersonView>(),
+    ),
+    get(
+        routes::PERSON,
+        "Says who somebody is, and what they may do.",
+        one::<PersonView>(),
     ),
     get(routes::HALT, "Shows what stands still.", one::<HaltState>()),
     post(

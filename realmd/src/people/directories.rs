@@ -1,0 +1,292 @@
+//! People whom directories know: who they are, and what their groups let them do.
+//!
+//! What a directory has said of somebody is kept for a minute. After that it is asked again before
+//! anything else is done for them, and where it does not answer nothing is done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::future::BoxFuture;
+use realm_backends::{Account, Directory, DirectoryError, DirectoryTerms};
+use realm_protocol::{Tick, limits, records::Role};
+use tokio::sync::Semaphore;
+
+use super::groups::Groups;
+use crate::{
+    config::{Config, LdapConfig, Origin},
+    secrets::SecretReader,
+};
+
+/// People whose reading is remembered; one more, and what is old is forgotten.
+const READINGS: usize = 4096;
+/// Questions to one directory at once; further ones wait.
+const AT_ONCE: usize = 8;
+
+/// Something that knows people.
+pub(crate) trait Source: fmt::Debug + Send + Sync {
+    /// Who shows this password.
+    fn sign_in<'a>(&'a self, name: &'a str, password: &'a str) -> Looking<'a>;
+    /// Who that is now.
+    fn account<'a>(&'a self, name: &'a str) -> Looking<'a>;
+}
+
+/// A look at a directory.
+pub(crate) type Looking<'a> = BoxFuture<'a, Result<Account, DirectoryError>>;
+
+impl Source for Directory {
+    fn sign_in<'a>(&'a self, name: &'a str, password: &'a str) -> Looking<'a> {
+        Box::pin(Self::sign_in(self, name, password))
+    }
+
+    fn account<'a>(&'a self, name: &'a str) -> Looking<'a> {
+        Box::pin(Self::account(self, name))
+    }
+}
+
+/// Somebody of a directory: `alice@ldap`. No name in the file is such a one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Member {
+    pub(crate) from: Origin,
+    /// What the directory calls them.
+    pub(crate) name: String,
+}
+
+impl Member {
+    /// Reads `alice@ldap`.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        let (name, from) = text.rsplit_once('@')?;
+        let from = Origin::named(from)?;
+        let name = name.to_owned();
+        Some(Self { from, name })
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.from)
+    }
+}
+
+/// What a directory has said of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Before it was asked.
+    pub(crate) at: Tick,
+    /// Those of their groups that the table names.
+    pub(crate) groups: BTreeSet<String>,
+    /// What these let them do here.
+    pub(crate) roles: BTreeSet<Role>,
+}
+
+impl Reading {
+    /// Until when it is believed.
+    pub(crate) fn until(&self) -> Tick {
+        self.at.plus(limits::PERSON_READ_MS)
+    }
+}
+
+/// How often directories were asked, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) known: u64,
+    pub(crate) refused: u64,
+    pub(crate) unavailable: u64,
+}
+
+/// A directory, or why it cannot be used.
+type Known = Result<Arc<dyn Source>, DirectoryError>;
+
+/// The directories of a realm.
+#[derive(Debug, Default)]
+pub(crate) struct Directories {
+    sources: BTreeMap<Origin, (Known, Semaphore)>,
+    groups: Groups,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    readings: BTreeMap<Member, Reading>,
+    asked: BTreeMap<Origin, Asked>,
+}
+
+impl Directories {
+    /// Takes what is configured; connects to nothing.
+    pub(crate) fn of(config: &Config, secrets: &SecretReader) -> Self {
+        let groups = Groups::of(&config.groups);
+        let mut sources = Vec::new();
+        if let Some(ldap) = &config.ldap {
+            let source = ldap_of(ldap, groups.named(Origin::Ldap), secrets);
+            if let Err(error) = &source {
+                tracing::warn!(%error, "nobody can sign in at `ldap.url`");
+            }
+            sources.push((Origin::Ldap, source));
+        }
+        Self::new(sources, groups)
+    }
+
+    fn new(sources: Vec<(Origin, Known)>, groups: Groups) -> Self {
+        let places = |(from, source)| (from, (source, Semaphore::new(AT_ONCE)));
+        Self {
+            sources: sources.into_iter().map(places).collect(),
+            groups,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Who signs in with a password, and what they may do in the realm of this name.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub(crate) async fn sign_in(
+        &self,
+        from: Origin,
+        (name, password): (&str, &str),
+        (realm, now): (&str, Tick),
+    ) -> Result<(Member, Reading), DirectoryError> {
+        let account = self.ask(from, name, Some(password)).await?;
+        let member = Member {
+            from,
+            name: account.name.clone(),
+        };
+        let reading = self.keep(&member, account, (realm, now));
+        Ok((member, reading))
+    }
+
+    /// What is known of somebody: no older than so many milliseconds, a minute at most.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; nothing is let be by what was known before.
+    pub(crate) async fn read(
+        &self,
+        member: &Member,
+        age_ms: u64,
+        (realm, now): (&str, Tick),
+    ) -> Result<Reading, DirectoryError> {
+        let age_ms = age_ms.min(limits::PERSON_READ_MS);
+        let fresh = |reading: &Reading| reading.at.plus(age_ms) > now;
+        if let Some(reading) = self.reading(member).filter(fresh) {
+            return Ok(reading);
+        }
+        match self.ask(member.from, &member.name, None).await {
+            Ok(account) if account.name == member.name => {
+                Ok(self.keep(member, account, (realm, now)))
+            }
+            // The name is another's by now.
+            Ok(_) | Err(DirectoryError::Refused) => {
+                self.kept().readings.remove(member);
+                Err(DirectoryError::Refused)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was last known of somebody, however old it is.
+    pub(crate) fn reading(&self, member: &Member) -> Option<Reading> {
+        self.kept().readings.get(member).cloned()
+    }
+
+    /// The directories that are configured, with what came of asking them.
+    pub(crate) fn asked(&self) -> Vec<(Origin, Asked)> {
+        let kept = self.kept();
+        let asked = |from: &Origin| (*from, kept.asked.get(from).copied().unwrap_or_default());
+        self.sources.keys().map(asked).collect()
+    }
+
+    /// Whether each directory can be asked now, by a name that nobody has.
+    pub(crate) async fn reach(&self) -> Vec<(Origin, Result<(), String>)> {
+        let mut reached = Vec::new();
+        for from in self.sources.keys() {
+            let answer = match self.ask(*from, "realm-doctor", None).await {
+                Ok(_) | Err(DirectoryError::Refused) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            };
+            reached.push((*from, answer));
+        }
+        reached
+    }
+
+    async fn ask(
+        &self,
+        from: Origin,
+        name: &str,
+        password: Option<&str>,
+    ) -> Result<Account, DirectoryError> {
+        let unavailable = |reason: &str| DirectoryError::Unavailable {
+            reason: reason.to_owned(),
+        };
+        let (source, places) = self
+            .sources
+            .get(&from)
+            .ok_or_else(|| unavailable("it is not configured"))?;
+        let source = source.clone()?;
+        let _place = places.acquire().await;
+        let answer = match password {
+            Some(password) => source.sign_in(name, password).await,
+            None => source.account(name).await,
+        };
+        let mut kept = self.kept();
+        let count = kept.asked.entry(from).or_default();
+        let count = match &answer {
+            Ok(_) => &mut count.known,
+            Err(DirectoryError::Refused) => &mut count.refused,
+            Err(DirectoryError::Unavailable { .. }) => &mut count.unavailable,
+        };
+        *count = count.saturating_add(1);
+        answer
+    }
+
+    fn keep(&self, member: &Member, account: Account, (realm, now): (&str, Tick)) -> Reading {
+        let groups = account.groups;
+        let reading = Reading {
+            at: now,
+            roles: self.groups.roles(member.from, &groups, realm),
+            groups,
+        };
+        let mut kept = self.kept();
+        if kept.readings.len() >= READINGS {
+            kept.readings.retain(|_, reading| reading.until() > now);
+        }
+        if kept.readings.len() < READINGS {
+            kept.readings.insert(member.clone(), reading.clone());
+        }
+        reading
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ldap_of(config: &LdapConfig, groups: BTreeSet<String>, secrets: &SecretReader) -> Known {
+    let LdapConfig {
+        url,
+        authorities,
+        bind,
+        password,
+        base,
+        kind,
+        name,
+        session_ms: _,
+    } = config.clone();
+    let password = secrets
+        .read(&password)
+        .map_err(|reason| DirectoryError::Unavailable { reason })?;
+    let directory = Directory::new(DirectoryTerms {
+        url,
+        authorities: authorities.map(|path| secrets.at_home(&path)),
+        bind,
+        password,
+        base,
+        kind,
+        name_attribute: name,
+        groups,
+    })?;
+    Ok(Arc::new(directory))
+}
+
+#[cfg(test)]
+mod tests;
