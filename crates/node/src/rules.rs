@@ -46,7 +46,8 @@ impl Rules {
         &mut self,
         documents: BTreeMap<String, StoredPolicy>,
     ) -> Result<(), Vec<PolicyProblem>> {
-        let mut found = subtree_problems(&documents);
+        let changed = |id: &String| self.documents.get(id) != documents.get(id);
+        let mut found = subtree_problems(&documents, changed);
         if found.is_empty() {
             match self.policy.set_own(own_texts(&documents)) {
                 Ok(()) => {
@@ -74,7 +75,7 @@ impl Rules {
     /// everything that they may have governed is denied.
     pub(crate) fn keep_documents(&mut self, documents: BTreeMap<String, StoredPolicy>) {
         let own = self.policy.set_own_as_kept(own_texts(&documents));
-        let below = subtree_problems(&documents);
+        let below = subtree_problems(&documents, |_| true);
         for problem in own.err().into_iter().flatten() {
             tracing::error!(%problem, "a stored policy does not compile: everything is denied");
         }
@@ -233,16 +234,21 @@ fn own_texts(documents: &BTreeMap<String, StoredPolicy>) -> BTreeMap<String, Str
         .collect()
 }
 
-/// What does not compile of what is for every realm below.
-fn subtree_problems(documents: &BTreeMap<String, StoredPolicy>) -> Vec<PolicyProblem> {
+/// What does not compile of those documents for every realm below that are to be looked at.
+fn subtree_problems(
+    documents: &BTreeMap<String, StoredPolicy>,
+    looked_at: impl Fn(&String) -> bool,
+) -> Vec<PolicyProblem> {
     let subtree = documents.iter().filter(|(_, document)| document.subtree);
-    let problems = subtree.flat_map(|(id, document)| {
-        let problems = realm_policy::check(&document.cedar).into_iter();
-        problems.map(|problem| PolicyProblem {
-            id: id.clone(),
-            ..problem
-        })
-    });
+    let problems = subtree
+        .filter(|(id, _)| looked_at(id))
+        .flat_map(|(id, document)| {
+            let problems = realm_policy::check(&document.cedar).into_iter();
+            problems.map(|problem| PolicyProblem {
+                id: id.clone(),
+                ..problem
+            })
+        });
     problems.collect()
 }
 

@@ -1,6 +1,9 @@
 //! The levels that decide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
 use realm_protocol::{RealmId, Scope, limits, records::Role};
@@ -29,6 +32,8 @@ pub struct Policy {
     ancestors: usize,
     ceilings: BTreeMap<usize, Ceiling>,
     own: Rules,
+    /// What `own` is made of, so that an edit compiles only what it changes.
+    documents: Documents,
     /// The roots whose trees this realm peers with.
     peers: BTreeSet<RealmId>,
 }
@@ -39,6 +44,31 @@ struct Ceiling {
     realm: RealmId,
     number: u64,
     rules: Rules,
+}
+
+/// Documents that compile, by their ids.
+type Documents = BTreeMap<String, Arc<Document>>;
+
+/// A document, and what it compiles to.
+#[derive(Debug)]
+struct Document {
+    text: String,
+    set: PolicySet,
+}
+
+/// What stands beside the documents of every realm, compiled once.
+static INSIDE: LazyLock<Documents> = LazyLock::new(|| {
+    let inside = inside_policies().into_iter();
+    let compiled =
+        inside.filter_map(|(id, text)| Document::compile(&id, text).ok().map(|it| (id, it)));
+    compiled.collect()
+});
+
+impl Document {
+    fn compile(id: &str, text: String) -> Result<Arc<Self>, Vec<PolicyProblem>> {
+        let set = parse(id, &text, Strictness::Validated)?;
+        Ok(Arc::new(Self { text, set }))
+    }
 }
 
 /// One level's policies. Problems deny everything.
@@ -65,7 +95,7 @@ impl Policy {
         &mut self,
         documents: BTreeMap<String, String>,
     ) -> Result<(), Vec<PolicyProblem>> {
-        self.own = Rules::of_own(documents)?;
+        (self.own, self.documents) = Rules::of_own(documents, &self.documents)?;
         self.note_change();
         Ok(())
     }
@@ -79,13 +109,12 @@ impl Policy {
         &mut self,
         documents: BTreeMap<String, String>,
     ) -> Result<(), Vec<PolicyProblem>> {
-        let rules = Rules::of_own(documents);
-        self.own = match &rules {
-            Ok(rules) => rules.clone(),
-            Err(problems) => Rules::failing(problems),
-        };
-        self.note_change();
-        rules.map(|_| ())
+        let taken = self.set_own(documents);
+        if let Err(problems) = &taken {
+            self.own = Rules::failing(problems);
+            self.note_change();
+        }
+        taken
     }
 
     /// Counts the changes of these policies so far.
@@ -270,24 +299,37 @@ impl Refusal {
 }
 
 impl Rules {
-    /// This realm's own documents, and those that stand beside them.
-    fn of_own(documents: BTreeMap<String, String>) -> Result<Self, Vec<PolicyProblem>> {
+    /// This realm's own documents, and those that stand beside them. What is `known` by the same text is
+    /// not compiled again.
+    fn of_own(
+        documents: BTreeMap<String, String>,
+        known: &Documents,
+    ) -> Result<(Self, Documents), Vec<PolicyProblem>> {
         if documents.len() > MAX_DOCUMENTS {
             let what = format!("more than {MAX_DOCUMENTS} policies");
             return Err(vec![PolicyProblem::whole(String::new(), what)]);
         }
         let mut own = Self::default();
+        let mut compiled = Documents::new();
         let mut problems = Vec::new();
         let inside = inside_policies().into_iter();
         for (id, text) in inside.chain(documents) {
-            let parsed = parse(&id, &text, Strictness::Validated);
-            match parsed.and_then(|set| own.add_document(&id, &set)) {
-                Ok(()) => {}
+            let mut known = [known, &INSIDE].into_iter().filter_map(|it| it.get(&id));
+            let document = match known.find(|it| it.text == text) {
+                Some(document) => Ok(Arc::clone(document)),
+                None => Document::compile(&id, text),
+            };
+            let added = document.and_then(|document| {
+                own.add_document(&id, &document.set)?;
+                Ok(document)
+            });
+            match added {
+                Ok(document) => drop(compiled.insert(id, document)),
                 Err(found) => problems.extend(found),
             }
         }
         match problems.is_empty() {
-            true => Ok(own),
+            true => Ok((own, compiled)),
             false => Err(problems),
         }
     }

@@ -470,6 +470,33 @@ fn level() -> impl Strategy<Value = (String, bool)> {
     })
 }
 
+#[test]
+fn a_document_decides_as_it_says_now_whatever_stood_under_its_id_before() {
+    let here = scope(ACME, "");
+    let resource = AskedResource::Realm(here.clone());
+    let request = ask(&here, Action::Relay, &resource);
+    let permits = |policy: &Policy| policy.decide(&request.as_request()).is_permitted();
+    let (permit, forbid) = (
+        "permit (principal, action, resource);",
+        "forbid (principal, action, resource);",
+    );
+    let mut policy = Policy::new();
+    let mut decided = Vec::new();
+
+    for text in [permit, forbid, permit, permit] {
+        policy.set_own(own(text)).unwrap();
+        decided.push(permits(&policy));
+    }
+    policy.set_own(BTreeMap::new()).unwrap();
+    decided.push(permits(&policy));
+    let wrong = policy.set_own(own("permit (")).is_err();
+    policy.set_own(own(forbid)).unwrap();
+    decided.push(permits(&policy));
+
+    assert!(wrong);
+    assert_eq!(decided, [true, false, true, true, false, false]);
+}
+
 proptest! {
     #[test]
     fn all_levels_must_permit_so_a_child_narrows_and_never_widens(
