@@ -118,8 +118,8 @@ fn counted(view: &BidView, ledgers: &BTreeMap<CallId, &Ledger>) -> bool {
 /// Whether the announcer has written down that it awarded a bid something.
 fn was_awarded(view: &BidView, ledgers: &BTreeMap<CallId, &Ledger>) -> bool {
     let call = CallId::new(*view.announcement.broadcast.as_bytes());
-    let awards = ledgers.get(&call).map(|ledger| ledger.awards());
-    awards.is_some_and(|awards| awards.iter().any(|(.., bid)| *bid == view.digest))
+    let ledger = ledgers.get(&call);
+    ledger.is_some_and(|ledger| ledger.awards().iter().any(|(.., bid)| *bid == view.digest))
 }
 
 /// Whether a bid stands where its announcer has written that it does.

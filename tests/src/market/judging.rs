@@ -8,6 +8,7 @@ use super::{
     furnishing::Way,
     *,
 };
+use crate::canary::Canaries;
 
 impl Market {
     /// Checks everything that was said and done.
@@ -21,7 +22,7 @@ impl Market {
             .flat_map(|host| Ledger::read_all(&self.world, host))
             .collect();
         let mut told = Told::default();
-        let mut inputs = Vec::new();
+        let mut inputs = Canaries::default();
         for asked in &self.asked {
             let of_it: Vec<&Ledger> = ledgers.iter().filter(|it| it.asks(&asked.canary)).collect();
             self.judge_outcome(asked, &of_it, &mut told);
@@ -29,16 +30,14 @@ impl Market {
             for ledger in of_it {
                 may_know.extend(self.judge_one(asked, ledger, &books, &mut told));
             }
-            inputs.push((asked.canary.as_bytes(), may_know));
+            let hosts = self.world.hosts.iter().enumerate();
+            let known_to = hosts.filter(|(_, host)| may_know.contains(&host.realm));
+            let known_to = known_to.map(|(number, _)| HostId(number)).collect();
+            inputs.add(&asked.canary, known_to);
         }
-        for host in &self.world.hosts {
-            let bytes = host.disk.bytes();
-            let knows = |seeks: &[u8]| bytes.windows(seeks.len()).any(|window| window == seeks);
-            let mut others = inputs
-                .iter()
-                .filter(|(_, known)| !known.contains(&host.realm));
-            if others.any(|(seeks, _)| knows(seeks)) {
-                let what = format!("{} has the input of a broadcast", host.name);
+        for (number, host) in self.world.hosts.iter().enumerate() {
+            if let Some(input) = inputs.seen(&host.disk.bytes(), Some(HostId(number))) {
+                let what = format!("{} has the input of broadcast {input}", host.name);
                 told.broken.push(what);
             }
         }

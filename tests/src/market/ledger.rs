@@ -1,7 +1,10 @@
 //! What the announcer of a broadcast has written down, step by step: RANK-1 to RANK-6, AWARD-1,
 //! AWARD-2, LEASE-1, LEASE-6 and TRANSCRIPT-2 to TRANSCRIPT-7, checked anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use realm_broadcast::{
     announcer::recompute,
@@ -37,7 +40,12 @@ pub(super) struct Ledger {
     pub(super) taken: Vec<Digest>,
     /// Event and what it says of each.
     pub(super) told: Vec<String>,
+    counted: OnceCell<Vec<CountedBid>>,
+    ranking: OnceCell<Vec<Digest>>,
 }
+
+/// A bid that counts, and when it came to.
+type CountedBid = (Digest, Bid, Timestamp);
 
 /// Where a slot stands.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +123,8 @@ impl Ledger {
             told: told.collect(),
             entries,
             written,
+            counted: OnceCell::new(),
+            ranking: OnceCell::new(),
         })
     }
 
@@ -165,36 +175,41 @@ impl Ledger {
     }
 
     /// The bids that count, in the order in which they came to.
-    pub(super) fn counted(&self) -> Vec<(Digest, Bid, Timestamp)> {
-        let mut counted: Vec<(Digest, Bid, Timestamp)> = Vec::new();
-        for entry in &self.entries {
-            let Entry::Counted(Counted {
-                bid: signed, at, ..
-            }) = entry
-            else {
-                continue;
-            };
-            let bid = signed.peek().expect("a bid that counts reads");
-            counted.retain(|(_, earlier, _)| {
-                (earlier.bidder.realm, &earlier.agent) != (bid.bidder.realm, &bid.agent)
+    pub(super) fn counted(&self) -> &[CountedBid] {
+        self.counted.get_or_init(|| {
+            let counted = self.entries.iter().filter_map(|entry| match entry {
+                Entry::Counted(Counted { bid, at, .. }) => Some((bid, *at)),
+                _ => None,
             });
-            counted.push((signed.digest(), bid, *at));
-        }
-        counted
+            let counted: Vec<CountedBid> = counted
+                .map(|(signed, at)| {
+                    let bid = signed.peek().expect("a bid that counts reads");
+                    (signed.digest(), bid, at)
+                })
+                .collect();
+            // Of one agent's bids the last.
+            let whose = |bid: &Bid| (bid.bidder.realm, bid.agent.clone());
+            let last = counted.iter().enumerate();
+            let last: BTreeMap<_, usize> = last.map(|(at, (_, bid, _))| (whose(bid), at)).collect();
+            let mut counted: Vec<_> = counted.into_iter().enumerate().collect();
+            counted.retain(|(at, (_, bid, _))| last[&whose(bid)] == *at);
+            counted.into_iter().map(|(_, bid)| bid).collect()
+        })
     }
 
     /// The bids that count, in rank order.
-    pub(super) fn ranking(&self) -> Vec<Digest> {
-        let Some(Entry::Planned(planned)) = self.entries.first() else {
-            return Vec::new();
-        };
-        let bids: Vec<(Digest, Bid)> = self
-            .counted()
-            .into_iter()
-            .map(|(digest, bid, _)| (digest, bid))
-            .collect();
-        let digests: Vec<Digest> = bids.iter().map(|(digest, _)| *digest).collect();
-        ranked(&self.announcement, &planned.secret, root(&digests), &bids)
+    pub(super) fn ranking(&self) -> &[Digest] {
+        self.ranking.get_or_init(|| {
+            let Some(Entry::Planned(planned)) = self.entries.first() else {
+                return Vec::new();
+            };
+            let bids = self.counted().iter();
+            let bids: Vec<(Digest, Bid)> = bids
+                .map(|(digest, bid, _)| (*digest, bid.clone()))
+                .collect();
+            let digests: Vec<Digest> = bids.iter().map(|(digest, _)| *digest).collect();
+            ranked(&self.announcement, &planned.secret, root(&digests), &bids)
+        })
     }
 
     /// Everything in it that no rule leads to.

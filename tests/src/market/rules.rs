@@ -343,7 +343,7 @@ impl Rules<'_> {
         coming.retain(|(from, ..)| !self.shunned.contains(&from.root));
         let most = announcement.rule.max_bids;
         let right = counted(&book.announcements, most, &coming);
-        let all: BTreeSet<Digest> = all.into_iter().map(|(digest, ..)| digest).collect();
+        let all: BTreeSet<Digest> = all.iter().map(|(digest, ..)| *digest).collect();
         if right.iter().copied().collect::<BTreeSet<_>>() != all || all != set {
             let (many, expected) = (set.len(), right.len());
             self.broken(format!("{many} bids count of {expected}, or others"));
