@@ -18,6 +18,7 @@ mod flows;
 mod grants;
 mod host;
 pub mod invariants;
+mod liar;
 mod loops;
 mod market;
 mod person;

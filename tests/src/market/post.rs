@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use realm_crypto::{
-    KemKey, RootMemo, Trust, VerifiedChain, open_sealed, verify_chain, verify_envelope,
+    KemKey, Opened, RootMemo, Trust, Verified, VerifiedChain, open_sealed, verify_chain,
+    verify_envelope,
 };
 use realm_protocol::{
     CallId, Envelope, Header, KeyId, Kind, MessageId, RealmId, Timestamp,
@@ -200,10 +201,18 @@ fn read_kem(row: &[u8]) -> Option<StoredKem> {
 }
 
 impl World {
-    /// Opens a message with the keys of the host that it is for.
-    pub(crate) fn open_at(&mut self, host: HostId, envelope: &Envelope) -> Option<Blob> {
+    /// A message, if it is signed by whom it says.
+    pub(crate) fn verified(&mut self, envelope: &Envelope) -> Option<Verified> {
         let header = envelope.peek().ok()?;
         let source = self.post.verified(&header)?;
+        let read = envelope.read_header().ok()?;
+        let roots = &mut RootMemo::default();
+        verify_envelope(envelope.clone(), read, &source, 0, roots).ok()
+    }
+
+    /// Opens a message with the keys of the host that it is for.
+    pub(crate) fn opened(&mut self, host: HostId, envelope: &Envelope) -> Option<Opened> {
+        let verified = self.verified(envelope)?;
         let keys: BTreeMap<KeyId, KemKey> = self.hosts[host.0]
             .disk
             .rows(Table::Kem)
@@ -211,10 +220,12 @@ impl World {
             .map(|stored| KemKey::from_secret(stored.secret))
             .map(|key| (key.key_id(), key))
             .collect();
-        let read = envelope.read_header().ok()?;
-        let roots = &mut RootMemo::default();
-        let verified = verify_envelope(envelope.clone(), read, &source, 0, roots).ok()?;
-        let opened = open_sealed(&verified, |id| keys.get(&id)).ok()?;
+        open_sealed(&verified, |id| keys.get(&id)).ok()
+    }
+
+    /// What a message for a host says.
+    pub(crate) fn open_at(&mut self, host: HostId, envelope: &Envelope) -> Option<Blob> {
+        let opened = self.opened(host, envelope)?;
         Some(Blob::from(opened.content().to_vec()))
     }
 

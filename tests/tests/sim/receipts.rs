@@ -5,11 +5,12 @@ use realm_evidence::{
 };
 use realm_node::{InvokeAsked, Request};
 use realm_protocol::{
+    Kind,
     audit::AuditOutcome,
     budget::{Amount, Budget},
     receipt::CallReceipt,
 };
-use realm_tests::{HostId, Loops, Tree, World, invariants, receipts};
+use realm_tests::{HostId, Loops, Tree, World, audit, invariants, receipts};
 use serde_json::{Value, json};
 
 /// A prompt on a model that is paid for.
@@ -24,7 +25,10 @@ fn prompt(id: &str) -> Value {
 
 /// acme asks lab, which asks its child genomics: each has a model that is paid for.
 fn cast(seed: u64) -> (World, [HostId; 3]) {
-    let mut world = World::new(seed);
+    cast_in(World::new(seed))
+}
+
+fn cast_in(mut world: World) -> (World, [HostId; 3]) {
     let acme = world.found("acme");
     let lab = world.found("lab");
     world.peer(acme, lab);
@@ -201,4 +205,40 @@ fn a_statement_that_leaves_out_a_call_is_told_by_the_other_sides() {
         matches!(error, CallsError::LeftOut { realm: by, .. } if by == realm),
         "{error}"
     );
+}
+
+#[test]
+fn a_realm_that_reports_less_than_it_spent_is_named_by_what_others_have_signed() {
+    let mut world = World::new(5);
+    world.overhear();
+    let (mut world, [acme, lab, genomics]) = cast_in(world);
+    world.tap = true;
+    // What lab's node truly says gets lost, and its owner says something else.
+    world.mute(lab, acme, Kind::Result, u64::MAX);
+    let control = world.ask(acme, ask("study@lab"));
+    world.run_for(1_000);
+    let mut truth = 0;
+    world.answer_otherwise((lab, acme), |receipt| {
+        truth = receipt.spent.money[0].micros;
+        receipt.spent.money[0].micros /= 10;
+    });
+    world.wait_for(acme, control);
+    world.run_for(1_000);
+
+    let told = statement(&world, acme, lab);
+    let bill = account(examine(&told));
+    let caused = statement(&world, genomics, lab);
+    let error = wrong(examine_witnessed(&told, &caused));
+
+    let run = bill.receipts[0].run;
+    let liar = world.hosts[lab.0].realm;
+    assert_eq!(error, CallsError::Underreported { realm: liar, run });
+    assert!(error.to_string().contains("less than it spent"), "{error}");
+    // What both sides have kept of one call differs, and the lie is in the log of who was told it.
+    assert_eq!(bill.bills[0].counted.money["EUR"], truth / 10);
+    let own = account(examine(&statement(&world, lab, acme)));
+    assert_eq!(own.bills[0].counted.money["EUR"], truth);
+    let logged = audit::entries(&world.hosts[acme.0].disk).into_iter();
+    let mut logged = logged.filter_map(|entry| entry.receipt);
+    assert!(logged.any(|receipt| receipt == bill.receipts[0].receipt));
 }
