@@ -2,6 +2,8 @@
 
 #[path = "halt/below.rs"]
 mod below;
+#[path = "halt/soon.rs"]
+mod soon;
 
 use realm_executor::ResumeError;
 use realm_node::{HaltAsked, HaltOf, Refusal, Request, Response, UnhaltAsked, UnhaltOf};

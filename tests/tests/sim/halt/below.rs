@@ -13,16 +13,16 @@ use crate::durable::bench::refusal;
 const MINUTE_MS: u64 = 60_000;
 
 /// mercy above mercy/cardiology above mercy/cardiology/imaging, and the root lab beside.
-struct Clinic {
-    world: World,
-    mercy: HostId,
-    cardiology: HostId,
-    imaging: HostId,
+pub(super) struct Clinic {
+    pub(super) world: World,
+    pub(super) mercy: HostId,
+    pub(super) cardiology: HostId,
+    pub(super) imaging: HostId,
     lab: HostId,
 }
 
 impl Clinic {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut world = World::new(seed);
         let (mercy, lab) = (world.found("mercy"), world.found("lab"));
         let cardiology = world.child(mercy, "cardiology");
@@ -45,22 +45,22 @@ impl Clinic {
         }
     }
 
-    fn below(&self, host: HostId) -> Vec<BelowHaltView> {
+    pub(super) fn below(&self, host: HostId) -> Vec<BelowHaltView> {
         self.world.hosts[host.0].node().halts().below
     }
 
     /// Whether a realm knows that its child, and everybody below that, has heeded its word.
-    fn is_confirmed(&self, host: HostId) -> bool {
+    pub(super) fn is_confirmed(&self, host: HostId) -> bool {
         let below = self.below(host);
         let settled = |it: &BelowHaltView| it.confirmed.is_some() && it.open.is_empty();
         !below.is_empty() && below.iter().all(settled)
     }
 
-    fn is_halted_from_above(&self, host: HostId) -> bool {
+    pub(super) fn is_halted_from_above(&self, host: HostId) -> bool {
         !self.world.hosts[host.0].node().halts().above.is_empty()
     }
 
-    fn ends(mut self) {
+    pub(super) fn ends(mut self) {
         invariants::check(&mut self.world);
     }
 }
