@@ -145,7 +145,7 @@ const OF_A_THOUSAND: &[&str] = &[
 
 /// Run by hand: `cargo test -p realm-tests --test sim -- --ignored a_thousand_realms_trade`.
 #[test]
-#[ignore = "takes a quarter of an hour"]
+#[ignore = "takes three minutes of a processor"]
 fn a_thousand_realms_trade_and_break_no_rule() {
     let told = try_seeds(seeds().unwrap_or(1..=1), 1_000, 30);
     let restarted = told.met.get("run.restarted ");
