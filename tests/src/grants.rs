@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use realm_node::{ControlId, GrantView, Response};
 use realm_protocol::{GrantId, LoopId, RealmId, Timestamp, records::Grant};
 
-use crate::HostId;
+use serde_json::Value;
+
+use crate::{HostId, World};
 
 /// What a policy document of an owner says about its loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ struct Allowed {
 enum Edit {
     Word(Document, Word),
     Revoke(HostId),
-    TakeBack(GrantId),
+    TakeBack(HostId, GrantId),
 }
 
 /// The edits that owners have asked for.
@@ -51,8 +53,9 @@ pub(crate) struct Grants {
     revoked: Vec<HostId>,
     /// What realms have granted each other.
     given: Vec<GrantView>,
-    /// Which of that the realm whose loops it is for has certainly taken back.
-    taken_back: Vec<GrantId>,
+    /// What realms have certainly taken back. Of what others have given, the realm whose loops it is for
+    /// need not know.
+    taken_back: Vec<(HostId, GrantId)>,
     asked: BTreeMap<(HostId, ControlId), Edit>,
     /// Whether every edit has had the time to reach whom it concerns.
     pub(crate) settled: bool,
@@ -117,27 +120,34 @@ impl Grants {
                 words.drain(..last.unwrap_or(0));
             }
             Edit::Revoke(child) => self.revoked.push(child),
-            Edit::TakeBack(grant) => self.taken_back.push(grant),
+            Edit::TakeBack(by, grant) => self.taken_back.push((by, grant)),
         }
     }
 
     /// A realm asks to take back what it has granted.
-    pub(crate) fn take_back(&mut self, control: ControlId, owner: HostId, grant: GrantId) {
-        self.asked.insert((owner, control), Edit::TakeBack(grant));
+    pub(crate) fn take_back(&mut self, control: ControlId, by: HostId, grant: GrantId) {
+        self.asked.insert((by, control), Edit::TakeBack(by, grant));
+    }
+
+    /// How many calls may begin by each grant that bounds it.
+    pub(crate) fn bounds(&self) -> BTreeMap<GrantId, u64> {
+        let all = self.given.iter().flat_map(|view| &view.chain);
+        all.filter_map(|grant| Some((grant.id, grant.uses?)))
+            .collect()
     }
 
     /// Whether a realm may hold a grant of the owner's for a loop.
     pub(crate) fn is_granted(
         &self,
         caller: RealmId,
-        owner: RealmId,
+        (owner, realm): (HostId, RealmId),
         loop_id: &LoopId,
         now: Timestamp,
     ) -> bool {
         let whole = |view: &GrantView| {
             let first = view.chain.first().map(|first| first.issuer);
-            let gone = |grant: &Grant| self.taken_back.contains(&grant.id);
-            first == Some(owner) && !view.chain.iter().any(gone)
+            let gone = |grant: &Grant| self.taken_back.contains(&(owner, grant.id));
+            first == Some(realm) && !view.chain.iter().any(gone)
         };
         let mut given = self.given.iter().filter(|view| whole(view));
         given.any(|view| {
@@ -209,6 +219,19 @@ impl Grants {
         let words = self.words(owner, loop_id, subtree);
         !words.is_empty() && words.iter().all(|word| *word == Word::Forbid)
     }
+}
+
+/// The chain of grants that each run began by, the first first.
+pub(crate) fn uses(world: &World) -> impl Iterator<Item = Vec<Value>> {
+    let events = world
+        .hosts
+        .iter()
+        .flat_map(|host| host.disk.events.values());
+    let uses = events.filter(|event| event.kind == "grant.used");
+    uses.map(|event| {
+        let payload: Value = serde_json::from_slice(&event.payload).expect("JSON");
+        payload["grants"].as_array().expect("a chain").clone()
+    })
 }
 
 impl Allowed {

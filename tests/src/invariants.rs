@@ -1,14 +1,14 @@
 //! What must hold after every run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
-    CallId, RunId,
+    CallId, GrantId, RunId,
     journal::{Direction, Event, Run, Status, Table},
 };
 use serde_json::Value;
 
-use crate::{HostId, World, audit, errors, receipts, watch::has_effects};
+use crate::{HostId, World, audit, errors, grants, receipts, watch::has_effects};
 
 /// Lets what is under way come to its end, and panics with everything that does not hold.
 ///
@@ -46,6 +46,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
     }
     messages_agree(world, &mut broken);
     receipts::broken(world, &mut broken);
+    grants_are_not_overused(world, &mut broken);
     for (effect, times) in &world.effects {
         if *times > 1 {
             broken.push(format!("{times} times: {effect}"));
@@ -159,6 +160,23 @@ fn messages_agree(world: &World, broken: &mut Vec<String>) {
 fn named(payload: &Value) -> Option<&str> {
     let late = payload["answers"].as_str();
     late.or_else(|| payload["header"].as_str())
+}
+
+/// No more calls begin by a grant than it is for.
+fn grants_are_not_overused(world: &World, broken: &mut Vec<String>) {
+    let mut used: BTreeMap<GrantId, u64> = BTreeMap::new();
+    for link in grants::uses(world).flatten() {
+        let id = link["id"].as_str().expect("an id");
+        *used.entry(id.parse().expect("an id")).or_default() += 1;
+    }
+    for (grant, most) in world.watch.grants.bounds() {
+        let times = used.get(&grant).copied().unwrap_or_default();
+        if times > most {
+            broken.push(format!(
+                "{times} calls by grant {grant}, which is for {most}"
+            ));
+        }
+    }
 }
 
 fn may_have_lost(world: &World, call: CallId) -> bool {

@@ -1,15 +1,17 @@
 //! Random schedules: trees, loops, policies, calls and faults, all from one seed.
 
 mod chaos;
+mod granting;
 mod healing;
 mod hostile;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_node::{ControlId, InvokeAsked, Request, Response, UnhaltAsked, UnhaltOf};
 use realm_protocol::Digest;
+use serde_json::json;
 
-use self::hostile::Hostile;
+use self::{granting::Granting, hostile::Hostile};
 use crate::{Flows, HostId, Loops, Tree, World, grants::Word, invariants};
 
 /// Realms in one schedule.
@@ -56,6 +58,7 @@ pub struct Schedule {
     /// Realms whose owners have stopped something.
     halted: BTreeSet<HostId>,
     hostile: Option<Hostile>,
+    granting: Granting,
     /// When the faults ended.
     calm_since: u64,
     /// How long each pair took to reach each other after the faults, milliseconds.
@@ -75,6 +78,8 @@ pub struct Verdict {
     pub answered: u64,
     /// How long each pair took to reach each other after the faults, milliseconds.
     pub healed: Vec<u64>,
+    /// What happened in it, and how often.
+    pub met: BTreeMap<&'static str, u64>,
     /// Digest of everything that happened.
     pub log: Digest,
 }
@@ -105,6 +110,7 @@ impl Schedule {
             broken,
             asked: schedule.asked,
             answered: schedule.answered,
+            met: schedule.tell_grants(),
             healed: schedule.healed,
             log: schedule.world.log(),
         }
@@ -124,6 +130,7 @@ impl Schedule {
             full: Vec::new(),
             halted: BTreeSet::new(),
             hostile: None,
+            granting: Granting::default(),
             calm_since: 0,
             healed: Vec::new(),
             faults: Vec::new(),
@@ -196,7 +203,9 @@ impl Schedule {
             ];
             if other.host != host {
                 let step = format!("pay@{}", other.name);
-                loops.push(Loops::composite("both", &["echo", &step]));
+                let mut both = Loops::composite("both", &["echo", &step]);
+                both["needs"] = json!([step]);
+                loops.push(both);
             }
             let others = [other.name.clone()].into_iter();
             let others: Vec<String> = others.filter(|name| *name != member.name).collect();
@@ -218,14 +227,7 @@ impl Schedule {
         }
         for _ in 0..self.members.len() {
             let owner = self.pick(&self.members.clone());
-            let root = self.root_of(&owner);
-            let foreign: Vec<Member> = self
-                .members
-                .iter()
-                .filter(|member| self.root_of(member) != root)
-                .cloned()
-                .collect();
-            let caller = self.pick(&foreign);
+            let caller = self.far_from(&owner);
             let pattern = ["echo", "pay", "*"][self.world.random(3) as usize];
             self.permit(owner.host, &caller.name, pattern, None);
             self.world.run_for(50);
@@ -250,6 +252,15 @@ impl Schedule {
     fn root_of(&self, member: &Member) -> String {
         let root = member.name.split('/').next();
         root.unwrap_or_default().to_owned()
+    }
+
+    /// A realm of another tree.
+    fn far_from(&mut self, member: &Member) -> Member {
+        let root = self.root_of(member);
+        let foreign = self.members.iter();
+        let foreign = foreign.filter(|member| self.root_of(member) != root);
+        let foreign: Vec<Member> = foreign.cloned().collect();
+        self.pick(&foreign)
     }
 
     fn pick(&mut self, among: &[Member]) -> Member {

@@ -161,9 +161,9 @@ impl Watch {
             id: &loop_id,
         };
         let caller_scope = &hosts[caller.0].scope;
-        let granted = self
-            .grants
-            .is_granted(hosts[caller.0].realm, host.realm, &loop_id, now);
+        let granted =
+            self.grants
+                .is_granted(hosts[caller.0].realm, (id, host.realm), &loop_id, now);
         let request = realm_policy::Request {
             // How many there were is the story's to say.
             approved: realm_protocol::limits::APPROVERS,

@@ -27,6 +27,7 @@ impl Schedule {
         self.world.run_for(pause);
         self.bring_together();
         self.make_room();
+        self.hand_over();
         self.overhear();
     }
 
@@ -59,12 +60,16 @@ impl Schedule {
                 self.faults.push(fault);
             }
         }
+        if self.world.random(100) < 40 {
+            // Grants are of no use but together.
+            self.faults.extend(Self::GRANTING);
+        }
         if self.faults.is_empty() {
             self.faults.push(Self::call);
         }
     }
 
-    fn member(&mut self) -> Member {
+    pub(super) fn member(&mut self) -> Member {
         self.pick(&self.members.clone())
     }
 
@@ -80,6 +85,11 @@ impl Schedule {
             "echo", "echo", "pay", "pay", "look", "ask", "both", "secret", "fails", "flow", "flow",
         ];
         let loop_id = loops[self.world.random(loops.len() as u64) as usize];
+        self.call_of(&from, &to, loop_id);
+    }
+
+    /// One realm calls a loop of another one.
+    pub(super) fn call_of(&mut self, from: &Member, to: &Member, loop_id: &str) {
         let mut known_to = vec![from.host, to.host];
         if loop_id == "both" {
             known_to = self.members.iter().map(|member| member.host).collect();
