@@ -193,7 +193,8 @@ impl Starting {
         let (configured, in_force) = watch::channel(Arc::new(self.configured));
         let advertised = in_force.borrow().config.advertise.clone();
         let turned = net.turned();
-        let backends = Arc::new(Backends::launched_by(Launcher::new(PROGRAM)));
+        let launcher = Launcher::new(PROGRAM).closing(self.home.dir());
+        let backends = Arc::new(Backends::launched_by(launcher));
         backends.set_models(secrets.models(&in_force.borrow().config));
         backends.set_servers(secrets.servers(&in_force.borrow().config));
         backends.set_rules(secrets::process_rules(&in_force.borrow().config));

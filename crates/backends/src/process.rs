@@ -176,7 +176,7 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
     if !sandbox::found(program, path, cwd) {
         return Err(failed("there is no such program"));
     }
-    let (command, own_session) = launcher.command(program, sandbox)?;
+    let (command, own_session) = launcher.command(program, sandbox, cwd)?;
     let mut command = Command::from(command);
     command
         .args(arguments)

@@ -15,7 +15,7 @@ use std::{
     ffi::{OsStr, OsString},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use realm_executor::{BackendError, Sandbox, SandboxLevel};
@@ -38,6 +38,14 @@ pub(crate) const SCRATCH: &str = "/dev/shm";
 #[derive(Clone, Debug, Default)]
 pub struct Launcher {
     program: Option<PathBuf>,
+    closed: Option<PathBuf>,
+}
+
+/// What a process is confined to.
+struct Room {
+    sandbox: Sandbox,
+    /// Whether it has a folder of its own, which it may read; else it starts in the scratch folder.
+    folder: bool,
 }
 
 impl Launcher {
@@ -45,29 +53,75 @@ impl Launcher {
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: Some(program.into()),
+            closed: None,
         }
     }
 
-    /// The command that becomes a program, and whether it makes a session of its own. A launcher without a
-    /// program knows no sandbox, and refuses `strict`.
+    /// Opens this folder to no process under `strict`, whatever that is given.
+    #[must_use]
+    pub fn closing(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.closed = Some(folder.into());
+        self
+    }
+
+    /// The command that becomes a program in its folder, and whether it makes a session of its own. A launcher
+    /// without a program knows no sandbox, and refuses `strict`.
     pub(crate) fn command(
         &self,
         program: &str,
         sandbox: &Sandbox,
-    ) -> Result<(std::process::Command, bool), BackendError> {
+        cwd: Option<&str>,
+    ) -> Result<(Command, bool), BackendError> {
         match (&self.program, sandbox.level) {
             (None, SandboxLevel::Strict) => Err(BackendError::Unconfined {
                 program: program.to_owned(),
                 reason: "a realm inside another program has none".to_owned(),
             }),
-            (None, _) | (_, SandboxLevel::None) => Ok((std::process::Command::new(program), false)),
-            (Some(launcher), _) => {
-                let mut command = std::process::Command::new(launcher);
-                command.arg0(NAME).arg(written(sandbox)).arg(program);
+            (None, _) | (_, SandboxLevel::None) => Ok((Command::new(program), false)),
+            (Some(launcher), level) => {
+                if level == SandboxLevel::Strict {
+                    self.keep_closed(program, sandbox, cwd)?;
+                }
+                let room = Room {
+                    sandbox: sandbox.clone(),
+                    folder: cwd.is_some(),
+                };
+                let mut command = Command::new(launcher);
+                command.arg0(NAME).arg(room.written()).arg(program);
                 Ok((command, true))
             }
         }
     }
+
+    /// Refuses to start a program that would be given the closed folder: by one that holds it, or one in it.
+    fn keep_closed(
+        &self,
+        program: &str,
+        sandbox: &Sandbox,
+        cwd: Option<&str>,
+    ) -> Result<(), BackendError> {
+        let Some(closed) = self.closed.as_deref().and_then(real) else {
+            return Ok(());
+        };
+        let from = Path::new(cwd.unwrap_or(SCRATCH));
+        let Sandbox { read, write, .. } = sandbox;
+        let named = read.iter().chain(write).map(String::as_str);
+        let given = named.chain(cwd.map(|_| ".")).chain(files::SYSTEM);
+        let mut given = given.filter_map(|path| real(&from.join(path)));
+        match given.find(|path| closed.starts_with(path) || path.starts_with(&closed)) {
+            Some(given) => Err(BackendError::Opened {
+                program: program.to_owned(),
+                given: given.display().to_string(),
+                closed: closed.display().to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a path leads, links followed; none if nothing is there.
+fn real(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok()
 }
 
 /// What a launcher said that did not become the program; none for what a program says.
@@ -93,12 +147,11 @@ pub fn confine_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option
         INNER => true,
         _ => return None,
     };
-    let (sandbox, program) = (arguments.next()?, arguments.next()?);
+    let (room, program) = (arguments.next()?, arguments.next()?);
     let rest: Vec<OsString> = arguments.collect();
-    let read = sandbox.to_str().and_then(read);
-    let ended = match &read {
-        Some(sandbox) if inner => confine::inside(sandbox, &program, &rest),
-        Some(sandbox) => confine::outside(sandbox, (&program, &rest)),
+    let ended = match &room.to_str().and_then(Room::read) {
+        Some(room) if inner => confine::inside(room, &program, &rest),
+        Some(room) => confine::outside(room, (&program, &rest)),
         None => Err(confine::Failure::NotConfined("no such sandbox".to_owned())),
     };
     Some(ended.unwrap_or_else(|failure| {
@@ -117,27 +170,33 @@ pub(crate) fn found(program: &str, path: &str, cwd: Option<&str>) -> bool {
         .any(|folder| from.join(folder).join(program).is_file())
 }
 
-fn written(sandbox: &Sandbox) -> String {
-    let Sandbox { level, read, write } = sandbox;
-    json!({"level": level.name(), "read": read, "write": write}).to_string()
-}
+impl Room {
+    fn written(&self) -> String {
+        let Self { sandbox, folder } = self;
+        let Sandbox { level, read, write } = sandbox;
+        json!({"level": level.name(), "read": read, "write": write, "folder": folder}).to_string()
+    }
 
-fn read(text: &str) -> Option<Sandbox> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    let texts = |key: &str| -> Option<Vec<String>> {
-        let items = value.get(key)?.as_array()?.iter();
-        items.map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    Some(Sandbox {
-        level: SandboxLevel::named(value.get("level")?.as_str()?)?,
-        read: texts("read")?,
-        write: texts("write")?,
-    })
+    fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let texts = |key: &str| -> Option<Vec<String>> {
+            let items = value.get(key)?.as_array()?.iter();
+            items.map(|item| item.as_str().map(str::to_owned)).collect()
+        };
+        Some(Self {
+            sandbox: Sandbox {
+                level: SandboxLevel::named(value.get("level")?.as_str()?)?,
+                read: texts("read")?,
+                write: texts("write")?,
+            },
+            folder: value.get("folder")?.as_bool()?,
+        })
+    }
 }
 
 /// The arguments of the second step.
-fn inner<'a>(sandbox: &Sandbox, program: &'a OsStr, rest: &'a [OsString]) -> Vec<OsString> {
-    let mut arguments = vec![written(sandbox).into(), program.to_owned()];
+fn inner(room: &Room, program: &OsStr, rest: &[OsString]) -> Vec<OsString> {
+    let mut arguments = vec![room.written().into(), program.to_owned()];
     arguments.extend_from_slice(rest);
     arguments
 }

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
 };
@@ -36,12 +36,18 @@ impl Daemon {
     /// As [`Daemon::start`], with these variables in its environment.
     #[track_caller]
     pub(crate) fn start_with(person: &Person, home: &Path, variables: &[(&str, &Path)]) -> Self {
+        let mut command = person.command("realmd");
+        command.envs(variables.iter().copied());
+        Self::start_by(command, person, home)
+    }
+
+    /// As [`Daemon::start`], by a command that is `realmd` so far.
+    #[track_caller]
+    pub(crate) fn start_by(mut command: Command, person: &Person, home: &Path) -> Self {
         let notices = Notices::open(person.dir());
-        let mut child = person
-            .command("realmd")
+        let mut child = command
             .args(["run", "--home", home.to_str().unwrap()])
             .env("NOTIFY_SOCKET", &notices.path)
-            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -6,6 +6,7 @@ use std::{
         linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixListener},
     },
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -13,11 +14,13 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    daemon::Daemon,
     limit::skip,
     person::{Outcome, Person},
 };
 
 const HOSTILE: &str = include_str!("sandbox/hostile.py");
+const PEEKING: &str = include_str!("sandbox/server.py");
 /// Ways out that are open without a sandbox, harmless ones of every kind: a way that is closed to everybody
 /// would show nothing.
 const OPEN: [&str; 12] = [
@@ -100,15 +103,86 @@ fn runs(name: &str) -> bool {
     lines.any(|line| String::from_utf8_lossy(&line).contains(name))
 }
 
-#[test]
-fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all() {
+/// Whether the kernel can do what `strict` needs; else says that a test is left out.
+fn is_strict() -> bool {
     let namespaces = ["-Urnpf", "true"];
     let unshared = Command::new("unshare")
         .args(namespaces)
         .stderr(Stdio::null())
         .status();
-    if !unshared.is_ok_and(|status| status.success()) {
-        return skip("the sandbox needs user namespaces, which this kernel does not give");
+    let can = unshared.is_ok_and(|status| status.success());
+    if !can {
+        skip("the sandbox needs user namespaces, which this kernel does not give");
+    }
+    can
+}
+
+/// A loop that reads a file, under `strict`.
+fn peek(id: &str, file: &Path, given: &str) -> String {
+    let file = file.display();
+    format!(
+        "id: {id}\nversion: 1.0.0\nkind: tool\neffects: none\n\
+         tool: {{implementation: commands, config: {{commands: {{read: {{argv: [cat, {file}]}}}}, sandbox: strict{given}}}}}\n"
+    )
+}
+
+#[test]
+fn a_strict_program_without_a_folder_has_none_wherever_the_daemon_was_started() {
+    if !is_strict() {
+        return;
+    }
+    let person = Person::new();
+    person.ctl("init mercy").ok();
+    let home = person.home("mercy");
+    let canary = person.write("canary", "canary\n");
+    let server = person.write("server/server.py", PEEKING);
+    let toml = home.join("realm.toml");
+    let written = std::fs::read_to_string(&toml).unwrap();
+    let mcp = format!(
+        "\n[mcp.peek]\nargv = [\"python3\", {0:?}]\nsandbox = \"strict\"\nread = [{0:?}]\n",
+        server.display().to_string()
+    );
+    std::fs::write(&toml, written + &mcp).unwrap();
+    let mut command = person.command("realmd");
+    command.current_dir("/");
+    let daemon = Daemon::start_by(command, &person, &home);
+    let tools = person.ctl("backend import peek").ok();
+    let given = [
+        ("none", String::new()),
+        ("root", ", cwd: /".to_owned()),
+        ("around", format!(", read: [{}]", person.dir().display())),
+        (
+            "inside",
+            format!(", read: [{}]", home.join("keys").display()),
+        ),
+        ("file", format!(", read: [{}]", canary.display())),
+    ];
+    let loops = given.map(|(id, given)| peek(id, &canary, &given));
+    let all = loops.iter().chain([&tools]).map(String::as_str);
+    let all = all.collect::<Vec<&str>>().join("\n---\n");
+    person.ctl_with("apply -f -", &all).ok();
+
+    let read = |id: &str| person.ctl(&format!("invoke {id} command=read"));
+    let none = read("none").json();
+    assert_eq!(none["stdout"], json!(""), "{none}");
+    assert!(
+        none["stderr"].as_str().unwrap().contains("denied"),
+        "{none}"
+    );
+    for id in ["root", "around", "inside"] {
+        read(id).fails(8, &["was not started", home.to_str().unwrap()]);
+    }
+    assert_eq!(read("file").json()["stdout"], json!("canary\n"));
+    let input = json!({"path": canary}).to_string();
+    let peeked = person.run("realmctl", &["invoke", "peek/peek", "-i", &input], "");
+    assert_eq!(peeked.json(), json!({"text": "PermissionError"}));
+    daemon.stop();
+}
+
+#[test]
+fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all() {
+    if !is_strict() {
+        return;
     }
     let person = Person::new();
     let daemon = person.realm("mercy");

@@ -1,6 +1,7 @@
 //! What a process does to itself before it becomes the one that was wanted.
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     fs, io,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
@@ -12,14 +13,14 @@ use nix::{
     sched::{CloneFlags, unshare},
     unistd::{Gid, Uid, close, setgroups, setresgid, setresuid},
 };
-use realm_executor::{Sandbox, SandboxLevel};
+use realm_executor::SandboxLevel;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getpid, kill_process, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit, setsid,
 };
 use thiserror::Error;
 
-use super::{INNER, NOT_CONFINED, NOT_STARTED, SCRATCH, calls, files, inner};
+use super::{INNER, NOT_CONFINED, NOT_STARTED, Room, SCRATCH, calls, files, inner};
 
 /// Files a process may have open.
 const OPEN_FILES: u64 = 1_024;
@@ -53,7 +54,7 @@ pub(super) fn at<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Fail
 /// The first step: leaves the terminal and whatever it may still gain, and under `strict` begets the second
 /// in namespaces of its own and ends as that one ends.
 pub(super) fn outside(
-    sandbox: &Sandbox,
+    room: &Room,
     (program, rest): (&OsStr, &[OsString]),
 ) -> Result<ExitCode, Failure> {
     setsid().map_err(at("setsid"))?;
@@ -61,7 +62,7 @@ pub(super) fn outside(
     bound(Resource::Core, 0)?;
     bound(Resource::Nofile, OPEN_FILES)?;
     bound(Resource::Fsize, FILE_BYTES)?;
-    if sandbox.level != SandboxLevel::Strict {
+    if room.sandbox.level != SandboxLevel::Strict {
         die_with_parent()?;
         rustix::thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
         return Err(become_program(program, rest));
@@ -73,7 +74,7 @@ pub(super) fn outside(
     die_with_parent()?;
     rustix::thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
     let mut child = Command::new("/proc/self/exe");
-    child.arg0(INNER).args(inner(sandbox, program, rest));
+    child.arg0(INNER).args(inner(room, program, rest));
     let ended = child.status().map_err(at("second step"))?;
     match (
         ended.code(),
@@ -88,15 +89,15 @@ pub(super) fn outside(
 }
 
 /// The second step, as the first process of its namespace: everything that it leaves behind ends with it.
-pub(super) fn inside(
-    sandbox: &Sandbox,
-    program: &OsStr,
-    rest: &[OsString],
-) -> Result<ExitCode, Failure> {
+pub(super) fn inside(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<ExitCode, Failure> {
     die_with_parent()?;
+    if !room.folder {
+        // Or it would be the daemon's own, which may be the whole disk.
+        env::set_current_dir(SCRATCH).map_err(at("scratch folder"))?;
+    }
     // Counted in the namespace alone: before, it would have been all of the user's processes.
     bound(Resource::Nproc, PROCESSES)?;
-    files::restrict(sandbox, program)?;
+    files::restrict(room, program)?;
     calls::restrict()?;
     Err(become_program(program, rest))
 }

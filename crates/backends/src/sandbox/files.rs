@@ -6,15 +6,14 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
-use realm_executor::Sandbox;
 
 use super::{
-    SCRATCH,
+    Room, SCRATCH,
     confine::{Failure, at},
 };
 
 /// What programs need to run.
-const SYSTEM: [&str; 15] = [
+pub(super) const SYSTEM: [&str; 15] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -35,20 +34,21 @@ const SYSTEM: [&str; 15] = [
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"];
 
 /// Keeps this process from every file but the system's, its folder's, and those that it is given.
-pub(super) fn restrict(sandbox: &Sandbox, program: &OsStr) -> Result<(), Failure> {
-    let status = ruleset(sandbox, program).map_err(at("Landlock"))?;
+pub(super) fn restrict(room: &Room, program: &OsStr) -> Result<(), Failure> {
+    let status = ruleset(room, program).map_err(at("Landlock"))?;
     match status {
         RulesetStatus::NotEnforced => Err(at("Landlock")("the kernel has none")),
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
     }
 }
 
-fn ruleset(sandbox: &Sandbox, program: &OsStr) -> Result<RulesetStatus, RulesetError> {
+fn ruleset(room: &Room, program: &OsStr) -> Result<RulesetStatus, RulesetError> {
     // Without these a kernel is too old; what later ones add, the namespaces keep it from too.
     let needed = ABI::V3;
     let (all, newest) = (AccessFs::from_all(needed), ABI::V6);
     let run = AccessFs::from_read(newest);
     let data = AccessFs::ReadFile | AccessFs::WriteFile;
+    let Room { sandbox, folder } = room;
     let beside = program_file(program);
     let rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -60,7 +60,7 @@ fn ruleset(sandbox: &Sandbox, program: &OsStr) -> Result<RulesetStatus, RulesetE
         .create()?
         .add_rules(path_beneath_rules(SYSTEM, run))?
         .add_rules(path_beneath_rules(beside, run))?
-        .add_rules(path_beneath_rules(["."], run))?
+        .add_rules(path_beneath_rules(folder.then_some("."), run))?
         .add_rules(path_beneath_rules(&sandbox.read, run))?
         .add_rules(path_beneath_rules(DEVICES, data))?
         .add_rules(path_beneath_rules(

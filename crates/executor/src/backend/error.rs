@@ -125,6 +125,18 @@ pub enum BackendError {
         /// What failed.
         reason: String,
     },
+    /// The sandbox would open to a process what is closed to all of them.
+    #[error(
+        "`{program}` was not started: its sandbox opens {given}, and {closed}, where this realm keeps its keys, must not be in it or around it; name other folders in `cwd`, `read` and `write`"
+    )]
+    Opened {
+        /// First of the arguments.
+        program: String,
+        /// The folder or file that it is given.
+        given: String,
+        /// The folder that is closed.
+        closed: String,
+    },
     /// The manifest names a server that this realm does not have.
     #[error(
         "MCP server `{id}` is not configured here: `[mcp.{id}]` in realm.toml makes it, and `realmctl backend ls` lists those there are"
@@ -266,6 +278,7 @@ impl BackendError {
             | Self::Metadata { .. }
             | Self::Spawn { .. }
             | Self::Unconfined { .. }
+            | Self::Opened { .. }
             | Self::NoKey { .. }
             | Self::NoServer { .. }
             | Self::NoTool { .. }
@@ -317,6 +330,7 @@ impl BackendError {
             | Self::NotApproved { .. }
             | Self::Denied { .. }
             | Self::Dismissed { .. }
+            | Self::Opened { .. }
             | Self::ToolChanged { .. } => Category::Permission,
             Self::Exit { .. } | Self::Signal { .. } => Category::Business,
             Self::Spawn { .. }
