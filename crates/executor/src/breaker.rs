@@ -11,7 +11,7 @@ use std::{
 };
 
 use realm_protocol::{
-    CallId, FailureCode, LoopId, Now, Tick, Timestamp, budget::Amount, json::Object, limits,
+    CallId, FailureCode, LoopAddress, Now, Tick, Timestamp, budget::Amount, json::Object, limits,
 };
 
 use crate::Category;
@@ -34,8 +34,8 @@ pub enum Guarded {
     Agent(String),
     /// Another organisation, by its name.
     Peer(String),
-    /// A loop of this realm.
-    Loop(LoopId),
+    /// A loop, of this realm or another one.
+    Loop(LoopAddress),
 }
 
 /// What went wrong with a call.
@@ -49,6 +49,8 @@ pub enum Fault {
     Schema,
     /// It is not permitted.
     Denied,
+    /// An answer that breaks off.
+    Unfinished,
 }
 
 /// What is too much, though nothing fails.
@@ -214,10 +216,31 @@ impl Breakers {
             .is_some_and(|slow| now.tick.since(since) > slow);
         let fault = fault.or(slow.then_some(Fault::Slow));
         let ended = of.into_iter().filter_map(|of| {
+            if fault.is_some_and(|fault| !fault.is_of(&of)) {
+                self.leave(&of, call);
+                return None;
+            }
             let opened = self.end_of(&of, call, fault, now)?;
             Some(BreakerChange { of, opened })
         });
         ended.collect()
+    }
+
+    /// A call of another realm has ended, well or with a failure. One that was taken back, or came faster than that
+    /// realm takes them, says nothing of it. Gives what it has changed.
+    pub fn end_of_peer(
+        &mut self,
+        call: CallId,
+        failure: Option<FailureCode>,
+        now: Now,
+    ) -> Vec<BreakerChange> {
+        match failure {
+            Some(FailureCode::Cancelled | FailureCode::Overloaded) => {
+                self.abandon(call);
+                Vec::new()
+            }
+            failure => self.end(call, failure.and_then(Fault::of_failure), now),
+        }
     }
 
     /// Something was paid for a call of all of these. Gives what it has changed.
@@ -250,12 +273,17 @@ impl Breakers {
     pub fn abandon(&mut self, call: CallId) {
         let asked = self.asked.remove(&call);
         for guarded in asked.map(|(of, _)| of).unwrap_or_default() {
-            if let Some(breaker) = self.breakers.get_mut(&guarded)
-                && let Breaker::HalfOpen(opened, probe) = breaker
-                && *probe == call
-            {
-                *breaker = Breaker::Open(opened.clone());
-            }
+            self.leave(&guarded, call);
+        }
+    }
+
+    /// A call says nothing of one that it asked.
+    fn leave(&mut self, of: &Guarded, call: CallId) {
+        if let Some(breaker) = self.breakers.get_mut(of)
+            && let Breaker::HalfOpen(opened, probe) = breaker
+            && *probe == call
+        {
+            *breaker = Breaker::Open(opened.clone());
         }
     }
 
@@ -438,6 +466,16 @@ impl Fault {
             _ => None,
         }
     }
+
+    /// Whether it says anything of one that was asked. What a loop makes of its answers, and what it may, says
+    /// something of that loop alone: else one would shut those that it asks for all others. That another realm does
+    /// not answer says nothing of the loop there.
+    const fn is_of(self, guarded: &Guarded) -> bool {
+        match self {
+            Self::Failed | Self::Slow => !guarded.is_elsewhere(),
+            Self::Schema | Self::Denied | Self::Unfinished => matches!(guarded, Guarded::Loop(_)),
+        }
+    }
 }
 
 impl Guarded {
@@ -450,11 +488,25 @@ impl Guarded {
         }
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> String {
         match self {
-            Self::Backend(name) | Self::Agent(name) | Self::Peer(name) => name,
-            Self::Loop(id) => id.as_str(),
+            Self::Backend(name) | Self::Agent(name) | Self::Peer(name) => name.clone(),
+            Self::Loop(address) => address.to_string(),
         }
+    }
+
+    /// Whether it is a loop of another realm.
+    const fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Loop(LoopAddress { realm: Some(_), .. }))
+    }
+
+    /// Whom a call of another realm's loop asks.
+    pub fn of_peer(address: &LoopAddress) -> Vec<Self> {
+        let Some(realm) = &address.realm else {
+            return Vec::new();
+        };
+        let peer = Self::Peer(realm.petname.to_string());
+        vec![peer, Self::Loop(address.clone())]
     }
 }
 
@@ -467,7 +519,9 @@ impl fmt::Display for Guarded {
 
 /// It is no name of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no name of a breaker, such as backend/office, agent/HOST, peer/lab or loop/greet")]
+#[error(
+    "it is no name of a breaker, such as backend/office, agent/HOST, peer/lab, loop/greet or loop/greet@lab"
+)]
 pub struct NoBreaker;
 
 impl std::str::FromStr for Guarded {
@@ -494,6 +548,7 @@ impl fmt::Display for Fault {
             Self::Slow => "took too long",
             Self::Schema => "broke the schema",
             Self::Denied => "had no permission",
+            Self::Unfinished => "broke off",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Breakers that are open, written down: a restart asks nobody sooner.
 
-use realm_executor::{BreakerChange, Fault, Guarded, Opened, Standing};
+use realm_executor::{BreakerChange, Guarded, Opened, Standing};
 use realm_protocol::{CallId, FailureCode, Timestamp, budget::Spend, journal::Table, wire_map};
 
 use crate::{
@@ -44,11 +44,10 @@ pub struct ResetAsked {
 }
 
 impl Invoke {
-    /// The other organisation that it asks, where a person does.
-    fn by_hand(&self) -> Option<Guarded> {
-        let realm = self.address.realm.as_ref()?;
+    /// The other organisation that it asks, and the loop there, where a person does.
+    fn by_hand(&self) -> Option<Vec<Guarded>> {
         let by_hand = matches!(self.origin, Origin::Control(_));
-        by_hand.then(|| Guarded::Peer(realm.petname.to_string()))
+        by_hand.then(|| Guarded::of_peer(&self.address))
     }
 }
 
@@ -71,8 +70,8 @@ impl Node {
         self.put(Table::Standing, &row, state::write(&stored));
     }
 
-    /// The other organisation that a call by hand goes to. Calls of runs are guarded where they are made.
-    fn guarded(&self, call: CallId) -> Option<Guarded> {
+    /// Whom a call by hand asks. Calls of runs are guarded where they are made.
+    fn guarded(&self, call: CallId) -> Option<Vec<Guarded>> {
         match &self.calls.get(&call)?.task {
             Task::Invoke(invoke) => invoke.by_hand(),
             _ => None,
@@ -84,9 +83,7 @@ impl Node {
     pub(crate) fn ask_peer(&mut self, call: CallId) {
         if let Some(of) = self.guarded(call) {
             let now = self.now;
-            self.executor
-                .breakers_mut()
-                .ask_by_hand(call, vec![of], now);
+            self.executor.breakers_mut().ask_by_hand(call, of, now);
         }
     }
 
@@ -103,12 +100,8 @@ impl Node {
         let now = self.now;
         let breakers = self.executor.breakers_mut();
         let money = spent.map_or_else(Vec::new, |spent| spent.money.clone());
-        let mut changes = breakers.pay(&[of], &money, now);
-        match failure {
-            // Whoever takes it back says nothing of whom was asked.
-            Some(FailureCode::Cancelled) => breakers.abandon(call),
-            failure => changes.extend(breakers.end(call, failure.and_then(Fault::of_failure), now)),
-        }
+        let mut changes = breakers.pay(&of, &money, now);
+        changes.extend(breakers.end_of_peer(call, failure, now));
         for change in changes {
             let (kind, payload) = change.event();
             self.note_call(call, kind, payload);

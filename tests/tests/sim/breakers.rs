@@ -111,12 +111,11 @@ fn a_probe_that_is_cancelled_leaves_its_place_to_the_next() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        opened(&world, lab),
-        ["loop/note: the probe failed"],
-        "its time ran out"
+    let (reason, why) = (
+        "loop/note: of the last 10 calls: 10 failed",
+        "it had too little time to say anything of the loop",
     );
-    world.run_for(2 * limits::BREAKER_MS);
+    assert_eq!(opened(&world, lab), [reason], "{why}");
     let asked = world.ask(
         lab,
         World::invoke_within("note", json!({"probe": 2}), 10_000),
@@ -185,6 +184,37 @@ fn outputs_that_break_the_schema_open_it_and_what_callers_do_wrong_does_not() {
 }
 
 #[test]
+fn callers_that_give_too_little_time_shut_a_loop_for_nobody() {
+    let mut world = World::new(4_809);
+    let lab = world.found("lab");
+    world.apply(lab, &[Loops::idempotent("note", 2_000)]);
+    for n in 0..20 {
+        let asked = world.ask(lab, World::invoke_within("note", json!({"n": n}), 100));
+        match world.wait_for(lab, asked) {
+            Response::Invoked(ended) => {
+                assert_eq!(ended.result.unwrap_err().code, FailureCode::Timeout);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(opened(&world, lab), Vec::<String>::new());
+    assert!(world.call(lab, "note", json!({"n": 20})).result.is_ok());
+
+    let mut never = Loops::idempotent("never", 2_000);
+    never["limits"] = json!({"timeout": "1s"});
+    world.apply(lab, &[never]);
+    for n in 0..10 {
+        fails(&mut world, lab, "never", json!({"n": n}));
+    }
+    assert_eq!(
+        opened(&world, lab),
+        ["loop/never: of the last 10 calls: 10 failed"],
+        "its own time was too little"
+    );
+    invariants::check(&mut world);
+}
+
+#[test]
 fn an_organisation_that_does_not_answer_is_left_alone_by_runs_until_it_is_back() {
     let mut world = World::new(4_804);
     let lab = world.found("lab");
@@ -229,13 +259,24 @@ fn a_person_is_let_through_where_runs_are_refused_and_lets_them_through_again() 
     }
     assert_eq!(
         opened(&world, mercy),
-        ["peer/lab: of the last 10 calls: 10 had no permission"]
+        ["loop/note@lab: of the last 10 calls: 10 had no permission"]
     );
     let denied = fails(&mut world, mercy, "note@lab", json!({"n": 10}));
     assert_eq!(denied.code, FailureCode::Denied, "whoever asks is told");
     world.apply(mercy, &[Loops::composite("ask", &["note@lab"])]);
     let refused = fails(&mut world, mercy, "ask", json!({"n": 11}));
-    assert!(refused.message.contains("peer/lab is open"), "{refused:?}");
+    assert!(
+        refused.message.contains("loop/note@lab is open"),
+        "{refused:?}"
+    );
+    world.allow(lab, "mercy", "count");
+    world.apply(lab, &[Loops::idempotent("count", 10)]);
+    world.apply(mercy, &[Loops::composite("number", &["count@lab"])]);
+    let other = world.call(mercy, "number", json!({"n": 11}));
+    assert!(
+        other.result.is_ok(),
+        "others of that organisation: {other:?}"
+    );
 
     world.allow(lab, "mercy", "note");
     let probe = world.call(mercy, "note@lab", json!({"n": 12}));

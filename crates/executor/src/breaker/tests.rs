@@ -27,11 +27,11 @@ fn opened() -> Breakers {
     for number in 0..9 {
         assert_eq!(end(&mut breakers, number, Some(Fault::Failed), at(0)), []);
     }
-    let changes = end(&mut breakers, 9, Some(Fault::Schema), at(0));
+    let changes = end(&mut breakers, 9, Some(Fault::Slow), at(0));
     let opened = changes[0].opened.as_ref().unwrap();
     assert_eq!(
         opened.reason,
-        "of the last 10 calls: 9 failed, 1 broke the schema"
+        "of the last 10 calls: 9 failed, 1 took too long"
     );
     breakers
 }
@@ -96,10 +96,10 @@ fn a_probe_that_fails_doubles_the_rest_up_to_a_bound() {
     let mut now = limits::BREAKER_MS;
     for (number, doubled) in (20..).zip([2, 4, 8, 16, 20, 20]) {
         breakers.ask(call(number), vec![office()], at(now)).unwrap();
-        let changes = breakers.end(call(number), Some(Fault::Denied), at(now));
+        let changes = breakers.end(call(number), Some(Fault::Failed), at(now));
         let opened = changes[0].opened.as_ref().unwrap();
         assert_eq!(opened.rest_ms, doubled * limits::BREAKER_MS);
-        assert_eq!(opened.reason, "the probe had no permission");
+        assert_eq!(opened.reason, "the probe failed");
         now += opened.rest_ms;
     }
 }
@@ -239,4 +239,58 @@ fn of_those_that_are_paid_a_bounded_number_is_remembered() {
         breakers.pay(&of, &euros(1), at(0));
     }
     assert_eq!(breakers.paid.len(), limits::BREAKERS);
+}
+
+#[test]
+fn what_a_loop_makes_of_answers_and_what_it_may_shuts_that_loop_and_nobody_it_asks() {
+    for fault in [Fault::Schema, Fault::Denied, Fault::Unfinished] {
+        let mut breakers = Breakers::default();
+        let of = || vec![office(), "loop/greet".parse().unwrap()];
+        for number in 0..10 {
+            breakers.ask(call(number), of(), at(0)).unwrap();
+            breakers.end(call(number), Some(fault), at(0));
+        }
+
+        let opened: Vec<String> = breakers.all().map(|(of, _)| of.to_string()).collect();
+        assert_eq!(opened, ["loop/greet"], "{fault}");
+    }
+}
+
+#[test]
+fn a_probe_at_which_the_loop_was_at_fault_says_nothing_of_the_backend() {
+    let mut breakers = Breakers::default();
+    for number in 0..10 {
+        end(&mut breakers, number, Some(Fault::Failed), at(0));
+    }
+    assert_eq!(
+        end(
+            &mut breakers,
+            10,
+            Some(Fault::Schema),
+            at(limits::BREAKER_MS)
+        ),
+        []
+    );
+    assert_eq!(opens(&breakers), 1);
+    let changes = end(&mut breakers, 11, None, at(limits::BREAKER_MS));
+    assert_eq!(changes[0].opened, None, "the next one is the probe");
+}
+
+#[test]
+fn whoever_is_too_fast_for_another_realm_does_not_shut_it() {
+    let peer = || Guarded::of_peer(&"greet@lab/genomics".parse().unwrap());
+    let mut breakers = Breakers::default();
+    for number in 0..40 {
+        breakers.ask(call(number), peer(), at(0)).unwrap();
+        breakers.end_of_peer(call(number), Some(FailureCode::Overloaded), at(0));
+    }
+    assert_eq!(breakers.all().count(), 0);
+    for number in 40..50 {
+        breakers.ask(call(number), peer(), at(0)).unwrap();
+        breakers.end_of_peer(call(number), Some(FailureCode::Denied), at(0));
+    }
+    let opened: Vec<String> = breakers.all().map(|(of, _)| of.to_string()).collect();
+    assert_eq!(opened, ["loop/greet@lab/genomics"], "and not the peer");
+    let other = Guarded::of_peer(&"count@lab/genomics".parse().unwrap());
+    assert_eq!(breakers.ask(call(50), other, at(0)), Ok(()));
 }

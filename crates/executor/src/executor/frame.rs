@@ -172,6 +172,18 @@ pub(super) enum Waiting {
     Approval { held: bool },
 }
 
+impl Waiting {
+    /// Since when it waits for an answer, if it does.
+    pub(super) const fn asked_since(&self) -> Option<Tick> {
+        match self {
+            Self::Backend { since, .. }
+            | Self::Realm { since, .. }
+            | Self::Bidders { since, .. } => Some(*since),
+            _ => None,
+        }
+    }
+}
+
 /// How far a frame has come.
 #[derive(Debug)]
 pub(super) enum Progress {

@@ -1,6 +1,6 @@
 //! Who is left alone, because too much that was asked of them lately has failed.
 
-use realm_protocol::{CallId, FailureCode, budget::Spend};
+use realm_protocol::{CallId, FailureCode, LoopAddress, Tick, budget::Spend};
 
 use super::{Context, Run};
 use crate::{
@@ -39,6 +39,49 @@ impl Run {
         }
     }
 
+    /// A backend has failed at what a frame has asked since then.
+    pub(super) fn heard_failure(
+        &mut self,
+        call: CallId,
+        (error, since): (&BackendError, Tick),
+        cx: &mut Context<'_>,
+    ) {
+        match error {
+            BackendError::Timeout { .. } => self.ran_out(call, since, cx),
+            error => self.heard(call, Fault::of_backend(error), cx),
+        }
+    }
+
+    /// Another realm has answered what a frame asked, well or with a failure.
+    pub(super) fn heard_of_peer(
+        &mut self,
+        call: CallId,
+        failure: Option<FailureCode>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let asked = attempt_id(self.id, call, frame.attempt);
+        for change in cx.shared.breakers.end_of_peer(asked, failure, cx.now) {
+            self.breaker_changed(call, change, cx);
+        }
+    }
+
+    /// No answer came in time to what a frame has asked since then. Only who had all the time that the loop itself
+    /// gives took too long: a caller may give as little as it likes.
+    pub(super) fn ran_out(&mut self, call: CallId, since: Tick, cx: &mut Context<'_>) {
+        let Some(frame) = self.frames.get(&call) else {
+            return;
+        };
+        let manifest = frame.subject.manifest();
+        let own = manifest.map_or(0, |manifest| manifest.limits.timeout_ms);
+        match cx.now.tick.since(since) >= own {
+            true => self.heard(call, Some(Fault::Failed), cx),
+            false => self.never_heard(call, cx),
+        }
+    }
+
     /// Nobody will say how it ended what a frame asked.
     pub(super) fn never_heard(&mut self, call: CallId, cx: &mut Context<'_>) {
         if let Some(frame) = self.frames.get(&call) {
@@ -61,13 +104,7 @@ impl Run {
     /// Whom a frame asks.
     fn guards(&self, frame: &Frame) -> Vec<Guarded> {
         let entry = match &frame.subject {
-            Subject::Remote { address, .. } => {
-                let realm = address.realm.as_ref();
-                return realm
-                    .map(|realm| Guarded::Peer(realm.petname.to_string()))
-                    .into_iter()
-                    .collect();
-            }
+            Subject::Remote { address, .. } => return Guarded::of_peer(address),
             Subject::Local(entry) => entry,
         };
         let manifest = &entry.manifest;
@@ -81,7 +118,10 @@ impl Run {
                 .map(|agent| Guarded::Agent(agent.to_string())),
             _ => None,
         };
-        let own = Guarded::Loop(manifest.id.clone());
+        let own = Guarded::Loop(LoopAddress {
+            loop_id: manifest.id.clone(),
+            realm: None,
+        });
         asked.into_iter().chain([own]).collect()
     }
 
@@ -105,7 +145,12 @@ impl Fault {
     pub(super) const fn of_backend(error: &BackendError) -> Option<Self> {
         match error {
             BackendError::BadOutput { .. } | BackendError::TooLarge { .. } => Some(Self::Schema),
-            BackendError::Unfinished { .. } | BackendError::Signal { .. } => Some(Self::Failed),
+            BackendError::Unfinished { .. } => Some(Self::Unfinished),
+            BackendError::Signal { .. } => Some(Self::Failed),
+            // It does not let this realm in, whichever loop asks.
+            BackendError::Status {
+                code: 401 | 403, ..
+            } => Some(Self::Failed),
             other => match other.category() {
                 Category::Transient | Category::Unknown => Some(Self::Failed),
                 Category::Permission => Some(Self::Denied),

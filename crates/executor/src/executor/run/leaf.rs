@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, Run};
 use crate::{
     AttachedRequest, BackendError, BackendOutput, BackendReply, BackendRequest, Body, CallError,
-    ContainerRequest, Effects, Fault, LoopError, Tool,
+    ContainerRequest, Effects, LoopError, Tool,
     executor::{
         Action, Announcing, RealmCall,
         frame::{Subject, Waiting, attempt_id, work_key},
@@ -175,7 +175,7 @@ impl Run {
         let prompt = manifest.is_some_and(|own| matches!(own.body, Body::Prompt(_)));
         let duration = cx.now.tick.since(since);
         if let Err(error) = &result {
-            self.heard(call, Fault::of_backend(error), cx);
+            self.heard_failure(call, (error, since), cx);
         }
         match result {
             Ok(reply) if prompt => self.model_answered(call, reply, duration, cx),
@@ -338,7 +338,7 @@ impl Run {
         let one = Spend::one_call();
         self.settle(call, spent.map(|spent| spent.plus(&one)), cx);
         if let Err(error) = &result {
-            self.heard(call, Fault::of_failure(error.code), cx);
+            self.heard_of_peer(call, Some(error.code), cx);
         }
         match result {
             Ok(output) => self.complete(call, output, cx),

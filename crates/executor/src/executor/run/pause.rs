@@ -4,7 +4,7 @@ use realm_protocol::{CallId, FailureCode, Now, RunId, Tick, Timestamp, json::Obj
 
 use super::{Cause, Context, Pause, Run, Task};
 use crate::{
-    Decision, Fault, LoopError, ResumeError, WaitingFor, Waits,
+    Decision, LoopError, ResumeError, WaitingFor, Waits,
     executor::{
         Action,
         frame::{Began, Frame, Progress, Subject, Waiting},
@@ -40,11 +40,12 @@ impl Run {
             return;
         };
         let after = frame.timeout_ms;
+        let since = frame.waiting.asked_since().unwrap_or(cx.now.tick);
         let message = format!(
             "`{}` gave no output within {after} ms",
             frame.subject.name()
         );
-        self.heard(call, Some(Fault::Failed), cx);
+        self.ran_out(call, since, cx);
         self.fail(call, LoopError::new(FailureCode::Timeout, message), cx);
     }
 
