@@ -402,6 +402,7 @@ pub(crate) fn tariffs(config: &Config) -> BTreeMap<String, Tariff> {
     let tariffs = backends.map(|(id, backend)| {
         let tariff = Tariff {
             max_tokens: backend.max_tokens,
+            model: backend.model.clone(),
             price: backend.price,
         };
         (id.clone(), tariff)

@@ -286,6 +286,7 @@ fn office() -> Tariff {
     });
     Tariff {
         max_tokens: 1_000,
+        model: None,
         price,
     }
 }

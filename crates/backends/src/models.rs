@@ -10,7 +10,9 @@ mod writing;
 
 use std::{collections::BTreeMap, fmt};
 
-use realm_executor::{BackendError, BackendOutput, BackendReply, ModelRequest, Price, ToolSpec};
+use realm_executor::{
+    BackendError, BackendOutput, BackendReply, ModelRequest, Price, ToolSpec, is_priced,
+};
 use realm_protocol::json;
 use serde_json::{Value, json};
 
@@ -219,7 +221,8 @@ pub(crate) async fn complete(
     };
     let said = model.format.read(&answer)?;
     let tokens = said.input_tokens.zip(said.output_tokens);
-    let cost = model.price.as_ref().zip(tokens);
+    let priced = is_priced(model.model.as_deref(), request.model.as_deref());
+    let cost = model.price.filter(|_| priced).zip(tokens);
     Ok(BackendReply {
         output: said.output,
         input_tokens: said.input_tokens,

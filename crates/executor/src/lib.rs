@@ -57,4 +57,4 @@ pub use registry::{
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};
 pub use states::{StateValue, States};
-pub use tariff::{Price, Tariff};
+pub use tariff::{Price, Tariff, is_priced};

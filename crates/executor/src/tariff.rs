@@ -48,18 +48,28 @@ impl Price {
 }
 
 /// What is known of a model backend before it is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tariff {
     /// Most tokens of an answer where a loop does not say.
     pub max_tokens: u64,
+    /// The model that its price is for; none for whichever answers.
+    pub model: Option<String>,
     /// What it costs, if that is known.
     pub price: Option<Price>,
+}
+
+/// Whether the price of one model is that of another which is asked; none is asked for by its backend's own choice.
+pub fn is_priced(priced: Option<&str>, asked: Option<&str>) -> bool {
+    priced
+        .zip(asked)
+        .is_none_or(|(priced, asked)| priced == asked)
 }
 
 impl Tariff {
     /// Of what costs nothing.
     pub(crate) const FREE: Self = Self {
         max_tokens: 1_024,
+        model: None,
         price: Some(Price {
             currency: Currency::NONE,
             input: 0,
@@ -69,8 +79,18 @@ impl Tariff {
     /// Of what nobody knows anything about.
     pub(crate) const UNKNOWN: Self = Self {
         max_tokens: 4_096,
+        model: None,
         price: None,
     };
+
+    /// What is known of one model behind it: another than its price is for has none that anybody knows.
+    pub(crate) fn of_model(&self, asked: Option<&str>) -> Self {
+        let known = is_priced(self.model.as_deref(), asked);
+        Self {
+            price: self.price.filter(|_| known),
+            ..self.clone()
+        }
+    }
 
     /// What an answer has used; none where its backend did not say.
     pub(crate) fn used(&self, reply: &BackendReply) -> Option<Spend> {

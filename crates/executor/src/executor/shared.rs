@@ -111,9 +111,10 @@ impl Shared {
 }
 
 impl Context<'_> {
-    /// What a model backend costs: the mock nothing, unless somebody says otherwise.
-    pub(super) fn tariff(&self, backend: &str) -> Tariff {
-        let found = self.shared.tariffs.get(backend).copied();
+    /// What a model of a backend costs: the mock's nothing, unless somebody says otherwise.
+    pub(super) fn tariff(&self, backend: &str, model: Option<&str>) -> Tariff {
+        let found = self.shared.tariffs.get(backend);
+        let found = found.map(|tariff| tariff.of_model(model));
         found.unwrap_or(match backend {
             MOCK => Tariff::FREE,
             _ => Tariff::UNKNOWN,

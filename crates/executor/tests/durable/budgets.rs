@@ -46,6 +46,7 @@ fn given(loops: &[Value], loop_id: &str, budget: Budget) -> World {
     };
     let tariff = Tariff {
         max_tokens: 4_096,
+        model: Some("small".to_owned()),
         price: Some(price),
     };
     world.tariffs.insert("office".to_owned(), tariff);
@@ -157,6 +158,23 @@ fn prompts_side_by_side_cannot_overdraw_together() {
         (1_000..=ANSWER).contains(&used),
         "what it used is unknown: {used}"
     );
+}
+
+#[test]
+fn a_price_is_that_of_one_model_and_another_behind_the_same_backend_has_none() {
+    let ask = |model: &str| {
+        let mut loop_ = prompt("left");
+        loop_["backend"]["model"] = json!(model);
+        let mut world = given(&[loop_], "left", money(1_000_000));
+        world.begin();
+        world.turn(false);
+        world
+    };
+
+    assert_eq!(ask("small").asked.len(), 1);
+    let other = ask("large");
+    assert_eq!(other.asked.len(), 0);
+    other.stopped_by_budget();
 }
 
 #[test]

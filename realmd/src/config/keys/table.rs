@@ -57,7 +57,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "backends.*.price",
         kind: Kind::Price,
         default: Some("\"\""),
-        meaning: "What a million tokens cost, read and written, such as USD 0.15 0.60; without it costs are unknown.",
+        meaning: "What a million tokens of its model cost, read and written, such as USD 0.15 0.60; without it, and for other models, costs are unknown.",
         reloads: true,
     },
     Key {

@@ -72,8 +72,8 @@ impl Run {
             BackendOutput::Calls { calls, .. } => Some(calls.len()),
             _ => None,
         };
-        let backend = self.prompt_of(call).map(|prompt| self.backend_of(prompt).0);
-        let used = backend.and_then(|backend| cx.tariff(backend).used(&reply));
+        let asked = self.prompt_of(call).map(|prompt| self.backend_of(prompt));
+        let used = asked.and_then(|(backend, model)| cx.tariff(backend, model).used(&reply));
         self.settle(call, used, cx);
         let cost = reply.cost.as_ref();
         let payload = Object::new()

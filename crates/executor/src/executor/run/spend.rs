@@ -23,7 +23,8 @@ impl Run {
         request: &ModelRequest,
         cx: &mut Context<'_>,
     ) -> Result<(), LoopError> {
-        let wanted = cx.tariff(&request.backend).most(request);
+        let tariff = cx.tariff(&request.backend, request.model.as_deref());
+        let wanted = tariff.most(request);
         let what = format!("an answer of backend `{}`", request.backend);
         self.reserve(call, wanted, &what, request.backend != MOCK, cx)
     }
