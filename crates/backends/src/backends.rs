@@ -31,7 +31,7 @@ pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
 /// All backends of one daemon. Making it does nothing; HTTP clients are built when first used.
 #[derive(Debug, Default)]
 pub struct Backends {
-    http: HttpAgents,
+    http: Arc<HttpAgents>,
     attached: Attached,
     models: RwLock<Arc<Models>>,
     mcp: Mcp,
@@ -124,10 +124,10 @@ impl Backends {
         self.containers.cleared().await;
     }
 
-    const fn ways(&self) -> Ways<'_> {
+    fn ways(&self) -> Ways {
         Ways {
-            http: &self.http,
-            launcher: &self.launcher,
+            http: Arc::clone(&self.http),
+            launcher: self.launcher.clone(),
         }
     }
 

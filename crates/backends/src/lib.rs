@@ -23,6 +23,7 @@ mod process;
 mod progress;
 mod resolver;
 mod sandbox;
+mod secret;
 mod words;
 
 pub use attached::Attached;
@@ -32,8 +33,9 @@ pub use ldap::{
     Account, Directory, DirectoryError, DirectoryKind, DirectoryTerms, is_directory_url,
 };
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
-pub use models::{Format, Model, Secret};
+pub use models::{Format, Model};
 pub use parts::{Parts, Written};
 pub use process::{PATH, ProcessRules};
 pub use progress::Progress;
 pub use sandbox::{Launcher, confine_if_asked};
+pub use secret::Secret;

@@ -18,12 +18,21 @@ use std::{
 use realm_executor::{BackendError, BackendReply, Mcp as Tool, Sandbox};
 use realm_protocol::Digest;
 use serde_json::Value;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinSet,
+    time::Instant,
+};
 
 pub use definition::ToolDefinition;
 use link::Link;
 
-use crate::{Secret, address, http::HttpAgents, sandbox::Launcher};
+use crate::{
+    address,
+    http::HttpAgents,
+    sandbox::Launcher,
+    secret::{Secret, Secrets},
+};
 
 /// Time from start to the end of the handshake.
 const START: Duration = Duration::from_secs(20);
@@ -63,6 +72,14 @@ pub enum Server {
 pub type Servers = BTreeMap<String, Server>;
 
 impl Server {
+    /// What it is told in secret.
+    fn secrets(&self) -> Secrets {
+        match self {
+            Self::Stdio { secrets, .. } => Secrets::new(secrets.values().flatten()),
+            Self::Http { key, .. } => Secrets::new(key.iter().flatten()),
+        }
+    }
+
     /// What can be told of it that will not work without asking it: its keys, or its address.
     pub fn fault(&self, id: &str) -> Option<BackendError> {
         let no_key = |reason: &String| BackendError::NoKey {
@@ -112,20 +129,27 @@ struct Slot {
     standing: Mutex<Standing>,
     /// Starts since the last call that came to an end.
     starts: AtomicU32,
+    /// The start under way, which goes on whoever waits for it.
+    starting: std::sync::Mutex<JoinSet<()>>,
 }
+
+/// What a start came to, once it is over.
+type Started = Option<Result<Arc<Link>, BackendError>>;
 
 #[derive(Debug, Default)]
 struct Standing {
     link: Option<Arc<Link>>,
+    /// The start under way.
+    start: Option<watch::Receiver<Started>>,
     /// Until when it is not started again, and why it was of no use.
     rest: Option<(Instant, String)>,
 }
 
 /// How servers are reached.
-#[derive(Clone, Copy)]
-pub(crate) struct Ways<'a> {
-    pub(crate) http: &'a HttpAgents,
-    pub(crate) launcher: &'a Launcher,
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) http: Arc<HttpAgents>,
+    pub(crate) launcher: Launcher,
 }
 
 /// One call of a tool.
@@ -162,7 +186,7 @@ impl Mcp {
     /// Calls a tool, if it is what was approved and the input matches its schema.
     pub(crate) async fn call(
         &self,
-        ways: Ways<'_>,
+        ways: Ways,
         wanted: ToolUse<'_>,
     ) -> Result<BackendReply, BackendError> {
         let (id, tool) = (wanted.server, wanted.tool);
@@ -201,7 +225,7 @@ impl Mcp {
     /// The tools of a server as it tells them now.
     pub(crate) async fn tools(
         &self,
-        ways: Ways<'_>,
+        ways: Ways,
         id: &str,
     ) -> Result<Vec<ToolDefinition>, BackendError> {
         let slot = self.slot(id)?;
@@ -234,6 +258,7 @@ impl Slot {
             server,
             standing: Mutex::default(),
             starts: AtomicU32::new(0),
+            starting: std::sync::Mutex::default(),
         }
     }
 
@@ -242,45 +267,85 @@ impl Slot {
         Instant::now() + rest_after(self.starts.load(Ordering::Relaxed))
     }
 
-    /// The connection; a new one if there is none, or if it broke and the server has rested.
-    async fn link(&self, ways: Ways<'_>, id: &str) -> Result<Arc<Link>, BackendError> {
-        let mut standing = self.standing.lock().await;
-        if let Some(link) = &standing.link {
-            if link.is_up() {
-                return Ok(Arc::clone(link));
+    /// The connection; a new one if there is none, or if it broke and the server has rested. A start that somebody
+    /// no longer waits for goes on for whoever comes next.
+    async fn link(self: &Arc<Self>, ways: Ways, id: &str) -> Result<Arc<Link>, BackendError> {
+        let mut started = {
+            let mut standing = self.standing.lock().await;
+            if let Some(link) = &standing.link {
+                if link.is_up() {
+                    return Ok(Arc::clone(link));
+                }
+                standing.rest = Some((self.rested(), link.end()));
+                standing.link = None;
             }
-            standing.rest = Some((self.rested(), link.end()));
-            standing.link = None;
-        }
-        if let Some((until, why)) = &standing.rest {
-            let left = until.saturating_duration_since(Instant::now());
-            if !left.is_zero() {
-                return Err(BackendError::Server {
-                    id: id.to_owned(),
-                    reason: format!("it rests before its next start: {why}"),
-                    sent: false,
-                    retry_after_ms: Some((left.as_millis() as u64).saturating_add(1)),
-                });
+            if let Some(start) = &standing.start {
+                start.clone()
+            } else {
+                standing.rests(id)?;
+                let start = self.start(ways, id.to_owned());
+                standing.start = Some(start.clone());
+                start
             }
-        }
+        };
+        let started = started.wait_for(Option::is_some).await;
+        let link = started.ok().and_then(|started| started.clone());
+        link.unwrap_or_else(|| {
+            Err(link::broken(
+                id,
+                "its start was broken off".to_owned(),
+                false,
+            ))
+        })
+    }
+
+    /// Starts the server beside whoever asks for it.
+    fn start(self: &Arc<Self>, ways: Ways, id: String) -> watch::Receiver<Started> {
         self.starts.fetch_add(1, Ordering::Relaxed);
-        let started = tokio::time::timeout(START, Link::start(ways, id, &self.server)).await;
-        let link = started.unwrap_or_else(|_| {
-            let seconds = START.as_secs();
-            let reason = format!("it did not complete its handshake within {seconds} s");
-            Err(link::broken(id, reason, false))
-        });
-        match link {
-            Ok(link) => {
-                let link = Arc::new(link);
-                standing.link = Some(Arc::clone(&link));
-                Ok(link)
+        let (tell, told) = watch::channel(None);
+        let slot = Arc::clone(self);
+        let start = async move {
+            let link = tokio::time::timeout(START, Link::start(&ways, &id, &slot.server)).await;
+            let link = link.unwrap_or_else(|_| {
+                let seconds = START.as_secs();
+                let reason = format!("it did not complete its handshake within {seconds} s");
+                Err(link::broken(&id, reason, false))
+            });
+            let link = link.map(Arc::new);
+            let mut standing = slot.standing.lock().await;
+            standing.start = None;
+            match &link {
+                Ok(link) => standing.link = Some(Arc::clone(link)),
+                Err(error) => standing.rest = Some((slot.rested(), error.to_string())),
             }
-            Err(error) => {
-                standing.rest = Some((self.rested(), error.to_string()));
-                Err(error)
-            }
+            tell.send_replace(Some(link));
+        };
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        while starting.try_join_next().is_some() {}
+        starting.spawn(start);
+        told
+    }
+}
+
+impl Standing {
+    /// Whether it may be started again.
+    ///
+    /// # Errors
+    /// Until when it may not, and why.
+    fn rests(&self, id: &str) -> Result<(), BackendError> {
+        let Some((until, why)) = &self.rest else {
+            return Ok(());
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
         }
+        Err(BackendError::Server {
+            id: id.to_owned(),
+            reason: format!("it rests before its next start: {why}"),
+            sent: false,
+            retry_after_ms: Some((left.as_millis() as u64).saturating_add(1)),
+        })
     }
 }
 

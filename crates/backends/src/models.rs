@@ -8,7 +8,7 @@ mod openai;
 mod responses;
 mod writing;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use realm_executor::{
     BackendError, BackendOutput, BackendReply, ModelRequest, Price, ToolSpec, is_priced,
@@ -20,6 +20,7 @@ use crate::{
     Parts, address,
     http::{Answer, HttpAgents, Post},
     pieces::Framing,
+    secret::{Secret, Secrets},
 };
 use writing::Writing;
 
@@ -93,28 +94,6 @@ impl Format {
             Self::Anthropic => anthropic::read(answer),
             Self::Ollama => ollama::read(answer),
         }
-    }
-}
-
-/// Something that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes what must not be shown.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
     }
 }
 
@@ -247,10 +226,7 @@ fn status(
     let error = body.get("error").unwrap_or(body);
     let said = error.get("message").unwrap_or(error).as_str();
     let said = said.unwrap_or_default();
-    let said = match key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        Some(key) => said.replace(key, "…"),
-        None => said.to_owned(),
-    };
+    let said = Secrets::new(key).masked(said);
     BackendError::Status {
         code,
         said: said.chars().take(SAID_CHARS).collect(),

@@ -250,3 +250,52 @@ async fn what_is_not_there_is_named_with_what_helps() {
     let told = no_server.unwrap_err().to_string();
     assert!(told.contains("[mcp.box]"), "{told}");
 }
+
+#[tokio::test]
+async fn what_a_server_was_told_in_secret_stands_in_no_failure() {
+    for how in [
+        "tells",
+        "tells-as-error",
+        "tells-by-schema",
+        "tells-and-dies",
+    ] {
+        let realm = Realm::with(how);
+
+        let failure = realm.add().await.unwrap_err();
+
+        let said = format!("{failure} {failure:?}");
+        assert!(!said.contains("open sesame"), "{how}: {said}");
+        assert!(said.contains('…'), "{how}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn tools_that_have_changed_are_asked_for_again_until_their_list_has_come() {
+    let realm = Realm::with("hangs-once-changed");
+    let approved = realm.approved("add").await;
+    let add = |timeout_ms| realm.call("add", approved, json!({"a": 1, "b": 2}), timeout_ms);
+
+    assert_eq!(add(LONG).await.unwrap(), json!({"sum": 3}));
+    let late = add(200).await.unwrap_err();
+    let changed = add(LONG).await.unwrap_err();
+
+    assert!(matches!(late, BackendError::Timeout { .. }), "{late}");
+    assert!(
+        matches!(changed, BackendError::ToolChanged { .. }),
+        "{changed}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_goes_on_though_the_call_that_caused_it_has_no_more_time() {
+    let realm = Realm::with("waits");
+    let any = Some(Digest::of(&[b"any"]));
+
+    let late = realm.call("add", any, json!({"a": 1, "b": 2}), 500).await;
+    std::fs::write(realm.kept.path().join("lives.gate"), "").unwrap();
+
+    let late = late.unwrap_err();
+    assert!(matches!(late, BackendError::Timeout { .. }), "{late}");
+    assert_eq!(realm.add().await.unwrap(), json!({"sum": 3}));
+    assert_eq!(realm.lives(), 1);
+}

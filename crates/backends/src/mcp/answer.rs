@@ -6,25 +6,27 @@ use rmcp::model::CallToolResult;
 use serde_json::{Value, json};
 
 use super::link::Known;
+use crate::secret::Secrets;
 
 /// Characters of what a tool says about a failure that are repeated.
 const SAID_CHARS: usize = 300;
 
 /// Reads an answer: its structured content, which meets the tool's schema; else its text, parsed where
 /// it is JSON; else all of its content.
-pub(super) fn read(known: &Known, result: CallToolResult) -> Result<BackendReply, BackendError> {
+pub(super) fn read(
+    known: &Known,
+    result: CallToolResult,
+    secrets: &Secrets,
+) -> Result<BackendReply, BackendError> {
     let tool = &known.definition.name;
     if result.is_error == Some(true) {
-        let said = texts(&result).unwrap_or_default();
-        return Err(BackendError::ToolFailed {
-            tool: tool.clone(),
-            said: said.chars().take(SAID_CHARS).collect(),
-        });
+        return Err(failed(tool, &texts(&result).unwrap_or_default(), secrets));
     }
     let output = match (result.structured_content, &known.output) {
         (Some(structured), Some(schema)) => {
             schema.check(&structured).map_err(|faults| {
                 let fault = faults.into_iter().next().unwrap_or_default();
+                let fault = secrets.masked(&fault);
                 bad(format!("it does not match the tool's own schema: {fault}"))
             })?;
             structured
@@ -40,6 +42,14 @@ pub(super) fn read(known: &Known, result: CallToolResult) -> Result<BackendReply
         },
     };
     within(output).map(BackendReply::json)
+}
+
+/// A tool's word that it failed, without what it was told in secret.
+pub(super) fn failed(tool: &str, said: &str, secrets: &Secrets) -> BackendError {
+    BackendError::ToolFailed {
+        tool: tool.to_owned(),
+        said: secrets.masked(said).chars().take(SAID_CHARS).collect(),
+    }
 }
 
 /// Holds an output to the bounds that every backend has.

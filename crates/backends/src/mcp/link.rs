@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -34,6 +34,7 @@ use crate::{
     address,
     process::{self, Program, Talking},
     resolver::NotAllowed,
+    secret::Secrets,
 };
 
 /// How long what a server said of its tools holds, unless it says that they have changed.
@@ -50,6 +51,8 @@ pub(super) struct Link {
     /// Whether the connection was found broken.
     broken: AtomicBool,
     told: RwLock<Option<Told>>,
+    /// What it was told in secret, and may say in an error.
+    secrets: Secrets,
 }
 
 impl fmt::Debug for Link {
@@ -61,6 +64,8 @@ impl fmt::Debug for Link {
 /// The tools as the server last told them.
 struct Told {
     at: Instant,
+    /// How often they had changed by then.
+    changes: u64,
     tools: BTreeMap<String, Arc<Known>>,
 }
 
@@ -86,7 +91,7 @@ impl Known {
 /// This side of the protocol. It offers nothing: what a server asks for is refused.
 #[derive(Debug, Default)]
 struct Client {
-    changed: Arc<AtomicBool>,
+    changes: AtomicU64,
 }
 
 impl ClientHandler for Client {
@@ -97,20 +102,21 @@ impl ClientHandler for Client {
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.store(true, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Link {
     /// Starts or reaches a server and agrees with it on the protocol.
     pub(super) async fn start(
-        ways: Ways<'_>,
+        ways: &Ways,
         id: &str,
         server: &Server,
     ) -> Result<Self, BackendError> {
         if let Some(fault) = server.fault(id) {
             return Err(fault);
         }
+        let told = server.secrets();
         match server {
             Server::Stdio {
                 argv,
@@ -126,7 +132,7 @@ impl Link {
                     }
                 }
                 let (process, stdout, stdin) = process::talk(
-                    ways.launcher,
+                    &ways.launcher,
                     &Program {
                         argv,
                         env: &env,
@@ -140,12 +146,12 @@ impl Link {
                     .with_max_line_length(limits::BACKEND_BYTES);
                 let served = Client::default().serve(transport).await;
                 match served {
-                    Ok(service) => Ok(Self::new(id, service, Some(process), exceeded)),
+                    Ok(service) => Ok(Self::new(id, service, Some(process), exceeded, told)),
                     Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large()),
                     Err(error) => {
                         let ended = process.ended().await;
                         let reason = ended.unwrap_or_else(|| innermost(&error));
-                        Err(broken(id, reason, false))
+                        Err(broken(id, told.masked(&reason), false))
                     }
                 }
             }
@@ -165,9 +171,9 @@ impl Link {
                 let served = Client::default().serve(transport).await;
                 let service = served.map_err(|error| match not_allowed(&error) {
                     Some(refused) => refused,
-                    None => broken(id, innermost(&error), false),
+                    None => broken(id, told.masked(&innermost(&error)), false),
                 })?;
-                Ok(Self::new(id, service, None, Arc::default()))
+                Ok(Self::new(id, service, None, Arc::default(), told))
             }
         }
     }
@@ -177,6 +183,7 @@ impl Link {
         service: RunningService<RoleClient, Client>,
         process: Option<Talking>,
         exceeded: Arc<AtomicBool>,
+        secrets: Secrets,
     ) -> Self {
         Self {
             id: id.to_owned(),
@@ -185,6 +192,7 @@ impl Link {
             exceeded,
             broken: AtomicBool::new(false),
             told: RwLock::default(),
+            secrets,
         }
     }
 
@@ -197,7 +205,10 @@ impl Link {
     /// Why it is not up any more.
     pub(super) fn end(&self) -> String {
         let ended = self.process.as_ref().and_then(Talking::end);
-        ended.unwrap_or_else(|| "the connection broke".to_owned())
+        match ended {
+            Some(ended) => self.secrets.masked(&ended),
+            None => "the connection broke".to_owned(),
+        }
     }
 
     /// A tool, as the server told it at most a minute ago and has not changed since by its own word.
@@ -214,20 +225,21 @@ impl Link {
     }
 
     fn is_stale(&self) -> bool {
-        if self.service.service().changed.load(Ordering::Relaxed) {
-            return true;
-        }
+        let changes = self.changes();
         let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
-        told.as_ref().is_none_or(|told| told.at.elapsed() > FRESH)
+        told.as_ref()
+            .is_none_or(|told| told.changes != changes || told.at.elapsed() > FRESH)
+    }
+
+    /// How often the server has said that its tools have changed.
+    fn changes(&self) -> u64 {
+        self.service.service().changes.load(Ordering::Relaxed)
     }
 
     /// Asks for the tools.
     pub(super) async fn tell(&self) -> Result<Vec<ToolDefinition>, BackendError> {
         // What changes while they are told is asked for again.
-        self.service
-            .service()
-            .changed
-            .store(false, Ordering::Relaxed);
+        let changes = self.changes();
         let at = Instant::now();
         let definitions = self.pages().await?;
         let mut held = self.told.write().unwrap_or_else(PoisonError::into_inner);
@@ -244,7 +256,7 @@ impl Link {
                 return Err(broken(&self.id, reason, false));
             }
         }
-        *held = Some(Told { at, tools });
+        *held = Some(Told { at, changes, tools });
         Ok(definitions)
     }
 
@@ -302,15 +314,14 @@ impl Link {
             request.arguments = Some(arguments);
         }
         match self.service.call_tool_once(request).await {
-            Ok(CallToolResponse::Complete(result)) => answer::read(known, result),
+            Ok(CallToolResponse::Complete(result)) => answer::read(known, result, &self.secrets),
             Ok(_) => Err(BackendError::BadOutput {
                 reason: "the tool asks back, or wants to be asked later; neither is done"
                     .to_owned(),
             }),
-            Err(ServiceError::McpError(error)) => Err(BackendError::ToolFailed {
-                tool: tool.clone(),
-                said: error.message.chars().take(300).collect(),
-            }),
+            Err(ServiceError::McpError(error)) => {
+                Err(answer::failed(tool, &error.message, &self.secrets))
+            }
             Err(error) => Err(self.tired(self.failed(&error, true)).await),
         }
     }
@@ -320,13 +331,12 @@ impl Link {
         if self.exceeded.load(Ordering::Relaxed) {
             return too_large();
         }
+        let said = || self.secrets.masked(&innermost(error));
         match error {
             ServiceError::UnexpectedResponse | ServiceError::McpError(_) => {
-                BackendError::BadOutput {
-                    reason: innermost(error),
-                }
+                BackendError::BadOutput { reason: said() }
             }
-            _ => not_allowed(error).unwrap_or_else(|| broken(&self.id, innermost(error), sent)),
+            _ => not_allowed(error).unwrap_or_else(|| broken(&self.id, said(), sent)),
         }
     }
 
@@ -341,6 +351,7 @@ impl Link {
                     Some(process) => process.ended().await,
                     None => None,
                 };
+                let ended = ended.map(|ended| self.secrets.masked(&ended));
                 broken(&id, ended.unwrap_or(reason), sent)
             }
             other => other,
