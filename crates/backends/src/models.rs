@@ -78,20 +78,20 @@ impl Format {
     }
 
     /// How an answer comes that is shown while it is being written.
-    fn writing(self) -> (Framing, Box<dyn Writing>) {
+    fn writing(self, request: &ModelRequest) -> (Framing, Box<dyn Writing>) {
         match self {
             Self::OpenAi => (Framing::Events, Box::<openai::Chunks>::default()),
             Self::Responses => (Framing::Events, Box::<responses::Events>::default()),
-            Self::Anthropic => (Framing::Events, Box::<anthropic::Events>::default()),
+            Self::Anthropic => (Framing::Events, Box::new(anthropic::Events::of(request))),
             Self::Ollama => (Framing::Lines, Box::<ollama::Lines>::default()),
         }
     }
 
-    fn read(self, answer: &Value) -> Result<Said, BackendError> {
+    fn read(self, answer: &Value, request: &ModelRequest) -> Result<Said, BackendError> {
         match self {
             Self::OpenAi => openai::read(answer),
             Self::Responses => responses::read(answer),
-            Self::Anthropic => anthropic::read(answer),
+            Self::Anthropic => anthropic::read(answer, request),
             Self::Ollama => ollama::read(answer),
         }
     }
@@ -172,7 +172,7 @@ pub(crate) async fn complete(
     };
     let parts = parts.filter(|_| request.stream);
     let mut asked = model.format.ask(model, request, key)?;
-    let (framing, mut writing) = model.format.writing();
+    let (framing, mut writing) = model.format.writing(request);
     if let (Some(_), Some(body)) = (parts, asked.body.as_object_mut()) {
         writing.ask_for(body);
     }
@@ -198,7 +198,7 @@ pub(crate) async fn complete(
             })?
         }
     };
-    let said = model.format.read(&answer)?;
+    let said = model.format.read(&answer, request)?;
     let tokens = said.input_tokens.zip(said.output_tokens);
     let priced = is_priced(model.model.as_deref(), request.model.as_deref());
     let cost = model.price.filter(|_| priced).zip(tokens);

@@ -19,8 +19,12 @@ pub(crate) struct Pieces {
     framing: Framing,
     /// What has come and ends in no line yet.
     rest: Vec<u8>,
-    /// Data of the event under way.
+    /// How much of that holds no line's end.
+    searched: usize,
+    /// Data of the event under way, its lines.
     data: Vec<u8>,
+    /// Whether the word has come that some end with.
+    done: bool,
 }
 
 impl Pieces {
@@ -28,7 +32,9 @@ impl Pieces {
         Self {
             framing,
             rest: Vec::new(),
+            searched: 0,
             data: Vec::new(),
+            done: false,
         }
     }
 
@@ -48,16 +54,22 @@ impl Pieces {
             let line = self.line()?;
             let piece = match self.framing {
                 Framing::Lines => line,
-                Framing::Events if line.is_empty() => std::mem::take(&mut self.data),
+                Framing::Events if line.is_empty() => {
+                    let mut data = std::mem::take(&mut self.data);
+                    data.pop();
+                    data
+                }
                 Framing::Events => {
                     if let Some(data) = line.strip_prefix(b"data:") {
                         let data = data.strip_prefix(b" ").unwrap_or(data);
                         self.data.extend_from_slice(data);
+                        self.data.push(b'\n');
                     }
                     continue;
                 }
             };
-            // The word that some end with is no JSON, and says nothing.
+            // No JSON, and it says nothing else.
+            self.done |= piece == b"[DONE]";
             if piece.is_empty() || piece == b"[DONE]" {
                 continue;
             }
@@ -68,8 +80,19 @@ impl Pieces {
         }
     }
 
+    /// Whether the word has come after which nothing does.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.done
+    }
+
     fn line(&mut self) -> Option<Vec<u8>> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
+        let mut new = self.rest.iter().skip(self.searched);
+        let Some(found) = new.position(|byte| *byte == b'\n') else {
+            self.searched = self.rest.len();
+            return None;
+        };
+        let end = self.searched.saturating_add(found);
+        self.searched = 0;
         let mut line: Vec<u8> = self.rest.drain(..=end).collect();
         line.pop();
         if line.last() == Some(&b'\r') {

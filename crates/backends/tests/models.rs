@@ -121,7 +121,12 @@ fn answer(case: &Value) -> Vec<u8> {
     if let Some(lines) = case.get("lines").and_then(Value::as_array) {
         let lines: Vec<&str> = lines.iter().map(|line| line.as_str().unwrap()).collect();
         let lines = lines.join("\n");
-        return format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n{lines}\n").into_bytes();
+        // One that stays open promises more than it ever sends.
+        let end = match case.get("open") {
+            Some(_) => "content-length: 100000",
+            None => "connection: close",
+        };
+        return format!("HTTP/1.1 {status} X\r\n{end}\r\n\r\n{lines}\n").into_bytes();
     }
     let body = case["answer"].to_string();
     let pause = case.get("retryAfter").and_then(Value::as_str);

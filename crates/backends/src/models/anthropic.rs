@@ -13,10 +13,16 @@ use super::{
 
 /// The version of the API.
 const VERSION: &str = "2023-06-01";
-/// The tool whose input is the answer.
-const TOOL: &str = "output";
+/// The tool whose input is the answer, where one of a given form is asked for.
+const TOOL: &str = "realm-output";
 
 pub(super) fn ask(model: &Model, request: &ModelRequest, key: Option<&Secret>) -> Asking {
+    let answers = request.schema.is_some();
+    if answers && request.tools.iter().any(|tool| tool.name == TOOL) {
+        return Err(BackendError::Refused {
+            reason: "the model gives its answer as the input of a tool `realm-output`, so no other has that name",
+        });
+    }
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model.name(request)?));
     let tokens = request.max_tokens.unwrap_or(model.max_tokens);
@@ -85,7 +91,7 @@ fn called(block: &Value) -> Option<ToolCall> {
     })
 }
 
-pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
+pub(super) fn read(answer: &Value, request: &ModelRequest) -> Result<Said, BackendError> {
     match answer.get("stop_reason").and_then(Value::as_str) {
         Some("max_tokens") => {
             return Err(unfinished("it reached the most tokens that it may write"));
@@ -105,7 +111,8 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
     let texts: Vec<&str> = texts.collect();
     let said = (!texts.is_empty()).then(|| texts.concat());
     let calls: Vec<ToolCall> = of("tool_use").filter_map(called).collect();
-    let answer_given = calls.iter().find(|call| call.name == TOOL);
+    let mut answers = calls.iter().filter(|_| request.schema.is_some());
+    let answer_given = answers.find(|call| call.name == TOOL);
     let output = match (answer_given, said) {
         (Some(given), _) => BackendOutput::Json(given.arguments.clone()),
         (None, said) if !calls.is_empty() => BackendOutput::Calls { said, calls },
@@ -124,6 +131,8 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
 /// An answer that comes in events.
 #[derive(Default)]
 pub(super) struct Events {
+    /// Whether the input of its tool is the answer.
+    answers: bool,
     model: Option<Value>,
     /// Blocks of the answer by their index, and what has come of a tool's input as text.
     blocks: BTreeMap<u64, (Value, String)>,
@@ -134,6 +143,14 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Events of an answer to this.
+    pub(super) fn of(request: &ModelRequest) -> Self {
+        Self {
+            answers: request.schema.is_some(),
+            ..Self::default()
+        }
+    }
+
     fn count(&mut self, usage: Option<&Value>) {
         let count = |name| usage?.get(name)?.as_u64();
         self.read = count("input_tokens").or(self.read);
@@ -146,8 +163,8 @@ impl Events {
         let (block, input) = self.blocks.get_mut(&index)?;
         let delta = event.get("delta")?;
         if let Some(new) = push(input, delta.get("partial_json")) {
-            let answers = block.get("name").and_then(Value::as_str) == Some(TOOL);
-            return answers.then_some(new);
+            let answer = block.get("name").and_then(Value::as_str) == Some(TOOL);
+            return (self.answers && answer).then_some(new);
         }
         let text = block.get_mut("text")?;
         let mut whole = text.as_str().unwrap_or_default().to_owned();

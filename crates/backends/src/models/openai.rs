@@ -67,10 +67,14 @@ fn asked_before(call: &ToolCall) -> Value {
 /// What the message calls.
 fn calls(message: &Value) -> Vec<ToolCall> {
     let calls = message.get("tool_calls").and_then(Value::as_array);
-    let calls = calls.into_iter().flatten().filter_map(|call| {
+    let calls = calls.into_iter().flatten().enumerate();
+    let calls = calls.filter_map(|(place, call)| {
         let function = call.get("function")?;
+        let id = call.get("id").and_then(Value::as_str);
+        let id = id.filter(|id| !id.is_empty()).map(str::to_owned);
         Some(ToolCall {
-            id: call.get("id")?.as_str()?.to_owned(),
+            // Some servers give none, and know calls by their order.
+            id: id.unwrap_or_else(|| format!("call-{place}")),
             name: function.get("name")?.as_str()?.to_owned(),
             arguments: arguments(function.get("arguments")),
         })
@@ -113,11 +117,26 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
 pub(super) struct Chunks {
     content: String,
     refusal: String,
-    /// Id, name and arguments of each call, by its index.
+    /// Id, name and arguments of each call, by its index, or as they came where they have none.
     calls: BTreeMap<u64, [String; 3]>,
     finish: Option<Value>,
     usage: Option<Value>,
     model: Option<Value>,
+}
+
+impl Chunks {
+    /// The index of a call that has none: what names itself anew is the next, and the rest belongs to the latest.
+    fn place(&self, call: &Value) -> u64 {
+        let Some((latest, [id, name, _])) = self.calls.last_key_value() else {
+            return 0;
+        };
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (new_id, new_name) = (text(call.get("id")), text(at(call, &["function", "name"])));
+        let other = !new_id.is_empty() && new_id != *id;
+        let unnamed = new_id.is_empty() && !new_name.is_empty() && !name.is_empty();
+        latest.saturating_add(u64::from(other || unnamed))
+    }
 }
 
 impl Writing for Chunks {
@@ -142,7 +161,8 @@ impl Writing for Chunks {
         push(&mut self.refusal, at(choice, &["delta", "refusal"]));
         let calls = at(choice, &["delta", "tool_calls"]).and_then(Value::as_array);
         for call in calls.into_iter().flatten() {
-            let index = call.get("index").and_then(Value::as_u64).unwrap_or(0);
+            let index = call.get("index").and_then(Value::as_u64);
+            let index = index.unwrap_or_else(|| self.place(call));
             let [id, name, arguments] = self.calls.entry(index).or_default();
             push(id, call.get("id"));
             push(name, at(call, &["function", "name"]));
@@ -153,6 +173,11 @@ impl Writing for Chunks {
 
     fn is_whole(&self) -> bool {
         self.finish.is_some()
+    }
+
+    /// What was used comes after the end of what is said.
+    fn is_over(&self) -> bool {
+        false
     }
 
     fn answer(&mut self) -> Value {

@@ -23,6 +23,11 @@ pub(super) trait Writing: Send {
     /// Whether the end has come.
     fn is_whole(&self) -> bool;
 
+    /// Whether nothing comes any more, though the connection may stay open.
+    fn is_over(&self) -> bool {
+        self.is_whole()
+    }
+
     /// The answer as it would have come in one piece.
     fn answer(&mut self) -> Value;
 }
@@ -76,7 +81,10 @@ pub(super) async fn follow(
             return Err(Failure::Refused(begun.read().await?));
         }
         let mut pieces = Pieces::new(framing);
-        while let Some(chunk) = begun.chunk().await? {
+        while !pieces.is_done() && !writing.is_over() {
+            let Some(chunk) = begun.chunk().await? else {
+                break;
+            };
             pieces.add(&chunk);
             while let Some(piece) = pieces.next() {
                 if let Some(text) = writing.take(&piece?)? {
