@@ -251,6 +251,7 @@ impl Beginning {
         BackendError::Unreachable {
             host: self.target.authority.clone(),
             reason: "it hung up in the middle of its answer".to_owned(),
+            sent: true,
         }
     }
 }
@@ -283,6 +284,7 @@ fn failed(target: &Target, error: &reqwest::Error) -> BackendError {
     BackendError::Unreachable {
         host: target.authority.clone(),
         reason: innermost.to_string(),
+        sent: !error.is_connect(),
     }
 }
 

@@ -281,6 +281,34 @@ async fn events_that_end_without_an_output_or_say_why_there_is_none_are_failures
 }
 
 #[tokio::test]
+async fn work_has_not_begun_at_an_agent_that_could_not_be_connected_to() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refusing = closed.local_addr().unwrap();
+    drop(closed);
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hangs_up = silent.local_addr().unwrap();
+    let ask = |to: std::net::SocketAddr| async move {
+        let request = BackendRequest::Http {
+            url: format!("http://{to}/"),
+            headers: BTreeMap::new(),
+            key: CallId::new([7; 16]),
+            body: json!({}),
+            stream: false,
+            timeout_ms: 10_000,
+            allow_private: vec![to.to_string()],
+        };
+        Backends::new().call(request).await.unwrap_err()
+    };
+
+    let refused = ask(refusing).await;
+    let hang_up = async { drop(silent.accept().await) };
+    let (broken, ()) = tokio::join!(ask(hangs_up), hang_up);
+
+    assert!(!refused.may_have_begun(), "{refused}");
+    assert!(broken.may_have_begun(), "{broken}");
+}
+
+#[tokio::test]
 async fn events_that_nobody_has_heard_of_are_bad_outputs() {
     let long = "w".repeat(realm_protocol::limits::STREAM_BYTES + 1);
     for wrong in [

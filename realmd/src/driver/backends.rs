@@ -136,5 +136,6 @@ fn failed(reason: &str) -> BackendError {
     BackendError::Unreachable {
         host: "backend".to_owned(),
         reason: reason.to_owned(),
+        sent: true,
     }
 }

@@ -254,6 +254,7 @@ impl World {
             Some(_) if slipped => Err(BackendError::Unreachable {
                 host: "till:80".to_owned(),
                 reason: "connection reset".to_owned(),
+                sent: true,
             }),
             Some(output) => Ok(BackendReply::json(output)),
             None => Err(BackendError::Exit {

@@ -46,6 +46,8 @@ pub enum BackendError {
         host: String,
         /// What the connection said.
         reason: String,
+        /// Whether there was a connection, by which the work may have been sent.
+        sent: bool,
     },
     /// It answered with a status other than success.
     #[error("it answered with status {code}{}", Tail(.said))]
@@ -261,7 +263,6 @@ impl BackendError {
     pub const fn may_have_begun(&self) -> bool {
         match self {
             Self::Timeout { .. }
-            | Self::Unreachable { .. }
             | Self::TooLarge { .. }
             | Self::BadOutput { .. }
             | Self::Exit { .. }
@@ -270,7 +271,7 @@ impl BackendError {
             | Self::ToolFailed { .. }
             | Self::Vanished { .. }
             | Self::Reported { .. } => true,
-            Self::Server { sent, .. } => *sent,
+            Self::Server { sent, .. } | Self::Unreachable { sent, .. } => *sent,
             Self::Container(error) => error.may_have_begun(),
             Self::Status { code, .. } => !matches!(code, 400..=499 | 503),
             Self::Refused { .. }
