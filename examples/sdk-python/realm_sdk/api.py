@@ -1793,7 +1793,7 @@ class ScoreRequest(TypedDict):
     score: float
     """From 0 to 1."""
     version: NotRequired[str | None]
-    """The version; the current one where none is named."""
+    """The version; where none is named, the one that the run used, or else the current one."""
     kind: NotRequired[ScoreKind]
     """By what it was found."""
     run: NotRequired[str | None]

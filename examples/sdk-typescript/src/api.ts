@@ -1818,7 +1818,7 @@ export type ScoreKind = "person" | "evaluation" | "outcome";
 export interface ScoreRequest {
   /** From 0 to 1. */
   score: number;
-  /** The version; the current one where none is named. */
+  /** The version; where none is named, the one that the run used, or else the current one. */
   version?: string | null;
   /** By what it was found. */
   kind?: ScoreKind;

@@ -60,7 +60,7 @@ pub enum PromptCommand {
         id: String,
         /// From 0 to 1.
         score: f64,
-        /// The version; the current one where none is named.
+        /// The version; where none is named, the one that the run used, or else the current one.
         #[arg(long = "of", value_name = "VERSION")]
         version: Option<String>,
         /// The run that it is about.

@@ -195,9 +195,10 @@ fn subjects(args: &EvalArgs) -> Vec<Subject> {
     loops.flat_map(with).collect()
 }
 
-/// `loop@realm:version`, of which realm and version may be left out.
+/// `loop@realm:version`, of which realm and version may be left out. A loop's id may have colons of its own.
 fn subject(name: &str) -> Subject {
-    let (address, version) = match name.rsplit_once(':') {
+    let named = name.rsplit_once(':').filter(|(_, end)| is_version(end));
+    let (address, version) = match named {
         Some((address, version)) => (address, Some(version.to_owned())),
         None => (name, None),
     };
@@ -207,6 +208,13 @@ fn subject(name: &str) -> Subject {
         version,
         backend: None,
     }
+}
+
+/// Whether a text is three numbers, with whatever a version may have after them.
+fn is_version(text: &str) -> bool {
+    let numbers = text.split(['-', '+']).next().unwrap_or_default();
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.split('.').count() == 3 && numbers.split('.').all(number)
 }
 
 fn progress(session: &Session, count: usize) -> ProgressBar {
@@ -393,9 +401,16 @@ async fn score(
             ));
             continue;
         }
+        let Some(version) = scored_version(subject, evaluated) else {
+            session.say(&format!(
+                "{} has answered nothing, so that nobody knows of which version: not scored",
+                subject.name
+            ));
+            continue;
+        };
         let request = ScoreRequest {
             score: evaluated.score,
-            version: evaluated.version.clone(),
+            version: Some(version),
             kind: ScoreKind::Evaluation,
             run: None,
             why: Some(format!("the mean of {} cases", evaluated.cases)),
@@ -405,6 +420,12 @@ async fn score(
             .await?;
     }
     Ok(())
+}
+
+/// The version that an evaluation is of: the one that answered, else the one that was asked for.
+fn scored_version(subject: &Subject, evaluated: &Evaluated) -> Option<String> {
+    let answered = evaluated.version.clone();
+    answered.or_else(|| subject.version.clone())
 }
 
 /// A time as it is told.
@@ -508,5 +529,33 @@ mod tests {
             (given.address.as_str(), given.version.as_deref()),
             ("sort@lab/mail", Some("1.2.0"))
         );
+    }
+
+    #[test]
+    fn a_loop_may_have_colons_in_its_id() {
+        for (name, address, version) in [
+            ("mail:sort", "mail:sort", None),
+            ("mail:sort@lab", "mail:sort@lab", None),
+            ("mail:sort:1.2.0-rc.1", "mail:sort", Some("1.2.0-rc.1")),
+            ("mail:2", "mail:2", None),
+        ] {
+            let given = subject(name);
+
+            assert_eq!(
+                (given.address.as_str(), given.version.as_deref()),
+                (address, version)
+            );
+        }
+    }
+
+    #[test]
+    fn an_evaluation_without_an_answer_is_of_no_version_but_the_one_asked_for() {
+        let version = |name: &str| {
+            let subject = subject(name);
+            scored_version(&subject, &Evaluated::of(&subject, &[], 1.0))
+        };
+
+        assert_eq!(version("sort"), None);
+        assert_eq!(version("sort:1.2.0").as_deref(), Some("1.2.0"));
     }
 }

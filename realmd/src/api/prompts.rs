@@ -6,7 +6,7 @@ use realm_client::{
     api::{
         Applied, ApplyResult, Page, Problem, PromoteRequest, PromptDetail, PromptDiff,
         PromptDiffQuery, PromptEvent, PromptScore, PromptSummary, PromptVersion, RollbackRequest,
-        ScoreKind, ScoreRequest, ShareRequest,
+        ScoreKind, ScoreRequest, ShareRequest, TraceEvent,
     },
     catalogue::Code,
 };
@@ -14,7 +14,9 @@ use realm_executor::{Body as LoopBody, Registered};
 use realm_node::{
     BEST_SCORE, Node, PromptAsked, PromptChange, Request, Response, Score, ScoreGiven,
 };
+use realm_protocol::RunId;
 use semver::Version;
+use serde_json::Value;
 
 use super::{
     Answer, Shared,
@@ -24,7 +26,7 @@ use super::{
     loops::loop_id,
     people::Asker,
     problem::Fail,
-    runs::run_id,
+    runs::{self, run_id},
     views::{short, time},
 };
 
@@ -131,18 +133,42 @@ pub(super) async fn score(
         reason = "from nought to a thousand"
     )]
     let value = (score * BEST_SCORE as f64).round() as u64;
+    let run = run.as_deref().map(run_id).transpose()?;
+    let version = match (version.as_deref(), run) {
+        (Some(named), _) => Some(self::version(named)?),
+        (None, Some(run)) => Some(used_in(&daemon, &id, run).await?),
+        (None, None) => None,
+    };
     let given = ScoreGiven {
-        version: version.as_deref().map(self::version).transpose()?,
+        version,
         value,
         kind: match kind {
             ScoreKind::Person => realm_node::ScoreKind::Person,
             ScoreKind::Evaluation => realm_node::ScoreKind::Evaluation,
             ScoreKind::Outcome => realm_node::ScoreKind::Outcome,
         },
-        run: run.as_deref().map(run_id).transpose()?,
+        run,
     };
     ask(&daemon, (asker, &id), PromptChange::Score(given), why).await?;
     Ok(axum::Json(detail(&daemon, &id).await?))
+}
+
+/// The version of a prompt that a run has used.
+async fn used_in(daemon: &Shared, id: &str, run: RunId) -> Result<Version, Fail> {
+    let trace = runs::recorded(daemon, run).await?;
+    let text = |event: &TraceEvent, name: &str| {
+        let found = event.payload.get(name).and_then(Value::as_str);
+        found.map(str::to_owned)
+    };
+    let mut started = trace.events.iter().filter(|event| {
+        event.kind == "call.started" && text(event, "loopId").as_deref() == Some(id)
+    });
+    match started.find_map(|event| text(event, "loopVersion")) {
+        Some(used) => version(&used),
+        None => Err(invalid(&format!(
+            "run {run} has used no version of `{id}`; `version` says which one is meant"
+        ))),
+    }
 }
 
 async fn changed(

@@ -168,7 +168,7 @@ pub struct PromptShare {
 pub struct ScoreRequest {
     /// From 0 to 1.
     pub score: f64,
-    /// The version; the current one where none is named.
+    /// The version; where none is named, the one that the run used, or else the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// By what it was found.
