@@ -29,7 +29,7 @@ use crate::{
     session::{Daemon, Session},
     show::Row as _,
 };
-use offer::{Offered, WRAPPED, free_name, offer};
+use offer::{Offered, WRAPPED, names, offer};
 
 /// Tools offered at most: hosts show all of them to their model.
 const OFFERED: usize = 200;
@@ -170,12 +170,11 @@ impl Server {
 
     /// The loops of this realm, and those of its neighbours that it may see.
     async fn find(&self) -> Result<BTreeMap<String, Offered>, Failure> {
-        let mut tools = BTreeMap::new();
-        for detail in visible::details(&self.daemon, OFFERED).await? {
-            let name = free_name(&detail.summary.name(), &tools);
-            tools.insert(name.clone(), offer(name, &detail));
-        }
-        Ok(tools)
+        let details = visible::details(&self.daemon, OFFERED).await?;
+        let addresses: Vec<String> = details.iter().map(|it| it.summary.name()).collect();
+        let tools = names(&addresses).into_iter().zip(&details);
+        let tools = tools.map(|(name, detail)| (name.clone(), offer(name, detail)));
+        Ok(tools.collect())
     }
 }
 

@@ -5,11 +5,14 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use realm_client::api::LoopDetail;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::show::Row as _;
 
 /// Letters of a tool's name at most, as most hosts take them.
 const NAME: usize = 64;
+/// Letters of an address's digest in a name.
+const DIGEST: usize = 8;
 /// The member that holds an input or output that is no object.
 pub(super) const WRAPPED: &str = "value";
 
@@ -24,21 +27,48 @@ pub(super) struct Offered {
     pub(super) tool: Tool,
 }
 
-/// A name that hosts take, and no other tool has.
-pub(super) fn free_name(address: &str, taken: &BTreeMap<String, Offered>) -> String {
+/// A name that hosts take for each of these addresses, in their order, whichever that is: two that would have the same
+/// one both end in a digest of the address, so that none ever gets the name of the other.
+pub(super) fn names(addresses: &[String]) -> Vec<String> {
+    let plain: Vec<String> = addresses.iter().map(|address| plain(address)).collect();
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in &plain {
+        let times = times.entry(name).or_default();
+        *times = times.saturating_add(1);
+    }
+    let named = addresses.iter().zip(&plain).map(|(address, name)| {
+        let unique = times.get(name.as_str()) == Some(&1) && !ends_in_digest(name);
+        match unique {
+            true => name.clone(),
+            false => {
+                let left: String = name.chars().take(NAME - DIGEST - 1).collect();
+                format!("{left}_{}", digest(address))
+            }
+        }
+    });
+    named.collect()
+}
+
+/// An address in the letters that hosts take.
+fn plain(address: &str) -> String {
     let letters = address.chars().map(|letter| match letter {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => letter,
         _ => '_',
     });
-    let name: String = letters.take(NAME).collect();
-    let mut free = name.clone();
-    let mut number = 2_u32;
-    while taken.contains_key(&free) {
-        let end = format!("_{number}");
-        free = name.chars().take(NAME - end.len()).collect::<String>() + &end;
-        number = number.saturating_add(1);
-    }
-    free
+    letters.take(NAME).collect()
+}
+
+/// The first letters of an address's digest.
+fn digest(address: &str) -> String {
+    let bytes = Sha256::digest(address.as_bytes());
+    let letters = bytes.iter().map(|byte| format!("{byte:02x}"));
+    letters.collect::<String>().chars().take(DIGEST).collect()
+}
+
+/// Whether a name could be taken for one with a digest.
+fn ends_in_digest(name: &str) -> bool {
+    let end = name.rsplit_once('_').map_or("", |(_, end)| end);
+    end.len() == DIGEST && end.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 pub(super) fn offer(name: String, detail: &LoopDetail) -> Offered {
@@ -84,5 +114,38 @@ fn object(schema: &Value) -> (JsonObject, bool) {
             let members = wrapping.as_object().cloned().unwrap_or_default();
             (members, true)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(addresses: &[&str]) -> BTreeMap<String, String> {
+        let addresses: Vec<String> = addresses.iter().map(|it| (*it).to_owned()).collect();
+        let names = names(&addresses);
+        addresses.into_iter().zip(names).collect()
+    }
+
+    #[test]
+    fn addresses_that_look_alike_have_names_that_do_not_depend_on_their_order() {
+        let forth = named(&["greet@lab", "greet.lab", "count@lab"]);
+        let back = named(&["count@lab", "greet.lab", "greet@lab"]);
+
+        assert_eq!(forth, back);
+        assert_eq!(forth["count@lab"], "count_lab");
+        assert_ne!(forth["greet@lab"], forth["greet.lab"]);
+        assert!(forth.values().all(|name| name.len() <= NAME), "{forth:?}");
+    }
+
+    #[test]
+    fn no_loop_takes_the_name_of_another_by_being_called_like_its_digest() {
+        let two = named(&["greet@lab", "greet.lab"]);
+        let forged = two["greet@lab"].clone();
+
+        let three = named(&["greet@lab", "greet.lab", &forged]);
+
+        assert_eq!(three["greet@lab"], forged);
+        assert_ne!(three[&forged], forged);
     }
 }
