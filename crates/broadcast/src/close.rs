@@ -79,7 +79,8 @@ pub enum CloseError {
         /// The winner's slot.
         slot: u64,
     },
-    /// The bidder's own bid stands before a winner and was awarded nothing.
+    /// The bidder's own bid stands before a winner, was awarded nothing, and no award to it is said to
+    /// have been left without an answer.
     #[error("the bid stands before the winner of slot {slot} and was awarded nothing")]
     PassedOver {
         /// The winner's slot.
@@ -107,6 +108,9 @@ pub struct Standing {
     pub of: u64,
     /// The slot it won last, if any.
     pub slot: Option<u64>,
+    /// Whether the announcer has signed that it was awarded a slot last, and not confirmed: the award,
+    /// or what answered it, may have been lost.
+    pub unconfirmed: bool,
 }
 
 impl Closed {
@@ -167,6 +171,8 @@ impl Closed {
         }
         let at = |bid: Digest| self.digests.iter().position(|held| *held == bid);
         let own_at = at(digest).ok_or(CloseError::Missing)?;
+        let unconfirmed = self.verdict.unconfirmed.as_deref().unwrap_or_default();
+        let unconfirmed = unconfirmed.contains(&digest);
         let others = self.winners.iter().filter(|(won, _)| won.bid != digest);
         for (won, bid) in others {
             let slot = won.slot;
@@ -174,7 +180,7 @@ impl Closed {
             if is_after && self.is_surely_before(announcement, (own, digest), (bid, won.bid)) {
                 return Err(CloseError::Misplaced { slot });
             }
-            if !is_after && !was_awarded {
+            if !is_after && !was_awarded && !unconfirmed {
                 return Err(CloseError::PassedOver { slot });
             }
         }
@@ -183,6 +189,7 @@ impl Closed {
             rank: (own_at as u64).saturating_add(1),
             of: self.digests.len() as u64,
             slot: slot.map(|(won, _)| won.slot),
+            unconfirmed,
         })
     }
 

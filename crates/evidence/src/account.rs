@@ -1,5 +1,7 @@
 //! A broadcast told from its transcript: who bid, who won and why, and what came of it.
 
+use std::collections::BTreeMap;
+
 use realm_broadcast::{
     Citation,
     announcer::{self, Recomputed},
@@ -93,8 +95,17 @@ pub enum Fate {
         /// How its lease ended; none while it has not.
         end: Option<&'static str>,
     },
-    /// It was awarded a slot and was not confirmed.
+    /// It was awarded a slot, and its bidder answered so; no lease followed.
     Declined {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+        /// The answer: `Busy`, `Expired`, ….
+        answer: &'static str,
+    },
+    /// It was awarded a slot, and no answer has come.
+    Unconfirmed {
         /// The slot.
         slot: u64,
         /// The epoch.
@@ -130,9 +141,12 @@ impl Account {
         signatures: u64,
     ) -> Self {
         let bids: Vec<(Digest, Bid)> = entries.iter().filter_map(counted).collect();
+        let answers: BTreeMap<(u64, u64), &'static str> =
+            entries.iter().filter_map(answered).collect();
         let told = recomputed.accounts.iter().filter_map(|account| {
             let (_, bid) = bids.iter().find(|(digest, _)| *digest == account.bid)?;
-            Some(told(account, bid, announcement, recomputed))
+            let fate = fate(account.fate, &answers);
+            Some(told(account, bid, fate, announcement, recomputed))
         });
         let conclusion = recomputed.conclusion.as_ref();
         let output = conclusion.and_then(|it| it.output.as_deref());
@@ -164,13 +178,22 @@ fn counted(entry: &Entry) -> Option<(Digest, Bid)> {
     }
 }
 
+/// What answered an award, by slot and epoch.
+fn answered(entry: &Entry) -> Option<((u64, u64), &'static str)> {
+    let Entry::Answered(it) = entry else {
+        return None;
+    };
+    let confirm = it.confirm.as_ref()?.peek().ok()?;
+    Some(((it.slot, it.epoch), confirm.answer.name()))
+}
+
 fn told(
     account: &announcer::Account,
     bid: &Bid,
+    fate: Fate,
     announcement: &Announcement,
     recomputed: &Recomputed,
 ) -> BidAccount {
-    let fate = fate(account.fate);
     BidAccount {
         rank: account.rank,
         bid: account.bid,
@@ -204,9 +227,15 @@ fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomput
         Fate::Won { slot, epoch, .. } => {
             format!("{stands}; next when slot {slot} was free for epoch {epoch}")
         }
-        Fate::Declined { slot, epoch } => {
-            format!("{stands}; slot {slot}, epoch {epoch}, was not confirmed")
-        }
+        Fate::Declined {
+            slot,
+            epoch,
+            answer,
+        } => format!("{stands}; slot {slot}, epoch {epoch}, was answered with {answer}"),
+        Fate::Unconfirmed { slot, epoch } => format!(
+            "{stands}; slot {slot}, epoch {epoch}, was awarded, and no answer came while one was waited for: it or the \
+             award was lost, or nobody was there"
+        ),
         Fate::Standby => format!("{stands}; no slot came free for it while it held"),
         Fate::Lost => {
             let standbys = rule.standbys;
@@ -215,14 +244,21 @@ fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomput
     }
 }
 
-fn fate(fate: announcer::Fate) -> Fate {
+fn fate(fate: announcer::Fate, answers: &BTreeMap<(u64, u64), &'static str>) -> Fate {
     match fate {
         announcer::Fate::Won { slot, epoch, end } => Fate::Won {
             slot,
             epoch,
             end: end.map(End::name),
         },
-        announcer::Fate::Declined { slot, epoch } => Fate::Declined { slot, epoch },
+        announcer::Fate::Declined { slot, epoch } => match answers.get(&(slot, epoch)) {
+            Some(answer) => Fate::Declined {
+                slot,
+                epoch,
+                answer,
+            },
+            None => Fate::Unconfirmed { slot, epoch },
+        },
         announcer::Fate::Standby => Fate::Standby,
         announcer::Fate::Lost => Fate::Lost,
     }

@@ -58,6 +58,8 @@ pub struct Standing {
     pub counted: u64,
     /// The slot it won last, if any.
     pub slot: Option<u64>,
+    /// Whether the announcer says that it was awarded a slot last, and not confirmed.
+    pub unconfirmed: bool,
     /// When the broadcast closed.
     pub closed: Timestamp,
     /// Who won, by slot, as root and path. Their own signatures are not checked: the receipt does not
@@ -174,6 +176,13 @@ fn stands(
     let standing = closed.stands(announcement, bid, digest, receipt.awarded)?;
     let (rank, of, slots) = (standing.rank, standing.of, announcement.rule.awards);
     let why = match standing.slot {
+        _ if receipt.awarded && standing.unconfirmed => {
+            format!("at {rank} of {of}; awarded a slot, and no confirmation arrived that kept it")
+        }
+        _ if standing.unconfirmed => format!(
+            "at {rank} of {of}; awarded a slot, says the announcer, and no confirmation arrived: here no award did, \
+             so that it was lost on its way, or has never left"
+        ),
         Some(slot) => format!("at {rank} of {of}; won slot {slot}"),
         None if receipt.awarded => {
             format!("at {rank} of {of}; awarded a slot that it did not keep")
@@ -188,6 +197,7 @@ fn stands(
         rank,
         counted: of,
         slot: standing.slot,
+        unconfirmed: standing.unconfirmed,
         closed: closed.verdict.closed,
         winners: closed
             .winners

@@ -56,6 +56,7 @@ use receipts::Receipts;
 use summaries::Summaries;
 
 pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
+pub(crate) use closing::CLOSES;
 pub use evidence::NoTranscript;
 pub(crate) use evidence::bare;
 pub(crate) use kept::{DAYS, Kept, leased_calls};

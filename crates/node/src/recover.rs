@@ -23,7 +23,7 @@ use crate::{
         stored::{self as halt, StoredHaltChange, StoredHalts},
     },
     identity::HeldKem,
-    market::{DAYS, Kept, leased_calls},
+    market::{CLOSES, DAYS, Kept, leased_calls},
     revocations::over_at,
     seen::SeenId,
     state::{
@@ -124,6 +124,7 @@ impl Node {
         }
         self.market.trust = kept_trust(&rows);
         self.recover_receipts(kept_receipts(&rows));
+        self.recover_closes(at(&rows, CLOSES));
         // Whoever announced and works as well hears as the one what it says as the other.
         let broadcasts = self.resume_broadcasts(broadcasts);
         self.recover_days(at(&rows, DAYS));

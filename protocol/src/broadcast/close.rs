@@ -42,6 +42,8 @@ wire_map! {
         6 => winners: Vec<Winner>,
         /// When the broadcast closed.
         7 => closed: Timestamp,
+        /// Bids that were awarded a slot last and not confirmed, in rank order; none where there are none.
+        64 => unconfirmed: Option<Vec<Digest>>,
     }
 }
 

@@ -288,5 +288,6 @@ fn verdict() -> Verdict {
             bid: digest(1),
         }],
         closed: NOW,
+        unconfirmed: Some(vec![digest(4)]),
     }
 }

@@ -339,7 +339,8 @@ fn fate(fate: &Fate) -> String {
             ..
         } => format!("won slot {slot}: {end}"),
         Fate::Won { slot, .. } => format!("won slot {slot}"),
-        Fate::Declined { slot, .. } => format!("declined slot {slot}"),
+        Fate::Declined { slot, answer, .. } => format!("declined slot {slot}: {answer}"),
+        Fate::Unconfirmed { slot, .. } => format!("slot {slot} not confirmed"),
         Fate::Standby => "standby".to_owned(),
         Fate::Lost => "lost".to_owned(),
     }

@@ -38,9 +38,9 @@ fn follows(account: &Account, ledger: &Ledger) -> Result<(), String> {
     let awards = ledger.awards();
     for bid in &account.bids {
         let awarded = match bid.fate {
-            Fate::Won { slot, epoch, .. } | Fate::Declined { slot, epoch } => {
-                awards.contains(&(slot, epoch, bid.bid))
-            }
+            Fate::Won { slot, epoch, .. }
+            | Fate::Declined { slot, epoch, .. }
+            | Fate::Unconfirmed { slot, epoch } => awards.contains(&(slot, epoch, bid.bid)),
             Fate::Standby | Fate::Lost => awards.iter().all(|(.., it)| *it != bid.bid),
         };
         if !awarded {
@@ -81,18 +81,19 @@ pub(super) fn receipts_at(
                 uncounted += 1;
                 continue;
             }
-            // It says by the bidder's word that no award came, and one may have been lost on its way.
-            Err(EvidenceError::Close(CloseError::PassedOver { .. }))
-                if was_awarded(&view, ledgers) =>
-            {
-                lost += 1;
-                continue;
-            }
             other => {
                 broken.push(format!("{}: a receipt does not hold: {other:?}", host.name));
                 continue;
             }
         };
+        let unconfirmed = receipt.standing.as_ref().is_some_and(|it| it.unconfirmed);
+        if unconfirmed && !was_awarded(&view, ledgers) {
+            let name = &host.name;
+            broken.push(format!(
+                "{name}: no award was there to be lost: {receipt:?}"
+            ));
+        }
+        lost += u64::from(unconfirmed && !view.receipt.awarded);
         let call = CallId::new(*receipt.broadcast.as_bytes());
         match ledgers.get(&call).map(|ledger| stands(&receipt, ledger)) {
             Some(true) => proven += u64::from(receipt.standing.is_some()),

@@ -375,6 +375,7 @@ fn close(bids: u8, slots: u64) -> (Verdict, Vec<Close>) {
         order: ranking.order(),
         winners: winners.collect(),
         closed: NOW,
+        unconfirmed: None,
     };
     let slots = usize::try_from(slots).unwrap();
     let pages = close_pages(&signed(&verdict), &verdict, &ranking, &bids[..slots]);
@@ -388,6 +389,12 @@ fn closes(book: &mut Book) {
     };
     let (verdict, one) = close(3, 2);
     body(book, "CAST-1", "verdict", "a verdict", &verdict, &[]);
+    let lost = Verdict {
+        unconfirmed: Some(vec![Digest::new([9; 32])]),
+        ..verdict
+    };
+    let what = "a verdict with an award that was not confirmed";
+    body(book, "CAST-1", "verdict", what, &lost, &[64]);
     body(book, "CAST-1", "Close", "a close", &one[0], &[]);
     let (_, two) = close(8, 7);
     assert_eq!((one.len(), two.len()), (1, 2));

@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use realm_protocol::{
-    FailureCode, Now, Place,
+    Digest, FailureCode, Now, Place,
     broadcast::{Strategy, Verdict, Winner},
     cbor::Blob,
-    json,
+    json, limits,
 };
 
 use super::{
-    Announcer, Output, Phase,
+    Announcer, Fate, Output, Phase,
     slot::{Slot, State},
 };
 use crate::{
@@ -270,9 +270,21 @@ impl Announcer {
             counted: self.ranking.ranked.len() as u64,
             root: self.ranking.root,
             order: self.ranking.order(),
+            unconfirmed: self.unconfirmed(),
             winners,
             closed: self.finished,
         }
+    }
+
+    /// The bids that were awarded a slot last and not confirmed, in rank order: an award, or what
+    /// answers it, may have been lost.
+    fn unconfirmed(&self) -> Option<Vec<Digest>> {
+        let ranked = self.ranking.ranked.iter().map(|it| it.candidate.bid);
+        let unconfirmed =
+            ranked.filter(|bid| matches!(self.fates.get(bid), Some(Fate::Declined { .. })));
+        let most = usize::try_from(limits::AWARDS).unwrap_or(usize::MAX);
+        let unconfirmed: Vec<Digest> = unconfirmed.take(most).collect();
+        Some(unconfirmed).filter(|it| !it.is_empty())
     }
 }
 

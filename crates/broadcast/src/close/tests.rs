@@ -59,6 +59,7 @@ impl Market {
             order: ranking.order(),
             winners,
             closed: self.announcement.created,
+            unconfirmed: None,
         };
         close_pages(&Signed::unsigned(&verdict), &verdict, ranking, &bids)
     }
@@ -80,7 +81,14 @@ fn a_bidder_learns_its_rank_and_slot_from_an_honest_close() {
     let market = Market::of(&[30, 10, 20, 40]);
     let pages = market.close(&market.ranking());
 
-    let standing = |rank, slot| Ok(Standing { rank, of: 4, slot });
+    let standing = |rank, slot| {
+        Ok(Standing {
+            rank,
+            of: 4,
+            slot,
+            unconfirmed: false,
+        })
+    };
     assert_eq!(market.stands(&pages, 0, false), standing(3, None));
     assert_eq!(market.stands(&pages, 1, true), standing(1, Some(0)));
     assert_eq!(market.stands(&pages, 2, true), standing(2, Some(1)));
@@ -103,11 +111,15 @@ fn whoever_is_left_out_misplaced_or_passed_over_holds_a_proof() {
     let misplaced = market.stands(&market.close(&turned), 1, false);
     let passed_over = market.stands(&passing, 1, false);
     let declined = market.stands(&passing, 1, true);
+    verdict.unconfirmed = Some(vec![market.bids[1].digest()]);
+    passing[0].verdict = Signed::unsigned(&verdict);
+    let unconfirmed = market.stands(&passing, 1, false);
 
     assert_eq!(left_out, Err(CloseError::Missing));
     assert_eq!(misplaced, Err(CloseError::Misplaced { slot: 0 }));
     assert_eq!(passed_over, Err(CloseError::PassedOver { slot: 1 }));
-    assert!(declined.is_ok());
+    assert!(!declined.unwrap().unconfirmed);
+    assert!(unconfirmed.unwrap().unconfirmed);
 }
 
 #[test]

@@ -2,19 +2,38 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_broadcast::close_pages;
+use realm_broadcast::{close_due, close_pages};
 use realm_protocol::{
-    BroadcastId, Digest, Place, RealmId, Tick,
+    BroadcastId, Digest, Place, RealmId, Tick, Timestamp,
     broadcast::{Bid, Close, CloseAsked, Verdict},
+    journal::Table,
     limits,
     records::Signed,
+    wire_map,
 };
 
 use super::{Announced, BROADCASTS, acquainting::Offered};
-use crate::Node;
+use crate::{Node, state};
+
+/// Where closes that bidders may ask for lie in the realm's standing, before the broadcast and the page.
+pub(crate) const CLOSES: &[u8] = b"close/";
 
 /// Bidders told in one turn, before others have theirs.
 const AT_A_TIME: usize = 64;
+/// How long a close is kept once bidders begin to ask for it: they do for eleven minutes.
+const KEPT_MS: u64 = 15 * 60_000;
+
+wire_map! {
+    /// A page of the close of a broadcast that has ended.
+    pub struct StoredClose {
+        /// The announcements that bids were made for.
+        0 => rounds: Vec<Digest>,
+        /// When the broadcast ended.
+        1 => ended: Timestamp,
+        /// The page.
+        2 => page: Close,
+    }
+}
 
 /// A broadcast that has ended, and who has still to be told.
 #[derive(Debug)]
@@ -32,7 +51,7 @@ pub(super) struct Over {
     pub(super) broadcast: BroadcastId,
     /// The announcements that bids were made for.
     rounds: Vec<Digest>,
-    /// The close in pages; none where too many have ended since, or a restart has come between.
+    /// The close in pages; none where too many have ended since.
     close: Arc<Vec<Close>>,
     /// How often each realm that asked for it was given it.
     answered: BTreeMap<RealmId, u32>,
@@ -94,22 +113,62 @@ impl Node {
         }
     }
 
-    /// Remembers a broadcast that has ended: outcomes may still come, and bidders may ask for its close.
+    /// Remembers a broadcast that has ended: outcomes may still come, and bidders may ask for its close,
+    /// also after a restart.
     pub(super) fn remember_ended(&mut self, broadcast: BroadcastId, own: &Announced) {
-        let over = &mut self.market.over;
-        over.push_back(Over {
+        let rounds: Vec<Digest> = own.rounds.iter().map(Signed::digest).collect();
+        let ended = self.now.wall;
+        let announced = own.rounds.last().and_then(|it| it.peek().ok());
+        let asked_from = announced.map_or(ended, |it| close_due(&it).max(ended));
+        for page in own.close.iter() {
+            let key = close_row(broadcast, page.page);
+            let stored = StoredClose {
+                rounds: rounds.clone(),
+                ended,
+                page: page.clone(),
+            };
+            let (value, until) = (state::write(&stored), asked_from.plus(KEPT_MS));
+            self.put_until(Table::Standing, &key, value, until);
+        }
+        self.market.over.push_back(Over {
             broadcast,
-            rounds: own.rounds.iter().map(Signed::digest).collect(),
+            rounds,
             close: own.close.clone(),
             answered: BTreeMap::new(),
         });
+        self.forget_closes();
+    }
+
+    /// Forgets the closes of the oldest broadcasts, where more have ended than are remembered.
+    fn forget_closes(&mut self) {
+        let over = &mut self.market.over;
         if over.len() > BROADCASTS {
             over.pop_front();
         }
         let too_old = over.len().saturating_sub(limits::CLOSES);
-        if let Some(too_old) = too_old.checked_sub(1).and_then(|at| over.get_mut(at)) {
-            too_old.close = Arc::default();
+        let mut forgotten = Vec::new();
+        for over in over.iter_mut().take(too_old) {
+            let pages = std::mem::take(&mut over.close);
+            forgotten.extend(pages.iter().map(|it| close_row(over.broadcast, it.page)));
         }
+        for row in forgotten {
+            self.delete(Table::Standing, &row);
+        }
+    }
+
+    /// Takes up the closes of broadcasts that had ended before a restart.
+    pub(crate) fn recover_closes(&mut self, mut stored: Vec<StoredClose>) {
+        stored.sort_by_key(|it| (it.ended, it.page.broadcast, it.page.page));
+        for pages in stored.chunk_by(|one, next| one.page.broadcast == next.page.broadcast) {
+            let Some(first) = pages.first() else { continue };
+            self.market.over.push_back(Over {
+                broadcast: first.page.broadcast,
+                rounds: first.rounds.clone(),
+                close: Arc::new(pages.iter().map(|it| it.page.clone()).collect()),
+                answered: BTreeMap::new(),
+            });
+        }
+        self.forget_closes();
     }
 
     /// A bidder has not got the close of a broadcast, and asks for it: it gets what all got, whether
@@ -134,4 +193,10 @@ impl Node {
             self.send_page(from, page, None);
         }
     }
+}
+
+/// The key of a page of a close: the broadcast, then the page.
+fn close_row(broadcast: BroadcastId, page: u64) -> Vec<u8> {
+    let page = page.to_be_bytes();
+    [CLOSES, broadcast.as_bytes().as_slice(), page.as_slice()].concat()
 }

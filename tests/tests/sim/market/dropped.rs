@@ -80,6 +80,38 @@ fn a_bidder_whose_close_was_lost_on_the_way_asks_and_finds_that_it_was_counted()
 }
 
 #[test]
+fn a_bidder_gets_the_close_that_was_lost_from_an_announcer_that_was_restarted_since() {
+    let (mut world, [acme, mid, leaf]) = line(84);
+    world.mute(acme, mid, Kind::Close, 1);
+
+    output(&broadcast(&mut world, acme, work()));
+    world.crash_for(acme, 2_000);
+    world.run_for(10_000);
+    assert!(!bid(&world, leaf).closed, "the one that was sent is lost");
+    world.run_for(LONG_MS);
+
+    let Ok(Finding::Receipt(receipt)) = verdict(&world, leaf) else {
+        panic!("no receipt")
+    };
+    assert_eq!(receipt.standing.unwrap().rank, 1);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn an_announcer_forgets_the_close_of_the_oldest_broadcast_on_its_disk_too() {
+    let (mut world, [acme, ..]) = line(85);
+    let kept = |world: &World| world.hosts[acme.0].disk.rows(Table::Standing).count();
+    let before = kept(&world);
+
+    for _ in 0..limits::CLOSES + 3 {
+        output(&broadcast(&mut world, acme, work()));
+    }
+
+    assert_eq!(kept(&world), before + limits::CLOSES);
+    invariants::check(&mut world);
+}
+
+#[test]
 fn a_bidder_that_never_gets_a_close_asks_so_often_and_says_that_it_has_none() {
     let (mut world, [acme, mid, leaf]) = line(83);
     world.mute(acme, mid, Kind::Close, u64::MAX);

@@ -1,9 +1,9 @@
 //! What realms can show of a broadcast afterwards.
 
-use realm_evidence::{Account, Finding, Standing, examine};
+use realm_evidence::{Account, Fate, Finding, Standing, examine};
 use realm_node::BidView;
 use realm_protocol::{
-    BroadcastId,
+    BroadcastId, Kind,
     cbor::Blob,
     journal::{Direction, JournalSeq, Table},
     json,
@@ -104,4 +104,28 @@ fn who_bids_in_both_rounds_keeps_the_bid_that_counted_and_accuses_nobody_of_leav
     assert_eq!(world.hosts[left.0].disk.rows(Table::Bids).count(), 1);
     let stands = standing(&world, left);
     assert_eq!((stands.rank, stands.counted), (2, 2));
+}
+
+#[test]
+fn of_an_award_that_was_lost_on_its_way_both_sides_say_so_and_nobody_is_accused() {
+    for (seed, kind) in [(81, Kind::Award), (82, Kind::Confirm)] {
+        let (mut world, acme, [left, right]) = family(seed, ["EUR 0.02", "EUR 0.03"]);
+        let (from, to) = match kind {
+            Kind::Award => (acme, left),
+            _ => (left, acme),
+        };
+        world.mute(from, to, kind, u64::MAX);
+
+        output(&broadcast(&mut world, acme, best()));
+        world.run_for(1_000);
+
+        let (lost, won) = (standing(&world, left), standing(&world, right));
+        assert_eq!((lost.rank, lost.slot, lost.unconfirmed), (1, None, true));
+        let came = !lost.why.contains("here no award did");
+        assert_eq!(came, kind == Kind::Confirm, "{}", lost.why);
+        assert_eq!((won.rank, won.slot, won.unconfirmed), (2, Some(0), false));
+        let told = &account(&world, acme).bids[0];
+        assert!(matches!(told.fate, Fate::Unconfirmed { slot: 0, .. }));
+        assert!(told.why.contains("no answer came"), "{}", told.why);
+    }
 }
