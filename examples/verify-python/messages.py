@@ -44,10 +44,12 @@ progress = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint})
 failure_code = one_of(*range(1, 27))
 outcome = record(
     {0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3), 10: uint},
-    {5: digest, 6: failure_code, 7: uint, 8: price, 9: size(16), 65: spend},
+    {5: digest, 6: failure_code, 7: uint, 8: price, 9: size(16), 65: spend,
+     66: record({0: uint, 1: uint})},
 )
 delivery = record({0: signed(outcome)}, {1: bstr})
 of_epoch = record({0: broadcast_id, 1: uint, 2: uint})
+cancel = record({0: broadcast_id, 1: uint, 2: uint}, {64: uint})
 verdict = record({
     0: broadcast_id, 1: digest, 2: size(32), 3: uint, 4: digest, 5: digest,
     6: items(record({0: uint, 1: uint, 2: digest})), 7: uint,

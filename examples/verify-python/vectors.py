@@ -29,7 +29,7 @@ MESSAGES = {
     "announcement": messages.announcement, "Announce": messages.announce, "Tally": messages.tally,
     "bid": messages.bid, "Award": messages.award, "confirm": messages.confirm,
     "Lease": messages.lease, "Progress": messages.progress, "outcome": messages.outcome,
-    "Result": messages.delivery, "ResultAck": messages.of_epoch, "Cancel": messages.of_epoch,
+    "Result": messages.delivery, "ResultAck": messages.of_epoch, "Cancel": messages.cancel,
     "verdict": messages.verdict, "Close": messages.close, "summary": messages.summary,
 }
 SHARES = {"quorum": 2, "threshold": 3, "confidence": 5}

@@ -24,6 +24,7 @@ use realm_protocol::{
     },
     budget::{Budget, Spend},
     cbor::Blob,
+    limits,
     records::Signed,
 };
 use serde_json::Value;
@@ -109,7 +110,10 @@ pub enum Input {
     /// The loop that aggregates ended.
     Aggregated(Result<Blob, FailureCode>),
     /// The broadcast is to end.
-    Cancel,
+    Cancel {
+        /// How long to wait for the holders of leases to say that they stopped, milliseconds.
+        waits_ms: u64,
+    },
 }
 
 /// What an announcer wants done, in order.
@@ -216,6 +220,8 @@ pub struct Announcer {
     last_round: usize,
     /// Slots that were leased when the broadcast was cancelled.
     withdrawn: Vec<u64>,
+    /// How long they are waited for, milliseconds; none before a cancel, and after a restart.
+    waits_ms: Option<u64>,
     /// Results that counted so far.
     results: u64,
     /// Digests of outcomes that were written down.
@@ -266,6 +272,7 @@ impl Announcer {
             finished: first.created,
             last_round: 0,
             withdrawn: Vec::new(),
+            waits_ms: None,
             results: 0,
             heard: BTreeSet::new(),
             unused: BTreeSet::new(),
@@ -336,7 +343,7 @@ impl Announcer {
             } => self.delivered(&from, delivered, matches, now),
             Input::Decision { slot, epoch, again } => self.decide(slot, epoch, again, now),
             Input::Aggregated(result) => self.aggregated(result, now),
-            Input::Cancel => self.cancel(now),
+            Input::Cancel { waits_ms } => self.cancel(waits_ms, now),
         }
     }
 
@@ -494,12 +501,17 @@ impl Announcer {
         }
     }
 
-    fn cancel(&mut self, now: Now) {
+    fn cancel(&mut self, waits_ms: u64, now: Now) {
         if let Phase::Bidding { .. } = self.phase {
             self.close_bids(CloseCause::Cancelled, now);
         }
         if let Phase::Working { .. } | Phase::Aggregating = self.phase {
             self.record(Cancelled { at: now.wall }, now);
+            let waits_ms = waits_ms.min(limits::WITHDRAW_MS);
+            self.waits_ms = Some(waits_ms);
+            if let Phase::Withdrawing { until } = &mut self.phase {
+                *until = now.tick.plus(waits_ms);
+            }
             self.withdraw_all();
             self.go_on(now);
         }

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, LoopId, Now, Place, RunId, Tick,
     broadcast::{
-        Award, Bid, Confirm, ConfirmAnswer, Lease, MILLION, Outcome, OutcomeAck, Price, Withdraw,
-        WorkProgress,
+        Award, Bid, Confirm, ConfirmAnswer, Lease, MILLION, Outcome, OutcomeAck, Price, Stopped,
+        Withdraw, WorkProgress,
     },
     budget::{Budget, Spend},
     cbor::Blob,
@@ -121,6 +121,8 @@ pub enum Input {
         result: Result<Work, FailureCode>,
         /// What it and all that it caused have used; none where nobody knows.
         spent: Option<Spend>,
+        /// What was heard from those that worked for it in turn, where it was told to stop.
+        below: Option<Stopped>,
     },
 }
 
@@ -210,6 +212,9 @@ pub enum Output {
     Stop {
         /// Digest of the bid.
         bid: Digest,
+        /// How long those that work for it in turn may take to say that they have stopped, milliseconds; 0
+        /// where nobody waits for their word.
+        waits_ms: u64,
     },
     /// The announcer is told how far the work is.
     Progress {
@@ -328,7 +333,12 @@ impl Bidder {
             Input::Withdraw { from, withdraw } => self.withdraw(&from, &withdraw, now),
             Input::Ack { from, ack } => self.ack(&from, &ack, now),
             Input::Progressed { bid, done } => self.progressed(&bid, done),
-            Input::Worked { bid, result, spent } => self.worked(&bid, result, spent, now),
+            Input::Worked {
+                bid,
+                result,
+                spent,
+                below,
+            } => self.worked(&bid, result, (spent, below), now),
         }
     }
 

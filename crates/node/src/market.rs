@@ -33,7 +33,7 @@ use realm_broadcast::{Announcer, Bidder, Side, Tallying, Trust};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, Scope, Tick,
+    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, RunId, Scope, Tick,
     broadcast::{
         Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, OutcomeAck,
         PlacedBid, Tally, Withdraw, WorkProgress,
@@ -63,8 +63,8 @@ pub(crate) use kept::{DAYS, Kept, leased_calls};
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;
-use withdrawing::Withdrawing;
 pub use withdrawing::Withdrawn;
+use withdrawing::{Stopping, Withdrawing};
 
 /// Slots that a realm works on at a time.
 const CAPACITY: u64 = 64;
@@ -93,6 +93,8 @@ pub(crate) struct Market {
     closing: VecDeque<Closing>,
     /// Those who wait for broadcasts that they took back.
     withdrawing: Vec<Withdrawing>,
+    /// Runs of leased work that is taken back, no more than there are leases.
+    stopping: BTreeMap<RunId, Stopping>,
     /// Sessions that this realm's bids offer.
     pub(crate) offers: Offers,
     pub(crate) trust: Trust,

@@ -2218,6 +2218,10 @@ class Withdrawal(TypedDict):
     """Winners that said that they have stopped, by slot."""
     silent: NotRequired[list[str]]
     """Winners that had the work and did not say so in time, by slot; their leases run out."""
+    confirmedBelow: NotRequired[int]
+    """How many that worked for those in turn, at all levels, said that they have stopped."""
+    silentBelow: NotRequired[int]
+    """How many of them did not say so in time."""
 
 
 class AgentMessageAttach(Attach):

@@ -2232,6 +2232,10 @@ export interface Withdrawal {
   confirmed?: Array<string>;
   /** Winners that had the work and did not say so in time, by slot; their leases run out. */
   silent?: Array<string>;
+  /** How many that worked for those in turn, at all levels, said that they have stopped. */
+  confirmedBelow?: number;
+  /** How many of them did not say so in time. */
+  silentBelow?: number;
 }
 
 /** What goes with a request. */

@@ -118,6 +118,29 @@ numbered! {
 }
 
 wire_map! {
+    /// How many holders of leases have said that they stopped when their work was taken back, at all
+    /// levels below a holder.
+    #[derive(Copy, Default)]
+    pub struct Stopped {
+        /// Who said so.
+        0 => confirmed: u64,
+        /// Who did not in time.
+        1 => silent: u64,
+    }
+}
+
+impl Stopped {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            confirmed: self.confirmed.saturating_add(other.confirmed),
+            silent: self.silent.saturating_add(other.silent),
+        }
+    }
+}
+
+wire_map! {
     /// How a lease ended, signed by its holder.
     pub struct Outcome {
         /// The broadcast.
@@ -145,6 +168,8 @@ wire_map! {
         /// What the work and all that it caused have used. Its money is the holder's own matter: what is
         /// owed is what is charged.
         65 => spent: Option<Spend>,
+        /// Of work that was taken back: what its holder has heard of those that worked for it in turn.
+        66 => below: Option<Stopped>,
     }
 }
 
@@ -185,5 +210,8 @@ wire_map! {
         1 => slot: u64,
         /// The award's epoch.
         2 => epoch: u64,
+        /// How long its sender waits to hear that the work has stopped, milliseconds; with it the holder may
+        /// first hear the same from those that work for it in turn.
+        64 => waits_ms: Option<u64>,
     }
 }

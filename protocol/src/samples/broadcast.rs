@@ -6,7 +6,7 @@ use crate::{
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, CloseAsked, Confirm,
         ConfirmAnswer, Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
-        PlacedBid, Price, Reach, Rule, Selection, Strategy, Summary, Tally, Transcript,
+        PlacedBid, Price, Reach, Rule, Selection, Stopped, Strategy, Summary, Tally, Transcript,
         TranscriptSeal, Verdict, Waiting, Weights, Winner, Withdraw, WorkProgress,
     },
     cbor::Blob,
@@ -166,6 +166,7 @@ fn working() -> Vec<Sample> {
                 broadcast,
                 slot,
                 epoch,
+                waits_ms: Some(5_000),
             },
         ),
     ]
@@ -271,6 +272,10 @@ fn outcome() -> Outcome {
         run: Some(RunId::new([1; 16])),
         created: NOW,
         spent: Some(spend()),
+        below: Some(Stopped {
+            confirmed: 3,
+            silent: 1,
+        }),
     }
 }
 

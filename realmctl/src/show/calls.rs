@@ -111,12 +111,18 @@ impl Show for CancelResult {
                 ending,
                 confirmed,
                 silent,
+                confirmed_below,
+                silent_below,
             } = it;
             fields.push(("announced", format!("{loop_id}: {ending}, run {run_id}")));
             for (said, winners) in [("confirmed", confirmed), ("silent", silent)] {
                 if !winners.is_empty() {
                     fields.push((said, winners.join(", ")));
                 }
+            }
+            if confirmed_below.saturating_add(*silent_below) > 0 {
+                let told = format!("{confirmed_below} confirmed, {silent_below} silent");
+                fields.push(("below", told));
             }
         }
         vec![Block::Fields(fields)]

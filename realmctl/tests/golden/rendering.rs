@@ -38,7 +38,8 @@ fn a_run_that_was_cancelled_says_who_has_confirmed() {
     let mut cancelled = run();
     cancelled["withdrawn"] = json!([
         { "runId": "r8", "loop": "review", "ending": "Cancelled",
-          "confirmed": ["acme/law", "lab"], "silent": ["acme/style"] },
+          "confirmed": ["acme/law", "lab"], "silent": ["acme/style"],
+          "confirmedBelow": 3, "silentBelow": 1 },
         { "runId": "r9", "loop": "check", "ending": "TooFewBids" },
     ]);
 

@@ -96,6 +96,7 @@ fn withdrawal(it: Withdrawn) -> Withdrawal {
         ending,
         confirmed,
         silent,
+        below,
     } = it;
     Withdrawal {
         run_id: run.to_string(),
@@ -103,6 +104,8 @@ fn withdrawal(it: Withdrawn) -> Withdrawal {
         ending: ending.to_owned(),
         confirmed,
         silent,
+        confirmed_below: below.confirmed,
+        silent_below: below.silent,
     }
 }
 

@@ -385,8 +385,12 @@ impl Broadcast {
                         run: RunId::new([1; 16]),
                     };
                     let result = Ok(work);
-                    let spent = None;
-                    let worked = bidder::Input::Worked { bid, result, spent };
+                    let worked = bidder::Input::Worked {
+                        bid,
+                        result,
+                        spent: None,
+                        below: None,
+                    };
                     self.realms[number].bidder.handle(worked, now());
                     continue;
                 }

@@ -407,6 +407,7 @@ impl Puppet {
                 tokens: u64::MAX,
                 ..Spend::default()
             }),
+            below: None,
         };
         let failed = Outcome {
             end: LeaseEnd::Failed,

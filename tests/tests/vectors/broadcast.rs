@@ -6,7 +6,7 @@ use realm_protocol::{
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
         Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, Price, Reach, Rule,
-        Selection, Strategy, Summary, Tally, Verdict, Waiting, Weights, Winner, Withdraw,
+        Selection, Stopped, Strategy, Summary, Tally, Verdict, Waiting, Weights, Winner, Withdraw,
         WorkProgress,
     },
     budget::{Budget, Spend},
@@ -192,6 +192,7 @@ fn outcome() -> Outcome {
         run: Some(RunId::at(NOW, [1; 10])),
         created: NOW,
         spent: None,
+        below: None,
     }
 }
 
@@ -312,6 +313,19 @@ fn working(book: &mut Book) {
         &[5, 6, 7, 8, 9, 65],
         &counted,
     );
+    let stopped = Outcome {
+        below: Some(Stopped {
+            confirmed: 3,
+            silent: 1,
+        }),
+        ..outcome()
+    };
+    one(
+        "outcome",
+        "an outcome of work that was taken back",
+        &[5, 6, 7, 8, 9, 66],
+        &stopped,
+    );
     let deliver = Deliver {
         outcome: signed(&outcome()),
         output: Some(Blob::from(b"{}".to_vec())),
@@ -327,8 +341,14 @@ fn working(book: &mut Book) {
         broadcast,
         slot,
         epoch,
+        waits_ms: None,
     };
     one("Cancel", "a cancel", &[], &withdraw);
+    let waiting = Withdraw {
+        waits_ms: Some(5_000),
+        ..withdraw
+    };
+    one("Cancel", "a cancel that is waited for", &[64], &waiting);
 }
 
 /// A body of any type.

@@ -15,6 +15,7 @@ use realm_protocol::{
     },
     budget::{Amount, Budget, Spend},
     cbor::{self, Blob},
+    limits,
     records::Signed,
 };
 use serde_json::{Value, json};
@@ -337,6 +338,7 @@ fn outcome(part: Part, slot: u64, epoch: u64, bid: Digest, number: u64) -> (Outc
         run: Some(RunId::at(NOW, [1; 10])),
         created: NOW,
         spent: None,
+        below: None,
     };
     (outcome, output)
 }
@@ -397,7 +399,9 @@ fn make(book: &mut Book) {
     let expired = Story::new(&best(asking()), &[Stays, Gives(1), Gives(1)]).run(u64::MAX);
     let alone = Story::new(&best(asking()), &[]).run(u64::MAX);
     let mut cancelled = Story::new(&best(asking()), &[Stays, Stays, Gives(1)]).run(3_000);
-    cancelled.tell(Input::Cancel);
+    cancelled.tell(Input::Cancel {
+        waits_ms: limits::WITHDRAW_MS,
+    });
     let cancelled = cancelled.run(u64::MAX);
     let returned = [Declines, Gives(1), Gives(1), Gives(1)];
     let returned = Story::within(purse(50_000), &cheap(), &returned).run(u64::MAX);

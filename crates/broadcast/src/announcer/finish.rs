@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use realm_protocol::{
     Digest, FailureCode, Now, Place,
-    broadcast::{Strategy, Verdict, Winner},
+    broadcast::{Stopped, Strategy, Verdict, Winner},
     cbor::Blob,
     json, limits,
 };
@@ -118,6 +118,15 @@ impl Announcer {
             silent,
             ..failed(Ending::Cancelled, "the broadcast was cancelled")
         }
+    }
+
+    /// After a cancel, what the holders of leases have heard from those that worked for them in turn.
+    pub fn stopped_below(&self) -> Stopped {
+        let withdrawn = self.withdrawn.iter().filter_map(|slot| {
+            let slot = self.slots.get(usize::try_from(*slot).ok()?)?;
+            Some(slot.last?.below)
+        });
+        withdrawn.fold(Stopped::default(), Stopped::plus)
     }
 
     /// Makes results one; or has the loop do it that aggregates.

@@ -194,6 +194,7 @@ impl Announcer {
         let last = Last {
             code: code(ended.end, outcome.as_ref()),
             outcome: digest,
+            below: outcome.and_then(|it| it.below).unwrap_or_default(),
         };
         let result = (ended.end == End::Result)
             .then(|| self.given(ended))

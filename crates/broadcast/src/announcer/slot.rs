@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, Tick};
+use realm_protocol::{Digest, FailureCode, Tick, broadcast::Stopped};
 use serde_json::Value;
 
 use crate::resend::Resend;
@@ -63,6 +63,8 @@ pub(crate) struct Given {
 pub(crate) struct Last {
     pub(crate) code: FailureCode,
     pub(crate) outcome: Option<Digest>,
+    /// After a cancel, what its holder has heard from below.
+    pub(crate) below: Stopped,
 }
 
 impl Slot {

@@ -154,6 +154,7 @@ impl Announcer {
                 broadcast,
                 slot,
                 epoch,
+                waits_ms: self.waits_ms,
             };
             self.send(bid, Message::Withdraw(withdraw));
         }
@@ -191,6 +192,7 @@ impl Announcer {
                     broadcast: confirm.broadcast,
                     slot: confirm.slot,
                     epoch: confirm.epoch,
+                    waits_ms: None,
                 };
                 self.send(confirm.bid, Message::Withdraw(withdraw));
             }

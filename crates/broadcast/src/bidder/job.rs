@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Digest, LoopId, Place, Tick, Timestamp,
-    broadcast::{Announcement, Bid, Outcome, Price},
+    broadcast::{Announcement, Bid, Outcome, Price, Stopped},
     budget::Budget,
     cbor::Blob,
 };
@@ -98,6 +98,10 @@ pub(super) struct Held {
     pub(super) next: Tick,
     /// How far the work has come, in millionths.
     pub(super) done: u64,
+    /// Until when the work has to have stopped, once it was taken back.
+    pub(super) stops: Option<Tick>,
+    /// What was heard from those that worked for it in turn, and were told to stop.
+    pub(super) below: Option<Stopped>,
 }
 
 /// Messages remembered that a lease may answer; an answer to an older one is too old.
@@ -154,7 +158,7 @@ impl Job {
             State::Reserved { until, again, .. } => {
                 again.next().map_or(*until, |next| next.min(*until))
             }
-            State::Working { lease, .. } => lease.until.min(lease.next),
+            State::Working { lease, .. } => lease.until.min(lease.stops.unwrap_or(lease.next)),
             State::Ended { next, .. } => *next,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, Tick,
     broadcast::{
-        Confirm, ConfirmAnswer, Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Withdraw,
+        Confirm, ConfirmAnswer, Lease, LeaseEnd, MILLION, Outcome, OutcomeAck, Stopped, Withdraw,
         WorkProgress,
     },
     budget::Spend,
@@ -74,6 +74,8 @@ impl Bidder {
             sent: BTreeMap::from([(0, won.confirmed)]),
             next: won.confirmed.plus(lease.lease_ms / 2).max(now.tick),
             done: 0,
+            stops: None,
+            below: None,
         };
         self.become_state(id, State::Working { won, lease: held });
         self.write(Begun { bid, at: now.wall });
@@ -133,8 +135,27 @@ impl Bidder {
                     now,
                 );
             }
-            State::Working { .. } => self.stop(&id, FailureCode::Cancelled, now),
+            State::Working { .. } => self.wind_up(&id, it.waits_ms.unwrap_or(0), now),
             _ => {}
+        }
+    }
+
+    /// Stops the work, and says so once it has, or after most of the time that its announcer waits.
+    fn wind_up(&mut self, id: &JobId, waits_ms: u64, now: Now) {
+        let waits_ms = most(waits_ms.min(limits::WITHDRAW_MS));
+        if waits_ms == 0 {
+            return self.stop(id, FailureCode::Cancelled, now);
+        }
+        let job = self.jobs.get_mut(id).map(|job| &mut job.state);
+        if let Some(State::Working { won, lease }) = job
+            && lease.stops.is_none()
+        {
+            lease.stops = Some(now.tick.plus(waits_ms));
+            let bid = won.bid;
+            self.outputs.push_back(Output::Stop {
+                bid,
+                waits_ms: most(waits_ms),
+            });
         }
     }
 
@@ -142,7 +163,7 @@ impl Bidder {
     fn stop(&mut self, id: &JobId, why: FailureCode, now: Now) {
         let won = self.jobs.get(id).and_then(Job::won);
         if let Some(bid) = won.map(|won| won.bid) {
-            self.outputs.push_back(Output::Stop { bid });
+            self.outputs.push_back(Output::Stop { bid, waits_ms: 0 });
             self.give(id, LeaseEnd::Failed, Err(why), None, now);
         }
     }
@@ -163,11 +184,16 @@ impl Bidder {
         &mut self,
         bid: &Digest,
         result: Result<Work, FailureCode>,
-        spent: Option<Spend>,
+        (spent, below): (Option<Spend>, Option<Stopped>),
         now: Now,
     ) {
-        let Some((id, State::Working { .. })) = self.worker(bid) else {
+        let Some((id, State::Working { lease, .. })) = self.worker(bid) else {
             return;
+        };
+        lease.below = below;
+        let result = match lease.stops {
+            None => result,
+            Some(_) => Err(FailureCode::Cancelled),
         };
         let end = match result {
             Ok(_) => LeaseEnd::Done,
@@ -192,6 +218,10 @@ impl Bidder {
             let day = self.reservations.release(&id.1, price, won.at);
             self.outputs.extend(day.map(Output::Reserve));
         }
+        let below = match self.jobs.get(id).map(|job| &job.state) {
+            Some(State::Working { lease, .. }) => lease.below,
+            _ => None,
+        };
         let (work, failure) = match result {
             Ok(work) => (Some(work), None),
             Err(code) => (None, Some(code)),
@@ -214,6 +244,7 @@ impl Bidder {
                 unpriced: 0,
                 ..spent
             }),
+            below,
         };
         let output = work.map(|work| work.output);
         self.write(Given {
@@ -300,6 +331,10 @@ impl Bidder {
             Some(State::Reserved { won, .. }) => self.confirm_again(id, &won, now),
             Some(State::Working { lease, .. }) if lease.until <= now.tick => {
                 self.stop(id, FailureCode::Timeout, now);
+            }
+            Some(State::Working { lease, .. }) if lease.stops.is_some() => {
+                let late = Err(FailureCode::Cancelled);
+                self.give(id, LeaseEnd::Failed, late, None, now);
             }
             Some(State::Working { won, lease }) => self.send_progress(id, won, lease, now),
             Some(State::Ended { .. }) => self.send_outcome(id, now.tick),
@@ -421,6 +456,8 @@ impl Bidder {
             sent: BTreeMap::new(),
             next: now,
             done: 0,
+            stops: None,
+            below: None,
         };
         self.become_state(&id, State::Working { won, lease });
     }
@@ -437,4 +474,9 @@ impl Bidder {
             self.become_state(&id, ended);
         }
     }
+}
+
+/// What of a wait is left to those below, so that whoever waits hears the end of it in time.
+const fn most(waits_ms: u64) -> u64 {
+    waits_ms.saturating_sub(waits_ms / 8)
 }

@@ -1,6 +1,6 @@
 use realm_protocol::{
     RealmId, Timestamp,
-    broadcast::{Announcement, LeaseEnd},
+    broadcast::{Announcement, LeaseEnd, Stopped, Withdraw},
     records::Signed,
 };
 use serde_json::{Value, json};
@@ -113,6 +113,18 @@ fn lease(answers: u64) -> Input {
             lease_ms: 4_000,
             key: slot_key(broadcast, 0),
             input: (answers == 0).then(|| b"{}".to_vec().into()),
+        },
+    }
+}
+
+fn withdraw(waits_ms: Option<u64>) -> Input {
+    Input::Withdraw {
+        from: fixtures::announcement().announcer,
+        withdraw: Withdraw {
+            broadcast: fixtures::announcement().broadcast,
+            slot: 0,
+            epoch: 1,
+            waits_ms,
         },
     }
 }
@@ -319,7 +331,7 @@ fn a_lease_is_counted_from_what_it_answers_and_work_stops_at_its_end() {
     bidder.handle_timeout(at(4_100));
 
     let outputs = drain(&mut bidder);
-    assert!(outputs.contains(&Output::Stop { bid }));
+    assert!(outputs.contains(&Output::Stop { bid, waits_ms: 0 }));
     assert_eq!(ends(&outputs), [LeaseEnd::Failed]);
 }
 
@@ -357,11 +369,59 @@ fn a_reservation_without_a_lease_is_given_back() {
 }
 
 #[test]
+fn work_that_is_taken_back_is_said_to_have_stopped_once_it_has_or_before_its_announcer_waits_no_more()
+ {
+    let below = Stopped {
+        confirmed: 2,
+        silent: 1,
+    };
+    for (ends_at, said, heard) in [(1_000, 1_000, Some(below)), (9_000, 1_760, None)] {
+        let (mut bidder, bid) = bidding(1);
+        bidder.handle(award(bid, 0, 1), at(0));
+        bidder.handle(lease(0), at(1));
+        drain(&mut bidder);
+
+        bidder.handle(withdraw(Some(2_000)), at(10));
+        let told = drain(&mut bidder);
+        bidder.handle_timeout(at(said - 1));
+        let early = drain(&mut bidder);
+        let worked = Input::Worked {
+            bid,
+            result: Err(FailureCode::LoopFailed),
+            spent: None,
+            below: Some(below),
+        };
+        if ends_at <= said {
+            bidder.handle(worked, at(ends_at));
+        }
+        bidder.handle_timeout(at(said));
+
+        assert_eq!(
+            told,
+            [Output::Stop {
+                bid,
+                waits_ms: 1_532
+            }]
+        );
+        assert_eq!(ends(&early), []);
+        let outputs = drain(&mut bidder);
+        let outcome = outputs.iter().find_map(|it| match it {
+            Output::Deliver { outcome, .. } => Some(outcome),
+            _ => None,
+        });
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.failure, Some(FailureCode::Cancelled));
+        assert_eq!(outcome.below, heard);
+    }
+}
+
+#[test]
 fn an_outcome_is_sent_until_it_is_acknowledged_and_not_for_ever() {
     let work = |bid| Input::Worked {
         bid,
         result: Err(FailureCode::LoopFailed),
         spent: None,
+        below: None,
     };
     let begin = || {
         let (mut bidder, bid) = bidding(1);

@@ -180,8 +180,13 @@ impl World {
                 self.send(|| Event::ToAnnouncer(input.clone()));
             }
             bidder::Output::Work(work) => self.work(number, work.bid),
-            bidder::Output::Stop { bid } => {
+            bidder::Output::Stop { bid, waits_ms } => {
                 self.bidders[number].working.remove(&bid);
+                if waits_ms > 0 {
+                    let life = self.bidders[number].life;
+                    let stopped = Err(FailureCode::Cancelled);
+                    self.schedule(0, Event::Works(number, life, bid, stopped));
+                }
             }
             bidder::Output::Reserve(_)
             | bidder::Output::Ask { .. }

@@ -11,6 +11,7 @@ use realm_broadcast::{
 use realm_protocol::{
     Digest, FailureCode, Now, Place, Tick, Timestamp,
     cbor::{self, Blob},
+    limits,
 };
 
 use super::{
@@ -121,7 +122,9 @@ impl World {
     }
 
     pub(super) fn cancel(&mut self) {
-        self.tell_announcer(announcer::Input::Cancel);
+        self.tell_announcer(announcer::Input::Cancel {
+            waits_ms: limits::WITHDRAW_MS,
+        });
     }
 
     pub(super) fn announcer(&self) -> &Announcer {
@@ -264,6 +267,7 @@ impl World {
                         bid,
                         result,
                         spent: None,
+                        below: None,
                     };
                     self.tell_bidder(number, ToBidder::Input(input));
                 }

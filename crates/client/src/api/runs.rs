@@ -459,4 +459,10 @@ pub struct Withdrawal {
     /// Winners that had the work and did not say so in time, by slot; their leases run out.
     #[serde(default)]
     pub silent: Vec<String>,
+    /// How many that worked for those in turn, at all levels, said that they have stopped.
+    #[serde(default)]
+    pub confirmed_below: u64,
+    /// How many of them did not say so in time.
+    #[serde(default)]
+    pub silent_below: u64,
 }

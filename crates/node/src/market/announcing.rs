@@ -350,6 +350,7 @@ impl Node {
             .reason
             .clone()
             .map(|told| Blob::from(told.into_bytes()));
+        self.count_stopped(&own, &conclusion);
         let run = own.run.id;
         let spent = own.announcer.spent().plus(&own.aggregated);
         self.out.change(Change::Run(Run {
@@ -387,7 +388,8 @@ impl Node {
             return false;
         };
         let broadcast = *broadcast;
-        self.tell_announcer(broadcast, Input::Cancel);
+        let waits_ms = limits::WITHDRAW_MS;
+        self.tell_announcer(broadcast, Input::Cancel { waits_ms });
         self.set_market_timer();
         true
     }

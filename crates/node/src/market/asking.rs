@@ -167,7 +167,9 @@ impl Node {
     pub(super) fn cancel_unasked(&mut self, broadcast: BroadcastId) {
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.asker = None;
-            self.tell_announcer(broadcast, Input::Cancel);
+            let parent = own.run.parent;
+            let waits_ms = self.stopping_for(parent);
+            self.tell_announcer(broadcast, Input::Cancel { waits_ms });
             self.set_market_timer();
         }
     }

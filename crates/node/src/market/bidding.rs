@@ -178,7 +178,7 @@ impl Node {
                     }
                 }
                 Output::Work(assigned) => self.begin_work(*assigned),
-                Output::Stop { bid } => self.stop_work(bid),
+                Output::Stop { bid, waits_ms } => self.stop_work(bid, waits_ms),
                 Output::Progress { to, progress } => match self.is_me(&to) {
                     true => self.progressed(&to, progress),
                     false => self.send_to(progress.broadcast, &to, Kind::Progress, &progress),
@@ -236,9 +236,12 @@ impl Node {
         });
     }
 
-    fn stop_work(&mut self, bid: Digest) {
+    fn stop_work(&mut self, bid: Digest, waits_ms: u64) {
         let runs = self.serving.runs_of(bid);
         for run in runs {
+            if waits_ms > 0 {
+                self.begin_stopping(run, bid, waits_ms);
+            }
             self.executor.cancel(run, "its lease has ended", self.now);
         }
     }
@@ -249,6 +252,9 @@ impl Node {
             Ok(result) => (Ok(result.output.clone()), &result.spent),
             Err(failure) => (Err(failure.code), &failure.spent),
         };
+        if self.has_stopped(run, spent) {
+            return;
+        }
         self.work_ended(bid, Some(run), result, spent.clone());
     }
 
@@ -267,7 +273,12 @@ impl Node {
             output,
             run,
         });
-        self.tell_bidder(Input::Worked { bid, result, spent });
+        self.tell_bidder(Input::Worked {
+            bid,
+            result,
+            spent,
+            below: None,
+        });
         self.set_market_timer();
     }
 }

@@ -1,7 +1,7 @@
 //! Broadcasts of a realm that is halted.
 
 use realm_broadcast::announcer::Input;
-use realm_protocol::BroadcastId;
+use realm_protocol::{BroadcastId, limits};
 
 use crate::Node;
 
@@ -10,7 +10,12 @@ impl Node {
     pub(crate) fn stop_announced(&mut self) {
         let announced: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in announced {
-            self.tell_announcer(broadcast, Input::Cancel);
+            self.tell_announcer(
+                broadcast,
+                Input::Cancel {
+                    waits_ms: limits::WITHDRAW_MS,
+                },
+            );
         }
         self.set_market_timer();
     }

@@ -3,6 +3,7 @@
 use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
+    broadcast::Stopped,
     budget::Amount,
     cbor::Blob,
     journal::{Change, Event},
@@ -147,7 +148,14 @@ impl Node {
             return told;
         };
         let (confirmed, silent) = self.withdrawn_from(&own.holders, it);
-        told.with("confirmed", &confirmed).with("silent", &silent)
+        let Stopped {
+            confirmed: below,
+            silent: silent_below,
+        } = own.announcer.stopped_below();
+        told.with("confirmed", &confirmed)
+            .with("silent", &silent)
+            .with("confirmedBelow", &below)
+            .with("silentBelow", &silent_below)
     }
 
     pub(super) fn note_broadcast(&mut self, broadcast: BroadcastId, kind: &str, payload: Object) {

@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_broadcast::log::{Conclusion, Ending};
-use realm_protocol::{BroadcastId, Place, RunId};
+use realm_broadcast::{
+    bidder,
+    log::{Conclusion, Ending},
+};
+use realm_protocol::{
+    BroadcastId, Digest, FailureCode, Place, RunId, broadcast::Stopped, budget::Spend, limits,
+};
 
 use super::{Announced, BROADCASTS};
 use crate::{ControlId, Node, Response};
@@ -21,6 +26,18 @@ pub struct Withdrawn {
     pub confirmed: Vec<String>,
     /// Who had the work and did not say so in time, by slot.
     pub silent: Vec<String>,
+    /// How many of those that worked for the confirmed ones in turn said that they had stopped, and did not.
+    pub below: Stopped,
+}
+
+/// Leased work that is taken back, while those that work for it in turn are waited for.
+#[derive(Debug)]
+pub(super) struct Stopping {
+    bid: Digest,
+    waits_ms: u64,
+    below: Stopped,
+    /// What its run has used, once that has ended.
+    ended: Option<Option<Spend>>,
 }
 
 /// Somebody who has cancelled a run, and waits for what it had announced.
@@ -73,6 +90,7 @@ impl Node {
             ending: conclusion.ending.name(),
             confirmed,
             silent,
+            below: own.announcer.stopped_below(),
         };
         for it in self.market.withdrawing.iter_mut().filter(|it| waits(it)) {
             it.left.remove(&broadcast);
@@ -82,6 +100,72 @@ impl Node {
         let over: Vec<Withdrawing> = self.market.withdrawing.extract_if(.., over).collect();
         for it in over {
             self.respond(it.control, Response::Withdrawn(it.ended));
+        }
+    }
+
+    /// The run of leased work is about to be cancelled, and whoever leased it waits to hear who has stopped.
+    pub(super) fn begin_stopping(&mut self, run: RunId, bid: Digest, waits_ms: u64) {
+        let stopping = Stopping {
+            bid,
+            waits_ms,
+            below: Stopped::default(),
+            ended: None,
+        };
+        self.market.stopping.insert(run, stopping);
+    }
+
+    /// How long a broadcast of this run waits for its holders when it is taken back, milliseconds.
+    pub(super) fn stopping_for(&self, parent: Option<RunId>) -> u64 {
+        let stopping = parent.and_then(|parent| self.market.stopping.get(&parent));
+        stopping.map_or(limits::WITHDRAW_MS, |it| it.waits_ms)
+    }
+
+    /// The run of leased work has ended; says whether that was because it is taken back, and is told once
+    /// all that it had announced has ended too.
+    pub(super) fn has_stopped(&mut self, run: RunId, spent: &Option<Spend>) -> bool {
+        let Some(stopping) = self.market.stopping.get_mut(&run) else {
+            return false;
+        };
+        stopping.ended = Some(spent.clone());
+        self.tell_stopped(run);
+        true
+    }
+
+    /// A broadcast has ended: what its holders said counts for the work that it was announced for.
+    pub(super) fn count_stopped(&mut self, own: &Announced, conclusion: &Conclusion) {
+        let Some(parent) = own.run.parent else {
+            return;
+        };
+        let Some(stopping) = self.market.stopping.get_mut(&parent) else {
+            return;
+        };
+        let own_holders = Stopped {
+            confirmed: conclusion.confirmed.len() as u64,
+            silent: conclusion.silent.len() as u64,
+        };
+        let below = own.announcer.stopped_below();
+        stopping.below = stopping.below.plus(own_holders).plus(below);
+        self.tell_stopped(parent);
+    }
+
+    /// Says that leased work has stopped, once its run and all that this has announced have ended.
+    fn tell_stopped(&mut self, run: RunId) {
+        let mut announced = self.market.announced.values();
+        if announced.any(|own| own.run.parent == Some(run)) {
+            return;
+        }
+        let stopping = self.market.stopping.get(&run);
+        if stopping.is_none_or(|it| it.ended.is_none()) {
+            return;
+        }
+        if let Some(it) = self.market.stopping.remove(&run) {
+            self.tell_bidder(bidder::Input::Worked {
+                bid: it.bid,
+                result: Err(FailureCode::Cancelled),
+                spent: it.ended.flatten(),
+                below: Some(it.below).filter(|below| *below != Stopped::default()),
+            });
+            self.set_market_timer();
         }
     }
 

@@ -3,7 +3,7 @@
 use realm_broadcast::log::{Ending, Entry};
 use realm_protocol::{
     RunId,
-    broadcast::Announcement,
+    broadcast::{Announcement, Stopped},
     cbor::{self, Blob},
     journal::{Direction, Run},
 };
@@ -96,14 +96,14 @@ fn finished(world: &World, host: HostId, run: RunId) -> Value {
 }
 
 /// Who has confirmed each broadcast that was taken back, and who has not.
-fn withdrawn(answer: Response) -> Vec<(Vec<String>, Vec<String>)> {
+fn withdrawn(answer: Response) -> Vec<(Vec<String>, Vec<String>, Stopped)> {
     let Response::Withdrawn(withdrawn) = answer else {
         panic!("not taken back: {answer:?}")
     };
     let all = withdrawn.into_iter();
     all.map(|it| {
         assert_eq!(it.ending, "Cancelled");
-        (it.confirmed, it.silent)
+        (it.confirmed, it.silent, it.below)
     })
     .collect()
 }
@@ -166,7 +166,11 @@ fn a_cancel_goes_down_all_levels_and_each_says_who_confirmed_it() {
     world.wait_for(acme, control);
     world.run_for(2_000);
 
-    let who = (vec!["acme/law".to_owned()], Vec::new());
+    let below = Stopped {
+        confirmed: 1,
+        silent: 0,
+    };
+    let who = (vec!["acme/law".to_owned()], Vec::new(), below);
     assert_eq!(withdrawn(answer), [who]);
     let below = run_of(&world, law, "review", Direction::Local).id;
     let told = |host: HostId, run| finished(&world, host, run);
@@ -180,6 +184,29 @@ fn a_cancel_goes_down_all_levels_and_each_says_who_confirmed_it() {
 }
 
 #[test]
+fn a_cancel_tells_whoever_took_the_work_back_how_many_at_the_lowest_level_are_silent() {
+    let (mut world, [acme, law, city]) = three_levels(35, 40_000, "10m");
+    let control = world.ask(acme, Request::Broadcast(Box::new(review())));
+    world.run_for(3_000);
+    let run = run_of(&world, acme, "review", Direction::Local).id;
+    world.partition(law, city);
+
+    let answer = world.ask_and_wait(acme, Request::Cancel(run));
+    world.wait_for(acme, control);
+
+    let below = Stopped {
+        confirmed: 0,
+        silent: 1,
+    };
+    let who = (vec!["acme/law".to_owned()], Vec::new(), below);
+    assert_eq!(withdrawn(answer), [who]);
+    assert_eq!(finished(&world, acme, run)["silentBelow"], json!(1));
+    world.heal(law, city);
+    world.run_for(40_000);
+    invariants::check(&mut world);
+}
+
+#[test]
 fn a_cancel_that_a_level_does_not_confirm_says_so_and_the_work_below_ends_all_the_same() {
     let (mut world, [acme, law, city]) = three_levels(34, 40_000, "10m");
     let control = world.ask(acme, Request::Broadcast(Box::new(review())));
@@ -189,7 +216,7 @@ fn a_cancel_that_a_level_does_not_confirm_says_so_and_the_work_below_ends_all_th
 
     let answer = world.ask_and_wait(acme, Request::Cancel(run));
     world.wait_for(acme, control);
-    let who = (Vec::new(), vec!["acme/law".to_owned()]);
+    let who = (Vec::new(), vec!["acme/law".to_owned()], Stopped::default());
     assert_eq!(withdrawn(answer), [who]);
     assert_eq!(finished(&world, acme, run)["silent"], json!(["acme/law"]));
     world.heal(law, acme);
