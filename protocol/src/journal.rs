@@ -101,6 +101,8 @@ numbered! {
         Witness = 31,
         /// Grants that were given, are held, or were handed on by others and are counted here, by id.
         Grants = 32,
+        /// Rates that were applied, by name.
+        Rates = 33,
     }
 }
 

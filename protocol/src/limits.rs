@@ -63,6 +63,16 @@ pub const RATED_CALLERS: usize = 4_096;
 pub const RATED_CALLERS_PER_ROOT: usize = 256;
 /// When such a one may come again, milliseconds.
 pub const RATED_AGAIN_MS: u64 = 1_000;
+/// Rates that are applied; one more is refused.
+pub const RATES: usize = 256;
+/// Bytes in the name of one; longer is refused.
+pub const RATE_NAME_BYTES: usize = 96;
+/// Calls that a rate lets begin in a minute; more is refused.
+pub const RATE_PER_MINUTE: u64 = 60_000_000;
+/// Calls that a rate lets begin at once; more is refused.
+pub const RATE_BURST: u64 = 1_000_000;
+/// Calls that wait for their turn under a rate; more is refused.
+pub const RATE_QUEUE: u64 = 65_536;
 /// Backends, agents, peers and loops whose latest failures are remembered; of one more nothing is, unless
 /// one is forgotten that is well enough to be called.
 pub const BREAKERS: usize = 1_024;

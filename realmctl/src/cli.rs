@@ -13,6 +13,7 @@ mod key;
 mod local;
 mod policy;
 mod prompts;
+mod rates;
 mod realms;
 mod receipts;
 
@@ -45,6 +46,7 @@ pub use key::Key;
 pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use prompts::{EvalArgs, PromptCommand};
+pub use rates::{RateArgs, RateCommand};
 pub use realms::{InviteArgs, JoinArgs, PeerCommand, RealmCommand, TicketCommand};
 pub use receipts::{ReceiptCommand, ReceiptFilter};
 
@@ -246,6 +248,9 @@ pub enum Command {
     /// Backends, agents, organisations and loops that have failed lately, and those left alone.
     #[command(subcommand, alias = "breakers")]
     Breaker(BreakerCommand),
+    /// How often calls of others begin.
+    #[command(subcommand, alias = "rates")]
+    Rate(RateCommand),
     /// What realms let each other do, for a purpose and a time.
     #[command(subcommand, alias = "grants")]
     Grant(GrantCommand),

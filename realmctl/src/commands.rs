@@ -21,6 +21,7 @@ mod new;
 mod pages;
 mod policy;
 mod prompts;
+mod rates;
 mod realms;
 mod receipts;
 mod runs;
@@ -96,6 +97,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Audit(command) => audit::run(session, command).await?,
         Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Breaker(command) => breakers::run(session, command).await?,
+        Command::Rate(command) => rates::run(session, command).await?,
         Command::Grant(command) => grants::run(session, command).await?,
         Command::Halt(args) => return halt::halt(session, args).await,
         Command::Unhalt(args) => return halt::unhalt(session, args).await,

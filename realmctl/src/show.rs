@@ -14,6 +14,7 @@ mod local;
 mod loops;
 mod policy;
 mod prompts;
+mod rates;
 mod realms;
 mod receipts;
 mod stacks;

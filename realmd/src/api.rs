@@ -31,6 +31,7 @@ mod policy_test;
 mod policy_why;
 mod problem;
 mod prompts;
+mod rates;
 mod realms;
 mod receipts;
 mod runs;
@@ -145,6 +146,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::GRANTS, get(grants::list).post(grants::create))
         .route(routes::GRANTS_HELD, post(grants::hold))
         .route(routes::GRANT, get(grants::show).delete(grants::revoke))
+        .route(routes::RATES, get(rates::list).post(rates::apply))
+        .route(routes::RATE, get(rates::show).delete(rates::remove))
         .route(routes::HALT, get(halt::show).post(halt::halt))
         .route(routes::UNHALT, post(halt::unhalt))
         .route(routes::LOOPS, get(loops::list))

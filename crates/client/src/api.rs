@@ -25,6 +25,7 @@ mod people;
 mod policy;
 mod problem;
 mod prompts;
+mod rates;
 mod receipts;
 pub mod routes;
 mod runs;
@@ -79,6 +80,7 @@ pub use prompts::{
     PromptShare, PromptSummary, PromptVersion, RollbackRequest, ScoreKind, ScoreRequest,
     ShareRequest,
 };
+pub use rates::{RateRequest, RateView};
 pub use receipts::{ReceiptFile, ReceiptQuery};
 pub use runs::{
     AcceptedCall, AcceptedStage, CancelRequest, CancelResult, Direction, Frame, FrameTree,

@@ -15,6 +15,7 @@ mod halt;
 mod loops;
 mod policies;
 mod prompts;
+mod rates;
 mod realms;
 mod receipts;
 mod runs;

@@ -107,6 +107,14 @@ impl Node {
                 let done = self.disallow(&policy);
                 self.settle(id, note, done);
             }
+            Request::ApplyRate(rate) => {
+                let done = self.apply_rate(rate);
+                self.settle(id, note, done);
+            }
+            Request::RemoveRate(name) => {
+                let done = self.remove_rate(&name);
+                self.settle(id, note, done);
+            }
             Request::Revoke(path) => {
                 let done = self.revoke_child(&path);
                 self.settle(id, note, done);

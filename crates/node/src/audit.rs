@@ -305,6 +305,8 @@ impl Node {
             }
             Request::SetPolicy { id, .. } => said("policy.set", id.clone()),
             Request::Disallow(id) => said("policy.disallowed", id.clone()),
+            Request::ApplyRate(rate) => said("rate.applied", rate.name.clone()),
+            Request::RemoveRate(name) => said("rate.removed", name.clone()),
             Request::RevokeGrant(id) => said("grant.revoked", id.to_string()),
             Request::HoldGrant(links) => said("grant.held", last_grant(links)),
             Request::Revoke(path) => said("child.revoked", path.to_string()),

@@ -83,6 +83,10 @@ pub enum Request {
     },
     /// Removes a policy by its id.
     Disallow(String),
+    /// Puts a rate in force, over the one of its name that was applied before.
+    ApplyRate(crate::Rate),
+    /// Lets a rate go that was applied.
+    RemoveRate(String),
     /// Grants another realm something.
     Grant(crate::GrantAsked),
     /// Takes what another realm has granted this one: the chain, the first first.

@@ -127,6 +127,8 @@ impl Node {
             | Request::Apply(_)
             | Request::RemoveLoop(_)
             | Request::ForgetState { .. }
+            | Request::ApplyRate(_)
+            | Request::RemoveRate(_)
             | Request::Revoke(_)
             | Request::Grant(_)
             | Request::HoldGrant(_)

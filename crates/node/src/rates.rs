@@ -6,6 +6,8 @@
 //! Work that a bid has won has its place already, and what the market asks of this realm's own loops is not
 //! counted either. A call that is given an earlier answer, or joins one under way, begins nothing.
 
+mod applied;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{FailureCode, LoopId, RealmId, RealmName, RealmPath, Scope, Tick, limits};
@@ -37,6 +39,8 @@ pub struct Rate {
 pub struct RateView {
     /// The rate.
     pub rate: Rate,
+    /// Whether it stands in the configuration, and was not applied.
+    pub configured: bool,
     /// Whether nobody here knows the realm that it names.
     pub unknown: bool,
     /// Calls that waited for their turn.
@@ -48,6 +52,8 @@ pub struct RateView {
 /// The rates in force.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
+    configured: Vec<Rate>,
+    applied: BTreeMap<String, Rate>,
     counted: Vec<Counted>,
 }
 
@@ -70,14 +76,32 @@ struct Counted {
 }
 
 impl Rates {
-    pub(crate) fn new(rates: Vec<Rate>) -> Self {
+    pub(crate) fn new(configured: Vec<Rate>) -> Self {
         let mut new = Self::default();
-        new.set(rates);
+        new.set_configured(configured);
         new
     }
 
-    /// Puts other rates in force; what was counted stays counted under the same name.
-    fn set(&mut self, rates: Vec<Rate>) {
+    fn set_configured(&mut self, configured: Vec<Rate>) {
+        self.configured = configured;
+        self.put_in_force();
+    }
+
+    fn set_applied(&mut self, applied: BTreeMap<String, Rate>) {
+        self.applied = applied;
+        self.put_in_force();
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.configured.iter().any(|rate| rate.name == name)
+    }
+
+    /// A rate of the configuration goes before an applied one of its name; what was counted stays counted
+    /// under the same name.
+    fn put_in_force(&mut self) {
+        let applied = self.applied.values();
+        let applied = applied.filter(|rate| !self.is_configured(&rate.name));
+        let rates: Vec<Rate> = self.configured.iter().chain(applied).cloned().collect();
         let mut old = std::mem::take(&mut self.counted);
         let count = |rate: Rate| {
             let same = |counted: &Counted| counted.rate.name == rate.name;
@@ -256,14 +280,15 @@ impl Node {
     }
 
     /// Puts other rates in force; calls that wait for their turn keep it.
-    pub(crate) fn set_rates(&mut self, rates: Vec<Rate>) {
-        self.rates.set(rates);
+    pub(crate) fn set_rates(&mut self, configured: Vec<Rate>) {
+        self.rates.set_configured(configured);
     }
 
     /// The rates in force, and what they have done.
     pub fn rates(&self) -> Vec<RateView> {
         let rates = self.rates.counted.iter();
-        let rates = rates.map(|counted| RateView {
+        let rates = rates.enumerate().map(|(at, counted)| RateView {
+            configured: at < self.rates.configured.len(),
             unknown: (counted.rate.callers.as_ref())
                 .is_some_and(|name| self.resolve_name(name).is_err()),
             rate: counted.rate.clone(),

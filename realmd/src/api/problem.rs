@@ -149,7 +149,9 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Loops(_) => Code::DefinitionRule,
         Refusal::Breaks(_) => Code::DefinitionBreaks,
         Refusal::Needed(_) => Code::DefinitionNeeded,
-        Refusal::CurrentVersion { .. } | Refusal::Shares(_) => Code::RequestInvalid,
+        Refusal::CurrentVersion { .. } | Refusal::Shares(_) | Refusal::ConfiguredRate { .. } => {
+            Code::RequestInvalid
+        }
         Refusal::Grant(_) => Code::GrantRefused,
         Refusal::OutsidePeering { .. } => Code::PolicyOutsidePeering,
         Refusal::ClockSkew { .. } => Code::ClockSkew,
@@ -170,6 +172,11 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::NotFound { what: "policy", .. } => "realmctl policy ls".to_owned(),
         Refusal::NotFound { what: "loop", .. } => "realmctl loop ls".to_owned(),
+        Refusal::NotFound { what: "rate", .. } => "realmctl rate ls".to_owned(),
+        Refusal::ConfiguredRate { .. } => {
+            "change it there and let realmd read it again (SIGHUP), or give yours another name"
+                .to_owned()
+        }
         Refusal::NotFound { what: "grant", .. } | Refusal::Grant(_) => {
             "realmctl grant ls".to_owned()
         }

@@ -250,7 +250,10 @@ fn rate_check(view: &RateView) -> Check {
     let title = format!("rate {}", rate.name);
     if let Some(name) = rate.callers.as_ref().filter(|_| view.unknown) {
         let evidence = format!("is for {name}, which no realm is called here, and so for nobody");
-        let fix = format!("realmctl peer ls, then correct rates.{}.callers", rate.name);
+        let fix = match view.configured {
+            true => format!("realmctl peer ls, then correct rates.{}.callers", rate.name),
+            false => format!("realmctl peer ls, then realmctl rate apply {}", rate.name),
+        };
         return bad(Finding::Warn, code, &title, evidence, fix);
     }
     let evidence = format!(
@@ -260,7 +263,10 @@ fn rate_check(view: &RateView) -> Check {
     if view.refused == 0 {
         return ok(code, &title, evidence);
     }
-    let fix = format!("realmctl config explain rates.{}.per_minute", rate.name);
+    let fix = match view.configured {
+        true => format!("realmctl config explain rates.{}.per_minute", rate.name),
+        false => format!("realmctl rate show {}", rate.name),
+    };
     bad(Finding::Warn, code, &title, evidence, fix)
 }
 

@@ -1,7 +1,7 @@
 //! How often calls begin, by who calls.
 
-use realm_node::{InvokeAsked, Rate, Refused, Request, Response};
-use realm_protocol::{FailureCode, journal::Status};
+use realm_node::{InvokeAsked, Rate, Refusal, Refused, Request, Response};
+use realm_protocol::{FailureCode, journal::Status, limits};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -344,4 +344,111 @@ fn other_rates_take_effect_at_once() {
     node.handle(realm_node::Input::Rates(Vec::new()), now);
     assert_eq!(call(&mut world, mercy, 9, 4_000).0, 9);
     invariants::check(&mut world);
+}
+
+/// Applies a rate, or says why it is not taken.
+fn apply(world: &mut World, lab: HostId, rate: Rate) -> Result<(), Refusal> {
+    let control = world.ask(lab, Request::ApplyRate(rate));
+    match world.wait_for(lab, control) {
+        Response::Refused(refusal) => Err(refusal),
+        other => {
+            assert!(matches!(other, Response::Done), "{other:?}");
+            Ok(())
+        }
+    }
+}
+
+fn remove(world: &mut World, lab: HostId, name: &str) -> Response {
+    let control = world.ask(lab, Request::RemoveRate(name.to_owned()));
+    world.wait_for(lab, control)
+}
+
+#[test]
+fn a_rate_that_is_applied_holds_over_restarts_until_it_is_removed() {
+    let (mut world, [lab, mercy, ..]) = world(4_709, Vec::new());
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 5);
+    apply(&mut world, lab, six_a_minute()).unwrap();
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 2);
+
+    world.crash(lab);
+    world.start(lab);
+    world.run_for(5_000);
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 2);
+    // What is applied under its name takes its place.
+    let many = Rate {
+        per_minute: 600,
+        burst: 20,
+        ..six_a_minute()
+    };
+    apply(&mut world, lab, many).unwrap();
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 5);
+    apply(&mut world, lab, six_a_minute()).unwrap();
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 2);
+
+    assert!(matches!(remove(&mut world, lab, "six"), Response::Done));
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 5);
+    let again = remove(&mut world, lab, "six");
+    assert!(
+        matches!(
+            again,
+            Response::Refused(Refusal::NotFound { what: "rate", .. })
+        ),
+        "{again:?}"
+    );
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_rate_that_cannot_hold_is_not_taken_and_one_of_the_configuration_stays() {
+    let (mut world, [lab, mercy, ..]) = world(4_710, vec![six_a_minute()]);
+    let configured = apply(&mut world, lab, six_a_minute()).unwrap_err();
+    assert!(
+        matches!(configured, Refusal::ConfiguredRate { .. }),
+        "{configured:?}"
+    );
+    let removed = remove(&mut world, lab, "six");
+    assert!(
+        matches!(removed, Response::Refused(Refusal::ConfiguredRate { .. })),
+        "{removed:?}"
+    );
+    let other = || Rate {
+        name: "other".to_owned(),
+        ..six_a_minute()
+    };
+    let nobody = Rate {
+        callers: Some("nobody".parse().unwrap()),
+        ..other()
+    };
+    let refused = apply(&mut world, lab, nobody).unwrap_err();
+    assert!(
+        matches!(refused, Refusal::UnknownPetname { .. }),
+        "{refused:?}"
+    );
+    for wrong in [
+        Rate {
+            per_minute: 0,
+            ..other()
+        },
+        Rate {
+            burst: 0,
+            ..other()
+        },
+        Rate {
+            queue: limits::RATE_QUEUE + 1,
+            ..other()
+        },
+        Rate {
+            name: "no name".to_owned(),
+            ..other()
+        },
+        Rate {
+            name: String::new(),
+            ..other()
+        },
+    ] {
+        let refused = apply(&mut world, lab, wrong).unwrap_err();
+        assert!(matches!(refused, Refusal::Range { .. }), "{refused:?}");
+    }
+    assert_eq!(call(&mut world, mercy, 5, 4_000).0, 2);
+    assert_eq!(world.hosts[lab.0].node().rates().len(), 1);
 }

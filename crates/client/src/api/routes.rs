@@ -77,6 +77,10 @@ pub const BREAKERS: &str = "/v1/breakers";
 pub const BREAKER: &str = "/v1/breakers/{name}";
 /// POST [`super::ResetRequest`]: [`super::BreakerView`].
 pub const BREAKER_RESET: &str = "/v1/breakers/{name}/reset";
+/// GET: a page of [`super::RateView`]. POST [`super::RateRequest`]: [`super::RateView`].
+pub const RATES: &str = "/v1/rates";
+/// GET, DELETE: [`super::RateView`].
+pub const RATE: &str = "/v1/rates/{name}";
 /// GET: [`super::HaltState`]. POST [`super::HaltRequest`]: [`super::HaltState`].
 pub const HALT: &str = "/v1/halt";
 /// POST [`super::UnhaltRequest`]: [`super::HaltState`].

@@ -56,6 +56,12 @@ pub enum Refusal {
         /// The petname.
         petname: Label,
     },
+    /// The rate stands in the configuration.
+    #[error("the rate `{name}` stands in realm.toml, under [rates.{name}]")]
+    ConfiguredRate {
+        /// Its name.
+        name: String,
+    },
     /// The grant is not what it should be.
     #[error("the grant is refused: {0}")]
     Grant(String),

@@ -11,11 +11,11 @@ use realm_client::api::{
     PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases,
     PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
     PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary,
-    Ready, RealmDetail, RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResetRequest,
-    ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery,
-    RunSummary, ScoreRequest, ShareRequest, SignInRequest, SignedIn, SignedOut, StackView,
-    StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace, TraceEvent,
-    TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
+    RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery,
+    Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail,
+    RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest, SignInRequest, SignedIn,
+    SignedOut, StackView, StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest,
+    Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
 };
 
 use super::{
@@ -237,6 +237,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         routes::PERSON,
         "Says who somebody is, and what they may do.",
         one::<PersonView>(),
+    ),
+    get(
+        routes::RATES,
+        "Lists how often calls of others begin.",
+        page::<RateView>(),
+    ),
+    post(
+        routes::RATES,
+        "Puts a rate in force, over the one of its name that was applied before.",
+        one::<RateRequest>(),
+        one::<RateView>(),
+    ),
+    get(
+        routes::RATE,
+        "Shows a rate, and what it has done.",
+        one::<RateView>(),
+    ),
+    delete(
+        routes::RATE,
+        "Lets a rate go that was applied; gives it as it was.",
+        one::<RateView>(),
     ),
     get(routes::HALT, "Shows what stands still.", one::<HaltState>()),
     post(

@@ -1,5 +1,7 @@
 //! Every key of the configuration, once.
 
+use realm_protocol::limits;
+
 use super::{Key, Kind};
 
 const KIB: u64 = 1024;
@@ -489,7 +491,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "rates.*.burst",
-        kind: Kind::Number(1, 1_000_000),
+        kind: Kind::Number(1, limits::RATE_BURST),
         default: Some("1"),
         meaning: "How many calls begin at once under this rate, before it holds.",
         reloads: true,
@@ -510,14 +512,14 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "rates.*.per_minute",
-        kind: Kind::Number(1, 60_000_000),
+        kind: Kind::Number(1, limits::RATE_PER_MINUTE),
         default: None,
         meaning: "How many calls begin in a minute under this rate; all rates that are for a call must let it begin.",
         reloads: true,
     },
     Key {
         name: "rates.*.queue",
-        kind: Kind::Number(0, 65_536),
+        kind: Kind::Number(0, limits::RATE_QUEUE),
         default: Some("0"),
         meaning: "How many calls wait for their turn under this rate, in their own time; one more is refused as Overloaded, and 0 refuses at once.",
         reloads: true,
