@@ -9,7 +9,7 @@ use realm_client::{
     api::{Fault, SourceFile},
     catalogue::Code,
 };
-use realm_executor::{Body, Manifest, Mesh, Problem, Registry, Stack, Tool, load};
+use realm_executor::{Body, Manifest, Mesh, Problem, Registry, Restrictions, Stack, Tool, load};
 use realm_protocol::RealmName;
 
 /// Loops, each with the format it was written in.
@@ -25,6 +25,7 @@ pub(crate) struct Definitions {
 /// Loops that files lead to in one realm, and what of them will not do what it seems to.
 pub(crate) struct Planned {
     pub(crate) loops: Loaded,
+    pub(crate) restrictions: Vec<Restrictions>,
     pub(crate) warnings: Vec<Problem>,
 }
 
@@ -45,13 +46,20 @@ impl Definitions {
             meshes,
         } = self;
         let mut warnings = Vec::new();
+        let mut restrictions = Vec::new();
         for (mesh, own) in meshes.into_iter().zip(own.into_iter().cycle()) {
-            loops.extend(routes_of(own, mesh, &mut warnings)?);
+            let (routes, restricted) = part_of(own, mesh, &mut warnings)?;
+            loops.extend(routes);
+            restrictions.extend(restricted);
         }
         let new: Vec<Manifest> = loops.iter().map(|(new, _)| new.clone()).collect();
         let planned = registry.plan_stacks(&stacks, &new)?;
         loops.extend(planned.into_iter().map(|planned| (planned, STACK)));
-        Ok(Planned { loops, warnings })
+        Ok(Planned {
+            loops,
+            restrictions,
+            warnings,
+        })
     }
 }
 
@@ -66,14 +74,20 @@ impl Definitions {
     }
 }
 
-/// The routes that a mesh has for the realm of this name.
-fn routes_of(own: &str, mesh: Mesh, warnings: &mut Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
+/// The routes that a mesh has for the realm of this name, and what its policies restrict there.
+fn part_of(
+    own: &str,
+    mesh: Mesh,
+    warnings: &mut Vec<Problem>,
+) -> Result<(Loaded, Option<Restrictions>), Vec<Problem>> {
     let Mesh {
         mut realms,
+        mut restrictions,
         warnings: found,
         origin,
     } = mesh;
     let name = realms.keys().find(|name| name.to_string() == own).cloned();
+    let restricted = name.as_ref().and_then(|name| restrictions.remove(name));
     let Some(loops) = name.and_then(|name| realms.remove(&name)) else {
         let names: Vec<String> = realms.keys().map(ToString::to_string).collect();
         let what = format!(
@@ -87,7 +101,8 @@ fn routes_of(own: &str, mesh: Mesh, warnings: &mut Vec<Problem>) -> Result<Loade
         }]);
     };
     warnings.extend(found);
-    Ok(loops.into_iter().map(|route| (route, MESH)).collect())
+    let routes = loops.into_iter().map(|route| (route, MESH)).collect();
+    Ok((routes, restricted))
 }
 
 /// What the routes that a mesh becomes were written as.

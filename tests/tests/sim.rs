@@ -68,6 +68,8 @@ mod rates;
 mod receipts;
 #[path = "sim/redaction.rs"]
 mod redaction;
+#[path = "sim/restrictions.rs"]
+mod restrictions;
 #[path = "sim/routes.rs"]
 mod routes;
 #[path = "sim/routing.rs"]

@@ -58,9 +58,9 @@ pub use halt::{
 };
 pub use invoke::{CallError, InvokeRequest, InvokeResult, InvokeStatus, StreamPart};
 pub use loops::{
-    AgentView, Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult,
-    ImportResult, Imported, LoopChange, LoopDetail, LoopDiff, LoopQuery, LoopSummary, RemoveQuery,
-    Removed, SourceFile, ValidateResult, Validated,
+    AgentView, Applied, AppliedRestriction, ApplyAction, ApplyRequest, ApplyResult, Compatibility,
+    DiffResult, ImportResult, Imported, LoopChange, LoopDetail, LoopDiff, LoopQuery, LoopSummary,
+    RemoveQuery, Removed, RestrictionDiff, RestrictionKind, SourceFile, ValidateResult, Validated,
 };
 pub use page::Page;
 pub use peers::{

@@ -18,6 +18,7 @@ mod mapping;
 mod outcome;
 mod question;
 mod registry;
+mod restriction;
 mod schema;
 mod stack;
 mod states;
@@ -54,6 +55,7 @@ pub use question::Said;
 pub use registry::{
     Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange, Share, ShareError,
 };
+pub use restriction::{Extent, LoopsLet, RateLet, Restricted, Restriction, Restrictions};
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};
 pub use states::{StateValue, States};

@@ -12,6 +12,7 @@ mod document;
 pub(crate) mod duration;
 mod json_text;
 mod mesh;
+mod mesh_policies;
 mod model_tools;
 mod node;
 mod object;

@@ -789,7 +789,7 @@ fn routes_and_bridges_of_a_mesh_become_loops_of_the_realm_that_has_them() {
     assert_eq!(
         places(&mesh.warnings),
         [
-            "6:13 mesh.policies",
+            "6:14 mesh.policies",
             "11:60 mesh.routes",
             "20:13 mesh.bridges.provides"
         ]

@@ -64,6 +64,10 @@ impl Node {
                 let done = self.apply(asked).map(Response::Applied);
                 self.settle(id, note, done);
             }
+            Request::Restrict(asked) => {
+                let done = self.restrict(&asked).map(Response::Restricted);
+                self.settle(id, note, done);
+            }
             Request::RemoveLoop(asked) => {
                 let done = self.remove_loop(&asked);
                 self.settle(id, note, done);
@@ -247,7 +251,10 @@ impl Node {
         Ok(())
     }
 
-    fn take_documents(&mut self, documents: BTreeMap<String, StoredPolicy>) -> Result<(), Refusal> {
+    pub(crate) fn take_documents(
+        &mut self,
+        documents: BTreeMap<String, StoredPolicy>,
+    ) -> Result<(), Refusal> {
         if Rules::subtree_bytes(&documents) > limits::POLICY_BYTES {
             let what = "bytes of policy for the subtree";
             return Err(Refusal::Full {

@@ -57,6 +57,8 @@ pub enum Request {
     Ping(RealmName),
     /// Registers loops, all or none.
     Apply(ApplyAsked),
+    /// Holds this realm to what documents of other systems restrict.
+    Restrict(crate::RestrictAsked),
     /// Removes a loop, or one version of it.
     RemoveLoop(RemoveAsked),
     /// Promotes, shares out or scores versions of a prompt.
@@ -494,6 +496,8 @@ pub enum Response {
     },
     /// What became of each loop.
     Applied(Vec<ApplyReport>),
+    /// What became of each restriction.
+    Restricted(Vec<crate::RestrictReport>),
     /// The permission.
     Allowed(Allowed),
     /// The grant.

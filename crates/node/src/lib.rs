@@ -47,6 +47,7 @@ mod records;
 mod recover;
 mod relay;
 mod resolve;
+mod restrict;
 mod resumed;
 mod revocations;
 mod rules;
@@ -96,5 +97,6 @@ pub use prompts::{
 pub use rates::{Rate, RateView};
 pub use realm_router::LinkId;
 pub use recover::is_superseded;
+pub use restrict::{RestrictAsked, RestrictReport, Restricting};
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};
 pub use witness::{Contradiction, WitnessView};

@@ -125,6 +125,7 @@ impl Node {
             Request::Invite(_)
             | Request::Join(_)
             | Request::Apply(_)
+            | Request::Restrict(_)
             | Request::RemoveLoop(_)
             | Request::ForgetState { .. }
             | Request::ApplyRate(_)

@@ -14,6 +14,7 @@ use realm_protocol::{FailureCode, LoopId, RealmId, RealmName, RealmPath, Scope, 
 use realm_router::{Gcra, Pace};
 
 use crate::{CallFailure, Node, Refused, levels::levels};
+pub(crate) use applied::all_bounded;
 
 /// How often calls begin here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,12 @@ impl Rates {
         self.put_in_force();
     }
 
-    fn set_applied(&mut self, applied: BTreeMap<String, Rate>) {
+    /// Those that were applied, also under a name that the configuration has.
+    pub(crate) const fn applied(&self) -> &BTreeMap<String, Rate> {
+        &self.applied
+    }
+
+    pub(crate) fn set_applied(&mut self, applied: BTreeMap<String, Rate>) {
         self.applied = applied;
         self.put_in_force();
     }

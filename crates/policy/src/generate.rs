@@ -302,11 +302,11 @@ fn resource(allow: &Allow) -> (String, Option<String>) {
     }
 }
 
-fn realm(scope: &Scope) -> String {
+pub(crate) fn realm(scope: &Scope) -> String {
     format!("Realm::{}", literal(&scope.to_string()))
 }
 
 /// A Cedar string literal. Cedar's escapes are Rust's, so nothing in it can end it early.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())
 }

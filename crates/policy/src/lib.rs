@@ -23,6 +23,7 @@ mod principal;
 mod redaction;
 mod request;
 mod resource;
+mod restrict;
 mod schema;
 mod suggest;
 
@@ -39,5 +40,6 @@ pub use principal::{AskedPrincipal, Principal};
 pub use redaction::{REDACTED, Redaction, RedactionError};
 pub use request::{Action, ParseAskedError, Request, RequestCopy};
 pub use resource::{AskedResource, Resource, Used};
+pub use restrict::{Restraint, restrict_policy};
 pub use schema::SCHEMA;
 pub use suggest::{Suggestion, suggest};

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes of a document's id, where a person chooses it.
-pub const MAX_POLICY_ID: usize = 64;
+pub const MAX_POLICY_ID: usize = 96;
 
 /// Documents a realm may have of its own; more is refused by [`Policy::set_own`].
 pub const MAX_DOCUMENTS: usize = 1_024;

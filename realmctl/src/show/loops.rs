@@ -1,8 +1,9 @@
 //! Loops, agents, and what became of files.
 
 use realm_client::api::{
-    AgentView, Applied, ApplyAction, ApplyResult, Compatibility, DiffResult, ImportResult,
-    LoopChange, LoopDetail, LoopDiff, LoopSummary, Removed, ValidateResult, Validated,
+    AgentView, Applied, AppliedRestriction, ApplyAction, ApplyResult, Compatibility, DiffResult,
+    ImportResult, LoopChange, LoopDetail, LoopDiff, LoopSummary, Removed, RestrictionDiff,
+    ValidateResult, Validated,
 };
 use serde_json::Value;
 
@@ -166,46 +167,94 @@ impl Row for Applied {
 
 impl Show for ApplyResult {
     fn names(&self) -> Vec<String> {
-        self.applied.iter().map(Row::name).collect()
+        let loops = self.applied.iter().map(Row::name);
+        loops
+            .chain(self.restrictions.iter().map(Row::name))
+            .collect()
     }
 
     fn blocks(&self, wide: bool) -> Vec<Block> {
-        vec![rows(&self.applied, wide)]
+        let loops = rows(&self.applied, wide);
+        match self.restrictions.is_empty() {
+            true => vec![loops],
+            false => vec![loops, rows(&self.restrictions, wide)],
+        }
     }
 
     fn items(&self) -> Option<Vec<Value>> {
-        self.applied
-            .iter()
-            .map(|applied| serde_json::to_value(applied).ok())
-            .collect()
+        let loops = self.applied.iter();
+        let loops = loops.map(|applied| serde_json::to_value(applied).ok());
+        let restrictions = self.restrictions.iter();
+        let restrictions = restrictions.map(|applied| serde_json::to_value(applied).ok());
+        loops.chain(restrictions).collect()
+    }
+}
+
+impl Row for AppliedRestriction {
+    const HEADER: &'static [&'static str] = &["RESTRICTION", "KIND", "ACTION"];
+    const NARROW: usize = 3;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.kind.as_str().to_owned(),
+            self.action.as_str().to_owned(),
+        ]
     }
 }
 
 impl Show for DiffResult {
     fn names(&self) -> Vec<String> {
-        let changed = self.loops.iter().filter(|one| is_changed(one));
-        changed.map(|one| one.applied.id.clone()).collect()
+        let loops = self
+            .loops
+            .iter()
+            .filter(|one| is_changed(one.applied.action));
+        let loops = loops.map(|one| one.applied.id.clone());
+        let restrictions = self.restrictions.iter();
+        let restrictions = restrictions.filter(|one| is_changed(one.applied.action));
+        loops
+            .chain(restrictions.map(|one| one.applied.id.clone()))
+            .collect()
     }
 
     fn blocks(&self, _: bool) -> Vec<Block> {
-        let changed: Vec<_> = self.loops.iter().filter(|one| is_changed(one)).collect();
-        if changed.is_empty() {
+        let loops = self
+            .loops
+            .iter()
+            .filter(|one| is_changed(one.applied.action));
+        let restrictions = self.restrictions.iter();
+        let restrictions = restrictions.filter(|one| is_changed(one.applied.action));
+        let told: Vec<String> = loops
+            .map(tell)
+            .chain(restrictions.map(tell_restriction))
+            .collect();
+        if told.is_empty() {
             return vec![Block::Text("nothing would change".to_owned())];
         }
-        let told = changed.into_iter().map(|one| Block::Text(tell(one)));
-        told.collect()
+        told.into_iter().map(Block::Text).collect()
     }
 
     fn items(&self) -> Option<Vec<Value>> {
-        self.loops
-            .iter()
-            .map(|one| serde_json::to_value(one).ok())
-            .collect()
+        let loops = self.loops.iter().map(|one| serde_json::to_value(one).ok());
+        let restrictions = self.restrictions.iter();
+        let restrictions = restrictions.map(|one| serde_json::to_value(one).ok());
+        loops.chain(restrictions).collect()
     }
 }
 
-fn is_changed(one: &LoopDiff) -> bool {
-    one.applied.action != ApplyAction::Unchanged
+fn is_changed(action: ApplyAction) -> bool {
+    action != ApplyAction::Unchanged
+}
+
+/// What happens to a policy or a rate, then the lines.
+fn tell_restriction(one: &RestrictionDiff) -> String {
+    let (id, action) = (&one.applied.id, one.applied.action.as_str());
+    let kind = one.applied.kind.as_str();
+    format!("{kind} {id}: {action}\n{}", one.text.trim_end())
 }
 
 /// What happens to the loop, what that means to callers and why, then the lines.

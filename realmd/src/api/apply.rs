@@ -1,5 +1,7 @@
 //! Registering loops from files, checking them, and showing them in our own form.
 
+mod restrictions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use realm_backends::{Models, Servers};
@@ -15,6 +17,7 @@ use super::{
     yaml,
 };
 use crate::definitions::{self, Planned};
+use restrictions::restrict;
 
 pub(super) async fn apply(
     daemon: Shared,
@@ -22,9 +25,20 @@ pub(super) async fn apply(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    let (applied, warnings) = register(&daemon, request, asker.name()).await?;
+    // What the loops are refused for is found before anything is changed.
+    let first = ApplyRequest {
+        dry_run: true,
+        ..request.clone()
+    };
+    let mut done = register(&daemon, first, asker.name()).await?;
+    let restricted = restrict(&daemon, &asker, &request.files, dry_run).await?;
+    if !dry_run {
+        done = register(&daemon, request, asker.name()).await?;
+    }
+    let (applied, warnings) = done;
     Ok(axum::Json(ApplyResult {
         applied,
+        restrictions: restricted.iter().map(restrictions::applied).collect(),
         dry_run,
         warnings,
     }))
@@ -47,6 +61,7 @@ pub(super) async fn register(
     let Planned {
         loops: loaded,
         warnings: said,
+        restrictions: _,
     } = checked(daemon, &files).await?;
     let asked = ApplyAsked {
         manifests: loaded.into_iter().map(|(manifest, _)| manifest).collect(),
@@ -112,6 +127,8 @@ pub(super) async fn diff(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<DiffResult> {
     let loaded = planned(&daemon, &request.files).await?.loops;
+    let restricted = restrict(&daemon, &asker, &request.files, true).await?;
+    let restrictions: Vec<_> = restricted.iter().map(restrictions::diff).collect();
     let documents = |manifests: &mut dyn Iterator<Item = &Manifest>| -> BTreeMap<String, String> {
         let texts = manifests.map(|manifest| (manifest.id.to_string(), canonical_yaml(manifest)));
         texts.collect()
@@ -140,8 +157,11 @@ pub(super) async fn diff(
     Ok(axum::Json(DiffResult {
         differs: loops
             .iter()
-            .any(|one| one.applied.action != ApplyAction::Unchanged),
+            .map(|one| one.applied.action)
+            .chain(restrictions.iter().map(|one| one.applied.action))
+            .any(|action| action != ApplyAction::Unchanged),
         loops,
+        restrictions,
         warnings,
     }))
 }
@@ -301,6 +321,7 @@ pub(super) async fn validate(
     let Planned {
         loops: loaded,
         warnings: said,
+        restrictions: _,
     } = checked(&daemon, &request.files).await?;
     let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
     let agents = loaded.iter();

@@ -108,6 +108,7 @@ pub(super) async fn approve(
     }
     let (applied, warnings) = register_all(&daemon, manifests, asker.name()).await?;
     Ok(axum::Json(ApplyResult {
+        restrictions: Vec::new(),
         applied,
         dry_run: false,
         warnings,

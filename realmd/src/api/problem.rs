@@ -146,7 +146,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Resume(ResumeError::Halted) => Code::Halted,
         Refusal::Range { .. } | Refusal::Resume(_) => Code::RequestInvalid,
         Refusal::Policy(_) => Code::PolicySyntax,
-        Refusal::Loops(_) => Code::DefinitionRule,
+        Refusal::Loops(_) | Refusal::Restrictions(_) => Code::DefinitionRule,
         Refusal::Breaks(_) => Code::DefinitionBreaks,
         Refusal::Needed(_) => Code::DefinitionNeeded,
         Refusal::CurrentVersion { .. } | Refusal::Shares(_) | Refusal::ConfiguredRate { .. } => {

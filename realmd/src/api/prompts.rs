@@ -182,6 +182,7 @@ async fn changed(
     };
     let applied: Vec<Applied> = reports.into_iter().map(apply::changed).collect();
     Ok(axum::Json(ApplyResult {
+        restrictions: Vec::new(),
         applied,
         dry_run: false,
         warnings: Vec::new(),

@@ -198,7 +198,7 @@ fn a_demand_for_approval_that_no_run_would_wait_for_is_refused_not_passed_over()
 }
 
 /// Who did what in the audit log of a realm, and to what.
-fn told(world: &World, host: HostId, action: &str) -> Vec<(String, String)> {
+pub(super) fn told(world: &World, host: HostId, action: &str) -> Vec<(String, String)> {
     let rows = world.hosts[host.0].disk.audit.iter();
     let told = rows.filter_map(|row| {
         let entry = realm_node::read_entry(row).expect("an entry");

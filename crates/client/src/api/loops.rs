@@ -230,11 +230,57 @@ pub struct ApplyResult {
     /// The definitions, in order.
     #[serde(default)]
     pub applied: Vec<Applied>,
+    /// The policies and rates that files of other systems become.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restrictions: Vec<AppliedRestriction>,
     /// Whether nothing was changed.
     pub dry_run: bool,
     /// What will not do what it seems to.
     #[serde(default)]
     pub warnings: Vec<Fault>,
+}
+
+/// What a restriction of another system's is kept as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RestrictionKind {
+    /// A policy: `policy show`.
+    Policy,
+    /// A rate: `rate show`.
+    Rate,
+}
+
+impl RestrictionKind {
+    /// The variant's text, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// What became of a policy or a rate that a file of another system asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedRestriction {
+    /// Its id: the format, the document, and what it is called there.
+    pub id: String,
+    /// What it is kept as.
+    pub kind: RestrictionKind,
+    /// What was done.
+    pub action: ApplyAction,
+}
+
+/// What `apply` would do with one of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestrictionDiff {
+    /// What would be done.
+    #[serde(flatten)]
+    pub applied: AppliedRestriction,
+    /// The lines that differ, unified; empty if none do.
+    pub text: String,
 }
 
 /// What a change of a contract means to its callers.
@@ -281,6 +327,9 @@ pub struct DiffResult {
     /// The loops, in order.
     #[serde(default)]
     pub loops: Vec<LoopDiff>,
+    /// The policies and rates that files of other systems become.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restrictions: Vec<RestrictionDiff>,
     /// What will not do what it seems to.
     #[serde(default)]
     pub warnings: Vec<Fault>,

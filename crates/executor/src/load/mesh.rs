@@ -1,4 +1,4 @@
-//! InterRealm's mesh configurations: the routes and bridges of each realm in them.
+//! InterRealm's mesh configurations: the routes, bridges and policies of each realm in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,20 @@ use serde_json::{Map, Value, json};
 use super::{
     Problem,
     document::{Reader, Rule},
+    mesh_policies::Held,
     node::{Data, Node, Place},
     object::{self, Object},
     platform::at,
 };
-use crate::{Body, Call, LoopLimits, Manifest, Pattern, Route, Target};
+use crate::{Body, Call, LoopLimits, Manifest, Pattern, Restrictions, Route, Target};
 
 /// What one file says of the realms of a mesh.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mesh {
     /// The realms in it, each with the routes that it has: loops of that realm and no other's.
     pub realms: BTreeMap<RealmName, Vec<Manifest>>,
+    /// What its policies restrict in each.
+    pub restrictions: BTreeMap<RealmName, Restrictions>,
     /// What of it will not do what it seems to.
     pub warnings: Vec<Problem>,
     /// Where it was written.
@@ -26,11 +29,12 @@ pub struct Mesh {
 }
 
 /// The realms of a mesh, by their ids.
-type Names = BTreeMap<String, RealmName>;
+pub(super) type Names = BTreeMap<String, RealmName>;
 
 /// A realm of the tree.
 struct Known<'n> {
     name: RealmName,
+    above: Option<RealmName>,
     node: &'n Node,
 }
 
@@ -49,8 +53,9 @@ impl Reader<'_> {
         let mut whole = Object::of(self, document, at!("mesh"))?;
         let about = whole.need(self, "metadata", at!("mesh.metadata"));
         let about = about.and_then(|node| Object::of(self, node, at!("mesh.metadata")));
+        let mut mesh_id = None;
         let version = about.and_then(|mut about| {
-            about.need_text(self, "meshId", at!("mesh.metadata.meshId"));
+            mesh_id = about.need(self, "meshId", at!("mesh.metadata.meshId"));
             let node = about.need(self, "version", at!("mesh.metadata.version"))?;
             let text = object::text(self, node, at!("mesh.metadata.version"))?;
             self.semver(node.at, text)
@@ -58,19 +63,17 @@ impl Reader<'_> {
         let spec = whole.need(self, "spec", at!("mesh.spec"))?;
         let mut spec = Object::of(self, spec, at!("mesh.spec"))?;
         let mut warnings = Vec::new();
-        if let Some(node) = spec.get("policies").filter(|node| has_items(node)) {
-            let what = "policies of a mesh are not taken over: this realm's own stay in force";
-            let problem = self.new_problem(node.at, at!("mesh.policies"), what);
-            warnings.push(problem.hint("write them for this realm: realmctl policy set --help"));
-        }
         let mut known = Vec::new();
         let mut names = Names::new();
         if let Some(node) = spec.get("realms") {
             self.realms(node, None, &mut known, &mut names);
         }
+        let policies = spec.get("policies");
+        let restrictions =
+            mesh_id.map(|id| self.restricted(id, policies, (&known, &names), &mut warnings));
         let version = version?;
         let mut realms = BTreeMap::new();
-        for Known { name, node } in known {
+        for Known { name, node, .. } in known {
             let mut routed: BTreeMap<LoopId, Routed> = BTreeMap::new();
             for item in list(node, "routes") {
                 self.mesh_route(item, (&name, &names), &mut routed, &mut warnings);
@@ -86,9 +89,50 @@ impl Reader<'_> {
         }
         Some(Mesh {
             realms,
+            restrictions: restrictions.unwrap_or_default(),
             warnings,
             origin: self.origin(document.at),
         })
+    }
+
+    /// What the policies of the mesh restrict in each realm; nothing where there are none and the mesh could
+    /// not have any.
+    fn restricted(
+        &mut self,
+        mesh_id: &Node,
+        policies: Option<&Node>,
+        (known, names): (&[Known<'_>], &Names),
+        warnings: &mut Vec<Problem>,
+    ) -> BTreeMap<RealmName, Restrictions> {
+        const ID: Rule = at!("mesh.metadata.meshId");
+        let named = match policies.filter(|node| has_items(node)) {
+            Some(_) => self.restriction_name(mesh_id, ID),
+            None => object::text(self, mesh_id, ID).map(str::to_owned),
+        };
+        let policies = policies.map(|node| self.mesh_policies(node, names, warnings));
+        let policies = policies.unwrap_or_default();
+        let mut held: Vec<(RealmName, Held)> = Vec::new();
+        for Known { name, above, node } in known {
+            let of_above = held.iter().find(|(known, _)| Some(known) == above.as_ref());
+            let of_above = of_above.map_or_else(Held::default, |(_, held)| held.clone());
+            if let Some(mut realm) = Object::of(self, node, at!("mesh.realms")) {
+                let own = self.held_policies(&mut realm, &of_above, &policies);
+                held.push((name.clone(), own));
+            }
+        }
+        warnings.extend(self.idle_policies(&policies, held.iter().map(|(_, held)| held)));
+        let Some(document) = named.map(|name| format!("mesh.{name}")) else {
+            return BTreeMap::new();
+        };
+        let restricted = held.iter().map(|(name, own)| {
+            let below = held.iter().filter(|(other, _)| {
+                other != name && other.petname == name.petname && name.path.contains(&other.path)
+            });
+            let below: Vec<_> = below.cloned().collect();
+            let all = self.restrictions(&document, own, &below, &policies);
+            (name.clone(), all)
+        });
+        restricted.collect()
     }
 
     /// The realms of a tree, each with its name: the labels from the root down.
@@ -131,6 +175,7 @@ impl Reader<'_> {
             }
             known.push(Known {
                 name: name.clone(),
+                above: above.map(|(_, above)| above.clone()),
                 node: item,
             });
             if let Some(children) = object.get("children") {
@@ -334,7 +379,7 @@ impl Reader<'_> {
     }
 }
 
-fn has_items(node: &Node) -> bool {
+pub(super) fn has_items(node: &Node) -> bool {
     matches!(&node.data, Data::List(items) if !items.is_empty())
 }
 

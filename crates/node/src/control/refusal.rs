@@ -62,6 +62,9 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
+    /// A document names what is not here.
+    #[error("{} of the restrictions cannot be held to", .0.len())]
+    Restrictions(Vec<realm_executor::Problem>),
     /// The grant is not what it should be.
     #[error("the grant is refused: {0}")]
     Grant(String),

@@ -65,7 +65,6 @@ impl From<&Rate> for StoredRate {
 impl Node {
     /// Puts a rate in force, in place of one of its name that was applied before.
     pub(crate) fn apply_rate(&mut self, rate: Rate) -> Result<Response, Refusal> {
-        bounded(&rate)?;
         if let Some(callers) = &rate.callers {
             self.resolve_name(callers)?;
         }
@@ -73,17 +72,16 @@ impl Node {
             return Err(Refusal::ConfiguredRate { name: rate.name });
         }
         let mut applied = self.rates.applied.clone();
-        let (name, row) = (rate.name.clone(), state::write(&StoredRate::from(&rate)));
-        applied.insert(name.clone(), rate);
-        if applied.len() > limits::RATES {
-            return Err(Refusal::Full {
-                what: "rates",
-                limit: limits::RATES,
-            });
-        }
+        applied.insert(rate.name.clone(), rate.clone());
+        all_bounded(&applied)?;
         self.rates.set_applied(applied);
-        self.put(Table::Rates, name.as_bytes(), row);
+        self.write_rate(&rate);
         Ok(Response::Done)
+    }
+
+    pub(crate) fn write_rate(&mut self, rate: &Rate) {
+        let row = state::write(&StoredRate::from(rate));
+        self.put(Table::Rates, rate.name.as_bytes(), row);
     }
 
     /// Lets a rate go that was applied.
@@ -141,7 +139,17 @@ const fn least(name: String) -> Rate {
     }
 }
 
-/// Whether a rate is one that can be kept.
+/// Whether these are rates that can be kept.
+pub(crate) fn all_bounded(rates: &BTreeMap<String, Rate>) -> Result<(), Refusal> {
+    if rates.len() > limits::RATES {
+        return Err(Refusal::Full {
+            what: "rates",
+            limit: limits::RATES,
+        });
+    }
+    rates.values().try_for_each(bounded)
+}
+
 fn bounded(rate: &Rate) -> Result<(), Refusal> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let name = &rate.name;

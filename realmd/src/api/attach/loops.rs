@@ -52,6 +52,10 @@ pub(super) async fn claim(
         }
     }
     let planned = apply::checked(daemon, &files).await?;
+    if !planned.restrictions.is_empty() {
+        let what = "an agent brings loops, and no policies: realmctl apply takes the file";
+        return Err(invalid(what));
+    }
     let defined = planned.loops.into_iter();
     let defined: Vec<Manifest> = defined.map(|(manifest, _)| manifest).collect();
     let look = {
