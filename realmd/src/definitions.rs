@@ -9,7 +9,9 @@ use realm_client::{
     api::{Fault, SourceFile},
     catalogue::Code,
 };
-use realm_executor::{Body, Manifest, Mesh, Problem, Registry, Restrictions, Stack, Tool, load};
+use realm_executor::{
+    Body, Manifest, Mesh, PlatformRealm, Problem, Registry, Restrictions, Stack, Tool, load,
+};
 use realm_protocol::RealmName;
 
 /// Loops, each with the format it was written in.
@@ -20,6 +22,7 @@ pub(crate) struct Definitions {
     loops: Loaded,
     stacks: Vec<Stack>,
     meshes: Vec<Mesh>,
+    realms: Vec<PlatformRealm>,
 }
 
 /// Loops that files lead to in one realm, and what of them will not do what it seems to.
@@ -44,6 +47,7 @@ impl Definitions {
             mut loops,
             stacks,
             meshes,
+            realms,
         } = self;
         let mut warnings = Vec::new();
         let mut restrictions = Vec::new();
@@ -51,6 +55,9 @@ impl Definitions {
             let (routes, restricted) = part_of(own, mesh, &mut warnings)?;
             loops.extend(routes);
             restrictions.extend(restricted);
+        }
+        for (realm, own) in realms.into_iter().zip(own.into_iter().cycle()) {
+            restrictions.push(limits_of(own, realm)?);
         }
         let new: Vec<Manifest> = loops.iter().map(|(new, _)| new.clone()).collect();
         let planned = registry.plan_stacks(&stacks, &new)?;
@@ -105,6 +112,22 @@ fn part_of(
     Ok((routes, restricted))
 }
 
+/// What a realm of the Platform's restricts this one to, if they are called the same.
+fn limits_of(own: &str, realm: PlatformRealm) -> Result<Restrictions, Vec<Problem>> {
+    let PlatformRealm {
+        name,
+        restrictions,
+        origin,
+    } = realm;
+    if own == name || own.rsplit('/').next() == Some(name.as_str()) {
+        return Ok(restrictions);
+    }
+    let what = format!("these are the limits of a realm `{name}`, and this one is `{own}`");
+    let problem = Problem::at(&origin, "realm.metadata.name", what);
+    let hint = Some(format!("apply it there: realmctl -r {name} apply -f FILE"));
+    Err(vec![Problem { hint, ..problem }])
+}
+
 /// What the routes that a mesh becomes were written as.
 pub(crate) const MESH: &str = "mesh";
 
@@ -124,6 +147,7 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
     let mut loops = Vec::new();
     let mut stacks = Vec::new();
     let mut meshes = Vec::new();
+    let mut realms = Vec::new();
     let mut problems = Vec::new();
     for file in files.iter().filter(|file| !file.referred) {
         let folder = Path::new(&file.name).parent().filter(|_| file.name != "-");
@@ -141,6 +165,7 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
                 }));
                 stacks.extend(loaded.stacks);
                 meshes.extend(loaded.meshes);
+                realms.extend(loaded.realms);
             }
             Err(found) => problems.extend(found),
         }
@@ -150,6 +175,7 @@ pub(crate) fn load_all(files: &[SourceFile]) -> Result<Definitions, Vec<Problem>
             loops,
             stacks,
             meshes,
+            realms,
         })
     } else {
         Err(problems)

@@ -246,7 +246,7 @@ impl Starting {
         if in_force.borrow().config.containers.socket.is_some() {
             tasks.sweep(Arc::clone(&backends));
         }
-        tasks.retention(opened.store.clone(), clock, in_force);
+        tasks.retention(opened.store.clone(), clock, (in_force, handle.clone()));
         tasks.notices(notices::Sender {
             notices,
             waiting,
@@ -481,7 +481,7 @@ impl Tasks {
         &mut self,
         store: Store,
         clock: Clock,
-        configured: watch::Receiver<Arc<Configured>>,
+        configured: (watch::Receiver<Arc<Configured>>, Handle),
     ) {
         self.set.spawn(upkeep::forget_what_is_old(
             store,

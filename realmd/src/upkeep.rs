@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use realm_backends::Backends;
+use realm_executor::Limit;
 use realm_net::Multiaddr;
 use realm_node::{Node, Request};
 use realm_protocol::{Now, Timestamp, limits};
@@ -44,7 +45,7 @@ const JUMP_MS: u64 = 2 * 60 * 1_000;
 pub(crate) async fn forget_what_is_old(
     store: Store,
     clock: Clock,
-    configured: watch::Receiver<Arc<Configured>>,
+    (configured, handle): (watch::Receiver<Arc<Configured>>, Handle),
     stop: CancellationToken,
 ) {
     let mut ticks = interval(RETENTION);
@@ -64,6 +65,10 @@ pub(crate) async fn forget_what_is_old(
         }
         last = now;
         let kept = configured.borrow().config.store.retention_ms;
+        let Ok(less) = handle.read(|node: &Node| node.limit(Limit::Kept)).await else {
+            return;
+        };
+        let kept = less.map_or(kept, |less| less.min(kept));
         let store = store.clone();
         let removed = tokio::task::spawn_blocking(move || remove(&store, now.wall, kept)).await;
         match removed {

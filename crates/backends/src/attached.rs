@@ -185,6 +185,16 @@ impl Attached {
         Ok((Seat { attached, number }, hears))
     }
 
+    /// How many instances are attached.
+    pub fn len(&self) -> u64 {
+        self.held().seats.len() as u64
+    }
+
+    /// Whether none is attached.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How many instances of an agent serve a loop.
     pub fn instances(&self, agent: &LoopId, loop_id: &LoopId) -> u64 {
         let held = self.held();

@@ -39,7 +39,7 @@ pub use executor::{
     RealmCall, Restart, RestartError, ResumeError, Start, StartError, WaitingFor, Waits,
     spend_value,
 };
-pub use load::{Loaded, Mesh, Problem, load};
+pub use load::{Loaded, Mesh, PlatformRealm, Problem, load};
 pub use manifest::{
     ApprovalRule, Attached, Audience, BackendChoice, Backoff, BidTerms, BidTermsError,
     BidTermsFault, Body, Broadcast, Call, Command, Commands, Composite, Container, ContainerLimits,
@@ -55,7 +55,7 @@ pub use question::Said;
 pub use registry::{
     Inserted, Kept, Need, RegisterError, Registered, Registry, RevisionChange, Share, ShareError,
 };
-pub use restriction::{Extent, LoopsLet, RateLet, Restricted, Restriction, Restrictions};
+pub use restriction::{Extent, Limit, LoopsLet, RateLet, Restricted, Restriction, Restrictions};
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};
 pub use states::{StateValue, States};

@@ -1,4 +1,4 @@
-//! Files become manifests: LSEM, our own form, the LoopStacks sketch, agents and stacks of the LoopStacks
+//! Files become manifests: LSEM, our own form, the LoopStacks sketch, agents, stacks and realms of the LoopStacks
 //! Platform, and InterRealm's capabilities and meshes, in YAML or JSON.
 
 mod approval;
@@ -17,6 +17,7 @@ mod model_tools;
 mod node;
 mod object;
 mod platform;
+mod platform_realm;
 mod problem;
 mod references;
 mod retry;
@@ -37,6 +38,7 @@ use document::Reader;
 use node::Node;
 
 pub use mesh::Mesh;
+pub use platform_realm::PlatformRealm;
 pub use problem::Problem;
 
 /// Bytes in one file; more is refused.
@@ -52,6 +54,8 @@ pub struct Loaded {
     pub stacks: Vec<Stack>,
     /// Routes of the realms of meshes.
     pub meshes: Vec<Mesh>,
+    /// What realms of the LoopStacks Platform are restricted to.
+    pub realms: Vec<PlatformRealm>,
 }
 
 /// Reads every loop of a file. `files` gives the text of a file that a schema names with

@@ -47,6 +47,19 @@ pub enum Restricted {
     Nothing,
     /// So many calls of others.
     Rate(RateLet),
+    /// So much of something, in the whole realm.
+    Limit(Limit, u64),
+}
+
+/// What there is so much of in a whole realm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// Runs under way: one more is `Overloaded`.
+    Runs,
+    /// Agents that are attached: one more is refused.
+    Agents,
+    /// Milliseconds for which a run is kept after its end.
+    Kept,
 }
 
 /// Loops that may be called, each pattern a name in which `*` stands for anything.

@@ -281,7 +281,7 @@ impl Node {
         let timeout_ms = timeout_ms.clamp(1, limits::RUN_MS);
         invoke.until = self.now.tick.plus(timeout_ms);
         let origin = invoke.origin;
-        let most = self.config.max_calls.saturating_add(self.halts.told());
+        let most = self.most_calls().saturating_add(self.halts.told());
         let over = self.calls.len() >= most;
         let too_large = invoke.input.len() > limits::BODY_BYTES;
         let deadline = self.now.tick.plus(timeout_ms.min(longest));

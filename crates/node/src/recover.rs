@@ -71,6 +71,7 @@ impl Node {
         );
         self.recover_prompts(all(&rows, Table::Prompts));
         self.recover_states(all(&rows, Table::States));
+        self.recover_limits(named_at(&rows, standing::LIMIT));
         self.recover_rates(raw(&rows, Table::Rates));
         self.recover_breakers(named_at(&rows, standing::BREAKER));
         let founded = is_written(&rows, Table::Standing, standing::REALM_RECORD);

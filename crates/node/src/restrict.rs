@@ -1,16 +1,21 @@
 //! What documents of other systems restrict becomes policies and rates of this realm. All that a document made when
 //! it was applied before, and makes no more, is taken away.
 
+pub(crate) mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_executor::{Extent, LoopsLet, Problem, RateLet, Restricted, Restriction, Restrictions};
+use realm_executor::{
+    Extent, Limit, LoopsLet, Problem, RateLet, Restricted, Restriction, Restrictions,
+};
 use realm_policy::{Restraint, restrict_policy};
 use realm_protocol::{RealmName, RealmPath, Scope, audit::AuditNote, journal::Table};
 
 use crate::{
     LoopAction, Node, Rate, Refusal,
-    state::{self, StoredPolicy},
+    state::{self, StoredPolicy, standing},
 };
+use limits::StoredLimit;
 
 /// What policies for every realm below are called.
 const SUBTREE: &str = "subtree.";
@@ -51,6 +56,8 @@ pub enum Restricting {
     },
     /// A rate.
     Rate(Rate),
+    /// A limit of the realm as a whole.
+    Limit(Limit, u64),
 }
 
 impl RestrictReport {
@@ -119,7 +126,9 @@ impl Node {
             .values()
             .filter(|rate| of_document(&rate.name));
         let rates = rates.map(|rate| (rate.name.clone(), Restricting::Rate(rate.clone())));
-        policies.chain(rates).collect()
+        let limits = self.limits_set.iter().filter(|(id, _)| of_document(id));
+        let limits = limits.map(|(id, (of, most))| (id.clone(), Restricting::Limit(*of, *most)));
+        policies.chain(rates).chain(limits).collect()
     }
 
     /// What a restriction is kept as, by its id.
@@ -134,6 +143,7 @@ impl Node {
                 let rate = rate_called(id.clone(), *rate);
                 return Ok(vec![(id, Restricting::Rate(rate))]);
             }
+            Restricted::Limit(of, most) => return Ok(vec![(id, Restricting::Limit(*of, *most))]),
             Restricted::Loops(loops) => self.loops_let(restriction, loops.clone())?,
             Restricted::Roles(roles) => Restraint::Roles(roles.clone()),
             Restricted::Within(Extent::Alone) => Restraint::Alone(self.me.scope()),
@@ -192,6 +202,7 @@ impl Node {
         let created = self.wall();
         let mut documents = self.rules.documents().clone();
         let mut rates = self.rates.applied().clone();
+        let mut limits = self.limits_set.clone();
         let changed = || {
             let reports = reports.iter();
             reports.filter(|report| report.action != LoopAction::Unchanged)
@@ -208,6 +219,9 @@ impl Node {
                     documents.insert(id.clone(), policy);
                 }
                 Some(Restricting::Rate(rate)) => drop(rates.insert(id.clone(), rate.clone())),
+                Some(Restricting::Limit(of, most)) => {
+                    limits.insert(id.clone(), (*of, *most));
+                }
                 None => {}
             }
             // One name may come to stand for the other kind.
@@ -217,16 +231,22 @@ impl Node {
             if !matches!(report.new, Some(Restricting::Rate(_))) {
                 rates.remove(id);
             }
+            if !matches!(report.new, Some(Restricting::Limit(..))) {
+                limits.remove(id);
+            }
         }
         crate::rates::all_bounded(&rates)?;
         self.take_documents(documents)?;
         self.rates.set_applied(rates);
+        self.limits_set = limits;
         for report in changed() {
             self.write_restriction(report);
             let action = match (&report.new, &report.old) {
                 (Some(Restricting::Policy { .. }), _) => "policy.set",
                 (Some(Restricting::Rate(_)), _) => "rate.applied",
+                (Some(Restricting::Limit(..)), _) => "limit.applied",
                 (None, Some(Restricting::Rate(_))) => "rate.removed",
+                (None, Some(Restricting::Limit(..))) => "limit.removed",
                 (None, _) => "policy.disallowed",
             };
             self.audit(AuditNote {
@@ -243,6 +263,9 @@ impl Node {
         match &report.old {
             Some(Restricting::Policy { .. }) => self.delete(Table::Policies, key),
             Some(Restricting::Rate(_)) => self.delete(Table::Rates, key),
+            Some(Restricting::Limit(..)) => {
+                self.delete(Table::Standing, &standing::limit(&report.id));
+            }
             None => {}
         }
         match &report.new {
@@ -253,6 +276,10 @@ impl Node {
                 }
             }
             Some(Restricting::Rate(rate)) => self.write_rate(rate),
+            Some(Restricting::Limit(of, most)) => {
+                let row = state::write(&StoredLimit::new(*of, *most));
+                self.put(Table::Standing, &standing::limit(&report.id), row);
+            }
             None => {}
         }
     }

@@ -208,7 +208,7 @@ impl Node {
         let all = self.serving.len().saturating_add(reserved);
         let of_root = self.serving.of_root(root).saturating_add(of_root);
         let greedy = root != self.me.root() && of_root >= self.config.max_calls_per_peer;
-        all < self.config.max_calls && !greedy
+        all < self.most_calls() && !greedy
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {

@@ -43,6 +43,14 @@ pub(crate) mod standing {
     /// Before the name of each breaker that is open.
     pub(crate) const BREAKER: &[u8] = b"breaker/";
 
+    /// Before the id of each limit that a document sets.
+    pub(crate) const LIMIT: &[u8] = b"limit/";
+
+    /// Where a limit is.
+    pub(crate) fn limit(id: &str) -> Vec<u8> {
+        [LIMIT, id.as_bytes()].concat()
+    }
+
     /// Where a call that another realm has accepted is.
     pub(crate) fn accepted(call: realm_protocol::CallId) -> Vec<u8> {
         [ACCEPTED, call.as_bytes()].concat()

@@ -120,7 +120,7 @@ impl Node {
 
     /// How much of everything bounded is in use.
     pub fn load(&self) -> Vec<LoadView> {
-        let calls = self.config.max_calls;
+        let calls = self.most_calls();
         let passing = |what, held, bound| LoadView {
             what,
             held,

@@ -10,7 +10,7 @@ use realm_client::api::{
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
 };
 use realm_executor::{BackendError, Body as LoopBody, MOCK, Manifest, Pull, Tool, Verdict};
-use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response};
+use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response, RestrictReport};
 
 use super::{
     Answer, Shared, extract::Body, invoke::unexpected, loops::called, people::Asker, problem::Fail,
@@ -25,17 +25,18 @@ pub(super) async fn apply(
     Body(request): Body<ApplyRequest>,
 ) -> Answer<ApplyResult> {
     let dry_run = request.dry_run;
-    // What the loops are refused for is found before anything is changed.
-    let first = ApplyRequest {
-        dry_run: true,
-        ..request.clone()
-    };
-    let mut done = register(&daemon, first, asker.name()).await?;
-    let restricted = restrict(&daemon, &asker, &request.files, dry_run).await?;
-    if !dry_run {
-        done = register(&daemon, request, asker.name()).await?;
+    let restricted = restrict(&daemon, &asker, &request.files, true).await?;
+    let changes = |report: &RestrictReport| report.action != LoopAction::Unchanged;
+    if !dry_run && restricted.iter().any(changes) {
+        // What the loops are refused for is found before anything is changed.
+        let first = ApplyRequest {
+            dry_run: true,
+            ..request.clone()
+        };
+        register(&daemon, first, asker.name()).await?;
+        restrict(&daemon, &asker, &request.files, false).await?;
     }
-    let (applied, warnings) = done;
+    let (applied, warnings) = register(&daemon, request, asker.name()).await?;
     Ok(axum::Json(ApplyResult {
         applied,
         restrictions: restricted.iter().map(restrictions::applied).collect(),

@@ -12,7 +12,8 @@ use realm_client::{
     api::{AgentMessage, Attach, FailureCategory, RealmMessage, routes},
     catalogue::Code,
 };
-use realm_executor::{AttachedRequest, BackendError, Category};
+use realm_executor::{AttachedRequest, BackendError, Category, Limit};
+use realm_node::Node;
 use realm_protocol::{json, limits};
 use serde_json::{Map, Value};
 use tokio::{
@@ -145,6 +146,16 @@ async fn serve(
         concurrency,
     };
     let attached = daemon.backends.attached();
+    let most = daemon.handle.read(|node: &Node| node.limit(Limit::Agents));
+    if let Some(most) = most
+        .await
+        .map_err(Fail::from)?
+        .filter(|most| attached.len() >= *most)
+    {
+        let what =
+            format!("{most} agents are attached, and a document lets no more: realmctl doctor");
+        return Err(Fail::new(Code::TooManyRequests, what).into());
+    }
     let (seat, mut told) = attached
         .attach(instance)
         .map_err(|full| Fail::new(Code::TooManyRequests, full.to_string()))?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
-use realm_executor::{Body, MOCK, Standing, Tool};
+use realm_executor::{Body, Limit, MOCK, Standing, Tool};
 use realm_node::{BreakerView, Contradiction, Node, RateView, StandingView};
 use realm_protocol::{Timestamp, limits};
 
@@ -26,6 +26,7 @@ pub(super) struct Seen {
     faults: Vec<String>,
     missing_ceilings: bool,
     rates: Vec<RateView>,
+    limits: Vec<Check>,
     pub(super) halts: Vec<Check>,
     breakers: Vec<BreakerView>,
 }
@@ -78,6 +79,7 @@ impl Seen {
             faults: faults.map(|(id, ..)| id.to_owned()).collect(),
             missing_ceilings: node.ceilings().len() < standing.scope.path.depth(),
             rates: node.rates(),
+            limits: node.limits().map(limit_check).collect(),
             halts: halts::checks(&node.halts(), |scope| node.name_of(scope)),
             breakers: node.breakers(),
             standing,
@@ -223,7 +225,12 @@ impl Seen {
             ok(code, title, "all here")
         };
         let rates = self.rates.iter().map(rate_check);
-        [own, above].into_iter().chain(rates).collect()
+        let limits = self.limits.iter().cloned();
+        [own, above]
+            .into_iter()
+            .chain(rates)
+            .chain(limits)
+            .collect()
     }
 }
 
@@ -243,6 +250,16 @@ fn breaker_check(view: &BreakerView) -> Option<Check> {
     );
     let check = bad(Finding::Warn, "backends.breaker", &title, evidence, fix);
     Some(check)
+}
+
+/// What a document of another system limits.
+fn limit_check((id, of, most): (&str, Limit, u64)) -> Check {
+    let evidence = match of {
+        Limit::Runs => format!("{most} runs at once"),
+        Limit::Agents => format!("{most} agents attached"),
+        Limit::Kept => format!("runs are kept for {} h", most / (60 * 60 * 1_000)),
+    };
+    ok("policy.limit", &format!("limit {id}"), evidence)
 }
 
 fn rate_check(view: &RateView) -> Check {

@@ -1,6 +1,6 @@
 //! What InterRealm's policies restrict, by type: what each refuses and what it permits.
 
-use realm_executor::load;
+use realm_executor::{Limit, load};
 use realm_node::{LoopAction, Person, Refusal, Request, Response, RestrictAsked, RestrictReport};
 use realm_protocol::{FailureCode, records::Role};
 use realm_tests::{HostId, Loops, Tree, World, audit, invariants};
@@ -300,4 +300,102 @@ fn a_mesh_applied_again_changes_only_what_differs_and_the_log_names_who_did_it()
     assert_eq!(by_olga("rate.applied", "mesh.care.p"), 2);
     assert_eq!(by_olga("policy.set", "mesh.care.p"), 1);
     assert_eq!(by_olga("policy.set", "subtree.mesh.care.p"), 1);
+}
+
+/// Applies a realm of the Platform's, with these limits.
+fn platform(clinic: &mut Clinic, host: HostId, spec: &str) -> Vec<RestrictReport> {
+    let text = format!(
+        "apiVersion: loopstacks.io/v1\nkind: Realm\nmetadata: {{name: ward}}\n\
+         spec: {{description: A ward., {spec}}}\n"
+    );
+    let mut loaded = load("realm.yaml", &text, &|_| None).unwrap();
+    let asked = RestrictAsked {
+        restrictions: vec![loaded.realms.remove(0).restrictions],
+        dry_run: false,
+        by: "olga".to_owned(),
+    };
+    match clinic.world.ask_and_wait(host, Request::Restrict(asked)) {
+        Response::Restricted(reports) => reports,
+        other => panic!("{spec}: {other:?}"),
+    }
+}
+
+const OPEN: &str = "isolation: federated, networking: {allowCrossRealmCommunication: true}";
+
+#[test]
+fn a_realm_of_the_platform_talks_to_others_only_if_it_says_so() {
+    let mut clinic = Clinic::new(9_108);
+    let (mercy, ward, lab) = (clinic.mercy, clinic.ward, clinic.lab);
+    let closed = "networking: {allowCrossRealmCommunication: false}";
+    let tree = "isolation: cluster, networking: {allowCrossRealmCommunication: true}";
+    for (spec, expected) in [
+        (closed, [Ok(()), DENIED, DENIED, DENIED]),
+        (tree, [Ok(()), Ok(()), DENIED, DENIED]),
+        (OPEN, [Ok(()); 4]),
+    ] {
+        platform(&mut clinic, ward, spec);
+        let found = [
+            clinic.asks(ward, Role::Operator, "echo"),
+            clinic.calls(mercy, "echo@mercy/ward"),
+            clinic.calls(ward, "echo@lab"),
+            clinic.calls(lab, "echo@mercy/ward"),
+        ];
+        assert_eq!(found, expected, "{spec}");
+    }
+    invariants::check(&mut clinic.world);
+}
+
+#[test]
+fn a_realm_of_the_platform_runs_so_many_loops_at_once_and_keeps_its_limits_over_restarts() {
+    let mut clinic = Clinic::new(9_109);
+    let (mercy, ward) = (clinic.mercy, clinic.ward);
+    clinic.world.apply(ward, &[Loops::once("slow", 20_000)]);
+    clinic.world.allow(ward, "mercy", "slow");
+    let limited = format!(
+        "{OPEN}, resources: {{maxConcurrentLoops: 2, maxAgentInstances: 3}}, \
+                           governance: {{retentionPolicy: {{loopHistory: 2d}}}}"
+    );
+    platform(&mut clinic, ward, &limited);
+    clinic.world.crash(ward);
+    clinic.world.start(ward);
+    clinic.world.run_for(40_000);
+    let node = clinic.world.hosts[ward.0].node();
+    assert_eq!(node.limit(Limit::Runs), Some(2));
+    assert_eq!(node.limit(Limit::Agents), Some(3));
+    assert_eq!(node.limit(Limit::Kept), Some(2 * 24 * 60 * 60 * 1_000));
+
+    let at_once = |clinic: &mut Clinic| {
+        let asked: Vec<_> = (0..3)
+            .map(|_| {
+                let ask = World::invoke_within("slow@mercy/ward", clinic.input(), 30_000);
+                let asked = clinic.world.ask(mercy, ask);
+                clinic.world.run_for(1_000);
+                asked
+            })
+            .collect();
+        let ended = asked
+            .into_iter()
+            .map(|control| match clinic.world.wait_for(mercy, control) {
+                Response::Invoked(ended) => {
+                    ended.result.map(|_| ()).map_err(|failure| failure.code)
+                }
+                other => panic!("{other:?}"),
+            });
+        ended.collect::<Vec<_>>()
+    };
+    let refused = at_once(&mut clinic);
+    assert_eq!(refused[..2], [Ok(()), Ok(())]);
+    assert_eq!(refused[2], Err(FailureCode::Overloaded));
+    let reports = platform(
+        &mut clinic,
+        ward,
+        &format!("{OPEN}, resources: {{maxConcurrentLoops: 3}}"),
+    );
+    let removed = reports.iter().find(|report| report.id == "realm.ward.kept");
+    assert_eq!(
+        removed.map(|report| report.action),
+        Some(LoopAction::Removed)
+    );
+    assert_eq!(at_once(&mut clinic), [Ok(()); 3]);
+    invariants::check(&mut clinic.world);
 }

@@ -248,6 +248,8 @@ pub enum RestrictionKind {
     Policy,
     /// A rate: `rate show`.
     Rate,
+    /// A limit of the realm as a whole: `doctor` names it.
+    Limit,
 }
 
 impl RestrictionKind {
@@ -256,6 +258,7 @@ impl RestrictionKind {
         match self {
             Self::Policy => "policy",
             Self::Rate => "rate",
+            Self::Limit => "limit",
         }
     }
 }

@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
             self.loaded.loops.extend(read.loops);
             self.loaded.stacks.extend(read.stacks);
             self.loaded.meshes.extend(read.meshes);
+            self.loaded.realms.extend(read.realms);
         }
     }
 
@@ -149,6 +150,7 @@ impl<'a> Reader<'a> {
         let mut loaded = Loaded::default();
         match (text(api).as_str(), text(kind).as_str()) {
             ("loopstacks.io/v1", "Agent") => loaded.loops.push(self.agent(document)?),
+            ("loopstacks.io/v1", "Realm") => loaded.realms.push(self.platform_realm(document)?),
             ("loopstacks.io/v1" | "", "LoopStack" | "") => {
                 loaded.stacks.push(self.stack(document)?);
             }
@@ -165,7 +167,7 @@ impl<'a> Reader<'a> {
                 );
                 let problem = Problem::at(&self.origin(at), "format.unknown", what);
                 self.report(problem.hint(
-                    "read are loopstacks.io/v1 Agent and LoopStack, and interrealm.io/v1alpha1 \
+                    "read are loopstacks.io/v1 Agent, LoopStack and Realm, and interrealm.io/v1alpha1 \
                      Capability and MeshConfiguration",
                 ));
             }

@@ -1,6 +1,7 @@
 //! What files of other systems restrict, as the API says it.
 
 use realm_client::api::{AppliedRestriction, RestrictionDiff, RestrictionKind, SourceFile};
+use realm_executor::Limit;
 use realm_node::{Request, Response, RestrictAsked, RestrictReport, Restricting};
 
 use super::{action, planned, refused, unified};
@@ -34,6 +35,7 @@ pub(super) async fn restrict(
 pub(super) fn applied(report: &RestrictReport) -> AppliedRestriction {
     let kind = match report.new.as_ref().or(report.old.as_ref()) {
         Some(Restricting::Rate(_)) => RestrictionKind::Rate,
+        Some(Restricting::Limit(..)) => RestrictionKind::Limit,
         Some(Restricting::Policy { .. }) | None => RestrictionKind::Policy,
     };
     AppliedRestriction {
@@ -63,5 +65,8 @@ fn lines(kept: &Restricting) -> String {
             "per_minute = {}\nburst = {}\nshared = {}\nqueue = {}\n",
             rate.per_minute, rate.burst, rate.shared, rate.queue
         ),
+        Restricting::Limit(Limit::Runs, most) => format!("runs = {most}\n"),
+        Restricting::Limit(Limit::Agents, most) => format!("agents = {most}\n"),
+        Restricting::Limit(Limit::Kept, millis) => format!("kept = {millis} ms\n"),
     }
 }
