@@ -11,6 +11,7 @@ mod grants;
 mod halt;
 mod key;
 mod local;
+mod people;
 mod policy;
 mod prompts;
 mod rates;
@@ -44,6 +45,7 @@ pub use grants::{GrantArgs, GrantCommand};
 pub use halt::{HaltArgs, UnhaltArgs};
 pub use key::Key;
 pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
+pub use people::{LoginArgs, PeopleCommand};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use prompts::{EvalArgs, PromptCommand};
 pub use rates::{RateArgs, RateCommand};
@@ -101,6 +103,14 @@ pub struct Global {
     /// Realm on this machine, by its folder.
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// Daemon by its address on this machine, such as http://127.0.0.1:7421, as whoever has signed in there.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        conflicts_with_all = ["realm", "home"]
+    )]
+    pub url: Option<String>,
     /// How to print; only json and ndjson are stable.
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
@@ -254,6 +264,13 @@ pub enum Command {
     /// What realms let each other do, for a purpose and a time.
     #[command(subcommand, alias = "grants")]
     Grant(GrantCommand),
+    /// Who uses this realm, and what they may do.
+    #[command(subcommand, alias = "person")]
+    People(PeopleCommand),
+    /// Sign in at a daemon, as somebody whom its directory knows.
+    Login(LoginArgs),
+    /// End the sign-in at a daemon.
+    Logout,
     /// Stop everything here and below, or a part of it, and keep its state.
     Halt(HaltArgs),
     /// Let what was halted go on.

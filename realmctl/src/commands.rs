@@ -19,6 +19,7 @@ mod loops;
 mod mcp;
 mod new;
 mod pages;
+mod people;
 mod policy;
 mod prompts;
 mod rates;
@@ -98,6 +99,9 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Breaker(command) => breakers::run(session, command).await?,
         Command::Rate(command) => rates::run(session, command).await?,
+        Command::People(command) => people::run(session, command).await?,
+        Command::Login(args) => people::login(session, args).await?,
+        Command::Logout => people::logout(session).await?,
         Command::Grant(command) => grants::run(session, command).await?,
         Command::Halt(args) => return halt::halt(session, args).await,
         Command::Unhalt(args) => return halt::unhalt(session, args).await,

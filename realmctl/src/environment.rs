@@ -19,6 +19,12 @@ pub(crate) fn folders() -> Environment {
     }
 }
 
+/// The address of the daemon that is meant where none is named.
+pub(crate) fn url() -> Option<String> {
+    let url = env::var_os("REALM_URL")?.into_string().ok();
+    url.filter(|url| !url.is_empty())
+}
+
 /// The idempotency key under which a daemon asks this program as an agent.
 pub(crate) fn idempotency_key() -> Option<String> {
     let key = env::var_os("REALM_IDEMPOTENCY_KEY")?;

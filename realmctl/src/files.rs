@@ -3,9 +3,9 @@
 mod sources;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{self, Read, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -63,6 +63,47 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
         file.sync_all()
     });
     written.map_err(|error| Failure::File(path.to_owned(), error))
+}
+
+/// As [`replace`], with the folders that it lies in, which are for this user alone as well.
+pub(crate) fn replace_in(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let mut folders = DirBuilder::new();
+    folders.recursive(true).mode(0o700);
+    let made = path
+        .parent()
+        .map_or(Ok(()), |folder| folders.create(folder));
+    made.map_err(|error| Failure::File(path.to_owned(), error))?;
+    // A file that was there keeps its mode: none is written into that others can read.
+    remove(path)?;
+    replace(path, content)
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::File(path.to_owned(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file that nobody else may read; none where there is none.
+pub(crate) fn own(path: &Path) -> Result<Option<String>, Failure> {
+    let wrong = |error| Failure::File(path.to_owned(), error);
+    let mode = match std::fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(wrong(error)),
+    };
+    if mode & 0o077 != 0 {
+        let loose = "others can read it: sign in again";
+        return Err(wrong(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            loose,
+        )));
+    }
+    text(path).map(Some)
 }
 
 fn bounded(reader: impl Read, limit: u64) -> io::Result<String> {

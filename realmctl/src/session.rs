@@ -1,10 +1,14 @@
 //! What one command works with: its realm, its daemon, its output.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::{
+    io::{self, BufRead as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use realm_client::{
     Client, ClientError,
-    api::{LinkState, LoopQuery, LoopSummary},
+    api::{LinkState, LoopQuery, LoopSummary, SignedIn},
     homes::{Home, Homes, Selection},
 };
 
@@ -12,6 +16,7 @@ use crate::{
     cli::{Format, Global},
     environment, escape,
     failure::Failure,
+    files,
     output::{self, Show},
 };
 
@@ -103,16 +108,76 @@ impl Session {
         Ok(self.homes()?.select(&selection)?)
     }
 
+    /// The address of the daemon that is meant, if it is named by one. What is shown there is not encrypted, so
+    /// it is one of this machine.
+    pub(crate) fn address(&self) -> Result<Option<SocketAddr>, Failure> {
+        let Global {
+            url, realm, home, ..
+        } = &self.global;
+        let named = url.is_some() || realm.is_some() || home.is_some();
+        let usual = || environment::url().filter(|_| !named);
+        let Some(url) = url.clone().or_else(usual) else {
+            return Ok(None);
+        };
+        let text = url.strip_prefix("http://").unwrap_or(&url);
+        let text = text.strip_suffix('/').unwrap_or(text);
+        let text = text.replace("localhost:", "127.0.0.1:");
+        let address = text.parse().ok();
+        let own = address.filter(|address: &SocketAddr| address.ip().is_loopback());
+        own.map(Some).ok_or_else(|| {
+            let what =
+                format!("`{url}` is no address of this machine such as http://127.0.0.1:7421");
+            let help = "ssh -L 7421:127.0.0.1:7421 HOST".to_owned();
+            Failure::Usage(what, Some(help))
+        })
+    }
+
+    /// What this user has to show at an address: nothing before they have signed in.
+    pub(crate) fn token(&self, address: SocketAddr) -> Result<Option<String>, Failure> {
+        let file = self.homes()?.sign_in(address)?;
+        let Some(text) = files::own(&file)? else {
+            return Ok(None);
+        };
+        let kept: Result<SignedIn, _> = serde_json::from_str(&text);
+        let kept = kept.map_err(|error| Failure::Json(file.display().to_string(), error))?;
+        Ok(Some(kept.token))
+    }
+
+    /// A daemon at an address, with what is shown there.
+    pub(crate) async fn client_at(
+        &self,
+        address: SocketAddr,
+        token: Option<String>,
+    ) -> Result<Client, Failure> {
+        let client = Client::over_tcp(address, token).await;
+        let client = client.map_err(|error| Failure::Client(error, address.to_string()))?;
+        Ok(self.timed(client))
+    }
+
+    fn timed(&self, client: Client) -> Client {
+        match self.global.timeout {
+            Some(timeout) => client.with_timeout(timeout.duration()),
+            None => client,
+        }
+    }
+
     /// The daemon of the realm that is meant.
     pub(crate) async fn daemon(&self) -> Result<Daemon, Failure> {
+        if let Some(address) = self.address()? {
+            let client = self.client_at(address, self.token(address)?).await?;
+            self.detail(&format!("daemon at {address}"));
+            let home = Home {
+                name: address.to_string(),
+                dir: PathBuf::new(),
+            };
+            let run = address.to_string();
+            return Ok(Daemon { client, home, run });
+        }
         let home = self.home()?;
         let run = self.run_argument(&home)?;
         let client = Client::connect(home.socket()).await;
         let client = client.map_err(|error| Failure::Client(error, run.clone()))?;
-        let client = match self.global.timeout {
-            Some(timeout) => client.with_timeout(timeout.duration()),
-            None => client,
-        };
+        let client = self.timed(client);
         self.detail(&format!("daemon at {}", home.socket().display()));
         Ok(Daemon { client, home, run })
     }

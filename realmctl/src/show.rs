@@ -12,6 +12,7 @@ mod grants;
 mod halt;
 mod local;
 mod loops;
+mod people;
 mod policy;
 mod prompts;
 mod rates;
@@ -30,6 +31,7 @@ pub use board::Board;
 pub(crate) use calls::payload;
 pub use evidence::{RunExplained, Verdict};
 pub use local::{Context, Contexts, Explained, Version};
+pub use people::Login;
 
 use crate::output::{Block, Show};
 

@@ -116,6 +116,7 @@ fn is_urgent(request: &Request) -> bool {
     match request {
         Request::By(_, request) => is_urgent(request),
         Request::May(_)
+        | Request::Know(_)
         | Request::Halt(_)
         | Request::Unhalt(_)
         | Request::Cancel(_)

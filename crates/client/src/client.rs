@@ -1,4 +1,4 @@
-//! The typed client: HTTP/1.1 over the daemon's Unix socket, one connection a request.
+//! The typed client: HTTP/1.1 over the daemon's Unix socket or a port of this machine, one connection a request.
 
 mod address;
 mod approvals;
@@ -13,6 +13,8 @@ mod events;
 mod grants;
 mod halt;
 mod loops;
+mod people;
+mod place;
 mod policies;
 mod prompts;
 mod rates;
@@ -22,6 +24,7 @@ mod runs;
 mod states;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,14 +34,15 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use error::{ClientError, Unreachable};
 pub use events::{RunEvents, StreamItem};
+use place::{Place, Token};
 
 /// How long an answer may take unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A daemon, by its socket.
+/// A daemon, by where it is reached.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    place: Place,
     timeout: Duration,
 }
 
@@ -48,12 +52,23 @@ impl Client {
     /// # Errors
     /// [`ClientError::Unreachable`].
     pub async fn connect(socket: impl Into<PathBuf>) -> Result<Self, ClientError> {
-        let client = Self {
-            socket: socket.into(),
+        Self::at(Place::Socket(socket.into())).await
+    }
+
+    /// Takes a port of this machine and what is shown there, and sees whether somebody listens.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`].
+    pub async fn over_tcp(address: SocketAddr, token: Option<String>) -> Result<Self, ClientError> {
+        Self::at(Place::Port(address, token.map(Token))).await
+    }
+
+    async fn at(place: Place) -> Result<Self, ClientError> {
+        place.open().await?;
+        Ok(Self {
+            place,
             timeout: TIMEOUT,
-        };
-        connection::open(&client.socket).await?;
-        Ok(client)
+        })
     }
 
     /// Sets how long an answer may take.
@@ -63,9 +78,9 @@ impl Client {
         self
     }
 
-    /// The socket.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// The socket, if it is reached there.
+    pub fn socket(&self) -> Option<&Path> {
+        self.place.socket()
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -103,7 +118,7 @@ impl Client {
         body: Vec<u8>,
         timeout: Duration,
     ) -> Result<T, ClientError> {
-        let exchange = connection::exchange(&self.socket, method, path, body);
+        let exchange = connection::exchange(&self.place, method, path, body);
         let answer = tokio::time::timeout(timeout, exchange)
             .await
             .map_err(|_| ClientError::Timeout { after: timeout })??;

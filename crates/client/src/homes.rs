@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -117,7 +118,7 @@ pub fn socket(dir: &Path) -> PathBuf {
 #[derive(Clone, Debug)]
 pub struct Homes {
     dir: PathBuf,
-    context: Option<PathBuf>,
+    config: Option<PathBuf>,
     realm_home: Option<PathBuf>,
 }
 
@@ -135,7 +136,7 @@ impl Homes {
         let config = config.or_else(|| home.map(|home| home.join(".config")));
         Ok(Self {
             dir: data.ok_or(HomesError::NoFolder)?.join("realm"),
-            context: config.map(|config| config.join("realm/context")),
+            config: config.map(|config| config.join("realm")),
             realm_home: environment.realm_home.clone(),
         })
     }
@@ -214,16 +215,13 @@ impl Homes {
     /// # Errors
     /// [`HomesError::Io`] when the file exists and cannot be read.
     pub fn context(&self) -> Result<Option<String>, HomesError> {
-        let Some(path) = &self.context else {
+        let Some(path) = self.context_file() else {
             return Ok(None);
         };
-        match fs::read_to_string(path) {
+        match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text.trim().to_owned()).filter(|name| !name.is_empty())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(HomesError::Io {
-                path: path.clone(),
-                source,
-            }),
+            Err(source) => Err(HomesError::Io { path, source }),
         }
     }
 
@@ -233,16 +231,26 @@ impl Homes {
     /// [`HomesError`]: the realm does not exist, or the file cannot be written.
     pub fn set_context(&self, name: &str) -> Result<Home, HomesError> {
         let home = self.existing(name)?;
-        let path = self.context.as_ref().ok_or(HomesError::NoFolder)?;
+        let path = self.context_file().ok_or(HomesError::NoFolder)?;
         let write = || {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(path, format!("{name}\n"))
+            fs::write(&path, format!("{name}\n"))
         };
-        write().map_err(|source| HomesError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        write().map_err(|source| HomesError::Io { path, source })?;
         Ok(home)
+    }
+
+    fn context_file(&self) -> Option<PathBuf> {
+        Some(self.config.as_ref()?.join("context"))
+    }
+
+    /// Where this user keeps what they show to the daemon at that address.
+    ///
+    /// # Errors
+    /// [`HomesError::NoFolder`].
+    pub fn sign_in(&self, address: SocketAddr) -> Result<PathBuf, HomesError> {
+        let config = self.config.as_ref().ok_or(HomesError::NoFolder)?;
+        Ok(config.join("sign-ins").join(format!("{address}.json")))
     }
 
     fn existing(&self, name: &str) -> Result<Home, HomesError> {

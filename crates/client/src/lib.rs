@@ -13,6 +13,7 @@ mod exit;
 pub mod grant;
 pub mod homes;
 mod line;
+pub mod terminal;
 pub mod ticket;
 pub mod trace;
 

@@ -34,7 +34,7 @@ fn a_problem_is_told_with_code_place_and_a_command_that_helps() {
 fn an_unreachable_daemon_is_told_with_the_command_that_starts_it() {
     let failure = Failure::Client(
         ClientError::Unreachable {
-            socket: "/x/realmd.sock".into(),
+            place: "/x/realmd.sock".into(),
             why: Unreachable::StaleSocket,
             source: io::ErrorKind::ConnectionRefused.into(),
         },

@@ -2,15 +2,14 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    io::{self, IsTerminal as _, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use realm_client::catalogue::Code;
+use realm_client::{catalogue::Code, terminal::ask_silently};
 use realm_crypto::PASSPHRASE_BYTES;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -200,47 +199,7 @@ fn ask(what: &str) -> Result<Passphrase, PassphraseSourceError> {
     if !io::stdin().is_terminal() {
         return Err(PassphraseSourceError::NoSource);
     }
-    let read = || -> io::Result<Passphrase> {
-        let tty = File::options().read(true).write(true).open("/dev/tty")?;
-        let silent = Silent::make(&tty)?;
-        write!(&tty, "{what}: ")?;
-        let mut text = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + 1));
-        let mut byte = Zeroizing::new([0]);
-        while text.len() <= PASSPHRASE_BYTES {
-            let count = (&tty).read(byte.as_mut_slice())?;
-            if count == 0 || *byte == [b'\n'] {
-                break;
-            }
-            text.extend_from_slice(byte.as_slice());
-        }
-        drop(silent);
-        writeln!(&tty)?;
-        Ok(text)
-    };
-    read()
+    ask_silently(what, PASSPHRASE_BYTES)
         .map_err(PassphraseSourceError::Terminal)
         .and_then(bounded)
-}
-
-/// A terminal that shows nothing of what is typed, until this is dropped.
-struct Silent<'a> {
-    tty: &'a File,
-    before: Termios,
-}
-
-impl<'a> Silent<'a> {
-    fn make(tty: &'a File) -> io::Result<Silent<'a>> {
-        let before = tcgetattr(tty)?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(tty, OptionalActions::Flush, &silent)?;
-        Ok(Self { tty, before })
-    }
-}
-
-impl Drop for Silent<'_> {
-    fn drop(&mut self) {
-        // A terminal that went away needs no restoring.
-        let _ = tcsetattr(self.tty, OptionalActions::Flush, &self.before);
-    }
 }

@@ -12,7 +12,7 @@ mod wire;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -119,7 +119,11 @@ async fn siege(args: &Hostile, dir: &TempDir, attackers: &Runtime) -> anyhow::Re
     };
     let victim = Victim {
         pid: status.pid,
-        socket: mercy.client.socket().to_owned(),
+        socket: mercy
+            .client
+            .socket()
+            .map(Path::to_owned)
+            .unwrap_or_default(),
     };
     let honest = Honest {
         client: cardiology.client.clone(),

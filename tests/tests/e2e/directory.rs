@@ -3,7 +3,8 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -121,6 +122,12 @@ impl Slapd {
             assert!(starts, "slapd did not start");
             // What it says later has to go somewhere.
             std::thread::spawn(move || said.for_each(drop));
+            // It says so a moment before it listens.
+            for port in [tls, plain] {
+                while TcpStream::connect(("127.0.0.1", port)).is_err() {
+                    std::thread::yield_now();
+                }
+            }
         });
     }
 
@@ -186,8 +193,7 @@ fn configure(owner: &Person, slapd: &Slapd, url: &str) {
     let home = owner.home("lab");
     let password = home.join("keys/ldap.password");
     fs::write(&password, "searching\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(&password, mode).unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     let certificate = slapd.dir.join("cert.pem").display().to_string();
     let config = format!(
         "\n[ldap]\nurl = \"{url}\"\nca = \"{certificate}\"\nbase = \"{SUFFIX}\"\n\
@@ -357,6 +363,40 @@ fn a_directory_is_asked_behind_tls_alone_and_only_if_its_certificate_is_right() 
     // By StartTLS.
     let (status, alice) = sign_in(&address, "alice", "alice-secret");
     assert_eq!(status, 200, "{alice}");
+
+    // And from the command line, where what is shown from then on is this user's alone.
+    let url = format!("--url http://{address}");
+    let login = format!("{url} login alice --password-file -");
+    owner.ctl_with(&login, "wrong\n").fails(6, &["RLM-0527"]);
+    owner
+        .ctl(&format!("{url} people ls"))
+        .fails(6, &["RLM-0524"]);
+    let said = owner.ctl_with(&login, "alice-secret\n").ok();
+    assert!(
+        said.contains("alice@ldap") && said.contains("operator"),
+        "{said}"
+    );
+    let kept = owner
+        .dir()
+        .join(format!(".config/realm/sign-ins/{address}.json"));
+    let token: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert!(!said.contains(token["token"].as_str().unwrap()), "{said}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&kept), mode(kept.parent().unwrap())), (0o600, 0o700));
+    let people = owner.ctl(&format!("{url} people ls")).ok();
+    assert!(people.contains("alice@ldap"), "{people}");
+    let shown = owner.ctl(&format!("{url} people show alice@ldap")).ok();
+    assert!(shown.contains("CN=Staff, DC=example, DC=org"), "{shown}");
+    owner
+        .ctl(&format!("{url} disallow none"))
+        .fails(6, &["RLM-0526"]);
+    owner.ctl(&format!("{url} logout")).ok();
+    assert!(!kept.exists());
+    owner
+        .ctl(&format!("{url} people ls"))
+        .fails(6, &["RLM-0524"]);
+    let far = owner.ctl("--url http://192.0.2.1:7421 people ls");
+    far.fails(2, &["no address of this machine", "ssh -L"]);
 
     // Another's certificate.
     let file = owner.home("lab").join("realm.toml");

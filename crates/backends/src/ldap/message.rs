@@ -232,4 +232,32 @@ mod tests {
         let request = bind(4, "", "");
         assert_eq!(read(&request, "uid"), Err(Malformed));
     }
+
+    #[test]
+    fn answers_that_are_cut_short_or_changed_in_any_byte_are_read_or_refused_and_no_more() {
+        let values = ber::all(tag::SET, [ber::text(tag::OCTETS, "alice")]);
+        let attribute = ber::all(tag::SEQUENCE, [ber::text(tag::OCTETS, "uid"), values]);
+        let entry = [
+            ber::text(tag::OCTETS, "uid=alice,dc=x"),
+            ber::all(tag::SEQUENCE, [attribute]),
+        ];
+        let whole = message(7, ber::all(op::ENTRY, entry));
+        for end in 0..whole.len() {
+            assert_eq!(read(&whole[..end], "uid"), Err(Malformed), "{end}");
+        }
+        for at in 0..whole.len() {
+            for byte in 0..=u8::MAX {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                let longer = read(&changed, "uid").is_ok_and(|(_, said)| match said {
+                    Said::Entry(entry) => {
+                        let values = entry.values.iter().map(String::len);
+                        entry.dn.len() + values.sum::<usize>() > whole.len()
+                    }
+                    Said::Reference | Said::Done(_) => false,
+                });
+                assert!(!longer, "{at} {byte}");
+            }
+        }
+    }
 }

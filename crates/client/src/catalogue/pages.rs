@@ -299,8 +299,8 @@ codes! {
         `trace?cursor=` give it piece by piece.";
     TokenMissing = 524, "token-missing", "The token is missing or wrong", 401, Denied,
         "The local API over TCP answers whoever shows the token of the realm: the file \
-        `keys/http.token` in its home, as `Authorization: Bearer TOKEN`. `realmctl` needs none: it uses the \
-        socket.";
+        `keys/http.token` in its home, as `Authorization: Bearer TOKEN`. `realmctl` needs none at the \
+        socket; with `--url` it shows what `realmctl login` got.";
     OriginRefused = 525, "origin-refused", "Not for pages of others", 403, Denied,
         "A request over TCP named another host than the one that is listened on, or came from a page \
         of another origin. Programs ask http://127.0.0.1:PORT and send no Origin.";

@@ -1,6 +1,6 @@
 //! One request and its answer over one connection.
 
-use std::{future::Future, path::Path, pin::Pin, pin::pin};
+use std::{future::Future, pin::Pin, pin::pin};
 
 use bytes::Bytes;
 use futures::future::{self, Either};
@@ -8,9 +8,8 @@ use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
-use super::{ClientError, Unreachable};
+use super::{ClientError, place::Place};
 use crate::api::Problem;
 
 /// Largest answer that is read, bytes; more is [`ClientError::Body`].
@@ -19,34 +18,25 @@ const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// What drives a connection; it ends with the connection.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-pub(super) async fn open(socket: &Path) -> Result<UnixStream, ClientError> {
-    UnixStream::connect(socket)
-        .await
-        .map_err(|source| ClientError::Unreachable {
-            socket: socket.to_owned(),
-            why: Unreachable::of(&source),
-            source,
-        })
-}
-
 /// Sends a request; gives the answer's bytes if it is no error.
 pub(super) async fn exchange(
-    socket: &Path,
+    place: &Place,
     method: Method,
     path: &str,
     body: Vec<u8>,
 ) -> Result<Bytes, ClientError> {
     let request = request(method, path, body)?;
-    let (response, driver) = send(socket, request).await?;
+    let (response, driver) = send(place, request).await?;
     drive(driver, read(response)).await
 }
 
 /// Sends a request; gives the answer's head, and the driver its body needs.
 pub(super) async fn send(
-    socket: &Path,
-    request: Request<Full<Bytes>>,
+    place: &Place,
+    mut request: Request<Full<Bytes>>,
 ) -> Result<(Response<Incoming>, Driver), ClientError> {
-    let io = TokioIo::new(open(socket).await?);
+    place.address(&mut request)?;
+    let io = TokioIo::new(place.open().await?);
     let (mut sender, connection) = http1::handshake(io)
         .await
         .map_err(ClientError::Connection)?;
@@ -66,7 +56,6 @@ pub(super) fn request(
     Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(ClientError::Address)

@@ -1,6 +1,6 @@
 //! Why a request came to nothing.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use thiserror::Error;
 
@@ -44,11 +44,11 @@ impl fmt::Display for Unreachable {
 /// Why a request came to nothing.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Nobody answers at the socket.
-    #[error("{why} ({})", .socket.display())]
+    /// Nobody answers there.
+    #[error("{why} ({place})")]
     Unreachable {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket or the address.
+        place: String,
         /// Why.
         why: Unreachable,
         /// What the system said.

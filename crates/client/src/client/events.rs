@@ -75,7 +75,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<RunEvents, ClientError> {
         let (response, driver) =
-            tokio::time::timeout(timeout, connection::send(self.socket(), request))
+            tokio::time::timeout(timeout, connection::send(&self.place, request))
                 .await
                 .map_err(|_| ClientError::Timeout { after: timeout })??;
         if response.status().is_success() {

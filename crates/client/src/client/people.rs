@@ -1,0 +1,38 @@
+//! Who uses the realm, and signing in.
+
+use super::{Client, ClientError};
+use crate::api::{Page, PersonView, SignInRequest, SignedIn, SignedOut, routes};
+
+impl Client {
+    /// Signs somebody in whom the directory knows.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_in(&self, request: &SignInRequest) -> Result<SignedIn, ClientError> {
+        self.post(routes::SIGN_IN, request).await
+    }
+
+    /// Ends the sign-in that this client shows.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_out(&self) -> Result<SignedOut, ClientError> {
+        self.delete(routes::SIGN_IN).await
+    }
+
+    /// Whoever uses the realm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn people(&self) -> Result<Page<PersonView>, ClientError> {
+        self.get(routes::PEOPLE).await
+    }
+
+    /// Somebody, by name.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn person(&self, name: &str) -> Result<PersonView, ClientError> {
+        self.get(&routes::fill(routes::PERSON, &[name])).await
+    }
+}
