@@ -223,12 +223,12 @@ class ApplyResult(TypedDict):
 
     applied: NotRequired[list[Applied]]
     """The definitions, in order."""
+    restrictions: NotRequired[list[AppliedRestriction]]
+    """The policies and rates that files of other systems become."""
     dryRun: bool
     """Whether nothing was changed."""
     warnings: NotRequired[list[Fault]]
     """What will not do what it seems to."""
-    restrictions: NotRequired[list[AppliedRestriction]]
-    """The policies and rates that files of other systems become."""
 
 
 class ApprovalDecision(TypedDict):
@@ -747,10 +747,10 @@ class DiffResult(TypedDict):
     """Whether anything would change."""
     loops: NotRequired[list[LoopDiff]]
     """The loops, in order."""
-    warnings: NotRequired[list[Fault]]
-    """What will not do what it seems to."""
     restrictions: NotRequired[list[RestrictionDiff]]
     """The policies and rates that files of other systems become."""
+    warnings: NotRequired[list[Fault]]
+    """What will not do what it seems to."""
 
 
 class DisallowRequest(TypedDict):
@@ -2503,41 +2503,89 @@ class Api:
     def _send(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
         raise NotImplementedError
 
-    def get_openapi_json(self) -> dict[str, Any]:
-        """Gives this document."""
-        return self._send("GET", '/openapi.json')
+    def get_status(self) -> Status:
+        """Says where the realm stands now."""
+        return self._send("GET", '/v1/status')
 
-    def get_agents(self) -> Page[AgentView]:
-        """Lists who runs the loops."""
-        return self._send("GET", '/v1/agents')
+    def get_info(self) -> Info:
+        """Says what the daemon is."""
+        return self._send("GET", '/v1/info')
 
-    def get_agents_state(self) -> Page[StateSummary]:
-        """Lists the agents that keep something between calls."""
-        return self._send("GET", '/v1/agents/state')
+    def get_health(self) -> Health:
+        """Says whether the process answers."""
+        return self._send("GET", '/v1/health')
 
-    def get_agents_id(self, id: str) -> AgentView:
-        """Shows who runs a loop."""
-        return self._send("GET", f'/v1/agents/{quote(id, safe="")}')
+    def get_ready(self) -> Ready:
+        """Says whether the realm can serve calls."""
+        return self._send("GET", '/v1/ready')
 
-    def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
-        """Removes who runs a loop, and the loop."""
-        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+    def get_doctor(self) -> Doctor:
+        """Examines everything."""
+        return self._send("GET", '/v1/doctor')
 
-    def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
-        """Shows what an agent keeps between calls."""
-        return self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+    def get_config(self) -> ConfigView:
+        """Shows the configuration in force."""
+        return self._send("GET", '/v1/config')
 
-    def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
-        """Removes what an agent keeps between calls; gives it as it was."""
-        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+    def get_config_key(self, key: str) -> ConfigEntry:
+        """Explains one key of the configuration."""
+        return self._send("GET", f'/v1/config/{quote(key, safe="")}')
 
-    def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
-        """Gives a permission."""
-        return self._send("POST", '/v1/allow', body=body, key=idempotency_key)
+    def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
+        """Calls a loop."""
+        return self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
 
-    def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
-        """Registers loops, all or none."""
-        return self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+    def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
+        """Announces work without an address, and waits for its outcome."""
+        return self._send("POST", '/v1/broadcasts', body=body)
+
+    def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+        """Lists runs, the newest first."""
+        return self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_runs_id(self, id: str) -> RunDetail:
+        """Shows a run."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+
+    def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
+        """Shows this realm's half of a trace, part by part."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    def get_runs_id_tree(self, id: str) -> FrameTree:
+        """Shows the calls of a run, nested."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+
+    def get_runs_id_explain(self, id: str) -> RunExplanation:
+        """Says why a run is where it is."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+
+    def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+
+    def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
+        """Lists entries of the audit log, the newest first."""
+        return self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
+        """Gives a part of the audit log that proves itself."""
+        return self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
+        """Gives receipts of calls that prove themselves."""
+        return self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
+
+    def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
+        """Lists the bids that this realm has made, the newest first."""
+        return self._send("GET", '/v1/bids', query={"limit": limit})
+
+    def get_bidders(self) -> Page[BidderTrust]:
+        """Lists what this realm makes of bidders, the least trusted first, and why."""
+        return self._send("GET", '/v1/bidders')
+
+    def get_bids_bid(self, bid: str) -> EvidenceFile:
+        """Gives the receipt of a bid."""
+        return self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
 
     def get_approvals(self, *, run: str | None = None, all: bool | None = None) -> Page[ApprovalView]:
         """Lists calls that wait for people to approve them, the newest first."""
@@ -2554,86 +2602,6 @@ class Api:
     def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
         """Ends the call before it begins."""
         return self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
-
-    def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
-        """Lists entries of the audit log, the newest first."""
-        return self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
-
-    def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
-        """Gives a part of the audit log that proves itself."""
-        return self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
-
-    def get_backends(self) -> Page[BackendView]:
-        """Lists the model backends and MCP servers."""
-        return self._send("GET", '/v1/backends')
-
-    def get_backends_id(self, id: str) -> BackendView:
-        """Shows a model backend, or an MCP server with its tools."""
-        return self._send("GET", f'/v1/backends/{quote(id, safe="")}')
-
-    def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
-        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
-        return self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
-
-    def get_backends_id_loops(self, id: str) -> ImportResult:
-        """Writes loops for the tools of an MCP server; applying them approves the tools."""
-        return self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
-
-    def post_backup(self, body: BackupRequest) -> BackupReport:
-        """Writes a backup."""
-        return self._send("POST", '/v1/backup', body=body)
-
-    def get_bidders(self) -> Page[BidderTrust]:
-        """Lists what this realm makes of bidders, the least trusted first, and why."""
-        return self._send("GET", '/v1/bidders')
-
-    def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
-        """Lists the bids that this realm has made, the newest first."""
-        return self._send("GET", '/v1/bids', query={"limit": limit})
-
-    def get_bids_bid(self, bid: str) -> EvidenceFile:
-        """Gives the receipt of a bid."""
-        return self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
-
-    def get_breakers(self) -> Page[BreakerView]:
-        """Lists the breakers of all that has failed lately."""
-        return self._send("GET", '/v1/breakers')
-
-    def get_breakers_name(self, name: str) -> BreakerView:
-        """Says how a breaker stands, and why."""
-        return self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
-
-    def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
-        """Closes a breaker: what it guards is asked again at once."""
-        return self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
-
-    def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
-        """Announces work without an address, and waits for its outcome."""
-        return self._send("POST", '/v1/broadcasts', body=body)
-
-    def get_config(self) -> ConfigView:
-        """Shows the configuration in force."""
-        return self._send("GET", '/v1/config')
-
-    def get_config_key(self, key: str) -> ConfigEntry:
-        """Explains one key of the configuration."""
-        return self._send("GET", f'/v1/config/{quote(key, safe="")}')
-
-    def get_denials_ref(self, ref: str) -> Denial:
-        """Explains a denial."""
-        return self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
-
-    def post_diff(self, body: ApplyRequest) -> DiffResult:
-        """Says what registering loops would change."""
-        return self._send("POST", '/v1/diff', body=body)
-
-    def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
-        """Takes permissions back."""
-        return self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
-
-    def get_doctor(self) -> Doctor:
-        """Examines everything."""
-        return self._send("GET", '/v1/doctor')
 
     def get_grants(self) -> Page[GrantView]:
         """Lists what this realm has granted others, and what it was granted."""
@@ -2655,6 +2623,62 @@ class Api:
         """Takes a grant back, or lets one go that is held; gives it as it was."""
         return self._send("DELETE", f'/v1/grants/{quote(id, safe="")}')
 
+    def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
+        """Holds a run where it stands."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+
+    def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
+        """Lets a paused run go on."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+
+    def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
+        """Cancels a run."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    def get_breakers(self) -> Page[BreakerView]:
+        """Lists the breakers of all that has failed lately."""
+        return self._send("GET", '/v1/breakers')
+
+    def get_breakers_name(self, name: str) -> BreakerView:
+        """Says how a breaker stands, and why."""
+        return self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
+
+    def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
+        """Closes a breaker: what it guards is asked again at once."""
+        return self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
+
+    def post_sign-in(self, body: SignInRequest) -> SignedIn:
+        """Signs somebody in whom the directory knows; needs no token."""
+        return self._send("POST", '/v1/sign-in', body=body)
+
+    def delete_sign-in(self) -> SignedOut:
+        """Ends the sign-in whose token is shown."""
+        return self._send("DELETE", '/v1/sign-in')
+
+    def get_people(self) -> Page[PersonView]:
+        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
+        return self._send("GET", '/v1/people')
+
+    def get_people_name(self, name: str) -> PersonView:
+        """Says who somebody is, and what they may do."""
+        return self._send("GET", f'/v1/people/{quote(name, safe="")}')
+
+    def get_rates(self) -> Page[RateView]:
+        """Lists how often calls of others begin."""
+        return self._send("GET", '/v1/rates')
+
+    def post_rates(self, body: RateRequest) -> RateView:
+        """Puts a rate in force, over the one of its name that was applied before."""
+        return self._send("POST", '/v1/rates', body=body)
+
+    def get_rates_name(self, name: str) -> RateView:
+        """Shows a rate, and what it has done."""
+        return self._send("GET", f'/v1/rates/{quote(name, safe="")}')
+
+    def delete_rates_name(self, name: str) -> RateView:
+        """Lets a rate go that was applied; gives it as it was."""
+        return self._send("DELETE", f'/v1/rates/{quote(name, safe="")}')
+
     def get_halt(self) -> HaltState:
         """Shows what stands still."""
         return self._send("GET", '/v1/halt')
@@ -2663,25 +2687,9 @@ class Api:
         """Lets something stand still."""
         return self._send("POST", '/v1/halt', body=body)
 
-    def get_health(self) -> Health:
-        """Says whether the process answers."""
-        return self._send("GET", '/v1/health')
-
-    def post_import(self, body: ApplyRequest) -> ImportResult:
-        """Shows foreign definitions in our own form."""
-        return self._send("POST", '/v1/import', body=body)
-
-    def get_info(self) -> Info:
-        """Says what the daemon is."""
-        return self._send("GET", '/v1/info')
-
-    def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
-        """Calls a loop."""
-        return self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
-
-    def post_join(self, body: JoinRequest) -> Joined:
-        """Redeems a ticket."""
-        return self._send("POST", '/v1/join', body=body)
+    def post_unhalt(self, body: UnhaltRequest) -> HaltState:
+        """Lets something go on."""
+        return self._send("POST", '/v1/unhalt', body=body)
 
     def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
         """Lists loops."""
@@ -2699,53 +2707,41 @@ class Api:
         """Shows what was changed of a loop."""
         return self._send("GET", f'/v1/loops/{quote(id, safe="")}/history')
 
-    def get_peers(self) -> Page[PeerSummary]:
-        """Lists the realms next to this one."""
-        return self._send("GET", '/v1/peers')
+    def get_stacks(self) -> Page[StackView]:
+        """Lists stacks."""
+        return self._send("GET", '/v1/stacks')
 
-    def get_peers_name(self, name: str) -> PeerDetail:
-        """Shows a realm next to this one."""
-        return self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+    def get_stacks_id(self, id: str) -> StackView:
+        """Shows a stack."""
+        return self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
 
-    def delete_peers_name(self, name: str) -> Revoked:
-        """Ends a peering, or cuts off a child."""
-        return self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+    def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
+        """Removes a stack, and what only it announces."""
+        return self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
 
-    def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
-        """Measures the way to a realm and back."""
-        return self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
+    def get_agents(self) -> Page[AgentView]:
+        """Lists who runs the loops."""
+        return self._send("GET", '/v1/agents')
 
-    def get_people(self) -> Page[PersonView]:
-        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
-        return self._send("GET", '/v1/people')
+    def get_agents_id(self, id: str) -> AgentView:
+        """Shows who runs a loop."""
+        return self._send("GET", f'/v1/agents/{quote(id, safe="")}')
 
-    def get_people_name(self, name: str) -> PersonView:
-        """Says who somebody is, and what they may do."""
-        return self._send("GET", f'/v1/people/{quote(name, safe="")}')
+    def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes who runs a loop, and the loop."""
+        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
 
-    def get_policies(self) -> Page[PolicyView]:
-        """Lists the policies."""
-        return self._send("GET", '/v1/policies')
+    def get_agents_state(self) -> Page[StateSummary]:
+        """Lists the agents that keep something between calls."""
+        return self._send("GET", '/v1/agents/state')
 
-    def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
-        """Takes Cedar text into force."""
-        return self._send("POST", '/v1/policies/apply', body=body)
+    def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Shows what an agent keeps between calls."""
+        return self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
-    def post_policies_check(self, body: PolicyText) -> PolicyChecked:
-        """Checks Cedar text."""
-        return self._send("POST", '/v1/policies/check', body=body)
-
-    def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
-        """Tells which decisions of the past Cedar text would change."""
-        return self._send("POST", '/v1/policies/shadow', body=body)
-
-    def post_policies_test(self, body: PolicyCases) -> PolicyTested:
-        """Asks the policy questions with known answers."""
-        return self._send("POST", '/v1/policies/test', body=body)
-
-    def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
-        """Asks the policy a question, and why it answers so."""
-        return self._send("POST", '/v1/policies/why', body=body)
+    def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Removes what an agent keeps between calls; gives it as it was."""
+        return self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
     def get_prompts(self) -> Page[PromptSummary]:
         """Lists prompts and their versions."""
@@ -2767,33 +2763,69 @@ class Api:
         """Lets the version of a prompt be called again that was before."""
         return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/rollback', body=body)
 
-    def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
-        """Says how good a version of a prompt was found."""
-        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
-
     def post_prompts_id_share(self, id: str, body: ShareRequest) -> PromptDetail:
         """Lets versions of a prompt share its calls."""
         return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/share', body=body)
 
-    def get_rates(self) -> Page[RateView]:
-        """Lists how often calls of others begin."""
-        return self._send("GET", '/v1/rates')
+    def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
+        """Says how good a version of a prompt was found."""
+        return self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
 
-    def post_rates(self, body: RateRequest) -> RateView:
-        """Puts a rate in force, over the one of its name that was applied before."""
-        return self._send("POST", '/v1/rates', body=body)
+    def get_backends(self) -> Page[BackendView]:
+        """Lists the model backends and MCP servers."""
+        return self._send("GET", '/v1/backends')
 
-    def get_rates_name(self, name: str) -> RateView:
-        """Shows a rate, and what it has done."""
-        return self._send("GET", f'/v1/rates/{quote(name, safe="")}')
+    def get_backends_id(self, id: str) -> BackendView:
+        """Shows a model backend, or an MCP server with its tools."""
+        return self._send("GET", f'/v1/backends/{quote(id, safe="")}')
 
-    def delete_rates_name(self, name: str) -> RateView:
-        """Lets a rate go that was applied; gives it as it was."""
-        return self._send("DELETE", f'/v1/rates/{quote(name, safe="")}')
+    def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
+        return self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
 
-    def get_ready(self) -> Ready:
-        """Says whether the realm can serve calls."""
-        return self._send("GET", '/v1/ready')
+    def get_backends_id_loops(self, id: str) -> ImportResult:
+        """Writes loops for the tools of an MCP server; applying them approves the tools."""
+        return self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
+
+    def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
+        """Registers loops, all or none."""
+        return self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+
+    def post_diff(self, body: ApplyRequest) -> DiffResult:
+        """Says what registering loops would change."""
+        return self._send("POST", '/v1/diff', body=body)
+
+    def post_validate(self, body: ApplyRequest) -> ValidateResult:
+        """Checks definitions."""
+        return self._send("POST", '/v1/validate', body=body)
+
+    def post_import(self, body: ApplyRequest) -> ImportResult:
+        """Shows foreign definitions in our own form."""
+        return self._send("POST", '/v1/import', body=body)
+
+    def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
+        """Opens an invitation."""
+        return self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
+
+    def post_join(self, body: JoinRequest) -> Joined:
+        """Redeems a ticket."""
+        return self._send("POST", '/v1/join', body=body)
+
+    def get_peers(self) -> Page[PeerSummary]:
+        """Lists the realms next to this one."""
+        return self._send("GET", '/v1/peers')
+
+    def get_peers_name(self, name: str) -> PeerDetail:
+        """Shows a realm next to this one."""
+        return self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+
+    def delete_peers_name(self, name: str) -> Revoked:
+        """Ends a peering, or cuts off a child."""
+        return self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+
+    def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
+        """Measures the way to a realm and back."""
+        return self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
 
     def get_realms(self) -> RealmForest:
         """Shows the trees known here."""
@@ -2807,81 +2839,49 @@ class Api:
         """Cuts off a child."""
         return self._send("POST", f'/v1/realms/{quote(name, safe="")}/revoke', body=body)
 
-    def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
-        """Gives receipts of calls that prove themselves."""
-        return self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
+    def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
+        """Gives a permission."""
+        return self._send("POST", '/v1/allow', body=body, key=idempotency_key)
 
-    def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
-        """Lists runs, the newest first."""
-        return self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
+    def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
+        """Takes permissions back."""
+        return self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
 
-    def get_runs_id(self, id: str) -> RunDetail:
-        """Shows a run."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+    def get_policies(self) -> Page[PolicyView]:
+        """Lists the policies."""
+        return self._send("GET", '/v1/policies')
 
-    def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
-        """Cancels a run."""
-        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+    def post_policies_check(self, body: PolicyText) -> PolicyChecked:
+        """Checks Cedar text."""
+        return self._send("POST", '/v1/policies/check', body=body)
 
-    def get_runs_id_explain(self, id: str) -> RunExplanation:
-        """Says why a run is where it is."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+    def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
+        """Takes Cedar text into force."""
+        return self._send("POST", '/v1/policies/apply', body=body)
 
-    def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
-        """Holds a run where it stands."""
-        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+    def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
+        """Tells which decisions of the past Cedar text would change."""
+        return self._send("POST", '/v1/policies/shadow', body=body)
 
-    def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
-        """Lets a paused run go on."""
-        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+    def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
+        """Asks the policy a question, and why it answers so."""
+        return self._send("POST", '/v1/policies/why', body=body)
 
-    def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
-        """Shows this realm's half of a trace, part by part."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+    def post_policies_test(self, body: PolicyCases) -> PolicyTested:
+        """Asks the policy questions with known answers."""
+        return self._send("POST", '/v1/policies/test', body=body)
 
-    def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
-        """Gives a transcript of a broadcast that a run has announced."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+    def get_denials_ref(self, ref: str) -> Denial:
+        """Explains a denial."""
+        return self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
 
-    def get_runs_id_tree(self, id: str) -> FrameTree:
-        """Shows the calls of a run, nested."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+    def post_backup(self, body: BackupRequest) -> BackupReport:
+        """Writes a backup."""
+        return self._send("POST", '/v1/backup', body=body)
 
-    def post_sign-in(self, body: SignInRequest) -> SignedIn:
-        """Signs somebody in whom the directory knows; needs no token."""
-        return self._send("POST", '/v1/sign-in', body=body)
-
-    def delete_sign-in(self) -> SignedOut:
-        """Ends the sign-in whose token is shown."""
-        return self._send("DELETE", '/v1/sign-in')
-
-    def get_stacks(self) -> Page[StackView]:
-        """Lists stacks."""
-        return self._send("GET", '/v1/stacks')
-
-    def get_stacks_id(self, id: str) -> StackView:
-        """Shows a stack."""
-        return self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
-
-    def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
-        """Removes a stack, and what only it announces."""
-        return self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
-
-    def get_status(self) -> Status:
-        """Says where the realm stands now."""
-        return self._send("GET", '/v1/status')
-
-    def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
-        """Opens an invitation."""
-        return self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
-
-    def post_unhalt(self, body: UnhaltRequest) -> HaltState:
-        """Lets something go on."""
-        return self._send("POST", '/v1/unhalt', body=body)
-
-    def post_validate(self, body: ApplyRequest) -> ValidateResult:
-        """Checks definitions."""
-        return self._send("POST", '/v1/validate', body=body)
+    def get_openapi_json(self) -> dict[str, Any]:
+        """Gives this document."""
+        return self._send("GET", '/openapi.json')
 
 
 class AsyncApi:
@@ -2890,41 +2890,89 @@ class AsyncApi:
     async def _send(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
         raise NotImplementedError
 
-    async def get_openapi_json(self) -> dict[str, Any]:
-        """Gives this document."""
-        return await self._send("GET", '/openapi.json')
+    async def get_status(self) -> Status:
+        """Says where the realm stands now."""
+        return await self._send("GET", '/v1/status')
 
-    async def get_agents(self) -> Page[AgentView]:
-        """Lists who runs the loops."""
-        return await self._send("GET", '/v1/agents')
+    async def get_info(self) -> Info:
+        """Says what the daemon is."""
+        return await self._send("GET", '/v1/info')
 
-    async def get_agents_state(self) -> Page[StateSummary]:
-        """Lists the agents that keep something between calls."""
-        return await self._send("GET", '/v1/agents/state')
+    async def get_health(self) -> Health:
+        """Says whether the process answers."""
+        return await self._send("GET", '/v1/health')
 
-    async def get_agents_id(self, id: str) -> AgentView:
-        """Shows who runs a loop."""
-        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}')
+    async def get_ready(self) -> Ready:
+        """Says whether the realm can serve calls."""
+        return await self._send("GET", '/v1/ready')
 
-    async def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
-        """Removes who runs a loop, and the loop."""
-        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
+    async def get_doctor(self) -> Doctor:
+        """Examines everything."""
+        return await self._send("GET", '/v1/doctor')
 
-    async def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
-        """Shows what an agent keeps between calls."""
-        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+    async def get_config(self) -> ConfigView:
+        """Shows the configuration in force."""
+        return await self._send("GET", '/v1/config')
 
-    async def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
-        """Removes what an agent keeps between calls; gives it as it was."""
-        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
+    async def get_config_key(self, key: str) -> ConfigEntry:
+        """Explains one key of the configuration."""
+        return await self._send("GET", f'/v1/config/{quote(key, safe="")}')
 
-    async def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
-        """Gives a permission."""
-        return await self._send("POST", '/v1/allow', body=body, key=idempotency_key)
+    async def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
+        """Calls a loop."""
+        return await self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
 
-    async def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
-        """Registers loops, all or none."""
-        return await self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+    async def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
+        """Announces work without an address, and waits for its outcome."""
+        return await self._send("POST", '/v1/broadcasts', body=body)
+
+    async def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
+        """Lists runs, the newest first."""
+        return await self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_runs_id(self, id: str) -> RunDetail:
+        """Shows a run."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+
+    async def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
+        """Shows this realm's half of a trace, part by part."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    async def get_runs_id_tree(self, id: str) -> FrameTree:
+        """Shows the calls of a run, nested."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+
+    async def get_runs_id_explain(self, id: str) -> RunExplanation:
+        """Says why a run is where it is."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+
+    async def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+
+    async def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
+        """Lists entries of the audit log, the newest first."""
+        return await self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
+        """Gives a part of the audit log that proves itself."""
+        return await self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
+        """Gives receipts of calls that prove themselves."""
+        return await self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
+
+    async def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
+        """Lists the bids that this realm has made, the newest first."""
+        return await self._send("GET", '/v1/bids', query={"limit": limit})
+
+    async def get_bidders(self) -> Page[BidderTrust]:
+        """Lists what this realm makes of bidders, the least trusted first, and why."""
+        return await self._send("GET", '/v1/bidders')
+
+    async def get_bids_bid(self, bid: str) -> EvidenceFile:
+        """Gives the receipt of a bid."""
+        return await self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
 
     async def get_approvals(self, *, run: str | None = None, all: bool | None = None) -> Page[ApprovalView]:
         """Lists calls that wait for people to approve them, the newest first."""
@@ -2941,86 +2989,6 @@ class AsyncApi:
     async def post_approvals_id_deny(self, id: str, body: DenyRequest) -> ApprovalView:
         """Ends the call before it begins."""
         return await self._send("POST", f'/v1/approvals/{quote(id, safe="")}/deny', body=body)
-
-    async def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
-        """Lists entries of the audit log, the newest first."""
-        return await self._send("GET", '/v1/audit', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
-
-    async def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
-        """Gives a part of the audit log that proves itself."""
-        return await self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
-
-    async def get_backends(self) -> Page[BackendView]:
-        """Lists the model backends and MCP servers."""
-        return await self._send("GET", '/v1/backends')
-
-    async def get_backends_id(self, id: str) -> BackendView:
-        """Shows a model backend, or an MCP server with its tools."""
-        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}')
-
-    async def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
-        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
-        return await self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
-
-    async def get_backends_id_loops(self, id: str) -> ImportResult:
-        """Writes loops for the tools of an MCP server; applying them approves the tools."""
-        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
-
-    async def post_backup(self, body: BackupRequest) -> BackupReport:
-        """Writes a backup."""
-        return await self._send("POST", '/v1/backup', body=body)
-
-    async def get_bidders(self) -> Page[BidderTrust]:
-        """Lists what this realm makes of bidders, the least trusted first, and why."""
-        return await self._send("GET", '/v1/bidders')
-
-    async def get_bids(self, *, limit: int | None | None = None) -> Page[BidSummary]:
-        """Lists the bids that this realm has made, the newest first."""
-        return await self._send("GET", '/v1/bids', query={"limit": limit})
-
-    async def get_bids_bid(self, bid: str) -> EvidenceFile:
-        """Gives the receipt of a bid."""
-        return await self._send("GET", f'/v1/bids/{quote(bid, safe="")}')
-
-    async def get_breakers(self) -> Page[BreakerView]:
-        """Lists the breakers of all that has failed lately."""
-        return await self._send("GET", '/v1/breakers')
-
-    async def get_breakers_name(self, name: str) -> BreakerView:
-        """Says how a breaker stands, and why."""
-        return await self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
-
-    async def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
-        """Closes a breaker: what it guards is asked again at once."""
-        return await self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
-
-    async def post_broadcasts(self, body: BroadcastRequest) -> BroadcastResult:
-        """Announces work without an address, and waits for its outcome."""
-        return await self._send("POST", '/v1/broadcasts', body=body)
-
-    async def get_config(self) -> ConfigView:
-        """Shows the configuration in force."""
-        return await self._send("GET", '/v1/config')
-
-    async def get_config_key(self, key: str) -> ConfigEntry:
-        """Explains one key of the configuration."""
-        return await self._send("GET", f'/v1/config/{quote(key, safe="")}')
-
-    async def get_denials_ref(self, ref: str) -> Denial:
-        """Explains a denial."""
-        return await self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
-
-    async def post_diff(self, body: ApplyRequest) -> DiffResult:
-        """Says what registering loops would change."""
-        return await self._send("POST", '/v1/diff', body=body)
-
-    async def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
-        """Takes permissions back."""
-        return await self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
-
-    async def get_doctor(self) -> Doctor:
-        """Examines everything."""
-        return await self._send("GET", '/v1/doctor')
 
     async def get_grants(self) -> Page[GrantView]:
         """Lists what this realm has granted others, and what it was granted."""
@@ -3042,6 +3010,62 @@ class AsyncApi:
         """Takes a grant back, or lets one go that is held; gives it as it was."""
         return await self._send("DELETE", f'/v1/grants/{quote(id, safe="")}')
 
+    async def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
+        """Holds a run where it stands."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+
+    async def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
+        """Lets a paused run go on."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+
+    async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
+        """Cancels a run."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+
+    async def get_breakers(self) -> Page[BreakerView]:
+        """Lists the breakers of all that has failed lately."""
+        return await self._send("GET", '/v1/breakers')
+
+    async def get_breakers_name(self, name: str) -> BreakerView:
+        """Says how a breaker stands, and why."""
+        return await self._send("GET", f'/v1/breakers/{quote(name, safe="")}')
+
+    async def post_breakers_name_reset(self, name: str, body: ResetRequest) -> BreakerView:
+        """Closes a breaker: what it guards is asked again at once."""
+        return await self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
+
+    async def post_sign-in(self, body: SignInRequest) -> SignedIn:
+        """Signs somebody in whom the directory knows; needs no token."""
+        return await self._send("POST", '/v1/sign-in', body=body)
+
+    async def delete_sign-in(self) -> SignedOut:
+        """Ends the sign-in whose token is shown."""
+        return await self._send("DELETE", '/v1/sign-in')
+
+    async def get_people(self) -> Page[PersonView]:
+        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
+        return await self._send("GET", '/v1/people')
+
+    async def get_people_name(self, name: str) -> PersonView:
+        """Says who somebody is, and what they may do."""
+        return await self._send("GET", f'/v1/people/{quote(name, safe="")}')
+
+    async def get_rates(self) -> Page[RateView]:
+        """Lists how often calls of others begin."""
+        return await self._send("GET", '/v1/rates')
+
+    async def post_rates(self, body: RateRequest) -> RateView:
+        """Puts a rate in force, over the one of its name that was applied before."""
+        return await self._send("POST", '/v1/rates', body=body)
+
+    async def get_rates_name(self, name: str) -> RateView:
+        """Shows a rate, and what it has done."""
+        return await self._send("GET", f'/v1/rates/{quote(name, safe="")}')
+
+    async def delete_rates_name(self, name: str) -> RateView:
+        """Lets a rate go that was applied; gives it as it was."""
+        return await self._send("DELETE", f'/v1/rates/{quote(name, safe="")}')
+
     async def get_halt(self) -> HaltState:
         """Shows what stands still."""
         return await self._send("GET", '/v1/halt')
@@ -3050,25 +3074,9 @@ class AsyncApi:
         """Lets something stand still."""
         return await self._send("POST", '/v1/halt', body=body)
 
-    async def get_health(self) -> Health:
-        """Says whether the process answers."""
-        return await self._send("GET", '/v1/health')
-
-    async def post_import(self, body: ApplyRequest) -> ImportResult:
-        """Shows foreign definitions in our own form."""
-        return await self._send("POST", '/v1/import', body=body)
-
-    async def get_info(self) -> Info:
-        """Says what the daemon is."""
-        return await self._send("GET", '/v1/info')
-
-    async def post_invoke(self, body: InvokeRequest, *, idempotency_key: str | None = None) -> InvokeResult:
-        """Calls a loop."""
-        return await self._send("POST", '/v1/invoke', body=body, key=idempotency_key)
-
-    async def post_join(self, body: JoinRequest) -> Joined:
-        """Redeems a ticket."""
-        return await self._send("POST", '/v1/join', body=body)
+    async def post_unhalt(self, body: UnhaltRequest) -> HaltState:
+        """Lets something go on."""
+        return await self._send("POST", '/v1/unhalt', body=body)
 
     async def get_loops(self, *, realm: str | None = None, example: bool | None = None, cursor: str | None = None) -> Page[LoopSummary]:
         """Lists loops."""
@@ -3086,53 +3094,41 @@ class AsyncApi:
         """Shows what was changed of a loop."""
         return await self._send("GET", f'/v1/loops/{quote(id, safe="")}/history')
 
-    async def get_peers(self) -> Page[PeerSummary]:
-        """Lists the realms next to this one."""
-        return await self._send("GET", '/v1/peers')
+    async def get_stacks(self) -> Page[StackView]:
+        """Lists stacks."""
+        return await self._send("GET", '/v1/stacks')
 
-    async def get_peers_name(self, name: str) -> PeerDetail:
-        """Shows a realm next to this one."""
-        return await self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+    async def get_stacks_id(self, id: str) -> StackView:
+        """Shows a stack."""
+        return await self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
 
-    async def delete_peers_name(self, name: str) -> Revoked:
-        """Ends a peering, or cuts off a child."""
-        return await self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+    async def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
+        """Removes a stack, and what only it announces."""
+        return await self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
 
-    async def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
-        """Measures the way to a realm and back."""
-        return await self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
+    async def get_agents(self) -> Page[AgentView]:
+        """Lists who runs the loops."""
+        return await self._send("GET", '/v1/agents')
 
-    async def get_people(self) -> Page[PersonView]:
-        """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
-        return await self._send("GET", '/v1/people')
+    async def get_agents_id(self, id: str) -> AgentView:
+        """Shows who runs a loop."""
+        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}')
 
-    async def get_people_name(self, name: str) -> PersonView:
-        """Says who somebody is, and what they may do."""
-        return await self._send("GET", f'/v1/people/{quote(name, safe="")}')
+    async def delete_agents_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Removed:
+        """Removes who runs a loop, and the loop."""
+        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}', query={"version": version, "force": force})
 
-    async def get_policies(self) -> Page[PolicyView]:
-        """Lists the policies."""
-        return await self._send("GET", '/v1/policies')
+    async def get_agents_state(self) -> Page[StateSummary]:
+        """Lists the agents that keep something between calls."""
+        return await self._send("GET", '/v1/agents/state')
 
-    async def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
-        """Takes Cedar text into force."""
-        return await self._send("POST", '/v1/policies/apply', body=body)
+    async def get_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Shows what an agent keeps between calls."""
+        return await self._send("GET", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
-    async def post_policies_check(self, body: PolicyText) -> PolicyChecked:
-        """Checks Cedar text."""
-        return await self._send("POST", '/v1/policies/check', body=body)
-
-    async def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
-        """Tells which decisions of the past Cedar text would change."""
-        return await self._send("POST", '/v1/policies/shadow', body=body)
-
-    async def post_policies_test(self, body: PolicyCases) -> PolicyTested:
-        """Asks the policy questions with known answers."""
-        return await self._send("POST", '/v1/policies/test', body=body)
-
-    async def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
-        """Asks the policy a question, and why it answers so."""
-        return await self._send("POST", '/v1/policies/why', body=body)
+    async def delete_agents_id_state(self, id: str, *, key: str | None = None) -> Page[StateView]:
+        """Removes what an agent keeps between calls; gives it as it was."""
+        return await self._send("DELETE", f'/v1/agents/{quote(id, safe="")}/state', query={"key": key})
 
     async def get_prompts(self) -> Page[PromptSummary]:
         """Lists prompts and their versions."""
@@ -3154,33 +3150,69 @@ class AsyncApi:
         """Lets the version of a prompt be called again that was before."""
         return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/rollback', body=body)
 
-    async def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
-        """Says how good a version of a prompt was found."""
-        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
-
     async def post_prompts_id_share(self, id: str, body: ShareRequest) -> PromptDetail:
         """Lets versions of a prompt share its calls."""
         return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/share', body=body)
 
-    async def get_rates(self) -> Page[RateView]:
-        """Lists how often calls of others begin."""
-        return await self._send("GET", '/v1/rates')
+    async def post_prompts_id_score(self, id: str, body: ScoreRequest) -> PromptDetail:
+        """Says how good a version of a prompt was found."""
+        return await self._send("POST", f'/v1/prompts/{quote(id, safe="")}/score', body=body)
 
-    async def post_rates(self, body: RateRequest) -> RateView:
-        """Puts a rate in force, over the one of its name that was applied before."""
-        return await self._send("POST", '/v1/rates', body=body)
+    async def get_backends(self) -> Page[BackendView]:
+        """Lists the model backends and MCP servers."""
+        return await self._send("GET", '/v1/backends')
 
-    async def get_rates_name(self, name: str) -> RateView:
-        """Shows a rate, and what it has done."""
-        return await self._send("GET", f'/v1/rates/{quote(name, safe="")}')
+    async def get_backends_id(self, id: str) -> BackendView:
+        """Shows a model backend, or an MCP server with its tools."""
+        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}')
 
-    async def delete_rates_name(self, name: str) -> RateView:
-        """Lets a rate go that was applied; gives it as it was."""
-        return await self._send("DELETE", f'/v1/rates/{quote(name, safe="")}')
+    async def post_backends_id_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves tools of an MCP server, as they were shown, for the loops that call them."""
+        return await self._send("POST", f'/v1/backends/{quote(id, safe="")}/approve', body=body)
 
-    async def get_ready(self) -> Ready:
-        """Says whether the realm can serve calls."""
-        return await self._send("GET", '/v1/ready')
+    async def get_backends_id_loops(self, id: str) -> ImportResult:
+        """Writes loops for the tools of an MCP server; applying them approves the tools."""
+        return await self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
+
+    async def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
+        """Registers loops, all or none."""
+        return await self._send("POST", '/v1/apply', body=body, key=idempotency_key)
+
+    async def post_diff(self, body: ApplyRequest) -> DiffResult:
+        """Says what registering loops would change."""
+        return await self._send("POST", '/v1/diff', body=body)
+
+    async def post_validate(self, body: ApplyRequest) -> ValidateResult:
+        """Checks definitions."""
+        return await self._send("POST", '/v1/validate', body=body)
+
+    async def post_import(self, body: ApplyRequest) -> ImportResult:
+        """Shows foreign definitions in our own form."""
+        return await self._send("POST", '/v1/import', body=body)
+
+    async def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
+        """Opens an invitation."""
+        return await self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
+
+    async def post_join(self, body: JoinRequest) -> Joined:
+        """Redeems a ticket."""
+        return await self._send("POST", '/v1/join', body=body)
+
+    async def get_peers(self) -> Page[PeerSummary]:
+        """Lists the realms next to this one."""
+        return await self._send("GET", '/v1/peers')
+
+    async def get_peers_name(self, name: str) -> PeerDetail:
+        """Shows a realm next to this one."""
+        return await self._send("GET", f'/v1/peers/{quote(name, safe="")}')
+
+    async def delete_peers_name(self, name: str) -> Revoked:
+        """Ends a peering, or cuts off a child."""
+        return await self._send("DELETE", f'/v1/peers/{quote(name, safe="")}')
+
+    async def post_peers_name_ping(self, name: str, body: dict[str, Any]) -> Pong:
+        """Measures the way to a realm and back."""
+        return await self._send("POST", f'/v1/peers/{quote(name, safe="")}/ping', body=body)
 
     async def get_realms(self) -> RealmForest:
         """Shows the trees known here."""
@@ -3194,78 +3226,46 @@ class AsyncApi:
         """Cuts off a child."""
         return await self._send("POST", f'/v1/realms/{quote(name, safe="")}/revoke', body=body)
 
-    async def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
-        """Gives receipts of calls that prove themselves."""
-        return await self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
+    async def post_allow(self, body: AllowRequest, *, idempotency_key: str | None = None) -> Allowed:
+        """Gives a permission."""
+        return await self._send("POST", '/v1/allow', body=body, key=idempotency_key)
 
-    async def get_runs(self, *, loop: str | None = None, peer: str | None = None, status: RunStatus | None = None, direction: Direction | None = None, parent: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[RunSummary]:
-        """Lists runs, the newest first."""
-        return await self._send("GET", '/v1/runs', query={"loop": loop, "peer": peer, "status": status, "direction": direction, "parent": parent, "since": since, "until": until, "limit": limit, "cursor": cursor})
+    async def post_disallow(self, body: DisallowRequest, *, idempotency_key: str | None = None) -> Disallowed:
+        """Takes permissions back."""
+        return await self._send("POST", '/v1/disallow', body=body, key=idempotency_key)
 
-    async def get_runs_id(self, id: str) -> RunDetail:
-        """Shows a run."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}')
+    async def get_policies(self) -> Page[PolicyView]:
+        """Lists the policies."""
+        return await self._send("GET", '/v1/policies')
 
-    async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
-        """Cancels a run."""
-        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
+    async def post_policies_check(self, body: PolicyText) -> PolicyChecked:
+        """Checks Cedar text."""
+        return await self._send("POST", '/v1/policies/check', body=body)
 
-    async def get_runs_id_explain(self, id: str) -> RunExplanation:
-        """Says why a run is where it is."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
+    async def post_policies_apply(self, body: PolicyApply) -> PolicyApplied:
+        """Takes Cedar text into force."""
+        return await self._send("POST", '/v1/policies/apply', body=body)
 
-    async def post_runs_id_pause(self, id: str, body: PauseRequest) -> RunSummary:
-        """Holds a run where it stands."""
-        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/pause', body=body)
+    async def post_policies_shadow(self, body: PolicyApply) -> PolicyShadow:
+        """Tells which decisions of the past Cedar text would change."""
+        return await self._send("POST", '/v1/policies/shadow', body=body)
 
-    async def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
-        """Lets a paused run go on."""
-        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+    async def post_policies_why(self, body: PolicyQuestion) -> PolicyExplained:
+        """Asks the policy a question, and why it answers so."""
+        return await self._send("POST", '/v1/policies/why', body=body)
 
-    async def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
-        """Shows this realm's half of a trace, part by part."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+    async def post_policies_test(self, body: PolicyCases) -> PolicyTested:
+        """Asks the policy questions with known answers."""
+        return await self._send("POST", '/v1/policies/test', body=body)
 
-    async def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
-        """Gives a transcript of a broadcast that a run has announced."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+    async def get_denials_ref(self, ref: str) -> Denial:
+        """Explains a denial."""
+        return await self._send("GET", f'/v1/denials/{quote(ref, safe="")}')
 
-    async def get_runs_id_tree(self, id: str) -> FrameTree:
-        """Shows the calls of a run, nested."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/tree')
+    async def post_backup(self, body: BackupRequest) -> BackupReport:
+        """Writes a backup."""
+        return await self._send("POST", '/v1/backup', body=body)
 
-    async def post_sign-in(self, body: SignInRequest) -> SignedIn:
-        """Signs somebody in whom the directory knows; needs no token."""
-        return await self._send("POST", '/v1/sign-in', body=body)
-
-    async def delete_sign-in(self) -> SignedOut:
-        """Ends the sign-in whose token is shown."""
-        return await self._send("DELETE", '/v1/sign-in')
-
-    async def get_stacks(self) -> Page[StackView]:
-        """Lists stacks."""
-        return await self._send("GET", '/v1/stacks')
-
-    async def get_stacks_id(self, id: str) -> StackView:
-        """Shows a stack."""
-        return await self._send("GET", f'/v1/stacks/{quote(id, safe="")}')
-
-    async def delete_stacks_id(self, id: str, *, version: str | None = None, force: bool | None = None) -> Page[Removed]:
-        """Removes a stack, and what only it announces."""
-        return await self._send("DELETE", f'/v1/stacks/{quote(id, safe="")}', query={"version": version, "force": force})
-
-    async def get_status(self) -> Status:
-        """Says where the realm stands now."""
-        return await self._send("GET", '/v1/status')
-
-    async def post_tickets(self, body: TicketRequest, *, idempotency_key: str | None = None) -> TicketIssued:
-        """Opens an invitation."""
-        return await self._send("POST", '/v1/tickets', body=body, key=idempotency_key)
-
-    async def post_unhalt(self, body: UnhaltRequest) -> HaltState:
-        """Lets something go on."""
-        return await self._send("POST", '/v1/unhalt', body=body)
-
-    async def post_validate(self, body: ApplyRequest) -> ValidateResult:
-        """Checks definitions."""
-        return await self._send("POST", '/v1/validate', body=body)
+    async def get_openapi_json(self) -> dict[str, Any]:
+        """Gives this document."""
+        return await self._send("GET", '/openapi.json')

@@ -215,12 +215,12 @@ export interface ApplyRequest {
 export interface ApplyResult {
   /** The definitions, in order. */
   applied?: Array<Applied>;
+  /** The policies and rates that files of other systems become. */
+  restrictions?: Array<AppliedRestriction>;
   /** Whether nothing was changed. */
   dryRun: boolean;
   /** What will not do what it seems to. */
   warnings?: Array<Fault>;
-  /** The policies and rates that files of other systems become. */
-  restrictions?: Array<AppliedRestriction>;
 }
 
 /** What somebody has said of a call that waits. */
@@ -735,10 +735,10 @@ export interface DiffResult {
   differs: boolean;
   /** The loops, in order. */
   loops?: Array<LoopDiff>;
-  /** What will not do what it seems to. */
-  warnings?: Array<Fault>;
   /** The policies and rates that files of other systems become. */
   restrictions?: Array<RestrictionDiff>;
+  /** What will not do what it seems to. */
+  warnings?: Array<Fault>;
 }
 
 /** Which half of a call a run is. */
@@ -2315,49 +2315,109 @@ export interface Sent {
 export abstract class Api {
   protected abstract send<T>(method: string, path: string, sent?: Sent): Promise<T>;
 
-  /** Gives this document. */
-  getOpenapiJson(): Promise<Record<string, unknown>> {
-    return this.send("GET", `/openapi.json`);
+  /** Says where the realm stands now. */
+  getStatus(): Promise<Status> {
+    return this.send("GET", `/v1/status`);
   }
 
-  /** Lists who runs the loops. */
-  getAgents(): Promise<Page<AgentView>> {
-    return this.send("GET", `/v1/agents`);
+  /** Says what the daemon is. */
+  getInfo(): Promise<Info> {
+    return this.send("GET", `/v1/info`);
   }
 
-  /** Lists the agents that keep something between calls. */
-  getAgentsState(): Promise<Page<StateSummary>> {
-    return this.send("GET", `/v1/agents/state`);
+  /** Says whether the process answers. */
+  getHealth(): Promise<Health> {
+    return this.send("GET", `/v1/health`);
   }
 
-  /** Shows who runs a loop. */
-  getAgentsId(id: string): Promise<AgentView> {
-    return this.send("GET", `/v1/agents/${encodeURIComponent(id)}`);
+  /** Says whether the realm can serve calls. */
+  getReady(): Promise<Ready> {
+    return this.send("GET", `/v1/ready`);
   }
 
-  /** Removes who runs a loop, and the loop. */
-  deleteAgentsId(id: string, query: { version?: string; force?: boolean } = {}): Promise<Removed> {
-    return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}`, { query });
+  /** Examines everything. */
+  getDoctor(): Promise<Doctor> {
+    return this.send("GET", `/v1/doctor`);
   }
 
-  /** Shows what an agent keeps between calls. */
-  getAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
-    return this.send("GET", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
+  /** Shows the configuration in force. */
+  getConfig(): Promise<ConfigView> {
+    return this.send("GET", `/v1/config`);
   }
 
-  /** Removes what an agent keeps between calls; gives it as it was. */
-  deleteAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
-    return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
+  /** Explains one key of the configuration. */
+  getConfigKey(key: string): Promise<ConfigEntry> {
+    return this.send("GET", `/v1/config/${encodeURIComponent(key)}`);
   }
 
-  /** Gives a permission. */
-  postAllow(body: AllowRequest, key?: string): Promise<Allowed> {
-    return this.send("POST", `/v1/allow`, { body, key });
+  /** Calls a loop. */
+  postInvoke(body: InvokeRequest, key?: string): Promise<InvokeResult> {
+    return this.send("POST", `/v1/invoke`, { body, key });
   }
 
-  /** Registers loops, all or none. */
-  postApply(body: ApplyRequest, key?: string): Promise<ApplyResult> {
-    return this.send("POST", `/v1/apply`, { body, key });
+  /** Announces work without an address, and waits for its outcome. */
+  postBroadcasts(body: BroadcastRequest): Promise<BroadcastResult> {
+    return this.send("POST", `/v1/broadcasts`, { body });
+  }
+
+  /** Lists runs, the newest first. */
+  getRuns(query: { loop?: string; peer?: string; status?: RunStatus; direction?: Direction; parent?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<RunSummary>> {
+    return this.send("GET", `/v1/runs`, { query });
+  }
+
+  /** Shows a run. */
+  getRunsId(id: string): Promise<RunDetail> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}`);
+  }
+
+  /** Shows this realm's half of a trace, part by part. */
+  getRunsIdTrace(id: string, query: { cursor?: string } = {}): Promise<Trace> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/trace`, { query });
+  }
+
+  /** Shows the calls of a run, nested. */
+  getRunsIdTree(id: string): Promise<FrameTree> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/tree`);
+  }
+
+  /** Says why a run is where it is. */
+  getRunsIdExplain(id: string): Promise<RunExplanation> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/explain`);
+  }
+
+  /** Gives a transcript of a broadcast that a run has announced. */
+  getRunsIdTranscript(id: string, query: { call?: string | null } = {}): Promise<EvidenceFile> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/transcript`, { query });
+  }
+
+  /** Lists entries of the audit log, the newest first. */
+  getAudit(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<AuditEntry>> {
+    return this.send("GET", `/v1/audit`, { query });
+  }
+
+  /** Gives a part of the audit log that proves itself. */
+  getAuditExport(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<AuditFile> {
+    return this.send("GET", `/v1/audit/export`, { query });
+  }
+
+  /** Gives receipts of calls that prove themselves. */
+  getReceipts(query: { peer?: string; loop?: string; call?: string; since?: Time; until?: Time; limit?: number; statement?: boolean; open?: boolean } = {}): Promise<ReceiptFile> {
+    return this.send("GET", `/v1/receipts`, { query });
+  }
+
+  /** Lists the bids that this realm has made, the newest first. */
+  getBids(query: { limit?: number | null } = {}): Promise<Page<BidSummary>> {
+    return this.send("GET", `/v1/bids`, { query });
+  }
+
+  /** Lists what this realm makes of bidders, the least trusted first, and why. */
+  getBidders(): Promise<Page<BidderTrust>> {
+    return this.send("GET", `/v1/bidders`);
+  }
+
+  /** Gives the receipt of a bid. */
+  getBidsBid(bid: string): Promise<EvidenceFile> {
+    return this.send("GET", `/v1/bids/${encodeURIComponent(bid)}`);
   }
 
   /** Lists calls that wait for people to approve them, the newest first. */
@@ -2378,106 +2438,6 @@ export abstract class Api {
   /** Ends the call before it begins. */
   postApprovalsIdDeny(id: string, body: DenyRequest): Promise<ApprovalView> {
     return this.send("POST", `/v1/approvals/${encodeURIComponent(id)}/deny`, { body });
-  }
-
-  /** Lists entries of the audit log, the newest first. */
-  getAudit(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<AuditEntry>> {
-    return this.send("GET", `/v1/audit`, { query });
-  }
-
-  /** Gives a part of the audit log that proves itself. */
-  getAuditExport(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<AuditFile> {
-    return this.send("GET", `/v1/audit/export`, { query });
-  }
-
-  /** Lists the model backends and MCP servers. */
-  getBackends(): Promise<Page<BackendView>> {
-    return this.send("GET", `/v1/backends`);
-  }
-
-  /** Shows a model backend, or an MCP server with its tools. */
-  getBackendsId(id: string): Promise<BackendView> {
-    return this.send("GET", `/v1/backends/${encodeURIComponent(id)}`);
-  }
-
-  /** Approves tools of an MCP server, as they were shown, for the loops that call them. */
-  postBackendsIdApprove(id: string, body: ApproveRequest): Promise<ApplyResult> {
-    return this.send("POST", `/v1/backends/${encodeURIComponent(id)}/approve`, { body });
-  }
-
-  /** Writes loops for the tools of an MCP server; applying them approves the tools. */
-  getBackendsIdLoops(id: string): Promise<ImportResult> {
-    return this.send("GET", `/v1/backends/${encodeURIComponent(id)}/loops`);
-  }
-
-  /** Writes a backup. */
-  postBackup(body: BackupRequest): Promise<BackupReport> {
-    return this.send("POST", `/v1/backup`, { body });
-  }
-
-  /** Lists what this realm makes of bidders, the least trusted first, and why. */
-  getBidders(): Promise<Page<BidderTrust>> {
-    return this.send("GET", `/v1/bidders`);
-  }
-
-  /** Lists the bids that this realm has made, the newest first. */
-  getBids(query: { limit?: number | null } = {}): Promise<Page<BidSummary>> {
-    return this.send("GET", `/v1/bids`, { query });
-  }
-
-  /** Gives the receipt of a bid. */
-  getBidsBid(bid: string): Promise<EvidenceFile> {
-    return this.send("GET", `/v1/bids/${encodeURIComponent(bid)}`);
-  }
-
-  /** Lists the breakers of all that has failed lately. */
-  getBreakers(): Promise<Page<BreakerView>> {
-    return this.send("GET", `/v1/breakers`);
-  }
-
-  /** Says how a breaker stands, and why. */
-  getBreakersName(name: string): Promise<BreakerView> {
-    return this.send("GET", `/v1/breakers/${encodeURIComponent(name)}`);
-  }
-
-  /** Closes a breaker: what it guards is asked again at once. */
-  postBreakersNameReset(name: string, body: ResetRequest): Promise<BreakerView> {
-    return this.send("POST", `/v1/breakers/${encodeURIComponent(name)}/reset`, { body });
-  }
-
-  /** Announces work without an address, and waits for its outcome. */
-  postBroadcasts(body: BroadcastRequest): Promise<BroadcastResult> {
-    return this.send("POST", `/v1/broadcasts`, { body });
-  }
-
-  /** Shows the configuration in force. */
-  getConfig(): Promise<ConfigView> {
-    return this.send("GET", `/v1/config`);
-  }
-
-  /** Explains one key of the configuration. */
-  getConfigKey(key: string): Promise<ConfigEntry> {
-    return this.send("GET", `/v1/config/${encodeURIComponent(key)}`);
-  }
-
-  /** Explains a denial. */
-  getDenialsRef(ref: string): Promise<Denial> {
-    return this.send("GET", `/v1/denials/${encodeURIComponent(ref)}`);
-  }
-
-  /** Says what registering loops would change. */
-  postDiff(body: ApplyRequest): Promise<DiffResult> {
-    return this.send("POST", `/v1/diff`, { body });
-  }
-
-  /** Takes permissions back. */
-  postDisallow(body: DisallowRequest, key?: string): Promise<Disallowed> {
-    return this.send("POST", `/v1/disallow`, { body, key });
-  }
-
-  /** Examines everything. */
-  getDoctor(): Promise<Doctor> {
-    return this.send("GET", `/v1/doctor`);
   }
 
   /** Lists what this realm has granted others, and what it was granted. */
@@ -2505,6 +2465,76 @@ export abstract class Api {
     return this.send("DELETE", `/v1/grants/${encodeURIComponent(id)}`);
   }
 
+  /** Holds a run where it stands. */
+  postRunsIdPause(id: string, body: PauseRequest): Promise<RunSummary> {
+    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/pause`, { body });
+  }
+
+  /** Lets a paused run go on. */
+  postRunsIdResume(id: string, body: ResumeRequest): Promise<RunSummary> {
+    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/resume`, { body });
+  }
+
+  /** Cancels a run. */
+  postRunsIdCancel(id: string, body: CancelRequest): Promise<CancelResult> {
+    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/cancel`, { body });
+  }
+
+  /** Lists the breakers of all that has failed lately. */
+  getBreakers(): Promise<Page<BreakerView>> {
+    return this.send("GET", `/v1/breakers`);
+  }
+
+  /** Says how a breaker stands, and why. */
+  getBreakersName(name: string): Promise<BreakerView> {
+    return this.send("GET", `/v1/breakers/${encodeURIComponent(name)}`);
+  }
+
+  /** Closes a breaker: what it guards is asked again at once. */
+  postBreakersNameReset(name: string, body: ResetRequest): Promise<BreakerView> {
+    return this.send("POST", `/v1/breakers/${encodeURIComponent(name)}/reset`, { body });
+  }
+
+  /** Signs somebody in whom the directory knows; needs no token. */
+  postSign-in(body: SignInRequest): Promise<SignedIn> {
+    return this.send("POST", `/v1/sign-in`, { body });
+  }
+
+  /** Ends the sign-in whose token is shown. */
+  deleteSign-in(): Promise<SignedOut> {
+    return this.send("DELETE", `/v1/sign-in`);
+  }
+
+  /** Lists who uses the realm: those whom its configuration names, and those who have signed in. */
+  getPeople(): Promise<Page<PersonView>> {
+    return this.send("GET", `/v1/people`);
+  }
+
+  /** Says who somebody is, and what they may do. */
+  getPeopleName(name: string): Promise<PersonView> {
+    return this.send("GET", `/v1/people/${encodeURIComponent(name)}`);
+  }
+
+  /** Lists how often calls of others begin. */
+  getRates(): Promise<Page<RateView>> {
+    return this.send("GET", `/v1/rates`);
+  }
+
+  /** Puts a rate in force, over the one of its name that was applied before. */
+  postRates(body: RateRequest): Promise<RateView> {
+    return this.send("POST", `/v1/rates`, { body });
+  }
+
+  /** Shows a rate, and what it has done. */
+  getRatesName(name: string): Promise<RateView> {
+    return this.send("GET", `/v1/rates/${encodeURIComponent(name)}`);
+  }
+
+  /** Lets a rate go that was applied; gives it as it was. */
+  deleteRatesName(name: string): Promise<RateView> {
+    return this.send("DELETE", `/v1/rates/${encodeURIComponent(name)}`);
+  }
+
   /** Shows what stands still. */
   getHalt(): Promise<HaltState> {
     return this.send("GET", `/v1/halt`);
@@ -2515,29 +2545,9 @@ export abstract class Api {
     return this.send("POST", `/v1/halt`, { body });
   }
 
-  /** Says whether the process answers. */
-  getHealth(): Promise<Health> {
-    return this.send("GET", `/v1/health`);
-  }
-
-  /** Shows foreign definitions in our own form. */
-  postImport(body: ApplyRequest): Promise<ImportResult> {
-    return this.send("POST", `/v1/import`, { body });
-  }
-
-  /** Says what the daemon is. */
-  getInfo(): Promise<Info> {
-    return this.send("GET", `/v1/info`);
-  }
-
-  /** Calls a loop. */
-  postInvoke(body: InvokeRequest, key?: string): Promise<InvokeResult> {
-    return this.send("POST", `/v1/invoke`, { body, key });
-  }
-
-  /** Redeems a ticket. */
-  postJoin(body: JoinRequest): Promise<Joined> {
-    return this.send("POST", `/v1/join`, { body });
+  /** Lets something go on. */
+  postUnhalt(body: UnhaltRequest): Promise<HaltState> {
+    return this.send("POST", `/v1/unhalt`, { body });
   }
 
   /** Lists loops. */
@@ -2560,64 +2570,49 @@ export abstract class Api {
     return this.send("GET", `/v1/loops/${encodeURIComponent(id)}/history`);
   }
 
-  /** Lists the realms next to this one. */
-  getPeers(): Promise<Page<PeerSummary>> {
-    return this.send("GET", `/v1/peers`);
+  /** Lists stacks. */
+  getStacks(): Promise<Page<StackView>> {
+    return this.send("GET", `/v1/stacks`);
   }
 
-  /** Shows a realm next to this one. */
-  getPeersName(name: string): Promise<PeerDetail> {
-    return this.send("GET", `/v1/peers/${encodeURIComponent(name)}`);
+  /** Shows a stack. */
+  getStacksId(id: string): Promise<StackView> {
+    return this.send("GET", `/v1/stacks/${encodeURIComponent(id)}`);
   }
 
-  /** Ends a peering, or cuts off a child. */
-  deletePeersName(name: string): Promise<Revoked> {
-    return this.send("DELETE", `/v1/peers/${encodeURIComponent(name)}`);
+  /** Removes a stack, and what only it announces. */
+  deleteStacksId(id: string, query: { version?: string; force?: boolean } = {}): Promise<Page<Removed>> {
+    return this.send("DELETE", `/v1/stacks/${encodeURIComponent(id)}`, { query });
   }
 
-  /** Measures the way to a realm and back. */
-  postPeersNamePing(name: string, body: Record<string, unknown>): Promise<Pong> {
-    return this.send("POST", `/v1/peers/${encodeURIComponent(name)}/ping`, { body });
+  /** Lists who runs the loops. */
+  getAgents(): Promise<Page<AgentView>> {
+    return this.send("GET", `/v1/agents`);
   }
 
-  /** Lists who uses the realm: those whom its configuration names, and those who have signed in. */
-  getPeople(): Promise<Page<PersonView>> {
-    return this.send("GET", `/v1/people`);
+  /** Shows who runs a loop. */
+  getAgentsId(id: string): Promise<AgentView> {
+    return this.send("GET", `/v1/agents/${encodeURIComponent(id)}`);
   }
 
-  /** Says who somebody is, and what they may do. */
-  getPeopleName(name: string): Promise<PersonView> {
-    return this.send("GET", `/v1/people/${encodeURIComponent(name)}`);
+  /** Removes who runs a loop, and the loop. */
+  deleteAgentsId(id: string, query: { version?: string; force?: boolean } = {}): Promise<Removed> {
+    return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}`, { query });
   }
 
-  /** Lists the policies. */
-  getPolicies(): Promise<Page<PolicyView>> {
-    return this.send("GET", `/v1/policies`);
+  /** Lists the agents that keep something between calls. */
+  getAgentsState(): Promise<Page<StateSummary>> {
+    return this.send("GET", `/v1/agents/state`);
   }
 
-  /** Takes Cedar text into force. */
-  postPoliciesApply(body: PolicyApply): Promise<PolicyApplied> {
-    return this.send("POST", `/v1/policies/apply`, { body });
+  /** Shows what an agent keeps between calls. */
+  getAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
+    return this.send("GET", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
   }
 
-  /** Checks Cedar text. */
-  postPoliciesCheck(body: PolicyText): Promise<PolicyChecked> {
-    return this.send("POST", `/v1/policies/check`, { body });
-  }
-
-  /** Tells which decisions of the past Cedar text would change. */
-  postPoliciesShadow(body: PolicyApply): Promise<PolicyShadow> {
-    return this.send("POST", `/v1/policies/shadow`, { body });
-  }
-
-  /** Asks the policy questions with known answers. */
-  postPoliciesTest(body: PolicyCases): Promise<PolicyTested> {
-    return this.send("POST", `/v1/policies/test`, { body });
-  }
-
-  /** Asks the policy a question, and why it answers so. */
-  postPoliciesWhy(body: PolicyQuestion): Promise<PolicyExplained> {
-    return this.send("POST", `/v1/policies/why`, { body });
+  /** Removes what an agent keeps between calls; gives it as it was. */
+  deleteAgentsIdState(id: string, query: { key?: string } = {}): Promise<Page<StateView>> {
+    return this.send("DELETE", `/v1/agents/${encodeURIComponent(id)}/state`, { query });
   }
 
   /** Lists prompts and their versions. */
@@ -2645,39 +2640,84 @@ export abstract class Api {
     return this.send("POST", `/v1/prompts/${encodeURIComponent(id)}/rollback`, { body });
   }
 
-  /** Says how good a version of a prompt was found. */
-  postPromptsIdScore(id: string, body: ScoreRequest): Promise<PromptDetail> {
-    return this.send("POST", `/v1/prompts/${encodeURIComponent(id)}/score`, { body });
-  }
-
   /** Lets versions of a prompt share its calls. */
   postPromptsIdShare(id: string, body: ShareRequest): Promise<PromptDetail> {
     return this.send("POST", `/v1/prompts/${encodeURIComponent(id)}/share`, { body });
   }
 
-  /** Lists how often calls of others begin. */
-  getRates(): Promise<Page<RateView>> {
-    return this.send("GET", `/v1/rates`);
+  /** Says how good a version of a prompt was found. */
+  postPromptsIdScore(id: string, body: ScoreRequest): Promise<PromptDetail> {
+    return this.send("POST", `/v1/prompts/${encodeURIComponent(id)}/score`, { body });
   }
 
-  /** Puts a rate in force, over the one of its name that was applied before. */
-  postRates(body: RateRequest): Promise<RateView> {
-    return this.send("POST", `/v1/rates`, { body });
+  /** Lists the model backends and MCP servers. */
+  getBackends(): Promise<Page<BackendView>> {
+    return this.send("GET", `/v1/backends`);
   }
 
-  /** Shows a rate, and what it has done. */
-  getRatesName(name: string): Promise<RateView> {
-    return this.send("GET", `/v1/rates/${encodeURIComponent(name)}`);
+  /** Shows a model backend, or an MCP server with its tools. */
+  getBackendsId(id: string): Promise<BackendView> {
+    return this.send("GET", `/v1/backends/${encodeURIComponent(id)}`);
   }
 
-  /** Lets a rate go that was applied; gives it as it was. */
-  deleteRatesName(name: string): Promise<RateView> {
-    return this.send("DELETE", `/v1/rates/${encodeURIComponent(name)}`);
+  /** Approves tools of an MCP server, as they were shown, for the loops that call them. */
+  postBackendsIdApprove(id: string, body: ApproveRequest): Promise<ApplyResult> {
+    return this.send("POST", `/v1/backends/${encodeURIComponent(id)}/approve`, { body });
   }
 
-  /** Says whether the realm can serve calls. */
-  getReady(): Promise<Ready> {
-    return this.send("GET", `/v1/ready`);
+  /** Writes loops for the tools of an MCP server; applying them approves the tools. */
+  getBackendsIdLoops(id: string): Promise<ImportResult> {
+    return this.send("GET", `/v1/backends/${encodeURIComponent(id)}/loops`);
+  }
+
+  /** Registers loops, all or none. */
+  postApply(body: ApplyRequest, key?: string): Promise<ApplyResult> {
+    return this.send("POST", `/v1/apply`, { body, key });
+  }
+
+  /** Says what registering loops would change. */
+  postDiff(body: ApplyRequest): Promise<DiffResult> {
+    return this.send("POST", `/v1/diff`, { body });
+  }
+
+  /** Checks definitions. */
+  postValidate(body: ApplyRequest): Promise<ValidateResult> {
+    return this.send("POST", `/v1/validate`, { body });
+  }
+
+  /** Shows foreign definitions in our own form. */
+  postImport(body: ApplyRequest): Promise<ImportResult> {
+    return this.send("POST", `/v1/import`, { body });
+  }
+
+  /** Opens an invitation. */
+  postTickets(body: TicketRequest, key?: string): Promise<TicketIssued> {
+    return this.send("POST", `/v1/tickets`, { body, key });
+  }
+
+  /** Redeems a ticket. */
+  postJoin(body: JoinRequest): Promise<Joined> {
+    return this.send("POST", `/v1/join`, { body });
+  }
+
+  /** Lists the realms next to this one. */
+  getPeers(): Promise<Page<PeerSummary>> {
+    return this.send("GET", `/v1/peers`);
+  }
+
+  /** Shows a realm next to this one. */
+  getPeersName(name: string): Promise<PeerDetail> {
+    return this.send("GET", `/v1/peers/${encodeURIComponent(name)}`);
+  }
+
+  /** Ends a peering, or cuts off a child. */
+  deletePeersName(name: string): Promise<Revoked> {
+    return this.send("DELETE", `/v1/peers/${encodeURIComponent(name)}`);
+  }
+
+  /** Measures the way to a realm and back. */
+  postPeersNamePing(name: string, body: Record<string, unknown>): Promise<Pong> {
+    return this.send("POST", `/v1/peers/${encodeURIComponent(name)}/ping`, { body });
   }
 
   /** Shows the trees known here. */
@@ -2695,98 +2735,58 @@ export abstract class Api {
     return this.send("POST", `/v1/realms/${encodeURIComponent(name)}/revoke`, { body });
   }
 
-  /** Gives receipts of calls that prove themselves. */
-  getReceipts(query: { peer?: string; loop?: string; call?: string; since?: Time; until?: Time; limit?: number; statement?: boolean; open?: boolean } = {}): Promise<ReceiptFile> {
-    return this.send("GET", `/v1/receipts`, { query });
+  /** Gives a permission. */
+  postAllow(body: AllowRequest, key?: string): Promise<Allowed> {
+    return this.send("POST", `/v1/allow`, { body, key });
   }
 
-  /** Lists runs, the newest first. */
-  getRuns(query: { loop?: string; peer?: string; status?: RunStatus; direction?: Direction; parent?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<Page<RunSummary>> {
-    return this.send("GET", `/v1/runs`, { query });
+  /** Takes permissions back. */
+  postDisallow(body: DisallowRequest, key?: string): Promise<Disallowed> {
+    return this.send("POST", `/v1/disallow`, { body, key });
   }
 
-  /** Shows a run. */
-  getRunsId(id: string): Promise<RunDetail> {
-    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}`);
+  /** Lists the policies. */
+  getPolicies(): Promise<Page<PolicyView>> {
+    return this.send("GET", `/v1/policies`);
   }
 
-  /** Cancels a run. */
-  postRunsIdCancel(id: string, body: CancelRequest): Promise<CancelResult> {
-    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/cancel`, { body });
+  /** Checks Cedar text. */
+  postPoliciesCheck(body: PolicyText): Promise<PolicyChecked> {
+    return this.send("POST", `/v1/policies/check`, { body });
   }
 
-  /** Says why a run is where it is. */
-  getRunsIdExplain(id: string): Promise<RunExplanation> {
-    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/explain`);
+  /** Takes Cedar text into force. */
+  postPoliciesApply(body: PolicyApply): Promise<PolicyApplied> {
+    return this.send("POST", `/v1/policies/apply`, { body });
   }
 
-  /** Holds a run where it stands. */
-  postRunsIdPause(id: string, body: PauseRequest): Promise<RunSummary> {
-    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/pause`, { body });
+  /** Tells which decisions of the past Cedar text would change. */
+  postPoliciesShadow(body: PolicyApply): Promise<PolicyShadow> {
+    return this.send("POST", `/v1/policies/shadow`, { body });
   }
 
-  /** Lets a paused run go on. */
-  postRunsIdResume(id: string, body: ResumeRequest): Promise<RunSummary> {
-    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/resume`, { body });
+  /** Asks the policy a question, and why it answers so. */
+  postPoliciesWhy(body: PolicyQuestion): Promise<PolicyExplained> {
+    return this.send("POST", `/v1/policies/why`, { body });
   }
 
-  /** Shows this realm's half of a trace, part by part. */
-  getRunsIdTrace(id: string, query: { cursor?: string } = {}): Promise<Trace> {
-    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/trace`, { query });
+  /** Asks the policy questions with known answers. */
+  postPoliciesTest(body: PolicyCases): Promise<PolicyTested> {
+    return this.send("POST", `/v1/policies/test`, { body });
   }
 
-  /** Gives a transcript of a broadcast that a run has announced. */
-  getRunsIdTranscript(id: string, query: { call?: string | null } = {}): Promise<EvidenceFile> {
-    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/transcript`, { query });
+  /** Explains a denial. */
+  getDenialsRef(ref: string): Promise<Denial> {
+    return this.send("GET", `/v1/denials/${encodeURIComponent(ref)}`);
   }
 
-  /** Shows the calls of a run, nested. */
-  getRunsIdTree(id: string): Promise<FrameTree> {
-    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/tree`);
+  /** Writes a backup. */
+  postBackup(body: BackupRequest): Promise<BackupReport> {
+    return this.send("POST", `/v1/backup`, { body });
   }
 
-  /** Signs somebody in whom the directory knows; needs no token. */
-  postSign-in(body: SignInRequest): Promise<SignedIn> {
-    return this.send("POST", `/v1/sign-in`, { body });
-  }
-
-  /** Ends the sign-in whose token is shown. */
-  deleteSign-in(): Promise<SignedOut> {
-    return this.send("DELETE", `/v1/sign-in`);
-  }
-
-  /** Lists stacks. */
-  getStacks(): Promise<Page<StackView>> {
-    return this.send("GET", `/v1/stacks`);
-  }
-
-  /** Shows a stack. */
-  getStacksId(id: string): Promise<StackView> {
-    return this.send("GET", `/v1/stacks/${encodeURIComponent(id)}`);
-  }
-
-  /** Removes a stack, and what only it announces. */
-  deleteStacksId(id: string, query: { version?: string; force?: boolean } = {}): Promise<Page<Removed>> {
-    return this.send("DELETE", `/v1/stacks/${encodeURIComponent(id)}`, { query });
-  }
-
-  /** Says where the realm stands now. */
-  getStatus(): Promise<Status> {
-    return this.send("GET", `/v1/status`);
-  }
-
-  /** Opens an invitation. */
-  postTickets(body: TicketRequest, key?: string): Promise<TicketIssued> {
-    return this.send("POST", `/v1/tickets`, { body, key });
-  }
-
-  /** Lets something go on. */
-  postUnhalt(body: UnhaltRequest): Promise<HaltState> {
-    return this.send("POST", `/v1/unhalt`, { body });
-  }
-
-  /** Checks definitions. */
-  postValidate(body: ApplyRequest): Promise<ValidateResult> {
-    return this.send("POST", `/v1/validate`, { body });
+  /** Gives this document. */
+  getOpenapiJson(): Promise<Record<string, unknown>> {
+    return this.send("GET", `/openapi.json`);
   }
 }
