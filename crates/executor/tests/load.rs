@@ -279,7 +279,7 @@ composite:
 #[test]
 fn what_this_version_does_not_serve_says_so() {
     let stack = OWN.replace("kind: tool", "kind: stack");
-    let platform = "apiVersion: loopstacks.io/v1\nkind: Realm\n";
+    let platform = "apiVersion: loopstacks.io/v1\nkind: Fleet\n";
 
     let stack = read("a.yaml", &stack).unwrap_err();
 

@@ -2647,11 +2647,11 @@ class Api:
         """Closes a breaker: what it guards is asked again at once."""
         return self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
 
-    def post_sign-in(self, body: SignInRequest) -> SignedIn:
+    def post_sign_in(self, body: SignInRequest) -> SignedIn:
         """Signs somebody in whom the directory knows; needs no token."""
         return self._send("POST", '/v1/sign-in', body=body)
 
-    def delete_sign-in(self) -> SignedOut:
+    def delete_sign_in(self) -> SignedOut:
         """Ends the sign-in whose token is shown."""
         return self._send("DELETE", '/v1/sign-in')
 
@@ -3034,11 +3034,11 @@ class AsyncApi:
         """Closes a breaker: what it guards is asked again at once."""
         return await self._send("POST", f'/v1/breakers/{quote(name, safe="")}/reset', body=body)
 
-    async def post_sign-in(self, body: SignInRequest) -> SignedIn:
+    async def post_sign_in(self, body: SignInRequest) -> SignedIn:
         """Signs somebody in whom the directory knows; needs no token."""
         return await self._send("POST", '/v1/sign-in', body=body)
 
-    async def delete_sign-in(self) -> SignedOut:
+    async def delete_sign_in(self) -> SignedOut:
         """Ends the sign-in whose token is shown."""
         return await self._send("DELETE", '/v1/sign-in')
 

@@ -2496,12 +2496,12 @@ export abstract class Api {
   }
 
   /** Signs somebody in whom the directory knows; needs no token. */
-  postSign-in(body: SignInRequest): Promise<SignedIn> {
+  postSignIn(body: SignInRequest): Promise<SignedIn> {
     return this.send("POST", `/v1/sign-in`, { body });
   }
 
   /** Ends the sign-in whose token is shown. */
-  deleteSign-in(): Promise<SignedOut> {
+  deleteSignIn(): Promise<SignedOut> {
     return this.send("DELETE", `/v1/sign-in`);
   }
 

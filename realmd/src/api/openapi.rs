@@ -131,7 +131,7 @@ fn content(shape: Shape, schemas: &mut Schemas) -> Value {
 fn operation_id(operation: &Operation) -> String {
     let parts = operation
         .path
-        .split(['/', '.'])
+        .split(['/', '.', '-'])
         .filter(|part| !part.is_empty() && *part != "v1");
     let mut id = operation.method.to_owned();
     for part in parts {
