@@ -32,7 +32,7 @@ wire_map! {
 /// How two heads of one log contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contradiction {
-    /// The later one has fewer entries: the log was cut short, or an old one was put back.
+    /// The one that was shown later has fewer entries: the log was cut short, or an old one was put back.
     Shorter,
     /// Both have as many entries, and not the same: the log was told anew.
     Other,
@@ -52,12 +52,13 @@ pub struct WitnessView {
 /// The heads that are kept, by realm.
 pub(crate) type Witness = BTreeMap<RealmId, Witnessed>;
 
-/// How a head contradicts an earlier one of the same log; none where it may follow it.
+/// How a head contradicts one of the same log that was shown before; none where it may follow it. A realm shows
+/// its heads in order, whatever its clock says.
 fn contradicts(known: &AuditHead, shown: &AuditHead) -> Option<Contradiction> {
     if shown.count == known.count && shown.root != known.root {
         return Some(Contradiction::Other);
     }
-    (shown.count < known.count && shown.at >= known.at).then_some(Contradiction::Shorter)
+    (shown.count < known.count).then_some(Contradiction::Shorter)
 }
 
 impl Node {
@@ -94,7 +95,7 @@ impl Node {
         let Some(head) = head.filter(|head| head.realm == realm) else {
             return self.counters.refuse(Refused::Signature);
         };
-        if !self.witness.contains_key(&realm) && self.witness.len() >= limits::WITNESSED {
+        if !self.witness.contains_key(&realm) && !self.has_room_for_head() {
             tracing::warn!(%scope, "there is no room to keep a head of its audit log");
             return;
         }
@@ -108,6 +109,27 @@ impl Node {
         self.hold_head(&mut kept, signed, &head);
         self.put(Table::Witness, realm.as_bytes(), state::write(&kept));
         self.witness.insert(realm, kept);
+    }
+
+    /// Whether the head of one more realm can be kept. One of a realm that is no child and no peer any more, and of
+    /// which there is nothing to tell, makes room.
+    fn has_room_for_head(&mut self) -> bool {
+        if self.witness.len() < limits::WITNESSED {
+            return true;
+        }
+        let gone = |kept: &Witnessed| {
+            let child = self.child_at(&kept.scope);
+            let child = child.is_some_and(|label| self.kin.children.contains_key(&label));
+            let peer = self.kin.peers.contains_key(&kept.scope.root);
+            !child && !peer && kept.contradiction.is_none()
+        };
+        let mut gone = self.witness.iter().filter(|(_, kept)| gone(kept));
+        let Some(realm) = gone.next().map(|(realm, _)| *realm) else {
+            return false;
+        };
+        self.witness.remove(&realm);
+        self.delete(Table::Witness, realm.as_bytes());
+        true
     }
 
     fn hold_head(&mut self, kept: &mut Witnessed, signed: &Signed<AuditHead>, head: &AuditHead) {
@@ -134,10 +156,6 @@ impl Node {
             kept.contradiction = Some(vec![known, signed.clone()]);
             kept.heads.clear();
         }
-        let newest = kept.heads.last().and_then(|known| known.peek().ok());
-        if newest.is_some_and(|newest| newest.count > head.count) {
-            return;
-        }
         kept.heads.retain(|known| known.digest() != signed.digest());
         kept.heads.push(signed.clone());
         let over = kept.heads.len().saturating_sub(limits::WITNESS_HEADS);
@@ -161,3 +179,6 @@ impl Node {
         views.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

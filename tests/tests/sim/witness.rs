@@ -98,10 +98,14 @@ fn a_log_that_is_told_anew_to_the_same_length_is_told() {
     let old = world.hosts[lab.0].disk.copy();
     work(&mut world, lab, 5);
 
+    // What it shows at once would tell already.
+    world.partition(acme, lab);
     put_back(&mut world, lab, old);
     let known = world.hosts[acme.0].node().witnessed()[0].newest.count;
     let have = world.hosts[lab.0].disk.audit.len() as u64;
     work(&mut world, lab, known - have);
+    world.heal(acme, lab);
+    world.run_for(60_000);
 
     assert_eq!(told(&world, acme, lab), Some(Contradiction::Other));
 }
