@@ -121,19 +121,15 @@ async fn serve(
     let AgentMessage::Attach(asked) = first? else {
         return Err(Fail::new(Code::RequestInvalid, "the first message is `attach`").into());
     };
-    if let Some(gate) = gate {
-        let person = match gate.check_token(asked.token.as_deref())? {
-            Shown::Named(person) => person,
-            Shown::SignedIn(member) => present(daemon, &member, limits::PERSON_READ_MS).await?,
-        };
-        let_in(daemon, &person, &Method::GET, routes::ATTACH).await?;
-    }
     let Attach {
         agent,
-        token: _,
+        token,
         loops,
         concurrency,
     } = asked;
+    if let Some(gate) = &gate {
+        check(daemon, gate, token.as_deref()).await?;
+    }
     let concurrency = concurrency.unwrap_or(CONCURRENCY);
     if !(1..=limits::ATTACHED_CALLS).contains(&concurrency) {
         let what = format!("concurrency is 1 to {}", limits::ATTACHED_CALLS);
@@ -169,11 +165,42 @@ async fn serve(
     let ended = tokio::select! {
         biased;
         () = daemon.stop.cancelled() => Err(End::Stopping),
+        ended = stays(daemon, gate.as_deref(), token.as_deref()) => ended,
         ended = listen(stream, &seat) => ended,
         ended = tell(sink, &mut told) => ended,
     };
     tracing::info!(agent, "an agent is gone");
     ended
+}
+
+/// Whether whoever shows a token over TCP may attach.
+async fn check(daemon: &Daemon, gate: &Gate, token: Option<&str>) -> Result<(), Fail> {
+    let person = match gate.check_token(token)? {
+        Shown::Named(person) => person,
+        Shown::SignedIn(member) => present(daemon, &member, limits::PERSON_READ_MS).await?,
+    };
+    let_in(daemon, &person, &Method::GET, routes::ATTACH).await
+}
+
+/// Ends once whoever has attached may no more: at once where the configuration says so, and otherwise as
+/// soon as a look every few seconds tells.
+async fn stays(
+    daemon: &Daemon,
+    gate: Option<&Gate>,
+    token: Option<&str>,
+) -> Result<std::convert::Infallible, End> {
+    let Some(gate) = gate else {
+        return std::future::pending().await;
+    };
+    let mut people = gate.people();
+    let mut beat = interval(BEAT);
+    loop {
+        tokio::select! {
+            Ok(()) = people.changed() => {}
+            _ = beat.tick() => {}
+        }
+        check(daemon, gate, token).await?;
+    }
 }
 
 /// What comes over a connection.

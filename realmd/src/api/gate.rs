@@ -119,6 +119,11 @@ impl Gate {
         Err(Fail::new(Code::TokenMissing, what))
     }
 
+    /// Who has tokens, as it changes.
+    pub(super) fn people(&self) -> watch::Receiver<Arc<People>> {
+        self.people.clone()
+    }
+
     fn is_own(&self, host: &str) -> bool {
         let mut own = self.hosts.iter();
         own.any(|own| own.eq_ignore_ascii_case(host))

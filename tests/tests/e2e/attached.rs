@@ -4,13 +4,19 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    os::unix::net::UnixStream,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
-use crate::{api::listening, daemon::Daemon, limit::PATIENCE, person::Person};
+use crate::{
+    api::{listening, start_listening},
+    daemon::Daemon,
+    limit::PATIENCE,
+    person::Person,
+};
 
 /// One connection of an agent.
 struct Agent<S: Read + Write> {
@@ -202,6 +208,34 @@ fn an_agent_claims_nothing_that_is_not_its_own() {
     assert!(rebound.is_err(), "another host's name opens nothing");
     let log = daemon.log();
     assert!(!log.contains(token.trim_end()), "the token is never logged");
+    daemon.stop();
+}
+
+#[test]
+fn whoever_may_attach_no_more_is_attached_no_more() {
+    let person = Person::new();
+    person.ctl("init lab").ok();
+    let home = person.home("lab");
+    let key = home.join("keys/ann.token");
+    let token = "ann-".to_owned() + &"t".repeat(40);
+    fs::write(&key, &token).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = home.join("realm.toml");
+    let without = fs::read_to_string(&file).unwrap();
+    let ann = "\n[people.ann]\ntoken = \"file:keys/ann.token\"\nroles = [\"owner\"]\n";
+    fs::write(&file, without.clone() + ann).unwrap();
+    let (daemon, address) = start_listening(&person, &home);
+    let stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut agent = Agent::over(stream, &address);
+    let loops = json!([definition("sort", "none")]);
+    agent.say(json!({"type": "attach", "agent": "desk", "loops": loops, "token": token}));
+    assert_eq!(agent.hear()["type"], "attached");
+
+    fs::write(&file, without).unwrap();
+    daemon.signal(Signal::HUP);
+
+    agent.refused("RLM-0524", "token");
     daemon.stop();
 }
 
