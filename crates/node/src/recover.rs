@@ -313,6 +313,7 @@ impl Node {
             // Ids that had expired by that clock are forgotten, and their messages have not by
             // this one.
             tracing::warn!("the wall clock was set back: sealed messages start anew");
+            self.audit_clock(true, clock.since(self.now.wall));
             return self.forget_messages(rows);
         }
         let seen = raw(rows, Table::Replay).filter_map(|(key, value)| SeenId::read(key, value));

@@ -1,6 +1,11 @@
 //! What is looked after from time to time: certificates, keys, memories, clocks.
 
-use realm_protocol::{journal::Table, limits, records::KemPurpose};
+use realm_protocol::{
+    audit::{AuditNote, AuditOutcome},
+    journal::Table,
+    limits,
+    records::KemPurpose,
+};
 use realm_router::Relation;
 
 use crate::{
@@ -76,8 +81,22 @@ impl Node {
         if moved > JUMP_MS {
             tracing::warn!(moved_ms = moved, "the wall clock has jumped");
             self.clock_jumps = self.clock_jumps.saturating_add(1);
+            let ticked = self.now.tick.since(self.clock_check.tick);
+            let back = self.now.wall < self.clock_check.wall.plus(ticked);
+            self.audit_clock(back, moved);
         }
         self.clock_check = self.now;
+    }
+
+    /// Writes down that the wall clock has moved: what is good until a time was good for longer, or shorter.
+    pub(crate) fn audit_clock(&mut self, back: bool, moved_ms: u64) {
+        let way = if back { "back" } else { "forward" };
+        let seconds = moved_ms / 1_000;
+        self.audit(AuditNote {
+            outcome: AuditOutcome::Failure,
+            error: Some(format!("the wall clock moved {way} by {seconds} s")),
+            ..AuditNote::new("clock.moved")
+        });
     }
 
     /// Where the clock is behind ids that were forgotten as expired, everything would be refused

@@ -261,3 +261,30 @@ fn a_log_that_was_put_back_cut_short_or_told_anew_is_not_the_one_that_a_witness_
     let forked = matches!(told_anew, EvidenceError::Audit(AuditError::Fork { .. }));
     assert!(forked && count > 0, "{told_anew}");
 }
+
+#[test]
+fn a_clock_that_is_set_is_in_the_log() {
+    let mut world = World::new(77);
+    let acme = world.found("acme");
+    world.run_for(60_000);
+    for offset in [0, 7_200_000, 0] {
+        world.hosts[acme.0].clock_offset = offset;
+        world.run_for(60_000);
+    }
+    // While it is down, too.
+    world.hosts[acme.0].clock_offset = -7_200_000;
+    world.crash_for(acme, 500);
+    world.run_for(60_000);
+
+    let entries = audit::entries(&world.hosts[acme.0].disk);
+    let moved = entries.iter().filter(|entry| entry.action == "clock.moved");
+    let said: Vec<&str> = moved.filter_map(|entry| entry.error.as_deref()).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    for (said, way) in said.iter().zip(["forward", "back", "back"]) {
+        assert!(
+            said.starts_with(&format!("the wall clock moved {way} by ")),
+            "{said}"
+        );
+    }
+    invariants::check(&mut world);
+}
