@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use realm_executor::{ApprovalAsked, LoopError, Said};
 use realm_protocol::{
     ApprovalId, CallId, Digest, FailureCode, RunId, Scope, Timestamp,
+    audit::{AuditNote, AuditOutcome},
     journal::Table,
     json::{self, Object},
     limits,
@@ -200,6 +201,7 @@ impl Node {
             Err(why) => {
                 tracing::warn!(approval = %looking.id, why, "an approval does not hold");
                 self.void(looking.id, why);
+                self.audit_lost_approval(looking.id, "approval.void", why);
                 return self
                     .executor
                     .approval_is_void(run, call, &self.registry, self.now);
@@ -229,6 +231,23 @@ impl Node {
         let payload = request.told(id).with("reason", why);
         self.note_in_frame(run, call, "approval.void", payload);
         self.keep_request(id);
+    }
+
+    /// Writes down that a request came to nothing, and why.
+    fn audit_lost_approval(&mut self, id: ApprovalId, action: &'static str, why: &str) {
+        let Some(request) = self.approvals.requests.get(&id) else {
+            return;
+        };
+        let asked = &request.action;
+        let note = AuditNote {
+            outcome: AuditOutcome::Refusal,
+            error: Some(why.to_owned()),
+            run: Some(asked.run),
+            call: Some(asked.frame),
+            input: Some(asked.input),
+            ..AuditNote::new(action).about(asked.loop_id.clone())
+        };
+        self.audit(note);
     }
 
     /// Nothing waits for an approval any more.
@@ -267,6 +286,7 @@ impl Node {
         let payload = request.told(id);
         self.note_in_frame(run, call, "approval.expired", payload);
         self.keep_request(id);
+        self.audit_lost_approval(id, "approval.expired", "nobody said anything in time");
         self.refuse_call(id);
     }
 

@@ -6,7 +6,7 @@ use realm_protocol::{
     journal::{Status, Table},
     records::Role,
 };
-use realm_tests::{CrashPoint, Loops, Tree as _, invariants};
+use realm_tests::{CrashPoint, Loops, Tree as _, audit, invariants};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, call, composite, refusal};
@@ -34,6 +34,12 @@ impl Bench {
         let effects = self.world.effects.iter();
         let of_tag = effects.filter(|(effect, _)| effect.contains(&word));
         of_tag.map(|(_, times)| times).sum()
+    }
+
+    /// How many entries of the audit log tell of this.
+    fn logged(&self, action: &str) -> usize {
+        let entries = audit::entries(&self.world.hosts[self.acme.0].disk);
+        entries.iter().filter(|it| it.action == action).count()
     }
 
     /// The one call that waits for an approval.
@@ -183,6 +189,7 @@ fn a_request_that_nobody_answers_escalates_and_then_expires_also_while_nobody_is
         }
         assert_eq!(bench.done("b"), 0);
         assert_eq!(bench.count(run, "approval.expired"), 1);
+        assert_eq!(bench.logged("approval.expired"), 1);
         bench.fails(run, "Denied", "was not approved within 3600 s");
     }
 }
@@ -268,6 +275,7 @@ fn an_approval_is_read_again_before_the_call_and_is_good_for_no_other() {
         bench.world.run_for(10_000);
         assert_eq!(bench.done("b"), 1, "{forged}");
         assert_eq!(bench.count(second, "approval.void"), 1, "{forged}");
+        assert_eq!(bench.logged("approval.void"), 1, "{forged}");
         assert_ne!(bench.waiting().id, asked.id, "it is asked for anew");
         bench.grant(ANN);
         bench.world.run_for(5_000);
