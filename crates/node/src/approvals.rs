@@ -18,7 +18,7 @@ use realm_protocol::{
     journal::Table,
     json::{self, Object},
     limits,
-    records::{Approval, ApprovalAction, ApprovalVerdict},
+    records::{Approval, ApprovalAction, ApprovalVerdict, Role},
 };
 
 use crate::{Effect, LookId, Node, accept::stored_run, state, timers::Timer};
@@ -293,8 +293,8 @@ impl Node {
     /// Wakes at the earliest end, or the earliest time at which others are asked as well.
     fn set_approval_timer(&mut self) {
         let due = self.approvals.waiting().flat_map(|(_, request)| {
-            let escalates = request.escalates().filter(|_| request.escalated.is_none());
-            escalates.into_iter().chain([request.expires])
+            let escalates = request.escalates().into_iter();
+            escalates.chain([request.expires])
         });
         match due.min() {
             Some(due) => {
@@ -314,9 +314,7 @@ impl Node {
             self.approval_expired(id);
         }
         let waiting = self.approvals.waiting();
-        let late = waiting.filter(|(_, request)| {
-            request.escalated.is_none() && request.escalates().is_some_and(|at| at <= now)
-        });
+        let late = waiting.filter(|(_, request)| request.escalates().is_some_and(|at| at <= now));
         for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.escalate(id, now);
         }
@@ -328,11 +326,11 @@ impl Node {
         let Some(request) = self.approvals.requests.get_mut(&id) else {
             return;
         };
-        request.escalated = Some(now);
+        let due = request.escalations().filter(|(at, _)| *at <= now);
+        let roles: Vec<&str> = due.map(|(_, role)| role.as_str()).collect();
         let (run, call) = (request.action.run, request.action.frame);
-        let roles = request.rules.iter().filter_map(|rule| rule.escalate_role);
-        let roles: Vec<&str> = roles.map(realm_protocol::records::Role::as_str).collect();
         let payload = request.told(id).with("roles", &roles);
+        request.escalated = Some(now);
         self.note_in_frame(run, call, "approval.escalated", payload);
         self.keep_request(id);
     }
@@ -388,10 +386,17 @@ impl StoredRequest {
             .with("loopId", &self.action.loop_id)
     }
 
-    /// When others are asked as well.
+    /// When others have to be asked as well, and in which role: of each rule by itself, and once.
+    fn escalations(&self) -> impl Iterator<Item = (Timestamp, Role)> {
+        let rules = self.rules.iter();
+        let all = rules.filter_map(|rule| rule.escalate_ms.zip(rule.escalate_role));
+        let all = all.map(|(after, role)| (self.requested.plus(after), role));
+        all.filter(|(at, _)| self.escalated.is_none_or(|told| told < *at))
+    }
+
+    /// When others are asked as well next.
     fn escalates(&self) -> Option<Timestamp> {
-        let after = self.rules.iter().filter_map(|rule| rule.escalate_ms).min();
-        after.map(|after| self.requested.plus(after))
+        self.escalations().map(|(at, _)| at).min()
     }
 
     /// What people have said, for a call that has asked them.

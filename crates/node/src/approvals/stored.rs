@@ -26,7 +26,7 @@ wire_map! {
         5 => decisions: Vec<Signed<Approval>>,
         /// When the call began.
         6 => used: Option<Timestamp>,
-        /// When others were asked as well.
+        /// When others were asked as well, the last time.
         7 => escalated: Option<Timestamp>,
         /// The person on this machine who asked for the work.
         8 => requester: Option<String>,

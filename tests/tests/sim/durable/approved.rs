@@ -170,6 +170,25 @@ fn a_denied_call_ends_with_the_reason_and_is_never_made() {
 }
 
 #[test]
+fn each_rule_of_a_request_asks_others_in_its_own_time() {
+    let mut spend = Loops::once("spend", 500);
+    spend["approval"] = json!({"escalate": {"after": "15m", "role": "operator"}});
+    let terms = json!({"escalate": {"after": "30m", "role": "owner"}});
+    let mut bench = Bench::with(17, &[spend], json!([approved("a", terms)]));
+    let run = bench.begin(json!({"n": 1}), 5_000);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        bench.world.run_for(HOUR_MS / 5);
+        told.push(bench.count(run, "approval.escalated"));
+    }
+    assert_eq!(told, [0, 1, 2, 2]);
+    bench.grant(("eve", Role::Operator));
+    bench.grant(("olga", Role::Owner));
+    bench.world.run_for(5_000);
+    assert_eq!(bench.done("a"), 1);
+}
+
+#[test]
 fn a_request_that_nobody_answers_escalates_and_then_expires_also_while_nobody_is_there() {
     for asleep in [false, true] {
         let escalate = json!({"after": "15m", "role": "operator"});
