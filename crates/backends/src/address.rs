@@ -7,14 +7,20 @@ use realm_protocol::is_public;
 use url::{Host, Url};
 
 /// Addresses of metadata services, which hand out a machine's credentials to whoever asks.
-const METADATA_V4: [Ipv4Addr; 4] = [
+const METADATA_V4: [Ipv4Addr; 6] = [
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
 ];
-/// The same service of one cloud, under its own prefix.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// The same services under prefixes of their own.
+const METADATA_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 /// A URL that may be called, as far as its text tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,10 +107,11 @@ pub fn check(host: &str, address: IpAddr, private: bool) -> Result<(), BackendEr
 fn is_metadata(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => METADATA_V4.contains(&address),
-        IpAddr::V6(METADATA_V6) => true,
-        IpAddr::V6(address) => carried(address)
-            .iter()
-            .any(|inner| METADATA_V4.contains(inner)),
+        IpAddr::V6(address) => {
+            let carried = carried(address);
+            METADATA_V6.contains(&address)
+                || carried.iter().any(|inner| METADATA_V4.contains(inner))
+        }
     }
 }
 

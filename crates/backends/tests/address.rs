@@ -52,7 +52,7 @@ const BLOCKED: [&str; 46] = [
     "http://[100::1]/",
 ];
 
-const METADATA: [&str; 12] = [
+const METADATA: [&str; 16] = [
     "http://169.254.169.254/latest/meta-data/",
     "http://2852039166/",
     "http://0xa9fea9fe/",
@@ -65,6 +65,10 @@ const METADATA: [&str; 12] = [
     "http://[fd00:ec2::254]/",
     "http://100.100.100.200/",
     "http://169.254.170.2/",
+    "http://169.254.170.23/",
+    "https://168.63.129.16/",
+    "http://[fd00:ec2::23]/",
+    "http://[fd20:ce::254]/",
 ];
 
 const REFUSED: [&str; 12] = [
