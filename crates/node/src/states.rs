@@ -69,13 +69,14 @@ impl Node {
         Ok(Response::Done)
     }
 
-    /// Forgets the state of agents that no loop names any more.
+    /// Forgets the state of agents that no version of a loop names any more.
     pub(crate) fn forget_states_of_gone_agents(&mut self) {
         let states = self.executor.states();
         let agents = states.agents().map(|(agent, _)| agent);
         let is_named = |agent: &&LoopId| {
-            let mut loops = self.registry.iter();
-            loops.any(|known| known.manifest.state_agent() == Some(*agent))
+            let loops = self.registry.iter();
+            let mut versions = loops.flat_map(|known| self.registry.versions(&known.manifest.id));
+            versions.any(|known| known.manifest.state_agent() == Some(*agent))
         };
         let gone: Vec<LoopId> = agents.filter(|agent| !is_named(agent)).cloned().collect();
         for agent in gone {

@@ -84,6 +84,22 @@ fn wherever_a_run_is_broken_off_each_step_counts_once_in_the_state_of_its_agent(
 }
 
 #[test]
+fn a_version_that_names_no_agent_takes_nothing_from_those_that_do() {
+    let (mut world, acme) = town(3);
+    count(&mut world, acme);
+    let without = json!({
+        "id": "tally", "version": "2.0.0", "kind": "tool", "effects": "idempotent",
+        "inputSchema": {}, "outputSchema": {},
+        "tool": {"implementation": "process", "config": {"argv": ["tally"]}},
+    });
+
+    world.apply(acme, &[without]);
+    world.run_for(1_000);
+
+    assert_eq!(total(&world, acme), Some(json!(STEPS)));
+}
+
+#[test]
 fn state_outlives_restarts_and_goes_with_the_last_loop_that_names_its_agent() {
     let (mut world, acme) = town(2);
     count(&mut world, acme);
