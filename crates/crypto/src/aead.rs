@@ -5,6 +5,8 @@ use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use chacha20::{R20, hchacha};
 use zeroize::Zeroize as _;
 
+use crate::meter::timed;
+
 /// Bytes that stand after each ciphertext.
 pub(crate) const TAG_BYTES: usize = 16;
 
@@ -44,10 +46,11 @@ impl AeadKey {
     ) -> Option<()> {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let plaintext = buffer.get_mut(start..)?;
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(nonce, Aad::from(aad), plaintext)
-            .ok()?;
+        let tag = timed(|| {
+            self.0
+                .seal_in_place_separate_tag(nonce, Aad::from(aad), plaintext)
+        });
+        let tag = tag.ok()?;
         buffer.extend_from_slice(tag.as_ref());
         Some(())
     }
@@ -57,9 +60,11 @@ impl AeadKey {
         let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
         let nonce = Nonce::assume_unique_for_key(nonce);
         let mut plaintext = vec![0; ciphertext.len()];
-        self.0
-            .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut plaintext)
-            .ok()?;
+        let opened = timed(|| {
+            self.0
+                .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut plaintext)
+        });
+        opened.ok()?;
         Some(plaintext)
     }
 }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     aead::{AeadKey, TAG_BYTES},
     keys::KemKey,
+    meter::timed,
 };
 
 type Kem = hpke::kem::X25519HkdfSha256;
@@ -137,10 +138,17 @@ pub(crate) fn hpke_seal(
     plaintext: &[u8],
 ) -> Option<(Vec<u8>, Exported)> {
     let recipient = <Kem as hpke::Kem>::PublicKey::from_bytes(recipient).ok()?;
-    let (enc, mut context) =
-        hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(&OpModeS::Base, &recipient, HPKE_INFO, rng)
-            .ok()?;
-    let ciphertext = context.seal(plaintext, header).ok()?;
+    let (enc, context, ciphertext) = timed(|| {
+        let (enc, mut context) = hpke::setup_sender_with_rng::<Cipher, Kdf, Kem>(
+            &OpModeS::Base,
+            &recipient,
+            HPKE_INFO,
+            rng,
+        )
+        .ok()?;
+        let ciphertext = context.seal(plaintext, header).ok()?;
+        Some((enc, context, ciphertext))
+    })?;
     let body = [enc.to_bytes().as_slice(), &ciphertext].concat();
     let exported = exported(|label, into| context.export(label, into).ok())?;
     Some((body, exported))
@@ -151,9 +159,13 @@ pub(crate) fn hpke_open(key: &KemKey, header: &[u8], body: &[u8]) -> Option<(Vec
     let (enc, ciphertext) = body.split_at_checked(ENC_BYTES)?;
     let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).ok()?;
     let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(key.secret().as_slice()).ok()?;
-    let mut context =
-        hpke::setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, &private, &enc, HPKE_INFO).ok()?;
-    let plaintext = context.open(ciphertext, header).ok()?;
+    let (context, plaintext) = timed(|| {
+        let mut context =
+            hpke::setup_receiver::<Cipher, Kdf, Kem>(&OpModeR::Base, &private, &enc, HPKE_INFO)
+                .ok()?;
+        let plaintext = context.open(ciphertext, header).ok()?;
+        Some((context, plaintext))
+    })?;
     let exported = exported(|label, into| context.export(label, into).ok())?;
     Some((plaintext, exported))
 }

@@ -10,6 +10,8 @@ use ed25519_dalek::{Signature, VerifyingKey, ed25519::signature::MultipartVerifi
 use realm_protocol::is_canonical_key;
 use zeroize::Zeroizing;
 
+use crate::meter::timed;
+
 /// Second coordinates of the points of small order, lowest word first, as they may be written:
 /// 0, 1, -1, 0 and 1 once more with the modulus added, and those of the points of order eight.
 const SMALL_ORDER: [[u64; 4]; 7] = [
@@ -91,7 +93,7 @@ impl SecretKey {
     /// Signs a message; always in the same way.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         let mut signature = [0; 64];
-        signature.copy_from_slice(self.pair.sign(message).as_ref());
+        signature.copy_from_slice(timed(|| self.pair.sign(message)).as_ref());
         signature
     }
 }
@@ -107,7 +109,7 @@ impl PublicKey {
         if !is_canonical_key(bytes) {
             return None;
         }
-        let key = VerifyingKey::from_bytes(bytes).ok()?;
+        let key = timed(|| VerifyingKey::from_bytes(bytes)).ok()?;
         (!key.is_weak()).then_some(Self(key))
     }
 
@@ -116,10 +118,11 @@ impl PublicKey {
         // The equation gives a point, written in its one canonical form, and the signature's first
         // half must be the same bytes: so it is a point, and need not be decoded to be judged.
         !is_small(signature)
-            && self
-                .0
-                .multipart_verify(parts, &Signature::from_bytes(signature))
-                .is_ok()
+            && timed(|| {
+                self.0
+                    .multipart_verify(parts, &Signature::from_bytes(signature))
+                    .is_ok()
+            })
     }
 }
 

@@ -21,6 +21,7 @@ mod grant;
 mod inception;
 mod keys;
 mod letter;
+mod meter;
 mod opening;
 mod passphrase;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub use grant::{GrantError, VerifiedGrants, verify_grants};
 pub use inception::{CurrentKey, check_fork, check_known, commit_to, current_key, incept, succeed};
 pub use keys::{KemKey, SigningKey};
 pub use letter::{Letter, sign_flush};
+#[cfg(feature = "meter")]
+pub use meter::{Metered, meter, metered};
 pub use opening::{OpenError, Opened, open_clear, open_in_session, open_reply, open_sealed};
 pub use passphrase::{PASSPHRASE_BYTES, PassphraseError, PassphraseLock, WrappingKey};
 pub use record::{CertError, verify, verify_first};

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use crate::{aead::AeadKey, body::ReplyKey, keys::random};
+use crate::{aead::AeadKey, body::ReplyKey, keys::random, meter::timed};
 use window::Window;
 
 /// HKDF's `info` for the keys of a session.
@@ -33,7 +33,7 @@ impl Ephemeral {
 
     /// Agrees on a secret; none with a key that makes it known to everybody.
     fn agree(&self, theirs: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-        let shared = self.0.diffie_hellman(&PublicKey::from(*theirs));
+        let shared = timed(|| self.0.diffie_hellman(&PublicKey::from(*theirs)));
         shared
             .was_contributory()
             .then(|| Zeroizing::new(shared.to_bytes()))

@@ -9,6 +9,7 @@ use crate::{
     crowd::Crowd,
     fair,
     far::Far,
+    governance,
     load::{Call, Load, measure},
     machinery, market, memory, nats,
     process::Program,
@@ -57,6 +58,10 @@ enum Job {
     BroadcastDaemons,
     /// A price check across three organisations.
     PriceCheck,
+    /// Policy decisions, worked out and remembered.
+    Decisions,
+    /// Calls between two nodes in this program, and such by a chain of four grants.
+    Governed,
     /// Calls of a tool of an MCP server, by `rmcp` alone.
     Rmcp,
     /// The same as calls of a loop.
@@ -72,7 +77,7 @@ enum Job {
 }
 
 /// All jobs, those that are compared side by side.
-const JOBS: [(&str, Job); 32] = [
+const JOBS: [(&str, Job); 34] = [
     ("raw-0", Job::Raw(0)),
     ("raw-1", Job::Raw(1)),
     ("raw-2", Job::Raw(2)),
@@ -100,6 +105,8 @@ const JOBS: [(&str, Job); 32] = [
     ("broadcast-nodes-5000", Job::BroadcastNodes(5_000)),
     ("broadcast-20", Job::BroadcastDaemons),
     ("price-check", Job::PriceCheck),
+    ("policy", Job::Decisions),
+    ("call-nodes", Job::Governed),
     ("far", Job::Far),
     ("idle-links", Job::IdleLinks),
     ("in-flight", Job::InFlight),
@@ -228,7 +235,8 @@ impl Bench<'_> {
                 Ok(())
             }
             Job::BroadcastNodes(realms) => {
-                self.report.add(market::broadcasts(self.name, realms)?);
+                let rows = market::broadcasts(self.name, realms)?;
+                rows.into_iter().for_each(|row| self.report.add(row));
                 Ok(())
             }
             Job::BroadcastDaemons => {
@@ -237,6 +245,16 @@ impl Bench<'_> {
             }
             Job::PriceCheck => {
                 self.report.add(fair::price_check(&ground).await?);
+                Ok(())
+            }
+            Job::Decisions => {
+                let rows = governance::decisions(self.name)?;
+                rows.into_iter().for_each(|row| self.report.add(row));
+                Ok(())
+            }
+            Job::Governed => {
+                let rows = governance::calls(self.name)?;
+                rows.into_iter().for_each(|row| self.report.add(row));
                 Ok(())
             }
             Job::Far => self.far(&ground).await,

@@ -394,6 +394,10 @@ impl Broadcast {
                     self.realms[number].bidder.handle(worked, now());
                     continue;
                 }
+                bidder::Output::Reserve(day) => {
+                    self.written += cbor::encode(&day).len();
+                    continue;
+                }
                 bidder::Output::Deliver {
                     outcome, output, ..
                 } => announcer::Input::Delivered {

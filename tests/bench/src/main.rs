@@ -4,13 +4,14 @@
 //! times, [`resources`] reads what processes used, [`report`] prints rows and judges them.
 //! [`realms`], [`raw`] and [`nats`] each set up one kind of peer, [`crowd`] many children,
 //! [`delay`] a slow link; [`fair`] lets daemons broadcast, [`market`] many realms in this program, and
-//! [`machinery`] what they do besides their cryptography; [`streaming`] is shown what a model writes. Everything runs on loopback.
+//! [`machinery`] what they do besides their cryptography; [`governance`] decides and calls by grants; [`streaming`] is shown what a model writes. Everything runs on loopback.
 
 mod arguments;
 mod crowd;
 mod delay;
 mod fair;
 mod far;
+mod governance;
 mod jobs;
 mod load;
 mod machinery;

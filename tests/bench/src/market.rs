@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bytes::Bytes;
-use realm_crypto::{SigningKey, commit_to, incept};
+use realm_crypto::{SigningKey, commit_to, incept, meter, metered};
 use realm_executor::{BackendReply, Manifest};
 use realm_node::{
     ApplyAsked, BroadcastAsked, Broadcasted, Config, ControlId, CustodyTerms, DialId, Effect,
-    Founding, Input, InviteAsked, InviteKind, JoinAsked, Keys, LinkId, Node, Recovered, Request,
-    Response,
+    Founding, GrantView, Input, InviteAsked, InviteKind, JoinAsked, Keys, LinkId, Node, Recovered,
+    Request, Response,
 };
 use realm_protocol::{
     Kind, NodeId, Now, Tick, Timestamp,
@@ -70,15 +70,48 @@ pub(crate) struct Market {
     next: u64,
     answers: BTreeMap<ControlId, Response>,
     /// How long the first host has worked in the turns in which it took bids.
-    announcer: Duration,
+    announcer: Work,
     /// Bytes of announcements, and over how many links they went.
     announced: (u64, u64),
 }
 
+/// Time of this thread, and how much of it went to signing, checking, sealing and opening.
+#[derive(Clone, Copy, Default)]
+struct Work {
+    all: Duration,
+    crypto: Duration,
+}
+
+impl Work {
+    /// What this thread has worked so far.
+    fn now() -> Self {
+        Self {
+            all: thread_cpu(),
+            crypto: metered().took,
+        }
+    }
+
+    fn since(self, begun: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(begun.all),
+            crypto: self.crypto.saturating_sub(begun.crypto),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.all += more.all;
+        self.crypto += more.crypto;
+    }
+
+    fn rest(self) -> Duration {
+        self.all.saturating_sub(self.crypto)
+    }
+}
+
 /// What a broadcast took.
 struct Took {
-    all: Duration,
-    announcer: Duration,
+    all: Work,
+    announcer: Work,
     bids: usize,
     announced: (u64, u64),
 }
@@ -86,8 +119,10 @@ struct Took {
 /// Announces to so many realms, each with an agent that bids. `cpu_us_per_call` is what the
 /// announcer's node works for each bid, with all that it signs, seals and checks; `p50_us` the whole
 /// broadcast, the work of all realms on this one thread, as its CPU time; `link_bytes` what its announcement takes
-/// on each link.
-pub(crate) fn broadcasts(job: &str, realms: usize) -> Result<Row> {
+/// on each link. The second row, `-crypto`, is how much of each went to the libraries that sign, check, seal
+/// and open, the third, `-rest`, what remains.
+pub(crate) fn broadcasts(job: &str, realms: usize) -> Result<[Row; 3]> {
+    meter(thread_cpu);
     let mut market = Market::settle(realms)?;
     let mut took: Vec<Took> = Vec::new();
     // The first acquaints everybody with everybody.
@@ -100,36 +135,45 @@ pub(crate) fn broadcasts(job: &str, realms: usize) -> Result<Row> {
         "{} bids of {realms}",
         first.bids
     );
-    took.sort_by_key(|it| it.all);
+    took.sort_by_key(|it| it.all.all);
     let median = took.get(TIMES / 2).context("no broadcast")?;
     let longest = took.last().context("no broadcast")?;
     let (bytes, links) = median.announced;
     eprintln!(
         "{job}: the first {:.0} ms, {:.0} us a bid at the announcer",
-        first.all.as_secs_f64() * 1e3,
-        first.announcer.as_secs_f64() * 1e6 / realms as f64,
+        first.all.all.as_secs_f64() * 1e3,
+        first.announcer.all.as_secs_f64() * 1e6 / realms as f64,
     );
-    Ok(Row {
-        job: job.to_owned(),
-        in_flight: realms,
-        p50_us: Some(median.all.as_secs_f64() * 1e6),
-        p99_us: Some(longest.all.as_secs_f64() * 1e6),
-        cpu_us_per_call: Some(median.announcer.as_secs_f64() * 1e6 / realms as f64),
+    let row = |job: String, part: fn(Work) -> Duration| {
+        let us = |work| part(work).as_secs_f64() * 1e6;
+        Row {
+            job,
+            in_flight: realms,
+            p50_us: Some(us(median.all)),
+            p99_us: Some(us(longest.all)),
+            cpu_us_per_call: Some(us(median.announcer) / realms as f64),
+            ..Row::default()
+        }
+    };
+    let all = Row {
         link_bytes: Some(bytes as f64 / links.max(1) as f64),
-        ..Row::default()
-    })
+        ..row(job.to_owned(), |work| work.all)
+    };
+    let crypto = row(format!("{job}-crypto"), |work| work.crypto);
+    let rest = row(format!("{job}-rest"), Work::rest);
+    Ok([all, crypto, rest])
 }
 
 impl Market {
     /// A root, its children, and theirs, as many at each as there are children of the root.
-    fn settle(realms: usize) -> Result<Self> {
+    pub(crate) fn settle(realms: usize) -> Result<Self> {
         let mut market = Self {
             hosts: Vec::new(),
             busy: VecDeque::new(),
             tick: 0,
             next: 0,
             answers: BTreeMap::new(),
-            announcer: Duration::ZERO,
+            announcer: Work::default(),
             announced: (0, 0),
         };
         let work = |bid: Option<Value>| {
@@ -309,14 +353,14 @@ impl Market {
             },
             aggregator: None,
         };
-        (self.announcer, self.announced) = (Duration::ZERO, (0, 0));
-        let begun = thread_cpu();
+        (self.announcer, self.announced) = (Work::default(), (0, 0));
+        let begun = Work::now();
         let control = self.control(0, Request::Broadcast(Box::new(asked)));
         let mut ended = None;
         while let Some(host) = self.busy.pop_front() {
             self.turn(host);
             if ended.is_none() && self.answers.contains_key(&control) {
-                ended = Some(thread_cpu().saturating_sub(begun));
+                ended = Some(Work::now().since(begun));
             }
         }
         let answer = self.answers.remove(&control);
@@ -344,7 +388,8 @@ impl Market {
         control
     }
 
-    fn ask(&mut self, host: usize, request: Request) -> Result<Response> {
+    /// Asks a realm for something, and lets time pass until it answers.
+    pub(crate) fn ask(&mut self, host: usize, request: Request) -> Result<Response> {
         let control = self.control(host, request);
         for _ in 0..10_000 {
             self.settle_down();
@@ -354,6 +399,11 @@ impl Market {
             self.let_time_pass();
         }
         bail!("realm {host} never answers")
+    }
+
+    /// The grants that a realm knows.
+    pub(crate) fn grants(&self, host: usize) -> Vec<GrantView> {
+        self.hosts[host].node.grants()
     }
 
     /// A millisecond passes, and what is due is done.
@@ -396,7 +446,7 @@ impl Market {
         let now = self.now();
         let waiting = std::mem::take(&mut self.hosts[host].waiting);
         let takes_bids = host == 0 && waiting.iter().any(Happening::is_bid);
-        let begun = takes_bids.then(thread_cpu);
+        let begun = takes_bids.then(Work::now);
         for happening in waiting {
             let input = match happening {
                 Happening::Input(input) => input,
@@ -406,7 +456,7 @@ impl Market {
         }
         self.perform(host);
         if let Some(begun) = begun {
-            self.announcer += thread_cpu().saturating_sub(begun);
+            self.announcer.add(Work::now().since(begun));
         }
     }
 

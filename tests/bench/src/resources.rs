@@ -58,7 +58,6 @@ pub(crate) fn rss_kb(pid: u32) -> Result<u64> {
 
 /// What this thread has used of a processor, so that whatever else runs does not count.
 pub(crate) fn thread_cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = stat.split(' ').next().and_then(|it| it.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }

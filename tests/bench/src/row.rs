@@ -42,7 +42,7 @@ impl Row {
     /// The heading of the table.
     pub(crate) fn heading() -> String {
         format!(
-            "{:<20} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
+            "{:<27} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
             "job",
             "in_flight",
             "p50_us",
@@ -58,7 +58,7 @@ impl Row {
     pub(crate) fn line(&self) -> String {
         let figure = |figure: Option<f64>| figure.map_or("-".to_owned(), |it| format!("{it:.0}"));
         format!(
-            "{:<20} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
+            "{:<27} {:>9} {:>10} {:>10} {:>11} {:>12} {:>9} {:>10}",
             self.job,
             self.in_flight,
             figure(self.p50_us),
