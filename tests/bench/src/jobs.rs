@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 
 use crate::{
     arguments::Options,
@@ -205,8 +206,9 @@ impl Bench<'_> {
                 let daemon = ground.daemon("model", "").await?;
                 daemon.apply(streaming::SAY).await?;
                 let pids = [daemon.pid()?];
-                self.rows(&pids, &pids, &whole::ClientCall::new(&daemon, "say"))
-                    .await
+                let found = json!({"category": "general", "confidence": 0.87});
+                let calls = whole::ClientCall::new(&daemon, "say").answered(found);
+                self.rows(&pids, &pids, &calls).await
             }
             Job::Streams => streaming::hops(&ground, self.report).await,
             Job::StreamMemory => streaming::memory(&ground, self.report).await,

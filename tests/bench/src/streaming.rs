@@ -119,10 +119,10 @@ async fn answer(
     Ok(())
 }
 
-/// A loop whose model is the mock, which gives its input back.
-pub(crate) const SAY: &str = "id: say\nversion: 1.0.0\nkind: prompt\ndescription: Says it again.\n\
+/// A loop whose model is the mock, which finds every text of the same kind.
+pub(crate) const SAY: &str = "id: say\nversion: 1.0.0\nkind: prompt\ndescription: Says what it is.\n\
                               inputSchema: {type: object}\noutputSchema: {type: object}\neffects: none\n\
-                              prompt: {template: '{\"data\":\"{{data}}\"}', variables: [data]}\n";
+                              prompt: {template: 'Classify: {{data}}', variables: [data]}\n";
 
 /// A loop that shows what the model writes.
 const TELL: &str = "id: tell\nversion: 1.0.0\nkind: prompt\ndescription: Tells the time.\n\

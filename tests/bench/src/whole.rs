@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use realm_client::{Client, api::InvokeRequest};
+use serde_json::Value;
 
 use crate::{
     load::Call,
@@ -73,22 +74,31 @@ pub(crate) fn request(address: &str) -> InvokeRequest {
 pub(crate) struct ClientCall {
     client: Client,
     request: Arc<InvokeRequest>,
+    answer: Arc<Value>,
 }
 
 impl ClientCall {
     /// Calls of a loop from this program.
     pub(crate) fn new(daemon: &Daemon, address: &str) -> Self {
+        let request = request(address);
         Self {
             client: daemon.client.clone(),
-            request: Arc::new(request(address)),
+            answer: Arc::new(request.input.clone()),
+            request: Arc::new(request),
         }
+    }
+
+    /// The same, of a loop that answers with something else than its input.
+    pub(crate) fn answered(self, answer: Value) -> Self {
+        let answer = Arc::new(answer);
+        Self { answer, ..self }
     }
 }
 
 impl Call for ClientCall {
     async fn call(&self) -> Result<()> {
         let result = self.client.invoke(&self.request).await?;
-        let same = result.output.as_ref() == Some(&self.request.input);
+        let same = result.output.as_ref() == Some(&*self.answer);
         ensure!(same, "not the answer: {:?}", result.error);
         Ok(())
     }
