@@ -10,28 +10,31 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use super::ApprovalState;
+use super::{ApprovalState, StoredRequest};
 use crate::Node;
 
 impl Node {
     /// What people have said of a frame's call, where a rule says that the callee is told.
     pub(crate) fn forwarded_approvals(&self, run: RunId, frame: CallId) -> Vec<Signed<Approval>> {
-        let id = self.approvals.latest.get(&(run, frame));
-        let request = id.and_then(|id| self.approvals.requests.get(id));
-        let told = request.filter(|request| {
-            let forward = request.rules.iter().any(|rule| rule.forward);
-            forward && request.state() == ApprovalState::Granted
-        });
+        let granted = self.granted(run, frame);
+        let told = granted.filter(|request| request.rules.iter().any(|rule| rule.forward));
         told.map_or_else(Vec::new, |request| request.decisions.clone())
     }
 
     /// The roles in which people have approved a frame's call.
     pub(crate) fn approved_roles(&self, run: RunId, frame: CallId) -> Vec<Role> {
-        let id = self.approvals.latest.get(&(run, frame));
-        let request = id.and_then(|id| self.approvals.requests.get(id));
-        let granted = request.filter(|request| request.state() == ApprovalState::Granted);
-        let rules = granted.into_iter().flat_map(|request| &request.rules);
+        let rules = self
+            .granted(run, frame)
+            .into_iter()
+            .flat_map(|request| &request.rules);
         rules.map(|rule| rule.role).collect()
+    }
+
+    /// The request of a frame's call that people have granted, if they have.
+    fn granted(&self, run: RunId, frame: CallId) -> Option<&StoredRequest> {
+        let id = self.approvals.latest.get(&(run, frame))?;
+        let request = self.approvals.requests.get(id)?;
+        (request.state() == ApprovalState::Granted).then_some(request)
     }
 
     /// The people of the caller's realm who have approved exactly this call: this loop here, with this
