@@ -48,6 +48,11 @@ pub struct Account {
     pub confirmed: Vec<u64>,
     /// After a cancel, slots whose holders did not say so in time.
     pub silent: Vec<u64>,
+    /// After a cancel, how many of those that worked for the confirmed ones in turn said that they stopped, by
+    /// these ones' signed word.
+    pub confirmed_below: u64,
+    /// After a cancel, how many of those did not say so in time.
+    pub silent_below: u64,
     /// Entries that were checked.
     pub entries: u64,
     /// Signatures that were checked.
@@ -165,6 +170,8 @@ impl Account {
             slots: conclusion.map_or_else(Vec::new, |it| it.citations.iter().map(slot).collect()),
             confirmed: conclusion.map_or_else(Vec::new, |it| it.confirmed.clone()),
             silent: conclusion.map_or_else(Vec::new, |it| it.silent.clone()),
+            confirmed_below: recomputed.stopped_below.confirmed,
+            silent_below: recomputed.stopped_below.silent,
             entries: entries.len() as u64,
             signatures,
         }

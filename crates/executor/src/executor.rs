@@ -220,13 +220,20 @@ impl Executor {
         });
     }
 
-    /// Takes what a backend says of work that it has not ended. What nobody waits for is ignored.
-    pub fn backend_said(&mut self, call: CallId, progress: &Value, registry: &Registry, now: Now) {
-        if let Some(id) = self.shared.asked_by(call) {
-            self.with(id, registry, now, |run, context| {
-                run.backend_said(call, progress, context);
-            });
-        }
+    /// Takes what a backend says of work that it has not ended, and gives the run if that is all its work.
+    /// What nobody waits for is ignored.
+    pub fn backend_said(
+        &mut self,
+        call: CallId,
+        progress: &Value,
+        registry: &Registry,
+        now: Now,
+    ) -> Option<RunId> {
+        let id = self.shared.asked_by(call)?;
+        let whole = self.with(id, registry, now, |run, context| {
+            run.backend_said(call, progress, context)
+        });
+        whole.unwrap_or(false).then_some(id)
     }
 
     /// Takes some of the text that an answer under way is being made of; `of` numbers the texts of whoever

@@ -205,8 +205,12 @@ impl Node {
                     .backend_done(call, result, &self.registry, now);
             }
             Input::BackendSaid(call, progress) => {
-                self.executor
+                let whole = self
+                    .executor
                     .backend_said(call, &progress, &self.registry, now);
+                if let Some(run) = whole {
+                    self.work_progressed(run, &progress);
+                }
             }
             Input::Looked(look, value) if self.custody.is_looking(look) => {
                 self.hand_over_read(look, value.as_deref());

@@ -59,6 +59,8 @@ enum State {
         since: Time,
         /// How long it has before it must have said that it still works.
         until: Time,
+        /// How much is done, of one, if its holder says so.
+        done: Option<f64>,
     },
     /// How it ended, and how long it took in milliseconds.
     Ended(String, u64),
@@ -171,15 +173,14 @@ impl Watched {
             "broadcast.answered" => self.set(slot, |_| State::Unconfirmed),
             "broadcast.leased" => {
                 let until = later(event.ts, number(event, "leaseMs"));
-                self.set(slot, |state| match state {
-                    State::Works { since, .. } => State::Works {
-                        since: *since,
-                        until,
+                let done = event.payload["done"].as_f64();
+                self.set(slot, |state| State::Works {
+                    since: match state {
+                        State::Works { since, .. } => *since,
+                        _ => event.ts,
                     },
-                    _ => State::Works {
-                        since: event.ts,
-                        until,
-                    },
+                    until,
+                    done,
                 });
             }
             "broadcast.ended" => {
@@ -255,9 +256,11 @@ impl State {
             Self::Offered => String::new(),
             Self::Awarded => "won, asked to confirm".to_owned(),
             Self::Unconfirmed => "won, not confirmed".to_owned(),
-            Self::Works { since, until } => {
+            Self::Works { since, until, done } => {
                 let (at_work, left) = (span(now.since(*since)), span(until.since(now)));
-                format!("at work for {at_work}, lease for {left} more")
+                let done = done.map(|done| format!(", {:.0} % done", done * 100.0));
+                let done = done.unwrap_or_default();
+                format!("at work for {at_work}{done}, lease for {left} more")
             }
             Self::Ended(end, took) => format!("{end} after {}", span(*took)),
         }

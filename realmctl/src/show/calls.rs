@@ -6,7 +6,7 @@ use realm_client::api::{
 };
 use serde_json::Value;
 
-use super::{Row, moment, span, span_or, text, tree};
+use super::{Row, evidence::below, moment, span, span_or, text, tree};
 use crate::output::{Block, Show, json_line};
 
 /// Characters of a failure's message in a tree.
@@ -120,10 +120,7 @@ impl Show for CancelResult {
                     fields.push((said, winners.join(", ")));
                 }
             }
-            if confirmed_below.saturating_add(*silent_below) > 0 {
-                let told = format!("{confirmed_below} confirmed, {silent_below} silent");
-                fields.push(("below", told));
-            }
+            fields.extend(below(*confirmed_below, *silent_below).map(|told| ("below", told)));
         }
         vec![Block::Fields(fields)]
     }

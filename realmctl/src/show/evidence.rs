@@ -127,6 +127,7 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
             fields.push((said, holders(account, slots, wide)));
         }
     }
+    fields.extend(below(account.confirmed_below, account.silent_below).map(|told| ("below", told)));
     fields.push((
         "checked",
         format!(
@@ -135,6 +136,12 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
         ),
     ));
     vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+/// How many below the holders have stopped, where there are any.
+pub(super) fn below(confirmed: u64, silent: u64) -> Option<String> {
+    (confirmed.saturating_add(silent) > 0)
+        .then(|| format!("{confirmed} confirmed, {silent} silent"))
 }
 
 /// Who held these slots last.

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::{Happening, Outcome, World};
 use crate::HostId;
 
+/// Processes that work for this long say when half is done, milliseconds.
+const LONG_MS: u64 = 60_000;
+
 impl World {
     pub(super) fn carry_out(&mut self, id: HostId) {
         while let Some(effect) = self.hosts[id.0]
@@ -165,6 +168,11 @@ impl World {
                 self.watch.uses(&self.hosts[id.0], &argv, now);
                 self.watch.moves(&self.hosts[id.0], "asks a process");
                 let ms = argv.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                if ms >= LONG_MS {
+                    let said = Box::new(Input::BackendSaid(call, json!({"done": 0.5})));
+                    let life = self.hosts[id.0].life;
+                    self.schedule(after + ms / 2, Happening::Input(id, life, said));
+                }
                 (self.run_process(id, key, &argv, input), ms)
             }
             Err(BackendRequest::Model(request)) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Digest, Now, Place, Tick, Timestamp,
-    broadcast::{Bid, Confirm},
+    broadcast::{Bid, Confirm, Stopped},
     limits,
     records::Signed,
 };
@@ -158,6 +158,8 @@ pub struct Recomputed {
     pub informed: Vec<Place>,
     /// The outcome; none while there is none.
     pub conclusion: Option<Conclusion>,
+    /// After a cancel, what the holders of leases have heard from those that worked for them in turn.
+    pub stopped_below: Stopped,
 }
 
 /// Recomputes a broadcast from its log: every award, lease, end and the outcome. Signatures are for
@@ -470,6 +472,7 @@ impl Audit {
             accounts,
             informed: self.informed,
             conclusion,
+            stopped_below: self.announcer.stopped_below(),
             ranking: self.announcer.ranking,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Slot {
     /// The bid that was awarded last.
     pub(crate) holder: Option<Digest>,
     pub(crate) state: State,
+    /// How much of the work its holder said was done when it last asked for more time, in millionths.
+    pub(crate) done: u64,
     /// How the last lease ended.
     pub(crate) last: Option<Last>,
 }

@@ -3,8 +3,8 @@
 use realm_protocol::{
     Digest, FailureCode, Now, Place, Tick, Timestamp,
     broadcast::{
-        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
-        Withdraw, WorkProgress,
+        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, MILLION, Outcome,
+        OutcomeAck, Withdraw, WorkProgress,
     },
     budget::Budget,
     limits,
@@ -316,6 +316,13 @@ impl Announcer {
         self.record(answered, now);
     }
 
+    /// How much of a slot's work its holder said was done when it last asked for more time, in millionths.
+    pub fn done_of(&self, slot: u64) -> u64 {
+        let number = self.number(slot);
+        let slot = number.and_then(|number| self.slots.get(number));
+        slot.map_or(0, |slot| slot.done)
+    }
+
     pub(super) fn progress(&mut self, from: &Place, progress: &WorkProgress, now: Now) {
         let Some(number) = self.number(progress.slot) else {
             return;
@@ -334,6 +341,9 @@ impl Announcer {
             _ => return,
         };
         if ours && due && progress.number > last && self.is_bidder(from, &bid) {
+            if let Some(slot) = self.slots.get_mut(number) {
+                slot.done = progress.done.min(MILLION);
+            }
             self.lease(number, progress.number, now);
         }
     }

@@ -17,6 +17,7 @@ use realm_protocol::{
     json, limits,
     records::Signed,
 };
+use serde_json::Value;
 
 use super::{CAPACITY, HOLDS_MS, planning::schemas};
 use crate::{
@@ -246,6 +247,24 @@ impl Node {
         }
     }
 
+    /// A run's agent says how far it is: where that is leased work, the lease says so when it is renewed.
+    pub(crate) fn work_progressed(&mut self, run: RunId, progress: &Value) {
+        let Some(done) = progress.get("done").and_then(share) else {
+            return;
+        };
+        let bids: Vec<Digest> = match self.serving.get(run) {
+            Some(served) => served
+                .responders
+                .iter()
+                .filter_map(Responder::bid)
+                .collect(),
+            None => return,
+        };
+        for bid in bids {
+            self.tell_bidder(Input::Progressed { bid, done });
+        }
+    }
+
     /// The run of leased work has ended.
     pub(crate) fn lease_served(&mut self, bid: Digest, run: RunId, ending: &Ending) {
         let (result, spent) = match ending {
@@ -284,9 +303,12 @@ impl Node {
 }
 
 impl Responder {
-    /// Whether it waits for the work of this bid.
-    pub(crate) fn is_for(&self, bid: Digest) -> bool {
-        matches!(self, Self::Leased(of) if *of == bid)
+    /// The bid whose work it waits for.
+    pub(crate) fn bid(&self) -> Option<Digest> {
+        match self {
+            Self::Leased(bid) => Some(*bid),
+            _ => None,
+        }
     }
 }
 
@@ -306,7 +328,12 @@ fn charge(price: Price, spent: Option<&Spend>) -> Price {
 /// How sure an output says that it is, in millionths: its `confidence`, where that is a share of one.
 fn confidence_in(output: &Blob) -> Option<u64> {
     let output = json::parse(output).ok()?;
-    let share = output.get("confidence")?.as_f64()?;
+    share(output.get("confidence")?)
+}
+
+/// A share of one, in millionths.
+fn share(value: &Value) -> Option<u64> {
+    let share = value.as_f64()?;
     let whole = (0.0..=1.0).contains(&share);
     whole.then(|| (share * MILLION as f64).round() as u64)
 }

@@ -3,7 +3,7 @@
 use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
-    broadcast::Stopped,
+    broadcast::{MILLION, Stopped},
     budget::Amount,
     cbor::Blob,
     journal::{Change, Event},
@@ -113,7 +113,11 @@ impl Node {
                 let realm = self.name_of(&it.holder.scope());
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
                 let told = told.with("realm", &realm).with("leaseMs", &it.lease_ms);
-                ("broadcast.leased", told.with("progress", &it.answers))
+                let told = told.with("progress", &it.answers);
+                let own = self.market.announced.get(&broadcast);
+                let done = own.map_or(0, |own| own.announcer.done_of(it.slot));
+                let done = (done > 0).then(|| done as f64 / MILLION as f64);
+                ("broadcast.leased", told.with_some("done", done))
             }
             Entry::Ended(it) => {
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);

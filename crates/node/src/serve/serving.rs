@@ -205,7 +205,7 @@ impl Serving {
     pub(crate) fn runs_of(&self, bid: Digest) -> Vec<RunId> {
         let runs = self.runs.iter();
         let of_bid =
-            runs.filter(|(_, served)| served.responders.iter().any(|held| held.is_for(bid)));
+            runs.filter(|(_, served)| served.responders.iter().any(|held| held.bid() == Some(bid)));
         of_bid.map(|(run, _)| *run).collect()
     }
 

@@ -8,7 +8,7 @@ use realm_protocol::{
     journal::{Direction, Run},
 };
 
-use super::*;
+use super::{evidence::account, *};
 
 /// `acme`, `acme/law` and `acme/law/city`: `review` is announced by the first, won by the second, and
 /// announced again as `check` for the third.
@@ -201,6 +201,8 @@ fn a_cancel_tells_whoever_took_the_work_back_how_many_at_the_lowest_level_are_si
     let who = (vec!["acme/law".to_owned()], Vec::new(), below);
     assert_eq!(withdrawn(answer), [who]);
     assert_eq!(finished(&world, acme, run)["silentBelow"], json!(1));
+    let account = account(&world, acme);
+    assert_eq!((account.confirmed_below, account.silent_below), (0, 1));
     world.heal(law, city);
     world.run_for(40_000);
     invariants::check(&mut world);

@@ -1,6 +1,6 @@
 //! Leases that are held for long, and holders that ask for more time without pause.
 
-use realm_protocol::{BroadcastId, broadcast::WorkProgress};
+use realm_protocol::{BroadcastId, broadcast::WorkProgress, json};
 
 use super::{evidence::account, *};
 
@@ -16,6 +16,14 @@ fn leases(world: &World, announcer: HostId) -> (usize, BroadcastId) {
         .filter(|it| it.kind == "broadcast.leased");
     let run = disk.runs.values().find(|run| run.loop_id == "see").unwrap();
     (leased.count(), BroadcastId::new(*run.call.as_bytes()))
+}
+
+/// How much of the work is done, as each lease says.
+fn told_done(world: &World, announcer: HostId) -> Vec<Option<f64>> {
+    let events = world.hosts[announcer.0].disk.events.values();
+    let leased = events.filter(|it| it.kind == "broadcast.leased");
+    let told = leased.map(|it| json::parse(&it.payload).unwrap()["done"].as_f64());
+    told.collect()
 }
 
 /// A bidder's work takes so many milliseconds from now on.
@@ -48,6 +56,8 @@ fn work_of_many_leases_is_renewed_as_often_as_it_needs_and_ends_well() {
     let (leases, _) = leases(&world, acme);
     let needed = 100_000 / LEASE_MS as usize;
     assert!((needed..=2 * needed + 2).contains(&leases), "{leases}");
+    let done = told_done(&world, acme);
+    assert_eq!((done[0], done[leases - 1]), (None, Some(0.5)), "{done:?}");
     account(&world, acme);
     invariants::check(&mut world);
 }

@@ -222,11 +222,13 @@ impl Run {
         asked: CallId,
         progress: &Value,
         cx: &mut Context<'_>,
-    ) {
-        if let Some(call) = self.asked.get(&asked).copied() {
-            let payload = Object::new().with("progress", progress);
-            self.event(call, "log", payload, cx);
-        }
+    ) -> bool {
+        let Some(call) = self.asked.get(&asked).copied() else {
+            return false;
+        };
+        let payload = Object::new().with("progress", progress);
+        self.event(call, "log", payload, cx);
+        call == self.root
     }
 
     pub(super) fn ask_realm(&mut self, call: CallId, cx: &mut Context<'_>) {
