@@ -17,7 +17,7 @@ use realm_parsers::{
 use realm_protocol::Digest;
 
 /// Bytes of one corpus's text; what finds nothing new at this size is not kept.
-const MOST_BYTES: usize = 128 * 1024;
+const MOST_BYTES: usize = 64 * 1024;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
