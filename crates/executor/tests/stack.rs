@@ -149,7 +149,7 @@ fn a_stack_runs_its_capabilities_in_the_order_that_their_schemas_imply() {
 fn every_field_of_the_phases_has_its_effect() {
     let phases = "
     intake: {timeout: 1s, validation: {required: true, schema: {required: [tone]}}}
-    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all, scope: [subtree, peers]}
+    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all, scope: [subtree, peers], maxPrice: EUR 0.05}
     execution: {timeout: 10s, parallelism: sequential, retryPolicy: {maxRetries: 2, backoffStrategy: linear}}
     output: {timeout: 4s, aggregationStrategy: consensus}";
     let text = agents() + &stack("text.mood, text.topic", "text", "mood", phases);
@@ -172,7 +172,7 @@ fn every_field_of_the_phases_has_its_effect() {
         json!({
             "capabilities": ["text.mood"], "scope": ["subtree", "peers"], "window": "2000ms",
             "within": "10000ms", "select": "all", "winners": 5, "standbys": 2, "minBids": 2,
-            "maxBids": 5, "aggregate": "consensus", "threshold": 0.5,
+            "maxBids": 5, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
         })
     );
 }
@@ -183,7 +183,7 @@ fn the_second_form_runs_its_loops_one_after_the_other_and_derives_its_contract()
 metadata: {name: desk, version: v1.2.3}
 spec:
   loops:
-    - {loopId: IN, requiredCapabilities: [text.mood], timeout: 3000}
+    - {loopId: IN, requiredCapabilities: [text.mood], timeout: 3000, maxPrice: EUR 0.10}
     - loopId: BID
       requiredCapabilities: [text.topic]
       aggregation: {strategy: consensus, minimumAgents: 2, maximumAgents: 3, confidenceThreshold: 0.7, consensusThreshold: 0.6}
@@ -202,6 +202,7 @@ spec:
     );
     let first = broadcast(&loops, "desk/IN");
     assert_eq!((first.window_ms, first.within_ms), (1_500, 1_500));
+    assert_eq!(first.limits.currency.as_deref(), Some("EUR"));
     let second = broadcast(&loops, "desk/BID");
     assert_eq!((second.rule.awards, second.rule.min_bids), (3, 2));
     assert_eq!(second.aggregation.min_results, 2);
@@ -306,6 +307,7 @@ fn a_file_that_breaks_the_rules_of_its_own_format_is_refused_where_it_does() {
         (phases("{bidding: {minBids: 3, maxBids: 2}}"), "stack.phases.bidding.minBids"),
         (phases("{bidding: {selectionStrategy: bset}}"), "stack.phases.bidding.selectionStrategy"),
         (phases("{bidding: {scope: Everybody}}"), "loop.broadcast.scope"),
+        (phases("{bidding: {maxPrice: 5}}"), "stack.phases.bidding.maxPrice"),
         (phases("{execution: {parallelism: both}}"), "stack.phases.execution.parallelism"),
         (phases("{output: {aggregationStrategy: vote}}"), "stack.phases.output.aggregationStrategy"),
         (agents().replace("python", "rust"), "agent.runtime.language"),
@@ -356,7 +358,7 @@ spec:
   loops:
     - name: opinions
       type: voting
-      recruitment: {recruitmentTimeout: 1000, minParticipants: 2, maxParticipants: 4}
+      recruitment: {recruitmentTimeout: 1000, minParticipants: 2, maxParticipants: 4, maxPrice: EUR 1}
       execution: {executionTimeout: 9000, waitStrategy: majority}
       input: {domainObjectRef: Order}
       output: {domainObjectRef: Opinion}
@@ -379,6 +381,7 @@ fn the_loops_and_loop_stacks_of_a_capability_become_announced_work_and_composite
     let opinions = broadcast(&loops, "pharmacy.review/opinions");
     assert_eq!((opinions.rule.awards, opinions.rule.min_bids), (4, 2));
     assert_eq!((opinions.window_ms, opinions.within_ms), (1_000, 9_000));
+    assert_eq!(opinions.limits.price, Some(1_000_000));
     assert_eq!(opinions.aggregation.waiting, Waiting::Majority);
     assert_eq!(opinions.aggregation.quorum, None);
     let order = named(&loops, "pharmacy.review/order");

@@ -22,6 +22,9 @@ use crate::{
     show::{Row, RunExplained},
 };
 
+/// Broadcasts of one run's steps that are explained with it.
+const ANNOUNCED: u32 = 32;
+
 /// Lists, shows, explains, holds or stops runs.
 pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Failure> {
     match command {
@@ -107,9 +110,26 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
 async fn explain(session: &Session, daemon: &Daemon, id: &str) -> Result<(), Failure> {
     let explanation = daemon.ask(daemon.client.explain(id)).await?;
     let broadcast = bids::announced(session, daemon, id).await?;
+    let below = RunQuery {
+        parent: Some(id.to_owned()),
+        direction: Some(Direction::Local),
+        limit: Some(ANNOUNCED),
+        ..RunQuery::default()
+    };
+    let below = daemon.ask(daemon.client.runs(&below)).await?;
+    if below.next.is_some() {
+        session.say(&format!(
+            "the latest {ANNOUNCED} broadcasts; all: realmctl run ls --parent {id}"
+        ));
+    }
+    let mut announced = Vec::new();
+    for run in below.items {
+        announced.extend(bids::announced(session, daemon, &run.id).await?);
+    }
     session.print(&RunExplained {
         explanation,
         broadcast,
+        announced,
     })
 }
 

@@ -80,6 +80,9 @@ pub struct RunExplained {
     /// The broadcast that it announced, recomputed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<Account>,
+    /// Those that its steps announced, each a run of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub announced: Vec<Account>,
 }
 
 impl Show for RunExplained {
@@ -89,7 +92,7 @@ impl Show for RunExplained {
 
     fn blocks(&self, wide: bool) -> Vec<Block> {
         let mut blocks = self.explanation.blocks(wide);
-        if let Some(account) = &self.broadcast {
+        for account in self.broadcast.iter().chain(&self.announced) {
             blocks.extend(account_blocks(account, wide));
         }
         blocks

@@ -208,6 +208,7 @@ impl Reader<'_> {
             return;
         };
         let at = object.at;
+        self.highest_price(&mut object, RULE, broadcast);
         let mut number = |key, most| {
             let node = object.get(key)?;
             self.count(node, RULE, most)

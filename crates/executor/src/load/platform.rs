@@ -318,6 +318,11 @@ impl Reader<'_> {
         if let Some(node) = bidding.get("scope") {
             broadcast.scope = self.audiences(node);
         }
+        self.highest_price(
+            &mut bidding,
+            at!("stack.phases.bidding.maxPrice"),
+            broadcast,
+        );
         let most = limits::BIDS as u64;
         let mut number = |key, rule| {
             let node = bidding.get(key)?;
@@ -345,6 +350,18 @@ impl Reader<'_> {
         if broadcast.rule.selection == Selection::All {
             broadcast.rule.awards = taken.min(limits::AWARDS);
         }
+    }
+
+    /// What a bid may cost at most; without it those alone bid that ask for nothing.
+    pub(super) fn highest_price(
+        &mut self,
+        object: &mut Object<'_>,
+        rule: Rule,
+        broadcast: &mut Broadcast,
+    ) {
+        let price = object.get("maxPrice");
+        let price = price.and_then(|node| self.price(node, rule));
+        (broadcast.limits.currency, broadcast.limits.price) = price.unzip();
     }
 
     fn execution(
@@ -475,6 +492,7 @@ impl Reader<'_> {
             broadcast.window_ms = (timeout / 2).clamp(1, Broadcast::WINDOW_MS);
             broadcast.within_ms = timeout.saturating_sub(broadcast.window_ms).max(1);
         }
+        self.highest_price(&mut object, at!("stack.loops.maxPrice"), &mut broadcast);
         if let Some(node) = object.get("aggregation") {
             self.loop_aggregation(node, &mut broadcast);
         }
