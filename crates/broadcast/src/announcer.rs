@@ -32,6 +32,7 @@ use serde_json::Value;
 use crate::{
     log::{Announced, BidsClosed, Cancelled, CloseCause, Conclusion, Counted, Entry},
     rank::Ranking,
+    resend::Resend,
     scope::{FanOut, Pass, Side, Tallying},
 };
 
@@ -191,7 +192,11 @@ enum Phase {
     /// The loop that aggregates runs.
     Aggregating,
     /// Holders are waited for after a cancel.
-    Withdrawing { until: Tick },
+    Withdrawing {
+        until: Tick,
+        /// When they are told again.
+        again: Resend,
+    },
     /// It has ended.
     Finished(Box<Conclusion>),
 }
@@ -509,8 +514,9 @@ impl Announcer {
             self.record(Cancelled { at: now.wall }, now);
             let waits_ms = waits_ms.min(limits::WITHDRAW_MS);
             self.waits_ms = Some(waits_ms);
-            if let Phase::Withdrawing { until } = &mut self.phase {
+            if let Phase::Withdrawing { until, again } = &mut self.phase {
                 *until = now.tick.plus(waits_ms);
+                *again = Resend::new(now.tick, waits_ms);
             }
             self.withdraw_all();
             self.go_on(now);

@@ -124,6 +124,13 @@ pub enum Input {
         /// What was heard from those that worked for it in turn, where it was told to stop.
         below: Option<Stopped>,
     },
+    /// The work was refused before any of it had begun.
+    Refused {
+        /// Digest of the bid.
+        bid: Digest,
+        /// Why.
+        why: FailureCode,
+    },
 }
 
 /// Work whose lease has come.
@@ -245,6 +252,7 @@ pub struct Bidder {
     jobs: BTreeMap<JobId, Job>,
     reservations: Reservations,
     rounds: BTreeMap<BroadcastId, Round>,
+    realm_load: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -258,16 +266,21 @@ impl Bidder {
             jobs: BTreeMap::new(),
             reservations: Reservations::default(),
             rounds: BTreeMap::new(),
+            realm_load: 0,
             outputs: VecDeque::new(),
         }
     }
 
-    /// How busy it is, in millionths of its capacity.
+    /// How busy it is, in millionths of its capacity; as busy as its realm is, where that is more.
     pub fn load(&self) -> u64 {
         let busy = self.busy().saturating_mul(MILLION);
-        busy.checked_div(self.capacity)
-            .unwrap_or(MILLION)
-            .min(MILLION)
+        let load = busy.checked_div(self.capacity).unwrap_or(MILLION);
+        load.max(self.realm_load).min(MILLION)
+    }
+
+    /// How busy its realm is with all that it does, in millionths.
+    pub fn set_realm_load(&mut self, load: u64) {
+        self.realm_load = load;
     }
 
     /// Whether it has bid for a broadcast, and is not done with it.
@@ -339,6 +352,7 @@ impl Bidder {
                 spent,
                 below,
             } => self.worked(&bid, result, (spent, below), now),
+            Input::Refused { bid, why } => self.refused(&bid, why, now),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Answers: to callers on this machine and elsewhere, given once or again.
 
+use realm_broadcast::bidder;
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, Session, Side, seal_reply};
 use realm_executor::{LoopError, Outcome};
 use realm_protocol::{
@@ -291,6 +292,13 @@ impl Node {
                     ..failure.clone()
                 };
                 self.reply_failure(remote, &failure, release);
+            }
+            Responder::Leased(bid) if failure.not_begun => {
+                self.tell_bidder(bidder::Input::Refused {
+                    bid: *bid,
+                    why: failure.code,
+                });
+                self.set_market_timer();
             }
             Responder::Leased(bid) => {
                 self.work_ended(*bid, None, Err(failure.code), failure.spent.clone());

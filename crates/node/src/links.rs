@@ -149,7 +149,8 @@ impl Node {
             Some(Relation::Child(label)) => self.custody.child_is_gone(label),
             _ => {}
         }
-        if relation.is_some() {
+        if let Some(relation) = &relation {
+            self.market_lost_link(relation);
             tracing::info!(link = id.0, ?relation, "link down");
             if link.let_in {
                 self.calls_lost_link(id);

@@ -13,6 +13,7 @@ mod floods;
 mod halting;
 mod hearing;
 mod kept;
+mod lost;
 mod offers;
 mod passing;
 mod permitting;
@@ -69,7 +70,7 @@ use withdrawing::{Stopping, Withdrawing};
 /// Slots that a realm works on at a time.
 const CAPACITY: u64 = 64;
 /// How long its bids hold, milliseconds.
-const HOLDS_MS: u64 = 30_000;
+const HOLDS_MS: u64 = 60_000;
 /// Broadcasts that may be under way at a time, of this realm's and passed on.
 const BROADCASTS: usize = limits::OFFERS;
 /// Neighbours that it takes to fill the places for announcements that are passed on.
@@ -86,6 +87,8 @@ pub(crate) struct Market {
     /// Announcements passed on whose tally is due, by broadcast and round.
     passed: BTreeMap<(BroadcastId, u64), Passed>,
     floods: Floods,
+    /// Neighbours whose links broke, and until when they are waited for.
+    lost: BTreeMap<Side, Tick>,
     /// What is remembered of this realm's own bids.
     receipts: Receipts,
     summaries: Summaries,
@@ -134,6 +137,8 @@ struct Announced {
     close: Arc<Vec<Close>>,
     /// Slots and epochs that a person is asked about.
     undecided: Vec<(u64, u64)>,
+    /// Bids that were refused since it began here.
+    refused: u64,
 }
 
 /// An announcement of another realm's that was passed on.
@@ -205,7 +210,9 @@ impl Market {
         let passed = self.passed.values().map(|passed| passed.tallying.due());
         let closing = self.closing.iter().map(|closing| closing.since);
         let asks = self.receipts.next();
+        let lost = self.lost.values().copied();
         own.chain(bids)
+            .chain(lost)
             .chain(passed)
             .chain(closing)
             .chain(asks)
@@ -274,6 +281,7 @@ impl Node {
         let now = self.now;
         self.send_closes();
         self.ask_for_closes();
+        self.give_up_lost();
         let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in due {
             if let Some(own) = self.market.announced.get_mut(&broadcast) {
@@ -292,7 +300,7 @@ impl Node {
         self.set_market_timer();
     }
 
-    fn set_market_timer(&mut self) {
+    pub(crate) fn set_market_timer(&mut self) {
         match self.market.next() {
             Some(at) => self.timers.set(Timer::Market, at),
             None => self.timers.cancel(&Timer::Market),

@@ -14,6 +14,7 @@ use realm_executor::{ApprovalRule, Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
     Digest, FailureCode, Hop, RealmId, RunId, Timestamp,
+    broadcast::MILLION,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
     json::{self, Object},
@@ -200,6 +201,14 @@ impl Node {
             failure.reference = Some(reference);
             failure.before_work()
         })
+    }
+
+    /// How busy this realm is with calls, in millionths.
+    pub(crate) fn load_of_calls(&self) -> u64 {
+        let calls = (self.serving.len() as u64).saturating_mul(MILLION);
+        calls
+            .checked_div(self.most_calls() as u64)
+            .unwrap_or(MILLION)
     }
 
     /// Whether another call of a tree's may run here. Work that was confirmed has its place already.

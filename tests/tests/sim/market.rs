@@ -171,6 +171,108 @@ fn without_bids_a_broadcast_ends_when_every_tally_is_back() {
 }
 
 #[test]
+fn a_bidder_that_is_cut_off_before_it_has_answered_is_not_waited_for() {
+    let (mut world, acme, [left, right]) = family(71, ["EUR 0.03", "EUR 0.02"]);
+    let mut slow = Loops::idempotent("see", 100);
+    slow["bid"] = json!({"ask": "offer", "within": "20s"});
+    world.apply(right, &[Loops::idempotent("offer", 15_000), slow]);
+    world.run_for(1_000);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    );
+    work.window_ms = 30_000;
+    let before = world.elapsed_ms();
+    let control = world.ask(acme, Request::Broadcast(Box::new(work)));
+    world.run_for(500);
+    world.partition(acme, right);
+
+    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+
+    output(&ended);
+    assert!(
+        world.elapsed_ms() - before < 5_000,
+        "the window was waited for"
+    );
+    assert_eq!(world.hosts[left.0].disk.runs.len(), 1);
+    world.heal(acme, right);
+    world.run_for(40_000);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn work_that_its_winner_refuses_before_it_begins_goes_to_the_next_one_also_if_it_is_once() {
+    let (mut world, acme, [left, right]) = family(72, ["EUR 0.03", "EUR 0.02"]);
+    let once = |price| {
+        let mut agent = bids(Loops::once("see", 5_000), price);
+        agent["limits"] = json!({"concurrency": 1, "timeout": "1m"});
+        agent
+    };
+    world.apply(acme, &[Loops::once("see", 100)]);
+    world.apply(left, &[once("EUR 0.03")]);
+    world.apply(right, &[once("EUR 0.02")]);
+    world.run_for(1_000);
+    let work = || {
+        let rule = rule(Selection::Best, 1, 1);
+        let work = asked("see", reach(1, 0, 0), rule, Strategy::Select);
+        Request::Broadcast(Box::new(work))
+    };
+
+    let both = [world.ask(acme, work()), world.ask(acme, work())];
+
+    for control in both {
+        let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
+            panic!("no broadcast")
+        };
+        output(&ended);
+    }
+    let done = |host: HostId| world.hosts[host.0].disk.runs.len();
+    assert_eq!((done(left), done(right)), (1, 1));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn results_that_made_one_are_not_what_the_contract_says_are_no_output() {
+    let (mut world, acme, children) = family(73, ["EUR 0.03", "EUR 0.02"]);
+    let contract = |mut agent: Value| {
+        agent["outputSchema"] = json!({
+            "type": "object",
+            "properties": {"done": {"type": "object", "properties": {"n": {"const": 1}}}},
+            "required": ["done"],
+        });
+        agent
+    };
+    world.apply(acme, &[contract(Loops::idempotent("see", 100))]);
+    for child in children {
+        let agent = contract(Loops::idempotent("see", 100));
+        world.apply(child, &[bids(agent, "EUR 0.02")]);
+    }
+    world.run_for(1_000);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 2, 0),
+        Strategy::Sum,
+    );
+    work.aggregation.field = vec!["done".to_owned(), "n".to_owned()];
+
+    let ended = broadcast(&mut world, acme, work);
+
+    assert_eq!((ended.ending, &ended.output), ("SchemaOutput", &None));
+    let reason = ended.reason.unwrap();
+    assert!(
+        reason.contains("do not match the output schema of `see`"),
+        "{reason}"
+    );
+    let run = &world.hosts[acme.0].disk.runs[&ended.run];
+    assert_eq!(run.status, Status::Failed);
+}
+
+#[test]
 fn work_goes_across_organisations_and_down_their_trees() {
     let mut world = World::new(3);
     let (acme, lab) = (world.found("acme"), world.found("lab"));

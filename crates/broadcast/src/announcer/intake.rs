@@ -106,8 +106,9 @@ pub(crate) struct Intake {
     quotas: Quotas,
     arrivals: u64,
     good: u64,
-    /// Bids of this round that count.
-    counted: u64,
+    /// Agents of which a bid counts that came in this round; one of an earlier round may come late, and
+    /// another of its agent after it.
+    counted: BTreeSet<(RealmId, LoopId)>,
     /// Agents whose bids of this round do not count though tallies do, and what they and the others
     /// have taken of the quotas: whoever sends many of them ends the bidding no sooner than by bids
     /// that count.
@@ -124,7 +125,7 @@ impl Intake {
             quotas: Quotas::new(home.clone(), announcement.rule.per_realm),
             arrivals: 0,
             good: 0,
-            counted: 0,
+            counted: BTreeSet::new(),
             refused: BTreeSet::new(),
             tallied: Quotas::new(home, announcement.rule.per_realm),
         }
@@ -132,7 +133,7 @@ impl Intake {
 
     /// Begins to count what comes for another round.
     pub(crate) fn begin_round(&mut self) {
-        self.counted = 0;
+        self.counted.clear();
         self.refused.clear();
         self.tallied.clear();
     }
@@ -143,7 +144,7 @@ impl Intake {
 
     /// Bids of this round that tallies may have counted.
     pub(crate) fn received(&self) -> u64 {
-        self.counted.saturating_add(self.refused.len() as u64)
+        (self.counted.len() as u64).saturating_add(self.refused.len() as u64)
     }
 
     pub(crate) fn get(&self, bid: &Digest) -> Option<&Entrant> {
@@ -250,6 +251,7 @@ impl Intake {
         let digest = counted.bid.digest();
         let is_good = |bid: &Bid| early.is_some_and(|early| is_good(bid, early));
         let agent = (realm, bid.agent.clone());
+        self.counted.insert(agent.clone());
         let earlier = self.by_agent.insert(agent, digest);
         if let Some(earlier) = earlier.and_then(|earlier| self.entrants.remove(&earlier)) {
             self.quotas.release(&earlier.bid.bidder.scope());
@@ -259,7 +261,6 @@ impl Intake {
         self.good = self.good.saturating_add(u64::from(is_good(&bid)));
         let candidate = Candidate::of(&bid, digest, counted.trust, self.arrivals);
         self.arrivals = self.arrivals.saturating_add(1);
-        self.counted = self.counted.saturating_add(1);
         self.tallied.count(&bid.bidder.scope());
         let entrant = Entrant {
             signed: counted.bid.clone(),

@@ -114,6 +114,7 @@ impl Announcer {
                 self.withdrawn = leased.map(|(number, _)| number).collect();
                 self.phase = Phase::Withdrawing {
                     until: left(limits::WITHDRAW_MS, it.at, now),
+                    again: Resend::new(now.tick, limits::WITHDRAW_MS),
                 };
             }
             Entry::Finished(it) => {

@@ -451,8 +451,9 @@ impl Announcer {
     }
 
     pub(super) fn work_timeout(&mut self, now: Now) {
-        let over = match self.phase {
-            Phase::Working { until } | Phase::Withdrawing { until } => until <= now.tick,
+        let (over, told_again) = match &mut self.phase {
+            Phase::Working { until } => (*until <= now.tick, false),
+            Phase::Withdrawing { until, again } => (*until <= now.tick, again.is_due(now.tick)),
             _ => return,
         };
         for number in 0..self.slots.len() {
@@ -473,6 +474,7 @@ impl Announcer {
                 }
                 State::Leased { .. } if due => self.end(number, End::Expired, now),
                 State::Leased { .. } if gives_up => self.end(number, End::Withdrawn, now),
+                State::Leased { .. } if told_again => self.withdraw(number),
                 State::Asking { .. } if due || gives_up => {
                     self.give_up(number as u64, epoch, now);
                 }
@@ -500,7 +502,9 @@ impl Announcer {
     pub(super) fn next_work_timeout(&self) -> Option<Tick> {
         let slots = self.slots.iter().filter_map(Slot::until).min();
         let own = match self.phase {
-            Phase::Withdrawing { until } => Some(until),
+            Phase::Withdrawing { until, again } => {
+                Some(again.next().map_or(until, |next| next.min(until)))
+            }
             Phase::Working { until } => {
                 let waits = |slot: &Slot| {
                     matches!(

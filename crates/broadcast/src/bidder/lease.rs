@@ -202,6 +202,13 @@ impl Bidder {
         self.give(&id, end, result, spent, now);
     }
 
+    /// Gives a slot back whose work has not begun: the next bidder may have it.
+    pub(super) fn refused(&mut self, bid: &Digest, why: FailureCode, now: Now) {
+        if let Some((id, State::Working { .. })) = self.worker(bid) {
+            self.give(&id, LeaseEnd::NotBegun, Err(why), None, now);
+        }
+    }
+
     /// Gives a slot back with its outcome.
     fn give(
         &mut self,

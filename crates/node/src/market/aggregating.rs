@@ -35,6 +35,16 @@ impl Node {
         });
     }
 
+    /// Ends the run that makes results one, where it still does; tells whether it did.
+    pub(super) fn stop_aggregating(&mut self, broadcast: BroadcastId) -> bool {
+        let runs = self.serving.runs_that(|it| it.aggregates(broadcast));
+        for run in &runs {
+            self.executor
+                .cancel(*run, "its broadcast has ended", self.now);
+        }
+        !runs.is_empty()
+    }
+
     /// Counts what the loop has used that makes results one; all that was left, where nobody knows.
     pub(super) fn count_aggregation(&mut self, broadcast: BroadcastId, spent: Option<Spend>) {
         if let Some(own) = self.market.announced.get_mut(&broadcast) {

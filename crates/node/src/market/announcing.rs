@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule},
+    broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule, Strategy},
     budget::Budget,
     cbor::Blob,
     journal::{Change, JournalSeq, Run, Status},
@@ -19,8 +19,11 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use super::{Asker, BROADCASTS, asking::Begin};
+use super::{Announced, Asker, BROADCASTS, asking::Begin};
 use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response};
+
+/// Refused bids that the trace of one broadcast has; of further ones it has the number.
+const REFUSED: u64 = 64;
 
 /// Work without an address.
 #[derive(Clone, Debug)]
@@ -204,7 +207,7 @@ impl Node {
             match output {
                 Output::Write(entry) => self.write_down(broadcast, &entry),
                 Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
-                Output::Refuse { to, bid, why } => {
+                Output::Refuse { to, bid, why } if self.may_note_refused(broadcast) => {
                     let denied = (why == Why::Denied)
                         .then(|| self.may_award(broadcast, &to).err())
                         .flatten();
@@ -215,6 +218,7 @@ impl Node {
                         .with_some("reference", denied);
                     self.note_broadcast(broadcast, "broadcast.refused", payload);
                 }
+                Output::Refuse { .. } => {}
                 Output::Send { to, message } => self.send_as_announcer(&to, message),
                 Output::Ask {
                     slot,
@@ -230,6 +234,15 @@ impl Node {
                 Output::Finished(conclusion) => self.finish_broadcast(broadcast, *conclusion),
             }
         }
+    }
+
+    /// Counts a bid that is refused; tells whether the trace has room for it.
+    fn may_note_refused(&mut self, broadcast: BroadcastId) -> bool {
+        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+            return false;
+        };
+        own.refused = own.refused.saturating_add(1);
+        own.refused <= REFUSED
     }
 
     fn announcer_output(&mut self, broadcast: BroadcastId) -> Option<Output> {
@@ -333,23 +346,29 @@ impl Node {
 
     /// A broadcast has its one outcome: written down, then said.
     fn finish_broadcast(&mut self, broadcast: BroadcastId, conclusion: Conclusion) {
-        let Some(own) = self.market.announced.remove(&broadcast) else {
+        let making_one = self.stop_aggregating(broadcast);
+        let Some(mut own) = self.market.announced.remove(&broadcast) else {
             return;
         };
+        if making_one {
+            own.aggregated = own.announcer.left().whole();
+        }
         self.forget_broadcast(broadcast, own.entries);
         self.tell_withdrawn(broadcast, &own, &conclusion);
         self.remember_ended(broadcast, &own);
-        let completed = conclusion.ending == Ending::Output;
+        let mismatch = own.mismatch(&conclusion);
+        let completed = conclusion.ending == Ending::Output && mismatch.is_none();
+        let (ending, reason) = match mismatch {
+            Some(reason) => (FailureCode::SchemaOutput.name(), Some(reason)),
+            None => (conclusion.ending.name(), conclusion.reason.clone()),
+        };
         let (status, error) = match conclusion.ending {
-            Ending::Output => (Status::Completed, None),
+            Ending::Output if completed => (Status::Completed, None),
             Ending::Cancelled => (Status::Cancelled, Some("Cancelled".to_owned())),
-            other => (Status::Failed, Some(other.name().to_owned())),
+            _ => (Status::Failed, Some(ending.to_owned())),
         };
         let output = conclusion.output.clone().filter(|_| completed);
-        let told = conclusion
-            .reason
-            .clone()
-            .map(|told| Blob::from(told.into_bytes()));
+        let told = reason.clone().map(|told| Blob::from(told.into_bytes()));
         self.count_stopped(&own, &conclusion);
         let run = own.run.id;
         let spent = own.announcer.spent().plus(&own.aggregated);
@@ -366,11 +385,11 @@ impl Node {
                     run,
                     broadcast,
                     bids: own.announcer.ranking().ranked.len(),
-                    ending: conclusion.ending.name(),
+                    ending,
                     output: output
                         .as_deref()
                         .and_then(|output| json::parse(output).ok()),
-                    reason: conclusion.reason,
+                    reason,
                     slots: conclusion.citations.iter().map(slot_view).collect(),
                     duration_ms: self.wall().since(own.run.started),
                 }));
@@ -392,6 +411,29 @@ impl Node {
         self.tell_announcer(broadcast, Input::Cancel { waits_ms });
         self.set_market_timer();
         true
+    }
+}
+
+impl Announced {
+    /// Why the results, made one, are not what the contract says: each of them was, and what is made of them may
+    /// be something else.
+    fn mismatch(&self, conclusion: &Conclusion) -> Option<String> {
+        let announced = self.rounds.first()?.peek().ok()?;
+        let lists = matches!(
+            announced.aggregation.strategy,
+            Strategy::CollectAll | Strategy::Rank
+        );
+        let output = json::parse(conclusion.output.as_deref()?).ok();
+        let output = output.filter(|_| conclusion.ending == Ending::Output && !lists)?;
+        let problems = self.contract.check_output(&output).err()?;
+        let loop_id = &self.run.loop_id;
+        let told = format!("the results, made one, do not match the output schema of `{loop_id}`");
+        Some(
+            std::iter::once(told)
+                .chain(problems)
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use realm_broadcast::{
 };
 use realm_executor::{BidTerms, Figure, OfferTerms, Registered};
 use realm_protocol::{
-    Digest, FailureCode, Kind, Place, RunId,
+    BroadcastId, Digest, FailureCode, Kind, Place, RunId,
     broadcast::{
         Announcement, Award, Deliver, Lease, LeaseEnd, MILLION, OutcomeAck, Price, Tally, Withdraw,
     },
@@ -23,7 +23,7 @@ use super::{CAPACITY, HOLDS_MS, planning::schemas};
 use crate::{
     Node,
     answer::{Ending, Responder},
-    serve::Leased,
+    serve::{Leased, Purpose},
 };
 
 /// Agents of one realm that bid for one announcement.
@@ -88,9 +88,12 @@ impl Node {
         permitted.take(AGENTS).collect()
     }
 
-    pub(super) fn tell_bidder(&mut self, input: Input) {
+    pub(crate) fn tell_bidder(&mut self, input: Input) {
         let now = self.now;
-        self.bidder().handle(input, now);
+        let load = self.load_of_calls();
+        let bidder = self.bidder();
+        bidder.set_realm_load(load);
+        bidder.handle(input, now);
         self.carry_out_bidder();
     }
 
@@ -238,7 +241,7 @@ impl Node {
     }
 
     fn stop_work(&mut self, bid: Digest, waits_ms: u64) {
-        let runs = self.serving.runs_of(bid);
+        let runs = self.serving.runs_that(|it| it.bid() == Some(bid));
         for run in runs {
             if waits_ms > 0 {
                 self.begin_stopping(run, bid, waits_ms);
@@ -309,6 +312,14 @@ impl Responder {
             Self::Leased(bid) => Some(*bid),
             _ => None,
         }
+    }
+
+    /// Whether it waits for the results of this broadcast made one.
+    pub(crate) fn aggregates(&self, broadcast: BroadcastId) -> bool {
+        let Self::Asked(purpose) = self else {
+            return false;
+        };
+        matches!(&**purpose, Purpose::Aggregate(of) if *of == broadcast)
     }
 }
 

@@ -256,6 +256,7 @@ impl Node {
             leaving: None,
             close: Arc::default(),
             undecided: Vec::new(),
+            refused: 0,
         })
     }
 

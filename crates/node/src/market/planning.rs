@@ -107,6 +107,7 @@ impl Node {
             leaving: None,
             close: Arc::default(),
             undecided: Vec::new(),
+            refused: 0,
         };
         self.market.announced.insert(broadcast, own);
         Ok(broadcast)

@@ -1,10 +1,10 @@
 //! What this realm remembers of its bids: the announcement, the bid, and the signed close.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use realm_broadcast::{CloseError, Closed, close_due};
 use realm_protocol::{
-    BroadcastId, Digest, Kind, LoopId, Now, Place, Tick, Timestamp,
+    BroadcastId, Digest, Kind, LoopId, Now, Place, RealmId, Tick, Timestamp,
     broadcast::{Announcement, Bid, Close, CloseAsked, Receipt},
     cbor::{self, Blob, CborError},
     journal::Table,
@@ -34,8 +34,8 @@ pub(crate) struct Receipts {
     heard: VecDeque<(Digest, Signed<Announcement>)>,
     /// Bids whose close has not come, the oldest first.
     open: BTreeMap<Key, Open>,
-    /// All that are written down.
-    kept: BTreeSet<Key>,
+    /// All that are written down, with the roots that their announcers are under.
+    kept: BTreeMap<Key, RealmId>,
 }
 
 /// A bid whose close has not come.
@@ -125,9 +125,26 @@ impl Receipts {
         };
         self.open.insert(key, open);
         if self.open.len() > limits::OFFERS {
-            self.open.pop_first();
+            let roots = self
+                .open
+                .iter()
+                .map(|(key, open)| (*key, open.announcer.root));
+            if let Some(oldest) = oldest_of_most(roots) {
+                self.open.remove(&oldest);
+            }
         }
     }
+}
+
+/// The oldest under the root that most are under, so that nobody pushes out what is of others.
+fn oldest_of_most(keys: impl Iterator<Item = (Key, RealmId)>) -> Option<Key> {
+    let mut roots: BTreeMap<RealmId, (usize, Key)> = BTreeMap::new();
+    for (key, root) in keys {
+        let of_root = roots.entry(root).or_insert((0, key));
+        of_root.0 = of_root.0.saturating_add(1);
+    }
+    let most = roots.into_values().max_by_key(|(count, _)| *count);
+    most.map(|(_, oldest)| oldest)
 }
 
 impl Node {
@@ -142,7 +159,7 @@ impl Node {
             return;
         };
         let key = (bid.created, signed.digest());
-        if self.market.receipts.kept.contains(&key) {
+        if self.market.receipts.kept.contains_key(&key) {
             return;
         }
         let receipt = Receipt {
@@ -159,10 +176,12 @@ impl Node {
             .receipts
             .insert(key, &read, chains, receipt, now);
         self.write_receipt(key);
-        self.market.receipts.kept.insert(key);
+        self.market.receipts.kept.insert(key, read.announcer.root);
+        let kept = self.market.receipts.kept.iter();
         if self.market.receipts.kept.len() > limits::RECEIPTS
-            && let Some(oldest) = self.market.receipts.kept.pop_first()
+            && let Some(oldest) = oldest_of_most(kept.map(|(key, root)| (*key, *root)))
         {
+            self.market.receipts.kept.remove(&oldest);
             self.market.receipts.open.remove(&oldest);
             self.delete(Table::Bids, &row(oldest));
         }
@@ -308,7 +327,8 @@ impl Node {
                 }
             };
             let key = (bid.created, receipt.bid.digest());
-            self.market.receipts.kept.insert(key);
+            let root = announcement.announcer.root;
+            self.market.receipts.kept.insert(key, root);
             if !is_closed(&receipt) {
                 let chains = Vec::new();
                 let now = self.now;

@@ -128,7 +128,10 @@ impl Node {
             Entry::Cancelled(_) => ("broadcast.cancelled", told),
             Entry::Proved(_) => ("broadcast.proved", told),
             Entry::Finished(it) => {
+                let own = self.market.announced.get(&broadcast);
+                let refused = own.map(|own| own.refused).filter(|refused| *refused > 0);
                 let told = told.with("ending", it.conclusion.ending.name());
+                let told = told.with_some("refused", refused);
                 (
                     "broadcast.finished",
                     self.told_withdrawn(broadcast, &it.conclusion, told),

@@ -201,12 +201,11 @@ impl Serving {
         self.runs.values().flat_map(|served| &served.accepted)
     }
 
-    /// The runs that do the work of a bid.
-    pub(crate) fn runs_of(&self, bid: Digest) -> Vec<RunId> {
-        let runs = self.runs.iter();
-        let of_bid =
-            runs.filter(|(_, served)| served.responders.iter().any(|held| held.bid() == Some(bid)));
-        of_bid.map(|(run, _)| *run).collect()
+    /// The runs that somebody waits for who is meant.
+    pub(crate) fn runs_that(&self, is_meant: impl Fn(&Responder) -> bool) -> Vec<RunId> {
+        let meant = self.runs.iter();
+        let meant = meant.filter(|(_, served)| served.responders.iter().any(&is_meant));
+        meant.map(|(run, _)| *run).collect()
     }
 
     pub(crate) fn get(&self, run: RunId) -> Option<&Served> {
