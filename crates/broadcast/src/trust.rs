@@ -11,6 +11,8 @@ use crate::log::End;
 pub const UNKNOWN: u64 = MILLION / 2;
 /// How long it takes until a score is half as far from [`UNKNOWN`], milliseconds.
 pub const HALF_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long after twice the time of its bid a result is late, milliseconds: it has to travel.
+const SLACK_MS: u64 = 5_000;
 /// Events that are remembered of one bidder.
 const EVENTS: usize = 16;
 
@@ -25,6 +27,8 @@ numbered! {
         Failed = 3,
         /// It fell silent, charged more than it bid, or gave something else than it should have.
         Broke = 4,
+        /// It gave a result much later than it had said.
+        Late = 5,
     }
 }
 
@@ -40,12 +44,24 @@ impl Conduct {
         }
     }
 
+    /// The same where a result has taken as long as this, and was to take as long as its bid says,
+    /// milliseconds.
+    #[must_use]
+    pub const fn timed(self, took_ms: u64, bid_ms: u64) -> Self {
+        match self {
+            Self::Delivered if took_ms > bid_ms.saturating_mul(2).saturating_add(SLACK_MS) => {
+                Self::Late
+            }
+            other => other,
+        }
+    }
+
     /// The score after it.
     const fn after(self, score: u64) -> u64 {
         match self {
             Self::Delivered => score.saturating_add(MILLION.saturating_sub(score) / 8),
             Self::GaveBack => score.saturating_sub(score / 16),
-            Self::Failed => score.saturating_sub(score / 8),
+            Self::Failed | Self::Late => score.saturating_sub(score / 8),
             Self::Broke => score / 2,
         }
     }

@@ -35,6 +35,7 @@ use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
     BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, RunId, Scope, Tick,
+    Timestamp,
     broadcast::{
         Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, OutcomeAck,
         PlacedBid, Tally, Withdraw, WorkProgress,
@@ -118,6 +119,8 @@ struct Announced {
     loop_id: LoopId,
     /// Who holds each slot.
     holders: BTreeMap<u64, Place>,
+    /// When each holder had its first lease.
+    began: BTreeMap<u64, Timestamp>,
     /// The loop here that makes results one, where a loop does.
     aggregator: Option<LoopId>,
     /// What that loop has used.

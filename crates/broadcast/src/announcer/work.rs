@@ -323,6 +323,12 @@ impl Announcer {
         slot.map_or(0, |slot| slot.done)
     }
 
+    /// How long the work takes by the bid that holds a slot, milliseconds.
+    pub fn bid_ms_of(&self, slot: u64) -> Option<u64> {
+        let (_, bid) = self.held(self.number(slot)?)?;
+        self.intake.get(&bid).map(|entrant| entrant.bid.time_ms)
+    }
+
     pub(super) fn progress(&mut self, from: &Place, progress: &WorkProgress, now: Now) {
         let Some(number) = self.number(progress.slot) else {
             return;

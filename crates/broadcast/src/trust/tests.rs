@@ -28,6 +28,19 @@ fn a_bidder_that_confirms_and_falls_silent_takes_long_to_win_its_trust_back() {
 }
 
 #[test]
+fn a_result_is_late_past_twice_the_time_of_its_bid_and_the_way() {
+    let bid_ms = 1_000;
+    let conduct = |conduct: Conduct, took_ms| conduct.timed(took_ms, bid_ms);
+
+    assert_eq!(conduct(Conduct::Delivered, 7_000), Conduct::Delivered);
+    assert_eq!(conduct(Conduct::Delivered, 7_001), Conduct::Late);
+    assert_eq!(conduct(Conduct::Failed, 7_001), Conduct::Failed);
+    let mut trust = Trust::default();
+    trust.note(realm(1), Conduct::Late, day(0));
+    assert_eq!(trust.of(&realm(1), day(0)), UNKNOWN - UNKNOWN / 8);
+}
+
+#[test]
 fn a_score_fades_to_that_of_a_stranger_by_halves() {
     let mut trust = Trust::default();
     trust.note(realm(1), Conduct::Broke, day(0));

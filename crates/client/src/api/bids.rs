@@ -53,7 +53,7 @@ pub struct BidderTrust {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustEvent {
-    /// What: `Delivered`, `GaveBack`, `Failed` or `Broke`.
+    /// What: `Delivered`, `Late`, `GaveBack`, `Failed` or `Broke`.
     pub conduct: String,
     /// When.
     pub at: Time,

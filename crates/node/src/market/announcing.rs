@@ -417,7 +417,7 @@ impl Node {
 impl Announced {
     /// Why the results, made one, are not what the contract says: each of them was, and what is made of them may
     /// be something else.
-    fn mismatch(&self, conclusion: &Conclusion) -> Option<String> {
+    pub(super) fn mismatch(&self, conclusion: &Conclusion) -> Option<String> {
         let announced = self.rounds.first()?.peek().ok()?;
         let lists = matches!(
             announced.aggregation.strategy,

@@ -233,6 +233,11 @@ impl Node {
             _ => None,
         });
         let holders = holders.collect();
+        let began = entries.iter().filter_map(|entry| match entry {
+            Entry::Leased(it) if it.answers == 0 => Some((it.slot, it.at)),
+            _ => None,
+        });
+        let began = began.collect();
         let announced = planned.rounds.first().and_then(|it| it.peek().ok());
         let announced = announced.ok_or_else(|| "its announcement does not read".to_owned())?;
         let plan = self.plan_of(&planned, &stored);
@@ -244,6 +249,7 @@ impl Node {
             frame: stored.frame,
             rounds: planned.rounds,
             holders,
+            began,
             aggregator: stored.aggregator,
             aggregated: Spend::default(),
             contract,

@@ -97,6 +97,7 @@ impl Node {
             contract,
             loop_id: asked.loop_id.clone(),
             holders: BTreeMap::new(),
+            began: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
             aggregated: Spend::default(),
             run,

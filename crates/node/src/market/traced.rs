@@ -132,6 +132,8 @@ impl Node {
                 let refused = own.map(|own| own.refused).filter(|refused| *refused > 0);
                 let told = told.with("ending", it.conclusion.ending.name());
                 let told = told.with_some("refused", refused);
+                let mismatch = own.and_then(|own| own.mismatch(&it.conclusion));
+                let told = told.with_some("mismatch", mismatch);
                 (
                     "broadcast.finished",
                     self.told_withdrawn(broadcast, &it.conclusion, told),

@@ -34,12 +34,20 @@ impl Node {
         let (holder, conduct) = match entry {
             Entry::Leased(it) => {
                 own.holders.insert(it.slot, it.holder.clone());
+                if it.answers == 0 {
+                    own.began.insert(it.slot, it.at);
+                }
                 return;
             }
-            Entry::Ended(it) => (
-                own.holders.get(&it.slot).and_then(|it| it.realm),
-                Conduct::of(it.end),
-            ),
+            Entry::Ended(it) => {
+                let began = own.began.get(&it.slot).copied().unwrap_or(it.at);
+                let took_ms = it.at.since(began);
+                let bid_ms = own.announcer.bid_ms_of(it.slot).unwrap_or(u64::MAX);
+                (
+                    own.holders.get(&it.slot).and_then(|it| it.realm),
+                    Conduct::of(it.end).map(|conduct| conduct.timed(took_ms, bid_ms)),
+                )
+            }
             _ => return,
         };
         if let (Some(holder), Some(conduct)) = (holder, conduct) {

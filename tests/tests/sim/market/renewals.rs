@@ -59,6 +59,8 @@ fn work_of_many_leases_is_renewed_as_often_as_it_needs_and_ends_well() {
     let done = told_done(&world, acme);
     assert_eq!((done[0], done[leases - 1]), (None, Some(0.5)), "{done:?}");
     account(&world, acme);
+    let trusted = world.hosts[acme.0].node().bidders();
+    assert_eq!(trusted[0].events[0].0, "Late", "its bid says a second");
     invariants::check(&mut world);
 }
 
