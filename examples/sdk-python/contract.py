@@ -69,8 +69,14 @@ HANDLERS = {
     "contract.keep": keep,
     "contract.ask": ask,
     "contract.tell": tell,
-    "contract.offer": lambda given: {"time": "1s", "confidence": 0.9},
     "contract.worth": lambda given: {"worth": len(given["article"])},
+    "contract.decline": lambda given: {"worth": 0},
+}
+
+
+OFFERS = {
+    "contract.worth": lambda work: {"time": "1s", "confidence": 0.9},
+    "contract.decline": lambda work: None,
 }
 
 
@@ -191,7 +197,10 @@ async def main() -> None:
     asked = contract["agent"]
     agent = Agent(asked["name"], concurrency=asked["concurrency"])
     for one in asked["loops"]:
-        agent.loop(one["definition"])(HANDLERS[one["definition"]["id"]])
+        definition = one["definition"]
+        offer = OFFERS.get(definition["id"])
+        serve = agent.bid(definition, offer) if one.get("offers") and offer else agent.loop(definition)
+        serve(HANDLERS[definition["id"]])
     serving = asyncio.create_task(agent.serve())
     attached = asyncio.create_task(agent.attached.wait())
     await asyncio.wait({serving, attached}, return_when=asyncio.FIRST_COMPLETED)

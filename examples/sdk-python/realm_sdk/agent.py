@@ -156,6 +156,22 @@ class Agent:
 
         return serve
 
+    def bid(self, definition: dict[str, Any], offer: Callable[[Any], Any], within: str = "1s") -> Callable[[Handler], Handler]:
+        """Serves a loop that does announced work. `offer` is asked first: it takes what is known of the work, and returns
+        the terms, such as `{"price": "EUR 0.02", "time": "2s", "confidence": 0.9}`, or None for no bid. It is served as a
+        loop of its own, `ID.offer`, and has the time `within`."""
+        asked = f"{definition['id']}.offer"
+
+        async def terms(work: Any) -> Any:
+            offered = offer(work)
+            if inspect.isawaitable(offered):
+                offered = await offered
+            return {"bid": False} if offered is None else offered
+
+        quote = {"id": asked, "version": definition["version"], "effects": "none", "inputSchema": {}, "outputSchema": {"type": "object"}}
+        self.loop(quote)(terms)
+        return self.loop({**definition, "bid": {"ask": asked, "within": within}})
+
     def define(self, definition: dict[str, Any]) -> None:
         """Registers a machine whose steps this agent serves."""
         self._loops.append(definition)

@@ -138,6 +138,18 @@ export class Agent {
     return this;
   }
 
+  /**
+   * Serves a loop that does announced work. `offer` is asked first: it takes what is known of the work, and gives the
+   * terms, such as `{ price: "EUR 0.02", time: "2s", confidence: 0.9 }`, or nothing for no bid. It is served as a loop of
+   * its own, `ID.offer`, and has the time `within`.
+   */
+  bid(definition: Definition, offer: (work: unknown) => unknown, handler: Handler, within = "1s"): this {
+    const ask = `${definition.id}.offer`;
+    const quote = { id: ask, version: definition.version, effects: "none", inputSchema: {}, outputSchema: { type: "object" } };
+    this.loop(quote, async (work) => (await offer(work)) ?? { bid: false });
+    return this.loop({ ...definition, bid: { ask, within } }, handler);
+  }
+
   /** Registers a machine whose steps this agent serves. */
   define(definition: Definition): this {
     this.loops.push(definition);

@@ -17,7 +17,7 @@ interface Case {
 
 interface Contract {
   loops: Definition[];
-  agent: { name: string; concurrency: number; loops: Array<{ definition: Definition }> };
+  agent: { name: string; concurrency: number; loops: Array<{ definition: Definition; offers?: string }> };
   cases: Case[];
 }
 
@@ -60,8 +60,13 @@ const handlers: Record<string, Handler> = {
     for (const word of text.split(" ")) call.write(`${word} `);
     return { text };
   },
-  "contract.offer": () => ({ time: "1s", confidence: 0.9 }),
   "contract.worth": ({ article }: { article: string }) => ({ worth: article.length }),
+  "contract.decline": () => ({ worth: 0 }),
+};
+
+const offers: Record<string, (work: unknown) => unknown> = {
+  "contract.worth": () => ({ time: "1s", confidence: 0.9 }),
+  "contract.decline": () => undefined,
 };
 
 function check(seen: unknown, wanted: unknown, what: string): void {
@@ -166,10 +171,12 @@ const realm = new Realm();
 let attached: () => void;
 const isAttached = new Promise<void>((resolve) => (attached = resolve));
 const agent = new Agent(name, { concurrency, onAttached: () => attached() });
-for (const { definition } of loops) {
+for (const { definition, offers: bids } of loops) {
   const handler = handlers[definition.id];
   if (!handler) throw new Error(`no handler for ${definition.id}`);
-  agent.loop(definition, handler);
+  const offer = offers[definition.id];
+  if (bids && offer) agent.bid(definition, offer, handler);
+  else agent.loop(definition, handler);
 }
 const serving = agent.serve();
 await Promise.race([isAttached, serving]);
