@@ -34,7 +34,7 @@ pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Good, Scored, SelectBy,
 pub use calls::{
     AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
     InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
-    StackCommand, StateCommand, TraceCommand,
+    StackCommand, StateCommand, ToolCommand, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -212,6 +212,9 @@ pub enum Command {
     /// The model backends of this realm.
     #[command(subcommand, alias = "backends")]
     Backend(BackendCommand),
+    /// The loops that models call as their tools: those of other realms as somebody has approved them.
+    #[command(subcommand, alias = "tools")]
+    Tool(ToolCommand),
     /// Prompts and their versions: which is called, and how good each was found.
     #[command(subcommand, alias = "prompts")]
     Prompt(PromptCommand),

@@ -28,6 +28,7 @@ mod receipts;
 mod runs;
 mod stacks;
 mod states;
+mod tools;
 mod traces;
 mod verify;
 mod visible;
@@ -90,6 +91,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Mcp => mcp::run(session).await?,
         Command::Generate(args) => generate::run(session, args).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
+        Command::Tool(command) => tools::run(session, &command).await?,
         Command::Prompt(command) => prompts::run(session, command).await?,
         Command::Eval(args) => return eval::run(session, &args).await,
         Command::Invoke(args) => invoke::run(session, args).await?,

@@ -22,6 +22,7 @@ mod halt;
 mod invoke;
 mod loops;
 mod metrics;
+mod model_tools;
 pub(crate) mod openapi;
 mod peers;
 mod people;
@@ -153,6 +154,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::LOOPS, get(loops::list))
         .route(routes::LOOP, get(loops::show).delete(loops::remove))
         .route(routes::LOOP_HISTORY, get(loops::history))
+        .route(routes::LOOP_TOOLS, get(model_tools::list))
+        .route(routes::LOOP_TOOLS_APPROVE, post(model_tools::approve))
         .route(routes::STACKS, get(stacks::list))
         .route(routes::STACK, get(stacks::show).delete(stacks::remove))
         .route(routes::AGENTS, get(loops::agents))

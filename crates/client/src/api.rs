@@ -41,7 +41,7 @@ pub use approvals::{
 };
 pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
 pub use audit::{AuditEntry, AuditFile, AuditOutcome, AuditQuery};
-pub use backends::{ApproveRequest, BackendView, ImageView, ToolState, ToolView};
+pub use backends::{ApproveRequest, BackendView, ImageView, ModelToolView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
 pub use breakers::{BreakerState, BreakerView, ResetRequest};

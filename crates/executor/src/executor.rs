@@ -25,7 +25,7 @@ use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
 pub use account::{Bounder, Given};
-pub use action::{Action, Announcing, ApprovalAsked, RealmCall};
+pub use action::{Action, Announcing, ApprovalAsked, Pin, RealmCall};
 pub use halt::Halted;
 pub use run::spend_value;
 pub use start::{Restart, RestartError, Start, StartError};

@@ -35,7 +35,7 @@ pub use breaker::{
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
-    Action, Announcing, ApprovalAsked, Bounder, Decision, Executor, Given, Halted, Limits,
+    Action, Announcing, ApprovalAsked, Bounder, Decision, Executor, Given, Halted, Limits, Pin,
     RealmCall, Restart, RestartError, ResumeError, Start, StartError, WaitingFor, Waits,
     spend_value,
 };
@@ -47,7 +47,7 @@ pub use manifest::{
     Manifest, Mcp, ModelTool, Needed, NotABackend, NotAKey, NotAPattern, NotNeeded, NotPinned,
     OfferTerms, Offered, Origin, Pattern, Process, Prompt, Pull, Retry, Route, Sandbox,
     SandboxLevel, StateKey, StateUse, Step, Target, Tool, Wider, Word, Work, canonical_json,
-    contract_digest,
+    contract_digest, definition_digest,
 };
 pub use mapping::Reference;
 pub use outcome::{CallError, LoopError, Outcome};

@@ -206,6 +206,17 @@ pub enum Kind {
     /// Work without an address.
     Broadcast,
     /// One of several loops.
+/// SHA-256 over the canonical JSON of what a loop says of itself to whoever may discover it: its name, its
+/// description and its contract. It is what is approved of a loop of another realm before a model calls it.
+pub fn definition_digest(name: &LoopId, description: Option<&str>, contract: Digest) -> Digest {
+    let definition = serde_json::json!({
+        "name": name.as_str(),
+        "description": description,
+        "contract": contract.to_string(),
+    });
+    Digest::of(&[canonical_json(&definition).as_bytes()])
+}
+
     Route,
 }
 

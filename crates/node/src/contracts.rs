@@ -107,9 +107,16 @@ impl Node {
         }
         let known = self.known.get(&invoke.meant(&out.scope));
         let matches = known.is_none_or(|known| known.check_input(&invoke.input).is_ok());
-        if matches || self.calls.len() >= self.config.max_calls {
+        let approved = self.is_as_approved(call);
+        let full = self.calls.len() >= self.config.max_calls;
+        if approved && (matches || full) {
             self.settle_check(call);
             return true;
+        }
+        if full {
+            let failure = CallFailure::new(FailureCode::Overloaded, "too many calls under way");
+            self.end_call(call, Err(failure));
+            return false;
         }
         self.ask_for_current(call);
         false
@@ -141,6 +148,9 @@ impl Node {
     /// The callee has said what its loop promises now: an input that does not match stays here.
     fn current_contract_told(&mut self, call: CallId, contracts: &[Contract]) {
         self.settle_check(call);
+        if let Err(failure) = self.definition_told(call, contracts.first()) {
+            return self.end_call(call, Err(failure));
+        }
         let Some(out) = self.calls.get(&call) else {
             return;
         };
@@ -177,13 +187,17 @@ impl Node {
         }
     }
 
-    /// A question came to nothing. A call that waits for it goes on: the callee decides.
+    /// A question came to nothing. A call that waits for it goes on, and the callee decides; but no
+    /// call whose loop must be what was approved.
     pub(crate) fn contracts_failed(&mut self, task: &ContractsTask, failure: CallFailure) {
         match task.asker {
             Asker::Control(control) => self.refuse(control, Refusal::Call(failure)),
             Asker::Call(call) => {
                 self.settle_check(call);
-                self.try_call(call);
+                match self.is_as_approved(call) {
+                    true => self.try_call(call),
+                    false => self.end_call(call, Err(failure)),
+                }
             }
         }
     }

@@ -40,6 +40,7 @@ mod node;
 mod outbound;
 mod outbox;
 mod people;
+mod pins;
 mod prompts;
 mod rates;
 mod receipts;
@@ -91,6 +92,7 @@ pub use market::{
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
 pub use people::Member;
+pub use pins::definition_of;
 pub use prompts::{
     BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
 };

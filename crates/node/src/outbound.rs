@@ -35,6 +35,7 @@ use crate::{
     halt::HaltTask,
     known::{KnownContract, Meant},
     market::Tell,
+    pins::Pinned,
     receipts::Kept,
     sessions::InSession,
     state::Delivery,
@@ -143,6 +144,8 @@ pub(crate) struct Invoke {
     /// Events written so far, where no run of the executor counts them.
     pub(crate) events: u64,
     pub(crate) check: Check,
+    /// What its loop must still be, where a model calls it.
+    pub(crate) pinned: Option<Pinned>,
     /// The contract that the attempt under way names.
     pub(crate) named: Option<Arc<KnownContract>>,
     /// Whether it may be kept for the callee.
@@ -259,6 +262,7 @@ impl Node {
             accepted: None,
             events: 0,
             check: Check::Open,
+            pinned: None,
             named: None,
             storing,
             sealed: Timestamp::default(),
@@ -372,6 +376,10 @@ impl Node {
                 FailureCode::SchemaOutput,
                 error.to_string(),
             )),
+        };
+        let checked = match self.answered_as_approved(call, result.contract) {
+            Ok(()) => checked,
+            Err(failure) => Err(failure),
         };
         self.note_call(
             call,

@@ -111,6 +111,7 @@ impl Node {
             accepted: None,
             events: stored.events,
             check: Check::Open,
+            pinned: None,
             named: None,
             // It may be kept by now: the next attempt takes the place of that.
             storing: match stored.storable {

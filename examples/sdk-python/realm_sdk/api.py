@@ -306,7 +306,7 @@ class ApproveCallRequest(TypedDict):
 
 
 class ApproveRequest(TypedDict):
-    """Which tools of a server are approved as they are."""
+    """Which tools are approved as they are."""
 
     tools: dict[str, str]
     """Digests by tool, as they were shown."""
@@ -1246,6 +1246,28 @@ class LoopSummary(TypedDict):
     """Digest of its contract."""
     realm: NotRequired[str | None]
     """The realm that owns it; none for this one."""
+
+
+class ModelToolView(TypedDict):
+    """A loop that a prompt's model may call. What a loop of another realm is, is that realm's word."""
+
+    name: str
+    """What the model calls it."""
+    loopId: str
+    """The loop, here or in another realm."""
+    description: NotRequired[str | None]
+    """What it is for."""
+    inputSchema: Any
+    """JSON Schema of its input."""
+    outputSchema: Any
+    """JSON Schema of its output."""
+    digest: str
+    """SHA-256 of its name, description and contract: what is approved. Empty for a loop of this realm, which
+    nobody approves, and where the other realm does not tell it."""
+    state: ToolState
+    """Whether it is what was approved; a loop of this realm always is."""
+    fault: NotRequired[str | None]
+    """Why it cannot be told what it is."""
 
 
 class PeerSummary(TypedDict):
@@ -2787,6 +2809,14 @@ class Api:
         """Writes loops for the tools of an MCP server; applying them approves the tools."""
         return self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
 
+    def get_loops_id_tools(self, id: str) -> Page[ModelToolView]:
+        """Lists the loops that a prompt's model may call; other realms are asked what theirs are."""
+        return self._send("GET", f'/v1/loops/{quote(id, safe="")}/tools')
+
+    def post_loops_id_tools_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves loops of other realms, as they were shown, for the prompt whose model calls them."""
+        return self._send("POST", f'/v1/loops/{quote(id, safe="")}/tools/approve', body=body)
+
     def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
         """Registers loops, all or none."""
         return self._send("POST", '/v1/apply', body=body, key=idempotency_key)
@@ -3173,6 +3203,14 @@ class AsyncApi:
     async def get_backends_id_loops(self, id: str) -> ImportResult:
         """Writes loops for the tools of an MCP server; applying them approves the tools."""
         return await self._send("GET", f'/v1/backends/{quote(id, safe="")}/loops')
+
+    async def get_loops_id_tools(self, id: str) -> Page[ModelToolView]:
+        """Lists the loops that a prompt's model may call; other realms are asked what theirs are."""
+        return await self._send("GET", f'/v1/loops/{quote(id, safe="")}/tools')
+
+    async def post_loops_id_tools_approve(self, id: str, body: ApproveRequest) -> ApplyResult:
+        """Approves loops of other realms, as they were shown, for the prompt whose model calls them."""
+        return await self._send("POST", f'/v1/loops/{quote(id, safe="")}/tools/approve', body=body)
 
     async def post_apply(self, body: ApplyRequest, *, idempotency_key: str | None = None) -> ApplyResult:
         """Registers loops, all or none."""

@@ -296,7 +296,7 @@ export interface ApproveCallRequest {
   reason?: string | null;
 }
 
-/** Which tools of a server are approved as they are. */
+/** Which tools are approved as they are. */
 export interface ApproveRequest {
   /** Digests by tool, as they were shown. */
   tools: Record<string, string>;
@@ -1261,6 +1261,27 @@ export interface LoopSummary {
   digest: string;
   /** The realm that owns it; none for this one. */
   realm?: string | null;
+}
+
+/** A loop that a prompt's model may call. What a loop of another realm is, is that realm's word. */
+export interface ModelToolView {
+  /** What the model calls it. */
+  name: string;
+  /** The loop, here or in another realm. */
+  loopId: string;
+  /** What it is for. */
+  description?: string | null;
+  /** JSON Schema of its input. */
+  inputSchema: unknown;
+  /** JSON Schema of its output. */
+  outputSchema: unknown;
+  /** SHA-256 of its name, description and contract: what is approved. Empty for a loop of this realm, which
+   * nobody approves, and where the other realm does not tell it. */
+  digest: string;
+  /** Whether it is what was approved; a loop of this realm always is. */
+  state: ToolState;
+  /** Why it cannot be told what it is. */
+  fault?: string | null;
 }
 
 /** Holds a run where it stands. It says nothing more yet. */
@@ -2668,6 +2689,16 @@ export abstract class Api {
   /** Writes loops for the tools of an MCP server; applying them approves the tools. */
   getBackendsIdLoops(id: string): Promise<ImportResult> {
     return this.send("GET", `/v1/backends/${encodeURIComponent(id)}/loops`);
+  }
+
+  /** Lists the loops that a prompt's model may call; other realms are asked what theirs are. */
+  getLoopsIdTools(id: string): Promise<Page<ModelToolView>> {
+    return this.send("GET", `/v1/loops/${encodeURIComponent(id)}/tools`);
+  }
+
+  /** Approves loops of other realms, as they were shown, for the prompt whose model calls them. */
+  postLoopsIdToolsApprove(id: string, body: ApproveRequest): Promise<ApplyResult> {
+    return this.send("POST", `/v1/loops/${encodeURIComponent(id)}/tools/approve`, { body });
   }
 
   /** Registers loops, all or none. */

@@ -210,6 +210,24 @@ pub enum BackendCommand {
     },
 }
 
+/// The loops that models call as their tools: those of other realms as somebody has approved them.
+#[derive(Debug, Subcommand)]
+pub enum ToolCommand {
+    /// List those of a prompt, as they are now.
+    #[command(alias = "list")]
+    Ls {
+        /// The prompt's id.
+        prompt: String,
+    },
+    /// Let a prompt's model call loops of other realms as they are now.
+    Approve {
+        /// The prompt's id.
+        prompt: String,
+        /// The tools, by the names that the model knows; without any, all that are not approved.
+        tools: Vec<String>,
+    },
+}
+
 /// Call a loop.
 #[derive(Args, Debug)]
 pub struct InvokeArgs {

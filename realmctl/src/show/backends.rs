@@ -1,6 +1,6 @@
 //! Model backends and MCP servers.
 
-use realm_client::api::{BackendView, ImageView, ToolView};
+use realm_client::api::{BackendView, ImageView, ModelToolView, ToolView};
 
 use super::{Row, rows, text};
 use crate::output::{Block, Show};
@@ -75,6 +75,27 @@ impl Row for ImageView {
             self.image.clone(),
             self.loops.join(", "),
             text(self.fault.as_ref()),
+        ]
+    }
+}
+
+impl Row for ModelToolView {
+    const HEADER: &'static [&'static str] =
+        &["TOOL", "LOOP", "STATE", "DESCRIPTION", "FAULT", "DIGEST"];
+    const NARROW: usize = 5;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.loop_id.clone(),
+            self.state.name().to_owned(),
+            text(self.description.as_ref()),
+            text(self.fault.as_ref()),
+            self.digest.clone(),
         ]
     }
 }

@@ -13,8 +13,8 @@ use realm_executor::{BackendError, Body as LoopBody, MOCK, Manifest, Pull, Tool,
 use realm_node::{ApplyAsked, ApplyReport, LoopAction, Request, Response, RestrictReport};
 
 use super::{
-    Answer, Shared, extract::Body, invoke::unexpected, loops::called, people::Asker, problem::Fail,
-    yaml,
+    Answer, Shared, extract::Body, invoke::unexpected, loops::called, model_tools, people::Asker,
+    problem::Fail, yaml,
 };
 use crate::definitions::{self, Planned};
 use restrictions::restrict;
@@ -106,6 +106,7 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
     let warnings = asked.manifests.iter();
     let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
     let mut warnings: Vec<Fault> = warnings.collect();
+    warnings.extend(asked.manifests.iter().filter_map(model_tools::unapproved));
     warnings.extend(containers(daemon, asked.manifests.iter()).await);
     match daemon.handle.ask(Request::Apply(asked)).await? {
         Response::Applied(reports) => {
@@ -428,7 +429,7 @@ fn refused(problems: &[realm_executor::Problem], files: &[SourceFile]) -> Fail {
         .into()
 }
 
-fn file_of(manifest: &Manifest) -> Option<String> {
+pub(super) fn file_of(manifest: &Manifest) -> Option<String> {
     let file = manifest.origin.file.to_string();
     (!file.is_empty()).then_some(file)
 }

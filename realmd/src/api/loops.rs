@@ -207,7 +207,7 @@ async fn elsewhere(daemon: &Shared, realm: Option<&str>) -> Result<Option<RealmN
     Ok((!own).then_some(name))
 }
 
-async fn contracts(
+pub(super) async fn contracts(
     daemon: &Shared,
     realm: RealmName,
     loop_id: Option<LoopId>,
@@ -233,7 +233,7 @@ fn own(known: &Registered) -> LoopSummary {
     }
 }
 
-fn own_detail(known: &Registered) -> LoopDetail {
+pub(super) fn own_detail(known: &Registered) -> LoopDetail {
     let manifest = &known.manifest;
     LoopDetail {
         summary: own(known),
@@ -256,7 +256,7 @@ fn foreign(contract: &Contract, realm: &str) -> LoopSummary {
     }
 }
 
-fn foreign_detail(contract: &Contract, realm: &str) -> LoopDetail {
+pub(super) fn foreign_detail(contract: &Contract, realm: &str) -> LoopDetail {
     let schema = |text: Option<&realm_protocol::cbor::Blob>| {
         text.and_then(|text| json::parse(text).ok())
             .unwrap_or(Value::Bool(true))
@@ -346,7 +346,7 @@ pub(super) fn loop_id(text: &str) -> Result<LoopId, Fail> {
         .map_err(|error| invalid(&format!("`{}`: {error}", short(text))))
 }
 
-fn no_loop(id: &LoopId) -> Fail {
+pub(super) fn no_loop(id: &LoopId) -> Fail {
     realm_client::api::Problem::new(Code::LoopNotFound, format!("there is no loop `{id}`"))
         .with_hint("realmctl loop ls")
         .into()

@@ -105,7 +105,32 @@ impl ToolState {
     }
 }
 
-/// Which tools of a server are approved as they are.
+/// A loop that a prompt's model may call. What a loop of another realm is, is that realm's word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelToolView {
+    /// What the model calls it.
+    pub name: String,
+    /// The loop, here or in another realm.
+    pub loop_id: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// JSON Schema of its input.
+    pub input_schema: Value,
+    /// JSON Schema of its output.
+    pub output_schema: Value,
+    /// SHA-256 of its name, description and contract: what is approved. Empty for a loop of this realm, which
+    /// nobody approves, and where the other realm does not tell it.
+    pub digest: String,
+    /// Whether it is what was approved; a loop of this realm always is.
+    pub state: ToolState,
+    /// Why it cannot be told what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// Which tools are approved as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApproveRequest {

@@ -127,6 +127,10 @@ pub const BACKEND: &str = "/v1/backends/{id}";
 pub const BACKEND_APPROVE: &str = "/v1/backends/{id}/approve";
 /// GET: [`super::ImportResult`].
 pub const BACKEND_LOOPS: &str = "/v1/backends/{id}/loops";
+/// GET: a page of [`super::ModelToolView`].
+pub const LOOP_TOOLS: &str = "/v1/loops/{id}/tools";
+/// POST [`super::ApproveRequest`]: [`super::ApplyResult`].
+pub const LOOP_TOOLS_APPROVE: &str = "/v1/loops/{id}/tools/approve";
 /// POST [`super::ApplyRequest`]: [`super::ApplyResult`].
 pub const APPLY: &str = "/v1/apply";
 /// POST [`super::ApplyRequest`]: [`super::DiffResult`]; `dryRun` and `force` change nothing.

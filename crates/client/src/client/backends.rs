@@ -1,7 +1,9 @@
 //! What loops are computed by.
 
 use super::{Client, ClientError};
-use crate::api::{ApplyResult, ApproveRequest, BackendView, ImportResult, Page, routes};
+use crate::api::{
+    ApplyResult, ApproveRequest, BackendView, ImportResult, ModelToolView, Page, routes,
+};
 
 impl Client {
     /// The model backends of the realm.
@@ -30,6 +32,27 @@ impl Client {
         request: &ApproveRequest,
     ) -> Result<ApplyResult, ClientError> {
         self.post(&routes::fill(routes::BACKEND_APPROVE, &[id]), request)
+            .await
+    }
+
+    /// The loops that a prompt's model may call.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn model_tools(&self, id: &str) -> Result<Page<ModelToolView>, ClientError> {
+        self.get(&routes::fill(routes::LOOP_TOOLS, &[id])).await
+    }
+
+    /// Approves loops of other realms for the prompt whose model calls them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn approve_model_tools(
+        &self,
+        id: &str,
+        request: &ApproveRequest,
+    ) -> Result<ApplyResult, ClientError> {
+        self.post(&routes::fill(routes::LOOP_TOOLS_APPROVE, &[id]), request)
             .await
     }
 

@@ -11,6 +11,15 @@ use serde_json::Value;
 
 use crate::{ApprovalRule, BackendRequest, BreakerChange, Outcome, Registered, StateValue};
 
+/// What a loop of another realm must still be when a model calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// What was approved: [`crate::definition_digest`].
+    pub digest: Digest,
+    /// The prompt that it was approved for.
+    pub by: LoopId,
+}
+
 /// A call that a run makes of a loop of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealmCall {
@@ -28,6 +37,8 @@ pub struct RealmCall {
     pub address: LoopAddress,
     /// The version meant.
     pub version: Option<String>,
+    /// What it must still be, where a model calls it.
+    pub pin: Option<Pin>,
     /// Input.
     pub input: Value,
     /// Milliseconds the run waits for it.

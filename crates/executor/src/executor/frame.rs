@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::account::Account;
 use crate::{
-    ApprovalRule, Effects, Manifest, Registered, Retry, Route, ToolResult, Turn,
+    ApprovalRule, Effects, Manifest, Pin, Registered, Retry, Route, ToolResult, Turn,
     mapping::{Binding, Scope},
     question::Interview,
     states::{Changes, Held},
@@ -110,6 +110,7 @@ pub(super) enum Subject {
     Remote {
         address: LoopAddress,
         version: Option<String>,
+        pin: Option<Pin>,
     },
 }
 

@@ -327,6 +327,7 @@ impl Reader<'_> {
                     realm: Some(realm),
                 },
                 loop_version,
+                digest: None,
                 input_mapping: None,
                 for_each: None,
                 retry: None,

@@ -47,6 +47,9 @@ impl Reader<'_> {
         let address = address.or_else(|| object.need(self, "loopId", rule!("prompt.tools.loopId")));
         let loop_id = address.and_then(|node| self.parsed(node, rule!("prompt.tools.loopId")));
         let loop_version = self.step_version(&mut object);
+        let digest = object
+            .get("digest")
+            .map(|node| self.parsed(node, rule!("prompt.tools.digest")));
         let retry = self.retry(&mut object);
         let timeout_ms = self.span(&mut object, "timeout", rule!("prompt.tools.timeout"));
         let approval = self.approval(&mut object);
@@ -59,6 +62,10 @@ impl Reader<'_> {
             call: Call {
                 loop_id: loop_id?,
                 loop_version,
+                digest: match digest {
+                    Some(read) => Some(read?),
+                    None => None,
+                },
                 input_mapping: None,
                 for_each: None,
                 retry,

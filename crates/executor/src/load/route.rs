@@ -91,6 +91,7 @@ impl Reader<'_> {
                 realm,
             },
             loop_version: version,
+            digest: None,
             input_mapping: None,
             for_each: None,
             retry: None,

@@ -52,6 +52,7 @@ impl Reader<'_> {
             step: Call {
                 loop_id: loop_id?,
                 loop_version,
+                digest: None,
                 input_mapping: None,
                 for_each: None,
                 retry,
@@ -151,6 +152,7 @@ impl Reader<'_> {
         Some(Call {
             loop_id: loop_id?,
             loop_version,
+            digest: None,
             input_mapping,
             for_each,
             retry,

@@ -181,6 +181,7 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
         loop_version,
         input_mapping,
         for_each,
+        digest,
         retry,
         timeout_ms,
         fallback,
@@ -191,6 +192,7 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
     put_some(document, "loopVersion", loop_version.as_deref());
     let mapping = input_mapping.as_ref().map(|mapping| {
         let text = mapping
+    put_some(document, "digest", digest.map(|digest| digest.to_string()));
             .iter()
             .map(|(field, reference)| (field.clone(), reference.to_string().into()));
         text.collect::<Map<String, Value>>()

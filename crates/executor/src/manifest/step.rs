@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::LoopAddress;
+use realm_protocol::{Digest, LoopAddress};
 
 use super::{ApprovalRule, Origin};
 use crate::{Category, Condition, Reference};
@@ -83,6 +83,9 @@ pub struct Call {
     pub loop_id: LoopAddress,
     /// The version it needs: one version, or a requirement such as `^1.2`.
     pub loop_version: Option<String>,
+    /// What a loop of another realm says of itself, as the owner approved it for a model; none where
+    /// nobody did, and where no model calls it.
+    pub digest: Option<Digest>,
     /// Where each member of the child's input comes from. None hands on the composite's own input,
     /// or the item.
     pub input_mapping: Option<BTreeMap<String, Reference>>,

@@ -222,6 +222,7 @@ fn call(
             realm: None,
         },
         loop_version: None,
+        digest: None,
         input_mapping,
         for_each: None,
         retry,

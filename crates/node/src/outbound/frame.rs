@@ -4,7 +4,7 @@ use realm_executor::{CallError, Effects, RealmCall};
 use realm_protocol::{CallId, Digest, FailureCode, Timestamp, json};
 
 use super::{Check, Invoke, Origin};
-use crate::{Node, storing::Storing, streams::Shown};
+use crate::{Node, pins::Pinned, storing::Storing, streams::Shown};
 
 impl Node {
     /// A step of a run here calls a loop of another realm.
@@ -17,6 +17,7 @@ impl Node {
             tried,
             address,
             version,
+            pin,
             input,
             timeout_ms,
             depth,
@@ -65,6 +66,7 @@ impl Node {
             accepted: None,
             events: 0,
             check: Check::Open,
+            pinned: pin.map(Pinned::from),
             named: None,
             storing: Storing::No,
             sealed: Timestamp::default(),

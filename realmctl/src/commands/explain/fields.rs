@@ -138,7 +138,10 @@ fields! {
         "a list of names";
     "loop.prompt.tools": "loops that the model may call",
         "Each has the name that the model knows it by; what it is for and what it takes are the loop's own words where it is one of this realm's.",
-        "a list of {name, loopId, loopVersion, description, inputSchema, timeout, retry, approval}, 64 at most";
+        "a list of {name, loopId, loopVersion, digest, description, inputSchema, timeout, retry, approval}, 64 at most";
+    "loop.prompt.tools.digest": "a loop of another realm as it was approved",
+        "SHA-256 of its name, description and contract. One without it, or that is no longer that, is not called; realmctl tool approve writes it.",
+        "52 letters and digits";
     "loop.prompt.maxTurns": "how often the model may answer with calls",
         "One more ends the prompt.",
         "1 to 64; 8 unless told";

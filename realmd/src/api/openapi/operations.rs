@@ -8,14 +8,15 @@ use realm_client::api::{
     DiffResult, DisallowRequest, Disallowed, Doctor, EvidenceFile, FrameTree, GrantRequest,
     GrantView, HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest,
     InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary,
-    PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases,
-    PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
-    PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary,
-    RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery,
-    Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail,
-    RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest, SignInRequest, SignedIn,
-    SignedOut, StackView, StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest,
-    Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, routes,
+    ModelToolView, PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply,
+    PolicyCases, PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested,
+    PolicyText, PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery,
+    PromptSummary, RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile,
+    ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked,
+    RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest,
+    SignInRequest, SignedIn, SignedOut, StackView, StateQuery, StateSummary, StateView, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
+    ValidateResult, routes,
 };
 
 use super::{
@@ -376,6 +377,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         routes::BACKEND_LOOPS,
         "Writes loops for the tools of an MCP server; applying them approves the tools.",
         one::<ImportResult>(),
+    ),
+    get(
+        routes::LOOP_TOOLS,
+        "Lists the loops that a prompt's model may call; other realms are asked what theirs are.",
+        page::<ModelToolView>(),
+    ),
+    post(
+        routes::LOOP_TOOLS_APPROVE,
+        "Approves loops of other realms, as they were shown, for the prompt whose model calls them.",
+        one::<ApproveRequest>(),
+        one::<ApplyResult>(),
     ),
     delete(
         routes::AGENT,

@@ -52,9 +52,9 @@ impl Run {
                 let version = Some(entry.manifest.version.to_string());
                 (None, version, Some(entry.digest), Some(entry.contract))
             }
-            Subject::Remote { address, version } => {
-                (address.realm.clone(), version.clone(), None, None)
-            }
+            Subject::Remote {
+                address, version, ..
+            } => (address.realm.clone(), version.clone(), None, None),
         };
         let asked = ApprovalAsked {
             run: self.id,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Context, Known, Run, Task};
 use crate::{
-    Call, LoopError,
+    Call, LoopError, Pin,
     executor::frame::{At, Frame, Place, Progress, Subject, child_id},
     mapping::Scope,
 };
@@ -59,7 +59,12 @@ impl Run {
             return Err(LoopError::new(FailureCode::Budget, message));
         }
         let called_by = loop_id.loop_id.clone();
-        let subject = self.subject(child, at.step, loop_id, version.as_deref(), cx)?;
+        let pin = called.digest.zip(frame.subject.manifest());
+        let pin = pin.map(|(digest, caller)| Pin {
+            digest,
+            by: caller.id.clone(),
+        });
+        let subject = self.subject(child, at.step, (loop_id, version.as_deref(), pin), cx)?;
         let own = match &subject {
             Subject::Local(entry) => entry.manifest.limits.timeout_ms,
             Subject::Remote { .. } => limits::RUN_MS,
@@ -124,14 +129,14 @@ impl Run {
         &self,
         child: CallId,
         step: u64,
-        loop_id: &LoopAddress,
-        version: Option<&str>,
+        (loop_id, version, pin): (&LoopAddress, Option<&str>, Option<Pin>),
         cx: &Context<'_>,
     ) -> Result<Subject, LoopError> {
         if loop_id.realm.is_some() {
             return Ok(Subject::Remote {
                 address: loop_id.clone(),
                 version: version.map(str::to_owned),
+                pin,
             });
         }
         let id = &loop_id.loop_id;

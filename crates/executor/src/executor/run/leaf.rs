@@ -237,7 +237,12 @@ impl Run {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
         };
-        let Subject::Remote { address, version } = frame.subject.clone() else {
+        let Subject::Remote {
+            address,
+            version,
+            pin,
+        } = frame.subject.clone()
+        else {
             return;
         };
         if let Err(error) = self.may_ask(call, cx) {
@@ -268,6 +273,7 @@ impl Run {
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
             stream,
+            pin,
             budget,
             needs,
         });

@@ -141,6 +141,8 @@ impl Run {
         };
         conversation.results = vec![None; open.calls.len()];
         self.keep(call, cx);
+        let by = self.frames.get(&call).map(|frame| frame.subject.name());
+        let by = by.unwrap_or_default();
         for (number, wanted) in open.calls.into_iter().enumerate() {
             let at = At {
                 step,
@@ -153,7 +155,8 @@ impl Run {
                 tools.find(|tool| tool.name == wanted.name).cloned()
             });
             let spawned = match tool {
-                Some(tool) => fits(&tool, &wanted.arguments)
+                Some(tool) => approved(&tool, &by)
+                    .and_then(|()| fits(&tool, &wanted.arguments))
                     .and_then(|()| self.spawn(call, at, &tool.call, wanted.arguments, cx)),
                 None => {
                     let message = format!("there is no tool `{}`", wanted.name);
@@ -269,6 +272,19 @@ fn told(result: Result<Value, LoopError>, realm: Option<String>) -> ToolResult {
         None => json!({name: value}),
     };
     ToolResult { output, failed }
+}
+
+/// Lets a model call a loop of another realm only as somebody has approved it.
+fn approved(tool: &ModelTool, by: &str) -> Result<(), LoopError> {
+    let address = &tool.call.loop_id;
+    if address.realm.is_none() || tool.call.digest.is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "the tool `{}` calls `{address}`, which nobody has approved: `realmctl tool ls {by}` shows it, `realmctl tool approve {by}` approves it",
+        tool.name
+    );
+    Err(LoopError::new(FailureCode::Denied, message))
 }
 
 /// Holds a call to the schema that the model was shown; the called loop has its own beside.

@@ -11,6 +11,7 @@ fn target(priority: u64, weight: u64) -> Target {
                 realm: None,
             },
             loop_version: None,
+            digest: None,
             input_mapping: None,
             for_each: None,
             retry: None,
