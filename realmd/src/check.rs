@@ -17,11 +17,12 @@ use thiserror::Error;
 use crate::{
     cli::Format,
     commands::{print_json, print_lines},
-    config,
+    config::{self, Config},
     definitions::{self, MESH},
     environment::Environment,
     failure::{Explained, Failure, Place},
     home::{Home, keys::PublicKeys},
+    secrets::{SecretPlace, SecretReader},
 };
 
 /// Why files do not pass.
@@ -67,6 +68,7 @@ pub(crate) fn home(dir: &Path, environment: &Environment, output: Format) -> Res
     home.verify()?;
     let configured = config::load(&home.config(), &environment.settings)?;
     let keys = PublicKeys::read(&home)?;
+    secrets(&home, &configured.config)?;
     if output.is_json() {
         let name = &configured.config.name;
         return print_json(
@@ -79,6 +81,33 @@ pub(crate) fn home(dir: &Path, environment: &Environment, output: Format) -> Res
         ("config", format!("{}: ok", home.config().display())),
         ("keys", format!("belong to {}", keys.realm_id())),
     ])
+}
+
+/// Checks that the secrets of loops are in files, where the configuration says so, and closed to other users. What
+/// systemd and the environment hold, only the daemon sees.
+fn secrets(home: &Home, config: &Config) -> Result<(), CheckError> {
+    let reader = SecretReader::new(home, None);
+    let in_files = config.secrets.iter();
+    let in_files = in_files.filter(|(_, place)| matches!(place, SecretPlace::File(_)));
+    let places: Vec<Place> = in_files
+        .filter_map(|(name, place)| {
+            let reason = reader.read(place).err()?;
+            Some(Place {
+                file: home.config().display().to_string(),
+                at: None,
+                what: format!("`secrets.{name}.key`: {reason}"),
+                snippet: None,
+                hint: None,
+            })
+        })
+        .collect();
+    match places.is_empty() {
+        true => Ok(()),
+        false => Err(CheckError::Problems {
+            code: Code::ConfigValue,
+            places,
+        }),
+    }
 }
 
 /// Checks files by what they are: `.toml` configuration, `.cedar` policy, anything else loops.

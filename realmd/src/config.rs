@@ -80,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) backends: BTreeMap<String, BackendConfig>,
     /// MCP servers by id.
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
+    /// Where the secrets are that loops name.
+    pub(crate) secrets: BTreeMap<String, SecretPlace>,
     /// What loops may run.
     pub(crate) processes: ProcessesConfig,
     /// Which engine runs containers.
@@ -501,6 +503,14 @@ fn typed(settings: &Settings) -> Option<Config> {
                     allow_private: texts(&key("allow_private"))?,
                 };
                 Some((id.to_owned(), server))
+            })
+            .collect::<Option<_>>()?,
+        secrets: value::chosen(settings, "secrets")
+            .map(|name| {
+                Some((
+                    name.to_owned(),
+                    text(&format!("secrets.{name}.key"))?.parse().ok()?,
+                ))
             })
             .collect::<Option<_>>()?,
         processes: ProcessesConfig {

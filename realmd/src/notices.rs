@@ -177,6 +177,8 @@ impl Channels {
         let webhook = webhook.map(|url| BackendRequest::Http {
             url,
             headers,
+            bearer: None,
+            secrets: BTreeMap::new(),
             key: CallId::new([0; 16]),
             body: Value::Null,
             stream: false,
@@ -186,6 +188,7 @@ impl Channels {
         let command = (!command.is_empty()).then(|| BackendRequest::Process {
             argv: command,
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             key: CallId::new([0; 16]),
             cwd: None,
             sandbox: Box::new(Sandbox::default()),

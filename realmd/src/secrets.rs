@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use realm_backends::{Model, Models, ProcessRules, Secret, Server, Servers};
+use realm_backends::{Model, Models, NamedSecrets, ProcessRules, Secret, Server, Servers};
 
 use crate::{
     config::{Config, ProcessesConfig},
@@ -120,6 +120,18 @@ impl SecretReader {
             (id.clone(), model)
         });
         backends.collect()
+    }
+
+    /// The secrets that loops name.
+    pub(crate) fn named(&self, config: &Config) -> NamedSecrets {
+        let named = config.secrets.iter().map(|(name, place)| {
+            let read = self.read(place);
+            if let Err(reason) = &read {
+                tracing::warn!(secret = %name, %reason, "a secret of loops cannot be had");
+            }
+            (name.clone(), read)
+        });
+        named.collect()
     }
 
     /// The MCP servers that are configured, with their secrets.

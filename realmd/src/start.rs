@@ -197,6 +197,7 @@ impl Starting {
         let backends = Arc::new(Backends::launched_by(launcher));
         backends.set_models(secrets.models(&in_force.borrow().config));
         backends.set_servers(secrets.servers(&in_force.borrow().config));
+        backends.set_secrets(secrets.named(&in_force.borrow().config));
         backends.set_rules(secrets::process_rules(&in_force.borrow().config));
         backends.set_containers(containers.rules(&in_force.borrow().config));
         let (notices, waiting) = Notices::queue();

@@ -197,6 +197,7 @@ impl Reload {
         merged.config.advertise.clone_from(&read.config.advertise);
         merged.config.backends.clone_from(&read.config.backends);
         merged.config.mcp.clone_from(&read.config.mcp);
+        merged.config.secrets.clone_from(&read.config.secrets);
         merged.config.processes.clone_from(&read.config.processes);
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
@@ -215,6 +216,8 @@ impl Reload {
             .set_models(self.secrets.models(&merged.config));
         self.backends
             .set_servers(self.secrets.servers(&merged.config));
+        self.backends
+            .set_secrets(self.secrets.named(&merged.config));
         self.backends
             .set_rules(secrets::process_rules(&merged.config));
         self.backends

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use realm_executor::{BackendError, BackendReply, BackendRequest, MOCK};
+use realm_executor::{BackendError, BackendReply, BackendRequest, MOCK, Manifest};
 use realm_protocol::CallId;
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use crate::{
     models::{self, Model},
     process::{self, ProcessRules, Program},
     sandbox::Launcher,
+    secret::{self, NamedSecrets, Secrets},
     words::Printed,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 pub const KEY_HEADER: &str = "idempotency-key";
 /// Header in which an HTTP agent finds that events are welcome.
 const ACCEPT: &str = "accept";
+/// Header in which an HTTP agent finds who asks it.
+const AUTHORIZATION: &str = "authorization";
 /// Variable in which a process finds the key of its work, the same in every attempt.
 pub const KEY_VARIABLE: &str = "REALM_IDEMPOTENCY_KEY";
 
@@ -38,6 +41,7 @@ pub struct Backends {
     containers: Containers,
     launcher: Launcher,
     rules: RwLock<ProcessRules>,
+    secrets: RwLock<Arc<NamedSecrets>>,
 }
 
 /// Model backends by id.
@@ -67,6 +71,40 @@ impl Backends {
     pub fn models(&self) -> Arc<Models> {
         let held = self.models.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&held)
+    }
+
+    /// Has these secrets for loops from now on; calls under way end as they began.
+    pub fn set_secrets(&self, secrets: NamedSecrets) {
+        let mut held = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(secrets);
+    }
+
+    /// Why a loop's calls will fail for want of a secret, if they will.
+    pub fn secret_fault(&self, manifest: &Manifest) -> Option<BackendError> {
+        let held = self.secrets();
+        let mut names = manifest.secrets().into_iter();
+        names.find_map(|name| secret::named(&held, name).err())
+    }
+
+    fn secrets(&self) -> Arc<NamedSecrets> {
+        let held = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
+    }
+
+    /// Puts secrets beside what is no secret, and gives what is to be masked.
+    fn uncover(
+        &self,
+        names: &BTreeMap<String, String>,
+        plain: &mut BTreeMap<String, String>,
+    ) -> Result<Secrets, BackendError> {
+        let held = self.secrets();
+        let mut uncovered = Vec::new();
+        for (place, name) in names {
+            let secret = secret::named(&held, name)?;
+            plain.insert(place.clone(), secret.expose().to_owned());
+            uncovered.push(secret);
+        }
+        Ok(Secrets::new(uncovered))
     }
 
     /// Has these MCP servers from now on; calls under way end as they began.
@@ -170,6 +208,8 @@ impl Backends {
             BackendRequest::Http {
                 url,
                 mut headers,
+                bearer,
+                secrets,
                 key,
                 body,
                 stream,
@@ -179,6 +219,14 @@ impl Backends {
                 headers
                     .entry(KEY_HEADER.to_owned())
                     .or_insert_with(|| key.to_string());
+                let mut told = self.uncover(&secrets, &mut headers)?;
+                if let Some(name) = bearer {
+                    let held = self.secrets();
+                    let secret = secret::named(&held, &name)?;
+                    let shown = format!("Bearer {}", secret.expose());
+                    headers.insert(AUTHORIZATION.to_owned(), shown);
+                    told.add(secret);
+                }
                 let parts = parts.filter(|_| stream);
                 if parts.is_some() {
                     let accepts = format!("{EVENTS}, application/json");
@@ -191,11 +239,13 @@ impl Backends {
                     timeout_ms,
                     allow_private: &allow_private,
                 };
-                self.http.ask(&post, parts, progress).await
+                let answered = self.http.ask(&post, parts, progress).await;
+                answered.map_err(|error| told.masked_in(error))
             }
             BackendRequest::Process {
                 argv,
-                env,
+                mut env,
+                secrets,
                 key,
                 cwd,
                 mut sandbox,
@@ -205,6 +255,7 @@ impl Backends {
                 timeout_ms,
             } => {
                 self.rules().permit(&argv, &mut sandbox)?;
+                let told = self.uncover(&secrets, &mut env)?;
                 let program = Program {
                     argv: &argv,
                     env: &with_key(env, key),
@@ -213,24 +264,28 @@ impl Backends {
                 };
                 let parts = parts.filter(|_| stream);
                 let printed = Printed::new(lines, parts, progress);
-                process::run(&self.launcher, &program, &input, printed, timeout_ms).await
+                let ran = process::run(&self.launcher, &program, &input, printed, timeout_ms).await;
+                ran.map_err(|error| told.masked_in(error))
             }
             BackendRequest::Command {
                 argv,
-                env,
+                mut env,
+                secrets,
                 key,
                 cwd,
                 mut sandbox,
                 timeout_ms,
             } => {
                 self.rules().permit(&argv, &mut sandbox)?;
+                let told = self.uncover(&secrets, &mut env)?;
                 let program = Program {
                     argv: &argv,
                     env: &with_key(env, key),
                     cwd: cwd.as_deref(),
                     sandbox: &sandbox,
                 };
-                process::run_command(&self.launcher, &program, timeout_ms).await
+                let ran = process::run_command(&self.launcher, &program, timeout_ms).await;
+                ran.map_err(|error| told.masked_in(error))
             }
             BackendRequest::Container(request) => {
                 let parts = parts.filter(|_| request.stream);

@@ -38,4 +38,4 @@ pub use parts::{Parts, Written};
 pub use process::{PATH, ProcessRules};
 pub use progress::Progress;
 pub use sandbox::{Launcher, confine_if_asked};
-pub use secret::Secret;
+pub use secret::{NamedSecrets, Secret};

@@ -1,6 +1,8 @@
 //! What must not be shown.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
+
+use realm_executor::BackendError;
 
 /// Something that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +34,25 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The secrets that loops may name, each as it was read, or why it cannot be had.
+pub type NamedSecrets = BTreeMap<String, Result<Secret, String>>;
+
+/// A secret by its name.
+///
+/// # Errors
+/// [`BackendError::NoSecret`].
+pub(crate) fn named<'s>(held: &'s NamedSecrets, name: &str) -> Result<&'s Secret, BackendError> {
+    let reason = match held.get(name) {
+        Some(Ok(secret)) => return Ok(secret),
+        Some(Err(reason)) => reason.clone(),
+        None => "this realm has none of that name".to_owned(),
+    };
+    Err(BackendError::NoSecret {
+        name: name.to_owned(),
+        reason,
+    })
+}
+
 /// All that one server is told in secret, and may repeat.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets(Vec<Secret>);
@@ -42,6 +63,39 @@ impl Secrets {
         let mut secrets: Vec<Secret> = secrets.into_iter().cloned().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
         Self(secrets)
+    }
+
+    /// Takes one more.
+    pub(crate) fn add(&mut self, secret: &Secret) {
+        let all = self.0.iter().chain([secret]);
+        *self = Self::new(all);
+    }
+
+    /// A failure without any of them, wherever it says what somebody else has written.
+    pub(crate) fn masked_in(&self, error: BackendError) -> BackendError {
+        match error {
+            BackendError::Exit { code, stderr } => BackendError::Exit {
+                code,
+                stderr: self.masked(&stderr),
+            },
+            BackendError::Signal { signal, stderr } => BackendError::Signal {
+                signal,
+                stderr: self.masked(&stderr),
+            },
+            BackendError::BadOutput { reason } => BackendError::BadOutput {
+                reason: self.masked(&reason),
+            },
+            BackendError::Reported {
+                message,
+                category,
+                retry_after_ms,
+            } => BackendError::Reported {
+                message: self.masked(&message),
+                category,
+                retry_after_ms,
+            },
+            other => other,
+        }
     }
 
     /// A text without any of them.

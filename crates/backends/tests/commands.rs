@@ -16,6 +16,7 @@ fn command(argv: &[&str], timeout_ms: u64) -> BackendRequest {
     BackendRequest::Command {
         argv: argv.iter().map(ToString::to_string).collect(),
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         key: CallId::new([7; 16]),
         cwd: None,
         sandbox: Box::default(),

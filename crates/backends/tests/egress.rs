@@ -325,6 +325,8 @@ async fn call(kind: &str, url: &str, allow_private: &[String]) -> Result<(), Bac
         None => BackendRequest::Http {
             url: url.to_owned(),
             headers: BTreeMap::new(),
+            bearer: None,
+            secrets: BTreeMap::new(),
             key,
             body: json!({}),
             stream: false,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::{Backends, Parts, Progress};
+use realm_backends::{Backends, NamedSecrets, Parts, Progress, Secret};
 use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 use realm_protocol::CallId;
 use serde_json::json;
@@ -46,6 +46,8 @@ fn request(port: u16, host: &str, allow: bool) -> BackendRequest {
         key: CallId::new([7; 16]),
         url: format!("http://{authority}/run"),
         headers: BTreeMap::from([("x-agent".to_owned(), "one".to_owned())]),
+        bearer: None,
+        secrets: BTreeMap::new(),
         body: json!({"n": 1}),
         stream: false,
         timeout_ms: 10_000,
@@ -183,6 +185,8 @@ async fn headers_of_the_exchange_itself_cannot_be_set() {
             key: CallId::new([7; 16]),
             url: "https://example.org/".to_owned(),
             headers: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
+            bearer: None,
+            secrets: BTreeMap::new(),
             body: json!({}),
             stream: false,
             timeout_ms: 1,
@@ -291,6 +295,8 @@ async fn work_has_not_begun_at_an_agent_that_could_not_be_connected_to() {
         let request = BackendRequest::Http {
             url: format!("http://{to}/"),
             headers: BTreeMap::new(),
+            bearer: None,
+            secrets: BTreeMap::new(),
             key: CallId::new([7; 16]),
             body: json!({}),
             stream: false,
@@ -324,5 +330,64 @@ async fn events_that_nobody_has_heard_of_are_bad_outputs() {
             matches!(error, BackendError::BadOutput { .. }),
             "{wrong}: {error}"
         );
+    }
+}
+
+/// A call of an agent that is shown two secrets, and backends that have these.
+fn with_secrets(port: u16, held: NamedSecrets) -> (Backends, BackendRequest) {
+    let mut asks = request(port, "127.0.0.1", true);
+    if let BackendRequest::Http {
+        bearer, secrets, ..
+    } = &mut asks
+    {
+        *bearer = Some("lab".to_owned());
+        secrets.insert("x-api-key".to_owned(), "desk".to_owned());
+    }
+    let backends = Backends::new();
+    backends.set_secrets(held);
+    (backends, asks)
+}
+
+fn secret(name: &str, text: &str) -> (String, Result<Secret, String>) {
+    (name.to_owned(), Ok(Secret::new(text)))
+}
+
+#[tokio::test]
+async fn an_agent_is_shown_the_secrets_that_its_loop_names_and_nobody_hears_them_from_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let held = [secret("lab", "sk-lab"), secret("desk", "sk-desk")];
+    let (backends, asks) = with_secrets(port, held.into());
+    let said = json!({
+        "type": "failure", "message": "sk-lab and sk-desk are worn out", "category": "business",
+    });
+
+    let (answered, asked) =
+        tokio::join!(backends.call(asks), serve_once(listener, events(&[said])));
+
+    assert!(
+        asked.contains("authorization: Bearer sk-lab\r\n"),
+        "{asked}"
+    );
+    assert!(asked.contains("x-api-key: sk-desk\r\n"), "{asked}");
+    let told = answered.unwrap_err().to_string();
+    assert!(told.contains("worn out") && !told.contains("sk-"), "{told}");
+}
+
+#[tokio::test]
+async fn an_agent_whose_secret_cannot_be_had_is_not_asked() {
+    let unreadable = ("lab".to_owned(), Err("keys/lab has mode 0644".to_owned()));
+    for lab in [None, Some(unreadable)] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let held = lab.into_iter().chain([secret("desk", "sk-desk")]);
+        let port = listener.local_addr().unwrap().port();
+        let (backends, asks) = with_secrets(port, held.collect());
+
+        let answered = backends.call(asks).await;
+
+        assert!(matches!(&answered, Err(BackendError::NoSecret { name, .. }) if name == "lab"));
+        let nobody = listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, os::unix::net::UnixListener, path::Path};
 
-use realm_backends::{Backends, Parts, Progress};
+use realm_backends::{Backends, Parts, Progress, Secret};
 use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 use realm_protocol::CallId;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ fn shell(script: &str, input: Value, timeout_ms: u64) -> BackendRequest {
         key: CallId::new([7; 16]),
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: BTreeMap::from([("GIVEN".to_owned(), "yes".to_owned())]),
+        secrets: BTreeMap::new(),
         cwd: None,
         sandbox: Box::default(),
         input,
@@ -74,6 +75,29 @@ async fn a_failing_process_tells_its_exit_code_and_the_end_of_its_errors() {
 }
 
 #[tokio::test]
+async fn a_program_has_the_secrets_that_its_loop_names_and_nobody_hears_them_when_it_fails() {
+    let mut asks = shell(
+        r#"echo "no $TOKEN" >&2; test "$TOKEN" = sk-lab && exit 3"#,
+        json!({}),
+        20_000,
+    );
+    if let BackendRequest::Process { secrets, .. } = &mut asks {
+        secrets.insert("TOKEN".to_owned(), "lab".to_owned());
+    }
+    let backends = Backends::new();
+    let missing = backends.call(asks.clone()).await.unwrap_err();
+    assert!(matches!(&missing, BackendError::NoSecret { name, .. } if name == "lab"));
+    backends.set_secrets([("lab".to_owned(), Ok(Secret::new("sk-lab")))].into());
+
+    let failed = backends.call(asks).await.unwrap_err();
+
+    let BackendError::Exit { code, stderr } = failed else {
+        panic!("{failed}");
+    };
+    assert_eq!((code, stderr.as_str()), (Some(3), "no …"));
+}
+
+#[tokio::test]
 async fn a_signal_that_ends_a_process_is_named() {
     let error = run("echo bye >&2; kill -SEGV $$").await.unwrap_err();
 
@@ -86,6 +110,7 @@ async fn a_working_directory_that_is_absent_is_named() {
         key: CallId::new([7; 16]),
         argv: vec!["sh".to_owned()],
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         cwd: Some("/no/such/folder".to_owned()),
         sandbox: Box::default(),
         input: json!({}),
@@ -118,6 +143,7 @@ async fn a_program_that_is_absent_is_named() {
         key: CallId::new([7; 16]),
         argv: vec!["/no/such/program".to_owned()],
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         cwd: None,
         sandbox: Box::default(),
         input: json!({}),

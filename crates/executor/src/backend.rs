@@ -32,6 +32,10 @@ pub enum BackendRequest {
         url: String,
         /// Headers beside content type, length and idempotency key.
         headers: BTreeMap<String, String>,
+        /// The secret that is shown as a bearer's token, by its name.
+        bearer: Option<String>,
+        /// Headers whose values are secrets, by the secrets' names.
+        secrets: BTreeMap<String, String>,
         /// The same in every attempt at the same work.
         key: CallId,
         /// The loop's input.
@@ -49,6 +53,8 @@ pub enum BackendRequest {
         argv: Vec<String>,
         /// Environment beside the minimum.
         env: BTreeMap<String, String>,
+        /// Variables whose values are secrets, by the secrets' names.
+        secrets: BTreeMap<String, String>,
         /// The same in every attempt at the same work.
         key: CallId,
         /// Working directory; none for the daemon's.
@@ -70,6 +76,8 @@ pub enum BackendRequest {
         argv: Vec<String>,
         /// Environment beside the minimum.
         env: BTreeMap<String, String>,
+        /// Variables whose values are secrets, by the secrets' names.
+        secrets: BTreeMap<String, String>,
         /// The same in every attempt at the same work.
         key: CallId,
         /// Working directory; none for the daemon's.

@@ -141,6 +141,20 @@ impl Manifest {
         }
     }
 
+    /// The names of the realm's secrets that it uses.
+    pub fn secrets(&self) -> Vec<&str> {
+        let (key, named) = match &self.body {
+            Body::Tool(Tool::Http(http)) => (http.key.as_ref(), &http.secrets),
+            Body::Tool(Tool::Process(process)) => (None, &process.secrets),
+            Body::Tool(Tool::Commands(commands)) => (None, &commands.secrets),
+            _ => return Vec::new(),
+        };
+        key.into_iter()
+            .chain(named.values())
+            .map(String::as_str)
+            .collect()
+    }
+
     /// The agent whose state its calls are given, if they are given any.
     pub fn state_agent(&self) -> Option<&LoopId> {
         let named = self.state.as_ref()?.agent.as_ref();
@@ -192,6 +206,17 @@ pub fn contract_digest(effects: &str, input: &Value, output: &Value) -> Digest {
     Digest::of(&[canonical_json(&contract).as_bytes()])
 }
 
+/// SHA-256 over the canonical JSON of what a loop says of itself to whoever may discover it: its name, its
+/// description and its contract. It is what is approved of a loop of another realm before a model calls it.
+pub fn definition_digest(name: &LoopId, description: Option<&str>, contract: Digest) -> Digest {
+    let definition = serde_json::json!({
+        "name": name.as_str(),
+        "description": description,
+        "contract": contract.to_string(),
+    });
+    Digest::of(&[canonical_json(&definition).as_bytes()])
+}
+
 /// Kinds of loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -206,17 +231,6 @@ pub enum Kind {
     /// Work without an address.
     Broadcast,
     /// One of several loops.
-/// SHA-256 over the canonical JSON of what a loop says of itself to whoever may discover it: its name, its
-/// description and its contract. It is what is approved of a loop of another realm before a model calls it.
-pub fn definition_digest(name: &LoopId, description: Option<&str>, contract: Digest) -> Digest {
-    let definition = serde_json::json!({
-        "name": name.as_str(),
-        "description": description,
-        "contract": contract.to_string(),
-    });
-    Digest::of(&[canonical_json(&definition).as_bytes()])
-}
-
     Route,
 }
 
@@ -382,6 +396,10 @@ pub struct Http {
     pub url: String,
     /// Headers beside content type and length.
     pub headers: BTreeMap<String, String>,
+    /// The secret of the realm that it is shown as a bearer's token; none where it wants none.
+    pub key: Option<String>,
+    /// Headers whose values are secrets of the realm, by the secrets' names.
+    pub secrets: BTreeMap<String, String>,
     /// `host:port` pairs that may be reached though their addresses are not public.
     pub allow_private: Vec<String>,
 }
@@ -393,6 +411,8 @@ pub struct Process {
     pub argv: Vec<String>,
     /// Environment beside the minimum.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are secrets of the realm, by the secrets' names.
+    pub secrets: BTreeMap<String, String>,
     /// Working directory; none for the daemon's.
     pub cwd: Option<String>,
     /// What it is kept from.

@@ -106,6 +106,8 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
     let warnings = asked.manifests.iter();
     let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
     let mut warnings: Vec<Fault> = warnings.collect();
+    let unkeyed = |loop_| Some(failing(loop_, &daemon.backends.secret_fault(loop_)?));
+    warnings.extend(asked.manifests.iter().filter_map(unkeyed));
     warnings.extend(asked.manifests.iter().filter_map(model_tools::unapproved));
     warnings.extend(containers(daemon, asked.manifests.iter()).await);
     match daemon.handle.ask(Request::Apply(asked)).await? {

@@ -101,6 +101,7 @@ impl Embedded {
         let secrets = SecretReader::new(&home, None);
         backends.set_models(secrets.models(&config));
         backends.set_servers(secrets.servers(&config));
+        backends.set_secrets(secrets.named(&config));
         backends.set_rules(secrets::process_rules(&config));
         let driver = Driver::new(
             opened.node,

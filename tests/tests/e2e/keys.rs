@@ -131,3 +131,64 @@ fn a_peer_follows_a_realm_that_was_handed_on_and_an_old_folder_of_keys_does_not_
     refused.fails(3, &["error[RLM-0208]", "help: put the newest keys back"]);
     mercy_daemon.stop();
 }
+
+#[test]
+fn a_secret_that_a_loop_names_is_in_no_file_and_no_output_of_the_realm() {
+    let person = Person::new();
+    person.ctl("init lab").ok();
+    let home = person.home("lab");
+    let key = secret(&person, "genomes", "sk-canary-of-genomes");
+    let config = fs::read_to_string(home.join("realm.toml")).unwrap();
+    let config = format!(
+        "{config}\n[secrets.genomes]\nkey = \"file:{}\"\n",
+        key.display()
+    );
+    fs::write(home.join("realm.toml"), config).unwrap();
+    let program = |id: &str, script: &str| {
+        let script = person.write(&format!("{id}.sh"), script);
+        format!(
+            "id: {id}\nversion: 1.0.0\nkind: tool\ninputSchema: {{type: object}}\noutputSchema: {{type: object}}\n\
+             tool: {{implementation: process, config: {{argv: [sh, {}], secrets: {{TOKEN: genomes}}}}}}\n",
+            script.display()
+        )
+    };
+    let right = program(
+        "right",
+        "test \"$(printf %s \"$TOKEN\" | wc -c)\" = 20 && echo {}\n",
+    );
+    let wrong = program("wrong", "echo \"worn out: $TOKEN\" >&2; exit 1\n");
+    let path = person.write("loops.yaml", &format!("{right}---\n{wrong}"));
+
+    // Others could read it: nothing begins.
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let check = |part: &str| {
+        let check = ["check"];
+        person
+            .run("realmd", &check, "")
+            .fails(3, &["secrets.genomes.key", part]);
+    };
+    check("chmod 600");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    person.run("realmd", &["check"], "").ok();
+
+    let daemon = person.start("lab");
+    person.ctl(&format!("apply -f {}", path.display())).ok();
+    person.ctl("invoke right").ok();
+    let failed = person.ctl("invoke wrong").fails(8, &["worn out"]);
+    assert!(!failed.contains("sk-canary"), "{failed}");
+    let shown = [
+        "run ls -o json",
+        "loop show right -o json",
+        "config show -o json",
+    ];
+    for line in shown {
+        assert!(!person.ctl(line).ok().contains("sk-canary"), "{line}");
+    }
+    assert!(!daemon.log().contains("sk-canary"));
+    daemon.stop();
+    for (path, content) in files(&home) {
+        assert!(!shows(&content, "sk-canary"), "{}", path.display());
+    }
+    fs::remove_file(&key).unwrap();
+    check("cannot be read");
+}

@@ -73,6 +73,16 @@ pub enum BackendError {
         /// Why.
         reason: String,
     },
+    /// A secret that the manifest names cannot be had.
+    #[error(
+        "the secret `{name}` cannot be had: {reason}; `[secrets.{name}]` in realm.toml says where it is"
+    )]
+    NoSecret {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// The answer is larger than allowed.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
@@ -281,6 +291,7 @@ impl BackendError {
             | Self::Unconfined { .. }
             | Self::Opened { .. }
             | Self::NoKey { .. }
+            | Self::NoSecret { .. }
             | Self::NoServer { .. }
             | Self::NoTool { .. }
             | Self::NotApproved { .. }
@@ -337,6 +348,7 @@ impl BackendError {
             Self::Spawn { .. }
             | Self::Unconfined { .. }
             | Self::NoKey { .. }
+            | Self::NoSecret { .. }
             | Self::NoServer { .. }
             | Self::NoTool { .. }
             | Self::Unconfigured { .. } => Category::Unknown,

@@ -210,12 +210,18 @@ impl Reader<'_> {
         let headers = config
             .get("headers")
             .map(|node| self.text_map(node, rule!("http.headers")));
+        let key = config
+            .text(self, "key", rule!("http.key"))
+            .map(str::to_owned);
+        let secrets = self.secrets(&mut config, headers.as_ref());
         let private = config.get("allowPrivate");
         let allow_private = private.and_then(|node| self.texts(node, rule!("http.allowPrivate")));
         config.finish(self);
         Some(Http {
             url: url?,
             headers: headers.unwrap_or_default(),
+            key,
+            secrets,
             allow_private: allow_private.unwrap_or_default(),
         })
     }
@@ -229,6 +235,7 @@ impl Reader<'_> {
         let env = config
             .get("env")
             .map(|node| self.text_map(node, rule!("process.env")));
+        let secrets = self.secrets(&mut config, env.as_ref());
         let cwd = config
             .text(self, "cwd", rule!("process.cwd"))
             .map(str::to_owned);
@@ -238,10 +245,30 @@ impl Reader<'_> {
         Some(Process {
             argv: argv?,
             env: env.unwrap_or_default(),
+            secrets,
             cwd: self.working_directory(cwd),
             sandbox: sandbox?,
             lines: lines?,
         })
+    }
+
+    /// The secrets of the realm by what they are given as, which is given as nothing else.
+    pub(super) fn secrets(
+        &mut self,
+        config: &mut Object<'_>,
+        plain: Option<&BTreeMap<String, String>>,
+    ) -> BTreeMap<String, String> {
+        const RULE: Rule = rule!("secrets");
+        let Some(node) = config.get("secrets") else {
+            return BTreeMap::new();
+        };
+        let secrets = self.text_map(node, RULE);
+        let twice = |name: &&String| plain.is_some_and(|plain| plain.contains_key(*name));
+        if let Some(name) = secrets.keys().find(twice) {
+            let what = format!("`{name}` is given a value already, and cannot be a secret as well");
+            self.problem(node.at, RULE, what);
+        }
+        secrets
     }
 
     /// Whether a program answers in lines.

@@ -81,6 +81,7 @@ impl Reader<'_> {
         let env = config
             .get("env")
             .map(|node| self.text_map(node, rule!("process.env")));
+        let secrets = self.secrets(&mut config, env.as_ref());
         let cwd = config
             .text(self, "cwd", rule!("process.cwd"))
             .map(str::to_owned);
@@ -89,6 +90,7 @@ impl Reader<'_> {
         Some(Commands {
             list: list?,
             env: env.unwrap_or_default(),
+            secrets,
             cwd: self.working_directory(cwd),
             sandbox: sandbox?,
         })

@@ -15,6 +15,8 @@ pub struct Commands {
     pub list: BTreeMap<String, Command>,
     /// Environment beside the minimum.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are secrets of the realm, by the secrets' names.
+    pub secrets: BTreeMap<String, String>,
     /// Working directory; none for the daemon's.
     pub cwd: Option<String>,
     /// What they are kept from.

@@ -5,6 +5,8 @@ mod commands;
 mod container;
 mod route;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use realm_protocol::{LoopId, budget::Budget, limits};
@@ -179,9 +181,9 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
     let Call {
         loop_id,
         loop_version,
+        digest,
         input_mapping,
         for_each,
-        digest,
         retry,
         timeout_ms,
         fallback,
@@ -190,9 +192,9 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
     } = call;
     put(document, "loopId", loop_id.to_string());
     put_some(document, "loopVersion", loop_version.as_deref());
+    put_some(document, "digest", digest.map(|digest| digest.to_string()));
     let mapping = input_mapping.as_ref().map(|mapping| {
         let text = mapping
-    put_some(document, "digest", digest.map(|digest| digest.to_string()));
             .iter()
             .map(|(field, reference)| (field.clone(), reference.to_string().into()));
         text.collect::<Map<String, Value>>()
@@ -265,6 +267,14 @@ fn budget_json(budget: &Budget) -> Option<Map<String, Value>> {
     (!document.is_empty()).then_some(document)
 }
 
+fn put_secrets(config: &mut Map<String, Value>, secrets: &BTreeMap<String, String>) {
+    put_some(
+        config,
+        "secrets",
+        (!secrets.is_empty()).then(|| json!(secrets)),
+    );
+}
+
 fn retry_json(retry: &Retry) -> Value {
     let Retry {
         attempts,
@@ -298,6 +308,8 @@ fn tool_json(tool: &Tool) -> Value {
                 "headers",
                 (!http.headers.is_empty()).then(|| json!(http.headers)),
             );
+            put_some(&mut config, "key", http.key.as_deref());
+            put_secrets(&mut config, &http.secrets);
             let private = (!http.allow_private.is_empty()).then(|| http.allow_private.clone());
             put_some(&mut config, "allowPrivate", private);
         }
@@ -308,6 +320,7 @@ fn tool_json(tool: &Tool) -> Value {
                 "env",
                 (!process.env.is_empty()).then(|| json!(process.env)),
             );
+            put_secrets(&mut config, &process.secrets);
             put_some(&mut config, "cwd", process.cwd.as_deref());
             put_sandbox(&mut config, &process.sandbox);
             put_some(&mut config, "lines", process.lines.then_some(true));

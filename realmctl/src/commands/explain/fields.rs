@@ -253,6 +253,12 @@ fields! {
     "loop.tool.config.digest": "the tool as it was approved",
         "SHA-256 of its name, description and schemas. A tool that is no longer that is not called; realmctl backend approve writes it anew.",
         "52 letters and digits";
+    "loop.tool.config.key": "the bearer token that an HTTP agent is shown",
+        "The name of a secret: [secrets.NAME] in realm.toml says where it is. It stands in no loop.",
+        "a secret's name";
+    "loop.tool.config.secrets": "which secrets it is given, and as what",
+        "Variables of a program or of commands, headers of an HTTP agent, each with the name of a secret: [secrets.NAME] in realm.toml says where that is.",
+        "an object of names of secrets";
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
         "an https URL; http and private addresses only for what allowPrivate names";

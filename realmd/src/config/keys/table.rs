@@ -532,6 +532,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "secrets.*.key",
+        kind: Kind::Secret,
+        default: None,
+        meaning: "Where a secret is that loops name in `key` and `secrets`: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME.",
+        reloads: true,
+    },
+    Key {
         name: "store.cache_bytes",
         kind: Kind::Bytes(MIB, 64 * GIB),
         default: Some("\"1 MiB\""),

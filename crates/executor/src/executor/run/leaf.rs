@@ -45,6 +45,8 @@ impl Run {
             Tool::Http(http) => BackendRequest::Http {
                 url: http.url.clone(),
                 headers: http.headers.clone(),
+                bearer: http.key.clone(),
+                secrets: http.secrets.clone(),
                 key,
                 body: input,
                 stream,
@@ -54,6 +56,7 @@ impl Run {
             Tool::Process(process) => BackendRequest::Process {
                 argv: process.argv.clone(),
                 env: process.env.clone(),
+                secrets: process.secrets.clone(),
                 key,
                 cwd: process.cwd.clone(),
                 sandbox: Box::new(process.sandbox.clone()),
@@ -66,6 +69,7 @@ impl Run {
                 Ok(argv) => BackendRequest::Command {
                     argv,
                     env: commands.env.clone(),
+                    secrets: commands.secrets.clone(),
                     key,
                     cwd: commands.cwd.clone(),
                     sandbox: Box::new(commands.sandbox.clone()),
@@ -269,11 +273,11 @@ impl Run {
             tried: frame.tried,
             address,
             version,
+            pin,
             input: frame.input.clone(),
             timeout_ms: frame.deadline.since(cx.now.tick),
             depth: frame.depth,
             stream,
-            pin,
             budget,
             needs,
         });

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{put, put_sandbox, put_some};
+use super::{put, put_sandbox, put_secrets, put_some};
 use crate::{Command, Commands, Word};
 
 pub(super) fn put_commands(config: &mut Map<String, Value>, commands: &Commands) {
     let Commands {
         list,
         env,
+        secrets,
         cwd,
         sandbox,
     } = commands;
@@ -18,6 +19,7 @@ pub(super) fn put_commands(config: &mut Map<String, Value>, commands: &Commands)
         .collect();
     put(config, "commands", list);
     put_some(config, "env", (!env.is_empty()).then(|| json!(env)));
+    put_secrets(config, secrets);
     put_some(config, "cwd", cwd.as_deref());
     put_sandbox(config, sandbox);
 }
