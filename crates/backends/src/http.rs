@@ -7,7 +7,7 @@ use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
 use reqwest::{
     Client, Response,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use serde_json::Value;
@@ -262,10 +262,23 @@ const fn too_large() -> BackendError {
     }
 }
 
-/// When to ask again, where the header says it in seconds, of at most a day.
+/// When to ask again, if the headers say so.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds: u64 = seconds.parse().ok()?;
+    let text = |name| headers.get(name)?.to_str().ok();
+    pause(text(RETRY_AFTER)?, text(DATE))
+}
+
+/// Milliseconds of a `Retry-After`, of at most a day: it tells seconds, or a time by the clock that has told when it
+/// answered.
+pub(crate) fn pause(told: &str, answered: Option<&str>) -> Option<u64> {
+    let time = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+    let seconds = match told.trim().parse() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let (until, from) = (time(told)?, time(answered?)?);
+            until.duration_since(from).unwrap_or_default().as_secs()
+        }
+    };
     Some(seconds.min(MOST_SECONDS).saturating_mul(1_000))
 }
 

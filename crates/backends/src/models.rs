@@ -87,6 +87,14 @@ impl Format {
         }
     }
 
+    /// What an answer says of why the backend went no further, where it says that in an answer.
+    fn broken(self, answer: &Value) -> Option<Value> {
+        match self {
+            Self::Responses => responses::broken(answer),
+            Self::OpenAi | Self::Anthropic | Self::Ollama => None,
+        }
+    }
+
     fn read(self, answer: &Value, request: &ModelRequest) -> Result<Said, BackendError> {
         match self {
             Self::OpenAi => openai::read(answer),
@@ -193,9 +201,13 @@ pub(crate) async fn complete(
             if !answer.is_success() {
                 return Err(refused(answer, key));
             }
-            json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
+            let whole = json::parse(&answer.body).map_err(|error| BackendError::BadOutput {
                 reason: error.to_string(),
-            })?
+            })?;
+            if let Some(failure) = model.format.broken(&whole) {
+                return Err(status(500, (&failure, key), None));
+            }
+            whole
         }
     };
     let said = model.format.read(&answer, request)?;

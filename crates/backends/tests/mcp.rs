@@ -8,9 +8,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use realm_backends::{Backends, Secret, Server, Servers};
-use realm_executor::{BackendError, BackendOutput, BackendRequest, Sandbox};
+use realm_executor::{BackendError, BackendOutput, BackendRequest, Category, Sandbox};
 use realm_protocol::Digest;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 const LONG: u64 = 20_000;
 
@@ -298,4 +302,62 @@ async fn a_start_goes_on_though_the_call_that_caused_it_has_no_more_time() {
     assert!(matches!(late, BackendError::Timeout { .. }), "{late}");
     assert_eq!(realm.add().await.unwrap(), json!({"sum": 3}));
     assert_eq!(realm.lives(), 1);
+}
+
+/// What comes of asking a server at an address that answers everything so.
+async fn asked_over_http(head: &str) -> BackendError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    let backends = Backends::new();
+    let server = Server::Http {
+        url: format!("http://{authority}/mcp"),
+        key: Some(Ok(Secret::new("sk-canary"))),
+        allow_private: vec![authority],
+    };
+    backends.set_servers(Servers::from([("box".to_owned(), server)]));
+    let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let serve = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}") && stream.read_buf(&mut asked).await.unwrap() > 0 {}
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+        }
+    };
+    tokio::select! {
+        told = backends.tools("box") => told.unwrap_err(),
+        () = serve => panic!("it serves for ever"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_at_an_address_that_refuses_is_told_by_its_status() {
+    let told = asked_over_http("401 Unauthorized\r\nwww-authenticate: Bearer").await;
+    assert!(
+        matches!(told, BackendError::Status { code: 401, .. }),
+        "{told}"
+    );
+    assert_eq!(told.category(), Category::Permission);
+
+    let told = asked_over_http("429 Too Many Requests\r\nretry-after: 7").await;
+    assert!(
+        matches!(told, BackendError::Status { code: 429, .. }),
+        "{told}"
+    );
+    let (category, pause) = (told.category(), told.retry_after_ms());
+    assert_eq!((category, pause), (Category::Transient, Some(7_000)));
+
+    let told = asked_over_http("403 Forbidden\r\nwww-authenticate: Bearer scope=\"x\"").await;
+    assert!(
+        matches!(told, BackendError::Status { code: 403, .. }),
+        "{told}"
+    );
+
+    let told = asked_over_http("503 Service Unavailable\r\nretry-after: soon").await;
+    assert!(
+        matches!(told, BackendError::Status { code: 503, .. }),
+        "{told}"
+    );
+    assert_eq!(told.retry_after_ms(), None);
 }

@@ -131,6 +131,8 @@ fn answer(case: &Value) -> Vec<u8> {
     let body = case["answer"].to_string();
     let pause = case.get("retryAfter").and_then(Value::as_str);
     let pause = pause.map_or(String::new(), |it| format!("retry-after: {it}\r\n"));
+    let date = case.get("date").and_then(Value::as_str);
+    let pause = date.map_or(pause.clone(), |it| format!("date: {it}\r\n{pause}"));
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{pause}\r\n{body}").into_bytes()
 }

@@ -19,11 +19,11 @@ use rmcp::{
         CallToolRequestParams, CallToolResponse, ClientConfig, ClientRequest, Implementation,
         JsonObject, ListToolsRequest, PaginatedRequestParams, ServerResult,
     },
-    service::{NotificationContext, RunningService},
+    service::{ClientInitializeError, NotificationContext, RunningService},
     transport::{
         async_rw::AsyncRwTransport,
         streamable_http_client::{
-            StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+            StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
         },
     },
 };
@@ -31,7 +31,7 @@ use tokio::time::Instant;
 
 use super::{Server, ToolDefinition, Ways, answer, line::Lines};
 use crate::{
-    address,
+    address, http,
     process::{self, Program, Talking},
     resolver::NotAllowed,
     secret::Secrets,
@@ -169,9 +169,9 @@ impl Link {
                 }
                 let transport = StreamableHttpClientTransport::with_client(client, config);
                 let served = Client::default().serve(transport).await;
-                let service = served.map_err(|error| match not_allowed(&error) {
-                    Some(refused) => refused,
-                    None => broken(id, told.masked(&innermost(&error)), false),
+                let service = served.map_err(|error| {
+                    let typed = not_allowed(&error).or_else(|| refused(&error));
+                    typed.unwrap_or_else(|| broken(id, told.masked(&innermost(&error)), false))
                 })?;
                 Ok(Self::new(id, service, None, Arc::default(), told))
             }
@@ -336,7 +336,9 @@ impl Link {
             ServiceError::UnexpectedResponse | ServiceError::McpError(_) => {
                 BackendError::BadOutput { reason: said() }
             }
-            _ => not_allowed(error).unwrap_or_else(|| broken(&self.id, said(), sent)),
+            _ => not_allowed(error)
+                .or_else(|| refused(error))
+                .unwrap_or_else(|| broken(&self.id, said(), sent)),
         }
     }
 
@@ -377,10 +379,21 @@ fn too_large() -> BackendError {
 
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    while let Some(cause) = below(innermost) {
+        innermost = cause;
     }
     innermost.to_string()
+}
+
+/// What lies under an error. Two of the protocol's own hold it without calling it their source.
+fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
+        return Some(error);
+    }
+    if let Some(ServiceError::TransportSend(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    error.source()
 }
 
 /// The refusal of an address, if that is what an error comes from.
@@ -390,7 +403,35 @@ fn not_allowed(error: &(dyn Error + 'static)) -> Option<BackendError> {
         if let Some(NotAllowed(refused)) = error.downcast_ref() {
             return Some(refused.clone());
         }
-        next = error.source();
+        next = below(error);
+    }
+    None
+}
+
+/// A status by which a server at an address has refused, if that is what happened.
+fn refused(error: &(dyn Error + 'static)) -> Option<BackendError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let (code, retry_after) = match error.downcast_ref() {
+            Some(StreamableHttpError::HttpStatus(told)) => (Some(told.status), &told.retry_after),
+            Some(StreamableHttpError::AuthRequired(_)) => (Some(401), &None),
+            Some(StreamableHttpError::InsufficientScope(_)) => (Some(403), &None),
+            Some(StreamableHttpError::Client(error)) => {
+                let error: &reqwest::Error = error;
+                (error.status().map(|status| status.as_u16()), &None)
+            }
+            _ => (None, &None),
+        };
+        if let Some(code) = code {
+            return Some(BackendError::Status {
+                code,
+                said: String::new(),
+                retry_after_ms: retry_after
+                    .as_ref()
+                    .and_then(|told| http::pause(told, None)),
+            });
+        }
+        next = below(error);
     }
     None
 }

@@ -78,6 +78,12 @@ fn called(item: &Value) -> Option<ToolCall> {
     })
 }
 
+/// Why the backend went no further, though it has answered.
+pub(super) fn broken(answer: &Value) -> Option<Value> {
+    let failed = answer.get("status").and_then(Value::as_str) == Some("failed");
+    failed.then(|| answer.get("error").cloned().unwrap_or_default())
+}
+
 pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
     match at(answer, &["incomplete_details", "reason"]).and_then(Value::as_str) {
         Some("max_output_tokens") => {
@@ -86,9 +92,6 @@ pub(super) fn read(answer: &Value) -> Result<Said, BackendError> {
         Some("content_filter") => return Err(unfinished("its content filter stopped it")),
         Some(reason) => return Err(unfinished(reason)),
         None => {}
-    }
-    if answer.get("status").and_then(Value::as_str) == Some("failed") {
-        return Err(unfinished("its backend failed midway"));
     }
     let items = answer.get("output").and_then(Value::as_array);
     let items = items.ok_or_else(|| missing("output"))?;
