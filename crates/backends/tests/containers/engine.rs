@@ -1,6 +1,7 @@
 //! The container engine of this machine, and an image of the probe.
 
 use std::{
+    io::Write as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -42,7 +43,10 @@ impl Engine {
         let host = host();
         let socket = host.strip_prefix("unix://");
         let (Some(socket), true) = (socket, answers.is_ok_and(|status| status.success())) else {
-            eprintln!("skipped: no Docker engine answers: apt-get install docker.io");
+            // Past the test runner's capture.
+            let said =
+                b"SKIPPED: containers: no Docker engine answers: apt-get install docker.io\n";
+            std::io::stderr().write_all(said).unwrap();
             return None;
         };
         let place = tempfile::tempdir().unwrap();
