@@ -100,8 +100,12 @@ pub const STREAM_ITEM_BYTES: usize = 16 * 1024;
 pub const STREAM_AT_ONCE: (u64, u64) = (1_000, 100);
 /// Time between two other StreamItems of one call, milliseconds; what comes sooner goes together.
 pub const STREAM_PAUSE_MS: u64 = 50;
-/// StreamItems a second and at once to one foreign root; what comes sooner goes together.
-pub const STREAM_RATE: (u64, u64) = (20, 50);
+/// KiB of StreamItems a second and at once to one foreign root, the last begun one of each counted whole; what
+/// comes sooner goes together.
+pub const STREAM_RATE: (u64, u64) = (512, 1_024);
+/// KiB of StreamItems a second and at once that are taken from one foreign root, beside its other messages; more are
+/// dropped.
+pub const STREAM_TAKEN: (u64, u64) = (1_024, 2_048);
 /// Attempts of one call by its caller, all inside its deadline.
 pub const ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept, milliseconds; an older key is `Expired`.

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use realm_protocol::{
-    Envelope, FailureCode, Header, ReadHeader, flags, limits,
+    Envelope, FailureCode, Header, Kind, ReadHeader, flags, limits,
     link::{Bye, Frame},
 };
 use realm_router::LinkId;
 
-use crate::{Node, Refused};
+use crate::{Node, Refused, streams::kibs};
 
 impl Node {
     pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &Bytes) {
@@ -43,7 +43,7 @@ impl Node {
             Frame::Accept(accept) => self.handle_accept(id, accept),
             Frame::Joined(joined) => self.handle_joined(id, &joined),
             _ if !admitted => self.counters.refuse(Refused::NotAdmitted),
-            Frame::Envelope(envelope) => self.handle_envelope(id, envelope),
+            Frame::Envelope(envelope) => self.handle_envelope(id, envelope, bytes.len()),
             Frame::Beat(beat) => self.handle_beat(id, &beat),
             Frame::Records(records) => self.handle_records(id, records),
             Frame::Renew(renew) => self.handle_renew(id, renew),
@@ -82,11 +82,11 @@ impl Node {
         }
     }
 
-    fn handle_envelope(&mut self, id: LinkId, envelope: Envelope) {
+    fn handle_envelope(&mut self, id: LinkId, envelope: Envelope, bytes: usize) {
         let Ok(header) = envelope.read_header() else {
             return self.counters.refuse(Refused::Malformed);
         };
-        match self.check_envelope(id, &envelope, &header) {
+        match self.check_envelope(id, (&envelope, bytes), &header) {
             Ok(()) => self.pass_on(id, envelope, header),
             Err(reason) => {
                 tracing::debug!(link = id.0, reason = reason.name(), "dropped an envelope");
@@ -98,7 +98,7 @@ impl Node {
     fn check_envelope(
         &mut self,
         id: LinkId,
-        envelope: &Envelope,
+        (envelope, bytes): (&Envelope, usize),
         header: &Header,
     ) -> Result<(), Refused> {
         if header.version != limits::WIRE_VERSION || !header.kind.is_spoken() {
@@ -130,13 +130,14 @@ impl Node {
         ingress.map_err(|_| Refused::Ingress)?;
         let now = self.now.tick;
         // New work goes first, so that what ends work and answers get through.
-        let taken = self
-            .links
-            .get_mut(&id)
-            .is_some_and(|link| match header.kind.begins_work() {
-                true => link.bucket.take_early(now),
-                false => link.bucket.take(now),
-            });
+        let taken =
+            self.links
+                .get_mut(&id)
+                .is_some_and(|link| match (&mut link.shown, header.kind) {
+                    (Some(shown), Kind::StreamItem) => shown.take_many(kibs(bytes), now),
+                    (_, kind) if kind.begins_work() => link.bucket.take_early(now),
+                    _ => link.bucket.take(now),
+                });
         taken.then_some(()).ok_or(Refused::Rate)
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Link {
     pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
     pub(crate) bucket: TokenBucket,
+    /// KiB of parts of outputs that another root may send, which take no room from its other messages.
+    pub(crate) shown: Option<TokenBucket>,
     /// The join under way on this link, as inviter.
     pub(crate) offered: Option<crate::invite::Offered>,
     /// The records digest the neighbour showed last.
@@ -90,6 +92,7 @@ impl Node {
             skew_ms: 0,
             last_heard: self.now.tick,
             bucket: TokenBucket::new(u64::from(rate), u64::from(burst), self.now.tick),
+            shown: None,
             offered: None,
             their_records: None,
             settled: None,
@@ -322,6 +325,9 @@ impl Node {
             Relation::Parent | Relation::Direct(_) => own,
         };
         link.bucket.set(rate, burst, self.now.tick);
+        let (kibs, at_once) = limits::STREAM_TAKEN;
+        let peer = matches!(relation, Relation::Peer(_)) && rate > 0;
+        link.shown = peer.then(|| TokenBucket::new(kibs, at_once, self.now.tick));
         link.admitted = true;
         link.chain = Some(chain.clone());
         let dial = link.dial.take();

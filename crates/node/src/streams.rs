@@ -146,7 +146,16 @@ impl Shown {
     }
 }
 
-/// How often other realms are sent parts.
+/// Bytes around the text of a part: its header, what seals it and its frame.
+const AROUND: usize = 640;
+const KIB: usize = 1_024;
+
+/// What a message counts for among those that are bounded by bytes.
+pub(crate) const fn kibs(bytes: usize) -> u64 {
+    bytes.div_ceil(KIB) as u64
+}
+
+/// How much of parts other realms are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
     roots: BTreeMap<RealmId, TokenBucket>,
@@ -155,11 +164,12 @@ pub(crate) struct Paces {
 }
 
 impl Paces {
-    /// Whether a part may leave for a root now.
-    fn permits(&mut self, root: RealmId, now: Tick) -> bool {
+    /// Whether a part of so many bytes may leave for a root now.
+    fn permits(&mut self, root: RealmId, bytes: usize, now: Tick) -> bool {
         let (rate, burst) = limits::STREAM_RATE;
         let fresh = || TokenBucket::new(rate, burst, now);
-        self.roots.entry(root).or_insert_with(fresh).take(now)
+        let bucket = self.roots.entry(root).or_insert_with(fresh);
+        bucket.take_many(kibs(bytes.saturating_add(AROUND)), now)
     }
 
     /// Whether a part may leave before its call's pause is over.
@@ -271,9 +281,7 @@ impl Node {
     /// Sends each watcher elsewhere its next part.
     pub(crate) fn show_elsewhere(&mut self, run: RunId) {
         let now = self.now.tick;
-        self.send_parts(run, |root, me, paces| {
-            root == me || paces.permits(root, now)
-        });
+        self.send_parts(run, |root, bytes, paces| paces.permits(root, bytes, now));
         let Some(served) = self.serving.get_mut(run) else {
             return;
         };
@@ -295,11 +303,7 @@ impl Node {
         self.paces.retain(|root| served.watches_from(root));
     }
 
-    fn send_parts(
-        &mut self,
-        run: RunId,
-        mut may: impl FnMut(RealmId, RealmId, &mut Paces) -> bool,
-    ) {
+    fn send_parts(&mut self, run: RunId, mut may: impl FnMut(RealmId, usize, &mut Paces) -> bool) {
         let me = self.me.root();
         let mut leaving = Vec::new();
         let Some(served) = self.serving.get_mut(run) else {
@@ -315,12 +319,13 @@ impl Node {
             let Who::Remote(remote, _) = &held.who else {
                 continue;
             };
-            let behind = held.sent < stream.most_for(&held.who);
-            if !behind || !may(remote.source.root, me, &mut self.paces) {
+            let most = limits::STREAM_ITEM_BYTES;
+            let left = stream.most_for(&held.who).saturating_sub(held.sent);
+            let root = remote.source.root;
+            if left == 0 || !(root == me || may(root, left.min(most), &mut self.paces)) {
                 continue;
             }
             let remote = remote.clone();
-            let most = limits::STREAM_ITEM_BYTES;
             if let Some(part) = stream.next_for(watcher, most, run) {
                 leaving.push((remote, part));
             }

@@ -27,18 +27,23 @@ impl TokenBucket {
 
     /// Takes one token if there is one. Time that runs backward fills nothing.
     pub fn take(&mut self, now: Tick) -> bool {
-        self.take_above(0, now)
+        self.take_above(1, 0, now)
     }
 
     /// Takes one token if a quarter of the burst is there besides, which is for [`TokenBucket::take`].
     pub fn take_early(&mut self, now: Tick) -> bool {
-        self.take_above(self.burst / 4, now)
+        self.take_above(1, self.burst / 4, now)
     }
 
-    fn take_above(&mut self, kept: u64, now: Tick) -> bool {
+    /// Takes so many tokens if they are there.
+    pub fn take_many(&mut self, count: u64, now: Tick) -> bool {
+        self.take_above(count, 0, now)
+    }
+
+    fn take_above(&mut self, count: u64, kept: u64, now: Tick) -> bool {
         self.fill(now);
         let kept = kept.saturating_mul(MILLI);
-        let taken = self.millis.checked_sub(MILLI);
+        let taken = self.millis.checked_sub(count.saturating_mul(MILLI));
         let taken = taken.filter(|left| *left >= kept);
         self.millis = taken.unwrap_or(self.millis);
         taken.is_some()

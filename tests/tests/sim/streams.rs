@@ -1,9 +1,10 @@
 //! Output that is shown while it is being made. The model of this world writes a word at a time.
 
-use realm_node::{ControlId, InvokeAsked, Request, Response};
+use realm_node::{ControlId, InvokeAsked, Refused, Request, Response};
 use realm_protocol::{
-    FailureCode,
+    FailureCode, Kind,
     journal::{Direction, Status},
+    link::Frame,
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
@@ -231,4 +232,51 @@ fn what_is_lost_on_the_way_or_with_a_process_changes_no_answer() {
         assert!(told.to_string().starts_with(&shown), "seed {seed}: {shown}");
         invariants::check(&mut world);
     }
+}
+
+#[test]
+fn fifty_calls_of_another_root_are_shown_side_by_side() {
+    let (mut world, acme, _) = cast(20);
+    let (input, said) = words(60);
+
+    let controls: Vec<ControlId> = (0..50)
+        .map(|_| begin(&mut world, acme, "tell@lab", input.clone()))
+        .collect();
+
+    for control in &controls {
+        assert_eq!(output(world.wait_for(acme, *control)), said);
+    }
+    for control in controls {
+        let parts = world.shown.get(&(acme, control)).map_or(0, Vec::len);
+        assert!(parts >= 20, "{parts} parts");
+    }
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_flood_of_what_nobody_wants_to_see_is_dropped_and_takes_no_room_from_calls() {
+    let (mut world, acme, lab) = cast(21);
+    let (input, _) = words(10);
+    world.tap = true;
+    let control = begin(&mut world, acme, "tell@lab", input.clone());
+    world.wait_for(acme, control);
+    world.tap = false;
+    let part = world.wire.iter().find_map(|(_, to, bytes)| {
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+            return None;
+        };
+        let part = envelope.peek().unwrap().kind == Kind::StreamItem;
+        (*to == acme && part).then(|| bytes.clone())
+    });
+    let (part, link) = (part.unwrap(), world.links_between(acme, lab)[0]);
+
+    for _ in 0..5_000 {
+        world.inject(acme, link, part.clone());
+    }
+
+    let refused = &world.hosts[acme.0].node().counters().refused;
+    assert!(refused[&Refused::Rate] >= 2_900, "{refused:?}");
+    let done = world.call(acme, "tell@lab", input);
+    assert!(done.result.is_ok(), "{done:?}");
+    invariants::check(&mut world);
 }
