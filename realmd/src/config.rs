@@ -82,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
     /// Where the secrets are that loops name.
     pub(crate) secrets: BTreeMap<String, SecretPlace>,
+    /// Where the tokens are that agents attach with, by the agents' names.
+    pub(crate) agents: BTreeMap<String, SecretPlace>,
     /// What loops may run.
     pub(crate) processes: ProcessesConfig,
     /// Which engine runs containers.
@@ -384,6 +386,13 @@ fn typed(settings: &Settings) -> Option<Config> {
         Value::Texts(texts) => Some(texts.clone()),
         _ => None,
     };
+    let places = |section: &str, name: &str| -> Option<BTreeMap<String, SecretPlace>> {
+        let named = value::chosen(settings, section).map(|id| {
+            let place = text(&format!("{section}.{id}.{name}"))?;
+            Some((id.to_owned(), place.parse().ok()?))
+        });
+        named.collect()
+    };
     let money = |key: &str| {
         let text = text(key)?;
         Some(Budget {
@@ -505,14 +514,8 @@ fn typed(settings: &Settings) -> Option<Config> {
                 Some((id.to_owned(), server))
             })
             .collect::<Option<_>>()?,
-        secrets: value::chosen(settings, "secrets")
-            .map(|name| {
-                Some((
-                    name.to_owned(),
-                    text(&format!("secrets.{name}.key"))?.parse().ok()?,
-                ))
-            })
-            .collect::<Option<_>>()?,
+        secrets: places("secrets", "key")?,
+        agents: places("agents", "token")?,
         processes: ProcessesConfig {
             allow: texts("processes.allow")?,
             sandbox: SandboxLevel::named(&text("processes.sandbox")?)?,

@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     config::{Config, PersonConfig},
     handle::OWNER,
-    secrets::SecretReader,
+    secrets::{SecretPlace, SecretReader},
 };
 
 pub(crate) use directories::{Asked, Directories, Member, Reading};
@@ -34,6 +34,8 @@ pub(crate) enum Shown {
     Named(Person),
     /// Somebody who has signed in; what they may do, their directory knows.
     SignedIn(Member),
+    /// The agent of this name, which attaches and does nothing else.
+    Agent(String),
 }
 
 /// The people of a realm.
@@ -42,6 +44,8 @@ pub(crate) struct People {
     /// The user that the daemon runs as.
     own: u32,
     known: Vec<Known>,
+    /// Agents that attach with tokens of their own.
+    agents: Vec<(String, Secret)>,
     /// People whom it does not name.
     pub(crate) directories: Directories,
 }
@@ -59,11 +63,7 @@ impl People {
         let known = config.people.iter().map(|(name, known)| {
             let PersonConfig { uid, token, roles } = known;
             let token = token.as_ref().and_then(|place| {
-                let read = secrets.read(place).and_then(|token| {
-                    let long = token.expose().len() >= TOKEN_LETTERS;
-                    let what = || format!("a token has at least {TOKEN_LETTERS} letters");
-                    long.then_some(token).ok_or_else(what)
-                });
+                let read = token_at(place, secrets);
                 read.inspect_err(|reason| {
                     tracing::warn!(person = name, reason, "a person's token cannot be had");
                 })
@@ -78,9 +78,16 @@ impl People {
                 token,
             }
         });
+        let agents = config.agents.iter().filter_map(|(name, place)| {
+            let read = token_at(place, secrets).inspect_err(|reason| {
+                tracing::warn!(agent = name, reason, "an agent's token cannot be had");
+            });
+            Some((name.clone(), read.ok()?))
+        });
         Self {
             own: rustix::process::geteuid().as_raw(),
             known: known.collect(),
+            agents: agents.collect(),
             directories: Directories::of(config, secrets),
         }
     }
@@ -90,6 +97,7 @@ impl People {
         Self {
             own: rustix::process::geteuid().as_raw(),
             known: Vec::new(),
+            agents: Vec::new(),
             directories: Directories::default(),
         }
     }
@@ -137,12 +145,33 @@ impl People {
     pub(crate) fn by_token(&self, shown: &str) -> Option<Person> {
         let is_theirs = |known: &&Known| {
             let token = known.token.as_ref();
-            token.is_some_and(|token| token.expose().as_bytes().ct_eq(shown.as_bytes()).into())
+            token.is_some_and(|token| is_same(token, shown))
         };
         let mut known = self.known.iter();
         let known = known.rfind(is_theirs);
         known.map(|known| known.person.clone())
     }
+
+    /// Which agent's token this is, if it is one's.
+    pub(crate) fn agent_by_token(&self, shown: &str) -> Option<String> {
+        let mut agents = self.agents.iter();
+        let agent = agents.rfind(|(_, token)| is_same(token, shown));
+        agent.map(|(name, _)| name.clone())
+    }
+}
+
+/// A token, which nobody guesses.
+fn token_at(place: &SecretPlace, secrets: &SecretReader) -> Result<Secret, String> {
+    let token = secrets.read(place)?;
+    match token.expose().len() >= TOKEN_LETTERS {
+        true => Ok(token),
+        false => Err(format!("a token has at least {TOKEN_LETTERS} letters")),
+    }
+}
+
+/// Compares tokens, in the same time whatever is shown.
+fn is_same(token: &Secret, shown: &str) -> bool {
+    token.expose().as_bytes().ct_eq(shown.as_bytes()).into()
 }
 
 /// Whoever shows the realm's own token.

@@ -201,6 +201,7 @@ impl Reload {
         merged.config.processes.clone_from(&read.config.processes);
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
+        merged.config.agents.clone_from(&read.config.agents);
         merged.config.ldap.clone_from(&read.config.ldap);
         merged.config.groups.clone_from(&read.config.groups);
         merged.config.notify.clone_from(&read.config.notify);

@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     Gate, Shared, extract, people::let_in, problem::Fail, sign_in::present, socket::Upgrade,
+    views::short,
 };
 use crate::{daemon::Daemon, people::Shown};
 
@@ -128,7 +129,7 @@ async fn serve(
         concurrency,
     } = asked;
     if let Some(gate) = &gate {
-        check(daemon, gate, token.as_deref()).await?;
+        check(daemon, gate, token.as_deref(), &agent).await?;
     }
     let concurrency = concurrency.unwrap_or(CONCURRENCY);
     if !(1..=limits::ATTACHED_CALLS).contains(&concurrency) {
@@ -165,7 +166,7 @@ async fn serve(
     let ended = tokio::select! {
         biased;
         () = daemon.stop.cancelled() => Err(End::Stopping),
-        ended = stays(daemon, gate.as_deref(), token.as_deref()) => ended,
+        ended = stays(daemon, gate.as_deref(), (token.as_deref(), &agent)) => ended,
         ended = listen(stream, &seat) => ended,
         ended = tell(sink, &mut told) => ended,
     };
@@ -173,9 +174,17 @@ async fn serve(
     ended
 }
 
-/// Whether whoever shows a token over TCP may attach.
-async fn check(daemon: &Daemon, gate: &Gate, token: Option<&str>) -> Result<(), Fail> {
+/// Whether whoever shows a token over TCP may attach as this agent.
+async fn check(daemon: &Daemon, gate: &Gate, token: Option<&str>, agent: &str) -> Result<(), Fail> {
     let person = match gate.check_token(token)? {
+        Shown::Agent(name) if name == agent => return Ok(()),
+        Shown::Agent(name) => {
+            let what = format!(
+                "this is the token of agent `{name}`, and not of `{}`",
+                short(agent)
+            );
+            return Err(Fail::new(Code::RoleMissing, what));
+        }
         Shown::Named(person) => person,
         Shown::SignedIn(member) => present(daemon, &member, limits::PERSON_READ_MS).await?,
     };
@@ -187,7 +196,7 @@ async fn check(daemon: &Daemon, gate: &Gate, token: Option<&str>) -> Result<(), 
 async fn stays(
     daemon: &Daemon,
     gate: Option<&Gate>,
-    token: Option<&str>,
+    (token, agent): (Option<&str>, &str),
 ) -> Result<std::convert::Infallible, End> {
     let Some(gate) = gate else {
         return std::future::pending().await;
@@ -199,7 +208,7 @@ async fn stays(
             Ok(()) = people.changed() => {}
             _ = beat.tick() => {}
         }
-        check(daemon, gate, token).await?;
+        check(daemon, gate, token, agent).await?;
     }
 }
 

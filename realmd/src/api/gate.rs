@@ -109,7 +109,11 @@ impl Gate {
         let signed_in = |shown: &str| self.sign_ins.whose(shown, self.clock.now().tick);
         let known = shown.and_then(|shown| {
             let named = named(shown).map(Shown::Named);
-            named.or_else(|| signed_in(shown).map(Shown::SignedIn))
+            let agent = || self.people.borrow().agent_by_token(shown);
+            let other = || agent().map(Shown::Agent);
+            named
+                .or_else(other)
+                .or_else(|| signed_in(shown).map(Shown::SignedIn))
         });
         if let Some(known) = known {
             return Ok(known);

@@ -182,6 +182,12 @@ async fn who(
             let person = present(daemon, &member, limits::PERSON_READ_MS).await?;
             Ok(Some(person))
         }
+        (Some(Shown::Agent(name)), _) => {
+            let what = format!(
+                "this is the token of agent `{name}`, which attaches with it and does nothing else"
+            );
+            Err(Fail::new(Code::RoleMissing, what))
+        }
         (None, Some(Origin::User(uid))) => Ok(daemon.people.borrow().by_uid(uid)),
         (None, Some(Origin::Network) | None) => Ok(None),
     }

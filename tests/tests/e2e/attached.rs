@@ -240,6 +240,57 @@ fn whoever_may_attach_no_more_is_attached_no_more() {
 }
 
 #[test]
+fn a_token_of_an_agent_attaches_it_alone_and_opens_nothing_else() {
+    let person = Person::new();
+    person.ctl("init lab").ok();
+    let home = person.home("lab");
+    let token = "desk-".to_owned() + &"t".repeat(40);
+    let key = home.join("keys/desk.token");
+    fs::write(&key, &token).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = home.join("realm.toml");
+    let without = fs::read_to_string(&file).unwrap();
+    let desk = "\n[agents.desk]\ntoken = \"file:keys/desk.token\"\n";
+    fs::write(&file, without.clone() + desk).unwrap();
+    let (daemon, address) = start_listening(&person, &home);
+    let attach = |agent: &str| {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut attaching = Agent::over(stream, &address);
+        let loops = json!([definition("sort", "none")]);
+        attaching.say(json!({"type": "attach", "agent": agent, "loops": loops, "token": token}));
+        attaching
+    };
+
+    attach("till").refused("RLM-0526", "agent `desk`");
+    let mut desk = attach("desk");
+    assert_eq!(desk.hear()["type"], "attached");
+    let asks = [
+        "GET /v1/status",
+        "GET /v1/agents",
+        "POST /v1/invoke",
+        "POST /v1/apply",
+    ];
+    for line in asks {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        assert!(told.contains("RLM-0526"), "{line}: {told}");
+    }
+
+    fs::write(&file, without).unwrap();
+    daemon.signal(Signal::HUP);
+    desk.refused("RLM-0524", "token");
+    daemon.stop();
+}
+
+#[test]
 fn what_a_vanished_agent_had_is_asked_again_unless_it_counts() {
     let person = Person::new();
     let daemon = person.realm("lab");
