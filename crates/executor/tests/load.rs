@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use realm_executor::{Body, Effects, Kind, Manifest, Problem, Registry, Tool, load};
-use realm_protocol::LoopId;
+use realm_protocol::{Digest, LoopId};
 use serde_json::json;
 
 const PROMPT: &str = r#"{
@@ -177,10 +177,13 @@ prompt:
     - {name: look, loopId: look@lab/desk, description: Looks., timeout: 5s, inputSchema: {type: object}}
     - {name: note, loopId: note}
 ";
+    let digest = Digest::of(&[b"look"]);
+    let text = &text.replace("timeout: 5s", &format!("timeout: 5s, digest: {digest}"));
     let ask = one("ask.yaml", text);
     let again = Manifest::from_json(&ask.to_json()).unwrap();
     assert_eq!(again, ask);
-    assert_eq!(ask.calls().len(), 2);
+    let approved: Vec<_> = ask.calls().iter().map(|call| call.digest).collect();
+    assert_eq!(approved, [Some(digest), None]);
 
     let twice = text
         .replace("name: note", "name: look")
@@ -193,6 +196,27 @@ prompt:
             "12:28 loop.prompt.tools.loopId"
         ]
     );
+}
+
+#[test]
+fn secrets_are_named_and_stand_beside_no_value_of_the_same_name() {
+    let tool = |config: &str| {
+        format!(
+            "id: ask\nversion: 1.0.0\nkind: tool\ninputSchema: {{}}\noutputSchema: {{}}\ntool: {config}\n"
+        )
+    };
+    let agent = "{implementation: http, config: {url: 'https://a.example/', key: lab, secrets: {x-desk: desk}}}";
+    let program =
+        "{implementation: process, config: {argv: [a], env: {A: b}, secrets: {TOKEN: lab}}}";
+    for (config, names) in [(agent, ["lab", "desk"].as_slice()), (program, &["lab"])] {
+        let manifest = one("ask.yaml", &tool(config));
+        assert_eq!(manifest.secrets(), names);
+        assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
+    }
+
+    let both = tool(&program.replace("TOKEN", "A"));
+    let found = places(&read("ask.yaml", &both).unwrap_err());
+    assert_eq!(found, ["6:75 loop.secrets"]);
 }
 
 #[test]
