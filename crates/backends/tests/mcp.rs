@@ -339,6 +339,7 @@ async fn a_server_at_an_address_that_refuses_is_told_by_its_status() {
         "{told}"
     );
     assert_eq!(told.category(), Category::Permission);
+    assert!(told.to_string().contains("`mcp.box.key`"), "{told}");
 
     let told = asked_over_http("429 Too Many Requests\r\nretry-after: 7").await;
     assert!(

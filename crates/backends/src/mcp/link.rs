@@ -170,7 +170,7 @@ impl Link {
                 let transport = StreamableHttpClientTransport::with_client(client, config);
                 let served = Client::default().serve(transport).await;
                 let service = served.map_err(|error| {
-                    let typed = not_allowed(&error).or_else(|| refused(&error));
+                    let typed = not_allowed(&error).or_else(|| refused(id, &error));
                     typed.unwrap_or_else(|| broken(id, told.masked(&innermost(&error)), false))
                 })?;
                 Ok(Self::new(id, service, None, Arc::default(), told))
@@ -337,7 +337,7 @@ impl Link {
                 BackendError::BadOutput { reason: said() }
             }
             _ => not_allowed(error)
-                .or_else(|| refused(error))
+                .or_else(|| refused(&self.id, error))
                 .unwrap_or_else(|| broken(&self.id, said(), sent)),
         }
     }
@@ -409,7 +409,7 @@ fn not_allowed(error: &(dyn Error + 'static)) -> Option<BackendError> {
 }
 
 /// A status by which a server at an address has refused, if that is what happened.
-fn refused(error: &(dyn Error + 'static)) -> Option<BackendError> {
+fn refused(id: &str, error: &(dyn Error + 'static)) -> Option<BackendError> {
     let mut next = Some(error);
     while let Some(error) = next {
         let (code, retry_after) = match error.downcast_ref() {
@@ -425,7 +425,12 @@ fn refused(error: &(dyn Error + 'static)) -> Option<BackendError> {
         if let Some(code) = code {
             return Some(BackendError::Status {
                 code,
-                said: String::new(),
+                said: match code {
+                    401 | 403 => format!(
+                        "MCP server `{id}` does not let this realm in: `mcp.{id}.key` in realm.toml says where its key is"
+                    ),
+                    _ => format!("MCP server `{id}`"),
+                },
                 retry_after_ms: retry_after
                     .as_ref()
                     .and_then(|told| http::pause(told, None)),
