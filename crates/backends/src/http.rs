@@ -6,7 +6,7 @@ use bytes::Bytes;
 use realm_executor::{BackendError, BackendReply};
 use realm_protocol::{json, limits};
 use reqwest::{
-    Client, Response,
+    Client, RequestBuilder, Response,
     header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
@@ -129,13 +129,7 @@ impl HttpAgents {
         let headers = header_map(post.headers)?;
         let client = self.client(&target)?;
         let request = client.post(target.url.clone()).headers(headers);
-        let sent = request.body(json::to_bytes(post.body)).send().await;
-        let response = sent.map_err(|error| failed(&target, &error))?;
-        Ok(Beginning {
-            target,
-            response,
-            bytes: 0,
-        })
+        send(target, request.body(json::to_bytes(post.body))).await
     }
 
     /// The client that reaches a target.
@@ -151,6 +145,20 @@ impl HttpAgents {
         let client = build(target.private).map_err(|error| failed(target, &error))?;
         Ok(cell.get_or_init(|| client))
     }
+}
+
+/// Sends a request that is made for a target, and gives its answer as that begins.
+pub(crate) async fn send(
+    target: Target,
+    request: RequestBuilder,
+) -> Result<Beginning, BackendError> {
+    let sent = request.send().await;
+    let response = sent.map_err(|error| failed(&target, &error))?;
+    Ok(Beginning {
+        target,
+        response,
+        bytes: 0,
+    })
 }
 
 fn build(private: bool) -> reqwest::Result<Client> {
@@ -224,19 +232,29 @@ impl Beginning {
             .bytes
             .saturating_add(chunk.as_ref().map_or(0, Bytes::len));
         if self.bytes > limits::BACKEND_BYTES {
-            return Err(too_large());
+            return Err(BackendError::TooLarge {
+                limit: limits::BACKEND_BYTES,
+            });
         }
         Ok(chunk)
     }
 
     /// Reads what is to come.
-    pub(crate) async fn read(mut self) -> Result<Answer, BackendError> {
+    pub(crate) async fn read(self) -> Result<Answer, BackendError> {
+        self.read_at_most(limits::BACKEND_BYTES).await
+    }
+
+    /// Reads what is to come, unless it is more than so many bytes.
+    pub(crate) async fn read_at_most(mut self, limit: usize) -> Result<Answer, BackendError> {
         let length = self.response.content_length();
-        if length.is_some_and(|length| length > limits::BACKEND_BYTES as u64) {
-            return Err(too_large());
+        if length.is_some_and(|length| length > limit as u64) {
+            return Err(BackendError::TooLarge { limit });
         }
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(BackendError::TooLarge { limit });
+            }
             body.extend_from_slice(&chunk);
         }
         Ok(Answer {
@@ -253,12 +271,6 @@ impl Beginning {
             reason: "it hung up in the middle of its answer".to_owned(),
             sent: true,
         }
-    }
-}
-
-const fn too_large() -> BackendError {
-    BackendError::TooLarge {
-        limit: limits::BACKEND_BYTES,
     }
 }
 

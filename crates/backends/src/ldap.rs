@@ -18,11 +18,13 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
-use crate::Secret;
+use crate::{
+    Account, DirectoryError, Secret,
+    people::{NAME, is_plain},
+};
 use conversation::Conversation;
 use message::{Entry, Filter, NO_ATTRIBUTES, Search};
 
@@ -30,8 +32,6 @@ use message::{Entry, Filter, NO_ATTRIBUTES, Search};
 const EXCHANGE: Duration = Duration::from_secs(10);
 /// Seconds that the directory is told to take for one search at most.
 const SEARCH_SECONDS: u32 = 5;
-/// Letters of a name that somebody signs in with.
-const NAME: usize = 256;
 /// Groups that a person is in, at most; whoever is in more is not let in.
 const GROUPS: usize = 1024;
 /// How deep groups lie in each other, at most. What lies deeper gives nothing.
@@ -82,37 +82,6 @@ pub struct DirectoryTerms {
     pub name_attribute: String,
     /// The groups that are of interest, by their names in the directory.
     pub groups: BTreeSet<String>,
-}
-
-/// Somebody whom a directory knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// What they are called there, in the one form that it has.
-    pub name: String,
-    /// The groups of interest that they are in, as they were named.
-    pub groups: BTreeSet<String>,
-}
-
-/// Why a directory says nothing of somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DirectoryError {
-    /// There is nobody of that name, or the password is wrong. Which of them is not told.
-    #[error("the name or the password is wrong, or may not be used now")]
-    Refused,
-    /// It cannot be asked, or what it says is not right.
-    #[error("the directory cannot be used: {reason}")]
-    Unavailable {
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl DirectoryError {
-    fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-        }
-    }
 }
 
 /// Where a directory is.
@@ -377,12 +346,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lookup<'_, S> {
             .cloned()
             .collect())
     }
-}
-
-/// Whether a name can stand in traces, logs and policies as it is.
-fn is_plain(name: &str) -> bool {
-    let wrong = |c: char| c.is_control() || c == ':';
-    !name.is_empty() && name.len() <= NAME && !name.contains(wrong)
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ mod ldap;
 mod mcp;
 pub mod mock;
 mod models;
+mod oidc;
 mod parts;
+mod people;
 mod pieces;
 mod process;
 mod progress;
@@ -29,12 +31,12 @@ mod words;
 pub use attached::Attached;
 pub use backends::{Backends, KEY_HEADER, KEY_VARIABLE, Models, Pure, pure};
 pub use containers::{ContainerRules, EngineView};
-pub use ldap::{
-    Account, Directory, DirectoryError, DirectoryKind, DirectoryTerms, is_directory_url,
-};
+pub use ldap::{Directory, DirectoryKind, DirectoryTerms, is_directory_url};
 pub use mcp::{Server, Servers, ToolDefinition, tool_fault};
 pub use models::{Format, Model};
+pub use oidc::{Device, DeviceAnswer, Provider, ProviderTerms, Renewal, is_issuer};
 pub use parts::{Parts, Written};
+pub use people::{Account, DirectoryError};
 pub use process::{PATH, ProcessRules};
 pub use progress::Progress;
 pub use sandbox::{Launcher, confine_if_asked};
