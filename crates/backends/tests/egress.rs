@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     process::{Command, Stdio},
@@ -14,9 +14,11 @@ use std::{
     thread,
 };
 
-use realm_backends::{Backends, Format, Model, Parts, Progress, Server};
+use realm_backends::{
+    Backends, Format, Model, Parts, Progress, Provider, ProviderTerms, Server,
+};
 use realm_executor::{BackendError, BackendRequest, ModelRequest};
-use realm_protocol::{CallId, Digest, is_public};
+use realm_protocol::{CallId, Digest, Now, is_public};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -279,7 +281,7 @@ fn name_answer(question: &[u8], number: usize) -> Vec<u8> {
 
 /// Every kind of call that goes where it is told, and whether its answer is wanted while it is written. A webhook's
 /// notice is a call of an agent with the key of its channel.
-const KINDS: [(&str, bool); 12] = [
+const KINDS: [(&str, bool); 13] = [
     ("agent", false),
     ("agent", true),
     ("webhook", false),
@@ -292,13 +294,35 @@ const KINDS: [(&str, bool); 12] = [
     ("ollama", false),
     ("ollama", true),
     ("mcp", false),
+    ("oidc", false),
 ];
+
+/// Asks a provider of people for what it says of itself.
+async fn ask_provider(issuer: &str, allow_private: &[String]) -> Result<(), BackendError> {
+    let provider = Provider::new(ProviderTerms {
+        issuer: issuer.to_owned(),
+        client: "realm".to_owned(),
+        secret: None,
+        scopes: vec!["openid".to_owned()],
+        name_claim: "sub".to_owned(),
+        groups_claim: "groups".to_owned(),
+        groups: BTreeSet::new(),
+        allow_private: allow_private.to_vec(),
+    });
+    let reached = provider.reach(Now::default()).await;
+    reached.map_err(|_| BackendError::Refused {
+        reason: "the provider cannot be asked",
+    })
+}
 
 async fn call(
     (kind, stream): (&str, bool),
     url: &str,
     allow_private: &[String],
 ) -> Result<(), BackendError> {
+    if kind == "oidc" {
+        return ask_provider(url, allow_private).await;
+    }
     let backends = Backends::new();
     let (key, timeout_ms) = (CallId::new([7; 16]), 5_000);
     let request = match Format::named(kind) {
