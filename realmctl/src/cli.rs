@@ -270,7 +270,7 @@ pub enum Command {
     /// Who uses this realm, and what they may do.
     #[command(subcommand, alias = "person")]
     People(PeopleCommand),
-    /// Sign in at a daemon, as somebody whom its directory knows.
+    /// Sign in at a daemon, as somebody whom its directory or provider knows.
     Login(LoginArgs),
     /// End the sign-in at a daemon.
     Logout,

@@ -14,6 +14,7 @@ mod broadcasts;
 mod config;
 mod crowded;
 mod denials;
+mod devices;
 mod events;
 mod extract;
 mod gate;
@@ -113,6 +114,8 @@ fn about() -> Router<Arc<Daemon>> {
             routes::SIGN_IN,
             post(sign_in::sign_in).delete(sign_in::sign_out),
         )
+        .route(routes::SIGN_IN_DEVICE, post(devices::begin))
+        .route(routes::SIGN_IN_DEVICE_ASK, post(devices::ask))
         .route(routes::PEOPLE, get(sign_in::list))
         .route(routes::PERSON, get(sign_in::show))
 }

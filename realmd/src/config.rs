@@ -31,7 +31,7 @@ use crate::{
 };
 pub(crate) use explain::{entries, entry, raised_limits};
 pub(crate) use nearest::nearest;
-pub(crate) use people::{GroupConfig, LdapConfig, Origin, PersonConfig};
+pub(crate) use people::{GroupConfig, LdapConfig, OidcConfig, Origin, PersonConfig};
 pub(crate) use read::read;
 pub(crate) use schema::schema;
 pub(crate) use value::{Setting, Source};
@@ -92,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) people: BTreeMap<String, PersonConfig>,
     /// The directory that people sign in at, if there is one.
     pub(crate) ldap: Option<LdapConfig>,
+    /// The provider that people sign in at, if there is one.
+    pub(crate) oidc: Option<OidcConfig>,
     /// What groups of directories may do, by a name of the owner's choice.
     pub(crate) groups: BTreeMap<String, GroupConfig>,
     /// How people are told that a call waits for them.
@@ -535,6 +537,7 @@ fn typed(settings: &Settings) -> Option<Config> {
         },
         people: people::people(settings)?,
         ldap: people::ldap(settings)?,
+        oidc: people::oidc(settings)?,
         groups: people::groups(settings)?,
     })
 }

@@ -1,14 +1,16 @@
 //! Who uses this realm: users of the machine at the socket, and whoever shows a token over TCP.
 //!
-//! A token is that of somebody whom the configuration names, or that of a sign-in at a directory.
+//! A token is that of somebody whom the configuration names, or that of a sign-in at a directory or a provider.
 //! The operating system says who is at the other end of the socket. What they are called and may do
 //! stands under `[people]` in the configuration; the user that the daemon runs as is an owner.
 
+mod devices;
 mod directories;
 mod groups;
+mod provider;
 mod sign_ins;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use realm_backends::Secret;
 use realm_node::Person;
@@ -21,7 +23,9 @@ use crate::{
     secrets::{SecretPlace, SecretReader},
 };
 
+pub(crate) use devices::{Devices, NotBegun, Turn};
 pub(crate) use directories::{Asked, Directories, Member, Reading};
+pub(crate) use provider::Renewals;
 pub(crate) use sign_ins::SignIns;
 
 /// Letters of a token at least: what is shorter is guessed.
@@ -59,7 +63,7 @@ struct Known {
 
 impl People {
     /// Takes who is configured, with their tokens. Whose token cannot be had comes in by none.
-    pub(crate) fn of(config: &Config, secrets: &SecretReader) -> Self {
+    pub(crate) fn of(config: &Config, secrets: &SecretReader, renewals: &Arc<Renewals>) -> Self {
         let known = config.people.iter().map(|(name, known)| {
             let PersonConfig { uid, token, roles } = known;
             let token = token.as_ref().and_then(|place| {
@@ -88,7 +92,7 @@ impl People {
             own: rustix::process::geteuid().as_raw(),
             known: known.collect(),
             agents: agents.collect(),
-            directories: Directories::of(config, secrets),
+            directories: Directories::of(config, secrets, renewals),
         }
     }
 

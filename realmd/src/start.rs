@@ -48,7 +48,7 @@ use crate::{
     logging::{self, LogLevel},
     notices::{self, Channels, Notices},
     notify::Notify,
-    people::{People, SignIns},
+    people::{Devices, People, Renewals, SignIns},
     random, recover,
     secrets::{self, SecretReader},
     serve,
@@ -175,7 +175,8 @@ impl Starting {
             source,
         })?;
         let secrets = SecretReader::new(&self.home, self.credentials);
-        let known = People::of(&self.configured.config, &secrets);
+        let renewals = Arc::new(Renewals::default());
+        let known = People::of(&self.configured.config, &secrets, &renewals);
         let (people, known) = watch::channel(Arc::new(known));
         let sign_ins = Arc::new(SignIns::default());
         let channels = Channels::of(&self.configured.config, &secrets);
@@ -222,6 +223,7 @@ impl Starting {
             configured: in_force.clone(),
             people: known.clone(),
             sign_ins,
+            devices: Devices::default(),
             backends: Arc::clone(&backends),
             home: self.home.clone(),
             clock,
@@ -262,6 +264,7 @@ impl Starting {
             secrets,
             containers,
             backends: Arc::clone(&backends),
+            renewals,
             people,
             channels,
             level: self.level,

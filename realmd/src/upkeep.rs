@@ -26,7 +26,7 @@ use crate::{
     home::Home,
     logging::LogLevel,
     notices::Channels,
-    people::{Member, People},
+    people::{Member, People, Renewals},
     secrets::{self, SecretReader},
     start::tariffs,
 };
@@ -152,6 +152,8 @@ pub(crate) struct Reload {
     pub(crate) containers: ContainerOwner,
     /// The backends.
     pub(crate) backends: Arc<Backends>,
+    /// What people of a provider have left: it outlives the configuration.
+    pub(crate) renewals: Arc<Renewals>,
     /// Who may do what.
     pub(crate) people: watch::Sender<Arc<People>>,
     /// Who is told of what waits for people.
@@ -203,6 +205,7 @@ impl Reload {
         merged.config.people.clone_from(&read.config.people);
         merged.config.agents.clone_from(&read.config.agents);
         merged.config.ldap.clone_from(&read.config.ldap);
+        merged.config.oidc.clone_from(&read.config.oidc);
         merged.config.groups.clone_from(&read.config.groups);
         merged.config.notify.clone_from(&read.config.notify);
         merged.config.rates.clone_from(&read.config.rates);
@@ -223,7 +226,7 @@ impl Reload {
             .set_rules(secrets::process_rules(&merged.config));
         self.backends
             .set_containers(self.containers.rules(&merged.config));
-        let people = People::of(&merged.config, &self.secrets);
+        let people = People::of(&merged.config, &self.secrets, &self.renewals);
         // What directories said was by the groups of before.
         let forgotten = self.handle.ask(Request::ForgetMembers).await;
         self.people.send_replace(Arc::new(people));

@@ -61,6 +61,14 @@ pub struct Renewal {
 }
 
 impl Renewal {
+    /// Takes what the provider knows somebody by, and the refresh token.
+    pub fn new(subject: impl Into<String>, token: Secret) -> Self {
+        Self {
+            subject: subject.into(),
+            token,
+        }
+    }
+
     /// Whether this is of the same person as another.
     pub fn is_of(&self, other: &Self) -> bool {
         self.subject == other.subject
@@ -129,7 +137,7 @@ impl Provider {
                 DirectoryError::unavailable(what)
             })?;
             let (subject, account) = self.identity(&metadata, &tokens, None, now).await?;
-            Ok(DeviceAnswer::SignedIn(account, Renewal { subject, token }))
+            Ok(DeviceAnswer::SignedIn(account, Renewal::new(subject, token)))
         })
         .await
     }

@@ -67,7 +67,10 @@ pub use peers::{
     PeerDetail, PeerKind, PeerSummary, Pong, RealmDetail, RealmForest, RealmNode, RevokeRequest,
     Revoked,
 };
-pub use people::{PersonSource, PersonView, SignInRequest, SignedIn, SignedOut};
+pub use people::{
+    DeviceAnswer, DeviceQuestion, DeviceSignIn, PersonSource, PersonView, SignInRequest, SignedIn,
+    SignedOut,
+};
 pub use policy::{
     AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyApplied,
     PolicyApply, PolicyCase, PolicyCaseResult, PolicyCases, PolicyChange, PolicyChecked,

@@ -740,6 +740,38 @@ class DenyRequest(TypedDict):
     """Why; whoever made the call is told."""
 
 
+class DeviceAnswer(TypedDict):
+    """What has become of a sign-in at the provider: one of both."""
+
+    signedIn: NotRequired[SignedIn | None]
+    againInMs: NotRequired[int | None]
+    """Nobody has entered the code yet: when to ask again, in milliseconds."""
+
+
+class DeviceQuestion(TypedDict):
+    """Asks what has become of a sign-in at the provider."""
+
+    device: str
+    """What its beginning gave."""
+
+
+class DeviceSignIn(TypedDict):
+    """A sign-in at the provider that has begun: somebody enters a code at its page."""
+
+    device: str
+    """What is asked by what has become of it; whoever has this signs in."""
+    code: str
+    """What is entered."""
+    url: str
+    """Where."""
+    link: NotRequired[str | None]
+    """Where it is entered already."""
+    againInMs: int
+    """When to ask what has become of it, in milliseconds."""
+    until: Time
+    """Until when it can be entered."""
+
+
 class DiffResult(TypedDict):
     """What `apply` would change."""
 
@@ -2464,7 +2496,7 @@ PeerKind: TypeAlias = Literal["parent", "child", "peer"]
 """How a realm is next to this one."""
 
 
-PersonSource: TypeAlias = Literal["config", "ldap"]
+PersonSource: TypeAlias = Literal["config", "ldap", "oidc"]
 """What says who somebody is."""
 
 
@@ -2676,6 +2708,14 @@ class Api:
     def delete_sign_in(self) -> SignedOut:
         """Ends the sign-in whose token is shown."""
         return self._send("DELETE", '/v1/sign-in')
+
+    def post_sign_in_device(self, body: dict[str, Any]) -> DeviceSignIn:
+        """Begins a sign-in at the provider: gives the code that somebody enters there; needs no token."""
+        return self._send("POST", '/v1/sign-in/device', body=body)
+
+    def post_sign_in_device_ask(self, body: DeviceQuestion) -> DeviceAnswer:
+        """Asks what has become of a sign-in at the provider; needs no token."""
+        return self._send("POST", '/v1/sign-in/device/ask', body=body)
 
     def get_people(self) -> Page[PersonView]:
         """Lists who uses the realm: those whom its configuration names, and those who have signed in."""
@@ -3071,6 +3111,14 @@ class AsyncApi:
     async def delete_sign_in(self) -> SignedOut:
         """Ends the sign-in whose token is shown."""
         return await self._send("DELETE", '/v1/sign-in')
+
+    async def post_sign_in_device(self, body: dict[str, Any]) -> DeviceSignIn:
+        """Begins a sign-in at the provider: gives the code that somebody enters there; needs no token."""
+        return await self._send("POST", '/v1/sign-in/device', body=body)
+
+    async def post_sign_in_device_ask(self, body: DeviceQuestion) -> DeviceAnswer:
+        """Asks what has become of a sign-in at the provider; needs no token."""
+        return await self._send("POST", '/v1/sign-in/device/ask', body=body)
 
     async def get_people(self) -> Page[PersonView]:
         """Lists who uses the realm: those whom its configuration names, and those who have signed in."""

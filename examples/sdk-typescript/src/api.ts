@@ -729,6 +729,35 @@ export interface DenyRequest {
   reason?: string | null;
 }
 
+/** What has become of a sign-in at the provider: one of both. */
+export interface DeviceAnswer {
+  signedIn?: SignedIn | null;
+  /** Nobody has entered the code yet: when to ask again, in milliseconds. */
+  againInMs?: number | null;
+}
+
+/** Asks what has become of a sign-in at the provider. */
+export interface DeviceQuestion {
+  /** What its beginning gave. */
+  device: string;
+}
+
+/** A sign-in at the provider that has begun: somebody enters a code at its page. */
+export interface DeviceSignIn {
+  /** What is asked by what has become of it; whoever has this signs in. */
+  device: string;
+  /** What is entered. */
+  code: string;
+  /** Where. */
+  url: string;
+  /** Where it is entered already. */
+  link?: string | null;
+  /** When to ask what has become of it, in milliseconds. */
+  againInMs: number;
+  /** Until when it can be entered. */
+  until: Time;
+}
+
 /** What `apply` would change. */
 export interface DiffResult {
   /** Whether anything would change. */
@@ -1312,7 +1341,7 @@ export interface PeerSummary {
 }
 
 /** What says who somebody is. */
-export type PersonSource = "config" | "ldap";
+export type PersonSource = "config" | "ldap" | "oidc";
 
 /** Somebody who uses the realm. */
 export interface PersonView {
@@ -2524,6 +2553,16 @@ export abstract class Api {
   /** Ends the sign-in whose token is shown. */
   deleteSignIn(): Promise<SignedOut> {
     return this.send("DELETE", `/v1/sign-in`);
+  }
+
+  /** Begins a sign-in at the provider: gives the code that somebody enters there; needs no token. */
+  postSignInDevice(body: Record<string, unknown>): Promise<DeviceSignIn> {
+    return this.send("POST", `/v1/sign-in/device`, { body });
+  }
+
+  /** Asks what has become of a sign-in at the provider; needs no token. */
+  postSignInDeviceAsk(body: DeviceQuestion): Promise<DeviceAnswer> {
+    return this.send("POST", `/v1/sign-in/device/ask`, { body });
   }
 
   /** Lists who uses the realm: those whom its configuration names, and those who have signed in. */

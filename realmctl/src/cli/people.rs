@@ -21,9 +21,9 @@ pub enum PeopleCommand {
 /// `login`.
 #[derive(Args, Debug)]
 pub struct LoginArgs {
-    /// Your name in the directory.
-    pub name: String,
+    /// Your name in the directory; without it you sign in at the provider, by a code that you enter there.
+    pub name: Option<String>,
     /// File that your password is in, or `-` for standard input; otherwise it is asked for.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "name")]
     pub password_file: Option<PathBuf>,
 }

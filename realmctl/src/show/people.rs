@@ -85,6 +85,7 @@ impl Show for PersonView {
 fn from(person: &PersonView) -> String {
     let by = match person.source {
         PersonSource::Ldap => return "ldap".to_owned(),
+        PersonSource::Oidc => return "oidc".to_owned(),
         PersonSource::Config => (person.uid, person.token),
     };
     match by {

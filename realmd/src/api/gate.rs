@@ -16,7 +16,7 @@ use realm_client::{api::routes, catalogue::Code};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
-use super::problem::Fail;
+use super::{people::signs_in, problem::Fail};
 use crate::{
     clock::Clock,
     people::{People, Shown, SignIns, owner},
@@ -61,7 +61,7 @@ impl Gate {
         self.check_place(headers)?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
-        let who = match *method == Method::POST && path == routes::SIGN_IN {
+        let who = match signs_in(method, path) {
             true => None,
             false => Some(self.check_token(shown)?),
         };

@@ -32,6 +32,12 @@ enum Needs {
     Own,
 }
 
+/// Where somebody signs in, who has nothing to show yet.
+const SIGN_IN: &[&str] = &[
+    routes::SIGN_IN,
+    routes::SIGN_IN_DEVICE,
+    routes::SIGN_IN_DEVICE_ASK,
+];
 /// What needs neither less nor more than reading does, though it is no GET.
 const READ: &[&str] = &[
     routes::DIFF,
@@ -92,11 +98,16 @@ const PROMPTS: &[&str] = &[
     routes::PROMPT_SHARE,
 ];
 
+/// Whether a request is that of somebody who signs in.
+pub(super) fn signs_in(method: &Method, route: &str) -> bool {
+    *method == Method::POST && SIGN_IN.contains(&route)
+}
+
 /// What a route needs: what is not in the tables is for owners, unless it only reads.
 fn needs(method: &Method, route: &str) -> Needs {
     match route {
         routes::ATTACH => Needs::Own,
-        routes::SIGN_IN if *method == Method::POST => Needs::Nothing,
+        route if signs_in(method, route) => Needs::Nothing,
         _ if *method == Method::GET || *method == Method::HEAD => Needs::Read,
         route if READ.contains(&route) => Needs::Read,
         route if OPERATE.contains(&route) => Needs::Operate,

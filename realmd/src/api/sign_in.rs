@@ -1,4 +1,4 @@
-//! Signing in at a directory, and what that lets somebody do from then on.
+//! Signing in at a directory, and what signing in lets somebody do from then on.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -39,7 +39,7 @@ pub(super) async fn sign_in(
     }
     let now = daemon.clock.now();
     if let Err(wait_ms) = daemon.sign_ins.may_try(&name, now.tick) {
-        refused(&daemon, &name, "too many times in vain").await?;
+        refused(&daemon, &typed(&name), "too many times in vain").await?;
         let what = "too many times in vain: wait before the next";
         let hint = format!("in {} s", wait_ms.div_ceil(1_000));
         return Err(Problem::new(Code::SignInRefused, what)
@@ -64,35 +64,46 @@ pub(super) async fn sign_in(
     let shown = (name.as_str(), password.as_str());
     let told = people
         .directories
-        .sign_in(Origin::Ldap, shown, (&realm, now.tick));
-    let (member, reading) = match told.await {
+        .sign_in(Origin::Ldap, shown, (&realm, now));
+    let told = match told.await {
         Ok(told) => told,
         Err(error) => {
             if error == DirectoryError::Refused {
                 daemon.sign_ins.tried(&name, now.tick);
             }
-            refused(&daemon, &name, &error.to_string()).await?;
+            refused(&daemon, &typed(&name), &error.to_string()).await?;
             return Err(of_directory(&error));
         }
     };
+    let signed_in = let_in(&daemon, &name, told, (session_ms, now)).await?;
+    Ok(axum::Json(signed_in))
+}
+
+/// Lets a member in who may do anything here, for so many milliseconds.
+pub(super) async fn let_in(
+    daemon: &Daemon,
+    name: &str,
+    (member, reading): (Member, Reading),
+    (session_ms, now): (u64, Now),
+) -> Result<SignedIn, Fail> {
     if reading.roles.is_empty() {
-        daemon.sign_ins.tried(&name, now.tick);
+        daemon.sign_ins.tried(name, now.tick);
         let why = "no group has a role here";
-        refused(&daemon, &member.to_string(), why).await?;
+        refused(daemon, &member.to_string(), why).await?;
         let what = format!("{member} is in no group that has a role in this realm");
         return Err(Fail::new(Code::SignInRefused, what));
     }
     let person = person_of(&member, &reading);
-    tell(&daemon, person.clone(), reading.until()).await?;
-    let begun = daemon.sign_ins.begin((&name, member), session_ms, now.tick);
+    tell(daemon, person.clone(), reading.until()).await?;
+    let begun = daemon.sign_ins.begin((name, member), session_ms, now.tick);
     let token = begun.map_err(|error| Fail::new(Code::Internal, error.to_string()))?;
-    note(&daemon, &person.name, SignInEnd::Begun).await?;
-    Ok(axum::Json(SignedIn {
+    note(daemon, &person.name, SignInEnd::Begun).await?;
+    Ok(SignedIn {
         token: token.text().to_owned(),
         roles: words(&person.roles),
         name: person.name,
         until: time(now.wall.plus(session_ms)),
-    }))
+    })
 }
 
 /// Ends the sign-in whose token is shown.
@@ -133,7 +144,7 @@ pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<Perso
 /// # Errors
 /// [`Fail`] where the directory knows them no more or cannot be asked.
 pub(super) async fn present(daemon: &Daemon, member: &Member, age_ms: u64) -> Result<Person, Fail> {
-    let now = daemon.clock.now().tick;
+    let now = daemon.clock.now();
     let realm = realm_name(daemon).await?;
     let people = Arc::clone(&daemon.people.borrow());
     let name = member.to_string();
@@ -149,12 +160,16 @@ pub(super) async fn present(daemon: &Daemon, member: &Member, age_ms: u64) -> Re
                     name: name.clone(),
                     roles: BTreeSet::new(),
                 };
-                let until = now.plus(limits::PERSON_READ_MS);
+                let until = now.tick.plus(limits::PERSON_READ_MS);
                 tell(daemon, nobody, until).await?;
                 if daemon.sign_ins.end_all(member) {
-                    let why = "the directory knows them no more".to_owned();
+                    let why = format!("{} knows them no more", member.from);
                     note(daemon, &name, SignInEnd::Ended(why)).await?;
                 }
+                let what = format!("{name} is let in no more, or has to sign in again");
+                return Err(Problem::new(Code::SignInRefused, what)
+                    .with_hint("realmctl login")
+                    .into());
             }
             Err(of_directory(&error))
         }
@@ -174,7 +189,7 @@ fn person_of(member: &Member, reading: &Reading) -> Person {
     }
 }
 
-async fn realm_name(daemon: &Daemon) -> Result<String, Fail> {
+pub(super) async fn realm_name(daemon: &Daemon) -> Result<String, Fail> {
     let look = |node: &Node| node.name_of(&node.standing().scope);
     Ok(daemon.handle.read(look).await?)
 }
@@ -184,11 +199,14 @@ async fn tell(daemon: &Daemon, person: Person, until: Tick) -> Result<(), Fail> 
     carry_out(daemon, Asked::Know(Known { person, until })).await
 }
 
-async fn refused(daemon: &Daemon, name: &str, why: &str) -> Result<(), Fail> {
-    tracing::warn!(name, why, "somebody was not let in");
-    let person =
-        Member::named(name).map_or_else(|| format!("{name}@{}", Origin::Ldap), |it| it.to_string());
-    note(daemon, &person, SignInEnd::Refused(why.to_owned())).await
+pub(super) async fn refused(daemon: &Daemon, person: &str, why: &str) -> Result<(), Fail> {
+    tracing::warn!(person, why, "somebody was not let in");
+    note(daemon, person, SignInEnd::Refused(why.to_owned())).await
+}
+
+/// Whoever types this name for themselves.
+fn typed(name: &str) -> String {
+    format!("{name}@{}", Origin::Ldap)
 }
 
 async fn note(daemon: &Daemon, person: &str, what: SignInEnd) -> Result<(), Fail> {
@@ -196,7 +214,7 @@ async fn note(daemon: &Daemon, person: &str, what: SignInEnd) -> Result<(), Fail
     carry_out(daemon, Asked::Note(SignInNote { person, what })).await
 }
 
-fn of_directory(error: &DirectoryError) -> Fail {
+pub(super) fn of_directory(error: &DirectoryError) -> Fail {
     match error {
         DirectoryError::Refused => Fail::new(Code::SignInRefused, error.to_string()),
         DirectoryError::Unavailable { .. } => {
@@ -247,6 +265,7 @@ fn member_view(
         name: member.to_string(),
         source: match member.from {
             Origin::Ldap => PersonSource::Ldap,
+            Origin::Oidc => PersonSource::Oidc,
         },
         roles: reading.iter().flat_map(|it| words(&it.roles)).collect(),
         uid: None,

@@ -55,6 +55,10 @@ pub(crate) enum Kind {
     RealmNames,
     /// Where a directory of people is; empty for none.
     Directory,
+    /// Where a provider of people is; empty for none.
+    Issuer,
+    /// A list of scopes, `openid` among them.
+    Scopes,
     /// A list of loop ids.
     Loops,
 }

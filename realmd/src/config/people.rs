@@ -44,26 +44,65 @@ pub(crate) struct LdapConfig {
     pub(crate) session_ms: u64,
 }
 
+/// A provider that people sign in at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OidcConfig {
+    /// Where it is, and what it calls itself.
+    pub(crate) issuer: String,
+    /// What this realm is called there.
+    pub(crate) client: String,
+    /// Where what this realm shows there is.
+    pub(crate) secret: Option<SecretPlace>,
+    /// What it is asked for.
+    pub(crate) scopes: Vec<String>,
+    /// The claim that holds what people are called.
+    pub(crate) name: String,
+    /// The claim that holds their groups.
+    pub(crate) groups: String,
+    /// Where it may be though the addresses are not public.
+    pub(crate) allow_private: Vec<String>,
+    /// How long a sign-in is good for, milliseconds.
+    pub(crate) session_ms: u64,
+}
+
 /// What says who somebody is who is not named in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     /// The directory of `[ldap]`.
     Ldap,
+    /// The provider of `[oidc]`.
+    Oidc,
 }
 
 impl Origin {
-    /// Its name, which people of it have in front of theirs.
+    /// Its name, which people of it have behind theirs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ldap => "ldap",
+            Self::Oidc => "oidc",
+        }
+    }
+
+    /// What it is.
+    pub(crate) const fn what(self) -> &'static str {
+        match self {
+            Self::Ldap => "directory",
+            Self::Oidc => "provider",
+        }
+    }
+
+    /// The key that says where it is.
+    pub(crate) const fn place(self) -> &'static str {
+        match self {
+            Self::Ldap => "ldap.url",
+            Self::Oidc => "oidc.issuer",
         }
     }
 
     /// The one of a name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ldap]
-            .into_iter()
-            .find(|origin| origin.name() == name)
+        let mut all = [Self::Ldap, Self::Oidc].into_iter();
+        all.find(|origin| origin.name() == name)
     }
 }
 
@@ -142,6 +181,29 @@ pub(super) fn ldap(settings: &Settings) -> Option<Option<LdapConfig>> {
         base: text("base")?.to_owned(),
         kind,
         name: set("name").unwrap_or(kind.name_attribute()).to_owned(),
+        session_ms: millis,
+    }))
+}
+
+/// The provider that people sign in at; nothing but what stands in it is none.
+pub(super) fn oidc(settings: &Settings) -> Option<Option<OidcConfig>> {
+    let text = |name: &str| text(settings, &format!("oidc.{name}")).map(str::to_owned);
+    let texts = |name: &str| texts(settings, &format!("oidc.{name}")).map(<[String]>::to_vec);
+    let issuer = text("issuer")?;
+    if issuer.is_empty() {
+        return Some(None);
+    }
+    let Value::Millis { millis, .. } = settings.get("oidc.session")?.value else {
+        return None;
+    };
+    Some(Some(OidcConfig {
+        issuer,
+        client: text("client")?,
+        secret: text("secret")?.parse().ok(),
+        scopes: texts("scopes")?,
+        name: text("name")?,
+        groups: text("groups")?,
+        allow_private: texts("allow_private")?,
         session_ms: millis,
     }))
 }

@@ -263,28 +263,43 @@ impl Reading<'_> {
         }
     }
 
-    /// A directory says where its people stand, and a group is one of a directory that there is.
+    /// What people sign in at says all that it needs, and a group is one of what there is.
     fn groups(&mut self) {
-        let set = |reading: &Self, key: &str| {
-            let setting = reading.settings.get(key);
-            matches!(setting, Some(Setting { value: value::Value::Text(text), .. }) if !text.is_empty())
-        };
-        if set(self, "ldap.url") {
-            for key in ["ldap.base", "ldap.bind", "ldap.password"] {
-                if !set(self, key) && !self.names(key) {
-                    self.wrong(None, format!("`{key}` must be set where `ldap.url` is"));
+        for (place, needed) in [
+            ("ldap.url", &["ldap.base", "ldap.bind", "ldap.password"][..]),
+            ("oidc.issuer", &["oidc.client", "oidc.name", "oidc.groups"]),
+        ] {
+            for key in needed {
+                if self.is_set(place) && !self.is_set(key) && !self.names(key) {
+                    self.wrong(None, format!("`{key}` must be set where `{place}` is"));
                 }
             }
-            return;
         }
         let chosen = value::chosen(&self.settings, "groups").map(str::to_owned);
         for name in chosen.collect::<Vec<_>>() {
-            if !self.names("ldap.url") {
-                let what =
-                    format!("`groups.{name}` is of a directory that `ldap.url` does not name");
+            let place = match self.text(&format!("groups.{name}.from")) {
+                "ldap" => "ldap.url",
+                "oidc" => "oidc.issuer",
+                // It was reported already.
+                _ => continue,
+            };
+            if !self.is_set(place) && !self.names(place) {
+                let what = format!("`groups.{name}` is of people that `{place}` does not name");
                 self.wrong(None, what);
             }
         }
+    }
+
+    /// The text of a key; empty where there is none.
+    fn text(&self, key: &str) -> &str {
+        match self.settings.get(key).map(|setting| &setting.value) {
+            Some(value::Value::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    fn is_set(&self, key: &str) -> bool {
+        !self.text(key).is_empty()
     }
 
     /// Whether a problem is about this key, or the text could not be read at all.
@@ -334,6 +349,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
         | keys::Kind::Patterns
         | keys::Kind::Arguments
         | keys::Kind::Roles
+        | keys::Kind::Scopes
         | keys::Kind::RealmNames
         | keys::Kind::Variables
         | keys::Kind::SecretVariables => {

@@ -77,6 +77,7 @@ fn property(key: &Key) -> Value {
         | Kind::Patterns
         | Kind::Arguments
         | Kind::Loops
+        | Kind::Scopes
         | Kind::RealmNames
         | Kind::Variables
         | Kind::SecretVariables => {
@@ -108,6 +109,7 @@ fn property(key: &Key) -> Value {
         | Kind::Amount
         | Kind::RealmName
         | Kind::Directory
+        | Kind::Issuer
         | Kind::Loopback => {
             json!({"type": "string"})
         }

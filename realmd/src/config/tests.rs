@@ -195,3 +195,64 @@ fn rates_have_names_and_say_whose_calls_they_are_for() {
     };
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
+
+const PROVIDER: &str = "[oidc]\nissuer = \"https://id.example.org\"\nclient = \"realm\"\n";
+
+#[test]
+fn a_provider_says_where_it_is_and_a_group_is_one_of_what_there_is() {
+    let group = "[groups.oncall]\nfrom = \"oidc\"\ngroup = \"oncall\"\nroles = [\"viewer\"]\n";
+    let text = format!("{LEAST}{PROVIDER}{group}");
+    let oidc = read("realm.toml", &text, &[]).unwrap().config.oidc.unwrap();
+    assert_eq!(
+        (oidc.name.as_str(), oidc.groups.as_str()),
+        ("sub", "groups")
+    );
+    assert_eq!(oidc.scopes, ["openid", "offline_access"]);
+    assert_eq!(oidc.secret, None);
+
+    let with = |line: &str| format!("{PROVIDER}{line}\n");
+    for (wrong, what) in [
+        (
+            group.to_owned(),
+            "`groups.oncall` is of people that `oidc.issuer` does not name",
+        ),
+        (
+            PROVIDER.replace("https", "http"),
+            "`oidc.issuer` must be the address of a provider",
+        ),
+        (
+            PROVIDER.replace("client = \"realm\"\n", ""),
+            "`oidc.client` must be set where `oidc.issuer` is",
+        ),
+        (
+            with("name = \"\""),
+            "`oidc.name` must be set where `oidc.issuer` is",
+        ),
+        (
+            with("scopes = [\"groups\"]"),
+            "`oidc.scopes` must have `openid`",
+        ),
+        (
+            with("scopes = [\"openid groups\"]"),
+            "`openid groups`, which is no scope",
+        ),
+        (
+            with("secret = \"hunter2\""),
+            "`oidc.secret` must say where the key is",
+        ),
+    ] {
+        let error = read("realm.toml", &format!("{LEAST}{wrong}"), &[]).unwrap_err();
+        let super::ConfigError::Problems(problems) = error else {
+            panic!("{error:?}");
+        };
+        let [problem] = problems.as_slice() else {
+            panic!("{what}: {problems:?}");
+        };
+        assert!(
+            problem.place.what.contains(what),
+            "{:?}",
+            problem.place.what
+        );
+        assert!(!problem.place.what.contains("hunter2"));
+    }
+}

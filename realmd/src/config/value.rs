@@ -163,6 +163,8 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::RealmName => realm_name(text()?),
         Kind::RealmNames => realm_names(value).map(Value::Texts),
         Kind::Directory => directory(text()?),
+        Kind::Issuer => issuer(text()?),
+        Kind::Scopes => scopes(value).map(Value::Texts),
         Kind::Loops => loops(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
@@ -335,6 +337,28 @@ fn directory(text: &str) -> Result<Value, String> {
     }
 }
 
+fn issuer(text: &str) -> Result<Value, String> {
+    match text.is_empty() || realm_backends::is_issuer(text) {
+        true => Ok(Value::Text(text.to_owned())),
+        false => Err(
+            "must be the address of a provider behind https:// (http:// with an address of this machine alone, such as 127.0.0.1), such as https://id.example.org/realms/mercy"
+                .to_owned(),
+        ),
+    }
+}
+
+fn scopes(value: &Toml) -> Result<Vec<String>, String> {
+    let scopes = texts(Kind::Scopes, value)?;
+    let right = |scope: &str| !scope.is_empty() && scope.chars().all(|c| c.is_ascii_graphic());
+    if let Some(wrong) = scopes.iter().find(|scope| !right(scope)) {
+        return Err(format!("has `{wrong}`, which is no scope"));
+    }
+    match scopes.iter().any(|scope| scope == "openid") {
+        true => Ok(scopes),
+        false => Err("must have `openid`, without which nobody is named".to_owned()),
+    }
+}
+
 fn loops(value: &Toml) -> Result<Vec<String>, String> {
     let loops = texts(Kind::Loops, value)?;
     match loops.iter().find(|id| id.parse::<LoopId>().is_err()) {
@@ -416,10 +440,12 @@ fn expected(kind: Kind, found: &Toml) -> String {
         | Kind::Amount
         | Kind::RealmName
         | Kind::Directory
+        | Kind::Issuer
         | Kind::Loopback => "text",
         Kind::User => "the number of a user",
         Kind::Roles => "a list of roles as text",
         Kind::RealmNames => "a list of realms' names as text",
+        Kind::Scopes => "a list of scopes as text",
         Kind::Loops => "a list of loop ids as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",

@@ -10,11 +10,16 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use realm_backends::{Account, Directory, DirectoryError, DirectoryTerms};
-use realm_protocol::{Tick, limits, records::Role};
-use tokio::sync::Semaphore;
+use realm_backends::{
+    Account, Device, DeviceAnswer, Directory, DirectoryError, DirectoryTerms, Renewal, Secret,
+};
+use realm_protocol::{Now, Tick, limits, records::Role};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::groups::Groups;
+use super::{
+    groups::Groups,
+    provider::{Members, Renewals},
+};
 use crate::{
     config::{Config, LdapConfig, Origin},
     secrets::SecretReader,
@@ -27,10 +32,23 @@ const AT_ONCE: usize = 8;
 
 /// Something that knows people.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
-    /// Who shows this password.
-    fn sign_in<'a>(&'a self, name: &'a str, password: &'a str) -> Looking<'a>;
+    /// Who shows this password; nobody does where none is asked for.
+    fn sign_in<'a>(&'a self, _name: &'a str, _password: &'a str) -> Looking<'a> {
+        Box::pin(async { Err(DirectoryError::Refused) })
+    }
+
     /// Who that is now.
-    fn account<'a>(&'a self, name: &'a str) -> Looking<'a>;
+    fn account<'a>(&'a self, name: &'a str, now: Now) -> Looking<'a>;
+
+    /// Whether it can be asked now: by a name that nobody has.
+    fn reach(&self, now: Now) -> BoxFuture<'_, Result<(), DirectoryError>> {
+        Box::pin(async move {
+            match self.account("realm-doctor", now).await {
+                Ok(_) | Err(DirectoryError::Refused) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
+    }
 }
 
 /// A look at a directory.
@@ -41,7 +59,7 @@ impl Source for Directory {
         Box::pin(Self::sign_in(self, name, password))
     }
 
-    fn account<'a>(&'a self, name: &'a str) -> Looking<'a> {
+    fn account<'a>(&'a self, name: &'a str, _: Now) -> Looking<'a> {
         Box::pin(Self::account(self, name))
     }
 }
@@ -99,10 +117,11 @@ pub(crate) struct Asked {
 /// A directory, or why it cannot be used.
 type Known = Result<Arc<dyn Source>, DirectoryError>;
 
-/// The directories of a realm.
+/// The directories of a realm, and its provider.
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     sources: BTreeMap<Origin, (Known, Semaphore)>,
+    provider: Option<Result<Arc<Members>, DirectoryError>>,
     groups: Groups,
     kept: Mutex<Kept>,
 }
@@ -115,7 +134,7 @@ struct Kept {
 
 impl Directories {
     /// Takes what is configured; connects to nothing.
-    pub(crate) fn of(config: &Config, secrets: &SecretReader) -> Self {
+    pub(crate) fn of(config: &Config, secrets: &SecretReader, renewals: &Arc<Renewals>) -> Self {
         let groups = Groups::of(&config.groups);
         let mut sources = Vec::new();
         if let Some(ldap) = &config.ldap {
@@ -125,13 +144,28 @@ impl Directories {
             }
             sources.push((Origin::Ldap, source));
         }
-        Self::new(sources, groups)
+        let provider = config.oidc.as_ref().map(|oidc| {
+            let groups = groups.named(Origin::Oidc);
+            Members::of(oidc, groups, secrets, Arc::clone(renewals)).map(Arc::new)
+        });
+        if let Some(provider) = &provider {
+            if let Err(error) = provider {
+                tracing::warn!(%error, "nobody can sign in at `oidc.issuer`");
+            }
+            let source = provider.clone().map(|it| it as Arc<dyn Source>);
+            sources.push((Origin::Oidc, source));
+        }
+        Self {
+            provider,
+            ..Self::new(sources, groups)
+        }
     }
 
     fn new(sources: Vec<(Origin, Known)>, groups: Groups) -> Self {
         let places = |(from, source)| (from, (source, Semaphore::new(AT_ONCE)));
         Self {
             sources: sources.into_iter().map(places).collect(),
+            provider: None,
             groups,
             kept: Mutex::default(),
         }
@@ -145,15 +179,75 @@ impl Directories {
         &self,
         from: Origin,
         (name, password): (&str, &str),
-        (realm, now): (&str, Tick),
+        (realm, now): (&str, Now),
     ) -> Result<(Member, Reading), DirectoryError> {
-        let account = self.ask(from, name, Some(password)).await?;
+        let (source, _place) = self.turn(from).await?;
+        let account = self.counted(from, source.sign_in(name, password).await)?;
         let member = Member {
             from,
             name: account.name.clone(),
         };
-        let reading = self.keep(&member, account, (realm, now));
+        let reading = self.keep(&member, account, (realm, now.tick));
         Ok((member, reading))
+    }
+
+    /// Begins a sign-in at the provider.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Unavailable`].
+    pub(crate) async fn begin(&self, now: Now) -> Result<Device, DirectoryError> {
+        let members = self.members()?;
+        let _turn = self.turn(Origin::Oidc).await?;
+        members.provider().begin(now).await
+    }
+
+    /// What has become of one.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub(crate) async fn become_of(
+        &self,
+        code: &Secret,
+        now: Now,
+    ) -> Result<DeviceAnswer, DirectoryError> {
+        let members = self.members()?;
+        let _turn = self.turn(Origin::Oidc).await?;
+        let answer = members.provider().ask(code, now).await;
+        match answer {
+            Ok(DeviceAnswer::SignedIn(..)) | Err(_) => self.counted(Origin::Oidc, answer),
+            Ok(_) => answer,
+        }
+    }
+
+    /// Takes somebody in who has signed in at the provider, with what they left to be asked about by. Nothing of it is
+    /// kept of whom no group lets do anything here.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Refused`] where the provider calls another so already.
+    pub(crate) fn take_in(
+        &self,
+        (account, renewal): (Account, Renewal),
+        until: Tick,
+        (realm, now): (&str, Tick),
+    ) -> Result<(Member, Reading), DirectoryError> {
+        let member = Member {
+            from: Origin::Oidc,
+            name: account.name.clone(),
+        };
+        let reading = self.read_of(&member, account, (realm, now));
+        if !reading.roles.is_empty() {
+            self.members()?.hold(&member.name, renewal, until, now)?;
+            self.remember(&member, &reading);
+        }
+        Ok((member, reading))
+    }
+
+    fn members(&self) -> Result<&Members, DirectoryError> {
+        match &self.provider {
+            Some(Ok(members)) => Ok(members),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(not_configured()),
+        }
     }
 
     /// What is known of somebody: no older than so many milliseconds, a minute at most.
@@ -164,16 +258,18 @@ impl Directories {
         &self,
         member: &Member,
         age_ms: u64,
-        (realm, now): (&str, Tick),
+        (realm, now): (&str, Now),
     ) -> Result<Reading, DirectoryError> {
         let age_ms = age_ms.min(limits::PERSON_READ_MS);
-        let fresh = |reading: &Reading| reading.at.plus(age_ms) > now;
+        let fresh = |reading: &Reading| reading.at.plus(age_ms) > now.tick;
         if let Some(reading) = self.reading(member).filter(fresh) {
             return Ok(reading);
         }
-        match self.ask(member.from, &member.name, None).await {
+        let (source, _place) = self.turn(member.from).await?;
+        let asked = source.account(&member.name, now).await;
+        match self.counted(member.from, asked) {
             Ok(account) if account.name == member.name => {
-                Ok(self.keep(member, account, (realm, now)))
+                Ok(self.keep(member, account, (realm, now.tick)))
             }
             // The name is another's by now.
             Ok(_) | Err(DirectoryError::Refused) => {
@@ -196,38 +292,38 @@ impl Directories {
         self.sources.keys().map(asked).collect()
     }
 
-    /// Whether each directory can be asked now, by a name that nobody has.
-    pub(crate) async fn reach(&self) -> Vec<(Origin, Result<(), String>)> {
+    /// Whether each directory can be asked now.
+    pub(crate) async fn reach(&self, now: Now) -> Vec<(Origin, Result<(), String>)> {
         let mut reached = Vec::new();
         for from in self.sources.keys() {
-            let answer = match self.ask(*from, "realm-doctor", None).await {
-                Ok(_) | Err(DirectoryError::Refused) => Ok(()),
-                Err(error) => Err(error.to_string()),
+            let answer = match self.turn(*from).await {
+                Ok((source, _place)) => self.counted(*from, source.reach(now).await),
+                Err(error) => Err(error),
             };
-            reached.push((*from, answer));
+            reached.push((*from, answer.map_err(|error| error.to_string())));
         }
         reached
     }
 
-    async fn ask(
+    /// One of them, when it is its turn.
+    async fn turn(
         &self,
         from: Origin,
-        name: &str,
-        password: Option<&str>,
-    ) -> Result<Account, DirectoryError> {
-        let unavailable = |reason: &str| DirectoryError::Unavailable {
-            reason: reason.to_owned(),
-        };
-        let (source, places) = self
-            .sources
-            .get(&from)
-            .ok_or_else(|| unavailable("it is not configured"))?;
+    ) -> Result<(Arc<dyn Source>, SemaphorePermit<'_>), DirectoryError> {
+        let (source, places) = self.sources.get(&from).ok_or_else(not_configured)?;
         let source = source.clone()?;
-        let _place = places.acquire().await;
-        let answer = match password {
-            Some(password) => source.sign_in(name, password).await,
-            None => source.account(name).await,
-        };
+        match places.acquire().await {
+            Ok(place) => Ok((source, place)),
+            Err(_) => Err(not_configured()),
+        }
+    }
+
+    /// Counts what came of asking one of them.
+    fn counted<T>(
+        &self,
+        from: Origin,
+        answer: Result<T, DirectoryError>,
+    ) -> Result<T, DirectoryError> {
         let mut kept = self.kept();
         let count = kept.asked.entry(from).or_default();
         let count = match &answer {
@@ -240,24 +336,39 @@ impl Directories {
     }
 
     fn keep(&self, member: &Member, account: Account, (realm, now): (&str, Tick)) -> Reading {
+        let reading = self.read_of(member, account, (realm, now));
+        self.remember(member, &reading);
+        reading
+    }
+
+    /// What an account lets a member do.
+    fn read_of(&self, member: &Member, account: Account, (realm, now): (&str, Tick)) -> Reading {
         let groups = account.groups;
-        let reading = Reading {
+        Reading {
             at: now,
             roles: self.groups.roles(member.from, &groups, realm),
             groups,
-        };
+        }
+    }
+
+    fn remember(&self, member: &Member, reading: &Reading) {
         let mut kept = self.kept();
         if kept.readings.len() >= READINGS {
-            kept.readings.retain(|_, reading| reading.until() > now);
+            kept.readings.retain(|_, it| it.until() > reading.at);
         }
         if kept.readings.len() < READINGS {
             kept.readings.insert(member.clone(), reading.clone());
         }
-        reading
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_configured() -> DirectoryError {
+    DirectoryError::Unavailable {
+        reason: "it is not configured".to_owned(),
     }
 }
 

@@ -27,6 +27,7 @@ mod notices;
 mod people;
 mod person;
 mod policies;
+mod provider;
 mod readme;
 mod sandbox;
 mod sdk;

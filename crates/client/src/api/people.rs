@@ -13,6 +13,8 @@ pub enum PersonSource {
     Config,
     /// Its LDAP directory, or Active Directory.
     Ldap,
+    /// Its OpenID Connect provider.
+    Oidc,
 }
 
 /// Somebody who uses the realm.
@@ -61,6 +63,59 @@ impl std::fmt::Debug for SignInRequest {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// A sign-in at the provider that has begun: somebody enters a code at its page.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceSignIn {
+    /// What is asked by what has become of it; whoever has this signs in.
+    pub device: String,
+    /// What is entered.
+    pub code: String,
+    /// Where.
+    pub url: String,
+    /// Where it is entered already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// When to ask what has become of it, in milliseconds.
+    pub again_in_ms: u64,
+    /// Until when it can be entered.
+    pub until: Time,
+}
+
+impl std::fmt::Debug for DeviceSignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceSignIn")
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asks what has become of a sign-in at the provider.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceQuestion {
+    /// What its beginning gave.
+    pub device: String,
+}
+
+impl std::fmt::Debug for DeviceQuestion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceQuestion").finish_non_exhaustive()
+    }
+}
+
+/// What has become of a sign-in at the provider: one of both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceAnswer {
+    /// It is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<SignedIn>,
+    /// Nobody has entered the code yet: when to ask again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_in_ms: Option<u64>,
 }
 
 /// A sign-in that is good.

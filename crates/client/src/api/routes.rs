@@ -181,6 +181,10 @@ pub const OPENAPI: &str = "/openapi.json";
 /// POST [`super::SignInRequest`]: [`super::SignedIn`]; needs no token. DELETE: [`super::SignedOut`], of the token
 /// that is shown.
 pub const SIGN_IN: &str = "/v1/sign-in";
+/// POST: [`super::DeviceSignIn`]; needs no token.
+pub const SIGN_IN_DEVICE: &str = "/v1/sign-in/device";
+/// POST [`super::DeviceQuestion`]: [`super::DeviceAnswer`]; needs no token.
+pub const SIGN_IN_DEVICE_ASK: &str = "/v1/sign-in/device/ask";
 /// GET: a page of [`super::PersonView`], by name.
 pub const PEOPLE: &str = "/v1/people";
 /// GET: [`super::PersonView`].

@@ -307,13 +307,16 @@ codes! {
     RoleMissing = 526, "role-missing", "Somebody else has to do this", 403, Denied,
         "Who a person is, and what they may do, stands under `[people]` in the realm's configuration:         viewers read, operators run loops, approvers approve what asks for a person, owners do everything. A         call may also ask that it is approved by somebody else than who asked for it, or by several people.         `realmctl approval show ID` says who may.";
     SignInRefused = 527, "sign-in-refused", "Nobody was let in", 401, Denied,
-        "The directory knows no such name with that password, or none of the person's groups has a role in this \
-        realm: `[groups]` in its configuration gives them. After five times in vain a name waits for five \
-        minutes. `realmctl audit ls --action person.` tells who tried.";
-    DirectoryUnavailable = 528, "directory-unavailable", "The directory of people cannot be asked", 503, Other,
-        "What people of a directory may do is read again every minute, and nothing is done for them while that \
+        "The directory knows no such name with that password, the provider lets the person in no more, or none of \
+        the person's groups has a role in this realm: `[groups]` in its configuration gives them. After five times \
+        in vain a name waits for five minutes. `realmctl audit ls --action person.` tells who tried.";
+    DirectoryUnavailable = 528, "directory-unavailable", "Who people are cannot be asked", 503, Other,
+        "What people of a directory or a provider may do is read again every minute, and nothing is done for them while that \
         cannot be known. `realmctl doctor` says what is wrong with it. People whom the configuration names, and \
         the owner, are let in all the same.";
+    SignInOver = 529, "sign-in-over", "The code is good no more", 410, Denied,
+        "Nobody entered the code of a sign-in in time, somebody has signed in by it already, or the daemon was started \
+        again since. `realmctl login` begins another.";
     TicketMalformed = 601, "ticket-malformed", "Not a ticket", 400, Usage,
         "A ticket is one line that begins with `realm-ticket-v1:`. Something was cut off or \
         changed on the way; copy the whole line again.";

@@ -1,7 +1,10 @@
 //! Who uses the realm, and signing in.
 
 use super::{Client, ClientError};
-use crate::api::{Page, PersonView, SignInRequest, SignedIn, SignedOut, routes};
+use crate::api::{
+    DeviceAnswer, DeviceQuestion, DeviceSignIn, Page, PersonView, SignInRequest, SignedIn,
+    SignedOut, routes,
+};
 
 impl Client {
     /// Signs somebody in whom the directory knows.
@@ -10,6 +13,25 @@ impl Client {
     /// [`ClientError`].
     pub async fn sign_in(&self, request: &SignInRequest) -> Result<SignedIn, ClientError> {
         self.post(routes::SIGN_IN, request).await
+    }
+
+    /// Begins a sign-in at the provider.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn begin_sign_in(&self) -> Result<DeviceSignIn, ClientError> {
+        self.post(routes::SIGN_IN_DEVICE, &()).await
+    }
+
+    /// Asks what has become of one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ask_sign_in(
+        &self,
+        question: &DeviceQuestion,
+    ) -> Result<DeviceAnswer, ClientError> {
+        self.post(routes::SIGN_IN_DEVICE_ASK, question).await
     }
 
     /// Ends the sign-in that this client shows.

@@ -1,5 +1,7 @@
 //! Every key of the configuration, once.
 
+mod oidc;
+
 use realm_protocol::limits;
 
 use super::{Key, Kind};
@@ -148,16 +150,16 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "groups.*.from",
-        kind: Kind::Choice(&["ldap"]),
+        kind: Kind::Choice(&["ldap", "oidc"]),
         default: None,
-        meaning: "What says who is in this group: ldap, the directory of [ldap].",
+        meaning: "What says who is in this group: ldap, the directory of [ldap], or oidc, the provider of [oidc].",
         reloads: true,
     },
     Key {
         name: "groups.*.group",
         kind: Kind::Text,
         default: None,
-        meaning: "What this group is called there: its distinguished name, such as cn=oncall,ou=groups,dc=example,dc=org.",
+        meaning: "What this group is called there: in a directory its distinguished name, such as cn=oncall,ou=groups,dc=example,dc=org.",
         reloads: true,
     },
     Key {
@@ -461,6 +463,14 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Where a notice is posted as JSON when a call waits for people, when that ends, and when work is halted or goes on; empty for nowhere.",
         reloads: true,
     },
+    oidc::ALLOW_PRIVATE,
+    oidc::CLIENT,
+    oidc::GROUPS,
+    oidc::ISSUER,
+    oidc::NAME,
+    oidc::SCOPES,
+    oidc::SECRET,
+    oidc::SESSION,
     Key {
         name: "people.*.roles",
         kind: Kind::Roles,

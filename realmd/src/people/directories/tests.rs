@@ -49,7 +49,7 @@ impl Source for Arc<Told> {
         })
     }
 
-    fn account<'a>(&'a self, name: &'a str) -> Looking<'a> {
+    fn account<'a>(&'a self, name: &'a str, _: Now) -> Looking<'a> {
         Box::pin(async move { self.answer(name) })
     }
 }
@@ -68,8 +68,12 @@ fn directories(told: &Arc<Told>) -> Directories {
     Directories::new(vec![(Origin::Ldap, Ok(source))], groups)
 }
 
-fn at(millis: u64) -> (&'static str, Tick) {
-    ("mercy", START.plus(millis))
+fn at(millis: u64) -> (&'static str, Now) {
+    let now = Now {
+        tick: START.plus(millis),
+        ..Now::default()
+    };
+    ("mercy", now)
 }
 
 #[tokio::test]
@@ -114,12 +118,12 @@ async fn nothing_is_let_be_while_a_directory_is_down_and_whoever_is_gone_is_gone
             "{read:?}"
         );
     }
-    let reached = all.reach().await;
+    let reached = all.reach(at(0).1).await;
     assert!(reached[0].1.is_err(), "{reached:?}");
     told.state().down = false;
     let back = all.read(&ann, PERSON_READ_MS, once).await;
     assert_eq!(back.unwrap().roles, [Role::Operator].into());
-    assert_eq!(all.reach().await, [(Origin::Ldap, Ok(()))]);
+    assert_eq!(all.reach(at(0).1).await, [(Origin::Ldap, Ok(()))]);
 
     told.state().people.clear();
     assert_eq!(
@@ -130,7 +134,7 @@ async fn nothing_is_let_be_while_a_directory_is_down_and_whoever_is_gone_is_gone
     let wrong = all.sign_in(Origin::Ldap, ("ann", "wrong"), twice).await;
     assert_eq!(wrong, Err(DirectoryError::Refused));
     let (_, asked) = all.asked()[0];
-    assert_eq!((asked.known, asked.refused, asked.unavailable), (2, 3, 3));
+    assert_eq!((asked.known, asked.refused, asked.unavailable), (3, 2, 3));
 }
 
 #[tokio::test]
@@ -138,10 +142,7 @@ async fn a_name_that_the_directory_gives_to_another_is_nobodys() {
     #[derive(Debug)]
     struct Other;
     impl Source for Other {
-        fn sign_in<'a>(&'a self, name: &'a str, _: &'a str) -> Looking<'a> {
-            self.account(name)
-        }
-        fn account<'a>(&'a self, _: &'a str) -> Looking<'a> {
+        fn account<'a>(&'a self, _: &'a str, _: Now) -> Looking<'a> {
             let name = "eve".to_owned();
             let groups = BTreeSet::from(["cn=oncall".to_owned()]);
             Box::pin(async { Ok(Account { name, groups }) })
@@ -158,4 +159,45 @@ async fn a_name_that_the_directory_gives_to_another_is_nobodys() {
     for nobody in ["ann", "ann@nis", "ann@", ""] {
         assert_eq!(Member::named(nobody), None, "{nobody}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_the_provider_gives_to_a_second_person_changes_nothing_for_the_first() {
+    let row = GroupConfig {
+        from: Origin::Oidc,
+        group: "oncall".to_owned(),
+        roles: [Role::Operator].into(),
+        realms: Vec::new(),
+    };
+    let groups = Groups::of(&[("oncall".to_owned(), row)].into());
+    let all = Directories {
+        provider: Some(Ok(Arc::new(Members::unasked()))),
+        ..Directories::new(Vec::new(), groups)
+    };
+    let took = |subject: &str, groups: &[&str], millis: u64| {
+        let account = Account {
+            name: "ann".to_owned(),
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+        };
+        let renewal = Renewal::new(subject, Secret::new("r"));
+        let (realm, now) = at(millis);
+        all.take_in((account, renewal), START.plus(60_000), (realm, now.tick))
+    };
+    let ann = Member::named("ann@oidc").unwrap();
+    // Whom no group lets do anything leaves nothing.
+    let (_, none) = took("u-2", &["others"], 0).unwrap();
+    assert_eq!(none.roles, BTreeSet::new());
+    assert_eq!(all.reading(&ann), None);
+
+    let (who, first) = took("u-1", &["oncall"], 1).unwrap();
+    assert_eq!((who, &first.roles), (ann.clone(), &[Role::Operator].into()));
+    assert_eq!(took("u-2", &["oncall"], 2), Err(DirectoryError::Refused));
+    assert_eq!(
+        took("u-2", &["others"], 2).unwrap().1.roles,
+        BTreeSet::new()
+    );
+    assert_eq!(all.reading(&ann), Some(first));
+    assert!(took("u-1", &["oncall"], 3).is_ok());
+    // Until nobody is called so any more.
+    assert!(took("u-2", &["oncall"], 60_000).is_ok());
 }
