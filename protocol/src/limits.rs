@@ -174,13 +174,19 @@ pub const CHILDREN: usize = 4_096;
 pub const PEERS: usize = 1_024;
 /// Invitations open at once; more is refused at `invite`.
 pub const TICKETS: usize = 256;
-/// Revoked serials in one list; more is refused at `revoke` until old ones expire.
+/// Revoked serials in one list; more is refused at `revoke` until old ones expire, and a list with more
+/// is not kept.
 pub const REVOCATIONS: usize = 1_024;
 /// Revocation lists kept of other realms; a list of a further realm is not kept.
 pub const REVOCATION_LISTS: usize = 4_096;
 /// Share of [`REVOCATION_LISTS`] one child's subtree or one foreign root may hold; a list of a
 /// further realm is not kept.
 pub const REVOCATION_LISTS_SHARE: usize = 256;
+/// Bytes of all [`REVOCATION_LISTS`] with their issuers' chains; a list beyond them is not kept.
+pub const REVOCATION_LISTS_BYTES: usize = 16 * 1024 * 1024;
+/// Share of [`REVOCATION_LISTS_BYTES`] one child's subtree or one foreign root may take; a list beyond it
+/// is not kept.
+pub const REVOCATION_LISTS_SHARE_BYTES: usize = 1024 * 1024;
 /// Petnames in a policy record; others than peers' are left out first.
 pub const PETNAMES: usize = 128;
 /// Addresses in a ticket or record; more are cut, the most useful first.

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
 use realm_executor::{BreakerBounds, Price, Tariff};
+use realm_net::Limits;
 use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
 use realm_protocol::{
@@ -30,6 +31,16 @@ pub struct LinkEnd {
     pub latency_ms: u64,
     /// When the last frame that keeps its place arrives.
     pub(crate) busy_until: u64,
+    /// What waits in its queue, which is empty again a moment later.
+    queue: Queue,
+}
+
+/// Frames that were queued in one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queue {
+    at_ms: u64,
+    frames: usize,
+    bytes: usize,
 }
 
 impl LinkEnd {
@@ -39,7 +50,28 @@ impl LinkEnd {
             link,
             latency_ms,
             busy_until: 0,
+            queue: Queue {
+                at_ms: 0,
+                frames: 0,
+                bytes: 0,
+            },
         }
+    }
+
+    /// Queues a frame; false if there is no room for it.
+    pub(crate) fn queue(&mut self, bytes: usize, now_ms: u64, bounds: &Limits) -> bool {
+        if self.queue.at_ms != now_ms {
+            self.queue = Queue {
+                at_ms: now_ms,
+                ..Queue::default()
+            };
+        }
+        let (frames, bytes) = (self.queue.frames + 1, self.queue.bytes + bytes);
+        let fits = frames <= bounds.outbox_frames && bytes <= bounds.outbox_bytes;
+        if fits {
+            (self.queue.frames, self.queue.bytes) = (frames, bytes);
+        }
+        fits
     }
 }
 

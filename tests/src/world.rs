@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use realm_net::Limits;
 use realm_node::{ControlId, DialId, Input, InvokeAsked, LinkId, LookId, Part, Request, Response};
 use realm_protocol::{CallId, Digest, Kind, NodeId, Now, Tick, Timestamp, journal::JournalSeq};
 use serde_json::Value;
@@ -143,6 +144,8 @@ pub struct World {
     pub word_ms: u64,
     /// Where hosts crash by themselves.
     pub crash_points: BTreeMap<HostId, CrashPoint>,
+    /// Bounds of the queues of links.
+    pub queues: Limits,
     pub(crate) watch: Watch,
     pub(crate) post: Post,
     rng: ChaCha8Rng,
@@ -188,6 +191,7 @@ impl World {
             deaf: false,
             word_ms: 60,
             crash_points: BTreeMap::new(),
+            queues: Limits::default(),
             watch: Watch::default(),
             post: Post::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),

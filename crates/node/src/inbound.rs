@@ -47,7 +47,7 @@ impl Node {
             Frame::Beat(beat) => self.handle_beat(id, &beat),
             Frame::Records(records) => self.handle_records(id, records),
             Frame::Renew(renew) => self.handle_renew(id, renew),
-            Frame::NeedChain(_) => self.share_records(id),
+            Frame::NeedChain(_) => self.answer_for_records(id),
             Frame::Taken(taken) => self.handle_taken(id, &taken),
         }
     }
@@ -67,10 +67,16 @@ impl Node {
     /// A frame of ours found its link's queue full.
     pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &Bytes) {
         self.counters.refuse(Refused::Overloaded);
-        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
-            // Without room for its own words a link is not worth keeping.
-            return self.close(id, Some(FailureCode::Overloaded), "the queue is full");
-        };
+        match Frame::decode(bytes) {
+            Ok(Frame::Envelope(envelope)) => self.envelope_unsent(&envelope),
+            Ok(Frame::Records(records)) => self.owe_again(id, &records),
+            Ok(Frame::Beat(beat)) => self.beat_unsent(id, &beat),
+            // Without room for its other words a link is not worth keeping.
+            _ => self.close(id, Some(FailureCode::Overloaded), "the queue is full"),
+        }
+    }
+
+    fn envelope_unsent(&mut self, envelope: &Envelope) {
         let Ok(header) = envelope.peek() else { return };
         if self.custody.keeps(envelope.digest()) {
             return; // It goes again later.

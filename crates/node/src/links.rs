@@ -11,8 +11,8 @@ use realm_protocol::{
 use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
 use crate::{
-    DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, relay::Release,
-    state::Target, timers::Timer,
+    DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, records::Owed,
+    relay::Release, state::Target, timers::Timer,
 };
 
 /// One link to another node.
@@ -42,6 +42,8 @@ pub(crate) struct Link {
     pub(crate) settled: Option<Digest>,
     /// The head of this realm's audit log that the neighbour was shown last.
     pub(crate) head_shown: Option<Digest>,
+    /// What the neighbour is still to be told.
+    pub(crate) owed: Owed,
 }
 
 /// Why a node was dialled.
@@ -97,6 +99,7 @@ impl Node {
             their_records: None,
             settled: None,
             head_shown: None,
+            owed: Owed::default(),
         };
         self.links.insert(id, link);
         self.timers.set(
@@ -135,6 +138,7 @@ impl Node {
     pub(crate) fn handle_link_down(&mut self, id: LinkId) {
         self.timers.cancel(&Timer::Beat(id));
         self.timers.cancel(&Timer::Admission(id));
+        self.timers.cancel(&Timer::Records(id));
         let Some(link) = self.links.remove(&id) else {
             return;
         };
@@ -450,6 +454,7 @@ impl Node {
                 Frame::Beat(Beat { head: Some(_), .. }) => self.send_promise(id, &beat),
                 _ => self.send(id, &beat),
             }
+            self.tell_rest(id);
         }
         self.timers
             .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));

@@ -262,6 +262,7 @@ impl Node {
         while let Some(timer) = self.timers.take_due(now.tick) {
             match timer {
                 Timer::Beat(link) => self.beat(link),
+                Timer::Records(link) => self.tell_owed(link),
                 Timer::Admission(link) => self.cut_stranger(link),
                 Timer::Redial(target) => self.redial(&target),
                 Timer::Attempt(call) => self.attempt_is_over(call),

@@ -1,16 +1,19 @@
 //! What neighbours keep each other informed of: chains, revocations, policies from above.
 
+mod owed;
+
 use std::collections::BTreeSet;
 
 use realm_crypto::VerifiedChain;
 use realm_protocol::{
-    Digest, RealmId, cbor,
+    Digest, RealmId,
     journal::Table,
     link::{Frame, Records, Renew},
     records::{Chain, PolicyRecord, Signed},
 };
 use realm_router::{LinkId, Relation};
 
+pub(crate) use self::owed::Owed;
 use crate::{
     Node, Refused,
     state::{self, StoredRevocations, standing},
@@ -20,6 +23,7 @@ use crate::{
 const SHARED_BYTES: usize = 64 * 1024;
 
 /// Records spread over as many frames as they need.
+#[derive(Default)]
 struct Sheaf {
     full: Vec<Records>,
     last: Records,
@@ -27,23 +31,15 @@ struct Sheaf {
 }
 
 impl Sheaf {
-    fn new(chain: Option<Chain>) -> Self {
-        let last = Records {
-            chain,
-            ..Records::default()
-        };
-        Self {
-            full: Vec::new(),
-            last,
-            bytes: 0,
-        }
+    /// Puts this realm's chain first; a frame has room for one beside the rest.
+    fn add_chain(&mut self, chain: Chain) {
+        self.last.chain = Some(chain);
     }
 
     /// Begins a new frame if the last one has no room for so many bytes more.
     fn make_room(&mut self, bytes: usize) {
         if self.bytes > 0 && self.bytes.saturating_add(bytes) > SHARED_BYTES {
-            let next = Self::new(None).last;
-            self.full.push(std::mem::replace(&mut self.last, next));
+            self.full.push(std::mem::take(&mut self.last));
             self.bytes = 0;
         }
         self.bytes = self.bytes.saturating_add(bytes);
@@ -55,41 +51,20 @@ impl Sheaf {
     }
 
     fn add_list(&mut self, stored: &StoredRevocations) {
-        self.make_room(stored.list.payload.len() + cbor::encode(&stored.issuer).len());
+        self.make_room(stored.bytes());
         self.last.revocations.push(stored.list.clone());
         self.last.issuers.push(stored.issuer.clone());
     }
 
-    fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
     fn finish(mut self) -> Vec<Records> {
-        self.full.push(self.last);
+        if self.bytes > 0 || self.last.chain.is_some() {
+            self.full.push(self.last);
+        }
         self.full
     }
 }
 
 impl Node {
-    /// Tells a neighbour everything it should know.
-    pub(crate) fn share_records(&mut self, id: LinkId) {
-        let chain = self.me.chain().map(|chain| chain.chain().clone());
-        let policies = match self.routes.relation(id) {
-            Some(Relation::Child(_)) => self.policies_for_children().cloned().collect(),
-            _ => Vec::new(),
-        };
-        let scope = self.shared_with(id);
-        let mut sheaf = Sheaf::new(chain);
-        for policy in policies {
-            sheaf.add_policy(policy);
-        }
-        for stored in self.trust.lists(scope.as_ref()) {
-            sheaf.add_list(stored);
-        }
-        self.send_sheaf(id, sheaf);
-        self.share_summary();
-    }
-
     fn send_sheaf(&mut self, id: LinkId, sheaf: Sheaf) {
         for records in sheaf.finish() {
             self.send_promise(id, &Frame::Records(records));
@@ -100,7 +75,7 @@ impl Node {
     pub(crate) fn share_policies(&mut self) {
         let children: Vec<LinkId> = self.routes.children().map(|(_, link)| link).collect();
         for id in children {
-            let mut sheaf = Sheaf::new(None);
+            let mut sheaf = Sheaf::default();
             for policy in self.policies_for_children() {
                 sheaf.add_policy(policy.clone());
             }
@@ -112,15 +87,13 @@ impl Node {
     pub(crate) fn share_lists(&mut self, issuers: &BTreeSet<RealmId>, but: Option<LinkId>) {
         for id in self.neighbours_but(but) {
             let scope = self.shared_with(id);
-            let mut sheaf = Sheaf::new(None);
+            let mut sheaf = Sheaf::default();
             for issuer in issuers {
                 if let Some(stored) = self.trust.list_of(*issuer, scope.as_ref()) {
                     sheaf.add_list(stored);
                 }
             }
-            if !sheaf.is_empty() {
-                self.send_sheaf(id, sheaf);
-            }
+            self.send_sheaf(id, sheaf);
         }
     }
 
@@ -302,7 +275,7 @@ impl Node {
     pub(crate) fn handle_renew(&mut self, id: LinkId, renew: Renew) {
         match (self.routes.relation(id).cloned(), renew.held) {
             (Some(Relation::Child(label)), Some(_)) => self.offer_renewal(id, &label),
-            (Some(_), None) => self.share_records(id),
+            (Some(_), None) => self.answer_for_records(id),
             _ => self.counters.refuse(Refused::NotAdmitted),
         }
     }

@@ -218,6 +218,14 @@ wire_map! {
     }
 }
 
+impl StoredRevocations {
+    /// Bytes that they take on a link.
+    pub(crate) fn bytes(&self) -> usize {
+        let issuer = cbor::encode(&self.issuer).len();
+        self.list.payload.len().saturating_add(issuer)
+    }
+}
+
 wire_map! {
     /// The successions of a realm.
     pub struct StoredHistory {

@@ -12,6 +12,8 @@ use crate::{LookId, state::Target};
 pub(crate) enum Timer {
     /// A link sends a Beat, or has been silent too long.
     Beat(LinkId),
+    /// A neighbour is told more of what it is still to be told.
+    Records(LinkId),
     /// A link has not shown who it is.
     Admission(LinkId),
     /// It is time to dial a parent or peer again.

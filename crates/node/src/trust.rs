@@ -36,8 +36,32 @@ struct Revoked {
     serials: BTreeSet<u64>,
     scope: Scope,
     stored: StoredRevocations,
+    /// What [`StoredRevocations::bytes`] says of it.
+    bytes: usize,
     /// When neither the issuer's chain nor anything it has revoked can be in use any more.
     over: Timestamp,
+}
+
+/// How many lists there are, and their bytes.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    lists: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn of(bytes: usize) -> Self {
+        Self { lists: 1, bytes }
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.lists = self.lists.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    fn is_within(self, lists: usize, bytes: usize) -> bool {
+        self.lists <= lists && self.bytes <= bytes
+    }
 }
 
 /// What became of a revocation list.
@@ -47,7 +71,7 @@ pub(crate) enum Taken {
     News,
     /// It is held, or a newer one is.
     Known,
-    /// It is not kept: too many of other realms are.
+    /// It is not kept: it is too long, or there is no room for it among those of other realms.
     Full,
 }
 
@@ -272,7 +296,7 @@ impl TrustBase {
         if self.knows(&stored) || held.is_some_and(|held| held.number == list.number && !same) {
             return Ok(Taken::Known);
         }
-        if held.is_none() && self.is_full_for(&scope) {
+        if !self.has_room_for(&list, &scope, stored.bytes()) {
             return Ok(Taken::Full);
         }
         self.hold(list, scope, stored, now);
@@ -281,18 +305,30 @@ impl TrustBase {
         Ok(Taken::News)
     }
 
-    /// Whether no further realm's list is kept for a place; this realm's own always is.
-    fn is_full_for(&self, scope: &Scope) -> bool {
+    /// Whether a list is kept that was issued at a place; this realm's own always is.
+    fn has_room_for(&self, list: &RevocationList, scope: &Scope, bytes: usize) -> bool {
         if self.place.as_ref() == Some(scope) {
-            return false;
+            return true;
         }
         let share = self.share_of(scope);
-        let within = |held: &&Revoked| {
-            let share = share.as_ref();
-            share.is_some_and(|share| share.contains(&held.scope))
-        };
-        self.revocations.len() >= limits::REVOCATION_LISTS
-            || self.revocations.values().filter(within).count() >= limits::REVOCATION_LISTS_SHARE
+        let (mut all, mut within) = (Room::of(bytes), Room::of(bytes));
+        let others = self.revocations.iter();
+        for (_, held) in others.filter(|(issuer, _)| **issuer != list.realm) {
+            all.take(held.bytes);
+            if share
+                .as_ref()
+                .is_some_and(|share| share.contains(&held.scope))
+            {
+                within.take(held.bytes);
+            }
+        }
+        list.serials.len() <= limits::REVOCATIONS
+            && all.is_within(limits::REVOCATION_LISTS, limits::REVOCATION_LISTS_BYTES)
+            && (share.is_none()
+                || within.is_within(
+                    limits::REVOCATION_LISTS_SHARE,
+                    limits::REVOCATION_LISTS_SHARE_BYTES,
+                ))
     }
 
     fn hold(
@@ -303,11 +339,13 @@ impl TrustBase {
         now: Timestamp,
     ) {
         let over = over_at(list.created.min(now)).max(end_of(&stored.issuer));
+        let bytes = stored.bytes();
         let held = Revoked {
             number: list.number,
             serials: list.serials.into_iter().collect(),
             scope,
             stored,
+            bytes,
             over,
         };
         self.revocations.insert(list.realm, held);
@@ -324,6 +362,7 @@ impl TrustBase {
             return None;
         }
         held.stored.issuer = chain.chain().clone();
+        held.bytes = held.stored.bytes();
         held.scope = chain.place().scope();
         Some(&held.stored)
     }
@@ -380,6 +419,14 @@ impl TrustBase {
             .values()
             .filter(|held| scope.is_none_or(|scope| scope.contains(&held.scope)));
         shared.map(|held| &held.stored).collect()
+    }
+
+    /// The realms whose lists [`TrustBase::lists`] gives.
+    pub(crate) fn issuers(&self, scope: Option<&Scope>) -> Vec<RealmId> {
+        let shared = self.revocations.iter();
+        let shared =
+            shared.filter(|(_, held)| scope.is_none_or(|scope| scope.contains(&held.scope)));
+        shared.map(|(issuer, _)| *issuer).collect()
     }
 
     /// The list of one realm, if it is within `scope`.

@@ -41,12 +41,15 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
-        let Some(end) = self.hosts[id.0].links.get(&link).copied() else {
+        let now_ms = self.now_ms;
+        let Some(end) = self.hosts[id.0].links.get_mut(&link) else {
             return;
         };
+        let has_room = end.queue(bytes.len(), now_ms, &self.queues);
+        let end = *end;
         // A frame is `[number, content]`; envelopes are number 0.
         let is_envelope = bytes.get(1) == Some(&0);
-        if is_envelope && self.chance(self.faults.full) {
+        if !has_room || is_envelope && self.chance(self.faults.full) {
             let life = self.hosts[id.0].life;
             let unsent = Box::new(Input::Unsent(link, bytes));
             return self.schedule(0, Happening::Input(id, life, unsent));

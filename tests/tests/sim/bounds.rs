@@ -1,7 +1,15 @@
 //! What realms remember of each other: bounded, in order, and not forgotten by a restore.
 
 use realm_node::{Request, Response};
-use realm_protocol::{FailureCode, Scope, journal::Table};
+use realm_protocol::{
+    FailureCode, RealmId, Scope,
+    cbor::{self, Blob},
+    journal::Table,
+    limits,
+    link::{Frame, Renew},
+    records::{Chain, RevocationList, Signed},
+    wire_map,
+};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -24,6 +32,92 @@ fn list(world: &World, at: HostId, of: HostId) -> Option<Vec<u8>> {
     let realm = world.hosts[of.0].realm;
     let disk = &world.hosts[at.0].disk;
     disk.look(Table::Revocations, realm.as_bytes())
+}
+
+wire_map! {
+    /// A stored list, as the node writes it.
+    pub struct StoredList {
+        /// The list.
+        0 => list: Signed<RevocationList>,
+        /// The issuer's chain.
+        1 => issuer: Chain,
+    }
+}
+
+/// Fills a realm's store with lists like one that it holds, of realms that nobody has heard of.
+fn add_lists(world: &mut World, at: HostId, like: HostId, count: u32) {
+    let row = list(world, at, like).unwrap();
+    let [version, stored] = cbor::decode::<Vec<Blob>>(&row).unwrap().try_into().unwrap();
+    let stored: StoredList = cbor::decode(&stored).unwrap();
+    for number in 0..count {
+        let mut realm = [0; 32];
+        realm[..4].copy_from_slice(&number.to_be_bytes());
+        let realm = RealmId::new(realm);
+        let serials = (0..limits::REVOCATIONS as u64).map(|serial| serial + (1 << 40));
+        let list = Signed::unsigned(&RevocationList {
+            realm,
+            serials: serials.collect(),
+            ..stored.list.peek().unwrap()
+        });
+        let issuer = stored.issuer.clone();
+        let stored = Blob::from(cbor::encode(&StoredList { list, issuer }));
+        let row = cbor::encode(&vec![version.clone(), stored]);
+        let disk = &mut world.hosts[at.0].disk;
+        disk.forge(Table::Revocations, realm.as_bytes().to_vec(), row);
+    }
+}
+
+/// Records that one host has sent another, with this realm's chain or without.
+fn records_sent(world: &World, from: HostId, to: HostId) -> (usize, usize) {
+    let sent = world.wire.iter().filter(|(a, b, _)| (*a, *b) == (from, to));
+    let records = sent.filter_map(|(_, _, bytes)| match Frame::decode(bytes) {
+        Ok(Frame::Records(records)) => Some(records),
+        _ => None,
+    });
+    let (with, without): (Vec<_>, Vec<_>) = records.partition(|records| records.chain.is_some());
+    (with.len(), without.len())
+}
+
+#[test]
+fn a_realm_that_holds_more_lists_than_a_link_takes_at_once_keeps_its_children() {
+    let mut world = World::new(306);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    world.child(health, "imaging");
+    world.run_for(5_000);
+    revoke(&mut world, health, "health/imaging");
+    world.run_for(10_000);
+    world.crash(acme);
+    add_lists(&mut world, acme, health, 600);
+
+    world.start(acme);
+    let billing = world.child(acme, "billing");
+    world.run_for(30_000);
+
+    let called = world.call(billing, "echo@acme/health", json!({"n": 1}));
+    assert_eq!(called.result, Ok(json!({"n": 1})));
+    assert!(list(&world, billing, health).is_some());
+    let children = world.hosts[acme.0].node().children();
+    assert!(children.iter().all(|child| child.connected), "{children:?}");
+}
+
+#[test]
+fn a_neighbour_that_asks_for_records_without_end_is_answered_once_a_beat() {
+    let mut world = World::new(307);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    world.run_for(10_000);
+    let link = world.links_between(acme, health)[0];
+
+    world.tap = true;
+    for _ in 0..500 {
+        let asked = Frame::Renew(Renew { held: None });
+        world.inject(acme, link, asked.encode());
+    }
+    world.run_for(200);
+
+    assert_eq!(records_sent(&world, acme, health), (1, 0));
+    invariants::check(&mut world);
 }
 
 #[test]

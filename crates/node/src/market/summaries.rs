@@ -60,6 +60,11 @@ impl Node {
         self.send_promise(link, &Frame::Records(records));
     }
 
+    /// What the parent was told last has not reached it.
+    pub(crate) fn summary_unsent(&mut self) {
+        self.market.summaries.told = None;
+    }
+
     fn summary(&self) -> Capabilities {
         let bidding = self
             .registry
