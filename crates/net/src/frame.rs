@@ -1,6 +1,6 @@
 //! Frames on a lane: a length of four bytes, big-endian, and as many bytes.
 
-use std::task::Poll;
+use std::{cell::Cell, task::Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use realm_protocol::limits::FRAME_BYTES;
@@ -10,6 +10,12 @@ use thiserror::Error;
 const READ_BYTES: usize = 16 * 1024;
 /// The same at most.
 const MOST_READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// Where bytes arrive before it is known how many: made once, since whoever reads into it wants it
+    /// initialised.
+    static SPACE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A declared length beyond [`FRAME_BYTES`]. Nothing was allocated for it.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -31,24 +37,26 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Lets `read` put bytes behind those that have arrived, and keeps as many as it says. Nothing
-    /// is kept, not even the space, if there was nothing to read and no frame has begun.
+    /// Lets `read` put bytes somewhere, and keeps as many as it says behind those that have arrived.
+    /// Where there is nothing to read nothing is allocated.
     pub(crate) fn read_with<E>(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> Poll<Result<usize, E>>,
     ) -> Poll<Result<usize, E>> {
         let arrived = self.buffer.len();
         let space = arrived.clamp(READ_BYTES, MOST_READ_BYTES);
-        self.buffer.resize(arrived.saturating_add(space), 0);
-        let polled = read(self.buffer.get_mut(arrived..).unwrap_or_default());
-        let read = match &polled {
-            Poll::Ready(Ok(read)) => (*read).min(space),
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        self.buffer.truncate(arrived.saturating_add(read));
-        if self.buffer.is_empty() {
-            release(&mut self.buffer);
+        let mut bytes = SPACE.take();
+        bytes.resize(MOST_READ_BYTES, 0);
+        let polled = read(bytes.get_mut(..space).unwrap_or_default());
+        match &polled {
+            Poll::Ready(Ok(read)) => {
+                let read = bytes.get(..(*read).min(space)).unwrap_or_default();
+                self.buffer.extend_from_slice(read);
+            }
+            Poll::Ready(Err(_)) | Poll::Pending if arrived == 0 => release(&mut self.buffer),
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
+        SPACE.set(bytes);
         polled
     }
 
@@ -131,6 +139,18 @@ mod tests {
 
         assert_eq!(decoder.next_frame(), Ok(None));
         assert!(decoder.buffer.capacity() <= READ_BYTES);
+    }
+
+    #[test]
+    fn a_frame_that_has_begun_takes_the_room_of_what_has_arrived() {
+        let mut decoder = Decoder::default();
+
+        push(&mut decoder, &[0, 0, 1, 0, 7]);
+        let pending = decoder.read_with(|_| Poll::<Result<usize, ()>>::Pending);
+
+        assert!(pending.is_pending());
+        assert_eq!(&decoder.buffer[..], [0, 0, 1, 0, 7]);
+        assert!(decoder.buffer.capacity() < 1_024);
     }
 
     /// Reads all of the bytes, which come in one piece if there is space.
