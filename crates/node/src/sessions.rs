@@ -218,6 +218,12 @@ impl Sessions {
         }
     }
 
+    /// Forgets all of them, and what is offered.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+        self.offers.clear();
+    }
+
     /// Forgets what is over.
     pub(crate) fn upkeep(&mut self, now: Tick) {
         self.held.retain(|_, held| held.age(now) < KNOWN_MS);

@@ -6,7 +6,7 @@ use realm_protocol::{
     limits,
     records::KemPurpose,
 };
-use realm_router::Relation;
+use realm_router::{Relation, Waiting};
 
 use crate::{
     Node,
@@ -84,8 +84,19 @@ impl Node {
             let ticked = self.now.tick.since(self.clock_check.tick);
             let back = self.now.wall < self.clock_check.wall.plus(ticked);
             self.audit_clock(back, moved);
+            if !back {
+                self.forget_sessions();
+            }
         }
         self.clock_check = self.now;
+    }
+
+    /// Forgets every session and what is offered: a machine that was suspended has not counted the time,
+    /// and would keep their keys for longer than it may.
+    fn forget_sessions(&mut self) {
+        self.sessions.forget();
+        self.market.offers.forget();
+        self.unheard = Waiting::new(limits::SESSIONS);
     }
 
     /// Writes down that the wall clock has moved: what is good until a time was good for longer, or shorter.

@@ -380,6 +380,20 @@ fn after_an_hour_nobody_seals_under_a_session_and_soon_nobody_knows_it() {
 }
 
 #[test]
+fn a_machine_that_was_suspended_keeps_no_session_of_before() {
+    let mut realms = Realms::in_session(420);
+
+    realms.world.leap(3 * 60_000);
+    realms.world.run_for(5_000);
+    assert_eq!(realms.sessions(realms.health), 0);
+    assert_eq!(realms.sessions(realms.billing), 0);
+    realms.pay(1);
+
+    assert_eq!(realms.suites(), [Suite::Sealed]);
+    invariants::check(&mut realms.world);
+}
+
+#[test]
 fn whoever_took_a_session_calls_back_in_it_only_after_a_call_came_in_it() {
     let mut realms = Realms::in_session(408);
     let back = |realms: &mut Realms| {

@@ -56,6 +56,11 @@ impl Offers {
         of_node.then(|| self.0.remove(&broadcast)).flatten()
     }
 
+    /// Erases every key that is offered.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+    }
+
     /// Erases the keys that have been offered for long enough.
     pub(crate) fn erase(&mut self, now: Tick) {
         self.0
