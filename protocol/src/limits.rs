@@ -112,13 +112,14 @@ pub const ATTEMPTS: u32 = 3;
 pub const KEY_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Ids of live messages a destination remembers; at the bound `Overloaded`.
 pub const REPLAY_IDS: usize = 1_000_000;
-/// Share of [`REPLAY_IDS`] one source root may hold; at the bound `Overloaded`.
-pub const REPLAY_IDS_PER_ROOT: usize = 250_000;
+/// Share of [`REPLAY_IDS`] that messages from one neighbour's side may hold: one child's subtree, one
+/// foreign root, or the rest of this realm's own tree; at the bound `Overloaded`.
+pub const REPLAY_IDS_SHARE: usize = 250_000;
 /// Ids of storable messages a destination remembers; at the bound they stay where they are kept.
 pub const STORED_REPLAY_IDS: usize = 250_000;
-/// Share of [`STORED_REPLAY_IDS`] one source root may hold; at the bound they stay where they are
-/// kept.
-pub const STORED_REPLAY_IDS_PER_ROOT: usize = 62_500;
+/// Share of [`STORED_REPLAY_IDS`] that messages from one neighbour's side may hold; at the bound they stay
+/// where they are kept.
+pub const STORED_REPLAY_IDS_SHARE: usize = 62_500;
 
 /// Counters up to the newest that a session's replay window remembers; older ones are refused.
 pub const SESSION_WINDOW: u64 = 1_024;
@@ -195,6 +196,9 @@ pub const ADDRESSES: usize = 16;
 pub const CALLS: usize = 4_096;
 /// Calls from one foreign root under way here; more is `Overloaded`.
 pub const CALLS_PER_PEER: usize = 8;
+/// Calls from one child's subtree, or from the rest of this realm's own tree, take one of so many shares of
+/// [`CALLS`]; more is `Overloaded`.
+pub const CALLS_SHARES: usize = 4;
 /// Chains of other realms remembered, as many as there are bids in one broadcast; the one used
 /// longest ago is forgotten first.
 pub const CHAINS: usize = BIDS;
@@ -221,9 +225,17 @@ pub const PEER_RATE: (u32, u32) = (50, 200);
 pub const CHILD_RATE: (u32, u32) = (5_000, 20_000);
 /// Envelopes waiting for their sender's chain on all links; more are dropped and counted.
 pub const CHAIN_WAITERS: usize = 256;
+/// Share of [`CHAIN_WAITERS`] one link's may take, and as many places that no link's do; more are dropped
+/// and counted.
+pub const CHAIN_WAITERS_SHARE: usize = 64;
 /// How long an envelope waits for its sender's chain, milliseconds.
 pub const CHAIN_WAIT_MS: u64 = 1_000;
 
+/// Calls taken back that a realm remembers, so that none is kept again; the oldest from whose side there are
+/// most is forgotten.
+pub const TAKEN_BACK: usize = 16_384;
+/// Share of [`TAKEN_BACK`] that calls from one neighbour's side may take; the oldest of them is forgotten.
+pub const TAKEN_BACK_SHARE: usize = 4_096;
 /// Calls kept for one child; one more is `Overloaded`.
 pub const CUSTODY: usize = 1_024;
 /// Share of [`CUSTODY`] that calls from one neighbour's side may take: one other child's subtree,

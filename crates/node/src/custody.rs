@@ -3,31 +3,36 @@
 
 mod mailbox;
 mod outline;
+mod taken_back;
 
 use realm_protocol::{
-    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Label, MessageId, Phase, Place,
-    ReadHeader, RealmPath, Scope, cbor,
+    CallId, Digest, Envelope, Failure, FailureCode, Header, Kind, Label, Phase, Place, ReadHeader,
+    Scope, cbor,
     journal::Table,
     limits,
     link::{Frame, Taken},
     message::Custody,
 };
-use realm_router::{LinkId, Relation, Replay, TokenBucket, forward_hop};
+use realm_router::{LinkId, Relation, TokenBucket, forward_hop};
 
 use crate::{
     Effect, LookId, Node, Refused,
     relay::{Release, Unverified},
-    seen::SeenId,
     state::{self, KeptCall},
     timers::Timer,
 };
 pub(crate) use mailbox::Custodian;
 use mailbox::{AGAIN_MS, Kept};
 pub use outline::KeptOutline;
+pub(crate) use taken_back::{TAKEN_BACK, TakenBack, taken_back};
 
 /// How long a call waits for its own record to be durable before that is looked at again,
 /// milliseconds.
 const DURABLE_MS: u64 = 50;
+
+/// How long after a restore its links have to stand, milliseconds, before the sources of what it
+/// keeps are told that it does no longer.
+const RESTORED_MS: u64 = 30_000;
 
 /// Bytes that the age of a kept frame may take more than it did.
 const GROWS: usize = 8;
@@ -37,16 +42,10 @@ fn row(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
-/// What a call that was taken back is remembered by, among the ids of storable messages.
-fn taken_back(header: &Header) -> MessageId {
-    let source = cbor::encode(&header.source);
-    let digest = Digest::of(&[b"realm/1/taken-back", header.call.as_bytes(), &source]);
-    MessageId::new(digest.half())
-}
-
 impl Node {
-    /// Takes up what was kept before a restart; what is of children that have gone is dropped.
-    pub(crate) fn recover_custody(&mut self, outlines: Vec<KeptOutline>) {
+    /// Takes up what was kept before a restart; what is of children that have gone is dropped. What a
+    /// backup holds may have been given or taken back since: its sources hear that it is kept no longer.
+    pub(crate) fn recover_custody(&mut self, outlines: Vec<KeptOutline>, restored: bool) {
         for outline in outlines {
             let number = outline.number;
             if !self.kin.children.contains_key(&outline.child) {
@@ -54,7 +53,11 @@ impl Node {
                 continue;
             }
             let share = self.custody_share(&outline.source);
-            let (child, kept) = outline.into_kept(share);
+            let (child, mut kept) = outline.into_kept(share);
+            if restored {
+                kept.until = kept.until.min(self.wall().plus(RESTORED_MS));
+                kept.given_up = true;
+            }
             self.custody.insert(&child, number, kept);
         }
     }
@@ -147,10 +150,7 @@ impl Node {
         if source == self.me.place() {
             return None;
         }
-        let path = RealmPath::ROOT;
-        let root = source.root;
-        let share = self.trust.share_of(&source.scope());
-        share.or(Some(Scope { root, path }))
+        Some(self.trust.side_of(&source.scope()))
     }
 
     /// Writes a call down and, once that is durable, says so to its source. A later attempt of a
@@ -174,7 +174,7 @@ impl Node {
         }
         let newer = older.and_then(|number| self.custody.get_mut(child, number));
         let newer = newer.is_some_and(|kept| kept.created > header.created);
-        if newer || self.seen.holds_stored(taken_back(header)) {
+        if newer || self.custody.taken_back.holds(header) {
             self.counters.refuse(Refused::Replay);
             return Ok(());
         }
@@ -218,6 +218,7 @@ impl Node {
             until,
             written: self.out.position().0,
             given: None,
+            given_up: false,
         };
         if !self.custody.has_room(child, &kept, older) {
             self.counters.refuse(Refused::Overloaded);
@@ -299,7 +300,10 @@ impl Node {
         let calls = || mailbox.calls.iter();
         let under_way = calls().filter(|(_, kept)| kept.is_under_way(tick)).count();
         let wall = self.now.wall;
-        let next = calls().find(|(_, kept)| !kept.is_under_way(tick) && wall < kept.until);
+        let next = calls().find(|(_, kept)| {
+            let can_go = wall < kept.until && !kept.given_up;
+            can_go && !kept.is_under_way(tick)
+        });
         let Some((number, kept)) = next.filter(|_| under_way < limits::CUSTODY_WINDOW) else {
             let again = tick.plus(AGAIN_MS);
             return self
@@ -344,7 +348,9 @@ impl Node {
                 Some(Ok(stored)) => self.give_kept(link, stored),
                 _ => {
                     tracing::error!(%child, number, "a kept call does not read");
-                    self.let_go(&child, number);
+                    if let Some(kept) = self.let_go(&child, number) {
+                        self.tell_dropped(&kept, FailureCode::Offline);
+                    }
                 }
             }
         }
@@ -425,19 +431,15 @@ impl Node {
 
     /// No attempt of a call that was taken back is kept again, for as long as one may come.
     fn remember_taken_back(&mut self, cancel: &Header) {
-        let now = self.wall();
-        let longest = limits::STORABLE_TTL_MS.saturating_add(limits::CLOCK_SKEW_MS);
-        let seen = SeenId {
-            id: taken_back(cancel),
-            root: cancel.source.root,
-            expires: now.plus(longest),
-            storable: true,
+        let share = self.trust.side_of(&cancel.source.scope());
+        let Some(noted) = self.custody.taken_back.note(cancel, share) else {
+            return;
         };
-        match self.seen.admit(seen, now) {
-            Ok(()) => self.put_until(Table::Replay, &seen.key(), seen.value(), seen.expires),
-            Err(Replay::Full) => self.counters.refuse(Refused::Overloaded),
-            Err(Replay::Seen | Replay::Expired) => {}
+        for number in noted.forgotten {
+            self.delete(Table::Standing, &taken_back(number));
         }
+        let row = state::write(&noted.mark);
+        self.put(Table::Standing, &taken_back(noted.number), row);
     }
 
     /// Reports to their sources the calls that nobody has fetched in time.
@@ -450,7 +452,11 @@ impl Node {
                 continue;
             }
             if let Some(kept) = self.let_go(&child, number) {
-                self.tell_dropped(&kept, FailureCode::Expired);
+                let code = match kept.given_up {
+                    true => FailureCode::Offline,
+                    false => FailureCode::Expired,
+                };
+                self.tell_dropped(&kept, code);
             }
         }
     }

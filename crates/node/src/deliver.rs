@@ -139,6 +139,11 @@ impl Node {
 
     fn take_sealed(&mut self, verified: &Verified) -> Result<(), NoRoom> {
         let header = verified.header();
+        if header.suite != Suite::Session && self.seen.holds(header.id) {
+            // To open it would cost a key exchange for each time that it comes.
+            self.counters.refuse(Refused::Replay);
+            return Ok(());
+        }
         let opened = match header.suite {
             Suite::Session => self.open_in_session(verified),
             _ => {
@@ -221,10 +226,11 @@ impl Node {
 
     /// Remembers a message's id, once; the record goes into the entry that accepts the work.
     fn remember_message(&mut self, header: &Header) -> Result<(), Replay> {
-        let seen = SeenId::of(header);
+        let seen = SeenId::of(header, self.trust.side_of(&header.source.scope()));
+        let (key, value, until) = (seen.key(), seen.value(), seen.expires);
         let remembered = self.seen.admit(seen, self.wall());
         match remembered {
-            Ok(()) => self.put_until(Table::Replay, &seen.key(), seen.value(), seen.expires),
+            Ok(()) => self.put_until(Table::Replay, &key, value, until),
             Err(Replay::Full) => self.counters.refuse(Refused::Overloaded),
             Err(Replay::Seen | Replay::Expired) => self.counters.refuse(Refused::Replay),
         }

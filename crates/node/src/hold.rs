@@ -19,6 +19,16 @@ pub(crate) enum Waiter {
     Own(Letter, Release),
 }
 
+impl Waiter {
+    /// The link that it came over; none for this realm's own.
+    fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Unproven(link, ..) | Self::Passing(link, ..) => Some(*link),
+            Self::Own(..) => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     waiter: Waiter,
@@ -26,13 +36,26 @@ struct Held {
     until: Tick,
 }
 
-/// At most [`limits::CHAIN_WAITERS`]; one more is `Overloaded`.
+/// At most [`limits::CHAIN_WAITERS`], and [`limits::CHAIN_WAITERS_SHARE`] of one link; one more is
+/// `Overloaded`. As many places stay free for this realm's own.
 #[derive(Debug, Default)]
 pub(crate) struct Holds(VecDeque<Held>);
 
 impl Holds {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    fn has_room_for(&self, waiter: &Waiter) -> bool {
+        let room = limits::CHAIN_WAITERS.saturating_sub(self.0.len());
+        let Some(link) = waiter.link() else {
+            return room > 0;
+        };
+        let of_link = self
+            .0
+            .iter()
+            .filter(|held| held.waiter.link() == Some(link));
+        room > limits::CHAIN_WAITERS_SHARE && of_link.count() < limits::CHAIN_WAITERS_SHARE
     }
 
     /// Drops what would begin work elsewhere: this realm is halted.
@@ -47,7 +70,7 @@ impl Holds {
 impl Node {
     /// Holds a message back; gives it back where no more can be held.
     pub(crate) fn hold(&mut self, waiter: Waiter, until: Tick) -> Result<(), Box<Waiter>> {
-        if self.holds.0.len() >= limits::CHAIN_WAITERS {
+        if !self.holds.has_room_for(&waiter) {
             self.counters.refuse(Refused::Overloaded);
             return Err(Box::new(waiter));
         }

@@ -181,10 +181,10 @@ impl Market {
 
     /// How many bids of this realm's are confirmed whose work has not begun, and how many of them
     /// for announcers under a root.
-    pub(crate) fn reserved(&self, root: RealmId) -> (usize, usize) {
+    pub(crate) fn reserved(&self, on_side: &impl Fn(&Scope) -> bool) -> (usize, usize) {
         let reserved = self.bidder.iter().flat_map(|(_, bidder)| bidder.reserved());
-        reserved.fold((0, 0), |(all, of_root), announcer| {
-            (all + 1, of_root + usize::from(announcer.root == root))
+        reserved.fold((0, 0), |(all, of_side), announcer| {
+            (all + 1, of_side + usize::from(on_side(&announcer.scope())))
         })
     }
 

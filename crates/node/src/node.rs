@@ -86,6 +86,8 @@ pub struct Node {
     pub(crate) limits_set: crate::restrict::limits::LimitsSet,
     pub(crate) sessions: Sessions,
     pub(crate) seen: Seen,
+    /// When a backup was put in the place of what was here, if ever.
+    pub(crate) restored: Option<Timestamp>,
     pub(crate) halts: Halts,
     pub(crate) holds: Holds,
     pub(crate) market: Market,
@@ -153,6 +155,7 @@ impl Node {
             limits_set: crate::restrict::limits::LimitsSet::new(),
             sessions: Sessions::new(config.sessions),
             seen: Seen::default(),
+            restored: None,
             halts: Halts::default(),
             holds: Holds::default(),
             market: Market::default(),

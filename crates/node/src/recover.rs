@@ -17,6 +17,7 @@ use realm_protocol::{
 
 use crate::{
     Founding, Node, Recovered, UnderWay,
+    custody::{TAKEN_BACK, taken_back},
     durable::{BrokenOff, KnownFrames},
     halt::{
         StoredBelow,
@@ -59,6 +60,7 @@ impl Node {
         if recovered.restored {
             self.audit(AuditNote::new("realm.restored"));
             self.kin.least = self.wall().as_millis();
+            self.note_restored();
         }
         let handed_over = self.recover_histories(&rows);
         self.recover_standing(&rows);
@@ -104,7 +106,8 @@ impl Node {
         }
         self.rules.set_ancestors(self.me.path().depth());
         self.chain_changed();
-        self.recover_custody(recovered.kept);
+        self.recover_taken_back(&rows);
+        self.recover_custody(recovered.kept, recovered.restored);
         self.publish_policy();
         if handed_over {
             self.audit(AuditNote::new("key.rotated"));
@@ -149,6 +152,23 @@ impl Node {
         self.tell_unsettled();
         self.forget_orphans();
         self.cancel_orphaned_broadcasts();
+    }
+
+    /// Writes down that what was done between a backup and now is forgotten.
+    fn note_restored(&mut self) {
+        self.restored = Some(self.wall());
+        let row = state::write(&self.wall());
+        self.put(Table::Standing, standing::RESTORED, row);
+    }
+
+    fn recover_taken_back(&mut self, rows: &Rows) {
+        let marks = keyed_at(rows, TAKEN_BACK).filter_map(|(key, mark)| {
+            let number = u64::from_be_bytes(key.try_into().ok()?);
+            Some((number, mark))
+        });
+        for number in self.custody.taken_back.recover(marks) {
+            self.delete(Table::Standing, &taken_back(number));
+        }
     }
 
     /// Sets what runs by itself going.
@@ -200,6 +220,8 @@ impl Node {
             self.trust.recover(stored, self.now.wall);
         }
         self.recover_numbers(rows);
+        let restored = one(rows, Table::Standing, standing::RESTORED);
+        self.restored = self.restored.or(restored);
         if let Some(parent) = one::<ParentRecord>(rows, Table::Standing, standing::PARENT) {
             let root = parent
                 .chain

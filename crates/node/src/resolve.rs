@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_crypto::VerifiedChain;
 use realm_policy::{Action, Resource};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Header, Kind, Place, Scope, Tick, cbor,
+    CallId, Digest, FailureCode, Header, Kind, Place, Scope, Tick, cbor, limits,
     message::{Resolve, Resolved},
     records::{Chain, RevocationList, Signed},
 };
@@ -31,20 +31,46 @@ pub(crate) enum Asker {
     Hold,
 }
 
+impl Asker {
+    /// How long it waits for the answer, milliseconds.
+    fn patience_ms(&self) -> u64 {
+        match self {
+            Self::Hold => limits::CHAIN_WAIT_MS,
+            Self::Call(_) | Self::Ping(..) | Self::Grant(_) => RESOLVE_MS,
+        }
+    }
+}
+
+/// A question who is at a place.
+#[derive(Debug)]
+pub(crate) struct Resolution {
+    /// Digest of the question's header.
+    question: Digest,
+    askers: Vec<Asker>,
+}
+
 /// Resolutions under way, each asked for once.
-pub(crate) type Resolving = BTreeMap<Scope, Vec<Asker>>;
+pub(crate) type Resolving = BTreeMap<Scope, Resolution>;
 
 impl Node {
     /// Asks who is at a place; the answer reaches the asker.
     pub(crate) fn resolve(&mut self, scope: Scope, asker: Asker) {
-        let under_way = self.resolving.contains_key(&scope);
-        let askers = self.resolving.entry(scope.clone()).or_default();
-        if !askers.contains(&asker) {
-            askers.push(asker);
+        let Some(under_way) = self.resolving.get_mut(&scope) else {
+            return self.ask_who_is_at(scope, asker);
+        };
+        let of_holds = under_way.askers.iter().all(|other| *other == Asker::Hold);
+        let until = self.now.tick.plus(asker.patience_ms());
+        let longer = of_holds && asker != Asker::Hold;
+        if !under_way.askers.contains(&asker) {
+            under_way.askers.push(asker);
         }
-        if under_way {
-            return;
+        let (question, pending) = (under_way.question, Pending::Resolve(scope.clone()));
+        if longer && self.waiting.insert(question, until, pending).is_err() {
+            self.resolve_failed(&scope, &too_many_open());
         }
+    }
+
+    fn ask_who_is_at(&mut self, scope: Scope, asker: Asker) {
         let destination = Place {
             root: scope.root,
             path: scope.path.clone(),
@@ -56,30 +82,38 @@ impl Node {
         let letter = self.write_clear(Kind::Resolve, &destination, call, None, &content);
         let Some(letter) = letter else {
             let failure = CallFailure::new(FailureCode::BadCertificate, "cannot sign");
-            return self.resolve_failed(&scope, &failure);
+            return self.unresolved(asker, &failure);
         };
-        let deadline = self.now.tick.plus(RESOLVE_MS);
-        let pending = Pending::Resolve(scope.clone());
-        if self
-            .waiting
-            .insert(letter.digest(), deadline, pending)
-            .is_err()
-        {
-            let failure = CallFailure::new(FailureCode::Overloaded, "too many questions open");
-            return self.resolve_failed(&scope, &failure);
+        let (question, pending) = (letter.digest(), Pending::Resolve(scope.clone()));
+        let until = self.now.tick.plus(asker.patience_ms());
+        if self.waiting.insert(question, until, pending).is_err() {
+            return self.unresolved(asker, &too_many_open());
         }
+        let askers = vec![asker];
+        self.resolving
+            .insert(scope, Resolution { question, askers });
         self.launch(letter);
     }
 
     pub(crate) fn resolve_failed(&mut self, scope: &Scope, failure: &CallFailure) {
-        for asker in self.resolving.remove(scope).unwrap_or_default() {
-            match asker {
-                Asker::Call(call) => self.attempt_failed(call, failure.clone()),
-                Asker::Ping(control, _) => self.refuse(control, Refusal::Call(failure.clone())),
-                Asker::Grant(control) => self.grant_unresolved(control, failure.clone()),
-                Asker::Hold => {}
-            }
+        for asker in self.askers_of(scope) {
+            self.unresolved(asker, failure);
         }
+    }
+
+    fn unresolved(&mut self, asker: Asker, failure: &CallFailure) {
+        match asker {
+            Asker::Call(call) => self.attempt_failed(call, failure.clone()),
+            Asker::Ping(control, _) => self.refuse(control, Refusal::Call(failure.clone())),
+            Asker::Grant(control) => self.grant_unresolved(control, failure.clone()),
+            Asker::Hold => {}
+        }
+    }
+
+    /// Ends a resolution, and gives who asked for it.
+    fn askers_of(&mut self, scope: &Scope) -> Vec<Asker> {
+        let ended = self.resolving.remove(scope);
+        ended.map_or_else(Vec::new, |ended| ended.askers)
     }
 
     /// Takes an answer that proves itself. Who gave it does not matter; what it is about does.
@@ -123,7 +157,7 @@ impl Node {
     }
 
     fn is_resolved(&mut self, scope: &Scope) {
-        for asker in self.resolving.remove(scope).unwrap_or_default() {
+        for asker in self.askers_of(scope) {
             match asker {
                 Asker::Call(call) => self.call_resolved(call),
                 Asker::Ping(control, asked) => self.pong(control, scope, asked),
@@ -224,4 +258,8 @@ impl Node {
         let asked = self.now.tick;
         self.resolve(scope, Asker::Ping(control, asked));
     }
+}
+
+fn too_many_open() -> CallFailure {
+    CallFailure::new(FailureCode::Overloaded, "too many questions open")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    FailureCode, RealmId, Scope, Timestamp, journal::Table, limits, records::RevocationList,
+    FailureCode, RealmId, Scope, Timestamp, cbor, journal::Table, limits, records::RevocationList,
 };
 use realm_router::{LinkId, Relation};
 
@@ -13,6 +13,14 @@ use crate::{
     state::{self, Issued, StoredRevocations, standing},
     trust::Taken,
 };
+
+impl StoredRevocations {
+    /// Bytes that they take on a link.
+    pub(crate) fn bytes(&self) -> usize {
+        let issuer = cbor::encode(&self.issuer).len();
+        self.list.payload.len().saturating_add(issuer)
+    }
+}
 
 impl Node {
     /// Takes a list that came over a link, if its issuer stands where that neighbour speaks for

@@ -13,7 +13,7 @@ use realm_crypto::Opened;
 use realm_executor::{ApprovalRule, Effects, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    Digest, FailureCode, Hop, RealmId, RunId, Timestamp,
+    Digest, FailureCode, Hop, RunId, Scope, Timestamp,
     broadcast::MILLION,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
@@ -211,18 +211,29 @@ impl Node {
             .unwrap_or(MILLION)
     }
 
-    /// Whether another call of a tree's may run here. Work that was confirmed has its place already.
-    pub(crate) fn takes_calls_of(&self, root: RealmId) -> bool {
-        let (reserved, of_root) = self.market.reserved(root);
+    /// Whether another call of a realm's may run here: one neighbour's side takes no more than its
+    /// share, this realm itself what there is. Work that was confirmed has its place already.
+    pub(crate) fn takes_calls_of(&self, caller: &Scope) -> bool {
+        let me = self.me.scope();
+        let side = self.trust.side_of(caller);
+        let rest = side.root == me.root && side.path.is_root();
+        let on_side = |scope: &Scope| match rest {
+            true => scope.root == me.root && !me.contains(scope),
+            false => side.contains(scope),
+        };
+        let (reserved, of_side) = self.market.reserved(&on_side);
         let all = self.serving.len().saturating_add(reserved);
-        let of_root = self.serving.of_root(root).saturating_add(of_root);
-        let greedy = root != self.me.root() && of_root >= self.config.max_calls_per_peer;
-        all < self.most_calls() && !greedy
+        let of_side = self.serving.of_side(&on_side).saturating_add(of_side);
+        let share = match side.root == me.root {
+            true => self.config.max_calls.div_ceil(limits::CALLS_SHARES),
+            false => self.config.max_calls_per_peer,
+        };
+        all < self.most_calls() && (*caller == me || of_side < share)
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
         self.may_begin(&incoming.loop_id, incoming.direction)?;
-        if self.stopping || !self.takes_calls_of(incoming.caller.root) {
+        if self.stopping || !self.takes_calls_of(&incoming.caller) {
             return Err(overloaded().before_work());
         }
         if self.out.has_failed() {

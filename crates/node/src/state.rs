@@ -40,6 +40,9 @@ pub(crate) mod standing {
     /// Before what names each end of a call that its caller has not acknowledged.
     pub(crate) const DELIVERY: &[u8] = b"delivery/";
 
+    /// When a backup was put in the place of what was here.
+    pub(crate) const RESTORED: &[u8] = b"restored";
+
     /// Before the name of each breaker that is open.
     pub(crate) const BREAKER: &[u8] = b"breaker/";
 
@@ -215,14 +218,6 @@ wire_map! {
         0 => list: Signed<RevocationList>,
         /// The issuer's chain.
         1 => issuer: Chain,
-    }
-}
-
-impl StoredRevocations {
-    /// Bytes that they take on a link.
-    pub(crate) fn bytes(&self) -> usize {
-        let issuer = cbor::encode(&self.issuer).len();
-        self.list.payload.len().saturating_add(issuer)
     }
 }
 

@@ -113,6 +113,15 @@ impl TrustBase {
         Some(Scope { root, path })
     }
 
+    /// The same for every place: the rest of this realm's own tree is one share, too.
+    pub(crate) fn side_of(&self, scope: &Scope) -> Scope {
+        let rest = || Scope {
+            root: scope.root,
+            path: RealmPath::ROOT,
+        };
+        self.share_of(scope).unwrap_or_else(rest)
+    }
+
     /// How many chains are remembered.
     pub(crate) fn len(&self) -> usize {
         self.chains.len()

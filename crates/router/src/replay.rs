@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{MessageId, RealmId, Timestamp, limits};
+use realm_protocol::{MessageId, Timestamp, limits};
 use thiserror::Error;
 
 /// Why a message is not admitted.
@@ -14,25 +14,26 @@ pub enum Replay {
     /// It is past its time, or so old that its id may have been forgotten.
     #[error("the message is past its time")]
     Expired,
-    /// Its root, or all together, have as many ids remembered as they may.
+    /// Those of its share, or all together, have as many ids remembered as they may.
     #[error("too many messages are remembered")]
     Full,
 }
 
 /// The ids a destination has admitted, each until it expires.
 ///
-/// Holds [`limits::REPLAY_IDS`] in all and [`limits::REPLAY_IDS_PER_ROOT`] of one source root.
+/// Holds [`limits::REPLAY_IDS`] in all and [`limits::REPLAY_IDS_SHARE`] of one share `S`: whom a
+/// message comes from.
 /// It never un-expires: where the clock is set back, an id that may have been forgotten stays
 /// refused.
 #[derive(Clone, Debug)]
-pub struct ReplayMemory {
+pub struct ReplayMemory<S> {
     capacity: usize,
-    per_root: usize,
-    /// Roots are interned: an entry holds eight bytes for its root, not 32.
+    per_share: usize,
+    /// Shares are interned: an entry holds eight bytes for its share.
     ids: BTreeMap<MessageId, u64>,
     expiries: BTreeSet<(Timestamp, MessageId)>,
-    shares: BTreeMap<RealmId, Share>,
-    slots: BTreeMap<u64, RealmId>,
+    shares: BTreeMap<S, Share>,
+    slots: BTreeMap<u64, S>,
     next_slot: u64,
     forgotten: Timestamp,
 }
@@ -43,23 +44,23 @@ struct Share {
     held: usize,
 }
 
-impl Default for ReplayMemory {
+impl<S: Ord + Clone> Default for ReplayMemory<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl ReplayMemory {
+impl<S: Ord + Clone> ReplayMemory<S> {
     /// Starts empty, with the bounds of [`limits`].
     pub const fn new() -> Self {
-        Self::with_bounds(limits::REPLAY_IDS, limits::REPLAY_IDS_PER_ROOT)
+        Self::with_bounds(limits::REPLAY_IDS, limits::REPLAY_IDS_SHARE)
     }
 
-    /// Starts empty, with bounds of its own: ids in all, and of one root.
-    pub const fn with_bounds(capacity: usize, per_root: usize) -> Self {
+    /// Starts empty, with bounds of its own: ids in all, and of one share.
+    pub const fn with_bounds(capacity: usize, per_share: usize) -> Self {
         Self {
             capacity,
-            per_root,
+            per_share,
             ids: BTreeMap::new(),
             expiries: BTreeSet::new(),
             shares: BTreeMap::new(),
@@ -70,17 +71,17 @@ impl ReplayMemory {
     }
 
     /// Takes back what was written down before a restart: [`ReplayMemory::forgotten_until`], and
-    /// each admitted id with its root and expiry. The bounds apply to what is admitted later; a
+    /// each admitted id with its share and expiry. The bounds apply to what is admitted later; a
     /// row is never left out, because its message could then come again.
     pub fn load(
         &mut self,
         forgotten_until: Timestamp,
-        rows: impl IntoIterator<Item = (MessageId, RealmId, Timestamp)>,
+        rows: impl IntoIterator<Item = (MessageId, S, Timestamp)>,
     ) {
         self.forgotten = self.forgotten.max(forgotten_until);
-        for (id, root, expires) in rows {
+        for (id, share, expires) in rows {
             if !self.ids.contains_key(&id) {
-                self.remember(id, root, expires);
+                self.remember(id, share, expires);
             }
         }
     }
@@ -93,7 +94,7 @@ impl ReplayMemory {
     pub fn admit(
         &mut self,
         id: MessageId,
-        root: RealmId,
+        share: S,
         expires: Timestamp,
         now: Timestamp,
     ) -> Result<(), Replay> {
@@ -104,10 +105,10 @@ impl ReplayMemory {
         if expires <= now || expires <= self.forgotten {
             return Err(Replay::Expired);
         }
-        if self.ids.len() >= self.capacity || self.held(root) >= self.per_root {
+        if self.ids.len() >= self.capacity || self.held(&share) >= self.per_share {
             return Err(Replay::Full);
         }
-        self.remember(id, root, expires);
+        self.remember(id, share, expires);
         Ok(())
     }
 
@@ -135,9 +136,9 @@ impl ReplayMemory {
         self.ids.contains_key(&id)
     }
 
-    /// How many ids of one root are remembered.
-    pub fn held(&self, root: RealmId) -> usize {
-        self.shares.get(&root).map_or(0, |share| share.held)
+    /// How many ids of one share are remembered.
+    pub fn held(&self, share: &S) -> usize {
+        self.shares.get(share).map_or(0, |share| share.held)
     }
 
     /// How many ids are remembered.
@@ -150,16 +151,16 @@ impl ReplayMemory {
         self.ids.is_empty()
     }
 
-    fn remember(&mut self, id: MessageId, root: RealmId, expires: Timestamp) {
+    fn remember(&mut self, id: MessageId, of: S, expires: Timestamp) {
         let next = self.next_slot;
         let fresh = Share {
             slot: next,
             held: 0,
         };
-        let share = self.shares.entry(root).or_insert(fresh);
+        let share = self.shares.entry(of.clone()).or_insert(fresh);
         share.held += 1;
         if share.slot == next {
-            self.slots.insert(next, root);
+            self.slots.insert(next, of);
             self.next_slot += 1;
         }
         self.ids.insert(id, share.slot);
@@ -170,13 +171,13 @@ impl ReplayMemory {
         let Some(slot) = self.ids.remove(&id) else {
             return;
         };
-        let Some(root) = self.slots.get(&slot).copied() else {
+        let Some(of) = self.slots.get(&slot) else {
             return;
         };
-        if let Some(share) = self.shares.get_mut(&root) {
+        if let Some(share) = self.shares.get_mut(of) {
             share.held -= 1;
             if share.held == 0 {
-                self.shares.remove(&root);
+                self.shares.remove(of);
                 self.slots.remove(&slot);
             }
         }

@@ -127,11 +127,11 @@ fn a_restart_lets_nothing_in_again() {
         after.admit(id(2), root(1), time(100), time(61)),
         Err(Replay::Seen)
     );
-    assert_eq!(after.held(root(1)), 1);
+    assert_eq!(after.held(&root(1)), 1);
 }
 
 #[test]
-fn no_root_takes_more_than_its_share_and_room_comes_back_with_expiry() {
+fn no_share_takes_more_than_it_may_and_room_comes_back_with_expiry() {
     let mut memory = ReplayMemory::with_bounds(3, 2);
     memory.admit(id(1), root(1), time(50), time(0)).unwrap();
     memory.admit(id(2), root(1), time(60), time(0)).unwrap();
@@ -147,7 +147,7 @@ fn no_root_takes_more_than_its_share_and_room_comes_back_with_expiry() {
     );
     assert_eq!(memory.admit(id(4), root(1), time(70), time(50)), Ok(()));
     assert_eq!(
-        (memory.held(root(1)), memory.held(root(2)), memory.len()),
+        (memory.held(&root(1)), memory.held(&root(2)), memory.len()),
         (2, 1, 3)
     );
 }
@@ -275,7 +275,7 @@ proptest! {
             if memory.admit(id, root(tree), expires, time(now)).is_ok() {
                 prop_assert!(admitted.insert(message), "{:?} twice", message);
             }
-            prop_assert!(memory.len() <= 12 && memory.held(root(tree)) <= 5);
+            prop_assert!(memory.len() <= 12 && memory.held(&root(tree)) <= 5);
         }
     }
 }

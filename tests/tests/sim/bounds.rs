@@ -1,8 +1,11 @@
 //! What realms remember of each other: bounded, in order, and not forgotten by a restore.
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng as _;
+use realm_crypto::{Outgoing, write_clear};
 use realm_node::{Request, Response};
 use realm_protocol::{
-    FailureCode, RealmId, Scope,
+    CallId, Envelope, FailureCode, Kind, Label, Place, Priority, RealmId, Scope,
     cbor::{self, Blob},
     journal::Table,
     limits,
@@ -272,4 +275,94 @@ fn a_name_from_above_that_means_another_root_here_is_not_shown() {
 
     assert_eq!(node.name_of(&of(other)), "lab");
     assert_eq!(node.name_of(&of(lab)), of(lab).to_string());
+}
+
+fn held(world: &World, host: HostId, what: &str) -> usize {
+    let load = world.hosts[host.0].node().load();
+    let found = load.iter().find(|load| load.what == what);
+    found.unwrap().held
+}
+
+/// A clear message of somebody below a host, of whom nobody has heard.
+fn from_nobody(world: &World, below: HostId, to: HostId, number: u8) -> Envelope {
+    let (child, parent) = (&world.hosts[below.0], &world.hosts[to.0]);
+    let label: Label = format!("x{number}").parse().unwrap();
+    let source = Place {
+        path: child.scope.path.child(&label).unwrap(),
+        ..child.place()
+    };
+    let out = Outgoing {
+        kind: Kind::Resolve,
+        source: &source,
+        destination: &parent.place(),
+        created: world.now(below).wall,
+        ttl_ms: limits::CALL_MS,
+        call: CallId::new([number; 16]),
+        answers: None,
+        priority: Priority::Normal,
+        flags: None,
+        max_reply: 0,
+        receipt: None,
+        content: &[],
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(number.into());
+    let letter = write_clear(&mut rng, &child.signer(), &out).unwrap();
+    letter.sign(&child.signer())
+}
+
+#[test]
+fn messages_of_sources_that_nobody_knows_hold_no_more_than_their_link_s_share() {
+    let mut world = World::new(308);
+    let acme = world.found("acme");
+    let noisy = world.child(acme, "noisy");
+    world.run_for(5_000);
+    world.mute(noisy, acme, Kind::Failure, u64::MAX);
+    let link = world.links_between(acme, noisy)[0];
+
+    for number in 0..u8::MAX {
+        let envelope = from_nobody(&world, noisy, acme, number);
+        world.inject(acme, link, Frame::Envelope(envelope).encode());
+    }
+    world.run_for(200);
+    let during = held(&world, acme, "messages held back");
+    let asked = held(&world, acme, "resolutions");
+    world.run_for(limits::CHAIN_WAIT_MS);
+
+    assert_eq!(during, limits::CHAIN_WAITERS_SHARE);
+    assert_eq!(asked, limits::CHAIN_WAITERS_SHARE);
+    assert_eq!(held(&world, acme, "messages held back"), 0);
+    assert_eq!(held(&world, acme, "resolutions"), 0);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_child_fills_the_memory_of_messages_for_itself_alone() {
+    let mut world = World::new(309);
+    world.sessions = false;
+    let acme = world.found("acme");
+    let noisy = world.child(acme, "noisy");
+    let health = world.child(acme, "health");
+    world.run_for(5_000);
+    world.crash(acme);
+    let until = world.now(acme).wall.plus(DAY_MS).as_millis();
+    let root = world.hosts[acme.0].realm;
+    for number in 0..limits::REPLAY_IDS_SHARE as u64 {
+        let key = [
+            until.to_be_bytes().as_slice(),
+            &[7; 8],
+            &number.to_be_bytes(),
+        ]
+        .concat();
+        let value = [root.as_bytes().as_slice(), &[0], b"noisy"].concat();
+        world.hosts[acme.0].disk.forge(Table::Replay, key, value);
+    }
+    world.start(acme);
+    world.run_for(30_000);
+
+    let refused = world.call(noisy, "echo@acme", json!({}));
+    let called = world.call(health, "echo@acme", json!({}));
+
+    assert_eq!(refused.result.unwrap_err().code, FailureCode::Overloaded);
+    assert_eq!(called.result, Ok(json!({})));
+    invariants::check(&mut world);
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
 use realm_crypto::{Outgoing, Trust, VerifiedChain, seal, verify_chain};
-use realm_node::{HaltAsked, HaltOf, Request, Response, UnhaltAsked, UnhaltOf};
+use realm_node::{HaltAsked, HaltOf, Refused, Request, Response, UnhaltAsked, UnhaltOf};
 use realm_protocol::{
     ApprovalId, CallId, Digest, Envelope, FailureCode, Kind, Phase, Priority, RealmId, RunId,
     audit::AuditEntry,
     cbor::{self, Blob},
     halt::Halt,
+    journal::Table,
     json, limits,
     link::{Frame, read_chain},
     message::{Call, TraceParent},
@@ -318,4 +319,24 @@ fn an_approval_that_is_shown_with_another_argument_approves_nothing_and_the_log_
     );
     let (code, said) = (FailureCode::Denied.name(), denied[0].error.clone());
     assert!(said.is_some_and(|said| said.starts_with(code)));
+}
+
+#[test]
+fn a_message_whose_id_was_here_before_is_not_opened() {
+    let mut ground = Ground::new(765);
+    let (mercy, ward) = (ground.mercy, ground.ward);
+    let envelope = ground.message(Kind::Call, (ward, mercy), b"nothing");
+    ground.send(envelope.clone(), [ward, mercy]);
+    ground.world.run_for(1_000);
+    ground.world.crash(mercy);
+    // Without its key nothing that was sealed to it opens any more.
+    ground.world.hosts[mercy.0].disk.lose(Table::Kem);
+    ground.world.start(mercy);
+    ground.world.run_for(30_000);
+
+    ground.send(envelope, [ward, mercy]);
+
+    let counters = ground.world.hosts[mercy.0].node().counters();
+    assert_eq!(counters.refused.get(&Refused::Replay), Some(&1));
+    assert_eq!(counters.refused.get(&Refused::Sealed), None);
 }

@@ -75,6 +75,32 @@ fn cancelling_one_of_two_callers_under_a_key_leaves_the_other_its_answer() {
 }
 
 #[test]
+fn a_key_that_a_restore_may_have_forgotten_is_not_begun_anew() {
+    let (mut world, acme, health) = two_realms(33, &[Loops::once("pay", 10)]);
+    let backup = world.hosts[acme.0].disk.copy();
+    let first = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+    assert!(first.result.is_ok(), "{first:?}");
+    world.crash(acme);
+    world.hosts[acme.0].disk = backup.restored();
+    world.start(acme);
+    world.run_for(60_000);
+
+    let again = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+    world.crash_for(acme, 1_000);
+    world.run_for(60_000);
+    let restarted = invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));
+
+    for refused in [again, restarted] {
+        let failure = refused.result.unwrap_err();
+        assert_eq!(failure.code, FailureCode::LoopFailed, "{failure:?}");
+    }
+    assert_eq!(world.effects.values().sum::<u64>(), 1);
+    world.run_for(5 * 60_000);
+    let later = invoked(world.ask_and_wait(health, keyed(json!({"n": 2}), "b")));
+    assert!(later.result.is_ok(), "{later:?}");
+}
+
+#[test]
 fn a_key_for_another_input_is_refused() {
     let (mut world, _, health) = two_realms(23, &[Loops::once("pay", 10)]);
     invoked(world.ask_and_wait(health, keyed(json!({"n": 1}), "a")));

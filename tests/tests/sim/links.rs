@@ -1,7 +1,7 @@
 //! Links that break, go silent, are replaced, or carry too much.
 
 use realm_node::Refused;
-use realm_protocol::{FailureCode, Kind, link::Frame};
+use realm_protocol::{FailureCode, Kind, limits, link::Frame};
 use realm_tests::{Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -91,6 +91,31 @@ fn one_foreign_organisation_cannot_take_all_calls() {
     }
     assert_eq!((done, overloaded), (4, 2));
     invariants::check(&mut world);
+}
+
+#[test]
+fn one_child_cannot_take_all_calls() {
+    let mut world = World::new(116);
+    let acme = world.found("acme");
+    let greedy = world.child(acme, "greedy");
+    let health = world.child(acme, "health");
+    world.apply(acme, &[Loops::once("slow", 15_000)]);
+    world.run_for(5_000);
+    let ask = |n| World::invoke_within("slow@acme", json!({"n": n}), 20_000);
+    let share = 1_024 / limits::CALLS_SHARES;
+    for n in 0..=share {
+        world.ask(greedy, ask(n));
+    }
+    world.run_for(2_000);
+
+    let load = world.hosts[acme.0].node().load();
+    let calls = load.iter().find(|load| load.what == "calls in").unwrap();
+    assert_eq!(calls.held, share);
+    let called = world.ask_and_wait(health, ask(2_000));
+    let realm_node::Response::Invoked(invocation) = called else {
+        panic!("{called:?}");
+    };
+    assert!(invocation.result.is_ok(), "{invocation:?}");
 }
 
 #[test]

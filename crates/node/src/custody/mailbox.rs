@@ -7,6 +7,7 @@ use realm_protocol::{
 };
 use realm_router::TokenBucket;
 
+use super::TakenBack;
 use crate::LookId;
 
 /// How long a child has to say that it has taken a call before it is given again, milliseconds.
@@ -21,6 +22,7 @@ pub(crate) struct Custodian {
     /// Bytes kept for all children, by whose share they fall into.
     shares: BTreeMap<Scope, usize>,
     pub(super) last: u64,
+    pub(crate) taken_back: TakenBack,
 }
 
 /// What is kept for one child, by number: in the order it came.
@@ -48,6 +50,8 @@ pub(super) struct Kept {
     pub(super) written: JournalSeq,
     /// When it was given to the child last, over the link that stands.
     pub(super) given: Option<Tick>,
+    /// Whether it is given to nobody any more, and its source is to hear so.
+    pub(super) given_up: bool,
 }
 
 impl Kept {

@@ -51,6 +51,7 @@ impl KeptOutline {
             until: self.until,
             written: JournalSeq(0),
             given: None,
+            given_up: false,
         };
         (self.child, kept)
     }

@@ -2,7 +2,11 @@
 
 use realm_executor::Effects;
 use realm_policy::Permit;
-use realm_protocol::{FailureCode, journal::Table};
+use realm_protocol::{
+    FailureCode,
+    journal::{Direction, Table},
+    limits,
+};
 
 use super::{
     overloaded,
@@ -153,7 +157,18 @@ impl Node {
             return self.answer_again(incoming, permit, known);
         }
         let effects = self.effects_of(&incoming);
+        if effects == Effects::Once && self.may_be_forgotten(&incoming) {
+            return self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
+        }
         self.begin_in_turn(incoming, permit, effects);
+    }
+
+    /// Whether a key of another realm's may have been used between the backup that is here and its
+    /// restore.
+    fn may_be_forgotten(&self, incoming: &Incoming) -> bool {
+        let key = incoming.key.filter(|_| incoming.direction == Direction::In);
+        let until = self.restored.map(|at| at.plus(limits::CLOCK_SKEW_MS));
+        matches!((key, until), (Some((_, created)), Some(until)) if created < until)
     }
 
     /// The effects that a loop has now; the strongest if it is gone.

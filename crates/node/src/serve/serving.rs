@@ -141,13 +141,14 @@ impl Serving {
         active.count().saturating_add(self.waiting().count())
     }
 
-    pub(super) fn of_root(&self, root: RealmId) -> usize {
+    /// Of them, those whose callers stand on one side.
+    pub(super) fn of_side(&self, on_side: &impl Fn(&Scope) -> bool) -> usize {
         // Accepted ones have a bound of their own: they may last for days.
         let runs = self.runs.values();
         let runs = runs.filter(|served| served.accepted.is_empty());
-        let runs = runs.map(|served| served.caller.root);
-        let waiting = self.waiting().map(|incoming| incoming.caller.root);
-        runs.chain(waiting).filter(|of| *of == root).count()
+        let runs = runs.map(|served| &served.caller);
+        let waiting = self.waiting().map(|incoming| &incoming.caller);
+        runs.chain(waiting).filter(|of| on_side(of)).count()
     }
 
     /// Whether the message with this header is being served.

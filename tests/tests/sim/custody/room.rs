@@ -39,7 +39,7 @@ fn fill_memory(clinic: &mut Clinic, for_ms: u64) {
     let now = clinic.world.now(clinic.acme).wall;
     let root = clinic.world.hosts[clinic.acme.0].realm;
     let disk = &mut clinic.world.hosts[clinic.health.0].disk;
-    for number in 0..limits::STORED_REPLAY_IDS_PER_ROOT as u64 {
+    for number in 0..limits::STORED_REPLAY_IDS_SHARE as u64 {
         let until: Timestamp = now.plus(for_ms);
         let id = [[7; 8], number.to_be_bytes()].concat();
         let key = [until.as_millis().to_be_bytes().as_slice(), &id].concat();

@@ -112,6 +112,53 @@ fn a_call_that_was_taken_back_is_not_kept_again() {
 }
 
 #[test]
+fn a_call_that_was_taken_back_is_not_kept_again_when_the_clock_is_set_back() {
+    let mut clinic = clinic(955);
+    clinic.take_down();
+    clinic.world.tap = true;
+    clinic.ask(clinic.billing, 1, DAY_MS);
+    clinic.world.run_for(30_000);
+    let frame = first_frame(&clinic);
+    cancel(clinic.billing, &mut clinic);
+
+    let acme = clinic.acme;
+    let ahead = 9 * i64::try_from(DAY_MS).unwrap();
+    for offset in [ahead, 0] {
+        clinic.world.hosts[acme.0].clock_offset = offset;
+        clinic.world.run_for(30_000);
+    }
+    give_again(&mut clinic, &frame);
+
+    assert_eq!(clinic.kept(), 0);
+    nothing_happens_when_the_child_is_back(&mut clinic);
+}
+
+#[test]
+fn a_restored_parent_gives_what_it_is_sent_anew_and_not_what_was_taken_back() {
+    let mut clinic = clinic(956);
+    clinic.take_down();
+    let asked = clinic.ask(clinic.billing, 1, DAY_MS);
+    clinic.world.run_for(1_000);
+    clinic.ask(clinic.billing, 2, DAY_MS);
+    clinic.world.run_for(30_000);
+    let backup = clinic.world.hosts[clinic.acme.0].disk.copy();
+    cancel(clinic.billing, &mut clinic);
+    assert_eq!(clinic.kept(), 1);
+
+    clinic.world.crash(clinic.acme);
+    clinic.world.hosts[clinic.acme.0].disk = backup.restored();
+    clinic.world.start(clinic.acme);
+    clinic.world.run_for(5_000);
+    clinic.world.start(clinic.health);
+    clinic.world.run_for(120_000);
+
+    let ended = clinic.end(clinic.billing, asked);
+    assert_eq!(ended.result, Ok(json!({"done": {"n": 1}})));
+    assert_eq!(clinic.kept(), 0);
+    assert_eq!(clinic.world.effects.values().sum::<u64>(), 1);
+}
+
+#[test]
 fn a_source_hears_that_a_call_is_dropped_only_once_that_is_durable() {
     let mut clinic = clinic(954);
     clinic.take_down();

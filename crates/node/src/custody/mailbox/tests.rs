@@ -27,6 +27,7 @@ fn kept(share: Option<u8>, bytes: usize) -> Kept {
         until: Timestamp::from_millis(1_000),
         written: JournalSeq(0),
         given: None,
+        given_up: false,
     }
 }
 
