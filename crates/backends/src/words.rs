@@ -165,11 +165,14 @@ impl<'a> Printed<'a> {
 
 impl Lines<'_> {
     async fn take(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
-        match self.reply {
-            Some(_) => self.words.pieces.add(bytes),
-            None => self.reply = self.words.take(bytes).await?,
-        }
-        match self.reply.is_none() || self.words.pieces.is_blank() {
+        let is_last = match self.reply {
+            Some(_) => bytes.iter().all(u8::is_ascii_whitespace),
+            None => {
+                self.reply = self.words.take(bytes).await?;
+                self.reply.is_none() || self.words.pieces.is_blank()
+            }
+        };
+        match is_last {
             true => Ok(()),
             false => Err(bad(&"there is more after its output")),
         }

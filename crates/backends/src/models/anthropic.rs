@@ -134,7 +134,7 @@ pub(super) struct Events {
     /// Whether the input of its tool is the answer.
     answers: bool,
     model: Option<Value>,
-    /// Blocks of the answer by their index, and what has come of a tool's input as text.
+    /// Blocks of the answer by their index, and what has come of their text or a tool's input.
     blocks: BTreeMap<u64, (Value, String)>,
     stop: Option<Value>,
     read: Option<u64>,
@@ -160,17 +160,14 @@ impl Events {
     /// Adds to a block; gives what of it is the answer's text.
     fn add(&mut self, event: &Value) -> Option<String> {
         let index = event.get("index").and_then(Value::as_u64)?;
-        let (block, input) = self.blocks.get_mut(&index)?;
+        let (block, written) = self.blocks.get_mut(&index)?;
         let delta = event.get("delta")?;
-        if let Some(new) = push(input, delta.get("partial_json")) {
-            let answer = block.get("name").and_then(Value::as_str) == Some(TOOL);
-            return (self.answers && answer).then_some(new);
+        if block.get("text").is_some() {
+            return push(written, delta.get("text"));
         }
-        let text = block.get_mut("text")?;
-        let mut whole = text.as_str().unwrap_or_default().to_owned();
-        let new = push(&mut whole, delta.get("text"));
-        *text = whole.into();
-        new
+        let new = push(written, delta.get("partial_json"))?;
+        let answer = block.get("name").and_then(Value::as_str) == Some(TOOL);
+        (self.answers && answer).then_some(new)
     }
 }
 
@@ -209,11 +206,14 @@ impl Writing for Events {
 
     fn answer(&mut self) -> Value {
         let blocks = std::mem::take(&mut self.blocks).into_values();
-        let blocks = blocks.map(|(mut block, input)| {
-            if let Some(of_tool) = block.get_mut("input")
-                && !input.is_empty()
+        let blocks = blocks.map(|(mut block, written)| {
+            if let Some(text) = block.get_mut("text") {
+                let begun = text.as_str().unwrap_or_default();
+                *text = (begun.to_owned() + &written).into();
+            } else if let Some(input) = block.get_mut("input")
+                && !written.is_empty()
             {
-                *of_tool = super::arguments(Some(&input.into()));
+                *input = super::arguments(Some(&written.into()));
             }
             block
         });
