@@ -129,8 +129,8 @@ struct Slot {
     standing: Mutex<Standing>,
     /// Starts since the last call that came to an end.
     starts: AtomicU32,
-    /// The start under way, which goes on whoever waits for it.
-    starting: std::sync::Mutex<JoinSet<()>>,
+    /// The start under way, and looks whether the server is there, which go on whoever waits for them.
+    beside: std::sync::Mutex<JoinSet<()>>,
 }
 
 /// What a start came to, once it is over.
@@ -219,7 +219,10 @@ impl Mcp {
             reply
         };
         let answered = tokio::time::timeout(Duration::from_millis(after_ms), answered).await;
-        answered.unwrap_or(Err(BackendError::Timeout { after_ms }))
+        answered.unwrap_or_else(|_| {
+            slot.look();
+            Err(BackendError::Timeout { after_ms })
+        })
     }
 
     /// The tools of a server as it tells them now.
@@ -258,7 +261,7 @@ impl Slot {
             server,
             standing: Mutex::default(),
             starts: AtomicU32::new(0),
-            starting: std::sync::Mutex::default(),
+            beside: std::sync::Mutex::default(),
         }
     }
 
@@ -320,10 +323,25 @@ impl Slot {
             }
             tell.send_replace(Some(link));
         };
-        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        while starting.try_join_next().is_some() {}
-        starting.spawn(start);
+        self.do_beside(start);
         told
+    }
+
+    /// Looks, beside whoever has waited for it in vain, whether the server is there at all.
+    fn look(self: &Arc<Self>) {
+        let slot = Arc::clone(self);
+        self.do_beside(async move {
+            let link = slot.standing.lock().await.link.clone();
+            if let Some(link) = link {
+                link.look().await;
+            }
+        });
+    }
+
+    fn do_beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        while beside.try_join_next().is_some() {}
+        beside.spawn(work);
     }
 }
 

@@ -232,6 +232,22 @@ async fn a_server_that_hangs_costs_a_call_its_time_and_no_other_its_process() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_no_ping_after_a_call_that_hung_is_started_again() {
+    let realm = Realm::with("hangs");
+    let approved = realm.approved("add").await;
+
+    // Each takes its time, which is many times less than the ping's.
+    for _ in 0..150 {
+        let call = realm.call("add", approved, json!({"a": 1, "b": 2}), 200);
+        assert_eq!(call.await, Err(BackendError::Timeout { after_ms: 200 }));
+        if realm.lives() > 1 {
+            return;
+        }
+    }
+    panic!("it was never given up");
+}
+
+#[tokio::test]
 async fn lists_without_end_and_tools_of_one_name_are_refused() {
     for (how, part) in [("endless-list", "more than 512"), ("twice", "two tools")] {
         let error = Realm::with(how).backends.tools("box").await.unwrap_err();

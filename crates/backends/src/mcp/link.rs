@@ -5,7 +5,7 @@ use std::{
     error::Error,
     fmt,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use rmcp::{
     ClientHandler, RoleClient, ServiceError, ServiceExt as _,
     model::{
         CallToolRequestParams, CallToolResponse, ClientConfig, ClientRequest, Implementation,
-        JsonObject, ListToolsRequest, PaginatedRequestParams, ServerResult,
+        JsonObject, ListToolsRequest, PaginatedRequestParams, PingRequest, ServerResult,
     },
     service::{ClientInitializeError, NotificationContext, RunningService},
     transport::{
@@ -40,6 +40,11 @@ use crate::{
 /// How long what a server said of its tools holds, unless it says that they have changed.
 const FRESH: Duration = Duration::from_secs(60);
 
+/// Why most connections are of no use any more.
+const BROKE: &str = "the connection broke";
+/// Time in which a server that has left a call without an answer says that it is there.
+const PING: Duration = Duration::from_secs(5);
+
 /// A connection.
 pub(super) struct Link {
     id: String,
@@ -48,8 +53,10 @@ pub(super) struct Link {
     process: Option<Talking>,
     /// Whether the server sent a line longer than allowed.
     exceeded: Arc<AtomicBool>,
-    /// Whether the connection was found broken.
-    broken: AtomicBool,
+    /// Why the connection is of no use any more, if that was found.
+    broken: OnceLock<&'static str>,
+    /// Whether it is being asked if it is there.
+    pinged: AtomicBool,
     told: RwLock<Option<Told>>,
     /// What it was told in secret, and may say in an error.
     secrets: Secrets,
@@ -190,7 +197,8 @@ impl Link {
             service,
             process,
             exceeded,
-            broken: AtomicBool::new(false),
+            broken: OnceLock::new(),
+            pinged: AtomicBool::new(false),
             told: RwLock::default(),
             secrets,
         }
@@ -198,8 +206,25 @@ impl Link {
 
     /// Whether calls can be made.
     pub(super) fn is_up(&self) -> bool {
-        let broken = self.broken.load(Ordering::Relaxed);
-        !broken && !self.service.is_closed() && !self.service.is_transport_closed()
+        self.broken.get().is_none()
+            && !self.service.is_closed()
+            && !self.service.is_transport_closed()
+    }
+
+    /// Asks a server that has left a call without an answer whether it is there, once at a time; whatever it says will
+    /// do. One that is not is given up: the next call starts it anew.
+    pub(super) async fn look(&self) {
+        if self.pinged.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let ping = ClientRequest::PingRequest(PingRequest::default());
+        let said = tokio::time::timeout(PING, self.service.send_request(ping)).await;
+        if said.is_err() {
+            let _ = self
+                .broken
+                .set("it answered neither a call nor a ping, in 5 s");
+        }
+        self.pinged.store(false, Ordering::Relaxed);
     }
 
     /// Why it is not up any more.
@@ -207,7 +232,7 @@ impl Link {
         let ended = self.process.as_ref().and_then(Talking::end);
         match ended {
             Some(ended) => self.secrets.masked(&ended),
-            None => "the connection broke".to_owned(),
+            None => self.broken.get().copied().unwrap_or(BROKE).to_owned(),
         }
     }
 
@@ -348,7 +373,7 @@ impl Link {
             BackendError::Server {
                 id, reason, sent, ..
             } => {
-                self.broken.store(true, Ordering::Relaxed);
+                let _ = self.broken.set(BROKE);
                 let ended = match &self.process {
                     Some(process) => process.ended().await,
                     None => None,
