@@ -278,7 +278,7 @@ fn with(request: &BackendRequest, told: &Value) -> BackendRequest {
 async fn deliver(backends: &Backends, request: BackendRequest) {
     let mut pauses = PAUSES.into_iter();
     loop {
-        let error = match backends.call(request.clone()).await {
+        let error = match backends.call_for_owner(request.clone()).await {
             // Nobody asked it for an answer.
             Ok(_) | Err(BackendError::BadOutput { .. }) => return,
             Err(error) => error,

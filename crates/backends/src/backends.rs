@@ -40,7 +40,7 @@ pub struct Backends {
     mcp: Mcp,
     containers: Containers,
     launcher: Launcher,
-    rules: RwLock<ProcessRules>,
+    rules: RwLock<Arc<ProcessRules>>,
     secrets: RwLock<Arc<NamedSecrets>>,
 }
 
@@ -128,12 +128,12 @@ impl Backends {
     /// Lets loops run what these rules say from now on.
     pub fn set_rules(&self, rules: ProcessRules) {
         let mut held = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        *held = rules;
+        *held = Arc::new(rules);
     }
 
-    fn rules(&self) -> ProcessRules {
+    fn rules(&self) -> Arc<ProcessRules> {
         let held = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        held.clone()
+        Arc::clone(&held)
     }
 
     /// Runs containers by these rules from now on; without any, none.
@@ -182,6 +182,19 @@ impl Backends {
         self.call_telling(request, None, Progress::default()).await
     }
 
+    /// As [`Backends::call`], for what the owner's configuration asks and not a loop: the rules for loops do not hold.
+    ///
+    /// # Errors
+    /// As [`Backends::call`].
+    pub async fn call_for_owner(
+        &self,
+        request: BackendRequest,
+    ) -> Result<BackendReply, BackendError> {
+        let unbound = ProcessRules::default();
+        self.carry_out(request, None, Progress::default(), &unbound)
+            .await
+    }
+
     /// As [`Backends::call`]; what a model or an agent writes goes to `parts` while it does, if the request wants
     /// that, and what an agent says of how it goes to `progress`.
     ///
@@ -192,6 +205,17 @@ impl Backends {
         request: BackendRequest,
         parts: Option<&Parts>,
         progress: Progress,
+    ) -> Result<BackendReply, BackendError> {
+        let rules = self.rules();
+        self.carry_out(request, parts, progress, &rules).await
+    }
+
+    async fn carry_out(
+        &self,
+        request: BackendRequest,
+        parts: Option<&Parts>,
+        progress: Progress,
+        rules: &ProcessRules,
     ) -> Result<BackendReply, BackendError> {
         match request {
             BackendRequest::Attached(work) => self.attached.call(*work, parts, progress).await,
@@ -254,8 +278,8 @@ impl Backends {
                 stream,
                 timeout_ms,
             } => {
-                self.rules().permit(&argv, &mut sandbox)?;
                 let told = self.uncover(&secrets, &mut env)?;
+                rules.permit(&argv, &env, &mut sandbox)?;
                 let program = Program {
                     argv: &argv,
                     env: &with_key(env, key),
@@ -276,8 +300,8 @@ impl Backends {
                 mut sandbox,
                 timeout_ms,
             } => {
-                self.rules().permit(&argv, &mut sandbox)?;
                 let told = self.uncover(&secrets, &mut env)?;
+                rules.permit(&argv, &env, &mut sandbox)?;
                 let program = Program {
                     argv: &argv,
                     env: &with_key(env, key),

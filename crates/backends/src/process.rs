@@ -26,7 +26,8 @@ use crate::{
     words::Printed,
 };
 
-/// Folders in which programs are looked for, unless a manifest sets its own `PATH`.
+/// Folders in which programs are looked for, unless a manifest sets its own `PATH`, which none may where
+/// [`ProcessRules`] hold.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The environment of every process; a manifest adds to it and overrides it.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", PATH), ("LANG", "C.UTF-8")];
@@ -34,6 +35,16 @@ const ENVIRONMENT: [(&str, &str); 2] = [("PATH", PATH), ("LANG", "C.UTF-8")];
 const OPEN_FILES: u64 = 1_024;
 /// Bytes a process may write to one file.
 const FILE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Variables that say which code a program runs before its own, beside those of the loader (`LD_*`).
+const LOADING: [&str; 6] = [
+    "PATH",
+    "GCONV_PATH",
+    "BASH_ENV",
+    "ENV",
+    "PERL5OPT",
+    "PYTHONPATH",
+];
 
 /// What the owner lets loops run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +69,34 @@ impl ProcessRules {
     pub(crate) fn permit(
         &self,
         argv: &[String],
+        env: &BTreeMap<String, String>,
         sandbox: &mut Sandbox,
     ) -> Result<(), BackendError> {
         sandbox.level = sandbox.level.max(self.least);
-        let named = argv.first();
-        let listed = |program| self.allow.contains(program);
-        match self.allow.is_empty() || named.is_some_and(listed) {
-            true => Ok(()),
-            false => Err(BackendError::Refused {
-                reason: "the program is not among those that `processes.allow` in realm.toml lets loops run",
-            }),
+        let refused = |reason| Err(BackendError::Refused { reason });
+        let listed = |program: &String| self.allow.contains(program) && is_of_one_file(program);
+        if !self.allow.is_empty() && !argv.first().is_some_and(listed) {
+            return refused(
+                "the program is not among those that `processes.allow` in realm.toml lets loops run: by name, or by a path from the root",
+            );
         }
+        let bound = !self.allow.is_empty() || self.least != SandboxLevel::None;
+        if bound && env.keys().any(|name| decides_what_runs(name)) {
+            return refused(
+                "its `env` sets a variable that decides what code runs (`PATH`, `LD_*`, `BASH_ENV` and the like), which no loop may where realm.toml has `processes.allow` or `processes.sandbox`",
+            );
+        }
+        Ok(())
     }
+}
+
+/// Whether a program is the same file wherever it is started.
+fn is_of_one_file(program: &str) -> bool {
+    program.starts_with('/') || !program.contains('/')
+}
+
+fn decides_what_runs(variable: &str) -> bool {
+    variable.starts_with("LD_") || LOADING.contains(&variable)
 }
 
 /// A program to be started.

@@ -104,16 +104,66 @@ async fn a_command_that_does_not_end_is_ended_with_what_it_left_behind() {
     assert_eq!(error, BackendError::Timeout { after_ms: 200 });
 }
 
-#[tokio::test]
-async fn the_owners_list_of_programs_holds_for_commands() {
+/// What becomes of a command under these rules.
+async fn under(
+    (allow, least): (&[&str], SandboxLevel),
+    argv: &[&str],
+    variable: Option<&str>,
+) -> Result<(), String> {
     let backends = Backends::new();
     backends.set_rules(ProcessRules {
-        allow: vec!["uptime".to_owned()],
-        least: SandboxLevel::None,
+        allow: allow.iter().map(ToString::to_string).collect(),
+        least,
+    });
+    let mut asked = command(argv, 20_000);
+    if let BackendRequest::Command { env, .. } = &mut asked {
+        env.extend(variable.map(|name| (name.to_owned(), "/nowhere".to_owned())));
+    }
+    let ended = backends.call(asked).await;
+    ended.map(drop).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn the_owners_list_of_programs_holds_for_commands() {
+    let listed: &[&str] = &["printf", "/bin/true", "./true"];
+    let rules = (listed, SandboxLevel::None);
+
+    for argv in [["printf", "x"], ["/bin/true", "x"]] {
+        assert_eq!(under(rules, &argv, None).await, Ok(()));
+    }
+    // From the loop's own folder, it is whatever lies there.
+    for argv in [["uptime", "x"], ["/usr/bin/printf", "x"], ["./true", "x"]] {
+        let refused = under(rules, &argv, None).await.unwrap_err();
+        assert!(refused.contains("processes.allow"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn no_variable_makes_another_program_of_one_that_the_owner_lets_run() {
+    let bound: [(&[&str], SandboxLevel); 2] =
+        [(&["true"], SandboxLevel::None), (&[], SandboxLevel::Basic)];
+    for rules in bound {
+        for name in ["PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV"] {
+            let refused = under(rules, &["true"], Some(name)).await.unwrap_err();
+            assert!(refused.contains("decides what code runs"), "{refused}");
+        }
+        assert_eq!(under(rules, &["true"], Some("LANG")).await, Ok(()));
+    }
+    let unbound = (&[] as &[&str], SandboxLevel::None);
+    assert_eq!(under(unbound, &["/bin/true"], Some("PATH")).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_the_owner_configures_runs_whatever_loops_may() {
+    let backends = Backends::new();
+    backends.set_rules(ProcessRules {
+        allow: vec!["true".to_owned()],
+        least: SandboxLevel::Strict,
     });
 
-    let error = backends.call(command(&["printf", "x"], 5_000)).await;
+    let ended = backends
+        .call_for_owner(command(&["printf", "x"], 20_000))
+        .await;
 
-    let refused = error.unwrap_err();
-    assert!(refused.to_string().contains("processes.allow"), "{refused}");
+    assert!(ended.is_ok(), "{ended:?}");
 }

@@ -446,7 +446,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "notify.command",
         kind: Kind::Arguments,
         default: Some("[]"),
-        meaning: "Program and arguments, without a shell, that take a notice as JSON on standard input when a call waits for people, when that ends, and when work is halted or goes on; empty for none. `processes.allow` holds for it.",
+        meaning: "Program and arguments, without a shell, that take a notice as JSON on standard input when a call waits for people, when that ends, and when work is halted or goes on; empty for none. It is the owner's own: `processes.allow` and `processes.sandbox` do not hold for it.",
         reloads: true,
     },
     Key {
