@@ -1,5 +1,7 @@
 //! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
 
+mod pipe;
+
 use std::{
     collections::BTreeMap,
     os::unix::process::ExitStatusExt as _,
@@ -14,11 +16,12 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::watch,
     task::JoinSet,
 };
 
+use self::pipe::Pipe;
 use crate::{
     http::within,
     kept::{ERROR_BYTES, Kept, READ_BYTES},
@@ -130,13 +133,12 @@ pub(crate) async fn run_command(
     let mut group = spawn(launcher, program)?;
     let limit = Duration::from_millis(timeout_ms);
     let ended = tokio::time::timeout(limit, async {
-        let Group { child, id, .. } = &mut group;
-        drop(child.stdin.take());
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        drop(group.child.stdin.take());
+        let (stdout, stderr) = group.printed();
         tokio::join!(
             Kept::head(stdout, limits::COMMAND_BYTES),
             Kept::tail(stderr, limits::COMMAND_BYTES),
-            end(child, *id)
+            group.end()
         )
     });
     let (stdout, stderr, status) = ended.await.map_err(|_| BackendError::Timeout {
@@ -164,12 +166,44 @@ pub(crate) async fn run_command(
 struct Group {
     program: String,
     child: Child,
+    /// Its number, until it was killed: from then on another group may have that.
     id: Option<Pid>,
+    ended: watch::Sender<bool>,
+}
+
+impl Group {
+    /// What it prints. It ends with the process, and not with whoever else holds it open.
+    fn printed(&mut self) -> (Option<Pipe<ChildStdout>>, Option<Pipe<ChildStderr>>) {
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        (
+            stdout.map(|stream| Pipe::new(stream, self.over())),
+            stderr.map(|stream| Pipe::new(stream, self.over())),
+        )
+    }
+
+    /// Comes back soon after the process has ended.
+    fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ended = self.ended.subscribe();
+        async move {
+            let _ = ended.wait_for(|ended| *ended).await;
+            let _ = tokio::time::timeout(LEFT_OPEN, std::future::pending::<()>()).await;
+        }
+    }
+
+    /// Waits for the end of the process. What it leaves behind in its group ends with it.
+    async fn end(&mut self) -> Result<ExitStatus, BackendError> {
+        let status = self.child.wait().await;
+        kill(self.id.take());
+        self.ended.send_replace(true);
+        status.map_err(|error| BackendError::BadOutput {
+            reason: error.to_string(),
+        })
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        kill(self.id);
+        kill(self.id.take());
     }
 }
 
@@ -238,6 +272,7 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
         program: program.to_owned(),
         child,
         id,
+        ended: watch::Sender::new(false),
     })
 }
 
@@ -264,6 +299,9 @@ pub(crate) struct Talking {
     _watched: JoinSet<()>,
 }
 
+/// How long after a process has ended what it prints may stay silent, before whoever still holds it open is left alone.
+const LEFT_OPEN: Duration = Duration::from_millis(100);
+
 /// Longest wait for a process that has closed its output to end.
 const ENDING: Duration = Duration::from_millis(500);
 
@@ -271,10 +309,10 @@ const ENDING: Duration = Duration::from_millis(500);
 pub(crate) fn talk(
     launcher: &Launcher,
     program: &Program<'_>,
-) -> Result<(Talking, ChildStdout, ChildStdin), BackendError> {
+) -> Result<(Talking, Pipe<ChildStdout>, ChildStdin), BackendError> {
     let mut group = spawn(launcher, program)?;
-    let child = &mut group.child;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let stdin = group.child.stdin.take();
+    let (stdout, stderr) = group.printed();
     let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
         return Err(BackendError::Refused {
             reason: "the process has no standard input and output",
@@ -283,9 +321,7 @@ pub(crate) fn talk(
     let (tell, ended) = watch::channel(None);
     let mut watched = JoinSet::new();
     watched.spawn(async move {
-        let id = group.id;
-        let end = end(&mut group.child, id);
-        let (stderr, status) = tokio::join!(Kept::tail(stderr, ERROR_BYTES), end);
+        let (stderr, status) = tokio::join!(Kept::tail(stderr, ERROR_BYTES), group.end());
         let error = status.map(|status| exited(&group.program, status, stderr.line()));
         let said = match error {
             Ok(None) => "the process ended".to_owned(),
@@ -336,24 +372,22 @@ async fn converse(
     input: Vec<u8>,
     printed: Printed<'_>,
 ) -> Result<BackendReply, BackendError> {
-    let Group { program, child, id } = &mut group;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (stdin, over) = (group.child.stdin.take(), group.over());
+    let (stdout, stderr) = group.printed();
+    let fed = async {
+        tokio::select! {
+            () = feed(stdin, input) => {}
+            // What it left behind may hold its input, and not read it.
+            () = over => {}
+        }
+    };
     let stderr = Kept::tail(stderr, ERROR_BYTES);
-    let others = async { Ok(tokio::join!(feed(stdin, input), stderr, end(child, *id))) };
+    let others = async { Ok(tokio::join!(fed, stderr, group.end())) };
     let (printed, ((), stderr, status)) = tokio::try_join!(read_capped(stdout, printed), others)?;
-    match exited(program, status?, stderr.line()) {
+    match exited(&group.program, status?, stderr.line()) {
         Some(error) => Err(error),
         None => printed.reply().await,
     }
-}
-
-/// Waits for the end of a process. What it leaves behind ends with it, and lets go of the pipes.
-async fn end(child: &mut Child, group: Option<Pid>) -> Result<ExitStatus, BackendError> {
-    let status = child.wait().await;
-    kill(group);
-    status.map_err(|error| BackendError::BadOutput {
-        reason: error.to_string(),
-    })
 }
 
 /// Hands over the input; a process that does not read it is free not to.

@@ -225,6 +225,46 @@ async fn a_call_past_its_time_kills_the_whole_process_group() {
     assert!(has_ended(held).await);
 }
 
+/// Answers, and leaves a process behind that holds all it was given open, in a group of its own.
+const LEAVES_A_HOLDER: &str = "
+import os, socket, sys
+reads, writes = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(sys.argv[1])
+    os.write(writes, b'x')
+    link.recv(1)
+    os._exit(0)
+os.read(reads, 1)
+print('7')
+";
+
+#[tokio::test]
+async fn a_program_that_has_answered_and_ended_waits_for_nobody_who_holds_its_output() {
+    let (_folder, _listener, path) = listen();
+    let argv = ["python3", "-c", LEAVES_A_HOLDER, path.to_str().unwrap()].map(str::to_owned);
+    // More than a pipe holds, and nobody reads it.
+    let mut answers = shell("", json!({"text": "x".repeat(1 << 20)}), 20_000);
+    if let BackendRequest::Process { argv: of_it, .. } = &mut answers {
+        *of_it = argv.to_vec();
+    }
+    let command = BackendRequest::Command {
+        argv: argv.to_vec(),
+        env: BTreeMap::new(),
+        key: CallId::new([7; 16]),
+        cwd: None,
+        sandbox: Box::default(),
+        timeout_ms: 20_000,
+    };
+
+    let answered = Backends::new().call(answers).await;
+    let printed = Backends::new().call(command).await;
+
+    assert_eq!(output(answered.unwrap()), 7);
+    assert_eq!(output(printed.unwrap())["stdout"], "7\n");
+}
+
 #[tokio::test]
 async fn a_program_that_answers_in_lines_shows_its_words_and_how_it_goes() {
     let call = CallId::new([7; 16]);
