@@ -362,6 +362,9 @@ pub const ATTACHED_ASKS: u32 = 5;
 pub const ATTACHED_EARLY_MS: u64 = 5 * 1_000;
 /// How long an attached agent may say nothing, milliseconds; then it is taken for gone.
 pub const ATTACHED_SILENCE_MS: u64 = 30 * 1_000;
+/// How long an attached agent may leave a cancelled call without an answer, milliseconds; then it is given no more, and
+/// once nobody waits for it its connection is closed.
+pub const ATTACHED_CANCELLED_MS: u64 = 30 * 1_000;
 /// How long a connection may take to say who it is, milliseconds; then it is closed.
 pub const ATTACH_MS: u64 = 5 * 1_000;
 /// Bytes of what a backend says of work that it has not ended; more is not noted.

@@ -73,11 +73,31 @@ struct Held {
 #[derive(Debug)]
 struct Seated {
     instance: Instance,
-    /// Calls that are not answered; none for those that nobody waits for.
-    calls: BTreeMap<u64, Option<Asked>>,
+    /// Calls that are not answered. Each holds a place.
+    calls: BTreeMap<u64, Call>,
     told: mpsc::Sender<Told>,
     /// It takes no more.
     leaving: bool,
+    /// It has left a cancelled call without an answer for too long, and is given no more until that comes.
+    hangs: bool,
+}
+
+/// A call that an instance has been given.
+#[derive(Debug)]
+enum Call {
+    /// Somebody waits for its answer.
+    Wanted(Asked),
+    /// Nobody does any more, since then.
+    Cancelled(Instant),
+}
+
+impl Call {
+    const fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Wanted(asked) => Some(asked),
+            Self::Cancelled(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -105,7 +125,7 @@ impl Seated {
     }
 
     fn free(&self) -> u64 {
-        let most = if self.leaving {
+        let most = if self.leaving || self.hangs {
             0
         } else {
             self.instance.concurrency
@@ -113,9 +133,20 @@ impl Seated {
         most.saturating_sub(self.calls.len() as u64)
     }
 
+    /// A call that was cancelled so long ago that it should have been answered.
+    fn overdue(&self, now: Instant) -> Option<u64> {
+        let longest = Duration::from_millis(limits::ATTACHED_CANCELLED_MS);
+        let mut calls = self.calls.iter();
+        let overdue = calls.find(|(_, call)| match call {
+            Call::Wanted(_) => false,
+            Call::Cancelled(since) => now.saturating_duration_since(*since) >= longest,
+        });
+        overdue.map(|(call, _)| *call)
+    }
+
     fn take(&mut self, waiting: Waiting) {
         let Waiting { call, work, asked } = waiting;
-        self.calls.insert(call, Some(asked));
+        self.calls.insert(call, Call::Wanted(asked));
         // There is room for two words a place; a session that has ended takes its seat with it.
         let _ = self.told.try_send(Told::Call { call, work });
     }
@@ -177,6 +208,7 @@ impl Attached {
             calls: BTreeMap::new(),
             told,
             leaving: false,
+            hangs: false,
         };
         held.seats.insert(number, seated);
         held.fill(number);
@@ -302,9 +334,8 @@ impl Attached {
         let mut held = self.held();
         held.waiting.retain(|waiting| waiting.call != call);
         for seat in held.seats.values_mut() {
-            if let Some(asked) = seat.calls.get_mut(&call)
-                && asked.take().is_some()
-            {
+            if let Some(held @ Call::Wanted(_)) = seat.calls.get_mut(&call) {
+                *held = Call::Cancelled(Instant::now());
                 let _ = seat.told.try_send(Told::Cancel { call });
             }
         }
@@ -373,14 +404,18 @@ impl Seat<'_> {
 
     fn end(&self, call: u64, answer: impl FnOnce(&Asked) -> Answer) -> bool {
         let mut held = self.attached.held();
-        let seat = held.seats.get_mut(&self.number);
-        let Some(asked) = seat.and_then(|seat| seat.calls.remove(&call)) else {
+        let Some(seat) = held.seats.get_mut(&self.number) else {
             return false;
         };
-        if let Some(asked) = asked {
-            let answer = answer(&asked);
-            // Whoever waited may have gone just now.
-            let _ = asked.answer.send(answer);
+        match seat.calls.remove(&call) {
+            None => return false,
+            Some(Call::Wanted(asked)) => {
+                let answer = answer(&asked);
+                // Whoever waited may have gone just now.
+                let _ = asked.answer.send(answer);
+            }
+            // Whether another hangs shows at the next look.
+            Some(Call::Cancelled(_)) => seat.hangs = false,
         }
         held.fill(self.number);
         true
@@ -390,10 +425,10 @@ impl Seat<'_> {
     pub fn progress(&self, call: u64, progress: Value) -> bool {
         let mut held = self.attached.held();
         let seat = held.seats.get_mut(&self.number);
-        let Some(asked) = seat.and_then(|seat| seat.calls.get_mut(&call)) else {
+        let Some(under_way) = seat.and_then(|seat| seat.calls.get_mut(&call)) else {
             return false;
         };
-        if let Some(asked) = asked {
+        if let Call::Wanted(asked) = under_way {
             asked.noted.tell(progress);
         }
         true
@@ -405,10 +440,10 @@ impl Seat<'_> {
         let parts = {
             let held = self.attached.held();
             let seat = held.seats.get(&self.number);
-            let Some(asked) = seat.and_then(|seat| seat.calls.get(&call)) else {
+            let Some(under_way) = seat.and_then(|seat| seat.calls.get(&call)) else {
                 return false;
             };
-            asked.as_ref().and_then(|asked| asked.parts.clone())
+            under_way.asked().and_then(|asked| asked.parts.clone())
         };
         if let Some(parts) = parts {
             parts.write(words).await;
@@ -424,6 +459,17 @@ impl Seat<'_> {
             seat.leaving = true;
             seat.calls.is_empty()
         })
+    }
+
+    /// A call that was cancelled and has no answer after [`limits::ATTACHED_CANCELLED_MS`], once nobody waits for any
+    /// other of this instance's. Until then it is given no more, and from then on it is of no use.
+    pub fn hangs_in(&self, now: Instant) -> Option<u64> {
+        let mut held = self.attached.held();
+        let seat = held.seats.get_mut(&self.number)?;
+        let overdue = seat.overdue(now);
+        seat.hangs = overdue.is_some();
+        let wanted = seat.calls.values().any(|call| call.asked().is_some());
+        overdue.filter(|_| !wanted)
     }
 
     /// Whether it has said that it leaves, and has answered everything.

@@ -5,7 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use futures::FutureExt as _;
 use realm_backends::{
@@ -17,7 +17,7 @@ use realm_executor::{
 };
 use realm_protocol::{CallId, limits};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::Receiver;
+use tokio::{sync::mpsc::Receiver, time::Instant};
 
 fn work(loop_id: &str, repeatable: bool) -> BackendRequest {
     within(loop_id, repeatable, 600_000)
@@ -103,6 +103,39 @@ async fn an_instance_has_no_more_calls_than_it_takes_and_two_share_them() {
     one.answer(number, Ok(Value::Null), None);
 
     assert!(given(&mut first).is_some());
+}
+
+#[tokio::test]
+async fn an_instance_that_leaves_a_cancelled_call_hanging_is_given_no_more_and_then_of_no_use() {
+    let backends = Backends::new();
+    let longest = Duration::from_millis(limits::ATTACHED_CANCELLED_MS);
+    let (hung, mut told) = seat(&backends, &["sort"], 3);
+    let mut cancelled = Box::pin(backends.call(work("sort", false)));
+    let mut wanted = Box::pin(backends.call(work("sort", false)));
+    assert!(polled(&mut cancelled).is_none() && polled(&mut wanted).is_none());
+    let (first, second) = (given(&mut told).unwrap(), given(&mut told).unwrap());
+    let before = Instant::now();
+    drop(cancelled);
+    assert_eq!(told.try_recv(), Ok(Told::Cancel { call: first }));
+    assert_eq!(
+        hung.hangs_in(before + longest - Duration::from_nanos(1)),
+        None
+    );
+
+    // Whoever waits for another call of its is not cut off.
+    let late = Instant::now() + longest;
+    assert_eq!(hung.hangs_in(late), None);
+    let mut next = Box::pin(backends.call(work("sort", false)));
+    assert!(polled(&mut next).is_none());
+    assert!(given(&mut told).is_none());
+    hung.answer(second, Ok(json!("sorted")), None);
+    assert_eq!(output(polled(&mut wanted)), "sorted");
+    assert_eq!(hung.hangs_in(late), Some(first));
+
+    // A late answer makes it as good as any.
+    hung.answer(first, Ok(Value::Null), None);
+    assert_eq!(hung.hangs_in(late), None);
+    assert!(given(&mut told).is_some());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use realm_protocol::{json, limits};
 use serde_json::{Map, Value};
 use tokio::{
     sync::mpsc,
-    time::{interval, timeout},
+    time::{Instant, interval, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     self, Message,
@@ -168,7 +168,7 @@ async fn serve(
         () = daemon.stop.cancelled() => Err(End::Stopping),
         ended = stays(daemon, gate.as_deref(), (token.as_deref(), &agent)) => ended,
         ended = listen(stream, &seat) => ended,
-        ended = tell(sink, &mut told) => ended,
+        ended = tell(sink, &mut told, &seat) => ended,
     };
     tracing::info!(agent, "an agent is gone");
     ended
@@ -308,10 +308,12 @@ async fn listen(
     }
 }
 
-/// Tells an agent what it is to do, and whether anybody is there in between.
+/// Tells an agent what it is to do, and whether anybody is there in between. One that answers pings and leaves
+/// calls hanging is turned away: it attaches anew with all its places.
 async fn tell(
     sink: &mut (impl Sink<Message> + Unpin),
     told: &mut mpsc::Receiver<Told>,
+    seat: &Seat<'_>,
 ) -> Result<std::convert::Infallible, End> {
     let mut beat = interval(BEAT);
     loop {
@@ -319,6 +321,13 @@ async fn tell(
             biased;
             next = told.recv() => say(sink, &message(next.ok_or(End::Gone)?)).await?,
             _ = beat.tick() => send(sink, Message::Ping(bytes::Bytes::new())).await?,
+        }
+        if let Some(call) = seat.hangs_in(Instant::now()) {
+            let seconds = limits::ATTACHED_CANCELLED_MS / 1_000;
+            let what = format!(
+                "call {call} was cancelled and has no answer after {seconds} s: answer cancelled calls, too, and attach again"
+            );
+            return Err(Fail::new(Code::RequestInvalid, what).into());
         }
     }
 }
