@@ -174,9 +174,29 @@ impl Breakers {
     /// # Errors
     /// [`Broken`] where one of them is left alone; then nobody is asked.
     pub fn ask(&mut self, call: CallId, of: Vec<Guarded>, now: Now) -> Result<(), Broken> {
+        self.ask_after(call, of, now, |opened| opened.rests_for(now))
+    }
+
+    /// Asks for a call that somebody makes by hand, whatever rest is left: it is the probe of what is open. It has to end
+    /// as one that was asked for.
+    ///
+    /// # Errors
+    /// [`Broken`] where a probe is under way already.
+    pub fn ask_by_hand(&mut self, call: CallId, of: Vec<Guarded>, now: Now) -> Result<(), Broken> {
+        self.ask_after(call, of, now, |_| 0)
+    }
+
+    /// Asks for a call of those that have no rest left by this measure; it becomes the one probe of those that are open.
+    fn ask_after(
+        &mut self,
+        call: CallId,
+        of: Vec<Guarded>,
+        now: Now,
+        rest: impl Fn(&Opened) -> u64,
+    ) -> Result<(), Broken> {
         for guarded in &of {
             let (opened, retry_after_ms) = match self.breakers.get(guarded) {
-                Some(Breaker::Open(opened)) => (opened, opened.rests_for(now)),
+                Some(Breaker::Open(opened)) => (opened, rest(opened)),
                 Some(Breaker::HalfOpen(opened, probe)) if *probe != call => (opened, PROBED_MS),
                 _ => continue,
             };
@@ -188,13 +208,6 @@ impl Breakers {
                 });
             }
         }
-        self.ask_by_hand(call, of, now);
-        Ok(())
-    }
-
-    /// Lets a call through that somebody makes by hand: it is the probe of what is open, whatever rest is
-    /// left. It has to end as one that was asked for.
-    pub fn ask_by_hand(&mut self, call: CallId, of: Vec<Guarded>, now: Now) {
         for guarded in &of {
             if let Some(breaker) = self.breakers.get_mut(guarded)
                 && let Breaker::Open(opened) = breaker
@@ -203,6 +216,7 @@ impl Breakers {
             }
         }
         self.asked.insert(call, (of, now.tick));
+        Ok(())
     }
 
     /// A call has ended, well or not; one that was not asked for is ignored. Gives what it has changed.

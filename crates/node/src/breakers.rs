@@ -4,7 +4,7 @@ use realm_executor::{BreakerChange, Guarded, Opened, Standing};
 use realm_protocol::{CallId, FailureCode, Timestamp, budget::Spend, journal::Table, wire_map};
 
 use crate::{
-    Node, Refusal, Response,
+    CallFailure, Node, Refusal, Response,
     outbound::{Invoke, Origin, Task},
     state::{self, standing},
 };
@@ -80,11 +80,19 @@ impl Node {
 
     /// A call by hand asks another organisation, also one that runs leave alone: it is how people find
     /// out, and what lets runs through again.
-    pub(crate) fn ask_peer(&mut self, call: CallId) {
-        if let Some(of) = self.guarded(call) {
-            let now = self.now;
-            self.executor.breakers_mut().ask_by_hand(call, of, now);
-        }
+    ///
+    /// # Errors
+    /// Whose breaker is open, while another call finds out.
+    pub(crate) fn ask_peer(&mut self, call: CallId) -> Result<(), CallFailure> {
+        let Some(of) = self.guarded(call) else {
+            return Ok(());
+        };
+        let now = self.now;
+        let asked = self.executor.breakers_mut().ask_by_hand(call, of, now);
+        asked.map_err(|broken| CallFailure {
+            retry_after_ms: Some(broken.retry_after_ms),
+            ..CallFailure::new(FailureCode::Overloaded, broken.to_string())
+        })
     }
 
     /// A call by hand has ended: what it cost, and how.

@@ -311,8 +311,10 @@ impl Node {
             let message = format!("the input is larger than {} bytes", limits::BODY_BYTES);
             return self.end_call(call, Err(CallFailure::new(FailureCode::TooLarge, message)));
         }
-        self.ask_peer(call);
-        self.try_call(call);
+        match self.ask_peer(call) {
+            Ok(()) => self.try_call(call),
+            Err(failure) => self.end_call(call, Err(failure)),
+        }
     }
 
     /// Asks this realm's own policy for a call.

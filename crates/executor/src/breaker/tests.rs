@@ -91,6 +91,25 @@ fn after_its_rest_exactly_one_is_asked_whoever_else_comes() {
 }
 
 #[test]
+fn a_call_by_hand_waits_for_no_rest_and_is_the_one_probe_all_the_same() {
+    let mut breakers = opened();
+    assert_eq!(
+        breakers.ask_by_hand(call(20), vec![office()], at(0)),
+        Ok(())
+    );
+
+    let broken = breakers.ask_by_hand(call(21), vec![office()], at(0));
+    assert_eq!(broken.unwrap_err().retry_after_ms, PROBED_MS);
+
+    let closed = breakers.end(call(20), None, at(0));
+    assert_eq!(closed[0].opened, None);
+    assert_eq!(
+        breakers.ask_by_hand(call(22), vec![office()], at(0)),
+        Ok(())
+    );
+}
+
+#[test]
 fn a_probe_that_fails_doubles_the_rest_up_to_a_bound() {
     let mut breakers = opened();
     let mut now = limits::BREAKER_MS;
