@@ -237,21 +237,22 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
     if !sandbox::found(program, path, cwd) {
         return Err(failed("there is no such program"));
     }
-    let (command, own_session) = launcher.command(program, sandbox, cwd)?;
+    let mut variables = BTreeMap::from(ENVIRONMENT);
+    variables.extend(
+        env.iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
+    if sandbox.level == SandboxLevel::Strict {
+        variables.insert("TMPDIR", sandbox::SCRATCH);
+    }
+    let (command, own_session) = launcher.command(program, variables, sandbox, cwd)?;
     let mut command = Command::from(command);
     command
         .args(arguments)
-        .env_clear()
-        .envs(ENVIRONMENT)
-        .envs(env);
-    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.kill_on_drop(true);
-    if sandbox.level == SandboxLevel::Strict {
-        command.env("TMPDIR", sandbox::SCRATCH);
-    }
     if !own_session {
         command.process_group(0);
     }

@@ -3,17 +3,23 @@
 //! Nothing here runs between `fork` and `exec` of the daemon. A process that is to be confined is started by
 //! way of the program itself, under the name [`NAME`]: it confines itself, by calls that are safe, and becomes
 //! the process that was wanted ([`confine`]). Under `strict` there are two such steps, since a process enters
-//! a new PID namespace by being born in it.
+//! a new PID namespace by being born in it. Until then the program's variables have other names ([`CARRIED`]):
+//! they would tell the loader what to run in the steps before.
 //!
 //! The program's `main` asks [`confine_if_asked`] first.
 
 mod calls;
 mod confine;
 mod files;
+mod mounts;
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
-    os::unix::process::CommandExt as _,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -25,6 +31,9 @@ use serde_json::{Value, json};
 const NAME: &str = "realm-confine";
 /// Name that it has when it was born in the new namespaces.
 const INNER: &str = "realm-confined";
+/// What the name of each of the program's variables begins with until it becomes the program. Not among the
+/// arguments: everybody on the machine may read those.
+const CARRIED: &str = "realm:";
 /// Exit code of a program that could not confine itself or become another.
 const FAILED: u8 = 125;
 /// What it says then begins with this, and with the next one where the sandbox is at fault.
@@ -64,11 +73,12 @@ impl Launcher {
         self
     }
 
-    /// The command that becomes a program in its folder, and whether it makes a session of its own. A launcher
-    /// without a program knows no sandbox, and refuses `strict`.
+    /// The command that becomes a program in its folder with these variables alone, and whether it makes a session
+    /// of its own. A launcher without a program knows no sandbox, and refuses `strict`.
     pub(crate) fn command(
         &self,
         program: &str,
+        env: BTreeMap<&str, &str>,
         sandbox: &Sandbox,
         cwd: Option<&str>,
     ) -> Result<(Command, bool), BackendError> {
@@ -77,7 +87,11 @@ impl Launcher {
                 program: program.to_owned(),
                 reason: "a realm inside another program has none".to_owned(),
             }),
-            (None, _) | (_, SandboxLevel::None) => Ok((Command::new(program), false)),
+            (None, _) | (_, SandboxLevel::None) => {
+                let mut command = Command::new(program);
+                command.env_clear().envs(env);
+                Ok((command, false))
+            }
             (Some(launcher), level) => {
                 if level == SandboxLevel::Strict {
                     self.keep_closed(program, sandbox, cwd)?;
@@ -88,6 +102,8 @@ impl Launcher {
                 };
                 let mut command = Command::new(launcher);
                 command.arg0(NAME).arg(room.written()).arg(program);
+                let carried = |(name, value)| (format!("{CARRIED}{name}"), value);
+                command.env_clear().envs(env.into_iter().map(carried));
                 Ok((command, true))
             }
         }
@@ -158,6 +174,16 @@ pub fn confine_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option
         eprintln!("{failure}");
         ExitCode::from(FAILED)
     }))
+}
+
+/// The program's variables, out of those of a step before it.
+fn carried(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (OsString, OsString)> {
+    variables.filter_map(|(name, value)| {
+        let name = name.as_bytes().strip_prefix(CARRIED.as_bytes())?;
+        Some((OsString::from_vec(name.to_vec()), value))
+    })
 }
 
 /// Where a program is that is looked for in the folders of a `PATH`, or from a folder.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -192,6 +192,8 @@ impl Notices {
         // Left by the daemon before.
         fs::remove_file(&path).ok();
         let socket = UnixDatagram::bind(&path).unwrap();
+        // The daemon may be another user's.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         Self { socket, path }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -84,6 +84,8 @@ pub(crate) struct Person {
     dir: TempDir,
     /// What every command begins with: `ip netns exec NAME`.
     prefix: Vec<String>,
+    /// Whose files theirs are, if not the tests' own.
+    user: Option<u32>,
 }
 
 impl Person {
@@ -97,7 +99,33 @@ impl Person {
         let dir = tempfile::Builder::new().prefix("realm-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let prefix = prefix.iter().map(|&word| word.to_owned()).collect();
-        Self { dir, prefix }
+        let user = None;
+        Self { dir, prefix, user }
+    }
+
+    /// Somebody of another number on this machine, which only root can act as. The programs lie in their own folder.
+    pub(crate) fn numbered(user: u32) -> Self {
+        let number = user.to_string();
+        let of = ["setpriv", "--reuid", &number, "--regid", &number];
+        let mut person = Self::inside(&of);
+        person.user = Some(user);
+        let bin = person.dir().join("bin");
+        fs::create_dir(&bin).unwrap();
+        for name in ["realmd", "realmctl"] {
+            fs::copy(programs().join(name), bin.join(name)).unwrap();
+        }
+        person.own(&bin);
+        person.own(person.dir());
+        let path = format!("PATH={}:/usr/local/bin:/usr/bin:/bin", bin.display());
+        let more = ["--clear-groups", "--", "env", &path];
+        person.prefix.extend(more.map(str::to_owned));
+        person
+    }
+
+    fn own(&self, path: &Path) {
+        if self.user.is_some() {
+            chown(path, self.user, self.user).unwrap();
+        }
     }
 
     /// The folder commands run in, which is the home directory too.
@@ -113,8 +141,11 @@ impl Person {
     /// Writes a file, and the folders it lies in.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let folder = path.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
         fs::write(&path, text).unwrap();
+        self.own(folder);
+        self.own(&path);
         path
     }
 

@@ -23,13 +23,19 @@ const HOSTILE: &str = include_str!("sandbox/hostile.py");
 const PEEKING: &str = include_str!("sandbox/server.py");
 /// Ways out that are open without a sandbox, harmless ones of every kind: a way that is closed to everybody
 /// would show nothing.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 18] = [
     "read_a_file_of_the_owners",
     "read_the_users_of_the_machine",
     "list_the_owners_folder",
+    "watch_a_folder_of_the_owners",
     "read_by_a_symbolic_link",
     "write_temporary_files",
     "write_beside_the_program",
+    "open_up_a_file_of_the_owners",
+    "open_up_its_own_program",
+    "take_over_a_file_of_the_owners",
+    "date_back_a_file_of_the_owners",
+    "date_back_its_folder",
     "connect_to_a_port",
     "connect_to_the_daemon",
     "connect_to_an_abstract_socket",
@@ -65,7 +71,7 @@ impl Targets {
         let socket = UnixListener::bind(folder.join("socket")).unwrap();
         let name = SocketAddr::from_abstract_name(&token).unwrap();
         let abstracted = UnixListener::bind_addr(&name).unwrap();
-        let process = Command::new("sleep").arg("600").spawn().unwrap();
+        let process = person.command("sleep").arg("600").spawn().unwrap();
         let told = json!({
             "canary": canary, "victim_file": victim, "folder": folder,
             "home": person.home("mercy"), "daemon": daemon, "process": process.id(),
@@ -101,6 +107,12 @@ fn runs(name: &str) -> bool {
     let mut lines =
         processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
     lines.any(|line| String::from_utf8_lossy(&line).contains(name))
+}
+
+/// Whether a folder holds a file whose name begins with this.
+fn has_file(folder: &Path, beginning: &str) -> bool {
+    let mut files = std::fs::read_dir(folder).unwrap().flatten();
+    files.any(|file| file.file_name().to_string_lossy().starts_with(beginning))
 }
 
 /// Whether the kernel can do what `strict` needs; else says that a test is left out.
@@ -180,20 +192,70 @@ fn a_strict_program_without_a_folder_has_none_wherever_the_daemon_was_started() 
 }
 
 #[test]
-fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all() {
+fn a_strict_program_does_as_it_likes_in_folders_that_it_was_given_to_write_to() {
     if !is_strict() {
         return;
     }
-    let person = Person::new();
+    let person = match rustix::process::geteuid().is_root() {
+        true => Person::numbered(60_008),
+        false => Person::new(),
+    };
+    let _daemon = person.realm("mercy");
+    person.write("given/of_mine", "");
+    person.write("given/in/of_mine", "");
+    let given = person.dir().join("given");
+    let given = given.display();
+    let script = format!(
+        "echo x > ../made && chmod 640 ../made && touch -d @0 ../made here && stat -c %a:%Y ../made {given}/made && stat -c %Y here"
+    );
+    let keep = format!(
+        "id: keep\nversion: 1.0.0\nkind: tool\neffects: none\n\
+         tool: {{implementation: commands, config: {{commands: {{keep: {{argv: [sh, -c, {script:?}]}}}}, sandbox: strict, \
+         cwd: {given}/in, write: [{given}]}}}}\n"
+    );
+    person.ctl_with("apply -f -", &keep).ok();
+
+    let kept = person.ctl("invoke keep command=keep").json();
+
+    assert_eq!(kept["stdout"], "640:0\n640:0\n0\n", "{kept}");
+}
+
+#[test]
+fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all() {
+    if is_strict() {
+        try_all_ways(Person::new());
+    }
+}
+
+/// Root's program is another user's under `strict`; an ordinary user's stays that user's, as far as files tell.
+#[test]
+fn no_way_out_leads_anywhere_for_a_program_that_owns_the_files_it_is_after() {
+    if !rustix::process::geteuid().is_root() {
+        skip("the other test is one of an ordinary user's already");
+    } else if is_strict() {
+        try_all_ways(Person::numbered(60_007));
+    }
+}
+
+fn try_all_ways(person: Person) {
     let daemon = person.realm("mercy");
     let script = person.write("box/hostile.py", HOSTILE);
-    for level in ["none", "strict"] {
+    // The loader writes down there what it loads, before a program's first step.
+    let loaded = person.dir().join("loaded");
+    let loader = format!("LD_DEBUG: libs, LD_DEBUG_OUTPUT: {}", loaded.display());
+    let loops = [
+        ("none", "none", ""),
+        ("strict", "strict", ""),
+        ("loaded-none", "none", loader.as_str()),
+        ("loaded-strict", "strict", &loader),
+    ];
+    for (id, level, env) in loops {
         let definition = format!(
-            "id: {level}\nversion: 1.0.0\nkind: tool\ninputSchema: {{}}\noutputSchema: {{}}\n\
-             effects: none\ntool: {{implementation: process, config: {{argv: [/usr/bin/python3, hostile.py], sandbox: {level}}}}}\n\
-             limits: {{timeout: 30s}}\n"
+            "id: {id}\nversion: 1.0.0\nkind: tool\ninputSchema: {{}}\noutputSchema: {{}}\n\
+             effects: none\ntool: {{implementation: process, config: {{argv: [/usr/bin/python3, hostile.py], sandbox: {level}, \
+             env: {{{env}}}}}}}\nlimits: {{timeout: 30s}}\n"
         );
-        let file = person.write(&format!("box/{level}.yaml"), &definition);
+        let file = person.write(&format!("box/{id}.yaml"), &definition);
         person.ctl(&format!("apply -f {}", file.display())).ok();
     }
     let listed = person
@@ -217,10 +279,16 @@ fn no_way_out_of_the_strict_sandbox_leads_anywhere_and_the_daemon_survives_all()
         let escaped = shares.into_iter().flat_map(|share| share.join().unwrap());
         escaped.collect()
     });
+    let loads = |loop_| {
+        targets.take(loop_, "become_root");
+        has_file(targets.person.dir(), "loaded.")
+    };
+    let loaded = ["loaded-strict", "loaded-none"].map(loads);
     let open = OPEN.map(|way| (way, targets.take("none", way)));
 
     assert!(ways.len() >= 60, "{}", ways.len());
     assert!(escaped.is_empty(), "{escaped:#?}");
+    assert_eq!(loaded, [false, true]);
     for (way, outcome) in open {
         assert_eq!(outcome.json()["escaped"], json!(true), "{way}");
     }

@@ -1,8 +1,8 @@
 //! Which calls of the kernel a process under `strict` may make, by seccomp.
 //!
 //! What is not listed fails with `EPERM`: sockets (the network namespace has no way out either), mounts,
-//! namespaces, tracing, keys, BPF, `io_uring`, handles of files, clocks, modules, and what nobody has
-//! thought of yet.
+//! namespaces, tracing, keys, BPF, `io_uring`, handles of files, clocks, modules, watching folders (for which nobody
+//! needs to be let read them), and what nobody has thought of yet.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,6 @@ const CALLS: &[c_long] = &[
     libc::SYS_ppoll, libc::SYS_pselect6, libc::SYS_epoll_create1, libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_eventfd2, libc::SYS_timerfd_create,
     libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime, libc::SYS_signalfd4,
-    libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch,
     // Pairs of sockets, which `socketpair` makes.
     libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_sendmmsg,
     libc::SYS_recvmmsg, libc::SYS_shutdown, libc::SYS_getsockopt, libc::SYS_setsockopt,
@@ -139,7 +138,7 @@ const OLDER: &[c_long] = &[
     libc::SYS_rename, libc::SYS_renameat, libc::SYS_link, libc::SYS_symlink, libc::SYS_chmod,
     libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat,
     libc::SYS_dup2, libc::SYS_pipe, libc::SYS_poll, libc::SYS_select, libc::SYS_epoll_create,
-    libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd, libc::SYS_inotify_init,
+    libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd,
     libc::SYS_fork, libc::SYS_vfork, libc::SYS_getpgrp, libc::SYS_pause, libc::SYS_alarm,
     libc::SYS_time, libc::SYS_arch_prctl,
 ];

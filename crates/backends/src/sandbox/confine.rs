@@ -20,7 +20,9 @@ use rustix::process::{
 };
 use thiserror::Error;
 
-use super::{INNER, NOT_CONFINED, NOT_STARTED, Room, SCRATCH, calls, files, inner};
+use super::{
+    INNER, NOT_CONFINED, NOT_STARTED, Room, SCRATCH, calls, carried, files, inner, mounts,
+};
 
 /// Files a process may have open.
 const OPEN_FILES: u64 = 1_024;
@@ -69,7 +71,7 @@ pub(super) fn outside(
     }
     bound(Resource::Data, DATA_BYTES)?;
     leave_root()?;
-    new_namespaces()?;
+    new_namespaces(room)?;
     // What changes whose process it is forgets whom it dies with.
     die_with_parent()?;
     rustix::thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
@@ -103,7 +105,9 @@ pub(super) fn inside(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<
 }
 
 fn become_program(program: &OsStr, rest: &[OsString]) -> Failure {
-    Failure::NotStarted(Command::new(program).args(rest).exec())
+    let mut command = Command::new(program);
+    command.args(rest).env_clear().envs(carried(env::vars_os()));
+    Failure::NotStarted(command.exec())
 }
 
 /// Closes what the daemon was started with and does not know of; what it opens itself stays with it.
@@ -146,7 +150,7 @@ fn leave_root() -> Result<(), Failure> {
 }
 
 /// Users, processes, network, mounts, shared memory, host name and control groups of its own.
-fn new_namespaces() -> Result<(), Failure> {
+fn new_namespaces(room: &Room) -> Result<(), Failure> {
     let (user, group) = (Uid::effective(), Gid::effective());
     let all = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWPID
@@ -163,6 +167,7 @@ fn new_namespaces() -> Result<(), Failure> {
     let nothing = None::<&str>;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(nothing, "/", nothing, private, nothing).map_err(at("mounts"))?;
+    mounts::protect(room)?;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let kind = Some("tmpfs");
     mount(kind, SCRATCH, kind, plain, Some(SCRATCH_BOUNDS)).map_err(at("scratch folder"))

@@ -85,6 +85,12 @@ def list_the_owners_folder():
 
 
 @way
+def watch_a_folder_of_the_owners():
+    watcher = libc.inotify_init1(0)
+    return watcher >= 0 and libc.inotify_add_watch(watcher, targets["folder"].encode(), 0xFFF) >= 0
+
+
+@way
 def list_temporary_files():
     return bool(os.listdir("/tmp"))
 
@@ -126,9 +132,10 @@ def read_by_a_handle():
 
 @way
 def write_temporary_files():
-    with open("/tmp/realm-escaped", "w") as file:
+    path = "/tmp/realm-escaped-" + targets["token"]
+    with open(path, "w") as file:
         file.write("x")
-    os.unlink("/tmp/realm-escaped")
+    os.unlink(path)
     return True
 
 
@@ -167,6 +174,31 @@ def rename_a_file_of_the_owners():
 @way
 def open_up_a_file_of_the_owners():
     os.chmod(targets["victim_file"], 0o777)
+    return True
+
+
+@way
+def open_up_its_own_program():
+    with open(__file__, "rb") as file:
+        os.fchmod(file.fileno(), 0o755)
+    return True
+
+
+@way
+def take_over_a_file_of_the_owners():
+    os.chown(targets["victim_file"], -1, os.getgid())
+    return True
+
+
+@way
+def date_back_a_file_of_the_owners():
+    os.utime(targets["victim_file"], (0, 0))
+    return True
+
+
+@way
+def date_back_its_folder():
+    os.utime(".", (0, 0))
     return True
 
 
