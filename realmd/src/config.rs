@@ -120,6 +120,8 @@ pub(crate) struct ContainersConfig {
     pub(crate) socket: Option<PathBuf>,
     /// Networks that they may join.
     pub(crate) networks: Vec<String>,
+    /// Registries that their images may be fetched from.
+    pub(crate) registries: Vec<String>,
     /// Whether they run though programs can break out of what starts them.
     pub(crate) old_runtime: bool,
 }
@@ -527,6 +529,7 @@ fn typed(settings: &Settings) -> Option<Config> {
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
             networks: texts("containers.networks")?,
+            registries: texts("containers.registries")?,
             old_runtime: text("containers.old_runtime")? == "yes",
         },
         notify: NotifyConfig {

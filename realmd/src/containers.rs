@@ -34,11 +34,13 @@ impl ContainerOwner {
         let ContainersConfig {
             socket,
             networks,
+            registries,
             old_runtime,
         } = config.containers.clone();
         Some(ContainerRules {
             socket: socket?,
             networks,
+            registries,
             old_runtime,
             realm: self.realm.clone(),
             life: self.life.clone(),

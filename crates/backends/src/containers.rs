@@ -35,6 +35,8 @@ pub struct ContainerRules {
     pub socket: PathBuf,
     /// Networks of the engine that containers may join.
     pub networks: Vec<String>,
+    /// Registries that images may be fetched from.
+    pub registries: Vec<String>,
     /// Whether containers run though programs can break out of what starts them.
     pub old_runtime: bool,
     /// The realm, whose containers no other realm removes.

@@ -28,6 +28,7 @@ fn rules(socket: &str, name: &str) -> ContainerRules {
     ContainerRules {
         socket: socket.into(),
         networks: Vec::new(),
+        registries: Vec::new(),
         old_runtime: true,
         realm: format!("{name}-{}", std::process::id()),
         life: format!("{name}-{}", std::process::id()),

@@ -21,7 +21,7 @@ use bollard::{
     },
 };
 use futures::TryStreamExt as _;
-use realm_executor::{Container, ContainerError, ContainerLimits, ContainerRequest, Pull};
+use realm_executor::{Container, ContainerError, ContainerLimits, ContainerRequest, Image, Pull};
 use tokio::{net::UnixStream, sync::OnceCell};
 
 use super::{
@@ -167,6 +167,7 @@ impl Engine {
             (Pull::Never, None) => return Err(no_image(image)),
             (Pull::Missing, None) | (Pull::Always, _) => {}
         }
+        self.may_fetch(&container.image)?;
         let options = CreateImageOptionsBuilder::new().from_image(image).build();
         let mut fetching = docker.create_image(Some(options), None, None);
         let not_fetched = |error: Error| ContainerError::NotFetched {
@@ -177,6 +178,25 @@ impl Engine {
         self.image(docker, image)
             .await?
             .ok_or_else(|| no_image(image))
+    }
+
+    /// Whether the engine may be sent to where an image would come from: it asks whatever host a name begins with.
+    fn may_fetch(&self, image: &Image) -> Result<(), ContainerError> {
+        let Some(registry) = image.registry() else {
+            return Err(no_image(image.as_str()));
+        };
+        match self
+            .rules
+            .registries
+            .iter()
+            .any(|listed| listed == registry)
+        {
+            true => Ok(()),
+            false => Err(ContainerError::Registry {
+                registry: registry.to_owned(),
+                image: image.as_str().to_owned(),
+            }),
+        }
     }
 
     /// Makes the container of a call, which does not run yet.
@@ -352,4 +372,47 @@ fn said(error: &Error) -> String {
         error => error.to_string(),
     };
     text.chars().take(SAID).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_fetched_from_the_registries_that_the_owner_lists_alone() {
+        let engine = |registries: &[&str]| {
+            Engine::new(ContainerRules {
+                socket: "/nowhere".into(),
+                networks: Vec::new(),
+                registries: registries.iter().map(ToString::to_string).collect(),
+                old_runtime: false,
+                realm: "lab".to_owned(),
+                life: "one".to_owned(),
+            })
+        };
+        let image = |name: &str| -> Image { format!("{name}sha256:{:064}", 0).parse().unwrap() };
+        let fetches = |engine: &Engine, name: &str| engine.may_fetch(&image(name)).is_ok();
+        let (none, two) = (
+            engine(&[]),
+            engine(&["docker.io", "registry.example.org:5000"]),
+        );
+
+        for name in [
+            "alpine@",
+            "library/alpine@",
+            "registry.example.org:5000/lab/count@",
+        ] {
+            assert!(fetches(&two, name), "{name}");
+            assert!(!fetches(&none, name), "{name}");
+        }
+        for name in [
+            "registry.example.org/lab/count@",
+            "169.254.169.254/latest@",
+            "localhost/count@",
+            "internal:80/count@",
+            "",
+        ] {
+            assert!(!fetches(&two, name), "{name}");
+        }
+    }
 }

@@ -62,10 +62,20 @@ pub enum Pull {
 impl Image {
     /// Hexadecimal digits of a digest.
     const DIGITS: usize = 64;
+    /// The registry of images that name none.
+    const UNNAMED: &str = "docker.io";
 
     /// The image as engines name it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The registry that it would be fetched from, as engines read its name; none for an id.
+    pub fn registry(&self) -> Option<&str> {
+        let (name, _) = self.0.split_once('@')?;
+        let named = name.split_once('/').map(|(first, _)| first);
+        let named = named.filter(|first| first.contains(['.', ':']) || *first == "localhost");
+        Some(named.unwrap_or(Self::UNNAMED))
     }
 
     /// Whether it is an id, which only an engine that has the image knows.

@@ -121,6 +121,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "containers.registries",
+        kind: Kind::Arguments,
+        default: Some("[]"),
+        meaning: "Registries that loops' images may be fetched from, such as docker.io or registry.example.org:5000; without any, none is fetched.",
+        reloads: true,
+    },
+    Key {
         name: "containers.socket",
         kind: Kind::Text,
         default: Some("\"\""),

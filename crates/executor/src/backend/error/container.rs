@@ -46,6 +46,16 @@ pub enum ContainerError {
         /// The network.
         network: String,
     },
+    /// The owner lets nothing be fetched from this registry.
+    #[error(
+        "no image is fetched from `{registry}`: `containers.registries` in realm.toml lists where from they are; `docker pull {image}` fetches this one by hand"
+    )]
+    Registry {
+        /// The registry.
+        registry: String,
+        /// The image.
+        image: String,
+    },
     /// The engine has no such image.
     #[error(
         "the image {image} is not here: `docker pull {image}` or `docker load` fetches it, and so does `pull: missing`"
@@ -94,9 +104,11 @@ impl ContainerError {
             Self::NoEngine { .. } | Self::NotFetched { .. } | Self::Lost { .. } => {
                 Category::Transient
             }
-            Self::Off | Self::Forbidden { .. } | Self::OldRuntime { .. } | Self::Network { .. } => {
-                Category::Permission
-            }
+            Self::Off
+            | Self::Forbidden { .. }
+            | Self::OldRuntime { .. }
+            | Self::Network { .. }
+            | Self::Registry { .. } => Category::Permission,
             Self::OutOfMemory { .. } => Category::Business,
             Self::NoImage { .. } | Self::NotStarted { .. } => Category::Unknown,
         }
