@@ -1,5 +1,7 @@
 //! `eval`: cases against loops, side by side.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use realm_client::{
@@ -73,7 +75,7 @@ pub(crate) struct Evaluated {
     /// Whom its prompts asked, where that was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backend: Option<String>,
-    /// Its version, where one answered.
+    /// Its version, where one answered; all that did, where versions share the calls.
     pub(crate) version: Option<String>,
     /// Cases.
     pub(crate) cases: usize,
@@ -164,8 +166,7 @@ pub(crate) async fn run(session: &Session, args: &EvalArgs) -> Result<u8, Failur
         let on = on.unwrap_or_default();
         session.detail(&format!("{loop_id}{on}, {case}: {score:.2}{why}"));
     }
-    let exit = if report.passed { Exit::Ok } else { Exit::Other };
-    Ok(exit.code())
+    Ok(report.exit().code())
 }
 
 /// The cases: a list, or one a line.
@@ -360,17 +361,61 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether every loop reaches the threshold; if not, whether calls failed or scores are low.
+    fn exit(&self) -> Exit {
+        let mut below = self.loops.iter().filter(|evaluated| !evaluated.passed);
+        match (self.passed, below.any(|evaluated| evaluated.failed > 0)) {
+            (true, _) => Exit::Ok,
+            (false, true) => Exit::LoopFailed,
+            (false, false) => Exit::Other,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most a hundred thousand")]
+fn mean(cases: &[&CaseResult]) -> f64 {
+    let sum: f64 = cases.iter().map(|case| case.score).sum();
+    sum / cases.len().max(1) as f64
+}
+
+/// The versions that answered.
+fn versions<'a>(cases: &[&'a CaseResult]) -> BTreeSet<&'a str> {
+    let versions = cases.iter().filter_map(|case| case.version.as_deref());
+    versions.collect()
+}
+
+/// What each version that was evaluated scored, and in how many cases. Where versions share the calls, a call that none of
+/// them answered counts for none.
+fn scores(subject: &Subject, cases: &[&CaseResult]) -> Vec<(String, f64, usize)> {
+    let answered = versions(cases);
+    let whole = |version: &str| vec![(version.to_owned(), mean(cases), cases.len())];
+    let mut each = answered.iter();
+    match (each.next(), each.next()) {
+        (None, _) => subject.version.as_deref().map_or_else(Vec::new, whole),
+        (Some(only), None) => whole(only),
+        (Some(_), Some(_)) => {
+            let of = |version: &&str| {
+                let own = cases.iter().copied();
+                let own = own.filter(|case| case.version.as_deref() == Some(*version));
+                let own: Vec<&CaseResult> = own.collect();
+                ((*version).to_owned(), mean(&own), own.len())
+            };
+            answered.iter().map(of).collect()
+        }
+    }
+}
+
 impl Evaluated {
-    #[expect(clippy::cast_precision_loss, reason = "at most a hundred thousand")]
     fn of(subject: &Subject, cases: &[&CaseResult], threshold: f64) -> Self {
-        let sum: f64 = cases.iter().map(|case| case.score).sum();
-        let score = sum / cases.len().max(1) as f64;
+        let versions: Vec<&str> = versions(cases).into_iter().collect();
+        let score = mean(cases);
         let mut times: Vec<u64> = cases.iter().filter_map(|case| case.duration_ms).collect();
         times.sort_unstable();
         Self {
             loop_id: subject.name.clone(),
             backend: subject.backend.clone(),
-            version: cases.iter().find_map(|case| case.version.clone()),
+            version: (!versions.is_empty()).then(|| versions.join(", ")),
             cases: cases.len(),
             perfect: cases.iter().filter(|case| case.score >= 1.0).count(),
             failed: cases.iter().filter(|case| case.error.is_some()).count(),
@@ -389,7 +434,7 @@ async fn score(
     report: &Report,
 ) -> Result<(), Failure> {
     let prompts = daemon.ask(daemon.client.prompts()).await?;
-    for (subject, evaluated) in subjects.iter().zip(&report.loops) {
+    for subject in subjects {
         if !prompts
             .items
             .iter()
@@ -401,31 +446,28 @@ async fn score(
             ));
             continue;
         }
-        let Some(version) = scored_version(subject, evaluated) else {
+        let cases = report.cases.iter().filter(|case| subject.gave(case));
+        let scores = scores(subject, &cases.collect::<Vec<_>>());
+        if scores.is_empty() {
             session.say(&format!(
                 "{} has answered nothing, so that nobody knows of which version: not scored",
                 subject.name
             ));
-            continue;
-        };
-        let request = ScoreRequest {
-            score: evaluated.score,
-            version: Some(version),
-            kind: ScoreKind::Evaluation,
-            run: None,
-            why: Some(format!("the mean of {} cases", evaluated.cases)),
-        };
-        daemon
-            .ask(daemon.client.score(&subject.address, &request))
-            .await?;
+        }
+        for (version, score, count) in scores {
+            let request = ScoreRequest {
+                score,
+                version: Some(version),
+                kind: ScoreKind::Evaluation,
+                run: None,
+                why: Some(format!("the mean of {count} cases")),
+            };
+            daemon
+                .ask(daemon.client.score(&subject.address, &request))
+                .await?;
+        }
     }
     Ok(())
-}
-
-/// The version that an evaluation is of: the one that answered, else the one that was asked for.
-fn scored_version(subject: &Subject, evaluated: &Evaluated) -> Option<String> {
-    let answered = evaluated.version.clone();
-    answered.or_else(|| subject.version.clone())
 }
 
 /// A time as it is told.
@@ -503,16 +545,8 @@ mod tests {
             ]
         );
         let case = |subject: &Subject, score: f64| CaseResult {
-            loop_id: subject.name.clone(),
             backend: subject.backend.clone(),
-            case: "one".to_owned(),
-            score,
-            run: None,
-            version: None,
-            duration_ms: None,
-            output: None,
-            error: None,
-            reason: None,
+            ..case(&subject.name, score, None)
         };
         let cases = subjects.iter().enumerate();
         let cases = cases.map(|(at, subject)| case(subject, if at == 1 { 0.0 } else { 1.0 }));
@@ -548,14 +582,64 @@ mod tests {
         }
     }
 
+    fn case(loop_id: &str, score: f64, version: Option<&str>) -> CaseResult {
+        CaseResult {
+            loop_id: loop_id.to_owned(),
+            backend: None,
+            case: "one".to_owned(),
+            score,
+            run: None,
+            version: version.map(str::to_owned),
+            duration_ms: None,
+            output: None,
+            error: None,
+            reason: None,
+        }
+    }
+
     #[test]
     fn an_evaluation_without_an_answer_is_of_no_version_but_the_one_asked_for() {
-        let version = |name: &str| {
-            let subject = subject(name);
-            scored_version(&subject, &Evaluated::of(&subject, &[], 1.0))
+        let scores = |name: &str| scores(&subject(name), &[&case(name, 0.0, None)]);
+
+        assert_eq!(scores("sort"), []);
+        assert_eq!(scores("sort:1.2.0"), [("1.2.0".to_owned(), 0.0, 1)]);
+    }
+
+    #[test]
+    fn each_of_the_versions_that_share_the_calls_is_scored_by_its_own_answers() {
+        let sort = subject("sort");
+        let cases = [
+            case("sort", 1.0, Some("1.0.0")),
+            case("sort", 0.0, Some("1.1.0")),
+            case("sort", 0.5, Some("1.1.0")),
+            case("sort", 0.0, None),
+        ];
+        let cases: Vec<&CaseResult> = cases.iter().collect();
+        let scored = |version: &str, score, count| (version.to_owned(), score, count);
+
+        let one = scores(&sort, &[cases[0], cases[3]]);
+        assert_eq!(one, [scored("1.0.0", 0.5, 2)]);
+        let both = scores(&sort, &cases);
+        assert_eq!(both, [scored("1.0.0", 1.0, 1), scored("1.1.0", 0.25, 2)]);
+        let evaluated = Evaluated::of(&sort, &cases, 1.0);
+        assert_eq!(evaluated.version.as_deref(), Some("1.0.0, 1.1.0"));
+    }
+
+    #[test]
+    fn scores_that_are_low_end_otherwise_than_calls_that_fail() {
+        let low = case("sort", 0.0, Some("1.0.0"));
+        let failed = CaseResult {
+            error: Some("out of luck".to_owned()),
+            ..low.clone()
+        };
+        let exit = |cases: Vec<CaseResult>, threshold| {
+            Report::of(&[subject("sort")], cases, threshold)
+                .exit()
+                .code()
         };
 
-        assert_eq!(version("sort"), None);
-        assert_eq!(version("sort:1.2.0").as_deref(), Some("1.2.0"));
+        assert_eq!(exit(vec![low.clone()], 0.0), Exit::Ok.code());
+        assert_eq!(exit(vec![low.clone()], 0.5), Exit::Other.code());
+        assert_eq!(exit(vec![low, failed], 0.5), Exit::LoopFailed.code());
     }
 }
