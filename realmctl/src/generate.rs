@@ -39,10 +39,7 @@ const TAKEN: [&str; 9] = [
 
 /// Writes a client for these loops.
 pub fn client(language: ClientLanguage, realm: &str, loops: &[LoopDetail]) -> String {
-    let mut names = Names::default();
-    for taken in TAKEN {
-        names.free(taken);
-    }
+    let mut names = Names::without(&TAKEN);
     let mut records = Vec::new();
     let methods: Vec<Method> = loops
         .iter()

@@ -7,6 +7,11 @@ use std::collections::BTreeSet;
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
+    /// Of which these are taken already.
+    pub(super) fn without(taken: &[&str]) -> Self {
+        Self(taken.iter().map(|name| (*name).to_owned()).collect())
+    }
+
     /// The name, or the name with the first number that makes it free.
     pub(super) fn free(&mut self, name: &str) -> String {
         let mut free = name.to_owned();

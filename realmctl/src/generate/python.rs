@@ -101,7 +101,7 @@ fn function(method: &Method, name: &str) -> String {
     )
 }
 
-/// A name that Python takes for a member.
+/// A name that Python takes for a member, and gives no meaning of its own.
 fn member(name: &str) -> String {
     let name = match is_name(name) {
         true => name.to_owned(),
@@ -109,6 +109,8 @@ fn member(name: &str) -> String {
     };
     match TAKEN.contains(&name.as_str()) {
         true => format!("{name}_"),
+        // Names that begin with two underscores are Python's own, or become another name inside of a class.
+        false if name.starts_with("__") => format!("member{name}"),
         false => name,
     }
 }

@@ -8,6 +8,9 @@ use super::{
     types::{Record, Type},
 };
 
+/// Names that no method may have: the class has them already, or would be taken for a promise.
+const TAKEN: [&str; 3] = ["caller", "constructor", "then"];
+
 const CALLER: &str = "\
 /** Calls a loop by its address, as `Realm` of realm-sdk does. */
 export interface Caller {
@@ -22,7 +25,7 @@ pub(super) fn write(note: &str, records: &[Record], methods: &[Method]) -> Strin
         .iter()
         .flat_map(|method| [&method.input, &method.output]);
     parts.extend(named.filter_map(alias));
-    let mut names = Names::default();
+    let mut names = Names::without(&TAKEN);
     let methods: Vec<String> = methods
         .iter()
         .map(|method| function(method, &names.free(&camel(&method.address))))

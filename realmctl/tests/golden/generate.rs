@@ -62,5 +62,11 @@ fn loops() -> Vec<LoopDetail> {
             json!({"type": "array", "items": {"type": "integer"}}),
         ),
         detail("7th", None, json!({}), json!(true)),
+        detail(
+            "constructor",
+            None,
+            json!({"type": "object", "properties": {"__init__": {"type": "string"}, "_a": {"type": "string"}}}),
+            json!(true),
+        ),
     ]
 }
