@@ -21,7 +21,13 @@ pub(crate) async fn run(session: &Session, args: GenerateArgs) -> Result<(), Fai
         details.push(visible::detail(&daemon, id, realm).await?);
     }
     if loops.is_empty() {
-        details = visible::details(&daemon, LOOPS).await?;
+        let left_out;
+        (details, left_out) = visible::details(&daemon, LOOPS).await?;
+        if left_out > 0 {
+            session.say(&format!(
+                "{LOOPS} loops are in the client, and {left_out} more are not: name those that you want"
+            ));
+        }
     }
     let text = generate::client(lang, &daemon.home.name, &details);
     let Some(path) = out else {

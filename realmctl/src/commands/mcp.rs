@@ -3,7 +3,7 @@
 
 mod offer;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use realm_client::{
     ClientError, StreamItem,
@@ -14,13 +14,13 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
         ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
-        ServerCapabilities, ServerConfig,
+        ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
     transport::io::stdio_pipes,
 };
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{invoke::take_back, visible};
 use crate::{
@@ -33,6 +33,9 @@ use offer::{Offered, WRAPPED, names, offer};
 
 /// Tools offered at most: hosts show all of them to their model.
 const OFFERED: usize = 200;
+/// Least time between looks for a tool that is not known, each of which asks for every loop.
+const LOOKS: Duration = Duration::from_secs(30);
+
 /// Serves until the host hangs up.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     let daemon = session.daemon().await?;
@@ -41,6 +44,7 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
         session: Session::new(session.global.clone()),
         daemon,
         tools: Mutex::default(),
+        looked: Mutex::default(),
     };
     let running = server.serve(stdio_pipes()).await.map_err(broken)?;
     running.waiting().await.map_err(broken)?;
@@ -58,6 +62,8 @@ struct Server {
     daemon: Daemon,
     /// What the tools stand for, by name, as they were last listed.
     tools: Mutex<BTreeMap<String, Offered>>,
+    /// When they were. It is held while somebody looks, and known tools are called meanwhile.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl ServerHandler for Server {
@@ -78,11 +84,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.find().await.map_err(|failure| unusable(&failure))?;
-        let listed = tools.values().map(|offered| offered.tool.clone());
-        let listed = ListToolsResult::with_all_items(listed.collect());
-        *self.tools.lock().await = tools;
-        Ok(listed)
+        let mut looked = self.looked.lock().await;
+        let tools = self.look(&mut looked).await?;
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(
@@ -159,23 +163,50 @@ impl Server {
 
     /// The loop that a tool stands for.
     async fn offered(&self, name: &str) -> Result<Offered, ErrorData> {
-        let mut tools = self.tools.lock().await;
-        if !tools.contains_key(name) {
-            // A host that knows the tools from before need not list them again.
-            *tools = self.find().await.map_err(|failure| unusable(&failure))?;
+        if let Some(offered) = self.known(name).await {
+            return Ok(offered);
+        }
+        let mut looked = self.looked.lock().await;
+        // A host that knows the tools from before need not list them again.
+        if may_look(*looked) && self.known(name).await.is_none() {
+            self.look(&mut looked).await?;
         }
         let unknown = || ErrorData::invalid_params(format!("there is no tool `{name}`"), None);
-        tools.get(name).cloned().ok_or_else(unknown)
+        self.known(name).await.ok_or_else(unknown)
+    }
+
+    async fn known(&self, name: &str) -> Option<Offered> {
+        self.tools.lock().await.get(name).cloned()
+    }
+
+    /// Finds the tools anew, and notes when.
+    async fn look(&self, looked: &mut Option<Instant>) -> Result<Vec<Tool>, ErrorData> {
+        let tools = self.find().await.map_err(|failure| unusable(&failure))?;
+        let listed = tools.values().map(|offered| offered.tool.clone());
+        let listed = listed.collect();
+        *self.tools.lock().await = tools;
+        *looked = Some(Instant::now());
+        Ok(listed)
     }
 
     /// The loops of this realm, and those of its neighbours that it may see.
     async fn find(&self) -> Result<BTreeMap<String, Offered>, Failure> {
-        let details = visible::details(&self.daemon, OFFERED).await?;
+        let (details, left_out) = visible::details(&self.daemon, OFFERED).await?;
+        if left_out > 0 {
+            self.session.say(&format!(
+                "{OFFERED} loops are offered as tools, and {left_out} more are not"
+            ));
+        }
         let addresses: Vec<String> = details.iter().map(|it| it.summary.name()).collect();
         let tools = names(&addresses).into_iter().zip(&details);
         let tools = tools.map(|(name, detail)| (name.clone(), offer(name, detail)));
         Ok(tools.collect())
     }
+}
+
+/// Whether it is time to look for tools again.
+fn may_look(looked: Option<Instant>) -> bool {
+    looked.is_none_or(|looked| looked.elapsed() >= LOOKS)
 }
 
 /// What the host is told of a call that has ended.
@@ -212,4 +243,18 @@ fn failed(text: &str) -> CallToolResult {
 
 fn unusable(failure: &Failure) -> ErrorData {
     ErrorData::internal_error(tell(failure), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_that_are_not_known_are_looked_for_at_once_and_then_once_in_a_while() {
+        let now = Instant::now();
+
+        assert!(may_look(None));
+        assert!(!may_look(Some(now)));
+        assert!(may_look(now.checked_sub(LOOKS)));
+    }
 }

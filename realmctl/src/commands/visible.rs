@@ -4,21 +4,25 @@ use realm_client::api::{LoopDetail, LoopQuery};
 
 use crate::{failure::Failure, session::Daemon};
 
-/// At most so many of them, with their contracts.
-pub(super) async fn details(daemon: &Daemon, most: usize) -> Result<Vec<LoopDetail>, Failure> {
-    let mut found = daemon.loops(None, most).await?;
+/// At most so many of them, with their contracts, and how many more there are at least.
+pub(super) async fn details(
+    daemon: &Daemon,
+    most: usize,
+) -> Result<(Vec<LoopDetail>, usize), Failure> {
+    let mut found = daemon.loops(None, most.saturating_add(1)).await?;
     for neighbour in daemon.neighbours().await? {
         // One that does not answer must not hide the others.
-        let theirs = daemon.loops(Some(neighbour), most).await;
+        let theirs = daemon.loops(Some(neighbour), most.saturating_add(1)).await;
         found.extend(theirs.unwrap_or_default());
     }
+    let left_out = found.len().saturating_sub(most);
     let mut details = Vec::new();
     for summary in found.into_iter().take(most) {
         // It may have gone since.
         let detail = detail(daemon, &summary.id, summary.realm.clone()).await;
         details.extend(detail.ok());
     }
-    Ok(details)
+    Ok((details, left_out))
 }
 
 /// One loop with its contract, here or in a realm.

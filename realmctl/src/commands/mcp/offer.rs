@@ -83,20 +83,30 @@ pub(super) fn offer(name: String, detail: &LoopDetail) -> Offered {
     if let Some(realm) = &summary.realm {
         description.push_str(&format!(" Runs in the realm `{realm}`."));
     }
-    let hints = ToolAnnotations::with_title(address.clone())
-        .read_only(summary.effects == "none")
-        .destructive(summary.effects == "once")
-        .idempotent(summary.effects != "once")
-        .open_world(summary.realm.is_some());
     let tool = Tool::new(name, Cow::Owned(description), Arc::new(input))
         .with_raw_output_schema(Arc::new(output))
-        .with_annotations(hints);
+        .with_annotations(hints(detail));
     Offered {
         address,
         wraps_input,
         wraps_output,
         tool,
     }
+}
+
+/// What a host may go by when it asks a person. Of another realm's loop nobody here knows whether its effects are what
+/// that realm says: nothing is said of them, which hosts take for the worst.
+fn hints(detail: &LoopDetail) -> ToolAnnotations {
+    let summary = &detail.summary;
+    let hints = ToolAnnotations::with_title(summary.name()).open_world(summary.realm.is_some());
+    if summary.realm.is_some() {
+        return hints;
+    }
+    let without_effects = summary.effects == "none";
+    hints
+        .read_only(without_effects)
+        .destructive(!without_effects)
+        .idempotent(summary.effects != "once")
 }
 
 /// A schema of an object: the schema itself, or one of an object with a member that it is for.
@@ -121,10 +131,39 @@ fn object(schema: &Value) -> (JsonObject, bool) {
 mod tests {
     use super::*;
 
+    fn detail(effects: &str, realm: Option<&str>) -> LoopDetail {
+        let known = json!({
+            "id": "greet", "realm": realm, "version": "1.0.0", "kind": "tool", "effects": effects,
+            "digest": "d", "inputSchema": {}, "outputSchema": {},
+        });
+        serde_json::from_value(known).unwrap()
+    }
+
     fn named(addresses: &[&str]) -> BTreeMap<String, String> {
         let addresses: Vec<String> = addresses.iter().map(|it| (*it).to_owned()).collect();
         let names = names(&addresses);
         addresses.into_iter().zip(names).collect()
+    }
+
+    #[test]
+    fn whatever_has_effects_may_destroy_and_nothing_is_said_of_what_others_run() {
+        let hints = |effects: &str, realm: Option<&str>| {
+            let detail = detail(effects, realm);
+            let told = hints(&detail);
+            (
+                told.read_only_hint,
+                told.destructive_hint,
+                told.idempotent_hint,
+            )
+        };
+
+        assert_eq!(hints("none", None), (Some(true), Some(false), Some(true)));
+        assert_eq!(
+            hints("idempotent", None),
+            (Some(false), Some(true), Some(true))
+        );
+        assert_eq!(hints("once", None), (Some(false), Some(true), Some(false)));
+        assert_eq!(hints("none", Some("lab")), (None, None, None));
     }
 
     #[test]
