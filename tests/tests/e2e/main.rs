@@ -11,6 +11,7 @@
 mod api;
 mod attached;
 mod backup;
+mod canary;
 mod crash;
 mod custody;
 mod daemon;
