@@ -21,6 +21,8 @@ item = record({}, {0: bstr, 1: bstr, 2: digest})
 export = record(
     {0: signed(head), 1: uint, 2: bstr, 3: digest, 4: items(bstr), 5: items(signed(head))}, {6: bstr}
 )
+proof = record({0: signed(head), 1: bstr, 2: bstr})
+contradiction = record({0: signed(head), 1: signed(head), 2: uint}, {3: bstr})
 ZEROS = bytes(32)
 
 
@@ -35,13 +37,14 @@ class Tree:
     def __init__(self, count=0, peaks=()):
         self.count, self.peaks = count, list(peaks)
 
-    def push(self, leaf):
-        count = self.count
+    def push(self, root, level=0):
+        """Adds a leaf, or a complete subtree of 2^level leaves."""
+        count = self.count >> level
         while count & 1:
-            leaf = sha256(b"\1", self.peaks.pop(), leaf)
+            root = sha256(b"\1", self.peaks.pop(), root)
             count >>= 1
-        self.peaks.append(leaf)
-        self.count += 1
+        self.peaks.append(root)
+        self.count += 1 << level
 
     def root(self):
         if not self.peaks:
@@ -50,6 +53,50 @@ class Tree:
         for left in reversed(self.peaks[:-1]):
             root = sha256(b"\1", left, root)
         return root
+
+
+def frontier(count, octets, wrong):
+    """The tree with so many leaves (AUDIT-8)."""
+    require(len(octets) == 32 * count.bit_count(), wrong)
+    return Tree(count, digests(octets))
+
+
+def digests(octets):
+    return [octets[at : at + 32] for at in range(0, len(octets), 32)]
+
+
+def follow(it, to):
+    """Whether a log goes on to a head (AUDIT-23)."""
+    begin, wrong = it[0].read(), "it does not lead to the head"
+    tree = frontier(begin[1], it[1], wrong)
+    require(tree.root() == begin[2], wrong)
+    require(len(it[2]) % 32 == 0, wrong)
+    for root in digests(it[2]):
+        left = to[1] - tree.count
+        require(left > 0, wrong)
+        level = left.bit_length() - 1
+        while tree.count % (1 << level):
+            level -= 1
+        tree.push(root, level)
+    require((tree.count, tree.root()) == (to[1], to[2]), wrong)
+
+
+def contradict(it):
+    """How the second head contradicts the first, and both (AUDIT-24)."""
+    known, shown = it[0].read(), it[1].read()
+    require(known[0] == shown[0], "the two heads are of two realms")
+    require(3 in it, "there is no chain")
+    now = max(known[3], shown[3])
+    proven = verify_chain(it[3], now)
+    chains = Chains()
+    chains.prove(it[3], now)
+    for one in (it[0], it[1]):
+        chains.check(one, "audit-head", {0: proven.root, 1: proven.path, 2: known[0]}, True)
+    if known[1] == shown[1] and known[2] != shown[2]:
+        return "other", known, shown
+    require(shown[1] < known[1], "the two heads contradict nothing")
+    require(shown[3] > known[3], "the shorter head was not signed after the longer one")
+    return "shorter", known, shown
 
 
 def examine(it):
@@ -89,10 +136,9 @@ def signed_heads(it):
 
 def before(it, heads):
     """AUDIT-14."""
-    first, frontier = it[1], it[2]
+    first = it[1]
     wrong = f"what is said of the log before entry {first} is not what was signed"
-    require(len(frontier) == 32 * first.bit_count(), wrong)
-    tree = Tree(first, [frontier[at : at + 32] for at in range(0, len(frontier), 32)])
+    tree = frontier(first, it[2], wrong)
     if first == 0:
         require(it[3] == ZEROS, wrong)
     else:

@@ -106,7 +106,7 @@ def evidence(document):
     value = cbor.decode(document)
     kinds = {
         1: ("transcript", transcript), 2: ("receipt", receipt), 3: ("audit log", audit.export),
-        4: ("calls", calls.export),
+        4: ("calls", calls.export), 5: ("contradiction", audit.contradiction),
     }
     require(type(value) is list and len(value) == 2 and value[0] in kinds, "no evidence")
     name, shape = kinds[value[0]]

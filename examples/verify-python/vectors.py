@@ -13,7 +13,7 @@ import receipt
 import records
 import transcript
 from refused import Refused, require
-from shapes import items, one_of, record, uint
+from shapes import items, one_of, record, signed, uint
 
 FOLDER = pathlib.Path(__file__).parent / "../../protocol/vectors"
 SELECTIONS = ["", "first", "best", "random", "all", "weighted"]
@@ -139,7 +139,13 @@ def judge_receipts(case):
 
 
 def judge_audit(case):
+    if "proof" in case:
+        to = signed(audit.head)(cbor.decode(octets(case["head"])))
+        return audit.follow(audit.proof(cbor.decode(octets(case["proof"]))), to.read())
     kind, content = messages.evidence(octets(case["hex"]))
+    if kind == "contradiction":
+        how, known, shown = audit.contradict(content)
+        return require([how, [known[1], shown[1]]] == [case["how"], case["counts"]], "another account")
     require(kind == "audit log", "no audit log")
     last, first, shown = audit.examine(content)
     found = (first, last[1], last[2].hex(), len(shown))

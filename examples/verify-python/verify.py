@@ -37,6 +37,11 @@ def tell(kind, content):
         last, first, shown = audit.examine(content)
         print(f"right: entries {first} to {last[1] - 1} of {name(last[0])}, {len(shown)} shown")
         return
+    if kind == "contradiction":
+        how, known, shown = audit.contradict(content)
+        said = {"other": "was told anew", "shorter": "was cut short, or an old one was put back"}[how]
+        print(f"right: the audit log of {name(known[0])} {said}: {known[1]} entries, then {shown[1]}")
+        return
     broadcast = transcript.examine(content)
     print(f"right: broadcast {name(broadcast.id)}, {len(broadcast.informed)} got the input")
     for rank, (bid, _, fate) in enumerate(broadcast.bids(), 1):

@@ -12,13 +12,13 @@ use serde::Serialize;
 use crate::{
     CallId, Digest, RealmId, RunId, Scope, Timestamp,
     broadcast::Price,
-    cbor::{self, Blob, numbered},
+    cbor::{self, Blob, CborError, numbered},
     limits::AUDIT_TEXT_BYTES,
     records::{Record, Signed},
     wire_map,
 };
 
-pub use tree::{Frontier, entry_digest};
+pub use tree::{Frontier, LeafRange, entry_digest};
 
 /// Before the bytes of details, when they are digested.
 const DETAILS_TAG: &[u8] = b"realm/1/audit-details";
@@ -114,6 +114,27 @@ wire_map! {
     }
 }
 
+/// How two heads of one log contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contradiction {
+    /// The one that was shown later has fewer entries: the log was cut short, or an old one was put back.
+    Shorter,
+    /// Both have as many entries, and not the same: the log was told anew.
+    Other,
+}
+
+impl AuditHead {
+    /// How one of the same log that is shown later contradicts this one; none where it may follow it. A realm shows
+    /// its heads in order, whatever its clock says.
+    pub fn contradicted_by(&self, shown: &Self) -> Option<Contradiction> {
+        if shown.count == self.count && shown.root != self.root {
+            return Some(Contradiction::Other);
+        }
+        (shown.count < self.count).then_some(Contradiction::Shorter)
+    }
+}
+
 impl Record for AuditHead {
     const TAGS: &'static [&'static str] = &["realm/1/audit-head"];
 }
@@ -127,6 +148,50 @@ wire_map! {
         1 => frontier: Blob,
         /// [`entry_digest`] of the last entry.
         2 => last: Digest,
+        /// The count of the head before that is kept.
+        3 => since: Option<u64>,
+        /// [`LeafRange::to_bytes`] from there.
+        4 => range: Option<Blob>,
+    }
+}
+
+wire_map! {
+    /// What shows a witness that a head goes on from one that it has.
+    pub struct AuditProof {
+        /// The log at the count of the witness's head, signed anew: two roots of one count are two stories.
+        0 => from: Signed<AuditHead>,
+        /// [`Frontier::to_bytes`] there.
+        1 => frontier: Blob,
+        /// [`LeafRange::to_bytes`] from there to the head.
+        2 => range: Blob,
+    }
+}
+
+impl AuditProof {
+    /// Whether the tree of the first head, as read, goes on to that of the second.
+    pub fn leads(&self, from: &AuditHead, to: &AuditHead) -> bool {
+        self.read(from, to).unwrap_or(false)
+    }
+
+    fn read(&self, from: &AuditHead, to: &AuditHead) -> Result<bool, CborError> {
+        let mut frontier = Frontier::from_bytes(from.count, &self.frontier)?;
+        let begins = frontier.root() == from.root;
+        frontier.join(&LeafRange::from_bytes(from.count, to.count, &self.range)?)?;
+        Ok(begins && frontier.root() == to.root)
+    }
+}
+
+wire_map! {
+    /// Two heads of one log that cannot both be of a log that only grew, and were shown in this order.
+    pub struct AuditContradiction {
+        /// The head that was kept.
+        0 => known: Signed<AuditHead>,
+        /// The later one.
+        1 => shown: Signed<AuditHead>,
+        /// When the second was shown, by the clock of the witness.
+        2 => at: Timestamp,
+        /// The [`crate::records::Chain`] of the realm, encoded.
+        3 => chain: Option<Blob>,
     }
 }
 

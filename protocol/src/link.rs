@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Digest, Envelope, FailureCode, Label, Secret16, TicketId, Timestamp,
-    audit::AuditHead,
+    audit::{AuditHead, AuditProof},
     broadcast::Summary,
     cbor::{self, Blob, CborError, Reader, Wire, Writer},
     limits,
@@ -118,6 +118,10 @@ wire_map! {
         1 => records: Digest,
         /// The newest head of the sender's audit log, for a witness that has not been shown it.
         64 => head: Option<Signed<AuditHead>>,
+        /// How many entries the head has that the sender keeps of the receiver's audit log.
+        65 => witnessed: Option<u64>,
+        /// That the head goes on from the one which the receiver says that it keeps.
+        66 => proof: Option<AuditProof>,
     }
 }
 

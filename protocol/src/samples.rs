@@ -184,6 +184,8 @@ fn frames() -> Vec<Frame> {
             clock: NOW,
             records: digest(1),
             head: None,
+            witnessed: None,
+            proof: None,
         }),
         Frame::Bye(Bye {
             code: Some(FailureCode::Denied),

@@ -28,6 +28,7 @@ use clap::{
 pub use approvals::ApprovalCommand;
 pub use audit::{
     AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment, Month, StatementArgs,
+    WitnessCommand,
 };
 pub use breakers::BreakerCommand;
 pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Good, Scored, SelectBy, WaitBy, Weight};
@@ -240,7 +241,7 @@ pub enum Command {
     #[command(subcommand, alias = "receipts")]
     Receipt(ReceiptCommand),
     /// Check what a file proves, without a daemon: a transcript, a bid's receipt, an audit log, receipts
-    /// of calls.
+    /// of calls, two heads of an audit log.
     ///
     /// Exit 0 if everything in it follows from what was signed and every signature holds, 1 if
     /// something is wrong; the first entry that is wrong is named.

@@ -97,7 +97,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Invoke(args) => invoke::run(session, args).await?,
         Command::Broadcast(args) => broadcast::run(session, *args).await?,
         Command::Approval(command) => approvals::run(session, command).await?,
-        Command::Audit(command) => audit::run(session, command).await?,
+        Command::Audit(command) => return audit::run(session, command).await,
         Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Breaker(command) => breakers::run(session, command).await?,
         Command::Rate(command) => rates::run(session, command).await?,

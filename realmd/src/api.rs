@@ -47,6 +47,7 @@ mod streamed;
 mod tickets;
 mod tree;
 mod views;
+mod witnessed;
 mod yaml;
 
 use std::sync::Arc;
@@ -133,6 +134,8 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_TRANSCRIPT, get(bids::transcript))
         .route(routes::AUDIT, get(audit::list))
         .route(routes::AUDIT_EXPORT, get(audit::export))
+        .route(routes::WITNESSED, get(witnessed::list))
+        .route(routes::WITNESSED_REALM, get(witnessed::show))
         .route(routes::RECEIPTS, get(receipts::export))
         .route(routes::BIDS, get(bids::list))
         .route(routes::BIDDERS, get(bids::bidders))

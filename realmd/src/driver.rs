@@ -395,6 +395,10 @@ impl Driver {
                 // To answer that there is nothing could repeat what was done before.
                 Err(error) => self.fail(with_causes(&error).into()),
             },
+            Effect::Grow(id, from, to) => match self.journal.growth(from, to) {
+                Ok(growth) => self.returned.push_back(Input::Grown(id, growth)),
+                Err(error) => self.fail(with_causes(&error).into()),
+            },
             Effect::Part(id, part) => self.streams.show(id, &part),
             Effect::Respond(id, response) => {
                 self.streams.close(id);

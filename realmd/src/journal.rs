@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use realm_node::LogGrowth;
 use realm_node::Urgency;
 use realm_protocol::{
     Tick,
@@ -84,6 +85,16 @@ impl Journal {
     /// Reads a record: one key of one table, so there is no waiting worth a task.
     pub(crate) fn look(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         self.store.record(table, key)
+    }
+
+    /// Reads how the audit log grew: some kept heads, and entries between two of them.
+    pub(crate) fn growth(&self, from: u64, to: u64) -> Result<Option<LogGrowth>, ReadError> {
+        let head = |count: u64| self.look(Table::AuditHeads, &count.to_be_bytes());
+        let entries = |from, limit| {
+            let read = self.store.audit(from, limit)?;
+            Ok(read.into_iter().map(|(_, row)| row).collect())
+        };
+        LogGrowth::read((from, to), head, entries)
     }
 
     /// Takes an entry; hands it over at once if somebody waits for it.

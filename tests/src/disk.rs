@@ -1,8 +1,11 @@
 //! A disk that may lose what was not yet durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+};
 
-use realm_node::{AuditTail, KeptOutline, Recovered, UnderWay};
+use realm_node::{AuditTail, KeptOutline, LogGrowth, Recovered, UnderWay};
 use realm_protocol::{
     RunId, Timestamp,
     audit::AuditRow,
@@ -102,6 +105,20 @@ impl Disk {
     /// Reads a record.
     pub fn look(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
         self.rows.get(&(table, key.to_vec())).cloned()
+    }
+
+    /// Reads how the audit log grew.
+    pub fn growth(&self, from: u64, to: u64) -> Option<LogGrowth> {
+        let head = |count: u64| Ok(self.look(Table::AuditHeads, &count.to_be_bytes()));
+        let entries = |from, limit| {
+            let rows = self
+                .audit
+                .iter()
+                .skip(usize::try_from(from).expect("in memory"));
+            Ok(rows.take(limit).cloned().collect())
+        };
+        let read: Result<_, Infallible> = LogGrowth::read((from, to), head, entries);
+        read.expect("a disk in memory reads")
     }
 
     /// The durable records of a table, to read or to forge.

@@ -40,7 +40,10 @@ pub use approvals::{
     ApproveCallRequest, DenyRequest,
 };
 pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
-pub use audit::{AuditEntry, AuditFile, AuditOutcome, AuditQuery};
+pub use audit::{
+    AuditEntry, AuditFile, AuditOutcome, AuditQuery, ContradictionKind, ContradictionView,
+    HeadView, WitnessFile, WitnessView,
+};
 pub use backends::{ApproveRequest, BackendView, ImageView, ModelToolView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};

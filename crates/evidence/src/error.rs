@@ -4,7 +4,7 @@ use realm_broadcast::{CloseError, TranscriptError, announcer::Fault};
 use realm_protocol::cbor::CborError;
 use thiserror::Error;
 
-use crate::{AuditError, CallsError, SignatureError};
+use crate::{AuditError, CallsError, ContradictionError, SignatureError};
 
 /// Why a file is no evidence, or what in it is wrong.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub enum EvidenceError {
     /// An audit log is not the one that was signed.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Two heads of an audit log do not contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] ContradictionError),
     /// Receipts of calls are not what was signed.
     #[error(transparent)]
     Calls(#[from] CallsError),

@@ -4,7 +4,8 @@
 //! the ranking, every award and the outcome ([`Account`]), or a bidder's receipt, which shows whether
 //! its bid was counted and ranked by the rule ([`Standing`]); or a part of a realm's audit log, of
 //! which it shows that nothing was removed, changed, moved or added ([`AuditAccount`]); or receipts of
-//! calls, of which it says what they come to ([`CallsAccount`]). Every signature is checked by the
+//! calls, of which it says what they come to ([`CallsAccount`]); or two heads of one audit log that contradict
+//! each other ([`ContradictionAccount`]). Every signature is checked by the
 //! certificates in the file. What is wrong is an [`EvidenceError`] that names the entry. The same
 //! bytes give the same verdict everywhere. It must never know where a file came from, what realm
 //! reads it, what else that realm knows, or the time.
@@ -18,6 +19,7 @@ mod account;
 mod audit;
 mod calls;
 mod chains;
+mod contradiction;
 mod error;
 mod receipt;
 mod transcript;
@@ -29,7 +31,9 @@ pub use account::{Account, BidAccount, Fate, Slot};
 pub use audit::{AuditAccount, AuditError};
 pub use calls::{Bill, CallAccount, CallsAccount, CallsError, StatementAccount, Used};
 pub use chains::SignatureError;
+pub use contradiction::{ContradictionAccount, ContradictionError, HeadAccount};
 pub use error::EvidenceError;
+pub use realm_protocol::audit::Contradiction;
 pub use receipt::{Receipt, Standing};
 
 /// What evidence shows, where nothing in it is wrong.
@@ -44,6 +48,8 @@ pub enum Finding {
     Audit(AuditAccount),
     /// Receipts of calls are as both sides have signed them.
     Calls(CallsAccount),
+    /// A realm has signed two heads of its audit log that contradict each other.
+    Contradiction(ContradictionAccount),
 }
 
 /// Examines a file, and holds it against another one that somebody has kept: what was signed of an audit
@@ -82,6 +88,7 @@ pub fn examine(bytes: &[u8]) -> Result<Finding, EvidenceError> {
         Evidence::Transcript(it) => transcript::examine(&it).map(Finding::Transcript),
         Evidence::Receipt(it) => receipt::examine(&it).map(Finding::Receipt),
         Evidence::Audit(it) => Ok(audit::examine(&it).map(Finding::Audit)?),
+        Evidence::Contradiction(it) => Ok(contradiction::examine(&it).map(Finding::Contradiction)?),
         Evidence::Receipts(it) => Ok(Finding::Calls(calls::account(&calls::check(&it)?))),
     }
 }

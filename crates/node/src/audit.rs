@@ -2,6 +2,7 @@
 //! neither is ever there without the other.
 
 mod export;
+mod growth;
 
 use realm_crypto::SigningKey;
 use realm_executor::Decision;
@@ -9,7 +10,8 @@ use realm_policy::{AskedPrincipal, Denial};
 use realm_protocol::{
     CallId, Digest, FailureCode, RealmId, RunId, Scope, Timestamp,
     audit::{
-        AuditEntry, AuditHead, AuditNote, AuditOutcome, AuditRow, Frontier, KeptHead, entry_digest,
+        AuditEntry, AuditHead, AuditNote, AuditOutcome, AuditRow, Frontier, KeptHead, LeafRange,
+        entry_digest,
     },
     cbor,
     journal::{Change, Direction, Run, Status, Table},
@@ -21,6 +23,7 @@ use realm_protocol::{
 use serde_json::Value;
 
 pub use export::{AuditPart, Exported, export_audit};
+pub use growth::LogGrowth;
 
 use crate::{
     ApplyReport, CallFailure, LoopAction, Node, PromptChange, Refusal, Request, Response,
@@ -49,8 +52,10 @@ pub(crate) struct AuditLog {
     signed: u64,
     /// When it was signed, or this process began.
     signed_at: Timestamp,
-    /// How many entries the head before has, which stays when the newest is signed anew.
-    full: u64,
+    /// The entries from the head before on, which stays when the newest is signed anew.
+    since_full: LeafRange,
+    /// The entries from the newest head on.
+    since_signed: LeafRange,
     /// Whether a head is wanted though few entries are new.
     wanted: bool,
     /// Salts come from it.
@@ -95,7 +100,8 @@ impl AuditLog {
                     self.frontier = frontier;
                     self.last = Some(kept.last);
                     self.signed = head.count;
-                    self.full = head.count;
+                    self.since_full = LeafRange::new(head.count);
+                    self.since_signed = LeafRange::new(head.count);
                     self.head = Some(kept.head);
                 }
                 Err(error) => tracing::error!(%error, "the head of the audit log does not read"),
@@ -117,6 +123,8 @@ impl AuditLog {
 
     fn take(&mut self, digest: Digest) {
         self.frontier.push(digest);
+        self.since_full.push(digest);
+        self.since_signed.push(digest);
         self.last = Some(digest);
     }
 
@@ -140,23 +148,28 @@ impl AuditLog {
         let Some(head) = self.head_now(signer) else {
             return Vec::new();
         };
+        let mut changes = Vec::new();
+        // Heads that stand close together are of use only while they are new.
+        let full = self.since_full.first();
+        let since_signed = std::mem::replace(&mut self.since_signed, LeafRange::new(count));
+        if self.signed.saturating_sub(full) >= AUDIT_HEAD_ENTRIES {
+            self.since_full = since_signed;
+        } else if self.signed > full {
+            let close = self.signed.to_be_bytes().to_vec();
+            changes.push(Change::Delete(Table::AuditHeads, close));
+        }
         let kept = KeptHead {
             head: head.clone(),
             frontier: self.frontier.to_bytes(),
             last: self.previous(),
+            since: Some(self.since_full.first()),
+            range: Some(self.since_full.to_bytes()),
         };
-        let mut changes = vec![Change::Put(
+        changes.push(Change::Put(
             Table::AuditHeads,
             count.to_be_bytes().to_vec(),
             state::write(&kept),
-        )];
-        // Heads that stand close together are of use only while they are new.
-        if self.signed.saturating_sub(self.full) >= AUDIT_HEAD_ENTRIES {
-            self.full = self.signed;
-        } else if self.signed > self.full {
-            let close = self.signed.to_be_bytes().to_vec();
-            changes.push(Change::Delete(Table::AuditHeads, close));
-        }
+        ));
         self.head = Some(head);
         self.signed = count;
         self.signed_at = self.now;
@@ -164,10 +177,19 @@ impl AuditLog {
     }
 
     fn head_now(&self, signer: &SigningKey) -> Option<Signed<AuditHead>> {
+        self.head_at(&self.frontier, signer)
+    }
+
+    /// A head where the log stood or stands.
+    pub(crate) fn head_at(
+        &self,
+        frontier: &Frontier,
+        signer: &SigningKey,
+    ) -> Option<Signed<AuditHead>> {
         let mut head = Signed::unsigned(&AuditHead {
             realm: self.realm?,
-            count: self.frontier.count(),
-            root: self.frontier.root(),
+            count: frontier.count(),
+            root: frontier.root(),
             at: self.now,
         });
         signer.sign(&mut head);

@@ -11,7 +11,7 @@ use realm_protocol::{
 use realm_router::LinkId;
 use serde_json::Value;
 
-use crate::{Request, Response};
+use crate::{LogGrowth, Request, Response};
 
 /// Names a request of the local API until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +57,9 @@ pub enum Input {
     BackendSaid(CallId, Value),
     /// What a record holds, as asked by [`Effect::Look`]; entries not yet durable may be missing.
     Looked(LookId, Option<Vec<u8>>),
+    /// How the audit log grew, as asked by [`Effect::Grow`]; none where something of it is not there, or not durable
+    /// yet.
+    Grown(LookId, Option<LogGrowth>),
     /// Everything recorded up to here is on the disk.
     Persisted(JournalSeq),
     /// The disk has failed; nothing more will be durable.
@@ -116,6 +119,9 @@ pub enum Effect {
     CancelBackend(CallId),
     /// Reads a record; answered once, by [`Input::Looked`].
     Look(LookId, Table, Vec<u8>),
+    /// Reads how the audit log grew from a count to a kept head, by [`LogGrowth::read`]; answered once, by
+    /// [`Input::Grown`].
+    Grow(LookId, u64, u64),
     /// Shows whoever made a streamed call on this machine some of what its output is being made of.
     Part(ControlId, Part),
     /// Answers a request of the local API.

@@ -70,7 +70,7 @@ mod views;
 mod witness;
 
 pub use approvals::{ApprovalState, ApprovalTerms, ApprovalView, Decide, DecideError, Person};
-pub use audit::{AuditPart, AuditTail, Exported, export_audit, read_entry, read_head};
+pub use audit::{AuditPart, AuditTail, Exported, LogGrowth, export_audit, read_entry, read_head};
 pub use breakers::{BreakerView, ResetAsked};
 pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
@@ -101,4 +101,4 @@ pub use realm_router::LinkId;
 pub use recover::is_superseded;
 pub use restrict::{RestrictAsked, RestrictReport, Restricting};
 pub use views::{ChildView, LinkView, LoadView, PeerView, StandingView};
-pub use witness::{Contradiction, WitnessView};
+pub use witness::{ContradictionView, WitnessView};

@@ -12,7 +12,7 @@ use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
 use crate::{
     DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, records::Owed,
-    relay::Release, state::Target, timers::Timer,
+    relay::Release, state::Target, timers::Timer, witness::Shown,
 };
 
 /// One link to another node.
@@ -40,8 +40,8 @@ pub(crate) struct Link {
     pub(crate) their_records: Option<Digest>,
     /// The records digest that their latest Records answered.
     pub(crate) settled: Option<Digest>,
-    /// The head of this realm's audit log that the neighbour was shown last.
-    pub(crate) head_shown: Option<Digest>,
+    /// What the neighbour knows of this realm's audit log.
+    pub(crate) shown: Shown,
     /// What the neighbour is still to be told.
     pub(crate) owed: Owed,
 }
@@ -98,7 +98,7 @@ impl Node {
             offered: None,
             their_records: None,
             settled: None,
-            head_shown: None,
+            shown: Shown::default(),
             owed: Owed::default(),
         };
         self.links.insert(id, link);
@@ -442,12 +442,10 @@ impl Node {
             return self.close(id, None, "your certificates no longer stand");
         }
         if link.admitted {
-            let records = self.records_shared(id);
             let head = self.head_for(id);
             let beat = Frame::Beat(Beat {
-                clock: self.wall(),
-                records,
                 head,
+                ..self.next_beat(id)
             });
             // A head is good only with the entries under it, which are on the disk before it leaves.
             match &beat {
@@ -460,8 +458,20 @@ impl Node {
             .set(Timer::Beat(id), self.now.tick.plus(limits::BEAT_MS));
     }
 
+    /// What every Beat on a link says.
+    pub(crate) fn next_beat(&self, id: LinkId) -> Beat {
+        Beat {
+            clock: self.wall(),
+            records: self.records_shared(id),
+            head: None,
+            witnessed: self.witnessed_of(id),
+            proof: None,
+        }
+    }
+
     pub(crate) fn handle_beat(&mut self, id: LinkId, beat: &Beat) {
         self.note_clock(id, beat.clock);
+        self.take_witnessed(id, beat);
         self.take_head(id, beat);
         if let Some(link) = self.links.get_mut(&id) {
             link.their_records = Some(beat.records);

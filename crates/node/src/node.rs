@@ -225,6 +225,7 @@ impl Node {
                 self.approval_read(look, value.as_deref());
             }
             Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
+            Input::Grown(look, growth) => self.handle_grown(look, growth),
             Input::Persisted(seq) => {
                 self.out.persisted(seq);
                 self.announcements_left(seq);

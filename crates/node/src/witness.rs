@@ -1,41 +1,34 @@
-//! Heads of others' audit logs: this realm keeps the newest of its children and peers, so that it can tell
-//! when one of them cuts its log short, puts an old one back, or tells it anew.
+//! Heads of others' audit logs: this realm keeps those of its children and peers that are proven to go on from each
+//! other, so that it can tell when one of them cuts its log short, puts an old one back, or tells it anew.
 
 use std::collections::BTreeMap;
 
-use realm_crypto::verify;
+use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    RealmId, Scope,
-    audit::{AuditHead, AuditNote, AuditOutcome},
+    Digest, RealmId, Scope, Timestamp,
+    audit::{AuditContradiction, AuditHead, AuditNote, AuditOutcome, AuditProof, Contradiction},
     journal::Table,
     limits,
-    link::Beat,
+    link::{Beat, Frame},
     records::Signed,
     wire_map,
 };
 use realm_router::{LinkId, Relation};
 
-use crate::{Node, Refused, state};
+use crate::{Effect, LogGrowth, LookId, Node, Refused, market::bare, state};
 
 wire_map! {
     /// What this realm has seen of another one's audit log.
     pub struct Witnessed {
         /// Where that realm stands.
         0 => scope: Scope,
-        /// Its newest heads, the last the newest.
+        /// Its newest heads, each proven to go on from the one before.
         1 => heads: Vec<Signed<AuditHead>>,
-        /// Two heads of which the second, signed later, contradicts the first.
-        2 => contradiction: Option<Vec<Signed<AuditHead>>>,
+        /// Since when it shows a longer log without proof that it goes on from the newest of them.
+        3 => unproven: Option<Timestamp>,
+        /// The last contradiction.
+        4 => contradiction: Option<AuditContradiction>,
     }
-}
-
-/// How two heads of one log contradict each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contradiction {
-    /// The one that was shown later has fewer entries: the log was cut short, or an old one was put back.
-    Shorter,
-    /// Both have as many entries, and not the same: the log was told anew.
-    Other,
 }
 
 /// What this realm has seen of another one's audit log.
@@ -45,37 +38,111 @@ pub struct WitnessView {
     pub scope: Scope,
     /// The newest head.
     pub newest: AuditHead,
-    /// The head that was known, and the later one that contradicts it.
-    pub contradiction: Option<(Contradiction, AuditHead, AuditHead)>,
+    /// Since when it shows a longer log without proof that it goes on from there.
+    pub unproven: Option<Timestamp>,
+    /// What contradicts that it only grew.
+    pub contradiction: Option<ContradictionView>,
+}
+
+/// Two heads of one log of which the later contradicts the earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContradictionView {
+    /// How.
+    pub how: Contradiction,
+    /// The head that was kept.
+    pub known: AuditHead,
+    /// The later one.
+    pub shown: AuditHead,
+    /// When it was shown.
+    pub at: Timestamp,
 }
 
 /// The heads that are kept, by realm.
 pub(crate) type Witness = BTreeMap<RealmId, Witnessed>;
 
-/// How a head contradicts one of the same log that was shown before; none where it may follow it. A realm shows
-/// its heads in order, whatever its clock says.
-fn contradicts(known: &AuditHead, shown: &AuditHead) -> Option<Contradiction> {
-    if shown.count == known.count && shown.root != known.root {
-        return Some(Contradiction::Other);
-    }
-    (shown.count < known.count).then_some(Contradiction::Shorter)
+/// What a neighbour knows of this realm's log.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Whether it has said what it keeps.
+    heard: bool,
+    /// How many entries the head has that it keeps; none where it keeps none.
+    kept: Option<u64>,
+    /// The head that it was shown last.
+    last: Option<Digest>,
+    /// The head whose proof is read from the store.
+    reading: Option<(LookId, Signed<AuditHead>)>,
 }
 
 impl Node {
     /// The newest head of this realm's log, for a neighbour that is to be its witness and has not been
-    /// shown it on this link.
+    /// shown it on this link. One that keeps an earlier head is shown it with a proof, once that is read.
     pub(crate) fn head_for(&mut self, id: LinkId) -> Option<Signed<AuditHead>> {
         let relation = self.routes.relation(id)?;
         if !matches!(relation, Relation::Parent | Relation::Peer(_)) {
             return None;
         }
-        let head = self.out.log_ref().kept_head()?;
-        let link = self.links.get_mut(&id)?;
-        let digest = head.digest();
-        (link.head_shown.replace(digest) != Some(digest)).then(|| head.clone())
+        let head = self.out.log_ref().kept_head()?.clone();
+        let count = head.peek().ok()?.count;
+        let shown = &mut self.links.get_mut(&id)?.shown;
+        // It says in its Beats what it keeps.
+        if !shown.heard || shown.reading.is_some() || shown.last == Some(head.digest()) {
+            return None;
+        }
+        let Some(kept) = shown.kept.filter(|kept| *kept < count) else {
+            shown.last = Some(head.digest());
+            return Some(head);
+        };
+        let look = self.next_look();
+        self.links.get_mut(&id)?.shown.reading = Some((look, head));
+        self.out.promise(Effect::Grow(look, kept, count));
+        None
     }
 
-    /// Keeps the head of a child's or a peer's log, and tells when it contradicts one that is kept.
+    /// Takes note of what a parent or a peer keeps of this realm's log.
+    pub(crate) fn take_witnessed(&mut self, id: LinkId, beat: &Beat) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.shown.heard = true;
+            link.shown.kept = beat.witnessed;
+        }
+    }
+
+    /// Shows a head with the proof that was read for it. Where there is none, it is shown without: the witness then knows
+    /// that there is one.
+    pub(crate) fn handle_grown(&mut self, look: LookId, growth: Option<LogGrowth>) {
+        let mut links = self.links.iter_mut();
+        let found = links.find_map(|(id, link)| {
+            let reading = link.shown.reading.take_if(|(of, _)| *of == look)?;
+            link.shown.last = Some(reading.1.digest());
+            Some((*id, reading.1))
+        });
+        let Some((id, head)) = found else {
+            return;
+        };
+        let log = self.out.log_ref();
+        let proof = growth.and_then(|growth| {
+            Some(AuditProof {
+                from: log.head_at(&growth.frontier, self.me.signer())?,
+                frontier: growth.frontier.to_bytes(),
+                range: growth.range.to_bytes(),
+            })
+        });
+        let beat = Beat {
+            head: Some(head),
+            proof,
+            ..self.next_beat(id)
+        };
+        self.send_promise(id, &Frame::Beat(beat));
+    }
+
+    /// How many entries the head has that is kept of the log of the realm at the other end.
+    pub(crate) fn witnessed_of(&self, id: LinkId) -> Option<u64> {
+        let chain = self.links.get(&id)?.chain.as_ref()?;
+        let newest = self.witness.get(&chain.realm())?.heads.last()?;
+        Some(newest.peek().ok()?.count)
+    }
+
+    /// Keeps the head of a child's or a peer's log that goes on from the one which is kept, and tells when it
+    /// contradicts that.
     pub(crate) fn take_head(&mut self, id: LinkId, beat: &Beat) {
         let Some(signed) = &beat.head else {
             return;
@@ -84,15 +151,12 @@ impl Node {
         if !matches!(relation, Some(Relation::Child(_) | Relation::Peer(_))) {
             return self.counters.refuse(Refused::Unasked);
         }
-        let Some(link) = self.links.get(&id) else {
-            return;
-        };
-        let Some(chain) = &link.chain else {
+        let chain = self.links.get(&id).and_then(|link| link.chain.clone());
+        let Some(chain) = chain else {
             return;
         };
         let (realm, scope) = (chain.realm(), chain.place().scope());
-        let head = verify(signed, &[*chain.node().as_bytes()]).ok();
-        let Some(head) = head.filter(|head| head.realm == realm) else {
+        let Some(head) = head_of(signed, &chain) else {
             return self.counters.refuse(Refused::Signature);
         };
         if !self.witness.contains_key(&realm) && !self.has_room_for_head() {
@@ -103,10 +167,11 @@ impl Node {
         let mut kept = kept.unwrap_or_else(|| Witnessed {
             scope: scope.clone(),
             heads: Vec::new(),
+            unproven: None,
             contradiction: None,
         });
         kept.scope = scope;
-        self.hold_head(&mut kept, signed, &head);
+        self.hold_head(&mut kept, (signed, &head), beat.proof.as_ref(), &chain);
         self.put(Table::Witness, realm.as_bytes(), state::write(&kept));
         self.witness.insert(realm, kept);
     }
@@ -132,53 +197,121 @@ impl Node {
         true
     }
 
-    fn hold_head(&mut self, kept: &mut Witnessed, signed: &Signed<AuditHead>, head: &AuditHead) {
-        let earlier = kept.heads.iter().filter_map(|known| {
-            let read = known.peek().ok()?;
-            Some((contradicts(&read, head)?, known.clone(), read))
+    fn hold_head(
+        &mut self,
+        kept: &mut Witnessed,
+        (signed, head): (&Signed<AuditHead>, &AuditHead),
+        proof: Option<&AuditProof>,
+        chain: &VerifiedChain,
+    ) {
+        let proven = proof.and_then(|proof| {
+            let from = head_of(&proof.from, chain)?;
+            let leads = proof.leads(&from, head);
+            Some((proof, from, leads))
         });
-        let found = earlier.last();
-        if let Some((how, known, read)) = found {
-            let why = format!(
-                "signed {} entries at {}, then {} at {}",
-                read.count,
-                read.at.as_millis(),
-                head.count,
-                head.at.as_millis()
-            );
-            tracing::error!(scope = %kept.scope, ?how, why, "its audit log contradicts what it was");
-            self.audit(AuditNote {
-                outcome: AuditOutcome::Failure,
-                error: Some(why),
-                realm: Some(kept.scope.clone()),
-                ..AuditNote::new("witness.contradicted")
-            });
-            kept.contradiction = Some(vec![known, signed.clone()]);
-            kept.heads.clear();
+        let told = proven
+            .as_ref()
+            .map(|(proof, from, _)| (&proof.from, from.clone()));
+        // What it says that its log was, and then what it says that it is.
+        let told = told.into_iter().chain([(signed, head.clone())]);
+        for (shown, read) in told {
+            if let Some(known) = contradicted(&kept.heads, &read) {
+                self.tell_contradiction(kept, (&known, shown), chain);
+                kept.heads = vec![shown.clone()];
+                kept.unproven = None;
+            }
         }
+        let newest = kept.heads.last().and_then(|newest| newest.peek().ok());
+        let goes_on = newest.is_none_or(|newest| {
+            let leads = |from: &AuditHead| from.count == newest.count && from.root == newest.root;
+            let proven = proven.as_ref();
+            head.count == newest.count || proven.is_some_and(|(_, from, ok)| *ok && leads(from))
+        });
+        if !goes_on {
+            kept.unproven.get_or_insert(self.now.wall);
+            return;
+        }
+        kept.unproven = None;
         kept.heads.retain(|known| known.digest() != signed.digest());
         kept.heads.push(signed.clone());
         let over = kept.heads.len().saturating_sub(limits::WITNESS_HEADS);
         kept.heads.drain(..over);
     }
 
+    fn tell_contradiction(
+        &mut self,
+        kept: &mut Witnessed,
+        (known, shown): (&Signed<AuditHead>, &Signed<AuditHead>),
+        chain: &VerifiedChain,
+    ) {
+        let found = AuditContradiction {
+            known: known.clone(),
+            shown: shown.clone(),
+            at: self.now.wall,
+            chain: Some(bare(chain)),
+        };
+        let Some(view) = view_of(&found) else {
+            return;
+        };
+        let why = format!(
+            "signed {} entries at {}, then {} at {}",
+            view.known.count,
+            view.known.at.as_millis(),
+            view.shown.count,
+            view.shown.at.as_millis()
+        );
+        tracing::error!(scope = %kept.scope, how = ?view.how, why, "its audit log contradicts what it was");
+        self.audit(AuditNote {
+            outcome: AuditOutcome::Failure,
+            error: Some(why),
+            realm: Some(kept.scope.clone()),
+            ..AuditNote::new("witness.contradicted")
+        });
+        kept.contradiction = Some(found);
+    }
+
     /// What this realm has seen of the audit logs of others.
     pub fn witnessed(&self) -> Vec<WitnessView> {
         let views = self.witness.values().filter_map(|kept| {
-            let contradiction = kept.contradiction.as_deref().and_then(|pair| {
-                let [known, shown] = pair else { return None };
-                let (known, shown) = (known.peek().ok()?, shown.peek().ok()?);
-                Some((contradicts(&known, &shown)?, known, shown))
-            });
             Some(WitnessView {
                 scope: kept.scope.clone(),
                 newest: kept.heads.last()?.peek().ok()?,
-                contradiction,
+                unproven: kept.unproven,
+                contradiction: kept.contradiction.as_ref().and_then(view_of),
             })
         });
         views.collect()
     }
+
+    /// The contradiction that was found in the audit log of the realm at a place.
+    pub fn contradiction_of(&self, scope: &Scope) -> Option<&AuditContradiction> {
+        let mut kept = self.witness.values();
+        kept.find(|kept| kept.scope == *scope)?
+            .contradiction
+            .as_ref()
+    }
 }
 
-#[cfg(test)]
-mod tests;
+/// The head, if the realm of the chain has signed it about its own log.
+fn head_of(signed: &Signed<AuditHead>, chain: &VerifiedChain) -> Option<AuditHead> {
+    let head = verify(signed, &[*chain.node().as_bytes()]).ok()?;
+    (head.realm == chain.realm()).then_some(head)
+}
+
+/// Of the heads that are kept the one that another contradicts: the newest, but rather one of the same length.
+fn contradicted(kept: &[Signed<AuditHead>], shown: &AuditHead) -> Option<Signed<AuditHead>> {
+    let how = |known: &&Signed<AuditHead>| known.peek().ok()?.contradicted_by(shown);
+    let found = || kept.iter().rev().filter(|known| how(known).is_some());
+    let other = found().find(|known| how(known) == Some(Contradiction::Other));
+    other.or_else(|| found().next()).cloned()
+}
+
+fn view_of(found: &AuditContradiction) -> Option<ContradictionView> {
+    let (known, shown) = (found.known.peek().ok()?, found.shown.peek().ok()?);
+    Some(ContradictionView {
+        how: known.contradicted_by(&shown)?,
+        known,
+        shown,
+        at: found.at,
+    })
+}

@@ -710,6 +710,19 @@ class ConfigView(TypedDict):
     """The keys, sorted."""
 
 
+class ContradictionView(TypedDict):
+    """Two heads of one log that cannot both be of a log that only grew."""
+
+    kind: ContradictionKind
+    """How the later one contradicts the other."""
+    known: HeadView
+    """The head that was kept."""
+    shown: HeadView
+    """The later one."""
+    shownAt: Time
+    """When that was shown, by this realm's clock."""
+
+
 class Denial(TypedDict):
     """A denial, explained to the realm that decided."""
 
@@ -1061,6 +1074,17 @@ class HaltState(TypedDict):
     """Runs that stand still by that."""
     changes: NotRequired[list[HaltChange]]
     """What was changed, the newest first."""
+
+
+class HeadView(TypedDict):
+    """Where an audit log stood."""
+
+    count: int
+    """How many entries there were."""
+    root: str
+    """The root of the tree of all of them."""
+    signedAt: Time
+    """When that was signed, by the clock of that realm."""
 
 
 class Health(TypedDict):
@@ -2338,6 +2362,26 @@ class Withdrawal(TypedDict):
     """How many of them did not say so in time."""
 
 
+class WitnessFile(TypedDict):
+    """What proves a contradiction by itself."""
+
+    realm: str
+    """The other realm's name."""
+    evidence: str
+    """The bytes, in base64url without padding."""
+
+
+class WitnessView(TypedDict):
+    """What this realm keeps, as a witness, of the audit log of another one."""
+
+    realm: str
+    """The other realm's name."""
+    newest: HeadView
+    """The newest head that is proven to go on from those before."""
+    unprovenSince: NotRequired[Time | None]
+    contradiction: NotRequired[ContradictionView | None]
+
+
 class AgentMessageAttach(Attach):
     """Says who it is and which loops it serves; answered by `attached` or `refused`."""
 
@@ -2454,6 +2498,10 @@ CancelRequest: TypeAlias = dict[str, Any]
 
 Compatibility: TypeAlias = Literal["compatible", "unknown", "breaking"]
 """What a change of a contract means to its callers."""
+
+
+ContradictionKind: TypeAlias = Literal["shorter", "other"]
+"""How a head that was shown later contradicts one that was kept."""
 
 
 Direction: TypeAlias = Literal["local", "out", "in"]
@@ -2624,6 +2672,14 @@ class Api:
     def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
         """Gives a part of the audit log that proves itself."""
         return self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    def get_audit_witnessed(self) -> Page[WitnessView]:
+        """Lists what this realm keeps of the audit logs of its children and peers."""
+        return self._send("GET", '/v1/audit/witnessed')
+
+    def get_audit_witnessed_realm(self, realm: str) -> WitnessFile:
+        """Gives what proves that the audit log of a realm is not what it was."""
+        return self._send("GET", f'/v1/audit/witnessed/{quote(realm, safe="")}')
 
     def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
         """Gives receipts of calls that prove themselves."""
@@ -3027,6 +3083,14 @@ class AsyncApi:
     async def get_audit_export(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> AuditFile:
         """Gives a part of the audit log that proves itself."""
         return await self._send("GET", '/v1/audit/export', query={"loop": loop, "person": person, "caller": caller, "action": action, "since": since, "until": until, "limit": limit, "cursor": cursor})
+
+    async def get_audit_witnessed(self) -> Page[WitnessView]:
+        """Lists what this realm keeps of the audit logs of its children and peers."""
+        return await self._send("GET", '/v1/audit/witnessed')
+
+    async def get_audit_witnessed_realm(self, realm: str) -> WitnessFile:
+        """Gives what proves that the audit log of a realm is not what it was."""
+        return await self._send("GET", f'/v1/audit/witnessed/{quote(realm, safe="")}')
 
     async def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
         """Gives receipts of calls that prove themselves."""

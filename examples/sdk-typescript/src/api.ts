@@ -701,6 +701,21 @@ export interface ConfigView {
   entries?: Array<ConfigEntry>;
 }
 
+/** How a head that was shown later contradicts one that was kept. */
+export type ContradictionKind = "shorter" | "other";
+
+/** Two heads of one log that cannot both be of a log that only grew. */
+export interface ContradictionView {
+  /** How the later one contradicts the other. */
+  kind: ContradictionKind;
+  /** The head that was kept. */
+  known: HeadView;
+  /** The later one. */
+  shown: HeadView;
+  /** When that was shown, by this realm's clock. */
+  shownAt: Time;
+}
+
 /** A denial, explained to the realm that decided. */
 export interface Denial {
   /** Its reference. */
@@ -1057,6 +1072,16 @@ export interface HaltState {
   runs: number;
   /** What was changed, the newest first. */
   changes?: Array<HaltChange>;
+}
+
+/** Where an audit log stood. */
+export interface HeadView {
+  /** How many entries there were. */
+  count: number;
+  /** The root of the tree of all of them. */
+  root: string;
+  /** When that was signed, by the clock of that realm. */
+  signedAt: Time;
 }
 
 /** Whether the process answers. */
@@ -2354,6 +2379,24 @@ export interface Withdrawal {
   silentBelow?: number;
 }
 
+/** What proves a contradiction by itself. */
+export interface WitnessFile {
+  /** The other realm's name. */
+  realm: string;
+  /** The bytes, in base64url without padding. */
+  evidence: string;
+}
+
+/** What this realm keeps, as a witness, of the audit log of another one. */
+export interface WitnessView {
+  /** The other realm's name. */
+  realm: string;
+  /** The newest head that is proven to go on from those before. */
+  newest: HeadView;
+  unprovenSince?: Time | null;
+  contradiction?: ContradictionView | null;
+}
+
 /** What goes with a request. */
 export interface Sent {
   body?: unknown;
@@ -2448,6 +2491,16 @@ export abstract class Api {
   /** Gives a part of the audit log that proves itself. */
   getAuditExport(query: { loop?: string; person?: string; caller?: string; action?: string; since?: Time; until?: Time; limit?: number; cursor?: string } = {}): Promise<AuditFile> {
     return this.send("GET", `/v1/audit/export`, { query });
+  }
+
+  /** Lists what this realm keeps of the audit logs of its children and peers. */
+  getAuditWitnessed(): Promise<Page<WitnessView>> {
+    return this.send("GET", `/v1/audit/witnessed`);
+  }
+
+  /** Gives what proves that the audit log of a realm is not what it was. */
+  getAuditWitnessedRealm(realm: string): Promise<WitnessFile> {
+    return this.send("GET", `/v1/audit/witnessed/${encodeURIComponent(realm)}`);
   }
 
   /** Gives receipts of calls that prove themselves. */

@@ -3,7 +3,7 @@
 use super::{Announcement, Bid};
 use crate::{
     BroadcastId, Digest, Timestamp,
-    audit::AuditExport,
+    audit::{AuditContradiction, AuditExport},
     cbor::{Blob, CborError, Reader, Wire, Writer},
     receipt::ReceiptExport,
     records::{Record, Signed},
@@ -141,6 +141,8 @@ pub enum Evidence {
     Audit(AuditExport),
     /// Receipts of calls.
     Receipts(ReceiptExport),
+    /// What a witness of an audit log has found.
+    Contradiction(AuditContradiction),
 }
 
 impl Wire for Evidence {
@@ -163,6 +165,10 @@ impl Wire for Evidence {
                 out.uint(4);
                 export.write(out);
             }
+            Self::Contradiction(found) => {
+                out.uint(5);
+                found.write(out);
+            }
         }
     }
 
@@ -173,6 +179,7 @@ impl Wire for Evidence {
             2 => Wire::read(from).map(Self::Receipt),
             3 => Wire::read(from).map(Self::Audit),
             4 => Wire::read(from).map(Self::Receipts),
+            5 => Wire::read(from).map(Self::Contradiction),
             _ => Err(CborError::Expected("evidence of a known kind")),
         }
     }

@@ -29,6 +29,26 @@ pub enum AuditCommand {
     /// The other side's statement of that month comes to the same: `verify FILE --witness THEIRS` tells
     /// whether one of them leaves something out.
     Statement(StatementArgs),
+    /// What this realm has seen, as a witness, of the audit logs of its children and peers.
+    #[command(subcommand)]
+    Witness(WitnessCommand),
+}
+
+/// `audit witness`.
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// List the realms, and the newest head of each that is proven to go on from those before.
+    #[command(alias = "list")]
+    Ls,
+    /// Say what proves that the audit log of a realm is not what it was, and check it.
+    #[command(alias = "get")]
+    Show {
+        /// The realm.
+        realm: String,
+        /// File to write the proof to, for `verify`; one that exists is replaced.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Which entries are meant; all must match.

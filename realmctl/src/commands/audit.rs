@@ -1,11 +1,13 @@
 //! `audit`.
 
-use data_encoding::BASE64URL_NOPAD;
-use realm_client::api::{AuditEntry, AuditQuery, Time};
+use realm_client::{
+    Exit,
+    api::{AuditEntry, AuditQuery, Time},
+};
 
-use super::receipts;
+use super::{receipts, verify};
 use crate::{
-    cli::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment},
+    cli::{AuditCommand, AuditExportArgs, AuditFilter, AuditFormat, Moment, WitnessCommand},
     environment,
     export::audit_csv,
     failure::Failure,
@@ -17,7 +19,7 @@ use crate::{
 const PAGE: u32 = 500;
 
 /// Lists or exports entries.
-pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<u8, Failure> {
     let daemon = session.daemon().await?;
     match command {
         AuditCommand::Ls {
@@ -33,11 +35,22 @@ pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<(), 
             let page = daemon.ask(daemon.client.audit(&query)).await?;
             session.print(&page)?;
             session.say_next(page.next.as_ref());
-            Ok(())
         }
-        AuditCommand::Export(args) => export(session, &daemon, args).await,
-        AuditCommand::Statement(args) => receipts::statement(session, args).await,
+        AuditCommand::Export(args) => export(session, &daemon, args).await?,
+        AuditCommand::Statement(args) => receipts::statement(session, args).await?,
+        AuditCommand::Witness(WitnessCommand::Ls) => {
+            session.print(&daemon.ask(daemon.client.witnessed()).await?)?;
+        }
+        AuditCommand::Witness(WitnessCommand::Show { realm, out }) => {
+            let file = daemon.ask(daemon.client.contradiction(&realm)).await?;
+            let bytes = verify::bytes(&file.evidence)?;
+            if let Some(out) = out {
+                files::replace(&out, &bytes)?;
+            }
+            return verify::judge(session, &bytes, &file.realm);
+        }
     }
+    Ok(Exit::Ok.code())
 }
 
 async fn export(session: &Session, daemon: &Daemon, args: AuditExportArgs) -> Result<(), Failure> {
@@ -56,10 +69,7 @@ async fn export(session: &Session, daemon: &Daemon, args: AuditExportArgs) -> Re
                 file.count.saturating_sub(1),
                 file.shown
             ));
-            let decoded = BASE64URL_NOPAD.decode(file.evidence.as_bytes());
-            decoded.map_err(|_| {
-                Failure::Usage("the daemon's evidence does not read".to_owned(), None)
-            })?
+            verify::bytes(&file.evidence)?
         }
         AuditFormat::Json => {
             let entries = all(daemon, query).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn run(session: &Session, command: BidCommand) -> Result<u8, Fa
         }
         BidCommand::Show { bid, run: None } => {
             let file = daemon.ask(daemon.client.receipt(&bid)).await?;
-            return verify::judge(session, &verify::bytes(&file)?, &bid);
+            return verify::judge(session, &verify::bytes(&file.evidence)?, &bid);
         }
         BidCommand::Show {
             bid,
@@ -42,7 +42,7 @@ pub(crate) async fn run(session: &Session, command: BidCommand) -> Result<u8, Fa
         BidCommand::Trust => session.print(&daemon.ask(daemon.client.bidders()).await?)?,
         BidCommand::Export { bid, out } => {
             let file = daemon.ask(daemon.client.receipt(&bid)).await?;
-            files::replace(&out, &verify::bytes(&file)?)?;
+            files::replace(&out, &verify::bytes(&file.evidence)?)?;
         }
     }
     Ok(Exit::Ok.code())
@@ -74,11 +74,11 @@ pub(super) async fn announced(
 }
 
 fn recomputed(file: &EvidenceFile, run: &str) -> Result<Account, Failure> {
-    match examine(&verify::bytes(file)?) {
+    match examine(&verify::bytes(&file.evidence)?) {
         Ok(Finding::Transcript(account)) => Ok(account),
-        Ok(Finding::Receipt(_) | Finding::Audit(_) | Finding::Calls(_)) => {
-            Err(unexplained(run, None))
-        }
+        Ok(
+            Finding::Receipt(_) | Finding::Audit(_) | Finding::Calls(_) | Finding::Contradiction(_),
+        ) => Err(unexplained(run, None)),
         Err(error) => Err(unexplained(run, Some(&error))),
     }
 }

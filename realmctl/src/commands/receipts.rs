@@ -1,9 +1,8 @@
 //! `receipt`, and `audit statement`.
 
-use data_encoding::BASE64URL_NOPAD;
 use realm_client::{
     Exit,
-    api::{Page, ReceiptFile, ReceiptQuery},
+    api::{Page, ReceiptQuery},
 };
 use realm_evidence::{CallsAccount, Finding, examine};
 
@@ -25,7 +24,7 @@ pub(crate) async fn run(session: &Session, command: ReceiptCommand) -> Result<u8
                 ..query(filter)
             };
             let file = daemon.ask(daemon.client.receipts(&query)).await?;
-            let items = account(&bytes(&file)?)?.receipts;
+            let items = account(&verify::bytes(&file.evidence)?)?.receipts;
             session.print(&Page { items, next: None })?;
         }
         ReceiptCommand::Show { call } => {
@@ -34,7 +33,7 @@ pub(crate) async fn run(session: &Session, command: ReceiptCommand) -> Result<u8
                 ..ReceiptQuery::default()
             };
             let file = daemon.ask(daemon.client.receipts(&query)).await?;
-            return verify::judge(session, &bytes(&file)?, &call);
+            return verify::judge(session, &verify::bytes(&file.evidence)?, &call);
         }
         ReceiptCommand::Export { filter, open, out } => {
             let query = ReceiptQuery {
@@ -42,7 +41,7 @@ pub(crate) async fn run(session: &Session, command: ReceiptCommand) -> Result<u8
                 ..query(filter)
             };
             let file = daemon.ask(daemon.client.receipts(&query)).await?;
-            files::replace(&out, &bytes(&file)?)?;
+            files::replace(&out, &verify::bytes(&file.evidence)?)?;
             session.say(&format!("{} receipts", file.count));
         }
     }
@@ -61,7 +60,7 @@ pub(super) async fn statement(session: &Session, args: StatementArgs) -> Result<
         ..ReceiptQuery::default()
     };
     let file = daemon.ask(daemon.client.receipts(&query)).await?;
-    let bytes = bytes(&file)?;
+    let bytes = verify::bytes(&file.evidence)?;
     let items = account(&bytes)?.bills;
     if let Some(out) = out {
         files::replace(&out, &bytes)?;
@@ -79,11 +78,6 @@ fn account(bytes: &[u8]) -> Result<CallsAccount, Failure> {
             None,
         )),
     }
-}
-
-fn bytes(file: &ReceiptFile) -> Result<Vec<u8>, Failure> {
-    let decoded = BASE64URL_NOPAD.decode(file.evidence.as_bytes());
-    decoded.map_err(|_| Failure::Usage("the daemon's evidence does not read".to_owned(), None))
 }
 
 fn query(filter: ReceiptFilter) -> ReceiptQuery {

@@ -62,7 +62,7 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             let daemon = session.daemon().await?;
             let query = TranscriptQuery::default();
             let file = daemon.ask(daemon.client.transcript(&id, &query)).await?;
-            files::replace(&out, &verify::bytes(&file)?)
+            files::replace(&out, &verify::bytes(&file.evidence)?)
         }
         RunCommand::Wait { id } => {
             let daemon = session.daemon().await?;

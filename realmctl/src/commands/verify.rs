@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
-use realm_client::{Exit, api::EvidenceFile};
+use realm_client::Exit;
 use realm_evidence::{EvidenceError, Finding, examine, examine_witnessed};
 
 use crate::{failure::Failure, files, session::Session, show::Verdict};
@@ -49,8 +49,8 @@ fn no_evidence(name: &str, error: &EvidenceError) -> Failure {
     Failure::Usage(what, Some(help))
 }
 
-/// The bytes of a file that the daemon gave.
-pub(super) fn bytes(file: &EvidenceFile) -> Result<Vec<u8>, Failure> {
-    let decoded = BASE64URL_NOPAD.decode(file.evidence.as_bytes());
+/// The bytes of evidence that the daemon gave.
+pub(super) fn bytes(evidence: &str) -> Result<Vec<u8>, Failure> {
+    let decoded = BASE64URL_NOPAD.decode(evidence.as_bytes());
     decoded.map_err(|_| Failure::Usage("the daemon's evidence does not read".to_owned(), None))
 }

@@ -1,6 +1,6 @@
 //! Entries of the audit log.
 
-use realm_client::api::AuditEntry;
+use realm_client::api::{AuditEntry, ContradictionKind, WitnessView};
 
 use super::{Row, moment, text};
 
@@ -41,5 +41,38 @@ impl Row for AuditEntry {
             text(self.output_digest.as_ref()),
             self.digest.clone(),
         ]
+    }
+}
+
+impl Row for WitnessView {
+    const HEADER: &'static [&'static str] = &["REALM", "ENTRIES", "SIGNED", "STANDING", "ROOT"];
+    const NARROW: usize = 4;
+
+    fn name(&self) -> String {
+        self.realm.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.realm.clone(),
+            self.newest.count.to_string(),
+            moment(self.newest.signed_at),
+            standing(self),
+            self.newest.root.clone(),
+        ]
+    }
+}
+
+fn standing(seen: &WitnessView) -> String {
+    if let Some(found) = &seen.contradiction {
+        let how = match found.kind {
+            ContradictionKind::Shorter => "cut short",
+            ContradictionKind::Other => "told anew",
+        };
+        return format!("{how} {}", moment(found.shown_at));
+    }
+    match seen.unproven_since {
+        Some(since) => format!("unproven since {}", moment(since)),
+        None => "grew".to_owned(),
     }
 }

@@ -1,7 +1,10 @@
 //! What evidence comes to, and bids.
 
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
-use realm_evidence::{Account, AuditAccount, BidAccount, EvidenceError, Fate, Finding, Receipt};
+use realm_evidence::{
+    Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, EvidenceError, Fate,
+    Finding, HeadAccount, Receipt,
+};
 use serde::Serialize;
 
 use super::{Row, moment, receipts, rows, span, text};
@@ -64,6 +67,9 @@ impl Show for Verdict {
             Some(Finding::Transcript(account)) => blocks.extend(account_blocks(account, wide)),
             Some(Finding::Receipt(receipt)) => blocks.push(Block::Fields(receipt_fields(receipt))),
             Some(Finding::Audit(account)) => blocks.push(Block::Fields(audit_fields(account))),
+            Some(Finding::Contradiction(account)) => {
+                blocks.push(Block::Fields(contradiction_fields(account)));
+            }
             Some(Finding::Calls(account)) => blocks.extend(receipts::blocks(account, wide)),
             None => {}
         }
@@ -338,6 +344,28 @@ fn audit_fields(account: &AuditAccount) -> Vec<(&'static str, String)> {
         ("signed", time(account.signed.as_millis())),
         ("root", account.root.to_string()),
         ("heads checked", account.heads.to_string()),
+    ]
+}
+
+fn contradiction_fields(account: &ContradictionAccount) -> Vec<(&'static str, String)> {
+    let time = |millis| moment(Time::from_millis(millis));
+    let head = |head: &HeadAccount| {
+        let signed = time(head.signed.as_millis());
+        format!(
+            "{} entries, root {}, signed {signed}",
+            head.count, head.root
+        )
+    };
+    let how = match account.how {
+        Contradiction::Shorter => "the audit log was cut short, or an old one was put back",
+        Contradiction::Other => "the audit log was told anew",
+    };
+    vec![
+        ("realm", account.realm.to_string()),
+        ("shows", how.to_owned()),
+        ("first", head(&account.known)),
+        ("then", head(&account.shown)),
+        ("shown to the witness", time(account.at.as_millis())),
     ]
 }
 

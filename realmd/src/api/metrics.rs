@@ -27,9 +27,10 @@ pub(super) async fn metrics(
             node.links().len(),
             node.rates(),
             node.breakers(),
+            node.witnessed(),
         )
     };
-    let (standing, counters, children, peers, links, rates, breakers) =
+    let (standing, counters, children, peers, links, rates, breakers, witnessed) =
         daemon.handle.read(look).await?;
     let mut text = Exposition::default();
     text.family("realm_info", "gauge", "Version of the daemon.");
@@ -40,6 +41,18 @@ pub(super) async fn metrics(
     text.rates(&rates);
     text.breakers(&breakers);
     text.directories(&daemon.people.borrow().directories.asked());
+    let contradicted = witnessed.iter().filter(|it| it.contradiction.is_some());
+    text.gauge(
+        "realm_audit_contradicted",
+        "Realms whose audit logs are not what they were.",
+        contradicted.count() as u64,
+    );
+    let unproven = witnessed.iter().filter(|it| it.unproven.is_some());
+    text.gauge(
+        "realm_audit_unproven",
+        "Realms that show longer audit logs without proof that they only grew.",
+        unproven.count() as u64,
+    );
     text.gauge("realm_links", "Links that stand.", links as u64);
     text.gauge(
         "realm_children_connected",

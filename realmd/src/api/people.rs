@@ -73,6 +73,8 @@ const TRACES: &[&str] = &[
     routes::RUN_TRANSCRIPT,
     routes::AUDIT,
     routes::AUDIT_EXPORT,
+    routes::WITNESSED,
+    routes::WITNESSED_REALM,
     routes::RECEIPTS,
     routes::BIDS,
     routes::BIDDERS,

@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 use realm_backends::{Models, Servers};
 use realm_client::api::{Check, Finding};
 use realm_executor::{Body, Limit, MOCK, Standing, Tool};
-use realm_node::{BreakerView, Contradiction, Node, RateView, StandingView};
-use realm_protocol::{Timestamp, limits};
+use realm_node::{BreakerView, Node, RateView, StandingView};
+use realm_protocol::{Timestamp, audit::Contradiction, limits};
 
 use super::{bad, halts, ok};
+
+/// How long a realm may show a longer audit log before the proof that it only grew is missed, milliseconds.
+const UNPROVEN_MS: u64 = 10 * 60 * 1_000;
 
 /// What the checks need of the node, in one look.
 pub(super) struct Seen {
@@ -18,6 +21,8 @@ pub(super) struct Seen {
     peers: Vec<(String, bool, bool, Option<Timestamp>)>,
     /// Realms whose audit logs contradict what was seen of them, and how.
     contradicted: Vec<(String, String)>,
+    /// Realms that show longer audit logs without proof that they only grew, and since when.
+    unproven: Vec<(String, Timestamp)>,
     /// Loops whose program or backend cannot be right.
     backends: Vec<(String, String)>,
     loops: usize,
@@ -51,18 +56,26 @@ impl Seen {
         let faults = node
             .policies()
             .filter(|(_, cedar, ..)| !realm_policy::check(cedar).is_empty());
+        let unproven = node.witnessed().into_iter();
+        let unproven =
+            unproven.filter_map(|seen| Some((node.name_of(&seen.scope), seen.unproven?)));
+        let unproven = unproven.collect();
         let contradicted = node.witnessed().into_iter().filter_map(|seen| {
-            let (how, known, shown) = seen.contradiction?;
-            let said = match how {
+            let found = seen.contradiction?;
+            let said = match found.how {
                 Contradiction::Shorter => "it was cut short, or an old one was put back",
                 Contradiction::Other => "it was told anew",
             };
-            let counts = format!("{} entries, then {}: {said}", known.count, shown.count);
+            let counts = format!(
+                "{} entries, then {}: {said}",
+                found.known.count, found.shown.count
+            );
             Some((node.name_of(&seen.scope), counts))
         });
         let contradicted = contradicted.collect();
         Self {
             contradicted,
+            unproven,
             parent: parent.map(|(scope, connected)| (node.name_of(scope), *connected)),
             children: children.collect(),
             peers: peers.collect(),
@@ -145,9 +158,17 @@ impl Seen {
         checks.extend(self.peers.iter().map(|peer| peer_check(peer, now)));
         checks.extend(self.contradicted.iter().map(|(name, how)| {
             let title = format!("audit log of {name}");
+            let fix = format!("realmctl audit witness show {name}");
+            bad(Finding::Fail, "witness.contradiction", &title, how, &fix)
+        }));
+        let late = self.unproven.iter();
+        let late = late.filter(|(_, since)| now.since(*since) > UNPROVEN_MS);
+        checks.extend(late.map(|(name, _)| {
+            let title = format!("audit log of {name}");
+            let how = "it shows more entries, and no proof that those seen before are still there";
             let fix =
                 "ask its owner for `realmctl audit export`, and hold it against an earlier one";
-            bad(Finding::Fail, "witness.contradiction", &title, how, fix)
+            bad(Finding::Warn, "witness.unproven", &title, how, fix)
         }));
         checks
     }

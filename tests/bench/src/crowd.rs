@@ -298,6 +298,7 @@ impl Member {
             Effect::Close(link) => {
                 let _ = self.net.close(realm_net::LinkId(link.0));
             }
+            Effect::Grow(id, _, _) => self.back.push(Input::Grown(id, None)),
             Effect::Look(id, _, _) => self.back.push(Input::Looked(id, None)),
             Effect::Record(seq, _, _) => self.back.push(Input::Persisted(seq)),
             Effect::Part(..) => {}

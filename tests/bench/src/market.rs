@@ -484,6 +484,9 @@ impl Market {
                     self.give(to, Happening::Input(Input::LinkDown(theirs)));
                 }
             }
+            Effect::Grow(id, _, _) => {
+                self.give(host, Happening::Input(Input::Grown(id, None)));
+            }
             Effect::Look(id, _, _) => {
                 self.give(host, Happening::Input(Input::Looked(id, None)));
             }

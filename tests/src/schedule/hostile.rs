@@ -318,6 +318,8 @@ impl Schedule {
                     clock,
                     records,
                     head: None,
+                    witnessed: None,
+                    proof: None,
                 })
                 .encode(),
                 1 => Frame::NeedChain(NeedChain { header: digest }).encode(),

@@ -62,6 +62,10 @@ impl World {
                 let after = self.random(slow + 1);
                 self.schedule(after, Happening::Look(id, life, look, value));
             }
+            Effect::Grow(look, from, to) => {
+                let growth = self.hosts[id.0].disk.growth(from, to);
+                self.give(id, Input::Grown(look, growth));
+            }
             Effect::Part(control, part) => self.take_part(id, control, part),
             Effect::Respond(control, response) => self.take_response(id, control, response),
             Effect::Record(seq, entry, urgency) => self.record(id, seq, entry, urgency),

@@ -1,7 +1,7 @@
 //! Realms that keep heads of each other's audit logs.
 
-use realm_node::Contradiction;
-use realm_protocol::limits::AUDIT_HEAD_MS;
+use realm_node::WitnessView;
+use realm_protocol::{audit::Contradiction, journal::Table, limits::AUDIT_HEAD_MS};
 use realm_tests::{Disk, HostId, Tree, World, audit, invariants};
 use serde_json::json;
 
@@ -26,12 +26,21 @@ fn work(world: &mut World, host: HostId, calls: u64) {
     world.run_for(AUDIT_HEAD_MS + 30_000);
 }
 
-/// What a realm says of how another one's log contradicts itself.
-fn told(world: &World, by: HostId, about: HostId) -> Option<Contradiction> {
+/// What a realm has seen of another one's log.
+fn seen(world: &World, by: HostId, about: HostId) -> WitnessView {
     let scope = world.hosts[about.0].node().standing().scope;
     let seen = world.hosts[by.0].node().witnessed();
     let of = seen.into_iter().find(|seen| seen.scope == scope);
-    Some(of?.contradiction?.0)
+    of.expect("it was shown a head")
+}
+
+fn newest(world: &World, by: HostId, about: HostId) -> u64 {
+    seen(world, by, about).newest.count
+}
+
+/// What a realm says of how another one's log contradicts itself.
+fn told(world: &World, by: HostId, about: HostId) -> Option<Contradiction> {
+    Some(seen(world, by, about).contradiction?.how)
 }
 
 fn entries_of(world: &World, host: HostId) -> usize {
@@ -108,4 +117,76 @@ fn a_log_that_is_told_anew_to_the_same_length_is_told() {
     world.run_for(60_000);
 
     assert_eq!(told(&world, acme, lab), Some(Contradiction::Other));
+}
+
+#[test]
+fn a_log_that_is_put_back_and_has_grown_past_what_was_seen_is_told_by_parent_and_peer() {
+    for (by, about) in [(0, 1), (1, 2)] {
+        let (mut world, hosts) = cast(4);
+        let (by, about) = (hosts[by], hosts[about]);
+        let old = world.hosts[about.0].disk.copy();
+        work(&mut world, about, 5);
+        let known = newest(&world, by, about);
+
+        world.partition(by, about);
+        put_back(&mut world, about, old);
+        work(&mut world, about, 20);
+        world.heal(by, about);
+        world.run_for(60_000);
+
+        let seen = seen(&world, by, about);
+        let found = seen.contradiction.expect("it is told");
+        assert_eq!(found.how, Contradiction::Other);
+        assert_eq!((found.known.count, found.shown.count), (known, known));
+        assert!(seen.newest.count > known, "it is followed from here on");
+        assert_eq!(seen.unproven, None);
+        assert_eq!(entries_of(&world, by), 1, "once");
+        work(&mut world, about, 3);
+        assert_eq!(entries_of(&world, by), 1, "and not again");
+    }
+}
+
+#[test]
+fn a_witness_follows_a_log_over_many_heads_whoever_of_the_two_was_away() {
+    let (mut world, [acme, lab, genomics]) = cast(5);
+    for (away, at) in [(acme, lab), (lab, acme), (genomics, lab)] {
+        // More than one head that stays, and counts between two of them.
+        work(&mut world, lab, 7);
+        world.partition(away, at);
+        for _ in 0..3 {
+            work(&mut world, lab, 300);
+            work(&mut world, genomics, 5);
+        }
+        world.crash_for(away, 500);
+        world.run_for(1_000);
+        world.heal(away, at);
+        world.run_for(AUDIT_HEAD_MS + 30_000);
+
+        for (by, about) in [(acme, lab), (lab, genomics)] {
+            let seen = seen(&world, by, about);
+            let signed = world.hosts[about.0].disk.audit.len() as u64;
+            assert_eq!((seen.newest.count, seen.unproven), (signed, None));
+            assert_eq!(seen.contradiction, None);
+        }
+    }
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_head_without_proof_is_not_kept_and_told_as_unproven() {
+    let (mut world, [acme, lab, _]) = cast(6);
+    work(&mut world, lab, 300);
+    let known = newest(&world, acme, lab);
+
+    // What would prove it is gone from its disk.
+    world.hosts[lab.0].disk.lose(Table::AuditHeads);
+    work(&mut world, lab, 3);
+
+    let unproven = seen(&world, acme, lab);
+    assert_eq!(unproven.newest.count, known);
+    assert!(unproven.unproven.is_some());
+    assert_eq!(
+        unproven.contradiction, None,
+        "nothing shows that it was changed"
+    );
 }

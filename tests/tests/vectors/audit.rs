@@ -4,11 +4,11 @@ use realm_evidence::Finding;
 use realm_protocol::{
     CallId, Digest, RunId,
     audit::{
-        AuditExport, AuditHead, AuditItem, AuditNote, AuditOutcome, AuditRow, Frontier,
-        entry_digest,
+        AuditContradiction, AuditExport, AuditHead, AuditItem, AuditNote, AuditOutcome, AuditProof,
+        AuditRow, Frontier, LeafRange, entry_digest,
     },
     broadcast::{Evidence, Price},
-    cbor::{self, Blob},
+    cbor::{self, Blob, CborError},
     limits,
     records::Signed,
 };
@@ -26,15 +26,38 @@ pub(super) const SUBJECT: Subject = Subject {
 };
 
 fn judge(case: &Case) -> Result<(), String> {
+    if case.has("proof") {
+        return judge_proof(case);
+    }
     let found = realm_evidence::examine(&case.bytes("hex")).map_err(|error| error.to_string())?;
-    let Finding::Audit(found) = found else {
-        panic!("{} is no audit log", case.name());
+    let found = match found {
+        Finding::Audit(found) => found,
+        Finding::Contradiction(found) => {
+            assert_eq!(case.value("how"), &json!(found.how));
+            let counts = [found.known.count, found.shown.count];
+            assert_eq!(case.value("counts"), &json!(counts));
+            return Ok(());
+        }
+        _ => panic!("{} is no audit log", case.name()),
     };
     assert_eq!(case.value("first"), &json!(found.first));
     assert_eq!(case.value("count"), &json!(found.count));
     assert_eq!(case.value("shown"), &json!(found.shown));
     assert_eq!(case.text("root"), hex(found.root.as_bytes()));
     Ok(())
+}
+
+fn judge_proof(case: &Case) -> Result<(), String> {
+    let read = || {
+        let proof: AuditProof = cbor::decode(&case.bytes("proof"))?;
+        let head: Signed<AuditHead> = cbor::decode(&case.bytes("head"))?;
+        Ok(proof.leads(&proof.from.peek()?, &head.peek()?))
+    };
+    match read() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("it does not lead to the head".to_owned()),
+        Err::<bool, CborError>(error) => Err(error.to_string()),
+    }
 }
 
 /// A log with the frontier before each of its entries, and one more.
@@ -176,7 +199,9 @@ fn fields(export: &AuditExport) -> Value {
 fn make(book: &mut Book) {
     book.about(
         "Evidence that is a part of an audit log by `hex`. Of one that shows nothing wrong: the place of its \
-         `first` item, the `count` and `root` of its last head, and how many entries are `shown`.",
+         `first` item, the `count` and `root` of its last head, and how many entries are `shown`. Or two heads, and \
+         `how` the second contradicts the first, with the `counts` of both. Or, instead of `hex`, the `proof` that a log \
+         goes on to a signed `head`.",
     );
     let log = Log::new(world().acme, notes());
     let whole = log.export(0, 6, &[2, 4]);
@@ -228,6 +253,119 @@ fn make(book: &mut Book) {
     valid(book, "a log without entries", "AUDIT-7", &log, &empty, 0);
     spoilt_items(book, &log, &whole);
     spoilt_heads(book, &log, &whole, &part);
+    proofs(book, &log);
+    contradictions(book, &log);
+}
+
+/// What shows that the log went on from one count to another.
+fn proof(log: &Log, from: usize, to: usize) -> AuditProof {
+    let mut range = LeafRange::new(from as u64);
+    for row in &log.rows[from..to] {
+        range.push(entry_digest(&row.entry));
+    }
+    AuditProof {
+        from: log.head(from),
+        frontier: log.before[from].0.to_bytes(),
+        range: range.to_bytes(),
+    }
+}
+
+fn proofs(book: &mut Book, log: &Log) {
+    let fields = |proof: &AuditProof, head: &Signed<AuditHead>| json!({ "proof": hex(cbor::encode(proof)), "head": hex(cbor::encode(head)) });
+    for (from, to) in [(0, 6), (1, 6), (2, 3), (3, 4), (4, 6), (5, 6), (6, 6)] {
+        let name = format!("a proof that {from} entries go on to {to}");
+        let fields = fields(&proof(log, from, to), &log.head(to));
+        book.valid(&name, "AUDIT-23", fields);
+    }
+    let right = proof(log, 3, 6);
+    let mut refuse = |name: &str, proof: &AuditProof, head: &Signed<AuditHead>| {
+        book.invalid(name, "AUDIT-23", fields(proof, head));
+    };
+    refuse("a proof for a head that is longer", &right, &log.head(5));
+    let root = Digest::new([1; 32]);
+    let other = log.head_by(6, root, &log.realm);
+    refuse("a proof that leads to another root", &right, &other);
+    let begins = AuditProof {
+        from: log.head_by(3, root, &log.realm),
+        ..right.clone()
+    };
+    refuse(
+        "a proof that begins with another root",
+        &begins,
+        &log.head(6),
+    );
+    let more = AuditProof {
+        range: [&right.range[..], root.as_bytes()].concat().into(),
+        ..right.clone()
+    };
+    refuse("a proof with one digest more", &more, &log.head(6));
+    let less = AuditProof {
+        frontier: right.frontier[32..].to_vec().into(),
+        ..right.clone()
+    };
+    refuse(
+        "a proof without a digest of its beginning",
+        &less,
+        &log.head(6),
+    );
+    let back = proof(log, 6, 6);
+    refuse("a proof that leads back", &back, &log.head(5));
+}
+
+fn contradictions(book: &mut Book, log: &Log) {
+    let fields = |found: &AuditContradiction| {
+        let evidence = Evidence::Contradiction(found.clone());
+        json!({ "hex": hex(cbor::encode(&evidence)) })
+    };
+    let later = |count: usize, root: Digest, ms: u64| {
+        let mut head = log.head(count).peek().unwrap();
+        (head.root, head.at) = (root, head.at.plus(ms));
+        signed(&head, &[&log.realm.node])
+    };
+    let root = Digest::new([1; 32]);
+    let anew = AuditContradiction {
+        known: log.head(4),
+        shown: later(4, root, 0),
+        at: NOW.plus(200),
+        chain: Some(cbor::encode(&log.realm.chain()).into()),
+    };
+    let shorter = AuditContradiction {
+        shown: later(2, log.before[2].0.root(), 1),
+        ..anew.clone()
+    };
+    for (name, how, found) in [
+        ("a log that was told anew", "other", &anew),
+        ("a log that was cut short", "shorter", &shorter),
+    ] {
+        let mut fields = fields(found);
+        fields["how"] = json!(how);
+        let head = found.shown.peek().unwrap();
+        fields["counts"] = json!([4, head.count]);
+        book.valid(name, "AUDIT-24", fields);
+    }
+    let mut refuse = |name: &str, found: &AuditContradiction| {
+        book.invalid(name, "AUDIT-24", fields(found));
+    };
+    let with = |shown: Signed<AuditHead>| AuditContradiction {
+        shown,
+        ..anew.clone()
+    };
+    refuse("two heads that are the same", &with(log.head(4)));
+    refuse("a head that may follow the other", &with(log.head(6)));
+    let earlier = with(later(2, log.before[2].0.root(), 0));
+    refuse("a shorter head that was not signed later", &earlier);
+    let lab = world().lab;
+    refuse("heads of two realms", &with(log.head_by(4, root, &lab)));
+    let head = later(4, root, 0).peek().unwrap();
+    refuse(
+        "a head that another realm signed for it",
+        &with(signed(&head, &[&lab.node])),
+    );
+    let unproven = AuditContradiction {
+        chain: None,
+        ..anew.clone()
+    };
+    refuse("two heads without a chain", &unproven);
 }
 
 fn valid(book: &mut Book, name: &str, rules: &str, log: &Log, export: &AuditExport, shown: u64) {

@@ -4,7 +4,9 @@ use super::signed::sign_clear;
 use ciborium::Value;
 use realm_broadcast::Capabilities;
 use realm_protocol::{
-    Digest, FailureCode, Kind, RealmId, Secret16, TicketId, cbor, limits,
+    Digest, FailureCode, Kind, RealmId, Secret16, TicketId,
+    audit::{AuditHead, AuditProof},
+    cbor, limits,
     link::{
         Accept, Beat, Bye, Frame, Hello, Join, Joined, NeedChain, Offer, Records, Renew, Taken,
     },
@@ -16,7 +18,7 @@ use serde_json::json;
 use super::{
     book::{Book, Case, Subject, hex},
     raw::{Raw, with},
-    tree::{NOW, World, admission, outgoing, rng, world},
+    tree::{NOW, Realm, World, admission, outgoing, rng, signed, world},
 };
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -173,6 +175,22 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
                 clock: NOW,
                 records: digest,
                 head: None,
+                witnessed: None,
+                proof: None,
+            }),
+        ),
+        (
+            "a beat that shows a head with its proof",
+            Frame::Beat(Beat {
+                clock: NOW,
+                records: digest,
+                head: Some(audit_head(acme, 3)),
+                witnessed: Some(300),
+                proof: Some(AuditProof {
+                    from: audit_head(acme, 2),
+                    frontier: vec![1; 32].into(),
+                    range: vec![2; 32].into(),
+                }),
             }),
         ),
         (
@@ -191,6 +209,16 @@ fn frames(world: &World) -> Vec<(&'static str, Frame)> {
         ),
         ("a taken", Frame::Taken(Taken { header: digest })),
     ]
+}
+
+fn audit_head(realm: &Realm, count: u64) -> Signed<AuditHead> {
+    let head = AuditHead {
+        realm: realm.id,
+        count,
+        root: Digest::of(&[b"root"]),
+        at: NOW,
+    };
+    signed(&head, &[&realm.node])
 }
 
 /// Signed by the offering side alone.
@@ -271,6 +299,7 @@ fn is_optional(frame: &Frame, key: u64) -> bool {
         Frame::Offer(_) => key < 2,
         Frame::Accept(_) | Frame::Renew(_) | Frame::Bye(_) => true,
         Frame::Records(_) => matches!(key, 0 | 4),
+        Frame::Beat(_) => key >= 64,
         _ => false,
     }
 }

@@ -140,3 +140,65 @@ pub struct AuditFile {
     /// The bytes, in base64url without padding.
     pub evidence: String,
 }
+
+/// What this realm keeps, as a witness, of the audit log of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WitnessView {
+    /// The other realm's name.
+    pub realm: String,
+    /// The newest head that is proven to go on from those before.
+    pub newest: HeadView,
+    /// Since when it shows a longer log without proof that it goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven_since: Option<Time>,
+    /// What contradicts that the log only grew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradiction: Option<ContradictionView>,
+}
+
+/// Where an audit log stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadView {
+    /// How many entries there were.
+    pub count: u64,
+    /// The root of the tree of all of them.
+    pub root: String,
+    /// When that was signed, by the clock of that realm.
+    pub signed_at: Time,
+}
+
+/// How a head that was shown later contradicts one that was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContradictionKind {
+    /// It has fewer entries: the log was cut short, or an old one was put back.
+    Shorter,
+    /// It has as many, and not the same: the log was told anew.
+    Other,
+}
+
+/// Two heads of one log that cannot both be of a log that only grew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContradictionView {
+    /// How the later one contradicts the other.
+    pub kind: ContradictionKind,
+    /// The head that was kept.
+    pub known: HeadView,
+    /// The later one.
+    pub shown: HeadView,
+    /// When that was shown, by this realm's clock.
+    pub shown_at: Time,
+}
+
+/// What proves a contradiction by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WitnessFile {
+    /// The other realm's name.
+    pub realm: String,
+    /// The bytes, in base64url without padding.
+    pub evidence: String,
+}

@@ -49,6 +49,10 @@ pub const BIDS: &str = "/v1/bids";
 pub const AUDIT: &str = "/v1/audit";
 /// GET with [`super::AuditQuery`]: [`super::AuditFile`].
 pub const AUDIT_EXPORT: &str = "/v1/audit/export";
+/// GET: a page of [`super::WitnessView`].
+pub const WITNESSED: &str = "/v1/audit/witnessed";
+/// GET: [`super::WitnessFile`].
+pub const WITNESSED_REALM: &str = "/v1/audit/witnessed/{realm}";
 /// GET with [`super::ReceiptQuery`]: [`super::ReceiptFile`].
 pub const RECEIPTS: &str = "/v1/receipts";
 /// What this realm makes of bidders.

@@ -1,7 +1,7 @@
 //! The audit log.
 
 use super::{Client, ClientError, address::Address};
-use crate::api::{AuditEntry, AuditFile, AuditQuery, Page, routes};
+use crate::api::{AuditEntry, AuditFile, AuditQuery, Page, WitnessFile, WitnessView, routes};
 
 impl Client {
     /// Entries of the audit log, the newest first.
@@ -18,6 +18,23 @@ impl Client {
     /// [`ClientError`].
     pub async fn audit_export(&self, query: &AuditQuery) -> Result<AuditFile, ClientError> {
         self.get(&address(routes::AUDIT_EXPORT, query)).await
+    }
+
+    /// What this realm keeps of the audit logs of its children and peers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn witnessed(&self) -> Result<Page<WitnessView>, ClientError> {
+        self.get(routes::WITNESSED).await
+    }
+
+    /// What proves that the audit log of a realm is not what it was.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn contradiction(&self, realm: &str) -> Result<WitnessFile, ClientError> {
+        self.get(&routes::fill(routes::WITNESSED_REALM, &[realm]))
+            .await
     }
 }
 

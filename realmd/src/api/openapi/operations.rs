@@ -16,7 +16,7 @@ use realm_client::api::{
     Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest,
     ShareRequest, SignInRequest, SignedIn, SignedOut, StackView, StateQuery, StateSummary,
     StateView, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery,
-    UnhaltRequest, ValidateResult, routes,
+    UnhaltRequest, ValidateResult, WitnessFile, WitnessView, routes,
 };
 
 use super::{
@@ -112,6 +112,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         one::<AuditFile>(),
     )
     .with(query::<AuditQuery>),
+    get(
+        routes::WITNESSED,
+        "Lists what this realm keeps of the audit logs of its children and peers.",
+        page::<WitnessView>(),
+    ),
+    get(
+        routes::WITNESSED_REALM,
+        "Gives what proves that the audit log of a realm is not what it was.",
+        one::<WitnessFile>(),
+    ),
     get(
         routes::RECEIPTS,
         "Gives receipts of calls that prove themselves.",

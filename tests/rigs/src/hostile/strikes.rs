@@ -323,6 +323,8 @@ pub(crate) fn beat() -> Vec<u8> {
         clock: wall(),
         records: Digest::of(&[]),
         head: None,
+        witnessed: None,
+        proof: None,
     };
     Frame::Beat(beat).encode().to_vec()
 }

@@ -1,0 +1,77 @@
+//! What this realm keeps of the audit logs of others.
+
+use realm_client::{
+    api::{self, ContradictionKind, HeadView, Page, Problem, WitnessFile},
+    catalogue::Code,
+};
+use realm_node::{Node, WitnessView};
+use realm_protocol::{
+    audit::{AuditHead, Contradiction},
+    broadcast::Evidence,
+    cbor::{self, Blob},
+};
+
+use super::{
+    Answer, Shared,
+    extract::Segment,
+    problem::Fail,
+    views::{realm_name, time},
+};
+
+pub(super) async fn list(daemon: Shared) -> Answer<Page<api::WitnessView>> {
+    let look = |node: &Node| {
+        let seen = node.witnessed().into_iter();
+        seen.map(|seen| view(node, seen)).collect()
+    };
+    Ok(axum::Json(Page::whole(daemon.handle.read(look).await?)))
+}
+
+pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<WitnessFile> {
+    let wanted = realm_name(&name)?;
+    let found = daemon.handle.read(move |node| {
+        let scope = node.resolve_name(&wanted)?;
+        let found = node.contradiction_of(&scope).cloned();
+        Ok::<_, realm_node::Refusal>((node.name_of(&scope), found))
+    });
+    let (realm, found) = found.await??;
+    let none = || {
+        let what = format!("nothing is known here that contradicts the audit log of {realm}");
+        Fail::from(Problem::new(Code::NotFound, what).with_hint("realmctl audit witness ls"))
+    };
+    let evidence = Evidence::Contradiction(found.ok_or_else(none)?);
+    Ok(axum::Json(WitnessFile {
+        evidence: Blob::from(cbor::encode(&evidence)).to_base64(),
+        realm,
+    }))
+}
+
+fn view(node: &Node, seen: WitnessView) -> api::WitnessView {
+    let WitnessView {
+        scope,
+        newest,
+        unproven,
+        contradiction,
+    } = seen;
+    api::WitnessView {
+        realm: node.name_of(&scope),
+        newest: head(&newest),
+        unproven_since: unproven.map(time),
+        contradiction: contradiction.map(|found| api::ContradictionView {
+            kind: match found.how {
+                Contradiction::Shorter => ContradictionKind::Shorter,
+                Contradiction::Other => ContradictionKind::Other,
+            },
+            known: head(&found.known),
+            shown: head(&found.shown),
+            shown_at: time(found.at),
+        }),
+    }
+}
+
+fn head(head: &AuditHead) -> HeadView {
+    HeadView {
+        count: head.count,
+        root: head.root.to_string(),
+        signed_at: time(head.at),
+    }
+}
