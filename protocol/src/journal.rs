@@ -1,6 +1,8 @@
 //! What a realm writes to its disk: entries of changes, applied whole or not at all.
 //!
 //! Like the wire, the disk outlives the process, so these types carry versions and vectors too.
+mod erasure;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -38,6 +40,8 @@ pub enum Change {
     Event(Event),
     /// Appends an entry, with this number, to the audit log.
     Audit(u64, AuditRow),
+    /// Erases the content of a run that has ended, and of its trace.
+    Erase(RunId, Erased),
 }
 
 numbered! {
@@ -169,6 +173,18 @@ wire_map! {
         12 => parent: Option<RunId>,
         /// What a restart needs to go on with it; none for a run that ends with the process.
         13 => resume: Option<Blob>,
+        /// Who has erased its content, and when.
+        14 => erased: Option<Erased>,
+    }
+}
+
+wire_map! {
+    /// That the content of a run was erased.
+    pub struct Erased {
+        /// When.
+        0 => at: Timestamp,
+        /// By whom.
+        1 => by: String,
     }
 }
 

@@ -7,6 +7,7 @@ mod broadcast;
 mod calls;
 mod daemon;
 mod duration;
+mod erase;
 mod grants;
 mod halt;
 mod key;
@@ -42,6 +43,7 @@ pub use daemon::{
     RestoreArgs, StoreCommand,
 };
 pub use duration::Span;
+pub use erase::{EraseCommand, EraseHow};
 pub use grants::{GrantArgs, GrantCommand};
 pub use halt::{HaltArgs, UnhaltArgs};
 pub use key::Key;
@@ -237,6 +239,11 @@ pub enum Command {
     /// The audit log: what was done in this realm, by whom, and how it ended.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Erase the content of runs that have ended; what they did, when and for whom stays in the audit log.
+    ///
+    /// The files of the daemon hold what was erased, sealed, until it starts the next time.
+    #[command(subcommand)]
+    Erase(EraseCommand),
     /// Receipts of calls, which both sides have signed.
     #[command(subcommand, alias = "receipts")]
     Receipt(ReceiptCommand),

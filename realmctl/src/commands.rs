@@ -9,6 +9,7 @@ mod breakers;
 mod broadcast;
 mod ctx;
 mod doctor;
+mod erase;
 pub(crate) mod eval;
 mod explain;
 mod generate;
@@ -98,6 +99,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Broadcast(args) => broadcast::run(session, *args).await?,
         Command::Approval(command) => approvals::run(session, command).await?,
         Command::Audit(command) => return audit::run(session, command).await,
+        Command::Erase(command) => erase::run(session, command).await?,
         Command::Receipt(command) => return receipts::run(session, command).await,
         Command::Breaker(command) => breakers::run(session, command).await?,
         Command::Rate(command) => rates::run(session, command).await?,

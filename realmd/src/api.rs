@@ -15,6 +15,7 @@ mod config;
 mod crowded;
 mod denials;
 mod devices;
+mod erasing;
 mod events;
 mod extract;
 mod gate;
@@ -147,6 +148,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUN_PAUSE, post(standing::pause))
         .route(routes::RUN_RESUME, post(standing::resume))
         .route(routes::RUN_CANCEL, post(standing::cancel))
+        .route(routes::RUN_ERASE, post(erasing::erase))
         .route(routes::BREAKERS, get(breakers::list))
         .route(routes::BREAKER, get(breakers::show))
         .route(routes::BREAKER_RESET, post(breakers::reset))

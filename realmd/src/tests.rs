@@ -225,5 +225,6 @@ fn run() -> Run {
         output: Some(Blob::from(b"{}".to_vec())),
         parent: None,
         resume: None,
+        erased: None,
     }
 }

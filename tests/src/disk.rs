@@ -247,6 +247,14 @@ impl Disk {
                 assert_eq!(index, self.audit.len() as u64, "the audit log has no gaps");
                 self.audit.push(row);
             }
+            Change::Erase(id, erased) => {
+                if let Some(run) = self.runs.remove(&id) {
+                    self.runs.insert(id, run.erased(erased));
+                }
+                for ((_, _), event) in self.events.iter_mut().filter(|((of, _), _)| *of == id) {
+                    *event = event.clone().erased();
+                }
+            }
             Change::Event(event) => {
                 let known = self.events.insert((event.run, event.index), event.clone());
                 assert!(

@@ -30,6 +30,8 @@ mod contracts;
 mod custody;
 #[path = "sim/durable.rs"]
 mod durable;
+#[path = "sim/erasure.rs"]
+mod erasure;
 #[path = "sim/forged.rs"]
 mod forged;
 #[path = "sim/grants.rs"]

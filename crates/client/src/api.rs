@@ -89,9 +89,10 @@ pub use prompts::{
 pub use rates::{RateRequest, RateView};
 pub use receipts::{ReceiptFile, ReceiptQuery};
 pub use runs::{
-    AcceptedCall, AcceptedStage, CancelRequest, CancelResult, Direction, Frame, FrameTree,
-    PauseRequest, ResumeDecision, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus,
-    RunSummary, Trace, TraceEvent, TraceQuery, Wait, WaitsOn, Withdrawal,
+    AcceptedCall, AcceptedStage, CancelRequest, CancelResult, Direction, EraseRequest, EraseResult,
+    Erasure, Frame, FrameTree, PauseRequest, ResumeDecision, ResumeRequest, RunDetail,
+    RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceEvent, TraceQuery, Wait, WaitsOn,
+    Withdrawal,
 };
 pub use stacks::{StackInput, StackPart, StackView};
 pub use states::{StateQuery, StateSummary, StateView};

@@ -39,6 +39,10 @@ impl Node {
                 self.audit_settled(note, &Ok(Response::Done));
                 self.cancel(id, run);
             }
+            Request::Erase(asked) => {
+                let done = self.erase(*asked);
+                self.settle(id, note, done);
+            }
             Request::Pause(run) => {
                 let done = self.pause_run(run);
                 self.settle(id, note, done);

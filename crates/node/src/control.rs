@@ -37,6 +37,8 @@ pub enum Request {
     Broadcast(Box<crate::BroadcastAsked>),
     /// Stops a run and what it waits for.
     Cancel(RunId),
+    /// Erases the content of a run that has ended.
+    Erase(Box<crate::EraseAsked>),
     /// Holds a run where it stands.
     Pause(RunId),
     /// Lets a paused run go on; the decision says what becomes of a call whose outcome is unknown.

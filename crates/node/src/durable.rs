@@ -200,6 +200,7 @@ impl Node {
             ended: Some(self.now.wall),
             error: Some("Interrupted".to_owned()),
             resume: None,
+            erased: None,
             ..record
         }));
     }

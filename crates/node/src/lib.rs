@@ -21,6 +21,7 @@ mod custody;
 mod deliver;
 mod delivery;
 mod durable;
+mod erasing;
 mod grants;
 mod halt;
 mod histories;
@@ -80,6 +81,7 @@ pub use control::{
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;
+pub use erasing::{EraseAsked, answers_for};
 pub use grants::{GrantAsked, GrantKept, GrantView};
 pub use halt::{
     AboveHaltView, BelowHaltView, HaltAsked, HaltChange, HaltOf, HaltView, HaltedFromAbove,

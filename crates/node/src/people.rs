@@ -126,6 +126,7 @@ impl Node {
             | Request::Join(_)
             | Request::Apply(_)
             | Request::Restrict(_)
+            | Request::Erase(_)
             | Request::RemoveLoop(_)
             | Request::ForgetState { .. }
             | Request::ApplyRate(_)

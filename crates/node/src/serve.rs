@@ -346,6 +346,7 @@ impl Node {
             output: None,
             parent: None,
             resume: resume.map(|resume| Blob::from(state::write(&resume))),
+            erased: None,
         };
         self.out.change(Change::Run(record.clone()));
         let key = key.map(|(row, forgotten)| {

@@ -243,7 +243,7 @@ fn write_group(
         last = queued.seq;
         plan.apply(queued.entry).map_err(StoreError::Read)?;
     }
-    let batch = plan.finish(last);
+    let batch = plan.finish(last).map_err(StoreError::Read)?;
     drop(reader);
     write(shared, batch)
 }

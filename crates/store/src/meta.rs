@@ -17,6 +17,7 @@ const FORMAT_KEY: &[u8] = b"format";
 const CHECK_KEY: &[u8] = b"check";
 const SEQ_KEY: &[u8] = b"seq";
 const RESTORED_KEY: &[u8] = b"restored";
+const ERASED_KEY: &[u8] = b"erased";
 
 const CHECK: &[u8] = b"realm/store";
 
@@ -77,6 +78,22 @@ pub(crate) fn unmark_restored(batch: &mut Batch) {
 /// Says whether the mark stands.
 pub(crate) fn is_restored(snapshot: &dyn Snapshot) -> Result<bool, ReadError> {
     Ok(snapshot.get(Tree::Meta, RESTORED_KEY)?.is_some())
+}
+
+/// Marks the files as holding what was erased from the store.
+pub(crate) fn mark_erased(batch: &mut Batch, sealer: &Sealer, rng: &mut ChaCha20Rng) {
+    let mark = sealer.seal(rng, Tree::Meta, ERASED_KEY, &[]);
+    batch.put(Tree::Meta, ERASED_KEY.to_vec(), mark);
+}
+
+/// Whether they do.
+pub(crate) fn has_erased(snapshot: &dyn Snapshot) -> Result<bool, ReadError> {
+    Ok(snapshot.get(Tree::Meta, ERASED_KEY)?.is_some())
+}
+
+/// Whether a row of the tree is that mark.
+pub(crate) fn is_erased_mark(key: &[u8]) -> bool {
+    key == ERASED_KEY
 }
 
 /// Opens a row of the tree; format and name of the log alone are in clear.

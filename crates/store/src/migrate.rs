@@ -10,8 +10,8 @@ use realm_protocol::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    EngineError, EngineKind, MigrateError, OpenError, Options, Tree, backup,
-    engine::{self, Batch, Engine, LOG_KEY},
+    EngineError, EngineKind, MigrateError, OpenError, Options, Tree, backup, check,
+    engine::{self, Batch, Engine, LOG_KEY, log},
     files,
     layout::KeyRange,
     meta::{self, Meta},
@@ -79,6 +79,29 @@ pub fn migrate(
     Ok(MigrateReport { from, to, rows })
 }
 
+/// Puts a copy of a store in its place, so that its files hold nothing that is no row of it.
+pub(crate) fn write_anew(
+    dir: &Path,
+    store: Box<dyn Engine>,
+    sealer: &Sealer,
+    kind: EngineKind,
+    cache_bytes: usize,
+) -> Result<(), OpenError> {
+    let copied = copy(dir, store.as_ref(), sealer, kind, cache_bytes);
+    drop(store);
+    match copied {
+        Ok(_) => {
+            files::install(dir, kind)?;
+            // The new files name no log yet.
+            Ok(files::remove(&log::path(&files::store_path(dir, kind)))?)
+        }
+        Err(MigrateError::Store(error)) => Err(error),
+        Err(MigrateError::Read(error)) => Err(check::unreadable(error)),
+        Err(MigrateError::Write { source, .. }) => Err(source.into()),
+        Err(MigrateError::Differs { .. }) => Err(OpenError::Corrupt(None)),
+    }
+}
+
 /// Makes a complete copy beside the store and reads it again; gives its rows.
 fn copy(
     dir: &Path,
@@ -134,8 +157,9 @@ fn walk(
     for tree in Tree::ALL {
         for next in snapshot.range(*tree, &KeyRange::all()).map_err(read)? {
             let (key, value) = next.map_err(read)?;
-            if tree == &Tree::Meta && key == LOG_KEY {
-                continue; // Each engine has a log of its own.
+            // Each engine has a log of its own, and a copy holds nothing that was erased.
+            if tree == &Tree::Meta && (key == LOG_KEY || meta::is_erased_mark(&key)) {
+                continue;
             }
             hasher.update([tree.number()]);
             for part in [&key, &value] {

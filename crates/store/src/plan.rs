@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use realm_protocol::{
     RunId, Timestamp,
     audit::AuditRow,
-    journal::{Change, Entry, Event, JournalSeq, Run, Table},
+    journal::{Change, Entry, Erased, Event, JournalSeq, Run, Table},
 };
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     layout, meta,
     pointer::{EventsPointer, RunPointer},
     reader::Reader,
-    sealer,
+    retention, sealer,
 };
 
 /// About how many bytes a run, or an event, takes in a group beside its payload.
@@ -31,6 +32,8 @@ pub(crate) struct Plan<'a> {
     runs: BTreeMap<RunId, Written>,
     /// Entries of the audit log, by number.
     audit: BTreeMap<u64, AuditRow>,
+    /// Runs whose content is erased, as the store holds them.
+    erased: BTreeMap<RunId, Run>,
     /// About how many bytes the runs and events are.
     bytes: usize,
 }
@@ -52,6 +55,7 @@ impl<'a> Plan<'a> {
             batch: Batch::default(),
             runs: BTreeMap::new(),
             audit: BTreeMap::new(),
+            erased: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -65,6 +69,7 @@ impl<'a> Plan<'a> {
                 }
                 Change::Delete(table, key) => self.delete(table, &key)?,
                 Change::Run(run) => self.run(run)?,
+                Change::Erase(run, erased) => self.erase(run, erased)?,
                 Change::Event(event) => {
                     self.bytes += event.payload.len() + BESIDE;
                     self.runs.entry(event.run).or_default().events.push(event);
@@ -78,11 +83,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Closes the batch with the number of the last entry in it.
-    pub(crate) fn finish(mut self, last: JournalSeq) -> Batch {
+    pub(crate) fn finish(mut self, last: JournalSeq) -> Result<Batch, ReadError> {
+        self.take_out_erased()?;
         self.write_groups();
         self.write_audit();
         meta::advance(&mut self.batch, self.reader.sealer(), &mut self.rng, last);
-        self.batch
+        Ok(self.batch)
     }
 
     fn put(
@@ -137,6 +143,43 @@ impl<'a> Plan<'a> {
         }
         let held = self.known.held(self.reader, run.id)?;
         written.state = Some((held, run));
+        Ok(())
+    }
+
+    /// Writes anew what is left of a run and its events without their content.
+    fn erase(&mut self, id: RunId, erased: Erased) -> Result<(), ReadError> {
+        let mut written = self.runs.remove(&id).unwrap_or_default();
+        let mut events = Vec::new();
+        if let Some(stored) = self.reader.run(id)? {
+            // What was erased in this batch before has its events with it.
+            if self.erased.insert(id, stored.clone()).is_none() {
+                events = self.reader.events(id, 0, usize::MAX)?;
+            }
+            written.state.get_or_insert((None, stored));
+        }
+        let Some((_, run)) = written.state else {
+            return Ok(());
+        };
+        events.append(&mut written.events);
+        self.bytes += BESIDE.saturating_mul(events.len().saturating_add(1));
+        let left = Written {
+            state: Some((None, run.erased(erased))),
+            events: events.into_iter().map(Event::erased).collect(),
+        };
+        self.runs.insert(id, left);
+        Ok(())
+    }
+
+    /// Takes what was erased out of all groups that hold something of it. What the files still hold of that goes when
+    /// the store opens next.
+    fn take_out_erased(&mut self) -> Result<(), ReadError> {
+        if self.erased.is_empty() {
+            return Ok(());
+        }
+        let rng = ChaCha20Rng::from_rng(&mut self.rng);
+        let removed = retention::take_out(self.reader, rng, self.erased.values())?;
+        self.batch.append(removed);
+        meta::mark_erased(&mut self.batch, self.reader.sealer(), &mut self.rng);
         Ok(())
     }
 

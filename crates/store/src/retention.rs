@@ -43,6 +43,24 @@ pub(crate) fn plan(
     Ok((removal.batch, removed))
 }
 
+/// Plans the removal of these runs.
+pub(crate) fn take_out<'r>(
+    reader: &Reader<'_>,
+    rng: ChaCha20Rng,
+    runs: impl Iterator<Item = &'r Run>,
+) -> Result<Batch, ReadError> {
+    let mut removal = Removal {
+        reader,
+        batch: Batch::default(),
+        groups: BTreeMap::new(),
+    };
+    for run in runs {
+        removal.run(run)?;
+    }
+    removal.groups(rng)?;
+    Ok(removal.batch)
+}
+
 struct Removal<'a> {
     reader: &'a Reader<'a>,
     batch: Batch,

@@ -18,14 +18,14 @@ use realm_protocol::{
 };
 
 use crate::{
-    Ack, AppendError, BackupError, BackupReport, CheckReport, OpenError, Options, Page, ReadError,
-    RetainError, RunQuery, Unappended, Urgency, audit, backup, check,
+    Ack, AppendError, BackupError, BackupReport, CheckReport, EngineKind, OpenError, Options, Page,
+    ReadError, RetainError, RunQuery, Unappended, Urgency, audit, backup, check,
     committer::{Command, Committer, Old, QUEUE, QUEUE_BYTES, Queued},
     engine::{self, Batch, Engine, Row},
     files,
     known::Known,
     meta::{self, FORMAT, Meta},
-    query,
+    migrate, query,
     sealer::{self, NoRandomness, Sealer},
     shared::Shared,
     upgrade::{self, STEPS},
@@ -75,7 +75,12 @@ impl Store {
             files::install(dir, kind)?;
         }
         files::mark(dir, kind)?;
-        let engine = engine::open(kind, &files::store_path(dir, kind), cache_bytes)?;
+        let path = files::store_path(dir, kind);
+        let mut engine = engine::open(kind, &path, cache_bytes)?;
+        if kind == EngineKind::Redb && holds_erased(engine.as_ref(), &sealer)? {
+            migrate::write_anew(dir, engine, &sealer, kind, cache_bytes)?;
+            engine = engine::open(kind, &path, cache_bytes)?;
+        }
         Self::start(Shared::new(engine, Some(lock), sealer), acknowledge)
     }
 
@@ -375,6 +380,13 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Whether the files of a store of this key hold what was erased from it.
+fn holds_erased(engine: &dyn Engine, sealer: &Sealer) -> Result<bool, OpenError> {
+    let snapshot = engine.snapshot()?;
+    Meta::read(snapshot.as_ref(), sealer)?;
+    meta::has_erased(snapshot.as_ref()).map_err(check::unreadable)
+}
+
 /// Makes an empty store out of an empty engine.
 pub(crate) fn begin(engine: &dyn Engine, sealer: &Sealer) -> Result<(), OpenError> {
     let mut batch = Batch::default();
@@ -394,6 +406,7 @@ fn size(entry: &Entry) -> usize {
     let changes = entry.changes.iter().map(|change| match change {
         Change::Put(_, key, value) | Change::PutUntil(_, key, value, _) => key.len() + value.len(),
         Change::Delete(_, key) => key.len(),
+        Change::Erase(_, erased) => erased.by.len(),
         Change::Run(run) => {
             let blobs = run.input.iter().chain(&run.output);
             blobs.map(|blob| blob.len()).sum()

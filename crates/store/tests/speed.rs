@@ -141,6 +141,7 @@ fn run(number: u64, status: Status) -> Run {
         output: None,
         parent: None,
         resume: None,
+        erased: None,
     }
 }
 

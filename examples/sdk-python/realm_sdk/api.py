@@ -844,6 +844,43 @@ class Enough(TypedDict):
     """Lowest confidence of a good one, millionths."""
 
 
+class EraseRequest(TypedDict):
+    """The content of a run is to be erased."""
+
+    dryRun: NotRequired[bool]
+    """Whether only to say what would go."""
+    why: NotRequired[str | None]
+    """Why, for those who read the audit log later."""
+
+
+class EraseResult(TypedDict):
+    """What was erased of a run, or would be."""
+
+    run: RunSummary
+    """The run as it stands now."""
+    inputDigest: NotRequired[str | None]
+    """SHA-256 of the input that went."""
+    outputDigest: NotRequired[str | None]
+    """SHA-256 of the output that went."""
+    bytes: int
+    """Bytes of input and output."""
+    events: int
+    """Events of its trace, which lose what they say of contents."""
+    answers: int
+    """Answers kept under idempotency keys that went with it."""
+    dryRun: bool
+    """Whether nothing was erased yet."""
+
+
+class Erasure(TypedDict):
+    """That the content of a run was erased."""
+
+    at: Time
+    """When."""
+    by: str
+    """By whom."""
+
+
 class EvidenceFile(TypedDict):
     """A file that proves how a broadcast went, by itself."""
 
@@ -1923,6 +1960,7 @@ class RunSummary(TypedDict):
     """Name of the failure, if it failed."""
     parent: NotRequired[str | None]
     """The run here that caused it."""
+    erased: NotRequired[Erasure | None]
 
 
 class ScoreRequest(TypedDict):
@@ -2741,6 +2779,10 @@ class Api:
         """Lets a paused run go on."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
 
+    def post_runs_id_erase(self, id: str, body: EraseRequest) -> EraseResult:
+        """Erases the content of a run that has ended, and says what went."""
+        return self._send("POST", f'/v1/runs/{quote(id, safe="")}/erase', body=body)
+
     def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""
         return self._send("POST", f'/v1/runs/{quote(id, safe="")}/cancel', body=body)
@@ -3151,6 +3193,10 @@ class AsyncApi:
     async def post_runs_id_resume(self, id: str, body: ResumeRequest) -> RunSummary:
         """Lets a paused run go on."""
         return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/resume', body=body)
+
+    async def post_runs_id_erase(self, id: str, body: EraseRequest) -> EraseResult:
+        """Erases the content of a run that has ended, and says what went."""
+        return await self._send("POST", f'/v1/runs/{quote(id, safe="")}/erase', body=body)
 
     async def post_runs_id_cancel(self, id: str, body: CancelRequest) -> CancelResult:
         """Cancels a run."""

@@ -830,6 +830,40 @@ export interface Enough {
   confidence?: number | null;
 }
 
+/** The content of a run is to be erased. */
+export interface EraseRequest {
+  /** Whether only to say what would go. */
+  dryRun?: boolean;
+  /** Why, for those who read the audit log later. */
+  why?: string | null;
+}
+
+/** What was erased of a run, or would be. */
+export interface EraseResult {
+  /** The run as it stands now. */
+  run: RunSummary;
+  /** SHA-256 of the input that went. */
+  inputDigest?: string | null;
+  /** SHA-256 of the output that went. */
+  outputDigest?: string | null;
+  /** Bytes of input and output. */
+  bytes: number;
+  /** Events of its trace, which lose what they say of contents. */
+  events: number;
+  /** Answers kept under idempotency keys that went with it. */
+  answers: number;
+  /** Whether nothing was erased yet. */
+  dryRun: boolean;
+}
+
+/** That the content of a run was erased. */
+export interface Erasure {
+  /** When. */
+  at: Time;
+  /** By whom. */
+  by: string;
+}
+
 /** A file that proves how a broadcast went, by itself. */
 export interface EvidenceFile {
   /** The broadcast. */
@@ -1950,6 +1984,7 @@ export interface RunSummary {
   error?: string | null;
   /** The run here that caused it. */
   parent?: string | null;
+  erased?: Erasure | null;
 }
 
 /** By what a score was found. */
@@ -2576,6 +2611,11 @@ export abstract class Api {
   /** Lets a paused run go on. */
   postRunsIdResume(id: string, body: ResumeRequest): Promise<RunSummary> {
     return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/resume`, { body });
+  }
+
+  /** Erases the content of a run that has ended, and says what went. */
+  postRunsIdErase(id: string, body: EraseRequest): Promise<EraseResult> {
+    return this.send("POST", `/v1/runs/${encodeURIComponent(id)}/erase`, { body });
   }
 
   /** Cancels a run. */

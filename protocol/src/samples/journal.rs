@@ -23,6 +23,7 @@ pub(super) fn run() -> Run {
         output: None,
         parent: None,
         resume: None,
+        erased: None,
     }
 }
 

@@ -84,7 +84,7 @@ async fn export(session: &Session, daemon: &Daemon, args: AuditExportArgs) -> Re
 }
 
 /// Every entry that is meant, the oldest first.
-async fn all(daemon: &Daemon, query: AuditQuery) -> Result<Vec<AuditEntry>, Failure> {
+pub(super) async fn all(daemon: &Daemon, query: AuditQuery) -> Result<Vec<AuditEntry>, Failure> {
     let mut query = AuditQuery {
         limit: Some(PAGE),
         ..query

@@ -1,12 +1,12 @@
 //! Runs, traces, results.
 
 use realm_client::api::{
-    BroadcastResult, CallError, CancelResult, Frame, FrameTree, InvokeResult, RunDetail,
-    RunExplanation, RunSummary, Spend, StreamPart, Trace, TraceEvent, Withdrawal,
+    BroadcastResult, CallError, CancelResult, EraseResult, Frame, FrameTree, InvokeResult,
+    RunDetail, RunExplanation, RunSummary, Spend, StreamPart, Trace, TraceEvent, Withdrawal,
 };
 use serde_json::Value;
 
-use super::{Row, evidence::below, moment, span, span_or, text, tree};
+use super::{Row, evidence::below, moment, moment_or, span, span_or, text, tree};
 use crate::output::{Block, Show, json_line};
 
 /// Characters of a failure's message in a tree.
@@ -82,7 +82,7 @@ fn standing(run: &RunSummary) -> String {
 }
 
 fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
-    vec![
+    let mut fields = vec![
         ("run", run.id.clone()),
         ("call", run.call_id.clone()),
         (
@@ -94,7 +94,35 @@ fn summary(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("status", standing(run)),
         ("started", moment(run.started_at)),
         ("took", span_or(run.duration_ms)),
-    ]
+    ];
+    let erased = run.erased.as_ref();
+    fields.extend(erased.map(|it| ("erased", format!("by {} at {}", it.by, moment(it.at)))));
+    fields
+}
+
+impl Row for EraseResult {
+    const HEADER: &'static [&'static str] = &[
+        "RUN", "LOOP", "BYTES", "EVENTS", "ANSWERS", "ERASED", "INPUT", "OUTPUT",
+    ];
+    const NARROW: usize = 6;
+
+    fn name(&self) -> String {
+        self.run.id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let erased = self.run.erased.as_ref().filter(|_| !self.dry_run);
+        vec![
+            self.run.id.clone(),
+            self.run.loop_id.clone(),
+            self.bytes.to_string(),
+            self.events.to_string(),
+            self.answers.to_string(),
+            moment_or(erased.map(|it| it.at)),
+            text(self.input_digest.as_ref()),
+            text(self.output_digest.as_ref()),
+        ]
+    }
 }
 
 impl Show for CancelResult {

@@ -144,7 +144,9 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Decide(DecideError::Decided { .. } | DecideError::Reason) => Code::RequestInvalid,
         Refusal::Decide(_) => Code::RoleMissing,
         Refusal::Resume(ResumeError::Halted) => Code::Halted,
-        Refusal::Range { .. } | Refusal::Resume(_) => Code::RequestInvalid,
+        Refusal::Range { .. } | Refusal::Resume(_) | Refusal::UnderWay { .. } => {
+            Code::RequestInvalid
+        }
         Refusal::Policy(_) => Code::PolicySyntax,
         Refusal::Loops(_) | Refusal::Restrictions(_) => Code::DefinitionRule,
         Refusal::Breaks(_) => Code::DefinitionBreaks,
@@ -193,6 +195,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::Resume(ResumeError::Undecided { .. }) => {
             "realmctl run resume RUN --again | --gave JSON | --failed REASON".to_owned()
         }
+        Refusal::UnderWay { run } => format!("realmctl run cancel {run}"),
         Refusal::Resume(ResumeError::Output { .. }) => "realmctl run explain RUN".to_owned(),
         Refusal::Resume(ResumeError::NothingToDecide) => "realmctl run resume RUN".to_owned(),
         Refusal::Resume(ResumeError::NeedsApproval)

@@ -2,8 +2,8 @@
 
 use realm_client::{
     api::{
-        CallError, Direction, Page, Problem, RunDetail, RunQuery, RunStatus, RunSummary, Trace,
-        TraceEvent, TraceQuery,
+        CallError, Direction, Erasure, Page, Problem, RunDetail, RunQuery, RunStatus, RunSummary,
+        Trace, TraceEvent, TraceQuery,
     },
     catalogue::Code,
     trace::TraceParts,
@@ -227,6 +227,10 @@ pub(super) fn summary(node: &Node, run: &Run) -> RunSummary {
         duration_ms: run.ended.map(|ended| ended.since(run.started)),
         error: run.error.clone(),
         parent: run.parent.map(|parent| parent.to_string()),
+        erased: run.erased.as_ref().map(|erased| Erasure {
+            at: time(erased.at),
+            by: erased.by.clone(),
+        }),
     }
 }
 

@@ -128,6 +128,8 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
     let run = summary(node, run);
     let asking = waits.iter().find(|wait| wait.on == WaitsOn::Person);
     let approval = node.approvals(Some(id), false).into_iter().next_back();
+    let gone = run.erased.as_ref();
+    let gone = gone.map(|it| format!(" Its content was erased by {} at {}.", it.by, it.at));
     let (text, help) = match run.status {
         RunStatus::Completed => ("It has completed.".to_owned(), None),
         RunStatus::Cancelled => ("It was cancelled.".to_owned(), None),
@@ -169,8 +171,8 @@ fn explained(node: &Node, run: &Run, failed: Option<String>) -> RunExplanation {
         RunStatus::Running => (running(&waits, &accepted), None),
     };
     RunExplanation {
+        text: text + &gone.unwrap_or_default(),
         run,
-        text,
         waits,
         accepted,
         help,

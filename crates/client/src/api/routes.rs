@@ -59,6 +59,8 @@ pub const RECEIPTS: &str = "/v1/receipts";
 pub const BIDDERS: &str = "/v1/bidders";
 /// GET: [`super::EvidenceFile`], a receipt.
 pub const BID: &str = "/v1/bids/{bid}";
+/// POST [`super::EraseRequest`]: [`super::EraseResult`].
+pub const RUN_ERASE: &str = "/v1/runs/{id}/erase";
 /// POST [`super::CancelRequest`]: [`super::CancelResult`].
 pub const RUN_CANCEL: &str = "/v1/runs/{id}/cancel";
 /// GET with [`super::ApprovalQuery`]: a page of [`super::ApprovalView`], the newest first.

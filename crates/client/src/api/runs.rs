@@ -95,6 +95,53 @@ pub struct RunSummary {
     /// The run here that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Who has erased its content, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erasure>,
+}
+
+/// That the content of a run was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Erasure {
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub by: String,
+}
+
+/// The content of a run is to be erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EraseRequest {
+    /// Whether only to say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why, for those who read the audit log later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What was erased of a run, or would be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EraseResult {
+    /// The run as it stands now.
+    pub run: RunSummary,
+    /// SHA-256 of the input that went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_digest: Option<String>,
+    /// SHA-256 of the output that went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_digest: Option<String>,
+    /// Bytes of input and output.
+    pub bytes: u64,
+    /// Events of its trace, which lose what they say of contents.
+    pub events: u64,
+    /// Answers kept under idempotency keys that went with it.
+    pub answers: u64,
+    /// Whether nothing was erased yet.
+    pub dry_run: bool,
 }
 
 /// A run with its payload.

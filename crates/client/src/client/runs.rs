@@ -6,9 +6,10 @@ use realm_protocol::limits;
 
 use super::{Client, ClientError, address::Address};
 use crate::api::{
-    BroadcastRequest, BroadcastResult, CancelRequest, CancelResult, Direction, EvidenceFile,
-    FrameTree, InvokeRequest, InvokeResult, Page, PauseRequest, ResumeRequest, RunDetail,
-    RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceQuery, TranscriptQuery, routes,
+    BroadcastRequest, BroadcastResult, CancelRequest, CancelResult, Direction, EraseRequest,
+    EraseResult, EvidenceFile, FrameTree, InvokeRequest, InvokeResult, Page, PauseRequest,
+    ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceQuery,
+    TranscriptQuery, routes,
 };
 use crate::trace::TraceParts;
 
@@ -154,6 +155,19 @@ impl Client {
         request: &ResumeRequest,
     ) -> Result<RunSummary, ClientError> {
         self.post(&routes::fill(routes::RUN_RESUME, &[id]), request)
+            .await
+    }
+
+    /// Erases the content of a run.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn erase(
+        &self,
+        id: &str,
+        request: &EraseRequest,
+    ) -> Result<EraseResult, ClientError> {
+        self.post(&routes::fill(routes::RUN_ERASE, &[id]), request)
             .await
     }
 

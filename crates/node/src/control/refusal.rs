@@ -1,7 +1,7 @@
 //! Why a request of the local API is not carried out.
 
 use realm_executor::{Need, ResumeError, ShareError};
-use realm_protocol::{Label, LoopId, RealmName, Scope};
+use realm_protocol::{Label, LoopId, RealmName, RunId, Scope};
 use thiserror::Error;
 
 use super::{ApplyReport, CallFailure};
@@ -75,6 +75,12 @@ pub enum Refusal {
         what: &'static str,
         /// The limit.
         limit: usize,
+    },
+    /// The run has not ended.
+    #[error("run {run} is under way: its content can be erased once it has ended")]
+    UnderWay {
+        /// The run.
+        run: RunId,
     },
     /// The run cannot be resumed so.
     #[error(transparent)]

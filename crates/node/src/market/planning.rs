@@ -86,6 +86,7 @@ impl Node {
             output: None,
             parent,
             resume: None,
+            erased: None,
         };
         self.out.change(Change::Run(run.clone()));
         self.keep_broadcast(&run, &contract, &fans, (frame, asked.aggregator.as_ref()));

@@ -82,6 +82,7 @@ impl Node {
             output: None,
             parent: None,
             resume: None,
+            erased: None,
         })
     }
 

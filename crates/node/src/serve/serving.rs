@@ -233,7 +233,7 @@ impl Serving {
 
     /// Keeps an answer that entry `seq` writes down. What is not durable yet is never forgotten:
     /// the store could not tell it.
-    pub(super) fn keep_recent(
+    pub(crate) fn keep_recent(
         &mut self,
         row: Vec<u8>,
         key: StoredKey,

@@ -108,7 +108,11 @@ impl LoggedEngine {
         }
         Ok(match (end, file) {
             (End::Open(log), _) => End::Open(log.renew(&name, LOG_BYTES)?),
-            (_, Some(file)) => End::Open(Log::begin(file, &name, LOG_BYTES)?),
+            (_, Some(file)) => {
+                // What logs before it held is in the engine, or was erased there.
+                file.set_len(0)?;
+                End::Open(Log::begin(file, &name, LOG_BYTES)?)
+            }
             (end, None) => end,
         })
     }

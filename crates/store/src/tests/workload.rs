@@ -67,6 +67,7 @@ pub(super) fn run(number: u64) -> Run {
         output: Some(Blob::from(payload(number))),
         parent: (number % 3 == 2).then(|| RunId::at(Timestamp::from_millis(1_000), [0; 10])),
         resume: None,
+        erased: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod audit;
 mod backups;
 mod engines;
+mod erasure;
 mod expiry;
 mod journal;
 mod queries;
@@ -34,6 +35,8 @@ macro_rules! conforms {
                 queries::events_of_one_run_follow_each_other_across_commits,
                 queries::retention_removes_old_ended_runs_and_all_that_is_theirs,
                 audit::a_log_that_has_outgrown_its_bound_begins_at_a_head,
+                erasure::the_content_of_a_run_is_erased_and_the_rest_stays,
+                erasure::runs_that_lie_together_are_erased_together,
                 expiry::a_record_outlives_its_expiry_until_it_is_swept,
                 expiry::a_sweep_is_bounded_and_takes_the_earliest_first,
                 expiry::only_the_last_expiry_of_a_record_counts,

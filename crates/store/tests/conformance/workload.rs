@@ -94,6 +94,7 @@ pub(crate) fn run(second: u64, status: Status) -> Run {
         output: None,
         parent: None,
         resume: None,
+        erased: None,
     }
 }
 

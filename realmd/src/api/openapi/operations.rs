@@ -6,7 +6,7 @@ use realm_client::api::{
     BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BreakerView, BroadcastRequest,
     BroadcastResult, CancelRequest, CancelResult, ConfigEntry, ConfigView, Denial, DenyRequest,
     DeviceAnswer, DeviceQuestion, DeviceSignIn, DiffResult, DisallowRequest, Disallowed, Doctor,
-    EvidenceFile, FrameTree, GrantRequest, GrantView, HaltRequest, HaltState, Health, HoldRequest,
+    EraseRequest, EraseResult, EvidenceFile, FrameTree, GrantRequest, GrantView, HaltRequest, HaltState, Health, HoldRequest,
     ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail,
     LoopQuery, LoopSummary, ModelToolView, PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied,
     PolicyApply, PolicyCases, PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow,
@@ -205,6 +205,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Lets a paused run go on.",
         one::<ResumeRequest>(),
         one::<RunSummary>(),
+    ),
+    post(
+        routes::RUN_ERASE,
+        "Erases the content of a run that has ended, and says what went.",
+        one::<EraseRequest>(),
+        one::<EraseResult>(),
     ),
     post(
         routes::RUN_CANCEL,
