@@ -14,9 +14,7 @@ use std::{
     thread,
 };
 
-use realm_backends::{
-    Backends, Format, Model, Parts, Progress, Provider, ProviderTerms, Server,
-};
+use realm_backends::{Backends, Format, Model, Parts, Progress, Provider, ProviderTerms, Server};
 use realm_executor::{BackendError, BackendRequest, ModelRequest};
 use realm_protocol::{CallId, Digest, Now, is_public};
 use serde_json::json;

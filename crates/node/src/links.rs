@@ -41,7 +41,7 @@ pub(crate) struct Link {
     /// The records digest that their latest Records answered.
     pub(crate) settled: Option<Digest>,
     /// What the neighbour knows of this realm's audit log.
-    pub(crate) shown: Shown,
+    pub(crate) log_shown: Shown,
     /// What the neighbour is still to be told.
     pub(crate) owed: Owed,
 }
@@ -98,7 +98,7 @@ impl Node {
             offered: None,
             their_records: None,
             settled: None,
-            shown: Shown::default(),
+            log_shown: Shown::default(),
             owed: Owed::default(),
         };
         self.links.insert(id, link);

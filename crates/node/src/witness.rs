@@ -73,6 +73,13 @@ pub(crate) struct Shown {
     reading: Option<(LookId, Signed<AuditHead>)>,
 }
 
+impl Shown {
+    /// What was shown last did not leave: it is shown again.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
 impl Node {
     /// The newest head of this realm's log, for a neighbour that is to be its witness and has not been
     /// shown it on this link. One that keeps an earlier head is shown it with a proof, once that is read.
@@ -83,7 +90,7 @@ impl Node {
         }
         let head = self.out.log_ref().kept_head()?.clone();
         let count = head.peek().ok()?.count;
-        let shown = &mut self.links.get_mut(&id)?.shown;
+        let shown = &mut self.links.get_mut(&id)?.log_shown;
         // It says in its Beats what it keeps.
         if !shown.heard || shown.reading.is_some() || shown.last == Some(head.digest()) {
             return None;
@@ -93,7 +100,7 @@ impl Node {
             return Some(head);
         };
         let look = self.next_look();
-        self.links.get_mut(&id)?.shown.reading = Some((look, head));
+        self.links.get_mut(&id)?.log_shown.reading = Some((look, head));
         self.out.promise(Effect::Grow(look, kept, count));
         None
     }
@@ -101,8 +108,8 @@ impl Node {
     /// Takes note of what a parent or a peer keeps of this realm's log.
     pub(crate) fn take_witnessed(&mut self, id: LinkId, beat: &Beat) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.shown.heard = true;
-            link.shown.kept = beat.witnessed;
+            link.log_shown.heard = true;
+            link.log_shown.kept = beat.witnessed;
         }
     }
 
@@ -111,8 +118,8 @@ impl Node {
     pub(crate) fn handle_grown(&mut self, look: LookId, growth: Option<LogGrowth>) {
         let mut links = self.links.iter_mut();
         let found = links.find_map(|(id, link)| {
-            let reading = link.shown.reading.take_if(|(of, _)| *of == look)?;
-            link.shown.last = Some(reading.1.digest());
+            let reading = link.log_shown.reading.take_if(|(of, _)| *of == look)?;
+            link.log_shown.last = Some(reading.1.digest());
             Some((*id, reading.1))
         });
         let Some((id, head)) = found else {

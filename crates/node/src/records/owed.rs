@@ -146,7 +146,7 @@ impl Node {
         if let Some(link) = self.links.get_mut(&id)
             && beat.head.is_some()
         {
-            link.head_shown = None;
+            link.log_shown.forget();
         }
     }
 }
