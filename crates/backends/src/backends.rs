@@ -309,6 +309,7 @@ impl Backends {
                     sandbox: &sandbox,
                 };
                 let ran = process::run_command(&self.launcher, &program, timeout_ms).await;
+                let ran = ran.map(|reply| told.masked_in_print(reply));
                 ran.map_err(|error| told.masked_in(error))
             }
             BackendRequest::Container(request) => {

@@ -41,6 +41,11 @@ impl DirectoryError {
 
 /// Whether a name can stand in traces, logs and policies as it is.
 pub(crate) fn is_plain(name: &str) -> bool {
-    let wrong = |c: char| c.is_control() || c == ':';
+    // What is not seen, or turns the order of what is, could show a name as another's.
+    let unseen = |c: char| {
+        matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let wrong = |c: char| c.is_control() || c == ':' || unseen(c);
     !name.is_empty() && name.len() <= NAME && !name.contains(wrong)
 }

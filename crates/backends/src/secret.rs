@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use realm_executor::BackendError;
+use realm_executor::{BackendError, BackendOutput, BackendReply};
+use serde_json::Value;
 
 /// Something that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,6 +97,18 @@ impl Secrets {
             },
             other => other,
         }
+    }
+
+    /// What a command has printed, without any of them: it may show what it was given.
+    pub(crate) fn masked_in_print(&self, mut reply: BackendReply) -> BackendReply {
+        if let BackendOutput::Json(output) = &mut reply.output {
+            for printed in ["stdout", "stderr"] {
+                if let Some(Value::String(text)) = output.get_mut(printed) {
+                    *text = self.masked(text);
+                }
+            }
+        }
+        reply
     }
 
     /// A text without any of them.

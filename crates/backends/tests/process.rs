@@ -252,6 +252,7 @@ async fn a_program_that_has_answered_and_ended_waits_for_nobody_who_holds_its_ou
     let command = BackendRequest::Command {
         argv: argv.to_vec(),
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         key: CallId::new([7; 16]),
         cwd: None,
         sandbox: Box::default(),

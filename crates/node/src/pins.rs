@@ -109,6 +109,7 @@ impl Node {
             return Ok(());
         }
         let of = (out.scope.clone(), invoke.address.loop_id.clone());
+        let contract_version = contract.map(|told| told.version.clone());
         let definition = contract.and_then(|told| Some((told.digest, definition_of(told)?)));
         let Some((contract, definition)) = definition else {
             let address = &invoke.address;
@@ -117,6 +118,14 @@ impl Node {
             );
             return Err(CallFailure::new(FailureCode::Denied, message));
         };
+        let shown = contract_version.unwrap_or_default();
+        if let Some(version) = invoke.version.as_ref().filter(|it| **it != shown) {
+            let address = &invoke.address;
+            let message = format!(
+                "version {version} of `{address}` cannot be held against what was approved, as its realm shows version {shown}: leave out `loopVersion`"
+            );
+            return Err(CallFailure::new(FailureCode::Denied, message));
+        }
         let until = self.now.tick.plus(BELIEVED_MS);
         let told = Told {
             definition,
@@ -143,8 +152,7 @@ impl Node {
             return Ok(());
         };
         let seen = invoke.pinned.as_ref().and_then(|pinned| pinned.contract);
-        // What is shown is the current version; another one that was meant has a contract of its own.
-        if invoke.version.is_some() || seen.is_none_or(|seen| seen == contract) {
+        if seen.is_none_or(|seen| seen == contract) {
             return Ok(());
         }
         let of = (out.scope.clone(), invoke.address.loop_id.clone());

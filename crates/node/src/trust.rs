@@ -17,6 +17,9 @@ use crate::{
     state::{StoredHistory, StoredRevocations},
 };
 
+/// Bytes of a list, with its issuer's chain, that may take the place of a shorter one where its share is full.
+const GROWN_BYTES: usize = 16 * 1024;
+
 /// Chains by place, and revoked serials by issuer.
 #[derive(Debug)]
 pub(crate) struct TrustBase {
@@ -305,7 +308,11 @@ impl TrustBase {
         if self.knows(&stored) || held.is_some_and(|held| held.number == list.number && !same) {
             return Ok(Taken::Known);
         }
-        if !self.has_room_for(&list, &scope, stored.bytes()) {
+        // What a realm has begun to revoke it may go on with, whoever has filled its share since.
+        let goes_on = held.is_some()
+            && list.serials.len() <= limits::REVOCATIONS
+            && stored.bytes() <= GROWN_BYTES;
+        if !goes_on && !self.has_room_for(&list, &scope, stored.bytes()) {
             return Ok(Taken::Full);
         }
         self.hold(list, scope, stored, now);

@@ -105,6 +105,31 @@ fn a_realm_that_holds_more_lists_than_a_link_takes_at_once_keeps_its_children() 
 }
 
 #[test]
+fn a_realm_goes_on_revoking_where_its_share_is_full() {
+    let mut world = World::new(308);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    for name in ["imaging", "ward"] {
+        world.child(health, name);
+    }
+    world.run_for(5_000);
+    revoke(&mut world, health, "health/imaging");
+    world.run_for(10_000);
+    let before = list(&world, acme, health);
+    world.crash(acme);
+    add_lists(&mut world, acme, health, 600);
+    world.start(acme);
+    world.run_for(10_000);
+
+    revoke(&mut world, health, "health/ward");
+    world.run_for(10_000);
+
+    let after = list(&world, acme, health);
+    assert!(before.is_some() && after.is_some());
+    assert_ne!(before, after, "the second revocation is not kept");
+}
+
+#[test]
 fn a_neighbour_that_asks_for_records_without_end_is_answered_once_a_beat() {
     let mut world = World::new(307);
     let acme = world.found("acme");

@@ -118,7 +118,7 @@ pub(super) async fn ask(
     match reason.as_str() {
         "authorization_pending" => Ok(Err(DeviceAnswer::Waiting)),
         "slow_down" => Ok(Err(DeviceAnswer::SlowDown)),
-        "access_denied" => Ok(Err(DeviceAnswer::Denied)),
+        "access_denied" | "authorization_declined" => Ok(Err(DeviceAnswer::Denied)),
         "expired_token" | "invalid_grant" => Ok(Err(DeviceAnswer::Expired)),
         other => Err(exchange::refused(&metadata.token, other)),
     }

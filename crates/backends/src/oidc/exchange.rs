@@ -101,7 +101,7 @@ impl Client<'_> {
                 said.map(Ok)
                     .map_err(|_| wrong(url, "gives an answer that lacks what it must have"))
             }
-            400 | 401 | 403 => {
+            400 | 401 | 403 | 428 | 429 => {
                 let refusal: Result<Refusal, _> = serde_json::from_value(read(&answer)?);
                 let letter = |c: char| c.is_ascii_lowercase() || c == '_';
                 let plain = |word: &str| word.len() <= REASON && word.chars().all(letter);

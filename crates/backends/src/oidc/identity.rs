@@ -137,11 +137,12 @@ impl Provider {
             DirectoryError::unavailable(what)
         })?;
         // Whoever may type it themselves could be anybody.
-        let doubted = claims
-            .get(VERIFIED)
-            .is_some_and(|it| *it != Value::Bool(true));
-        match wanted == EMAIL && doubted {
-            true => Err(DirectoryError::Refused),
+        let verified = claims.get(VERIFIED) == Some(&Value::Bool(true));
+        let email = wanted.rsplit('.').next() == Some(EMAIL);
+        match email && !verified {
+            true => Err(DirectoryError::unavailable(format!(
+                "it does not say that it has verified their e-mail (`{VERIFIED}`), which `oidc.name` asks for"
+            ))),
             false => Ok(name.to_owned()),
         }
     }

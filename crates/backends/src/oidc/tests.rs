@@ -114,7 +114,7 @@ impl Fake {
         let seconds = now.wall.as_millis() / 1_000;
         json!({
             "iss": self.issuer, "sub": "u-1", "aud": "realm", "iat": seconds, "exp": seconds + 300,
-            "email": "ann@example.org", "realm_access": {"roles": ["oncall", "others"]},
+            "email": "ann@example.org", "email_verified": true, "realm_access": {"roles": ["oncall", "others"]},
         })
     }
 
@@ -286,7 +286,7 @@ async fn what_a_token_does_not_say_is_asked_for_of_the_same_person() {
         "/token",
         json!({"access_token": "a-2", "token_type": "Bearer"}),
     );
-    let said = |sub: &str| json!({"sub": sub, "email": "ann@example.org", "realm_access": {"roles": "staff"}});
+    let said = |sub: &str| json!({"sub": sub, "email": "ann@example.org", "email_verified": true, "realm_access": {"roles": "staff"}});
 
     fake.says("/user", said("u-1"));
     fake.asked("");
@@ -314,6 +314,7 @@ async fn an_address_that_may_be_typed_by_anybody_is_nobodys_name() {
     let provider = fake.provider();
     let mut claims = fake.claims(START);
     for (verified, in_) in [
+        (json!(null), false),
         (json!(false), false),
         (json!("true"), false),
         (json!(true), true),

@@ -12,6 +12,9 @@ use thiserror::Error;
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 /// How far the provider's clock and this one may differ, seconds.
 const SKEW: u64 = 60;
+/// How old a token may be, seconds: some providers date them some minutes back, and it comes from the provider
+/// itself.
+const OLD: u64 = 10 * 60;
 
 /// Why an ID token is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -113,7 +116,7 @@ impl Claims {
             return Err(Wrong::Over);
         }
         let begins = self.nbf.unwrap_or(self.iat).max(self.iat);
-        match begins > now + SKEW || self.iat.saturating_add(SKEW) < now {
+        match begins > now + SKEW || self.iat.saturating_add(OLD) < now {
             true => Err(Wrong::NotNow),
             false => Ok(()),
         }
