@@ -2291,7 +2291,7 @@ class TrustEvent(TypedDict):
     """Something that a bidder did."""
 
     conduct: str
-    """What: `Delivered`, `GaveBack`, `Failed` or `Broke`."""
+    """What: `Delivered`, `Late`, `GaveBack`, `Failed` or `Broke`."""
     at: Time
     """When."""
     trust: int

@@ -2305,7 +2305,7 @@ export interface TraceEvent {
 
 /** Something that a bidder did. */
 export interface TrustEvent {
-  /** What: `Delivered`, `GaveBack`, `Failed` or `Broke`. */
+  /** What: `Delivered`, `Late`, `GaveBack`, `Failed` or `Broke`. */
   conduct: string;
   /** When. */
   at: Time;
