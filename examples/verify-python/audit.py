@@ -69,7 +69,7 @@ def follow(it, to):
     """Whether a log goes on to a head (AUDIT-23)."""
     begin, wrong = it[0].read(), "it does not lead to the head"
     tree = frontier(begin[1], it[1], wrong)
-    require(tree.root() == begin[2], wrong)
+    require(tree.root() == begin[2] and begin[3] == 0, wrong)
     require(len(it[2]) % 32 == 0, wrong)
     for root in digests(it[2]):
         left = to[1] - tree.count
@@ -95,7 +95,7 @@ def contradict(it):
     if known[1] == shown[1] and known[2] != shown[2]:
         return "other", known, shown
     require(shown[1] < known[1], "the two heads contradict nothing")
-    require(shown[3] > known[3], "the shorter head was not signed after the longer one")
+    require(shown[3] > known[3] > 0, "the shorter head was not signed after the longer one")
     return "shorter", known, shown
 
 

@@ -109,7 +109,7 @@ wire_map! {
         1 => count: u64,
         /// The root of the tree of their digests.
         2 => root: Digest,
-        /// When it was signed.
+        /// When it was signed; 0 in a proof, which says where the log stood once and not when that is said.
         3 => at: Timestamp,
     }
 }
@@ -125,6 +125,12 @@ pub enum Contradiction {
 }
 
 impl AuditHead {
+    /// Whether it says when it was signed, as every head does that is not of a proof. What has no time shows
+    /// nothing of which of two heads is the later one.
+    pub fn is_dated(&self) -> bool {
+        self.at > Timestamp::from_millis(0)
+    }
+
     /// How one of the same log that is shown later contradicts this one; none where it may follow it. A realm shows
     /// its heads in order, whatever its clock says.
     pub fn contradicted_by(&self, shown: &Self) -> Option<Contradiction> {
@@ -158,7 +164,8 @@ wire_map! {
 wire_map! {
     /// What shows a witness that a head goes on from one that it has.
     pub struct AuditProof {
-        /// The log at the count of the witness's head, signed anew: two roots of one count are two stories.
+        /// The log at the count of the witness's head, signed anew and without a time: two roots of one count are
+        /// two stories.
         0 => from: Signed<AuditHead>,
         /// [`Frontier::to_bytes`] there.
         1 => frontier: Blob,
@@ -175,7 +182,7 @@ impl AuditProof {
 
     fn read(&self, from: &AuditHead, to: &AuditHead) -> Result<bool, CborError> {
         let mut frontier = Frontier::from_bytes(from.count, &self.frontier)?;
-        let begins = frontier.root() == from.root;
+        let begins = frontier.root() == from.root && !from.is_dated();
         frontier.join(&LeafRange::from_bytes(from.count, to.count, &self.range)?)?;
         Ok(begins && frontier.root() == to.root)
     }

@@ -196,8 +196,8 @@ pub const ADDRESSES: usize = 16;
 pub const CALLS: usize = 4_096;
 /// Calls from one foreign root under way here; more is `Overloaded`.
 pub const CALLS_PER_PEER: usize = 8;
-/// Calls from one child's subtree, or from the rest of this realm's own tree, take one of so many shares of
-/// [`CALLS`]; more is `Overloaded`.
+/// Calls from one child's subtree, or from the rest of this realm's own tree, take one share of [`CALLS`], of
+/// which there are as many as such sides, but no more than this; more is `Overloaded`.
 pub const CALLS_SHARES: usize = 4;
 /// Chains of other realms remembered, as many as there are bids in one broadcast; the one used
 /// longest ago is forgotten first.

@@ -177,20 +177,29 @@ impl AuditLog {
     }
 
     fn head_now(&self, signer: &SigningKey) -> Option<Signed<AuditHead>> {
-        self.head_at(&self.frontier, signer)
+        self.head_at(&self.frontier, self.now, signer)
     }
 
-    /// A head where the log stood or stands.
-    pub(crate) fn head_at(
+    /// Where the log once stood, for a proof: a head without a time, so that nobody can show it as a later one.
+    pub(crate) fn head_before(
         &self,
         frontier: &Frontier,
+        signer: &SigningKey,
+    ) -> Option<Signed<AuditHead>> {
+        self.head_at(frontier, Timestamp::from_millis(0), signer)
+    }
+
+    fn head_at(
+        &self,
+        frontier: &Frontier,
+        at: Timestamp,
         signer: &SigningKey,
     ) -> Option<Signed<AuditHead>> {
         let mut head = Signed::unsigned(&AuditHead {
             realm: self.realm?,
             count: frontier.count(),
             root: frontier.root(),
-            at: self.now,
+            at,
         });
         signer.sign(&mut head);
         Some(head)

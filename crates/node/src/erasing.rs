@@ -10,6 +10,7 @@ use realm_protocol::{
 use crate::{
     CallFailure, Node, Refusal, Response,
     answer::failure_body,
+    outbound::{OutCall, Task},
     state::{self, StoredAnswer, StoredKey},
 };
 
@@ -39,7 +40,10 @@ impl Node {
             dry_run,
         } = asked;
         let id = run.id;
-        if run.ended.is_none() || self.loop_of_run(id).is_some() {
+        // Its end has still to be told to whoever asked for it.
+        let tells = |out: &OutCall| matches!(&out.task, Task::Deliver(it) if it.run == id);
+        let told = !self.calls.values().any(tells);
+        if run.ended.is_none() || self.loop_of_run(id).is_some() || !told {
             return Err(Refusal::UnderWay { run: id });
         }
         if dry_run || run.erased.is_some() {

@@ -221,6 +221,8 @@ impl Node {
         }
         self.recover_numbers(rows);
         let restored = one(rows, Table::Standing, standing::RESTORED);
+        // A clock that was wrong then is not waited for.
+        let restored = restored.map(|at: Timestamp| at.min(self.wall()));
         self.restored = self.restored.or(restored);
         if let Some(parent) = one::<ParentRecord>(rows, Table::Standing, standing::PARENT) {
             let root = parent

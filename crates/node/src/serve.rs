@@ -225,7 +225,12 @@ impl Node {
         let all = self.serving.len().saturating_add(reserved);
         let of_side = self.serving.of_side(&on_side).saturating_add(of_side);
         let share = match side.root == me.root {
-            true => self.config.max_calls.div_ceil(limits::CALLS_SHARES),
+            true => {
+                let sides = self.kin.children.len() + usize::from(!me.path.is_root());
+                self.config
+                    .max_calls
+                    .div_ceil(sides.clamp(1, limits::CALLS_SHARES))
+            }
             false => self.config.max_calls_per_peer,
         };
         all < self.most_calls() && (*caller == me || of_side < share)

@@ -17,6 +17,9 @@ use realm_router::{LinkId, Relation};
 
 use crate::{Effect, LogGrowth, LookId, Node, Refused, market::bare, state};
 
+/// How long another contradiction of the same realm is not told of, milliseconds.
+const TOLD_AGAIN_MS: u64 = 60 * 60 * 1_000;
+
 wire_map! {
     /// What this realm has seen of another one's audit log.
     pub struct Witnessed {
@@ -109,6 +112,10 @@ impl Node {
     pub(crate) fn take_witnessed(&mut self, id: LinkId, beat: &Beat) {
         if let Some(link) = self.links.get_mut(&id) {
             link.log_shown.heard = true;
+            // Its word may have crossed a head that was proven from an earlier one.
+            if link.log_shown.kept != beat.witnessed {
+                link.log_shown.forget();
+            }
             link.log_shown.kept = beat.witnessed;
         }
     }
@@ -128,7 +135,7 @@ impl Node {
         let log = self.out.log_ref();
         let proof = growth.and_then(|growth| {
             Some(AuditProof {
-                from: log.head_at(&growth.frontier, self.me.signer())?,
+                from: log.head_before(&growth.frontier, self.me.signer())?,
                 frontier: growth.frontier.to_bytes(),
                 range: growth.range.to_bytes(),
             })
@@ -163,7 +170,8 @@ impl Node {
             return;
         };
         let (realm, scope) = (chain.realm(), chain.place().scope());
-        let Some(head) = head_of(signed, &chain) else {
+        let head = head_of(signed, &chain).filter(AuditHead::is_dated);
+        let Some(head) = head else {
             return self.counters.refuse(Refused::Signature);
         };
         if !self.witness.contains_key(&realm) && !self.has_room_for_head() {
@@ -222,7 +230,13 @@ impl Node {
         // What it says that its log was, and then what it says that it is.
         let told = told.into_iter().chain([(signed, head.clone())]);
         for (shown, read) in told {
-            if let Some(known) = contradicted(&kept.heads, &read) {
+            let known = contradicted(&kept.heads, &read);
+            // Where it once stood is no word of where it stands: only what was there can contradict a head.
+            let tells = |known: &Signed<AuditHead>| {
+                let known = known.peek().ok();
+                read.is_dated() || known.is_some_and(|known| known.count == read.count)
+            };
+            if let Some(known) = known.filter(tells) {
                 self.tell_contradiction(kept, (&known, shown), chain);
                 kept.heads = vec![shown.clone()];
                 kept.unproven = None;
@@ -241,6 +255,8 @@ impl Node {
         kept.unproven = None;
         kept.heads.retain(|known| known.digest() != signed.digest());
         kept.heads.push(signed.clone());
+        let dated = |head: &Signed<AuditHead>| head.peek().is_ok_and(|head| head.is_dated());
+        kept.heads.retain(dated);
         let over = kept.heads.len().saturating_sub(limits::WITNESS_HEADS);
         kept.heads.drain(..over);
     }
@@ -260,6 +276,11 @@ impl Node {
         let Some(view) = view_of(&found) else {
             return;
         };
+        // One that contradicts itself again and again is told of once an hour.
+        let told = kept.contradiction.as_ref().map(|told| told.at);
+        if told.is_some_and(|told| found.at.since(told) < TOLD_AGAIN_MS) {
+            return;
+        }
         let why = format!(
             "signed {} entries at {}, then {} at {}",
             view.known.count,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use realm_client::api::{AuditQuery, EraseRequest, EraseResult, Page};
+use realm_client::{
+    ClientError,
+    api::{AuditQuery, EraseRequest, EraseResult, Page},
+};
 
 use super::audit;
 use crate::{
@@ -14,12 +17,22 @@ use crate::{
 /// Erases the content of runs.
 pub(crate) async fn run(session: &Session, command: EraseCommand) -> Result<(), Failure> {
     let daemon = session.daemon_to_change().await?;
+    let mut left = None;
     let erased = match command {
         EraseCommand::Run { run, how } => vec![erase(&daemon, &run, &how).await?],
         EraseCommand::Person { name, how } => {
             let mut erased = Vec::new();
             for run in runs_of(&daemon, name).await? {
-                erased.push(erase(&daemon, &run, &how).await?);
+                match erase(&daemon, &run, &how).await {
+                    Ok(done) => erased.push(done),
+                    // The log outlives runs, whose content went with them.
+                    Err(failure) if status(&failure) == Some(404) => {}
+                    Err(failure) if matches!(status(&failure), Some(400 | 409 | 422)) => {
+                        session.say(&format!("{run} is left as it is"));
+                        left = Some(failure);
+                    }
+                    Err(failure) => return Err(failure),
+                }
             }
             erased
         }
@@ -30,7 +43,16 @@ pub(crate) async fn run(session: &Session, command: EraseCommand) -> Result<(), 
     session.print(&Page {
         items: erased,
         next: None,
-    })
+    })?;
+    left.map_or(Ok(()), Err)
+}
+
+/// The status of a problem that the daemon tells.
+fn status(failure: &Failure) -> Option<u16> {
+    match failure {
+        Failure::Client(ClientError::Problem(problem), _) => Some(problem.status),
+        _ => None,
+    }
 }
 
 async fn erase(daemon: &Daemon, run: &str, how: &EraseHow) -> Result<EraseResult, Failure> {

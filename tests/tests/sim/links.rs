@@ -1,7 +1,7 @@
 //! Links that break, go silent, are replaced, or carry too much.
 
 use realm_node::Refused;
-use realm_protocol::{FailureCode, Kind, limits, link::Frame};
+use realm_protocol::{FailureCode, Kind, link::Frame};
 use realm_tests::{Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -102,7 +102,7 @@ fn one_child_cannot_take_all_calls() {
     world.apply(acme, &[Loops::once("slow", 15_000)]);
     world.run_for(5_000);
     let ask = |n| World::invoke_within("slow@acme", json!({"n": n}), 20_000);
-    let share = 1_024 / limits::CALLS_SHARES;
+    let share = 1_024 / 2;
     for n in 0..=share {
         world.ask(greedy, ask(n));
     }

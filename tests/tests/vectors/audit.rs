@@ -2,7 +2,7 @@
 
 use realm_evidence::Finding;
 use realm_protocol::{
-    CallId, Digest, RunId,
+    CallId, Digest, RunId, Timestamp,
     audit::{
         AuditContradiction, AuditExport, AuditHead, AuditItem, AuditNote, AuditOutcome, AuditProof,
         AuditRow, Frontier, LeafRange, entry_digest,
@@ -264,10 +264,17 @@ fn proof(log: &Log, from: usize, to: usize) -> AuditProof {
         range.push(entry_digest(&row.entry));
     }
     AuditProof {
-        from: log.head(from),
+        from: undated(log, log.head(from)),
         frontier: log.before[from].0.to_bytes(),
         range: range.to_bytes(),
     }
+}
+
+/// A head as it stands in a proof: without a time.
+fn undated(log: &Log, head: Signed<AuditHead>) -> Signed<AuditHead> {
+    let mut head = head.peek().unwrap();
+    head.at = Timestamp::from_millis(0);
+    signed(&head, &[&log.realm.node])
 }
 
 fn proofs(book: &mut Book, log: &Log) {
@@ -286,9 +293,14 @@ fn proofs(book: &mut Book, log: &Log) {
     let other = log.head_by(6, root, &log.realm);
     refuse("a proof that leads to another root", &right, &other);
     let begins = AuditProof {
-        from: log.head_by(3, root, &log.realm),
+        from: undated(log, log.head_by(3, root, &log.realm)),
         ..right.clone()
     };
+    let dated = AuditProof {
+        from: log.head(3),
+        ..right.clone()
+    };
+    refuse("a proof whose first head has a time", &dated, &log.head(6));
     refuse(
         "a proof that begins with another root",
         &begins,
@@ -354,6 +366,11 @@ fn contradictions(book: &mut Book, log: &Log) {
     refuse("a head that may follow the other", &with(log.head(6)));
     let earlier = with(later(2, log.before[2].0.root(), 0));
     refuse("a shorter head that was not signed later", &earlier);
+    let undated = AuditContradiction {
+        known: undated(log, log.head(4)),
+        ..shorter.clone()
+    };
+    refuse("a head of a proof and a shorter one", &undated);
     let lab = world().lab;
     refuse("heads of two realms", &with(log.head_by(4, root, &lab)));
     let head = later(4, root, 0).peek().unwrap();

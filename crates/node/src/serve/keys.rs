@@ -158,7 +158,7 @@ impl Node {
         }
         let effects = self.effects_of(&incoming);
         if effects == Effects::Once && self.may_be_forgotten(&incoming) {
-            return self.answer_failure(&incoming.responder, &unknown_outcome(), Release::Now);
+            return self.answer_failure(&incoming.responder, &forgotten(), Release::Now);
         }
         self.begin_in_turn(incoming, permit, effects);
     }
@@ -213,6 +213,15 @@ pub(super) fn no_loop(incoming: &Incoming) -> CallFailure {
 fn key_reused() -> CallFailure {
     let message = "this idempotency key was used for another loop, version or input";
     CallFailure::new(FailureCode::KeyReused, message)
+}
+
+fn forgotten() -> CallFailure {
+    let minutes = limits::CLOCK_SKEW_MS / 60_000;
+    let message = format!(
+        "this realm came back from a backup, and whether this key was used since that was made is not known: for \
+         {minutes} minutes it begins nothing for others that may be done once alone; ask again then, under a new key"
+    );
+    CallFailure::new(FailureCode::LoopFailed, message)
 }
 
 fn unknown_outcome() -> CallFailure {
