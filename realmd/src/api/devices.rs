@@ -34,6 +34,7 @@ pub(super) async fn begin(daemon: Shared) -> Answer<DeviceSignIn> {
     let people = Arc::clone(&daemon.people.borrow());
     let begun = people.directories.begin(now).await;
     let device = begun.map_err(|error| of_directory(&error))?;
+    let device = device.ok_or_else(crowded)?;
     let now = daemon.clock.now();
     let token = daemon
         .devices
@@ -139,7 +140,7 @@ fn over() -> Fail {
 }
 
 fn crowded() -> Fail {
-    let what = "too many sign-ins wait for their code to be entered";
+    let what = "too many sign-ins begin now, or wait for their code to be entered";
     Problem::new(Code::SignInRefused, what)
         .with_hint("try again in some minutes")
         .into()

@@ -29,6 +29,8 @@ use crate::{
 const READINGS: usize = 4096;
 /// Questions to one directory at once; further ones wait.
 const AT_ONCE: usize = 8;
+/// Questions about people who have not signed in yet that a provider is asked at a time.
+const STRANGERS_AT_ONCE: usize = 4;
 
 /// Something that knows people.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
@@ -117,11 +119,24 @@ pub(crate) struct Asked {
 /// A directory, or why it cannot be used.
 type Known = Result<Arc<dyn Source>, DirectoryError>;
 
+/// How many questions about strangers are asked at a time.
+#[derive(Debug)]
+struct Strangers(Semaphore);
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Semaphore::new(STRANGERS_AT_ONCE))
+    }
+}
+
 /// The directories of a realm, and its provider.
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     sources: BTreeMap<Origin, (Known, Semaphore)>,
     provider: Option<Result<Arc<Members>, DirectoryError>>,
+    /// Places for questions about people who have not signed in yet: whoever asks many of them does not keep those
+    /// waiting who have.
+    strangers: Strangers,
     groups: Groups,
     kept: Mutex<Kept>,
 }
@@ -166,6 +181,7 @@ impl Directories {
         Self {
             sources: sources.into_iter().map(places).collect(),
             provider: None,
+            strangers: Strangers::default(),
             groups,
             kept: Mutex::default(),
         }
@@ -191,14 +207,16 @@ impl Directories {
         Ok((member, reading))
     }
 
-    /// Begins a sign-in at the provider.
+    /// Begins a sign-in at the provider; none where too many begin right now.
     ///
     /// # Errors
     /// [`DirectoryError::Unavailable`].
-    pub(crate) async fn begin(&self, now: Now) -> Result<Device, DirectoryError> {
+    pub(crate) async fn begin(&self, now: Now) -> Result<Option<Device>, DirectoryError> {
         let members = self.members()?;
-        let _turn = self.turn(Origin::Oidc).await?;
-        members.provider().begin(now).await
+        let Ok(_place) = self.strangers.0.try_acquire() else {
+            return Ok(None);
+        };
+        members.provider().begin(now).await.map(Some)
     }
 
     /// What has become of one.
@@ -211,7 +229,9 @@ impl Directories {
         now: Now,
     ) -> Result<DeviceAnswer, DirectoryError> {
         let members = self.members()?;
-        let _turn = self.turn(Origin::Oidc).await?;
+        let Ok(_place) = self.strangers.0.try_acquire() else {
+            return Ok(DeviceAnswer::Waiting);
+        };
         let answer = members.provider().ask(code, now).await;
         match answer {
             Ok(DeviceAnswer::SignedIn(..)) | Err(_) => self.counted(Origin::Oidc, answer),
