@@ -17,6 +17,7 @@ mod custody;
 mod daemon;
 mod demo;
 mod directory;
+mod erase;
 mod examples;
 mod files;
 mod gate;
