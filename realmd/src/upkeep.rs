@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::look_again,
     clock::Clock,
-    config::{self, Config, Configured},
+    config::{self, Config, Configured, Origin},
     containers::ContainerOwner,
     daemon::Daemon,
     handle::Handle,
     home::Home,
     logging::LogLevel,
     notices::Channels,
-    people::{Member, People, Renewals},
+    people::{Member, People, Renewals, SignIns},
     secrets::{self, SecretReader},
     start::tariffs,
 };
@@ -156,6 +156,8 @@ pub(crate) struct Reload {
     pub(crate) renewals: Arc<Renewals>,
     /// Who may do what.
     pub(crate) people: watch::Sender<Arc<People>>,
+    /// Who has signed in.
+    pub(crate) sign_ins: Arc<SignIns>,
     /// Who is told of what waits for people.
     pub(crate) channels: watch::Sender<Arc<Channels>>,
     /// The configuration in force.
@@ -230,6 +232,9 @@ impl Reload {
         // What directories said was by the groups of before.
         let forgotten = self.handle.ask(Request::ForgetMembers).await;
         self.people.send_replace(Arc::new(people));
+        for from in moved(&old.config, &merged.config) {
+            self.sign_ins.end_of(from);
+        }
         if forgotten.is_err() {
             return;
         }
@@ -253,6 +258,28 @@ impl Reload {
             tracing::debug!("the realm is stopping");
         }
     }
+}
+
+/// The places that people come from which are others now, so that a name there may be somebody else's.
+fn moved(old: &Config, new: &Config) -> Vec<Origin> {
+    let ldap = |config: &Config| {
+        config
+            .ldap
+            .as_ref()
+            .map(|it| (it.url.clone(), it.base.clone()))
+    };
+    let oidc = |config: &Config| {
+        let oidc = config.oidc.as_ref();
+        oidc.map(|it| (it.issuer.clone(), it.client.clone(), it.name.clone()))
+    };
+    let mut moved = Vec::new();
+    if ldap(old) != ldap(new) {
+        moved.push(Origin::Ldap);
+    }
+    if oidc(old) != oidc(new) {
+        moved.push(Origin::Oidc);
+    }
+    moved
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 use realm_protocol::{Digest, Tick};
 
 use super::directories::Member;
-use crate::{random::NoRandomness, token::Token};
+use crate::{config::Origin, random::NoRandomness, token::Token};
 
 /// Sign-ins that are good; at the bound the one that ends first is ended.
 const SIGN_INS: usize = 4096;
@@ -106,6 +106,12 @@ impl SignIns {
         self.kept().good.remove(&digest(shown)).is_some()
     }
 
+    /// Ends all sign-ins of people from one place: who goes by their names there now may be others.
+    pub(crate) fn end_of(&self, from: Origin) {
+        let mut kept = self.kept();
+        kept.good.retain(|_, sign_in| sign_in.member.from != from);
+    }
+
     /// Ends all sign-ins of somebody; gives whether there were any.
     pub(crate) fn end_all(&self, member: &Member) -> bool {
         let mut kept = self.kept();
@@ -188,6 +194,18 @@ mod tests {
         assert_eq!(whose(&other, 0), None);
         assert!(all.end_all(&member("ann")) && !all.end_all(&member("ann")));
         assert_eq!(whose(&one, 0), None);
+    }
+
+    #[test]
+    fn where_a_directory_is_another_one_its_people_have_not_signed_in() {
+        let all = SignIns::default();
+        let ann = begin(&all, "ann", 1_000);
+        all.end_of(Origin::Oidc);
+        assert_eq!(all.whose(ann.text(), START), Some(member("ann")));
+
+        all.end_of(Origin::Ldap);
+
+        assert_eq!(all.whose(ann.text(), START), None);
     }
 
     #[test]
