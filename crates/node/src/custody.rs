@@ -53,8 +53,10 @@ impl Node {
                 continue;
             }
             let share = self.custody_share(&outline.source);
+            // A restart before the sources were told makes no difference.
+            let from_backup = restored || self.restored.is_some_and(|at| outline.created < at);
             let (child, mut kept) = outline.into_kept(share);
-            if restored {
+            if from_backup {
                 kept.until = kept.until.min(self.wall().plus(RESTORED_MS));
                 kept.given_up = true;
             }

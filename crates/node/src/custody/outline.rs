@@ -13,7 +13,7 @@ pub struct KeptOutline {
     pub(super) source: Place,
     digest: Digest,
     call: CallId,
-    created: Timestamp,
+    pub(super) created: Timestamp,
     until: Timestamp,
     bytes: usize,
 }
