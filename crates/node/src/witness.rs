@@ -197,13 +197,17 @@ impl Node {
         if self.witness.len() < limits::WITNESSED {
             return true;
         }
-        let gone = |kept: &Witnessed| {
+        let gone = |realm: &RealmId, kept: &Witnessed| {
             let child = self.child_at(&kept.scope);
-            let child = child.is_some_and(|label| self.kin.children.contains_key(&label));
+            let child = child.and_then(|label| self.kin.children.get(&label));
+            let child = child.is_some_and(|child| child.realm == *realm);
             let peer = self.kin.peers.contains_key(&kept.scope.root);
             !child && !peer && kept.contradiction.is_none()
         };
-        let mut gone = self.witness.iter().filter(|(_, kept)| gone(kept));
+        let mut gone = self
+            .witness
+            .iter()
+            .filter(|(realm, kept)| gone(realm, kept));
         let Some(realm) = gone.next().map(|(realm, _)| *realm) else {
             return false;
         };

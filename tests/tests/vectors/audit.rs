@@ -366,11 +366,13 @@ fn contradictions(book: &mut Book, log: &Log) {
     refuse("a head that may follow the other", &with(log.head(6)));
     let earlier = with(later(2, log.before[2].0.root(), 0));
     refuse("a shorter head that was not signed later", &earlier);
-    let undated = AuditContradiction {
+    let of_proof = AuditContradiction {
         known: undated(log, log.head(4)),
         ..shorter.clone()
     };
-    refuse("a head of a proof and a shorter one", &undated);
+    refuse("a head of a proof and a shorter one", &of_proof);
+    let once = with(undated(log, log.head(2)));
+    refuse("where a log once stood, for where it stands", &once);
     let lab = world().lab;
     refuse("heads of two realms", &with(log.head_by(4, root, &lab)));
     let head = later(4, root, 0).peek().unwrap();
