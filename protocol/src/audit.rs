@@ -132,12 +132,13 @@ impl AuditHead {
     }
 
     /// How one of the same log that is shown later contradicts this one; none where it may follow it. A realm shows
-    /// its heads in order, whatever its clock says.
+    /// its heads in order, whatever its clock says; where a proof says that a log once stood is no word of where it stands.
     pub fn contradicted_by(&self, shown: &Self) -> Option<Contradiction> {
         if shown.count == self.count && shown.root != self.root {
             return Some(Contradiction::Other);
         }
-        (shown.count < self.count).then_some(Contradiction::Shorter)
+        let shorter = shown.count < self.count && shown.is_dated();
+        shorter.then_some(Contradiction::Shorter)
     }
 }
 

@@ -102,9 +102,12 @@ pub(crate) fn examine(
         let checked = chains.check_of(head, realm);
         checked.map_err(|error| ContradictionError::Head { which, error })?;
     }
-    let none = ContradictionError::None {
-        known: known.count,
-        shown: shown.count,
+    let none = match shown.count < known.count {
+        true => ContradictionError::Earlier,
+        false => ContradictionError::None {
+            known: known.count,
+            shown: shown.count,
+        },
     };
     let how = known.contradicted_by(&shown).ok_or(none)?;
     // A head of a proof has no time.

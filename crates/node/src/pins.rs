@@ -109,8 +109,7 @@ impl Node {
             return Ok(());
         }
         let of = (out.scope.clone(), invoke.address.loop_id.clone());
-        let contract_version = contract.map(|told| told.version.clone());
-        let definition = contract.and_then(|told| Some((told.digest, definition_of(told)?)));
+        let definition = contract.and_then(|told| Some((told, definition_of(told)?)));
         let Some((contract, definition)) = definition else {
             let address = &invoke.address;
             let message = format!(
@@ -118,8 +117,8 @@ impl Node {
             );
             return Err(CallFailure::new(FailureCode::Denied, message));
         };
-        let shown = contract_version.unwrap_or_default();
-        if let Some(version) = invoke.version.as_ref().filter(|it| **it != shown) {
+        let shown = &contract.version;
+        if let Some(version) = invoke.version.as_ref().filter(|it| *it != shown) {
             let address = &invoke.address;
             let message = format!(
                 "version {version} of `{address}` cannot be held against what was approved, as its realm shows version {shown}: leave out `loopVersion`"
@@ -129,7 +128,7 @@ impl Node {
         let until = self.now.tick.plus(BELIEVED_MS);
         let told = Told {
             definition,
-            contract,
+            contract: contract.digest,
             until,
         };
         self.definitions.note(of, told);

@@ -234,13 +234,7 @@ impl Node {
         // What it says that its log was, and then what it says that it is.
         let told = told.into_iter().chain([(signed, head.clone())]);
         for (shown, read) in told {
-            let known = contradicted(&kept.heads, &read);
-            // Where it once stood is no word of where it stands: only what was there can contradict a head.
-            let tells = |known: &Signed<AuditHead>| {
-                let known = known.peek().ok();
-                read.is_dated() || known.is_some_and(|known| known.count == read.count)
-            };
-            if let Some(known) = known.filter(tells) {
+            if let Some(known) = contradicted(&kept.heads, &read) {
                 self.tell_contradiction(kept, (&known, shown), chain);
                 kept.heads = vec![shown.clone()];
                 kept.unproven = None;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, Shared,
     apply::register_all,
-    extract::{Body, Segment, invalid},
+    extract::{Body, Segment, tool_digest},
     people::Asker,
     problem::Fail,
     yaml,
@@ -84,10 +84,7 @@ pub(super) async fn approve(
     let mut manifests = Vec::new();
     let uses = uses(&daemon, &id).await?;
     for (tool, digest) in &request.tools {
-        let digest: Digest = digest.parse().map_err(|_| {
-            let detail = format!("`{digest}` is no digest of the tool `{tool}`");
-            invalid(&detail)
-        })?;
+        let digest = tool_digest(tool, digest)?;
         let mut calling = uses.iter().filter(|(_, mcp)| mcp.tool == *tool).peekable();
         if calling.peek().is_none() {
             let detail = format!("no loop calls the tool `{tool}` of MCP server `{id}`");

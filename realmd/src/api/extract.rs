@@ -10,7 +10,7 @@ use realm_client::{
     api::{Fault, Problem},
     catalogue::Code,
 };
-use realm_protocol::json;
+use realm_protocol::{Digest, json};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment as Segments;
 
@@ -122,6 +122,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             .map(|Path(text)| Self(text))
             .map_err(|error| invalid(&error.body_text()))
     }
+}
+
+/// The digest that a tool is approved by.
+pub(super) fn tool_digest(tool: &str, digest: &str) -> Result<Digest, Fail> {
+    let read = digest.parse();
+    read.map_err(|_| invalid(&format!("`{digest}` is no digest of the tool `{tool}`")))
 }
 
 /// A request that is not understood.

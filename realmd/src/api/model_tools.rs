@@ -16,7 +16,7 @@ use realm_protocol::{Digest, LoopAddress, LoopId, RealmName};
 use super::{
     Answer, Shared,
     apply::{file_of, register_all},
-    extract::{Body, Segment, invalid},
+    extract::{Body, Segment, tool_digest},
     loops::{contracts, foreign_detail, loop_id, no_loop, own_detail},
     people::Asker,
     problem::Fail,
@@ -44,9 +44,7 @@ pub(super) async fn approve(
         return Err(no_loop(&id));
     };
     for (name, digest) in &request.tools {
-        let digest: Digest = digest
-            .parse()
-            .map_err(|_| invalid(&format!("`{digest}` is no digest of the tool `{name}`")))?;
+        let digest = tool_digest(name, digest)?;
         let mut tools = prompt.tools.iter_mut();
         let tool = tools.find(|tool| tool.name == *name && is_elsewhere(tool));
         let tool = tool.ok_or_else(|| {

@@ -91,6 +91,13 @@ impl Daemon {
         assert!(missing.is_none(), "not {times} times `{part}`");
     }
 
+    /// Has it read the configuration again, for this many times since it started.
+    #[track_caller]
+    pub(crate) fn reload(&self, times: usize) {
+        self.signal(Signal::HUP);
+        self.wait_for("the configuration was read again", times);
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap().clone()

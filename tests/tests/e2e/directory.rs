@@ -9,12 +9,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
     api::start_listening,
-    daemon::Daemon,
     limit::{PATIENCE, output_within, skip, within},
     people::ask_as,
     person::Person,
@@ -212,12 +210,6 @@ fn configure(owner: &Person, slapd: &Slapd, url: &str) {
     file.write_all(config.as_bytes()).unwrap();
 }
 
-/// Reads the configuration again: what the directory has said is forgotten.
-fn reload(daemon: &Daemon, times: usize) {
-    daemon.signal(Signal::HUP);
-    daemon.wait_for("the configuration was read again", times);
-}
-
 fn sign_in(address: &str, name: &str, password: &str) -> (u16, Value) {
     let body = json!({"name": name, "password": password});
     ask_as(address, None, "POST", "/v1/sign-in", &body)
@@ -297,7 +289,7 @@ fn people_of_a_directory_do_what_their_groups_let_them_until_they_leave_or_it_is
     slapd.change(&format!(
         "dn: cn=oncall,{SUFFIX}\nchangetype: modify\nreplace: member\nmember: uid=bob,{SUFFIX}\n"
     ));
-    reload(&daemon, 1);
+    daemon.reload(1);
     assert_eq!(asked(alice, "GET", "/v1/runs", &none).0, 403);
     let id = owner.ctl("approval ls -o name").ok();
     owner.ctl(&format!("approval approve {id}")).ok();
@@ -307,7 +299,7 @@ fn people_of_a_directory_do_what_their_groups_let_them_until_they_leave_or_it_is
 
     // Nothing is let be while the directory is down, but what it has no say in.
     slapd.stop();
-    reload(&daemon, 2);
+    daemon.reload(2);
     let (status, problem) = asked(carol, "GET", "/v1/runs", &none);
     assert_eq!(
         (status, &problem["code"]),
@@ -330,7 +322,7 @@ fn people_of_a_directory_do_what_their_groups_let_them_until_they_leave_or_it_is
     );
     assert_eq!(asked(other, "GET", "/v1/runs", &none).0, 401);
     slapd.change(&format!("dn: uid=carol,{SUFFIX}\nchangetype: delete\n"));
-    reload(&daemon, 3);
+    daemon.reload(3);
     assert_eq!(asked(carol, "GET", "/v1/runs", &none).0, 401);
     for _ in 0..5 {
         assert_eq!(sign_in(&address, "bob", "wrong").0, 401);
@@ -407,7 +399,7 @@ fn a_directory_is_asked_behind_tls_alone_and_only_if_its_certificate_is_right() 
         lines.map(|line| format!("{line}\n")).collect::<String>(),
     )
     .unwrap();
-    reload(&daemon, 1);
+    daemon.reload(1);
     let (status, problem) = sign_in(&address, "alice", "alice-secret");
     assert_eq!(status, 503, "{problem}");
     assert!(
@@ -423,7 +415,7 @@ fn a_directory_is_asked_behind_tls_alone_and_only_if_its_certificate_is_right() 
             right.replace(&usual, &format!("{scheme}://localhost:{port}")),
         )
         .unwrap();
-        reload(&daemon, if scheme == "ldap" { 2 } else { 3 });
+        daemon.reload(if scheme == "ldap" { 2 } else { 3 });
         assert_eq!(
             sign_in(&address, "alice", "alice-secret").0,
             503,

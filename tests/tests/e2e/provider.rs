@@ -9,12 +9,10 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
     api::start_listening,
-    daemon::Daemon,
     limit::{PATIENCE, output_within, skip, within},
     people::ask_as,
     person::Person,
@@ -102,12 +100,6 @@ fn configure(owner: &Person, provider: &Provider) {
         .open(home.join("realm.toml"))
         .unwrap();
     file.write_all(config.as_bytes()).unwrap();
-}
-
-/// Reads the configuration again: what the provider has said is forgotten.
-fn reload(daemon: &Daemon, times: usize) {
-    daemon.signal(Signal::HUP);
-    daemon.wait_for("the configuration was read again", times);
 }
 
 /// Signs in from the command line; meanwhile this becomes of the code that it shows. Gives the exit code and what
@@ -220,13 +212,13 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
 
     // Asked again and again, it gives something else to ask by each time.
     for times in 1..=2 {
-        reload(&daemon, times);
+        daemon.reload(times);
         assert_eq!(asked("GET", "/v1/runs", &none).0, 200, "after {times}");
     }
 
     // Nothing is let be while the provider is down, but what it has no say in.
     provider.told("down");
-    reload(&daemon, 3);
+    daemon.reload(3);
     let (status, problem) = asked("GET", "/v1/runs", &none);
     assert_eq!(
         (status, &problem["code"]),
@@ -241,7 +233,7 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
 
     // Who leaves while the run is paused stops it at its next step.
     provider.told("puts ann others");
-    reload(&daemon, 4);
+    daemon.reload(4);
     assert_eq!(asked("GET", "/v1/runs", &none).0, 403);
     let id = owner.ctl("approval ls -o name").ok();
     owner.ctl(&format!("approval approve {id}")).ok();
@@ -251,7 +243,7 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
 
     // Who is gone is gone.
     provider.told("removes ann");
-    reload(&daemon, 5);
+    daemon.reload(5);
     let (status, problem) = asked("GET", "/v1/runs", &none);
     assert_eq!(
         (status, &problem["code"]),

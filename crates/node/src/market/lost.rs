@@ -43,7 +43,8 @@ impl Node {
         }
     }
 
-    fn is_linked(&self, side: &Side) -> bool {
+    /// Whether there is a link with a neighbour now.
+    pub(super) fn is_linked(&self, side: &Side) -> bool {
         let relation = match side {
             Side::Here => return true,
             Side::Parent => Relation::Parent,

@@ -20,7 +20,6 @@ use realm_protocol::{
     journal::{Change, Direction, Run, Status},
     json,
 };
-use realm_router::Relation;
 
 use super::{Announced, BroadcastAsked, asking::Begin, call_of};
 use crate::Node;
@@ -178,21 +177,15 @@ impl Node {
 
     /// Parent, children and peers, and whether this realm's policy lets the announcement go there.
     pub(super) fn neighbours(&mut self, announcement: &Announcement) -> Vec<Neighbour> {
-        let linked = |relation: Relation| self.routes.link_to(&relation).is_some();
         let children = self.kin.children.keys();
-        let children = children.map(|label| {
-            let linked = linked(Relation::Child(label.clone()));
-            (Side::Child(label.clone()), linked)
-        });
-        let parent = self.kin.parent.iter();
-        let parent = parent.map(|_| (Side::Parent, linked(Relation::Parent)));
-        let peers = self.kin.peers.keys();
-        let peers = peers.map(|root| (Side::Peer(*root), linked(Relation::Peer(*root))));
-        let sides: Vec<(Side, bool)> = children.chain(parent).chain(peers).collect();
+        let children = children.map(|label| Side::Child(label.clone()));
+        let parent = self.kin.parent.iter().map(|_| Side::Parent);
+        let peers = self.kin.peers.keys().map(|root| Side::Peer(*root));
+        let sides: Vec<Side> = children.chain(parent).chain(peers).collect();
         let announcer = announcement.announcer.scope();
-        let neighbours = sides.into_iter().filter_map(|(side, linked)| {
+        let neighbours = sides.into_iter().filter_map(|side| {
             let scope = self.scope_of(&side)?;
-            let reachable = linked && self.may_pass(&announcer, &scope);
+            let reachable = self.is_linked(&side) && self.may_pass(&announcer, &scope);
             let can = match &side {
                 Side::Child(label) => self.market.summaries.of_child(label).cloned(),
                 _ => None,
