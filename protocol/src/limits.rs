@@ -199,6 +199,11 @@ pub const CALLS_PER_PEER: usize = 8;
 /// Calls from one child's subtree, or from the rest of this realm's own tree, take one share of [`CALLS`], of
 /// which there are as many as such sides, but no more than this; more is `Overloaded`.
 pub const CALLS_SHARES: usize = 4;
+/// Runs here that stand still, for a person's word or a halt; with more, a new call is `Overloaded`.
+pub const PAUSED: usize = 4_096;
+/// Those of them whose callers stand on one neighbour's side: one child's subtree, one foreign root, or the rest
+/// of this realm's own tree.
+pub const PAUSED_SHARE: usize = 512;
 /// Chains of other realms remembered, as many as there are bids in one broadcast; the one used
 /// longest ago is forgotten first.
 pub const CHAINS: usize = BIDS;

@@ -349,9 +349,10 @@ impl Node {
 
     fn call_timed_out(&mut self, call: CallId) {
         let last = self.calls.get(&call).and_then(|out| out.last.clone());
-        let failure = last.unwrap_or_else(|| {
-            CallFailure::new(FailureCode::Timeout, "no answer inside the call's time")
-        });
+        let failure = last.map_or_else(
+            || CallFailure::new(FailureCode::Timeout, "no answer inside the call's time"),
+            |last| *last,
+        );
         self.end_call(call, Err(failure));
     }
 
@@ -391,7 +392,7 @@ impl Node {
             return self.deliver_again(call, failure);
         }
         if let Some(until) = stranded {
-            out.last = Some(failure);
+            out.last = Some(Box::new(failure));
             return self.timers.set(Timer::Attempt(call), until);
         }
         // A resolution that comes to nothing counts too, or a silent realm would be asked forever.
@@ -410,7 +411,7 @@ impl Node {
         if again >= out.deadline {
             return self.end_call(call, Err(failure));
         }
-        out.last = Some(failure);
+        out.last = Some(Box::new(failure));
         let scope = out.scope.clone();
         if stale {
             self.trust.forget(&scope);

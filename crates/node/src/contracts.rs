@@ -89,7 +89,7 @@ impl Node {
             collected: Vec::new(),
         };
         let out = OutCall::new(scope, deadline, Task::Contracts(task));
-        self.calls.insert(question, out);
+        self.calls.insert(question, Box::new(out));
         self.try_call(question);
     }
 

@@ -120,7 +120,7 @@ impl Node {
             backoff: AGAIN,
             ..OutCall::new(scope, self.now.tick.plus(left), task)
         };
-        self.calls.insert(call, out);
+        self.calls.insert(call, Box::new(out));
         self.try_call(call);
     }
 
@@ -140,7 +140,7 @@ impl Node {
         // The caller may have restarted: it has no session any more, and perhaps other keys.
         out.session = None;
         out.no_session = true;
-        out.last = Some(failure);
+        out.last = Some(Box::new(failure));
         let scope = out.scope.clone();
         if stale {
             self.trust.forget(&scope);

@@ -42,7 +42,7 @@ impl Node {
         let id = run.id;
         // Its end has still to be told to whoever asked for it.
         let tells = |out: &OutCall| matches!(&out.task, Task::Deliver(it) if it.run == id);
-        let told = !self.calls.values().any(tells);
+        let told = !self.calls.values().any(|out| tells(out));
         if run.ended.is_none() || self.loop_of_run(id).is_some() || !told {
             return Err(Refusal::UnderWay { run: id });
         }

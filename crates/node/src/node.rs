@@ -69,7 +69,8 @@ pub struct Node {
     /// Why parent or peers turned this realm away when last they did.
     pub(crate) turned_away: BTreeMap<Target, String>,
     pub(crate) routes: Routes,
-    pub(crate) calls: BTreeMap<CallId, OutCall>,
+    /// In boxes: a map of many leaves nearly half of its places empty.
+    pub(crate) calls: BTreeMap<CallId, Box<OutCall>>,
     pub(crate) waiting: Waiting<Pending>,
     /// Messages in sessions that were just sent, should their receivers not know the sessions.
     pub(crate) unheard: Waiting<Unheard>,

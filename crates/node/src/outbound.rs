@@ -77,7 +77,7 @@ pub(crate) struct OutCall {
     /// The link it left over, if one was up.
     pub(crate) via: Option<LinkId>,
     /// The failure of the last attempt, reported if no later one does better.
-    pub(crate) last: Option<CallFailure>,
+    pub(crate) last: Option<Box<CallFailure>>,
     pub(crate) task: Task,
 }
 
@@ -290,7 +290,7 @@ impl Node {
         let too_large = invoke.input.len() > limits::BODY_BYTES;
         let deadline = self.now.tick.plus(timeout_ms.min(longest));
         let out = OutCall::new(scope, deadline, Task::Invoke(Box::new(invoke)));
-        self.calls.insert(call, out);
+        self.calls.insert(call, Box::new(out));
         self.record_started(call);
         // It is under way whatever has become of policy and room since.
         if self.is_accepted_already(call) {

@@ -53,7 +53,7 @@ impl Node {
 
     /// A call has ended: there is nothing to go on with.
     pub(crate) fn forget_storable(&mut self, call: CallId) {
-        if self.calls.get(&call).is_some_and(is_kept) {
+        if self.calls.get(&call).is_some_and(|out| is_kept(out)) {
             self.delete(Table::Standing, &standing::call(call));
         }
     }
@@ -134,7 +134,7 @@ impl Node {
             attempts: 1,
             ..OutCall::new(stored.scope, now.tick.plus(left.min(longest)), task)
         };
-        self.calls.insert(call, out);
+        self.calls.insert(call, Box::new(out));
         let payload = Object::new().with("until", &stored.until);
         self.note_call(call, "call.resumed", payload);
         if self.is_accepted_already(call) {

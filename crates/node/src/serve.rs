@@ -205,7 +205,7 @@ impl Node {
 
     /// How busy this realm is with calls, in millionths.
     pub(crate) fn load_of_calls(&self) -> u64 {
-        let calls = (self.serving.len() as u64).saturating_mul(MILLION);
+        let calls = (self.serving.under_way() as u64).saturating_mul(MILLION);
         calls
             .checked_div(self.most_calls() as u64)
             .unwrap_or(MILLION)
@@ -213,7 +213,10 @@ impl Node {
 
     /// Whether another call of a realm's may run here: one neighbour's side takes no more than its
     /// share, this realm itself what there is. Work that was confirmed has its place already.
-    pub(crate) fn takes_calls_of(&self, caller: &Scope) -> bool {
+    ///
+    /// # Errors
+    /// What there is too much of.
+    pub(crate) fn room_for_calls_of(&self, caller: &Scope) -> Result<(), CallFailure> {
         let me = self.me.scope();
         let side = self.trust.side_of(caller);
         let rest = side.root == me.root && side.path.is_root();
@@ -222,7 +225,7 @@ impl Node {
             false => side.contains(scope),
         };
         let (reserved, of_side) = self.market.reserved(&on_side);
-        let all = self.serving.len().saturating_add(reserved);
+        let all = self.serving.under_way().saturating_add(reserved);
         let of_side = self.serving.of_side(&on_side).saturating_add(of_side);
         let share = match side.root == me.root {
             true => {
@@ -233,14 +236,26 @@ impl Node {
             }
             false => self.config.max_calls_per_peer,
         };
-        all < self.most_calls() && (*caller == me || of_side < share)
+        let mine = *caller == me;
+        if all >= self.most_calls() || !mine && of_side >= share {
+            return Err(overloaded());
+        }
+        let share_is_full = || self.serving.paused(on_side) >= limits::PAUSED_SHARE;
+        if self.serving.paused(|_| true) >= limits::PAUSED || !mine && share_is_full() {
+            let message =
+                "too many runs of earlier calls stand still there, until a person decides";
+            return Err(CallFailure::new(FailureCode::Overloaded, message));
+        }
+        Ok(())
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
         self.may_begin(&incoming.loop_id, incoming.direction)?;
-        if self.stopping || !self.takes_calls_of(&incoming.caller) {
+        if self.stopping {
             return Err(overloaded().before_work());
         }
+        self.room_for_calls_of(&incoming.caller)
+            .map_err(CallFailure::before_work)?;
         if self.out.has_failed() {
             return Err(CallFailure::new(
                 FailureCode::StoreFailed,

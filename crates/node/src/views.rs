@@ -149,7 +149,7 @@ impl Node {
                 halts,
                 limits::CHILDREN.saturating_add(limits::HALTED_REALMS),
             ),
-            passing("calls in", self.serving.active(), calls),
+            passing("calls in", self.serving.under_way(), calls),
             passing(
                 "requests that wait for an answer",
                 self.waiting.len(),

@@ -230,10 +230,14 @@ async fn attempt(from: &Place, request: &InvokeRequest) -> Result<InvokeResult, 
     match from.client.invoke(request).await {
         Ok(result) if result.status == InvokeStatus::Ok => Ok(result),
         Ok(result) => {
-            let name = result.error.map(|error| error.name).unwrap_or_default();
+            let (name, message) = result
+                .error
+                .map(|error| (error.name, error.message))
+                .unwrap_or_default();
+            let failure = format!("{name} ({message})");
             Err(match TRANSIENT.contains(&name.as_str()) {
-                true => Failed::Transient(name),
-                false => Failed::Final(name),
+                true => Failed::Transient(failure),
+                false => Failed::Final(failure),
             })
         }
         Err(ClientError::Problem(problem)) => Err(Failed::Transient(problem.code)),

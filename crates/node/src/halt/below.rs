@@ -207,7 +207,7 @@ impl Node {
         if let Some(label) = self.child_at(scope) {
             self.know_child(&label, scope);
         }
-        self.calls.insert(call, out);
+        self.calls.insert(call, Box::new(out));
         self.try_call(call);
     }
 

@@ -105,7 +105,7 @@ impl Node {
         let admission = match permitted {
             false => Admission::Denied,
             true if halted => Admission::Full,
-            true if self.takes_calls_of(&from.scope()) => Admission::Granted,
+            true if self.room_for_calls_of(&from.scope()).is_ok() => Admission::Granted,
             true => Admission::Full,
         };
         self.tell_bidder(Input::Award {

@@ -177,7 +177,7 @@ impl Node {
         let deadline = self.now.tick.plus(waits_ms.min(limits::CALL_MS));
         let out = OutCall::new(scope, deadline, Task::Tell(Box::new(tell)));
         let id = self.new_call();
-        self.calls.insert(id, out);
+        self.calls.insert(id, Box::new(out));
         self.try_call(id);
     }
 
@@ -271,7 +271,7 @@ impl Node {
             ..OutCall::new(scope, until, Task::Tell(tell))
         };
         let id = self.new_call();
-        self.calls.insert(id, out);
+        self.calls.insert(id, Box::new(out));
         self.try_call(id);
     }
 }

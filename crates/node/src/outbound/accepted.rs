@@ -259,7 +259,7 @@ impl Node {
         let deadline = self.now.tick.plus(ASK_MS);
         let task = Task::Status(StatusTask { call, run });
         self.calls
-            .insert(question, OutCall::new(scope, deadline, task));
+            .insert(question, Box::new(OutCall::new(scope, deadline, task)));
         self.try_call(question);
     }
 
@@ -281,7 +281,11 @@ impl Node {
     }
 
     fn question_is_over(&mut self, call: CallId) {
-        if let Some(acceptance) = self.calls.get_mut(&call).and_then(OutCall::acceptance_mut) {
+        if let Some(acceptance) = self
+            .calls
+            .get_mut(&call)
+            .and_then(|out| out.acceptance_mut())
+        {
             acceptance.question = None;
         }
     }
@@ -304,7 +308,11 @@ impl Node {
     }
 
     pub(super) fn stage_told(&mut self, call: CallId, stage: Stage) {
-        let Some(acceptance) = self.calls.get_mut(&call).and_then(OutCall::acceptance_mut) else {
+        let Some(acceptance) = self
+            .calls
+            .get_mut(&call)
+            .and_then(|out| out.acceptance_mut())
+        else {
             return;
         };
         if acceptance.stage == stage || stage == Stage::Ended {
@@ -321,7 +329,11 @@ impl Node {
 
     /// A call has ended: its end is not waited for any more.
     pub(crate) fn forget_accepted(&mut self, call: CallId) {
-        let acceptance = self.calls.get(&call).and_then(OutCall::acceptance).cloned();
+        let acceptance = self
+            .calls
+            .get(&call)
+            .and_then(|out| out.acceptance())
+            .cloned();
         if let Some(acceptance) = acceptance {
             self.accepted.calls.remove(&call);
             self.delete(Table::Standing, &standing::accepted(call));

@@ -128,7 +128,7 @@ impl Node {
             backoff: AGAIN,
             ..OutCall::new(scope.clone(), deadline, Task::Cancel(cancel))
         };
-        self.calls.insert(message, out);
+        self.calls.insert(message, Box::new(out));
         self.try_call(message);
     }
 }

@@ -129,26 +129,30 @@ impl Serving {
         self.runs.len().saturating_add(self.waiting().count())
     }
 
+    /// Runs and looks under way, but for runs that stand still.
+    pub(crate) fn under_way(&self) -> usize {
+        self.len().saturating_sub(self.paused(|_| true))
+    }
+
     /// Calls that wait for what is looked up, or for their turn.
     fn waiting(&self) -> impl Iterator<Item = &Incoming> {
         self.looks.values().flat_map(Looking::all)
     }
 
-    /// Runs and looks under way, but for runs that stand still.
-    pub(crate) fn active(&self) -> usize {
-        let runs = self.runs.values();
-        let active = runs.filter(|served| served.record.status != Status::Paused);
-        active.count().saturating_add(self.waiting().count())
-    }
-
-    /// Of them, those whose callers stand on one side.
+    /// Calls under way whose callers stand on one side. Those that were accepted, and runs that stand
+    /// still, have bounds of their own: they may last for days.
     pub(super) fn of_side(&self, on_side: &impl Fn(&Scope) -> bool) -> usize {
-        // Accepted ones have a bound of their own: they may last for days.
         let runs = self.runs.values();
-        let runs = runs.filter(|served| served.accepted.is_empty());
+        let runs = runs.filter(|served| served.accepted.is_empty() && !served.is_paused());
         let runs = runs.map(|served| &served.caller);
         let waiting = self.waiting().map(|incoming| &incoming.caller);
         runs.chain(waiting).filter(|of| on_side(of)).count()
+    }
+
+    /// Runs that stand still, whose callers are meant.
+    pub(super) fn paused(&self, is_meant: impl Fn(&Scope) -> bool) -> usize {
+        let runs = self.runs.values().filter(|served| served.is_paused());
+        runs.filter(|served| is_meant(&served.caller)).count()
     }
 
     /// Whether the message with this header is being served.
@@ -307,6 +311,10 @@ impl Looking {
 }
 
 impl Served {
+    fn is_paused(&self) -> bool {
+        self.record.status == Status::Paused
+    }
+
     /// Lets another caller wait for the answer. A call that asks again waits once, under its
     /// newest message; what does not fit is given back.
     pub(super) fn join(&mut self, responder: Responder) -> Result<(), Responder> {

@@ -3,7 +3,7 @@
 use realm_executor::{Decision, ResumeError};
 use realm_node::{Refusal, RemoveAsked, Request, Response};
 use realm_protocol::{journal::Status, limits};
-use realm_tests::{Loops, invariants};
+use realm_tests::{Loops, Tree, World, invariants};
 use serde_json::json;
 
 use super::bench::{Bench, call, composite, refusal, retried};
@@ -245,6 +245,33 @@ fn another_realm_that_has_forgotten_a_call_meanwhile_is_not_asked_to_do_it_again
     bench.world.run_for(1_000);
     assert_eq!(bench.effects(), 1);
     bench.completes(run);
+}
+
+#[test]
+fn runs_that_stand_still_leave_their_callers_room_for_others() {
+    let mut bench = Bench::new(12);
+    let (acme, lab) = (bench.acme, bench.lab);
+    let tools = [Loops::once("spend", 1_000), Loops::idempotent("again", 10)];
+    bench.world.apply(lab, &tools);
+    for n in 0..=limits::CALLS_PER_PEER {
+        bench
+            .world
+            .ask(acme, World::invoke("spend@lab", json!({"n": n})));
+        bench.world.run_for(500);
+        bench.restart(lab, 100);
+        bench.world.run_for(1_000);
+    }
+    let runs = bench.world.hosts[lab.0].disk.runs.values();
+    let paused = runs.filter(|run| run.status == Status::Paused).count();
+    assert_eq!(paused, limits::CALLS_PER_PEER + 1);
+
+    let other = World::invoke("again@lab", json!({"n": 0}));
+    let answer = bench.world.ask_and_wait(acme, other);
+    assert!(
+        matches!(&answer, Response::Invoked(ended) if ended.result.is_ok()),
+        "{answer:?}"
+    );
+    assert_eq!(bench.world.resume_all(), limits::CALLS_PER_PEER + 1);
 }
 
 #[test]
