@@ -199,6 +199,10 @@ pub const CALLS_PER_PEER: usize = 8;
 /// Calls from one child's subtree, or from the rest of this realm's own tree, take one share of [`CALLS`], of
 /// which there are as many as such sides, but no more than this; more is `Overloaded`.
 pub const CALLS_SHARES: usize = 4;
+/// Bytes of answers that found their links' queues full and wait to go again; more are dropped, and counted.
+pub const UNSENT_BYTES: usize = 16 * 1024 * 1024;
+/// Those of them for one link.
+pub const UNSENT_BYTES_SHARE: usize = 4 * 1024 * 1024;
 /// Runs here that stand still, for a person's word or a halt; with more, a new call is `Overloaded`.
 pub const PAUSED: usize = 4_096;
 /// Those of them whose callers stand on one neighbour's side: one child's subtree, one foreign root, or the rest

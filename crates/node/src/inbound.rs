@@ -66,9 +66,8 @@ impl Node {
 
     /// A frame of ours found its link's queue full.
     pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &Bytes) {
-        self.counters.refuse(Refused::Overloaded);
         match Frame::decode(bytes) {
-            Ok(Frame::Envelope(envelope)) => self.envelope_unsent(&envelope),
+            Ok(Frame::Envelope(envelope)) => self.envelope_unsent(id, &envelope, bytes),
             Ok(Frame::Records(records)) => self.owe_again(id, &records),
             Ok(Frame::Beat(beat)) => self.beat_unsent(id, &beat),
             // Without room for its other words a link is not worth keeping.
@@ -76,11 +75,12 @@ impl Node {
         }
     }
 
-    fn envelope_unsent(&mut self, envelope: &Envelope) {
+    fn envelope_unsent(&mut self, id: LinkId, envelope: &Envelope, frame: &Bytes) {
         let Ok(header) = envelope.peek() else { return };
-        if self.custody.keeps(envelope.digest()) {
+        if self.custody.keeps(envelope.digest()) || self.keep_unsent(id, &header, frame) {
             return; // It goes again later.
         }
+        self.counters.refuse(Refused::Overloaded);
         if header.source == *self.me.place() {
             self.own_message_failed(envelope.digest(), FailureCode::Overloaded);
         } else {

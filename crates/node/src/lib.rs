@@ -65,6 +65,7 @@ mod subtree;
 mod tickets;
 mod timers;
 mod trust;
+mod unsent;
 mod upkeep;
 mod uses;
 mod views;

@@ -12,7 +12,7 @@ use realm_router::{Backoff, LinkId, Relation, TokenBucket};
 
 use crate::{
     DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, records::Owed,
-    relay::Release, state::Target, timers::Timer, witness::Shown,
+    relay::Release, state::Target, timers::Timer, unsent::Unsent, witness::Shown,
 };
 
 /// One link to another node.
@@ -44,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) log_shown: Shown,
     /// What the neighbour is still to be told.
     pub(crate) owed: Owed,
+    /// Answers that found its queue full.
+    pub(crate) unsent: Unsent,
 }
 
 /// Why a node was dialled.
@@ -100,6 +102,7 @@ impl Node {
             settled: None,
             log_shown: Shown::default(),
             owed: Owed::default(),
+            unsent: Unsent::default(),
         };
         self.links.insert(id, link);
         self.timers.set(
@@ -139,6 +142,7 @@ impl Node {
         self.timers.cancel(&Timer::Beat(id));
         self.timers.cancel(&Timer::Admission(id));
         self.timers.cancel(&Timer::Records(id));
+        self.timers.cancel(&Timer::Unsent(id));
         let Some(link) = self.links.remove(&id) else {
             return;
         };

@@ -269,6 +269,7 @@ impl Node {
                 Timer::Beat(link) => self.beat(link),
                 Timer::Records(link) => self.tell_owed(link),
                 Timer::Admission(link) => self.cut_stranger(link),
+                Timer::Unsent(link) => self.send_unsent(link),
                 Timer::Redial(target) => self.redial(&target),
                 Timer::Attempt(call) => self.attempt_is_over(call),
                 Timer::Accept(run) => self.accept(run),

@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Beat(LinkId),
     /// A neighbour is told more of what it is still to be told.
     Records(LinkId),
+    /// Answers that found a link's queue full go again.
+    Unsent(LinkId),
     /// A link has not shown who it is.
     Admission(LinkId),
     /// It is time to dial a parent or peer again.

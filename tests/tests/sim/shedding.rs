@@ -96,3 +96,29 @@ fn a_realm_that_takes_no_more_calls_still_cancels_and_gives_results() {
     assert!(after.result.is_ok(), "there is room again");
     invariants::check(&mut world);
 }
+
+#[test]
+fn answers_that_find_a_queue_full_go_again_when_there_is_room() {
+    let (mut world, acme, lab) = cast(5_102);
+    world.apply(lab, &[Loops::once("brief", 3_000)]);
+    let calls: Vec<_> = (0..8)
+        .map(|n| {
+            let call = World::invoke_within("brief@lab", json!({"n": n}), 15_000);
+            world.ask(acme, call)
+        })
+        .collect();
+    world.run_for(1_000);
+    let began = world.now(acme).tick.as_millis();
+    world.queues.outbox_frames = 2;
+    for call in calls {
+        let Response::Invoked(ended) = world.wait_for(acme, call) else {
+            panic!("the call has ended");
+        };
+        assert!(ended.result.is_ok(), "{:?}", ended.result);
+    }
+    assert!(
+        world.now(acme).tick.as_millis() - began < 3_000,
+        "no answer was lost"
+    );
+    invariants::check(&mut world);
+}
