@@ -143,7 +143,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Unreachable { .. } => Code::JoinUnreachable,
         Refusal::Decide(DecideError::Decided { .. } | DecideError::Reason) => Code::RequestInvalid,
         Refusal::Decide(_) => Code::RoleMissing,
-        Refusal::Resume(ResumeError::Halted) => Code::Halted,
+        Refusal::Resume(ResumeError::Halted) | Refusal::HaltedAbove { .. } => Code::Halted,
         Refusal::Range { .. } | Refusal::Resume(_) | Refusal::UnderWay { .. } => {
             Code::RequestInvalid
         }
@@ -208,6 +208,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
             what: "breaker", ..
         } => "realmctl breaker ls".to_owned(),
         Refusal::Resume(ResumeError::Halted) => "realmctl unhalt --run RUN".to_owned(),
+        Refusal::HaltedAbove { .. } => "realmctl status".to_owned(),
         Refusal::Resume(_) => "realmctl run ls --status paused".to_owned(),
         Refusal::Call(failure) => call_help(failure, None, None)?,
         Refusal::NotRoot { scope } if scope.path.is_root() => return None,

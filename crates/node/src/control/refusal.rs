@@ -85,6 +85,14 @@ pub enum Refusal {
     /// The run cannot be resumed so.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// Only whoever said so lets it go on.
+    #[error(
+        "it stands still by the word of {by}, above this realm, and goes on when that is lifted there"
+    )]
+    HaltedAbove {
+        /// Who said so.
+        by: String,
+    },
     /// What was said of a call that waits for an approval is not taken.
     #[error(transparent)]
     Decide(#[from] DecideError),

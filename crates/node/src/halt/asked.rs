@@ -104,6 +104,9 @@ impl Node {
             return Err(Refusal::Full { what, limit });
         }
         self.halts.let_go.remove(&scope);
+        // Only a word that lifts it lets those below go on.
+        let held = self.halts.orders.get(&scope);
+        let subtree = subtree || held.is_some_and(|held| held.subtree);
         let order = StoredOrder {
             scope: scope.clone(),
             subtree,
@@ -135,7 +138,8 @@ impl Node {
     pub(crate) fn unhalt(&mut self, control: ControlId, asked: UnhaltAsked) {
         let UnhaltAsked { of, by, why } = asked;
         match self.take_up_unhalt(of) {
-            Ok(what) => {
+            Ok(None) => self.respond(control, Response::Done),
+            Ok(Some(what)) => {
                 tracing::warn!(%what, %by, "goes on");
                 self.note_halt_change((false, what), by, why);
                 self.heed_halts();
@@ -146,18 +150,36 @@ impl Node {
         }
     }
 
-    fn take_up_unhalt(&mut self, of: UnhaltOf) -> Result<String, Refusal> {
+    /// What goes on; nothing where nothing stood still.
+    fn take_up_unhalt(&mut self, of: UnhaltOf) -> Result<Option<String>, Refusal> {
         match of {
-            UnhaltOf::All => {
-                (self.halts.all, self.halts.tree) = (None, false);
-                self.halts.loops.clear();
-                self.halts.orders.clear();
-                self.halts.let_go.clear();
-                Ok("everything".to_owned())
-            }
+            UnhaltOf::All => return self.unhalt_all(),
             UnhaltOf::Loop(id) => self.unhalt_loop(&id),
             UnhaltOf::Run(run) => self.unhalt_run(run),
             UnhaltOf::Realm(name) => self.unhalt_realm(&name),
+        }
+        .map(Some)
+    }
+
+    fn unhalt_all(&mut self) -> Result<Option<String>, Refusal> {
+        let halts = &mut self.halts;
+        let own = halts.all.is_some() || !halts.loops.is_empty() || !halts.orders.is_empty();
+        (halts.all, halts.tree) = (None, false);
+        halts.loops.clear();
+        halts.orders.clear();
+        halts.let_go.clear();
+        match own {
+            true => Ok(Some("everything".to_owned())),
+            false => self.not_halted_above().map(|()| None),
+        }
+    }
+
+    /// Refuses where a realm above lets this one stand still: nobody here lifts that.
+    fn not_halted_above(&self) -> Result<(), Refusal> {
+        let above = self.halts.said_above().map(|word| &word.scope);
+        match above.map(|scope| self.name_of(scope)) {
+            Some(by) => Err(Refusal::HaltedAbove { by }),
+            None => Ok(()),
         }
     }
 
@@ -188,8 +210,14 @@ impl Node {
     }
 
     fn unhalt_run(&mut self, run: RunId) -> Result<String, Refusal> {
-        if !self.executor.is_halted(run) {
+        let served = self.serving.get(run);
+        let Some(served) = served.filter(|_| self.executor.is_halted(run)) else {
             return Err(no_run(run));
+        };
+        let mut own = self.halts.all.iter().chain(self.halts.loops.values());
+        let holds = own.any(|halt| !halt.runs.contains(&run));
+        if !holds || self.stops_from_above(served.record.direction) {
+            self.not_halted_above()?;
         }
         let own = self.halts.all.iter_mut();
         let halts: Vec<&mut StoredHalt> = own
@@ -225,7 +253,7 @@ impl Node {
     /// This realm goes on; what was halted below stays halted, each child by name.
     fn unhalt_own(&mut self) -> Result<bool, Refusal> {
         let Some(all) = self.halts.all.clone() else {
-            return Ok(false);
+            return self.not_halted_above().map(|()| false);
         };
         if self.halts.tree {
             let me = self.me.scope();

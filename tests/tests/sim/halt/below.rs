@@ -100,6 +100,28 @@ fn a_halt_goes_down_the_tree_and_everybody_below_confirms() {
 }
 
 #[test]
+fn a_halt_of_one_realm_lifts_nothing_of_an_earlier_one_with_all_below_it() {
+    let mut clinic = Clinic::new(28);
+    let (mercy, imaging) = (clinic.mercy, clinic.imaging);
+    halt(&mut clinic.world, mercy, subtree("mercy/cardiology"));
+    clinic.world.run_for(1_000);
+    assert!(clinic.is_halted_from_above(imaging));
+
+    halt(&mut clinic.world, mercy, realm("mercy/cardiology"));
+    clinic.world.run_for(1_000);
+
+    assert!(clinic.is_halted_from_above(imaging));
+    let halts = clinic.world.hosts[mercy.0].node().halts();
+    let last = halts.changes.first().expect("a change");
+    assert_eq!(last.what, "mercy/cardiology and every realm below it");
+    let lifted = UnhaltOf::Realm("mercy/cardiology".parse().unwrap());
+    unhalt(&mut clinic.world, mercy, lifted);
+    clinic.world.run_for(1_000);
+    assert!(!clinic.is_halted_from_above(imaging));
+    clinic.ends();
+}
+
+#[test]
 fn a_halt_from_above_stops_what_is_for_others_and_leaves_own_work_to_its_owner() {
     let mut clinic = Clinic::new(21);
     let (mercy, cardiology, lab) = (clinic.mercy, clinic.cardiology, clinic.lab);
@@ -205,6 +227,42 @@ fn nothing_passes_to_or_from_what_is_halted_even_where_that_does_not_listen() {
     clinic.world.hear_halts(mercy, cardiology);
     clinic.world.run_for(MINUTE_MS);
     assert!(clinic.below(mercy).is_empty(), "{:?}", clinic.below(mercy));
+    clinic.ends();
+}
+
+#[test]
+fn what_a_realm_above_halts_is_not_lifted_below_and_nothing_says_so() {
+    let mut clinic = Clinic::new(32);
+    let (mercy, cardiology, imaging) = (clinic.mercy, clinic.cardiology, clinic.imaging);
+    let invoke = World::invoke("spend@mercy/cardiology", json!({"n": 1}));
+    clinic.world.ask(imaging, invoke);
+    clinic.world.run_for(1_000);
+    halt(&mut clinic.world, mercy, realm("mercy/cardiology"));
+    clinic.world.run_for(1_000);
+    let runs = clinic.world.hosts[cardiology.0].disk.runs.keys();
+    let run = *runs.last().expect("a run");
+    let lifted = |clinic: &Clinic| {
+        let halts = clinic.world.hosts[cardiology.0].node().halts();
+        halts.changes.iter().filter(|it| !it.halted).count()
+    };
+
+    for of in [
+        UnhaltOf::Run(run),
+        UnhaltOf::All,
+        UnhaltOf::Realm("mercy/cardiology".parse().unwrap()),
+    ] {
+        let answer = clinic.world.ask_and_wait(cardiology, asks_unhalt(of));
+        let refused = refusal(answer);
+        assert!(
+            matches!(&refused, Refusal::HaltedAbove { by } if by == "mercy"),
+            "{refused:?}"
+        );
+    }
+
+    assert_eq!(lifted(&clinic), 0);
+    unhalt(&mut clinic.world, mercy, UnhaltOf::All);
+    clinic.world.run_for(MINUTE_MS);
+    assert_eq!(lifted(&clinic), 1, "by the word of mercy");
     clinic.ends();
 }
 
