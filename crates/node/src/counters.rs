@@ -37,6 +37,8 @@ pub enum Refused {
     Denied,
     /// A bound reached.
     Overloaded,
+    /// Work of a realm below that stands still by this one's word.
+    Halted,
 }
 
 impl Refused {
@@ -59,6 +61,7 @@ impl Refused {
             Self::Unasked => "unasked",
             Self::Denied => "denied",
             Self::Overloaded => "overloaded",
+            Self::Halted => "halted",
         }
     }
 }

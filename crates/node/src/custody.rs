@@ -284,26 +284,30 @@ impl Node {
         }
     }
 
+    /// The link to a child that takes what is kept for it.
+    fn link_for_kept(&self, child: &Label) -> Option<LinkId> {
+        let link = self.routes.link_to(&Relation::Child(child.clone()))?;
+        let let_in = self.links.get(&link).is_some_and(|link| link.let_in);
+        let_in.then_some(link)
+    }
+
     /// Gives a child that is back the next call that is kept for it, if it is time for it.
     pub(crate) fn hand_over(&mut self, child: &Label) {
         let tick = self.now.tick;
-        let relation = Relation::Child(child.clone());
-        let Some(link) = self.routes.link_to(&relation) else {
-            return;
-        };
-        let let_in = self.links.get(&link).is_some_and(|link| link.let_in);
-        let durable = self.out.position().1;
+        let (linked, durable) = (self.link_for_kept(child), self.out.position().1);
+        let stopped = self.stops_child(child);
         let Some(mailbox) = self.custody.children.get_mut(child) else {
             return;
         };
-        if !let_in || mailbox.reading {
+        if linked.is_none() || mailbox.reading {
             return;
         }
         let calls = || mailbox.calls.iter();
         let under_way = calls().filter(|(_, kept)| kept.is_under_way(tick)).count();
         let wall = self.now.wall;
         let next = calls().find(|(_, kept)| {
-            let can_go = wall < kept.until && !kept.given_up;
+            let halted = stopped || self.halts.stops_below(&kept.source.scope());
+            let can_go = wall < kept.until && !kept.given_up && !halted;
             can_go && !kept.is_under_way(tick)
         });
         let Some((number, kept)) = next.filter(|_| under_way < limits::CUSTODY_WINDOW) else {
@@ -340,9 +344,9 @@ impl Node {
         if let Some(mailbox) = self.custody.children.get_mut(&child) {
             mailbox.reading = false;
         }
-        let link = self.routes.link_to(&Relation::Child(child.clone()));
-        let let_in = |link: &LinkId| self.links.get(link).is_some_and(|link| link.let_in);
-        let link = link.filter(let_in);
+        // It may have been halted while the call was read.
+        let link = self.link_for_kept(&child);
+        let link = link.filter(|_| !self.stops_child(&child));
         let tick = self.now.tick;
         if let (Some(link), Some(kept)) = (link, self.custody.get_mut(&child, number)) {
             kept.given = Some(tick);
@@ -357,6 +361,16 @@ impl Node {
             }
         }
         self.hand_over(&child);
+    }
+
+    /// Whether a child stands still by a word that this realm has said.
+    fn stops_child(&self, child: &Label) -> bool {
+        let me = self.me.scope();
+        let path = me.path.child(child);
+        path.is_ok_and(|path| {
+            let root = me.root;
+            self.halts.stops_below(&Scope { root, path })
+        })
     }
 
     fn give_kept(&mut self, link: LinkId, stored: KeptCall) {

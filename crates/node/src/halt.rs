@@ -222,7 +222,7 @@ impl Node {
 
     // What is refused.
 
-    /// Why no work of this kind begins here, whatever it is.
+    /// Why no work of this kind begins here, whatever it is, for a realm.
     pub(crate) fn may_begin(
         &self,
         loop_id: &LoopId,
@@ -231,9 +231,14 @@ impl Node {
         let all = self.halts.all.as_ref();
         let all = all.and_then(|all| all.of(None, self.registry.resolve(loop_id)));
         if all.is_some() {
+        caller: &Scope,
             return Err(by_its_owner());
         }
         match self.stops_from_above(direction) {
+        if self.halts.stops_below(caller) {
+            let message = "the caller is halted by the realm that it asks, one above it";
+            return Err(halted(message).before_work());
+        }
             true => Err(by_one_above()),
             false => Ok(()),
         }

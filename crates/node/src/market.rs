@@ -230,6 +230,12 @@ impl Node {
         let from = &header.source;
         let taken = match header.kind {
             Kind::Announce => read(opened).map(|it: Announce| self.heard(from, it)),
+            Kind::Bid | Kind::Award | Kind::Confirm | Kind::Lease
+                if self.halts.stops_below(&from.scope()) =>
+            {
+                self.counters.refuse(Refused::Halted);
+                Some(())
+            }
             Kind::Tally => read(opened).map(|it: Tally| self.tallied(from, &it)),
             Kind::Bid => read(opened).map(|it: PlacedBid| self.bid_placed(opened, it)),
             Kind::Award => read(opened).map(|it: Award| self.awarded(from, it)),

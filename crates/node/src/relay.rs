@@ -63,7 +63,7 @@ impl Node {
                 Some(reference),
             );
         }
-        let stopped = |scope: &Scope| self.is_stopped_below(scope);
+        let stopped = |scope: &Scope| self.halts.stops_below(scope);
         if header.kind.begins_work() && (stopped(&from) || stopped(&to)) {
             let digest = envelope.digest();
             return self.fail_request(Some(link), digest, &header, FailureCode::Halted);

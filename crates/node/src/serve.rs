@@ -250,7 +250,7 @@ impl Node {
     }
 
     fn may_serve(&self, incoming: &Incoming) -> Result<(), CallFailure> {
-        self.may_begin(&incoming.loop_id, incoming.direction)?;
+        self.may_begin(&incoming.caller, &incoming.loop_id, incoming.direction)?;
         if self.stopping {
             return Err(overloaded().before_work());
         }
@@ -277,7 +277,9 @@ impl Node {
     }
 
     fn start_run(&mut self, mut incoming: Incoming, permit: &Permit, effects: Effects) {
-        if let Err(failure) = self.may_run(&incoming.loop_id) {
+        // Its key may have been looked up while the word came.
+        let may_begin = self.may_begin(&incoming.caller, &incoming.loop_id, incoming.direction);
+        if let Err(failure) = may_begin.and_then(|()| self.may_run(&incoming.loop_id)) {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         let counted = incoming.grants.as_deref();

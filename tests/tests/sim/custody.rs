@@ -12,6 +12,8 @@ use realm_protocol::{
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
 
+#[path = "custody/halted.rs"]
+mod halted;
 #[path = "custody/restarted.rs"]
 mod restarted;
 #[path = "custody/room.rs"]

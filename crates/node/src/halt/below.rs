@@ -91,6 +91,14 @@ impl StoredBelow {
     }
 }
 
+impl super::Halts {
+    /// Whether a realm below stands still by a word that this realm has said: nothing of its work passes.
+    pub(crate) fn stops_below(&self, scope: &Scope) -> bool {
+        let mut below = self.below.values();
+        below.any(|below| below.halted && below.covers(scope))
+    }
+}
+
 impl Node {
     /// Tells the realms below what their owner, this realm's or one above, lets stand still by now.
     pub(crate) fn tell_below(&mut self) {
@@ -298,12 +306,6 @@ impl Node {
                 self.drop_question(call);
             }
         }
-    }
-
-    /// Whether a realm below stands still by a word that this realm has said: nothing of its work passes.
-    pub(crate) fn is_stopped_below(&self, scope: &Scope) -> bool {
-        let mut below = self.halts.below.values();
-        below.any(|below| below.halted && below.covers(scope))
     }
 
     /// The realms below that have confirmed the word, those that have not, and how many are not named.

@@ -38,8 +38,12 @@ impl Node {
         if own || self.market.passed.contains_key(&key) {
             return;
         }
+        let stopped = |place: &Place| self.halts.stops_below(&place.scope());
+        if stopped(from) || stopped(&announcement.announcer) {
+            return self.suppress(from, &announcement, Refused::Halted);
+        }
         let Some(levels) = self.admit_announcement(from, &announcement) else {
-            return self.suppress(from, &announcement);
+            return self.suppress(from, &announcement, Refused::Overloaded);
         };
         let (me, window_ms) = (
             self.me.scope(),
@@ -87,9 +91,9 @@ impl Node {
         self.market.floods.admit(&announcer, &me, rate, now)
     }
 
-    /// Says at once that an announcement is one too many, so that nobody waits for its tally.
-    fn suppress(&mut self, from: &Place, announcement: &Announcement) {
-        self.counters.refuse(Refused::Overloaded);
+    /// Says at once that an announcement goes no further, so that nobody waits for its tally.
+    fn suppress(&mut self, from: &Place, announcement: &Announcement, why: Refused) {
+        self.counters.refuse(why);
         let tally = Tally {
             broadcast: announcement.broadcast,
             round: announcement.round,

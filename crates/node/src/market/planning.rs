@@ -185,7 +185,9 @@ impl Node {
         let announcer = announcement.announcer.scope();
         let neighbours = sides.into_iter().filter_map(|side| {
             let scope = self.scope_of(&side)?;
-            let reachable = self.is_linked(&side) && self.may_pass(&announcer, &scope);
+            let reachable = self.is_linked(&side)
+                && !self.halts.stops_below(&scope)
+                && self.may_pass(&announcer, &scope);
             let can = match &side {
                 Side::Child(label) => self.market.summaries.of_child(label).cloned(),
                 _ => None,

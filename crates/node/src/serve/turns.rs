@@ -57,8 +57,8 @@ impl Node {
         let Some(looking) = self.serving.looks.remove(&turn) else {
             return;
         };
-        let (loop_id, direction) = (&looking.incoming.loop_id, looking.incoming.direction);
-        let refused = match self.may_begin(loop_id, direction) {
+        let first = &looking.incoming;
+        let refused = match self.may_begin(&first.caller, &first.loop_id, first.direction) {
             Ok(()) if self.stopping => Err(overloaded().before_work()),
             other => other,
         };

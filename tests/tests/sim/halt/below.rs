@@ -3,12 +3,20 @@
 use realm_node::{
     BelowHaltView, HaltOf, HaltedFromAbove, InvokeAsked, Refusal, Request, Response, UnhaltOf,
 };
-use realm_protocol::{FailureCode, journal::Status, limits};
+use realm_protocol::{
+    FailureCode,
+    broadcast::{Selection, Strategy},
+    journal::Status,
+    limits,
+};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
 
 use super::{asks_unhalt, halt, unhalt};
-use crate::durable::bench::refusal;
+use crate::{
+    durable::bench::refusal,
+    market::{asked, bids, reach, rule},
+};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -227,6 +235,94 @@ fn nothing_passes_to_or_from_what_is_halted_even_where_that_does_not_listen() {
     clinic.world.hear_halts(mercy, cardiology);
     clinic.world.run_for(MINUTE_MS);
     assert!(clinic.below(mercy).is_empty(), "{:?}", clinic.below(mercy));
+    clinic.ends();
+}
+
+/// How many bids there were for what a realm announces to those above and below.
+fn bids_for(world: &mut World, host: HostId) -> usize {
+    let best = rule(Selection::Best, 1, 1);
+    let work = asked("see", reach(2, 2, 0), best, Strategy::Select);
+    match world.ask_and_wait(host, Request::Broadcast(Box::new(work))) {
+        Response::Broadcasted(ended) => ended.bids,
+        other => panic!("no broadcast: {other:?}"),
+    }
+}
+
+#[test]
+fn announced_work_neither_comes_from_what_is_halted_nor_goes_there() {
+    let mut clinic = Clinic::new(29);
+    let (mercy, cardiology, imaging) = (clinic.mercy, clinic.cardiology, clinic.imaging);
+    let world = &mut clinic.world;
+    for host in [mercy, cardiology, imaging] {
+        world.apply(host, &[bids(Loops::idempotent("see", 10), "EUR 0.01")]);
+    }
+    for action in ["invoke", "bid"] {
+        world.permit(mercy, "mercy/cardiology/imaging", action, "see");
+    }
+    for (above, below) in [(mercy, cardiology), (mercy, imaging)] {
+        world.mute_halts(above, below);
+    }
+    world.run_for(5_000);
+    let before = [mercy, imaging].map(|host| bids_for(&mut clinic.world, host));
+
+    halt(&mut clinic.world, mercy, realm("mercy/cardiology/imaging"));
+    clinic.world.run_for(1_000);
+    let one = [mercy, imaging].map(|host| bids_for(&mut clinic.world, host));
+    halt(&mut clinic.world, mercy, subtree("mercy/cardiology"));
+    clinic.world.run_for(1_000);
+    let all = [mercy, imaging].map(|host| bids_for(&mut clinic.world, host));
+
+    // Everybody bids for what it announces itself.
+    assert_eq!((before, one, all), ([3, 3], [2, 2], [1, 2]));
+    unhalt(&mut clinic.world, mercy, UnhaltOf::All);
+    for (above, below) in [(mercy, cardiology), (mercy, imaging)] {
+        clinic.world.hear_halts(above, below);
+    }
+    clinic.world.run_for(MINUTE_MS);
+    clinic.ends();
+}
+
+#[test]
+fn a_realm_serves_no_call_of_a_realm_that_it_lets_stand_still() {
+    let mut clinic = Clinic::new(30);
+    let (mercy, cardiology, imaging) = (clinic.mercy, clinic.cardiology, clinic.imaging);
+    clinic.world.mute_halts(mercy, cardiology);
+    assert_eq!(code(&mut clinic.world, imaging, "look@mercy"), None);
+
+    halt(&mut clinic.world, mercy, subtree("mercy/cardiology"));
+
+    for host in [cardiology, imaging] {
+        let refused = code(&mut clinic.world, host, "look@mercy");
+        assert_eq!(refused, Some(FailureCode::Halted));
+    }
+    clinic.world.hear_halts(mercy, cardiology);
+    unhalt(&mut clinic.world, mercy, UnhaltOf::All);
+    clinic.world.run_for(MINUTE_MS);
+    assert_eq!(code(&mut clinic.world, imaging, "look@mercy"), None);
+    clinic.ends();
+}
+
+#[test]
+fn a_call_whose_key_is_being_looked_up_does_not_begin_after_a_halt_from_above() {
+    let mut clinic = Clinic::new(31);
+    let (mercy, cardiology, lab) = (clinic.mercy, clinic.cardiology, clinic.lab);
+    clinic.world.hosts[cardiology.0].slow_ms = 20_000;
+    let invoke = World::invoke("spend@mercy/cardiology", json!({"n": 1}));
+    let control = clinic.world.ask(lab, invoke);
+    clinic.world.run_for(1_000);
+    let looking = |clinic: &Clinic| clinic.world.hosts[cardiology.0].disk.runs.is_empty();
+    assert!(looking(&clinic), "its key is looked up");
+
+    halt(&mut clinic.world, mercy, subtree("mercy/cardiology"));
+    clinic.world.run_for(MINUTE_MS);
+
+    assert_eq!(clinic.world.effects.values().sum::<u64>(), 0);
+    clinic.world.hosts[cardiology.0].slow_ms = 0;
+    let Response::Invoked(told) = clinic.world.wait_for(lab, control) else {
+        panic!("an invocation");
+    };
+    assert!(told.result.is_err(), "{told:?}");
+    clinic.world.run_for(2 * MINUTE_MS);
     clinic.ends();
 }
 
