@@ -207,6 +207,15 @@ impl Node {
                     .approval_is_void(run, call, &self.registry, self.now);
             }
         };
+        if let Err(failure) = self.still_authorized(run, call) {
+            let why = failure.message.clone();
+            self.void(looking.id, &why);
+            self.audit_lost_approval(looking.id, "approval.void", &why);
+            let error = LoopError::new(failure.code, why);
+            return self
+                .executor
+                .deny((run, call), error, None, &self.registry, self.now);
+        }
         if let Some(request) = self.approvals.requests.get_mut(&looking.id)
             && request.used.is_none()
         {

@@ -1,5 +1,6 @@
 //! Calls that are run here: once for each idempotency key, with a permit, answered when durable.
 
+mod authority;
 mod bounds;
 mod keys;
 mod market;
@@ -10,10 +11,10 @@ mod turns;
 use std::{collections::BTreeMap, sync::Arc};
 
 use realm_crypto::Opened;
-use realm_executor::{ApprovalRule, Effects, Outcome, Start};
+use realm_executor::{ApprovalRule, Effects, Manifest, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    Digest, FailureCode, Hop, RunId, Scope, Timestamp,
+    Digest, FailureCode, Hop, LoopId, RunId, Scope, Timestamp,
     broadcast::MILLION,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
@@ -31,6 +32,7 @@ use crate::{
     state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
     timers::Timer,
 };
+pub(crate) use authority::StoredAuthority;
 pub(crate) use market::{Asked, Leased, Purpose, leased_call};
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
@@ -181,17 +183,25 @@ impl Node {
     }
 
     fn permit(&mut self, incoming: &Incoming) -> Result<Arc<Permit>, CallFailure> {
-        let owner = self.me.scope();
-        let resource = Resource::Loop {
-            owner: &owner,
-            id: &incoming.loop_id,
-        };
-        let now = self.wall();
-        let approved = incoming.approved_by.values();
+        let approved = incoming.approved_at(self.wall());
+        let granted = incoming.grants.is_some();
+        self.permit_caller(&incoming.caller, &incoming.loop_id, (approved, granted))
+    }
+
+    /// Asks policy about a call: how many people of the caller's realm have approved it, and whether it goes by a
+    /// grant.
+    fn permit_caller(
+        &mut self,
+        caller: &Scope,
+        id: &LoopId,
+        (approved, granted): (u64, bool),
+    ) -> Result<Arc<Permit>, CallFailure> {
+        let (owner, now) = (self.me.scope(), self.wall());
+        let resource = Resource::Loop { owner: &owner, id };
         let request = realm_policy::Request {
-            approved: approved.filter(|until| **until > now).count() as u64,
-            granted: incoming.grants.is_some(),
-            ..realm_policy::Request::new(Action::Invoke, (&incoming.caller).into(), resource, now)
+            approved,
+            granted,
+            ..realm_policy::Request::new(Action::Invoke, caller.into(), resource, now)
         };
         self.rules.decide_request(&request).map_err(|denial| {
             self.counters.refuse(crate::Refused::Denied);
@@ -332,7 +342,11 @@ impl Node {
         if ordered.is_some() {
             self.keep_signer(&incoming.caller, self.now.wall);
         }
+        let own = self.manifest_of(&incoming);
+        let asks = !approvals.is_empty() || own.is_some_and(|own| own.approval.is_some());
+        let authority = asks.then(|| self.authority_of(&incoming)).flatten();
         let resume = resumable.map(|caller| StoredRun {
+            authority,
             until: self.now.wall.plus(incoming.timeout_ms.min(limits::RUN_MS)),
             depth: incoming.depth,
             caller,
@@ -430,10 +444,14 @@ impl Node {
     /// Whether the loop calls others or waits for an approval, so that its run has more to go on with than
     /// its input.
     fn waits(&self, incoming: &Incoming) -> bool {
-        let version = incoming.version.as_deref();
-        let found = self.registry.find(&incoming.loop_id, version);
-        let manifest = found.map(|found| &found.manifest);
+        let manifest = self.manifest_of(incoming);
         manifest.is_some_and(|own| own.is_composed() || own.approval.is_some())
+    }
+
+    fn manifest_of(&self, incoming: &Incoming) -> Option<&Manifest> {
+        let version = incoming.version.as_deref();
+        let found = self.registry.find(&incoming.loop_id, version)?;
+        Some(&found.manifest)
     }
 
     /// A run has ended: written down, then answered.

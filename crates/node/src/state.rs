@@ -15,7 +15,9 @@ use realm_protocol::{
 
 use realm_executor::{Bounder, Effects, Given, Verdict};
 
-use crate::{LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered};
+use crate::{
+    LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered, serve::StoredAuthority,
+};
 
 /// Version of every record below.
 const VERSION: u64 = 1;
@@ -400,6 +402,8 @@ wire_map! {
         15 => ordered: Option<Ordered>,
         /// Whom its prompts ask instead of their own backends.
         16 => backend: Option<String>,
+        /// What let it in, where people have to approve it first.
+        17 => authority: Option<StoredAuthority>,
     }
 }
 

@@ -10,7 +10,7 @@ use realm_protocol::{
     cbor, limits,
     link::Frame,
     message::{Call, TraceParent},
-    records::{Grant, GrantLink, KemRecord, Signed},
+    records::{Grant, GrantLink, KemRecord, Role, Signed},
 };
 use realm_tests::{HostId, Loops, Tree, World, audit, invariants};
 use serde_json::json;
@@ -109,6 +109,35 @@ fn a_grant_lets_its_holder_call_what_it_is_for_and_nothing_else() {
         assert_eq!(entries(&world, host, action), times, "{action}");
     }
     invariants::check(&mut world);
+}
+
+#[test]
+fn a_grant_that_is_taken_back_while_its_call_waits_for_people_lets_nothing_begin() {
+    for (seed, taken_back) in [(20, true), (21, false)] {
+        for restarts in [false, true] {
+            let (mut world, [acme, lab, _]) = cast(seed);
+            let mut careful = Loops::once("review", 5);
+            careful["approval"] = json!({});
+            world.apply(lab, &[careful]);
+            let given = grant(&mut world, lab, acme, asked("acme", &["review"]));
+            let called = World::invoke_within("review@lab", json!({}), HOUR_MS);
+            world.ask(acme, called);
+            world.run_for(60_000);
+            if taken_back {
+                take_back(&mut world, lab, given.grant.id);
+            }
+            if restarts {
+                world.crash_for(lab, 1_000);
+                world.run_for(60_000);
+            }
+            let waiting = world.approvals(lab).remove(0);
+            world.decide(lab, waiting.id, ("ann", Role::Approver), true);
+            world.run_for(60_000);
+            let done: u64 = world.effects.values().sum();
+            assert_eq!(done, u64::from(!taken_back), "{restarts}");
+            invariants::check(&mut world);
+        }
+    }
 }
 
 #[test]

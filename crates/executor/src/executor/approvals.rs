@@ -46,6 +46,12 @@ impl Executor {
         });
     }
 
+    /// Whether an open frame has begun, and asks people a question in the midst of its work.
+    pub fn has_question(&self, run: RunId, call: CallId) -> bool {
+        let run = self.runs.get(&run);
+        run.is_some_and(|run| run.has_question(call))
+    }
+
     /// The input of a frame that is open, or the question that it asks, and the loops of the frames that led to it,
     /// the outermost first.
     pub fn frame(&self, run: RunId, call: CallId) -> Option<(Value, Vec<String>)> {

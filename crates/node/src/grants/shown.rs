@@ -49,6 +49,16 @@ impl Shown {
         counted(&self.chain).next().is_some()
     }
 
+    /// Until when it is good.
+    pub(crate) fn until(&self) -> Timestamp {
+        self.chain.last().not_after
+    }
+
+    /// Where its grants are kept, as far as they are.
+    pub(crate) fn rows(&self, me: RealmId) -> Vec<GrantId> {
+        self.chain.all().map(|grant| row_of(grant, me)).collect()
+    }
+
     /// Who gave whom, for the trace of the run.
     pub(crate) fn trace(&self) -> Object {
         let links: Vec<Link<'_>> = self.chain.all().map(Link::of).collect();
@@ -238,10 +248,16 @@ impl super::Grants {
         all < limits::GRANTS_COUNTED && share < limits::GRANTS_COUNTED_SHARE
     }
 
+    /// Whether a grant that is kept there was taken back.
+    pub(crate) fn is_revoked(&self, row: GrantId) -> bool {
+        let known = self.known.get(&row);
+        known.is_some_and(|known| known.stored.revoked.is_some())
+    }
+
     /// Whether nothing of a chain was taken back, and another call may begin by it.
     fn is_good(&self, chain: &VerifiedGrants, me: RealmId) -> Result<(), Unfit> {
         let known = |grant: &Grant| self.known.get(&row_of(grant, me));
-        let gone = |grant: &&Grant| known(grant).is_some_and(|it| it.stored.revoked.is_some());
+        let gone = |grant: &&Grant| self.is_revoked(row_of(grant, me));
         if let Some(revoked) = chain.all().find(gone) {
             return Err(Unfit::Revoked(revoked.id));
         }

@@ -330,6 +330,12 @@ impl Served {
 }
 
 impl Incoming {
+    /// How many people of the caller's realm have approved it, as far as that is good.
+    pub(super) fn approved_at(&self, now: Timestamp) -> u64 {
+        let until = self.approved_by.values();
+        until.filter(|until| **until > now).count() as u64
+    }
+
     /// The row of its idempotency key.
     pub(super) fn key_row(&self) -> Option<Vec<u8>> {
         let (key, _) = self.key.as_ref()?;

@@ -2,7 +2,7 @@
 
 use realm_executor::Effects;
 use realm_policy::Permit;
-use realm_protocol::{FailureCode, journal::Run, limits};
+use realm_protocol::{FailureCode, Scope, journal::Run, limits};
 
 use super::{
     overloaded,
@@ -82,14 +82,18 @@ impl Node {
             // What is only forgotten for want of room stood, and nothing has fallen since.
             None => !known && self.trust.epoch() == incoming.epoch,
         };
-        let foreign = scope.root != self.me.root();
-        let parted = foreign && self.me.is_root() && !self.kin.peers.contains_key(&scope.root);
-        if stands && !parted {
+        if stands && !self.is_parted(&scope) {
             return Ok(());
         }
         self.counters.refuse(Refused::Certificate);
         let message = "the caller's certificate or peering ended before its turn";
         Err(CallFailure::new(FailureCode::BadCertificate, message).before_work())
+    }
+
+    /// Whether a place is of a tree that this one no longer has to do with.
+    pub(super) fn is_parted(&self, scope: &Scope) -> bool {
+        let foreign = scope.root != self.me.root();
+        foreign && self.me.is_root() && !self.kin.peers.contains_key(&scope.root)
     }
 
     /// Takes a call that waits for its turn out of the line, and tells its caller so; others that wait for the

@@ -9,7 +9,7 @@ use realm_protocol::{
 use realm_tests::{CrashPoint, Loops, Tree as _, audit, invariants};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, call, composite, refusal};
+use super::bench::{Bench, call, composite, detached, refusal};
 
 const HOUR_MS: u64 = 3_600_000;
 const ANN: (&str, Role) = ("ann", Role::Approver);
@@ -404,6 +404,55 @@ fn a_caller_elsewhere_waits_for_the_approval_that_the_callee_asks_for() {
     bench.world.run_for(HOUR_MS);
     assert_eq!(bench.effects(), 1);
     bench.completes(run);
+}
+
+/// What somebody does while a call of acme's waits for people at the lab.
+type Meanwhile = fn(&mut Bench);
+
+#[test]
+fn a_call_whose_caller_may_no_longer_make_it_does_not_begin_by_an_approval() {
+    let forbidden: Meanwhile = |bench| {
+        let cedar = r#"forbid (principal, action == Action::"invoke", resource)
+            when { resource.name == "careful" };"#;
+        bench.world.set_policy(bench.lab, "no-more", cedar, false);
+    };
+    let parted: Meanwhile = |bench| {
+        let gone = Request::RemovePeer("acme".parse().unwrap());
+        let answer = bench.world.ask_and_wait(bench.lab, gone);
+        assert!(matches!(answer, Response::Done), "{answer:?}");
+    };
+    let nothing: Meanwhile = |_| {};
+    for (seed, meanwhile, begins, told) in [
+        (40, forbidden, 0, true),
+        // Whom nothing connects any more is told nothing.
+        (41, parted, 0, false),
+        (42, nothing, 1, true),
+    ] {
+        for restarts in [false, true] {
+            let mut careful = super::bench::program("careful", "work", 100);
+            careful["approval"] = json!({});
+            let mut bench = Bench::new(seed);
+            let lab = bench.lab;
+            bench.world.apply(lab, &[careful]);
+            let asked = detached("careful@lab", json!({"n": 1}));
+            bench.world.ask(bench.acme, asked);
+            bench.world.run_for(HOUR_MS);
+            meanwhile(&mut bench);
+            if restarts {
+                bench.restart(lab, HOUR_MS);
+            }
+            let asked = bench.world.approvals(lab).remove(0);
+            bench.world.decide(lab, asked.id, ANN, true);
+            bench.world.run_for(HOUR_MS);
+            assert_eq!(bench.effects(), begins, "{seed}, {restarts}");
+            let entries = audit::entries(&bench.world.hosts[lab.0].disk);
+            let void = entries.iter().filter(|it| it.action == "approval.void");
+            assert_eq!(void.count() as u64, 1 - begins, "{seed}, {restarts}");
+            if told {
+                invariants::check(&mut bench.world);
+            }
+        }
+    }
 }
 
 #[test]

@@ -170,6 +170,11 @@ impl Run {
         held && self.ready.is_empty()
     }
 
+    pub(in crate::executor) fn has_question(&self, call: CallId) -> bool {
+        let frame = self.frames.get(&call);
+        frame.is_some_and(|frame| frame.question().is_some())
+    }
+
     /// What people are shown of a frame, and the loops that led to it.
     pub(in crate::executor) fn frame(&self, call: CallId) -> Option<(Value, Vec<String>)> {
         let frame = self.frames.get(&call)?;
