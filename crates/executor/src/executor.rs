@@ -172,6 +172,19 @@ impl Executor {
         .is_some()
     }
 
+    /// Holds a run where it stands until [`Executor::let_go`], because it is not known whether it may go on. What
+    /// somebody does with it meanwhile by [`Executor::pause`] outlasts that.
+    pub fn hold_back(&mut self, run: RunId, reason: &str, now: Now) {
+        self.with(run, &Registry::empty(), now, |run, context| {
+            run.pause(reason, Cause::Permission, context);
+        });
+    }
+
+    /// Lets a run go on that was held back, if nothing else holds it.
+    pub fn let_go(&mut self, run: RunId, registry: &Registry, now: Now) {
+        self.with(run, registry, now, run::Run::let_go);
+    }
+
     /// Lets a paused run go on; `decision` says what becomes of a call whose outcome is unknown.
     ///
     /// # Errors

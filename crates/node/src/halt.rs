@@ -215,8 +215,9 @@ impl Node {
     /// Nobody's word holds a run any more.
     pub(crate) fn run_unhalted(&mut self, run: RunId, held: bool) {
         self.note_in_run(run, "halt.lifted", Object::new());
-        if !held {
-            self.run_resumed(run);
+        match held {
+            true => self.let_go_on(run),
+            false => self.run_resumed(run),
         }
     }
 
@@ -225,20 +226,20 @@ impl Node {
     /// Why no work of this kind begins here, whatever it is, for a realm.
     pub(crate) fn may_begin(
         &self,
+        caller: &Scope,
         loop_id: &LoopId,
         direction: Direction,
     ) -> Result<(), CallFailure> {
-        let all = self.halts.all.as_ref();
-        let all = all.and_then(|all| all.of(None, self.registry.resolve(loop_id)));
-        if all.is_some() {
-        caller: &Scope,
-            return Err(by_its_owner());
-        }
-        match self.stops_from_above(direction) {
         if self.halts.stops_below(caller) {
             let message = "the caller is halted by the realm that it asks, one above it";
             return Err(halted(message).before_work());
         }
+        let all = self.halts.all.as_ref();
+        let all = all.and_then(|all| all.of(None, self.registry.resolve(loop_id)));
+        if all.is_some() {
+            return Err(by_its_owner());
+        }
+        match self.stops_from_above(direction) {
             true => Err(by_one_above()),
             false => Ok(()),
         }

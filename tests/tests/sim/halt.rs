@@ -31,12 +31,12 @@ fn asks_unhalt(of: UnhaltOf) -> Request {
     })
 }
 
-fn halt(world: &mut World, host: HostId, of: HaltOf) {
+pub(super) fn halt(world: &mut World, host: HostId, of: HaltOf) {
     let answer = world.ask_and_wait(host, asks_halt(of));
     assert!(matches!(answer, Response::Done), "{answer:?}");
 }
 
-fn unhalt(world: &mut World, host: HostId, of: UnhaltOf) {
+pub(super) fn unhalt(world: &mut World, host: HostId, of: UnhaltOf) {
     let answer = world.ask_and_wait(host, asks_unhalt(of));
     assert!(matches!(answer, Response::Done), "{answer:?}");
 }

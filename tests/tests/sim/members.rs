@@ -2,7 +2,7 @@
 //!
 //! The daemon is played by a directory in virtual time, which says what somebody may do when it is asked.
 
-use realm_node::{InvokeAsked, Member, Node, Person, Request, Response};
+use realm_node::{HaltOf, InvokeAsked, Member, Node, Person, Request, Response, UnhaltOf};
 use realm_protocol::{
     RunId,
     journal::{Direction, Status},
@@ -12,7 +12,10 @@ use realm_protocol::{
 use realm_tests::Loops;
 use serde_json::{Value, json};
 
-use crate::durable::bench::{Bench, call, detached};
+use crate::{
+    durable::bench::{Bench, call, detached},
+    halt::{halt, unhalt},
+};
 
 const ANN: &str = "ann@ldap";
 
@@ -93,6 +96,65 @@ fn a_run_stands_still_while_the_directory_says_nothing_and_then_goes_on_by_itsel
         bench.directory_says(&[Role::Operator]);
         bench.world.run_for(2_000);
         assert_eq!(bench.effects(), 2, "{restarts}");
+        bench.completes(run);
+    }
+}
+
+/// A run of Ann's that stands still because the directory says nothing.
+fn held(seed: u64) -> (Bench, RunId) {
+    let tools = [Loops::once("spend", 500)];
+    let mut bench = Bench::with(seed, &tools, steps(call("spend", "b")));
+    let run = bench.ann_begins();
+    bench.world.run_for(10 * PERSON_READ_MS);
+    assert_eq!((bench.status(run), bench.effects()), (Status::Paused, 1));
+    (bench, run)
+}
+
+#[test]
+fn a_run_that_stands_still_for_the_directory_goes_on_by_its_word_also_after_a_restart() {
+    let (mut bench, run) = held(805);
+    let acme = bench.acme;
+    bench.restart(acme, 1_000);
+    bench.world.run_for(PERSON_READ_MS);
+    assert_eq!((bench.status(run), bench.effects()), (Status::Paused, 1));
+
+    bench.directory_says(&[Role::Operator]);
+    bench.world.run_for(2_000);
+    bench.completes(run);
+}
+
+#[test]
+fn what_somebody_has_paused_is_not_let_go_on_by_a_directory() {
+    let (mut bench, run) = held(806);
+    bench.pause(run);
+    bench.directory_says(&[Role::Operator]);
+    bench.world.run_for(2_000);
+    assert_eq!((bench.status(run), bench.effects()), (Status::Paused, 1));
+
+    bench.directory_says(&[Role::Operator]);
+    bench.resume(run);
+    bench.world.run_for(2_000);
+    bench.completes(run);
+}
+
+#[test]
+fn what_the_directory_says_of_a_halted_run_counts_once_the_halt_is_lifted() {
+    for late in [false, true] {
+        let (mut bench, run) = held(807);
+        let acme = bench.acme;
+        halt(&mut bench.world, acme, HaltOf::All);
+        if !late {
+            bench.directory_says(&[Role::Operator]);
+        }
+        bench.world.run_for(1_000);
+        assert_eq!((bench.status(run), bench.effects()), (Status::Paused, 1));
+        unhalt(&mut bench.world, acme, UnhaltOf::All);
+        if late {
+            bench.world.run_for(1_000);
+            assert_eq!((bench.status(run), bench.effects()), (Status::Paused, 1));
+            bench.directory_says(&[Role::Operator]);
+        }
+        bench.world.run_for(2_000);
         bench.completes(run);
     }
 }

@@ -119,6 +119,8 @@ pub(super) enum Cause {
     /// Nothing of it is at work but calls that wait for an approval. They ask again by themselves after a
     /// restart.
     Approval,
+    /// Whether whoever began it may go on is not known. It is asked again by itself after a restart.
+    Permission,
     /// What a call did is unknown. The question comes again by itself after a restart.
     Question,
     /// Somebody asked for it.

@@ -48,14 +48,20 @@ impl Node {
         if known.len() < limits::PEOPLE_KNOWN {
             known.insert(name.clone(), member);
         }
-        let held = std::mem::take(&mut self.members.held);
-        let (theirs, others) = held
-            .into_iter()
-            .partition(|run| self.member_of(*run) == Some(&name));
-        self.members.held = others;
-        for run in theirs {
-            // Somebody else may hold it by now, or have let it go on.
-            let _ = self.resume_run(run, None);
+        let held = self.members.held.iter().copied();
+        let theirs = held.filter(|run| self.member_of(*run) == Some(&name));
+        for run in theirs.collect::<Vec<_>>() {
+            self.let_go_on(run);
+        }
+    }
+
+    /// Lets a run go on that stood still for a directory's word, once there is one. What holds it beside that
+    /// holds it still.
+    pub(crate) fn let_go_on(&mut self, run: RunId) {
+        let known = !matches!(self.standing_of(run), Standing::Unknown(_));
+        // One that is halted asks again when that is lifted.
+        if known && !self.executor.is_halted(run) && self.members.held.remove(&run) {
+            self.executor.let_go(run, &self.registry, self.now);
         }
     }
 
@@ -106,8 +112,10 @@ impl Node {
             }
             Standing::Unknown(name) => {
                 let reason = format!("what {name} may do is not known: the directory has not said");
-                self.executor.pause(run, &reason, self.now);
+                self.executor.hold_back(run, &reason, self.now);
                 self.executor.not_asked(call, self.now);
+                let serving = &self.serving;
+                self.members.held.retain(|run| serving.has(*run));
                 self.members.held.insert(run);
                 None
             }

@@ -166,6 +166,16 @@ impl Run {
         Ok(())
     }
 
+    /// It is known now whether the run may go on.
+    pub(in crate::executor) fn let_go(&mut self, cx: &mut Context<'_>) {
+        if let Some(Pause { since, cause }) = self.paused
+            && cause == Cause::Permission
+            && !self.halted
+        {
+            self.end_pause(since, None, cx);
+        }
+    }
+
     /// Goes on after a pause, with the time given back that it took.
     pub(super) fn end_pause(
         &mut self,
