@@ -38,14 +38,6 @@ pub(super) async fn sign_in(
         return Err(invalid("a name or a password is too long"));
     }
     let now = daemon.clock.now();
-    if let Err(wait_ms) = daemon.sign_ins.may_try(&name, now.tick) {
-        refused(&daemon, &typed(&name), "too many times in vain").await?;
-        let what = "too many times in vain: wait before the next";
-        let hint = format!("in {} s", wait_ms.div_ceil(1_000));
-        return Err(Problem::new(Code::SignInRefused, what)
-            .with_hint(hint)
-            .into());
-    }
     let session_ms = daemon
         .config()
         .config
@@ -60,6 +52,14 @@ pub(super) async fn sign_in(
             .into());
     };
     let realm = realm_name(&daemon).await?;
+    if let Err(wait_ms) = daemon.sign_ins.may_try(&name, now.tick) {
+        refused(&daemon, &typed(&name), "too many times in vain").await?;
+        let what = "too many times in vain: wait before the next";
+        let hint = format!("in {} s", wait_ms.div_ceil(1_000));
+        return Err(Problem::new(Code::SignInRefused, what)
+            .with_hint(hint)
+            .into());
+    }
     let people = Arc::clone(&daemon.people.borrow());
     let shown = (name.as_str(), password.as_str());
     let told = people
@@ -68,8 +68,8 @@ pub(super) async fn sign_in(
     let told = match told.await {
         Ok(told) => told,
         Err(error) => {
-            if error == DirectoryError::Refused {
-                daemon.sign_ins.tried(&name, now.tick);
+            if error != DirectoryError::Refused {
+                daemon.sign_ins.not_tried(&name);
             }
             refused(&daemon, &typed(&name), &error.to_string()).await?;
             return Err(of_directory(&error));
@@ -87,7 +87,6 @@ pub(super) async fn let_in(
     (session_ms, now): (u64, Now),
 ) -> Result<SignedIn, Fail> {
     if reading.roles.is_empty() {
-        daemon.sign_ins.tried(name, now.tick);
         let why = "no group has a role here";
         refused(daemon, &member.to_string(), why).await?;
         let what = format!("{member} is in no group that has a role in this realm");

@@ -29,7 +29,7 @@ use crate::{
 const READINGS: usize = 4096;
 /// Questions to one directory at once; further ones wait.
 const AT_ONCE: usize = 8;
-/// Questions about people who have not signed in yet that a provider is asked at a time.
+/// Questions about people who have not signed in yet at a time.
 const STRANGERS_AT_ONCE: usize = 4;
 
 /// Something that knows people.
@@ -137,6 +137,8 @@ pub(crate) struct Directories {
     /// Places for questions about people who have not signed in yet: whoever asks many of them does not keep those
     /// waiting who have.
     strangers: Strangers,
+    /// The same for passwords that are shown.
+    passwords: Strangers,
     groups: Groups,
     kept: Mutex<Kept>,
 }
@@ -182,6 +184,7 @@ impl Directories {
             sources: sources.into_iter().map(places).collect(),
             provider: None,
             strangers: Strangers::default(),
+            passwords: Strangers::default(),
             groups,
             kept: Mutex::default(),
         }
@@ -197,6 +200,7 @@ impl Directories {
         (name, password): (&str, &str),
         (realm, now): (&str, Now),
     ) -> Result<(Member, Reading), DirectoryError> {
+        let _stranger = self.passwords.0.acquire().await;
         let (source, _place) = self.turn(from).await?;
         let account = self.counted(from, source.sign_in(name, password).await)?;
         let member = Member {

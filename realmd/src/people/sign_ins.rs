@@ -45,7 +45,8 @@ struct Tried {
 }
 
 impl SignIns {
-    /// Whether somebody may try to sign in now; if not, when they may, in milliseconds.
+    /// Whether somebody may try to sign in now; if not, when they may, in milliseconds. It counts as one more try in
+    /// vain at once: however many come together, no more are let through.
     ///
     /// # Errors
     /// That time.
@@ -55,21 +56,28 @@ impl SignIns {
             .retain(|_, tried| tried.since.plus(TRIED_MS) > now);
         let over = |tried: &Tried| tried.since.plus(TRIED_MS).since(now);
         match kept.tried.get(&folded(who)) {
-            Some(tried) if tried.times >= TRIES => Err(over(tried)),
-            None if kept.tried.len() >= TRIED => Err(TRIED_MS),
-            _ => Ok(()),
+            Some(tried) if tried.times >= TRIES => return Err(over(tried)),
+            None if kept.tried.len() >= TRIED => return Err(TRIED_MS),
+            _ => {}
         }
-    }
-
-    /// Somebody has tried in vain.
-    pub(crate) fn tried(&self, who: &str, now: Tick) {
-        let mut kept = self.kept();
         let fresh = Tried {
             times: 0,
             since: now,
         };
         let tried = kept.tried.entry(folded(who)).or_insert(fresh);
         tried.times = tried.times.saturating_add(1);
+        Ok(())
+    }
+
+    /// A try was none: nobody has looked at the password.
+    pub(crate) fn not_tried(&self, who: &str) {
+        let mut kept = self.kept();
+        if let Some(tried) = kept.tried.get_mut(&folded(who)) {
+            tried.times = tried.times.saturating_sub(1);
+            if tried.times == 0 {
+                kept.tried.remove(&folded(who));
+            }
+        }
     }
 
     /// Lets somebody in, for so many milliseconds; gives what they show from now on.
@@ -230,18 +238,32 @@ mod tests {
     fn whoever_tries_in_vain_waits_and_a_right_password_makes_it_forgotten() {
         let all = SignIns::default();
         for _ in 0..TRIES {
-            assert_eq!(all.may_try("ann", START), Ok(()));
-            all.tried("Ann", START);
+            assert_eq!(all.may_try("Ann", START), Ok(()));
         }
         assert_eq!(all.may_try("ANN", START.plus(1)), Err(TRIED_MS - 1));
         assert_eq!(all.may_try("bob", START), Ok(()));
         assert_eq!(all.may_try("ann", START.plus(TRIED_MS)), Ok(()));
 
-        all.tried("bob", START);
         begin(&all, "bob", 1_000);
-        for _ in 1..TRIES {
-            all.tried("bob", START);
+        for _ in 0..TRIES {
+            assert_eq!(all.may_try("bob", START), Ok(()));
         }
-        assert_eq!(all.may_try("bob", START), Ok(()));
+        assert!(all.may_try("bob", START).is_err());
+    }
+
+    #[test]
+    fn tries_that_nobody_has_looked_at_do_not_count() {
+        let all = SignIns::default();
+        for _ in 0..=TRIES {
+            assert_eq!(all.may_try("ann", START), Ok(()));
+            all.not_tried("ann");
+        }
+    }
+
+    #[test]
+    fn no_more_tries_are_let_through_before_any_is_answered() {
+        let all = SignIns::default();
+        let tries = (0..100).filter(|_| all.may_try("ann", START).is_ok());
+        assert_eq!(tries.count(), TRIES as usize);
     }
 }
