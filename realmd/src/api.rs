@@ -22,6 +22,7 @@ mod gate;
 mod grants;
 mod halt;
 mod invoke;
+mod listener;
 mod loops;
 mod metrics;
 mod model_tools;

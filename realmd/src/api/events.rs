@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::response::sse::{self, KeepAlive, Sse};
-use futures::{Stream, stream};
+use futures::{FutureExt as _, Stream, stream};
 use http::HeaderMap;
 use realm_client::api::{InvokeResult, InvokeStatus};
 use realm_protocol::{
@@ -20,6 +20,7 @@ use super::{
     Shared,
     extract::{Segment, invalid},
     invoke::unfinished,
+    listener::Listener,
     problem::Fail,
     runs::{EVENTS, blocking, event, failure, found, run_id, summary, told_failure},
     views::time,
@@ -31,6 +32,7 @@ const PING: Duration = Duration::from_secs(20);
 
 pub(super) async fn events(
     daemon: Shared,
+    listener: Listener,
     headers: HeaderMap,
     Segment(id): Segment,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Fail> {
@@ -52,6 +54,7 @@ pub(super) async fn events(
     let following = Following {
         wakes: daemon.durability.clone(),
         daemon: Arc::clone(&daemon.0),
+        listener,
         run: run.id,
         next,
         read: VecDeque::new(),
@@ -66,6 +69,7 @@ pub(super) async fn events(
 /// Somebody who listens to a run.
 struct Following {
     daemon: Arc<Daemon>,
+    listener: Listener,
     wakes: watch::Receiver<Durability>,
     run: RunId,
     /// Index of the next event to read.
@@ -76,9 +80,12 @@ struct Following {
 }
 
 impl Following {
-    /// The next thing to tell; none when the stream is over.
+    /// The next thing to tell; none when the stream is over, or whoever listens may no longer.
     async fn step(&mut self) -> Option<sse::Event> {
         loop {
+            if self.listener.doubt().now_or_never().is_some() {
+                self.listener.check(&self.daemon).await.ok()?;
+            }
             if let Some(next) = self.read.pop_front() {
                 return encode("trace", &event(&next)).map(|told| told.id(next.index.to_string()));
             }
@@ -101,6 +108,9 @@ impl Following {
                 tokio::select! {
                     biased;
                     () = self.daemon.stop.cancelled() => return None,
+                    () = self.listener.doubt() => {
+                        self.listener.check(&self.daemon).await.ok()?;
+                    }
                     changed = self.wakes.changed() => changed.ok()?,
                 }
             }

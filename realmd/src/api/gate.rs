@@ -60,10 +60,9 @@ impl Gate {
     ) -> Result<Option<Shown>, Fail> {
         self.check_place(headers)?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let shown = text(header::AUTHORIZATION).and_then(|shown| shown.strip_prefix("Bearer "));
         let who = match signs_in(method, path) {
             true => None,
-            false => Some(self.check_token(shown)?),
+            false => Some(self.check_token(shown_by(headers))?),
         };
         let kind =
             text(header::CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default());
@@ -138,6 +137,12 @@ impl Gate {
     }
 }
 
+/// The token that a request shows.
+pub(super) fn shown_by(headers: &HeaderMap) -> Option<&str> {
+    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    shown.strip_prefix("Bearer ")
+}
+
 /// The one layer around every route. A page's WebSocket has no headers of its own, so who attaches
 /// shows the token in its first message: the gate goes along to ask for it.
 pub(crate) async fn guard(
@@ -156,6 +161,7 @@ pub(crate) async fn guard(
             if let Some(who) = who {
                 request.extensions_mut().insert(who);
             }
+            request.extensions_mut().insert(gate);
         })
     };
     match checked {

@@ -171,8 +171,7 @@ pub(super) async fn admit(
         if attaches || needs(request.method(), &route) == Needs::Nothing {
             return next.run(request).await;
         }
-        let what = "this realm knows nobody of that user";
-        return Fail::new(Code::RoleMissing, what).into_response();
+        return unknown().into_response();
     };
     match let_in(&daemon, &person, request.method(), &route).await {
         Ok(()) => {
@@ -183,8 +182,13 @@ pub(super) async fn admit(
     }
 }
 
+pub(super) fn unknown() -> Fail {
+    let what = "this realm knows nobody of that user";
+    Fail::new(Code::RoleMissing, what)
+}
+
 /// Who makes a request: whoever has shown a token at the gate, or a user of the machine.
-async fn who(
+pub(super) async fn who(
     daemon: &Daemon,
     shown: Option<Shown>,
     origin: Option<Origin>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use realm_backends::DirectoryError;
 use realm_client::{
     api::{Page, PersonSource, PersonView, Problem, SignInRequest, SignedIn, SignedOut},
@@ -14,6 +14,7 @@ use realm_protocol::{Now, Tick, Timestamp, limits, records::Role};
 use super::{
     Answer, Shared,
     extract::{Body, Segment, invalid},
+    gate::shown_by,
     invoke::carry_out,
     people::Asker,
     problem::Fail,
@@ -51,7 +52,6 @@ pub(super) async fn sign_in(
             .with_hint(hint)
             .into());
     };
-    let realm = realm_name(&daemon).await?;
     if let Err(wait_ms) = daemon.sign_ins.may_try(&name, now.tick) {
         refused(&daemon, &typed(&name), "too many times in vain").await?;
         let what = "too many times in vain: wait before the next";
@@ -60,6 +60,7 @@ pub(super) async fn sign_in(
             .with_hint(hint)
             .into());
     }
+    let realm = realm_name(&daemon).await?;
     let people = Arc::clone(&daemon.people.borrow());
     let shown = (name.as_str(), password.as_str());
     let told = people
@@ -111,9 +112,7 @@ pub(super) async fn sign_out(
     asker: Asker,
     headers: HeaderMap,
 ) -> Answer<SignedOut> {
-    let shown = headers.get(header::AUTHORIZATION);
-    let shown = shown.and_then(|shown| shown.to_str().ok()?.strip_prefix("Bearer "));
-    let ended = shown.is_some_and(|shown| daemon.sign_ins.end(shown));
+    let ended = shown_by(&headers).is_some_and(|shown| daemon.sign_ins.end(shown));
     if ended {
         let why = "signed out".to_owned();
         note(&daemon, asker.name(), SignInEnd::Ended(why)).await?;

@@ -1,10 +1,15 @@
 //! People with roles and tokens: what each may do, and approvals by two of them.
 
-use std::{fs, io::Write as _, net::TcpStream, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+};
 
 use serde_json::{Value, json};
 
-use crate::{api::start_listening, daemon::Daemon, person::Person};
+use crate::{api::start_listening, daemon::Daemon, limit::PATIENCE, person::Person};
 
 /// Somebody's token: whoever it is, it has letters enough.
 fn token(name: &str) -> String {
@@ -62,7 +67,7 @@ pub(crate) fn ask_as(
     )
     .unwrap();
     let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = &body[body.find('{').unwrap_or(0)..body.rfind('}').map_or(0, |end| end + 1)];
@@ -139,4 +144,47 @@ fn people_do_what_their_roles_allow_and_four_eyes_are_four() {
         .ctl(&format!("run wait {}", waiting.out.trim()))
         .fails(6, &["denied by owner: no"]);
     assert_eq!(spent(), "spent\n");
+}
+
+#[test]
+fn whoever_is_let_in_no_more_hears_no_more_of_a_run_that_they_listen_to() {
+    let owner = Person::new();
+    let (daemon, address) = realm(&owner);
+    let definition = "id: spend\nversion: 1.0.0\nkind: tool\ninputSchema: {type: object}\n\
+                      outputSchema: {type: object}\neffects: once\n\
+                      tool: {implementation: process, config: {argv: [sh, main.sh]}}\n\
+                      approval: {}\n";
+    owner.write("spend/main.sh", "echo '{}'\n");
+    let file = owner.write("spend/loop.yaml", definition);
+    owner.ctl(&format!("apply -f {}", file.display())).ok();
+    let invoke = json!({"loop": "spend", "input": {}, "detach": true});
+    let (_, begun) = ask(&address, "olga", "POST", "/v1/invoke", &invoke);
+    let run = begun["runId"].as_str().unwrap();
+    let mut listens = TcpStream::connect(&address).unwrap();
+    listens.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        listens,
+        "GET /v1/runs/{run}/events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        token("vera")
+    )
+    .unwrap();
+    let mut heard = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    while !String::from_utf8_lossy(&heard[..bytes]).contains("approval.requested") {
+        let more = listens.read(&mut heard[bytes..]).unwrap();
+        assert!(more > 0, "{}", String::from_utf8_lossy(&heard[..bytes]));
+        bytes += more;
+    }
+
+    let file = owner.home("lab").join("realm.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let vera = "[people.vera]\ntoken = \"file:keys/vera.token\"\nroles = [\"viewer\"]\n";
+    assert!(config.contains(vera), "{config}");
+    fs::write(&file, config.replace(vera, "")).unwrap();
+    daemon.reload(1);
+
+    let mut rest = String::new();
+    listens.read_to_string(&mut rest).expect("the stream ends");
+    assert!(!rest.contains("event: end"), "{rest}");
 }
