@@ -173,6 +173,10 @@ impl Node {
         let all = std::mem::take(&mut served.responders);
         let (stay, told): (Vec<_>, Vec<_>) = all.into_iter().partition(Responder::takes_accepted);
         served.responders = stay;
+        if let Some(stream) = &mut served.stream {
+            told.iter().for_each(|held| stream.turn_away(held));
+        }
+        self.show(run);
         let word = self.word_of(&record);
         let payload = Object::new()
             .with_some("by", word.as_ref().map(|word| &word.by))
@@ -215,6 +219,7 @@ impl Node {
     /// Nobody's word holds a run any more.
     pub(crate) fn run_unhalted(&mut self, run: RunId, held: bool) {
         self.note_in_run(run, "halt.lifted", Object::new());
+        self.show(run);
         match held {
             true => self.let_go_on(run),
             false => self.run_resumed(run),

@@ -65,6 +65,17 @@ impl Stream {
             .any(|held| matches!(&held.who, Who::Remote(remote, _) if remote.source.root == root))
     }
 
+    /// Shows it no longer to whoever waited under this, and has been told that it stands still.
+    pub(crate) fn turn_away(&mut self, responder: &Responder) {
+        match responder {
+            Responder::Remote(remote) => self.leave(remote.call, remote.source.realm),
+            Responder::Local(local) => self.watchers.retain(
+                |held| !matches!(held.who, Who::Local(control) if control == local.control),
+            ),
+            Responder::Leased(_) | Responder::Asked(_) => {}
+        }
+    }
+
     /// Shows it no longer to a caller elsewhere.
     pub(crate) fn leave(&mut self, call: CallId, realm: Option<RealmId>) {
         self.watchers.retain(|held| match &held.who {
@@ -251,8 +262,11 @@ impl Node {
     }
 
     /// Sends watchers what they have not seen: those here at once, those in this tree as long as
-    /// not too much is shown, those elsewhere now and then.
-    fn show(&mut self, run: RunId) {
+    /// not too much is shown, those elsewhere now and then. Of a run that is halted nothing leaves.
+    pub(crate) fn show(&mut self, run: RunId) {
+        if self.executor.is_halted(run) {
+            return self.timers.cancel(&Timer::Stream(run));
+        }
         let Some(served) = self.serving.get_mut(run) else {
             return;
         };

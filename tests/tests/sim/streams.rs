@@ -1,6 +1,6 @@
 //! Output that is shown while it is being made. The model of this world writes a word at a time.
 
-use realm_node::{ControlId, InvokeAsked, Refused, Request, Response};
+use realm_node::{ControlId, HaltOf, InvokeAsked, Refused, Request, Response, UnhaltOf};
 use realm_protocol::{
     FailureCode, Kind,
     journal::{Direction, Status},
@@ -8,6 +8,8 @@ use realm_protocol::{
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
+
+use crate::halt::{halt, unhalt};
 
 fn tell() -> Value {
     json!({
@@ -157,6 +159,56 @@ fn a_call_that_was_accepted_goes_on_being_shown() {
     assert!(midway > 160 && midway < told.to_string().len(), "{midway}");
     assert_eq!(shown(&world, acme, control), told.to_string());
     invariants::check(&mut world);
+}
+
+#[test]
+fn nothing_is_shown_of_a_halted_run_until_it_goes_on() {
+    let (mut world, acme, lab) = cast(15);
+    let (input, told) = words(100);
+    let Request::Invoke(asked) = World::invoke_within("tell@lab", input, 600_000) else {
+        unreachable!("a call");
+    };
+    let stream = true;
+    let control = world.ask(acme, Request::Invoke(InvokeAsked { stream, ..asked }));
+    world.run_for(1_000);
+    halt(&mut world, lab, HaltOf::All);
+    world.run_for(100);
+    let midway = shown(&world, acme, control);
+
+    world.run_for(60_000);
+
+    assert!(!midway.is_empty() && midway.len() < told.to_string().len());
+    assert_eq!(shown(&world, acme, control), midway);
+    unhalt(&mut world, lab, UnhaltOf::All);
+    assert_eq!(output(world.wait_for(acme, control)), told);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn whoever_was_told_that_a_run_is_halted_is_shown_no_more_of_it() {
+    for address in ["tell", "tell@lab"] {
+        let (mut world, acme, lab) = cast(16);
+        let at = if address == "tell" { acme } else { lab };
+        let control = begin(&mut world, acme, address, words(100).0);
+        world.run_for(1_000);
+        halt(&mut world, at, HaltOf::All);
+        let Response::Invoked(told) = world.wait_for(acme, control) else {
+            panic!("an invocation");
+        };
+        assert_eq!(told.result.unwrap_err().code, FailureCode::Halted);
+        world.tap = true;
+        unhalt(&mut world, at, UnhaltOf::All);
+        world.run_for(60_000);
+        let parts = world
+            .wire
+            .iter()
+            .filter_map(|(_, _, bytes)| match Frame::decode(bytes) {
+                Ok(Frame::Envelope(envelope)) => Some(envelope.peek().unwrap().kind),
+                _ => None,
+            });
+        assert_eq!(parts.filter(|kind| *kind == Kind::StreamItem).count(), 0);
+        invariants::check(&mut world);
+    }
 }
 
 #[test]
