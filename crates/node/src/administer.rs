@@ -34,7 +34,7 @@ impl Node {
                 self.respond(id, Response::Done);
             }
             Request::Invoke(asked) => self.invoke(id, asked),
-            Request::Broadcast(asked) => self.broadcast(id, *asked),
+            Request::Broadcast(asked) => self.broadcast(id, by, *asked),
             Request::Cancel(run) => {
                 self.audit_settled(note, &Ok(Response::Done));
                 self.cancel(id, run);

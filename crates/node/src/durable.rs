@@ -12,6 +12,7 @@ use realm_protocol::{
 
 use crate::{
     CallFailure, Node, Refusal, Response,
+    audit::Ended,
     serve::Served,
     state::{self, StoredGiven, StoredKey, StoredRun},
 };
@@ -182,27 +183,36 @@ impl Node {
         self.forget_earlier(record.id);
         let why = format!("it cannot go on after a restart: {reason}");
         let stored = record.resume.as_deref().map(state::read::<StoredRun>);
-        let accepted = stored.and_then(Result::ok).map(|stored| stored.accepted);
-        for caller in accepted.unwrap_or_default() {
+        let stored = stored.and_then(Result::ok);
+        let (accepted, person) = stored
+            .map(|it| (it.accepted, it.person))
+            .unwrap_or_default();
+        for caller in accepted {
             let failure = CallFailure::new(FailureCode::LoopFailed, why.clone());
             self.deliver_end(record.id, caller, (None, &Err(failure)));
         }
-        self.end_broken_off(Run {
+        let record = Run {
             output: Some(why.into_bytes().into()),
             ..record
-        });
+        };
+        self.end_broken_off(record, person);
     }
 
-    /// A run that the end of the process broke off has ended.
-    pub(crate) fn end_broken_off(&mut self, record: Run) {
-        self.out.change(Change::Run(Run {
+    /// A run that the end of the process broke off has ended, which somebody here may have asked for.
+    pub(crate) fn end_broken_off(&mut self, record: Run, person: Option<String>) {
+        let record = Run {
             status: Status::Failed,
             ended: Some(self.now.wall),
             error: Some("Interrupted".to_owned()),
             resume: None,
             erased: None,
             ..record
-        }));
+        };
+        let ended = Ended {
+            person,
+            ..Ended::default()
+        };
+        self.out.run(record, ended);
     }
 
     /// How many events the trace of a run under way has so far; none if it is not under way.

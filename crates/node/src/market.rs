@@ -125,6 +125,8 @@ struct Announced {
     aggregator: Option<LoopId>,
     /// What that loop has used.
     aggregated: Spend,
+    /// Who asked for it by hand.
+    person: Option<String>,
     run: Run,
     /// Entries that its announcer has written down so far.
     entries: u64,
@@ -167,6 +169,17 @@ impl Market {
         let mut own = self.announced.iter();
         let (broadcast, _) = own.find(|(_, own)| own.frame == Some(call))?;
         Some(*broadcast)
+    }
+
+    /// The runs of this realm's broadcasts.
+    pub(crate) fn own_runs(&self) -> impl Iterator<Item = RunId> {
+        self.announced.values().map(|own| own.run.id)
+    }
+
+    /// Who asked by hand for the broadcast that has this run.
+    pub(crate) fn person_of(&self, run: RunId) -> Option<&String> {
+        let mut own = self.announced.values();
+        own.find(|own| own.run.id == run)?.person.as_ref()
     }
 
     /// Whether this realm announced a broadcast, and has not forgotten it.

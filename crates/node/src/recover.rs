@@ -419,7 +419,10 @@ impl Node {
                         run,
                     });
                 }
-                _ => self.end_broken_off(run),
+                stored => {
+                    let person = stored.and_then(|stored| stored.ok()?.person);
+                    self.end_broken_off(run, person);
+                }
             }
         }
         for (run, left) in frames {

@@ -15,9 +15,7 @@ use realm_protocol::{
 
 use realm_executor::{Bounder, Effects, Given, Verdict};
 
-use crate::{
-    LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered, serve::StoredAuthority,
-};
+use crate::{LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered};
 
 /// Version of every record below.
 const VERSION: u64 = 1;
@@ -403,7 +401,7 @@ wire_map! {
         /// Whom its prompts ask instead of their own backends.
         16 => backend: Option<String>,
         /// What let it in, where people have to approve it first.
-        17 => authority: Option<StoredAuthority>,
+        17 => authority: Option<crate::serve::StoredAuthority>,
     }
 }
 
@@ -459,6 +457,8 @@ wire_map! {
         4 => aggregator: Option<LoopId>,
         /// The call of the frame that asked for it, where one did.
         5 => frame: Option<CallId>,
+        /// Who asked for it by hand.
+        6 => person: Option<String>,
     }
 }
 

@@ -5,16 +5,19 @@
 use realm_node::{HaltOf, InvokeAsked, Member, Node, Person, Request, Response, UnhaltOf};
 use realm_protocol::{
     RunId,
+    broadcast::{Selection, Strategy},
     journal::{Direction, Status},
     limits::PERSON_READ_MS,
     records::Role,
 };
-use realm_tests::Loops;
+use realm_tests::{Loops, Tree as _};
 use serde_json::{Value, json};
 
 use crate::{
     durable::bench::{Bench, call, detached},
     halt::{halt, unhalt},
+    market::{asked, reach, rule},
+    people::told,
 };
 
 const ANN: &str = "ann@ldap";
@@ -203,6 +206,54 @@ fn what_is_forgotten_when_groups_change_is_asked_for_again_before_anything_goes_
     bench.world.run_for(1_000);
     assert_eq!(bench.effects(), 1);
     bench.fails(run, "Denied", ANN);
+}
+
+/// Ann has work announced by hand, which the lab bids for; what comes of it, and what the audit log calls her.
+fn ann_announces(seed: u64, then: Option<&[Role]>) -> (&'static str, Vec<String>) {
+    let mut bench = Bench::new(seed);
+    let (acme, lab) = (bench.acme, bench.lab);
+    bench.world.permit(lab, "acme", "bid", "see");
+    bench.world.permit(acme, "lab", "award", "see");
+    bench.world.apply(acme, &[Loops::idempotent("see", 10)]);
+    let quote = Loops::idempotent("quote", 2_000);
+    let mut see = Loops::idempotent("see", 10);
+    see["bid"] = json!({"ask": "quote", "within": "5s"});
+    bench.world.apply(lab, &[quote, see]);
+    bench.world.run_for(1_000);
+    bench.directory_says(&[Role::Operator]);
+    let ann = Person {
+        name: ANN.to_owned(),
+        roles: [Role::Operator].into(),
+    };
+    let best = rule(Selection::Best, 1, 1);
+    let work = asked("see", reach(0, 0, 1), best, Strategy::Select);
+    let asked = Request::Broadcast(Box::new(work));
+    let control = bench.world.ask(acme, Request::By(ann, Box::new(asked)));
+    bench.world.run_for(500);
+    assert_eq!(bench.node().members_at_work(), [ANN.to_owned()].into());
+    match then {
+        Some(roles) => bench.directory_says(roles),
+        None => {
+            let forgotten = bench.world.ask_and_wait(acme, Request::ForgetMembers);
+            assert!(matches!(forgotten, Response::Done), "{forgotten:?}");
+        }
+    }
+    let Response::Broadcasted(ended) = bench.world.wait_for(acme, control) else {
+        panic!("no broadcast")
+    };
+    bench.world.run_for(60_000);
+    let people = told(&bench.world, acme, "run.ended").into_iter();
+    (ended.ending, people.map(|(person, _)| person).collect())
+}
+
+#[test]
+fn work_that_somebody_has_announced_is_theirs_and_is_awarded_only_while_they_may_have_it_done() {
+    let ann = vec![ANN.to_owned()];
+    let operator = Some(&[Role::Operator][..]);
+    assert_eq!(ann_announces(808, operator), ("Output", ann.clone()));
+    for roles in [Some(&[][..]), Some(&[Role::Viewer]), None] {
+        assert_eq!(ann_announces(809, roles), ("TooFewResults", ann.clone()));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use realm_protocol::{
     broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule, Strategy},
     budget::Budget,
     cbor::Blob,
-    journal::{Change, JournalSeq, Run, Status},
+    journal::{JournalSeq, Run, Status},
     json::{self, Object},
     limits,
     records::Signed,
@@ -20,7 +20,7 @@ use realm_protocol::{
 use serde_json::Value;
 
 use super::{Announced, Asker, BROADCASTS, asking::Begin};
-use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response};
+use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response, audit::Ended};
 
 /// Refused bids that the trace of one broadcast has; of further ones it has the number.
 const REFUSED: u64 = 64;
@@ -127,7 +127,12 @@ pub struct SlotView {
 }
 
 impl Node {
-    pub(crate) fn broadcast(&mut self, control: ControlId, mut asked: BroadcastAsked) {
+    pub(crate) fn broadcast(
+        &mut self,
+        control: ControlId,
+        by: Option<&str>,
+        mut asked: BroadcastAsked,
+    ) {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
@@ -172,6 +177,7 @@ impl Node {
         let begin = Begin {
             asker: Asker::Control(control),
             parent: None,
+            person: by.map(ToOwned::to_owned),
             depth: 0,
         };
         match self.announce(begin, &asked, contract) {
@@ -319,8 +325,12 @@ impl Node {
         let me = self.me.place().clone();
         let here = to.realm == me.realm;
         match message {
-            // Whoever lost the permission since it bid has not answered.
-            Message::Award(award) if self.may_award(award.broadcast, to).is_err() => {
+            // Whoever lost the permission since it bid has not answered. Nobody gives work out for a person who may no
+            // longer have it done, or of whom that is not known.
+            Message::Award(award)
+                if self.may_award(award.broadcast, to).is_err()
+                    || !self.may_still_award(award.broadcast) =>
+            {
                 let (slot, epoch) = (award.slot, award.epoch);
                 self.tell_announcer(award.broadcast, Input::Undelivered { slot, epoch });
             }
@@ -372,13 +382,18 @@ impl Node {
         self.count_stopped(&own, &conclusion);
         let run = own.run.id;
         let spent = own.announcer.spent().plus(&own.aggregated);
-        self.out.change(Change::Run(Run {
+        let ended = Run {
             status,
             ended: Some(self.wall()),
             error,
             output: output.clone().or(told),
             ..own.run.clone()
-        }));
+        };
+        let more = Ended {
+            person: own.person.clone(),
+            ..Ended::default()
+        };
+        self.out.run(ended, more);
         match own.asker {
             Some(Asker::Control(control)) => {
                 let response = Response::Broadcasted(Box::new(Broadcasted {

@@ -35,11 +35,13 @@ impl Asker {
 }
 
 /// How a broadcast begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Begin {
     pub(super) asker: Asker,
     /// The run that asks for it.
     pub(super) parent: Option<RunId>,
+    /// Who asks for it by hand.
+    pub(super) person: Option<String>,
     /// How many calls and broadcasts led to it.
     pub(super) depth: u64,
 }
@@ -98,6 +100,7 @@ impl Node {
         let begin = Begin {
             asker,
             parent: Some(run),
+            person: None,
             depth: match said.sub_loops {
                 true => depth,
                 false => limits::CALL_DEPTH.saturating_sub(1),

@@ -55,7 +55,7 @@ impl Node {
         run: &Run,
         contract: &Registered,
         fans: &[FanOut],
-        (frame, aggregator): (Option<CallId>, Option<&LoopId>),
+        (frame, aggregator, person): (Option<CallId>, Option<&LoopId>, Option<String>),
     ) {
         let stored = StoredBroadcast {
             run: run.id,
@@ -64,6 +64,7 @@ impl Node {
             fans: fans.iter().map(|fan| self.stored_fan(fan)).collect(),
             aggregator: aggregator.cloned(),
             frame,
+            person,
         };
         let key = run.call.as_bytes();
         self.put(Table::Broadcasts, key, state::write(&stored));
@@ -158,7 +159,7 @@ impl Node {
         for unfinished in unfinished {
             let broadcast = unfinished.broadcast;
             let entries = unfinished.entries.len() as u64;
-            let run = unfinished.run.run.clone();
+            let (run, person) = (unfinished.run.run.clone(), unfinished.stored.person.clone());
             match self.resumed(unfinished) {
                 Ok(own) => {
                     self.market.announced.insert(broadcast, own);
@@ -169,10 +170,11 @@ impl Node {
                 Err(reason) => {
                     self.forget_broadcast(broadcast, entries);
                     let why = format!("it cannot go on after a restart: {reason}");
-                    self.end_broken_off(Run {
+                    let run = Run {
                         output: Some(why.into_bytes().into()),
                         ..run
-                    });
+                    };
+                    self.end_broken_off(run, person);
                 }
             }
         }
@@ -254,6 +256,7 @@ impl Node {
             aggregated: Spend::default(),
             contract,
             loop_id: announced.loop_id,
+            person: stored.person,
             run,
             entries: count,
             proven: BTreeSet::new(),

@@ -46,6 +46,12 @@ impl Node {
         decided.map(|_| ()).map_err(|denial| self.denied(denial))
     }
 
+    /// Whether it is known that whoever had work announced may still have it done.
+    pub(super) fn may_still_award(&self, broadcast: BroadcastId) -> bool {
+        let own = self.market.announced.get(&broadcast);
+        own.is_none_or(|own| self.may_go_on(own.run.parent.unwrap_or(own.run.id)))
+    }
+
     fn decide_on_loop(
         &mut self,
         action: Action,

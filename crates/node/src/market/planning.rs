@@ -41,6 +41,7 @@ impl Node {
         let Begin {
             asker,
             parent,
+            person,
             depth,
         } = begin;
         let secret: [u8; 32] = self.random();
@@ -88,7 +89,8 @@ impl Node {
             erased: None,
         };
         self.out.change(Change::Run(run.clone()));
-        self.keep_broadcast(&run, &contract, &fans, (frame, asked.aggregator.as_ref()));
+        let more = (frame, asked.aggregator.as_ref(), person.clone());
+        self.keep_broadcast(&run, &contract, &fans, more);
         let own = Announced {
             announcer,
             asker: Some(asker),
@@ -100,6 +102,7 @@ impl Node {
             began: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
             aggregated: Spend::default(),
+            person,
             run,
             entries: 0,
             proven: BTreeSet::new(),

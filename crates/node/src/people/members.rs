@@ -72,19 +72,25 @@ impl Node {
 
     /// People of directories for whom something runs here.
     pub fn members_at_work(&self) -> BTreeSet<String> {
-        let runs = self.serving.ids();
+        let runs = self.serving.ids().chain(self.market.own_runs());
         runs.filter_map(|run| self.member_of(run).cloned())
             .collect()
     }
 
     /// The person of a directory who began a run, if one did.
     fn member_of(&self, run: RunId) -> Option<&String> {
-        let served = self.serving.get(run)?;
-        let own = served.record.direction == Direction::Local;
-        served
-            .person
-            .as_ref()
-            .filter(|name| own && name.contains(FROM))
+        let served = self.serving.get(run);
+        let served = served.filter(|served| served.record.direction == Direction::Local);
+        let person = match served {
+            Some(served) => served.person.as_ref(),
+            None => self.market.person_of(run),
+        };
+        person.filter(|name| name.contains(FROM))
+    }
+
+    /// Whether it is known that whoever began a run may still run things.
+    pub(crate) fn may_go_on(&self, run: RunId) -> bool {
+        matches!(self.standing_of(run), Standing::May)
     }
 
     fn standing_of(&self, run: RunId) -> Standing {
