@@ -52,6 +52,7 @@ impl Node {
         for (row, value) in keys {
             self.erase_answer(&run, row, &value);
         }
+        self.forget_reasons(id);
         let digest = |content: &Option<cbor::Blob>| Some(Digest::of(&[content.as_deref()?]));
         self.audit(AuditNote {
             run: Some(id),

@@ -176,6 +176,11 @@ impl Market {
         self.announced.values().map(|own| own.run.id)
     }
 
+    /// The run of a broadcast of this realm's.
+    pub(crate) fn run_of(&self, broadcast: BroadcastId) -> Option<RunId> {
+        Some(self.announced.get(&broadcast)?.run.id)
+    }
+
     /// Who asked by hand for the broadcast that has this run.
     pub(crate) fn person_of(&self, run: RunId) -> Option<&String> {
         let mut own = self.announced.values();

@@ -311,6 +311,21 @@ impl Node {
         self.write_prompt(id);
     }
 
+    /// Forgets why people have scored a run so: it may say what the run was about.
+    pub(crate) fn forget_reasons(&mut self, run: RunId) {
+        let mut changed = Vec::new();
+        for (id, known) in &mut self.prompts {
+            let latest = known.scores.iter_mut().flat_map(|it| &mut it.latest);
+            let about = latest.filter(|it| it.run == Some(run) && it.why.is_some());
+            if about.map(|score| score.why = None).count() > 0 {
+                changed.push(id.clone());
+            }
+        }
+        for id in changed {
+            self.write_prompt(&id);
+        }
+    }
+
     /// Writes down what is known of a prompt beside its revisions; of those that are gone, nothing.
     pub(crate) fn write_prompt(&mut self, id: &LoopId) {
         let registry = &self.registry;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_client::{
     ClientError,
-    api::{AuditQuery, EraseRequest, EraseResult, Page},
+    api::{AuditEntry, AuditQuery, EraseRequest, EraseResult, Page},
 };
 
 use super::audit;
@@ -14,29 +14,35 @@ use crate::{
     session::{Daemon, Session},
 };
 
+/// Whose content is erased.
+#[derive(PartialEq, Eq)]
+enum Of {
+    Run(String),
+    Person(String),
+}
+
 /// Erases the content of runs.
 pub(crate) async fn run(session: &Session, command: EraseCommand) -> Result<(), Failure> {
     let daemon = session.daemon_to_change().await?;
     let mut left = None;
-    let erased = match command {
-        EraseCommand::Run { run, how } => vec![erase(&daemon, &run, &how).await?],
-        EraseCommand::Person { name, how } => {
-            let mut erased = Vec::new();
-            for run in runs_of(&daemon, name).await? {
-                match erase(&daemon, &run, &how).await {
-                    Ok(done) => erased.push(done),
-                    // The log outlives runs, whose content went with them.
-                    Err(failure) if status(&failure) == Some(404) => {}
-                    Err(failure) if matches!(status(&failure), Some(400 | 409 | 422)) => {
-                        session.say(&format!("{run} is left as it is"));
-                        left = Some(failure);
-                    }
-                    Err(failure) => return Err(failure),
-                }
-            }
-            erased
-        }
+    let (of, how) = match command {
+        EraseCommand::Run { run, how } => (Of::Run(run), how),
+        EraseCommand::Person { name, how } => (Of::Person(name), how),
     };
+    let mut erased = Vec::new();
+    for run in runs_of(&daemon, &of).await? {
+        match erase(&daemon, &run, &how).await {
+            Ok(done) => erased.push(done),
+            Err(failure) if of == Of::Run(run.clone()) => return Err(failure),
+            // The log outlives runs, whose content went with them.
+            Err(failure) if status(&failure) == Some(404) => {}
+            Err(failure) if matches!(status(&failure), Some(400 | 409 | 422)) => {
+                session.say(&format!("{run} is left as it is"));
+                left = Some(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
     if erased.iter().any(|erased| !erased.dry_run) {
         session.say("the daemon's files hold it, sealed, until the daemon starts the next time");
     }
@@ -64,18 +70,34 @@ async fn erase(daemon: &Daemon, run: &str, how: &EraseHow) -> Result<EraseResult
     daemon.ask(daemon.client.erase(run, &request)).await
 }
 
-/// The runs here that somebody asked for, as far as the audit log goes back.
-async fn runs_of(daemon: &Daemon, name: String) -> Result<BTreeSet<String>, Failure> {
-    let query = AuditQuery {
-        person: Some(name),
-        ..AuditQuery::default()
-    };
-    let entries = audit::all(daemon, query).await?;
-    let ended = entries.into_iter().filter(|entry| {
-        matches!(
-            entry.action.as_str(),
-            "run.ended" | "call.made" | "call.served"
-        )
-    });
-    Ok(ended.filter_map(|entry| entry.run_id).collect())
+/// The run that is meant, or those here that somebody asked for, and the runs that are parts of them: what agents here
+/// offered for work that they announced, did of it, and made of its results. It is as far as the audit log goes back.
+async fn runs_of(daemon: &Daemon, of: &Of) -> Result<BTreeSet<String>, Failure> {
+    let entries = audit::all(daemon, AuditQuery::default()).await?;
+    let ended: Vec<AuditEntry> = entries
+        .into_iter()
+        .filter(|entry| {
+            matches!(
+                entry.action.as_str(),
+                "run.ended" | "call.made" | "call.served"
+            )
+        })
+        .collect();
+    let mut runs = BTreeSet::new();
+    if let Of::Run(run) = of {
+        runs.insert(run.clone());
+    }
+    loop {
+        let before = runs.len();
+        for entry in &ended {
+            let theirs = matches!(of, Of::Person(name) if entry.person.as_ref() == Some(name));
+            let parent = entry.parent_run_id.as_ref();
+            if theirs || parent.is_some_and(|parent| runs.contains(parent)) {
+                runs.extend(entry.run_id.clone());
+            }
+        }
+        if runs.len() == before {
+            return Ok(runs);
+        }
+    }
 }

@@ -1,15 +1,21 @@
 //! Content of runs that is erased, and what still stands afterwards.
 
 use realm_evidence::{Finding, examine, examine_witnessed};
-use realm_node::{EraseAsked, Refusal, Request, Response, answers_for};
+use realm_node::{
+    EraseAsked, PromptAsked, PromptChange, Refusal, Request, Response, ScoreGiven, ScoreKind,
+    answers_for,
+};
 use realm_protocol::{
     Digest, FailureCode, RunId,
     audit::AuditDetails,
+    broadcast::{Selection, Strategy},
     cbor,
     journal::{Status, Table},
 };
 use realm_tests::{HostId, Loops, Tree, World, audit, invariants};
 use serde_json::json;
+
+use crate::market::{asked, reach, rule};
 
 /// A root and its peer, which serves it.
 fn cast(seed: u64) -> (World, HostId, HostId) {
@@ -142,4 +148,75 @@ fn the_content_of_a_run_under_way_is_not_erased() {
     let refused = matches!(done, Response::Refused(Refusal::UnderWay { .. }));
     assert!(refused, "{done:?}");
     assert_eq!(world.hosts[lab.0].disk.runs[&run].erased, None);
+}
+
+#[test]
+fn why_somebody_scored_a_run_goes_with_its_content_and_the_score_stays() {
+    let (mut world, acme, _) = cast(6);
+    world.apply(acme, &[Loops::prompt("ask")]);
+    let called = world.call(acme, "ask", json!({"question": "x"}));
+    let canary = "it tells of the patient";
+    let score = |run, why: &str| {
+        Request::Prompt(PromptAsked {
+            id: "ask".parse().unwrap(),
+            what: PromptChange::Score(ScoreGiven {
+                version: None,
+                value: 500,
+                kind: ScoreKind::Person,
+                run: Some(run),
+            }),
+            by: "ada".to_owned(),
+            why: Some(why.to_owned()),
+        })
+    };
+    world.ask_and_wait(acme, score(called.run, canary));
+    world.run_for(1_000);
+    let holds = |world: &World| {
+        let rows = world.hosts[acme.0].disk.rows(Table::Prompts);
+        let mut holds = rows.map(|row| String::from_utf8_lossy(row).contains(canary));
+        holds.any(|it| it)
+    };
+    assert!(holds(&world));
+
+    let done = erase(&mut world, acme, called.run);
+
+    assert!(matches!(done, Response::Done), "{done:?}");
+    world.run_for(1_000);
+    assert!(!holds(&world));
+    let id = "ask".parse().unwrap();
+    let versions = world.hosts[acme.0].node().prompt_versions(&id);
+    assert_eq!(versions[0].scored, 1);
+}
+
+#[test]
+fn runs_that_are_parts_of_announced_work_say_of_which_run() {
+    let mut world = World::new(7);
+    let acme = world.found("acme");
+    let mut see = Loops::idempotent("see", 10);
+    see["bid"] = json!({"ask": "quote", "within": "5s"});
+    world.apply(
+        acme,
+        &[
+            see,
+            Loops::idempotent("quote", 10),
+            Loops::idempotent("merge", 10),
+        ],
+    );
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Loop,
+    );
+    work.aggregator = Some("merge".parse().unwrap());
+    let answer = world.ask_and_wait(acme, Request::Broadcast(Box::new(work)));
+    let Response::Broadcasted(ended) = answer else {
+        panic!("no broadcast: {answer:?}")
+    };
+    world.run_for(60_000);
+
+    let entries = audit::entries(&world.hosts[acme.0].disk);
+    let parts = entries.iter().filter(|it| it.parent == Some(ended.run));
+    let parts: Vec<&str> = parts.filter_map(|it| it.subject.as_deref()).collect();
+    assert_eq!(parts, ["quote:1.0.0", "see:1.0.0", "merge:1.0.0"]);
 }

@@ -81,6 +81,7 @@ impl Node {
             caller_name: None,
             parent: None,
             direction: Direction::In,
+            part_of: self.market.run_of(leased.broadcast),
             detached: false,
             waited_ms: 0,
             work: Some((leased.broadcast, work)),
@@ -95,6 +96,7 @@ impl Node {
 
     /// Runs a loop for the market.
     pub(crate) fn serve_asked(&mut self, asked: Asked) {
+        let (Purpose::Offer(broadcast, _) | Purpose::Aggregate(broadcast)) = asked.purpose;
         let incoming = Incoming {
             responder: Responder::Asked(Box::new(asked.purpose)),
             call: asked.call,
@@ -109,6 +111,7 @@ impl Node {
             caller_name: None,
             parent: None,
             direction: Direction::Local,
+            part_of: self.market.run_of(broadcast),
             detached: false,
             waited_ms: 0,
             work: None,

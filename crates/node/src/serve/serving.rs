@@ -100,6 +100,8 @@ pub(super) struct Incoming {
     pub(super) caller_name: Option<String>,
     pub(super) parent: Option<TraceParent>,
     pub(super) direction: Direction,
+    /// The run of this realm's own broadcast that it is a part of.
+    pub(super) part_of: Option<RunId>,
     /// Whether nobody waits for it.
     pub(super) detached: bool,
     /// How long it waited for its turn, milliseconds.
