@@ -34,9 +34,9 @@ pub(crate) use nearest::nearest;
 pub(crate) use people::{GroupConfig, LdapConfig, OidcConfig, Origin, PersonConfig};
 pub(crate) use read::read;
 pub(crate) use schema::schema;
-pub(crate) use value::{Setting, Source};
+pub(crate) use value::{Setting, Settings, Source};
 
-use value::{Settings, Value};
+use value::Value;
 
 /// What traces hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What a daemon does beside its loop: forgetting what is old, and reading the configuration again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use realm_backends::Backends;
 use realm_executor::Limit;
 use realm_net::Multiaddr;
-use realm_node::{Node, Request};
+use realm_node::{Node, Note, Request};
 use realm_protocol::{Now, Timestamp, limits};
 use realm_store::{RetainError, Store};
 use tokio::{
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::look_again,
     clock::Clock,
-    config::{self, Config, Configured, Origin},
+    config::{self, Config, Configured, Origin, Settings},
     containers::ContainerOwner,
     daemon::Daemon,
     handle::Handle,
@@ -73,7 +73,14 @@ pub(crate) async fn forget_what_is_old(
         let removed = tokio::task::spawn_blocking(move || remove(&store, now.wall, kept)).await;
         match removed {
             Ok(Ok((0, 0))) => {}
-            Ok(Ok((runs, records))) => tracing::info!(runs, records, "what was old is removed"),
+            Ok(Ok((runs, records))) => {
+                tracing::info!(runs, records, "what was old is removed");
+                let (runs, kept_ms) = (runs as u64, kept);
+                let note = Request::Note(Note::Removed { runs, kept_ms });
+                if runs > 0 && handle.ask(note).await.is_err() {
+                    return;
+                }
+            }
             Ok(Err(RetainError::Stopped)) => return,
             Ok(Err(error)) => tracing::error!(%error, "what is old was not removed"),
             Err(error) => tracing::error!(%error, "what is old was not removed"),
@@ -191,6 +198,7 @@ impl Reload {
             Err(error) => {
                 let failure = crate::failure::Failure::from(error);
                 tracing::error!(%failure, "the configuration stays as it was");
+                self.note(Err(failure.to_string())).await;
                 return;
             }
         };
@@ -241,8 +249,18 @@ impl Reload {
         let channels = Channels::of(&merged.config, &self.secrets);
         self.channels.send_replace(Arc::new(channels));
         self.apply(&merged.config).await;
+        self.note(Ok(changed(&old.settings, &merged.settings)))
+            .await;
         self.configured.send_replace(Arc::new(merged));
         tracing::info!("the configuration was read again");
+    }
+
+    /// Writes down what came of reading it.
+    async fn note(&self, read: Result<Vec<String>, String>) {
+        let noted = self.handle.ask(Request::Note(Note::Configured(read))).await;
+        if noted.is_err() {
+            tracing::debug!("the realm is stopping");
+        }
     }
 
     async fn apply(&self, config: &Config) {
@@ -258,6 +276,15 @@ impl Reload {
             tracing::debug!("the realm is stopping");
         }
     }
+}
+
+/// The names of the keys that are others in the second.
+fn changed(before: &Settings, after: &Settings) -> Vec<String> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let others = names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name));
+    others.cloned().collect()
 }
 
 /// The places that people come from which are others now, so that a name there may be somebody else's.

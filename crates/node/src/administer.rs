@@ -30,7 +30,7 @@ impl Node {
                 self.respond(id, Response::Done);
             }
             Request::Note(note) => {
-                self.audit_sign_in(note);
+                self.audit_done(note);
                 self.respond(id, Response::Done);
             }
             Request::Invoke(asked) => self.invoke(id, asked),

@@ -1,6 +1,7 @@
 //! The audit log of this realm: entries go into the journal's entry of what they tell of, so that
 //! neither is ever there without the other.
 
+mod done;
 mod export;
 mod growth;
 
@@ -27,7 +28,7 @@ pub use growth::LogGrowth;
 
 use crate::{
     ApplyReport, CallFailure, LoopAction, Node, PromptChange, Refusal, Request, Response,
-    SignInEnd, SignInNote, halt::NOT_ABOVE, outbound::Task, receipts::Kept, serve::Served, state,
+    halt::NOT_ABOVE, outbound::Task, receipts::Kept, serve::Served, state,
 };
 
 /// What the store holds of the log that is needed to go on with it.
@@ -382,24 +383,6 @@ impl Node {
             }),
             _ => None,
         }
-    }
-
-    /// Writes down what became of a sign-in. Of many refusals the rest are counted, as those of policy are.
-    pub(crate) fn audit_sign_in(&mut self, note: SignInNote) {
-        let (action, outcome, why) = match note.what {
-            SignInEnd::Begun => ("person.signedIn", AuditOutcome::Success, None),
-            SignInEnd::Refused(why) => ("person.refused", AuditOutcome::Refusal, Some(why)),
-            SignInEnd::Ended(why) => ("person.signedOut", AuditOutcome::Success, Some(why)),
-        };
-        if outcome == AuditOutcome::Refusal && !self.out.log().counts_refusal() {
-            return;
-        }
-        self.audit(AuditNote {
-            outcome,
-            why,
-            person: Some(note.person),
-            ..AuditNote::new(action)
-        });
     }
 
     /// Writes down what the owner has changed, or was refused.

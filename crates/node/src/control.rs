@@ -29,8 +29,8 @@ pub enum Request {
     Know(crate::Member),
     /// Believes nothing any more that directories have said.
     ForgetMembers,
-    /// Writes down in the audit log what became of a sign-in.
-    Note(SignInNote),
+    /// Writes something down in the audit log that the daemon has done.
+    Note(Note),
     /// Calls a loop and waits for its end.
     Invoke(InvokeAsked),
     /// Announces work without an address, and waits for its outcome.
@@ -107,6 +107,29 @@ pub enum Request {
         petname: Label,
         /// The root.
         root: RealmId,
+    },
+}
+
+/// What the daemon has done, and not its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A sign-in began or ended.
+    SignIn(SignInNote),
+    /// Somebody has had a backup written.
+    BackedUp {
+        /// Who.
+        person: String,
+        /// Where.
+        path: String,
+    },
+    /// The configuration was read again: the names of the keys that are others now, or why it stays as it was.
+    Configured(Result<Vec<String>, String>),
+    /// What is no longer kept is gone.
+    Removed {
+        /// So many runs.
+        runs: u64,
+        /// So many milliseconds after their end.
+        kept_ms: u64,
     },
 }
 

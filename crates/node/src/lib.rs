@@ -78,7 +78,7 @@ pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, Under
 pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
     InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
-    Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
+    Note, Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;

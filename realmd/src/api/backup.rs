@@ -6,16 +6,20 @@ use realm_client::{
     api::{BackupReport, BackupRequest, Problem},
     catalogue::Code,
 };
+use realm_node::{Note, Request};
 
 use super::{
     Answer, Shared,
     extract::{Body, invalid},
+    invoke::carry_out,
+    people::Asker,
     problem::Fail,
 };
 use crate::{archive::ArchiveError, backup, failure::Explained as _};
 
 pub(super) async fn backup(
     daemon: Shared,
+    asker: Asker,
     Body(request): Body<BackupRequest>,
 ) -> Answer<BackupReport> {
     let path = PathBuf::from(&request.path);
@@ -40,6 +44,11 @@ pub(super) async fn backup(
             }
         }
     })?;
+    let note = Note::BackedUp {
+        person: asker.name().to_owned(),
+        path: request.path.clone(),
+    };
+    carry_out(&daemon, Request::Note(note)).await?;
     Ok(axum::Json(BackupReport {
         path: request.path,
         bytes: written.bytes,

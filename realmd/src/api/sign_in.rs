@@ -8,7 +8,7 @@ use realm_client::{
     api::{Page, PersonSource, PersonView, Problem, SignInRequest, SignedIn, SignedOut},
     catalogue::Code,
 };
-use realm_node::{Member as Known, Node, Person, Request as Asked, SignInEnd, SignInNote};
+use realm_node::{Member as Known, Node, Note, Person, Request as Asked, SignInEnd, SignInNote};
 use realm_protocol::{Now, Tick, Timestamp, limits, records::Role};
 
 use super::{
@@ -209,7 +209,8 @@ fn typed(name: &str) -> String {
 
 async fn note(daemon: &Daemon, person: &str, what: SignInEnd) -> Result<(), Fail> {
     let person = person.to_owned();
-    carry_out(daemon, Asked::Note(SignInNote { person, what })).await
+    let note = Note::SignIn(SignInNote { person, what });
+    carry_out(daemon, Asked::Note(note)).await
 }
 
 pub(super) fn of_directory(error: &DirectoryError) -> Fail {

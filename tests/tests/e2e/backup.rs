@@ -22,6 +22,9 @@ fn a_backup_taken_while_calls_run_restores_to_a_realm_that_serves() {
 
     let saved = lab.ctl("backup saved -o json").json();
     lab.ctl("backup saved").fails(2, &["exists already"]);
+    let log = lab.ctl("audit ls --action realm.backedUp -o json").json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1, "{log}");
+    assert_eq!(log["items"][0]["person"], "owner", "{log}");
     gate.open();
 
     // The call under way was not held up, and the file holds what was acknowledged before it.
