@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use realm_backends::Backends;
 use realm_executor::{BackendError, BackendRequest, Sandbox};
-use realm_node::Node;
+use realm_node::{Node, StandingHalt};
 use realm_protocol::{
     CallId, Digest,
     audit::{AuditDetails, AuditEntry, AuditRow},
@@ -94,7 +94,7 @@ impl Notices {
         }
     }
 
-    /// Tells again of everything that waits.
+    /// Tells again of everything that waits, and of what stands still.
     async fn tell_again(&self, handle: &Handle) {
         let waiting = handle.read(|node: &Node| node.approvals(None, false)).await;
         for asked in waiting.into_iter().flatten() {
@@ -105,6 +105,17 @@ impl Notices {
                 "loopId": asked.action.loop_id,
                 "run": asked.action.run,
                 "expires": asked.expires,
+            })));
+        }
+        let halts = handle.read(Node::standing_halts).await;
+        for StandingHalt { what, by, at, why } in halts.into_iter().flatten() {
+            self.tell(Notice(object!({
+                "event": "halt.begun",
+                "again": true,
+                "what": what,
+                "by": by,
+                "why": why,
+                "at": at.to_string(),
             })));
         }
     }

@@ -33,7 +33,9 @@ use stored::{StoredHalt, StoredHaltChange, StoredHalts, StoredLoopHalt};
 pub use above::HaltedFromAbove;
 pub use asked::{HaltAsked, HaltOf, UnhaltAsked, UnhaltOf};
 pub(crate) use below::{HaltTask, TOLD_MS};
-pub use views::{AboveHaltView, BelowHaltView, HaltChange, HaltView, HaltsView, LoopHaltView};
+pub use views::{
+    AboveHaltView, BelowHaltView, HaltChange, HaltView, HaltsView, LoopHaltView, StandingHalt,
+};
 
 /// Everything that stands still here and below, as written down.
 #[derive(Debug, Default)]

@@ -86,7 +86,7 @@ pub use erasing::{EraseAsked, answers_for};
 pub use grants::{GrantAsked, GrantKept, GrantView};
 pub use halt::{
     AboveHaltView, BelowHaltView, HaltAsked, HaltChange, HaltOf, HaltView, HaltedFromAbove,
-    HaltsView, LoopHaltView, UnhaltAsked, UnhaltOf,
+    HaltsView, LoopHaltView, StandingHalt, UnhaltAsked, UnhaltOf,
 };
 pub use io::{ControlId, DialId, Effect, Input, LookId, Part, Urgency};
 pub use market::{

@@ -93,13 +93,17 @@ fn a_halt_is_told_over_a_webhook_again_where_it_was_not_taken() {
         "503 Service Unavailable",
         "204 No Content",
         "204 No Content",
+        "204 No Content",
     ];
     let came = receive(receiver, statuses);
     let next = || came.recv_timeout(PATIENCE).unwrap();
-    let _daemon = person.start("acme");
+    let daemon = person.start("acme");
 
     person.ctl("halt --why drill").ok();
     let (refused, taken) = (next(), next());
+    daemon.stop();
+    let _daemon = person.start("acme");
+    let again = next();
     person.ctl("unhalt").ok();
     let lifted = next();
 
@@ -113,6 +117,10 @@ fn a_halt_is_told_over_a_webhook_again_where_it_was_not_taken() {
     );
     assert_eq!(taken.told["event"], "halt.begun");
     assert_eq!(taken.told["why"], "drill");
+    for member in ["event", "what", "by", "why", "at"] {
+        assert_eq!(again.told[member], taken.told[member], "{member}");
+    }
+    assert_eq!(again.told["again"], true);
     assert_eq!(lifted.told["event"], "halt.lifted");
     for told in [&taken.told, &lifted.told] {
         assert_eq!(told["realm"], "acme");

@@ -7,7 +7,7 @@ use realm_protocol::{
     limits, wire_map,
 };
 
-use super::StoredHalt;
+use super::{StoredHalt, views::from_above};
 use crate::{CallFailure, Node, Refused, answer::failure_body, relay::Release};
 
 /// Why a halt is refused.
@@ -100,10 +100,7 @@ impl Node {
         if halted {
             self.heed_halts();
         }
-        let what = match subtree {
-            true => "what this realm and those below do for the tree",
-            false => "what this realm does for the tree",
-        };
+        let what = from_above(subtree);
         self.note_halt_change((halted, what.to_owned()), from, why);
         if !halted {
             self.heed_halts();

@@ -6,7 +6,10 @@ use realm_protocol::{
     LoopId, RealmName, RunId, Scope, audit::AuditNote, cbor::CborError, journal::Table, limits,
 };
 
-use super::{StoredBelow, StoredHalt, StoredHaltChange, StoredHalts, StoredOrder, stored};
+use super::{
+    StoredBelow, StoredHalt, StoredHaltChange, StoredHalts, StoredOrder, stored,
+    views::{below, own},
+};
 use crate::{ControlId, Node, Refusal, Response, durable::no_run, state};
 
 /// What is to stand still.
@@ -79,7 +82,7 @@ impl Node {
                 self.halts.all = Some(halt);
                 self.halts.tree = true;
                 self.halts.let_go.clear();
-                return Ok("this realm and every realm below".to_owned());
+                return Ok(own(true).to_owned());
             }
             HaltOf::Loop(id) => return self.halt_loop(&id, halt),
             HaltOf::Realm(name) => (name, false),
@@ -89,10 +92,7 @@ impl Node {
         if scope == self.me.scope() {
             self.halts.all = Some(halt);
             self.halts.tree |= subtree;
-            return Ok(match subtree {
-                true => "this realm and every realm below".to_owned(),
-                false => "this realm".to_owned(),
-            });
+            return Ok(own(subtree).to_owned());
         }
         if !self.me.scope().contains(&scope) {
             let (what, name) = ("realm below this one", name.to_string());
@@ -113,10 +113,7 @@ impl Node {
             halt,
         };
         self.halts.orders.insert(scope, order);
-        Ok(match subtree {
-            true => format!("{name} and every realm below it"),
-            false => name.to_string(),
-        })
+        Ok(below(&name.to_string(), subtree))
     }
 
     fn halt_loop(&mut self, id: &LoopId, halt: StoredHalt) -> Result<String, Refusal> {
@@ -391,6 +388,6 @@ impl Node {
     fn begin_halted(&mut self, by: &str, why: Option<String>) {
         let halt = StoredHalt::new(by.to_owned(), self.wall(), why.clone());
         self.halts.all = Some(halt);
-        self.note_halt_change((true, "this realm".to_owned()), by.to_owned(), why);
+        self.note_halt_change((true, own(false).to_owned()), by.to_owned(), why);
     }
 }

@@ -88,6 +88,54 @@ pub struct BelowHaltView {
     pub unnamed: u64,
 }
 
+/// A word that something stands still by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingHalt {
+    /// What stands still.
+    pub what: String,
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl StandingHalt {
+    fn new(what: String, halt: &StoredHalt) -> Self {
+        Self {
+            what,
+            by: halt.by.clone(),
+            at: halt.at,
+            why: halt.why.clone(),
+        }
+    }
+}
+
+/// What a word about this realm is about.
+pub(super) const fn own(tree: bool) -> &'static str {
+    match tree {
+        true => "this realm and every realm below",
+        false => "this realm",
+    }
+}
+
+/// What a word of a realm above is about.
+pub(super) const fn from_above(subtree: bool) -> &'static str {
+    match subtree {
+        true => "what this realm and those below do for the tree",
+        false => "what this realm does for the tree",
+    }
+}
+
+/// What a word about a realm below is about.
+pub(super) fn below(name: &str, subtree: bool) -> String {
+    match subtree {
+        true => format!("{name} and every realm below it"),
+        false => name.to_owned(),
+    }
+}
+
 /// One change of what stands still.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HaltChange {
@@ -143,6 +191,25 @@ impl Node {
             runs: self.halted_runs(),
             changes: changes.map(change).collect(),
         }
+    }
+
+    /// Every word that something stands still by now: of people here, and of realms above.
+    pub fn standing_halts(&self) -> Vec<StandingHalt> {
+        let halts = &self.halts;
+        let all = halts.all.iter();
+        let all = all.map(|halt| StandingHalt::new(own(halts.tree).to_owned(), halt));
+        let loops = halts.loops.iter();
+        let loops = loops.map(|(id, halt)| StandingHalt::new(format!("loop {id}"), halt));
+        let orders = halts.orders.values().map(|order| {
+            let name = self.name_of(&order.scope);
+            StandingHalt::new(below(&name, order.subtree), &order.halt)
+        });
+        let above = halts.above.values().filter(|word| word.halted);
+        let above = above.map(|word| {
+            let halt = word.as_halt(self.name_of(&word.scope));
+            StandingHalt::new(from_above(word.subtree).to_owned(), &halt)
+        });
+        all.chain(loops).chain(orders).chain(above).collect()
     }
 
     /// Runs that stand still.
