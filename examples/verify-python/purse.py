@@ -13,6 +13,7 @@ class Share:
         self.currency, self.price = (price[0], price[1]) if price else (None, 0)
         self.given = given
         self.counts = [self.price, given.get(TOKENS, 0), given.get(CALLS, 0)]
+        self.said = False
 
 
 class Purse:
@@ -51,6 +52,12 @@ class Purse:
         if award in self.awards:
             self.awards[award].price = self.awards[award].counts[MONEY] = 0
 
+    def settle_unused(self, outcome):
+        """Counts an outcome that ended no lease, unless the one that did has said it."""
+        share = self.awards.get((outcome[1], outcome[2]))
+        if share is not None and not share.said:
+            self.settle(outcome)
+
     def settle(self, outcome):
         """Counts what a holder says, at most what it was given."""
         award = (outcome[1], outcome[2])
@@ -59,6 +66,7 @@ class Purse:
         share = self.awards.get(award)
         if share is None:
             return
+        share.said = True
         currency, charged = (outcome[8][0], outcome[8][1]) if 8 in outcome else (None, 0)
         foreign = charged and currency != share.currency
         share.counts[MONEY] = share.price if foreign else min(charged, share.price)

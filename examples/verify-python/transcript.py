@@ -325,12 +325,15 @@ class Broadcast:
         require(bidder is not None, "an outcome for a bid that was not counted")
         award = [outcome[1], outcome[2]]
         require(self.fates.get(outcome[3], [None] * 3)[1:3] == award, "an outcome of no award")
+        slot = self.slots[outcome[1]] if outcome[1] < len(self.slots) else None
+        waits = slot and slot.epoch == outcome[2] and slot.state in ("awarded", "reserved")
+        require(not waits, "an outcome of an award that has no lease yet")
         known = sha256(entry[0][0].payload)
         require(award not in self.unused_awards and known not in self.heard, "an outcome twice")
         self.unused_awards.append(award)
         self.heard.add(known)
         self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
-        self.purse.settle(outcome)
+        self.purse.settle_unused(outcome)
 
     def cancelled(self, _):
         require(self.phase == "working" and self.withdrawn is None, "out of order")

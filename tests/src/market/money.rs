@@ -1,7 +1,7 @@
 //! What a broadcast may cost its announcer, checked anew from what that has written down: AWARD-7 and
 //! AWARD-9.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_broadcast::log::{Answered, Ended, Entry};
 use realm_protocol::{
@@ -25,6 +25,7 @@ impl Ledger {
         let counted = self.counted();
         let bid = |digest: Digest| counted.iter().find(|(it, ..)| *it == digest);
         let mut stakes = Stakes::new();
+        let mut told = BTreeSet::new();
         for entry in &self.entries {
             match entry {
                 Entry::Awarded(it) => {
@@ -36,8 +37,19 @@ impl Ledger {
                     stakes.insert((it.slot, it.epoch), price);
                 }
                 Entry::Answered(it) if !reserves(it) => drop(stakes.remove(&(it.slot, it.epoch))),
-                Entry::Ended(it) => end(&mut stakes, it),
-                Entry::Unused(it) => settle(&mut stakes, &it.delivered.outcome.peek().ok()?),
+                Entry::Ended(it) => {
+                    if it.delivered.is_some() {
+                        told.insert((it.slot, it.epoch));
+                    }
+                    end(&mut stakes, it);
+                }
+                Entry::Unused(it) => {
+                    let outcome = it.delivered.outcome.peek().ok()?;
+                    // What ended the lease has said it.
+                    if told.insert((outcome.slot, outcome.epoch)) {
+                        settle(&mut stakes, &outcome);
+                    }
+                }
                 _ => {}
             }
             let sum: u64 = stakes.values().sum();

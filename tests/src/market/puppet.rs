@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_crypto::SigningKey;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Place,
+    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Place, Timestamp,
     broadcast::{
         Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
         Outcome, PlacedBid, Price, Tally, WorkProgress,
@@ -350,9 +350,18 @@ impl Puppet {
                 }]
             }),
             6 => ("a late confirmation", vec![]),
+            7 => ("an outcome before the confirmation", vec![yes]),
             _ => ("a confirmation", vec![yes]),
         };
         tricks.play(name);
+        if name == "an outcome before the confirmation" {
+            let end = [LeaseEnd::NotBegun, LeaseEnd::Failed][world.random(2) as usize];
+            let outcome = sign(&key, &said(award, end, world.now(self.host).wall));
+            let output = None;
+            let deliver = Deliver { outcome, output };
+            let to = &header.source;
+            self.post(world, 0, Kind::Failure, header.call, to, &deliver);
+        }
         for confirm in &confirms {
             let signed = sign(&key, confirm);
             self.post(
@@ -556,6 +565,25 @@ impl Puppet {
         world.post.puppet_sends = true;
         world.send(me, link, frame);
         world.post.puppet_sends = false;
+    }
+}
+
+/// What a winner says of work that it has no input of.
+fn said(award: &Award, end: LeaseEnd, created: Timestamp) -> Outcome {
+    Outcome {
+        broadcast: award.broadcast,
+        slot: award.slot,
+        epoch: award.epoch,
+        bid: award.bid,
+        end,
+        output: None,
+        failure: Some(FailureCode::LoopFailed),
+        confidence: None,
+        charged: None,
+        run: None,
+        created,
+        spent: None,
+        below: None,
     }
 }
 

@@ -106,6 +106,7 @@ const MET: &[&str] = &[
     "trick: no bid",
     "trick: no tally",
     "trick: parted while bids come",
+    "trick: an outcome before the confirmation",
     "trick: says it has not begun",
     "trick: silence about an award",
     "trick: the same bid twice",

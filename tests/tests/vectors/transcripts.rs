@@ -4,7 +4,7 @@ use realm_broadcast::{
     Announcer, FanOut, Left, Pass, Side, Unsealed,
     announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
     close_pages,
-    log::{Awarded, Conclusion, Entry, Proved},
+    log::{Awarded, Conclusion, Entry, Proved, Unused},
     open_transcript,
 };
 use realm_protocol::{
@@ -502,6 +502,27 @@ fn answered(log: &[Entry]) -> Value {
     fields
 }
 
+/// What the winner of an award signs that has begun nothing.
+fn not_begun(log: &[Entry], award: &Awarded) -> Unused {
+    let mut bids = log.iter().filter_map(|entry| match entry {
+        Entry::Counted(it) => Some(&it.bid),
+        _ => None,
+    });
+    let bid = bids.position(|it| it.digest() == award.bid).unwrap();
+    let outcome = Outcome {
+        end: LeaseEnd::NotBegun,
+        charged: None,
+        ..outcome(Part::Fails, award.slot, award.epoch, award.bid, 0).0
+    };
+    Unused {
+        delivered: Deliver {
+            outcome: signed(&outcome, &[&realm(bid + 1).node]),
+            output: None,
+        },
+        at: award.at,
+    }
+}
+
 fn tampered(book: &mut Book, log: &[Entry]) {
     let mut edit = |name: &str, rule: &str, change: &dyn Fn(&mut Vec<Entry>)| {
         let mut log = log.to_vec();
@@ -576,6 +597,14 @@ fn tampered(book: &mut Book, log: &[Entry]) {
         if let Entry::Ended(ended) = &mut log[ended] {
             ended.end = realm_broadcast::log::End::Result;
         }
+    });
+    edit("an outcome before its lease", "TRANSCRIPT-10", &|log| {
+        let answered = at(log, |it| matches!(it, Entry::Answered(_)));
+        let early = log.iter().find_map(|entry| match entry {
+            Entry::Awarded(it) => Some(not_begun(log, it)),
+            _ => None,
+        });
+        log.insert(answered, early.unwrap().into());
     });
     edit("another output", "TRANSCRIPT-7", &|log| {
         if let Some(Entry::Finished(finished)) = log.last_mut() {

@@ -272,11 +272,13 @@ impl Audit {
         matches!(self.announcer.phase, Phase::Working { .. })
     }
 
-    /// An outcome that is not used is of an award that was made, and of each there is one.
+    /// An outcome that is not used is of an award that was made and does not wait for its lease, and of
+    /// each there is one.
     fn unused(&self, it: &Unused) -> Result<(), Wrong> {
         let outcome = it.delivered.outcome.peek().map_err(|_| Wrong::Order)?;
         let award = (outcome.slot, outcome.epoch);
-        let made = self.announcer.was_awarded(&outcome.bid, award);
+        let made = self.announcer.was_awarded(&outcome.bid, award)
+            && !self.announcer.is_unleased(award);
         let again = self.announcer.unused.contains(&award)
             || self
                 .announcer

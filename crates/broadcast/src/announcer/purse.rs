@@ -26,6 +26,8 @@ struct Share {
     price: Amount,
     /// What counts of it: all that was set aside until more is known.
     counts: Spend,
+    /// Whether its holder has said what counts.
+    said: bool,
 }
 
 impl Purse {
@@ -77,6 +79,7 @@ impl Purse {
             given,
             price,
             counts,
+            said: false,
         };
         self.awards.insert(award, share);
     }
@@ -91,6 +94,15 @@ impl Purse {
         if let Some(share) = self.awards.get_mut(&award) {
             share.price.micros = 0;
             share.counts.money.clear();
+        }
+    }
+
+    /// Counts what a holder says that no lease waits for, unless the outcome that ended the lease has
+    /// said it.
+    pub(super) fn settle_unused(&mut self, outcome: &Outcome) {
+        let award = (outcome.slot, outcome.epoch);
+        if self.awards.get(&award).is_some_and(|share| !share.said) {
+            self.settle(outcome);
         }
     }
 
@@ -114,6 +126,7 @@ impl Purse {
             micros: owed,
             ..share.price
         };
+        share.said = true;
         share.counts = Spend {
             tokens: used.tokens,
             calls: used.calls,

@@ -104,7 +104,7 @@ impl Announcer {
             Entry::Unused(it) => {
                 if let Ok(outcome) = it.delivered.outcome.peek() {
                     self.unused.insert((outcome.slot, outcome.epoch));
-                    self.purse.settle(&outcome);
+                    self.purse.settle_unused(&outcome);
                 }
                 self.heard.insert(it.delivered.outcome.digest());
             }

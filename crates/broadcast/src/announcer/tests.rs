@@ -1,6 +1,7 @@
 use realm_protocol::{
     Timestamp,
-    broadcast::{BidLimits, ConfirmAnswer, Price, Rule},
+    broadcast::{BidLimits, ConfirmAnswer, LeaseEnd, Outcome, Price, Rule},
+    budget::{Amount, Currency},
     limits,
 };
 
@@ -424,4 +425,122 @@ fn an_award_is_sent_again_while_it_is_not_answered_and_a_lease_when_its_holder_c
         leases += sent(&mut announcer).len();
     }
     assert_eq!(leases, limits::AWARD_SENDS as usize);
+}
+
+/// An announcer with so much money that has awarded a slot to the one bid, at 30.
+fn awarded(micros: u64) -> (Announcer, Bid) {
+    let mut announcement = fixtures::announcement();
+    announcement.limits.price = Some(micros);
+    let currency: Currency = "EUR".parse().unwrap();
+    let plan = Plan {
+        budget: Some(Budget {
+            money: Some(Amount { currency, micros }),
+            ..Budget::default()
+        }),
+        ..plan(&announcement)
+    };
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let mut bid = fixtures::bid(2, 30);
+    bid.announcement = Signed::unsigned(&announcement).digest();
+    assert_eq!(refusal(&mut announcer, &bid.bidder, &bid, NOW), None);
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    while announcer.poll_output().is_some() {}
+    (announcer, bid)
+}
+
+fn confirms(announcer: &mut Announcer, bid: &Bid) {
+    let confirm = Confirm {
+        broadcast: bid.broadcast,
+        slot: 0,
+        epoch: 1,
+        bid: Signed::unsigned(bid).digest(),
+        answer: ConfirmAnswer::Reserved,
+    };
+    let (from, confirm) = (bid.bidder.clone(), Signed::unsigned(&confirm));
+    announcer.handle(Input::Confirm { from, confirm }, NOW);
+}
+
+/// Says how the work ended; gives what is written down, and how often that is acknowledged.
+fn delivers(
+    announcer: &mut Announcer,
+    bid: &Bid,
+    end: LeaseEnd,
+    charged: u64,
+) -> (Vec<Entry>, usize) {
+    let output = (end == LeaseEnd::Done).then(|| Blob::from(b"1".to_vec()));
+    let outcome = Outcome {
+        broadcast: bid.broadcast,
+        slot: 0,
+        epoch: 1,
+        bid: Signed::unsigned(bid).digest(),
+        end,
+        output: output.as_ref().map(|it| Digest::of(&[it])),
+        failure: None,
+        confidence: None,
+        charged: Some(Price {
+            currency: "EUR".to_owned(),
+            micros: charged,
+        }),
+        run: None,
+        created: NOW.wall,
+        spent: None,
+        below: None,
+    };
+    while announcer.poll_output().is_some() {}
+    let delivered = Deliver {
+        outcome: Signed::unsigned(&outcome),
+        output,
+    };
+    let (from, matches) = (bid.bidder.clone(), true);
+    announcer.handle(
+        Input::Delivered {
+            from,
+            delivered,
+            matches,
+        },
+        NOW,
+    );
+    let (mut written, mut acks) = (Vec::new(), 0);
+    while let Some(output) = announcer.poll_output() {
+        match output {
+            Output::Write(entry) => written.push(*entry),
+            Output::Send {
+                message: Message::Ack(_),
+                ..
+            } => acks += 1,
+            _ => {}
+        }
+    }
+    (written, acks)
+}
+
+#[test]
+fn what_a_winner_says_before_its_lease_takes_nothing_out_of_the_budget() {
+    for end in [LeaseEnd::NotBegun, LeaseEnd::Failed] {
+        let (mut announcer, bid) = awarded(40);
+        let stake = announcer.spent();
+
+        let before = delivers(&mut announcer, &bid, end, 0);
+        assert_eq!((before, announcer.spent()), ((Vec::new(), 1), stake.clone()));
+
+        confirms(&mut announcer, &bid);
+        let (written, acks) = delivers(&mut announcer, &bid, LeaseEnd::Done, 30);
+        assert!(matches!(written.first(), Some(Entry::Ended(it)) if it.end == End::Result));
+        assert_eq!((acks, announcer.spent()), (1, stake));
+    }
+}
+
+#[test]
+fn what_a_holder_says_after_its_result_gives_nothing_back() {
+    for end in [LeaseEnd::NotBegun, LeaseEnd::Failed] {
+        let (mut announcer, bid) = awarded(40);
+        confirms(&mut announcer, &bid);
+        delivers(&mut announcer, &bid, LeaseEnd::Done, 30);
+        let charged = announcer.spent();
+
+        let (written, acks) = delivers(&mut announcer, &bid, end, 0);
+
+        assert!(matches!(written.as_slice(), [Entry::Unused(_)]));
+        assert_eq!((acks, announcer.spent()), (1, charged));
+    }
 }

@@ -409,10 +409,21 @@ impl Announcer {
             };
             self.record(ended, now);
             self.ask(number);
-        } else if self.was_awarded(&outcome.bid, (slot, epoch)) && self.unused.insert((slot, epoch))
+        } else if self.was_awarded(&outcome.bid, (slot, epoch))
+            && !self.is_unleased((slot, epoch))
+            && self.unused.insert((slot, epoch))
         {
             self.record(Unused { delivered, at }, now);
         }
+    }
+
+    /// Whether an award has no lease yet and may still have one: what its winner says of the work says
+    /// nothing.
+    pub(super) fn is_unleased(&self, (slot, epoch): (u64, u64)) -> bool {
+        let slot = self.number(slot).and_then(|number| self.slots.get(number));
+        slot.is_some_and(|slot| {
+            slot.epoch == epoch && matches!(slot.state, State::Awarded { .. } | State::Reserved)
+        })
     }
 
     /// Whether a bid has had this award.
