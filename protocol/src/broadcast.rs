@@ -13,7 +13,7 @@ mod close;
 mod rule;
 mod work;
 
-pub use announcement::{Announce, Announcement, BidLimits, Effects, Reach, Summary, Tally};
+pub use announcement::{Announce, Announcement, BidLimits, Effects, Levels, Reach, Summary, Tally};
 pub use bid::{Bid, PlacedBid, Price};
 pub use close::{
     Close, CloseAsked, Evidence, Receipt, Transcript, TranscriptSeal, Verdict, Winner,

@@ -24,7 +24,8 @@ use realm_node::{AllowAsked, BroadcastAsked, ControlId, Refusal, Request, Respon
 use realm_protocol::{
     RealmId, RealmName,
     broadcast::{
-        Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
+        Aggregation, BidLimits, EarlyClose, Levels, Reach, Rule, Selection, Strategy, Waiting,
+        Weights,
     },
     budget::{Amount, Budget},
     journal::Status,

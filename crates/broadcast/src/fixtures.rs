@@ -45,6 +45,7 @@ pub(crate) fn announced(announcer: Place, secret: [u8; 32]) -> Announcement {
             up: 0,
             across: 0,
             realms: Vec::new(),
+            besides: None,
         },
         window_ms: 2_000,
         award_ms: 30_000,

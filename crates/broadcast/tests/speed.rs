@@ -59,6 +59,7 @@ fn announcement() -> Announcement {
             up: 0,
             across: 0,
             realms: Vec::new(),
+            besides: None,
         },
         window_ms: 2_000,
         award_ms: 10_000,

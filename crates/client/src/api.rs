@@ -49,8 +49,8 @@ pub use backup::{BackupReport, BackupRequest};
 pub use bids::{BidQuery, BidSummary, BidderTrust, EvidenceFile, TranscriptQuery, TrustEvent};
 pub use breakers::{BreakerState, BreakerView, ResetRequest};
 pub use broadcasts::{
-    Aggregate, BroadcastRequest, BroadcastResult, Enough, Select, SlotResult, WaitFor, Weights,
-    Wider,
+    Aggregate, BroadcastRequest, BroadcastResult, Enough, Levels, Select, SlotResult, WaitFor,
+    Weights, Wider,
 };
 pub use budget::{Amount, Budget, NotAnAmount, Spend};
 pub use config::{ConfigEntry, ConfigView};

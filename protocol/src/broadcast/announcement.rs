@@ -21,6 +21,19 @@ numbered! {
 }
 
 wire_map! {
+    /// How near realms are that are asked whatever they are called.
+    #[derive(Copy, Default)]
+    pub struct Levels {
+        /// Levels below the announcer.
+        0 => down: u64,
+        /// Levels above the announcer, each with so many levels below it as there are down.
+        1 => up: u64,
+        /// Levels of each peer's tree.
+        2 => across: u64,
+    }
+}
+
+wire_map! {
     /// How far an announcement goes.
     pub struct Reach {
         /// Levels below the announcer; 0 for none, 1 for its children.
@@ -29,8 +42,10 @@ wire_map! {
         1 => up: u64,
         /// Levels of each peer's tree; 0 for none, 1 for the peers themselves.
         2 => across: u64,
-        /// If there are any, only realms at these places or below them are asked.
+        /// If there are any, only realms at these places or below them are asked, and those besides.
         3 => realms: Vec<Scope>,
+        /// Whoever else is asked where there are any.
+        64 => besides: Option<Levels>,
     }
 }
 

@@ -197,6 +197,7 @@ fn announcement() -> Announcement {
                 root: realm(1),
                 path: "health".parse().unwrap(),
             }],
+            besides: None,
         },
         window_ms: 2_000,
         award_ms: 10_000,

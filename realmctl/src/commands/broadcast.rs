@@ -1,8 +1,8 @@
 //! `broadcast`: announces work without an address.
 
 use realm_client::api::{
-    Aggregate, BroadcastRequest, BroadcastResult, Enough, InvokeStatus, Select, WaitFor, Weights,
-    Wider,
+    Aggregate, BroadcastRequest, BroadcastResult, Enough, InvokeStatus, Levels, Select, WaitFor,
+    Weights, Wider,
 };
 
 use super::{
@@ -61,6 +61,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         up,
         across,
         realms,
+        besides,
     } = scope(&args.scope, depth);
     // A second round asks again whom the first one asked.
     let wider = (!args.wider.is_empty()).then(|| {
@@ -75,6 +76,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         up,
         across,
         realms,
+        besides,
         wider,
         currency: args.currency,
         max_price_micros: micros(args.max_price),
@@ -130,24 +132,32 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
 
 /// Who is asked.
 fn scope(scopes: &[String], depth: u64) -> Wider {
-    let mut reach = Wider {
-        down: 0,
-        up: 0,
-        across: 0,
-        realms: Vec::new(),
-    };
+    let (mut near, mut realms) = (Levels::default(), Vec::new());
     for scope in scopes {
         match scope.as_str() {
-            "children" => reach.down = reach.down.max(1),
-            "subtree" => reach.down = depth,
-            "peers" => (reach.up, reach.across) = (DEPTH, depth),
-            realm => {
-                (reach.down, reach.up, reach.across) = (DEPTH, DEPTH, DEPTH);
-                reach.realms.push(realm.to_owned());
-            }
+            "children" => near.down = near.down.max(1),
+            "subtree" => near.down = near.down.max(depth),
+            "peers" => (near.up, near.across) = (DEPTH, depth),
+            realm => realms.push(realm.to_owned()),
         }
     }
-    reach
+    let besides = Some(near).filter(|near| !realms.is_empty() && *near != Levels::default());
+    let all = match realms.is_empty() {
+        true => near,
+        // Realms that are named are asked however far they are.
+        false => Levels {
+            down: DEPTH,
+            up: DEPTH,
+            across: DEPTH,
+        },
+    };
+    Wider {
+        down: all.down,
+        up: all.up,
+        across: all.across,
+        realms,
+        besides,
+    }
 }
 
 fn enough(bids: u64, good: &[Good]) -> Enough {

@@ -12,7 +12,8 @@ use realm_node::{BroadcastAsked, Broadcasted, Node, Request, Response, Wider};
 use realm_protocol::{
     LoopId, RealmName,
     broadcast::{
-        Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
+        Aggregation, BidLimits, EarlyClose, Levels, Reach, Rule, Selection, Strategy, Waiting,
+        Weights,
     },
     journal::Run,
     limits,
@@ -86,6 +87,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
             up: request.up,
             across: request.across,
             realms: Vec::new(),
+            besides: request.besides.map(levels),
         },
         realms: realms(&request.realms)?,
         wider: request.wider.as_ref().map(wider).transpose()?,
@@ -120,6 +122,14 @@ fn realms(names: &[String]) -> Result<Vec<RealmName>, Fail> {
     realms.collect()
 }
 
+fn levels(asked: api::Levels) -> Levels {
+    Levels {
+        down: asked.down,
+        up: asked.up,
+        across: asked.across,
+    }
+}
+
 fn wider(asked: &api::Wider) -> Result<Wider, Fail> {
     Ok(Wider {
         reach: Reach {
@@ -127,6 +137,7 @@ fn wider(asked: &api::Wider) -> Result<Wider, Fail> {
             up: asked.up,
             across: asked.across,
             realms: Vec::new(),
+            besides: asked.besides.map(levels),
         },
         realms: realms(&asked.realms)?,
     })

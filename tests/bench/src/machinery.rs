@@ -146,6 +146,7 @@ impl Broadcast {
                 up: 0,
                 across: 0,
                 realms: Vec::new(),
+                besides: None,
             },
             window_ms: WINDOW_MS,
             award_ms: 10_000,

@@ -319,6 +319,7 @@ impl Market {
                 up: 0,
                 across: 0,
                 realms: Vec::new(),
+                besides: None,
             },
             realms: Vec::new(),
             wider: None,

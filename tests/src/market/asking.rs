@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// Whoever is asked beside realms that are named.
+const CHILDREN: Levels = Levels {
+    down: 1,
+    up: 0,
+    across: 0,
+};
+
 impl Market {
     /// Announces something.
     pub(super) fn announce(&mut self) {
@@ -159,6 +166,7 @@ impl Market {
                 up: below(5),
                 across: below(5),
                 realms: Vec::new(),
+                besides: (!realms.is_empty() && below(2) == 0).then_some(CHILDREN),
             },
             realms: realms.clone(),
             wider: (below(3) == 0).then(|| Wider {
@@ -167,6 +175,7 @@ impl Market {
                     up: 4,
                     across: 5,
                     realms: Vec::new(),
+                    besides: None,
                 },
                 realms,
             }),

@@ -357,7 +357,8 @@ impl Rules<'_> {
         }
     }
 
-    /// ANNOUNCE-8: whoever keeps to the rules bids only where it was asked.
+    /// ANNOUNCE-8 and ANNOUNCE-17: whoever keeps to the rules bids only where it was asked; beside realms
+    /// that are named, children are.
     fn bids_come_from_where_was_asked(&mut self) {
         for (digest, bid, _) in self.ledger.counted() {
             let rounds = &self.book.announcements;
@@ -366,7 +367,10 @@ impl Rules<'_> {
             };
             let named = &round.reach.realms;
             let scope = bid.bidder.scope();
-            let asked = named.is_empty() || named.iter().any(|it| it.contains(&scope));
+            let (here, there) = (&round.announcer.path, &scope.path);
+            let child = there == here || there.parent().as_ref() == Some(here);
+            let near = round.reach.besides.is_some() && scope.root == round.announcer.root && child;
+            let asked = named.is_empty() || near || named.iter().any(|it| it.contains(&scope));
             let honest = bid
                 .bidder
                 .realm

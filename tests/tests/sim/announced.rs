@@ -72,6 +72,17 @@ fn a_step_that_is_announced_is_done_by_the_best_bidder_of_three_realms() {
 }
 
 #[test]
+fn a_scope_of_children_and_a_realm_asks_all_of_them() {
+    let both = json!({"scope": ["children", "lab"], "minBids": 2});
+    let mut market = market(31, 100, peers_and_children(both));
+
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+    invariants::check(&mut market.world);
+}
+
+#[test]
 fn a_step_that_too_few_bid_for_ends_with_a_failure_of_its_own_and_nothing_after_it_runs() {
     let mut market = market(2, 100, peers_and_children(json!({"minBids": 3})));
     let ended = market.world.call(market.acme, "order", json!({"n": 1}));

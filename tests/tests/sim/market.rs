@@ -99,6 +99,7 @@ pub(super) fn reach(down: u64, up: u64, across: u64) -> Reach {
         up,
         across,
         realms: Vec::new(),
+        besides: None,
     }
 }
 

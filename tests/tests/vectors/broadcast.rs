@@ -117,6 +117,7 @@ pub(super) fn announced(announcer: Place) -> Announcement {
                 root: RealmId::new([10; 32]),
                 path: "health".parse().unwrap(),
             }],
+            besides: None,
         },
         window_ms: 2_000,
         award_ms: 10_000,

@@ -3,7 +3,7 @@
 use realm_broadcast::{Capabilities, Left, Neighbour, Side, fan_out, window_below};
 use realm_protocol::{
     RealmId, Scope,
-    broadcast::{Announcement, Reach, Summary},
+    broadcast::{Announcement, Levels, Reach, Summary},
     cbor::Blob,
 };
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ fn side(text: &str) -> Side {
 /// Neighbour, levels down, levels up.
 fn passes(case: &Case) -> Value {
     let reach = |at: usize| case.list("reach")[at].as_u64().unwrap();
+    let besides = |at: usize| case.list("besides")[at].as_u64().unwrap();
     let named = case.list("realms").iter();
     let announcement = Announcement {
         reach: Reach {
@@ -67,6 +68,11 @@ fn passes(case: &Case) -> Value {
             up: reach(1),
             across: reach(2),
             realms: named.map(|it| scope(it.as_str().unwrap())).collect(),
+            besides: case.has("besides").then(|| Levels {
+                down: besides(0),
+                up: besides(1),
+                across: besides(2),
+            }),
         },
         capabilities: vec!["risk".parse().unwrap()],
         ..announcement()
@@ -102,7 +108,7 @@ fn make(book: &mut Book) {
     book.about(
         "Passes: whom the realm `here` passes an announcement to that came `from` a neighbour with \
          levels left `down` and `up`; `reach` is the announcement's down, up and across, `realms` \
-         its scopes; places are written ROOT/PATH, a root as the number that each byte of its id \
+         its scopes and, if there, `besides` the levels down, up and across beside them; places are written ROOT/PATH, a root as the number that each byte of its id \
          repeats; a neighbour named as a member can do that alone, the others have not said; the \
          announcement asks for the capability `risk`. Each pass is neighbour, levels down, levels \
          up. Window: the ms for those `below`. Summary: the `filter` of `entries`, runs of one byte \
@@ -158,6 +164,23 @@ fn make(book: &mut Book) {
         };
         fields["passes"] = passes(&Case(fields.as_object().unwrap().clone()));
         book.valid(name, rules, fields);
+    }
+    for (name, here, from, down, up, besides) in [
+        ("to realms below and children", "1/x", "here", 8, 8, [1, 0, 0]),
+        ("past the children", "1/x/b", "parent", 7, 0, [1, 0, 0]),
+        ("to realms below and the subtree", "1/x/b", "parent", 7, 0, [2, 0, 0]),
+        ("to realms below and above", "1/x", "here", 8, 8, [0, 1, 0]),
+        ("to realms below and peers", "1", "child x", 8, 7, [0, 8, 1]),
+        ("to realms below and nobody across", "1", "child x", 8, 7, [1, 0, 1]),
+    ] {
+        let neighbours: &[&str] = if here == "1" { &root } else { &inner };
+        let mut fields = json!({
+            "question": "passes", "here": here, "from": from, "down": down, "up": up,
+            "reach": [8, 8, 8], "realms": ["1/x/a/deep"], "besides": besides,
+            "neighbours": neighbours,
+        });
+        fields["passes"] = passes(&Case(fields.as_object().unwrap().clone()));
+        book.valid(name, "ANNOUNCE-7 ANNOUNCE-8 ANNOUNCE-17", fields);
     }
     let mut able = json!({
         "question": "passes", "here": "1/x", "from": "here", "down": 1, "up": 0,

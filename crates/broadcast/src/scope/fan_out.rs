@@ -1,6 +1,6 @@
 //! Which neighbours an announcement is passed to: up, across once, down, and never back.
 
-use realm_protocol::{Label, RealmId, Scope, broadcast::Announcement};
+use realm_protocol::{Label, RealmId, RealmPath, Scope, broadcast::Announcement};
 
 use super::Capabilities;
 
@@ -102,7 +102,33 @@ pub fn window_below(window_ms: u64) -> u64 {
 /// Whether a realm is asked itself.
 pub fn is_asked(announcement: &Announcement, here: &Scope) -> bool {
     let named = &announcement.reach.realms;
-    named.is_empty() || named.iter().any(|scope| scope.contains(here))
+    named.is_empty()
+        || named.iter().any(|scope| scope.contains(here))
+        || is_near(announcement, here)
+}
+
+/// Whether a realm is so near that it is asked beside those that are named.
+fn is_near(announcement: &Announcement, there: &Scope) -> bool {
+    let Some(near) = announcement.reach.besides else {
+        return false;
+    };
+    let home = announcement.announcer.scope();
+    let pairs = home.path.labels().zip(there.path.labels());
+    let shared = pairs.take_while(|(one, other)| one == other).count();
+    let beyond = |path: &RealmPath, shared: usize| path.depth().saturating_sub(shared) as u64;
+    let (up, down, most) = match home.root == there.root {
+        true => (
+            beyond(&home.path, shared),
+            beyond(&there.path, shared),
+            near.down,
+        ),
+        false => (
+            beyond(&home.path, 0),
+            beyond(&there.path, 0).saturating_add(1),
+            near.across,
+        ),
+    };
+    up <= near.up && down <= most
 }
 
 /// How far an announcement may go from a neighbour, if it may go there at all.
@@ -140,17 +166,24 @@ fn is_named(announcement: &Announcement, here: &Scope, to: &Side) -> bool {
     if named.is_empty() {
         return true;
     }
+    let near = |root: RealmId, path: RealmPath| is_near(announcement, &Scope { root, path });
     match to {
         Side::Here => is_asked(announcement, here),
-        Side::Parent => named.iter().any(|scope| !here.contains(scope)),
-        Side::Peer(root) => named.iter().any(|scope| scope.root == *root),
+        Side::Parent => {
+            let parent = here.path.parent();
+            named.iter().any(|scope| !here.contains(scope))
+                || parent.is_some_and(|path| near(here.root, path))
+        }
+        Side::Peer(root) => {
+            named.iter().any(|scope| scope.root == *root) || near(*root, RealmPath::ROOT)
+        }
         Side::Child(label) => here.path.child(label).is_ok_and(|path| {
             let child = Scope {
                 root: here.root,
                 path,
             };
             let meets = |scope: &Scope| scope.contains(&child) || child.contains(scope);
-            named.iter().any(meets)
+            named.iter().any(meets) || is_near(announcement, &child)
         }),
     }
 }

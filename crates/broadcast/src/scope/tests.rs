@@ -1,6 +1,6 @@
 use realm_protocol::{
     RealmId, Scope, Tick,
-    broadcast::{Announcement, Reach, Summary, Tally},
+    broadcast::{Announcement, Levels, Reach, Summary, Tally},
     cbor::Blob,
 };
 
@@ -37,6 +37,7 @@ fn reaching(down: u64, up: u64, across: u64, realms: &[Scope]) -> Announcement {
             up,
             across,
             realms: realms.to_vec(),
+            besides: None,
         },
         ..fixtures::announcement()
     }
@@ -117,6 +118,51 @@ fn named_realms_are_asked_and_those_on_the_way_pass_it_on_to_nobody_else() {
     assert_eq!(root, [(peer(2), 7, 0)]);
     assert!(!is_asked(&named, &scope(1, "x/a")));
     assert!(is_asked(&named, &scope(1, "x/a/deep/er")));
+}
+
+#[test]
+fn those_who_are_near_are_asked_beside_the_realms_that_are_named() {
+    let besides = |down, up, across| {
+        let mut announcement = reaching(8, 8, 8, &[scope(1, "health/a/deep"), scope(2, "lab")]);
+        let besides = Levels { down, up, across };
+        announcement.reach.besides = Some(besides);
+        announcement
+    };
+    let asked = |announcement: &Announcement| {
+        let places = ["1/health", "1/health/b", "1/health/b/c", "1", "1/law", "2", "3", "3/x"];
+        let asked = places.into_iter().filter(|place| {
+            let (root, path) = place.split_once('/').unwrap_or((place, ""));
+            is_asked(announcement, &scope(root.parse().unwrap(), path))
+        });
+        asked.collect::<Vec<&str>>().join(" ")
+    };
+    let inner = [Side::Parent, child("a"), child("b")];
+    let root = [child("law"), peer(2), peer(3)];
+
+    // The announcer stands at 1/health.
+    assert_eq!(asked(&besides(1, 0, 0)), "1/health 1/health/b");
+    assert_eq!(
+        asked(&besides(8, 0, 0)),
+        "1/health 1/health/b 1/health/b/c"
+    );
+    assert_eq!(asked(&besides(0, 8, 1)), "1/health 1 2 3");
+    assert_eq!(
+        asked(&besides(1, 1, 2)),
+        "1/health 1/health/b 1 1/law 2 3 3/x"
+    );
+    let children = besides(1, 0, 0);
+    let from_here = fan(&children, "health", Side::Here, 8, 8, &inner);
+    assert_eq!(
+        from_here,
+        [(Side::Parent, 8, 7), (child("a"), 7, 0), (child("b"), 7, 0)]
+    );
+    let below = fan(&children, "health/b", Side::Parent, 7, 0, &inner);
+    assert_eq!(below, []);
+    let above = fan(&children, "", child("health"), 8, 7, &root);
+    assert_eq!(above, [(peer(2), 7, 0)]);
+    let peers = besides(0, 8, 1);
+    let above = fan(&peers, "", child("health"), 8, 7, &root);
+    assert_eq!(above, [(peer(2), 7, 0), (peer(3), 7, 0)]);
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub(super) fn announcement() -> Announcement {
             up: 0,
             across: 0,
             realms: Vec::new(),
+            besides: None,
         },
         window_ms: 2_000,
         award_ms: 60_000,

@@ -27,9 +27,12 @@ pub struct BroadcastRequest {
     /// Levels of each peer's tree that are asked; 1 is the peers themselves.
     #[serde(default)]
     pub across: u64,
-    /// If any, only realms at or below these are asked.
+    /// If any, only realms at or below these are asked, and those besides.
     #[serde(default)]
     pub realms: Vec<String>,
+    /// Who else is asked beside `realms`, whatever they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub besides: Option<Levels>,
     /// A second round, where the first has too few bids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wider: Option<Wider>,
@@ -119,9 +122,27 @@ pub struct Wider {
     /// Levels of each peer's tree that are asked.
     #[serde(default)]
     pub across: u64,
-    /// If any, only realms at or below these are asked.
+    /// If any, only realms at or below these are asked, and those besides.
     #[serde(default)]
     pub realms: Vec<String>,
+    /// Who else is asked beside `realms`, whatever they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub besides: Option<Levels>,
+}
+
+/// How near realms are that are asked whatever they are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Levels {
+    /// Levels below this realm.
+    #[serde(default)]
+    pub down: u64,
+    /// Levels above it, each with so many levels below it as there are down.
+    #[serde(default)]
+    pub up: u64,
+    /// Levels of each peer's tree.
+    #[serde(default)]
+    pub across: u64,
 }
 
 /// What a score is made of: how much each counts, up to 1,000.

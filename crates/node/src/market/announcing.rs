@@ -36,7 +36,7 @@ pub struct BroadcastAsked {
     pub input: Value,
     /// How far it goes.
     pub reach: Reach,
-    /// If any, only realms at or below these are asked.
+    /// If any, only realms at or below these are asked, and whoever the reach has besides.
     pub realms: Vec<RealmName>,
     /// A second round, where the first has too few bids.
     pub wider: Option<Wider>,
@@ -84,7 +84,7 @@ impl BroadcastAsked {
 pub struct Wider {
     /// How far.
     pub reach: Reach,
-    /// If any, only realms at or below these are asked.
+    /// If any, only realms at or below these are asked, and whoever the reach has besides.
     pub realms: Vec<RealmName>,
 }
 

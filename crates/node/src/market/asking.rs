@@ -6,7 +6,10 @@ use realm_broadcast::{
 };
 use realm_executor::{Announcing, Audience, Body, Broadcast, CallError};
 use realm_protocol::{
-    BroadcastId, CallId, FailureCode, RunId, broadcast::Reach, budget::Spend, json, limits,
+    BroadcastId, CallId, FailureCode, RunId,
+    broadcast::{Levels, Reach},
+    budget::Spend,
+    json, limits,
 };
 
 use super::{BROADCASTS, BroadcastAsked, Wider};
@@ -134,29 +137,38 @@ impl Node {
         Ok(())
     }
 
-    /// How far an announcement goes, and which realms it is confined to.
+    /// How far an announcement goes: to those who are near, and to realms that are named however far
+    /// they are.
     fn reach(&self, scope: &[Audience], depth: u64) -> Result<Reach, (FailureCode, String)> {
-        let mut reach = Reach {
-            down: 0,
-            up: 0,
-            across: 0,
-            realms: Vec::new(),
-        };
+        let (mut near, mut realms) = (Levels::default(), Vec::new());
         for audience in scope {
             match audience {
-                Audience::Children => reach.down = reach.down.max(1),
-                Audience::Subtree => reach.down = depth,
-                Audience::Peers => (reach.up, reach.across) = (Broadcast::DEPTH, depth),
+                Audience::Children => near.down = near.down.max(1),
+                Audience::Subtree => near.down = near.down.max(depth),
+                Audience::Peers => (near.up, near.across) = (Broadcast::DEPTH, depth),
                 Audience::Realm(name) => {
-                    let all = Broadcast::DEPTH;
-                    (reach.down, reach.up, reach.across) = (all, all, all);
                     let found = self.resolve_name(name);
                     let found = found.map_err(|it| (FailureCode::NoRoute, it.to_string()))?;
-                    reach.realms.push(found);
+                    realms.push(found);
                 }
             }
         }
-        Ok(reach)
+        let besides = Some(near).filter(|near| !realms.is_empty() && *near != Levels::default());
+        let all = match realms.is_empty() {
+            true => near,
+            false => Levels {
+                down: Broadcast::DEPTH,
+                up: Broadcast::DEPTH,
+                across: Broadcast::DEPTH,
+            },
+        };
+        Ok(Reach {
+            down: all.down,
+            up: all.up,
+            across: all.across,
+            realms,
+            besides,
+        })
     }
 
     /// The run no longer waits for work that it announced: winners are told to stop.
