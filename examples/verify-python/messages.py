@@ -53,7 +53,7 @@ of_epoch = record({0: broadcast_id, 1: uint, 2: uint})
 cancel = record({0: broadcast_id, 1: uint, 2: uint}, {64: uint})
 verdict = record({
     0: broadcast_id, 1: digest, 2: size(32), 3: uint, 4: digest, 5: digest,
-    6: items(record({0: uint, 1: uint, 2: digest})), 7: uint,
+    6: items(record({0: uint, 1: uint, 2: digest}, {64: uint})), 7: uint,
 }, {64: items(digest)})
 close = record({
     0: broadcast_id, 1: uint, 2: uint, 3: signed(verdict), 4: bstr, 5: items(signed(bid)),

@@ -65,7 +65,8 @@ def stands(announcement, bid, digest, awarded, closed):
             wronged = surely_before(announcement, verdict, (bid, digest), (other, won[2]))
             require(not wronged, f"the bid stands before the winner of slot {won[0]}")
         else:
-            excused = awarded or digest in verdict.get(64, [])
+            late = 64 in won and max(0, won[64] - announcement[17]) >= bid[10]
+            excused = awarded or late or digest in verdict.get(64, [])
             require(excused, f"the bid stands before the winner of slot {won[0]}, and won nothing")
     return [own + 1, len(digests), slot]
 

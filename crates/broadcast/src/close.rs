@@ -79,8 +79,8 @@ pub enum CloseError {
         /// The winner's slot.
         slot: u64,
     },
-    /// The bidder's own bid stands before a winner, was awarded nothing, and no award to it is said to
-    /// have been left without an answer.
+    /// The bidder's own bid stands before a winner that was awarded while it held, was awarded nothing,
+    /// and no award to it is said to have been left without an answer.
     #[error("the bid stands before the winner of slot {slot} and was awarded nothing")]
     PassedOver {
         /// The winner's slot.
@@ -151,8 +151,7 @@ impl Closed {
         })
     }
 
-    /// Where a bid of this broadcast stands. `was_awarded` tells whether the bidder got an award,
-    /// or could not have had one because its bid held no longer.
+    /// Where a bid of this broadcast stands. `was_awarded` tells whether the bidder got an award.
     ///
     /// # Errors
     /// [`CloseError`] is proof that the bid was not ranked by the rule, if it was sent in time.
@@ -180,7 +179,11 @@ impl Closed {
             if is_after && self.is_surely_before(announcement, (own, digest), (bid, won.bid)) {
                 return Err(CloseError::Misplaced { slot });
             }
-            if !is_after && !was_awarded && !unconfirmed {
+            // Bids count after they are announced, and hold from then on.
+            let held = won.awarded.is_none_or(|awarded| {
+                awarded.since(announcement.created) < own.expires_ms
+            });
+            if !is_after && held && !was_awarded && !unconfirmed {
                 return Err(CloseError::PassedOver { slot });
             }
         }

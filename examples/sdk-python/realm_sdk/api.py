@@ -488,7 +488,7 @@ class BidSummary(TypedDict):
     createdAt: Time
     """When it was made."""
     awarded: bool
-    """Whether it was awarded a slot, or could not have been because it held no longer."""
+    """Whether it was awarded a slot."""
     closed: bool
     """Whether the announcer has closed the broadcast."""
 

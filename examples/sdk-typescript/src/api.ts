@@ -475,7 +475,7 @@ export interface BidSummary {
   confidence: number;
   /** When it was made. */
   createdAt: Time;
-  /** Whether it was awarded a slot, or could not have been because it held no longer. */
+  /** Whether it was awarded a slot. */
   awarded: boolean;
   /** Whether the announcer has closed the broadcast. */
   closed: boolean;

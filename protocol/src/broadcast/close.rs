@@ -20,6 +20,8 @@ wire_map! {
         1 => epoch: u64,
         /// Digest of the bid.
         2 => bid: Digest,
+        /// When it was awarded.
+        64 => awarded: Option<Timestamp>,
     }
 }
 
@@ -122,8 +124,7 @@ wire_map! {
         1 => bid: Signed<Bid>,
         /// The pages of the close, each encoded; none while there is none.
         2 => close: Vec<Blob>,
-        /// The bidder's word that it was awarded a slot, or could not have been because its bid
-        /// held no longer.
+        /// The bidder's word that it was awarded a slot.
         3 => awarded: bool,
         /// The announcer's [`crate::records::Chain`] and the bidder's, encoded.
         4 => chains: Vec<Blob>,

@@ -292,6 +292,7 @@ fn verdict() -> Verdict {
             slot: 0,
             epoch: 1,
             bid: digest(1),
+            awarded: Some(NOW),
         }],
         closed: NOW,
         unconfirmed: Some(vec![digest(4)]),

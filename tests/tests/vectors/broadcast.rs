@@ -386,6 +386,7 @@ fn close(bids: u8, slots: u64) -> (Verdict, Vec<Close>) {
             slot,
             epoch: 1,
             bid: ranked.candidate.bid,
+            awarded: None,
         });
     let verdict = Verdict {
         broadcast: announcement.broadcast,
@@ -414,6 +415,10 @@ fn closes(book: &mut Book) {
         unconfirmed: Some(vec![Digest::new([9; 32])]),
         ..verdict
     };
+    let mut timed = lost.clone();
+    timed.winners[0].awarded = Some(NOW);
+    let what = "a verdict that says when a winner was awarded";
+    body(book, "CAST-1 CLOSE-8", "verdict", what, &timed, &[64]);
     let what = "a verdict with an award that was not confirmed";
     body(book, "CAST-1", "verdict", what, &lost, &[64]);
     body(book, "CAST-1", "Close", "a close", &one[0], &[]);

@@ -3,7 +3,7 @@
 use realm_broadcast::Closed;
 use realm_evidence::Finding;
 use realm_protocol::{
-    Digest,
+    Digest, Timestamp,
     broadcast::{Close, Evidence, Receipt, Verdict},
     cbor::{self, Blob},
 };
@@ -103,8 +103,14 @@ fn refused(book: &mut Book, story: &Story) {
         awarded: false,
         ..receipt(story, 0)
     };
-    let reclosed = without_winner(story, passed_over);
+    let reclosed = without_winner(story, passed_over.clone(), None);
     book.invalid("a winner behind the bid", "RECEIPT-2", fields(&reclosed));
+    let early = awarded_after(story, &passed_over, 59_999);
+    let what = "a winner behind the bid while it holds";
+    book.invalid(what, "CLOSE-8", fields(&early));
+    let late = awarded_after(story, &passed_over, 60_000);
+    let what = "a winner behind a bid that may have held no longer";
+    book.valid(what, "CLOSE-8", with(fields(&late), &json!([1, 6, null])));
     let uncounted = Receipt {
         close: other.close.iter().map(encoded).collect(),
         ..receipt(story, 1)
@@ -121,8 +127,11 @@ fn refused(book: &mut Book, story: &Story) {
 }
 
 /// The first winner's slot given to the last bid.
-fn without_winner(story: &Story, receipt: Receipt) -> Receipt {
+fn without_winner(story: &Story, receipt: Receipt, awarded: Option<Timestamp>) -> Receipt {
     let mut verdict = closed(story).verdict;
+    for won in &mut verdict.winners {
+        won.awarded = awarded.or(won.awarded);
+    }
     let loser = story.signed_bid(5);
     verdict.winners[0].bid = loser.digest();
     let mut receipt = reclose(story, receipt, &verdict);
@@ -130,6 +139,12 @@ fn without_winner(story: &Story, receipt: Receipt) -> Receipt {
     page.winners[0] = loser;
     receipt.close = vec![encoded(&page)];
     receipt
+}
+
+/// The same, with all awards made so long after the announcement.
+fn awarded_after(story: &Story, receipt: &Receipt, ms: u64) -> Receipt {
+    let created = receipt.announcement.peek().unwrap().created;
+    without_winner(story, receipt.clone(), Some(created.plus(ms)))
 }
 
 /// The same close with another verdict, signed by the announcer.

@@ -262,6 +262,7 @@ impl Announcer {
                 slot: number,
                 epoch: slot.epoch,
                 bid: slot.holder?,
+                awarded: Some(slot.awarded),
             })
         });
         winners.collect()

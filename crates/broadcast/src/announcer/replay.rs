@@ -163,6 +163,7 @@ impl Announcer {
         if let Some(slot) = self.slot_mut(awarded.slot) {
             slot.epoch = awarded.epoch;
             slot.holder = Some(awarded.bid);
+            slot.awarded = awarded.at;
             slot.done = 0;
             slot.state = State::Awarded { until, again };
         }

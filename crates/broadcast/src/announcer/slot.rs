@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, Tick, broadcast::Stopped};
+use realm_protocol::{Digest, FailureCode, Tick, Timestamp, broadcast::Stopped};
 use serde_json::Value;
 
 use crate::resend::Resend;
@@ -14,6 +14,8 @@ pub(crate) struct Slot {
     pub(crate) epoch: u64,
     /// The bid that was awarded last.
     pub(crate) holder: Option<Digest>,
+    /// When it was.
+    pub(crate) awarded: Timestamp,
     pub(crate) state: State,
     /// How much of the work its holder said was done when it last asked for more time, in millionths.
     pub(crate) done: u64,

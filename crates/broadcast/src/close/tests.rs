@@ -40,6 +40,7 @@ impl Market {
                 slot,
                 epoch: 1,
                 bid: ranked.candidate.bid,
+                awarded: Some(self.announcement.created),
             })
             .collect();
         let bid = |won: &Winner| {
@@ -120,6 +121,28 @@ fn whoever_is_left_out_misplaced_or_passed_over_holds_a_proof() {
     assert_eq!(passed_over, Err(CloseError::PassedOver { slot: 1 }));
     assert!(!declined.unwrap().unconfirmed);
     assert!(unconfirmed.unwrap().unconfirmed);
+}
+
+#[test]
+fn a_winner_is_no_proof_that_was_awarded_after_the_bid_may_have_run_out() {
+    let market = Market::of(&[30, 10, 20]);
+    let after = |ms: Option<u64>| {
+        let mut passing = market.close(&market.ranking());
+        let mut verdict = passing[0].verdict.peek().unwrap();
+        verdict.winners.remove(0);
+        verdict.winners[0].awarded = ms.map(|ms| market.announcement.created.plus(ms));
+        // However long the work lasts.
+        verdict.closed = market.announcement.created.plus(600_000);
+        passing[0].verdict = Signed::unsigned(&verdict);
+        passing[0].winners.remove(0);
+        market.stands(&passing, 1, false).map(|standing| standing.rank)
+    };
+
+    let passed_over = Err(CloseError::PassedOver { slot: 1 });
+    assert_eq!(after(Some(2_000)), passed_over);
+    assert_eq!(after(Some(29_999)), passed_over);
+    assert_eq!(after(None), passed_over);
+    assert_eq!(after(Some(30_000)), Ok(1));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct BidSummary {
     pub confidence: u64,
     /// When it was made.
     pub created_at: Time,
-    /// Whether it was awarded a slot, or could not have been because it held no longer.
+    /// Whether it was awarded a slot.
     pub awarded: bool,
     /// Whether the announcer has closed the broadcast.
     pub closed: bool,

@@ -60,7 +60,7 @@ pub struct BidView {
     pub bid: Bid,
     /// Its digest.
     pub digest: Digest,
-    /// Whether it was awarded a slot, or could not have been because it held no longer.
+    /// Whether it was awarded a slot.
     pub awarded: bool,
     /// Whether the announcer has closed the broadcast.
     pub closed: bool,
@@ -260,7 +260,6 @@ impl Node {
         open.receipt.close.push(encoded);
         if is_closed(&open.receipt) {
             open.receipt.chains = open.chains.clone();
-            open.receipt.awarded |= held_no_longer(&open.receipt, page);
         }
         self.write_receipt(key);
     }
@@ -345,15 +344,6 @@ fn is_closed(receipt: &Receipt) -> bool {
     let first = receipt.close.first();
     let first: Option<Close> = first.and_then(|page| cbor::decode(page).ok());
     first.is_some_and(|page| page.pages == receipt.close.len() as u64)
-}
-
-/// Whether the bid may have held no longer when somebody behind it won.
-fn held_no_longer(receipt: &Receipt, page: &Close) -> bool {
-    let (bid, verdict) = (receipt.bid.peek(), page.verdict.peek());
-    match (bid, verdict) {
-        (Ok(bid), Ok(verdict)) => verdict.closed.since(bid.created) >= bid.expires_ms,
-        _ => false,
-    }
 }
 
 /// Says so where the close proves that the bid was wronged.
