@@ -395,6 +395,9 @@ pub const HALT_CHANGES: usize = 256;
 
 /// Bytes of a signed bid; a longer one is refused.
 pub const BID_BYTES: usize = 4 * 1024;
+/// Bytes of the input, and of the output, of leased work: what one message holds less what is said around
+/// it; more is `TooLarge`.
+pub const WORK_BYTES: usize = BODY_BYTES - 1_024;
 /// Bids that count in one broadcast; at the bound no more are taken.
 pub const BIDS: usize = 8_192;
 /// Bids from one foreign root that count in one broadcast; more are refused.

@@ -14,6 +14,8 @@ mod evidence;
 mod loaded;
 #[path = "market/lossy.rs"]
 mod lossy;
+#[path = "market/large.rs"]
+mod large;
 #[path = "market/moved.rs"]
 mod moved;
 #[path = "market/permissions.rs"]

@@ -1,7 +1,7 @@
 //! What an announcer is given: announcements, input, and how it deals with winners.
 
 use realm_protocol::{
-    Digest,
+    Digest, FailureCode,
     broadcast::{Announcement, BidLimits},
     budget::Budget,
     cbor::{Blob, CborError},
@@ -71,11 +71,21 @@ pub enum PlanError {
     #[error("bids may cost more than the budget has, or in another currency")]
     Budget,
     /// The input is larger than a lease can carry.
-    #[error("the input has more than {} bytes", limits::BODY_BYTES)]
+    #[error("the input has more than {} bytes", limits::WORK_BYTES)]
     Input,
     /// The log of another broadcast, or no log.
     #[error("what was written down is not the beginning of this broadcast")]
     Log,
+}
+
+impl PlanError {
+    /// What it is to whoever asked for the broadcast.
+    pub const fn failure(&self) -> FailureCode {
+        match self {
+            Self::Input => FailureCode::TooLarge,
+            _ => FailureCode::Malformed,
+        }
+    }
 }
 
 impl Plan {
@@ -111,7 +121,7 @@ impl Plan {
         if !keeps_to(&first.limits, self.budget) {
             return Err(PlanError::Budget);
         }
-        if self.input.len() > limits::BODY_BYTES {
+        if self.input.len() > limits::WORK_BYTES {
             return Err(PlanError::Input);
         }
         Ok(rounds)

@@ -182,7 +182,7 @@ fn a_plan_that_contradicts_itself_does_not_begin() {
         start(|plan| plan.rounds.push(plan.rounds[0].clone())),
         Err(PlanError::Different)
     );
-    let large = |plan: &mut Plan| plan.input = vec![0; 65_537].into();
+    let large = |plan: &mut Plan| plan.input = vec![0; limits::WORK_BYTES + 1].into();
     assert_eq!(start(large), Err(PlanError::Input));
 }
 

@@ -183,7 +183,7 @@ impl Node {
         match self.announce(begin, &asked, contract) {
             Ok(broadcast) => self.carry_out_announcer(broadcast),
             Err(error) => {
-                let failure = CallFailure::new(FailureCode::Malformed, error.to_string());
+                let failure = CallFailure::new(error.failure(), error.to_string());
                 self.refuse(control, Refusal::Call(failure));
             }
         }

@@ -132,7 +132,7 @@ impl Node {
             .bound_prices()
             .map_err(|lacks| (FailureCode::Budget, lacks))?;
         let begun = self.announce(begin, &asked, contract.clone());
-        let begun = begun.map_err(|error| (FailureCode::Malformed, error.to_string()))?;
+        let begun = begun.map_err(|error| (error.failure(), error.to_string()))?;
         self.carry_out_announcer(begun);
         Ok(())
     }

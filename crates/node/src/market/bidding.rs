@@ -289,6 +289,10 @@ impl Node {
     ) {
         let run = run.unwrap_or_else(|| self.new_run());
         let price = self.bidder().price_of(bid).cloned();
+        let result = result.and_then(|output| match output.len() > limits::WORK_BYTES {
+            true => Err(FailureCode::TooLarge),
+            false => Ok(output),
+        });
         let result = result.map(|output| Work {
             confidence: confidence_in(&output),
             charged: price.map(|price| charge(price, spent.as_ref())),
