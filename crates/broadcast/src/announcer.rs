@@ -30,7 +30,7 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    log::{Announced, BidsClosed, Cancelled, CloseCause, Conclusion, Counted, Entry},
+    log::{Announced, BidsClosed, Cancelled, CloseCause, Conclusion, Counted, Ending, Entry},
     rank::Ranking,
     resend::Resend,
     scope::{FanOut, Pass, Side, Tallying},
@@ -317,6 +317,15 @@ impl Announcer {
         match &self.phase {
             Phase::Finished(conclusion) => Some(conclusion),
             _ => None,
+        }
+    }
+
+    /// Whether the broadcast was cancelled, so that holders stop because they are told to.
+    pub fn is_taken_back(&self) -> bool {
+        match &self.phase {
+            Phase::Withdrawing { .. } => true,
+            Phase::Finished(conclusion) => conclusion.ending == Ending::Cancelled,
+            _ => false,
         }
     }
 

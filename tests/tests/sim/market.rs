@@ -4,6 +4,8 @@
 mod acquainted;
 #[path = "market/budgets.rs"]
 mod budgets;
+#[path = "market/conduct.rs"]
+mod conduct;
 #[path = "market/crowded.rs"]
 mod crowded;
 #[path = "market/dropped.rs"]

@@ -39,6 +39,8 @@ impl Node {
                 }
                 return;
             }
+            // Whoever was told to stop says so, and has done what it was told.
+            Entry::Ended(_) if own.announcer.is_taken_back() => return,
             Entry::Ended(it) => {
                 let began = own.began.get(&it.slot).copied().unwrap_or(it.at);
                 let took_ms = it.at.since(began);

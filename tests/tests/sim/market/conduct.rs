@@ -1,0 +1,54 @@
+//! What an announcer makes of winners by what they did.
+
+use realm_protocol::{RunId, journal::Direction};
+
+use super::*;
+
+const UNKNOWN: u64 = 500_000;
+
+/// A family whose right child bids less and works so long.
+fn working(seed: u64, work_ms: u64) -> (World, HostId, [HostId; 2]) {
+    let (mut world, acme, children) = family(seed, ["EUR 0.03", "EUR 0.02"]);
+    let tool = bids(Loops::idempotent("see", work_ms), "EUR 0.02");
+    world.apply(children[1], &[tool]);
+    world.run_for(1_000);
+    (world, acme, children)
+}
+
+fn work() -> BroadcastAsked {
+    asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    )
+}
+
+fn announced(world: &World, host: HostId) -> RunId {
+    let mut runs = world.hosts[host.0].disk.runs.values();
+    let run = runs.find(|run| run.direction == Direction::Local);
+    run.expect("a broadcast").id
+}
+
+fn trust(world: &World, host: HostId, bidder: HostId) -> u64 {
+    let bidders = world.hosts[host.0].node().bidders();
+    let realm = world.hosts[bidder.0].realm;
+    let known = bidders.iter().find(|it| it.realm == realm);
+    known.map_or(UNKNOWN, |it| it.trust)
+}
+
+#[test]
+fn whoever_stops_because_the_work_is_taken_back_is_trusted_as_before() {
+    let (mut world, acme, [_, right]) = working(95, 20_000);
+    let control = world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(2_000);
+    let run = announced(&world, acme);
+
+    world.ask_and_wait(acme, Request::Cancel(run));
+    world.wait_for(acme, control);
+    world.run_for(10_000);
+
+    assert_eq!(world.hosts[right.0].disk.runs.len(), 1, "it was at work");
+    assert_eq!(trust(&world, acme, right), UNKNOWN);
+    invariants::check(&mut world);
+}
