@@ -231,6 +231,8 @@ pub struct Announcer {
     results: u64,
     /// Digests of outcomes that were written down.
     heard: BTreeSet<Digest>,
+    /// Slots and epochs of leases that ran out while nobody could hear their holders.
+    unheard: BTreeSet<(u64, u64)>,
     /// Slots and epochs of outcomes that are not used.
     unused: BTreeSet<(u64, u64)>,
     outputs: VecDeque<Output>,
@@ -280,6 +282,7 @@ impl Announcer {
             waits_ms: None,
             results: 0,
             heard: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             unused: BTreeSet::new(),
             outputs: VecDeque::new(),
             digests: plan

@@ -15,6 +15,10 @@ use crate::{
     select::select,
 };
 
+/// How long holders are waited for after a restart at the least, milliseconds: as long as they wait
+/// before they send an outcome for the sixth time, and some more.
+const HEARD_AGAIN_MS: u64 = 20_000;
+
 impl Announcer {
     /// Goes on with a broadcast from what was written down of it. Whatever may have been lost on
     /// its way out is said again.
@@ -37,6 +41,7 @@ impl Announcer {
             announced |= matches!(entry, Entry::Announced(_));
             announcer.apply(&entry, now);
         }
+        announcer.wait_for_holders(now);
         if announced {
             announcer.say_again(now);
         } else {
@@ -44,6 +49,19 @@ impl Announcer {
             announcer.close_if_complete(now);
         }
         Ok(announcer)
+    }
+
+    /// Gives whoever holds a lease the time to say again what nobody could hear.
+    fn wait_for_holders(&mut self, now: Now) {
+        let least = now.tick.plus(HEARD_AGAIN_MS);
+        for (number, slot) in (0_u64..).zip(&mut self.slots) {
+            if let State::Leased { until, .. } = &mut slot.state {
+                if *until <= now.tick {
+                    self.unheard.insert((number, slot.epoch));
+                }
+                *until = least.max(*until);
+            }
+        }
     }
 
     /// Says again what may not have left before the restart, and goes on.

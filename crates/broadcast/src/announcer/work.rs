@@ -329,6 +329,11 @@ impl Announcer {
         self.intake.get(&bid).map(|entrant| entrant.bid.time_ms)
     }
 
+    /// Whether a lease ran out while this realm could not hear its holder.
+    pub fn was_unheard(&self, slot: u64, epoch: u64) -> bool {
+        self.unheard.contains(&(slot, epoch))
+    }
+
     pub(super) fn progress(&mut self, from: &Place, progress: &WorkProgress, now: Now) {
         let Some(number) = self.number(progress.slot) else {
             return;

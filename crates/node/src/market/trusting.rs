@@ -1,7 +1,7 @@
 //! What this realm makes of bidders by what they did with its work.
 
 use realm_broadcast::{
-    log::Entry,
+    log::{End, Entry},
     trust::{Conduct, Known},
 };
 use realm_protocol::{BroadcastId, RealmId, Timestamp, journal::Table};
@@ -41,6 +41,11 @@ impl Node {
             }
             // Whoever was told to stop says so, and has done what it was told.
             Entry::Ended(_) if own.announcer.is_taken_back() => return,
+            Entry::Ended(it)
+                if it.end == End::Expired && own.announcer.was_unheard(it.slot, it.epoch) =>
+            {
+                return;
+            }
             Entry::Ended(it) => {
                 let began = own.began.get(&it.slot).copied().unwrap_or(it.at);
                 let took_ms = it.at.since(began);

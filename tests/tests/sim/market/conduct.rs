@@ -52,3 +52,37 @@ fn whoever_stops_because_the_work_is_taken_back_is_trusted_as_before() {
     assert_eq!(trust(&world, acme, right), UNKNOWN);
     invariants::check(&mut world);
 }
+
+#[test]
+fn what_was_done_while_the_announcer_was_down_counts_and_is_not_done_again() {
+    let (mut world, acme, [left, right]) = working(96, 5_000);
+    world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(2_000);
+    world.crash_for(acme, 25_000);
+    world.run_for(60_000);
+
+    let run = &world.hosts[acme.0].disk.runs[&announced(&world, acme)];
+    assert_eq!(run.status, Status::Completed);
+    let done = [left, right].map(|host| world.hosts[host.0].disk.runs.len());
+    assert_eq!(done, [0, 1]);
+    assert!(trust(&world, acme, right) > UNKNOWN);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_lease_that_ran_out_while_the_announcer_was_down_says_nothing_of_its_holder() {
+    let (mut world, acme, [left, right]) = working(97, 5_000);
+    world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(2_000);
+    world.crash(right);
+    world.crash_for(acme, 25_000);
+    world.run_for(60_000);
+    let run = &world.hosts[acme.0].disk.runs[&announced(&world, acme)];
+
+    assert_eq!(run.status, Status::Completed);
+    assert_eq!(world.hosts[left.0].disk.runs.len(), 1);
+    assert_eq!(trust(&world, acme, right), UNKNOWN);
+    world.start(right);
+    world.run_for(20_000);
+    invariants::check(&mut world);
+}
