@@ -127,9 +127,13 @@ def share_of(whole, share):
 def is_enough(rule, results, slots):
     """Whether nobody else is waited for (AGG-11)."""
     valid = sum(judge(rule, result) is None for result in results)
+    return valid >= max(slots if rule[1] == 1 else 0, needed(rule, slots))
+
+
+def needed(rule, slots):
+    """The fewest valid results that are made one (AGG-2)."""
     quorum = share_of(slots, rule.get(2, MILLION))
-    need = {1: slots, 2: quorum, 3: slots // 2 + 1, 4: 1}[rule[1]]
-    return valid >= max(need, rule[4], 1)
+    return max({1: 1, 2: quorum, 3: slots // 2 + 1, 4: 1}[rule[1]], rule[4], 1)
 
 
 def aggregate(rule, results):
@@ -138,7 +142,7 @@ def aggregate(rule, results):
     for result in results:
         result.part = judge(rule, result) or CONTRIBUTED
     valid = [result for result in results if result.part == CONTRIBUTED]
-    if len(valid) < max(rule[4], 1):
+    if len(valid) < needed(rule, len(results)):
         shapes = [result.part for result in results if result.part in ENDINGS]
         ending = ENDINGS[shapes[0]] if shapes else TOO_FEW_RESULTS
         raise NotOne(ending, f"{len(valid)} valid results")

@@ -166,13 +166,22 @@ struct Valid<'a> {
 /// Tells whether enough of the winners have given valid results, so that nobody else is waited for.
 pub fn is_enough(rule: &Aggregation, contributions: &[Contribution], winners: u64) -> bool {
     let have = valid(rule, contributions).len() as u64;
-    let need = match rule.waiting {
+    let all = match rule.waiting {
         Waiting::All => winners,
-        Waiting::Any => 1,
+        Waiting::Any | Waiting::Majority | Waiting::Quorum => 0,
+    };
+    have >= all.max(needed(rule, winners))
+}
+
+/// The fewest valid results that are made one: as many as are asked for, and where a majority or a quorum
+/// is waited for no fewer than that.
+fn needed(rule: &Aggregation, winners: u64) -> u64 {
+    let waited = match rule.waiting {
+        Waiting::All | Waiting::Any => 1,
         Waiting::Majority => (winners / 2).saturating_add(1),
         Waiting::Quorum => share_of(winners, rule.quorum.unwrap_or(MILLION)),
     };
-    have >= need.max(rule.min_results).max(1)
+    waited.max(rule.min_results).max(1)
 }
 
 /// The smallest number that is the share of `whole`.
@@ -189,7 +198,8 @@ pub fn aggregate(
     contributions: &[Contribution],
 ) -> Result<Aggregate, AggregateError> {
     let valid = valid(rule, contributions);
-    let (have, need) = (valid.len() as u64, rule.min_results.max(1));
+    let need = needed(rule, contributions.len() as u64);
+    let have = valid.len() as u64;
     if have < need {
         return Err(too_few(rule, contributions, have, need));
     }

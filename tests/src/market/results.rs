@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_broadcast::{Part, log::Ending};
-use realm_protocol::broadcast::{Aggregation, MILLION, Strategy};
+use realm_protocol::broadcast::{Aggregation, MILLION, Strategy, Waiting};
 use serde_json::{Value, json};
 
 /// Places after the point that count.
@@ -64,7 +64,15 @@ pub(super) fn make(rule: &Aggregation, outcomes: &[Outcome]) -> Made {
         }
     }
     valid.sort_by_key(|it| it.slot);
-    if (valid.len() as u64) < rule.min_results.max(1) {
+    let slots = outcomes.len() as u64;
+    let waited = match rule.waiting {
+        Waiting::Majority => slots / 2 + 1,
+        Waiting::Quorum => (1..=slots)
+            .find(|some| some * MILLION >= slots * rule.quorum.unwrap_or(MILLION))
+            .unwrap_or(0),
+        Waiting::All | Waiting::Any => 1,
+    };
+    if (valid.len() as u64) < rule.min_results.max(1).max(waited) {
         let ending = shape.unwrap_or(Ending::TooFewResults);
         return Made {
             ending,

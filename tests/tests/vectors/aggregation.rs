@@ -161,6 +161,16 @@ fn strategies(book: &mut Book) {
     let mut few = question("collect all", &[], &outputs);
     few["min_results"] = 4.into();
     book.invalid("three results of four", "AGG-2", few);
+    let half = [json!("failed"), json!(1), json!("failed"), json!(1)];
+    for waiting in ["majority", "quorum"] {
+        let mut fields = question("vote", &[], &half);
+        fields["waiting"] = waiting.into();
+        let name = format!("two results of four that wait for a {waiting}");
+        book.invalid(&name, "AGG-2 AGG-11", fields.clone());
+        fields["results"][0] = fields["results"][1].clone();
+        let name = format!("three results of four that wait for a {waiting}");
+        book.valid(&name, "AGG-2 AGG-11", answered(fields));
+    }
     let none = question("collect all", &[], &[json!("failed")]);
     book.invalid("no results", "AGG-2", none);
 }

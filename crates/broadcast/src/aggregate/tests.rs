@@ -285,6 +285,33 @@ fn no_more_results_are_waited_for_than_the_rule_asks_for() {
 }
 
 #[test]
+fn fewer_results_than_the_majority_or_quorum_waited_for_are_too_few() {
+    let outputs = |gave: usize| {
+        let mut outputs = vec![json!(1); gave];
+        outputs.resize(5, json!("failed"));
+        results(&outputs)
+    };
+    for (waiting, need) in [
+        (Waiting::Any, 1),
+        (Waiting::All, 1),
+        (Waiting::Majority, 3),
+        (Waiting::Quorum, 3),
+    ] {
+        let rule = Aggregation {
+            waiting,
+            ..rule(Strategy::Vote)
+        };
+        let too_few = aggregate(&rule, &outputs(need - 1));
+        let (have, asked) = (need as u64 - 1, need as u64);
+        assert_eq!(
+            too_few.unwrap_err(),
+            AggregateError::TooFewResults { have, need: asked }
+        );
+        assert_eq!(aggregate(&rule, &outputs(need)).unwrap().output, json!(1));
+    }
+}
+
+#[test]
 fn a_loop_that_aggregates_is_given_who_said_what_and_how_surely() {
     let made = aggregate(
         &rule(Strategy::Loop),
