@@ -410,9 +410,14 @@ fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
             (Waiting::Quorum, Some(750_000)),
         ),
         (
-            "waitStrategy: all",
+            "executionTimeout: 9000",
             "quorum: 0.75",
             (Waiting::Quorum, Some(750_000)),
+        ),
+        (
+            "waitStrategy: all",
+            "quorum: 0.75",
+            (Waiting::All, Some(750_000)),
         ),
         (
             "waitStrategy: any",
@@ -429,6 +434,26 @@ fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
         let opinions = broadcast(&loops, "pharmacy.review/opinions");
         let found = (opinions.aggregation.waiting, opinions.aggregation.quorum);
         assert_eq!(found, expected, "{execution}, {aggregation}");
+    }
+}
+
+#[test]
+fn a_consensus_waits_for_everybody_unless_it_is_told_otherwise() {
+    for (execution, expected) in [
+        ("executionTimeout: 9000", Waiting::All),
+        ("waitStrategy: all", Waiting::All),
+        ("waitStrategy: quorum", Waiting::Quorum),
+    ] {
+        let loops = format!("{{{execution}}}\n      aggregation: {{quorum: 0.75}}");
+        let text = CAPABILITY
+            .replace("{executionTimeout: 9000, waitStrategy: majority}", &loops)
+            .replace("type: voting", "type: consensus");
+
+        let loops = plan(&text).unwrap();
+
+        let aggregation = &broadcast(&loops, "pharmacy.review/opinions").aggregation;
+        assert_eq!(aggregation.waiting, expected, "{execution}");
+        assert_eq!(aggregation.threshold, Some(750_000));
     }
 }
 

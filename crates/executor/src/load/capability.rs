@@ -177,8 +177,8 @@ impl Reader<'_> {
         broadcast.rule.selection = selection;
         broadcast.aggregation.strategy = strategy;
         self.recruitment(&mut object, &mut broadcast);
-        self.waiting(&mut object, &mut broadcast);
-        self.aggregated(&mut object, &mut broadcast);
+        let waits = self.waiting(&mut object, &mut broadcast);
+        self.aggregated(&mut object, &mut broadcast, waits);
         let mut side = |key| match object.get(key) {
             Some(node) => self.referred(node, scope),
             None => Some(Value::Bool(true)),
@@ -231,14 +231,15 @@ impl Reader<'_> {
         }
     }
 
-    fn waiting(&mut self, object: &mut Object<'_>, broadcast: &mut Broadcast) {
+    /// Whether it says for whom is waited.
+    fn waiting(&mut self, object: &mut Object<'_>, broadcast: &mut Broadcast) -> bool {
         const RULE: Rule = at!("capability.loops.execution");
         broadcast.within_ms = EXECUTION_MS;
         let Some(mut object) = object
             .get("execution")
             .and_then(|node| Object::of(self, node, RULE))
         else {
-            return;
+            return false;
         };
         let within = object.get("executionTimeout");
         let within = within.and_then(|node| self.count(node, RULE, limits::RUN_MS));
@@ -252,9 +253,10 @@ impl Reader<'_> {
         let waiting = object.get("waitStrategy");
         let waiting = waiting.and_then(|node| self.named(node, RULE, "way to wait", &known));
         broadcast.aggregation.waiting = waiting.unwrap_or(Waiting::All);
+        waiting.is_some()
     }
 
-    fn aggregated(&mut self, object: &mut Object<'_>, broadcast: &mut Broadcast) {
+    fn aggregated(&mut self, object: &mut Object<'_>, broadcast: &mut Broadcast, waits: bool) {
         const RULE: Rule = at!("capability.loops.aggregation");
         let node = object.get("aggregation");
         let mut quorum = None;
@@ -279,12 +281,14 @@ impl Reader<'_> {
             quorum = self.share(&mut object, "quorum", RULE);
         }
         let aggregation = &mut broadcast.aggregation;
-        if aggregation.strategy == Strategy::Consensus {
+        let consents = aggregation.strategy == Strategy::Consensus;
+        if consents {
             aggregation.threshold = Some(quorum.unwrap_or(QUORUM));
         }
-        let waits = aggregation.waiting == Waiting::Quorum;
-        aggregation.quorum = quorum.or(waits.then_some(QUORUM));
-        if quorum.is_some() && aggregation.waiting == Waiting::All {
+        let by_quorum = aggregation.waiting == Waiting::Quorum;
+        aggregation.quorum = quorum.or(by_quorum.then_some(QUORUM));
+        // Who is waited for is said, or everybody where they are to agree.
+        if quorum.is_some() && !waits && !consents {
             aggregation.waiting = Waiting::Quorum;
         }
     }
