@@ -19,7 +19,7 @@ use crate::{Broadcast, Condition, Effects, Manifest, Origin, Problem, Registry, 
 use members::{members, never_meet, object_of};
 pub use order::Order;
 use order::{Arrangement, Flow, Given, OrderError, Source, arrange};
-pub(crate) use settled::binding;
+pub(crate) use settled::{binding, counted};
 use settled::{Settled, settle};
 
 /// A stack as it was written, before the loops that have its capabilities are looked up.

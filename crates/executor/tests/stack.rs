@@ -438,6 +438,27 @@ fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
 }
 
 #[test]
+fn a_capabilitys_own_loop_counts_the_one_number_of_its_output() {
+    let summing = |numbers: &str| {
+        let text = CAPABILITY
+            .replace(
+                "execution: {executionTimeout: 9000, waitStrategy: majority}",
+                "aggregation: {strategy: sum}",
+            )
+            .replace("properties: {safe: {type: boolean}}", numbers);
+        plan(&text)
+    };
+
+    let loops = summing("properties: {safe: {type: number}, why: {type: string}}").unwrap();
+    let several = summing("properties: {safe: {type: number}, odds: {type: number}}").unwrap_err();
+
+    for id in ["pharmacy.review/opinions", "pharmacy.review/order/opinions"] {
+        assert_eq!(broadcast(&loops, id).aggregation.field, ["safe"]);
+    }
+    assert!(several.iter().any(|problem| problem.rule == "stack.aggregation"));
+}
+
+#[test]
 fn a_consensus_waits_for_everybody_unless_it_is_told_otherwise() {
     for (execution, expected) in [
         ("executionTimeout: 9000", Waiting::All),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Body, Broadcast, Condition, LoopLimits, Manifest, Order, Stack,
     manifest::broadcast::list_of,
-    stack::{Joined, Part, PartContract, binding},
+    stack::{Joined, Part, PartContract, binding, counted},
 };
 
 /// Milliseconds of a loop, unless told.
@@ -82,10 +82,11 @@ impl Reader<'_> {
         for (name, node) in named {
             stacks.extend(self.loop_stack(&name, node, &recruited, &scope));
         }
-        let made = recruited
-            .values()
-            .map(|found| self.recruiting(found, &scope));
-        let made: Option<Vec<Manifest>> = made.collect();
+        let mut made = Vec::new();
+        for found in recruited.values() {
+            made.push(self.recruiting(found, &scope));
+        }
+        let made: Option<Vec<Manifest>> = made.into_iter().collect();
         Some((made?, stacks))
     }
 
@@ -294,8 +295,11 @@ impl Reader<'_> {
     }
 
     /// A capability's loop as one of this realm's.
-    fn recruiting(&self, found: &Recruited, scope: &Scope<'_>) -> Option<Manifest> {
-        let body = Body::Broadcast(Box::new(found.broadcast.clone()));
+    fn recruiting(&mut self, found: &Recruited, scope: &Scope<'_>) -> Option<Manifest> {
+        let origin = self.origin(found.at);
+        let counted = counted(&found.name, &found.broadcast, &found.contract, &origin);
+        let broadcast = counted.map_err(|problem| self.report(problem)).ok()?;
+        let body = Body::Broadcast(Box::new(broadcast));
         let output = found.contract.output.clone();
         let output = match found.broadcast.gives_list() {
             true => list_of(&output),
@@ -320,7 +324,7 @@ impl Reader<'_> {
             state: None,
             needs: Vec::new(),
             metadata: Map::new(),
-            origin: self.origin(found.at),
+            origin,
         })
     }
 

@@ -10,7 +10,7 @@ use super::{
     members::{members, never_meet},
     order::Flow,
 };
-use crate::{Broadcast, Effects, Manifest, Problem, manifest::broadcast::list_of};
+use crate::{Broadcast, Effects, Manifest, Origin, Problem, manifest::broadcast::list_of};
 
 /// A part whose contract is known.
 pub(super) struct Settled<'a> {
@@ -60,7 +60,7 @@ pub(super) fn settle<'a>(
         false => contract.output.clone(),
     };
     Ok(Settled {
-        broadcast: counted(part, &contract)?,
+        broadcast: counted(&part.name, &part.broadcast, &contract, &part.origin)?,
         binding: binding(&part.name),
         effects: contract.effects.unwrap_or(Effects::Idempotent),
         output,
@@ -71,8 +71,13 @@ pub(super) fn settle<'a>(
 
 /// The announced work, with the member that numbers are taken from where they are counted: the only
 /// number in an object, whatever is said of how sure somebody is.
-fn counted(part: &Part, contract: &PartContract) -> Result<Broadcast, Problem> {
-    let mut broadcast = part.broadcast.clone();
+pub(crate) fn counted(
+    name: &str,
+    broadcast: &Broadcast,
+    contract: &PartContract,
+    origin: &Origin,
+) -> Result<Broadcast, Problem> {
+    let mut broadcast = broadcast.clone();
     let aggregation = &mut broadcast.aggregation;
     let counts = matches!(
         aggregation.strategy,
@@ -95,14 +100,13 @@ fn counted(part: &Part, contract: &PartContract) -> Result<Broadcast, Problem> {
         [only] => aggregation.field = vec![(*only).to_owned()],
         several => {
             let what = format!(
-                "`{}` counts a number, and its output has {}",
-                part.name,
+                "`{name}` counts a number, and its output has {}",
                 match several {
                     [] => "none".to_owned(),
                     several => several.join(", "),
                 }
             );
-            let problem = Problem::at(&part.origin, "stack.aggregation", what);
+            let problem = Problem::at(origin, "stack.aggregation", what);
             return Err(problem.hint("let the output have one number beside `confidence`"));
         }
     }
