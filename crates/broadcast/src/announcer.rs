@@ -485,7 +485,8 @@ impl Announcer {
         let rule = self.announcement().rule;
         let tallied =
             self.tallying.is_complete() && self.intake.received() >= self.tallying.tally().bids;
-        if self.intake.is_enough(rule.early.as_ref()) {
+        let not_too_few = self.intake.len() >= rule.min_bids;
+        if not_too_few && self.intake.is_enough(rule.early.as_ref()) {
             self.close_bids(CloseCause::Enough, now);
         } else if self.intake.len() >= rule.max_bids {
             self.close_bids(CloseCause::Full, now);

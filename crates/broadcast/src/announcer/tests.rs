@@ -1,6 +1,6 @@
 use realm_protocol::{
     Timestamp,
-    broadcast::{BidLimits, ConfirmAnswer, LeaseEnd, Outcome, Price, Rule},
+    broadcast::{BidLimits, ConfirmAnswer, EarlyClose, LeaseEnd, Outcome, Price, Rule},
     budget::{Amount, Currency},
     limits,
 };
@@ -425,6 +425,29 @@ fn an_award_is_sent_again_while_it_is_not_answered_and_a_lease_when_its_holder_c
         leases += sent(&mut announcer).len();
     }
     assert_eq!(leases, limits::AWARD_SENDS as usize);
+}
+
+#[test]
+fn enough_good_bids_end_no_bidding_that_has_fewer_than_it_asks_for() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.min_bids = 2;
+    announcement.rule.early = Some(EarlyClose {
+        enough: 1,
+        price: Some(20),
+        time_ms: None,
+        confidence: None,
+    });
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let mut bids = |number, micros| {
+        let mut bid = fixtures::bid(number, micros);
+        bid.announcement = Signed::unsigned(&announcement).digest();
+        let from = bid.bidder.clone();
+        assert_eq!(refusal(&mut announcer, &from, &bid, NOW), None);
+        matches!(announcer.phase, Phase::Bidding { .. })
+    };
+
+    assert!(bids(2, 10), "one is too few");
+    assert!(!bids(3, 30), "two are not");
 }
 
 /// An announcer with so much money that has awarded a slot to the one bid, at 30.

@@ -198,7 +198,7 @@ impl Reader<'_> {
         let min_bids = self.number_of(object, "minBids", rule!("broadcast.minBids"), most);
         let max_bids = self.number_of(object, "maxBids", rule!("broadcast.maxBids"), most);
         let per_realm = self.number_of(object, "perRealm", rule!("broadcast.perRealm"), most);
-        let early = object.get("enough").and_then(|node| self.early(node));
+        let early = object.get("enough").and_then(|node| self.early(node, ceilings));
         let (min_bids, max_bids) = (min_bids.unwrap_or(1), max_bids.unwrap_or(most));
         if min_bids > max_bids {
             let what = format!("{min_bids} bids are asked for, and {max_bids} taken");
@@ -245,7 +245,7 @@ impl Reader<'_> {
         Some(weights)
     }
 
-    fn early(&mut self, node: &Node) -> Option<EarlyClose> {
+    fn early(&mut self, node: &Node, ceilings: &BidLimits) -> Option<EarlyClose> {
         const RULE: Rule = rule!("broadcast.enough");
         let mut object = Object::of(self, node, RULE)?;
         let enough = object.need(self, "bids", RULE);
@@ -254,6 +254,14 @@ impl Reader<'_> {
         let time_ms = self.span(&mut object, "time", RULE);
         let confidence = self.share(&mut object, "confidence", RULE);
         object.finish(self);
+        if let Some((currency, _)) = &price
+            && ceilings.currency.as_ref() != Some(currency)
+        {
+            let asked = ceilings.currency.as_deref().unwrap_or("nothing");
+            let what = format!("bids are asked for in {asked}, and good ones are to cost {currency}");
+            let problem = self.new_problem(node.at, RULE, what);
+            self.report(problem.hint("give `price` and `maxPrice` in one currency"));
+        }
         Some(EarlyClose {
             enough: enough?,
             price: price.map(|(_, price)| price),
