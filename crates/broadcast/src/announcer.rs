@@ -483,8 +483,7 @@ impl Announcer {
             return;
         };
         let rule = self.announcement().rule;
-        let tallied =
-            self.tallying.is_complete() && self.intake.received() >= self.tallying.tally().bids;
+        let tallied = self.tallying.is_met(|side| self.intake.received(side));
         let not_too_few = self.intake.len() >= rule.min_bids;
         if not_too_few && self.intake.is_enough(rule.early.as_ref()) {
             self.close_bids(CloseCause::Enough, now);

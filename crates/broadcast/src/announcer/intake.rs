@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
-    Digest, LoopId, Place, RealmId, Timestamp,
+    Digest, LoopId, Place, RealmId, Scope, Timestamp,
     broadcast::{Announcement, Bid, BidLimits, EarlyClose, MILLION},
     limits,
     records::Signed,
 };
 use thiserror::Error;
 
-use crate::{log::Counted, quota::Quotas, rank::Candidate};
+use crate::{log::Counted, quota::Quotas, rank::Candidate, scope::Side};
 
 /// Why a bid does not count.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -114,6 +114,9 @@ pub(crate) struct Intake {
     /// that count.
     refused: BTreeSet<(RealmId, LoopId)>,
     tallied: Quotas,
+    /// Where the announcer stands, and how many of both came from each of its sides.
+    home: Scope,
+    received: BTreeMap<Side, u64>,
 }
 
 impl Intake {
@@ -127,7 +130,9 @@ impl Intake {
             good: 0,
             counted: BTreeSet::new(),
             refused: BTreeSet::new(),
-            tallied: Quotas::new(home, announcement.rule.per_realm),
+            tallied: Quotas::new(home.clone(), announcement.rule.per_realm),
+            home,
+            received: BTreeMap::new(),
         }
     }
 
@@ -136,15 +141,22 @@ impl Intake {
         self.counted.clear();
         self.refused.clear();
         self.tallied.clear();
+        self.received.clear();
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.entrants.len() as u64
     }
 
-    /// Bids of this round that tallies may have counted.
-    pub(crate) fn received(&self) -> u64 {
-        (self.counted.len() as u64).saturating_add(self.refused.len() as u64)
+    /// Bids of this round that a side's tally may have counted.
+    pub(crate) fn received(&self, side: &Side) -> u64 {
+        self.received.get(side).copied().unwrap_or_default()
+    }
+
+    fn receive(&mut self, from: &Scope) {
+        let received = self.received.entry(Side::towards(&self.home, from));
+        let received = received.or_default();
+        *received = received.saturating_add(1);
     }
 
     pub(crate) fn get(&self, bid: &Digest) -> Option<&Entrant> {
@@ -190,6 +202,7 @@ impl Intake {
         let full = self.refused.len() >= limits::BIDS || !self.tallied.has_room(&scope);
         if !full && self.refused.insert((realm, bid.agent)) {
             self.tallied.count(&scope);
+            self.receive(&scope);
         }
     }
 
@@ -251,7 +264,9 @@ impl Intake {
         let digest = counted.bid.digest();
         let is_good = |bid: &Bid| early.is_some_and(|early| is_good(bid, early));
         let agent = (realm, bid.agent.clone());
-        self.counted.insert(agent.clone());
+        if self.counted.insert(agent.clone()) {
+            self.receive(&bid.bidder.scope());
+        }
         let earlier = self.by_agent.insert(agent, digest);
         if let Some(earlier) = earlier.and_then(|earlier| self.entrants.remove(&earlier)) {
             self.quotas.release(&earlier.bid.bidder.scope());

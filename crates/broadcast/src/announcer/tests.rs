@@ -450,6 +450,45 @@ fn enough_good_bids_end_no_bidding_that_has_fewer_than_it_asks_for() {
     assert!(!bids(3, 30), "two are not");
 }
 
+#[test]
+fn a_tally_that_says_too_little_cuts_nobody_off_on_another_side() {
+    let announcement = fixtures::announcement();
+    let child = Side::Child("a".parse().unwrap());
+    let mut plan = plan(&announcement);
+    plan.rounds[0].fan.passes.push(Pass {
+        to: child.clone(),
+        ..plan.rounds[0].fan.passes[0].clone()
+    });
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let tally = |bids| Tally {
+        broadcast: announcement.broadcast,
+        round: 1,
+        asked: 1,
+        bids,
+        unreached: 0,
+        suppressed: None,
+    };
+    let bids = |announcer: &mut Announcer, number| {
+        let bid = fixtures::bid(number, 10);
+        let from = bid.bidder.clone();
+        assert_eq!(refusal(announcer, &from, &bid, NOW), None);
+        matches!(announcer.phase, Phase::Bidding { .. })
+    };
+    let mut below = fixtures::bid(9, 20);
+    below.bidder = fixtures::place(1, "health/a", 9);
+
+    // Three bids come from above, of which the tally says nothing; one is on its way from below.
+    let (from, said) = (Side::Parent, tally(0));
+    announcer.handle(Input::Tally { from, tally: said }, NOW);
+    let (from, said) = (child, tally(1));
+    announcer.handle(Input::Tally { from, tally: said }, NOW);
+    assert!((2..5).all(|number| bids(&mut announcer, number)));
+    let from = below.bidder.clone();
+    assert_eq!(refusal(&mut announcer, &from, &below, NOW), None);
+
+    assert_eq!(announcer.ranking().ranked.len(), 4);
+}
+
 /// An announcer with so much money that has awarded a slot to the one bid, at 30.
 fn awarded(micros: u64) -> (Announcer, Bid) {
     let mut announcement = fixtures::announcement();

@@ -20,6 +20,18 @@ pub enum Side {
     Peer(RealmId),
 }
 
+impl Side {
+    /// Behind which neighbour of the realm at `home` a realm stands.
+    pub(crate) fn towards(home: &Scope, there: &Scope) -> Self {
+        match home.path.next_label(&there.path) {
+            _ if home == there => Self::Here,
+            Some(label) if home.root == there.root => Self::Child(label),
+            _ if home.root != there.root && home.path.is_root() => Self::Peer(there.root),
+            _ => Self::Parent,
+        }
+    }
+}
+
 /// A neighbour, as far as passing on is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {

@@ -1,6 +1,6 @@
 //! How many were asked and how many bids they sent, counted on the way back up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{BroadcastId, Tick, broadcast::Tally};
 
@@ -11,6 +11,8 @@ use super::{FanOut, Side};
 pub struct Tallying {
     tally: Tally,
     waiting: BTreeSet<Side>,
+    /// How many bids each of those who have answered says that there are.
+    told: BTreeMap<Side, u64>,
     due: Tick,
 }
 
@@ -27,6 +29,7 @@ impl Tallying {
                 suppressed: None,
             },
             waiting: fan.passes.iter().map(|pass| pass.to.clone()).collect(),
+            told: BTreeMap::new(),
             due,
         }
     }
@@ -42,6 +45,7 @@ impl Tallying {
         if (tally.broadcast, tally.round) != own || !self.waiting.remove(from) {
             return;
         }
+        self.told.insert(from.clone(), tally.bids);
         self.tally.asked = self.tally.asked.saturating_add(tally.asked);
         self.tally.bids = self.tally.bids.saturating_add(tally.bids);
         self.tally.unreached = self.tally.unreached.saturating_add(tally.unreached);
@@ -61,6 +65,13 @@ impl Tallying {
     /// Whether everybody has answered.
     pub fn is_complete(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether everybody has answered, and from each side as many bids have come as were told: what one
+    /// says too little of cuts off nobody else.
+    pub fn is_met(&self, received: impl Fn(&Side) -> u64) -> bool {
+        let mut told = self.told.iter();
+        self.is_complete() && told.all(|(side, bids)| received(side) >= *bids)
     }
 
     /// When it is sent at the latest.
