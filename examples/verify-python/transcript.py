@@ -212,7 +212,7 @@ class Broadcast:
 
     def share(self, price):
         """What an award at this price is given (AWARD-7)."""
-        waiting = sum(slot.state == "open" for slot in self.slots)
+        waiting = sum(slot.state == "open" and slot.epoch < 8 for slot in self.slots)
         return self.purse.share(price, waiting)
 
     def unleased(self):

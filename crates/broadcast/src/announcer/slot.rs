@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, Tick, Timestamp, broadcast::Stopped};
+use realm_protocol::{Digest, FailureCode, Tick, Timestamp, broadcast::Stopped, limits};
 use serde_json::Value;
 
 use crate::resend::Resend;
@@ -75,6 +75,11 @@ impl Slot {
     /// Whether somebody, or something, is waited for.
     pub(crate) fn is_active(&self) -> bool {
         !matches!(self.state, State::Open | State::Done(_) | State::Over)
+    }
+
+    /// Whether it is open and may be awarded once more.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.state, State::Open) && self.epoch < limits::EPOCHS
     }
 
     /// Whether nothing can change what becomes of it.

@@ -489,6 +489,64 @@ fn a_tally_that_says_too_little_cuts_nobody_off_on_another_side() {
     assert_eq!(announcer.ranking().ranked.len(), 4);
 }
 
+#[test]
+fn a_slot_that_was_awarded_as_often_as_may_be_takes_no_share_of_the_budget() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.standbys = 8;
+    let plan = Plan {
+        at_once: 1,
+        budget: Some(Budget {
+            tokens: Some(1_000),
+            ..Budget::default()
+        }),
+        ..plan(&announcement)
+    };
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let mut log = Vec::new();
+    let mut given = Vec::new();
+    for number in 2..12 {
+        let mut bid = fixtures::bid(number, 10);
+        bid.announcement = Signed::unsigned(&announcement).digest();
+        announcer.handle(
+            Input::Bid {
+                from: bid.bidder.clone(),
+                bid: Signed::unsigned(&bid),
+                trust: 0,
+                permitted: true,
+            },
+            NOW,
+        );
+    }
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    // Whoever is awarded the first slot has no room.
+    while let Some(output) = announcer.poll_output() {
+        match output {
+            Output::Write(entry) => log.push(*entry),
+            Output::Send {
+                to,
+                message: Message::Award(award),
+            } => {
+                given.push((award.slot, award.budget.unwrap().tokens.unwrap()));
+                let confirm = Confirm {
+                    broadcast: award.broadcast,
+                    slot: award.slot,
+                    epoch: award.epoch,
+                    bid: award.bid,
+                    answer: ConfirmAnswer::Busy,
+                };
+                let confirm = Signed::unsigned(&confirm);
+                if award.slot == 0 {
+                    announcer.handle(Input::Confirm { from: to, confirm }, NOW);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    assert_eq!(given, [vec![(0, 500); 8], vec![(1, 1_000)]].concat());
+    assert_eq!(recompute(&log).map(|_| ()), Ok(()));
+}
+
 /// An announcer with so much money that has awarded a slot to the one bid, at 30.
 fn awarded(micros: u64) -> (Announcer, Bid) {
     let mut announcement = fixtures::announcement();

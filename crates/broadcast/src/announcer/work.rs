@@ -40,7 +40,7 @@ impl Announcer {
             let Some(slot) = self.slots.get(number).filter(|slot| is_open(slot)) else {
                 continue;
             };
-            match next.filter(|_| slot.epoch < limits::EPOCHS) {
+            match next.filter(|_| slot.waits()) {
                 None => self.set(number, State::Over),
                 Some(bid) if active < self.plan.at_once => match self.afford(&bid) {
                     Some(given) => {
@@ -81,8 +81,7 @@ impl Announcer {
 
     /// What the award of a bid is given; none where what is left does not bear its price.
     pub(super) fn afford(&self, bid: &Digest) -> Option<Budget> {
-        let waiting = self.slots.iter();
-        let waiting = waiting.filter(|slot| matches!(slot.state, State::Open));
+        let waiting = self.slots.iter().filter(|slot| slot.waits());
         let price = self.intake.get(bid)?.bid.price.as_ref();
         self.purse.share(price, waiting.count() as u64)
     }
