@@ -165,7 +165,17 @@ impl Stack {
             let schemas = [&part.contract.input, &part.contract.output];
             schemas.map(|schema| (schema, &part.part.origin))
         });
-        let problems = own.chain(of_parts).flat_map(|(schema, origin)| {
+        let twice = parts.iter().enumerate().filter_map(|(at, part)| {
+            let mut before = parts.iter().take(at);
+            let other = before.find(|other| other.binding == part.binding)?;
+            let what = format!(
+                "`{}` and `{}` are both called `{}` by references",
+                other.part.name, part.part.name, part.binding
+            );
+            let problem = Problem::at(&part.part.origin, "stack.member", what);
+            Some(problem.hint("give one of the two another name"))
+        });
+        let unreachable = own.chain(of_parts).flat_map(|(schema, origin)| {
             let names = members(schema).into_iter().map(|(name, ..)| name);
             let unreachable =
                 names.filter(|name| name.is_empty() || name.contains(['.', '[', ']', '?']));
@@ -175,7 +185,7 @@ impl Stack {
                     .hint("name it without `.`, `[`, `]` and `?`")
             })
         });
-        let problems: Vec<Problem> = problems.collect();
+        let problems: Vec<Problem> = twice.chain(unreachable).collect();
         if problems.is_empty() {
             Ok(())
         } else {

@@ -171,10 +171,50 @@ fn every_field_of_the_phases_has_its_effect() {
         mood["broadcast"],
         json!({
             "capabilities": ["text.mood"], "scope": ["subtree", "peers"], "window": "2000ms",
-            "within": "10000ms", "select": "all", "winners": 5, "standbys": 2, "minBids": 2,
+            "within": "10000ms", "select": "all", "winners": 5, "standbys": 0, "minBids": 2,
             "maxBids": 5, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
         })
     );
+}
+
+#[test]
+fn an_input_that_intake_bounds_keeps_what_its_references_name() {
+    let stricter = "required: [text], properties: {text: {$ref: '#/$defs/Short'}}, $defs: {Short: {maxLength: 3}}";
+    let phases = format!("{{intake: {{validation: {{schema: {{{stricter}}}}}}}}}");
+    let own = "{type: object, allOf: [{properties: {text: {$ref: '#/$defs/Text'}}}], $defs: {Text: {type: string}}}";
+    let text = |own: &str| {
+        let plain = "input: {type: object, required: [text], properties: {text: {type: string}}}";
+        let stack = stack("text.mood", "text", "mood", &phases);
+        assert!(stack.contains(plain));
+        agents() + &stack.replacen(plain, &format!("input: {own}"), 1)
+    };
+
+    let loops = plan(&text(own)).unwrap();
+    let clash = plan(&text(&own.replace("Text", "Short"))).unwrap_err();
+    let other = text(&own.replace("{text:", "{words:"));
+    let other = plan(&other.replace(stricter, "maxProperties: 5")).unwrap_err();
+
+    let mut registry = Registry::default();
+    registry.insert_all(loops).unwrap();
+    let desk = registry.get(&"desk".parse().unwrap()).unwrap();
+    assert!(desk.check_input(&json!({"text": "abc"})).is_ok());
+    assert!(desk.check_input(&json!({"text": "abcd"})).is_err());
+    assert!(desk.check_input(&json!({"text": 1})).is_err());
+    assert_eq!(clash[0].rule, "stack.phases.intake.validation.schema");
+    assert!(clash[0].what.contains("$defs/Short"), "{clash:?}");
+    assert_eq!(other[0].rule, "stack.order", "{other:?}");
+}
+
+#[test]
+fn parts_that_references_call_alike_are_refused() {
+    let text = agents()
+        + &agent("tone", "text-mood", "text", "tone")
+        + &stack("text.mood, text-mood", "text", "mood", "{}");
+
+    let problems = plan(&text).unwrap_err();
+
+    assert_eq!(problems[0].rule, "stack.member", "{problems:?}");
+    assert!(problems[0].what.contains("`text_mood`"), "{problems:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use realm_protocol::{
     broadcast::{Aggregation, BidLimits, MILLION, Rule as Choice, Selection, Strategy, Waiting},
     limits,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     document::{Reader, Rule},
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Audience, Backoff, Body, Broadcast, Category, LoopLimits, Manifest, Order, Retry, Stack,
+    manifest::broadcast::both_of,
     stack::{Joined, Part},
 };
 
@@ -239,6 +240,7 @@ impl Reader<'_> {
         let named = spec.need(self, "capabilities", at!("stack.capabilities"));
         let phases = spec.need(self, "phases", at!("stack.phases"));
         let mut phases = Object::of(self, phases?, at!("stack.phases"))?;
+        let place = phases.at;
         let (intake_ms, intake_schema) = self.intake(&mut phases);
         let mut broadcast = announced(Vec::new());
         self.bidding(&mut phases, &mut broadcast);
@@ -260,11 +262,16 @@ impl Reader<'_> {
         });
         let parts = parts.collect();
         let input = match intake_schema {
-            Some(stricter) => json!({"allOf": [input, stricter]}),
-            None => input,
+            Some(stricter) => both_of(&input, &stricter).map_err(|what| {
+                let what = format!("`schema.input` and the intake's schema define `{what}` in two ways");
+                let rule = at!("stack.phases.intake.validation.schema");
+                let problem = self.new_problem(place, rule, what);
+                self.report(problem.hint("give one of the two another name"));
+            }),
+            None => Ok(input),
         };
         Some(Stack {
-            input: Some(input),
+            input: Some(input.ok()?),
             output: Some(output),
             parts,
             order,
@@ -395,9 +402,9 @@ impl Reader<'_> {
         let retry = execution
             .get("retryPolicy")
             .and_then(|node| self.retry_policy(node));
-        if let Some(retry) = &retry {
-            // A winner that falls out is replaced before the work is announced again.
-            broadcast.rule.standbys = retry.attempts.saturating_sub(1);
+        if retry.is_some() {
+            // The work is announced again: a standby as well would begin it once more each time.
+            broadcast.rule.standbys = 0;
         }
         (order.unwrap_or(Order::Adaptive), retry)
     }

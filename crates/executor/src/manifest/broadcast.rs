@@ -133,6 +133,47 @@ pub(crate) fn list_of(items: &Value) -> Value {
     list.into()
 }
 
+/// JSON Schema of what two schemas both accept.
+///
+/// # Errors
+/// What both define, and in two ways.
+pub(crate) fn both_of(one: &Value, other: &Value) -> Result<Value, String> {
+    let mut parts = [one.clone(), other.clone()];
+    let mut both = Map::new();
+    // References go by the top of a document.
+    for name in SHARED {
+        for part in &mut parts {
+            let shared = part.as_object_mut().and_then(|part| part.remove(name));
+            let Some(shared) = shared else {
+                continue;
+            };
+            match both.get_mut(name) {
+                Some(kept) => join(kept, shared).map_err(|what| format!("{name}{what}"))?,
+                None => drop(both.insert(name.to_owned(), shared)),
+            }
+        }
+    }
+    both.insert("allOf".to_owned(), Value::from(parts.to_vec()));
+    Ok(both.into())
+}
+
+/// Adds members to those that are there; what is there already must be the same.
+fn join(kept: &mut Value, more: Value) -> Result<(), String> {
+    match (kept, more) {
+        (Value::Object(kept), Value::Object(more)) => {
+            for (name, value) in more {
+                if kept.get(&name).is_some_and(|known| *known != value) {
+                    return Err(format!("/{name}"));
+                }
+                kept.insert(name, value);
+            }
+            Ok(())
+        }
+        (kept, more) if *kept == more => Ok(()),
+        _ => Err(String::new()),
+    }
+}
+
 /// Ways to choose among bids, by their names in text.
 pub(crate) const SELECTIONS: [(&str, Selection); 5] = [
     ("first", Selection::First),

@@ -12,8 +12,7 @@ const TYPES: [&str; 7] = [
 /// The members that a schema names, each with what it says of it, and whether it is required.
 pub(super) fn members(schema: &Value) -> Vec<(String, Value, bool)> {
     let mut found: Vec<(String, Value, bool)> = Vec::new();
-    let parts = schema.get("allOf").and_then(Value::as_array);
-    for part in std::iter::once(schema).chain(parts.into_iter().flatten()) {
+    for part in parts(schema) {
         let required = part.get("required").and_then(Value::as_array);
         let required: BTreeSet<&str> = required
             .into_iter()
@@ -34,6 +33,18 @@ pub(super) fn members(schema: &Value) -> Vec<(String, Value, bool)> {
         }
     }
     found
+}
+
+/// A schema, and all that it says must hold as well.
+fn parts(schema: &Value) -> Vec<&Value> {
+    let mut parts = vec![schema];
+    let mut at = 0_usize;
+    while let Some(part) = parts.get(at).copied() {
+        let all = part.get("allOf").and_then(Value::as_array);
+        parts.extend(all.into_iter().flatten());
+        at = at.saturating_add(1);
+    }
+    parts
 }
 
 /// A schema inside another one, as a document of its own.
