@@ -445,6 +445,8 @@ pub const ANNOUNCEMENTS_PER_ROOT: usize = 256;
 /// Places that announcements are counted by; beyond them idle ones are forgotten, and then what comes
 /// from new ones is suppressed.
 pub const ANNOUNCERS: usize = 4_096;
+/// Those of them of one foreign root, or of one realm beside the way to this one, with all below it.
+pub const ANNOUNCERS_SHARE: usize = 1_024;
 /// Default announcements a second from under one root, or from one subtree beside the way to this
 /// realm, half as many one level below, down to an eighth; four times as many at once. More are
 /// suppressed.

@@ -8,11 +8,15 @@ use realm_router::TokenBucket;
 use crate::{config::BURST, levels::levels};
 
 /// Announcements of others by where they come from. Each counts at its announcer's place and at all
-/// above it that are not above this realm too; each level has half of what the one above it has.
+/// above it that are not above this realm too, down to the third; each level has half of what the one
+/// above it has.
 #[derive(Debug, Default)]
 pub(super) struct Floods {
     places: BTreeMap<Scope, Flow>,
 }
+
+/// Levels at which an announcement counts; whoever is deeper counts with the realms above it.
+const COUNTED: usize = 3;
 
 /// What comes from one realm and all below it.
 #[derive(Debug)]
@@ -32,36 +36,47 @@ impl Floods {
         rate: u64,
         now: Tick,
     ) -> Option<Vec<Scope>> {
-        let levels = levels(announcer, me);
-        if self.places.len().saturating_add(levels.len()) > limits::ANNOUNCERS {
-            self.forget_idle(now);
+        let mut levels = levels(announcer, me);
+        levels.truncate(COUNTED);
+        for (halvings, place) in &levels {
+            let share = limits::ANNOUNCEMENTS_PER_ROOT as u64 >> halvings;
+            if let Some(flow) = self.places.get_mut(place)
+                && (flow.under_way >= share || flow.bucket.retry_after_ms(now) > 0)
+            {
+                return None;
+            }
         }
-        let new = levels
-            .iter()
-            .filter(|(_, place)| !self.places.contains_key(place));
-        if self.places.len().saturating_add(new.count()) > limits::ANNOUNCERS {
-            return None;
+        if !self.has_room(&levels) {
+            self.forget_idle(now);
+            if !self.has_room(&levels) {
+                return None;
+            }
         }
         for (halvings, place) in &levels {
             let rate = rate.checked_shr(*halvings).unwrap_or_default().max(1);
-            let share = limits::ANNOUNCEMENTS_PER_ROOT as u64 >> halvings;
             let flow = self.places.entry(place.clone()).or_insert_with(|| Flow {
                 under_way: 0,
                 bucket: TokenBucket::new(rate, rate.saturating_mul(BURST), now),
                 last: now,
             });
-            if flow.under_way >= share || flow.bucket.retry_after_ms(now) > 0 {
-                return None;
-            }
-        }
-        for (_, place) in &levels {
-            if let Some(flow) = self.places.get_mut(place) {
-                flow.under_way = flow.under_way.saturating_add(1);
-                flow.bucket.take(now);
-                flow.last = now;
-            }
+            flow.under_way = flow.under_way.saturating_add(1);
+            flow.bucket.take(now);
+            flow.last = now;
         }
         Some(levels.into_iter().map(|(_, place)| place).collect())
+    }
+
+    /// Whether those of these places that are not known find room, in all and on the side that they are of.
+    fn has_room(&self, levels: &[(u32, Scope)]) -> bool {
+        let new = levels.iter();
+        let new = new.filter(|(_, place)| !self.places.contains_key(place));
+        let new = new.count();
+        let Some((_, side)) = levels.first().filter(|_| new > 0) else {
+            return true;
+        };
+        let of_side = self.places.keys().filter(|place| side.contains(place));
+        self.places.len().saturating_add(new) <= limits::ANNOUNCERS
+            && of_side.count().saturating_add(new) <= limits::ANNOUNCERS_SHARE
     }
 
     /// Gives an announcement's places back.
@@ -117,6 +132,23 @@ mod tests {
 
         assert_eq!((by_many, by_sibling), (128, 128));
         assert_eq!((by_other_root, by_own_sibling), (256, 256));
+    }
+
+    #[test]
+    fn one_side_fills_no_more_than_its_share_of_the_places_and_none_by_deeper_realms() {
+        let mut floods = Floods::default();
+        let me = place(1, "me");
+        let rate = limits::ANNOUNCERS as u64;
+        let mut come = |floods: &mut Floods, from: Scope| {
+            let levels = floods.admit(&from, &me, rate, NOW);
+            levels.map(|levels| floods.release(&levels)).is_some()
+        };
+
+        let deep = (0..500).filter(|number| come(&mut floods, place(2, &format!("a/b/c{number}"))));
+        assert_eq!((deep.count(), floods.places.len()), (500, 3));
+        let wide = (0..rate).filter(|number| come(&mut floods, place(3, &format!("c{number}"))));
+        assert_eq!(wide.count(), limits::ANNOUNCERS_SHARE - 1);
+        assert!(come(&mut floods, place(4, "x")), "others have room");
     }
 
     #[test]
