@@ -106,15 +106,25 @@ impl Trust {
         }
     }
 
-    /// How a bidder is trusted now, in millionths.
-    pub fn of(&self, bidder: &RealmId, now: Timestamp) -> u64 {
-        let known = self.known.get(bidder);
-        known.map_or(UNKNOWN, |known| fade(known.score, now.since(known.at)))
+    /// How a bidder is trusted now, in millionths. One of whom nothing is known is trusted no more than the
+    /// realms above it: nobody gains by bidding from a new one below.
+    pub fn of(&self, bidder: &RealmId, above: &[RealmId], now: Timestamp) -> u64 {
+        let score = |realm: &RealmId| {
+            let known = self.known.get(realm)?;
+            Some(fade(known.score, now.since(known.at)))
+        };
+        let above = || above.iter().filter_map(score).fold(UNKNOWN, u64::min);
+        score(bidder).unwrap_or_else(above)
     }
 
     /// Takes what a bidder did, and gives what is to be written down of it.
-    pub fn note(&mut self, bidder: RealmId, conduct: Conduct, now: Timestamp) -> Known {
-        let score = conduct.after(self.of(&bidder, now));
+    pub fn note(
+        &mut self,
+        (bidder, above): (RealmId, &[RealmId]),
+        conduct: Conduct,
+        now: Timestamp,
+    ) -> Known {
+        let score = conduct.after(self.of(&bidder, above, now));
         let mut events = self
             .known
             .remove(&bidder)

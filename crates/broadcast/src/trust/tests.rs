@@ -15,12 +15,12 @@ fn day(day: u64) -> Timestamp {
 #[test]
 fn a_bidder_that_confirms_and_falls_silent_takes_long_to_win_its_trust_back() {
     let mut trust = Trust::default();
-    trust.note(realm(1), Conduct::Broke, day(0));
-    let broken = trust.of(&realm(1), day(0));
+    trust.note((realm(1), &[]), Conduct::Broke, day(0));
+    let broken = trust.of(&realm(1), &[], day(0));
 
     let mut results = 0;
-    while trust.of(&realm(1), day(0)) < UNKNOWN {
-        trust.note(realm(1), Conduct::Delivered, day(0));
+    while trust.of(&realm(1), &[], day(0)) < UNKNOWN {
+        trust.note((realm(1), &[]), Conduct::Delivered, day(0));
         results += 1;
     }
 
@@ -36,30 +36,47 @@ fn a_result_is_late_past_twice_the_time_of_its_bid_and_the_way() {
     assert_eq!(conduct(Conduct::Delivered, 7_001), Conduct::Late);
     assert_eq!(conduct(Conduct::Failed, 7_001), Conduct::Failed);
     let mut trust = Trust::default();
-    trust.note(realm(1), Conduct::Late, day(0));
-    assert_eq!(trust.of(&realm(1), day(0)), UNKNOWN - UNKNOWN / 8);
+    trust.note((realm(1), &[]), Conduct::Late, day(0));
+    assert_eq!(trust.of(&realm(1), &[], day(0)), UNKNOWN - UNKNOWN / 8);
 }
 
 #[test]
 fn a_score_fades_to_that_of_a_stranger_by_halves() {
     let mut trust = Trust::default();
-    trust.note(realm(1), Conduct::Broke, day(0));
+    trust.note((realm(1), &[]), Conduct::Broke, day(0));
 
-    let scores = [0, 7, 14, 70, 7_000].map(|passed| trust.of(&realm(1), day(passed)));
+    let scores = [0, 7, 14, 70, 7_000].map(|passed| trust.of(&realm(1), &[], day(passed)));
 
     assert_eq!(scores, [250_000, 375_000, 437_500, 499_756, 500_000]);
-    let between = trust.of(&realm(1), Timestamp::from_millis(7 * DAY / 2));
+    let between = trust.of(&realm(1), &[], Timestamp::from_millis(7 * DAY / 2));
     assert_eq!(between, 312_500);
-    assert_eq!(trust.of(&realm(2), day(0)), UNKNOWN);
+    assert_eq!(trust.of(&realm(2), &[], day(0)), UNKNOWN);
+}
+
+#[test]
+fn a_new_realm_is_trusted_no_more_than_those_above_it_and_no_more_than_a_stranger() {
+    let mut trust = Trust::default();
+    trust.note((realm(1), &[]), Conduct::Broke, day(0));
+    trust.note((realm(2), &[]), Conduct::Delivered, day(0));
+    let of = |trust: &Trust, above: &[u64]| {
+        let above: Vec<RealmId> = above.iter().copied().map(realm).collect();
+        trust.of(&realm(9), &above, day(0))
+    };
+
+    assert_eq!(of(&trust, &[2, 1]), UNKNOWN / 2);
+    assert_eq!(of(&trust, &[2, 3]), UNKNOWN);
+    trust.note((realm(9), &[realm(1)]), Conduct::Delivered, day(0));
+    let own = UNKNOWN / 2 + (1_000_000 - UNKNOWN / 2) / 8;
+    assert_eq!(of(&trust, &[1]), own, "its own conduct counts from then on");
 }
 
 #[test]
 fn what_changed_a_score_can_be_told() {
     let mut trust = Trust::default();
     for at in 0..20 {
-        trust.note(realm(1), Conduct::Delivered, day(at));
+        trust.note((realm(1), &[]), Conduct::Delivered, day(at));
     }
-    let written = trust.note(realm(1), Conduct::Failed, day(20));
+    let written = trust.note((realm(1), &[]), Conduct::Failed, day(20));
 
     let known = Trust::new([(realm(1), written)]);
 

@@ -28,7 +28,7 @@ impl Node {
             return;
         }
         let from = from.clone();
-        let trust = self.trust_of(from.realm);
+        let trust = self.trust_of(&from);
         let permitted = self.may_award(read.broadcast, &from).is_ok();
         let input = Input::Bid {
             from,

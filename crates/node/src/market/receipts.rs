@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use realm_broadcast::{CloseError, Closed, close_due};
+use realm_crypto::VerifiedChain;
 use realm_protocol::{
     BroadcastId, Digest, Kind, LoopId, Now, Place, RealmId, Tick, Timestamp,
     broadcast::{Announcement, Bid, Close, CloseAsked, Receipt},
@@ -294,11 +295,15 @@ impl Node {
 
     /// The chain that is known of whoever stands at a place, if it still holds.
     pub(super) fn chain_of(&self, place: &Place) -> Option<Blob> {
+        self.known_chain(place).map(bare)
+    }
+
+    pub(super) fn known_chain(&self, place: &Place) -> Option<&VerifiedChain> {
         let chain = match place.realm == self.me.place().realm {
             true => self.me.chain(),
             false => self.trust.known(&place.scope()),
         };
-        chain.filter(|chain| chain.place() == place).map(bare)
+        chain.filter(|chain| chain.place() == place)
     }
 
     fn write_receipt(&mut self, key: Key) {

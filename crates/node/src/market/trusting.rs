@@ -4,7 +4,7 @@ use realm_broadcast::{
     log::{End, Entry},
     trust::{Conduct, Known},
 };
-use realm_protocol::{BroadcastId, RealmId, Timestamp, journal::Table};
+use realm_protocol::{BroadcastId, Place, RealmId, Timestamp, journal::Table};
 
 use crate::{Node, state};
 
@@ -21,9 +21,18 @@ pub struct BidderView {
 
 impl Node {
     /// How a bidder is trusted now, in millionths.
-    pub(super) fn trust_of(&self, bidder: Option<RealmId>) -> u64 {
-        let bidder = bidder.unwrap_or_else(|| self.me.realm());
-        self.market.trust.of(&bidder, self.wall())
+    pub(super) fn trust_of(&self, bidder: &Place) -> u64 {
+        let realm = bidder.realm.unwrap_or_else(|| self.me.realm());
+        let above = self.above(bidder);
+        self.market.trust.of(&realm, &above, self.wall())
+    }
+
+    /// The realms above a bidder, as its chain has them.
+    fn above(&self, bidder: &Place) -> Vec<RealmId> {
+        let chain = self.known_chain(bidder);
+        let ancestors = chain.map(|chain| chain.ancestors()).unwrap_or_default();
+        let realms = ancestors.iter().map(|ancestor| ancestor.realm);
+        realms.filter(|realm| Some(*realm) != bidder.realm).collect()
     }
 
     /// Remembers who holds a slot, and what its end says of them.
@@ -51,15 +60,17 @@ impl Node {
                 let took_ms = it.at.since(began);
                 let bid_ms = own.announcer.bid_ms_of(it.slot).unwrap_or(u64::MAX);
                 (
-                    own.holders.get(&it.slot).and_then(|it| it.realm),
+                    own.holders.get(&it.slot).cloned(),
                     Conduct::of(it.end).map(|conduct| conduct.timed(took_ms, bid_ms)),
                 )
             }
             _ => return,
         };
-        if let (Some(holder), Some(conduct)) = (holder, conduct) {
-            let known = self.market.trust.note(holder, conduct, self.now.wall);
-            self.put(Table::Bidders, holder.as_bytes(), state::write(&known));
+        let realm = holder.as_ref().and_then(|holder| holder.realm);
+        if let (Some(holder), Some(realm), Some(conduct)) = (holder, realm, conduct) {
+            let (above, now) = (self.above(&holder), self.now.wall);
+            let known = self.market.trust.note((realm, &above), conduct, now);
+            self.put(Table::Bidders, realm.as_bytes(), state::write(&known));
         }
     }
 
@@ -69,7 +80,7 @@ impl Node {
         let trust = &self.market.trust;
         let known = trust.iter().map(|(realm, known)| BidderView {
             realm: *realm,
-            trust: trust.of(realm, now),
+            trust: trust.of(realm, &[], now),
             events: events(known),
         });
         let mut bidders: Vec<BidderView> = known.collect();
