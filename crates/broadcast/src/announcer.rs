@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, Tick, Timestamp,
     broadcast::{
-        Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Tally, Verdict, Withdraw,
-        WorkProgress,
+        Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Selection, Tally, Verdict,
+        Withdraw, WorkProgress,
     },
     budget::{Budget, Spend},
     cbor::Blob,
@@ -484,8 +484,12 @@ impl Announcer {
         };
         let rule = self.announcement().rule;
         let tallied = self.tallying.is_met(|side| self.intake.received(side));
-        let not_too_few = self.intake.len() >= rule.min_bids;
-        if not_too_few && self.intake.is_enough(rule.early.as_ref()) {
+        let counted = self.intake.len();
+        // Under *first* whoever bids later wins nothing.
+        let decided = rule.selection == Selection::First
+            && counted >= rule.awards.saturating_add(rule.standbys);
+        let enough = decided || self.intake.is_enough(rule.early.as_ref());
+        if enough && counted >= rule.min_bids {
             self.close_bids(CloseCause::Enough, now);
         } else if self.intake.len() >= rule.max_bids {
             self.close_bids(CloseCause::Full, now);

@@ -547,6 +547,25 @@ fn a_slot_that_was_awarded_as_often_as_may_be_takes_no_share_of_the_budget() {
     assert_eq!(recompute(&log).map(|_| ()), Ok(()));
 }
 
+#[test]
+fn who_comes_first_wins_as_soon_as_nobody_later_can() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.selection = Selection::First;
+    announcement.rule.awards = 1;
+    announcement.rule.standbys = 1;
+    announcement.rule.min_bids = 3;
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let bidding = (2..5).map(|number| {
+        let mut bid = fixtures::bid(number, 10);
+        bid.announcement = Signed::unsigned(&announcement).digest();
+        let from = bid.bidder.clone();
+        assert_eq!(refusal(&mut announcer, &from, &bid, NOW), None);
+        matches!(announcer.phase, Phase::Bidding { .. })
+    });
+
+    assert_eq!(bidding.collect::<Vec<bool>>(), [true, true, false]);
+}
+
 /// An announcer with so much money that has awarded a slot to the one bid, at 30.
 fn awarded(micros: u64) -> (Announcer, Bid) {
     let mut announcement = fixtures::announcement();
