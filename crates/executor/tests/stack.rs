@@ -519,6 +519,22 @@ fn a_consensus_waits_for_everybody_unless_it_is_told_otherwise() {
 }
 
 #[test]
+fn a_consensus_is_made_one_by_its_type_alone() {
+    let with = |strategy: &str| {
+        let aggregation = format!("aggregation: {{strategy: {strategy}}}");
+        let execution = "execution: {executionTimeout: 9000, waitStrategy: majority}";
+        let text = CAPABILITY
+            .replace(execution, &aggregation)
+            .replace("type: voting", "type: consensus");
+        plan(&text)
+    };
+
+    let problems = with("merge").unwrap_err();
+    assert_eq!(problems[0].rule, "capability.loops.aggregation");
+    assert!(with("vote").is_ok());
+}
+
+#[test]
 fn what_a_capability_refers_to_exists() {
     for (from, to, rule) in [
         (

@@ -274,10 +274,17 @@ impl Reader<'_> {
             let strategy = object.get("strategy");
             let strategy =
                 strategy.and_then(|node| self.named(node, RULE, "way to make results one", &known));
-            // The type says how results agree; a strategy beside it says only how they are made one.
+            // What most agree on is what a consensus is made of.
             let consents = broadcast.aggregation.strategy == Strategy::Consensus;
-            if let Some(strategy) = strategy.filter(|_| !consents) {
-                broadcast.aggregation.strategy = strategy;
+            match strategy {
+                Some(Strategy::Vote) if consents => {}
+                Some(_) if consents => {
+                    let what = "a loop of type `consensus` says by that how results are made one";
+                    let problem = self.new_problem(object.at, RULE, what);
+                    self.report(problem.hint("take `strategy` away, or give the loop another type"));
+                }
+                Some(strategy) => broadcast.aggregation.strategy = strategy,
+                None => {}
             }
             quorum = self.share(&mut object, "quorum", RULE);
         }
