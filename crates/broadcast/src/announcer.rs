@@ -221,6 +221,8 @@ pub struct Announcer {
     closed: Timestamp,
     /// When the broadcast ended.
     finished: Timestamp,
+    /// Whether somebody has bid in the round, though it leaves only now: after a restart.
+    heard_before: bool,
     /// The round that bids were last taken in, from 0.
     last_round: usize,
     /// Slots that were leased when the broadcast was cancelled.
@@ -277,6 +279,7 @@ impl Announcer {
             fates: BTreeMap::new(),
             closed: first.created,
             finished: first.created,
+            heard_before: false,
             last_round: 0,
             withdrawn: Vec::new(),
             waits_ms: None,
@@ -411,14 +414,17 @@ impl Announcer {
 
     fn announce(&mut self, round: u64, now: Now) {
         let at = now.wall;
+        self.heard_before = false;
         self.record(Announced { round, at }, now);
         self.pass_on();
     }
 
-    /// Bids are taken from now on for as long as the announcement says: nobody has heard it before.
+    /// Bids are taken from now on for as long as the announcement says, unless it has been heard before.
     fn announcement_left(&mut self, now: Now) {
         let window_ms = self.announcement().window_ms;
-        if let Phase::Bidding { until, .. } = &mut self.phase {
+        if let Phase::Bidding { until, .. } = &mut self.phase
+            && !self.heard_before
+        {
             *until = now.tick.plus(window_ms);
         }
     }

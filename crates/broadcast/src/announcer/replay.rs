@@ -42,6 +42,7 @@ impl Announcer {
             announcer.apply(&entry, now);
         }
         announcer.wait_for_holders(now);
+        announcer.heard_before = announcer.intake.len() > 0;
         if announced {
             announcer.say_again(now);
         } else {

@@ -566,6 +566,41 @@ fn who_comes_first_wins_as_soon_as_nobody_later_can() {
     assert_eq!(bidding.collect::<Vec<bool>>(), [true, true, false]);
 }
 
+#[test]
+fn the_window_goes_on_after_a_restart_and_begins_anew_only_where_nobody_has_bid() {
+    let announcement = fixtures::announcement();
+    let restarted = |numbers: std::ops::Range<u8>| {
+        let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+        for number in numbers {
+            let bid = fixtures::bid(number, 10);
+            let input = Input::Bid {
+                from: bid.bidder.clone(),
+                bid: Signed::unsigned(&bid),
+                trust: 0,
+                permitted: true,
+            };
+            announcer.handle(input, NOW);
+        }
+        let outputs = std::iter::from_fn(|| announcer.poll_output());
+        let log: Vec<Entry> = outputs
+            .filter_map(|output| match output {
+                Output::Write(entry) => Some(*entry),
+                _ => None,
+            })
+            .collect();
+        let later = Now {
+            wall: NOW.wall.plus(1_500),
+            tick: Tick::from_millis(50_000),
+        };
+        let mut again = Announcer::resume(plan(&announcement), log, later).unwrap();
+        again.handle(Input::Left, later);
+        again.poll_timeout().unwrap().as_millis()
+    };
+
+    assert_eq!(restarted(2..3), 50_500);
+    assert_eq!(restarted(2..2), 52_000);
+}
+
 /// An announcer with so much money that has awarded a slot to the one bid, at 30.
 fn awarded(micros: u64) -> (Announcer, Bid) {
     let mut announcement = fixtures::announcement();
