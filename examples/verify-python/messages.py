@@ -87,19 +87,32 @@ ENTRIES = {
     13: ("proved", record({0: bstr, 1: uint})),
 }
 
-seal = record({0: broadcast_id, 1: uint, 2: digest, 3: uint})
+#: What a bidder may see of them, by the same numbers.
+SHOWN = ENTRIES | {
+    1: ("told", record({0: items(signed(announcement)), 1: items(bstr)})),
+    3: ("counted", record({0: signed(bid), 1: uint})),
+    6: ("answered", record({0: uint, 1: uint, 2: boolean, 4: uint}, {3: signed(confirm)})),
+    7: ("leased", record({0: uint, 1: uint, 2: uint, 3: uint, 4: uint})),
+}
+
+seal = record({0: broadcast_id, 1: uint, 2: digest, 3: uint}, {64: digest})
 transcript = record({0: signed(seal), 2: items(bstr), 3: bstr}, {1: bstr})
 receipt = record({
     0: signed(announcement), 1: signed(bid), 2: items(bstr), 3: boolean, 4: items(bstr),
 })
 
 
-def entry(encoded):
+def entry(encoded, known=ENTRIES):
     """The name and the content of an entry."""
     value = cbor.decode(encoded)
-    require(type(value) is list and len(value) == 2 and value[0] in ENTRIES, "not a known entry")
-    name, shape = ENTRIES[value[0]]
+    require(type(value) is list and len(value) == 2 and value[0] in known, "not a known entry")
+    name, shape = known[value[0]]
     return name, shape(value[1])
+
+
+def shown(encoded):
+    """The name and the content of an entry of a view."""
+    return entry(encoded, SHOWN)
 
 
 def evidence(document):
@@ -107,7 +120,7 @@ def evidence(document):
     value = cbor.decode(document)
     kinds = {
         1: ("transcript", transcript), 2: ("receipt", receipt), 3: ("audit log", audit.export),
-        4: ("calls", calls.export), 5: ("contradiction", audit.contradiction),
+        4: ("calls", calls.export), 5: ("contradiction", audit.contradiction), 6: ("view", transcript),
     }
     require(type(value) is list and len(value) == 2 and value[0] in kinds, "no evidence")
     name, shape = kinds[value[0]]

@@ -110,27 +110,52 @@ class Candidate:
         self.confidence, self.trust, self.arrival = confidence, trust, arrival
         self.score = self.tie = None
 
+    def weigh(self, weights, ceilings, secret, root):
+        """The score (RANK-4, RANK-5) and the tie (RANK-2)."""
+        self.tie = sha256(secret, root, self.digest)
+        if weights is not None:
+            parts = [below(self.price, ceilings[0]), below(self.time, ceilings[1])]
+            parts += [self.confidence, self.trust]
+            self.score = sum(weights[at] * part for at, part in enumerate(parts))
+
+    def stands(self, selection):
+        """Where it stands but for ties (RANK-3)."""
+        if selection == FIRST:
+            return (self.arrival,)
+        if selection in (BEST, ALL):
+            return (self.price, self.time, -self.confidence)
+        return (-self.score,) if selection == WEIGHTED else ()
+
 
 def rank(candidates, selection, weights, ceilings, secret):
     """The root, and the candidates in rank order with their scores and ties (RANK-1 to RANK-5)."""
     root = merkle_root([it.digest for it in candidates])
     for it in candidates:
-        it.tie = sha256(secret, root, it.digest)
-        if weights is not None:
-            parts = [below(it.price, ceilings[0]), below(it.time, ceilings[1])]
-            parts += [it.confidence, it.trust]
-            it.score = sum(weights[at] * part for at, part in enumerate(parts))
+        it.weigh(weights, ceilings, secret, root)
+    return root, sorted(candidates, key=lambda it: (*it.stands(selection), it.tie))
 
-    def stands(it):
-        if selection == FIRST:
-            return (it.arrival, it.tie)
-        if selection in (BEST, ALL):
-            return (it.price, it.time, -it.confidence, it.tie)
-        if selection == WEIGHTED:
-            return (-it.score, it.tie)
-        return (it.tie,)
 
-    return root, sorted(candidates, key=stands)
+def misplaced(bids, announcement, secret, root):
+    """Of bids in the order that somebody gives them, as digest and bid, the first that should stand before
+    one that is before it, whatever only the announcer knows (CLOSE-2)."""
+    rule = announcement[14]
+    selection, weights, scale = rule[0], rule.get(1), ceilings(announcement)
+    if selection == FIRST:
+        return None
+    trusts = weights is not None and weights[3] > 0
+
+    def key(digest, bid, trust):
+        it = Candidate(digest, micros(bid), bid[6], bid[7], trust, 0)
+        it.weigh(weights, scale, secret, root)
+        return it.stands(selection), b"" if trusts else it.tie
+
+    last = None
+    for digest, bid in bids:
+        if last is not None and last > key(digest, bid, 0):
+            return digest
+        best = key(digest, bid, MILLION)
+        last = best if last is None else max(last, best)
+    return None
 
 
 def ceilings(announcement):

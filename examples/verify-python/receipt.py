@@ -2,7 +2,7 @@
 
 import cbor
 import messages
-from ranking import RANDOM, Candidate, FIRST, MILLION, ceilings, merkle_root, micros, rank
+from ranking import merkle_root, misplaced
 from records import Chains, sha256
 from refused import Refused, require
 
@@ -62,31 +62,11 @@ def stands(announcement, bid, digest, awarded, closed):
         if won[2] == digest:
             slot = won[0]
         elif digests.index(won[2]) < own:
-            wronged = surely_before(announcement, verdict, (bid, digest), (other, won[2]))
-            require(not wronged, f"the bid stands before the winner of slot {won[0]}")
+            pair = [(won[2], other), (digest, bid)]
+            wronged = misplaced(pair, announcement, verdict[2], verdict[4])
+            require(wronged is None, f"the bid stands before the winner of slot {won[0]}")
         else:
             late = 64 in won and max(0, won[64] - announcement[17]) >= bid[10]
             excused = awarded or late or digest in verdict.get(64, [])
             require(excused, f"the bid stands before the winner of slot {won[0]}, and won nothing")
     return [own + 1, len(digests), slot]
-
-
-def surely_before(announcement, verdict, own, other):
-    """Whether the first bid is before the second whatever only the announcer knows."""
-    rule = announcement[14]
-    selection, weights, scale = rule[0], rule.get(1), ceilings(announcement)
-    if selection == FIRST:
-        return False
-    trusts = weights is not None and weights[3] > 0
-    pair = []
-    for (bid, digest), trust in ((own, 0), (other, MILLION)):
-        pair.append(Candidate(digest, micros(bid), bid[6], bid[7], trust, 0))
-    _, ranked = rank(pair, selection, weights, scale, verdict[2])
-    mine, theirs = pair
-    level = (mine.price, mine.time, mine.confidence) == (theirs.price, theirs.time, theirs.confidence)
-    level = selection == RANDOM or (mine.score == theirs.score if weights else level)
-    if not level:
-        return ranked[0] is mine
-    # Ties go by the root of all bids, not of these two.
-    tie = [sha256(verdict[2], verdict[4], it.digest) for it in pair]
-    return not trusts and tie[0] < tie[1]

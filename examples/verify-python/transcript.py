@@ -23,7 +23,7 @@ GRACE = 5_000
 ACTIVE = ("awarded", "reserved", "leased", "asking")
 
 
-def open_entries(transcript):
+def open_entries(transcript, read):
     """The entries that the seal was made for, in order (TRANSCRIPT-1)."""
     seal = transcript[0].read()
     digests = [transcript[3][at : at + 32] for at in range(0, len(transcript[3]), 32)]
@@ -39,27 +39,45 @@ def open_entries(transcript):
         known = number < len(digests) and type(encoded) is bytes
         require(known and sha256(encoded) == digests[number], f"entry {number} is another")
     require(len(entries) == len(digests), f"entry {len(entries)} is missing")
-    return seal, [messages.entry(encoded) for encoded in entries]
+    return seal, [read(encoded) for encoded in entries]
 
 
 def examine(transcript):
     """Gives the broadcast as it was recomputed."""
-    seal, entries = open_entries(transcript)
+    seal, entries = open_entries(transcript, messages.entry)
+    require(64 not in seal, "a transcript that is sealed for one reader")
+    chains = proved(entries)
+    broadcast = follow(entries, "planned", lambda planned: Broadcast(planned, chains))
+    sealing(transcript, seal, broadcast, chains)
+    return broadcast
+
+
+def proved(entries):
+    """The chains in entries (TRANSCRIPT-8)."""
     chains = Chains()
     for number, (name, entry) in enumerate(entries):
         if name == "proved":
             named(number, lambda: chains.prove(entry[0], entry[1]))
-    require(entries and entries[0][0] == "planned", "entry 0 is no plan")
-    broadcast = named(0, lambda: Broadcast(entries[0][1], chains))
+    return chains
+
+
+def follow(entries, first, begin):
+    """What the first entry begins, and the others make of it."""
+    require(entries and entries[0][0] == first, "entry 0 begins nothing")
+    broadcast = named(0, lambda: begin(entries[0][1]))
     for number, (name, entry) in enumerate(entries[1:], 1):
         named(number, lambda: broadcast.take(name, entry))
-    announcer = broadcast.announcement[2]
+    return broadcast
+
+
+def sealing(transcript, seal, broadcast, chains):
+    """The chains by which the seal is the announcer's (TRANSCRIPT-8)."""
     require(seal[0] == broadcast.id, "the seal is of another broadcast")
     if 1 in transcript:
         chains = Chains()
         chains.prove(transcript[1], seal[3])
-    chains.check(transcript[0], "transcript", announcer)
-    return broadcast
+    chains.check(transcript[0], "transcript", broadcast.announcement[2])
+    return chains
 
 
 def named(number, step):
@@ -68,6 +86,42 @@ def named(number, step):
         return step()
     except Refused as refused:
         raise Refused(f"entry {number}: {refused}") from None
+
+
+def read_rounds(signed_rounds, secret, chains):
+    """Each round's digest and announcement (TRANSCRIPT-2)."""
+    require(len(signed_rounds) in (1, 2), "one round or two")
+    rounds = []
+    for number, signed in enumerate(signed_rounds, 1):
+        read = chains.check(signed, "announcement", signed.read()[2])
+        check_announcement(read)
+        first = rounds[0][1] if rounds else read
+        require(read[1] == number, "rounds out of order")
+        require(first | {1: number, 10: read[10]} == read, "rounds that differ")
+        rounds.append((sha256(signed.payload), read))
+    require(sha256(secret) == rounds[0][1][16], "another secret")
+    return rounds
+
+
+def ends(outcome, output, bid):
+    """How an outcome may end a lease; what the schema says only who has it can tell (TRANSCRIPT-6)."""
+    if 8 in outcome:
+        agreed = 5 in bid and bid[5][0] == outcome[8][0]
+        if outcome[8][1] > (bid[5][1] if agreed else 0):
+            return (OVERCHARGED,)
+    if outcome[4] == NOT_BEGUN:
+        return (END_NOT_BEGUN,)
+    if outcome[4] == BROKEN:
+        return (END_FAILED,)
+    if output is None or sha256(output) != outcome.get(5):
+        return (FORGED,)
+    return (RESULT, MISMATCHED)
+
+
+def over_at(granted, lasts_ms):
+    """When a lease may be taken for expired (LEASE-4, TRANSCRIPT-6)."""
+    lasts = lasts_ms + GRACE
+    return granted + lasts - lasts // 100
 
 
 class Entrant:
@@ -92,19 +146,9 @@ class Broadcast:
     def __init__(self, planned, chains):
         self.chains = chains
         self.plan = planned
-        rounds = planned[0]
-        require(len(rounds) in (1, 2), "one round or two")
-        self.rounds = []
-        for number, signed in enumerate(rounds, 1):
-            read = chains.check(signed, "announcement", signed.read()[2])
-            check_announcement(read)
-            first = self.rounds[0][1] if self.rounds else read
-            require(read[1] == number, "rounds out of order")
-            require(first | {1: number, 10: read[10]} == read, "rounds that differ")
-            self.rounds.append((sha256(signed.payload), read))
+        self.rounds = read_rounds(planned[0], planned[1], chains)
         self.announcement = self.rounds[0][1]
         self.id = self.announcement[0]
-        require(sha256(planned[1]) == self.announcement[16], "another secret")
         require(planned[3] and planned[4] and planned[5], "a wait, a lease or a number of nothing")
         self.purse = Purse(planned.get(7, {}), self.announcement[9])
         self.phase, self.round = "planned", 0
@@ -246,9 +290,8 @@ class Broadcast:
         require(self.withdrawn is None, "a lease after a cancel")
         if first:
             self.informed.append(bidder)
-        lasts = entry[3] + GRACE
         slot.state, slot.answers = "leased", entry[2]
-        slot.over_at = entry[5] + lasts - lasts // 100
+        slot.over_at = over_at(entry[5], entry[3])
         self.fates[slot.holder] = ["won", entry[0], entry[1], None]
 
     def ended(self, entry):
@@ -296,23 +339,8 @@ class Broadcast:
             slot.state == "asking" and end in (RESULT, END_NOT_BEGUN)
         )
         require(waited, "nobody waited for it")
-        require(end in self.ends(outcome, entry[3].get(1), bid), "it did not end so")
+        require(end in ends(outcome, entry[3].get(1), bid), "it did not end so")
         return outcome
-
-    @staticmethod
-    def ends(outcome, output, bid):
-        """How an outcome may end a lease; what the schema says only who has it can tell."""
-        if 8 in outcome:
-            agreed = 5 in bid and bid[5][0] == outcome[8][0]
-            if outcome[8][1] > (bid[5][1] if agreed else 0):
-                return (OVERCHARGED,)
-        if outcome[4] == NOT_BEGUN:
-            return (END_NOT_BEGUN,)
-        if outcome[4] == BROKEN:
-            return (END_FAILED,)
-        if output is None or sha256(output) != outcome.get(5):
-            return (FORGED,)
-        return (RESULT, MISMATCHED)
 
     def decided(self, entry):
         slot = self.slot(entry, "asking")

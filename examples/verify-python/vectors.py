@@ -12,6 +12,7 @@ import ranking
 import receipt
 import records
 import transcript
+import view
 from refused import Refused, require
 from shapes import items, one_of, record, signed, uint
 
@@ -132,6 +133,15 @@ def judge_transcripts(case):
     require((said[0], output) == (case["ending"], case["output"]), "another ending")
 
 
+def judge_views(case):
+    kind, content = messages.evidence(octets(case["hex"]))
+    require(kind == "view", "no view")
+    found = view.examine(content)
+    bids = [[digest.hex(), shown, own, fate] for digest, shown, own, fate in found.seen()]
+    require(bids == case["bids"], "another account of the bids")
+    require(found.conclusion[0] == case["ending"], "another ending")
+
+
 def judge_receipts(case):
     kind, content = messages.evidence(octets(case["hex"]))
     require(kind == "receipt", "no receipt")
@@ -170,7 +180,7 @@ def judge_calls(case):
 JUDGES = {
     "cbor": judge_cbor, "json": judge_json, "records": judge_records, "chains": judge_chains,
     "broadcast": judge_broadcast, "ranking": judge_ranking, "aggregation": judge_aggregation,
-    "transcripts": judge_transcripts, "receipts": judge_receipts, "audit": judge_audit,
+    "transcripts": judge_transcripts, "views": judge_views, "receipts": judge_receipts, "audit": judge_audit,
     "calls": judge_calls,
 }
 #: Cases about what a verifier of files does not do.

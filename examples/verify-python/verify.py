@@ -9,6 +9,7 @@ import calls
 import messages
 import receipt
 import transcript
+import view
 from refused import Refused, require
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -42,12 +43,29 @@ def tell(kind, content):
         said = {"other": "was told anew", "shorter": "was cut short, or an old one was put back"}[how]
         print(f"right: the audit log of {name(known[0])} {said}: {known[1]} entries, then {shown[1]}")
         return
+    if kind == "view":
+        return tell_view(view.examine(content))
     broadcast = transcript.examine(content)
     print(f"right: broadcast {name(broadcast.id)}, {len(broadcast.informed)} got the input")
     for rank, (bid, _, fate) in enumerate(broadcast.bids(), 1):
         print(rank, name(bid), *(part for part in fate if part is not None))
     if broadcast.conclusion and 1 in broadcast.conclusion:
         print(broadcast.conclusion[1].decode("utf-8"))
+
+
+def tell_view(broadcast):
+    seen = list(broadcast.seen())
+    own = sum(is_own for _, _, is_own, _ in seen)
+    shown = sum(is_shown for _, is_shown, _, _ in seen)
+    print(f"right: of {len(seen)} bids that counted {own} are the reader's")
+    if view.is_ranked(broadcast):
+        print(f"recomputed: the {shown} bids that are shown stand by the rule")
+    print("recomputed: awards went by rank, and none passed over the reader's bid while it held")
+    if shown < len(seen):
+        print(f"not proven: where {len(seen) - shown} bids stand of which the digests alone are shown")
+    print("not proven: what others answered and gave, and so what the outcome is made of")
+    for rank, (bid, _, is_own, fate) in enumerate(seen, 1):
+        print(rank, name(bid), *(part for part in fate if part is not None), *["own"] * is_own)
 
 
 def tell_calls(said, found):

@@ -35,4 +35,5 @@ mod vectors {
     mod tickets;
     mod transcripts;
     mod tree;
+    mod views;
 }

@@ -40,6 +40,9 @@ pub use audit::{Account, Fate, Fault, Recomputed, Wrong, recompute};
 pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 
+pub(crate) use intake::keeps_to;
+pub(crate) use work::judge;
+
 use intake::Intake;
 use purse::Purse;
 use slot::Slot;

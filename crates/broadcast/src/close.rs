@@ -2,13 +2,13 @@
 
 use realm_protocol::{
     Digest, Timestamp,
-    broadcast::{Announcement, Bid, Close, MILLION, Selection, Verdict, Winner},
+    broadcast::{Announcement, Bid, Close, Verdict, Winner},
     limits::{CLOSE_BIDS, CLOSE_DIGESTS},
     records::Signed,
 };
 use thiserror::Error;
 
-use crate::rank::{Candidate, Ranking, Scale, bids_root, rank};
+use crate::rank::{Ranking, bids_root, misplaced};
 
 /// How long a close is overdue before it is asked for, milliseconds.
 const OVERDUE_MS: u64 = 10_000;
@@ -176,7 +176,8 @@ impl Closed {
         for (won, bid) in others {
             let slot = won.slot;
             let is_after = at(won.bid).is_some_and(|winner| winner < own_at);
-            if is_after && self.is_surely_before(announcement, (own, digest), (bid, won.bid)) {
+            let pair = [(won.bid, bid), (digest, own)];
+            if is_after && self.misplaced(announcement, pair).is_some() {
                 return Err(CloseError::Misplaced { slot });
             }
             // Bids count after they are announced, and hold from then on.
@@ -196,36 +197,15 @@ impl Closed {
         })
     }
 
-    /// Whether the first bid stands before the second whatever the announcer alone knows: in which
-    /// order they came and how it trusts them.
-    fn is_surely_before(
+    /// Of bids in rank order, two that the rule puts the other way round, the first of them the one
+    /// that should stand before the other.
+    pub(crate) fn misplaced<'a>(
         &self,
         announcement: &Announcement,
-        (own, own_digest): (&Bid, Digest),
-        (bid, digest): (&Bid, Digest),
-    ) -> bool {
-        let rule = &announcement.rule;
-        if rule.selection == Selection::First {
-            return false;
-        }
-        let pair = [
-            Candidate::of(own, own_digest, 0, 0),
-            Candidate::of(bid, digest, MILLION, 0),
-        ];
-        let trusts = rule.weights.is_some_and(|weights| weights.trust > 0);
-        let scale = Scale::of(announcement);
-        let ranking = rank(&pair, rule, &scale, &self.verdict.secret);
-        let tie = |bid: Digest| {
-            let root = self.verdict.root;
-            Digest::of(&[&self.verdict.secret, root.as_bytes(), bid.as_bytes()])
-        };
-        match ranking.ranked.as_slice() {
-            [first, second] if first.stands_as(second, rule.selection) => {
-                !trusts && tie(own_digest) < tie(digest)
-            }
-            [first, _] => first.candidate.bid == own_digest,
-            _ => false,
-        }
+        bids: impl IntoIterator<Item = (Digest, &'a Bid)>,
+    ) -> Option<(Digest, Digest)> {
+        let verdict = &self.verdict;
+        misplaced(bids, announcement, (&verdict.secret, verdict.root))
     }
 }
 

@@ -5,7 +5,7 @@
 //! bids by a published rule, [`select()`] says who wins, [`aggregate()`] makes results one, and
 //! [`fan_out`] says whom an announcement is passed to. What an announcer writes down
 //! ([`log::Entry`]) makes it again after a restart, and proves afterwards what it did
-//! ([`announcer::recompute`]). Time is an argument, arithmetic is in integers, and the same input
+//! ([`announcer::recompute`]), as far as one bidder may see it too ([`view::recompute`]). Time is an argument, arithmetic is in integers, and the same input
 //! gives the same output everywhere. It must never know keys, links, policy, or how work is run.
 
 #![cfg_attr(
@@ -29,6 +29,7 @@ mod scope;
 mod select;
 mod transcript;
 pub mod trust;
+pub mod view;
 mod work;
 
 pub use aggregate::{
@@ -45,6 +46,6 @@ pub use scope::{
     window_below,
 };
 pub use select::{Selected, TooFewBids, select};
-pub use transcript::{TranscriptError, Unsealed, open_transcript};
+pub use transcript::{TranscriptError, Unsealed, open_transcript, open_view};
 pub use trust::Trust;
 pub use work::slot_key;

@@ -70,9 +70,19 @@ pub struct Ranked {
 }
 
 impl Ranked {
-    /// Whether only their ties tell the two apart.
-    pub(crate) fn stands_as(&self, other: &Self, selection: Selection) -> bool {
-        place(self, selection) == place(other, selection)
+    /// Why a bid stands where it does among all whose digests have this root.
+    fn of(
+        candidate: Candidate,
+        rule: &Rule,
+        scale: &Scale,
+        (secret, root): (&[u8; 32], Digest),
+    ) -> Self {
+        let weights = rule.weights;
+        Self {
+            score: weights.map(|weights| score(&candidate, &weights, scale)),
+            tie: Digest::of(&[secret, root.as_bytes(), candidate.bid.as_bytes()]),
+            candidate,
+        }
     }
 }
 
@@ -101,18 +111,43 @@ impl Ranking {
 /// Ranks bids, no two of one digest, by the rule; ties go by the secret.
 pub fn rank(candidates: &[Candidate], rule: &Rule, scale: &Scale, secret: &[u8; 32]) -> Ranking {
     let root = bids_root(candidates.iter().map(|candidate| candidate.bid).collect());
-    let mut ranked: Vec<Ranked> = candidates
-        .iter()
-        .map(|candidate| Ranked {
-            score: rule
-                .weights
-                .map(|weights| score(candidate, &weights, scale)),
-            tie: Digest::of(&[secret, root.as_bytes(), candidate.bid.as_bytes()]),
-            candidate: candidate.clone(),
-        })
-        .collect();
+    let ranked = candidates.iter().cloned();
+    let ranked = ranked.map(|candidate| Ranked::of(candidate, rule, scale, (secret, root)));
+    let mut ranked: Vec<Ranked> = ranked.collect();
     ranked.sort_by_key(|ranked| (place(ranked, rule.selection), ranked.tie));
     Ranking { root, ranked }
+}
+
+/// Of bids in the order that somebody gives them, the first two that cannot stand so: the one that stands
+/// after the other, and stands before it by the rule whatever the announcer alone knows, in which order
+/// bids came and how it trusts them.
+pub(crate) fn misplaced<'a>(
+    bids: impl IntoIterator<Item = (Digest, &'a Bid)>,
+    announcement: &Announcement,
+    seed: (&[u8; 32], Digest),
+) -> Option<(Digest, Digest)> {
+    let (rule, scale) = (&announcement.rule, Scale::of(announcement));
+    if rule.selection == Selection::First {
+        return None;
+    }
+    let trusts = rule.weights.is_some_and(|weights| weights.trust > 0);
+    let stands = |digest: Digest, bid: &Bid, trust: u64| {
+        let candidate = Candidate::of(bid, digest, trust, 0);
+        let ranked = Ranked::of(candidate, rule, &scale, seed);
+        // Who is trusted how breaks ties that these do not.
+        let tie = (!trusts).then_some(ranked.tie);
+        (place(&ranked, rule.selection), tie)
+    };
+    let mut last = None;
+    for (digest, bid) in bids {
+        if let Some((before, earlier)) = last
+            && before > stands(digest, bid, 0)
+        {
+            return Some((digest, earlier));
+        }
+        last = last.max(Some((stands(digest, bid, MILLION), digest)));
+    }
+    None
 }
 
 /// Where a bid stands but for ties: three numbers, compared in order, the smaller first.

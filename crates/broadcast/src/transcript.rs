@@ -1,15 +1,15 @@
 //! An announcer's log as one document that stands for itself.
 
 use realm_protocol::{
-    BroadcastId, Digest, Timestamp,
+    BroadcastId, Digest, RealmId, Timestamp,
     broadcast::{Transcript, TranscriptSeal},
-    cbor::{self, Blob, CborError},
+    cbor::{self, Blob, CborError, Wire},
     limits::{TRANSCRIPT_ENTRIES, TRANSCRIPT_PAGES},
     records::Signed,
 };
 use thiserror::Error;
 
-use crate::log::Entry;
+use crate::{log::Entry, view::Shown};
 
 /// Why a document is no transcript.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub enum TranscriptError {
     /// The seal or a page does not read.
     #[error("it does not read: {0}")]
     Unreadable(#[from] CborError),
+    /// The seal of a transcript names a reader, or that of a view names none.
+    #[error("a view is sealed for one reader, and a transcript for none")]
+    Reader,
 }
 
 impl TranscriptError {
@@ -69,7 +72,7 @@ impl TranscriptError {
             | Self::Missing { entry }
             | Self::Superfluous { entry }
             | Self::Entry { entry, .. } => Some(*entry),
-            Self::TooLong | Self::Digests | Self::Unreadable(_) => None,
+            Self::TooLong | Self::Digests | Self::Unreadable(_) | Self::Reader => None,
         }
     }
 }
@@ -93,6 +96,28 @@ impl Unsealed {
         entries: &[Entry],
         at: Timestamp,
     ) -> Result<Self, TranscriptError> {
+        Self::for_reader(broadcast, None, entries, at)
+    }
+
+    /// Makes pages of what one bidder may see of a broadcast, to be signed at a time.
+    ///
+    /// # Errors
+    /// [`TranscriptError::TooLong`] as [`Unsealed::new`].
+    pub fn view(
+        broadcast: BroadcastId,
+        reader: RealmId,
+        entries: &[Shown],
+        at: Timestamp,
+    ) -> Result<Self, TranscriptError> {
+        Self::for_reader(broadcast, Some(reader), entries, at)
+    }
+
+    fn for_reader(
+        broadcast: BroadcastId,
+        reader: Option<RealmId>,
+        entries: &[impl Wire],
+        at: Timestamp,
+    ) -> Result<Self, TranscriptError> {
         let encoded: Vec<Blob> = entries.iter().map(|it| cbor::encode(it).into()).collect();
         let pages = encoded.chunks(TRANSCRIPT_ENTRIES);
         let pages: Vec<Blob> = pages
@@ -107,6 +132,7 @@ impl Unsealed {
             entries: entries.len() as u64,
             digest: Digest::of(&[&digests]),
             at,
+            reader,
         };
         Ok(Self {
             seal,
@@ -136,10 +162,31 @@ fn digest(entry: &Blob) -> [u8; 32] {
 /// # Errors
 /// [`TranscriptError`] where the document is none, or not the one that was signed.
 pub fn open_transcript(transcript: &Transcript) -> Result<Vec<Entry>, TranscriptError> {
+    let seal = transcript.seal.peek()?;
+    match seal.reader {
+        None => open(transcript, &seal),
+        Some(_) => Err(TranscriptError::Reader),
+    }
+}
+
+/// Reads the entries of a view, and whose it is. The seal's signature is for the caller to check, and
+/// whether the entries follow from the rule is [`crate::view::recompute`]'s to say.
+///
+/// # Errors
+/// [`TranscriptError`] where the document is none, or not the one that was signed.
+pub fn open_view(view: &Transcript) -> Result<(RealmId, Vec<Shown>), TranscriptError> {
+    let seal = view.seal.peek()?;
+    let reader = seal.reader.ok_or(TranscriptError::Reader)?;
+    Ok((reader, open(view, &seal)?))
+}
+
+fn open<T: Wire>(
+    transcript: &Transcript,
+    seal: &TranscriptSeal,
+) -> Result<Vec<T>, TranscriptError> {
     if transcript.pages.len() > TRANSCRIPT_PAGES {
         return Err(TranscriptError::TooLong);
     }
-    let seal = transcript.seal.peek()?;
     let digests: Vec<&[u8]> = transcript.digests.chunks(32).collect();
     if seal.digest != Digest::of(&[&transcript.digests]) || seal.entries != digests.len() as u64 {
         return Err(TranscriptError::Digests);

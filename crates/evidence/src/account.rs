@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Place, Timestamp,
-    broadcast::{Announcement, Bid},
+    broadcast::{Announcement, Bid, Rule, Selection},
     json,
 };
 use serde::Serialize;
@@ -220,13 +220,7 @@ fn told(
 fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomputed) -> String {
     let rule = &announcement.rule;
     let (slots, bids) = (rule.awards, recomputed.ranking.ranked.len());
-    let by = match rule.selection.name() {
-        "First" => "in the order in which bids counted",
-        "Random" => "by the tie of its digest with the secret",
-        "Weighted" => "by its weighted score",
-        _ => "by price, then time, then confidence",
-    };
-    let stands = format!("at {rank} of {bids} {by}");
+    let stands = stands(rank, bids, rule);
     match fate {
         Fate::Won { slot, epoch, .. } if rank <= slots => {
             format!("{stands}; within the {slots} that win: slot {slot}, epoch {epoch}")
@@ -251,7 +245,18 @@ fn why(rank: u64, fate: Fate, announcement: &Announcement, recomputed: &Recomput
     }
 }
 
-fn fate(fate: announcer::Fate, answers: &BTreeMap<(u64, u64), &'static str>) -> Fate {
+/// Where a bid stands, and by what.
+pub(crate) fn stands(rank: u64, bids: usize, rule: &Rule) -> String {
+    let by = match rule.selection {
+        Selection::First => "in the order in which bids counted",
+        Selection::Random => "by the tie of its digest with the secret",
+        Selection::Weighted => "by its weighted score",
+        Selection::Best | Selection::All => "by price, then time, then confidence",
+    };
+    format!("at {rank} of {bids} {by}")
+}
+
+pub(crate) fn fate(fate: announcer::Fate, answers: &BTreeMap<(u64, u64), &'static str>) -> Fate {
     match fate {
         announcer::Fate::Won { slot, epoch, end } => Fate::Won {
             slot,

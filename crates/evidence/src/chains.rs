@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use realm_broadcast::log::Proved;
 use realm_crypto::{CertError, Trust, VerifiedChain, verify, verify_chain};
 use realm_protocol::{
     Place, RealmId, Timestamp,
@@ -9,6 +10,8 @@ use realm_protocol::{
     records::{Chain, Record, Signed, scopes},
 };
 use thiserror::Error;
+
+use crate::error::EvidenceError;
 
 /// Why something signed proves nothing.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -41,6 +44,18 @@ pub(crate) struct Chains {
 }
 
 impl Chains {
+    /// Takes the chains in an announcer's entries, each of which must hold at its time.
+    pub(crate) fn of<'a>(
+        proved: impl IntoIterator<Item = (u64, &'a Proved)>,
+    ) -> Result<Self, EvidenceError> {
+        let mut chains = Self::default();
+        for (entry, it) in proved {
+            let proven = chains.prove(&it.chain, it.at);
+            proven.map_err(|error| EvidenceError::signature(entry, "a chain", error))?;
+        }
+        Ok(chains)
+    }
+
     /// Takes a chain that must hold at a time. What was revoked by then the evidence cannot say.
     pub(crate) fn prove(&mut self, encoded: &Blob, at: Timestamp) -> Result<(), SignatureError> {
         let chain: Chain = cbor::decode(encoded)?;

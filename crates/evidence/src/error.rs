@@ -65,6 +65,24 @@ pub enum EvidenceError {
 }
 
 impl EvidenceError {
+    /// What signatures and the rule give, or what is wrong first: that may be why the other is wrong
+    /// as well.
+    pub(crate) fn first<A, B>(
+        signatures: Result<A, Self>,
+        rule: Result<B, Fault>,
+    ) -> Result<(A, B), Self> {
+        match (signatures, rule) {
+            (Ok(signatures), Ok(rule)) => Ok((signatures, rule)),
+            (Err(error), Err(fault)) if error.entry() <= Some(fault.entry) => Err(error),
+            (_, Err(fault)) => Err(fault.into()),
+            (Err(error), Ok(_)) => Err(error),
+        }
+    }
+
+    pub(crate) fn signature(entry: u64, what: &'static str, error: SignatureError) -> Self {
+        Self::Signature { entry, what, error }
+    }
+
     /// The number, from 0, of the entry that is wrong, if it is one.
     pub fn entry(&self) -> Option<u64> {
         match self {

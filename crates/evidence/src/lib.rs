@@ -1,7 +1,8 @@
 //! What a file proves, from its bytes alone.
 //!
 //! [`examine`] reads the evidence of a broadcast: an announcer's transcript, of which it recomputes
-//! the ranking, every award and the outcome ([`Account`]), or a bidder's receipt, which shows whether
+//! the ranking, every award and the outcome ([`Account`]), or as much of it as one bidder may see
+//! ([`ViewAccount`]); or a bidder's receipt, which shows whether
 //! its bid was counted and ranked by the rule ([`Standing`]); or a part of a realm's audit log, of
 //! which it shows that nothing was removed, changed, moved or added ([`AuditAccount`]); or receipts of
 //! calls, of which it says what they come to ([`CallsAccount`]); or two heads of one audit log that contradict
@@ -22,7 +23,9 @@ mod chains;
 mod contradiction;
 mod error;
 mod receipt;
+mod signatures;
 mod transcript;
+mod view;
 
 use realm_protocol::{broadcast::Evidence, cbor};
 use serde::Serialize;
@@ -35,6 +38,7 @@ pub use contradiction::{ContradictionAccount, ContradictionError, HeadAccount};
 pub use error::EvidenceError;
 pub use realm_protocol::audit::Contradiction;
 pub use receipt::{Receipt, Standing};
+pub use view::{Said, ViewAccount, ViewedBid};
 
 /// What evidence shows, where nothing in it is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,6 +54,8 @@ pub enum Finding {
     Calls(CallsAccount),
     /// A realm has signed two heads of its audit log that contradict each other.
     Contradiction(ContradictionAccount),
+    /// What a bidder may see of an announcer's transcript does not contradict the rule.
+    View(ViewAccount),
 }
 
 /// Examines a file, and holds it against another one that somebody has kept: what was signed of an audit
@@ -89,6 +95,7 @@ pub fn examine(bytes: &[u8]) -> Result<Finding, EvidenceError> {
         Evidence::Receipt(it) => receipt::examine(&it).map(Finding::Receipt),
         Evidence::Audit(it) => Ok(audit::examine(&it).map(Finding::Audit)?),
         Evidence::Contradiction(it) => Ok(contradiction::examine(&it).map(Finding::Contradiction)?),
+        Evidence::View(it) => view::examine(&it).map(Finding::View),
         Evidence::Receipts(it) => Ok(Finding::Calls(calls::account(&calls::check(&it)?))),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Announcement, Bid};
 use crate::{
-    BroadcastId, Digest, Timestamp,
+    BroadcastId, Digest, RealmId, Timestamp,
     audit::{AuditContradiction, AuditExport},
     cbor::{Blob, CborError, Reader, Wire, Writer},
     receipt::ReceiptExport,
@@ -92,6 +92,8 @@ wire_map! {
         2 => digest: Digest,
         /// When it was signed.
         3 => at: Timestamp,
+        /// Whose view it is; none of a transcript, which is for whoever may see everything.
+        64 => reader: Option<RealmId>,
     }
 }
 
@@ -144,6 +146,8 @@ pub enum Evidence {
     Receipts(ReceiptExport),
     /// What a witness of an audit log has found.
     Contradiction(AuditContradiction),
+    /// As much of an announcer's transcript as one bidder may see: a transcript of other entries.
+    View(Transcript),
 }
 
 impl Wire for Evidence {
@@ -170,6 +174,10 @@ impl Wire for Evidence {
                 out.uint(5);
                 found.write(out);
             }
+            Self::View(view) => {
+                out.uint(6);
+                view.write(out);
+            }
         }
     }
 
@@ -181,6 +189,7 @@ impl Wire for Evidence {
             3 => Wire::read(from).map(Self::Audit),
             4 => Wire::read(from).map(Self::Receipts),
             5 => Wire::read(from).map(Self::Contradiction),
+            6 => Wire::read(from).map(Self::View),
             _ => Err(CborError::Expected("evidence of a known kind")),
         }
     }

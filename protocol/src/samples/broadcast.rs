@@ -63,6 +63,7 @@ fn bidding() -> Vec<Sample> {
                     entries: 1,
                     digest: digest(1),
                     at: NOW,
+                    reader: None,
                 }),
                 chain: None,
                 pages: vec![Blob::from(vec![0x80])],

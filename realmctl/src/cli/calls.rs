@@ -370,6 +370,10 @@ pub enum RunCommand {
     Transcript {
         /// The run that announced.
         id: String,
+        /// Only what this realm, which has bid, may see: its own bids, those of winners, and of all others
+        /// the digests.
+        #[arg(long = "for", value_name = "REALM")]
+        reader: Option<String>,
         /// File to write; one that exists is replaced.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

@@ -58,9 +58,9 @@ pub(crate) async fn run(session: &Session, command: RunCommand) -> Result<(), Fa
             let daemon = session.daemon().await?;
             explain(session, &daemon, &id).await
         }
-        RunCommand::Transcript { id, out } => {
+        RunCommand::Transcript { id, reader, out } => {
             let daemon = session.daemon().await?;
-            let query = TranscriptQuery::default();
+            let query = TranscriptQuery { call: None, reader };
             let file = daemon.ask(daemon.client.transcript(&id, &query)).await?;
             files::replace(&out, &verify::bytes(&file.evidence)?)
         }

@@ -3,7 +3,7 @@
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{
     Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, EvidenceError, Fate,
-    Finding, HeadAccount, Receipt,
+    Finding, HeadAccount, Receipt, Said, ViewAccount, ViewedBid,
 };
 use serde::Serialize;
 
@@ -65,6 +65,7 @@ impl Show for Verdict {
         })];
         match &self.finding {
             Some(Finding::Transcript(account)) => blocks.extend(account_blocks(account, wide)),
+            Some(Finding::View(account)) => blocks.extend(view_blocks(account, wide)),
             Some(Finding::Receipt(receipt)) => blocks.push(Block::Fields(receipt_fields(receipt))),
             Some(Finding::Audit(account)) => blocks.push(Block::Fields(audit_fields(account))),
             Some(Finding::Contradiction(account)) => {
@@ -137,14 +138,76 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
         }
     }
     fields.extend(below(account.confirmed_below, account.silent_below).map(|told| ("below", told)));
-    fields.push((
-        "checked",
-        format!(
-            "{} entries, {} signatures",
-            account.entries, account.signatures
-        ),
-    ));
+    fields.push(checked(account.entries, account.signatures));
     vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+fn view_blocks(account: &ViewAccount, wide: bool) -> Vec<Block> {
+    let mut fields = vec![
+        ("broadcast", account.broadcast.to_string()),
+        ("loop", account.loop_id.clone()),
+        ("announcer", place(&account.announcer, wide)),
+        ("seen by", account.reader.to_string()),
+        (
+            "announced",
+            moment(Time::from_millis(account.announced.as_millis())),
+        ),
+        (
+            "rule",
+            format!("{}, then {}", account.selection, account.strategy),
+        ),
+        ("ending", account.ending.to_owned()),
+    ];
+    let sentences = |name: &'static str, said: &[String]| {
+        said.iter()
+            .map(|said| (name, said.clone()))
+            .collect::<Vec<_>>()
+    };
+    fields.extend(sentences("recomputed", &account.recomputed));
+    fields.extend(sentences("not proven", &account.unproven));
+    fields.push(checked(account.entries, account.signatures));
+    vec![Block::Fields(fields), rows(&account.bids, wide)]
+}
+
+fn checked(entries: u64, signatures: u64) -> (&'static str, String) {
+    (
+        "checked",
+        format!("{entries} entries, {signatures} signatures"),
+    )
+}
+
+impl Row for ViewedBid {
+    const HEADER: &'static [&'static str] = &[
+        "RANK",
+        "REALM",
+        "PRICE",
+        "TIME",
+        "FATE",
+        "WHY",
+        "AGENT",
+        "CONFIDENCE",
+        "BID",
+    ];
+    const NARROW: usize = 6;
+
+    fn name(&self) -> String {
+        self.bid.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let said = |cell: fn(&Said) -> String| text(self.said.as_ref().map(cell).as_ref());
+        vec![
+            self.rank.to_string(),
+            said(|it| place(&it.realm, false)),
+            said(|it| price(it.currency.as_ref(), it.price_micros)),
+            said(|it| span(it.time_ms)),
+            fate(&self.fate),
+            self.why.clone(),
+            said(|it| it.agent.clone()),
+            said(|it| share(it.confidence)),
+            self.bid.to_string(),
+        ]
+    }
 }
 
 /// How many below the holders have stopped, where there are any.

@@ -18,6 +18,7 @@ use super::{
     Answer, Shared,
     extract::{Params, Segment, invalid, page_size},
     problem::Fail,
+    realms::place,
     runs::{EVENTS, blocking, found, run_id},
     views::{short, time},
 };
@@ -132,7 +133,7 @@ pub(super) async fn transcript(
     Segment(id): Segment,
     Params(query): Params<TranscriptQuery>,
 ) -> Answer<EvidenceFile> {
-    let TranscriptQuery { call } = query;
+    let TranscriptQuery { call, reader } = query;
     let id = run_id(&id)?;
     let wanted: Option<CallId> = match call {
         None => None,
@@ -141,6 +142,7 @@ pub(super) async fn transcript(
             Some(read.map_err(|_| invalid(&format!("`{}` is no call", short(&call))))?)
         }
     };
+    let reader = place(&daemon, reader).await?;
     daemon.handle.settled().await?;
     found(&daemon, id).await?;
     let mut calls = blocking(&daemon, move |store| {
@@ -168,9 +170,10 @@ pub(super) async fn transcript(
         return Err(Fail::from(problem.with_hint(hint)).about(id));
     }
     let broadcast = BroadcastId::new(*call.as_bytes());
-    let made = daemon
-        .handle
-        .read(move |node| node.transcript(broadcast, &entries));
+    let made = daemon.handle.read(move |node| match reader {
+        Some(reader) => node.view(broadcast, &entries, &reader),
+        None => node.transcript(broadcast, &entries),
+    });
     let evidence = made.await?.map_err(|error| unmade(&error).about(id))?;
     Ok(axum::Json(file(broadcast, &evidence)))
 }
@@ -207,8 +210,16 @@ fn unmade(error: &NoTranscript) -> Fail {
         NoTranscript::Redacted => Problem::new(Code::RequestInvalid, error.to_string())
             .with_hint("realmctl config explain traces.redact")
             .into(),
-        NoTranscript::Unreadable(_) => Problem::new(Code::StoreCorrupt, error.to_string())
-            .with_hint("realmd store check")
+        NoTranscript::Unreadable(_) | NoTranscript::Faulty(_) => {
+            Problem::new(Code::StoreCorrupt, error.to_string())
+                .with_hint("realmd store check")
+                .into()
+        }
+        NoTranscript::UnderWay => Problem::new(Code::RequestInvalid, error.to_string())
+            .with_hint("realmctl run wait RUN")
+            .into(),
+        NoTranscript::NoBidder => Problem::new(Code::NotFound, error.to_string())
+            .with_hint("realmctl bid ls --run RUN")
             .into(),
         NoTranscript::Transcript(_) => problem.into(),
     }

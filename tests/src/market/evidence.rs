@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use realm_broadcast::CloseError;
 use realm_evidence::{Account, EvidenceError, Fate, Finding, Receipt, examine};
-use realm_node::BidView;
-use realm_protocol::{BroadcastId, CallId, Digest, journal::Table};
+use realm_node::{BidView, Node};
+use realm_protocol::{BroadcastId, CallId, Digest, Scope, journal::Table};
 
 use super::ledger::Ledger;
 use crate::{HostId, World};
@@ -18,10 +18,45 @@ pub(super) fn transcript_of(world: &World, ledger: &Ledger) -> Result<(), String
     let transcript = node.transcript(broadcast, &ledger.written);
     let transcript = transcript.map_err(|error| format!("no transcript: {error}"))?;
     match examine(&transcript) {
-        Ok(Finding::Transcript(account)) => follows(&account, ledger),
+        Ok(Finding::Transcript(account)) => {
+            follows(&account, ledger)?;
+            views_of(node, &account, ledger)
+        }
         Ok(other) => Err(format!("a transcript reads as {other:?}")),
         Err(error) => Err(format!("the transcript does not hold: {error}")),
     }
+}
+
+/// What is wrong with what who stands first and who stands last may see of a broadcast that has ended.
+fn views_of(node: &Node, account: &Account, ledger: &Ledger) -> Result<(), String> {
+    let readers = [account.bids.first(), account.bids.last()];
+    for reader in readers
+        .into_iter()
+        .flatten()
+        .filter(|_| account.ending.is_some())
+    {
+        let reader = reader.realm.as_str();
+        let (root, path) = reader.split_once('/').unwrap_or((reader, ""));
+        let place = Scope {
+            root: root.parse().expect("a root's id"),
+            path: path.parse().expect("a path"),
+        };
+        let view = node.view(account.broadcast, &ledger.written, &place);
+        let view = view.map_err(|error| format!("no view for {reader}: {error}"))?;
+        let seen = match examine(&view) {
+            Ok(Finding::View(seen)) => seen,
+            other => return Err(format!("the view of {reader} does not hold: {other:?}")),
+        };
+        let order = seen.bids.iter().map(|bid| (bid.bid, bid.own));
+        let whole = account
+            .bids
+            .iter()
+            .map(|bid| (bid.bid, bid.realm == reader));
+        if !order.eq(whole) {
+            return Err(format!("{reader} is shown other bids: {:?}", seen.bids));
+        }
+    }
+    Ok(())
 }
 
 fn follows(account: &Account, ledger: &Ledger) -> Result<(), String> {

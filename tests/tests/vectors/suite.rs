@@ -8,6 +8,7 @@ use super::{
     book::{Book, Subject, path, protocol, read},
     broadcast, calls, cbor, chains, envelopes, failures, fanout, frames, json, messages, names,
     ranking, receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
+    views,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -30,6 +31,7 @@ const SUBJECTS: &[Subject] = &[
     aggregation::SUBJECT,
     fanout::SUBJECT,
     transcripts::SUBJECT,
+    views::SUBJECT,
     receipts::SUBJECT,
     audit::SUBJECT,
     calls::SUBJECT,

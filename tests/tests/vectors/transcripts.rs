@@ -55,7 +55,7 @@ fn judge(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn fate(fate: Fate) -> Value {
+pub(super) fn fate(fate: Fate) -> Value {
     match fate {
         Fate::Won { slot, epoch, end } => {
             json!([

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Digest, Now, Place, Tick, Timestamp,
-    broadcast::{Bid, Confirm, Stopped},
+    broadcast::{Bid, Confirm, Stopped, Verdict},
     limits,
     records::Signed,
 };
@@ -17,6 +17,7 @@ use super::{
     work::{bounding, judge},
 };
 use crate::{
+    close::CloseError,
     log::{
         Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Leased,
         Planned, Unused,
@@ -94,6 +95,31 @@ pub enum Wrong {
     /// The outcome is not what the results come to.
     #[error("the outcome is not what the results come to")]
     Conclusion,
+    /// What a view has of the close is not of its broadcast, or does not have the reader's bids.
+    #[error("the close: {0}")]
+    Told(CloseError),
+    /// Two bids that a view shows do not stand as the rule has it.
+    #[error("bid {bid} stands before bid {other} by the rule, and after it in the list")]
+    Misplaced {
+        /// The digest of the one that should stand before the other.
+        bid: Digest,
+        /// The other's.
+        other: Digest,
+    },
+    /// An award went to a bid though a better one held that had had none.
+    #[error("award {epoch} of slot {slot} passed over a bid that stands before and held")]
+    PassedOver {
+        /// The slot.
+        slot: u64,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The verdict in a view is not what its entries come to.
+    #[error("the verdict of the close is not what the entries come to")]
+    Verdict,
+    /// A view is of a broadcast that has not ended.
+    #[error("there is no outcome yet, and a view is of a broadcast that has one")]
+    Open,
 }
 
 /// The first entry of a log that the rule does not lead to.
@@ -160,6 +186,10 @@ pub struct Recomputed {
     pub conclusion: Option<Conclusion>,
     /// After a cancel, what the holders of leases have heard from those that worked for them in turn.
     pub stopped_below: Stopped,
+    /// What the announcer is to sign of the end; it says nothing before there is one.
+    pub verdict: Verdict,
+    /// The winners' bids, by slot.
+    pub winners: Vec<Signed<Bid>>,
 }
 
 /// Recomputes a broadcast from its log: every award, lease, end and the outcome. Signatures are for
@@ -470,7 +500,10 @@ impl Audit {
     fn recomputed(self) -> Recomputed {
         let accounts = self.accounts();
         let conclusion = self.announcer.conclusion().cloned();
+        let (verdict, winners) = self.announcer.told();
         Recomputed {
+            verdict,
+            winners,
             accounts,
             informed: self.informed,
             conclusion,

@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use realm_protocol::{
     Digest, FailureCode, Now, Place,
-    broadcast::{Stopped, Strategy, Verdict, Winner},
+    broadcast::{Bid, Stopped, Strategy, Verdict, Winner},
     cbor::Blob,
     json, limits,
+    records::Signed,
 };
 
 use super::{
@@ -241,17 +242,23 @@ impl Announcer {
             return;
         };
         let conclusion = conclusion.clone();
-        let winners = self.winners();
-        let bids = winners.iter().filter_map(|won| self.intake.get(&won.bid));
-        let bids = bids.map(|entrant| entrant.signed.clone()).collect();
+        let (verdict, winners) = self.told();
         let bidders: BTreeSet<&Place> = self.intake.entrants().map(|it| &it.bid.bidder).collect();
         let to = bidders.into_iter().cloned().collect();
         self.outputs.push_back(Output::Close {
-            verdict: Box::new(self.verdict(winners)),
-            winners: bids,
+            verdict: Box::new(verdict),
+            winners,
             to,
         });
         self.outputs.push_back(Output::Finished(conclusion));
+    }
+
+    /// What bidders are told of the end, and the winners' bids, by slot.
+    pub(super) fn told(&self) -> (Verdict, Vec<Signed<Bid>>) {
+        let winners = self.winners();
+        let bids = winners.iter().filter_map(|won| self.intake.get(&won.bid));
+        let bids = bids.map(|entrant| entrant.signed.clone()).collect();
+        (self.verdict(winners), bids)
     }
 
     /// The last award of each slot.

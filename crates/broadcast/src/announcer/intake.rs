@@ -288,7 +288,7 @@ impl Intake {
 }
 
 /// Whether a bid keeps to what every bid must keep to, and to the announcement's limits.
-fn keeps_to(bid: &Bid, asked: &BidLimits) -> Result<(), Refusal> {
+pub(crate) fn keeps_to(bid: &Bid, asked: &BidLimits) -> Result<(), Refusal> {
     let (currency, price) = (asked.currency.as_deref(), bid.price.as_ref());
     let refusals = [
         (

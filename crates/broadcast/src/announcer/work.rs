@@ -542,7 +542,7 @@ impl Announcer {
 }
 
 /// What an outcome is worth.
-pub(super) fn judge(outcome: &Outcome, delivered: &Deliver, bid: &Bid, matches: bool) -> End {
+pub(crate) fn judge(outcome: &Outcome, delivered: &Deliver, bid: &Bid, matches: bool) -> End {
     let charged = outcome.charged.as_ref();
     let overcharged = charged.is_some_and(|charged| {
         let agreed = bid

@@ -1,7 +1,10 @@
-use realm_protocol::broadcast::{Rule, Weights};
+use realm_protocol::broadcast::{Rule, Selection, Weights};
 
 use super::*;
-use crate::fixtures;
+use crate::{
+    fixtures,
+    rank::{Candidate, Scale, rank},
+};
 
 const SECRET: [u8; 32] = [9; 32];
 

@@ -75,6 +75,10 @@ pub struct BidQuery {
 pub struct TranscriptQuery {
     /// The call that is the broadcast; needed only where the run has announced several.
     pub call: Option<String>,
+    /// A realm that has bid: what it may see of the broadcast, once that has ended. Without one,
+    /// everything.
+    #[serde(rename = "for")]
+    pub reader: Option<String>,
 }
 
 /// A file that proves how a broadcast went, by itself.

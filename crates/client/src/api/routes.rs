@@ -41,7 +41,7 @@ pub const RUN_PAUSE: &str = "/v1/runs/{id}/pause";
 pub const RUN_RESUME: &str = "/v1/runs/{id}/resume";
 /// GET: [`super::RunExplanation`].
 pub const RUN_EXPLAIN: &str = "/v1/runs/{id}/explain";
-/// GET with [`super::TranscriptQuery`]: [`super::EvidenceFile`], a transcript.
+/// GET with [`super::TranscriptQuery`]: [`super::EvidenceFile`], a transcript, or what one bidder may see of it.
 pub const RUN_TRANSCRIPT: &str = "/v1/runs/{id}/transcript";
 /// GET with [`super::BidQuery`]: a page of [`super::BidSummary`], the newest first.
 pub const BIDS: &str = "/v1/bids";

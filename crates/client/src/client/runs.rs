@@ -121,7 +121,7 @@ impl Client {
         self.get(&routes::fill(routes::RUN_EXPLAIN, &[id])).await
     }
 
-    /// A transcript of a broadcast that a run has announced.
+    /// A transcript of a broadcast that a run has announced, or what one bidder may see of it.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -130,9 +130,10 @@ impl Client {
         id: &str,
         query: &TranscriptQuery,
     ) -> Result<EvidenceFile, ClientError> {
-        let TranscriptQuery { call } = query;
+        let TranscriptQuery { call, reader } = query;
         let mut path = Address::new(&routes::fill(routes::RUN_TRANSCRIPT, &[id]));
         path.add("call", call.as_ref());
+        path.add("for", reader.as_ref());
         self.get(&path.into_text()).await
     }
 

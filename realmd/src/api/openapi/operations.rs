@@ -97,7 +97,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     get(
         routes::RUN_TRANSCRIPT,
-        "Gives a transcript of a broadcast that a run has announced.",
+        "Gives a transcript of a broadcast that a run has announced, or what one bidder may see of it.",
         one::<EvidenceFile>(),
     )
     .with(query::<TranscriptQuery>),

@@ -1,9 +1,9 @@
 //! What realms can show of a broadcast afterwards.
 
 use realm_evidence::{Account, Fate, Finding, Standing, examine};
-use realm_node::BidView;
+use realm_node::{BidView, NoTranscript};
 use realm_protocol::{
-    BroadcastId, Kind,
+    BroadcastId, Kind, Scope,
     cbor::Blob,
     journal::{Direction, JournalSeq, Table},
     json,
@@ -31,8 +31,8 @@ pub(super) fn standing(world: &World, bidder: HostId) -> Standing {
     }
 }
 
-/// The one broadcast that a realm has announced, recomputed from the trace of its run.
-pub(super) fn account(world: &World, announcer: HostId) -> Account {
+/// The one broadcast that a realm has announced, and what it wrote down of it in the trace of its run.
+fn written(world: &World, announcer: HostId) -> (BroadcastId, Vec<Blob>) {
     let host = &world.hosts[announcer.0];
     let mut runs = host.disk.runs.values();
     let run = runs.find(|run| run.direction == Direction::Local).unwrap();
@@ -42,9 +42,14 @@ pub(super) fn account(world: &World, announcer: HostId) -> Account {
         let payload = json::parse(&event.payload).unwrap();
         Blob::from_base64(payload.get("entry")?.as_str()?)
     });
-    let entries: Vec<Blob> = entries.collect();
-    let broadcast = BroadcastId::new(*run.call.as_bytes());
-    let transcript = host.node().transcript(broadcast, &entries).unwrap();
+    (BroadcastId::new(*run.call.as_bytes()), entries.collect())
+}
+
+/// The one broadcast that a realm has announced, recomputed.
+pub(super) fn account(world: &World, announcer: HostId) -> Account {
+    let (broadcast, entries) = written(world, announcer);
+    let node = world.hosts[announcer.0].node();
+    let transcript = node.transcript(broadcast, &entries).unwrap();
     match examine(&transcript).unwrap() {
         Finding::Transcript(account) => account,
         other => panic!("no transcript: {other:?}"),
@@ -84,6 +89,50 @@ fn an_announcer_that_crashed_on_the_way_has_a_transcript_that_adds_up() {
         assert_eq!(account.ending, Some("Output"), "after {entries} entries");
         assert_eq!(account.bids.len(), 2);
     }
+}
+
+#[test]
+fn a_bidder_is_shown_its_own_bid_and_the_winners_and_of_others_the_digests() {
+    let mut world = World::new(83);
+    let acme = world.found("acme");
+    let prices = [
+        ("left", "EUR 0.04"),
+        ("middle", "EUR 0.03"),
+        ("right", "EUR 0.02"),
+    ];
+    let children = prices.map(|(name, _)| world.child(acme, name));
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    for (child, (_, price)) in children.into_iter().zip(prices) {
+        world.apply(child, &[bids(Loops::idempotent("see", 100), price)]);
+    }
+    world.run_for(2_000);
+    output(&broadcast(&mut world, acme, best()));
+    world.run_for(1_000);
+
+    let (cast, entries) = written(&world, acme);
+    let node = world.hosts[acme.0].node();
+    let place = |name: &str| Scope {
+        path: name.parse().unwrap(),
+        ..node.standing().scope
+    };
+    let seen = node.view(cast, &entries, &place("left")).unwrap();
+    let Ok(Finding::View(seen)) = examine(&seen) else {
+        panic!("no view: {:?}", examine(&seen))
+    };
+
+    let shown: Vec<_> = seen
+        .bids
+        .iter()
+        .map(|bid| bid.said.as_ref().map(|it| it.price_micros))
+        .collect();
+    assert_eq!(shown, [Some(20_000), None, Some(40_000)]);
+    let own: Vec<bool> = seen.bids.iter().map(|bid| bid.own).collect();
+    assert_eq!(own, [false, false, true]);
+    assert!(seen.unproven[0].contains("1 bids"), "{:?}", seen.unproven);
+    let stranger = node.view(cast, &entries, &place("nobody"));
+    assert_eq!(stranger, Err(NoTranscript::NoBidder));
+    let early = node.view(cast, &entries[..entries.len() / 2], &place("left"));
+    assert_eq!(early, Err(NoTranscript::UnderWay));
 }
 
 #[test]
