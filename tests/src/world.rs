@@ -163,6 +163,8 @@ pub struct World {
     cut: BTreeMap<(HostId, HostId), Cut>,
     /// How many messages of a kind get lost from one host to its neighbour.
     muted: BTreeMap<(HostId, HostId, Kind), u64>,
+    /// Hosts whose summaries get lost.
+    unsummed: BTreeSet<HostId>,
     cancelled: BTreeSet<(HostId, CallId)>,
     asked: BTreeMap<(HostId, ControlId), Asked>,
     /// What streamed calls have been shown.
@@ -205,6 +207,7 @@ impl World {
             next_link: 0,
             cut: BTreeMap::new(),
             muted: BTreeMap::new(),
+            unsummed: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             asked: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -294,6 +297,11 @@ impl World {
     /// Lets halts through again.
     pub fn hear_halts(&mut self, from: HostId, to: HostId) {
         self.muted.remove(&(from, to, Kind::Halt));
+    }
+
+    /// Lets no summary of a host's reach its parent, as if it gave none.
+    pub fn mute_summaries(&mut self, of: HostId) {
+        self.unsummed.insert(of);
     }
 
     /// Lets two hosts reach each other again.

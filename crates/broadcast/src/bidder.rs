@@ -250,6 +250,8 @@ pub struct Bidder {
     /// How long a bid holds, milliseconds.
     holds_ms: u64,
     jobs: BTreeMap<JobId, Job>,
+    /// The highest epoch that was confirmed of each slot, by whichever agent, of broadcasts with jobs.
+    confirmed: BTreeMap<(BroadcastId, u64), u64>,
     reservations: Reservations,
     rounds: BTreeMap<BroadcastId, Round>,
     realm_load: u64,
@@ -264,6 +266,7 @@ impl Bidder {
             capacity,
             holds_ms: holds_ms.clamp(1, limits::BID_MS),
             jobs: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             reservations: Reservations::default(),
             rounds: BTreeMap::new(),
             realm_load: 0,
@@ -382,6 +385,10 @@ impl Bidder {
     }
 
     fn answer(&self, job: &Job, award: &Award, admission: Admission, now: Now) -> ConfirmAnswer {
+        let confirmed = self.confirmed.get(&(award.broadcast, award.slot));
+        if confirmed.is_some_and(|epoch| award.epoch < *epoch) {
+            return ConfirmAnswer::Stale;
+        }
         match &job.state {
             State::Offered { .. } if admission == Admission::Denied => ConfirmAnswer::Refused,
             State::Offered { until, .. } if *until <= now.tick => ConfirmAnswer::Expired,
@@ -458,8 +465,19 @@ impl Bidder {
             until: now.tick.plus(waits),
             again: Resend::new(now.tick, award.confirm_ms),
         };
+        self.confirm_epoch(&reserved);
         self.write(reserved);
         self.outputs.extend(day.map(Output::Reserve));
+    }
+
+    /// Remembers what an award that comes late must not be below, as long as it can have a bid.
+    fn confirm_epoch(&mut self, reserved: &Reserved) {
+        let epoch = self.confirmed.entry((reserved.broadcast, reserved.slot));
+        let epoch = epoch.or_default();
+        *epoch = reserved.epoch.max(*epoch);
+        let jobs = &self.jobs;
+        self.confirmed
+            .retain(|(of, _), _| jobs.keys().any(|(job, _)| job == of));
     }
 
     fn write(&mut self, entry: impl Into<Held>) {

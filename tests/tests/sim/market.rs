@@ -176,6 +176,30 @@ fn without_bids_a_broadcast_ends_when_every_tally_is_back() {
 }
 
 #[test]
+fn a_realm_below_a_child_that_gives_no_summary_is_asked_all_the_same() {
+    let mut world = World::new(73);
+    let leaf = HostId(2);
+    world.mute_summaries(leaf);
+    let acme = world.found("acme");
+    let left = world.child(acme, "left");
+    assert_eq!(world.child(left, "leaf"), leaf);
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    world.apply(leaf, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+    world.run_for(2_000);
+    let work = asked(
+        "see",
+        reach(2, 0, 0),
+        rule(Selection::Best, 1, 1),
+        Strategy::Select,
+    );
+
+    output(&broadcast(&mut world, acme, work));
+
+    assert_eq!(world.hosts[leaf.0].disk.runs.len(), 1);
+    invariants::check(&mut world);
+}
+
+#[test]
 fn a_bidder_that_is_cut_off_before_it_has_answered_is_not_waited_for() {
     let (mut world, acme, [left, right]) = family(71, ["EUR 0.03", "EUR 0.02"]);
     let mut slow = Loops::idempotent("see", 100);

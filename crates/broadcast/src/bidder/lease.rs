@@ -427,6 +427,7 @@ impl Bidder {
     }
 
     fn restore(&mut self, it: Reserved, now: Tick) {
+        let confirmed = it.clone();
         let won = Won {
             slot: it.slot,
             epoch: it.epoch,
@@ -450,6 +451,7 @@ impl Bidder {
             },
         };
         self.jobs.insert((it.broadcast, it.agent), job);
+        self.confirm_epoch(&confirmed);
     }
 
     fn restore_begun(&mut self, bid: &Digest, now: Tick) {

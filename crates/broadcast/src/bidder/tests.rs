@@ -291,6 +291,26 @@ fn room_is_kept_from_the_confirmation_on_and_not_before() {
 }
 
 #[test]
+fn an_award_of_an_earlier_epoch_than_one_that_was_confirmed_is_stale_whichever_agents_bid_it_names()
+{
+    let mut bidder = bidder(4);
+    let two = vec![agent("a", fixed()), agent("b", fixed())];
+    let outputs = hear(&mut bidder, &fixtures::announcement(), two);
+    let bids: Vec<Digest> = bids(&outputs)
+        .into_iter()
+        .map(|bid| Signed::unsigned(bid).digest())
+        .collect();
+
+    bidder.handle(award(bids[0], 0, 2), at(10));
+    bidder.handle(award(bids[1], 0, 1), at(11));
+    bidder.handle(award(bids[1], 1, 1), at(12));
+
+    let answers = answers(&drain(&mut bidder));
+    use ConfirmAnswer::{Reserved, Stale};
+    assert_eq!(answers, [Reserved, Stale, Reserved]);
+}
+
+#[test]
 fn an_award_by_another_realm_or_for_an_expired_bid_is_not_confirmed() {
     let (mut bidder, bid) = bidding(1);
     let Input::Award {

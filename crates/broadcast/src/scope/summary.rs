@@ -32,6 +32,14 @@ impl Capabilities {
         Self { filter, realms: 1 }
     }
 
+    /// Those of a realm that has not said what it can do, and may be able to do everything.
+    pub fn everything() -> Self {
+        Self {
+            filter: Box::new([u8::MAX; SUMMARY_BYTES]),
+            realms: 1,
+        }
+    }
+
     /// Reads a neighbour's summary.
     ///
     /// # Errors

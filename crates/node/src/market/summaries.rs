@@ -75,7 +75,17 @@ impl Node {
         for child in self.market.summaries.children.values() {
             summary.join(child);
         }
+        if self.kin.children.keys().any(|label| self.is_silent(label)) {
+            summary.join(&Capabilities::everything());
+        }
         summary
+    }
+
+    /// Whether a child is there and has not said what it can do with all below it.
+    fn is_silent(&self, label: &Label) -> bool {
+        let link = self.routes.link_to(&Relation::Child(label.clone()));
+        let link = link.and_then(|link| self.links.get(&link));
+        link.is_some_and(|link| link.admitted) && self.market.summaries.of_child(label).is_none()
     }
 }
 
