@@ -20,8 +20,8 @@ pub use close::{
 };
 pub use rule::{Aggregation, EarlyClose, Rule, Selection, Strategy, Waiting, Weights};
 pub use work::{
-    Award, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd, Outcome, OutcomeAck, Stopped,
-    Withdraw, WorkProgress,
+    Award, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd, Offshoots, Outcome, OutcomeAck,
+    Stopped, Withdraw, WorkProgress,
 };
 
 /// One whole: what shares, confidence, load and trust are counted in.

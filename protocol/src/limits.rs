@@ -427,6 +427,8 @@ pub const CONFIRM_MS: u64 = 2_000;
 pub const LEASE_GRACE_MS: u64 = 5 * 1_000;
 /// How long an announcer waits for those it cancels, milliseconds.
 pub const WITHDRAW_MS: u64 = 5 * 1_000;
+/// Broadcasts of one state that leased work tells to have announced; more are told as that many.
+pub const OFFSHOOTS: u64 = 65_536;
 /// Bytes of a capability summary's filter; another length is refused.
 pub const SUMMARY_BYTES: usize = 512;
 /// Digests on one page of a Close.

@@ -227,7 +227,9 @@ pub enum Output {
     Progress {
         /// The announcer.
         to: Place,
-        /// How far.
+        /// Digest of the bid.
+        bid: Digest,
+        /// How far; what the work has announced in its turn is for the caller to add.
         progress: WorkProgress,
     },
     /// An outcome is to be signed and sent with the output.

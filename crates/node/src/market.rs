@@ -15,6 +15,7 @@ mod hearing;
 mod kept;
 mod lost;
 mod offers;
+mod offshoots;
 mod passing;
 mod permitting;
 mod planning;
@@ -37,8 +38,8 @@ use realm_protocol::{
     BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, RunId, Scope, Tick,
     Timestamp,
     broadcast::{
-        Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, OutcomeAck,
-        PlacedBid, Tally, Withdraw, WorkProgress,
+        Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, Offshoots,
+        OutcomeAck, PlacedBid, Tally, Withdraw, WorkProgress,
     },
     budget::Spend,
     journal::{JournalSeq, Run},
@@ -99,6 +100,8 @@ pub(crate) struct Market {
     withdrawing: Vec<Withdrawing>,
     /// Runs of leased work that is taken back, no more than there are leases.
     stopping: BTreeMap<RunId, Stopping>,
+    /// What runs of leased work have announced that has ended, no more than there are leases.
+    offshoots: BTreeMap<RunId, Offshoots>,
     /// Sessions that this realm's bids offer.
     pub(crate) offers: Offers,
     pub(crate) trust: Trust,

@@ -5,6 +5,7 @@ use crate::{
     BroadcastId, Digest, FailureCode, RunId, Timestamp,
     budget::{Budget, Spend},
     cbor::{Blob, numbered},
+    limits,
     records::{Record, Signed},
     wire_map,
 };
@@ -102,6 +103,39 @@ wire_map! {
         3 => number: u64,
         /// How far the work has come, in millionths.
         4 => done: u64,
+        /// What the work has announced in its turn; none where it has announced nothing.
+        64 => offshoots: Option<Offshoots>,
+    }
+}
+
+wire_map! {
+    /// How many broadcasts leased work has announced in its turn, at all levels below its holder.
+    #[derive(Copy, Default)]
+    pub struct Offshoots {
+        /// Those under way.
+        0 => under_way: u64,
+        /// Those that gave an output.
+        1 => given: u64,
+        /// Those that ended without one.
+        2 => failed: u64,
+    }
+}
+
+impl Offshoots {
+    /// Both together; of each kind at most as many as are told.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |one: u64, other: u64| one.saturating_add(other).min(limits::OFFSHOOTS);
+        Self {
+            under_way: sum(self.under_way, other.under_way),
+            given: sum(self.given, other.given),
+            failed: sum(self.failed, other.failed),
+        }
+    }
+
+    /// None where there are none.
+    pub fn any(self) -> Option<Self> {
+        Some(self).filter(|it| *it != Self::default())
     }
 }
 

@@ -5,9 +5,9 @@ use crate::{
     BroadcastId, FailureCode, RunId, Scope,
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, CloseAsked, Confirm,
-        ConfirmAnswer, Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck,
-        PlacedBid, Price, Reach, Rule, Selection, Stopped, Strategy, Summary, Tally, Transcript,
-        TranscriptSeal, Verdict, Waiting, Weights, Winner, Withdraw, WorkProgress,
+        ConfirmAnswer, Deliver, EarlyClose, Effects, Lease, LeaseEnd, Offshoots, Outcome,
+        OutcomeAck, PlacedBid, Price, Reach, Rule, Selection, Stopped, Strategy, Summary, Tally,
+        Transcript, TranscriptSeal, Verdict, Waiting, Weights, Winner, Withdraw, WorkProgress,
     },
     cbor::Blob,
 };
@@ -143,6 +143,11 @@ fn working() -> Vec<Sample> {
                 epoch,
                 number: 1,
                 done: 250_000,
+                offshoots: Some(Offshoots {
+                    under_way: 1,
+                    given: 2,
+                    failed: 0,
+                }),
             },
         ),
         sample("Outcome", &outcome()),

@@ -61,6 +61,8 @@ enum State {
         until: Time,
         /// How much is done, of one, if its holder says so.
         done: Option<f64>,
+        /// What the work has announced in its turn, if its holder says so.
+        announced: Option<String>,
     },
     /// How it ended, and how long it took in milliseconds.
     Ended(String, u64),
@@ -181,6 +183,7 @@ impl Watched {
                     },
                     until,
                     done,
+                    announced: offshoots(&event.payload["offshoots"]),
                 });
             }
             "broadcast.ended" => {
@@ -256,15 +259,37 @@ impl State {
             Self::Offered => String::new(),
             Self::Awarded => "won, asked to confirm".to_owned(),
             Self::Unconfirmed => "won, not confirmed".to_owned(),
-            Self::Works { since, until, done } => {
+            Self::Works {
+                since,
+                until,
+                done,
+                announced,
+            } => {
                 let (at_work, left) = (span(now.since(*since)), span(until.since(now)));
                 let done = done.map(|done| format!(", {:.0} % done", done * 100.0));
                 let done = done.unwrap_or_default();
-                format!("at work for {at_work}{done}, lease for {left} more")
+                let announced = announced.as_deref().unwrap_or_default();
+                format!("at work for {at_work}{done}, lease for {left} more{announced}")
             }
             Self::Ended(end, took) => format!("{end} after {}", span(*took)),
         }
     }
+}
+
+/// What a holder says that its work has announced in its turn: `, announced 3: 1 under way, 2 with an output`.
+fn offshoots(told: &Value) -> Option<String> {
+    let states = [
+        ("underWay", "under way"),
+        ("given", "with an output"),
+        ("failed", "without one"),
+    ];
+    let counted = states.map(|(name, state)| (told[name].as_u64().unwrap_or(0), state));
+    let all: u64 = counted.iter().map(|(count, _)| count).sum();
+    let counted = counted.iter().filter(|(count, _)| *count > 0);
+    let states: Vec<String> = counted
+        .map(|(count, state)| format!("{count} {state}"))
+        .collect();
+    (all > 0).then(|| format!(", announced {all}: {}", states.join(", ")))
 }
 
 fn text(event: &TraceEvent, name: &str) -> String {

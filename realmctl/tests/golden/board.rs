@@ -57,7 +57,8 @@ fn a_board_shows_bids_as_they_come_the_deadline_leases_results_and_what_was_anno
 
     let unanswered = json!({ "slot": 1, "epoch": 1 });
     board.take("r2", &event(5_701, "broadcast.answered", unanswered));
-    let leased = json!({ "slot": 0, "epoch": 1, "realm": "north", "leaseMs": 10_000, "done": 0.4 });
+    let leased = json!({ "slot": 0, "epoch": 1, "realm": "north", "leaseMs": 10_000, "done": 0.4,
+        "offshoots": { "underWay": 1, "given": 2, "failed": 0 } });
     board.take("r2", &event(6_000, "broadcast.leased", leased));
     draw(&board, 7_000);
 

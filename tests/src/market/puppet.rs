@@ -499,6 +499,7 @@ impl Puppet {
                         epoch: lease.epoch,
                         number,
                         done: 0,
+                        offshoots: None,
                     };
                     let after = number * lease.lease_ms / 2;
                     let to = &header.source;

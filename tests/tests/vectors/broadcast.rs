@@ -5,9 +5,9 @@ use realm_protocol::{
     BroadcastId, Digest, FailureCode, NodeId, Place, RealmId, RunId, Scope,
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
-        Deliver, EarlyClose, Effects, Lease, LeaseEnd, Outcome, OutcomeAck, Price, Reach, Rule,
-        Selection, Stopped, Strategy, Summary, Tally, Verdict, Waiting, Weights, Winner, Withdraw,
-        WorkProgress,
+        Deliver, EarlyClose, Effects, Lease, LeaseEnd, Offshoots, Outcome, OutcomeAck, Price,
+        Reach, Rule, Selection, Stopped, Strategy, Summary, Tally, Verdict, Waiting, Weights,
+        Winner, Withdraw, WorkProgress,
     },
     budget::{Budget, Spend},
     cbor::{self, Blob},
@@ -297,8 +297,23 @@ fn working(book: &mut Book) {
         epoch,
         number: 1,
         done: 250_000,
+        offshoots: None,
     };
     one("Progress", "a progress", &[], &progress);
+    let announced = WorkProgress {
+        offshoots: Some(Offshoots {
+            under_way: 1,
+            given: 2,
+            failed: 0,
+        }),
+        ..progress
+    };
+    one(
+        "Progress",
+        "a progress of work that has announced more",
+        &[64],
+        &announced,
+    );
     one("outcome", "an outcome", &[5, 6, 7, 8, 9], &outcome());
     let counted = Outcome {
         spent: Some(Spend {

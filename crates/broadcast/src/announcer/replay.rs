@@ -1,6 +1,6 @@
 //! What an entry means: the announcer becomes what it says, now or after a restart.
 
-use realm_protocol::{Now, Tick, Timestamp, json, limits};
+use realm_protocol::{Now, Tick, Timestamp, broadcast::Offshoots, json, limits};
 
 use super::{
     Announcer, Fate, Output, Phase, Plan, PlanError,
@@ -184,6 +184,7 @@ impl Announcer {
             slot.holder = Some(awarded.bid);
             slot.awarded = awarded.at;
             slot.done = 0;
+            slot.offshoots = Offshoots::default();
             slot.state = State::Awarded { until, again };
         }
     }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use realm_protocol::{Digest, FailureCode, Tick, Timestamp, broadcast::Stopped, limits};
+use realm_protocol::{
+    Digest, FailureCode, Tick, Timestamp,
+    broadcast::{Offshoots, Stopped},
+    limits,
+};
 use serde_json::Value;
 
 use crate::resend::Resend;
@@ -19,6 +23,8 @@ pub(crate) struct Slot {
     pub(crate) state: State,
     /// How much of the work its holder said was done when it last asked for more time, in millionths.
     pub(crate) done: u64,
+    /// What its holder said then that the work had announced in its turn.
+    pub(crate) offshoots: Offshoots,
     /// How the last lease ended.
     pub(crate) last: Option<Last>,
 }

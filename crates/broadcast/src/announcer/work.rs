@@ -3,8 +3,8 @@
 use realm_protocol::{
     Digest, FailureCode, Now, Place, Tick, Timestamp,
     broadcast::{
-        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, MILLION, Outcome,
-        OutcomeAck, Withdraw, WorkProgress,
+        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, MILLION, Offshoots,
+        Outcome, OutcomeAck, Withdraw, WorkProgress,
     },
     budget::Budget,
     limits,
@@ -322,6 +322,19 @@ impl Announcer {
         slot.map_or(0, |slot| slot.done)
     }
 
+    /// What a slot's holder said then that the work had announced in its turn.
+    pub fn offshoots_of(&self, slot: u64) -> Offshoots {
+        let number = self.number(slot);
+        let slot = number.and_then(|number| self.slots.get(number));
+        slot.map_or_else(Offshoots::default, |slot| slot.offshoots)
+    }
+
+    /// What the holders of all slots said last that their work had announced in its turn.
+    pub fn offshoots(&self) -> Offshoots {
+        let told = self.slots.iter().map(|slot| slot.offshoots);
+        told.fold(Offshoots::default(), Offshoots::plus)
+    }
+
     /// How long the work takes by the bid that holds a slot, milliseconds.
     pub fn bid_ms_of(&self, slot: u64) -> Option<u64> {
         let (_, bid) = self.held(self.number(slot)?)?;
@@ -353,6 +366,7 @@ impl Announcer {
         if ours && due && progress.number > last && self.is_bidder(from, &bid) {
             if let Some(slot) = self.slots.get_mut(number) {
                 slot.done = progress.done.min(MILLION);
+                slot.offshoots = Offshoots::default().plus(progress.offshoots.unwrap_or_default());
             }
             self.lease(number, progress.number, now);
         }

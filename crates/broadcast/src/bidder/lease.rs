@@ -381,9 +381,12 @@ impl Bidder {
             epoch: won.epoch,
             number: lease.send(now.tick),
             done: lease.done,
+            offshoots: None,
         };
+        let bid = won.bid;
         self.become_state(id, State::Working { won, lease });
-        self.outputs.push_back(Output::Progress { to, progress });
+        self.outputs
+            .push_back(Output::Progress { to, bid, progress });
     }
 
     /// Goes on after a restart from what was written down. What was reserved is given back, what

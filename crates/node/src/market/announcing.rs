@@ -380,6 +380,7 @@ impl Node {
         let output = conclusion.output.clone().filter(|_| completed);
         let told = reason.clone().map(|told| Blob::from(told.into_bytes()));
         self.count_stopped(&own, &conclusion);
+        self.count_offshoot(&own, conclusion.ending);
         let run = own.run.id;
         let spent = own.announcer.spent().plus(&own.aggregated);
         let ended = Run {

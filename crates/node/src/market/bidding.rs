@@ -11,6 +11,7 @@ use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, Place, RunId,
     broadcast::{
         Announcement, Award, Deliver, Lease, LeaseEnd, MILLION, OutcomeAck, Price, Tally, Withdraw,
+        WorkProgress,
     },
     budget::Spend,
     cbor::Blob,
@@ -183,10 +184,16 @@ impl Node {
                 }
                 Output::Work(assigned) => self.begin_work(*assigned),
                 Output::Stop { bid, waits_ms } => self.stop_work(bid, waits_ms),
-                Output::Progress { to, progress } => match self.is_me(&to) {
-                    true => self.progressed(&to, progress),
-                    false => self.send_to(progress.broadcast, &to, Kind::Progress, &progress),
-                },
+                Output::Progress { to, bid, progress } => {
+                    let progress = WorkProgress {
+                        offshoots: self.offshoots_of(bid).any(),
+                        ..progress
+                    };
+                    match self.is_me(&to) {
+                        true => self.progressed(&to, progress),
+                        false => self.send_to(progress.broadcast, &to, Kind::Progress, &progress),
+                    }
+                }
                 Output::Deliver {
                     to,
                     outcome,

@@ -3,12 +3,13 @@
 use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
 use realm_protocol::{
     BroadcastId, Place,
-    broadcast::{MILLION, Stopped},
+    broadcast::{MILLION, Offshoots, Stopped},
     budget::Amount,
     cbor::Blob,
     journal::{Change, Event},
     json::Object,
 };
+use serde_json::{Value, json};
 
 use crate::Node;
 
@@ -117,7 +118,10 @@ impl Node {
                 let own = self.market.announced.get(&broadcast);
                 let done = own.map_or(0, |own| own.announcer.done_of(it.slot));
                 let done = (done > 0).then(|| done as f64 / MILLION as f64);
-                ("broadcast.leased", told.with_some("done", done))
+                let offshoots = own.and_then(|own| own.announcer.offshoots_of(it.slot).any());
+                let told = told.with_some("done", done);
+                let told = told.with_some("offshoots", offshoots.map(told_offshoots));
+                ("broadcast.leased", told)
             }
             Entry::Ended(it) => {
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
@@ -183,4 +187,9 @@ impl Node {
         own.events = own.events.saturating_add(1);
         self.out.change(Change::Event(event));
     }
+}
+
+/// What a holder says that its work has announced in its turn, and how that stands.
+fn told_offshoots(it: Offshoots) -> Value {
+    json!({"underWay": it.under_way, "given": it.given, "failed": it.failed})
 }

@@ -132,6 +132,43 @@ fn what_is_announced_again_is_deeper_and_has_no_more_time_than_is_left() {
     invariants::check(&mut world);
 }
 
+/// What each lease of a realm's broadcast says that the work has announced in its turn.
+fn offshoots(world: &World, host: HostId) -> Vec<Value> {
+    let events = world.hosts[host.0].disk.events.values();
+    let leased = events.filter(|it| it.kind == "broadcast.leased");
+    let told = leased.map(|it| {
+        let payload: Value = serde_json::from_slice(&it.payload).unwrap();
+        payload["offshoots"].clone()
+    });
+    told.collect()
+}
+
+#[test]
+fn a_winners_lease_tells_what_it_has_announced_at_all_levels_below() {
+    let (mut world, [acme, law, city]) = three_levels(47, 40_000, "10m");
+    let down = json!({"scope": ["children"], "maxPrice": "EUR 1", "within": "10m"});
+    let mut check = Loops::broadcast("check", "look", down);
+    check["effects"] = json!("idempotent");
+    let street = world.child(city, "street");
+    let mut look = bids(Loops::idempotent("look", 40_000), "EUR 0.01");
+    look["limits"] = json!({"timeout": "5m"});
+    world.apply(street, &[look]);
+    world.apply(city, &[bids(check, "EUR 0.02")]);
+    world.run_for(3_000);
+    let mut long = review();
+    long.execution_ms = 300_000;
+
+    output(&broadcast(&mut world, acme, long));
+
+    let under_way = |count: u64| json!({"underWay": count, "given": 0, "failed": 0});
+    let (told, below) = (offshoots(&world, acme), offshoots(&world, law));
+    assert_eq!(told[0], Value::Null, "{told:?}");
+    assert!(told.contains(&under_way(2)), "{told:?}");
+    assert!(below.contains(&under_way(1)), "{below:?}");
+    assert!(offshoots(&world, city).iter().all(Value::is_null));
+    invariants::check(&mut world);
+}
+
 #[test]
 fn work_that_is_announced_again_ends_with_the_time_of_the_first_whatever_its_winner_grants() {
     let (mut world, [acme, law, city]) = three_levels(32, 600_000, "10m");

@@ -81,6 +81,7 @@ fn a_holder_that_reports_progress_without_pause_is_granted_eight_renewals_a_leas
             epoch: 1,
             number,
             done: 0,
+            offshoots: None,
         };
         world.report_progress(right, acme, &progress);
         world.run_for(20);
