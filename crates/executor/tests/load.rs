@@ -565,6 +565,7 @@ broadcast:
   field: risk.level
   subLoops: false
   wider: {scope: peers, depth: 2}
+  atOnce: 2
 ";
 
 #[test]
@@ -578,6 +579,7 @@ fn announced_work_loads_and_may_take_its_window_and_its_work() {
     assert!(capabilities.eq(["goods.find", "prices.quote"]));
     assert_eq!(broadcast.limits.price, Some(105_000));
     assert_eq!(broadcast.aggregation.field, ["risk", "level"]);
+    assert_eq!(broadcast.at_once, Some(2));
     assert_eq!(manifest.limits.timeout_ms, 10_500);
     assert_eq!(manifest.own_effects(), Effects::Once);
     assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);

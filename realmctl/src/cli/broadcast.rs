@@ -76,6 +76,9 @@ pub struct BroadcastArgs {
     /// How many further bids may win in place of one that falls out.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub standbys: u64,
+    /// How many winners work at a time; all of them unless told.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub at_once: Option<u64>,
     /// Fewest bids.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub min_bids: u64,

@@ -94,6 +94,7 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         weights: weights(&args.weigh),
         winners: args.winners,
         standbys: args.standbys,
+        at_once: args.at_once,
         min_bids: args.min_bids,
         max_bids: args.max_bids,
         per_realm: args.per_realm,

@@ -123,6 +123,7 @@ fn request() -> BroadcastRequest {
         execution_ms: WORK_MS,
         winners: 1,
         standbys: 1,
+        at_once: None,
         min_bids: 2,
         ..BroadcastRequest::default()
     }

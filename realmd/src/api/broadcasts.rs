@@ -78,6 +78,11 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
             "`aggregator` names the loop of `aggregate: loop`, and only there",
         ));
     }
+    if request.at_once == Some(0) {
+        return Err(invalid(
+            "`atOnce` is at least 1: as many winners work at a time",
+        ));
+    }
     let capabilities = request.capabilities.iter().map(|name| parsed(name));
     Ok(BroadcastAsked {
         loop_id: parsed(&request.loop_id)?,
@@ -102,6 +107,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
         award_ms: request.execution_ms,
         execution_ms: request.execution_ms,
         rule: rule(&request),
+        at_once: request.at_once,
         aggregation: aggregation(&request),
         aggregator,
         input: request.input,

@@ -333,6 +333,7 @@ impl Market {
             window_ms: 10_000,
             award_ms: 10_000,
             execution_ms: 60_000,
+            at_once: None,
             rule: Rule {
                 selection: Selection::Best,
                 weights: None,

@@ -200,6 +200,7 @@ impl Market {
             award_ms: 1_000 + below(20_000),
             execution_ms: 5_000 + below(25_000),
             rule,
+            at_once: None,
             aggregation,
             aggregator,
         }

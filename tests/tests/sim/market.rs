@@ -84,6 +84,7 @@ pub(super) fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy)
         award_ms: 30_000,
         execution_ms: 60_000,
         rule,
+        at_once: None,
         aggregation: Aggregation {
             strategy,
             waiting: Waiting::All,
@@ -173,6 +174,49 @@ fn without_bids_a_broadcast_ends_when_every_tally_is_back() {
     let run = &world.hosts[acme.0].disk.runs[&ended.run];
     assert_eq!(run.status, Status::Failed);
     invariants::check(&mut world);
+}
+
+#[test]
+fn of_several_winners_no_more_work_at_a_time_than_the_announcer_says() {
+    for (at_once, most) in [(None, 3), (Some(2), 2), (Some(1), 1)] {
+        let mut world = World::new(74);
+        let acme = world.found("acme");
+        let prices = [
+            ("left", "EUR 0.04"),
+            ("middle", "EUR 0.03"),
+            ("right", "EUR 0.02"),
+        ];
+        let children = prices.map(|(name, _)| world.child(acme, name));
+        world.apply(acme, &[Loops::idempotent("see", 1_000)]);
+        for (child, (_, price)) in children.into_iter().zip(prices) {
+            world.apply(child, &[bids(Loops::idempotent("see", 1_000), price)]);
+        }
+        world.run_for(2_000);
+        let mut work = asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::All, 3, 0),
+            Strategy::CollectAll,
+        );
+        work.at_once = at_once;
+
+        let ended = broadcast(&mut world, acme, work);
+
+        assert_eq!(output(&ended).as_array().unwrap().len(), 3);
+        let events = world.hosts[acme.0].disk.events.values();
+        let (mut at_work, mut highest) = (0, 0);
+        for event in events {
+            match event.kind.as_str() {
+                "broadcast.leased" => at_work += 1,
+                "broadcast.ended" => at_work -= 1,
+                _ => {}
+            }
+            highest = highest.max(at_work);
+        }
+        assert_eq!(highest, most, "{at_once:?}");
+        evidence::account(&world, acme);
+        invariants::check(&mut world);
+    }
 }
 
 #[test]

@@ -67,6 +67,9 @@ pub struct BroadcastRequest {
     /// How many further bids may win in place of one that falls out.
     #[serde(default)]
     pub standbys: u64,
+    /// How many winners work at a time; all of them unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u64>,
     /// Fewest bids.
     pub min_bids: u64,
     /// Most bids; 8,192 unless told.

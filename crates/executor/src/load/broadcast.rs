@@ -43,6 +43,8 @@ impl Reader<'_> {
         let within = self.span(&mut object, "within", rule!("broadcast.within"));
         let bid_limits = self.bid_limits(&mut object);
         let choice = self.choice(&mut object, &bid_limits);
+        let rule = rule!("broadcast.atOnce");
+        let at_once = self.number_of(&mut object, "atOnce", rule, limits::AWARDS);
         let aggregation = self.aggregation(&mut object, &choice);
         let aggregator = self.aggregator(&mut object, &aggregation);
         let sub_loops = object.get("subLoops");
@@ -58,6 +60,7 @@ impl Reader<'_> {
             within_ms: within.unwrap_or(Broadcast::WITHIN_MS),
             limits: bid_limits,
             rule: choice,
+            at_once,
             aggregation,
             aggregator,
             sub_loops: sub_loops.unwrap_or(true),

@@ -70,6 +70,7 @@ pub(super) fn announced(capabilities: Vec<LoopId>) -> Broadcast {
             early: None,
             per_realm: None,
         },
+        at_once: None,
         aggregation: Aggregation {
             strategy: Strategy::Select,
             waiting: Waiting::All,

@@ -29,6 +29,8 @@ pub struct Broadcast {
     pub limits: BidLimits,
     /// How bids are chosen among.
     pub rule: Rule,
+    /// How many winners work at a time; none for all of them.
+    pub at_once: Option<u64>,
     /// How results are made one.
     pub aggregation: Aggregation,
     /// The loop of this realm that makes the results one; with [`Strategy::Loop`], and only there.

@@ -52,6 +52,8 @@ pub struct BroadcastAsked {
     pub execution_ms: u64,
     /// How bids are chosen among.
     pub rule: Rule,
+    /// How many winners work at a time; none for all of them.
+    pub at_once: Option<u64>,
     /// How results are made one.
     pub aggregation: Aggregation,
     /// With [`Strategy::Loop`], and only there, the loop here that makes them one.

@@ -125,6 +125,7 @@ impl Node {
             award_ms: said.within_ms.min(timeout_ms).max(1),
             execution_ms: said.within_ms.min(timeout_ms).max(1),
             rule: said.rule,
+            at_once: said.at_once,
             aggregation: said.aggregation.clone(),
             aggregator: said.aggregator.as_ref().map(|it| it.loop_id.clone()),
         };

@@ -63,7 +63,11 @@ impl Node {
             input: input.clone(),
             confirm_ms: CONFIRM_MS,
             lease_ms: lease_ms(asked),
-            at_once: asked.rule.awards.max(1),
+            at_once: asked
+                .at_once
+                .unwrap_or(u64::MAX)
+                .min(asked.rule.awards)
+                .max(1),
             person_ms: asked.execution_ms,
             budget: Some(asked.budget).filter(|budget| !budget.is_unbounded()),
         };

@@ -316,6 +316,9 @@ fields! {
     "loop.broadcast.winners": "how many bids win",
         "Each winner does the work.",
         "a number from 1 to 256; 1 unless told; also standbys, minBids, maxBids, perRealm";
+    "loop.broadcast.atOnce": "how many winners work at a time",
+        "The next one begins when another has ended, the better ranked first. Bids hold for a minute at most: who would have to wait for longer is not awarded.",
+        "a number from 1 to 256; all winners unless told";
     "loop.broadcast.enough": "when no more bids are waited for",
         "As soon as so many bids keep to this price, time and confidence.",
         "bids, and price, time, confidence where they matter";

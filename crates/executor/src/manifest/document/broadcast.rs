@@ -24,6 +24,7 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
         within_ms,
         limits,
         rule,
+        at_once,
         aggregation,
         aggregator,
         sub_loops,
@@ -51,6 +52,7 @@ pub(super) fn broadcast_json(broadcast: &Broadcast) -> Value {
     put(&mut document, "within", millis(*within_ms));
     put_limits(&mut document, limits);
     put_rule(&mut document, rule, limits);
+    put_some(&mut document, "atOnce", *at_once);
     let named = |names: &[(&'static str, Strategy)]| {
         names
             .iter()
