@@ -78,11 +78,7 @@ fn a_list_of_bids_looks_as_agreed() {
 #[test]
 fn a_verdict_looks_as_agreed() {
     let vectors = include_str!("../../../protocol/vectors/transcripts.json");
-    let vectors: Value = serde_json::from_str(vectors).unwrap();
-    let evidence = |kind: &str, at: usize| {
-        let hex = vectors[kind][at]["hex"].as_str().unwrap();
-        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
-    };
+    let evidence = |kind: &str, at: usize| vector(vectors, kind, at);
     let right = Verdict::right(realm_evidence::examine(&evidence("valid", 1)).unwrap());
     let wrong = realm_evidence::examine(&evidence("invalid", 8)).unwrap_err();
 
@@ -91,6 +87,25 @@ fn a_verdict_looks_as_agreed() {
     text.push_str(&render(&Verdict::wrong(&wrong), Format::Json).unwrap());
 
     compare("verdict.txt", &text);
+}
+
+#[test]
+fn what_a_bidder_may_see_looks_as_agreed() {
+    let vectors = include_str!("../../../protocol/vectors/views.json");
+    let right = Verdict::right(realm_evidence::examine(&vector(vectors, "valid", 2)).unwrap());
+    let wrong = realm_evidence::examine(&vector(vectors, "invalid", 14)).unwrap_err();
+
+    let mut text = render(&right, Format::Table).unwrap();
+    text.push_str(&render(&Verdict::wrong(&wrong), Format::Table).unwrap());
+
+    compare("view.txt", &text);
+}
+
+/// The bytes of a vector.
+fn vector(vectors: &str, kind: &str, at: usize) -> Vec<u8> {
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let hex = vectors[kind][at]["hex"].as_str().unwrap();
+    data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
 }
 
 #[test]
