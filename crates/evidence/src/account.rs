@@ -44,6 +44,8 @@ pub struct Account {
     pub reason: Option<String>,
     /// What every slot was to the outcome.
     pub slots: Vec<Slot>,
+    /// Outcomes that came too late to be used, and what they charge.
+    pub late: Vec<Late>,
     /// After a cancel, slots whose holders said that they stopped.
     pub confirmed: Vec<u64>,
     /// After a cancel, slots whose holders did not say so in time.
@@ -138,6 +140,30 @@ pub struct Slot {
     pub failure: Option<&'static str>,
 }
 
+/// An outcome that came when its lease was no longer waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Late {
+    /// The slot.
+    pub slot: u64,
+    /// The epoch of its lease.
+    pub epoch: u64,
+    /// Whose it is, as root and path.
+    pub realm: String,
+    /// The bid that had won the lease.
+    pub bid: Digest,
+    /// The signed outcome.
+    pub outcome: Digest,
+    /// How the work ended, as its holder says: `Done`, `NotBegun` or `Failed`.
+    pub end: &'static str,
+    /// Currency of what it charges; none for nothing.
+    pub currency: Option<String>,
+    /// What it charges, in millionths.
+    pub charged_micros: u64,
+    /// When it came.
+    pub at: Timestamp,
+}
+
 impl Account {
     pub(crate) fn new(
         announcement: &Announcement,
@@ -168,6 +194,7 @@ impl Account {
             output: output.and_then(|output| json::parse(output).ok()),
             reason: conclusion.and_then(|it| it.reason.clone()),
             slots: conclusion.map_or_else(Vec::new, |it| it.citations.iter().map(slot).collect()),
+            late: entries.iter().filter_map(|it| late(it, &bids)).collect(),
             confirmed: conclusion.map_or_else(Vec::new, |it| it.confirmed.clone()),
             silent: conclusion.map_or_else(Vec::new, |it| it.silent.clone()),
             confirmed_below: recomputed.stopped_below.confirmed,
@@ -183,6 +210,26 @@ fn counted(entry: &Entry) -> Option<(Digest, Bid)> {
         Entry::Counted(it) => Some((it.bid.digest(), it.bid.peek().ok()?)),
         _ => None,
     }
+}
+
+fn late(entry: &Entry, bids: &[(Digest, Bid)]) -> Option<Late> {
+    let Entry::Unused(it) = entry else {
+        return None;
+    };
+    let outcome = it.delivered.outcome.peek().ok()?;
+    let (_, bid) = bids.iter().find(|(digest, _)| *digest == outcome.bid)?;
+    let charged = outcome.charged;
+    Some(Late {
+        slot: outcome.slot,
+        epoch: outcome.epoch,
+        realm: text(&bid.bidder),
+        bid: outcome.bid,
+        outcome: it.delivered.outcome.digest(),
+        end: outcome.end.name(),
+        currency: charged.as_ref().map(|price| price.currency.clone()),
+        charged_micros: charged.map_or(0, |price| price.micros),
+        at: it.at,
+    })
 }
 
 /// What answered an award, by slot and epoch.

@@ -3,7 +3,7 @@
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{
     Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, EvidenceError, Fate,
-    Finding, HeadAccount, Receipt, Said, ViewAccount, ViewedBid,
+    Finding, HeadAccount, Late, Receipt, Said, ViewAccount, ViewedBid,
 };
 use serde::Serialize;
 
@@ -129,6 +129,7 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
     let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
     fields.push(("got the input", informed.join(", ")));
     fields.extend(cited(account, wide).map(|cited| ("cited", cited)));
+    fields.extend(account.late.iter().map(|it| ("late", late(it, wide))));
     for (said, slots) in [
         ("confirmed", &account.confirmed),
         ("silent", &account.silent),
@@ -214,6 +215,17 @@ impl Row for ViewedBid {
 pub(super) fn below(confirmed: u64, silent: u64) -> Option<String> {
     (confirmed.saturating_add(silent) > 0)
         .then(|| format!("{confirmed} confirmed, {silent} silent"))
+}
+
+/// An outcome that came too late, and what it costs.
+fn late(late: &Late, wide: bool) -> String {
+    let (who, end) = (place(&late.realm, wide), late.end);
+    let (slot, epoch) = (late.slot, late.epoch);
+    let charged = match late.charged_micros {
+        0 => "nothing".to_owned(),
+        micros => price(late.currency.as_ref(), micros),
+    };
+    format!("{who}, slot {slot}, epoch {epoch}: {end}, not used, charges {charged}")
 }
 
 /// Who held these slots last.

@@ -129,7 +129,13 @@ fn a_result_of_an_earlier_epoch_is_written_down_as_unused() {
     let unused = events.filter(|it| it.kind == "broadcast.unused").count();
     assert_eq!(unused, 1);
     nothing_is_left(&world, &[acme, left, right]);
-    account(&world, acme);
+    let told = account(&world, acme);
+    let late: Vec<_> = told
+        .late
+        .iter()
+        .map(|it| (it.epoch, it.end, it.charged_micros))
+        .collect();
+    assert_eq!(late, [(1, "Done", 20_000)]);
     invariants::check(&mut world);
 }
 
