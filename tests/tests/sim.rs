@@ -86,6 +86,8 @@ mod sessions;
 mod shedding;
 #[path = "sim/states.rs"]
 mod states;
+#[path = "sim/steps.rs"]
+mod steps;
 #[path = "sim/streams.rs"]
 mod streams;
 #[path = "sim/successions.rs"]

@@ -5,6 +5,7 @@ mod action;
 mod approvals;
 mod frame;
 mod halt;
+mod permits;
 mod run;
 mod shared;
 mod start;
@@ -25,7 +26,7 @@ use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
 pub use account::{Bounder, Given};
-pub use action::{Action, Announcing, ApprovalAsked, Pin, RealmCall};
+pub use action::{Action, Announcing, ApprovalAsked, Pin, RealmCall, StepAsked};
 pub use halt::Halted;
 pub use run::spend_value;
 pub use start::{Restart, RestartError, Start, StartError};
@@ -379,6 +380,18 @@ impl Executor {
     }
 
     fn with<T>(
+        &mut self,
+        id: RunId,
+        registry: &Registry,
+        now: Now,
+        step: impl FnOnce(&mut Run, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        self.runs.get_mut(&id)?.take_turn();
+        self.within_turn(id, registry, now, step)
+    }
+
+    /// Does something that is part of the turn that the run has.
+    fn within_turn<T>(
         &mut self,
         id: RunId,
         registry: &Registry,

@@ -36,7 +36,7 @@ pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
     Action, Announcing, ApprovalAsked, Bounder, Decision, Executor, Given, Halted, Limits, Pin,
-    RealmCall, Restart, RestartError, ResumeError, Start, StartError, WaitingFor, Waits,
+    RealmCall, Restart, RestartError, ResumeError, Start, StartError, StepAsked, WaitingFor, Waits,
     spend_value,
 };
 pub use load::{Loaded, Mesh, PlatformRealm, Problem, load};

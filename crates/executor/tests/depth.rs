@@ -70,6 +70,10 @@ fn run(depth: u64) -> (Outcome, usize) {
                     let reply = BackendReply::json(json!({"n": 1}));
                     executor.backend_done(call, Ok(reply), &registry, now);
                 }
+                Action::Step(asked) => {
+                    let of = (asked.run, asked.call);
+                    executor.permit_step(of, Vec::new(), &registry, now);
+                }
                 Action::Finished { outcome, .. } => return (outcome, most),
                 _ => {}
             }

@@ -59,6 +59,11 @@ impl Bench {
             match self.executor.poll()? {
                 Action::Event(event) => self.events.push(event),
                 Action::Keep { .. } | Action::Forget { .. } => {}
+                Action::Step(asked) => {
+                    let of = (asked.run, asked.call);
+                    self.executor
+                        .permit_step(of, Vec::new(), &self.registry, self.now);
+                }
                 other => return Some(other),
             }
         }

@@ -9,14 +9,20 @@ use realm_protocol::{
 };
 
 use crate::{
-    AllowAsked, Allowed, ControlId, Node, Refusal, Request, Response,
+    AllowAsked, Allowed, ControlId, Node, Person, Refusal, Request, Response,
     rules::Rules,
     state::{self, StoredPolicy, Target},
 };
 
 impl Node {
     /// Carries out what is asked for, by whom if that is known.
-    pub(crate) fn handle_control(&mut self, id: ControlId, by: Option<&str>, request: Request) {
+    pub(crate) fn handle_control(
+        &mut self,
+        id: ControlId,
+        asker: Option<&Person>,
+        request: Request,
+    ) {
+        let by = asker.map(|asker| asker.name.as_str());
         let note = self.note_of(by, &request);
         match request {
             Request::By(person, asked) => self.handle_asked_by(id, &person, *asked),
@@ -33,7 +39,7 @@ impl Node {
                 self.audit_done(note);
                 self.respond(id, Response::Done);
             }
-            Request::Invoke(asked) => self.invoke(id, asked),
+            Request::Invoke(asked) => self.invoke(id, asker, asked),
             Request::Broadcast(asked) => self.broadcast(id, by, *asked),
             Request::Cancel(run) => {
                 self.audit_settled(note, &Ok(Response::Done));

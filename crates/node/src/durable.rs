@@ -11,7 +11,7 @@ use realm_protocol::{
 };
 
 use crate::{
-    CallFailure, Node, Refusal, Response,
+    CallFailure, Node, Person, Refusal, Response,
     audit::Ended,
     serve::Served,
     state::{self, StoredGiven, StoredKey, StoredRun},
@@ -141,6 +141,7 @@ impl Node {
             .registry
             .revision(pinned.as_ref(), record.call, loop_id, version);
         let effects = registered.map_or(Effects::Once, |registered| registered.effects);
+        let asker = stored.asker();
         let key = stored.key.map(|row| {
             let key = StoredKey::under_way(run, stored.request, stored.forgotten, effects);
             (row.to_vec(), key)
@@ -164,6 +165,7 @@ impl Node {
             undecided: false,
             stream: None,
             counted: false,
+            asker,
             person: stored.person.clone().or_else(|| stored.caller.clone()),
             parent: stored.parent.as_ref().map(|parent| parent.run),
             ordered: stored.ordered.map(Box::new),
@@ -245,6 +247,17 @@ impl Node {
             Err(realm_executor::ResumeError::NotFound) => Err(no_run(run)),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl StoredRun {
+    /// The person of this realm who asked.
+    pub(crate) fn asker(&self) -> Option<Person> {
+        let (name, roles) = (self.person.clone()?, self.roles.as_ref()?);
+        Some(Person {
+            name,
+            roles: roles.iter().copied().collect(),
+        })
     }
 }
 

@@ -28,7 +28,7 @@ use accepted::{Acceptance, StatusTask};
 use cancel::CancelTask;
 
 use crate::{
-    CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
+    CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Person, Refusal, Response,
     contracts::ContractsTask,
     deliver::Pending,
     grants::{Bearer, Chosen},
@@ -211,7 +211,12 @@ pub(crate) enum Origin {
 
 impl Node {
     /// A call from this machine: run here, or sent to where the loop lives.
-    pub(crate) fn invoke(&mut self, control: ControlId, asked: InvokeAsked) {
+    pub(crate) fn invoke(
+        &mut self,
+        control: ControlId,
+        asker: Option<&Person>,
+        asked: InvokeAsked,
+    ) {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
@@ -221,7 +226,9 @@ impl Node {
         };
         match scope {
             Err(refusal) => self.refuse(control, refusal),
-            Ok(scope) if scope == self.me.scope() => self.serve_local(control, asked),
+            Ok(scope) if scope == self.me.scope() => {
+                self.serve_local(control, asker.cloned(), asked);
+            }
             Ok(_) if asked.backend.is_some() => {
                 let message = "which backend another realm asks is its owner's to say";
                 let failure = CallFailure::new(FailureCode::Malformed, message);

@@ -39,7 +39,7 @@ impl Node {
     /// Carries out what somebody asks for, if policy lets them.
     pub(crate) fn handle_asked_by(&mut self, control: ControlId, person: &Person, asked: Request) {
         match self.let_person(person, &asked) {
-            Ok(()) => self.handle_control(control, Some(&person.name), asked),
+            Ok(()) => self.handle_control(control, Some(person), asked),
             Err(refusal) => self.refuse(control, refusal),
         }
     }

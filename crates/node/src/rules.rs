@@ -196,7 +196,7 @@ impl Rules {
             let (asked, held_asked) = (&denial.request, &held.request);
             asked.action == held_asked.action
                 && asked.principal == held_asked.principal
-                && asked.resource == held_asked.resource
+                && (&asked.resource, &asked.step) == (&held_asked.resource, &held_asked.step)
                 && (&denial.level, &denial.determining) == (&held.level, &held.determining)
         };
         let mut held = self.denials.iter();

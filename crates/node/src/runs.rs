@@ -85,6 +85,7 @@ impl Node {
                 Action::Keep { run, call, frame } => self.keep_frame(run, call, &frame),
                 Action::State { agent, key, value } => self.keep_state(&agent, &key, value),
                 Action::Forget { run, calls } => self.forget_frames(run, calls),
+                Action::Step(asked) => self.decide_step(&asked),
                 Action::Approve(asked) => self.ask_approval(*asked),
                 Action::CancelApproval { run, call } => self.withdraw_approval(run, call),
                 Action::Paused { run, undecided } => self.run_paused(run, undecided),

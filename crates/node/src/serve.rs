@@ -24,7 +24,7 @@ use realm_protocol::{
 };
 
 use crate::{
-    CallFailure, ControlId, InvokeAsked, Node,
+    CallFailure, ControlId, InvokeAsked, Node, Person,
     answer::{Local, Remote, Responder, stored_answer},
     approvals::{StoredRule, demanded},
     receipts::ordered,
@@ -38,7 +38,12 @@ use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
 
 impl Node {
-    pub(crate) fn serve_local(&mut self, control: ControlId, asked: InvokeAsked) {
+    pub(crate) fn serve_local(
+        &mut self,
+        control: ControlId,
+        asker: Option<Person>,
+        asked: InvokeAsked,
+    ) {
         let now = self.now;
         let timeout_ms = asked.timeout_ms.unwrap_or(if asked.detach {
             // Nobody waits: its own bounds are enough.
@@ -63,6 +68,7 @@ impl Node {
             timeout_ms,
             depth: 0,
             caller_name: asked.caller,
+            asker,
             parent: None,
             direction: Direction::Local,
             part_of: None,
@@ -136,6 +142,7 @@ impl Node {
             timeout_ms: call.timeout_ms.min(limits::RUN_MS),
             depth: call.depth,
             caller_name: call.caller,
+            asker: None,
             parent: call.parent,
             direction: Direction::In,
             part_of: None,
@@ -360,9 +367,15 @@ impl Node {
             input: self.out.redacts().then(|| input.clone()),
             parent: incoming.parent.clone(),
             accepted: Vec::new(),
-            person: (incoming.direction == Direction::Local)
-                .then(|| incoming.caller_name.clone())
-                .flatten(),
+            person: match &incoming.asker {
+                Some(asker) => Some(asker.name.clone()),
+                None if incoming.direction == Direction::Local => incoming.caller_name.clone(),
+                None => None,
+            },
+            roles: incoming
+                .asker
+                .as_ref()
+                .map(|asker| asker.roles.iter().copied().collect()),
             approvals: (!approvals.is_empty())
                 .then(|| approvals.iter().map(StoredRule::from).collect()),
             budgets: Some(incoming.budgets.iter().map(StoredGiven::of).collect()),
@@ -418,6 +431,7 @@ impl Node {
             stream: None,
             counted: incoming.grants.as_ref().is_some_and(|it| it.is_counted()),
             person: incoming.caller_name,
+            asker: incoming.asker,
             parent: incoming.parent.map(|parent| parent.run),
             ordered,
         };

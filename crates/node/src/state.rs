@@ -7,8 +7,8 @@ use realm_protocol::{
     cbor::{self, Blob, CborError, Wire},
     message::{PolicyUse, Stage, TraceParent},
     records::{
-        Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Signed, Succession,
-        Ticket,
+        Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Role, Signed,
+        Succession, Ticket,
     },
     wire_map,
 };
@@ -402,6 +402,8 @@ wire_map! {
         16 => backend: Option<String>,
         /// What let it in, where people have to approve it first.
         17 => authority: Option<crate::serve::StoredAuthority>,
+        /// The roles that the person had, where they are one of this realm's.
+        18 => roles: Option<Vec<Role>>,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Whether policy lets a loop use what its definition names: agents, tools, hosts.
+//! Whether policy lets a loop use what its definition names: agents, tools, hosts, other loops of this realm.
 
-use realm_executor::{BackendError, BackendRequest};
-use realm_policy::{Action, Principal, Request, Resource, Used};
-use realm_protocol::LoopId;
+use realm_executor::{ApprovalRule, BackendError, BackendRequest, LoopError, StepAsked};
+use realm_policy::{Action, Principal, Request, Resource, Step, Used};
+use realm_protocol::{FailureCode, LoopId};
 use url::Url;
 
-use crate::Node;
+use crate::{Node, approvals::demanded};
 
 impl Node {
     /// Asks policy for what a loop wants of a backend.
@@ -35,6 +35,54 @@ impl Node {
             what: format!("{}={name}", kind.name()),
             reference: self.denied(denial),
         })
+    }
+
+    /// Says whether a run may call another loop of this realm.
+    pub(crate) fn decide_step(&mut self, asked: &StepAsked) {
+        let of = (asked.run, asked.call);
+        match self.permit_step(asked) {
+            Ok(rules) => self
+                .executor
+                .permit_step(of, rules, &self.registry, self.now),
+            Err(error) => self
+                .executor
+                .refuse_step(of, error, &self.registry, self.now),
+        }
+    }
+
+    /// Asks policy for whoever the run is for: a person of this realm, or a realm. Gives who has to approve the call.
+    fn permit_step(&mut self, asked: &StepAsked) -> Result<Vec<ApprovalRule>, LoopError> {
+        let (me, now) = (self.me.scope(), self.now.wall);
+        let served = self.serving.get(asked.run);
+        let caller = served.map_or(&me, |served| &served.caller);
+        let principal = match served.and_then(|served| served.asker.as_ref()) {
+            Some(asker) => Principal::Person {
+                home: &me,
+                name: &asker.name,
+                roles: &asker.roles,
+            },
+            None => Principal::Realm(caller),
+        };
+        let resource = Resource::Loop {
+            owner: &me,
+            id: &asked.loop_id,
+        };
+        let question = Request {
+            step: Some(Step {
+                by: &asked.by,
+                tool: asked.tool,
+            }),
+            ..Request::new(Action::Step, principal, resource, now)
+        };
+        let denial = match self.rules.decide_request(&question) {
+            Ok(permit) => return Ok(permit.approvals().iter().map(demanded).collect()),
+            Err(denial) => denial,
+        };
+        let (by, called, reference) = (&asked.by, &asked.loop_id, self.denied(denial));
+        let message = format!(
+            "policy does not let `{by}` call `{called}` in this run; reference {reference}"
+        );
+        Err(LoopError::new(FailureCode::Denied, message))
     }
 }
 

@@ -38,12 +38,15 @@ fn problem(policy: &Policy, role_named: &str) -> Option<String> {
     }
     let is_call = match policy.action_constraint() {
         ActionConstraint::Eq(action) => {
-            <_ as AsRef<str>>::as_ref(action.id()) == Action::Invoke.name()
+            let named = <_ as AsRef<str>>::as_ref(action.id());
+            [Action::Invoke, Action::Step]
+                .map(Action::name)
+                .contains(&named)
         }
         ActionConstraint::Any | ActionConstraint::In(_) => false,
     };
     (!is_call).then(|| {
-        "`@approval` is for calls: say `action == Action::\"invoke\"` in the policy's scope"
+        "`@approval` is for calls: say `action == Action::\"invoke\"`, or `step`, in the policy's scope"
             .to_owned()
     })
 }

@@ -134,6 +134,13 @@ fn context(request: &Request<'_>) -> Result<Context, AskError> {
             let granted = RestrictedExpression::new_bool(request.granted);
             pairs.push(("granted".to_owned(), granted));
         }
+        Action::Step => {
+            let by = request.step.map_or("", |step| step.by.as_str());
+            let by = RestrictedExpression::new_string(by.to_owned());
+            pairs.push(("by".to_owned(), by));
+            let tool = request.step.is_some_and(|step| step.tool);
+            pairs.push(("tool".to_owned(), RestrictedExpression::new_bool(tool)));
+        }
         Action::Spend => {
             let currency = request.cost.map(|cost| cost.currency.to_string());
             let currency = RestrictedExpression::new_string(currency.unwrap_or_default());

@@ -89,6 +89,9 @@ permit (principal in Group::"viewer", action == Action::"read-trace", resource);
 
 const USES: &str = r#"// A loop uses the agents, tools and hosts that its definition names.
 permit (principal is Loop, action == Action::"use", resource);
+
+// In whosever run, it calls the loops of its realm that its definition names.
+permit (principal, action == Action::"step", resource is Loop);
 "#;
 
 const GRANTS: &str = r#"// A realm calls what it holds a grant of this realm for.

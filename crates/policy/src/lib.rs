@@ -38,7 +38,7 @@ pub use memo::Memo;
 pub use policy::{MAX_DOCUMENTS, MAX_POLICY_ID, Policy};
 pub use principal::{AskedPrincipal, Principal};
 pub use redaction::{REDACTED, Redaction, RedactionError};
-pub use request::{Action, ParseAskedError, Request, RequestCopy};
+pub use request::{Action, ParseAskedError, Request, RequestCopy, Step, StepCopy};
 pub use resource::{AskedResource, Resource, Used};
 pub use restrict::{Restraint, restrict_policy};
 pub use schema::SCHEMA;

@@ -76,6 +76,7 @@ fn hash(request: &Request<'_>) -> u64 {
     request.approved.hash(&mut hasher);
     request.granted.hash(&mut hasher);
     request.cost.map(|cost| cost.micros).hash(&mut hasher);
+    request.step.hash(&mut hasher);
     request.principal.hash(&mut hasher);
     request.resource.hash(&mut hasher);
     hasher.finish()

@@ -209,7 +209,7 @@ impl Policy {
             Action::Administer => 0,
             _ => self.levels(),
         };
-        let inside = request.principal.is_inside();
+        let inside = request.is_inside();
         for depth in 0..levels {
             let Some(ceiling) = self.ceilings.get(&depth) else {
                 if inside {

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use realm_protocol::{NameError, RealmPath, Scope, Timestamp, budget::Amount};
+use realm_protocol::{LoopId, NameError, RealmPath, Scope, Timestamp, budget::Amount};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -14,6 +14,8 @@ use crate::{AskedPrincipal, AskedResource, Principal, Resource};
 pub enum Action {
     /// Run a loop.
     Invoke,
+    /// Have a loop of this realm call another one of it, in a run.
+    Step,
     /// Use an agent, a tool or a host, as a loop.
     Use,
     /// Send a message through or to a realm.
@@ -42,8 +44,9 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Invoke,
+        Self::Step,
         Self::Use,
         Self::Relay,
         Self::Discover,
@@ -72,6 +75,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invoke => "invoke",
+            Self::Step => "step",
             Self::Use => "use",
             Self::Relay => "relay",
             Self::Discover => "discover",
@@ -108,8 +112,8 @@ impl FromStr for Action {
 pub enum ParseAskedError {
     /// It is no action.
     #[error(
-        "not an action: expected invoke, use, relay, discover, join, announce, bid, award, spend, approve, \
-         read-trace, promote-prompt or administer"
+        "not an action: expected invoke, step, use, relay, discover, join, announce, bid, award, spend, \
+         approve, read-trace, promote-prompt or administer"
     )]
     Action,
     /// It is of no known kind.
@@ -124,6 +128,42 @@ pub enum ParseAskedError {
     /// It is no realm or loop.
     #[error("not a realm or loop by scope: {0}")]
     Name(#[from] NameError),
+}
+
+/// Which loop of this realm calls another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step<'a> {
+    /// The loop that calls.
+    pub by: &'a LoopId,
+    /// Whether its model chose to, and not its definition.
+    pub tool: bool,
+}
+
+/// An owned [`Step`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCopy {
+    /// The loop that calls.
+    pub by: LoopId,
+    /// Whether its model chose to, and not its definition.
+    pub tool: bool,
+}
+
+impl StepCopy {
+    fn as_step(&self) -> Step<'_> {
+        Step {
+            by: &self.by,
+            tool: self.tool,
+        }
+    }
+}
+
+impl From<Step<'_>> for StepCopy {
+    fn from(step: Step<'_>) -> Self {
+        Self {
+            by: step.by.clone(),
+            tool: step.tool,
+        }
+    }
 }
 
 /// One question.
@@ -143,6 +183,8 @@ pub struct Request<'a> {
     pub granted: bool,
     /// The most that it may cost; none where that has no bound.
     pub cost: Option<Amount>,
+    /// Which loop calls, where one of this realm calls another.
+    pub step: Option<Step<'a>>,
     /// The time it is asked.
     pub now: Timestamp,
 }
@@ -163,8 +205,15 @@ impl<'a> Request<'a> {
             approved: 0,
             granted: false,
             cost: None,
+            step: None,
             now,
         }
+    }
+
+    /// Whether it is about what happens inside this realm: then the realm's own documents say what is
+    /// permitted, and the realms above only what is not.
+    pub const fn is_inside(&self) -> bool {
+        matches!(self.action, Action::Step) || self.principal.is_inside()
     }
 }
 
@@ -189,6 +238,9 @@ pub struct RequestCopy {
     /// The most that it may cost; none where that has no bound.
     #[serde(default, with = "amount_text", skip_serializing_if = "Option::is_none")]
     pub cost: Option<Amount>,
+    /// Which loop called, where one of this realm called another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepCopy>,
     /// The time it was asked.
     pub now: Timestamp,
 }
@@ -204,6 +256,7 @@ impl RequestCopy {
             approved: self.approved,
             granted: self.granted,
             cost: self.cost,
+            step: self.step.as_ref().map(StepCopy::as_step),
             now: self.now,
         }
     }
@@ -213,12 +266,13 @@ impl RequestCopy {
         let own = self.as_request();
         (own.action, own.principal, own.resource)
             == (request.action, request.principal, request.resource)
-            && (own.answer, own.approved, own.granted, own.cost)
+            && (own.answer, own.approved, own.granted, own.cost, own.step)
                 == (
                     request.answer,
                     request.approved,
                     request.granted,
                     request.cost,
+                    request.step,
                 )
     }
 }
@@ -233,6 +287,7 @@ impl From<&Request<'_>> for RequestCopy {
             approved: request.approved,
             granted: request.granted,
             cost: request.cost,
+            step: request.step.map(StepCopy::from),
             now: request.now,
         }
     }

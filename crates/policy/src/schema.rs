@@ -28,11 +28,14 @@ type Circumstances = { now: Long, answer: Bool };
 // approved: how many people of the caller's realm have approved exactly this call. granted: the caller holds
 // a grant of the loop's realm for it.
 type Call = { now: Long, answer: Bool, approved: Long, granted: Bool };
+// by: the loop that calls. tool: its model chose to.
+type Step = { now: Long, answer: Bool, by: String, tool: Bool };
 // amount: the most that it may cost, in millionths of the currency; without a bound the greatest number
 // and no currency.
 type Cost = { now: Long, answer: Bool, amount: Long, currency: String };
 
 action invoke appliesTo { principal: [Realm, Person], resource: [Loop], context: Call };
+action step appliesTo { principal: [Realm, Person], resource: [Loop], context: Step };
 action use appliesTo { principal: [Loop], resource: [Agent, Tool, Host], context: Circumstances };
 action relay appliesTo { principal: [Realm], resource: [Realm], context: Circumstances };
 action discover appliesTo { principal: [Realm], resource: [Realm, Loop], context: Circumstances };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use realm_policy::{
     Action, Allow, AskedPrincipal, AskedResource, Denial, Level, Policy, Request, RequestCopy,
-    SCHEMA, Used, allow_policy, check, default_policies, suggest,
+    SCHEMA, StepCopy, Used, allow_policy, check, default_policies, suggest,
 };
 use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
@@ -170,6 +170,46 @@ fn a_loop_uses_what_its_definition_names_until_a_document_forbids_it() {
     assert!(uses("triage", Used::Tool, "mcp:files/read"));
     assert!(uses("risk", Used::Tool, "process:python3"));
     assert!(uses("triage", Used::Agent, "triage"));
+}
+
+#[test]
+fn a_run_calls_the_loops_that_definitions_name_until_a_document_or_a_realm_above_forbids_it() {
+    let models = r#"forbid (principal, action == Action::"step", resource is Loop)
+        when { context.tool && context.by != "desk" };"#;
+    let labs = format!(
+        r#"forbid (principal in Realm::"{LAB}", action == Action::"step", resource is Loop)
+        when {{ resource.name == "triage" }};"#
+    );
+    let own = [("models", models), ("labs", &labs)];
+    let by = |principal: AskedPrincipal, by: &str, tool| RequestCopy {
+        step: Some(StepCopy {
+            by: by.parse().unwrap(),
+            tool,
+        }),
+        ..ask(&principal, Action::Step, &triage())
+    };
+    let lab = AskedPrincipal::Realm(Scope {
+        root: LAB,
+        path: "dna".parse().unwrap(),
+    });
+
+    for above in ["", "permit (principal, action, resource);"] {
+        let policy = policy(&own, above);
+        let denied = |request: RequestCopy| {
+            denial(&policy, &request).map_or_else(Vec::new, |denial| denial.determining)
+        };
+        assert_eq!(denied(by(person(&[]), "main", false)), [""; 0]);
+        assert_eq!(denied(by(person(&[]), "desk", true)), [""; 0]);
+        assert_eq!(denied(by(person(&[Role::Owner]), "ask", true)), ["models"]);
+        assert_eq!(denied(by(health().into(), "main", false)), [""; 0]);
+        assert_eq!(denied(by(lab.clone(), "main", false)), ["labs"]);
+    }
+    let closed = policy(
+        &[],
+        r#"forbid (principal, action == Action::"step", resource);"#,
+    );
+    let denied = denial(&closed, &by(health().into(), "main", false));
+    assert!(matches!(denied.unwrap().level, Level::Ceiling { .. }));
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn ask(principal: &Scope, action: Action, resource: &AskedResource) -> RequestCo
         approved: 0,
         granted: false,
         cost: None,
+        step: None,
         now: NOW,
     }
 }

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use realm_policy::{Action, AskedPrincipal, AskedResource, Memo, Policy, RequestCopy};
+use realm_policy::{Action, AskedPrincipal, AskedResource, Memo, Policy, RequestCopy, StepCopy};
 use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
 const ACME: RealmId = RealmId::new([1; 32]);
 const SECOND: u64 = 1_800_000_000;
 
 /// Texts a realm's document or its parent's record may have.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     "permit(principal, action, resource);",
     "permit(principal, action, resource) when { context.now < 1800000002 };",
     "permit(principal, action, resource) when { context.answer };",
@@ -20,6 +20,8 @@ const TEXTS: [&str; 6] = [
     r#"permit(principal in Group::"peers", action, resource);"#,
     r#"forbid(principal is Person, action == Action::"spend", resource)
        when { context.amount > 2000000 };"#,
+    r#"forbid(principal, action == Action::"step", resource)
+       when { context.tool && context.by == "risk" };"#,
 ];
 
 fn root() -> Scope {
@@ -69,6 +71,7 @@ fn principal() -> impl Strategy<Value = AskedPrincipal> {
 fn step() -> impl Strategy<Value = Step> {
     let action = prop_oneof![
         Just(Action::Invoke),
+        Just(Action::Step),
         Just(Action::Relay),
         Just(Action::Spend),
         Just(Action::Administer)
@@ -83,6 +86,10 @@ fn step() -> impl Strategy<Value = Step> {
             approved: 0,
             granted: false,
             cost: (ms % 2 == 0).then(|| format!("EUR {}", 1 + ms % 3).parse().unwrap()),
+            step: (ms % 3 > 0).then(|| StepCopy {
+                by: "risk".parse().unwrap(),
+                tool: ms % 3 == 1,
+            }),
             now: Timestamp::from_millis(SECOND * 1_000 + ms),
         }))
     });
@@ -140,6 +147,7 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
         approved: 0,
         granted: false,
         cost: None,
+        step: None,
         now: Timestamp::from_millis(SECOND * 1_000),
     };
     assert!(memo.decide(&policy, &request.as_request()).is_err());
@@ -167,6 +175,7 @@ fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
             approved: 0,
             granted: false,
             cost: None,
+            step: None,
             now: Timestamp::from_millis(SECOND * 1_000 + millis),
         };
         let permit = memo.decide(&policy, &request.as_request()).unwrap();

@@ -41,6 +41,7 @@ fn ask(caller: Scope, action: Action, resource: &str) -> RequestCopy {
         approved: 0,
         granted: false,
         cost: None,
+        step: None,
         now: NOW,
     }
 }

@@ -39,6 +39,8 @@ pub struct Given {
 enum Source {
     Run(Bounder),
     Loop(LoopId),
+    /// The loop that calls, of this one call.
+    Call(LoopId),
 }
 
 /// What a frame and all below it may use, and have used.
@@ -68,6 +70,11 @@ impl Account {
         if !budget.is_unbounded() {
             self.bounds.push((Source::Loop(loop_id.clone()), budget));
         }
+    }
+
+    /// Bounds it by what the loop that calls lets this call use.
+    pub(super) fn bound_by_caller(&mut self, caller: &LoopId, budget: Budget) {
+        self.bounds.push((Source::Call(caller.clone()), budget));
     }
 
     /// Takes up what was written down: what was set aside counts as used until more is known.
@@ -155,6 +162,7 @@ fn refusal(what: &str, excess: Excess, source: &Source, budget: Budget) -> LoopE
         Source::Run(Bounder::Owner) => "what this realm lets a call of another one use".to_owned(),
         Source::Run(Bounder::Grant) => "what the caller's grant gives".to_owned(),
         Source::Loop(id) => format!("the budget of loop `{id}`"),
+        Source::Call(id) => format!("what loop `{id}` lets this call use"),
     };
     let (lacks, flag, member) = match excess {
         Excess::Money { wanted, left } => {
@@ -200,6 +208,7 @@ fn refusal(what: &str, excess: Excess, source: &Source, budget: Budget) -> LoopE
             "; `budget.served` in its owner's realm.toml sets it".to_owned()
         }
         (Source::Loop(_), _) => format!("; `budget.{member}` in its definition sets it"),
+        (Source::Call(_), _) => format!("; `budget.{member}` of the step or tool there sets it"),
     };
     LoopError::new(FailureCode::Budget, format!("{what} {lacks}{widens}"))
 }

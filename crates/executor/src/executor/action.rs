@@ -82,6 +82,21 @@ impl PartialEq for Announcing {
 
 impl Eq for Announcing {}
 
+/// A call that a run makes of a loop of this realm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepAsked {
+    /// The run.
+    pub run: RunId,
+    /// The frame that has not begun.
+    pub call: CallId,
+    /// The loop that calls.
+    pub by: LoopId,
+    /// Whether its model chose to, and not its definition.
+    pub tool: bool,
+    /// The loop that is called.
+    pub loop_id: LoopId,
+}
+
 /// A call that does not begin before it is approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalAsked {
@@ -178,6 +193,9 @@ pub enum Action {
         /// The frames.
         calls: Vec<CallId>,
     },
+    /// Say by [`Executor::permit_step`] or [`Executor::refuse_step`] whether a loop of this realm may call another
+    /// one. In every attempt, and once people have approved it, it is asked again.
+    Step(StepAsked),
     /// See whether a call is approved, and say so by [`Executor::hold`], [`Executor::approve`] or
     /// [`Executor::deny`]. After a restart, and in every attempt, it is asked again.
     Approve(Box<ApprovalAsked>),

@@ -43,6 +43,8 @@ pub(super) struct Frame {
     pub(super) attempt: u64,
     /// What its caller says of attempts; none for what the loop says.
     pub(super) retry: Option<Retry>,
+    /// What its caller lets it and all below it use.
+    pub(super) budget: Option<Box<(LoopId, Budget)>>,
     /// What people are asked for before it begins.
     pub(super) approvals: Vec<ApprovalRule>,
     /// How it stands with that.
@@ -167,6 +169,8 @@ pub(super) enum Waiting {
     Bidders { since: Tick, asked: CallId },
     /// The end of a pause, after which it goes on or tries again.
     Pause { until: Tick },
+    /// Policy's word, without which nothing of it begins; approved where people have said so already.
+    Policy { approved: bool },
     /// A person's word on work that may or may not have been done.
     Person,
     /// An approval, without which nothing of it begins; held once it is known that there is none yet.
@@ -372,6 +376,7 @@ impl Frame {
             depth,
             attempt: 1,
             retry: None,
+            budget: None,
             approvals: Vec::new(),
             consent: None,
             waiting: Waiting::Nothing,

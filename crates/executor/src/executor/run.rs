@@ -14,6 +14,7 @@ mod leaf;
 mod machine;
 mod model;
 mod pause;
+mod permit;
 mod route;
 mod spend;
 mod stream;
@@ -59,6 +60,8 @@ const TURN: usize = 256;
 const TURN_MS: u64 = 10;
 /// Ends known from before a restart that count as one such thing: nothing is written for them.
 const KNOWN_ENDS: usize = 64;
+/// A turn, where such an end counts as one.
+const WHOLE_TURN: usize = TURN * KNOWN_ENDS;
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -75,6 +78,10 @@ pub(super) struct Run {
     asked: BTreeMap<CallId, CallId>,
     /// What is to be done next; nothing of it waits for anybody.
     ready: VecDeque<Task>,
+    /// What is left of its turn.
+    turn: usize,
+    /// Calls that policy has not spoken of yet: nothing else is done until it has, so that they begin in their order.
+    unspoken: usize,
     /// Whether it goes on after a restart.
     durable: bool,
     /// Whether it has asked for what has effects or is paid for.
@@ -159,6 +166,8 @@ impl Run {
             frames: BTreeMap::new(),
             asked: BTreeMap::new(),
             ready: VecDeque::new(),
+            turn: WHOLE_TURN,
+            unspoken: 0,
             kept: BTreeMap::new(),
             known: BTreeMap::new(),
             paused: None,
@@ -241,17 +250,21 @@ impl Run {
         self.go_on(cx);
     }
 
+    /// Something has come from outside: it has a turn of its own.
+    pub(super) const fn take_turn(&mut self) {
+        self.turn = WHOLE_TURN;
+    }
+
     /// Does what is ready, until everything waits for somebody, or until others have had their turn.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>) {
-        let mut turn = TURN.saturating_mul(KNOWN_ENDS);
-        while turn > 0 {
-            if self.paused.is_some() {
+        while self.turn > 0 {
+            if self.paused.is_some() || self.unspoken > 0 {
                 return;
             }
             let Some(task) = self.ready.pop_front() else {
                 return;
             };
-            turn = turn.saturating_sub(match task {
+            self.turn = self.turn.saturating_sub(match task {
                 Task::Known(..) => 1,
                 _ => KNOWN_ENDS,
             });
@@ -320,6 +333,9 @@ impl Run {
         if let Some(manifest) = frame.subject.manifest() {
             account.bound_by(&manifest.id, manifest.budget);
         }
+        if let Some((by, budget)) = frame.budget.as_deref() {
+            account.bound_by_caller(by, *budget);
+        }
         (first || account.is_bounded()).then(|| Box::new(account))
     }
 
@@ -376,16 +392,10 @@ impl Run {
         if frame.deadline <= cx.now.tick {
             return self.time_out(call, cx);
         }
-        if frame.question().is_some() {
-            return self.put_question(call, cx);
-        }
-        if frame.needs_approval() {
-            return self.ask_approval(call, cx);
-        }
-        self.begin_body(call, cx);
+        self.ask_policy(call, false, cx);
     }
 
-    /// Begins a frame's work: whoever has to approve it has.
+    /// Begins a frame's work: policy permits it, and whoever has to approve it has.
     fn begin_body(&mut self, call: CallId, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;

@@ -333,6 +333,7 @@ impl Reader<'_> {
                 retry: None,
                 timeout_ms: None,
                 fallback: None,
+                budget: realm_protocol::budget::Budget::default(),
                 approval: None,
                 origin: self.origin(at),
             },

@@ -52,6 +52,7 @@ impl Reader<'_> {
             .map(|node| self.parsed(node, rule!("prompt.tools.digest")));
         let retry = self.retry(&mut object);
         let timeout_ms = self.span(&mut object, "timeout", rule!("prompt.tools.timeout"));
+        let budget = self.budget(&mut object);
         let approval = self.approval(&mut object);
         let origin = self.origin(object.at);
         object.finish(self);
@@ -71,6 +72,7 @@ impl Reader<'_> {
                 retry,
                 timeout_ms,
                 fallback: None,
+                budget,
                 approval,
                 origin,
             },

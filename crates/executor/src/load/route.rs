@@ -97,6 +97,7 @@ impl Reader<'_> {
             retry: None,
             timeout_ms: timeout.or(lasts),
             fallback: None,
+            budget: realm_protocol::budget::Budget::default(),
             approval: None,
             origin: self.origin(place),
         };

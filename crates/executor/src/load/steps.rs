@@ -46,6 +46,7 @@ impl Reader<'_> {
         });
         let retry = self.retry(&mut object);
         let timeout_ms = self.span(&mut object, "timeout", rule!("machine.timeout"));
+        let budget = self.budget(&mut object);
         let approval = self.approval(&mut object);
         object.finish(self);
         Some(Machine {
@@ -58,6 +59,7 @@ impl Reader<'_> {
                 retry,
                 timeout_ms,
                 fallback: None,
+                budget,
                 approval,
                 origin,
             },
@@ -148,6 +150,7 @@ impl Reader<'_> {
         let timeout_ms = self.span(object, "timeout", rule!("composite.timeout"));
         let fallback = object.get("fallback");
         let fallback = fallback.and_then(|node| self.fallback(node));
+        let budget = self.budget(object);
         let approval = self.approval(object);
         Some(Call {
             loop_id: loop_id?,
@@ -158,6 +161,7 @@ impl Reader<'_> {
             retry,
             timeout_ms,
             fallback,
+            budget,
             approval,
             origin: self.origin(address),
         })

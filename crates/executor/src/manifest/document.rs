@@ -187,6 +187,7 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
         retry,
         timeout_ms,
         fallback,
+        budget,
         approval,
         origin: _,
     } = call;
@@ -219,6 +220,7 @@ fn put_call(document: &mut Map<String, Value>, call: &Call) {
         document
     });
     put_some(document, "fallback", fallback);
+    put_some(document, "budget", budget_json(budget));
     let approval = approval.as_ref().map(approval_json);
     put_some(document, "approval", approval);
 }

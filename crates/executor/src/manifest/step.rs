@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{Digest, LoopAddress};
+use realm_protocol::{Digest, LoopAddress, budget::Budget};
 
 use super::{ApprovalRule, Origin};
 use crate::{Category, Condition, Reference};
@@ -97,6 +97,8 @@ pub struct Call {
     pub timeout_ms: Option<u64>,
     /// The loop called with the same input when the call has failed for good.
     pub fallback: Option<Fallback>,
+    /// What each of its calls may use, with all that it causes, beside what the loop itself says.
+    pub budget: Budget,
     /// Who approves before each of its calls begins, beside what the loop itself asks for.
     pub approval: Option<ApprovalRule>,
     /// Where it was written.

@@ -228,6 +228,7 @@ fn call(
         retry,
         timeout_ms: None,
         fallback: None,
+        budget: realm_protocol::budget::Budget::default(),
         approval: None,
         origin: origin.clone(),
     })

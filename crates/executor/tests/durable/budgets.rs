@@ -221,6 +221,44 @@ fn the_budget_of_a_loop_bounds_its_runs_inside_others_too() {
 }
 
 #[test]
+fn what_a_step_says_that_its_call_may_use_bounds_that_call_alone() {
+    let steps = json!({"steps": [
+        {"loopId": "left"},
+        {"loopId": "left", "budget": {"money": "EUR 0.000500"}},
+    ]});
+    let loops = [prompt("left"), a_loop("main", "composite", steps)];
+
+    let mut world = begun(&loops, "main", Budget::default());
+    world.answer(Ok(answered(10, 90)));
+
+    let message = world.stopped_by_budget();
+    assert!(
+        message.contains("what loop `main` lets this call use")
+            && message.contains("`budget.money`"),
+        "{message}"
+    );
+    assert_eq!(world.spent().calls, 1);
+}
+
+#[test]
+fn what_a_prompt_says_that_a_tool_may_use_bounds_each_call_of_it_with_its_attempts() {
+    let mut flaky = tool("charge", "idempotent");
+    flaky["retry"] = json!({"attempts": 9, "on": ["business"], "delay": "1ms"});
+    let tools = json!([{"name": "charge", "loopId": "charge", "budget": {"calls": 2}}]);
+    let mut ask = prompt("ask");
+    ask["prompt"]["tools"] = tools;
+    let mut world = given(&[flaky, ask], "ask", Budget::default());
+    world.fails = true;
+
+    world.begin();
+    world.run();
+
+    // The model charges once in each of two turns.
+    assert_eq!(world.done.values().copied().collect::<Vec<_>>(), [2, 2]);
+    assert!(world.outcome.is_some_and(|outcome| outcome.result.is_ok()));
+}
+
+#[test]
 fn calls_are_bounded_and_attempts_are_calls() {
     let mut flaky = tool("look", "idempotent");
     flaky["retry"] = json!({"attempts": 9, "on": ["business"], "delay": "1ms"});

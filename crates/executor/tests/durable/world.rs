@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// The keys of work that counts each time.
     pub(crate) charges: BTreeSet<CallId>,
     pub(crate) turns: u64,
+    /// Whether all work fails.
+    pub(crate) fails: bool,
     /// What models cost.
     pub(crate) tariffs: BTreeMap<String, Tariff>,
 }
@@ -132,6 +134,7 @@ impl World {
             gave: BTreeMap::new(),
             charges: BTreeSet::new(),
             turns: 0,
+            fails: false,
             tariffs: BTreeMap::new(),
         }
     }
@@ -188,6 +191,11 @@ impl World {
                 | Action::Approve(_)
                 | Action::CancelApproval { .. }
                 | Action::Breaker(_) => {}
+                Action::Step(asked) => {
+                    let of = (asked.run, asked.call);
+                    self.executor
+                        .permit_step(of, Vec::new(), &self.registry, self.now);
+                }
                 Action::Keep { call, frame, .. } => drop(disk.insert(call, *frame)),
                 Action::Forget { calls, .. } => disk.retain(|call, _| !calls.contains(call)),
                 Action::Backend { call, request, .. } => asked.push_back((call, request)),
@@ -232,7 +240,7 @@ impl World {
         if argv == ["charge"] {
             self.charges.insert(key);
         }
-        if input.get("fail").is_some() {
+        if self.fails || input.get("fail").is_some() {
             let stderr = "told to".to_owned();
             let code = Some(1);
             return Some((call, Err(BackendError::Exit { code, stderr })));

@@ -12,7 +12,7 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    ControlId, LookId,
+    ControlId, LookId, Person,
     answer::Responder,
     grants::Shown,
     receipts::Ordered,
@@ -74,6 +74,8 @@ pub(crate) struct Served {
     pub(crate) undecided: bool,
     /// Who asked, as the caller's realm says.
     pub(crate) person: Option<String>,
+    /// The person of this realm who asked, with the roles they had then.
+    pub(crate) asker: Option<Person>,
     /// The caller's run.
     pub(crate) parent: Option<RunId>,
     /// What a caller elsewhere has signed of the call.
@@ -98,6 +100,8 @@ pub(super) struct Incoming {
     pub(super) timeout_ms: u64,
     pub(super) depth: u64,
     pub(super) caller_name: Option<String>,
+    /// The person of this realm who asks.
+    pub(super) asker: Option<Person>,
     pub(super) parent: Option<TraceParent>,
     pub(super) direction: Direction,
     /// The run of this realm's own broadcast that it is a part of.

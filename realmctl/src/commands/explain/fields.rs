@@ -138,7 +138,7 @@ fields! {
         "a list of names";
     "loop.prompt.tools": "loops that the model may call",
         "Each has the name that the model knows it by; what it is for and what it takes are the loop's own words where it is one of this realm's.",
-        "a list of {name, loopId, loopVersion, digest, description, inputSchema, timeout, retry, approval}, 64 at most";
+        "a list of {name, loopId, loopVersion, digest, description, inputSchema, timeout, retry, budget, approval}, 64 at most";
     "loop.prompt.tools.digest": "a loop of another realm as it was approved",
         "SHA-256 of its name, description and contract. One without it, or that is no longer that, is not called; realmctl tool approve writes it.",
         "52 letters and digits";
@@ -178,12 +178,15 @@ fields! {
     "loop.composite.steps.timeout": "how long one attempt may take",
         "The called loop's own limit counts as well.",
         "a duration";
+    "loop.composite.steps.budget": "what each call may use",
+        "With all its attempts and all that it causes; the called loop's own budget counts as well.",
+        "as loop.budget";
     "loop.composite.steps.fallback": "who is called instead",
         "With the same input, when the call has failed for good.",
         "{loopId, loopVersion}";
     "loop.machine": "the loop of a state machine",
         "For kind machine. Called with its last state until it answers {complete: output}; {continue: state} goes on.",
-        "{loopId, loopVersion, maxSteps, retry, timeout, approval}";
+        "{loopId, loopVersion, maxSteps, retry, timeout, budget, approval}";
     "loop.state": "what its calls are given of what their agent keeps",
         "For tools that are programs, addresses, containers or attached, with effects. They get {input, state} and answer {output, state}; changes are kept with the outcome, or not at all.",
         "{agent, keys}";

@@ -1,9 +1,10 @@
 //! A bench for stories: two realms, runs that nobody waits for, and what became of them.
 
-use realm_node::{InvokeAsked, Refusal, Request, Response};
+use realm_node::{InvokeAsked, Person, Refusal, Request, Response};
 use realm_protocol::{
     RunId,
     journal::{Direction, Run, Status},
+    records::Role,
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::{Value, json};
@@ -36,7 +37,27 @@ impl Bench {
 
     /// Begins `main` and lets some time pass.
     pub(in super::super) fn begin(&mut self, input: Value, millis: u64) -> RunId {
-        self.world.ask(self.acme, detached("main@acme", input));
+        self.ask(detached("main@acme", input), millis)
+    }
+
+    /// Begins `main` as somebody, and lets some time pass.
+    pub(in super::super) fn begin_as(
+        &mut self,
+        (name, role): (&str, Role),
+        input: Value,
+        millis: u64,
+    ) -> RunId {
+        let person = Person {
+            name: name.to_owned(),
+            roles: [role].into(),
+        };
+        let asked = detached("main@acme", input);
+        self.ask(Request::By(person, Box::new(asked)), millis)
+    }
+
+    /// Asks for a run and lets some time pass; gives the run.
+    fn ask(&mut self, asked: Request, millis: u64) -> RunId {
+        self.world.ask(self.acme, asked);
         self.world.run_for(millis);
         let runs = self.world.hosts[self.acme.0].disk.runs.values();
         let own = runs.filter(|run| run.direction == Direction::Local);

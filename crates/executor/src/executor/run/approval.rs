@@ -109,7 +109,7 @@ impl Run {
         let timeout = frame.timeout_ms;
         self.take_answer(call, said);
         self.set_deadline(call, cx.now.tick.plus(timeout), cx);
-        self.begin_body(call, cx);
+        self.ask_policy(call, true, cx);
     }
 
     pub(in crate::executor) fn deny(

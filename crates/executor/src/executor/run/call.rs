@@ -78,8 +78,12 @@ impl Run {
         let Some(frame) = self.frames.get(&caller) else {
             return Ok(());
         };
+        let by = frame.subject.manifest().map(|manifest| &manifest.id);
+        let budget = by.filter(|_| !called.budget.is_unbounded());
+        let budget = budget.map(|by| Box::new((by.clone(), called.budget)));
         let opened = Frame {
             share_of,
+            budget,
             parent: Some(place),
             retry: called.retry.clone(),
             approvals,

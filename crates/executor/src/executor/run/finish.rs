@@ -279,7 +279,7 @@ impl Run {
                 let run = self.id;
                 return cx.shared.push(Action::CancelApproval { run, call });
             }
-            Waiting::Nothing | Waiting::Person => return,
+            Waiting::Nothing | Waiting::Policy { .. } | Waiting::Person => return,
         };
         frame.hear();
         self.asked.remove(&asked);

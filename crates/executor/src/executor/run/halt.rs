@@ -78,6 +78,7 @@ impl Run {
             Waiting::Bidders { asked, .. } => (asked, Action::CancelAnnounce(asked)),
             Waiting::Nothing
             | Waiting::Pause { .. }
+            | Waiting::Policy { .. }
             | Waiting::Person
             | Waiting::Approval { .. } => return,
         };

@@ -216,6 +216,8 @@ impl Run {
                     Progress::Machine { steps, .. } => (WaitingFor::Step(*steps), None),
                     _ => return None,
                 },
+                // It has its answer before anybody looks.
+                Waiting::Policy { .. } => return None,
                 Waiting::Backend { since, .. } => (WaitingFor::Backend, Some(since)),
                 Waiting::Realm { since, .. } => (WaitingFor::Realm, Some(since)),
                 Waiting::Bidders { since, .. } => (WaitingFor::Bidders, Some(since)),

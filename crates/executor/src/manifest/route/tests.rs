@@ -17,6 +17,7 @@ fn target(priority: u64, weight: u64) -> Target {
             retry: None,
             timeout_ms: None,
             fallback: None,
+            budget: realm_protocol::budget::Budget::default(),
             approval: None,
             origin: Origin::default(),
         },
