@@ -25,7 +25,7 @@ use self::pipe::Pipe;
 use crate::{
     http::within,
     kept::{ERROR_BYTES, Kept, READ_BYTES},
-    sandbox::{self, Launcher},
+    sandbox::{self, Ends, Launcher},
     words::Printed,
 };
 
@@ -110,8 +110,8 @@ pub(crate) struct Program<'a> {
     pub(crate) sandbox: &'a Sandbox,
 }
 
-/// Runs a program to its end. Its process group is killed when it has ended, when its time is
-/// over, and when the future is dropped.
+/// Runs a program to its end. What it leaves behind is killed when it has ended, and all of it when its time is over
+/// and when the future is dropped.
 pub(crate) async fn run(
     launcher: &Launcher,
     program: &Program<'_>,
@@ -162,12 +162,13 @@ pub(crate) async fn run_command(
     }
 }
 
-/// A process whose group dies with it.
+/// A process with which all ends that it has begotten, as far as its sandbox reaches.
 struct Group {
     program: String,
     child: Child,
-    /// Its number, until it was killed: from then on another group may have that.
+    /// Its number, until it was killed or has ended: from then on another may have that.
     id: Option<Pid>,
+    ends: Ends,
     ended: watch::Sender<bool>,
 }
 
@@ -190,27 +191,34 @@ impl Group {
         }
     }
 
-    /// Waits for the end of the process. What it leaves behind in its group ends with it.
+    /// Waits for the end of the process, and ends what it leaves behind. A keeper has done so by itself.
     async fn end(&mut self) -> Result<ExitStatus, BackendError> {
         let status = self.child.wait().await;
-        kill(self.id.take());
+        match self.ends {
+            Ends::Kept => self.id = None,
+            Ends::Group | Ends::Namespace => self.kill(),
+        }
         self.ended.send_replace(true);
         status.map_err(|error| BackendError::BadOutput {
             reason: error.to_string(),
         })
     }
+
+    fn kill(&mut self) {
+        let Some(id) = self.id.take() else {
+            return;
+        };
+        // It may have ended by itself.
+        let _ = match self.ends {
+            Ends::Kept => rustix::process::kill_process(id, Signal::TERM),
+            Ends::Group | Ends::Namespace => rustix::process::kill_process_group(id, Signal::KILL),
+        };
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        kill(self.id.take());
-    }
-}
-
-fn kill(group: Option<Pid>) {
-    if let Some(group) = group {
-        // It may have ended by itself.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        self.kill();
     }
 }
 
@@ -245,15 +253,16 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
     if sandbox.level == SandboxLevel::Strict {
         variables.insert("TMPDIR", sandbox::SCRATCH);
     }
-    let (command, own_session) = launcher.command(program, variables, sandbox, cwd)?;
+    let (command, ends) = launcher.command(program, variables, sandbox, cwd)?;
     let mut command = Command::from(command);
     command
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.kill_on_drop(true);
-    if !own_session {
+    // A keeper that was killed would end nothing.
+    command.kill_on_drop(ends != Ends::Kept);
+    if ends == Ends::Group {
         command.process_group(0);
     }
     if let Some(cwd) = cwd {
@@ -266,13 +275,14 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
         .id()
         .and_then(|id| i32::try_from(id).ok())
         .and_then(Pid::from_raw);
-    if let Some(id) = id.filter(|_| !own_session) {
+    if let Some(id) = id.filter(|_| ends == Ends::Group) {
         bound(id);
     }
     Ok(Group {
         program: program.to_owned(),
         child,
         id,
+        ends,
         ended: watch::Sender::new(false),
     })
 }

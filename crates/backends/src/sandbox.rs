@@ -1,9 +1,9 @@
 //! What child processes are kept from.
 //!
 //! Nothing here runs between `fork` and `exec` of the daemon. A process that is to be confined is started by
-//! way of the program itself, under the name [`NAME`]: it confines itself, by calls that are safe, and becomes
-//! the process that was wanted ([`confine`]). Under `strict` there are two such steps, since a process enters
-//! a new PID namespace by being born in it. Until then the program's variables have other names ([`CARRIED`]):
+//! way of the program itself, under the name [`NAME`]: it confines itself, by calls that are safe, and begets
+//! the process that becomes the one that was wanted ([`confine`]): under `strict` a process enters a new PID namespace by
+//! being born in it, and under `basic` somebody has to stay who ends what it leaves behind ([`keeper`]). Until then the program's variables have other names ([`CARRIED`]):
 //! they would tell the loader what to run in the steps before.
 //!
 //! The program's `main` asks [`confine_if_asked`] first.
@@ -11,6 +11,7 @@
 mod calls;
 mod confine;
 mod files;
+mod keeper;
 mod mounts;
 
 use std::{
@@ -50,6 +51,17 @@ pub struct Launcher {
     closed: Option<PathBuf>,
 }
 
+/// What ends with a process that is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// The group that it is made the first of.
+    Group,
+    /// All that is in the session and the namespaces that it makes for itself.
+    Namespace,
+    /// All that it has begotten: it is asked to end that, and then itself.
+    Kept,
+}
+
 /// What a process is confined to.
 struct Room {
     sandbox: Sandbox,
@@ -73,15 +85,14 @@ impl Launcher {
         self
     }
 
-    /// The command that becomes a program in its folder with these variables alone, and whether it makes a session
-    /// of its own. A launcher without a program knows no sandbox, and refuses `strict`.
+    /// The command that becomes a program in its folder with these variables alone, and what ends with it. A launcher without a program knows no sandbox, and refuses `strict`.
     pub(crate) fn command(
         &self,
         program: &str,
         env: BTreeMap<&str, &str>,
         sandbox: &Sandbox,
         cwd: Option<&str>,
-    ) -> Result<(Command, bool), BackendError> {
+    ) -> Result<(Command, Ends), BackendError> {
         match (&self.program, sandbox.level) {
             (None, SandboxLevel::Strict) => Err(BackendError::Unconfined {
                 program: program.to_owned(),
@@ -90,7 +101,7 @@ impl Launcher {
             (None, _) | (_, SandboxLevel::None) => {
                 let mut command = Command::new(program);
                 command.env_clear().envs(env);
-                Ok((command, false))
+                Ok((command, Ends::Group))
             }
             (Some(launcher), level) => {
                 if level == SandboxLevel::Strict {
@@ -104,7 +115,11 @@ impl Launcher {
                 command.arg0(NAME).arg(room.written()).arg(program);
                 let carried = |(name, value)| (format!("{CARRIED}{name}"), value);
                 command.env_clear().envs(env.into_iter().map(carried));
-                Ok((command, true))
+                let ends = match level {
+                    SandboxLevel::Strict => Ends::Namespace,
+                    SandboxLevel::None | SandboxLevel::Basic => Ends::Kept,
+                };
+                Ok((command, ends))
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Hostile child processes of a real daemon.
 
 use std::{
+    io::Read as _,
     net::TcpListener,
     os::{
         linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixListener},
+        unix::net::{SocketAddr, UnixListener, UnixStream},
     },
     path::Path,
     process::{Child, Command, Stdio},
@@ -15,12 +16,13 @@ use serde_json::{Value, json};
 
 use crate::{
     daemon::Daemon,
-    limit::skip,
+    limit::{PATIENCE, skip},
     person::{Outcome, Person},
 };
 
 const HOSTILE: &str = include_str!("sandbox/hostile.py");
 const PEEKING: &str = include_str!("sandbox/server.py");
+const LEAVING: &str = include_str!("sandbox/leaving.py");
 /// Ways out that are open without a sandbox, harmless ones of every kind: a way that is closed to everybody
 /// would show nothing.
 const OPEN: [&str; 18] = [
@@ -218,6 +220,43 @@ fn a_strict_program_does_as_it_likes_in_folders_that_it_was_given_to_write_to() 
     let kept = person.ctl("invoke keep command=keep").json();
 
     assert_eq!(kept["stdout"], "640:0\n640:0\n0\n", "{kept}");
+}
+
+#[test]
+fn what_a_basic_program_lets_go_ends_with_its_call_and_with_the_daemon() {
+    let person = Person::new();
+    let daemon = person.realm("mercy");
+    person.write("leave/main.py", LEAVING);
+    let leave = "id: leave\nversion: 1.0.0\nkind: tool\neffects: none\n\
+                 inputSchema: {type: object}\noutputSchema: {type: object}\n\
+                 tool: {implementation: process, config: {argv: [python3, main.py]}}\n";
+    let file = person.write("leave/loop.yaml", leave);
+    person.ctl(&format!("apply -f {}", file.display())).ok();
+    let socket = person.dir().join("left");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let call = |stays: bool| {
+        let input = json!({"socket": socket, "stays": stays}).to_string();
+        let mut command = person.command("realmctl");
+        command.args(["invoke", "leave", "-i", &input]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let caller = command.spawn().unwrap();
+        let (mut left, _) = listener.accept().unwrap();
+        left.read_exact(&mut [0; 4]).unwrap();
+        (caller, left)
+    };
+    // Its side of the connection closes with it.
+    let ends = |mut left: UnixStream| {
+        left.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(left.read(&mut [0]).unwrap(), 0);
+    };
+
+    let (mut caller, left) = call(false);
+    assert!(caller.wait().unwrap().success());
+    ends(left);
+    let (mut caller, left) = call(true);
+    daemon.kill();
+    assert!(!caller.wait().unwrap().success());
+    ends(left);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use rustix::process::{
 use thiserror::Error;
 
 use super::{
-    INNER, NOT_CONFINED, NOT_STARTED, Room, SCRATCH, calls, carried, files, inner, mounts,
+    INNER, NOT_CONFINED, NOT_STARTED, Room, SCRATCH, calls, carried, files, inner, keeper, mounts,
 };
 
 /// Files a process may have open.
@@ -32,6 +32,11 @@ const FILE_BYTES: u64 = 1024 * 1024 * 1024;
 const PROCESSES: u64 = 256;
 /// Bytes of a process's private memory under `strict`.
 const DATA_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Bytes of a process's private memory under `basic`.
+const BASIC_DATA_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Processes and threads under `basic`, beside those that the machine has when the program starts: the kernel counts all
+/// of a user's, and none of root's.
+const BASIC_PROCESSES: u64 = 512;
 /// The user that a process of root's is under `strict`.
 const NOBODY: u32 = 65_534;
 /// Bounds of that folder.
@@ -53,8 +58,8 @@ pub(super) fn at<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Fail
     move |error| Failure::NotConfined(format!("{step}: {error}"))
 }
 
-/// The first step: leaves the terminal and whatever it may still gain, and under `strict` begets the second
-/// in namespaces of its own and ends as that one ends.
+/// The first step: leaves the terminal and whatever it may still gain, begets the second, under `strict` in namespaces
+/// of its own, and ends as that one ends.
 pub(super) fn outside(
     room: &Room,
     (program, rest): (&OsStr, &[OsString]),
@@ -65,9 +70,8 @@ pub(super) fn outside(
     bound(Resource::Nofile, OPEN_FILES)?;
     bound(Resource::Fsize, FILE_BYTES)?;
     if room.sandbox.level != SandboxLevel::Strict {
-        die_with_parent()?;
         rustix::thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
-        return Err(become_program(program, rest));
+        return keeper::keep(room, program, rest);
     }
     bound(Resource::Data, DATA_BYTES)?;
     leave_root()?;
@@ -78,21 +82,33 @@ pub(super) fn outside(
     let mut child = Command::new("/proc/self/exe");
     child.arg0(INNER).args(inner(room, program, rest));
     let ended = child.status().map_err(at("second step"))?;
-    match (
-        ended.code(),
-        ended.signal().and_then(Signal::from_named_raw),
-    ) {
-        (Some(code), _) => Ok(ExitCode::from(code.to_le_bytes()[0])),
-        (None, signal) => {
-            let _ = kill_process(getpid(), signal.unwrap_or(Signal::KILL));
-            Ok(ExitCode::FAILURE)
-        }
-    }
+    end_by(ended.code(), ended.signal())
 }
 
-/// The second step, as the first process of its namespace: everything that it leaves behind ends with it.
+/// Ends as the program did: by its exit code, or by the signal.
+pub(super) fn end_by(code: Option<i32>, signal: Option<i32>) -> Result<ExitCode, Failure> {
+    if let Some(code) = code {
+        return Ok(ExitCode::from(code.to_le_bytes()[0]));
+    }
+    keeper::hear_all()?;
+    let signal = signal.and_then(Signal::from_named_raw);
+    let _ = kill_process(getpid(), signal.unwrap_or(Signal::KILL));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The second step: under `strict` as the first process of its namespace, so that everything it leaves behind ends with
+/// it; under `basic` in a session of its own, so that what it sends to its group spares its keeper.
 pub(super) fn inside(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<ExitCode, Failure> {
     die_with_parent()?;
+    if room.sandbox.level != SandboxLevel::Strict {
+        keeper::hear_all()?;
+        setsid().map_err(at("setsid"))?;
+        bound(Resource::Data, BASIC_DATA_BYTES)?;
+        if let Some(there) = processes() {
+            bound(Resource::Nproc, there.saturating_add(BASIC_PROCESSES))?;
+        }
+        return Err(become_program(program, rest));
+    }
     if !room.folder {
         // Or it would be the daemon's own, which may be the whole disk.
         env::set_current_dir(SCRATCH).map_err(at("scratch folder"))?;
@@ -122,6 +138,13 @@ fn close_files() -> Result<(), Failure> {
         let _ = close(number);
     }
     Ok(())
+}
+
+/// Processes and threads of the whole machine, as far as it tells.
+fn processes() -> Option<u64> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    let (_, all) = load.split_whitespace().nth(3)?.split_once('/')?;
+    all.parse().ok()
 }
 
 fn bound(resource: Resource, most: u64) -> Result<(), Failure> {

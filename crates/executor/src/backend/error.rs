@@ -384,6 +384,7 @@ impl std::fmt::Display for Signal<'_> {
             13 => "SIGPIPE",
             14 => "SIGALRM",
             15 => "SIGTERM",
+            25 => "SIGXFSZ (it wrote more into one file than its sandbox lets it)",
             number => return write!(f, "signal {number}"),
         };
         f.write_str(name)

@@ -239,7 +239,7 @@ fields! {
         "More ends the call.",
         "as in 1 MiB, 8 MiB at most";
     "loop.tool.config.sandbox": "what the program is kept from",
-        "basic: the daemon's environment and terminal, new privileges, outliving the daemon. strict: also files but the system's, its folder's and those of read and write, the network, other processes, and most calls of the kernel; a kernel that cannot is an error. none: the environment alone.",
+        "basic: the daemon's environment and terminal, new privileges, outliving its call with what it starts. strict: also files but the system's, its folder's and those of read and write, the network, other processes, and most calls of the kernel; a kernel that cannot is an error. none: the environment alone.",
         "none, basic or strict";
     "loop.tool.config.read": "what it may read under strict",
         "Beside the system's programs and its own folder.",

@@ -1,0 +1,100 @@
+//! Who stays with a program under `basic`, and leaves nothing of it behind.
+//!
+//! Whatever the program begets and lets go becomes the keeper's child, however it made off. When the program has
+//! ended, or the daemon wants it ended or is gone itself, the keeper kills all that is left, and ends as the program did.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
+
+use nix::{
+    sys::signal::{SigSet, Signal as Told},
+    unistd::close,
+};
+use rustix::{
+    io::Errno,
+    process::{
+        Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper,
+        set_parent_process_death_signal, wait,
+    },
+};
+
+use super::{
+    INNER, Room,
+    confine::{Failure, at, end_by},
+    inner,
+};
+
+/// The children of this process, which has one thread.
+const CHILDREN: &str = "/proc/thread-self/children";
+
+/// Starts the second step, waits for its end, and ends everything else that it has begotten.
+pub(super) fn keep(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<ExitCode, Failure> {
+    let mut heard = SigSet::empty();
+    heard.add(Told::SIGTERM);
+    heard.add(Told::SIGCHLD);
+    heard.thread_block().map_err(at("signals"))?;
+    set_child_subreaper(Some(getpid())).map_err(at("subreaper"))?;
+    // Where the daemon is gone, the program is to be as well.
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(at("parent's death"))?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(INNER).args(inner(room, program, rest));
+    let child = command.spawn().map_err(at("second step"))?;
+    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // They end with the program, and not with whoever looks after it.
+    let _ = (close(0), close(1));
+    let ended = loop {
+        match heard.wait() {
+            Ok(Told::SIGCHLD) => {
+                if let Some(ended) = reap(child) {
+                    break Some(ended);
+                }
+            }
+            _ => break None,
+        }
+    };
+    end_all();
+    match ended {
+        Some(ended) => end_by(ended.exit_status(), ended.terminating_signal()),
+        None => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Lets the program hear every signal again that its keeper waits for.
+pub(super) fn hear_all() -> Result<(), Failure> {
+    SigSet::empty().thread_set_mask().map_err(at("signals"))
+}
+
+/// Takes the ends of children; gives that of the program, if it is among them.
+fn reap(program: Option<Pid>) -> Option<WaitStatus> {
+    let mut of_program = None;
+    while let Ok(Some((child, ended))) = wait(WaitOptions::NOHANG) {
+        if Some(child) == program {
+            of_program = Some(ended);
+        }
+    }
+    of_program
+}
+
+/// Kills every child, and those who become children by that, until there is none.
+fn end_all() {
+    loop {
+        let Ok(children) = fs::read_to_string(CHILDREN) else {
+            // The program itself ends with its keeper.
+            return;
+        };
+        let children = children.split_whitespace();
+        for child in children.filter_map(|child| child.parse().ok().and_then(Pid::from_raw)) {
+            // It may have ended by itself.
+            let _ = kill_process(child, Signal::KILL);
+        }
+        // The end of one is waited for: its own children are among these from then on.
+        match wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}

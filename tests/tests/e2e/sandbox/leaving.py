@@ -1,0 +1,26 @@
+# Lets a process make off: out of its group, its session and its family, with nothing of its own open but a connection.
+import json
+import os
+import socket
+import sys
+import time
+
+given = json.load(sys.stdin)
+told, tell = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.setsid()
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(given["socket"])
+        connection.sendall(b"here")
+        os.write(tell, b".")
+        for number in (0, 1, 2):
+            os.close(number)
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+os.read(told, 1)
+if given["stays"]:
+    time.sleep(600)
+print("{}")
