@@ -39,6 +39,8 @@ tools = server.ask("tools/list", {})["tools"]
 for tool in tools:
     print("tool:", tool["name"], "-", tool["description"])
 
+assert [tool["name"] for tool in tools] == ["count-words_lab"], "what was not chosen is no tool"
+
 right = server.ask("tools/call", {"name": "count-words_lab", "arguments": {"text": "one two three"}})
 print("answer:", json.dumps(right["structuredContent"]))
 wrong = server.ask("tools/call", {"name": "count-words_lab", "arguments": {}})

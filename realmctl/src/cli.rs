@@ -12,6 +12,7 @@ mod grants;
 mod halt;
 mod key;
 mod local;
+mod mcp;
 mod people;
 mod policy;
 mod prompts;
@@ -34,9 +35,9 @@ pub use audit::{
 pub use breakers::BreakerCommand;
 pub use broadcast::{AggregateBy, BroadcastArgs, Decimal, Good, Scored, SelectBy, WaitBy, Weight};
 pub use calls::{
-    AgentCommand, ApplyArgs, BackendCommand, BidCommand, DiffArgs, ExportFormat, FileArgs,
-    InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter, RunState,
-    StackCommand, StateCommand, ToolCommand, TraceCommand,
+    AgentCommand, ApplyArgs, BackendCommand, BidCommand, BudgetArgs, DiffArgs, ExportFormat,
+    FileArgs, InvokeArgs, Language, LoopCommand, NewCommand, RunCommand, RunDirection, RunFilter,
+    RunState, StackCommand, StateCommand, ToolCommand, TraceCommand,
 };
 pub use daemon::{
     ConfigCommand, InitArgs, KeyCertifyArgs, KeyCommand, KeyPassphraseArgs, KeyRotateArgs,
@@ -48,6 +49,7 @@ pub use grants::{GrantArgs, GrantCommand};
 pub use halt::{HaltArgs, UnhaltArgs};
 pub use key::Key;
 pub use local::{ClientLanguage, ContextCommand, DemoAgent, DemoArgs, GenerateArgs, ManArgs};
+pub use mcp::{Chosen, McpArgs};
 pub use people::{LoginArgs, PeopleCommand};
 pub use policy::{AllowArgs, DisallowArgs, PolicyCommand};
 pub use prompts::{EvalArgs, PromptCommand};
@@ -230,7 +232,7 @@ pub enum Command {
     Broadcast(Box<BroadcastArgs>),
     /// Serve the loops that this realm may call as tools, to any host of the Model Context Protocol, on
     /// standard input and output.
-    Mcp,
+    Mcp(McpArgs),
     /// Write a typed client for the loops that this realm may call, from their contracts.
     Generate(GenerateArgs),
     /// Bids that this realm has made, and what proves how they were treated.

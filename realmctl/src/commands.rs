@@ -89,7 +89,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Loop(command) => loops::run(session, command).await?,
         Command::Stack(command) => stacks::run(session, command).await?,
         Command::Agent(command) => loops::agent(session, command).await?,
-        Command::Mcp => mcp::run(session).await?,
+        Command::Mcp(args) => mcp::run(session, args).await?,
         Command::Generate(args) => generate::run(session, args).await?,
         Command::Backend(command) => backends::run(session, &command).await?,
         Command::Tool(command) => tools::run(session, &command).await?,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use realm_client::{
     ClientError, StreamItem,
-    api::{CallError, InvokeRequest, InvokeResult, Time},
+    api::{Budget, CallError, InvokeRequest, InvokeResult, Time},
 };
 use rmcp::{
     ErrorData, Peer, RoleServer, ServerHandler, ServiceExt as _,
@@ -24,6 +24,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{invoke::take_back, visible};
 use crate::{
+    cli::{Chosen, McpArgs},
     environment,
     failure::{Failure, tell},
     session::{Daemon, Session},
@@ -37,12 +38,15 @@ const OFFERED: usize = 200;
 const LOOKS: Duration = Duration::from_secs(30);
 
 /// Serves until the host hangs up.
-pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, args: McpArgs) -> Result<(), Failure> {
+    let McpArgs { loops, budget } = args;
     let daemon = session.daemon().await?;
     let server = Server {
         name: daemon.home.name.clone(),
         session: Session::new(session.global.clone()),
         daemon,
+        chosen: loops,
+        budget: budget.into_budget(),
         tools: Mutex::default(),
         looked: Mutex::default(),
     };
@@ -60,6 +64,10 @@ struct Server {
     name: String,
     session: Session,
     daemon: Daemon,
+    /// The loops that are offered; none for all.
+    chosen: Vec<Chosen>,
+    /// What each call may use.
+    budget: Option<Budget>,
     /// What the tools stand for, by name, as they were last listed.
     tools: Mutex<BTreeMap<String, Offered>>,
     /// When they were. It is held while somebody looks, and known tools are called meanwhile.
@@ -109,7 +117,7 @@ impl ServerHandler for Server {
             detach: false,
             store: false,
             stream: false,
-            budget: None,
+            budget: self.budget.clone(),
             backend: None,
         };
         let started = Time::from_millis(environment::now_millis());
@@ -189,9 +197,12 @@ impl Server {
         Ok(listed)
     }
 
-    /// The loops of this realm, and those of its neighbours that it may see.
+    /// The loops that were chosen; else those of this realm, and those of its neighbours that it may see.
     async fn find(&self) -> Result<BTreeMap<String, Offered>, Failure> {
-        let (details, left_out) = visible::details(&self.daemon, OFFERED).await?;
+        let (details, left_out) = match self.chosen.as_slice() {
+            [] => visible::details(&self.daemon, OFFERED).await?,
+            chosen => visible::chosen(&self.daemon, chosen, OFFERED).await?,
+        };
         if left_out > 0 {
             self.session.say(&format!(
                 "{OFFERED} loops are offered as tools, and {left_out} more are not"
