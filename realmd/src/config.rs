@@ -18,7 +18,7 @@ use std::{
 
 use realm_backends::Format;
 use realm_client::catalogue::Code;
-use realm_executor::{BreakerBounds, Price, Sandbox, SandboxLevel};
+use realm_executor::{BreakerBounds, Price, Prices, Sandbox, SandboxLevel};
 use realm_net::Multiaddr;
 use realm_node::{Budgets, Rate};
 use realm_protocol::{Label, budget::Budget};
@@ -78,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) http: Option<SocketAddr>,
     /// Model backends by id.
     pub(crate) backends: BTreeMap<String, BackendConfig>,
+    /// What models cost, by their names.
+    pub(crate) prices: Prices,
     /// MCP servers by id.
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
     /// Where the secrets are that loops name.
@@ -487,6 +489,16 @@ fn typed(settings: &Settings) -> Option<Config> {
                 Some((id.to_owned(), backend))
             })
             .collect::<Option<_>>()?,
+        prices: value::chosen(settings, "prices")
+            .flat_map(|id| {
+                let price = text(&format!("prices.{id}.price"));
+                let price = price.and_then(|price| value::price_of(&price));
+                let models = texts(&format!("prices.{id}.models")).unwrap_or_default();
+                models
+                    .into_iter()
+                    .filter_map(move |model| Some((model, price?)))
+            })
+            .collect(),
         mcp: value::chosen(settings, "mcp")
             .map(|id| {
                 let key = |name: &str| format!("mcp.{id}.{name}");

@@ -113,6 +113,7 @@ impl SecretReader {
                 max_tokens: backend.max_tokens,
                 allow_private: backend.allow_private.clone(),
                 price: backend.price,
+                prices: config.prices.clone(),
             };
             if let Some(Err(reason)) = &model.key {
                 tracing::warn!(backend = %id, %reason, "the key of a backend cannot be had");

@@ -409,6 +409,7 @@ pub(crate) fn tariffs(config: &Config) -> BTreeMap<String, Tariff> {
             max_tokens: backend.max_tokens,
             model: backend.model.clone(),
             price: backend.price,
+            prices: config.prices.clone(),
         };
         (id.clone(), tariff)
     });

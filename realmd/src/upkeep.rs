@@ -209,6 +209,7 @@ impl Reload {
         merged.config.advertise.clone_from(&read.config.advertise);
         merged.config.backends.clone_from(&read.config.backends);
         merged.config.mcp.clone_from(&read.config.mcp);
+        merged.config.prices.clone_from(&read.config.prices);
         merged.config.secrets.clone_from(&read.config.secrets);
         merged.config.processes.clone_from(&read.config.processes);
         merged.config.containers.clone_from(&read.config.containers);

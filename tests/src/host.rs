@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
-use realm_executor::{BreakerBounds, Price, Tariff};
+use realm_executor::{BreakerBounds, Price, Prices, Tariff};
 use realm_net::Limits;
 use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
@@ -320,5 +320,6 @@ fn office() -> Tariff {
         max_tokens: 1_000,
         model: None,
         price,
+        prices: Prices::new(),
     }
 }

@@ -11,7 +11,7 @@ mod writing;
 use std::collections::BTreeMap;
 
 use realm_executor::{
-    BackendError, BackendOutput, BackendReply, ModelRequest, Price, ToolSpec, is_priced,
+    BackendError, BackendOutput, BackendReply, ModelRequest, Price, Prices, ToolSpec, price_of,
 };
 use realm_protocol::json;
 use serde_json::{Value, json};
@@ -122,6 +122,8 @@ pub struct Model {
     pub allow_private: Vec<String>,
     /// What it costs, if that is known.
     pub price: Option<Price>,
+    /// What other models cost.
+    pub prices: Prices,
 }
 
 impl Model {
@@ -212,8 +214,11 @@ pub(crate) async fn complete(
     };
     let said = model.format.read(&answer, request)?;
     let tokens = said.input_tokens.zip(said.output_tokens);
-    let priced = is_priced(model.model.as_deref(), request.model.as_deref());
-    let cost = model.price.filter(|_| priced).zip(tokens);
+    let own = (model.model.as_deref(), model.price);
+    let asked = price_of(own, &model.prices, request.model.as_deref());
+    // A name may stand for whichever model is the newest of its kind.
+    let answered = || model.prices.get(said.model.as_ref()?).copied();
+    let cost = asked.or_else(answered).zip(tokens);
     Ok(BackendReply {
         output: said.output,
         input_tokens: said.input_tokens,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use realm_backends::{Backends, Format, Model, Parts, Progress, Provider, ProviderTerms, Server};
-use realm_executor::{BackendError, BackendRequest, ModelRequest};
+use realm_executor::{BackendError, BackendRequest, ModelRequest, Prices};
 use realm_protocol::{CallId, Digest, Now, is_public};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -333,6 +333,7 @@ async fn call(
                 max_tokens: 9,
                 allow_private: allow_private.to_vec(),
                 price: None,
+                prices: Prices::new(),
             };
             backends.set_models([("box".to_owned(), model)].into());
             BackendRequest::Model(Box::new(ModelRequest {

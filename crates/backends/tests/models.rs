@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use realm_backends::{Backends, Format, Model, Parts, Progress, Secret};
 use realm_executor::{
-    BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, Price, ToolSpec,
+    BackendError, BackendOutput, BackendReply, BackendRequest, ModelRequest, Price, Prices,
+    ToolSpec,
 };
 use realm_protocol::CallId;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ fn model(format: Format, port: u16) -> Model {
             input: 150_000,
             output: 600_000,
         }),
+        prices: Prices::new(),
     }
 }
 

@@ -59,4 +59,4 @@ pub use restriction::{Extent, Limit, LoopsLet, RateLet, Restricted, Restriction,
 pub use schema::{SchemaError, ToldSchema, example};
 pub use stack::{Order, Stack};
 pub use states::{StateValue, States};
-pub use tariff::{Price, Tariff, is_priced};
+pub use tariff::{Price, Prices, Tariff, price_of};

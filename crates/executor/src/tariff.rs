@@ -1,6 +1,6 @@
 //! What models cost, so that a call which a budget would not bear is never made.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use realm_protocol::budget::{Amount, Currency, Spend};
 use serde_json::Value;
@@ -56,13 +56,23 @@ pub struct Tariff {
     pub model: Option<String>,
     /// What it costs, if that is known.
     pub price: Option<Price>,
+    /// What others cost.
+    pub prices: Prices,
 }
 
-/// Whether the price of one model is that of another which is asked; none is asked for by its backend's own choice.
-pub fn is_priced(priced: Option<&str>, asked: Option<&str>) -> bool {
-    priced
-        .zip(asked)
-        .is_none_or(|(priced, asked)| priced == asked)
+/// What models cost, by their names.
+pub type Prices = BTreeMap<String, Price>;
+
+/// What a model costs that is asked, none for its backend's own choice: as the backend says of its own, or of whichever
+/// answers where it names none; else as the table says of its name.
+pub fn price_of(
+    (own, price): (Option<&str>, Option<Price>),
+    table: &Prices,
+    asked: Option<&str>,
+) -> Option<Price> {
+    let is_own = own.zip(asked).is_none_or(|(own, asked)| own == asked);
+    let listed = || table.get(asked.or(own)?).copied();
+    price.filter(|_| is_own).or_else(listed)
 }
 
 impl Tariff {
@@ -75,20 +85,24 @@ impl Tariff {
             input: 0,
             output: 0,
         }),
+        prices: Prices::new(),
     };
     /// Of what nobody knows anything about.
     pub(crate) const UNKNOWN: Self = Self {
         max_tokens: 4_096,
         model: None,
         price: None,
+        prices: Prices::new(),
     };
 
-    /// What is known of one model behind it: another than its price is for has none that anybody knows.
+    /// What is known of one model behind it.
     pub(crate) fn of_model(&self, asked: Option<&str>) -> Self {
-        let known = is_priced(self.model.as_deref(), asked);
+        let own = (self.model.as_deref(), self.price);
         Self {
-            price: self.price.filter(|_| known),
-            ..self.clone()
+            max_tokens: self.max_tokens,
+            model: asked.map(str::to_owned),
+            price: price_of(own, &self.prices, asked),
+            prices: Prices::new(),
         }
     }
 
@@ -153,5 +167,32 @@ impl ModelRequest {
             .chain(turns)
             .fold(texts.saturating_add(schema), usize::saturating_add);
         bytes as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_costs_what_its_backend_says_of_its_own_and_else_what_the_table_says() {
+        let price = |input| Price {
+            currency: Currency::NONE,
+            input,
+            output: 0,
+        };
+        let names = [("small", 1), ("large", 2)];
+        let table = names.map(|(name, input)| (name.to_owned(), price(input)));
+        let table = Prices::from(table);
+        let cost = |own, asked| price_of(own, &table, asked).map(|price| price.input);
+        let own = Some(price(9));
+
+        assert_eq!(cost((Some("small"), own), None), Some(9));
+        assert_eq!(cost((Some("small"), own), Some("small")), Some(9));
+        assert_eq!(cost((Some("small"), own), Some("large")), Some(2));
+        assert_eq!(cost((Some("small"), own), Some("other")), None);
+        assert_eq!(cost((Some("small"), None), None), Some(1));
+        assert_eq!(cost((None, own), Some("large")), Some(9));
+        assert_eq!(cost((None, None), None), None);
     }
 }

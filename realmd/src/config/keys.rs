@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Scopes,
     /// A list of loop ids.
     Loops,
+    /// A list of names of any kind, one at least.
+    Names,
 }
 
 /// One key.

@@ -42,6 +42,7 @@ pub(crate) fn read(
     reading.servers();
     reading.people();
     reading.groups();
+    reading.prices();
     if !reading.problems.is_empty() {
         return Err(ConfigError::Problems(reading.problems));
     }
@@ -242,6 +243,25 @@ impl Reading<'_> {
         }
     }
 
+    /// A model has one price.
+    fn prices(&mut self) {
+        let mut priced: Vec<(String, String)> = Vec::new();
+        for name in value::chosen(&self.settings, "prices") {
+            let setting = self.settings.get(&format!("prices.{name}.models"));
+            if let Some(value::Value::Texts(models)) = setting.map(|setting| &setting.value) {
+                priced.extend(models.iter().map(|model| (model.clone(), name.to_owned())));
+            }
+        }
+        priced.sort();
+        let mut others = priced.windows(2);
+        if let Some([(model, one), (_, other)]) =
+            others.find(|pair| matches!(pair, [a, b] if a.0 == b.0))
+        {
+            let what = format!("`prices.{other}` names the model `{model}` of `prices.{one}`");
+            self.wrong(None, what);
+        }
+    }
+
     /// A user of the machine is one person.
     fn people(&mut self) {
         let mut users: Vec<(String, String)> = Vec::new();
@@ -348,6 +368,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
         | keys::Kind::Paths
         | keys::Kind::Patterns
         | keys::Kind::Arguments
+        | keys::Kind::Names
         | keys::Kind::Roles
         | keys::Kind::Scopes
         | keys::Kind::RealmNames

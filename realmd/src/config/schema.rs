@@ -77,6 +77,7 @@ fn property(key: &Key) -> Value {
         | Kind::Patterns
         | Kind::Arguments
         | Kind::Loops
+        | Kind::Names
         | Kind::Scopes
         | Kind::RealmNames
         | Kind::Variables

@@ -145,6 +145,18 @@ fn a_backend_without_a_format_or_with_its_key_in_the_text_is_refused_and_the_key
             "no host and port",
         ),
         ("[mcp.box]\n", "`[mcp.box]` says nothing"),
+        (
+            "[prices.small]\nprice = \"USD 1 2\"\n",
+            "`prices.small.models` is missing",
+        ),
+        (
+            "[prices.small]\nmodels = []\nprice = \"USD 1 2\"\n",
+            "must name one at least",
+        ),
+        (
+            "[prices.a]\nmodels = [\"m\"]\nprice = \"USD 1 2\"\n[prices.b]\nmodels = [\"m\"]\nprice = \"USD 2 3\"\n",
+            "`prices.b` names the model `m` of `prices.a`",
+        ),
         ("[backends.big]\n", "`[backends.big]` says nothing"),
         (
             "[mcp.box]\ncwd = \"/\"\n",

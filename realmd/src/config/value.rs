@@ -166,6 +166,7 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Issuer => issuer(text()?),
         Kind::Scopes => scopes(value).map(Value::Texts),
         Kind::Loops => loops(value).map(Value::Texts),
+        Kind::Names => names(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -367,6 +368,14 @@ fn loops(value: &Toml) -> Result<Vec<String>, String> {
     }
 }
 
+fn names(value: &Toml) -> Result<Vec<String>, String> {
+    let names = texts(Kind::Names, value)?;
+    match names.is_empty() || names.iter().any(String::is_empty) {
+        true => Err("must name one at least, and none that is empty".to_owned()),
+        false => Ok(names),
+    }
+}
+
 fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     let hosts = texts(Kind::Hosts, value)?;
     let right = |host: &str| {
@@ -447,6 +456,7 @@ fn expected(kind: Kind, found: &Toml) -> String {
         Kind::RealmNames => "a list of realms' names as text",
         Kind::Scopes => "a list of scopes as text",
         Kind::Loops => "a list of loop ids as text",
+        Kind::Names => "a list of names as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",
         Kind::Variables | Kind::SecretVariables => "a list of variables as text",

@@ -1,7 +1,7 @@
 //! Runs with budgets: stopped before the call that would break one, whatever is lost on the way.
 
 use realm_executor::{
-    BackendError, BackendReply, BackendRequest, Bounder, Given, Price, RealmCall, Tariff,
+    BackendError, BackendReply, BackendRequest, Bounder, Given, Price, Prices, RealmCall, Tariff,
 };
 use realm_protocol::{
     CallId, FailureCode,
@@ -48,6 +48,7 @@ fn given(loops: &[Value], loop_id: &str, budget: Budget) -> World {
         max_tokens: 4_096,
         model: Some("small".to_owned()),
         price: Some(price),
+        prices: Prices::from([("listed".to_owned(), price)]),
     };
     world.tariffs.insert("office".to_owned(), tariff);
     let by = Bounder::Asker;
@@ -161,7 +162,7 @@ fn prompts_side_by_side_cannot_overdraw_together() {
 }
 
 #[test]
-fn a_price_is_that_of_one_model_and_another_behind_the_same_backend_has_none() {
+fn a_price_is_that_of_one_model_and_another_behind_the_same_backend_has_none_unless_it_is_listed() {
     let ask = |model: &str| {
         let mut loop_ = prompt("left");
         loop_["backend"]["model"] = json!(model);
@@ -172,6 +173,7 @@ fn a_price_is_that_of_one_model_and_another_behind_the_same_backend_has_none() {
     };
 
     assert_eq!(ask("small").asked.len(), 1);
+    assert_eq!(ask("listed").asked.len(), 1);
     let other = ask("large");
     assert_eq!(other.asked.len(), 0);
     other.stopped_by_budget();

@@ -1,6 +1,8 @@
 //! Every key of the configuration, once.
 
 mod oidc;
+mod prices;
+mod secrets;
 
 use realm_protocol::limits;
 
@@ -499,6 +501,8 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The user of this machine that this person is at the socket, by number. The user that the daemon runs as is an owner, whatever stands here.",
         reloads: true,
     },
+    prices::MODELS,
+    prices::PRICE,
     Key {
         name: "processes.allow",
         kind: Kind::Arguments,
@@ -555,13 +559,7 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Whether its callers share this rate; otherwise each organisation has as much.",
         reloads: true,
     },
-    Key {
-        name: "secrets.*.key",
-        kind: Kind::Secret,
-        default: None,
-        meaning: "Where a secret is that loops name in `key` and `secrets`: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME.",
-        reloads: true,
-    },
+    secrets::KEY,
     Key {
         name: "store.cache_bytes",
         kind: Kind::Bytes(MIB, 64 * GIB),
