@@ -18,7 +18,7 @@ use std::{
 
 use realm_backends::Format;
 use realm_client::catalogue::Code;
-use realm_executor::{BreakerBounds, Price, Prices, Sandbox, SandboxLevel};
+use realm_executor::{BreakerBounds, Price, Prices, Sandbox, SandboxLevel, SecretLoops};
 use realm_net::Multiaddr;
 use realm_node::{Budgets, Rate};
 use realm_protocol::{Label, budget::Budget};
@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
     /// Where the secrets are that loops name.
     pub(crate) secrets: BTreeMap<String, SecretPlace>,
+    /// Which loops they are for.
+    pub(crate) secret_loops: SecretLoops,
     /// Where the tokens are that agents attach with, by the agents' names.
     pub(crate) agents: BTreeMap<String, SecretPlace>,
     /// What loops may run.
@@ -531,6 +533,11 @@ fn typed(settings: &Settings) -> Option<Config> {
             })
             .collect::<Option<_>>()?,
         secrets: places("secrets", "key")?,
+        secret_loops: SecretLoops::new(value::chosen(settings, "secrets").map(|name| {
+            let loops = texts(&format!("secrets.{name}.loops")).unwrap_or_default();
+            let loops = loops.iter().filter_map(|id| id.parse().ok());
+            (name.to_owned(), loops.collect())
+        })),
         agents: places("agents", "token")?,
         processes: ProcessesConfig {
             allow: texts("processes.allow")?,

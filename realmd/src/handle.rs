@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use realm_executor::Tariff;
+use realm_executor::{SecretLoops, Tariff};
 use realm_node::{Node, Part, Rate, Request, Response};
 use realm_protocol::journal::Run;
 use thiserror::Error;
@@ -31,6 +31,7 @@ pub(crate) enum Order {
     Advertise(Vec<realm_net::Multiaddr>),
     /// Models cost this from now on, by backend.
     Tariffs(BTreeMap<String, Tariff>),
+    Secrets(SecretLoops),
     /// Calls begin as often as this from now on.
     Rates(Vec<Rate>),
 }
@@ -107,6 +108,7 @@ impl Order {
             | Self::Settle(_)
             | Self::Advertise(_)
             | Self::Tariffs(_)
+            | Self::Secrets(_)
             | Self::Rates(_) => false,
         }
     }
@@ -206,6 +208,11 @@ impl Handle {
     /// Says what models cost from now on.
     pub(crate) async fn tariffs(&self, tariffs: BTreeMap<String, Tariff>) -> Result<(), Gone> {
         self.give(Order::Tariffs(tariffs)).await
+    }
+
+    /// Lets these loops alone have secrets from now on.
+    pub(crate) async fn secrets(&self, secrets: SecretLoops) -> Result<(), Gone> {
+        self.give(Order::Secrets(secrets)).await
     }
 
     /// Lets calls begin as often as this from now on.

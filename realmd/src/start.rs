@@ -397,6 +397,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         budgets: config.budgets,
         breakers: config.breakers,
         tariffs: tariffs(config),
+        secrets: config.secret_loops.clone(),
         rates: config.rates.clone(),
     }
 }

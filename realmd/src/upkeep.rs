@@ -211,6 +211,8 @@ impl Reload {
         merged.config.mcp.clone_from(&read.config.mcp);
         merged.config.prices.clone_from(&read.config.prices);
         merged.config.secrets.clone_from(&read.config.secrets);
+        let secret_loops = &read.config.secret_loops;
+        merged.config.secret_loops.clone_from(secret_loops);
         merged.config.processes.clone_from(&read.config.processes);
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
@@ -270,6 +272,7 @@ impl Reload {
         let handle = &self.handle;
         let told = async {
             handle.tariffs(tariffs(config)).await?;
+            handle.secrets(config.secret_loops.clone()).await?;
             handle.rates(config.rates.clone()).await?;
             handle.advertise(advertised).await
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
-use realm_executor::{BreakerBounds, Price, Prices, Tariff};
+use realm_executor::{BreakerBounds, Price, Prices, SecretLoops, Tariff};
 use realm_net::Limits;
 use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
@@ -157,6 +157,8 @@ pub struct Host {
     pub overcharged: u64,
     /// What models cost, by backend.
     pub tariffs: BTreeMap<String, Tariff>,
+    /// Which loops may use which secrets.
+    pub secrets: SecretLoops,
     /// How often calls begin there. Taken up at the next start.
     pub rates: Vec<realm_node::Rate>,
     /// How long its disk takes besides what all disks take, milliseconds.
@@ -226,6 +228,7 @@ impl Host {
             overcharged: 1,
             rates: Vec::new(),
             tariffs: BTreeMap::from([("office".to_owned(), office())]),
+            secrets: SecretLoops::default(),
             slow_ms: 0,
             slowest_ms: 0,
             next_wake: None,
@@ -262,6 +265,7 @@ impl Host {
             budgets: self.budgets,
             breakers: self.breakers,
             tariffs: self.tariffs.clone(),
+            secrets: self.secrets.clone(),
             rates: self.rates.clone(),
         };
         let keys = Keys {

@@ -20,6 +20,7 @@ mod question;
 mod registry;
 mod restriction;
 mod schema;
+mod secrets;
 mod stack;
 mod states;
 mod tariff;
@@ -57,6 +58,7 @@ pub use registry::{
 };
 pub use restriction::{Extent, Limit, LoopsLet, RateLet, Restricted, Restriction, Restrictions};
 pub use schema::{SchemaError, ToldSchema, example};
+pub use secrets::SecretLoops;
 pub use stack::{Order, Stack};
 pub use states::{StateValue, States};
 pub use tariff::{Price, Prices, Tariff, price_of};

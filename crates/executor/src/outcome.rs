@@ -134,7 +134,9 @@ impl From<BackendError> for LoopError {
         let code = match error {
             BackendError::Timeout { .. } => FailureCode::Timeout,
             BackendError::ToolInput { .. } => FailureCode::SchemaInput,
-            BackendError::Denied { .. } | BackendError::Dismissed { .. } => FailureCode::Denied,
+            BackendError::Denied { .. }
+            | BackendError::Dismissed { .. }
+            | BackendError::NotForLoop { .. } => FailureCode::Denied,
             _ => FailureCode::LoopFailed,
         };
         let details = match &error {

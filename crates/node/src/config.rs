@@ -51,6 +51,8 @@ pub struct Config {
     pub breakers: realm_executor::BreakerBounds,
     /// What models cost, by backend.
     pub tariffs: BTreeMap<String, Tariff>,
+    /// Which loops may use which secrets.
+    pub secrets: realm_executor::SecretLoops,
     /// How often calls of others begin.
     pub rates: Vec<crate::Rate>,
 }

@@ -68,6 +68,8 @@ pub enum Input {
     Addresses(Vec<String>),
     /// What models cost from now on, by backend.
     Tariffs(BTreeMap<String, Tariff>),
+    /// Which loops may use which secrets from now on.
+    Secrets(realm_executor::SecretLoops),
     /// How often calls begin from now on.
     Rates(Vec<crate::Rate>),
 }

@@ -234,6 +234,7 @@ impl Node {
             Input::StoreFailed => self.handle_store_failed(),
             Input::Addresses(addresses) => self.config.addresses = addresses,
             Input::Tariffs(tariffs) => self.executor.set_tariffs(tariffs),
+            Input::Secrets(secrets) => self.config.secrets = secrets,
             Input::Rates(rates) => self.set_rates(rates),
         }
         self.follow_up();

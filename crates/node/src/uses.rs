@@ -8,15 +8,23 @@ use url::Url;
 use crate::{Node, approvals::demanded};
 
 impl Node {
-    /// Asks policy for what a loop wants of a backend.
+    /// Asks policy for what a loop wants of a backend, and for the secrets that it is given there.
     pub(crate) fn permit_use(
         &mut self,
         id: &LoopId,
         request: &BackendRequest,
     ) -> Result<(), BackendError> {
-        let Some((kind, name)) = used(request)? else {
-            return Ok(());
-        };
+        for secret in request.secrets() {
+            self.config.secrets.check(secret, id)?;
+            self.permit_used(id, Used::Tool, &format!("secret:{secret}"))?;
+        }
+        match used(request)? {
+            Some((kind, name)) => self.permit_used(id, kind, &name),
+            None => Ok(()),
+        }
+    }
+
+    fn permit_used(&mut self, id: &LoopId, kind: Used, name: &str) -> Result<(), BackendError> {
         let (owner, now) = (self.me.scope(), self.now.wall);
         let question = Request::new(
             Action::Use,
@@ -24,7 +32,7 @@ impl Node {
             Resource::Used {
                 owner: &owner,
                 kind,
-                name: &name,
+                name,
             },
             now,
         );

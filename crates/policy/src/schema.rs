@@ -18,7 +18,7 @@ entity Person in [Realm, Group] { name: String };
 entity Loop in [Realm] { name: String };
 
 // What a loop uses, as NAME@SCOPE of the loop's realm. An agent that is attached; a tool, named
-// process:PROGRAM, container:IMAGE, mcp:SERVER/TOOL or model:BACKEND; a host that HTTP is spoken with.
+// process:PROGRAM, container:IMAGE, mcp:SERVER/TOOL, model:BACKEND or secret:NAME; a host that HTTP is spoken with.
 entity Agent in [Realm] { name: String };
 entity Tool in [Realm] { name: String };
 entity Host in [Realm] { name: String };

@@ -106,7 +106,13 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
     let warnings = asked.manifests.iter();
     let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
     let mut warnings: Vec<Fault> = warnings.collect();
-    let unkeyed = |loop_| Some(failing(loop_, &daemon.backends.secret_fault(loop_)?));
+    let secret_loops = daemon.config().config.secret_loops.clone();
+    let unkeyed = |loop_: &Manifest| {
+        let mut names = loop_.secrets().into_iter();
+        let kept_from = names.find_map(|name| secret_loops.check(name, &loop_.id).err());
+        let fault = kept_from.or_else(|| daemon.backends.secret_fault(loop_))?;
+        Some(failing(loop_, &fault))
+    };
     warnings.extend(asked.manifests.iter().filter_map(unkeyed));
     warnings.extend(asked.manifests.iter().filter_map(model_tools::unapproved));
     warnings.extend(containers(daemon, asked.manifests.iter()).await);

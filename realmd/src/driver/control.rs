@@ -142,6 +142,7 @@ impl Driver {
                 self.publish_addresses();
             }
             Order::Tariffs(tariffs) => self.handle(Input::Tariffs(tariffs)),
+            Order::Secrets(secrets) => self.handle(Input::Secrets(secrets)),
             Order::Rates(rates) => self.handle(Input::Rates(rates)),
         }
     }

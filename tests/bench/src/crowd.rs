@@ -148,6 +148,7 @@ impl Member {
             budgets: realm_node::Budgets::default(),
             breakers: realm_executor::BreakerBounds::default(),
             tariffs: std::collections::BTreeMap::new(),
+            secrets: realm_executor::SecretLoops::default(),
             rates: Vec::new(),
         };
         let keys = Keys {

@@ -245,6 +245,7 @@ impl Market {
             budgets: realm_node::Budgets::default(),
             breakers: realm_executor::BreakerBounds::default(),
             tariffs: std::collections::BTreeMap::new(),
+            secrets: realm_executor::SecretLoops::default(),
             rates: Vec::new(),
         };
         let id = key.node_id();

@@ -1,6 +1,6 @@
 //! What policy lets the people of a realm do, and its loops use.
 
-use realm_executor::Decision;
+use realm_executor::{Decision, SecretLoops};
 use realm_node::{
     CallFailure, InvokeAsked, Person, PromptAsked, PromptChange, Refusal, Request, Response,
 };
@@ -172,6 +172,38 @@ fn a_loop_does_not_use_what_policy_forbids_it() {
         format!("loop=pay@{}", world.hosts[acme.0].scope)
     );
     assert_eq!(world.call(acme, "echo", json!({})).result, Ok(json!({})));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_secret_is_given_to_the_loops_that_it_is_for_and_as_policy_lets_them() {
+    let mut world = World::new(705);
+    let acme = world.found("acme");
+    let named = |id: &str| {
+        let mut loop_ = Loops::once(id, 1);
+        loop_["tool"]["config"]["secrets"] = json!({"TOKEN": "desk"});
+        loop_
+    };
+    world.apply(acme, &[named("pay"), named("peek")]);
+    assert!(world.call(acme, "peek", json!({})).result.is_ok());
+    let pay = "pay".parse().expect("a loop id");
+    let bound = [("desk".to_owned(), [pay].into())];
+    world.hosts[acme.0].secrets = SecretLoops::new(bound);
+    world.crash_for(acme, 100);
+    world.run_for(1_000);
+
+    let failure = world.call(acme, "peek", json!({})).result.expect_err("no");
+    assert_eq!(failure.code, FailureCode::Denied);
+    assert!(
+        failure.message.contains("`secrets.desk.loops`"),
+        "{failure}"
+    );
+    assert!(world.call(acme, "pay", json!({})).result.is_ok());
+    let forbid = r#"forbid (principal, action == Action::"use", resource is Tool)
+        when { resource.name == "secret:desk" };"#;
+    world.set_policy(acme, "no-desk", forbid, false);
+    let failure = world.call(acme, "pay", json!({})).result.expect_err("no");
+    assert!(failure.message.contains("tool=secret:desk"), "{failure}");
     invariants::check(&mut world);
 }
 

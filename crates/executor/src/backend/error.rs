@@ -191,6 +191,16 @@ pub enum BackendError {
         /// Who, and why.
         why: String,
     },
+    /// A secret that the manifest names is for other loops.
+    #[error(
+        "the secret `{name}` is not for the loop `{id}`: `secrets.{name}.loops` in realm.toml lists those that it is for"
+    )]
+    NotForLoop {
+        /// The secret's name.
+        name: String,
+        /// The loop.
+        id: String,
+    },
     /// The tool is no longer what was approved.
     #[error(
         "the tool `{tool}` of MCP server `{id}` has changed since it was approved: `realmctl backend show {id}` shows it as it is now, `realmctl backend approve {id}` approves that"
@@ -296,6 +306,7 @@ impl BackendError {
             | Self::NoTool { .. }
             | Self::NotApproved { .. }
             | Self::Denied { .. }
+            | Self::NotForLoop { .. }
             | Self::Dismissed { .. }
             | Self::ToolChanged { .. }
             | Self::ToolInput { .. }
@@ -341,6 +352,7 @@ impl BackendError {
             | Self::Metadata { .. }
             | Self::NotApproved { .. }
             | Self::Denied { .. }
+            | Self::NotForLoop { .. }
             | Self::Dismissed { .. }
             | Self::Opened { .. }
             | Self::ToolChanged { .. } => Category::Permission,

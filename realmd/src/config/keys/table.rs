@@ -560,6 +560,7 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     secrets::KEY,
+    secrets::LOOPS,
     Key {
         name: "store.cache_bytes",
         kind: Kind::Bytes(MIB, 64 * GIB),
