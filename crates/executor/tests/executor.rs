@@ -5,6 +5,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::collections::BTreeSet;
+
 use realm_executor::{
     Action, BackendError, BackendOutput, BackendReply, BackendRequest, CallError, Executor, Limits,
     LoopError, Manifest, Outcome, RealmCall, Registry, Start, StartError, ToolCall,
@@ -791,6 +793,64 @@ fn a_model_that_calls_what_it_was_not_offered_or_without_end_gets_nowhere() {
     bench.start("ask", json!({})).unwrap();
     say(&mut bench, calls(&["look"; limits::MODEL_CALLS + 1]));
     assert_eq!(bench.error().code, FailureCode::Budget);
+}
+
+#[test]
+fn a_turn_of_a_model_that_fails_is_tried_again_alone_and_under_a_key_of_its_own() {
+    let mut ask = manifest(
+        "ask",
+        "prompt",
+        json!({"template": "?", "variables": [], "tools": [{"name": "look", "loopId": "look"}]}),
+    );
+    ask["backend"] = json!({"id": "office"});
+    ask["retry"] = json!({"attempts": 3, "on": ["transient"], "delay": "1s", "backoff": "fixed"});
+    // What is done once is not done again, and so the prompt is no other.
+    let mut bench = Bench::new(&[ask, agent("look")]);
+    bench.start("ask", json!({})).unwrap();
+    let calls = vec![ToolCall {
+        id: "a".to_owned(),
+        name: "look".to_owned(),
+        arguments: json!({}),
+    }];
+    let asked = |bench: &mut Bench| match bench.backend() {
+        (call, BackendRequest::Model(request)) => (call, *request),
+        other => panic!("a model, and not {other:?}"),
+    };
+
+    let (call, first) = asked(&mut bench);
+    let reply = BackendReply {
+        output: BackendOutput::Calls { said: None, calls },
+        ..BackendReply::json(Value::Null)
+    };
+    let (registry, now) = (bench.registry.clone(), bench.now);
+    bench.executor.backend_done(call, Ok(reply), &registry, now);
+    let (tool, _) = bench.backend();
+    bench.answer(tool, json!({"n": 1}));
+    let (call, second) = asked(&mut bench);
+    let error = BackendError::Status {
+        code: 500,
+        said: "a bad day".to_owned(),
+        retry_after_ms: None,
+    };
+    bench
+        .executor
+        .backend_done(call, Err(error), &registry, now);
+    assert_eq!(bench.next(), None, "it waits before it asks again");
+    bench.later(1_000);
+    bench.executor.handle_timeout(&registry, bench.now);
+    let (call, third) = asked(&mut bench);
+    bench.answer(call, json!({"text": "seen"}));
+
+    assert!(bench.finished().result.is_ok());
+    assert_eq!((first.turns.len(), second.turns.len()), (0, 1));
+    assert_eq!(third.turns, second.turns);
+    let keys = BTreeSet::from([first.key, second.key, third.key]);
+    assert_eq!(keys.len(), 3);
+    let retried = bench.payload("call.retried");
+    assert_eq!(
+        (&retried["turn"], &retried["attempt"]),
+        (&json!(1), &json!(2))
+    );
 }
 
 #[test]

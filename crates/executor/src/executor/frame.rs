@@ -262,6 +262,11 @@ impl Conversation {
         })
     }
 
+    /// Whether another attempt asks for its next turn alone: it has had some, and calls nothing now.
+    pub(super) const fn stands(&self) -> bool {
+        !self.turns.is_empty() && self.open.is_none()
+    }
+
     /// How much it has been told and has called.
     pub(super) fn bytes(&self) -> usize {
         let size = |value: &Value| strict::to_bytes(value).len();
@@ -431,6 +436,16 @@ impl Frame {
         }
     }
 
+    /// The turns behind a model whose next one alone is tried again; none where it begins anew.
+    pub(super) fn turns_kept(&self) -> Option<u64> {
+        match &self.progress {
+            Progress::Conversation(conversation) if conversation.stands() => {
+                Some(conversation.turns.len() as u64)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether its output can be worked out again from its input.
     pub(super) fn is_pure(&self) -> bool {
         self.subject.manifest().is_some_and(|own| own.is_pure())
@@ -489,17 +504,23 @@ pub(super) fn work_key(run: RunId, work: Option<Digest>, call: CallId) -> CallId
     CallId::new(Digest::of(&parts).half())
 }
 
-/// The key under which a model is asked for one turn of a conversation, the same in every attempt.
-pub(super) fn turn_key(run: RunId, work: Option<Digest>, call: CallId, turn: u64) -> CallId {
-    if turn == 0 {
-        return work_key(run, work, call);
+/// The key under which a model is asked for one turn of a conversation. An attempt that a restart broke off is asked
+/// again under it; another attempt has another one, because whoever keeps to such keys gives the same answer again, a
+/// failure too.
+pub(super) fn turn_key(
+    run: RunId,
+    work: Option<Digest>,
+    call: CallId,
+    (turn, attempt): (u64, u64),
+) -> CallId {
+    let (turned, again) = (turn.to_be_bytes(), attempt.to_be_bytes());
+    let mut parts = vec![WORK_TAG, named(&run, &work), call.as_bytes()];
+    if turn > 0 || attempt > 1 {
+        parts.push(&turned);
     }
-    let parts = [
-        WORK_TAG,
-        named(&run, &work),
-        call.as_bytes(),
-        &turn.to_be_bytes(),
-    ];
+    if attempt > 1 {
+        parts.push(&again);
+    }
     CallId::new(Digest::of(&parts).half())
 }
 

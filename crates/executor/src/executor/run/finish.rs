@@ -104,7 +104,10 @@ impl Run {
     fn next_attempt(&self, call: CallId, error: &LoopError, cx: &Context<'_>) -> Option<Timestamp> {
         let frame = self.frames.get(&call)?;
         let retry = frame.retry()?;
-        let repeatable = frame.subject.effects() != Effects::Once || !error.may_have_begun;
+        // Of a model's turn nothing is done twice: what it called before stays as it is.
+        let repeatable = frame.subject.effects() != Effects::Once
+            || !error.may_have_begun
+            || frame.turns_kept().is_some();
         let worth = retry.on.contains(&error.category) && frame.attempt < retry.attempts;
         let pause = pause_ms(retry, frame).max(error.retry_after_ms.unwrap_or(0));
         let limit = frame.parent.and_then(|place| self.frames.get(&place.frame));
@@ -121,13 +124,17 @@ impl Run {
         };
         let attempt = frame.attempt.saturating_add(1);
         frame.attempt = attempt;
-        frame.doubtful |= error.may_have_begun;
         frame.due = Some(due);
-        frame.consent = None;
-        frame.progress = Progress::Leaf;
+        let turn = frame.turns_kept();
+        if turn.is_none() {
+            frame.doubtful |= error.may_have_begun;
+            frame.consent = None;
+            frame.progress = Progress::Leaf;
+        }
         let payload = error
             .to_object()
             .with("attempt", &attempt)
+            .with_some("turn", turn)
             .with("delayMs", &due.since(cx.now.wall));
         self.event(call, "call.retried", payload, cx);
         // The pause is not the attempt's time.

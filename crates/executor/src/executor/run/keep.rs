@@ -236,7 +236,13 @@ impl Run {
         // Announced work is found again with its outcome; of all else an earlier attempt may have begun.
         let body = frame.subject.manifest().map(|own| &own.body);
         frame.doubtful = asked.is_some() && !matches!(body, Some(Body::Broadcast(_)));
-        if let Some(due) = due.filter(|_| steps == 0) {
+        if let Some(Body::Prompt(prompt)) = body
+            && !prompt.tools.is_empty()
+        {
+            let conversation = state.as_ref().and_then(Conversation::from_state);
+            frame.progress = Progress::Conversation(conversation.unwrap_or_default());
+        }
+        if let Some(due) = due.filter(|_| steps == 0 || frame.turns_kept().is_some()) {
             let longest = frame.retry().map_or(0, |retry| retry.pause_ms(attempt));
             let due = due.min(cx.now.wall.plus(longest));
             (frame.asked, frame.due) = (asked, Some(due));
@@ -280,16 +286,10 @@ impl Run {
                 frame.progress = Progress::Routing(stood);
                 self.ready.push_back(Task::Advance(call));
             }
-            Some(Body::Prompt(prompt)) if !prompt.tools.is_empty() => {
-                let conversation = state.as_ref().and_then(Conversation::from_state);
-                let conversation = conversation.unwrap_or_default();
-                let calls = conversation.open.is_some();
-                frame.progress = Progress::Conversation(conversation);
-                match calls {
-                    true => self.make_calls(call, cx),
-                    false => self.ready.push_back(Task::Advance(call)),
-                }
-            }
+            Some(Body::Prompt(prompt)) if !prompt.tools.is_empty() => match &frame.progress {
+                Progress::Conversation(it) if it.open.is_some() => self.make_calls(call, cx),
+                _ => self.ready.push_back(Task::Advance(call)),
+            },
             _ => {
                 let announces = matches!(body, Some(Body::Broadcast(_)));
                 frame.asked = asked;

@@ -35,7 +35,8 @@ impl Run {
             .with_some("model", model)
             .with("promptLength", &text.chars().count())
             .with("promptDigest", &rendered_digest(prompt, &text))
-            .with_some("turn", (!turns.is_empty()).then_some(turns.len()));
+            .with_some("turn", (!turns.is_empty()).then_some(turns.len()))
+            .with_some("attempt", (frame.attempt > 1).then_some(frame.attempt));
         let request = ModelRequest {
             backend: backend.to_owned(),
             model: model.map(str::to_owned),
@@ -45,7 +46,12 @@ impl Run {
             temperature: prompt.temperature.clone(),
             schema,
             tools: prompt.tools.iter().map(|tool| spec(tool, cx)).collect(),
-            key: turn_key(self.id, self.work, call, turns.len() as u64),
+            key: turn_key(
+                self.id,
+                self.work,
+                call,
+                (turns.len() as u64, frame.attempt),
+            ),
             timeout_ms: frame.deadline.since(cx.now.tick),
             stream: self.is_shown(frame),
             turns,

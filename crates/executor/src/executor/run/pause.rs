@@ -49,7 +49,7 @@ impl Run {
         self.fail(call, LoopError::new(FailureCode::Timeout, message), cx);
     }
 
-    /// A pause is over: the step after a wait, or another attempt.
+    /// A pause is over: the step after a wait, or another attempt, of a model's latest turn alone where it had others.
     pub(super) fn wake(&mut self, call: CallId, cx: &mut Context<'_>) {
         let Some(frame) = self.frames.get_mut(&call) else {
             return;
@@ -66,8 +66,12 @@ impl Run {
         frame.due = None;
         frame.tried = cx.now.wall;
         let timeout = frame.timeout_ms;
+        let turn = frame.turns_kept();
         self.set_deadline(call, cx.now.tick.plus(timeout), cx);
-        self.start_body(call, cx);
+        match turn {
+            Some(_) => self.advance(call, cx),
+            None => self.start_body(call, cx),
+        }
     }
 
     /// Gives a frame a deadline, its caller's at the latest.
