@@ -276,6 +276,9 @@ pub const LOOP_REVISIONS: usize = 16;
 /// neither another loop needs nor a run under way uses is forgotten, and where there is none, no
 /// further one is taken.
 pub const LOOP_REVISIONS_IN_ALL: usize = 16_384;
+/// Bytes of the definitions of prompts together, in all versions that there ever were, where an owner does not say;
+/// none is forgotten, and one more is refused at `apply`.
+pub const PROMPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Removed loops whose revisions are kept; the one removed longest ago is forgotten.
 pub const LOOPS_REMOVED: usize = 256;
 /// Aliases of one loop; more are refused at `apply`.

@@ -80,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) backends: BTreeMap<String, BackendConfig>,
     /// What models cost, by their names.
     pub(crate) prices: Prices,
+    /// Bytes that prompts' definitions may have together.
+    pub(crate) prompt_bytes: u64,
     /// MCP servers by id.
     pub(crate) mcp: BTreeMap<String, ServerConfig>,
     /// Where the secrets are that loops name.
@@ -501,6 +503,7 @@ fn typed(settings: &Settings) -> Option<Config> {
                     .filter_map(move |model| Some((model, price?)))
             })
             .collect(),
+        prompt_bytes: number("prompts.keep")? as u64,
         mcp: value::chosen(settings, "mcp")
             .map(|id| {
                 let key = |name: &str| format!("mcp.{id}.{name}");

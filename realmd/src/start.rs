@@ -398,6 +398,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         breakers: config.breakers,
         tariffs: tariffs(config),
         secrets: config.secret_loops.clone(),
+        prompt_bytes: config.prompt_bytes,
         rates: config.rates.clone(),
     }
 }

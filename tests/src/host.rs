@@ -266,6 +266,7 @@ impl Host {
             breakers: self.breakers,
             tariffs: self.tariffs.clone(),
             secrets: self.secrets.clone(),
+            prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: self.rates.clone(),
         };
         let keys = Keys {

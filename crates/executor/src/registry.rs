@@ -39,6 +39,8 @@ pub struct Registered {
     pub contract: Digest,
     /// Whether it comes with the realm and cannot be replaced or removed.
     pub builtin: bool,
+    /// Bytes of the definition, where it is a prompt.
+    prompt_bytes: u64,
     input: Arc<LazySchema>,
     output: Arc<LazySchema>,
     /// Of what one winner gives, where that is not the output.
@@ -54,6 +56,10 @@ impl Registered {
             effects,
             contract: manifest.contract_digest(effects),
             builtin: false,
+            prompt_bytes: match manifest.body {
+                Body::Prompt(_) => manifest.to_json().to_string().len() as u64,
+                _ => 0,
+            },
             input: Arc::default(),
             output: Arc::default(),
             result: matches!(&manifest.body, Body::Broadcast(it) if it.gives_list())
@@ -105,6 +111,11 @@ impl Registered {
             Some((schema, lazy)) => lazy.check(schema, result),
             None => self.check_output(result),
         }
+    }
+
+    /// Whether it is a prompt: then it is never forgotten.
+    pub fn is_prompt(&self) -> bool {
+        matches!(self.manifest.body, Body::Prompt(_))
     }
 
     /// Whether this version is the one meant: the same version, or inside the requirement.
@@ -164,6 +175,17 @@ pub enum RegisterError {
         limits::LOOP_REVISIONS_IN_ALL
     )]
     RevisionsUsed,
+    /// The definitions of prompts, in all their versions, have more bytes than may be kept.
+    #[error(
+        "the definitions of prompts have {bytes} bytes in all their versions, and {most} are kept; `prompts.keep` in \
+         realm.toml lets more be kept, and no version is ever forgotten by itself"
+    )]
+    PromptsFull {
+        /// What they have.
+        bytes: u64,
+        /// What they may have.
+        most: u64,
+    },
     /// Loops would call each other in a circle.
     #[error("loops call each other in a circle: {}", circle(.0))]
     Circle(Vec<LoopId>),
@@ -193,6 +215,8 @@ pub struct Registry {
     shares: BTreeMap<LoopId, Vec<Share>>,
     /// Revisions that runs under way use.
     spared: BTreeSet<Digest>,
+    /// Bytes that prompts' definitions may have together.
+    prompt_bytes: u64,
     /// Order of the revision that is replaced next.
     next_order: u64,
     changes: Vec<RevisionChange>,
@@ -221,6 +245,7 @@ impl Registry {
             digests: BTreeMap::new(),
             shares: BTreeMap::new(),
             spared: BTreeSet::new(),
+            prompt_bytes: limits::PROMPT_BYTES,
             next_order: 0,
             changes: Vec::new(),
         }
@@ -260,8 +285,12 @@ impl Registry {
         if known.is_some_and(|known| known.digest != registered.digest) {
             self.forget_shares(&id);
         }
+        let is_new = !self.digests.contains_key(&registered.digest);
         let replaced = self.put(Arc::new(registered));
         self.bound(&id)?;
+        if is_new {
+            self.bound_prompts()?;
+        }
         Ok(Inserted {
             replaced: replaced.map(|old| old.manifest.clone()),
         })

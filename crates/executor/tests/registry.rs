@@ -1,7 +1,7 @@
 //! Revisions of loops: which one is found, which are kept, and what needs them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use realm_executor::{Effects, Manifest, Registry, RevisionChange};
+use realm_executor::{Effects, Manifest, RegisterError, Registry, RevisionChange};
 use realm_protocol::{Digest, LoopId, limits};
 use serde_json::{Value, json};
 
@@ -178,6 +178,41 @@ fn revisions_past_the_limit_are_forgotten_and_said_to_be() {
     assert_eq!(written, kept);
     assert!(registry.by_digest(&manifests[1].digest()).is_none());
     assert!(registry.by_digest(&manifests[2].digest()).is_some());
+}
+
+#[test]
+fn every_version_of_a_prompt_is_kept_until_all_prompts_together_have_no_room_for_another() {
+    let prompt = |version: u64, words: &str| {
+        Manifest::from_json(&json!({
+            "id": "ask", "version": format!("0.{version}.0"), "kind": "prompt",
+            "inputSchema": {}, "outputSchema": {},
+            "prompt": {"template": words, "variables": []},
+        }))
+        .unwrap()
+    };
+    let mut registry = Registry::default();
+    let all = 4 * (limits::LOOP_VERSIONS + limits::LOOP_REVISIONS) as u64;
+    for version in 0..all {
+        registry.insert(prompt(version, "draft")).unwrap();
+        registry.insert(prompt(version, "final")).unwrap();
+    }
+
+    for version in 0..all {
+        for words in ["draft", "final"] {
+            let digest = prompt(version, words).digest();
+            assert!(registry.by_digest(&digest).is_some(), "{version} {words}");
+        }
+    }
+    assert_eq!(registry.versions(&id("ask")).len() as u64, all);
+    registry.keep_prompts(20_000);
+    let full = registry.clone().insert(prompt(all, "more"));
+    let Err(RegisterError::PromptsFull { bytes, most }) = full else {
+        panic!("{full:?}");
+    };
+    assert!(bytes > most && most == 20_000);
+    // What is there already can be made the current one again, and other loops have room.
+    registry.insert(prompt(0, "draft")).unwrap();
+    registry.insert(tool("a", "1.0.0", "")).unwrap();
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub struct Config {
     pub tariffs: BTreeMap<String, Tariff>,
     /// Which loops may use which secrets.
     pub secrets: realm_executor::SecretLoops,
+    /// Bytes that prompts' definitions may have together, in all their versions.
+    pub prompt_bytes: u64,
     /// How often calls of others begin.
     pub rates: Vec<crate::Rate>,
 }

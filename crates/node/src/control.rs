@@ -392,6 +392,14 @@ impl LoopAction {
         Self::Shared,
     ];
 
+    /// Whether a definition came with it.
+    pub(crate) const fn brings(self) -> bool {
+        matches!(
+            self,
+            Self::Created | Self::Updated | Self::Changed | Self::Staged
+        )
+    }
+
     /// Whether the version became the current one.
     pub(crate) const fn makes_current(self) -> bool {
         matches!(

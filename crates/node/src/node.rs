@@ -131,6 +131,8 @@ impl Node {
         let mut executor = Executor::new(realm_executor::Limits::default());
         executor.set_tariffs(config.tariffs.clone());
         executor.breakers_mut().set_bounds(config.breakers);
+        let mut registry = Registry::default();
+        registry.keep_prompts(config.prompt_bytes);
         let mut node = Self {
             routes: Routes::new(me.scope()),
             me,
@@ -139,7 +141,7 @@ impl Node {
             known: KnownContracts::default(),
             definitions: Definitions::default(),
             rules: Rules::new(),
-            registry: Registry::default(),
+            registry,
             loop_histories: LoopHistories::default(),
             executor,
             links: BTreeMap::new(),

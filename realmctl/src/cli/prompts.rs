@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use realm_client::api::ScoreKind;
 
 /// Prompts and their versions.
 #[derive(Debug, Subcommand)]
@@ -66,10 +67,19 @@ pub enum PromptCommand {
         /// The run that it is about.
         #[arg(long, value_name = "RUN")]
         run: Option<String>,
+        /// By what it was found: a person says so, an evaluation found it, or what came of it showed it.
+        #[arg(long, value_name = "person|evaluation|outcome", value_parser = score_kind, default_value = "person")]
+        kind: ScoreKind,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
     },
+}
+
+fn score_kind(text: &str) -> Result<ScoreKind, &'static str> {
+    let kinds = [ScoreKind::Person, ScoreKind::Evaluation, ScoreKind::Outcome];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == text);
+    kind.ok_or("it is person, evaluation or outcome")
 }
 
 /// What is evaluated, with which cases.

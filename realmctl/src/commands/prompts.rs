@@ -1,8 +1,7 @@
 //! `prompt`.
 
 use realm_client::api::{
-    PromoteRequest, PromptDiffQuery, PromptShare, RollbackRequest, ScoreKind, ScoreRequest,
-    ShareRequest,
+    PromoteRequest, PromptDiffQuery, PromptShare, RollbackRequest, ScoreRequest, ShareRequest,
 };
 
 use crate::{cli::PromptCommand, failure::Failure, session::Session};
@@ -50,13 +49,14 @@ pub(crate) async fn run(session: &Session, command: PromptCommand) -> Result<(),
             score,
             version,
             run,
+            kind,
             why,
         } => {
             let daemon = session.daemon_to_change().await?;
             let request = ScoreRequest {
                 score,
                 version,
-                kind: ScoreKind::Person,
+                kind,
                 run,
                 why,
             };

@@ -149,6 +149,7 @@ impl Member {
             breakers: realm_executor::BreakerBounds::default(),
             tariffs: std::collections::BTreeMap::new(),
             secrets: realm_executor::SecretLoops::default(),
+            prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: Vec::new(),
         };
         let keys = Keys {

@@ -246,6 +246,7 @@ impl Market {
             breakers: realm_executor::BreakerBounds::default(),
             tariffs: std::collections::BTreeMap::new(),
             secrets: realm_executor::SecretLoops::default(),
+            prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: Vec::new(),
         };
         let id = key.node_id();

@@ -149,8 +149,28 @@ impl Registry {
         self.bound_all();
     }
 
-    /// Keeps what the limits allow of a loop that has a new revision, and of all.
+    /// Lets the definitions of prompts have so many bytes together.
+    pub const fn keep_prompts(&mut self, bytes: u64) {
+        self.prompt_bytes = bytes;
+    }
+
+    /// Whether a revision of a prompt has been added to more than may be kept of them.
+    pub(super) fn bound_prompts(&self) -> Result<(), RegisterError> {
+        let kept = self.earlier.values().flatten();
+        let all = self.loops.values().chain(kept.map(|kept| &kept.registered));
+        let bytes = all.fold(0_u64, |sum, known| sum.saturating_add(known.prompt_bytes));
+        let most = self.prompt_bytes;
+        match bytes > most {
+            true => Err(RegisterError::PromptsFull { bytes, most }),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps what the limits allow of a loop that has a new revision, and of all. Of prompts every version is kept.
     pub(super) fn bound(&mut self, id: &LoopId) -> Result<(), RegisterError> {
+        if self.get(id).is_some_and(|current| current.is_prompt()) {
+            return Ok(());
+        }
         while self.versions(id).len() > limits::LOOP_VERSIONS {
             let needed = self.needed();
             let unneeded = |kept: &&Kept| kept.offered && !needed.contains(&kept.registered.digest);
@@ -180,7 +200,9 @@ impl Registry {
     fn bound_revisions(&mut self, id: &LoopId) {
         let offered: BTreeSet<Digest> =
             self.versions(id).iter().map(|known| known.digest).collect();
-        let digests = self.kept(id).iter().map(|kept| kept.registered.digest);
+        let kept = self.kept(id).iter();
+        let kept = kept.filter(|kept| !kept.registered.is_prompt());
+        let digests = kept.map(|kept| kept.registered.digest);
         let alone = |digest: &Digest| !offered.contains(digest) && !self.spared.contains(digest);
         let alone: Vec<Digest> = digests.filter(alone).collect();
         let surplus = alone.len().saturating_sub(limits::LOOP_REVISIONS);
@@ -219,8 +241,8 @@ impl Registry {
         let all = self.earlier.iter();
         let mut all: Vec<(u64, LoopId, Digest)> = all
             .flat_map(|(id, kept)| {
-                kept.iter()
-                    .map(|kept| (kept.order, id.clone(), kept.registered.digest))
+                let kept = kept.iter().filter(|kept| !kept.registered.is_prompt());
+                kept.map(|kept| (kept.order, id.clone(), kept.registered.digest))
             })
             .filter(|(_, _, digest)| !needed.contains(digest) && !self.spared.contains(digest))
             .collect();
@@ -232,7 +254,8 @@ impl Registry {
 
     /// Revisions kept past the limit of them all.
     fn surplus(&self) -> usize {
-        let kept = self.digests.len().saturating_sub(self.loops.len());
+        let kept = self.earlier.values().flatten();
+        let kept = kept.filter(|kept| !kept.registered.is_prompt()).count();
         kept.saturating_sub(limits::LOOP_REVISIONS_IN_ALL)
     }
 

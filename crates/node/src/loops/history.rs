@@ -22,14 +22,25 @@ impl LoopHistories {
         changes.map(|(_, change)| change)
     }
 
-    /// Adds a change; gives its key, and the keys of those that are forgotten for it.
-    pub(super) fn note(&mut self, id: &LoopId, change: LoopChange) -> (Vec<u8>, Vec<Vec<u8>>) {
+    /// Adds a change; gives its key, and the keys of those that are forgotten for it: not of the spared ones.
+    pub(super) fn note(
+        &mut self,
+        id: &LoopId,
+        change: LoopChange,
+        spared: impl Fn(&LoopChange) -> bool,
+    ) -> (Vec<u8>, Vec<Vec<u8>>) {
         let changes = self.changes.entry(id.clone()).or_default();
         let number = changes.back().map_or(0, |(last, _)| last.saturating_add(1));
         changes.push_back((number, change));
         let surplus = changes.len().saturating_sub(limits::LOOP_CHANGES);
-        let forgotten = changes.drain(..surplus).map(|(number, _)| key(id, number));
-        let forgotten = forgotten.collect();
+        let mut forgotten = Vec::new();
+        changes.retain(|(of, change)| {
+            let goes = forgotten.len() < surplus && *of != number && !spared(change);
+            if goes {
+                forgotten.push(key(id, *of));
+            }
+            !goes
+        });
         (key(id, number), forgotten)
     }
 

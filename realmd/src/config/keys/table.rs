@@ -517,6 +517,7 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The least that processes of loops are kept from, whatever a loop says.",
         reloads: true,
     },
+    prices::PROMPTS,
     Key {
         name: "rates.*.burst",
         kind: Kind::Number(1, limits::RATE_BURST),

@@ -1,6 +1,6 @@
-//! What models cost.
+//! What models cost, and how much is kept of what they are told.
 
-use super::{Key, Kind};
+use super::{GIB, Key, Kind, MIB};
 pub(super) const MODELS: Key = Key {
     name: "prices.*.models",
     kind: Kind::Names,
@@ -14,4 +14,11 @@ pub(super) const PRICE: Key = Key {
     default: None,
     meaning: "What a million tokens of them cost, read and written, such as USD 0.15 0.60; a backend's own price goes before.",
     reloads: true,
+};
+pub(super) const PROMPTS: Key = Key {
+    name: "prompts.keep",
+    kind: Kind::Bytes(MIB, GIB),
+    default: Some("\"16 MiB\""),
+    meaning: "Bytes that the definitions of prompts may have together, in all the versions that there ever were: none is forgotten, and where they are full no further one is taken.",
+    reloads: false,
 };
