@@ -35,7 +35,7 @@ mod unused;
 
 use std::collections::BTreeSet;
 
-use realm_node::{BroadcastAsked, Broadcasted, Request, Response, Wider};
+use realm_node::{BroadcastAsked, Broadcasted, ControlId, Request, Response, Wider};
 use realm_protocol::{
     broadcast::{
         Aggregation, BidLimits, EarlyClose, Reach, Rule, Selection, Strategy, Waiting, Weights,
@@ -109,7 +109,13 @@ pub(super) fn reach(down: u64, up: u64, across: u64) -> Reach {
 }
 
 fn broadcast(world: &mut World, host: HostId, asked: BroadcastAsked) -> Broadcasted {
-    match world.ask_and_wait(host, Request::Broadcast(Box::new(asked))) {
+    let control = world.ask(host, Request::Broadcast(Box::new(asked)));
+    end_of(world, host, control)
+}
+
+/// Lets time pass until a broadcast has ended that was asked for.
+fn end_of(world: &mut World, host: HostId, control: ControlId) -> Broadcasted {
+    match world.wait_for(host, control) {
         Response::Broadcasted(ended) => *ended,
         other => panic!("no broadcast: {other:?}"),
     }
@@ -262,9 +268,7 @@ fn a_bidder_that_is_cut_off_before_it_has_answered_is_not_waited_for() {
     world.run_for(500);
     world.partition(acme, right);
 
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
 
     output(&ended);
     assert!(
@@ -298,9 +302,7 @@ fn work_that_its_winner_refuses_before_it_begins_goes_to_the_next_one_also_if_it
     let both = [world.ask(acme, work()), world.ask(acme, work())];
 
     for control in both {
-        let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-            panic!("no broadcast")
-        };
+        let ended = end_of(&mut world, acme, control);
         output(&ended);
     }
     let done = |host: HostId| world.hosts[host.0].disk.runs.len();
@@ -390,9 +392,7 @@ fn when_the_winner_falls_silent_the_next_one_takes_over_under_the_same_key() {
         .find(|host| at_work(&world, *host));
     let winner = winner.expect("somebody at work");
     world.crash(winner);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     output(&ended);
     let other = if winner == left { right } else { left };
     assert!(at_work(&world, other));

@@ -64,9 +64,7 @@ fn a_bidder_whose_key_is_handed_on_meanwhile_has_declined_or_failed_and_its_reco
         world.run_for(after);
 
         world.hand_over(right, SuccessionReason::Routine);
-        let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-            panic!("no broadcast")
-        };
+        let ended = end_of(&mut world, acme, control);
         world.run_for(10_000);
 
         output(&ended);
@@ -92,9 +90,7 @@ fn a_bidder_that_has_moved_to_another_machine_by_its_award_declines_it() {
     };
     world.crash(right);
     let moved = world.twin(right, keys, disk);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
 
     output(&ended);
     let answers = said(&world, acme, &ended, "broadcast.answered", "answer");
@@ -113,9 +109,7 @@ fn a_bidder_that_has_lost_its_place_by_its_award_gets_none_and_whoever_has_the_p
 
     world.ask_and_wait(acme, Request::Revoke("right".parse().unwrap()));
     let heir = world.child(acme, "right");
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
 
     output(&ended);
     assert_eq!(ended.bids, 2);
@@ -136,9 +130,7 @@ fn a_bidder_that_is_cut_off_by_its_award_is_passed_over_and_has_nothing_to_give_
     world.run_for(1_000);
 
     world.partition(right, acme);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     world.heal(right, acme);
     world.run_for(60_000);
 

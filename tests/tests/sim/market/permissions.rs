@@ -97,9 +97,7 @@ fn a_permission_that_is_taken_back_before_the_award_is_not_awarded_by_either_sid
     let control = world.ask(acme, Request::Broadcast(Box::new(work())));
     world.run_for(1_000);
     world.set_policy(right, "no-bids", &forbid("bid"), false);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     let answers = said(&world, acme, &ended, "broadcast.answered", "answer");
     assert_eq!(answers, ["Refused"]);
 
@@ -107,9 +105,7 @@ fn a_permission_that_is_taken_back_before_the_award_is_not_awarded_by_either_sid
     let control = world.ask(acme, Request::Broadcast(Box::new(work())));
     world.run_for(1_000);
     world.set_policy(acme, "no-awards", &forbid("award"), false);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     assert_eq!(ended.ending, "TooFewResults");
     assert!(world.hosts[right.0].disk.runs.is_empty());
     invariants::check(&mut world);

@@ -39,9 +39,7 @@ fn a_realm_on_the_way_keeps_no_bid_from_a_broadcast_by_announcing_its_own_under_
     };
 
     world.announce_first(mid, leaf, &own);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
 
     assert_eq!(ended.bids, 1, "the agent has bid for what it was asked");
     output(&ended);

@@ -86,9 +86,7 @@ fn a_holder_that_reports_progress_without_pause_is_granted_eight_renewals_a_leas
         world.report_progress(right, acme, &progress);
         world.run_for(20);
     }
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
 
     output(&ended);
     let (leases, _) = leases(&world, acme);

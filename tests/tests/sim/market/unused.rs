@@ -82,9 +82,7 @@ fn a_result_that_comes_after_the_outcome_is_acknowledged_and_changes_nothing() {
     let control = world.ask(acme, Request::Broadcast(Box::new(race())));
     world.run_for(700);
     world.partition(left, acme);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     world.run_for(6_000);
     let done = work_of(&world, left).map(|run| run.status);
     assert_eq!(done, Some(Status::Completed), "nobody could take it back");
@@ -119,9 +117,7 @@ fn a_result_of_an_earlier_epoch_is_written_down_as_unused() {
     world.partition(right, acme);
     world.run_for(20_000);
     world.heal(right, acme);
-    let Response::Broadcasted(ended) = world.wait_for(acme, control) else {
-        panic!("no broadcast")
-    };
+    let ended = end_of(&mut world, acme, control);
     world.run_for(60_000);
 
     assert_eq!(ended.slots[0].realm, world.hosts[left.0].realm);
