@@ -71,6 +71,8 @@ pub enum Input {
     Answered {
         /// The broadcast.
         broadcast: BroadcastId,
+        /// The round that it was asked about.
+        round: u64,
         /// The agent.
         agent: LoopId,
         /// What it offers; none if it would not.
@@ -172,6 +174,8 @@ pub enum Output {
     Ask {
         /// The broadcast.
         broadcast: BroadcastId,
+        /// The round.
+        round: u64,
         /// The agent.
         agent: LoopId,
         /// What it is asked about: the announcement, and the bidder's own load and budget.
@@ -339,9 +343,10 @@ impl Bidder {
         match input {
             Input::Answered {
                 broadcast,
+                round,
                 agent,
                 offer,
-            } => self.answered(&(broadcast, agent), offer, now),
+            } => self.answered(&(broadcast, agent), round, offer, now),
             Input::Award {
                 from,
                 award,

@@ -33,7 +33,7 @@ use crate::{
     timers::Timer,
 };
 pub(crate) use authority::StoredAuthority;
-pub(crate) use market::{Asked, Leased, Purpose, leased_call};
+pub(crate) use market::{Asked, Leased, Purpose, Question, leased_call};
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
 

@@ -30,6 +30,8 @@ mod relayed;
 mod renewals;
 #[path = "market/restarts.rs"]
 mod restarts;
+#[path = "market/rounds.rs"]
+mod rounds;
 #[path = "market/unused.rs"]
 mod unused;
 

@@ -116,6 +116,7 @@ impl Bidder {
                     });
                     self.outputs.push_back(Output::Ask {
                         broadcast,
+                        round: announcement.round,
                         agent: agent.agent,
                         facts: Box::new(facts),
                         limit_ms,
@@ -252,10 +253,12 @@ impl Bidder {
         }
     }
 
-    /// Takes an asked agent's answer, or its silence.
-    pub(super) fn answered(&mut self, id: &JobId, offer: Option<Offer>, now: Now) {
+    /// Takes an asked agent's answer, or its silence. What it says of an earlier round is no answer to
+    /// this one: it was asked anew.
+    pub(super) fn answered(&mut self, id: &JobId, round: u64, offer: Option<Offer>, now: Now) {
         let asked = self.jobs.get(id).map(|job| &job.state);
-        if matches!(asked, Some(State::Asking { .. })) {
+        let waits = matches!(asked, Some(State::Asking { announcement, .. }) if announcement.round == round);
+        if waits {
             self.offer(id, offer.ok_or(NoBid::Declined), now);
             self.count(id.0, |round| round.asking = round.asking.saturating_sub(1));
             self.say_decided(id.0);

@@ -328,7 +328,9 @@ impl Bidder {
     fn time_out(&mut self, id: &JobId, now: Now) {
         let state = self.jobs.get(id).map(|job| job.state.clone());
         match state {
-            Some(State::Asking { .. }) => self.answered(id, None, now),
+            Some(State::Asking { announcement, .. }) => {
+                self.answered(id, announcement.round, None, now);
+            }
             Some(State::Offered { .. } | State::Over { .. }) => {
                 self.jobs.remove(id);
             }

@@ -226,6 +226,7 @@ fn an_agent_that_is_asked_bids_what_it_answers_and_silence_is_no_bid() {
     };
     let answered = Input::Answered {
         broadcast: announcement.broadcast,
+        round: 1,
         agent: "a".parse().unwrap(),
         offer: Some(offer),
     };
@@ -264,6 +265,53 @@ fn the_same_announcement_again_gets_the_same_bid_and_a_later_round_another() {
         bids(&anew)[0].announcement,
         Signed::unsigned(&second).digest()
     );
+}
+
+#[test]
+fn what_an_agent_says_of_an_earlier_round_is_no_answer_to_a_later_one() {
+    let terms = Terms::Ask {
+        when: None,
+        limit_ms: 300,
+    };
+    let first = fixtures::announcement();
+    let second = Announcement {
+        round: 2,
+        ..first.clone()
+    };
+    let mut bidder = bidder(1);
+    let mut asked = |it| match hear(&mut bidder, it, vec![agent("a", terms.clone())]).as_slice() {
+        [Output::Ask { round, .. }] => *round,
+        other => panic!("not asked: {other:?}"),
+    };
+    assert_eq!([asked(&first), asked(&second)], [1, 2]);
+    let mut answered = |round| {
+        let offer = Offer {
+            price: None,
+            time_ms: round,
+            confidence: 1,
+        };
+        let answered = Input::Answered {
+            broadcast: first.broadcast,
+            round,
+            agent: "a".parse().unwrap(),
+            offer: Some(offer),
+        };
+        bidder.handle(answered, at(100));
+        drain(&mut bidder)
+    };
+
+    let (early, right) = (answered(1), answered(2));
+
+    assert_eq!(early, []);
+    assert_eq!(bids(&right)[0].time_ms, 2);
+    assert!(matches!(
+        right[1],
+        Output::Decided {
+            round: 2,
+            bids: 1,
+            ..
+        }
+    ));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::{CAPACITY, HOLDS_MS, planning::schemas};
 use crate::{
     Node,
     answer::{Ending, Responder},
-    serve::{Leased, Purpose},
+    serve::{Leased, Purpose, Question},
 };
 
 /// Agents of one realm that bid for one announcement.
@@ -139,11 +139,19 @@ impl Node {
                 Output::Reserve(day) => self.keep_day(&day),
                 Output::Ask {
                     broadcast,
+                    round,
                     agent,
                     facts,
                     limit_ms,
                     depth,
-                } => self.ask_agent(broadcast, agent, *facts, (limit_ms, depth)),
+                } => {
+                    let question = Question {
+                        broadcast,
+                        round,
+                        agent,
+                    };
+                    self.ask_agent(question, *facts, (limit_ms, depth));
+                }
                 Output::Bid { to, bid } => {
                     let signed = self.me.sign(&*bid);
                     self.keep_bid(&bid, &signed);

@@ -3,31 +3,28 @@
 
 use realm_broadcast::bidder::{Input, Offer};
 use realm_executor::{OfferTerms, Offered};
-use realm_protocol::{
-    BroadcastId, FailureCode, LoopId, RunId, broadcast::Price, budget::Budget, cbor::Blob, json,
-};
+use realm_protocol::{FailureCode, RunId, broadcast::Price, budget::Budget, cbor::Blob, json};
 use serde_json::Value;
 
 use crate::{
     Node,
     answer::Ending,
-    serve::{Asked, Purpose},
+    serve::{Asked, Purpose, Question},
 };
 
 impl Node {
     /// Asks an agent about an announcement.
     pub(super) fn ask_agent(
         &mut self,
-        broadcast: BroadcastId,
-        agent: LoopId,
+        question: Question,
         facts: Value,
         (limit_ms, depth): (u64, u64),
     ) {
         let call = self.new_call();
-        let registered = self.registry.get(&agent);
+        let registered = self.registry.get(&question.agent);
         let terms = registered.and_then(|it| it.manifest.bid.as_ref());
         let Some(OfferTerms::Ask { loop_id, .. }) = terms.map(|terms| &terms.offer) else {
-            return self.agent_offers(broadcast, agent, None);
+            return self.agent_offers(question, None);
         };
         let asked = Asked {
             call,
@@ -37,7 +34,7 @@ impl Node {
             depth: depth.saturating_add(1),
             key: None,
             budget: Budget::default(),
-            purpose: Purpose::Offer(broadcast, agent),
+            purpose: Purpose::Offer(question),
         };
         self.serve_asked(asked);
     }
@@ -52,10 +49,10 @@ impl Node {
             self.count_aggregation(*broadcast, spent.clone());
         }
         match (purpose, ending) {
-            (Purpose::Offer(broadcast, agent), Ok(result)) => {
+            (Purpose::Offer(question), Ok(result)) => {
                 let offer = read(&result.output);
-                tracing::debug!(%broadcast, %agent, %run, offers = offer.is_some(), "asked");
-                self.agent_offers(*broadcast, agent.clone(), offer);
+                tracing::debug!(?question, %run, offers = offer.is_some(), "asked");
+                self.agent_offers(question.clone(), offer);
             }
             (Purpose::Aggregate(broadcast), Ok(result)) => {
                 self.note_aggregated(*broadcast, run);
@@ -93,14 +90,20 @@ impl Node {
     /// A loop that the market asked says nothing.
     pub(crate) fn asked_in_vain(&mut self, purpose: &Purpose, code: FailureCode) {
         match purpose {
-            Purpose::Offer(broadcast, agent) => self.agent_offers(*broadcast, agent.clone(), None),
+            Purpose::Offer(question) => self.agent_offers(question.clone(), None),
             Purpose::Aggregate(broadcast) => self.not_aggregated(*broadcast, code),
         }
     }
 
-    fn agent_offers(&mut self, broadcast: BroadcastId, agent: LoopId, offer: Option<Offer>) {
+    fn agent_offers(&mut self, question: Question, offer: Option<Offer>) {
+        let Question {
+            broadcast,
+            round,
+            agent,
+        } = question;
         self.tell_bidder(Input::Answered {
             broadcast,
+            round,
             agent,
             offer,
         });

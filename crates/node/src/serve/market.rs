@@ -45,9 +45,17 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
     /// What an agent offers for announced work.
-    Offer(BroadcastId, LoopId),
+    Offer(Question),
     /// To make the results of a broadcast one.
     Aggregate(BroadcastId),
+}
+
+/// Which agent is asked about which announcement.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) broadcast: BroadcastId,
+    pub(crate) round: u64,
+    pub(crate) agent: LoopId,
 }
 
 impl Node {

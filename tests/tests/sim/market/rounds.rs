@@ -1,0 +1,52 @@
+//! Second rounds.
+
+use realm_protocol::journal::Run;
+
+use super::*;
+
+#[test]
+fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
+    let (mut world, acme, [_, right]) = family(74, ["EUR 0.03", "EUR 0.02"]);
+    let offer = json!({"price": "EUR 0.02", "time": "1s", "confidence": 0.9}).to_string();
+    let quote = json!({
+        "id": "quote", "version": "1.0.0", "kind": "tool",
+        "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"},
+        "tool": {"implementation": "process", "config": {"argv": ["say", "8000", offer]}},
+    });
+    let mut slow = Loops::idempotent("see", 100);
+    slow["bid"] = json!({"ask": "quote", "within": "20s"});
+    world.apply(right, &[quote, slow]);
+    world.run_for(1_000);
+    let mut work = asked(
+        "see",
+        reach(1, 0, 0),
+        rule(Selection::All, 2, 0),
+        Strategy::CollectAll,
+    );
+    work.window_ms = 30_000;
+    work.rule.min_bids = 2;
+    work.wider = Some(Wider {
+        reach: reach(1, 0, 0),
+        realms: Vec::new(),
+    });
+
+    let control = world.ask(acme, Request::Broadcast(Box::new(work)));
+    world.run_for(500);
+    world.partition(acme, right);
+    world.run_for(1_500);
+    world.heal(acme, right);
+    let ended = end_of(&mut world, acme, control);
+
+    output(&ended);
+    let runs = world.hosts[right.0].disk.runs.values();
+    let quotes: Vec<&Run> = runs.filter(|run| run.loop_id == "quote").collect();
+    assert_eq!(quotes.len(), 2, "it is asked in each round");
+    let answered = quotes.iter().filter_map(|run| run.ended).max();
+    let events = world.hosts[acme.0].disk.events.values();
+    let last = events
+        .filter(|it| it.kind == "broadcast.bid")
+        .map(|it| it.at);
+    assert!(last.max() >= answered, "it bids what it said of the second");
+    world.run_for(30_000);
+    invariants::check(&mut world);
+}
