@@ -224,7 +224,8 @@ impl Node {
 
     /// What a run here waits for; nothing if it is not under way here.
     pub fn waits_of(&self, run: RunId) -> Vec<Waits> {
-        self.executor.waits_of(run, self.now)
+        let frames = self.executor.waits_of(run, self.now);
+        frames.into_iter().chain(self.undecided_of(run)).collect()
     }
 
     pub(crate) fn pause_run(&mut self, run: RunId) -> Result<Response, Refusal> {

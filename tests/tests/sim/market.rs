@@ -32,6 +32,8 @@ mod renewals;
 mod restarts;
 #[path = "market/rounds.rs"]
 mod rounds;
+#[path = "market/undecided.rs"]
+mod undecided;
 #[path = "market/unused.rs"]
 mod unused;
 

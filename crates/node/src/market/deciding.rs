@@ -1,7 +1,7 @@
 //! Slots of a broadcast that wait for a person: work that must not be done twice may have begun.
 
 use realm_broadcast::announcer::Input;
-use realm_executor::{Decision, ResumeError};
+use realm_executor::{Decision, ResumeError, WaitingFor, Waits};
 use realm_protocol::{
     BroadcastId, LoopId, Place, RunId,
     journal::{Change, Run, Status},
@@ -24,7 +24,7 @@ impl Node {
         self.note_standing(broadcast);
     }
 
-    /// A slot was decided about, or nobody was there to decide.
+    /// A slot was decided about, nobody was there to decide, or its outcome came after all.
     pub(super) fn no_longer_asked(&mut self, broadcast: BroadcastId, slot: (u64, u64)) {
         if let Some(own) = self.market.announced.get_mut(&broadcast) {
             own.undecided.retain(|asked| *asked != slot);
@@ -55,33 +55,54 @@ impl Node {
         own.map(|own| &own.loop_id)
     }
 
-    /// Takes what a person says about the slots that a broadcast asked about; none if no broadcast
-    /// has that run.
+    /// The slots of a broadcast's run that wait for a person; the first is the one that is decided about
+    /// next.
+    pub(crate) fn undecided_of(&self, run: RunId) -> impl Iterator<Item = Waits> {
+        let mut own = self.market.announced.values();
+        let own = own.find(|own| own.run.id == run);
+        let undecided = own.into_iter().flat_map(|own| {
+            let slots = own.undecided.iter();
+            slots.map(move |(slot, epoch)| (own, *slot, *epoch))
+        });
+        undecided.map(|(own, slot, epoch)| {
+            let holder = own.holders.get(&slot);
+            let holder = holder.map_or_else(String::new, |it| self.name_of(&it.scope()));
+            Waits {
+                call: own.run.call,
+                name: format!("slot {slot} of {}@{holder}", own.loop_id),
+                attempt: epoch,
+                on: WaitingFor::Person,
+                since: own.began.get(&slot).copied(),
+            }
+        })
+    }
+
+    /// Takes what a person says about the slot that a broadcast asked about first: of others nothing is
+    /// said, and they go on waiting. None if no broadcast has that run.
     pub(crate) fn decide_broadcast(
         &mut self,
         run: RunId,
         decision: Option<&Decision>,
     ) -> Option<Result<Response, Refusal>> {
-        let mut own = self.market.announced.iter_mut();
+        let mut own = self.market.announced.iter();
         let (broadcast, own) = own.find(|(_, own)| own.run.id == run)?;
         let (broadcast, call) = (*broadcast, own.run.call);
-        let again = match decision {
-            _ if own.undecided.is_empty() => Err(ResumeError::NothingToDecide),
-            Some(Decision::Again) => Ok(true),
-            Some(Decision::Fail(_)) => Ok(false),
-            Some(Decision::Output(_)) => Err(ResumeError::Output { call }),
-            None => Err(ResumeError::Undecided { call }),
-        };
-        let again = match again {
-            Ok(again) => again,
-            Err(error) => return Some(Err(error.into())),
-        };
-        let asked = own.undecided.clone();
-        for (slot, epoch) in asked {
-            let decided = Input::Decision { slot, epoch, again };
+        let first = own.undecided.first().copied();
+        let first = first.ok_or(ResumeError::NothingToDecide);
+        let decided = first.and_then(|(slot, epoch)| {
+            let again = match decision {
+                Some(Decision::Again) => true,
+                Some(Decision::Fail(_)) => false,
+                Some(Decision::Output(_)) => return Err(ResumeError::Output { call }),
+                None => return Err(ResumeError::Undecided { call }),
+            };
+            Ok(Input::Decision { slot, epoch, again })
+        });
+        let told = decided.map(|decided| {
             self.tell_announcer(broadcast, decided);
-        }
-        self.set_market_timer();
-        Some(Ok(Response::Done))
+            self.set_market_timer();
+            Response::Done
+        });
+        Some(told.map_err(Refusal::from))
     }
 }

@@ -29,8 +29,13 @@ impl Node {
             Entry::Counted(it) => it.bid.peek().ok().map(|bid| bid.bidder),
             _ => None,
         };
-        if let Entry::Decided(it) = entry {
-            self.no_longer_asked(broadcast, (it.slot, it.epoch));
+        let settled = match entry {
+            Entry::Decided(it) => Some((it.slot, it.epoch)),
+            Entry::Ended(it) => Some((it.slot, it.epoch)),
+            _ => None,
+        };
+        if let Some(slot) = settled {
+            self.no_longer_asked(broadcast, slot);
         }
         if let Some(signer) = signer {
             self.prove(broadcast, &signer);
