@@ -82,6 +82,8 @@ const SHARES: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Market {
     announced: BTreeMap<BroadcastId, Announced>,
+    /// Those of them that want something, which is being carried out for the first.
+    wanting: VecDeque<BroadcastId>,
     /// The latest of this realm's that have ended: outcomes may still come.
     over: VecDeque<Over>,
     /// With the place that it bids from.

@@ -8,6 +8,8 @@ mod budgets;
 mod conduct;
 #[path = "market/crowded.rs"]
 mod crowded;
+#[path = "market/denied.rs"]
+mod denied;
 #[path = "market/dropped.rs"]
 mod dropped;
 #[path = "market/evidence.rs"]

@@ -209,38 +209,54 @@ impl Node {
         }
     }
 
-    /// Carries out what a broadcast of this realm's wants.
+    /// Carries out what a broadcast of this realm's wants. What that makes it or another one want in
+    /// turn is carried out after it, and not within it: awards that fail one after the other need no
+    /// more of the stack than one.
     pub(super) fn carry_out_announcer(&mut self, broadcast: BroadcastId) {
-        while let Some(output) = self.announcer_output(broadcast) {
-            match output {
-                Output::Write(entry) => self.write_down(broadcast, &entry),
-                Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
-                Output::Refuse { to, bid, why } if self.may_note_refused(broadcast) => {
-                    let denied = (why == Why::Denied)
-                        .then(|| self.may_award(broadcast, &to).err())
-                        .flatten();
-                    let payload = Object::new()
-                        .with("bid", &bid)
-                        .with("realm", &self.name_of(&to.scope()))
-                        .with("why", &why.to_string())
-                        .with_some("reference", denied);
-                    self.note_broadcast(broadcast, "broadcast.refused", payload);
-                }
-                Output::Refuse { .. } => {}
-                Output::Send { to, message } => self.send_as_announcer(&to, message),
-                Output::Ask {
-                    slot,
-                    epoch,
-                    holder,
-                } => self.ask_owner(broadcast, (slot, epoch), &holder),
-                Output::Aggregate(results) => self.aggregate_by_loop(broadcast, results),
-                Output::Close {
-                    verdict,
-                    winners,
-                    to,
-                } => self.begin_close(broadcast, &verdict, &winners, to),
-                Output::Finished(conclusion) => self.finish_broadcast(broadcast, *conclusion),
+        let begins = self.market.wanting.is_empty();
+        if !self.market.wanting.contains(&broadcast) {
+            self.market.wanting.push_back(broadcast);
+        }
+        if !begins {
+            return;
+        }
+        while let Some(broadcast) = self.market.wanting.front().copied() {
+            match self.announcer_output(broadcast) {
+                Some(output) => self.carry_out_wanted(broadcast, output),
+                None => drop(self.market.wanting.pop_front()),
             }
+        }
+    }
+
+    fn carry_out_wanted(&mut self, broadcast: BroadcastId, output: Output) {
+        match output {
+            Output::Write(entry) => self.write_down(broadcast, &entry),
+            Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
+            Output::Refuse { to, bid, why } if self.may_note_refused(broadcast) => {
+                let denied = (why == Why::Denied)
+                    .then(|| self.may_award(broadcast, &to).err())
+                    .flatten();
+                let payload = Object::new()
+                    .with("bid", &bid)
+                    .with("realm", &self.name_of(&to.scope()))
+                    .with("why", &why.to_string())
+                    .with_some("reference", denied);
+                self.note_broadcast(broadcast, "broadcast.refused", payload);
+            }
+            Output::Refuse { .. } => {}
+            Output::Send { to, message } => self.send_as_announcer(&to, message),
+            Output::Ask {
+                slot,
+                epoch,
+                holder,
+            } => self.ask_owner(broadcast, (slot, epoch), &holder),
+            Output::Aggregate(results) => self.aggregate_by_loop(broadcast, results),
+            Output::Close {
+                verdict,
+                winners,
+                to,
+            } => self.begin_close(broadcast, &verdict, &winners, to),
+            Output::Finished(conclusion) => self.finish_broadcast(broadcast, *conclusion),
         }
     }
 
