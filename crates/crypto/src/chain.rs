@@ -2,6 +2,8 @@
 
 mod verified;
 
+use std::sync::Arc;
+
 use realm_protocol::{
     NodeId, RealmId, RealmPath, Timestamp,
     cbor::{self, Blob},
@@ -266,7 +268,8 @@ fn prove(
         epoch,
         scopes: leaf.node_cert.scopes,
         limits: leaf.child_cert.as_ref().map(|cert| cert.limits),
-        chain: chain.clone(),
+        // Read anew, so that it keeps nothing in memory but its own bytes.
+        chain: Arc::new(cbor::decode_shared(&bytes.clone().into_bytes())?),
         bytes,
     };
     let verified = VerifiedChain::new(proof).ok_or(CertError::Empty)?;

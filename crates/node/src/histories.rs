@@ -187,7 +187,7 @@ impl Node {
         let kept: BTreeSet<RealmId> = above.chain([self.me.realm()]).collect();
         let parent = self.kin.parent.iter().map(|parent| &parent.chain);
         let children = self.kin.children.values();
-        let children = children.filter_map(|child| child.chain.as_ref());
+        let children = children.filter_map(|child| child.chain.as_deref());
         let peers = self.kin.peers.values().map(|peer| &peer.chain);
         let links = self.links.values().filter_map(|link| link.chain.as_ref());
         let links = links.map(VerifiedChain::chain);

@@ -384,7 +384,7 @@ impl Node {
         }
         let first = !held.accepted;
         let record = ChildRecord {
-            chain: ticket.is_none().then(|| child.chain().clone()),
+            chain: ticket.is_none().then(|| child.shared_chain()),
             realm: child.realm(),
             accepted: true,
             child_cert: signed,

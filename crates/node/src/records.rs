@@ -191,7 +191,7 @@ impl Node {
             Relation::Parent => self.kin.parent.as_ref().map(|parent| &parent.chain),
             Relation::Child(label) => {
                 let child = self.kin.children.get(label);
-                child.and_then(|child| child.chain.as_ref())
+                child.and_then(|child| child.chain.as_deref())
             }
             Relation::Peer(root) => self.kin.peers.get(root).map(|peer| &peer.chain),
             Relation::Direct(_) => None,
@@ -211,7 +211,7 @@ impl Node {
                 let Some(child) = self.kin.children.get_mut(label) else {
                     return;
                 };
-                let known = child.chain.replace(chain.chain().clone());
+                let known = child.chain.replace(chain.shared_chain());
                 let shown = chain
                     .chain()
                     .links
@@ -222,7 +222,7 @@ impl Node {
                     child.child_cert = cert;
                     child.accepted = true;
                 }
-                if known.as_ref() != Some(chain.chain()) {
+                if known.as_deref() != Some(chain.chain()) {
                     let row = state::write(child);
                     self.put(Table::Children, label.as_str().as_bytes(), row);
                 }

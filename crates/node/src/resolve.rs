@@ -205,7 +205,7 @@ impl Node {
         let from = header.source.scope();
         // Where this realm would deny it, the child decides for itself.
         if fresh && self.may_discover(&from, &to).is_ok() {
-            self.answer_resolve(digest, header, chain);
+            self.answer_resolve(digest, header, &chain);
             return true;
         }
         false
@@ -230,12 +230,12 @@ impl Node {
             let reference = Some(self.remember_denial(denial));
             return self.fail_with(None, digest, header, FailureCode::Denied, reference);
         }
-        if let Some(chain) = self.me.chain().map(|chain| chain.chain().clone()) {
-            self.answer_resolve(digest, header, chain);
+        if let Some(chain) = self.me.chain().map(VerifiedChain::shared_chain) {
+            self.answer_resolve(digest, header, &chain);
         }
     }
 
-    fn answer_resolve(&mut self, digest: Digest, header: &Header, chain: Chain) {
+    fn answer_resolve(&mut self, digest: Digest, header: &Header, chain: &Chain) {
         let own = self.trust.lists(Some(&self.me.scope()));
         let mine = self.me.realm();
         let revocations = own
@@ -243,7 +243,10 @@ impl Node {
             .filter(|stored| stored.list.peek().is_ok_and(|list| list.realm == mine))
             .map(|stored| stored.list.clone())
             .collect();
-        let resolved = Resolved { chain, revocations };
+        let resolved = Resolved {
+            chain: chain.clone(),
+            revocations,
+        };
         self.send_clear(
             Kind::Resolved,
             &header.source,

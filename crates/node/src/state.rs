@@ -1,5 +1,7 @@
 //! What a node writes down, each with its version.
 
+use std::sync::Arc;
+
 use realm_protocol::{
     CallId, Digest, Envelope, Label, LoopId, NodeId, Place, RealmId, RunId, Scope, TicketId,
     Timestamp,
@@ -125,7 +127,7 @@ wire_map! {
     /// A child, as the parent knows it.
     pub struct ChildRecord {
         /// Its chain as it last showed it; absent before its first Hello.
-        0 => chain: Option<Chain>,
+        0 => chain: Option<Arc<Chain>>,
         /// Its certificate.
         1 => child_cert: Signed<ChildCert>,
         /// The child.

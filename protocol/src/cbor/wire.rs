@@ -1,5 +1,7 @@
 //! Types with one CBOR form.
 
+use std::sync::Arc;
+
 use super::{CborError, Reader, Writer};
 use crate::{Label, LoopId, RealmPath, Timestamp};
 
@@ -196,5 +198,23 @@ impl<T: Wire> Wire for Option<T> {
 
     fn absent(_key: u64) -> Result<Self, CborError> {
         Ok(None)
+    }
+}
+
+impl<T: Wire> Wire for Arc<T> {
+    fn write(&self, out: &mut Writer) {
+        T::write(self, out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
+        T::read(from).map(Self::new)
+    }
+
+    fn is_present(&self) -> bool {
+        T::is_present(self)
+    }
+
+    fn absent(key: u64) -> Result<Self, CborError> {
+        T::absent(key).map(Self::new)
     }
 }

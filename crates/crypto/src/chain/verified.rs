@@ -45,7 +45,7 @@ pub(super) struct Proof {
     pub(super) epoch: u64,
     pub(super) scopes: u64,
     pub(super) limits: Option<ChildLimits>,
-    pub(super) chain: Chain,
+    pub(super) chain: Arc<Chain>,
     pub(super) bytes: Blob,
 }
 
@@ -200,6 +200,11 @@ impl VerifiedChain {
     /// Gives the chain itself.
     pub fn chain(&self) -> &Chain {
         &self.proof.chain
+    }
+
+    /// Gives the chain itself, to keep beside the proof.
+    pub fn shared_chain(&self) -> Arc<Chain> {
+        Arc::clone(&self.proof.chain)
     }
 
     /// Gives the chain encoded, as envelopes carry it.
