@@ -178,10 +178,11 @@ pub const TICKETS: usize = 256;
 /// Revoked serials in one list; more is refused at `revoke` until old ones expire, and a list with more
 /// is not kept.
 pub const REVOCATIONS: usize = 1_024;
-/// Revocation lists kept of other realms; a list of a further realm is not kept.
+/// Revocation lists kept of other realms; a list of a further realm takes the room of realms below it, or
+/// is not kept.
 pub const REVOCATION_LISTS: usize = 4_096;
 /// Share of [`REVOCATION_LISTS`] one child's subtree or one foreign root may hold; a list of a
-/// further realm is not kept.
+/// further realm takes the room of realms below it, or is not kept.
 pub const REVOCATION_LISTS_SHARE: usize = 256;
 /// Bytes of all [`REVOCATION_LISTS`] with their issuers' chains; a list beyond them is not kept.
 pub const REVOCATION_LISTS_BYTES: usize = 16 * 1024 * 1024;
@@ -232,6 +233,8 @@ pub const CONTRACTS: usize = 1_024;
 pub const PEER_RATE: (u32, u32) = (50, 200);
 /// Messages a second from a child until its certificate says more, and the burst.
 pub const CHILD_RATE: (u32, u32) = (5_000, 20_000);
+/// Default bytes a second from a root peer, without StreamItems; four times as many at once. More are dropped.
+pub const PEER_BYTES: u64 = 4 * 1024 * 1024;
 /// Envelopes waiting for their sender's chain on all links; more are dropped and counted.
 pub const CHAIN_WAITERS: usize = 256;
 /// Share of [`CHAIN_WAITERS`] one link's may take, and as many places that no link's do; more are dropped

@@ -214,6 +214,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) connections: usize,
     /// Messages a second that a child's link carries.
     pub(crate) child_rate: usize,
+    /// Bytes a second that are taken from one peer.
+    pub(crate) peer_bytes: usize,
     /// Announcements a second that are passed on from under one root.
     pub(crate) announce_rate: usize,
     /// Resident bytes of the process.
@@ -442,6 +444,7 @@ fn typed(settings: &Settings) -> Option<Config> {
             max_calls_per_peer: number("limits.max_calls_per_peer")?,
             connections: number("limits.connections")?,
             child_rate: number("limits.child_rate")?,
+            peer_bytes: number("limits.peer_bytes")?,
             announce_rate: number("limits.announce_rate")?,
             max_memory: number("limits.max_memory")?,
             call_timeout_ms: millis("limits.call_timeout")?,

@@ -380,6 +380,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         max_calls_per_peer: config.limits.max_calls_per_peer,
         call_timeout_ms: config.limits.call_timeout_ms,
         child_rate: config.limits.child_rate as u64,
+        peer_bytes: config.limits.peer_bytes as u64,
         sessions: true,
         chains: realm_protocol::limits::CHAINS,
         announce_rate: config.limits.announce_rate as u64,

@@ -133,6 +133,8 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// Bytes a second that its node takes from one peer. Taken up at the next start.
+    pub peer_bytes: u64,
     /// Chains of others that its node remembers. Taken up at the next start.
     pub chains: usize,
     /// Announcements a second that its node passes on from under one root. Taken up at the next start.
@@ -215,6 +217,7 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            peer_bytes: limits::PEER_BYTES,
             chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,
             custody: CustodyTerms::default(),
@@ -255,6 +258,7 @@ impl Host {
             max_calls_per_peer: self.max_calls_per_peer,
             call_timeout_ms: crate::world::CALL_TIMEOUT_MS,
             child_rate: u64::from(limits::CHILD_RATE.0),
+            peer_bytes: self.peer_bytes,
             sessions: self.sessions,
             chains: self.chains,
             announce_rate: self.announce_rate,

@@ -45,4 +45,4 @@ pub use passphrase::{PASSPHRASE_BYTES, PassphraseError, PassphraseLock, Wrapping
 pub use record::{CertError, verify, verify_first};
 pub use sealing::{Outgoing, SealError, seal, seal_in_session, seal_reply, write_clear};
 pub use session::{Ephemeral, Session, Side};
-pub use signature::{RootMemo, Verified, VerifyError, verify_envelope, verify_header};
+pub use signature::{RootMemo, RootMemos, Verified, VerifyError, verify_envelope, verify_header};

@@ -1,20 +1,17 @@
 //! An envelope's signature, alone or as a leaf under a Merkle root.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+mod memo;
+
+use std::sync::Arc;
 
 use realm_protocol::{
-    Digest, Envelope, Header, Hop, NodeId, ReadHeader, Signature, TAG_ROOT, TAG_SINGLE, limits,
+    Digest, Envelope, Header, Hop, ReadHeader, Signature, TAG_SINGLE, limits,
     receipt::SignedHeader, records::scopes,
 };
 use thiserror::Error;
 
-use crate::{chain::VerifiedChain, ed25519::PublicKey};
-
-/// Verified roots remembered; at the bound the oldest is forgotten and verified again.
-const ROOTS: usize = 1_024;
+pub use self::memo::{RootMemo, RootMemos};
+use crate::chain::VerifiedChain;
 
 /// Prefix of a Merkle leaf's input.
 const LEAF: &[u8] = &[0];
@@ -96,54 +93,6 @@ impl Verified {
     /// Takes the envelope back.
     pub fn into_envelope(self) -> Envelope {
         self.envelope
-    }
-}
-
-/// Verified Merkle roots by node, so that one flush costs one signature.
-#[derive(Clone, Debug, Default)]
-pub struct RootMemo {
-    /// Node, and the digest of its root with the signature over it.
-    known: BTreeSet<(NodeId, Digest)>,
-    order: VecDeque<(NodeId, Digest)>,
-    verified: u64,
-}
-
-impl RootMemo {
-    /// Gives how many signatures over roots it has verified and not merely remembered.
-    pub fn verified(&self) -> u64 {
-        self.verified
-    }
-
-    /// Forgets a node's roots; for when its certificate goes.
-    pub fn forget(&mut self, node: NodeId) {
-        self.known.retain(|(of, _)| *of != node);
-        self.order.retain(|(of, _)| *of != node);
-    }
-
-    /// Verifies a root's signature, or remembers having done so.
-    fn verify(
-        &mut self,
-        node: NodeId,
-        key: &PublicKey,
-        root: Digest,
-        signature: &[u8; 64],
-    ) -> bool {
-        let entry = (node, Digest::of(&[root.as_bytes(), signature]));
-        if self.known.contains(&entry) {
-            return true;
-        }
-        self.verified = self.verified.saturating_add(1);
-        if !key.has_signed(&[TAG_ROOT.as_bytes(), &[0], root.as_bytes()], signature) {
-            return false;
-        }
-        if self.order.len() >= ROOTS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        self.known.insert(entry);
-        self.order.push_back(entry);
-        true
     }
 }
 
@@ -263,6 +212,3 @@ fn merkle_root(input: &[u8], index: u64, siblings: &[Digest]) -> Option<Digest> 
     }
     (index == 0).then_some(digest)
 }
-
-#[cfg(test)]
-mod tests;

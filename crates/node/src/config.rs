@@ -31,6 +31,8 @@ pub struct Config {
     /// Messages a second that a child's certificate lets its link carry, and that this realm takes
     /// from its parent; four times as many at once.
     pub child_rate: u64,
+    /// Bytes a second that are taken from one peer; four times as many at once.
+    pub peer_bytes: u64,
     /// Whether realms that talk share session keys; otherwise each message is sealed for itself.
     pub sessions: bool,
     /// Chains of other realms that are remembered.

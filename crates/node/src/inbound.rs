@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use realm_protocol::{
-    Envelope, FailureCode, Header, Kind, ReadHeader, flags, limits,
+    Envelope, FailureCode, Header, ReadHeader, flags, limits,
     link::{Bye, Frame},
 };
 use realm_router::LinkId;
 
-use crate::{Node, Refused, streams::kibs};
+use crate::{Node, Refused};
 
 impl Node {
     pub(crate) fn handle_frame(&mut self, id: LinkId, bytes: &Bytes) {
@@ -28,7 +28,8 @@ impl Node {
             return;
         };
         tracing::trace!(link = id.0, frame = frame.name(), "received");
-        if !matches!(frame, Frame::Envelope(_) | Frame::Bye(_)) && !link.bucket.take(self.now.tick)
+        if !matches!(frame, Frame::Envelope(_) | Frame::Bye(_))
+            && !link.intake.take(None, bytes.len(), self.now.tick)
         {
             return self.counters.refuse(Refused::Rate);
         }
@@ -135,15 +136,8 @@ impl Node {
         );
         ingress.map_err(|_| Refused::Ingress)?;
         let now = self.now.tick;
-        // New work goes first, so that what ends work and answers get through.
-        let taken =
-            self.links
-                .get_mut(&id)
-                .is_some_and(|link| match (&mut link.shown, header.kind) {
-                    (Some(shown), Kind::StreamItem) => shown.take_many(kibs(bytes), now),
-                    (_, kind) if kind.begins_work() => link.bucket.take_early(now),
-                    _ => link.bucket.take(now),
-                });
+        let link = self.links.get_mut(&id);
+        let taken = link.is_some_and(|link| link.intake.take(Some(header.kind), bytes, now));
         taken.then_some(()).ok_or(Refused::Rate)
     }
 

@@ -28,6 +28,7 @@ mod histories;
 mod hold;
 mod identity;
 mod inbound;
+mod intake;
 mod invite;
 mod io;
 mod join;

@@ -8,11 +8,11 @@ use realm_protocol::{
     Digest, FailureCode, NodeId, RealmId, Scope, Tick, limits,
     link::{Beat, Bye, Frame, Hello},
 };
-use realm_router::{Backoff, LinkId, Relation, TokenBucket};
+use realm_router::{Backoff, LinkId, Relation};
 
 use crate::{
-    DialId, Effect, JoinedAs, Node, Refused, config::BURST, io::ControlId, records::Owed,
-    relay::Release, state::Target, timers::Timer, unsent::Unsent, witness::Shown,
+    DialId, Effect, JoinedAs, Node, Refused, config::BURST, intake::Intake, io::ControlId,
+    records::Owed, relay::Release, state::Target, timers::Timer, unsent::Unsent, witness::Shown,
 };
 
 /// One link to another node.
@@ -31,9 +31,7 @@ pub(crate) struct Link {
     /// How far its clock was from this one's when last heard of, milliseconds.
     pub(crate) skew_ms: u64,
     pub(crate) last_heard: Tick,
-    pub(crate) bucket: TokenBucket,
-    /// KiB of parts of outputs that another root may send, which take no room from its other messages.
-    pub(crate) shown: Option<TokenBucket>,
+    pub(crate) intake: Intake,
     /// The join under way on this link, as inviter.
     pub(crate) offered: Option<crate::invite::Offered>,
     /// The records digest the neighbour showed last.
@@ -85,7 +83,6 @@ impl Redials {
 
 impl Node {
     pub(crate) fn handle_link_up(&mut self, id: LinkId, node: NodeId, dial: Option<DialId>) {
-        let (rate, burst) = limits::PEER_RATE;
         let link = Link {
             node,
             dial,
@@ -95,8 +92,7 @@ impl Node {
             joined: None,
             skew_ms: 0,
             last_heard: self.now.tick,
-            bucket: TokenBucket::new(u64::from(rate), u64::from(burst), self.now.tick),
-            shown: None,
+            intake: Intake::of_stranger(self.now.tick),
             offered: None,
             their_records: None,
             settled: None,
@@ -156,7 +152,10 @@ impl Node {
         }
         match &relation {
             Some(Relation::Parent) => self.schedule_redial(Target::Parent),
-            Some(Relation::Peer(root)) => self.schedule_redial(Target::Peer(*root)),
+            Some(Relation::Peer(root)) => {
+                self.keep_intake(*root, link.intake);
+                self.schedule_redial(Target::Peer(*root));
+            }
             Some(Relation::Child(label)) => self.custody.child_is_gone(label),
             _ => {}
         }
@@ -317,6 +316,11 @@ impl Node {
 
     /// Lets a known neighbour in: routes lead over the link from here on.
     pub(crate) fn admit(&mut self, id: LinkId, relation: Relation, chain: VerifiedChain) {
+        let peer = match &relation {
+            Relation::Peer(root) => Some(*root),
+            _ => None,
+        };
+        let left = peer.and_then(|peer| self.intake_of(peer));
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
@@ -332,10 +336,12 @@ impl Node {
                 .map_or(own, |limits| (limits.rate, limits.burst)),
             Relation::Parent | Relation::Direct(_) => own,
         };
-        link.bucket.set(rate, burst, self.now.tick);
-        let (kibs, at_once) = limits::STREAM_TAKEN;
-        let peer = matches!(relation, Relation::Peer(_)) && rate > 0;
-        link.shown = peer.then(|| TokenBucket::new(kibs, at_once, self.now.tick));
+        link.intake = left.unwrap_or(link.intake);
+        link.intake.set_messages(rate, burst, self.now.tick);
+        if peer.is_some() {
+            let bytes = self.config.peer_bytes;
+            link.intake.bound_bytes(bytes, rate > 0, self.now.tick);
+        }
         link.admitted = true;
         link.chain = Some(chain.clone());
         let dial = link.dial.take();

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use realm_executor::{Executor, Registry};
 use realm_protocol::{
-    CallId, Now, RunId, Scope, Tick, Timestamp,
+    CallId, Now, RealmId, RunId, Scope, Tick, Timestamp,
     journal::{Change, Table},
 };
 use realm_router::{LinkId, Routes, Waiting};
@@ -22,6 +22,7 @@ use crate::{
     halt::Halts,
     hold::Holds,
     identity::Identity,
+    intake::Intake,
     kin::Kin,
     known::KnownContracts,
     links::{Dialled, Link, Redials},
@@ -75,6 +76,8 @@ pub struct Node {
     /// Messages in sessions that were just sent, should their receivers not know the sessions.
     pub(crate) unheard: Waiting<Unheard>,
     pub(crate) paces: Paces,
+    /// What peers without a link may still send.
+    pub(crate) intakes: BTreeMap<RealmId, Intake>,
     pub(crate) prompts: Prompts,
     pub(crate) approvals: Approvals,
     /// What directories say of people.
@@ -163,6 +166,7 @@ impl Node {
             holds: Holds::default(),
             market: Market::default(),
             paces: Paces::default(),
+            intakes: BTreeMap::new(),
             prompts: Prompts::default(),
             approvals: Approvals::default(),
             members: Members::default(),

@@ -160,14 +160,12 @@ impl Node {
             // Another realm or node stands there: a source that replaced it brings its chain.
             return Err(Unverified::Wrong(Refused::Certificate));
         }
-        realm_crypto::verify_envelope(
-            envelope,
-            header.clone(),
-            &chain,
-            epoch,
-            &mut self.trust.roots,
-        )
-        .map_err(|_| Unverified::Wrong(Refused::Signature))
+        let side = self.trust.side_of(&scope);
+        let header = header.clone();
+        let verified = self.trust.roots.with(side, |roots| {
+            realm_crypto::verify_envelope(envelope, header, &chain, epoch, roots)
+        });
+        verified.map_err(|_| Unverified::Wrong(Refused::Signature))
     }
 
     /// Holds an envelope until its source's chain is known, and asks for it.

@@ -80,7 +80,11 @@ impl Node {
         }
         let row = state::write(&stored);
         match self.trust.revoke(stored, issuer, self.wall()) {
-            Ok(Taken::News) => {
+            Ok(Taken::News(displaced)) => {
+                for realm in displaced {
+                    tracing::warn!(%realm, "a realm's revocations make room for those of one above it");
+                    self.delete(Table::Revocations, realm.as_bytes());
+                }
                 self.put(Table::Revocations, issuer.realm().as_bytes(), row);
                 Some(issuer.realm())
             }

@@ -12,6 +12,7 @@ use crate::{
     ControlId, Effect, Node, Part, Refused,
     answer::{Remote, Responder},
     deliver::{Pending, open_answer},
+    intake::kibs,
     outbound::{Origin, Task},
     relay::Release,
     timers::Timer,
@@ -159,12 +160,6 @@ impl Shown {
 
 /// Bytes around the text of a part: its header, what seals it and its frame.
 const AROUND: usize = 640;
-const KIB: usize = 1_024;
-
-/// What a message counts for among those that are bounded by bytes.
-pub(crate) const fn kibs(bytes: usize) -> u64 {
-    bytes.div_ceil(KIB) as u64
-}
 
 /// How much of parts other realms are sent.
 #[derive(Debug, Default)]

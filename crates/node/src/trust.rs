@@ -1,10 +1,11 @@
 //! What this node holds to be true about other realms: chains, keys and revocations.
 
 mod chains;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_crypto::{CertError, RootMemo, Trust, VerifiedChain, check_known, verify, verify_chain};
+use realm_crypto::{CertError, RootMemos, Trust, VerifiedChain, check_known, verify, verify_chain};
 use realm_protocol::{
     Digest, RealmId, RealmPath, Scope, Timestamp, limits,
     records::{Chain, RevocationList},
@@ -30,7 +31,8 @@ pub(crate) struct TrustBase {
     pub(crate) histories: Histories,
     /// Rises when something that was believed no longer is.
     epoch: u64,
-    pub(crate) roots: RootMemo,
+    /// Verified roots by the neighbour's side they come from.
+    pub(crate) roots: RootMemos<Scope>,
 }
 
 #[derive(Debug)]
@@ -45,33 +47,12 @@ struct Revoked {
     over: Timestamp,
 }
 
-/// How many lists there are, and their bytes.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    lists: usize,
-    bytes: usize,
-}
-
-impl Room {
-    fn of(bytes: usize) -> Self {
-        Self { lists: 1, bytes }
-    }
-
-    fn take(&mut self, bytes: usize) {
-        self.lists = self.lists.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    fn is_within(self, lists: usize, bytes: usize) -> bool {
-        self.lists <= lists && self.bytes <= bytes
-    }
-}
-
 /// What became of a revocation list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It is newer than the one held, or its issuer's chain ends later.
-    News,
+    /// It is newer than the one held, or its issuer's chain ends later. The lists of realms below its
+    /// issuer that had to make room for it are forgotten; these are theirs.
+    News(Vec<RealmId>),
     /// It is held, or a newer one is.
     Known,
     /// It is not kept: it is too long, or there is no room for it among those of other realms.
@@ -87,7 +68,7 @@ impl TrustBase {
             revocations: BTreeMap::new(),
             histories: Histories::default(),
             epoch: 0,
-            roots: RootMemo::default(),
+            roots: RootMemos::default(),
         }
     }
 
@@ -97,6 +78,7 @@ impl TrustBase {
             return;
         }
         self.place = Some(place);
+        self.roots.clear();
         let mut chains = std::mem::replace(&mut self.chains, Chains::new(0));
         chains.share_anew(|scope| self.share_of(scope));
         self.chains = chains;
@@ -312,39 +294,20 @@ impl TrustBase {
         let goes_on = held.is_some()
             && list.serials.len() <= limits::REVOCATIONS
             && stored.bytes() <= GROWN_BYTES;
-        if !goes_on && !self.has_room_for(&list, &scope, stored.bytes()) {
+        let making_room = match goes_on {
+            true => Some(Vec::new()),
+            false => self.room_for(&list, &scope, stored.bytes()),
+        };
+        let Some(displaced) = making_room else {
             return Ok(Taken::Full);
+        };
+        for issuer in &displaced {
+            self.revocations.remove(issuer);
         }
         self.hold(list, scope, stored, now);
         self.forget_fallen(now);
         self.advance();
-        Ok(Taken::News)
-    }
-
-    /// Whether a list is kept that was issued at a place; this realm's own always is.
-    fn has_room_for(&self, list: &RevocationList, scope: &Scope, bytes: usize) -> bool {
-        if self.place.as_ref() == Some(scope) {
-            return true;
-        }
-        let share = self.share_of(scope);
-        let (mut all, mut within) = (Room::of(bytes), Room::of(bytes));
-        let others = self.revocations.iter();
-        for (_, held) in others.filter(|(issuer, _)| **issuer != list.realm) {
-            all.take(held.bytes);
-            if share
-                .as_ref()
-                .is_some_and(|share| share.contains(&held.scope))
-            {
-                within.take(held.bytes);
-            }
-        }
-        list.serials.len() <= limits::REVOCATIONS
-            && all.is_within(limits::REVOCATION_LISTS, limits::REVOCATION_LISTS_BYTES)
-            && (share.is_none()
-                || within.is_within(
-                    limits::REVOCATION_LISTS_SHARE,
-                    limits::REVOCATION_LISTS_SHARE_BYTES,
-                ))
+        Ok(Taken::News(displaced))
     }
 
     fn hold(

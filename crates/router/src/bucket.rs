@@ -30,9 +30,9 @@ impl TokenBucket {
         self.take_above(1, 0, now)
     }
 
-    /// Takes one token if a quarter of the burst is there besides, which is for [`TokenBucket::take`].
-    pub fn take_early(&mut self, now: Tick) -> bool {
-        self.take_above(1, self.burst / 4, now)
+    /// Takes so many tokens if a quarter of the burst is there besides, which is for the other verbs.
+    pub fn take_early(&mut self, count: u64, now: Tick) -> bool {
+        self.take_above(count, self.burst / 4, now)
     }
 
     /// Takes so many tokens if they are there.

@@ -156,14 +156,14 @@ fn no_share_takes_more_than_it_may_and_room_comes_back_with_expiry() {
 fn the_last_quarter_of_a_burst_is_for_those_who_may_take_it() {
     let mut bucket = TokenBucket::new(10, 8, tick(0));
 
-    let early = (0..9).filter(|_| bucket.take_early(tick(0))).count();
+    let early = (0..9).filter(|_| bucket.take_early(1, tick(0))).count();
     let late = (0..9).filter(|_| bucket.take(tick(0))).count();
     assert_eq!((early, late), (6, 2));
-    assert!(!bucket.take_early(tick(200)), "two are kept");
-    assert!(bucket.take_early(tick(300)));
+    assert!(!bucket.take_early(1, tick(200)), "two are kept");
+    assert!(bucket.take_early(1, tick(300)));
 
     let mut small = TokenBucket::new(10, 1, tick(0));
-    assert!(small.take_early(tick(0)), "of few none is kept");
+    assert!(small.take_early(1, tick(0)), "of few none is kept");
 }
 
 #[test]
@@ -172,7 +172,10 @@ fn a_larger_burst_is_there_at_once_and_what_was_taken_stays_taken() {
     assert!(bucket.take(tick(0)));
 
     bucket.set(10, 40, tick(0));
-    assert_eq!((0..50).filter(|_| bucket.take_early(tick(0))).count(), 29);
+    assert_eq!(
+        (0..50).filter(|_| bucket.take_early(1, tick(0))).count(),
+        29
+    );
     assert_eq!((0..50).filter(|_| bucket.take(tick(0))).count(), 10);
     bucket.set(10, 40, tick(0));
     assert!(!bucket.take(tick(0)), "the same again gives nothing");

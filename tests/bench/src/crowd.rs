@@ -138,6 +138,7 @@ impl Member {
             max_calls_per_peer: limits::CALLS,
             call_timeout_ms: limits::CALL_MS,
             child_rate: 250_000,
+            peer_bytes: limits::PEER_BYTES,
             sessions: true,
             chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,

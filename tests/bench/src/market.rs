@@ -235,6 +235,7 @@ impl Market {
             max_calls_per_peer: 65_536,
             call_timeout_ms: limits::CALL_MS,
             child_rate: 1_000_000,
+            peer_bytes: 1 << 30,
             sessions: true,
             chains: limits::CHAINS,
             announce_rate: 1_000_000,

@@ -28,7 +28,7 @@ pub(crate) const PAYLOAD: usize = 1_024;
 /// How long a call may take, milliseconds.
 const CALL_MS: u64 = 20_000;
 /// Room for every call that a row has in flight, written to each home's configuration.
-const SETTINGS: &str = "\n[limits]\nchild_rate = 250000\nannounce_rate = 1000000\nmax_calls = 65536\npending = 4096\nstrangers = 4096\n\
+const SETTINGS: &str = "\n[limits]\nchild_rate = 250000\npeer_bytes = \"1 GiB\"\nannounce_rate = 1000000\nmax_calls = 65536\npending = 4096\nstrangers = 4096\n\
                         connections = 65536\n\n[log]\nlevel = \"warn\"\n";
 /// A loop like `echo` that has effects, so that what it promises is durable before it answers.
 const ONCE: &str = "id: echo-once\nversion: 1.0.0\nkind: tool\ndescription: Echoes, once.\n\

@@ -130,6 +130,42 @@ fn a_realm_goes_on_revoking_where_its_share_is_full() {
 }
 
 #[test]
+fn the_first_revocations_of_a_realm_take_the_room_of_those_below_it_and_of_no_others() {
+    let mut world = World::new(309);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    let imaging = world.child(health, "imaging");
+    let ward = world.child(health, "ward");
+    world.child(imaging, "scanner");
+    world.child(ward, "bed");
+    world.run_for(5_000);
+    revoke(&mut world, imaging, "health/imaging/scanner");
+    world.run_for(10_000);
+    world.crash(acme);
+    add_lists(&mut world, acme, imaging, 600);
+    world.start(acme);
+    world.run_for(10_000);
+    let lists = |world: &World| world.hosts[acme.0].disk.count(Table::Revocations);
+    assert_eq!(lists(&world), 601);
+
+    revoke(&mut world, ward, "health/ward/bed");
+    world.run_for(10_000);
+    assert_eq!(list(&world, acme, ward), None, "a sibling took the room");
+    assert_eq!(lists(&world), 601);
+
+    revoke(&mut world, health, "health/ward");
+    world.run_for(10_000);
+    assert!(list(&world, acme, health).is_some());
+    let left = lists(&world);
+    assert!(
+        (2..=limits::REVOCATION_LISTS_SHARE).contains(&left),
+        "{left}"
+    );
+    let children = world.hosts[acme.0].node().children();
+    assert!(children.iter().all(|child| child.connected), "{children:?}");
+}
+
+#[test]
 fn a_neighbour_that_asks_for_records_without_end_is_answered_once_a_beat() {
     let mut world = World::new(307);
     let acme = world.found("acme");

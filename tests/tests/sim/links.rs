@@ -1,9 +1,13 @@
 //! Links that break, go silent, are replaced, or carry too much.
 
+use bytes::Bytes;
 use realm_node::Refused;
-use realm_protocol::{FailureCode, Kind, link::Frame};
-use realm_tests::{Loops, Tree, World, invariants};
-use serde_json::json;
+use realm_protocol::{
+    Digest, FailureCode, Kind,
+    link::{Beat, Frame},
+};
+use realm_tests::{HostId, Loops, Tree, World, invariants};
+use serde_json::{Value, json};
 
 #[test]
 fn two_realms_that_both_restart_find_each_other_again() {
@@ -126,16 +130,8 @@ fn a_peer_that_sends_too_much_is_slowed_down() {
     world.peer(lab, acme);
     world.allow(lab, "acme", "echo");
     world.run_for(5_000);
-    world.tap = true;
-    world.call(acme, "echo@lab", json!({}));
-    world.tap = false;
-    let call = world.wire.iter().find_map(|(_, to, bytes)| {
-        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
-            return None;
-        };
-        (*to == lab && envelope.peek().unwrap().kind == Kind::Call).then(|| bytes.clone())
-    });
-    let (call, link) = (call.unwrap(), world.links_between(lab, acme)[0]);
+    let call = call_on_the_wire(&mut world, acme, lab, json!({}));
+    let link = world.links_between(lab, acme)[0];
     for _ in 0..500 {
         world.inject(lab, link, call.clone());
     }
@@ -143,6 +139,91 @@ fn a_peer_that_sends_too_much_is_slowed_down() {
     assert!(refused[&Refused::Rate] >= 340, "{refused:?}");
     assert!(refused[&Refused::Replay] >= 140, "{refused:?}");
     invariants::check(&mut world);
+}
+
+#[test]
+fn a_peer_that_sends_too_many_bytes_is_slowed_down_and_its_answers_still_come() {
+    let mut world = World::new(117);
+    let acme = world.found("acme");
+    let lab = world.found("lab");
+    world.hosts[lab.0].peer_bytes = 32 * 1_024;
+    world.crash(lab);
+    world.start(lab);
+    world.peer(lab, acme);
+    world.allow(lab, "acme", "echo");
+    world.allow(acme, "lab", "echo");
+    world.run_for(5_000);
+    let long = json!({"text": "x".repeat(16 * 1_024)});
+    let call = call_on_the_wire(&mut world, acme, lab, long);
+    world.run_for(10_000);
+    let link = world.links_between(lab, acme)[0];
+
+    for _ in 0..100 {
+        world.inject(lab, link, call.clone());
+    }
+
+    // Three quarters of 128 KiB are five such calls.
+    let refused = &world.hosts[lab.0].node().counters().refused;
+    assert_eq!(
+        (refused[&Refused::Rate], refused[&Refused::Replay]),
+        (95, 5)
+    );
+    let answered = world.call(lab, "echo@acme", json!({"n": 1}));
+    assert_eq!(answered.result, Ok(json!({"n": 1})));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_peer_gains_nothing_by_linking_anew() {
+    let mut world = World::new(118);
+    let acme = world.found("acme");
+    let lab = world.found("lab");
+    world.peer(lab, acme);
+    world.run_for(5_000);
+    let refused = |world: &World| world.hosts[lab.0].node().counters().refused[&Refused::Rate];
+    let flood = |world: &mut World| {
+        let link = world.links_between(lab, acme)[0];
+        let beat = Frame::Beat(Beat {
+            clock: world.now(lab).wall,
+            records: Digest::of(&[]),
+            head: None,
+            witnessed: None,
+            proof: None,
+        });
+        for _ in 0..400 {
+            world.inject(lab, link, beat.encode());
+        }
+    };
+    flood(&mut world);
+    let before = refused(&world);
+    assert!((190..=210).contains(&before), "{before}");
+
+    world.cut_once(lab, acme);
+    world.run_for(10);
+    while !world.hosts[lab.0].node().peers()[0].connected {
+        world.run_for(10);
+    }
+    flood(&mut world);
+
+    // A new link alone would have brought 200 more.
+    let taken = 400 - (refused(&world) - before);
+    assert!(taken < 150, "{taken} were taken over the new link");
+}
+
+/// The call that a host makes, as it reaches another.
+fn call_on_the_wire(world: &mut World, from: HostId, to: HostId, input: Value) -> Bytes {
+    let name = world.hosts[to.0].name.clone();
+    world.tap = true;
+    let called = world.call(from, &format!("echo@{name}"), input);
+    assert!(called.result.is_ok(), "{called:?}");
+    world.tap = false;
+    let call = world.wire.iter().find_map(|(_, at, bytes)| {
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+            return None;
+        };
+        (*at == to && envelope.peek().unwrap().kind == Kind::Call).then(|| bytes.clone())
+    });
+    call.unwrap()
 }
 
 #[test]
