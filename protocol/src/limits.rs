@@ -1,7 +1,10 @@
 //! The one table of limits. What happens at each limit stands beside it.
 
-/// Wire version spoken; another is `VersionMismatch`, or the end of the link.
+/// Newest wire version spoken; a later one is `VersionMismatch`, or the end of the link.
 pub const WIRE_VERSION: u64 = 1;
+/// Oldest wire version spoken: the one before the newest, once there is one; an earlier one is as a later
+/// one.
+pub const WIRE_OLDEST: u64 = 1;
 
 /// Bytes in a frame on a link; a longer declared length closes the link before any allocation.
 pub const FRAME_BYTES: usize = 128 * 1024;

@@ -2,6 +2,8 @@
 //!
 //! A frame is `[number, content]`: an envelope (0) or a link message (1 to 15).
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::{
@@ -13,6 +15,9 @@ use crate::{
     records::{Admission, Chain, ChildCert, Peering, PolicyRecord, RevocationList, Signed},
     wire_map,
 };
+
+/// The number of a Hello among frames.
+const HELLO: u64 = 1;
 
 wire_map! {
     /// First message in both directions.
@@ -29,6 +34,69 @@ wire_map! {
         4 => records: Digest,
         /// Whether a Join follows; absent for no.
         5 => joining: Option<bool>,
+    }
+}
+
+/// Which wire versions a realm speaks, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The oldest.
+    pub oldest: u64,
+    /// The newest.
+    pub newest: u64,
+}
+
+impl Versions {
+    /// Those that this code speaks.
+    pub const SPOKEN: Self = Self {
+        oldest: limits::WIRE_OLDEST,
+        newest: limits::WIRE_VERSION,
+    };
+
+    /// Whether a version is among them.
+    pub const fn include(self, version: u64) -> bool {
+        self.oldest <= version && version <= self.newest
+    }
+
+    /// The newest that are both among these and among others.
+    pub fn common(self, others: Self) -> Option<u64> {
+        let newest = self.newest.min(others.newest);
+        (self.include(newest) && others.include(newest)).then_some(newest)
+    }
+
+    /// Those of a Hello, which may be of a version that is not spoken here: its first two keys are the
+    /// same in all of them. None where the bytes are no Hello.
+    pub fn of_hello(frame: &[u8]) -> Option<Self> {
+        cbor::check(frame).ok()?;
+        let mut from = Reader::new(frame);
+        from.array_of(2, "a frame").ok()?;
+        if from.uint().ok()? != HELLO {
+            return None;
+        }
+        let mut hello = from.map().ok()?;
+        Some(Self {
+            oldest: hello.take(0).ok()?,
+            newest: hello.take(1).ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.oldest == self.newest {
+            true => write!(f, "{}", self.newest),
+            false => write!(f, "{} to {}", self.oldest, self.newest),
+        }
+    }
+}
+
+impl Hello {
+    /// The versions that its sender speaks.
+    pub const fn versions(&self) -> Versions {
+        Versions {
+            oldest: self.oldest,
+            newest: self.newest,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use realm_client::Exit;
+use realm_protocol::limits;
 use serde_json::{Value, json};
 
 use crate::{
@@ -161,9 +162,9 @@ pub(crate) fn openapi() -> Result<Exit, Failure> {
 pub(crate) fn version(output: Format) -> Result<Exit, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     if output.is_json() {
-        let wire = realm_protocol::limits::WIRE_VERSION;
+        let wire = limits::WIRE_OLDEST..=limits::WIRE_VERSION;
         return print_json(
-            &json!({"name": "realmd", "version": version, "wire": [wire]}),
+            &json!({"name": "realmd", "version": version, "wire": wire.collect::<Vec<_>>()}),
             output,
         );
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use realm_crypto::{SigningKey, commit_to, incept, succeed};
@@ -11,6 +12,7 @@ use realm_node::{Budgets, Config, CustodyTerms, Founding, Keys, LinkId, Node};
 use realm_policy::Redaction;
 use realm_protocol::{
     Label, NodeId, Now, Place, RealmId, RealmPath, Scope, Timestamp, limits,
+    link::{Frame, Hello, Versions},
     records::{NodeCert, Signed, SuccessionReason, scopes},
 };
 
@@ -133,6 +135,8 @@ pub struct Host {
     pub life: u64,
     /// Calls its node takes on from one foreign root at a time.
     pub max_calls_per_peer: usize,
+    /// The wire versions that its greetings name, where it is of another build than this one.
+    pub versions: Option<Versions>,
     /// Bytes a second that its node takes from one peer. Taken up at the next start.
     pub peer_bytes: u64,
     /// Chains of others that its node remembers. Taken up at the next start.
@@ -217,6 +221,7 @@ impl Host {
             },
             life: 0,
             max_calls_per_peer: 64,
+            versions: None,
             peer_bytes: limits::PEER_BYTES,
             chains: limits::CHAINS,
             announce_rate: limits::ANNOUNCE_RATE,
@@ -303,6 +308,21 @@ impl Host {
             realm: Some(self.realm),
             node: Some(self.node_id),
         }
+    }
+
+    /// A frame as this host's build sends it: its greetings name the versions that it speaks.
+    pub(crate) fn in_its_versions(&self, frame: Bytes) -> Bytes {
+        let (Some(versions), Ok(Frame::Hello(hello))) = (self.versions, Frame::decode(&frame))
+        else {
+            return frame;
+        };
+        let Versions { oldest, newest } = versions;
+        let hello = Hello {
+            oldest,
+            newest,
+            ..hello
+        };
+        Frame::Hello(hello).encode()
     }
 
     /// Looks up where the realm stands now.

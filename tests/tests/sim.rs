@@ -92,6 +92,8 @@ mod steps;
 mod streams;
 #[path = "sim/successions.rs"]
 mod successions;
+#[path = "sim/versions.rs"]
+mod versions;
 #[path = "sim/waiting.rs"]
 mod waiting;
 #[path = "sim/witness.rs"]

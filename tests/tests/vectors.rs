@@ -35,5 +35,6 @@ mod vectors {
     mod tickets;
     mod transcripts;
     mod tree;
+    mod versions;
     mod views;
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use realm_protocol::{
     Envelope, FailureCode, Header, ReadHeader, flags, limits,
-    link::{Bye, Frame},
+    link::{Bye, Frame, Versions},
 };
 use realm_router::LinkId;
 
@@ -17,6 +17,10 @@ impl Node {
         link.last_heard = self.now.tick;
         let admitted = link.admitted;
         let Ok(frame) = Frame::decode(bytes) else {
+            let versions = Versions::of_hello(bytes).filter(|_| !admitted);
+            if versions.is_some_and(|theirs| self.refuses_versions(id, theirs)) {
+                return;
+            }
             self.counters.refuse(Refused::Malformed);
             if !admitted {
                 self.close(
@@ -108,7 +112,7 @@ impl Node {
         (envelope, bytes): (&Envelope, usize),
         header: &Header,
     ) -> Result<(), Refused> {
-        if header.version != limits::WIRE_VERSION || !header.kind.is_spoken() {
+        if !Versions::SPOKEN.include(header.version) || !header.kind.is_spoken() {
             return Err(Refused::Version);
         }
         if header.flags.is_some_and(|bits| bits & !flags::KNOWN != 0) {

@@ -69,6 +69,7 @@ mod trust;
 mod unsent;
 mod upkeep;
 mod uses;
+mod versions;
 mod views;
 mod witness;
 

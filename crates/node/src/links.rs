@@ -6,7 +6,7 @@ use rand_core::Rng;
 use realm_crypto::{Letter, VerifiedChain};
 use realm_protocol::{
     Digest, FailureCode, NodeId, RealmId, Scope, Tick, limits,
-    link::{Beat, Bye, Frame, Hello},
+    link::{Beat, Bye, Frame, Hello, Versions},
 };
 use realm_router::{Backoff, LinkId, Relation};
 
@@ -21,6 +21,8 @@ pub(crate) struct Link {
     /// Who the transport has proven to be there.
     pub(crate) node: NodeId,
     pub(crate) dial: Option<DialId>,
+    /// The wire version that both sides speak, once a Hello has shown it.
+    pub(crate) version: Option<u64>,
     /// Who that is, once a Hello has shown it.
     pub(crate) chain: Option<VerifiedChain>,
     pub(crate) admitted: bool,
@@ -86,6 +88,7 @@ impl Node {
         let link = Link {
             node,
             dial,
+            version: None,
             chain: None,
             admitted: false,
             let_in: false,
@@ -124,8 +127,8 @@ impl Node {
             return;
         };
         let hello = Hello {
-            oldest: limits::WIRE_VERSION,
-            newest: limits::WIRE_VERSION,
+            oldest: Versions::SPOKEN.oldest,
+            newest: Versions::SPOKEN.newest,
             chain,
             clock: self.wall(),
             records: self.trust.digest(None, std::iter::empty()),
@@ -243,9 +246,8 @@ impl Node {
     }
 
     pub(crate) fn handle_hello(&mut self, id: LinkId, hello: Hello) {
-        if hello.oldest > limits::WIRE_VERSION || hello.newest < limits::WIRE_VERSION {
-            self.counters.refuse(Refused::Version);
-            return self.close(id, None, "no wire version in common");
+        if self.refuses_versions(id, hello.versions()) {
+            return;
         }
         self.note_clock(id, hello.clock);
         if self.links.get(&id).is_none_or(|link| link.admitted) {

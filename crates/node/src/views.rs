@@ -97,6 +97,8 @@ pub struct LinkView {
     pub node: NodeId,
     /// What it is to this realm; none for a stranger.
     pub relation: Option<Relation>,
+    /// The wire version that both sides speak; none before a Hello has shown it.
+    pub version: Option<u64>,
 }
 
 /// Something bounded that a node holds.
@@ -287,6 +289,7 @@ impl Node {
             link: *id,
             node: link.node,
             relation: self.routes.relation(*id).cloned(),
+            version: link.version,
         });
         links.collect()
     }

@@ -231,7 +231,7 @@ pub(super) async fn info(daemon: Shared) -> Answer<Info> {
         realm,
         node,
         version: VERSION.to_owned(),
-        wire_versions: vec![limits::WIRE_VERSION],
+        wire_versions: (limits::WIRE_OLDEST..=limits::WIRE_VERSION).collect(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         home: daemon.home.dir().display().to_string(),
         backends: ["builtin", "http", "mock", "process"]

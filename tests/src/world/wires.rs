@@ -42,6 +42,7 @@ impl World {
 
     pub(crate) fn send(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
         let now_ms = self.now_ms;
+        let bytes = self.hosts[id.0].in_its_versions(bytes);
         let Some(end) = self.hosts[id.0].links.get_mut(&link) else {
             return;
         };

@@ -8,6 +8,7 @@ use super::{
     book::{Book, Subject, path, protocol, read},
     broadcast, calls, cbor, chains, envelopes, failures, fanout, frames, json, messages, names,
     ranking, receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
+    versions,
     views,
 };
 
@@ -20,6 +21,7 @@ const SUBJECTS: &[Subject] = &[
     successions::SUBJECT,
     chains::SUBJECT,
     frames::SUBJECT,
+    versions::SUBJECT,
     envelopes::SUBJECT,
     sealing::SUBJECT,
     sessions::SUBJECT,

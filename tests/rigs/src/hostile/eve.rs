@@ -138,7 +138,7 @@ impl Eve {
     /// The first frame of a link.
     pub(crate) fn hello(&self, chain: Chain, joining: bool) -> Vec<u8> {
         let hello = Hello {
-            oldest: limits::WIRE_VERSION,
+            oldest: limits::WIRE_OLDEST,
             newest: limits::WIRE_VERSION,
             chain,
             clock: wall(),
