@@ -128,7 +128,7 @@ class Shown:
                 bid, at = self.bids[digest]
                 require(max(0, entry[3] - at) >= bid[10], "the reader's bid was passed over")
         self.awards.append((rank, entry[3]))
-        slot.state, slot.epoch, slot.holder = "awarded", entry[1], entry[2]
+        slot.state, slot.epoch, slot.holder, slot.awarded = "awarded", entry[1], entry[2], entry[3]
         self.fates[entry[2]] = ["declined", entry[0], entry[1]]
 
     def answered(self, entry):
@@ -217,10 +217,10 @@ class Shown:
                 expected.append((at, bid, slot.outcome, slot.state == "done"))
         cited = [(it[0], it[2], it.get(3), it[4] != FAILED) for it in said[3]]
         require(cited == expected, "the reader is not cited by what came of it")
-        winners = [(at, slot.epoch, slot.holder) for at, slot in enumerate(self.slots) if slot.holder]
+        winners = [(at, slot.epoch, slot.holder, slot.awarded) for at, slot in enumerate(self.slots) if slot.holder]
         declined = [it for it in self.digests if self.fates.get(it, [None])[0] == "declined"]
         verdict = self.verdict
-        require([(it[0], it[1], it[2]) for it in verdict[6]] == winners, "others won")
+        require([(it[0], it[1], it[2], it.get(64)) for it in verdict[6]] == winners, "others won")
         require(verdict.get(64, []) == declined[:256], "others were not confirmed")
         require(verdict[7] == entry[1], "it closed at another time")
         require(self.begun and verdict[1] == self.rounds[self.begun - 1][0], "another announcement")

@@ -19,8 +19,8 @@ use crate::{Broadcast, Condition, Effects, Manifest, Origin, Problem, Registry, 
 use members::{members, never_meet, object_of};
 pub use order::Order;
 use order::{Arrangement, Flow, Given, OrderError, Source, arrange};
-pub(crate) use settled::{binding, counted};
 use settled::{Settled, settle};
+pub(crate) use settled::{binding, counted};
 
 /// A stack as it was written, before the loops that have its capabilities are looked up.
 #[derive(Clone, Debug, PartialEq)]

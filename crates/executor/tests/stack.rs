@@ -495,7 +495,11 @@ fn a_capabilitys_own_loop_counts_the_one_number_of_its_output() {
     for id in ["pharmacy.review/opinions", "pharmacy.review/order/opinions"] {
         assert_eq!(broadcast(&loops, id).aggregation.field, ["safe"]);
     }
-    assert!(several.iter().any(|problem| problem.rule == "stack.aggregation"));
+    assert!(
+        several
+            .iter()
+            .any(|problem| problem.rule == "stack.aggregation")
+    );
 }
 
 #[test]

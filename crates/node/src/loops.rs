@@ -255,7 +255,8 @@ impl Node {
         let row = state::write(&StoredLoopChange::from(&change));
         // Who brought a version of a prompt, when and why, is told for as long as that is kept.
         let registry = &self.registry;
-        let of_prompt = |digest| registry.by_digest(digest).is_some_and(|it| it.is_prompt());
+        let of_prompt =
+            |digest: &Digest| registry.by_digest(digest).is_some_and(|it| it.is_prompt());
         let (key, forgotten) = self.loop_histories.note(&report.id, change, |change| {
             change.action.brings() && of_prompt(&change.digest)
         });

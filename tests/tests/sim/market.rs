@@ -14,12 +14,12 @@ mod denied;
 mod dropped;
 #[path = "market/evidence.rs"]
 mod evidence;
+#[path = "market/large.rs"]
+mod large;
 #[path = "market/loaded.rs"]
 mod loaded;
 #[path = "market/lossy.rs"]
 mod lossy;
-#[path = "market/large.rs"]
-mod large;
 #[path = "market/moved.rs"]
 mod moved;
 #[path = "market/permissions.rs"]

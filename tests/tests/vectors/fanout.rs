@@ -166,12 +166,33 @@ fn make(book: &mut Book) {
         book.valid(name, rules, fields);
     }
     for (name, here, from, down, up, besides) in [
-        ("to realms below and children", "1/x", "here", 8, 8, [1, 0, 0]),
+        (
+            "to realms below and children",
+            "1/x",
+            "here",
+            8,
+            8,
+            [1, 0, 0],
+        ),
         ("past the children", "1/x/b", "parent", 7, 0, [1, 0, 0]),
-        ("to realms below and the subtree", "1/x/b", "parent", 7, 0, [2, 0, 0]),
+        (
+            "to realms below and the subtree",
+            "1/x/b",
+            "parent",
+            7,
+            0,
+            [2, 0, 0],
+        ),
         ("to realms below and above", "1/x", "here", 8, 8, [0, 1, 0]),
         ("to realms below and peers", "1", "child x", 8, 7, [0, 8, 1]),
-        ("to realms below and nobody across", "1", "child x", 8, 7, [1, 0, 1]),
+        (
+            "to realms below and nobody across",
+            "1",
+            "child x",
+            8,
+            7,
+            [1, 0, 1],
+        ),
     ] {
         let neighbours: &[&str] = if here == "1" { &root } else { &inner };
         let mut fields = json!({

@@ -8,8 +8,7 @@ use super::{
     book::{Book, Subject, path, protocol, read},
     broadcast, calls, cbor, chains, envelopes, failures, fanout, frames, json, messages, names,
     ranking, receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
-    versions,
-    views,
+    versions, views,
 };
 
 const SUBJECTS: &[Subject] = &[

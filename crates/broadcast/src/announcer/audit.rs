@@ -307,8 +307,8 @@ impl Audit {
     fn unused(&self, it: &Unused) -> Result<(), Wrong> {
         let outcome = it.delivered.outcome.peek().map_err(|_| Wrong::Order)?;
         let award = (outcome.slot, outcome.epoch);
-        let made = self.announcer.was_awarded(&outcome.bid, award)
-            && !self.announcer.is_unleased(award);
+        let made =
+            self.announcer.was_awarded(&outcome.bid, award) && !self.announcer.is_unleased(award);
         let again = self.announcer.unused.contains(&award)
             || self
                 .announcer

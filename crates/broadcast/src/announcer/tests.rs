@@ -455,9 +455,10 @@ fn a_tally_that_says_too_little_cuts_nobody_off_on_another_side() {
     let announcement = fixtures::announcement();
     let child = Side::Child("a".parse().unwrap());
     let mut plan = plan(&announcement);
+    let first = plan.rounds[0].fan.passes[0].clone();
     plan.rounds[0].fan.passes.push(Pass {
         to: child.clone(),
-        ..plan.rounds[0].fan.passes[0].clone()
+        ..first
     });
     let mut announcer = Announcer::start(plan, NOW).unwrap();
     let tally = |bids| Tally {
@@ -695,7 +696,10 @@ fn what_a_winner_says_before_its_lease_takes_nothing_out_of_the_budget() {
         let stake = announcer.spent();
 
         let before = delivers(&mut announcer, &bid, end, 0);
-        assert_eq!((before, announcer.spent()), ((Vec::new(), 1), stake.clone()));
+        assert_eq!(
+            (before, announcer.spent()),
+            ((Vec::new(), 1), stake.clone())
+        );
 
         confirms(&mut announcer, &bid);
         let (written, acks) = delivers(&mut announcer, &bid, LeaseEnd::Done, 30);

@@ -138,7 +138,9 @@ fn a_winner_is_no_proof_that_was_awarded_after_the_bid_may_have_run_out() {
         verdict.closed = market.announcement.created.plus(600_000);
         passing[0].verdict = Signed::unsigned(&verdict);
         passing[0].winners.remove(0);
-        market.stands(&passing, 1, false).map(|standing| standing.rank)
+        market
+            .stands(&passing, 1, false)
+            .map(|standing| standing.rank)
     };
 
     let passed_over = Err(CloseError::PassedOver { slot: 1 });

@@ -129,7 +129,16 @@ fn those_who_are_near_are_asked_beside_the_realms_that_are_named() {
         announcement
     };
     let asked = |announcement: &Announcement| {
-        let places = ["1/health", "1/health/b", "1/health/b/c", "1", "1/law", "2", "3", "3/x"];
+        let places = [
+            "1/health",
+            "1/health/b",
+            "1/health/b/c",
+            "1",
+            "1/law",
+            "2",
+            "3",
+            "3/x",
+        ];
         let asked = places.into_iter().filter(|place| {
             let (root, path) = place.split_once('/').unwrap_or((place, ""));
             is_asked(announcement, &scope(root.parse().unwrap(), path))
@@ -141,10 +150,7 @@ fn those_who_are_near_are_asked_beside_the_realms_that_are_named() {
 
     // The announcer stands at 1/health.
     assert_eq!(asked(&besides(1, 0, 0)), "1/health 1/health/b");
-    assert_eq!(
-        asked(&besides(8, 0, 0)),
-        "1/health 1/health/b 1/health/b/c"
-    );
+    assert_eq!(asked(&besides(8, 0, 0)), "1/health 1/health/b 1/health/b/c");
     assert_eq!(asked(&besides(0, 8, 1)), "1/health 1 2 3");
     assert_eq!(
         asked(&besides(1, 1, 2)),

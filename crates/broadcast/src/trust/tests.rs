@@ -92,7 +92,7 @@ fn the_bidder_heard_of_longest_ago_is_forgotten_first() {
     let bidders = limits::TRUSTED as u64;
     for number in 0..=bidders {
         trust.note(
-            realm(number),
+            (realm(number), &[]),
             Conduct::Broke,
             Timestamp::from_millis(number),
         );

@@ -95,6 +95,8 @@ struct Audit {
 struct Slot {
     epoch: u64,
     holder: Option<Digest>,
+    /// When it was awarded.
+    awarded: Option<Timestamp>,
     state: State,
     /// The outcome that ended the last lease of the reader's.
     outcome: Option<Digest>,
@@ -306,6 +308,7 @@ impl Audit {
         self.become_at(slot, State::Awarded, |slot| {
             slot.epoch = epoch;
             slot.holder = Some(it.bid);
+            slot.awarded = Some(it.at);
         });
         Ok(())
     }
@@ -527,6 +530,7 @@ impl Audit {
                 slot: number,
                 epoch: slot.epoch,
                 bid: slot.holder?,
+                awarded: slot.awarded,
             })
         });
         winners.collect()

@@ -201,7 +201,9 @@ impl Reader<'_> {
         let min_bids = self.number_of(object, "minBids", rule!("broadcast.minBids"), most);
         let max_bids = self.number_of(object, "maxBids", rule!("broadcast.maxBids"), most);
         let per_realm = self.number_of(object, "perRealm", rule!("broadcast.perRealm"), most);
-        let early = object.get("enough").and_then(|node| self.early(node, ceilings));
+        let early = object
+            .get("enough")
+            .and_then(|node| self.early(node, ceilings));
         let (min_bids, max_bids) = (min_bids.unwrap_or(1), max_bids.unwrap_or(most));
         if min_bids > max_bids {
             let what = format!("{min_bids} bids are asked for, and {max_bids} taken");
@@ -261,7 +263,8 @@ impl Reader<'_> {
             && ceilings.currency.as_ref() != Some(currency)
         {
             let asked = ceilings.currency.as_deref().unwrap_or("nothing");
-            let what = format!("bids are asked for in {asked}, and good ones are to cost {currency}");
+            let what =
+                format!("bids are asked for in {asked}, and good ones are to cost {currency}");
             let problem = self.new_problem(node.at, RULE, what);
             self.report(problem.hint("give `price` and `maxPrice` in one currency"));
         }

@@ -281,7 +281,9 @@ impl Reader<'_> {
                 Some(_) if consents => {
                     let what = "a loop of type `consensus` says by that how results are made one";
                     let problem = self.new_problem(object.at, RULE, what);
-                    self.report(problem.hint("take `strategy` away, or give the loop another type"));
+                    self.report(
+                        problem.hint("take `strategy` away, or give the loop another type"),
+                    );
                 }
                 Some(strategy) => broadcast.aggregation.strategy = strategy,
                 None => {}

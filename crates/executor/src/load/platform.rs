@@ -264,7 +264,8 @@ impl Reader<'_> {
         let parts = parts.collect();
         let input = match intake_schema {
             Some(stricter) => both_of(&input, &stricter).map_err(|what| {
-                let what = format!("`schema.input` and the intake's schema define `{what}` in two ways");
+                let what =
+                    format!("`schema.input` and the intake's schema define `{what}` in two ways");
                 let rule = at!("stack.phases.intake.validation.schema");
                 let problem = self.new_problem(place, rule, what);
                 self.report(problem.hint("give one of the two another name"));

@@ -139,7 +139,7 @@ mod tests {
         let mut floods = Floods::default();
         let me = place(1, "me");
         let rate = limits::ANNOUNCERS as u64;
-        let mut come = |floods: &mut Floods, from: Scope| {
+        let come = |floods: &mut Floods, from: Scope| {
             let levels = floods.admit(&from, &me, rate, NOW);
             levels.map(|levels| floods.release(&levels)).is_some()
         };

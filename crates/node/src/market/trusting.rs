@@ -30,9 +30,13 @@ impl Node {
     /// The realms above a bidder, as its chain has them.
     fn above(&self, bidder: &Place) -> Vec<RealmId> {
         let chain = self.known_chain(bidder);
-        let ancestors = chain.map(|chain| chain.ancestors()).unwrap_or_default();
+        let ancestors = chain
+            .map(realm_crypto::VerifiedChain::ancestors)
+            .unwrap_or_default();
         let realms = ancestors.iter().map(|ancestor| ancestor.realm);
-        realms.filter(|realm| Some(*realm) != bidder.realm).collect()
+        realms
+            .filter(|realm| Some(*realm) != bidder.realm)
+            .collect()
     }
 
     /// Remembers who holds a slot, and what its end says of them.

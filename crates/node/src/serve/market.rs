@@ -105,7 +105,8 @@ impl Node {
 
     /// Runs a loop for the market.
     pub(crate) fn serve_asked(&mut self, asked: Asked) {
-        let (Purpose::Offer(broadcast, _) | Purpose::Aggregate(broadcast)) = asked.purpose;
+        let (Purpose::Offer(Question { broadcast, .. }) | Purpose::Aggregate(broadcast)) =
+            asked.purpose;
         let incoming = Incoming {
             responder: Responder::Asked(Box::new(asked.purpose)),
             call: asked.call,
