@@ -3,7 +3,6 @@
 mod chaos;
 mod granting;
 mod healing;
-mod hostile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +10,8 @@ use realm_node::{ControlId, InvokeAsked, Request, Response, UnhaltAsked, UnhaltO
 use realm_protocol::Digest;
 use serde_json::json;
 
-use self::{granting::Granting, hostile::Hostile};
-use crate::{Flows, HostId, Loops, Tree, World, grants::Word, invariants};
+use self::granting::Granting;
+use crate::{Flows, HostId, Hostile, Loops, Tree, World, grants::Word, invariants};
 
 /// Realms in one schedule.
 const REALMS: u64 = 11;

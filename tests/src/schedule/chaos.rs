@@ -8,7 +8,7 @@ use realm_protocol::journal::Status;
 use serde_json::json;
 
 use super::{Fault, Member, Schedule};
-use crate::{CrashPoint, Faults, Flows, HostId, Tree, World, grants::Word};
+use crate::{CrashPoint, Faults, Flows, HostId, Hostile, Tree, World, grants::Word};
 
 impl Schedule {
     pub(super) fn step(&mut self) {
@@ -29,6 +29,32 @@ impl Schedule {
         self.make_room();
         self.hand_over();
         self.overhear();
+    }
+
+    /// In every third schedule one realm means harm.
+    pub(super) fn choose_hostile(&mut self) {
+        if self.world.random(3) == 0 {
+            let member = self.pick(&self.members.clone());
+            self.hostile = Some(Hostile::new(member.host));
+            self.world.tap = true;
+        }
+    }
+
+    /// Lets the hostile realm remember what passed it.
+    fn overhear(&mut self) {
+        let wire = std::mem::take(&mut self.world.wire);
+        if let Some(hostile) = &mut self.hostile {
+            hostile.overhear(&wire);
+        }
+    }
+
+    /// Does one of the things that a hostile realm does.
+    fn harm(&mut self) {
+        let realms = self.members.iter();
+        let realms: Vec<_> = realms.map(|member| (member.host, member.parent)).collect();
+        if let Some(hostile) = &mut self.hostile {
+            hostile.harm(&mut self.world, &realms);
+        }
     }
 
     /// What may go wrong in this schedule: a few things of all, so that each is met alone too.

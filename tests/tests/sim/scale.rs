@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_node::{ControlId, Request, Response};
 use realm_protocol::limits;
-use realm_tests::{HostId, Tree, World, invariants};
+use realm_tests::{HostId, Hostile, Tree, World, invariants};
 use serde_json::json;
 
 const REALMS: usize = 1_000;
@@ -17,6 +17,18 @@ const WITHIN_MS: u64 = 2_500;
 /// When all must reach each other, and 99 of 100, milliseconds after the faults.
 const HEALED_MS: u64 = 15_000;
 const HEALED_P99_MS: u64 = 5_000;
+
+/// Realms whose certificates run out while they are away, and those that mean harm at a time.
+const LAPSED: usize = 3;
+const HOSTILE: usize = 4;
+/// Time between two deeds of each.
+const HARM_MS: u64 = 250;
+const DAY_MS: u64 = 24 * 3_600_000;
+/// When all that can have renewed their certificates, and when those that have not are over.
+const RENEWED_MS: u64 = limits::CHILD_RENEW_MS + DAY_MS;
+const LAPSED_MS: u64 = limits::CHILD_CERT_MS + DAY_MS / 2;
+/// How wrong clocks are meanwhile, at most, milliseconds.
+const WRONG_CLOCK_MS: u64 = 30 * 60_000;
 
 struct Land {
     world: World,
@@ -81,15 +93,34 @@ impl Land {
         format!("{name}/").starts_with(&format!("{}/", self.names[above.0]))
     }
 
-    /// Crashes, cuts and silences a part of them for up to eight seconds, and revokes one leaf.
-    fn pull_about(&mut self) -> HostId {
-        let leaf = (0..REALMS).rev().find(|leaf| self.parents[*leaf].is_some());
-        let revoked = HostId(leaf.unwrap());
+    /// So many realms below which nobody stands, and their parents.
+    fn leaves(&self, many: usize) -> Vec<(HostId, HostId)> {
+        let childless = |host: &HostId| !self.parents.contains(&Some(*host));
+        let leaves = (0..REALMS).rev().map(HostId).filter(childless);
+        let leaves = leaves.filter_map(|leaf| Some((leaf, self.parents[leaf.0]?)));
+        leaves.take(many).collect()
+    }
+
+    /// Crashes, cuts and silences a part of them for up to eight seconds, while clocks go wrong, some mean
+    /// harm, one leaf is revoked and the certificates of others run out. Gives who is let in no more.
+    fn pull_about(&mut self) -> Vec<HostId> {
+        let mut gone = self.leaves(1 + LAPSED);
+        let lapsed = gone.split_off(1);
+        let (revoked, parent) = gone[0];
         let (_, path) = self.names[revoked.0].split_once('/').unwrap();
-        let parent = self.parents[revoked.0].unwrap();
-        self.world
-            .ask_and_wait(parent, Request::Revoke(path.parse().unwrap()));
-        let mut apart = Vec::new();
+        let path = path.parse().unwrap();
+        // These are away while all others renew theirs, and when theirs run out.
+        for (leaf, parent) in &lapsed {
+            self.world.partition(*leaf, *parent);
+        }
+        self.world.leap(RENEWED_MS);
+        self.world.run_for(15_000);
+        self.world.ask_and_wait(parent, Request::Revoke(path));
+        let mut apart = lapsed.clone();
+        for _ in 0..REALMS / 20 {
+            let host = self.anybody();
+            self.set_clock(host, WRONG_CLOCK_MS);
+        }
         for number in 0..REALMS / 5 {
             let host = self.anybody();
             let above = self.parents[host.0].unwrap_or(HostId((host.0 + 1) % ROOTS));
@@ -103,11 +134,40 @@ impl Land {
             }
             apart.push((host, above));
         }
-        self.world.run_for(12_000);
+        self.mean_harm(6_000);
+        self.world.leap(LAPSED_MS - RENEWED_MS);
+        self.mean_harm(6_000);
         for (a, b) in apart {
             self.world.heal(a, b);
         }
-        revoked
+        for host in (0..REALMS).map(HostId) {
+            self.set_clock(host, limits::CLOCK_SKEW_MS / 3);
+        }
+        gone.iter().chain(&lapsed).map(|(leaf, _)| *leaf).collect()
+    }
+
+    /// Moves a host's clock away from the right time, by so much at most either way.
+    fn set_clock(&mut self, host: HostId, most_ms: u64) {
+        let offset = self.world.random(2 * most_ms).cast_signed();
+        self.world.hosts[host.0].clock_offset = offset - most_ms.cast_signed();
+    }
+
+    /// Lets a few realms do all that a hostile realm does, for so long.
+    fn mean_harm(&mut self, millis: u64) {
+        let parents = self.parents.iter().copied();
+        let realms: Vec<_> = (0..REALMS).map(HostId).zip(parents).collect();
+        let mut hostile: Vec<Hostile> =
+            (0..HOSTILE).map(|_| Hostile::new(self.anybody())).collect();
+        self.world.tap = true;
+        for _ in 0..millis / HARM_MS {
+            self.world.run_for(HARM_MS);
+            let wire = std::mem::take(&mut self.world.wire);
+            for hostile in &mut hostile {
+                hostile.overhear(&wire);
+                hostile.harm(&mut self.world, &realms);
+            }
+        }
+        self.world.tap = false;
     }
 
     /// How long after now each pair took; fails with the pairs that never did.
@@ -146,7 +206,7 @@ fn a_thousand_realms_reach_each_other_again_within_seconds() {
     let deepest = land.names.iter().map(|name| name.matches('/').count());
     assert_eq!(deepest.max(), Some(limits::PATH_DEPTH));
 
-    let revoked = land.pull_about();
+    let gone = land.pull_about();
     let mut pairs = Vec::new();
     while pairs.len() < PAIRS {
         let (from, to) = (land.anybody(), land.anybody());
@@ -156,7 +216,10 @@ fn a_thousand_realms_reach_each_other_again_within_seconds() {
             false => root(&land.names[to.0]).unwrap(),
         };
         let names = [land.names[from.0].clone(), to.clone()];
-        if !names.iter().any(|name| land.below(name, revoked)) {
+        if !names
+            .iter()
+            .any(|name| gone.iter().any(|gone| land.below(name, *gone)))
+        {
             pairs.push((from, to));
         }
     }
@@ -165,11 +228,11 @@ fn a_thousand_realms_reach_each_other_again_within_seconds() {
     let (p99, longest) = (took[took.len() * 99 / 100], took[took.len() - 1]);
     println!("{PAIRS} pairs of {REALMS} realms: p99 {p99} ms, max {longest} ms");
     assert!(p99 <= HEALED_P99_MS, "p99 {p99} ms");
-    let parent = land.names[land.parents[revoked.0].unwrap().0].clone();
-    let call = land
-        .world
-        .call(revoked, &format!("echo@{parent}"), json!({}));
-    assert!(call.result.is_err(), "a revoked realm is let in: {call:?}");
+    for gone in gone {
+        let parent = land.names[land.parents[gone.0].unwrap().0].clone();
+        let call = land.world.call(gone, &format!("echo@{parent}"), json!({}));
+        assert!(call.result.is_err(), "{} is let in: {call:?}", gone.0);
+    }
     land.world.run_for(40_000);
     invariants::check(&mut land.world);
 }

@@ -11,8 +11,7 @@ use realm_protocol::{
     records::{Chain, PolicyRecord, RevocationList, Signed},
 };
 
-use super::{Fault, Member, Schedule};
-use crate::HostId;
+use crate::{HostId, World};
 
 /// Frames that a hostile realm remembers.
 const SEEN: usize = 64;
@@ -23,65 +22,64 @@ const FORGED_LINKS: u64 = 1 << 40;
 
 /// A realm that means harm, and what it has seen on its links: sender, receiver, bytes.
 #[derive(Debug)]
-pub(super) struct Hostile {
-    member: Member,
+pub struct Hostile {
+    host: HostId,
     seen: Vec<(HostId, HostId, Bytes)>,
     links: u64,
 }
 
-impl Schedule {
-    /// In every third schedule one realm means harm.
-    pub(super) fn choose_hostile(&mut self) {
-        if self.world.random(3) == 0 {
-            self.hostile = Some(Hostile {
-                member: self.pick(&self.members.clone()),
-                seen: Vec::new(),
-                links: FORGED_LINKS,
-            });
-            self.world.tap = true;
+impl Hostile {
+    /// Makes a host hostile. It sees nothing but what it is told by [`Hostile::overhear`].
+    pub const fn new(host: HostId) -> Self {
+        Self {
+            host,
+            seen: Vec::new(),
+            links: FORGED_LINKS,
         }
     }
 
-    /// Lets the hostile realm remember what passed it.
-    pub(super) fn overhear(&mut self) {
-        let wire = std::mem::take(&mut self.world.wire);
-        let Some(hostile) = &mut self.hostile else {
-            return;
-        };
-        let host = hostile.member.host;
+    /// Remembers what has passed it.
+    pub fn overhear(&mut self, wire: &[(HostId, HostId, Bytes)]) {
+        let host = self.host;
         let own = wire
-            .into_iter()
+            .iter()
             .filter(|(from, to, _)| *from == host || *to == host);
-        hostile.seen.extend(own);
-        let over = hostile.seen.len().saturating_sub(SEEN);
-        hostile.seen.drain(..over);
+        self.seen.extend(own.cloned());
+        let over = self.seen.len().saturating_sub(SEEN);
+        self.seen.drain(..over);
     }
 
-    /// Does one of the things that a hostile realm does.
-    pub(super) fn harm(&mut self) {
-        let harms: [Fault; 7] = [
-            Self::replay,
-            Self::reflect,
-            Self::lie_about_the_way,
-            Self::speak_for_another,
-            Self::forge_certificates,
-            Self::equivocate,
-            Self::flood,
-        ];
-        if self.hostile.is_some() {
-            let index = self.world.random(harms.len() as u64) as usize;
-            harms[index](self);
+    /// Does one of the things that a hostile realm does, to realms that are given with their parents.
+    pub fn harm(&mut self, world: &mut World, realms: &[(HostId, Option<HostId>)]) {
+        let deed = world.random(7);
+        let mut harm = Deed {
+            me: self,
+            world,
+            realms,
+        };
+        match deed {
+            0 => harm.replay(),
+            1 => harm.reflect(),
+            2 => harm.lie_about_the_way(),
+            3 => harm.speak_for_another(),
+            4 => harm.forge_certificates(),
+            5 => harm.equivocate(),
+            _ => harm.flood(),
         }
     }
+}
 
-    fn hostile(&self) -> Option<HostId> {
-        self.hostile.as_ref().map(|hostile| hostile.member.host)
-    }
+/// One thing that it does.
+struct Deed<'a> {
+    me: &'a mut Hostile,
+    world: &'a mut World,
+    realms: &'a [(HostId, Option<HostId>)],
+}
 
+impl Deed<'_> {
     /// A neighbour of the hostile realm's, and what that calls the link between them.
     fn victim(&mut self) -> Option<(HostId, LinkId)> {
-        let host = self.hostile()?;
-        let ends: Vec<(HostId, LinkId)> = self.world.hosts[host.0]
+        let ends: Vec<(HostId, LinkId)> = self.world.hosts[self.me.host.0]
             .links
             .values()
             .map(|end| (end.host, end.link))
@@ -90,11 +88,15 @@ impl Schedule {
         ends.get(index).copied()
     }
 
+    fn anybody(&mut self) -> HostId {
+        let index = self.world.random(self.realms.len() as u64) as usize;
+        self.realms[index].0
+    }
+
     fn seen(&mut self) -> Option<(HostId, HostId, Bytes)> {
-        let seen = &self.hostile.as_ref()?.seen;
-        let many = seen.len() as u64;
+        let many = self.me.seen.len() as u64;
         let index = self.world.random(many) as usize;
-        self.hostile.as_ref()?.seen.get(index).cloned()
+        self.me.seen.get(index).cloned()
     }
 
     fn seen_envelope(&mut self) -> Option<Envelope> {
@@ -123,7 +125,7 @@ impl Schedule {
 
     /// Sends frames back to where they came from.
     fn reflect(&mut self) {
-        let Some(host) = self.hostile() else { return };
+        let host = self.me.host;
         for _ in 0..4 {
             let Some((from, _, bytes)) = self.seen() else {
                 return;
@@ -156,7 +158,7 @@ impl Schedule {
             let (Some(victim), Some(envelope)) = (self.victim(), self.seen_envelope()) else {
                 return;
             };
-            let other = self.pick(&self.members.clone()).host;
+            let other = self.anybody();
             let scope = self.world.hosts[other.0].scope.clone();
             let mut header = envelope.peek().expect("a header that was sent");
             let place = match self.world.random(3) {
@@ -177,12 +179,12 @@ impl Schedule {
         let Some((host, link)) = self.victim() else {
             return;
         };
-        let seen = self.hostile.iter().flat_map(|hostile| &hostile.seen);
-        let chain = seen.rev().find_map(|(_, _, bytes)| chain_in(bytes));
-        let (Some(mut chain), Some(hostile)) = (chain, self.hostile()) else {
+        let hostile = self.me.host;
+        let mut seen = self.me.seen.iter().rev();
+        let Some(mut chain) = seen.find_map(|(_, _, bytes)| chain_in(bytes)) else {
             return;
         };
-        let other = self.pick(&self.members.clone()).host;
+        let other = self.anybody();
         let (realm, node) = {
             let other = &self.world.hosts[other.0];
             (other.realm, other.node_id)
@@ -216,12 +218,9 @@ impl Schedule {
 
     /// Connects once more, with a chain that it made up.
     fn greet_anew(&mut self, host: HostId, chain: Chain, clock: Timestamp) {
-        let Some(hostile) = &mut self.hostile else {
-            return;
-        };
-        hostile.links += 1;
-        let link = LinkId(hostile.links);
-        let node = self.world.hosts[hostile.member.host.0].node_id;
+        self.me.links += 1;
+        let link = LinkId(self.me.links);
+        let node = self.world.hosts[self.me.host.0].node_id;
         let up = Input::LinkUp {
             link,
             node,
@@ -242,9 +241,7 @@ impl Schedule {
 
     /// Says one thing to one neighbour and another to the next, under one number.
     fn equivocate(&mut self) {
-        let Some(hostile) = self.hostile() else {
-            return;
-        };
+        let hostile = self.me.host;
         let Some(chain) = self.own_chain() else {
             return;
         };
@@ -288,15 +285,14 @@ impl Schedule {
     }
 
     fn is_below(&self, host: HostId, above: HostId) -> bool {
-        let below = self.members.iter().find(|member| member.host == host);
-        below.is_none_or(|member| member.parent == Some(above))
+        let below = self.realms.iter().find(|(realm, _)| *realm == host);
+        below.is_none_or(|(_, parent)| *parent == Some(above))
     }
 
     /// The chain that the hostile realm has shown last.
     fn own_chain(&self) -> Option<Chain> {
-        let hostile = self.hostile.as_ref()?;
-        let host = hostile.member.host;
-        let own = hostile.seen.iter().filter(|(from, _, _)| *from == host);
+        let host = self.me.host;
+        let own = self.me.seen.iter().filter(|(from, _, _)| *from == host);
         let realm = self.world.hosts[host.0].realm;
         own.rev()
             .filter_map(|(_, _, bytes)| chain_in(bytes))
