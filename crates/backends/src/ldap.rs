@@ -5,6 +5,7 @@
 //! every search and every exchange has a bound, referrals are not followed, and what somebody types
 //! never becomes a part of a filter's text.
 
+pub(crate) mod apart;
 mod ber;
 mod conversation;
 mod dn;

@@ -8,6 +8,7 @@
 //! It must never know realms, routing, or traces.
 
 pub mod address;
+pub mod answers;
 pub mod attached;
 mod backends;
 mod containers;

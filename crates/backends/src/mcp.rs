@@ -2,6 +2,7 @@
 //! all calls, started again after they die.
 
 mod answer;
+pub(crate) mod apart;
 mod definition;
 mod line;
 mod link;

@@ -3,6 +3,7 @@
 //! A wire format is a file below here: what is sent ([`Asked`]) and how the answer reads ([`Said`]).
 
 mod anthropic;
+pub(crate) mod apart;
 mod ollama;
 mod openai;
 mod responses;

@@ -6,6 +6,7 @@
 //! Every body and every exchange has a bound, redirects are not followed, and the addresses that the
 //! provider names are checked like every other that is called.
 
+pub(crate) mod apart;
 mod device;
 mod exchange;
 mod identity;

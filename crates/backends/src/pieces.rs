@@ -56,9 +56,9 @@ impl Pieces {
         left.all(u8::is_ascii_whitespace)
     }
 
-    /// The next piece that is whole.
+    /// The next piece that is whole; none behind the word that some end with.
     pub(crate) fn next(&mut self) -> Option<Result<Value, BackendError>> {
-        loop {
+        while !self.done {
             let line = self.line()?;
             let piece = match self.framing {
                 Framing::Lines => line,
@@ -86,6 +86,7 @@ impl Pieces {
             });
             return Some(read);
         }
+        None
     }
 
     /// Whether the word has come after which nothing does.

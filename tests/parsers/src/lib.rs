@@ -89,6 +89,14 @@ parsers! {
     "request" Text texts::request,
     #[cfg(feature = "daemon")]
     "config" Text daemon::config,
+    #[cfg(feature = "daemon")]
+    "directory" Text daemon::directory,
+    #[cfg(feature = "daemon")]
+    "provider" Text daemon::provider,
+    #[cfg(feature = "daemon")]
+    "model" Text daemon::model,
+    #[cfg(feature = "daemon")]
+    "server" Text daemon::server,
 }
 
 /// Finds a parser by its name.

@@ -1,5 +1,7 @@
 //! Inputs to start from: the vectors, what stands inside them, and the examples.
 
+mod answers;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use ciborium::Value as Cbor;
@@ -93,9 +95,14 @@ pub fn seeds(parser: &Parser, root: &Path) -> BTreeSet<Vec<u8>> {
 }
 
 fn texts(name: &str, root: &Path, seeds: &mut BTreeSet<Vec<u8>>) {
-    let own = TEXTS.iter().filter(|(parser, _)| *parser == name);
+    let own = TEXTS.iter().chain(answers::TEXTS);
+    let own = own.filter(|(parser, _)| *parser == name);
     seeds.extend(own.map(|(_, text)| text.as_bytes().to_vec()));
     match name {
+        "directory" => {
+            let messages = answers::DIRECTORY.iter();
+            seeds.extend(messages.map(|hex| HEXLOWER.decode(hex.as_bytes()).expect("bytes")));
+        }
         "json" => each_string(root, &mut |text| {
             if let Ok(bytes) = HEXLOWER.decode(text.as_bytes())
                 && std::str::from_utf8(&bytes).is_ok()

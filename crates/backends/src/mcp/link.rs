@@ -85,7 +85,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn new(definition: ToolDefinition) -> Self {
+    pub(super) fn new(definition: ToolDefinition) -> Self {
         Self {
             digest: definition.digest(),
             input: ToldSchema::new(definition.input_schema.clone()),

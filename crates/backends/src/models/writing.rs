@@ -81,15 +81,13 @@ pub(super) async fn follow(
             return Err(Failure::Refused(begun.read().await?));
         }
         let mut pieces = Pieces::new(framing);
-        while !pieces.is_done() && !writing.is_over() {
+        while !is_over(&pieces, writing) {
             let Some(chunk) = begun.chunk().await? else {
                 break;
             };
             pieces.add(&chunk);
-            while let Some(piece) = pieces.next() {
-                if let Some(text) = writing.take(&piece?)? {
-                    parts.write(text).await;
-                }
+            while let Some(words) = next_words(&mut pieces, writing) {
+                parts.write(words?).await;
             }
         }
         if writing.is_whole() {
@@ -99,6 +97,26 @@ pub(super) async fn follow(
         }
     };
     within(post.timeout_ms, exchange).await
+}
+
+/// Whether nothing more is read, whatever comes.
+pub(super) fn is_over(pieces: &Pieces, writing: &dyn Writing) -> bool {
+    pieces.is_done() || writing.is_over()
+}
+
+/// The next words of what has come; none until more comes.
+pub(super) fn next_words(
+    pieces: &mut Pieces,
+    writing: &mut dyn Writing,
+) -> Option<Result<String, Failure>> {
+    while !is_over(pieces, writing) {
+        let taken = pieces.next()?.map_err(Failure::from);
+        let taken = taken.and_then(|piece| writing.take(&piece).map_err(Failure::from));
+        if let Some(words) = taken.transpose() {
+            return Some(words);
+        }
+    }
+    None
 }
 
 /// Adds text to text, if there is some; gives what was added.

@@ -1,6 +1,7 @@
 //! The device flow (RFC 8628): a code to enter at the provider's page, and what has become of it.
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -74,33 +75,40 @@ pub(super) async fn begin(
     let place = (&metadata.device, metadata.showing);
     let begun = client.post(place, &[("scope", &scopes)]).await?;
     let begun: Begun = begun.map_err(|reason| exchange::refused(&metadata.device, &reason))?;
-    let plain = |c: char| c.is_ascii_graphic() || c == ' ';
-    if begun.user_code.is_empty()
-        || begun.user_code.len() > CODE
-        || !begun.user_code.chars().all(plain)
-    {
-        return Err(exchange::wrong(
-            &metadata.device,
-            "gives a code that nobody can enter",
-        ));
+    begun
+        .taken()
+        .map_err(|what| exchange::wrong(&metadata.device, what))
+}
+
+/// A sign-in that a document begins, if it does.
+pub(super) fn parse(said: &Value) -> Option<Device> {
+    let begun: Begun = serde_json::from_value(said.clone()).ok()?;
+    begun.taken().ok()
+}
+
+impl Begun {
+    /// The sign-in, if somebody can enter the code, or what is wrong with it.
+    fn taken(self) -> Result<Device, &'static str> {
+        let plain = |c: char| c.is_ascii_graphic() || c == ' ';
+        let code = &self.user_code;
+        if code.is_empty() || code.len() > CODE || !code.chars().all(plain) {
+            return Err("gives a code that nobody can enter");
+        }
+        let page = |text: &str| {
+            let url = Url::parse(text).ok().filter(metadata::is_safe);
+            let url = url.map(String::from).filter(|url| url.len() <= URL);
+            url.ok_or("gives a page that is no https://")
+        };
+        let link = self.verification_uri_complete.as_deref();
+        Ok(Device {
+            url: page(&self.verification_uri)?,
+            link: link.map(page).transpose()?,
+            code: Secret::new(self.device_code),
+            user_code: self.user_code,
+            every_ms: self.interval.unwrap_or(EVERY).clamp(OFTEN, SELDOM) * 1_000,
+            lasts_ms: self.expires_in.min(LASTS) * 1_000,
+        })
     }
-    let page = |text: &str| {
-        let url = Url::parse(text).ok().filter(metadata::is_safe);
-        let url = url.map(String::from).filter(|url| url.len() <= URL);
-        url.ok_or_else(|| exchange::wrong(&metadata.device, "gives a page that is no https://"))
-    };
-    Ok(Device {
-        code: Secret::new(begun.device_code),
-        user_code: begun.user_code,
-        url: page(&begun.verification_uri)?,
-        link: begun
-            .verification_uri_complete
-            .as_deref()
-            .map(page)
-            .transpose()?,
-        every_ms: begun.interval.unwrap_or(EVERY).clamp(OFTEN, SELDOM) * 1_000,
-        lasts_ms: begun.expires_in.min(LASTS) * 1_000,
-    })
 }
 
 /// Asks what has become of one: tokens, or what stands in their place.

@@ -31,6 +31,11 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// What says who somebody is, where there is one.
+    pub(super) fn id_token(&self) -> Option<&str> {
+        self.id_token.as_deref()
+    }
+
     /// What the provider is asked by the next time, where that changes.
     pub(super) fn take_refresh(&mut self) -> Option<Secret> {
         self.refresh_token.take().map(Secret::new)
@@ -69,7 +74,7 @@ impl Provider {
         before: Option<&str>,
         now: Now,
     ) -> Result<(String, Account), DirectoryError> {
-        let mut claims = match (&tokens.id_token, before) {
+        let mut claims = match (tokens.id_token(), before) {
             (Some(token), _) => self.claims(metadata, token, now).await?,
             // A provider need not give one again (OpenID Connect Core, 12.2).
             (None, Some(before)) => Map::from_iter([("sub".to_owned(), before.into())]),
@@ -127,7 +132,7 @@ impl Provider {
         .map_err(unavailable)
     }
 
-    fn name(&self, claims: &Map<String, Value>) -> Result<String, DirectoryError> {
+    pub(super) fn name(&self, claims: &Map<String, Value>) -> Result<String, DirectoryError> {
         let wanted = &self.terms.name_claim;
         let name = claim(claims, wanted).and_then(Value::as_str);
         let name = name.filter(|name| is_plain(name)).ok_or_else(|| {
@@ -148,7 +153,7 @@ impl Provider {
     }
 
     /// Those of their groups that are of interest. Whoever has no such claim is in none.
-    fn groups(&self, claims: &Map<String, Value>) -> BTreeSet<String> {
+    pub(super) fn groups(&self, claims: &Map<String, Value>) -> BTreeSet<String> {
         let said = match claim(claims, &self.terms.groups_claim) {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(one)) => vec![one.as_str()],

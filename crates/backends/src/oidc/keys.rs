@@ -40,11 +40,11 @@ impl Keys {
         let is_over = |at: Option<Tick>, ms| at.is_none_or(|at| at.plus(ms) <= now);
         if is_over(self.read, KEPT_MS) {
             self.read(metadata, client, now).await?;
-        } else if self.fitting(header).is_none() && is_over(self.asked, UNKNOWN_MS) {
+        } else if fitting(&self.kept, header).is_none() && is_over(self.asked, UNKNOWN_MS) {
             self.asked = Some(now);
             self.read(metadata, client, now).await?;
         }
-        let key = self.fitting(header).ok_or_else(|| {
+        let key = fitting(&self.kept, header).ok_or_else(|| {
             DirectoryError::unavailable("its ID token is signed with a key that it does not show")
         })?;
         DecodingKey::from_jwk(key)
@@ -59,27 +59,28 @@ impl Keys {
         now: Tick,
     ) -> Result<(), DirectoryError> {
         let said = client.get(&metadata.keys, None).await?;
-        let all = said.get("keys").and_then(Value::as_array);
-        let all = all.ok_or_else(|| exchange::wrong(&metadata.keys, "shows no keys"))?;
-        // One of a kind that is not known here does not make the others worse.
-        let known = all.iter().take(KEYS);
-        let known = known.filter_map(|key| serde_json::from_value(key.clone()).ok());
-        self.kept = known.collect();
+        let known = known(&said);
+        self.kept = known.ok_or_else(|| exchange::wrong(&metadata.keys, "shows no keys"))?;
         self.read = Some(now);
         Ok(())
     }
+}
 
-    /// The one key that may have signed a token. Without a name in the token it must be the only one of its kind.
-    fn fitting(&self, header: &Header) -> Option<&Jwk> {
-        let named = |key: &&Jwk| header.kid.is_none() || key.common.key_id == header.kid;
-        let mut fitting = self
-            .kept
-            .iter()
-            .filter(named)
-            .filter(|key| fits(key, header.alg));
-        let first = fitting.next();
-        first.filter(|_| fitting.next().is_none())
-    }
+/// The keys in a document, as far as they are of a known kind: another does not make them worse.
+pub(super) fn known(said: &Value) -> Option<Vec<Jwk>> {
+    let all = said.get("keys").and_then(Value::as_array)?;
+    let known = all.iter().take(KEYS);
+    let known = known.filter_map(|key| serde_json::from_value(key.clone()).ok());
+    Some(known.collect())
+}
+
+/// The one key that may have signed a token. Without a name in the token it must be the only one of its kind.
+pub(super) fn fitting<'k>(keys: &'k [Jwk], header: &Header) -> Option<&'k Jwk> {
+    let named = |key: &&Jwk| header.kid.is_none() || key.common.key_id == header.kid;
+    let all = keys.iter().filter(named);
+    let mut fitting = all.filter(|key| fits(key, header.alg));
+    let first = fitting.next();
+    first.filter(|_| fitting.next().is_none())
 }
 
 /// Whether a key is one of this algorithm: by its kind, and by what it says of itself.

@@ -1,6 +1,7 @@
 //! What a provider says of itself: where it is asked for what.
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::{Host, Url};
 
 use super::{
@@ -79,7 +80,11 @@ pub(super) async fn read(
     let place = format!("{}{WELL_KNOWN}", terms.issuer.trim_end_matches('/'));
     let place = Url::parse(&place)
         .map_err(|_| DirectoryError::unavailable("`oidc.issuer` is no address"))?;
-    let said = client.get(&place, None).await?;
+    parse(client.get(&place, None).await?, terms)
+}
+
+/// Takes what a provider says.
+pub(super) fn parse(said: Value, terms: &ProviderTerms) -> Result<Metadata, DirectoryError> {
     let Document {
         issuer,
         device_authorization_endpoint,
