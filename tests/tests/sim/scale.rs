@@ -1,8 +1,8 @@
 //! A thousand realms in one world: several peered trees, all of them pulled about at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use realm_node::{ControlId, Request, Response};
+use realm_node::{ControlId, Refused, Request, Response};
 use realm_protocol::limits;
 use realm_tests::{HostId, Hostile, Tree, World, invariants};
 use serde_json::json;
@@ -156,10 +156,13 @@ impl Land {
     fn mean_harm(&mut self, millis: u64) {
         let parents = self.parents.iter().copied();
         let realms: Vec<_> = (0..REALMS).map(HostId).zip(parents).collect();
-        let mut hostile: Vec<Hostile> =
-            (0..HOSTILE).map(|_| Hostile::new(self.anybody())).collect();
+        let members: Vec<HostId> = (0..HOSTILE).map(|_| self.anybody()).collect();
+        let mut hostile: Vec<Hostile> = members.iter().copied().map(Hostile::new).collect();
         self.world.tap = true;
         for _ in 0..millis / HARM_MS {
+            for host in &members {
+                self.call_past(*host);
+            }
             self.world.run_for(HARM_MS);
             let wire = std::mem::take(&mut self.world.wire);
             for hostile in &mut hostile {
@@ -168,6 +171,30 @@ impl Land {
             }
         }
         self.world.tap = false;
+    }
+
+    /// Lets a realm and the one above it call each other, whether they can or not.
+    fn call_past(&mut self, host: HostId) {
+        let Some(above) = self.parents[host.0] else {
+            return;
+        };
+        for (from, to) in [(host, above), (above, host)] {
+            let address = format!("echo@{}", self.names[to.0]);
+            let request = World::invoke_within(&address, json!({}), WITHIN_MS);
+            if self.world.is_up(from) {
+                self.world.ask(from, request);
+            }
+        }
+    }
+
+    /// Why realms have refused something.
+    fn refusals(&self) -> BTreeSet<Refused> {
+        let up = (0..REALMS).map(HostId);
+        let up = up.filter(|host| self.world.is_up(*host));
+        let counters = up.map(|host| self.world.hosts[host.0].node().counters());
+        counters
+            .flat_map(|counters| counters.refused.keys().copied())
+            .collect()
     }
 
     /// How long after now each pair took; fails with the pairs that never did.
@@ -207,6 +234,15 @@ fn a_thousand_realms_reach_each_other_again_within_seconds() {
     assert_eq!(deepest.max(), Some(limits::PATH_DEPTH));
 
     let gone = land.pull_about();
+    let refusals = land.refusals();
+    for harm in [
+        Refused::Malformed,
+        Refused::Ingress,
+        Refused::Certificate,
+        Refused::Replay,
+    ] {
+        assert!(refusals.contains(&harm), "no harm: {refusals:?}");
+    }
     let mut pairs = Vec::new();
     while pairs.len() < PAIRS {
         let (from, to) = (land.anybody(), land.anybody());
