@@ -285,10 +285,10 @@ impl Registry {
         if known.is_some_and(|known| known.digest != registered.digest) {
             self.forget_shares(&id);
         }
-        let is_new = !self.digests.contains_key(&registered.digest);
+        let adds_prompt = registered.is_prompt() && !self.digests.contains_key(&registered.digest);
         let replaced = self.put(Arc::new(registered));
         self.bound(&id)?;
-        if is_new {
+        if adds_prompt {
             self.bound_prompts()?;
         }
         Ok(Inserted {

@@ -185,7 +185,7 @@ fn a_secret_is_given_to_the_loops_that_it_is_for_and_as_policy_lets_them() {
         loop_
     };
     world.apply(acme, &[named("pay"), named("peek")]);
-    assert!(world.call(acme, "peek", json!({})).result.is_ok());
+    assert!(world.call(acme, "peek", json!({"n": 1})).result.is_ok());
     let pay = "pay".parse().expect("a loop id");
     let bound = [("desk".to_owned(), [pay].into())];
     world.hosts[acme.0].secrets = SecretLoops::new(bound);
