@@ -537,7 +537,8 @@ class BroadcastRequest(TypedDict):
     across: NotRequired[int]
     """Levels of each peer's tree that are asked; 1 is the peers themselves."""
     realms: NotRequired[list[str]]
-    """If any, only realms at or below these are asked."""
+    """If any, only realms at or below these are asked, and those besides."""
+    besides: NotRequired[Levels | None]
     wider: NotRequired[Wider | None]
     currency: NotRequired[str | None]
     """Currency of prices, three upper-case letters; none where nothing is paid."""
@@ -1278,6 +1279,17 @@ Joined = TypedDict(
     },
 )
 """What was joined."""
+
+
+class Levels(TypedDict):
+    """How near realms are that are asked whatever they are called."""
+
+    down: NotRequired[int]
+    """Levels below this realm."""
+    up: NotRequired[int]
+    """Levels above it, each with so many levels below it as there are down."""
+    across: NotRequired[int]
+    """Levels of each peer's tree."""
 
 
 class LinkView(TypedDict):
@@ -2377,7 +2389,8 @@ class Wider(TypedDict):
     across: NotRequired[int]
     """Levels of each peer's tree that are asked."""
     realms: NotRequired[list[str]]
-    """If any, only realms at or below these are asked."""
+    """If any, only realms at or below these are asked, and those besides."""
+    besides: NotRequired[Levels | None]
 
 
 class Withdrawal(TypedDict):

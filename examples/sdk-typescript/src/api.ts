@@ -524,8 +524,9 @@ export interface BroadcastRequest {
   up?: number;
   /** Levels of each peer's tree that are asked; 1 is the peers themselves. */
   across?: number;
-  /** If any, only realms at or below these are asked. */
+  /** If any, only realms at or below these are asked, and those besides. */
   realms?: Array<string>;
+  besides?: Levels | null;
   wider?: Wider | null;
   /** Currency of prices, three upper-case letters; none where nothing is paid. */
   currency?: string | null;
@@ -1270,6 +1271,16 @@ export interface Joined {
   expiresAt: Time;
   /** Ids of the policies that were added. */
   policies?: Array<string>;
+}
+
+/** How near realms are that are asked whatever they are called. */
+export interface Levels {
+  /** Levels below this realm. */
+  down?: number;
+  /** Levels above it, each with so many levels below it as there are down. */
+  up?: number;
+  /** Levels of each peer's tree. */
+  across?: number;
 }
 
 /** How a link stands. */
@@ -2391,8 +2402,9 @@ export interface Wider {
   up?: number;
   /** Levels of each peer's tree that are asked. */
   across?: number;
-  /** If any, only realms at or below these are asked. */
+  /** If any, only realms at or below these are asked, and those besides. */
   realms?: Array<string>;
+  besides?: Levels | null;
 }
 
 /** A broadcast that was taken back, and who has confirmed it. Realms that its winners had called or announced

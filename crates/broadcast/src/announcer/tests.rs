@@ -455,11 +455,11 @@ fn a_tally_that_says_too_little_cuts_nobody_off_on_another_side() {
     let announcement = fixtures::announcement();
     let child = Side::Child("a".parse().unwrap());
     let mut plan = plan(&announcement);
-    let first = plan.rounds[0].fan.passes[0].clone();
-    plan.rounds[0].fan.passes.push(Pass {
+    let below = Pass {
         to: child.clone(),
-        ..first
-    });
+        ..plan.rounds[0].fan.passes[0].clone()
+    };
+    plan.rounds[0].fan.passes.push(below);
     let mut announcer = Announcer::start(plan, NOW).unwrap();
     let tally = |bids| Tally {
         broadcast: announcement.broadcast,

@@ -20,16 +20,16 @@ pub(super) const SECRET: [u8; 32] = [9; 32];
 /// When the world begins, by the wall clock.
 pub(super) const EPOCH: u64 = 1_800_000_000_000;
 
-/// The announcer, a realm of root 1.
+/// The announcer, a root.
 pub(super) fn announcer() -> Place {
-    place(1, "health", 200)
+    place(1, "", 200)
 }
 
 /// A bidder of the announcer's tree if its number is even, else of a root of its own.
 pub(super) fn bidder(number: usize) -> Place {
     let realm = u8::try_from(number).unwrap();
     if number.is_multiple_of(2) {
-        place(1, &format!("health/b{number}"), realm)
+        place(1, &format!("b{number}"), realm)
     } else {
         place(100 + realm % 100, "lab", realm)
     }
@@ -46,7 +46,11 @@ fn place(root: u8, path: &str, realm: u8) -> Place {
 
 /// The neighbour behind which a bidder stands.
 pub(super) fn side(number: usize) -> Side {
-    Side::Child(format!("b{number}").parse().unwrap())
+    let bidder = bidder(number);
+    match bidder.path.last_label() {
+        Some(label) if bidder.root == announcer().root => Side::Child(label),
+        _ => Side::Peer(bidder.root),
+    }
 }
 
 pub(super) fn announcement() -> Announcement {

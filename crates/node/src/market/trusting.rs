@@ -4,6 +4,7 @@ use realm_broadcast::{
     log::{End, Entry},
     trust::{Conduct, Known},
 };
+use realm_crypto::VerifiedChain;
 use realm_protocol::{BroadcastId, Place, RealmId, Timestamp, journal::Table};
 
 use crate::{Node, state};
@@ -30,9 +31,7 @@ impl Node {
     /// The realms above a bidder, as its chain has them.
     fn above(&self, bidder: &Place) -> Vec<RealmId> {
         let chain = self.known_chain(bidder);
-        let ancestors = chain
-            .map(realm_crypto::VerifiedChain::ancestors)
-            .unwrap_or_default();
+        let ancestors = chain.map(VerifiedChain::ancestors).unwrap_or_default();
         let realms = ancestors.iter().map(|ancestor| ancestor.realm);
         realms
             .filter(|realm| Some(*realm) != bidder.realm)
@@ -54,18 +53,16 @@ impl Node {
             }
             // Whoever was told to stop says so, and has done what it was told.
             Entry::Ended(_) if own.announcer.is_taken_back() => return,
-            Entry::Ended(it)
-                if it.end == End::Expired && own.announcer.was_unheard(it.slot, it.epoch) =>
-            {
-                return;
-            }
             Entry::Ended(it) => {
+                // Of whom nobody could hear, silence says nothing, and neither does the time it took.
+                let heard = !own.announcer.was_unheard(it.slot, it.epoch);
                 let began = own.began.get(&it.slot).copied().unwrap_or(it.at);
                 let took_ms = it.at.since(began);
-                let bid_ms = own.announcer.bid_ms_of(it.slot).unwrap_or(u64::MAX);
+                let bid_ms = own.announcer.bid_ms_of(it.slot).filter(|_| heard);
+                let conduct = Conduct::of(it.end).filter(|_| heard || it.end != End::Expired);
                 (
                     own.holders.get(&it.slot).cloned(),
-                    Conduct::of(it.end).map(|conduct| conduct.timed(took_ms, bid_ms)),
+                    conduct.map(|it| it.timed(took_ms, bid_ms.unwrap_or(u64::MAX))),
                 )
             }
             _ => return,

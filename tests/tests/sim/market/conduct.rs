@@ -16,12 +16,11 @@ fn working(seed: u64, work_ms: u64) -> (World, HostId, [HostId; 2]) {
 }
 
 fn work() -> BroadcastAsked {
-    asked(
-        "see",
-        reach(1, 0, 0),
-        rule(Selection::Best, 1, 1),
-        Strategy::Select,
-    )
+    let rule = rule(Selection::Best, 1, 1);
+    BroadcastAsked {
+        award_ms: 60_000,
+        ..asked("see", reach(1, 0, 0), rule, Strategy::Select)
+    }
 }
 
 fn announced(world: &World, host: HostId) -> RunId {
