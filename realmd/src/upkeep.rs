@@ -285,9 +285,10 @@ impl Reload {
 /// The names of the keys that are others in the second.
 fn changed(before: &Settings, after: &Settings) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let others = names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name));
+    // The same value may stand in another line.
+    let value = |of: &Settings, name: &str| of.get(name).map(|it| it.value.clone());
+    let others = names.into_iter();
+    let others = others.filter(|name| value(before, name) != value(after, name));
     others.cloned().collect()
 }
 

@@ -277,6 +277,7 @@ class ApprovalView(TypedDict):
     """The arguments, while the call waits."""
     inputDigest: str
     """SHA-256 of the arguments."""
+    budget: NotRequired[Budget | None]
     action: str
     """What names exactly this call: realm, run, call, loop, revision and arguments."""
     runId: str

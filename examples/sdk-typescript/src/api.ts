@@ -269,6 +269,7 @@ export interface ApprovalView {
   input?: unknown;
   /** SHA-256 of the arguments. */
   inputDigest: string;
+  budget?: Budget | null;
   /** What names exactly this call: realm, run, call, loop, revision and arguments. */
   action: string;
   /** The run. */

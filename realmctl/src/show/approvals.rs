@@ -44,6 +44,10 @@ impl Show for ApprovalView {
             ("revision", text(self.revision.as_ref())),
             ("input", text(input.as_ref())),
             ("input digest", self.input_digest.clone()),
+            (
+                "costs at most",
+                text(self.budget.as_ref().map(ToString::to_string).as_ref()),
+            ),
             ("caller", text(self.caller.as_ref())),
             ("by way of", self.frames.join(" > ")),
             ("run", self.run_id.clone()),

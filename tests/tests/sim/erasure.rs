@@ -192,31 +192,31 @@ fn why_somebody_scored_a_run_goes_with_its_content_and_the_score_stays() {
 fn runs_that_are_parts_of_announced_work_say_of_which_run() {
     let mut world = World::new(7);
     let acme = world.found("acme");
-    let mut see = Loops::idempotent("see", 10);
-    see["bid"] = json!({"ask": "quote", "within": "5s"});
     world.apply(
         acme,
-        &[
-            see,
-            Loops::idempotent("quote", 10),
-            Loops::idempotent("merge", 10),
-        ],
+        &["quote", "merge"].map(|id| Loops::idempotent(id, 10)),
     );
-    let mut work = asked(
-        "see",
-        reach(1, 0, 0),
-        rule(Selection::Best, 1, 1),
-        Strategy::Loop,
-    );
-    work.aggregator = Some("merge".parse().unwrap());
-    let answer = world.ask_and_wait(acme, Request::Broadcast(Box::new(work)));
-    let Response::Broadcasted(ended) = answer else {
-        panic!("no broadcast: {answer:?}")
-    };
-    world.run_for(60_000);
+    let asks = json!({"ask": "quote", "within": "5s"});
+    let offers = json!({"price": "EUR 0.01", "time": "1s", "confidence": 0.9});
+    for (version, bid, expected) in [
+        ("1.0.0", asks, &["quote:1.0.0"][..]),
+        ("2.0.0", offers, &["see:2.0.0", "merge:1.0.0"]),
+    ] {
+        let mut see = Loops::idempotent("see", 10);
+        (see["version"], see["bid"]) = (json!(version), bid);
+        world.apply(acme, &[see]);
+        let one = rule(Selection::Best, 1, 1);
+        let mut work = asked("see", reach(1, 0, 0), one, Strategy::Loop);
+        work.aggregator = Some("merge".parse().unwrap());
+        let answer = world.ask_and_wait(acme, Request::Broadcast(Box::new(work)));
+        let Response::Broadcasted(ended) = answer else {
+            panic!("no broadcast: {answer:?}")
+        };
+        world.run_for(60_000);
 
-    let entries = audit::entries(&world.hosts[acme.0].disk);
-    let parts = entries.iter().filter(|it| it.parent == Some(ended.run));
-    let parts: Vec<&str> = parts.filter_map(|it| it.subject.as_deref()).collect();
-    assert_eq!(parts, ["quote:1.0.0", "see:1.0.0", "merge:1.0.0"]);
+        let entries = audit::entries(&world.hosts[acme.0].disk);
+        let parts = entries.iter().filter(|it| it.parent == Some(ended.run));
+        let parts: Vec<&str> = parts.filter_map(|it| it.subject.as_deref()).collect();
+        assert_eq!(parts, expected);
+    }
 }

@@ -14,7 +14,7 @@ use realm_tests::{Loops, Tree as _};
 use serde_json::{Value, json};
 
 use crate::{
-    durable::bench::{Bench, call, detached},
+    durable::bench::{Bench, call, detached, program},
     halt::{halt, unhalt},
     market::{asked, reach, rule},
     people::told,
@@ -214,11 +214,14 @@ fn ann_announces(seed: u64, then: Option<&[Role]>) -> (&'static str, Vec<String>
     let (acme, lab) = (bench.acme, bench.lab);
     bench.world.permit(lab, "acme", "bid", "see");
     bench.world.permit(acme, "lab", "award", "see");
-    bench.world.apply(acme, &[Loops::idempotent("see", 10)]);
-    let quote = Loops::idempotent("quote", 2_000);
+    // An agent at acme takes two seconds to say that it offers nothing.
+    let quote = program("quote", "work", 2_000);
+    let mut slow = Loops::idempotent("see", 10);
+    slow["bid"] = json!({"ask": "quote", "within": "5s"});
+    bench.world.apply(acme, &[quote, slow]);
     let mut see = Loops::idempotent("see", 10);
-    see["bid"] = json!({"ask": "quote", "within": "5s"});
-    bench.world.apply(lab, &[quote, see]);
+    see["bid"] = json!({"price": "EUR 0.01", "time": "1s", "confidence": 0.9});
+    bench.world.apply(lab, &[see]);
     bench.world.run_for(1_000);
     bench.directory_says(&[Role::Operator]);
     let ann = Person {
@@ -226,7 +229,7 @@ fn ann_announces(seed: u64, then: Option<&[Role]>) -> (&'static str, Vec<String>
         roles: [Role::Operator].into(),
     };
     let best = rule(Selection::Best, 1, 1);
-    let work = asked("see", reach(0, 0, 1), best, Strategy::Select);
+    let work = asked("see", reach(1, 1, 2), best, Strategy::Select);
     let asked = Request::Broadcast(Box::new(work));
     let control = bench.world.ask(acme, Request::By(ann, Box::new(asked)));
     bench.world.run_for(500);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Time;
+use super::{Budget, Time};
 
 /// Where a request for an approval stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -57,6 +57,9 @@ pub struct ApprovalView {
     pub input: Option<Value>,
     /// SHA-256 of the arguments.
     pub input_digest: String,
+    /// What the call and all that it causes may use at most, while it waits; absent where nothing bounds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// What names exactly this call: realm, run, call, loop, revision and arguments.
     pub action: String,
     /// The run.

@@ -1,6 +1,6 @@
 //! What whoever keeps approvals says of calls that need one.
 
-use realm_protocol::{CallId, Now, RunId};
+use realm_protocol::{CallId, Now, RunId, budget::Budget};
 use serde_json::Value;
 
 use super::Executor;
@@ -44,6 +44,11 @@ impl Executor {
         self.with(run, registry, now, |run, context| {
             run.deny(call, error, said, context);
         });
+    }
+
+    /// What an open frame and all below it may use at most, by what bounds it and all above.
+    pub fn most(&self, run: RunId, call: CallId) -> Option<Budget> {
+        self.runs.get(&run)?.most(call)
     }
 
     /// Whether an open frame has begun, and asks people a question in the midst of its work.

@@ -2,6 +2,7 @@
 
 use realm_protocol::{
     ApprovalId, RunId, Timestamp,
+    budget::Budget,
     records::{Approval, ApprovalAction, Role},
 };
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub struct ApprovalView {
     pub action: ApprovalAction,
     /// The arguments, while the call waits.
     pub input: Option<Value>,
+    /// What it and all that it causes may use at most, while the call waits; none where nothing bounds it.
+    pub budget: Option<Budget>,
     /// The loops that led to it, the outermost first.
     pub frames: Vec<String>,
     /// On whose behalf the run is.
@@ -124,11 +127,14 @@ impl Node {
         let waiting = state == ApprovalState::Waiting;
         let frame = self.executor.frame(action.run, action.frame);
         let frame = frame.filter(|_| waiting);
+        let most = self.executor.most(action.run, action.frame);
+        let most = most.filter(|most| waiting && !most.is_unbounded());
         let said = request.decisions.iter();
         ApprovalView {
             id,
             state,
             input: frame.map(|(input, _)| input),
+            budget: most,
             frames: request.frames.clone(),
             caller: request.caller.clone(),
             requester: request.requester.clone(),

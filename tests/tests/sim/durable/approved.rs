@@ -3,11 +3,14 @@
 use realm_node::{ApprovalView, Decide, DecideError, Person, Rate, Refusal, Request, Response};
 use realm_protocol::{
     FailureCode, RunId,
+    broadcast::{Selection, Strategy},
     journal::{Status, Table},
     records::Role,
 };
 use realm_tests::{CrashPoint, Loops, Tree as _, audit, invariants};
 use serde_json::{Value, json};
+
+use crate::market::{asked, reach, rule};
 
 use super::bench::{Bench, call, composite, detached, refusal};
 
@@ -344,6 +347,46 @@ fn loops_tools_of_models_and_conditions_ask_for_approvals_as_steps_do() {
     bench.begin(json!({"m": 1}), 5_000);
     assert_eq!(bench.effects(), 0);
     bench.waiting();
+}
+
+#[test]
+fn an_agent_that_people_approve_does_announced_work_of_its_own_realm() {
+    let mut bench = Bench::new(44);
+    let mut see = Loops::once("see", 10);
+    see["bid"] = json!({"price": "EUR 0.01", "time": "1s", "confidence": 0.9});
+    see["approval"] = json!({});
+    bench.world.apply(bench.acme, &[see]);
+    let best = rule(Selection::Best, 1, 1);
+    let work = asked("see", reach(1, 0, 0), best, Strategy::Select);
+    let asked = Request::Broadcast(Box::new(work));
+    let control = bench.world.ask(bench.acme, asked);
+    bench.world.run_for(10_000);
+    assert_eq!(bench.effects(), 0);
+    bench.grant(ANN);
+    let Response::Broadcasted(ended) = bench.world.wait_for(bench.acme, control) else {
+        panic!("no broadcast")
+    };
+    assert_eq!((ended.ending, bench.effects()), ("Output", 1));
+    bench.world.run_for(60_000);
+    invariants::check(&mut bench.world);
+}
+
+#[test]
+fn whoever_approves_sees_what_the_call_may_cost_at_most() {
+    let steps = json!([call("spend", "a"), approved("b", json!({}))]);
+    let mut bench = Bench::new(43);
+    let mut main = composite("main", steps);
+    main["budget"] = json!({"money": "EUR 0.50", "calls": 5});
+    bench
+        .world
+        .apply(bench.acme, &[Loops::once("spend", 500), main]);
+    let run = bench.begin(json!({"n": 1}), 5_000);
+    let most = bench.waiting().budget.expect("a bound");
+    assert_eq!(most.money.expect("money").to_string(), "EUR 0.50");
+    assert_eq!(most.calls, Some(4), "one is made");
+    bench.grant(ANN);
+    bench.world.run_for(5_000);
+    bench.completes(run);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Frames that begin nothing before people have approved it.
 
-use realm_protocol::{CallId, Tick, journal::Consent};
+use realm_protocol::{CallId, Tick, budget::Budget, journal::Consent};
 use serde_json::Value;
 
 use super::{Cause, Context, Pause, Run, Task};
@@ -168,6 +168,10 @@ impl Run {
             }
         }
         held && self.ready.is_empty()
+    }
+
+    pub(in crate::executor) fn most(&self, call: CallId) -> Option<Budget> {
+        self.frames.contains_key(&call).then(|| self.left(call))
     }
 
     pub(in crate::executor) fn has_question(&self, call: CallId) -> bool {
