@@ -41,7 +41,9 @@ spend = record({0: items(amount), 1: uint, 2: uint, 3: uint})
 award = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: uint, 5: uint}, {6: budget})
 confirm = record({0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3, 4, 5, 6)})
 lease = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint, 5: digest}, {6: bstr})
-progress = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint})
+progress = record(
+    {0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint}, {64: record({0: uint, 1: uint, 2: uint})}
+)
 failure_code = one_of(*range(1, 27))
 outcome = record(
     {0: broadcast_id, 1: uint, 2: uint, 3: digest, 4: one_of(1, 2, 3), 10: uint},

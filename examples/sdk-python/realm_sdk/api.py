@@ -562,6 +562,8 @@ class BroadcastRequest(TypedDict):
     """How many bids win."""
     standbys: NotRequired[int]
     """How many further bids may win in place of one that falls out."""
+    atOnce: NotRequired[int | None]
+    """How many winners work at a time; all of them unless told."""
     minBids: int
     """Fewest bids."""
     maxBids: NotRequired[int | None]
@@ -2713,9 +2715,9 @@ class Api:
         """Says why a run is where it is."""
         return self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
 
-    def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
-        """Gives a transcript of a broadcast that a run has announced."""
-        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+    def get_runs_id_transcript(self, id: str, *, call: str | None | None = None, for_: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced, or what one bidder may see of it."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call, "for": for_})
 
     def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
         """Lists entries of the audit log, the newest first."""
@@ -3128,9 +3130,9 @@ class AsyncApi:
         """Says why a run is where it is."""
         return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/explain')
 
-    async def get_runs_id_transcript(self, id: str, *, call: str | None | None = None) -> EvidenceFile:
-        """Gives a transcript of a broadcast that a run has announced."""
-        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call})
+    async def get_runs_id_transcript(self, id: str, *, call: str | None | None = None, for_: str | None | None = None) -> EvidenceFile:
+        """Gives a transcript of a broadcast that a run has announced, or what one bidder may see of it."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/transcript', query={"call": call, "for": for_})
 
     async def get_audit(self, *, loop: str | None = None, person: str | None = None, caller: str | None = None, action: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, cursor: str | None = None) -> Page[AuditEntry]:
         """Lists entries of the audit log, the newest first."""

@@ -550,6 +550,8 @@ export interface BroadcastRequest {
   winners: number;
   /** How many further bids may win in place of one that falls out. */
   standbys?: number;
+  /** How many winners work at a time; all of them unless told. */
+  atOnce?: number | null;
   /** Fewest bids. */
   minBids: number;
   /** Most bids; 8,192 unless told. */
@@ -2526,8 +2528,8 @@ export abstract class Api {
     return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/explain`);
   }
 
-  /** Gives a transcript of a broadcast that a run has announced. */
-  getRunsIdTranscript(id: string, query: { call?: string | null } = {}): Promise<EvidenceFile> {
+  /** Gives a transcript of a broadcast that a run has announced, or what one bidder may see of it. */
+  getRunsIdTranscript(id: string, query: { call?: string | null; for?: string | null } = {}): Promise<EvidenceFile> {
     return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/transcript`, { query });
   }
 
