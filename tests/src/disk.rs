@@ -82,19 +82,24 @@ impl Disk {
 
     /// How many durable records a table has.
     pub fn count(&self, table: Table) -> usize {
-        self.rows.keys().filter(|(of, _)| *of == table).count()
+        self.all(table).count()
     }
 
     /// The keys of a table's durable records.
     pub fn keys(&self, of: Table) -> impl Iterator<Item = &[u8]> {
-        let keys = self.rows.keys().filter(move |(table, _)| *table == of);
-        keys.map(|(_, key)| key.as_slice())
+        self.all(of).map(|(key, _)| key)
     }
 
     /// The durable records of a table, in the order of their keys.
     pub fn rows(&self, of: Table) -> impl Iterator<Item = &[u8]> {
-        let rows = self.rows.iter().filter(move |((table, _), _)| *table == of);
-        rows.map(|(_, row)| row.as_slice())
+        self.all(of).map(|(_, row)| row)
+    }
+
+    /// The durable records of a table, and their keys.
+    fn all(&self, of: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let rows = self.rows.range((of, Vec::new())..);
+        let rows = rows.take_while(move |((table, _), _)| *table == of);
+        rows.map(|((_, key), row)| (key.as_slice(), row.as_slice()))
     }
 
     /// The sequence of the last durable entry.
@@ -140,16 +145,20 @@ impl Disk {
 
     /// Every durable byte, for a search.
     pub fn bytes(&self) -> Vec<u8> {
-        let rows = self
-            .rows
-            .iter()
-            .flat_map(|((_, key), value)| key.iter().chain(value));
-        let runs = self.runs.values().flat_map(|run| {
-            let input = run.input.iter().flat_map(|blob| blob.iter());
-            input.chain(run.output.iter().flat_map(|blob| blob.iter()))
-        });
-        let events = self.events.values().flat_map(|event| event.payload.iter());
-        rows.chain(runs).chain(events).copied().collect()
+        let mut bytes = Vec::new();
+        for ((_, key), value) in &self.rows {
+            bytes.extend_from_slice(key);
+            bytes.extend_from_slice(value);
+        }
+        for run in self.runs.values() {
+            for blob in run.input.iter().chain(&run.output) {
+                bytes.extend_from_slice(blob);
+            }
+        }
+        for event in self.events.values() {
+            bytes.extend_from_slice(&event.payload);
+        }
+        bytes
     }
 
     /// What a restarted node finds.

@@ -15,12 +15,14 @@ mod puppet;
 mod ranking;
 mod results;
 mod rules;
+mod sealed;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_broadcast::log::Ending;
 use realm_executor::Decision;
-use realm_node::{AllowAsked, BroadcastAsked, ControlId, Refusal, Request, Response, Wider};
+use realm_node::{BroadcastAsked, ControlId, Refusal, Request, Response, Wider};
 use realm_protocol::{
     RealmId, RealmName,
     broadcast::{
@@ -50,6 +52,8 @@ const HEALED_MS: u64 = 15_000;
 const LONGEST_MS: u64 = 90_000;
 /// How often puppets look at what they have heard, milliseconds.
 const TURN_MS: u64 = 15;
+/// From so many realms on nothing that may go wrong is left out.
+const CROWD: u64 = 100;
 /// Depth of the deepest tree.
 const DEPTH: usize = 4;
 
@@ -95,18 +99,6 @@ impl Aggregator {
             _ => Self::Fails,
         }
     }
-}
-
-/// The request to permit a realm and all below it an action on all loops, here or everywhere below.
-fn allow(caller: &str, action: &str, subtree: bool) -> Request {
-    Request::Allow(AllowAsked {
-        caller: caller.parse().expect("a realm"),
-        action: action.to_owned(),
-        pattern: "*".to_owned(),
-        for_ms: None,
-        subtree,
-        dry_run: false,
-    })
 }
 
 /// Stacks that announcers have, and by which loop each part of theirs makes results one.
@@ -169,8 +161,8 @@ impl Market {
             announcers: BTreeSet::new(),
             shunned: BTreeSet::new(),
         };
-        // What is said in sessions only the two realms can read, and so it is checked by what they
-        // have written down of it alone.
+        // What is said in sessions only the two realms can read: it is checked by what they have written
+        // down of it, and by what sealed messages show.
         market.world.sessions = seed.is_multiple_of(2);
         market.grow(realms);
         market.pass(4_000);
@@ -258,6 +250,7 @@ impl Market {
             ..Faults::default()
         };
         self.world.crash_points.clear();
+        self.world.crash_events.clear();
         for (_, a, b) in std::mem::take(&mut self.apart) {
             self.world.heal(a, b);
         }

@@ -8,12 +8,16 @@ use realm_policy::{Action, Principal, Resource, Used};
 use realm_protocol::{
     BroadcastId, CallId, Digest, Header, Kind, MessageId, RunId, Timestamp,
     journal::{Change, Direction, Entry, Event, Run, Status, Table},
-    link::Frame,
 };
 use realm_router::distance;
 use serde_json::Value;
 
-use crate::{Host, HostId, canary::Canaries, grants::Grants, world::Asked};
+use crate::{
+    Host, HostId,
+    canary::Canaries,
+    grants::Grants,
+    world::{Asked, Message},
+};
 
 /// How much later than its deadline a call may be answered, milliseconds, beside two turns of the
 /// disk: it looks for the key before a run begins, and writes how it ended.
@@ -206,18 +210,23 @@ impl Watch {
         }
     }
 
-    pub(crate) fn sent(&mut self, hosts: &[Host], (from, to): (HostId, HostId), bytes: &Bytes) {
+    pub(crate) fn sent(
+        &mut self,
+        hosts: &[Host],
+        (from, to): (HostId, HostId),
+        bytes: &Bytes,
+        message: Option<&Message>,
+    ) {
         if let Some(number) = self.canaries.seen(bytes, None) {
             self.broken(format!("canary {number} in a frame to host {}", to.0));
         }
         if bytes.get(1) != Some(&0) {
             return;
         }
-        let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
+        let Some(Message { header, .. }) = message else {
             return self.broken(format!("host {} sends what does not decode", from.0));
         };
-        let header = envelope.peek().expect("a header of our own");
-        self.came_closer(hosts, (from, to), &header);
+        self.came_closer(hosts, (from, to), header);
         let own = header.source.scope() == hosts[from.0].scope;
         if own && matches!(header.kind, Kind::Call | Kind::Lease) {
             let messages = self.messages.entry(header.call).or_default();
@@ -227,7 +236,7 @@ impl Watch {
             self.moves(&hosts[from.0], header.kind.name());
         }
         if own && header.kind == Kind::Result {
-            self.answered(&hosts[from.0], &header);
+            self.answered(&hosts[from.0], header);
         }
     }
 

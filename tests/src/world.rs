@@ -4,7 +4,10 @@ mod keys;
 mod perform;
 mod wires;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +18,8 @@ use realm_protocol::{CallId, Digest, Kind, NodeId, Now, Tick, Timestamp, journal
 use serde_json::Value;
 
 use crate::{Host, HostId, errors, grants::Grants, market::Post, watch::Watch};
+
+pub(crate) use wires::Message;
 
 /// How often a host takes another input of the same instant into its turn, in thousandths.
 const TOGETHER: u64 = 750;
@@ -76,7 +81,7 @@ pub struct Work {
 enum Happening {
     Input(HostId, u64, Box<Input>),
     Backend(HostId, u64, CallId, Box<Input>),
-    Frame(HostId, u64, LinkId, Bytes),
+    Frame(HostId, u64, LinkId, Bytes, Option<Arc<Message>>),
     Sync(HostId, u64, JournalSeq),
     Dialled(HostId, u64, DialId, NodeId, Vec<String>),
     LinkLost(HostId, u64, LinkId),
@@ -144,6 +149,8 @@ pub struct World {
     pub word_ms: u64,
     /// Where hosts crash by themselves.
     pub crash_points: BTreeMap<HostId, CrashPoint>,
+    /// Where hosts crash by themselves, counted in entries with an event of this kind alone.
+    pub crash_events: BTreeMap<HostId, (&'static str, CrashPoint)>,
     /// Bounds of the queues of links.
     pub queues: Limits,
     pub(crate) watch: Watch,
@@ -193,6 +200,7 @@ impl World {
             deaf: false,
             word_ms: 60,
             crash_points: BTreeMap::new(),
+            crash_events: BTreeMap::new(),
             queues: Limits::default(),
             watch: Watch::default(),
             post: Post::default(),
@@ -503,8 +511,8 @@ impl World {
             {
                 self.give(id, *input);
             }
-            Happening::Frame(id, life, link, bytes) if self.lives(id, life) => {
-                self.arrive(id, link, bytes);
+            Happening::Frame(id, life, link, bytes, message) if self.lives(id, life) => {
+                self.arrive(id, link, bytes, message.as_ref());
             }
             Happening::Sync(id, life, seq) if self.lives(id, life) => {
                 match self.hosts[id.0].disk.sync(seq) {

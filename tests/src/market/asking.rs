@@ -1,6 +1,6 @@
 //! What is announced, by whom, and who meddles with it afterwards.
 
-use super::*;
+use super::{furnishing::LIST, *};
 
 /// Whoever is asked beside realms that are named.
 const CHILDREN: Levels = Levels {
@@ -20,7 +20,10 @@ impl Market {
         let everybody: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
         let canary = self.world.canary(&everybody);
         let number = self.asked.len();
-        let input = json!({"n": number, "question": canary});
+        let mut input = json!({"n": number, "question": canary});
+        if self.world.sessions {
+            input["long"] = json!("x".repeat(sealed::LONG));
+        }
         let (what, request) = match self.world.random(6) {
             0 => {
                 let (stack, _) = STACKS[self.world.random(STACKS.len() as u64) as usize];
@@ -28,7 +31,8 @@ impl Market {
                 (What::Stack, request)
             }
             _ => {
-                let asked = self.broadcast(host, input);
+                let mut asked = self.broadcast(host, input);
+                self.provoke(&mut asked);
                 let maker = asked.aggregator.as_ref();
                 let maker = maker.map(|maker| Aggregator::of(maker.as_str()));
                 let request = Request::Broadcast(Box::new(asked));
@@ -86,9 +90,36 @@ impl Market {
         self.world.ask(host, request);
     }
 
+    /// Makes endings likely that hardly come by themselves.
+    fn provoke(&mut self, asked: &mut BroadcastAsked) {
+        if self.world.random(2) == 0 {
+            return;
+        }
+        let mut compare = |field: &str| asked.aggregation.field = vec![field.to_owned()];
+        match asked.aggregation.strategy {
+            Strategy::Merge => asked.loop_id = LIST.parse().expect("a loop id"),
+            Strategy::Sum => {
+                compare("score");
+                asked.input["score"] = json!(9_007_199_254_740_991_u64);
+                asked.rule.awards = 6;
+            }
+            Strategy::WeightedAverage => {
+                compare("score");
+                asked.input["confidence"] = json!(0);
+                asked.aggregation.confidence = None;
+            }
+            Strategy::Consensus => {
+                compare("verdict");
+                asked.aggregation.threshold = Some(1_000_000);
+                asked.rule.awards = 6;
+            }
+            _ => {}
+        }
+    }
+
     fn broadcast(&mut self, host: HostId, input: Value) -> BroadcastAsked {
-        let loops = ["see", "see", "see", "buy", "buy", "try"];
-        let loop_id = loops[self.world.random(6) as usize];
+        let loops = ["see", "see", "see", "buy", "buy", "try", "list"];
+        let loop_id = loops[self.world.random(7) as usize];
         let many = self.members.len() as u64;
         let realms = match self.world.random(6) {
             0 => self.names_for(host),

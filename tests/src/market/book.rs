@@ -60,12 +60,14 @@ impl Book {
         // Whoever announces says so first; what others pass on is the same.
         let mut announcers: BTreeMap<CallId, RealmId> = BTreeMap::new();
         for it in &world.post.passed {
-            if let (Kind::Announce, Some(realm)) = (it.header.kind, it.header.source.realm) {
-                announcers.entry(it.header.call).or_insert(realm);
+            if let (Kind::Announce, Some(realm)) = (it.header().kind, it.header().source.realm) {
+                announcers.entry(it.header().call).or_insert(realm);
             }
         }
-        let opened = world.open_sent(|it| match it.header.kind {
-            Kind::Announce => announcers.get(&it.header.call) == it.header.source.realm.as_ref(),
+        let opened = world.open_sent(|it| match it.header().kind {
+            Kind::Announce => {
+                announcers.get(&it.header().call) == it.header().source.realm.as_ref()
+            }
             Kind::Tally => false,
             _ => true,
         });
@@ -84,25 +86,28 @@ impl Book {
             );
         }
         for it in &world.post.passed {
-            let (Some(book), Some(content)) =
-                (books.get_mut(&it.header.call), opened.get(&it.header.id))
-            else {
+            let (Some(book), Some(content)) = (
+                books.get_mut(&it.header().call),
+                opened.get(&it.header().id),
+            ) else {
                 continue;
             };
-            let Some(said) = read(it.header.kind, content) else {
-                continue;
-            };
-            if !it.arrived && !matches!(said, Said::Lease(_)) && it.host == book.announcer {
+            // What nobody can read shows what it has all the same.
+            let of_announcer = !it.arrived && it.host == book.announcer;
+            if of_announcer && it.header().kind != Kind::Lease {
                 book.contents.push(content.clone());
             }
+            let Some(said) = read(it.header().kind, content) else {
+                continue;
+            };
             book.learn(&said);
             book.lines.push(Line {
                 at: it.at,
                 heard: it.arrived,
                 introduced: it.introduced(),
-                from: it.header.source.clone(),
-                to: it.header.destination.clone(),
-                message: it.header.id,
+                from: it.header().source.clone(),
+                to: it.header().destination.clone(),
+                message: it.header().id,
                 said,
             });
         }

@@ -20,23 +20,9 @@ impl Market {
                 self.world.crash_for(host, down);
                 self.crashed.insert(host);
             }
-            1 if all => {
-                let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
-                let host = announcers[self.world.random(announcers.len() as u64) as usize];
-                let point = CrashPoint {
-                    entries: 1 + self.world.random(40),
-                    durable: self.world.random(2) == 0,
-                    down_ms: self.world.random(4_000),
-                };
-                self.world.crash_points.insert(host, point);
-                self.crashed.insert(host);
-            }
+            1 if all => self.kill_an_announcer(),
             2 => {
-                let point = CrashPoint {
-                    entries: 1 + self.world.random(20),
-                    durable: self.world.random(2) == 0,
-                    down_ms: self.world.random(4_000),
-                };
+                let point = self.crash_point(20);
                 self.world.crash_points.insert(host, point);
                 self.crashed.insert(host);
             }
@@ -57,6 +43,37 @@ impl Market {
                 };
             }
             _ => {}
+        }
+    }
+
+    /// Lets an announcer die at one of its next entries, or in one of the phases of its next broadcast.
+    fn kill_an_announcer(&mut self) {
+        let announcers: Vec<HostId> = self.announcers.iter().copied().collect();
+        let host = announcers[self.world.random(announcers.len() as u64) as usize];
+        let phases = [
+            "broadcast.announced",
+            "broadcast.closed",
+            "broadcast.leased",
+            "broadcast.ended",
+        ];
+        match phases.get(self.tricks.turn("phase", phases.len() as u64 + 1) as usize) {
+            Some(phase) => {
+                let point = self.crash_point(1);
+                self.world.crash_events.insert(host, (phase, point));
+            }
+            None => {
+                let point = self.crash_point(40);
+                self.world.crash_points.insert(host, point);
+            }
+        }
+        self.crashed.insert(host);
+    }
+
+    fn crash_point(&mut self, entries: u64) -> CrashPoint {
+        CrashPoint {
+            entries: 1 + self.world.random(entries),
+            durable: self.world.random(3) > 0,
+            down_ms: self.world.random(4_000),
         }
     }
 

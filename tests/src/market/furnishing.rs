@@ -10,6 +10,9 @@ pub(super) enum Way {
     Asked,
 }
 
+/// What an agent that bids by expressions may be paid in a day, in millionths of a euro: its budget.
+pub(super) const DAY_MICROS: u64 = 3_000_000;
+
 impl Way {
     pub(super) fn of(host: HostId) -> Self {
         [Self::Fixed, Self::Expressions, Self::Asked][host.0 % 3]
@@ -21,12 +24,13 @@ impl Market {
     /// announcers and some puppets.
     pub(super) fn furnish(&mut self) {
         let many = self.members.len() as u64;
-        for _ in 0..1 + self.world.random(3) {
+        let crowded = many >= CROWD;
+        for _ in 0..1 + u64::from(crowded) + self.world.random(3) {
             let announcer = HostId(self.world.random(many) as usize);
             self.announcers.insert(announcer);
         }
-        if self.world.random(6) > 0 {
-            for _ in 0..2 + self.world.random(4) + many / 50 {
+        if self.world.random(6) > 0 || crowded {
+            for _ in 0..2 + self.world.random(4) + many / 20 {
                 let host = HostId(self.world.random(many) as usize);
                 if !self.announcers.contains(&host) && self.world.post.puppets.insert(host) {
                     // What it is told in a session only its node could read.
@@ -60,28 +64,57 @@ impl Market {
             }
             self.world.apply(member.host, &loops);
             let root = member.name.split('/').next().unwrap_or_default();
+            let (mut own, mut below) = (String::new(), String::new());
             for foreign in roots.iter().filter(|name| *name != root) {
+                let mut actions = Vec::new();
                 if self.world.random(6) > 0 {
-                    let owner = member.host;
-                    self.world.grants().allow(owner, foreign, "*", None);
-                    self.world.ask(owner, allow(foreign, "invoke", false));
-                    self.world.ask(owner, allow(foreign, "bid", false));
+                    let grants = self.world.grants();
+                    grants.allow(member.host, foreign, "*", None);
+                    actions.extend(["discover", "invoke", "bid"]);
                 }
                 match (member.depth, self.world.random(2)) {
                     (0, _) => {}
                     (_, 0) => {
-                        for action in ["invoke", "bid", "award"] {
-                            self.world.ask(member.host, allow(foreign, action, true));
-                        }
+                        let all = ["discover", "invoke", "bid", "award"];
+                        below += &self.permit(foreign, &all);
                     }
                     _ => self.shun_below(&member.name, foreign),
                 }
                 match self.world.random(6) {
                     0 => drop(self.shunned.insert((member.host, foreign.clone()))),
-                    _ => drop(self.world.ask(member.host, allow(foreign, "award", false))),
+                    _ => actions.push("award"),
                 }
+                own += &self.permit(foreign, &actions);
             }
+            self.rule(member.host, "strangers", own, false);
+            self.rule(member.host, "strangers-below", below, true);
         }
+    }
+
+    /// Sets a policy of a host's, if it says anything.
+    fn rule(&mut self, host: HostId, id: &str, cedar: String, subtree: bool) {
+        if !cedar.is_empty() {
+            let id = id.to_owned();
+            self.world
+                .ask(host, Request::SetPolicy { id, cedar, subtree });
+        }
+    }
+
+    /// Cedar that permits a root and all below it these actions.
+    fn permit(&self, root: &str, actions: &[&str]) -> String {
+        let member = self.members.iter().find(|member| member.name == root);
+        let realm = self.world.hosts[member.expect("a root").host.0].realm;
+        if actions.is_empty() {
+            return String::new();
+        }
+        let actions: Vec<String> = actions
+            .iter()
+            .map(|action| format!("Action::\"{action}\""))
+            .collect();
+        format!(
+            "permit (principal is Realm in Realm::\"{realm}\", action in [{}], resource);\n",
+            actions.join(", ")
+        )
     }
 
     /// No realm below one lets anything from elsewhere in.
@@ -105,6 +138,9 @@ impl Market {
         let ms = self.world.random(slow);
         let mut tool = Loops::once(id, ms);
         tool["effects"] = json!(effects);
+        if id == LIST {
+            tool["outputSchema"] = json!({});
+        }
         tool["tool"]["config"]["argv"] = json!([program, ms.to_string()]);
         tool
     }
@@ -157,12 +193,16 @@ impl Market {
     }
 }
 
+/// A loop whose contract allows any output.
+pub(super) const LIST: &str = "list";
+
 /// Loops that are announced: their effects, and the program behind them.
-const AGENTS: [(&str, &str, &str); 4] = [
+const AGENTS: [(&str, &str, &str); 5] = [
     ("see", "idempotent", "judge"),
     ("buy", "once", "judge"),
     ("try", "idempotent", "doubt"),
     ("part", "idempotent", "again"),
+    (LIST, "idempotent", "list"),
 ];
 
 /// A loop that announces what it is asked for as another one, to all below its realm.

@@ -1,11 +1,11 @@
 //! What came of all of it, held against the rules.
 
 use realm_node::Broadcasted;
-use realm_protocol::{CallId, Suite};
+use realm_protocol::{CallId, LoopId, Suite};
 
 use super::{
     evidence::{receipts_at, transcript_of},
-    furnishing::Way,
+    furnishing::{DAY_MICROS, Way},
     *,
 };
 use crate::canary::Canaries;
@@ -47,6 +47,8 @@ impl Market {
             told.broken
                 .push(format!("a broadcast without a run: {call}"));
         }
+        told.broken.extend(sealed::broken(&self.world, &by_call));
+        told.broken.extend(self.paid_too_much(&ledgers));
         for host in (0..self.world.hosts.len()).map(HostId) {
             let shown = receipts_at(&self.world, host, &by_call);
             told.meet("a receipt that proves where a bid stood", shown.proven);
@@ -58,10 +60,31 @@ impl Market {
             told.meet(&format!("trick: {trick}"), *times);
         }
         let in_sessions = self.world.post.passed.iter();
-        let in_sessions = in_sessions.filter(|it| it.header.suite == Suite::Session);
-        told.meet("a message in a session", in_sessions.count() as u64);
+        let in_sessions = in_sessions.filter(|it| it.header().suite == Suite::Session);
+        for it in in_sessions {
+            told.meet(&format!("in a session: {:?}", it.header().kind), 1);
+        }
         told.broken.extend(invariants::broken(&mut self.world));
         told
+    }
+
+    /// Agents that bid within a budget and were paid more than it.
+    fn paid_too_much(&self, ledgers: &[Ledger]) -> Vec<String> {
+        let mut paid: BTreeMap<(RealmId, LoopId), u64> = BTreeMap::new();
+        for (agent, price) in ledgers.iter().flat_map(Ledger::paid) {
+            *paid.entry(agent).or_default() += price;
+        }
+        let bounded = |realm: &RealmId| {
+            let mut members = self.members.iter();
+            let of = members.find(|it| self.world.hosts[it.host.0].realm == *realm);
+            of.is_some_and(|it| it.bids && Way::of(it.host) == Way::Expressions)
+        };
+        let too_much = paid
+            .into_iter()
+            .filter(|((realm, _), paid)| *paid > DAY_MICROS && bounded(realm));
+        too_much
+            .map(|((realm, agent), paid)| format!("{agent} of {realm} was paid {paid} in a day"))
+            .collect()
     }
 
     /// Gives who may know the input.
@@ -75,9 +98,10 @@ impl Market {
         let host = ledger.host;
         told.broken.extend(ledger.broken());
         told.broken.extend(transcript_of(&self.world, ledger).err());
-        self.tell(asked, ledger, told);
+        let book = books.get(&ledger.run.call);
+        self.tell(asked, ledger, book, told);
         let mut may_know = ledger.informed();
-        if let Some(book) = books.get(&ledger.run.call) {
+        if let Some(book) = book {
             let shunned = self.shunned.iter().filter(|(by, _)| *by == host);
             let shunned = shunned.filter_map(|(_, name)| {
                 let member = self.members.iter().find(|member| member.name == *name)?;
@@ -101,57 +125,6 @@ impl Market {
             may_know.extend(Rules::informed(book));
         }
         may_know
-    }
-
-    /// What happened in a broadcast.
-    fn tell(&self, asked: &Asked, ledger: &Ledger, told: &mut Told) {
-        for name in &ledger.told {
-            told.meet(name, 1);
-        }
-        for phase in ledger.restarts() {
-            told.meet(&format!("an announcer died {phase}"), 1);
-        }
-        for (_, bid, _) in ledger.counted() {
-            let mut hosts = self.world.hosts.iter();
-            let bidder = hosts.position(|it| Some(it.realm) == bid.bidder.realm);
-            let bidder = HostId(bidder.expect("one of ours bids"));
-            let way = match self.world.post.puppets.contains(&bidder) {
-                true => "as it likes".to_owned(),
-                false => format!("{:?}", Way::of(bidder)),
-            };
-            told.meet(&format!("a bid that counts: {way}"), 1);
-        }
-        let (first, own) = (&ledger.announcement, asked.what != What::Stack);
-        if ledger.host != asked.host {
-            told.meet("announced again by a winner", 1);
-        } else if !own {
-            told.meet("announced by a stack", 1);
-        }
-        if !first.capabilities.is_empty() {
-            told.meet("a capability that nobody has", 1);
-        }
-        if !first.reach.realms.is_empty() {
-            told.meet("confined to names", 1);
-        }
-        let Some(conclusion) = ledger.conclusion() else {
-            return;
-        };
-        *told
-            .endings
-            .entry(conclusion.ending.name().to_owned())
-            .or_default() += 1;
-        match conclusion.ending {
-            Ending::Output => {
-                let strategy = first.aggregation.strategy;
-                told.meet(&format!("output: {strategy:?}"), 1);
-                if ledger.host != asked.host {
-                    told.meet("an output of what a winner announced again", 1);
-                }
-            }
-            Ending::TooFewBids if ledger.counted().is_empty() => told.meet("no bid at all", 1),
-            Ending::TooFewBids => told.meet("fewer bids than asked for", 1),
-            _ => {}
-        }
     }
 
     /// The owner is told what is written down, once, and so is whoever reads the run.

@@ -40,6 +40,8 @@ pub(super) struct Ledger {
     pub(super) taken: Vec<Digest>,
     /// Event and what it says of each.
     pub(super) told: Vec<String>,
+    /// Where it was when the announcer's process died, each time.
+    pub(super) restarts: Vec<&'static str>,
     counted: OnceCell<Vec<CountedBid>>,
     ranking: OnceCell<Vec<Digest>>,
 }
@@ -121,6 +123,7 @@ impl Ledger {
             announcement: planned.rounds[0].peek().expect("our own announcement"),
             taken: taken.collect(),
             told: told.collect(),
+            restarts: restarts(&events),
             entries,
             written,
             counted: OnceCell::new(),
@@ -132,22 +135,6 @@ impl Ledger {
     pub(super) fn asks(&self, seeks: &str) -> bool {
         let input = self.run.input.as_deref().unwrap_or_default();
         String::from_utf8_lossy(input).contains(seeks)
-    }
-
-    /// Where it was when the announcer's process died, each time.
-    pub(super) fn restarts(&self) -> Vec<&'static str> {
-        let mut phase = "before it is announced";
-        let mut restarts = Vec::new();
-        for told in &self.told {
-            match told.split(' ').next().unwrap_or_default() {
-                "broadcast.announced" => phase = "while bids come",
-                "broadcast.closed" => phase = "before anybody works",
-                "broadcast.leased" => phase = "while somebody works",
-                "run.restarted" => restarts.push(phase),
-                _ => {}
-            }
-        }
-        restarts
     }
 
     pub(super) fn conclusion(&self) -> Option<&Conclusion> {
@@ -451,4 +438,30 @@ impl Ledger {
         });
         awards.collect()
     }
+}
+
+/// Where a broadcast with these events was each time that its announcer's process died.
+fn restarts(events: &[(&Event, Value)]) -> Vec<&'static str> {
+    let mut phase = "before it is announced";
+    let (mut at_work, mut restarts) = (BTreeSet::new(), Vec::new());
+    for (event, payload) in events {
+        let slot = || (payload["slot"].as_u64(), payload["epoch"].as_u64());
+        match event.kind.as_str() {
+            "broadcast.announced" => phase = "while bids come",
+            "broadcast.closed" => phase = "before anybody works",
+            "broadcast.leased" => {
+                at_work.insert(slot());
+                phase = "while somebody works";
+            }
+            "broadcast.ended" => {
+                at_work.remove(&slot());
+                if at_work.is_empty() {
+                    phase = "once the work is done";
+                }
+            }
+            "run.restarted" => restarts.push(phase),
+            _ => {}
+        }
+    }
+    restarts
 }

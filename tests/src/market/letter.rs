@@ -78,9 +78,9 @@ impl World {
             .passed
             .iter()
             .rev()
-            .find(|it| it.arrived && it.header.kind == Kind::Announce && it.host == host);
-        let id = came?.header.id;
-        let mut opened = self.open_sent(|it| it.header.destination.realm == Some(to));
+            .find(|it| it.arrived && it.header().kind == Kind::Announce && it.host == host);
+        let id = came?.header().id;
+        let mut opened = self.open_sent(|it| it.header().destination.realm == Some(to));
         let announce: Announce = cbor::decode(&opened.remove(&id)?).ok()?;
         announce.announcement.peek().ok()
     }

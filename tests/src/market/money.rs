@@ -1,11 +1,11 @@
-//! What a broadcast may cost its announcer, checked anew from what that has written down: AWARD-7 and
-//! AWARD-9.
+//! What a broadcast may cost its announcer, and what an agent may be paid, checked anew from what
+//! announcers have written down: AWARD-7 and AWARD-9.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_broadcast::log::{Answered, Ended, Entry};
+use realm_broadcast::log::{Answered, End, Ended, Entry};
 use realm_protocol::{
-    Digest,
+    Digest, LoopId, RealmId,
     broadcast::{Bid, ConfirmAnswer, LeaseEnd, Outcome},
 };
 
@@ -58,6 +58,22 @@ impl Ledger {
             }
         }
         None
+    }
+}
+
+impl Ledger {
+    /// The price of every result that counted, and whose agent gave it.
+    pub(super) fn paid(&self) -> impl Iterator<Item = ((RealmId, LoopId), u64)> {
+        let results = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Ended(it) if it.end == End::Result => it.delivered.as_ref(),
+            _ => None,
+        });
+        results.filter_map(|it| {
+            let of = it.outcome.peek().ok()?.bid;
+            let mut bids = self.counted().iter();
+            let (_, bid, _) = bids.find(|(bid, ..)| *bid == of)?;
+            Some(((bid.bidder.realm?, bid.agent.clone()), bid.micros()))
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! What realms say to each other in broadcasts, taken off the wires: every message as its source
 //! sent it and as its destination got it, to be opened afterwards with the keys of its destination.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use realm_crypto::{
@@ -17,7 +20,7 @@ use realm_protocol::{
     wire_map,
 };
 
-use crate::{Host, HostId, World};
+use crate::{Host, HostId, World, world::Message};
 
 /// A message on a wire.
 #[derive(Clone, Debug)]
@@ -28,8 +31,7 @@ pub(crate) struct Passed {
     pub(crate) arrived: bool,
     /// The host that sent it or got it.
     pub(crate) host: HostId,
-    pub(crate) header: Header,
-    envelope: Envelope,
+    message: Arc<Message>,
 }
 
 /// The messages of all broadcasts, while `listening`.
@@ -42,10 +44,12 @@ pub(crate) struct Post {
     pub(crate) puppets: BTreeSet<HostId>,
     /// Whether what is sent now is a puppet's own.
     pub(crate) puppet_sends: bool,
-    /// What puppets have heard.
-    pub(crate) heard: VecDeque<(HostId, Header, Envelope)>,
+    /// What each puppet has heard.
+    pub(crate) heard: BTreeMap<HostId, Vec<Arc<Message>>>,
     broadcasts: BTreeSet<CallId>,
     chains: BTreeMap<RealmId, Chain>,
+    /// The chain that each realm has shown last, as it was shown.
+    shown: BTreeMap<RealmId, Blob>,
     verified: BTreeMap<RealmId, VerifiedChain>,
 }
 
@@ -62,19 +66,32 @@ wire_map! {
 }
 
 impl Passed {
+    pub(crate) fn header(&self) -> &Header {
+        &self.message.header
+    }
+
+    /// How long what it says is, sealed.
+    pub(crate) fn body(&self) -> usize {
+        self.message.envelope.body.len()
+    }
+
     /// Whether its sender showed its chain with it.
     pub(crate) fn introduced(&self) -> bool {
-        self.envelope.chain.is_some()
+        self.message.envelope.chain.is_some()
     }
 }
 
 impl Post {
-    /// A frame leaves a host; gives whether it is withheld.
-    pub(crate) fn sent(&mut self, host: HostId, hosts: &[Host], at: u64, frame: &Bytes) -> bool {
-        let Some((header, envelope)) = self.read(frame) else {
-            return false;
-        };
-        if header.source.realm != Some(hosts[host.0].realm) {
+    /// A message leaves a host; gives whether it is withheld.
+    pub(crate) fn sent(
+        &mut self,
+        host: HostId,
+        hosts: &[Host],
+        at: u64,
+        message: &Arc<Message>,
+    ) -> bool {
+        let header = &message.header;
+        if !self.is_of_a_broadcast(message) || header.source.realm != Some(hosts[host.0].realm) {
             return false;
         }
         if header.kind == Kind::Tally && self.puppets.contains(&host) && !self.puppet_sends {
@@ -84,63 +101,65 @@ impl Post {
             at,
             arrived: false,
             host,
-            header,
-            envelope,
+            message: message.clone(),
         });
         false
     }
 
-    /// A frame comes to a host; gives whether its node does not hear of it.
-    pub(crate) fn arrived(&mut self, host: HostId, hosts: &[Host], at: u64, frame: &Bytes) -> bool {
-        let Some((header, envelope)) = self.read(frame) else {
-            return false;
-        };
-        if header.destination.realm != Some(hosts[host.0].realm) {
+    /// A message comes to a host; gives whether its node does not hear of it.
+    pub(crate) fn arrived(
+        &mut self,
+        host: HostId,
+        hosts: &[Host],
+        at: u64,
+        message: &Arc<Message>,
+    ) -> bool {
+        let header = &message.header;
+        let is_for_it = header.destination.realm == Some(hosts[host.0].realm);
+        if !self.is_of_a_broadcast(message) || !is_for_it {
             return false;
         }
         let is_puppet = self.puppets.contains(&host);
         if is_puppet {
-            self.heard
-                .push_back((host, header.clone(), envelope.clone()));
+            self.heard.entry(host).or_default().push(message.clone());
         }
         let withheld = is_puppet && !matches!(header.kind, Kind::Announce | Kind::Tally);
         self.passed.push(Passed {
             at,
             arrived: true,
             host,
-            header,
-            envelope,
+            message: message.clone(),
         });
         withheld
     }
 
-    /// The message in a frame, if it is of a broadcast.
-    fn read(&mut self, frame: &Bytes) -> Option<(Header, Envelope)> {
+    /// Takes the chains that neighbours show each other in a frame that is no message.
+    pub(crate) fn overhears(&mut self, frame: &Bytes) {
         if !self.listening {
-            return None;
+            return;
         }
-        let envelope = match Frame::decode(frame).ok()? {
-            Frame::Hello(hello) => {
-                self.learn(hello.chain);
-                return None;
+        match Frame::decode(frame) {
+            Ok(Frame::Hello(hello)) => self.learn(hello.chain),
+            Ok(Frame::Records(records)) => {
+                let chains = records.chain.into_iter();
+                chains.for_each(|chain| self.learn(chain));
             }
-            Frame::Records(records) => {
-                records
-                    .chain
-                    .into_iter()
-                    .for_each(|chain| self.learn(chain));
-                return None;
-            }
-            Frame::Envelope(envelope) => envelope,
-            _ => return None,
-        };
-        let header = envelope.peek().ok()?;
-        if let Some(chain) = envelope
-            .chain
-            .as_deref()
-            .and_then(|it| cbor::decode(it).ok())
+            _ => {}
+        }
+    }
+
+    /// Takes the chain that a message shows; gives whether the message is of a broadcast.
+    fn is_of_a_broadcast(&mut self, message: &Message) -> bool {
+        if !self.listening {
+            return false;
+        }
+        let header = &message.header;
+        if let (Some(realm), Some(chain)) = (header.source.realm, &message.envelope.chain)
+            && self.shown.get(&realm) != Some(chain)
+            && let Ok(read) = cbor::decode(chain)
         {
-            self.learn(chain);
+            self.shown.insert(realm, chain.clone());
+            self.learn(read);
         }
         let always = matches!(
             header.kind,
@@ -159,8 +178,7 @@ impl Post {
         if header.kind == Kind::Announce {
             self.broadcasts.insert(header.call);
         }
-        let is_ours = always || of_work && self.broadcasts.contains(&header.call);
-        is_ours.then_some((header, envelope))
+        always || of_work && self.broadcasts.contains(&header.call)
     }
 
     fn learn(&mut self, chain: Chain) {
@@ -213,14 +231,17 @@ impl World {
     /// Opens a message with the keys of the host that it is for.
     pub(crate) fn opened(&mut self, host: HostId, envelope: &Envelope) -> Option<Opened> {
         let verified = self.verified(envelope)?;
-        let keys: BTreeMap<KeyId, KemKey> = self.hosts[host.0]
-            .disk
-            .rows(Table::Kem)
-            .filter_map(read_kem)
-            .map(|stored| KemKey::from_secret(stored.secret))
-            .map(|key| (key.key_id(), key))
-            .collect();
+        let keys = self.kem_keys(host);
         open_sealed(&verified, |id| keys.get(&id)).ok()
+    }
+
+    /// The keys that what is sealed for a host opens with.
+    fn kem_keys(&self, host: HostId) -> BTreeMap<KeyId, KemKey> {
+        let rows = self.hosts[host.0].disk.rows(Table::Kem);
+        let keys = rows
+            .filter_map(read_kem)
+            .map(|stored| KemKey::from_secret(stored.secret));
+        keys.map(|key| (key.key_id(), key)).collect()
     }
 
     /// What a message for a host says.
@@ -235,15 +256,23 @@ impl World {
         wanted: impl Fn(&Passed) -> bool,
     ) -> BTreeMap<MessageId, Blob> {
         let passed = std::mem::take(&mut self.post.passed);
+        let hosts = self.hosts.iter().enumerate();
+        let hosts: BTreeMap<RealmId, HostId> = hosts
+            .map(|(number, host)| (host.realm, HostId(number)))
+            .collect();
+        let mut keys: BTreeMap<HostId, BTreeMap<KeyId, KemKey>> = BTreeMap::new();
         let mut opened = BTreeMap::new();
         for it in passed.iter().filter(|it| !it.arrived && wanted(it)) {
-            let to = self
-                .hosts
-                .iter()
-                .position(|host| Some(host.realm) == it.header.destination.realm);
-            let content = to.and_then(|to| self.open_at(HostId(to), &it.envelope));
-            if let Some(content) = content {
-                opened.insert(it.header.id, content);
+            let Message { header, envelope } = &*it.message;
+            let to = header.destination.realm;
+            let to = to.and_then(|realm| hosts.get(&realm).copied());
+            let Some((to, verified)) = to.zip(self.verified(envelope)) else {
+                continue;
+            };
+            let keys = keys.entry(to).or_insert_with(|| self.kem_keys(to));
+            if let Ok(content) = open_sealed(&verified, |id| keys.get(&id)) {
+                let content = Blob::from(content.content().to_vec());
+                opened.insert(header.id, content);
             }
         }
         self.post.passed = passed;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_crypto::SigningKey;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Envelope, FailureCode, Header, Kind, LoopId, Place, Timestamp,
+    BroadcastId, CallId, Digest, FailureCode, Header, Kind, LoopId, Place, Timestamp,
     broadcast::{
         Announce, Announcement, Award, Bid, Confirm, ConfirmAnswer, Deliver, Lease, LeaseEnd,
         Outcome, PlacedBid, Price, Tally, WorkProgress,
@@ -63,7 +63,7 @@ impl Tricks {
     }
 
     /// Each way of doing something has its turn, so that a few seeds try all of them.
-    fn turn(&mut self, what: &'static str, ways: u64) -> u64 {
+    pub(super) fn turn(&mut self, what: &'static str, ways: u64) -> u64 {
         let turn = self.turns.entry(what).or_insert(self.seed.wrapping_mul(5));
         *turn = turn.wrapping_add(1);
         *turn % ways
@@ -82,18 +82,14 @@ impl Puppet {
 
     /// Does what it has heard and waited for give it to do.
     pub(super) fn act(&mut self, world: &mut World, tricks: &mut Tricks) {
-        let mine = |(host, ..): &(HostId, Header, Envelope)| *host == self.host;
-        let (heard, rest) = std::mem::take(&mut world.post.heard)
-            .into_iter()
-            .partition::<Vec<_>, _>(mine);
-        world.post.heard.extend(rest);
-        for (_, header, envelope) in heard {
+        let heard = world.post.heard.remove(&self.host).unwrap_or_default();
+        for message in heard {
             let content = match world.is_up(self.host) {
-                true => world.open_at(self.host, &envelope),
+                true => world.open_at(self.host, &message.envelope),
                 false => None,
             };
             if let Some(content) = content {
-                self.hear(world, tricks, &header, &content);
+                self.hear(world, tricks, &message.header, &content);
             }
         }
         let now = world.elapsed_ms();
@@ -161,7 +157,7 @@ impl Puppet {
         let call = CallId::new(*announcement.broadcast.as_bytes());
         let mut sent: Vec<(u64, Signed<Bid>)> = Vec::new();
         for _ in 0..1 + world.random(3) {
-            let trick = tricks.turn("bid", 18);
+            let trick = tricks.turn("bid", 21);
             let (name, bids): (_, Vec<(u64, Signed<Bid>)>) = match trick {
                 0..3 => ("a fair bid", vec![(0, sign(&key, &bid))]),
                 3 => ("two bids of one agent", {
@@ -284,6 +280,24 @@ impl Puppet {
                         .collect()
                 }),
                 13 => ("no bid", vec![]),
+                14 => ("a bid sent to another realm", {
+                    let other = world.random(world.hosts.len() as u64) as usize;
+                    let other = world.hosts[other].place();
+                    let placed = PlacedBid {
+                        bid: sign(&key, &bid),
+                        session: None,
+                    };
+                    self.post(world, 0, Kind::Bid, call, &other, &placed);
+                    vec![]
+                }),
+                15 | 16 => ("a bid that holds for a moment", {
+                    let expires_ms = 1 + world.random(500);
+                    let short = Bid {
+                        expires_ms,
+                        ..bid.clone()
+                    };
+                    vec![(0, sign(&key, &short))]
+                }),
                 _ => ("a fair bid", vec![(0, sign(&key, &bid))]),
             };
             tricks.play(name);

@@ -3,10 +3,14 @@
 use realm_backends::Pure;
 use realm_executor::{AttachedRequest, BackendError, BackendReply, BackendRequest, ModelRequest};
 use realm_node::{ControlId, Effect, Input, Part, Response, Urgency};
-use realm_protocol::{CallId, Digest, budget::Amount, journal::Entry, journal::JournalSeq};
+use realm_protocol::{
+    CallId, Digest,
+    budget::Amount,
+    journal::{Change, Entry, JournalSeq},
+};
 use serde_json::{Value, json};
 
-use super::{Happening, Outcome, World};
+use super::{CrashPoint, Happening, Outcome, World};
 use crate::HostId;
 
 /// Processes that work for this long say when half is done, milliseconds.
@@ -112,9 +116,10 @@ impl World {
         self.note(&format!("record {} {}", id.0, seq.0));
         let now = self.now(id);
         self.watch.recorded(id, &self.hosts, &entry, now.wall);
+        let crash = self.reaches_crash_point(id, &entry);
         self.hosts[id.0].disk.append(seq, entry);
-        if self.reaches_crash_point(id) {
-            return self.crash_at_point(id, seq);
+        if let Some(point) = crash {
+            return self.crash_at_point(id, seq, point);
         }
         let slow = match urgency {
             Urgency::Now => self.faults.disk_ms,
@@ -133,18 +138,22 @@ impl World {
         host.slow_ms
     }
 
-    fn reaches_crash_point(&mut self, id: HostId) -> bool {
-        let Some(point) = self.crash_points.get_mut(&id) else {
-            return false;
+    fn reaches_crash_point(&mut self, id: HostId, entry: &Entry) -> Option<CrashPoint> {
+        let is_reached = |point: &mut CrashPoint| {
+            point.entries = point.entries.saturating_sub(1);
+            point.entries == 0
         };
-        point.entries = point.entries.saturating_sub(1);
-        point.entries == 0
+        if self.crash_points.get_mut(&id).is_some_and(is_reached) {
+            return self.crash_points.remove(&id);
+        }
+        let (kind, point) = self.crash_events.get_mut(&id)?;
+        let has_event = |change: &Change| matches!(change, Change::Event(it) if it.kind == *kind);
+        let is_reached = entry.changes.iter().any(has_event) && is_reached(point);
+        let reached = is_reached.then(|| self.crash_events.remove(&id));
+        reached.flatten().map(|(_, point)| point)
     }
 
-    fn crash_at_point(&mut self, id: HostId, seq: JournalSeq) {
-        let Some(point) = self.crash_points.remove(&id) else {
-            return;
-        };
+    fn crash_at_point(&mut self, id: HostId, seq: JournalSeq, point: CrashPoint) {
         if point.durable {
             self.hosts[id.0].disk.sync(seq);
         }
@@ -246,12 +255,13 @@ impl World {
             "step" => Some(step(&input)),
             "tally" => Some(tally(&input)),
             "judge" | "doubt" => Some(judgement(id, &input)),
+            "list" => Some(json!(["red", id.0 % 2])),
             "say" => argv.last().and_then(|said| serde_json::from_str(said).ok()),
             _ => Some(json!({"done": input})),
         };
         // Who asks first has done nothing yet.
         let asks = gave.as_ref().is_some_and(|gave| gave.get("ask").is_some());
-        if !asks && !matches!(program, "again" | "balk" | "say" | "tally") {
+        if !asks && !matches!(program, "again" | "balk" | "list" | "say" | "tally") {
             let effect = format!("{} {input}", id.0);
             *self.effects.entry(effect).or_default() += 1;
             let work = self.work.entry((id, key)).or_default();
@@ -299,7 +309,8 @@ fn ask(given: &Value) -> Value {
     }
 }
 
-/// What a host makes of an input: the same each time, and much like others' or not at all.
+/// What a host makes of an input: the same each time, and much like others' or not at all; but for what the
+/// input says itself.
 fn judgement(id: HostId, input: &Value) -> Value {
     let digest = Digest::of(&[&id.0.to_be_bytes(), input.to_string().as_bytes()]);
     let chance = |at: usize, of: usize| usize::from(digest.as_bytes()[at]) % of;
@@ -313,6 +324,7 @@ fn judgement(id: HostId, input: &Value) -> Value {
         json!(0.000_001_5),
         json!(-0.0),
         json!(33.333_333),
+        json!(9_007_199_254_740_990_u64),
         json!(9_007_199_254_740_991_u64),
         json!(9_007_199_254_740_993_u64),
         json!(1e300),
@@ -332,6 +344,14 @@ fn judgement(id: HostId, input: &Value) -> Value {
     }
     if chance(2, 8) > 0 {
         output["score"] = scores[chance(9, scores.len())].clone();
+    }
+    if chance(10, 2) > 0 {
+        output["confidence"] = [json!(0), json!(0.5), json!(1)][chance(11, 3)].clone();
+    }
+    for name in ["score", "confidence"] {
+        if let Some(said) = input.get(name) {
+            output[name] = said.clone();
+        }
     }
     output
 }

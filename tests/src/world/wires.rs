@@ -1,11 +1,30 @@
 //! The rules of the wires.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use realm_node::{DialId, Input, LinkId};
-use realm_protocol::{Digest, Kind, NodeId, link::Frame};
+use realm_protocol::{Digest, Envelope, Header, NodeId, link::Frame};
 
 use super::{Cut, Happening, World};
 use crate::{HostId, host::LinkEnd};
+
+/// A message in a frame, read once for all who watch the wires.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) header: Header,
+    pub(crate) envelope: Envelope,
+}
+
+impl Message {
+    fn read(frame: &Bytes) -> Option<Self> {
+        let Ok(Frame::Envelope(envelope)) = Frame::decode(frame) else {
+            return None;
+        };
+        let header = envelope.peek().ok()?;
+        Some(Self { header, envelope })
+    }
+}
 
 impl World {
     pub(super) fn connect(&mut self, id: HostId, dial: DialId, node: NodeId, addresses: &[String]) {
@@ -55,17 +74,25 @@ impl World {
             let unsent = Box::new(Input::Unsent(link, bytes));
             return self.schedule(0, Happening::Input(id, life, unsent));
         }
-        if self.post.sent(id, &self.hosts, self.now_ms, &bytes) {
-            return;
+        let message = is_envelope.then(|| Message::read(&bytes)).flatten();
+        let message = message.map(Arc::new);
+        match &message {
+            Some(message) if self.post.sent(id, &self.hosts, self.now_ms, message) => return,
+            Some(_) => {}
+            None => self.post.overhears(&bytes),
         }
-        self.watch.sent(&self.hosts, (id, end.host), &bytes);
+        self.watch
+            .sent(&self.hosts, (id, end.host), &bytes, message.as_deref());
         if self.tap {
             self.wire.push((id, end.host, bytes.clone()));
         }
         if self.cut_between(id, end.host).is_some() {
             return;
         }
-        if self.is_muted(id, end.host, &bytes) {
+        let muted = message
+            .as_deref()
+            .is_some_and(|message| self.is_muted(id, end.host, message));
+        if muted || self.is_unsummed(id, &bytes) {
             return;
         }
         let life = self.hosts[end.host.0].life;
@@ -76,7 +103,8 @@ impl World {
             }
             if self.chance(self.faults.duplication) {
                 let again = at + self.random(200);
-                let frame = Happening::Frame(end.host, life, end.link, bytes.clone());
+                let frame =
+                    Happening::Frame(end.host, life, end.link, bytes.clone(), message.clone());
                 self.schedule_at(again, frame);
             }
             if self.chance(self.faults.reordering) {
@@ -85,10 +113,17 @@ impl World {
         } else if let Some(end) = self.hosts[id.0].links.get_mut(&link) {
             end.busy_until = at;
         }
-        self.schedule_at(at, Happening::Frame(end.host, life, end.link, bytes));
+        let frame = Happening::Frame(end.host, life, end.link, bytes, message);
+        self.schedule_at(at, frame);
     }
 
-    pub(super) fn arrive(&mut self, id: HostId, link: LinkId, bytes: Bytes) {
+    pub(super) fn arrive(
+        &mut self,
+        id: HostId,
+        link: LinkId,
+        bytes: Bytes,
+        message: Option<&Arc<Message>>,
+    ) {
         let Some(end) = self.hosts[id.0].links.get(&link) else {
             return;
         };
@@ -96,7 +131,7 @@ impl World {
             return;
         }
         self.note(&format!("frame {} {}", id.0, Digest::of(&[&bytes])));
-        if self.post.arrived(id, &self.hosts, self.now_ms, &bytes) {
+        if message.is_some_and(|it| self.post.arrived(id, &self.hosts, self.now_ms, it)) {
             return;
         }
         self.give(id, Input::Received(link, bytes));
@@ -127,20 +162,15 @@ impl World {
         }
     }
 
-    /// Whether a message is one of those that get lost between two hosts.
-    fn is_muted(&mut self, from: HostId, to: HostId, bytes: &Bytes) -> bool {
-        if self.unsummed.contains(&from)
+    /// Whether this is a summary of a host whose summaries get lost.
+    fn is_unsummed(&self, from: HostId, bytes: &Bytes) -> bool {
+        self.unsummed.contains(&from)
             && matches!(Frame::decode(bytes), Ok(Frame::Records(it)) if it.summary.is_some())
-        {
-            return true;
-        }
-        if self.muted.is_empty() {
-            return false;
-        }
-        let Some(kind) = kind_of(bytes) else {
-            return false;
-        };
-        let left = self.muted.get_mut(&(from, to, kind));
+    }
+
+    /// Whether a message is one of those that get lost between two hosts.
+    fn is_muted(&mut self, from: HostId, to: HostId, message: &Message) -> bool {
+        let left = self.muted.get_mut(&(from, to, message.header.kind));
         left.is_some_and(|left| {
             let lost = *left > 0;
             *left = left.saturating_sub(1);
@@ -151,11 +181,4 @@ impl World {
     fn cut_between(&self, a: HostId, b: HostId) -> Option<Cut> {
         self.cut.get(&(a.min(b), a.max(b))).copied()
     }
-}
-
-fn kind_of(bytes: &Bytes) -> Option<Kind> {
-    let Ok(Frame::Envelope(envelope)) = Frame::decode(bytes) else {
-        return None;
-    };
-    envelope.peek().ok().map(|header| header.kind)
 }
