@@ -324,7 +324,11 @@ impl Rules<'_> {
             .told
             .iter()
             .any(|it| it.starts_with("run.restarted"));
-        if let Some(missed) = missed.filter(|_| !restarted) {
+        // Of refused bids the trace has the first.
+        let told = self.ledger.told.iter();
+        let refused = told.filter(|it| it.starts_with("broadcast.refused"));
+        let is_whole = refused.count() < REFUSED;
+        if let Some(missed) = missed.filter(|_| !restarted && is_whole) {
             let (at, _, from, digest, _) = missed;
             self.broken(format!(
                 "at {at} a bid is not looked at: {digest} of {from:?}"
@@ -541,6 +545,9 @@ impl Rules<'_> {
         leases.filter_map(|(_, line)| line.to.realm).collect()
     }
 }
+
+/// Refused bids that the trace of a broadcast has.
+const REFUSED: usize = 64;
 
 /// How long what is decided may take to leave: a turn of a slow disk, and the clock's grain.
 const SLACK_MS: u64 = 150;

@@ -44,6 +44,8 @@ pub(super) fn broken(world: &World, ledgers: &BTreeMap<CallId, &Ledger>) -> Vec<
                 let rightly = confirmed.contains(&(call, to)) && ledger.leased_by(to, at(it.at));
                 (rightly, true)
             }
+            // A close is as long as there are bids.
+            Kind::Close if by_announcer => (true, true),
             Kind::Award if by_announcer => (ledger.awarded_by(to, at(it.at)), false),
             _ => (true, !by_announcer && leased.contains(&(call, from))),
         };
