@@ -66,7 +66,7 @@ def stands(announcement, bid, digest, awarded, closed):
             wronged = misplaced(pair, announcement, verdict[2], verdict[4])
             require(wronged is None, f"the bid stands before the winner of slot {won[0]}")
         else:
-            late = 64 in won and max(0, won[64] - announcement[17]) >= bid[10]
+            late = max(0, won.get(64, verdict[7]) - announcement[17]) >= bid[10]
             excused = awarded or late or digest in verdict.get(64, [])
             require(excused, f"the bid stands before the winner of slot {won[0]}, and won nothing")
     return [own + 1, len(digests), slot]

@@ -29,7 +29,7 @@ class Shown:
 
     def __init__(self, reader, told, chains):
         self.reader, self.chains = reader, chains
-        pages = [messages.close(cbor.decode(page)) for page in told[1]]
+        pages = sorted((messages.close(cbor.decode(page)) for page in told[1]), key=lambda page: page[1])
         self.verdict, self.digests, winners = join(pages)
         self.close = pages[0][3]
         require(all(page[3].signatures == self.close.signatures for page in pages), "another verdict")
@@ -126,7 +126,8 @@ class Shown:
         for digest in self.digests[:rank]:
             if self.is_own(digest) and digest not in self.fates:
                 bid, at = self.bids[digest]
-                require(max(0, entry[3] - at) >= bid[10], "the reader's bid was passed over")
+                counted = max(at, self.announcement[17])
+                require(max(0, entry[3] - counted) >= bid[10], "the reader's bid was passed over")
         self.awards.append((rank, entry[3]))
         slot.state, slot.epoch, slot.holder, slot.awarded = "awarded", entry[1], entry[2], entry[3]
         self.fates[entry[2]] = ["declined", entry[0], entry[1]]
@@ -196,6 +197,9 @@ class Shown:
         award, known = [outcome[1], outcome[2]], sha256(entry[0][0].payload)
         require(self.fates.get(outcome[3], [None] * 3)[1:3] == award, "an outcome of no award")
         require(award not in self.unused_awards and known not in self.heard, "an outcome twice")
+        for at, slot in enumerate(self.slots):
+            waits = slot.state in ("awarded", "reserved") and [at, slot.epoch] == award
+            require(not waits, "an outcome before its lease")
         self.unused_awards.append(award)
         self.heard.add(known)
 
@@ -221,7 +225,7 @@ class Shown:
         declined = [it for it in self.digests if self.fates.get(it, [None])[0] == "declined"]
         verdict = self.verdict
         require([(it[0], it[1], it[2], it.get(64)) for it in verdict[6]] == winners, "others won")
-        require(verdict.get(64, []) == declined[:256], "others were not confirmed")
+        require(verdict.get(64) == (declined[:256] or None), "others were not confirmed")
         require(verdict[7] == entry[1], "it closed at another time")
         require(self.begun and verdict[1] == self.rounds[self.begun - 1][0], "another announcement")
         self.conclusion = said

@@ -328,6 +328,9 @@ pub const ITEMS_AT_A_TIME: u64 = 256;
 pub const RETRIES: u64 = 100;
 /// Requests for a person's approval that wait; what would be one more is `Overloaded`.
 pub const APPROVALS: usize = 1_024;
+/// Those of them for calls from one neighbour's side: one child's subtree, one foreign root, or the rest of this
+/// realm's own tree.
+pub const APPROVALS_SHARE: usize = 256;
 /// People who must approve one action at most; more is refused at `apply`.
 pub const APPROVERS: u64 = 8;
 /// How long a request for an approval waits unless told, milliseconds; then it has expired.

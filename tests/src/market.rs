@@ -88,7 +88,9 @@ enum What {
 enum Aggregator {
     /// Gives its input back.
     Sums,
-    /// Fails, or gives what the contract does not allow.
+    /// Gives what no contract allows but one that allows everything.
+    Babbles,
+    /// Fails.
     Fails,
 }
 
@@ -96,6 +98,7 @@ impl Aggregator {
     fn of(maker: &str) -> Self {
         match maker {
             "sum" => Self::Sums,
+            "babble" => Self::Babbles,
             _ => Self::Fails,
         }
     }

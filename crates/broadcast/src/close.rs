@@ -181,9 +181,8 @@ impl Closed {
                 return Err(CloseError::Misplaced { slot });
             }
             // Bids count after they are announced, and hold from then on.
-            let held = won
-                .awarded
-                .is_none_or(|awarded| awarded.since(announcement.created) < own.expires_ms);
+            let awarded = won.awarded.unwrap_or(self.verdict.closed);
+            let held = awarded.since(announcement.created) < own.expires_ms;
             if !is_after && held && !was_awarded && !unconfirmed {
                 return Err(CloseError::PassedOver { slot });
             }

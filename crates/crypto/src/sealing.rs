@@ -200,6 +200,9 @@ impl Draft {
     }
 
     fn header(&self, out: &Outgoing<'_>, suite: Suite) -> Header {
+        // A header is signed for its destination, and what a link has agreed on says nothing of that: before a second
+        // version is spoken senders have to learn what destinations know.
+        const { assert!(limits::WIRE_OLDEST == limits::WIRE_VERSION) }
         Header {
             version: limits::WIRE_VERSION,
             id: self.id,

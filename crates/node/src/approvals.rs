@@ -110,14 +110,29 @@ impl Node {
         self.resolve_name(asked.realm.as_ref()?).ok()
     }
 
+    /// Requests that wait for runs which the same neighbour's side has asked for; none for this realm's own.
+    fn approvals_of_side(&self, run: RunId) -> usize {
+        let caller = |run| self.serving.get(run).map(|served| &served.caller);
+        let Some(asks) = caller(run).filter(|caller| **caller != self.me.scope()) else {
+            return 0;
+        };
+        let side = self.trust.side_of(asks);
+        let requests = self.approvals.waiting();
+        let callers = requests.filter_map(|(_, request)| caller(request.action.run));
+        callers
+            .filter(|caller| **caller != self.me.scope() && self.trust.side_of(caller) == side)
+            .count()
+    }
+
     /// Nobody has been asked yet, or what they said is good no more.
     fn request_approval(&mut self, action: ApprovalAction, asked: &ApprovalAsked) {
         let (run, call) = (asked.run, asked.call);
-        if self.approvals.waiting().count() >= limits::APPROVALS {
+        let waiting = self.approvals.waiting().count();
+        let of_side = self.approvals_of_side(run);
+        if waiting >= limits::APPROVALS || of_side >= limits::APPROVALS_SHARE {
             let message = format!(
                 "`{}` needs an approval, and {} requests wait already",
-                asked.loop_id,
-                limits::APPROVALS
+                asked.loop_id, waiting
             );
             let error = LoopError::new(FailureCode::Overloaded, message);
             return self

@@ -72,7 +72,7 @@ impl Node {
     /// A frame of ours found its link's queue full.
     pub(crate) fn handle_unsent(&mut self, id: LinkId, bytes: &Bytes) {
         match Frame::decode(bytes) {
-            Ok(Frame::Envelope(envelope)) => self.envelope_unsent(id, &envelope, bytes),
+            Ok(Frame::Envelope(envelope)) => self.envelope_unsent(id, &envelope, bytes.len()),
             Ok(Frame::Records(records)) => self.owe_again(id, &records),
             Ok(Frame::Beat(beat)) => self.beat_unsent(id, &beat),
             // Without room for its other words a link is not worth keeping.
@@ -80,9 +80,10 @@ impl Node {
         }
     }
 
-    fn envelope_unsent(&mut self, id: LinkId, envelope: &Envelope, frame: &Bytes) {
+    fn envelope_unsent(&mut self, id: LinkId, envelope: &Envelope, bytes: usize) {
         let Ok(header) = envelope.peek() else { return };
-        if self.custody.keeps(envelope.digest()) || self.keep_unsent(id, &header, frame) {
+        if self.keep_unsent(id, &header, (envelope, bytes)) || self.custody.keeps(envelope.digest())
+        {
             return; // It goes again later.
         }
         self.counters.refuse(Refused::Overloaded);

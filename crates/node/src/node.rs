@@ -65,6 +65,8 @@ pub struct Node {
     pub(crate) loop_histories: LoopHistories,
     pub(crate) executor: Executor,
     pub(crate) links: BTreeMap<LinkId, Link>,
+    /// Bytes of answers that found the queues of links full.
+    pub(crate) unsent_bytes: usize,
     pub(crate) dials: BTreeMap<DialId, Dialled>,
     pub(crate) redials: Redials,
     /// Why parent or peers turned this realm away when last they did.
@@ -148,6 +150,7 @@ impl Node {
             loop_histories: LoopHistories::default(),
             executor,
             links: BTreeMap::new(),
+            unsent_bytes: 0,
             dials: BTreeMap::new(),
             redials: Redials::default(),
             turned_away: BTreeMap::new(),

@@ -431,7 +431,14 @@ impl Rules<'_> {
             }
             // Whoever dies while its loop runs may not learn what came of it.
             Some(Aggregator::Sums) if by_loop && self.crashed => (Ending::AggregatorFailed, None),
-            Some(Aggregator::Fails) if by_loop => (Ending::AggregatorFailed, None),
+            Some(Aggregator::Babbles)
+                if by_loop && told.ending == Ending::Output && self.allows_everything() =>
+            {
+                (Ending::Output, given.clone())
+            }
+            Some(Aggregator::Babbles | Aggregator::Fails) if by_loop => {
+                (Ending::AggregatorFailed, None)
+            }
             _ => (made.ending, made.output.clone()),
         };
         let alike = match (&given, &output) {
@@ -444,6 +451,12 @@ impl Rules<'_> {
                 told.ending
             ));
         }
+    }
+
+    /// Whether the contract of what was announced allows any output.
+    fn allows_everything(&self) -> bool {
+        let (_, announcement) = &self.book.announcements[0];
+        announcement.loop_id.as_str() == LIST
     }
 
     /// The output that a result brought which counts.

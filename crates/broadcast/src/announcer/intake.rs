@@ -148,6 +148,11 @@ impl Intake {
         self.entrants.len() as u64
     }
 
+    /// Whether a bid of this round counts.
+    pub(crate) fn has_counted(&self) -> bool {
+        !self.counted.is_empty()
+    }
+
     /// Bids of this round that a side's tally may have counted.
     pub(crate) fn received(&self, side: &Side) -> u64 {
         self.received.get(side).copied().unwrap_or_default()

@@ -15,6 +15,9 @@ use crate::{
     select::select,
 };
 
+/// The most renewals in the time of one lease.
+const RENEWALS: u64 = 8;
+
 /// How long holders are waited for after a restart at the least, milliseconds: as long as they wait
 /// before they send an outcome for the sixth time, and some more.
 const HEARD_AGAIN_MS: u64 = 20_000;
@@ -42,7 +45,7 @@ impl Announcer {
             announcer.apply(&entry, now);
         }
         announcer.wait_for_holders(now);
-        announcer.heard_before = announcer.intake.len() > 0;
+        announcer.heard_before = announcer.intake.has_counted();
         if announced {
             announcer.say_again(now);
         } else {
@@ -192,10 +195,13 @@ impl Announcer {
     fn apply_leased(&mut self, leased: &Leased, now: Now) {
         let lasts = leased.lease_ms.saturating_add(limits::LEASE_GRACE_MS);
         self.become_fate(leased.slot, leased.epoch, None);
+        self.unheard.remove(&(leased.slot, leased.epoch));
+        let until = left(lasts, leased.at, now);
         let state = State::Leased {
-            until: left(lasts, leased.at, now),
+            until,
             answers: leased.answers,
             lease_ms: leased.lease_ms,
+            renewable: renewable(until, leased.lease_ms),
             sends: 1,
         };
         self.become_at(leased.slot, leased.epoch, state);
@@ -295,4 +301,12 @@ impl Announcer {
 fn left(lasts_ms: u64, began: Timestamp, now: Now) -> Tick {
     now.tick
         .plus(lasts_ms.saturating_sub(now.wall.since(began)))
+}
+
+/// When a lease that is given up at a time may be renewed: each renewal is written down, and a holder
+/// that asks all the time asks in vain for an eighth of it.
+fn renewable(until: Tick, lease_ms: u64) -> Tick {
+    let lasts = lease_ms.saturating_add(limits::LEASE_GRACE_MS);
+    let waits = lasts.saturating_sub(lease_ms / RENEWALS);
+    Tick::from_millis(until.as_millis().saturating_sub(waits))
 }

@@ -48,6 +48,8 @@ pub(crate) enum State {
         until: Tick,
         answers: u64,
         lease_ms: u64,
+        /// From when on it may be renewed.
+        renewable: Tick,
         /// How often the lease was sent.
         sends: u32,
     },

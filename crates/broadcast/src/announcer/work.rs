@@ -20,9 +20,6 @@ use crate::{
     work::slot_key,
 };
 
-/// The most renewals in the time of one lease.
-const RENEWALS: u64 = 8;
-
 impl Announcer {
     /// Awards open slots, as many as may be worked on at a time.
     pub(super) fn fill(&mut self, now: Now) {
@@ -356,11 +353,8 @@ impl Announcer {
         let ours = progress.broadcast == self.broadcast() && progress.epoch == epoch;
         let (last, due) = match self.slots.get(number).map(|slot| &slot.state) {
             Some(State::Leased {
-                answers,
-                until,
-                lease_ms,
-                ..
-            }) => (*answers, renewable(*until, *lease_ms) <= now.tick),
+                answers, renewable, ..
+            }) => (*answers, *renewable <= now.tick),
             _ => return,
         };
         if ours && due && progress.number > last && self.is_bidder(from, &bid) {
@@ -598,12 +592,4 @@ pub(super) fn code(end: End, outcome: Option<&Outcome>) -> FailureCode {
 /// A budget as it is said: none where it bounds nothing.
 pub(super) fn bounding(budget: Budget) -> Option<Budget> {
     Some(budget).filter(|budget| !budget.is_unbounded())
-}
-
-/// When a lease that is given up at a time may be renewed: each renewal is written down, and a holder
-/// that asks all the time asks in vain for an eighth of it.
-fn renewable(until: Tick, lease_ms: u64) -> Tick {
-    let lasts = lease_ms.saturating_add(limits::LEASE_GRACE_MS);
-    let waits = lasts.saturating_sub(lease_ms / RENEWALS);
-    Tick::from_millis(until.as_millis().saturating_sub(waits))
 }

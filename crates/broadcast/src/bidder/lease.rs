@@ -41,7 +41,9 @@ impl Bidder {
                 won,
                 lease: mut held,
             } => {
-                held.renew(lease.answers, lease.lease_ms);
+                if !held.renew(lease.answers, lease.lease_ms) {
+                    held.ask_again(now.tick);
+                }
                 self.become_state(&id, State::Working { won, lease: held });
             }
             _ => {}

@@ -319,7 +319,8 @@ impl Audit {
         let earlier = |(other, then): &(usize, Timestamp)| *other > rank && *then <= at;
         let holds = |digest: &Digest| match self.shown.get(digest) {
             Some((bid, Some(counted))) => {
-                !self.fates.contains_key(digest) && at.since(*counted) < bid.expires_ms
+                let counted = self.announcement.created.max(*counted);
+                !self.fates.contains_key(digest) && at.since(counted) < bid.expires_ms
             }
             _ => false,
         };
@@ -475,8 +476,11 @@ impl Audit {
             }
             _ => None,
         };
+        let waits = self
+            .slot(slot, epoch)
+            .is_some_and(|slot| matches!(slot.state, State::Awarded | State::Reserved));
         let first = self.heard.insert(it.delivered.outcome.digest());
-        if had == Some((slot, epoch)) && first && self.unused.insert((slot, epoch)) {
+        if had == Some((slot, epoch)) && !waits && first && self.unused.insert((slot, epoch)) {
             Ok(())
         } else {
             Err(Wrong::End { slot, epoch })

@@ -344,14 +344,16 @@ impl Node {
         let here = to.realm == me.realm;
         match message {
             // Whoever lost the permission since it bid has not answered. Nobody gives work out for a person who may no
-            // longer have it done, or of whom that is not known.
+            // longer have it done.
             Message::Award(award)
                 if self.may_award(award.broadcast, to).is_err()
-                    || !self.may_still_award(award.broadcast) =>
+                    || self.may_not_award(award.broadcast) =>
             {
                 let (slot, epoch) = (award.slot, award.epoch);
                 self.tell_announcer(award.broadcast, Input::Undelivered { slot, epoch });
             }
+            // Where that is not known the award is said again (AWARD-10), until it is or the bidder has had its time.
+            Message::Award(award) if !self.may_still_award(award.broadcast) => {}
             Message::Award(award) if here => self.awarded(&me, award),
             Message::Lease(lease) if here => self.leased(&me, lease),
             Message::Withdraw(withdraw) if here => self.withdrawn(&me, withdraw),

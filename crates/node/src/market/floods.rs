@@ -8,7 +8,7 @@ use realm_router::TokenBucket;
 use crate::{config::BURST, levels::levels};
 
 /// Announcements of others by where they come from. Each counts at its announcer's place and at all
-/// above it that are not above this realm too, down to the third; each level has half of what the one
+/// above it that are not above this realm too, down to the fourth; each level has half of what the one
 /// above it has.
 #[derive(Debug, Default)]
 pub(super) struct Floods {
@@ -16,7 +16,7 @@ pub(super) struct Floods {
 }
 
 /// Levels at which an announcement counts; whoever is deeper counts with the realms above it.
-const COUNTED: usize = 3;
+const COUNTED: usize = 4;
 
 /// What comes from one realm and all below it.
 #[derive(Debug)]
@@ -144,8 +144,9 @@ mod tests {
             levels.map(|levels| floods.release(&levels)).is_some()
         };
 
-        let deep = (0..500).filter(|number| come(&mut floods, place(2, &format!("a/b/c{number}"))));
-        assert_eq!((deep.count(), floods.places.len()), (500, 3));
+        let deep =
+            (0..500).filter(|number| come(&mut floods, place(2, &format!("a/b/c/d{number}"))));
+        assert_eq!((deep.count(), floods.places.len()), (500, 4));
         let wide = (0..rate).filter(|number| come(&mut floods, place(3, &format!("c{number}"))));
         assert_eq!(wide.count(), limits::ANNOUNCERS_SHARE - 1);
         assert!(come(&mut floods, place(4, "x")), "others have room");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use realm_policy::{Action, Denial, Permit, Resource};
-use realm_protocol::{BroadcastId, LoopId, Place, Scope};
+use realm_protocol::{BroadcastId, LoopId, Place, RunId, Scope};
 
 use crate::{Node, Refused};
 
@@ -48,8 +48,20 @@ impl Node {
 
     /// Whether it is known that whoever had work announced may still have it done.
     pub(super) fn may_still_award(&self, broadcast: BroadcastId) -> bool {
-        let own = self.market.announced.get(&broadcast);
-        own.is_none_or(|own| self.may_go_on(own.run.parent.unwrap_or(own.run.id)))
+        self.begun_with(broadcast)
+            .is_none_or(|run| self.may_go_on(run))
+    }
+
+    /// Whether it is known that they may not.
+    pub(super) fn may_not_award(&self, broadcast: BroadcastId) -> bool {
+        self.begun_with(broadcast)
+            .is_some_and(|run| self.may_not_go_on(run))
+    }
+
+    /// The run that whoever had work announced began.
+    fn begun_with(&self, broadcast: BroadcastId) -> Option<RunId> {
+        let own = self.market.announced.get(&broadcast)?;
+        Some(own.run.parent.unwrap_or(own.run.id))
     }
 
     fn decide_on_loop(

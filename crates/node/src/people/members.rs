@@ -105,6 +105,11 @@ impl Node {
         }
     }
 
+    /// Whether it is known that whoever began a run may do so no more.
+    pub(crate) fn may_not_go_on(&self, run: RunId) -> bool {
+        matches!(self.standing_of(run), Standing::MayNot(_))
+    }
+
     /// Whether a step of a run may ask somebody; nothing where the run stands still instead.
     ///
     /// # Errors

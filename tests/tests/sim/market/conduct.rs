@@ -85,3 +85,20 @@ fn a_lease_that_ran_out_while_the_announcer_was_down_says_nothing_of_its_holder(
     world.run_for(20_000);
     invariants::check(&mut world);
 }
+
+#[test]
+fn work_that_takes_several_leases_outlives_a_restart_of_its_announcer_at_any_moment() {
+    for begun_ms in (2_000..16_000).step_by(1_750) {
+        let (mut world, acme, [left, right]) = working(98, 40_000);
+        world.ask(acme, Request::Broadcast(Box::new(work())));
+        world.run_for(begun_ms);
+        world.crash_for(acme, 1_000);
+        world.run_for(60_000);
+
+        let run = &world.hosts[acme.0].disk.runs[&announced(&world, acme)];
+        assert_eq!(run.status, Status::Completed, "down at {begun_ms} ms");
+        let done = [left, right].map(|host| world.hosts[host.0].disk.runs.len());
+        assert_eq!(done, [0, 1], "down at {begun_ms} ms");
+        invariants::check(&mut world);
+    }
+}
