@@ -348,7 +348,9 @@ impl Node {
         let link = self.link_for_kept(&child);
         let link = link.filter(|_| !self.stops_child(&child));
         let tick = self.now.tick;
-        if let (Some(link), Some(kept)) = (link, self.custody.get_mut(&child, number)) {
+        if let (Some(link), Some(kept)) = (link, self.custody.get_mut(&child, number))
+            && !self.halts.stops_below(&kept.source.scope())
+        {
             kept.given = Some(tick);
             match value.map(state::read::<KeptCall>) {
                 Some(Ok(stored)) => self.give_kept(link, stored),
