@@ -48,4 +48,10 @@ impl Executor {
     pub fn is_halted(&self, run: RunId) -> bool {
         self.runs.get(&run).is_some_and(super::run::Run::is_halted)
     }
+
+    /// Whether a run would stand still where this alone were halted.
+    pub fn is_held_by(&self, run: RunId, halted: &Halted) -> bool {
+        let run = self.runs.get(&run);
+        run.is_some_and(|run| run.is_held_by(halted))
+    }
 }

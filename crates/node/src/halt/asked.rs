@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use realm_executor::Halted;
 use realm_protocol::{
     LoopId, RealmName, RunId, Scope, audit::AuditNote, cbor::CborError, journal::Table, limits,
 };
@@ -211,9 +212,13 @@ impl Node {
         let Some(served) = served.filter(|_| self.executor.is_halted(run)) else {
             return Err(no_run(run));
         };
-        let mut own = self.halts.all.iter().chain(self.halts.loops.values());
-        let holds = own.any(|halt| !halt.runs.contains(&run));
-        if !holds || self.stops_from_above(served.record.direction) {
+        let whole = self.stops_from_above(served.record.direction);
+        let above = Halted {
+            runs: whole.then_some(run).into_iter().collect(),
+            outside: self.halts.said_above().is_some(),
+            ..Halted::default()
+        };
+        if self.executor.is_held_by(run, &above) {
             self.not_halted_above()?;
         }
         let own = self.halts.all.iter_mut();

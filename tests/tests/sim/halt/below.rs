@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{asks_unhalt, halt, unhalt};
 use crate::{
-    durable::bench::refusal,
+    durable::bench::{call, composite, detached, refusal},
     market::{asked, bids, reach, rule},
 };
 
@@ -359,6 +359,37 @@ fn what_a_realm_above_halts_is_not_lifted_below_and_nothing_says_so() {
     unhalt(&mut clinic.world, mercy, UnhaltOf::All);
     clinic.world.run_for(MINUTE_MS);
     assert_eq!(lifted(&clinic), 1, "by the word of mercy");
+    clinic.ends();
+}
+
+#[test]
+fn a_run_that_a_realm_above_holds_does_not_go_on_because_another_loop_is_halted_here() {
+    let mut clinic = Clinic::new(33);
+    let (mercy, cardiology) = (clinic.mercy, clinic.cardiology);
+    let asks_lab = composite("main", json!([call("spend@lab", "a")]));
+    clinic.world.apply(cardiology, &[asks_lab]);
+    halt(&mut clinic.world, mercy, realm("mercy/cardiology"));
+    let look = HaltOf::Loop("look".parse().unwrap());
+    halt(&mut clinic.world, cardiology, look);
+    clinic.world.run_for(1_000);
+    let main = detached("main@mercy/cardiology", json!({"n": 1}));
+    clinic.world.ask(cardiology, main);
+    clinic.world.run_for(1_000);
+    let runs = clinic.world.hosts[cardiology.0].disk.runs.keys();
+    let run = *runs.last().expect("a run");
+    let status = |clinic: &Clinic| clinic.world.hosts[cardiology.0].disk.runs[&run].status;
+    assert_eq!(status(&clinic), Status::Paused);
+
+    let asked = asks_unhalt(UnhaltOf::Run(run));
+    let refused = refusal(clinic.world.ask_and_wait(cardiology, asked));
+
+    assert!(
+        matches!(&refused, Refusal::HaltedAbove { by } if by == "mercy"),
+        "{refused:?}"
+    );
+    unhalt(&mut clinic.world, mercy, UnhaltOf::All);
+    clinic.world.run_for(MINUTE_MS);
+    assert_eq!(status(&clinic), Status::Completed);
     clinic.ends();
 }
 

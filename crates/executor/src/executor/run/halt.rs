@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Cause, Context, Pause, Run, Task, pause::clear_timers};
 use crate::{
-    Effects, LoopError,
+    Effects, Halted, LoopError,
     executor::{
         Action,
         frame::{Began, Frame, Progress, Subject, Waiting},
@@ -22,19 +22,22 @@ impl Run {
         self.spent = spent.unwrap_or_default();
     }
 
-    /// Stands still, or goes on, as what is halted now says.
-    pub(in crate::executor) fn heed_halt(&mut self, cx: &mut Context<'_>) {
-        let halted = &cx.shared.halted;
+    /// Whether it is to stand still where this is halted.
+    pub(in crate::executor) fn is_held_by(&self, halted: &Halted) -> bool {
         let opening = self.ready.iter().filter_map(|task| match task {
             Task::Open(frame) => Some(&frame.subject),
             _ => None,
         });
         let open = self.frames.values().map(|frame| &frame.subject);
-        let stops = halted.runs.contains(&self.id)
+        halted.runs.contains(&self.id)
             || open
                 .chain(opening)
-                .any(|subject| halted.stops(self.id, subject));
-        match (stops, self.halted) {
+                .any(|subject| halted.stops(self.id, subject))
+    }
+
+    /// Stands still, or goes on, as what is halted now says.
+    pub(in crate::executor) fn heed_halt(&mut self, cx: &mut Context<'_>) {
+        match (self.is_held_by(&cx.shared.halted), self.halted) {
             (true, false) => self.halt(cx),
             (false, true) => self.unhalt(cx),
             _ => {}
