@@ -15,7 +15,6 @@ use crate::{
 };
 
 /// Whose content is erased.
-#[derive(PartialEq, Eq)]
 enum Of {
     Run(String),
     Person(String),
@@ -29,18 +28,25 @@ pub(crate) async fn run(session: &Session, command: EraseCommand) -> Result<(), 
         EraseCommand::Run { run, how } => (Of::Run(run), how),
         EraseCommand::Person { name, how } => (Of::Person(name), how),
     };
+    let is_meant = |run: &str| matches!(&of, Of::Run(meant) if meant == run);
+    let mut runs = Vec::from_iter(runs_of(&daemon, &of).await?);
+    // Before its parts: where it cannot be erased, they stay as well.
+    runs.sort_by_key(|run| !is_meant(run));
     let mut erased = Vec::new();
-    for run in runs_of(&daemon, &of).await? {
+    for run in runs {
         match erase(&daemon, &run, &how).await {
             Ok(done) => erased.push(done),
-            Err(failure) if of == Of::Run(run.clone()) => return Err(failure),
+            Err(failure) if is_meant(&run) => return Err(failure),
             // The log outlives runs, whose content went with them.
             Err(failure) if status(&failure) == Some(404) => {}
-            Err(failure) if matches!(status(&failure), Some(400 | 409 | 422)) => {
-                session.say(&format!("{run} is left as it is"));
+            Err(failure) => {
+                let refused = matches!(status(&failure), Some(400 | 409 | 422));
                 left = Some(failure);
+                if !refused {
+                    break;
+                }
+                session.say(&format!("{run} is left as it is"));
             }
-            Err(failure) => return Err(failure),
         }
     }
     if erased.iter().any(|erased| !erased.dry_run) {
