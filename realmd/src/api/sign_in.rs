@@ -52,14 +52,17 @@ pub(super) async fn sign_in(
             .with_hint(hint)
             .into());
     };
-    if let Err(wait_ms) = daemon.sign_ins.may_try(&name, now.tick) {
-        refused(&daemon, &typed(&name), "too many times in vain").await?;
-        let what = "too many times in vain: wait before the next";
-        let hint = format!("in {} s", wait_ms.div_ceil(1_000));
-        return Err(Problem::new(Code::SignInRefused, what)
-            .with_hint(hint)
-            .into());
-    }
+    let this = match daemon.sign_ins.may_try(&name, now.tick) {
+        Ok(this) => this,
+        Err(wait_ms) => {
+            refused(&daemon, &typed(&name), "too many times in vain").await?;
+            let what = "too many times in vain: wait before the next";
+            let hint = format!("in {} s", wait_ms.div_ceil(1_000));
+            return Err(Problem::new(Code::SignInRefused, what)
+                .with_hint(hint)
+                .into());
+        }
+    };
     let realm = realm_name(&daemon).await?;
     let people = Arc::clone(&daemon.people.borrow());
     let shown = (name.as_str(), password.as_str());
@@ -69,15 +72,16 @@ pub(super) async fn sign_in(
     let told = match told.await {
         Ok(told) => told,
         Err(error) => {
-            if error != DirectoryError::Refused {
-                daemon.sign_ins.not_tried(&name);
+            if error == DirectoryError::Refused {
+                this.counts();
             }
             refused(&daemon, &typed(&name), &error.to_string()).await?;
             return Err(of_directory(&error));
         }
     };
-    let signed_in = let_in(&daemon, &name, told, (session_ms, now)).await?;
-    Ok(axum::Json(signed_in))
+    let signed_in = let_in(&daemon, &name, told, (session_ms, now)).await;
+    this.counts();
+    Ok(axum::Json(signed_in?))
 }
 
 /// Lets a member in who may do anything here, for so many milliseconds.

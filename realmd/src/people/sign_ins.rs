@@ -3,7 +3,7 @@
 //! Tokens are kept by their digests, in memory alone: after a restart people sign in again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -44,18 +44,43 @@ struct Tried {
     since: Tick,
 }
 
+/// A try to sign in, which counts as one in vain from the start. One that is let go before it [counts](Self::counts) was
+/// none: nobody has looked at the password.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Try<'a> {
+    all: &'a SignIns,
+    who: Option<String>,
+}
+
+impl Try<'_> {
+    /// Somebody has looked at the password.
+    pub(crate) fn counts(mut self) {
+        self.who = None;
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        if let Some(who) = self.who.take() {
+            self.all.not_tried(who);
+        }
+    }
+}
+
 impl SignIns {
     /// Whether somebody may try to sign in now; if not, when they may, in milliseconds. It counts as one more try in
     /// vain at once: however many come together, no more are let through.
     ///
     /// # Errors
     /// That time.
-    pub(crate) fn may_try(&self, who: &str, now: Tick) -> Result<(), u64> {
+    pub(crate) fn may_try(&self, who: &str, now: Tick) -> Result<Try<'_>, u64> {
+        let who = folded(who);
         let mut kept = self.kept();
         kept.tried
             .retain(|_, tried| tried.since.plus(TRIED_MS) > now);
         let over = |tried: &Tried| tried.since.plus(TRIED_MS).since(now);
-        match kept.tried.get(&folded(who)) {
+        match kept.tried.get(&who) {
             Some(tried) if tried.times >= TRIES => return Err(over(tried)),
             None if kept.tried.len() >= TRIED => return Err(TRIED_MS),
             _ => {}
@@ -64,18 +89,18 @@ impl SignIns {
             times: 0,
             since: now,
         };
-        let tried = kept.tried.entry(folded(who)).or_insert(fresh);
+        let tried = kept.tried.entry(who.clone()).or_insert(fresh);
         tried.times = tried.times.saturating_add(1);
-        Ok(())
+        let who = Some(who);
+        Ok(Try { all: self, who })
     }
 
-    /// A try was none: nobody has looked at the password.
-    pub(crate) fn not_tried(&self, who: &str) {
-        let mut kept = self.kept();
-        if let Some(tried) = kept.tried.get_mut(&folded(who)) {
-            tried.times = tried.times.saturating_sub(1);
-            if tried.times == 0 {
-                kept.tried.remove(&folded(who));
+    fn not_tried(&self, who: String) {
+        if let Entry::Occupied(mut tried) = self.kept().tried.entry(who) {
+            let times = tried.get().times.saturating_sub(1);
+            tried.get_mut().times = times;
+            if times == 0 {
+                tried.remove();
             }
         }
     }
@@ -234,36 +259,46 @@ mod tests {
         assert_eq!(all.list(START)[&member("ann")].0, OF_ONE);
     }
 
+    /// Tries in vain.
+    fn tries(all: &SignIns, who: &str, now: Tick) -> Result<(), u64> {
+        all.may_try(who, now).map(Try::counts)
+    }
+
     #[test]
     fn whoever_tries_in_vain_waits_and_a_right_password_makes_it_forgotten() {
         let all = SignIns::default();
         for _ in 0..TRIES {
-            assert_eq!(all.may_try("Ann", START), Ok(()));
+            assert_eq!(tries(&all, "Ann", START), Ok(()));
         }
-        assert_eq!(all.may_try("ANN", START.plus(1)), Err(TRIED_MS - 1));
-        assert_eq!(all.may_try("bob", START), Ok(()));
-        assert_eq!(all.may_try("ann", START.plus(TRIED_MS)), Ok(()));
+        assert_eq!(tries(&all, "ANN", START.plus(1)), Err(TRIED_MS - 1));
+        assert_eq!(tries(&all, "bob", START), Ok(()));
+        assert_eq!(tries(&all, "ann", START.plus(TRIED_MS)), Ok(()));
 
         begin(&all, "bob", 1_000);
         for _ in 0..TRIES {
-            assert_eq!(all.may_try("bob", START), Ok(()));
+            assert_eq!(tries(&all, "bob", START), Ok(()));
         }
-        assert!(all.may_try("bob", START).is_err());
+        assert!(tries(&all, "bob", START).is_err());
     }
 
     #[test]
-    fn tries_that_nobody_has_looked_at_do_not_count() {
+    fn tries_that_are_broken_off_before_anybody_has_looked_do_not_count() {
         let all = SignIns::default();
+        assert_eq!(tries(&all, "ann", START), Ok(()));
         for _ in 0..=TRIES {
-            assert_eq!(all.may_try("ann", START), Ok(()));
-            all.not_tried("ann");
+            drop(all.may_try("Ann", START).unwrap());
         }
+        for _ in 1..TRIES {
+            assert_eq!(tries(&all, "ann", START), Ok(()));
+        }
+        assert!(tries(&all, "ann", START).is_err());
     }
 
     #[test]
     fn no_more_tries_are_let_through_before_any_is_answered() {
         let all = SignIns::default();
-        let tries = (0..100).filter(|_| all.may_try("ann", START).is_ok());
-        assert_eq!(tries.count(), TRIES as usize);
+        let begun = (0..100).filter_map(|_| all.may_try("ann", START).ok());
+        let begun: Vec<Try<'_>> = begun.collect();
+        assert_eq!(begun.len(), TRIES as usize);
     }
 }
