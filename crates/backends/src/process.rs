@@ -1,5 +1,6 @@
 //! Child processes: JSON on standard input, JSON on standard output, nothing inherited.
 
+mod leaving;
 mod pipe;
 
 use std::{
@@ -21,6 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub(crate) use self::leaving::Leaving;
 use self::pipe::Pipe;
 use crate::{
     http::within,
@@ -169,6 +171,7 @@ struct Group {
     /// Its number, until it was killed or has ended: from then on another may have that.
     id: Option<Pid>,
     ends: Ends,
+    leaving: Leaving,
     ended: watch::Sender<bool>,
 }
 
@@ -210,7 +213,7 @@ impl Group {
         };
         // It may have ended by itself.
         let _ = match self.ends {
-            Ends::Kept => rustix::process::kill_process(id, Signal::TERM),
+            Ends::Kept => self.leaving.ask_to_end(id),
             Ends::Group | Ends::Namespace => rustix::process::kill_process_group(id, Signal::KILL),
         };
     }
@@ -283,6 +286,7 @@ fn spawn(launcher: &Launcher, wanted: &Program<'_>) -> Result<Group, BackendErro
         child,
         id,
         ends,
+        leaving: launcher.leaving.clone(),
         ended: watch::Sender::new(false),
     })
 }

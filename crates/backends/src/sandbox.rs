@@ -28,6 +28,8 @@ use std::{
 use realm_executor::{BackendError, Sandbox, SandboxLevel};
 use serde_json::{Value, json};
 
+use crate::process::Leaving;
+
 /// Name that the program has while it confines itself.
 const NAME: &str = "realm-confine";
 /// Name that it has when it was born in the new namespaces.
@@ -49,6 +51,7 @@ pub(crate) const SCRATCH: &str = "/dev/shm";
 pub struct Launcher {
     program: Option<PathBuf>,
     closed: Option<PathBuf>,
+    pub(crate) leaving: Leaving,
 }
 
 /// What ends with a process that is ended.
@@ -74,7 +77,7 @@ impl Launcher {
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: Some(program.into()),
-            closed: None,
+            ..Self::default()
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::{
@@ -227,17 +228,21 @@ fn what_a_basic_program_lets_go_ends_with_its_call_and_with_the_daemon() {
     let person = Person::new();
     let daemon = person.realm("mercy");
     person.write("leave/main.py", LEAVING);
-    let leave = "id: leave\nversion: 1.0.0\nkind: tool\neffects: none\n\
-                 inputSchema: {type: object}\noutputSchema: {type: object}\n\
-                 tool: {implementation: process, config: {argv: [python3, main.py]}}\n";
-    let file = person.write("leave/loop.yaml", leave);
-    person.ctl(&format!("apply -f {}", file.display())).ok();
+    for (id, timeout) in [("leave", "1m"), ("stop", "1s")] {
+        let leave = format!(
+            "id: {id}\nversion: 1.0.0\nkind: tool\neffects: none\n\
+             inputSchema: {{type: object}}\noutputSchema: {{type: object}}\n\
+             tool: {{implementation: process, config: {{argv: [python3, main.py]}}}}\nlimits: {{timeout: {timeout}}}\n"
+        );
+        let file = person.write(&format!("leave/{id}.yaml"), &leave);
+        person.ctl(&format!("apply -f {}", file.display())).ok();
+    }
     let socket = person.dir().join("left");
     let listener = UnixListener::bind(&socket).unwrap();
-    let call = |stays: bool| {
+    let call = |id: &str, stays: &str| {
         let input = json!({"socket": socket, "stays": stays}).to_string();
         let mut command = person.command("realmctl");
-        command.args(["invoke", "leave", "-i", &input]);
+        command.args(["invoke", id, "-i", &input]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let caller = command.spawn().unwrap();
         let (mut left, _) = listener.accept().unwrap();
@@ -250,13 +255,39 @@ fn what_a_basic_program_lets_go_ends_with_its_call_and_with_the_daemon() {
         assert_eq!(left.read(&mut [0]).unwrap(), 0);
     };
 
-    let (mut caller, left) = call(false);
+    let (mut caller, left) = call("leave", "");
     assert!(caller.wait().unwrap().success());
     ends(left);
-    let (mut caller, left) = call(true);
+    let (mut caller, left) = call("stop", "stops");
+    assert!(!caller.wait().unwrap().success());
+    ends(left);
+    let (mut caller, left) = call("leave", "stays");
     daemon.kill();
     assert!(!caller.wait().unwrap().success());
     ends(left);
+}
+
+#[test]
+fn a_basic_program_is_bound_within_what_its_daemon_may_take() {
+    let person = Person::new();
+    let daemon = person.realm("mercy");
+    let script = "import resource as r; print([r.getrlimit(it)[1] for it in (r.RLIMIT_NOFILE, r.RLIMIT_NPROC)])";
+    let bounds = format!(
+        "id: bounds\nversion: 1.0.0\nkind: tool\neffects: none\ninputSchema: {{}}\noutputSchema: {{}}\n\
+         tool: {{implementation: process, config: {{argv: [python3, -c, {script:?}]}}}}\n"
+    );
+    person.ctl_with("apply -f -", &bounds).ok();
+    let given = [(Resource::Nofile, 600), (Resource::Nproc, 9_000)];
+    for (resource, most) in given {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        let pid = Pid::from_raw(daemon.pid().cast_signed());
+        prlimit(pid, resource, limit).unwrap();
+    }
+
+    assert_eq!(person.ctl("invoke bounds").json(), json!([600, 9_000]));
 }
 
 #[test]

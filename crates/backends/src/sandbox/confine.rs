@@ -15,8 +15,8 @@ use nix::{
 };
 use realm_executor::SandboxLevel;
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, getpid, kill_process, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid,
+    DumpableBehavior, Resource, Rlimit, Signal, getpid, getrlimit, kill_process,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
 };
 use thiserror::Error;
 
@@ -34,9 +34,11 @@ const PROCESSES: u64 = 256;
 const DATA_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Bytes of a process's private memory under `basic`.
 const BASIC_DATA_BYTES: u64 = 8 * 1024 * 1024 * 1024;
-/// Processes and threads under `basic`, beside those that the machine has when the program starts: the kernel counts all
-/// of a user's, and none of root's.
-const BASIC_PROCESSES: u64 = 512;
+/// Processes and threads under `basic`, against those who beget without end: the kernel counts all of a user's, and none
+/// of root's.
+const BASIC_PROCESSES: u64 = 16_384;
+/// At least so many beside those that the machine has when the program starts.
+const BASIC_ROOM: u64 = 512;
 /// The user that a process of root's is under `strict`.
 const NOBODY: u32 = 65_534;
 /// Bounds of that folder.
@@ -105,7 +107,8 @@ pub(super) fn inside(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<
         setsid().map_err(at("setsid"))?;
         bound(Resource::Data, BASIC_DATA_BYTES)?;
         if let Some(there) = processes() {
-            bound(Resource::Nproc, there.saturating_add(BASIC_PROCESSES))?;
+            let most = there.saturating_add(BASIC_ROOM).max(BASIC_PROCESSES);
+            bound(Resource::Nproc, most)?;
         }
         return Err(become_program(program, rest));
     }
@@ -147,7 +150,10 @@ fn processes() -> Option<u64> {
     all.parse().ok()
 }
 
+/// Bounds what a process may take, within what its daemon was given: only root may have more again.
 fn bound(resource: Resource, most: u64) -> Result<(), Failure> {
+    let given = getrlimit(resource).maximum;
+    let most = given.map_or(most, |given| given.min(most));
     let limit = Rlimit {
         current: Some(most),
         maximum: Some(most),

@@ -17,8 +17,8 @@ use nix::{
 use rustix::{
     io::Errno,
     process::{
-        Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper,
-        set_parent_process_death_signal, wait,
+        Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
+        set_child_subreaper, set_parent_process_death_signal, wait,
     },
 };
 
@@ -56,7 +56,7 @@ pub(super) fn keep(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<Ex
             _ => break None,
         }
     };
-    end_all();
+    end_all(child);
     match ended {
         Some(ended) => end_by(ended.exit_status(), ended.terminating_signal()),
         None => Ok(ExitCode::FAILURE),
@@ -79,11 +79,14 @@ fn reap(program: Option<Pid>) -> Option<WaitStatus> {
     of_program
 }
 
-/// Kills every child, and those who become children by that, until there is none.
-fn end_all() {
+/// Kills every child, and those who become children by that, until there is none. A kernel that does not list children
+/// leaves the program's group, which has its number.
+fn end_all(program: Option<Pid>) {
     loop {
         let Ok(children) = fs::read_to_string(CHILDREN) else {
-            // The program itself ends with its keeper.
+            if let Some(program) = program {
+                let _ = kill_process_group(program, Signal::KILL);
+            }
             return;
         };
         let children = children.split_whitespace();
