@@ -108,7 +108,7 @@ impl Market {
                 asked.input["confidence"] = json!(0);
                 asked.aggregation.confidence = None;
             }
-            Strategy::Consensus => {
+            Strategy::Consensus | Strategy::Quorum => {
                 compare("verdict");
                 asked.aggregation.threshold = Some(1_000_000);
                 asked.rule.awards = 6;
