@@ -145,7 +145,7 @@ fn random_broadcasts_break_no_rule() {
 }
 
 /// Realms, broadcasts and seeds of the large worlds.
-const MANY: (u64, u64, RangeInclusive<u64>) = (1_000, 30, 1..=2);
+const MANY: (u64, u64, RangeInclusive<u64>) = (1_000, 30, 1..=4);
 
 /// What must have gone wrong among a thousand realms, and what shows that it did: all of it.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -235,7 +235,7 @@ const OF_A_THOUSAND: &[&str] = &[
     "broadcast.finished Output",
 ];
 
-/// Run by hand: `cargo test -p realm-tests --test sim -- --ignored a_thousand_realms_trade`.
+/// Run by CI: `cargo test -p realm-tests --test sim -- --ignored a_thousand_realms_trade`.
 #[test]
 #[ignore = "takes minutes of a processor"]
 fn a_thousand_realms_trade_under_every_fault_and_break_no_rule() {
