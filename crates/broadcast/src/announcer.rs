@@ -40,6 +40,7 @@ pub use audit::{Account, Fate, Fault, Recomputed, Wrong, recompute};
 pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 
+pub(crate) use finish::unconfirmed;
 pub(crate) use intake::keeps_to;
 pub(crate) use work::judge;
 

@@ -69,6 +69,21 @@ pub struct BidAccount {
     pub rank: u64,
     /// Its digest.
     pub bid: Digest,
+    /// What it says.
+    #[serde(flatten)]
+    pub said: Said,
+    /// Its score, where the rule has weights.
+    pub score: Option<u64>,
+    /// What became of it.
+    pub fate: Fate,
+    /// Why, by the rule, in a sentence.
+    pub why: String,
+}
+
+/// What a bid says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
     /// Who bid, as root and path.
     pub realm: String,
     /// The bidder's agent.
@@ -81,12 +96,19 @@ pub struct BidAccount {
     pub time_ms: u64,
     /// Confidence, in millionths.
     pub confidence: u64,
-    /// Its score, where the rule has weights.
-    pub score: Option<u64>,
-    /// What became of it.
-    pub fate: Fate,
-    /// Why, by the rule, in a sentence.
-    pub why: String,
+}
+
+impl Said {
+    pub(crate) fn of(bid: &Bid) -> Self {
+        Self {
+            realm: text(&bid.bidder),
+            agent: bid.agent.to_string(),
+            currency: bid.price.as_ref().map(|price| price.currency.clone()),
+            price_micros: bid.micros(),
+            time_ms: bid.time_ms,
+            confidence: bid.confidence,
+        }
+    }
 }
 
 /// What became of a bid.
@@ -251,12 +273,7 @@ fn told(
     BidAccount {
         rank: account.rank,
         bid: account.bid,
-        realm: text(&account.bidder),
-        agent: bid.agent.to_string(),
-        currency: bid.price.as_ref().map(|price| price.currency.clone()),
-        price_micros: bid.micros(),
-        time_ms: bid.time_ms,
-        confidence: bid.confidence,
+        said: Said::of(bid),
         score: account.score,
         fate,
         why: why(account.rank, fate, announcement, recomputed),

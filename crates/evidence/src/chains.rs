@@ -44,12 +44,17 @@ pub(crate) struct Chains {
 }
 
 impl Chains {
-    /// Takes the chains in an announcer's entries, each of which must hold at its time.
-    pub(crate) fn of<'a>(
-        proved: impl IntoIterator<Item = (u64, &'a Proved)>,
+    /// Takes the chains in an announcer's entries, each of which must hold at its time; `proved` gives what an
+    /// entry proves, if it is there for that.
+    pub(crate) fn of<T>(
+        entries: &[T],
+        proved: impl Fn(&T) -> Option<&Proved>,
     ) -> Result<Self, EvidenceError> {
         let mut chains = Self::default();
-        for (entry, it) in proved {
+        for (entry, it) in (0..).zip(entries) {
+            let Some(it) = proved(it) else {
+                continue;
+            };
             let proven = chains.prove(&it.chain, it.at);
             proven.map_err(|error| EvidenceError::signature(entry, "a chain", error))?;
         }

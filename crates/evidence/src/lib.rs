@@ -30,7 +30,7 @@ mod view;
 use realm_protocol::{broadcast::Evidence, cbor};
 use serde::Serialize;
 
-pub use account::{Account, BidAccount, Fate, Late, Slot};
+pub use account::{Account, BidAccount, Fate, Late, Said, Slot};
 pub use audit::{AuditAccount, AuditError};
 pub use calls::{Bill, CallAccount, CallsAccount, CallsError, StatementAccount, Used};
 pub use chains::SignatureError;
@@ -38,7 +38,7 @@ pub use contradiction::{ContradictionAccount, ContradictionError, HeadAccount};
 pub use error::EvidenceError;
 pub use realm_protocol::audit::Contradiction;
 pub use receipt::{Receipt, Standing};
-pub use view::{Said, ViewAccount, ViewedBid};
+pub use view::{ViewAccount, ViewedBid};
 
 /// What evidence shows, where nothing in it is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -10,7 +10,7 @@ use realm_protocol::{
 use serde::Serialize;
 
 use crate::{
-    account::text,
+    account::{Said, text},
     chains::{Chains, SignatureError},
     error::EvidenceError,
 };
@@ -30,18 +30,9 @@ pub struct Receipt {
     pub announced: Timestamp,
     /// The bid's digest.
     pub bid: Digest,
-    /// Who bid, as root and path.
-    pub realm: String,
-    /// The bidder's agent.
-    pub agent: String,
-    /// Currency of the price; none for nothing.
-    pub currency: Option<String>,
-    /// Price in millionths.
-    pub price_micros: u64,
-    /// Time to the result, milliseconds.
-    pub time_ms: u64,
-    /// Confidence, in millionths.
-    pub confidence: u64,
+    /// What the bid says.
+    #[serde(flatten)]
+    pub said: Said,
     /// From when on the bidder asks for a close that has not come.
     pub close_due: Timestamp,
     /// Where it stands; none while there is no close.
@@ -103,12 +94,7 @@ pub(crate) fn examine(receipt: &broadcast::Receipt) -> Result<Receipt, EvidenceE
         loop_id: announcement.loop_id.to_string(),
         announced: announcement.created,
         bid: receipt.bid.digest(),
-        realm: text(&bid.bidder),
-        agent: bid.agent.to_string(),
-        currency: bid.price.as_ref().map(|price| price.currency.clone()),
-        price_micros: bid.micros(),
-        time_ms: bid.time_ms,
-        confidence: bid.confidence,
+        said: Said::of(&bid),
         close_due: close_due(&announcement),
         standing,
     })

@@ -13,13 +13,10 @@ use crate::{
 /// Examines a transcript.
 pub(crate) fn examine(transcript: &Transcript) -> Result<Account, EvidenceError> {
     let entries = open_transcript(transcript)?;
-    let proved = (0..)
-        .zip(&entries)
-        .filter_map(|(entry, written)| match written {
-            Entry::Proved(it) => Some((entry, it)),
-            _ => None,
-        });
-    let chains = Chains::of(proved)?;
+    let chains = Chains::of(&entries, |written| match written {
+        Entry::Proved(it) => Some(it),
+        _ => None,
+    })?;
     let checked = check_all(&chains, &entries);
     let (signatures, recomputed) = EvidenceError::first(checked, recompute(&entries))?;
     let announcement = announcement(&entries)?;

@@ -10,13 +10,13 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, RealmId, Timestamp,
-    broadcast::{Bid, Close, Selection, Transcript},
+    broadcast::{Close, Selection, Transcript},
     cbor::{self, Blob},
 };
 use serde::Serialize;
 
 use crate::{
-    account::{Fate, fate, stands, text},
+    account::{Fate, Said, fate, stands, text},
     chains::Chains,
     error::EvidenceError,
     signatures::{Signatures, check_seal},
@@ -74,34 +74,13 @@ pub struct ViewedBid {
     pub why: String,
 }
 
-/// What a bid says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Said {
-    /// Who bid, as root and path.
-    pub realm: String,
-    /// The bidder's agent.
-    pub agent: String,
-    /// Currency of the price; none for nothing.
-    pub currency: Option<String>,
-    /// Price in millionths.
-    pub price_micros: u64,
-    /// Time to the result, milliseconds.
-    pub time_ms: u64,
-    /// Confidence, in millionths.
-    pub confidence: u64,
-}
-
 /// Examines a view.
 pub(crate) fn examine(view: &Transcript) -> Result<ViewAccount, EvidenceError> {
     let (reader, entries) = open_view(view)?;
-    let proved = (0..)
-        .zip(&entries)
-        .filter_map(|(entry, shown)| match shown {
-            Shown::Proved(it) => Some((entry, it)),
-            _ => None,
-        });
-    let chains = Chains::of(proved)?;
+    let chains = Chains::of(&entries, |shown| match shown {
+        Shown::Proved(it) => Some(it),
+        _ => None,
+    })?;
     let checked = check_all(&chains, &entries);
     let (signatures, viewed) = EvidenceError::first(checked, recompute(reader, &entries))?;
     let sealing = check_seal(view, &viewed.announcement, chains)?;
@@ -150,7 +129,7 @@ fn account(reader: RealmId, entries: &[Shown], viewed: &Viewed, signatures: u64)
         rank,
         bid: seen.digest,
         own: seen.own,
-        said: seen.bid.as_ref().map(said),
+        said: seen.bid.as_ref().map(Said::of),
         fate: fate(seen.fate, &answers),
         why: why(rank, seen, viewed),
     });
@@ -178,17 +157,6 @@ fn answer(entry: &Shown) -> Option<((u64, u64), &'static str)> {
     };
     let confirm = it.confirm.as_ref()?.peek().ok()?;
     Some(((it.slot, it.epoch), confirm.answer.name()))
-}
-
-fn said(bid: &Bid) -> Said {
-    Said {
-        realm: text(&bid.bidder),
-        agent: bid.agent.to_string(),
-        currency: bid.price.as_ref().map(|price| price.currency.clone()),
-        price_micros: bid.micros(),
-        time_ms: bid.time_ms,
-        confidence: bid.confidence,
-    }
 }
 
 /// Why a bid won or lost, as far as the reader can tell.

@@ -116,12 +116,10 @@ impl Node {
         let Some(asks) = caller(run).filter(|caller| **caller != self.me.scope()) else {
             return 0;
         };
-        let side = self.trust.side_of(asks);
+        let on_side = self.on_side_of(asks);
         let requests = self.approvals.waiting();
         let callers = requests.filter_map(|(_, request)| caller(request.action.run));
-        callers
-            .filter(|caller| **caller != self.me.scope() && self.trust.side_of(caller) == side)
-            .count()
+        callers.filter(|caller| on_side(caller)).count()
     }
 
     /// Nobody has been asked yet, or what they said is good no more.

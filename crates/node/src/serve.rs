@@ -230,6 +230,17 @@ impl Node {
             .unwrap_or(MILLION)
     }
 
+    /// Whether realms stand where another one does: on one child's side, under one foreign root, or in the rest of
+    /// this realm's own tree.
+    pub(crate) fn on_side_of(&self, caller: &Scope) -> impl Fn(&Scope) -> bool + use<> {
+        let (me, side) = (self.me.scope(), self.trust.side_of(caller));
+        let rest = side.root == me.root && side.path.is_root();
+        move |scope: &Scope| match rest {
+            true => scope.root == me.root && !me.contains(scope),
+            false => side.contains(scope),
+        }
+    }
+
     /// Whether another call of a realm's may run here: one neighbour's side takes no more than its
     /// share, this realm itself what there is. Work that was confirmed has its place already.
     ///
@@ -237,16 +248,12 @@ impl Node {
     /// What there is too much of.
     pub(crate) fn room_for_calls_of(&self, caller: &Scope) -> Result<(), CallFailure> {
         let me = self.me.scope();
-        let side = self.trust.side_of(caller);
-        let rest = side.root == me.root && side.path.is_root();
-        let on_side = |scope: &Scope| match rest {
-            true => scope.root == me.root && !me.contains(scope),
-            false => side.contains(scope),
-        };
-        let (reserved, of_side) = self.market.reserved(&on_side);
-        let all = self.serving.under_way().saturating_add(reserved);
-        let of_side = self.serving.of_side(&on_side).saturating_add(of_side);
-        let share = match side.root == me.root {
+        let on_side = self.on_side_of(caller);
+        let (reserved, reserved_of_side) = self.market.reserved(&on_side);
+        let taken = self.serving.taken(&on_side);
+        let all = taken.under_way.saturating_add(reserved);
+        let of_side = taken.of_side.saturating_add(reserved_of_side);
+        let share = match caller.root == me.root {
             true => {
                 let sides = self.kin.children.len() + usize::from(!me.path.is_root());
                 self.config
@@ -259,8 +266,8 @@ impl Node {
         if all >= self.most_calls() || !mine && of_side >= share {
             return Err(overloaded());
         }
-        let share_is_full = || self.serving.paused(on_side) >= limits::PAUSED_SHARE;
-        if self.serving.paused(|_| true) >= limits::PAUSED || !mine && share_is_full() {
+        let share_is_full = taken.paused_of_side >= limits::PAUSED_SHARE;
+        if taken.paused >= limits::PAUSED || !mine && share_is_full {
             let message =
                 "too many runs of earlier calls stand still there, until a person decides";
             return Err(CallFailure::new(FailureCode::Overloaded, message));

@@ -236,7 +236,7 @@ fn holders(account: &Account, slots: &[u64], wide: bool) -> String {
         .bids
         .iter()
         .filter(held)
-        .map(|bid| place(&bid.realm, wide))
+        .map(|bid| place(&bid.said.realm, wide))
         .collect();
     holders.join(", ")
 }
@@ -246,7 +246,8 @@ fn cited(account: &Account, wide: bool) -> Option<String> {
     let mut parts: Vec<(&str, Vec<String>)> = Vec::new();
     for slot in &account.slots {
         let bidder = account.bids.iter().find(|bid| bid.bid == slot.bid);
-        let bidder = bidder.map_or_else(|| slot.bid.to_string(), |bid| place(&bid.realm, wide));
+        let bidder =
+            bidder.map_or_else(|| slot.bid.to_string(), |bid| place(&bid.said.realm, wide));
         match parts.iter_mut().find(|(part, _)| *part == slot.part) {
             Some((_, bidders)) => bidders.push(bidder),
             None => parts.push((slot.part, vec![bidder])),
@@ -281,13 +282,13 @@ impl Row for BidAccount {
     fn cells(&self) -> Vec<String> {
         vec![
             self.rank.to_string(),
-            place(&self.realm, false),
-            price(self.currency.as_ref(), self.price_micros),
-            span(self.time_ms),
+            place(&self.said.realm, false),
+            price(self.said.currency.as_ref(), self.said.price_micros),
+            span(self.said.time_ms),
             fate(&self.fate),
             self.why.clone(),
-            self.agent.clone(),
-            share(self.confidence),
+            self.said.agent.clone(),
+            share(self.said.confidence),
             text(self.score.map(|score| score.to_string()).as_ref()),
             self.bid.to_string(),
         ]
@@ -302,11 +303,14 @@ impl Show for BidAccount {
     fn blocks(&self, wide: bool) -> Vec<Block> {
         vec![Block::Fields(vec![
             ("bid", self.bid.to_string()),
-            ("realm", place(&self.realm, wide)),
-            ("agent", self.agent.clone()),
-            ("price", price(self.currency.as_ref(), self.price_micros)),
-            ("time", span(self.time_ms)),
-            ("confidence", share(self.confidence)),
+            ("realm", place(&self.said.realm, wide)),
+            ("agent", self.said.agent.clone()),
+            (
+                "price",
+                price(self.said.currency.as_ref(), self.said.price_micros),
+            ),
+            ("time", span(self.said.time_ms)),
+            ("confidence", share(self.said.confidence)),
             ("rank", self.rank.to_string()),
             ("fate", fate(&self.fate)),
             ("why", self.why.clone()),
@@ -373,13 +377,13 @@ fn receipt_fields(receipt: &Receipt) -> Vec<(&'static str, String)> {
         ("broadcast", receipt.broadcast.to_string()),
         ("loop", receipt.loop_id.clone()),
         ("announcer", place(&receipt.announcer, false)),
-        ("agent", receipt.agent.clone()),
+        ("agent", receipt.said.agent.clone()),
         (
             "price",
-            price(receipt.currency.as_ref(), receipt.price_micros),
+            price(receipt.said.currency.as_ref(), receipt.said.price_micros),
         ),
-        ("time", span(receipt.time_ms)),
-        ("confidence", share(receipt.confidence)),
+        ("time", span(receipt.said.time_ms)),
+        ("confidence", share(receipt.said.confidence)),
     ];
     let Some(standing) = &receipt.standing else {
         let due = moment(Time::from_millis(receipt.close_due.as_millis()));

@@ -35,7 +35,7 @@ fn views_of(node: &Node, account: &Account, ledger: &Ledger) -> Result<(), Strin
         .flatten()
         .filter(|_| account.ending.is_some())
     {
-        let reader = reader.realm.as_str();
+        let reader = reader.said.realm.as_str();
         let (root, path) = reader.split_once('/').unwrap_or((reader, ""));
         let place = Scope {
             root: root.parse().expect("a root's id"),
@@ -51,7 +51,7 @@ fn views_of(node: &Node, account: &Account, ledger: &Ledger) -> Result<(), Strin
         let whole = account
             .bids
             .iter()
-            .map(|bid| (bid.bid, bid.realm == reader));
+            .map(|bid| (bid.bid, bid.said.realm == reader));
         if !order.eq(whole) {
             return Err(format!("{reader} is shown other bids: {:?}", seen.bids));
         }

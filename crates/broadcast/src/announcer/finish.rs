@@ -1,6 +1,9 @@
 //! How a broadcast ends: with enough results, with none, or because it is cancelled.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use realm_protocol::{
     Digest, FailureCode, Now, Place,
@@ -287,22 +290,26 @@ impl Announcer {
             counted: self.ranking.ranked.len() as u64,
             root: self.ranking.root,
             order: self.ranking.order(),
-            unconfirmed: self.unconfirmed(),
+            unconfirmed: unconfirmed(
+                self.ranking.ranked.iter().map(|it| it.candidate.bid),
+                &self.fates,
+            ),
             winners,
             closed: self.finished,
         }
     }
+}
 
-    /// The bids that were awarded a slot last and not confirmed, in rank order: an award, or what
-    /// answers it, may have been lost.
-    fn unconfirmed(&self) -> Option<Vec<Digest>> {
-        let ranked = self.ranking.ranked.iter().map(|it| it.candidate.bid);
-        let unconfirmed =
-            ranked.filter(|bid| matches!(self.fates.get(bid), Some(Fate::Declined { .. })));
-        let most = usize::try_from(limits::AWARDS).unwrap_or(usize::MAX);
-        let unconfirmed: Vec<Digest> = unconfirmed.take(most).collect();
-        Some(unconfirmed).filter(|it| !it.is_empty())
-    }
+/// Of bids in rank order those that were awarded a slot last and not confirmed, as CLOSE-7 has them named: an
+/// award, or what answers it, may have been lost.
+pub(crate) fn unconfirmed(
+    ranked: impl Iterator<Item = Digest>,
+    fates: &BTreeMap<Digest, Fate>,
+) -> Option<Vec<Digest>> {
+    let unconfirmed = ranked.filter(|bid| matches!(fates.get(bid), Some(Fate::Declined { .. })));
+    let most = usize::try_from(limits::AWARDS).unwrap_or(usize::MAX);
+    let unconfirmed: Vec<Digest> = unconfirmed.take(most).collect();
+    Some(unconfirmed).filter(|it| !it.is_empty())
 }
 
 fn given(output: Blob, citations: Vec<Citation>) -> Conclusion {

@@ -127,14 +127,12 @@ impl Held {
     /// Takes a renewal, which counts from when the progress was sent that it answers; false where it gives
     /// no more time.
     pub(super) fn renew(&mut self, answers: u64, lease_ms: u64) -> bool {
-        let sent = self.sent.get(&answers).filter(|_| answers > 0);
-        let until = sent.map(|sent| sent.plus(lease_ms));
-        let Some(until) = until.filter(|until| *until > self.until) else {
+        let sent = self.sent.get(&answers).filter(|_| answers > 0).copied();
+        let Some(sent) = sent.filter(|sent| sent.plus(lease_ms) > self.until) else {
             return false;
         };
-        self.until = until;
-        let half = Tick::from_millis(until.as_millis().saturating_sub(lease_ms.div_ceil(2)));
-        self.next = self.next.max(half);
+        self.until = sent.plus(lease_ms);
+        self.next = self.next.max(sent.plus(lease_ms / 2));
         self.lease_ms = lease_ms;
         true
     }
@@ -142,7 +140,7 @@ impl Held {
     /// The announcer says again what it has said: it was restarted, and may not have heard the last progress. The
     /// next is sent at once, unless one was just sent.
     pub(super) fn ask_again(&mut self, now: Tick) {
-        let last = self.sent.values().max().copied().unwrap_or(now);
+        let last = self.sent.last_key_value().map_or(now, |(_, sent)| *sent);
         if now.since(last) >= self.lease_ms / 64 {
             self.next = now;
         }

@@ -14,7 +14,9 @@ use realm_protocol::{
 use super::{OwnBid, Reply, Shown, Term, Told};
 use crate::{
     Part,
-    announcer::{Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to},
+    announcer::{
+        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, unconfirmed,
+    },
     close::{CloseError, Closed},
     log::{
         Announced, Awarded, BidsClosed, Conclusion, Decided, End, Ended, Ending, Finished, Unused,
@@ -503,7 +505,7 @@ impl Audit {
             .checked_sub(1)
             .and_then(|last| self.rounds.get(last));
         let told = verdict.winners == self.winners()
-            && verdict.unconfirmed == self.unconfirmed()
+            && verdict.unconfirmed == unconfirmed(self.told.digests.iter().copied(), &self.fates)
             && verdict.closed == it.at
             && round == Some(&verdict.announcement);
         if !told {
@@ -538,16 +540,6 @@ impl Audit {
             })
         });
         winners.collect()
-    }
-
-    /// The bids that were awarded a slot last and not confirmed, as CLOSE-7 has them named.
-    fn unconfirmed(&self) -> Option<Vec<Digest>> {
-        let digests = self.told.digests.iter();
-        let unconfirmed =
-            digests.filter(|bid| matches!(self.fates.get(bid), Some(Fate::Declined { .. })));
-        let most = usize::try_from(limits::AWARDS).unwrap_or(usize::MAX);
-        let unconfirmed: Vec<Digest> = unconfirmed.take(most).copied().collect();
-        Some(unconfirmed).filter(|it| !it.is_empty())
     }
 
     fn viewed(self) -> Option<Viewed> {

@@ -280,12 +280,12 @@ impl Node {
         }
     }
 
+    fn acceptance_of(&mut self, call: CallId) -> Option<&mut Acceptance> {
+        self.calls.get_mut(&call)?.acceptance_mut()
+    }
+
     fn question_is_over(&mut self, call: CallId) {
-        if let Some(acceptance) = self
-            .calls
-            .get_mut(&call)
-            .and_then(|out| out.acceptance_mut())
-        {
+        if let Some(acceptance) = self.acceptance_of(call) {
             acceptance.question = None;
         }
     }
@@ -308,11 +308,7 @@ impl Node {
     }
 
     pub(super) fn stage_told(&mut self, call: CallId, stage: Stage) {
-        let Some(acceptance) = self
-            .calls
-            .get_mut(&call)
-            .and_then(|out| out.acceptance_mut())
-        else {
+        let Some(acceptance) = self.acceptance_of(call) else {
             return;
         };
         if acceptance.stage == stage || stage == Stage::Ended {
@@ -329,15 +325,11 @@ impl Node {
 
     /// A call has ended: its end is not waited for any more.
     pub(crate) fn forget_accepted(&mut self, call: CallId) {
-        let acceptance = self
-            .calls
-            .get(&call)
-            .and_then(|out| out.acceptance())
-            .cloned();
-        if let Some(acceptance) = acceptance {
+        let question = self.acceptance_of(call).map(|it| it.question);
+        if let Some(question) = question {
             self.accepted.calls.remove(&call);
             self.delete(Table::Standing, &standing::accepted(call));
-            if let Some(question) = acceptance.question {
+            if let Some(question) = question {
                 self.drop_question(question);
             }
         }

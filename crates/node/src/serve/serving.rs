@@ -125,6 +125,20 @@ pub(super) struct Incoming {
     pub(super) grants: Option<Box<Shown>>,
 }
 
+/// How many calls there are. Those that were accepted, and runs that stand still, have bounds of their own: they may last
+/// for days.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Runs and looks under way, accepted ones too.
+    pub(super) under_way: usize,
+    /// Those whose callers stand on one side, without accepted ones.
+    pub(super) of_side: usize,
+    /// Runs that stand still.
+    pub(super) paused: usize,
+    /// Those of them whose callers stand on that side.
+    pub(super) paused_of_side: usize,
+}
+
 impl Serving {
     /// Whether it is being found out what became of a key.
     pub(crate) fn is_looking(&self) -> bool {
@@ -137,7 +151,7 @@ impl Serving {
 
     /// Runs and looks under way, but for runs that stand still.
     pub(crate) fn under_way(&self) -> usize {
-        self.len().saturating_sub(self.paused(|_| true))
+        self.taken(&|_| false).under_way
     }
 
     /// Calls that wait for what is looked up, or for their turn.
@@ -145,20 +159,26 @@ impl Serving {
         self.looks.values().flat_map(Looking::all)
     }
 
-    /// Calls under way whose callers stand on one side. Those that were accepted, and runs that stand
-    /// still, have bounds of their own: they may last for days.
-    pub(super) fn of_side(&self, on_side: &impl Fn(&Scope) -> bool) -> usize {
-        let runs = self.runs.values();
-        let runs = runs.filter(|served| served.accepted.is_empty() && !served.is_paused());
-        let runs = runs.map(|served| &served.caller);
-        let waiting = self.waiting().map(|incoming| &incoming.caller);
-        runs.chain(waiting).filter(|of| on_side(of)).count()
-    }
-
-    /// Runs that stand still, whose callers are meant.
-    pub(super) fn paused(&self, is_meant: impl Fn(&Scope) -> bool) -> usize {
-        let runs = self.runs.values().filter(|served| served.is_paused());
-        runs.filter(|served| is_meant(&served.caller)).count()
+    /// What is taken, in all and by callers on one side.
+    pub(super) fn taken(&self, on_side: &impl Fn(&Scope) -> bool) -> Taken {
+        let mut taken = Taken::default();
+        for served in self.runs.values() {
+            let of_side = usize::from(on_side(&served.caller));
+            if served.record.status == Status::Paused {
+                taken.paused += 1;
+                taken.paused_of_side += of_side;
+                continue;
+            }
+            taken.under_way += 1;
+            if served.accepted.is_empty() {
+                taken.of_side += of_side;
+            }
+        }
+        for incoming in self.waiting() {
+            taken.under_way += 1;
+            taken.of_side += usize::from(on_side(&incoming.caller));
+        }
+        taken
     }
 
     /// Whether the message with this header is being served.
@@ -317,10 +337,6 @@ impl Looking {
 }
 
 impl Served {
-    fn is_paused(&self) -> bool {
-        self.record.status == Status::Paused
-    }
-
     /// Lets another caller wait for the answer. A call that asks again waits once, under its
     /// newest message; what does not fit is given back.
     pub(super) fn join(&mut self, responder: Responder) -> Result<(), Responder> {
