@@ -408,10 +408,14 @@ impl Executor {
         Some(given)
     }
 
-    /// Reports a run that has ended and forgets it.
+    /// What a step has come to: its places are given back while the run stands still, and a run that has ended is
+    /// reported and forgotten.
     fn settle(&mut self, id: RunId, now: Now) {
-        let ended = self.runs.get_mut(&id).and_then(|run| run.take_outcome(now));
-        if let Some((call, outcome)) = ended {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        run.settle_places(&mut self.shared);
+        if let Some((call, outcome)) = run.take_outcome(now) {
             self.runs.remove(&id);
             self.shared.push(Action::Finished {
                 run: id,

@@ -304,7 +304,7 @@ impl FromStr for Effects {
 pub struct LoopLimits {
     /// Milliseconds from start to output; past them the run ends with `Timeout`.
     pub timeout_ms: u64,
-    /// Runs at a time; one more is `Overloaded`.
+    /// Runs at a time, without those that stand still; one more is `Overloaded`.
     pub concurrency: u64,
 }
 

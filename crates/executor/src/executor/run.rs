@@ -98,6 +98,8 @@ pub(super) struct Run {
     halted: bool,
     /// Milliseconds spent in earlier pauses.
     paused_ms: u64,
+    /// Whether its frames take the places that their loops allow: not while it stands still and nobody works for it.
+    placed: bool,
     /// What is shown of it while it runs.
     stream: Stream,
     /// Whom its prompts ask instead of their own backends.
@@ -173,6 +175,7 @@ impl Run {
             paused: None,
             halted: false,
             paused_ms: 0,
+            placed: true,
             stream: Stream::new(start.stream),
             backend: start.backend.clone(),
             budgets: start.budgets.clone(),
@@ -319,7 +322,9 @@ impl Run {
         self.frames.insert(call, Frame { account, ..frame });
         match &subject {
             Subject::Local(entry) => {
-                cx.shared.enter(&entry.manifest.id);
+                if self.placed {
+                    cx.shared.enter(&entry.manifest.id);
+                }
                 self.open_local(call, entry, parent, caller, cx);
             }
             Subject::Remote { .. } => self.set_going(call, cx),

@@ -69,7 +69,7 @@ impl Shared {
         self.asked.remove(&asked)
     }
 
-    /// Whether as many frames of a loop run as it allows.
+    /// Whether as many frames of a loop run as it allows, without those of runs that stand still.
     pub(super) fn is_full(&self, entry: &Registered) -> bool {
         let running = self.running.get(&entry.manifest.id).copied().unwrap_or(0);
         running >= entry.manifest.limits.concurrency

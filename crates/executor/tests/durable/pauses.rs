@@ -1,9 +1,72 @@
 //! Pauses by hand, and what else holds a run at the same time.
 
-use realm_executor::{Decision, ResumeError};
-use serde_json::json;
+use realm_executor::{Decision, ResumeError, Start, StartError};
+use realm_protocol::{CallId, RunId};
+use serde_json::{Value, json};
 
 use crate::world::{RUN, World, a_loop, tool};
+
+/// A tool of which one run may be under way.
+fn one_at_a_time(id: &str, effects: &str) -> Value {
+    let mut one = tool(id, effects);
+    one["limits"] = json!({"concurrency": 1});
+    one
+}
+
+/// Starts another run of the same loop.
+fn start_another(world: &mut World, number: u8) -> Result<(), StartError> {
+    let another = Start {
+        run: RunId::new([number; 16]),
+        call: CallId::new([number; 16]),
+        ..world.start.clone()
+    };
+    world.executor.start(another, &world.registry, world.now)
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_takes_no_place_of_its_loop_until_it_goes_on() {
+    let steps = json!({"steps": [{"loopId": "charge"}, {"loopId": "look"}]});
+    let mut pay = a_loop("pay", "composite", steps);
+    pay["limits"] = json!({"concurrency": 1});
+    let loops = [one_at_a_time("charge", "once"), tool("look", "none"), pay];
+    let mut world = World::new(&loops, "pay", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.work().is_some());
+    assert!(start_another(&mut world, 2).is_err(), "it is at work");
+    world.restart();
+    world.run();
+    assert!(world.undecided);
+
+    start_another(&mut world, 2).unwrap();
+    assert!(start_another(&mut world, 3).is_err(), "and it is one");
+    let gave = Decision::Output(json!({"n": 2}));
+    world.resume(Some(gave)).unwrap();
+    world
+        .executor
+        .cancel(RunId::new([2; 16]), "enough", world.now);
+    assert!(start_another(&mut world, 3).is_err(), "the first goes on");
+    world.executor.cancel(RUN, "enough", world.now);
+    start_another(&mut world, 3).unwrap();
+    assert!(start_another(&mut world, 4).is_err());
+}
+
+#[test]
+fn a_run_that_is_held_keeps_its_place_while_its_tool_works() {
+    let loops = [one_at_a_time("look", "idempotent")];
+    let mut world = World::new(&loops, "look", json!({"n": 1}));
+    world.begin();
+    world.turn(false);
+    assert!(world.executor.pause(RUN, "by hand", world.now));
+    let busy = StartError::LoopBusy {
+        loop_id: "look".parse().unwrap(),
+        limit: 1,
+    };
+    assert_eq!(start_another(&mut world, 2), Err(busy));
+    let answer = world.work().unwrap();
+    world.hear(answer);
+    assert_eq!(start_another(&mut world, 2), Ok(()));
+}
 
 #[test]
 fn a_pause_by_hand_while_the_process_ends_is_remembered() {

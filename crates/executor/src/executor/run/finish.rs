@@ -297,7 +297,7 @@ impl Run {
 
     fn close(&mut self, call: CallId, cx: &mut Context<'_>) -> Option<Frame> {
         let frame = self.frames.remove(&call)?;
-        if let Some(manifest) = frame.subject.manifest() {
+        if let Some(manifest) = frame.subject.manifest().filter(|_| self.placed) {
             cx.shared.leave(&manifest.id);
         }
         clear_timers(&frame, self.id, cx);

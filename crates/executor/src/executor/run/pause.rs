@@ -8,6 +8,7 @@ use crate::{
     executor::{
         Action,
         frame::{Began, Frame, Progress, Subject, Waiting},
+        shared::Shared,
     },
 };
 
@@ -120,6 +121,23 @@ impl Run {
                 since: Began::now(now),
                 cause: Cause::Stop,
             });
+        }
+    }
+
+    /// Gives the places of its frames back while it stands still and nobody works for it. Once it goes on it takes them
+    /// again, also where others have taken as many meanwhile as there are.
+    pub(in crate::executor) fn settle_places(&mut self, shared: &mut Shared) {
+        let placed = self.paused.is_none() || !self.asked.is_empty();
+        if placed == self.placed {
+            return;
+        }
+        self.placed = placed;
+        let frames = self.frames.values();
+        for manifest in frames.filter_map(|frame| frame.subject.manifest()) {
+            match placed {
+                true => shared.enter(&manifest.id),
+                false => shared.leave(&manifest.id),
+            }
         }
     }
 
