@@ -48,7 +48,7 @@ impl Approvals {
         self.looks.contains_key(&look)
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (&ApprovalId, &StoredRequest)> {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&ApprovalId, &StoredRequest)> {
         let requests = self.requests.iter();
         requests.filter(|(_, request)| request.state() == ApprovalState::Waiting)
     }

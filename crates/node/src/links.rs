@@ -145,7 +145,7 @@ impl Node {
         let Some(link) = self.links.remove(&id) else {
             return;
         };
-        self.unsent_bytes = self.unsent_bytes.saturating_sub(link.unsent.bytes());
+        self.drop_unsent(&link.unsent);
         self.tell_joined(link.joined);
         let relation = self.routes.remove(id, self.now.tick);
         if let Some(relation) = relation.as_ref().filter(|_| !link.let_in) {

@@ -315,12 +315,12 @@ impl Node {
         self.follow_up();
     }
 
-    /// Whether nothing is under way but what goes on after a restart, and everything promised has
-    /// been released.
+    /// Whether nothing is under way but what goes on after a restart, everything promised has
+    /// been released, and no answer waits for room on its link.
     pub fn is_idle(&self) -> bool {
         let served = !self.serving.is_looking() && self.executor.is_at_rest();
         let ending = self.calls.values().any(|out| !out.outlives());
-        !ending && served && self.out.is_idle()
+        !ending && served && self.out.is_idle() && self.unsent_bytes == 0
     }
 
     /// Acts on what was learned of others' keys, and carries the executor's actions over.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use realm_protocol::{Envelope, Header, Kind, Tick, limits, link::Frame};
 use realm_router::LinkId;
 
-use crate::{Effect, Node, timers::Timer};
+use crate::{Effect, Node, Refused, timers::Timer};
 
 /// How long they wait for room before they are tried again, milliseconds; twice as long each time that there was
 /// none, up to [`LONGEST_MS`].
@@ -43,13 +43,15 @@ impl Default for Unsent {
     }
 }
 
-impl Unsent {
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 impl Node {
+    /// A link has gone with the answers that waited for room on it: nobody has them any more.
+    pub(crate) fn drop_unsent(&mut self, unsent: &Unsent) {
+        self.unsent_bytes = self.unsent_bytes.saturating_sub(unsent.bytes);
+        for _ in &unsent.waiting {
+            self.counters.refuse(Refused::Overloaded);
+        }
+    }
+
     /// Keeps an answer that found a link's queue full; false for what is none, has had its time, or where too much is
     /// kept.
     pub(crate) fn keep_unsent(

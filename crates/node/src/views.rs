@@ -152,6 +152,21 @@ impl Node {
                 limits::CHILDREN.saturating_add(limits::HALTED_REALMS),
             ),
             passing("calls in", self.serving.under_way(), calls),
+            kept(
+                "runs that stand still",
+                self.serving.taken(&|_| false).paused,
+                limits::PAUSED.saturating_add(calls),
+            ),
+            kept(
+                "requests for approval",
+                self.approvals.waiting().count(),
+                limits::APPROVALS,
+            ),
+            passing(
+                "bytes of answers that wait for room",
+                self.unsent_bytes,
+                limits::UNSENT_BYTES,
+            ),
             passing(
                 "requests that wait for an answer",
                 self.waiting.len(),

@@ -122,3 +122,38 @@ fn answers_that_find_a_queue_full_go_again_when_there_is_room() {
     );
     invariants::check(&mut world);
 }
+
+#[test]
+fn answers_that_wait_for_room_keep_a_realm_from_ending_and_are_counted_when_their_link_goes() {
+    let (mut world, acme, lab) = cast(5_103);
+    world.apply(lab, &[Loops::once("brief", 3_000)]);
+    let calls = (0..8).map(|n| World::invoke_within("brief@lab", json!({"n": n}), 15_000));
+    for call in calls.collect::<Vec<_>>() {
+        world.ask(acme, call);
+    }
+    world.run_for(1_000);
+    world.queues.outbox_frames = 2;
+    let wait = |world: &World| {
+        let load = world.hosts[lab.0].node().load();
+        load.iter()
+            .any(|load| load.what == "bytes of answers that wait for room" && load.held > 0)
+    };
+    while !wait(&world) {
+        world.run_for(1);
+        assert!(world.now(lab).tick.as_millis() < 20_000, "none waits");
+    }
+
+    assert!(!world.hosts[lab.0].node().is_idle());
+    let refused = |world: &World| {
+        let refused = &world.hosts[lab.0].node().counters().refused;
+        refused.get(&Refused::Overloaded).copied().unwrap_or(0)
+    };
+    let before = refused(&world);
+    world.cut_once(acme, lab);
+    world.run_for(1);
+    assert!(refused(&world) > before);
+    assert!(!wait(&world));
+    world.run_for(30_000);
+    assert!(world.hosts[lab.0].node().is_idle());
+    invariants::check(&mut world);
+}

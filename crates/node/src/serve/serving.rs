@@ -128,15 +128,15 @@ pub(super) struct Incoming {
 /// How many calls there are. Those that were accepted, and runs that stand still, have bounds of their own: they may last
 /// for days.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// Runs and looks under way, accepted ones too.
-    pub(super) under_way: usize,
+    pub(crate) under_way: usize,
     /// Those whose callers stand on one side, without accepted ones.
-    pub(super) of_side: usize,
+    pub(crate) of_side: usize,
     /// Runs that stand still.
-    pub(super) paused: usize,
+    pub(crate) paused: usize,
     /// Those of them whose callers stand on that side.
-    pub(super) paused_of_side: usize,
+    pub(crate) paused_of_side: usize,
 }
 
 impl Serving {
@@ -160,7 +160,7 @@ impl Serving {
     }
 
     /// What is taken, in all and by callers on one side.
-    pub(super) fn taken(&self, on_side: &impl Fn(&Scope) -> bool) -> Taken {
+    pub(crate) fn taken(&self, on_side: &impl Fn(&Scope) -> bool) -> Taken {
         let mut taken = Taken::default();
         for served in self.runs.values() {
             let of_side = usize::from(on_side(&served.caller));
