@@ -207,6 +207,14 @@ fn key(session: &Session, command: KeyCommand) -> Result<u8, Failure> {
                 all.push("--remove".into());
             }
         }
+        KeyCommand::Seal {
+            files,
+            passphrase_file,
+        } => {
+            all.push("seal".into());
+            all.extend(files.into_iter().map(PathBuf::into_os_string));
+            flag(&mut all, "--passphrase-file", passphrase_file);
+        }
         KeyCommand::Rotate(args) => {
             all.push("rotate".into());
             flag(&mut all, "--recovery", Some(args.recovery));

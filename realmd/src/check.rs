@@ -86,12 +86,12 @@ pub(crate) fn home(dir: &Path, environment: &Environment, output: Format) -> Res
 /// Checks that the secrets of loops are in files, where the configuration says so, and closed to other users. What
 /// systemd and the environment hold, only the daemon sees.
 fn secrets(home: &Home, config: &Config) -> Result<(), CheckError> {
-    let reader = SecretReader::new(home, None);
+    let reader = SecretReader::new(home, None, None);
     let in_files = config.secrets.iter();
     let in_files = in_files.filter(|(_, place)| matches!(place, SecretPlace::File(_)));
     let places: Vec<Place> = in_files
         .filter_map(|(name, place)| {
-            let reason = reader.read(place).err()?;
+            let reason = reader.look(place).err()?;
             Some(Place {
                 file: home.config().display().to_string(),
                 at: None,

@@ -172,6 +172,12 @@ enum KeyCommand {
         #[arg(long, conflicts_with = "new_passphrase_file")]
         remove: bool,
     },
+    /// Seal the secrets that files hold, such as keys of models, under this realm's keys.
+    Seal {
+        /// The files, of one line each.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Hand the realm to its recovery key; the daemon must not run.
     Rotate(RotateArgs),
     /// Certify a node where the realm key is: no home is needed.
@@ -359,6 +365,7 @@ fn key(
             new_passphrase_file,
             remove: _,
         } => keys::passphrase(&dir()?, unlock, new_passphrase_file, output),
+        KeyCommand::Seal { files } => keys::seal(&dir()?, unlock, &files, output),
         KeyCommand::Rotate(args) => {
             let rotation = Rotation {
                 recovery: args.recovery,

@@ -6,6 +6,7 @@ pub(crate) mod keys;
 mod lock;
 pub(crate) mod passphrase;
 pub(crate) mod protect;
+pub(crate) mod sealed;
 
 use std::{
     fs, io,

@@ -12,7 +12,10 @@ use realm_backends::{Model, Models, NamedSecrets, ProcessRules, Secret, Server, 
 use crate::{
     config::{Config, ProcessesConfig},
     environment,
-    home::Home,
+    home::{
+        Home,
+        sealed::{Seal, SealError},
+    },
 };
 
 /// Longest secret that is read, bytes.
@@ -63,14 +66,16 @@ impl fmt::Display for SecretPlace {
 pub(crate) struct SecretReader {
     home: PathBuf,
     credentials: Option<PathBuf>,
+    seal: Option<Seal>,
 }
 
 impl SecretReader {
-    /// Takes the home, and where systemd leaves credentials.
-    pub(crate) fn new(home: &Home, credentials: Option<PathBuf>) -> Self {
+    /// Takes the home, where systemd leaves credentials, and what opens sealed files; without that none is opened.
+    pub(crate) fn new(home: &Home, credentials: Option<PathBuf>, seal: Option<Seal>) -> Self {
         Self {
             home: home.dir().to_owned(),
             credentials,
+            seal,
         }
     }
 
@@ -85,7 +90,7 @@ impl SecretReader {
     /// Why it cannot be had, and what helps; never what was read.
     pub(crate) fn read(&self, place: &SecretPlace) -> Result<Secret, String> {
         let text = match place {
-            SecretPlace::File(path) => from_file(&self.home.join(path))?,
+            SecretPlace::File(path) => self.opened(&self.home.join(path))?,
             SecretPlace::Credential(name) => {
                 let folder = self.credentials.as_ref();
                 let folder = folder.ok_or("systemd gave this daemon no credentials")?;
@@ -95,11 +100,40 @@ impl SecretReader {
                 environment::secret(name).ok_or_else(|| format!("there is no variable {name}"))?
             }
         };
-        let text = text.trim_end_matches(['\n', '\r']);
-        match text.is_empty() || text.chars().any(char::is_control) {
-            true => Err(format!("what {place} holds is no key of one line")),
-            false => Ok(Secret::new(text)),
+        match line(&text) {
+            Some(line) => Ok(Secret::new(line)),
+            None => Err(format!("what {place} holds is no key of one line")),
         }
+    }
+
+    /// Looks whether a secret of a file can be had: a sealed one counts as it is.
+    ///
+    /// # Errors
+    /// As [`SecretReader::read`].
+    pub(crate) fn look(&self, place: &SecretPlace) -> Result<(), String> {
+        if let SecretPlace::File(path) = place
+            && Seal::has_sealed(&from_file(&self.home.join(path))?)
+        {
+            return Ok(());
+        }
+        self.read(place).map(drop)
+    }
+
+    /// What a file holds, opened where it is sealed.
+    fn opened(&self, path: &Path) -> Result<String, String> {
+        let text = from_file(path)?;
+        if !Seal::has_sealed(&text) {
+            return Ok(text);
+        }
+        let name = path.display();
+        let opened = self.seal.as_ref().and_then(|seal| seal.open(path, &text));
+        let opened = opened.ok_or_else(|| {
+            format!(
+                "{name} was sealed by another realm or under another name: write the secret into it, and \
+                 realmctl key seal {name}"
+            )
+        })?;
+        Ok(opened.to_string())
     }
 
     /// The model backends that are configured, with their keys.
@@ -173,6 +207,33 @@ pub(crate) fn process_rules(config: &Config) -> ProcessRules {
     }
 }
 
+/// Seals the secret that a file holds, in its place.
+///
+/// # Errors
+/// [`SealError`]; the file is as it was then.
+pub(crate) fn seal(seal: &Seal, path: &Path) -> Result<(), SealError> {
+    let name = path.display().to_string();
+    let text = from_file(path);
+    let text = text.map_err(|reason| SealError::NoSecret {
+        path: name.clone(),
+        reason,
+    })?;
+    if Seal::has_sealed(&text) {
+        return Err(SealError::Already(name));
+    }
+    let secret = line(&text).ok_or_else(|| SealError::NoSecret {
+        path: name,
+        reason: "it is not one line".to_owned(),
+    })?;
+    seal.seal_file(path, secret)
+}
+
+/// A secret is one line, of letters that can be shown.
+fn line(text: &str) -> Option<&str> {
+    let line = text.trim_end_matches(['\n', '\r']);
+    (!line.is_empty() && !line.chars().any(char::is_control)).then_some(line)
+}
+
 fn from_file(path: &Path) -> Result<String, String> {
     let name = path.display();
     let unreadable = |error: std::io::Error| format!("{name} cannot be read: {error}");
@@ -211,7 +272,7 @@ mod tests {
     fn a_secret_is_read_from_a_file_of_its_owners_alone() {
         let place = tempfile::tempdir().unwrap();
         let home = Home::new(place.path());
-        let secrets = SecretReader::new(&home, Some(place.path().to_owned()));
+        let secrets = SecretReader::new(&home, Some(place.path().to_owned()), None);
         write(&place.path().join("right"), 0o600, "open sesame\n");
         write(&place.path().join("loose"), 0o644, "open sesame\n");
         write(&place.path().join("empty"), 0o600, "\n");

@@ -43,7 +43,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     handle::{self, Handle},
-    home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
+    home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect, sealed::Seal},
     journal::{self, Durability},
     logging::{self, LogLevel},
     notices::{self, Channels, Notices},
@@ -162,6 +162,7 @@ impl Starting {
         let signals = Signals::new().map_err(StartError::Signals)?;
         let mut config = node_config(&self.configured.config);
         config.halted = self.halted;
+        let seal = Seal::of(&self.keys);
         let opened = open(
             &self.home,
             (&self.configured.config, config),
@@ -174,7 +175,7 @@ impl Starting {
             path: self.home.socket(),
             source,
         })?;
-        let secrets = SecretReader::new(&self.home, self.credentials);
+        let secrets = SecretReader::new(&self.home, self.credentials, Some(seal));
         let renewals = Arc::new(Renewals::default());
         let known = People::of(&self.configured.config, &secrets, &renewals);
         let (people, known) = watch::channel(Arc::new(known));

@@ -47,6 +47,15 @@ pub enum KeyCommand {
     Show,
     /// Set, change or remove the passphrase of the key files; the daemon must not run.
     Passphrase(KeyPassphraseArgs),
+    /// Seal the secrets that files hold, such as keys of models, under this realm's keys.
+    Seal {
+        /// The files, of one line each.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// File with the passphrase of the keys, or the word `prompt`.
+        #[arg(long, value_name = "FILE|prompt")]
+        passphrase_file: Option<PathBuf>,
+    },
     /// Hand the realm to its recovery key; the daemon must not run.
     Rotate(KeyRotateArgs),
     /// Certify a node where the realm key is: no home is needed.

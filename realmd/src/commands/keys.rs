@@ -19,7 +19,9 @@ use crate::{
         keys::{self, HomeKeys, PublicKeys},
         passphrase::{PassphraseSource, Unlock},
         protect::{self, Protected},
+        sealed::Seal,
     },
+    secrets,
 };
 
 /// Shows which keys there are, where, and since when; never a secret.
@@ -163,6 +165,36 @@ pub(crate) fn passphrase(
         _ => "the key files are plain: encrypt the disk that holds them",
     };
     print_lines(&[("passphrase", now), ("note", next)])
+}
+
+/// Seals the secrets that files hold, each in its place; stops at the first that cannot be.
+pub(crate) fn seal(
+    dir: &Path,
+    unlock: &Unlock,
+    files: &[PathBuf],
+    output: Format,
+) -> Result<Exit, Failure> {
+    let home = Home::new(dir);
+    home.verify()?;
+    let keys = HomeKeys::read(&home, unlock)?;
+    let seal = Seal::of(&keys);
+    for file in files {
+        secrets::seal(&seal, file)?;
+    }
+    if output.is_json() {
+        return print_json(&json!({"sealed": files}), output);
+    }
+    let note = match keys.wrapping {
+        Some(_) => "they open with the passphrase alone; a running daemon reads them as before",
+        None => {
+            "the key files beside them are plain: realmctl key passphrase --new-passphrase-file FILE"
+        }
+    };
+    let sealed = files
+        .iter()
+        .map(|file| ("sealed", file.display().to_string()));
+    let lines: Vec<_> = sealed.chain([("note", note.to_owned())]).collect();
+    print_lines(&lines)
 }
 
 /// What `key rotate` is told.

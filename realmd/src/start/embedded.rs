@@ -16,7 +16,7 @@ use crate::{
     driver::{Driver, Ended, Inlets},
     failure::Failure,
     handle::{self, Handle},
-    home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect},
+    home::{Home, HomeLock, keys::HomeKeys, passphrase::Unlock, protect, sealed::Seal},
     logging,
     notices::Notices,
     secrets::{self, SecretReader},
@@ -85,6 +85,7 @@ impl Embedded {
         let lock = HomeLock::acquire(&home)?;
         let keys = HomeKeys::read(&home, &Unlock::default())?;
         protect::settle(&home, &keys)?;
+        let seal = Seal::of(&keys);
         let clock = Clock::start();
         let opened = open(&home, (&config, super::node_config(&config)), keys, clock)?;
         let (net, mut events) = opened.net;
@@ -98,7 +99,7 @@ impl Embedded {
             stop: stop.clone(),
         };
         let backends = Arc::new(Backends::new());
-        let secrets = SecretReader::new(&home, None);
+        let secrets = SecretReader::new(&home, None, Some(seal));
         backends.set_models(secrets.models(&config));
         backends.set_servers(secrets.servers(&config));
         backends.set_secrets(secrets.named(&config));

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
+use realm_backends::Secret;
 use realm_crypto::{PassphraseError, SigningKey};
 use realm_protocol::records::SuccessionReason;
 use tempfile::TempDir;
@@ -14,7 +15,9 @@ use crate::{
         keys::{self, HomeKeys, KeysError, PublicKeys},
         passphrase::{CREDENTIAL, PassphraseSource, PassphraseSourceError, Unlock},
         protect::{self, Protected},
+        sealed::{Seal, SealError},
     },
+    secrets::{self, SecretReader},
 };
 
 /// A home behind the passphrase `open sesame`, with its recovery file.
@@ -355,4 +358,50 @@ fn an_old_folder_of_keys_is_not_taken_for_a_continuation() {
     let refused = ceremony::read_certified(&old, &handed).unwrap_err();
 
     assert!(matches!(refused, CeremonyError::NotOurs { .. }));
+}
+
+#[test]
+fn a_sealed_secret_opens_for_its_realm_under_its_name_alone_and_stands_nowhere() {
+    let place = TempDir::new().unwrap();
+    let (home, _) = protected(&place);
+    let keys = HomeKeys::read(&home, &with(&place, "open sesame")).unwrap();
+    let seal = Seal::of(&keys);
+    let write = |name: &str, text: &str| {
+        let path = home.keys().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let path = write("model", "sk-canary\n");
+
+    secrets::seal(&seal, &path).unwrap();
+
+    assert!(!holds_any(&home, &["sk-canary".to_owned()]));
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let read = |home: &Home, seal: Option<Seal>, place: &str| {
+        let reader = SecretReader::new(home, None, seal);
+        reader.read(&place.parse().unwrap())
+    };
+    let opened = read(&home, Some(seal.clone()), "file:keys/model");
+    assert_eq!(opened, Ok(Secret::new("sk-canary")));
+    fs::copy(&path, home.keys().join("other")).unwrap();
+    let renamed = read(&home, Some(seal.clone()), "file:keys/other").unwrap_err();
+    assert!(renamed.contains("realmctl key seal"), "{renamed}");
+    let elsewhere = TempDir::new().unwrap();
+    let (other, _) = protected(&elsewhere);
+    let others = HomeKeys::read(&other, &with(&elsewhere, "open sesame")).unwrap();
+    assert!(read(&home, Some(Seal::of(&others)), "file:keys/model").is_err());
+    assert!(read(&home, None, "file:keys/model").is_err());
+    let looked = SecretReader::new(&home, None, None).look(&"file:keys/model".parse().unwrap());
+    assert_eq!(looked, Ok(()), "`check` opens none");
+
+    let again = secrets::seal(&seal, &path).unwrap_err();
+    assert!(matches!(again, SealError::Already(_)));
+    let two = write("two", "first\nsecond\n");
+    let refused = secrets::seal(&seal, &two).unwrap_err();
+    assert!(matches!(refused, SealError::NoSecret { .. }));
+    assert_eq!(fs::read_to_string(two).unwrap(), "first\nsecond\n");
 }
