@@ -91,6 +91,7 @@ impl Report {
         let p50 = |job, in_flight| self.row(job, in_flight).and_then(|row| row.p50_us);
         let calls = |job, in_flight| self.row(job, in_flight).and_then(|row| row.calls_per_s);
         let bytes = |job, in_flight| self.row(job, in_flight).and_then(|row| row.link_bytes);
+        let cpu = |job, in_flight| self.row(job, in_flight).and_then(|row| row.cpu_us_per_call);
         let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
         let round_trip_ms = 2.0 * EACH_WAY.as_secs_f64() * 1_000.0;
         vec![
@@ -201,18 +202,26 @@ impl Report {
             },
             Line {
                 what: "the announcer's CPU a bid to sign, check, seal, open, us",
-                figure: self
-                    .row("broadcast-nodes-1000-crypto", 1_000)
-                    .and_then(|row| row.cpu_us_per_call),
+                figure: cpu("broadcast-nodes-1000-crypto", 1_000),
+                bar: Bar::Most(150.0),
+                unit: " ",
+            },
+            Line {
+                what: "the same of 5,000, us",
+                figure: cpu("broadcast-nodes-5000-crypto", 5_000),
                 bar: Bar::Most(150.0),
                 unit: " ",
             },
             Line {
                 what: "the announcer's CPU for 1,000 bids beside that, ms",
-                figure: self
-                    .row("broadcast-nodes-1000-rest", 1_000)
-                    .and_then(|row| Some(row.cpu_us_per_call? * row.in_flight as f64 / 1_000.0)),
+                figure: cpu("broadcast-nodes-1000-rest", 1_000),
                 bar: Bar::Most(50.0),
+                unit: " ",
+            },
+            Line {
+                what: "the same for 5,000 bids, ms",
+                figure: cpu("broadcast-nodes-5000-rest", 5_000).map(|us| us * 5.0),
+                bar: Bar::Most(400.0),
                 unit: " ",
             },
             Line {
