@@ -1,4 +1,5 @@
-//! Every engine on a disk whose n-th write or sync fails, for every n, and on one that fills up.
+//! Every engine on a disk whose n-th write or sync fails, for every n, on one that fills up, and on
+//! one whose power goes before the n-th.
 //!
 //! The engine runs in a process of its own, behind `tests/faults/faults.c`. That process says what
 //! was acknowledged; what it leaves behind is opened here, where nothing fails.
@@ -10,7 +11,10 @@
 )]
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
@@ -25,6 +29,7 @@ use realm_store::{Ack, EngineKind, Options, Store, Urgency, check_files, migrate
 use tempfile::TempDir;
 
 const ENTRIES: u64 = 4;
+const SYNCED: &[u8] = b"synced";
 const DIR: &str = "REALM_TEST_DIR";
 const ENGINE: &str = "REALM_TEST_ENGINE";
 const TASK: &str = "REALM_TEST_TASK";
@@ -44,9 +49,35 @@ fn redb_survives_a_disk_that_fills_up() {
     fills_up(EngineKind::Redb);
 }
 
+#[test]
+fn redb_keeps_what_it_acknowledged_when_the_power_goes() {
+    fails_at_every_operation(EngineKind::Redb, "REALM_FAULT_CUT");
+}
+
+#[test]
+fn what_was_not_synced_is_gone_with_the_power() {
+    let _alone = alone();
+    let dir = TempDir::new().unwrap();
+
+    process(
+        dir.path(),
+        EngineKind::Redb,
+        "forget",
+        ("REALM_FAULT_CUT", u64::MAX >> 1),
+    );
+
+    let left = fs::read(dir.path().join("file")).unwrap();
+    assert_eq!(left, SYNCED);
+}
+
 #[cfg(feature = "sled")]
 mod sled {
     use super::*;
+
+    #[test]
+    fn sled_keeps_what_it_acknowledged_when_the_power_goes() {
+        fails_at_every_operation(EngineKind::Sled, "REALM_FAULT_CUT");
+    }
 
     #[test]
     fn sled_poisons_at_each_failed_write_or_sync_and_keeps_what_it_acknowledged() {
@@ -183,11 +214,22 @@ fn in_a_process_of_its_own() {
     };
     let engine = env::var_os(ENGINE).unwrap();
     let engine = EngineKind::named(engine.to_str().unwrap()).unwrap();
-    if env::var_os(TASK).is_some_and(|task| task == "write") {
-        write(&dir, engine);
-    } else {
-        drop(migrate(&dir, options(engine), EngineKind::Sled));
+    match env::var_os(TASK).unwrap().to_str().unwrap() {
+        "write" => write(&dir, engine),
+        "forget" => forget(&dir.join("file")),
+        _ => drop(migrate(&dir, options(engine), EngineKind::Sled)),
     }
+}
+
+/// Syncs a file and then overwrites, lengthens and cuts it.
+fn forget(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(SYNCED).unwrap();
+    file.sync_data().unwrap();
+    file.write_all(b"more").unwrap();
+    file.write_all_at(b"other", 1).unwrap();
+    file.set_len(2).unwrap();
+    file.set_len(20).unwrap();
 }
 
 /// Writes entry by entry until one fails.
