@@ -497,6 +497,8 @@ pub const GRANTS_HELD: usize = 1_024;
 pub const GRANTS_COUNTED: usize = 4_096;
 /// Those of them that were handed on of one grant.
 pub const GRANTS_COUNTED_SHARE: usize = 256;
+/// Links of chains of grants that a realm remembers as good; beyond, the oldest is verified anew.
+pub const GRANTS_PROVEN: usize = 512;
 /// Longest time that a grant is good, milliseconds; one that would be good for longer is refused.
 pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 

@@ -109,45 +109,61 @@ impl VerifiedGrants {
     }
 }
 
-/// Verifies a chain of grants. `signs` says whether a node signs for a realm, by what the reader knows and
+/// A grant that a node of its issuer's has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedGrant {
+    grant: Grant,
+    digest: Digest,
+}
+
+/// Verifies one grant by itself. `signs` says whether a node signs for a realm, by what the reader knows and
 /// by the certificates that came with the grant.
+///
+/// # Errors
+/// What `signs` says, or why the signature is not that node's.
+pub fn verify_grant(
+    link: &GrantLink,
+    signs: impl FnOnce(RealmId, NodeId, Option<&Blob>) -> Result<(), CertError>,
+) -> Result<SignedGrant, CertError> {
+    let claimed = link.grant.peek()?;
+    signs(claimed.issuer, claimed.node, link.chain.as_ref())?;
+    let grant = verify(&link.grant, &[*claimed.node.as_bytes()])?;
+    let digest = link.grant.digest();
+    Ok(SignedGrant { grant, digest })
+}
+
+/// Verifies a chain of grants. `prove` verifies one of them, or remembers that it did.
 ///
 /// # Errors
 /// The first thing that does not hold. No bytes make it panic.
 pub fn verify_grants(
     links: &[GrantLink],
-    mut signs: impl FnMut(RealmId, NodeId, Option<&Blob>) -> Result<(), CertError>,
+    mut prove: impl FnMut(&GrantLink) -> Result<SignedGrant, CertError>,
 ) -> Result<VerifiedGrants, GrantError> {
     if links.len() > limits::GRANT_LINKS {
         return Err(GrantError::TooLong);
     }
-    let mut read: Vec<(Grant, Digest)> = Vec::with_capacity(links.len());
+    let mut read: Vec<SignedGrant> = Vec::with_capacity(links.len());
     for (link, place) in links.iter().zip(1_usize..) {
-        let grant = signed_by_issuer(link, &mut signs)
-            .map_err(|source| GrantError::Signature { place, source })?;
+        let signed = prove(link).map_err(|source| GrantError::Signature { place, source })?;
+        let grant = &signed.grant;
         if grant.loops.is_empty() || grant.loops.len() > limits::GRANT_LOOPS {
             return Err(GrantError::Loops(place));
         }
         match read.last() {
             None if grant.from.is_some() => return Err(GrantError::Headless),
             None => {}
-            Some((before, digest)) => grant
-                .narrows(before, digest)
+            Some(before) => grant
+                .narrows(&before.grant, &before.digest)
                 .map_err(|source| GrantError::Widened { place, source })?,
         }
-        read.push((grant, link.grant.digest()));
+        read.push(signed);
     }
     let mut read = read.into_iter();
     let first = read.next().ok_or(GrantError::Empty)?;
-    let rest = read.map(|(grant, _)| grant).collect();
-    Ok(VerifiedGrants { first, rest })
-}
-
-fn signed_by_issuer(
-    link: &GrantLink,
-    signs: &mut impl FnMut(RealmId, NodeId, Option<&Blob>) -> Result<(), CertError>,
-) -> Result<Grant, CertError> {
-    let claimed = link.grant.peek()?;
-    signs(claimed.issuer, claimed.node, link.chain.as_ref())?;
-    verify(&link.grant, &[*claimed.node.as_bytes()])
+    let rest = read.map(|signed| signed.grant).collect();
+    Ok(VerifiedGrants {
+        first: (first.grant, first.digest),
+        rest,
+    })
 }

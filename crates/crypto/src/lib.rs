@@ -34,7 +34,7 @@ mod signature;
 pub use at_rest::{AtRestError, StoreKey};
 pub use body::ReplyKey;
 pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain, verify_own_chain};
-pub use grant::{GrantError, VerifiedGrants, verify_grants};
+pub use grant::{GrantError, SignedGrant, VerifiedGrants, verify_grant, verify_grants};
 pub use inception::{CurrentKey, check_fork, check_known, commit_to, current_key, incept, succeed};
 pub use keys::{KemKey, SigningKey};
 pub use letter::{Letter, sign_flush};

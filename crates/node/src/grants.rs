@@ -5,6 +5,7 @@
 //! a run here that needs one is given a last grant for itself alone.
 
 mod giving;
+mod proven;
 mod shown;
 mod stored;
 mod using;
@@ -20,6 +21,7 @@ use realm_protocol::{
     records::{Grant, GrantLink, LoopPattern},
 };
 
+use self::proven::Proven;
 use crate::{ControlId, Node, state};
 pub(crate) use shown::Shown;
 pub use stored::GrantKept;
@@ -82,6 +84,8 @@ pub(crate) struct Grants {
     known: BTreeMap<GrantId, Known>,
     /// What waits to know who its holder is.
     asked: BTreeMap<ControlId, (Option<String>, GrantAsked)>,
+    /// Links of chains that calls have come by, and that were found good.
+    proven: Proven,
 }
 
 impl Grants {

@@ -79,6 +79,7 @@ impl TrustBase {
         }
         self.place = Some(place);
         self.roots.clear();
+        self.advance();
         let mut chains = std::mem::replace(&mut self.chains, Chains::new(0));
         chains.share_anew(|scope| self.share_of(scope));
         self.chains = chains;
@@ -208,6 +209,12 @@ impl TrustBase {
     fn is_superseded(&self, chain: &VerifiedChain) -> bool {
         let known = self.chains.get(&chain.place().scope());
         known.is_some_and(|known| known.realm() == chain.realm() && known.epoch() > chain.epoch())
+    }
+
+    /// Whether a chain that was found good in this epoch still is.
+    pub(crate) fn still_holds(&self, chain: &VerifiedChain, now: Timestamp) -> bool {
+        let revoked = |issuer, serial| self.is_revoked(issuer, serial);
+        chain.is_valid_at(now, &revoked).is_ok() && !self.is_superseded(chain)
     }
 
     /// Remembers a verified chain for its place, unless one of a later epoch is known.

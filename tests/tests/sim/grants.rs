@@ -318,6 +318,61 @@ fn what_is_handed_on_is_good_for_who_got_it_and_never_for_more() {
     invariants::check(&mut world);
 }
 
+#[test]
+fn a_chain_that_has_been_proven_is_refused_once_a_realm_on_it_is_revoked() {
+    let (mut world, [acme, lab, eve]) = cast(30);
+    let desk = world.child(acme, "desk");
+    world.apply(lab, &[review("review")]);
+    world.run_for(5_000);
+    let first = grant(&mut world, lab, desk, asked("acme/desk", &["review"]));
+    let handed = GrantAsked {
+        from: Some(first.grant.id),
+        ..asked("eve", &["review"])
+    };
+    grant(&mut world, desk, eve, handed);
+    for _ in 0..3 {
+        assert_eq!(outcome(&mut world, eve, "review@lab"), Ok(()));
+    }
+
+    world.ask_and_wait(acme, Request::Revoke("desk".parse().unwrap()));
+    world.run_for(2 * limits::BEAT_MS);
+
+    let message = refused(&mut world, eve, "review@lab");
+    assert!(message.contains("grant 2: certificate"), "{message}");
+    assert!(message.contains("is revoked"), "{message}");
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_chain_that_has_been_proven_is_refused_with_one_byte_changed() {
+    let (mut world, [acme, lab, eve]) = cast(31);
+    world.apply(lab, &[review("review")]);
+    let first = grant(&mut world, lab, acme, asked("acme", &["review"]));
+    let handed = GrantAsked {
+        from: Some(first.grant.id),
+        ..asked("eve", &["review"])
+    };
+    let handed = grant(&mut world, acme, eve, handed);
+    for _ in 0..2 {
+        assert_eq!(outcome(&mut world, eve, "review@lab"), Ok(()));
+    }
+
+    for place in 0..2 {
+        let mut links = handed.links.clone();
+        links[place].grant.signatures[0][10] ^= 1;
+        let message = present(&mut world, eve, lab, links);
+        let says = format!("grant {}: a signature", place + 1);
+        assert!(message.contains(&says), "{message}");
+    }
+    let mut links = handed.links.clone();
+    let mut chain = links[1].chain.as_ref().unwrap().to_vec();
+    *chain.last_mut().unwrap() ^= 1;
+    links[1].chain = Some(chain.into());
+    let message = present(&mut world, eve, lab, links);
+    assert!(message.contains("grant 2: "), "{message}");
+    invariants::check(&mut world);
+}
+
 /// The key that bodies for a host are sealed to, as it showed it on a link.
 fn kem_of(world: &World, host: HostId) -> KemRecord {
     let frames = world.wire.iter().filter(|(from, _, _)| *from == host);

@@ -1,6 +1,6 @@
 //! Grants that this realm gives, takes back, and is given.
 
-use realm_crypto::{CertError, VerifiedChain, VerifiedGrants, verify_grants};
+use realm_crypto::{CertError, VerifiedChain, VerifiedGrants, verify_grant, verify_grants};
 use realm_protocol::{
     GrantId, NodeId, RealmId, Scope, Timestamp,
     audit::AuditNote,
@@ -9,7 +9,7 @@ use realm_protocol::{
     records::{Chain, Grant, GrantLink, LoopPattern},
 };
 
-use super::{GrantAsked, GrantKept, Known, StoredGrant, certificates, view};
+use super::{GrantAsked, GrantKept, Known, StoredGrant, certificates, stored::trusted, view};
 use crate::{CallFailure, ControlId, Node, Refusal, Response, resolve::Asker};
 
 impl Node {
@@ -111,7 +111,7 @@ impl Node {
             grant: self.me.sign(&grant),
             chain: certificates(self),
         });
-        let chain = verify_grants(&links, |_, _, _| Ok(()));
+        let chain = verify_grants(&links, trusted);
         let chain = chain.map_err(|error| Refusal::Grant(error.to_string()))?;
         self.keep_and_show(GrantKept::Given, links, chain, other.clone())
     }
@@ -154,10 +154,12 @@ impl Node {
         self.grants.trim(now);
         let refuse = |why: String| Err(Refusal::Grant(why));
         let mut issuers: Vec<Scope> = Vec::new();
-        let chain = verify_grants(&links, |realm, node, chain| {
-            let verified = self.grantor((realm, node), chain, now)?;
-            issuers.push(verified.place().scope());
-            Ok(())
+        let chain = verify_grants(&links, |link| {
+            verify_grant(link, |realm, node, chain| {
+                let verified = self.grantor((realm, node), chain, now)?;
+                issuers.push(verified.place().scope());
+                Ok(())
+            })
         });
         let chain = match chain {
             Ok(chain) => chain,

@@ -1,6 +1,6 @@
 //! Grants that come with a call, and what they are worth here.
 
-use realm_crypto::{CertError, GrantError, VerifiedGrants, verify_grants};
+use realm_crypto::{GrantError, VerifiedGrants, verify_grants};
 use realm_protocol::{
     Digest, FailureCode, GrantId, LoopId, NodeId, Place, RealmId, RunId, Scope, Timestamp,
     audit::{AuditNote, AuditOutcome},
@@ -123,9 +123,7 @@ impl Node {
     }
 
     fn examine_grants(&mut self, source: &Place, call: &Call) -> Result<VerifiedGrants, Unfit> {
-        let now = self.now.wall;
         let links = call.grants.as_deref().unwrap_or_default();
-        let me = self.me.realm();
         // Before any signature is checked: nobody makes this realm verify what it has not given.
         if !links
             .first()
@@ -133,16 +131,7 @@ impl Node {
         {
             return Err(Unfit::Foreign);
         }
-        let chain = verify_grants(links, |realm, node, chain| {
-            if realm == me {
-                let mine = node == self.me.node() || self.grants.has_signed(node);
-                return mine.then_some(()).ok_or(CertError::Node);
-            }
-            if (Some(realm), Some(node)) == (source.realm, source.node) {
-                return Ok(());
-            }
-            self.grantor((realm, node), chain, now).map(|_| ())
-        })?;
+        let chain = verify_grants(links, |link| self.prove_grant(link, source))?;
         let caller = source.realm.ok_or(GrantError::Holder)?;
         chain.covers(caller, &call.loop_id)?;
         let run = call.parent.as_ref().map(|parent| parent.run);
@@ -218,7 +207,7 @@ fn counted_alone(first: GrantId, until: Timestamp) -> Known {
 
 impl super::Grants {
     /// Whether a node that is no longer this realm's has signed grants that are still good.
-    fn has_signed(&self, node: NodeId) -> bool {
+    pub(super) fn has_signed(&self, node: NodeId) -> bool {
         let known = self.known.values();
         let mut given = known.filter(|known| known.stored.kept == GrantKept::Given);
         given.any(|known| {
