@@ -165,6 +165,7 @@ impl Node {
             undecided: false,
             stream: None,
             counted: false,
+            grants: stored.authority.map_or_else(Vec::new, |it| it.grants),
             asker,
             person: stored.person.clone().or_else(|| stored.caller.clone()),
             parent: stored.parent.as_ref().map(|parent| parent.run),

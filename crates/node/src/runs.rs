@@ -8,7 +8,9 @@ use realm_protocol::{
     json::Object,
 };
 
-use crate::{ControlId, Effect, Node, Response, durable::no_run, outbound::Task, serve::Served};
+use crate::{
+    CallFailure, ControlId, Effect, Node, Response, durable::no_run, outbound::Task, serve::Served,
+};
 
 impl Served {
     fn next_event(&mut self) -> u64 {
@@ -95,6 +97,12 @@ impl Node {
                 Action::Finished { run, outcome, .. } => self.run_finished(run, outcome),
             }
         }
+    }
+
+    /// Whether a step may ask somebody, by who began its run and by what; nothing where the run stands still instead.
+    fn let_step(&mut self, run: RunId, call: CallId) -> Option<Result<(), CallFailure>> {
+        let may = self.let_member(run, call)?;
+        Some(may.and_then(|()| self.still_granted(run)))
     }
 
     /// Whether a step may ask other realms; it has its answer, or is held, where it may not.

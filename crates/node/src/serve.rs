@@ -360,7 +360,10 @@ impl Node {
         }
         let own = self.manifest_of(&incoming);
         let asks = !approvals.is_empty() || own.is_some_and(|own| own.approval.is_some());
-        let authority = asks.then(|| self.authority_of(&incoming)).flatten();
+        let grants = incoming.grants.as_ref();
+        let grants = grants.map_or_else(Vec::new, |grants| grants.rows(self.me.realm()));
+        let kept = asks || !grants.is_empty();
+        let authority = kept.then(|| self.authority_of(&incoming)).flatten();
         let resume = resumable.map(|caller| StoredRun {
             authority,
             until: self.now.wall.plus(incoming.timeout_ms.min(limits::RUN_MS)),
@@ -437,6 +440,7 @@ impl Node {
             undecided: false,
             stream: None,
             counted: incoming.grants.as_ref().is_some_and(|it| it.is_counted()),
+            grants,
             person: incoming.caller_name,
             asker: incoming.asker,
             parent: incoming.parent.map(|parent| parent.run),

@@ -349,7 +349,7 @@ wire_map! {
         15 => ordered: Option<Ordered>,
         /// Whom its prompts ask instead of their own backends.
         16 => backend: Option<String>,
-        /// What let it in, where people have to approve it first.
+        /// What let it in, where people have to approve it first or it goes by a grant.
         17 => authority: Option<crate::serve::StoredAuthority>,
         /// The roles that the person had, where they are one of this realm's.
         18 => roles: Option<Vec<Role>>,

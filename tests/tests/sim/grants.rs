@@ -319,6 +319,56 @@ fn what_is_handed_on_is_good_for_who_got_it_and_never_for_more() {
 }
 
 #[test]
+fn a_run_whose_grant_is_taken_back_begins_no_other_step_also_after_a_restart() {
+    for (seed, handed_on) in [(32, false), (33, true)] {
+        for restarts in [false, true] {
+            let (mut world, [acme, lab, eve]) = cast(seed);
+            let mut two = Loops::composite("two", &["first", "second"]);
+            two["effects"] = json!("once");
+            world.apply(
+                lab,
+                &[
+                    Loops::idempotent("first", 5_000),
+                    Loops::once("second", 5),
+                    two,
+                ],
+            );
+            let given = grant(&mut world, lab, acme, asked("acme", &["two"]));
+            let mut caller = acme;
+            if handed_on {
+                let handed = GrantAsked {
+                    from: Some(given.grant.id),
+                    ..asked("eve", &["two"])
+                };
+                grant(&mut world, acme, eve, handed);
+                caller = eve;
+            }
+            let called = world.ask(caller, World::invoke("two@lab", json!({})));
+            world.run_for(2_000);
+            let runs = world.hosts[lab.0].disk.runs.values();
+            assert!(runs.count() > 0, "the first step is under way");
+
+            take_back(&mut world, lab, given.grant.id);
+            if restarts {
+                world.crash_for(lab, 500);
+            }
+
+            let Response::Invoked(ended) = world.wait_for(caller, called) else {
+                panic!("not invoked");
+            };
+            let failure = ended.result.expect_err("its grant was taken back");
+            assert_eq!(failure.code, FailureCode::Denied, "{failure:?}");
+            assert!(
+                failure.message.contains("has been taken back"),
+                "{failure:?}"
+            );
+            assert!(world.effects.is_empty(), "{:?}", world.effects);
+            invariants::check(&mut world);
+        }
+    }
+}
+
+#[test]
 fn a_chain_that_has_been_proven_is_refused_once_a_realm_on_it_is_revoked() {
     let (mut world, [acme, lab, eve]) = cast(30);
     let desk = world.child(acme, "desk");

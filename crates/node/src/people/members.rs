@@ -110,11 +110,15 @@ impl Node {
         matches!(self.standing_of(run), Standing::MayNot(_))
     }
 
-    /// Whether a step of a run may ask somebody; nothing where the run stands still instead.
+    /// Whether a step of a run may ask somebody, by who began it; nothing where the run stands still instead.
     ///
     /// # Errors
     /// Whoever began the run may no longer run things.
-    pub(crate) fn let_step(&mut self, run: RunId, call: CallId) -> Option<Result<(), CallFailure>> {
+    pub(crate) fn let_member(
+        &mut self,
+        run: RunId,
+        call: CallId,
+    ) -> Option<Result<(), CallFailure>> {
         match self.standing_of(run) {
             Standing::May => Some(Ok(())),
             Standing::MayNot(name) => {

@@ -1,5 +1,6 @@
 //! Whether a call of another realm's that people have approved may still begin: what was asked when it came is asked
-//! again, because much may have been taken back while they thought about it.
+//! again, because much may have been taken back while they thought about it. And whether one that has begun by a grant
+//! may go on.
 
 use realm_crypto::VerifiedChain;
 use realm_protocol::{
@@ -71,6 +72,22 @@ impl Node {
         let granted = stored.until.is_some();
         self.permit_caller(&caller, &loop_id, (stored.approved, granted))?;
         Ok(())
+    }
+
+    /// Whether a step of a run may begin by the grants that the run began by.
+    ///
+    /// # Errors
+    /// One of them was taken back since.
+    pub(crate) fn still_granted(&self, run: RunId) -> Result<(), CallFailure> {
+        let served = self.serving.get(run);
+        let mut rows = served.iter().flat_map(|served| &served.grants);
+        match rows.any(|row| self.grants.is_revoked(*row)) {
+            true => Err(CallFailure::new(
+                FailureCode::Denied,
+                "the grant that its run goes by has been taken back",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether a realm that called is still there, and of a tree that has to do with this one.

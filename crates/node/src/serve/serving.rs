@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use realm_executor::{BackendChoice, Effects, Given};
 use realm_protocol::{
-    BroadcastId, CallId, Digest, LoopId, Now, RealmId, RunId, Scope, Timestamp,
+    BroadcastId, CallId, Digest, GrantId, LoopId, Now, RealmId, RunId, Scope, Timestamp,
     journal::{Direction, JournalSeq, Run, Status},
     json,
     message::{PolicyUse, TraceParent},
@@ -84,6 +84,8 @@ pub(crate) struct Served {
     pub(crate) stream: Option<Stream>,
     /// Whether it counts as a use of a grant, which must outlive the answer.
     pub(crate) counted: bool,
+    /// Where the grants are kept that it goes by, as far as they are.
+    pub(crate) grants: Vec<GrantId>,
 }
 
 /// A call to be run here.
