@@ -302,6 +302,11 @@ impl Announcer {
         })
     }
 
+    /// The plan that it follows.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The broadcast.
     pub fn broadcast(&self) -> BroadcastId {
         self.announcement().broadcast

@@ -130,6 +130,8 @@ struct Announced {
     aggregator: Option<LoopId>,
     /// What that loop has used.
     aggregated: Spend,
+    /// How many calls and broadcasts led to whoever asked for it.
+    depth: u64,
     /// Who asked for it by hand.
     person: Option<String>,
     run: Run,

@@ -410,6 +410,8 @@ wire_map! {
         5 => frame: Option<CallId>,
         /// Who asked for it by hand.
         6 => person: Option<String>,
+        /// How many calls and broadcasts led to whoever asked for it; none for as many as are announced.
+        7 => depth: Option<u64>,
     }
 }
 

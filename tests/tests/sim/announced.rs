@@ -129,6 +129,33 @@ fn work_that_may_be_one_loop_alone_is_no_work_for_an_agent_that_calls_others() {
 }
 
 #[test]
+fn a_loop_that_makes_results_one_may_call_loops_though_the_work_may_not() {
+    let by_loop = json!({"subLoops": false, "aggregate": "loop", "aggregator": "sum-up"});
+    let mut market = market(6, 100, peers_and_children(json!({})));
+    let given = json!({
+        "id": "give", "version": "1.0.0", "kind": "tool",
+        "inputSchema": {}, "outputSchema": {},
+        "tool": {"implementation": "process", "config": {"argv": ["say", "{\"sum\": 1}"]}},
+    });
+    let mut sum_up = Loops::composite("sum-up", &["give"]);
+    sum_up["inputSchema"] = json!({});
+    sum_up["outputSchema"] = json!({});
+    let ask = Loops::broadcast("ask", "see", peers_and_children(by_loop));
+    market.world.apply(market.acme, &[given, sum_up, ask]);
+
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+    let runs = market.world.hosts[market.acme.0].disk.runs.values();
+    let made: Vec<Status> = runs
+        .filter(|run| run.loop_id == "sum-up")
+        .map(|run| run.status)
+        .collect();
+    assert_eq!(made, [Status::Completed]);
+    invariants::check(&mut market.world);
+}
+
+#[test]
 fn cancelling_a_run_takes_the_work_back_that_it_has_announced() {
     let mut market = market(3, 20_000, peers_and_children(json!({})));
     let order = World::invoke_within("order", json!({"n": 1}), 60_000);

@@ -18,17 +18,18 @@ impl Node {
         let own = self.market.announced.get(&broadcast);
         let aggregator = own.and_then(|own| {
             let announced = own.rounds.first()?.peek().ok()?;
-            Some((own.aggregator.clone()?, announced, own.announcer.left()))
+            let limits = (announced.execution_ms, own.depth, own.announcer.left());
+            Some((own.aggregator.clone()?, limits))
         });
-        let Some((loop_id, announced, budget)) = aggregator else {
+        let Some((loop_id, (limit_ms, depth, budget))) = aggregator else {
             return self.not_aggregated(broadcast, FailureCode::LoopNotFound);
         };
         self.serve_asked(Asked {
             call,
             loop_id,
             input: results,
-            limit_ms: announced.execution_ms,
-            depth: announced.depth.saturating_add(1),
+            limit_ms,
+            depth: depth.saturating_add(1),
             key: Some(Digest::of(&[b"realm/1/aggregate", broadcast.as_bytes()])),
             budget,
             purpose: Purpose::Aggregate(broadcast),

@@ -181,6 +181,7 @@ impl Node {
             parent: None,
             person: by.map(ToOwned::to_owned),
             depth: 0,
+            sub_loops: true,
         };
         match self.announce(begin, &asked, contract) {
             Ok(broadcast) => self.carry_out_announcer(broadcast),

@@ -9,7 +9,7 @@ use realm_protocol::{
     BroadcastId, CallId, FailureCode, RunId,
     broadcast::{Levels, Reach},
     budget::Spend,
-    json, limits,
+    json,
 };
 
 use super::{BROADCASTS, BroadcastAsked, Wider};
@@ -47,6 +47,8 @@ pub(super) struct Begin {
     pub(super) person: Option<String>,
     /// How many calls and broadcasts led to it.
     pub(super) depth: u64,
+    /// Whether the work may call loops and announce work of its own.
+    pub(super) sub_loops: bool,
 }
 
 impl Node {
@@ -104,10 +106,8 @@ impl Node {
             asker,
             parent: Some(run),
             person: None,
-            depth: match said.sub_loops {
-                true => depth,
-                false => limits::CALL_DEPTH.saturating_sub(1),
-            },
+            depth,
+            sub_loops: said.sub_loops,
         };
         let mut asked = BroadcastAsked {
             loop_id: said.loop_id.clone().unwrap_or(id),

@@ -11,9 +11,8 @@ use realm_broadcast::{
     bidder::{Day, Held},
     log::{Conclusion, Ended, Entry, Finished, Planned, Unused},
 };
-use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, LoopId, RunId,
+    BroadcastId, CallId, Digest, RunId,
     broadcast::Deliver,
     budget::Spend,
     cbor::{self, Blob, CborError},
@@ -50,23 +49,23 @@ pub(crate) struct Unfinished {
 
 impl Node {
     /// Writes down what a restart needs of a broadcast beside its announcer's entries.
-    pub(super) fn keep_broadcast(
-        &mut self,
-        run: &Run,
-        contract: &Registered,
-        fans: &[FanOut],
-        (frame, aggregator, person): (Option<CallId>, Option<&LoopId>, Option<String>),
-    ) {
-        let stored = StoredBroadcast {
-            run: run.id,
-            revision: contract.digest,
-            input: run.input.clone().unwrap_or_default(),
-            fans: fans.iter().map(|fan| self.stored_fan(fan)).collect(),
-            aggregator: aggregator.cloned(),
-            frame,
-            person,
+    pub(super) fn keep_broadcast(&mut self, broadcast: BroadcastId) {
+        let Some(own) = self.market.announced.get(&broadcast) else {
+            return;
         };
-        let key = run.call.as_bytes();
+        let plan = own.announcer.plan();
+        let rounds = plan.rounds.iter();
+        let stored = StoredBroadcast {
+            run: own.run.id,
+            revision: own.contract.digest,
+            input: plan.input.clone(),
+            fans: rounds.map(|round| self.stored_fan(&round.fan)).collect(),
+            aggregator: own.aggregator.clone(),
+            frame: own.frame,
+            person: own.person.clone(),
+            depth: Some(own.depth),
+        };
+        let key = broadcast.as_bytes();
         self.put(Table::Broadcasts, key, state::write(&stored));
     }
 
@@ -254,6 +253,7 @@ impl Node {
             began,
             aggregator: stored.aggregator,
             aggregated: Spend::default(),
+            depth: stored.depth.unwrap_or(announced.depth),
             contract,
             loop_id: announced.loop_id,
             person: stored.person,

@@ -18,7 +18,7 @@ use realm_protocol::{
     budget::Spend,
     cbor::Blob,
     journal::{Change, Direction, Run, Status},
-    json,
+    json, limits,
 };
 
 use super::{Announced, BroadcastAsked, asking::Begin, call_of};
@@ -43,9 +43,14 @@ impl Node {
             parent,
             person,
             depth,
+            sub_loops,
         } = begin;
         let secret: [u8; 32] = self.random();
-        let announcement = self.announcement(depth, asked, &contract, &secret);
+        let announced_depth = match sub_loops {
+            true => depth,
+            false => depth.max(limits::CALL_DEPTH.saturating_sub(1)),
+        };
+        let announcement = self.announcement(announced_depth, asked, &contract, &secret);
         let broadcast = announcement.broadcast;
         let frame = asker.frame();
         let mut rounds = vec![self.round(&announcement)];
@@ -71,7 +76,6 @@ impl Node {
             person_ms: asked.execution_ms,
             budget: Some(asked.budget).filter(|budget| !budget.is_unbounded()),
         };
-        let fans: Vec<FanOut> = plan.rounds.iter().map(|round| round.fan.clone()).collect();
         let signed = plan.rounds.iter().map(|round| round.announcement.clone());
         let rounds = signed.collect();
         let announcer = Announcer::start(plan, self.now)?;
@@ -93,8 +97,6 @@ impl Node {
             erased: None,
         };
         self.out.change(Change::Run(run.clone()));
-        let more = (frame, asked.aggregator.as_ref(), person.clone());
-        self.keep_broadcast(&run, &contract, &fans, more);
         let own = Announced {
             announcer,
             asker: Some(asker),
@@ -106,6 +108,7 @@ impl Node {
             began: BTreeMap::new(),
             aggregator: asked.aggregator.clone(),
             aggregated: Spend::default(),
+            depth,
             person,
             run,
             entries: 0,
@@ -118,6 +121,7 @@ impl Node {
             refused: 0,
         };
         self.market.announced.insert(broadcast, own);
+        self.keep_broadcast(broadcast);
         Ok(broadcast)
     }
 
