@@ -73,6 +73,8 @@ pub enum Input {
     },
     /// The announcement did not reach a neighbour.
     Unreached(Side),
+    /// Whom the next round is passed to: it begins.
+    FannedOut(FanOut),
     /// A winner answered.
     Confirm {
         /// Who sent it.
@@ -126,6 +128,11 @@ pub enum Input {
 pub enum Output {
     /// To be durable before anything that follows is done.
     Write(Box<Entry>),
+    /// A round may begin once it is known whom it is passed to: [`Input::FannedOut`].
+    FanOut {
+        /// The round, from 1.
+        round: u64,
+    },
     /// The announcement of a round goes to a neighbour.
     Announce {
         /// The round, from 1.
@@ -229,6 +236,8 @@ pub struct Announcer {
     heard_before: bool,
     /// The round that bids were last taken in, from 0.
     last_round: usize,
+    /// Why the round ended, while it is not known whom the next one is passed to.
+    widening: Option<CloseCause>,
     /// Slots that were leased when the broadcast was cancelled.
     withdrawn: Vec<u64>,
     /// How long they are waited for, milliseconds; none before a cancel, and after a restart.
@@ -285,6 +294,7 @@ impl Announcer {
             finished: first.created,
             heard_before: false,
             last_round: 0,
+            widening: None,
             withdrawn: Vec::new(),
             waits_ms: None,
             results: 0,
@@ -362,6 +372,7 @@ impl Announcer {
                 self.tallying.lose(&side);
                 self.close_if_complete(now);
             }
+            Input::FannedOut(fan) => self.fanned_out(fan, now),
             Input::Confirm { from, confirm } => self.confirm(&from, confirm, now),
             Input::Undelivered { slot, epoch } => self.undelivered(slot, epoch, now),
             Input::Progress { from, progress } => self.progress(&from, &progress, now),
@@ -390,7 +401,7 @@ impl Announcer {
     /// When [`Announcer::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Tick> {
         match self.phase {
-            Phase::Bidding { until, .. } => Some(until),
+            Phase::Bidding { until, .. } => Some(until).filter(|_| self.widening.is_none()),
             Phase::Working { .. } | Phase::Withdrawing { .. } => self.next_work_timeout(),
             Phase::Aggregating | Phase::Finished(_) => None,
         }
@@ -519,13 +530,15 @@ impl Announcer {
         let Phase::Bidding { round, .. } = self.phase else {
             return;
         };
-        let too_few = self.intake.len() < self.announcement().rule.min_bids.max(1);
         let next = round.saturating_add(1);
-        if too_few && cause != CloseCause::Cancelled && next < self.rounds.len() {
-            self.announce((next as u64).saturating_add(1), now);
-            self.close_if_complete(now);
+        if self.lacks_bids() && cause != CloseCause::Cancelled && next < self.rounds.len() {
+            if self.widening.replace(cause).is_none() {
+                let round = (next as u64).saturating_add(1);
+                self.outputs.push_back(Output::FanOut { round });
+            }
             return;
         }
+        self.widening = None;
         let closed = BidsClosed {
             cause,
             tally: self.tallying.tally(),
@@ -535,6 +548,28 @@ impl Announcer {
         if cause != CloseCause::Cancelled {
             self.go_on(now);
         }
+    }
+
+    /// Begins the next round, unless what has come since is enough.
+    fn fanned_out(&mut self, fan: FanOut, now: Now) {
+        let (Phase::Bidding { round, .. }, Some(cause)) = (&self.phase, self.widening.take())
+        else {
+            return;
+        };
+        let next = round.saturating_add(1);
+        if !self.lacks_bids() {
+            return self.close_bids(cause, now);
+        }
+        if let Some(round) = self.plan.rounds.get_mut(next) {
+            round.fan = fan;
+        }
+        self.announce((next as u64).saturating_add(1), now);
+        self.close_if_complete(now);
+    }
+
+    /// Whether fewer bids count than are asked for.
+    fn lacks_bids(&self) -> bool {
+        self.intake.len() < self.announcement().rule.min_bids.max(1)
     }
 
     fn cancel(&mut self, waits_ms: u64, now: Now) {

@@ -21,7 +21,8 @@ use crate::{
 pub struct Round {
     /// The announcement, signed.
     pub announcement: Signed<Announcement>,
-    /// Whom it is passed to; the realm itself too, where its own agents are asked.
+    /// Whom it is passed to, the realm itself too where its own agents are asked; of the second round
+    /// nobody before it begins, because links come and go.
     pub fan: FanOut,
 }
 

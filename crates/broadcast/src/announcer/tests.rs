@@ -450,6 +450,82 @@ fn enough_good_bids_end_no_bidding_that_has_fewer_than_it_asks_for() {
     assert!(!bids(3, 30), "two are not");
 }
 
+/// An announcer that asks for two bids and has one in its first round, which is over; and its announcement.
+fn over_with_one_bid() -> (Announcer, Announcement) {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.min_bids = 2;
+    let mut plan = plan(&announcement);
+    plan.rounds.push(Round {
+        announcement: Signed::unsigned(&Announcement {
+            round: 2,
+            ..announcement.clone()
+        }),
+        fan: FanOut::default(),
+    });
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    assert!(is_counted(&mut announcer, &announcement, 2));
+    let tally = Tally {
+        broadcast: announcement.broadcast,
+        round: 1,
+        asked: 1,
+        bids: 1,
+        unreached: 0,
+        suppressed: None,
+    };
+    let from = Side::Parent;
+    announcer.handle(Input::Tally { from, tally }, NOW);
+    assert_eq!(
+        announcer.poll_output(),
+        Some(Output::FanOut { round: 2 }),
+        "nobody is asked before it is known who is linked"
+    );
+    (announcer, announcement)
+}
+
+fn is_counted(announcer: &mut Announcer, announcement: &Announcement, number: u8) -> bool {
+    let mut bid = fixtures::bid(number, 10);
+    bid.announcement = Signed::unsigned(announcement).digest();
+    let from = bid.bidder.clone();
+    let counts = refusal(announcer, &from, &bid, NOW).is_none();
+    while announcer.poll_output().is_some() {}
+    counts
+}
+
+#[test]
+fn the_second_round_goes_to_those_who_are_linked_when_it_begins() {
+    let (mut announcer, _) = over_with_one_bid();
+    let pass = Pass {
+        to: Side::Child("new".parse().unwrap()),
+        left: crate::scope::Left { down: 0, up: 0 },
+        window_ms: 1,
+    };
+    let fan = FanOut {
+        passes: vec![pass.clone()],
+        unreached: 0,
+    };
+
+    announcer.handle(Input::FannedOut(fan), NOW);
+
+    assert!(matches!(
+        announcer.poll_output(),
+        Some(Output::Write(entry)) if matches!(*entry, Entry::Announced(Announced { round: 2, .. }))
+    ));
+    let announced = Output::Announce { round: 2, pass };
+    assert_eq!(announcer.poll_output(), Some(announced));
+}
+
+#[test]
+fn a_bid_that_comes_before_the_second_round_begins_may_be_enough_without_it() {
+    let (mut announcer, announcement) = over_with_one_bid();
+    assert!(is_counted(&mut announcer, &announcement, 3));
+
+    announcer.handle(Input::FannedOut(FanOut::default()), NOW);
+
+    assert_eq!(announcer.ranking().ranked.len(), 2);
+    let announced = |output| matches!(output, Output::Announce { .. });
+    assert!(!std::iter::from_fn(|| announcer.poll_output()).any(announced));
+}
+
 #[test]
 fn a_tally_that_says_too_little_cuts_nobody_off_on_another_side() {
     let announcement = fixtures::announcement();

@@ -64,7 +64,7 @@ pub struct Pass {
 }
 
 /// Whom an announcement is passed to, and how many it should have been passed to and cannot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FanOut {
     /// Those it is passed to, in the order of the neighbours.
     pub passes: Vec<Pass>,

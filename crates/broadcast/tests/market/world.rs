@@ -330,6 +330,11 @@ impl World {
                 self.look_at(&entry);
                 self.log.push(entry);
             }
+            announcer::Output::FanOut { round } => {
+                let round = &self.plan.rounds[usize::try_from(round - 1).unwrap()];
+                let input = announcer::Input::FannedOut(round.fan.clone());
+                self.schedule(1, Event::ToAnnouncer(input));
+            }
             announcer::Output::Announce { round, pass } => {
                 let number = (0..self.bidders.len()).find(|it| plans::side(*it) == pass.to);
                 let round = &self.plan.rounds[usize::try_from(round - 1).unwrap()];

@@ -232,6 +232,7 @@ impl Node {
     fn carry_out_wanted(&mut self, broadcast: BroadcastId, output: Output) {
         match output {
             Output::Write(entry) => self.write_down(broadcast, &entry),
+            Output::FanOut { round } => self.fan_out_round(broadcast, round),
             Output::Announce { round, pass } => self.announce_to(broadcast, round, &pass),
             Output::Refuse { to, bid, why } if self.may_note_refused(broadcast) => {
                 let denied = (why == Why::Denied)
@@ -288,8 +289,7 @@ impl Node {
         let Some(own) = self.market.announced.get_mut(&broadcast) else {
             return;
         };
-        let index = usize::try_from(round.saturating_sub(1)).unwrap_or(usize::MAX);
-        let Some(signed) = own.rounds.get(index).cloned() else {
+        let Some(signed) = own.round(round).cloned() else {
             return;
         };
         if pass.to == Side::Here {
@@ -452,6 +452,12 @@ impl Node {
 }
 
 impl Announced {
+    /// The announcement of a round, from 1.
+    pub(super) fn round(&self, round: u64) -> Option<&Signed<Announcement>> {
+        self.rounds
+            .get(usize::try_from(round.checked_sub(1)?).ok()?)
+    }
+
     /// Why the results, made one, are not what the contract says: each of them was, and what is made of them may
     /// be something else.
     pub(super) fn mismatch(&self, conclusion: &Conclusion) -> Option<String> {

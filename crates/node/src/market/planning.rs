@@ -7,7 +7,7 @@ use std::{
 
 use realm_broadcast::{
     Announcer, FanOut, Left, Neighbour, Pass, Side,
-    announcer::{Plan, PlanError, Round},
+    announcer::{Input, Plan, PlanError, Round},
     fan_out,
 };
 use realm_executor::{Effects, Registered};
@@ -53,13 +53,20 @@ impl Node {
         let announcement = self.announcement(announced_depth, asked, &contract, &secret);
         let broadcast = announcement.broadcast;
         let frame = asker.frame();
-        let mut rounds = vec![self.round(&announcement)];
+        let mut rounds = vec![Round {
+            announcement: self.me.sign(&announcement),
+            fan: self.fan_out_own(&announcement),
+        }];
         if let Some(wider) = &asked.wider {
-            rounds.push(self.round(&Announcement {
+            let wider = Announcement {
                 round: 2,
                 reach: wider.reach.clone(),
                 ..announcement
-            }));
+            };
+            rounds.push(Round {
+                announcement: self.me.sign(&wider),
+                fan: FanOut::default(),
+            });
         }
         let input = Blob::from(json::to_bytes(&asked.input));
         let plan = Plan {
@@ -160,22 +167,22 @@ impl Node {
         }
     }
 
-    /// One round: signed, with whom it is passed to, this realm itself among them if it is asked.
-    fn round(&mut self, announcement: &Announcement) -> Round {
-        let mut fan = self.fan_out_own(announcement);
-        if realm_broadcast::is_asked(announcement, &self.me.scope()) {
-            fan.passes.push(Pass {
-                to: Side::Here,
-                left: Left { down: 0, up: 0 },
-                window_ms: announcement.window_ms,
-            });
+    /// Begins a further round of a broadcast with those who are linked now.
+    pub(super) fn fan_out_round(&mut self, broadcast: BroadcastId, round: u64) {
+        let own = self.market.announced.get(&broadcast);
+        let announcement = own.and_then(|own| own.round(round)?.peek().ok());
+        let Some(announcement) = announcement else {
+            return;
+        };
+        let fan = self.fan_out_own(&announcement);
+        let now = self.now;
+        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+            own.announcer.handle(Input::FannedOut(fan), now);
         }
-        Round {
-            announcement: self.me.sign(announcement),
-            fan,
-        }
+        self.keep_broadcast(broadcast);
     }
 
+    /// Whom a round is passed to, this realm itself among them if it is asked.
     fn fan_out_own(&mut self, announcement: &Announcement) -> FanOut {
         let neighbours = self.neighbours(announcement);
         let left = Left {
@@ -183,7 +190,15 @@ impl Node {
             up: announcement.reach.up,
         };
         let (me, window_ms) = (self.me.scope(), announcement.window_ms);
-        fan_out(announcement, &me, &Side::Here, left, window_ms, &neighbours)
+        let mut fan = fan_out(announcement, &me, &Side::Here, left, window_ms, &neighbours);
+        if realm_broadcast::is_asked(announcement, &me) {
+            fan.passes.push(Pass {
+                to: Side::Here,
+                left: Left { down: 0, up: 0 },
+                window_ms,
+            });
+        }
+        fan
     }
 
     /// Parent, children and peers, and whether this realm's policy lets the announcement go there.

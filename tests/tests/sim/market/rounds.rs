@@ -4,9 +4,8 @@ use realm_protocol::journal::Run;
 
 use super::*;
 
-#[test]
-fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
-    let (mut world, acme, [_, right]) = family(74, ["EUR 0.03", "EUR 0.02"]);
+/// An agent that is asked for its bid, and says it after eight seconds; and the loop that says it.
+fn asked_slowly() -> [Value; 2] {
     let offer = json!({"price": "EUR 0.02", "time": "1s", "confidence": 0.9}).to_string();
     let quote = json!({
         "id": "quote", "version": "1.0.0", "kind": "tool",
@@ -15,8 +14,11 @@ fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
     });
     let mut slow = Loops::idempotent("see", 100);
     slow["bid"] = json!({"ask": "quote", "within": "20s"});
-    world.apply(right, &[quote, slow]);
-    world.run_for(1_000);
+    [quote, slow]
+}
+
+/// Work for two children, which are asked once more where fewer bid.
+fn twice() -> BroadcastAsked {
     let mut work = asked(
         "see",
         reach(1, 0, 0),
@@ -29,12 +31,41 @@ fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
         reach: reach(1, 0, 0),
         realms: Vec::new(),
     });
+    work
+}
 
-    let control = world.ask(acme, Request::Broadcast(Box::new(work)));
+#[test]
+fn the_second_round_asks_who_is_linked_by_then() {
+    let (mut world, acme, [left, right]) = family(75, ["EUR 0.03", "EUR 0.02"]);
+    world.apply(left, &asked_slowly());
+    world.partition(acme, right);
+    world.run_for(10_000);
+
+    let control = world.ask(acme, Request::Broadcast(Box::new(twice())));
+    world.run_for(500);
+    world.heal(acme, right);
+    let ended = end_of(&mut world, acme, control);
+
+    assert_eq!(output(&ended).as_array().map(Vec::len), Some(2));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
+    let (mut world, acme, [_, right]) = family(74, ["EUR 0.03", "EUR 0.02"]);
+    let third = world.child(acme, "third");
+    for child in [right, third] {
+        world.apply(child, &asked_slowly());
+    }
+    world.run_for(1_000);
+
+    let control = world.ask(acme, Request::Broadcast(Box::new(twice())));
     world.run_for(500);
     world.partition(acme, right);
     world.run_for(1_500);
     world.heal(acme, right);
+    world.run_for(2_000);
+    world.partition(acme, third);
     let ended = end_of(&mut world, acme, control);
 
     output(&ended);
