@@ -559,7 +559,10 @@ static ECHO_LOOP: LazyLock<Option<Arc<Registered>>> = LazyLock::new(|| {
         input_schema: json!({"type": "object"}),
         output_schema: json!({"type": "object"}),
         effects: None,
-        limits: LoopLimits::default(),
+        limits: LoopLimits {
+            timeout_ms: limits::RUN_MS,
+            ..LoopLimits::default()
+        },
         retry: None,
         approval: None,
         asks: None,

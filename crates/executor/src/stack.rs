@@ -43,8 +43,10 @@ pub struct Stack {
     pub(crate) joined: Joined,
     /// What of a part's work is announced again.
     pub(crate) retry: Option<Retry>,
-    /// Milliseconds beside what its parts may take.
-    pub(crate) beside_ms: u64,
+    /// Milliseconds from the beginning to the first part; none where nothing is said of that.
+    pub(crate) intake_ms: Option<u64>,
+    /// Milliseconds from the last part to the output; none where nothing is said of that.
+    pub(crate) output_ms: Option<u64>,
     /// What else its author says.
     pub(crate) metadata: Map<String, Value>,
     /// Where it was written.

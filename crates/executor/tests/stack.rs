@@ -126,15 +126,15 @@ fn a_stack_runs_its_capabilities_in_the_order_that_their_schemas_imply() {
     let desk = named(&loops, "desk");
     assert_eq!(
         steps(desk),
-        "desk/text.mood desk/text.topic | desk/text.reply | echo"
+        "echo | desk/text.mood desk/text.topic | desk/text.reply | echo"
     );
     let steps = &document(desk)["composite"]["steps"];
     assert_eq!(
-        steps[1]["inputMapping"],
+        steps[2]["inputMapping"],
         json!({"text": "$.input.text", "mood": "$.text_mood.mood", "topic": "$.text_topic.topic"})
     );
     assert_eq!(
-        steps[2]["inputMapping"],
+        steps[3]["inputMapping"],
         json!({"mood": "$.text_mood.mood", "reply": "$.text_reply.reply"})
     );
     let reply = named(&loops, "desk/text.reply");
@@ -157,11 +157,18 @@ fn every_field_of_the_phases_has_its_effect() {
     let loops = plan(&text).unwrap();
 
     let desk = named(&loops, "desk");
-    assert_eq!(steps(desk), "desk/text.mood | desk/text.topic | echo");
+    assert_eq!(
+        steps(desk),
+        "echo | desk/text.mood | desk/text.topic | echo"
+    );
     assert_eq!(desk.input_schema["allOf"][1], json!({"required": ["tone"]}));
     // Twice three attempts of 12 s with pauses of 1 s and 2 s, and intake and output beside.
     assert_eq!(desk.limits.timeout_ms, 2 * (3 * 12_000 + 3_000) + 5_000);
-    let retry = &document(desk)["composite"]["steps"][0]["retry"];
+    let steps = &document(desk)["composite"]["steps"];
+    let phase = |step: usize| (&steps[step]["outputBinding"], &steps[step]["timeout"]);
+    assert_eq!(phase(0), (&json!("IN"), &json!("1000ms")));
+    assert_eq!(phase(3), (&json!("OUT"), &json!("4000ms")));
+    let retry = &steps[1]["retry"];
     assert_eq!(
         (&retry["attempts"], &retry["backoff"]),
         (&json!(3), &json!("linear"))

@@ -279,7 +279,8 @@ impl Reader<'_> {
             order,
             joined,
             retry,
-            beside_ms: intake_ms.saturating_add(output_ms),
+            intake_ms: Some(intake_ms),
+            output_ms: Some(output_ms),
             ..unnamed()?
         })
     }
@@ -574,7 +575,8 @@ pub(super) fn unnamed() -> Option<Stack> {
         order: Order::Adaptive,
         joined: Joined::Merged,
         retry: None,
-        beside_ms: 0,
+        intake_ms: None,
+        output_ms: None,
         metadata: Map::new(),
         origin: crate::Origin::default(),
     })

@@ -17,6 +17,9 @@ use crate::{
 
 /// Id of the loop that gives its input back.
 const ECHO: &str = "echo";
+/// What the steps before and after the parts are called.
+const INTAKE: &str = "IN";
+const OUTPUT: &str = "OUT";
 
 impl Stack {
     pub(super) fn composite(
@@ -26,8 +29,13 @@ impl Stack {
         (input, output): (Value, Value),
         joined: Option<Joins>,
     ) -> Manifest {
-        let mut steps = Vec::new();
-        let mut lasts_ms = self.beside_ms;
+        let beside = [self.intake_ms, self.output_ms].into_iter().flatten();
+        let mut lasts_ms = beside.fold(0, u64::saturating_add);
+        let begins = self.intake_ms.and_then(|intake_ms| {
+            let nothing = BTreeMap::new();
+            self.phase(INTAKE, nothing, Some(intake_ms))
+        });
+        let mut steps: Vec<Step> = begins.into_iter().collect();
         for group in &arranged.groups {
             let of_group: Vec<Step> = group
                 .iter()
@@ -52,12 +60,7 @@ impl Stack {
                 let reference = reference(parts, source, &member, needed)?;
                 Some((member, reference))
             });
-            let echo = call(ECHO, Some(mapping.collect()), None, &self.origin);
-            steps.extend(echo.map(|echo| Step {
-                work: Work::Call(Box::new(echo)),
-                when: None,
-                output_binding: None,
-            }));
+            steps.extend(self.phase(OUTPUT, mapping.collect(), self.output_ms));
         }
         Manifest {
             id: self.id.clone(),
@@ -83,6 +86,21 @@ impl Stack {
             metadata: self.metadata.clone(),
             origin: self.origin.clone(),
         }
+    }
+
+    /// A step beside the parts, which must end within its time.
+    fn phase(
+        &self,
+        name: &str,
+        mapping: BTreeMap<String, Reference>,
+        timeout_ms: Option<u64>,
+    ) -> Option<Step> {
+        let echo = call(ECHO, Some(mapping), None, &self.origin)?;
+        Some(Step {
+            work: Work::Call(Box::new(Call { timeout_ms, ..echo })),
+            when: None,
+            output_binding: Some(name.to_owned()),
+        })
     }
 
     fn step(

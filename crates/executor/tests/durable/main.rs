@@ -8,6 +8,7 @@
 mod budgets;
 mod clocks;
 mod pauses;
+mod phases;
 mod records;
 mod restarts;
 mod routes;

@@ -154,9 +154,11 @@ impl Run {
             }
             Err(error) => {
                 let item = at.item.map(|item| format!(", item {item},"));
+                let named = step.output_binding.as_ref();
                 let message = format!(
-                    "step {}{} failed: {}",
+                    "step {}{}{} failed: {}",
                     at.step,
+                    named.map(|name| format!(" (`{name}`)")).unwrap_or_default(),
                     item.unwrap_or_default(),
                     error.message
                 );
