@@ -179,7 +179,7 @@ fn every_field_of_the_phases_has_its_effect() {
         json!({
             "capabilities": ["text.mood"], "scope": ["subtree", "peers"], "window": "2000ms",
             "within": "10000ms", "select": "all", "winners": 5, "standbys": 0, "minBids": 2,
-            "maxBids": 5, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
+            "maxBids": 5, "atOnce": 1, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
         })
     );
 }

@@ -409,6 +409,9 @@ impl Reader<'_> {
             // The work is announced again: a standby as well would begin it once more each time.
             broadcast.rule.standbys = 0;
         }
+        if order == Some(Order::Sequential) {
+            broadcast.at_once = Some(1);
+        }
         (order.unwrap_or(Order::Adaptive), retry)
     }
 
