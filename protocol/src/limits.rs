@@ -465,9 +465,10 @@ pub const ANNOUNCERS_SHARE: usize = 1_024;
 /// realm, half as many one level below, down to an eighth; four times as many at once. More are
 /// suppressed.
 pub const ANNOUNCE_RATE: u64 = 250;
-/// Offers that a realm has open as a bidder; to announcements beyond them it does not bid.
+/// Announcements of its own tree that a realm has bids open for, and as many of all other trees together;
+/// for more it does not bid. As many that are over it remembers.
 pub const OFFERS: usize = 1_024;
-/// Share of [`OFFERS`] for the announcements of one root; it does not bid for more.
+/// Share of [`OFFERS`] for the announcements from under one foreign root; it does not bid for more.
 pub const OFFERS_PER_ROOT: usize = 128;
 /// Times that an outcome is sent again until it is acknowledged; after the last it is kept, and
 /// sent no more.

@@ -12,7 +12,7 @@ mod job;
 mod lease;
 mod terms;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, LoopId, Now, Place, RunId, Tick,
@@ -100,6 +100,13 @@ pub enum Input {
         from: Place,
         /// What is taken back.
         withdraw: Withdraw,
+    },
+    /// An announcer has closed a broadcast, and gives nothing of it any more.
+    Closed {
+        /// Who sent it.
+        from: Place,
+        /// Which.
+        broadcast: BroadcastId,
     },
     /// The announcer has the outcome.
     Ack {
@@ -354,6 +361,7 @@ impl Bidder {
             } => self.award(&from, &award, admission, now),
             Input::Lease { from, lease } => self.lease(&from, lease, now),
             Input::Withdraw { from, withdraw } => self.withdraw(&from, &withdraw, now),
+            Input::Closed { from, broadcast } => self.closed(&from, broadcast, now),
             Input::Ack { from, ack } => self.ack(&from, &ack, now),
             Input::Progressed { bid, done } => self.progressed(&bid, done),
             Input::Worked {
@@ -482,9 +490,8 @@ impl Bidder {
         let epoch = self.confirmed.entry((reserved.broadcast, reserved.slot));
         let epoch = epoch.or_default();
         *epoch = reserved.epoch.max(*epoch);
-        let jobs = &self.jobs;
-        self.confirmed
-            .retain(|(of, _), _| jobs.keys().any(|(job, _)| job == of));
+        let known: BTreeSet<BroadcastId> = self.jobs.keys().map(|(of, _)| *of).collect();
+        self.confirmed.retain(|(of, _), _| known.contains(of));
     }
 
     fn write(&mut self, entry: impl Into<Held>) {

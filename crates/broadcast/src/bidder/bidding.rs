@@ -1,7 +1,7 @@
 //! From an announcement to a bid, or to the reason why there is none.
 
 use realm_protocol::{
-    BroadcastId, Digest, LoopId, Now,
+    BroadcastId, Digest, LoopId, Now, Place, RealmId,
     broadcast::{Announcement, Bid},
     limits,
     records::Signed,
@@ -152,14 +152,46 @@ impl Bidder {
 
     /// Whether another round may take the place of an earlier one's bid.
     fn may_bid_anew(&self, id: &JobId) -> bool {
-        let state = self.jobs.get(id).map(|job| &job.state);
-        matches!(state, Some(State::Asking { .. } | State::Offered { .. }))
+        self.jobs.get(id).is_some_and(Job::is_offer)
     }
 
+    /// Whether another announcement may be bid for. Each counts once, however many agents bid, until it is
+    /// over; those of other trees take no place of this realm's own.
     fn has_room(&self, announcement: &Announcement) -> bool {
-        let root = announcement.announcer.root;
-        let of_root = self.jobs.values().filter(|job| job.announcer.root == root);
-        self.jobs.len() < limits::OFFERS && of_root.count() < limits::OFFERS_PER_ROOT
+        let open = self.jobs.iter().filter(|(_, job)| job.is_open());
+        let mut open: Vec<(BroadcastId, RealmId)> = open
+            .map(|((broadcast, _), job)| (*broadcast, job.announcer.root))
+            .collect();
+        open.dedup();
+        let (root, own) = (announcement.announcer.root, self.me.root);
+        let is_counted =
+            |(broadcast, _): &(BroadcastId, RealmId)| *broadcast == announcement.broadcast;
+        let of_root = open.iter().filter(|(_, of)| *of == root).count();
+        let of_kind = open.iter().filter(|(_, of)| (*of == own) == (root == own));
+        let most = match root == own {
+            true => limits::OFFERS,
+            false => limits::OFFERS_PER_ROOT,
+        };
+        open.iter().any(is_counted) || of_root < most && of_kind.count() < limits::OFFERS
+    }
+
+    /// An announcer has closed a broadcast: bids for it that have won nothing are out no more.
+    pub(super) fn closed(&mut self, from: &Place, broadcast: BroadcastId, now: Now) {
+        let lost = self.jobs.iter().filter(|((of, _), job)| {
+            *of == broadcast && job.announcer.realm == from.realm && job.is_offer()
+        });
+        let lost: Vec<JobId> = lost.map(|(id, _)| id.clone()).collect();
+        for id in lost {
+            let state = self.jobs.get(&id).map(|job| &job.state);
+            let asks = matches!(state, Some(State::Asking { .. }));
+            self.become_over(&id, now.tick);
+            if asks {
+                self.count(broadcast, |round| {
+                    round.asking = round.asking.saturating_sub(1);
+                });
+                self.say_decided(broadcast);
+            }
+        }
     }
 
     /// Makes an offer a bid, or drops the job.

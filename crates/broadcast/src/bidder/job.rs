@@ -81,7 +81,7 @@ pub(super) enum State {
         sends: u32,
         next: Tick,
     },
-    /// The award was withdrawn before it was leased, or nothing more is said.
+    /// The broadcast is closed, or nothing more is said.
     Over { until: Tick },
 }
 
@@ -151,6 +151,16 @@ impl Job {
     /// Whether it takes room.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.state, State::Reserved { .. } | State::Working { .. })
+    }
+
+    /// Whether a bid is out, has won, or may still be made.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Over { .. })
+    }
+
+    /// Whether its bid may still be made, or is out and has not won.
+    pub(super) fn is_offer(&self) -> bool {
+        matches!(self.state, State::Asking { .. } | State::Offered { .. })
     }
 
     /// The slot it holds.

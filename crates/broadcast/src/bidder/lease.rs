@@ -290,9 +290,7 @@ impl Bidder {
         };
         if *sends >= limits::OUTCOME_SENDS {
             let bid = outcome.bid;
-            job.state = State::Over {
-                until: now.plus(REMEMBER_MS),
-            };
+            self.become_over(id, now);
             return self.write(Acked { bid });
         }
         let waits = RESEND_MS.checked_shl(*sends).unwrap_or(u64::MAX);
@@ -313,8 +311,20 @@ impl Bidder {
         if let State::Ended { outcome, .. } = &job.state {
             let bid = outcome.bid;
             self.write(Acked { bid });
-            let until = now.tick.plus(REMEMBER_MS);
-            self.become_state(&id, State::Over { until });
+            self.become_over(&id, now.tick);
+        }
+    }
+
+    /// Remembers for a while that a job is over; the oldest is forgotten where there are too many.
+    pub(super) fn become_over(&mut self, id: &JobId, now: Tick) {
+        let until = now.plus(REMEMBER_MS);
+        self.become_state(id, State::Over { until });
+        let over = self.jobs.iter().filter(|(_, job)| !job.is_open());
+        if over.clone().count() > limits::OFFERS
+            && let Some((oldest, _)) = over.min_by_key(|(_, job)| job.until())
+        {
+            let oldest = oldest.clone();
+            self.jobs.remove(&oldest);
         }
     }
 

@@ -80,9 +80,9 @@ pub enum NoBid {
     /// A broadcast of another announcer has the same id: nobody takes another's place.
     #[error("another realm announced a broadcast of that id")]
     Taken,
-    /// As many offers are open as may be, in all or for the announcer's root.
+    /// Bids are open for as many announcements as may be: of its tree, or of all others.
     #[error(
-        "at most {} offers are open, and {} for one root",
+        "bids are open for {} announcements of one's own tree at most, and for {} of one foreign root",
         limits::OFFERS,
         limits::OFFERS_PER_ROOT
     )]

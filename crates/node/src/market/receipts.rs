@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use realm_broadcast::{CloseError, Closed, close_due};
+use realm_broadcast::{CloseError, Closed, bidder::Input, close_due};
 use realm_crypto::VerifiedChain;
 use realm_protocol::{
     BroadcastId, Digest, Kind, LoopId, Now, Place, RealmId, Tick, Timestamp,
@@ -227,6 +227,10 @@ impl Node {
 
     /// A page of the signed end of a broadcast that this realm has bid for.
     pub(super) fn closed(&mut self, from: &Place, page: &Close) {
+        self.tell_bidder(Input::Closed {
+            from: from.clone(),
+            broadcast: page.broadcast,
+        });
         let open = self.market.receipts.open.iter();
         let concerned = open.filter(|(_, open)| {
             open.broadcast == page.broadcast && open.announcer.realm == from.realm

@@ -1,4 +1,4 @@
-//! More bidders than an announcer remembers.
+//! More bidders than an announcer remembers, and more broadcasts than a bidder has room for at a time.
 
 use realm_protocol::{Kind, link::Frame};
 
@@ -63,4 +63,25 @@ fn bids_of_realms_that_the_announcer_has_forgotten_count_and_it_asks_nobody_who_
     let asked = asked.filter(|it| **it == (acme, Kind::Resolve)).count();
     assert!(asked <= 1, "but for whom it announces to: {asked}");
     invariants::check(&mut world);
+}
+
+#[test]
+fn bidders_bid_for_every_one_of_many_broadcasts_one_after_the_other() {
+    let (mut world, acme, _) = family(52, ["EUR 0.02", "EUR 0.03"]);
+    let before = world.elapsed_ms();
+
+    for number in 0..300 {
+        let one = rule(Selection::Best, 1, 0);
+        let ended = broadcast(
+            &mut world,
+            acme,
+            asked("see", reach(1, 0, 0), one, Strategy::Select),
+        );
+        assert_eq!(ended.bids, 2, "broadcast {number}");
+    }
+
+    assert!(
+        world.elapsed_ms() - before < 60_000,
+        "no bid had time to run out"
+    );
 }
