@@ -126,7 +126,11 @@ def share_of(whole, share):
 
 def is_enough(rule, results, slots):
     """Whether nobody else is waited for (AGG-11)."""
-    valid = sum(judge(rule, result) is None for result in results)
+    return suffices(rule, sum(judge(rule, result) is None for result in results), slots)
+
+
+def suffices(rule, valid, slots):
+    """Whether so many valid results are as many as are waited for (AGG-11)."""
     return valid >= max(slots if rule[1] == 1 else 0, needed(rule, slots))
 
 

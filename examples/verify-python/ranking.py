@@ -55,6 +55,18 @@ def check_bid(bid, size, limits):
     require(bid[7] >= limits.get(3, 0), "the confidence")
 
 
+def is_good(bid, early):
+    """Whether a bid is good enough for an early close."""
+    return micros(bid) <= early.get(1, micros(bid)) and bid[6] <= early.get(2, bid[6]) and bid[7] >= early.get(3, 0)
+
+
+def are_enough(rule, counted, good):
+    """Whether so many bids, of which so many are good, are enough (BID-7)."""
+    decided = rule[0] == FIRST and counted >= rule[2] + rule[3]
+    early = 6 in rule and good >= rule[6][0]
+    return (decided or early) and counted >= rule[4]
+
+
 class Quotas:
     """How many bids count from where (BID-5)."""
 

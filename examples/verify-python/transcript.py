@@ -1,9 +1,9 @@
-"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-9)."""
+"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-10, TRANSCRIPT-15)."""
 
 import cbor
 import messages
-from aggregation import FAILED, LOOP, NotOne, Result, aggregate, parse, same
-from ranking import Candidate, Quotas, ceilings, check_announcement, check_bid, micros, rank
+from aggregation import FAILED, LOOP, NotOne, Result, aggregate, is_enough, parse, same
+from ranking import Candidate, Quotas, are_enough, ceilings, check_announcement, check_bid, is_good, micros, rank
 from records import Chains, sha256
 from purse import Purse
 from refused import Refused, require
@@ -20,6 +20,7 @@ CODES = {
 OFFLINE, LOOP_FAILED, BUDGET = 2, 14, 15
 #: How long an announcer waits past a lease's end (LEASE-4), milliseconds.
 GRACE = 5_000
+WINDOW, ENOUGH, FULL, TALLIED, CUT = range(1, 6)
 ACTIVE = ("awarded", "reserved", "leased", "asking")
 
 
@@ -118,10 +119,14 @@ def ends(outcome, output, bid):
     return (RESULT, MISMATCHED)
 
 
+def over_after(began, lasts):
+    """When what began then and lasts so long was over at the earliest: clocks are set."""
+    return began + lasts - lasts // 100
+
+
 def over_at(granted, lasts_ms):
     """When a lease may be taken for expired (LEASE-4, TRANSCRIPT-6)."""
-    lasts = lasts_ms + GRACE
-    return granted + lasts - lasts // 100
+    return over_after(granted, lasts_ms + GRACE)
 
 
 class Entrant:
@@ -157,11 +162,12 @@ class Broadcast:
         self.slots, self.ranked, self.fates = [], [], {}
         self.informed, self.results, self.withdrawn = [], 0, None
         self.unused_awards, self.heard = [], set()
-        self.conclusion = None
+        self.conclusion, self.cut, self.aggregates = None, False, False
 
     def take(self, name, entry):
         if self.phase == "finished":
             require(name in ("unused", "proved"), "out of order")
+        require(not self.cut or name in ("cancelled", "unused", "proved"), "out of order")
         getattr(self, name)(entry)
 
     def planned(self, _):
@@ -173,7 +179,8 @@ class Broadcast:
     def announced(self, entry):
         require(self.phase in ("planned", "bidding"), "a round after the bidding")
         require(entry[0] == self.round + 1 <= len(self.rounds), "a round out of order")
-        self.phase, self.round = "bidding", entry[0]
+        require(entry[0] == 1 or len(self.entrants) < max(self.announcement[14][4], 1), "bids enough")
+        self.phase, self.round, self.announced_at = "bidding", entry[0], entry[1]
 
     def counted(self, entry):
         require(self.phase == "bidding", "a bid after the bidding")
@@ -202,7 +209,15 @@ class Broadcast:
 
     def closed(self, entry):
         require(self.phase == "bidding", "the bidding ended out of order")
-        rule = self.announcement[14]
+        rule, bids = self.announcement[14], [entrant.bid for entrant in self.entrants.values()]
+        if entry[0] == WINDOW:
+            require(entry[2] >= over_after(self.announced_at, self.announcement[11]), "closed too early")
+        elif entry[0] == ENOUGH:
+            good = sum(is_good(bid, rule[6]) for bid in bids) if 6 in rule else 0
+            require(are_enough(rule, len(bids), good), "not enough good bids")
+        elif entry[0] == FULL:
+            require(len(bids) >= rule[5], "not as many bids as are taken")
+        self.cut = entry[0] == CUT
         candidates = [entrant.candidate for entrant in self.entrants.values()]
         weights, scale = rule.get(1), ceilings(self.announcement)
         _, self.ranked = rank(candidates, rule[0], weights, scale, self.plan[1])
@@ -228,9 +243,7 @@ class Broadcast:
         require(entry[3] <= self.closed_at + self.announcement[12], "too late")
         active = sum(slot.state in ACTIVE for slot in self.slots)
         require(active < plan[5], "more slots at a time than planned")
-        require(self.withdrawn is None, "an award after a cancel")
-        withdrawn = (fate[0] == "won" and fate[3] == WITHDRAWN for fate in self.fates.values())
-        require(not any(withdrawn), "an award after leases were withdrawn")
+        require(not self.stops(), "an award though nothing more is waited for")
         require(entry[2] == self.next_bid(entry[3]), "not the next bid")
         price = self.entrants[entry[2]].bid.get(5)
         given = self.share(price)
@@ -239,6 +252,28 @@ class Broadcast:
         self.purse.set_aside((entry[0], entry[1]), price, given)
         slot.state, slot.epoch, slot.holder = "awarded", entry[1], entry[2]
         self.fates[entry[2]] = ["declined", entry[0], entry[1]]
+        self.aggregates = False
+
+    def stops(self):
+        """Whether nothing more is waited for: after a cancel, or by AGG-11."""
+        return self.withdrawn is not None or self.has_enough()
+
+    def has_enough(self):
+        return is_enough(self.announcement[15], self.results_by_slot(), len(self.slots))
+
+    def results_by_slot(self):
+        return [Result(at, *(slot.result or (None, 0, 0))) for at, slot in enumerate(self.slots)]
+
+    def owes_an_award(self, now):
+        """Whether the broadcast must not end yet (TRANSCRIPT-15)."""
+        waits = any(slot.state == "open" and slot.epoch < 8 for slot in self.slots)
+        lasts = min(self.announcement[12], self.announcement[13])
+        digest = self.next_bid(now)
+        if self.stops() or not waits or digest is None or now >= over_after(self.closed_at, lasts):
+            return False
+        entrant = self.entrants[digest]
+        holds = now < over_after(entrant.at, entrant.bid[10])
+        return holds and self.share(entrant.bid.get(5)) is not None
 
     def unawarded(self):
         """Winners and standbys that have had no award, in rank order."""
@@ -287,7 +322,8 @@ class Broadcast:
         require(entry[2] == 0 if first else entry[2] > slot.answers, "not in order")
         require(entry[3] <= self.plan[4], "longer than planned")
         require(entry[4] == bidder, "a lease to another realm")
-        require(self.withdrawn is None, "a lease after a cancel")
+        require(entry[5] + entry[3] <= self.closed_at + self.announcement[13], "longer than the work")
+        require(not self.stops(), "a lease though nothing more is waited for")
         if first:
             self.informed.append(bidder)
         slot.state, slot.answers = "leased", entry[2]
@@ -327,8 +363,9 @@ class Broadcast:
         end = entry[2]
         if 3 not in entry:
             expired = end == EXPIRED and slot.state == "leased" and entry[4] >= slot.over_at
-            withdrawn = end == WITHDRAWN and slot.state == "leased"
-            given_back = end == END_NOT_BEGUN and slot.state == "reserved"
+            withdrawn = end == WITHDRAWN and slot.state == "leased" and self.stops()
+            late = entry[4] >= over_after(self.closed_at, self.announcement[13])
+            given_back = end == END_NOT_BEGUN and slot.state == "reserved" and (late or self.stops())
             require(expired or withdrawn or given_back, "it did not end so")
             return None
         bid = self.entrants[slot.holder].bid
@@ -338,7 +375,8 @@ class Broadcast:
         waited = slot.state == "leased" or (
             slot.state == "asking" and end in (RESULT, END_NOT_BEGUN)
         )
-        require(waited, "nobody waited for it")
+        enough = self.withdrawn is None and self.has_enough()
+        require(waited and not enough, "nobody waited for it")
         require(end in ends(outcome, entry[3].get(1), bid), "it did not end so")
         return outcome
 
@@ -361,16 +399,22 @@ class Broadcast:
         self.unused_awards.append(award)
         self.heard.add(known)
         self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
+        if self.announcement[15][0] == LOOP and not self.is_busy() and not self.owes_an_award(entry[1]):
+            self.aggregates = True
         self.purse.settle_unused(outcome)
+
+    def is_busy(self):
+        return any(slot.state in ACTIVE for slot in self.slots)
 
     def cancelled(self, _):
         require(self.phase == "working" and self.withdrawn is None, "out of order")
         leased = (at for at, slot in enumerate(self.slots) if slot.state == "leased")
-        self.withdrawn = list(leased)
+        self.withdrawn, self.cut = list(leased), False
 
     def finished(self, entry):
         require(self.phase == "working", "out of order")
-        require(not any(slot.state in ACTIVE for slot in self.slots), "somebody is waited for")
+        require(not self.is_busy(), "somebody is waited for")
+        require(self.aggregates or not self.owes_an_award(entry[1]), "a bid is left to be awarded")
         said = entry[0]
         ending, output, citations = self.settle(said)
         require(said[0] == ending, "another ending")
@@ -392,7 +436,7 @@ class Broadcast:
         if self.too_few():
             return TOO_FEW_BIDS, None, []
         rule = self.announcement[15]
-        results = [Result(at, *(slot.result or (None, 0, 0))) for at, slot in enumerate(self.slots)]
+        results = self.results_by_slot()
         try:
             output, ending = aggregate(rule, results), OUTPUT
         except NotOne as refused:

@@ -2,14 +2,14 @@
 
 import cbor
 import messages
-from aggregation import FAILED
-from ranking import FIRST, check_bid, misplaced
+from aggregation import FAILED, suffices
+from ranking import FIRST, are_enough, check_bid, misplaced
 from receipt import join
 from records import sha256
 from refused import require
 from transcript import (
-    ACTIVE, CANCELLED, END_NOT_BEGUN, EXPIRED, ONCE, RESERVED, RESULT, TOO_FEW_BIDS, WITHDRAWN, Slot, ends,
-    follow, open_entries, over_at, proved, read_rounds, sealing,
+    ACTIVE, CANCELLED, CUT, END_NOT_BEGUN, ENOUGH, EXPIRED, FULL, ONCE, RESERVED, RESULT, TOO_FEW_BIDS, WINDOW,
+    WITHDRAWN, Slot, ends, follow, open_entries, over_after, over_at, proved, read_rounds, sealing,
 )
 
 
@@ -37,7 +37,7 @@ class Shown:
         self.announcement = self.rounds[0][1]
         self.id = self.announcement[0]
         require(self.verdict[0] == self.id, "a close of another broadcast")
-        self.begun, self.closed_at, self.cut = 0, None, False
+        self.begun, self.closed_at, self.cut, self.to_be_cut = 0, None, False, False
         self.bids, self.own = {}, {}
         self.slots, self.fates, self.awards = [], {}, []
         self.unused_awards, self.heard, self.conclusion = [], set(), None
@@ -57,6 +57,7 @@ class Shown:
     def take(self, name, entry):
         if self.conclusion is not None:
             require(name in ("unused", "proved"), "out of order")
+        require(not self.to_be_cut or name in ("cancelled", "unused", "proved"), "out of order")
         getattr(self, name)(entry)
 
     def told(self, _):
@@ -68,7 +69,7 @@ class Shown:
     def announced(self, entry):
         require(self.closed_at is None, "a round after the bidding")
         require(entry[0] == self.begun + 1 <= len(self.rounds), "a round out of order")
-        self.begun = entry[0]
+        self.begun, self.announced_at = entry[0], entry[1]
 
     def counted(self, entry):
         require(self.closed_at is None and self.begun, "a bid after the bidding")
@@ -94,6 +95,11 @@ class Shown:
         shown = [(digest, self.bids[digest][0]) for digest in self.digests if digest in self.bids]
         wronged = misplaced(shown, self.announcement, self.verdict[2], self.verdict[4])
         require(wronged is None, "a bid that should stand before another")
+        rule, bids = self.announcement[14], len(self.digests)
+        early = entry[0] == WINDOW and entry[2] < over_after(self.announced_at, self.announcement[11])
+        few = entry[0] == ENOUGH and not are_enough(rule, bids, bids) or entry[0] == FULL and bids < rule[5]
+        require(not early and not few, "closed too early")
+        self.to_be_cut = entry[0] == CUT
         if not self.too_few():
             self.slots = [Slot() for _ in self.digests[: self.announcement[14][2]]]
         self.closed_at = entry[2]
@@ -152,6 +158,7 @@ class Shown:
         first = slot.state == "reserved"
         require(entry[2] == 0 if first else entry[2] > slot.answers, "not in order")
         require(not self.cut, "a lease after a cancel")
+        require(entry[4] + entry[3] <= self.closed_at + self.announcement[13], "longer than the work")
         slot.state, slot.answers = "leased", entry[2]
         slot.over_at = over_at(entry[4], entry[3])
         self.fates[slot.holder] = ["won", entry[0], entry[1], None]
@@ -173,8 +180,11 @@ class Shown:
         elif end == EXPIRED:
             require(state == "leased" and entry[4] >= slot.over_at, "it did not end so")
         elif end == WITHDRAWN:
-            require(state == "leased", "it did not end so")
-        elif not (end == END_NOT_BEGUN and state == "reserved"):
+            require(state == "leased" and self.may_stop(), "it did not end so")
+        elif end == END_NOT_BEGUN and state == "reserved":
+            late = entry[4] >= over_after(self.closed_at, self.announcement[13])
+            require(late or self.may_stop(), "it did not end so")
+        else:
             require(waited and not self.is_own(slot.holder), "it did not end so")
         self.fates[slot.holder] = ["won", entry[0], entry[1], end]
         if end == RESULT:
@@ -185,6 +195,11 @@ class Shown:
             slot.state = "open"
         else:
             slot.state = "asking"
+
+    def may_stop(self):
+        """Whether nothing more may be waited for: which results are valid is not shown."""
+        done = sum(slot.state == "done" for slot in self.slots)
+        return self.cut or suffices(self.announcement[15], done, len(self.slots))
 
     def decided(self, entry):
         slot = self.slot(entry, entry[1], "asking")
@@ -205,7 +220,7 @@ class Shown:
 
     def cancelled(self, _):
         require(self.closed_at is not None and not self.cut, "out of order")
-        self.cut = True
+        self.cut, self.to_be_cut = True, False
 
     def finished(self, entry):
         require(self.closed_at is not None, "out of order")

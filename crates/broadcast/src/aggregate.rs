@@ -165,7 +165,11 @@ struct Valid<'a> {
 
 /// Tells whether enough of the winners have given valid results, so that nobody else is waited for.
 pub fn is_enough(rule: &Aggregation, contributions: &[Contribution], winners: u64) -> bool {
-    let have = valid(rule, contributions).len() as u64;
+    suffices(rule, valid(rule, contributions).len() as u64, winners)
+}
+
+/// Whether so many valid results are as many as are waited for.
+pub(crate) fn suffices(rule: &Aggregation, have: u64, winners: u64) -> bool {
     let all = match rule.waiting {
         Waiting::All => winners,
         Waiting::Any | Waiting::Majority | Waiting::Quorum => 0,

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, Tick, Timestamp,
     broadcast::{
-        Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Selection, Tally, Verdict,
-        Withdraw, WorkProgress,
+        Announcement, Award, Bid, Confirm, Deliver, Lease, OutcomeAck, Tally, Verdict, Withdraw,
+        WorkProgress,
     },
     budget::{Budget, Spend},
     cbor::Blob,
@@ -40,8 +40,9 @@ pub use audit::{Account, Fate, Fault, Recomputed, Wrong, recompute};
 pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 
+pub(crate) use audit::over_after;
 pub(crate) use finish::unconfirmed;
-pub(crate) use intake::keeps_to;
+pub(crate) use intake::{are_enough, keeps_to};
 pub(crate) use work::judge;
 
 use intake::Intake;
@@ -508,20 +509,30 @@ impl Announcer {
         let Phase::Bidding { .. } = self.phase else {
             return;
         };
-        let rule = self.announcement().rule;
         let tallied = self.tallying.is_met(|side| self.intake.received(side));
-        let counted = self.intake.len();
-        // Under *first* whoever bids later wins nothing.
-        let decided = rule.selection == Selection::First
-            && counted >= rule.awards.saturating_add(rule.standbys);
-        let enough = decided || self.intake.is_enough(rule.early.as_ref());
-        if enough && counted >= rule.min_bids {
+        if self.has_enough_bids() {
             self.close_bids(CloseCause::Enough, now);
-        } else if self.intake.len() >= rule.max_bids {
+        } else if self.is_full() {
             self.close_bids(CloseCause::Full, now);
         } else if tallied {
             self.close_bids(CloseCause::Tallied, now);
         }
+    }
+
+    /// Whether bids are taken no more because there are enough of them.
+    fn has_enough_bids(&self) -> bool {
+        let rule = &self.announcement().rule;
+        are_enough(rule, self.intake.len(), self.intake.good())
+    }
+
+    /// Whether as many bids count as are taken.
+    fn is_full(&self) -> bool {
+        self.intake.len() >= self.announcement().rule.max_bids
+    }
+
+    /// Whether fewer bids count than are asked for.
+    fn has_too_few_bids(&self) -> bool {
+        self.intake.len() < self.announcement().rule.min_bids.max(1)
     }
 
     /// Ends the round: with the second where there are too few bids and may be one, otherwise for
@@ -531,7 +542,7 @@ impl Announcer {
             return;
         };
         let next = round.saturating_add(1);
-        if self.lacks_bids() && cause != CloseCause::Cancelled && next < self.rounds.len() {
+        if self.has_too_few_bids() && cause != CloseCause::Cancelled && next < self.rounds.len() {
             if self.widening.replace(cause).is_none() {
                 let round = (next as u64).saturating_add(1);
                 self.outputs.push_back(Output::FanOut { round });
@@ -557,7 +568,7 @@ impl Announcer {
             return;
         };
         let next = round.saturating_add(1);
-        if !self.lacks_bids() {
+        if !self.has_too_few_bids() {
             return self.close_bids(cause, now);
         }
         if let Some(round) = self.plan.rounds.get_mut(next) {
@@ -565,11 +576,6 @@ impl Announcer {
         }
         self.announce((next as u64).saturating_add(1), now);
         self.close_if_complete(now);
-    }
-
-    /// Whether fewer bids count than are asked for.
-    fn lacks_bids(&self) -> bool {
-        self.intake.len() < self.announcement().rule.min_bids.max(1)
     }
 
     fn cancel(&mut self, waits_ms: u64, now: Now) {

@@ -1,5 +1,5 @@
 //! What the announcer of a broadcast has written down, step by step: RANK-1 to RANK-6, AWARD-1,
-//! AWARD-2, LEASE-1, LEASE-6 and TRANSCRIPT-2 to TRANSCRIPT-7, checked anew.
+//! AWARD-2, LEASE-1, LEASE-6, AGG-11 and TRANSCRIPT-2 to TRANSCRIPT-7, checked anew.
 
 use std::{
     cell::OnceCell,
@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::{
     ranking::{ranked, root},
-    results::Outcome,
+    results::{Outcome, suffice},
 };
 use crate::{HostId, World};
 
@@ -235,7 +235,8 @@ impl Ledger {
         // Slots that were leased when the broadcast was cancelled, and slots whose holders said how
         // they ended.
         let (mut withdrawn, mut spoke): (BTreeSet<u64>, BTreeSet<u64>) = Default::default();
-        for entry in &self.entries {
+        for (number, entry) in self.entries.iter().enumerate() {
+            let enough = || self.has_enough(&self.entries[..number]);
             if cancelled && matches!(entry, Entry::Awarded(_) | Entry::Leased(_)) {
                 return Err(format!("after the cancel: {entry:?}"));
             }
@@ -314,6 +315,9 @@ impl Ledger {
                     if slot.epoch != it.epoch || !lies {
                         return Err(format!("an end of nothing: {it:?}"));
                     }
+                    if it.end == End::Withdrawn && !cancelled && !enough() {
+                        return Err(format!("taken back while it is waited for: {it:?}"));
+                    }
                     slot.stage = match cancelled {
                         true => Stage::Over,
                         false => self.after(it),
@@ -346,6 +350,22 @@ impl Ledger {
                     if waits {
                         return Err(format!("it ends while slots are held: {slots:?}"));
                     }
+                    let open = (0..self.winners()).any(|number| {
+                        let slot = slots.get(&number).cloned().unwrap_or_default();
+                        slot.stage == Stage::Open && slot.epoch < limits::EPOCHS
+                    });
+                    let holds = eligible.iter().any(|(digest, bid, at)| {
+                        !had.contains(digest) && it.at.since(*at) < bid.expires_ms
+                    });
+                    let (awards_ms, work_ms) =
+                        (self.announcement.award_ms, self.announcement.execution_ms);
+                    let in_time =
+                        closed.is_some_and(|closed| it.at.since(closed) < awards_ms.min(work_ms));
+                    // What a budget bears, the audit says.
+                    let owes = open && holds && in_time && !self.is_bounded();
+                    if owes && !cancelled && !enough() {
+                        return Err(format!("it ends while a bid could be awarded: {slots:?}"));
+                    }
                     if (it.conclusion.ending == Ending::Cancelled) != cancelled {
                         return Err(format!("it ends as {:?}", it.conclusion.ending));
                     }
@@ -367,6 +387,26 @@ impl Ledger {
             true => Ok(()),
             false => Err(format!("it never ends: {:?}", self.told)),
         }
+    }
+
+    /// How many bids win a slot.
+    fn winners(&self) -> u64 {
+        let (rule, counted) = (&self.announcement.rule, self.counted().len() as u64);
+        match counted < rule.min_bids {
+            true => 0,
+            false => counted.min(rule.awards),
+        }
+    }
+
+    /// Whether these entries have as many results as are waited for.
+    fn has_enough(&self, entries: &[Entry]) -> bool {
+        let outcomes = self.outcomes_among(entries, 0..self.winners());
+        suffice(&self.announcement.aggregation, &outcomes)
+    }
+
+    /// Whether its awards have a budget.
+    fn is_bounded(&self) -> bool {
+        matches!(self.entries.first(), Some(Entry::Planned(it)) if it.budget.is_some())
     }
 
     /// What becomes of a slot whose lease has ended so.
@@ -406,8 +446,14 @@ impl Ledger {
 
     /// What each slot of the conclusion came to.
     pub(super) fn outcomes(&self, conclusion: &Conclusion) -> Vec<Outcome> {
+        let slots = conclusion.citations.iter().map(|cited| cited.slot);
+        self.outcomes_among(&self.entries, slots)
+    }
+
+    /// What these entries say that slots came to.
+    fn outcomes_among(&self, entries: &[Entry], slots: impl Iterator<Item = u64>) -> Vec<Outcome> {
         let counted = self.counted();
-        let results = self.entries.iter().filter_map(|entry| match entry {
+        let results = entries.iter().filter_map(|entry| match entry {
             Entry::Ended(it) if it.end == End::Result => Some((it.slot, it.delivered.as_ref()?)),
             _ => None,
         });
@@ -421,11 +467,10 @@ impl Ledger {
             (slot, (output, confidence, arrival))
         });
         let mut results: BTreeMap<u64, (Value, u64, usize)> = results.collect();
-        let slots = conclusion.citations.iter();
         slots
-            .map(|cited| Outcome {
-                slot: cited.slot,
-                result: results.remove(&cited.slot),
+            .map(|slot| Outcome {
+                slot,
+                result: results.remove(&slot),
             })
             .collect()
     }

@@ -41,6 +41,25 @@ struct Valid<'a> {
     arrival: usize,
 }
 
+/// Whether so many of the slots' outcomes are results that count that nobody else is waited for: AGG-11.
+pub(super) fn suffice(rule: &Aggregation, outcomes: &[Outcome]) -> bool {
+    let count = outcomes.iter().filter(|it| judge(rule, it).is_ok()).count() as u64;
+    let all = rule.waiting == Waiting::All;
+    count >= fewest(rule, outcomes.len() as u64) && (!all || count == outcomes.len() as u64)
+}
+
+/// The fewest results that are made one: AGG-2.
+fn fewest(rule: &Aggregation, slots: u64) -> u64 {
+    let waited = match rule.waiting {
+        Waiting::Majority => slots / 2 + 1,
+        Waiting::Quorum => (1..=slots)
+            .find(|some| some * MILLION >= slots * rule.quorum.unwrap_or(MILLION))
+            .unwrap_or(0),
+        Waiting::All | Waiting::Any => 1,
+    };
+    waited.max(rule.min_results).max(1)
+}
+
 pub(super) fn make(rule: &Aggregation, outcomes: &[Outcome]) -> Made {
     let mut parts = BTreeMap::new();
     let mut valid: Vec<Valid<'_>> = Vec::new();
@@ -64,15 +83,7 @@ pub(super) fn make(rule: &Aggregation, outcomes: &[Outcome]) -> Made {
         }
     }
     valid.sort_by_key(|it| it.slot);
-    let slots = outcomes.len() as u64;
-    let waited = match rule.waiting {
-        Waiting::Majority => slots / 2 + 1,
-        Waiting::Quorum => (1..=slots)
-            .find(|some| some * MILLION >= slots * rule.quorum.unwrap_or(MILLION))
-            .unwrap_or(0),
-        Waiting::All | Waiting::Any => 1,
-    };
-    if (valid.len() as u64) < rule.min_results.max(1).max(waited) {
+    if (valid.len() as u64) < fewest(rule, outcomes.len() as u64) {
         let ending = shape.unwrap_or(Ending::TooFewResults);
         return Made {
             ending,

@@ -4,11 +4,11 @@ use realm_broadcast::{
     Announcer, FanOut, Left, Pass, Side, Unsealed,
     announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
     close_pages,
-    log::{Awarded, Conclusion, Entry, Proved, Unused},
+    log::{Answered, Awarded, CloseCause, Conclusion, End, Entry, Leased, Proved, Unused},
     open_transcript,
 };
 use realm_protocol::{
-    BroadcastId, Digest, Now, Place, RunId, Tick, Timestamp,
+    BroadcastId, Digest, FailureCode, Now, Place, RunId, Tick, Timestamp,
     broadcast::{
         Aggregation, Announcement, Award, Bid, Close, Confirm, ConfirmAnswer, Deliver, Evidence,
         LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Transcript, TranscriptSeal, Waiting,
@@ -74,6 +74,18 @@ pub(super) fn fate(fate: Fate) -> Value {
 fn output(conclusion: &Conclusion) -> Value {
     let output = conclusion.output.as_ref();
     output.map_or(Value::Null, |it| realm_protocol::json::parse(it).unwrap())
+}
+
+/// The first entry of a kind.
+macro_rules! first {
+    ($log:expr, $kind:ident) => {
+        $log.iter_mut()
+            .find_map(|entry| match entry {
+                Entry::$kind(it) => Some(it),
+                _ => None,
+            })
+            .unwrap()
+    };
 }
 
 /// What each of the bidders does when it is awarded a slot.
@@ -424,6 +436,131 @@ fn make(book: &mut Book) {
     }
     tampered(book, &replaced.log);
     overspent(book, &returned.log);
+    closed_early(book, &replaced.log);
+    let stood_in = [Declines, Gives(1), Gives(1), Gives(1)];
+    let stood_in = Story::new(&best(asking()), &stood_in).run(u64::MAX);
+    let mut one_is_enough = best(asking());
+    one_is_enough.aggregation.waiting = Waiting::Any;
+    let any = Story::new(&one_is_enough, &[Gives(1), Gives(1), Gives(1)]).run(u64::MAX);
+    ended_early(book, &expired.log, &stood_in.log, &any.log);
+}
+
+/// A bidding that ended before what is given for its cause.
+fn closed_early(book: &mut Book, log: &[Entry]) {
+    for (name, cause, sooner) in [
+        (
+            "bids taken for less than their time",
+            CloseCause::Window,
+            21,
+        ),
+        ("bids taken for enough that are not", CloseCause::Enough, 0),
+        ("bids taken for all that are taken", CloseCause::Full, 0),
+        ("a bidding cut off by no cancel", CloseCause::Cancelled, 0),
+    ] {
+        let mut log = log.to_vec();
+        let closed = first!(log, BidsClosed);
+        closed.cause = cause;
+        closed.at = Timestamp::from_millis(closed.at.as_millis() - sooner);
+        book.invalid(name, "TRANSCRIPT-3", fields(&transcript(&log)));
+    }
+}
+
+/// Broadcasts that went on, or ended, when the rule would not have it, and are right in all else: in the first a
+/// lease expired, in the second somebody stood in for one who declined, in the third one result is enough.
+fn ended_early(book: &mut Book, expired: &[Entry], stood_in: &[Entry], any: &[Entry]) {
+    let mut edit = |name: &str, rule: &str, log: &[Entry], change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut log = log.to_vec();
+        change(&mut log);
+        book.invalid(name, rule, fields(&transcript(&log)));
+    };
+    let silent = |it: &Entry| matches!(it, Entry::Ended(it) if it.delivered.is_none());
+    let end_as = |log: &mut Vec<Entry>, end, code| {
+        let at = log.iter().position(silent).unwrap();
+        if let Entry::Ended(ended) = &mut log[at] {
+            ended.end = end;
+        }
+        first!(log, Finished).conclusion.citations[0].failure = Some(code);
+    };
+    let name = "a lease taken back while its result is waited for";
+    edit(name, "TRANSCRIPT-6 AGG-11", expired, &|log| {
+        end_as(log, End::Withdrawn, FailureCode::Cancelled);
+    });
+    let name = "a reservation given back while its result is waited for";
+    edit(name, "TRANSCRIPT-6 AGG-11", expired, &|log| {
+        log.retain(|it| !matches!(it, Entry::Leased(it) if it.slot == 0));
+        end_as(log, End::NotBegun, FailureCode::Overloaded);
+    });
+    edit(
+        "a lease past the time of the work",
+        "TRANSCRIPT-5 LEASE-3",
+        expired,
+        &|log| {
+            let over = first!(log, BidsClosed).at.plus(asking().execution_ms);
+            let lease = first!(log, Leased).clone();
+            let renewed = Leased {
+                answers: 1,
+                at: Timestamp::from_millis(over.as_millis() + 1 - lease.lease_ms),
+                ..lease
+            };
+            let at = log.iter().position(silent).unwrap();
+            let ends = renewed.at.plus(renewed.lease_ms + limits::LEASE_GRACE_MS);
+            for entry in &mut log[at..] {
+                match entry {
+                    Entry::Ended(it) => it.at = ends,
+                    Entry::Finished(it) => it.at = ends,
+                    _ => {}
+                }
+            }
+            log.insert(at, renewed.into());
+        },
+    );
+    edit(
+        "an end while a bid is to be awarded",
+        "TRANSCRIPT-15 AWARD-1",
+        stood_in,
+        &|log| {
+            // Of the slots the last is left open, and with it the last bid unawarded.
+            log.retain(|it| match it {
+                Entry::Awarded(it) => it.slot != 2,
+                Entry::Answered(it) => it.slot != 2,
+                Entry::Leased(it) => it.slot != 2,
+                Entry::Ended(it) => it.slot != 2,
+                _ => true,
+            });
+            let other = first!(log, Finished).conclusion.citations[0].clone();
+            let cited = &mut first!(log, Finished).conclusion.citations[2];
+            // It is cited by the third bid, which holds the first slot.
+            (cited.bid, cited.bidder, cited.outcome) = (other.bid, other.bidder, None);
+            (cited.part, cited.failure) =
+                (realm_broadcast::Part::Failed, Some(FailureCode::Offline));
+        },
+    );
+    edit(
+        "an award though there are results enough",
+        "TRANSCRIPT-4 AGG-11",
+        any,
+        &|log| {
+            let ended = first!(log, Finished).clone();
+            let third = ended.conclusion.citations[2].bid;
+            let (slot, epoch, at) = (2, 1, ended.at);
+            let awarded = Awarded {
+                slot,
+                epoch,
+                bid: third,
+                at,
+                budget: None,
+            };
+            let answered = Answered {
+                slot,
+                epoch,
+                confirm: None,
+                at,
+            };
+            let finished = |it: &Entry| matches!(it, Entry::Finished(_));
+            let last = log.iter().position(finished).unwrap();
+            log.splice(last..last, [awarded.into(), answered.into()]);
+        },
+    );
 }
 
 /// A budget of so many millionths, and of tokens that do not divide evenly.

@@ -395,6 +395,22 @@ fn misjudged(book: &mut Book, story: &Story) {
             }
         },
     );
+    edit(
+        book,
+        ("a lease taken back while its result is waited for", work),
+        (story, 6),
+        |entries| {
+            first!(entries, Ended).end = realm_broadcast::log::End::Withdrawn;
+        },
+    );
+    edit(
+        book,
+        ("bids taken for all that are taken", work),
+        (story, 6),
+        |entries| {
+            first!(entries, BidsClosed).cause = realm_broadcast::log::CloseCause::Full;
+        },
+    );
     edit(book, ("another ending", work), (story, 2), |entries| {
         let finished: &mut Finished = first!(entries, Finished);
         finished.conclusion.ending = realm_broadcast::log::Ending::Cancelled;

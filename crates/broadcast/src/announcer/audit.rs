@@ -1,6 +1,8 @@
 //! What a reader of an announcer's log finds: whether every award, lease and result was right, and
 //! why each bid won or lost.
 
+mod stopping;
+
 use std::collections::BTreeMap;
 
 use realm_protocol::{
@@ -19,12 +21,14 @@ use super::{
 use crate::{
     close::CloseError,
     log::{
-        Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Leased,
-        Planned, Unused,
+        Announced, Answered, Awarded, Conclusion, Counted, End, Ended, Ending, Entry, Finished,
+        Leased, Planned, Unused,
     },
     rank::Ranking,
     scope::FanOut,
 };
+
+pub(crate) use stopping::over_after;
 
 /// What is wrong with a log.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum Wrong {
     /// It does not begin with a plan, or with one that contradicts itself.
     #[error("the log does not begin with a plan that can be followed: {0}")]
     Plan(PlanError),
-    /// Rounds are not in order, or one begins after the bidding.
+    /// Rounds are not in order, or one begins after the bidding or though there are bids enough.
     #[error("round {0} is out of order")]
     Round(u64),
     /// A bid was counted that does not count.
@@ -46,7 +50,11 @@ pub enum Wrong {
     /// The bidding ended twice, or before it began.
     #[error("the bidding ended out of order")]
     Close,
-    /// An award was made to another bid than the next, out of order, or too late.
+    /// The bidding ended before what is given for its cause.
+    #[error("the bidding ended before what is given for its cause")]
+    Cause,
+    /// An award was made to another bid than the next, out of order, too late, or though there are results
+    /// enough.
     #[error("award {epoch} of slot {slot} is not to the next bid")]
     Award {
         /// The slot.
@@ -70,15 +78,19 @@ pub enum Wrong {
         /// The epoch.
         epoch: u64,
     },
-    /// A lease, and so the input, was given without a confirmation, or to somebody else.
-    #[error("the lease of epoch {epoch} of slot {slot} was not confirmed by its holder")]
+    /// A lease, and so the input, was given without a confirmation, to somebody else, or for longer than the
+    /// work may take.
+    #[error(
+        "the lease of epoch {epoch} of slot {slot} was not confirmed by its holder, or is too long"
+    )]
     Lease {
         /// The slot.
         slot: u64,
         /// The epoch.
         epoch: u64,
     },
-    /// A lease did not end as its outcome says, or as its time does.
+    /// A lease did not end as its outcome says, or as its time does, or was taken back while its result is
+    /// waited for.
     #[error("epoch {epoch} of slot {slot} did not end so")]
     End {
         /// The slot.
@@ -92,6 +104,9 @@ pub enum Wrong {
     /// Something follows what ends a log, or happened before the bidding ended.
     #[error("an entry is out of order")]
     Order,
+    /// It ended while a slot is open that somebody's bid could be awarded.
+    #[error("it ended while a bid holds that an open slot is to be awarded to")]
+    Owed,
     /// The outcome is not what the results come to.
     #[error("the outcome is not what the results come to")]
     Conclusion,
@@ -207,6 +222,9 @@ pub fn recompute(entries: &[Entry]) -> Result<Recomputed, Fault> {
     let mut audit = Audit {
         announcer,
         informed: Vec::new(),
+        announced: Timestamp::from_millis(0),
+        cut: false,
+        aggregates: false,
         leased: BTreeMap::new(),
     };
     for (number, entry) in (1..).zip(rest) {
@@ -248,6 +266,12 @@ fn at(wall: Timestamp) -> Now {
 struct Audit {
     announcer: Announcer,
     informed: Vec<Place>,
+    /// When the last round began.
+    announced: Timestamp,
+    /// Whether the bidding ended by a cancel that is still to come.
+    cut: bool,
+    /// Whether the loop that aggregates has begun.
+    aggregates: bool,
     /// When the last lease of a slot was granted, and for how long.
     leased: BTreeMap<u64, (Timestamp, u64)>,
 }
@@ -259,11 +283,15 @@ impl Audit {
             Entry::Proved(_) => Ok(()),
             Entry::Unused(it) => self.unused(it),
             _ if finished => Err(Wrong::Order),
+            Entry::Cancelled(_) if self.is_working() => {
+                self.cut = false;
+                Ok(())
+            }
+            _ if self.cut => Err(Wrong::Order),
             Entry::Planned(_) => Err(Wrong::Order),
             Entry::Announced(it) => self.announced(it),
             Entry::Counted(it) => self.counted(it),
-            Entry::BidsClosed(_) if self.is_open() => Ok(()),
-            Entry::BidsClosed(_) => Err(Wrong::Close),
+            Entry::BidsClosed(it) => self.bids_closed(it),
             _ if matches!(self.announcer.phase, Phase::Bidding { .. }) => Err(Wrong::Order),
             Entry::Awarded(it) => self.awarded(it),
             Entry::Answered(it) => self.answered(it),
@@ -273,20 +301,21 @@ impl Audit {
                 Some(State::Asking { .. }) => Ok(()),
                 _ => Err(Wrong::Decision(it.slot)),
             },
-            Entry::Cancelled(_) if self.is_working() => Ok(()),
             Entry::Cancelled(_) => Err(Wrong::Order),
-            Entry::Finished(it) => self.finished(&it.conclusion),
+            Entry::Finished(it) => self.finished(it),
         }
     }
 
-    fn announced(&self, it: &Announced) -> Result<(), Wrong> {
+    fn announced(&mut self, it: &Announced) -> Result<(), Wrong> {
         let next = match self.announcer.phase {
             Phase::Bidding { until, .. } if until == Tick::MAX => 1,
             Phase::Bidding { round, .. } => (round as u64).saturating_add(2),
             _ => return Err(Wrong::Round(it.round)),
         };
         let planned = self.announcer.rounds.len() as u64;
-        if it.round == next && it.round <= planned {
+        let wanted = next == 1 || self.announcer.has_too_few_bids();
+        if it.round == next && it.round <= planned && wanted {
+            self.announced = it.at;
             Ok(())
         } else {
             Err(Wrong::Round(it.round))
@@ -304,7 +333,7 @@ impl Audit {
 
     /// An outcome that is not used is of an award that was made and does not wait for its lease, and of
     /// each there is one.
-    fn unused(&self, it: &Unused) -> Result<(), Wrong> {
+    fn unused(&mut self, it: &Unused) -> Result<(), Wrong> {
         let outcome = it.delivered.outcome.peek().map_err(|_| Wrong::Order)?;
         let award = (outcome.slot, outcome.epoch);
         let made =
@@ -315,7 +344,10 @@ impl Audit {
                 .heard
                 .contains(&it.delivered.outcome.digest());
         match made && !again {
-            true => Ok(()),
+            true => {
+                self.begins_to_aggregate(it.at);
+                Ok(())
+            }
             false => Err(Wrong::End {
                 slot: award.0,
                 epoch: award.1,
@@ -347,7 +379,7 @@ impl Audit {
         Some((&entrant.signed, &entrant.bid))
     }
 
-    fn awarded(&self, it: &Awarded) -> Result<(), Wrong> {
+    fn awarded(&mut self, it: &Awarded) -> Result<(), Wrong> {
         let announcer = &self.announcer;
         let active = announcer
             .slots
@@ -360,26 +392,18 @@ impl Audit {
         );
         let is_next = announcer.next_bid(it.at) == Some(it.bid) && announcer.may_award(it.at);
         let bounded = it.epoch <= limits::EPOCHS && active < announcer.plan.at_once;
-        // Leases are taken back once nothing more is waited for.
-        let withdrawn = |fate: &Fate| {
-            matches!(
-                fate,
-                Fate::Won {
-                    end: Some(End::Withdrawn),
-                    ..
-                }
-            )
-        };
-        let working = self.is_working() && !announcer.fates.values().any(withdrawn);
         let wrong = Wrong::Award {
             slot: it.slot,
             epoch: it.epoch,
         };
-        if !(is_open && is_next && bounded && working) {
+        if !(is_open && is_next && bounded) || self.stops() {
             return Err(wrong);
         }
         match announcer.afford(&it.bid) {
-            Some(given) if it.budget == bounding(given) => Ok(()),
+            Some(given) if it.budget == bounding(given) => {
+                self.aggregates = false;
+                Ok(())
+            }
             _ => Err(Wrong::Budget {
                 slot: it.slot,
                 epoch: it.epoch,
@@ -428,8 +452,9 @@ impl Audit {
         let holds = self
             .bid(it.slot)
             .is_some_and(|(_, bid)| bid.bidder == it.holder);
-        let bounded = it.lease_ms <= self.announcer.plan.lease_ms && self.is_working();
-        if !in_order || !holds || !bounded {
+        let bounded =
+            it.lease_ms <= self.announcer.plan.lease_ms && self.is_in_time(it.at, it.lease_ms);
+        if !in_order || !holds || !bounded || self.stops() {
             return Err(wrong);
         }
         if it.answers == 0 {
@@ -446,8 +471,10 @@ impl Audit {
         };
         let state = self.state(it.slot, it.epoch).ok_or(wrong.clone())?;
         let is_right = match (&it.delivered, it.end) {
-            (None, End::Withdrawn) => matches!(state, State::Leased { .. }),
-            (None, End::NotBegun) => matches!(state, State::Reserved),
+            (None, End::Withdrawn) => matches!(state, State::Leased { .. }) && self.stops(),
+            (None, End::NotBegun) => {
+                matches!(state, State::Reserved) && (self.stops() || self.is_work_over(it.at))
+            }
             (None, End::Expired) => {
                 matches!(state, State::Leased { .. }) && self.is_over(it.slot, it.at)
             }
@@ -464,24 +491,15 @@ impl Audit {
                     State::Asking { .. } => matches!(end, End::Result | End::NotBegun),
                     _ => false,
                 };
-                judged == end && of_slot && waited
+                let wanted = !self.is_working() || !self.announcer.has_enough();
+                judged == end && of_slot && waited && wanted
             }
         };
         if is_right { Ok(()) } else { Err(wrong) }
     }
 
-    /// Whether a slot's lease was over, and LEASE-4's time after it; less a hundredth, because
-    /// the clock that entries are dated by is set now and then.
-    fn is_over(&self, slot: u64, at: Timestamp) -> bool {
-        let ends = self.leased.get(&slot).map(|(began, lease_ms)| {
-            let lasts = lease_ms.saturating_add(limits::LEASE_GRACE_MS);
-            began.plus(lasts.saturating_sub(lasts / 100))
-        });
-        ends.is_some_and(|ends| at >= ends)
-    }
-
-    fn finished(&self, conclusion: &Conclusion) -> Result<(), Wrong> {
-        let announcer = &self.announcer;
+    fn finished(&self, it: &Finished) -> Result<(), Wrong> {
+        let (announcer, conclusion) = (&self.announcer, &it.conclusion);
         let waits = announcer.slots.iter().any(super::Slot::is_active);
         let expected = announcer.settled();
         let is_right = if announcer.aggregates_by_loop() && expected.ending == Ending::Output {
@@ -490,10 +508,12 @@ impl Audit {
         } else {
             *conclusion == expected
         };
-        if is_right && !waits {
-            Ok(())
-        } else {
+        if !is_right || waits {
             Err(Wrong::Conclusion)
+        } else if !self.aggregates && self.owes_an_award(it.at) {
+            Err(Wrong::Owed)
+        } else {
+            Ok(())
         }
     }
 

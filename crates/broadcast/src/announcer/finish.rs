@@ -44,9 +44,7 @@ impl Announcer {
             self.conclude(conclusion, now);
             return;
         }
-        let contributions = self.contributions();
-        let slots = self.slots.len() as u64;
-        let enough = is_enough(&self.announcement().aggregation, &contributions, slots);
+        let enough = self.has_enough();
         if !enough {
             self.fill(now);
         }
@@ -54,6 +52,16 @@ impl Announcer {
             self.stop_all(now);
             self.make_one(now);
         }
+    }
+
+    /// Whether there are as many results as are waited for.
+    pub(super) fn has_enough(&self) -> bool {
+        let slots = self.slots.len() as u64;
+        is_enough(
+            &self.announcement().aggregation,
+            &self.contributions(),
+            slots,
+        )
     }
 
     /// Ends whatever is still under way, since nothing of it is waited for.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
     Digest, LoopId, Place, RealmId, Scope, Timestamp,
-    broadcast::{Announcement, Bid, BidLimits, EarlyClose, MILLION},
+    broadcast::{Announcement, Bid, BidLimits, EarlyClose, MILLION, Rule, Selection},
     limits,
     records::Signed,
 };
@@ -177,9 +177,9 @@ impl Intake {
         entrants.map(|entrant| entrant.candidate.clone()).collect()
     }
 
-    /// Whether as many good bids count as are enough.
-    pub(crate) fn is_enough(&self, early: Option<&EarlyClose>) -> bool {
-        early.is_some_and(|early| self.good >= early.enough)
+    /// How many of them are good enough for an early close.
+    pub(crate) fn good(&self) -> u64 {
+        self.good
     }
 
     /// Says whether a bid for one of the rounds so far counts.
@@ -323,6 +323,15 @@ pub(crate) fn keeps_to(bid: &Bid, asked: &BidLimits) -> Result<(), Refusal> {
     ];
     let first = refusals.into_iter().find(|(refused, _)| *refused);
     first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+/// Whether so many bids, of which so many are good, are enough by the rule.
+pub(crate) fn are_enough(rule: &Rule, counted: u64, good: u64) -> bool {
+    // Under *first* whoever bids later wins nothing.
+    let decided =
+        rule.selection == Selection::First && counted >= rule.awards.saturating_add(rule.standbys);
+    let early = rule.early.is_some_and(|early| good >= early.enough);
+    (decided || early) && counted >= rule.min_bids
 }
 
 fn is_good(bid: &Bid, early: &EarlyClose) -> bool {

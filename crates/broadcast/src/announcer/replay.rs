@@ -8,7 +8,7 @@ use super::{
     work::code,
 };
 use crate::{
-    log::{Awarded, BidsClosed, End, Ended, Entry, Leased},
+    log::{Awarded, BidsClosed, CloseCause, End, Ended, Entry, Leased},
     rank::{Scale, rank},
     resend::Resend,
     scope::Tallying,
@@ -39,14 +39,17 @@ impl Announcer {
             Some(Entry::Planned(planned)) if planned == announcer.plan.entry() => {}
             _ => return Err(PlanError::Log),
         }
-        let mut announced = false;
+        let (mut announced, mut cut) = (false, false);
         for entry in entries {
             announced |= matches!(entry, Entry::Announced(_));
+            cut |= matches!(&entry, Entry::BidsClosed(it) if it.cause == CloseCause::Cancelled);
             announcer.apply(&entry, now);
         }
         announcer.wait_for_holders(now);
         announcer.heard_before = announcer.intake.has_counted();
-        if announced {
+        if cut && matches!(announcer.phase, Phase::Working { .. }) {
+            announcer.cancel(0, now);
+        } else if announced {
             announcer.say_again(now);
         } else {
             announcer.announce(1, now);

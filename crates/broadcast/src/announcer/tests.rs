@@ -1,6 +1,6 @@
 use realm_protocol::{
     Timestamp,
-    broadcast::{BidLimits, ConfirmAnswer, EarlyClose, LeaseEnd, Outcome, Price, Rule},
+    broadcast::{BidLimits, ConfirmAnswer, EarlyClose, LeaseEnd, Outcome, Price, Rule, Selection},
     budget::{Amount, Currency},
     limits,
 };
@@ -203,8 +203,8 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
         );
     }
     let closing = Now {
+        wall: NOW.wall.plus(2_000),
         tick: Tick::from_millis(3_000),
-        ..NOW
     };
     announcer.handle_timeout(closing);
     let outputs = std::iter::from_fn(|| announcer.poll_output());
@@ -297,16 +297,6 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
         };
         log.push(ended.into());
     };
-    let next = |log: &mut Vec<Entry>| {
-        let awarded = crate::log::Awarded {
-            slot,
-            epoch: 2,
-            bid: Signed::unsigned(&fixtures::bid(2, 30)).digest(),
-            at: NOW.wall,
-            budget: None,
-        };
-        log.push(awarded.into());
-    };
     let expired = |after_ms| {
         tampered(&|log| {
             confirmed(log, 1_000);
@@ -319,15 +309,69 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
         confirmed(log, 1_000);
         log.pop();
         ended(log, End::NotBegun, 0);
-        next(log);
     };
-    assert_eq!(tampered(&skipped), Err(award(2)));
+    assert_eq!(tampered(&skipped), Err(Wrong::End { slot, epoch }));
     let robbed = |log: &mut Vec<Entry>| {
         confirmed(log, 1_000);
         ended(log, End::Withdrawn, 0);
-        next(log);
     };
-    assert_eq!(tampered(&robbed), Err(award(2)));
+    assert_eq!(tampered(&robbed), Err(Wrong::End { slot, epoch }));
+    let prolonged = |log: &mut Vec<Entry>| {
+        confirmed(log, 1_000);
+        let Some(Entry::Leased(lease)) = log.last().cloned() else {
+            panic!("the last entry is the lease");
+        };
+        let renewed = crate::log::Leased {
+            answers: 1,
+            at: lease.at.plus(62_000 - 999),
+            ..lease
+        };
+        log.push(renewed.into());
+    };
+    assert_eq!(tampered(&prolonged), Err(Wrong::Lease { slot, epoch }));
+    let closed = |cause, at| {
+        tampered(&|log| {
+            let closing = log.iter_mut().find_map(|entry| match entry {
+                Entry::BidsClosed(it) => Some(it),
+                _ => None,
+            });
+            let closing = closing.unwrap();
+            (closing.cause, closing.at) = (cause, at);
+        })
+    };
+    let (begun, over) = (NOW.wall, NOW.wall.plus(2_000));
+    assert_eq!(closed(CloseCause::Window, begun.plus(1_980)), Ok(()));
+    let early = closed(CloseCause::Window, begun.plus(1_979));
+    assert_eq!(early, Err(Wrong::Cause));
+    assert_eq!(closed(CloseCause::Enough, over), Err(Wrong::Cause));
+    assert_eq!(closed(CloseCause::Full, over), Err(Wrong::Cause));
+    assert_eq!(closed(CloseCause::Cancelled, over), Err(Wrong::Order));
+    let given_up = |log: &mut Vec<Entry>, after_ms| {
+        confirmed(log, 1_000);
+        ended(log, End::Expired, 6_000);
+        let declined = crate::log::Answered {
+            slot: 1,
+            epoch,
+            confirm: None,
+            at: NOW.wall.plus(6_000),
+        };
+        log.push(declined.into());
+        let mut left = Announcer::new(plan(&announcement)).unwrap();
+        for entry in log.iter() {
+            left.apply(entry, NOW);
+        }
+        let finished = crate::log::Finished {
+            conclusion: left.settled(),
+            at: NOW.wall.plus(after_ms),
+        };
+        log.push(finished.into());
+    };
+    assert_eq!(
+        tampered(&|log| given_up(log, 29_699)),
+        Err(Wrong::Owed),
+        "a bid holds for 30 s, less a hundredth"
+    );
+    assert_eq!(tampered(&|log| given_up(log, 29_700)), Ok(()));
     let cancelled_twice = |log: &mut Vec<Entry>| {
         log.push(Cancelled { at: NOW.wall }.into());
         log.push(Cancelled { at: NOW.wall }.into());
@@ -337,6 +381,30 @@ fn a_log_that_does_not_follow_from_the_rule_is_found_out() {
         log.remove(0);
     };
     assert_eq!(tampered(&headless), Err(Wrong::Plan(PlanError::Log)));
+}
+
+#[test]
+fn a_cancel_that_a_restart_cut_in_two_is_carried_out() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    announcer.handle(Input::Cancel { waits_ms: 0 }, NOW);
+    let outputs = std::iter::from_fn(|| announcer.poll_output());
+    let mut log: Vec<Entry> = outputs.filter_map(written).collect();
+    let closed = log.iter().position(|it| matches!(it, Entry::BidsClosed(_)));
+    log.truncate(closed.unwrap() + 1);
+
+    let mut again = Announcer::resume(plan(&announcement), log.clone(), NOW).unwrap();
+    log.extend(std::iter::from_fn(|| again.poll_output()).filter_map(written));
+
+    assert_eq!(again.conclusion().unwrap().ending, Ending::Cancelled);
+    assert!(recompute(&log).is_ok());
+}
+
+fn written(output: Output) -> Option<Entry> {
+    match output {
+        Output::Write(entry) => Some(*entry),
+        _ => None,
+    }
 }
 
 #[test]

@@ -230,7 +230,9 @@ impl Announcer {
             return;
         };
         let left = until.as_millis().saturating_sub(now.tick.as_millis());
-        let lease_ms = self.plan.lease_ms.min(left);
+        // Also by the clock that entries are dated by, which goes on while the machine sleeps.
+        let ends = self.closed.plus(self.announcement().execution_ms);
+        let lease_ms = self.plan.lease_ms.min(left).min(ends.since(now.wall));
         let held = self.held(number);
         let Some((epoch, bid)) = held.filter(|_| lease_ms > 0) else {
             return;

@@ -1,6 +1,9 @@
 //! What the reader of a view finds: whether its bids counted, whether all that it sees stands by the
 //! rule, and whether every award that it can judge was right.
 
+mod slot;
+mod stopping;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
@@ -15,14 +18,18 @@ use super::{OwnBid, Reply, Shown, Term, Told};
 use crate::{
     Part,
     announcer::{
-        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, unconfirmed,
+        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, over_after,
+        unconfirmed,
     },
     close::{CloseError, Closed},
     log::{
-        Announced, Awarded, BidsClosed, Conclusion, Decided, End, Ended, Ending, Finished, Unused,
+        Announced, Awarded, BidsClosed, CloseCause, Conclusion, Decided, End, Ended, Ending,
+        Finished, Unused,
     },
     scope::FanOut,
 };
+
+use slot::{Slot, State};
 
 /// What a view comes to.
 #[derive(Clone, Debug)]
@@ -77,8 +84,9 @@ struct Audit {
     shown: BTreeMap<Digest, (Bid, Option<Timestamp>)>,
     /// The reader's bids that count, by their agents.
     own: BTreeMap<LoopId, Digest>,
-    /// How many rounds have begun.
+    /// How many rounds have begun, and when the last did.
     begun: usize,
+    announced: Timestamp,
     /// When the bidding ended.
     closed: Option<Timestamp>,
     slots: Vec<Slot>,
@@ -89,40 +97,9 @@ struct Audit {
     unused: BTreeSet<(u64, u64)>,
     heard: BTreeSet<Digest>,
     cancelled: bool,
+    /// Whether the bidding ended by a cancel that is still to come.
+    cut: bool,
     conclusion: Option<Conclusion>,
-}
-
-/// A slot as a view tells of it.
-#[derive(Default)]
-struct Slot {
-    epoch: u64,
-    holder: Option<Digest>,
-    /// When it was awarded.
-    awarded: Option<Timestamp>,
-    state: State,
-    /// The outcome that ended the last lease of the reader's.
-    outcome: Option<Digest>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Open,
-    Awarded,
-    Reserved,
-    Leased {
-        answers: u64,
-        over: Timestamp,
-    },
-    Asking,
-    Done,
-    Over,
-}
-
-impl State {
-    const fn is_active(self) -> bool {
-        !matches!(self, Self::Open | Self::Done | Self::Over)
-    }
 }
 
 impl Audit {
@@ -145,6 +122,7 @@ impl Audit {
             shown: BTreeMap::new(),
             own: BTreeMap::new(),
             begun: 0,
+            announced: Timestamp::from_millis(0),
             closed: None,
             slots: Vec::new(),
             fates: BTreeMap::new(),
@@ -152,6 +130,7 @@ impl Audit {
             unused: BTreeSet::new(),
             heard: BTreeSet::new(),
             cancelled: false,
+            cut: false,
             conclusion: None,
             told: closed,
         };
@@ -188,16 +167,17 @@ impl Audit {
             }
             Shown::BidsClosed(it) => self.bids_closed(it),
             _ if self.closed.is_none() => Err(Wrong::Order),
+            Shown::Cancelled(_) if !self.cancelled => {
+                (self.cancelled, self.cut) = (true, false);
+                Ok(())
+            }
+            _ if self.cut => Err(Wrong::Order),
             Shown::Awarded(it) => self.awarded(it),
             Shown::Reply(it) => self.answered(it),
             Shown::Term(it) => self.leased(it),
             Shown::Ended(it) => self.ended(it),
             Shown::Decided(it) => self.decided(it),
-            Shown::Cancelled(_) if self.cancelled => Err(Wrong::Order),
-            Shown::Cancelled(_) => {
-                self.cancelled = true;
-                Ok(())
-            }
+            Shown::Cancelled(_) => Err(Wrong::Order),
             Shown::Finished(it) => self.finished(it),
         }
     }
@@ -207,7 +187,7 @@ impl Audit {
         if self.closed.is_some() || it.round != next as u64 || next > self.rounds.len() {
             return Err(Wrong::Round(it.round));
         }
-        self.begun = next;
+        (self.begun, self.announced) = (next, it.at);
         Ok(())
     }
 
@@ -262,7 +242,9 @@ impl Audit {
         if let Some((bid, other)) = self.told.misplaced(&self.announcement, shown) {
             return Err(Wrong::Misplaced { bid, other });
         }
+        self.check_cause(it)?;
         self.closed = Some(it.at);
+        self.cut = it.cause == CloseCause::Cancelled;
         let slots = match self.too_few() {
             true => 0,
             false => (digests.len() as u64).min(self.announcement.rule.awards),
@@ -395,12 +377,11 @@ impl Audit {
             State::Leased { answers, .. } => it.answers > answers,
             _ => false,
         };
-        if !in_order || self.cancelled {
+        if !in_order || self.cancelled || !self.is_in_time(it.at, it.lease_ms) {
             return Err(wrong);
         }
-        // Less a hundredth, as a transcript's reader takes it.
         let lasts = it.lease_ms.saturating_add(limits::LEASE_GRACE_MS);
-        let over = it.at.plus(lasts.saturating_sub(lasts / 100));
+        let over = over_after(it.at, lasts);
         let answers = it.answers;
         self.ends(slot, epoch, None);
         self.become_at(slot, State::Leased { answers, over }, |_| {});
@@ -423,11 +404,13 @@ impl Audit {
         let asking = stands.state == State::Asking && matches!(end, End::Result | End::NotBegun);
         let own = self.held(stands);
         let is_right = match (&it.delivered, end) {
-            (None, End::Withdrawn) => leased,
+            (None, End::Withdrawn) => leased && self.may_stop(),
             (None, End::Expired) => {
                 matches!(stands.state, State::Leased { over, .. } if it.at >= over)
             }
-            (None, End::NotBegun) if stands.state == State::Reserved => true,
+            (None, End::NotBegun) if stands.state == State::Reserved => {
+                self.may_stop() || self.is_work_over(it.at)
+            }
             // What others gave is not shown.
             (None, _) => own.is_none() && (leased || asking),
             (Some(delivered), end) => {
