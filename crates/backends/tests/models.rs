@@ -139,10 +139,28 @@ fn answer(case: &Value) -> Vec<u8> {
     format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{pause}\r\n{body}").into_bytes()
 }
 
+/// Whether a fixture says which public page documents its form, and which state of that: the day on which it was read,
+/// or the commit.
+fn has_source(case: &Value) -> bool {
+    let source = case.get("source").and_then(Value::as_str).unwrap_or("");
+    let dated = source.strip_suffix(')').and_then(|it| it.rsplit_once(" ("));
+    let is_date = |date: &str| {
+        let digits = date.bytes().filter(u8::is_ascii_digit).count();
+        (date.len(), digits) == (10, 8) && date.split('-').count() == 3
+    };
+    let is_commit = |part: &str| part.len() == 40 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let states = dated.is_some_and(|(_, date)| is_date(date)) || source.split('/').any(is_commit);
+    source.starts_with("https://") && states
+}
+
 async fn check(format: Format, cases: &str) {
     let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
     for case in &cases {
         let name = case["name"].as_str().unwrap();
+        assert!(
+            has_source(case),
+            "{name}: where is that documented, and when or at which commit?"
+        );
         let (reply, sent, shown) = exchange(format, case).await;
         let parts = case.get("shows").cloned().unwrap_or(json!([]));
         assert_eq!(json!(shown), parts, "{name}");
@@ -184,6 +202,28 @@ fn given(reply: &BackendReply) -> Value {
     add("model", reply.model.clone().map(Value::from));
     add("micros", reply.cost.as_ref().map(|it| it.micros.into()));
     given
+}
+
+#[test]
+fn a_fixture_without_its_source_is_none() {
+    let page = "https://docs.ollama.com/api/errors";
+    let commit = "01e52d24bc00defcd9bcc6d995b11df0f08bc6f1";
+    for (source, has) in [
+        (json!(format!("{page} (2026-11-23)")), true),
+        (
+            json!(format!(
+                "https://github.com/ollama/ollama/blob/{commit}/docs/api.md"
+            )),
+            true,
+        ),
+        (json!(page), false),
+        (json!(format!("{page} (lately)")), false),
+        (json!("the manual (2026-11-23)"), false),
+        (Value::Null, false),
+    ] {
+        assert_eq!(has_source(&json!({"source": source})), has, "{source}");
+    }
+    assert!(!has_source(&json!({"name": "text"})));
 }
 
 #[tokio::test]

@@ -97,6 +97,12 @@ pub(super) fn read(answer: &Value, request: &ModelRequest) -> Result<Said, Backe
             return Err(unfinished("it reached the most tokens that it may write"));
         }
         Some("refusal") => return Err(unfinished("it refuses")),
+        Some("model_context_window_exceeded") => {
+            return Err(unfinished("it reached the end of its context"));
+        }
+        Some("pause_turn") => {
+            return Err(unfinished("it paused amid tools of its provider"));
+        }
         _ => {}
     }
     let blocks = answer.get("content").and_then(Value::as_array);
