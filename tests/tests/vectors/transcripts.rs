@@ -527,7 +527,7 @@ fn ended_early(book: &mut Book, expired: &[Entry], stood_in: &[Entry], any: &[En
                 Entry::Ended(it) => it.slot != 2,
                 _ => true,
             });
-            let other = first!(log, Finished).conclusion.citations[0].clone();
+            let other = first!(log, Finished).conclusion.citations[0];
             let cited = &mut first!(log, Finished).conclusion.citations[2];
             // It is cited by the third bid, which holds the first slot.
             (cited.bid, cited.bidder, cited.outcome) = (other.bid, other.bidder, None);
