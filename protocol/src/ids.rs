@@ -127,6 +127,10 @@ id!(
     ApprovalId, 16
 );
 id!(
+    /// Somebody, as the realms of one other root know them.
+    PersonId, 16
+);
+id!(
     /// One grant.
     GrantId, 16
 );

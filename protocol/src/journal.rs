@@ -107,6 +107,8 @@ numbered! {
         Grants = 32,
         /// Rates that were applied, by name.
         Rates = 33,
+        /// What people are called elsewhere, by a digest of the secret that it is derived from.
+        Pseudonyms = 34,
     }
 }
 

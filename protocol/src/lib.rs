@@ -40,8 +40,8 @@ pub use envelope::{
 };
 pub use failure::{Failure, FailureCode};
 pub use ids::{
-    ApprovalId, BroadcastId, CallId, Digest, GrantId, KeyId, MessageId, NodeId, RealmId, RunId,
-    Secret16, TicketId,
+    ApprovalId, BroadcastId, CallId, Digest, GrantId, KeyId, MessageId, NodeId, PersonId, RealmId,
+    RunId, Secret16, TicketId,
 };
 pub use internet::is_public;
 pub use key::is_canonical_key;

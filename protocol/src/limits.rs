@@ -508,6 +508,10 @@ pub const GRANT_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const PERSON_READ_MS: u64 = 60 * 1_000;
 /// People of directories of whom that is remembered; of one more it is not, and nothing is done for them.
 pub const PEOPLE_KNOWN: usize = 4_096;
+/// People who have pseudonyms; one more is named to no other root, and what they approve is told to none.
+pub const PSEUDONYMS: usize = 16_384;
+/// Roots whose pseudonyms of one person are led back to them; with one more, the earliest is not any more.
+pub const PSEUDONYM_ROOTS: usize = 32;
 
 /// Rules of redaction by path, and as many by pattern; more are refused with the configuration.
 pub const REDACTIONS: usize = 256;

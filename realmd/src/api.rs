@@ -35,6 +35,7 @@ mod policy_test;
 mod policy_why;
 mod problem;
 mod prompts;
+mod pseudonyms;
 mod rates;
 mod realms;
 mod receipts;
@@ -121,6 +122,8 @@ fn about() -> Router<Arc<Daemon>> {
         .route(routes::SIGN_IN_DEVICE_ASK, post(devices::ask))
         .route(routes::PEOPLE, get(sign_in::list))
         .route(routes::PERSON, get(sign_in::show))
+        .route(routes::PSEUDONYM, get(pseudonyms::show))
+        .route(routes::PSEUDONYM_ERASE, post(pseudonyms::erase))
 }
 
 fn work() -> Router<Arc<Daemon>> {

@@ -11,7 +11,7 @@ mod schema;
 mod value;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -104,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) groups: BTreeMap<String, GroupConfig>,
     /// How people are told that a call waits for them.
     pub(crate) notify: NotifyConfig,
+    /// Roots that hear the names of people.
+    pub(crate) hear_names: BTreeSet<Label>,
 }
 
 /// How people are told that a call waits for them.
@@ -507,6 +509,10 @@ fn typed(settings: &Settings) -> Option<Config> {
             })
             .collect(),
         prompt_bytes: number("prompts.keep")? as u64,
+        hear_names: texts("pseudonyms.except")?
+            .iter()
+            .map(|root| root.parse().ok())
+            .collect::<Option<_>>()?,
         mcp: value::chosen(settings, "mcp")
             .map(|id| {
                 let key = |name: &str| format!("mcp.{id}.{name}");

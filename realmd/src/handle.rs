@@ -1,10 +1,13 @@
 //! How everything in the daemon speaks to the one loop that owns the node.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use realm_executor::{SecretLoops, Tariff};
 use realm_node::{Node, Part, Rate, Request, Response};
-use realm_protocol::journal::Run;
+use realm_protocol::{Label, journal::Run};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -34,6 +37,8 @@ pub(crate) enum Order {
     Secrets(SecretLoops),
     /// Calls begin as often as this from now on.
     Rates(Vec<Rate>),
+    /// These roots hear the names of people from now on.
+    HearNames(BTreeSet<Label>),
 }
 
 /// Takes an answer inside the loop, with the node it came from: the loop may end right after.
@@ -109,7 +114,8 @@ impl Order {
             | Self::Advertise(_)
             | Self::Tariffs(_)
             | Self::Secrets(_)
-            | Self::Rates(_) => false,
+            | Self::Rates(_)
+            | Self::HearNames(_) => false,
         }
     }
 }
@@ -218,6 +224,11 @@ impl Handle {
     /// Lets calls begin as often as this from now on.
     pub(crate) async fn rates(&self, rates: Vec<Rate>) -> Result<(), Gone> {
         self.give(Order::Rates(rates)).await
+    }
+
+    /// Lets these roots alone hear the names of people from now on.
+    pub(crate) async fn hear_names(&self, roots: BTreeSet<Label>) -> Result<(), Gone> {
+        self.give(Order::HearNames(roots)).await
     }
 
     async fn give(&self, order: Order) -> Result<(), Gone> {

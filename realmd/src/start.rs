@@ -402,6 +402,7 @@ fn node_config(config: &Config) -> realm_node::Config {
         secrets: config.secret_loops.clone(),
         prompt_bytes: config.prompt_bytes,
         rates: config.rates.clone(),
+        hear_names: config.hear_names.clone(),
     }
 }
 

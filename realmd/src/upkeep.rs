@@ -274,6 +274,7 @@ impl Reload {
             handle.tariffs(tariffs(config)).await?;
             handle.secrets(config.secret_loops.clone()).await?;
             handle.rates(config.rates.clone()).await?;
+            handle.hear_names(config.hear_names.clone()).await?;
             handle.advertise(advertised).await
         };
         if told.await.is_err() {

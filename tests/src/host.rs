@@ -1,6 +1,6 @@
 //! One machine: a realm's keys, its disk, and its node while that runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -167,6 +167,8 @@ pub struct Host {
     pub secrets: SecretLoops,
     /// How often calls begin there. Taken up at the next start.
     pub rates: Vec<realm_node::Rate>,
+    /// Roots that hear the names of people.
+    pub hear_names: BTreeSet<Label>,
     /// How long its disk takes besides what all disks take, milliseconds.
     pub slow_ms: u64,
     /// The most that was.
@@ -235,6 +237,7 @@ impl Host {
             agents_down: false,
             overcharged: 1,
             rates: Vec::new(),
+            hear_names: BTreeSet::new(),
             tariffs: BTreeMap::from([("office".to_owned(), office())]),
             secrets: SecretLoops::default(),
             slow_ms: 0,
@@ -277,6 +280,7 @@ impl Host {
             secrets: self.secrets.clone(),
             prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: self.rates.clone(),
+            hear_names: self.hear_names.clone(),
         };
         let keys = Keys {
             realm: Some(SigningKey::from_seed(&self.keys.realm_seed)),

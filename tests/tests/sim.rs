@@ -64,6 +64,8 @@ mod people;
 mod policies;
 #[path = "sim/prompts.rs"]
 mod prompts;
+#[path = "sim/pseudonyms.rs"]
+mod pseudonyms;
 #[path = "sim/rates.rs"]
 mod rates;
 #[path = "sim/receipts.rs"]

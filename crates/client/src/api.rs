@@ -71,8 +71,8 @@ pub use peers::{
     Revoked,
 };
 pub use people::{
-    DeviceAnswer, DeviceQuestion, DeviceSignIn, PersonSource, PersonView, SignInRequest, SignedIn,
-    SignedOut,
+    DeviceAnswer, DeviceQuestion, DeviceSignIn, PersonSource, PersonView, PseudonymView,
+    SignInRequest, SignedIn, SignedOut,
 };
 pub use policy::{
     AllowRequest, Allowed, Denial, DisallowRequest, Disallowed, Expectation, PolicyApplied,

@@ -24,6 +24,7 @@ mod letter;
 mod meter;
 mod opening;
 mod passphrase;
+mod pseudonym;
 #[cfg(test)]
 mod published;
 mod record;
@@ -42,6 +43,7 @@ pub use letter::{Letter, sign_flush};
 pub use meter::{Metered, meter, metered};
 pub use opening::{OpenError, Opened, open_clear, open_in_session, open_reply, open_sealed};
 pub use passphrase::{PASSPHRASE_BYTES, PassphraseError, PassphraseLock, WrappingKey};
+pub use pseudonym::PersonKey;
 pub use record::{CertError, verify, verify_first};
 pub use sealing::{Outgoing, SealError, seal, seal_in_session, seal_reply, write_clear};
 pub use session::{Ephemeral, Session, Side};

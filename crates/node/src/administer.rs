@@ -49,6 +49,10 @@ impl Node {
                 let done = self.erase(*asked);
                 self.settle(id, note, done);
             }
+            Request::ForgetPseudonyms(asked) => {
+                let done = self.forget_pseudonyms(asked);
+                self.respond(id, done);
+            }
             Request::Pause(run) => {
                 let done = self.pause_run(run);
                 self.settle(id, note, done);

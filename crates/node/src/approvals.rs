@@ -15,7 +15,7 @@ use realm_executor::{ApprovalAsked, LoopError, Said};
 use realm_protocol::{
     ApprovalId, CallId, Digest, FailureCode, RunId, Scope, Timestamp,
     audit::{AuditNote, AuditOutcome},
-    journal::Table,
+    journal::{Direction, Table},
     json::{self, Object},
     limits,
     records::{Approval, ApprovalAction, ApprovalVerdict, Role},
@@ -290,7 +290,10 @@ impl Node {
             return;
         };
         let (run, call) = (request.action.run, request.action.frame);
-        let error = LoopError::new(FailureCode::Denied, request.refusal());
+        // What other realms are told of it holds nobody's name.
+        let run_here = self.serving.get(run);
+        let stays = run_here.is_some_and(|run| run.record.direction == Direction::Local);
+        let error = LoopError::new(FailureCode::Denied, request.refusal(stays));
         let denied = request.state() == ApprovalState::Denied;
         let said = denied.then(|| request.answer());
         self.executor
@@ -432,8 +435,8 @@ impl StoredRequest {
         }
     }
 
-    /// Why the call was not made.
-    fn refusal(&self) -> String {
+    /// Why the call was not made; by whom, where that stays here.
+    fn refusal(&self, stays: bool) -> String {
         let name = &self.action.loop_id;
         let said = self.decisions.iter().filter_map(|said| said.peek().ok());
         let denied = said
@@ -442,7 +445,8 @@ impl StoredRequest {
         match denied {
             Some(said) => {
                 let reason = said.reason.map(|reason| format!(": {reason}"));
-                let (person, reason) = (said.person, reason.unwrap_or_default());
+                let person = if stays { &said.person } else { "a person" };
+                let reason = reason.unwrap_or_default();
                 format!("`{name}` was denied by {person}{reason}")
             }
             None => {

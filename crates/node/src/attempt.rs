@@ -3,7 +3,7 @@
 use rand_core::Rng;
 use realm_crypto::{Ephemeral, Letter, Outgoing, ReplyKey, SealError, seal, seal_in_session};
 use realm_protocol::{
-    CallId, Digest, FailureCode, Kind, Place, Priority, Timestamp,
+    CallId, Digest, FailureCode, Kind, Place, Priority, RealmId, Timestamp,
     cbor::{self, Blob},
     flags,
     json::Object,
@@ -19,6 +19,7 @@ use crate::{
     deliver::Pending,
     market::Left,
     outbound::{Invoke, Origin, Task},
+    people::Named,
     relay::Release,
     resolve::Asker,
     sessions::{InSession, Way},
@@ -143,6 +144,11 @@ impl Node {
         let offer = (offers && may_offer).then(|| self.offer_session(kem.node));
         let takes = takes && self.sessions.may_take(kem.node, now.tick);
         let taking = takes.then(|| Ephemeral::generate(&mut self.rng));
+        let named = self.caller_named(call, destination.root);
+        let release = match &named {
+            Some(named) if named.is_new => Release::Durable,
+            _ => release,
+        };
         self.look_for_grant(call, &destination);
         let Some(out) = self.calls.get(&call) else {
             return;
@@ -154,7 +160,8 @@ impl Node {
                 let session = offer.as_ref().map(|offer| offer.public());
                 let order = self.receipts.order(call, invoke);
                 receipt = Some(Order::digest(&order));
-                let body = call_body(invoke, call, waits, session, order);
+                let caller = named.map(|named| named.text);
+                let body = call_body((call, invoke, caller), waits, session, order);
                 (Kind::Call, cbor::encode(&body))
             }
             Task::Status(asked) => {
@@ -283,6 +290,15 @@ impl Node {
             .with_some("grant", self.grant_of(call));
         self.note_call(call, "call.sent", payload);
         self.launch_when(letter, release);
+    }
+
+    /// Who asks for a call, as the realms of a root know them.
+    fn caller_named(&mut self, call: CallId, root: RealmId) -> Option<Named> {
+        let Task::Invoke(invoke) = &self.calls.get(&call)?.task else {
+            return None;
+        };
+        let name = invoke.caller.clone()?;
+        self.named_to(root, &name)
     }
 
     /// An attempt could not be made. What can be told later is.
@@ -483,8 +499,7 @@ pub(crate) struct Request<'a> {
 }
 
 fn call_body(
-    invoke: &Invoke,
-    call: CallId,
+    (call, invoke, caller): (CallId, &Invoke, Option<String>),
     timeout_ms: u64,
     session: Option<[u8; 32]>,
     order: Blob,
@@ -498,7 +513,7 @@ fn call_body(
         key_created: invoke.key_created,
         timeout_ms,
         depth: invoke.depth,
-        caller: invoke.caller.clone(),
+        caller,
         parent: Some(TraceParent {
             run: invoke.run,
             frame: call,

@@ -1,6 +1,6 @@
 //! What a node starts with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_crypto::SigningKey;
 use realm_executor::Tariff;
@@ -59,6 +59,8 @@ pub struct Config {
     pub prompt_bytes: u64,
     /// How often calls of others begin.
     pub rates: Vec<crate::Rate>,
+    /// Roots that hear the names of people; all others hear pseudonyms.
+    pub hear_names: BTreeSet<Label>,
 }
 
 /// What calls may use where nobody else says: nothing is bounded by default.

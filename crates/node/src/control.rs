@@ -39,6 +39,8 @@ pub enum Request {
     Cancel(RunId),
     /// Erases the content of a run that has ended.
     Erase(Box<crate::EraseAsked>),
+    /// Takes away what leads from pseudonyms to somebody.
+    ForgetPseudonyms(crate::ForgetAsked),
     /// Holds a run where it stands.
     Pause(RunId),
     /// Lets a paused run go on; the decision says what becomes of a call whose outcome is unknown.

@@ -1,11 +1,11 @@
 //! What goes into a node and what comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use realm_executor::{BackendError, BackendReply, BackendRequest, Tariff};
 use realm_protocol::{
-    CallId, NodeId, RunId,
+    CallId, Label, NodeId, RunId,
     journal::{Entry, JournalSeq, Table},
 };
 use realm_router::LinkId;
@@ -72,6 +72,8 @@ pub enum Input {
     Secrets(realm_executor::SecretLoops),
     /// How often calls begin from now on.
     Rates(Vec<crate::Rate>),
+    /// Roots that hear the names of people from now on.
+    HearNames(BTreeSet<Label>),
 }
 
 /// Some of the text that a call's output is being made of. It is no output, and nothing of it is

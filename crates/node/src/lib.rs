@@ -96,7 +96,7 @@ pub use market::{
 };
 pub use node::Node;
 pub use outbound::accepted::AcceptedView;
-pub use people::Member;
+pub use people::{ForgetAsked, Member, Pseudonym, Pseudonyms};
 pub use pins::definition_of;
 pub use prompts::{
     BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,

@@ -30,7 +30,7 @@ use crate::{
     market::{Market, Unheard},
     outbound::{OutCall, accepted::AcceptedCalls},
     outbox::Outbox,
-    people::Members,
+    people::{Members, Pseudonyms},
     pins::Definitions,
     prompts::Prompts,
     rates::Rates,
@@ -84,6 +84,8 @@ pub struct Node {
     pub(crate) approvals: Approvals,
     /// What directories say of people.
     pub(crate) members: Members,
+    /// What people are called elsewhere.
+    pub(crate) pseudonyms: Pseudonyms,
     /// Calls that other realms have accepted.
     pub(crate) accepted: AcceptedCalls,
     pub(crate) resolving: Resolving,
@@ -173,6 +175,7 @@ impl Node {
             prompts: Prompts::default(),
             approvals: Approvals::default(),
             members: Members::default(),
+            pseudonyms: Pseudonyms::default(),
             custody: Custodian::default(),
             receipts,
             witness: Witness::default(),
@@ -245,6 +248,7 @@ impl Node {
             Input::Tariffs(tariffs) => self.executor.set_tariffs(tariffs),
             Input::Secrets(secrets) => self.config.secrets = secrets,
             Input::Rates(rates) => self.set_rates(rates),
+            Input::HearNames(roots) => self.config.hear_names = roots,
         }
         self.follow_up();
     }

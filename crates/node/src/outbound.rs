@@ -220,6 +220,11 @@ impl Node {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
+        let named = || asker.map(|asker| asker.name.clone());
+        let asked = InvokeAsked {
+            caller: asked.caller.or_else(named),
+            ..asked
+        };
         let scope = match &asked.address.realm {
             None => Ok(self.me.scope()),
             Some(name) => self.resolve_name(name),

@@ -5,6 +5,7 @@
 //! stand still, is asked of nobody: an owner cannot be kept from the one, nor an operator from the other.
 
 mod members;
+mod pseudonyms;
 
 use realm_policy::{Action, AskedResource, Principal, Request as Question};
 use realm_protocol::{
@@ -15,6 +16,8 @@ use realm_protocol::{
 
 pub use members::Member;
 pub(crate) use members::Members;
+pub(crate) use pseudonyms::Named;
+pub use pseudonyms::{ForgetAsked, Pseudonym, Pseudonyms};
 
 use crate::{CallFailure, ControlId, Node, Person, PromptChange, Refusal, Request};
 
@@ -127,6 +130,7 @@ impl Node {
             | Request::Apply(_)
             | Request::Restrict(_)
             | Request::Erase(_)
+            | Request::ForgetPseudonyms(_)
             | Request::RemoveLoop(_)
             | Request::ForgetState { .. }
             | Request::ApplyRate(_)

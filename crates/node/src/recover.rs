@@ -83,6 +83,7 @@ impl Node {
             self.recover_memory(&rows);
         }
         self.recover_approvals(all(&rows, Table::Approvals));
+        self.recover_pseudonyms(all(&rows, Table::Pseudonyms));
         let stored = calls_at(&rows, standing::CALL);
         let (unfinished, interrupted) =
             self.find_unfinished(stored, recovered.under_way, recovered.restored);

@@ -204,6 +204,7 @@ impl Node {
                 limits::CUSTODY_BYTES_IN_ALL,
             ),
             kept("tickets", self.kin.tickets.len(), limits::TICKETS),
+            kept("people", self.pseudonyms.len(), limits::PSEUDONYMS),
         ]
     }
 

@@ -114,6 +114,10 @@ impl<'a> Plan<'a> {
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ReadError> {
+        if table == Table::Pseudonyms {
+            // Whom it led to is to be found nowhere any more.
+            meta::mark_erased(&mut self.batch, self.reader.sealer(), &mut self.rng);
+        }
         let key = layout::record_key(table, key);
         self.delete_expiry(&key)?;
         self.batch.delete(Tree::Records, key);

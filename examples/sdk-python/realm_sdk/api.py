@@ -1716,6 +1716,17 @@ class PromptVersion(TypedDict):
     """The mean of its scores, from 0 to 1; absent where there is none."""
 
 
+class PseudonymView(TypedDict):
+    """What the realms of another root call somebody."""
+
+    pseudonym: str
+    """What they call them."""
+    name: str
+    """What they are called here."""
+    realm: str
+    """The root."""
+
+
 class RateRequest(TypedDict):
     """How often calls begin, by who calls."""
 
@@ -2839,6 +2850,14 @@ class Api:
         """Says who somebody is, and what they may do."""
         return self._send("GET", f'/v1/people/{quote(name, safe="")}')
 
+    def get_pseudonyms_name(self, name: str) -> Page[PseudonymView]:
+        """Says what the realms of other roots call somebody, by their name here or by one of those."""
+        return self._send("GET", f'/v1/pseudonyms/{quote(name, safe="")}')
+
+    def post_pseudonyms_name_erase(self, name: str, body: EraseRequest) -> Page[PseudonymView]:
+        """Takes away what leads from pseudonyms to somebody; gives those that there were."""
+        return self._send("POST", f'/v1/pseudonyms/{quote(name, safe="")}/erase', body=body)
+
     def get_rates(self) -> Page[RateView]:
         """Lists how often calls of others begin."""
         return self._send("GET", '/v1/rates')
@@ -3253,6 +3272,14 @@ class AsyncApi:
     async def get_people_name(self, name: str) -> PersonView:
         """Says who somebody is, and what they may do."""
         return await self._send("GET", f'/v1/people/{quote(name, safe="")}')
+
+    async def get_pseudonyms_name(self, name: str) -> Page[PseudonymView]:
+        """Says what the realms of other roots call somebody, by their name here or by one of those."""
+        return await self._send("GET", f'/v1/pseudonyms/{quote(name, safe="")}')
+
+    async def post_pseudonyms_name_erase(self, name: str, body: EraseRequest) -> Page[PseudonymView]:
+        """Takes away what leads from pseudonyms to somebody; gives those that there were."""
+        return await self._send("POST", f'/v1/pseudonyms/{quote(name, safe="")}/erase', body=body)
 
     async def get_rates(self) -> Page[RateView]:
         """Lists how often calls of others begin."""

@@ -1730,6 +1730,16 @@ export interface PromptVersion {
   score?: number | null;
 }
 
+/** What the realms of another root call somebody. */
+export interface PseudonymView {
+  /** What they call them. */
+  pseudonym: string;
+  /** What they are called here. */
+  name: string;
+  /** The root. */
+  realm: string;
+}
+
 /** How often calls begin, by who calls. */
 export interface RateRequest {
   /** What it is called. */
@@ -2681,6 +2691,16 @@ export abstract class Api {
   /** Says who somebody is, and what they may do. */
   getPeopleName(name: string): Promise<PersonView> {
     return this.send("GET", `/v1/people/${encodeURIComponent(name)}`);
+  }
+
+  /** Says what the realms of other roots call somebody, by their name here or by one of those. */
+  getPseudonymsName(name: string): Promise<Page<PseudonymView>> {
+    return this.send("GET", `/v1/pseudonyms/${encodeURIComponent(name)}`);
+  }
+
+  /** Takes away what leads from pseudonyms to somebody; gives those that there were. */
+  postPseudonymsNameErase(name: string, body: EraseRequest): Promise<Page<PseudonymView>> {
+    return this.send("POST", `/v1/pseudonyms/${encodeURIComponent(name)}/erase`, { body });
   }
 
   /** Lists how often calls of others begin. */

@@ -16,6 +16,11 @@ pub enum PeopleCommand {
         /// What they are called: `ann`, or `ann@ldap` for somebody of the directory.
         name: String,
     },
+    /// Say whom a pseudonym stands for that another realm's trace shows, or which ones somebody has.
+    Who {
+        /// The pseudonym, `person-…`, or what they are called here.
+        name: String,
+    },
 }
 
 /// `login`.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use realm_client::{
     ClientError,
-    api::{AuditEntry, AuditQuery, EraseRequest, EraseResult, Page},
+    api::{AuditEntry, AuditQuery, EraseRequest, EraseResult, Page, PseudonymView},
 };
 
 use super::audit;
@@ -49,6 +49,9 @@ pub(crate) async fn run(session: &Session, command: EraseCommand) -> Result<(), 
             }
         }
     }
+    if let Of::Person(name) = &of {
+        forget(session, &daemon, name, &how).await?;
+    }
     if erased.iter().any(|erased| !erased.dry_run) {
         session.say("the daemon's files hold it, sealed, until the daemon starts the next time");
     }
@@ -68,12 +71,38 @@ fn status(failure: &Failure) -> Option<u16> {
 }
 
 async fn erase(daemon: &Daemon, run: &str, how: &EraseHow) -> Result<EraseResult, Failure> {
+    daemon.ask(daemon.client.erase(run, &request(how))).await
+}
+
+/// Takes away what leads from pseudonyms to somebody.
+async fn forget(
+    session: &Session,
+    daemon: &Daemon,
+    name: &str,
+    how: &EraseHow,
+) -> Result<(), Failure> {
+    let request = request(how);
+    let erased = daemon.client.erase_pseudonyms(name, &request);
+    let would = if how.dry_run { "would be" } else { "is" };
+    for erased in daemon.ask(erased).await?.items {
+        let PseudonymView {
+            pseudonym,
+            name,
+            realm,
+        } = erased;
+        session.say(&format!(
+            "that {pseudonym} at {realm} is {name} {would} forgotten"
+        ));
+    }
+    Ok(())
+}
+
+fn request(how: &EraseHow) -> EraseRequest {
     let EraseHow { dry_run, why } = how;
-    let request = EraseRequest {
+    EraseRequest {
         dry_run: *dry_run,
         why: why.clone(),
-    };
-    daemon.ask(daemon.client.erase(run, &request)).await
+    }
 }
 
 /// The run that is meant, or those here that somebody asked for, and the runs that are parts of them: what agents here

@@ -31,6 +31,9 @@ pub(crate) async fn run(session: &Session, command: PeopleCommand) -> Result<(),
         PeopleCommand::Show { name } => {
             session.print(&daemon.ask(daemon.client.person(&name)).await?)
         }
+        PeopleCommand::Who { name } => {
+            session.print(&daemon.ask(daemon.client.pseudonyms(&name)).await?)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who uses the realm, and signing in.
 
-use realm_client::api::{PersonSource, PersonView, SignedOut, Time};
+use realm_client::api::{PersonSource, PersonView, PseudonymView, SignedOut, Time};
 use serde::Serialize;
 
 use super::{Row, moment, moment_or};
@@ -58,6 +58,23 @@ impl Row for PersonView {
             moment_or(self.until),
             moment_or(self.read),
             self.groups.join("; "),
+        ]
+    }
+}
+
+impl Row for PseudonymView {
+    const HEADER: &'static [&'static str] = &["PSEUDONYM", "PERSON", "AT"];
+    const NARROW: usize = 3;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.pseudonym.clone(),
+            self.name.clone(),
+            self.realm.clone(),
         ]
     }
 }

@@ -84,6 +84,7 @@ const TRACES: &[&str] = &[
     routes::STATES,
     routes::STATE,
     routes::POLICY_SHADOW,
+    routes::PSEUDONYM,
 ];
 /// What is an owner's whatever policy says: the way back from a policy that forbids too much, and out of a
 /// halt.

@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Loops,
     /// A list of names of any kind, one at least.
     Names,
+    /// A list of roots, by their names on this machine.
+    Roots,
 }
 
 /// One key.

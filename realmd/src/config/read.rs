@@ -369,6 +369,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
         | keys::Kind::Patterns
         | keys::Kind::Arguments
         | keys::Kind::Names
+        | keys::Kind::Roots
         | keys::Kind::Roles
         | keys::Kind::Scopes
         | keys::Kind::RealmNames

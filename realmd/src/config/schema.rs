@@ -78,6 +78,7 @@ fn property(key: &Key) -> Value {
         | Kind::Arguments
         | Kind::Loops
         | Kind::Names
+        | Kind::Roots
         | Kind::Scopes
         | Kind::RealmNames
         | Kind::Variables

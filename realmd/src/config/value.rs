@@ -167,6 +167,7 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Scopes => scopes(value).map(Value::Texts),
         Kind::Loops => loops(value).map(Value::Texts),
         Kind::Names => names(value).map(Value::Texts),
+        Kind::Roots => roots(value).map(Value::Texts),
         Kind::Paths => rules(kind, value, |paths| Redaction::new(paths, &[])),
         Kind::Patterns => rules(kind, value, |patterns| Redaction::new(&[], patterns)),
     }
@@ -376,6 +377,16 @@ fn names(value: &Toml) -> Result<Vec<String>, String> {
     }
 }
 
+fn roots(value: &Toml) -> Result<Vec<String>, String> {
+    let roots = texts(Kind::Roots, value)?;
+    match roots.iter().find(|root| root.parse::<Label>().is_err()) {
+        Some(wrong) => Err(format!(
+            "has `{wrong}`, which is no name of a root: write lab, not lab/genomics"
+        )),
+        None => Ok(roots),
+    }
+}
+
 fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     let hosts = texts(Kind::Hosts, value)?;
     let right = |host: &str| {
@@ -457,6 +468,7 @@ fn expected(kind: Kind, found: &Toml) -> String {
         Kind::Scopes => "a list of scopes as text",
         Kind::Loops => "a list of loop ids as text",
         Kind::Names => "a list of names as text",
+        Kind::Roots => "a list of roots' names as text",
         Kind::Hosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",
         Kind::Variables | Kind::SecretVariables => "a list of variables as text",

@@ -144,6 +144,7 @@ impl Driver {
             Order::Tariffs(tariffs) => self.handle(Input::Tariffs(tariffs)),
             Order::Secrets(secrets) => self.handle(Input::Secrets(secrets)),
             Order::Rates(rates) => self.handle(Input::Rates(rates)),
+            Order::HearNames(roots) => self.handle(Input::HearNames(roots)),
         }
     }
 }

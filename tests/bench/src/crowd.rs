@@ -152,6 +152,7 @@ impl Member {
             secrets: realm_executor::SecretLoops::default(),
             prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: Vec::new(),
+            hear_names: std::collections::BTreeSet::new(),
         };
         let keys = Keys {
             realm: Some(realm),

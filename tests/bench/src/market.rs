@@ -249,6 +249,7 @@ impl Market {
             secrets: realm_executor::SecretLoops::default(),
             prompt_bytes: realm_protocol::limits::PROMPT_BYTES,
             rates: Vec::new(),
+            hear_names: std::collections::BTreeSet::new(),
         };
         let id = key.node_id();
         let keys = Keys {

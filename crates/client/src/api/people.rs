@@ -47,6 +47,18 @@ pub struct PersonView {
     pub until: Option<Time>,
 }
 
+/// What the realms of another root call somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PseudonymView {
+    /// What they call them.
+    pub pseudonym: String,
+    /// What they are called here.
+    pub name: String,
+    /// The root.
+    pub realm: String,
+}
+
 /// Somebody who would sign in with a password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

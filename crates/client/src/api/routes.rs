@@ -195,6 +195,10 @@ pub const SIGN_IN_DEVICE_ASK: &str = "/v1/sign-in/device/ask";
 pub const PEOPLE: &str = "/v1/people";
 /// GET: [`super::PersonView`].
 pub const PERSON: &str = "/v1/people/{name}";
+/// GET: a page of [`super::PseudonymView`], of whoever is called so here or elsewhere.
+pub const PSEUDONYM: &str = "/v1/pseudonyms/{name}";
+/// POST [`super::EraseRequest`]: a page of [`super::PseudonymView`], what was forgotten.
+pub const PSEUDONYM_ERASE: &str = "/v1/pseudonyms/{name}/erase";
 
 /// Fills a template's segments in order, percent-encoded. Surplus segments are left out.
 pub fn fill(template: &str, segments: &[&str]) -> String {

@@ -2,8 +2,8 @@
 
 use super::{Client, ClientError};
 use crate::api::{
-    DeviceAnswer, DeviceQuestion, DeviceSignIn, Page, PersonView, SignInRequest, SignedIn,
-    SignedOut, routes,
+    DeviceAnswer, DeviceQuestion, DeviceSignIn, EraseRequest, Page, PersonView, PseudonymView,
+    SignInRequest, SignedIn, SignedOut, routes,
 };
 
 impl Client {
@@ -56,5 +56,26 @@ impl Client {
     /// [`ClientError`].
     pub async fn person(&self, name: &str) -> Result<PersonView, ClientError> {
         self.get(&routes::fill(routes::PERSON, &[name])).await
+    }
+
+    /// What other roots call somebody, by their name here or by what one of them calls them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pseudonyms(&self, name: &str) -> Result<Page<PseudonymView>, ClientError> {
+        self.get(&routes::fill(routes::PSEUDONYM, &[name])).await
+    }
+
+    /// Takes away what leads from pseudonyms to somebody; gives them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn erase_pseudonyms(
+        &self,
+        name: &str,
+        request: &EraseRequest,
+    ) -> Result<Page<PseudonymView>, ClientError> {
+        self.post(&routes::fill(routes::PSEUDONYM_ERASE, &[name]), request)
+            .await
     }
 }

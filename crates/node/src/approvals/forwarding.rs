@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_crypto::verify;
 use realm_protocol::{
-    CallId, Digest, Place, RunId, Timestamp, json,
+    CallId, Digest, Place, RealmId, RunId, Timestamp, json,
     message::Call,
     records::{Approval, ApprovalVerdict, Role, Signed},
 };
@@ -14,11 +14,30 @@ use super::{ApprovalState, StoredRequest};
 use crate::Node;
 
 impl Node {
-    /// What people have said of a frame's call, where a rule says that the callee is told.
-    pub(crate) fn forwarded_approvals(&self, run: RunId, frame: CallId) -> Vec<Signed<Approval>> {
+    /// What people have said of a frame's call, where a rule says that the callee is told; without their names and
+    /// words where its root does not hear names.
+    pub(crate) fn forwarded_approvals(
+        &mut self,
+        run: RunId,
+        frame: CallId,
+        root: RealmId,
+    ) -> Vec<Signed<Approval>> {
         let granted = self.granted(run, frame);
         let told = granted.filter(|request| request.rules.iter().any(|rule| rule.forward));
-        told.map_or_else(Vec::new, |request| request.decisions.clone())
+        let said = told.map_or_else(Vec::new, |request| request.decisions.clone());
+        if self.hears_names(root) {
+            return said;
+        }
+        let said = said.iter().filter_map(|said| said.peek().ok());
+        let hidden = said.filter_map(|said| {
+            let person = self.named_to(root, &said.person)?.text;
+            Some(self.me.sign(&Approval {
+                person,
+                reason: None,
+                ..said
+            }))
+        });
+        hidden.collect()
     }
 
     /// The roles in which people have approved a frame's call.

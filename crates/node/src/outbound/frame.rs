@@ -50,6 +50,7 @@ impl Node {
         } else {
             (frame, asked)
         };
+        let approvals = self.forwarded_approvals(run, frame, scope.root);
         let invoke = Invoke {
             run,
             origin: Origin::Frame,
@@ -58,7 +59,7 @@ impl Node {
             input: json::to_bytes(&input).into(),
             key: Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), work.as_bytes()]),
             key_created: created,
-            caller: None,
+            caller: self.person_behind(run).cloned(),
             depth,
             started: self.now,
             until: self.now.tick,
@@ -72,7 +73,7 @@ impl Node {
             sealed: Timestamp::default(),
             stream: stream.then(Shown::default),
             budget,
-            approvals: self.forwarded_approvals(run, frame),
+            approvals,
             approved: self.approved_roles(run, frame),
             root: self.root_of(run),
             bearer: needs.map(|agent| (agent, run)),

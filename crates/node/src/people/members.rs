@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{CallId, FailureCode, RunId, Tick, journal::Direction, limits, records::Role};
+use realm_protocol::{CallId, FailureCode, RunId, Tick, limits, records::Role};
 
 use crate::{CallFailure, Node, Person};
 
@@ -79,12 +79,7 @@ impl Node {
 
     /// The person of a directory who began a run, if one did.
     fn member_of(&self, run: RunId) -> Option<&String> {
-        let served = self.serving.get(run);
-        let served = served.filter(|served| served.record.direction == Direction::Local);
-        let person = match served {
-            Some(served) => served.person.as_ref(),
-            None => self.market.person_of(run),
-        };
+        let person = self.person_behind(run);
         person.filter(|name| name.contains(FROM))
     }
 

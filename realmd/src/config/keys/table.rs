@@ -443,6 +443,13 @@ pub(crate) const KEYS: &[Key] = &[
     },
     prices::PROMPTS,
     Key {
+        name: "pseudonyms.except",
+        kind: Kind::Roots,
+        default: Some("[]"),
+        meaning: "Roots, such as lab, whose realms hear the names of the people who call them or approve that; those of all other roots hear pseudonyms.",
+        reloads: true,
+    },
+    Key {
         name: "rates.*.burst",
         kind: Kind::Number(1, limits::RATE_BURST),
         default: Some("1"),
