@@ -1,9 +1,10 @@
-"""Goes through the contract that every client keeps: contract.py FILE, with REALM_HOME set."""
+"""Goes through the contract that every client keeps: contract.py FILE, with REALM_HOME, CONTRACT_URL and CONTRACT_TOKEN set."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
@@ -97,13 +98,19 @@ def judged(outcome: Any, expect: dict[str, Any]) -> None:
         check(outcome, expect.get("output"), "output")
 
 
-async def invoke(realm: AsyncRealm, case: dict[str, Any]) -> None:
+async def invoke(_: AsyncRealm, case: dict[str, Any]) -> None:
+    place = {"url": os.environ["CONTRACT_URL"], "token": os.environ["CONTRACT_TOKEN"]} if case.get("as") == "agent" else {}
+
     # Both halves of the client do the same.
     def waiting() -> Any:
-        with Realm() as same:
-            return same.invoke(case["loop"], case["input"])
+        with Realm(**place) as realm:
+            return realm.invoke(case["loop"], case["input"])
 
-    for call in (lambda: realm.invoke(case["loop"], case["input"]), lambda: asyncio.to_thread(waiting)):
+    async def calling() -> Any:
+        async with AsyncRealm(**place) as realm:
+            return await realm.invoke(case["loop"], case["input"])
+
+    for call in (calling, lambda: asyncio.to_thread(waiting)):
         try:
             outcome: Any = await call()
         except (CallFailed, RealmError) as error:

@@ -21,7 +21,7 @@ use realm_client::catalogue::Code;
 use realm_executor::{BreakerBounds, Price, Prices, Sandbox, SandboxLevel, SecretLoops};
 use realm_net::Multiaddr;
 use realm_node::{Budgets, Rate};
-use realm_protocol::{Label, budget::Budget};
+use realm_protocol::{Label, LoopId, budget::Budget};
 use realm_store::EngineKind;
 use thiserror::Error;
 
@@ -88,8 +88,8 @@ pub(crate) struct Config {
     pub(crate) secrets: BTreeMap<String, SecretPlace>,
     /// Which loops they are for.
     pub(crate) secret_loops: SecretLoops,
-    /// Where the tokens are that agents attach with, by the agents' names.
-    pub(crate) agents: BTreeMap<String, SecretPlace>,
+    /// Where the tokens are that agents attach and call with, by the agents' names.
+    pub(crate) agents: BTreeMap<LoopId, SecretPlace>,
     /// What loops may run.
     pub(crate) processes: ProcessesConfig,
     /// Which engine runs containers.
@@ -550,7 +550,11 @@ fn typed(settings: &Settings) -> Option<Config> {
             let loops = loops.iter().filter_map(|id| id.parse().ok());
             (name.to_owned(), loops.collect())
         })),
-        agents: places("agents", "token")?,
+        agents: {
+            let named = places("agents", "token")?.into_iter();
+            let named = named.map(|(id, place)| Some((id.parse().ok()?, place)));
+            named.collect::<Option<_>>()?
+        },
         processes: ProcessesConfig {
             allow: texts("processes.allow")?,
             sandbox: SandboxLevel::named(&text("processes.sandbox")?)?,

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use realm_backends::Secret;
 use realm_node::Person;
-use realm_protocol::records::Role;
+use realm_protocol::{LoopId, records::Role};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -38,8 +38,8 @@ pub(crate) enum Shown {
     Named(Person),
     /// Somebody who has signed in; what they may do, their directory knows.
     SignedIn(Member),
-    /// The agent of this name, which attaches and does nothing else.
-    Agent(String),
+    /// The agent of this name, which attaches and calls loops, and does nothing else.
+    Agent(LoopId),
 }
 
 /// The people of a realm.
@@ -48,8 +48,8 @@ pub(crate) struct People {
     /// The user that the daemon runs as.
     own: u32,
     known: Vec<Known>,
-    /// Agents that attach with tokens of their own.
-    agents: Vec<(String, Secret)>,
+    /// Agents with tokens of their own.
+    agents: Vec<(LoopId, Secret)>,
     /// People whom it does not name.
     pub(crate) directories: Directories,
 }
@@ -82,11 +82,11 @@ impl People {
                 token,
             }
         });
-        let agents = config.agents.iter().filter_map(|(name, place)| {
+        let agents = config.agents.iter().filter_map(|(id, place)| {
             let read = token_at(place, secrets).inspect_err(|reason| {
-                tracing::warn!(agent = name, reason, "an agent's token cannot be had");
+                tracing::warn!(agent = %id, reason, "an agent's token cannot be had");
             });
-            Some((name.clone(), read.ok()?))
+            Some((id.clone(), read.ok()?))
         });
         Self {
             own: rustix::process::geteuid().as_raw(),
@@ -157,10 +157,10 @@ impl People {
     }
 
     /// Which agent's token this is, if it is one's.
-    pub(crate) fn agent_by_token(&self, shown: &str) -> Option<String> {
+    pub(crate) fn agent_by_token(&self, shown: &str) -> Option<LoopId> {
         let mut agents = self.agents.iter();
         let agent = agents.rfind(|(_, token)| is_same(token, shown));
-        agent.map(|(name, _)| name.clone())
+        agent.map(|(id, _)| id.clone())
     }
 }
 

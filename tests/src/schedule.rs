@@ -236,9 +236,10 @@ impl Schedule {
     /// Permits, where the caller is known and inside a peering.
     fn permit(&mut self, owner: HostId, caller: &str, pattern: &str, for_ms: Option<u64>) {
         let asked = realm_node::AllowAsked {
-            caller: caller.parse().expect("a realm"),
+            caller: realm_node::CallerName::Realm(caller.parse().expect("a realm")),
             action: "invoke".to_owned(),
             pattern: pattern.to_owned(),
+            owner: None,
             for_ms,
             subtree: false,
             dry_run: false,

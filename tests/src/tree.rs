@@ -1,6 +1,8 @@
 //! Trees of realms in a world: invited, joined and peered as people do it.
 
-use realm_node::{AllowAsked, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response};
+use realm_node::{
+    AllowAsked, CallerName, InviteAsked, InviteKind, InvokeAsked, JoinAsked, Request, Response,
+};
 use realm_protocol::records::Ticket;
 use serde_json::Value;
 
@@ -96,9 +98,10 @@ impl Tree for World {
 
     fn permit(&mut self, host: HostId, who: &str, action: &str, pattern: &str) {
         let asked = AllowAsked {
-            caller: who.parse().expect("a realm"),
+            caller: CallerName::Realm(who.parse().expect("a realm")),
             action: action.to_owned(),
             pattern: pattern.to_owned(),
+            owner: None,
             for_ms: None,
             subtree: false,
             dry_run: false,

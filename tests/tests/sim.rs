@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sim/agents.rs"]
+mod agents;
 #[path = "sim/announced.rs"]
 mod announced;
 #[path = "sim/audit.rs"]

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use realm_policy::{Action, Allow, Decision, allow_policy, default_policies, peer_policies};
+use realm_policy::{
+    Action, Allow, Caller, Decision, allow_policy, default_policies, peer_policies,
+};
 use realm_protocol::{
     FailureCode, Label, LoopId, RealmId, RealmName, RealmPath, Scope, audit::AuditNote,
     journal::Table, limits,
 };
 
 use crate::{
-    AllowAsked, Allowed, ControlId, Node, Person, Refusal, Request, Response,
+    AllowAsked, Allowed, CallerName, ControlId, Node, Person, Refusal, Request, Response,
+    people::User,
     rules::Rules,
     state::{self, StoredPolicy, Target},
 };
@@ -39,7 +42,10 @@ impl Node {
                 self.audit_done(note);
                 self.respond(id, Response::Done);
             }
-            Request::Invoke(asked) => self.invoke(id, asker, asked),
+            Request::InvokeAs(agent, asked) => self.invoke_as(id, agent, asked),
+            Request::Invoke(asked) => {
+                self.invoke(id, asker.cloned().map(User::Person), asked);
+            }
             Request::Broadcast(asked) => self.broadcast(id, by, *asked),
             Request::Cancel(run) => {
                 self.audit_settled(note, &Ok(Response::Done));
@@ -165,35 +171,35 @@ impl Node {
     // Policies.
 
     fn allow(&mut self, asked: &AllowAsked) -> Result<Allowed, Refusal> {
-        let caller = self.resolve_name(&asked.caller)?;
+        let (caller, owner) = (
+            self.caller_called(&asked.caller)?,
+            match &asked.owner {
+                Some(owner) => self.resolve_name(owner)?,
+                None => self.me.scope(),
+            },
+        );
         let action = asked.action.parse().ok();
         // Joining takes an invitation, and what people do is no realm's.
-        let between = |action: &Action| Action::BETWEEN_REALMS.contains(action);
-        let Some(action) = action.filter(between) else {
-            let range = "invoke, discover, relay, announce, bid or award".to_owned();
-            return Err(Refusal::Range {
-                what: "the action",
-                range,
-            });
+        let (between, range) = match &caller {
+            Caller::Realm(_) => (
+                &Action::BETWEEN_REALMS[..],
+                "invoke, discover, relay, announce, bid or award",
+            ),
+            Caller::Agent { .. } => (&[Action::Invoke][..], "invoke: an agent does nothing else"),
         };
-        let foreign = caller.root != self.me.root();
-        let peered = self.kin.peers.contains_key(&caller.root);
-        let inside = self
-            .kin
-            .peer_scopes(self.me.realm(), caller.root)
-            .iter()
-            .any(|scope| scope.contains(&caller.path));
-        if foreign && self.me.is_root() && !(peered && inside) {
-            return Err(Refusal::OutsidePeering {
-                caller: asked.caller.clone(),
-            });
+        let Some(action) = action.filter(|action| between.contains(action)) else {
+            let (what, range) = ("the action", range.to_owned());
+            return Err(Refusal::Range { what, range });
+        };
+        if let (Caller::Realm(scope), CallerName::Realm(name)) = (&caller, &asked.caller) {
+            self.check_peering(scope, name)?;
         }
         let expires = asked.for_ms.map(|for_ms| self.wall().plus(for_ms));
         let allow = Allow {
             caller: caller.clone(),
             action,
             pattern: asked.pattern.clone(),
-            owner: self.me.scope(),
+            owner,
             expires,
             caller_name: asked.caller.to_string(),
         };
@@ -201,7 +207,7 @@ impl Node {
         if asked.subtree {
             id = format!("subtree.{id}");
         }
-        let warnings = self.standing_in_the_way(&caller, action, &asked.pattern);
+        let warnings = self.standing_in_the_way(&allow);
         if !asked.dry_run {
             self.set_policy(id.clone(), cedar.clone(), asked.subtree)?;
         }
@@ -212,18 +218,48 @@ impl Node {
         })
     }
 
+    /// Whom a permission is for.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownPetname`] with the names there are.
+    pub fn caller_called(&self, name: &CallerName) -> Result<Caller, Refusal> {
+        Ok(match name {
+            CallerName::Realm(name) => self.resolve_name(name)?.into(),
+            CallerName::Agent(id) => Caller::Agent {
+                home: self.me.scope(),
+                id: id.clone(),
+            },
+        })
+    }
+
+    /// At a root, only realms that a peering opens this tree to are permitted anything.
+    fn check_peering(&self, caller: &Scope, name: &RealmName) -> Result<(), Refusal> {
+        let foreign = caller.root != self.me.root();
+        let peered = self.kin.peers.contains_key(&caller.root);
+        let inside = self
+            .kin
+            .peer_scopes(self.me.realm(), caller.root)
+            .iter()
+            .any(|scope| scope.contains(&caller.path));
+        if foreign && self.me.is_root() && !(peered && inside) {
+            let caller = name.clone();
+            return Err(Refusal::OutsidePeering { caller });
+        }
+        Ok(())
+    }
+
     /// Says which realms above would deny what is being allowed here.
-    fn standing_in_the_way(&self, caller: &Scope, action: Action, pattern: &str) -> Vec<String> {
-        let owner = self.me.scope();
-        let sample: Option<LoopId> = pattern.replace('*', "any").parse().ok();
+    fn standing_in_the_way(&self, allow: &Allow) -> Vec<String> {
+        let sample: Option<LoopId> = allow.pattern.replace('*', "any").parse().ok();
         let Some(sample) = sample else {
             return Vec::new();
         };
         let resource = realm_policy::Resource::Loop {
-            owner: &owner,
+            owner: &allow.owner,
             id: &sample,
         };
-        let request = realm_policy::Request::new(action, caller.into(), resource, self.now.wall);
+        let caller = allow.caller.as_principal();
+        let request = realm_policy::Request::new(allow.action, caller, resource, self.now.wall);
         match self.rules.policy().decide(&request) {
             Decision::Denied(denial) => match denial.level {
                 realm_policy::Level::Ceiling { scope, .. } => {
@@ -299,7 +335,7 @@ impl Node {
     pub(crate) fn allow_patterns(&mut self, caller: &Scope, patterns: &[String]) {
         for pattern in patterns {
             let allow = Allow {
-                caller: caller.clone(),
+                caller: caller.clone().into(),
                 action: Action::Invoke,
                 pattern: pattern.clone(),
                 owner: self.me.scope(),

@@ -28,7 +28,7 @@ pub use growth::LogGrowth;
 
 use crate::{
     ApplyReport, CallFailure, LoopAction, Node, PromptChange, Refusal, Request, Response,
-    halt::NOT_ABOVE, outbound::Task, receipts::Kept, serve::Served, state,
+    halt::NOT_ABOVE, outbound::Task, people::User, receipts::Kept, serve::Served, state,
 };
 
 /// What the store holds of the log that is needed to go on with it.
@@ -285,10 +285,11 @@ fn last_grant(links: &[GrantLink]) -> String {
     last.map_or_else(String::new, |grant| grant.id.to_string())
 }
 
-/// Who asked, if it was somebody who uses this realm.
+/// Who asked, if it was somebody who uses this realm, or an agent of it.
 fn person_of(asker: &AskedPrincipal) -> Option<String> {
     match asker {
         AskedPrincipal::Person { name, .. } => Some(name.clone()),
+        AskedPrincipal::Agent { id, .. } => Some(User::Agent(id.clone()).name()),
         AskedPrincipal::Realm(_) | AskedPrincipal::Loop { .. } => None,
     }
 }

@@ -23,6 +23,8 @@ pub use refusal::Refusal;
 pub enum Request {
     /// What somebody asks for: done if policy lets them.
     By(Person, Box<Request>),
+    /// A call that an agent makes by itself, which is all that it may ask for: done if policy lets it.
+    InvokeAs(LoopId, InvokeAsked),
     /// Whether policy lets whoever asks do this in this realm.
     May(realm_policy::Action),
     /// Takes what a directory says of somebody.
@@ -447,15 +449,35 @@ pub struct LoopChange {
     pub why: Option<String>,
 }
 
+/// Whom a permission is for, as people write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallerName {
+    /// A realm, with everything below.
+    Realm(RealmName),
+    /// An agent of this realm.
+    Agent(LoopId),
+}
+
+impl std::fmt::Display for CallerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Realm(name) => name.fmt(f),
+            Self::Agent(id) => write!(f, "agent={id}"),
+        }
+    }
+}
+
 /// A permission to be given.
 #[derive(Clone, Debug)]
 pub struct AllowAsked {
-    /// Who, with everything below.
-    pub caller: RealmName,
+    /// Who.
+    pub caller: CallerName,
     /// `invoke`, `discover` or `relay`.
     pub action: String,
     /// Loop id, `*` standing for anything.
     pub pattern: String,
+    /// The realm that an agent may call there; none for this one.
+    pub owner: Option<RealmName>,
     /// For how long, milliseconds; none for ever.
     pub for_ms: Option<u64>,
     /// Whether it decides for every realm below instead of this one.

@@ -11,8 +11,9 @@ use realm_protocol::{
 };
 
 use crate::{
-    CallFailure, Node, Person, Refusal, Response,
+    CallFailure, Node, Refusal, Response,
     audit::Ended,
+    people::User,
     serve::Served,
     state::{self, StoredGiven, StoredKey, StoredRun},
 };
@@ -253,13 +254,10 @@ impl Node {
 }
 
 impl StoredRun {
-    /// The person of this realm who asked.
-    pub(crate) fn asker(&self) -> Option<Person> {
-        let (name, roles) = (self.person.clone()?, self.roles.as_ref()?);
-        Some(Person {
-            name,
-            roles: roles.iter().copied().collect(),
-        })
+    /// Who of this realm asked.
+    pub(crate) fn asker(&self) -> Option<User> {
+        let (name, roles) = (self.person.as_ref()?, self.roles.as_ref()?);
+        Some(User::of(name, roles.iter().copied().collect()))
     }
 }
 

@@ -78,9 +78,9 @@ pub use audit::{AuditPart, AuditTail, Exported, LogGrowth, export_audit, read_en
 pub use breakers::{BreakerView, ResetAsked};
 pub use config::{Budgets, Config, CustodyTerms, Founding, Keys, Recovered, UnderWay};
 pub use control::{
-    AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, ContractsOf, InviteAsked,
-    InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction, LoopChange,
-    Note, Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
+    AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, CallerName, ContractsOf,
+    InviteAsked, InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction,
+    LoopChange, Note, Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;

@@ -28,13 +28,14 @@ use accepted::{Acceptance, StatusTask};
 use cancel::CancelTask;
 
 use crate::{
-    CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Person, Refusal, Response,
+    CallFailure, ControlId, Effect, Invocation, InvokeAsked, Node, Refusal, Response,
     contracts::ContractsTask,
     deliver::Pending,
     grants::{Bearer, Chosen},
     halt::HaltTask,
     known::{KnownContract, Meant},
     market::Tell,
+    people::{User, key_of},
     pins::Pinned,
     receipts::Kept,
     sessions::InSession,
@@ -211,12 +212,7 @@ pub(crate) enum Origin {
 
 impl Node {
     /// A call from this machine: run here, or sent to where the loop lives.
-    pub(crate) fn invoke(
-        &mut self,
-        control: ControlId,
-        asker: Option<&Person>,
-        asked: InvokeAsked,
-    ) {
+    pub(crate) fn invoke(&mut self, control: ControlId, asker: Option<User>, asked: InvokeAsked) {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
@@ -232,18 +228,23 @@ impl Node {
         match scope {
             Err(refusal) => self.refuse(control, refusal),
             Ok(scope) if scope == self.me.scope() => {
-                self.serve_local(control, asker.cloned(), asked);
+                self.serve_local(control, asker, asked);
             }
             Ok(_) if asked.backend.is_some() => {
                 let message = "which backend another realm asks is its owner's to say";
                 let failure = CallFailure::new(FailureCode::Malformed, message);
                 self.refuse(control, failure.into());
             }
-            Ok(scope) => self.invoke_remote(control, asked, scope),
+            Ok(scope) => self.invoke_remote((control, asker.as_ref()), asked, scope),
         }
     }
 
-    fn invoke_remote(&mut self, control: ControlId, asked: InvokeAsked, scope: Scope) {
+    fn invoke_remote(
+        &mut self,
+        (control, asker): (ControlId, Option<&User>),
+        asked: InvokeAsked,
+        scope: Scope,
+    ) {
         let call = self.new_call();
         let run = self.new_run();
         let (storing, default_ms) = if asked.store {
@@ -255,7 +256,7 @@ impl Node {
         };
         let timeout_ms = asked.timeout_ms.unwrap_or(default_ms);
         let key = match &asked.key {
-            Some(key) => Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
+            Some(key) => key_of(asker, key),
             None => Digest::of(&[b"realm/1/key", &[1], run.as_bytes(), call.as_bytes()]),
         };
         let invoke = Invoke {

@@ -1,4 +1,4 @@
-//! Whether policy lets the people of this realm do what they ask for.
+//! Whether policy lets the people of this realm do what they ask for, and its agents call what they call.
 //!
 //! The daemon has let them in, by their roles. Here the realm's policy is asked about each thing by
 //! itself: this person, this action, this loop, at most this cost. What changes policy, and what lets things
@@ -6,6 +6,7 @@
 
 mod members;
 mod pseudonyms;
+mod user;
 
 use realm_policy::{Action, AskedResource, Principal, Request as Question};
 use realm_protocol::{
@@ -19,7 +20,9 @@ pub(crate) use members::Members;
 pub(crate) use pseudonyms::Named;
 pub use pseudonyms::{ForgetAsked, Pseudonym, Pseudonyms};
 
-use crate::{CallFailure, ControlId, Node, Person, PromptChange, Refusal, Request};
+pub(crate) use user::{User, key_of};
+
+use crate::{CallFailure, ControlId, InvokeAsked, Node, Person, PromptChange, Refusal, Request};
 
 /// One thing that somebody would do.
 struct Wanted {
@@ -41,15 +44,41 @@ impl Wanted {
 impl Node {
     /// Carries out what somebody asks for, if policy lets them.
     pub(crate) fn handle_asked_by(&mut self, control: ControlId, person: &Person, asked: Request) {
-        match self.let_person(person, &asked) {
+        let user = User::Person(person.clone());
+        match self
+            .wanted(&asked)
+            .and_then(|all| self.let_user(&user, &all))
+        {
             Ok(()) => self.handle_control(control, Some(person), asked),
             Err(refusal) => self.refuse(control, refusal),
         }
     }
 
-    fn let_person(&mut self, person: &Person, asked: &Request) -> Result<(), Refusal> {
-        for wanted in self.wanted(asked)? {
-            let approvals = self.permit_person(person, &wanted)?;
+    /// Carries out a call of an agent's, if policy lets it.
+    pub(crate) fn invoke_as(&mut self, control: ControlId, agent: LoopId, asked: InvokeAsked) {
+        let user = User::Agent(agent);
+        let asked = InvokeAsked {
+            caller: Some(user.name()),
+            ..asked
+        };
+        match self.let_agent(&user, &asked) {
+            Ok(()) => self.invoke(control, Some(user), asked),
+            Err(refusal) => self.refuse(control, refusal),
+        }
+    }
+
+    fn let_agent(&mut self, user: &User, asked: &InvokeAsked) -> Result<(), Refusal> {
+        if asked.backend.is_some() {
+            let message = "which backend a prompt asks is not an agent's to say";
+            return Err(CallFailure::new(FailureCode::Malformed, message).into());
+        }
+        let wanted = self.calling(self.called(&asked.address)?, asked.budget);
+        self.let_user(user, &wanted)
+    }
+
+    fn let_user(&mut self, user: &User, all: &[Wanted]) -> Result<(), Refusal> {
+        for wanted in all {
+            let approvals = self.permit_user(user, wanted)?;
             if wanted.action == Action::Invoke && !self.waits_for(&approvals, &wanted.resource) {
                 let message = "a policy wants people to approve this call, and only what runs here \
                                waits for them: call it from a loop of this realm";
@@ -146,7 +175,7 @@ impl Node {
             // What this realm may see of others is asked there.
             Request::Contracts(_) | Request::Ping(_) => Vec::new(),
             // Asked about when it is unpacked.
-            Request::By(..) => Vec::new(),
+            Request::By(..) | Request::InvokeAs(..) => Vec::new(),
         };
         Ok(wanted)
     }
@@ -186,13 +215,9 @@ impl Node {
     }
 
     /// Asks policy for one thing; gives the roles of those who have to approve it.
-    fn permit_person(&mut self, person: &Person, wanted: &Wanted) -> Result<Vec<Role>, Refusal> {
+    fn permit_user(&mut self, user: &User, wanted: &Wanted) -> Result<Vec<Role>, Refusal> {
         let (home, now) = (self.me.scope(), self.now.wall);
-        let principal = Principal::Person {
-            home: &home,
-            name: &person.name,
-            roles: &person.roles,
-        };
+        let principal = user.as_principal(&home);
         let resource = wanted.resource.as_resource();
         let question = Question {
             cost: wanted.cost,
@@ -201,7 +226,7 @@ impl Node {
         let decided = self.rules.decide_request(&question);
         let permit = decided.map_err(|denial| {
             let reference = self.denied(denial);
-            let (name, action) = (&person.name, wanted.action);
+            let (name, action) = (user.name(), wanted.action);
             let message = format!("policy does not let {name} {action}; reference {reference}");
             let mut failure = CallFailure::new(FailureCode::Denied, message);
             failure.reference = Some(reference);

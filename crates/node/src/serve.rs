@@ -14,7 +14,7 @@ use realm_crypto::Opened;
 use realm_executor::{ApprovalRule, Effects, Manifest, Outcome, Start};
 use realm_policy::{Action, Permit, Resource};
 use realm_protocol::{
-    Digest, FailureCode, Hop, LoopId, RunId, Scope, Timestamp,
+    FailureCode, Hop, LoopId, RunId, Scope, Timestamp,
     broadcast::MILLION,
     cbor::Blob,
     journal::{Change, Direction, Run, Status, Table},
@@ -24,9 +24,10 @@ use realm_protocol::{
 };
 
 use crate::{
-    CallFailure, ControlId, InvokeAsked, Node, Person,
+    CallFailure, ControlId, InvokeAsked, Node,
     answer::{Local, Remote, Responder, stored_answer},
     approvals::{StoredRule, demanded},
+    people::{User, key_of},
     receipts::ordered,
     relay::Release,
     state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
@@ -41,7 +42,7 @@ impl Node {
     pub(crate) fn serve_local(
         &mut self,
         control: ControlId,
-        asker: Option<Person>,
+        asker: Option<User>,
         asked: InvokeAsked,
     ) {
         let now = self.now;
@@ -51,12 +52,10 @@ impl Node {
         } else {
             self.config.call_timeout_ms
         });
-        let key = asked.key.as_ref().map(|key| {
-            (
-                Digest::of(&[b"realm/1/key", &[0], key.as_bytes()]),
-                now.wall,
-            )
-        });
+        let key = asked
+            .key
+            .as_ref()
+            .map(|key| (key_of(asker.as_ref(), key), now.wall));
         let incoming = Incoming {
             call: self.new_call(),
             caller: self.me.scope(),
@@ -378,14 +377,14 @@ impl Node {
             parent: incoming.parent.clone(),
             accepted: Vec::new(),
             person: match &incoming.asker {
-                Some(asker) => Some(asker.name.clone()),
+                Some(asker) => Some(asker.name()),
                 None if incoming.direction == Direction::Local => incoming.caller_name.clone(),
                 None => None,
             },
             roles: incoming
                 .asker
                 .as_ref()
-                .map(|asker| asker.roles.iter().copied().collect()),
+                .map(|asker| asker.roles().iter().copied().collect()),
             approvals: (!approvals.is_empty())
                 .then(|| approvals.iter().map(StoredRule::from).collect()),
             budgets: Some(incoming.budgets.iter().map(StoredGiven::of).collect()),

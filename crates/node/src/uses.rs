@@ -58,17 +58,13 @@ impl Node {
         }
     }
 
-    /// Asks policy for whoever the run is for: a person of this realm, or a realm. Gives who has to approve the call.
+    /// Asks policy for whoever the run is for: a person or an agent of this realm, or a realm. Gives who has to approve the call.
     fn permit_step(&mut self, asked: &StepAsked) -> Result<Vec<ApprovalRule>, LoopError> {
         let (me, now) = (self.me.scope(), self.now.wall);
         let served = self.serving.get(asked.run);
         let caller = served.map_or(&me, |served| &served.caller);
         let principal = match served.and_then(|served| served.asker.as_ref()) {
-            Some(asker) => Principal::Person {
-                home: &me,
-                name: &asker.name,
-                roles: &asker.roles,
-            },
+            Some(asker) => asker.as_principal(&me),
             None => Principal::Realm(caller),
         };
         let resource = Resource::Loop {

@@ -44,6 +44,9 @@ impl Question {
             Principal::Loop { owner, id } => {
                 named.inside(&schema::LOOP, owner, id.as_str(), Vec::new())?
             }
+            Principal::Agent { home, id } => {
+                named.inside(&schema::AGENT, home, id.as_str(), Vec::new())?
+            }
         };
         let resource = match request.resource {
             Resource::Realm(scope) => named.realm(scope),

@@ -4,9 +4,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use realm_protocol::{Digest, RealmId, RealmPath, Scope, Timestamp};
+use realm_protocol::{Digest, LoopId, RealmId, RealmPath, Scope, Timestamp};
 
-use crate::Action;
+use crate::{Action, Principal};
 
 /// Policy documents by id, for both of a realm's levels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,14 +54,19 @@ permit (
     )
 }
 
-/// What people may do by their roles, loops with what their definitions name, and realms by this realm's
-/// grants: policies that stand beside a realm's own documents. A document that forbids goes before them.
+/// What people may do by their roles, loops with what their definitions name, agents with what they may call,
+/// and realms by this realm's grants: policies that stand beside a realm's own documents. A document that forbids goes before them.
 pub fn inside_policies() -> BTreeMap<String, String> {
     let document = |(id, text): (&str, &str)| (id.to_owned(), text.to_owned());
-    [("roles", ROLES), ("uses", USES), ("grants", GRANTS)]
-        .into_iter()
-        .map(document)
-        .collect()
+    [
+        ("roles", ROLES),
+        ("uses", USES),
+        ("agents", AGENTS),
+        ("grants", GRANTS),
+    ]
+    .into_iter()
+    .map(document)
+    .collect()
 }
 
 const ROLES: &str = r#"// What people may do by their roles.
@@ -92,6 +97,10 @@ permit (principal is Loop, action == Action::"use", resource);
 
 // In whosever run, it calls the loops of its realm that its definition names.
 permit (principal, action == Action::"step", resource is Loop);
+"#;
+
+const AGENTS: &str = r#"// What an agent may call by itself may cost something. Which loops these are, `allow` says.
+permit (principal is Agent, action == Action::"spend", resource);
 "#;
 
 const GRANTS: &str = r#"// A realm calls what it holds a grant of this realm for.
@@ -187,11 +196,58 @@ fn peer_permit(
     )
 }
 
+/// Whom `allow` permits something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A realm, and every realm below it.
+    Realm(Scope),
+    /// An agent of this realm alone.
+    Agent {
+        /// This realm.
+        home: Scope,
+        /// What it is called here.
+        id: LoopId,
+    },
+}
+
+impl From<Scope> for Caller {
+    fn from(scope: Scope) -> Self {
+        Self::Realm(scope)
+    }
+}
+
+impl Caller {
+    /// Who asks, once it does.
+    pub const fn as_principal(&self) -> Principal<'_> {
+        match self {
+            Self::Realm(scope) => Principal::Realm(scope),
+            Self::Agent { home, id } => Principal::Agent { home, id },
+        }
+    }
+
+    /// Its name among Cedar's entities, after what it has to be to it.
+    pub fn entity(&self) -> String {
+        match self {
+            Self::Realm(scope) => format!("in {}", realm(scope)),
+            Self::Agent { home, id } => format!("== Agent::{}", literal(&format!("{id}@{home}"))),
+        }
+    }
+
+    /// Cedar's constraint on who asks.
+    fn constraint(&self) -> String {
+        let entity = self.entity();
+        match self {
+            Self::Realm(_) => format!("principal is Realm {entity}"),
+            Self::Agent { .. } => format!("principal {entity}"),
+        }
+    }
+}
+
 /// What `allow` permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
-    /// Who may, and every realm below it.
-    pub caller: Scope,
+    /// Who may.
+    pub caller: Caller,
     /// What it may do.
     pub action: Action,
     /// A loop id, in which `*` stands for anything. Without meaning for `relay` and `join`.
@@ -205,22 +261,24 @@ pub struct Allow {
 }
 
 /// Writes the policy for `allow`: its id and its Cedar text. Allowing the same again gives the
-/// same id, whatever the expiry. A permit to invoke is also one to discover the same loops.
+/// same id, whatever the expiry. A realm's permit to invoke is also one to discover the same loops.
 pub fn allow_policy(allow: &Allow) -> (String, String) {
     let id = allow_id(allow);
-    let actions = match allow.action {
-        Action::Invoke => r#"action in [Action::"invoke", Action::"discover"]"#.to_owned(),
-        other => format!(r#"action == Action::"{other}""#),
+    let actions = match (allow.action, &allow.caller) {
+        (Action::Invoke, Caller::Realm(_)) => {
+            r#"action in [Action::"invoke", Action::"discover"]"#.to_owned()
+        }
+        (other, _) => format!(r#"action == Action::"{other}""#),
     };
     let (resource, like) = resource(allow);
     let expiry = allow
         .expires
         .map(|at| format!("context.now < {}", at.as_millis() / 1_000));
     let mut text = format!(
-        "@id({})\n@caller({})\npermit (\n  principal is Realm in {},\n  {actions},\n  {resource}\n)",
+        "@id({})\n@caller({})\npermit (\n  {},\n  {actions},\n  {resource}\n)",
         literal(&id),
         literal(&allow.caller_name),
-        realm(&allow.caller),
+        allow.caller.constraint(),
     );
     let conditions: Vec<String> = like.into_iter().chain(expiry).collect();
     if !conditions.is_empty() {
@@ -278,7 +336,8 @@ fn plain(literal: &str) -> Option<&str> {
 }
 
 fn allow_id(allow: &Allow) -> String {
-    let (caller, owner) = (allow.caller.to_string(), allow.owner.to_string());
+    let caller = allow.caller.as_principal().to_owned().to_string();
+    let owner = allow.owner.to_string();
     let words = [&caller, allow.action.name(), &owner, &allow.pattern].join("\n");
     let digest = Digest::of(&[words.as_bytes()]).to_string();
     format!("allow-{}", digest.get(..8).unwrap_or(&digest))

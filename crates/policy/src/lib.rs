@@ -31,8 +31,8 @@ pub use cases::{Case, CaseResult, Expect};
 pub use check::{PolicyProblem, check, overruled};
 pub use decision::{Decision, Denial, Level, LevelAnswer, LevelSays, Permit, PolicyUse};
 pub use generate::{
-    Allow, Documents, PolicyTexts, allow_policy, default_policies, inside_policies, peer_policies,
-    subtree_text,
+    Allow, Caller, Documents, PolicyTexts, allow_policy, default_policies, inside_policies,
+    peer_policies, subtree_text,
 };
 pub use memo::Memo;
 pub use policy::{MAX_DOCUMENTS, MAX_POLICY_ID, Policy};

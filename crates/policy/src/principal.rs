@@ -28,6 +28,13 @@ pub enum Principal<'a> {
         /// The loop.
         id: &'a LoopId,
     },
+    /// An agent of this realm, which calls with a token of its own.
+    Agent {
+        /// This realm.
+        home: &'a Scope,
+        /// What it is called here.
+        id: &'a LoopId,
+    },
 }
 
 impl<'a> From<&'a Scope> for Principal<'a> {
@@ -42,7 +49,7 @@ impl Principal<'_> {
     pub const fn is_inside(&self) -> bool {
         match self {
             Self::Realm(_) => false,
-            Self::Person { .. } | Self::Loop { .. } => true,
+            Self::Person { .. } | Self::Loop { .. } | Self::Agent { .. } => true,
         }
     }
 
@@ -59,12 +66,16 @@ impl Principal<'_> {
                 owner: owner.clone(),
                 id: id.clone(),
             },
+            Self::Agent { home, id } => AskedPrincipal::Agent {
+                home: home.clone(),
+                id: id.clone(),
+            },
         }
     }
 }
 
-/// An owned [`Principal`]; its text is `ROOT/PATH`, `person=NAME:ROLE,ROLE@ROOT/PATH` or
-/// `loop=ID@ROOT/PATH`, the root by its id.
+/// An owned [`Principal`]; its text is `ROOT/PATH`, `person=NAME:ROLE,ROLE@ROOT/PATH`,
+/// `loop=ID@ROOT/PATH` or `agent=ID@ROOT/PATH`, the root by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum AskedPrincipal {
@@ -86,6 +97,13 @@ pub enum AskedPrincipal {
         /// The loop.
         id: LoopId,
     },
+    /// An agent, which calls with a token of its own.
+    Agent {
+        /// The realm whose agent it is.
+        home: Scope,
+        /// What it is called there.
+        id: LoopId,
+    },
 }
 
 impl From<Scope> for AskedPrincipal {
@@ -101,6 +119,7 @@ impl AskedPrincipal {
             Self::Realm(scope) => Principal::Realm(scope),
             Self::Person { home, name, roles } => Principal::Person { home, name, roles },
             Self::Loop { owner, id } => Principal::Loop { owner, id },
+            Self::Agent { home, id } => Principal::Agent { home, id },
         }
     }
 
@@ -108,7 +127,7 @@ impl AskedPrincipal {
     pub const fn realm(&self) -> Option<&Scope> {
         match self {
             Self::Realm(scope) => Some(scope),
-            Self::Person { .. } | Self::Loop { .. } => None,
+            Self::Person { .. } | Self::Loop { .. } | Self::Agent { .. } => None,
         }
     }
 }
@@ -122,6 +141,7 @@ impl fmt::Display for AskedPrincipal {
                 write!(f, "person={name}:{}@{home}", roles.join(","))
             }
             Self::Loop { owner, id } => write!(f, "loop={id}@{owner}"),
+            Self::Agent { home, id } => write!(f, "agent={id}@{home}"),
         }
     }
 }
@@ -151,6 +171,11 @@ impl FromStr for AskedPrincipal {
                 let (id, owner) = placed(id)?;
                 let id = id.parse()?;
                 Ok(Self::Loop { owner, id })
+            }
+            Some(("agent", id)) => {
+                let (id, home) = placed(id)?;
+                let id = id.parse()?;
+                Ok(Self::Agent { home, id })
             }
             Some(_) => Err(ParseAskedError::Kind),
         }

@@ -17,7 +17,7 @@ entity Person in [Realm, Group] { name: String };
 // A loop, as LOOP@SCOPE. Its parent is the realm that owns it.
 entity Loop in [Realm] { name: String };
 
-// What a loop uses, as NAME@SCOPE of the loop's realm. An agent that is attached; a tool, named
+// What a loop uses, as NAME@SCOPE of the loop's realm. An agent, which also calls by itself; a tool, named
 // process:PROGRAM, container:IMAGE, mcp:SERVER/TOOL, model:BACKEND or secret:NAME; a host that HTTP is spoken with.
 entity Agent in [Realm] { name: String };
 entity Tool in [Realm] { name: String };
@@ -34,8 +34,8 @@ type Step = { now: Long, answer: Bool, by: String, tool: Bool };
 // and no currency.
 type Cost = { now: Long, answer: Bool, amount: Long, currency: String };
 
-action invoke appliesTo { principal: [Realm, Person], resource: [Loop], context: Call };
-action step appliesTo { principal: [Realm, Person], resource: [Loop], context: Step };
+action invoke appliesTo { principal: [Realm, Person, Agent], resource: [Loop], context: Call };
+action step appliesTo { principal: [Realm, Person, Agent], resource: [Loop], context: Step };
 action use appliesTo { principal: [Loop], resource: [Agent, Tool, Host], context: Circumstances };
 action relay appliesTo { principal: [Realm], resource: [Realm], context: Circumstances };
 action discover appliesTo { principal: [Realm], resource: [Realm, Loop], context: Circumstances };
@@ -43,7 +43,7 @@ action join appliesTo { principal: [Realm], resource: [Realm], context: Circumst
 action announce appliesTo { principal: [Realm, Person], resource: [Loop], context: Circumstances };
 action bid appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
 action award appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
-action spend appliesTo { principal: [Person], resource: [Loop], context: Cost };
+action spend appliesTo { principal: [Person, Agent], resource: [Loop], context: Cost };
 action approve appliesTo { principal: [Person], resource: [Loop], context: Circumstances };
 action "read-trace" appliesTo { principal: [Person], resource: [Realm], context: Circumstances };
 action "promote-prompt" appliesTo { principal: [Person], resource: [Loop], context: Circumstances };

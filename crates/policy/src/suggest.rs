@@ -2,13 +2,13 @@
 
 use realm_protocol::{Scope, Timestamp};
 
-use crate::{Action, Allow, AskedResource, Denial, Level};
+use crate::{Action, Allow, AskedPrincipal, AskedResource, Caller, Denial, Level};
 
 /// What would permit a denied request at the level that denied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
     /// Who would be allowed.
-    pub caller: Scope,
+    pub caller: Caller,
     /// To do what.
     pub action: Action,
     /// To which loops.
@@ -37,7 +37,8 @@ impl Suggestion {
 
 /// Says what would permit a denied request; none where no `allow` or `disallow` would: a level
 /// that cannot be evaluated, or is not there yet, joining, which takes an invitation, and what is asked
-/// by somebody or something inside this realm, which only a policy that forbids it keeps from it.
+/// by somebody or something inside this realm, which only a policy that forbids it keeps from it; but agents
+/// call what they are allowed.
 pub fn suggest(denial: &Denial) -> Option<Suggestion> {
     let unheard = matches!(denial.level, Level::Missing { .. });
     let request = &denial.request;
@@ -49,10 +50,14 @@ pub fn suggest(denial: &Denial) -> Option<Suggestion> {
         AskedResource::Loop { owner, id } => (owner.clone(), id.to_string()),
         AskedResource::Used { owner, name, .. } => (owner.clone(), name.clone()),
     };
-    let caller = match request.principal.realm() {
-        Some(caller) => caller.clone(),
-        None if denial.determining.is_empty() => return None,
-        None => owner.clone(),
+    let caller = match &request.principal {
+        AskedPrincipal::Realm(caller) => caller.clone().into(),
+        AskedPrincipal::Agent { home, id } if request.action == Action::Invoke => Caller::Agent {
+            home: home.clone(),
+            id: id.clone(),
+        },
+        _ if denial.determining.is_empty() => return None,
+        _ => owner.clone().into(),
     };
     Some(Suggestion {
         caller,

@@ -326,7 +326,7 @@ fn what_realms_are_permitted_gives_people_in_them_nothing_that_their_roles_do_no
     let above = scope_of("");
     let defaults = default_policies(&health());
     let allow = Allow {
-        caller: above.clone(),
+        caller: above.clone().into(),
         action: Action::Invoke,
         pattern: "*".to_owned(),
         owner: health(),

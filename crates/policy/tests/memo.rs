@@ -65,7 +65,11 @@ fn principal() -> impl Strategy<Value = AskedPrincipal> {
         name: "ann".to_owned(),
         roles: [role].into(),
     });
-    prop_oneof![scope().prop_map(AskedPrincipal::Realm), person]
+    let agent = scope().prop_map(|home| AskedPrincipal::Agent {
+        home,
+        id: "risk".parse().unwrap(),
+    });
+    prop_oneof![scope().prop_map(AskedPrincipal::Realm), person, agent]
 }
 
 fn step() -> impl Strategy<Value = Step> {

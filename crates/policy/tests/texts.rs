@@ -23,7 +23,7 @@ fn scope(root: RealmId, path: &str) -> Scope {
 
 fn allow(action: Action, pattern: &str) -> Allow {
     Allow {
-        caller: scope(ACME, "health"),
+        caller: scope(ACME, "health").into(),
         action,
         pattern: pattern.to_owned(),
         owner: scope(LAB, "dna"),
@@ -220,7 +220,7 @@ fn allowing_the_same_again_has_the_same_id_and_anything_else_another() {
         allow(Action::Discover, "a"),
         allow(Action::Invoke, "b"),
         Allow {
-            caller: scope(ACME, ""),
+            caller: scope(ACME, "").into(),
             ..first.clone()
         },
         Allow {

@@ -132,11 +132,11 @@ class AllowRequest(TypedDict):
     """A permission to give."""
 
     caller: str
-    """Realm by name; with all below it."""
+    """Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own."""
     action: str
     """`invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`."""
     loop: str
-    """Loop id or `pattern*`; `*` for `relay`, which is about the realm."""
+    """Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm."""
     forMs: NotRequired[int | None]
     """For how long, milliseconds; for ever unless told."""
     dryRun: NotRequired[bool]

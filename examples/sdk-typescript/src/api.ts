@@ -126,11 +126,11 @@ export type Aggregate = "select" | "merge" | "consensus" | "quorum" | "vote" | "
 
 /** A permission to give. */
 export interface AllowRequest {
-  /** Realm by name; with all below it. */
+  /** Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own. */
   caller: string;
   /** `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`. */
   action: string;
-  /** Loop id or `pattern*`; `*` for `relay`, which is about the realm. */
+  /** Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm. */
   loop: string;
   /** For how long, milliseconds; for ever unless told. */
   forMs?: number | null;

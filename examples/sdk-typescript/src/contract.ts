@@ -1,4 +1,4 @@
-// Goes through the contract that every client keeps: contract.js FILE, with REALM_HOME set.
+// Goes through the contract that every client keeps: contract.js FILE, with REALM_HOME, CONTRACT_URL and CONTRACT_TOKEN set.
 
 import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -7,6 +7,7 @@ import { Agent, CallFailed, complete, Failure, proceed, Realm, RealmError, type 
 interface Case {
   name: string;
   do: string;
+  as?: "agent";
   loop: string;
   input: unknown;
   after?: number;
@@ -91,8 +92,11 @@ function judge(outcome: unknown, expect: Record<string, unknown>): void {
 }
 
 const doings: Record<string, (realm: Realm, one: Case) => Promise<void>> = {
-  async invoke(realm, { loop, input, expect }) {
+  async invoke(own, { as, loop, input, expect }) {
+    const { CONTRACT_URL: url = "", CONTRACT_TOKEN: token = "" } = process.env;
+    const realm = as === "agent" ? new Realm({ url, token }) : own;
     judge(await realm.invoke(loop, input).catch((error: unknown) => error), expect);
+    if (realm !== own) await realm.close();
   },
   async events(realm, { loop, input, expect }) {
     const types: unknown[] = [];

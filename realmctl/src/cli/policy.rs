@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::Span;
 
-/// Permit a realm to use loops.
+/// Permit a realm or an agent to use loops.
 #[derive(Args, Debug)]
 pub struct AllowArgs {
-    /// The realm, with all below it: `acme/health`.
+    /// The realm, with all below it: `acme/health`; or an agent of this one: `agent=reader`.
     pub caller: String,
     /// `invoke`, `discover`, `relay`, `announce`, `bid` or `award`.
     pub action: String,
@@ -27,7 +27,7 @@ pub struct AllowArgs {
 /// Take a permission back.
 #[derive(Args, Debug)]
 pub struct DisallowArgs {
-    /// The policy's id, or the realm that was permitted; alone, a realm loses all it was allowed.
+    /// The policy's id, or the realm or agent that was permitted, which loses all it was allowed.
     #[arg(value_name = "POLICY|CALLER")]
     pub subject: String,
     /// The action, after a realm.
@@ -87,7 +87,7 @@ pub enum PolicyCommand {
     },
     /// Explain a denial that this realm decided, or a question, and print what would permit it.
     Why {
-        /// The reference in the caller's error; or who asks: `acme/health`, `person=ann`, `loop=triage`.
+        /// The reference in the caller's error; or who asks: `acme/health`, `person=ann`, `loop=triage`, `agent=reader`.
         #[arg(value_name = "REFERENCE|WHO")]
         who: String,
         /// To do what: `invoke`, `spend`, `read-trace`, …

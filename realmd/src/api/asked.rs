@@ -1,4 +1,4 @@
-//! Who asks policy for what, as people write it: `lab/genomics`, `person=ann:operator`, `loop=triage`;
+//! Who asks policy for what, as people write it: `lab/genomics`, `person=ann:operator`, `loop=triage`, `agent=reader`;
 //! `triage@lab`, `tool=mcp:files/read`, `host=api.example.org`.
 
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ pub(super) enum Who {
     Realm(RealmName),
     Person(String, BTreeSet<Role>),
     Loop(LoopId),
+    Agent(LoopId),
 }
 
 /// What is asked about.
@@ -37,6 +38,7 @@ impl Who {
                 Ok(Self::Person(name.to_owned(), roles))
             }
             Some(("loop", id)) => Ok(Self::Loop(super::loops::loop_id(id)?)),
+            Some(("agent", id)) => Ok(Self::Agent(super::loops::loop_id(id)?)),
             Some(_) => Err(wrong(ParseAskedError::Kind)),
         }
     }
@@ -64,6 +66,10 @@ impl Who {
             },
             Self::Loop(id) => AskedPrincipal::Loop {
                 owner: me,
+                id: id.clone(),
+            },
+            Self::Agent(id) => AskedPrincipal::Agent {
+                home: me,
                 id: id.clone(),
             },
         })
@@ -122,6 +128,7 @@ pub(super) fn who(node: &Node, principal: &AskedPrincipal) -> String {
         AskedPrincipal::Realm(scope) => node.name_of(scope),
         AskedPrincipal::Person { name, .. } => format!("person={name}"),
         AskedPrincipal::Loop { id, .. } => format!("loop={id}"),
+        AskedPrincipal::Agent { id, .. } => format!("agent={id}"),
     }
 }
 

@@ -177,10 +177,10 @@ async fn serve(
 /// Whether whoever shows a token over TCP may attach as this agent.
 async fn check(daemon: &Daemon, gate: &Gate, token: Option<&str>, agent: &str) -> Result<(), Fail> {
     let person = match gate.check_token(token)? {
-        Shown::Agent(name) if name == agent => return Ok(()),
-        Shown::Agent(name) => {
+        Shown::Agent(id) if id.as_str() == agent => return Ok(()),
+        Shown::Agent(id) => {
             let what = format!(
-                "this is the token of agent `{name}`, and not of `{}`",
+                "this is the token of agent `{id}`, and not of `{}`",
                 short(agent)
             );
             return Err(Fail::new(Code::RoleMissing, what));

@@ -5,7 +5,7 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_node::Node;
-use realm_policy::{Level, Suggestion, suggest};
+use realm_policy::{Caller, Level, Suggestion, suggest};
 use realm_protocol::Scope;
 
 use super::{
@@ -48,8 +48,13 @@ pub(super) fn command(node: &Node, suggestion: &Suggestion) -> String {
     let command = if let Some(policy) = suggestion.disallow.first() {
         format!("realmctl disallow {policy}")
     } else {
-        let caller = node.name_of(&suggestion.caller);
-        let own = suggestion.at == Level::Own || suggestion.owner == deciding(node, suggestion);
+        let caller = match &suggestion.caller {
+            Caller::Realm(scope) => node.name_of(scope),
+            Caller::Agent { id, .. } => format!("agent={id}"),
+        };
+        // What an agent may call elsewhere is said here.
+        let at_own = suggestion.at == Level::Own && matches!(suggestion.caller, Caller::Realm(_));
+        let own = at_own || suggestion.owner == deciding(node, suggestion);
         let target = if own {
             quoted(&suggestion.pattern)
         } else {

@@ -10,7 +10,7 @@ use realm_protocol::{FailureCode, budget::Budget, journal::Run};
 use super::{
     Shared,
     extract::{Body, invalid},
-    people::Asker,
+    people::LoopCaller,
     problem::{Fail, call_error},
     streamed,
     views::{short, time},
@@ -24,7 +24,7 @@ const TIMER_MS: u64 = 100;
 
 pub(super) async fn invoke(
     daemon: Shared,
-    asker: Asker,
+    caller: LoopCaller,
     headers: HeaderMap,
     Body(request): Body<InvokeRequest>,
 ) -> Result<Response, Fail> {
@@ -64,7 +64,7 @@ pub(super) async fn invoke(
         input,
         timeout_ms,
         key: key(&headers, idempotency_key)?,
-        caller: Some(asker.name().to_owned()),
+        caller: caller.name(),
         store,
         detach,
         stream,
@@ -73,7 +73,7 @@ pub(super) async fn invoke(
     };
     let address = asked.address.clone();
     if !detach {
-        let request = asker.asks(Request::Invoke(asked));
+        let request = caller.calls(asked);
         let ended = move |node: &Node, answer| ended(node, answer, limit_ms);
         if stream {
             let (shown, answer) = daemon.handle.stream_and(request, ended).await?;
@@ -97,7 +97,7 @@ pub(super) async fn invoke(
     };
     let (status, result) = daemon
         .handle
-        .begin_and(asker.asks(Request::Invoke(asked)), begun)
+        .begin_and(caller.calls(asked), begun)
         .await??;
     Ok((status, axum::Json(result)).into_response())
 }

@@ -10,9 +10,9 @@ use realm_client::{
     api::{Problem, routes},
     catalogue::Code,
 };
-use realm_node::{Person, Request};
+use realm_node::{InvokeAsked, Person, Request};
 use realm_policy::Action;
-use realm_protocol::{limits, records::Role};
+use realm_protocol::{LoopId, limits, records::Role};
 
 use super::{Gate, Shared, invoke::carry_out, problem::Fail, sign_in::present};
 use crate::{daemon::Daemon, people::Shown, serve::Origin};
@@ -161,6 +161,13 @@ pub(super) async fn admit(
     let route = route.map_or("", |route| route.as_str()).to_owned();
     let shown = request.extensions().get::<Shown>().cloned();
     let origin = request.extensions().get::<Origin>().copied();
+    if let Some(Shown::Agent(id)) = &shown
+        && agents_may(request.method(), &route)
+    {
+        let caller = LoopCaller::Agent(id.clone());
+        request.extensions_mut().insert(caller);
+        return next.run(request).await;
+    }
     let person = match who(&daemon, shown, origin).await {
         Ok(person) => person,
         Err(fail) => return fail.into_response(),
@@ -176,6 +183,9 @@ pub(super) async fn admit(
     };
     match let_in(&daemon, &person, request.method(), &route).await {
         Ok(()) => {
+            request
+                .extensions_mut()
+                .insert(LoopCaller::Person(Asker(person.clone())));
             request.extensions_mut().insert(person);
             next.run(request).await
         }
@@ -202,7 +212,7 @@ pub(super) async fn who(
         }
         (Some(Shown::Agent(name)), _) => {
             let what = format!(
-                "this is the token of agent `{name}`, which attaches with it and does nothing else"
+                "this is the token of agent `{name}`, which attaches and calls loops with it, and does nothing else"
             );
             Err(Fail::new(Code::RoleMissing, what))
         }
@@ -239,6 +249,11 @@ fn may(person: &Person, method: &Method, route: &str) -> Result<(), Fail> {
     Err(Problem::new(Code::RoleMissing, what).with_hint(hint).into())
 }
 
+/// Whether an agent may do what a route does, beside attaching; which loops it calls there, policy says.
+fn agents_may(method: &Method, route: &str) -> bool {
+    *method == Method::POST && route == routes::INVOKE
+}
+
 /// Whoever has made a request.
 #[derive(Clone)]
 pub(super) struct Asker(Person);
@@ -265,9 +280,45 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fail> {
         let known = parts.extensions.get::<Person>().cloned();
-        let unknown = || Fail::new(Code::RoleMissing, "nobody is known to have asked");
-        known.map(Self).ok_or_else(unknown)
+        known.map(Self).ok_or_else(nobody)
     }
+}
+
+/// Whoever calls a loop: somebody, or an agent that has shown its own token.
+#[derive(Clone)]
+pub(super) enum LoopCaller {
+    Person(Asker),
+    Agent(LoopId),
+}
+
+impl LoopCaller {
+    /// What traces call somebody; an agent the node names.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Person(asker) => Some(asker.name().to_owned()),
+            Self::Agent(_) => None,
+        }
+    }
+
+    /// Their call: policy decides about it.
+    pub(super) fn calls(self, asked: InvokeAsked) -> Request {
+        match self {
+            Self::Person(asker) => asker.asks(Request::Invoke(asked)),
+            Self::Agent(id) => Request::InvokeAs(id, asked),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for LoopCaller {
+    type Rejection = Fail;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fail> {
+        parts.extensions.get().cloned().ok_or_else(nobody)
+    }
+}
+
+fn nobody() -> Fail {
+    Fail::new(Code::RoleMissing, "nobody is known to have asked")
 }
 
 #[cfg(test)]

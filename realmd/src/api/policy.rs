@@ -12,7 +12,7 @@ use realm_client::{
     },
     catalogue::Code,
 };
-use realm_node::{AllowAsked, Node, Refusal, Request, Response};
+use realm_node::{AllowAsked, CallerName, Node, Refusal, Request, Response};
 use realm_policy::{Action, Allow, allow_policy};
 use realm_protocol::{RealmName, Timestamp};
 
@@ -21,6 +21,7 @@ use super::{
     Answer, Shared,
     extract::{Body, invalid},
     invoke::unexpected,
+    loops::loop_id,
     people::Asker,
     problem::{Fail, policy_faults},
     views::{realm_name, short, time},
@@ -43,60 +44,31 @@ pub(super) async fn allow(
         return Err(invalid("a permission lasts longer than nothing: forMs"));
     }
     whole_realm(&caller, &action, &loop_id)?;
-    let caller = realm_name(&caller)?;
+    let caller = caller_name(&caller)?;
     let expires_at = for_ms.map(|for_ms| time(daemon.clock.now().wall.plus(for_ms)));
-    let mut shortened = Vec::new();
-    if loop_id.split_once('@').is_none() {
-        let action = parse_action(&action)?;
-        let id = allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?;
-        shortened = shortens(&daemon, id, expires_at, dry_run).await?;
+    if let (CallerName::Realm(caller), Some((id, owner))) = (&caller, loop_id.split_once('@')) {
+        let below = Below {
+            caller: caller.clone(),
+            action: between_realms(&action)?,
+            pattern: pattern(id)?,
+            owner: realm_name(owner)?,
+            expires: for_ms.map(|for_ms| daemon.clock.now().wall.plus(for_ms)),
+        };
+        return allow_below(&daemon, asker, below, dry_run).await;
     }
-    let asked = match loop_id.split_once('@') {
-        None => Request::Allow(AllowAsked {
-            caller,
-            action,
-            pattern: pattern(&loop_id)?,
-            for_ms,
-            subtree: false,
-            dry_run,
-        }),
-        Some((id, owner)) => {
-            let below = Below {
-                caller,
-                action: between_realms(&action)?,
-                pattern: pattern(id)?,
-                owner: realm_name(owner)?,
-                expires: for_ms.map(|for_ms| daemon.clock.now().wall.plus(for_ms)),
-            };
-            let (policy_id, cedar) = below_policy(&daemon, below).await?;
-            let warnings = shortens(&daemon, policy_id.clone(), expires_at, dry_run).await?;
-            if dry_run {
-                return Ok(axum::Json(Allowed {
-                    policy_id,
-                    cedar,
-                    expires_at,
-                    warnings,
-                    dry_run,
-                }));
-            }
-            let subtree = true;
-            let asked = asker.asks(Request::SetPolicy {
-                id: policy_id.clone(),
-                cedar: cedar.clone(),
-                subtree,
-            });
-            return match daemon.handle.ask(asked).await? {
-                Response::Refused(refusal) => Err(refusal.into()),
-                _ => Ok(axum::Json(Allowed {
-                    policy_id,
-                    cedar,
-                    expires_at,
-                    warnings: vec!["the realm itself must permit it too".to_owned()],
-                    dry_run,
-                })),
-            };
-        }
-    };
+    let loops = Loops::read(&caller, &loop_id)?;
+    let id = allow_id(&daemon, &caller, parse_action(&action)?, &loops).await?;
+    let shortened = shortens(&daemon, id, expires_at, dry_run).await?;
+    let Loops { pattern, owner } = loops;
+    let asked = Request::Allow(AllowAsked {
+        caller,
+        action,
+        pattern,
+        owner,
+        for_ms,
+        subtree: false,
+        dry_run,
+    });
     match daemon.handle.ask(asker.asks(asked)).await? {
         Response::Allowed(allowed) => Ok(axum::Json(Allowed {
             policy_id: allowed.id,
@@ -107,6 +79,37 @@ pub(super) async fn allow(
         })),
         Response::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
+    }
+}
+
+/// Whom a permission is for: `acme/health`, or `agent=reader`.
+fn caller_name(text: &str) -> Result<CallerName, Fail> {
+    match text.split_once('=') {
+        Some(("agent", id)) => Ok(CallerName::Agent(loop_id(id)?)),
+        Some(_) => {
+            let what = format!("`{}`: a realm, or agent=NAME", short(text));
+            Err(invalid(&what))
+        }
+        None => Ok(CallerName::Realm(realm_name(text)?)),
+    }
+}
+
+/// The loops that a permission of this realm is about.
+struct Loops {
+    pattern: String,
+    /// The realm that an agent calls there; none for this one.
+    owner: Option<RealmName>,
+}
+
+impl Loops {
+    /// Reads `triage`, `report-*`, and of what an agent may call `triage@lab`, too.
+    fn read(caller: &CallerName, text: &str) -> Result<Self, Fail> {
+        let (id, owner) = match (caller, text.split_once('@')) {
+            (CallerName::Agent(_), Some((id, owner))) => (id, Some(realm_name(owner)?)),
+            _ => (text, None),
+        };
+        let pattern = pattern(id)?;
+        Ok(Self { pattern, owner })
     }
 }
 
@@ -170,12 +173,45 @@ struct Below {
     expires: Option<Timestamp>,
 }
 
+/// Permits it in the word for the subtree.
+async fn allow_below(
+    daemon: &Shared,
+    asker: Asker,
+    below: Below,
+    dry_run: bool,
+) -> Answer<Allowed> {
+    let expires_at = below.expires.map(time);
+    let (policy_id, cedar) = below_policy(daemon, below).await?;
+    let shortened = shortens(daemon, policy_id.clone(), expires_at, dry_run).await?;
+    let allowed = |warnings| Allowed {
+        policy_id: policy_id.clone(),
+        cedar: cedar.clone(),
+        expires_at,
+        warnings,
+        dry_run,
+    };
+    if dry_run {
+        return Ok(axum::Json(allowed(shortened)));
+    }
+    let asked = asker.asks(Request::SetPolicy {
+        id: policy_id.clone(),
+        cedar: cedar.clone(),
+        subtree: true,
+    });
+    match daemon.handle.ask(asked).await? {
+        Response::Refused(refusal) => Err(refusal.into()),
+        _ => Ok(axum::Json(allowed(vec![
+            "the realm itself must permit it too".to_owned(),
+        ]))),
+    }
+}
+
 async fn below_policy(daemon: &Shared, below: Below) -> Result<(String, String), Fail> {
     let look = move |node: &Node| {
         let owner = node.resolve_name(&below.owner)?;
         let own = node.standing().scope;
         let allow = Allow {
-            caller: node.resolve_name(&below.caller)?,
+            caller: node.resolve_name(&below.caller)?.into(),
             action: below.action,
             pattern: below.pattern,
             expires: below.expires,
@@ -216,8 +252,9 @@ pub(super) async fn disallow(
         }
         (None, Some(caller), Some(loop_id)) => {
             let action = parse_action(action.as_deref().unwrap_or("invoke"))?;
-            let caller = realm_name(&caller)?;
-            let id = allow_id(&daemon, &caller, action, pattern(&loop_id)?).await?;
+            let caller = caller_name(&caller)?;
+            let loops = Loops::read(&caller, &loop_id)?;
+            let id = allow_id(&daemon, &caller, action, &loops).await?;
             let missing = format!("there is no policy `{id}`");
             (vec![id], missing)
         }
@@ -250,11 +287,11 @@ pub(super) async fn disallow(
     }))
 }
 
-/// Ids of all that `allow` has given a realm.
+/// Ids of all that `allow` has given a realm or an agent.
 async fn allowed_to(daemon: &Daemon, caller: &str) -> Result<Vec<String>, Fail> {
-    let caller = realm_name(caller)?;
+    let caller = caller_name(caller)?;
     let look = move |node: &Node| {
-        let line = format!("in Realm::\"{}\"", node.resolve_name(&caller)?);
+        let line = node.caller_called(&caller)?.entity();
         let given = node.policies().filter(|(id, cedar, ..)| {
             let written = id.strip_prefix("subtree.").unwrap_or(id);
             written.starts_with("allow-") && cedar.contains(&line)
@@ -267,17 +304,20 @@ async fn allowed_to(daemon: &Daemon, caller: &str) -> Result<Vec<String>, Fail> 
 /// The id that the same `allow` gave its policy.
 async fn allow_id(
     daemon: &Daemon,
-    caller: &RealmName,
+    caller: &CallerName,
     action: Action,
-    pattern: String,
+    Loops { pattern, owner }: &Loops,
 ) -> Result<String, Fail> {
-    let caller = caller.clone();
+    let (caller, pattern, owner) = (caller.clone(), pattern.clone(), owner.clone());
     let look = move |node: &Node| {
         let allow = Allow {
-            caller: node.resolve_name(&caller)?,
+            caller: node.caller_called(&caller)?,
             action,
             pattern,
-            owner: node.standing().scope,
+            owner: match &owner {
+                Some(owner) => node.resolve_name(owner)?,
+                None => node.standing().scope,
+            },
             expires: None,
             caller_name: caller.to_string(),
         };

@@ -58,7 +58,7 @@ pub(crate) fn decisions(job: &str) -> Result<[Row; 2]> {
     };
     for number in 0..PERMISSIONS {
         let allow = Allow {
-            caller: caller(number),
+            caller: caller(number).into(),
             action: Action::Invoke,
             pattern: "see".to_owned(),
             owner: here.clone(),

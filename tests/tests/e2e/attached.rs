@@ -244,14 +244,9 @@ fn a_token_of_an_agent_attaches_it_alone_and_opens_nothing_else() {
     let person = Person::new();
     person.ctl("init lab").ok();
     let home = person.home("lab");
-    let token = "desk-".to_owned() + &"t".repeat(40);
-    let key = home.join("keys/desk.token");
-    fs::write(&key, &token).unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let file = home.join("realm.toml");
     let without = fs::read_to_string(&file).unwrap();
-    let desk = "\n[agents.desk]\ntoken = \"file:keys/desk.token\"\n";
-    fs::write(&file, without.clone() + desk).unwrap();
+    let token = person.agent_token(&home, "desk");
     let (daemon, address) = start_listening(&person, &home);
     let attach = |agent: &str| {
         let stream = TcpStream::connect(&address).unwrap();
@@ -268,7 +263,7 @@ fn a_token_of_an_agent_attaches_it_alone_and_opens_nothing_else() {
     let asks = [
         "GET /v1/status",
         "GET /v1/agents",
-        "POST /v1/invoke",
+        "POST /v1/broadcasts",
         "POST /v1/apply",
     ];
     for line in asks {

@@ -149,6 +149,19 @@ impl Person {
         path
     }
 
+    /// Gives an agent of a realm a token of its own.
+    pub(crate) fn agent_token(&self, home: &Path, agent: &str) -> String {
+        let token = format!("{agent}-{}", "t".repeat(40));
+        let key = home.join(format!("keys/{agent}.token"));
+        fs::write(&key, &token).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let file = home.join("realm.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let table = format!("\n[agents.{agent}]\ntoken = \"file:keys/{agent}.token\"\n");
+        fs::write(&file, text + &table).unwrap();
+        token
+    }
+
     /// A command as this person would type it.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut words = self.prefix.iter().map(String::as_str).chain([program]);

@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    api::start_listening,
     limit::{output_within, skip},
     person::Person,
 };
@@ -57,9 +58,13 @@ fn every_client_keeps_the_contract() {
             .ctl(&format!("-r market apply -f {}", file.display()))
             .ok();
     }
-    let lab = person.realm("lab");
+    person.ctl("init lab").ok();
+    let home = person.home("lab");
+    let token = person.agent_token(&home, "contract");
+    let (lab, address) = start_listening(&person, &home);
     let ticket = person.ctl("-r market invite lab").ok();
     person.ctl_with("-r lab join -", &ticket).ok();
+    person.ctl("-r lab allow agent=contract invoke echo").ok();
     let clients = [
         ("sdk-python", ".venv/bin/python", "contract.py"),
         ("sdk-typescript", "node", "dist/contract.js"),
@@ -82,7 +87,9 @@ fn every_client_keeps_the_contract() {
         let mut run = person.command(program.to_str().unwrap());
         run.arg(folder.join(script))
             .arg(&file)
-            .env("REALM_HOME", lab.home());
+            .env("REALM_HOME", lab.home())
+            .env("CONTRACT_URL", format!("http://{address}"))
+            .env("CONTRACT_TOKEN", &token);
 
         let output = output_within(LONGEST, run, "");
 

@@ -1,6 +1,6 @@
 //! Policy across the tree: pushed down, narrowed, never widened.
 
-use realm_node::{AllowAsked, Refusal, Request, Response};
+use realm_node::{AllowAsked, CallerName, Refusal, Request, Response};
 use realm_protocol::{FailureCode, journal::Table};
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
@@ -126,9 +126,10 @@ fn a_permission_ends_with_its_time_and_with_disallow() {
     world.peer(lab, acme);
     world.run_for(5_000);
     let asked = AllowAsked {
-        caller: "acme".parse().unwrap(),
+        caller: CallerName::Realm("acme".parse().unwrap()),
         action: "invoke".into(),
         pattern: "echo".into(),
+        owner: None,
         for_ms: Some(60_000),
         subtree: false,
         dry_run: false,

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AllowRequest {
-    /// Realm by name; with all below it.
+    /// Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own.
     pub caller: String,
     /// `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`.
     pub action: String,
-    /// Loop id or `pattern*`; `*` for `relay`, which is about the realm.
+    /// Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm.
     #[serde(rename = "loop")]
     pub loop_id: String,
     /// For how long, milliseconds; for ever unless told.

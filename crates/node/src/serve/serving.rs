@@ -12,9 +12,10 @@ use realm_protocol::{
 use serde_json::Value;
 
 use crate::{
-    ControlId, LookId, Person,
+    ControlId, LookId,
     answer::Responder,
     grants::Shown,
+    people::User,
     receipts::Ordered,
     state::{AcceptedCaller, StoredKey, key_row},
     streams::Stream,
@@ -74,8 +75,8 @@ pub(crate) struct Served {
     pub(crate) undecided: bool,
     /// Who asked, as the caller's realm says.
     pub(crate) person: Option<String>,
-    /// The person of this realm who asked, with the roles they had then.
-    pub(crate) asker: Option<Person>,
+    /// Who of this realm asked; a person with the roles they had then.
+    pub(crate) asker: Option<User>,
     /// The caller's run.
     pub(crate) parent: Option<RunId>,
     /// What a caller elsewhere has signed of the call.
@@ -102,8 +103,8 @@ pub(super) struct Incoming {
     pub(super) timeout_ms: u64,
     pub(super) depth: u64,
     pub(super) caller_name: Option<String>,
-    /// The person of this realm who asks.
-    pub(super) asker: Option<Person>,
+    /// Who of this realm asks.
+    pub(super) asker: Option<User>,
     pub(super) parent: Option<TraceParent>,
     pub(super) direction: Direction,
     /// The run of this realm's own broadcast that it is a part of.

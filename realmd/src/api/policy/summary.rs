@@ -47,7 +47,7 @@ mod tests {
         let root = realm_protocol::RealmId::new([7; 32]);
         let scope = crate::api::views::root(root);
         let allow = |pattern: &str| Allow {
-            caller: scope.clone(),
+            caller: scope.clone().into(),
             action: Action::Invoke,
             pattern: pattern.to_owned(),
             owner: scope.clone(),

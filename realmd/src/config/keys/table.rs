@@ -29,7 +29,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "agents.*.token",
         kind: Kind::Secret,
         default: None,
-        meaning: "Where the token is that the agent of this name attaches with over TCP, and does nothing else: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME; 32 letters at least.",
+        meaning: "Where the token is that the agent of this name attaches and calls loops with over TCP, and does nothing else: file:PATH (mode 0600, from the home if relative), credential:NAME or env:NAME; 32 letters at least.",
         reloads: true,
     },
     Key {
