@@ -82,9 +82,9 @@ pub use policy::{
 };
 pub use problem::{Fault, PROBLEM_TYPE, Problem};
 pub use prompts::{
-    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptEvent, PromptScore,
-    PromptShare, PromptSummary, PromptVersion, RollbackRequest, ScoreKind, ScoreRequest,
-    ShareRequest,
+    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptEvent, PromptMean,
+    PromptScore, PromptShare, PromptSummary, PromptVersion, RollbackRequest, ScoreKind,
+    ScoreRequest, ShareRequest,
 };
 pub use rates::{RateRequest, RateView};
 pub use receipts::{ReceiptFile, ReceiptQuery};

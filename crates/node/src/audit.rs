@@ -367,6 +367,11 @@ impl Node {
                     PromptChange::Promote(version) => {
                         ("prompt.promoted", Some(version.to_string()))
                     }
+                    PromptChange::PromoteBest(kind) => {
+                        let best = self.best_of(self.registry.resolve(&asked.id), *kind).ok();
+                        let version = best.map(|best| best.manifest.version.to_string());
+                        ("prompt.promoted", version)
+                    }
                     PromptChange::Rollback => ("prompt.rolledBack", None),
                     PromptChange::Share(_) => ("prompt.shared", None),
                     PromptChange::Score(_) => return None,

@@ -99,7 +99,7 @@ pub use outbound::accepted::AcceptedView;
 pub use people::{ForgetAsked, Member, Pseudonym, Pseudonyms};
 pub use pins::definition_of;
 pub use prompts::{
-    BEST_SCORE, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
+    BEST_SCORE, Mean, PromptAsked, PromptChange, PromptVersion, Score, ScoreGiven, ScoreKind,
 };
 pub use rates::{Rate, RateView};
 pub use realm_router::LinkId;

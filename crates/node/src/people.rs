@@ -132,7 +132,10 @@ impl Node {
             Request::Prompt(asked) => match asked.what {
                 // A score changes nothing that is called.
                 PromptChange::Score(_) => Vec::new(),
-                PromptChange::Promote(_) | PromptChange::Rollback | PromptChange::Share(_) => {
+                PromptChange::Promote(_)
+                | PromptChange::PromoteBest(_)
+                | PromptChange::Rollback
+                | PromptChange::Share(_) => {
                     vec![Wanted::new(Action::PromotePrompt, own(&asked.id))]
                 }
             },

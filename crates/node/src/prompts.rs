@@ -8,7 +8,7 @@ use realm_executor::{Body, Registered, Share, ShareError};
 use realm_protocol::{Digest, LoopId, RunId, Timestamp, journal::Table, limits};
 
 use crate::{ApplyReport, LoopAction, Node, Refusal, Response, state};
-use stored::{StoredPrompt, StoredScore, StoredScores};
+use stored::{StoredPrompt, StoredScore, StoredScores, StoredTally};
 
 /// A perfect score.
 pub const BEST_SCORE: u64 = 1_000;
@@ -31,6 +31,8 @@ pub struct PromptAsked {
 pub enum PromptChange {
     /// Calls that name no version get this one from now on.
     Promote(semver::Version),
+    /// They get the one that has the best mean of scores of this kind.
+    PromoteBest(ScoreKind),
     /// They get the one again that they got before.
     Rollback,
     /// Versions share them by weight.
@@ -75,6 +77,11 @@ impl ScoreKind {
             Self::Outcome => "outcome",
         }
     }
+
+    /// The kind of that name.
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// A version of a prompt.
@@ -86,12 +93,22 @@ pub struct PromptVersion {
     pub current: bool,
     /// Its part of the calls that name no version, of the sum of all versions' parts.
     pub weight: u32,
-    /// How often it was scored.
-    pub scored: u64,
-    /// The mean of its scores, from nought to [`BEST_SCORE`].
-    pub mean: Option<u64>,
+    /// How good it was found, by each kind of scores that there are of it.
+    pub means: Vec<Mean>,
     /// The latest scores, the newest last.
     pub scores: Vec<Score>,
+}
+
+/// How good a version was found by scores of one kind. What people say, what evaluations find and what comes of calls are
+/// no measures of the same, and have no mean together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mean {
+    /// By what.
+    pub kind: ScoreKind,
+    /// How often.
+    pub count: u64,
+    /// The mean, from nought to [`BEST_SCORE`].
+    pub mean: u64,
 }
 
 /// One score of a revision.
@@ -123,6 +140,10 @@ impl Node {
         match what {
             PromptChange::Promote(version) => {
                 let found = self.version_of(&id, &version)?;
+                self.make_current(&found, LoopAction::Promoted, (&by, why))
+            }
+            PromptChange::PromoteBest(kind) => {
+                let found = self.best_of(&id, kind)?;
                 self.make_current(&found, LoopAction::Promoted, (&by, why))
             }
             PromptChange::Rollback => {
@@ -175,8 +196,15 @@ impl Node {
                 registered: registered.clone(),
                 current: is_current,
                 weight,
-                scored: scores.map_or(0, |scores| scores.count),
-                mean: scores.and_then(|scores| scores.total.checked_div(scores.count)),
+                means: scores.map_or_else(Vec::new, |scores| {
+                    let mut means: Vec<Mean> = scores
+                        .kinds()
+                        .iter()
+                        .filter_map(StoredTally::told)
+                        .collect();
+                    means.sort_by_key(|mean| mean.kind);
+                    means
+                }),
                 scores: scores.map_or_else(Vec::new, |scores| {
                     scores.latest.iter().filter_map(StoredScore::told).collect()
                 }),
@@ -203,6 +231,21 @@ impl Node {
         found.cloned().ok_or_else(|| Refusal::NotFound {
             what: "version",
             name: format!("{id} {version}"),
+        })
+    }
+
+    /// The version with the best mean of scores of a kind; of equals the current one, or else the newest.
+    pub(crate) fn best_of(&self, id: &LoopId, kind: ScoreKind) -> Result<Arc<Registered>, Refusal> {
+        let versions = self.prompt_versions(id).into_iter().enumerate();
+        let scored = versions.filter_map(|(place, version)| {
+            let mean = version.means.iter().find(|mean| mean.kind == kind)?.mean;
+            let order = (mean, version.current, std::cmp::Reverse(place));
+            Some((order, version.registered))
+        });
+        let best = scored.max_by_key(|(order, _)| *order);
+        best.map(|(_, best)| best).ok_or_else(|| Refusal::NotFound {
+            what: "version",
+            name: format!("{id} that has a score of kind {}", kind.name()),
         })
     }
 
@@ -303,11 +346,7 @@ impl Node {
                 scores
             }
         };
-        scores.count = scores.count.saturating_add(1);
-        scores.total = scores.total.saturating_add(score.value);
-        scores.latest.push(score);
-        let surplus = scores.latest.len().saturating_sub(limits::SCORES);
-        scores.latest.drain(..surplus);
+        scores.add(score);
         self.write_prompt(id);
     }
 

@@ -1628,8 +1628,9 @@ class Problem(TypedDict):
 class PromoteRequest(TypedDict):
     """Which version is to be called from now on."""
 
-    version: str
-    """The version."""
+    version: NotRequired[str | None]
+    """The version; or else `best` says which."""
+    best: NotRequired[ScoreKind | None]
     why: NotRequired[str | None]
     """Why, for the history."""
 
@@ -1658,6 +1659,17 @@ class PromptEvent(TypedDict):
     """The version it was done with."""
     why: NotRequired[str | None]
     """Why, as who did it says."""
+
+
+class PromptMean(TypedDict):
+    """How good a version was found by scores of one kind."""
+
+    kind: ScoreKind
+    """By what."""
+    mean: float
+    """The mean, from 0 to 1."""
+    count: int
+    """How often."""
 
 
 class PromptScore(TypedDict):
@@ -1710,10 +1722,8 @@ class PromptVersion(TypedDict):
     """Whether it is the current one."""
     weight: int
     """Its part of the calls that name no version, of the sum of all parts."""
-    scored: int
-    """How often it was scored."""
-    score: NotRequired[float | None]
-    """The mean of its scores, from 0 to 1; absent where there is none."""
+    means: list[PromptMean]
+    """How good it was found, by each kind of scores that there are of it."""
 
 
 class PseudonymView(TypedDict):

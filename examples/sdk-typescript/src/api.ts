@@ -1634,8 +1634,9 @@ export interface Problem {
 
 /** Which version is to be called from now on. */
 export interface PromoteRequest {
-  /** The version. */
-  version: string;
+  /** The version; or else `best` says which. */
+  version?: string | null;
+  best?: ScoreKind | null;
   /** Why, for the history. */
   why?: string | null;
 }
@@ -1676,6 +1677,16 @@ export interface PromptEvent {
   version: string;
   /** Why, as who did it says. */
   why?: string | null;
+}
+
+/** How good a version was found by scores of one kind. */
+export interface PromptMean {
+  /** By what. */
+  kind: ScoreKind;
+  /** The mean, from 0 to 1. */
+  mean: number;
+  /** How often. */
+  count: number;
 }
 
 /** A score of a version. */
@@ -1724,10 +1735,8 @@ export interface PromptVersion {
   current: boolean;
   /** Its part of the calls that name no version, of the sum of all parts. */
   weight: number;
-  /** How often it was scored. */
-  scored: number;
-  /** The mean of its scores, from 0 to 1; absent where there is none. */
-  score?: number | null;
+  /** How good it was found, by each kind of scores that there are of it. */
+  means: Array<PromptMean>;
 }
 
 /** What the realms of another root call somebody. */

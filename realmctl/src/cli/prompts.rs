@@ -31,7 +31,11 @@ pub enum PromptCommand {
         /// The prompt.
         id: String,
         /// The version.
-        version: String,
+        #[arg(required_unless_present = "best")]
+        version: Option<String>,
+        /// The one with the best mean of scores of this kind instead; of equals the current one, or else the newest.
+        #[arg(long, value_name = "person|evaluation|outcome", value_parser = score_kind, conflicts_with = "version")]
+        best: Option<ScoreKind>,
         /// Why, for the history.
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,

@@ -22,9 +22,14 @@ pub(crate) async fn run(session: &Session, command: PromptCommand) -> Result<(),
             let query = PromptDiffQuery { from, to };
             session.print(&daemon.ask(daemon.client.prompt_diff(&id, &query)).await?)
         }
-        PromptCommand::Promote { id, version, why } => {
+        PromptCommand::Promote {
+            id,
+            version,
+            best,
+            why,
+        } => {
             let daemon = session.daemon_to_change().await?;
-            let request = PromoteRequest { version, why };
+            let request = PromoteRequest { version, best, why };
             session.print(&daemon.ask(daemon.client.promote(&id, &request)).await?)?;
             session.say(&format!("back again: realmctl prompt rollback {id}"));
             Ok(())

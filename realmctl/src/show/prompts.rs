@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Row for PromptSummary {
-    const HEADER: &'static [&'static str] = &["PROMPT", "CURRENT", "SHARES", "SCORE", "VERSIONS"];
+    const HEADER: &'static [&'static str] = &["PROMPT", "CURRENT", "SHARES", "SCORES", "VERSIONS"];
     const NARROW: usize = 5;
 
     fn name(&self) -> String {
@@ -33,17 +33,15 @@ impl Row for PromptSummary {
             } else {
                 "-".to_owned()
             },
-            score(current.and_then(|version| version.score)),
+            current.map_or_else(|| "-".to_owned(), means),
             versions.collect::<Vec<_>>().join(" "),
         ]
     }
 }
 
 impl Row for PromptVersion {
-    const HEADER: &'static [&'static str] = &[
-        "VERSION", "CURRENT", "WEIGHT", "SCORE", "SCORED", "REVISION",
-    ];
-    const NARROW: usize = 5;
+    const HEADER: &'static [&'static str] = &["VERSION", "CURRENT", "WEIGHT", "SCORES", "REVISION"];
+    const NARROW: usize = 4;
 
     fn name(&self) -> String {
         self.version.clone()
@@ -54,8 +52,7 @@ impl Row for PromptVersion {
             self.version.clone(),
             if self.current { "yes" } else { "-" }.to_owned(),
             self.weight.to_string(),
-            score(self.score),
-            self.scored.to_string(),
+            means(self),
             self.digest.clone(),
         ]
     }
@@ -73,7 +70,7 @@ impl Row for PromptScore {
         vec![
             moment(self.at),
             self.version.clone(),
-            score(Some(self.score)),
+            score(self.score),
             self.kind.as_str().to_owned(),
             self.by.clone(),
             text(self.why.as_ref()),
@@ -152,7 +149,7 @@ impl Row for Evaluated {
             self.cases.to_string(),
             self.perfect.to_string(),
             self.failed.to_string(),
-            score(Some(self.score)),
+            score(self.score),
             told(self.median_ms),
             if self.passed { "yes" } else { "no" }.to_owned(),
         ]
@@ -172,6 +169,17 @@ impl Show for Report {
     }
 }
 
-fn score(score: Option<f64>) -> String {
-    score.map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"))
+fn score(score: f64) -> String {
+    format!("{score:.3}")
+}
+
+/// The means of a version's scores by kind, each with how many they are.
+fn means(version: &PromptVersion) -> String {
+    let means = version.means.iter();
+    let means = means.map(|it| format!("{} {} of {}", it.kind.as_str(), score(it.mean), it.count));
+    let means: Vec<String> = means.collect();
+    match means.is_empty() {
+        true => "-".to_owned(),
+        false => means.join(", "),
+    }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use realm_client::{
     api::{
         Applied, ApplyResult, Page, Problem, PromoteRequest, PromptDetail, PromptDiff,
-        PromptDiffQuery, PromptEvent, PromptScore, PromptSummary, PromptVersion, RollbackRequest,
-        ScoreKind, ScoreRequest, ShareRequest, TraceEvent,
+        PromptDiffQuery, PromptEvent, PromptMean, PromptScore, PromptSummary, PromptVersion,
+        RollbackRequest, ScoreKind, ScoreRequest, ShareRequest, TraceEvent,
     },
     catalogue::Code,
 };
 use realm_executor::{Body as LoopBody, Registered};
 use realm_node::{
-    BEST_SCORE, Node, PromptAsked, PromptChange, Request, Response, Score, ScoreGiven,
+    BEST_SCORE, Mean, Node, PromptAsked, PromptChange, Request, Response, Score, ScoreGiven,
 };
 use realm_protocol::RunId;
 use semver::Version;
@@ -83,8 +83,16 @@ pub(super) async fn promote(
     Segment(id): Segment,
     Body(request): Body<PromoteRequest>,
 ) -> Answer<ApplyResult> {
-    let PromoteRequest { version, why } = request;
-    let what = PromptChange::Promote(self::version(&version)?);
+    let PromoteRequest { version, best, why } = request;
+    let what = match (version, best) {
+        (Some(version), None) => PromptChange::Promote(self::version(&version)?),
+        (None, Some(kind)) => PromptChange::PromoteBest(meant(kind)),
+        _ => {
+            return Err(invalid(
+                "name either `version`, or by `best` a kind of scores",
+            ));
+        }
+    };
     changed(&daemon, (asker, &id), what, why).await
 }
 
@@ -142,11 +150,7 @@ pub(super) async fn score(
     let given = ScoreGiven {
         version,
         value,
-        kind: match kind {
-            ScoreKind::Person => realm_node::ScoreKind::Person,
-            ScoreKind::Evaluation => realm_node::ScoreKind::Evaluation,
-            ScoreKind::Outcome => realm_node::ScoreKind::Outcome,
-        },
+        kind: meant(kind),
         run,
     };
     ask(&daemon, (asker, &id), PromptChange::Score(given), why).await?;
@@ -231,8 +235,7 @@ fn summary(node: &Node, known: &Registered) -> PromptSummary {
         digest: version.registered.digest.to_string(),
         current: version.current,
         weight: version.weight,
-        scored: version.scored,
-        score: version.mean.map(told),
+        means: version.means.iter().map(mean_view).collect(),
     });
     PromptSummary {
         id: id.to_string(),
@@ -271,17 +274,38 @@ fn detail_of(node: &Node, known: &Registered) -> Option<PromptDetail> {
     })
 }
 
+fn mean_view(mean: &Mean) -> PromptMean {
+    let Mean { kind, count, mean } = *mean;
+    PromptMean {
+        kind: kind_view(kind),
+        mean: told(mean),
+        count,
+    }
+}
+
+const fn meant(kind: ScoreKind) -> realm_node::ScoreKind {
+    match kind {
+        ScoreKind::Person => realm_node::ScoreKind::Person,
+        ScoreKind::Evaluation => realm_node::ScoreKind::Evaluation,
+        ScoreKind::Outcome => realm_node::ScoreKind::Outcome,
+    }
+}
+
+const fn kind_view(kind: realm_node::ScoreKind) -> ScoreKind {
+    match kind {
+        realm_node::ScoreKind::Person => ScoreKind::Person,
+        realm_node::ScoreKind::Evaluation => ScoreKind::Evaluation,
+        realm_node::ScoreKind::Outcome => ScoreKind::Outcome,
+    }
+}
+
 fn score_view(score: &Score, version: &str) -> PromptScore {
     PromptScore {
         at: time(score.at),
         by: score.by.clone(),
         version: version.to_owned(),
         score: told(score.value),
-        kind: match score.kind {
-            realm_node::ScoreKind::Person => ScoreKind::Person,
-            realm_node::ScoreKind::Evaluation => ScoreKind::Evaluation,
-            realm_node::ScoreKind::Outcome => ScoreKind::Outcome,
-        },
+        kind: kind_view(score.kind),
         why: score.why.clone(),
         run: score.run.map(|run| run.to_string()),
     }

@@ -185,7 +185,7 @@ fn why_somebody_scored_a_run_goes_with_its_content_and_the_score_stays() {
     assert!(!holds(&world));
     let id = "ask".parse().unwrap();
     let versions = world.hosts[acme.0].node().prompt_versions(&id);
-    assert_eq!(versions[0].scored, 1);
+    assert_eq!(versions[0].means[0].count, 1);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn versions_of_other_contracts_share_nothing_and_unknown_ones_are_not_promoted()
 }
 
 #[test]
-fn scores_are_kept_with_the_version_and_their_mean_with_them() {
+fn scores_are_kept_with_the_version_and_their_means_by_kind_with_them() {
     let mut world = World::new(4);
     let acme = world.found("acme");
     world.apply(acme, &[ask("1.0.0")]);
@@ -190,7 +190,7 @@ fn scores_are_kept_with_the_version_and_their_mean_with_them() {
     for value in 0..100 {
         let given = ScoreGiven {
             version: Some(version("1.1.0")),
-            value: value % 2,
+            value: value % 2 * 1_000,
             kind: ScoreKind::Person,
             run: None,
         };
@@ -201,9 +201,68 @@ fn scores_are_kept_with_the_version_and_their_mean_with_them() {
     world.run_for(1_000);
 
     let versions = versions(&world, acme);
-    let means: Vec<_> = versions.iter().map(|it| (it.scored, it.mean)).collect();
-    assert_eq!(means, [(101, Some(2)), (2, Some(750))]);
+    let (person, evaluation) = (ScoreKind::Person, ScoreKind::Evaluation);
+    let means = |at: usize| -> Vec<_> {
+        let means = versions[at].means.iter();
+        means.map(|it| (it.kind, it.count, it.mean)).collect()
+    };
+    assert_eq!(means(0), [(person, 100, 500), (evaluation, 1, 250)]);
+    assert_eq!(means(1), [(evaluation, 2, 750)]);
     assert_eq!(versions[0].scores.len(), 16);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn the_best_by_one_kind_of_scores_is_promoted_whatever_others_say() {
+    let mut world = World::new(5);
+    let acme = world.found("acme");
+    world.apply(acme, &[ask("1.0.0")]);
+    stage(&mut world, acme, &ask("1.1.0"));
+    stage(&mut world, acme, &ask("1.2.0"));
+    for (of, kind, value) in [
+        ("1.0.0", ScoreKind::Person, 1_000),
+        ("1.0.0", ScoreKind::Evaluation, 100),
+        ("1.1.0", ScoreKind::Person, 0),
+        ("1.1.0", ScoreKind::Evaluation, 900),
+        ("1.2.0", ScoreKind::Evaluation, 900),
+    ] {
+        let given = ScoreGiven {
+            version: Some(version(of)),
+            value,
+            kind,
+            run: None,
+        };
+        change(&mut world, acme, PromptChange::Score(given));
+    }
+
+    for (kind, best) in [
+        (ScoreKind::Evaluation, "version 1.2.0"),
+        (ScoreKind::Person, "version 1.0.0"),
+    ] {
+        change(&mut world, acme, PromptChange::PromoteBest(kind));
+        assert_eq!(said(&mut world, acme, "ask"), best);
+    }
+    change(&mut world, acme, PromptChange::Promote(version("1.1.0")));
+    // Of equals the current one stays.
+    change(
+        &mut world,
+        acme,
+        PromptChange::PromoteBest(ScoreKind::Evaluation),
+    );
+    assert_eq!(said(&mut world, acme, "ask"), "version 1.1.0");
+    let none = change(
+        &mut world,
+        acme,
+        PromptChange::PromoteBest(ScoreKind::Outcome),
+    );
+    let Response::Refused(refusal) = none else {
+        panic!("{none:?}")
+    };
+    let text = refusal.to_string();
+    assert!(
+        text.contains("ask that has a score of kind outcome"),
+        "{text}"
+    );
     invariants::check(&mut world);
 }
 

@@ -29,11 +29,20 @@ pub struct PromptVersion {
     pub current: bool,
     /// Its part of the calls that name no version, of the sum of all parts.
     pub weight: u32,
-    /// How often it was scored.
-    pub scored: u64,
-    /// The mean of its scores, from 0 to 1; absent where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<f64>,
+    /// How good it was found, by each kind of scores that there are of it.
+    pub means: Vec<PromptMean>,
+}
+
+/// How good a version was found by scores of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromptMean {
+    /// By what.
+    pub kind: ScoreKind,
+    /// The mean, from 0 to 1.
+    pub mean: f64,
+    /// How often.
+    pub count: u64,
 }
 
 /// A prompt with what was done with it.
@@ -125,8 +134,12 @@ pub struct PromptEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromoteRequest {
-    /// The version.
-    pub version: String,
+    /// The version; or else `best` says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The one with the best mean of scores of this kind; of equals the current one, or else the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<ScoreKind>,
     /// Why, for the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

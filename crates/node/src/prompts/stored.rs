@@ -1,9 +1,9 @@
 //! What is written down of prompts beside their revisions.
 
 use realm_executor::Share;
-use realm_protocol::{Digest, RunId, Timestamp, wire_map};
+use realm_protocol::{Digest, RunId, Timestamp, limits, wire_map};
 
-use crate::{Score, ScoreKind};
+use crate::{Mean, Score, ScoreKind};
 
 wire_map! {
     /// What is known of a prompt beside its revisions.
@@ -37,6 +37,20 @@ wire_map! {
         2 => total: u64,
         /// The latest of them, the newest last.
         3 => latest: Vec<StoredScore>,
+        /// How often and how good by each kind; absent in what earlier versions wrote.
+        4 => kinds: Option<Vec<StoredTally>>,
+    }
+}
+
+wire_map! {
+    /// How good a revision was found by one kind of scores.
+    pub struct StoredTally {
+        /// The kind.
+        0 => kind: String,
+        /// How often.
+        1 => count: u64,
+        /// The sum of the scores.
+        2 => total: u64,
     }
 }
 
@@ -72,19 +86,66 @@ impl StoredScores {
             count: 0,
             total: 0,
             latest: Vec::new(),
+            kinds: Some(Vec::new()),
         }
+    }
+
+    /// Counts a score, and keeps it among the latest.
+    pub(crate) fn add(&mut self, score: StoredScore) {
+        self.count = self.count.saturating_add(1);
+        self.total = self.total.saturating_add(score.value);
+        let mut kinds = self.kinds();
+        tally(&mut kinds, &score);
+        self.kinds = Some(kinds);
+        self.latest.push(score);
+        let surplus = self.latest.len().saturating_sub(limits::SCORES);
+        self.latest.drain(..surplus);
+    }
+
+    /// How often and how good by each kind. Of what an earlier version wrote only the latest scores tell their kind.
+    pub(crate) fn kinds(&self) -> Vec<StoredTally> {
+        self.kinds.clone().unwrap_or_else(|| {
+            let mut kinds = Vec::new();
+            for score in &self.latest {
+                tally(&mut kinds, score);
+            }
+            kinds
+        })
+    }
+}
+
+fn tally(kinds: &mut Vec<StoredTally>, score: &StoredScore) {
+    let of_kind = |tally: &StoredTally| tally.kind == score.kind;
+    if let Some(tally) = kinds.iter_mut().find(|tally| of_kind(tally)) {
+        tally.count = tally.count.saturating_add(1);
+        tally.total = tally.total.saturating_add(score.value);
+        return;
+    }
+    kinds.push(StoredTally {
+        kind: score.kind.clone(),
+        count: 1,
+        total: score.value,
+    });
+}
+
+impl StoredTally {
+    /// The mean; none where the kind does not read.
+    pub(crate) fn told(&self) -> Option<Mean> {
+        Some(Mean {
+            kind: ScoreKind::named(&self.kind)?,
+            count: self.count,
+            mean: self.total.checked_div(self.count)?,
+        })
     }
 }
 
 impl StoredScore {
     /// The score; none where it does not read.
     pub(crate) fn told(&self) -> Option<Score> {
-        let kind = ScoreKind::ALL.into_iter();
-        let kind = kind.into_iter().find(|kind| kind.name() == self.kind)?;
         Some(Score {
             at: self.at,
             by: self.by.clone(),
-            kind,
+            kind: ScoreKind::named(&self.kind)?,
             value: self.value,
             why: self.why.clone(),
             run: self.run,
