@@ -265,6 +265,11 @@ fn what_a_basic_program_lets_go_ends_with_its_call_and_with_the_daemon() {
     daemon.kill();
     assert!(!caller.wait().unwrap().success());
     ends(left);
+    let daemon = person.start("mercy");
+    let (mut caller, left) = call("leave", "stopped");
+    daemon.kill();
+    assert!(!caller.wait().unwrap().success());
+    ends(left);
 }
 
 #[test]

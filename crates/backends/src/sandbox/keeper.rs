@@ -17,7 +17,7 @@ use nix::{
 use rustix::{
     io::Errno,
     process::{
-        Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
+        Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
         set_child_subreaper, set_parent_process_death_signal, wait,
     },
 };
@@ -34,12 +34,14 @@ const CHILDREN: &str = "/proc/thread-self/children";
 /// Starts the second step, waits for its end, and ends everything else that it has begotten.
 pub(super) fn keep(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<ExitCode, Failure> {
     let mut heard = SigSet::empty();
-    heard.add(Told::SIGTERM);
-    heard.add(Told::SIGCHLD);
+    for signal in [Told::SIGTERM, Told::SIGCHLD, Told::SIGCONT] {
+        heard.add(signal);
+    }
     heard.thread_block().map_err(at("signals"))?;
     set_child_subreaper(Some(getpid())).map_err(at("subreaper"))?;
-    // Where the daemon is gone, the program is to be as well.
-    set_parent_process_death_signal(Some(Signal::TERM)).map_err(at("parent's death"))?;
+    // Where the daemon is gone, the program is to be as well. The kernel says so by what a stopped keeper goes on with.
+    let daemon = getppid();
+    set_parent_process_death_signal(Some(Signal::CONT)).map_err(at("parent's death"))?;
     let mut command = Command::new("/proc/self/exe");
     command.arg0(INNER).args(inner(room, program, rest));
     let child = command.spawn().map_err(at("second step"))?;
@@ -53,6 +55,8 @@ pub(super) fn keep(room: &Room, program: &OsStr, rest: &[OsString]) -> Result<Ex
                     break Some(ended);
                 }
             }
+            // Somebody let it go on, and the daemon is there still.
+            Ok(Told::SIGCONT) if getppid() == daemon => {}
             _ => break None,
         }
     };

@@ -15,6 +15,8 @@ if given["stays"] == "stops":
     connection.sendall(b"here")
     while True:
         os.kill(os.getppid(), signal.SIGSTOP)
+if given["stays"] == "stopped":
+    os.kill(os.getppid(), signal.SIGSTOP)
 told, tell = os.pipe()
 if os.fork() == 0:
     os.setsid()
