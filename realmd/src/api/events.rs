@@ -22,11 +22,13 @@ use super::{
     invoke::unfinished,
     listener::Listener,
     problem::Fail,
-    runs::{EVENTS, blocking, event, failure, found, run_id, summary, told_failure},
+    runs::{blocking, event, failure, found, run_id, summary, told_failure},
     views::time,
 };
 use crate::{daemon::Daemon, journal::Durability};
 
+/// Events read at once: what somebody who reads slowly holds in memory.
+const AT_ONCE: usize = 32;
 /// Time between signs of life.
 const PING: Duration = Duration::from_secs(20);
 
@@ -96,7 +98,7 @@ impl Following {
             // The run is read first: once it has ended, every event of it is there.
             let run = found(&self.daemon, self.run).await.ok()?;
             let (id, from) = (self.run, self.next);
-            let events = blocking(&self.daemon, move |store| store.events(id, from, EVENTS));
+            let events = blocking(&self.daemon, move |store| store.events(id, from, AT_ONCE));
             self.read.extend(events.await.ok()?);
             if let Some(last) = self.read.back() {
                 self.next = last.index.saturating_add(1);

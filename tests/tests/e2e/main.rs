@@ -33,6 +33,7 @@ mod provider;
 mod readme;
 mod sandbox;
 mod sdk;
+mod slow;
 mod story;
 mod strangers;
 mod watched;
