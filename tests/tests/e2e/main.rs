@@ -25,6 +25,7 @@ mod http;
 mod keys;
 mod limit;
 mod lock;
+mod models;
 mod notices;
 mod people;
 mod person;
