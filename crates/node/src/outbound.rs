@@ -216,7 +216,7 @@ impl Node {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
-        let named = || asker.map(|asker| asker.name.clone());
+        let named = || asker.map(|asker| asker.name());
         let asked = InvokeAsked {
             caller: asked.caller.or_else(named),
             ..asked
