@@ -283,7 +283,7 @@ impl Announcer {
                 until: Tick::MAX,
             },
             intake: Intake::new(first),
-            tallying: Tallying::new(first.broadcast, 1, false, &fan, Tick::MAX),
+            tallying: Tallying::new(first, &first.announcer.scope(), false, &fan, Tick::MAX),
             ranking: Ranking {
                 root: crate::rank::bids_root(Vec::new()),
                 ranked: Vec::new(),

@@ -38,7 +38,6 @@ pub use aggregate::{
 pub use announcer::Announcer;
 pub use bidder::Bidder;
 pub use close::{CloseError, Closed, Standing, close_due, close_pages};
-pub use quota::Quotas;
 pub use rank::{Candidate, Ranked, Ranking, Scale, bids_root, rank};
 pub use rule::{RuleError, check_announcement};
 pub use scope::{

@@ -2,37 +2,62 @@
 
 use std::collections::BTreeMap;
 
-use realm_protocol::{RealmPath, Scope, limits};
+use realm_protocol::{RealmPath, Scope, broadcast::Announcement, limits};
+
+/// How many bids may count from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    home: Scope,
+    per_realm: Option<u64>,
+}
+
+impl Shares {
+    pub(crate) fn of(announcement: &Announcement) -> Self {
+        Self {
+            home: announcement.announcer.scope(),
+            per_realm: announcement.rule.per_realm,
+        }
+    }
+
+    /// How many bids count from a realm with all below it; none for no bound.
+    pub(crate) fn most(&self, scope: &Scope) -> Option<u64> {
+        if scope.root == self.home.root {
+            let above_home = scope.contains(&self.home);
+            return if above_home { None } else { self.per_realm };
+        }
+        let levels = u32::try_from(scope.path.depth()).unwrap_or(u32::MAX).min(3);
+        (limits::BIDS_PER_ROOT as u64).checked_shr(levels)
+    }
+}
 
 /// Bids counted by where they come from.
 #[derive(Clone, Debug)]
-pub struct Quotas {
-    home: Scope,
-    per_realm: Option<u64>,
+pub(crate) struct Quotas {
+    shares: Shares,
     counted: BTreeMap<Scope, u64>,
 }
 
 impl Quotas {
-    /// Takes where the announcer stands, and the bound that its rule sets in its own tree.
-    pub fn new(home: Scope, per_realm: Option<u64>) -> Self {
+    pub(crate) fn new(shares: Shares) -> Self {
         Self {
-            home,
-            per_realm,
+            shares,
             counted: BTreeMap::new(),
         }
     }
 
     /// Whether another bid of the realm at a place may count.
-    pub fn has_room(&self, bidder: &Scope) -> bool {
+    pub(crate) fn has_room(&self, bidder: &Scope) -> bool {
         let full = |scope: &Scope| {
             let counted = self.counted.get(scope).copied().unwrap_or(0);
-            self.share(scope).is_some_and(|share| counted >= share)
+            self.shares
+                .most(scope)
+                .is_some_and(|share| counted >= share)
         };
         !ancestors(bidder).any(|scope| full(&scope))
     }
 
     /// Counts a bid of the realm at a place.
-    pub fn count(&mut self, bidder: &Scope) {
+    pub(crate) fn count(&mut self, bidder: &Scope) {
         for scope in ancestors(bidder) {
             let counted = self.counted.entry(scope).or_insert(0);
             *counted = counted.saturating_add(1);
@@ -40,7 +65,7 @@ impl Quotas {
     }
 
     /// Gives back what a bid took that is counted no more.
-    pub fn release(&mut self, bidder: &Scope) {
+    pub(crate) fn release(&mut self, bidder: &Scope) {
         for scope in ancestors(bidder) {
             if let Some(counted) = self.counted.get_mut(&scope) {
                 *counted = counted.saturating_sub(1);
@@ -49,18 +74,8 @@ impl Quotas {
     }
 
     /// Forgets everything that was counted.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.counted.clear();
-    }
-
-    /// How many bids count from a realm with all below it; none for no bound.
-    fn share(&self, scope: &Scope) -> Option<u64> {
-        if scope.root == self.home.root {
-            let above_home = scope.contains(&self.home);
-            return if above_home { None } else { self.per_realm };
-        }
-        let levels = u32::try_from(scope.path.depth()).unwrap_or(u32::MAX).min(3);
-        (limits::BIDS_PER_ROOT as u64).checked_shr(levels)
     }
 }
 

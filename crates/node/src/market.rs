@@ -35,8 +35,7 @@ use realm_broadcast::{Announcer, Bidder, Side, Tallying, Trust};
 use realm_crypto::{Opened, verify};
 use realm_executor::Registered;
 use realm_protocol::{
-    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RealmPath, RunId, Scope, Tick,
-    Timestamp,
+    BroadcastId, CallId, Digest, Kind, LoopId, Place, RealmId, RunId, Scope, Tick, Timestamp,
     broadcast::{
         Announce, Announcement, Award, Close, CloseAsked, Confirm, Deliver, Lease, Offshoots,
         OutcomeAck, PlacedBid, Tally, Withdraw, WorkProgress,
@@ -370,16 +369,7 @@ impl Node {
 
     /// Where a neighbour stands.
     fn scope_of(&self, side: &Side) -> Option<Scope> {
-        let me = self.me.scope();
-        match side {
-            Side::Here => Some(me),
-            Side::Parent => me.path.parent().map(|path| Scope { path, ..me }),
-            Side::Child(label) => me.path.child(label).ok().map(|path| Scope { path, ..me }),
-            Side::Peer(root) => Some(Scope {
-                root: *root,
-                path: RealmPath::default(),
-            }),
-        }
+        side.seen_from(&self.me.scope())
     }
 }
 

@@ -284,7 +284,7 @@ impl Broadcast {
         let from = &Side::Parent;
         let fan = fan_out(&announcement, &scope, from, left, window_ms, &neighbours);
         let due = now().tick.plus(window_ms);
-        let mut tallying = Tallying::new(announcement.broadcast, 1, true, &fan, due);
+        let mut tallying = Tallying::new(&announcement, &scope, true, &fan, due);
         for (pass, child) in fan.passes.iter().zip(self.realms[number].children.clone()) {
             let passed = Announce {
                 announcement: announce.announcement.clone(),

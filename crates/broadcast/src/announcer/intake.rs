@@ -10,7 +10,12 @@ use realm_protocol::{
 };
 use thiserror::Error;
 
-use crate::{log::Counted, quota::Quotas, rank::Candidate, scope::Side};
+use crate::{
+    log::Counted,
+    quota::{Quotas, Shares},
+    rank::Candidate,
+    scope::Side,
+};
 
 /// Why a bid does not count.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -74,6 +79,7 @@ impl Refusal {
                 | Self::Time
                 | Self::Confidence
                 | Self::Denied
+                | Self::Quota
         )
     }
 }
@@ -109,9 +115,8 @@ pub(crate) struct Intake {
     /// Agents of which a bid counts that came in this round; one of an earlier round may come late, and
     /// another of its agent after it.
     counted: BTreeSet<(RealmId, LoopId)>,
-    /// Agents whose bids of this round do not count though tallies do, and what they and the others
-    /// have taken of the quotas: whoever sends many of them ends the bidding no sooner than by bids
-    /// that count.
+    /// Agents whose bids of this round do not count though tallies count them, and what they and the
+    /// others have taken of the quotas: whoever sends more than its share cuts off nobody else.
     refused: BTreeSet<(RealmId, LoopId)>,
     tallied: Quotas,
     /// Where the announcer stands, and how many of both came from each of its sides.
@@ -121,17 +126,17 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(announcement: &Announcement) -> Self {
-        let home = announcement.announcer.scope();
+        let shares = Shares::of(announcement);
         Self {
             entrants: BTreeMap::new(),
             by_agent: BTreeMap::new(),
-            quotas: Quotas::new(home.clone(), announcement.rule.per_realm),
+            quotas: Quotas::new(shares.clone()),
             arrivals: 0,
             good: 0,
             counted: BTreeSet::new(),
             refused: BTreeSet::new(),
-            tallied: Quotas::new(home.clone(), announcement.rule.per_realm),
-            home,
+            tallied: Quotas::new(shares),
+            home: announcement.announcer.scope(),
             received: BTreeMap::new(),
         }
     }
@@ -158,7 +163,12 @@ impl Intake {
         self.received.get(side).copied().unwrap_or_default()
     }
 
+    /// Takes a bid that tallies may count, as far as they do.
     fn receive(&mut self, from: &Scope) {
+        if !self.tallied.has_room(from) {
+            return;
+        }
+        self.tallied.count(from);
         let received = self.received.entry(Side::towards(&self.home, from));
         let received = received.or_default();
         *received = received.saturating_add(1);
@@ -204,9 +214,9 @@ impl Intake {
         let (Some(realm), scope) = (from.realm, from.scope()) else {
             return;
         };
+        let agent = (realm, bid.agent);
         let full = self.refused.len() >= limits::BIDS || !self.tallied.has_room(&scope);
-        if !full && self.refused.insert((realm, bid.agent)) {
-            self.tallied.count(&scope);
+        if !full && !self.counted.contains(&agent) && self.refused.insert(agent) {
             self.receive(&scope);
         }
     }
@@ -269,7 +279,7 @@ impl Intake {
         let digest = counted.bid.digest();
         let is_good = |bid: &Bid| early.is_some_and(|early| is_good(bid, early));
         let agent = (realm, bid.agent.clone());
-        if self.counted.insert(agent.clone()) {
+        if self.counted.insert(agent.clone()) && !self.refused.contains(&agent) {
             self.receive(&bid.bidder.scope());
         }
         let earlier = self.by_agent.insert(agent, digest);
@@ -281,7 +291,6 @@ impl Intake {
         self.good = self.good.saturating_add(u64::from(is_good(&bid)));
         let candidate = Candidate::of(&bid, digest, counted.trust, self.arrivals);
         self.arrivals = self.arrivals.saturating_add(1);
-        self.tallied.count(&bid.bidder.scope());
         let entrant = Entrant {
             signed: counted.bid.clone(),
             bid,

@@ -157,9 +157,9 @@ impl Announcer {
         self.last_round = round;
         self.intake.begin_round();
         if let Some(planned) = self.plan.rounds.get(round) {
-            let number = (round as u64).saturating_add(1);
-            let broadcast = self.broadcast();
-            self.tallying = Tallying::new(broadcast, number, false, &planned.fan, until);
+            let announcement = self.announcement();
+            let here = announcement.announcer.scope();
+            self.tallying = Tallying::new(announcement, &here, false, &planned.fan, until);
         }
     }
 

@@ -1,5 +1,5 @@
 use realm_protocol::{
-    Timestamp,
+    RealmId, RealmPath, Timestamp,
     broadcast::{BidLimits, ConfirmAnswer, EarlyClose, LeaseEnd, Outcome, Price, Rule, Selection},
     budget::{Amount, Currency},
     limits,
@@ -151,12 +151,14 @@ fn an_agent_bids_once_and_nobody_after_the_time_or_the_last_place() {
 
 #[test]
 fn a_root_has_its_share_of_bids_and_no_more() {
-    let announcement = fixtures::announcement();
+    let mut announcement = fixtures::announcement();
+    announcement.rule.max_bids = 1_000;
     let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
     let refused: Vec<Option<Refusal>> = (0..70)
         .map(|number| {
             let mut bid = fixtures::bid(2, 10);
             bid.bidder = fixtures::place(2, &format!("a{number}"), number);
+            bid.announcement = Signed::unsigned(&announcement).digest();
             let from = bid.bidder.clone();
             refusal(&mut announcer, &from, &bid, NOW)
         })
@@ -409,7 +411,8 @@ fn written(output: Output) -> Option<Entry> {
 
 #[test]
 fn bids_that_do_not_count_end_the_bidding_no_sooner_than_their_quota_lets_them() {
-    let announcement = fixtures::announcement();
+    let mut announcement = fixtures::announcement();
+    announcement.rule.max_bids = 1_000;
     let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
     let tally = Tally {
         broadcast: announcement.broadcast,
@@ -431,14 +434,129 @@ fn bids_that_do_not_count_end_the_bidding_no_sooner_than_their_quota_lets_them()
     for number in 0..200 {
         let mut bid = fixtures::bid(7, 100_001);
         bid.agent = format!("agent-{number}").parse().unwrap();
+        bid.announcement = Signed::unsigned(&announcement).digest();
         let _why = refusal(&mut announcer, &bid.bidder.clone(), &bid, NOW);
     }
     let still = matches!(announcer.phase, Phase::Bidding { .. });
-    let honest = fixtures::bid(3, 10);
+    let mut honest = fixtures::bid(3, 10);
+    honest.announcement = Signed::unsigned(&announcement).digest();
     let _why = refusal(&mut announcer, &honest.bidder.clone(), &honest, NOW);
     let over = !matches!(announcer.phase, Phase::Bidding { .. });
 
     assert!(still && over, "{still} {over}");
+}
+
+/// Whether bids are still taken once this realm has bid by so many agents at this price.
+fn bids_on(
+    announcer: &mut Announcer,
+    announcement: &Announcement,
+    bidder: &Place,
+    agents: std::ops::Range<u64>,
+    micros: u64,
+) -> bool {
+    for number in agents {
+        let bid = Bid {
+            announcement: Signed::unsigned(announcement).digest(),
+            bidder: bidder.clone(),
+            agent: format!("agent-{number}").parse().unwrap(),
+            ..fixtures::bid(7, micros)
+        };
+        let _why = refusal(announcer, bidder, &bid, NOW);
+    }
+    matches!(announcer.phase, Phase::Bidding { .. })
+}
+
+/// A broadcast of a root that waits for one neighbour, and what that neighbour's tally says.
+fn waits_for(side: Side, announcement: &mut Announcement, bids: u64) -> Announcer {
+    announcement.announcer.path = RealmPath::ROOT;
+    let mut plan = plan(announcement);
+    plan.rounds[0].fan.passes[0].to = side.clone();
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let tally = Tally {
+        broadcast: announcement.broadcast,
+        round: 1,
+        asked: 3,
+        bids,
+        unreached: 0,
+        suppressed: None,
+    };
+    announcer.handle(Input::Tally { from: side, tally }, NOW);
+    announcer
+}
+
+#[test]
+fn bids_beyond_what_may_count_from_a_side_are_not_waited_for() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.max_bids = 1_000;
+    announcement.rule.per_realm = Some(2);
+    let child = Side::Child("a".parse().unwrap());
+    let peer = Side::Peer(RealmId::new([2; 32]));
+    let inside = fixtures::place(1, "a", 7);
+    let outside = fixtures::place(2, "", 7);
+
+    for (side, bidder, counts) in [
+        (child, inside, 2),
+        (peer, outside, limits::BIDS_PER_ROOT as u64),
+    ] {
+        let mut announcer = waits_for(side, &mut announcement, 1_000_000);
+        let mut bids = |agents| bids_on(&mut announcer, &announcement, &bidder, agents, 10);
+        assert!(bids(0..counts - 1));
+        assert!(!bids(counts - 1..counts), "as many as may count have come");
+        assert_eq!(announcer.ranking().ranked.len() as u64, counts);
+    }
+}
+
+#[test]
+fn who_sends_more_than_its_share_cuts_off_nobody_else_on_its_side() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.max_bids = 1_000;
+    let peer = Side::Peer(RealmId::new([2; 32]));
+    let share = limits::BIDS_PER_ROOT as u64 / 2;
+    let mut announcer = waits_for(peer, &mut announcement, share + 1);
+    let (flood, other) = (fixtures::place(2, "a", 7), fixtures::place(2, "b", 8));
+
+    let mut bids =
+        |bidder, agents, micros| bids_on(&mut announcer, &announcement, bidder, agents, micros);
+    assert!(bids(&flood, 0..100, 100_001), "too dear");
+    assert!(bids(&flood, 100..200, 10));
+    assert!(!bids(&other, 0..1, 10));
+
+    assert_eq!(announcer.ranking().ranked.len() as u64, share + 1);
+}
+
+#[test]
+fn a_bid_of_a_later_round_that_no_room_is_left_for_is_waited_for_no_longer() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.min_bids = 3;
+    announcement.rule.per_realm = Some(1);
+    announcement.announcer.path = RealmPath::ROOT;
+    let again = Announcement {
+        round: 2,
+        ..announcement.clone()
+    };
+    let child = Side::Child("a".parse().unwrap());
+    let mut plan = plan(&announcement);
+    plan.rounds[0].fan.passes[0].to = child.clone();
+    let mut second = plan.rounds[0].clone();
+    second.announcement = Signed::unsigned(&again);
+    plan.rounds.push(second);
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let inside = fixtures::place(1, "a", 7);
+
+    for (round, announcement) in [(1, &announcement), (2, &again)] {
+        let tally = Tally {
+            broadcast: announcement.broadcast,
+            round,
+            asked: 1,
+            bids: 1,
+            unreached: 0,
+            suppressed: None,
+        };
+        let from = child.clone();
+        announcer.handle(Input::Tally { from, tally }, NOW);
+        let still = bids_on(&mut announcer, announcement, &inside, round..round + 1, 10);
+        assert_eq!(still, round == 1, "round {round}");
+    }
 }
 
 #[test]

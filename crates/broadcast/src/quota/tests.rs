@@ -1,12 +1,21 @@
 use realm_protocol::RealmId;
 
 use super::*;
+use crate::fixtures;
 
 fn scope(root: u8, path: &str) -> Scope {
     Scope {
         root: RealmId::new([root; 32]),
         path: path.parse().unwrap(),
     }
+}
+
+fn bounded(home: Scope, per_realm: Option<u64>) -> Quotas {
+    let mut announcement = fixtures::announcement();
+    announcement.announcer.path = home.path;
+    announcement.rule.per_realm = per_realm;
+    announcement.rule.max_bids = 1_000;
+    Quotas::new(Shares::of(&announcement))
 }
 
 /// How many of `tries` bids count, going round the bidders.
@@ -32,7 +41,7 @@ fn a_foreign_root_gains_nothing_by_splitting_into_realms() {
         .collect();
 
     for (bidders, expected) in [(&one[..], 32), (&deep, 8), (&wide, 64)] {
-        let mut quotas = Quotas::new(home.clone(), None);
+        let mut quotas = bounded(home.clone(), None);
         assert_eq!(counted(&mut quotas, bidders, 1_000), expected);
         assert!(
             quotas.has_room(&scope(3, "a")),
@@ -43,7 +52,7 @@ fn a_foreign_root_gains_nothing_by_splitting_into_realms() {
 
 #[test]
 fn in_the_announcers_tree_the_rule_bounds_every_realm_but_those_above_the_announcer() {
-    let mut quotas = Quotas::new(scope(1, "health/heart"), Some(3));
+    let mut quotas = bounded(scope(1, "health/heart"), Some(3));
     let bidders = [
         scope(1, "health/lung"),
         scope(1, "health/lung/left"),
@@ -52,13 +61,13 @@ fn in_the_announcers_tree_the_rule_bounds_every_realm_but_those_above_the_announ
 
     assert_eq!(counted(&mut quotas, &bidders, 90), 6);
 
-    let mut quotas = Quotas::new(scope(1, "health/heart"), None);
+    let mut quotas = bounded(scope(1, "health/heart"), None);
     assert_eq!(counted(&mut quotas, &bidders, 90), 90);
 }
 
 #[test]
 fn a_bid_that_counts_no_more_makes_room() {
-    let mut quotas = Quotas::new(scope(1, ""), None);
+    let mut quotas = bounded(scope(1, ""), None);
     let bidder = scope(2, "a/b/c");
     assert_eq!(counted(&mut quotas, std::slice::from_ref(&bidder), 9), 8);
 

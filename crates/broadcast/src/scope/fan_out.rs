@@ -30,6 +30,17 @@ impl Side {
             _ => Self::Parent,
         }
     }
+
+    /// Where the neighbour stands of the realm at `home`; none where there is no such place.
+    pub fn seen_from(&self, home: &Scope) -> Option<Scope> {
+        let (root, path) = match self {
+            Self::Here => (home.root, home.path.clone()),
+            Self::Parent => (home.root, home.path.parent()?),
+            Self::Child(label) => (home.root, home.path.child(label).ok()?),
+            Self::Peer(root) => (*root, RealmPath::ROOT),
+        };
+        Some(Scope { root, path })
+    }
 }
 
 /// A neighbour, as far as passing on is concerned.

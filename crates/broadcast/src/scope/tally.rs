@@ -2,14 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{BroadcastId, Tick, broadcast::Tally};
+use realm_protocol::{
+    Scope, Tick,
+    broadcast::{Announcement, Tally},
+};
 
 use super::{FanOut, Side};
+use crate::quota::Shares;
 
-/// What a realm has heard of those it passed an announcement to.
+/// What a realm has heard of those it passed an announcement to. Of bids it takes no more from anywhere
+/// than may count from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tallying {
     tally: Tally,
+    shares: Shares,
+    /// Where the realm stands.
+    here: Scope,
     waiting: BTreeSet<Side>,
     /// How many bids each of those who have answered says that there are.
     told: BTreeMap<Side, u64>,
@@ -17,12 +25,20 @@ pub struct Tallying {
 }
 
 impl Tallying {
-    /// Begins when an announcement is passed on; `asked` tells whether the realm is asked itself.
-    pub fn new(broadcast: BroadcastId, round: u64, asked: bool, fan: &FanOut, due: Tick) -> Self {
+    /// Begins when the realm at `here` passes an announcement on; `asked` tells whether it is asked itself.
+    pub fn new(
+        announcement: &Announcement,
+        here: &Scope,
+        asked: bool,
+        fan: &FanOut,
+        due: Tick,
+    ) -> Self {
         Self {
+            shares: Shares::of(announcement),
+            here: here.clone(),
             tally: Tally {
-                broadcast,
-                round,
+                broadcast: announcement.broadcast,
+                round: announcement.round,
                 asked: u64::from(asked),
                 bids: 0,
                 unreached: fan.unreached,
@@ -45,14 +61,23 @@ impl Tallying {
         if (tally.broadcast, tally.round) != own || !self.waiting.remove(from) {
             return;
         }
-        self.told.insert(from.clone(), tally.bids);
+        let bids = match from.seen_from(&self.here) {
+            Some(there) => self.countable(&there, tally.bids),
+            None => tally.bids,
+        };
+        self.told.insert(from.clone(), bids);
         self.tally.asked = self.tally.asked.saturating_add(tally.asked);
-        self.tally.bids = self.tally.bids.saturating_add(tally.bids);
+        self.tally.bids = self.tally.bids.saturating_add(bids);
         self.tally.unreached = self.tally.unreached.saturating_add(tally.unreached);
         if let Some(suppressed) = tally.suppressed {
             let before = self.tally.suppressed.unwrap_or_default();
             self.tally.suppressed = Some(before.saturating_add(suppressed));
         }
+    }
+
+    /// As many of the bids of a realm and all below it as may count.
+    fn countable(&self, there: &Scope, bids: u64) -> u64 {
+        self.shares.most(there).map_or(bids, |most| bids.min(most))
     }
 
     /// Gives up on a neighbour that cannot be reached after all.
@@ -82,6 +107,7 @@ impl Tallying {
     /// The tally by now; who has not answered counts as not reached.
     pub fn tally(&self) -> Tally {
         Tally {
+            bids: self.countable(&self.here, self.tally.bids),
             unreached: self
                 .tally
                 .unreached

@@ -253,7 +253,7 @@ fn tallies_add_up_and_silence_counts_as_out_of_reach() {
         suppressed: None,
     };
     let due = Tick::from_millis(900);
-    let mut tallying = Tallying::new(announcement.broadcast, 1, true, &fan, due);
+    let mut tallying = Tallying::new(&announcement, &scope(1, ""), true, &fan, due);
 
     tallying.count_own(2);
     tallying.hear(&child("a"), &tally(1, 3));
@@ -265,4 +265,43 @@ fn tallies_add_up_and_silence_counts_as_out_of_reach() {
     assert!(!tallying.is_complete());
     let sum = tallying.tally();
     assert_eq!((sum.asked, sum.bids, sum.unreached), (5, 5, 3));
+}
+
+#[test]
+fn a_tally_holds_no_more_bids_of_anybody_than_may_count() {
+    // The announcer stands at 1/health.
+    let mut announcement = reaching(8, 8, 8, &[]);
+    announcement.rule.per_realm = Some(5);
+    announcement.rule.max_bids = 1_000;
+    for (here, own, side, told, expected) in [
+        (scope(2, ""), 0, child("a"), 1_000_000, 32),
+        (scope(2, "a/b"), 9, child("c"), 1_000_000, 16),
+        (scope(2, "a/b/c"), 16, child("d"), 2, 8),
+        (scope(1, "law"), 9, child("tax"), 9, 5),
+        (scope(1, ""), 7, child("law"), 9, 12),
+        (scope(1, ""), 0, peer(2), 1_000_000, 64),
+        (scope(1, "health"), 7, child("heart"), 3, 10),
+    ] {
+        let left = Left { down: 8, up: 8 };
+        let from = match here == announcement.announcer.scope() {
+            true => Side::Here,
+            false if here.root == announcement.announcer.root => child("health"),
+            false => Side::Parent,
+        };
+        let neighbours = [neighbour(side.clone())];
+        let fan = fan_out(&announcement, &here, &from, left, 900, &neighbours);
+        let due = Tick::from_millis(900);
+        let mut tallying = Tallying::new(&announcement, &here, true, &fan, due);
+        tallying.count_own(own);
+        let tally = Tally {
+            broadcast: announcement.broadcast,
+            round: 1,
+            asked: 1,
+            bids: told,
+            unreached: 0,
+            suppressed: None,
+        };
+        tallying.hear(&side, &tally);
+        assert_eq!(tallying.tally().bids, expected, "at {here:?}");
+    }
 }

@@ -59,7 +59,7 @@ impl Node {
         let fan = fan_out(&announcement, &me, &side, left, window_ms, &neighbours);
         let asked = is_asked(&announcement, &me);
         let due = self.now.tick.plus(window_ms);
-        let tallying = Tallying::new(announcement.broadcast, announcement.round, asked, &fan, due);
+        let tallying = Tallying::new(&announcement, &me, asked, &fan, due);
         let passed = Passed {
             to: from.clone(),
             tallying,

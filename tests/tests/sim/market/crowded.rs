@@ -1,8 +1,9 @@
 //! More bidders than an announcer remembers, and more broadcasts than a bidder has room for at a time.
 
+use realm_broadcast::log::{CloseCause, Entry};
 use realm_protocol::{Kind, link::Frame};
 
-use super::*;
+use super::{recursion::entries, *};
 
 /// Realms that bid, all below one child of the announcer's.
 const BIDDERS: usize = 12;
@@ -84,4 +85,42 @@ fn bidders_bid_for_every_one_of_many_broadcasts_one_after_the_other() {
         world.elapsed_ms() - before < 60_000,
         "no bid had time to run out"
     );
+}
+
+/// Why the bidding of a host's last broadcast ended.
+fn cause(world: &World, host: HostId, ended: &Broadcasted) -> CloseCause {
+    let mut runs = world.hosts[host.0].disk.runs.values();
+    let run = runs.find(|run| run.id == ended.run).expect("a run");
+    let closed = entries(world, host, run).into_iter();
+    let mut closed = closed.filter_map(|entry| match entry {
+        Entry::BidsClosed(closed) => Some(closed.cause),
+        _ => None,
+    });
+    closed.next().expect("an end of the bidding")
+}
+
+#[test]
+fn bids_beyond_what_counts_of_one_child_are_not_waited_for() {
+    let mut world = World::new(53);
+    let acme = world.found("acme");
+    world.apply(acme, &[Loops::idempotent("see", 100)]);
+    let mid = world.child(acme, "mid");
+    for number in 0..3 {
+        let leaf = world.child(mid, &format!("c{number}"));
+        world.apply(leaf, &[bids(Loops::idempotent("see", 100), "EUR 0.02")]);
+    }
+    world.run_for(3_000);
+    let mut work = asked(
+        "see",
+        reach(2, 0, 0),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+    work.rule.per_realm = Some(1);
+
+    let ended = broadcast(&mut world, acme, work);
+
+    assert_eq!(ended.bids, 1);
+    assert_eq!(cause(&world, acme, &ended), CloseCause::Tallied);
+    invariants::check(&mut world);
 }
