@@ -482,6 +482,9 @@ pub const CLOSE_ASKS: u32 = 6;
 /// Broadcasts that have ended whose Close an announcer still gives to bidders who ask; the oldest is
 /// forgotten first.
 pub const CLOSES: usize = 64;
+/// Realms of which no bid counts that an announcer still gives the Close of one broadcast to; further ones
+/// get none.
+pub const CLOSE_UNCOUNTED: usize = 1_024;
 /// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
 pub const TRUSTED: usize = 4_096;
 

@@ -55,6 +55,49 @@ pub(super) struct Over {
     close: Arc<Vec<Close>>,
     /// How often each realm that asked for it was given it.
     answered: BTreeMap<RealmId, u32>,
+    /// How many of them no bid counts of.
+    uncounted: usize,
+}
+
+impl Over {
+    fn new(broadcast: BroadcastId, rounds: Vec<Digest>, close: Arc<Vec<Close>>) -> Self {
+        Self {
+            broadcast,
+            rounds,
+            close,
+            answered: BTreeMap::new(),
+            uncounted: 0,
+        }
+    }
+
+    /// Whether the close may be asked for with a bid: it is remembered, and for one of the announcements.
+    fn knows(&self, bid: &Bid) -> bool {
+        !self.close.is_empty() && self.rounds.contains(&bid.announcement)
+    }
+
+    /// Whether a realm is given the close once more. Those of which no bid counts are so many at most.
+    fn answers(&mut self, realm: RealmId, bid: &Digest) -> bool {
+        let new = !self.answered.contains_key(&realm);
+        if new && !self.counts(bid) {
+            if self.uncounted >= limits::CLOSE_UNCOUNTED {
+                return false;
+            }
+            self.uncounted = self.uncounted.saturating_add(1);
+        }
+        let answered = self.answered.entry(realm).or_default();
+        let again = *answered < limits::CLOSE_ASKS;
+        *answered = answered.saturating_add(u32::from(again));
+        again
+    }
+
+    fn counts(&self, bid: &Digest) -> bool {
+        let bid = bid.as_bytes();
+        let mut digests = self
+            .close
+            .iter()
+            .flat_map(|it| it.digests.chunks(bid.len()));
+        digests.any(|digest| digest == bid)
+    }
 }
 
 impl Node {
@@ -130,12 +173,8 @@ impl Node {
             let (value, until) = (state::write(&stored), asked_from.plus(KEPT_MS));
             self.put_until(Table::Standing, &key, value, until);
         }
-        self.market.over.push_back(Over {
-            broadcast,
-            rounds,
-            close: own.close.clone(),
-            answered: BTreeMap::new(),
-        });
+        let over = Over::new(broadcast, rounds, own.close.clone());
+        self.market.over.push_back(over);
         self.forget_closes();
     }
 
@@ -148,6 +187,7 @@ impl Node {
         let too_old = over.len().saturating_sub(limits::CLOSES);
         let mut forgotten = Vec::new();
         for over in over.iter_mut().take(too_old) {
+            over.answered.clear();
             let pages = std::mem::take(&mut over.close);
             forgotten.extend(pages.iter().map(|it| close_row(over.broadcast, it.page)));
         }
@@ -161,12 +201,10 @@ impl Node {
         stored.sort_by_key(|it| (it.ended, it.page.broadcast, it.page.page));
         for pages in stored.chunk_by(|one, next| one.page.broadcast == next.page.broadcast) {
             let Some(first) = pages.first() else { continue };
-            self.market.over.push_back(Over {
-                broadcast: first.page.broadcast,
-                rounds: first.rounds.clone(),
-                close: Arc::new(pages.iter().map(|it| it.page.clone()).collect()),
-                answered: BTreeMap::new(),
-            });
+            let close = pages.iter().map(|it| it.page.clone()).collect();
+            let (broadcast, rounds) = (first.page.broadcast, first.rounds.clone());
+            let over = Over::new(broadcast, rounds, Arc::new(close));
+            self.market.over.push_back(over);
         }
         self.forget_closes();
     }
@@ -174,20 +212,21 @@ impl Node {
     /// A bidder has not got the close of a broadcast, and asks for it: it gets what all got, whether
     /// its bid has come or not.
     pub(super) fn close_asked(&mut self, from: &Place, asked: &CloseAsked) {
-        let Ok(bid) = asked.bid.peek() else { return };
-        if bid.bidder.realm != from.realm || !self.has_signed(from, &asked.bid) {
+        let (Ok(bid), Some(realm)) = (asked.bid.peek(), from.realm) else {
+            return;
+        };
+        let known = self.market.ended(bid.broadcast);
+        let named = known.is_some_and(|over| over.knows(&bid)) && bid.bidder.realm == from.realm;
+        if !named || !self.has_signed(from, &asked.bid) {
             return;
         }
         let mut over = self.market.over.iter_mut();
-        let over = over.find(|over| over.broadcast == bid.broadcast);
-        let (Some(over), Some(realm)) = (over, from.realm) else {
+        let Some(over) = over.find(|over| over.broadcast == bid.broadcast) else {
             return;
         };
-        let answered = over.answered.entry(realm).or_default();
-        if !over.rounds.contains(&bid.announcement) || *answered >= limits::CLOSE_ASKS {
+        if !over.answers(realm, &asked.bid.digest()) {
             return;
         }
-        *answered = answered.saturating_add(1);
         let pages = over.close.clone();
         for page in pages.iter() {
             self.send_page(from, page, None);
@@ -199,4 +238,47 @@ impl Node {
 fn close_row(broadcast: BroadcastId, page: u64) -> Vec<u8> {
     let page = page.to_be_bytes();
     [CLOSES, broadcast.as_bytes().as_slice(), page.as_slice()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_who_ask_for_a_close_are_bounded_and_take_nothing_from_those_whose_bids_count() {
+        let bid = |number: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            bytes
+        };
+        let counted: Vec<u8> = (0..3).flat_map(bid).collect();
+        let verdict = Verdict {
+            broadcast: BroadcastId::new([1; 16]),
+            announcement: Digest::of(&[]),
+            secret: [0; 32],
+            counted: 3,
+            root: Digest::of(&[]),
+            order: Digest::of(&[]),
+            winners: Vec::new(),
+            closed: Timestamp::from_millis(0),
+            unconfirmed: None,
+        };
+        let page = Close {
+            broadcast: verdict.broadcast,
+            page: 0,
+            pages: 1,
+            verdict: Signed::unsigned(&verdict),
+            digests: counted.into(),
+            winners: Vec::new(),
+            session: None,
+        };
+        let mut over = Over::new(verdict.broadcast, Vec::new(), Arc::new(vec![page]));
+        let mut asks = |number| over.answers(RealmId::new(bid(number)), &Digest::new(bid(number)));
+
+        let strangers = (10..2_000).filter(|number| asks(*number)).count();
+        assert_eq!(strangers, limits::CLOSE_UNCOUNTED);
+        let again = (0..10).filter(|_| asks(10)).count();
+        assert_eq!(again, limits::CLOSE_ASKS as usize - 1);
+        assert!((0..3).all(asks), "whose bids count");
+    }
 }
