@@ -2,7 +2,7 @@
 
 from refused import require
 
-NOT_BEGUN = 2
+DONE, NOT_BEGUN = 1, 2
 MONEY, TOKENS, CALLS = 0, 1, 2
 
 
@@ -56,10 +56,10 @@ class Purse:
         """Counts an outcome that ended no lease, unless the one that did has said it."""
         share = self.awards.get((outcome[1], outcome[2]))
         if share is not None and not share.said:
-            self.settle(outcome)
+            self.settle(outcome, outcome[4] == DONE)
 
-    def settle(self, outcome):
-        """Counts what a holder says, at most what it was given."""
+    def settle(self, outcome, paid):
+        """Counts what a holder says, at most what it was given; of money nothing but for a result."""
         award = (outcome[1], outcome[2])
         if outcome[4] == NOT_BEGUN:
             self.release(award)
@@ -69,7 +69,8 @@ class Purse:
         share.said = True
         currency, charged = (outcome[8][0], outcome[8][1]) if 8 in outcome else (None, 0)
         foreign = charged and currency != share.currency
-        share.counts[MONEY] = share.price if foreign else min(charged, share.price)
+        owed = share.price if foreign else min(charged, share.price)
+        share.counts[MONEY] = owed if paid else 0
         spend = outcome.get(65)
         for member in (TOKENS, CALLS):
             most = share.given.get(member)

@@ -335,7 +335,7 @@ class Broadcast:
         require(entry[1] == slot.epoch, "another epoch")
         outcome = self.judge(slot, entry)
         if outcome:
-            self.purse.settle(outcome)
+            self.purse.settle(outcome, entry[2] == RESULT)
         elif entry[2] == END_NOT_BEGUN:
             self.purse.release((entry[0], entry[1]))
         elif entry[2] == WITHDRAWN:

@@ -47,7 +47,7 @@ impl Ledger {
                     let outcome = it.delivered.outcome.peek().ok()?;
                     // What ended the lease has said it.
                     if told.insert((outcome.slot, outcome.epoch)) {
-                        settle(&mut stakes, &outcome);
+                        settle(&mut stakes, &outcome, outcome.end == LeaseEnd::Done);
                     }
                 }
                 _ => {}
@@ -85,24 +85,21 @@ fn reserves(it: &Answered) -> bool {
 fn end(stakes: &mut Stakes, it: &Ended) {
     let outcome = it.delivered.as_ref().and_then(|it| it.outcome.peek().ok());
     match outcome {
-        Some(outcome) => settle(stakes, &outcome),
+        Some(outcome) => settle(stakes, &outcome, it.end == End::Result),
         // Until more is known a lease that has run out costs what it may.
-        None if it.end == realm_broadcast::log::End::Expired => {}
+        None if it.end == End::Expired => {}
         None => drop(stakes.remove(&(it.slot, it.epoch))),
     }
 }
 
-/// Whoever charges in another currency counts for all that it may.
-fn settle(stakes: &mut Stakes, outcome: &Outcome) {
+/// Whoever charges in another currency counts for all that it may; only for a result is anything paid.
+fn settle(stakes: &mut Stakes, outcome: &Outcome, paid: bool) {
     if let Some(stake) = stakes.get_mut(&(outcome.slot, outcome.epoch)) {
         let charged = outcome.charged.as_ref();
         let charged = charged.map_or(0, |it| match it.currency.as_str() {
             "EUR" => it.micros,
             _ => u64::MAX,
         });
-        *stake = match outcome.end {
-            LeaseEnd::NotBegun => 0,
-            _ => charged.min(*stake),
-        };
+        *stake = if paid { charged.min(*stake) } else { 0 };
     }
 }

@@ -417,6 +417,8 @@ fn make(book: &mut Book) {
     let cancelled = cancelled.run(u64::MAX);
     let returned = [Declines, Gives(1), Gives(1), Gives(1)];
     let returned = Story::within(purse(50_000), &cheap(), &returned).run(u64::MAX);
+    let unpaid = [Overcharges, Gives(1), Gives(1), Gives(1)];
+    let unpaid = Story::within(purse(50_000), &cheap(), &unpaid).run(u64::MAX);
     let kept = Story::within(purse(50_000), &cheap(), &[Stays, Gives(1), Gives(1)]).run(u64::MAX);
     for (name, story) in [
         ("two of three agree", &agreed),
@@ -429,6 +431,7 @@ fn make(book: &mut Book) {
     }
     for (name, story) in [
         ("a budget that bears two of three", &returned),
+        ("an outcome that is not paid", &unpaid),
         ("a lease that expires and counts whole", &kept),
     ] {
         let rules = "ANNOUNCE-16 AWARD-7 AWARD-9";

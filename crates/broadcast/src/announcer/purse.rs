@@ -102,12 +102,12 @@ impl Purse {
     pub(super) fn settle_unused(&mut self, outcome: &Outcome) {
         let award = (outcome.slot, outcome.epoch);
         if self.awards.get(&award).is_some_and(|share| !share.said) {
-            self.settle(outcome);
+            self.settle(outcome, outcome.end == LeaseEnd::Done);
         }
     }
 
-    /// Counts what a holder says, at most what it was given; the rest returns.
-    pub(super) fn settle(&mut self, outcome: &Outcome) {
+    /// Counts what a holder says, at most what it was given; the rest returns. Only for a result is it paid.
+    pub(super) fn settle(&mut self, outcome: &Outcome, paid: bool) {
         let award = (outcome.slot, outcome.epoch);
         if outcome.end == LeaseEnd::NotBegun {
             return self.release(award);
@@ -118,9 +118,11 @@ impl Purse {
         let said = outcome.spent.as_ref().filter(|it| it.is_well_formed());
         let used = said.map_or_else(|| share.given.whole(), |said| share.given.clamped(said));
         let charged = amount(outcome.charged.as_ref());
-        let owed = match charged.micros == 0 || charged.currency == share.price.currency {
-            true => charged.micros.min(share.price.micros),
-            false => share.price.micros,
+        let agreed = charged.micros == 0 || charged.currency == share.price.currency;
+        let owed = match (paid, agreed) {
+            (false, _) => 0,
+            (true, true) => charged.micros.min(share.price.micros),
+            (true, false) => share.price.micros,
         };
         let owed = Amount {
             micros: owed,
@@ -151,5 +153,69 @@ fn of_money(amount: Amount) -> Spend {
             .into_iter()
             .collect(),
         ..Spend::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realm_protocol::{Digest, Timestamp};
+
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn only_results_are_paid_and_tokens_count_whatever_they_led_to() {
+        let euros = |micros| Price {
+            currency: "EUR".to_owned(),
+            micros,
+        };
+        let told = |end, charged| Outcome {
+            broadcast: fixtures::announcement().broadcast,
+            slot: 0,
+            epoch: 1,
+            bid: Digest::new([1; 32]),
+            end,
+            output: None,
+            failure: None,
+            confidence: None,
+            charged: Some(charged),
+            run: None,
+            created: Timestamp::from_millis(0),
+            spent: Some(Spend {
+                tokens: 7,
+                ..Spend::default()
+            }),
+            below: None,
+        };
+        use LeaseEnd::{Done, Failed};
+        // What ended the lease: whether it is used, and what is owed for it.
+        for (end, used, charged, owed) in [
+            (Done, true, 60, 60),
+            (Done, true, 160, 100),
+            (Done, false, 160, 0),
+            (Done, false, 60, 0),
+            (Failed, false, 100, 0),
+        ] {
+            let mut purse = Purse::new(Some(Budget {
+                money: Some(amount(Some(&euros(100)))),
+                tokens: Some(10),
+                calls: None,
+            }));
+            let price = euros(100);
+            let given = purse.share(Some(&price), 1).unwrap();
+            purse.set_aside((0, 1), Some(&price), given);
+            purse.settle(&told(end, euros(charged)), used);
+            let left = purse.left();
+            let money = left.money.map(|money| money.micros);
+            assert_eq!((money, left.tokens), (Some(100 - owed), Some(3)));
+        }
+        // What comes after a lease that ran out.
+        for (end, owed) in [(Done, 60), (Failed, 0)] {
+            let mut purse = Purse::new(None);
+            purse.set_aside((0, 1), Some(&euros(100)), Budget::default());
+            purse.settle_unused(&told(end, euros(60)));
+            let spent: u64 = purse.spent().money.iter().map(|it| it.micros).sum();
+            assert_eq!(spent, owed);
+        }
     }
 }

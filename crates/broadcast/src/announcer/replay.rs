@@ -217,7 +217,7 @@ impl Announcer {
         self.heard.extend(digest);
         let award = (ended.slot, ended.epoch);
         match (&outcome, ended.end) {
-            (Some(outcome), _) => self.purse.settle(outcome),
+            (Some(outcome), end) => self.purse.settle(outcome, end == End::Result),
             (None, End::NotBegun) => self.purse.release(award),
             (None, End::Withdrawn) => self.purse.withdraw(award),
             // Until its holder says more, all of it counts.
