@@ -70,8 +70,9 @@ def are_enough(rule, counted, good):
 class Quotas:
     """How many bids count from where (BID-5)."""
 
-    def __init__(self, home, per_realm):
-        self.home, self.per_realm, self.counted = home, per_realm, {}
+    def __init__(self, home, rule):
+        self.home, self.per_realm, self.counted = home, rule.get(7), {}
+        self.per_root = max(rule[5] // 2, rule[4], 1)
 
     def change(self, place, by):
         for scope in self.above(place):
@@ -90,7 +91,7 @@ class Quotas:
         if root == self.home[0]:
             unbounded = scope in self.above(self.home) or self.per_realm is None
             return float("inf") if unbounded else self.per_realm
-        return 64 >> min(len(labels), 3)
+        return min(64 >> min(len(labels), 3), self.per_root)
 
 
 def merkle_root(digests):

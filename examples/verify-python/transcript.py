@@ -158,7 +158,7 @@ class Broadcast:
         self.purse = Purse(planned.get(7, {}), self.announcement[9])
         self.phase, self.round = "planned", 0
         self.entrants, self.by_agent, self.arrivals = {}, {}, 0
-        self.quotas = Quotas(self.announcement[2], self.announcement[14].get(7))
+        self.quotas = Quotas(self.announcement[2], self.announcement[14])
         self.slots, self.ranked, self.fates = [], [], {}
         self.informed, self.results, self.withdrawn = [], 0, None
         self.unused_awards, self.heard = [], set()

@@ -9,13 +9,19 @@ use realm_protocol::{RealmPath, Scope, broadcast::Announcement, limits};
 pub(crate) struct Shares {
     home: Scope,
     per_realm: Option<u64>,
+    /// From under one foreign root.
+    per_root: u64,
 }
 
 impl Shares {
     pub(crate) fn of(announcement: &Announcement) -> Self {
+        let rule = &announcement.rule;
+        // Nobody fills all places alone, unless more than half of them are asked for.
+        let half = (rule.max_bids / 2).max(rule.min_bids).max(1);
         Self {
             home: announcement.announcer.scope(),
-            per_realm: announcement.rule.per_realm,
+            per_realm: rule.per_realm,
+            per_root: half.min(limits::BIDS_PER_ROOT as u64),
         }
     }
 
@@ -26,7 +32,8 @@ impl Shares {
             return if above_home { None } else { self.per_realm };
         }
         let levels = u32::try_from(scope.path.depth()).unwrap_or(u32::MAX).min(3);
-        (limits::BIDS_PER_ROOT as u64).checked_shr(levels)
+        let share = (limits::BIDS_PER_ROOT as u64).checked_shr(levels);
+        share.map(|share| share.min(self.per_root))
     }
 }
 

@@ -149,7 +149,7 @@ fn a_stack_runs_its_capabilities_in_the_order_that_their_schemas_imply() {
 fn every_field_of_the_phases_has_its_effect() {
     let phases = "
     intake: {timeout: 1s, validation: {required: true, schema: {required: [tone]}}}
-    bidding: {timeout: 2s, minBids: 2, maxBids: 5, selectionStrategy: all, scope: [subtree, peers], maxPrice: EUR 0.05}
+    bidding: {timeout: 2s, minBids: 2, maxBids: 5, perRealm: 3, selectionStrategy: all, scope: [subtree, peers], maxPrice: EUR 0.05}
     execution: {timeout: 10s, parallelism: sequential, retryPolicy: {maxRetries: 2, backoffStrategy: linear}}
     output: {timeout: 4s, aggregationStrategy: consensus}";
     let text = agents() + &stack("text.mood, text.topic", "text", "mood", phases);
@@ -179,7 +179,7 @@ fn every_field_of_the_phases_has_its_effect() {
         json!({
             "capabilities": ["text.mood"], "scope": ["subtree", "peers"], "window": "2000ms",
             "within": "10000ms", "select": "all", "winners": 5, "standbys": 0, "minBids": 2,
-            "maxBids": 5, "atOnce": 1, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
+            "maxBids": 5, "perRealm": 3, "atOnce": 1, "maxPrice": "EUR 0.05", "aggregate": "consensus", "threshold": 0.5,
         })
     );
 }

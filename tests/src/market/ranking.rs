@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use realm_protocol::{
     Digest, LoopId, Place, RealmId, RealmPath,
-    broadcast::{Announcement, Bid, Selection},
+    broadcast::{Announcement, Bid, Rule, Selection},
 };
 
 /// BID-2 to BID-5: the bids that count of those that come in this order, all in time. Signatures are
@@ -47,7 +47,7 @@ pub(super) fn counted(
             continue;
         }
         let full = counted.len() as u64 >= most;
-        if !full && has_room(home, first.rule.per_realm, &counted, bid) {
+        if !full && has_room(home, &first.rule, &counted, bid) {
             counted.push((*digest, bid));
             agents.insert(agent, *digest);
         }
@@ -69,7 +69,7 @@ fn keeps_to(announcement: &Announcement, bid: &Bid) -> bool {
 }
 
 /// BID-5: room at the bidder and at every realm above it.
-fn has_room(home: &Place, per_realm: Option<u64>, counted: &[(Digest, &Bid)], bid: &Bid) -> bool {
+fn has_room(home: &Place, rule: &Rule, counted: &[(Digest, &Bid)], bid: &Bid) -> bool {
     let depth = bid.bidder.path.depth();
     (0..=depth).all(|level| {
         let labels: Vec<_> = bid.bidder.path.labels().take(level).collect();
@@ -80,12 +80,13 @@ fn has_room(home: &Place, per_realm: Option<u64>, counted: &[(Digest, &Bid)], bi
             if below(home.root, &home.path) && home.path.depth() >= level {
                 return true;
             }
-            match per_realm {
+            match rule.per_realm {
                 None => return true,
                 Some(most) => most,
             }
         } else {
-            [64, 32, 16].get(level).copied().unwrap_or(8)
+            let share = [64, 32, 16].get(level).copied().unwrap_or(8);
+            share.min((rule.max_bids / 2).max(rule.min_bids).max(1))
         };
         let there = counted.iter().filter(|(_, it)| {
             it.bidder.path.depth() >= level && below(it.bidder.root, &it.bidder.path)

@@ -75,3 +75,13 @@ fn a_bid_that_counts_no_more_makes_room() {
 
     assert_eq!(counted(&mut quotas, &[bidder], 9), 1);
 }
+
+#[test]
+fn one_foreign_root_fills_no_more_than_half_of_what_is_taken_unless_more_is_asked_for() {
+    for (least, most, expected) in [(1, 10, 5), (1, 1, 1), (8, 10, 8), (1, 1_000, 64)] {
+        let mut announcement = fixtures::announcement();
+        (announcement.rule.min_bids, announcement.rule.max_bids) = (least, most);
+        let mut quotas = Quotas::new(Shares::of(&announcement));
+        assert_eq!(counted(&mut quotas, &[scope(2, "")], 100), expected);
+    }
+}

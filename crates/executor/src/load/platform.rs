@@ -340,6 +340,7 @@ impl Reader<'_> {
         };
         let least = number("minBids", at!("stack.phases.bidding.minBids")).unwrap_or(1);
         let taken = number("maxBids", at!("stack.phases.bidding.maxBids"));
+        broadcast.rule.per_realm = number("perRealm", at!("stack.phases.bidding.perRealm"));
         let taken = taken.unwrap_or(MAX_BIDS.max(least));
         if least > taken {
             let what = format!("{least} bids are asked for, and {taken} taken");

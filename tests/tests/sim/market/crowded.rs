@@ -124,3 +124,38 @@ fn bids_beyond_what_counts_of_one_child_are_not_waited_for() {
     assert_eq!(cause(&world, acme, &ended), CloseCause::Tallied);
     invariants::check(&mut world);
 }
+
+#[test]
+fn a_partner_fills_half_of_the_places_and_its_further_bids_are_not_waited_for() {
+    let mut world = World::new(54);
+    let (acme, lab) = (world.found("acme"), world.found("lab"));
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "*");
+    world.permit(acme, "lab", "award", "see");
+    let able = |id: &str| {
+        let mut able = Loops::idempotent(id, 100);
+        able["capabilities"] = json!(["sight"]);
+        able
+    };
+    world.apply(acme, &[able("see")]);
+    for number in 0..12 {
+        let id = format!("see-{number}");
+        world.permit(lab, "acme", "bid", &id);
+        world.apply(lab, &[bids(able(&id), "EUR 0.02")]);
+    }
+    world.run_for(3_000);
+    let mut work = asked(
+        "see",
+        reach(0, 0, 1),
+        rule(Selection::Best, 1, 0),
+        Strategy::Select,
+    );
+    work.capabilities = BTreeSet::from(["sight".parse().unwrap()]);
+    work.rule.max_bids = 10;
+
+    let ended = broadcast(&mut world, acme, work);
+
+    assert_eq!(ended.bids, 5);
+    assert_eq!(cause(&world, acme, &ended), CloseCause::Tallied);
+    invariants::check(&mut world);
+}
