@@ -7,6 +7,7 @@ import aggregation
 import audit
 import calls
 import cbor
+import fanout
 import messages
 import ranking
 import receipt
@@ -177,11 +178,39 @@ def judge_calls(case):
     require(bills == told, "another bill")
 
 
+def place(text):
+    """ROOT/PATH."""
+    root, _, path = text.partition("/")
+    return int(root), path.split("/") if path else []
+
+
+def neighbour(text):
+    kind, _, name = text.partition(" ")
+    return (kind, int(name) if kind == fanout.PEER else name) if name else kind
+
+
+def judge_fanout(case):
+    if case["question"] == "window":
+        return require(fanout.window_below(case["window"]) == case["below"], "another time")
+    if case["question"] == "summary":
+        bits = octets(case["filter"])
+        require(all(fanout.holds(bits, entry) for entry in case["entries"]), "an entry is not there")
+        return require(bits == fanout.summary(case["entries"]), "another filter")
+    scopes = [place(text) for text in case["realms"]]
+    asked = fanout.Asked(place(case["announcer"]), case["reach"], scopes, case.get("besides"))
+    # Whoever has said what it can do is left out where that is not asked for.
+    able = [name for name in case["neighbours"] if case.get(name, "risk") == "risk"]
+    here, came_from = place(case["here"]), neighbour(case["from"])
+    left = case["down"], case["up"]
+    passes = list(asked.passes(here, came_from, left, [neighbour(name) for name in able]))
+    require(passes == [(neighbour(name), *levels) for name, *levels in case["passes"]], "passed to others")
+
+
 JUDGES = {
     "cbor": judge_cbor, "json": judge_json, "records": judge_records, "chains": judge_chains,
     "broadcast": judge_broadcast, "ranking": judge_ranking, "aggregation": judge_aggregation,
     "transcripts": judge_transcripts, "views": judge_views, "receipts": judge_receipts, "audit": judge_audit,
-    "calls": judge_calls,
+    "calls": judge_calls, "fanout": judge_fanout,
 }
 #: Cases about what a verifier of files does not do.
 LEFT_OUT = {"cbor": lambda case: case.get("as") == "bye"}

@@ -2,7 +2,7 @@
 
 use realm_broadcast::{Capabilities, Left, Neighbour, Side, fan_out, window_below};
 use realm_protocol::{
-    RealmId, Scope,
+    Place, RealmId, Scope,
     broadcast::{Announcement, Levels, Reach, Summary},
     cbor::Blob,
 };
@@ -62,6 +62,8 @@ fn passes(case: &Case) -> Value {
     let reach = |at: usize| case.list("reach")[at].as_u64().unwrap();
     let besides = |at: usize| case.list("besides")[at].as_u64().unwrap();
     let named = case.list("realms").iter();
+    let announcer = scope(case.text("announcer"));
+    let announced = announcement();
     let announcement = Announcement {
         reach: Reach {
             down: reach(0),
@@ -75,7 +77,12 @@ fn passes(case: &Case) -> Value {
             }),
         },
         capabilities: vec!["risk".parse().unwrap()],
-        ..announcement()
+        announcer: Place {
+            root: announcer.root,
+            path: announcer.path,
+            ..announced.announcer.clone()
+        },
+        ..announced
     };
     let names: Vec<&str> = case
         .list("neighbours")
@@ -107,7 +114,7 @@ fn passes(case: &Case) -> Value {
 fn make(book: &mut Book) {
     book.about(
         "Passes: whom the realm `here` passes an announcement to that came `from` a neighbour with \
-         levels left `down` and `up`; `reach` is the announcement's down, up and across, `realms` \
+         levels left `down` and `up`, of an announcement by the realm `announcer`; `reach` is the announcement's down, up and across, `realms` \
          its scopes and, if there, `besides` the levels down, up and across beside them; places are written ROOT/PATH, a root as the number that each byte of its id \
          repeats; a neighbour named as a member can do that alone, the others have not said; the \
          announcement asks for the capability `risk`. Each pass is neighbour, levels down, levels \
@@ -154,7 +161,7 @@ fn make(book: &mut Book) {
     ] {
         let neighbours: &[&str] = if here == "1" { &root } else { &inner };
         let mut fields = json!({
-            "question": "passes", "here": here, "from": from, "down": down, "up": up,
+            "question": "passes", "announcer": "1/x", "here": here, "from": from, "down": down, "up": up,
             "reach": reach, "realms": realms, "neighbours": neighbours,
         });
         let rules = if realms.is_empty() {
@@ -196,7 +203,7 @@ fn make(book: &mut Book) {
     ] {
         let neighbours: &[&str] = if here == "1" { &root } else { &inner };
         let mut fields = json!({
-            "question": "passes", "here": here, "from": from, "down": down, "up": up,
+            "question": "passes", "announcer": "1/x", "here": here, "from": from, "down": down, "up": up,
             "reach": [8, 8, 8], "realms": ["1/x/a/deep"], "besides": besides,
             "neighbours": neighbours,
         });
@@ -204,7 +211,7 @@ fn make(book: &mut Book) {
         book.valid(name, "ANNOUNCE-7 ANNOUNCE-8 ANNOUNCE-17", fields);
     }
     let mut able = json!({
-        "question": "passes", "here": "1/x", "from": "here", "down": 1, "up": 0,
+        "question": "passes", "announcer": "1/x", "here": "1/x", "from": "here", "down": 1, "up": 0,
         "reach": [1, 0, 0], "realms": [], "neighbours": inner, "child a": "price", "child b": "risk",
     });
     able["passes"] = passes(&Case(able.as_object().unwrap().clone()));
