@@ -2,7 +2,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use realm_executor::{Body, Broadcast, Manifest, Problem, Registry, Work, load};
-use realm_protocol::broadcast::Waiting;
+use realm_protocol::broadcast::{Strategy, Waiting};
 use serde_json::{Value, json};
 
 /// An agent that takes and gives these members, all of them needed.
@@ -461,16 +461,6 @@ fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
             "quorum: 0.75",
             (Waiting::Quorum, Some(750_000)),
         ),
-        (
-            "waitStrategy: all",
-            "quorum: 0.75",
-            (Waiting::All, Some(750_000)),
-        ),
-        (
-            "waitStrategy: any",
-            "quorum: 0.75",
-            (Waiting::Any, Some(750_000)),
-        ),
         ("waitStrategy: all", "strategy: vote", (Waiting::All, None)),
     ] {
         let loops = format!("{{{execution}}}\n      aggregation: {{{aggregation}}}");
@@ -481,6 +471,36 @@ fn a_share_of_the_participants_is_waited_for_where_a_capability_says_so() {
         let opinions = broadcast(&loops, "pharmacy.review/opinions");
         let found = (opinions.aggregation.waiting, opinions.aggregation.quorum);
         assert_eq!(found, expected, "{execution}, {aggregation}");
+        assert_eq!(opinions.aggregation.strategy, Strategy::Vote);
+    }
+}
+
+#[test]
+fn a_quorum_of_a_capability_that_is_not_waited_for_has_to_agree_or_is_refused() {
+    for (wait, aggregation, expected) in [
+        ("all", "quorum: 0.75", Some(Waiting::All)),
+        ("all", "strategy: vote, quorum: 0.75", Some(Waiting::All)),
+        ("majority", "quorum: 0.5", Some(Waiting::Majority)),
+        ("majority", "quorum: 0.75", None),
+        ("any", "quorum: 0.75", None),
+        ("all", "strategy: merge, quorum: 0.75", None),
+        ("any", "strategy: custom, quorum: 0.75", None),
+    ] {
+        let loops = format!("{{waitStrategy: {wait}}}\n      aggregation: {{{aggregation}}}");
+        let text = CAPABILITY.replace("{executionTimeout: 9000, waitStrategy: majority}", &loops);
+
+        let read = plan(&text);
+
+        match (read, expected) {
+            (Ok(loops), Some(waiting)) => {
+                let made = &broadcast(&loops, "pharmacy.review/opinions").aggregation;
+                assert_eq!((made.waiting, made.strategy), (waiting, Strategy::Quorum));
+            }
+            (Err(problems), None) => {
+                assert_eq!(problems[0].rule, "capability.loops.aggregation", "{loops}");
+            }
+            (read, _) => panic!("{loops}: {read:?}"),
+        }
     }
 }
 

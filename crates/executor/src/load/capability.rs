@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use realm_protocol::{
     LoopId,
-    broadcast::{MILLION, Selection, Strategy, Waiting},
+    broadcast::{Aggregation, MILLION, Selection, Strategy, Waiting},
     limits,
 };
 use serde_json::{Map, Value, json};
@@ -297,10 +297,34 @@ impl Reader<'_> {
         }
         let by_quorum = aggregation.waiting == Waiting::Quorum;
         aggregation.quorum = quorum.or(by_quorum.then_some(QUORUM));
-        // Who is waited for is said, or everybody where they are to agree.
-        if quorum.is_some() && !waits && !consents {
-            aggregation.waiting = Waiting::Quorum;
+        match quorum.zip(node) {
+            None => {}
+            Some(_) if consents || by_quorum => {}
+            Some((quorum, node)) if waits => self.voted(node.at, quorum, aggregation),
+            Some(_) => aggregation.waiting = Waiting::Quorum,
         }
+    }
+
+    /// Where it is said who is waited for, a quorum are those who have to vote for the same.
+    fn voted(&mut self, at: Place, quorum: u64, aggregation: &mut Aggregation) {
+        const RULE: Rule = at!("capability.loops.aggregation");
+        let heard = match aggregation.waiting {
+            Waiting::All | Waiting::Quorum => MILLION,
+            Waiting::Majority => MILLION / 2,
+            Waiting::Any => 0,
+        };
+        let what = match aggregation.strategy {
+            Strategy::Vote if quorum <= heard => {
+                aggregation.strategy = Strategy::Quorum;
+                return;
+            }
+            Strategy::Vote => "fewer are waited for than the quorum that has to vote for the same",
+            _ => {
+                "a quorum is of those who are waited for, or who vote for the same: here of neither"
+            }
+        };
+        let problem = self.new_problem(at, RULE, what);
+        self.report(problem.hint("take `quorum` away, or wait by `waitStrategy: quorum`"));
     }
 
     /// A capability's loop as one of this realm's.
