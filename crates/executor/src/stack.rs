@@ -6,7 +6,7 @@
 //! take, or whose output nobody can give, is refused before it ever runs.
 
 mod made;
-mod members;
+pub(crate) mod members;
 mod order;
 mod settled;
 
@@ -304,7 +304,9 @@ impl Stack {
         let alone = arranged.groups.last().map(Vec::as_slice);
         let whole = self.output.is_none() || wanted.is_empty() && candidates.len() == 1;
         if whole && alone.is_some_and(|last| last.len() == 1 && candidates.ends_with(last)) {
-            return Ok(None);
+            let last = candidates.last().and_then(|last| parts.get(*last));
+            let clash = last.filter(|last| never_meet(&last.output, output));
+            return clash.map_or(Ok(None), |last| Err(vec![self.whole_clash(last, output)]));
         }
         let given = || candidates.iter().filter_map(|part| parts.get(*part));
         let given: BTreeSet<String> = given().flat_map(Settled::gives).collect();
@@ -360,6 +362,17 @@ impl Stack {
         };
         let chosen = order.iter().rev().find(gives_all);
         chosen.or(order.last()).copied().into_iter().collect()
+    }
+
+    fn whole_clash(&self, last: &Settled<'_>, output: &Value) -> Problem {
+        let what = format!(
+            "the output of `{}` is {}, and `{}` gives {}",
+            self.id,
+            short(output),
+            last.part.name,
+            short(&last.output),
+        );
+        Problem::at(&self.origin, "stack.output", what).hint("change one of the two schemas")
     }
 
     fn output_clash(

@@ -651,6 +651,50 @@ fn announced_work_that_contradicts_itself_is_refused_where_it_does() {
     }
 }
 
+#[test]
+fn announced_work_whose_results_can_never_be_made_one_is_refused() {
+    let level = |of: &str| {
+        let risk = format!("{{type: object, properties: {{level: {{type: {of}}}}}}}");
+        format!("outputSchema: {{type: object, properties: {{risk: {risk}}}}}")
+    };
+    let list = |of: &str| format!("outputSchema: {{type: array, items: {{type: {of}}}}}");
+    for (output, aggregate, expected) in [
+        (level("number"), "sum", None),
+        (level("integer"), "average", None),
+        (
+            level("string"),
+            "sum",
+            Some("counted has to be number, and is string"),
+        ),
+        (level("string"), "consensus", None),
+        (list("string"), "rank", Some("no `risk` in what is string")),
+        (list("object"), "rank", None),
+        (
+            "outputSchema: {type: string}".to_owned(),
+            "consensus",
+            Some("no `risk` in what is string"),
+        ),
+        (
+            "outputSchema: {type: array}".to_owned(),
+            "merge",
+            Some("no `risk` in what is array"),
+        ),
+    ] {
+        let text = BROADCAST
+            .replace("outputSchema: {type: object}", &output)
+            .replace("aggregate: consensus", &format!("aggregate: {aggregate}"));
+        let read = read("quote.yaml", &text);
+        match (read, expected) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(says)) => {
+                assert_eq!(problems[0].rule, "loop.broadcast.aggregate");
+                assert!(problems[0].what.contains(says), "{}", problems[0].what);
+            }
+            (read, _) => panic!("{output}, {aggregate}: {read:?}"),
+        }
+    }
+}
+
 const ROUTE: &str = "\
 id: grade
 version: 1.0.0

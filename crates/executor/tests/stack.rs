@@ -346,6 +346,65 @@ fn a_stack_that_cannot_work_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_stack_whose_results_or_members_can_never_fit_is_refused() {
+    let mood = "output: {type: object, required: [mood], properties: {mood: {type: string}}}";
+    let giving = |output: &str| {
+        let text = agent("mood", "text.mood", "text", "mood");
+        assert!(text.contains(mood));
+        text.replace(mood, output)
+    };
+    let desk = |capabilities: &str, gives: &str| {
+        stack(capabilities, "text", gives, "{output: {timeout: 4s}}")
+    };
+    let scored = |of: &str| {
+        format!("mood: {{type: object, required: [score], properties: {{score: {{type: {of}}}}}}}")
+    };
+    let given = format!(
+        "output: {{type: object, required: [mood], properties: {{{}}}}}",
+        scored("string")
+    );
+    let taking = |of: &str| {
+        agent("writer", "text.reply", "mood", "reply").replace("mood: {type: string}", &scored(of))
+    };
+    let counting = "---
+metadata: {name: desk}
+spec: {loops: [{loopId: DO, requiredCapabilities: [text.mood], aggregation: {strategy: weighted_average}}]}
+";
+    for (text, rule, says) in [
+        (
+            giving("output: {type: array}") + &desk("text.mood", "mood"),
+            "stack.aggregation",
+            "what is merged has to be object, and is array",
+        ),
+        (
+            giving("output: {type: [string, 'null']}") + counting,
+            "stack.aggregation",
+            "what is counted has to be number, and is null or string",
+        ),
+        (
+            giving(&given) + &taking("number") + &desk("text.mood, text.reply", "reply"),
+            "stack.input",
+            "takes `mood` as",
+        ),
+        (
+            giving(mood)
+                + &desk("text.mood", "mood").replace(
+                    "output: {type: object, required: [mood]}",
+                    "output: {type: string}",
+                ),
+            "stack.output",
+            "the output of `desk` is {\"type\":\"string\"}, and `text.mood` gives",
+        ),
+    ] {
+        let problems = plan(&text).unwrap_err();
+        assert_eq!(problems[0].rule, rule, "{problems:?}");
+        assert!(problems[0].what.contains(says), "{}", problems[0].what);
+    }
+    let fits = giving(&given) + &taking("string") + &desk("text.mood, text.reply", "reply");
+    assert!(plan(&fits).is_ok());
+}
+
+#[test]
 fn a_file_that_breaks_the_rules_of_its_own_format_is_refused_where_it_does() {
     let phases = |inside: &str| agents() + &stack("text.mood", "text", "mood", inside);
     for (text, rule) in [

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Audience, Body, Broadcast, Wider,
     manifest::broadcast::{SELECTIONS, STRATEGIES, WAITS},
+    stack::members::never_one,
 };
 
 /// Bids that may win in place of one that falls out, unless told.
@@ -110,8 +111,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Results that become a list are announced as what its items are.
-    pub(super) fn check_list(&mut self, at: Place, body: Option<&Body>, output: Option<&Value>) {
+    /// Results that become a list are announced as what its items are, and can be made one.
+    pub(super) fn check_output(&mut self, at: Place, body: Option<&Body>, output: Option<&Value>) {
         let Some(Body::Broadcast(broadcast)) = body.filter(|_| output.is_some()) else {
             return;
         };
@@ -122,6 +123,15 @@ impl Reader<'_> {
             self.report(
                 problem.hint("outputSchema: {type: array, items: …}, with what one winner gives"),
             );
+        }
+        let one = match broadcast.gives_list() {
+            true => output.and_then(|output| output.get("items")),
+            false => output,
+        };
+        if let Some(why) = one.and_then(|one| never_one(&broadcast.aggregation, one)) {
+            let what = format!("results can never be made one: {why}");
+            let problem = self.new_problem(at, rule!("broadcast.aggregate"), what);
+            self.report(problem.hint("change `aggregate`, `field` or `outputSchema`"));
         }
     }
 

@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         let mut manifest = manifest?;
         let made = self.name_targets(&mut manifest, announced);
         if let Some(made) = &made {
-            self.check_list(place, Some(&made.body), Some(&made.output_schema));
+            self.check_output(place, Some(&made.body), Some(&made.output_schema));
         }
         Some(Loaded {
             loops: std::iter::once(manifest).chain(made).collect(),
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         let asks = self.asks(object, runs);
         let state = self.state(object, runs);
         let output_schema = contract.as_ref().map(|[_, output]| output);
-        self.check_list(object.at, body.as_ref(), output_schema);
+        self.check_output(object.at, body.as_ref(), output_schema);
         let needs = self.needs(object);
         let metadata = self.metadata(object);
         let [input_schema, output_schema] = contract?;

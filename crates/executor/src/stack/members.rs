@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use realm_protocol::broadcast::{Aggregation, Strategy};
+use serde_json::{Map, Value, json};
 
 /// Types a value can have; an integer is a number too.
 const TYPES: [&str; 7] = [
@@ -78,7 +79,74 @@ pub(super) fn never_meet(given: &Value, taken: &Value) -> bool {
         (Some(a), Some(b)) => !a.iter().any(|value| b.contains(value)),
         _ => false,
     };
-    no_value || apart(types(given), types(taken))
+    no_value || apart(types(given), types(taken)) || no_member(given, taken)
+}
+
+/// Whether both accept objects alone, and one that has a member which either requires is accepted by one of
+/// them at most.
+fn no_member(given: &Value, taken: &Value) -> bool {
+    let are_objects = |types: BTreeSet<&str>| types.iter().all(|name| *name == "object");
+    let objects = match (types(given), types(taken)) {
+        (Some(given), Some(taken)) => are_objects(&given & &taken),
+        (one, other) => one.or(other).is_some_and(are_objects),
+    };
+    let taken = if objects { members(taken) } else { Vec::new() };
+    let mut taken = taken.iter();
+    taken.any(|(name, taken, needed)| {
+        let given = members(given);
+        let mut named = given.iter().filter(|(given, ..)| given == name);
+        named.any(|(_, given, given_too)| (*needed || *given_too) && never_meet(given, taken))
+    })
+}
+
+/// Why results that match a schema can never be made one; none where they may be.
+pub(crate) fn never_one(aggregation: &Aggregation, output: &Value) -> Option<String> {
+    let object = json!({"type": "object"});
+    let mut value = output.clone();
+    for name in &aggregation.field {
+        if never_meet(&value, &object) {
+            return Some(format!(
+                "there is no `{name}` in what is {}",
+                described(&value)
+            ));
+        }
+        let named = members(&value)
+            .into_iter()
+            .find(|(known, ..)| known == name);
+        value = named.map_or(Value::Bool(true), |(_, member, _)| member);
+    }
+    let (what, needed) = match aggregation.strategy {
+        Strategy::Merge => ("is merged", object),
+        Strategy::Average | Strategy::WeightedAverage | Strategy::Sum | Strategy::Rank => {
+            ("is counted", json!({"type": "number"}))
+        }
+        _ => return None,
+    };
+    let result = match aggregation.strategy {
+        Strategy::Merge => output,
+        _ => &value,
+    };
+    let never = never_meet(result, &needed);
+    never.then(|| {
+        let needed = described(&needed);
+        format!(
+            "what {what} has to be {needed}, and is {}",
+            described(result)
+        )
+    })
+}
+
+/// What a schema says that a value is, in short.
+fn described(schema: &Value) -> String {
+    let types = types(schema).unwrap_or_default();
+    let types: Vec<&str> = types
+        .into_iter()
+        .filter(|name| *name != "integer")
+        .collect();
+    match types.as_slice() {
+        [] => "something else".to_owned(),
+        types => types.join(" or "),
+    }
 }
 
 /// The types that a schema names; none where it leaves them open.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Part, PartContract,
-    members::{members, never_meet},
+    members::{members, never_meet, never_one},
     order::Flow,
 };
 use crate::{Broadcast, Effects, Manifest, Origin, Problem, manifest::broadcast::list_of};
@@ -69,9 +69,27 @@ pub(super) fn settle<'a>(
     })
 }
 
+/// The announced work as [`with_number`] has it, if what its winners give can be made one.
+pub(crate) fn counted(
+    name: &str,
+    broadcast: &Broadcast,
+    contract: &PartContract,
+    origin: &Origin,
+) -> Result<Broadcast, Problem> {
+    let broadcast = with_number(name, broadcast, contract, origin)?;
+    match never_one(&broadcast.aggregation, &contract.output) {
+        None => Ok(broadcast),
+        Some(why) => {
+            let what = format!("results of `{name}` can never be made one: {why}");
+            let problem = Problem::at(origin, "stack.aggregation", what);
+            Err(problem.hint("change the strategy, or the output of those who have the capability"))
+        }
+    }
+}
+
 /// The announced work, with the member that numbers are taken from where they are counted: the only
 /// number in an object, whatever is said of how sure somebody is.
-pub(crate) fn counted(
+fn with_number(
     name: &str,
     broadcast: &Broadcast,
     contract: &PartContract,
