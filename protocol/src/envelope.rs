@@ -68,6 +68,10 @@ numbered! {
         HaltAck = 25,
         /// Says that a call is kept for a realm that is offline, or that the realm has taken it.
         Custody = 26,
+        /// Asks what a realm shows of the run that served a call.
+        TraceAsked = 27,
+        /// Answers it with events, and digests of those that are not shown.
+        TraceShown = 28,
     }
 }
 
@@ -76,7 +80,13 @@ impl Kind {
     pub const fn is_request(self) -> bool {
         matches!(
             self,
-            Self::Resolve | Self::Call | Self::Cancel | Self::Status | Self::Contracts | Self::Halt
+            Self::Resolve
+                | Self::Call
+                | Self::Cancel
+                | Self::Status
+                | Self::Contracts
+                | Self::Halt
+                | Self::TraceAsked
         )
     }
 
@@ -114,6 +124,8 @@ impl Kind {
                 | Self::Halt
                 | Self::HaltAck
                 | Self::Custody
+                | Self::TraceAsked
+                | Self::TraceShown
         )
     }
 }

@@ -32,6 +32,7 @@ pub mod records;
 #[cfg(test)]
 mod samples;
 mod time;
+pub mod trace;
 
 pub use address::{LoopAddress, LoopId, Place, RealmName, Scope};
 pub use envelope::{

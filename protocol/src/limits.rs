@@ -558,5 +558,26 @@ pub const RECEIPT_SIGNERS_SHARE: usize = 128;
 /// How long such a chain is kept after it has run out, milliseconds.
 pub const RECEIPT_SIGNER_KEPT_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
+/// Events of a run that is shown to another realm; a longer one is `TooLarge`.
+pub const TRACE_EVENTS: usize = 2_048;
+/// Bytes of the payloads of such a run's events; more is `TooLarge`.
+pub const TRACE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of events in one answer; the rest follows on the next page, and a longer event stands as its digest.
+pub const TRACE_PAGE_BYTES: usize = 48 * 1024;
+/// Questions for traces a second from one neighbour's side, and at once; more are `Overloaded`.
+pub const TRACE_RATE: (u64, u64) = (10, 40);
+/// Neighbours' sides whose questions for traces are counted apart; of more, none that is new is answered.
+pub const TRACE_ASKERS: usize = 1_024;
+/// Questions for traces that a realm reads its store for at once; more are `Overloaded`.
+pub const TRACE_READS: usize = 16;
+/// How long a caller's word holds that another realm may ask about its call, milliseconds.
+pub const TRACE_PASS_MS: u64 = 10 * 60 * 1_000;
+/// Calls of other realms in one page of a trace that its asker is told of; of further ones it is told nothing.
+pub const TRACE_ONWARD: usize = 64;
+/// Realms, one asked after the other, that a trace is followed through.
+pub const TRACE_DEPTH: usize = 8;
+/// Calls whose traces are asked for of other realms to make one whole; further ones are not asked for.
+pub const TRACE_CALLS: usize = 64;
+
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::{
     budget::{Budget, Spend},
     cbor::{self, Blob, CborError},
     records::{Record, Signed},
+    trace::TraceRoot,
     wire_map,
 };
 
@@ -95,6 +96,8 @@ wire_map! {
         16 => spent: Spend,
         /// The caller's run, as the order says: that of the receipt of which this one is a part.
         17 => parent: RunId,
+        /// What the run's events came to until it ended, where they were counted from its beginning.
+        64 => trace: Option<TraceRoot>,
     }
 }
 

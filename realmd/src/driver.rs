@@ -399,6 +399,10 @@ impl Driver {
                 Ok(growth) => self.returned.push_back(Input::Grown(id, growth)),
                 Err(error) => self.fail(with_causes(&error).into()),
             },
+            Effect::ReadRun(id, call, peer) => match self.journal.served_run(call, &peer) {
+                Ok(found) => self.returned.push_back(Input::RunRead(id, found)),
+                Err(error) => self.fail(with_causes(&error).into()),
+            },
             Effect::Part(id, part) => self.streams.show(id, &part),
             Effect::Respond(id, response) => {
                 self.streams.close(id);

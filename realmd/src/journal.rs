@@ -2,10 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use realm_node::LogGrowth;
-use realm_node::Urgency;
+use realm_node::{LogGrowth, ServedRun, Urgency};
 use realm_protocol::{
-    Tick,
+    CallId, Tick,
     journal::{Entry, JournalSeq, Table},
 };
 use realm_store::{Ack, AppendError, ReadError, Store};
@@ -41,6 +40,8 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 /// Milliseconds that an entry which nobody waits for is kept back: to hand over one wakes the store's
 /// thread. The rest of its 50 ms is for the store.
 const KEPT_BACK_MS: u64 = 25;
+/// Events of a run that are read at a time.
+const EVENTS: usize = 512;
 /// Entries kept back; one more hands all of them over.
 const KEPT_BACK: usize = 256;
 
@@ -95,6 +96,16 @@ impl Journal {
             Ok(read.into_iter().map(|(_, row)| row).collect())
         };
         LogGrowth::read((from, to), head, entries)
+    }
+
+    /// Reads the run that served a call of a peer's, as far as it is shown to others.
+    pub(crate) fn served_run(
+        &self,
+        call: CallId,
+        peer: &str,
+    ) -> Result<Option<ServedRun>, ReadError> {
+        let runs = self.store.runs_by_call(call)?;
+        ServedRun::read(runs, peer, |run, from| self.store.events(run, from, EVENTS))
     }
 
     /// Takes an entry; hands it over at once if somebody waits for it.

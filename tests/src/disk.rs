@@ -5,9 +5,9 @@ use std::{
     convert::Infallible,
 };
 
-use realm_node::{AuditTail, KeptOutline, LogGrowth, Recovered, UnderWay};
+use realm_node::{AuditTail, KeptOutline, LogGrowth, Recovered, ServedRun, UnderWay};
 use realm_protocol::{
-    RunId, Timestamp,
+    CallId, RunId, Timestamp,
     audit::AuditRow,
     journal::{Change, Entry, Event, JournalSeq, Run, Status, Table},
 };
@@ -123,6 +123,17 @@ impl Disk {
             Ok(rows.take(limit).cloned().collect())
         };
         let read: Result<_, Infallible> = LogGrowth::read((from, to), head, entries);
+        read.expect("a disk in memory reads")
+    }
+
+    /// Reads the run that served a call of a peer's.
+    pub fn served_run(&self, call: CallId, peer: &str) -> Option<ServedRun> {
+        let runs = self.runs.values().filter(|run| run.call == call);
+        let events = |run, from| {
+            let range = self.events.range((run, from)..(run, u64::MAX));
+            Ok(range.map(|(_, event)| event.clone()).collect())
+        };
+        let read: Result<_, Infallible> = ServedRun::read(runs.cloned().collect(), peer, events);
         read.expect("a disk in memory reads")
     }
 

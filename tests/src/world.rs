@@ -364,7 +364,7 @@ impl World {
             Request::Invoke(InvokeAsked { timeout_ms, .. }) => {
                 Some(timeout_ms.unwrap_or(CALL_TIMEOUT_MS))
             }
-            Request::Contracts(_) => Some(15_000),
+            Request::Contracts(_) | Request::Trace(_) => Some(15_000),
             Request::Ping(_) => Some(10_000),
             _ => None,
         };

@@ -96,6 +96,8 @@ mod steps;
 mod streams;
 #[path = "sim/successions.rs"]
 mod successions;
+#[path = "sim/traces.rs"]
+mod traces;
 #[path = "sim/versions.rs"]
 mod versions;
 #[path = "sim/waiting.rs"]

@@ -33,6 +33,7 @@ mod vectors {
     mod suite;
     mod tampered;
     mod tickets;
+    mod traces;
     mod transcripts;
     mod tree;
     mod versions;

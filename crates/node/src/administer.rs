@@ -76,6 +76,7 @@ impl Node {
             Request::Invite(asked) => self.invite(id, by, asked),
             Request::Join(asked) => self.join(id, asked),
             Request::Contracts(asked) => self.contracts_of(id, asked),
+            Request::Trace(asked) => self.ask_for_trace(id, *asked),
             Request::Ping(name) => match self.resolve_name(&name) {
                 Ok(scope) => self.ping(id, scope),
                 Err(refusal) => self.refuse(id, refusal),
@@ -183,7 +184,7 @@ impl Node {
         let (between, range) = match &caller {
             Caller::Realm(_) => (
                 &Action::BETWEEN_REALMS[..],
-                "invoke, discover, relay, announce, bid or award",
+                "invoke, discover, relay, announce, bid, award or read-trace",
             ),
             Caller::Agent { .. } => (&[Action::Invoke][..], "invoke: an agent does nothing else"),
         };

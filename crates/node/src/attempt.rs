@@ -194,6 +194,7 @@ impl Node {
                 };
                 (Kind::Contracts, cbor::encode(&asked))
             }
+            Task::Trace(task) => (Kind::TraceAsked, cbor::encode(&task.content())),
         };
         let longest = if storable {
             limits::STORABLE_TTL_MS
@@ -285,6 +286,7 @@ impl Node {
         self.timers.set(Timer::Attempt(call), attempt);
         let payload = Object::new()
             .with("attempt", &attempts)
+            .with_some("loopId", self.loop_of_call(call))
             .with("realm", &self.name_of(&destination.scope()))
             .with("header", &digest)
             .with_some("grant", self.grant_of(call));

@@ -59,6 +59,8 @@ pub enum Request {
     Join(JoinAsked),
     /// Asks a realm which loops this realm may see there.
     Contracts(ContractsOf),
+    /// Asks a realm what it shows of the run that served a call.
+    Trace(Box<crate::TraceOf>),
     /// Measures the way to a realm and back.
     Ping(RealmName),
     /// Registers loops, all or none.
@@ -540,6 +542,8 @@ pub enum Response {
     Joined(JoinedAs),
     /// The contracts.
     Contracts(Vec<Contract>),
+    /// What a realm shows of a run.
+    TraceShown(Box<crate::ShownTrace>),
     /// Microseconds are below this crate's clock; the way and back took this long.
     Pong {
         /// The realm that answered.

@@ -18,6 +18,7 @@ use realm_protocol::{
         StatusAsked,
     },
     records::KemPurpose,
+    trace::TraceShown,
 };
 use realm_router::{LinkId, Replay};
 
@@ -103,7 +104,11 @@ impl Node {
         }
         match header.kind {
             Kind::Resolve => self.take_resolve(&verified),
-            Kind::Resolved | Kind::Accepted | Kind::StreamItem | Kind::Custody => {
+            Kind::Resolved
+            | Kind::Accepted
+            | Kind::StreamItem
+            | Kind::TraceShown
+            | Kind::Custody => {
                 self.counters.refuse(Refused::Unasked);
             }
             _ => return self.take_sealed(&verified),
@@ -215,6 +220,7 @@ impl Node {
                 Ok(asked) => self.answer_contracts(&opened, &asked),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
+            Kind::TraceAsked => self.take_trace_asked(&opened),
             Kind::Halt => self.take_halt(&opened),
             Kind::Status => match cbor::decode::<StatusAsked>(opened.content()) {
                 Ok(asked) => self.answer_status(&opened, asked),
@@ -431,6 +437,10 @@ impl Node {
             },
             Kind::Contracts => match cbor::decode::<ContractsGiven>(content) {
                 Ok(given) => self.contracts_given(call, given),
+                Err(_) => self.counters.refuse(Refused::Malformed),
+            },
+            Kind::TraceShown => match cbor::decode::<TraceShown>(content) {
+                Ok(page) => self.trace_shown(call, page),
                 Err(_) => self.counters.refuse(Refused::Malformed),
             },
             Kind::Accepted => match cbor::decode::<Accepted>(content) {

@@ -163,6 +163,7 @@ impl Node {
             policies: stored.policies,
             record: record.clone(),
             events,
+            root: None,
             undecided: false,
             stream: None,
             counted: false,

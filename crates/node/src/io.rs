@@ -11,7 +11,7 @@ use realm_protocol::{
 use realm_router::LinkId;
 use serde_json::Value;
 
-use crate::{LogGrowth, Request, Response};
+use crate::{LogGrowth, Request, Response, ServedRun};
 
 /// Names a request of the local API until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,8 @@ pub enum Input {
     /// How the audit log grew, as asked by [`Effect::Grow`]; none where something of it is not there, or not durable
     /// yet.
     Grown(LookId, Option<LogGrowth>),
+    /// A run that was served for another realm, as asked by [`Effect::ReadRun`]; none where there is none.
+    RunRead(LookId, Option<ServedRun>),
     /// Everything recorded up to here is on the disk.
     Persisted(JournalSeq),
     /// The disk has failed; nothing more will be durable.
@@ -126,6 +128,9 @@ pub enum Effect {
     /// Reads how the audit log grew from a count to a kept head, by [`LogGrowth::read`]; answered once, by
     /// [`Input::Grown`].
     Grow(LookId, u64, u64),
+    /// Reads the newest run that served a call of a realm, by the name that the run has of it; answered once, by
+    /// [`Input::RunRead`].
+    ReadRun(LookId, CallId, String),
     /// Shows whoever made a streamed call on this machine some of what its output is being made of.
     Part(ControlId, Part),
     /// Answers a request of the local API.

@@ -43,6 +43,7 @@ use crate::{
     state::Target,
     streams::Paces,
     timers::{Timer, Timers},
+    traces::Traces,
     trust::TrustBase,
     witness::Witness,
 };
@@ -101,6 +102,7 @@ pub struct Node {
     pub(crate) market: Market,
     pub(crate) custody: Custodian,
     pub(crate) receipts: Receipts,
+    pub(crate) traces: Traces,
     /// Heads of others' audit logs.
     pub(crate) witness: Witness,
     pub(crate) grants: Grants,
@@ -135,6 +137,7 @@ impl Node {
     ) -> Self {
         let me = Identity::new(keys, founding, config.custody.ask);
         let receipts = Receipts::new(me.signer());
+        let traces = Traces::new(me.signer());
         let mut executor = Executor::new(realm_executor::Limits::default());
         executor.set_tariffs(config.tariffs.clone());
         executor.breakers_mut().set_bounds(config.breakers);
@@ -178,6 +181,7 @@ impl Node {
             pseudonyms: Pseudonyms::default(),
             custody: Custodian::default(),
             receipts,
+            traces,
             witness: Witness::default(),
             grants: Grants::default(),
             out: Outbox::new(
@@ -239,6 +243,7 @@ impl Node {
             }
             Input::Looked(look, value) => self.handle_looked(look, value.as_deref()),
             Input::Grown(look, growth) => self.handle_grown(look, growth),
+            Input::RunRead(look, found) => self.handle_run_read(look, found),
             Input::Persisted(seq) => {
                 self.out.persisted(seq);
                 self.announcements_left(seq);

@@ -43,6 +43,7 @@ use crate::{
     storing::Storing,
     streams::Shown,
     timers::Timer,
+    traces::TraceTask,
 };
 
 /// A call to another realm, over all its attempts.
@@ -112,6 +113,8 @@ impl OutCall {
 pub(crate) enum Task {
     Invoke(Box<Invoke>),
     Contracts(ContractsTask),
+    /// Asks what a realm shows of a run.
+    Trace(Box<TraceTask>),
     Status(StatusTask),
     Cancel(CancelTask),
     /// Tells a realm below what stands still.
@@ -408,7 +411,8 @@ impl Node {
                 .with("durationMs", &result.duration_ms)
                 .with("hops", &result.hops)
                 .with("replayed", &result.replayed)
-                .with_some("spent", spent.as_ref().map(spend_value)),
+                .with_some("spent", spent.as_ref().map(spend_value))
+                .with_some("traceRoot", self.trace_root_of(call)),
         );
         let answered = Answered {
             spent,
@@ -435,7 +439,8 @@ impl Node {
                 .with("message", &failure.message)
                 .with_some("header", header)
                 .with_some("answers", late)
-                .with_some("spent", spent.as_ref().map(spend_value));
+                .with_some("spent", spent.as_ref().map(spend_value))
+                .with_some("traceRoot", self.trace_root_of(call));
             self.note_call(call, "call.returned", payload);
         }
         let answered = Answered {
@@ -475,6 +480,11 @@ impl Node {
             Task::Contracts(task) => {
                 if let Err(failure) = result {
                     self.contracts_failed(&task, failure);
+                }
+            }
+            Task::Trace(task) => {
+                if let Err(failure) = result {
+                    self.trace_failed(&task, failure);
                 }
             }
             Task::Status(asked) => {

@@ -61,12 +61,23 @@ impl Outbox {
     pub(crate) fn change(&mut self, change: Change) {
         let change = match change {
             Change::Run(run) => return self.run(run, Ended::default()),
-            Change::Event(event) if !self.redaction.is_empty() => {
-                Change::Event(self.redacted_event(event))
-            }
+            Change::Event(event) => Change::Event(self.as_written(event)),
             change => change,
         };
         self.changes.push(change);
+    }
+
+    /// An event as it is written down.
+    pub(crate) fn as_written(&self, event: Event) -> Event {
+        match self.redaction.is_empty() {
+            true => event,
+            false => self.redacted_event(event),
+        }
+    }
+
+    /// Adds an event that is as it is written down.
+    pub(crate) fn event(&mut self, written: Event) {
+        self.changes.push(Change::Event(written));
     }
 
     /// Writes down where a run stands; where it has ended, with more for the audit log than the run

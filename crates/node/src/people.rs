@@ -176,7 +176,7 @@ impl Node {
             // The daemon's own word.
             Request::Know(_) | Request::ForgetMembers | Request::Note(_) => Vec::new(),
             // What this realm may see of others is asked there.
-            Request::Contracts(_) | Request::Ping(_) => Vec::new(),
+            Request::Contracts(_) | Request::Trace(_) | Request::Ping(_) => Vec::new(),
             // Asked about when it is unpacked.
             Request::By(..) | Request::InvokeAs(..) => Vec::new(),
         };

@@ -17,6 +17,7 @@ use realm_protocol::{
     limits,
     message::{Call, CallResult},
     receipt::{CallReceipt, KeptReceipt, Order, SignedHeader, content_digest},
+    trace::TraceRoot,
     wire_map,
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Kept {
     pub(crate) digest: Digest,
     pub(crate) receipt: Blob,
     pub(crate) cost: Option<Price>,
+    /// What the callee's events came to.
+    pub(crate) trace: Option<TraceRoot>,
 }
 
 impl Receipts {
@@ -149,6 +152,7 @@ struct End<'a> {
     spent: Spend,
     output: Result<&'a [u8], FailureCode>,
     refused: bool,
+    trace: Option<TraceRoot>,
 }
 
 impl Node {
@@ -175,6 +179,7 @@ impl Node {
             spent: outcome.spent.clone(),
             output: output.as_deref().map_err(|code| *code),
             refused: false,
+            trace: served.root.clone(),
         };
         let receipt = self.receipt(ordered, end)?;
         match ending {
@@ -191,6 +196,7 @@ impl Node {
             digest,
             receipt: cbor::encode(&kept).into(),
             cost: cost(&outcome.spent),
+            trace: served.root.clone(),
         })
     }
 
@@ -211,6 +217,7 @@ impl Node {
             spent: Spend::default(),
             output: Err(failure.code),
             refused: true,
+            trace: None,
         };
         self.receipt(ordered, end)
     }
@@ -246,6 +253,7 @@ impl Node {
             budget: order.budget,
             spent: end.spent,
             parent: order.parent,
+            trace: end.trace,
         };
         Some(cbor::encode(&receipt).into())
     }
@@ -327,6 +335,7 @@ impl Node {
             digest,
             receipt: cbor::encode(&kept).into(),
             cost: cost(&read.counted()),
+            trace: read.trace,
         })
     }
 

@@ -216,6 +216,7 @@ impl Node {
             self.me.set_realm_record(record);
         }
         self.kin.policy = one(rows, Table::Standing, standing::POLICY);
+        self.traces.kept = one(rows, Table::Standing, standing::TRACES);
         let revocations = all::<StoredRevocations>(rows, Table::Revocations);
         for (_, stored) in revocations {
             self.trust.recover(stored, self.now.wall);

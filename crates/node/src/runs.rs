@@ -2,7 +2,7 @@
 
 use realm_executor::{Action, BackendError};
 use realm_protocol::{
-    CallId, Digest, RunId, Timestamp,
+    CallId, Digest, LoopId, RunId, Timestamp,
     cbor::Blob,
     journal::{Change, Event},
     json::Object,
@@ -122,8 +122,22 @@ impl Node {
     fn record_event(&mut self, event: Event) {
         if let Some(served) = self.serving.get_mut(event.run) {
             let index = served.next_event();
-            self.out.change(Change::Event(Event { index, ..event }));
+            self.write_event(Event { index, ..event });
         }
+    }
+
+    /// Writes down an event of a run under way here, and counts it for the run's receipt.
+    fn write_event(&mut self, event: Event) {
+        let event = self.out.as_written(event);
+        let run = event.run;
+        if self.serving.get(run).is_some_and(|it| it.root.is_some()) {
+            let digest = self.digest_event(&event);
+            let served = self.serving.get_mut(run);
+            if let Some(root) = served.and_then(|served| served.root.as_mut()) {
+                root.push(digest);
+            }
+        }
+        self.out.event(event);
     }
 
     /// An event of the node's own in the trace of a run here.
@@ -131,7 +145,7 @@ impl Node {
         let at = self.wall();
         if let Some(served) = self.serving.get_mut(run) {
             let event = served.event(kind, payload, at);
-            self.out.change(Change::Event(event));
+            self.write_event(event);
         }
     }
 
@@ -163,6 +177,14 @@ impl Node {
             Task::Invoke(invoke) if invoke.run == run => Some(invoke.address.to_string()),
             _ => None,
         })
+    }
+
+    /// The loop of another realm that a call is of.
+    pub(crate) fn loop_of_call(&self, call: CallId) -> Option<&LoopId> {
+        match &self.calls.get(&call)?.task {
+            Task::Invoke(invoke) => Some(&invoke.address.loop_id),
+            _ => None,
+        }
     }
 
     /// Stops a run here; false if there is none.

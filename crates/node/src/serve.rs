@@ -21,6 +21,7 @@ use realm_protocol::{
     json::{self, Object},
     limits,
     message::{Call, Cancel, PolicyUse},
+    trace::TraceRoot,
 };
 
 use crate::{
@@ -436,6 +437,7 @@ impl Node {
             policies,
             record,
             events: 0,
+            root: ordered.is_some().then(TraceRoot::empty),
             undecided: false,
             stream: None,
             counted: incoming.grants.as_ref().is_some_and(|it| it.is_counted()),

@@ -87,7 +87,7 @@ fn hint_for(what: &str) -> Option<String> {
         "only loops have a name: say `resource is Loop` in the scope"
     } else if what.contains("policy is impossible") {
         "invoke, announce, bid, award, spend, approve and promote-prompt are about loops, use about agents, \
-         tools and hosts, relay, join, read-trace and administer about realms, discover about both"
+         tools and hosts, relay, join and administer about realms, discover and read-trace about both"
     } else {
         return None;
     };

@@ -348,7 +348,7 @@ fn resource(allow: &Allow) -> (String, Option<String>) {
     let owner = realm(&allow.owner);
     let any = allow.pattern == "*";
     match allow.action {
-        Action::Relay | Action::Join | Action::ReadTrace | Action::Administer => {
+        Action::Relay | Action::Join | Action::Administer => {
             (format!("resource is Realm in {owner}"), None)
         }
         Action::Discover if any => (format!("resource in {owner}"), None),

@@ -34,7 +34,7 @@ pub enum Action {
     Spend,
     /// Say whether a call that waits for people may begin.
     Approve,
-    /// Read what runs did, and the audit log.
+    /// Read what runs did; inside the realm the audit log too.
     ReadTrace,
     /// Choose which version of a prompt is called.
     PromotePrompt,
@@ -62,13 +62,14 @@ impl Action {
     ];
 
     /// What one realm may let another do, by `allow`.
-    pub const BETWEEN_REALMS: [Self; 6] = [
+    pub const BETWEEN_REALMS: [Self; 7] = [
         Self::Invoke,
         Self::Discover,
         Self::Relay,
         Self::Announce,
         Self::Bid,
         Self::Award,
+        Self::ReadTrace,
     ];
 
     /// The action's name, as in Cedar and on the command line.
@@ -210,10 +211,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether it is about what happens inside this realm: then the realm's own documents say what is
-    /// permitted, and the realms above only what is not.
+    /// Whether it is about what happens inside this realm, or who is told of it: then the realm's own
+    /// documents say what is permitted, and the realms above only what is not.
     pub const fn is_inside(&self) -> bool {
-        matches!(self.action, Action::Step) || self.principal.is_inside()
+        matches!(self.action, Action::Step | Action::ReadTrace) || self.principal.is_inside()
     }
 }
 

@@ -45,7 +45,7 @@ action bid appliesTo { principal: [Realm], resource: [Loop], context: Circumstan
 action award appliesTo { principal: [Realm], resource: [Loop], context: Circumstances };
 action spend appliesTo { principal: [Person, Agent], resource: [Loop], context: Cost };
 action approve appliesTo { principal: [Person], resource: [Loop], context: Circumstances };
-action "read-trace" appliesTo { principal: [Person], resource: [Realm], context: Circumstances };
+action "read-trace" appliesTo { principal: [Realm, Person], resource: [Realm, Loop], context: Circumstances };
 action "promote-prompt" appliesTo { principal: [Person], resource: [Loop], context: Circumstances };
 action administer appliesTo { principal: [Person], resource: [Realm], context: Circumstances };
 "#;

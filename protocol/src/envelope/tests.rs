@@ -92,7 +92,7 @@ fn the_longest_header_fits_its_limit() {
 
 #[test]
 fn numbers_that_stand_for_nothing_are_refused() {
-    for number in [0_u64, 27, u64::MAX] {
+    for number in [0_u64, 29, u64::MAX] {
         cbor::decode::<Kind>(&cbor::encode(&number)).unwrap_err();
     }
     for number in [0_u64, 4] {

@@ -11,6 +11,7 @@ use crate::{
         TraceParent,
     },
     records::GrantLink,
+    trace::{Onward, TraceAsked, TraceItem, TracePass, TraceShown},
 };
 
 pub(crate) fn call() -> Call {
@@ -135,6 +136,8 @@ pub(super) fn all() -> Vec<Sample> {
         sample("ResultAck", &ResultAck { awaited: true }),
         sample("Halt", &halt()),
         sample("HaltAck", &halt_ack()),
+        sample("TraceAsked", &trace_asked()),
+        sample("TraceShown", &trace_shown()),
         sample("ContractsAsked", &asked),
         sample("ContractsGiven", &given),
         sample("Failure", &failure),
@@ -148,6 +151,42 @@ fn halt() -> Halt {
         subtree: true,
         by: place(1, "").scope(),
         why: Some("a drill".to_owned()),
+    }
+}
+
+fn trace_pass() -> TracePass {
+    TracePass {
+        call: CallId::new([2; 16]),
+        to: place(1, "").scope(),
+        until: NOW,
+    }
+}
+
+fn trace_asked() -> TraceAsked {
+    TraceAsked {
+        call: CallId::new([2; 16]),
+        loop_id: loop_id(),
+        after: Some(7),
+        pass: Some(signed(&trace_pass())),
+        caller: Some(place(2, "health").scope()),
+    }
+}
+
+fn trace_shown() -> TraceShown {
+    TraceShown {
+        run: RunId::new([1; 16]),
+        items: vec![
+            TraceItem::Hidden(digest(1)),
+            TraceItem::Shown([3; 16], super::journal::event()),
+        ],
+        more: true,
+        onward: vec![Onward {
+            call: CallId::new([2; 16]),
+            to: place(2, "health").scope(),
+            loop_id: loop_id(),
+            pass: signed(&trace_pass()),
+        }],
+        erased: false,
     }
 }
 

@@ -302,6 +302,7 @@ impl Member {
             Effect::Close(link) => {
                 let _ = self.net.close(realm_net::LinkId(link.0));
             }
+            Effect::ReadRun(id, _, _) => self.back.push(Input::RunRead(id, None)),
             Effect::Grow(id, _, _) => self.back.push(Input::Grown(id, None)),
             Effect::Look(id, _, _) => self.back.push(Input::Looked(id, None)),
             Effect::Record(seq, _, _) => self.back.push(Input::Persisted(seq)),

@@ -490,6 +490,9 @@ impl Market {
                     self.give(to, Happening::Input(Input::LinkDown(theirs)));
                 }
             }
+            Effect::ReadRun(id, _, _) => {
+                self.give(host, Happening::Input(Input::RunRead(id, None)));
+            }
             Effect::Grow(id, _, _) => {
                 self.give(host, Happening::Input(Input::Grown(id, None)));
             }

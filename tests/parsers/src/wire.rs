@@ -16,6 +16,7 @@ use realm_protocol::{
         Call, CallResult, Cancel, Contract, ContractsAsked, ContractsGiven, Plaintext, Resolve,
         Resolved,
     },
+    trace::{TraceAsked, TraceShown},
 };
 
 /// First map key that a reader may ignore when it does not know it.
@@ -207,6 +208,8 @@ fn content(bytes: &[u8]) {
     one_encoding::<ContractsAsked>(bytes);
     one_encoding::<ContractsGiven>(bytes);
     one_encoding::<Contract>(bytes);
+    one_encoding::<TraceAsked>(bytes);
+    one_encoding::<TraceShown>(bytes);
     one_encoding::<Failure>(bytes);
 }
 

@@ -70,6 +70,10 @@ impl World {
                 let growth = self.hosts[id.0].disk.growth(from, to);
                 self.give(id, Input::Grown(look, growth));
             }
+            Effect::ReadRun(look, call, peer) => {
+                let found = self.hosts[id.0].disk.served_run(call, &peer);
+                self.give(id, Input::RunRead(look, found));
+            }
             Effect::Part(control, part) => self.take_part(id, control, part),
             Effect::Respond(control, response) => self.take_response(id, control, response),
             Effect::Record(seq, entry, urgency) => self.record(id, seq, entry, urgency),

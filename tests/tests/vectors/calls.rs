@@ -153,6 +153,7 @@ fn deal(caller: &Realm, callee: &Realm, terms: &Terms) -> Result<Deal, SealError
             unpriced: 0,
         },
         parent: RunId::new([terms.parent; 16]),
+        trace: None,
     };
     let receipt = Blob::from(cbor::encode(&receipt));
     let result = CallResult {

@@ -448,7 +448,7 @@ fn headers(book: &mut Book, world: &World) {
         ("version 0", "HEAD-2", 0, number(0)),
         ("version 2", "HEAD-2", 0, number(2)),
         ("kind 0", "HEAD-2", 2, number(0)),
-        ("kind 27", "HEAD-2", 2, number(27)),
+        ("kind 29", "HEAD-2", 2, number(29)),
         ("the reserved kind 20", "HEAD-2", 2, number(20)),
         ("priority 0", "HEAD-2", 10, number(0)),
         ("priority 4", "HEAD-2", 10, number(4)),

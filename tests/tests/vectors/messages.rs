@@ -13,6 +13,7 @@ use realm_protocol::{
         StreamItem, TraceParent,
     },
     records::GrantLink,
+    trace::{TraceAsked, TraceShown},
 };
 use serde_json::json;
 
@@ -44,6 +45,8 @@ fn judge(case: &Case) -> Result<(), String> {
         "ResultAck" => read::<ResultAck>(case),
         "Halt" => read::<Halt>(case),
         "HaltAck" => read::<HaltAck>(case),
+        "TraceAsked" => read::<TraceAsked>(case),
+        "TraceShown" => read::<TraceShown>(case),
         "Contracts question" => read::<ContractsAsked>(case),
         "Contracts answer" => read::<ContractsGiven>(case),
         "spend" => spend(case),
@@ -256,6 +259,16 @@ fn make(book: &mut Book) {
     long_calls(book);
     budgets(book);
     halts(book);
+    let asked = super::traces::asked(&world);
+    one(
+        book,
+        "TraceAsked",
+        "a question for a trace",
+        &asked,
+        &[2, 3, 4],
+    );
+    let shown = super::traces::shown(&world);
+    one(book, "TraceShown", "a page of a trace", &shown, &[]);
     digests(book);
 }
 

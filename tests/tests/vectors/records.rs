@@ -9,6 +9,7 @@ use realm_protocol::{
         Approval, ChildCert, Grant, Inception, KemRecord, NodeCert, Peering, PolicyRecord,
         RealmRecord, Record, RevocationList, Signed, Succession, SuccessionReason,
     },
+    trace::TracePass,
 };
 use serde_json::json;
 
@@ -37,6 +38,7 @@ fn judge(case: &Case) -> Result<(), String> {
         "PolicyRecord" => read::<PolicyRecord>(case),
         "Approval" => read::<Approval>(case),
         "Grant" => read::<Grant>(case),
+        "TracePass" => read::<TracePass>(case),
         other => panic!("no record {other}"),
     }
 }
@@ -146,6 +148,7 @@ fn made(world: &super::tree::World) -> Vec<Made> {
         Made::of("PolicyRecord", &acme.policy(None), &[node]),
         Made::of("Approval", &acme.approval(), &[node]),
         Made::of("Grant", &acme.grant(health), &[node]),
+        Made::of("TracePass", &acme.trace_pass(lab), &[node]),
     ]
 }
 

@@ -7,8 +7,8 @@ use super::{
     aggregation, audit,
     book::{Book, Subject, path, protocol, read},
     broadcast, calls, cbor, chains, envelopes, failures, fanout, frames, json, messages, names,
-    ranking, receipts, records, routing, sealing, sessions, successions, tickets, transcripts,
-    versions, views,
+    ranking, receipts, records, routing, sealing, sessions, successions, tickets, traces,
+    transcripts, versions, views,
 };
 
 const SUBJECTS: &[Subject] = &[
@@ -36,6 +36,7 @@ const SUBJECTS: &[Subject] = &[
     receipts::SUBJECT,
     audit::SUBJECT,
     calls::SUBJECT,
+    traces::SUBJECT,
 ];
 
 #[test]

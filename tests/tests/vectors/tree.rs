@@ -12,6 +12,7 @@ use realm_protocol::{
         ChildLimits, Grant, KemPurpose, KemRecord, NodeCert, Peering, Petname, PolicyRecord,
         RealmRecord, Record, RevocationList, Role, Signed, Ticket, TicketKind, scopes,
     },
+    trace::TracePass,
 };
 
 pub(super) const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -194,6 +195,15 @@ impl Realm {
             node: self.node.node_id(),
         };
         signed(&approval, &[&self.node])
+    }
+
+    pub(super) fn trace_pass(&self, to: &Self) -> Signed<TracePass> {
+        let pass = TracePass {
+            call: CallId::new([3; 16]),
+            to: to.place().scope(),
+            until: NOW.plus(600_000),
+        };
+        signed(&pass, &[&self.node])
     }
 
     pub(super) fn grant(&self, holder: &Self) -> Signed<Grant> {

@@ -124,7 +124,7 @@ impl OutCall {
         match &self.task {
             Task::Invoke(invoke) => invoke.accepted.is_some() || invoke.detached,
             Task::Deliver(_) | Task::Status(_) | Task::Cancel(_) | Task::Halt(_) => true,
-            Task::Contracts(_) | Task::Tell(_) => false,
+            Task::Contracts(_) | Task::Trace(_) | Task::Tell(_) => false,
         }
     }
 }

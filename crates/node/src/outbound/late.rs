@@ -15,6 +15,7 @@ impl Node {
         match self.calls.get(&call).map(|out| &out.task) {
             Some(Task::Invoke(_)) => matches!(kind, Kind::Result | Kind::Accepted),
             Some(Task::Contracts(_)) => kind == Kind::Contracts,
+            Some(Task::Trace(_)) => kind == Kind::TraceShown,
             Some(Task::Status(_)) => kind == Kind::Accepted,
             Some(Task::Deliver(_)) => kind == Kind::ResultAck,
             Some(Task::Halt(_)) => kind == Kind::HaltAck,

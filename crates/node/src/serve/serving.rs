@@ -8,6 +8,7 @@ use realm_protocol::{
     journal::{Direction, JournalSeq, Run, Status},
     json,
     message::{PolicyUse, TraceParent},
+    trace::TraceRoot,
 };
 use serde_json::Value;
 
@@ -71,6 +72,8 @@ pub(crate) struct Served {
     pub(crate) record: Run,
     /// Events of the run's trace so far, the executor's and the node's own.
     pub(crate) events: u64,
+    /// What they come to, for the receipt; none where there is none, or they were not counted from the first.
+    pub(crate) root: Option<TraceRoot>,
     /// Whether it stands still until a person says what a call did whose outcome is unknown.
     pub(crate) undecided: bool,
     /// Who asked, as the caller's realm says.

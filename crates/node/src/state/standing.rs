@@ -18,6 +18,9 @@ pub(crate) const ACCEPTED: &[u8] = b"accepted/";
 /// Before what names each end of a call that its caller has not acknowledged.
 pub(crate) const DELIVERY: &[u8] = b"delivery/";
 
+/// What the salts of shown traces come from.
+pub(crate) const TRACES: &[u8] = b"traces";
+
 /// When a backup was put in the place of what was here.
 pub(crate) const RESTORED: &[u8] = b"restored";
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use realm_node::{ContractsOf, ControlId, HaltAsked, HaltOf, Request, Response};
+use realm_node::{ContractsOf, ControlId, HaltAsked, HaltOf, Request, Response, TraceOf};
 use realm_policy::Action;
 use realm_protocol::{
     broadcast::{Selection, Strategy},
@@ -21,7 +21,7 @@ use super::{
 };
 
 /// The kinds that begin something here, and the kind after which the policy changes; without one, before anything.
-const WATCHED: [(Kind, Option<Kind>); 9] = [
+const WATCHED: [(Kind, Option<Kind>); 10] = [
     (Kind::Resolve, None),
     (Kind::Call, None),
     (Kind::Cancel, Some(Kind::Accepted)),
@@ -31,6 +31,7 @@ const WATCHED: [(Kind, Option<Kind>); 9] = [
     (Kind::Award, Some(Kind::Bid)),
     (Kind::Lease, Some(Kind::Confirm)),
     (Kind::Halt, None),
+    (Kind::TraceAsked, None),
 ];
 
 /// Two organisations that may call and trade with each other, one with a child.
@@ -56,6 +57,7 @@ impl Fair {
         world.allow(lab, "acme", "see");
         world.permit(lab, "acme", "bid", "see");
         world.permit(acme, "lab", "award", "see");
+        world.permit(acme, "lab", "read-trace", "see");
         world.run_for(5_000);
         world.tap = true;
         Self {
@@ -95,6 +97,17 @@ impl Fair {
                 let loop_id = None;
                 (self.lab, Request::Contracts(ContractsOf { realm, loop_id }))
             }
+            Kind::TraceAsked => {
+                let runs = self.world.hosts[self.acme.0].disk.runs.values();
+                let served = runs.last().expect("a run");
+                let asked = TraceOf {
+                    realm: self.world.hosts[self.acme.0].node().standing().scope,
+                    call: served.call,
+                    loop_id: "see".parse().unwrap(),
+                    pass: None,
+                };
+                (self.lab, Request::Trace(Box::new(asked)))
+            }
             Kind::Halt => {
                 let halt = HaltAsked {
                     of: HaltOf::Realm("acme/ward".parse().unwrap()),
@@ -127,6 +140,7 @@ impl Fair {
             Response::Pong { .. } => true,
             Response::Invoked(ended) => ended.result.is_ok(),
             Response::Contracts(known) => known.iter().any(|known| known.loop_id.as_str() == "see"),
+            Response::TraceShown(shown) => !shown.items.is_empty(),
             Response::Broadcasted(ended) => ended.output.is_some(),
             Response::Done => {
                 self.world.run_for(2_000);
@@ -145,6 +159,10 @@ impl Fair {
 /// Whether a message of a kind comes to what was meant where these actions are forbidden.
 fn comes_to_it((kind, after): (Kind, Option<Kind>), forbidden: &BTreeSet<Action>) -> bool {
     let mut fair = Fair::new(714);
+    if kind == Kind::TraceAsked {
+        fair.world.call(fair.lab, "see@acme", json!({}));
+        fair.world.run_for(1_000);
+    }
     let to = fair.receiver(kind);
     let forbid = |fair: &mut Fair| {
         for action in forbidden {
