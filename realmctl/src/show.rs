@@ -8,6 +8,7 @@ mod breakers;
 mod calls;
 mod doctor;
 mod evidence;
+mod federated;
 mod grants;
 mod halt;
 mod local;

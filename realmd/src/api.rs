@@ -18,6 +18,7 @@ mod devices;
 mod erasing;
 mod events;
 mod extract;
+mod federated;
 mod gate;
 mod grants;
 mod halt;
@@ -133,6 +134,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::RUNS, get(runs::list))
         .route(routes::RUN, get(runs::show))
         .route(routes::RUN_TRACE, get(runs::trace))
+        .route(routes::RUN_FEDERATED, get(federated::federated))
         .route(routes::RUN_TREE, get(tree::tree))
         .route(routes::RUN_EVENTS, get(events::events))
         .route(routes::RUN_EXPLAIN, get(standing::explain))

@@ -15,6 +15,7 @@ mod broadcasts;
 mod budget;
 mod config;
 mod doctor;
+mod federated;
 mod grants;
 mod halt;
 mod invoke;
@@ -55,6 +56,7 @@ pub use broadcasts::{
 pub use budget::{Amount, Budget, NotAnAmount, Spend};
 pub use config::{ConfigEntry, ConfigView};
 pub use doctor::{Check, CheckGroup, Doctor, Finding};
+pub use federated::{FederatedPart, FederatedTrace, PartDigests, PartOutcome};
 pub use grants::{GrantKept, GrantRequest, GrantStep, GrantView, HoldRequest};
 pub use halt::{
     AboveHalt, BelowHalt, Halt, HaltChange, HaltRequest, HaltState, LoopHalt, UnhaltRequest,

@@ -7,6 +7,7 @@
 mod build;
 mod critical;
 mod diff;
+mod federated;
 mod lists;
 mod parts;
 #[cfg(test)]

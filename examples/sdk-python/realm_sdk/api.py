@@ -925,6 +925,35 @@ class Fault(TypedDict):
     """The line of the file."""
 
 
+FederatedPart = TypedDict(
+    "FederatedPart",
+    {
+    "realm": "str",
+    "callId": "str",
+    "loop": "str",
+    "from": NotRequired["int | None"],
+    "outcome": "PartOutcome",
+    "reason": NotRequired["str | None"],
+    "digests": NotRequired["PartDigests | None"],
+    "runId": NotRequired["str | None"],
+    "hidden": NotRequired["int"],
+    "events": NotRequired["list[TraceEvent]"],
+    },
+)
+"""What another realm shows of the run that served a call."""
+
+
+class FederatedTrace(TypedDict):
+    """A run's trace, followed through the realms that it led to."""
+
+    run: RunDetail
+    """This realm's run."""
+    events: NotRequired[list[TraceEvent]]
+    """This realm's events, in order."""
+    parts: NotRequired[list[FederatedPart]]
+    """The calls of other realms; whoever led to one stands before it."""
+
+
 class Frame(TypedDict):
     """One call of a run. Members that nothing was recorded for are left out."""
 
@@ -2611,6 +2640,14 @@ LinkState: TypeAlias = Literal["connected", "connecting", "offline", "revoked"]
 """How a link stands."""
 
 
+PartDigests: TypeAlias = Literal["signed", "differ", "unsigned", "erased"]
+"""How what a realm shows stands by what it has signed before."""
+
+
+PartOutcome: TypeAlias = Literal["shown", "refused", "unreachable", "notAsked"]
+"""What came of a question for a trace."""
+
+
 PauseRequest: TypeAlias = dict[str, Any]
 """Holds a run where it stands. It says nothing more yet."""
 
@@ -2727,6 +2764,10 @@ class Api:
     def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
         """Shows this realm's half of a trace, part by part."""
         return self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    def get_runs_id_federated(self, id: str) -> FederatedTrace:
+        """Follows a run's trace through the realms that it led to."""
+        return self._send("GET", f'/v1/runs/{quote(id, safe="")}/federated')
 
     def get_runs_id_tree(self, id: str) -> FrameTree:
         """Shows the calls of a run, nested."""
@@ -3150,6 +3191,10 @@ class AsyncApi:
     async def get_runs_id_trace(self, id: str, *, cursor: str | None = None) -> Trace:
         """Shows this realm's half of a trace, part by part."""
         return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/trace', query={"cursor": cursor})
+
+    async def get_runs_id_federated(self, id: str) -> FederatedTrace:
+        """Follows a run's trace through the realms that it led to."""
+        return await self._send("GET", f'/v1/runs/{quote(id, safe="")}/federated')
 
     async def get_runs_id_tree(self, id: str) -> FrameTree:
         """Shows the calls of a run, nested."""

@@ -911,6 +911,39 @@ export interface Fault {
   snippet?: string | null;
 }
 
+/** What another realm shows of the run that served a call. */
+export interface FederatedPart {
+  /** The realm. */
+  realm: string;
+  /** The call, as its caller names it. */
+  callId: string;
+  /** The loop that was called. */
+  loop: string;
+  /** The part that led here, by its place in the list; none for a call of this realm's. */
+  from?: number | null;
+  /** What came of the question. */
+  outcome: PartOutcome;
+  /** Why nothing is shown. */
+  reason?: string | null;
+  digests?: PartDigests | null;
+  /** The run there. */
+  runId?: string | null;
+  /** Events that are not shown. */
+  hidden?: number;
+  /** Events that are shown, in order. */
+  events?: Array<TraceEvent>;
+}
+
+/** A run's trace, followed through the realms that it led to. */
+export interface FederatedTrace {
+  /** This realm's run. */
+  run: RunDetail;
+  /** This realm's events, in order. */
+  events?: Array<TraceEvent>;
+  /** The calls of other realms; whoever led to one stands before it. */
+  parts?: Array<FederatedPart>;
+}
+
 /** How a check ended. */
 export type Finding = "ok" | "warn" | "fail" | "skip";
 
@@ -1385,6 +1418,12 @@ export interface ModelToolView {
   /** Why it cannot be told what it is. */
   fault?: string | null;
 }
+
+/** How what a realm shows stands by what it has signed before. */
+export type PartDigests = "signed" | "differ" | "unsigned" | "erased";
+
+/** What came of a question for a trace. */
+export type PartOutcome = "shown" | "refused" | "unreachable" | "notAsked";
 
 /** Holds a run where it stands. It says nothing more yet. */
 export type PauseRequest = Record<string, unknown>;
@@ -2535,6 +2574,11 @@ export abstract class Api {
   /** Shows this realm's half of a trace, part by part. */
   getRunsIdTrace(id: string, query: { cursor?: string } = {}): Promise<Trace> {
     return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/trace`, { query });
+  }
+
+  /** Follows a run's trace through the realms that it led to. */
+  getRunsIdFederated(id: string): Promise<FederatedTrace> {
+    return this.send("GET", `/v1/runs/${encodeURIComponent(id)}/federated`);
   }
 
   /** Shows the calls of a run, nested. */

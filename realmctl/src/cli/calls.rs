@@ -477,6 +477,9 @@ pub enum TraceCommand {
     Show {
         /// The run.
         id: String,
+        /// Ask the realms that the run led to what they show of it, and show one tree.
+        #[arg(long)]
+        federated: bool,
     },
     /// Write a run's trace as a file for others.
     Export {

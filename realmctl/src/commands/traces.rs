@@ -15,9 +15,12 @@ use crate::{
 /// Shows, exports or compares traces; gives the exit code.
 pub(crate) async fn run(session: &Session, command: TraceCommand) -> Result<u8, Failure> {
     match command {
-        TraceCommand::Show { id } => {
+        TraceCommand::Show { id, federated } => {
             let daemon = session.daemon().await?;
-            session.print(&daemon.ask(daemon.client.trace(&id)).await?)?;
+            match federated {
+                true => session.print(&daemon.ask(daemon.client.federated(&id)).await?)?,
+                false => session.print(&daemon.ask(daemon.client.trace(&id)).await?)?,
+            }
         }
         TraceCommand::Export {
             run,

@@ -247,7 +247,7 @@ impl Show for FrameTree {
     }
 }
 
-fn branch(tree: &FrameTree) -> String {
+pub(super) fn branch(tree: &FrameTree) -> String {
     let children = tree.children.iter();
     let below = children.map(|child| &child.frame.error);
     // What failed below says why there.

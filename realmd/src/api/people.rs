@@ -67,6 +67,7 @@ const TRACES: &[&str] = &[
     routes::RUNS,
     routes::RUN,
     routes::RUN_TRACE,
+    routes::RUN_FEDERATED,
     routes::RUN_TREE,
     routes::RUN_EVENTS,
     routes::RUN_EXPLAIN,

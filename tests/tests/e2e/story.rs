@@ -92,6 +92,24 @@ fn two_organisations_meet_and_one_calls_a_loop_of_the_other() {
     assert_eq!(half["run"]["callId"], trace["run"]["callId"]);
     assert_eq!(half["run"]["direction"], "in");
 
+    // The lab shows its half once its owner says so, and what it shows is what it signed.
+    let federated = format!("trace show {run} --federated");
+    let refused = mercy.ctl(&federated).ok();
+    assert!(refused.contains("refused  -"), "{refused}");
+    assert!(
+        refused.contains("denied by policy; reference "),
+        "{refused}"
+    );
+    lab.ctl("allow mercy read-trace variant-call").ok();
+    let shown = mercy.ctl(&federated).ok();
+    assert!(
+        shown.starts_with("variant-call@lab 0.1.0  completed") && shown.contains("[signed]"),
+        "{shown}"
+    );
+    let shown = mercy.ctl(&format!("{federated} -o json")).json();
+    assert_eq!(shown["parts"][0]["runId"], there);
+    assert_eq!(shown["parts"][0]["events"], half["events"]);
+
     // A trace in a file is the run it was exported from; a call that failed is another.
     let file = mercy.dir().join("trace.json");
     let file = file.display();

@@ -29,6 +29,8 @@ pub const RUNS: &str = "/v1/runs";
 pub const RUN: &str = "/v1/runs/{id}";
 /// GET: [`super::Trace`].
 pub const RUN_TRACE: &str = "/v1/runs/{id}/trace";
+/// GET: [`super::FederatedTrace`].
+pub const RUN_FEDERATED: &str = "/v1/runs/{id}/federated";
 /// GET: [`super::Frame`], the outermost.
 pub const RUN_TREE: &str = "/v1/runs/{id}/tree";
 /// GET: server-sent events. `event: trace` carries a [`super::TraceEvent`], its `id` is the

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use http::Method;
 use realm_protocol::limits;
 
 use super::{Client, ClientError, address::Address};
 use crate::api::{
     BroadcastRequest, BroadcastResult, CancelRequest, CancelResult, Direction, EraseRequest,
-    EraseResult, EvidenceFile, FrameTree, InvokeRequest, InvokeResult, Page, PauseRequest,
-    ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Trace, TraceQuery,
-    TranscriptQuery, routes,
+    EraseResult, EvidenceFile, FederatedTrace, FrameTree, InvokeRequest, InvokeResult, Page,
+    PauseRequest, ResumeRequest, RunDetail, RunExplanation, RunQuery, RunStatus, RunSummary, Trace,
+    TraceQuery, TranscriptQuery, routes,
 };
 use crate::trace::TraceParts;
 
@@ -17,6 +18,8 @@ use crate::trace::TraceParts;
 const CALL: Duration = Duration::from_secs(90);
 /// How long a call that may be kept waits where it does not say.
 const STORED: Duration = Duration::from_millis(limits::STORABLE_TTL_MS).saturating_add(MARGIN);
+/// How long all realms of a trace may take to be asked, one after the other.
+const FEDERATED: Duration = Duration::from_secs(150);
 /// How much longer than the call the client waits, for the daemon to say that time is up.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -103,6 +106,16 @@ impl Client {
         let mut path = Address::new(&routes::fill(routes::RUN_TRACE, &[id]));
         path.add("cursor", cursor.as_ref());
         self.get(&path.into_text()).await
+    }
+
+    /// A run's trace, with what other realms show of it. They are asked now, which can take a while.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn federated(&self, id: &str) -> Result<FederatedTrace, ClientError> {
+        let path = routes::fill(routes::RUN_FEDERATED, &[id]);
+        self.request(Method::GET, &path, Vec::new(), FEDERATED)
+            .await
     }
 
     /// The calls of a run, nested.

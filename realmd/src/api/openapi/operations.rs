@@ -6,18 +6,18 @@ use realm_client::api::{
     BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BreakerView, BroadcastRequest,
     BroadcastResult, CancelRequest, CancelResult, ConfigEntry, ConfigView, Denial, DenyRequest,
     DeviceAnswer, DeviceQuestion, DeviceSignIn, DiffResult, DisallowRequest, Disallowed, Doctor,
-    EraseRequest, EraseResult, EvidenceFile, FrameTree, GrantRequest, GrantView, HaltRequest,
-    HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest, InvokeResult, JoinRequest,
-    Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, ModelToolView, PauseRequest,
-    PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases, PolicyChecked,
-    PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText, PolicyView, Pong,
-    PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary, PseudonymView,
-    RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery,
-    Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked, RollbackRequest, RunDetail,
-    RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest, SignInRequest, SignedIn,
-    SignedOut, StackView, StateQuery, StateSummary, StateView, Status, TicketIssued, TicketRequest,
-    Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest, ValidateResult, WitnessFile,
-    WitnessView, routes,
+    EraseRequest, EraseResult, EvidenceFile, FederatedTrace, FrameTree, GrantRequest, GrantView,
+    HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest, InvokeResult,
+    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, ModelToolView,
+    PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases,
+    PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
+    PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary,
+    PseudonymView, RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile,
+    ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked,
+    RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest,
+    SignInRequest, SignedIn, SignedOut, StackView, StateQuery, StateSummary, StateView, Status,
+    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
+    ValidateResult, WitnessFile, WitnessView, routes,
 };
 
 use super::{
@@ -80,6 +80,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         one::<Trace>(),
     )
     .with(query::<TraceQuery>),
+    get(
+        routes::RUN_FEDERATED,
+        "Follows a run's trace through the realms that it led to.",
+        one::<FederatedTrace>(),
+    ),
     get(
         routes::RUN_TREE,
         "Shows the calls of a run, nested.",
