@@ -219,7 +219,7 @@ impl Node {
         if self.stopping {
             return self.refuse(control, Refusal::Stopping);
         }
-        let named = || asker.map(|asker| asker.name());
+        let named = || asker.as_ref().map(User::name);
         let asked = InvokeAsked {
             caller: asked.caller.or_else(named),
             ..asked
