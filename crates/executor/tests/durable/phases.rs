@@ -1,6 +1,6 @@
 //! The phases of a stack that lie beside its parts end when their time is over.
 
-use realm_executor::{BackendRequest, Registry, load};
+use realm_executor::{BackendRequest, Manifest, Registry, load};
 use realm_protocol::FailureCode;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn desk() -> World {
     let mut loops = loaded.loops;
     let stacks = Registry::default().plan_stacks(&loaded.stacks, &loops);
     loops.extend(stacks.unwrap());
-    let documents: Vec<_> = loops.iter().map(|it| it.to_json()).collect();
+    let documents: Vec<_> = loops.iter().map(Manifest::to_json).collect();
     let mut world = World::new(&documents, "desk", json!({"text": "good"}));
     world.begin();
     world.turn(false);
