@@ -485,6 +485,9 @@ pub const CLOSES: usize = 64;
 /// Realms of which no bid counts that an announcer still gives the Close of one broadcast to; further ones
 /// get none.
 pub const CLOSE_UNCOUNTED: usize = 1_024;
+/// How long after the outcome of a broadcast, of as many as [`CLOSES`], what holders say of their leases is
+/// counted, milliseconds; what comes later is acknowledged and forgotten.
+pub const LATE_MS: u64 = 15 * 60 * 1_000;
 /// Bidders whose conduct a realm remembers; the one heard of longest ago is forgotten first.
 pub const TRUSTED: usize = 4_096;
 

@@ -8,6 +8,7 @@
 mod audit;
 mod finish;
 mod intake;
+mod late;
 mod plan;
 mod purse;
 mod replay;

@@ -49,6 +49,7 @@ impl Node {
         if dry_run || run.erased.is_some() {
             return Ok(Response::Done);
         }
+        self.forget_late_of(id);
         for (row, value) in keys {
             self.erase_answer(&run, row, &value);
         }

@@ -13,6 +13,7 @@ mod floods;
 mod halting;
 mod hearing;
 mod kept;
+mod late;
 mod lost;
 mod offers;
 mod offshoots;
@@ -51,6 +52,7 @@ use crate::{Node, Refused, timers::Timer};
 use asking::Asker;
 use closing::{Closing, Over};
 use floods::Floods;
+use late::Late;
 
 use acquainting::{Offered, Offers};
 use contents::read;
@@ -83,7 +85,9 @@ pub(crate) struct Market {
     announced: BTreeMap<BroadcastId, Announced>,
     /// Those of them that want something, which is being carried out for the first.
     wanting: VecDeque<BroadcastId>,
-    /// The latest of this realm's that have ended: outcomes may still come.
+    /// Those that have ended, and of which outcomes are still to come.
+    late: BTreeMap<BroadcastId, Late>,
+    /// The latest of this realm's that have ended: bidders may ask for their closes.
     over: VecDeque<Over>,
     /// With the place that it bids from.
     bidder: Option<(Place, Bidder)>,
@@ -170,6 +174,19 @@ impl Market {
         self.announced.len()
     }
 
+    /// A broadcast of this realm's that is under way, or of which outcomes are still to come.
+    fn own(&self, broadcast: BroadcastId) -> Option<&Announced> {
+        let late = || self.late.get(&broadcast).map(|late| &late.own);
+        self.announced.get(&broadcast).or_else(late)
+    }
+
+    fn own_mut(&mut self, broadcast: BroadcastId) -> Option<&mut Announced> {
+        match self.announced.get_mut(&broadcast) {
+            Some(own) => Some(own),
+            None => self.late.get_mut(&broadcast).map(|late| &mut late.own),
+        }
+    }
+
     /// The broadcast that a frame here has asked for with this call.
     fn asked_with(&self, call: CallId) -> Option<BroadcastId> {
         let mut own = self.announced.iter();
@@ -195,7 +212,7 @@ impl Market {
 
     /// Whether this realm announced a broadcast, and has not forgotten it.
     fn is_own(&self, broadcast: BroadcastId) -> bool {
-        self.announced.contains_key(&broadcast) || self.ended(broadcast).is_some()
+        self.own(broadcast).is_some() || self.ended(broadcast).is_some()
     }
 
     /// A broadcast of this realm's that has ended and is not forgotten.
@@ -236,12 +253,14 @@ impl Market {
             .filter_map(|(_, bidder)| bidder.poll_timeout());
         let passed = self.passed.values().map(|passed| passed.tallying.due());
         let closing = self.closing.iter().map(|closing| closing.since);
+        let late = self.late.values().map(|late| late.until);
         let asks = self.receipts.next();
         let lost = self.lost.values().copied();
         own.chain(bids)
             .chain(lost)
             .chain(passed)
             .chain(closing)
+            .chain(late)
             .chain(asks)
             .min()
     }
@@ -315,6 +334,7 @@ impl Node {
         self.send_closes();
         self.ask_for_closes();
         self.give_up_lost();
+        self.give_up_late();
         let due: Vec<BroadcastId> = self.market.announced.keys().copied().collect();
         for broadcast in due {
             if let Some(own) = self.market.announced.get_mut(&broadcast) {

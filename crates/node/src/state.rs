@@ -9,6 +9,7 @@ use realm_protocol::{
     Timestamp,
     budget::Budget,
     cbor::{self, Blob, CborError, Wire},
+    journal::Run,
     message::{PolicyUse, Stage, TraceParent},
     records::{
         Chain, ChildCert, KemRecord, Peering, PolicyRecord, RevocationList, Role, Signed,
@@ -19,7 +20,7 @@ use realm_protocol::{
 
 use realm_executor::{Bounder, Effects, Given, Verdict};
 
-use crate::{LoopAction, LoopChange, approvals::StoredRule, receipts::Ordered};
+use crate::{LoopAction, LoopChange, UnderWay, approvals::StoredRule, receipts::Ordered};
 
 /// Version of every record below.
 const VERSION: u64 = 1;
@@ -412,6 +413,30 @@ wire_map! {
         6 => person: Option<String>,
         /// How many calls and broadcasts led to whoever asked for it; none for as many as are announced.
         7 => depth: Option<u64>,
+        /// Once it has ended, what is needed to hear those who have not said yet how their leases ended.
+        8 => over: Option<StoredOver>,
+    }
+}
+
+wire_map! {
+    /// A broadcast that has ended, and of which outcomes are still to come.
+    pub struct StoredOver {
+        /// Its run, without input and output.
+        0 => run: Run,
+        /// Events of its run so far.
+        1 => events: u64,
+        /// Until when holders are heard.
+        2 => ends: Timestamp,
+    }
+}
+
+impl StoredOver {
+    /// The run as one to go on with.
+    pub(crate) fn under_way(self) -> UnderWay {
+        UnderWay {
+            run: self.run,
+            events: self.events,
+        }
     }
 }
 

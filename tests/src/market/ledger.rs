@@ -240,7 +240,7 @@ impl Ledger {
             if cancelled && matches!(entry, Entry::Awarded(_) | Entry::Leased(_)) {
                 return Err(format!("after the cancel: {entry:?}"));
             }
-            if finished && !matches!(entry, Entry::Unused(_)) {
+            if finished && !matches!(entry, Entry::Unused(_) | Entry::Proved(_)) {
                 return Err(format!("after the end: {entry:?}"));
             }
             match entry {

@@ -174,6 +174,12 @@ impl Intake {
         *received = received.saturating_add(1);
     }
 
+    /// Forgets all other bids.
+    pub(crate) fn keep_only(&mut self, keeps: impl Fn(&Digest) -> bool) {
+        self.entrants.retain(|bid, _| keeps(bid));
+        self.by_agent.retain(|_, bid| keeps(bid));
+    }
+
     pub(crate) fn get(&self, bid: &Digest) -> Option<&Entrant> {
         self.entrants.get(bid)
     }

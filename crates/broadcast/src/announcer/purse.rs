@@ -44,6 +44,11 @@ impl Purse {
         counts.fold(Spend::default(), Spend::plus)
     }
 
+    /// Whether of some award it is not known yet what counts.
+    pub(super) fn is_owed(&self) -> bool {
+        self.awards.values().any(|share| !share.said)
+    }
+
     pub(super) fn left(&self) -> Budget {
         self.budget.less(&self.spent())
     }

@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{Aggregation, Announce, Announcement, BidLimits, Reach, Rule, Strategy},
+    broadcast::{Aggregation, Announce, Announcement, BidLimits, Deliver, Reach, Rule, Strategy},
     budget::Budget,
     cbor::Blob,
     journal::{JournalSeq, Run, Status},
@@ -272,14 +272,14 @@ impl Node {
     }
 
     fn announcer_output(&mut self, broadcast: BroadcastId) -> Option<Output> {
-        let own = self.market.announced.get_mut(&broadcast)?;
+        let own = self.market.own_mut(broadcast)?;
         own.announcer.poll_output()
     }
 
     /// Tells a broadcast of this realm's what happened, and carries out what it wants then.
     pub(super) fn tell_announcer(&mut self, broadcast: BroadcastId, input: Input) {
         let now = self.now;
-        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+        if let Some(own) = self.market.own_mut(broadcast) {
             own.announcer.handle(input, now);
         }
         self.carry_out_announcer(broadcast);
@@ -384,7 +384,6 @@ impl Node {
         if making_one {
             own.aggregated = own.announcer.left().whole();
         }
-        self.forget_broadcast(broadcast, own.entries);
         self.tell_withdrawn(broadcast, &own, &conclusion);
         self.remember_ended(broadcast, &own);
         let mismatch = own.mismatch(&conclusion);
@@ -435,6 +434,7 @@ impl Node {
             Some(Asker::Frame(call)) => self.tell_frame(call, (run, spent), &conclusion),
             None => {}
         }
+        self.hear_on(broadcast, own);
     }
 
     /// Takes back a broadcast of this realm's; false if none has that run.
@@ -456,6 +456,15 @@ impl Announced {
     pub(super) fn round(&self, round: u64) -> Option<&Signed<Announcement>> {
         self.rounds
             .get(usize::try_from(round.checked_sub(1)?).ok()?)
+    }
+
+    /// Whether the output of one winner, if there is one, is what the contract says.
+    pub(super) fn matches(&self, delivered: &Deliver) -> bool {
+        match delivered.output.as_deref().map(json::parse) {
+            Some(Ok(output)) => self.contract.check_result(&output).is_ok(),
+            Some(Err(_)) => false,
+            None => true,
+        }
     }
 
     /// Why the results, made one, are not what the contract says: each of them was, and what is made of them may

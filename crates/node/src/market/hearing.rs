@@ -4,7 +4,6 @@ use realm_broadcast::announcer::{Input, Message};
 use realm_protocol::{
     Place,
     broadcast::{Bid, Confirm, Deliver, OutcomeAck, Tally, WorkProgress},
-    json,
     records::Signed,
 };
 
@@ -63,7 +62,7 @@ impl Node {
             return;
         }
         let broadcast = outcome.broadcast;
-        let Some(own) = self.market.announced.get(&broadcast) else {
+        let Some(own) = self.market.own(broadcast) else {
             // It is over, and nothing is to be done about it: whoever sends it may stop.
             let ack = OutcomeAck {
                 broadcast,
@@ -72,12 +71,7 @@ impl Node {
             };
             return self.send_as_announcer(from, Message::Ack(ack));
         };
-        let output = delivered.output.as_deref().map(json::parse);
-        let matches = match output {
-            Some(Ok(output)) => own.contract.check_result(&output).is_ok(),
-            Some(Err(_)) => false,
-            None => true,
-        };
+        let matches = own.matches(&delivered);
         self.prove_anew(broadcast, from);
         let input = Input::Delivered {
             from: from.clone(),
@@ -85,5 +79,6 @@ impl Node {
             matches,
         };
         self.tell_announcer(broadcast, input);
+        self.settle_late(broadcast);
     }
 }

@@ -20,12 +20,12 @@ use realm_protocol::{
     json::Object,
 };
 
-use super::Announced;
+use super::{Announced, Late};
 use crate::{
     Node, UnderWay,
     durable::BrokenOff,
     serve::leased_call,
-    state::{self, StoredBroadcast, StoredFan, StoredPass},
+    state::{self, StoredBroadcast, StoredFan, StoredOver, StoredPass},
 };
 
 /// Where an agent's day lies in the realm's standing, before the agent's name.
@@ -41,7 +41,7 @@ pub(crate) struct Kept {
 /// A broadcast that the end of the process broke off, and its run.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
-    broadcast: BroadcastId,
+    pub(super) broadcast: BroadcastId,
     stored: StoredBroadcast,
     entries: Vec<Result<Entry, CborError>>,
     run: UnderWay,
@@ -50,7 +50,7 @@ pub(crate) struct Unfinished {
 impl Node {
     /// Writes down what a restart needs of a broadcast beside its announcer's entries.
     pub(super) fn keep_broadcast(&mut self, broadcast: BroadcastId) {
-        let Some(own) = self.market.announced.get(&broadcast) else {
+        let Some(own) = self.market.own(broadcast) else {
             return;
         };
         let plan = own.announcer.plan();
@@ -64,6 +64,7 @@ impl Node {
             frame: own.frame,
             person: own.person.clone(),
             depth: Some(own.depth),
+            over: self.market.late.get(&broadcast).map(Late::stored),
         };
         let key = broadcast.as_bytes();
         self.put(Table::Broadcasts, key, state::write(&stored));
@@ -105,7 +106,7 @@ impl Node {
     /// owner has things taken out of traces, without outputs; their digests are signed.
     pub(super) fn keep_entry(&mut self, broadcast: BroadcastId, entry: &Entry) -> Blob {
         let bytes = Blob::from(cbor::encode(entry));
-        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+        if let Some(own) = self.market.own_mut(broadcast) {
             let row = entry_row(broadcast, own.entries);
             own.entries = own.entries.saturating_add(1);
             let value = state::write_encoded(bytes.clone());
@@ -138,12 +139,17 @@ impl Node {
             let stored = kept.stored.and_then(Result::ok).filter(|_| !restored);
             let run = stored.as_ref().map(|stored| stored.run);
             let at = interrupted.iter().position(|it| Some(it.run.id) == run);
-            match (stored, at) {
-                (Some(stored), Some(at)) => unfinished.push(Unfinished {
+            let over = stored.as_ref().and_then(|stored| stored.over.clone());
+            let run = match at {
+                Some(at) => Some(interrupted.swap_remove(at)),
+                None => over.map(StoredOver::under_way),
+            };
+            match (stored, run) {
+                (Some(stored), Some(run)) => unfinished.push(Unfinished {
                     broadcast,
                     stored,
                     entries: kept.entries,
-                    run: interrupted.swap_remove(at),
+                    run,
                 }),
                 _ => self.forget_broadcast(broadcast, kept.entries.len() as u64),
             }
@@ -158,6 +164,13 @@ impl Node {
         for unfinished in unfinished {
             let broadcast = unfinished.broadcast;
             let entries = unfinished.entries.len() as u64;
+            if let Some(over) = &unfinished.stored.over {
+                let ends = over.ends;
+                if !self.resume_late(unfinished, ends) {
+                    self.forget_broadcast(broadcast, entries);
+                }
+                continue;
+            }
             let (run, person) = (unfinished.run.run.clone(), unfinished.stored.person.clone());
             match self.resumed(unfinished) {
                 Ok(own) => {
@@ -209,7 +222,7 @@ impl Node {
         }
     }
 
-    fn resumed(&self, unfinished: Unfinished) -> Result<Announced, String> {
+    pub(super) fn resumed(&self, unfinished: Unfinished) -> Result<Announced, String> {
         let Unfinished {
             stored,
             entries,

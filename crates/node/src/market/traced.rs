@@ -1,6 +1,7 @@
 //! Broadcasts in the traces of their runs.
 
-use realm_broadcast::log::{Conclusion, Ending, Entry, Proved};
+use realm_broadcast::log::{Conclusion, Ending, Entry, Proved, Unused};
+use realm_executor::spend_value;
 use realm_protocol::{
     BroadcastId, Place,
     broadcast::{MILLION, Offshoots, Stopped},
@@ -44,7 +45,7 @@ impl Node {
 
     /// Writes down what proves a bidder that signs by another node than it bid by.
     pub(super) fn prove_anew(&mut self, broadcast: BroadcastId, signer: &Place) {
-        let own = self.market.announced.get(&broadcast);
+        let own = self.market.own(broadcast);
         let moved = own.is_some_and(|own| {
             let of_realm = own.proven.iter().filter(|it| it.realm == signer.realm);
             own.announcer.is_by_bidder(signer) && of_realm.count() < NODES
@@ -56,7 +57,7 @@ impl Node {
 
     /// Writes down what proves a realm that has signed something, once for each of its nodes.
     pub(super) fn prove(&mut self, broadcast: BroadcastId, signer: &Place) {
-        let Some(own) = self.market.announced.get(&broadcast) else {
+        let Some(own) = self.market.own(broadcast) else {
             return;
         };
         if own.proven.contains(signer) {
@@ -66,7 +67,7 @@ impl Node {
         let Some(chain) = self.chain_of(signer) else {
             return;
         };
-        if let Some(own) = self.market.announced.get_mut(&broadcast) {
+        if let Some(own) = self.market.own_mut(broadcast) {
             own.proven.insert(signer.clone());
         }
         let proved = Proved { chain, at: now };
@@ -133,7 +134,12 @@ impl Node {
                 ("broadcast.ended", told.with("end", it.end.name()))
             }
             Entry::Decided(it) => ("broadcast.decided", told.with("slot", &it.slot)),
-            Entry::Unused(_) => ("broadcast.unused", told),
+            Entry::Unused(it) => {
+                let spent = self.market.own(broadcast).map(|own| own.announcer.spent());
+                let told = told_unused(told, it);
+                let told = told.with_some("spent", spent.as_ref().map(spend_value));
+                ("broadcast.unused", told)
+            }
             Entry::Cancelled(_) => ("broadcast.cancelled", told),
             Entry::Proved(_) => ("broadcast.proved", told),
             Entry::Finished(it) => {
@@ -178,7 +184,7 @@ impl Node {
 
     pub(super) fn note_broadcast(&mut self, broadcast: BroadcastId, kind: &str, payload: Object) {
         let at = self.wall();
-        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+        let Some(own) = self.market.own_mut(broadcast) else {
             return;
         };
         let event = Event {
@@ -192,6 +198,19 @@ impl Node {
         own.events = own.events.saturating_add(1);
         self.out.change(Change::Event(event));
     }
+}
+
+/// What a holder says of work that is not used.
+fn told_unused(told: Object, it: &Unused) -> Object {
+    let Ok(outcome) = it.delivered.outcome.peek() else {
+        return told;
+    };
+    let charged = outcome.charged.as_ref();
+    let charged = charged.map(|price| Amount::from(price).to_string());
+    told.with("slot", &outcome.slot)
+        .with("epoch", &outcome.epoch)
+        .with("end", outcome.end.name())
+        .with_some("charged", charged)
 }
 
 /// What a holder says that its work has announced in its turn, and how that stands.

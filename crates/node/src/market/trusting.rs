@@ -40,7 +40,7 @@ impl Node {
 
     /// Remembers who holds a slot, and what its end says of them.
     pub(super) fn judge_bidder(&mut self, broadcast: BroadcastId, entry: &Entry) {
-        let Some(own) = self.market.announced.get_mut(&broadcast) else {
+        let Some(own) = self.market.own_mut(broadcast) else {
             return;
         };
         let (holder, conduct) = match entry {
@@ -52,7 +52,7 @@ impl Node {
                 return;
             }
             // Whoever was told to stop says so, and has done what it was told.
-            Entry::Ended(_) if own.announcer.is_taken_back() => return,
+            Entry::Ended(_) | Entry::Unused(_) if own.announcer.is_taken_back() => return,
             Entry::Ended(it) => {
                 // Of whom nobody could hear, silence says nothing, and neither does the time it took.
                 let heard = !own.announcer.was_unheard(it.slot, it.epoch);
@@ -64,6 +64,13 @@ impl Node {
                     own.holders.get(&it.slot).cloned(),
                     conduct.map(|it| it.timed(took_ms, bid_ms.unwrap_or(u64::MAX))),
                 )
+            }
+            Entry::Unused(it) => {
+                let matches = own.matches(&it.delivered);
+                let end = own.announcer.end_of_unused(&it.delivered, matches);
+                let outcome = it.delivered.outcome.peek().ok();
+                let holder = outcome.and_then(|outcome| own.holders.get(&outcome.slot).cloned());
+                (holder, end.and_then(Conduct::of))
             }
             _ => return,
         };

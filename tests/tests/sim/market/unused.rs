@@ -74,9 +74,9 @@ fn work_that_is_not_waited_for_any_more_is_taken_back_and_cited() {
     invariants::check(&mut world);
 }
 
-#[test]
-fn a_result_that_comes_after_the_outcome_is_acknowledged_and_changes_nothing() {
-    let (mut world, acme, [left, right]) = uneven_family(651);
+/// A race that is over while its slower holder, the left one, has done the work and cannot be heard.
+fn unheard(seed: u64) -> (World, HostId, [HostId; 2], Broadcasted) {
+    let (mut world, acme, [left, right]) = uneven_family(seed);
     world.apply(right, &[bids(Loops::idempotent("see", 1_000), "EUR 0.02")]);
     world.run_for(1_000);
     let control = world.ask(acme, Request::Broadcast(Box::new(race())));
@@ -86,6 +86,25 @@ fn a_result_that_comes_after_the_outcome_is_acknowledged_and_changes_nothing() {
     world.run_for(6_000);
     let done = work_of(&world, left).map(|run| run.status);
     assert_eq!(done, Some(Status::Completed), "nobody could take it back");
+    (world, acme, [left, right], ended)
+}
+
+/// What the announcer holds of broadcasts that have ended.
+fn kept(world: &World, host: HostId) -> usize {
+    world.hosts[host.0].disk.count(Table::Broadcasts)
+}
+
+/// What came late, with its epoch and what it charges.
+fn late(told: &realm_evidence::Account) -> Vec<(u64, &'static str, u64)> {
+    let late = told.late.iter();
+    late.map(|it| (it.epoch, it.end, it.charged_micros))
+        .collect()
+}
+
+#[test]
+fn a_result_that_comes_after_the_outcome_is_counted_and_changes_nothing_of_it() {
+    let (mut world, acme, [left, right], ended) = unheard(651);
+    assert!(kept(&world, acme) > 0);
 
     world.heal(left, acme);
     world.run_for(60_000);
@@ -97,6 +116,42 @@ fn a_result_that_comes_after_the_outcome_is_acknowledged_and_changes_nothing() {
     nothing_is_left(&world, &[acme, left, right]);
     let told = account(&world, acme);
     assert_eq!(told.output, ended.output);
+    assert_eq!(late(&told), [(1, "Done", 30_000)]);
+    let bidders = world.hosts[acme.0].node().bidders();
+    let of_left = bidders
+        .iter()
+        .find(|it| it.realm == world.hosts[left.0].realm);
+    let conduct = of_left.map(|it| it.events.iter().map(|(what, ..)| *what).collect());
+    assert_eq!(conduct, Some(vec!["Delivered"]));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_result_that_comes_after_the_outcome_is_counted_by_an_announcer_that_was_restarted_since() {
+    let (mut world, acme, [left, right], ended) = unheard(654);
+    world.crash_for(acme, 500);
+    world.run_for(2_000);
+
+    world.heal(left, acme);
+    world.run_for(60_000);
+
+    nothing_is_left(&world, &[acme, left, right]);
+    let told = account(&world, acme);
+    assert_eq!(told.output, ended.output);
+    assert_eq!(late(&told), [(1, "Done", 30_000)]);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn who_says_nothing_for_a_quarter_of_an_hour_after_the_outcome_is_waited_for_no_longer() {
+    let (mut world, acme, _, _) = unheard(655);
+
+    world.run_for(14 * 60_000);
+    assert!(kept(&world, acme) > 0);
+    world.run_for(60_000);
+
+    assert_eq!(kept(&world, acme), 0);
+    assert!(late(&account(&world, acme)).is_empty());
     invariants::check(&mut world);
 }
 
@@ -126,12 +181,7 @@ fn a_result_of_an_earlier_epoch_is_written_down_as_unused() {
     assert_eq!(unused, 1);
     nothing_is_left(&world, &[acme, left, right]);
     let told = account(&world, acme);
-    let late: Vec<_> = told
-        .late
-        .iter()
-        .map(|it| (it.epoch, it.end, it.charged_micros))
-        .collect();
-    assert_eq!(late, [(1, "Done", 20_000)]);
+    assert_eq!(late(&told), [(1, "Done", 20_000)]);
     invariants::check(&mut world);
 }
 
