@@ -44,6 +44,8 @@ pub struct Account {
     pub reason: Option<String>,
     /// What every slot was to the outcome.
     pub slots: Vec<Slot>,
+    /// What people said of work that may have begun, in the order in which they did.
+    pub decisions: Vec<Decision>,
     /// Outcomes that came too late to be used, and what they charge.
     pub late: Vec<Late>,
     /// After a cancel, slots whose holders said that they stopped.
@@ -186,6 +188,24 @@ pub struct Late {
     pub at: Timestamp,
 }
 
+/// What a person said of work that may have begun and must not be done twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The slot.
+    pub slot: u64,
+    /// The epoch of the lease that it was about.
+    pub epoch: u64,
+    /// Who held it, as root and path.
+    pub realm: String,
+    /// The bid that had won the lease.
+    pub bid: Digest,
+    /// Whether the work was given out again; nobody may have been there to say so.
+    pub again: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
 impl Account {
     pub(crate) fn new(
         announcement: &Announcement,
@@ -216,6 +236,7 @@ impl Account {
             output: output.and_then(|output| json::parse(output).ok()),
             reason: conclusion.and_then(|it| it.reason.clone()),
             slots: conclusion.map_or_else(Vec::new, |it| it.citations.iter().map(slot).collect()),
+            decisions: decisions(entries, &bids),
             late: entries.iter().filter_map(|it| late(it, &bids)).collect(),
             confirmed: conclusion.map_or_else(Vec::new, |it| it.confirmed.clone()),
             silent: conclusion.map_or_else(Vec::new, |it| it.silent.clone()),
@@ -232,6 +253,31 @@ fn counted(entry: &Entry) -> Option<(Digest, Bid)> {
         Entry::Counted(it) => Some((it.bid.digest(), it.bid.peek().ok()?)),
         _ => None,
     }
+}
+
+/// What people decided, with the bid that each award was made to.
+fn decisions(entries: &[Entry], bids: &[(Digest, Bid)]) -> Vec<Decision> {
+    let mut awarded = BTreeMap::new();
+    let decided = entries.iter().filter_map(|entry| match entry {
+        Entry::Awarded(it) => {
+            awarded.insert((it.slot, it.epoch), it.bid);
+            None
+        }
+        Entry::Decided(it) => {
+            let bid = awarded.get(&(it.slot, it.epoch))?;
+            let (_, said) = bids.iter().find(|(digest, _)| digest == bid)?;
+            Some(Decision {
+                slot: it.slot,
+                epoch: it.epoch,
+                realm: text(&said.bidder),
+                bid: *bid,
+                again: it.again,
+                at: it.at,
+            })
+        }
+        _ => None,
+    });
+    decided.collect()
 }
 
 fn late(entry: &Entry, bids: &[(Digest, Bid)]) -> Option<Late> {

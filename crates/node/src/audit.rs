@@ -313,7 +313,11 @@ impl Node {
             let loop_id = self.loop_of_run(*run)?;
             let subject = decision.map_or_else(
                 || loop_id.clone(),
-                |decision| format!("{loop_id} {}", decision.name()),
+                |decision| {
+                    let slot = self.undecided_of(*run).next();
+                    let about = slot.map_or(loop_id.clone(), |slot| slot.name);
+                    format!("{about} {}", decision.name())
+                },
             );
             let (why, output) = match decision {
                 Some(Decision::Fail(reason)) => (Some(reason.clone()), None),

@@ -2,8 +2,8 @@
 
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{
-    Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, EvidenceError, Fate,
-    Finding, HeadAccount, Late, Receipt, Said, ViewAccount, ViewedBid,
+    Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, Decision,
+    EvidenceError, Fate, Finding, HeadAccount, Late, Receipt, Said, ViewAccount, ViewedBid,
 };
 use serde::Serialize;
 
@@ -129,6 +129,8 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
     let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
     fields.push(("got the input", informed.join(", ")));
     fields.extend(cited(account, wide).map(|cited| ("cited", cited)));
+    let decisions = account.decisions.iter();
+    fields.extend(decisions.map(|it| ("decided", decided(it, wide))));
     fields.extend(account.late.iter().map(|it| ("late", late(it, wide))));
     for (said, slots) in [
         ("confirmed", &account.confirmed),
@@ -218,6 +220,19 @@ pub(super) fn below(confirmed: u64, silent: u64) -> Option<String> {
 }
 
 /// An outcome that came too late, and what it costs.
+/// A person's word about one slot.
+fn decided(decision: &Decision, wide: bool) -> String {
+    let (slot, epoch) = (decision.slot, decision.epoch);
+    let said = match decision.again {
+        true => "given out again",
+        false => "given up",
+    };
+    format!(
+        "{}, slot {slot}, epoch {epoch}: {said}",
+        place(&decision.realm, wide)
+    )
+}
+
 fn late(late: &Late, wide: bool) -> String {
     let (who, end) = (place(&late.realm, wide), late.end);
     let (slot, epoch) = (late.slot, late.epoch);

@@ -344,12 +344,8 @@ impl Node {
         let me = self.me.place().clone();
         let here = to.realm == me.realm;
         match message {
-            // Whoever lost the permission since it bid has not answered. Nobody gives work out for a person who may no
-            // longer have it done.
-            Message::Award(award)
-                if self.may_award(award.broadcast, to).is_err()
-                    || self.may_not_award(award.broadcast) =>
-            {
+            // Whoever lost the permission since it bid has not answered.
+            Message::Award(award) if self.denies(&award, to) => {
                 let (slot, epoch) = (award.slot, award.epoch);
                 self.tell_announcer(award.broadcast, Input::Undelivered { slot, epoch });
             }

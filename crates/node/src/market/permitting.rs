@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use realm_policy::{Action, Denial, Permit, Resource};
-use realm_protocol::{BroadcastId, LoopId, Place, RunId, Scope};
+use realm_protocol::{BroadcastId, LoopId, Place, RunId, Scope, broadcast::Award, json::Object};
 
 use crate::{Node, Refused};
 
@@ -44,6 +44,22 @@ impl Node {
         };
         let decided = self.decide_on_loop(Action::Award, &bidder.scope(), &loop_id);
         decided.map(|_| ()).map_err(|denial| self.denied(denial))
+    }
+
+    /// Whether an award does not leave: because of policy, or for a person who may no longer have work done. The
+    /// trace says which slot's.
+    pub(super) fn denies(&mut self, award: &Award, to: &Place) -> bool {
+        let denied = self.may_award(award.broadcast, to).err();
+        let is_denied = denied.is_some() || self.may_not_award(award.broadcast);
+        if is_denied {
+            let payload = Object::new()
+                .with("slot", &award.slot)
+                .with("epoch", &award.epoch)
+                .with("realm", &self.name_of(&to.scope()))
+                .with_some("reference", denied);
+            self.note_broadcast(award.broadcast, "broadcast.denied", payload);
+        }
+        is_denied
     }
 
     /// Whether it is known that whoever had work announced may still have it done.

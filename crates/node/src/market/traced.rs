@@ -133,7 +133,14 @@ impl Node {
                 let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
                 ("broadcast.ended", told.with("end", it.end.name()))
             }
-            Entry::Decided(it) => ("broadcast.decided", told.with("slot", &it.slot)),
+            Entry::Decided(it) => {
+                let told = told.with("slot", &it.slot).with("epoch", &it.epoch);
+                let own = self.market.own(broadcast);
+                let holder = own.and_then(|own| own.holders.get(&it.slot));
+                let realm = holder.map(|holder| self.name_of(&holder.scope()));
+                let told = told.with_some("realm", realm).with("again", &it.again);
+                ("broadcast.decided", told)
+            }
             Entry::Unused(it) => {
                 let spent = self.market.own(broadcast).map(|own| own.announcer.spent());
                 let told = told_unused(told, it);

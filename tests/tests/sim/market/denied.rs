@@ -1,5 +1,7 @@
 //! Awards that policy forbids once bids have come.
 
+use realm_protocol::json;
+
 use super::*;
 
 #[test]
@@ -43,5 +45,13 @@ fn awards_that_all_fail_one_after_the_other_need_no_more_of_the_stack_than_one()
 
     assert_eq!((ended.ending, ended.bids), ("TooFewResults", 240));
     assert!(said(&world, acme, &ended, "broadcast.answered", "answer").is_empty());
+    let events = world.hosts[acme.0].disk.events.values();
+    let denied = events.filter(|it| it.kind == "broadcast.denied");
+    let payloads = denied.filter_map(|it| json::parse(&it.payload).ok());
+    let slots: BTreeSet<Option<u64>> = payloads.map(|it| it["slot"].as_u64()).collect();
+    assert_eq!(slots.len(), 240);
+    let references = said(&world, acme, &ended, "broadcast.denied", "reference");
+    let node = world.hosts[acme.0].node();
+    assert!(references.iter().all(|it| node.denial(it).is_some()));
     invariants::check(&mut world);
 }

@@ -63,6 +63,11 @@ fn a_persons_word_about_one_slot_decides_nothing_about_another() {
     world.ask_and_wait(acme, Request::Resume(run, Some(fails())));
     let ended = end_of(&mut world, acme, control);
     assert_eq!(ended.ending, "TooFewResults");
+    let decisions = evidence::account(&world, acme).decisions;
+    let decided: Vec<_> = decisions.iter().map(|it| (it.slot, it.again)).collect();
+    assert_eq!(decided, [(0, false), (1, false)]);
+    let realms = said(&world, acme, &ended, "broadcast.decided", "realm");
+    assert_eq!(realms, ["acme/left", "acme/right"]);
     let more = world.ask_and_wait(acme, Request::Resume(run, Some(fails())));
     assert!(
         matches!(more, Response::Refused(Refusal::NotFound { .. })),
