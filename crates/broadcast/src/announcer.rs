@@ -42,7 +42,7 @@ pub use intake::Refusal;
 pub use plan::{Plan, PlanError, Round};
 
 pub(crate) use audit::over_after;
-pub(crate) use finish::unconfirmed;
+pub(crate) use finish::{last_awards, unconfirmed};
 pub(crate) use intake::{are_enough, keeps_to};
 pub(crate) use work::judge;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use realm_protocol::{
-    Digest, FailureCode, Now, Place,
+    Digest, FailureCode, Now, Place, Timestamp,
     broadcast::{Bid, Stopped, Strategy, Verdict, Winner},
     cbor::Blob,
     json, limits,
@@ -274,16 +274,8 @@ impl Announcer {
 
     /// The last award of each slot.
     fn winners(&self) -> Vec<Winner> {
-        let slots = (0_u64..).zip(&self.slots);
-        let winners = slots.filter_map(|(number, slot)| {
-            Some(Winner {
-                slot: number,
-                epoch: slot.epoch,
-                bid: slot.holder?,
-                awarded: Some(slot.awarded),
-            })
-        });
-        winners.collect()
+        let slots = self.slots.iter();
+        last_awards(slots.map(|slot| (slot.epoch, slot.holder, Some(slot.awarded))))
     }
 
     fn verdict(&self, winners: Vec<Winner>) -> Verdict {
@@ -306,6 +298,22 @@ impl Announcer {
             closed: self.finished,
         }
     }
+}
+
+/// The last award of each slot that had one, of the epochs, bids and times that slots have, in order.
+pub(crate) fn last_awards(
+    slots: impl Iterator<Item = (u64, Option<Digest>, Option<Timestamp>)>,
+) -> Vec<Winner> {
+    let awards = (0_u64..).zip(slots).filter_map(|(slot, last)| {
+        let (epoch, bid, awarded) = last;
+        Some(Winner {
+            slot,
+            epoch,
+            bid: bid?,
+            awarded,
+        })
+    });
+    awards.collect()
 }
 
 /// Of bids in rank order those that were awarded a slot last and not confirmed, as CLOSE-7 has them named: an

@@ -18,7 +18,7 @@ use super::{OwnBid, Reply, Shown, Term, Told};
 use crate::{
     Part,
     announcer::{
-        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, over_after,
+        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, last_awards, over_after,
         unconfirmed,
     },
     close::{CloseError, Closed},
@@ -513,16 +513,8 @@ impl Audit {
 
     /// The last award of each slot.
     fn winners(&self) -> Vec<Winner> {
-        let slots = (0_u64..).zip(&self.slots);
-        let winners = slots.filter_map(|(number, slot)| {
-            Some(Winner {
-                slot: number,
-                epoch: slot.epoch,
-                bid: slot.holder?,
-                awarded: slot.awarded,
-            })
-        });
-        winners.collect()
+        let slots = self.slots.iter();
+        last_awards(slots.map(|slot| (slot.epoch, slot.holder, slot.awarded)))
     }
 
     fn viewed(self) -> Option<Viewed> {
