@@ -42,7 +42,7 @@ impl Node {
                 self.audit_done(note);
                 self.respond(id, Response::Done);
             }
-            Request::InvokeAs(agent, asked) => self.invoke_as(id, agent, asked),
+            Request::InvokeAs(agent, asked) => self.invoke_as(id, agent, *asked),
             Request::Invoke(asked) => {
                 self.invoke(id, asker.cloned().map(User::Person), asked);
             }

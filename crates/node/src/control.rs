@@ -24,7 +24,7 @@ pub enum Request {
     /// What somebody asks for: done if policy lets them.
     By(Person, Box<Request>),
     /// A call that an agent makes by itself, which is all that it may ask for: done if policy lets it.
-    InvokeAs(LoopId, InvokeAsked),
+    InvokeAs(LoopId, Box<InvokeAsked>),
     /// Whether policy lets whoever asks do this in this realm.
     May(realm_policy::Action),
     /// Takes what a directory says of somebody.

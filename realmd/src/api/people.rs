@@ -305,7 +305,7 @@ impl LoopCaller {
     pub(super) fn calls(self, asked: InvokeAsked) -> Request {
         match self {
             Self::Person(asker) => asker.asks(Request::Invoke(asked)),
-            Self::Agent(id) => Request::InvokeAs(id, asked),
+            Self::Agent(id) => Request::InvokeAs(id, Box::new(asked)),
         }
     }
 }

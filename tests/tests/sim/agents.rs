@@ -14,7 +14,7 @@ fn called(
     address: &str,
     key: &str,
 ) -> Result<String, CallFailure> {
-    let asked = asked(address, key);
+    let asked = Box::new(asked(address, key));
     let agent = "reader".parse().unwrap();
     match world.ask_and_wait(host, Request::InvokeAs(agent, asked)) {
         Response::Invoked(done) => done.result.map(|_| done.run.to_string()),
@@ -149,7 +149,7 @@ fn an_agent_is_allowed_calls_alone_and_chooses_no_backend() {
         ..asked("pay", "a")
     };
     let agent = "reader".parse().unwrap();
-    let refused = world.ask_and_wait(acme, Request::InvokeAs(agent, other));
+    let refused = world.ask_and_wait(acme, Request::InvokeAs(agent, Box::new(other)));
     assert!(
         matches!(&refused, Response::Refused(Refusal::Call(failure)) if failure.code == FailureCode::Malformed),
         "{refused:?}"
