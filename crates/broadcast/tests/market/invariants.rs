@@ -150,7 +150,8 @@ fn no_more_is_at_stake_than_there_is(seed: u64, world: &World) {
                             it.end == End::Overcharged || charged <= *owed,
                             "seed {seed}"
                         );
-                        charged.min(*owed)
+                        let paid = it.end == End::Result;
+                        if paid { charged.min(*owed) } else { 0 }
                     }
                     None if it.end == End::Expired => *owed,
                     None => 0,

@@ -411,15 +411,15 @@ fn as_many_win_as_the_budget_bears_and_each_gets_its_price_and_its_share() {
 }
 
 #[test]
-fn who_overcharges_costs_its_price_and_no_more() {
+fn who_overcharges_is_paid_nothing_and_keeps_nobody_from_the_work() {
     let world = within(
-        600,
+        500,
         &[Conduct::Overcharges, Conduct::Honest, Conduct::Honest],
     );
 
     assert_eq!(awarded(&world).len(), 3);
     let spent = world.announcer().spent();
-    assert_eq!(spent.money, [euros(600)]);
+    assert_eq!(spent.money, [euros(500)]);
 }
 
 #[test]
