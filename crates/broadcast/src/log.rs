@@ -181,6 +181,8 @@ wire_map! {
         2 => again: bool,
         /// When.
         3 => at: Timestamp,
+        /// True where nobody had said anything by then.
+        64 => unsaid: Option<bool>,
     }
 }
 

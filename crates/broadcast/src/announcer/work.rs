@@ -455,23 +455,24 @@ impl Announcer {
         let waits =
             asked.is_some_and(|it| it.epoch == epoch && matches!(it.state, State::Asking { .. }));
         if waits {
-            self.record_decision(slot, epoch, again, now);
+            self.record_decision(slot, epoch, Some(again), now);
             self.go_on(now);
         }
     }
 
     /// Waits for a person no more.
     pub(super) fn give_up(&mut self, slot: u64, epoch: u64, now: Now) {
-        self.record_decision(slot, epoch, false, now);
+        self.record_decision(slot, epoch, None, now);
     }
 
-    fn record_decision(&mut self, slot: u64, epoch: u64, again: bool, now: Now) {
-        let at = now.wall;
+    /// Writes down what a person has said, if anybody has.
+    fn record_decision(&mut self, slot: u64, epoch: u64, said: Option<bool>, now: Now) {
         let decided = Decided {
             slot,
             epoch,
-            again,
-            at,
+            again: said == Some(true),
+            at: now.wall,
+            unsaid: said.is_none().then_some(true),
         };
         self.record(decided, now);
     }

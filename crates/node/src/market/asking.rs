@@ -99,9 +99,13 @@ impl Node {
             let message = format!("denied by policy; reference {reference}");
             (FailureCode::Denied, message)
         })?;
-        let reach = self.reach(&said.scope, said.depth)?;
-        let wider = said.wider.as_ref();
-        let wider = wider.map(|wider| self.reach(&wider.scope, wider.depth));
+        let first = || said.scope.iter().map(|audience| (audience, said.depth));
+        let reach = self.reach(first())?;
+        // A second round asks again whom the first one asked.
+        let wider = said.wider.as_ref().map(|wider| {
+            let besides = wider.scope.iter().map(|audience| (audience, wider.depth));
+            self.reach(first().chain(besides))
+        });
         let begin = Begin {
             asker,
             parent: Some(run),
@@ -140,17 +144,24 @@ impl Node {
 
     /// How far an announcement goes: to those who are near, and to realms that are named however far
     /// they are.
-    fn reach(&self, scope: &[Audience], depth: u64) -> Result<Reach, (FailureCode, String)> {
+    fn reach<'a>(
+        &self,
+        scope: impl Iterator<Item = (&'a Audience, u64)>,
+    ) -> Result<Reach, (FailureCode, String)> {
         let (mut near, mut realms) = (Levels::default(), Vec::new());
-        for audience in scope {
+        for (audience, depth) in scope {
             match audience {
                 Audience::Children => near.down = near.down.max(1),
                 Audience::Subtree => near.down = near.down.max(depth),
-                Audience::Peers => (near.up, near.across) = (Broadcast::DEPTH, depth),
+                Audience::Peers => {
+                    (near.up, near.across) = (Broadcast::DEPTH, near.across.max(depth));
+                }
                 Audience::Realm(name) => {
                     let found = self.resolve_name(name);
                     let found = found.map_err(|it| (FailureCode::NoRoute, it.to_string()))?;
-                    realms.push(found);
+                    if !realms.contains(&found) {
+                        realms.push(found);
+                    }
                 }
             }
         }

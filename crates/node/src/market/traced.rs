@@ -139,7 +139,7 @@ impl Node {
                 let holder = own.and_then(|own| own.holders.get(&it.slot));
                 let realm = holder.map(|holder| self.name_of(&holder.scope()));
                 let told = told.with_some("realm", realm).with("again", &it.again);
-                ("broadcast.decided", told)
+                ("broadcast.decided", told.with_some("unsaid", it.unsaid))
             }
             Entry::Unused(it) => {
                 let spent = self.market.own(broadcast).map(|own| own.announcer.spent());

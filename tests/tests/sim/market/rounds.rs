@@ -1,8 +1,9 @@
 //! Second rounds.
 
+use realm_broadcast::log::Entry;
 use realm_protocol::journal::Run;
 
-use super::*;
+use super::{recursion::entries, *};
 
 /// An agent that is asked for its bid, and says it after eight seconds; and the loop that says it.
 fn asked_slowly() -> [Value; 2] {
@@ -80,4 +81,28 @@ fn what_an_asked_agent_says_of_the_first_round_is_no_bid_in_the_second() {
     assert!(last.max() >= answered, "it bids what it said of the second");
     world.run_for(30_000);
     invariants::check(&mut world);
+}
+
+#[test]
+fn the_wider_round_of_a_loop_asks_again_whom_the_first_one_asked() {
+    let (mut world, acme, _) = family(75, ["EUR 0.03", "EUR 0.02"]);
+    let order = json!({
+        "scope": ["children"], "wider": {"scope": ["peers"], "depth": 2}, "minBids": 3,
+        "maxPrice": "EUR 1", "window": "500ms",
+    });
+    world.apply(acme, &[Loops::broadcast("order", "see", order)]);
+
+    let control = world.ask(acme, World::invoke("order", json!({"n": 1})));
+    world.wait_for(acme, control);
+
+    let runs = world.hosts[acme.0].disk.runs.values();
+    let planned = runs
+        .flat_map(|run| entries(&world, acme, run))
+        .find_map(|entry| match entry {
+            Entry::Planned(planned) => Some(planned.rounds),
+            _ => None,
+        });
+    let rounds = planned.expect("a plan").into_iter();
+    let reaches = rounds.map(|round| round.peek().unwrap().reach);
+    assert!(reaches.eq([reach(1, 0, 0), reach(1, 8, 2)]));
 }

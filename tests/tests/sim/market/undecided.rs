@@ -1,10 +1,11 @@
 //! Slots whose work must not be done twice and may have begun: a person decides about each.
 
+use realm_broadcast::log::Entry;
 use realm_executor::Decision;
 use realm_node::Refusal;
 use realm_protocol::RunId;
 
-use super::*;
+use super::{recursion::entries, *};
 
 /// Two slots of work that is `once`, which takes the children so long.
 fn twice(seed: u64, takes_ms: [u64; 2]) -> (World, HostId, [HostId; 2], ControlId) {
@@ -90,5 +91,29 @@ fn a_result_that_comes_after_all_leaves_nothing_to_decide() {
     assert!(waiting(&world, acme).is_empty());
     let ended = end_of(&mut world, acme, control);
     assert_eq!(output(&ended).as_array().map(Vec::len), Some(2));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_slot_that_nobody_decides_about_stays_empty_and_the_record_says_so() {
+    let (mut world, acme, children, control) = twice(33, [5_000, 5_000]);
+    for child in children {
+        world.crash_for(child, 500);
+        world.run_for(2_000);
+    }
+    let (run, _) = standing(&world, acme);
+    let fails = Decision::Fail("it is lost".to_owned());
+    world.ask_and_wait(acme, Request::Resume(run, Some(fails)));
+    world.run_for(70_000);
+    let ended = end_of(&mut world, acme, control);
+
+    assert_eq!(ended.ending, "TooFewResults");
+    let run = &world.hosts[acme.0].disk.runs[&run];
+    let decided = entries(&world, acme, run).into_iter();
+    let decided = decided.filter_map(|entry| match entry {
+        Entry::Decided(it) => Some((it.slot, it.again, it.unsaid)),
+        _ => None,
+    });
+    assert!(decided.eq([(0, false, None), (1, false, Some(true))]));
     invariants::check(&mut world);
 }
