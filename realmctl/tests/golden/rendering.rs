@@ -2,8 +2,8 @@
 
 use realm_client::{
     api::{
-        BidSummary, BreakerView, CancelResult, Denial, Doctor, FrameTree, Page, RealmForest,
-        RunSummary, Status, Trace,
+        BidSummary, BreakerView, CancelResult, Denial, Doctor, FederatedTrace, FrameTree, Page,
+        RealmForest, RunSummary, Status, Trace,
     },
     trace::TraceTree,
 };
@@ -118,6 +118,15 @@ fn status_and_doctor_look_as_agreed() {
     check::<Doctor>(
         "doctor.txt",
         doctor(),
+        &[Format::Table, Format::Wide, Format::Name],
+    );
+}
+
+#[test]
+fn a_trace_of_several_realms_is_one_tree_and_names_who_shows_nothing() {
+    check::<FederatedTrace>(
+        "federated.txt",
+        federated(),
         &[Format::Table, Format::Wide, Format::Name],
     );
 }
@@ -249,6 +258,70 @@ fn frames() -> Value {
         ],
         "omitted": 12,
     })
+}
+
+/// A run that called two realms, of which one led on to others.
+fn federated() -> Value {
+    let event = |index: u64, call: &str, kind: &str, payload: Value| {
+        let ts = format!("2026-01-31T12:00:00.{:03}Z", index * 10);
+        json!({ "index": index, "callId": call, "ts": ts, "type": kind, "payload": payload })
+    };
+    let child = |step: u64, address: &str| json!({ "stepIndex": step, "loopId": address });
+    let sent = |id: &str, realm: &str| json!({ "attempt": 1, "loopId": id, "realm": realm });
+    let ended =
+        |step: u64, call: &str| json!({ "stepIndex": step, "childCallId": call, "status": "ok" });
+    let own = [
+        event(0, "call-1", "call.started", json!({ "loopId": "greet" })),
+        event(1, "call-1", "child.started", child(0, "study@lab")),
+        event(2, "c2", "call.sent", sent("study", "lab")),
+        event(3, "c2", "call.returned", json!({ "version": "1.0.0" })),
+        event(4, "call-1", "child.completed", ended(0, "c2")),
+        event(5, "call-1", "child.started", child(1, "review@law")),
+        event(6, "c5", "call.sent", sent("review", "law")),
+        event(7, "c5", "call.returned", json!({})),
+        event(8, "call-1", "child.completed", ended(1, "c5")),
+        event(9, "call-1", "call.completed", json!({})),
+    ];
+    // As lab calls them, which is not as this realm does.
+    let lab = [
+        event(
+            0,
+            "c2",
+            "call.started",
+            json!({ "loopId": "study", "loopVersion": "1.0.0" }),
+        ),
+        event(1, "c2", "child.started", child(0, "weigh")),
+        event(
+            2,
+            "c3",
+            "call.started",
+            json!({ "loopId": "weigh", "parentCallId": "c2" }),
+        ),
+        event(3, "c3", "call.completed", json!({})),
+        event(4, "c2", "child.completed", ended(0, "c3")),
+        event(5, "c2", "child.started", child(1, "read@home/genomics")),
+        event(6, "c4", "call.sent", sent("read", "home/genomics")),
+        event(7, "c4", "call.returned", json!({})),
+        event(8, "c2", "child.completed", ended(1, "c4")),
+        event(9, "c2", "call.completed", json!({})),
+    ];
+    let genomics = [
+        event(0, "c4", "call.started", json!({ "loopId": "read" })),
+        event(1, "c4", "call.completed", json!({})),
+    ];
+    let refused = "denied by policy; reference 7f";
+    let mut here = run();
+    here["direction"] = "local".into();
+    here["peer"] = Value::Null;
+    json!({ "run": here, "events": own, "parts": [
+        { "realm": "lab", "callId": "c2", "loop": "study", "outcome": "shown", "digests": "signed",
+          "runId": "r2", "hidden": 3, "events": lab },
+        { "realm": "law", "callId": "c5", "loop": "review", "outcome": "refused", "reason": refused },
+        { "realm": "lab/genomics", "callId": "c4", "loop": "read", "from": 0, "outcome": "shown",
+          "digests": "differ", "runId": "r4", "hidden": 1, "events": genomics },
+        { "realm": "clinic", "callId": "c9", "loop": "see", "from": 2, "outcome": "unreachable",
+          "reason": "this realm has no link that leads there" },
+    ]})
 }
 
 /// A trace with a tool call that was tried twice.

@@ -217,6 +217,12 @@ fn a_realm_leads_on_to_those_it_called_and_each_of_them_decides_for_itself() {
     let parts = cast.walk();
     assert_eq!(proof(&parts[0]), Ok(TraceProof::Signed));
     assert_eq!(proof(&parts[1]), Ok(TraceProof::Signed));
+
+    // A realm above can forbid it; it need not permit it.
+    let forbid = r#"forbid (principal is Realm, action == Action::"read-trace", resource);"#;
+    cast.world.set_policy(lab, "closed", forbid, true);
+    cast.world.run_for(5_000);
+    assert_eq!(proof(&cast.walk()[1]), Err(FailureCode::Denied));
     invariants::check(&mut cast.world);
 }
 
