@@ -109,6 +109,8 @@ numbered! {
         Rates = 33,
         /// What people are called elsewhere, by a digest of the secret that it is derived from.
         Pseudonyms = 34,
+        /// What people of a provider have left, by a digest of whose it is, with their sign-ins; only the daemon reads it.
+        SignIns = 35,
     }
 }
 

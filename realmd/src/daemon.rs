@@ -16,7 +16,7 @@ use crate::{
     handle::Handle,
     home::Home,
     journal::Durability,
-    people::{Devices, People, SignIns},
+    people::{Devices, People, Renewals, SignIns},
 };
 
 /// Handles of a running daemon's parts.
@@ -37,6 +37,8 @@ pub(crate) struct Daemon {
     pub(crate) people: watch::Receiver<Arc<People>>,
     /// Who has signed in at a directory.
     pub(crate) sign_ins: Arc<SignIns>,
+    /// What those have left who have signed in at a provider.
+    pub(crate) renewals: Arc<Renewals>,
     /// Who is about to, by a code.
     pub(crate) devices: Devices,
     /// The backends, with the models that are configured.

@@ -8,6 +8,7 @@ mod devices;
 mod directories;
 mod groups;
 mod provider;
+mod renewals;
 mod sign_ins;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -25,8 +26,8 @@ use crate::{
 
 pub(crate) use devices::{Devices, NotBegun, Turn};
 pub(crate) use directories::{Asked, Directories, Member, Reading};
-pub(crate) use provider::Renewals;
-pub(crate) use sign_ins::SignIns;
+pub(crate) use renewals::Renewals;
+pub(crate) use sign_ins::{SignIns, digest};
 
 /// Letters of a token at least: what is shorter is guessed.
 const TOKEN_LETTERS: usize = 32;

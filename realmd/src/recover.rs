@@ -17,7 +17,7 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, ReadError> {
     let whole = |table: &&Table| {
         !matches!(
             table,
-            Table::Keys | Table::Custody | Table::Audit | Table::AuditHeads
+            Table::Keys | Table::Custody | Table::Audit | Table::AuditHeads | Table::SignIns
         )
     };
     for table in Table::ALL.iter().filter(whole) {

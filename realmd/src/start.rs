@@ -23,6 +23,7 @@ use realm_executor::Tariff;
 use realm_net::Net;
 use realm_node::{Founding, Keys, Node};
 use realm_policy::Redaction;
+use realm_protocol::journal::Table;
 use realm_store::Store;
 use tokio::{
     net::TcpListener,
@@ -176,10 +177,16 @@ impl Starting {
             source,
         })?;
         let secrets = SecretReader::new(&self.home, self.credentials, Some(seal));
-        let renewals = Arc::new(Renewals::default());
+        let (handle, orders) = handle::channel();
+        let renewals = Arc::new(Renewals::written_by(handle.clone()));
         let known = People::of(&self.configured.config, &secrets, &renewals);
         let (people, known) = watch::channel(Arc::new(known));
         let sign_ins = Arc::new(SignIns::default());
+        if let Some(oidc) = &self.configured.config.oidc {
+            let rows = opened.store.records(Table::SignIns);
+            let rows = rows.map_err(StartError::Recover)?.into_iter();
+            renewals.recover(rows.map(|(_, row)| row), (oidc, &sign_ins), clock.now());
+        }
         let channels = Channels::of(&self.configured.config, &secrets);
         let (channels, told) = watch::channel(Arc::new(channels));
         let http = over_tcp(
@@ -190,7 +197,6 @@ impl Starting {
         )
         .await?;
         banner::print(&self.home, &self.configured.config, &opened.node, &first);
-        let (handle, orders) = handle::channel();
         let (listening, listened) = watch::channel(first);
         let (configured, in_force) = watch::channel(Arc::new(self.configured));
         let advertised = in_force.borrow().config.advertise.clone();
@@ -224,6 +230,7 @@ impl Starting {
             configured: in_force.clone(),
             people: known.clone(),
             sign_ins: Arc::clone(&sign_ins),
+            renewals: Arc::clone(&renewals),
             devices: Devices::default(),
             backends: Arc::clone(&backends),
             home: self.home.clone(),
@@ -271,6 +278,7 @@ impl Starting {
             channels,
             level: self.level,
             handle: handle.clone(),
+            clock,
         };
         tasks.reload(reload, hangup);
         tasks.end(end, stop, self.notify.clone());

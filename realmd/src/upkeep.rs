@@ -173,6 +173,8 @@ pub(crate) struct Reload {
     pub(crate) level: LogLevel,
     /// The loop, for advertised addresses.
     pub(crate) handle: Handle,
+    /// The clocks.
+    pub(crate) clock: Clock,
 }
 
 impl Reload {
@@ -245,7 +247,11 @@ impl Reload {
         self.people.send_replace(Arc::new(people));
         for from in moved(&old.config, &merged.config) {
             self.sign_ins.end_of(from);
+            if from == Origin::Oidc {
+                self.renewals.end(|_| true);
+            }
         }
+        self.renewals.write(self.clock.now()).await;
         if forgotten.is_err() {
             return;
         }

@@ -70,6 +70,16 @@ impl Renewal {
         }
     }
 
+    /// What the provider knows them by.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The refresh token.
+    pub const fn token(&self) -> &Secret {
+        &self.token
+    }
+
     /// Whether this is of the same person as another.
     pub fn is_of(&self, other: &Self) -> bool {
         self.subject == other.subject

@@ -12,6 +12,7 @@ use realm_protocol::{
 
 use crate::{
     AllowAsked, Allowed, CallerName, ControlId, Node, Person, Refusal, Request, Response,
+    SignInsRow,
     people::User,
     rules::Rules,
     state::{self, StoredPolicy, Target},
@@ -36,6 +37,15 @@ impl Node {
             }
             Request::ForgetMembers => {
                 self.forget_members();
+                self.respond(id, Response::Done);
+            }
+            Request::KeepSignIns(SignInsRow { key, value }) => {
+                match value {
+                    Some((value, until)) => {
+                        self.put_until(Table::SignIns, key.as_bytes(), value.to_vec(), until);
+                    }
+                    None => self.delete(Table::SignIns, key.as_bytes()),
+                }
                 self.respond(id, Response::Done);
             }
             Request::Note(note) => {

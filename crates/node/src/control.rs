@@ -31,6 +31,8 @@ pub enum Request {
     Know(crate::Member),
     /// Believes nothing any more that directories have said.
     ForgetMembers,
+    /// Writes down sign-ins of somebody, for the next start.
+    KeepSignIns(SignInsRow),
     /// Writes something down in the audit log that the daemon has done.
     Note(Note),
     /// Calls a loop and waits for its end.
@@ -114,6 +116,15 @@ pub enum Request {
         /// The root.
         root: RealmId,
     },
+}
+
+/// Sign-ins of somebody, as the store has them; the node knows no more of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInsRow {
+    /// Whose.
+    pub key: Digest,
+    /// What is kept of them, and until when; none where they are over.
+    pub value: Option<(Blob, Timestamp)>,
 }
 
 /// What the daemon has done, and not its node.

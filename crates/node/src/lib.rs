@@ -82,6 +82,7 @@ pub use control::{
     AllowAsked, Allowed, ApplyAsked, ApplyReport, CallFailure, CallerName, ContractsOf,
     InviteAsked, InviteKind, Invited, Invocation, InvokeAsked, JoinAsked, JoinedAs, LoopAction,
     LoopChange, Note, Refusal, RemoveAsked, Replacement, Request, Response, SignInEnd, SignInNote,
+    SignInsRow,
 };
 pub use counters::{Counters, Refused};
 pub use custody::KeptOutline;

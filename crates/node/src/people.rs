@@ -174,7 +174,10 @@ impl Node {
             | Request::RemovePeer(_)
             | Request::Pin { .. } => Vec::new(),
             // The daemon's own word.
-            Request::Know(_) | Request::ForgetMembers | Request::Note(_) => Vec::new(),
+            Request::Know(_)
+            | Request::ForgetMembers
+            | Request::KeepSignIns(_)
+            | Request::Note(_) => Vec::new(),
             // What this realm may see of others is asked there.
             Request::Contracts(_) | Request::Trace(_) | Request::Ping(_) => Vec::new(),
             // Asked about when it is unpacked.

@@ -32,7 +32,7 @@ pub(crate) const CHECK_KEY: &[u8] = b"backup check";
 pub(crate) const TRAILER_KEY: &[u8] = b"backup trailer";
 
 /// Tables that never leave the realm: see [`crate::Store::backup`].
-const LEFT_OUT: [Table; 2] = [Table::Kem, Table::Replay];
+const LEFT_OUT: [Table; 3] = [Table::Kem, Table::Replay, Table::SignIns];
 
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

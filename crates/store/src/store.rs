@@ -320,8 +320,8 @@ impl Store {
     }
 
     /// Writes a consistent copy while the store runs. It stays sealed with the store key, and
-    /// leaves out [`Table::Kem`] and [`Table::Replay`]: a restored realm makes new KEM keys
-    /// instead of remembering what it received.
+    /// leaves out [`Table::Kem`], [`Table::Replay`] and [`Table::SignIns`]: a restored realm makes new KEM keys
+    /// instead of remembering what it received, and people sign in again.
     ///
     /// # Errors
     /// [`BackupError`] when the store cannot be read or the output not written.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::{OidcConfig, Origin},
     daemon::Daemon,
-    people::{NotBegun, Turn},
+    people::{NotBegun, Turn, digest},
 };
 
 /// Whoever it is, before it is known who.
@@ -98,7 +98,13 @@ pub(super) async fn ask(
     let Ok(taken) = taken else {
         return Err(not_let_in(&daemon, &who, "the provider calls another so already").await?);
     };
+    let name = taken.0.name.clone();
     let signed_in = let_in(&daemon, &who, taken, (session_ms, now)).await?;
+    let token = digest(&signed_in.token);
+    people
+        .directories
+        .keep_sign_in(&name, token, until, now)
+        .await;
     Ok(axum::Json(DeviceAnswer {
         signed_in: Some(signed_in),
         again_in_ms: None,

@@ -16,7 +16,7 @@ use super::{
     runs::blocking,
     views::short,
 };
-use crate::daemon::Daemon;
+use crate::{config::Origin, daemon::Daemon, people::Member};
 
 pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<Page<PseudonymView>> {
     let found = of(&daemon, &name).await?;
@@ -42,6 +42,13 @@ pub(super) async fn erase(
     let mut found = of(&daemon, &name).await?;
     found.retain(|it| it.name == name);
     if !dry_run {
+        if let Some(member) = Member::named(&name) {
+            daemon.sign_ins.end_all(&member);
+            if member.from == Origin::Oidc {
+                daemon.renewals.erase(&member.name);
+                daemon.renewals.write(daemon.clock.now()).await;
+            }
+        }
         let by = asker.name().to_owned();
         let asked = ForgetAsked { name, by, why };
         carry_out(&daemon, asker.asks(Request::ForgetPseudonyms(asked))).await?;

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::Origin,
     daemon::Daemon,
-    people::{Member, People, Reading},
+    people::{Member, People, Reading, digest},
 };
 
 /// Letters of a name and of a password that are looked at.
@@ -116,7 +116,12 @@ pub(super) async fn sign_out(
     asker: Asker,
     headers: HeaderMap,
 ) -> Answer<SignedOut> {
-    let ended = shown_by(&headers).is_some_and(|shown| daemon.sign_ins.end(shown));
+    let shown = shown_by(&headers);
+    let ended = shown.is_some_and(|shown| daemon.sign_ins.end(shown));
+    if let Some(over) = shown.map(digest) {
+        daemon.renewals.end(|token| *token == over);
+        daemon.renewals.write(daemon.clock.now()).await;
+    }
     if ended {
         let why = "signed out".to_owned();
         note(&daemon, asker.name(), SignInEnd::Ended(why)).await?;

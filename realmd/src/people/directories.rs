@@ -13,13 +13,10 @@ use futures::future::BoxFuture;
 use realm_backends::{
     Account, Device, DeviceAnswer, Directory, DirectoryError, DirectoryTerms, Renewal, Secret,
 };
-use realm_protocol::{Now, Tick, limits, records::Role};
+use realm_protocol::{Digest, Now, Tick, limits, records::Role};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{
-    groups::Groups,
-    provider::{Members, Renewals},
-};
+use super::{groups::Groups, provider::Members, renewals::Renewals};
 use crate::{
     config::{Config, LdapConfig, Origin},
     secrets::SecretReader,
@@ -264,6 +261,13 @@ impl Directories {
             self.remember(&member, &reading);
         }
         Ok((member, reading))
+    }
+
+    /// Keeps a sign-in at the provider over a restart.
+    pub(crate) async fn keep_sign_in(&self, name: &str, token: Digest, until: Tick, now: Now) {
+        if let Ok(members) = self.members() {
+            members.keep(name, token, until, now).await;
+        }
     }
 
     fn members(&self) -> Result<&Members, DirectoryError> {

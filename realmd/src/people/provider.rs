@@ -1,23 +1,19 @@
 //! People of a provider: it is asked again who they are by what each of them left here when they signed in.
 //!
-//! What is left lies in memory alone. What the provider is asked by is good once, and the next comes with the
-//! answer: a question that has begun is followed to its end, also where nobody waits for it any more.
+//! What the provider is asked by is good once, and the next comes with the answer: a question that has begun is followed
+//! to its end, also where nobody waits for it any more, and what came with the answer is written down before anything else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use realm_backends::{Account, DirectoryError, Provider, ProviderTerms, Renewal};
-use realm_protocol::{Now, Tick};
+use realm_protocol::{Digest, Now, Tick};
 
-use super::directories::{Looking, Source};
+use super::{
+    directories::{Looking, Source},
+    renewals::{Renewals, Whose},
+};
 use crate::{config::OidcConfig, secrets::SecretReader};
-
-/// People who can be asked about; at the bound whoever's sign-in ends first is forgotten.
-const HELD: usize = 4096;
 
 /// A provider, and what its people have left.
 #[derive(Debug)]
@@ -101,6 +97,13 @@ impl Members {
         self.renewals.hold(self.whose(name), renewal, until, now)
     }
 
+    /// Keeps a sign-in of somebody over a restart, with what they have left.
+    pub(crate) async fn keep(&self, name: &str, token: Digest, until: Tick, now: Now) {
+        self.renewals
+            .begin(&self.whose(name), token, until, now.tick);
+        self.renewals.write(now).await;
+    }
+
     async fn ask(&self, name: &str, now: Now) -> Result<Account, DirectoryError> {
         let whose = self.whose(name);
         let held = self.renewals.of(&whose, now.tick);
@@ -109,10 +112,17 @@ impl Members {
                 "the provider can be asked about {name} when they have signed in again"
             ),
         })?;
-        let provider = Arc::clone(&self.provider);
+        let (provider, renewals) = (Arc::clone(&self.provider), Arc::clone(&self.renewals));
+        // What it left holds the question itself.
+        let (of, place) = (whose.clone(), Arc::downgrade(&held));
         let question = |mut renewal: Renewal| -> BoxFuture<'static, Answered<Renewal>> {
             Box::pin(async move {
+                let before = renewal.clone();
                 let answer = provider.renew(&mut renewal, now).await;
+                if renewal != before {
+                    renewals.renewed(&of, &place, &renewal);
+                    renewals.write(now).await;
+                }
                 (renewal, answer)
             })
         };
@@ -121,6 +131,7 @@ impl Members {
             Ok(account) if account.name == name => Ok(account),
             Ok(_) | Err(DirectoryError::Refused) => {
                 self.renewals.forget(&whose, &held);
+                self.renewals.write(now).await;
                 Err(DirectoryError::Refused)
             }
             Err(error) => Err(error),
@@ -144,84 +155,11 @@ impl Source for Members {
     }
 }
 
-/// An issuer, a client, a name.
-type Whose = [String; 3];
-/// What one person has left, by turns.
-type Place = Arc<tokio::sync::Mutex<Held<Renewal>>>;
-
-/// What people have left. It outlives a change of the configuration.
-#[derive(Debug, Default)]
-pub(crate) struct Renewals(Mutex<BTreeMap<Whose, Kept>>);
-
-#[derive(Clone, Debug)]
-struct Kept {
-    renewal: Renewal,
-    held: Place,
-    until: Tick,
-}
-
-impl Renewals {
-    fn hold(
-        &self,
-        whose: Whose,
-        renewal: Renewal,
-        until: Tick,
-        now: Tick,
-    ) -> Result<(), DirectoryError> {
-        let mut all = self.kept();
-        all.retain(|_, kept| kept.until > now);
-        if all
-            .get(&whose)
-            .is_some_and(|kept| !kept.renewal.is_of(&renewal))
-        {
-            return Err(DirectoryError::Refused);
-        }
-        if all.len() >= HELD && !all.contains_key(&whose) {
-            let first = all.iter().min_by_key(|(_, kept)| kept.until);
-            if let Some(first) = first.map(|(whose, _)| whose.clone()) {
-                all.remove(&first);
-            }
-        }
-        let held = Held::new(renewal.clone());
-        let held = Arc::new(tokio::sync::Mutex::new(held));
-        all.insert(
-            whose,
-            Kept {
-                renewal,
-                held,
-                until,
-            },
-        );
-        Ok(())
-    }
-
-    fn of(&self, whose: &Whose, now: Tick) -> Option<Place> {
-        let all = self.kept();
-        let kept = all.get(whose).filter(|kept| kept.until > now);
-        kept.map(|kept| Arc::clone(&kept.held))
-    }
-
-    /// Forgets what somebody has left, unless they have left something else since.
-    fn forget(&self, whose: &Whose, held: &Place) {
-        let mut all = self.kept();
-        if all
-            .get(whose)
-            .is_some_and(|kept| Arc::ptr_eq(&kept.held, held))
-        {
-            all.remove(whose);
-        }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<Whose, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What comes of a question, and what the next is asked by.
 type Answered<R> = (R, Result<Account, DirectoryError>);
 
 /// What one person has left.
-struct Held<R> {
+pub(super) struct Held<R> {
     renewal: R,
     /// A question that has begun, and when.
     under_way: Option<(Tick, BoxFuture<'static, Answered<R>>)>,
@@ -236,7 +174,7 @@ impl<R> fmt::Debug for Held<R> {
 }
 
 impl<R: Clone> Held<R> {
-    fn new(renewal: R) -> Self {
+    pub(super) fn new(renewal: R) -> Self {
         Self {
             renewal,
             under_way: None,

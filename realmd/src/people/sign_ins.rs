@@ -1,6 +1,7 @@
 //! Sign-ins: whose token a directory has vouched for, and who has tried too often.
 //!
-//! Tokens are kept by their digests, in memory alone: after a restart people sign in again.
+//! Tokens are kept by their digests. Those of people of a provider outlive a restart with what the provider is asked about them
+//! by; people of a directory sign in again.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -15,7 +16,7 @@ use crate::{config::Origin, random::NoRandomness, token::Token};
 /// Sign-ins that are good; at the bound the one that ends first is ended.
 const SIGN_INS: usize = 4096;
 /// Those of one person; at the bound as well.
-const OF_ONE: usize = 16;
+pub(super) const OF_ONE: usize = 16;
 /// Names that somebody tried in vain; at the bound nobody signs in whose name is not among them.
 const TRIED: usize = 4096;
 /// How often somebody may try in vain, and the time after which that is forgotten, milliseconds.
@@ -126,6 +127,14 @@ impl SignIns {
         Ok(token)
     }
 
+    /// Takes up a sign-in from before a restart.
+    pub(super) fn recover(&self, token: Digest, member: Member, until: Tick) {
+        let mut kept = self.kept();
+        if kept.good.len() < SIGN_INS {
+            kept.good.insert(token, SignIn { member, until });
+        }
+    }
+
     /// Whose token this is.
     pub(crate) fn whose(&self, shown: &str, now: Tick) -> Option<Member> {
         let kept = self.kept();
@@ -191,7 +200,8 @@ fn folded(who: &str) -> String {
     who.to_lowercase()
 }
 
-fn digest(token: &str) -> Digest {
+/// What is kept of a token.
+pub(crate) fn digest(token: &str) -> Digest {
     Digest::of(&[b"realm/1/sign-in", token.as_bytes()])
 }
 

@@ -216,9 +216,23 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
         assert_eq!(asked("GET", "/v1/runs", &none).0, 200, "after {times}");
     }
 
+    // A restart signs nobody out, and does nothing for anybody before the provider was asked again.
+    provider.told("down");
+    daemon.stop();
+    let (daemon, address) = start_listening(&owner, &owner.home("lab"));
+    let asked = |method, path: &str, body: &Value| ask_as(&address, ann, method, path, body);
+    let (status, problem) = asked("GET", "/v1/runs", &none);
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("RLM-0528")),
+        "{problem}"
+    );
+    provider.told("up");
+    assert_eq!(asked("GET", "/v1/runs", &none).0, 200);
+
     // Nothing is let be while the provider is down, but what it has no say in.
     provider.told("down");
-    daemon.reload(3);
+    daemon.reload(1);
     let (status, problem) = asked("GET", "/v1/runs", &none);
     assert_eq!(
         (status, &problem["code"]),
@@ -233,7 +247,7 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
 
     // Who leaves while the run is paused stops it at its next step.
     provider.told("puts ann others");
-    daemon.reload(4);
+    daemon.reload(2);
     assert_eq!(asked("GET", "/v1/runs", &none).0, 403);
     let id = owner.ctl("approval ls -o name").ok();
     owner.ctl(&format!("approval approve {id}")).ok();
@@ -243,7 +257,7 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
 
     // Who is gone is gone.
     provider.told("removes ann");
-    daemon.reload(5);
+    daemon.reload(3);
     let (status, problem) = asked("GET", "/v1/runs", &none);
     assert_eq!(
         (status, &problem["code"]),
@@ -255,6 +269,10 @@ fn people_of_a_provider_do_what_their_groups_let_them_until_they_leave_or_it_is_
     for action in ["person.signedIn", "person.refused", "person.signedOut"] {
         assert!(log.contains(action), "no {action} in {log}");
     }
+    daemon.stop();
+    let (daemon, address) = start_listening(&owner, &owner.home("lab"));
+    let again = ask_as(&address, ann, "GET", "/v1/runs", &none);
+    assert_eq!(again.1["code"], "RLM-0524", "{again:?}");
     // What must not be known is nowhere.
     let secret = output_within(PATIENCE, grep(&owner), "");
     assert_eq!(secret.status.code(), Some(1), "{secret:?}");

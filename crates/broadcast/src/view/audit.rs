@@ -18,8 +18,8 @@ use super::{OwnBid, Reply, Shown, Term, Told};
 use crate::{
     Part,
     announcer::{
-        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, last_awards, over_after,
-        unconfirmed,
+        Fate, Fault, Plan, PlanError, Refusal, Round, Wrong, judge, keeps_to, last_awards,
+        over_after, unconfirmed,
     },
     close::{CloseError, Closed},
     log::{
