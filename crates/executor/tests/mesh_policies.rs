@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use realm_executor::{
-    Extent, LoopsLet, Mesh, Problem, RateLet, Restricted, Restriction, Restrictions, load,
+    Extent, Limit, LoopsLet, Mesh, Problem, RateLet, Restricted, Restriction, Restrictions, load,
 };
 use realm_protocol::{RealmName, records::Role};
 
@@ -144,6 +144,18 @@ fn each_type_of_policies_becomes_what_the_table_says() {
 }
 
 #[test]
+fn retention_of_governed_data_limits_how_long_runs_are_kept() {
+    let policy =
+        "{name: p, type: data-governance, config: {dataClassification: internal, retention: 90d}}";
+    let mesh = mesh(&with(policy)).unwrap();
+    let all = restrictions(&mesh, "root").all.iter();
+    let all: Vec<_> = all.map(|one| (one.name.as_str(), &one.what)).collect();
+    let kept = Restricted::Limit(Limit::Kept, 90 * 24 * 60 * 60 * 1_000);
+    let expected = [("p", &Restricted::Within(Extent::Tree)), ("p.kept", &kept)];
+    assert_eq!(all, expected);
+}
+
+#[test]
 fn what_has_no_effect_here_is_refused_where_it_stands_with_what_to_write_instead() {
     for (kind, config, rule, hint) in [
         ("capability-access", "{mode: open}", "mode", "whitelist"),
@@ -238,12 +250,7 @@ fn what_has_no_effect_here_is_refused_where_it_stands_with_what_to_write_instead
             "encryption",
             "leave it out",
         ),
-        (
-            "data-governance",
-            "{retention: 7y}",
-            "retention",
-            "store.retention",
-        ),
+        ("data-governance", "{retention: for ever}", "retention", ""),
         (
             "data-governance",
             "{compliance: [HIPAA]}",

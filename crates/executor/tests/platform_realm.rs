@@ -55,7 +55,7 @@ fn each_limit_becomes_what_the_table_says_and_what_is_absent_is_as_the_platform_
         ),
         (
             "isolation: federated, networking: {allowCrossRealmCommunication: true}, \
-             governance: {agentApprovalRequired: false, loopAuditingEnabled: true, \
+             governance: {agentApprovalRequired: true, loopAuditingEnabled: true, \
              retentionPolicy: {loopHistory: 30d, agentLogs: 30d}}",
             with(100, 1_000, &[kept]),
         ),
@@ -80,9 +80,9 @@ fn what_has_no_effect_here_is_refused_with_what_to_write_instead() {
             "invite --peer",
         ),
         (
-            "governance: {agentApprovalRequired: true}",
+            "governance: {agentApprovalRequired: perhaps}",
             "governance.agentApprovalRequired",
-            "approval:",
+            "",
         ),
         (
             "governance: {loopAuditingEnabled: false}",

@@ -13,7 +13,7 @@ use super::{
     platform::at,
 };
 use crate::{
-    Extent, LoopsLet, Restricted, Restriction, Restrictions,
+    Extent, Limit, LoopsLet, Restricted, Restriction, Restrictions,
     restriction::{NAME_BYTES, RateLet},
 };
 
@@ -23,8 +23,8 @@ pub(super) type Policies = BTreeMap<String, MeshPolicy>;
 /// A policy of a mesh: what it restricts, and whether realms below have it too.
 pub(super) struct MeshPolicy {
     at: Place,
-    /// None where what it asks for always holds here.
-    what: Option<Restricted>,
+    /// Nothing where what it asks for always holds here. What stands behind its name where it is more than one thing.
+    what: Vec<(&'static str, Restricted)>,
     below: bool,
 }
 
@@ -110,18 +110,18 @@ impl Reader<'_> {
                 let children =
                     children.map(|node| self.flag(node, at!("mesh.policies.applyToChildren")));
                 below = children.unwrap_or(Some(true))?;
-                Some(self.capability_access(&mut config, names)?)
+                vec![("", self.capability_access(&mut config, names)?)]
             }
-            Type::Rate => Some(self.rate_limit(&mut config)?),
+            Type::Rate => vec![("", self.rate_limit(&mut config)?)],
             Type::Audit => {
                 self.audit_policy(&mut config)?;
-                None
+                Vec::new()
             }
             Type::Authentication => {
                 self.authentication(&mut config)?;
-                None
+                Vec::new()
             }
-            Type::Authorization => Some(self.authorization(&mut config)?),
+            Type::Authorization => vec![("", self.authorization(&mut config)?)],
             Type::Governance => self.data_governance(&mut config)?,
             Type::Custom => {
                 let handler = config.text(self, "handler", at!("mesh.policies.handler"));
@@ -132,7 +132,7 @@ impl Reader<'_> {
                 let problem = self.new_problem(node.at, at!("mesh.policies.handler"), what);
                 warnings.push(problem.hint("write its rule in Cedar: realmctl policy apply FILE"));
                 config.know(&["config"]);
-                Some(Restricted::Nothing)
+                vec![("", Restricted::Nothing)]
             }
         };
         self.unknown_fields(&config);
@@ -356,8 +356,11 @@ impl Reader<'_> {
         Some(Restricted::Roles(roles))
     }
 
-    /// How far data goes is how far calls go.
-    fn data_governance(&mut self, config: &mut Object<'_>) -> Option<Option<Restricted>> {
+    /// How far data goes is how far calls go, and how long it is kept is how long runs are.
+    fn data_governance(
+        &mut self,
+        config: &mut Object<'_>,
+    ) -> Option<Vec<(&'static str, Restricted)>> {
         const CLASS: Rule = at!("mesh.policies.dataClassification");
         const ENCRYPTION: Rule = at!("mesh.policies.encryption");
         let classes = [
@@ -384,11 +387,10 @@ impl Reader<'_> {
                 self.report(problem.hint("write that, or leave it out"));
             }
         }
-        if let Some(node) = config.get("retention") {
-            let what = "how long runs are kept is one time for the whole realm";
-            let problem = self.new_problem(node.at, at!("mesh.policies.retention"), what);
-            self.report(problem.hint("write it in realm.toml: store.retention = \"30d\""));
-        }
+        let kept = match config.get("retention") {
+            Some(node) => Some(self.duration(node, at!("mesh.policies.retention"), YEARS_MS)?),
+            None => None,
+        };
         if let Some(node) = config.get("compliance").filter(|node| has_items(node)) {
             let what = "the name of a framework says nothing that could be held to";
             let problem = self.new_problem(node.at, at!("mesh.policies.compliance"), what);
@@ -396,7 +398,9 @@ impl Reader<'_> {
                 problem.hint("write what it asks for as policies, and its name into `description`"),
             );
         }
-        Some(extent?.map(Restricted::Within))
+        let kept = kept.map(|kept| (".kept", Restricted::Limit(Limit::Kept, kept)));
+        let within = extent?.map(|extent| ("", Restricted::Within(extent)));
+        Some(within.into_iter().chain(kept).collect())
     }
 
     /// Fields that the format does not have have no effect, and are none.
@@ -462,17 +466,18 @@ impl Reader<'_> {
         below: &[(RealmName, Held)],
         policies: &Policies,
     ) -> Restrictions {
-        let all = held.names.iter().filter_map(|(name, own)| {
-            let policy = policies.get(name)?;
+        let named = held.names.iter();
+        let named = named.filter_map(|(name, own)| Some((name, *own, policies.get(name)?)));
+        let all = named.flat_map(|(name, own, policy)| {
             let spared = below
                 .iter()
-                .filter(|(_, held)| !held.names.contains_key(name));
-            Some(Restriction {
-                name: name.clone(),
-                what: policy.what.clone()?,
+                .filter(move |(_, held)| !held.names.contains_key(name));
+            policy.what.iter().map(move |(part, what)| Restriction {
+                name: format!("{name}{part}"),
+                what: what.clone(),
                 // Where it is inherited, the realm above holds those below to it.
-                below: *own && policy.below,
-                spared: spared.map(|(realm, _)| realm.clone()).collect(),
+                below: own && policy.below,
+                spared: spared.clone().map(|(realm, _)| realm.clone()).collect(),
                 origin: self.origin(policy.at),
             })
         });
@@ -502,3 +507,5 @@ impl Reader<'_> {
 
 /// What messages and the store are sealed with.
 const SEALED_WITH: &str = "ChaCha20-Poly1305";
+/// Longest time that something may be kept, milliseconds.
+pub(super) const YEARS_MS: u64 = 3_650 * 24 * 60 * 60 * 1_000;

@@ -5,6 +5,7 @@ use realm_protocol::limits;
 use super::{
     document::{Reader, Rule},
     mesh::has_items,
+    mesh_policies::YEARS_MS,
     node::Node,
     object::Object,
     platform::at,
@@ -140,7 +141,6 @@ impl Reader<'_> {
         const APPROVAL: Rule = at!("realm.governance.agentApprovalRequired");
         const AUDITED: Rule = at!("realm.governance.loopAuditingEnabled");
         const RETENTION: Rule = at!("realm.governance.retentionPolicy");
-        const YEARS_MS: u64 = 3_650 * 24 * 60 * 60 * 1_000;
         let governance = spec.get("governance")?;
         let mut governance = Object::of(self, governance, RULE)?;
         if let Some(node) = governance.get("loopAuditingEnabled")
@@ -150,15 +150,9 @@ impl Reader<'_> {
             let problem = self.new_problem(node.at, AUDITED, what);
             self.report(problem.hint("write true, or leave it out"));
         }
-        let approval = governance.get("agentApprovalRequired");
-        if let Some(node) = approval
-            && self.flag(node, APPROVAL)?
-        {
-            let what = "people approve calls here, and not agents: only an owner lets one attach";
-            let problem = self.new_problem(node.at, APPROVAL, what);
-            self.report(problem.hint(
-                "leave it out, and write `approval:` into the loops that are to wait for people",
-            ));
+        // An agent takes part by its owner's word alone: nobody else applies loops, or lets one attach.
+        if let Some(node) = governance.get("agentApprovalRequired") {
+            self.flag(node, APPROVAL)?;
         }
         let retention = governance.get("retentionPolicy");
         let Some(mut retention) = retention.and_then(|node| Object::of(self, node, RETENTION))
