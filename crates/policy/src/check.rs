@@ -11,7 +11,7 @@ use crate::{approval, schema};
 mod nesting;
 mod overruled;
 
-pub use overruled::overruled;
+pub use overruled::{conflicts, overruled, overruled_with};
 
 /// One thing wrong with a policy's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

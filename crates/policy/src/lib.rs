@@ -28,7 +28,7 @@ mod schema;
 mod suggest;
 
 pub use cases::{Case, CaseResult, Expect};
-pub use check::{PolicyProblem, check, overruled};
+pub use check::{PolicyProblem, check, conflicts, overruled, overruled_with};
 pub use decision::{Decision, Denial, Level, LevelAnswer, LevelSays, Permit, PolicyUse};
 pub use generate::{
     Allow, Caller, Documents, PolicyTexts, allow_policy, default_policies, inside_policies,

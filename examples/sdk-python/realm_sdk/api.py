@@ -1597,8 +1597,12 @@ class PolicyText(TypedDict):
 
     name: NotRequired[str | None]
     """File name, for messages."""
+    id: NotRequired[str | None]
+    """The id that it would have: the policy of that id in force is not looked at."""
     text: str
     """The text."""
+    subtree: NotRequired[bool]
+    """Whether it would decide for every realm below instead of this one."""
 
 
 class PolicyView(TypedDict):

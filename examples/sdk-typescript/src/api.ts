@@ -1617,8 +1617,12 @@ export interface PolicyTested {
 export interface PolicyText {
   /** File name, for messages. */
   name?: string | null;
+  /** The id that it would have: the policy of that id in force is not looked at. */
+  id?: string | null;
   /** The text. */
   text: string;
+  /** Whether it would decide for every realm below instead of this one. */
+  subtree?: boolean;
 }
 
 /** One policy. */

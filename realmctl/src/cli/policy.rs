@@ -52,10 +52,16 @@ pub enum PolicyCommand {
         /// Its id.
         id: String,
     },
-    /// Check Cedar text.
+    /// Check Cedar text, by itself and beside what is in force here and above.
     Check {
         /// The file; `-` for stdin.
         file: PathBuf,
+        /// The policy's id; the file's name without its ending unless told.
+        #[arg(long)]
+        id: Option<String>,
+        /// It would decide for every realm below instead of this one.
+        #[arg(long)]
+        subtree: bool,
     },
     /// Ask questions with known answers, from a JSON file:
     /// `{"cases": [{"principal", "action", "resource", "expect"}]}`.

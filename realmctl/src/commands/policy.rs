@@ -120,7 +120,9 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<u8,
             show(session, &id).await?;
             Ok(0)
         }
-        PolicyCommand::Check { file } => check_text(session, file).await,
+        PolicyCommand::Check { file, id, subtree } => {
+            check_text(session, file, (id, subtree)).await
+        }
         PolicyCommand::Test { file } => test(session, file).await,
         PolicyCommand::Apply {
             file,
@@ -210,7 +212,11 @@ async fn apply(session: &Session, request: &PolicyApply) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
+async fn check_text(
+    session: &Session,
+    file: PathBuf,
+    (id, subtree): (Option<String>, bool),
+) -> Result<u8, Failure> {
     // `realmd check` knows policies by their ending.
     let is_known = file.extension().is_some_and(|ending| ending == "cedar");
     let daemon = match session.daemon().await {
@@ -221,7 +227,9 @@ async fn check_text(session: &Session, file: PathBuf) -> Result<u8, Failure> {
     let name = file.display().to_string();
     let request = PolicyText {
         name: Some(name.clone()),
+        id: id_of(&file, id).ok(),
         text,
+        subtree,
     };
     let checked = daemon.ask(daemon.client.check_policy(&request)).await?;
     session.print(&checked)?;

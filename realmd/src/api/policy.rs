@@ -3,8 +3,6 @@
 pub(super) mod apply;
 mod summary;
 
-use std::collections::BTreeMap;
-
 use realm_client::{
     api::{
         AllowRequest, Allowed, DisallowRequest, Disallowed, Page, PolicyChecked, PolicyText,
@@ -13,7 +11,7 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_node::{AllowAsked, CallerName, Node, Refusal, Request, Response};
-use realm_policy::{Action, Allow, allow_policy};
+use realm_policy::{Action, Allow, PolicyProblem, allow_policy};
 use realm_protocol::{RealmName, Timestamp};
 
 use self::summary::summary;
@@ -370,12 +368,33 @@ fn expiry(cedar: &str) -> Option<realm_client::api::Time> {
     ))
 }
 
-pub(super) async fn check(Body(request): Body<PolicyText>) -> Answer<PolicyChecked> {
-    let PolicyText { name, text } = request;
-    let alone = [(String::new(), text.clone())].into();
+pub(super) async fn check(
+    daemon: Shared,
+    Body(request): Body<PolicyText>,
+) -> Answer<PolicyChecked> {
+    let PolicyText {
+        name,
+        id,
+        text,
+        subtree,
+    } = request;
+    let [documents, above] = daemon
+        .handle
+        .read(move |node| apply::documents(node, subtree))
+        .await?;
+    // One without a name takes nothing's place.
+    let id = match (id, subtree) {
+        (Some(id), true) if !id.starts_with(apply::SUBTREE) => format!("{}{id}", apply::SUBTREE),
+        (id, _) => id.unwrap_or_default(),
+    };
+    let overruled = realm_policy::overruled_with((&id, &text), &documents, &above);
+    let conflicts = realm_policy::conflicts((&id, &text), &documents, &above);
+    let found: Vec<PolicyProblem> = overruled.into_iter().chain(conflicts).collect();
     let mut errors = policy_faults(&realm_policy::check(&text));
-    let mut warnings = policy_faults(&realm_policy::overruled(&alone, &BTreeMap::new()));
-    for error in errors.iter_mut().chain(&mut warnings) {
+    let mut warnings = policy_faults(&found);
+    let own = warnings.iter_mut().zip(&found);
+    let own = own.filter(|(_, problem)| problem.id == id);
+    for error in errors.iter_mut().chain(own.map(|(warning, _)| warning)) {
         error.file.clone_from(&name);
         let line = error.line.and_then(|line| usize::try_from(line).ok());
         let line = line.and_then(|line| text.lines().nth(line.checked_sub(1)?));

@@ -66,6 +66,12 @@ fn a_policy_from_a_file_decides_until_another_takes_its_place_and_a_broken_one_c
     assert!(apply(&other, "").ok().contains("replaced quiet"));
     owner.ctl("invoke greet name=Ada").ok();
     owner.ctl("disallow quiet").ok();
+    apply(forbid, "").ok();
+    let opens = owner.write("opens.cedar", &forbid.replace("forbid", "permit"));
+    let check = owner.ctl(&format!("policy check {} -o json", opens.display()));
+    let says = "`opens` permits what `quiet` forbids in part: what is forbidden stays forbidden";
+    assert_eq!(check.json()["warnings"][0]["message"], says);
+    owner.ctl("disallow quiet").ok();
     let twice = format!("{forbid}\n{forbid}");
     let file = owner.write("twice.cedar", &twice);
     let check = owner.ctl(&format!("policy check {}", file.display()));

@@ -101,8 +101,14 @@ pub struct PolicyText {
     /// File name, for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The id that it would have: the policy of that id in force is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The text.
     pub text: String,
+    /// Whether it would decide for every realm below instead of this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subtree: bool,
 }
 
 /// What a check of Cedar text found.

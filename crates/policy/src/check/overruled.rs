@@ -1,10 +1,14 @@
-//! Policies that never decide anything, because another one always goes before them.
+//! Policies that never decide anything, because another one always goes before them, and policies of which others
+//! take something.
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{ActionConstraint, Effect, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
+};
 
 use super::{PolicyProblem, Strictness, parse};
+use crate::Action;
 
 /// The policies of documents that never decide anything: what they permit another one, or one of a realm above,
 /// forbids as a whole, or another one without conditions says the same. Documents that do not parse are passed
@@ -14,6 +18,7 @@ pub fn overruled(
     above: &BTreeMap<String, String>,
 ) -> Vec<PolicyProblem> {
     let policies = named(documents);
+    let closed = closed_above(&policies, above);
     let above = named(above).into_iter();
     let above: Vec<Named> = above
         .filter(|named| named.policy.effect() == Effect::Forbid)
@@ -43,7 +48,104 @@ pub fn overruled(
         };
         Some(PolicyProblem::whole(weaker.document.clone(), what))
     });
-    found.collect()
+    found.chain(closed).collect()
+}
+
+/// What policies permit other realms, of which a realm above permits nothing: every level has to.
+fn closed_above(policies: &[Named], above: &BTreeMap<String, String>) -> Vec<PolicyProblem> {
+    let mut found = Vec::new();
+    for (realm, text) in above {
+        let Ok(set) = parse(realm, text, Strictness::Parsed) else {
+            continue;
+        };
+        let permits: Vec<&Policy> = set
+            .policies()
+            .filter(|policy| policy.effect() == Effect::Permit)
+            .collect();
+        for Named {
+            document,
+            name,
+            policy,
+        } in policies
+        {
+            let asked_above = policy.effect() == Effect::Permit && is_for_realms(policy);
+            if asked_above && !permits.iter().any(|permit| may_meet(permit, policy)) {
+                let what =
+                    format!("{name} never permits anything: `{realm}`, above, permits none of it");
+                found.push(PolicyProblem::whole(document.clone(), what));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a policy is about realms alone: people and loops inside are permitted by their own realm.
+fn is_for_realms(policy: &Policy) -> bool {
+    use PrincipalConstraint::{Any, Eq, In, Is, IsIn};
+    let kind = match policy.principal_constraint() {
+        Any => return false,
+        Eq(uid) | In(uid) => uid.type_name().clone(),
+        Is(kind) | IsIn(kind, _) => kind,
+    };
+    let listed = listed(&policy.action_constraint());
+    let mut named = listed.iter().flatten();
+    // Realms above are not asked who administers, and permit no steps: they only forbid them.
+    let own = [Action::Administer, Action::Step].map(Action::name);
+    let is_own = named.any(|action| own.contains(&action.id().unescaped()));
+    kind.to_string() == "Realm" && !is_own
+}
+
+/// What a document would not do as it seems to, in force beside others: what it would never decide, and what others
+/// would no more. A document of the same id is the one that it takes the place of.
+pub fn overruled_with(
+    (id, text): (&str, &str),
+    documents: &BTreeMap<String, String>,
+    above: &BTreeMap<String, String>,
+) -> Vec<PolicyProblem> {
+    let before = overruled(documents, above);
+    let mut after = documents.clone();
+    after.insert(id.to_owned(), text.to_owned());
+    let mut found = overruled(&after, above);
+    found.retain(|problem| !before.contains(problem));
+    found
+}
+
+/// Where a document permits what others, or realms above, forbid in part, or forbids a part of what others permit.
+pub fn conflicts(
+    (id, text): (&str, &str),
+    documents: &BTreeMap<String, String>,
+    above: &BTreeMap<String, String>,
+) -> Vec<PolicyProblem> {
+    let own = named(&[(id.to_owned(), text.to_owned())].into());
+    let mut others = documents.clone();
+    others.remove(id);
+    let (others, above) = (named(&others), named(above));
+    let within = own
+        .iter()
+        .flat_map(|one| own.iter().map(move |other| (one, other)));
+    let beside = own
+        .iter()
+        .flat_map(|one| others.iter().map(move |other| (one, other)));
+    let under = own
+        .iter()
+        .flat_map(|one| above.iter().map(move |other| (one, other)));
+    let turned = beside.clone().map(|(one, other)| (other, one));
+    let pairs = within.chain(beside).chain(turned).chain(under);
+    let found = pairs.filter(|(permit, forbid)| {
+        let (permit, forbid) = (&permit.policy, &forbid.policy);
+        permit.effect() == Effect::Permit
+            && forbid.effect() == Effect::Forbid
+            && (covers(forbid, permit) && forbid.has_non_scope_constraint()
+                || !covers(forbid, permit) && covers(permit, forbid))
+    });
+    let told = found.map(|(permit, forbid)| {
+        let what = format!(
+            "{} permits what {} forbids in part: what is forbidden stays forbidden",
+            permit.name, forbid.name
+        );
+        PolicyProblem::whole(id.to_owned(), what)
+    });
+    told.collect()
 }
 
 /// A policy, and what a person calls it.
@@ -89,16 +191,25 @@ fn goes_before(stronger: &Policy, weaker: &Policy) -> bool {
     let forbids = stronger.effect() == Effect::Forbid;
     // What asks for a person asks beside others.
     let plain = stronger.effect() == weaker.effect() && weaker.annotation("approval").is_none();
-    (forbids || plain)
-        && principals(
-            &stronger.principal_constraint(),
-            &weaker.principal_constraint(),
-        )
-        && actions(&stronger.action_constraint(), &weaker.action_constraint())
-        && resources(
-            &stronger.resource_constraint(),
-            &weaker.resource_constraint(),
-        )
+    (forbids || plain) && covers(stronger, weaker)
+}
+
+/// Whether all that one is about by its scope, another one is about as well.
+fn covers(wide: &Policy, narrow: &Policy) -> bool {
+    principals(&wide.principal_constraint(), &narrow.principal_constraint())
+        && actions(&wide.action_constraint(), &narrow.action_constraint())
+        && resources(&wide.resource_constraint(), &narrow.resource_constraint())
+}
+
+/// Whether two may be about the same by their actions: what lies in what cannot be told from scopes.
+fn may_meet(one: &Policy, other: &Policy) -> bool {
+    match (
+        listed(&one.action_constraint()),
+        listed(&other.action_constraint()),
+    ) {
+        (Some(one), Some(other)) => one.iter().any(|action| other.contains(action)),
+        _ => true,
+    }
 }
 
 fn principals(wide: &PrincipalConstraint, narrow: &PrincipalConstraint) -> bool {
@@ -124,14 +235,18 @@ fn resources(wide: &ResourceConstraint, narrow: &ResourceConstraint) -> bool {
 }
 
 fn actions(wide: &ActionConstraint, narrow: &ActionConstraint) -> bool {
-    let listed = |of: &ActionConstraint| match of {
-        ActionConstraint::Any => None,
-        ActionConstraint::In(actions) => Some(actions.clone()),
-        ActionConstraint::Eq(action) => Some(vec![action.clone()]),
-    };
     match (listed(wide), listed(narrow)) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(wide), Some(narrow)) => narrow.iter().all(|action| wide.contains(action)),
+    }
+}
+
+/// The actions that a scope names; none for all.
+fn listed(of: &ActionConstraint) -> Option<Vec<EntityUid>> {
+    match of {
+        ActionConstraint::Any => None,
+        ActionConstraint::In(actions) => Some(actions.clone()),
+        ActionConstraint::Eq(action) => Some(vec![action.clone()]),
     }
 }

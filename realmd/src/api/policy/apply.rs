@@ -7,7 +7,7 @@ use realm_client::{
     catalogue::Code,
 };
 use realm_node::{Node, Request};
-use realm_policy::{MAX_POLICY_ID, PolicyProblem, inside_policies, overruled};
+use realm_policy::{MAX_POLICY_ID, inside_policies, overruled_with};
 
 use super::super::{
     Answer, Shared,
@@ -19,7 +19,7 @@ use super::super::{
 };
 
 /// What policies for every realm below are called.
-const SUBTREE: &str = "subtree.";
+pub(super) const SUBTREE: &str = "subtree.";
 
 pub(in crate::api) async fn apply(
     daemon: Shared,
@@ -37,11 +37,8 @@ pub(in crate::api) async fn apply(
         .handle
         .read(move |node| documents(node, subtree))
         .await?;
-    let before = overruled(&documents, &above);
-    let mut after = documents;
-    let replaced = after.insert(id.clone(), text.clone()).is_some();
-    let new = |problem: &PolicyProblem| !before.contains(problem);
-    let warnings: Vec<PolicyProblem> = overruled(&after, &above).into_iter().filter(new).collect();
+    let replaced = documents.contains_key(&id);
+    let warnings = overruled_with((&id, &text), &documents, &above);
     if !dry_run {
         let cedar = text;
         let policy = Request::SetPolicy {
@@ -100,7 +97,7 @@ fn named(id: &str, subtree: bool) -> Result<String, Fail> {
 }
 
 /// The documents that decide beside it, and those of the realms above by their names.
-fn documents(node: &Node, subtree: bool) -> [BTreeMap<String, String>; 2] {
+pub(super) fn documents(node: &Node, subtree: bool) -> [BTreeMap<String, String>; 2] {
     let held = node.policies().filter(|(.., below, _)| *below == subtree);
     let held = held.map(|(id, cedar, ..)| (id.to_owned(), cedar.to_owned()));
     let above = node.ceilings().into_iter();
