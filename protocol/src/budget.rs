@@ -171,6 +171,11 @@ impl Budget {
         self.money.is_none() && self.tokens.is_none() && self.calls.is_none()
     }
 
+    /// Whether there is no money or there are no tokens left to use, where they are bounded.
+    pub fn is_used_up(&self) -> bool {
+        self.money.is_some_and(|money| money.micros == 0) || self.tokens == Some(0)
+    }
+
     /// The narrower of two, member by member. Of two currencies neither may be spent.
     #[must_use]
     pub fn narrowed(self, other: Self) -> Self {

@@ -220,6 +220,31 @@ fn secrets_are_named_and_stand_beside_no_value_of_the_same_name() {
 }
 
 #[test]
+fn a_bound_above_which_people_are_asked_is_read_and_written_again_and_says_something() {
+    let with = |approval: &str| format!("{OWN}{approval}\n");
+    let loaded = one(
+        "loop.yaml",
+        &with("approval: {role: owner, above: {money: EUR 0.50, tokens: 9000}}"),
+    );
+    let above = loaded.approval.as_ref().and_then(|rule| rule.above);
+    let above = above.expect("a bound");
+    assert_eq!(above.money.unwrap().to_string(), "EUR 0.50");
+    assert_eq!((above.tokens, above.calls), (Some(9_000), None));
+    let again = Manifest::from_json(&loaded.to_json()).unwrap();
+    assert_eq!(again.approval, loaded.approval);
+
+    for (approval, rule) in [
+        ("approval: {above: {}}", "approval.above"),
+        ("approval: {above: {money: much}}", "approval.above"),
+        ("approval: {above: {tokens: 0}}", "approval.above"),
+        ("asks: {above: {tokens: 5}}", "asks"),
+    ] {
+        let problems = read("loop.yaml", &with(approval)).expect_err(approval);
+        assert_eq!(problems[0].rule, format!("loop.{rule}"), "{approval}");
+    }
+}
+
+#[test]
 fn all_problems_of_a_file_come_at_once_with_their_places() {
     let text = "\
 id: Bad Id

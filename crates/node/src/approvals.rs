@@ -75,8 +75,10 @@ impl Node {
         let Some(request) = self.approvals.requests.get(&id) else {
             return self.request_approval(action, &asked);
         };
-        if request.action != action {
-            self.void(id, "the call is no longer the one that it was asked for");
+        if !request.is_of(&action, &asked) {
+            if request.used.is_none() {
+                self.void(id, "the call is no longer the one that it was asked for");
+            }
             return self.request_approval(action, &asked);
         }
         let over = request.expires <= self.now.wall;
@@ -155,6 +157,7 @@ impl Node {
             caller: stored.and_then(|stored| stored.caller),
             frames: frames.map_or_else(Vec::new, |(_, frames)| frames),
             decided: None,
+            cost: asked.cost.clone(),
             action,
         };
         let roles = request.rules.iter().map(|rule| rule.role.as_str());

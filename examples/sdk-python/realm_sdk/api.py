@@ -278,6 +278,7 @@ class ApprovalView(TypedDict):
     inputDigest: str
     """SHA-256 of the arguments."""
     budget: NotRequired[Budget | None]
+    cost: NotRequired[Spend | None]
     action: str
     """What names exactly this call: realm, run, call, loop, revision and arguments."""
     runId: str

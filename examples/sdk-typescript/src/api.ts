@@ -270,6 +270,7 @@ export interface ApprovalView {
   /** SHA-256 of the arguments. */
   inputDigest: string;
   budget?: Budget | null;
+  cost?: Spend | null;
   /** What names exactly this call: realm, run, call, loop, revision and arguments. */
   action: string;
   /** The run. */

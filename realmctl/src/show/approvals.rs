@@ -48,6 +48,10 @@ impl Show for ApprovalView {
                 "costs at most",
                 text(self.budget.as_ref().map(ToString::to_string).as_ref()),
             ),
+            (
+                "would use",
+                text(self.cost.as_ref().map(ToString::to_string).as_ref()),
+            ),
             ("caller", text(self.caller.as_ref())),
             ("by way of", self.frames.join(" > ")),
             ("run", self.run_id.clone()),

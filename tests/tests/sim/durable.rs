@@ -20,6 +20,8 @@ mod faults;
 mod paused;
 #[path = "durable/records.rs"]
 mod records;
+#[path = "durable/spending.rs"]
+mod spending;
 
 /// Composites that are broken off at every entry of the journal.
 const COMPOSITES: u64 = 6;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Budget, Time};
+use super::{Budget, Spend, Time};
 
 /// Where a request for an approval stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -60,6 +60,9 @@ pub struct ApprovalView {
     /// What the call and all that it causes may use at most, while it waits; absent where nothing bounds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// What the call itself may use at most, where people are asked because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Spend>,
     /// What names exactly this call: realm, run, call, loop, revision and arguments.
     pub action: String,
     /// The run.

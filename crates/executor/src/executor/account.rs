@@ -8,7 +8,7 @@ use realm_protocol::{
 use serde_json::Value;
 
 use super::run::budget_value;
-use crate::LoopError;
+use crate::{ApprovalRule, LoopError};
 
 /// Who bounds what a run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ enum Source {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
     bounds: Vec<(Source, Budget)>,
+    /// Whom to ask before more than so much is used.
+    asked_above: Vec<(Budget, ApprovalRule)>,
     /// What is known to have been used.
     spent: Spend,
     /// What is set aside for what was asked and has not been answered.
@@ -77,6 +79,12 @@ impl Account {
         self.bounds.push((Source::Call(caller.clone()), budget));
     }
 
+    /// Has people asked before more is used than a rule says, where it says so.
+    pub(super) fn ask_above(&mut self, rule: &ApprovalRule) {
+        let above = rule.above.map(|above| (above, rule.clone()));
+        self.asked_above.extend(above);
+    }
+
     /// Takes up what was written down: what was set aside counts as used until more is known.
     pub(super) fn take_up(&mut self, spent: Spend) {
         self.spent = spent;
@@ -105,7 +113,25 @@ impl Account {
     }
 
     pub(super) fn is_bounded(&self) -> bool {
-        !self.bounds.is_empty()
+        !self.bounds.is_empty() || !self.asked_above.is_empty()
+    }
+
+    /// Those who are to be asked before something is used, by whether it is within what is left until then.
+    pub(super) fn asks(
+        &self,
+        within: impl Fn(&Budget) -> bool,
+    ) -> impl Iterator<Item = &ApprovalRule> {
+        let held = self.held();
+        let passed = self.asked_above.iter();
+        let passed = passed.filter(move |(above, _)| !within(&above.less(&held)));
+        passed.map(|(_, rule)| rule)
+    }
+
+    /// What may still be used before anybody is asked.
+    pub(super) fn left_unasked(&self) -> Budget {
+        let held = self.held();
+        let bounds = self.asked_above.iter().map(|(above, _)| above.less(&held));
+        bounds.fold(Budget::default(), Budget::narrowed)
     }
 
     pub(super) fn bounds_calls(&self) -> bool {
@@ -114,7 +140,7 @@ impl Account {
 
     /// What it is bounded by, as traces carry it.
     pub(super) fn shown(&self) -> Option<Value> {
-        self.is_bounded().then(|| budget_value(&self.budget()))
+        (!self.bounds.is_empty()).then(|| budget_value(&self.budget()))
     }
 
     /// What may still be used.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use realm_protocol::{
     CallId, Digest, LoopAddress, LoopId, RealmName, RunId, Timestamp,
-    budget::Budget,
+    budget::{Budget, Spend},
     journal::{self, Event},
 };
 use serde_json::Value;
@@ -121,6 +121,8 @@ pub struct ApprovalAsked {
     pub repeatable: bool,
     /// What has to be met, all of it.
     pub rules: Vec<ApprovalRule>,
+    /// What the call may use at most, where it is that what people decide about.
+    pub cost: Option<Spend>,
 }
 
 /// What the owner of an executor has to do.

@@ -49,6 +49,8 @@ pub(super) struct Frame {
     pub(super) approvals: Vec<ApprovalRule>,
     /// How it stands with that.
     pub(super) consent: Option<Consent>,
+    /// What it would use, where people are asked about that.
+    pub(super) spending: Option<Spending>,
     pub(super) waiting: Waiting,
     /// When somebody was asked whose answer is not known; another realm, when it was asked first: all
     /// attempts have one key, and it is as old as the first.
@@ -72,6 +74,13 @@ pub(super) struct Frame {
     pub(super) held: Option<Box<Held>>,
     /// What it changes of that, if it ends well.
     pub(super) changes: Changes,
+}
+
+/// What a frame would use that people are asked about.
+#[derive(Debug)]
+pub(super) struct Spending {
+    pub(super) wanted: Spend,
+    pub(super) approved: bool,
 }
 
 /// When something began.
@@ -384,6 +393,7 @@ impl Frame {
             budget: None,
             approvals: Vec::new(),
             consent: None,
+            spending: None,
             waiting: Waiting::Nothing,
             asked: None,
             doubtful: false,

@@ -341,6 +341,9 @@ impl Run {
         if let Some((by, budget)) = frame.budget.as_deref() {
             account.bound_by_caller(by, *budget);
         }
+        let asked = frame.approvals.iter();
+        let asked = asked.filter(|rule| rule.means(&frame.input));
+        asked.for_each(|rule| account.ask_above(rule));
         (first || account.is_bounded()).then(|| Box::new(account))
     }
 

@@ -33,8 +33,8 @@ impl Reader<'_> {
         let node = self.is_own().then(|| object.get("asks")).flatten()?;
         self.check_given(node.at, (RULE, "people are asked by"), runs);
         let asks = self.approval_rule(node, RULE)?;
-        if asks.when.is_some() || asks.forward {
-            let what = "a question is always put, and to people of this realm: neither `when` nor `forward`";
+        if asks.when.is_some() || asks.above.is_some() || asks.forward {
+            let what = "a question is always put, and to people of this realm: neither `when` nor `above` nor `forward`";
             self.problem(node.at, RULE, what);
         }
         Some(asks)
@@ -58,6 +58,7 @@ impl Reader<'_> {
         let when = object
             .get("when")
             .and_then(|node| self.approval_condition(node));
+        let above = self.above(&mut object);
         let forward = object.get("forward").and_then(|node| {
             let rule = rule!("approval.forward");
             self.flag(node, rule)
@@ -70,6 +71,7 @@ impl Reader<'_> {
             expires_ms,
             escalate,
             when,
+            above,
             forward: forward.unwrap_or(false),
         })
     }

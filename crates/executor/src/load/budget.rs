@@ -3,7 +3,7 @@
 use realm_protocol::budget::{Amount, Budget};
 
 use super::{
-    document::{Reader, rule},
+    document::{Reader, Rule, rule},
     object::Object,
 };
 
@@ -15,12 +15,7 @@ impl Reader<'_> {
         else {
             return Budget::default();
         };
-        let money = object.get("money").and_then(|node| {
-            let text = node.text().unwrap_or_default();
-            let read = text.parse::<Amount>();
-            read.map_err(|error| self.problem(node.at, rule!("budget.money"), error.to_string()))
-                .ok()
-        });
+        let money = self.money(&mut object, rule!("budget.money"));
         let tokens = object
             .get("tokens")
             .and_then(|node| self.count(node, rule!("budget.tokens"), u64::MAX));
@@ -33,5 +28,31 @@ impl Reader<'_> {
             tokens,
             calls,
         }
+    }
+
+    /// How much may be used before people are asked.
+    pub(super) fn above(&mut self, object: &mut Object<'_>) -> Option<Budget> {
+        const RULE: Rule = rule!("approval.above");
+        let node = object.get("above")?;
+        let mut object = Object::of(self, node, RULE)?;
+        let tokens = object.get("tokens");
+        let above = Budget {
+            money: self.money(&mut object, RULE),
+            tokens: tokens.and_then(|node| self.count(node, RULE, u64::MAX)),
+            calls: None,
+        };
+        object.finish(self);
+        if above.is_unbounded() {
+            self.problem(node.at, RULE, "`above` says `money`, `tokens` or both");
+        }
+        Some(above)
+    }
+
+    fn money(&mut self, object: &mut Object<'_>, rule: Rule) -> Option<Amount> {
+        let node = object.get("money")?;
+        let text = node.text().unwrap_or_default();
+        let read = text.parse::<Amount>();
+        read.map_err(|error| self.problem(node.at, rule, error.to_string()))
+            .ok()
     }
 }

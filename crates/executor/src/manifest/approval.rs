@@ -1,6 +1,6 @@
 //! What asks a person before it begins.
 
-use realm_protocol::records::Role;
+use realm_protocol::{budget::Budget, records::Role};
 use serde_json::Value;
 
 use crate::{Condition, mapping::Scope};
@@ -20,6 +20,9 @@ pub struct ApprovalRule {
     pub escalate: Option<Escalation>,
     /// It is asked for only where this holds of the call's input; also where that cannot be told.
     pub when: Option<Condition>,
+    /// Instead of before it begins, it is asked for before the call in it, or below it, that would make it use more
+    /// than this.
+    pub above: Option<Budget>,
     /// Whether what people said goes along with a call of another realm, whose policy may ask for it.
     pub forward: bool,
 }
@@ -34,8 +37,13 @@ pub struct Escalation {
 }
 
 impl ApprovalRule {
-    /// Whether a call with this input needs the approval.
+    /// Whether a call with this input needs the approval before it begins.
     pub(crate) fn applies(&self, input: &Value) -> bool {
+        self.above.is_none() && self.means(input)
+    }
+
+    /// Whether it is about a call with this input.
+    pub(crate) fn means(&self, input: &Value) -> bool {
         let scope = Scope {
             input,
             outputs: &[],

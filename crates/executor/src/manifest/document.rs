@@ -233,6 +233,7 @@ fn approval_json(approval: &ApprovalRule) -> Value {
         expires_ms,
         escalate,
         when,
+        above,
         forward,
     } = approval;
     let mut document = Map::new();
@@ -253,6 +254,8 @@ fn approval_json(approval: &ApprovalRule) -> Value {
         "when",
         when.as_ref().map(ToString::to_string),
     );
+    let above = above.as_ref().and_then(budget_json);
+    put_some(&mut document, "above", above);
     put_some(&mut document, "forward", forward.then_some(true));
     Value::Object(document)
 }

@@ -1,8 +1,9 @@
 //! What is written down of requests for approvals.
 
-use realm_executor::{ApprovalRule, Escalation};
+use realm_executor::{ApprovalAsked, ApprovalRule, Escalation};
 use realm_protocol::{
     RunId, Timestamp,
+    budget::{Budget, Spend},
     cbor::CborError,
     limits,
     records::{Approval, ApprovalAction, Role, Signed},
@@ -36,6 +37,8 @@ wire_map! {
         10 => frames: Vec<String>,
         /// When it was decided.
         11 => decided: Option<Timestamp>,
+        /// What the call may use at most, where it is that what people decide about.
+        12 => cost: Option<Spend>,
     }
 }
 
@@ -58,6 +61,8 @@ wire_map! {
         6 => when: Option<String>,
         /// Whether the callee is told.
         7 => forward: bool,
+        /// Above what it is asked for.
+        8 => above: Option<Budget>,
     }
 }
 
@@ -65,6 +70,12 @@ impl StoredRequest {
     /// The run that waits.
     pub(crate) fn run(&self) -> RunId {
         self.action.run
+    }
+
+    /// Whether it is what a call asks for.
+    pub(super) fn is_of(&self, action: &ApprovalAction, asked: &ApprovalAsked) -> bool {
+        let rules = asked.rules.iter().map(StoredRule::from);
+        self.action == *action && self.cost == asked.cost && rules.eq(self.rules.iter().cloned())
     }
 
     /// Whether whoever asked for the work may not approve it.
@@ -95,6 +106,7 @@ impl From<&ApprovalRule> for StoredRule {
             escalate_role: rule.escalate.map(|escalate| escalate.role),
             when: rule.when.as_ref().map(ToString::to_string),
             forward: rule.forward,
+            above: rule.above,
         }
     }
 }
@@ -112,6 +124,7 @@ impl TryFrom<StoredRule> for ApprovalRule {
             expires_ms: stored.expires_ms,
             escalate: escalate.map(|(after_ms, role)| Escalation { after_ms, role }),
             when: when.map_err(|_| CborError::Expected("a condition"))?,
+            above: stored.above,
             forward: stored.forward,
         })
     }
@@ -126,6 +139,7 @@ pub(crate) fn demanded(role: &Role) -> ApprovalRule {
         expires_ms: limits::APPROVAL_MS,
         escalate: None,
         when: None,
+        above: None,
         forward: false,
     }
 }

@@ -51,7 +51,7 @@ fields! {
         "prompt, composite, machine, tool, broadcast or route";
     "loop.approval": "who approves before it begins",
         "Nothing of a call begins before people have approved exactly that call; the run waits, over restarts. Steps and tools of models may say so too.",
-        "an object with role, count, distinctFromRequester, expires, escalate, when; {} for one approver";
+        "an object with role, count, distinctFromRequester, expires, escalate, when, above; {} for one approver";
     "loop.asks": "whom it may ask while it is at work",
         "For tools that are programs, addresses, containers or attached, with effects. They get {input, answers} and answer {output}, or {ask: {question, about}}: the run waits for people, over restarts, and the tool begins anew with what they have said.",
         "an object with role, count, distinctFromRequester, expires, escalate, as in loop.approval; {} for one approver";
@@ -73,6 +73,9 @@ fields! {
     "loop.approval.when": "which calls need it",
         "CEL over the call's input. What cannot be told needs it.",
         "a condition: \"input.amount > 100\"";
+    "loop.approval.above": "how much may be used before anybody is asked",
+        "Instead of before the call begins, people are asked before the one in it, or below it, that could make it use more.",
+        "an object with money, tokens or both: {money: EUR 0.50}";
     "loop.approval.forward": "whether the callee is told",
         "Of a step that calls another realm: who approved goes along, so that a policy there can count them.",
         "true or false; false unless told";

@@ -1,6 +1,10 @@
 //! Frames that begin nothing before people have approved it.
 
-use realm_protocol::{CallId, Tick, budget::Budget, journal::Consent};
+use realm_protocol::{
+    CallId, Tick,
+    budget::{Budget, Spend},
+    journal::Consent,
+};
 use serde_json::Value;
 
 use super::{Cause, Context, Pause, Run, Task};
@@ -8,7 +12,7 @@ use crate::{
     ApprovalRule, Effects, LoopError, Said,
     executor::{
         Action, ApprovalAsked,
-        frame::{Frame, Subject, Waiting},
+        frame::{Frame, Progress, Spending, Subject, Waiting},
     },
 };
 
@@ -32,6 +36,33 @@ impl Run {
         let repeatable = frame.subject.effects() != Effects::Once;
         let input = frame.input.clone();
         self.request_approval(call, (input, repeatable), rules, cx);
+    }
+
+    /// Asks people about a call that would use more than may be used unasked; whether it waits for them.
+    pub(super) fn waits_for_spend(
+        &mut self,
+        call: CallId,
+        wanted: &Spend,
+        rules: Vec<ApprovalRule>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(frame) = self.frames.get_mut(&call) else {
+            return false;
+        };
+        let asked = frame.spending.take();
+        if rules.is_empty() || asked.is_some_and(|it| it.approved && it.wanted == *wanted) {
+            return false;
+        }
+        frame.spending = Some(Spending {
+            wanted: wanted.clone(),
+            approved: false,
+        });
+        let repeatable = frame.subject.effects() != Effects::Once;
+        let input = frame.input.clone();
+        // Whoever would be asked is not, for now.
+        self.never_heard(call, cx);
+        self.request_approval(call, (input, repeatable), rules, cx);
+        true
     }
 
     /// Asks people about what is shown of a frame. That is written down first: after a restart it asks again.
@@ -67,6 +98,7 @@ impl Run {
             input,
             repeatable,
             rules,
+            cost: frame.spending.as_ref().map(|it| it.wanted.clone()),
         };
         // What people take to decide is not the call's time.
         self.set_deadline(call, Tick::MAX, cx);
@@ -87,7 +119,8 @@ impl Run {
             && frame.waiting == (Waiting::Approval { held: true })
         {
             frame.waiting = Waiting::Nothing;
-            self.ready.push_back(Task::Start(call));
+            let again = frame.asks_again();
+            self.ready.push_back(again);
         }
     }
 
@@ -101,15 +134,23 @@ impl Run {
             return;
         }
         frame.waiting = Waiting::Nothing;
+        let again = frame.asks_again();
         if self.paused.is_some() {
-            return self.ready.push_back(Task::Start(call));
+            return self.ready.push_back(again);
         }
         frame.consent = Some(Consent::Given);
         frame.tried = cx.now.wall;
+        if let Some(spending) = &mut frame.spending {
+            spending.approved = true;
+        }
         let timeout = frame.timeout_ms;
         self.take_answer(call, said);
         self.set_deadline(call, cx.now.tick.plus(timeout), cx);
-        self.ask_policy(call, true, cx);
+        match again {
+            Task::Start(_) => self.ask_policy(call, true, cx),
+            // In the midst of its work.
+            _ => self.ready.push_back(again),
+        }
     }
 
     pub(in crate::executor) fn deny(
@@ -195,6 +236,14 @@ impl Run {
 }
 
 impl Frame {
+    /// What it does once more when people have said something of it.
+    pub(super) fn asks_again(&self) -> Task {
+        match &self.progress {
+            Progress::Conversation(it) if !it.turns.is_empty() => Task::Advance(self.call),
+            _ => Task::Start(self.call),
+        }
+    }
+
     fn is_held(&self) -> bool {
         self.waiting == Waiting::Approval { held: true }
     }

@@ -125,6 +125,7 @@ impl Run {
         let attempt = frame.attempt.saturating_add(1);
         frame.attempt = attempt;
         frame.due = Some(due);
+        frame.spending = None;
         let turn = frame.turns_kept();
         if turn.is_none() {
             frame.doubtful |= error.may_have_begun;

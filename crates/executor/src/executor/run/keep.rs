@@ -259,8 +259,9 @@ impl Run {
         };
         if approval == Some(Consent::Asked) {
             frame.asked = asked;
+            let again = frame.asks_again();
             self.set_deadline(call, Tick::MAX, cx);
-            return self.ready.push_back(Task::Start(call));
+            return self.ready.push_back(again);
         }
         let body = frame.subject.manifest().map(|own| &own.body);
         match body {

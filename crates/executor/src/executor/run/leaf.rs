@@ -253,7 +253,8 @@ impl Run {
             return self.fail(call, error, cx);
         }
         let budget = match self.reserve_share(call, &format!("the call of `{address}`"), cx) {
-            Ok(budget) => budget,
+            Ok(Some(budget)) => budget,
+            Ok(None) => return,
             Err(error) => return self.fail(call, error, cx),
         };
         let needs = self.needing(call, &address);
@@ -307,7 +308,8 @@ impl Run {
         };
         let what = format!("the work of `{}`", contract.manifest.id);
         let budget = match self.reserve_share(call, &what, cx) {
-            Ok(budget) => budget,
+            Ok(Some(budget)) => budget,
+            Ok(None) => return,
             Err(error) => return self.fail(call, error, cx),
         };
         let Some(frame) = self.frames.get_mut(&call) else {

@@ -59,8 +59,10 @@ impl Run {
         if let Err(error) = self.may_ask(call, cx) {
             return self.fail(call, error, cx);
         }
-        if let Err(error) = self.reserve_answer(call, &request, cx) {
-            return self.fail(call, error, cx);
+        match self.reserve_answer(call, &request, cx) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return self.fail(call, error, cx),
         }
         self.event(call, "call.backend.requested", payload, cx);
         self.ask_backend(call, BackendRequest::Model(Box::new(request)), cx);

@@ -11,22 +11,29 @@ use serde_json::{Map, Value, json};
 
 use super::{Context, Run};
 use crate::{
-    LoopError, MOCK, ModelRequest,
+    ApprovalRule, LoopError, MOCK, ModelRequest,
     executor::{account::Account, frame::Frame},
 };
 
 impl Run {
-    /// Sets aside the most that a model's answer can use, in every account above.
+    /// Sets aside the most that a model's answer can use, in every account above; false where people are asked
+    /// about it first.
     pub(super) fn reserve_answer(
         &mut self,
         call: CallId,
         request: &ModelRequest,
         cx: &mut Context<'_>,
-    ) -> Result<(), LoopError> {
+    ) -> Result<bool, LoopError> {
         let tariff = cx.tariff(&request.backend, request.model.as_deref());
         let wanted = tariff.most(request);
         let what = format!("an answer of backend `{}`", request.backend);
-        self.reserve(call, wanted, &what, request.backend != MOCK, cx)
+        self.check(call, &wanted, &what)?;
+        let rules = self.asks(call, |left| left.check(&wanted).is_ok());
+        if self.waits_for_spend(call, &wanted, rules, cx) {
+            return Ok(false);
+        }
+        self.reserve(call, wanted, &what, request.backend != MOCK, cx)?;
+        Ok(true)
     }
 
     /// Sets one call aside.
@@ -40,13 +47,14 @@ impl Run {
         self.reserve(call, Spend::one_call(), what, durable, cx)
     }
 
-    /// Sets aside a share of what is left for work of another realm, and one call; gives the share.
+    /// Sets aside a share of what is left for work of another realm, and one call; gives the share. It is of what
+    /// may be used unasked, as long as there is some; none where people are asked about the rest first.
     pub(super) fn reserve_share(
         &mut self,
         call: CallId,
         what: &str,
         cx: &mut Context<'_>,
-    ) -> Result<Budget, LoopError> {
+    ) -> Result<Option<Budget>, LoopError> {
         let one = Spend::one_call();
         if let Some(frame) = self.frames.get_mut(&call)
             && let Some(given) = frame.given
@@ -55,18 +63,30 @@ impl Run {
             let reserved = given.whole().plus(&one);
             frame.reserved = Some(reserved.clone());
             self.each_account(call, |account| account.set_aside_again(&reserved));
-            return Ok(given);
+            return Ok(Some(given));
         }
         let left = self.left(call);
         self.check(call, &one, what)?;
         let share = self.frames.get(&call).map_or(1, |frame| frame.share_of);
-        let given = left.less(&one).share(share);
+        let share_of = |left: Budget| left.less(&one).share(share);
+        let unasked = share_of(left.narrowed(self.left_unasked(call)));
+        let mut given = share_of(left);
+        let rules = match unasked.is_used_up() {
+            true => self.asks(call, |left| !share_of(*left).is_used_up()),
+            false => Vec::new(),
+        };
+        if rules.is_empty() {
+            given = unasked;
+        }
+        if self.waits_for_spend(call, &given.whole(), rules, cx) {
+            return Ok(None);
+        }
         let wanted = given.whole().plus(&one);
         self.reserve(call, wanted, what, true, cx)?;
         if let Some(frame) = self.frames.get_mut(&call) {
             frame.given = Some(given);
         }
-        Ok(given)
+        Ok(Some(given))
     }
 
     fn reserve(
@@ -120,6 +140,20 @@ impl Run {
     pub(super) fn left(&self, call: CallId) -> Budget {
         let left = self.accounts(call).map(Account::left);
         left.fold(Budget::default(), Budget::narrowed)
+    }
+
+    /// What may still be used by a frame before anybody is asked, by it and all above.
+    fn left_unasked(&self, call: CallId) -> Budget {
+        let left = self.accounts(call).map(Account::left_unasked);
+        left.fold(Budget::default(), Budget::narrowed)
+    }
+
+    /// Whom to ask before a frame uses something, by whether it is within what is left until then.
+    fn asks(&self, call: CallId, within: impl Fn(&Budget) -> bool) -> Vec<ApprovalRule> {
+        let asks = self
+            .accounts(call)
+            .flat_map(|account| account.asks(&within));
+        asks.cloned().collect()
     }
 
     /// Whether something bounds how often anybody may be asked for a frame.
