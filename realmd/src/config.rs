@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) secret_loops: SecretLoops,
     /// Where the tokens are that agents attach and call with, by the agents' names.
     pub(crate) agents: BTreeMap<LoopId, SecretPlace>,
+    /// Hosts and networks that loops may be let through to though they are not public.
+    pub(crate) opened: Vec<String>,
     /// What loops may run.
     pub(crate) processes: ProcessesConfig,
     /// Which engine runs containers.
@@ -555,6 +557,7 @@ fn typed(settings: &Settings) -> Option<Config> {
             let named = named.map(|(id, place)| Some((id.parse().ok()?, place)));
             named.collect::<Option<_>>()?
         },
+        opened: texts("loops.allow_private")?,
         processes: ProcessesConfig {
             allow: texts("processes.allow")?,
             sandbox: SandboxLevel::named(&text("processes.sandbox")?)?,

@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use realm_backends::{Model, Models, NamedSecrets, ProcessRules, Secret, Server, Servers};
+use realm_backends::{Model, Models, NamedSecrets, Opened, ProcessRules, Secret, Server, Servers};
 
 use crate::{
     config::{Config, ProcessesConfig},
@@ -205,6 +205,12 @@ pub(crate) fn process_rules(config: &Config) -> ProcessRules {
         allow,
         least: sandbox,
     }
+}
+
+/// Which hosts loops may be let through to though they are not public, as configured.
+pub(crate) fn opened(config: &Config) -> Opened {
+    let hosts = config.opened.iter().filter_map(|host| host.parse().ok());
+    Opened::new(hosts.collect())
 }
 
 /// Seals the secret that a file holds, in its place.

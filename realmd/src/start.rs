@@ -207,6 +207,7 @@ impl Starting {
         backends.set_servers(secrets.servers(&in_force.borrow().config));
         backends.set_secrets(secrets.named(&in_force.borrow().config));
         backends.set_rules(secrets::process_rules(&in_force.borrow().config));
+        backends.set_opened(secrets::opened(&in_force.borrow().config));
         backends.set_containers(containers.rules(&in_force.borrow().config));
         let (notices, waiting) = Notices::queue();
         let driver = Driver::new(

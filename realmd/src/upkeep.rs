@@ -216,6 +216,7 @@ impl Reload {
         let secret_loops = &read.config.secret_loops;
         merged.config.secret_loops.clone_from(secret_loops);
         merged.config.processes.clone_from(&read.config.processes);
+        merged.config.opened.clone_from(&read.config.opened);
         merged.config.containers.clone_from(&read.config.containers);
         merged.config.people.clone_from(&read.config.people);
         merged.config.agents.clone_from(&read.config.agents);
@@ -239,6 +240,7 @@ impl Reload {
             .set_secrets(self.secrets.named(&merged.config));
         self.backends
             .set_rules(secrets::process_rules(&merged.config));
+        self.backends.set_opened(secrets::opened(&merged.config));
         self.backends
             .set_containers(self.containers.rules(&merged.config));
         let people = People::of(&merged.config, &self.secrets, &self.renewals);

@@ -16,6 +16,7 @@ use crate::{
     mcp::{Mcp, Servers, ToolDefinition, ToolUse, Ways},
     mock,
     models::{self, Model},
+    opened::Opened,
     process::{self, ProcessRules, Program},
     sandbox::Launcher,
     secret::{self, NamedSecrets, Secrets},
@@ -41,6 +42,7 @@ pub struct Backends {
     containers: Containers,
     launcher: Launcher,
     rules: RwLock<Arc<ProcessRules>>,
+    opened: RwLock<Arc<Opened>>,
     secrets: RwLock<Arc<NamedSecrets>>,
 }
 
@@ -136,6 +138,18 @@ impl Backends {
         Arc::clone(&held)
     }
 
+    /// Opens these hosts to loops from now on.
+    pub fn set_opened(&self, opened: Opened) {
+        let mut held = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(opened);
+    }
+
+    /// The hosts that are open to loops.
+    pub fn opened(&self) -> Arc<Opened> {
+        let held = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
+    }
+
     /// Runs containers by these rules from now on; without any, none.
     pub fn set_containers(&self, rules: Option<ContainerRules>) {
         self.containers.set(rules);
@@ -191,7 +205,7 @@ impl Backends {
         request: BackendRequest,
     ) -> Result<BackendReply, BackendError> {
         let unbound = ProcessRules::default();
-        self.carry_out(request, None, Progress::default(), &unbound)
+        self.carry_out(request, None, Progress::default(), (&unbound, None))
             .await
     }
 
@@ -206,8 +220,9 @@ impl Backends {
         parts: Option<&Parts>,
         progress: Progress,
     ) -> Result<BackendReply, BackendError> {
-        let rules = self.rules();
-        self.carry_out(request, parts, progress, &rules).await
+        let (rules, opened) = (self.rules(), self.opened());
+        let bounds = (&*rules, Some(&*opened));
+        self.carry_out(request, parts, progress, bounds).await
     }
 
     async fn carry_out(
@@ -215,7 +230,7 @@ impl Backends {
         request: BackendRequest,
         parts: Option<&Parts>,
         progress: Progress,
-        rules: &ProcessRules,
+        (rules, opened): (&ProcessRules, Option<&Opened>),
     ) -> Result<BackendReply, BackendError> {
         match request {
             BackendRequest::Attached(work) => self.attached.call(*work, parts, progress).await,
@@ -240,6 +255,9 @@ impl Backends {
                 timeout_ms,
                 allow_private,
             } => {
+                if let Some(opened) = opened {
+                    opened.permit(&url, &allow_private)?;
+                }
                 headers
                     .entry(KEY_HEADER.to_owned())
                     .or_insert_with(|| key.to_string());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_backends::{Backends, NamedSecrets, Parts, Progress, Secret};
+use realm_backends::{Backends, NamedSecrets, Opened, OpenedHost, Parts, Progress, Secret};
 use realm_executor::{BackendError, BackendOutput, BackendReply, BackendRequest, Category};
 use realm_protocol::CallId;
 use serde_json::json;
@@ -63,6 +63,15 @@ fn over_tls(mut request: BackendRequest) -> BackendRequest {
     request
 }
 
+/// Backends of an owner who opens this machine to loops.
+fn backends() -> Backends {
+    let backends = Backends::new();
+    let hosts = ["127.0.0.1:*", "localhost:*"];
+    let hosts = hosts.map(|host| host.parse().unwrap());
+    backends.set_opened(Opened::new(hosts.to_vec()));
+    backends
+}
+
 fn status(code: u16) -> BackendError {
     BackendError::Status {
         code,
@@ -74,7 +83,7 @@ fn status(code: u16) -> BackendError {
 async fn call(bytes: Vec<u8>) -> (Result<BackendReply, BackendError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let backends = Backends::new();
+    let backends = backends();
     tokio::join!(
         backends.call(request(port, "127.0.0.1", true)),
         serve_once(listener, bytes)
@@ -137,7 +146,7 @@ async fn an_answer_past_the_limit_is_refused_by_its_length_and_by_its_bytes() {
 async fn a_name_is_judged_by_its_addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let backends = Backends::new();
+    let backends = backends();
 
     let call = |host| backends.call(over_tls(request(port, host, false)));
     let refused = call("localhost").await.unwrap_err();
@@ -151,10 +160,78 @@ async fn a_name_is_judged_by_its_addresses() {
 }
 
 #[tokio::test]
-async fn an_allowed_name_is_reached() {
+async fn what_a_definition_opens_and_the_owner_does_not_is_never_reached() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let backends = Backends::new();
+    let other = "10.0.0.0/8:*".parse().unwrap();
+    backends.set_opened(Opened::new(vec![other]));
+
+    for host in ["127.0.0.1", "localhost"] {
+        let error = backends.call(request(port, host, true)).await.unwrap_err();
+        assert!(!error.may_have_begun());
+        let said = error.to_string();
+        let line = format!("allow_private = [\"10.0.0.0/8:*\", \"{host}:{port}\"]");
+        assert!(said.ends_with(&line), "{said}");
+    }
+    // Nor what the owner opens and the definition does not name.
+    let this = "127.0.0.0/8:*".parse().unwrap();
+    backends.set_opened(Opened::new(vec![this]));
+    let unnamed = over_tls(request(port, "127.0.0.1", false));
+    let error = backends.call(unnamed).await.unwrap_err();
+    assert!(matches!(error, BackendError::Blocked { .. }), "{error}");
+    let asked = listener.into_std().unwrap().accept();
+    assert_eq!(asked.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn the_owner_opens_hosts_and_networks_on_one_port_or_all() {
+    let permits = |opened: &str, host: &str| {
+        let opened = Opened::new(vec![opened.parse().unwrap()]);
+        let url = format!("http://{host}/run");
+        opened.permit(&url, &[host.to_owned()]).is_ok()
+    };
+    for (opened, host, open) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "127.0.0.1:8081", false),
+        ("127.0.0.1:*", "127.0.0.1:8081", true),
+        ("127.0.0.1:*", "127.0.0.2:8081", false),
+        ("10.1.0.0/16:443", "10.1.200.3:443", true),
+        ("10.1.0.0/16:443", "10.2.200.3:443", false),
+        ("10.1.0.0/16:*", "[::ffff:a01:3]:80", false),
+        ("[fd00::/8]:*", "[fd12::1]:8080", true),
+        ("[fd00::/8]:*", "[fc12::1]:8080", false),
+        ("[::1]:8080", "[::1]:8080", true),
+        ("agent.local:*", "agent.local:8080", true),
+        ("Agent.Local:8080", "agent.local:8080", true),
+        ("agent.local:*", "evil.agent.local:8080", false),
+        ("0.0.0.0/0:*", "10.9.9.9:1", true),
+        ("0.0.0.0/0:*", "agent.local:8080", false),
+    ] {
+        assert_eq!(permits(opened, host), open, "{opened} {host}");
+    }
+    for wrong in [
+        "",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:70000",
+        "10.0.0.0/33:1",
+        ":80",
+        "*:80",
+        "a b:80",
+        "10.0.0/8:1",
+    ] {
+        assert!(wrong.parse::<OpenedHost>().is_err(), "{wrong}");
+    }
+    // A metadata service is nobody's to open.
+    assert!(!permits("169.254.0.0/16:*", "169.254.169.254:80"));
+}
+
+#[tokio::test]
+async fn an_allowed_name_is_reached() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let backends = backends();
 
     let served = serve_once(listener, answer("200 OK", "", "[1]"));
     let (reply, _) = tokio::join!(backends.call(request(port, "localhost", true)), served);
@@ -166,7 +243,7 @@ async fn an_allowed_name_is_reached() {
 async fn an_agent_that_never_answers_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let backends = Backends::new();
+    let backends = backends();
 
     let mut asked = request(port, "127.0.0.1", true);
     if let BackendRequest::Http { timeout_ms, .. } = &mut asked {
@@ -192,7 +269,7 @@ async fn headers_of_the_exchange_itself_cannot_be_set() {
             timeout_ms: 1,
             allow_private: Vec::new(),
         };
-        let refused = Backends::new().call(request).await.unwrap_err();
+        let refused = backends().call(request).await.unwrap_err();
         assert!(
             matches!(refused, BackendError::Refused { .. }),
             "{name}: {refused}"
@@ -204,7 +281,7 @@ async fn headers_of_the_exchange_itself_cannot_be_set() {
 async fn told(bytes: Vec<u8>) -> (Result<BackendReply, BackendError>, String, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let backends = Backends::new();
+    let backends = backends();
     let mut asks = request(port, "127.0.0.1", true);
     if let BackendRequest::Http { stream, .. } = &mut asks {
         *stream = true;
@@ -303,7 +380,7 @@ async fn work_has_not_begun_at_an_agent_that_could_not_be_connected_to() {
             timeout_ms: 10_000,
             allow_private: vec![to.to_string()],
         };
-        Backends::new().call(request).await.unwrap_err()
+        backends().call(request).await.unwrap_err()
     };
 
     let refused = ask(refusing).await;
@@ -343,7 +420,7 @@ fn with_secrets(port: u16, held: NamedSecrets) -> (Backends, BackendRequest) {
         *bearer = Some("lab".to_owned());
         secrets.insert("x-api-key".to_owned(), "desk".to_owned());
     }
-    let backends = Backends::new();
+    let backends = backends();
     backends.set_secrets(held);
     (backends, asks)
 }

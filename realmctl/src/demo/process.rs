@@ -58,6 +58,8 @@ impl Process {
         let mut command = daemon();
         command.args(["run", "--home"]).arg(home);
         command.env("NOTIFY_SOCKET", notices.path());
+        // Billing's agent is on this machine.
+        command.env("REALMD_LOOPS__ALLOW_PRIVATE", "127.0.0.1:*");
         let mut process = Self::spawn(name, command, home.with_extension("log"), None)?;
         process.notices = Some(notices);
         Ok(process)

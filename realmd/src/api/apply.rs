@@ -4,7 +4,7 @@ mod restrictions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realm_backends::{Models, Servers};
+use realm_backends::Backends;
 use realm_client::api::{
     Applied, ApplyAction, ApplyRequest, ApplyResult, Compatibility, DiffResult, Fault,
     ImportResult, Imported, LoopDiff, Problem, SourceFile, ValidateResult, Validated,
@@ -102,9 +102,8 @@ async fn submit(daemon: &Shared, asked: ApplyAsked) -> Result<(Vec<Applied>, Vec
         .iter()
         .map(|loop_| (loop_.id.to_string(), Origin::of(loop_)))
         .collect();
-    let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
     let warnings = asked.manifests.iter();
-    let warnings = warnings.filter_map(|loop_| unreachable(loop_, &models, &servers));
+    let warnings = warnings.filter_map(|loop_| unreachable(loop_, &daemon.backends));
     let mut warnings: Vec<Fault> = warnings.collect();
     let secret_loops = daemon.config().config.secret_loops.clone();
     let unkeyed = |loop_: &Manifest| {
@@ -282,10 +281,12 @@ impl Origin {
 }
 
 /// An agent that calls will not be let through to, or a model that is not here.
-fn unreachable(manifest: &Manifest, models: &Models, servers: &Servers) -> Option<Fault> {
+fn unreachable(manifest: &Manifest, backends: &Backends) -> Option<Fault> {
+    let (models, servers) = (backends.models(), backends.servers());
     let error = match &manifest.body {
         LoopBody::Tool(Tool::Http(http)) => {
-            realm_backends::address::target(&http.url, &http.allow_private).err()?
+            let opened = backends.opened();
+            opened.permit(&http.url, &http.allow_private).err()?
         }
         LoopBody::Prompt(prompt) if prompt.backend != MOCK => match models.get(&prompt.backend) {
             Some(model) => model.fault(&prompt.backend)?,
@@ -293,7 +294,7 @@ fn unreachable(manifest: &Manifest, models: &Models, servers: &Servers) -> Optio
                 id: prompt.backend.clone(),
             },
         },
-        LoopBody::Tool(Tool::Mcp(mcp)) => realm_backends::tool_fault(mcp, servers)?,
+        LoopBody::Tool(Tool::Mcp(mcp)) => realm_backends::tool_fault(mcp, &servers)?,
         _ => return None,
     };
     Some(failing(manifest, &error))
@@ -333,9 +334,8 @@ pub(super) async fn validate(
         warnings: said,
         restrictions: _,
     } = checked(&daemon, &request.files).await?;
-    let (models, servers) = (daemon.backends.models(), daemon.backends.servers());
     let agents = loaded.iter();
-    let agents = agents.filter_map(|(manifest, _)| unreachable(manifest, &models, &servers));
+    let agents = agents.filter_map(|(manifest, _)| unreachable(manifest, &daemon.backends));
     let containers = containers(&daemon, loaded.iter().map(|(manifest, _)| manifest)).await;
     let said = said.iter();
     let said = said.map(|said| definitions::fault(said, &request.files));

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Amount,
     /// A list of `HOST:PORT`.
     Hosts,
+    /// A list of hosts and networks, with a port or all of them.
+    OpenedHosts,
     /// A program and its arguments; empty for none.
     Arguments,
     /// A list of `NAME=VALUE`.

@@ -365,6 +365,7 @@ fn as_toml(kind: keys::Kind, text: &str) -> Toml {
     match kind {
         keys::Kind::Addresses
         | keys::Kind::Hosts
+        | keys::Kind::OpenedHosts
         | keys::Kind::Paths
         | keys::Kind::Patterns
         | keys::Kind::Arguments

@@ -73,6 +73,7 @@ fn property(key: &Key) -> Value {
         }),
         Kind::Addresses
         | Kind::Hosts
+        | Kind::OpenedHosts
         | Kind::Paths
         | Kind::Patterns
         | Kind::Arguments

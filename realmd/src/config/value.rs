@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
+use realm_backends::OpenedHost;
 use realm_executor::Price;
 use realm_net::Multiaddr;
 use realm_policy::{Redaction, RedactionError};
@@ -152,6 +153,7 @@ pub(crate) fn check(kind: Kind, value: &Toml) -> Result<Value, String> {
         Kind::Price => price(text()?),
         Kind::Amount => amount(text()?),
         Kind::Hosts => hosts(value).map(Value::Texts),
+        Kind::OpenedHosts => opened_hosts(value).map(Value::Texts),
         Kind::Arguments => texts(kind, value).map(Value::Texts),
         Kind::Variables => variables(kind, value, |_| true),
         Kind::SecretVariables => {
@@ -401,6 +403,15 @@ fn hosts(value: &Toml) -> Result<Vec<String>, String> {
     }
 }
 
+fn opened_hosts(value: &Toml) -> Result<Vec<String>, String> {
+    let hosts = texts(Kind::OpenedHosts, value)?;
+    let wrong = |host: &String| Some((host.clone(), host.parse::<OpenedHost>().err()?));
+    match hosts.iter().find_map(wrong) {
+        Some((host, error)) => Err(format!("has `{host}`, which is {error}")),
+        None => Ok(hosts),
+    }
+}
+
 /// A list of variables, whose values must be right. A wrong one is not repeated: it may be a secret.
 fn variables(kind: Kind, value: &Toml, right: fn(&str) -> bool) -> Result<Value, String> {
     let texts = texts(kind, value)?;
@@ -469,7 +480,7 @@ fn expected(kind: Kind, found: &Toml) -> String {
         Kind::Loops => "a list of loop ids as text",
         Kind::Names => "a list of names as text",
         Kind::Roots => "a list of roots' names as text",
-        Kind::Hosts => "a list of hosts and ports as text",
+        Kind::Hosts | Kind::OpenedHosts => "a list of hosts and ports as text",
         Kind::Arguments => "a program and its arguments as a list of text",
         Kind::Variables | Kind::SecretVariables => "a list of variables as text",
         Kind::Addresses => "a list of addresses as text",

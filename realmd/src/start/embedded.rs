@@ -104,6 +104,7 @@ impl Embedded {
         backends.set_servers(secrets.servers(&config));
         backends.set_secrets(secrets.named(&config));
         backends.set_rules(secrets::process_rules(&config));
+        backends.set_opened(secrets::opened(&config));
         let driver = Driver::new(
             opened.node,
             clock,

@@ -33,6 +33,16 @@ pub enum BackendError {
         /// The address.
         address: String,
     },
+    /// The manifest names a host as one that may have a private address, and the realm's owner does not.
+    #[error(
+        "{host} is for `allowPrivate` alone: the owner does not open it to loops; under [loops] in realm.toml write {line}"
+    )]
+    NotOpened {
+        /// `host:port` as the manifest names it.
+        host: String,
+        /// What would open it, beside what is open.
+        line: String,
+    },
     /// Metadata services of clouds are never reached.
     #[error("{address} is a metadata service and is never reached")]
     Metadata {
@@ -296,6 +306,7 @@ impl BackendError {
             Self::Status { code, .. } => !matches!(code, 400..=499 | 503),
             Self::Refused { .. }
             | Self::Blocked { .. }
+            | Self::NotOpened { .. }
             | Self::Metadata { .. }
             | Self::Spawn { .. }
             | Self::Unconfined { .. }
@@ -349,6 +360,7 @@ impl BackendError {
             }
             Self::Refused { .. }
             | Self::Blocked { .. }
+            | Self::NotOpened { .. }
             | Self::Metadata { .. }
             | Self::NotApproved { .. }
             | Self::Denied { .. }

@@ -267,7 +267,7 @@ fields! {
         "an object of names of secrets";
     "loop.tool.config.url": "where to post",
         "Input as JSON in the body, output as JSON in the answer.",
-        "an https URL; http and private addresses only for what allowPrivate names";
+        "an https URL; http and private addresses only for what allowPrivate names and the owner opens to loops (loops.allow_private in realm.toml)";
     "loop.route": "who does the work",
         "For kind route. Targets are tried by priority, and among those of one priority by weight; another one where the last did nothing, or where effects allow that two do it.",
         "an object with targets, and pattern if it takes other names too";

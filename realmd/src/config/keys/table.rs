@@ -292,6 +292,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: true,
     },
     Key {
+        name: "loops.allow_private",
+        kind: Kind::OpenedHosts,
+        default: Some("[]"),
+        meaning: "Hosts that loops may be let through to though their addresses are not public, or by plain http, where their `allowPrivate` names them as well: 127.0.0.1:8080, agent.local:*, 10.1.0.0/16:443. A network is of addresses that URLs write; a name leads wherever it does.",
+        reloads: true,
+    },
+    Key {
         name: "mcp.*.allow_private",
         kind: Kind::Hosts,
         default: Some("[]"),
