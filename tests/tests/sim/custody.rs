@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 #[path = "custody/halted.rs"]
 mod halted;
+#[path = "custody/pace.rs"]
+mod pace;
 #[path = "custody/restarted.rs"]
 mod restarted;
 #[path = "custody/room.rs"]
