@@ -26,6 +26,7 @@ mod resource;
 mod restrict;
 mod schema;
 mod suggest;
+mod timed;
 
 pub use cases::{Case, CaseResult, Expect};
 pub use check::{PolicyProblem, check, conflicts, overruled, overruled_with};

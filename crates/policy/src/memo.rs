@@ -1,27 +1,29 @@
 //! Decisions remembered by all that they depend on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
 
 use crate::{Decision, Denial, Permit, Policy, Request, RequestCopy};
 
-/// Permits remembered; at the bound all are forgotten and asked for anew.
+/// Permits remembered; at the bound the oldest is forgotten.
 const PERMITS: usize = 4_096;
 
 /// Permits that a [`Policy`] gave, by question.
 ///
-/// A decision depends on the question, on the policies, and on the time in whole seconds, which
-/// is all that policies can see of it. So each permit holds for the second it was given in, and
-/// until a policy changes. Denials are not remembered: each is explained.
+/// A decision depends on the question, on the policies, and, where any of them sees the time, on that in
+/// whole seconds, which is all that policies can see of it. So each permit holds until a policy changes, and
+/// where one sees the time for the second it was given in. Denials are not remembered: each is explained.
 #[derive(Clone, Debug, Default)]
 pub struct Memo {
     generation: u64,
     second: u64,
     /// By hash of the question; questions with one hash displace each other.
     permits: BTreeMap<u64, (RequestCopy, Arc<Permit>)>,
+    /// The hashes in the order in which they came, the oldest first.
+    order: VecDeque<u64>,
 }
 
 impl Memo {
@@ -35,9 +37,10 @@ impl Memo {
         request: &Request<'_>,
     ) -> Result<Arc<Permit>, Box<Denial>> {
         let second = request.now.as_millis() / 1_000;
-        let over = self.permits.len() >= PERMITS;
-        if self.generation != policy.generation() || self.second != second || over {
+        let later = policy.sees_time() && self.second != second;
+        if self.generation != policy.generation() || later {
             self.permits.clear();
+            self.order.clear();
             self.generation = policy.generation();
             self.second = second;
         }
@@ -51,10 +54,21 @@ impl Memo {
             Decision::Permitted(permit) => {
                 let permit = Arc::new(permit);
                 let asked = RequestCopy::from(request);
-                self.permits.insert(hash, (asked, Arc::clone(&permit)));
+                self.remember(hash, (asked, Arc::clone(&permit)));
                 Ok(permit)
             }
             Decision::Denied(denial) => Err(Box::new(denial)),
+        }
+    }
+
+    fn remember(&mut self, hash: u64, given: (RequestCopy, Arc<Permit>)) {
+        if self.permits.insert(hash, given).is_none() {
+            self.order.push_back(hash);
+        }
+        if self.order.len() > PERMITS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.permits.remove(&oldest);
         }
     }
 

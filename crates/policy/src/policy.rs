@@ -14,6 +14,7 @@ use crate::{
     check::{Strictness, parse},
     entities::Question,
     inside_policies,
+    timed::sees_time,
 };
 
 /// Bytes of a document's id, where a person chooses it.
@@ -54,6 +55,7 @@ type Documents = BTreeMap<String, Arc<Document>>;
 struct Document {
     text: String,
     set: PolicySet,
+    sees_time: bool,
 }
 
 /// What stands beside the documents of every realm, compiled once.
@@ -67,7 +69,12 @@ static INSIDE: LazyLock<Documents> = LazyLock::new(|| {
 impl Document {
     fn compile(id: &str, text: String) -> Result<Arc<Self>, Vec<PolicyProblem>> {
         let set = parse(id, &text, Strictness::Validated)?;
-        Ok(Arc::new(Self { text, set }))
+        let sees_time = sees_time(&text);
+        Ok(Arc::new(Self {
+            text,
+            set,
+            sees_time,
+        }))
     }
 }
 
@@ -78,6 +85,8 @@ struct Rules {
     /// What a person calls each policy.
     names: BTreeMap<PolicyId, String>,
     problems: Vec<String>,
+    /// Whether any policy may decide otherwise at another time.
+    sees_time: bool,
 }
 
 impl Policy {
@@ -120,6 +129,13 @@ impl Policy {
     /// Counts the changes of these policies so far.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Tells whether the same question may be decided otherwise at another time.
+    pub fn sees_time(&self) -> bool {
+        let ceilings = self.ceilings.values();
+        let mut rules = ceilings.map(|ceiling| &ceiling.rules).chain([&self.own]);
+        rules.any(|rules| rules.sees_time)
     }
 
     fn note_change(&mut self) {
@@ -165,6 +181,7 @@ impl Policy {
         }
         let mut rules = Rules::default();
         let added = parse("", text, Strictness::Parsed).and_then(|set| rules.add_record(&set));
+        rules.sees_time = sees_time(text);
         if let Err(problems) = &added {
             rules = Rules::failing(problems);
         }
@@ -320,7 +337,7 @@ impl Rules {
                 None => Document::compile(&id, text),
             };
             let added = document.and_then(|document| {
-                own.add_document(&id, &document.set)?;
+                own.add_document(&id, &document)?;
                 Ok(document)
             });
             match added {
@@ -343,8 +360,9 @@ impl Rules {
     }
 
     /// Adds a document of this realm; all its policies go by the document's id.
-    fn add_document(&mut self, id: &str, set: &PolicySet) -> Result<(), Vec<PolicyProblem>> {
-        for policy in set.policies() {
+    fn add_document(&mut self, id: &str, document: &Document) -> Result<(), Vec<PolicyProblem>> {
+        self.sees_time |= document.sees_time;
+        for policy in document.set.policies() {
             let unique = PolicyId::new(format!("{id}#{}", policy.id()));
             self.add(policy.new_id(unique), id.to_owned())?;
         }

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
-use realm_policy::{Action, AskedPrincipal, AskedResource, Memo, Policy, RequestCopy, StepCopy};
+use realm_policy::{
+    Action, AskedPrincipal, AskedResource, Memo, Permit, Policy, RequestCopy, StepCopy,
+};
 use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
 
 const ACME: RealmId = RealmId::new([1; 32]);
@@ -160,17 +162,32 @@ fn a_question_asked_again_is_remembered_and_a_denial_is_not() {
     policy.set_own(own).unwrap();
     let first = memo.decide(&policy, &request.as_request()).unwrap();
     let again = memo.decide(&policy, &request.as_request()).unwrap();
-    assert!(std::sync::Arc::ptr_eq(&first, &again));
+    assert!(Arc::ptr_eq(&first, &again));
     assert_eq!(memo.len(), 1);
 }
 
-#[test]
-fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
-    let mut policy = Policy::new();
-    let own = BTreeMap::from([("rule".to_owned(), TEXTS[0].to_owned())]);
-    policy.set_own(own).unwrap();
-    let mut memo = Memo::default();
-    let mut ask = |id: &str, millis: u64| {
+/// A policy of one text, and a memo that may be asked about loops at times of that second.
+struct Asked {
+    policy: Policy,
+    memo: Memo,
+}
+
+impl Asked {
+    fn new(text: usize) -> Self {
+        let mut asked = Self {
+            policy: Policy::new(),
+            memo: Memo::default(),
+        };
+        asked.set(text);
+        asked
+    }
+
+    fn set(&mut self, text: usize) {
+        let own = BTreeMap::from([("rule".to_owned(), TEXTS[text].to_owned())]);
+        self.policy.set_own(own).unwrap();
+    }
+
+    fn ask(&mut self, id: &str, millis: u64) -> Option<Arc<Permit>> {
         let request = RequestCopy {
             action: Action::Invoke,
             principal: root().into(),
@@ -182,16 +199,70 @@ fn each_question_has_a_place_of_its_own_until_its_second_is_over() {
             step: None,
             now: Timestamp::from_millis(SECOND * 1_000 + millis),
         };
-        let permit = memo.decide(&policy, &request.as_request()).unwrap();
-        (permit, memo.len())
-    };
+        self.memo.decide(&self.policy, &request.as_request()).ok()
+    }
 
-    let (first, _) = ask("a", 0);
-    assert_eq!(ask("b", 1).1, 2);
-    let (again, _) = ask("a", 999);
-    let (later, left) = ask("a", 1_000);
+    /// Whether the answer is one that was given before.
+    fn remembers(&mut self, given: &Arc<Permit>, id: &str, millis: u64) -> bool {
+        let again = self.ask(id, millis).unwrap();
+        Arc::ptr_eq(given, &again)
+    }
+}
 
-    assert!(std::sync::Arc::ptr_eq(&first, &again));
-    assert!(!std::sync::Arc::ptr_eq(&first, &later));
-    assert_eq!(left, 1);
+#[test]
+fn what_no_policy_makes_depend_on_the_time_is_remembered_for_long() {
+    let mut asked = Asked::new(0);
+
+    let first = asked.ask("a", 0).unwrap();
+    asked.ask("b", 1).unwrap();
+
+    assert_eq!(asked.memo.len(), 2);
+    assert!(asked.remembers(&first, "a", 3_600_000));
+}
+
+#[test]
+fn where_a_policy_sees_the_time_each_permit_is_good_for_its_second() {
+    let mut asked = Asked::new(1);
+
+    let first = asked.ask("a", 0).unwrap();
+    asked.ask("b", 1).unwrap();
+
+    assert!(asked.remembers(&first, "a", 999));
+    assert!(!asked.remembers(&first, "a", 1_000));
+    assert_eq!(asked.memo.len(), 1);
+    assert!(asked.ask("a", 2_000).is_none(), "its time is over");
+    assert!(asked.ask("a", 1_000).is_some(), "clocks go back");
+}
+
+#[test]
+fn a_ceiling_that_comes_to_see_the_time_ends_what_was_remembered() {
+    let mut asked = Asked::new(0);
+    let first = asked.ask("a", 0).unwrap();
+    for (text, later) in [(TEXTS[0], true), (TEXTS[1], false)] {
+        let ceiling = asked.policy.set_ceiling(0, root(), ACME, 1, text);
+        ceiling.unwrap();
+
+        assert!(!asked.remembers(&first, "a", 0), "a policy has changed");
+        assert_eq!(asked.ask("a", 5_000).is_some(), later);
+    }
+    asked.policy.clear_ceilings_from(0);
+    assert!(asked.ask("a", 5_000).is_some());
+    assert!(!asked.policy.sees_time());
+}
+
+#[test]
+fn at_the_bound_the_oldest_permit_makes_room() {
+    let mut asked = Asked::new(0);
+    let ids = 0..4_096;
+    let given: Vec<_> = ids
+        .map(|n| asked.ask(&format!("l{n}"), 0).unwrap())
+        .collect();
+
+    asked.ask("one-more", 0).unwrap();
+
+    assert_eq!(asked.memo.len(), given.len());
+    assert!(asked.remembers(&given[1], "l1", 0));
+    assert!(asked.remembers(&given[4_095], "l4095", 0));
+    assert!(!asked.remembers(&given[0], "l0", 0));
+    assert_eq!(asked.memo.len(), given.len());
 }
