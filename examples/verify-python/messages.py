@@ -27,7 +27,7 @@ announcement = record({
     0: broadcast_id, 1: uint, 2: place, 3: loop_id, 4: digest, 5: digest, 6: digest,
     7: one_of(1, 2, 3), 8: items(loop_id), 9: bid_limits, 10: reach, 11: uint, 12: uint, 13: uint,
     14: rule, 15: aggregation, 16: digest, 17: uint, 18: uint,
-})
+}, {64: size(16)})
 announce = record({0: signed(announcement), 1: uint, 2: uint, 3: uint}, {4: bstr})
 tally = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint}, {5: uint})
 bid = record(

@@ -75,7 +75,8 @@ def judge_chains(case):
 def judge_broadcast(case):
     kind = case["message"]
     if kind == "slot key":
-        parts = (octets(case["broadcast"]), case["slot"].to_bytes(8, "big"))
+        name = case.get("work", case["broadcast"])
+        parts = (octets(name), case["slot"].to_bytes(8, "big"))
         key = records.sha256(b"realm/1/slot\0", *parts)
         require(key == octets(case["key"]), "another key")
     elif kind == "close":

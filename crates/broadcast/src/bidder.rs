@@ -460,6 +460,7 @@ impl Bidder {
             announcer: job.announcer.clone(),
             at: now.wall,
             price: price.clone(),
+            work: job.work.name,
         };
         let agent = job.agent.clone();
         let day = price

@@ -72,6 +72,7 @@ pub(crate) fn announced(announcer: Place, secret: [u8; 32]) -> Announcement {
         commitment,
         created: Timestamp::from_millis(1_800_000_000_000),
         depth: 1,
+        work: None,
     }
 }
 

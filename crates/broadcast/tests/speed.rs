@@ -91,6 +91,7 @@ fn announcement() -> Announcement {
         commitment: Digest::of(&[&[9; 32]]),
         created: NOW.wall,
         depth: 0,
+        work: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Aggregation, Rule};
 use crate::{
-    BroadcastId, Digest, LoopId, Place, Scope, Timestamp,
+    BroadcastId, CallId, Digest, LoopId, Place, Scope, Timestamp,
     cbor::{Blob, numbered},
     records::{Record, Signed},
     wire_map,
@@ -104,6 +104,8 @@ wire_map! {
         17 => created: Timestamp,
         /// How many calls and broadcasts led to this one.
         18 => depth: u64,
+        /// The work, where it may be announced again: the same in each broadcast of it.
+        64 => work: Option<CallId>,
     }
 }
 

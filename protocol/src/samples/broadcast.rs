@@ -240,6 +240,7 @@ fn announcement() -> Announcement {
         commitment: digest(4),
         created: NOW,
         depth: 1,
+        work: None,
     }
 }
 

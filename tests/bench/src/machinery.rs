@@ -173,6 +173,7 @@ impl Broadcast {
             commitment,
             created: now().wall,
             depth: 0,
+            work: None,
         };
         let announcement_signed = signed(&announcement);
         let passes = (1..=wide.min(realms)).map(|number| {

@@ -196,12 +196,9 @@ impl Rules<'_> {
             if later && lease.answers == 0 {
                 self.broken(format!("slot {} is leased in a past epoch", lease.slot));
             }
-            let key = Digest::of(&[
-                b"realm/1/slot",
-                &[0],
-                lease.broadcast.as_bytes(),
-                &lease.slot.to_be_bytes(),
-            ]);
+            let work = self.ledger.announcement.work;
+            let name = work.map_or(*lease.broadcast.as_bytes(), |work| *work.as_bytes());
+            let key = Digest::of(&[b"realm/1/slot", &[0], &name, &lease.slot.to_be_bytes()]);
             if lease.key != key || lease.lease_ms > made.award.lease_ms {
                 self.broken(format!("a lease of its own kind: slot {}", lease.slot));
             }

@@ -2,7 +2,7 @@
 
 use realm_node::{Request, Response};
 use realm_protocol::{
-    FailureCode,
+    CallId, FailureCode,
     journal::{JournalSeq, Status},
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
@@ -152,6 +152,42 @@ fn a_loop_that_makes_results_one_may_call_loops_though_the_work_may_not() {
         .map(|run| run.status)
         .collect();
     assert_eq!(made, [Status::Completed]);
+}
+
+#[test]
+fn work_that_is_announced_once_more_is_done_under_the_key_that_it_had() {
+    let alone = peers_and_children(json!({"standbys": 0}));
+    let mut market = market(9, 100, alone.clone());
+    let mut sees = bids(Loops::idempotent("see", 100), "EUR 0.02");
+    sees["tool"]["config"]["argv"] = json!(["balk"]);
+    market.world.apply(market.lab, &[sees]);
+    let mut ask = Loops::broadcast("ask", "see", alone);
+    ask["effects"] = json!("idempotent");
+    let mut order = Loops::composite("order", &["ask"]);
+    let categories = [
+        "transient",
+        "validation",
+        "business",
+        "permission",
+        "unknown",
+    ];
+    order["composite"]["steps"][0]["retry"] =
+        json!({"attempts": 2, "delay": "1s", "backoff": "fixed", "on": categories});
+    market.world.apply(market.acme, &[ask, order]);
+    market.world.run_for(1_000);
+
+    let ended = market.world.call(market.acme, "order", json!({"n": 1}));
+
+    assert!(ended.result.is_err());
+    let calls = |host: HostId, id: &str| -> Vec<CallId> {
+        let runs = market.world.hosts[host.0].disk.runs.values();
+        let of_loop = runs.filter(|run| run.loop_id == id);
+        of_loop.map(|run| run.call).collect()
+    };
+    let (announced, done) = (calls(market.acme, "ask"), calls(market.lab, "see"));
+    assert_eq!((announced.len(), done.len()), (2, 2));
+    assert_ne!(announced[0], announced[1], "two broadcasts");
+    assert_eq!(done[0], done[1], "which the keys of its tools come from");
     invariants::check(&mut market.world);
 }
 

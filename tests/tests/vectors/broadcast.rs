@@ -2,7 +2,7 @@
 
 use realm_broadcast::{Candidate, Closed, Scale, close_pages, rank, slot_key};
 use realm_protocol::{
-    BroadcastId, Digest, FailureCode, NodeId, Place, RealmId, RunId, Scope,
+    BroadcastId, CallId, Digest, FailureCode, NodeId, Place, RealmId, RunId, Scope,
     broadcast::{
         Aggregation, Announce, Announcement, Award, Bid, BidLimits, Close, Confirm, ConfirmAnswer,
         Deliver, EarlyClose, Effects, Lease, LeaseEnd, Offshoots, Outcome, OutcomeAck, Price,
@@ -48,10 +48,9 @@ fn judge(case: &Case) -> Result<(), String> {
         "Close" => read::<Close>(case),
         "summary" => read::<Summary>(case),
         "slot key" => {
-            let key = slot_key(
-                BroadcastId::new(case.array("broadcast")),
-                case.number("slot"),
-            );
+            let work = case.has("work").then(|| CallId::new(case.array("work")));
+            let broadcast = BroadcastId::new(case.array("broadcast"));
+            let key = slot_key(broadcast, work, case.number("slot"));
             assert_eq!(key.as_bytes(), &case.array("key"));
             Ok(())
         }
@@ -154,6 +153,7 @@ pub(super) fn announced(announcer: Place) -> Announcement {
         commitment,
         created: NOW,
         depth: 1,
+        work: None,
     }
 }
 
@@ -208,13 +208,23 @@ fn make(book: &mut Book) {
     let slots = [0_u64, 1, 255, 256];
     let broadcast = announcement().broadcast;
     for slot in slots {
-        let key = slot_key(broadcast, slot);
+        let key = slot_key(broadcast, None, slot);
         let fields = json!({
             "message": "slot key", "broadcast": hex(broadcast.as_bytes()), "slot": slot,
             "key": hex(key.as_bytes()),
         });
         book.valid(&format!("the key of slot {slot}"), "LEASE-5", fields);
     }
+    let work = CallId::new([6; 16]);
+    let fields = json!({
+        "message": "slot key", "broadcast": hex(broadcast.as_bytes()), "work": hex(work.as_bytes()), "slot": 1,
+        "key": hex(slot_key(broadcast, Some(work), 1).as_bytes()),
+    });
+    book.valid(
+        "the key of a slot of work that may be announced again",
+        "LEASE-5",
+        fields,
+    );
     closes(book);
 }
 
@@ -223,6 +233,16 @@ fn bidding(book: &mut Book) {
         value.vectors(book, message, name, optional);
     };
     one("announcement", "an announcement", &[], &announcement());
+    let again = Announcement {
+        work: Some(CallId::new([6; 16])),
+        ..announcement()
+    };
+    one(
+        "announcement",
+        "of work that may be announced again",
+        &[64],
+        &again,
+    );
     let announce = Announce {
         announcement: signed(&announcement()),
         window_ms: 1_800,
@@ -287,7 +307,7 @@ fn working(book: &mut Book) {
         epoch,
         answers: 0,
         lease_ms: 30_000,
-        key: slot_key(broadcast, slot),
+        key: slot_key(broadcast, None, slot),
         input: Some(Blob::from(b"{}".to_vec())),
     };
     one("Lease", "a lease", &[6], &lease);

@@ -264,7 +264,7 @@ impl Announcer {
             epoch,
             answers,
             lease_ms,
-            key: slot_key(broadcast, slot),
+            key: slot_key(broadcast, self.announcement().work, slot),
             input: (answers == 0).then(|| self.plan.input.clone()),
         };
         self.send(bid, Message::Lease(lease));

@@ -92,6 +92,7 @@ impl Bidder {
             work: Announced {
                 execution_ms: announcement.execution_ms,
                 depth: announcement.depth,
+                name: announcement.work,
             },
             announcer: announcement.announcer.clone(),
             agent: agent.agent.clone(),

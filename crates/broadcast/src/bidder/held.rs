@@ -1,7 +1,7 @@
 //! What a bidder writes down: what it has reserved, begun and done.
 
 use realm_protocol::{
-    BroadcastId, Digest, LoopId, Place, Timestamp,
+    BroadcastId, CallId, Digest, LoopId, Place, Timestamp,
     broadcast::{Outcome, Price},
     cbor::{Blob, CborError, Reader, Wire, Writer},
     wire_map,
@@ -28,6 +28,8 @@ wire_map! {
         6 => at: Timestamp,
         /// What it is to cost; none for nothing.
         7 => price: Option<Price>,
+        /// What the work's keys name it by, if not by its broadcast.
+        8 => work: Option<CallId>,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    Digest, LoopId, Place, Tick, Timestamp,
+    CallId, Digest, LoopId, Place, Tick, Timestamp,
     broadcast::{Announcement, Bid, Outcome, Price, Stopped},
     budget::Budget,
     cbor::Blob,
@@ -33,6 +33,8 @@ pub(super) struct Announced {
     pub(super) execution_ms: u64,
     /// How many calls and broadcasts led to it.
     pub(super) depth: u64,
+    /// What its keys name it by, if not by its broadcast.
+    pub(super) name: Option<CallId>,
 }
 
 /// The slot that a job has won.

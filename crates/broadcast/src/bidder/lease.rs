@@ -59,7 +59,7 @@ impl Bidder {
         lease: Lease,
         now: Now,
     ) {
-        let key = slot_key(lease.broadcast, lease.slot);
+        let key = slot_key(lease.broadcast, work.name, lease.slot);
         let Some(input) = lease.input.filter(|_| lease.key == key) else {
             return;
         };

@@ -111,7 +111,7 @@ fn lease(answers: u64) -> Input {
             epoch: 1,
             answers,
             lease_ms: 4_000,
-            key: slot_key(broadcast, 0),
+            key: slot_key(broadcast, None, 0),
             input: (answers == 0).then(|| b"{}".to_vec().into()),
         },
     }

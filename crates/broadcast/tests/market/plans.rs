@@ -103,6 +103,7 @@ pub(super) fn announcement() -> Announcement {
         commitment,
         created: Timestamp::from_millis(EPOCH),
         depth: 1,
+        work: None,
     }
 }
 

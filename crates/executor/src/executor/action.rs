@@ -58,6 +58,8 @@ pub struct RealmCall {
 pub struct Announcing {
     /// The new call; it names the broadcast as well.
     pub call: CallId,
+    /// The work: the same where another attempt announces it again.
+    pub work: CallId,
     /// The run that waits.
     pub run: RunId,
     /// The loop whose contract the work has, and that says how it is announced.
@@ -75,7 +77,16 @@ pub struct Announcing {
 /// Two are the same if they announce the same revision with the same words.
 impl PartialEq for Announcing {
     fn eq(&self, other: &Self) -> bool {
-        let words = |of: &Self| (of.call, of.run, of.contract.digest, of.timeout_ms, of.depth);
+        let words = |of: &Self| {
+            (
+                of.call,
+                of.work,
+                of.run,
+                of.contract.digest,
+                of.timeout_ms,
+                of.depth,
+            )
+        };
         words(self) == words(other) && self.input == other.input
     }
 }

@@ -182,6 +182,7 @@ impl Node {
             person: by.map(ToOwned::to_owned),
             depth: 0,
             sub_loops: true,
+            work: None,
         };
         match self.announce(begin, &asked, contract) {
             Ok(broadcast) => self.carry_out_announcer(broadcast),

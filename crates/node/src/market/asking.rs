@@ -49,6 +49,8 @@ pub(super) struct Begin {
     pub(super) depth: u64,
     /// Whether the work may call loops and announce work of its own.
     pub(super) sub_loops: bool,
+    /// The work, where it may be announced again.
+    pub(super) work: Option<CallId>,
 }
 
 impl Node {
@@ -76,6 +78,7 @@ impl Node {
     ) -> Result<(), (FailureCode, String)> {
         let Announcing {
             call: _,
+            work,
             run,
             contract,
             input,
@@ -112,6 +115,7 @@ impl Node {
             person: None,
             depth,
             sub_loops: said.sub_loops,
+            work: Some(work),
         };
         let mut asked = BroadcastAsked {
             loop_id: said.loop_id.clone().unwrap_or(id),

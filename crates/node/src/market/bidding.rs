@@ -242,7 +242,6 @@ impl Node {
         let lease_ms = u64::try_from(lease_ms).unwrap_or(u64::MAX);
         self.serve_leased(Leased {
             broadcast: assigned.broadcast,
-            slot: assigned.slot,
             bid: assigned.bid,
             agent: assigned.agent,
             key: assigned.key,

@@ -10,6 +10,7 @@ use realm_broadcast::{
     announcer::{Plan, Round},
     bidder::{Day, Held},
     log::{Conclusion, Ended, Entry, Finished, Planned, Unused},
+    slot_key,
 };
 use realm_protocol::{
     BroadcastId, CallId, Digest, RunId,
@@ -370,7 +371,7 @@ impl Node {
 /// The calls of work whose leases end with the process.
 pub(crate) fn leased_calls(held: &[Held]) -> BTreeSet<CallId> {
     let reserved = held.iter().filter_map(|held| match held {
-        Held::Reserved(it) => Some(leased_call(it.broadcast, it.slot)),
+        Held::Reserved(it) => Some(leased_call(slot_key(it.broadcast, it.work, it.slot))),
         _ => None,
     });
     reserved.collect()

@@ -44,13 +44,17 @@ impl Node {
             person,
             depth,
             sub_loops,
+            work,
         } = begin;
         let secret: [u8; 32] = self.random();
         let announced_depth = match sub_loops {
             true => depth,
             false => depth.max(limits::CALL_DEPTH.saturating_sub(1)),
         };
-        let announcement = self.announcement(announced_depth, asked, &contract, &secret);
+        let announcement = Announcement {
+            work,
+            ..self.announcement(announced_depth, asked, &contract, &secret)
+        };
         let broadcast = announcement.broadcast;
         let frame = asker.frame();
         let mut rounds = vec![Round {
@@ -164,6 +168,7 @@ impl Node {
             commitment,
             created: self.wall(),
             depth,
+            work: None,
         }
     }
 

@@ -12,7 +12,6 @@ use crate::{Node, answer::Responder};
 /// Work that a bid of this realm's has won.
 pub(crate) struct Leased {
     pub(crate) broadcast: BroadcastId,
-    pub(crate) slot: u64,
     pub(crate) bid: Digest,
     pub(crate) agent: LoopId,
     /// The same for every holder of the slot.
@@ -77,7 +76,7 @@ impl Node {
         ]);
         let incoming = Incoming {
             responder: Responder::Leased(leased.bid),
-            call: leased_call(leased.broadcast, leased.slot),
+            call: leased_call(leased.key),
             caller: leased.announcer.scope(),
             caller_realm,
             loop_id: leased.agent,
@@ -136,10 +135,9 @@ impl Node {
     }
 }
 
-/// The call of leased work in the traces of its holders, which the keys of tools come from: one for
-/// each slot, because a realm may win several of a broadcast, and the same for every holder.
-pub(crate) fn leased_call(broadcast: BroadcastId, slot: u64) -> CallId {
-    let slot = slot.to_be_bytes();
-    let digest = Digest::of(&[b"realm/1/leased-call", broadcast.as_bytes(), &slot]);
+/// The call of leased work under this key in the traces of its holders, which the keys of tools come from: one
+/// for each slot, because a realm may win several of a broadcast, and the same for every holder.
+pub(crate) fn leased_call(key: Digest) -> CallId {
+    let digest = Digest::of(&[b"realm/1/leased-call", key.as_bytes()]);
     CallId::new(digest.half())
 }

@@ -97,7 +97,7 @@ impl Run {
         frame.waiting = Waiting::Nothing;
         frame.hear();
         frame.doubtful = true;
-        // Another realm does nothing twice under one key; whoever bids might.
+        // Another realm does nothing twice under one key; whoever bids next may be another, with tools of its own.
         let announced = matches!(frame.subject, Subject::Local(_));
         if announced && frame.subject.effects() == Effects::Once {
             let why = "was announced when it was halted, and what was done of it";

@@ -322,6 +322,7 @@ impl Run {
         };
         let action = Action::Announce(Announcing {
             call: asked,
+            work: work_key(self.id, self.work, call),
             run: self.id,
             contract,
             input: frame.input.clone(),
