@@ -66,7 +66,7 @@ citation = record(
     {0: uint, 1: digest, 2: digest, 4: one_of(*range(1, 8))}, {3: digest, 5: failure_code}
 )
 conclusion = record(
-    {0: one_of(*range(1, 13)), 3: items(citation), 4: items(uint), 5: items(uint)},
+    {0: one_of(*range(1, 14)), 3: items(citation), 4: items(uint), 5: items(uint)},
     {1: bstr, 2: text},
 )
 

@@ -2,7 +2,9 @@
 
 import cbor
 import messages
-from aggregation import FAILED, LOOP, NotOne, Result, aggregate, is_enough, parse, same
+from aggregation import (
+    AVERAGE, FAILED, LOOP, MERGE, SUM, WEIGHTED, NotOne, Result, aggregate, is_enough, parse, same,
+)
 from ranking import Candidate, Quotas, are_enough, ceilings, check_announcement, check_bid, is_good, micros, rank
 from records import Chains, sha256
 from purse import Purse
@@ -12,7 +14,7 @@ RESERVED = 1
 NONE, IDEMPOTENT, ONCE = 1, 2, 3
 DONE, NOT_BEGUN, BROKEN = 1, 2, 3
 RESULT, END_NOT_BEGUN, END_FAILED, EXPIRED, OVERCHARGED, MISMATCHED, FORGED, WITHDRAWN = range(1, 9)
-OUTPUT, TOO_FEW_BIDS, AGGREGATOR_FAILED, CANCELLED = 1, 2, 11, 12
+OUTPUT, TOO_FEW_BIDS, AGGREGATOR_FAILED, CANCELLED, UNLIKE = 1, 2, 11, 12, 13
 #: The failure that is cited for each end without a result (TRANSCRIPT-9).
 CODES = {
     END_NOT_BEGUN: 5, EXPIRED: 20, OVERCHARGED: 15, MISMATCHED: 12, FORGED: 18, WITHDRAWN: 17,
@@ -399,7 +401,7 @@ class Broadcast:
         self.unused_awards.append(award)
         self.heard.add(known)
         self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
-        if self.announcement[15][0] == LOOP and not self.is_busy() and not self.owes_an_award(entry[1]):
+        if not self.is_busy() and not self.owes_an_award(entry[1]):
             self.aggregates = True
         self.purse.settle_unused(outcome)
 
@@ -443,6 +445,9 @@ class Broadcast:
             output, ending = None, refused.ending
         if ending == OUTPUT and rule[0] == LOOP and said[0] == AGGREGATOR_FAILED:
             ending = AGGREGATOR_FAILED
+        # What the schema says only who has it can tell.
+        if ending == OUTPUT and rule[0] in (MERGE, AVERAGE, WEIGHTED, SUM) and said[0] == UNLIKE:
+            ending = UNLIKE
         return ending, output, [self.cite(result) for result in results]
 
     def cite(self, result):

@@ -118,6 +118,8 @@ pub enum Input {
     },
     /// The loop that aggregates ended.
     Aggregated(Result<Blob, FailureCode>),
+    /// What the results were made is what the contract says, or why it is not.
+    Checked(Option<String>),
     /// The broadcast is to end.
     Cancel {
         /// How long to wait for the holders of leases to say that they stopped, milliseconds.
@@ -169,6 +171,8 @@ pub enum Output {
     },
     /// The loop that aggregates is to run.
     Aggregate(Value),
+    /// What the results were made is to be held against the contract: nobody gave it so.
+    Check(Value),
     /// The broadcast is closed: the verdict is to be signed and sent in pages.
     Close {
         /// The verdict.
@@ -202,7 +206,7 @@ enum Phase {
     Bidding { round: usize, until: Tick },
     /// Slots are awarded and worked on.
     Working { until: Tick },
-    /// The loop that aggregates runs.
+    /// The loop that aggregates runs, or what was made is checked.
     Aggregating,
     /// Holders are waited for after a cancel.
     Withdrawing {
@@ -385,6 +389,7 @@ impl Announcer {
             } => self.delivered(&from, delivered, matches, now),
             Input::Decision { slot, epoch, again } => self.decide(slot, epoch, again, now),
             Input::Aggregated(result) => self.aggregated(result, now),
+            Input::Checked(why) => self.checked(why, now),
             Input::Cancel { waits_ms } => self.cancel(waits_ms, now),
         }
     }

@@ -241,6 +241,8 @@ numbered! {
         AggregatorFailed = 11,
         /// Because it was cancelled.
         Cancelled = 12,
+        /// With results that are, made one, not what the contract says.
+        Mismatched = 13,
     }
 }
 
@@ -260,6 +262,7 @@ impl Ending {
             | Self::TooLarge
             | Self::AggregatorFailed => FailureCode::NotAggregated,
             Self::Cancelled => FailureCode::Cancelled,
+            Self::Mismatched => FailureCode::SchemaOutput,
         })
     }
 }

@@ -343,7 +343,7 @@ fn results_that_made_one_are_not_what_the_contract_says_are_no_output() {
 
     let ended = broadcast(&mut world, acme, work);
 
-    assert_eq!((ended.ending, &ended.output), ("SchemaOutput", &None));
+    assert_eq!((ended.ending, &ended.output), ("Mismatched", &None));
     let reason = ended.reason.unwrap();
     assert!(
         reason.contains("do not match the output schema of `see`"),

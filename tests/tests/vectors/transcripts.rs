@@ -4,7 +4,7 @@ use realm_broadcast::{
     Announcer, FanOut, Left, Pass, Side, Unsealed,
     announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
     close_pages,
-    log::{Answered, Awarded, CloseCause, Conclusion, End, Entry, Leased, Proved, Unused},
+    log::{Answered, Awarded, CloseCause, Conclusion, End, Ending, Entry, Leased, Proved, Unused},
     open_transcript,
 };
 use realm_protocol::{
@@ -229,6 +229,10 @@ impl Story {
                     self.close = close_pages(&signed, &verdict, ranking, &winners);
                 }
                 Output::Send { to, message } => self.answer(&to, message),
+                Output::Check(output) => {
+                    let why = (output["risk"] == 3).then(|| "a risk is at most 2".to_owned());
+                    self.tell(Input::Checked(why));
+                }
                 _ => {}
             }
         }
@@ -420,8 +424,12 @@ fn make(book: &mut Book) {
     let unpaid = [Overcharges, Gives(1), Gives(1), Gives(1)];
     let unpaid = Story::within(purse(50_000), &cheap(), &unpaid).run(u64::MAX);
     let kept = Story::within(purse(50_000), &cheap(), &[Stays, Gives(1), Gives(1)]).run(u64::MAX);
+    let mut summed = best(asking());
+    summed.aggregation.strategy = Strategy::Sum;
+    let summed = Story::new(&summed, &[Gives(1), Gives(1), Gives(1)]).run(u64::MAX);
     for (name, story) in [
         ("two of three agree", &agreed),
+        ("a sum that is not what the contract says", &summed),
         ("winners that fall out are replaced", &replaced),
         ("a lease that expires", &expired),
         ("no bids", &alone),
@@ -440,12 +448,89 @@ fn make(book: &mut Book) {
     tampered(book, &replaced.log);
     overspent(book, &returned.log);
     closed_early(book, &replaced.log);
+    uncountable(book, &replaced);
+    let mut in_vain = best(asking());
+    (in_vain.rule.awards, in_vain.rule.standbys) = (1, 9);
+    let in_vain = Story::new(&in_vain, &[Declines; 9]).run(u64::MAX);
+    awarded_too_often(book, &in_vain.log);
     let stood_in = [Declines, Gives(1), Gives(1), Gives(1)];
     let stood_in = Story::new(&best(asking()), &stood_in).run(u64::MAX);
     let mut one_is_enough = best(asking());
     one_is_enough.aggregation.waiting = Waiting::Any;
     let any = Story::new(&one_is_enough, &[Gives(1), Gives(1), Gives(1)]).run(u64::MAX);
     ended_early(book, &expired.log, &stood_in.log, &any.log);
+}
+
+/// Bids that break a rule, each the last in rank, so that all else stays as it was.
+fn uncountable(book: &mut Book, story: &Story) {
+    let last = story.parts.len() - 1;
+    let changes: [(&str, &str, fn(&mut Bid)); 6] = [
+        ("a bid with a share above one", "BID-2", |bid| {
+            bid.load = 1_000_001;
+        }),
+        ("a bid that holds for more than a minute", "BID-2", |bid| {
+            bid.expires_ms = 60_001;
+        }),
+        ("a bid in another currency", "BID-3", |bid| {
+            bid.price.as_mut().unwrap().currency = "USD".to_owned();
+        }),
+        ("a bid above the highest price", "BID-3", |bid| {
+            bid.price = euros(100_001);
+        }),
+        ("a bid above the longest time", "BID-3", |bid| {
+            bid.time_ms = 5_001;
+        }),
+        ("a bid below the lowest confidence", "BID-3", |bid| {
+            bid.confidence = 499_999;
+        }),
+    ];
+    for (name, rule, change) in changes {
+        let mut bid = story.bid(last);
+        let honest = Signed::unsigned(&bid).digest();
+        change(&mut bid);
+        let mut log = story.log.clone();
+        let counted = log.iter_mut().find_map(|entry| match entry {
+            Entry::Counted(it) if it.bid.digest() == honest => Some(it),
+            _ => None,
+        });
+        counted.unwrap().bid = signed(&bid, &[&story.bidder(last).node]);
+        book.invalid(name, rule, fields(&transcript(&log)));
+    }
+}
+
+/// A slot whose eight awards were all declined, and one more.
+fn awarded_too_often(book: &mut Book, log: &[Entry]) {
+    let mut log = log.to_vec();
+    let bids = log.iter().filter_map(|entry| match entry {
+        Entry::Counted(it) => Some(it.bid.clone()),
+        _ => None,
+    });
+    let ninth = bids.last().unwrap();
+    let (slot, epoch) = (0, 9);
+    let finished = first!(log, Finished);
+    let (at, cited) = (finished.at, &mut finished.conclusion.citations[0]);
+    (cited.bid, cited.bidder) = (ninth.digest(), ninth.peek().unwrap().bidder.realm.unwrap());
+    let awarded = Awarded {
+        slot,
+        epoch,
+        bid: ninth.digest(),
+        at,
+        budget: None,
+    };
+    let answered = Answered {
+        slot,
+        epoch,
+        confirm: None,
+        at,
+    };
+    let ended = log.iter().position(|it| matches!(it, Entry::Finished(_)));
+    let ended = ended.unwrap();
+    log.splice(ended..ended, [awarded.into(), answered.into()]);
+    book.invalid(
+        "a ninth award of a slot",
+        "AWARD-2",
+        fields(&transcript(&log)),
+    );
 }
 
 /// A bidding that ended before what is given for its cause.
@@ -709,6 +794,15 @@ fn tampered(book: &mut Book, log: &[Entry]) {
             *epoch = 2;
         }
     });
+    edit(
+        "more slots at a time than planned",
+        "TRANSCRIPT-4",
+        &|log| {
+            if let Entry::Planned(planned) = &mut log[0] {
+                planned.at_once = 1;
+            }
+        },
+    );
     edit("an award too late", "TRANSCRIPT-4", &|log| {
         let first = at(log, |it| matches!(it, Entry::Awarded(_)));
         if let Entry::Awarded(Awarded { at, .. }) = &mut log[first] {
@@ -738,6 +832,17 @@ fn tampered(book: &mut Book, log: &[Entry]) {
             ended.end = realm_broadcast::log::End::Result;
         }
     });
+    edit(
+        "a charge above the bid taken for a result",
+        "TRANSCRIPT-6",
+        &|log| {
+            let charged = |it: &Entry| matches!(it, Entry::Ended(it) if it.end == End::Overcharged);
+            let charged = at(log, charged);
+            if let Entry::Ended(ended) = &mut log[charged] {
+                ended.end = End::Result;
+            }
+        },
+    );
     edit("an outcome before its lease", "TRANSCRIPT-10", &|log| {
         let answered = at(log, |it| matches!(it, Entry::Answered(_)));
         let early = log.iter().find_map(|entry| match entry {
@@ -751,6 +856,16 @@ fn tampered(book: &mut Book, log: &[Entry]) {
             finished.conclusion.output = Some(Blob::from(b"{\"risk\":2}".to_vec()));
         }
     });
+    edit(
+        "an agreement taken for a mismatch",
+        "TRANSCRIPT-7",
+        &|log| {
+            if let Some(Entry::Finished(finished)) = log.last_mut() {
+                finished.conclusion.ending = Ending::Mismatched;
+                finished.conclusion.output = None;
+            }
+        },
+    );
     edit("an outcome twice", "TRANSCRIPT-7", &|log| {
         log.push(log[log.len() - 1].clone());
     });

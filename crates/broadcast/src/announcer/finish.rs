@@ -149,6 +149,10 @@ impl Announcer {
                 self.phase = Phase::Aggregating;
                 self.outputs.push_back(Output::Aggregate(made.output));
             }
+            Ok(made) if self.makes_anew() => {
+                self.phase = Phase::Aggregating;
+                self.outputs.push_back(Output::Check(made.output));
+            }
             made => {
                 let conclusion = self.concluded(made, &contributions);
                 self.conclude(conclusion, now);
@@ -158,6 +162,14 @@ impl Announcer {
 
     pub(super) fn aggregates_by_loop(&self) -> bool {
         self.announcement().aggregation.strategy == Strategy::Loop
+    }
+
+    /// Whether the output is one value in which nobody may have given it.
+    pub(super) fn makes_anew(&self) -> bool {
+        matches!(
+            self.announcement().aggregation.strategy,
+            Strategy::Merge | Strategy::Average | Strategy::WeightedAverage | Strategy::Sum
+        )
     }
 
     /// What a broadcast comes to that nobody waits for any more.
@@ -200,6 +212,21 @@ impl Announcer {
             Err(code) => Conclusion {
                 citations,
                 ..failed(Ending::AggregatorFailed, code.name())
+            },
+        };
+        self.conclude(conclusion, now);
+    }
+
+    pub(super) fn checked(&mut self, why: Option<String>, now: Now) {
+        if !matches!(self.phase, Phase::Aggregating) {
+            return;
+        }
+        let made = self.settled();
+        let conclusion = match why {
+            None => made,
+            Some(why) => Conclusion {
+                citations: made.citations,
+                ..failed(Ending::Mismatched, &why)
             },
         };
         self.conclude(conclusion, now);

@@ -79,6 +79,8 @@ pub(super) struct World {
     pub(super) dies_after: Option<u64>,
     /// What a person says when asked.
     pub(super) person: Option<bool>,
+    /// Why what results are made is not what the contract says.
+    pub(super) mismatch: Option<String>,
 }
 
 impl World {
@@ -100,6 +102,7 @@ impl World {
             sequence: 0,
             dies_after: None,
             person: None,
+            mismatch: None,
         };
         world.announcer = Some(Announcer::start(world.plan.clone(), world.clock(0)).unwrap());
         world.drain_announcer();
@@ -354,6 +357,10 @@ impl World {
             announcer::Output::Aggregate(input) => {
                 let output = Blob::from(input.to_string().into_bytes());
                 let input = announcer::Input::Aggregated(Ok(output));
+                self.schedule(10, Event::ToAnnouncer(input));
+            }
+            announcer::Output::Check(_) => {
+                let input = announcer::Input::Checked(self.mismatch.clone());
                 self.schedule(10, Event::ToAnnouncer(input));
             }
             announcer::Output::Close {

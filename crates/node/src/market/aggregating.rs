@@ -36,6 +36,21 @@ impl Node {
         });
     }
 
+    /// Holds what results were made against the contract: each of them was what it says, and what is made of them
+    /// may be something else.
+    pub(super) fn check_made(&mut self, broadcast: BroadcastId, output: &Value) {
+        let own = self.market.announced.get(&broadcast);
+        let why = own.and_then(|own| {
+            let problems = own.contract.check_output(output).err()?;
+            let loop_id = &own.run.loop_id;
+            let told =
+                format!("the results, made one, do not match the output schema of `{loop_id}`");
+            let told = std::iter::once(told).chain(problems);
+            Some(told.collect::<Vec<_>>().join("; "))
+        });
+        self.tell_announcer(broadcast, Input::Checked(why));
+    }
+
     /// Ends the run that makes results one, where it still does; tells whether it did.
     pub(super) fn stop_aggregating(&mut self, broadcast: BroadcastId) -> bool {
         let runs = self.serving.runs_that(|it| it.aggregates(broadcast));

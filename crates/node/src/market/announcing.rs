@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{Aggregation, Announce, Announcement, BidLimits, Deliver, Reach, Rule, Strategy},
+    broadcast::{Announce, Announcement, BidLimits, Deliver, Reach, Rule},
     budget::Budget,
     cbor::Blob,
     journal::{JournalSeq, Run, Status},
@@ -19,7 +19,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use super::{Announced, Asker, BROADCASTS, asking::Begin};
+use super::{Asker, BROADCASTS, asking::Begin};
 use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response, audit::Ended};
 
 /// Refused bids that the trace of one broadcast has; of further ones it has the number.
@@ -56,7 +56,7 @@ pub struct BroadcastAsked {
     pub at_once: Option<u64>,
     /// How results are made one.
     pub aggregation: Aggregation,
-    /// With [`Strategy::Loop`], and only there, the loop here that makes them one.
+    /// With [`realm_protocol::broadcast::Strategy::Loop`], and only there, the loop here that makes them one.
     pub aggregator: Option<LoopId>,
 }
 
@@ -254,6 +254,7 @@ impl Node {
                 holder,
             } => self.ask_owner(broadcast, (slot, epoch), &holder),
             Output::Aggregate(results) => self.aggregate_by_loop(broadcast, results),
+            Output::Check(output) => self.check_made(broadcast, &output),
             Output::Close {
                 verdict,
                 winners,
@@ -383,18 +384,13 @@ impl Node {
         }
         self.tell_withdrawn(broadcast, &own, &conclusion);
         self.remember_ended(broadcast, &own);
-        let mismatch = own.mismatch(&conclusion);
-        let completed = conclusion.ending == Ending::Output && mismatch.is_none();
-        let (ending, reason) = match mismatch {
-            Some(reason) => (FailureCode::SchemaOutput.name(), Some(reason)),
-            None => (conclusion.ending.name(), conclusion.reason.clone()),
-        };
+        let (ending, reason) = (conclusion.ending.name(), conclusion.reason.clone());
         let (status, error) = match conclusion.ending {
-            Ending::Output if completed => (Status::Completed, None),
+            Ending::Output => (Status::Completed, None),
             Ending::Cancelled => (Status::Cancelled, Some("Cancelled".to_owned())),
             _ => (Status::Failed, Some(ending.to_owned())),
         };
-        let output = conclusion.output.clone().filter(|_| completed);
+        let output = conclusion.output.clone();
         let told = reason.clone().map(|told| Blob::from(told.into_bytes()));
         self.count_stopped(&own, &conclusion);
         self.count_offshoot(&own, conclusion.ending);
@@ -462,27 +458,6 @@ impl Announced {
             Some(Err(_)) => false,
             None => true,
         }
-    }
-
-    /// Why the results, made one, are not what the contract says: each of them was, and what is made of them may
-    /// be something else.
-    pub(super) fn mismatch(&self, conclusion: &Conclusion) -> Option<String> {
-        let announced = self.rounds.first()?.peek().ok()?;
-        let lists = matches!(
-            announced.aggregation.strategy,
-            Strategy::CollectAll | Strategy::Rank
-        );
-        let output = json::parse(conclusion.output.as_deref()?).ok();
-        let output = output.filter(|_| conclusion.ending == Ending::Output && !lists)?;
-        let problems = self.contract.check_output(&output).err()?;
-        let loop_id = &self.run.loop_id;
-        let told = format!("the results, made one, do not match the output schema of `{loop_id}`");
-        Some(
-            std::iter::once(told)
-                .chain(problems)
-                .collect::<Vec<_>>()
-                .join("; "),
-        )
     }
 }
 

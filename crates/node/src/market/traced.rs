@@ -154,7 +154,8 @@ impl Node {
                 let refused = own.map(|own| own.refused).filter(|refused| *refused > 0);
                 let told = told.with("ending", it.conclusion.ending.name());
                 let told = told.with_some("refused", refused);
-                let mismatch = own.and_then(|own| own.mismatch(&it.conclusion));
+                let mismatch = it.conclusion.reason.as_ref();
+                let mismatch = mismatch.filter(|_| it.conclusion.ending == Ending::Mismatched);
                 let told = told.with_some("mismatch", mismatch);
                 (
                     "broadcast.finished",

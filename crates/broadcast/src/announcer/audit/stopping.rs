@@ -76,11 +76,11 @@ impl Audit {
             && announcer.next_bid(at).as_ref().is_some_and(takes)
     }
 
-    /// A loop that aggregates begins when nothing more is to be awarded, and what comes of money until it ends
-    /// changes nothing.
+    /// Results are made one when nothing more is to be awarded, and what comes of money until that is done changes
+    /// nothing.
     pub(super) fn begins_to_aggregate(&mut self, at: Timestamp) {
         let announcer = &self.announcer;
         let waits = announcer.slots.iter().any(Slot::is_active);
-        self.aggregates |= announcer.aggregates_by_loop() && !waits && !self.owes_an_award(at);
+        self.aggregates |= !waits && !self.owes_an_award(at);
     }
 }
