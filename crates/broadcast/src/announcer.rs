@@ -525,22 +525,6 @@ impl Announcer {
         }
     }
 
-    /// Whether bids are taken no more because there are enough of them.
-    fn has_enough_bids(&self) -> bool {
-        let rule = &self.announcement().rule;
-        are_enough(rule, self.intake.len(), self.intake.good())
-    }
-
-    /// Whether as many bids count as are taken.
-    fn is_full(&self) -> bool {
-        self.intake.len() >= self.announcement().rule.max_bids
-    }
-
-    /// Whether fewer bids count than are asked for.
-    fn has_too_few_bids(&self) -> bool {
-        self.intake.len() < self.announcement().rule.min_bids.max(1)
-    }
-
     /// Ends the round: with the second where there are too few bids and may be one, otherwise for
     /// good.
     fn close_bids(&mut self, cause: CloseCause, now: Now) {

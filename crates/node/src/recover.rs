@@ -587,10 +587,9 @@ fn one<T: Wire>(rows: &Rows, table: Table, key: &[u8]) -> Option<T> {
 }
 
 fn text_keys<T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(realm_protocol::Label, T)> {
-    let parsed = rows
-        .into_iter()
-        .filter_map(|(key, value)| Some((String::from_utf8(key).ok()?.parse().ok()?, value)));
-    parsed.collect()
+    rows.into_iter()
+        .filter_map(|(key, value)| Some((String::from_utf8(key).ok()?.parse().ok()?, value)))
+        .collect()
 }
 
 fn id_keys<K: for<'a> TryFrom<&'a [u8]>, T>(rows: Vec<(Vec<u8>, T)>) -> Vec<(K, T)> {

@@ -78,9 +78,11 @@ fn a_list_of_bids_looks_as_agreed() {
 #[test]
 fn a_verdict_looks_as_agreed() {
     let vectors = include_str!("../../../protocol/vectors/transcripts.json");
-    let evidence = |kind: &str, at: usize| vector(vectors, kind, at);
-    let right = Verdict::right(realm_evidence::examine(&evidence("valid", 1)).unwrap());
-    let wrong = realm_evidence::examine(&evidence("invalid", 8)).unwrap_err();
+    let evidence = |kind: &str, name: &str| vector(vectors, kind, name);
+    let right = Verdict::right(
+        realm_evidence::examine(&evidence("valid", "winners that fall out are replaced")).unwrap(),
+    );
+    let wrong = realm_evidence::examine(&evidence("invalid", "an award too late")).unwrap_err();
 
     let mut text = render(&right, Format::Table).unwrap();
     text.push_str(&render(&Verdict::wrong(&wrong), Format::Table).unwrap());
@@ -92,8 +94,15 @@ fn a_verdict_looks_as_agreed() {
 #[test]
 fn what_a_bidder_may_see_looks_as_agreed() {
     let vectors = include_str!("../../../protocol/vectors/views.json");
-    let right = Verdict::right(realm_evidence::examine(&vector(vectors, "valid", 2)).unwrap());
-    let wrong = realm_evidence::examine(&vector(vectors, "invalid", 14)).unwrap_err();
+    let right = Verdict::right(
+        realm_evidence::examine(&vector(vectors, "valid", "a bidder that won")).unwrap(),
+    );
+    let wrong = realm_evidence::examine(&vector(
+        vectors,
+        "invalid",
+        "an award that passes over the reader's bid",
+    ))
+    .unwrap_err();
 
     let mut text = render(&right, Format::Table).unwrap();
     text.push_str(&render(&Verdict::wrong(&wrong), Format::Table).unwrap());
@@ -102,9 +111,11 @@ fn what_a_bidder_may_see_looks_as_agreed() {
 }
 
 /// The bytes of a vector.
-fn vector(vectors: &str, kind: &str, at: usize) -> Vec<u8> {
+fn vector(vectors: &str, kind: &str, name: &str) -> Vec<u8> {
     let vectors: Value = serde_json::from_str(vectors).unwrap();
-    let hex = vectors[kind][at]["hex"].as_str().unwrap();
+    let mut of_kind = vectors[kind].as_array().unwrap().iter();
+    let found = of_kind.find(|vector| vector["name"] == name).unwrap();
+    let hex = found["hex"].as_str().unwrap();
     data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
 }
 

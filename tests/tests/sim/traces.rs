@@ -1,7 +1,8 @@
 //! Traces of several realms: each shows the others what its policy permits, and the rest as digests.
 
 use realm_node::{
-    AllowAsked, Refusal, Request, Response, ShownTrace, TraceOf, TracePart, TraceProof, TraceWalk,
+    AllowAsked, CallerName, Refusal, Request, Response, ShownTrace, TraceOf, TracePart, TraceProof,
+    TraceWalk,
 };
 use realm_protocol::{
     CallId, FailureCode, Kind, Scope,
@@ -56,9 +57,10 @@ impl Cast {
 
     fn shows(&mut self, at: HostId, to: &str, pattern: &str) -> String {
         let asked = AllowAsked {
-            caller: to.parse().unwrap(),
+            caller: CallerName::Realm(to.parse().unwrap()),
             action: "read-trace".to_owned(),
             pattern: pattern.to_owned(),
+            owner: None,
             for_ms: None,
             subtree: false,
             dry_run: false,

@@ -461,10 +461,13 @@ fn make(book: &mut Book) {
     ended_early(book, &expired.log, &stood_in.log, &any.log);
 }
 
+/// What is wrong, by which rule, and how a bid gets there.
+type Change = (&'static str, &'static str, fn(&mut Bid));
+
 /// Bids that break a rule, each the last in rank, so that all else stays as it was.
 fn uncountable(book: &mut Book, story: &Story) {
     let last = story.parts.len() - 1;
-    let changes: [(&str, &str, fn(&mut Bid)); 6] = [
+    let changes: [Change; 6] = [
         ("a bid with a share above one", "BID-2", |bid| {
             bid.load = 1_000_001;
         }),

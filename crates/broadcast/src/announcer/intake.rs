@@ -10,6 +10,7 @@ use realm_protocol::{
 };
 use thiserror::Error;
 
+use super::Announcer;
 use crate::{
     log::Counted,
     quota::{Quotas, Shares},
@@ -338,6 +339,24 @@ pub(crate) fn keeps_to(bid: &Bid, asked: &BidLimits) -> Result<(), Refusal> {
     ];
     let first = refusals.into_iter().find(|(refused, _)| *refused);
     first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+impl Announcer {
+    /// Whether bids are taken no more because there are enough of them.
+    pub(super) fn has_enough_bids(&self) -> bool {
+        let rule = &self.announcement().rule;
+        are_enough(rule, self.intake.len(), self.intake.good())
+    }
+
+    /// Whether as many bids count as are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.intake.len() >= self.announcement().rule.max_bids
+    }
+
+    /// Whether fewer bids count than are asked for.
+    pub(super) fn has_too_few_bids(&self) -> bool {
+        self.intake.len() < self.announcement().rule.min_bids.max(1)
+    }
 }
 
 /// Whether so many bids, of which so many are good, are enough by the rule.

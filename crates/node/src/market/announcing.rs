@@ -9,7 +9,7 @@ use realm_broadcast::{
 };
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, Kind, LoopId, Place, RealmId, RealmName, RunId, Scope,
-    broadcast::{Announce, Announcement, BidLimits, Deliver, Reach, Rule},
+    broadcast::{Aggregation, Announce, Announcement, BidLimits, Deliver, Reach, Rule},
     budget::Budget,
     cbor::Blob,
     journal::{JournalSeq, Run, Status},
@@ -19,7 +19,7 @@ use realm_protocol::{
 };
 use serde_json::Value;
 
-use super::{Asker, BROADCASTS, asking::Begin};
+use super::{Announced, Asker, BROADCASTS, asking::Begin};
 use crate::{CallFailure, ControlId, Effect, Node, Refusal, Response, audit::Ended};
 
 /// Refused bids that the trace of one broadcast has; of further ones it has the number.
