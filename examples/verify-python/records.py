@@ -77,6 +77,7 @@ RECORDS = {
         ),
         ["grant"],
     ),
+    "TracePass": (record({0: size(16), 1: scope, 2: uint}), ["trace-pass"]),
 }
 
 

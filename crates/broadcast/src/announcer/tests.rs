@@ -539,6 +539,7 @@ fn a_bid_of_a_later_round_that_no_room_is_left_for_is_waited_for_no_longer() {
     plan.rounds[0].fan.passes[0].to = child.clone();
     let mut second = plan.rounds[0].clone();
     second.announcement = Signed::unsigned(&again);
+    let fan = second.fan.clone();
     plan.rounds.push(second);
     let mut announcer = Announcer::start(plan, NOW).unwrap();
     let inside = fixtures::place(1, "a", 7);
@@ -556,6 +557,9 @@ fn a_bid_of_a_later_round_that_no_room_is_left_for_is_waited_for_no_longer() {
         announcer.handle(Input::Tally { from, tally }, NOW);
         let still = bids_on(&mut announcer, announcement, &inside, round..round + 1, 10);
         assert_eq!(still, round == 1, "round {round}");
+        if round == 1 {
+            announcer.handle(Input::FannedOut(fan.clone()), NOW);
+        }
     }
 }
 
