@@ -83,7 +83,13 @@ impl TraceTask {
             TraceItem::Hidden(_) => true,
             TraceItem::Shown(_, event) => (event.run, event.index) == (page.run, index),
         });
-        if !same || !ordered || page.more && !news || total > limits::TRACE_EVENTS {
+        let onward = self.onward.len().saturating_add(page.onward.len());
+        let items = self.items.iter().chain(&page.items);
+        let bytes: usize = items.map(payload_bytes).sum();
+        let bounded = total <= limits::TRACE_EVENTS
+            && onward <= limits::TRACE_EVENTS
+            && bytes <= limits::TRACE_BYTES;
+        if !same || !ordered || page.more && !news || !bounded {
             return None;
         }
         self.run = Some(page.run);
@@ -91,6 +97,13 @@ impl TraceTask {
         self.onward.extend(page.onward);
         self.erased |= page.erased;
         Some(page.more)
+    }
+}
+
+fn payload_bytes(item: &TraceItem) -> usize {
+    match item {
+        TraceItem::Hidden(_) => 0,
+        TraceItem::Shown(_, event) => event.payload.len(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Traces of several realms: one tree, and who showed what of it.
 
+use std::collections::BTreeSet;
+
 use realm_client::{
     api::{FederatedPart, FederatedTrace, FrameTree, PartDigests},
     trace::TraceTree,
@@ -20,7 +22,11 @@ impl Show for FederatedTrace {
     }
 
     fn blocks(&self, wide: bool) -> Vec<Block> {
-        let own = self.own().nested().map(|own| call(own, None, self));
+        let mut parts = Parts {
+            of: self,
+            expanded: BTreeSet::new(),
+        };
+        let own = self.own().nested().map(|own| parts.call(own, None));
         let own = own.map(|own| {
             Block::Text(tree(&own, &|call| call.line.clone(), &|call| {
                 call.below.as_slice()
@@ -42,34 +48,42 @@ impl Show for FederatedTrace {
     }
 }
 
-/// A frame of a realm with all that other realms show below it.
-fn call(frame: FrameTree, realm: Option<&str>, of: &FederatedTrace) -> Call {
-    let part = of
-        .parts
-        .iter()
-        .find(|part| part.call_id == frame.frame.call_id);
-    let part = part.filter(|part| realm != Some(part.realm.as_str()));
-    let children = frame.children.clone();
-    let mut shown = frame;
-    // Names of realms are this one's own, also in what others show.
-    let named = part.map(|part| part.realm.clone());
-    shown.frame.realm = named.or(shown.frame.realm).or(realm.map(str::to_owned));
-    let below = children.into_iter().map(|child| call(child, realm, of));
-    let mut found = Call {
-        line: branch(&shown),
-        below: below.collect(),
-    };
-    if let Some(part) = part {
-        found.line = format!("{}  {}", found.line, standing(part));
-        let there = part.tree().as_ref().and_then(TraceTree::nested);
-        let there = there.map(|there| call(there, Some(&part.realm), of).below);
-        found.below.extend(there.into_iter().flatten());
-        found.below.extend((part.hidden > 0).then(|| Call {
-            line: format!("-@{}  {} not shown", part.realm, events(part.hidden)),
-            below: Vec::new(),
-        }));
+/// What other realms show, each part in one place: what they say of each other's calls may go in a circle.
+struct Parts<'a> {
+    of: &'a FederatedTrace,
+    expanded: BTreeSet<usize>,
+}
+
+impl Parts<'_> {
+    /// A frame of a realm with all that other realms show below it.
+    fn call(&mut self, frame: FrameTree, realm: Option<&str>) -> Call {
+        let mut parts = self.of.parts.iter().enumerate();
+        let found = parts.find(|(_, part)| part.call_id == frame.frame.call_id);
+        let found = found.filter(|(_, part)| realm != Some(part.realm.as_str()));
+        let part = found.filter(|(at, _)| self.expanded.insert(*at));
+        let part = part.map(|(_, part)| part);
+        let mut shown = frame;
+        let children = std::mem::take(&mut shown.children);
+        // Names of realms are this one's own, also in what others show.
+        let named = part.map(|part| part.realm.clone());
+        shown.frame.realm = named.or(shown.frame.realm).or(realm.map(str::to_owned));
+        let below = children.into_iter().map(|child| self.call(child, realm));
+        let mut found = Call {
+            below: below.collect(),
+            line: branch(&shown),
+        };
+        if let Some(part) = part {
+            found.line = format!("{}  {}", found.line, standing(part));
+            let there = part.tree().as_ref().and_then(TraceTree::nested);
+            let there = there.map(|there| self.call(there, Some(&part.realm)).below);
+            found.below.extend(there.into_iter().flatten());
+            found.below.extend((part.hidden > 0).then(|| Call {
+                line: format!("-@{}  {} not shown", part.realm, events(part.hidden)),
+                below: Vec::new(),
+            }));
+        }
+        found
     }
-    found
 }
 
 /// What came of the question for a call's trace, beside the call.

@@ -272,15 +272,13 @@ impl Node {
             let failure = CallFailure::new(FailureCode::TooLarge, what);
             return self.refuse_trace(&reading.asker, &failure);
         }
-        if reading.asked.after.is_none() {
-            self.audit(AuditNote {
-                subject: Some(found.run.loop_id.clone()),
-                realm: Some(reading.asker.place.scope()),
-                run: Some(found.run.id),
-                call: Some(found.run.call),
-                ..AuditNote::new("trace.shown")
-            });
-        }
+        self.audit(AuditNote {
+            subject: Some(found.run.loop_id.clone()),
+            realm: Some(reading.asker.place.scope()),
+            run: Some(found.run.id),
+            call: Some(found.run.call),
+            ..AuditNote::new("trace.shown")
+        });
         let page = self.page_of(&reading, &found);
         let asker = reading.asker;
         let letter = self.seal_reply(
@@ -377,6 +375,11 @@ impl Node {
 
     /// Whether an asker may see an event: its frame's, and one that it tells of.
     fn shows(&mut self, seen: &mut Seen<'_>, event: &Event, frames: &Frames) -> bool {
+        // Who approved or halted, and why, is told to those alone who hear what people here are called.
+        let of_people = event.kind.starts_with("approval.") || event.kind.starts_with("halt.");
+        if of_people && !self.hears_names(seen.asker.root) {
+            return false;
+        }
         let own = frames.get(&event.call).cloned();
         if !own.is_some_and(|own| self.shows_loop(seen, own)) {
             return false;

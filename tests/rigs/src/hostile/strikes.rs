@@ -223,7 +223,7 @@ pub(crate) const STRIKES: [Strike; 34] = [
     }),
     counted("an answer nobody asked for", "unasked", |eve, _| {
         frame(eve.with_header(|header| {
-            header.kind = Kind::Result;
+            header.kind = Kind::Resolved;
             header.answers = Some(Digest::of(&[b"nothing"]));
         })?)
     }),
