@@ -184,6 +184,21 @@ impl Ledger {
         })
     }
 
+    /// The rounds that were announced, but for these.
+    pub(super) fn unheard_rounds(
+        &self,
+        heard: &[(Digest, Announcement)],
+    ) -> Vec<(Digest, Announcement)> {
+        let Some(Entry::Planned(planned)) = self.entries.first() else {
+            return Vec::new();
+        };
+        let rounds = planned.rounds.iter();
+        let rounds = rounds.map(|round| (round.digest(), round.peek().expect("a round reads")));
+        rounds
+            .filter(|(digest, _)| heard.iter().all(|(it, _)| it != digest))
+            .collect()
+    }
+
     /// The bids that count, in rank order.
     pub(super) fn ranking(&self) -> &[Digest] {
         self.ranking.get_or_init(|| {

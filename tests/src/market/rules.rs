@@ -348,7 +348,10 @@ impl Rules<'_> {
         }
         coming.retain(|(from, ..)| !self.shunned.contains(&from.root));
         let most = announcement.rule.max_bids;
-        let right = counted(&book.announcements, most, &coming);
+        // A round that nobody else was asked in is on no wire, either.
+        let mut rounds = book.announcements.clone();
+        rounds.extend(self.ledger.unheard_rounds(&book.announcements));
+        let right = counted(&rounds, most, &coming);
         let all: BTreeSet<Digest> = all.iter().map(|(digest, ..)| *digest).collect();
         if right.iter().copied().collect::<BTreeSet<_>>() != all || all != set {
             let (many, expected) = (set.len(), right.len());
