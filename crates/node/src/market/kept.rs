@@ -9,7 +9,7 @@ use realm_broadcast::{
     Announcer, FanOut, Left, Pass,
     announcer::{Plan, Round},
     bidder::{Day, Held},
-    log::{Conclusion, Ended, Entry, Finished, Planned, Unused},
+    log::{Conclusion, Ended, Ending, Entry, Finished, Planned, Unused},
     slot_key,
 };
 use realm_protocol::{
@@ -371,7 +371,10 @@ impl Node {
 /// The calls of work whose leases end with the process.
 pub(crate) fn leased_calls(held: &[Held]) -> BTreeSet<CallId> {
     let reserved = held.iter().filter_map(|held| match held {
-        Held::Reserved(it) => Some(leased_call(slot_key(it.broadcast, it.work, it.slot))),
+        Held::Reserved(it) => Some(leased_call(
+            it.announcer.realm?,
+            slot_key(it.broadcast, it.work, it.slot),
+        )),
         _ => None,
     });
     reserved.collect()
@@ -417,6 +420,11 @@ fn without_output(entry: &Entry) -> Entry {
         Entry::Finished(it) => Entry::Finished(Finished {
             conclusion: Conclusion {
                 output: None,
+                // Why an output is not what the contract says has parts of it.
+                reason: match it.conclusion.ending {
+                    Ending::Mismatched => None,
+                    _ => it.conclusion.reason.clone(),
+                },
                 ..it.conclusion.clone()
             },
             ..it.clone()

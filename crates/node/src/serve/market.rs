@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use realm_protocol::{
-    BroadcastId, CallId, Digest, LoopId, Place, budget::Budget, journal::Direction,
+    BroadcastId, CallId, Digest, LoopId, Place, RealmId, budget::Budget, journal::Direction,
 };
 
 use super::Incoming;
@@ -76,7 +76,7 @@ impl Node {
         ]);
         let incoming = Incoming {
             responder: Responder::Leased(leased.bid),
-            call: leased_call(leased.key),
+            call: leased_call(caller_realm, leased.key),
             caller: leased.announcer.scope(),
             caller_realm,
             loop_id: leased.agent,
@@ -136,8 +136,10 @@ impl Node {
 }
 
 /// The call of leased work under this key in the traces of its holders, which the keys of tools come from: one
-/// for each slot, because a realm may win several of a broadcast, and the same for every holder.
-pub(crate) fn leased_call(key: Digest) -> CallId {
-    let digest = Digest::of(&[b"realm/1/leased-call", key.as_bytes()]);
+/// for each slot, because a realm may win several of a broadcast, and the same for every holder. Another announcer that
+/// gives its work the same name has other calls.
+pub(crate) fn leased_call(announcer: RealmId, key: Digest) -> CallId {
+    let label = b"realm/1/leased-call";
+    let digest = Digest::of(&[label, announcer.as_bytes(), key.as_bytes()]);
     CallId::new(digest.half())
 }
